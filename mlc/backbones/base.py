@@ -1,0 +1,41 @@
+"""What a backbone is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+
+from mlc.registry import NoOptions, Registry
+
+
+class Backbone(nn.Module):
+    """Everything before the output layer; `n_outputs` is the width it hands to the head.
+
+    Shape: input (R, B, n_features), output (R, B, n_outputs).
+
+    Args:
+        n_features: columns of the data.
+        options: one `Options` for each run; what shapes the network must be the same in all of them.
+        seeds: one for each run.
+        device: where the network will train (dropout masks are drawn there).
+    """
+
+    name: ClassVar[str]
+    Options: ClassVar[type] = NoOptions
+    n_outputs: int
+
+    def __init__(
+        self,
+        n_features: int,
+        options: Sequence[Any],
+        seeds: Sequence[int],
+        device: torch.device,
+    ) -> None:
+        super().__init__()
+
+
+BACKBONES: Registry[Backbone] = Registry("backbone")
+register_backbone = BACKBONES.register

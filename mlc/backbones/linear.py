@@ -1,0 +1,26 @@
+"""No hidden layer: the head's own affine map is the whole model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mlc.backbones.base import Backbone, register_backbone
+
+
+@register_backbone("linear")
+class Linear(Backbone):
+    """The features as they are, so that head plus backbone is (multinomial) logistic regression."""
+
+    def __init__(
+        self, n_features: int, options: Sequence[Any], seeds: Sequence[int], device: torch.device
+    ) -> None:
+        super().__init__(n_features, options, seeds, device)
+        self.n_outputs = n_features
+
+    def forward(self, features: Tensor) -> Tensor:
+        """The input."""
+        return features

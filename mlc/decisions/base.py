@@ -1,0 +1,77 @@
+"""The contract of a decision rule."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+from torch import Tensor
+
+from mlc.errors import ConfigError
+from mlc.registry import NoOptions, Registry
+
+
+class DecisionRule:
+    """Turns scores (..., N, K), or a joint over label sets (..., N, M), into label sets.
+
+    Class attributes:
+        Options: dataclass of the rule's settings.
+        needs_joint: whether it decides from the joint distribution instead of the scores.
+        tuned_on: the part of the data that `fit` sees: "nothing", "validation", or "test" for a rule
+            that is no fair contestant and is marked as such in every table.
+
+    Args:
+        options: an instance of `Options`.
+        natural_threshold: the head's own, for rules that use it.
+    """
+
+    name: ClassVar[str]
+    Options: ClassVar[type] = NoOptions
+    needs_joint: ClassVar[bool] = False
+    tuned_on: ClassVar[str] = "nothing"
+
+    def __init__(self, options: Any, natural_threshold: float = 0.5) -> None:
+        self.options = options
+        self.natural_threshold = natural_threshold
+
+    def fit(self, scores: Tensor, targets: Tensor) -> Self:
+        """Learn from scores and targets, (..., N, K) each; returns the rule itself."""
+        return self
+
+    def decide(
+        self,
+        scores: Tensor | None = None,
+        *,
+        log_joint: Tensor | None = None,
+        label_sets: Tensor | None = None,
+    ) -> Tensor:
+        """Label sets: (..., N, K), bool.
+
+        Args:
+            scores: (..., N, K), for rules that decide from scores.
+            log_joint: (..., N, M), for rules that need the joint.
+            label_sets: (M, K), bool, the sets that `log_joint` is over.
+
+        Raises:
+            ConfigError: what the rule needs was not given.
+        """
+        raise NotImplementedError
+
+    def fitted(self) -> dict[str, Tensor]:
+        """What `fit` learned, by name: tensors whose leading axes are those of the scores."""
+        return {}
+
+    def _missing(self, what: str) -> ConfigError:
+        return ConfigError(f"The rule {self.name!r} needs {what}, and none was given.")
+
+
+DECISIONS: Registry[DecisionRule] = Registry("decision rule")
+register_decision = DECISIONS.register
+
+
+def build_decision(name: str, *, natural_threshold: float = 0.5, **options: Any) -> DecisionRule:
+    """The rule of this name.
+
+    Raises:
+        ConfigError: unknown rule or option, or a value out of range.
+    """
+    return DECISIONS[name](DECISIONS.options(name, **options), natural_threshold)

@@ -1,0 +1,114 @@
+"""What an output layer costs in memory, said before it is built."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from mlc.errors import CapacityError
+from mlc.heads.base import HEADS, Head
+
+log = logging.getLogger(__name__)
+
+# Alive at once in the backward pass: the outputs, their softmax or sigmoid, and both gradients.
+_ACTIVATION_COPIES = 4
+
+
+@dataclass(frozen=True)
+class HeadMemory:
+    """Bytes of a training with this output layer, by what they hold."""
+
+    n_outputs: int
+    weights: int
+    gradients: int
+    optimizer_state: int
+    activations: int
+
+    @property
+    def total(self) -> int:
+        """All of it, in bytes."""
+        return self.weights + self.gradients + self.optimizer_state + self.activations
+
+    def __str__(self) -> str:
+        return (
+            f"{self.n_outputs:,} outputs need {readable(self.total)}"
+            f" (weights {readable(self.weights)}, gradients {readable(self.gradients)},"
+            f" optimiser state {readable(self.optimizer_state)},"
+            f" activations {readable(self.activations)})"
+        )
+
+
+def estimate(
+    head: type[Head],
+    n_features: int,
+    n_labels: int,
+    options: Any,
+    *,
+    batch_size: int = 1,
+    n_runs: int = 1,
+    state_per_weight: int = 2,
+    bytes_per_number: int = 4,
+) -> HeadMemory:
+    """Memory of n_runs output layers in training; `state_per_weight` is 2 for Adam, 0 for plain SGD."""
+    n_outputs = head.count_outputs(n_labels, options)
+    weights = bytes_per_number * n_runs * (n_features + 1) * n_outputs
+    activations = bytes_per_number * n_runs * batch_size * n_outputs * _ACTIVATION_COPIES
+    return HeadMemory(n_outputs, weights, weights, state_per_weight * weights, activations)
+
+
+def require_memory(
+    head: type[Head],
+    n_features: int,
+    n_labels: int,
+    options: Any,
+    *,
+    device: torch.device | None = None,
+    **training: int,
+) -> HeadMemory:
+    """The estimate, stated in the log.
+
+    Raises:
+        CapacityError: it exceeds the free memory; the message has the numbers and the alternatives.
+    """
+    device = device or torch.device("cpu")
+    needed = estimate(head, n_features, n_labels, options, **training)
+    free = free_bytes(device)
+    log.info(
+        "head %s with %d labels: %s; %s free on %s",
+        head.name, n_labels, needed, readable(free), device,
+    )  # fmt: skip
+    if needed.total > free:
+        fitting = [
+            name
+            for name in HEADS
+            if HEADS[name] is not head
+            and estimate(HEADS[name], n_features, n_labels, HEADS.options(name), **training).total
+            <= free
+        ]
+        raise CapacityError(
+            f"The head {head.name!r} does not fit with {n_labels} labels: its {needed}, and"
+            f" {readable(free)} are free on {device}; choose a head that does"
+            f" ({', '.join(fitting) or 'none of the others'}), or fewer labels."
+        )
+    return needed
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory that a training could still take on the device."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    import psutil
+
+    return int(psutil.virtual_memory().available)
+
+
+def readable(n_bytes: float) -> str:
+    """A number of bytes with a unit, decimal: 1,500,000 is '1.5 MB'."""
+    for unit in ("B", "kB", "MB", "GB", "TB", "PB", "EB"):
+        if n_bytes < 1000:
+            return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.3g} ZB"

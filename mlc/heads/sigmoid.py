@@ -1,0 +1,34 @@
+"""Independent sigmoids: binary relevance in one network."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from mlc.heads.base import Head, register_head
+
+
+@register_head("sigmoid")
+class Sigmoid(Head):
+    """One sigmoid for each label, with binary cross-entropy summed over the labels.
+
+    loss = sum_k -[y_k log s_k + (1 - y_k) log(1 - s_k)], s = sigmoid(z): the negative
+    log-likelihood of a label set whose labels are independent given x.
+    Consistent for the marginals P(y_k = 1 | x), so for Hamming loss, and with a suitable threshold
+    for ranking and label-wise measures; not for subset accuracy where labels depend on each other
+    (Dembczynski et al. 2012, "On label dependence and loss minimization", sections 4 and 5).
+    Source: Bishop 2006, "Pattern Recognition and Machine Learning", section 5.2;
+    torch.nn.BCEWithLogitsLoss.
+    """
+
+    def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Binary cross-entropy summed over the labels: (..., B)."""
+        return binary_cross_entropy_with_logits(outputs, targets, reduction="none").sum(dim=-1)
+
+    def scores(self, outputs: Tensor) -> Tensor:
+        """sigmoid(z): (..., B, K)."""
+        return outputs.sigmoid()
+
+    def log_likelihood(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Of the label set, its labels independent given x: (..., B)."""
+        return -self.loss(outputs, targets)

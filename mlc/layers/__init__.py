@@ -1,0 +1,8 @@
+"""Layers that carry the runs axis: each tensor is `(R, B, ...)`, R independent runs side by side."""
+
+from mlc.layers.dropout import StackedDropout
+from mlc.layers.linear import StackedLinear
+from mlc.layers.normalization import StackedBatchNorm, StackedLayerNorm
+from mlc.layers.streams import Streams
+
+__all__ = ["StackedBatchNorm", "StackedDropout", "StackedLayerNorm", "StackedLinear", "Streams"]

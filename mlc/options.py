@@ -1,0 +1,99 @@
+"""Typed options whose limits stand beside their defaults, checked before anything runs."""
+
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mlc.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an option may be: an interval (closed, open or half-open) or a list of choices."""
+
+    at_least: float | None = None
+    above: float | None = None
+    at_most: float | None = None
+    below: float | None = None
+    choices: tuple[str, ...] | None = None
+
+    def allows(self, value: Any) -> bool:
+        """Whether one value lies within the limits; NaN never does."""
+        if self.choices is not None:
+            return value in self.choices
+        if isinstance(value, float) and not math.isfinite(value):
+            return False
+        return (
+            (self.at_least is None or value >= self.at_least)
+            and (self.above is None or value > self.above)
+            and (self.at_most is None or value <= self.at_most)
+            and (self.below is None or value < self.below)
+        )
+
+    def __str__(self) -> str:
+        if self.choices is not None:
+            return "one of " + ", ".join(self.choices)
+        words = {
+            "at least": self.at_least,
+            "above": self.above,
+            "at most": self.at_most,
+            "below": self.below,
+        }
+        return " and ".join(f"{word} {bound:g}" for word, bound in words.items() if bound is not None)
+
+
+def option(
+    default: Any,
+    *,
+    at_least: float | None = None,
+    above: float | None = None,
+    at_most: float | None = None,
+    below: float | None = None,
+    choices: tuple[str, ...] | None = None,
+) -> Any:
+    """A dataclass field with a default and limits; a list's limits hold for each of its items.
+
+    >>> @dataclass
+    ... class Options:
+    ...     dropout: float = option(0.3, at_least=0, below=1)
+    >>> check(Options(dropout=1.5))
+    Traceback (most recent call last):
+    mlc.errors.ConfigError: dropout=1.5 is out of range: it must be at least 0 and below 1.
+    """
+    metadata = {"limits": Limits(at_least, above, at_most, below, choices)}
+    if isinstance(default, list):
+        return dataclasses.field(default_factory=lambda: list(default), metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def check(options: Any, prefix: str = "") -> None:
+    """Raise ConfigError for the first value in a dataclass (nested ones too) that breaks its limits.
+
+    A dataclass whose values must fit together has a method `validate(prefix)`, called last.
+    """
+    for key, value, limits in _walk(options, prefix):
+        for item in value if isinstance(value, list) else [value]:
+            if item is not None and not limits.allows(item):
+                raise ConfigError(f"{key}={value} is out of range: it must be {limits}.")
+    validate = getattr(options, "validate", None)
+    if validate is not None:
+        validate(prefix)
+
+
+def limits_of(options: Any, key: str) -> Limits | None:
+    """The limits of the option with this dotted key, or None where it has none."""
+    return next((limits for name, _, limits in _walk(options, "") if name == key), None)
+
+
+def _walk(options: Any, prefix: str) -> Iterator[tuple[str, Any, Limits]]:
+    if isinstance(options, Mapping):
+        for name, value in options.items():
+            yield from _walk(value, f"{prefix}{name}.")
+    elif dataclasses.is_dataclass(options):
+        for field in dataclasses.fields(options):
+            value = getattr(options, field.name)
+            yield from _walk(value, f"{prefix}{field.name}.")
+            if "limits" in field.metadata:
+                yield f"{prefix}{field.name}", value, field.metadata["limits"]
