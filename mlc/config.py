@@ -1,0 +1,112 @@
+"""The typed config: registries become Hydra groups, and a composed config becomes dataclasses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, DictConfig, OmegaConf
+
+from mlc.backbones import BACKBONES
+from mlc.data import SOURCES
+from mlc.decisions import DECISIONS
+from mlc.errors import ConfigError
+from mlc.heads import HEADS
+from mlc.metrics import COUNT_METRICS
+from mlc.options import check, option
+from mlc.registry import Registry
+from mlc.training import OPTIMIZERS, TrainerOptions
+
+GROUPS: dict[str, Registry[Any]] = {
+    "data": SOURCES,
+    "backbone": BACKBONES,
+    "head": HEADS,
+    "optimizer": OPTIMIZERS,
+}
+
+
+@dataclass
+class ReportOptions:
+    """What the sweep's table shows.
+
+    Attributes:
+        metrics: the columns; the first is compared in pairs and drawn.
+        reference: the head that the others are compared with.
+    """
+
+    metrics: list[str] = option(
+        ["jaccard_samples", "f1_macro", "subset_accuracy"], choices=tuple(COUNT_METRICS)
+    )
+    reference: str = "sigmoid"
+
+    def validate(self, prefix: str) -> None:
+        """There is a metric."""
+        if not self.metrics:
+            raise ConfigError(f"{prefix}metrics is empty: name at least one metric.")
+
+
+@dataclass
+class Config:
+    """One run. The first four are the options of the part that the group's name chooses."""
+
+    data: Any = MISSING
+    backbone: Any = MISSING
+    head: Any = MISSING
+    optimizer: Any = MISSING
+    trainer: TrainerOptions = field(default_factory=TrainerOptions)
+    # Every rule's options by its name; `rules` says which of them a run reports.
+    decision: Any = field(
+        default_factory=lambda: {name: DECISIONS[name].Options() for name in DECISIONS}
+    )
+    rules: list[str] = option(["fixed", "global", "oracle", "mode"])
+    report: ReportOptions = field(default_factory=ReportOptions)
+    seed: int = option(0, at_least=0, at_most=2**32 - 1)
+    device: str = option("auto", choices=("auto", "cpu", "cuda"))
+
+    def validate(self, prefix: str) -> None:
+        """Each rule exists, and is named once."""
+        for rule in self.rules:
+            if rule not in DECISIONS.names():
+                raise ConfigError(
+                    f"{prefix}rules={self.rules} names {rule!r}, which is no decision rule: choose"
+                    f" among {', '.join(DECISIONS.names())}."
+                )
+        if not self.rules or len(set(self.rules)) < len(self.rules):
+            raise ConfigError(f"{prefix}rules={self.rules} must name at least one rule, each once.")
+
+
+def config_folder() -> Path:
+    """The `conf` folder: inside the package where it is installed, beside it in a checkout."""
+    package = Path(__file__).parent
+    installed = package / "conf"
+    return installed if installed.is_dir() else package.parent / "conf"
+
+
+def register_configs() -> None:
+    """Make every registered part known to Hydra, those without a file in `conf` too.
+
+    Called by the entry points as late as possible, so that a head registered by a user's own script
+    can be chosen as any other.
+    """
+    store = ConfigStore.instance()
+    store.store(group="schema", name="config", node=Config)
+    for group, registry in GROUPS.items():
+        for name in registry:
+            schema = registry.schema(name)
+            store.store(group=f"schema/{group}", name=name, node=schema)
+            if not (config_folder() / group / f"{name}.yaml").is_file():
+                store.store(group=group, name=name, node=schema)
+
+
+def parse(config: DictConfig) -> Config:
+    """The composed config as dataclasses, every value checked.
+
+    Raises:
+        ConfigError: a value is out of range, of the wrong type or missing.
+    """
+    parsed = OmegaConf.to_object(config)
+    assert isinstance(parsed, Config)
+    check(parsed)
+    return parsed

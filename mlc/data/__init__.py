@@ -1,0 +1,24 @@
+"""Data sources, splits, scaling, and the resident batches that every head trains on."""
+
+from mlc.data.arff import Arff
+from mlc.data.base import SOURCES, DataOptions, Dataset, DataSource, register_source
+from mlc.data.digits import Digits
+from mlc.data.preprocessing import Scaling, fit_scaling
+from mlc.data.resident import Batch, ResidentData
+from mlc.data.splits import Split, split_dataset
+
+__all__ = [
+    "SOURCES",
+    "Arff",
+    "Batch",
+    "DataOptions",
+    "DataSource",
+    "Dataset",
+    "Digits",
+    "ResidentData",
+    "Scaling",
+    "Split",
+    "fit_scaling",
+    "register_source",
+    "split_dataset",
+]

@@ -1,0 +1,190 @@
+"""Data sets in Mulan's or MEKA's ARFF form, found by name."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import ParseError
+
+import defusedxml.ElementTree
+import numpy as np
+from defusedxml.common import DefusedXmlException
+from scipy.sparse import csr_matrix, issparse, vstack
+
+from mlc.data.arff_file import FORMAT_VERSION, ArffFile, read_arff
+from mlc.data.base import DataOptions, Dataset, DataSource, register_source
+from mlc.data.cache import Arrays, cached
+from mlc.errors import DataError
+from mlc.options import option
+
+_PACKED = (".arff", ".arff.gz", ".arff.bz2")
+
+
+@dataclass
+class ArffOptions(DataOptions):
+    """Which files, and how to split them where no split is published.
+
+    Attributes:
+        path: folder and name without ending: FOLDER/NAME finds NAME.arff, or NAME-train.arff and
+            NAME-test.arff (-train-sparse and -test-sparse too), or their .gz or .bz2, and NAME.xml.
+        root: where a relative path starts; $MLC_DATA or the working folder where it is null.
+        name: what tables call the data; the last part of the path where it is null.
+        obtain: how to get the files, said when they are missing.
+        test_fraction: share of the rows to test on, where no split is published.
+        split_seed: of that split.
+    """
+
+    path: str | None = None
+    root: str | None = None
+    name: str | None = None
+    obtain: str | None = None
+    test_fraction: float = option(0.3, above=0, below=1)
+    split_seed: int = option(0, at_least=0)
+
+
+@register_source("arff")
+class Arff(DataSource):
+    """Mulan (NAME.arff beside NAME.xml, which lists the labels) or MEKA (`-C n` in @relation)."""
+
+    Options = ArffOptions
+
+    @classmethod
+    def load(cls, options: Any) -> Dataset:
+        """The data set, with the published split where there are -train and -test files."""
+        if options.path is None:
+            raise DataError("data=arff needs data.path=FOLDER/NAME, the files without their ending.")
+        base = _base(options)
+        files = find_files(base, options.obtain)
+        arrays = cached(files.values(), FORMAT_VERSION, lambda: _parse(files))
+        features: Any = arrays["features"]
+        if "indptr" in arrays:
+            shape = (len(arrays["targets"]), len(arrays["feature_names"]))
+            features = csr_matrix((features, arrays["indices"], arrays["indptr"]), shape=shape)
+        n_train = int(arrays["n_train"])
+        rows = np.arange(len(arrays["targets"]))
+        return Dataset(
+            name=options.name or base.name,
+            features=features,
+            targets=arrays["targets"],
+            feature_names=tuple(map(str, arrays["feature_names"])),
+            label_names=tuple(map(str, arrays["label_names"])),
+            numeric=arrays["numeric"],
+            parts={"train": rows[:n_train], "test": rows[n_train:]} if n_train else {},
+        )
+
+
+def find_files(base: Path, obtain: str | None = None) -> dict[str, Path]:
+    """The files of a data set: "all", or "train" and "test"; "xml" where there is one.
+
+    Names are matched in either case, since archives differ in it.
+
+    Raises:
+        DataError: there are none, or one half of a split only.
+    """
+    there = {}
+    if base.parent.is_dir():
+        there = {file.name.lower(): file for file in sorted(base.parent.iterdir()) if file.is_file()}
+
+    def first(stem: str) -> Path | None:
+        names = [f"{base.name}{stem}{middle}{end}" for middle in ("", "-sparse") for end in _PACKED]
+        return next((there[name.lower()] for name in names if name.lower() in there), None)
+
+    found = {"train": first("-train"), "test": first("-test"), "all": first("")}
+    if found["train"] and found["test"]:
+        files = {"train": found["train"], "test": found["test"]}
+    elif found["all"]:
+        files = {"all": found["all"]}
+    elif found["train"] or found["test"]:
+        there_is, missing = ("train", "test") if found["train"] else ("test", "train")
+        raise DataError(
+            f"{found[there_is]} is there and {base.name}-{missing}.arff is not: add it, or name"
+            f" the one file {base.name}.arff."
+        )
+    else:
+        raise DataError(
+            f"There is no {base}.arff, nor {base.name}-train.arff and {base.name}-test.arff"
+            f" (plain, .gz or .bz2): {obtain or 'correct data.path, or data.root where it starts'}."
+        )
+    xml = there.get(f"{base.name}.xml".lower())
+    return {**files, "xml": xml} if xml else files
+
+
+def _base(options: Any) -> Path:
+    path = Path(options.path).expanduser()
+    if path.name.endswith(_PACKED):
+        path = path.with_name(path.name[: path.name.lower().rindex(".arff")])
+    root = options.root or os.environ.get("MLC_DATA")
+    if path.is_absolute() or not root:
+        return path
+    under_root = Path(root).expanduser() / path
+    # A path that the user typed may start in the working folder although $MLC_DATA is set.
+    in_working_folder = options.root is None and path.parent.is_dir()
+    return path if in_working_folder and not under_root.parent.is_dir() else under_root
+
+
+def _parse(files: dict[str, Path]) -> Arrays:
+    parsed = {part: read_arff(path) for part, path in files.items() if part != "xml"}
+    first = next(iter(parsed.values()))
+    for other in parsed.values():
+        _check_same_attributes(first, other)
+    label_names = _xml_labels(files["xml"]) if "xml" in files else first.meka_labels()
+    if label_names is None:
+        raise DataError(
+            f"{first.path} does not say which attributes are labels: put a .xml with their names"
+            " beside it (Mulan), or end its @relation in '-C n' (MEKA)."
+        )
+    blocks = [file.features(label_names) for file in parsed.values()]
+    matrices = [matrix for matrix, _, _ in blocks]
+    _, feature_names, numeric = blocks[0]
+    arrays = {
+        "targets": np.concatenate([file.targets(label_names) for file in parsed.values()]),
+        "feature_names": np.array(feature_names),
+        "label_names": np.array(label_names),
+        "numeric": numeric,
+        "n_train": np.array(matrices[0].shape[0] if "train" in files else 0),
+    }
+    if issparse(matrices[0]):
+        joined = vstack(matrices, format="csr")
+        return {
+            **arrays,
+            "features": joined.data,
+            "indices": joined.indices,
+            "indptr": joined.indptr,
+        }
+    return {**arrays, "features": np.concatenate(matrices)}
+
+
+def _check_same_attributes(first: ArffFile, other: ArffFile) -> None:
+    same_form = issparse(first.columns) == issparse(other.columns)
+    if first.attributes == other.attributes and same_form:
+        return
+    if not same_form:
+        raise DataError(
+            f"{first.path} and {other.path} must both be sparse or both be dense: convert one."
+        )
+    pairs = zip(first.attributes, other.attributes, strict=False)
+    differing = next((a.name for a, b in pairs if a != b), "the number of attributes")
+    raise DataError(
+        f"{first.path} and {other.path} must have the same attributes and differ in"
+        f" {differing!r}: they are no two parts of one data set."
+    )
+
+
+def _xml_labels(path: Path) -> tuple[str, ...]:
+    try:
+        tree = defusedxml.ElementTree.parse(path)
+    except (ParseError, DefusedXmlException) as error:
+        raise DataError(
+            f"{path} is no valid XML ({error}): fetch it again, or delete it if the .arff is in"
+            " MEKA's form."
+        ) from error
+    names = tuple(
+        element.attrib["name"]
+        for element in tree.iter()
+        if element.tag.rpartition("}")[2] == "label" and "name" in element.attrib
+    )
+    if not names:
+        raise DataError(f"{path} names no label: it must hold <label name=...> elements.")
+    return names

@@ -1,0 +1,97 @@
+"""What a data set is, and what a source of one is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from mlc.errors import DataError
+from mlc.options import option
+from mlc.registry import Registry
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Samples with their label sets.
+
+    Attributes:
+        name: what tables and paths call it.
+        features: (N, D), float32, dense or CSR; NaN where a value is missing.
+        targets: (N, K), bool.
+        feature_names: D of them.
+        label_names: K of them.
+        numeric: (D,), bool: columns on a scale of their own, which is to be standardised.
+        parts: row numbers of the published parts: "train" and "test", perhaps "val"; empty where
+            nothing is published.
+    """
+
+    name: str
+    features: NDArray[np.float32] | csr_matrix
+    targets: NDArray[np.bool_]
+    feature_names: tuple[str, ...]
+    label_names: tuple[str, ...]
+    numeric: NDArray[np.bool_]
+    parts: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        n_samples, n_labels = self.targets.shape
+        if n_labels == 0:
+            raise DataError(f"The data set {self.name!r} has no label: name at least one.")
+        if self.features.shape[0] != n_samples or n_samples == 0:
+            raise DataError(
+                f"The data set {self.name!r} has {self.features.shape[0]} rows of features and"
+                f" {n_samples} of labels: both must be the same, and more than 0."
+            )
+
+    @property
+    def n_samples(self) -> int:
+        """N."""
+        return int(self.targets.shape[0])
+
+    @property
+    def n_features(self) -> int:
+        """D."""
+        return int(self.features.shape[1])
+
+    @property
+    def n_labels(self) -> int:
+        """K."""
+        return int(self.targets.shape[1])
+
+
+@dataclass
+class DataOptions:
+    """What every source takes.
+
+    Attributes:
+        val_fraction: share of the training part that is held out for validation.
+        absent_labels: whether a label without a positive in some part is an error or is kept.
+    """
+
+    val_fraction: float = option(0.2, above=0, below=1)
+    absent_labels: str = option("error", choices=("error", "keep"))
+
+
+class DataSource:
+    """Where data sets come from: one class with `Options` and `load`."""
+
+    name: ClassVar[str]
+    Options: ClassVar[type] = DataOptions
+
+    @classmethod
+    def load(cls, options: Any) -> Dataset:
+        """The data set that the options describe.
+
+        Raises:
+            DataError: a file is missing or cannot be read as what it claims to be.
+        """
+        raise NotImplementedError
+
+
+SOURCES: Registry[DataSource] = Registry("data source", key="source")
+register_source = SOURCES.register

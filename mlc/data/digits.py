@@ -1,0 +1,156 @@
+"""Several handwritten digits on one canvas; the label set says which."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.datasets import load_digits
+
+from mlc.data.base import DataOptions, Dataset, DataSource, register_source
+from mlc.errors import ConfigError
+from mlc.options import option
+
+N_DIGITS = 10
+CELL = 8  # pixels to a side of a source image
+HIGHEST_INK = 16
+
+
+@dataclass
+class DigitsOptions(DataOptions):
+    """How the images are composed.
+
+    Attributes:
+        name: what tables call the data.
+        canvas: height and width in pixels; it holds one digit for each 8 x 8 cell, and the cells
+            are shifted together by what the canvas has to spare.
+        digits_per_image: probability of 0, 1, 2, ... different digits in an image.
+        dependence: 0 draws the digits of an image independently of each other; the higher, the more
+            does an image hold only even or only odd digits.
+        n_train: images to train and validate on.
+        n_test: images to test on.
+        seed: of the images, apart from the runs' seed.
+    """
+
+    name: str = "digits"
+    canvas: list[int] = option([16, 24], at_least=CELL)
+    digits_per_image: list[float] = option([0.11, 0.27, 0.30, 0.20, 0.09, 0.03], at_least=0)
+    dependence: float = option(1.0, at_least=-20, at_most=20)
+    n_train: int = option(4000, at_least=10)
+    n_test: int = option(2000, at_least=1)
+    seed: int = option(0, at_least=0)
+
+    def validate(self, prefix: str) -> None:
+        """The canvas has two sides and room for the largest number of digits; the shares sum to 1."""
+        if len(self.canvas) != 2:
+            raise ConfigError(f"{prefix}canvas={self.canvas} must be a height and a width.")
+        room = min((self.canvas[0] // CELL) * (self.canvas[1] // CELL), N_DIGITS)
+        if len(self.digits_per_image) > room + 1:
+            raise ConfigError(
+                f"{prefix}digits_per_image={self.digits_per_image} asks for up to"
+                f" {len(self.digits_per_image) - 1} digits, and the canvas {self.canvas} has room"
+                f" for {room}: make {prefix}canvas larger or the list shorter."
+            )
+        if abs(sum(self.digits_per_image) - 1) > 1e-6:
+            raise ConfigError(f"{prefix}digits_per_image={self.digits_per_image} must sum to 1.")
+
+
+def label_set_distribution(
+    digits_per_image: list[float], dependence: float
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """All 1024 label sets (1024, 10) and their probabilities (1024,).
+
+    P(S) = P(|S|) * exp(dependence * e(S)) / Z_|S|, where e(S) counts the pairs of digits in S that
+    are both even or both odd, less the pairs that are not: an Ising model given the cardinality.
+    """
+    sets = (np.arange(2**N_DIGITS)[:, None] >> np.arange(N_DIGITS - 1, -1, -1)) & 1 > 0
+    energy = np.zeros(len(sets))
+    for j, k in combinations(range(N_DIGITS), 2):
+        energy += np.where(sets[:, j] & sets[:, k], 1 if (j - k) % 2 == 0 else -1, 0)
+    sizes = sets.sum(axis=1)
+    probabilities = np.zeros(len(sets))
+    for size, share in enumerate(digits_per_image):
+        of_size = sizes == size
+        logits = dependence * energy[of_size]
+        weights = np.exp(logits - logits.max())
+        probabilities[of_size] = share * weights / weights.sum()
+    return sets, probabilities / probabilities.sum()
+
+
+@register_source("digits")
+class Digits(DataSource):
+    """Composed from the 1,797 images of scikit-learn's `load_digits` (Alpaydin and Kaynak 1998).
+
+    The images of train, validation and test are composed from different source images, so that no
+    handwriting is seen twice.
+    """
+
+    Options = DigitsOptions
+
+    @classmethod
+    def load(cls, options: Any) -> Dataset:
+        """The composed images: pixels in [0, 1], K = 10."""
+        rng = np.random.default_rng([options.seed, 0xD1617])
+        images, digits = load_digits(return_X_y=True)
+        images = images.reshape(-1, CELL, CELL) / HIGHEST_INK
+        n_val = max(1, round(options.val_fraction * options.n_train))
+        counts = {"train": options.n_train - n_val, "val": n_val, "test": options.n_test}
+        sets, probabilities = label_set_distribution(options.digits_per_image, options.dependence)
+
+        pools = _disjoint_pools(digits, rng, shares=(0.6, 0.2, 0.2))
+        features, targets, parts, first = [], [], {}, 0
+        for (part, count), pool in zip(counts.items(), pools, strict=True):
+            drawn = sets[rng.choice(len(sets), size=count, p=probabilities)]
+            features.append(_compose(drawn, images, digits, pool, options.canvas, rng))
+            targets.append(drawn)
+            parts[part] = np.arange(first, first + count)
+            first += count
+        height, width = options.canvas
+        return Dataset(
+            name=options.name,
+            features=np.concatenate(features),
+            targets=np.concatenate(targets),
+            feature_names=tuple(f"pixel_{y}_{x}" for y in range(height) for x in range(width)),
+            label_names=tuple(str(digit) for digit in range(N_DIGITS)),
+            numeric=np.zeros(height * width, dtype=bool),
+            parts=parts,
+        )
+
+
+def _disjoint_pools(
+    digits: NDArray[np.int64], rng: np.random.Generator, shares: tuple[float, ...]
+) -> list[list[NDArray[np.int64]]]:
+    """For each share, the source images of each digit; the shares of a digit do not overlap."""
+    pools: list[list[NDArray[np.int64]]] = [[] for _ in shares]
+    for digit in range(N_DIGITS):
+        order = rng.permutation(np.flatnonzero(digits == digit))
+        cuts = np.round(np.cumsum(shares[:-1]) * len(order)).astype(int)
+        for pool, images in zip(pools, np.split(order, cuts), strict=True):
+            pool.append(images)
+    return pools
+
+
+def _compose(
+    label_sets: NDArray[np.bool_],
+    images: NDArray[np.float64],
+    digits: NDArray[np.int64],
+    pool: list[NDArray[np.int64]],
+    canvas: list[int],
+    rng: np.random.Generator,
+) -> NDArray[np.float32]:
+    """One image for each label set: (N, height * width)."""
+    height, width = canvas
+    columns = width // CELL
+    n_cells = (height // CELL) * columns
+    composed = np.zeros((len(label_sets), height, width), dtype=np.float32)
+    for image, label_set in zip(composed, label_sets, strict=True):
+        top = rng.integers(height % CELL + 1)
+        left = rng.integers(width % CELL + 1)
+        present = np.flatnonzero(label_set)
+        for digit, cell in zip(present, rng.permutation(n_cells), strict=False):
+            y, x = top + CELL * (cell // columns), left + CELL * (cell % columns)
+            image[y : y + CELL, x : x + CELL] = images[rng.choice(pool[digit])]
+    return composed.reshape(len(label_sets), -1)

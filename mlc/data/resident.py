@@ -1,0 +1,104 @@
+"""Data that stays on the device, indexed by the batches of many runs at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from scipy.sparse import csr_matrix, issparse
+from torch import Tensor
+
+from mlc.data.base import Dataset
+from mlc.data.preprocessing import Scaling
+
+
+class Rows(Protocol):
+    """Features by row number: (R, B) to a dense (R, B, D)."""
+
+    def __getitem__(self, index: Tensor) -> Tensor: ...
+
+
+class DenseRows:
+    """Rows of a matrix."""
+
+    def __init__(self, features: np.ndarray, device: torch.device, dtype: torch.dtype) -> None:
+        self._features = torch.as_tensor(features, dtype=dtype, device=device)
+
+    def __getitem__(self, index: Tensor) -> Tensor:
+        return self._features[index]
+
+
+class SparseRows:
+    """Rows of a CSR matrix, made dense batch by batch."""
+
+    def __init__(self, features: csr_matrix, device: torch.device, dtype: torch.dtype) -> None:
+        self._start = torch.as_tensor(features.indptr[:-1], dtype=torch.int64, device=device)
+        self._length = torch.as_tensor(np.diff(features.indptr), dtype=torch.int64, device=device)
+        self._column = torch.as_tensor(features.indices, dtype=torch.int64, device=device)
+        self._value = torch.as_tensor(features.data, dtype=dtype, device=device)
+        self._n_columns = features.shape[1]
+
+    def __getitem__(self, index: Tensor) -> Tensor:
+        flat = index.flatten()
+        length = self._length[flat]
+        end = length.cumsum(0)
+        row = torch.repeat_interleave(torch.arange(len(flat), device=flat.device), length)
+        within = torch.arange(len(row), device=flat.device) - (end - length)[row]
+        entry = self._start[flat][row] + within
+        dense = self._value.new_zeros(len(flat) * self._n_columns)
+        dense[row * self._n_columns + self._column[entry]] = self._value[entry]
+        return dense.view(*index.shape, self._n_columns)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Features (R, B, D), scaled, and targets (R, B, K) in the same dtype."""
+
+    features: Tensor
+    targets: Tensor
+
+
+class ResidentData:
+    """A data set on the device, with each run's own scaling.
+
+    Args:
+        dataset: the data.
+        scalings: one for each run.
+        device: where it is to stay.
+        dtype: of features and targets.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        scalings: Sequence[Scaling],
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.device = device
+        self.dtype = dtype
+        sparse = issparse(dataset.features)
+        self._rows: Rows = (SparseRows if sparse else DenseRows)(dataset.features, device, dtype)
+        self._targets = torch.as_tensor(dataset.targets, dtype=dtype, device=device)
+        shift = np.stack([scaling.shift for scaling in scalings])[:, None]
+        scale = np.stack([scaling.scale for scaling in scalings])[:, None]
+        self._shift = torch.as_tensor(shift, dtype=dtype, device=device) if shift.any() else None
+        self._scale = (
+            torch.as_tensor(scale, dtype=dtype, device=device) if (scale != 1).any() else None
+        )
+        values = dataset.features.data if sparse else dataset.features
+        self._has_missing = bool(np.isnan(values).any())
+
+    def batch(self, index: Tensor) -> Batch:
+        """The rows of each run: (R, B), int64, on the device."""
+        features = self._rows[index]
+        if self._shift is not None:
+            features = features - self._shift
+        if self._scale is not None:
+            features = features * self._scale
+        if self._has_missing:
+            features = features.nan_to_num(nan=0.0)
+        return Batch(features, self._targets[index])

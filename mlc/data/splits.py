@@ -1,0 +1,97 @@
+"""Which rows train, which validate and which test."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from iterstrat.ml_stratifiers import MultilabelStratifiedShuffleSplit
+from numpy.typing import NDArray
+
+from mlc.data.base import Dataset
+from mlc.errors import DataError
+
+log = logging.getLogger(__name__)
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Row numbers of the three parts; they do not overlap."""
+
+    train: Rows
+    val: Rows
+    test: Rows
+
+    def parts(self) -> dict[str, Rows]:
+        """The parts by name."""
+        return {"train": self.train, "val": self.val, "test": self.test}
+
+
+def split_dataset(dataset: Dataset, options: Any, seed: int) -> Split:
+    """The published parts where there are any; validation rows held out of the training part.
+
+    The validation part depends on `seed`, a test part that is not published on `split_seed` alone,
+    so that all runs are tested on the same rows. Both by iterative stratification (Sechidis et al.
+    2011, "On the stratification of multi-label data"), both of a size that no seed changes.
+
+    Raises:
+        DataError: a part would be empty, or lacks a label while `absent_labels` is "error".
+    """
+    parts = dict(dataset.parts)
+    if "test" not in parts:
+        everything = np.arange(dataset.n_samples)
+        parts["train"], parts["test"] = hold_out(
+            dataset, everything, options.test_fraction, options.split_seed
+        )
+    if "val" not in parts:
+        parts["train"], parts["val"] = hold_out(
+            dataset, parts["train"], options.val_fraction, seed
+        )
+    split = Split(**parts)
+    _check_labels(dataset, split, options.absent_labels)
+    return split
+
+
+def hold_out(dataset: Dataset, rows: Rows, fraction: float, seed: int) -> tuple[Rows, Rows]:
+    """The rows that stay and the `round(fraction * len(rows))` that are held out, both sorted."""
+    size = round(fraction * len(rows))
+    if not 0 < size < len(rows):
+        raise DataError(
+            f"Holding {fraction:g} of {len(rows)} rows of {dataset.name!r} out leaves an empty"
+            " part: give more rows, or another fraction."
+        )
+    targets = dataset.targets[rows]
+    stratifier = MultilabelStratifiedShuffleSplit(
+        n_splits=1, test_size=fraction, random_state=seed
+    )
+    stay, held = next(stratifier.split(np.zeros(len(rows)), targets))
+    # The stratifier meets the size only about; the difference is moved at random.
+    excess = len(held) - size
+    rng = np.random.default_rng(seed)
+    if excess > 0:
+        moved = rng.choice(held, excess, replace=False)
+        held = np.setdiff1d(held, moved)
+    else:
+        held = np.union1d(held, rng.choice(stay, -excess, replace=False))
+    return np.delete(rows, held), np.sort(rows[held])
+
+
+def _check_labels(dataset: Dataset, split: Split, absent_labels: str) -> None:
+    for part, rows in split.parts().items():
+        absent = np.flatnonzero(~dataset.targets[rows].any(axis=0))
+        if len(absent) == 0:
+            continue
+        names = ", ".join(repr(dataset.label_names[k]) for k in absent[:3])
+        others = f" and {len(absent) - 3} more" if len(absent) > 3 else ""
+        found = f"{names}{others} without a positive among the {len(rows)} {part} rows"
+        if absent_labels == "error":
+            raise DataError(
+                f"The data set {dataset.name!r} has {len(absent)} label(s), {found}: drop them, try"
+                " another seed or data.val_fraction, or set data.absent_labels=keep, which counts"
+                " them 0 in macro averages."
+            )
+        log.warning("%s: %d label(s), %s, kept as data.absent_labels says.", dataset.name, len(absent), found)

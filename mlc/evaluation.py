@@ -1,0 +1,158 @@
+"""A finished training judged: scores, the rules' decisions, the metrics, the baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mlc.baselines import most_frequent_set, prior_scores
+from mlc.data import Dataset, ResidentData, Split
+from mlc.decisions import DecisionRule
+from mlc.heads import JointHead
+from mlc.metrics import decision_metrics, ranking_metrics
+from mlc.training import Model
+
+PARTS = ("val", "test")
+TUNED_PART = {"validation": "val", "test": "test"}
+
+
+@dataclass
+class Evaluation:
+    """One run judged.
+
+    Attributes:
+        metrics: flat, "test/RULE/METRIC" and "test/METRIC", "val/..." likewise.
+        scores: (N, K) for "val" and "test".
+        targets: (N, K) likewise.
+        decisions: (N, K) by part and rule.
+        fitted: what each rule learned, and from which part.
+        baselines: the metrics of the baselines, by their name.
+    """
+
+    metrics: dict[str, float] = field(default_factory=dict)
+    scores: dict[str, NDArray[np.floating]] = field(default_factory=dict)
+    targets: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
+    decisions: dict[str, dict[str, NDArray[np.bool_]]] = field(default_factory=dict)
+    fitted: dict[str, Any] = field(default_factory=dict)
+    baselines: dict[str, dict[str, float]] = field(default_factory=dict)
+
+
+def evaluate(
+    model: Model,
+    data: ResidentData,
+    dataset: Dataset,
+    splits: Sequence[Split],
+    rules: Sequence[Mapping[str, DecisionRule]],
+) -> list[Evaluation]:
+    """Each of the model's runs on its validation and test rows, under each of its own rules."""
+    results = [Evaluation() for _ in splits]
+    rows = {
+        part: torch.stack([torch.as_tensor(getattr(split, part)) for split in splits]).to(data.device)
+        for part in PARTS
+    }
+    for part in PARTS:
+        _score(model, data, rows[part], part, results)
+    for result, own in zip(results, rules, strict=True):
+        for rule in own.values():
+            if rule.tuned_on in TUNED_PART:
+                seen = TUNED_PART[rule.tuned_on]
+                rule.fit(
+                    torch.as_tensor(result.scores[seen]), torch.as_tensor(result.targets[seen])
+                )
+    for part in PARTS:
+        joint = _decide_by_joint(model, data, rows[part], rules)
+        for result, own, by_joint in zip(results, rules, joint, strict=True):
+            scores = torch.as_tensor(result.scores[part])
+            decided = {
+                name: by_joint[name] if rule.needs_joint else rule.decide(scores).numpy()
+                for name, rule in own.items()
+            }
+            result.decisions[part] = decided
+            for name, decisions in decided.items():
+                _add(result.metrics, f"{part}/{name}", decision_metrics(decisions, result.targets[part]))
+    for result, own, split in zip(results, rules, splits, strict=True):
+        result.fitted = {name: describe(rule) for name, rule in own.items()}
+        result.baselines = judge_baselines(dataset, split, own)
+    return results
+
+
+def judge_baselines(
+    dataset: Dataset, split: Split, rules: Mapping[str, DecisionRule]
+) -> dict[str, dict[str, float]]:
+    """The most frequent label set; and the prior as scores, under those rules that decide by scores."""
+    most_frequent: dict[str, float] = {}
+    prior: dict[str, float] = {}
+    sets, scores = most_frequent_set(dataset, split), prior_scores(dataset, split)
+    targets = {part: dataset.targets[getattr(split, part)] for part in PARTS}
+    for part in PARTS:
+        _add(most_frequent, f"{part}/constant", decision_metrics(sets[part], targets[part]))
+        _add(prior, part, ranking_metrics(scores[part], targets[part]))
+    for name, rule in rules.items():
+        if rule.needs_joint:
+            continue
+        fresh = type(rule)(rule.options)
+        if rule.tuned_on in TUNED_PART:
+            seen = TUNED_PART[rule.tuned_on]
+            fresh.fit(torch.as_tensor(scores[seen]), torch.as_tensor(targets[seen]))
+        for part in PARTS:
+            decided = fresh.decide(torch.as_tensor(scores[part])).numpy()
+            _add(prior, f"{part}/{name}", decision_metrics(decided, targets[part]))
+    return {"most_frequent_set": most_frequent, "prior": prior}
+
+
+def describe(rule: DecisionRule) -> dict[str, Any]:
+    """A rule's origin, options and fitted values, for JSON."""
+    return {
+        "tuned_on": rule.tuned_on,
+        **{name: value for name, value in vars(rule.options).items() if name != "name"},
+        **{name: value.tolist() for name, value in rule.fitted().items()},
+    }
+
+
+def _score(
+    model: Model, data: ResidentData, rows: Tensor, part: str, results: Sequence[Evaluation]
+) -> None:
+    """Scores, targets and all metrics that need no decision."""
+    scores, targets, log_likelihoods = [], [], []
+    for outputs, actual in model.outputs(data, rows):
+        scores.append(model.head.scores(outputs).cpu())
+        targets.append(actual.bool().cpu())
+        log_likelihood = model.head.log_likelihood(outputs, actual)
+        if log_likelihood is not None:
+            log_likelihoods.append(log_likelihood.double().cpu())
+    all_scores, all_targets = torch.cat(scores, dim=1).numpy(), torch.cat(targets, dim=1).numpy()
+    for run, result in enumerate(results):
+        result.scores[part], result.targets[part] = all_scores[run], all_targets[run]
+        _add(result.metrics, part, ranking_metrics(all_scores[run], all_targets[run]))
+        if log_likelihoods:
+            result.metrics[f"{part}/nll"] = -float(torch.cat(log_likelihoods, dim=1)[run].mean())
+
+
+def _decide_by_joint(
+    model: Model,
+    data: ResidentData,
+    rows: Tensor,
+    rules: Sequence[Mapping[str, DecisionRule]],
+) -> list[dict[str, NDArray[np.bool_]]]:
+    """The decisions of the rules that need the joint distribution, which is held chunk by chunk."""
+    wanted = [{name: rule for name, rule in own.items() if rule.needs_joint} for own in rules]
+    if not any(wanted) or not isinstance(model.head, JointHead):
+        return [{} for _ in rules]
+    chunks: list[dict[str, list[Tensor]]] = [{name: [] for name in own} for own in wanted]
+    for outputs, _ in model.outputs(data, rows):
+        log_joint, label_sets = model.head.log_joint(outputs), model.head.label_sets
+        for run, own in enumerate(wanted):
+            for name, rule in own.items():
+                decided = rule.decide(log_joint=log_joint[run], label_sets=label_sets)
+                chunks[run][name].append(decided.cpu())
+    return [{name: torch.cat(parts).numpy() for name, parts in own.items()} for own in chunks]
+
+
+def _add(metrics: dict[str, float], prefix: str, values: Mapping[str, float]) -> None:
+    metrics.update({f"{prefix}/{name}": value for name, value in values.items()})

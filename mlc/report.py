@@ -1,0 +1,41 @@
+"""Entry point: the table again, from any folder of finished runs.
+
+python -m mlc.report multirun/2026-01-31/12-00-00 --metrics f1_macro hamming_loss
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from mlc.config import ReportOptions
+from mlc.errors import MlcError
+from mlc.options import check
+from mlc.reporting import write_summary
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parse the command line, write the summary into the folder and print it."""
+    defaults = ReportOptions()
+    parser = argparse.ArgumentParser(prog="mlc-report", description="Sum up a folder of finished runs.")
+    parser.add_argument("folder", type=Path, help="a sweep's folder, or any folder above runs")
+    parser.add_argument(
+        "--metrics", nargs="+", default=defaults.metrics, help="columns; the first is drawn and paired"
+    )
+    parser.add_argument(
+        "--reference", default=defaults.reference, help="the head that others are compared with"
+    )
+    stated = parser.parse_args(arguments)
+    try:
+        options = ReportOptions(stated.metrics, stated.reference)
+        check(options)
+        _, summary = write_summary(stated.folder, options.metrics, options.reference)
+    except MlcError as error:
+        print(f"mlc-report: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)
+    print(summary, end="")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""Finished runs, read from their folders into tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mlc.errors import RunFolderError
+from mlc.runs import BASELINES, METRICS, RULES, STATUS, read_status
+
+ORDER = ["run", "data", "head", "rule", "seed"]
+PREFIX = {"test": "", "val": "val_"}
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a folder of runs holds.
+
+    Attributes:
+        runs: a row per run and rule: ORDER, the overrides, a column per test metric, "val_" before
+            the validation ones.
+        baselines: the same for the baselines, a row per data set, baseline, rule and seed.
+        overrides: the columns of `runs` that are overrides.
+        tuned_on: the part of the data that each rule was tuned on.
+        monitors: the validation metrics that chose the epochs.
+        failed: why runs failed, by their name.
+        unfinished: runs that have begun and not ended.
+        folders: of the finished runs, by name.
+    """
+
+    runs: pd.DataFrame
+    baselines: pd.DataFrame
+    overrides: list[str]
+    tuned_on: dict[str, str]
+    monitors: list[str]
+    failed: dict[str, str]
+    unfinished: list[str]
+    folders: dict[str, Path]
+
+
+def collect(folder: Path) -> Results:
+    """All runs under the folder; only those that say they are completed are counted.
+
+    Raises:
+        RunFolderError: there is no such folder, no run, or a finished run is damaged.
+    """
+    if not folder.is_dir():
+        raise RunFolderError(f"{folder} is not a folder: name one that holds runs.")
+    rows: list[dict[str, Any]] = []
+    baselines: list[dict[str, Any]] = []
+    overrides: dict[str, None] = {}
+    tuned_on: dict[str, str] = {}
+    monitors: dict[str, None] = {}
+    failed: dict[str, str] = {}
+    unfinished: list[str] = []
+    folders: dict[str, Path] = {}
+    for path in sorted(folder.rglob(STATUS)):
+        run = path.parent
+        status = read_status(run)
+        name = run.relative_to(folder).as_posix() if run != folder else run.name
+        if status is None or status["state"] == "running":
+            unfinished.append(name)
+        elif status["state"] == "failed":
+            failed[name] = status["error"]
+        else:
+            folders[name] = run
+            facts = {"run": name, **{key: status[key] for key in ("data", "head", "seed")}}
+            overrides.update(dict.fromkeys(status["overrides"]))
+            monitors[status["monitor"]] = None
+            rules = _read(run / RULES)
+            tuned_on.update({rule: fitted["tuned_on"] for rule, fitted in rules.items()})
+            rows += _rows({**facts, **status["overrides"]}, _read(run / METRICS), rules)
+            for baseline, metrics in _read(run / BASELINES).items():
+                baselines += _rows({**facts, "head": baseline}, metrics, _rules_in(metrics))
+    if not folders and not failed and not unfinished:
+        raise RunFolderError(f"There is no run under {folder}: name a folder that holds some.")
+    return Results(
+        runs=_frame(rows, list(overrides)),
+        baselines=_frame(baselines, []).drop_duplicates(["data", "head", "rule", "seed"]),
+        overrides=list(overrides),
+        tuned_on=tuned_on,
+        monitors=list(monitors),
+        failed=failed,
+        unfinished=unfinished,
+        folders=folders,
+    )
+
+
+def _rows(
+    facts: dict[str, Any], metrics: dict[str, float], rules: Iterable[str]
+) -> list[dict[str, Any]]:
+    """A row for each rule, with its own metrics and those that no rule has a part in."""
+    shared, own = {}, {rule: dict[str, float]() for rule in rules}
+    for key, value in metrics.items():
+        part, *rule = key.split("/")
+        if part not in PREFIX:
+            continue
+        *rule, metric = rule
+        column = PREFIX[part] + metric
+        if rule:
+            own[rule[0]][column] = value
+        else:
+            shared[column] = value
+    return [{**facts, "rule": rule, **own[rule], **shared} for rule in own]
+
+
+def _rules_in(metrics: dict[str, float]) -> list[str]:
+    return list(dict.fromkeys(key.split("/")[1] for key in metrics if key.count("/") == 2))
+
+
+def _frame(rows: Sequence[dict[str, Any]], overrides: Sequence[str]) -> pd.DataFrame:
+    first = [*ORDER, *overrides]
+    frame = pd.DataFrame(list(rows), columns=None if rows else first)
+    metrics = [column for column in frame.columns if column not in first]
+    ordered = sorted(metrics, key=lambda column: column.startswith("val_"))
+    return frame[first + ordered]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise RunFolderError(
+            f"{path} of a finished run cannot be read ({error}): delete the run's folder."
+        ) from error
+    if not isinstance(content, dict):
+        raise RunFolderError(f"{path} does not hold what a run writes: delete the run's folder.")
+    return content

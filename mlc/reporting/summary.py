@@ -1,0 +1,40 @@
+"""Everything a folder of finished runs is summed up in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mlc.errors import RunFolderError
+from mlc.reporting.collect import Results, collect
+from mlc.reporting.figures import draw_means
+from mlc.reporting.tables import summarise
+from mlc.storage import write_atomically, write_text
+
+RESULTS, BASELINE_RESULTS, SUMMARY = "results.csv", "baselines.csv", "summary.md"
+
+
+def write_summary(folder: Path, metrics: Sequence[str], reference: str) -> tuple[Results, str]:
+    """Write results.csv, baselines.csv, summary.md and METRIC.png; return the summary for a terminal.
+
+    Raises:
+        RunFolderError: there is no run that could be counted, or the folder cannot be written to.
+    """
+    results = collect(folder)
+    if not results.folders:
+        reasons = "; ".join(f"{run}: {error}" for run, error in results.failed.items())
+        raise RunFolderError(
+            f"No run under {folder} has finished"
+            + (f" ({reasons})." if reasons else ": wait for one, or start them again.")
+        )
+    try:
+        write_text(folder / RESULTS, results.runs.to_csv(index=False))
+        write_text(folder / BASELINE_RESULTS, results.baselines.to_csv(index=False))
+        write_text(folder / SUMMARY, summarise(results, metrics, reference, markdown=True))
+        with write_atomically(folder / f"{metrics[0]}.png") as file:
+            file.write(draw_means(results, metrics[0]))
+    except OSError as error:
+        raise RunFolderError(
+            f"The summary cannot be written to {folder} ({error.strerror}): make it writable."
+        ) from error
+    return results, summarise(results, metrics, reference)

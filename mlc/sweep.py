@@ -1,0 +1,205 @@
+"""What a launch needs around its jobs: names for them, checks before them, a summary after them."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.errors import HydraException
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from mlc.config import GROUPS, Config, config_folder
+from mlc.errors import ConfigError, MlcError
+from mlc.options import limits_of
+from mlc.reporting import write_summary
+from mlc.runs import STATUS, is_finished, read_status
+from mlc.tracking import write_comparison, write_experiment
+
+log = logging.getLogger(__name__)
+
+# Overrides that a run's path states elsewhere, or that do not change its numbers.
+_NOT_IN_PATH = {"data", "head", "seed", "experiment", "device", "data.path", "data.root", "data.name"}
+_LONGEST_NAME = 150
+
+
+class Launch:
+    """The launch that this process makes: its folder, and how its jobs go."""
+
+    def __init__(self, folder: Path, report: Any, n_jobs: int | None, is_sweep: bool) -> None:
+        self.folder, self.report, self.n_jobs, self.is_sweep = folder, report, n_jobs, is_sweep
+        self.n_ended = 0
+        self.n_failed = 0
+        self.started = time.monotonic()
+
+    def job_ended(self, failed: bool) -> None:
+        """Say how far the sweep is, in one line."""
+        self.n_ended += 1
+        self.n_failed += failed
+        if not self.is_sweep:
+            return
+        line = f"{self.n_ended} of {self.n_jobs} runs ended"
+        if self.n_failed:
+            line += f", {self.n_failed} failed"
+        if self.n_jobs and self.n_ended < self.n_jobs:
+            left = (time.monotonic() - self.started) / self.n_ended * (self.n_jobs - self.n_ended)
+            line += f", about {_duration(left)} left"
+        log.info(line)
+
+
+current: Launch | None = None
+
+
+class Refusal(BaseException):
+    """Carries an error out of a callback: Hydra turns any Exception there into a mere warning."""
+
+    def __init__(self, error: MlcError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class SweepCallback(Callback):
+    """Hydra's hooks into a launch."""
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """A single job is launched."""
+        global current
+        folder = Path(config.hydra.run.dir).absolute()
+        current = Launch(folder, config.report, 1, is_sweep=False)
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """A sweep is launched: check all its values before the first job costs time."""
+        global current
+        overrides = _parsed(OmegaConf.to_container(config.hydra.overrides.task))
+        try:
+            n_jobs = check_swept_values(config, overrides)
+        except MlcError as error:
+            raise Refusal(error) from error
+        swept = [_key(override) for override in overrides if override.is_sweep_override()]
+        # Jobs may run in other processes; what they are told travels in the launcher's overrides.
+        subdir = f"hydra.sweep.subdir='${{mlc.run_path:{','.join(swept)}}}'"
+        stated = config.hydra.overrides.hydra
+        if not any(override.startswith("hydra.sweep.subdir=") for override in stated):
+            stated.append(subdir)
+        current = Launch(
+            Path(config.hydra.sweep.dir).absolute(), config.report, n_jobs, is_sweep=True
+        )
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
+        """A job has ended, well or not."""
+        if current is not None:
+            current.job_ended(job_return.status == JobStatus.FAILED)
+
+
+def check_swept_values(config: DictConfig, overrides: list[Override]) -> int | None:
+    """Check every value of every sweep; return how many jobs they make, None where none can say.
+
+    Raises:
+        ConfigError: a value is out of range, or names nothing that exists.
+    """
+    n_jobs: int | None = 1
+    limits_from = {
+        key: OmegaConf.to_object(value) if OmegaConf.is_config(value) else value
+        for key, value in ((key, config[key]) for key in Config.__annotations__)
+    }
+    for override in overrides:
+        if not override.is_sweep_override():
+            continue
+        if not (override.is_choice_sweep() or override.is_range_sweep()):
+            n_jobs = None
+            continue
+        key, values = _key(override), list(override.sweep_iterator())
+        n_jobs = n_jobs * len(values) if n_jobs is not None else None
+        limits = limits_of(limits_from, key)
+        for value in values:
+            if key in GROUPS and value not in choices(key):
+                raise unknown_choice(key, str(value))
+            if limits is not None and not isinstance(value, str) and not limits.allows(value):
+                raise ConfigError(f"{key}={value} is out of range: it must be {limits}.")
+    return n_jobs
+
+
+def choices(group: str) -> list[str]:
+    """What can be chosen for a config group: its files, and parts that are only registered."""
+    files = {path.stem for path in (config_folder() / group).glob("*.yaml")}
+    return sorted(files | set(GROUPS[group].names() if group in GROUPS else []))
+
+
+def unknown_choice(group: str, name: str) -> ConfigError:
+    """For a group's option that does not exist."""
+    return ConfigError(f"{group}={name} does not exist: choose one of {', '.join(choices(group))}.")
+
+
+def run_path(*keys: str, _root_: DictConfig) -> str:
+    """DATA/HEAD/seed=N and the other swept keys, as a path; the resolver `mlc.run_path`."""
+    stated = stated_overrides(_root_.hydra.overrides.task)
+    more = sorted(f"{key}={stated[key]}" for key in keys if key in stated)
+    last = ",".join([f"seed={_root_.seed}", *(_safe(item) for item in more)])
+    if len(last) > _LONGEST_NAME:
+        last = f"{last[: _LONGEST_NAME - 13]}~{hashlib.sha256(last.encode()).hexdigest()[:12]}"
+    return f"{_safe(data_name(_root_))}/{_safe(_root_.head.name)}/{last}"
+
+
+def stated_overrides(task_overrides: ListConfig) -> dict[str, str]:
+    """The overrides of a job that its path does not state elsewhere, as text by key."""
+    stated = {}
+    for override in _parsed(OmegaConf.to_container(task_overrides)):
+        key = _key(override)
+        if key.split("@")[0] not in _NOT_IN_PATH and not key.startswith("report"):
+            stated[key] = override.get_value_element_as_str()
+    return stated
+
+
+def data_name(config: DictConfig) -> str:
+    """The data set's name, which for a user's own file is the file's."""
+    return str(config.data.get("name") or Path(str(config.data.get("path"))).name)
+
+
+def finish() -> str | None:
+    """Write the launch's summary and the logs that compare its runs; return what to print.
+
+    Nothing is written where no run has finished, since then its error says all.
+    """
+    if current is None or not current.folder.is_dir() or not any(is_finished(path.parent) for path in current.folder.rglob(STATUS)):
+        return None
+    report = current.report
+    results, summary = write_summary(current.folder, report.metrics, report.reference)
+    rules = [rule for rule, part in results.tuned_on.items() if part != "test"]
+    shown = [f"test/{rule}/{metric}" for rule in rules for metric in report.metrics]
+    statuses = [read_status(folder) or {} for folder in results.folders.values()]
+    write_experiment(current.folder, [status["hyperparameters"] for status in statuses], shown)
+    if current.is_sweep:
+        by_head: dict[str, list[Path]] = {}
+        for name in pd.unique(results.runs["run"]):
+            by_head.setdefault(str(Path(name).parent), []).append(results.folders[name])
+        write_comparison(current.folder, by_head, report.metrics)
+    return summary
+
+
+def _parsed(overrides: list[str]) -> list[Override]:
+    try:
+        parsed: list[Override] = OverridesParser.create().parse_overrides(overrides)
+    except HydraException as error:
+        raise ConfigError(f"An override cannot be read: {error}.") from error
+    return parsed
+
+
+def _key(override: Override) -> str:
+    return override.get_key_element().lstrip("+~")
+
+
+def _safe(name: str) -> str:
+    return re.sub(r"[^\w.,=+-]", "_", name)
+
+
+def _duration(seconds: float) -> str:
+    return f"{math.ceil(seconds)} s" if seconds < 100 else f"{math.ceil(seconds / 60)} min"

@@ -1,0 +1,108 @@
+"""One run's TensorBoard events and its history as CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
+
+from mlc.evaluation import Evaluation
+from mlc.storage import write_text
+from mlc.tracking.figures import cardinality_figure, threshold_figure
+from mlc.training import Epoch
+
+HISTORY = "history.csv"
+# More precision-recall curves than these nobody looks at, and each costs disk space.
+MOST_PR_CURVES = 20
+
+
+class RunLog:
+    """Scalars at each epoch, figures and hyperparameters at the end; closes when left.
+
+    Args:
+        folder: of the run.
+        place: of the run in its cohort.
+    """
+
+    def __init__(self, folder: Path, place: int) -> None:
+        self._folder, self._place = folder, place
+        self._writer = SummaryWriter(str(folder))
+        self._history: list[dict[str, float]] = []
+        self._last_epoch = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._writer.close()
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Write an epoch's values, if the run was still in training."""
+        if not epoch.active[self._place]:
+            return
+        self._last_epoch = epoch.number
+        values = {name: float(value[self._place]) for name, value in epoch.values.items()}
+        self._history.append({"epoch": epoch.number, **values})
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, epoch.number)
+
+    def finish(
+        self,
+        evaluation: Evaluation,
+        label_names: Sequence[str],
+        curves: tuple[str, ...],
+        hyperparameters: Mapping[str, Any],
+    ) -> None:
+        """Write the history, the figures, the final metrics and the hyperparameters."""
+        write_text(self._folder / HISTORY, pd.DataFrame(self._history).to_csv(index=False))
+        step = self._last_epoch
+        thresholds = {
+            rule: fitted["threshold"]
+            for rule, fitted in evaluation.fitted.items()
+            if isinstance(fitted.get("threshold"), float)
+        }
+        scores, targets = evaluation.scores, evaluation.targets
+        self._writer.add_figure(
+            "threshold", threshold_figure(scores["val"], targets["val"], curves, thresholds), step
+        )
+        for rule, decisions in evaluation.decisions["test"].items():
+            figure = cardinality_figure(decisions, targets["test"], rule)
+            self._writer.add_figure(f"cardinality/{rule}", figure, step)
+        most_frequent = np.argsort(-targets["test"].sum(axis=0), kind="stable")[:MOST_PR_CURVES]
+        for k in sorted(most_frequent):
+            self._writer.add_pr_curve(
+                f"precision_recall/{label_names[k]}", targets["test"][:, k], scores["test"][:, k], step
+            )
+        final = {name: v for name, v in evaluation.metrics.items() if name.startswith("test/")}
+        for name, value in final.items():
+            self._writer.add_scalar(name, value, step)
+        # The session lies in the run itself; add_hparams would make a run of its own for it.
+        _, start, end = hparams(dict(hyperparameters), final)
+        self._writer.file_writer.add_summary(start)
+        self._writer.file_writer.add_summary(end)
+
+
+def write_experiment(
+    folder: Path, hyperparameters: Sequence[Mapping[str, Any]], metrics: Sequence[str]
+) -> None:
+    """The one description of all hyperparameters, at the root of a sweep (or of a lone run).
+
+    Were each run to write its own, keys that only some heads have would vanish from the HParams tab.
+    """
+    union: dict[str, Any] = {}
+    for own in hyperparameters:
+        union.update(own)
+    experiment, _, _ = hparams(union, dict.fromkeys(metrics, 0.0))
+    with SummaryWriter(str(folder)) as writer:
+        writer.file_writer.add_summary(experiment)

@@ -1,0 +1,138 @@
+"""Entry point: one run, or a sweep with --multirun.
+
+python -m mlc.train -m head=sigmoid,powerset,pick_one data=yeast seed=range(5)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from mlc import sweep
+from mlc.cohort import Run, train_cohort
+from mlc.config import Config, config_folder, parse, register_configs
+from mlc.errors import ConfigError, MlcError
+from mlc.runs import RunFacts
+
+OmegaConf.register_new_resolver("mlc.run_path", sweep.run_path, replace=True)
+
+
+def train(config: DictConfig) -> float:
+    """One job: its best monitored value, for sweepers that optimise it."""
+    outcome = train_cohort([job(config)])[0]
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
+def job(config: DictConfig) -> Run:
+    """The run that Hydra's current job describes."""
+    hydra_config = HydraConfig.get()
+    parsed = parse(config)
+    folder = Path(hydra_config.runtime.output_dir)
+    if hydra_config.job.chdir:
+        raise ConfigError("hydra.job.chdir=true is not supported: leave it false.")
+    is_sweep = hydra_config.mode == RunMode.MULTIRUN
+    facts = RunFacts(
+        run=hydra_config.sweep.subdir if is_sweep else folder.name,
+        data=sweep.data_name(config),
+        head=parsed.head.name,
+        seed=parsed.seed,
+        overrides=sweep.stated_overrides(hydra_config.overrides.task),
+        monitor=parsed.trainer.monitor,
+        hyperparameters=hyperparameters(parsed),
+    )
+    return Run(parsed, folder, facts)
+
+
+def hyperparameters(config: Config) -> dict[str, str | float | bool]:
+    """What TensorBoard's HParams tab shows of a run."""
+    shown = {
+        key: dataclasses.asdict(getattr(config, key))
+        for key in ("backbone", "head", "optimizer", "trainer")
+    }
+    flat = _flatten(shown)
+    for key in ("backbone", "head", "optimizer"):
+        flat[key] = flat.pop(f"{key}.name")
+    return {**flat, "seed": config.seed}
+
+
+def main() -> None:
+    """Run the app; an error that the user can mend is one sentence, without a traceback."""
+    wants_traceback = os.environ.get("HYDRA_FULL_ERROR", "0") not in ("", "0")
+    # Hydra would print its own trace and exit before the error could be told in one sentence.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    register_configs()
+    app = hydra.main(
+        config_path=str(config_folder()), config_name="train", version_base="1.3"
+    )(train)
+    try:
+        try:
+            app()
+        finally:
+            summary = sweep.finish()
+            if summary is not None:
+                print(f"\n{summary}\n{sweep.current.folder if sweep.current else ''}")
+    except (Exception, sweep.Refusal) as error:
+        told = in_one_sentence(error)
+        if told is None or wants_traceback:
+            raise
+        print(f"mlc-train: {told}", file=sys.stderr)
+        sys.exit(told.exit_status)
+
+
+def in_one_sentence(error: BaseException) -> MlcError | None:
+    """The error as one of ours, or None where it is a defect that needs its traceback."""
+    if isinstance(error, sweep.Refusal):
+        return error.error
+    if isinstance(error, MlcError):
+        return error
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, name = error.missing_cfg_file.rpartition("/")
+        if group:
+            return sweep.unknown_choice(group, name)
+    if isinstance(error, (HydraException, OmegaConfBaseException)):
+        return ConfigError(_plain(error))
+    if isinstance(error, OSError):
+        return MlcError(
+            f"{error.filename or 'A file'} cannot be written or read ({error.strerror or error}):"
+            " make room or choose another folder with hydra.run.dir or hydra.sweep.dir."
+        )
+    return None
+
+
+def _plain(error: BaseException) -> str:
+    """Hydra's message in one line, with the keys that would have been known."""
+    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+    first, *_ = str(error if cause is error else f"{error}. {cause}").split("\n")
+    message = re.sub(r"\s+", " ", first).rstrip(". ")
+    node = getattr(cause, "parent_node", None)
+    if isinstance(node, DictConfig) and getattr(cause, "key", None) not in node:
+        message += f": choose one of {', '.join(sorted(map(str, node)))}"
+    return message + "."
+
+
+def _flatten(options: Mapping[str, Any], prefix: str = "") -> dict[str, str | float | bool]:
+    flat: dict[str, str | float | bool] = {}
+    for key, value in options.items():
+        if isinstance(value, Mapping):
+            flat.update(_flatten(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value if isinstance(value, (bool, int, float)) else str(value)
+    return flat
+
+
+if __name__ == "__main__":
+    main()

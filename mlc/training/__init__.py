@@ -1,0 +1,19 @@
+"""Training: the loop, the optimisers, the model it trains, and checkpoints."""
+
+from mlc.training.checkpoint import load_run, save_run
+from mlc.training.loop import DTYPES, Epoch, TrainerOptions, Training
+from mlc.training.model import Model
+from mlc.training.optimizers import OPTIMIZERS, StackedOptimizer, register_optimizer
+
+__all__ = [
+    "DTYPES",
+    "OPTIMIZERS",
+    "Epoch",
+    "Model",
+    "StackedOptimizer",
+    "TrainerOptions",
+    "Training",
+    "load_run",
+    "register_optimizer",
+    "save_run",
+]

@@ -1,0 +1,38 @@
+"""The weights of one run on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from mlc.errors import RunFolderError
+from mlc.storage import write_atomically
+from mlc.training.model import Model
+
+CHECKPOINT = "checkpoint.safetensors"
+
+
+def save_run(model: Model, run: int, folder: Path) -> None:
+    """Write the weights of one of the model's runs, without the runs axis."""
+    weights = {name: value[run].contiguous().cpu() for name, value in model.state_dict().items()}
+    with write_atomically(folder / CHECKPOINT) as file:
+        file.write(save(weights))
+
+
+def load_run(model: Model, folder: Path) -> None:
+    """Read weights into a model of one run.
+
+    Raises:
+        RunFolderError: there are none, or they are those of another model.
+    """
+    path = folder / CHECKPOINT
+    try:
+        weights: dict[str, Tensor] = load(path.read_bytes())
+        model.load_state_dict({name: value.unsqueeze(0) for name, value in weights.items()})
+    except (OSError, SafetensorError) as error:
+        raise RunFolderError(f"{path}: no weights can be read ({error}): train the run again.") from error
+    except RuntimeError as error:
+        raise RunFolderError(f"{path}: these are the weights of another model ({error}).") from error

@@ -1,0 +1,198 @@
+"""The one training loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mlc.data import ResidentData, Split
+from mlc.errors import ConfigError, TrainingError
+from mlc.layers import Streams
+from mlc.metrics import COUNT_METRICS, best_threshold
+from mlc.options import option
+from mlc.training.model import Model
+from mlc.training.optimizers import StackedOptimizer
+
+# Followed in every training, each at the threshold that is best for it on the validation part.
+FOLLOWED = ("jaccard_samples", "f1_macro", "subset_accuracy")
+DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}
+
+
+@dataclass
+class TrainerOptions:
+    """How long to train, and which epoch's weights to keep.
+
+    Attributes:
+        max_epochs: passes over the training rows.
+        batch_size: rows of a step.
+        monitor: the validation metric whose best epoch is kept, at the threshold that is best for
+            it in that epoch, or "loss".
+        patience: epochs without a better one after which the training ends; null trains them all.
+        precision: bfloat16 is autocast and needs CUDA.
+    """
+
+    max_epochs: int = option(60, at_least=1)
+    batch_size: int = option(64, at_least=1)
+    monitor: str = option("jaccard_samples", choices=("loss", *COUNT_METRICS))
+    patience: int | None = option(None, at_least=1)
+    precision: str = option("float32", choices=tuple(DTYPES))
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch brought, an entry (R,) for each run.
+
+    Attributes:
+        number: from 1.
+        active: which runs were still in training.
+        values: by name: "loss/train", "loss/val", "val/METRIC", "learning_rate".
+    """
+
+    number: int
+    active: Tensor
+    values: dict[str, Tensor]
+
+
+class Training:
+    """Trains R runs side by side; iterate over it for one `Epoch` after another.
+
+    Afterwards the model holds the weights of each run's best epoch.
+
+    Args:
+        model: with R runs, on the device of `data`.
+        data: resident.
+        splits: one for each run, all of the same sizes.
+        optimizer: over the model's parameters.
+        options: the trainer's.
+        seeds: one for each run.
+
+    Attributes:
+        best_epoch: (R,), from 1.
+        n_epochs: (R,), how many were trained.
+        failures: why a run could not go on, by its place among the runs.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        data: ResidentData,
+        splits: Sequence[Split],
+        optimizer: StackedOptimizer,
+        options: TrainerOptions,
+        seeds: Sequence[int],
+    ) -> None:
+        self.model, self.data, self.optimizer, self.options = model, data, optimizer, options
+        device = data.device
+        if options.precision == "bfloat16" and device.type != "cuda":
+            raise ConfigError("trainer.precision=bfloat16 needs CUDA: use float32 here.")
+        self._train = torch.stack([torch.as_tensor(split.train) for split in splits]).to(device)
+        self._val = torch.stack([torch.as_tensor(split.val) for split in splits]).to(device)
+        self._order = Streams(seeds, "batch order")
+        self._noise = Streams(seeds, "noise")
+        # The same at every epoch, so that validation losses can be compared.
+        val_noise = Streams(seeds, "validation noise").uniform(self._val.shape[1])
+        self._val_noise = val_noise.to(device, data.dtype)
+        n_runs = len(seeds)
+        self._higher_is_better = options.monitor != "loss" and (
+            COUNT_METRICS[options.monitor].higher_is_better
+        )
+        self._best = torch.full((n_runs,), -torch.inf, dtype=torch.float64, device=device)
+        self._best_weights = {
+            name: value.clone() for name, value in model.state_dict().items()
+        }
+        self.best_epoch = torch.zeros(n_runs, dtype=torch.int64, device=device)
+        self.n_epochs = torch.zeros(n_runs, dtype=torch.int64, device=device)
+        self._active = torch.ones(n_runs, dtype=torch.bool, device=device)
+        self.failures: dict[int, TrainingError] = {}
+
+    def __iter__(self) -> Iterator[Epoch]:
+        for number in range(1, self.options.max_epochs + 1):
+            trained = self._active.clone()
+            self.n_epochs += trained
+            values = {"loss/train": self._train_epoch(number), **self._validate()}
+            values["learning_rate"] = self.optimizer.learning_rates
+            self._drop_failed(number, values["loss/train"], values["loss/val"])
+            self._keep_best(number, values)
+            yield Epoch(number, trained, values)
+            if not self._active.any():
+                break
+        self.model.load_state_dict(self._best_weights)
+
+    @property
+    def best_value(self) -> Tensor:
+        """The monitored metric in the best epoch: (R,)."""
+        return self._best if self._higher_is_better else -self._best
+
+    def _train_epoch(self, number: int) -> Tensor:
+        """One pass over the training rows; the mean loss of each run, (R,)."""
+        self.model.train()
+        n_rows, size = self._train.shape[1], self.options.batch_size
+        rows = self._train.gather(1, self._order.permutations(n_rows).to(self._train.device))
+        noise = None
+        if self.model.head.draws:
+            noise = self._noise.uniform(n_rows).to(self.data.device, self.data.dtype)
+        n_steps = -(-n_rows // size)
+        total = torch.zeros(len(rows), dtype=torch.float64, device=rows.device)
+        for step in range(n_steps):
+            here = slice(step * size, (step + 1) * size)
+            batch = self.data.batch(rows[:, here])
+            with self._autocast():
+                outputs = self.model(batch.features)
+            losses = self.model.head.loss(
+                outputs.to(batch.targets.dtype),
+                batch.targets,
+                None if noise is None else noise[:, here],
+            )
+            self.optimizer.zero_grad()
+            # Runs share no weight, so the gradient of the sum is each run's own.
+            losses.mean(dim=1).sum().backward()
+            self.optimizer.step((number - 1 + step / n_steps) / self.options.max_epochs)
+            total += losses.detach().sum(dim=1)
+        return total / n_rows
+
+    def _validate(self) -> dict[str, Tensor]:
+        scores, targets, losses, first = [], [], [], 0
+        for outputs, actual in self.model.outputs(self.data, self._val):
+            noise = self._val_noise[:, first : first + actual.shape[1]]
+            first += actual.shape[1]
+            scores.append(self.model.head.scores(outputs))
+            targets.append(actual)
+            losses.append(self.model.head.loss(outputs, actual, noise).double())
+        values = {"loss/val": torch.cat(losses, dim=1).mean(dim=1)}
+        all_scores, all_targets = torch.cat(scores, dim=1), torch.cat(targets, dim=1)
+        for name in dict.fromkeys((self.options.monitor, *FOLLOWED)):
+            if name != "loss":
+                _, values[f"val/{name}"] = best_threshold(
+                    COUNT_METRICS[name], all_scores, all_targets
+                )
+        return values
+
+    def _keep_best(self, number: int, values: dict[str, Tensor]) -> None:
+        monitor = self.options.monitor
+        value = values["loss/val" if monitor == "loss" else f"val/{monitor}"].double()
+        value = value if self._higher_is_better else -value
+        better = self._active & (value > self._best)
+        self._best = torch.where(better, value, self._best)
+        self.best_epoch[better] = number
+        for name, weights in self.model.state_dict().items():
+            self._best_weights[name][better] = weights[better]
+        if self.options.patience is not None:
+            self._active &= number - self.best_epoch < self.options.patience
+
+    def _drop_failed(self, number: int, *losses: Tensor) -> None:
+        finite = torch.stack([loss.isfinite() for loss in losses]).all(dim=0)
+        for run in (self._active & ~finite).nonzero().flatten().tolist():
+            self.failures[run] = TrainingError(
+                f"The loss is no longer finite in epoch {number}: lower optimizer.lr, or choose"
+                " another optimizer."
+            )
+        self._active &= finite
+
+    def _autocast(self) -> AbstractContextManager[None]:
+        return torch.autocast(
+            "cuda", dtype=torch.bfloat16, enabled=self.options.precision == "bfloat16"
+        )

@@ -1,0 +1,50 @@
+"""Backbone and head as one module with a runs axis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from mlc.backbones import Backbone
+from mlc.data import ResidentData
+from mlc.heads import Head
+
+# Outputs held at once outside training: 2^24 numbers are 64 MB in float32.
+_OUTPUTS_AT_ONCE = 2**24
+_ROWS_AT_ONCE = 4096
+
+
+class Model(nn.Module):
+    """Features (R, B, D) to the head's outputs (R, B, n_outputs)."""
+
+    def __init__(self, backbone: Backbone, head: Head) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+
+    def forward(self, features: Tensor) -> Tensor:
+        """The head's outputs."""
+        outputs: Tensor = self.head(self.backbone(features))
+        return outputs
+
+    @property
+    def n_runs(self) -> int:
+        """R."""
+        return int(next(self.parameters()).shape[0])
+
+    @property
+    def n_parameters(self) -> int:
+        """Of each run."""
+        return sum(parameter[0].numel() for parameter in self.parameters())
+
+    @torch.no_grad()
+    def outputs(self, data: ResidentData, rows: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Outputs (R, b, n_outputs) and targets (R, b, K) of rows (R, N), chunk after chunk."""
+        self.eval()
+        per_row = self.n_runs * self.head.count_outputs(self.head.n_labels, self.head.options)
+        size = min(_ROWS_AT_ONCE, max(1, _OUTPUTS_AT_ONCE // per_row))
+        for index in rows.split(size, dim=1):
+            batch = data.batch(index)
+            yield self(batch.features), batch.targets

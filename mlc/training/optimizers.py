@@ -1,0 +1,282 @@
+"""Optimisers on the runs axis: one step for all runs, each with its own learning rate and decay.
+
+Each is the algorithm of its namesake in torch.optim, whose documentation gives the formula.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+from mlc.errors import ConfigError
+from mlc.options import option
+from mlc.registry import Registry
+from mlc.training.schedules import SCHEDULES
+
+State = dict[str, Tensor]
+
+
+@dataclass
+class OptimizerOptions:
+    """What every optimiser takes; the schedule multiplies the learning rate step by step."""
+
+    lr: float = option(1e-3, above=0)
+    weight_decay: float = option(0.0, at_least=0)
+    schedule: str = option("constant", choices=tuple(SCHEDULES))
+
+
+class StackedOptimizer:
+    """Updates tensors (R, ...) by their gradients.
+
+    Subclasses implement `update` for one parameter. Options whose value differs between runs must be
+    named in `per_run`; all others must be the same in all runs.
+
+    Args:
+        parameters: tensors with the runs axis first.
+        options: one `Options` for each run.
+    """
+
+    name: ClassVar[str]
+    Options: ClassVar[type] = OptimizerOptions
+    per_run: ClassVar[tuple[str, ...]] = ("lr", "weight_decay")
+    state_per_weight: ClassVar[int] = 0
+
+    def __init__(self, parameters: Sequence[Parameter], options: Sequence[Any]) -> None:
+        self.parameters = list(parameters)
+        self.options = options[0]
+        self.n_steps = 0
+        self._state: list[State] = [{} for _ in self.parameters]
+        for field in dataclasses.fields(self.options):
+            values = [getattr(run, field.name) for run in options]
+            if field.name not in (*self.per_run, "schedule") and values.count(values[0]) < len(values):
+                raise ConfigError(
+                    f"optimizer.{field.name} must be the same in all runs trained together, and is"
+                    f" {values}."
+                )
+        device, dtype = self.parameters[0].device, self.parameters[0].dtype
+        self._values = {
+            name: torch.tensor([getattr(run, name) for run in options], device=device, dtype=dtype)
+            for name in self.per_run
+        }
+        self._used = {name: bool(values.any()) for name, values in self._values.items()}
+        schedules = [SCHEDULES[run.schedule] for run in options]
+        self._schedules = None if set(schedules) == {SCHEDULES["constant"]} else schedules
+        self._base_lr = self._values["lr"].clone()
+
+    def step(self, progress: float = 0.0) -> None:
+        """One update; `progress` is the share of the training that is done, in [0, 1)."""
+        self.n_steps += 1
+        if self._schedules is not None:
+            factors = [schedule(progress) for schedule in self._schedules]
+            self._values["lr"] = self._base_lr * self._base_lr.new_tensor(factors)
+        with torch.no_grad():
+            for parameter, state in zip(self.parameters, self._state, strict=True):
+                if parameter.grad is not None:
+                    self.update(parameter, parameter.grad, state)
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    @property
+    def learning_rates(self) -> Tensor:
+        """Of the last step: (R,)."""
+        return self._values["lr"]
+
+    def update(self, parameter: Tensor, gradient: Tensor, state: State) -> None:
+        """Change one parameter in place; `state` is empty before its first update."""
+        raise NotImplementedError
+
+    def of(self, name: str, like: Tensor) -> Tensor:
+        """A per-run option, shaped to multiply a tensor (R, ...)."""
+        return self._values[name].view(-1, *[1] * (like.ndim - 1))
+
+    def decayed(self, parameter: Tensor, gradient: Tensor) -> Tensor:
+        """The gradient of the loss plus weight_decay / 2 * |parameter|^2."""
+        if not self._used["weight_decay"]:
+            return gradient
+        return gradient + self.of("weight_decay", parameter) * parameter
+
+
+OPTIMIZERS: Registry[StackedOptimizer] = Registry("optimizer")
+register_optimizer = OPTIMIZERS.register
+
+
+@dataclass
+class SGDOptions(OptimizerOptions):
+    """Stochastic gradient descent."""
+
+    lr: float = option(0.1, above=0)
+    momentum: float = option(0.9, at_least=0, below=1)
+    nesterov: bool = False
+
+
+@register_optimizer("sgd")
+class SGD(StackedOptimizer):
+    """torch.optim.SGD, with momentum (Sutskever et al. 2013)."""
+
+    Options = SGDOptions
+    per_run = ("lr", "weight_decay", "momentum")
+    state_per_weight = 1
+
+    def update(self, parameter: Tensor, gradient: Tensor, state: State) -> None:
+        """v = momentum v + g; p -= lr v."""
+        direction = self.decayed(parameter, gradient)
+        if self._used["momentum"]:
+            momentum = self.of("momentum", parameter)
+            if not state:
+                state["velocity"] = torch.zeros_like(parameter)
+            velocity = state["velocity"].mul_(momentum).add_(direction)
+            direction = direction + momentum * velocity if self.options.nesterov else velocity
+        parameter.sub_(self.of("lr", parameter) * direction)
+
+
+@dataclass
+class AdamOptions(OptimizerOptions):
+    """Adam; `betas` are the decay rates of the two moments."""
+
+    betas: list[float] = option([0.9, 0.999], at_least=0, below=1)
+    eps: float = option(1e-8, above=0)
+
+    def validate(self, prefix: str) -> None:
+        """There are two betas."""
+        if len(self.betas) != 2:
+            raise ConfigError(f"{prefix}betas={self.betas} must be two numbers.")
+
+
+@register_optimizer("adam")
+class Adam(StackedOptimizer):
+    """torch.optim.Adam (Kingma and Ba 2015, algorithm 1)."""
+
+    Options = AdamOptions
+    state_per_weight = 2
+
+    def update(self, parameter: Tensor, gradient: Tensor, state: State) -> None:
+        """p -= lr m / (sqrt(v) + eps), m and v corrected for their start at 0."""
+        if not state:
+            state["mean"] = torch.zeros_like(parameter)
+            state["square"] = torch.zeros_like(parameter)
+        first, second = self.options.betas
+        gradient = self.decayed(parameter, gradient)
+        mean = state["mean"].lerp_(gradient, 1 - first)
+        square = state["square"].mul_(second).addcmul_(gradient, gradient, value=1 - second)
+        deviation = square.sqrt().div_((1 - second**self.n_steps) ** 0.5).add_(self.options.eps)
+        rate = self.of("lr", parameter) / (1 - first**self.n_steps)
+        parameter.sub_(torch.div(mean, deviation, out=deviation).mul_(rate))
+
+
+@dataclass
+class AdamWOptions(AdamOptions):
+    """AdamW, with torch's default decay."""
+
+    weight_decay: float = option(0.01, at_least=0)
+
+
+@register_optimizer("adamw")
+class AdamW(Adam):
+    """torch.optim.AdamW: Adam with decoupled decay (Loshchilov and Hutter 2019, algorithm 2)."""
+
+    Options = AdamWOptions
+
+    def update(self, parameter: Tensor, gradient: Tensor, state: State) -> None:
+        """p *= 1 - lr weight_decay, then Adam."""
+        if self._used["weight_decay"]:
+            parameter.mul_(1 - self.of("lr", parameter) * self.of("weight_decay", parameter))
+        super().update(parameter, gradient, state)
+
+    def decayed(self, parameter: Tensor, gradient: Tensor) -> Tensor:
+        """The gradient as it is: the decay is not part of it."""
+        return gradient
+
+
+@dataclass
+class AdagradOptions(OptimizerOptions):
+    """Adagrad."""
+
+    lr: float = option(0.01, above=0)
+    eps: float = option(1e-10, above=0)
+
+
+@register_optimizer("adagrad")
+class Adagrad(StackedOptimizer):
+    """torch.optim.Adagrad (Duchi et al. 2011), fastText's habit."""
+
+    Options = AdagradOptions
+    state_per_weight = 1
+
+    def update(self, parameter: Tensor, gradient: Tensor, state: State) -> None:
+        """s += g^2; p -= lr g / (sqrt(s) + eps)."""
+        if not state:
+            state["sum"] = torch.zeros_like(parameter)
+        gradient = self.decayed(parameter, gradient)
+        deviation = state["sum"].addcmul_(gradient, gradient).sqrt().add_(self.options.eps)
+        parameter.sub_(self.of("lr", parameter) * gradient / deviation)
+
+
+@dataclass
+class AdadeltaOptions(OptimizerOptions):
+    """Adadelta; `rho` is the decay rate of both averages."""
+
+    lr: float = option(1.0, above=0)
+    rho: float = option(0.9, at_least=0, below=1)
+    eps: float = option(1e-6, above=0)
+
+
+@register_optimizer("adadelta")
+class Adadelta(StackedOptimizer):
+    """torch.optim.Adadelta (Zeiler 2012, algorithm 1)."""
+
+    Options = AdadeltaOptions
+    state_per_weight = 2
+
+    def update(self, parameter: Tensor, gradient: Tensor, state: State) -> None:
+        """d = g sqrt(u + eps) / sqrt(v + eps); p -= lr d."""
+        if not state:
+            state["square"] = torch.zeros_like(parameter)
+            state["step"] = torch.zeros_like(parameter)
+        rho, eps = self.options.rho, self.options.eps
+        gradient = self.decayed(parameter, gradient)
+        square = state["square"].mul_(rho).addcmul_(gradient, gradient, value=1 - rho)
+        step = (state["step"] + eps).sqrt_().div_((square + eps).sqrt_()).mul_(gradient)
+        state["step"].mul_(rho).addcmul_(step, step, value=1 - rho)
+        parameter.sub_(self.of("lr", parameter) * step)
+
+
+@dataclass
+class RMSpropOptions(OptimizerOptions):
+    """RMSprop; `alpha` is the decay rate of the average."""
+
+    lr: float = option(0.01, above=0)
+    alpha: float = option(0.99, at_least=0, below=1)
+    eps: float = option(1e-8, above=0)
+    momentum: float = option(0.0, at_least=0, below=1)
+
+
+@register_optimizer("rmsprop")
+class RMSprop(StackedOptimizer):
+    """torch.optim.RMSprop (Hinton 2012, lecture 6e), not centred."""
+
+    Options = RMSpropOptions
+    per_run = ("lr", "weight_decay", "momentum")
+    state_per_weight = 2
+
+    def update(self, parameter: Tensor, gradient: Tensor, state: State) -> None:
+        """u = momentum u + g / (sqrt(v) + eps); p -= lr u."""
+        if not state:
+            state["square"] = torch.zeros_like(parameter)
+            state["velocity"] = torch.zeros_like(parameter)
+        alpha = self.options.alpha
+        gradient = self.decayed(parameter, gradient)
+        square = state["square"].mul_(alpha).addcmul_(gradient, gradient, value=1 - alpha)
+        direction = gradient / square.sqrt().add_(self.options.eps)
+        if self._used["momentum"]:
+            momentum = self.of("momentum", parameter)
+            direction = state["velocity"].mul_(momentum).add_(direction)
+        parameter.sub_(self.of("lr", parameter) * direction)
