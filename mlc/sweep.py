@@ -79,8 +79,8 @@ class SweepCallback(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """A sweep is launched: check all its values before the first job costs time."""
         global current
-        overrides = _parsed(OmegaConf.to_container(config.hydra.overrides.task))
         try:
+            overrides = sweep_overrides(config)
             n_jobs = check_swept_values(config, overrides)
         except MlcError as error:
             raise Refusal(error) from error
@@ -98,6 +98,14 @@ class SweepCallback(Callback):
         """A job has ended, well or not."""
         if current is not None:
             current.job_ended(job_return.status == JobStatus.FAILED)
+
+
+def sweep_overrides(config: DictConfig) -> list[Override]:
+    """The sweeper's own parameters, and the command line's, which replace them."""
+    params = config.hydra.sweeper.get("params") or {}
+    stated = [f"{key}={value}" for key, value in params.items()]
+    stated += OmegaConf.to_container(config.hydra.overrides.task)
+    return list({_key(override): override for override in _parsed(stated)}.values())
 
 
 def check_swept_values(config: DictConfig, overrides: list[Override]) -> int | None:

@@ -30,19 +30,19 @@ def decision_metrics(decisions: NDArray[np.bool_], targets: NDArray[np.bool_]) -
         "hamming_loss": float((decisions != targets).mean()),
         "cardinality_predicted": float(decisions.sum(axis=1).mean()),
     }
-    functions = {
-        "jaccard": sk.jaccard_score,
-        "f1": sk.f1_score,
-        "precision": sk.precision_score,
-        "recall": sk.recall_score,
-    }
-    for name, function in functions.items():
-        for average in ("samples", "micro", "macro"):
-            # With K = 1 scikit-learn would read a column of zeros and ones as a binary problem.
-            value = function(
-                _two_columns(actual), _two_columns(predicted),
-                labels=np.arange(actual.shape[1]), average=average, zero_division=0,
-            )  # fmt: skip
+    # With K = 1 scikit-learn would read a column of zeros and ones as a binary problem.
+    pair = _two_columns(actual), _two_columns(predicted)
+    labels = np.arange(actual.shape[1])
+    for average in ("samples", "micro", "macro"):
+        settings = {"labels": labels, "average": average, "zero_division": 0}
+        precision, recall, f1, _ = sk.precision_recall_fscore_support(*pair, **settings)
+        found = {
+            "jaccard": sk.jaccard_score(*pair, **settings),
+            "f1": f1,
+            "precision": precision,
+            "recall": recall,
+        }
+        for name, value in found.items():
             if average == "samples":
                 value += both_empty.mean()
             elif average == "micro" and both_empty.all():

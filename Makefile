@@ -1,0 +1,34 @@
+# The first interpreter that runs and that the dependencies support; make PYTHON=... names another.
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,\
+  $(shell $(name) -c '$(SUPPORTED)' 2>/dev/null && echo $(name))))
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+
+.DEFAULT_GOAL := help
+.PHONY: help compare test check clean
+
+help: ## list the targets
+	@sed -n -E 's/^([a-z]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 12
+
+compare: $(INSTALLED) ## train three heads on composed digits, print the table
+	$(BIN)/python -m mlc.train --multirun experiment=compare
+
+test: $(INSTALLED) ## run all tests
+	$(BIN)/python -m pytest
+
+check: $(INSTALLED) ## lint, formatting and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean: ## delete the virtual environment and the tools' caches
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache
+
+$(INSTALLED): pyproject.toml
+	@test -n "$(PYTHON)" && $(PYTHON) -c '$(SUPPORTED)' \
+	  || { echo "make: Python 3.11 to 3.13 is needed: name one with make PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check --editable '.[dev]'
+	@touch $@
