@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -17,7 +18,7 @@ from mlc.data import SOURCES, Dataset, ResidentData, fit_scaling, split_dataset
 from mlc.decisions import DECISIONS, DecisionRule
 from mlc.errors import ConfigError
 from mlc.evaluation import evaluate
-from mlc.heads import HEADS, JointHead
+from mlc.heads import HEADS, Head, JointHead
 from mlc.heads.memory import require_memory
 from mlc.runs import RunFacts, claim, complete, fail, is_finished
 from mlc.tracking import RunLog, with_bar
@@ -68,9 +69,7 @@ def _train(runs: Sequence[Run]) -> list[float | Exception]:
     model = build_model(runs, dataset, device)
     data = ResidentData(dataset, scalings, device, DTYPES[first.trainer.precision])
     optimizer_class = OPTIMIZERS[first.optimizer.name]
-    optimizer = optimizer_class(
-        list(model.parameters()), [run.config.optimizer for run in runs]
-    )
+    optimizer = optimizer_class(list(model.parameters()), [run.config.optimizer for run in runs])
     training = Training(model, data, splits, optimizer, first.trainer, seeds)
 
     with contextlib.ExitStack() as stack:
@@ -99,7 +98,7 @@ def _train(runs: Sequence[Run]) -> list[float | Exception]:
             save_run(model, place, run.folder)
             complete(run.folder, run.facts, evaluation, splits[place], facts)
             outcomes.append(float(training.best_value[place]))
-            log.info("%s: finished, %s", run.facts.run, _headline(run.config, evaluation.metrics))
+            log.info("%s finished, %s", run.facts.run, _headline(run.config, evaluation.metrics))
     return outcomes
 
 
@@ -126,7 +125,7 @@ def build_model(runs: Sequence[Run], dataset: Dataset, device: torch.device) -> 
     return Model(backbone, head).to(device, DTYPES[config.trainer.precision])
 
 
-def build_rules(config: Config, head: type) -> dict[str, DecisionRule]:
+def build_rules(config: Config, head: type[Head]) -> dict[str, DecisionRule]:
     """The run's rules, without those that need more than this head gives.
 
     Raises:
@@ -137,17 +136,14 @@ def build_rules(config: Config, head: type) -> dict[str, DecisionRule]:
         for name in config.rules
         if issubclass(head, JointHead) or not DECISIONS[name].needs_joint
     }
-    left_out = [name for name in config.rules if name not in rules]
+    left_out = tuple(name for name in config.rules if name not in rules)
     if not rules:
         raise ConfigError(
             f"rules={config.rules} all need a distribution over label sets, which the head"
             f" {config.head.name!r} does not give: add fixed or global."
         )
     if left_out:
-        log.info(
-            "%s defines no distribution over label sets: the rules %s are left out",
-            config.head.name, ", ".join(left_out),
-        )  # fmt: skip
+        _say_left_out(config.head.name, left_out)
     return rules
 
 
@@ -159,13 +155,23 @@ def device_of(name: str) -> torch.device:
     """
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
-        raise ConfigError("device=cuda, but torch finds no CUDA device here: use device=auto or cpu.")
+        raise ConfigError(
+            "device=cuda, but torch finds no CUDA device here: use device=auto or cpu."
+        )
     return torch.device("cuda" if available and name != "cpu" else "cpu")
+
+
+@cache
+def _say_left_out(head: str, rules: tuple[str, ...]) -> None:
+    """Once, however many runs have this head."""
+    log.info("%s defines no distribution over label sets: no rule %s", head, ", ".join(rules))
 
 
 def _headline(config: Config, metrics: dict[str, float]) -> str:
     metric = config.report.metrics[0]
-    return ", ".join(
-        f"{key} {value:.3f}" for key, value in metrics.items()
+    values = [
+        f"{key.split('/')[1]} {value:.3f}"
+        for key, value in metrics.items()
         if key.startswith("test/") and key.endswith(f"/{metric}")
-    )  # fmt: skip
+    ]
+    return f"test {metric}: {', '.join(values)}"

@@ -53,7 +53,9 @@ def evaluate(
     """Each of the model's runs on its validation and test rows, under each of its own rules."""
     results = [Evaluation() for _ in splits]
     rows = {
-        part: torch.stack([torch.as_tensor(getattr(split, part)) for split in splits]).to(data.device)
+        part: torch.stack([torch.as_tensor(getattr(split, part)) for split in splits]).to(
+            data.device
+        )
         for part in PARTS
     }
     for part in PARTS:
@@ -75,7 +77,11 @@ def evaluate(
             }
             result.decisions[part] = decided
             for name, decisions in decided.items():
-                _add(result.metrics, f"{part}/{name}", decision_metrics(decisions, result.targets[part]))
+                _add(
+                    result.metrics,
+                    f"{part}/{name}",
+                    decision_metrics(decisions, result.targets[part]),
+                )
     for result, own, split in zip(results, rules, splits, strict=True):
         result.fitted = {name: describe(rule) for name, rule in own.items()}
         result.baselines = judge_baselines(dataset, split, own)

@@ -41,7 +41,9 @@ class Limits:
             "at most": self.at_most,
             "below": self.below,
         }
-        return " and ".join(f"{word} {bound:g}" for word, bound in words.items() if bound is not None)
+        return " and ".join(
+            f"{word} {bound:g}" for word, bound in words.items() if bound is not None
+        )
 
 
 def option(
@@ -71,20 +73,28 @@ def option(
 def check(options: Any, prefix: str = "") -> None:
     """Raise ConfigError for the first value in a dataclass (nested ones too) that breaks its limits.
 
-    A dataclass whose values must fit together has a method `validate(prefix)`, called last.
+    A dataclass whose values must fit together has a method `validate(prefix)`, called after that.
     """
     for key, value, limits in _walk(options, prefix):
         for item in value if isinstance(value, list) else [value]:
             if item is not None and not limits.allows(item):
                 raise ConfigError(f"{key}={value} is out of range: it must be {limits}.")
-    validate = getattr(options, "validate", None)
-    if validate is not None:
-        validate(prefix)
+    _validate(options, prefix)
 
 
 def limits_of(options: Any, key: str) -> Limits | None:
     """The limits of the option with this dotted key, or None where it has none."""
     return next((limits for name, _, limits in _walk(options, "") if name == key), None)
+
+
+def _validate(options: Any, prefix: str) -> None:
+    parts = vars(options) if dataclasses.is_dataclass(options) else options
+    if isinstance(parts, Mapping):
+        for name, value in parts.items():
+            _validate(value, f"{prefix}{name}.")
+        validate = getattr(options, "validate", None)
+        if validate is not None:
+            validate(prefix)
 
 
 def _walk(options: Any, prefix: str) -> Iterator[tuple[str, Any, Limits]]:

@@ -18,10 +18,15 @@ from mlc.reporting import write_summary
 def main(arguments: list[str] | None = None) -> None:
     """Parse the command line, write the summary into the folder and print it."""
     defaults = ReportOptions()
-    parser = argparse.ArgumentParser(prog="mlc-report", description="Sum up a folder of finished runs.")
+    parser = argparse.ArgumentParser(
+        prog="mlc-report", description="Sum up a folder of finished runs."
+    )
     parser.add_argument("folder", type=Path, help="a sweep's folder, or any folder above runs")
     parser.add_argument(
-        "--metrics", nargs="+", default=defaults.metrics, help="columns; the first is drawn and paired"
+        "--metrics",
+        nargs="+",
+        default=defaults.metrics,
+        help="columns; the first is drawn and paired",
     )
     parser.add_argument(
         "--reference", default=defaults.reference, help="the head that others are compared with"

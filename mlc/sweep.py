@@ -7,6 +7,7 @@ import logging
 import math
 import re
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from hydra.core.override_parser.types import Override
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from mlc.config import GROUPS, Config, config_folder
 from mlc.errors import ConfigError, MlcError
@@ -28,7 +29,16 @@ from mlc.tracking import write_comparison, write_experiment
 log = logging.getLogger(__name__)
 
 # Overrides that a run's path states elsewhere, or that do not change its numbers.
-_NOT_IN_PATH = {"data", "head", "seed", "experiment", "device", "data.path", "data.root", "data.name"}
+_NOT_IN_PATH = {
+    "data",
+    "head",
+    "seed",
+    "experiment",
+    "device",
+    "data.path",
+    "data.root",
+    "data.name",
+}
 _LONGEST_NAME = 150
 
 
@@ -104,7 +114,7 @@ def sweep_overrides(config: DictConfig) -> list[Override]:
     """The sweeper's own parameters, and the command line's, which replace them."""
     params = config.hydra.sweeper.get("params") or {}
     stated = [f"{key}={value}" for key, value in params.items()]
-    stated += OmegaConf.to_container(config.hydra.overrides.task)
+    stated += config.hydra.overrides.task
     return list({_key(override): override for override in _parsed(stated)}.values())
 
 
@@ -157,10 +167,10 @@ def run_path(*keys: str, _root_: DictConfig) -> str:
     return f"{_safe(data_name(_root_))}/{_safe(_root_.head.name)}/{last}"
 
 
-def stated_overrides(task_overrides: ListConfig) -> dict[str, str]:
+def stated_overrides(task_overrides: Iterable[str]) -> dict[str, str]:
     """The overrides of a job that its path does not state elsewhere, as text by key."""
     stated = {}
-    for override in _parsed(OmegaConf.to_container(task_overrides)):
+    for override in _parsed(list(task_overrides)):
         key = _key(override)
         if key.split("@")[0] not in _NOT_IN_PATH and not key.startswith("report"):
             stated[key] = override.get_value_element_as_str()
@@ -177,7 +187,11 @@ def finish() -> str | None:
 
     Nothing is written where no run has finished, since then its error says all.
     """
-    if current is None or not current.folder.is_dir() or not any(is_finished(path.parent) for path in current.folder.rglob(STATUS)):
+    if (
+        current is None
+        or not current.folder.is_dir()
+        or not any(is_finished(path.parent) for path in current.folder.rglob(STATUS))
+    ):
         return None
     report = current.report
     results, summary = write_summary(current.folder, report.metrics, report.reference)

@@ -5,8 +5,13 @@ python -m mlc.train -m head=sigmoid,powerset,pick_one data=yeast seed=range(5)
 
 from __future__ import annotations
 
-import dataclasses
 import os
+
+# Threads that wait by spinning make a training on a busy machine many times slower; torch reads
+# this when it is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import dataclasses
 import re
 import sys
 from collections.abc import Mapping
@@ -15,8 +20,8 @@ from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from hydra.errors import HydraException, MissingConfigException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -75,9 +80,9 @@ def main() -> None:
     # Hydra would print its own trace and exit before the error could be told in one sentence.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     register_configs()
-    app = hydra.main(
-        config_path=str(config_folder()), config_name="train", version_base="1.3"
-    )(train)
+    app = hydra.main(config_path=str(config_folder()), config_name="train", version_base="1.3")(
+        train
+    )
     try:
         try:
             app()

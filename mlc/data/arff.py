@@ -54,7 +54,9 @@ class Arff(DataSource):
     def load(cls, options: Any) -> Dataset:
         """The data set, with the published split where there are -train and -test files."""
         if options.path is None:
-            raise DataError("data=arff needs data.path=FOLDER/NAME, the files without their ending.")
+            raise DataError(
+                "data=arff needs data.path=FOLDER/NAME, the files without their ending."
+            )
         base = _base(options)
         files = find_files(base, options.obtain)
         arrays = cached(files.values(), FORMAT_VERSION, lambda: _parse(files))
@@ -85,7 +87,9 @@ def find_files(base: Path, obtain: str | None = None) -> dict[str, Path]:
     """
     there = {}
     if base.parent.is_dir():
-        there = {file.name.lower(): file for file in sorted(base.parent.iterdir()) if file.is_file()}
+        there = {
+            file.name.lower(): file for file in sorted(base.parent.iterdir()) if file.is_file()
+        }
 
     def first(stem: str) -> Path | None:
         names = [f"{base.name}{stem}{middle}{end}" for middle in ("", "-sparse") for end in _PACKED]

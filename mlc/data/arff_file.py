@@ -21,7 +21,7 @@ from mlc.errors import DataError
 # Raised whenever the arrays made of a file change, so that older cache entries are not used.
 FORMAT_VERSION = "arff-1"
 
-_OPENERS = {".gz": gzip.open, ".bz2": bz2.open}
+_OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open}
 _BINARY_WORDS = {
     "0": 0, "1": 1, "0.0": 0, "1.0": 1, "no": 0, "yes": 1, "n": 0, "y": 1,
     "false": 0, "true": 1, "f": 0, "t": 1,
@@ -93,7 +93,9 @@ class ArffFile:
             attribute = self.attributes[j]
             block = self._feature(j)
             blocks.append(block)
-            if block.shape[1] == 1 and (attribute.values is None or attribute.as_binary() is not None):
+            if block.shape[1] == 1 and (
+                attribute.values is None or attribute.as_binary() is not None
+            ):
                 names.append(attribute.name)
             else:
                 names += [f"{attribute.name}={value}" for value in attribute.values or ()]
@@ -124,7 +126,7 @@ class ArffFile:
                 f"{self.path}: the label {attribute.name!r} is {shown} in data row"
                 f" {wrong[0] + 1}: labels must be 0 or 1 in every row."
             )
-        return meaning[values.astype(int)] > 0
+        return np.asarray(meaning[values.astype(int)] > 0)
 
     def _feature(self, j: int) -> Any:
         """The columns (N, width) that one attribute becomes."""
@@ -146,10 +148,8 @@ class ArffFile:
         return csc_matrix(block) if issparse(self.columns) else block
 
     def _dense(self, j: int) -> NDArray[np.float64]:
-        if issparse(self.columns):
-            column: NDArray[np.float64] = self.columns[:, [j]].toarray().ravel()
-            return column
-        return np.asarray(self.columns[:, j])
+        column: Any = self.columns[:, [j]]
+        return np.asarray(column.toarray() if issparse(column) else column).ravel()
 
 
 def read_arff(path: Path) -> ArffFile:
@@ -211,13 +211,14 @@ def _attribute(path: Path, name: str, kind: str | list[str]) -> Attribute:
 
 
 def _rows(path: Path, data: Iterator[Any]) -> Iterator[Any]:
-    number = 0
+    number = 1
     try:
-        for number, row in enumerate(data, start=1):
+        for row in data:
             yield row
+            number += 1
     except arff.ArffException as error:
         raise DataError(
-            f"{path}: data row {number + 1} cannot be read ({_reason(error)}): correct it, or fetch"
+            f"{path}: data row {number} cannot be read ({_reason(error)}): correct it, or fetch"
             " the file again if it is cut off."
         ) from error
 

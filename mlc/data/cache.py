@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -35,9 +36,9 @@ def cached(files: Iterable[Path], version: str, parse: Callable[[], Arrays]) -> 
     entry = cache_folder() / f"{digest.hexdigest()[:32]}.npz"
     if entry.is_file():
         try:
-            with np.load(entry, allow_pickle=False) as stored:
+            with entry.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 return dict(stored)
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError, EOFError, BadZipFile) as error:
             log.warning("The cache entry %s cannot be read (%s): parsing again.", entry, error)
     arrays = parse()
     try:

@@ -48,9 +48,7 @@ def split_dataset(dataset: Dataset, options: Any, seed: int) -> Split:
             dataset, everything, options.test_fraction, options.split_seed
         )
     if "val" not in parts:
-        parts["train"], parts["val"] = hold_out(
-            dataset, parts["train"], options.val_fraction, seed
-        )
+        parts["train"], parts["val"] = hold_out(dataset, parts["train"], options.val_fraction, seed)
     split = Split(**parts)
     _check_labels(dataset, split, options.absent_labels)
     return split
@@ -65,9 +63,7 @@ def hold_out(dataset: Dataset, rows: Rows, fraction: float, seed: int) -> tuple[
             " part: give more rows, or another fraction."
         )
     targets = dataset.targets[rows]
-    stratifier = MultilabelStratifiedShuffleSplit(
-        n_splits=1, test_size=fraction, random_state=seed
-    )
+    stratifier = MultilabelStratifiedShuffleSplit(n_splits=1, test_size=fraction, random_state=seed)
     stay, held = next(stratifier.split(np.zeros(len(rows)), targets))
     # The stratifier meets the size only about; the difference is moved at random.
     excess = len(held) - size
@@ -94,4 +90,9 @@ def _check_labels(dataset: Dataset, split: Split, absent_labels: str) -> None:
                 " another seed or data.val_fraction, or set data.absent_labels=keep, which counts"
                 " them 0 in macro averages."
             )
-        log.warning("%s: %d label(s), %s, kept as data.absent_labels says.", dataset.name, len(absent), found)
+        log.warning(
+            "%s: %d label(s), %s, kept as data.absent_labels says.",
+            dataset.name,
+            len(absent),
+            found,
+        )

@@ -76,7 +76,9 @@ def require_memory(
     device = device or torch.device("cpu")
     needed = estimate(head, n_features, n_labels, options, **training)
     free = free_bytes(device)
-    log.info(
+    # Of interest where the output layer is more than one number a label.
+    log.log(
+        logging.INFO if needed.n_outputs > n_labels else logging.DEBUG,
         "head %s with %d labels: %s; %s free on %s",
         head.name, n_labels, needed, readable(free), device,
     )  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mlc.errors import ConfigError
 from mlc.heads.base import HEADS, Head, JointHead
 from mlc.heads.memory import require_memory
 
@@ -58,8 +59,10 @@ class PlainHead(nn.Module):
 
     def _joint(self) -> JointHead:
         if not isinstance(self.head, JointHead):
-            raise AttributeError(
-                f"The head {self.head.name!r} defines no distribution over label sets."
+            joint = [name for name in HEADS if issubclass(HEADS[name], JointHead)]
+            raise ConfigError(
+                f"The head {self.head.name!r} defines no distribution over label sets: choose one"
+                f" that does ({', '.join(joint)})."
             )
         return self.head
 

@@ -70,7 +70,9 @@ class CountMetric:
         """Pairs (..., N, K) with one group in each row: (..., groups, pairs of a group)."""
         if self.average == "samples":
             return pairs
-        return pairs.transpose(-1, -2) if self.average == "macro" else pairs.flatten(-2).unsqueeze(-2)
+        return (
+            pairs.transpose(-1, -2) if self.average == "macro" else pairs.flatten(-2).unsqueeze(-2)
+        )
 
     def per_group(self, decisions: Tensor, targets: Tensor) -> Tensor:
         """The metric of each group: (..., N, K) twice to (..., groups), float64."""

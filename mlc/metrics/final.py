@@ -71,7 +71,9 @@ def ranking_metrics(scores: NDArray[np.floating], targets: NDArray[np.bool_]) ->
         ("roc_auc_macro", sk.roc_auc_score),
     ):
         values[name] = float(
-            np.mean([_of_label(function, targets[:, k], scores[:, k]) for k in range(targets.shape[1])])
+            np.mean(
+                [_of_label(function, targets[:, k], scores[:, k]) for k in range(targets.shape[1])]
+            )
         )
     values.update(_at_top(scores, targets))
     return values

@@ -41,8 +41,8 @@ def sweep_thresholds(metric: CountMetric, scores: Tensor, targets: Tensor) -> Th
     predicted = torch.arange(size + 1, dtype=torch.float64, device=scores.device).expand_as(true)
     prefix = metric.formula(true, predicted, actual.expand_as(true), size)
 
-    sorted_scores, order = grouped_scores.gather(-1, within).flatten(-2).sort(
-        dim=-1, descending=True, stable=True
+    sorted_scores, order = (
+        grouped_scores.gather(-1, within).flatten(-2).sort(dim=-1, descending=True, stable=True)
     )
     changes = prefix.diff(dim=-1).flatten(-2).gather(-1, order)
     nothing = prefix[..., 0].sum(dim=-1, keepdim=True)

@@ -6,6 +6,7 @@ import io
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mlc.reporting.collect import Results
@@ -42,7 +43,9 @@ def draw_means(results: Results, metric: str) -> bytes:
     panels[0].set_yticks(range(len(names)), names)
     panels[0].set_ylim(len(names) - 0.5, -0.5)
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 4), frameon=False)
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=min(len(labels), 4), frameon=False
+    )
     seeds = runs["seed"].nunique()
     figure.suptitle(f"Mean of {seeds} seeds with its 95% interval", fontsize="medium")
     stream = io.BytesIO()
@@ -51,7 +54,7 @@ def draw_means(results: Results, metric: str) -> bytes:
 
 
 def _draw_rule(
-    panel,  # type: ignore[no-untyped-def]  # an Axes, which matplotlib types loosely
+    panel: Axes,
     runs: pd.DataFrame,
     names: list[str],
     rule: str,

@@ -83,7 +83,9 @@ def summarise(
         parts += [table.markdown() if markdown else table.text()]
         differences = differences_table(here, metrics[0], reference, results.tuned_on)
         if differences is not None:
-            caption = f"{metrics[0]} less that of {reference}, same seeds in pairs (p: t-test, Holm)"
+            caption = (
+                f"{metrics[0]} less that of {reference}, same seeds in pairs (p: t-test, Holm)"
+            )
             parts += [f"### {caption}" if markdown else caption]
             parts += [differences.markdown() if markdown else differences.text()]
     notes = foot(results)
@@ -163,7 +165,9 @@ def foot(results: Results) -> list[str]:
             " own best threshold. > marks the best mean of a column."
         )
     for part in ("validation", "test"):
-        rules = [marked(rule, results.tuned_on) for rule, on in results.tuned_on.items() if on == part]
+        rules = [
+            marked(rule, results.tuned_on) for rule, on in results.tuned_on.items() if on == part
+        ]
         if rules:
             notes.append(
                 f"Tuned on the {part} rows: {', '.join(rules)}"
@@ -178,7 +182,9 @@ def foot(results: Results) -> list[str]:
         notes.append(f"{len(results.failed)} failed and are not counted:")
         notes += [f"{run}: {error}" for run, error in results.failed.items()]
     if results.unfinished:
-        notes.append(f"{len(results.unfinished)} unfinished and not counted: {', '.join(results.unfinished)}")
+        notes.append(
+            f"{len(results.unfinished)} unfinished and not counted: {', '.join(results.unfinished)}"
+        )
     return notes
 
 

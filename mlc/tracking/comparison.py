@@ -26,9 +26,7 @@ def write_comparison(
         metrics: of the validation part.
     """
     tags = [f"val/{metric}" for metric in metrics]
-    bands = {
-        tag: ["Margin", [f"{tag}/mean", f"{tag}/minimum", f"{tag}/maximum"]] for tag in tags
-    }
+    bands = {tag: ["Margin", [f"{tag}/mean", f"{tag}/minimum", f"{tag}/maximum"]] for tag in tags}
     with SummaryWriter(str(folder / COMPARISON)) as writer:
         writer.add_custom_scalars({"heads side by side: mean and range over seeds": bands})
     for name, folders in runs.items():

@@ -42,7 +42,9 @@ def threshold_figure(
         axes.plot(x[shown].clip(_CLOSEST, 1 - _CLOSEST), y[shown], label=name)
     for (rule, threshold), style in zip(thresholds.items(), ("-", "--", ":", "-."), strict=False):
         place = float(np.clip(threshold, _CLOSEST, 1 - _CLOSEST))
-        axes.axvline(place, color="black", linestyle=style, linewidth=1, label=f"{rule}: {threshold:.3f}")
+        axes.axvline(
+            place, color="black", linestyle=style, linewidth=1, label=f"{rule}: {threshold:.3f}"
+        )
     axes.set_xscale("logit")
     axes.xaxis.set_minor_locator(MaxNLocator(1))
     axes.set(xlabel="threshold", ylabel="value on the validation rows", ylim=(0, 1))

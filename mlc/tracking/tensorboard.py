@@ -82,15 +82,18 @@ class RunLog:
         most_frequent = np.argsort(-targets["test"].sum(axis=0), kind="stable")[:MOST_PR_CURVES]
         for k in sorted(most_frequent):
             self._writer.add_pr_curve(
-                f"precision_recall/{label_names[k]}", targets["test"][:, k], scores["test"][:, k], step
+                f"precision_recall/{label_names[k]}",
+                targets["test"][:, k],
+                scores["test"][:, k],
+                step,
             )
         final = {name: v for name, v in evaluation.metrics.items() if name.startswith("test/")}
         for name, value in final.items():
             self._writer.add_scalar(name, value, step)
         # The session lies in the run itself; add_hparams would make a run of its own for it.
         _, start, end = hparams(dict(hyperparameters), final)
-        self._writer.file_writer.add_summary(start)
-        self._writer.file_writer.add_summary(end)
+        _add(self._writer, start)
+        _add(self._writer, end)
 
 
 def write_experiment(
@@ -105,4 +108,8 @@ def write_experiment(
         union.update(own)
     experiment, _, _ = hparams(union, dict.fromkeys(metrics, 0.0))
     with SummaryWriter(str(folder)) as writer:
-        writer.file_writer.add_summary(experiment)
+        _add(writer, experiment)
+
+
+def _add(writer: SummaryWriter, summary: Any) -> None:
+    writer._get_file_writer().add_summary(summary)

@@ -33,6 +33,10 @@ def load_run(model: Model, folder: Path) -> None:
         weights: dict[str, Tensor] = load(path.read_bytes())
         model.load_state_dict({name: value.unsqueeze(0) for name, value in weights.items()})
     except (OSError, SafetensorError) as error:
-        raise RunFolderError(f"{path}: no weights can be read ({error}): train the run again.") from error
+        raise RunFolderError(
+            f"{path}: no weights can be read ({error}): train the run again."
+        ) from error
     except RuntimeError as error:
-        raise RunFolderError(f"{path}: these are the weights of another model ({error}).") from error
+        raise RunFolderError(
+            f"{path}: these are the weights of another model ({error})."
+        ) from error

@@ -36,7 +36,7 @@ class TrainerOptions:
     """
 
     max_epochs: int = option(60, at_least=1)
-    batch_size: int = option(64, at_least=1)
+    batch_size: int = option(32, at_least=1)
     monitor: str = option("jaccard_samples", choices=("loss", *COUNT_METRICS))
     patience: int | None = option(None, at_least=1)
     precision: str = option("float32", choices=tuple(DTYPES))
@@ -101,9 +101,7 @@ class Training:
             COUNT_METRICS[options.monitor].higher_is_better
         )
         self._best = torch.full((n_runs,), -torch.inf, dtype=torch.float64, device=device)
-        self._best_weights = {
-            name: value.clone() for name, value in model.state_dict().items()
-        }
+        self._best_weights = {name: value.clone() for name, value in model.state_dict().items()}
         self.best_epoch = torch.zeros(n_runs, dtype=torch.int64, device=device)
         self.n_epochs = torch.zeros(n_runs, dtype=torch.int64, device=device)
         self._active = torch.ones(n_runs, dtype=torch.bool, device=device)

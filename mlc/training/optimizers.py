@@ -54,7 +54,9 @@ class StackedOptimizer:
         self._state: list[State] = [{} for _ in self.parameters]
         for field in dataclasses.fields(self.options):
             values = [getattr(run, field.name) for run in options]
-            if field.name not in (*self.per_run, "schedule") and values.count(values[0]) < len(values):
+            if field.name not in (*self.per_run, "schedule") and values.count(values[0]) < len(
+                values
+            ):
                 raise ConfigError(
                     f"optimizer.{field.name} must be the same in all runs trained together, and is"
                     f" {values}."

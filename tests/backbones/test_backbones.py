@@ -1,0 +1,57 @@
+import pytest
+import torch
+
+from mlc.backbones import BACKBONES
+from mlc.errors import ConfigError
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_every_backbone_gives_its_width_and_starts_alike_in_any_company(name: str) -> None:
+    options = BACKBONES.options(name)
+    together = BACKBONES[name](6, [options] * 3, [2, 0, 1], CPU).double().eval()
+    alone = BACKBONES[name](6, [options], [0], CPU).double().eval()
+    features = torch.randn(3, 4, 6, dtype=torch.float64)
+    outputs = together(features)
+    assert outputs.shape == (3, 4, together.n_outputs)
+    torch.testing.assert_close(outputs[1], alone(features[1:2])[0], rtol=1e-13, atol=1e-13)
+    assert all(value.shape[0] == 3 for value in together.state_dict().values())
+
+
+def test_mlp_is_its_layers_in_order() -> None:
+    options = BACKBONES.options("mlp", widths=[4, 3], dropout=0.0, activation="tanh")
+    network = BACKBONES["mlp"](2, [options], [0], CPU).double()
+    features = torch.randn(1, 5, 2, dtype=torch.float64)
+    hidden = features
+    weights = dict(network.named_parameters())
+    for layer in (0, 3):
+        hidden = torch.tanh(
+            hidden @ weights[f"layers.{layer}.weight"] + weights[f"layers.{layer}.bias"]
+        )
+    torch.testing.assert_close(network(features), hidden)
+
+
+@pytest.mark.parametrize("normalization", ["batch", "layer"])
+@pytest.mark.parametrize("activation", ["relu", "gelu", "silu"])
+def test_every_normalisation_and_activation_trains(normalization: str, activation: str) -> None:
+    options = BACKBONES.options(
+        "mlp", widths=[4], normalization=normalization, activation=activation
+    )
+    network = BACKBONES["mlp"](3, [options] * 2, [0, 1], CPU)
+    network(torch.randn(2, 5, 3)).sum().backward()
+    assert all(parameter.grad is not None for parameter in network.parameters())
+
+
+def test_no_widths_is_the_linear_backbone() -> None:
+    network = BACKBONES["mlp"](3, [BACKBONES.options("mlp", widths=[])], [0], CPU)
+    assert network.n_outputs == 3
+
+
+def test_values_out_of_range_are_refused() -> None:
+    with pytest.raises(
+        ConfigError, match=r"dropout=1.0 is out of range: it must be at least 0 and below 1"
+    ):
+        BACKBONES.options("mlp", dropout=1.0)
+    with pytest.raises(ConfigError, match=r"widths=\[0\]"):
+        BACKBONES.options("mlp", widths=[0])

@@ -1,0 +1,85 @@
+"""Fixtures that several test files use."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+# Small trainings on a shared machine: more threads only wait for each other.
+torch.set_num_threads(1)
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads what another run has cached."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(scope="session")
+def benchmarks() -> Path:
+    """The folder of real benchmarks, where there is one."""
+    folder = os.environ.get("MLC_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("MLC_DATA names no folder with the benchmarks")
+    return Path(folder)
+
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Command:
+    """Run `python -m MODULE ARGUMENTS` in a folder of its own, as a user would."""
+
+    def run(module: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    return run
+
+
+@pytest.fixture
+def write_arff(tmp_path: Path) -> Callable[..., Path]:
+    """A small learnable MEKA data set of two labels; `rows` replaces its data."""
+
+    def write(
+        name: str = "toy", rows: list[str] | None = None, header: str | None = None, n: int = 60
+    ) -> Path:
+        if header is None:
+            header = "\n".join(
+                [
+                    f"@relation '{name}: -C 2'",
+                    "@attribute even {0,1}",
+                    "@attribute large {0,1}",
+                    "@attribute x numeric",
+                    "@attribute y numeric",
+                ]
+            )
+        if rows is None:
+            x = np.random.default_rng(0).normal(size=(n, 2))
+            rows = [f"{int(a > 0)},{int(b > 0.5)},{a:.3f},{b:.3f}" for a, b in x]
+        path = tmp_path / f"{name}.arff"
+        path.write_text("\n".join([header, "@data", *rows, ""]))
+        return path.with_suffix("")
+
+    return write

@@ -1,0 +1,76 @@
+"""Scaling and resident batches, dense and sparse."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_matrix
+
+from mlc.data import Dataset, ResidentData, fit_scaling
+
+RNG = np.random.default_rng(0)
+CPU = torch.device("cpu")
+
+
+def dataset(features: np.ndarray | csr_matrix, numeric: list[bool]) -> Dataset:
+    n, d = features.shape
+    targets = RNG.random((n, 3)) < 0.5
+    names = tuple(map(str, range(d)))
+    return Dataset("made", features, targets, names, ("a", "b", "c"), np.array(numeric))
+
+
+def test_numeric_columns_are_standardised_on_the_training_rows_alone() -> None:
+    features = RNG.normal(5, 3, (20, 2)).astype(np.float32)
+    data, train = dataset(features, [True, True]), np.arange(10)
+    batch = ResidentData(data, [fit_scaling(data, train)], CPU).batch(torch.arange(20)[None])
+    scaled = batch.features[0].numpy()
+    assert_allclose(scaled[:10].mean(axis=0), 0, atol=1e-6)
+    assert_allclose(scaled[:10].std(axis=0), 1, atol=1e-6)
+    features[10:] += 100
+    assert_array_equal(
+        fit_scaling(data, train).shift, fit_scaling(dataset(features, [True, True]), train).shift
+    )
+
+
+def test_binary_nominal_and_constant_columns_stay() -> None:
+    features = np.array([[0, 1, 7, 2], [1, 0, 7, 4], [1, 1, 7, 6]], dtype=np.float32)
+    scaling = fit_scaling(dataset(features, [True, False, True, False]), np.arange(3))
+    assert_array_equal(scaling.scale, [1, 1, 1, 1])
+    assert_array_equal(scaling.shift, [0, 0, 7, 0])
+
+
+def test_missing_values_become_the_mean() -> None:
+    features = np.array([[1, 1], [3, 0], [np.nan, np.nan]], dtype=np.float32)
+    data = dataset(features, [True, False])
+    batch = ResidentData(data, [fit_scaling(data, np.arange(3))], CPU).batch(torch.arange(3)[None])
+    assert_array_equal(batch.features[0].numpy(), [[-1, 1], [1, 0], [0, 0]])
+
+
+def test_sparse_batches_are_those_of_the_dense_matrix() -> None:
+    full = np.where(RNG.random((30, 7)) < 0.2, RNG.normal(size=(30, 7)), 0).astype(np.float32)
+    full[4] = 0
+    rows = np.arange(20)
+    packed = dataset(csr_matrix(full), [True] * 7)
+    scaling = fit_scaling(packed, rows)
+    assert_allclose(scaling.scale, 1 / abs(full[:20]).max(axis=0), rtol=1e-6)
+    index = torch.randint(30, (2, 11))
+    batch = ResidentData(packed, [scaling, scaling], CPU, torch.float64).batch(index)
+    assert_allclose(batch.features.numpy(), full[index.numpy()] * scaling.scale, rtol=1e-6)
+    assert_array_equal(batch.targets.numpy(), packed.targets[index.numpy()])
+
+
+def test_sparse_binary_data_are_left_alone() -> None:
+    data = dataset(csr_matrix(np.eye(4, dtype=np.float32)), [True] * 4)
+    assert_array_equal(fit_scaling(data, np.arange(3)).scale, np.ones(4))
+
+
+def test_each_run_has_its_own_scaling() -> None:
+    features = RNG.normal(size=(20, 2)).astype(np.float32)
+    data = dataset(features, [True, True])
+    scalings = [fit_scaling(data, np.arange(10)), fit_scaling(data, np.arange(10, 20))]
+    index = torch.arange(20).expand(2, -1)
+    together = ResidentData(data, scalings, CPU).batch(index).features
+    for run in range(2):
+        alone = ResidentData(data, [scalings[run]], CPU).batch(index[:1]).features
+        torch.testing.assert_close(together[run], alone[0])

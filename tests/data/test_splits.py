@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import logging
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from mlc.data import Dataset, split_dataset
+from mlc.errors import DataError
+
+
+def dataset(targets: np.ndarray, **parts: np.ndarray) -> Dataset:
+    n, n_labels = targets.shape
+    return Dataset(
+        "made", np.zeros((n, 1), np.float32), targets, ("x",),
+        tuple(f"label {k}" for k in range(n_labels)), np.array([True]), parts,
+    )  # fmt: skip
+
+
+def options(**changed: Any) -> SimpleNamespace:
+    defaults = {
+        "val_fraction": 0.2,
+        "test_fraction": 0.3,
+        "split_seed": 0,
+        "absent_labels": "error",
+    }
+    return SimpleNamespace(**{**defaults, **changed})
+
+
+TARGETS = np.random.default_rng(0).random((401, 4)) < [0.5, 0.2, 0.1, 0.05]
+
+
+def test_parts_are_disjoint_complete_and_of_one_size_for_all_seeds() -> None:
+    for seed in range(5):
+        split = split_dataset(dataset(TARGETS), options(), seed)
+        assert [len(rows) for rows in split.parts().values()] == [225, 56, 120]
+        assert_array_equal(np.sort(np.concatenate(list(split.parts().values()))), np.arange(401))
+
+
+def test_the_seed_moves_the_validation_rows_and_never_the_test_rows() -> None:
+    first, second = (split_dataset(dataset(TARGETS), options(), seed) for seed in (0, 1))
+    assert not np.array_equal(first.val, second.val)
+    assert_array_equal(first.test, second.test)
+    again = split_dataset(dataset(TARGETS), options(), 0)
+    assert_array_equal(first.val, again.val)
+
+
+def test_published_parts_are_kept() -> None:
+    published = {"train": np.arange(300), "test": np.arange(300, 401)}
+    split = split_dataset(dataset(TARGETS, **published), options(), 0)
+    assert_array_equal(split.test, published["test"])
+    assert_array_equal(np.union1d(split.train, split.val), published["train"])
+    published |= {"train": np.arange(200), "val": np.arange(200, 300)}
+    split = split_dataset(dataset(TARGETS, **published), options(), 0)
+    assert_array_equal(split.val, published["val"])
+
+
+def test_label_rates_are_kept_better_than_by_chance() -> None:
+    rates = TARGETS.mean(axis=0)
+    worst = []
+    for seed in range(5):
+        split = split_dataset(dataset(TARGETS), options(), seed)
+        worst.append(abs(TARGETS[split.val].mean(axis=0) - rates).max())
+    chance = [
+        abs(
+            TARGETS[np.random.default_rng(s).choice(401, 56, replace=False)].mean(axis=0) - rates
+        ).max()
+        for s in range(5)
+    ]
+    assert np.mean(worst) < np.mean(chance) / 2
+
+
+def test_a_label_absent_from_a_part_is_named_or_kept(caplog: pytest.LogCaptureFixture) -> None:
+    targets = TARGETS.copy()
+    targets[:, 3] = False
+    targets[7, 3] = True
+    with pytest.raises(DataError, match="'label 3' without a positive among the"):
+        split_dataset(dataset(targets), options(), 0)
+    with caplog.at_level(logging.WARNING):
+        split_dataset(dataset(targets), options(absent_labels="keep"), 0)
+    assert "'label 3'" in caplog.text
+
+
+def test_too_few_rows_are_said() -> None:
+    with pytest.raises(DataError, match="leaves an empty part"):
+        split_dataset(dataset(TARGETS[:2]), options(test_fraction=0.1), 0)

@@ -1,0 +1,80 @@
+"""What every registered decision rule must do."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mlc.decisions import DECISIONS, build_decision
+from mlc.errors import ConfigError
+from mlc.heads.label_sets import all_label_sets
+from mlc.metrics import COUNT_METRICS, best_threshold
+from tests.cases import label_matrices, tied_scores
+
+CASES = label_matrices()
+BY_SCORES = [name for name in DECISIONS if not DECISIONS[name].needs_joint]
+BY_JOINT = [name for name in DECISIONS if DECISIONS[name].needs_joint]
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("name", BY_SCORES)
+def test_rules_by_scores_decide_every_label_and_treat_runs_apart(name: str, case: str) -> None:
+    targets = CASES[case]
+    scores = torch.stack([tied_scores(*targets.shape, seed=run) for run in range(3)])
+    together = build_decision(name).fit(scores, targets.expand(3, -1, -1)).decide(scores)
+    assert together.shape == scores.shape
+    assert together.dtype == torch.bool
+    for run in range(3):
+        alone = build_decision(name).fit(scores[run], targets).decide(scores[run])
+        assert torch.equal(together[run], alone)
+
+
+@pytest.mark.parametrize("n_labels", [1, 2, 4])
+@pytest.mark.parametrize("name", BY_JOINT)
+def test_rules_by_joint_choose_a_label_set(name: str, n_labels: int) -> None:
+    label_sets = all_label_sets(n_labels)
+    log_joint = torch.randn(3, 5, len(label_sets), dtype=torch.float64).log_softmax(dim=-1)
+    decided = build_decision(name).decide(log_joint=log_joint, label_sets=label_sets)
+    assert decided.shape == (3, 5, n_labels)
+    assert decided.dtype == torch.bool
+
+
+@pytest.mark.parametrize("name", DECISIONS)
+def test_what_is_missing_is_said(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"rule '{name}' needs"):
+        build_decision(name).decide()
+
+
+@pytest.mark.parametrize("name", DECISIONS)
+def test_says_what_it_is_tuned_on(name: str) -> None:
+    assert DECISIONS[name].tuned_on in ("nothing", "validation", "test")
+
+
+def test_a_tuned_rule_must_be_fitted_first() -> None:
+    with pytest.raises(ConfigError, match="fit"):
+        build_decision("global").decide(torch.rand(2, 3))
+
+
+@pytest.mark.parametrize("metric", COUNT_METRICS)
+def test_global_takes_the_best_threshold_of_its_metric(metric: str) -> None:
+    scores, targets = torch.rand(30, 4, dtype=torch.float64), torch.rand(30, 4) < 0.3
+    rule = build_decision("global", metric=metric).fit(scores, targets)
+    threshold, value = best_threshold(COUNT_METRICS[metric], scores, targets)
+    assert torch.equal(rule.fitted()["threshold"], threshold)
+    assert float(COUNT_METRICS[metric](rule.decide(scores), targets)) == pytest.approx(float(value))
+
+
+def test_fixed_takes_the_heads_natural_threshold_unless_told_otherwise() -> None:
+    scores = torch.tensor([[0.2, 0.3, 0.5]])
+    assert build_decision("fixed").decide(scores).tolist() == [[False, False, True]]
+    natural = build_decision("fixed", natural_threshold=0.25)
+    assert natural.decide(scores).tolist() == [[False, True, True]]
+    stated = build_decision("fixed", natural_threshold=0.25, threshold=0.1)
+    assert stated.decide(scores).tolist() == [[True, True, True]]
+
+
+def test_mode_is_the_most_probable_set() -> None:
+    label_sets = all_label_sets(2)
+    log_joint = torch.tensor([[0.1, 0.2, 0.3, 0.4], [0.4, 0.4, 0.1, 0.1]]).log()
+    decided = build_decision("mode").decide(log_joint=log_joint, label_sets=label_sets)
+    assert decided.int().tolist() == [[1, 1], [0, 0]]

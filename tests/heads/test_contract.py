@@ -1,0 +1,150 @@
+"""What every registered head must do."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+import torch
+from torch import Tensor
+
+from mlc.errors import ConfigError
+from mlc.heads import HEADS, JointHead, PlainHead, build_head
+from tests.cases import label_matrices
+
+CASES = label_matrices()
+JOINT = [name for name in HEADS if issubclass(HEADS[name], JointHead)]
+
+
+def built(name: str, n_labels: int, n_features: int = 5) -> PlainHead:
+    torch.manual_seed(0)
+    return build_head(name, n_features=n_features, n_labels=n_labels).double()
+
+
+def noise_for(targets: Tensor) -> Tensor:
+    draw = torch.Generator().manual_seed(3)
+    return torch.rand(targets.shape[:-1], generator=draw, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("name", HEADS)
+class TestEveryHead:
+    def test_one_finite_loss_a_sample_and_scores_in_the_unit_interval(
+        self, name: str, case: str
+    ) -> None:
+        targets = CASES[case]
+        head = built(name, targets.shape[1])
+        features = torch.randn(len(targets), 5, dtype=torch.float64)
+        outputs = head(features)
+        loss = head.loss(outputs, targets, noise_for(targets))
+        scores = head.scores(outputs)
+        assert loss.shape == targets.shape[:1]
+        assert loss.isfinite().all()
+        assert scores.shape == targets.shape
+        assert ((scores >= 0) & (scores <= 1)).all()
+
+    def test_gradient_is_that_of_finite_differences(self, name: str, case: str) -> None:
+        targets = CASES[case]
+        head = built(name, targets.shape[1])
+        outputs = head(torch.randn(len(targets), 5, dtype=torch.float64)).detach().requires_grad_()
+        noise = noise_for(targets)
+        assert torch.autograd.gradcheck(lambda z: head.loss(z, targets, noise), outputs)
+
+    def test_extreme_outputs_stay_finite(self, name: str, case: str) -> None:
+        targets = CASES[case]
+        head = built(name, targets.shape[1]).float()
+        outputs = head(torch.full((len(targets), 5), 1e4)).detach().requires_grad_()
+        loss = head.loss(outputs, targets)
+        loss.sum().backward()
+        assert loss.isfinite().all()
+        assert outputs.grad is not None
+        assert outputs.grad.isfinite().all()
+        assert head.scores(outputs).isfinite().all()
+
+    def test_runs_do_not_touch_each_other(self, name: str, case: str) -> None:
+        targets = CASES[case].double()
+        options = HEADS.options(name)
+        together = HEADS[name](5, targets.shape[1], options, seeds=[4, 5, 6]).double()
+        alone = HEADS[name](5, targets.shape[1], options, seeds=[5]).double()
+        features = torch.randn(3, len(targets), 5, dtype=torch.float64)
+        noise = noise_for(targets)
+        all_outputs, outputs = together(features), alone(features[1:2])
+        torch.testing.assert_close(all_outputs[1:2], outputs, rtol=1e-13, atol=1e-13)
+        torch.testing.assert_close(
+            together.loss(all_outputs, targets.expand(3, -1, -1), noise.expand(3, -1))[1],
+            alone.loss(outputs, targets[None], noise[None])[0],
+            rtol=1e-13, atol=1e-13,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_training_on_one_label_set_makes_its_labels_score_highest(name: str) -> None:
+    targets = torch.tensor([[True, False, True, False]])
+    head = built(name, 4)
+    features = torch.ones(1, 5, dtype=torch.float64)
+    optimizer = torch.optim.Adam(head.parameters(), lr=0.1)
+    for _ in range(200):
+        optimizer.zero_grad()
+        head.loss(head(features), targets).sum().backward()
+        optimizer.step()
+    scores = head.scores(head(features))
+    assert scores[targets].min() > scores[~targets].max()
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_docstring_states_formula_source_and_consistency(name: str) -> None:
+    text = HEADS[name].__doc__ or ""
+    assert "loss = " in text
+    assert "Source: " in text
+    assert "onsistent for" in text
+
+
+@pytest.mark.parametrize("n_labels", [1, 2, 4])
+@pytest.mark.parametrize("name", JOINT)
+class TestEveryJointHead:
+    def test_joint_marginals_and_mode_agree_with_a_loop_over_label_sets(
+        self, name: str, n_labels: int
+    ) -> None:
+        head = built(name, n_labels)
+        outputs = head(torch.randn(6, 5, dtype=torch.float64))
+        joint, label_sets = head.log_joint(outputs).exp(), head.label_sets
+        torch.testing.assert_close(joint.sum(dim=-1), torch.ones(6, dtype=torch.float64))
+        for i in range(6):
+            marginals = [0.0] * n_labels
+            for probability, label_set in zip(joint[i], label_sets, strict=True):
+                for k in range(n_labels):
+                    marginals[k] += probability.item() * label_set[k].item()
+            torch.testing.assert_close(head.marginals(outputs)[i], torch.tensor(marginals).double())
+            best = max(range(len(label_sets)), key=lambda m: joint[i, m].item())
+            assert torch.equal(head.mode(outputs)[i], label_sets[best])
+        torch.testing.assert_close(head.scores(outputs), head.marginals(outputs))
+
+    def test_loss_is_the_negative_log_joint(self, name: str, n_labels: int) -> None:
+        head = built(name, n_labels)
+        targets = torch.tensor(list(product([0, 1], repeat=n_labels)))
+        outputs = head(torch.randn(len(targets), 5, dtype=torch.float64))
+        index = [head.label_sets.int().tolist().index(row.tolist()) for row in targets]
+        expected = -head.log_joint(outputs)[range(len(targets)), index]
+        torch.testing.assert_close(head.loss(outputs, targets), expected)
+        torch.testing.assert_close(-head.head.log_likelihood(outputs, targets), expected)
+
+    def test_samples_follow_the_joint(self, name: str, n_labels: int) -> None:
+        head = built(name, n_labels)
+        outputs = head(torch.randn(1, 5, dtype=torch.float64)).expand(20_000, -1)
+        drawn = head.head.sample(outputs, torch.Generator().manual_seed(0))
+        # Four standard errors of a share of 0.5 among 20,000.
+        torch.testing.assert_close(
+            drawn.double().mean(dim=0), head.marginals(outputs[:1])[0], atol=0.0142, rtol=0
+        )
+
+
+def test_a_head_without_a_joint_says_so() -> None:
+    with pytest.raises(ConfigError, match="defines no distribution"):
+        _ = built("sigmoid", 3).label_sets
+
+
+def test_unknown_heads_and_options_are_named() -> None:
+    with pytest.raises(ConfigError, match=r"no head named 'sigmid': choose one of .*sigmoid"):
+        build_head("sigmid", n_features=2, n_labels=2)
+    with pytest.raises(ConfigError, match="has no option 'gamma'"):
+        build_head("sigmoid", n_features=2, n_labels=2, gamma=1)

@@ -1,0 +1,34 @@
+import pytest
+import torch
+
+from mlc.errors import CapacityError
+from mlc.heads import HEADS
+from mlc.heads.memory import estimate, readable, require_memory
+
+
+def test_estimate_counts_what_a_training_holds() -> None:
+    memory = estimate(
+        HEADS["powerset"], 256, 10, HEADS.options("powerset"), batch_size=64, n_runs=2
+    )
+    assert memory.n_outputs == 1024
+    assert memory.weights == memory.gradients == 4 * 2 * 257 * 1024
+    assert memory.optimizer_state == 2 * memory.weights
+    assert memory.activations == 4 * 2 * 64 * 1024 * 4
+    assert memory.total == 4 * memory.weights + memory.activations
+
+
+def test_what_does_not_fit_is_refused_before_it_is_allocated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mlc.heads.memory.free_bytes", lambda device: 10_000_000)
+    options = HEADS.options("powerset")
+    require_memory(HEADS["powerset"], 10, 10, options)
+    with pytest.raises(
+        CapacityError, match=r"'powerset' does not fit with 20 labels.*10.0 MB are free"
+    ):
+        require_memory(HEADS["powerset"], 10, 20, options, device=torch.device("cpu"))
+
+
+def test_bytes_are_readable() -> None:
+    sizes = (12, 1500, 2.5e9, 3e24)
+    assert [readable(n) for n in sizes] == ["12 B", "1.5 kB", "2.5 GB", "3e+03 ZB"]

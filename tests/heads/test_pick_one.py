@@ -1,0 +1,46 @@
+import torch
+
+from mlc.heads import build_head
+
+
+def test_expectation_is_cross_entropy_to_the_uniform_distribution_over_positives() -> None:
+    head = build_head("pick_one", n_features=2, n_labels=4)
+    outputs = torch.tensor([0.5, -1.0, 2.0, 0.1], dtype=torch.float64)
+    targets = torch.tensor([1.0, 1.0, 0.0, 1.0], dtype=torch.float64)
+    noise = (torch.arange(3000, dtype=torch.float64) + 0.5) / 3000
+    losses = head.loss(outputs.expand(3000, -1), targets.expand(3000, -1), noise)
+    expected = -(targets / 3 * outputs.log_softmax(dim=-1)).sum()
+    torch.testing.assert_close(losses.mean(), expected)
+
+
+def test_each_label_is_picked_by_its_share_of_the_noise() -> None:
+    head = build_head("pick_one", n_features=2, n_labels=3)
+    outputs = torch.tensor([[1.0, 2.0, 3.0]] * 4).double()
+    targets = torch.tensor([[1, 0, 1]] * 4)
+    noise = torch.tensor([0.0, 0.49, 0.5, 1 - 1e-12], dtype=torch.float64)
+    negative_log = -outputs.log_softmax(dim=-1)
+    expected = torch.stack([negative_log[0, k] for k in (0, 0, 2, 2)])
+    torch.testing.assert_close(head.loss(outputs, targets, noise), expected)
+
+
+def test_noise_that_rounds_up_to_one_picks_the_last_positive() -> None:
+    head = build_head("pick_one", n_features=2, n_labels=3)
+    outputs = torch.randn(1, 3)
+    loss = head.loss(outputs, torch.tensor([[1, 1, 0]]), torch.tensor([1.0]))
+    torch.testing.assert_close(loss, -outputs.log_softmax(dim=-1)[:, 1])
+
+
+def test_a_sample_without_labels_teaches_nothing() -> None:
+    head = build_head("pick_one", n_features=2, n_labels=3)
+    outputs = torch.randn(2, 3, requires_grad=True)
+    loss = head.loss(outputs, torch.tensor([[0, 0, 0], [0, 1, 0]]))
+    loss.sum().backward()
+    assert loss[0] == 0
+    assert outputs.grad is not None
+    assert outputs.grad[0].abs().sum() == 0
+    assert outputs.grad[1].abs().sum() > 0
+
+
+def test_scores_sum_to_one() -> None:
+    head = build_head("pick_one", n_features=2, n_labels=3)
+    torch.testing.assert_close(head.scores(torch.randn(5, 3)).sum(dim=-1), torch.ones(5))

@@ -1,0 +1,81 @@
+"""Stacked layers against their namesakes in torch.nn, run by run."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from mlc.layers import StackedBatchNorm, StackedDropout, StackedLayerNorm, StackedLinear, Streams
+
+SEEDS = (3, 1, 4)
+
+
+def inputs(dtype: torch.dtype = torch.float64) -> torch.Tensor:
+    return torch.randn(3, 8, 5, generator=torch.Generator().manual_seed(0), dtype=dtype)
+
+
+def test_linear_is_a_linear_for_each_run() -> None:
+    layer = StackedLinear(5, 2, Streams(SEEDS, "weights")).double()
+    x = inputs()
+    for run in range(3):
+        expected = nn.functional.linear(x[run], layer.weight[run].T, layer.bias[run, 0])
+        torch.testing.assert_close(layer(x)[run], expected)
+
+
+def test_linear_starts_in_the_range_of_torch() -> None:
+    weight = StackedLinear(100, 400, Streams(SEEDS, "weights")).weight
+    assert weight.abs().max() <= 0.1
+    assert weight.abs().max() > 0.0999
+    assert abs(weight.mean()) < 0.001
+
+
+def test_layer_norm_is_that_of_torch() -> None:
+    layer = StackedLayerNorm(5, 3).double()
+    x = inputs()
+    torch.testing.assert_close(layer(x), nn.LayerNorm(5).double()(x))
+
+
+def test_batch_norm_is_that_of_torch_in_training_and_evaluation() -> None:
+    layer = StackedBatchNorm(5, 3).double()
+    references = [nn.BatchNorm1d(5).double() for _ in range(3)]
+    for step in range(3):
+        x = inputs() * (step + 1) + step
+        expected = torch.stack([reference(x[run]) for run, reference in enumerate(references)])
+        torch.testing.assert_close(layer(x), expected)
+    layer.eval()
+    for run, reference in enumerate(references):
+        torch.testing.assert_close(layer(inputs())[run], reference.eval()(inputs()[run]))
+
+
+def test_batch_norm_of_one_row_uses_the_running_statistics() -> None:
+    layer = StackedBatchNorm(5, 3).double()
+    x = inputs()[:, :1]
+    torch.testing.assert_close(layer(x), x / (1 + 1e-5) ** 0.5)
+
+
+def test_dropout_has_each_runs_own_rate_and_keeps_the_mean() -> None:
+    layer = StackedDropout([0.0, 0.25, 0.9], Streams(SEEDS, "dropout"))
+    x = torch.ones(3, 400, 100)
+    dropped = layer(x)
+    torch.testing.assert_close(
+        (dropped == 0).float().mean(dim=(1, 2)), torch.tensor([0, 0.25, 0.9]), atol=0.01, rtol=0
+    )
+    torch.testing.assert_close(dropped.mean(dim=(1, 2)), torch.ones(3), atol=0.05, rtol=0)
+    assert torch.equal(layer.eval()(x), x)
+
+
+@pytest.mark.parametrize("company", [[7], [7, 8], [9, 7, 8]])
+def test_streams_depend_on_the_own_seed_alone(company: list[int]) -> None:
+    place = company.index(7)
+    together, alone = Streams(company, "a"), Streams([7], "a")
+    assert torch.equal(together.uniform(4)[place], alone.uniform(4)[0])
+    assert torch.equal(together.permutations(9)[place], alone.permutations(9)[0])
+    like = torch.zeros(len(company), 50)
+    masks = together.bernoulli([0.5] * len(company), like)
+    assert torch.equal(masks[place], alone.bernoulli([0.5], like[:1])[0])
+
+
+def test_streams_of_other_purposes_and_seeds_differ() -> None:
+    assert not torch.equal(Streams([7], "a").uniform(4), Streams([7], "b").uniform(4))
+    assert not torch.equal(Streams([7], "a").uniform(4), Streams([8], "a").uniform(4))

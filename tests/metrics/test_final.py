@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score, label_ranking_average_precision_score
+
+from mlc.metrics import ranking_metrics
+from mlc.metrics.final import expected_calibration_error
+
+RNG = np.random.default_rng(0)
+
+
+def test_ranking_metrics_by_hand() -> None:
+    scores = np.array([[0.9, 0.5, 0.1], [0.2, 0.3, 0.8]])
+    targets = np.array([[0, 1, 0], [1, 0, 1]], dtype=bool)
+    values = ranking_metrics(scores, targets)
+    assert values["one_error"] == pytest.approx(1 / 2)
+    assert values["precision_at_1"] == pytest.approx(1 / 2)
+    assert values["recall_at_1"] == pytest.approx((0 + 1 / 2) / 2)
+    assert values["precision_at_3"] == pytest.approx((1 / 3 + 2 / 3) / 2)
+    assert values["lrap"] == pytest.approx((1 / 2 + (1 + 2 / 3) / 2) / 2)
+    assert values["coverage_error"] == pytest.approx((2 + 3) / 2)
+    assert values["ranking_loss"] == pytest.approx((1 / 2 + 1 / 2) / 2)
+    assert values["brier"] == pytest.approx(((scores - targets) ** 2).mean())
+
+
+def test_labels_without_a_positive_count_zero_in_macro_averages() -> None:
+    scores, targets = RNG.random((9, 3)), RNG.random((9, 3)) < 0.5
+    targets[:, 1] = False
+    expected = sum(average_precision_score(targets[:, k], scores[:, k]) for k in (0, 2)) / 3
+    assert ranking_metrics(scores, targets)["average_precision_macro"] == pytest.approx(expected)
+
+
+def test_one_label_and_one_sample() -> None:
+    values = ranking_metrics(np.array([[0.7]]), np.array([[True]]))
+    assert values["lrap"] == values["precision_at_1"] == values["recall_at_1"] == 1
+    scores, targets = RNG.random((8, 1)), RNG.random((8, 1)) < 0.5
+    values = ranking_metrics(scores, targets)
+    padded = np.hstack([targets, np.zeros_like(targets)]), np.hstack([scores, scores - 1])
+    assert values["lrap"] == pytest.approx(label_ranking_average_precision_score(*padded))
+
+
+def test_samples_without_labels_have_no_place_at_the_top() -> None:
+    values = ranking_metrics(
+        np.array([[0.7, 0.1], [0.1, 0.2]]), np.array([[True, False], [False, False]])
+    )
+    assert values["precision_at_1"] == 1
+    nothing = ranking_metrics(np.array([[0.7, 0.1]]), np.zeros((1, 2), dtype=bool))
+    assert "one_error" not in nothing
+
+
+def test_calibration_error_is_the_gap_in_each_bin() -> None:
+    scores = np.array([[0.1, 0.1, 0.9, 0.9]])
+    targets = np.array([[False, True, True, True]])
+    assert expected_calibration_error(scores, targets, 2) == pytest.approx((0.8 + 0.2) / 4)
+    assert expected_calibration_error(targets.astype(float), targets) == 0

@@ -1,0 +1,59 @@
+"""The exact sweep against trying every threshold there is."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from mlc.metrics import COUNT_METRICS, best_threshold, sweep_thresholds
+from tests.cases import label_matrices, tied_scores
+
+CASES = label_matrices()
+
+
+def tried(name: str, scores: Tensor, targets: Tensor) -> dict[float, float]:
+    metric = COUNT_METRICS[name]
+    candidates = [*scores.unique().tolist(), float(scores.max()) + 1]
+    return {t: float(metric(scores >= t, targets)) for t in candidates}
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("name", COUNT_METRICS)
+def test_best_threshold_is_the_best_of_all(name: str, case: str) -> None:
+    targets = CASES[case]
+    metric = COUNT_METRICS[name]
+    for scores in (tied_scores(*targets.shape), torch.rand(targets.shape, dtype=torch.float64)):
+        threshold, value = best_threshold(metric, scores, targets)
+        choose = max if metric.higher_is_better else min
+        assert float(value) == pytest.approx(
+            choose(tried(name, scores, targets).values()), abs=1e-12
+        )
+        assert float(metric(scores >= threshold, targets)) == pytest.approx(float(value), abs=1e-12)
+
+
+@pytest.mark.parametrize("name", COUNT_METRICS)
+def test_every_value_is_what_its_threshold_makes(name: str) -> None:
+    targets, scores = CASES["ordinary"], tied_scores(7, 4)
+    sweep = sweep_thresholds(COUNT_METRICS[name], scores, targets)
+    possible = ~sweep.values.isnan()
+    assert int(possible.sum()) == len(scores.unique()) + 1
+    for threshold, value in zip(sweep.thresholds[possible], sweep.values[possible], strict=True):
+        made = COUNT_METRICS[name](scores >= threshold, targets)
+        assert float(made) == pytest.approx(float(value), abs=1e-12)
+
+
+def test_runs_are_swept_side_by_side() -> None:
+    scores = torch.rand(3, 20, 4, dtype=torch.float64)
+    targets = torch.rand(3, 20, 4) < 0.3
+    metric = COUNT_METRICS["f1_macro"]
+    together, _ = best_threshold(metric, scores, targets)
+    alone = [best_threshold(metric, scores[r], targets[r])[0] for r in range(3)]
+    torch.testing.assert_close(together, torch.stack(alone))
+
+
+def test_neighbouring_floats_are_told_apart() -> None:
+    low = torch.tensor(0.3)
+    high = torch.nextafter(low, torch.tensor(1.0))
+    scores, targets = torch.stack([low, high])[:, None], torch.tensor([[False], [True]])
+    threshold, value = best_threshold(COUNT_METRICS["subset_accuracy"], scores, targets)
+    assert value == 1
+    assert (scores.double() >= threshold).tolist() == [[False], [True]]

@@ -1,0 +1,132 @@
+"""Collecting runs and summing them up, from folders written by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlc.errors import RunFolderError
+from mlc.reporting import collect, write_summary
+from mlc.reporting.tables import Table, contestants, means_table, summarise
+
+METRICS = ["jaccard_samples", "hamming_loss"]
+
+
+def write_run(folder: Path, name: str, state: str = "completed", **values: Any) -> None:
+    run = folder / name
+    run.mkdir(parents=True)
+    head, seed = name.split("/")[1], int(name.split("=")[1].split(",")[0])
+    status = {
+        "state": state, "run": name, "data": name.split("/")[0], "head": head, "seed": seed,
+        "overrides": values.pop("overrides", {}), "monitor": "jaccard_samples", "error": "It broke.",
+    }  # fmt: skip
+    jaccard = values.pop("jaccard", 0.5)
+    metrics = {"parameters": 3, "train/seconds": 1.0, "test/lrap": 0.7, "val/lrap": 0.8}
+    rules = {"global": "validation", "oracle": "test", **values.pop("rules", {})}
+    for rule in rules:
+        bonus = 0.05 if rule == "oracle" else 0
+        metrics |= {
+            f"test/{rule}/jaccard_samples": jaccard + bonus,
+            f"test/{rule}/hamming_loss": 1 - jaccard,
+        }
+        metrics |= {f"val/{rule}/jaccard_samples": jaccard, f"val/{rule}/hamming_loss": 1 - jaccard}
+    baselines = {"prior": {key: value / 2 for key, value in metrics.items() if "/" in key}}
+    for file, content in (
+        ("status.json", status),
+        ("metrics.json", metrics),
+        ("rules.json", {rule: {"tuned_on": part} for rule, part in rules.items()}),
+        ("baselines.json", baselines),
+    ):
+        (run / file).write_text(json.dumps(content))
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    for seed, (a, b) in enumerate([(0.50, 0.55), (0.52, 0.58), (0.51, 0.56)]):
+        write_run(tmp_path, f"yeast/sigmoid/seed={seed}", jaccard=a)
+        write_run(tmp_path, f"yeast/powerset/seed={seed}", jaccard=b, rules={"mode": "nothing"})
+    write_run(tmp_path, "yeast/sigmoid/seed=3", state="failed")
+    write_run(tmp_path, "yeast/sigmoid/seed=4", state="running")
+    return tmp_path
+
+
+def test_only_finished_runs_are_counted(runs: Path) -> None:
+    results = collect(runs)
+    assert len(results.folders) == 6
+    assert results.failed == {"yeast/sigmoid/seed=3": "It broke."}
+    assert results.unfinished == ["yeast/sigmoid/seed=4"]
+    assert len(results.runs) == 3 * 2 + 3 * 3
+    assert len(results.baselines) == 3 * 3
+    summary = summarise(results, METRICS, "sigmoid")
+    assert "1 failed and are not counted" in summary
+    assert "It broke." in summary
+    assert "1 unfinished" in summary
+
+
+def test_means_and_the_best_fair_row(runs: Path) -> None:
+    results = collect(runs)
+    table = means_table(contestants(results), results.baselines, METRICS, results.tuned_on)
+    rows = {(row[0], row[1]): row for row in table.rows}
+    assert rows["sigmoid", "global"][2:] == ["3", "0.510 ±0.025", "0.490 ±0.025"]
+    assert rows["powerset", "global"][3].startswith(">0.563")
+    assert rows["powerset", "global"][4].startswith(">0.437")
+    assert not rows["powerset", "oracle*"][3].startswith(">")
+    assert ("(prior)", "global") in rows
+
+
+def test_differences_are_paired_by_seed(runs: Path) -> None:
+    write_run(runs, "yeast/powerset/seed=9", jaccard=0.1)
+    summary = summarise(collect(runs), METRICS, "sigmoid")
+    line = next(line for line in summary.splitlines() if "+0.053" in line)
+    assert line.split()[:3] == ["powerset", "global", "3"]
+    assert "jaccard_samples less that of sigmoid" in summary
+    assert "less that of" not in summarise(collect(runs), METRICS, "nobody")
+
+
+def test_swept_overrides_make_contestants(tmp_path: Path) -> None:
+    for lr in ("0.1", "0.2"):
+        overrides = {"optimizer.lr": lr, "trainer.max_epochs": "5"}
+        write_run(tmp_path, f"yeast/sigmoid/seed=0,lr={lr}", overrides=overrides)
+    names = set(contestants(collect(tmp_path))["contestant"])
+    assert names == {"sigmoid optimizer.lr=0.1", "sigmoid optimizer.lr=0.2"}
+
+
+def test_two_data_sets_have_a_table_each(runs: Path) -> None:
+    write_run(runs, "scene/sigmoid/seed=0")
+    summary = summarise(collect(runs), METRICS, "sigmoid", markdown=True)
+    assert "## scene, test rows: mean of 1 seed\n" in summary
+    assert "## yeast, test rows: mean of 3 seeds, ± half the 95% interval" in summary
+
+
+def test_the_same_summary_is_written_twice(runs: Path) -> None:
+    _, first = write_summary(runs, METRICS, "sigmoid")
+    files = {path.name: path.read_bytes() for path in runs.iterdir() if path.is_file()}
+    assert set(files) == {"results.csv", "baselines.csv", "summary.md", "jaccard_samples.png"}
+    _, second = write_summary(runs, METRICS, "sigmoid")
+    assert first == second
+    assert (runs / "results.csv").read_bytes() == files["results.csv"]
+
+
+def test_damaged_and_missing_runs_are_named(runs: Path, tmp_path: Path) -> None:
+    (runs / "yeast/sigmoid/seed=0/metrics.json").write_text("{")
+    with pytest.raises(
+        RunFolderError, match=r"seed=0/metrics.json of a finished run cannot be read"
+    ):
+        collect(runs)
+    write_run(tmp_path / "other", "yeast/sigmoid/seed=0", state="failed")
+    with pytest.raises(RunFolderError, match=r"No run under .* has finished .*It broke"):
+        write_summary(tmp_path / "other", METRICS, "sigmoid")
+
+
+def test_columns_line_up() -> None:
+    table = Table(["head", "rule", "n"], [["a", "bc", "10"], ["abc", "d", "2"]])
+    assert table.text().splitlines() == [
+        "head  rule   n",
+        "--------------",
+        "a     bc    10",
+        "abc   d      2",
+    ]
+    assert table.markdown().splitlines()[1] == "| ---  | ---  | ---: |"

@@ -1,0 +1,168 @@
+"""The training loop against a plain one, and what it keeps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from mlc.backbones import BACKBONES
+from mlc.data import Dataset, ResidentData, Split, fit_scaling
+from mlc.errors import ConfigError
+from mlc.heads import HEADS
+from mlc.layers import Streams
+from mlc.metrics import COUNT_METRICS, best_threshold
+from mlc.training import OPTIMIZERS, Epoch, Model, TrainerOptions, Training, load_run, save_run
+
+CPU = torch.device("cpu")
+RNG = np.random.default_rng(0)
+FEATURES = RNG.normal(size=(90, 4)).astype(np.float32)
+TARGETS = FEATURES[:, :3] + 0.3 * RNG.normal(size=(90, 3)) > 0.3
+DATA = Dataset("made", FEATURES, TARGETS, tuple("wxyz"), tuple("abc"), np.ones(4, dtype=bool))
+
+
+def split_for(seed: int) -> Split:
+    rows = np.random.default_rng(seed).permutation(60)
+    return Split(np.sort(rows[:45]), np.sort(rows[45:]), np.arange(60, 90))
+
+
+def prepare(
+    seeds: list[int], head: str = "sigmoid", lr: float | list[float] = 0.01, **trainer: Any
+) -> Training:
+    options = BACKBONES.options("mlp", widths=[8], dropout=0.2)
+    backbone = BACKBONES["mlp"](4, [options] * len(seeds), seeds, CPU)
+    model = Model(backbone, HEADS[head](8, 3, HEADS.options(head), seeds)).double()
+    splits = [split_for(seed) for seed in seeds]
+    data = ResidentData(DATA, [fit_scaling(DATA, s.train) for s in splits], CPU, torch.float64)
+    rates = lr if isinstance(lr, list) else [lr] * len(seeds)
+    optimizer = OPTIMIZERS["adam"](
+        list(model.parameters()), [OPTIMIZERS.options("adam", lr=rate) for rate in rates]
+    )
+    settings = {"max_epochs": 5, "batch_size": 16, "precision": "float64", **trainer}
+    return Training(model, data, splits, optimizer, TrainerOptions(**settings), seeds)
+
+
+def values(epochs: list[Epoch], name: str, place: int = 0) -> list[float]:
+    return [float(epoch.values[name][place]) for epoch in epochs]
+
+
+def test_a_run_is_the_plain_loop_that_anyone_would_write() -> None:
+    training = prepare([3], max_epochs=3)
+    reference = prepare([3]).model
+    optimizer = torch.optim.Adam(reference.parameters(), lr=0.01)
+    split, order = split_for(3), Streams([3], "batch order")
+    scaled = (FEATURES - FEATURES[split.train].mean(axis=0)) / FEATURES[split.train].std(axis=0)
+    features, targets = torch.as_tensor(scaled).double(), torch.as_tensor(TARGETS).double()
+    losses = []
+    for _ in range(3):
+        reference.train()
+        total = 0.0
+        for rows in torch.as_tensor(split.train)[order.permutations(45)[0]].split(16):
+            optimizer.zero_grad()
+            loss = reference.head.loss(reference(features[rows][None])[0], targets[rows])
+            loss.mean().backward()
+            optimizer.step()
+            total += float(loss.detach().sum())
+        losses.append(total / 45)
+    epochs = list(training)
+    assert values(epochs, "loss/train") == pytest.approx(losses, rel=1e-5)
+    reference.eval()
+    val = torch.as_tensor(split.val)
+    outputs = reference(features[val][None])
+    assert values(epochs, "loss/val")[-1] == pytest.approx(
+        float(reference.head.loss(outputs[0], targets[val]).detach().mean()), rel=1e-5
+    )
+    _, jaccard = best_threshold(
+        COUNT_METRICS["jaccard_samples"], reference.head.scores(outputs)[0], targets[val]
+    )
+    assert values(epochs, "val/jaccard_samples")[-1] == pytest.approx(float(jaccard), abs=1e-9)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_run_does_not_depend_on_its_company(head: str) -> None:
+    together = prepare([5, 3, 4], head, lr=[0.1, 0.01, 0.03])
+    alone = prepare([3], head, lr=0.01)
+    all_epochs, epochs = list(together), list(alone)
+    for name in epochs[0].values:
+        assert values(all_epochs, name, 1) == pytest.approx(values(epochs, name), abs=1e-12)
+    for name, weights in alone.model.state_dict().items():
+        torch.testing.assert_close(
+            together.model.state_dict()[name][1], weights[0], rtol=1e-12, atol=1e-12
+        )
+
+
+@pytest.mark.parametrize("monitor", ["loss", "jaccard_samples", "hamming_loss"])
+def test_the_best_epochs_weights_are_kept_for_each_run(monitor: str) -> None:
+    training = prepare([0, 1], lr=0.1, max_epochs=12, monitor=monitor)
+    epochs = list(training)
+    name = "loss/val" if monitor == "loss" else f"val/{monitor}"
+    choose = max if monitor == "jaccard_samples" else min
+    for place in range(2):
+        followed = values(epochs, name, place)
+        assert training.best_epoch[place] == followed.index(choose(followed)) + 1
+        assert float(training.best_value[place]) == pytest.approx(choose(followed))
+    val = torch.stack([torch.as_tensor(split_for(seed).val) for seed in (0, 1)])
+    ((outputs, targets),) = training.model.outputs(training.data, val)
+    if monitor == "loss":
+        now = training.model.head.loss(outputs, targets).mean(dim=1)
+    else:
+        now = best_threshold(COUNT_METRICS[monitor], training.model.head.scores(outputs), targets)[
+            1
+        ]
+    torch.testing.assert_close(now.double(), training.best_value)
+
+
+def test_patience_ends_each_run_for_itself() -> None:
+    training = prepare([0, 1, 2], lr=0.1, max_epochs=200, patience=3)
+    epochs = list(training)
+    assert len(epochs) == int(training.n_epochs.max()) < 200
+    for place in range(3):
+        assert training.n_epochs[place] == training.best_epoch[place] + 3
+        assert sum(bool(epoch.active[place]) for epoch in epochs) == training.n_epochs[place]
+
+
+def test_a_run_that_diverges_fails_alone() -> None:
+    training = prepare([0, 1], lr=[1e200, 0.01])
+    list(training)
+    assert list(training.failures) == [0]
+    assert "no longer finite in epoch 1: lower optimizer.lr" in str(training.failures[0])
+    lone = prepare([1])
+    list(lone)
+    torch.testing.assert_close(training.best_value[1], lone.best_value[0])
+
+
+def test_bfloat16_without_cuda_is_refused() -> None:
+    with pytest.raises(ConfigError, match="needs CUDA"):
+        prepare([0], precision="bfloat16")
+
+
+def test_weights_are_stored_and_read_back(tmp_path: Any) -> None:
+    training = prepare([0, 1])
+    list(training)
+    save_run(training.model, 1, tmp_path)
+    model = prepare([7]).model
+    load_run(model, tmp_path)
+    for name, weights in model.state_dict().items():
+        assert torch.equal(weights[0], training.model.state_dict()[name][1])
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("head", HEADS)
+def test_cuda_and_cpu_agree(head: str) -> None:
+    # Without dropout all random numbers are drawn on the CPU.
+    def epochs(device: torch.device) -> list[Epoch]:
+        training = prepare([0], head)
+        options = BACKBONES.options("mlp", widths=[8], dropout=0.0)
+        backbone = BACKBONES["mlp"](4, [options], [0], device)
+        model = Model(backbone, HEADS[head](8, 3, HEADS.options(head), [0])).double().to(device)
+        split = split_for(0)
+        data = ResidentData(DATA, [fit_scaling(DATA, split.train)], device, torch.float64)
+        optimizer = OPTIMIZERS["adam"](list(model.parameters()), [OPTIMIZERS.options("adam")])
+        return list(Training(model, data, [split], optimizer, training.options, [0]))
+
+    on_gpu, on_cpu = epochs(torch.device("cuda")), epochs(CPU)
+    for name in on_cpu[0].values:
+        assert values(on_gpu, name) == pytest.approx(values(on_cpu, name), abs=1e-9)
