@@ -125,10 +125,10 @@ def check_swept_values(config: DictConfig, overrides: list[Override]) -> int | N
         ConfigError: a value is out of range, or names nothing that exists.
     """
     n_jobs: int | None = 1
-    limits_from = {
-        key: OmegaConf.to_object(value) if OmegaConf.is_config(value) else value
-        for key, value in ((key, config[key]) for key in Config.__annotations__)
-    }
+    composed = Config()
+    for key in Config.__annotations__:
+        value = config[key]
+        setattr(composed, key, OmegaConf.to_object(value) if OmegaConf.is_config(value) else value)
     for override in overrides:
         if not override.is_sweep_override():
             continue
@@ -137,7 +137,7 @@ def check_swept_values(config: DictConfig, overrides: list[Override]) -> int | N
             continue
         key, values = _key(override), list(override.sweep_iterator())
         n_jobs = n_jobs * len(values) if n_jobs is not None else None
-        limits = limits_of(limits_from, key)
+        limits = limits_of(composed, key)
         for value in values:
             if key in GROUPS and value not in choices(key):
                 raise unknown_choice(key, str(value))
@@ -204,7 +204,7 @@ def finish() -> str | None:
         for name in pd.unique(results.runs["run"]):
             by_head.setdefault(str(Path(name).parent), []).append(results.folders[name])
         write_comparison(current.folder, by_head, report.metrics)
-    return summary
+    return f"{summary}\n{current.folder}"
 
 
 def _parsed(overrides: list[str]) -> list[Override]:

@@ -20,7 +20,7 @@ from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -76,26 +76,34 @@ def hyperparameters(config: Config) -> dict[str, str | float | bool]:
 
 def main() -> None:
     """Run the app; an error that the user can mend is one sentence, without a traceback."""
-    wants_traceback = os.environ.get("HYDRA_FULL_ERROR", "0") not in ("", "0")
+    asked = os.environ.get("HYDRA_FULL_ERROR", "0")
     # Hydra would print its own trace and exit before the error could be told in one sentence.
     os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        launch()
+    except (Exception, sweep.Refusal) as error:
+        told = in_one_sentence(error)
+        if told is None or asked not in ("", "0"):
+            raise
+        print(f"mlc-train: {told}", file=sys.stderr)
+        sys.exit(told.exit_status)
+    finally:
+        os.environ["HYDRA_FULL_ERROR"] = asked
+
+
+def launch() -> None:
+    """Run the job or sweep of the command line, then print its summary, also after a failure."""
     register_configs()
+    sweep.current = None
     app = hydra.main(config_path=str(config_folder()), config_name="train", version_base="1.3")(
         train
     )
     try:
-        try:
-            app()
-        finally:
-            summary = sweep.finish()
-            if summary is not None:
-                print(f"\n{summary}\n{sweep.current.folder if sweep.current else ''}")
-    except (Exception, sweep.Refusal) as error:
-        told = in_one_sentence(error)
-        if told is None or wants_traceback:
-            raise
-        print(f"mlc-train: {told}", file=sys.stderr)
-        sys.exit(told.exit_status)
+        app()
+    finally:
+        summary = sweep.finish()
+        if summary is not None:
+            print(f"\n{summary}")
 
 
 def in_one_sentence(error: BaseException) -> MlcError | None:
@@ -108,6 +116,11 @@ def in_one_sentence(error: BaseException) -> MlcError | None:
         group, _, name = error.missing_cfg_file.rpartition("/")
         if group:
             return sweep.unknown_choice(group, name)
+    if isinstance(error, OverrideParseException):
+        reason = str(error).splitlines()[0].strip()
+        return ConfigError(
+            f"{error.override} cannot be read ({reason}): is it quoted for the shell?"
+        )
     if isinstance(error, (HydraException, OmegaConfBaseException)):
         return ConfigError(_plain(error))
     if isinstance(error, OSError):

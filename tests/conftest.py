@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
-import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -38,24 +39,43 @@ def benchmarks() -> Path:
     return Path(folder)
 
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended, and what it printed."""
+
+    status: int
+    out: str
+    error: str
+
+
+Command = Callable[..., Outcome]
 
 
 @pytest.fixture
-def command(tmp_path: Path) -> Command:
-    """Run `python -m MODULE ARGUMENTS` in a folder of its own, as a user would."""
+def command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Command:
+    """Call an entry point with a command line, in a folder of its own, in this process."""
+    monkeypatch.chdir(tmp_path)
 
-    def run(module: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", module, *arguments],
-            cwd=tmp_path,
-            env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
+    def call(main: Callable[[], None], *arguments: str) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["prog", *arguments])
+        status = 0
+        try:
+            main()
+        except SystemExit as end:
+            status = end.code if isinstance(end.code, int) else 1
+        finally:
+            # Hydra leaves the log files of its last job open.
+            for handler in logging.getLogger().handlers[:]:
+                if isinstance(handler, logging.FileHandler):
+                    logging.getLogger().removeHandler(handler)
+                    handler.close()
+        return Outcome(status, *capfd.readouterr())
 
-    return run
+    # Asking for tracebacks is the caller's choice, and main() sets this for Hydra.
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+    return call
 
 
 @pytest.fixture

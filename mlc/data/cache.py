@@ -31,8 +31,8 @@ def cached(files: Iterable[Path], version: str, parse: Callable[[], Arrays]) -> 
     cannot be written costs time only, and a damaged entry is parsed anew.
     """
     digest = hashlib.sha256(version.encode())
-    for file in files:
-        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    for path in files:
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
     entry = cache_folder() / f"{digest.hexdigest()[:32]}.npz"
     if entry.is_file():
         try:

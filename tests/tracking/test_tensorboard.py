@@ -18,7 +18,8 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(
         [
             sys.executable, "-m", "mlc.train", "-m", "head=sigmoid,pick_one", "seed=0,1",
-            "trainer.max_epochs=3",            "backbone.widths=[8]", "data.n_train=100", "data.n_test=50", "data.absent_labels=keep",
+            "trainer.max_epochs=3",
+            "backbone.widths=[8]", "data.n_train=100", "data.n_test=50", "data.absent_labels=keep",
             f"hydra.sweep.dir={folder}",
         ],
         cwd=folder, capture_output=True, check=True, timeout=300,
