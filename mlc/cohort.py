@@ -62,6 +62,7 @@ def _train(runs: Sequence[Run]) -> list[float | Exception]:
     first = runs[0].config
     seeds = [run.config.seed for run in runs]
     device = device_of(first.device)
+    torch.set_num_threads(first.threads)
     dataset = SOURCES[first.data.source].load(first.data)
     splits = [split_dataset(dataset, run.config.data, run.config.seed) for run in runs]
     scalings = [fit_scaling(dataset, split.train) for split in splits]

@@ -60,10 +60,13 @@ class Config:
     decision: Any = field(
         default_factory=lambda: {name: DECISIONS[name].Options() for name in DECISIONS}
     )
-    rules: list[str] = option(["fixed", "global", "oracle", "mode"])
+    rules: list[str] = option(["fixed", "global", "mode", "oracle"])
     report: ReportOptions = field(default_factory=ReportOptions)
     seed: int = option(0, at_least=0, at_most=2**32 - 1)
     device: str = option("auto", choices=("auto", "cpu", "cuda"))
+    # Of one training on a CPU: more only wait for each other while the steps are small, above all on
+    # a busy machine.
+    threads: int = option(1, at_least=1)
 
     def validate(self, prefix: str) -> None:
         """Each rule exists, and is named once."""

@@ -35,6 +35,7 @@ _NOT_IN_PATH = {
     "seed",
     "experiment",
     "device",
+    "threads",
     "data.path",
     "data.root",
     "data.name",

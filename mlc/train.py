@@ -5,13 +5,8 @@ python -m mlc.train -m head=sigmoid,powerset,pick_one data=yeast seed=range(5)
 
 from __future__ import annotations
 
-import os
-
-# Threads that wait by spinning make a training on a busy machine many times slower; torch reads
-# this when it is imported.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 import dataclasses
+import os
 import re
 import sys
 from collections.abc import Mapping
@@ -136,6 +131,9 @@ def _plain(error: BaseException) -> str:
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     first, *_ = str(error if cause is error else f"{error}. {cause}").split("\n")
     message = re.sub(r"\s+", " ", first).rstrip(". ")
+    message = message.replace("Could not override", "There is no key")
+    if message.startswith("Ambiguous value"):
+        message += ": add --multirun to sweep over it"
     node = getattr(cause, "parent_node", None)
     if isinstance(node, DictConfig) and getattr(cause, "key", None) not in node:
         message += f": choose one of {', '.join(sorted(map(str, node)))}"

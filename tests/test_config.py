@@ -60,7 +60,7 @@ def test_defaults_are_those_that_the_readme_states() -> None:
     config = composed()
     assert config.head.name == "sigmoid"
     assert config.data.source == "digits"
-    assert config.rules == ["fixed", "global", "oracle", "mode"]
+    assert config.rules == ["fixed", "global", "mode", "oracle"]
 
 
 def test_the_oracle_tunes_the_metric_of_the_honest_rule() -> None:

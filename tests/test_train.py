@@ -181,6 +181,7 @@ BAD = {
     "no data set there": (("data=yeast", "data.root=nowhere"), 1, "download yeast from https"),
     "chdir": (("hydra.job.chdir=true",), 2, "chdir"),
     "rules": (("rules=[mode]",), 2, r"rules=\['mode'\] all need a distribution"),
+    "no multirun": (("head=sigmoid,powerset",), 2, "add --multirun"),
     "syntax": (("seed=[1",), 2, "seed"),
 }
 
@@ -194,6 +195,21 @@ def test_bad_input_is_told_in_one_sentence(case: str, train: Command, tmp_path: 
     assert not (tmp_path / "a" / "metrics.json").exists()
     if (tmp_path / "a" / "status.json").exists():
         assert read(tmp_path / "a" / "status.json")["state"] == "failed"
+
+
+def test_more_labels_than_the_powerset_can_hold_are_refused(
+    train: Command, write_arff: Write, tmp_path: Path
+) -> None:
+    labels = [f"@attribute l{k} {{0,1}}" for k in range(60)]
+    header = "\n".join(["@relation 'many: -C 60'", *labels, "@attribute x numeric"])
+    rows = [",".join(["01"[(i + k) % 2] for k in range(60)] + [str(i)]) for i in range(40)]
+    base = write_arff("many", rows=rows, header=header)
+    result = train("data=arff", f"data.path={base}", "head=powerset", "hydra.run.dir=a")
+    assert result.status == 1
+    assert re.search(
+        "'powerset' does not fit with 60 labels.*choose a head that does", said(result)
+    )
+    assert read(tmp_path / "a" / "status.json")["state"] == "failed"
 
 
 @pytest.mark.parametrize(

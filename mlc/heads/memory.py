@@ -34,7 +34,7 @@ class HeadMemory:
 
     def __str__(self) -> str:
         return (
-            f"{self.n_outputs:,} outputs need {readable(self.total)}"
+            f"{_count(self.n_outputs)} outputs need {readable(self.total)}"
             f" (weights {readable(self.weights)}, gradients {readable(self.gradients)},"
             f" optimiser state {readable(self.optimizer_state)},"
             f" activations {readable(self.activations)})"
@@ -105,6 +105,10 @@ def free_bytes(device: torch.device) -> int:
     import psutil
 
     return int(psutil.virtual_memory().available)
+
+
+def _count(n: int) -> str:
+    return f"{n:,}" if n < 10**15 else f"{n:.2e}"
 
 
 def readable(n_bytes: float) -> str:

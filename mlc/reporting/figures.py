@@ -42,9 +42,12 @@ def draw_means(results: Results, metric: str) -> bytes:
         panel.set_axisbelow(True)
     panels[0].set_yticks(range(len(names)), names)
     panels[0].set_ylim(len(names) - 0.5, -0.5)
-    handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(
-        handles, labels, loc="outside lower center", ncols=min(len(labels), 4), frameon=False
+        *panels[0].get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=3,
+        fontsize="small",
+        frameon=False,
     )
     seeds = runs["seed"].nunique()
     figure.suptitle(f"Mean of {seeds} seeds with its 95% interval", fontsize="medium")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
 from mlc.metrics import COUNT_METRICS, sweep_thresholds
@@ -46,7 +46,7 @@ def threshold_figure(
             place, color="black", linestyle=style, linewidth=1, label=f"{rule}: {threshold:.3f}"
         )
     axes.set_xscale("logit")
-    axes.xaxis.set_minor_locator(MaxNLocator(1))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set(xlabel="threshold", ylabel="value on the validation rows", ylim=(0, 1))
     axes.legend(frameon=False)
     return figure
