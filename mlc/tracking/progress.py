@@ -16,6 +16,14 @@ def with_bar(items: Iterable[Item], total: int, title: str) -> Iterator[Item]:
     """The items, with a bar on standard error while they come if that is a terminal."""
     with (
         logging_redirect_tqdm(),
-        tqdm(items, total=total, desc=title, leave=False, disable=None, file=sys.stderr) as bar,
+        tqdm(
+            items,
+            total=total,
+            desc=title,
+            unit=" epochs",
+            leave=False,
+            disable=None,
+            file=sys.stderr,
+        ) as bar,
     ):
         yield from bar
