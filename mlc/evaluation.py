@@ -91,25 +91,24 @@ def evaluate(
 def judge_baselines(
     dataset: Dataset, split: Split, rules: Mapping[str, DecisionRule]
 ) -> dict[str, dict[str, float]]:
-    """The most frequent label set; and the prior as scores, under those rules that decide by scores."""
-    most_frequent: dict[str, float] = {}
+    """On the test rows: the most frequent label set, and the prior under the rules by scores."""
+    targets = dataset.targets[split.test]
+    decided = decision_metrics(most_frequent_set(dataset, split)["test"], targets)
     prior: dict[str, float] = {}
-    sets, scores = most_frequent_set(dataset, split), prior_scores(dataset, split)
-    targets = {part: dataset.targets[getattr(split, part)] for part in PARTS}
-    for part in PARTS:
-        _add(most_frequent, f"{part}/constant", decision_metrics(sets[part], targets[part]))
-        _add(prior, part, ranking_metrics(scores[part], targets[part]))
+    scores = {part: torch.as_tensor(s) for part, s in prior_scores(dataset, split).items()}
     for name, rule in rules.items():
         if rule.needs_joint:
             continue
         fresh = type(rule)(rule.options)
         if rule.tuned_on in TUNED_PART:
             seen = TUNED_PART[rule.tuned_on]
-            fresh.fit(torch.as_tensor(scores[seen]), torch.as_tensor(targets[seen]))
-        for part in PARTS:
-            decided = fresh.decide(torch.as_tensor(scores[part])).numpy()
-            _add(prior, f"{part}/{name}", decision_metrics(decided, targets[part]))
-    return {"most_frequent_set": most_frequent, "prior": prior}
+            fresh.fit(scores[seen], torch.as_tensor(dataset.targets[getattr(split, seen)]))
+        decisions = fresh.decide(scores["test"]).numpy()
+        _add(prior, f"test/{name}", decision_metrics(decisions, targets))
+    return {
+        "most_frequent_set": {f"test/constant/{name}": v for name, v in decided.items()},
+        "prior": prior,
+    }
 
 
 def describe(rule: DecisionRule) -> dict[str, Any]:

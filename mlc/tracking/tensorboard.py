@@ -76,9 +76,9 @@ class RunLog:
         self._writer.add_figure(
             "threshold", threshold_figure(scores["val"], targets["val"], curves, thresholds), step
         )
-        for rule, decisions in evaluation.decisions["test"].items():
-            figure = cardinality_figure(decisions, targets["test"], rule)
-            self._writer.add_figure(f"cardinality/{rule}", figure, step)
+        self._writer.add_figure(
+            "cardinality", cardinality_figure(evaluation.decisions["test"], targets["test"]), step
+        )
         most_frequent = np.argsort(-targets["test"].sum(axis=0), kind="stable")[:MOST_PR_CURVES]
         for k in sorted(most_frequent):
             self._writer.add_pr_curve(

@@ -3,7 +3,7 @@ import pytest
 from sklearn.metrics import average_precision_score, label_ranking_average_precision_score
 
 from mlc.metrics import ranking_metrics
-from mlc.metrics.final import expected_calibration_error
+from mlc.metrics.final import expected_calibration_error, ranking_average_precision
 
 RNG = np.random.default_rng(0)
 
@@ -20,6 +20,15 @@ def test_ranking_metrics_by_hand() -> None:
     assert values["coverage_error"] == pytest.approx((2 + 3) / 2)
     assert values["ranking_loss"] == pytest.approx((1 / 2 + 1 / 2) / 2)
     assert values["brier"] == pytest.approx(((scores - targets) ** 2).mean())
+
+
+@pytest.mark.parametrize("n_labels", [2, 5])
+def test_lrap_is_that_of_scikit_learn_with_ties_and_empty_sets(n_labels: int) -> None:
+    scores = RNG.integers(0, 4, (50, n_labels)) / 4
+    targets = RNG.random((50, n_labels)) < 0.5
+    targets[0], targets[1] = False, True
+    expected = label_ranking_average_precision_score(targets, scores)
+    assert ranking_average_precision(scores, targets) == pytest.approx(expected, abs=1e-12)
 
 
 def test_labels_without_a_positive_count_zero_in_macro_averages() -> None:

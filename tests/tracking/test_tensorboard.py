@@ -48,7 +48,7 @@ class TestSweep:
         tags = run.Tags()
         for scalar in ("loss/train", "loss/val", "val/jaccard_samples", "learning_rate"):
             assert [event.step for event in run.Scalars(scalar)] == [1, 2, 3]
-        assert {"threshold", "cardinality/global", "cardinality/oracle"} <= set(tags["images"])
+        assert {"threshold", "cardinality"} <= set(tags["images"])
         assert {f"precision_recall/{digit}" for digit in range(10)} <= set(tags["tensors"])
         assert len(run.Scalars("test/global/jaccard_samples")) == 1
 
