@@ -7,24 +7,29 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from mlc.assembly import build_model, build_rules, device_of
 from mlc.backbones import BACKBONES
 from mlc.config import Config
-from mlc.data import SOURCES, Dataset, ResidentData, fit_scaling, split_dataset
-from mlc.decisions import DECISIONS, DecisionRule
-from mlc.errors import ConfigError
-from mlc.evaluation import evaluate
-from mlc.heads import HEADS, Head, JointHead
-from mlc.heads.memory import require_memory
+from mlc.data import SOURCES, ResidentData, Scaling, Split, fit_scaling, split_dataset
+from mlc.decisions import DecisionRule
+from mlc.errors import MlcError
+from mlc.evaluation import Evaluation, evaluate
+from mlc.heads import HEADS
+from mlc.heads.memory import free_bytes, readable
 from mlc.runs import RunFacts, claim, complete, fail, is_finished
-from mlc.tracking import RunLog, with_bar
-from mlc.training import DTYPES, OPTIMIZERS, Model, Training, save_run
+from mlc.tracking import Progress, RunLog
+from mlc.training import DTYPES, OPTIMIZERS, Model, Training, bytes_of_run, save_run
 
 log = logging.getLogger(__name__)
+
+
+# Share of the free memory that a cohort may plan with.
+_USABLE = 0.6
 
 
 @dataclass(frozen=True)
@@ -36,136 +41,210 @@ class Run:
     facts: RunFacts
 
 
-def train_cohort(runs: Sequence[Run]) -> list[float | Exception]:
-    """Train, judge and store the runs; all must be alike in data, shape, head and batch size.
+@dataclass(frozen=True)
+class Prepared:
+    """A run with what only its own data can tell."""
+
+    place: int
+    run: Run
+    split: Split
+    scaling: Scaling
+    rules: dict[str, DecisionRule]
+
+
+Outcome = float | Exception
+
+
+def cohort_key(run: Run) -> str:
+    """Runs with the same key can be trained as one: same data, shape, head and batch size."""
+    config = run.config
+    backbone, optimizer = BACKBONES[config.backbone.name], OPTIMIZERS[config.optimizer.name]
+    shared = [
+        vars(config.data),
+        _without(config.backbone, backbone.per_run),
+        vars(config.head),
+        _without(config.optimizer, (*optimizer.per_run, "schedule")),
+        _without(config.trainer, ("monitor", "patience")),
+        config.device,
+        config.threads,
+    ]
+    return repr(shared)
+
+
+def train_cohort(
+    runs: Sequence[Run], progress: Progress | None = None, memory_share: float = 1.0
+) -> list[Outcome]:
+    """Train, judge and store the runs; all must have the same `cohort_key`.
+
+    A run that cannot be prepared, or whose loss is no longer finite, fails alone. A training that
+    breaks as a whole (out of memory, say) is tried again in halves, down to the run that breaks it.
+
+    Args:
+        runs: the cohort.
+        progress: who is told how far it is.
+        memory_share: the part of the free memory that is this cohort's to use.
 
     Returns:
         For each run the best value of its monitored metric, or what kept it from being finished,
         which its status then says too.
     """
-    try:
-        for run in runs:
+    cohort = _Cohort(runs, progress or Progress(), memory_share)
+    with cohort.progress:
+        cohort.train()
+    return [cohort.outcomes[place] for place in range(len(runs))]
+
+
+class _Cohort:
+    """The course of one cohort; `outcomes` fills as its runs end."""
+
+    def __init__(self, runs: Sequence[Run], progress: Progress, memory_share: float) -> None:
+        self.runs = runs
+        self.progress = progress
+        self.memory_share = memory_share
+        self.outcomes: dict[int, Outcome] = {}
+
+    def train(self) -> None:
+        """Prepare the runs and train as many at once as fit into memory."""
+        config = self.runs[0].config
+        try:
+            self.device = device_of(config.device)
+            torch.set_num_threads(config.threads)
+            self.dataset = SOURCES[config.data.source].load(config.data)
+            prepared = [ready for place in range(len(self.runs)) if (ready := self._prepare(place))]
+            if prepared:
+                size = self._largest_size(prepared)
+                for first in range(0, len(prepared), size):
+                    self._attempt(prepared[first : first + size])
+        except BaseException as error:
+            for place in range(len(self.runs)):
+                if place not in self.outcomes:
+                    self._fail(place, error)
+            if not isinstance(error, Exception):
+                raise
+
+    def _prepare(self, place: int) -> Prepared | None:
+        run = self.runs[place]
+        try:
             claim(run.folder, run.facts)
-        return _train(runs)
-    except BaseException as error:
-        for run in runs:
-            # Where even the status cannot be written, the first error is the one to tell.
-            with contextlib.suppress(OSError):
-                if not is_finished(run.folder):
-                    fail(run.folder, run.facts, error)
-        if isinstance(error, Exception):
-            return [error] * len(runs)
-        raise
+            split = split_dataset(self.dataset, run.config.data, run.config.seed)
+            rules = build_rules(run.config, HEADS[run.config.head.name])
+            return Prepared(place, run, split, fit_scaling(self.dataset, split.train), rules)
+        except Exception as error:
+            self._fail(place, error)
+            return None
 
+    def _largest_size(self, prepared: Sequence[Prepared]) -> int:
+        if len(prepared) == 1:
+            return 1
+        model, data, _ = self._build(prepared[:1])
+        config = prepared[0].run.config
+        state = OPTIMIZERS[config.optimizer.name].state_per_weight
+        needed = bytes_of_run(model, data, config.trainer.batch_size, state)
+        free = free_bytes(self.device) * self.memory_share * _USABLE
+        log.debug("a run of this cohort needs %s", readable(needed))
+        return max(1, int(free / needed))
 
-def _train(runs: Sequence[Run]) -> list[float | Exception]:
-    first = runs[0].config
-    seeds = [run.config.seed for run in runs]
-    device = device_of(first.device)
-    torch.set_num_threads(first.threads)
-    dataset = SOURCES[first.data.source].load(first.data)
-    splits = [split_dataset(dataset, run.config.data, run.config.seed) for run in runs]
-    scalings = [fit_scaling(dataset, split.train) for split in splits]
-    rules = [build_rules(run.config, HEADS[first.head.name]) for run in runs]
-    model = build_model(runs, dataset, device)
-    data = ResidentData(dataset, scalings, device, DTYPES[first.trainer.precision])
-    optimizer_class = OPTIMIZERS[first.optimizer.name]
-    optimizer = optimizer_class(list(model.parameters()), [run.config.optimizer for run in runs])
-    training = Training(model, data, splits, optimizer, first.trainer, seeds)
+    def _attempt(self, part: Sequence[Prepared]) -> None:
+        try:
+            self._train(part)
+        except Exception as error:
+            if len(part) == 1:
+                self._fail(part[0].place, error)
+                return
+            log.warning("%d runs together broke (%s): trying them in halves", len(part), error)
+            halves = part[: len(part) // 2], part[len(part) // 2 :]
+        else:
+            return
+        # Out of the handler, which would keep the broken training's memory alive.
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        for half in halves:
+            self._attempt(half)
 
-    with contextlib.ExitStack() as stack:
-        logs = [stack.enter_context(RunLog(run.folder, place)) for place, run in enumerate(runs)]
-        started = time.perf_counter()
-        for epoch in with_bar(training, first.trainer.max_epochs, runs[0].facts.run):
-            for run_log in logs:
-                run_log.epoch(epoch)
-        seconds = time.perf_counter() - started
+    def _train(self, part: Sequence[Prepared]) -> None:
+        model, data, training = self._build(part)
+        config = part[0].run.config
+        splits = [ready.split for ready in part]
+        with contextlib.ExitStack() as stack:
+            logs = [
+                stack.enter_context(RunLog(ready.run.folder, row)) for row, ready in enumerate(part)
+            ]
+            more = f" and {len(part) - 1} more" if len(part) > 1 else ""
+            self.progress.begin(part[0].run.facts.run + more, config.trainer.max_epochs)
+            started = time.perf_counter()
+            for epoch in training:
+                for run_log in logs:
+                    run_log.epoch(epoch)
+                self.progress.epoch(epoch.number)
+            seconds = time.perf_counter() - started
+            evaluations = evaluate(
+                model, data, self.dataset, splits, [ready.rules for ready in part]
+            )
+            for row, ready in enumerate(part):
+                facts = {
+                    "parameters": model.n_parameters,
+                    "train/seconds": seconds / len(part),
+                    "train/epochs": int(training.n_epochs[row]),
+                    "train/best_epoch": int(training.best_epoch[row]),
+                }
+                try:
+                    if row in training.failures:
+                        raise training.failures[row]
+                    self._store(ready, model, row, evaluations[row], logs[row], facts)
+                except Exception as error:
+                    self._fail(ready.place, error)
+                else:
+                    message = f"finished, {_headline(ready.run.config, evaluations[row].metrics)}"
+                    self._end(ready.place, float(training.best_value[row]), message)
 
-        outcomes: list[float | Exception] = []
-        evaluations = evaluate(model, data, dataset, splits, rules)
-        for place, (run, evaluation) in enumerate(zip(runs, evaluations, strict=True)):
-            if place in training.failures:
-                fail(run.folder, run.facts, training.failures[place])
-                outcomes.append(training.failures[place])
-                continue
-            facts = {
-                "parameters": model.n_parameters,
-                "train/seconds": seconds / len(runs),
-                "train/epochs": int(training.n_epochs[place]),
-                "train/best_epoch": int(training.best_epoch[place]),
-            }
-            curves = tuple(run.config.report.metrics)
-            logs[place].finish(evaluation, dataset.label_names, curves, run.facts.hyperparameters)
-            save_run(model, place, run.folder)
-            complete(run.folder, run.facts, evaluation, splits[place], facts)
-            outcomes.append(float(training.best_value[place]))
-            log.info("%s finished, %s", run.facts.run, _headline(run.config, evaluation.metrics))
-    return outcomes
-
-
-def build_model(runs: Sequence[Run], dataset: Dataset, device: torch.device) -> Model:
-    """The stacked model, once it is known to fit into memory."""
-    config = runs[0].config
-    seeds = [run.config.seed for run in runs]
-    backbone = BACKBONES[config.backbone.name](
-        dataset.n_features, [run.config.backbone for run in runs], seeds, device
-    )
-    head_class = HEADS[config.head.name]
-    require_memory(
-        head_class,
-        backbone.n_outputs,
-        dataset.n_labels,
-        config.head,
-        device=device,
-        batch_size=config.trainer.batch_size,
-        n_runs=len(runs),
-        state_per_weight=OPTIMIZERS[config.optimizer.name].state_per_weight,
-        bytes_per_number=DTYPES[config.trainer.precision].itemsize,
-    )
-    head = head_class(backbone.n_outputs, dataset.n_labels, config.head, seeds)
-    return Model(backbone, head).to(device, DTYPES[config.trainer.precision])
-
-
-def build_rules(config: Config, head: type[Head]) -> dict[str, DecisionRule]:
-    """The run's rules, without those that need more than this head gives.
-
-    Raises:
-        ConfigError: none is left.
-    """
-    rules = {
-        name: DECISIONS[name](config.decision[name], head.natural_threshold)
-        for name in config.rules
-        if issubclass(head, JointHead) or not DECISIONS[name].needs_joint
-    }
-    left_out = tuple(name for name in config.rules if name not in rules)
-    if not rules:
-        raise ConfigError(
-            f"rules={config.rules} all need a distribution over label sets, which the head"
-            f" {config.head.name!r} does not give: add fixed or global."
+    def _build(self, part: Sequence[Prepared]) -> tuple[Model, ResidentData, Training]:
+        runs = [ready.run for ready in part]
+        config = runs[0].config
+        model = build_model([run.config for run in runs], self.dataset, self.device)
+        scalings = [ready.scaling for ready in part]
+        data = ResidentData(self.dataset, scalings, self.device, DTYPES[config.trainer.precision])
+        optimizer = OPTIMIZERS[config.optimizer.name](
+            list(model.parameters()), [run.config.optimizer for run in runs]
         )
-    if left_out:
-        _say_left_out(config.head.name, left_out)
-    return rules
-
-
-def device_of(name: str) -> torch.device:
-    """auto is CUDA where there is one, else the CPU.
-
-    Raises:
-        ConfigError: CUDA is asked for and there is none.
-    """
-    available = torch.cuda.is_available()
-    if name == "cuda" and not available:
-        raise ConfigError(
-            "device=cuda, but torch finds no CUDA device here: use device=auto or cpu."
+        training = Training(
+            model,
+            data,
+            [ready.split for ready in part],
+            optimizer,
+            [run.config.trainer for run in runs],
+            [run.config.seed for run in runs],
         )
-    return torch.device("cuda" if available and name != "cpu" else "cpu")
+        return model, data, training
 
+    def _store(
+        self,
+        ready: Prepared,
+        model: Model,
+        row: int,
+        evaluation: Evaluation,
+        run_log: RunLog,
+        facts: dict[str, float],
+    ) -> None:
+        run = ready.run
+        curves = tuple(run.config.report.metrics)
+        run_log.finish(evaluation, self.dataset.label_names, curves, run.facts.hyperparameters)
+        save_run(model, row, run.folder)
+        complete(run.folder, run.facts, evaluation, ready.split, facts)
 
-@cache
-def _say_left_out(head: str, rules: tuple[str, ...]) -> None:
-    """Once, however many runs have this head."""
-    log.info("%s defines no distribution over label sets: no rule %s", head, ", ".join(rules))
+    def _end(self, place: int, outcome: Outcome, message: str) -> None:
+        self.outcomes[place] = outcome
+        self.progress.ended(place, outcome, f"{self.runs[place].facts.run} {message}")
+
+    def _fail(self, place: int, error: BaseException) -> None:
+        run = self.runs[place]
+        # Where even the status cannot be written, the first error is the one to tell.
+        with contextlib.suppress(OSError):
+            if not is_finished(run.folder):
+                fail(run.folder, run.facts, error)
+        told = error if isinstance(error, Exception) else RuntimeError(repr(error))
+        if not isinstance(error, MlcError):
+            log.error("%s failed", run.facts.run, exc_info=error, extra={"run": run.facts.run})
+        self._end(place, told, f"failed: {error}")
 
 
 def _headline(config: Config, metrics: dict[str, float]) -> str:
@@ -176,3 +255,7 @@ def _headline(config: Config, metrics: dict[str, float]) -> str:
         if key.startswith("test/") and key.endswith(f"/{metric}")
     ]
     return f"test {metric}: {', '.join(values)}"
+
+
+def _without(options: Any, names: Sequence[str]) -> dict[str, Any]:
+    return {name: value for name, value in vars(options).items() if name not in names}

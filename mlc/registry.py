@@ -16,6 +16,9 @@ class NoOptions:
     """For a part that has nothing to set."""
 
 
+_REGISTRIES: dict[str, "Registry[Any]"] = {}
+
+
 class Registry(Generic[Part]):
     """Classes of one kind by name; each has `name` and a dataclass `Options`.
 
@@ -26,6 +29,7 @@ class Registry(Generic[Part]):
         self.kind = kind
         self.key = key
         self._parts: dict[str, type[Part]] = {}
+        _REGISTRIES[kind] = self
 
     def register(self, name: str) -> Callable[[type[Part]], type[Part]]:
         """Class decorator: make the class known under this name."""
@@ -64,7 +68,13 @@ class Registry(Generic[Part]):
             options.__name__,
             [(self.key, str, dataclasses.field(default=name))],
             bases=(options,),
-            namespace={"__module__": options.__module__, "__doc__": options.__doc__},
+            namespace={
+                "__module__": options.__module__,
+                "__doc__": options.__doc__,
+                # The class is made here and has no name to be imported by: another process makes it
+                # again.
+                "__reduce__": lambda made: (_remake, (self.kind, name, vars(made))),
+            },
             kw_only=True,
         )
 
@@ -81,3 +91,7 @@ class Registry(Generic[Part]):
         options = schema(**values)
         check(options)
         return options
+
+
+def _remake(kind: str, name: str, values: dict[str, Any]) -> Any:
+    return _REGISTRIES[kind].schema(name)(**values)

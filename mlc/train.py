@@ -25,13 +25,14 @@ from mlc.cohort import Run, train_cohort
 from mlc.config import Config, config_folder, parse, register_configs
 from mlc.errors import ConfigError, MlcError
 from mlc.runs import RunFacts
+from mlc.tracking import BarProgress
 
 OmegaConf.register_new_resolver("mlc.run_path", sweep.run_path, replace=True)
 
 
 def train(config: DictConfig) -> float:
     """One job: its best monitored value, for sweepers that optimise it."""
-    outcome = train_cohort([job(config)])[0]
+    outcome = train_cohort([job(config)], BarProgress())[0]
     if isinstance(outcome, Exception):
         raise outcome
     return outcome

@@ -28,6 +28,7 @@ ROWS = [
     {"runs"},
     {"reporting"},
     {"config"},
+    {"assembly"},
     {"cohort"},
     {"sweep"},
     {"train", "report"},

@@ -1,7 +1,9 @@
+import pickle
 from dataclasses import dataclass, field
 
 import pytest
 
+from mlc.backbones import BACKBONES
 from mlc.errors import ConfigError
 from mlc.heads import HEADS, Head
 from mlc.options import check, limits_of, option
@@ -50,8 +52,15 @@ def test_limits_are_found_by_key() -> None:
 
 
 def test_a_name_is_taken_once() -> None:
-    registry: Registry[Head] = Registry("head")
+    registry: Registry[Head] = Registry("test head")
     registry.register("mine")(HEADS["sigmoid"])
-    with pytest.raises(ConfigError, match="already a head named 'mine'"):
+    with pytest.raises(ConfigError, match="already a test head named 'mine'"):
         registry.register("mine")(HEADS["sigmoid"])
     HEADS["sigmoid"].name = "sigmoid"
+
+
+def test_options_travel_between_processes() -> None:
+    options = HEADS.options("sigmoid")
+    assert vars(pickle.loads(pickle.dumps(options))) == vars(options)
+    changed = BACKBONES.options("mlp", widths=[3], dropout=0.1)
+    assert vars(pickle.loads(pickle.dumps(changed))) == vars(changed)

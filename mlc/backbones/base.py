@@ -14,6 +14,10 @@ from mlc.registry import NoOptions, Registry
 class Backbone(nn.Module):
     """Everything before the output layer; `n_outputs` is the width it hands to the head.
 
+    Class attributes:
+        Options: dataclass of the backbone's settings.
+        per_run: the options that may differ between runs trained together.
+
     Shape: input (R, B, n_features), output (R, B, n_outputs).
 
     Args:
@@ -25,6 +29,7 @@ class Backbone(nn.Module):
 
     name: ClassVar[str]
     Options: ClassVar[type] = NoOptions
+    per_run: ClassVar[tuple[str, ...]] = ()
     n_outputs: int
 
     def __init__(

@@ -31,6 +31,7 @@ class MLP(Backbone):
     """Hidden layers of the given widths; `widths=[]` is the linear backbone."""
 
     Options = MLPOptions
+    per_run = ("dropout",)
 
     def __init__(
         self,

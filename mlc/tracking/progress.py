@@ -1,29 +1,86 @@
-"""Progress on a terminal; on anything else only the log's lines."""
+"""Progress of a cohort: bars on a terminal, lines in the log."""
 
 from __future__ import annotations
 
+import logging
 import sys
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from types import TracebackType
+from typing import Self
 
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-Item = TypeVar("Item")
+log = logging.getLogger(__name__)
 
 
-def with_bar(items: Iterable[Item], total: int, title: str) -> Iterator[Item]:
-    """The items, with a bar on standard error while they come if that is a terminal."""
-    with (
-        logging_redirect_tqdm(),
-        tqdm(
-            items,
-            total=total,
-            desc=title,
-            unit=" epochs",
-            leave=False,
-            disable=None,
-            file=sys.stderr,
-        ) as bar,
-    ):
-        yield from bar
+class Progress:
+    """What a cohort tells while it trains; here it is told to nobody."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        return None
+
+    def begin(self, title: str, n_epochs: int) -> None:
+        """A stacked training begins."""
+
+    def epoch(self, number: int) -> None:
+        """One of its epochs is over."""
+
+    def ended(self, place: int, outcome: float | Exception, message: str) -> None:
+        """A run of the cohort has its outcome; `place` is its place among the cohort's runs."""
+
+
+class BarProgress(Progress):
+    """A bar for the epochs if standard error is a terminal, and a log line for each run."""
+
+    def __init__(self) -> None:
+        self._bar: tqdm[None] | None = None
+        self._redirect = logging_redirect_tqdm()
+
+    def __enter__(self) -> Self:
+        self._redirect.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._close()
+        self._redirect.__exit__(kind, error, trace)
+
+    def begin(self, title: str, n_epochs: int) -> None:
+        """Open a bar."""
+        self._close()
+        self._bar = bar(title, n_epochs, "epoch")
+
+    def epoch(self, number: int) -> None:
+        """Move the bar."""
+        if self._bar is not None:
+            self._bar.update(number - self._bar.n)
+
+    def ended(self, place: int, outcome: float | Exception, message: str) -> None:
+        """Close the bar and say it."""
+        self._close()
+        log.info(message)
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+def bar(title: str, total: int, unit: str, position: int | None = None) -> tqdm[None]:
+    """A bar that is gone when it is closed, and that only a terminal shows."""
+    return tqdm(
+        total=total, desc=title, unit=f" {unit}", position=position,
+        leave=False, disable=None, file=sys.stderr,
+    )  # fmt: skip

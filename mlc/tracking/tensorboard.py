@@ -46,6 +46,10 @@ class RunLog:
         trace: TracebackType | None,
     ) -> None:
         self._writer.close()
+        if error is not None:
+            # The run may be tried again in other company: its curves must not begin twice.
+            for events in self._folder.glob("events.out.tfevents.*"):
+                events.unlink()
 
     def epoch(self, epoch: Epoch) -> None:
         """Write an epoch's values, if the run was still in training."""

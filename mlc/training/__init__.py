@@ -2,6 +2,7 @@
 
 from mlc.training.checkpoint import load_run, save_run
 from mlc.training.loop import DTYPES, Epoch, TrainerOptions, Training
+from mlc.training.memory import bytes_of_run
 from mlc.training.model import Model
 from mlc.training.optimizers import OPTIMIZERS, StackedOptimizer, register_optimizer
 
@@ -13,6 +14,7 @@ __all__ = [
     "StackedOptimizer",
     "TrainerOptions",
     "Training",
+    "bytes_of_run",
     "load_run",
     "register_optimizer",
     "save_run",

@@ -67,7 +67,7 @@ class Training:
         data: resident.
         splits: one for each run, all of the same sizes.
         optimizer: over the model's parameters.
-        options: the trainer's.
+        options: the trainer's, one for each run; `monitor` and `patience` may differ among them.
         seeds: one for each run.
 
     Attributes:
@@ -82,12 +82,12 @@ class Training:
         data: ResidentData,
         splits: Sequence[Split],
         optimizer: StackedOptimizer,
-        options: TrainerOptions,
+        options: Sequence[TrainerOptions],
         seeds: Sequence[int],
     ) -> None:
-        self.model, self.data, self.optimizer, self.options = model, data, optimizer, options
+        self.model, self.data, self.optimizer, self.options = model, data, optimizer, options[0]
         device = data.device
-        if options.precision == "bfloat16" and device.type != "cuda":
+        if self.options.precision == "bfloat16" and device.type != "cuda":
             raise ConfigError("trainer.precision=bfloat16 needs CUDA: use float32 here.")
         self._train = torch.stack([torch.as_tensor(split.train) for split in splits]).to(device)
         self._val = torch.stack([torch.as_tensor(split.val) for split in splits]).to(device)
@@ -97,9 +97,11 @@ class Training:
         val_noise = Streams(seeds, "validation noise").uniform(self._val.shape[1])
         self._val_noise = val_noise.to(device, data.dtype)
         n_runs = len(seeds)
-        self._higher_is_better = options.monitor != "loss" and (
-            COUNT_METRICS[options.monitor].higher_is_better
-        )
+        self._monitors = [run.monitor for run in options]
+        signs = [1 if _higher_is_better(monitor) else -1 for monitor in self._monitors]
+        self._sign = torch.tensor(signs, dtype=torch.float64, device=device)
+        patience = [run.patience or self.options.max_epochs for run in options]
+        self._patience = torch.tensor(patience, device=device)
         self._best = torch.full((n_runs,), -torch.inf, dtype=torch.float64, device=device)
         self._best_weights = {name: value.clone() for name, value in model.state_dict().items()}
         self.best_epoch = torch.zeros(n_runs, dtype=torch.int64, device=device)
@@ -123,7 +125,7 @@ class Training:
     @property
     def best_value(self) -> Tensor:
         """The monitored metric in the best epoch: (R,)."""
-        return self._best if self._higher_is_better else -self._best
+        return self._sign * self._best
 
     def _train_epoch(self, number: int) -> Tensor:
         """One pass over the training rows; the mean loss of each run, (R,)."""
@@ -162,7 +164,7 @@ class Training:
             losses.append(self.model.head.loss(outputs, actual, noise).double())
         values = {"loss/val": torch.cat(losses, dim=1).mean(dim=1)}
         all_scores, all_targets = torch.cat(scores, dim=1), torch.cat(targets, dim=1)
-        for name in dict.fromkeys((self.options.monitor, *FOLLOWED)):
+        for name in dict.fromkeys((*self._monitors, *FOLLOWED)):
             if name != "loss":
                 _, values[f"val/{name}"] = best_threshold(
                     COUNT_METRICS[name], all_scores, all_targets
@@ -170,16 +172,17 @@ class Training:
         return values
 
     def _keep_best(self, number: int, values: dict[str, Tensor]) -> None:
-        monitor = self.options.monitor
-        value = values["loss/val" if monitor == "loss" else f"val/{monitor}"].double()
-        value = value if self._higher_is_better else -value
+        followed = [
+            values["loss/val" if monitor == "loss" else f"val/{monitor}"][run]
+            for run, monitor in enumerate(self._monitors)
+        ]
+        value = self._sign * torch.stack(followed).double()
         better = self._active & (value > self._best)
         self._best = torch.where(better, value, self._best)
         self.best_epoch[better] = number
         for name, weights in self.model.state_dict().items():
             self._best_weights[name][better] = weights[better]
-        if self.options.patience is not None:
-            self._active &= number - self.best_epoch < self.options.patience
+        self._active &= number - self.best_epoch < self._patience
 
     def _drop_failed(self, number: int, *losses: Tensor) -> None:
         finite = torch.stack([loss.isfinite() for loss in losses]).all(dim=0)
@@ -194,3 +197,7 @@ class Training:
         return torch.autocast(
             "cuda", dtype=torch.bfloat16, enabled=self.options.precision == "bfloat16"
         )
+
+
+def _higher_is_better(monitor: str) -> bool:
+    return monitor != "loss" and COUNT_METRICS[monitor].higher_is_better

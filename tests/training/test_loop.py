@@ -29,7 +29,11 @@ def split_for(seed: int) -> Split:
 
 
 def prepare(
-    seeds: list[int], head: str = "sigmoid", lr: float | list[float] = 0.01, **trainer: Any
+    seeds: list[int],
+    head: str = "sigmoid",
+    lr: float | list[float] = 0.01,
+    each: list[dict[str, Any]] | None = None,
+    **trainer: Any,
 ) -> Training:
     options = BACKBONES.options("mlp", widths=[8], dropout=0.2)
     backbone = BACKBONES["mlp"](4, [options] * len(seeds), seeds, CPU)
@@ -41,7 +45,10 @@ def prepare(
         list(model.parameters()), [OPTIMIZERS.options("adam", lr=rate) for rate in rates]
     )
     settings = {"max_epochs": 5, "batch_size": 16, "precision": "float64", **trainer}
-    return Training(model, data, splits, optimizer, TrainerOptions(**settings), seeds)
+    per_run = [{**settings, **own} for own in each or [{}] * len(seeds)]
+    return Training(
+        model, data, splits, optimizer, [TrainerOptions(**own) for own in per_run], seeds
+    )
 
 
 def values(epochs: list[Epoch], name: str, place: int = 0) -> list[float]:
@@ -80,16 +87,18 @@ def test_a_run_is_the_plain_loop_that_anyone_would_write() -> None:
     assert values(epochs, "val/jaccard_samples")[-1] == pytest.approx(float(jaccard), abs=1e-9)
 
 
+@pytest.mark.parametrize("company", [[5, 3, 4], [3, 4, 5], list(range(63, -1, -1))], ids=len)
 @pytest.mark.parametrize("head", HEADS)
-def test_a_run_does_not_depend_on_its_company(head: str) -> None:
-    together = prepare([5, 3, 4], head, lr=[0.1, 0.01, 0.03])
-    alone = prepare([3], head, lr=0.01)
+def test_a_run_does_not_depend_on_its_company(head: str, company: list[int]) -> None:
+    place = company.index(3)
+    rates = [0.01 if seed == 3 else 0.002 * (seed + 1) for seed in company]
+    together, alone = prepare(company, head, lr=rates), prepare([3], head)
     all_epochs, epochs = list(together), list(alone)
     for name in epochs[0].values:
-        assert values(all_epochs, name, 1) == pytest.approx(values(epochs, name), abs=1e-12)
+        assert values(all_epochs, name, place) == pytest.approx(values(epochs, name), abs=1e-12)
     for name, weights in alone.model.state_dict().items():
         torch.testing.assert_close(
-            together.model.state_dict()[name][1], weights[0], rtol=1e-12, atol=1e-12
+            together.model.state_dict()[name][place], weights[0], rtol=1e-12, atol=1e-12
         )
 
 
@@ -121,6 +130,18 @@ def test_patience_ends_each_run_for_itself() -> None:
     for place in range(3):
         assert training.n_epochs[place] == training.best_epoch[place] + 3
         assert sum(bool(epoch.active[place]) for epoch in epochs) == training.n_epochs[place]
+
+
+def test_each_run_has_its_own_monitor_and_patience() -> None:
+    own = [{"monitor": "loss", "patience": 2}, {"monitor": "f1_macro", "patience": None}]
+    together = prepare([0, 1], lr=0.1, max_epochs=30, each=own)
+    list(together)
+    for place, settings in enumerate(own):
+        alone = prepare([place], lr=0.1, max_epochs=30, **settings)
+        list(alone)
+        assert together.best_epoch[place] == alone.best_epoch[0]
+        assert together.n_epochs[place] == alone.n_epochs[0]
+        assert float(together.best_value[place]) == pytest.approx(float(alone.best_value[0]))
 
 
 def test_a_run_that_diverges_fails_alone() -> None:
@@ -161,7 +182,7 @@ def test_cuda_and_cpu_agree(head: str) -> None:
         split = split_for(0)
         data = ResidentData(DATA, [fit_scaling(DATA, split.train)], device, torch.float64)
         optimizer = OPTIMIZERS["adam"](list(model.parameters()), [OPTIMIZERS.options("adam")])
-        return list(Training(model, data, [split], optimizer, training.options, [0]))
+        return list(Training(model, data, [split], optimizer, [training.options], [0]))
 
     on_gpu, on_cpu = epochs(torch.device("cuda")), epochs(CPU)
     for name in on_cpu[0].values:
