@@ -232,8 +232,10 @@ class _Cohort:
         complete(run.folder, run.facts, evaluation, ready.split, facts)
 
     def _end(self, place: int, outcome: Outcome, message: str) -> None:
+        name = self.runs[place].facts.run
         self.outcomes[place] = outcome
-        self.progress.ended(place, outcome, f"{self.runs[place].facts.run} {message}")
+        self.progress.ended(place, outcome, f"{name} {message}")
+        log.info("%s %s", name, message, extra={"run": name})
 
     def _fail(self, place: int, error: BaseException) -> None:
         run = self.runs[place]

@@ -8,6 +8,7 @@ import math
 import re
 import time
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ _NOT_IN_PATH = {
     "data.name",
 }
 _LONGEST_NAME = 150
+_SAY_EVERY = 5  # seconds between two lines that say how far the sweep is
 
 
 class Launch:
@@ -50,19 +52,21 @@ class Launch:
         self.folder, self.report, self.n_jobs, self.is_sweep = folder, report, n_jobs, is_sweep
         self.n_ended = 0
         self.n_failed = 0
-        self.started = time.monotonic()
+        self.started = self.said = time.monotonic()
 
     def job_ended(self, failed: bool) -> None:
         """Say how far the sweep is, in one line."""
         self.n_ended += 1
         self.n_failed += failed
-        if not self.is_sweep:
+        now = time.monotonic()
+        if not self.is_sweep or (self.n_ended != self.n_jobs and now - self.said < _SAY_EVERY):
             return
+        self.said = now
         line = f"{self.n_ended} of {self.n_jobs} runs ended"
         if self.n_failed:
             line += f", {self.n_failed} failed"
         if self.n_jobs and self.n_ended < self.n_jobs:
-            left = (time.monotonic() - self.started) / self.n_ended * (self.n_jobs - self.n_ended)
+            left = (now - self.started) / self.n_ended * (self.n_jobs - self.n_ended)
             line += f", about {_duration(left)} left"
         log.info(line)
 
@@ -171,7 +175,7 @@ def run_path(*keys: str, _root_: DictConfig) -> str:
 def stated_overrides(task_overrides: Iterable[str]) -> dict[str, str]:
     """The overrides of a job that its path does not state elsewhere, as text by key."""
     stated = {}
-    for override in _parsed(list(task_overrides)):
+    for override in _parsed(task_overrides):
         key = _key(override)
         if key.split("@")[0] not in _NOT_IN_PATH and not key.startswith("report"):
             stated[key] = override.get_value_element_as_str()
@@ -208,12 +212,17 @@ def finish() -> str | None:
     return f"{summary}\n{current.folder}"
 
 
-def _parsed(overrides: list[str]) -> list[Override]:
+def _parsed(overrides: Iterable[str]) -> list[Override]:
+    return [_parsed_one(override) for override in overrides]
+
+
+# A sweep's jobs share most of their overrides, and reading one takes a millisecond.
+@cache
+def _parsed_one(override: str) -> Override:
     try:
-        parsed: list[Override] = OverridesParser.create().parse_overrides(overrides)
+        return OverridesParser.create().parse_override(override)
     except HydraException as error:
-        raise ConfigError(f"An override cannot be read: {error}.") from error
-    return parsed
+        raise ConfigError(f"The override {override} cannot be read: {error}.") from error
 
 
 def _key(override: Override) -> str:

@@ -5,26 +5,22 @@ python -m mlc.train -m head=sigmoid,powerset,pick_one data=yeast seed=range(5)
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import re
 import sys
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 import hydra
-from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from hydra_plugins.mlc_fused_launcher import FusedLauncher
 from mlc import sweep
-from mlc.cohort import Run, train_cohort
-from mlc.config import Config, config_folder, parse, register_configs
+from mlc.cohort import train_cohort
+from mlc.config import config_folder, register_configs
 from mlc.errors import ConfigError, MlcError
-from mlc.runs import RunFacts
+from mlc.job import describe
 from mlc.tracking import BarProgress
 
 OmegaConf.register_new_resolver("mlc.run_path", sweep.run_path, replace=True)
@@ -32,42 +28,10 @@ OmegaConf.register_new_resolver("mlc.run_path", sweep.run_path, replace=True)
 
 def train(config: DictConfig) -> float:
     """One job: its best monitored value, for sweepers that optimise it."""
-    outcome = train_cohort([job(config)], BarProgress())[0]
+    outcome = train_cohort([describe(config)], BarProgress())[0]
     if isinstance(outcome, Exception):
         raise outcome
     return outcome
-
-
-def job(config: DictConfig) -> Run:
-    """The run that Hydra's current job describes."""
-    hydra_config = HydraConfig.get()
-    parsed = parse(config)
-    folder = Path(hydra_config.runtime.output_dir)
-    if hydra_config.job.chdir:
-        raise ConfigError("hydra.job.chdir=true is not supported: leave it false.")
-    is_sweep = hydra_config.mode == RunMode.MULTIRUN
-    facts = RunFacts(
-        run=hydra_config.sweep.subdir if is_sweep else folder.name,
-        data=sweep.data_name(config),
-        head=parsed.head.name,
-        seed=parsed.seed,
-        overrides=sweep.stated_overrides(hydra_config.overrides.task),
-        monitor=parsed.trainer.monitor,
-        hyperparameters=hyperparameters(parsed),
-    )
-    return Run(parsed, folder, facts)
-
-
-def hyperparameters(config: Config) -> dict[str, str | float | bool]:
-    """What TensorBoard's HParams tab shows of a run."""
-    shown = {
-        key: dataclasses.asdict(getattr(config, key))
-        for key in ("backbone", "head", "optimizer", "trainer")
-    }
-    flat = _flatten(shown)
-    for key in ("backbone", "head", "optimizer"):
-        flat[key] = flat.pop(f"{key}.name")
-    return {**flat, "seed": config.seed}
 
 
 def main() -> None:
@@ -90,6 +54,7 @@ def main() -> None:
 def launch() -> None:
     """Run the job or sweep of the command line, then print its summary, also after a failure."""
     register_configs()
+    Plugins.instance().register(FusedLauncher)
     sweep.current = None
     app = hydra.main(config_path=str(config_folder()), config_name="train", version_base="1.3")(
         train
@@ -139,16 +104,6 @@ def _plain(error: BaseException) -> str:
     if isinstance(node, DictConfig) and getattr(cause, "key", None) not in node:
         message += f": choose one of {', '.join(sorted(map(str, node)))}"
     return message + "."
-
-
-def _flatten(options: Mapping[str, Any], prefix: str = "") -> dict[str, str | float | bool]:
-    flat: dict[str, str | float | bool] = {}
-    for key, value in options.items():
-        if isinstance(value, Mapping):
-            flat.update(_flatten(value, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = value if isinstance(value, (bool, int, float)) else str(value)
-    return flat
 
 
 if __name__ == "__main__":

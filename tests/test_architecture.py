@@ -31,6 +31,8 @@ ROWS = [
     {"assembly"},
     {"cohort"},
     {"sweep"},
+    {"job"},
+    {"launching"},
     {"train", "report"},
 ]
 ROW_OF = {part: row for row, parts in enumerate(ROWS) for part in parts}

@@ -1,16 +1,13 @@
-"""Progress of a cohort: bars on a terminal, lines in the log."""
+"""Progress of a cohort, as bars on a terminal."""
 
 from __future__ import annotations
 
-import logging
 import sys
 from types import TracebackType
 from typing import Self
 
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
-
-log = logging.getLogger(__name__)
 
 
 class Progress:
@@ -38,7 +35,7 @@ class Progress:
 
 
 class BarProgress(Progress):
-    """A bar for the epochs if standard error is a terminal, and a log line for each run."""
+    """A bar for the epochs if standard error is a terminal."""
 
     def __init__(self) -> None:
         self._bar: tqdm[None] | None = None
@@ -68,9 +65,8 @@ class BarProgress(Progress):
             self._bar.update(number - self._bar.n)
 
     def ended(self, place: int, outcome: float | Exception, message: str) -> None:
-        """Close the bar and say it."""
+        """Close the bar, for the line that the log gets now."""
         self._close()
-        log.info(message)
 
     def _close(self) -> None:
         if self._bar is not None:

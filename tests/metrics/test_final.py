@@ -1,9 +1,13 @@
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score, label_ranking_average_precision_score
+from sklearn.metrics import (
+    average_precision_score,
+    label_ranking_average_precision_score,
+    roc_auc_score,
+)
 
 from mlc.metrics import ranking_metrics
-from mlc.metrics.final import expected_calibration_error, ranking_average_precision
+from mlc.metrics.final import expected_calibration_error
 
 RNG = np.random.default_rng(0)
 
@@ -22,20 +26,31 @@ def test_ranking_metrics_by_hand() -> None:
     assert values["brier"] == pytest.approx(((scores - targets) ** 2).mean())
 
 
+@pytest.mark.parametrize("levels", [4, 10**6])
 @pytest.mark.parametrize("n_labels", [2, 5])
-def test_lrap_is_that_of_scikit_learn_with_ties_and_empty_sets(n_labels: int) -> None:
-    scores = RNG.integers(0, 4, (50, n_labels)) / 4
+def test_ranks_give_what_scikit_learn_gives_with_ties_and_empty_sets(
+    n_labels: int, levels: int
+) -> None:
+    scores = RNG.integers(0, levels, (50, n_labels)) / levels
     targets = RNG.random((50, n_labels)) < 0.5
     targets[0], targets[1] = False, True
+    values = ranking_metrics(scores, targets)
     expected = label_ranking_average_precision_score(targets, scores)
-    assert ranking_average_precision(scores, targets) == pytest.approx(expected, abs=1e-12)
+    assert values["lrap"] == pytest.approx(expected, abs=1e-12)
+    expected = average_precision_score(targets, scores, average="macro")
+    assert values["average_precision_macro"] == pytest.approx(expected, abs=1e-12)
+    expected = roc_auc_score(targets, scores, average="macro")
+    assert values["roc_auc_macro"] == pytest.approx(expected, abs=1e-12)
 
 
 def test_labels_without_a_positive_count_zero_in_macro_averages() -> None:
     scores, targets = RNG.random((9, 3)), RNG.random((9, 3)) < 0.5
     targets[:, 1] = False
     expected = sum(average_precision_score(targets[:, k], scores[:, k]) for k in (0, 2)) / 3
-    assert ranking_metrics(scores, targets)["average_precision_macro"] == pytest.approx(expected)
+    values = ranking_metrics(scores, targets)
+    assert values["average_precision_macro"] == pytest.approx(expected)
+    expected = sum(roc_auc_score(targets[:, k], scores[:, k]) for k in (0, 2)) / 3
+    assert values["roc_auc_macro"] == pytest.approx(expected)
 
 
 def test_one_label_and_one_sample() -> None:

@@ -1,0 +1,62 @@
+"""hydra/launcher=fused: a sweep's jobs trained side by side, as cohorts.
+
+Hydra imports this module in each of its applications, so nothing heavy is imported at its top.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hydra.core.config_store import ConfigStore
+from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+
+@dataclass
+class FusedLauncherConf:
+    """How a sweep is cut into cohorts.
+
+    Attributes:
+        max_runs: runs that one cohort has at most; free memory may allow fewer.
+        n_workers: processes, with one thread each; null is one for each CPU core. On CUDA the
+            cohorts follow each other in this process.
+    """
+
+    _target_: str = "hydra_plugins.mlc_fused_launcher.FusedLauncher"
+    max_runs: int = 64
+    n_workers: int | None = None
+
+
+class FusedLauncher(Launcher):
+    """Trains jobs that share data, backbone shape, head and batch size as one stacked model."""
+
+    def __init__(self, max_runs: int, n_workers: int | None) -> None:
+        self.max_runs = max_runs
+        self.n_workers = n_workers
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Called by Hydra before anything is composed."""
+        from mlc.launching.composing import SeedCache
+
+        hydra_context.config_loader = SeedCache(hydra_context.config_loader)
+        self.hydra_context = hydra_context
+        self.task_function = task_function
+        self.config = config
+
+    def launch(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> Sequence[JobReturn]:
+        """Run the jobs; one return for each, in their order."""
+        from mlc.launching.fused import launch
+
+        return launch(self, job_overrides, initial_job_idx)
+
+
+ConfigStore.instance().store(
+    group="hydra/launcher", name="fused", node=FusedLauncherConf, provider="mlc"
+)

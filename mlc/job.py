@@ -1,0 +1,60 @@
+"""From Hydra's current job to the run that it describes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from mlc import sweep
+from mlc.cohort import Run
+from mlc.config import Config, parse
+from mlc.errors import ConfigError
+from mlc.runs import RunFacts
+
+
+def describe(config: DictConfig) -> Run:
+    """The run that Hydra's current job describes."""
+    hydra_config = HydraConfig.get()
+    parsed = parse(config)
+    folder = Path(hydra_config.runtime.output_dir)
+    if hydra_config.job.chdir:
+        raise ConfigError("hydra.job.chdir=true is not supported: leave it false.")
+    is_sweep = hydra_config.mode == RunMode.MULTIRUN
+    facts = RunFacts(
+        run=hydra_config.sweep.subdir if is_sweep else folder.name,
+        data=sweep.data_name(config),
+        head=parsed.head.name,
+        seed=parsed.seed,
+        overrides=sweep.stated_overrides(hydra_config.overrides.task),
+        monitor=parsed.trainer.monitor,
+        hyperparameters=hyperparameters(parsed),
+    )
+    return Run(parsed, folder, facts)
+
+
+def hyperparameters(config: Config) -> dict[str, str | float | bool]:
+    """What TensorBoard's HParams tab shows of a run."""
+    shown = {
+        key: dataclasses.asdict(getattr(config, key))
+        for key in ("backbone", "head", "optimizer", "trainer")
+    }
+    flat = _flatten(shown)
+    for key in ("backbone", "head", "optimizer"):
+        flat[key] = flat.pop(f"{key}.name")
+    return {**flat, "seed": config.seed}
+
+
+def _flatten(options: Mapping[str, Any], prefix: str = "") -> dict[str, str | float | bool]:
+    flat: dict[str, str | float | bool] = {}
+    for key, value in options.items():
+        if isinstance(value, Mapping):
+            flat.update(_flatten(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value if isinstance(value, (bool, int, float)) else str(value)
+    return flat

@@ -1,0 +1,157 @@
+"""The fused launch: compose the jobs, group them, train the cohorts, return to Hydra."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.singleton import Singleton
+from hydra.core.utils import (
+    JobReturn,
+    JobStatus,
+    _save_config,
+    configure_log,
+    env_override,
+    filter_overrides,
+    setup_globals,
+)
+from omegaconf import DictConfig, open_dict, read_write
+
+from mlc.assembly import device_of
+from mlc.cohort import Outcome, Run, cohort_key
+from mlc.errors import ConfigError
+from mlc.job import describe
+from mlc.launching.workers import n_cores, train_here, train_in_workers
+
+if TYPE_CHECKING:
+    from hydra_plugins.mlc_fused_launcher import FusedLauncher
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Job:
+    """One of Hydra's jobs, with the run that it describes unless its config forbids one."""
+
+    config: DictConfig
+    result: JobReturn
+    run: Run | None = None
+
+
+def launch(
+    launcher: FusedLauncher, job_overrides: Sequence[Sequence[str]], first: int
+) -> list[JobReturn]:
+    """All jobs in cohorts; a job that cannot be described, or fails, fails alone."""
+    setup_globals()
+    config = launcher.config
+    configure_log(config.hydra.hydra_logging, config.hydra.verbose)
+    Path(str(config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
+    state = Singleton.get_state()
+    try:
+        jobs = [
+            _compose(launcher, list(overrides), first + place)
+            for place, overrides in enumerate(job_overrides)
+        ]
+        _refuse_shared_folders(jobs)
+        for job in jobs:
+            _begin(launcher, job)
+        groups = group(jobs, launcher.max_runs, launcher.n_workers or n_cores())
+        log.info("Launching %d jobs as %d cohorts", len(jobs), len(groups))
+
+        def ended(number: int, place: int, outcome: Outcome) -> None:
+            _end(launcher, groups[number][place], outcome)
+
+        cohorts = [[job.run for job in members if job.run is not None] for members in groups]
+        if any(device_of(runs[0].config.device).type == "cuda" for runs in cohorts):
+            train_here(cohorts, ended)
+        else:
+            train_in_workers(cohorts, launcher.n_workers or n_cores(), ended)
+    finally:
+        Singleton.set_state(state)
+    return [job.result for job in jobs]
+
+
+def group(jobs: Sequence[Job], max_runs: int, n_workers: int) -> list[list[Job]]:
+    """Jobs of one cohort key together, cut so that every worker gets a share of each kind."""
+    alike: dict[str, list[Job]] = {}
+    for job in jobs:
+        if job.run is not None:
+            alike.setdefault(cohort_key(job.run), []).append(job)
+    groups = []
+    for members in alike.values():
+        n_cohorts = max(-(-len(members) // max_runs), min(n_workers, len(members)))
+        base, more = divmod(len(members), n_cohorts)
+        start = 0
+        for place in range(n_cohorts):
+            size = base + (place < more)
+            groups.append(members[start : start + size])
+            start += size
+    # Long ones first, so that no worker waits for the last.
+    return sorted(groups, key=len, reverse=True)
+
+
+def _compose(launcher: FusedLauncher, overrides: list[str], number: int) -> Job:
+    """As Hydra's own launchers do: the job's config, its number, its folder."""
+    config = launcher.hydra_context.config_loader.load_sweep_config(launcher.config, overrides)
+    with open_dict(config):
+        config.hydra.job.id = str(number)
+        config.hydra.job.num = number
+    HydraConfig.instance().set_config(config)
+    folder = Path(str(config.hydra.sweep.dir)) / str(config.hydra.sweep.subdir)
+    with read_write(config.hydra.runtime), open_dict(config.hydra.runtime):
+        config.hydra.runtime.output_dir = str(folder.absolute())
+    result = JobReturn()
+    result.overrides = list(config.hydra.overrides.task)
+    log.debug("\t#%d : %s", number, " ".join(filter_overrides(overrides)))
+    return Job(config, result)
+
+
+def _begin(launcher: FusedLauncher, job: Job) -> None:
+    """Store the config unresolved, tell the callbacks, then resolve it into a run."""
+    HydraConfig.instance().set_config(job.config)
+    hydra_config: Any = copy.deepcopy(HydraConfig.instance().cfg)
+    task_config = copy.deepcopy(job.config)
+    with read_write(task_config), open_dict(task_config):
+        del task_config["hydra"]
+    job.result.cfg, job.result.hydra_cfg = task_config, hydra_config
+    job.result.working_dir = str(Path.cwd())
+    job.result.task_name = hydra_config.hydra.job.name
+    folder = Path(hydra_config.hydra.runtime.output_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    if hydra_config.hydra.output_subdir is not None:
+        stored = folder / hydra_config.hydra.output_subdir
+        _save_config(task_config, "config.yaml", stored)
+        _save_config(hydra_config, "hydra.yaml", stored)
+        _save_config(job.config.hydra.overrides.task, "overrides.yaml", stored)
+    with env_override(hydra_config.hydra.job.env_set):
+        launcher.hydra_context.callbacks.on_job_start(
+            config=job.config, task_function=launcher.task_function
+        )
+        try:
+            job.run = describe(task_config)
+        except Exception as error:
+            _end(launcher, job, error)
+
+
+def _end(launcher: FusedLauncher, job: Job, outcome: Outcome) -> None:
+    failed = isinstance(outcome, Exception)
+    job.result.status = JobStatus.FAILED if failed else JobStatus.COMPLETED
+    job.result.return_value = outcome
+    launcher.hydra_context.callbacks.on_job_end(config=job.config, job_return=job.result)
+
+
+def _refuse_shared_folders(jobs: Sequence[Job]) -> None:
+    taken: set[str] = set()
+    for job in jobs:
+        folder = job.config.hydra.runtime.output_dir
+        if folder in taken:
+            raise ConfigError(
+                f"Two jobs of the sweep would write to {folder}: state in hydra.sweep.subdir what"
+                " tells them apart, as in ${hydra.job.num}."
+            )
+        taken.add(folder)

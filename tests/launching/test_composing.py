@@ -1,0 +1,63 @@
+"""Composing once for many seeds gives what composing each gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+import mlc.train  # noqa: F401  (registers the resolver that the primary config names)
+from mlc.config import config_folder, register_configs
+from mlc.launching.composing import SeedCache
+
+JOBS = [
+    ["head=powerset", "seed=3", "optimizer.lr=0.1"],
+    ["head=powerset", "seed=11", "optimizer.lr=0.1"],
+    ["head=powerset", "seed=3", "optimizer.lr=0.2"],
+    ["data.seed=3", "seed=3"],
+    ["data.seed=3", "seed=33"],
+    ["head=sigmoid"],
+    ["seed=1", "seed=2"],
+]
+
+
+@pytest.fixture
+def hydra() -> Iterator[tuple[Hydra, DictConfig]]:
+    register_configs()
+    GlobalHydra.instance().clear()
+    made = Hydra.create_main_hydra2("test", create_config_search_path(str(config_folder())))
+    yield made, made.compose_config("train", ["hydra.sweep.dir=x"], run_mode=RunMode.MULTIRUN)
+    GlobalHydra.instance().clear()
+
+
+def test_the_same_configs_come_out(hydra: tuple[Hydra, DictConfig]) -> None:
+    made, master = hydra
+    cached = SeedCache(made.config_loader)
+    for overrides in [*JOBS, *JOBS]:
+        expected = made.config_loader.load_sweep_config(master, list(overrides))
+        assert OmegaConf.to_container(cached.load_sweep_config(master, overrides)) == (
+            OmegaConf.to_container(expected)
+        )
+
+
+def test_seeds_share_one_composition(
+    hydra: tuple[Hydra, DictConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, master = hydra
+    compose, calls = made.config_loader.load_sweep_config, []
+    monkeypatch.setattr(
+        made.config_loader,
+        "load_sweep_config",
+        lambda config, overrides: calls.append(overrides) or compose(config, overrides),
+    )
+    cached = SeedCache(made.config_loader)
+    for seed in range(5):
+        for head in ("sigmoid", "powerset"):
+            config = cached.load_sweep_config(master, [f"head={head}", f"seed={seed}"])
+            assert (config.head.name, config.seed) == (head, seed)
+    assert len(calls) == 2

@@ -1,0 +1,185 @@
+"""A fused sweep gives what the same jobs give one after another, and a job fails alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from mlc.cohort import cohort_key
+from mlc.launching import workers
+from mlc.launching.fused import Job, group
+from mlc.tracking import RunLog
+from mlc.train import main
+from tests.conftest import Command, Outcome
+
+Write = Callable[..., Path]
+QUICK = ("trainer.max_epochs=2", "backbone.widths=[8]", "data=arff")
+
+
+@pytest.fixture
+def sweep(command: Command, write_arff: Write) -> Callable[..., Outcome]:
+    def start(*arguments: str) -> Outcome:
+        return command(main, "-m", *QUICK, f"data.path={write_arff()}", *arguments)
+
+    return start
+
+
+def statuses(folder: Path) -> dict[str, Any]:
+    return {
+        path.parent.name: json.loads(path.read_text())
+        for path in sorted(folder.rglob("status.json"))
+    }
+
+
+SWEPT = (
+    "head=sigmoid,powerset,pick_one", "seed=0,1", "optimizer.lr=0.01,0.1",
+    "backbone.dropout=0.1", "trainer.precision=float64",
+)  # fmt: skip
+
+
+def test_fused_and_basic_give_the_same(sweep: Callable[..., Outcome], tmp_path: Path) -> None:
+    tables = {}
+    for launcher in ("fused", "basic"):
+        ended = sweep(f"hydra/launcher={launcher}", f"hydra.sweep.dir={launcher}", *SWEPT)
+        assert ended.status == 0, ended.error
+        tables[launcher] = pd.read_csv(tmp_path / launcher / "results.csv")
+    numbers = tables["basic"].select_dtypes("number").columns
+    assert len(numbers) > 30
+    assert tables["fused"]["run"].tolist() == tables["basic"]["run"].tolist()
+    np.testing.assert_allclose(tables["fused"][numbers], tables["basic"][numbers], atol=1e-9)
+    run = "toy/powerset/seed=1,optimizer.lr=0.1"
+    for file in (".hydra/config.yaml", ".hydra/overrides.yaml", "history.csv"):
+        assert (tmp_path / "fused" / run / file).is_file()
+    fused, basic = ((tmp_path / kind / run / ".hydra/hydra.yaml").read_text() for kind in tables)
+    assert "num: 7" in fused
+    assert (
+        fused.replace("fused", "").splitlines()[-40:]
+        == basic.replace("basic", "").splitlines()[-40:]
+    )
+    log = (tmp_path / "fused" / run / "train.log").read_text()
+    assert f"{run} finished" in log
+    assert "toy/powerset/seed=0" not in log
+
+
+@pytest.mark.parametrize("n_workers", [1, 2])
+def test_a_job_fails_alone(n_workers: int, sweep: Callable[..., Outcome], tmp_path: Path) -> None:
+    ended = sweep(
+        "seed=0,1,2", "optimizer=sgd", "optimizer.lr=0.1,1e30", "hydra.sweep.dir=s",
+        f"hydra.launcher.n_workers={n_workers}",
+    )  # fmt: skip
+    assert ended.status == 1
+    found = statuses(tmp_path / "s")
+    for name, status in found.items():
+        assert status["state"] == ("failed" if "1e+30" in name else "completed")
+    assert "no longer finite" in found["seed=0,optimizer.lr=1e+30"]["error"]
+    assert "3 failed and are not counted" in ended.out
+    assert len(pd.read_csv(tmp_path / "s" / "results.csv")) == 3 * 3
+
+
+def test_a_run_that_breaks_its_cohort_is_found_by_halves(
+    sweep: Callable[..., Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = RunLog.epoch
+
+    def broken(log: RunLog, epoch: Any) -> None:
+        if log._folder.name == "seed=3":
+            raise RuntimeError("made to break")
+        write(log, epoch)
+
+    monkeypatch.setattr(RunLog, "epoch", broken)
+    # A defect, so its traceback is shown, but only after all other runs are done.
+    with pytest.raises(RuntimeError, match="made to break"):
+        sweep("seed=range(6)", "hydra.sweep.dir=s", "hydra.launcher.n_workers=1")
+    found = statuses(tmp_path / "s")
+    assert {name for name, status in found.items() if status["state"] == "failed"} == {"seed=3"}
+    assert found["seed=3"]["error"] == "RuntimeError: made to break"
+    assert "made to break" in (tmp_path / "s/toy/sigmoid/seed=3/train.log").read_text()
+    history = pd.read_csv(tmp_path / "s/toy/sigmoid/seed=4/history.csv")
+    assert history["epoch"].tolist() == [1, 2]
+    assert len(list((tmp_path / "s/toy/sigmoid/seed=4").glob("events*"))) == 1
+
+
+def test_a_worker_that_is_killed_fails_its_runs_alone(
+    sweep: Callable[..., Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = workers.train_cohort
+
+    def killed(runs: Any, *arguments: Any) -> Any:
+        if runs[0].config.head.name == "powerset":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return train(runs, *arguments)
+
+    monkeypatch.setattr(workers, "train_cohort", killed)
+    ended = sweep("head=powerset,sigmoid", "hydra.sweep.dir=s")
+    assert ended.status == 1
+    states = {
+        path.parent.parent.name: json.loads(path.read_text())
+        for path in (tmp_path / "s").rglob("status.json")
+    }
+    assert states["sigmoid"]["state"] == "completed"
+    assert "exit code -9" in states["powerset"]["error"]
+
+
+def test_jobs_that_share_a_folder_are_refused(sweep: Callable[..., Outcome]) -> None:
+    ended = sweep("seed=0,1", "hydra.sweep.dir=s", "hydra.sweep.subdir=same")
+    assert ended.status == 2
+    assert "Two jobs of the sweep would write to" in ended.error
+
+
+def test_a_finished_run_is_kept_and_the_others_are_trained(
+    sweep: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    assert sweep("seed=0", "hydra.sweep.dir=s").status == 0
+    before = (tmp_path / "s/toy/sigmoid/seed=0/metrics.json").read_bytes()
+    ended = sweep("seed=0,1", "hydra.sweep.dir=s")
+    assert ended.status == 1
+    assert "already holds a finished run" in ended.error
+    assert (tmp_path / "s/toy/sigmoid/seed=0/metrics.json").read_bytes() == before
+    assert all(status["state"] == "completed" for status in statuses(tmp_path / "s").values())
+
+
+def test_what_can_be_trained_together(
+    sweep: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups: list[list[Any]] = []
+
+    def look(cohorts: list[list[Any]], *arguments: Any) -> None:
+        groups.extend(cohorts)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mlc.launching.fused.train_in_workers", look)
+    with pytest.raises(KeyboardInterrupt):
+        sweep(
+            "head=sigmoid,powerset", "seed=range(5)", "optimizer.lr=0.1,0.2", "backbone.dropout=0,0.5",
+            "trainer.batch_size=8,16", "hydra.sweep.dir=s", "hydra.launcher.max_runs=8",
+        )  # fmt: skip
+    assert len(groups) == 4 * 3
+    assert sorted(len(runs) for runs in groups) == sorted([7, 7, 6] * 4)
+    for runs in groups:
+        assert len({cohort_key(run) for run in runs}) == 1
+        assert len({(run.config.head.name, run.config.trainer.batch_size) for run in runs}) == 1
+
+
+def test_groups_give_every_worker_a_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mlc.launching.fused.cohort_key", lambda run: run)
+    jobs = [Job(None, None, run) for run in "aaaaabbb"]  # type: ignore[arg-type]
+    sizes = [len(members) for members in group(jobs, max_runs=64, n_workers=2)]
+    assert sizes == [3, 2, 2, 1]
+    assert [len(members) for members in group(jobs, max_runs=2, n_workers=1)] == [2, 2, 2, 1, 1]
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_sweep_on_cuda(sweep: Callable[..., Outcome], tmp_path: Path) -> None:
+    ended = sweep("head=sigmoid,powerset", "seed=0,1", "device=cuda", "hydra.sweep.dir=s")
+    assert ended.status == 0, ended.error
+    assert len(pd.read_csv(tmp_path / "s" / "results.csv")) == 2 * 3 + 2 * 4
