@@ -36,7 +36,7 @@ class TrainerOptions:
     """
 
     max_epochs: int = option(60, at_least=1)
-    batch_size: int = option(32, at_least=1)
+    batch_size: int = option(64, at_least=1)
     monitor: str = option("jaccard_samples", choices=("loss", *COUNT_METRICS))
     patience: int | None = option(None, at_least=1)
     precision: str = option("float32", choices=tuple(DTYPES))

@@ -1,0 +1,74 @@
+"""What the benchmarks share: interleaved timing, and tables that name the machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+
+import mlc
+from mlc.reporting.tables import Table
+
+RESULTS = Path(__file__).parent.parent / "results" / "benchmarks"
+
+
+def machine() -> str:
+    """The hardware and versions, in a line."""
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        names = [
+            line.split(":")[1].strip()
+            for line in info.read_text().splitlines()
+            if "model name" in line
+        ]
+        cpu = names[0] if names else cpu
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ", no GPU"
+    return (
+        f"{cpu}, {cores} cores{gpu}; Python {platform.python_version()}, torch {torch.__version__},"
+        f" mlc {mlc.__version__}"
+    )
+
+
+def interleaved(
+    contestants: Mapping[str, Callable[[], float | None]], repeats: int
+) -> dict[str, list[float]]:
+    """Seconds of each contestant, one after another and round after round.
+
+    A contestant may return the seconds itself, where only a part of it is to count.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(repeats):
+        for name, run in contestants.items():
+            started = time.perf_counter()
+            told = run()
+            seconds[name].append(time.perf_counter() - started if told is None else told)
+            print(f"{name}: {seconds[name][-1]:.2f} s", flush=True)
+    return seconds
+
+
+def spread(values: Sequence[float], digits: int = 2) -> str:
+    """Median and range."""
+    low, middle, high = min(values), statistics.median(values), max(values)
+    return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def ratios(slow: Sequence[float], fast: Sequence[float]) -> list[float]:
+    """Round by round, how many times as long the first took."""
+    return [a / b for a, b in zip(slow, fast, strict=True)]
+
+
+def write(name: str, title: str, command: str, sections: Sequence[tuple[str, Table]]) -> None:
+    """results/benchmarks/NAME.md, printed as well."""
+    parts = [f"# {title}", f"`{command}`", f"Measured on {machine()}."]
+    for text, table in sections:
+        parts += [text, table.markdown()]
+        print(f"\n{text}\n{table.text()}")
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    (RESULTS / f"{name}.md").write_text("\n\n".join(parts) + "\n")
