@@ -85,8 +85,8 @@ def main() -> None:
         "python -m benchmarks.launchers",
         [
             (
-                "Seconds of a whole sweep (composing, 30 epochs, judging, figures, files, summary), median"
-                " and range of 3 rounds, interleaved; imports are left out of both.",
+                "Seconds of a whole sweep (composing, 30 epochs, judging, figures, files, summary),"
+                " median and range of 3 rounds, interleaved; imports are left out of both.",
                 Table(["hidden", "fused", "basic", "times"], rows, 1),
             ),
             (

@@ -63,12 +63,9 @@ def main() -> None:
             for path in Path(folder).rglob("metrics.json")
         ]
     rows = [
-        ["fused", spread(seconds["fused"]), spread([N_RUNS / s for s in seconds["fused"]]), f"{np.mean(ours):.3f}"],
-        [
-            "MLPClassifier", spread(seconds["MLPClassifier"]),
-            spread([N_RUNS / s for s in seconds["MLPClassifier"]]), f"{np.mean(jaccards):.3f}",
-        ],
-    ]  # fmt: skip
+        [name, spread(spent), spread([N_RUNS / s for s in spent]), f"{np.mean(reached):.3f}"]
+        for (name, spent), reached in zip(seconds.items(), (ours, jaccards), strict=True)
+    ]
     times = spread(ratios(seconds["MLPClassifier"], seconds["fused"]))
     write(
         "scikit_learn",

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from hydra_plugins.mlc_fused_launcher import FusedLauncher
+from hydra_plugins.mlc_fused_submitit_launcher import FusedSubmititLauncher
 from mlc import sweep
 from mlc.cohort import train_cohort
 from mlc.config import config_folder, register_configs
@@ -54,7 +55,8 @@ def main() -> None:
 def launch() -> None:
     """Run the job or sweep of the command line, then print its summary, also after a failure."""
     register_configs()
-    Plugins.instance().register(FusedLauncher)
+    for launcher in (FusedLauncher, FusedSubmititLauncher):
+        Plugins.instance().register(launcher)
     sweep.current = None
     app = hydra.main(config_path=str(config_folder()), config_name="train", version_base="1.3")(
         train

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ from mlc.assembly import device_of
 from mlc.cohort import Outcome, Run, cohort_key
 from mlc.errors import ConfigError
 from mlc.job import describe
-from mlc.launching.workers import n_cores, train_here, train_in_workers
+from mlc.launching.workers import Ended, n_cores, train_here, train_in_workers
 
 if TYPE_CHECKING:
     from hydra_plugins.mlc_fused_launcher import FusedLauncher
@@ -43,10 +43,20 @@ class Job:
     run: Run | None = None
 
 
+# Trains cohorts and tells of each run that has ended.
+Trainer = Callable[[Sequence[Sequence[Run]], Ended], None]
+
+
 def launch(
-    launcher: FusedLauncher, job_overrides: Sequence[Sequence[str]], first: int
+    launcher: FusedLauncher,
+    job_overrides: Sequence[Sequence[str]],
+    first: int,
+    train: Trainer | None = None,
 ) -> list[JobReturn]:
-    """All jobs in cohorts; a job that cannot be described, or fails, fails alone."""
+    """All jobs in cohorts; a job that cannot be described, or fails, fails alone.
+
+    `train` is for cohorts that are trained elsewhere than on this machine.
+    """
     setup_globals()
     config = launcher.config
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
@@ -67,7 +77,9 @@ def launch(
             _end(launcher, groups[number][place], outcome)
 
         cohorts = [[job.run for job in members if job.run is not None] for members in groups]
-        if any(device_of(runs[0].config.device).type == "cuda" for runs in cohorts):
+        if train is not None:
+            train(cohorts, ended)
+        elif any(device_of(runs[0].config.device).type == "cuda" for runs in cohorts):
             train_here(cohorts, ended)
         else:
             train_in_workers(cohorts, launcher.n_workers or n_cores(), ended)

@@ -131,6 +131,20 @@ def test_a_worker_that_is_killed_fails_its_runs_alone(
     assert "exit code -9" in states["powerset"]["error"]
 
 
+def test_cohorts_as_submitits_jobs(sweep: Callable[..., Outcome], tmp_path: Path) -> None:
+    ended = sweep(
+        "hydra/launcher=fused_submitit", "hydra.launcher.cluster=local", "head=sigmoid,pick_one",
+        "seed=0,1", "optimizer=sgd", "optimizer.lr=0.1,1e30", "hydra.sweep.dir=s",
+    )  # fmt: skip
+    assert ended.status == 1
+    assert "Submitted 2 jobs to local" in ended.out
+    states = [status["state"] for status in statuses(tmp_path / "s").values()]
+    table = pd.read_csv(tmp_path / "s" / "results.csv")
+    assert set(states) == {"completed", "failed"}
+    assert len(table) == 4 * 3
+    assert set(table["head"]) == {"sigmoid", "pick_one"}
+
+
 def test_jobs_that_share_a_folder_are_refused(sweep: Callable[..., Outcome]) -> None:
     ended = sweep("seed=0,1", "hydra.sweep.dir=s", "hydra.sweep.subdir=same")
     assert ended.status == 2

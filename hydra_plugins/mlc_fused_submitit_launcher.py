@@ -1,0 +1,77 @@
+"""hydra/launcher=fused_submitit: cohorts as jobs of a cluster (Slurm), by submitit.
+
+Needs `pip install submitit`. As all plugins, imported by each of Hydra's applications: nothing heavy
+at the top.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.core.utils import JobReturn
+
+from hydra_plugins.mlc_fused_launcher import FusedLauncher
+
+
+@dataclass
+class FusedSubmititLauncherConf:
+    """How cohorts are cut and submitted.
+
+    Attributes:
+        max_runs: runs that one cohort has at most.
+        n_workers: into how many cohorts runs that could be one are cut at least.
+        cluster: slurm, local (processes on this machine) or debug (this process).
+        folder: where submitit keeps its files.
+        parameters: of submitit's executor, as in {timeout_min: 60, gpus_per_node: 1,
+            slurm_partition: gpu}.
+        imports: modules to import first, such as one that registers a head of your own.
+    """
+
+    _target_: str = "hydra_plugins.mlc_fused_submitit_launcher.FusedSubmititLauncher"
+    max_runs: int = 64
+    n_workers: int = 1
+    cluster: str = "slurm"
+    folder: str = "${hydra.sweep.dir}/.submitit/%j"
+    parameters: dict[str, Any] = field(default_factory=dict)
+    imports: list[str] = field(default_factory=list)
+
+
+class FusedSubmititLauncher(FusedLauncher):
+    """As the fused launcher, each cohort a job of submitit's."""
+
+    def __init__(
+        self,
+        max_runs: int,
+        n_workers: int,
+        cluster: str,
+        folder: str,
+        parameters: dict[str, Any],
+        imports: list[str],
+    ) -> None:
+        super().__init__(max_runs, n_workers)
+        self.cluster, self.folder = cluster, folder
+        self.parameters, self.imports = parameters, imports
+
+    def launch(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> Sequence[JobReturn]:
+        """Run the jobs; one return for each, in their order."""
+        from mlc.launching.fused import launch
+        from mlc.launching.submitting import train_by_submitit
+
+        return launch(
+            self,
+            job_overrides,
+            initial_job_idx,
+            lambda cohorts, ended: train_by_submitit(
+                cohorts, ended, self.cluster, self.folder, dict(self.parameters), list(self.imports)
+            ),
+        )
+
+
+ConfigStore.instance().store(
+    group="hydra/launcher", name="fused_submitit", node=FusedSubmititLauncherConf, provider="mlc"
+)

@@ -1,0 +1,68 @@
+"""Cohorts as submitit's jobs, on other machines or in other processes."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from mlc.cohort import Outcome, Run, train_cohort
+from mlc.errors import ConfigError, TrainingError
+from mlc.launching.workers import Ended, run_logs
+from mlc.runs import fail, is_finished
+
+log = logging.getLogger(__name__)
+
+
+def train_by_submitit(
+    cohorts: Sequence[Sequence[Run]],
+    ended: Ended,
+    cluster: str,
+    folder: str,
+    parameters: dict[str, Any],
+    imports: Sequence[str],
+) -> None:
+    """Submit every cohort and wait for all; a job that the cluster ends fails its own runs alone.
+
+    Raises:
+        ConfigError: submitit is not installed.
+    """
+    try:
+        import submitit
+    except ImportError as error:
+        raise ConfigError(
+            "hydra/launcher=fused_submitit needs submitit: pip install submitit, or use"
+            " hydra/launcher=fused."
+        ) from error
+    executor = submitit.AutoExecutor(folder=folder, cluster=cluster)
+    executor.update_parameters(**parameters)
+    with executor.batch():
+        jobs = [executor.submit(train_remotely, list(runs), list(imports)) for runs in cohorts]
+    log.info("Submitted %d jobs to %s", len(jobs), cluster)
+    for number, (runs, job) in enumerate(zip(cohorts, jobs, strict=True)):
+        try:
+            outcomes: list[Outcome] = job.result()
+        except Exception as error:
+            outcomes = [_outcome_of_lost(run, error) for run in runs]
+        for place, (run, outcome) in enumerate(zip(runs, outcomes, strict=True)):
+            told = (
+                "failed: %s" if isinstance(outcome, Exception) else "finished, best monitored %.3f"
+            )
+            log.info(f"%s {told}", run.facts.run, outcome)
+            ended(number, place, outcome)
+
+
+def train_remotely(runs: Sequence[Run], imports: Sequence[str]) -> list[Outcome]:
+    """What a job does."""
+    for module in imports:
+        importlib.import_module(module)
+    with run_logs(runs):
+        return train_cohort(runs)
+
+
+def _outcome_of_lost(run: Run, error: Exception) -> Outcome:
+    lost = TrainingError(f"The cluster's job ended without a result ({error}): see its log.")
+    if not is_finished(run.folder):
+        fail(run.folder, run.facts, lost)
+    return lost
