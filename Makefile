@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help compare test check clean
+.PHONY: help compare test check benchmark clean
 
 help: ## list the targets
-	@sed -n -E 's/^([a-z]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 12
+	@sed -n -E 's/^([a-z]+):.*## (.*)/\1\t\2/p' Makefile | sed 's/\$$\$$/$$/' | expand -t 12
 
 compare: $(INSTALLED) ## train three heads on composed digits, print the table
 	$(BIN)/python -m mlc.train --multirun experiment=compare
@@ -22,6 +22,11 @@ check: $(INSTALLED) ## lint, formatting and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+benchmark: $(INSTALLED) ## measure the launchers (20 minutes; yeast under $$MLC_DATA)
+	$(BIN)/python -m benchmarks.launchers
+	$(BIN)/python -m benchmarks.scikit_learn
+	$(BIN)/python -m benchmarks.growth
 
 clean: ## delete the virtual environment and the tools' caches
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache

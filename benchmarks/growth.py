@@ -1,0 +1,187 @@
+"""How the cost of training grows, and its distance to the limit: python -m benchmarks.growth
+
+Training alone (steps and validation), one thread, on data drawn at random: K = 14 labels, 100 features,
+1,200 rows and hidden 64-64 unless the table says otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+import resource
+import subprocess
+import sys
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from benchmarks.measuring import RESULTS, spread, write
+from mlc.backbones import BACKBONES
+from mlc.data import Dataset, ResidentData, fit_scaling
+from mlc.data.splits import Split
+from mlc.heads import HEADS
+from mlc.heads.memory import readable
+from mlc.reporting.tables import Table
+from mlc.training import OPTIMIZERS, Model, TrainerOptions, Training, bytes_of_run
+
+EPOCHS, BATCH, FEATURES = 30, 64, 100
+
+
+def prepare(
+    n_runs: int = 1, width: int = 64, head: str = "sigmoid", n_labels: int = 14, rows: int = 1200
+) -> tuple[Training, Model, ResidentData, int]:
+    """A cohort on random data, and how many epochs of it are measured."""
+    rng = np.random.default_rng(0)
+    total = rows * 5 // 4
+    features = rng.normal(size=(total, FEATURES)).astype(np.float32)
+    targets = features @ rng.normal(size=(FEATURES, n_labels)) > 8
+    names = tuple(map(str, range(FEATURES)))
+    data = Dataset(
+        "random", features, targets, names, names[:n_labels], np.ones(FEATURES, dtype=bool)
+    )
+    split = Split(np.arange(rows), np.arange(rows, total), np.arange(rows, total))
+    device, seeds = torch.device("cpu"), list(range(n_runs))
+    n_outputs = HEADS[head].count_outputs(n_labels, HEADS.options(head))
+    options = BACKBONES.options("mlp", widths=[width, width], dropout=0.5)
+    backbone = BACKBONES["mlp"](FEATURES, [options] * n_runs, seeds, device)
+    model = Model(backbone, HEADS[head](width, n_labels, HEADS.options(head), seeds))
+    resident = ResidentData(data, [fit_scaling(data, split.train)] * n_runs, device)
+    optimizer = OPTIMIZERS["adamw"](
+        list(model.parameters()), [OPTIMIZERS.options("adamw")] * n_runs
+    )
+    # Long trainings are measured on a few epochs.
+    work = rows / 1200 * n_runs / 16 * max(1, width / 128) ** 2 * max(1, n_outputs / 1024)
+    n_epochs = max(1, min(EPOCHS, round(EPOCHS / work)))
+    trainer = TrainerOptions(max_epochs=n_epochs, batch_size=BATCH)
+    training = Training(model, resident, [split] * n_runs, optimizer, [trainer] * n_runs, seeds)
+    return training, model, resident, n_epochs
+
+
+def runs_per_second(repeats: int = 3, **shape: Any) -> list[float]:
+    """Runs of 30 epochs that one thread trains in a second, with a first round thrown away."""
+    values = []
+    for _ in range(repeats + 1):
+        training, _, _, n_epochs = prepare(**shape)
+        started = time.perf_counter()
+        for _epoch in training:
+            pass
+        seconds = (time.perf_counter() - started) * EPOCHS / n_epochs
+        values.append(shape.get("n_runs", 1) / seconds)
+    return values[1:]
+
+
+def flops(n_runs: int, width: int, n_outputs: int) -> float:
+    """Of the matrix products of one step, forward and backward: 6 for each weight and row."""
+    weights = FEATURES * width + width * width + width * n_outputs
+    return 6.0 * n_runs * BATCH * weights
+
+
+def peak_flops(n_runs: int, width: int) -> float:
+    """What torch.bmm reaches at the hidden layer's shape, the median of 30 timings."""
+    a, b = torch.randn(n_runs, BATCH, width), torch.randn(n_runs, width, width)
+    times = []
+    for _ in range(40):
+        started = time.perf_counter()
+        torch.bmm(a, b)
+        times.append(time.perf_counter() - started)
+    return 2.0 * n_runs * BATCH * width * width / float(np.median(times[10:]))
+
+
+def peak_memory(n_labels: int) -> tuple[int, int]:
+    """Predicted and measured bytes that a powerset training adds to an empty process."""
+    code = f"from benchmarks.growth import measure_memory; measure_memory({n_labels})"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    predicted, measured = told.stdout.split()[-2:]
+    return int(predicted), int(measured)
+
+
+def measure_memory(n_labels: int) -> None:
+    """Printed by a process of its own, whose peak nothing else has raised."""
+    torch.set_num_threads(1)
+    for _ in zip(range(2), prepare(rows=256)[0], strict=False):
+        pass
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    training, model, resident, _ = prepare(head="powerset", n_labels=n_labels, rows=256)
+    predicted = bytes_of_run(model, resident, BATCH, OPTIMIZERS["adamw"].state_per_weight)
+    for _ in zip(range(2), training, strict=False):
+        pass
+    print(predicted, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before)
+
+
+def draw(name: str, x: list[int], y: list[list[float]], xlabel: str) -> None:
+    """One curve on two logarithmic axes, with the range of the rounds."""
+    figure = Figure(figsize=(5, 3.4), layout="constrained", dpi=120)
+    axes = figure.subplots()
+    axes.plot(x, [float(np.median(values)) for values in y], marker="o", color="#0072B2")
+    axes.fill_between(x, [min(v) for v in y], [max(v) for v in y], alpha=0.2, color="#0072B2")
+    axes.set(xscale="log", yscale="log", xlabel=xlabel, ylabel="runs of 30 epochs a second")
+    axes.set_xticks(x, [f"{value:,}" for value in x])
+    axes.minorticks_off()
+    axes.grid(color="0.9")
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    figure.savefig(RESULTS / f"growth_{name}.png")
+
+
+def main() -> None:
+    """Measure, draw and write."""
+    torch.set_num_threads(1)
+    sections = []
+    grown: dict[str, tuple[str, list[int], dict[str, Any]]] = {
+        "n_runs": ("runs trained together (R)", [1, 2, 4, 8, 16, 32, 64, 128], {}),
+        "width": ("width of both hidden layers, 8 runs", [32, 64, 128, 256, 512, 1024], {"n_runs": 8}),
+        "n_labels": ("powerset's labels (K), 1 run", [4, 6, 8, 10, 12, 14, 16], {"head": "powerset"}),
+        "rows": ("training rows, 8 runs", [1000, 4000, 16000, 64000, 120000], {"n_runs": 8}),
+    }  # fmt: skip
+    for name, (title, values, fixed) in grown.items():
+        speeds = []
+        rows = []
+        for value in values:
+            repeats = 1 if name == "n_labels" and value > 14 else 3
+            speeds.append(runs_per_second(repeats, **{name: value, **fixed}))
+            row = [f"{value:,}", spread(speeds[-1], 3)]
+            if name == "n_runs":
+                row.append(f"{np.median(speeds[-1]) / np.median(speeds[0]):.1f}")
+            if name == "n_labels":
+                row += [readable(size) for size in peak_memory(value)]
+            rows.append(row)
+            print(title, row, flush=True)
+        draw(name, values, speeds, title)
+        header = ["", "runs a second"]
+        header += {"n_runs": ["times R = 1"], "n_labels": ["predicted", "measured"]}.get(name, [])
+        note = " Peak memory that the training adds." if name == "n_labels" else ""
+        sections.append(
+            (f"![{title}](growth_{name}.png)\n\nBy {title}.{note}", Table(header, rows, 0))
+        )
+    limit = []
+    for n_runs, width in ((1, 64), (32, 64), (32, 256), (8, 1024)):
+        speed = float(np.median(runs_per_second(n_runs=n_runs, width=width)))
+        n_steps = EPOCHS * math.ceil(1200 / BATCH)
+        reached = speed / n_runs * n_steps * flops(n_runs, width, 14)
+        peak = peak_flops(n_runs, width)
+        limit.append(
+            [
+                f"{n_runs}",
+                f"{width}",
+                f"{reached / 1e9:.1f}",
+                f"{peak / 1e9:.1f}",
+                f"{reached / peak:.0%}",
+            ]
+        )
+        print(limit[-1], flush=True)
+    text = (
+        "Distance to the limit: GFLOP/s of the training's matrix products, and of torch.bmm alone at"
+        " the hidden layer's shape."
+    )
+    sections.append((text, Table(["R", "width", "training", "bmm", "share"], limit, 0)))
+    write(
+        "growth",
+        "How the cost of training grows, one thread",
+        "python -m benchmarks.growth",
+        sections,
+    )
+
+
+if __name__ == "__main__":
+    main()
