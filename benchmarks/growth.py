@@ -7,13 +7,14 @@ Training alone (steps and validation), one thread, on data drawn at random: K = 
 from __future__ import annotations
 
 import math
-import resource
 import subprocess
 import sys
+import threading
 import time
 from typing import Any
 
 import numpy as np
+import psutil
 import torch
 from matplotlib.figure import Figure
 
@@ -98,16 +99,26 @@ def peak_memory(n_labels: int) -> tuple[int, int]:
 
 
 def measure_memory(n_labels: int) -> None:
-    """Printed by a process of its own, whose peak nothing else has raised."""
+    """Printed by a process of its own, which nothing else has filled before."""
     torch.set_num_threads(1)
+    # What the first training of a process allocates once and for all does not count.
     for _ in zip(range(2), prepare(rows=256)[0], strict=False):
         pass
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    process, seen, over = psutil.Process(), [0], threading.Event()
+    before = process.memory_info().rss
+
+    def watch() -> None:
+        while not over.wait(0.001):
+            seen.append(process.memory_info().rss - before)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
     training, model, resident, _ = prepare(head="powerset", n_labels=n_labels, rows=256)
-    predicted = bytes_of_run(model, resident, BATCH, OPTIMIZERS["adamw"].state_per_weight)
-    for _ in zip(range(2), training, strict=False):
+    for _ in zip(range(3), training, strict=False):
         pass
-    print(predicted, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before)
+    over.set()
+    watcher.join()
+    print(bytes_of_run(model, resident, BATCH, OPTIMIZERS["adamw"].state_per_weight), max(seen))
 
 
 def draw(name: str, x: list[int], y: list[list[float]], xlabel: str) -> None:

@@ -34,7 +34,7 @@ def classifiers(jaccards: list[float]) -> None:
         scaling = fit_scaling(data, split.train)
         features = (data.features - scaling.shift) * scaling.scale
         classifier = MLPClassifier(
-            WIDTHS, batch_size=32, learning_rate_init=2e-3, max_iter=N_EPOCHS, random_state=seed
+            WIDTHS, batch_size=64, learning_rate_init=2e-3, max_iter=N_EPOCHS, random_state=seed
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
