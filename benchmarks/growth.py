@@ -17,6 +17,7 @@ import numpy as np
 import psutil
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from benchmarks.measuring import RESULTS, spread, write
 from mlc.backbones import BACKBONES
@@ -129,7 +130,10 @@ def draw(name: str, x: list[int], y: list[list[float]], xlabel: str) -> None:
     axes.fill_between(x, [min(v) for v in y], [max(v) for v in y], alpha=0.2, color="#0072B2")
     axes.set(xscale="log", yscale="log", xlabel=xlabel, ylabel="runs of 30 epochs a second")
     axes.set_xticks(x, [f"{value:,}" for value in x])
-    axes.minorticks_off()
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, place: f"{value:g}"))
+    axes.yaxis.set_minor_locator(NullLocator())
     axes.grid(color="0.9")
     RESULTS.mkdir(parents=True, exist_ok=True)
     figure.savefig(RESULTS / f"growth_{name}.png")

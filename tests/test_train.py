@@ -75,7 +75,8 @@ def test_one_run_leaves_what_the_readme_says_and_is_repeatable(
     second.pop("train/seconds")
     assert first == second
     assert first["train/epochs"] == 2
-    assert first["parameters"] == (2 + 1) * 8 + (8 + 1) * 4
+    # Hidden layer, batch normalisation, output layer of 2^2 label sets.
+    assert first["parameters"] == (2 + 1) * 8 + 2 * 8 + (8 + 1) * 4
     for key in (
         "test/lrap",
         "test/nll",
@@ -120,7 +121,7 @@ class TestSweep:
         assert read(failed / "status.json")["state"] == "failed"
         assert not (failed / "metrics.json").exists()
         assert "4 failed and are not counted" in result.stdout
-        assert "8 of 8 runs ended, 4 failed" in result.stderr
+        assert "8 of 8 runs ended, 4 failed" in result.stdout
 
     def test_results_have_a_row_per_run_and_rule(self, swept: Swept) -> None:
         results = pd.read_csv(swept[0] / "results.csv")
