@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import statistics
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 import torch
 
 import mlc
+from mlc.launching.workers import n_cores
 from mlc.reporting.tables import Table
 
 RESULTS = Path(__file__).parent.parent / "results" / "benchmarks"
@@ -28,10 +28,9 @@ def machine() -> str:
             if "model name" in line
         ]
         cpu = names[0] if names else cpu
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ", no GPU"
     return (
-        f"{cpu}, {cores} cores{gpu}; Python {platform.python_version()}, torch {torch.__version__},"
+        f"{cpu}, {n_cores()} cores{gpu}; Python {platform.python_version()}, torch {torch.__version__},"
         f" mlc {mlc.__version__}"
     )
 

@@ -21,7 +21,7 @@ from mlc.errors import MlcError
 from mlc.evaluation import Evaluation, evaluate
 from mlc.heads import HEADS
 from mlc.heads.memory import free_bytes, readable
-from mlc.runs import RunFacts, claim, complete, fail, is_finished
+from mlc.runs import RunFacts, claim, complete, fail
 from mlc.tracking import Progress, RunLog
 from mlc.training import DTYPES, OPTIMIZERS, Model, Training, bytes_of_run, save_run
 
@@ -241,8 +241,7 @@ class _Cohort:
         run = self.runs[place]
         # Where even the status cannot be written, the first error is the one to tell.
         with contextlib.suppress(OSError):
-            if not is_finished(run.folder):
-                fail(run.folder, run.facts, error)
+            fail(run.folder, run.facts, error)
         told = error if isinstance(error, Exception) else RuntimeError(repr(error))
         if not isinstance(error, MlcError):
             log.error("%s failed", run.facts.run, exc_info=error, extra={"run": run.facts.run})

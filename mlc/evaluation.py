@@ -52,21 +52,12 @@ def evaluate(
 ) -> list[Evaluation]:
     """Each of the model's runs on its validation and test rows, under each of its own rules."""
     results = [Evaluation() for _ in splits]
-    rows = {
-        part: torch.stack([torch.as_tensor(getattr(split, part)) for split in splits]).to(
-            data.device
-        )
-        for part in PARTS
-    }
+    rows = {part: data.rows([split.parts()[part] for split in splits]) for part in PARTS}
     for part in PARTS:
         _score(model, data, rows[part], part, results)
     for result, own in zip(results, rules, strict=True):
         for rule in own.values():
-            if rule.tuned_on in TUNED_PART:
-                seen = TUNED_PART[rule.tuned_on]
-                rule.fit(
-                    torch.as_tensor(result.scores[seen]), torch.as_tensor(result.targets[seen])
-                )
+            _fit(rule, result.scores, result.targets)
     for part in PARTS:
         joint = _decide_by_joint(model, data, rows[part], rules)
         for result, own, by_joint in zip(results, rules, joint, strict=True):
@@ -92,19 +83,17 @@ def judge_baselines(
     dataset: Dataset, split: Split, rules: Mapping[str, DecisionRule]
 ) -> dict[str, dict[str, float]]:
     """On the test rows: the most frequent label set, and the prior under the rules by scores."""
-    targets = dataset.targets[split.test]
-    decided = decision_metrics(most_frequent_set(dataset, split)["test"], targets)
+    targets = {part: dataset.targets[split.parts()[part]] for part in PARTS}
+    decided = decision_metrics(most_frequent_set(dataset, split), targets["test"])
     prior: dict[str, float] = {}
-    scores = {part: torch.as_tensor(s) for part, s in prior_scores(dataset, split).items()}
+    scores = prior_scores(dataset, split)
     for name, rule in rules.items():
         if rule.needs_joint:
             continue
         fresh = type(rule)(rule.options)
-        if rule.tuned_on in TUNED_PART:
-            seen = TUNED_PART[rule.tuned_on]
-            fresh.fit(scores[seen], torch.as_tensor(dataset.targets[getattr(split, seen)]))
-        decisions = fresh.decide(scores["test"]).numpy()
-        _add(prior, f"test/{name}", decision_metrics(decisions, targets))
+        _fit(fresh, scores, targets)
+        decisions = fresh.decide(torch.as_tensor(scores["test"])).numpy()
+        _add(prior, f"test/{name}", decision_metrics(decisions, targets["test"]))
     return {
         "most_frequent_set": {f"test/constant/{name}": v for name, v in decided.items()},
         "prior": prior,
@@ -120,6 +109,17 @@ def describe(rule: DecisionRule) -> dict[str, Any]:
     }
 
 
+def _fit(
+    rule: DecisionRule,
+    scores: Mapping[str, NDArray[np.floating]],
+    targets: Mapping[str, NDArray[np.bool_]],
+) -> None:
+    """Tune the rule on the part that it says it is tuned on, if any."""
+    if rule.tuned_on in TUNED_PART:
+        seen = TUNED_PART[rule.tuned_on]
+        rule.fit(torch.as_tensor(scores[seen]), torch.as_tensor(targets[seen]))
+
+
 def _score(
     model: Model, data: ResidentData, rows: Tensor, part: str, results: Sequence[Evaluation]
 ) -> None:
@@ -128,15 +128,16 @@ def _score(
     for outputs, actual in model.outputs(data, rows):
         scores.append(model.head.scores(outputs).cpu())
         targets.append(actual.bool().cpu())
-        log_likelihood = model.head.log_likelihood(outputs, actual)
-        if log_likelihood is not None:
-            log_likelihoods.append(log_likelihood.double().cpu())
+        of_chunk = model.head.log_likelihood(outputs, actual)
+        if of_chunk is not None:
+            log_likelihoods.append(of_chunk.double().cpu())
     all_scores, all_targets = torch.cat(scores, dim=1).numpy(), torch.cat(targets, dim=1).numpy()
+    log_likelihood = torch.cat(log_likelihoods, dim=1).mean(dim=1) if log_likelihoods else None
     for run, result in enumerate(results):
         result.scores[part], result.targets[part] = all_scores[run], all_targets[run]
         _add(result.metrics, part, ranking_metrics(all_scores[run], all_targets[run]))
-        if log_likelihoods:
-            result.metrics[f"{part}/nll"] = -float(torch.cat(log_likelihoods, dim=1)[run].mean())
+        if log_likelihood is not None:
+            result.metrics[f"{part}/nll"] = -float(log_likelihood[run])
 
 
 def _decide_by_joint(

@@ -99,7 +99,9 @@ def complete(
 
 
 def fail(folder: Path, facts: RunFacts, error: BaseException) -> None:
-    """Note why the run could not be finished."""
+    """Note why the run could not be finished; a finished one in the folder stays as it is."""
+    if is_finished(folder):
+        return
     reason = str(error) if isinstance(error, MlcError) else f"{type(error).__name__}: {error}"
     _write_status(folder, "failed", facts, error=reason)
 

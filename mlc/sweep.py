@@ -24,7 +24,7 @@ from mlc.config import GROUPS, Config, config_folder
 from mlc.errors import ConfigError, MlcError
 from mlc.options import limits_of
 from mlc.reporting import write_summary
-from mlc.runs import STATUS, is_finished, read_status
+from mlc.runs import STATUS, is_finished
 from mlc.tracking import write_comparison, write_experiment
 
 log = logging.getLogger(__name__)
@@ -202,8 +202,8 @@ def finish() -> str | None:
     results, summary = write_summary(current.folder, report.metrics, report.reference)
     rules = [rule for rule, part in results.tuned_on.items() if part != "test"]
     shown = [f"test/{rule}/{metric}" for rule in rules for metric in report.metrics]
-    statuses = [read_status(folder) or {} for folder in results.folders.values()]
-    write_experiment(current.folder, [status["hyperparameters"] for status in statuses], shown)
+    hyperparameters = [status["hyperparameters"] for status in results.statuses.values()]
+    write_experiment(current.folder, hyperparameters, shown)
     if current.is_sweep:
         by_head: dict[str, list[Path]] = {}
         for name in pd.unique(results.runs["run"]):

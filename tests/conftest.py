@@ -19,11 +19,6 @@ torch.set_num_threads(1)
 REPOSITORY = Path(__file__).parent.parent
 
 
-@pytest.fixture
-def generator() -> torch.Generator:
-    return torch.Generator().manual_seed(0)
-
-
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads what another run has cached."""

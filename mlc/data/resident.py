@@ -92,6 +92,10 @@ class ResidentData:
         values = dataset.features.data if sparse else dataset.features
         self._has_missing = bool(np.isnan(values).any())
 
+    def rows(self, parts: Sequence[np.ndarray]) -> Tensor:
+        """The row numbers of each run's part as one index: (R, N), int64, on the device."""
+        return torch.stack([torch.as_tensor(part) for part in parts]).to(self.device)
+
     def batch(self, index: Tensor) -> Batch:
         """The rows of each run: (R, B), int64, on the device."""
         features = self._rows[index]

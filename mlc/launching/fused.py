@@ -59,6 +59,7 @@ def launch(
     """
     setup_globals()
     config = launcher.config
+    n_workers = launcher.n_workers or n_cores()
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
     Path(str(config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
     state = Singleton.get_state()
@@ -70,7 +71,7 @@ def launch(
         _refuse_shared_folders(jobs)
         for job in jobs:
             _begin(launcher, job)
-        groups = group(jobs, launcher.max_runs, launcher.n_workers or n_cores())
+        groups = group(jobs, launcher.max_runs, n_workers)
         log.info("Launching %d jobs as %d cohorts", len(jobs), len(groups))
 
         def ended(number: int, place: int, outcome: Outcome) -> None:
@@ -82,7 +83,7 @@ def launch(
         elif any(device_of(runs[0].config.device).type == "cuda" for runs in cohorts):
             train_here(cohorts, ended)
         else:
-            train_in_workers(cohorts, launcher.n_workers or n_cores(), ended)
+            train_in_workers(cohorts, n_workers, ended)
     finally:
         Singleton.set_state(state)
     return [job.result for job in jobs]

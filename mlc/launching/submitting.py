@@ -10,7 +10,7 @@ from typing import Any
 from mlc.cohort import Outcome, Run, train_cohort
 from mlc.errors import ConfigError, TrainingError
 from mlc.launching.workers import Ended, run_logs
-from mlc.runs import fail, is_finished
+from mlc.runs import fail
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +63,5 @@ def train_remotely(runs: Sequence[Run], imports: Sequence[str]) -> list[Outcome]
 
 def _outcome_of_lost(run: Run, error: Exception) -> Outcome:
     lost = TrainingError(f"The cluster's job ended without a result ({error}): see its log.")
-    if not is_finished(run.folder):
-        fail(run.folder, run.facts, lost)
+    fail(run.folder, run.facts, lost)
     return lost

@@ -13,9 +13,12 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
 from mlc.cohort import Outcome, Run, train_cohort
 from mlc.errors import MlcError, TrainingError
-from mlc.runs import fail, is_finished
+from mlc.runs import fail
 from mlc.tracking import BarProgress, Progress, bar
 
 log = logging.getLogger(__name__)
@@ -31,7 +34,6 @@ def n_cores() -> int:
 
 def train_here(cohorts: Sequence[Sequence[Run]], ended: Ended) -> None:
     """One cohort after another in this process, as on CUDA, where one cohort fills the device."""
-
     with bar("sweep", sum(map(len, cohorts)), "run", position=1) as sweep:
         for number, runs in enumerate(cohorts):
             with run_logs(runs):
@@ -100,8 +102,7 @@ class _Worker:
                 " memory ran out, lower hydra.launcher.max_runs or hydra.launcher.n_workers."
             )
             run = self.runs[place]
-            if not is_finished(run.folder):
-                fail(run.folder, run.facts, error)
+            fail(run.folder, run.facts, error)
             self.outcomes[place] = error
             log.info("%s failed: %s", run.facts.run, error)
         return left
@@ -113,11 +114,11 @@ class _Board:
     def __init__(self, cohorts: Sequence[Sequence[Run]]) -> None:
         self._left = [len(runs) for runs in cohorts]
         self._sweep = bar(self._title(), sum(self._left), "run", position=0)
-        self._bars: dict[int, object] = {}
+        self._bars: dict[int, tqdm[None]] = {}
 
     def __enter__(self) -> _Board:
         self._stack = ExitStack()
-        self._stack.enter_context(BarProgress())
+        self._stack.enter_context(logging_redirect_tqdm())
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -130,7 +131,7 @@ class _Board:
         if number not in self._bars:
             self._bars[number] = bar(title, total, "epoch", position=1 + len(self._bars))
         shown = self._bars[number]
-        shown.update(epoch - shown.n)  # type: ignore[attr-defined]
+        shown.update(epoch - shown.n)
 
     def ended(self, number: int) -> None:
         self._left[number] -= 1
@@ -140,7 +141,7 @@ class _Board:
 
     def _close(self, number: int) -> None:
         if number in self._bars:
-            self._bars.pop(number).close()  # type: ignore[attr-defined]
+            self._bars.pop(number).close()
 
     def _title(self) -> str:
         return f"{sum(left > 0 for left in self._left)} cohorts left"

@@ -11,10 +11,6 @@ CONVENTIONS = (
     "The Jaccard index, F1, precision and recall of two empty sets are 1.",
     "Labels without a positive count 0 in macro averages.",
 )
-# Metrics that are better when smaller.
-LOWER_IS_BETTER = frozenset(
-    {"hamming_loss", "coverage_error", "ranking_loss", "one_error", "nll", "brier", "ece"}
-)
 AT_K = (1, 3, 5)
 CALIBRATION_BINS = 15
 

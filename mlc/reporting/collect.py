@@ -31,6 +31,7 @@ class Results:
         failed: why runs failed, by their name.
         unfinished: runs that have begun and not ended.
         folders: of the finished runs, by name.
+        statuses: of the finished runs, by name.
     """
 
     runs: pd.DataFrame
@@ -41,6 +42,7 @@ class Results:
     failed: dict[str, str]
     unfinished: list[str]
     folders: dict[str, Path]
+    statuses: dict[str, dict[str, Any]]
 
 
 def collect(folder: Path) -> Results:
@@ -59,6 +61,7 @@ def collect(folder: Path) -> Results:
     failed: dict[str, str] = {}
     unfinished: list[str] = []
     folders: dict[str, Path] = {}
+    statuses: dict[str, dict[str, Any]] = {}
     for path in sorted(folder.rglob(STATUS)):
         run = path.parent
         status = read_status(run)
@@ -68,7 +71,7 @@ def collect(folder: Path) -> Results:
         elif status["state"] == "failed":
             failed[name] = status["error"]
         else:
-            folders[name] = run
+            folders[name], statuses[name] = run, status
             facts = {"run": name, **{key: status[key] for key in ("data", "head", "seed")}}
             overrides.update(dict.fromkeys(status["overrides"]))
             monitors[status["monitor"]] = None
@@ -88,6 +91,7 @@ def collect(folder: Path) -> Results:
         failed=failed,
         unfinished=unfinished,
         folders=folders,
+        statuses=statuses,
     )
 
 
@@ -97,10 +101,10 @@ def _rows(
     """A row for each rule, with its own metrics and those that no rule has a part in."""
     shared, own = {}, {rule: dict[str, float]() for rule in rules}
     for key, value in metrics.items():
-        part, *rule = key.split("/")
+        part, *rest = key.split("/")
         if part not in PREFIX:
             continue
-        *rule, metric = rule
+        *rule, metric = rest
         column = PREFIX[part] + metric
         if rule:
             own[rule[0]][column] = value

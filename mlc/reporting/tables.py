@@ -9,7 +9,8 @@ from textwrap import fill
 import numpy as np
 import pandas as pd
 
-from mlc.metrics.final import CONVENTIONS, LOWER_IS_BETTER
+from mlc.metrics import COUNT_METRICS
+from mlc.metrics.final import CONVENTIONS
 from mlc.reporting.collect import Results
 from mlc.reporting.statistics import (
     PairedDifference,
@@ -105,7 +106,7 @@ def means_table(
     best = {}
     for metric in metrics:
         value = {key: means[key][metric].mean for key in fair}
-        choose = min if metric in LOWER_IS_BETTER else max
+        choose = max if COUNT_METRICS[metric].higher_is_better else min
         best[metric] = choose(value, key=value.__getitem__) if value else None
     rows = [
         [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from types import TracebackType
+from contextlib import ExitStack
 from typing import Self
 
 from tqdm import tqdm
@@ -16,12 +16,7 @@ class Progress:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         return None
 
     def begin(self, title: str, n_epochs: int) -> None:
@@ -39,20 +34,15 @@ class BarProgress(Progress):
 
     def __init__(self) -> None:
         self._bar: tqdm[None] | None = None
-        self._redirect = logging_redirect_tqdm()
+        self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        self._redirect.__enter__()
+        self._stack.enter_context(logging_redirect_tqdm())
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._close()
-        self._redirect.__exit__(kind, error, trace)
+        self._stack.close()
 
     def begin(self, title: str, n_epochs: int) -> None:
         """Open a bar."""

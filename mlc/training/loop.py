@@ -89,8 +89,8 @@ class Training:
         device = data.device
         if self.options.precision == "bfloat16" and device.type != "cuda":
             raise ConfigError("trainer.precision=bfloat16 needs CUDA: use float32 here.")
-        self._train = torch.stack([torch.as_tensor(split.train) for split in splits]).to(device)
-        self._val = torch.stack([torch.as_tensor(split.val) for split in splits]).to(device)
+        self._train = data.rows([split.train for split in splits])
+        self._val = data.rows([split.val for split in splits])
         self._order = Streams(seeds, "batch order")
         self._noise = Streams(seeds, "noise")
         # The same at every epoch, so that validation losses can be compared.
