@@ -1,12 +1,13 @@
-"""What a prediction is worth: in torch for the validation loop, from scikit-learn in the end."""
+"""What a prediction is worth, by the definitions of scikit-learn."""
 
 from mlc.metrics.counts import COUNT_METRICS, CountMetric
 from mlc.metrics.final import decision_metrics, ranking_metrics
-from mlc.metrics.sweep import ThresholdSweep, best_threshold, sweep_thresholds
+from mlc.metrics.sweep import SortedScores, ThresholdSweep, best_threshold, sweep_thresholds
 
 __all__ = [
     "COUNT_METRICS",
     "CountMetric",
+    "SortedScores",
     "ThresholdSweep",
     "best_threshold",
     "decision_metrics",

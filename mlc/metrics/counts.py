@@ -74,12 +74,16 @@ class CountMetric:
             pairs.transpose(-1, -2) if self.average == "macro" else pairs.flatten(-2).unsqueeze(-2)
         )
 
-    def per_group(self, decisions: Tensor, targets: Tensor) -> Tensor:
-        """The metric of each group: (..., N, K) twice to (..., groups), float64."""
+    def counts(self, decisions: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor, int]:
+        """What the formula takes, (..., groups) each, float64: of (..., N, K) twice."""
         predicted = self.groups(decisions).double()
         actual = self.groups(targets).double()
-        counts = ((predicted * actual).sum(-1), predicted.sum(-1), actual.sum(-1))
-        return self.formula(*counts, predicted.shape[-1])
+        n = predicted.shape[-1]
+        return (predicted * actual).sum(-1), predicted.sum(-1), actual.sum(-1), n
+
+    def per_group(self, decisions: Tensor, targets: Tensor) -> Tensor:
+        """The metric of each group: (..., N, K) twice to (..., groups), float64."""
+        return self.formula(*self.counts(decisions, targets))
 
     def __call__(self, decisions: Tensor, targets: Tensor) -> Tensor:
         """The metric of decided label sets: (..., N, K) twice to (...), float64."""
@@ -103,3 +107,14 @@ COUNT_METRICS: dict[str, CountMetric] = {
     **_averages("precision", _precision),
     **_averages("recall", _recall),
 }
+
+
+def count_metrics(decisions: Tensor, targets: Tensor) -> dict[str, Tensor]:
+    """All of COUNT_METRICS, with each average's counts taken once: (..., N, K) twice to (...)."""
+    counts = {
+        metric.average: metric.counts(decisions, targets) for metric in COUNT_METRICS.values()
+    }
+    return {
+        name: metric.formula(*counts[metric.average]).mean(dim=-1)
+        for name, metric in COUNT_METRICS.items()
+    }

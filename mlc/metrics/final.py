@@ -1,11 +1,16 @@
-"""The metrics of a finished run, from scikit-learn."""
+"""The metrics of a finished run, each as scikit-learn defines it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Self
+
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.stats import rankdata
-from sklearn import metrics as sk
+
+from mlc.metrics.counts import count_metrics
 
 CONVENTIONS = (
     "The Jaccard index, F1, precision and recall of two empty sets are 1.",
@@ -17,82 +22,65 @@ CALIBRATION_BINS = 15
 
 def decision_metrics(decisions: NDArray[np.bool_], targets: NDArray[np.bool_]) -> dict[str, float]:
     """What a decided label set is worth: both (N, K)."""
-    values = {
-        "subset_accuracy": float((decisions == targets).all(axis=1).mean()),
-        "hamming_loss": float((decisions != targets).mean()),
-        "cardinality_predicted": float(decisions.sum(axis=1).mean()),
-    }
-    # With K = 1 scikit-learn would read a column of zeros and ones as a binary problem.
-    pair = _two_columns(targets.astype(np.uint8)), _two_columns(decisions.astype(np.uint8))
-    labels = np.arange(targets.shape[1])
-    per_label = sk.multilabel_confusion_matrix(*pair, labels=labels)
-    per_sample = sk.multilabel_confusion_matrix(*pair, labels=labels, samplewise=True)
-    for average, matrices, empty in (
-        ("samples", per_sample, 1.0),
-        ("micro", per_label.sum(axis=0, keepdims=True), 1.0),
-        ("macro", per_label, 0.0),
-    ):
-        for name, value in _ratios(matrices, empty).items():
-            values[f"{name}_{average}"] = float(value.mean())
-    return values
-
-
-def _ratios(matrices: NDArray[np.int64], empty: float) -> dict[str, NDArray[np.float64]]:
-    """The measures of confusion matrices (groups, 2, 2); `empty` where nothing is true or predicted."""
-    true, false_positive, false_negative = matrices[:, 1, 1], matrices[:, 0, 1], matrices[:, 1, 0]
-    nothing = (true + false_positive + false_negative) == 0
-
-    def ratio(numerator: NDArray[np.int64], denominator: NDArray[np.int64]) -> NDArray[np.float64]:
-        defined = np.divide(
-            numerator, denominator, out=np.zeros(len(numerator)), where=denominator > 0
-        )
-        return np.where(nothing, empty, defined)
-
+    values = count_metrics(torch.as_tensor(decisions), torch.as_tensor(targets))
     return {
-        "jaccard": ratio(true, true + false_positive + false_negative),
-        "f1": ratio(2 * true, 2 * true + false_positive + false_negative),
-        "precision": ratio(true, true + false_positive),
-        "recall": ratio(true, true + false_negative),
+        **{name: float(value) for name, value in values.items()},
+        "cardinality_predicted": float(decisions.sum(axis=1).mean()),
     }
 
 
 def ranking_metrics(scores: NDArray[np.floating], targets: NDArray[np.bool_]) -> dict[str, float]:
     """What the scores are worth before anything is decided: both (N, K).
 
-    Samples without labels have no place in one_error, precision_at_k and recall_at_k, and are left
+    coverage_error, ranking_loss and lrap as Tsoumakas et al. 2010, "Mining multi-label data", give
+    them. Samples without labels have no place in one_error, precision_at_k and recall_at_k, and are left
     out there.
     """
     scores = scores.astype(np.float64)
-    padded_scores, padded = _two_columns(scores, fill=-1), _two_columns(targets)
+    ranks = _Ranks.of(scores, targets)
     trivial = targets.all(axis=1) | ~targets.any(axis=1)
+    above = np.where(targets, ranks.among_all - ranks.among_positives, 0).sum(axis=1)
+    pairs = np.maximum(targets.sum(axis=1) * (~targets).sum(axis=1), 1)
     values = {
-        "lrap": float(np.where(trivial, 1, ranked_precision(scores, targets)).mean()),
-        "coverage_error": float(sk.coverage_error(padded, padded_scores)),
-        "ranking_loss": float(sk.label_ranking_loss(padded, padded_scores)),
+        "lrap": float(np.where(trivial, 1, ranks.precision()).mean()),
+        "coverage_error": float(np.where(targets, ranks.among_all, 0).max(axis=1).mean()),
+        "ranking_loss": float(np.where(trivial, 0, above / pairs).mean()),
         "brier": float(((scores - targets) ** 2).mean()),
         "ece": expected_calibration_error(scores, targets),
     }
     defined = targets.any(axis=0)
-    per_label = ranked_precision(scores.T, targets.T)
+    per_label = _Ranks.of(scores.T, targets.T).precision()
     values["average_precision_macro"] = float(np.where(defined, per_label, 0).mean())
     values["roc_auc_macro"] = float(area_under_roc(scores, targets).mean())
     values.update(_at_top(scores, targets))
     return values
 
 
-def ranked_precision(
-    scores: NDArray[np.floating], targets: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """Mean over the positives of a row of the share of positives ranked at least as high: (N,).
+@dataclass(frozen=True)
+class _Ranks:
+    """The ranks of a row's pairs from its highest score, equal ones at the worst: each (N, K).
 
-    Both (N, K). Over samples this is label ranking average precision, over labels (transposed) the
-    average precision; 0 for a row without positives. As scikit-learn's functions, which loop over
-    the rows, and take ten times as long.
+    One ranking serves what scikit-learn's functions find in a loop over the rows, each anew.
     """
-    among_all = rankdata(-scores, method="max", axis=1)
-    among_positives = rankdata(np.where(targets, -scores, np.inf), method="max", axis=1)
-    share = np.where(targets, among_positives / among_all, 0).sum(axis=1)
-    return np.asarray(share / np.maximum(targets.sum(axis=1), 1))
+
+    targets: NDArray[np.bool_]
+    among_all: NDArray[np.float64]
+    among_positives: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, scores: NDArray[np.floating], targets: NDArray[np.bool_]) -> Self:
+        among_all = rankdata(-scores, method="max", axis=1)
+        among_positives = rankdata(np.where(targets, -scores, np.inf), method="max", axis=1)
+        return cls(targets, among_all, among_positives)
+
+    def precision(self) -> NDArray[np.float64]:
+        """Mean over a row's positives of the share of positives ranked at least as high: (N,).
+
+        Over samples this is label ranking average precision, over labels (transposed) the average
+        precision; 0 for a row without positives.
+        """
+        share = np.where(self.targets, self.among_positives / self.among_all, 0).sum(axis=1)
+        return np.asarray(share / np.maximum(self.targets.sum(axis=1), 1))
 
 
 def area_under_roc(scores: NDArray[np.floating], targets: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -133,10 +121,3 @@ def _at_top(scores: NDArray[np.floating], targets: NDArray[np.bool_]) -> dict[st
             values[f"precision_at_{k}"] = float((found / k).mean())
             values[f"recall_at_{k}"] = float((found / hits.sum(axis=1)).mean())
     return values
-
-
-def _two_columns(matrix, fill=0):  # type: ignore[no-untyped-def]
-    """The matrix with a second column where it has one only, which changes no metric here."""
-    if matrix.shape[1] > 1:
-        return matrix
-    return np.concatenate([matrix, np.full_like(matrix, fill)], axis=1)

@@ -23,49 +23,80 @@ class ThresholdSweep:
     values: Tensor
 
 
-def sweep_thresholds(metric: CountMetric, scores: Tensor, targets: Tensor) -> ThresholdSweep:
-    """The metric of `scores >= t` for every t that matters: scores and targets (R, N, K).
+class SortedScores:
+    """Scores sorted once, to sweep any number of metrics over.
 
-    A pair that joins the prediction changes its own group alone, by an amount that depends on its
-    rank within the group, so the metric at all cuts is a cumulative sum of these changes in the
-    order of the scores. O(N K log(N K)).
+    Args:
+        scores: (..., N, K).
+        targets: likewise.
     """
-    grouped_scores = metric.groups(scores.double())
-    grouped_targets = metric.groups(targets.double())
-    n_groups, size = grouped_scores.shape[-2:]
 
-    within = grouped_scores.argsort(dim=-1, descending=True, stable=True)
-    actual = grouped_targets.sum(dim=-1, keepdim=True)
-    joined = grouped_targets.gather(-1, within).cumsum(dim=-1)
-    true = torch.cat([torch.zeros_like(actual), joined], dim=-1)
-    predicted = torch.arange(size + 1, dtype=torch.float64, device=scores.device).expand_as(true)
-    prefix = metric.formula(true, predicted, actual.expand_as(true), size)
+    def __init__(self, scores: Tensor, targets: Tensor) -> None:
+        self._scores, self._targets = scores.double(), targets.double()
+        descending, self._order = self._scores.flatten(-2).sort(
+            dim=-1, descending=True, stable=True
+        )
+        highest, lowest = descending[..., :1], descending[..., -1:]
+        between = (descending[..., 1:] + descending[..., :-1]) / 2
+        self._thresholds = torch.cat([highest + 1, between, lowest], dim=-1)
+        self._tied = torch.zeros_like(self._thresholds, dtype=torch.bool)
+        self._tied[..., 1:-1] = descending[..., 1:] == descending[..., :-1]
+        self._counts: dict[str, tuple[Tensor, ...]] = {}
 
-    sorted_scores, order = (
-        grouped_scores.gather(-1, within).flatten(-2).sort(dim=-1, descending=True, stable=True)
-    )
-    changes = prefix.diff(dim=-1).flatten(-2).gather(-1, order)
-    nothing = prefix[..., 0].sum(dim=-1, keepdim=True)
-    values = torch.cat([nothing, nothing + changes.cumsum(dim=-1)], dim=-1) / n_groups
+    def sweep(self, metric: CountMetric) -> ThresholdSweep:
+        """The metric of `scores >= t` for every t that matters.
 
-    highest, lowest = sorted_scores[..., :1], sorted_scores[..., -1:]
-    between = (sorted_scores[..., 1:] + sorted_scores[..., :-1]) / 2
-    thresholds = torch.cat([highest + 1, between, lowest], dim=-1)
-    tied = torch.zeros_like(values, dtype=torch.bool)
-    tied[..., 1:-1] = sorted_scores[..., 1:] == sorted_scores[..., :-1]
-    return ThresholdSweep(thresholds, values.masked_fill(tied, torch.nan))
+        A pair that joins the prediction changes its own group alone, by an amount that depends on its
+        rank within the group, so the metric at all cuts is a cumulative sum of these changes in the
+        order of the scores. O(N K log(N K)).
+        """
+        if metric.average not in self._counts:
+            self._counts[metric.average] = self._counted(metric)
+        within, true, predicted, actual = self._counts[metric.average]
+        n_groups, size = within.shape[-2:]
+        prefix = metric.formula(true, predicted, actual, size)
+        changes = torch.empty_like(prefix[..., 1:]).scatter_(-1, within, prefix.diff(dim=-1))
+        nothing = prefix[..., 0].sum(dim=-1, keepdim=True)
+        joined = self._in_place(changes, metric).flatten(-2).gather(-1, self._order)
+        values = torch.cat([nothing, nothing + joined.cumsum(dim=-1)], dim=-1) / n_groups
+        return ThresholdSweep(self._thresholds, values.masked_fill(self._tied, torch.nan))
+
+    def best(self, metric: CountMetric) -> tuple[Tensor, Tensor]:
+        """The threshold with the best value, the highest one of equals, and that value: (...) twice.
+
+        It lies midway between the two scores that it separates.
+        """
+        sweep = self.sweep(metric)
+        worst = -torch.inf if metric.higher_is_better else torch.inf
+        candidates = sweep.values.nan_to_num(worst)
+        best = (candidates if metric.higher_is_better else -candidates).argmax(dim=-1, keepdim=True)
+        return (
+            sweep.thresholds.gather(-1, best).squeeze(-1),
+            candidates.gather(-1, best).squeeze(-1),
+        )
+
+    def _counted(self, metric: CountMetric) -> tuple[Tensor, ...]:
+        """Each group's pairs in the order of their scores, and its counts after each of them."""
+        targets = metric.groups(self._targets)
+        within = metric.groups(self._scores).argsort(dim=-1, descending=True, stable=True)
+        actual = targets.sum(dim=-1, keepdim=True)
+        joined = targets.gather(-1, within).cumsum(dim=-1)
+        true = torch.cat([torch.zeros_like(actual), joined], dim=-1)
+        predicted = torch.arange(true.shape[-1], dtype=true.dtype, device=true.device)
+        return within, true, predicted.expand_as(true), actual.expand_as(true)
+
+    def _in_place(self, grouped: Tensor, metric: CountMetric) -> Tensor:
+        """Values of groups where their pairs stand among the scores: the inverse of `groups`."""
+        if metric.average == "macro":
+            return grouped.transpose(-1, -2)
+        return grouped.view_as(self._scores) if metric.average == "micro" else grouped
+
+
+def sweep_thresholds(metric: CountMetric, scores: Tensor, targets: Tensor) -> ThresholdSweep:
+    """`SortedScores.sweep` of one metric: scores and targets (..., N, K)."""
+    return SortedScores(scores, targets).sweep(metric)
 
 
 def best_threshold(metric: CountMetric, scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """The threshold with the best value, the highest one of equals, and that value: (R,) twice.
-
-    It lies midway between the two scores that it separates.
-    """
-    sweep = sweep_thresholds(metric, scores, targets)
-    worst = -torch.inf if metric.higher_is_better else torch.inf
-    candidates = sweep.values.nan_to_num(worst)
-    best = (candidates if metric.higher_is_better else -candidates).argmax(dim=-1, keepdim=True)
-    return (
-        sweep.thresholds.gather(-1, best).squeeze(-1),
-        candidates.gather(-1, best).squeeze(-1),
-    )
+    """`SortedScores.best` of one metric: scores and targets (..., N, K)."""
+    return SortedScores(scores, targets).best(metric)

@@ -12,7 +12,7 @@ from torch import Tensor
 from mlc.data import ResidentData, Split
 from mlc.errors import ConfigError, TrainingError
 from mlc.layers import Streams
-from mlc.metrics import COUNT_METRICS, best_threshold
+from mlc.metrics import COUNT_METRICS, SortedScores
 from mlc.options import option
 from mlc.training.model import Model
 from mlc.training.optimizers import StackedOptimizer
@@ -163,12 +163,10 @@ class Training:
             targets.append(actual)
             losses.append(self.model.head.loss(outputs, actual, noise).double())
         values = {"loss/val": torch.cat(losses, dim=1).mean(dim=1)}
-        all_scores, all_targets = torch.cat(scores, dim=1), torch.cat(targets, dim=1)
+        ranked = SortedScores(torch.cat(scores, dim=1), torch.cat(targets, dim=1))
         for name in dict.fromkeys((*self._monitors, *FOLLOWED)):
             if name != "loss":
-                _, values[f"val/{name}"] = best_threshold(
-                    COUNT_METRICS[name], all_scores, all_targets
-                )
+                _, values[f"val/{name}"] = ranked.best(COUNT_METRICS[name])
         return values
 
     def _keep_best(self, number: int, values: dict[str, Tensor]) -> None:

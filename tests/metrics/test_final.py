@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import (
     average_precision_score,
+    coverage_error,
     label_ranking_average_precision_score,
+    label_ranking_loss,
     roc_auc_score,
 )
 
@@ -37,6 +39,9 @@ def test_ranks_give_what_scikit_learn_gives_with_ties_and_empty_sets(
     values = ranking_metrics(scores, targets)
     expected = label_ranking_average_precision_score(targets, scores)
     assert values["lrap"] == pytest.approx(expected, abs=1e-12)
+    assert values["coverage_error"] == pytest.approx(coverage_error(targets, scores), abs=1e-12)
+    expected = label_ranking_loss(targets, scores)
+    assert values["ranking_loss"] == pytest.approx(expected, abs=1e-12)
     expected = average_precision_score(targets, scores, average="macro")
     assert values["average_precision_macro"] == pytest.approx(expected, abs=1e-12)
     expected = roc_auc_score(targets, scores, average="macro")
