@@ -17,12 +17,14 @@ class SeedCache:
     """A config loader that composes once for all jobs with the same overrides but the seed.
 
     Composing costs 70 ms, twice for each job (the sweeper checks them all before the launch): more
-    than a stacked training. All else is the wrapped loader's.
+    than a stacked training. What the sweeper had made is given out at the launch. All else is the
+    wrapped loader's.
     """
 
     def __init__(self, loader: ConfigLoader) -> None:
         self._loader = loader
         self._composed: dict[tuple[str, ...], DictConfig] = {}
+        self._checked: dict[tuple[str, ...], DictConfig] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loader, name)
@@ -32,6 +34,8 @@ class SeedCache:
     ) -> DictConfig:
         """The config of one job."""
         stated = list(sweep_overrides)
+        if tuple(stated) in self._checked:
+            return self._checked.pop(tuple(stated))
         places = [place for place, override in enumerate(stated) if _SEED.fullmatch(override)]
         if len(places) != 1:
             return self._loader.load_sweep_config(master_config, stated)
@@ -51,4 +55,5 @@ class SeedCache:
             config.hydra.job.override_dirname = re.sub(
                 rf"(?<![\w.]){before}(?!\w)", seed, config.hydra.job.override_dirname
             )
+        self._checked[tuple(stated)] = config
         return config

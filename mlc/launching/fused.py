@@ -39,6 +39,7 @@ class Job:
     """One of Hydra's jobs, with the run that it describes unless its config forbids one."""
 
     config: DictConfig
+    hydra_config: Any
     result: JobReturn
     run: Run | None = None
 
@@ -115,19 +116,20 @@ def _compose(launcher: FusedLauncher, overrides: list[str], number: int) -> Job:
         config.hydra.job.id = str(number)
         config.hydra.job.num = number
     HydraConfig.instance().set_config(config)
+    hydra_config: Any = HydraConfig.instance().cfg
     folder = Path(str(config.hydra.sweep.dir)) / str(config.hydra.sweep.subdir)
-    with read_write(config.hydra.runtime), open_dict(config.hydra.runtime):
-        config.hydra.runtime.output_dir = str(folder.absolute())
+    for runtime in (config.hydra.runtime, hydra_config.hydra.runtime):
+        with read_write(runtime), open_dict(runtime):
+            runtime.output_dir = str(folder.absolute())
     result = JobReturn()
     result.overrides = list(config.hydra.overrides.task)
     log.debug("\t#%d : %s", number, " ".join(filter_overrides(overrides)))
-    return Job(config, result)
+    return Job(config, hydra_config, result)
 
 
 def _begin(launcher: FusedLauncher, job: Job) -> None:
     """Store the config unresolved, tell the callbacks, then resolve it into a run."""
-    HydraConfig.instance().set_config(job.config)
-    hydra_config: Any = copy.deepcopy(HydraConfig.instance().cfg)
+    hydra_config = HydraConfig.instance().cfg = job.hydra_config
     task_config = copy.deepcopy(job.config)
     with read_write(task_config), open_dict(task_config):
         del task_config["hydra"]

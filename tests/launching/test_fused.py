@@ -187,7 +187,7 @@ def test_what_can_be_trained_together(
 
 def test_groups_give_every_worker_a_share(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mlc.launching.fused.cohort_key", lambda run: run)
-    jobs = [Job(None, None, run) for run in "aaaaabbb"]  # type: ignore[arg-type]
+    jobs = [Job(None, None, None, run) for run in "aaaaabbb"]  # type: ignore[arg-type]
     sizes = [len(members) for members in group(jobs, max_runs=64, n_workers=2)]
     assert sizes == [3, 2, 2, 1]
     assert [len(members) for members in group(jobs, max_runs=2, n_workers=1)] == [2, 2, 2, 1, 1]
