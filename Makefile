@@ -27,6 +27,8 @@ benchmark: $(INSTALLED) ## measure the launchers (20 minutes; yeast under $$MLC_
 	$(BIN)/python -m benchmarks.launchers
 	$(BIN)/python -m benchmarks.scikit_learn
 	$(BIN)/python -m benchmarks.growth
+	$(BIN)/python -m benchmarks.powerset
+	$(BIN)/python -m benchmarks.cuda
 
 clean: ## delete the virtual environment and the tools' caches
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache

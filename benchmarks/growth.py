@@ -29,10 +29,18 @@ from mlc.reporting.tables import Table
 from mlc.training import OPTIMIZERS, Model, TrainerOptions, Training, bytes_of_run
 
 EPOCHS, BATCH, FEATURES = 30, 64, 100
+CPU = torch.device("cpu")
 
 
 def prepare(
-    n_runs: int = 1, width: int = 64, head: str = "sigmoid", n_labels: int = 14, rows: int = 1200
+    n_runs: int = 1,
+    width: int = 64,
+    head: str = "sigmoid",
+    n_labels: int = 14,
+    rows: int = 1200,
+    epochs: int = EPOCHS,
+    device: torch.device = CPU,
+    cuda_graphs: bool = True,
 ) -> tuple[Training, Model, ResidentData, int]:
     """A cohort on random data, and how many epochs of it are measured."""
     rng = np.random.default_rng(0)
@@ -44,19 +52,19 @@ def prepare(
         "random", features, targets, names, names[:n_labels], np.ones(FEATURES, dtype=bool)
     )
     split = Split(np.arange(rows), np.arange(rows, total), np.arange(rows, total))
-    device, seeds = torch.device("cpu"), list(range(n_runs))
+    seeds = list(range(n_runs))
     n_outputs = HEADS[head].count_outputs(n_labels, HEADS.options(head))
     options = BACKBONES.options("mlp", widths=[width, width], dropout=0.5)
-    backbone = BACKBONES["mlp"](FEATURES, [options] * n_runs, seeds, device)
-    model = Model(backbone, HEADS[head](width, n_labels, HEADS.options(head), seeds))
+    backbone = BACKBONES["mlp"](FEATURES, [options] * n_runs, seeds)
+    model = Model(backbone, HEADS[head](width, n_labels, HEADS.options(head), seeds)).to(device)
     resident = ResidentData(data, [fit_scaling(data, split.train)] * n_runs, device)
     optimizer = OPTIMIZERS["adamw"](
         list(model.parameters()), [OPTIMIZERS.options("adamw")] * n_runs
     )
     # Long trainings are measured on a few epochs.
     work = rows / 1200 * n_runs / 16 * max(1, width / 128) ** 2 * max(1, n_outputs / 1024)
-    n_epochs = max(1, min(EPOCHS, round(EPOCHS / work)))
-    trainer = TrainerOptions(max_epochs=n_epochs, batch_size=BATCH)
+    n_epochs = epochs if device.type == "cuda" else max(1, min(epochs, round(epochs / work)))
+    trainer = TrainerOptions(max_epochs=n_epochs, batch_size=BATCH, cuda_graphs=cuda_graphs)
     training = Training(model, resident, [split] * n_runs, optimizer, [trainer] * n_runs, seeds)
     return training, model, resident, n_epochs
 

@@ -69,7 +69,7 @@ def training(jaccards: list[float], **backbone: Any) -> Callable[[], None]:
         data, splits, scalings = yeast()
         device, seeds = torch.device("cpu"), list(range(N_RUNS))
         options = BACKBONES.options("mlp", widths=list(WIDTHS), **backbone)
-        network = BACKBONES["mlp"](data.n_features, [options] * N_RUNS, seeds, device)
+        network = BACKBONES["mlp"](data.n_features, [options] * N_RUNS, seeds)
         head = HEADS["sigmoid"](WIDTHS[-1], data.n_labels, HEADS.options("sigmoid"), seeds)
         model = Model(network, head)
         rates = [OPTIMIZERS.options("adamw", lr=LEARNING_RATE)] * N_RUNS

@@ -25,7 +25,7 @@ def build_model(configs: Sequence[Config], dataset: Dataset, device: torch.devic
     config = configs[0]
     seeds = [own.seed for own in configs]
     backbone = BACKBONES[config.backbone.name](
-        dataset.n_features, [own.backbone for own in configs], seeds, device
+        dataset.n_features, [own.backbone for own in configs], seeds
     )
     head_class = HEADS[config.head.name]
     require_memory(

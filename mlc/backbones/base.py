@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import torch
 from torch import nn
 
 from mlc.registry import NoOptions, Registry
@@ -24,7 +23,6 @@ class Backbone(nn.Module):
         n_features: columns of the data.
         options: one `Options` for each run; what shapes the network must be the same in all of them.
         seeds: one for each run.
-        device: where the network will train (dropout masks are drawn there).
     """
 
     name: ClassVar[str]
@@ -37,7 +35,6 @@ class Backbone(nn.Module):
         n_features: int,
         options: Sequence[Any],
         seeds: Sequence[int],
-        device: torch.device,
     ) -> None:
         super().__init__()
 

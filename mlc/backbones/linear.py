@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from mlc.backbones.base import Backbone, register_backbone
@@ -15,10 +14,8 @@ from mlc.backbones.base import Backbone, register_backbone
 class Linear(Backbone):
     """The features as they are, so that head plus backbone is (multinomial) logistic regression."""
 
-    def __init__(
-        self, n_features: int, options: Sequence[Any], seeds: Sequence[int], device: torch.device
-    ) -> None:
-        super().__init__(n_features, options, seeds, device)
+    def __init__(self, n_features: int, options: Sequence[Any], seeds: Sequence[int]) -> None:
+        super().__init__(n_features, options, seeds)
         self.n_outputs = n_features
 
     def forward(self, features: Tensor) -> Tensor:

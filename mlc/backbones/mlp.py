@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from mlc.backbones.base import Backbone, register_backbone
@@ -38,20 +37,19 @@ class MLP(Backbone):
         n_features: int,
         options: Sequence[MLPOptions],
         seeds: Sequence[int],
-        device: torch.device,
     ) -> None:
-        super().__init__(n_features, options, seeds, device)
+        super().__init__(n_features, options, seeds)
         shape = options[0]
         weights = Streams(seeds, "initialisation/backbone")
-        masks = Streams(seeds, "dropout", device)
         layers: list[nn.Module] = []
         width = n_features
-        for next_width in shape.widths:
+        rates = [run.dropout for run in options]
+        for depth, next_width in enumerate(shape.widths):
             layers.append(StackedLinear(width, next_width, weights))
             if shape.normalization != "none":
                 layers.append(NORMALIZATIONS[shape.normalization](next_width, len(seeds)))
             layers.append(ACTIVATIONS[shape.activation]())
-            layers.append(StackedDropout([run.dropout for run in options], masks))
+            layers.append(StackedDropout(rates, seeds, f"dropout/{depth}"))
             width = next_width
         self.layers = nn.Sequential(*layers)
         self.n_outputs = width

@@ -81,6 +81,8 @@ class ResidentData:
         self.device = device
         self.dtype = dtype
         sparse = issparse(dataset.features)
+        # Whether a batch takes the same operations on the same shapes whatever its rows are.
+        self.fixed_shapes = not sparse
         self._rows: Rows = (SparseRows if sparse else DenseRows)(dataset.features, device, dtype)
         self._targets = torch.as_tensor(dataset.targets, dtype=dtype, device=device)
         shift = np.stack([scaling.shift for scaling in scalings])[:, None]

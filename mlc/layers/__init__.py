@@ -1,8 +1,16 @@
 """Layers that carry the runs axis: each tensor is `(R, B, ...)`, R independent runs side by side."""
 
+from mlc.layers.bits import CountedBits
 from mlc.layers.dropout import StackedDropout
 from mlc.layers.linear import StackedLinear
 from mlc.layers.normalization import StackedBatchNorm, StackedLayerNorm
 from mlc.layers.streams import Streams
 
-__all__ = ["StackedBatchNorm", "StackedDropout", "StackedLayerNorm", "StackedLinear", "Streams"]
+__all__ = [
+    "CountedBits",
+    "StackedBatchNorm",
+    "StackedDropout",
+    "StackedLayerNorm",
+    "StackedLinear",
+    "Streams",
+]

@@ -4,13 +4,20 @@ from mlc.training.checkpoint import load_run, save_run
 from mlc.training.loop import DTYPES, Epoch, TrainerOptions, Training
 from mlc.training.memory import bytes_of_run
 from mlc.training.model import Model
-from mlc.training.optimizers import OPTIMIZERS, StackedOptimizer, register_optimizer
+from mlc.training.optimizers import SGD, Adadelta, Adagrad, Adam, AdamW, RMSprop
+from mlc.training.stacked import OPTIMIZERS, StackedOptimizer, register_optimizer
 
 __all__ = [
     "DTYPES",
     "OPTIMIZERS",
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
     "Epoch",
     "Model",
+    "RMSprop",
     "StackedOptimizer",
     "TrainerOptions",
     "Training",

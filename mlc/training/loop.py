@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +14,8 @@ from mlc.layers import Streams
 from mlc.metrics import COUNT_METRICS, SortedScores
 from mlc.options import option
 from mlc.training.model import Model
-from mlc.training.optimizers import StackedOptimizer
+from mlc.training.stacked import StackedOptimizer
+from mlc.training.steps import PlainStep, step_for
 
 # Followed in every training, each at the threshold that is best for it on the validation part.
 FOLLOWED = ("jaccard_samples", "f1_macro", "subset_accuracy")
@@ -33,6 +33,7 @@ class TrainerOptions:
             it in that epoch, or "loss".
         patience: epochs without a better one after which the training ends; null trains them all.
         precision: bfloat16 is autocast and needs CUDA.
+        cuda_graphs: whether a step on CUDA is captured once and replayed.
     """
 
     max_epochs: int = option(60, at_least=1)
@@ -40,6 +41,7 @@ class TrainerOptions:
     monitor: str = option("jaccard_samples", choices=("loss", *COUNT_METRICS))
     patience: int | None = option(None, at_least=1)
     precision: str = option("float32", choices=tuple(DTYPES))
+    cuda_graphs: bool = True
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,10 @@ class Training:
         device = data.device
         if self.options.precision == "bfloat16" and device.type != "cuda":
             raise ConfigError("trainer.precision=bfloat16 needs CUDA: use float32 here.")
+        self._plain_step = PlainStep(
+            model, data, optimizer, bfloat16=self.options.precision == "bfloat16"
+        )
+        self._step = step_for(self._plain_step, self.options.cuda_graphs)
         self._train = data.rows([split.train for split in splits])
         self._val = data.rows([split.val for split in splits])
         self._order = Streams(seeds, "batch order")
@@ -97,8 +103,12 @@ class Training:
         val_noise = Streams(seeds, "validation noise").uniform(self._val.shape[1])
         self._val_noise = val_noise.to(device, data.dtype)
         n_runs = len(seeds)
-        self._monitors = [run.monitor for run in options]
-        signs = [1 if _higher_is_better(monitor) else -1 for monitor in self._monitors]
+        monitors = [run.monitor for run in options]
+        self._monitored = {
+            name: torch.tensor([monitor == name for monitor in monitors], device=device)
+            for name in dict.fromkeys(monitors)
+        }
+        signs = [1 if _higher_is_better(monitor) else -1 for monitor in monitors]
         self._sign = torch.tensor(signs, dtype=torch.float64, device=device)
         patience = [run.patience or self.options.max_epochs for run in options]
         self._patience = torch.tensor(patience, device=device)
@@ -135,24 +145,16 @@ class Training:
         noise = None
         if self.model.head.draws:
             noise = self._noise.uniform(n_rows).to(self.data.device, self.data.dtype)
-        n_steps = -(-n_rows // size)
-        total = torch.zeros(len(rows), dtype=torch.float64, device=rows.device)
-        for step in range(n_steps):
-            here = slice(step * size, (step + 1) * size)
-            batch = self.data.batch(rows[:, here])
-            with self._autocast():
-                outputs = self.model(batch.features)
-            losses = self.model.head.loss(
-                outputs.to(batch.targets.dtype),
-                batch.targets,
-                None if noise is None else noise[:, here],
-            )
-            self.optimizer.zero_grad()
-            # Runs share no weight, so the gradient of the sum is each run's own.
-            losses.mean(dim=1).sum().backward()
-            self.optimizer.step((number - 1 + step / n_steps) / self.options.max_epochs)
-            total += losses.detach().sum(dim=1)
-        return total / n_rows
+        starts = range(0, n_rows, size)
+        self.optimizer.plan(
+            [(number - 1 + start / n_rows) / self.options.max_epochs for start in starts]
+        )
+        self._plain_step.total.zero_()
+        for step, start in enumerate(starts):
+            here = slice(start, start + size)
+            self.optimizer.advance(step)
+            self._step(rows[:, here], None if noise is None else noise[:, here])
+        return self._plain_step.total / n_rows
 
     def _validate(self) -> dict[str, Tensor]:
         scores, targets, losses, first = [], [], [], 0
@@ -164,22 +166,23 @@ class Training:
             losses.append(self.model.head.loss(outputs, actual, noise).double())
         values = {"loss/val": torch.cat(losses, dim=1).mean(dim=1)}
         ranked = SortedScores(torch.cat(scores, dim=1), torch.cat(targets, dim=1))
-        for name in dict.fromkeys((*self._monitors, *FOLLOWED)):
+        for name in dict.fromkeys((*self._monitored, *FOLLOWED)):
             if name != "loss":
                 _, values[f"val/{name}"] = ranked.best(COUNT_METRICS[name])
         return values
 
     def _keep_best(self, number: int, values: dict[str, Tensor]) -> None:
-        followed = [
-            values["loss/val" if monitor == "loss" else f"val/{monitor}"][run]
-            for run, monitor in enumerate(self._monitors)
-        ]
-        value = self._sign * torch.stack(followed).double()
+        value = torch.zeros_like(self._best)
+        for monitor, own in self._monitored.items():
+            followed = values["loss/val" if monitor == "loss" else f"val/{monitor}"]
+            value = torch.where(own, self._sign * followed.double(), value)
         better = self._active & (value > self._best)
+        # Without an index of the better ones, which the host would have to wait for.
         self._best = torch.where(better, value, self._best)
-        self.best_epoch[better] = number
+        self.best_epoch.masked_fill_(better, number)
         for name, weights in self.model.state_dict().items():
-            self._best_weights[name][better] = weights[better]
+            kept = self._best_weights[name]
+            torch.where(better.view(-1, *[1] * (kept.ndim - 1)), weights, kept, out=kept)
         self._active &= number - self.best_epoch < self._patience
 
     def _drop_failed(self, number: int, *losses: Tensor) -> None:
@@ -190,11 +193,6 @@ class Training:
                 " another optimizer."
             )
         self._active &= finite
-
-    def _autocast(self) -> AbstractContextManager[None]:
-        return torch.autocast(
-            "cuda", dtype=torch.bfloat16, enabled=self.options.precision == "bfloat16"
-        )
 
 
 def _higher_is_better(monitor: str) -> bool:

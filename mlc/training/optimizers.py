@@ -1,114 +1,15 @@
-"""Optimisers on the runs axis: one step for all runs, each with its own learning rate and decay.
-
-Each is the algorithm of its namesake in torch.optim, whose documentation gives the formula.
-"""
+"""The optimisers, each the algorithm of its namesake in torch.optim, whose documentation has the formula."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn import Parameter
 
 from mlc.errors import ConfigError
 from mlc.options import option
-from mlc.registry import Registry
-from mlc.training.schedules import SCHEDULES
-
-State = dict[str, Tensor]
-
-
-@dataclass
-class OptimizerOptions:
-    """What every optimiser takes; the schedule multiplies the learning rate step by step."""
-
-    lr: float = option(1e-3, above=0)
-    weight_decay: float = option(0.0, at_least=0)
-    schedule: str = option("constant", choices=tuple(SCHEDULES))
-
-
-class StackedOptimizer:
-    """Updates tensors (R, ...) by their gradients.
-
-    Subclasses implement `update` for one parameter. Options whose value differs between runs must be
-    named in `per_run`; all others must be the same in all runs.
-
-    Args:
-        parameters: tensors with the runs axis first.
-        options: one `Options` for each run.
-    """
-
-    name: ClassVar[str]
-    Options: ClassVar[type] = OptimizerOptions
-    per_run: ClassVar[tuple[str, ...]] = ("lr", "weight_decay")
-    state_per_weight: ClassVar[int] = 0
-
-    def __init__(self, parameters: Sequence[Parameter], options: Sequence[Any]) -> None:
-        self.parameters = list(parameters)
-        self.options = options[0]
-        self.n_steps = 0
-        self._state: list[State] = [{} for _ in self.parameters]
-        for field in dataclasses.fields(self.options):
-            values = [getattr(run, field.name) for run in options]
-            if field.name not in (*self.per_run, "schedule") and values.count(values[0]) < len(
-                values
-            ):
-                raise ConfigError(
-                    f"optimizer.{field.name} must be the same in all runs trained together, and is"
-                    f" {values}."
-                )
-        device, dtype = self.parameters[0].device, self.parameters[0].dtype
-        self._values = {
-            name: torch.tensor([getattr(run, name) for run in options], device=device, dtype=dtype)
-            for name in self.per_run
-        }
-        self._used = {name: bool(values.any()) for name, values in self._values.items()}
-        schedules = [SCHEDULES[run.schedule] for run in options]
-        self._schedules = None if set(schedules) == {SCHEDULES["constant"]} else schedules
-        self._base_lr = self._values["lr"].clone()
-
-    def step(self, progress: float = 0.0) -> None:
-        """One update; `progress` is the share of the training that is done, in [0, 1)."""
-        self.n_steps += 1
-        if self._schedules is not None:
-            factors = [schedule(progress) for schedule in self._schedules]
-            self._values["lr"] = self._base_lr * self._base_lr.new_tensor(factors)
-        with torch.no_grad():
-            for parameter, state in zip(self.parameters, self._state, strict=True):
-                if parameter.grad is not None:
-                    self.update(parameter, parameter.grad, state)
-
-    def zero_grad(self) -> None:
-        """Forget the gradients."""
-        for parameter in self.parameters:
-            parameter.grad = None
-
-    @property
-    def learning_rates(self) -> Tensor:
-        """Of the last step: (R,)."""
-        return self._values["lr"]
-
-    def update(self, parameter: Tensor, gradient: Tensor, state: State) -> None:
-        """Change one parameter in place; `state` is empty before its first update."""
-        raise NotImplementedError
-
-    def of(self, name: str, like: Tensor) -> Tensor:
-        """A per-run option, shaped to multiply a tensor (R, ...)."""
-        return self._values[name].view(-1, *[1] * (like.ndim - 1))
-
-    def decayed(self, parameter: Tensor, gradient: Tensor) -> Tensor:
-        """The gradient of the loss plus weight_decay / 2 * |parameter|^2."""
-        if not self._used["weight_decay"]:
-            return gradient
-        return gradient + self.of("weight_decay", parameter) * parameter
-
-
-OPTIMIZERS: Registry[StackedOptimizer] = Registry("optimizer")
-register_optimizer = OPTIMIZERS.register
+from mlc.training.stacked import OptimizerOptions, StackedOptimizer, State, register_optimizer
 
 
 @dataclass
@@ -160,6 +61,14 @@ class Adam(StackedOptimizer):
     Options = AdamOptions
     state_per_weight = 2
 
+    def changing(self, steps: range) -> dict[str, list[list[float]]]:
+        """The corrections for the moments' start at 0."""
+        first, second = self.options.betas
+        return {
+            "mean_share": [[1 - first**step] for step in steps],
+            "deviation_share": [[(1 - second**step) ** 0.5] for step in steps],
+        }
+
     def update(self, parameter: Tensor, gradient: Tensor, state: State) -> None:
         """p -= lr m / (sqrt(v) + eps), m and v corrected for their start at 0."""
         if not state:
@@ -169,8 +78,8 @@ class Adam(StackedOptimizer):
         gradient = self.decayed(parameter, gradient)
         mean = state["mean"].lerp_(gradient, 1 - first)
         square = state["square"].mul_(second).addcmul_(gradient, gradient, value=1 - second)
-        deviation = square.sqrt().div_((1 - second**self.n_steps) ** 0.5).add_(self.options.eps)
-        rate = self.of("lr", parameter) / (1 - first**self.n_steps)
+        deviation = square.sqrt().div_(self._values["deviation_share"]).add_(self.options.eps)
+        rate = self.of("lr", parameter) / self._values["mean_share"]
         parameter.sub_(torch.div(mean, deviation, out=deviation).mul_(rate))
 
 

@@ -10,8 +10,8 @@ CPU = torch.device("cpu")
 @pytest.mark.parametrize("name", BACKBONES)
 def test_every_backbone_gives_its_width_and_starts_alike_in_any_company(name: str) -> None:
     options = BACKBONES.options(name)
-    together = BACKBONES[name](6, [options] * 3, [2, 0, 1], CPU).double().eval()
-    alone = BACKBONES[name](6, [options], [0], CPU).double().eval()
+    together = BACKBONES[name](6, [options] * 3, [2, 0, 1]).double().eval()
+    alone = BACKBONES[name](6, [options], [0]).double().eval()
     features = torch.randn(3, 4, 6, dtype=torch.float64)
     outputs = together(features)
     assert outputs.shape == (3, 4, together.n_outputs)
@@ -21,7 +21,7 @@ def test_every_backbone_gives_its_width_and_starts_alike_in_any_company(name: st
 
 def test_mlp_is_its_layers_in_order() -> None:
     options = BACKBONES.options("mlp", widths=[4, 3], dropout=0.0, activation="tanh")
-    network = BACKBONES["mlp"](2, [options], [0], CPU).double()
+    network = BACKBONES["mlp"](2, [options], [0]).double()
     features = torch.randn(1, 5, 2, dtype=torch.float64)
     hidden = features
     weights = dict(network.named_parameters())
@@ -38,13 +38,13 @@ def test_every_normalisation_and_activation_trains(normalization: str, activatio
     options = BACKBONES.options(
         "mlp", widths=[4], normalization=normalization, activation=activation
     )
-    network = BACKBONES["mlp"](3, [options] * 2, [0, 1], CPU)
+    network = BACKBONES["mlp"](3, [options] * 2, [0, 1])
     network(torch.randn(2, 5, 3)).sum().backward()
     assert all(parameter.grad is not None for parameter in network.parameters())
 
 
 def test_no_widths_is_the_linear_backbone() -> None:
-    network = BACKBONES["mlp"](3, [BACKBONES.options("mlp", widths=[])], [0], CPU)
+    network = BACKBONES["mlp"](3, [BACKBONES.options("mlp", widths=[])], [0])
     assert network.n_outputs == 3
 
 

@@ -6,7 +6,14 @@ import pytest
 import torch
 from torch import nn
 
-from mlc.layers import StackedBatchNorm, StackedDropout, StackedLayerNorm, StackedLinear, Streams
+from mlc.layers import (
+    CountedBits,
+    StackedBatchNorm,
+    StackedDropout,
+    StackedLayerNorm,
+    StackedLinear,
+    Streams,
+)
 
 SEEDS = (3, 1, 4)
 
@@ -55,7 +62,7 @@ def test_batch_norm_of_one_row_uses_the_running_statistics() -> None:
 
 
 def test_dropout_has_each_runs_own_rate_and_keeps_the_mean() -> None:
-    layer = StackedDropout([0.0, 0.25, 0.9], Streams(SEEDS, "dropout"))
+    layer = StackedDropout([0.0, 0.25, 0.9], SEEDS, "dropout")
     x = torch.ones(3, 400, 100)
     dropped = layer(x)
     torch.testing.assert_close(
@@ -71,11 +78,26 @@ def test_streams_depend_on_the_own_seed_alone(company: list[int]) -> None:
     together, alone = Streams(company, "a"), Streams([7], "a")
     assert torch.equal(together.uniform(4)[place], alone.uniform(4)[0])
     assert torch.equal(together.permutations(9)[place], alone.permutations(9)[0])
-    like = torch.zeros(len(company), 50)
-    masks = together.bernoulli([0.5] * len(company), like)
-    assert torch.equal(masks[place], alone.bernoulli([0.5], like[:1])[0])
+    bits, own = CountedBits(company, "a"), CountedBits([7], "a")
+    for n in (5, 2):
+        assert torch.equal(bits.words(n)[place], own.words(n)[0])
 
 
 def test_streams_of_other_purposes_and_seeds_differ() -> None:
     assert not torch.equal(Streams([7], "a").uniform(4), Streams([7], "b").uniform(4))
     assert not torch.equal(Streams([7], "a").uniform(4), Streams([8], "a").uniform(4))
+    assert not torch.equal(CountedBits([7], "a").words(4), CountedBits([7], "b").words(4))
+
+
+def test_bits_are_those_of_splitmix64() -> None:
+    bits = CountedBits([0], "a")
+    bits._start.fill_(1234567)
+    drawn = [word % 2**64 for n in (2, 3) for word in bits.words(n)[0].tolist()]
+    # The first numbers of the reference implementation, seeded with 1234567.
+    assert drawn == [
+        6457827717110365317,
+        3203168211198807973,
+        9817491932198370423,
+        4593380528125082431,
+        16408922859458223821,
+    ]

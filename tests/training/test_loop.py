@@ -36,7 +36,7 @@ def prepare(
     **trainer: Any,
 ) -> Training:
     options = BACKBONES.options("mlp", widths=[8], dropout=0.2)
-    backbone = BACKBONES["mlp"](4, [options] * len(seeds), seeds, CPU)
+    backbone = BACKBONES["mlp"](4, [options] * len(seeds), seeds)
     model = Model(backbone, HEADS[head](8, 3, HEADS.options(head), seeds)).double()
     splits = [split_for(seed) for seed in seeds]
     data = ResidentData(DATA, [fit_scaling(DATA, s.train) for s in splits], CPU, torch.float64)
@@ -177,7 +177,7 @@ def test_cuda_and_cpu_agree(head: str) -> None:
     def epochs(device: torch.device) -> list[Epoch]:
         training = prepare([0], head)
         options = BACKBONES.options("mlp", widths=[8], dropout=0.0)
-        backbone = BACKBONES["mlp"](4, [options], [0], device)
+        backbone = BACKBONES["mlp"](4, [options], [0])
         model = Model(backbone, HEADS[head](8, 3, HEADS.options(head), [0])).double().to(device)
         split = split_for(0)
         data = ResidentData(DATA, [fit_scaling(DATA, split.train)], device, torch.float64)

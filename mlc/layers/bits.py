@@ -1,0 +1,46 @@
+"""Random bits by counting, all runs in a few operations, on any device and inside a CUDA graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from mlc.layers.streams import seed_for
+
+# As signed numbers, which is what torch multiplies modulo 2^64.
+_GAMMA = 0x9E3779B97F4A7C15 - 2**64
+_MIX = ((30, 0xBF58476D1CE4E5B9 - 2**64), (27, 0x94D049BB133111EB - 2**64))
+
+
+class CountedBits(nn.Module):
+    """A stream of 64-bit words for each run, which depends on the run's seed and the purpose alone.
+
+    Word i of a run is splitmix64's i-th from the run's own start (Steele, Lea and Flood 2014, "Fast
+    splittable pseudorandom number generators", figure 17). No state but how many were drawn, so that
+    a thousand runs cost one draw, and a captured step draws anew whenever it is replayed.
+    """
+
+    _start: Tensor
+    _drawn: Tensor
+
+    def __init__(self, seeds: Sequence[int], purpose: str) -> None:
+        super().__init__()
+        start = torch.tensor([[seed_for(seed, purpose)] for seed in seeds])
+        self.register_buffer("_start", start, persistent=False)
+        self.register_buffer("_drawn", torch.zeros((), dtype=torch.int64), persistent=False)
+
+    def words(self, n: int) -> Tensor:
+        """The next n words of each run: (R, n), int64."""
+        count = torch.arange(1, n + 1, device=self._start.device) + self._drawn
+        words = self._start + count.mul_(_GAMMA)
+        self._drawn += n
+        for shift, factor in _MIX:
+            words.bitwise_xor_(_shifted(words, shift)).mul_(factor)
+        return words.bitwise_xor_(_shifted(words, 31))
+
+
+def _shifted(words: Tensor, by: int) -> Tensor:
+    """Shifted right as unsigned numbers are."""
+    return (words >> by).bitwise_and_((1 << (64 - by)) - 1)

@@ -1,0 +1,103 @@
+"""One training step, op by op or as a captured CUDA graph."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from mlc.data import ResidentData
+from mlc.training.model import Model
+from mlc.training.stacked import StackedOptimizer
+
+log = logging.getLogger(__name__)
+
+# Captures a function's work without doing it; what it returns does that work again and again.
+Capture = Callable[[Callable[[], None]], Callable[[], None]]
+Noise = Tensor | None
+
+# As torch advises, so that what is made at first use is there before the capture.
+_WARM_UP = 3
+
+
+class PlainStep:
+    """Forward, loss, backward, update.
+
+    Attributes:
+        total: the losses of all samples since it was last set to 0, (R,), float64.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        data: ResidentData,
+        optimizer: StackedOptimizer,
+        bfloat16: bool = False,
+    ) -> None:
+        self.model, self.data, self.optimizer, self.bfloat16 = model, data, optimizer, bfloat16
+        self.total = torch.zeros(model.n_runs, dtype=torch.float64, device=data.device)
+
+    def __call__(self, rows: Tensor, noise: Noise) -> None:
+        """A step on rows (R, B) of the data, with noise (R, B) for heads that draw."""
+        batch = self.data.batch(rows)
+        # A captured step may not rely on casts that were cached before it.
+        with torch.autocast(
+            "cuda", dtype=torch.bfloat16, enabled=self.bfloat16, cache_enabled=False
+        ):
+            outputs = self.model(batch.features)
+        losses = self.model.head.loss(outputs.to(batch.targets.dtype), batch.targets, noise)
+        self.optimizer.zero_grad()
+        # Runs share no weight, so the gradient of the sum is each run's own.
+        losses.mean(dim=1).sum().backward()
+        self.optimizer.apply()
+        self.total += losses.detach().sum(dim=1)
+
+
+class GraphStep:
+    """The plain step, captured once and replayed: one launch instead of a hundred.
+
+    A batch of another size than the first (an epoch's last) takes the plain step. So do the first
+    ones, which are steps of the training as any other.
+    """
+
+    def __init__(self, plain: PlainStep, capture: Capture) -> None:
+        self._plain, self._capture = plain, capture
+        self._shape: torch.Size | None = None
+        self._warm = 0
+        self._replay: Callable[[], None] | None = None
+
+    def __call__(self, rows: Tensor, noise: Noise) -> None:
+        """As `PlainStep`."""
+        self._shape = self._shape or rows.shape
+        if rows.shape != self._shape or self._warm < _WARM_UP:
+            self._warm += rows.shape == self._shape
+            self._plain(rows, noise)
+            return
+        if self._replay is None:
+            self._rows = rows.clone()
+            self._noise = None if noise is None else noise.clone()
+            self._replay = self._capture(lambda: self._plain(self._rows, self._noise))
+        self._rows.copy_(rows)
+        if self._noise is not None and noise is not None:
+            self._noise.copy_(noise)
+        self._replay()
+
+
+def cuda_capture(work: Callable[[], None]) -> Callable[[], None]:
+    """`torch.cuda.graph`: https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs."""
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        work()
+    return graph.replay
+
+
+def step_for(plain: PlainStep, graphs: bool) -> PlainStep | GraphStep:
+    """The captured step where the device, the data and the caller allow one."""
+    if not graphs or plain.data.device.type != "cuda":
+        return plain
+    if not plain.data.fixed_shapes:
+        log.info("sparse rows have as many entries as they have: the step is not captured")
+        return plain
+    return GraphStep(plain, cuda_capture)

@@ -1,0 +1,92 @@
+"""A captured step is the plain step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+
+from mlc.backbones import BACKBONES
+from mlc.data import Dataset, ResidentData, fit_scaling
+from mlc.heads import HEADS
+from mlc.training import OPTIMIZERS, Model
+from mlc.training.steps import GraphStep, PlainStep, cuda_capture, step_for
+
+RNG = np.random.default_rng(0)
+FEATURES = RNG.normal(size=(40, 4)).astype(np.float32)
+DATA = Dataset(
+    "made", FEATURES, FEATURES[:, :3] > 0.3, tuple("wxyz"), tuple("abc"), np.ones(4, dtype=bool)
+)
+SEEDS = [0, 1, 2]
+# The last batch of the epoch is shorter.
+BATCHES = (0, 8, 16, 24, 32, 36)
+
+
+def plain_step(head: str, device: torch.device) -> PlainStep:
+    options = BACKBONES.options("mlp", widths=[8], dropout=0.2, normalization="batch")
+    backbone = BACKBONES["mlp"](4, [options] * 3, SEEDS)
+    model = Model(backbone, HEADS[head](8, 3, HEADS.options(head), SEEDS)).to(device).double()
+    data = ResidentData(DATA, [fit_scaling(DATA, np.arange(40))] * 3, device, torch.float64)
+    rates = [OPTIMIZERS.options("adamw", lr=lr, schedule="cosine") for lr in (0.01, 0.02, 0.1)]
+    return PlainStep(model, data, OPTIMIZERS["adamw"](list(model.parameters()), rates))
+
+
+def train(step: PlainStep | GraphStep, plain: PlainStep) -> list[torch.Tensor]:
+    draw = torch.Generator().manual_seed(0)
+    device = plain.data.device
+    plain.model.train()
+    for epoch in range(3):
+        rows = torch.stack([torch.randperm(36, generator=draw) for _ in SEEDS]).to(device)
+        noise = torch.rand(3, 36, generator=draw, dtype=torch.float64).to(device)
+        plain.optimizer.plan([(epoch + start / 36) / 3 for start in BATCHES[:-1]])
+        for number, (start, end) in enumerate(pairwise(BATCHES)):
+            plain.optimizer.advance(number)
+            step(rows[:, start:end], noise[:, start:end])
+    return [parameter.detach().cpu() for parameter in plain.model.parameters()] + [
+        plain.total.cpu()
+    ]
+
+
+class Replayed:
+    """A capture that, as CUDA's, does nothing until it is replayed."""
+
+    def __init__(self) -> None:
+        self.captures = self.replays = 0
+
+    def __call__(self, work: Callable[[], None]) -> Callable[[], None]:
+        self.captures += 1
+
+        def replay() -> None:
+            self.replays += 1
+            work()
+
+        return replay
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_replayed_training_is_the_plain_training(head: str) -> None:
+    plain, other = (plain_step(head, torch.device("cpu")) for _ in range(2))
+    capture = Replayed()
+    expected, got = train(plain, plain), train(GraphStep(other, capture), other)
+    for a, b in zip(expected, got, strict=True):
+        assert torch.equal(a, b)
+    # Of 15 steps, three are of the shorter batch and three come before the capture.
+    assert (capture.captures, capture.replays) == (1, 9)
+
+
+def test_a_cpu_takes_the_plain_step() -> None:
+    plain = plain_step("sigmoid", torch.device("cpu"))
+    assert step_for(plain, graphs=True) is plain
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("head", HEADS)
+def test_a_captured_training_is_the_plain_training(head: str) -> None:
+    plain, other = (plain_step(head, torch.device("cuda")) for _ in range(2))
+    expected, got = train(plain, plain), train(GraphStep(other, cuda_capture), other)
+    for a, b in zip(expected, got, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)
