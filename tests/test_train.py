@@ -102,7 +102,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, CompletedProc
         [
             sys.executable, "-m", "mlc.train", "--multirun", "data=digits", "data.n_train=100",
             "data.n_test=50", "data.absent_labels=keep", "head=sigmoid,powerset", "seed=range(2)",
-            "optimizer=sgd", "optimizer.lr=0.01,1e30", "hydra.sweep.dir=sweep", *QUICK,
+            "optimizer=sgd", "optimizer.lr=0.01,1e38", "hydra.sweep.dir=sweep", *QUICK,
         ],
         cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
@@ -117,7 +117,7 @@ class TestSweep:
         folder, result = swept
         assert result.returncode == 1
         assert "no longer finite" in said(Outcome(result.returncode, result.stdout, result.stderr))
-        failed = folder / "digits" / "sigmoid" / "seed=0,optimizer.lr=1e+30"
+        failed = folder / "digits" / "sigmoid" / "seed=0,optimizer.lr=1e+38"
         assert read(failed / "status.json")["state"] == "failed"
         assert not (failed / "metrics.json").exists()
         assert "4 failed and are not counted" in result.stdout

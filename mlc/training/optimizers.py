@@ -1,4 +1,4 @@
-"""The optimisers, each the algorithm of its namesake in torch.optim, whose documentation has the formula."""
+"""The optimisers, each the algorithm of its namesake in torch.optim, which documents its formula."""
 
 from __future__ import annotations
 
