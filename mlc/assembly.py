@@ -6,28 +6,32 @@ import logging
 from collections.abc import Sequence
 from functools import cache
 
+import numpy as np
 import torch
 
 from mlc.backbones import BACKBONES
 from mlc.config import Config
-from mlc.data import Dataset
+from mlc.data import Dataset, Split
 from mlc.decisions import DECISIONS, DecisionRule
 from mlc.errors import ConfigError
-from mlc.heads import HEADS, Head, JointHead
+from mlc.heads import HEADS, Head, KnownLabels
 from mlc.heads.memory import require_memory
 from mlc.training import DTYPES, OPTIMIZERS, Model
 
 log = logging.getLogger(__name__)
 
 
-def build_model(configs: Sequence[Config], dataset: Dataset, device: torch.device) -> Model:
+def build_model(
+    configs: Sequence[Config], dataset: Dataset, splits: Sequence[Split], device: torch.device
+) -> Model:
     """The stacked model, once it is known to fit into memory."""
     config = configs[0]
     seeds = [own.seed for own in configs]
     backbone = BACKBONES[config.backbone.name](
-        dataset.n_features, [own.backbone for own in configs], seeds
+        dataset.n_features, [own.backbone for own in configs], seeds, dataset.n_labels
     )
     head_class = HEADS[config.head.name]
+    known = known_labels(dataset, splits)
     require_memory(
         head_class,
         backbone.n_outputs,
@@ -38,9 +42,19 @@ def build_model(configs: Sequence[Config], dataset: Dataset, device: torch.devic
         n_runs=len(configs),
         state_per_weight=OPTIMIZERS[config.optimizer.name].state_per_weight,
         bytes_per_number=DTYPES[config.trainer.precision].itemsize,
+        known=known,
     )
-    head = head_class(backbone.n_outputs, dataset.n_labels, config.head, seeds)
+    head = head_class(
+        backbone.n_outputs, dataset.n_labels, config.head, seeds, known, backbone.separate
+    )
     return Model(backbone, head).to(device, DTYPES[config.trainer.precision])
+
+
+def known_labels(dataset: Dataset, splits: Sequence[Split]) -> KnownLabels:
+    """The labels of all rows outside the test part, and which of the rows each run trains on."""
+    outside = np.union1d(splits[0].train, splits[0].val)
+    rows = np.stack([np.searchsorted(outside, split.train) for split in splits])
+    return KnownLabels(torch.as_tensor(dataset.targets[outside]), torch.as_tensor(rows))
 
 
 def build_rules(config: Config, head: type[Head]) -> dict[str, DecisionRule]:
@@ -52,16 +66,16 @@ def build_rules(config: Config, head: type[Head]) -> dict[str, DecisionRule]:
     rules = {
         name: DECISIONS[name](config.decision[name], head.natural_threshold)
         for name in config.rules
-        if issubclass(head, JointHead) or not DECISIONS[name].needs_joint
+        if DECISIONS[name].chosen_from(head.offers()) is not None
     }
     left_out = tuple(name for name in config.rules if name not in rules)
     if not rules:
         raise ConfigError(
-            f"rules={config.rules} all need a distribution over label sets, which the head"
-            f" {config.head.name!r} does not give: add fixed or global."
+            f"rules={config.rules} all need more than the {', '.join(sorted(head.offers()))} that the"
+            f" head {config.head.name!r} gives: {_needs(config.rules)}; add fixed or global."
         )
     if left_out:
-        _say_left_out(config.head.name, left_out)
+        _say_left_out(config.head.name, _needs(left_out))
     return rules
 
 
@@ -80,6 +94,10 @@ def device_of(name: str) -> torch.device:
 
 
 @cache
-def _say_left_out(head: str, rules: tuple[str, ...]) -> None:
+def _say_left_out(head: str, needs: str) -> None:
     """Once, however many runs have this head."""
-    log.info("%s defines no distribution over label sets: no rule %s", head, ", ".join(rules))
+    log.info("%s is judged without the rules that need more than it gives: %s", head, needs)
+
+
+def _needs(rules: Sequence[str]) -> str:
+    return ", ".join(f"{name} needs {' or '.join(DECISIONS[name].takes)}" for name in rules)

@@ -200,7 +200,9 @@ class _Cohort:
     def _build(self, part: Sequence[Prepared]) -> tuple[Model, ResidentData, Training]:
         runs = [ready.run for ready in part]
         config = runs[0].config
-        model = build_model([run.config for run in runs], self.dataset, self.device)
+        model = build_model(
+            [run.config for run in runs], self.dataset, [ready.split for ready in part], self.device
+        )
         scalings = [ready.scaling for ready in part]
         data = ResidentData(self.dataset, scalings, self.device, DTYPES[config.trainer.precision])
         optimizer = OPTIMIZERS[config.optimizer.name](

@@ -14,7 +14,7 @@ from torch import Tensor
 from mlc.baselines import most_frequent_set, prior_scores
 from mlc.data import Dataset, ResidentData, Split
 from mlc.decisions import DecisionRule
-from mlc.heads import JointHead
+from mlc.heads import JointHead, Sigmoid
 from mlc.metrics import decision_metrics, ranking_metrics
 from mlc.training import Model
 
@@ -29,6 +29,7 @@ class Evaluation:
     Attributes:
         metrics: flat, "test/RULE/METRIC" and "test/METRIC", "val/..." likewise.
         scores: (N, K) for "val" and "test".
+        cardinalities: (N,) likewise, of heads that expect a number of labels.
         targets: (N, K) likewise.
         decisions: (N, K) by part and rule.
         fitted: what each rule learned, and from which part.
@@ -37,12 +38,14 @@ class Evaluation:
 
     metrics: dict[str, float] = field(default_factory=dict)
     scores: dict[str, NDArray[np.floating]] = field(default_factory=dict)
+    cardinalities: dict[str, Tensor] = field(default_factory=dict)
     targets: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
     decisions: dict[str, dict[str, NDArray[np.bool_]]] = field(default_factory=dict)
     fitted: dict[str, Any] = field(default_factory=dict)
     baselines: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
+@torch.no_grad()
 def evaluate(
     model: Model,
     data: ResidentData,
@@ -63,7 +66,9 @@ def evaluate(
         for result, own, by_joint in zip(results, rules, joint, strict=True):
             scores = torch.as_tensor(result.scores[part])
             decided = {
-                name: by_joint[name] if rule.needs_joint else rule.decide(scores).numpy()
+                name: by_joint[name]
+                if name in by_joint
+                else rule.decide(scores, cardinality=result.cardinalities.get(part)).numpy()
                 for name, rule in own.items()
             }
             result.decisions[part] = decided
@@ -88,11 +93,13 @@ def judge_baselines(
     prior: dict[str, float] = {}
     scores = prior_scores(dataset, split)
     for name, rule in rules.items():
-        if rule.needs_joint:
+        # Label frequencies are marginals of a model that has no joint.
+        if rule.chosen_from(Sigmoid.offers()) is None:
             continue
         fresh = type(rule)(rule.options)
         _fit(fresh, scores, targets)
-        decisions = fresh.decide(torch.as_tensor(scores["test"])).numpy()
+        of_test = torch.as_tensor(scores["test"])
+        decisions = fresh.decide(of_test, cardinality=of_test.sum(dim=-1)).numpy()
         _add(prior, f"test/{name}", decision_metrics(decisions, targets["test"]))
     return {
         "most_frequent_set": {f"test/constant/{name}": v for name, v in decided.items()},
@@ -124,18 +131,23 @@ def _score(
     model: Model, data: ResidentData, rows: Tensor, part: str, results: Sequence[Evaluation]
 ) -> None:
     """Scores, targets and all metrics that need no decision."""
-    scores, targets, log_likelihoods = [], [], []
+    scores, targets, log_likelihoods, cardinalities = [], [], [], []
     for outputs, actual in model.outputs(data, rows):
         scores.append(model.head.scores(outputs).cpu())
         targets.append(actual.bool().cpu())
         of_chunk = model.head.log_likelihood(outputs, actual)
         if of_chunk is not None:
             log_likelihoods.append(of_chunk.double().cpu())
+        expected = model.head.cardinality(outputs)
+        if expected is not None:
+            cardinalities.append(expected.cpu())
     all_scores, all_targets = torch.cat(scores, dim=1).numpy(), torch.cat(targets, dim=1).numpy()
     log_likelihood = torch.cat(log_likelihoods, dim=1).mean(dim=1) if log_likelihoods else None
     for run, result in enumerate(results):
         result.scores[part], result.targets[part] = all_scores[run], all_targets[run]
         _add(result.metrics, part, ranking_metrics(all_scores[run], all_targets[run]))
+        if cardinalities:
+            result.cardinalities[part] = torch.cat(cardinalities, dim=1)[run]
         if log_likelihood is not None:
             result.metrics[f"{part}/nll"] = -float(log_likelihood[run])
 
@@ -146,8 +158,12 @@ def _decide_by_joint(
     rows: Tensor,
     rules: Sequence[Mapping[str, DecisionRule]],
 ) -> list[dict[str, NDArray[np.bool_]]]:
-    """The decisions of the rules that need the joint distribution, which is held chunk by chunk."""
-    wanted = [{name: rule for name, rule in own.items() if rule.needs_joint} for own in rules]
+    """The decisions of the rules that take the joint distribution, which is held chunk by chunk."""
+    offers = model.head.offers()
+    wanted = [
+        {name: rule for name, rule in own.items() if rule.chosen_from(offers) == "joint"}
+        for own in rules
+    ]
     if not any(wanted) or not isinstance(model.head, JointHead):
         return [{} for _ in rules]
     chunks: list[dict[str, list[Tensor]]] = [{name: [] for name in own} for own in wanted]

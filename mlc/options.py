@@ -6,7 +6,44 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from mlc.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Where to search for a number: evenly, or evenly in its logarithm."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def draw(self, rng: np.random.Generator) -> float:
+        """One value."""
+        if self.log:
+            return float(np.exp(rng.uniform(np.log(self.low), np.log(self.high))))
+        return float(rng.uniform(self.low, self.high))
+
+    def __str__(self) -> str:
+        return f"{self.low:g} to {self.high:g}" + (", log" if self.log else "")
+
+
+class Choice:
+    """Values to choose from."""
+
+    def __init__(self, *values: Any) -> None:
+        self.values = values
+
+    def draw(self, rng: np.random.Generator) -> Any:
+        """One value."""
+        return self.values[int(rng.integers(len(self.values)))]
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.values))
+
+
+Search = Interval | Choice
 
 
 @dataclass(frozen=True)
@@ -54,8 +91,11 @@ def option(
     at_most: float | None = None,
     below: float | None = None,
     choices: tuple[str, ...] | None = None,
+    search: Search | None = None,
 ) -> Any:
     """A dataclass field with a default and limits; a list's limits hold for each of its items.
+
+    `search` says where to look for a better value when the option is tuned.
 
     >>> @dataclass
     ... class Options:
@@ -64,7 +104,7 @@ def option(
     Traceback (most recent call last):
     mlc.errors.ConfigError: dropout=1.5 is out of range: it must be at least 0 and below 1.
     """
-    metadata = {"limits": Limits(at_least, above, at_most, below, choices)}
+    metadata = {"limits": Limits(at_least, above, at_most, below, choices), "search": search}
     if isinstance(default, list):
         return dataclasses.field(default_factory=lambda: list(default), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
@@ -80,6 +120,15 @@ def check(options: Any, prefix: str = "") -> None:
             if item is not None and not limits.allows(item):
                 raise ConfigError(f"{key}={value} is out of range: it must be {limits}.")
     _validate(options, prefix)
+
+
+def search_space(options: type) -> dict[str, Search]:
+    """Where to search for each option of a dataclass that is worth tuning."""
+    return {
+        field.name: field.metadata["search"]
+        for field in dataclasses.fields(options)
+        if field.metadata.get("search") is not None
+    }
 
 
 def limits_of(options: Any, key: str) -> Limits | None:

@@ -11,7 +11,7 @@ from mlc.registry import NoOptions, Registry
 
 
 class Backbone(nn.Module):
-    """Everything before the output layer; `n_outputs` is the width it hands to the head.
+    """Everything before the output layer.
 
     Class attributes:
         Options: dataclass of the backbone's settings.
@@ -23,18 +23,25 @@ class Backbone(nn.Module):
         n_features: columns of the data.
         options: one `Options` for each run; what shapes the network must be the same in all of them.
         seeds: one for each run.
+        n_labels: K, for networks of which each label has its own.
+
+    Attributes:
+        n_outputs: the width it hands to the head.
+        separate: whether that is K blocks, each for one label alone.
     """
 
     name: ClassVar[str]
     Options: ClassVar[type] = NoOptions
     per_run: ClassVar[tuple[str, ...]] = ()
     n_outputs: int
+    separate: bool = False
 
     def __init__(
         self,
         n_features: int,
         options: Sequence[Any],
         seeds: Sequence[int],
+        n_labels: int = 1,
     ) -> None:
         super().__init__()
 

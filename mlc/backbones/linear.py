@@ -14,8 +14,10 @@ from mlc.backbones.base import Backbone, register_backbone
 class Linear(Backbone):
     """The features as they are, so that head plus backbone is (multinomial) logistic regression."""
 
-    def __init__(self, n_features: int, options: Sequence[Any], seeds: Sequence[int]) -> None:
-        super().__init__(n_features, options, seeds)
+    def __init__(
+        self, n_features: int, options: Sequence[Any], seeds: Sequence[int], n_labels: int = 1
+    ) -> None:
+        super().__init__(n_features, options, seeds, n_labels)
         self.n_outputs = n_features
 
     def forward(self, features: Tensor) -> Tensor:

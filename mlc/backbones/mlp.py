@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from mlc.backbones.base import Backbone, register_backbone
-from mlc.layers import StackedBatchNorm, StackedDropout, StackedLayerNorm, StackedLinear, Streams
+from mlc.errors import ConfigError
+from mlc.layers import (
+    StackedBatchNorm,
+    StackedBlockLinear,
+    StackedDropout,
+    StackedLayerNorm,
+    StackedLinear,
+    Streams,
+)
 from mlc.options import option
 
 ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh}
@@ -17,12 +25,25 @@ NORMALIZATIONS = {"batch": StackedBatchNorm, "layer": StackedLayerNorm}
 
 @dataclass
 class MLPOptions:
-    """Hidden layers, each: linear, normalisation, activation, dropout."""
+    """Hidden layers, each: linear, normalisation, activation, dropout.
+
+    With `separate`, each label has a network of its own of these widths.
+    """
 
     widths: list[int] = option([256], at_least=1)
     dropout: float = option(0.3, at_least=0, below=1)
     activation: str = option("relu", choices=tuple(ACTIVATIONS))
     normalization: str = option("none", choices=("none", *NORMALIZATIONS))
+    separate: bool = False
+
+    def validate(self, prefix: str) -> None:
+        """Separate networks exist, and share nothing."""
+        if self.separate and not self.widths:
+            raise ConfigError(f"{prefix}separate=true needs a hidden layer: name {prefix}widths.")
+        if self.separate and self.normalization == "layer":
+            raise ConfigError(
+                f"{prefix}normalization=layer would mix the separate networks: choose batch or none."
+            )
 
 
 @register_backbone("mlp")
@@ -37,24 +58,31 @@ class MLP(Backbone):
         n_features: int,
         options: Sequence[MLPOptions],
         seeds: Sequence[int],
+        n_labels: int = 1,
     ) -> None:
-        super().__init__(n_features, options, seeds)
+        super().__init__(n_features, options, seeds, n_labels)
         shape = options[0]
         weights = Streams(seeds, "initialisation/backbone")
         layers: list[nn.Module] = []
+        self.separate = shape.separate
+        n_blocks = n_labels if shape.separate else 1
         width = n_features
         rates = [run.dropout for run in options]
         for depth, next_width in enumerate(shape.widths):
-            layers.append(StackedLinear(width, next_width, weights))
+            if shape.separate:
+                layers.append(StackedBlockLinear(n_labels, width, next_width, weights))
+            else:
+                layers.append(StackedLinear(width, next_width, weights))
             if shape.normalization != "none":
-                layers.append(NORMALIZATIONS[shape.normalization](next_width, len(seeds)))
+                total = next_width * n_blocks
+                layers.append(NORMALIZATIONS[shape.normalization](total, len(seeds)))
             layers.append(ACTIVATIONS[shape.activation]())
             layers.append(StackedDropout(rates, seeds, f"dropout/{depth}"))
             width = next_width
         self.layers = nn.Sequential(*layers)
-        self.n_outputs = width
+        self.n_outputs = width * n_blocks
 
     def forward(self, features: Tensor) -> Tensor:
-        """The last hidden layer: (R, B, widths[-1])."""
+        """The last hidden layer: (R, B, widths[-1]), or K of them side by side."""
         hidden: Tensor = self.layers(features)
         return hidden

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, ClassVar, Self
 
 from torch import Tensor
@@ -11,11 +12,13 @@ from mlc.registry import NoOptions, Registry
 
 
 class DecisionRule:
-    """Turns scores (..., N, K), or a joint over label sets (..., N, M), into label sets.
+    """Turns what a head tells of each sample into label sets.
 
     Class attributes:
         Options: dataclass of the rule's settings.
-        needs_joint: whether it decides from the joint distribution instead of the scores.
+        takes: what it can decide from, the best first: "joint", a distribution over label sets;
+            "marginals", scores that are P(y_k = 1 | x); "scores", whatever they mean; "cardinality",
+            scores and an expected number of labels.
         tuned_on: the part of the data that `fit` sees: "nothing", "validation", or "test" for a rule
             that is no fair contestant and is marked as such in every table.
 
@@ -26,7 +29,7 @@ class DecisionRule:
 
     name: ClassVar[str]
     Options: ClassVar[type] = NoOptions
-    needs_joint: ClassVar[bool] = False
+    takes: ClassVar[tuple[str, ...]] = ("scores",)
     tuned_on: ClassVar[str] = "nothing"
 
     def __init__(self, options: Any, natural_threshold: float = 0.5) -> None:
@@ -43,13 +46,15 @@ class DecisionRule:
         *,
         log_joint: Tensor | None = None,
         label_sets: Tensor | None = None,
+        cardinality: Tensor | None = None,
     ) -> Tensor:
         """Label sets: (..., N, K), bool.
 
         Args:
-            scores: (..., N, K), for rules that decide from scores.
-            log_joint: (..., N, M), for rules that need the joint.
+            scores: (..., N, K), for rules that decide from scores or marginals.
+            log_joint: (..., N, M), for rules that decide from the joint.
             label_sets: (M, K), bool, the sets that `log_joint` is over.
+            cardinality: (..., N), expected numbers of labels, for rules that take them.
 
         Raises:
             ConfigError: what the rule needs was not given.
@@ -59,6 +64,11 @@ class DecisionRule:
     def fitted(self) -> dict[str, Tensor]:
         """What `fit` learned, by name: tensors whose leading axes are those of the scores."""
         return {}
+
+    @classmethod
+    def chosen_from(cls, offered: Collection[str]) -> str | None:
+        """What it would decide from, of what a head offers; None where that is not enough."""
+        return next((kind for kind in cls.takes if kind in offered), None)
 
     def _missing(self, what: str) -> ConfigError:
         return ConfigError(f"The rule {self.name!r} needs {what}, and none was given.")

@@ -15,7 +15,7 @@ class Mode(DecisionRule):
     in multi-label classification", section 4.2).
     """
 
-    needs_joint = True
+    takes = ("joint",)
 
     def decide(
         self,
@@ -23,6 +23,7 @@ class Mode(DecisionRule):
         *,
         log_joint: Tensor | None = None,
         label_sets: Tensor | None = None,
+        cardinality: Tensor | None = None,
     ) -> Tensor:
         """The label set of the largest entry: (..., N, K), bool."""
         if log_joint is None or label_sets is None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mlc.decisions.base import DecisionRule, register_decision
 from mlc.metrics import COUNT_METRICS, best_threshold
-from mlc.options import option
+from mlc.options import Interval, option
 
 
 @dataclass
@@ -31,7 +31,7 @@ class ThresholdRule(DecisionRule):
     """Predicts the labels with score >= threshold; subclasses say where the threshold is from."""
 
     def threshold(self) -> Tensor:
-        """One threshold for each run: the shape of the scores' leading axes."""
+        """One for each run, the shape of the scores' leading axes; with a last axis (K,) if by label."""
         raise NotImplementedError
 
     def decide(
@@ -40,11 +40,19 @@ class ThresholdRule(DecisionRule):
         *,
         log_joint: Tensor | None = None,
         label_sets: Tensor | None = None,
+        cardinality: Tensor | None = None,
     ) -> Tensor:
         """scores >= threshold: (..., N, K), bool."""
         if scores is None:
             raise self._missing("scores")
-        return scores.double() >= self.threshold().to(scores.device)[..., None, None]
+        threshold = self.threshold().to(scores.device)
+        # One for each label, or one for all of them.
+        by_label = threshold.ndim == scores.ndim - 1
+        return (
+            scores.double() >= threshold[..., None, :]
+            if by_label
+            else (scores.double() >= threshold[..., None, None])
+        )
 
     def fitted(self) -> dict[str, Tensor]:
         """The threshold."""
@@ -83,6 +91,42 @@ class Global(ThresholdRule):
 
     def threshold(self) -> Tensor:
         """The threshold that `fit` found."""
+        if self._threshold is None:
+            raise self._missing("a call of fit(scores, targets) first")
+        return self._threshold
+
+
+@dataclass
+class PerLabelOptions:
+    """What each label's threshold is to make best, and when the best is not to be trusted."""
+
+    metric: str = option("f1", choices=("f1", "jaccard"))
+    fallback: float = option(0.1, at_least=0, at_most=1, search=Interval(0, 0.5))
+
+
+@register_decision("per_label")
+class PerLabel(ThresholdRule):
+    """A threshold for each label, the best on validation data for that label's own F1 or Jaccard index.
+
+    A label whose best value is below `fallback` has too few samples to tell: its threshold is then the
+    highest validation score, so that rare labels are not predicted everywhere (SCutFBR.1 of Yang 2001,
+    "A study on thresholding strategies for text categorization").
+    """
+
+    Options = PerLabelOptions
+    tuned_on = "validation"
+    _threshold: Tensor | None = None
+
+    def fit(self, scores: Tensor, targets: Tensor) -> Self:
+        """Find the thresholds: scores and targets (..., N, K)."""
+        own, true = scores.double().transpose(-1, -2), targets.transpose(-1, -2)
+        metric = COUNT_METRICS[f"{self.options.metric}_micro"]
+        found, value = best_threshold(metric, own.unsqueeze(-1), true.unsqueeze(-1))
+        self._threshold = torch.where(value < self.options.fallback, own.amax(dim=-1), found)
+        return self
+
+    def threshold(self) -> Tensor:
+        """The thresholds that `fit` found: (..., K)."""
         if self._threshold is None:
             raise self._missing("a call of fit(scores, targets) first")
         return self._threshold

@@ -3,49 +3,113 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from mlc.layers import StackedLinear, Streams
+from mlc.errors import ConfigError
+from mlc.layers import StackedBlockLinear, StackedLinear, Streams
 from mlc.registry import NoOptions, Registry
+
+
+@dataclass(frozen=True)
+class KnownLabels:
+    """The labels that a head may look at before it is trained.
+
+    Attributes:
+        targets: (N, K), bool: all rows outside the test part, so the same for runs trained together.
+        rows: (R, n), int64: each run's own training rows among them.
+    """
+
+    targets: Tensor
+    rows: Tensor
+
+    @property
+    def of_runs(self) -> Tensor:
+        """Each run's training targets: (R, n, K), bool."""
+        return self.targets[self.rows]
 
 
 class Head(nn.Module):
     """An output layer: an affine map to `n_outputs` numbers, a loss on them, and a score per label.
 
     A head is one class with `loss` and `scores`, and `count_outputs` where it needs other than one
-    output for each label. Both work on any leading axes, so (R, B, ...) and (B, ...) alike.
+    output for each label.
 
     Class attributes:
-        Options: dataclass of the head's settings.
+        Options: dataclass of the head's settings; those worth tuning state where to search.
         natural_threshold: the score from which a label counts as relevant when nothing is tuned.
         draws: whether the loss needs a random number for each sample.
+        estimates: what the scores are at the loss's minimum: "marginals", P(y_k = 1 | x); "shares",
+            E[y_k / |y| given x]; or "order", numbers that only rank the labels.
 
     Args:
         n_features: width of the features, D.
         n_labels: K.
         options: an instance of `Options`.
         seeds: one for each run; the output weights are drawn from them.
+        known: the training labels.
+        separate: whether the features are K blocks, each for one label alone.
+
+    Raises:
+        ConfigError: it must see the training labels and is given none, or the features are separate
+            and it has other than one output for each label.
     """
 
     name: ClassVar[str]
     Options: ClassVar[type] = NoOptions
     natural_threshold: ClassVar[float] = 0.5
     draws: ClassVar[bool] = False
+    estimates: ClassVar[str] = "marginals"
 
-    def __init__(self, n_features: int, n_labels: int, options: Any, seeds: Sequence[int]) -> None:
+    def __init__(
+        self,
+        n_features: int,
+        n_labels: int,
+        options: Any,
+        seeds: Sequence[int],
+        known: KnownLabels | None = None,
+        separate: bool = False,
+    ) -> None:
         super().__init__()
         self.n_labels = n_labels
         self.options = options
-        n_outputs = self.count_outputs(n_labels, options)
-        self.output = StackedLinear(n_features, n_outputs, Streams(seeds, "initialisation/head"))
+        self.n_outputs = self.count_outputs(n_labels, options, known)
+        streams = Streams(seeds, "initialisation/head")
+        self.output: nn.Module
+        if not separate:
+            self.output = StackedLinear(n_features, self.n_outputs, streams)
+        elif self.n_outputs == n_labels:
+            self.output = StackedBlockLinear(n_labels, n_features // n_labels, 1, streams)
+        else:
+            raise ConfigError(
+                f"backbone.separate=true needs a head with one output for each label, and"
+                f" {self.name!r} has {self.n_outputs} for {n_labels}: choose sigmoid, or one network."
+            )
+        self.set_up(seeds, known)
+
+    def set_up(self, seeds: Sequence[int], known: KnownLabels | None) -> None:
+        """Make what a head holds beside its output layer; its options and `n_labels` are there."""
 
     @classmethod
-    def count_outputs(cls, n_labels: int, options: Any) -> int:
+    def count_outputs(cls, n_labels: int, options: Any, known: KnownLabels | None = None) -> int:
         """How many numbers the output layer gives for each sample; K unless a head says otherwise."""
         return n_labels
+
+    @classmethod
+    def looked_at(cls, known: KnownLabels | None) -> KnownLabels:
+        """The training labels.
+
+        Raises:
+            ConfigError: there are none.
+        """
+        if known is None:
+            raise ConfigError(
+                f"The head {cls.name!r} must see the training labels: give build_head targets=, (N, K)."
+            )
+        return known
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (R, B, D) to outputs (R, B, n_outputs)."""
@@ -53,22 +117,37 @@ class Head(nn.Module):
         return outputs
 
     def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
-        """One value for each sample, nothing reduced: (..., B).
+        """One value for each sample, nothing reduced: (R, B).
 
         Args:
-            outputs: (..., B, n_outputs).
-            targets: (..., B, K), zeros and ones in the outputs' dtype.
-            noise: (..., B), uniform on [0, 1), for heads that draw; drawn here where it is None.
+            outputs: (R, B, n_outputs).
+            targets: (R, B, K), zeros and ones in the outputs' dtype.
+            noise: (R, B), uniform on [0, 1), for heads that draw; drawn here where it is None.
         """
         raise NotImplementedError
 
     def scores(self, outputs: Tensor) -> Tensor:
-        """Relevance of each label, in [0, 1], higher is more likely relevant: (..., B, K)."""
+        """Relevance of each label, in [0, 1], higher is more likely relevant: (R, B, K)."""
         raise NotImplementedError
 
     def log_likelihood(self, outputs: Tensor, targets: Tensor) -> Tensor | None:
-        """Log-probability of the label set, (..., B), or None where the head defines no such thing."""
+        """Log-probability of the label set, (R, B), or None where the head defines no such thing."""
         return None
+
+    def cardinality(self, outputs: Tensor) -> Tensor | None:
+        """Expected number of labels, (R, B), or None where the head has no idea of it."""
+        return self.scores(outputs).sum(dim=-1) if self.estimates == "marginals" else None
+
+    @classmethod
+    def offers(cls) -> frozenset[str]:
+        """What decision rules may ask of it: "scores", "marginals", "cardinality", "joint"."""
+        calibrated = cls.estimates == "marginals"
+        return frozenset({"scores", "marginals", "cardinality"} if calibrated else {"scores"})
+
+    @property
+    def numbers_per_sample(self) -> int:
+        """The largest array that a sample takes when it is judged."""
+        return self.n_outputs
 
 
 class JointHead(Head):
@@ -80,20 +159,28 @@ class JointHead(Head):
         raise NotImplementedError
 
     def log_joint(self, outputs: Tensor) -> Tensor:
-        """Log-probabilities of the label sets, which sum to one: (..., B, M)."""
+        """Log-probabilities of the label sets, which sum to one: (R, B, M)."""
         raise NotImplementedError
 
+    def log_likelihood(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Log-probability of the label set: (R, B)."""
+        raise NotImplementedError
+
+    def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+        """The negative log-likelihood: (R, B)."""
+        return -self.log_likelihood(outputs, targets)
+
     def marginals(self, outputs: Tensor) -> Tensor:
-        """P(y_k = 1 | x): (..., B, K)."""
+        """P(y_k = 1 | x): (R, B, K)."""
         joint = self.log_joint(outputs).exp()
-        return joint @ self.label_sets.to(joint.dtype)
+        return (joint @ self.label_sets.to(joint.dtype)).clamp(max=1)
 
     def mode(self, outputs: Tensor) -> Tensor:
-        """The most probable label set (the first of equals): (..., B, K), bool."""
+        """The most probable label set (the first of equals): (R, B, K), bool."""
         return self.label_sets[self.log_joint(outputs).argmax(dim=-1)]
 
     def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """One label set drawn for each sample: (..., B, K), bool."""
+        """One label set drawn for each sample: (R, B, K), bool."""
         joint = self.log_joint(outputs).exp()
         drawn = torch.multinomial(joint.flatten(0, -2), 1, generator=generator)
         return self.label_sets[drawn.view(joint.shape[:-1])]
@@ -101,6 +188,16 @@ class JointHead(Head):
     def scores(self, outputs: Tensor) -> Tensor:
         """The marginals."""
         return self.marginals(outputs)
+
+    @classmethod
+    def offers(cls) -> frozenset[str]:
+        """The joint, and all else."""
+        return super().offers() | {"joint"}
+
+    @property
+    def numbers_per_sample(self) -> int:
+        """Outputs or label sets, whichever are more."""
+        return max(self.n_outputs, len(self.label_sets))
 
 
 HEADS: Registry[Head] = Registry("head")

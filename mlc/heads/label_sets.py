@@ -1,7 +1,17 @@
-"""Label sets as numbers, most significant bit first: [1, 0, 0, 1] is 9."""
+"""Label sets as numbers, most significant bit first ([1, 0, 0, 1] is 9), and those that occur."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from mlc.heads.base import KnownLabels
+
+# With more labels, joint heads list the label sets that were observed instead of all 2^K.
+MOST_LABELS = 16
 
 
 def all_label_sets(n_labels: int, device: torch.device | None = None) -> Tensor:
@@ -35,6 +45,79 @@ def fold_marginals(joint: Tensor, n_labels: int) -> Tensor:
     sizes = (halves.sum(dim=-1), n_first), (halves.sum(dim=-2), n_second)
     parts = [part @ all_label_sets(n, joint.device).to(joint.dtype) for part, n in sizes]
     return torch.cat(parts, dim=-1)
+
+
+class ObservedSets(nn.Module):
+    """The distinct label sets of the known rows, and which of them each run has seen in training.
+
+    Listed for all runs alike, so that a run's classes do not depend on its company; what a run has not
+    seen often enough is masked. The mass of all label sets that a run has not, of which a softmax over
+    those it has knows nothing, is Good and Turing's estimate, the share of rows whose set occurs once
+    (Good 1953, "The population frequencies of species"), half a row added; it is spread evenly.
+
+    Attributes:
+        label_sets: (M, K), bool.
+        seen: (R, 1, M), bool.
+        log_unseen: (R, 1), log-probability of each single label set that the run has not seen.
+        log_rest: (R, 1), log of what is left for those it has.
+    """
+
+    seen: Tensor
+    log_unseen: Tensor
+    log_rest: Tensor
+    _label_sets: Tensor
+    _codes: Tensor
+    _order: Tensor
+    _places: Tensor
+
+    def __init__(self, known: KnownLabels, min_count: int = 1) -> None:
+        super().__init__()
+        n_runs, n_labels = len(known.rows), known.targets.shape[1]
+        label_sets, number = known.targets.unique(dim=0, return_inverse=True)
+        counts = torch.zeros(n_runs, len(label_sets), dtype=torch.int64)
+        of_rows = number[known.rows]
+        counts.scatter_add_(1, of_rows, torch.ones_like(of_rows))
+        seen = counts >= min_count
+        rare = (counts * (counts < max(2, min_count))).sum(dim=1).double()
+        left = (2.0**n_labels - seen.sum(dim=1)).clamp(min=0)
+        unseen = torch.where(left > 0, (rare + 0.5) / (known.rows.shape[1] + 1), 0.0)
+        log_unseen = (unseen / left.clamp(min=1)).log()
+
+        # A sum of random multiples tells the sets apart; a lookup compares the sets themselves.
+        draw = torch.Generator().manual_seed(n_labels)
+        places = torch.randint(-(2**62), 2**62, (n_labels,), generator=draw)
+        codes, order = (label_sets.long() * places).sum(dim=1).sort()
+        self.register_buffer("_label_sets", label_sets.expand(n_runs, -1, -1).clone())
+        self.register_buffer("_codes", codes, persistent=False)
+        self.register_buffer("_order", order, persistent=False)
+        self.register_buffer("_places", places, persistent=False)
+        self.register_buffer("seen", seen.unsqueeze(1))
+        self.register_buffer("log_unseen", log_unseen.unsqueeze(1))
+        self.register_buffer("log_rest", (1 - unseen).log().unsqueeze(1))
+
+    @property
+    def label_sets(self) -> Tensor:
+        """The distinct label sets: (M, K), bool."""
+        return self._label_sets[0]
+
+    def log_softmax(self, logits: Tensor) -> Tensor:
+        """Over the label sets that each run has seen: (R, B, M) likewise."""
+        return logits.masked_fill(~self.seen, -torch.inf).log_softmax(dim=-1)
+
+    def log_likelihood(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Log-probability of any label set, seen or not: (R, B, M) and (R, B, K) to (R, B)."""
+        code = (targets.long() * self._places).sum(dim=-1)
+        place = self._order[torch.searchsorted(self._codes, code).clamp(max=len(self._codes) - 1)]
+        found = (self.label_sets[place] == targets.bool()).all(dim=-1)
+        has_class = found & self.seen.expand(-1, code.shape[1], -1).gather(
+            -1, place.unsqueeze(-1)
+        ).squeeze(-1)
+        masked = logits.masked_fill(~self.seen, -torch.inf)
+        # Any class serves where there is none: its value is not used.
+        place = torch.where(has_class, place, self.seen.long().argmax(dim=-1))
+        chosen = logits.gather(-1, place.unsqueeze(-1)).squeeze(-1)
+        log_seen = chosen - masked.logsumexp(dim=-1) + self.log_rest.to(logits.dtype)
+        return torch.where(has_class, log_seen, self.log_unseen.to(logits.dtype))
 
 
 def _place_values(n_labels: int, device: torch.device | None) -> Tensor:

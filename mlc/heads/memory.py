@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from mlc.errors import CapacityError
-from mlc.heads.base import HEADS, Head
+from mlc.errors import CapacityError, ConfigError
+from mlc.heads.base import HEADS, Head, KnownLabels
 
 log = logging.getLogger(__name__)
 
@@ -51,9 +52,10 @@ def estimate(
     n_runs: int = 1,
     state_per_weight: int = 2,
     bytes_per_number: int = 4,
+    known: KnownLabels | None = None,
 ) -> HeadMemory:
     """Memory of n_runs output layers in training; `state_per_weight` is 2 for Adam, 0 for plain SGD."""
-    n_outputs = head.count_outputs(n_labels, options)
+    n_outputs = head.count_outputs(n_labels, options, known)
     weights = bytes_per_number * n_runs * (n_features + 1) * n_outputs
     activations = bytes_per_number * n_runs * batch_size * n_outputs * _ACTIVATION_COPIES
     return HeadMemory(n_outputs, weights, weights, state_per_weight * weights, activations)
@@ -66,7 +68,7 @@ def require_memory(
     options: Any,
     *,
     device: torch.device | None = None,
-    **training: int,
+    **training: Any,
 ) -> HeadMemory:
     """The estimate, stated in the log.
 
@@ -83,12 +85,11 @@ def require_memory(
         head.name, n_labels, needed, readable(free), device,
     )  # fmt: skip
     if needed.total > free:
+        others = [HEADS[name] for name in HEADS if HEADS[name] is not head]
         fitting = [
-            name
-            for name in HEADS
-            if HEADS[name] is not head
-            and estimate(HEADS[name], n_features, n_labels, HEADS.options(name), **training).total
-            <= free
+            other.name
+            for other in others
+            if _total(other, n_features, n_labels, **training) <= free
         ]
         raise CapacityError(
             f"The head {head.name!r} does not fit with {n_labels} labels: its {needed}, and"
@@ -96,6 +97,14 @@ def require_memory(
             f" ({', '.join(fitting) or 'none of the others'}), or fewer labels."
         )
     return needed
+
+
+def _total(head: type[Head], n_features: int, n_labels: int, **training: Any) -> float:
+    """Bytes of the head with its default options; infinite where it lacks something to be built."""
+    try:
+        return estimate(head, n_features, n_labels, HEADS.options(head.name), **training).total
+    except ConfigError:
+        return math.inf
 
 
 def free_bytes(device: torch.device) -> int:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mlc.errors import ConfigError
-from mlc.heads.base import HEADS, Head, JointHead
+from mlc.heads.base import HEADS, Head, JointHead, KnownLabels
 from mlc.heads.memory import require_memory
 
 
@@ -34,11 +34,13 @@ class PlainHead(nn.Module):
 
     def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
         """One value for each sample: (B,). Targets (B, K) may be of any dtype."""
-        return self.head.loss(outputs, targets.to(outputs.dtype), noise)
+        rows = targets.to(outputs.dtype).unsqueeze(0)
+        noise = None if noise is None else noise.unsqueeze(0)
+        return self.head.loss(outputs.unsqueeze(0), rows, noise).squeeze(0)
 
     def scores(self, outputs: Tensor) -> Tensor:
         """Relevance of each label, in [0, 1]: (B, K)."""
-        return self.head.scores(outputs)
+        return self.head.scores(outputs.unsqueeze(0)).squeeze(0)
 
     @property
     def label_sets(self) -> Tensor:
@@ -47,15 +49,24 @@ class PlainHead(nn.Module):
 
     def log_joint(self, outputs: Tensor) -> Tensor:
         """Log-probabilities of the label sets: (B, M)."""
-        return self._joint().log_joint(outputs)
+        return self._joint().log_joint(outputs.unsqueeze(0)).squeeze(0)
+
+    def log_likelihood(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Log-probability of the label set: (B,)."""
+        rows = targets.to(outputs.dtype).unsqueeze(0)
+        return self._joint().log_likelihood(outputs.unsqueeze(0), rows).squeeze(0)
 
     def marginals(self, outputs: Tensor) -> Tensor:
         """P(y_k = 1 | x): (B, K)."""
-        return self._joint().marginals(outputs)
+        return self._joint().marginals(outputs.unsqueeze(0)).squeeze(0)
 
     def mode(self, outputs: Tensor) -> Tensor:
         """The most probable label set: (B, K), bool."""
-        return self._joint().mode(outputs)
+        return self._joint().mode(outputs.unsqueeze(0)).squeeze(0)
+
+    def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """One label set drawn for each sample: (B, K), bool."""
+        return self._joint().sample(outputs.unsqueeze(0), generator).squeeze(0)
 
     def _joint(self) -> JointHead:
         if not isinstance(self.head, JointHead):
@@ -67,15 +78,33 @@ class PlainHead(nn.Module):
         return self.head
 
 
-def build_head(name: str, *, n_features: int, n_labels: int, **options: Any) -> PlainHead:
+def build_head(
+    name: str, *, n_features: int, n_labels: int, targets: Any = None, **options: Any
+) -> PlainHead:
     """The head of this name as a plain module, initialised from torch's global generator.
 
+    Args:
+        name: one of HEADS.
+        n_features: D.
+        n_labels: K.
+        targets: the training labels, (N, K) of zeros and ones, for heads that must see them.
+        options: the head's own.
+
     Raises:
-        ConfigError: unknown head or option, or a value out of range.
+        ConfigError: unknown head or option, a value out of range, or targets are needed or misshapen.
         CapacityError: its weights would not fit into free memory.
     """
     head_class = HEADS[name]
     checked = HEADS.options(name, **options)
-    require_memory(head_class, n_features, n_labels, checked)
+    known = None if targets is None else _known(torch.as_tensor(targets), n_labels)
+    require_memory(head_class, n_features, n_labels, checked, known=known)
     seed = int(torch.randint(2**31, ()).item())
-    return PlainHead(head_class(n_features, n_labels, checked, seeds=[seed]))
+    return PlainHead(head_class(n_features, n_labels, checked, seeds=[seed], known=known))
+
+
+def _known(targets: Tensor, n_labels: int) -> KnownLabels:
+    if targets.ndim != 2 or targets.shape[1] != n_labels or len(targets) == 0:
+        raise ConfigError(
+            f"targets has shape {tuple(targets.shape)}: give (N, {n_labels}), N rows of 0 and 1."
+        )
+    return KnownLabels(targets.bool(), torch.arange(len(targets)).unsqueeze(0))

@@ -1,13 +1,16 @@
-"""One softmax over all 2^K label sets."""
+"""One softmax over label sets: all of them, or those that occur."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
-from mlc.heads.base import JointHead, register_head
-from mlc.heads.label_sets import all_label_sets, fold_marginals, label_set_index
+from mlc.heads.base import JointHead, KnownLabels, register_head
+from mlc.heads.label_sets import ObservedSets, all_label_sets, fold_marginals, label_set_index
+from mlc.options import Choice, option
 
 
 @register_head("powerset")
@@ -23,28 +26,69 @@ class Powerset(JointHead):
     """
 
     @classmethod
-    def count_outputs(cls, n_labels: int, options: Any) -> int:
+    def count_outputs(cls, n_labels: int, options: Any, known: KnownLabels | None = None) -> int:
         """2^K."""
         return int(2**n_labels)
 
     @property
     def label_sets(self) -> Tensor:
         """All 2^K label sets: (M, K), bool."""
-        return all_label_sets(self.n_labels, self.output.weight.device)
-
-    def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
-        """Cross-entropy with the label set as the class: (..., B)."""
-        return -self.log_likelihood(outputs, targets)
+        return all_label_sets(self.n_labels, next(self.parameters()).device)
 
     def log_likelihood(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Log-probability of the label set: (..., B)."""
+        """Log-probability of the label set: (R, B)."""
         index = label_set_index(targets).unsqueeze(-1)
         return outputs.gather(-1, index).squeeze(-1) - outputs.logsumexp(dim=-1)
 
     def log_joint(self, outputs: Tensor) -> Tensor:
-        """log_softmax(z): (..., B, 2^K)."""
+        """log_softmax(z): (R, B, 2^K)."""
         return outputs.log_softmax(dim=-1)
 
     def marginals(self, outputs: Tensor) -> Tensor:
-        """P(y_k = 1 | x), by folding the softmax: (..., B, K)."""
+        """P(y_k = 1 | x), by folding the softmax: (R, B, K)."""
         return fold_marginals(outputs.softmax(dim=-1), self.n_labels).clamp_(max=1)
+
+
+@dataclass
+class LabelPowersetOptions:
+    """How often a label set must occur in training to be a class."""
+
+    min_count: int = option(1, at_least=1, search=Choice(1, 2, 3, 5))
+
+
+@register_head("label_powerset")
+class LabelPowerset(JointHead):
+    """Each label set that occurs in training is a class of its own; with min_count, each frequent one.
+
+    loss = -log P(y | x): a softmax over the classes, less the mass that is set aside for all other
+    label sets (see ObservedSets). A sample whose label set is no class has a loss that teaches
+    nothing: such training samples are pruned, validation and test samples count.
+    Consistent for P(y | x) on the classes, so for subset accuracy with the mode, as far as the label
+    sets to come were seen; it can predict no other.
+    Source: Boutell et al. 2004, "Learning multi-label scene classification"; pruned: Read et al. 2008,
+    "Multi-label classification using ensembles of pruned sets", without its reintroduced subsets.
+    """
+
+    Options = LabelPowersetOptions
+
+    def set_up(self, seeds: Sequence[int], known: KnownLabels | None) -> None:
+        """List the label sets."""
+        self.observed = ObservedSets(self.looked_at(known), self.options.min_count)
+
+    @classmethod
+    def count_outputs(cls, n_labels: int, options: Any, known: KnownLabels | None = None) -> int:
+        """The distinct label sets of the known rows, those too that a run has not seen often enough."""
+        return len(cls.looked_at(known).targets.unique(dim=0))
+
+    @property
+    def label_sets(self) -> Tensor:
+        """Those that occur: (M, K), bool."""
+        return self.observed.label_sets
+
+    def log_likelihood(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Log-probability of the label set, seen or not: (R, B)."""
+        return self.observed.log_likelihood(outputs, targets)
+
+    def log_joint(self, outputs: Tensor) -> Tensor:
+        """Over the classes alone, which is as if no other label set were possible: (R, B, M)."""
+        return self.observed.log_softmax(outputs)

@@ -22,13 +22,13 @@ class Sigmoid(Head):
     """
 
     def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
-        """Binary cross-entropy summed over the labels: (..., B)."""
+        """Binary cross-entropy summed over the labels: (R, B)."""
         return binary_cross_entropy_with_logits(outputs, targets, reduction="none").sum(dim=-1)
 
     def scores(self, outputs: Tensor) -> Tensor:
-        """sigmoid(z): (..., B, K)."""
+        """sigmoid(z): (R, B, K)."""
         return outputs.sigmoid()
 
-    def log_likelihood(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Of the label set, its labels independent given x: (..., B)."""
+    def log_likelihood(self, outputs: Tensor, targets: Tensor) -> Tensor | None:
+        """Of the label set, its labels independent given x: (R, B)."""
         return -self.loss(outputs, targets)

@@ -2,13 +2,14 @@
 
 from mlc.layers.bits import CountedBits
 from mlc.layers.dropout import StackedDropout
-from mlc.layers.linear import StackedLinear
+from mlc.layers.linear import StackedBlockLinear, StackedLinear
 from mlc.layers.normalization import StackedBatchNorm, StackedLayerNorm
 from mlc.layers.streams import Streams
 
 __all__ = [
     "CountedBits",
     "StackedBatchNorm",
+    "StackedBlockLinear",
     "StackedDropout",
     "StackedLayerNorm",
     "StackedLinear",

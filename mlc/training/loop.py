@@ -156,6 +156,7 @@ class Training:
             self._step(rows[:, here], None if noise is None else noise[:, here])
         return self._plain_step.total / n_rows
 
+    @torch.no_grad()
     def _validate(self) -> dict[str, Tensor]:
         scores, targets, losses, first = [], [], [], 0
         for outputs, actual in self.model.outputs(self.data, self._val):

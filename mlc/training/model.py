@@ -43,7 +43,7 @@ class Model(nn.Module):
     def outputs(self, data: ResidentData, rows: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Outputs (R, b, n_outputs) and targets (R, b, K) of rows (R, N), chunk after chunk."""
         self.eval()
-        per_row = self.n_runs * self.head.count_outputs(self.head.n_labels, self.head.options)
+        per_row = self.n_runs * self.head.numbers_per_sample
         size = min(_ROWS_AT_ONCE, max(1, _OUTPUTS_AT_ONCE // per_row))
         for index in rows.split(size, dim=1):
             batch = data.batch(index)

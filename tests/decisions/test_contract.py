@@ -12,8 +12,8 @@ from mlc.metrics import COUNT_METRICS, best_threshold
 from tests.cases import label_matrices, tied_scores
 
 CASES = label_matrices()
-BY_SCORES = [name for name in DECISIONS if not DECISIONS[name].needs_joint]
-BY_JOINT = [name for name in DECISIONS if DECISIONS[name].needs_joint]
+BY_SCORES = [name for name in DECISIONS if DECISIONS[name].takes != ("joint",)]
+BY_JOINT = [name for name in DECISIONS if "joint" in DECISIONS[name].takes]
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -21,11 +21,14 @@ BY_JOINT = [name for name in DECISIONS if DECISIONS[name].needs_joint]
 def test_rules_by_scores_decide_every_label_and_treat_runs_apart(name: str, case: str) -> None:
     targets = CASES[case]
     scores = torch.stack([tied_scores(*targets.shape, seed=run) for run in range(3)])
-    together = build_decision(name).fit(scores, targets.expand(3, -1, -1)).decide(scores)
+    expected = 3 * torch.rand(3, len(targets)).double()
+    rule = build_decision(name).fit(scores, targets.expand(3, -1, -1))
+    together = rule.decide(scores, cardinality=expected)
     assert together.shape == scores.shape
     assert together.dtype == torch.bool
     for run in range(3):
-        alone = build_decision(name).fit(scores[run], targets).decide(scores[run])
+        own = build_decision(name).fit(scores[run], targets)
+        alone = own.decide(scores[run], cardinality=expected[run])
         assert torch.equal(together[run], alone)
 
 

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from mlc.errors import ConfigError
-from mlc.heads import HEADS, JointHead, PlainHead, build_head
+from mlc.heads import HEADS, JointHead, KnownLabels, PlainHead, build_head
+from mlc.heads.label_sets import all_label_sets
+from mlc.options import search_space
 from tests.cases import label_matrices
 
 CASES = label_matrices()
 JOINT = [name for name in HEADS if issubclass(HEADS[name], JointHead)]
 
 
-def built(name: str, n_labels: int, n_features: int = 5) -> PlainHead:
+def built(name: str, n_labels: int, targets: Tensor | None = None, **options: Any) -> PlainHead:
+    """A head that was shown these targets, or all label sets."""
     torch.manual_seed(0)
-    return build_head(name, n_features=n_features, n_labels=n_labels).double()
+    shown = all_label_sets(n_labels) if targets is None else targets
+    return build_head(name, n_features=5, n_labels=n_labels, targets=shown, **options).double()
 
 
 def noise_for(targets: Tensor) -> Tensor:
@@ -33,7 +39,7 @@ class TestEveryHead:
         self, name: str, case: str
     ) -> None:
         targets = CASES[case]
-        head = built(name, targets.shape[1])
+        head = built(name, targets.shape[1], targets)
         features = torch.randn(len(targets), 5, dtype=torch.float64)
         outputs = head(features)
         loss = head.loss(outputs, targets, noise_for(targets))
@@ -45,14 +51,14 @@ class TestEveryHead:
 
     def test_gradient_is_that_of_finite_differences(self, name: str, case: str) -> None:
         targets = CASES[case]
-        head = built(name, targets.shape[1])
+        head = built(name, targets.shape[1], targets)
         outputs = head(torch.randn(len(targets), 5, dtype=torch.float64)).detach().requires_grad_()
         noise = noise_for(targets)
         assert torch.autograd.gradcheck(lambda z: head.loss(z, targets, noise), outputs)
 
     def test_extreme_outputs_stay_finite(self, name: str, case: str) -> None:
         targets = CASES[case]
-        head = built(name, targets.shape[1]).float()
+        head = built(name, targets.shape[1], targets).float()
         outputs = head(torch.full((len(targets), 5), 1e4)).detach().requires_grad_()
         loss = head.loss(outputs, targets)
         loss.sum().backward()
@@ -61,11 +67,24 @@ class TestEveryHead:
         assert outputs.grad.isfinite().all()
         assert head.scores(outputs).isfinite().all()
 
+    def test_bfloat16_stays_finite(self, name: str, case: str) -> None:
+        targets = CASES[case]
+        head = built(name, targets.shape[1], targets).bfloat16()
+        outputs = head(torch.randn(len(targets), 5).bfloat16())
+        loss = head.loss(outputs, targets)
+        loss.sum().backward()
+        assert loss.isfinite().all()
+        assert all(p.grad.isfinite().all() for p in head.parameters() if p.grad is not None)
+        assert head.scores(outputs).isfinite().all()
+
     def test_runs_do_not_touch_each_other(self, name: str, case: str) -> None:
         targets = CASES[case].double()
         options = HEADS.options(name)
-        together = HEADS[name](5, targets.shape[1], options, seeds=[4, 5, 6]).double()
-        alone = HEADS[name](5, targets.shape[1], options, seeds=[5]).double()
+        rows = torch.arange(len(targets)).roll(1).expand(3, -1)
+        known, own = (KnownLabels(targets.bool(), part) for part in (rows, rows[1:2]))
+        shape = 5, targets.shape[1], options
+        together = HEADS[name](*shape, seeds=[4, 5, 6], known=known).double()
+        alone = HEADS[name](*shape, seeds=[5], known=own).double()
         features = torch.randn(3, len(targets), 5, dtype=torch.float64)
         noise = noise_for(targets)
         all_outputs, outputs = together(features), alone(features[1:2])
@@ -126,12 +145,12 @@ class TestEveryJointHead:
         index = [head.label_sets.int().tolist().index(row.tolist()) for row in targets]
         expected = -head.log_joint(outputs)[range(len(targets)), index]
         torch.testing.assert_close(head.loss(outputs, targets), expected)
-        torch.testing.assert_close(-head.head.log_likelihood(outputs, targets), expected)
+        torch.testing.assert_close(-head.log_likelihood(outputs, targets), expected)
 
     def test_samples_follow_the_joint(self, name: str, n_labels: int) -> None:
         head = built(name, n_labels)
         outputs = head(torch.randn(1, 5, dtype=torch.float64)).expand(20_000, -1)
-        drawn = head.head.sample(outputs, torch.Generator().manual_seed(0))
+        drawn = head.sample(outputs, torch.Generator().manual_seed(0))
         # Four standard errors of a share of 0.5 among 20,000.
         torch.testing.assert_close(
             drawn.double().mean(dim=0), head.marginals(outputs[:1])[0], atol=0.0142, rtol=0
@@ -141,6 +160,37 @@ class TestEveryJointHead:
 def test_a_head_without_a_joint_says_so() -> None:
     with pytest.raises(ConfigError, match="defines no distribution"):
         _ = built("sigmoid", 3).label_sets
+
+
+def test_a_head_that_must_see_the_labels_says_so() -> None:
+    with pytest.raises(ConfigError, match="'label_powerset' must see the training labels"):
+        build_head("label_powerset", n_features=2, n_labels=3)
+    with pytest.raises(ConfigError, match=r"targets has shape \(4,\): give \(N, 3\)"):
+        build_head("label_powerset", n_features=2, n_labels=3, targets=torch.ones(4))
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_separate_networks_serve_heads_with_an_output_for_each_label(name: str) -> None:
+    shown = KnownLabels(all_label_sets(3), torch.arange(8)[None])
+    options = HEADS.options(name)
+    if HEADS[name].count_outputs(3, options, shown) != 3:
+        with pytest.raises(ConfigError, match="one output for each label"):
+            HEADS[name](6, 3, options, seeds=[0], known=shown, separate=True)
+        return
+    head = HEADS[name](6, 3, options, seeds=[0], known=shown, separate=True)
+    features = torch.randn(1, 4, 6)
+    changed = features.clone()
+    changed[..., 2:4] += 1
+    differs = (head(features) != head(changed)).any(dim=(0, 1))
+    assert differs.tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_search_spaces_are_drawn_within_the_limits(name: str) -> None:
+    rng = np.random.default_rng(0)
+    space = search_space(HEADS[name].Options)
+    for _ in range(20):
+        HEADS.options(name, **{key: where.draw(rng) for key, where in space.items()})
 
 
 def test_unknown_heads_and_options_are_named() -> None:

@@ -44,3 +44,30 @@ def test_a_sample_without_labels_teaches_nothing() -> None:
 def test_scores_sum_to_one() -> None:
     head = build_head("pick_one", n_features=2, n_labels=3)
     torch.testing.assert_close(head.scores(torch.randn(5, 3)).sum(dim=-1), torch.ones(5))
+
+
+def test_its_gradient_is_that_of_softmax_uniform_with_noise_of_a_known_size() -> None:
+    n_draws = 20_000
+    head = build_head("pick_one", n_features=2, n_labels=5)
+    uniform = build_head("softmax_uniform", n_features=2, n_labels=5)
+    logits = torch.tensor([[0.3, -1.2, 0.8, 0.0, 2.0]]).double()
+    targets = torch.tensor([[1, 0, 1, 1, 0]])
+
+    drawn = logits.repeat(n_draws, 1).requires_grad_()
+    noise = torch.rand(n_draws, generator=torch.Generator().manual_seed(0)).double()
+    head.loss(drawn, targets.expand(n_draws, -1), noise).sum().backward()
+    expected = logits.clone().requires_grad_()
+    uniform.loss(expected, targets).sum().backward()
+    assert drawn.grad is not None
+    assert expected.grad is not None
+
+    # The gradient is p - e_j with j uniform: each component a shifted Bernoulli variable.
+    share = targets[0].double() / targets.sum()
+    variance = share * (1 - share)
+    off = (drawn.grad.mean(dim=0) - expected.grad[0]).abs()
+    assert (off <= 4 * (variance / n_draws).sqrt() + 1e-12).all()
+    # Four standard errors of a Bernoulli variable's sample variance are below 0.01 here.
+    torch.testing.assert_close(drawn.grad.var(dim=0), variance, atol=0.01, rtol=0)
+    picks = (drawn.grad < expected.softmax(dim=-1) - 0.5).sum(dim=0)
+    deviation = (n_draws * variance).sqrt()
+    assert ((picks - n_draws * share).abs() <= 4 * deviation).all()

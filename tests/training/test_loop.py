@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from mlc.assembly import known_labels
 from mlc.backbones import BACKBONES
 from mlc.data import Dataset, ResidentData, Split, fit_scaling
 from mlc.errors import ConfigError
@@ -33,13 +34,17 @@ def prepare(
     head: str = "sigmoid",
     lr: float | list[float] = 0.01,
     each: list[dict[str, Any]] | None = None,
+    device: torch.device = CPU,
     **trainer: Any,
 ) -> Training:
     options = BACKBONES.options("mlp", widths=[8], dropout=0.2)
     backbone = BACKBONES["mlp"](4, [options] * len(seeds), seeds)
-    model = Model(backbone, HEADS[head](8, 3, HEADS.options(head), seeds)).double()
     splits = [split_for(seed) for seed in seeds]
-    data = ResidentData(DATA, [fit_scaling(DATA, s.train) for s in splits], CPU, torch.float64)
+    known = known_labels(DATA, splits)
+    model = (
+        Model(backbone, HEADS[head](8, 3, HEADS.options(head), seeds, known)).double().to(device)
+    )
+    data = ResidentData(DATA, [fit_scaling(DATA, s.train) for s in splits], device, torch.float64)
     rates = lr if isinstance(lr, list) else [lr] * len(seeds)
     optimizer = OPTIMIZERS["adam"](
         list(model.parameters()), [OPTIMIZERS.options("adam", lr=rate) for rate in rates]
@@ -173,17 +178,7 @@ def test_weights_are_stored_and_read_back(tmp_path: Any) -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("head", HEADS)
 def test_cuda_and_cpu_agree(head: str) -> None:
-    # Without dropout all random numbers are drawn on the CPU.
-    def epochs(device: torch.device) -> list[Epoch]:
-        training = prepare([0], head)
-        options = BACKBONES.options("mlp", widths=[8], dropout=0.0)
-        backbone = BACKBONES["mlp"](4, [options], [0])
-        model = Model(backbone, HEADS[head](8, 3, HEADS.options(head), [0])).double().to(device)
-        split = split_for(0)
-        data = ResidentData(DATA, [fit_scaling(DATA, split.train)], device, torch.float64)
-        optimizer = OPTIMIZERS["adam"](list(model.parameters()), [OPTIMIZERS.options("adam")])
-        return list(Training(model, data, [split], optimizer, [training.options], [0]))
-
-    on_gpu, on_cpu = epochs(torch.device("cuda")), epochs(CPU)
+    on_gpu = list(prepare([0, 1], head, device=torch.device("cuda")))
+    on_cpu = list(prepare([0, 1], head))
     for name in on_cpu[0].values:
         assert values(on_gpu, name) == pytest.approx(values(on_cpu, name), abs=1e-9)

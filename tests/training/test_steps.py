@@ -11,7 +11,7 @@ import torch
 
 from mlc.backbones import BACKBONES
 from mlc.data import Dataset, ResidentData, fit_scaling
-from mlc.heads import HEADS
+from mlc.heads import HEADS, KnownLabels
 from mlc.training import OPTIMIZERS, Model
 from mlc.training.steps import GraphStep, PlainStep, cuda_capture, step_for
 
@@ -28,7 +28,9 @@ BATCHES = (0, 8, 16, 24, 32, 36)
 def plain_step(head: str, device: torch.device) -> PlainStep:
     options = BACKBONES.options("mlp", widths=[8], dropout=0.2, normalization="batch")
     backbone = BACKBONES["mlp"](4, [options] * 3, SEEDS)
-    model = Model(backbone, HEADS[head](8, 3, HEADS.options(head), SEEDS)).to(device).double()
+    known = KnownLabels(torch.as_tensor(DATA.targets), torch.arange(40).expand(3, -1))
+    output = HEADS[head](8, 3, HEADS.options(head), SEEDS, known)
+    model = Model(backbone, output).to(device).double()
     data = ResidentData(DATA, [fit_scaling(DATA, np.arange(40))] * 3, device, torch.float64)
     rates = [OPTIMIZERS.options("adamw", lr=lr, schedule="cosine") for lr in (0.01, 0.02, 0.1)]
     return PlainStep(model, data, OPTIMIZERS["adamw"](list(model.parameters()), rates))

@@ -1,0 +1,95 @@
+"""Rules that say how many labels, and take those with the highest scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from mlc.decisions.base import DecisionRule, register_decision
+from mlc.metrics import COUNT_METRICS
+from mlc.options import option
+
+
+def highest(scores: Tensor, count: Tensor) -> Tensor:
+    """The `count` labels with the highest scores, the first of equals: (..., N, K) and (..., N)."""
+    order = scores.argsort(dim=-1, descending=True, stable=True)
+    rank = order.argsort(dim=-1)
+    return rank < count.unsqueeze(-1)
+
+
+@dataclass
+class TopKOptions:
+    """How many labels, or null for the number that is best for a metric on validation data."""
+
+    k: int | None = option(None, at_least=0)
+    metric: str = option("jaccard_samples", choices=tuple(COUNT_METRICS))
+
+
+@register_decision("top_k")
+class TopK(DecisionRule):
+    """The k labels with the highest scores, for every sample as many.
+
+    RCut of Yang 2001, "A study on thresholding strategies for text categorization".
+    """
+
+    Options = TopKOptions
+    tuned_on = "validation"
+    _k: Tensor | None = None
+
+    def fit(self, scores: Tensor, targets: Tensor) -> Self:
+        """Find k where it is not stated: scores and targets (..., N, K)."""
+        if self.options.k is not None:
+            self._k = torch.full(scores.shape[:-2], self.options.k)
+            return self
+        metric = COUNT_METRICS[self.options.metric]
+        n = scores.shape[-1] + 1
+        counts = torch.arange(n, device=scores.device).unsqueeze(-1).expand(n, scores.shape[-2])
+        values = metric(highest(scores.unsqueeze(-3), counts), targets.unsqueeze(-3))
+        self._k = (values if metric.higher_is_better else -values).argmax(dim=-1)
+        return self
+
+    def decide(
+        self,
+        scores: Tensor | None = None,
+        *,
+        log_joint: Tensor | None = None,
+        label_sets: Tensor | None = None,
+        cardinality: Tensor | None = None,
+    ) -> Tensor:
+        """The k highest: (..., N, K), bool."""
+        if scores is None:
+            raise self._missing("scores")
+        if self._k is None:
+            raise self._missing("a call of fit(scores, targets) first")
+        return highest(scores, self._k.to(scores.device).unsqueeze(-1).expand(scores.shape[:-1]))
+
+    def fitted(self) -> dict[str, Tensor]:
+        """k."""
+        return {} if self._k is None else {"k": self._k}
+
+
+@register_decision("cardinality")
+class Cardinality(DecisionRule):
+    """As many labels as the head expects, rounded, those with the highest scores.
+
+    The meta-labeller of Tang et al. 2009, "Large scale multi-label classification via metalabeler",
+    with the head itself to tell the number.
+    """
+
+    takes = ("cardinality",)
+
+    def decide(
+        self,
+        scores: Tensor | None = None,
+        *,
+        log_joint: Tensor | None = None,
+        label_sets: Tensor | None = None,
+        cardinality: Tensor | None = None,
+    ) -> Tensor:
+        """The highest, as many as expected: (..., N, K), bool."""
+        if scores is None or cardinality is None:
+            raise self._missing("scores and an expected cardinality")
+        return highest(scores, (cardinality.double() + 0.5).floor())

@@ -1,0 +1,173 @@
+"""Rules that maximise the expected value of a metric of single samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from mlc.decisions.base import DecisionRule, register_decision
+from mlc.decisions.counting import highest
+from mlc.heads.label_sets import all_label_sets
+
+# Pairs of candidate and label set, of all samples, up to which every label set is tried.
+_MOST_PAIRS = 2**24
+_MOST_PROBABLE = 32
+
+
+class ExpectedRule(DecisionRule):
+    """The label set with the highest expected value, under the joint or with independent labels."""
+
+    takes = ("joint", "marginals")
+
+    def decide(
+        self,
+        scores: Tensor | None = None,
+        *,
+        log_joint: Tensor | None = None,
+        label_sets: Tensor | None = None,
+        cardinality: Tensor | None = None,
+    ) -> Tensor:
+        """The maximiser: (..., N, K), bool."""
+        if log_joint is not None and label_sets is not None:
+            joint, decide = log_joint.double().exp(), self.by_joint
+            flat = joint.flatten(0, -2) if joint.ndim > 1 else joint
+            decided = decide(flat, label_sets)
+            return decided.view(*joint.shape[:-1], label_sets.shape[-1])
+        if scores is None:
+            raise self._missing(
+                "a joint distribution (log_joint and label_sets) or marginals (scores)"
+            )
+        order = scores.double().argsort(dim=-1, descending=True, stable=True)
+        size = self.best_prefix(scores.double().gather(-1, order).flatten(0, -2))
+        return highest(scores, size.view(scores.shape[:-1]))
+
+    def by_joint(self, joint: Tensor, label_sets: Tensor) -> Tensor:
+        """The maximiser for probabilities (N, M) of label sets (M, K): (N, K), bool."""
+        raise NotImplementedError
+
+    def best_prefix(self, marginals: Tensor) -> Tensor:
+        """How many of independent labels to take: (N, K), in descending order, to (N,)."""
+        raise NotImplementedError
+
+
+@register_decision("expected_jaccard")
+class ExpectedJaccard(ExpectedRule):
+    """Maximises the expected Jaccard index of the sample.
+
+    From a joint by trying every label set while these and the joint's M make up to 2^24 pairs (K = 12
+    for a full joint), so exactly; beyond that, among the 32 most probable label sets and those of the
+    labels with the highest marginals, an approximation. There is no known polynomial algorithm
+    (Chierichetti et al. 2010, "Finding the Jaccard median"). With independent labels the best set of a
+    size has the highest marginals, for these raise the expected intersection and lower the rest at
+    once; so one search over sizes is exact.
+    """
+
+    def by_joint(self, joint: Tensor, label_sets: Tensor) -> Tensor:
+        """Brute force, or among candidates."""
+        n_sets, n_labels = label_sets.shape
+        if n_labels < 25 and 2**n_labels * n_sets <= _MOST_PAIRS:
+            candidates = all_label_sets(n_labels, joint.device)
+            values = _jaccard(candidates.double(), label_sets.double())
+            return candidates[(joint @ values.T).argmax(dim=-1)]
+        marginals = joint @ label_sets.double()
+        probable = label_sets[joint.topk(min(_MOST_PROBABLE, n_sets), dim=-1).indices]
+        sizes = torch.arange(n_labels + 1, device=joint.device)
+        prefixes = highest(marginals.unsqueeze(1), sizes.expand(len(joint), -1))
+        candidates = torch.cat([probable, prefixes], dim=1)
+        rows = max(1, _MOST_PAIRS // (candidates.shape[1] * n_sets))
+        best = [
+            torch.einsum("ncm,nm->nc", _jaccard(some.double(), label_sets.double()), own).argmax(1)
+            for some, own in zip(candidates.split(rows), joint.split(rows), strict=True)
+        ]
+        chosen: Tensor = candidates[torch.arange(len(joint)), torch.cat(best)]
+        return chosen
+
+    def best_prefix(self, marginals: Tensor) -> Tensor:
+        """E[J] = E[true within] E[1 / (size + true without)]; the empty set's is P(no label)."""
+        within = marginals.cumsum(dim=-1)
+
+        def expected(size: int, without: Tensor) -> Tensor:
+            if size == 0:
+                return without[:, 0]
+            union = size + torch.arange(without.shape[1], device=without.device)
+            return within[:, size - 1] * (without / union).sum(dim=-1)
+
+        return _best_size(marginals, expected)
+
+
+@register_decision("expected_f1")
+class ExpectedF1(ExpectedRule):
+    """Maximises the expected F1 of the sample.
+
+    From a joint exactly, by the general F-measure maximiser: from P(y_k = 1, |y| = s) the best set of
+    each size takes the labels with the largest sum_s 2 P(y_k = 1, |y| = s) / (s + size) (Dembczynski
+    et al. 2011, "An exact algorithm for F-measure maximization"). With independent labels the best set
+    has the highest marginals (Lewis 1995, "Evaluating and optimizing autonomous text classification
+    systems"), and one search over sizes is exact.
+    """
+
+    def by_joint(self, joint: Tensor, label_sets: Tensor) -> Tensor:
+        """The general F-measure maximiser."""
+        n_labels, sizes = label_sets.shape[1], label_sets.sum(dim=1)
+        table = joint.new_zeros(len(joint), n_labels, n_labels)
+        for count in range(1, n_labels + 1):
+            of_size = sizes == count
+            table[:, :, count - 1] = joint[:, of_size] @ label_sets[of_size].to(joint.dtype)
+        numbers = torch.arange(1, n_labels + 1, device=joint.device)
+        gains = table @ (2 / (numbers.unsqueeze(1) + numbers)).to(joint.dtype)
+        # The best set of size s takes the s largest gains of column s.
+        ranked = gains.sort(dim=1, descending=True, stable=True).values.cumsum(dim=1)
+        values = torch.diagonal(ranked, dim1=1, dim2=2)
+        nothing = joint[:, sizes == 0].sum(dim=-1, keepdim=True)
+        size = torch.cat([nothing, values], dim=-1).argmax(dim=-1)
+        column = (size - 1).clamp(min=0)[:, None, None].expand(-1, n_labels, 1)
+        return highest(gains.gather(2, column).squeeze(2), size)
+
+    def best_prefix(self, marginals: Tensor) -> Tensor:
+        """The expectation over how many are true within the prefix and how many without."""
+        n_labels = marginals.shape[1]
+        count = torch.arange(n_labels + 1, device=marginals.device)
+        within = [marginals.new_zeros(len(marginals), n_labels + 1)]
+        within[0][:, 0] = 1
+        for p in marginals.unbind(dim=1):
+            within.append(_one_more(within[-1], p))
+
+        def expected(size: int, without: Tensor) -> Tensor:
+            if size == 0:
+                return without[:, 0]
+            true = count.unsqueeze(1)
+            value = 2 * true / (size + true + count)
+            return ((within[size] @ value.to(without.dtype)) * without).sum(dim=-1)
+
+        return _best_size(marginals, expected)
+
+
+def _best_size(marginals: Tensor, expected: Callable[[int, Tensor], Tensor]) -> Tensor:
+    """The size with the highest expectation, the smallest of equals: (N, K) to (N,).
+
+    `expected` takes a size and the distribution of how many of the other labels are true, (N, K + 1).
+    """
+    without = marginals.new_zeros(len(marginals), marginals.shape[1] + 1)
+    without[:, 0] = 1
+    values = [expected(marginals.shape[1], without)]
+    for size in range(marginals.shape[1] - 1, -1, -1):
+        without = _one_more(without, marginals[:, size])
+        values.append(expected(size, without))
+    return torch.stack(values[::-1], dim=-1).argmax(dim=-1)
+
+
+def _one_more(distribution: Tensor, p: Tensor) -> Tensor:
+    """Of a sum with one more zero or one, which is one with probability p: (N, K + 1) and (N,)."""
+    p = p.unsqueeze(-1)
+    more = distribution * (1 - p)
+    more[:, 1:] += distribution[:, :-1] * p
+    return more
+
+
+def _jaccard(candidates: Tensor, label_sets: Tensor) -> Tensor:
+    """Of candidates (..., C, K) with label sets (M, K): (..., C, M); 1 for two empty sets."""
+    both = candidates @ label_sets.T
+    either = candidates.sum(dim=-1).unsqueeze(-1) + label_sets.sum(dim=-1) - both
+    return torch.where(either > 0, both / either.clamp(min=1), 1)

@@ -1,0 +1,65 @@
+"""All heads as a table, from their docstrings: python -m mlc.heads.catalogue > docs/heads.md"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from dataclasses import dataclass
+
+from mlc.heads import HEADS, Head, JointHead
+from mlc.options import search_space
+
+TITLE = """# Heads
+
+Generated from the docstrings by `python -m mlc.heads.catalogue`. `z` are the outputs, `y` the targets,
+`s = sigmoid(z)`, `p = softmax(z)`. Every loss is one value for each sample, summed over its labels or
+label sets as the formula says; a step takes the mean over the batch."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a head's docstring says."""
+
+    summary: str
+    loss: str
+    consistency: str
+    source: str
+
+    @classmethod
+    def of(cls, head: type[Head]) -> Entry:
+        """Read the docstring.
+
+        Raises:
+            ValueError: a part is missing.
+        """
+        text = re.sub(r"\s+", " ", inspect.getdoc(head) or "")
+        found = re.fullmatch(r"(.+?) loss = (.+?) (Consistent .+?) Source: (.+)", text)
+        if found is None:
+            raise ValueError(
+                f"The docstring of {head.__name__} must have a summary, 'loss = ', 'Consistent' and"
+                " 'Source: ', in this order."
+            )
+        return cls(*found.groups())
+
+
+def table() -> str:
+    """The catalogue in Markdown."""
+    lines = [
+        "| head | what it is | loss | consistency | source | scores | search space |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name in HEADS:
+        head = HEADS[name]
+        entry = Entry.of(head)
+        space = "; ".join(f"`{key}`: {where}" for key, where in search_space(head.Options).items())
+        scores = head.estimates + (", joint" if issubclass(head, JointHead) else "")
+        cells = (
+            f"`{name}`", entry.summary, entry.loss, entry.consistency, entry.source, scores,
+            space or "-",
+        )  # fmt: skip
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join([TITLE, "", *lines, ""])
+
+
+if __name__ == "__main__":
+    print(table(), end="")

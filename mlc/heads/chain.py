@@ -1,0 +1,164 @@
+"""Labels one after another, each given those before it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import logsigmoid, softplus
+
+from mlc.heads.base import KnownLabels, register_head
+from mlc.heads.label_sets import all_label_sets, label_set_index
+from mlc.heads.listed import ListedHead
+from mlc.options import Choice, option
+
+
+@dataclass
+class ChainOptions:
+    """How many chains, each in another order of the labels, and how many prefixes a beam keeps."""
+
+    n_chains: int = option(1, at_least=1, search=Choice(1, 3, 5))
+    beam: int = option(16, at_least=1)
+
+
+@register_head("chain")
+class Chain(ListedHead):
+    """Each label given x and the labels before it; several chains are an ensemble over label orders.
+
+    loss = sum_k [softplus(l_k) - y_k l_k], l_k = z_k + sum_{j before k} A_jk y_j; the mean over the
+    chains, whose first has the labels' own order, whose others random ones, and whose probabilities
+    are averaged. The likelihood is exact with any number of labels. The joint lists all label sets up
+    to K = 16; beyond that those that occur in training, normalised, and a beam of prefixes serves: a
+    marginal is the label's probability at its turn, averaged over the beam; the mode its best end.
+    Consistent for P(y | x) where a chain of logistic models can express it; the mode is then optimal
+    for subset accuracy.
+    Source: Dembczynski et al. 2010, "Bayes optimal multilabel classification via probabilistic
+    classifier chains"; ensemble: Read et al. 2011, "Classifier chains for multi-label
+    classification"; beam: Kumar et al. 2013, "Beam search algorithms for multilabel learning".
+    """
+
+    Options = ChainOptions
+    _before: Tensor
+    _orders: Tensor
+
+    def set_up(self, seeds: Sequence[int], known: KnownLabels | None) -> None:
+        """Each chain's order, and its links from each label to those after it."""
+        super().set_up(seeds, known)
+        n_chains, n_labels = self.options.n_chains, self.n_labels
+        self.links = nn.Parameter(torch.zeros(len(seeds), n_chains, n_labels, n_labels))
+        draw = torch.Generator().manual_seed(n_labels)
+        orders = torch.stack(
+            [torch.arange(n_labels)]
+            + [torch.randperm(n_labels, generator=draw) for _ in range(n_chains - 1)]
+        )
+        place = orders.argsort(dim=1)
+        self.register_buffer("_orders", orders, persistent=False)
+        self.register_buffer("_before", place.unsqueeze(2) < place.unsqueeze(1), persistent=False)
+
+    @classmethod
+    def count_outputs(cls, n_labels: int, options: Any, known: KnownLabels | None = None) -> int:
+        """K for each chain."""
+        return int(options.n_chains * n_labels)
+
+    def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Each chain's negative log-likelihood, their mean: (R, B)."""
+        return -self._of_chains(outputs, targets).mean(dim=-1)
+
+    def log_likelihood(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Log of the chains' mean probability of the label set: (R, B)."""
+        return _log_mean_exp(self._of_chains(outputs, targets), dim=-1)
+
+    def log_joint(self, outputs: Tensor) -> Tensor:
+        """Log of the chains' mean joint: (R, B, M)."""
+        of_chain = self._joint if self.observed is None else self._of_listed
+        by_chain = [of_chain(outputs, c) for c in range(self.options.n_chains)]
+        joint = _log_mean_exp(torch.stack(by_chain, dim=-1), dim=-1)
+        return joint if self.observed is None else self.observed.log_softmax(joint)
+
+    def marginals(self, outputs: Tensor) -> Tensor:
+        """P(y_k = 1 | x), exact or of the beam: (R, B, K)."""
+        if self.observed is None:
+            return super().marginals(outputs)
+        of_chains = [self._beam(outputs, c)[1] for c in range(self.options.n_chains)]
+        return torch.stack(of_chains).mean(dim=0).clamp(max=1)
+
+    def mode(self, outputs: Tensor) -> Tensor:
+        """The most probable label set, of all or of the beams: (R, B, K), bool."""
+        if self.observed is None:
+            return super().mode(outputs)
+        found = torch.cat([self._beam(outputs, c)[0] for c in range(self.options.n_chains)], dim=-2)
+        log_p = torch.stack(
+            [self.log_likelihood(outputs, found[..., w, :]) for w in range(found.shape[-2])], -1
+        )
+        best = log_p.argmax(dim=-1)[..., None, None].expand(*log_p.shape[:2], 1, self.n_labels)
+        chosen: Tensor = found.gather(-2, best).squeeze(-2) > 0
+        return chosen
+
+    @property
+    def numbers_per_sample(self) -> int:
+        """The logits of each listed label set."""
+        return len(self.label_sets) * (self.n_labels if self.observed is not None else 1)
+
+    def _of_chains(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Each chain's log-likelihood: (R, B, chains)."""
+        z = outputs.unflatten(-1, (-1, self.n_labels)).transpose(1, 2)
+        own = targets.unsqueeze(1)
+        logits = z + own @ self._masked_links(outputs)
+        return _bernoulli(own, logits).transpose(1, 2)
+
+    def _joint(self, outputs: Tensor, chain: int) -> Tensor:
+        """Of one chain, grown label by label in its order: (R, B, 2^K)."""
+        z = outputs.unflatten(-1, (-1, self.n_labels))[..., chain, :]
+        links, order = self._masked_links(outputs)[:, chain], self._orders[chain]
+        joint = z.new_zeros(*z.shape[:-1], 1)
+        for place, label in enumerate(order.tolist()):
+            prefixes = all_label_sets(place, z.device).to(z.dtype)
+            logits = z[..., label, None] + (prefixes @ links[:, order[:place], label, None]).mT
+            branches = joint + logsigmoid(-logits), joint + logsigmoid(logits)
+            joint = torch.stack(branches, dim=-1).flatten(-2)
+        in_order = label_set_index(all_label_sets(self.n_labels, z.device)[:, order])
+        natural: Tensor = joint[..., in_order]
+        return natural
+
+    def _of_listed(self, outputs: Tensor, chain: int) -> Tensor:
+        """Log-probabilities of one chain for the listed label sets: (R, B, M)."""
+        z = outputs.unflatten(-1, (-1, self.n_labels))[:, :, chain, None, :]
+        listed = self.label_sets.to(outputs.dtype)
+        offsets = listed @ self._masked_links(outputs)[:, chain]
+        return _bernoulli(listed, z + offsets.unsqueeze(1))
+
+    def _beam(self, outputs: Tensor, chain: int) -> tuple[Tensor, Tensor]:
+        """What one chain's beam finds: the best label sets, (R, B, W, K), and marginals, (R, B, K)."""
+        z = outputs.unflatten(-1, (-1, self.n_labels))[..., chain, :]
+        links = self._masked_links(outputs)[:, chain]
+        sets = z.new_zeros(*z.shape[:-1], 1, self.n_labels)
+        log_p = z.new_zeros(*z.shape[:-1], 1)
+        marginals = torch.empty_like(z)
+        for label in self._orders[chain].tolist():
+            logits = z[..., label, None] + (sets @ links[:, None, :, label, None]).squeeze(-1)
+            marginals[..., label] = (log_p.softmax(dim=-1) * logits.sigmoid()).sum(dim=-1)
+            with_it = sets.clone()
+            with_it[..., label] = 1
+            sets = torch.cat([sets, with_it], dim=-2)
+            log_p = torch.cat([log_p + logsigmoid(-logits), log_p + logsigmoid(logits)], dim=-1)
+            log_p, kept = log_p.topk(min(self.options.beam, log_p.shape[-1]), dim=-1)
+            sets = sets.gather(-2, kept.unsqueeze(-1).expand(*kept.shape, self.n_labels))
+        return sets, marginals
+
+    def _masked_links(self, outputs: Tensor) -> Tensor:
+        """From labels to those after them in each chain: (R, chains, K, K)."""
+        return (self.links * self._before).to(outputs.dtype)
+
+
+def _bernoulli(values: Tensor, logits: Tensor) -> Tensor:
+    """Log-probability of zeros and ones, summed over the last axis."""
+    total: Tensor = (values * logits - softplus(logits)).sum(dim=-1)
+    return total
+
+
+def _log_mean_exp(values: Tensor, dim: int) -> Tensor:
+    return values.logsumexp(dim=dim) - math.log(values.shape[dim])

@@ -1,0 +1,128 @@
+"""How many labels, and which: a cardinality apart from a distribution, or in one with it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import logsigmoid, softplus
+
+from mlc.heads.base import Head, KnownLabels, register_head
+from mlc.options import Choice, Interval, option
+
+_FORMS = ("mse", "poisson", "gaussian", "product")
+# Beyond this the exponential goes on along its tangent, so that no step can overflow.
+_STEEPEST = 8.0
+_SMALLEST_VARIANCE = 1e-2
+
+
+@dataclass
+class DistributionCardinalityOptions:
+    """The loss on the number of labels, and its weight beside that on the distribution."""
+
+    form: str = option("poisson", choices=_FORMS, search=Choice(*_FORMS))
+    weight: float = option(1.0, above=0, search=Interval(0.1, 10, log=True))
+
+
+@register_head("distribution_cardinality")
+class DistributionCardinality(Head):
+    """A softmax over the labels times a number of labels; their product is a score.
+
+    loss = KL(y/|y| || p) + w C(n, |y|), p = softmax(z_1..K), n = K sigmoid(z_K+1); the first term is 0
+    for a sample without labels. C is (n - |y|)^2 for mse; n - |y| log n for poisson; (log v +
+    (n - |y|)^2 / v) / 2 with v = softplus(z_K+2) + 0.01 for gaussian. For product the loss is
+    sum_k (n p_k - y_k)^2 alone.
+    Consistent for E[y_k / |y| given x and |y| > 0] and E[|y| given x] apart (mse, poisson, gaussian),
+    whose product is P(y_k = 1 | x) only where share and number are uncorrelated; for the marginals
+    (product).
+    Source: "model the partition function and the distribution separately", as asked for on forums;
+    torch.nn.KLDivLoss, PoissonNLLLoss, GaussianNLLLoss (Nix and Weigend 1994) for the terms.
+    """
+
+    Options = DistributionCardinalityOptions
+    estimates = "order"
+
+    @classmethod
+    def count_outputs(cls, n_labels: int, options: Any, known: KnownLabels | None = None) -> int:
+        """K for the distribution, one for the number, one for its variance in the gaussian form."""
+        return n_labels + (2 if options.form == "gaussian" else 1)
+
+    def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Both terms, or the product's: (R, B)."""
+        count = targets.sum(dim=-1)
+        expected = self.cardinality(outputs)
+        if self.options.form == "product":
+            return (self._product(outputs) - targets).square().sum(dim=-1)
+        shares = targets / count.clamp(min=1).unsqueeze(-1)
+        log_p = outputs[..., : self.n_labels].log_softmax(dim=-1)
+        distance = -(shares * log_p).sum(dim=-1) - count.clamp(min=1).log()
+        if self.options.form == "mse":
+            off = (expected - count).square()
+        elif self.options.form == "poisson":
+            log_expected = math.log(self.n_labels) + logsigmoid(outputs[..., self.n_labels])
+            off = expected - count * log_expected
+        else:
+            variance = softplus(outputs[..., self.n_labels + 1]) + _SMALLEST_VARIANCE
+            off = (variance.log() + (expected - count).square() / variance) / 2
+        weighed: Tensor = distance + self.options.weight * off
+        return weighed
+
+    def scores(self, outputs: Tensor) -> Tensor:
+        """n p_k, cut to 1: (R, B, K)."""
+        return self._product(outputs).clamp(max=1)
+
+    def cardinality(self, outputs: Tensor) -> Tensor:
+        """n: (R, B)."""
+        return self.n_labels * outputs[..., self.n_labels].sigmoid()
+
+    @classmethod
+    def offers(cls) -> frozenset[str]:
+        """Scores, and a cardinality that is not their sum."""
+        return super().offers() | {"cardinality"}
+
+    def _product(self, outputs: Tensor) -> Tensor:
+        p = outputs[..., : self.n_labels].softmax(dim=-1)
+        return self.cardinality(outputs).unsqueeze(-1) * p
+
+
+@dataclass
+class UnnormalisedKLOptions:
+    """From an output to a positive number."""
+
+    link: str = option("exp", choices=("exp", "softplus"), search=Choice("exp", "softplus"))
+
+
+@register_head("unnormalised_kl")
+class UnnormalisedKL(Head):
+    """A positive number for each label, which need not sum to one: a "pseudo-distribution".
+
+    loss = sum_k [y_k log(y_k / q_k) - y_k + q_k], q = exp(z) (along its tangent beyond z = 8) or
+    softplus(z): the Kullback-Leibler divergence of unnormalised measures.
+    Consistent for the marginals, which are the mean of y_k given x: it is a Bregman divergence
+    (Banerjee et al. 2005, "Clustering with Bregman divergences").
+    Source: Csiszar 1991, "Why least squares and maximum entropy?"; the Poisson likelihood of y_k.
+    """
+
+    Options = UnnormalisedKLOptions
+
+    def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+        """The divergence, summed over the labels: (R, B)."""
+        q = self._measure(outputs)
+        # softplus(z) is exp(z) to the last digit far below 0, where it would round to 0.
+        log_q = torch.where(outputs < -30, outputs, q.clamp(min=torch.finfo(q.dtype).tiny).log())
+        if self.options.link == "exp":
+            log_q = torch.where(outputs <= _STEEPEST, outputs, log_q)
+        return (q - targets * (1 + log_q)).sum(dim=-1)
+
+    def scores(self, outputs: Tensor) -> Tensor:
+        """q, cut to 1: (R, B, K)."""
+        return self._measure(outputs).clamp(max=1)
+
+    def _measure(self, outputs: Tensor) -> Tensor:
+        if self.options.link == "softplus":
+            return softplus(outputs)
+        tangent = 1 + (outputs - _STEEPEST).clamp(min=0)
+        return outputs.clamp(max=_STEEPEST).exp() * tangent

@@ -1,0 +1,173 @@
+"""Sigmoids whose loss weighs rare labels, positives or hard samples more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
+
+from mlc.heads.base import Head, KnownLabels, register_head
+from mlc.heads.sigmoid import Sigmoid
+from mlc.options import Interval, option
+
+
+@dataclass
+class WeightedSigmoidOptions:
+    """The largest weight of a positive."""
+
+    cap: float = option(20.0, at_least=1, search=Interval(1, 100, log=True))
+
+
+@register_head("weighted_sigmoid")
+class WeightedSigmoid(Head):
+    """One sigmoid for each label, whose positives weigh as much as its negatives.
+
+    loss = -sum_k [w_k y_k log s_k + (1 - y_k) log(1 - s_k)], s = sigmoid(z), w_k = min(negatives /
+    positives, cap) among the training rows.
+    Consistent for the order of samples within a label: s_k estimates w m / (w m + 1 - m) for the
+    marginal m, so a threshold of 0.5 is one of 1 / (1 + w_k) on the marginals; where w_k is not
+    capped, that is the label's frequency, which is optimal for balanced accuracy (Menon et al. 2013,
+    "On the statistical consistency of algorithms for binary classification under class imbalance").
+    Source: torch.nn.BCEWithLogitsLoss, `pos_weight`; King and Zeng 2001, "Logistic regression in rare
+    events data".
+    """
+
+    Options = WeightedSigmoidOptions
+    estimates = "order"
+    weights: Tensor
+
+    def set_up(self, seeds: Sequence[int], known: KnownLabels | None) -> None:
+        """Each run's weights from its own training rows."""
+        targets = self.looked_at(known).of_runs
+        positives = targets.sum(dim=1, keepdim=True)
+        weights = (targets.shape[1] - positives) / positives.clamp(min=0.5)
+        self.register_buffer("weights", weights.clamp(max=self.options.cap))
+
+    def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Weighted binary cross-entropy, summed over the labels: (R, B)."""
+        losses = binary_cross_entropy_with_logits(
+            outputs, targets, pos_weight=self.weights.to(outputs.dtype), reduction="none"
+        )
+        return losses.sum(dim=-1)
+
+    def scores(self, outputs: Tensor) -> Tensor:
+        """sigmoid(z): (R, B, K)."""
+        return outputs.sigmoid()
+
+
+@dataclass
+class ClassBalancedOptions:
+    """How fast a further sample of a label loses its worth."""
+
+    beta: float = option(0.999, at_least=0, below=1, search=Interval(0.9, 0.9999))
+
+
+@register_head("class_balanced")
+class ClassBalanced(Sigmoid):
+    """One sigmoid for each label, each label weighed by its effective number of positives.
+
+    loss = -sum_k w_k [y_k log s_k + (1 - y_k) log(1 - s_k)], s = sigmoid(z), w_k proportional to
+    (1 - beta) / (1 - beta^n_k) with mean 1, n_k the label's positives among the training rows (1 where
+    there is none). The source weighs a sample by its one class; with K labels each has its own weight.
+    Consistent for the marginals, as `sigmoid`: the weights matter only where capacity or data end.
+    Source: Cui et al. 2019, "Class-balanced loss based on effective number of samples".
+    """
+
+    Options = ClassBalancedOptions
+    weights: Tensor
+
+    def set_up(self, seeds: Sequence[int], known: KnownLabels | None) -> None:
+        """Each run's weights from its own training rows."""
+        positives = self.looked_at(known).of_runs.sum(dim=1, keepdim=True).clamp(min=1)
+        beta = self.options.beta
+        weights = (1 - beta) / (1 - beta ** positives.double())
+        self.register_buffer("weights", weights / weights.mean(dim=-1, keepdim=True))
+
+    def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Binary cross-entropy, summed over the weighed labels: (R, B)."""
+        losses = binary_cross_entropy_with_logits(outputs, targets, reduction="none")
+        return (losses * self.weights.to(outputs.dtype)).sum(dim=-1)
+
+    def log_likelihood(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Of the label set, its labels independent given x: (R, B)."""
+        return -super().loss(outputs, targets)
+
+
+@dataclass
+class FocalOptions:
+    """The exponent, and the weight of positives against negatives (null for none)."""
+
+    gamma: float = option(2.0, at_least=0, search=Interval(0.5, 4))
+    alpha: float | None = option(0.25, above=0, below=1, search=Interval(0.1, 0.9))
+
+
+@register_head("focal")
+class Focal(Head):
+    """One sigmoid for each label; what is predicted well already weighs little.
+
+    loss = -sum_k a_k (1 - q_k)^gamma log q_k, q_k the probability given to what is true of label k,
+    a_k = alpha where y_k = 1, else 1 - alpha.
+    Consistent for the order of samples within a label, not for the marginals: q is under-confident
+    (Charoenphakdee et al. 2021, "On focal loss for class-posterior probability estimation").
+    Source: Lin et al. 2017, "Focal loss for dense object detection", equation 5.
+    """
+
+    Options = FocalOptions
+    estimates = "order"
+
+    def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+        """The focal loss, summed over the labels: (R, B)."""
+        towards = outputs * (2 * targets - 1)
+        focus: Tensor = (self.options.gamma * logsigmoid(-towards)).exp()
+        losses = -focus * logsigmoid(towards)
+        if self.options.alpha is not None:
+            losses = losses * torch.where(targets > 0, self.options.alpha, 1 - self.options.alpha)
+        return losses.sum(dim=-1)
+
+    def scores(self, outputs: Tensor) -> Tensor:
+        """sigmoid(z): (R, B, K)."""
+        return outputs.sigmoid()
+
+
+@dataclass
+class AsymmetricOptions:
+    """The exponents for positives and negatives, and the shift of the negatives."""
+
+    gamma_positive: float = option(0.0, at_least=0, search=Interval(0, 2))
+    gamma_negative: float = option(4.0, at_least=0, search=Interval(0, 6))
+    shift: float = option(0.05, at_least=0, below=1, search=Interval(0, 0.2))
+
+
+@register_head("asymmetric")
+class Asymmetric(Head):
+    """One sigmoid for each label; easy negatives weigh less than easy positives, the easiest nothing.
+
+    loss = -sum_k [y_k (1 - s)^gamma+ log s + (1 - y_k) s_m^gamma- log(1 - s_m)], s = sigmoid(z_k),
+    s_m = max(s - m, 0); the gradient is that of the whole expression.
+    Consistent for none of the usual measures: negatives below the shift have no loss at all, and
+    scores are no marginals, so it relies on a tuned threshold.
+    Source: Ridnik et al. 2021, "Asymmetric loss for multi-label classification".
+    """
+
+    Options = AsymmetricOptions
+    estimates = "order"
+
+    def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+        """The asymmetric loss, summed over the labels: (R, B)."""
+        options: Any = self.options
+        positive = -(options.gamma_positive * logsigmoid(-outputs)).exp() * logsigmoid(outputs)
+        shifted = (outputs.sigmoid() - options.shift).clamp(min=0)
+        counts = shifted > 0
+        # The power's slope at 0 has no limit for exponents below 1, and does not count there.
+        focus = torch.where(counts, shifted, 1).pow(options.gamma_negative)
+        absent = torch.log1p(-shifted) if options.shift > 0 else logsigmoid(-outputs)
+        negative = torch.where(counts, -focus * absent, 0)
+        return torch.where(targets > 0, positive, negative).sum(dim=-1)
+
+    def scores(self, outputs: Tensor) -> Tensor:
+        """sigmoid(z): (R, B, K)."""
+        return outputs.sigmoid()

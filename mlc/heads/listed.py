@@ -1,0 +1,28 @@
+"""Joint heads whose label sets can be listed whole only while they are few."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from mlc.heads.base import JointHead, KnownLabels
+from mlc.heads.label_sets import MOST_LABELS, ObservedSets, all_label_sets
+
+
+class ListedHead(JointHead):
+    """The joint lists all 2^K label sets up to K = 16, beyond that those that occur in training."""
+
+    observed: ObservedSets | None
+
+    def set_up(self, seeds: Sequence[int], known: KnownLabels | None) -> None:
+        """Find the label sets that occur, where not all are listed."""
+        many = self.n_labels > MOST_LABELS
+        self.observed = ObservedSets(self.looked_at(known)) if many else None
+
+    @property
+    def label_sets(self) -> Tensor:
+        """All 2^K, or those that occur: (M, K), bool."""
+        if self.observed is not None:
+            return self.observed.label_sets
+        return all_label_sets(self.n_labels, next(self.parameters()).device)

@@ -1,0 +1,72 @@
+"""A mixture of independent labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from mlc.heads.base import KnownLabels, register_head
+from mlc.heads.listed import ListedHead
+from mlc.options import Choice, option
+
+
+@dataclass
+class BernoulliMixtureOptions:
+    """How many components."""
+
+    n_components: int = option(8, at_least=1, search=Choice(2, 4, 8, 16))
+
+
+@register_head("bernoulli_mixture")
+class BernoulliMixture(ListedHead):
+    """Components in each of which the labels are independent; x decides between them.
+
+    loss = -log sum_c pi_c prod_k s_ck^y_k (1 - s_ck)^(1 - y_k), pi = softmax over the C components,
+    s_c = sigmoid(z_c), all outputs of the network; minimised by its gradient, where the source does
+    expectation maximisation. Likelihood and marginals are exact with any number of labels; the joint
+    lists all label sets up to K = 16, beyond that those that occur in training, normalised.
+    Consistent for P(y | x) where C components can express it, so always with 2^K of them; with one
+    component it is `sigmoid`.
+    Source: Li et al. 2016, "Conditional Bernoulli mixtures for multi-label classification".
+    """
+
+    Options = BernoulliMixtureOptions
+
+    @classmethod
+    def count_outputs(cls, n_labels: int, options: Any, known: KnownLabels | None = None) -> int:
+        """C for the weights, C K for the components' labels."""
+        return int(options.n_components * (n_labels + 1))
+
+    def log_likelihood(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Log-probability of the label set: (R, B)."""
+        log_weights, logits = self._components(outputs)
+        of_components = (logits * targets.unsqueeze(-2) - softplus(logits)).sum(dim=-1)
+        return (log_weights + of_components).logsumexp(dim=-1)
+
+    def log_joint(self, outputs: Tensor) -> Tensor:
+        """Of the listed label sets: (R, B, M)."""
+        log_weights, logits = self._components(outputs)
+        constant = log_weights - softplus(logits).sum(dim=-1)
+        listed = self.label_sets.to(outputs.dtype).T
+        joint: Tensor = (logits @ listed + constant.unsqueeze(-1)).logsumexp(dim=-2)
+        return joint if self.observed is None else self.observed.log_softmax(joint)
+
+    def marginals(self, outputs: Tensor) -> Tensor:
+        """sum_c pi_c s_ck: (R, B, K)."""
+        log_weights, logits = self._components(outputs)
+        weights = log_weights.exp().unsqueeze(-1)
+        return (weights * logits.sigmoid()).sum(dim=-2).clamp(max=1)
+
+    @property
+    def numbers_per_sample(self) -> int:
+        """The joint of each component."""
+        return int(len(self.label_sets) * self.options.n_components)
+
+    def _components(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-weights (R, B, C) and logits (R, B, C, K)."""
+        n = self.options.n_components
+        log_weights = outputs[..., :n].log_softmax(dim=-1)
+        return log_weights, outputs[..., n:].unflatten(-1, (n, self.n_labels))

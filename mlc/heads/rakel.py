@@ -1,0 +1,99 @@
+"""An ensemble of small powersets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mlc.heads.base import Head, KnownLabels, register_head
+from mlc.heads.label_sets import all_label_sets, label_set_index
+from mlc.layers import Streams
+from mlc.options import Choice, option
+
+
+@dataclass
+class RakelOptions:
+    """The size of a labelset, and how many there are (null for 2K)."""
+
+    size: int = option(3, at_least=1, at_most=12, search=Choice(2, 3, 4, 5))
+    n_sets: int | None = option(None, at_least=1)
+
+
+@register_head("rakel")
+class Rakel(Head):
+    """A powerset for each of m random k-subsets of the labels; their marginals are averaged.
+
+    loss = K / (m k) sum_j [logsumexp(z_j) - z_j[index(y in labelset j)]]: cross-entropies, scaled to
+    count each label once. The labelsets are drawn for each run, a random partition of the labels after
+    another (the last part of one filled up at random), so that each label is in as many.
+    Consistent for the marginals, and for the joint of each labelset; not for the joint of all labels.
+    Source: Tsoumakas et al. 2011, "Random k-labelsets for multilabel classification", RAkELo with
+    m = 2K and k = 3, its votes replaced by marginals and its draw by partitions, as in RAkELd.
+    """
+
+    Options = RakelOptions
+    labelsets: Tensor
+    occurrences: Tensor
+
+    def set_up(self, seeds: Sequence[int], known: KnownLabels | None) -> None:
+        """Draw each run's labelsets."""
+        n_labels = self.n_labels
+        n_sets, size = self._shape(n_labels, self.options)
+        streams = Streams(seeds, "labelsets")
+        per_partition = -(-n_labels // size)
+        drawn: list[Tensor] = []
+        while len(drawn) * per_partition < n_sets:
+            order = streams.permutations(n_labels)
+            # The first labels of the order are in no other part that they could fill twice.
+            filled = torch.cat([order, order[:, : per_partition * size - n_labels]], dim=1)
+            drawn.append(filled.view(len(seeds), per_partition, size))
+        labelsets = torch.cat(drawn, dim=1)[:, :n_sets]
+        self.register_buffer("labelsets", labelsets)
+        occurrences = torch.zeros(len(seeds), 1, n_labels)
+        flat = labelsets.flatten(1).unsqueeze(1)
+        occurrences.scatter_add_(-1, flat, torch.ones_like(flat, dtype=occurrences.dtype))
+        self.register_buffer("occurrences", occurrences)
+
+    @classmethod
+    def count_outputs(cls, n_labels: int, options: Any, known: KnownLabels | None = None) -> int:
+        """2^k for each labelset."""
+        n_sets, size = cls._shape(n_labels, options)
+        return int(n_sets * 2**size)
+
+    def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Scaled sum of the labelsets' cross-entropies: (R, B)."""
+        logits = self._by_labelset(outputs)
+        own = targets.gather(-1, self._index(targets)).unflatten(-1, self.labelsets.shape[1:])
+        chosen = logits.gather(-1, label_set_index(own).unsqueeze(-1)).squeeze(-1)
+        n_sets, size = self.labelsets.shape[1:]
+        total = (logits.logsumexp(dim=-1) - chosen).sum(dim=-1)
+        scaled: Tensor = total * self.n_labels / (n_sets * size)
+        return scaled
+
+    def scores(self, outputs: Tensor) -> Tensor:
+        """Mean of the marginals over the labelsets with the label; 0 for a label in none: (R, B, K)."""
+        joint = self._by_labelset(outputs).softmax(dim=-1)
+        bits = all_label_sets(self.labelsets.shape[-1], outputs.device).to(joint.dtype)
+        marginals = (joint @ bits).flatten(-2)
+        summed = marginals.new_zeros(*outputs.shape[:-1], self.n_labels)
+        summed = summed.scatter_add(-1, self._index(outputs), marginals)
+        return (summed / self.occurrences.clamp(min=1).to(joint.dtype)).clamp(max=1)
+
+    def _by_labelset(self, outputs: Tensor) -> Tensor:
+        by_labelset: Tensor = outputs.unflatten(-1, (self.labelsets.shape[1], -1))
+        return by_labelset
+
+    def _index(self, like: Tensor) -> Tensor:
+        """The labels of all labelsets, for each sample: (R, B, m k)."""
+        return self.labelsets.flatten(1).unsqueeze(1).expand(-1, like.shape[1], -1)
+
+    @staticmethod
+    def _shape(n_labels: int, options: Any) -> tuple[int, int]:
+        size = min(options.size, n_labels)
+        if size == n_labels:
+            return 1, size
+        return options.n_sets or 2 * n_labels, size

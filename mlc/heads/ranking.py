@@ -1,0 +1,104 @@
+"""Losses that compare positive labels with negative ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad, softplus
+
+from mlc.heads.base import Head, register_head
+from mlc.options import Interval, option
+
+
+class Ranking(Head):
+    """A head whose outputs only rank the labels."""
+
+    estimates = "order"
+
+    def scores(self, outputs: Tensor) -> Tensor:
+        """sigmoid(z), which keeps the order and puts 0 at 0.5: (R, B, K)."""
+        return outputs.sigmoid()
+
+
+@register_head("zlpr")
+class ZLPR(Ranking):
+    """Every positive above 0, every negative below, as softly as log-sum-exp.
+
+    loss = log(1 + sum_{k: y_k = 0} exp(z_k)) + log(1 + sum_{k: y_k = 1} exp(-z_k)).
+    Consistent for none of the usual measures in general; with one label (K = 1) it is the logistic
+    loss. A label is predicted where z_k > 0.
+    Source: Su et al. 2022, "ZLPR: a novel loss for multi-label classification".
+    """
+
+    def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Both log-sum-exps: (R, B)."""
+        positive = targets > 0
+        above = pad(outputs.masked_fill(positive, -torch.inf), (0, 1))
+        below = pad((-outputs).masked_fill(~positive, -torch.inf), (0, 1))
+        return above.logsumexp(dim=-1) + below.logsumexp(dim=-1)
+
+
+@dataclass
+class TwoWayOptions:
+    """The temperatures of positives and negatives."""
+
+    temperature_positive: float = option(4.0, above=0, search=Interval(1, 8, log=True))
+    temperature_negative: float = option(1.0, above=0, search=Interval(0.5, 4, log=True))
+
+
+@register_head("two_way")
+class TwoWay(Ranking):
+    """The hardest positive above the hardest negative, among a sample's labels and a label's samples.
+
+    loss = softplus(N log sum_{neg} exp(z / N) + T log sum_{pos} exp(-z / T)) over the labels of a
+    sample, 0 where it has no positive; plus the mean over the batch's labels with a positive of the
+    same over the label's samples, the same for all samples of the batch. Temperatures T and N. The
+    mean over the batch counts the first part per sample with a positive, as the source does.
+    Consistent for none of the usual measures: it compares, and has no zero, so it relies on a tuned
+    threshold.
+    Source: Kobayashi 2023, "Two-way multi-label loss", and its code,
+    github.com/tk1980/TwowayMultiLabelLoss, with both parts weighed alike.
+    """
+
+    Options = TwoWayOptions
+
+    def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Both parts: (R, B); the second needs the whole batch."""
+        has_positive = targets.any(dim=-1)
+        share = has_positive.to(outputs.dtype)
+        # So that the mean over the batch is one over the samples with a positive.
+        share = share * share.shape[-1] / share.sum(dim=-1, keepdim=True).clamp(min=1)
+        by_label, label_counts = self._contrast(outputs, targets, -2), targets.any(dim=-2)
+        over_labels = (by_label * label_counts).sum(dim=-1) / label_counts.sum(dim=-1).clamp(min=1)
+        return self._contrast(outputs, targets, -1) * share + over_labels.unsqueeze(-1)
+
+    def _contrast(self, outputs: Tensor, targets: Tensor, dim: int) -> Tensor:
+        """softplus of the softly hardest negative less the softly hardest positive along an axis."""
+        positive, negative = self.options.temperature_positive, self.options.temperature_negative
+        # A finite floor: an axis without a member must not have a gradient of inf - inf.
+        floor = torch.finfo(outputs.dtype).min / 16
+        below = (-outputs / positive).masked_fill(targets <= 0, floor).logsumexp(dim) * positive
+        above = (outputs / negative).masked_fill(targets > 0, floor).logsumexp(dim) * negative
+        both = (targets > 0).any(dim) & (targets <= 0).any(dim)
+        return torch.where(both, softplus(torch.where(both, above + below, 0)), 0)
+
+
+@register_head("margin")
+class Margin(Ranking):
+    """Each positive a margin of 1 above each negative.
+
+    loss = sum_{j: y_j = 1} sum_{i: y_i = 0} max(0, 1 - (z_j - z_i)) / K; 0 where either is missing.
+    Consistent for none of the usual measures: pairwise hinge losses are not even consistent for the
+    ranking loss (Gao and Zhou 2013, "On the consistency of multi-label learning"). It has
+    no zero, so it relies on a tuned threshold.
+    Source: torch.nn.MultiLabelMarginLoss; Crammer and Singer 2003, "A family of additive online
+    algorithms for category ranking".
+    """
+
+    def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+        """The violated margins: (R, B)."""
+        gaps = 1 - (outputs.unsqueeze(-1) - outputs.unsqueeze(-2))
+        pairs = targets.unsqueeze(-1) * (1 - targets).unsqueeze(-2)
+        return (gaps.clamp(min=0) * pairs).sum(dim=(-1, -2)) / self.n_labels

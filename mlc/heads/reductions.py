@@ -1,0 +1,104 @@
+"""One softmax (or K sigmoids) that share the sample among its positive labels."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from mlc.heads.base import Head, register_head
+
+
+class Softmax(Head):
+    """A softmax over the K labels."""
+
+    estimates = "shares"
+
+    def scores(self, outputs: Tensor) -> Tensor:
+        """softmax(z), which sums to one over the labels: (R, B, K)."""
+        return outputs.softmax(dim=-1)
+
+
+@register_head("pick_one")
+class PickOne(Softmax):
+    """Softmax over the K labels; the target is one positive label, drawn afresh each epoch.
+
+    loss = logsumexp(z) - z_j, j uniform over the positives of the sample; 0 for a sample without
+    labels. In expectation this is the cross-entropy to y/|y| (PAL-N in Menon et al. 2019, "Multilabel
+    reductions: what is my loss optimising?"), so the scores estimate E[y_k / |y| given x]: they sum
+    to one, are no marginals, and must be thresholded low.
+    Consistent for recall at k, whose best ranking is by E[y_k / |y|]; not in general for precision at
+    k, whose best ranking is by P(y_k = 1 | x) (Menon et al. 2019, sections 2 and 4).
+    Source: fastText's supervised softmax, `FastText::supervised` in src/fasttext.cc, which draws one
+    label uniformly and returns early for a line without labels (Joulin et al. 2017).
+    """
+
+    draws = True
+
+    def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Cross-entropy to the drawn label: (R, B)."""
+        if noise is None:
+            noise = torch.rand(targets.shape[:-1], device=targets.device)
+        n_positive = targets.sum(dim=-1)
+        # The product can round up to n itself, which no label has as its rank.
+        rank = torch.minimum((noise * n_positive).floor(), n_positive - 1)
+        picked = (targets.cumsum(dim=-1) > rank.unsqueeze(-1)).int().argmax(dim=-1, keepdim=True)
+        cross_entropy = outputs.logsumexp(dim=-1) - outputs.gather(-1, picked).squeeze(-1)
+        return torch.where(n_positive > 0, cross_entropy, torch.zeros_like(cross_entropy))
+
+
+@register_head("softmax_uniform")
+class SoftmaxUniform(Softmax):
+    """Softmax over the K labels; the target is the uniform distribution over the positives.
+
+    loss = -sum_k (y_k / |y|) log p_k, p = softmax(z); 0 for a sample without labels.
+    Consistent for recall at k, as `pick_one`, whose expectation it is.
+    Source: pick-all-labels normalised (PAL-N), Menon et al. 2019, "Multilabel reductions: what is my
+    loss optimising?"; Mahajan et al. 2018, "Exploring the limits of weakly supervised
+    pretraining".
+    """
+
+    def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Cross-entropy to the uniform distribution over the positives: (R, B)."""
+        shares = targets / targets.sum(dim=-1, keepdim=True).clamp(min=1)
+        return -(shares * outputs.log_softmax(dim=-1)).sum(dim=-1)
+
+
+@register_head("softmax_all")
+class SoftmaxAll(Softmax):
+    """Softmax over the K labels; each positive label is a target of its own.
+
+    loss = -sum_k y_k log p_k, p = softmax(z). A sample counts as often as it has labels, so that the
+    scores estimate P(y_k = 1 | x) / E[|y| given x].
+    Consistent for precision at k, whose best ranking is by P(y_k = 1 | x); not in general for recall
+    at k (Menon et al. 2019, section 4).
+    Source: pick-all-labels (PAL), Menon et al. 2019, "Multilabel reductions: what is my loss
+    optimising?".
+    """
+
+    def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Cross-entropy to each positive, summed: (R, B)."""
+        return -(targets * outputs.log_softmax(dim=-1)).sum(dim=-1)
+
+
+@register_head("ova_n")
+class OneVersusAllNormalised(Head):
+    """One sigmoid for each label, whose target is the label's share of the sample.
+
+    loss = -sum_k [(y_k / |y|) log s_k + (1 - y_k / |y|) log(1 - s_k)], s = sigmoid(z); all targets
+    are 0 for a sample without labels. The scores estimate E[y_k / |y| given x].
+    Consistent for recall at k; not in general for precision at k.
+    Source: one-versus-all normalised (OVA-N), Menon et al. 2019, "Multilabel reductions: what is my
+    loss optimising?".
+    """
+
+    estimates = "shares"
+
+    def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Binary cross-entropy to the shares, summed over the labels: (R, B)."""
+        shares = targets / targets.sum(dim=-1, keepdim=True).clamp(min=1)
+        return binary_cross_entropy_with_logits(outputs, shares, reduction="none").sum(dim=-1)
+
+    def scores(self, outputs: Tensor) -> Tensor:
+        """sigmoid(z): (R, B, K)."""
+        return outputs.sigmoid()

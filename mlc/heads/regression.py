@@ -1,0 +1,43 @@
+"""Least squares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from mlc.heads.base import Head, register_head
+from mlc.options import Choice, option
+
+
+@dataclass
+class RegressionOptions:
+    """Whether the numbers compared with 0 and 1 are the outputs or their sigmoids."""
+
+    outputs: str = option(
+        "linear", choices=("linear", "sigmoid"), search=Choice("linear", "sigmoid")
+    )
+
+
+@register_head("regression")
+class Regression(Head):
+    """Zeros and ones as numbers to be met.
+
+    loss = sum_k (o_k - y_k)^2, o = z or sigmoid(z). Linear outputs are cut to [0, 1] as scores.
+    Consistent for the marginals, which are the mean of y_k given x, so for what `sigmoid` is.
+    Source: Brier 1950, "Verification of forecasts expressed in terms of probability"; Bishop 2006,
+    "Pattern Recognition and Machine Learning", section 4.1.3.
+    """
+
+    Options = RegressionOptions
+
+    def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Squared error, summed over the labels: (R, B)."""
+        return (self._estimate(outputs) - targets).square().sum(dim=-1)
+
+    def scores(self, outputs: Tensor) -> Tensor:
+        """The estimates, in [0, 1]: (R, B, K)."""
+        return self._estimate(outputs).clamp(0, 1)
+
+    def _estimate(self, outputs: Tensor) -> Tensor:
+        return outputs.sigmoid() if self.options.outputs == "sigmoid" else outputs

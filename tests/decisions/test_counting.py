@@ -1,0 +1,86 @@
+"""Rules that count, and thresholds by label."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mlc.assembly import build_rules
+from mlc.decisions import DECISIONS, build_decision
+from mlc.decisions.counting import highest
+from mlc.errors import ConfigError
+from mlc.heads import HEADS
+from mlc.metrics import COUNT_METRICS
+
+
+def test_the_highest_are_taken_and_the_first_of_equals() -> None:
+    scores = torch.tensor([[0.1, 0.5, 0.5, 0.2]] * 4)
+    taken = highest(scores, torch.tensor([0, 1, 3, 4])).int().tolist()
+    assert taken == [[0, 0, 0, 0], [0, 1, 0, 0], [0, 1, 1, 1], [1, 1, 1, 1]]
+
+
+@pytest.mark.parametrize("metric", ["jaccard_samples", "hamming_loss"])
+def test_top_k_takes_the_best_number_on_validation(metric: str) -> None:
+    torch.manual_seed(0)
+    scores, targets = torch.rand(50, 5), torch.rand(50, 5) < 0.4
+    rule = build_decision("top_k", metric=metric).fit(scores, targets)
+    values = []
+    for k in range(6):
+        fixed = build_decision("top_k", k=k).fit(scores, targets)
+        values.append(float(COUNT_METRICS[metric](fixed.decide(scores), targets)))
+    chosen = max(values) if COUNT_METRICS[metric].higher_is_better else min(values)
+    assert values[int(rule.fitted()["k"])] == chosen
+    assert rule.decide(scores).sum(dim=1).unique().tolist() == [int(rule.fitted()["k"])]
+
+
+def test_cardinality_takes_as_many_as_expected() -> None:
+    scores = torch.tensor([[0.9, 0.2, 0.6]] * 4)
+    decided = build_decision("cardinality").decide(
+        scores, cardinality=torch.tensor([0.4, 0.5, 1.6, 9])
+    )
+    assert decided.sum(dim=1).tolist() == [0, 1, 2, 3]
+    assert decided[2].tolist() == [True, False, True]
+
+
+def test_each_label_has_the_threshold_that_is_best_for_it() -> None:
+    torch.manual_seed(0)
+    scores, targets = torch.rand(40, 3).double(), torch.rand(40, 3) < 0.3
+    rule = build_decision("per_label", fallback=0).fit(scores, targets)
+    f1 = COUNT_METRICS["f1_micro"]
+    for k in range(3):
+        own, true = scores[:, k : k + 1], targets[:, k : k + 1]
+        values = [float(f1(own >= t, true)) for t in own.flatten()]
+        found = own >= rule.fitted()["threshold"][k]
+        assert float(f1(found, true)) == pytest.approx(max(values))
+        assert torch.equal(rule.decide(scores)[:, k], found[:, 0])
+
+
+def test_a_label_with_too_little_evidence_has_its_highest_score_as_threshold() -> None:
+    scores = torch.linspace(0, 1, 101).double().unsqueeze(1).repeat(1, 2)
+    targets = torch.zeros(101, 2, dtype=torch.bool)
+    # The one positive of the first label lies low: its best F1 is 2 / 92.
+    targets[10, 0] = targets[100, 1] = True
+    rule = build_decision("per_label", fallback=0.1).fit(scores, targets)
+    assert rule.fitted()["threshold"][0] == 1
+    trusting = build_decision("per_label", fallback=0).fit(scores, targets)
+    assert trusting.fitted()["threshold"][0] < 0.11
+
+
+def test_impossible_pairs_say_what_is_missing() -> None:
+    class Stated:
+        rules: tuple[str, ...] = ("mode", "cardinality")
+        decision = {name: DECISIONS.options(name) for name in DECISIONS}  # noqa: RUF012
+        head = HEADS.options("pick_one")
+
+    with pytest.raises(ConfigError, match="mode needs joint, cardinality needs cardinality"):
+        build_rules(Stated(), HEADS["pick_one"])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("rule", DECISIONS)
+@pytest.mark.parametrize("head", HEADS)
+def test_every_pair_is_possible_or_known_not_to_be(head: str, rule: str) -> None:
+    chosen = DECISIONS[rule].chosen_from(HEADS[head].offers())
+    if chosen is None:
+        assert rule in ("mode", "cardinality", "expected_jaccard", "expected_f1")
+    else:
+        assert chosen in HEADS[head].offers()

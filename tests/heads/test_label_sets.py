@@ -1,0 +1,108 @@
+import itertools
+import math
+
+import pytest
+import torch
+
+from mlc.heads import HEADS, KnownLabels, build_head
+from mlc.heads.label_sets import ObservedSets, all_label_sets, fold_marginals, label_set_index
+
+SHOWN = torch.tensor([[1, 0, 1]] * 5 + [[0, 0, 0]] * 3 + [[0, 1, 0]]).bool()
+
+
+@pytest.mark.parametrize("n_labels", range(1, 8))
+def test_folded_marginals_are_the_product_with_the_bits(n_labels: int) -> None:
+    joint = torch.rand(3, 2**n_labels).double().softmax(dim=-1)
+    bits = all_label_sets(n_labels).double()
+    torch.testing.assert_close(fold_marginals(joint, n_labels), joint @ bits)
+    assert torch.equal(label_set_index(bits), torch.arange(2**n_labels))
+
+
+def test_observed_sets_leave_the_good_turing_mass_to_all_others() -> None:
+    observed = ObservedSets(KnownLabels(SHOWN, torch.arange(9)[None]))
+    assert observed.label_sets.int().tolist() == [[0, 0, 0], [0, 1, 0], [1, 0, 1]]
+    logits = torch.tensor([[[0.5, -1.0, 2.0]]]).double().expand(1, 8, 3)
+    every = all_label_sets(3).double().unsqueeze(0)
+    log_p = observed.log_likelihood(logits, every)[0]
+    unseen = (1 + 0.5) / 10
+    assert float(log_p.exp().sum()) == pytest.approx(1, abs=1e-12)
+    assert log_p[1].exp().item() == pytest.approx(unseen / 5)
+    assert log_p[5].exp().item() == pytest.approx((1 - unseen) * logits[0, 0].softmax(0)[2].item())
+
+
+def test_a_run_has_only_the_classes_of_its_own_training_rows() -> None:
+    rows = torch.tensor([[0, 1, 5, 6], [0, 5, 6, 8]])
+    observed = ObservedSets(KnownLabels(SHOWN, rows))
+    assert observed.seen[:, 0].tolist() == [[True, False, True], [True, True, True]]
+    joint = observed.log_softmax(torch.zeros(2, 1, 3)).exp()
+    assert joint[:, 0].tolist() == [[0.5, 0, 0.5], [pytest.approx(1 / 3)] * 3]
+
+
+def test_pruned_label_sets_teach_nothing_and_stay_possible() -> None:
+    head = build_head("label_powerset", n_features=2, n_labels=3, targets=SHOWN, min_count=3)
+    outputs = torch.randn(1, 3, requires_grad=True)
+    loss = head.loss(outputs, torch.tensor([[0, 1, 0]]))
+    loss.sum().backward()
+    assert outputs.grad is not None
+    assert not outputs.grad.any()
+    # One row of nine is pruned, six label sets are no class.
+    assert loss.item() == pytest.approx(-math.log(1.5 / 10 / 6))
+    assert head.log_joint(outputs).exp()[0, 1] == 0
+
+
+@pytest.mark.parametrize("name", ["chain", "pairwise", "bernoulli_mixture", "label_powerset"])
+def test_with_many_labels_the_joint_lists_what_occurs(name: str) -> None:
+    torch.manual_seed(0)
+    targets = torch.rand(40, 30) < 0.1
+    head = build_head(name, n_features=4, n_labels=30, targets=targets).double()
+    outputs = head(torch.randn(6, 4).double())
+    joint = head.log_joint(outputs)
+    assert joint.shape == (6, len(targets.unique(dim=0)))
+    torch.testing.assert_close(joint.exp().sum(dim=1), torch.ones(6).double())
+    assert head.loss(outputs, ~targets[:6]).isfinite().all()
+    # Among label sets that occur the joint's order is the likelihood's.
+    likelihood = torch.stack(
+        [head.log_likelihood(outputs, one.expand(6, -1)) for one in head.label_sets], dim=1
+    )
+    torch.testing.assert_close(likelihood.log_softmax(dim=1), joint)
+
+
+def test_a_beam_wide_enough_is_exact() -> None:
+    torch.manual_seed(0)
+    shape = {"n_features": 4, "n_labels": 5, "targets": all_label_sets(5), "n_chains": 2}
+    head = build_head("chain", **shape, beam=32).double()
+    torch.nn.init.normal_(head.head.links)
+    outputs = head(torch.randn(7, 4).double()).unsqueeze(0)
+    of_beams = []
+    for chain in range(2):
+        sets, marginals = head.head._beam(outputs, chain)
+        best = head.head._joint(outputs, chain).argsort(dim=-1, descending=True, stable=True)
+        assert torch.equal(label_set_index(sets), best)
+        of_beams.append(marginals)
+    torch.testing.assert_close(torch.stack(of_beams).mean(dim=0), head.head.marginals(outputs))
+
+
+def test_a_narrow_beam_finds_the_mode_of_a_clear_chain() -> None:
+    torch.manual_seed(0)
+    targets = torch.rand(40, 30) < 0.2
+    head = build_head("chain", n_features=4, n_labels=30, targets=targets, beam=4).double()
+    outputs = 4 * torch.randn(6, 30).double()
+    assert torch.equal(head.mode(outputs), outputs > 0)
+    torch.testing.assert_close(head.marginals(outputs), outputs.sigmoid(), rtol=1e-6, atol=1e-6)
+
+
+def test_labelsets_cover_the_labels_evenly_and_differ_between_runs() -> None:
+    options = HEADS.options("rakel", size=3, n_sets=8)
+    head = HEADS["rakel"](4, 7, options, seeds=[0, 1])
+    for labelsets in head.labelsets.tolist():
+        assert all(len(set(labels)) == 3 for labels in labelsets)
+        counts = [sum(k in labels for labels in labelsets) for k in range(7)]
+        assert sum(counts) == 24
+        assert min(counts) >= 2
+    assert not torch.equal(head.labelsets[0], head.labelsets[1])
+
+
+def test_all_label_sets_are_in_the_order_of_their_numbers() -> None:
+    assert all_label_sets(3).int().tolist() == [
+        list(s) for s in itertools.product([0, 1], repeat=3)
+    ]
