@@ -21,6 +21,7 @@ from mlc.errors import MlcError
 from mlc.evaluation import Evaluation, evaluate
 from mlc.heads import HEADS
 from mlc.heads.memory import free_bytes, readable
+from mlc.optimum import Optimum, add_regrets
 from mlc.runs import RunFacts, claim, complete, fail
 from mlc.tracking import Progress, RunLog
 from mlc.training import DTYPES, OPTIMIZERS, Model, Training, bytes_of_run, save_run
@@ -180,6 +181,9 @@ class _Cohort:
             evaluations = evaluate(
                 model, data, self.dataset, splits, [ready.rules for ready in part]
             )
+            optimum = Optimum.of(self.dataset, splits[0])
+            if optimum is not None:
+                add_regrets(evaluations, optimum, model.head, [ready.rules for ready in part])
             for row, ready in enumerate(part):
                 facts = {
                     "parameters": model.n_parameters,

@@ -24,6 +24,8 @@ ROWS = [
     {"training"},
     {"baselines"},
     {"evaluation"},
+    {"limits"},
+    {"optimum"},
     {"tracking"},
     {"runs"},
     {"reporting"},

@@ -1,11 +1,12 @@
 """Data sources, splits, scaling, and the resident batches that every head trains on."""
 
 from mlc.data.arff import Arff
-from mlc.data.base import SOURCES, DataOptions, Dataset, DataSource, register_source
+from mlc.data.base import SOURCES, DataOptions, Dataset, DataSource, Truth, register_source
 from mlc.data.digits import Digits
 from mlc.data.preprocessing import Scaling, fit_scaling
 from mlc.data.resident import Batch, ResidentData
 from mlc.data.splits import Split, split_dataset
+from mlc.data.world import ExactWorld, World, WorldOptions
 
 __all__ = [
     "SOURCES",
@@ -15,9 +16,13 @@ __all__ = [
     "DataSource",
     "Dataset",
     "Digits",
+    "ExactWorld",
     "ResidentData",
     "Scaling",
     "Split",
+    "Truth",
+    "World",
+    "WorldOptions",
     "fit_scaling",
     "register_source",
     "split_dataset",

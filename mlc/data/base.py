@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,14 @@ from scipy.sparse import csr_matrix
 from mlc.errors import DataError
 from mlc.options import option
 from mlc.registry import Registry
+
+
+class Truth(Protocol):
+    """The distribution that label sets were drawn from."""
+
+    def joint(self, features: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Probabilities of all label sets, most significant bit first: (N, D) to (N, 2^K)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -28,6 +36,7 @@ class Dataset:
         numeric: (D,), bool: columns on a scale of their own, which is to be standardised.
         parts: row numbers of the published parts: "train" and "test", perhaps "val"; empty where
             nothing is published.
+        truth: what p(y | x) is, where that is known.
     """
 
     name: str
@@ -37,6 +46,7 @@ class Dataset:
     label_names: tuple[str, ...]
     numeric: NDArray[np.bool_]
     parts: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    truth: Truth | None = None
 
     def __post_init__(self) -> None:
         n_samples, n_labels = self.targets.shape

@@ -138,6 +138,21 @@ class Head(nn.Module):
         """Expected number of labels, (R, B), or None where the head has no idea of it."""
         return self.scores(outputs).sum(dim=-1) if self.estimates == "marginals" else None
 
+    def expected_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The loss, averaged over its noise: (R, B)."""
+        return self.loss(outputs, targets)
+
+    def minimiser(self, joint: Tensor) -> Tensor | None:
+        """Outputs with the least expected loss for samples whose p(y | x) is known, in closed form.
+
+        Args:
+            joint: (N, 2^K), most significant bit first.
+
+        Returns:
+            (N, n_outputs) for the first run, or None where no closed form is known.
+        """
+        return None
+
     @classmethod
     def offers(cls) -> frozenset[str]:
         """What decision rules may ask of it: "scores", "marginals", "cardinality", "joint"."""

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid, softplus
 
 from mlc.heads.base import Head, KnownLabels, register_head
+from mlc.heads.label_sets import EPSILON, fold_marginals, fold_shares
 from mlc.options import Choice, Interval, option
 
 _FORMS = ("mse", "poisson", "gaussian", "product")
@@ -78,6 +79,16 @@ class DistributionCardinality(Head):
         """n: (R, B)."""
         return self.n_labels * outputs[..., self.n_labels].sigmoid()
 
+    def minimiser(self, joint: Tensor) -> Tensor | None:
+        """Expected shares (marginals for the product) and expected number; None for gaussian."""
+        if self.options.form == "gaussian":
+            return None
+        marginals = fold_marginals(joint, self.n_labels)
+        product = self.options.form == "product"
+        shares = marginals if product else fold_shares(joint, self.n_labels)
+        number = (marginals.sum(dim=-1, keepdim=True) / self.n_labels).logit(eps=EPSILON)
+        return torch.cat([shares.clamp(min=EPSILON).log(), number], dim=-1)
+
     @classmethod
     def offers(cls) -> frozenset[str]:
         """Scores, and a cardinality that is not their sum."""
@@ -120,6 +131,11 @@ class UnnormalisedKL(Head):
     def scores(self, outputs: Tensor) -> Tensor:
         """q, cut to 1: (R, B, K)."""
         return self._measure(outputs).clamp(max=1)
+
+    def minimiser(self, joint: Tensor) -> Tensor | None:
+        """The marginals through the link's inverse."""
+        marginals = fold_marginals(joint, self.n_labels).clamp(min=EPSILON)
+        return marginals.log() if self.options.link == "exp" else marginals.expm1().log()
 
     def _measure(self, outputs: Tensor) -> Tensor:
         if self.options.link == "softplus":

@@ -70,6 +70,10 @@ class Grouped(Sigmoid):
         """Of the label set, or None with groups, of which a sample may have several labels."""
         return None if self.options.groups else -self.loss(outputs, targets)
 
+    def minimiser(self, joint: Tensor) -> Tensor | None:
+        """That of the sigmoid head, or None with groups."""
+        return None if self.options.groups else super().minimiser(joint)
+
     def _log_softmax(self, outputs: Tensor, group: list[int]) -> Tensor:
         logits = outputs[..., group]
         return (pad(logits, (0, 1)) if self.options.none else logits).log_softmax(dim=-1)

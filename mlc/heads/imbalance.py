@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 
 from mlc.heads.base import Head, KnownLabels, register_head
+from mlc.heads.label_sets import EPSILON, fold_marginals
 from mlc.heads.sigmoid import Sigmoid
 from mlc.options import Interval, option
 
@@ -57,6 +58,11 @@ class WeightedSigmoid(Head):
     def scores(self, outputs: Tensor) -> Tensor:
         """sigmoid(z): (R, B, K)."""
         return outputs.sigmoid()
+
+    def minimiser(self, joint: Tensor) -> Tensor | None:
+        """The marginals' logits, raised by the weights' logarithms."""
+        marginals = fold_marginals(joint, self.n_labels)
+        return marginals.logit(eps=EPSILON) + self.weights[0].to(joint.dtype).log()
 
 
 @dataclass

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 # With more labels, joint heads list the label sets that were observed instead of all 2^K.
 MOST_LABELS = 16
+# Probabilities of 0 and 1 have logits all the same.
+EPSILON = 1e-14
 
 
 def all_label_sets(n_labels: int, device: torch.device | None = None) -> Tensor:
@@ -45,6 +47,12 @@ def fold_marginals(joint: Tensor, n_labels: int) -> Tensor:
     sizes = (halves.sum(dim=-1), n_first), (halves.sum(dim=-2), n_second)
     parts = [part @ all_label_sets(n, joint.device).to(joint.dtype) for part, n in sizes]
     return torch.cat(parts, dim=-1)
+
+
+def fold_shares(joint: Tensor, n_labels: int) -> Tensor:
+    """E[y_k / |y|], 0 counting where there is no label: (..., 2^K) to (..., K)."""
+    label_sets = all_label_sets(n_labels, joint.device).to(joint.dtype)
+    return joint @ (label_sets / label_sets.sum(dim=1, keepdim=True).clamp(min=1))
 
 
 class ObservedSets(nn.Module):

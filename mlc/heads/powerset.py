@@ -9,7 +9,13 @@ from typing import Any
 from torch import Tensor
 
 from mlc.heads.base import JointHead, KnownLabels, register_head
-from mlc.heads.label_sets import ObservedSets, all_label_sets, fold_marginals, label_set_index
+from mlc.heads.label_sets import (
+    EPSILON,
+    ObservedSets,
+    all_label_sets,
+    fold_marginals,
+    label_set_index,
+)
 from mlc.options import Choice, option
 
 
@@ -43,6 +49,10 @@ class Powerset(JointHead):
     def log_joint(self, outputs: Tensor) -> Tensor:
         """log_softmax(z): (R, B, 2^K)."""
         return outputs.log_softmax(dim=-1)
+
+    def minimiser(self, joint: Tensor) -> Tensor | None:
+        """The log-probabilities."""
+        return joint.clamp(min=EPSILON).log()
 
     def marginals(self, outputs: Tensor) -> Tensor:
         """P(y_k = 1 | x), by folding the softmax: (R, B, K)."""
@@ -92,3 +102,7 @@ class LabelPowerset(JointHead):
     def log_joint(self, outputs: Tensor) -> Tensor:
         """Over the classes alone, which is as if no other label set were possible: (R, B, M)."""
         return self.observed.log_softmax(outputs)
+
+    def minimiser(self, joint: Tensor) -> Tensor | None:
+        """The log-probabilities of the classes."""
+        return joint.clamp(min=EPSILON).log()[:, label_set_index(self.label_sets)]

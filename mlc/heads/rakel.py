@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mlc.heads.base import Head, KnownLabels, register_head
-from mlc.heads.label_sets import all_label_sets, label_set_index
+from mlc.heads.label_sets import EPSILON, all_label_sets, label_set_index
 from mlc.layers import Streams
 from mlc.options import Choice, option
 
@@ -82,6 +82,15 @@ class Rakel(Head):
         summed = marginals.new_zeros(*outputs.shape[:-1], self.n_labels)
         summed = summed.scatter_add(-1, self._index(outputs), marginals)
         return (summed / self.occurrences.clamp(min=1).to(joint.dtype)).clamp(max=1)
+
+    def minimiser(self, joint: Tensor) -> Tensor | None:
+        """The log-probabilities of each labelset's own label sets."""
+        every = all_label_sets(self.n_labels, joint.device)
+        parts = []
+        for labelset in self.labelsets[0]:
+            part = joint.new_zeros(len(joint), 2 ** len(labelset))
+            parts.append(part.index_add(1, label_set_index(every[:, labelset]), joint))
+        return torch.cat(parts, dim=1).clamp(min=EPSILON).log()
 
     def _by_labelset(self, outputs: Tensor) -> Tensor:
         by_labelset: Tensor = outputs.unflatten(-1, (self.labelsets.shape[1], -1))

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from mlc.heads.base import Head, register_head
+from mlc.heads.label_sets import EPSILON, fold_marginals, fold_shares
 
 
 class Softmax(Head):
@@ -17,6 +18,10 @@ class Softmax(Head):
     def scores(self, outputs: Tensor) -> Tensor:
         """softmax(z), which sums to one over the labels: (R, B, K)."""
         return outputs.softmax(dim=-1)
+
+    def minimiser(self, joint: Tensor) -> Tensor | None:
+        """Logarithms of the expected shares, which need not sum to one."""
+        return fold_shares(joint, self.n_labels).clamp(min=EPSILON).log()
 
 
 @register_head("pick_one")
@@ -46,6 +51,10 @@ class PickOne(Softmax):
         cross_entropy = outputs.logsumexp(dim=-1) - outputs.gather(-1, picked).squeeze(-1)
         return torch.where(n_positive > 0, cross_entropy, torch.zeros_like(cross_entropy))
 
+    def expected_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The mean over the positives that may be drawn: (R, B)."""
+        return _cross_entropy_to_shares(outputs, targets)
+
 
 @register_head("softmax_uniform")
 class SoftmaxUniform(Softmax):
@@ -60,8 +69,7 @@ class SoftmaxUniform(Softmax):
 
     def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
         """Cross-entropy to the uniform distribution over the positives: (R, B)."""
-        shares = targets / targets.sum(dim=-1, keepdim=True).clamp(min=1)
-        return -(shares * outputs.log_softmax(dim=-1)).sum(dim=-1)
+        return _cross_entropy_to_shares(outputs, targets)
 
 
 @register_head("softmax_all")
@@ -79,6 +87,10 @@ class SoftmaxAll(Softmax):
     def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
         """Cross-entropy to each positive, summed: (R, B)."""
         return -(targets * outputs.log_softmax(dim=-1)).sum(dim=-1)
+
+    def minimiser(self, joint: Tensor) -> Tensor | None:
+        """Logarithms of the marginals."""
+        return fold_marginals(joint, self.n_labels).clamp(min=EPSILON).log()
 
 
 @register_head("ova_n")
@@ -102,3 +114,12 @@ class OneVersusAllNormalised(Head):
     def scores(self, outputs: Tensor) -> Tensor:
         """sigmoid(z): (R, B, K)."""
         return outputs.sigmoid()
+
+    def minimiser(self, joint: Tensor) -> Tensor | None:
+        """The expected shares' logits."""
+        return fold_shares(joint, self.n_labels).logit(eps=EPSILON)
+
+
+def _cross_entropy_to_shares(outputs: Tensor, targets: Tensor) -> Tensor:
+    shares = targets / targets.sum(dim=-1, keepdim=True).clamp(min=1)
+    return -(shares * outputs.log_softmax(dim=-1)).sum(dim=-1)

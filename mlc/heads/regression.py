@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from mlc.heads.base import Head, register_head
+from mlc.heads.label_sets import EPSILON, fold_marginals
 from mlc.options import Choice, option
 
 
@@ -38,6 +39,11 @@ class Regression(Head):
     def scores(self, outputs: Tensor) -> Tensor:
         """The estimates, in [0, 1]: (R, B, K)."""
         return self._estimate(outputs).clamp(0, 1)
+
+    def minimiser(self, joint: Tensor) -> Tensor | None:
+        """The marginals, or their logits."""
+        marginals = fold_marginals(joint, self.n_labels)
+        return marginals.logit(eps=EPSILON) if self.options.outputs == "sigmoid" else marginals
 
     def _estimate(self, outputs: Tensor) -> Tensor:
         return outputs.sigmoid() if self.options.outputs == "sigmoid" else outputs

@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from mlc.heads.base import Head, register_head
+from mlc.heads.label_sets import EPSILON, fold_marginals
 
 
 @register_head("sigmoid")
@@ -28,6 +29,10 @@ class Sigmoid(Head):
     def scores(self, outputs: Tensor) -> Tensor:
         """sigmoid(z): (R, B, K)."""
         return outputs.sigmoid()
+
+    def minimiser(self, joint: Tensor) -> Tensor | None:
+        """The marginals' logits."""
+        return fold_marginals(joint, self.n_labels).logit(eps=EPSILON)
 
     def log_likelihood(self, outputs: Tensor, targets: Tensor) -> Tensor | None:
         """Of the label set, its labels independent given x: (R, B)."""

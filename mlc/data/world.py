@@ -1,0 +1,177 @@
+"""A world whose p(y | x) is known: labels with energies that depend on x, and on each other in pairs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import expit, logit
+
+from mlc.data.base import DataOptions, Dataset, DataSource, register_source
+from mlc.errors import ConfigError
+from mlc.options import option
+
+Floats = NDArray[np.float64]
+
+_CALIBRATION_ROWS, _CALIBRATION_STEPS = 1024, 60
+# Rows whose joint is held at once: 2^22 numbers are 32 MB.
+_AT_ONCE = 2**22
+
+
+@dataclass
+class WorldOptions(DataOptions):
+    """The world, and how much of it is seen.
+
+    Attributes:
+        name: what tables call the data.
+        n_labels: K.
+        n_features: D; x is standard normal.
+        energies: whether f is linear in x, or a fixed random network with one hidden layer.
+        signal: standard deviation of f_k(x): how much x tells of a label.
+        dependence: standard deviation of the pairs' energies, times sqrt(K); 0 leaves the labels
+            independent given x.
+        cardinality: mean number of labels, before noise.
+        imbalance: the most frequent label's odds are e to this times those of the least frequent.
+        noise: probability with which each label is flipped, apart from all else.
+        n_train: rows to train and validate on.
+        n_test: rows to test on.
+        seed: of the world and its rows, apart from the runs' seed.
+    """
+
+    name: str = "world"
+    n_labels: int = option(6, at_least=1, at_most=12)
+    n_features: int = option(10, at_least=1)
+    energies: str = option("linear", choices=("linear", "network"))
+    signal: float = option(2.0, at_least=0)
+    dependence: float = option(1.0, at_least=0)
+    cardinality: float = option(2.0, above=0)
+    imbalance: float = option(1.0, at_least=0)
+    noise: float = option(0.0, at_least=0, below=0.5)
+    n_train: int = option(5000, at_least=10)
+    n_test: int = option(2000, at_least=1)
+    seed: int = option(0, at_least=0)
+
+    def validate(self, prefix: str) -> None:
+        """The mean number of labels lies below K."""
+        if self.cardinality >= self.n_labels:
+            raise ConfigError(
+                f"{prefix}cardinality={self.cardinality} must be below {prefix}n_labels="
+                f"{self.n_labels}."
+            )
+
+
+@dataclass(frozen=True)
+class ExactWorld:
+    """p(y | x) proportional to exp(sum_k f_k(x) y_k + sum_{j<k} A_jk y_j y_k), then flipped by noise.
+
+    An Ising model given x, as Ghamrawi and McCallum 2005, "Collective multi-label classification".
+    """
+
+    options: WorldOptions
+
+    def joint(self, features: NDArray[np.floating]) -> Floats:
+        """Probabilities of all label sets, most significant bit first: (N, D) to (N, 2^K)."""
+        rows = max(1, _AT_ONCE // len(self._label_sets))
+        parts = [
+            self._flipped(self._joint(part, self._intercepts))
+            for part in np.split(features, range(rows, len(features), rows))
+        ]
+        return np.concatenate(parts)
+
+    def draw(
+        self, n: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Features (n, D) and label sets (n, K)."""
+        features = rng.standard_normal((n, self.options.n_features)).astype(np.float32)
+        cumulative = self.joint(features).cumsum(axis=1)
+        chosen = (cumulative < rng.random((n, 1)) * cumulative[:, -1:]).sum(axis=1)
+        return features, self._label_sets[chosen] > 0
+
+    @cached_property
+    def _label_sets(self) -> Floats:
+        n = self.options.n_labels
+        return ((np.arange(2**n)[:, None] >> np.arange(n - 1, -1, -1)) & 1).astype(np.float64)
+
+    @cached_property
+    def _pair_energies(self) -> Floats:
+        """Of each label set: (2^K,)."""
+        n = self.options.n_labels
+        rng = np.random.default_rng([self.options.seed, 1])
+        pairs = np.triu(rng.standard_normal((n, n)), k=1) * self.options.dependence / np.sqrt(n)
+        energies: Floats = np.einsum("mj,jk,mk->m", self._label_sets, pairs, self._label_sets)
+        return energies
+
+    @cached_property
+    def _weights(self) -> tuple[Floats, Floats | None]:
+        """Of f's output and, in a network, of its hidden layer."""
+        rng = np.random.default_rng([self.options.seed, 2])
+        n_inputs, n_labels = self.options.n_features, self.options.n_labels
+        if self.options.energies == "linear":
+            return rng.standard_normal((n_inputs, n_labels)) / np.sqrt(n_inputs), None
+        hidden = 2 * rng.standard_normal((n_inputs, 4 * n_inputs)) / np.sqrt(n_inputs)
+        return rng.standard_normal((4 * n_inputs, n_labels)) / np.sqrt(4 * n_inputs), hidden
+
+    @cached_property
+    def _intercepts(self) -> Floats:
+        """So that on average over x label k is as frequent as cardinality and imbalance ask."""
+        n = self.options.n_labels
+        slope = -self.options.imbalance * (np.linspace(0, 1, n) - 0.5)
+        level = brentq(lambda b: expit(b + slope).sum() - self.options.cardinality, -50, 50)
+        wanted = expit(level + slope)
+        rng = np.random.default_rng([self.options.seed, 3])
+        features = rng.standard_normal((_CALIBRATION_ROWS, self.options.n_features))
+        intercepts: Floats = logit(wanted)
+        for _ in range(_CALIBRATION_STEPS):
+            marginals = (self._joint(features, intercepts) @ self._label_sets).mean(axis=0)
+            intercepts = intercepts + logit(wanted) - logit(marginals.clip(1e-6, 1 - 1e-6))
+        return intercepts
+
+    def _joint(self, features: NDArray[np.floating], intercepts: Floats) -> Floats:
+        output, hidden = self._weights
+        inputs = features if hidden is None else np.tanh(features @ hidden)
+        singles = self.options.signal * (inputs @ output) + intercepts
+        energies = singles @ self._label_sets.T + self._pair_energies
+        energies -= energies.max(axis=1, keepdims=True)
+        weights: Floats = np.exp(energies, out=energies)
+        weights /= weights.sum(axis=1, keepdims=True)
+        return weights
+
+    def _flipped(self, joint: Floats) -> Floats:
+        """Each label flipped with the noise's probability, one axis of length 2 after another."""
+        noise, n = self.options.noise, self.options.n_labels
+        if noise == 0:
+            return joint
+        cube = joint.reshape(-1, *[2] * n)
+        for axis in range(1, n + 1):
+            cube = (1 - noise) * cube + noise * np.flip(cube, axis)
+        flipped: Floats = cube.reshape(joint.shape)
+        return flipped
+
+
+@register_source("world")
+class World(DataSource):
+    """Drawn from an `ExactWorld`, which the data set keeps as its truth."""
+
+    Options = WorldOptions
+
+    @classmethod
+    def load(cls, options: Any) -> Dataset:
+        """The rows: the first train, the last test."""
+        truth = ExactWorld(options)
+        rng = np.random.default_rng([options.seed, 4])
+        features, targets = truth.draw(options.n_train + options.n_test, rng)
+        rows = np.arange(len(features))
+        return Dataset(
+            name=options.name,
+            features=features,
+            targets=targets,
+            feature_names=tuple(f"x{j}" for j in range(options.n_features)),
+            label_names=tuple(f"y{k}" for k in range(options.n_labels)),
+            numeric=np.ones(options.n_features, dtype=bool),
+            parts={"train": rows[: options.n_train], "test": rows[options.n_train :]},
+            truth=truth,
+        )
