@@ -14,7 +14,10 @@ from mlc.errors import RunFolderError
 from mlc.runs import BASELINES, METRICS, RULES, STATUS, read_status
 
 ORDER = ["run", "data", "head", "rule", "seed"]
-PREFIX = {"test": "", "val": "val_"}
+# What a column's name begins with, by the part of the data that its metric is of; the last six where
+# the truth is known.
+_PARTS = ("val", "bayes", "limit", "truth", "unreachable", "avoidable", "regret")
+PREFIX = {"test": "", **{part: f"{part}_" for part in _PARTS}}
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,7 @@ def _frame(rows: Sequence[dict[str, Any]], overrides: Sequence[str]) -> pd.DataF
     first = [*ORDER, *overrides]
     frame = pd.DataFrame(list(rows), columns=None if rows else first)
     metrics = [column for column in frame.columns if column not in first]
-    ordered = sorted(metrics, key=lambda column: column.startswith("val_"))
+    ordered = sorted(metrics, key=lambda column: [column.startswith(f"{part}_") for part in _PARTS])
     return frame[first + ordered]
 
 

@@ -82,6 +82,14 @@ def summarise(
         heading += ", ± half the 95% interval" if n_seeds > 1 else ""
         parts += [f"## {heading}" if markdown else heading]
         parts += [table.markdown() if markdown else table.text()]
+        regrets = regrets_table(here, metrics[0], results.tuned_on)
+        if regrets is not None:
+            caption = (
+                f"{metrics[0]} in expectation under the known p(y | x): what is missing to the Bayes"
+                " value, because of the head, and because of data and optimisation"
+            )
+            parts += [f"### {caption}" if markdown else fill(caption, WIDTH)]
+            parts += [regrets.markdown() if markdown else regrets.text()]
         differences = differences_table(here, metrics[0], reference, results.tuned_on)
         if differences is not None:
             caption = (
@@ -122,6 +130,19 @@ def means_table(
         values = [mean_interval(group[metric]) for metric in metrics]
         rows.append([f"({baseline})", name, str(values[0].n), *map(str, values)])
     return Table(["head", "rule", "n", *metrics], rows)
+
+
+def regrets_table(runs: pd.DataFrame, metric: str, tuned_on: dict[str, str]) -> Table | None:
+    """Bayes value less what was reached, and its two parts; None where no truth is known."""
+    columns = [f"{part}_{metric}" for part in ("bayes", "unreachable", "avoidable", "regret")]
+    if columns[0] not in runs or columns[-1] not in runs:
+        return None
+    rows = []
+    for (contestant, rule), group in runs.groupby(["contestant", "rule"], sort=False):
+        present = [group[c].dropna() if c in group else pd.Series(dtype=float) for c in columns]
+        values = [f"{mean_interval(own)}" if len(own) else "-" for own in present]
+        rows.append([contestant, marked(rule, tuned_on), str(len(group)), *values])
+    return Table(["head", "rule", "n", "Bayes", "head", "training", "regret"], rows)
 
 
 def differences_table(

@@ -4,8 +4,6 @@ import torch
 from mlc.backbones import BACKBONES
 from mlc.errors import ConfigError
 
-CPU = torch.device("cpu")
-
 
 @pytest.mark.parametrize("name", BACKBONES)
 def test_every_backbone_gives_its_width_and_starts_alike_in_any_company(name: str) -> None:
@@ -55,3 +53,34 @@ def test_values_out_of_range_are_refused() -> None:
         BACKBONES.options("mlp", dropout=1.0)
     with pytest.raises(ConfigError, match=r"widths=\[0\]"):
         BACKBONES.options("mlp", widths=[0])
+
+
+def test_separate_networks_share_nothing() -> None:
+    options = BACKBONES.options(
+        "mlp", widths=[4, 3], dropout=0.0, normalization="batch", separate=True
+    )
+    network = BACKBONES["mlp"](2, [options] * 2, [0, 1], n_labels=5).double().eval()
+    features = torch.randn(2, 6, 2).double()
+    before = network(features)
+    assert before.shape == (2, 6, network.n_outputs) == (2, 6, 15)
+    with torch.no_grad():
+        for name, weights in network.named_parameters():
+            # Of the second run, the third label's network in every layer.
+            blocks = weights[1] if "weight" in name and weights.ndim == 4 else None
+            if blocks is not None:
+                blocks[2] += 1
+    changed = (network(features) != before).any(dim=1)
+    assert not changed[0].any()
+    assert changed[1].nonzero().flatten().tolist() in ([6, 7, 8], [6, 7], [6, 8], [7, 8])
+
+
+@pytest.mark.parametrize(
+    ("stated", "sentence"),
+    [
+        ({"widths": []}, "separate=true needs a hidden layer"),
+        ({"normalization": "layer"}, "would mix the separate networks"),
+    ],
+)
+def test_what_cannot_be_separate_is_refused(stated: dict[str, object], sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        BACKBONES.options("mlp", separate=True, **stated)

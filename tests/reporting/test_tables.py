@@ -130,3 +130,24 @@ def test_columns_line_up() -> None:
         "abc   d      2",
     ]
     assert table.markdown().splitlines()[1] == "| ---  | ---  | ---: |"
+
+
+def test_regrets_are_shown_in_their_parts_where_the_truth_is_known(runs: Path) -> None:
+    assert "Bayes" not in summarise(collect(runs), METRICS, "sigmoid")
+    for path in runs.rglob("metrics.json"):
+        known = {"bayes/jaccard_samples": 0.7}
+        for rule in json.loads((path.parent / "rules.json").read_text()):
+            known |= {f"regret/{rule}/jaccard_samples": 0.12}
+            if "sigmoid" in path.parts:
+                known |= {
+                    f"unreachable/{rule}/jaccard_samples": 0.04,
+                    f"avoidable/{rule}/jaccard_samples": 0.08,
+                }
+        path.write_text(json.dumps(json.loads(path.read_text()) | known))
+    rows = {
+        tuple(line.split()[:2]): line.split()[2:]
+        for line in summarise(collect(runs), METRICS, "sigmoid").split("regret\n")[1].splitlines()
+        if "0.700" in line
+    }
+    assert rows["sigmoid", "global"][1::2] == ["0.700", "0.040", "0.080", "0.120"]
+    assert rows["powerset", "mode"][3:5] == ["-", "-"]
