@@ -327,9 +327,9 @@ def test_worked_numbers_of_softmax_and_sigmoid() -> None:
         build_head(name, n_features=1, n_labels=5) for name in ("softmax_uniform", "sigmoid")
     )
     p = softmax_head.scores(torch.tensor([[1.0, 2, 3, 4, 1]]))[0].tolist()
-    assert p == pytest.approx([0.031, 0.084, 0.230, 0.624, 0.031], abs=1e-3)
+    assert p == pytest.approx([0.031, 0.084, 0.230, 0.624, 0.031], abs=5e-4)
     s = sigmoid_head.scores(torch.tensor([[-1.0, 5, -0.5, 5, -0.5]]))[0].tolist()
-    assert s == pytest.approx([0.269, 0.993, 0.378, 0.993, 0.378], abs=1e-3)
+    assert s == pytest.approx([0.269, 0.993, 0.378, 0.993, 0.378], abs=5e-4)
 
 
 def test_weights_come_from_the_training_rows() -> None:
