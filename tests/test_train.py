@@ -181,7 +181,11 @@ BAD = {
     "missing file": (("data=arff", "data.path=nowhere/x"), 1, "There is no .*x.arff"),
     "no data set there": (("data=yeast", "data.root=nowhere"), 1, "download yeast from https"),
     "chdir": (("hydra.job.chdir=true",), 2, "chdir"),
-    "rules": (("rules=[mode]",), 2, r"rules=\['mode'\] all need more than the cardinality, marginals, scores that the"),
+    "rules": (
+        ("rules=[mode]",),
+        2,
+        r"rules=\['mode'\] all need more than the cardinality, marginals, scores that the",
+    ),
     "no multirun": (("head=sigmoid,powerset",), 2, "add --multirun"),
     "syntax": (("seed=[1",), 2, "seed"),
 }

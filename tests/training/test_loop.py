@@ -182,3 +182,21 @@ def test_cuda_and_cpu_agree(head: str) -> None:
     on_cpu = list(prepare([0, 1], head))
     for name in on_cpu[0].values:
         assert values(on_gpu, name) == pytest.approx(values(on_cpu, name), abs=1e-9)
+
+
+def test_every_sample_draws_afresh_in_every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    training = prepare([3, 4], "pick_one", max_epochs=3, batch_size=45)
+    drawn, loss = [], training.model.head.loss
+
+    def watched(outputs: torch.Tensor, targets: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        if training.model.training:
+            drawn.append(noise.clone())
+        return loss(outputs, targets, noise)
+
+    monkeypatch.setattr(training.model.head, "loss", watched)
+    list(training)
+    assert len(drawn) == 3
+    # Three epochs of two runs with 45 samples each, and no number twice.
+    numbers = torch.stack(drawn)
+    assert numbers.unique().numel() == numbers.numel() == 3 * 2 * 45
+    assert ((numbers >= 0) & (numbers < 1)).all()
