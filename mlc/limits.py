@@ -8,7 +8,7 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from mlc.heads import Head, TwoWay
+from mlc.heads import Head
 from mlc.heads.label_sets import all_label_sets
 
 # Numbers (samples times label sets times outputs) that one minimisation holds.
@@ -36,9 +36,9 @@ class Population:
     def of_run(self, run: int) -> tuple[Head, Tensor] | None:
         """A head of this run alone, and the outputs (1, N, n_outputs) with the least expected loss.
 
-        None for a head whose loss compares samples, so that a sample alone has no minimiser.
+        None for a head whose scores the least expected loss does not fix.
         """
-        if isinstance(self._head, TwoWay):
+        if not self._head.identified:
             return None
         alone = _alone(self._head, run)
         closed = alone.minimiser(self._joint)

@@ -138,9 +138,16 @@ def test_each_reduction_is_best_for_the_metric_it_is_consistent_for() -> None:
         assert limits["sigmoid"][recall] < bayes[recall]
 
 
-def test_a_loss_that_compares_samples_has_no_limit() -> None:
+@pytest.mark.parametrize("name", ["two_way", "margin"])
+def test_a_loss_that_does_not_fix_the_scores_has_no_limit(name: str) -> None:
     world = optimum()
-    assert Population(head_for("two_way"), world.joint).of_run(0) is None
+    assert Population(head_for(name), world.joint).of_run(0) is None
+
+
+def test_the_margin_loss_does_not_change_with_a_constant() -> None:
+    head, outputs = head_for("margin"), torch.randn(1, 5, 4)
+    targets = (torch.rand(1, 5, 4) < 0.4).float()
+    torch.testing.assert_close(head.loss(outputs, targets), head.loss(outputs + 3, targets))
 
 
 def test_regret_is_what_the_head_misses_plus_what_training_costs() -> None:

@@ -63,6 +63,7 @@ class TwoWay(Ranking):
     """
 
     Options = TwoWayOptions
+    identified = False
 
     def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
         """Both parts: (R, B); the second needs the whole batch."""
@@ -96,6 +97,8 @@ class Margin(Ranking):
     Source: torch.nn.MultiLabelMarginLoss; Crammer and Singer 2003, "A family of additive online
     algorithms for category ranking".
     """
+
+    identified = False
 
     def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
         """The violated margins: (R, B)."""
