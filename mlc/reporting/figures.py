@@ -15,7 +15,8 @@ from mlc.reporting.tables import contestants, marked
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+# More than there are colours, so that no two rules share both.
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<")
 
 
 def draw_means(results: Results, metric: str) -> bytes:
@@ -24,7 +25,7 @@ def draw_means(results: Results, metric: str) -> bytes:
     data_sets = list(dict.fromkeys(runs["data"]))
     names = list(dict.fromkeys(runs["contestant"]))
     rules = list(dict.fromkeys(runs["rule"]))
-    height = 1.4 + 0.28 * len(names) * max(len(rules), 2)
+    height = 1.4 + len(names) * (0.3 + 0.1 * max(len(rules), 2))
     figure = Figure(figsize=(max(6.5, 4.2 * len(data_sets)), height), layout="constrained", dpi=150)
     panels = figure.subplots(1, len(data_sets), sharey=True, squeeze=False)[0]
     for panel, data in zip(panels, data_sets, strict=True):
@@ -50,7 +51,8 @@ def draw_means(results: Results, metric: str) -> bytes:
         frameon=False,
     )
     seeds = runs["seed"].nunique()
-    figure.suptitle(f"Mean of {seeds} seeds with its 95% interval", fontsize="medium")
+    title = f"Mean of {seeds} seeds with its 95% interval" if seeds > 1 else "One seed"
+    figure.suptitle(title, fontsize="medium")
     stream = io.BytesIO()
     figure.savefig(stream, format="png")
     return stream.getvalue()

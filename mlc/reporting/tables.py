@@ -32,10 +32,20 @@ class Table:
     n_words: int = 2
 
     def text(self) -> str:
-        """For a terminal."""
-        rows = self._padded([self.header, *self.rows])
-        lines = ["  ".join(row).rstrip() for row in rows]
+        """For a terminal; where it would be too wide, the first column's words stand on own lines."""
+        lines = self._lines()
+        if max(map(len, lines)) > WIDTH and self.n_words == 2:
+            folded: list[Sequence[str]] = []
+            for place, (first, second, *cells) in enumerate(self.rows):
+                if place == 0 or first != self.rows[place - 1][0]:
+                    folded.append([first, *[""] * len(cells)])
+                folded.append([f"  {second}", *cells])
+            first, second, *others = self.header
+            lines = Table([f"{first}, {second}", *others], folded, 1)._lines()
         return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
+
+    def _lines(self) -> list[str]:
+        return ["  ".join(row).rstrip() for row in self._padded([self.header, *self.rows])]
 
     def markdown(self) -> str:
         """For a file."""

@@ -151,3 +151,12 @@ def test_regrets_are_shown_in_their_parts_where_the_truth_is_known(runs: Path) -
     }
     assert rows["sigmoid", "global"][1::2] == ["0.700", "0.040", "0.080", "0.120"]
     assert rows["powerset", "mode"][3:5] == ["-", "-"]
+
+
+def test_a_table_too_wide_for_a_terminal_is_folded() -> None:
+    rows = [["a" * 24, rule, "1", *["0.571 ±0.043"] * 3] for rule in ("fixed", "expected_jaccard")]
+    header = ["head", "rule", "n", "jaccard_samples", "f1_macro_of_x", "subset_accuracy"]
+    lines = Table(header, rows).text().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[0].startswith("head, rule")
+    assert [line.split()[0] for line in lines[2:]] == ["a" * 24, "fixed", "expected_jaccard"]
