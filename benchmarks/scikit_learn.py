@@ -29,6 +29,8 @@ from mlc.training import OPTIMIZERS, Model, TrainerOptions, Training
 
 N_RUNS, N_EPOCHS, WIDTHS = 32, 30, (64, 64)
 LEARNING_RATE, BATCH = 2e-3, 64
+PLAIN = ("head=sigmoid", f"seed=range({N_RUNS})", "report.figures=false")
+SAME = ("backbone.dropout=0", "backbone.normalization=none")
 
 
 def yeast() -> Any:
@@ -88,11 +90,11 @@ def training(jaccards: list[float], **backbone: Any) -> Callable[[], None]:
     return train
 
 
-def swept(jaccards: list[float]) -> None:
+def swept(jaccards: list[float], *more: str) -> None:
     """The validation values of a sweep, from its runs' folders."""
     with tempfile.TemporaryDirectory() as folder:
-        more = ("head=sigmoid", f"seed=range({N_RUNS})", f"hydra.sweep.dir={folder}/k")
-        sweep("fused", WIDTHS[0], *more)()
+        runs = more or ("head=sigmoid", f"seed=range({N_RUNS})")
+        sweep("fused", WIDTHS[0], *runs, f"hydra.sweep.dir={folder}/k")()
         jaccards[:] = [
             json.loads(path.read_text())["val/global/jaccard_samples"]
             for path in Path(folder).rglob("metrics.json")
@@ -109,8 +111,12 @@ def main() -> None:
     machine = {
         "MLPClassifier": classifiers(2, into("MLPClassifier")),
         "fused sweep": sweep("fused", WIDTHS[0]),
+        "without figures": sweep("fused", WIDTHS[0], *PLAIN),
+        "and MLPClassifier's network": sweep("fused", WIDTHS[0], *PLAIN, *SAME),
     }
     swept(into("fused sweep"))
+    swept(into("without figures"), *PLAIN)
+    swept(into("and MLPClassifier's network"), *PLAIN, *SAME)
     thread = {
         "MLPClassifier, one thread": classifiers(1, into("MLPClassifier, one thread")),
         "cohort, default network": training(

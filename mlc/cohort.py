@@ -232,7 +232,8 @@ class _Cohort:
         facts: dict[str, float],
     ) -> None:
         run = ready.run
-        curves = tuple(run.config.report.metrics)
+        report = run.config.report
+        curves = tuple(report.metrics) if report.figures else ()
         run_log.finish(evaluation, self.dataset.label_names, curves, run.facts.hyperparameters)
         save_run(model, row, run.folder)
         complete(run.folder, run.facts, evaluation, ready.split, facts)

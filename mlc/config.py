@@ -34,12 +34,15 @@ class ReportOptions:
     Attributes:
         metrics: the columns; the first is compared in pairs and drawn.
         reference: the head that the others are compared with.
+        figures: whether each run's TensorBoard page has figures and precision-recall curves; a sweep
+            of thousands of small runs spends most of its time on them.
     """
 
     metrics: list[str] = option(
         ["jaccard_samples", "f1_macro", "subset_accuracy"], choices=tuple(COUNT_METRICS)
     )
     reference: str = "sigmoid"
+    figures: bool = True
 
     def validate(self, prefix: str) -> None:
         """There is a metric."""

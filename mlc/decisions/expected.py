@@ -31,9 +31,8 @@ class ExpectedRule(DecisionRule):
     ) -> Tensor:
         """The maximiser: (..., N, K), bool."""
         if log_joint is not None and label_sets is not None:
-            joint, decide = log_joint.double().exp(), self.by_joint
-            flat = joint.flatten(0, -2) if joint.ndim > 1 else joint
-            decided = decide(flat, label_sets)
+            joint = log_joint.double().exp()
+            decided = self.by_joint(joint.flatten(0, -2), label_sets)
             return decided.view(*joint.shape[:-1], label_sets.shape[-1])
         if scores is None:
             raise self._missing(

@@ -72,8 +72,24 @@ class RunLog:
         curves: tuple[str, ...],
         hyperparameters: Mapping[str, Any],
     ) -> None:
-        """Write the history, the figures, the final metrics and the hyperparameters."""
+        """Write the history, the figures, the final metrics and the hyperparameters.
+
+        `curves` are the metrics of the threshold figure; without any there is no figure at all.
+        """
         write_text(self._folder / HISTORY, pd.DataFrame(self._history).to_csv(index=False))
+        if curves:
+            self._draw(evaluation, label_names, curves)
+        final = {name: v for name, v in evaluation.metrics.items() if not name.startswith("val/")}
+        for name, value in final.items():
+            self._writer.add_scalar(name, value, self._last_epoch)
+        # The session lies in the run itself; add_hparams would make a run of its own for it.
+        _, start, end = hparams(dict(hyperparameters), final)
+        _add(self._writer, start)
+        _add(self._writer, end)
+
+    def _draw(
+        self, evaluation: Evaluation, label_names: Sequence[str], curves: tuple[str, ...]
+    ) -> None:
         step = self._last_epoch
         thresholds = {
             rule: fitted["threshold"]
@@ -99,13 +115,6 @@ class RunLog:
                 scores["test"][:, k],
                 step,
             )
-        final = {name: v for name, v in evaluation.metrics.items() if name.startswith("test/")}
-        for name, value in final.items():
-            self._writer.add_scalar(name, value, step)
-        # The session lies in the run itself; add_hparams would make a run of its own for it.
-        _, start, end = hparams(dict(hyperparameters), final)
-        _add(self._writer, start)
-        _add(self._writer, end)
 
 
 def write_experiment(

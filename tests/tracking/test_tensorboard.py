@@ -6,10 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.hparams import plugin_data_pb2
+
+from mlc.evaluation import Evaluation
+from mlc.tracking import RunLog
 
 
 @pytest.fixture(scope="module")
@@ -95,3 +99,21 @@ class TestSweep:
             assert low == pytest.approx([min(pair) for pair in zip(*per_run, strict=True)])
             assert high == pytest.approx([max(pair) for pair in zip(*per_run, strict=True)])
             assert mean == pytest.approx([sum(pair) / 2 for pair in zip(*per_run, strict=True)])
+
+
+@pytest.mark.parametrize("curves", [(), ("jaccard_samples",)])
+def test_figures_are_drawn_where_there_are_curves(tmp_path: Path, curves: tuple[str, ...]) -> None:
+    targets = np.eye(4, 2) > 0
+    evaluation = Evaluation(
+        metrics={"test/lrap": 0.5, "val/lrap": 0.6, "regret/lrap": 0.1},
+        scores=dict.fromkeys(("val", "test"), targets * 0.5),
+        targets=dict.fromkeys(("val", "test"), targets),
+        decisions={"test": {"fixed": targets}},
+        fitted={"fixed": {"tuned_on": "nothing", "threshold": 0.5}},
+    )
+    with RunLog(tmp_path, 0) as log:
+        log.finish(evaluation, ["a", "b"], curves, {"head": "sigmoid"})
+    tags = events(tmp_path).Tags()
+    assert set(tags["images"]) == ({"threshold", "cardinality"} if curves else set())
+    assert {"precision_recall/a"} <= set(tags["tensors"]) or not curves
+    assert set(tags["scalars"]) == {"test/lrap", "regret/lrap"}
