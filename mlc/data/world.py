@@ -75,21 +75,24 @@ class ExactWorld:
 
     def joint(self, features: NDArray[np.floating]) -> Floats:
         """Probabilities of all label sets, most significant bit first: (N, D) to (N, 2^K)."""
-        rows = max(1, _AT_ONCE // len(self._label_sets))
-        parts = [
-            self._flipped(self._joint(part, self._intercepts))
-            for part in np.split(features, range(rows, len(features), rows))
-        ]
-        return np.concatenate(parts)
+        parts = np.split(features, self._cuts(len(features)))
+        return np.concatenate([self._flipped(self._joint(p, self._intercepts)) for p in parts])
 
     def draw(
         self, n: int, rng: np.random.Generator
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Features (n, D) and label sets (n, K)."""
         features = rng.standard_normal((n, self.options.n_features)).astype(np.float32)
-        cumulative = self.joint(features).cumsum(axis=1)
-        chosen = (cumulative < rng.random((n, 1)) * cumulative[:, -1:]).sum(axis=1)
-        return features, self._label_sets[chosen] > 0
+        uniform, cuts, chosen = rng.random((n, 1)), self._cuts(n), []
+        # The joint of all rows together may be larger than memory.
+        for part, u in zip(np.split(features, cuts), np.split(uniform, cuts), strict=True):
+            cumulative = self.joint(part).cumsum(axis=1)
+            chosen.append((cumulative < u * cumulative[:, -1:]).sum(axis=1))
+        return features, self._label_sets[np.concatenate(chosen)] > 0
+
+    def _cuts(self, n: int) -> range:
+        rows = max(1, _AT_ONCE // 2**self.options.n_labels)
+        return range(rows, n, rows)
 
     @cached_property
     def _label_sets(self) -> Floats:
