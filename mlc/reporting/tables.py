@@ -35,13 +35,12 @@ class Table:
         """For a terminal; where it would be too wide, the first column's words stand on own lines."""
         lines = self._lines()
         if max(map(len, lines)) > WIDTH and self.n_words == 2:
-            folded: list[Sequence[str]] = []
-            for place, (first, second, *cells) in enumerate(self.rows):
-                if place == 0 or first != self.rows[place - 1][0]:
-                    folded.append([first, *[""] * len(cells)])
-                folded.append([f"  {second}", *cells])
             first, second, *others = self.header
-            lines = Table([f"{first}, {second}", *others], folded, 1)._lines()
+            rows = [[f"  {rule}", *cells] for _, rule, *cells in self.rows]
+            header, *below = Table([f"{first}, {second}", *others], rows, 1)._lines()
+            lines = [header]
+            for place, ((head, *_), line) in enumerate(zip(self.rows, below, strict=True)):
+                lines += [line] if place and head == self.rows[place - 1][0] else [head, line]
         return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
 
     def _lines(self) -> list[str]:
