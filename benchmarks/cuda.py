@@ -13,11 +13,10 @@ import time
 import numpy as np
 import torch
 
-from benchmarks.growth import prepare
+from benchmarks.growth import EPOCHS, prepare
 from benchmarks.measuring import spread, write
 from mlc.reporting.tables import Table
 
-EPOCHS = 30
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 HEADER = ["R", "plain, runs a second", "captured, runs a second", "times R = 1 plain"]
 NOT_MEASURED = "not measured"
@@ -27,9 +26,7 @@ def runs_per_second(n_runs: int, device: torch.device, graphs: bool, repeats: in
     """With a first training thrown away, which sets the device up."""
     values = []
     for _ in range(repeats + 1):
-        training, _, _, n_epochs = prepare(
-            n_runs=n_runs, epochs=EPOCHS, device=device, cuda_graphs=graphs
-        )
+        training, _, _, n_epochs = prepare(n_runs=n_runs, device=device, cuda_graphs=graphs)
         started = time.perf_counter()
         for _epoch in training:
             pass

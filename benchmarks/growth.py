@@ -38,7 +38,6 @@ def prepare(
     head: str = "sigmoid",
     n_labels: int = 14,
     rows: int = 1200,
-    epochs: int = EPOCHS,
     device: torch.device = CPU,
     cuda_graphs: bool = True,
 ) -> tuple[Training, Model, ResidentData, int]:
@@ -63,7 +62,7 @@ def prepare(
     )
     # Long trainings are measured on a few epochs.
     work = rows / 1200 * n_runs / 16 * max(1, width / 128) ** 2 * max(1, n_outputs / 1024)
-    n_epochs = epochs if device.type == "cuda" else max(1, min(epochs, round(epochs / work)))
+    n_epochs = EPOCHS if device.type == "cuda" else max(1, min(EPOCHS, round(EPOCHS / work)))
     trainer = TrainerOptions(max_epochs=n_epochs, batch_size=BATCH, cuda_graphs=cuda_graphs)
     training = Training(model, resident, [split] * n_runs, optimizer, [trainer] * n_runs, seeds)
     return training, model, resident, n_epochs

@@ -133,12 +133,13 @@ def _score(
     """Scores, targets and all metrics that need no decision."""
     scores, targets, log_likelihoods, cardinalities = [], [], [], []
     for outputs, actual in model.outputs(data, rows):
-        scores.append(model.head.scores(outputs).cpu())
+        of_outputs = model.head.scores(outputs)
+        scores.append(of_outputs.cpu())
         targets.append(actual.bool().cpu())
         of_chunk = model.head.log_likelihood(outputs, actual)
         if of_chunk is not None:
             log_likelihoods.append(of_chunk.double().cpu())
-        expected = model.head.cardinality(outputs)
+        expected = model.head.cardinality(outputs, of_outputs)
         if expected is not None:
             cardinalities.append(expected.cpu())
     all_scores, all_targets = torch.cat(scores, dim=1).numpy(), torch.cat(targets, dim=1).numpy()

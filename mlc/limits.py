@@ -33,6 +33,11 @@ class Population:
     def __init__(self, head: Head, joint: Tensor) -> None:
         self._head, self._joint = head, joint
 
+    def representative(self, run: int) -> int:
+        """A run with the same minimiser: the first, unless each run has buffers of its own."""
+        own = set(self._head.state_dict()) - {name for name, _ in self._head.named_parameters()}
+        return run if own else 0
+
     def of_run(self, run: int) -> tuple[Head, Tensor] | None:
         """A head of this run alone, and the outputs (1, N, n_outputs) with the least expected loss.
 
@@ -47,15 +52,14 @@ class Population:
     @cached_property
     def _fitted(self) -> tuple[Head, Tensor]:
         alone = _alone(self._head, 0)
-        for name, parameter in alone.named_parameters():
-            if "output." not in name:
-                nn.init.zeros_(parameter)
+        for parameter in _shared(alone):
+            nn.init.zeros_(parameter)
         return alone, _fit(alone, self._joint).unsqueeze(0)
 
 
 def _fit(alone: Head, joint: Tensor) -> Tensor:
     """The minimiser by numbers: (N, n_outputs); the head's shared parameters are fitted too."""
-    shared = [parameter for name, parameter in alone.named_parameters() if "output." not in name]
+    shared = _shared(alone)
     label_sets = all_label_sets(alone.n_labels).double()
     rows = len(joint)
     if not shared:
@@ -93,6 +97,11 @@ def _minimise(
         return total
 
     optimizer.step(closure)
+
+
+def _shared(head: Head) -> list[nn.Parameter]:
+    """Parameters beside the output layer, the same for all samples."""
+    return [p for name, p in head.named_parameters() if not name.startswith("output.")]
 
 
 def _alone(head: Head, run: int) -> Head:

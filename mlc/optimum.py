@@ -13,7 +13,7 @@ from mlc.data import Dataset, Split
 from mlc.decisions import DecisionRule
 from mlc.evaluation import Evaluation
 from mlc.heads import Head, JointHead
-from mlc.heads.label_sets import all_label_sets, fold_marginals, label_set_index
+from mlc.heads.label_sets import all_label_sets, fold_marginals, fold_shares, label_set_index
 from mlc.limits import Population
 from mlc.metrics import COUNT_METRICS
 
@@ -76,10 +76,10 @@ class Optimum:
             higher = COUNT_METRICS[name].higher_is_better
             best = expected.amax(dim=1) if higher else expected.amin(dim=1)
             values[name] = float(best.mean())
-        precision, recall = self._shares
-        for k in self._tops:
-            values[f"precision_at_{k}"] = self._at_top(self.marginals, precision, k) / k
-            values[f"recall_at_{k}"] = self._at_top(recall, recall, k)
+        _, shares = self._shares
+        by_marginals, by_shares = self.of_scores(self.marginals), self.of_scores(shares)
+        for key in by_marginals:
+            values[key] = (by_marginals if key.startswith("precision") else by_shares)[key]
         return values
 
     def of_decisions(self, decisions: Tensor) -> dict[str, float]:
@@ -99,6 +99,7 @@ class Optimum:
             values[f"recall_at_{k}"] = self._at_top(scores, recall, k)
         return values
 
+    @cached_property
     def drawn(self) -> Tensor:
         """Label sets from the truth, to tune rules on: (N draws, K), bool, all rows after each other."""
         draw = torch.Generator().manual_seed(0)
@@ -112,10 +113,8 @@ class Optimum:
     @cached_property
     def _shares(self) -> tuple[Tensor, Tensor]:
         """P(y_k = 1 | x) and E[y_k / |y| given x], over samples with a label, as the metrics count."""
-        sets = self.label_sets.double()
-        shares = sets / sets.sum(dim=1, keepdim=True).clamp(min=1)
         some = 1 - self.joint[:, 0].mean()
-        return self.marginals / some, self.joint @ shares / some
+        return self.marginals / some, fold_shares(self.joint, self.label_sets.shape[1]) / some
 
     @staticmethod
     def _at_top(scores: Tensor, gains: Tensor, k: int) -> float:
@@ -135,21 +134,19 @@ def limit(
         return {}
     fitted, outputs = population
     with torch.no_grad():
-        scores = fitted.scores(outputs)[0]
-        cardinality = fitted.cardinality(outputs)
-        values = dict(optimum.of_scores(scores))
-        targets = optimum.drawn()
+        scores = fitted.scores(outputs)
+        cardinality = fitted.cardinality(outputs, scores)
+        told = {"scores": scores[0]}
+        if cardinality is not None:
+            told["cardinality"] = cardinality[0]
+        if isinstance(fitted, JointHead):
+            told |= {"log_joint": fitted.log_joint(outputs)[0], "label_sets": fitted.label_sets}
+        values = dict(optimum.of_scores(scores[0]))
         for name, rule in rules.items():
             fresh = type(rule)(rule.options, rule.natural_threshold)
             if rule.tuned_on != "nothing":
-                fresh.fit(scores.repeat(_DRAWS, 1), targets)
-            if rule.chosen_from(fitted.offers()) == "joint":
-                assert isinstance(fitted, JointHead)
-                log_joint = fitted.log_joint(outputs)[0]
-                decided = fresh.decide(log_joint=log_joint, label_sets=fitted.label_sets)
-            else:
-                expected = None if cardinality is None else cardinality[0]
-                decided = fresh.decide(scores, cardinality=expected)
+                fresh.fit(scores[0].repeat(_DRAWS, 1), optimum.drawn)
+            decided = fresh.decide(**told)
             for metric, value in optimum.of_decisions(decided).items():
                 values[f"{name}/{metric}"] = value
     return values
@@ -167,8 +164,13 @@ def add_regrets(
     with any data, plus "avoidable", what data and optimisation cost. All on the same rows.
     """
     bayes, population = optimum.bayes(), Population(head, optimum.joint)
+    found: dict[tuple[int, str], dict[str, float]] = {}
     for run, (evaluation, own_rules) in enumerate(zip(evaluations, rules, strict=True)):
-        limits = limit(optimum, population.of_run(run), own_rules)
+        like = population.representative(run)
+        setting = like, repr({name: vars(rule.options) for name, rule in own_rules.items()})
+        if setting not in found:
+            found[setting] = limit(optimum, population.of_run(like), own_rules)
+        limits = found[setting]
         scores = torch.as_tensor(evaluation.scores["test"][: optimum.rows]).double()
         truth = optimum.of_scores(scores)
         for rule, decisions in evaluation.decisions["test"].items():

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
 from mlc.data.base import DataOptions, Dataset, DataSource, register_source
+from mlc.data.label_sets import all_label_sets
 from mlc.errors import ConfigError
 from mlc.options import option
 
@@ -66,7 +67,7 @@ def label_set_distribution(
     P(S) = P(|S|) * exp(dependence * e(S)) / Z_|S|, where e(S) counts the pairs of digits in S that
     are both even or both odd, less the pairs that are not: an Ising model given the cardinality.
     """
-    sets = (np.arange(2**N_DIGITS)[:, None] >> np.arange(N_DIGITS - 1, -1, -1)) & 1 > 0
+    sets = all_label_sets(N_DIGITS)
     energy = np.zeros(len(sets))
     for j, k in combinations(range(N_DIGITS), 2):
         energy += np.where(sets[:, j] & sets[:, k], 1 if (j - k) % 2 == 0 else -1, 0)

@@ -12,6 +12,7 @@ from scipy.optimize import brentq
 from scipy.special import expit, logit
 
 from mlc.data.base import DataOptions, Dataset, DataSource, register_source
+from mlc.data.label_sets import all_label_sets
 from mlc.errors import ConfigError
 from mlc.options import option
 
@@ -96,8 +97,7 @@ class ExactWorld:
 
     @cached_property
     def _label_sets(self) -> Floats:
-        n = self.options.n_labels
-        return ((np.arange(2**n)[:, None] >> np.arange(n - 1, -1, -1)) & 1).astype(np.float64)
+        return all_label_sets(self.options.n_labels).astype(np.float64)
 
     @cached_property
     def _pair_energies(self) -> Floats:

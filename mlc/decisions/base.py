@@ -10,9 +10,19 @@ from torch import Tensor
 from mlc.errors import ConfigError
 from mlc.registry import NoOptions, Registry
 
+# What `decide` must be given for each kind of knowledge that a rule can take.
+_ARGUMENTS = {
+    "joint": "a joint distribution (log_joint and label_sets)",
+    "cardinality": "scores and an expected cardinality",
+    "marginals": "marginals (scores)",
+    "scores": "scores",
+}
+
 
 class DecisionRule:
     """Turns what a head tells of each sample into label sets.
+
+    A rule is one class with `by_joint`, `by_cardinality` or `by_scores`, whichever it takes.
 
     Class attributes:
         Options: dataclass of the rule's settings.
@@ -59,6 +69,24 @@ class DecisionRule:
         Raises:
             ConfigError: what the rule needs was not given.
         """
+        if log_joint is not None and label_sets is not None and "joint" in self.takes:
+            return self.by_joint(log_joint, label_sets)
+        if scores is not None and cardinality is not None and "cardinality" in self.takes:
+            return self.by_cardinality(scores, cardinality)
+        if scores is not None and {"marginals", "scores"} & set(self.takes):
+            return self.by_scores(scores)
+        raise self._missing(" or ".join(_ARGUMENTS[kind] for kind in self.takes))
+
+    def by_joint(self, log_joint: Tensor, label_sets: Tensor) -> Tensor:
+        """Label sets from log-probabilities (..., N, M) of label sets (M, K): (..., N, K), bool."""
+        raise NotImplementedError
+
+    def by_cardinality(self, scores: Tensor, cardinality: Tensor) -> Tensor:
+        """Label sets from scores (..., N, K) and expected numbers (..., N): (..., N, K), bool."""
+        raise NotImplementedError
+
+    def by_scores(self, scores: Tensor) -> Tensor:
+        """Label sets from scores, or marginals, (..., N, K): likewise, bool."""
         raise NotImplementedError
 
     def fitted(self) -> dict[str, Tensor]:

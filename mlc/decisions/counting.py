@@ -51,17 +51,8 @@ class TopK(DecisionRule):
         self._k = (values if metric.higher_is_better else -values).argmax(dim=-1)
         return self
 
-    def decide(
-        self,
-        scores: Tensor | None = None,
-        *,
-        log_joint: Tensor | None = None,
-        label_sets: Tensor | None = None,
-        cardinality: Tensor | None = None,
-    ) -> Tensor:
+    def by_scores(self, scores: Tensor) -> Tensor:
         """The k highest: (..., N, K), bool."""
-        if scores is None:
-            raise self._missing("scores")
         if self._k is None:
             raise self._missing("a call of fit(scores, targets) first")
         return highest(scores, self._k.to(scores.device).unsqueeze(-1).expand(scores.shape[:-1]))
@@ -81,15 +72,6 @@ class Cardinality(DecisionRule):
 
     takes = ("cardinality",)
 
-    def decide(
-        self,
-        scores: Tensor | None = None,
-        *,
-        log_joint: Tensor | None = None,
-        label_sets: Tensor | None = None,
-        cardinality: Tensor | None = None,
-    ) -> Tensor:
+    def by_cardinality(self, scores: Tensor, cardinality: Tensor) -> Tensor:
         """The highest, as many as expected: (..., N, K), bool."""
-        if scores is None or cardinality is None:
-            raise self._missing("scores and an expected cardinality")
         return highest(scores, (cardinality.double() + 0.5).floor())

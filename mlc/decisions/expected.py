@@ -21,28 +21,19 @@ class ExpectedRule(DecisionRule):
 
     takes = ("joint", "marginals")
 
-    def decide(
-        self,
-        scores: Tensor | None = None,
-        *,
-        log_joint: Tensor | None = None,
-        label_sets: Tensor | None = None,
-        cardinality: Tensor | None = None,
-    ) -> Tensor:
-        """The maximiser: (..., N, K), bool."""
-        if log_joint is not None and label_sets is not None:
-            joint = log_joint.double().exp()
-            decided = self.by_joint(joint.flatten(0, -2), label_sets)
-            return decided.view(*joint.shape[:-1], label_sets.shape[-1])
-        if scores is None:
-            raise self._missing(
-                "a joint distribution (log_joint and label_sets) or marginals (scores)"
-            )
+    def by_joint(self, log_joint: Tensor, label_sets: Tensor) -> Tensor:
+        """The maximiser under the joint: (..., N, K), bool."""
+        joint = log_joint.double().exp()
+        decided = self.best_set(joint.flatten(0, -2), label_sets)
+        return decided.view(*joint.shape[:-1], label_sets.shape[-1])
+
+    def by_scores(self, scores: Tensor) -> Tensor:
+        """The maximiser with independent labels: (..., N, K), bool."""
         order = scores.double().argsort(dim=-1, descending=True, stable=True)
         size = self.best_prefix(scores.double().gather(-1, order).flatten(0, -2))
         return highest(scores, size.view(scores.shape[:-1]))
 
-    def by_joint(self, joint: Tensor, label_sets: Tensor) -> Tensor:
+    def best_set(self, joint: Tensor, label_sets: Tensor) -> Tensor:
         """The maximiser for probabilities (N, M) of label sets (M, K): (N, K), bool."""
         raise NotImplementedError
 
@@ -63,7 +54,7 @@ class ExpectedJaccard(ExpectedRule):
     once; so one search over sizes is exact.
     """
 
-    def by_joint(self, joint: Tensor, label_sets: Tensor) -> Tensor:
+    def best_set(self, joint: Tensor, label_sets: Tensor) -> Tensor:
         """Brute force, or among candidates."""
         n_sets, n_labels = label_sets.shape
         if n_labels < 25 and 2**n_labels * n_sets <= _MOST_PAIRS:
@@ -107,7 +98,7 @@ class ExpectedF1(ExpectedRule):
     systems"), and one search over sizes is exact.
     """
 
-    def by_joint(self, joint: Tensor, label_sets: Tensor) -> Tensor:
+    def best_set(self, joint: Tensor, label_sets: Tensor) -> Tensor:
         """The general F-measure maximiser."""
         n_labels, sizes = label_sets.shape[1], label_sets.sum(dim=1)
         table = joint.new_zeros(len(joint), n_labels, n_labels)

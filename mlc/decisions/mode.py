@@ -17,15 +17,6 @@ class Mode(DecisionRule):
 
     takes = ("joint",)
 
-    def decide(
-        self,
-        scores: Tensor | None = None,
-        *,
-        log_joint: Tensor | None = None,
-        label_sets: Tensor | None = None,
-        cardinality: Tensor | None = None,
-    ) -> Tensor:
+    def by_joint(self, log_joint: Tensor, label_sets: Tensor) -> Tensor:
         """The label set of the largest entry: (..., N, K), bool."""
-        if log_joint is None or label_sets is None:
-            raise self._missing("a joint distribution (log_joint and label_sets)")
         return label_sets[log_joint.argmax(dim=-1)]

@@ -31,32 +31,33 @@ class ThresholdRule(DecisionRule):
     """Predicts the labels with score >= threshold; subclasses say where the threshold is from."""
 
     def threshold(self) -> Tensor:
-        """One for each run, the shape of the scores' leading axes; with a last axis (K,) if by label."""
+        """One for each run: the shape of the scores' leading axes, and what `by_pair` expects more."""
         raise NotImplementedError
 
-    def decide(
-        self,
-        scores: Tensor | None = None,
-        *,
-        log_joint: Tensor | None = None,
-        label_sets: Tensor | None = None,
-        cardinality: Tensor | None = None,
-    ) -> Tensor:
+    def by_pair(self) -> Tensor:
+        """The threshold, shaped to be compared with scores (..., N, K)."""
+        return self.threshold()[..., None, None]
+
+    def by_scores(self, scores: Tensor) -> Tensor:
         """scores >= threshold: (..., N, K), bool."""
-        if scores is None:
-            raise self._missing("scores")
-        threshold = self.threshold().to(scores.device)
-        # One for each label, or one for all of them.
-        by_label = threshold.ndim == scores.ndim - 1
-        return (
-            scores.double() >= threshold[..., None, :]
-            if by_label
-            else (scores.double() >= threshold[..., None, None])
-        )
+        return scores.double() >= self.by_pair().to(scores.device)
 
     def fitted(self) -> dict[str, Tensor]:
         """The threshold."""
         return {"threshold": self.threshold()}
+
+
+class TunedThresholdRule(ThresholdRule):
+    """A rule whose `fit` finds the threshold."""
+
+    tuned_on = "validation"
+    _threshold: Tensor | None = None
+
+    def threshold(self) -> Tensor:
+        """What `fit` found."""
+        if self._threshold is None:
+            raise self._missing("a call of fit(scores, targets) first")
+        return self._threshold
 
 
 @register_decision("fixed")
@@ -73,7 +74,7 @@ class Fixed(ThresholdRule):
 
 
 @register_decision("global")
-class Global(ThresholdRule):
+class Global(TunedThresholdRule):
     """One threshold for all labels, the best on validation data for a named metric.
 
     Exact over all distinct scores, not over a grid: the plug-in rule of Koyejo et al. 2015,
@@ -81,19 +82,11 @@ class Global(ThresholdRule):
     """
 
     Options = TunedOptions
-    tuned_on = "validation"
-    _threshold: Tensor | None = None
 
     def fit(self, scores: Tensor, targets: Tensor) -> Self:
         """Find the threshold: scores and targets (..., N, K)."""
         self._threshold, _ = best_threshold(COUNT_METRICS[self.options.metric], scores, targets)
         return self
-
-    def threshold(self) -> Tensor:
-        """The threshold that `fit` found."""
-        if self._threshold is None:
-            raise self._missing("a call of fit(scores, targets) first")
-        return self._threshold
 
 
 @dataclass
@@ -105,7 +98,7 @@ class PerLabelOptions:
 
 
 @register_decision("per_label")
-class PerLabel(ThresholdRule):
+class PerLabel(TunedThresholdRule):
     """A threshold for each label, the best on validation data for that label's own F1 or Jaccard index.
 
     A label whose best value is below `fallback` has too few samples to tell: its threshold is then the
@@ -114,8 +107,6 @@ class PerLabel(ThresholdRule):
     """
 
     Options = PerLabelOptions
-    tuned_on = "validation"
-    _threshold: Tensor | None = None
 
     def fit(self, scores: Tensor, targets: Tensor) -> Self:
         """Find the thresholds: scores and targets (..., N, K)."""
@@ -125,11 +116,9 @@ class PerLabel(ThresholdRule):
         self._threshold = torch.where(value < self.options.fallback, own.amax(dim=-1), found)
         return self
 
-    def threshold(self) -> Tensor:
-        """The thresholds that `fit` found: (..., K)."""
-        if self._threshold is None:
-            raise self._missing("a call of fit(scores, targets) first")
-        return self._threshold
+    def by_pair(self) -> Tensor:
+        """Each label's own: (..., 1, K)."""
+        return self.threshold()[..., None, :]
 
 
 @register_decision("oracle")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import torch
@@ -25,6 +26,12 @@ class KnownLabels:
 
     targets: Tensor
     rows: Tensor
+
+    @cached_property
+    def distinct(self) -> tuple[Tensor, Tensor]:
+        """The distinct label sets, (M, K), and the number of each row's: (N,)."""
+        label_sets, number = self.targets.unique(dim=0, return_inverse=True)
+        return label_sets, number
 
     @property
     def of_runs(self) -> Tensor:
@@ -137,9 +144,12 @@ class Head(nn.Module):
         """Log-probability of the label set, (R, B), or None where the head defines no such thing."""
         return None
 
-    def cardinality(self, outputs: Tensor) -> Tensor | None:
-        """Expected number of labels, (R, B), or None where the head has no idea of it."""
-        return self.scores(outputs).sum(dim=-1) if self.estimates == "marginals" else None
+    def cardinality(self, outputs: Tensor, scores: Tensor) -> Tensor | None:
+        """Expected number of labels, (R, B), or None where the head has no idea of it.
+
+        `scores` are those of the outputs, which are not to be made twice.
+        """
+        return scores.sum(dim=-1) if self.estimates == "marginals" else None
 
     def expected_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The loss, averaged over its noise: (R, B)."""

@@ -76,8 +76,7 @@ class Chain(ListedHead):
         """Log of the chains' mean joint: (R, B, M)."""
         of_chain = self._joint if self.observed is None else self._of_listed
         by_chain = [of_chain(outputs, c) for c in range(self.options.n_chains)]
-        joint = _log_mean_exp(torch.stack(by_chain, dim=-1), dim=-1)
-        return joint if self.observed is None else self.observed.log_softmax(joint)
+        return self.among_listed(_log_mean_exp(torch.stack(by_chain, dim=-1), dim=-1))
 
     def marginals(self, outputs: Tensor) -> Tensor:
         """P(y_k = 1 | x), exact or of the beam: (R, B, K)."""

@@ -54,9 +54,9 @@ class DistributionCardinality(Head):
     def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
         """Both terms, or the product's: (R, B)."""
         count = targets.sum(dim=-1)
-        expected = self.cardinality(outputs)
         if self.options.form == "product":
             return (self._product(outputs) - targets).square().sum(dim=-1)
+        expected = self._number(outputs)
         shares = targets / count.clamp(min=1).unsqueeze(-1)
         log_p = outputs[..., : self.n_labels].log_softmax(dim=-1)
         distance = -(shares * log_p).sum(dim=-1) - count.clamp(min=1).log()
@@ -75,9 +75,9 @@ class DistributionCardinality(Head):
         """n p_k, cut to 1: (R, B, K)."""
         return self._product(outputs).clamp(max=1)
 
-    def cardinality(self, outputs: Tensor) -> Tensor:
+    def cardinality(self, outputs: Tensor, scores: Tensor) -> Tensor:
         """n: (R, B)."""
-        return self.n_labels * outputs[..., self.n_labels].sigmoid()
+        return self._number(outputs)
 
     def minimiser(self, joint: Tensor) -> Tensor | None:
         """Expected shares (marginals for the product) and expected number; None for gaussian."""
@@ -94,9 +94,12 @@ class DistributionCardinality(Head):
         """Scores, and a cardinality that is not their sum."""
         return super().offers() | {"cardinality"}
 
+    def _number(self, outputs: Tensor) -> Tensor:
+        return self.n_labels * outputs[..., self.n_labels].sigmoid()
+
     def _product(self, outputs: Tensor) -> Tensor:
         p = outputs[..., : self.n_labels].softmax(dim=-1)
-        return self.cardinality(outputs).unsqueeze(-1) * p
+        return self._number(outputs).unsqueeze(-1) * p
 
 
 @dataclass

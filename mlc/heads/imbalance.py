@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 
-from mlc.heads.base import Head, KnownLabels, register_head
+from mlc.heads.base import KnownLabels, register_head
 from mlc.heads.label_sets import EPSILON, fold_marginals
-from mlc.heads.sigmoid import Sigmoid
+from mlc.heads.sigmoid import Sigmoid, SigmoidScores
 from mlc.options import Interval, option
 
 
@@ -24,7 +24,7 @@ class WeightedSigmoidOptions:
 
 
 @register_head("weighted_sigmoid")
-class WeightedSigmoid(Head):
+class WeightedSigmoid(SigmoidScores):
     """One sigmoid for each label, whose positives weigh as much as its negatives.
 
     loss = -sum_k [w_k y_k log s_k + (1 - y_k) log(1 - s_k)], s = sigmoid(z), w_k = min(negatives /
@@ -54,10 +54,6 @@ class WeightedSigmoid(Head):
             outputs, targets, pos_weight=self.weights.to(outputs.dtype), reduction="none"
         )
         return losses.sum(dim=-1)
-
-    def scores(self, outputs: Tensor) -> Tensor:
-        """sigmoid(z): (R, B, K)."""
-        return outputs.sigmoid()
 
     def minimiser(self, joint: Tensor) -> Tensor | None:
         """The marginals' logits, raised by the weights' logarithms."""
@@ -112,7 +108,7 @@ class FocalOptions:
 
 
 @register_head("focal")
-class Focal(Head):
+class Focal(SigmoidScores):
     """One sigmoid for each label; what is predicted well already weighs little.
 
     loss = -sum_k a_k (1 - q_k)^gamma log q_k, q_k the probability given to what is true of label k,
@@ -134,10 +130,6 @@ class Focal(Head):
             losses = losses * torch.where(targets > 0, self.options.alpha, 1 - self.options.alpha)
         return losses.sum(dim=-1)
 
-    def scores(self, outputs: Tensor) -> Tensor:
-        """sigmoid(z): (R, B, K)."""
-        return outputs.sigmoid()
-
 
 @dataclass
 class AsymmetricOptions:
@@ -149,7 +141,7 @@ class AsymmetricOptions:
 
 
 @register_head("asymmetric")
-class Asymmetric(Head):
+class Asymmetric(SigmoidScores):
     """One sigmoid for each label; easy negatives weigh less than easy positives, the easiest nothing.
 
     loss = -sum_k [y_k (1 - s)^gamma+ log s + (1 - y_k) s_m^gamma- log(1 - s_m)], s = sigmoid(z_k),
@@ -173,7 +165,3 @@ class Asymmetric(Head):
         absent = torch.log1p(-shifted) if options.shift > 0 else logsigmoid(-outputs)
         negative = torch.where(counts, -focus * absent, 0)
         return torch.where(targets > 0, positive, negative).sum(dim=-1)
-
-    def scores(self, outputs: Tensor) -> Tensor:
-        """sigmoid(z): (R, B, K)."""
-        return outputs.sigmoid()

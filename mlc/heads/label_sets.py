@@ -55,6 +55,12 @@ def fold_shares(joint: Tensor, n_labels: int) -> Tensor:
     return joint @ (label_sets / label_sets.sum(dim=1, keepdim=True).clamp(min=1))
 
 
+def log_probability(logits: Tensor, targets: Tensor) -> Tensor:
+    """Of label sets under a softmax over all of them: (..., 2^K) and (..., K) to (...)."""
+    index = label_set_index(targets).unsqueeze(-1)
+    return logits.gather(-1, index).squeeze(-1) - logits.logsumexp(dim=-1)
+
+
 class ObservedSets(nn.Module):
     """The distinct label sets of the known rows, and which of them each run has seen in training.
 
@@ -81,7 +87,7 @@ class ObservedSets(nn.Module):
     def __init__(self, known: KnownLabels, min_count: int = 1) -> None:
         super().__init__()
         n_runs, n_labels = len(known.rows), known.targets.shape[1]
-        label_sets, number = known.targets.unique(dim=0, return_inverse=True)
+        label_sets, number = known.distinct
         counts = torch.zeros(n_runs, len(label_sets), dtype=torch.int64)
         of_rows = number[known.rows]
         counts.scatter_add_(1, of_rows, torch.ones_like(of_rows))

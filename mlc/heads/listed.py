@@ -26,3 +26,7 @@ class ListedHead(JointHead):
         if self.observed is not None:
             return self.observed.label_sets
         return all_label_sets(self.n_labels, next(self.parameters()).device)
+
+    def among_listed(self, log_joint: Tensor) -> Tensor:
+        """A joint as it is where all label sets are listed, else normalised over those that are."""
+        return log_joint if self.observed is None else self.observed.log_softmax(log_joint)

@@ -51,8 +51,7 @@ class BernoulliMixture(ListedHead):
         log_weights, logits = self._components(outputs)
         constant = log_weights - softplus(logits).sum(dim=-1)
         listed = self.label_sets.to(outputs.dtype).T
-        joint: Tensor = (logits @ listed + constant.unsqueeze(-1)).logsumexp(dim=-2)
-        return joint if self.observed is None else self.observed.log_softmax(joint)
+        return self.among_listed((logits @ listed + constant.unsqueeze(-1)).logsumexp(dim=-2))
 
     def marginals(self, outputs: Tensor) -> Tensor:
         """sum_c pi_c s_ck: (R, B, K)."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mlc.heads.base import KnownLabels, register_head
-from mlc.heads.label_sets import fold_marginals, label_set_index
+from mlc.heads.label_sets import fold_marginals, log_probability
 from mlc.heads.listed import ListedHead
 from mlc.options import Choice, option
 
@@ -64,8 +64,7 @@ class Pairwise(ListedHead):
         energies = self._energies(outputs)
         if self.observed is not None:
             return self.observed.log_likelihood(energies, targets)
-        index = label_set_index(targets).unsqueeze(-1)
-        return energies.gather(-1, index).squeeze(-1) - energies.logsumexp(dim=-1)
+        return log_probability(energies, targets)
 
     def log_joint(self, outputs: Tensor) -> Tensor:
         """Normalised energies: (R, B, M)."""

@@ -15,6 +15,7 @@ from mlc.heads.label_sets import (
     all_label_sets,
     fold_marginals,
     label_set_index,
+    log_probability,
 )
 from mlc.options import Choice, option
 
@@ -43,8 +44,7 @@ class Powerset(JointHead):
 
     def log_likelihood(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Log-probability of the label set: (R, B)."""
-        index = label_set_index(targets).unsqueeze(-1)
-        return outputs.gather(-1, index).squeeze(-1) - outputs.logsumexp(dim=-1)
+        return log_probability(outputs, targets)
 
     def log_joint(self, outputs: Tensor) -> Tensor:
         """log_softmax(z): (R, B, 2^K)."""
@@ -88,7 +88,7 @@ class LabelPowerset(JointHead):
     @classmethod
     def count_outputs(cls, n_labels: int, options: Any, known: KnownLabels | None = None) -> int:
         """The distinct label sets of the known rows, those too that a run has not seen often enough."""
-        return len(cls.looked_at(known).targets.unique(dim=0))
+        return len(cls.looked_at(known).distinct[0])
 
     @property
     def label_sets(self) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mlc.heads.base import Head, KnownLabels, register_head
-from mlc.heads.label_sets import EPSILON, all_label_sets, label_set_index
+from mlc.heads.label_sets import EPSILON, all_label_sets, label_set_index, log_probability
 from mlc.layers import Streams
 from mlc.options import Choice, option
 
@@ -66,11 +66,9 @@ class Rakel(Head):
 
     def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
         """Scaled sum of the labelsets' cross-entropies: (R, B)."""
-        logits = self._by_labelset(outputs)
         own = targets.gather(-1, self._index(targets)).unflatten(-1, self.labelsets.shape[1:])
-        chosen = logits.gather(-1, label_set_index(own).unsqueeze(-1)).squeeze(-1)
         n_sets, size = self.labelsets.shape[1:]
-        total = (logits.logsumexp(dim=-1) - chosen).sum(dim=-1)
+        total = -log_probability(self._by_labelset(outputs), own).sum(dim=-1)
         scaled: Tensor = total * self.n_labels / (n_sets * size)
         return scaled
 

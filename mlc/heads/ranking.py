@@ -8,18 +8,15 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad, softplus
 
-from mlc.heads.base import Head, register_head
+from mlc.heads.base import register_head
+from mlc.heads.sigmoid import SigmoidScores
 from mlc.options import Interval, option
 
 
-class Ranking(Head):
-    """A head whose outputs only rank the labels."""
+class Ranking(SigmoidScores):
+    """A head whose outputs only rank the labels; the sigmoid keeps their order and puts 0 at 0.5."""
 
     estimates = "order"
-
-    def scores(self, outputs: Tensor) -> Tensor:
-        """sigmoid(z), which keeps the order and puts 0 at 0.5: (R, B, K)."""
-        return outputs.sigmoid()
 
 
 @register_head("zlpr")

@@ -8,6 +8,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from mlc.heads.base import Head, register_head
 from mlc.heads.label_sets import EPSILON, fold_marginals, fold_shares
+from mlc.heads.sigmoid import SigmoidScores
 
 
 class Softmax(Head):
@@ -94,7 +95,7 @@ class SoftmaxAll(Softmax):
 
 
 @register_head("ova_n")
-class OneVersusAllNormalised(Head):
+class OneVersusAllNormalised(SigmoidScores):
     """One sigmoid for each label, whose target is the label's share of the sample.
 
     loss = -sum_k [(y_k / |y|) log s_k + (1 - y_k / |y|) log(1 - s_k)], s = sigmoid(z); all targets
@@ -110,10 +111,6 @@ class OneVersusAllNormalised(Head):
         """Binary cross-entropy to the shares, summed over the labels: (R, B)."""
         shares = targets / targets.sum(dim=-1, keepdim=True).clamp(min=1)
         return binary_cross_entropy_with_logits(outputs, shares, reduction="none").sum(dim=-1)
-
-    def scores(self, outputs: Tensor) -> Tensor:
-        """sigmoid(z): (R, B, K)."""
-        return outputs.sigmoid()
 
     def minimiser(self, joint: Tensor) -> Tensor | None:
         """The expected shares' logits."""

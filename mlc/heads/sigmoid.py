@@ -9,8 +9,16 @@ from mlc.heads.base import Head, register_head
 from mlc.heads.label_sets import EPSILON, fold_marginals
 
 
+class SigmoidScores(Head):
+    """A head whose scores are the sigmoids of its outputs."""
+
+    def scores(self, outputs: Tensor) -> Tensor:
+        """sigmoid(z): (R, B, K)."""
+        return outputs.sigmoid()
+
+
 @register_head("sigmoid")
-class Sigmoid(Head):
+class Sigmoid(SigmoidScores):
     """One sigmoid for each label, with binary cross-entropy summed over the labels.
 
     loss = sum_k -[y_k log s_k + (1 - y_k) log(1 - s_k)], s = sigmoid(z): the negative
@@ -25,10 +33,6 @@ class Sigmoid(Head):
     def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
         """Binary cross-entropy summed over the labels: (R, B)."""
         return binary_cross_entropy_with_logits(outputs, targets, reduction="none").sum(dim=-1)
-
-    def scores(self, outputs: Tensor) -> Tensor:
-        """sigmoid(z): (R, B, K)."""
-        return outputs.sigmoid()
 
     def minimiser(self, joint: Tensor) -> Tensor | None:
         """The marginals' logits."""

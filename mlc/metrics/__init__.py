@@ -2,7 +2,7 @@
 
 from mlc.metrics.counts import COUNT_METRICS, CountMetric
 from mlc.metrics.final import decision_metrics, ranking_metrics
-from mlc.metrics.sweep import SortedScores, ThresholdSweep, best_threshold, sweep_thresholds
+from mlc.metrics.sweep import SortedScores, ThresholdSweep, best_threshold
 
 __all__ = [
     "COUNT_METRICS",
@@ -12,5 +12,4 @@ __all__ = [
     "best_threshold",
     "decision_metrics",
     "ranking_metrics",
-    "sweep_thresholds",
 ]

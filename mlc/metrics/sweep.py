@@ -92,11 +92,6 @@ class SortedScores:
         return grouped.view_as(self._scores) if metric.average == "micro" else grouped
 
 
-def sweep_thresholds(metric: CountMetric, scores: Tensor, targets: Tensor) -> ThresholdSweep:
-    """`SortedScores.sweep` of one metric: scores and targets (..., N, K)."""
-    return SortedScores(scores, targets).sweep(metric)
-
-
 def best_threshold(metric: CountMetric, scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """`SortedScores.best` of one metric: scores and targets (..., N, K)."""
     return SortedScores(scores, targets).best(metric)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mlc.metrics import COUNT_METRICS, best_threshold, sweep_thresholds
+from mlc.metrics import COUNT_METRICS, SortedScores, best_threshold
 from tests.cases import label_matrices, tied_scores
 
 CASES = label_matrices()
@@ -33,7 +33,7 @@ def test_best_threshold_is_the_best_of_all(name: str, case: str) -> None:
 @pytest.mark.parametrize("name", COUNT_METRICS)
 def test_every_value_is_what_its_threshold_makes(name: str) -> None:
     targets, scores = CASES["ordinary"], tied_scores(7, 4)
-    sweep = sweep_thresholds(COUNT_METRICS[name], scores, targets)
+    sweep = SortedScores(scores, targets).sweep(COUNT_METRICS[name])
     possible = ~sweep.values.isnan()
     assert int(possible.sum()) == len(scores.unique()) + 1
     for threshold, value in zip(sweep.thresholds[possible], sweep.values[possible], strict=True):
