@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -15,16 +15,15 @@ import torch
 from mlc.assembly import build_model, build_rules, device_of
 from mlc.backbones import BACKBONES
 from mlc.config import Config
-from mlc.data import SOURCES, ResidentData, Scaling, Split, fit_scaling, split_dataset
+from mlc.data import SOURCES, Dataset, ResidentData, Scaling, Split, fit_scaling, split_dataset
 from mlc.decisions import DecisionRule
 from mlc.errors import MlcError
 from mlc.evaluation import Evaluation, evaluate
 from mlc.heads import HEADS
 from mlc.heads.memory import free_bytes, readable
 from mlc.optimum import Optimum, add_regrets
-from mlc.runs import RunFacts, claim, complete, fail
-from mlc.tracking import Progress, RunLog
-from mlc.training import DTYPES, OPTIMIZERS, Model, Training, bytes_of_run, save_run
+from mlc.tracking import Progress
+from mlc.training import DTYPES, OPTIMIZERS, Epoch, Model, Training, bytes_of_run
 
 log = logging.getLogger(__name__)
 
@@ -32,14 +31,56 @@ log = logging.getLogger(__name__)
 # Share of the free memory that a cohort may plan with.
 _USABLE = 0.6
 
+Outcome = float | Exception
+
 
 @dataclass(frozen=True)
-class Run:
-    """One run to be trained: its config, its folder, and what it is called."""
+class Judged:
+    """A run that was trained and judged.
 
-    config: Config
-    folder: Path
-    facts: RunFacts
+    Attributes:
+        model: the whole cohort's.
+        row: the run's place in it.
+        dataset: what it was trained on.
+        split: which rows of it.
+        evaluation: its scores, decisions and metrics.
+        facts: "parameters", "train/seconds" and the like.
+    """
+
+    model: Model
+    row: int
+    dataset: Dataset
+    split: Split
+    evaluation: Evaluation
+    facts: dict[str, float]
+
+
+class Keeper:
+    """What becomes of a cohort's runs, each of which is known by its place in the cohort.
+
+    What `claim` and `keep` raise is the failure of that run alone.
+    """
+
+    def name(self, place: int) -> str:
+        """What the run is called in logs."""
+        return str(place)
+
+    def claim(self, place: int) -> None:
+        """The run is about to begin."""
+
+    @contextmanager
+    def follow(
+        self, places: Sequence[int], training: Training
+    ) -> Iterator[Callable[[Epoch], None]]:
+        """While the runs at these places are trained: who is told of each epoch."""
+        yield lambda epoch: None
+
+    def keep(self, place: int, judged: Judged) -> str:
+        """The run is judged; return what to say of it."""
+        raise NotImplementedError
+
+    def failed(self, place: int, error: BaseException) -> None:
+        """The run has come to nothing."""
 
 
 @dataclass(frozen=True)
@@ -47,18 +88,14 @@ class Prepared:
     """A run with what only its own data can tell."""
 
     place: int
-    run: Run
+    config: Config
     split: Split
     scaling: Scaling
     rules: dict[str, DecisionRule]
 
 
-Outcome = float | Exception
-
-
-def cohort_key(run: Run) -> str:
+def cohort_key(config: Config) -> str:
     """Runs with the same key can be trained as one: same data, shape, head and batch size."""
-    config = run.config
     backbone, optimizer = BACKBONES[config.backbone.name], OPTIMIZERS[config.optimizer.name]
     shared = [
         vars(config.data),
@@ -72,64 +109,86 @@ def cohort_key(run: Run) -> str:
     return repr(shared)
 
 
+def cohorts(configs: Sequence[Config], max_runs: int, n_workers: int) -> list[list[int]]:
+    """The runs' places, those with one cohort key together, cut so that every worker has its share."""
+    alike: dict[str, list[int]] = {}
+    for place, config in enumerate(configs):
+        alike.setdefault(cohort_key(config), []).append(place)
+    groups = []
+    for places in alike.values():
+        n_groups = max(-(-len(places) // max_runs), min(n_workers, len(places)))
+        base, more = divmod(len(places), n_groups)
+        starts = [number * base + min(number, more) for number in range(n_groups + 1)]
+        groups += [places[start:end] for start, end in pairwise(starts)]
+    # Long ones first, so that no worker waits for the last.
+    return sorted(groups, key=len, reverse=True)
+
+
 def train_cohort(
-    runs: Sequence[Run], progress: Progress | None = None, memory_share: float = 1.0
+    configs: Sequence[Config],
+    keeper: Keeper,
+    progress: Progress | None = None,
+    memory_share: float = 1.0,
 ) -> list[Outcome]:
-    """Train, judge and store the runs; all must have the same `cohort_key`.
+    """Train and judge the runs; all must have the same `cohort_key`.
 
     A run that cannot be prepared, or whose loss is no longer finite, fails alone. A training that
     breaks as a whole (out of memory, say) is tried again in halves, down to the run that breaks it.
 
     Args:
-        runs: the cohort.
+        configs: the cohort.
+        keeper: what becomes of the runs.
         progress: who is told how far it is.
         memory_share: the part of the free memory that is this cohort's to use.
 
     Returns:
-        For each run the best value of its monitored metric, or what kept it from being finished,
-        which its status then says too.
+        For each run the best value of its monitored metric, or what kept it from being finished.
     """
-    cohort = _Cohort(runs, progress or Progress(), memory_share)
+    cohort = _Cohort(configs, keeper, progress or Progress(), memory_share)
     with cohort.progress:
         cohort.train()
-    return [cohort.outcomes[place] for place in range(len(runs))]
+    return [cohort.outcomes[place] for place in range(len(configs))]
 
 
 class _Cohort:
     """The course of one cohort; `outcomes` fills as its runs end."""
 
-    def __init__(self, runs: Sequence[Run], progress: Progress, memory_share: float) -> None:
-        self.runs = runs
+    def __init__(
+        self, configs: Sequence[Config], keeper: Keeper, progress: Progress, memory_share: float
+    ) -> None:
+        self.configs = configs
+        self.keeper = keeper
         self.progress = progress
         self.memory_share = memory_share
         self.outcomes: dict[int, Outcome] = {}
 
     def train(self) -> None:
         """Prepare the runs and train as many at once as fit into memory."""
-        config = self.runs[0].config
+        config = self.configs[0]
         try:
             self.device = device_of(config.device)
             torch.set_num_threads(config.threads)
             self.dataset = SOURCES[config.data.source].load(config.data)
-            prepared = [ready for place in range(len(self.runs)) if (ready := self._prepare(place))]
+            places = range(len(self.configs))
+            prepared = [ready for place in places if (ready := self._prepare(place))]
             if prepared:
                 size = self._largest_size(prepared)
                 for first in range(0, len(prepared), size):
                     self._attempt(prepared[first : first + size])
         except BaseException as error:
-            for place in range(len(self.runs)):
+            for place in range(len(self.configs)):
                 if place not in self.outcomes:
                     self._fail(place, error)
             if not isinstance(error, Exception):
                 raise
 
     def _prepare(self, place: int) -> Prepared | None:
-        run = self.runs[place]
+        config = self.configs[place]
         try:
-            claim(run.folder, run.facts)
-            split = split_dataset(self.dataset, run.config.data, run.config.seed)
-            rules = build_rules(run.config, HEADS[run.config.head.name])
-            return Prepared(place, run, split, fit_scaling(self.dataset, split.train), rules)
+            self.keeper.claim(place)
+            split = split_dataset(self.dataset, config.data, config.seed)
+            rules = build_rules(config, HEADS[config.head.name])
+            return Prepared(place, config, split, fit_scaling(self.dataset, split.train), rules)
         except Exception as error:
             self._fail(place, error)
             return None
@@ -138,7 +197,7 @@ class _Cohort:
         if len(prepared) == 1:
             return 1
         model, data, _ = self._build(prepared[:1])
-        config = prepared[0].run.config
+        config = prepared[0].config
         state = OPTIMIZERS[config.optimizer.name].state_per_weight
         needed = bytes_of_run(model, data, config.trainer.batch_size, state)
         free = free_bytes(self.device) * self.memory_share * _USABLE
@@ -164,26 +223,22 @@ class _Cohort:
 
     def _train(self, part: Sequence[Prepared]) -> None:
         model, data, training = self._build(part)
-        config = part[0].run.config
+        places = [ready.place for ready in part]
         splits = [ready.split for ready in part]
-        with contextlib.ExitStack() as stack:
-            logs = [
-                stack.enter_context(RunLog(ready.run.folder, row)) for row, ready in enumerate(part)
-            ]
+        rules = [ready.rules for ready in part]
+        with self.keeper.follow(places, training) as tell:
             more = f" and {len(part) - 1} more" if len(part) > 1 else ""
-            self.progress.begin(part[0].run.facts.run + more, config.trainer.max_epochs)
+            n_epochs = part[0].config.trainer.max_epochs
+            self.progress.begin(self.keeper.name(places[0]) + more, n_epochs)
             started = time.perf_counter()
             for epoch in training:
-                for run_log in logs:
-                    run_log.epoch(epoch)
+                tell(epoch)
                 self.progress.epoch(epoch.number)
             seconds = time.perf_counter() - started
-            evaluations = evaluate(
-                model, data, self.dataset, splits, [ready.rules for ready in part]
-            )
+            evaluations = evaluate(model, data, self.dataset, splits, rules)
             optimum = Optimum.of(self.dataset, splits[0])
             if optimum is not None:
-                add_regrets(evaluations, optimum, model.head, [ready.rules for ready in part])
+                add_regrets(evaluations, optimum, model.head, rules)
             for row, ready in enumerate(part):
                 facts = {
                     "parameters": model.n_parameters,
@@ -191,78 +246,48 @@ class _Cohort:
                     "train/epochs": int(training.n_epochs[row]),
                     "train/best_epoch": int(training.best_epoch[row]),
                 }
+                judged = Judged(model, row, self.dataset, ready.split, evaluations[row], facts)
                 try:
                     if row in training.failures:
                         raise training.failures[row]
-                    self._store(ready, model, row, evaluations[row], logs[row], facts)
+                    message = self.keeper.keep(ready.place, judged)
                 except Exception as error:
                     self._fail(ready.place, error)
                 else:
-                    message = f"finished, {_headline(ready.run.config, evaluations[row].metrics)}"
                     self._end(ready.place, float(training.best_value[row]), message)
 
     def _build(self, part: Sequence[Prepared]) -> tuple[Model, ResidentData, Training]:
-        runs = [ready.run for ready in part]
-        config = runs[0].config
-        model = build_model(
-            [run.config for run in runs], self.dataset, [ready.split for ready in part], self.device
-        )
+        configs = [ready.config for ready in part]
+        config, splits = configs[0], [ready.split for ready in part]
+        model = build_model(configs, self.dataset, splits, self.device)
         scalings = [ready.scaling for ready in part]
         data = ResidentData(self.dataset, scalings, self.device, DTYPES[config.trainer.precision])
         optimizer = OPTIMIZERS[config.optimizer.name](
-            list(model.parameters()), [run.config.optimizer for run in runs]
+            list(model.parameters()), [own.optimizer for own in configs]
         )
         training = Training(
             model,
             data,
-            [ready.split for ready in part],
+            splits,
             optimizer,
-            [run.config.trainer for run in runs],
-            [run.config.seed for run in runs],
+            [own.trainer for own in configs],
+            [own.seed for own in configs],
         )
         return model, data, training
 
-    def _store(
-        self,
-        ready: Prepared,
-        model: Model,
-        row: int,
-        evaluation: Evaluation,
-        run_log: RunLog,
-        facts: dict[str, float],
-    ) -> None:
-        run = ready.run
-        report = run.config.report
-        curves = tuple(report.metrics) if report.figures else ()
-        run_log.finish(evaluation, self.dataset.label_names, curves, run.facts.hyperparameters)
-        save_run(model, row, run.folder)
-        complete(run.folder, run.facts, evaluation, ready.split, facts)
-
     def _end(self, place: int, outcome: Outcome, message: str) -> None:
-        name = self.runs[place].facts.run
+        name = self.keeper.name(place)
         self.outcomes[place] = outcome
         self.progress.ended(place, outcome, f"{name} {message}")
         log.info("%s %s", name, message, extra={"run": name})
 
     def _fail(self, place: int, error: BaseException) -> None:
-        run = self.runs[place]
-        # Where even the status cannot be written, the first error is the one to tell.
-        with contextlib.suppress(OSError):
-            fail(run.folder, run.facts, error)
+        self.keeper.failed(place, error)
         told = error if isinstance(error, Exception) else RuntimeError(repr(error))
         if not isinstance(error, MlcError):
-            log.error("%s failed", run.facts.run, exc_info=error, extra={"run": run.facts.run})
+            name = self.keeper.name(place)
+            log.error("%s failed", name, exc_info=error, extra={"run": name})
         self._end(place, told, f"failed: {error}")
-
-
-def _headline(config: Config, metrics: dict[str, float]) -> str:
-    metric = config.report.metrics[0]
-    values = [
-        f"{key.split('/')[1]} {value:.3f}"
-        for key, value in metrics.items()
-        if key.startswith("test/") and key.endswith(f"/{metric}")
-    ]
-    return f"test {metric}: {', '.join(values)}"
 
 
 def _without(options: Any, names: Sequence[str]) -> dict[str, Any]:

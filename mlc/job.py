@@ -12,9 +12,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from mlc import sweep
-from mlc.cohort import Run
 from mlc.config import Config, parse
 from mlc.errors import ConfigError
+from mlc.keeping import Run
 from mlc.runs import RunFacts
 
 

@@ -18,10 +18,10 @@ from omegaconf.errors import OmegaConfBaseException
 from hydra_plugins.mlc_fused_launcher import FusedLauncher
 from hydra_plugins.mlc_fused_submitit_launcher import FusedSubmititLauncher
 from mlc import sweep
-from mlc.cohort import train_cohort
 from mlc.config import config_folder, register_configs
 from mlc.errors import ConfigError, MlcError
 from mlc.job import describe
+from mlc.keeping import train_runs
 from mlc.tracking import BarProgress
 
 OmegaConf.register_new_resolver("mlc.run_path", sweep.run_path, replace=True)
@@ -29,7 +29,7 @@ OmegaConf.register_new_resolver("mlc.run_path", sweep.run_path, replace=True)
 
 def train(config: DictConfig) -> float:
     """One job: its best monitored value, for sweepers that optimise it."""
-    outcome = train_cohort([describe(config)], BarProgress())[0]
+    outcome = train_runs([describe(config)], BarProgress())[0]
     if isinstance(outcome, Exception):
         raise outcome
     return outcome

@@ -32,6 +32,7 @@ ROWS = [
     {"config"},
     {"assembly"},
     {"cohort"},
+    {"keeping"},
     {"sweep"},
     {"job"},
     {"launching"},

@@ -23,9 +23,10 @@ from hydra.core.utils import (
 from omegaconf import DictConfig, open_dict, read_write
 
 from mlc.assembly import device_of
-from mlc.cohort import Outcome, Run, cohort_key
+from mlc.cohort import Outcome, cohorts
 from mlc.errors import ConfigError
 from mlc.job import describe
+from mlc.keeping import Run
 from mlc.launching.workers import Ended, n_cores, train_here, train_in_workers
 
 if TYPE_CHECKING:
@@ -78,35 +79,25 @@ def launch(
         def ended(number: int, place: int, outcome: Outcome) -> None:
             _end(launcher, groups[number][place], outcome)
 
-        cohorts = [[job.run for job in members if job.run is not None] for members in groups]
+        runs = [[job.run for job in members if job.run is not None] for members in groups]
         if train is not None:
-            train(cohorts, ended)
-        elif any(device_of(runs[0].config.device).type == "cuda" for runs in cohorts):
-            train_here(cohorts, ended)
+            train(runs, ended)
+        elif any(device_of(members[0].config.device).type == "cuda" for members in runs):
+            train_here(runs, ended)
         else:
-            train_in_workers(cohorts, n_workers, ended)
+            train_in_workers(runs, n_workers, ended)
     finally:
         Singleton.set_state(state)
     return [job.result for job in jobs]
 
 
 def group(jobs: Sequence[Job], max_runs: int, n_workers: int) -> list[list[Job]]:
-    """Jobs of one cohort key together, cut so that every worker gets a share of each kind."""
-    alike: dict[str, list[Job]] = {}
-    for job in jobs:
-        if job.run is not None:
-            alike.setdefault(cohort_key(job.run), []).append(job)
-    groups = []
-    for members in alike.values():
-        n_cohorts = max(-(-len(members) // max_runs), min(n_workers, len(members)))
-        base, more = divmod(len(members), n_cohorts)
-        start = 0
-        for place in range(n_cohorts):
-            size = base + (place < more)
-            groups.append(members[start : start + size])
-            start += size
-    # Long ones first, so that no worker waits for the last.
-    return sorted(groups, key=len, reverse=True)
+    """The jobs that describe a run, as cohorts."""
+    described = [job for job in jobs if job.run is not None]
+    configs = [job.run.config for job in described if job.run is not None]
+    return [
+        [described[place] for place in places] for places in cohorts(configs, max_runs, n_workers)
+    ]
 
 
 def _compose(launcher: FusedLauncher, overrides: list[str], number: int) -> Job:

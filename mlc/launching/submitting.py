@@ -7,8 +7,9 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from mlc.cohort import Outcome, Run, train_cohort
+from mlc.cohort import Outcome
 from mlc.errors import ConfigError, TrainingError
+from mlc.keeping import Run, train_runs
 from mlc.launching.workers import Ended, run_logs
 from mlc.runs import fail
 
@@ -58,7 +59,7 @@ def train_remotely(runs: Sequence[Run], imports: Sequence[str]) -> list[Outcome]
     for module in imports:
         importlib.import_module(module)
     with run_logs(runs):
-        return train_cohort(runs)
+        return train_runs(runs)
 
 
 def _outcome_of_lost(run: Run, error: Exception) -> Outcome:

@@ -16,8 +16,9 @@ from typing import Any
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from mlc.cohort import Outcome, Run, train_cohort
+from mlc.cohort import Outcome
 from mlc.errors import MlcError, TrainingError
+from mlc.keeping import Run, train_runs
 from mlc.runs import fail
 from mlc.tracking import BarProgress, Progress, bar
 
@@ -37,7 +38,7 @@ def train_here(cohorts: Sequence[Sequence[Run]], ended: Ended) -> None:
     with bar("sweep", sum(map(len, cohorts)), "run", position=1) as sweep:
         for number, runs in enumerate(cohorts):
             with run_logs(runs):
-                train_cohort(runs, _Here(number, ended))
+                train_runs(runs, _Here(number, ended))
             sweep.update(len(runs))
 
 
@@ -186,7 +187,7 @@ def _work(runs: Sequence[Run], sender: Connection, memory_share: float) -> None:
     for handler in root.handlers[:]:
         root.removeHandler(handler)
     with run_logs(runs):
-        train_cohort(runs, _Reporter(sender), memory_share)
+        train_runs(runs, _Reporter(sender), memory_share)
     sender.close()
 
 

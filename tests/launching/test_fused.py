@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -113,14 +114,14 @@ def test_a_run_that_breaks_its_cohort_is_found_by_halves(
 def test_a_worker_that_is_killed_fails_its_runs_alone(
     sweep: Callable[..., Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train = workers.train_cohort
+    train = workers.train_runs
 
     def killed(runs: Any, *arguments: Any) -> Any:
         if runs[0].config.head.name == "powerset":
             os.kill(os.getpid(), signal.SIGKILL)
         return train(runs, *arguments)
 
-    monkeypatch.setattr(workers, "train_cohort", killed)
+    monkeypatch.setattr(workers, "train_runs", killed)
     ended = sweep("head=powerset,sigmoid", "hydra.sweep.dir=s")
     assert ended.status == 1
     states = {
@@ -181,13 +182,13 @@ def test_what_can_be_trained_together(
     assert len(groups) == 4 * 3
     assert sorted(len(runs) for runs in groups) == sorted([7, 7, 6] * 4)
     for runs in groups:
-        assert len({cohort_key(run) for run in runs}) == 1
+        assert len({cohort_key(run.config) for run in runs}) == 1
         assert len({(run.config.head.name, run.config.trainer.batch_size) for run in runs}) == 1
 
 
 def test_groups_give_every_worker_a_share(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mlc.launching.fused.cohort_key", lambda run: run)
-    jobs = [Job(None, None, None, run) for run in "aaaaabbb"]  # type: ignore[arg-type]
+    monkeypatch.setattr("mlc.cohort.cohort_key", lambda config: config)
+    jobs = [Job(None, None, None, SimpleNamespace(config=key)) for key in "aaaaabbb"]  # type: ignore[arg-type]
     sizes = [len(members) for members in group(jobs, max_runs=64, n_workers=2)]
     assert sizes == [3, 2, 2, 1]
     assert [len(members) for members in group(jobs, max_runs=2, n_workers=1)] == [2, 2, 2, 1, 1]

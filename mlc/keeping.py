@@ -1,0 +1,89 @@
+"""Runs that are kept in folders: config, metrics, weights, TensorBoard events, status."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlc.cohort import Judged, Keeper, Outcome, train_cohort
+from mlc.config import Config
+from mlc.runs import RunFacts, claim, complete, fail
+from mlc.tracking import Progress, RunLog
+from mlc.training import Epoch, Training, save_run
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run to be trained: its config, its folder, and what it is called."""
+
+    config: Config
+    folder: Path
+    facts: RunFacts
+
+
+def train_runs(
+    runs: Sequence[Run], progress: Progress | None = None, memory_share: float = 1.0
+) -> list[Outcome]:
+    """As `train_cohort`, with each run stored in its folder, whose status says how it ended."""
+    configs = [run.config for run in runs]
+    return train_cohort(configs, FolderKeeper(runs), progress, memory_share)
+
+
+class FolderKeeper(Keeper):
+    """Stores each run in its folder."""
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        self._runs = runs
+        self._logs: dict[int, RunLog] = {}
+
+    def name(self, place: int) -> str:
+        """The run's path in the sweep."""
+        return self._runs[place].facts.run
+
+    def claim(self, place: int) -> None:
+        """Mark the folder, unless a finished run lies there."""
+        claim(self._runs[place].folder, self._runs[place].facts)
+
+    @contextmanager
+    def follow(
+        self, places: Sequence[int], training: Training
+    ) -> Iterator[Callable[[Epoch], None]]:
+        """Log each epoch in each run's folder."""
+        with ExitStack() as stack:
+            self._logs = {
+                place: stack.enter_context(RunLog(self._runs[place].folder, row))
+                for row, place in enumerate(places)
+            }
+
+            def tell(epoch: Epoch) -> None:
+                for run_log in self._logs.values():
+                    run_log.epoch(epoch)
+
+            yield tell
+
+    def keep(self, place: int, judged: Judged) -> str:
+        """Weights, results, and the status last."""
+        run, evaluation = self._runs[place], judged.evaluation
+        report = run.config.report
+        curves = tuple(report.metrics) if report.figures else ()
+        names = judged.dataset.label_names
+        self._logs[place].finish(evaluation, names, curves, run.facts.hyperparameters)
+        save_run(judged.model, judged.row, run.folder)
+        complete(run.folder, run.facts, evaluation, judged.split, judged.facts)
+        return f"finished, {_headline(report.metrics[0], evaluation.metrics)}"
+
+    def failed(self, place: int, error: BaseException) -> None:
+        """Note it in the folder; where even that cannot be written, the first error is the one told."""
+        with suppress(OSError):
+            fail(self._runs[place].folder, self._runs[place].facts, error)
+
+
+def _headline(metric: str, metrics: dict[str, float]) -> str:
+    values = [
+        f"{key.split('/')[1]} {value:.3f}"
+        for key, value in metrics.items()
+        if key.startswith("test/") and key.endswith(f"/{metric}")
+    ]
+    return f"test {metric}: {', '.join(values)}"
