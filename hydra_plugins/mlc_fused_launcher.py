@@ -1,9 +1,8 @@
 """hydra/launcher=fused: a sweep's jobs trained side by side, as cohorts.
 
-Hydra imports this module in each of its applications, so nothing heavy is imported at its top.
+Hydra imports this module in each of its applications, so nothing heavy is imported at its top; it
+makes the dataclass before the module has a name, so annotations must not be strings.
 """
-
-from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,10 +1,8 @@
 """hydra/launcher=fused_submitit: cohorts as jobs of a cluster (Slurm), by submitit.
 
 Needs `pip install submitit`. As all plugins, imported by each of Hydra's applications: nothing heavy
-at the top.
+at the top, and no annotation that is a string.
 """
-
-from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

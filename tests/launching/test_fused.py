@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +22,7 @@ from mlc.launching import workers
 from mlc.launching.fused import Job, group
 from mlc.tracking import RunLog
 from mlc.train import main
-from tests.conftest import Command, Outcome
+from tests.conftest import REPOSITORY, Command, Outcome
 
 Write = Callable[..., Path]
 QUICK = ("trainer.max_epochs=2", "backbone.widths=[8]", "data=arff")
@@ -192,6 +194,19 @@ def test_groups_give_every_worker_a_share(monkeypatch: pytest.MonkeyPatch) -> No
     sizes = [len(members) for members in group(jobs, max_runs=64, n_workers=2)]
     assert sizes == [3, 2, 2, 1]
     assert [len(members) for members in group(jobs, max_runs=2, n_workers=1)] == [2, 2, 2, 1, 1]
+
+
+def test_other_hydra_applications_import_the_plugins_unharmed() -> None:
+    code = (
+        "from hydra import compose, initialize\n"
+        "with initialize(version_base='1.3'):\n"
+        "    print(compose(overrides=['hydra/launcher=fused'], return_hydra_config=True)"
+        ".hydra.launcher.max_runs)"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    assert (told.stdout.strip(), told.stderr) == ("64", "")
 
 
 @pytest.mark.cuda
