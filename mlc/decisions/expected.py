@@ -14,6 +14,8 @@ from mlc.heads.label_sets import all_label_sets
 # Pairs of candidate and label set, of all samples, up to which every label set is tried.
 _MOST_PAIRS = 2**24
 _MOST_PROBABLE = 32
+# More would not stay in the processor's cache, at ten times the time.
+_PAIRS_AT_ONCE = 2**20
 
 
 class ExpectedRule(DecisionRule):
@@ -66,12 +68,8 @@ class ExpectedJaccard(ExpectedRule):
         sizes = torch.arange(n_labels + 1, device=joint.device)
         prefixes = highest(marginals.unsqueeze(1), sizes.expand(len(joint), -1))
         candidates = torch.cat([probable, prefixes], dim=1)
-        rows = max(1, _MOST_PAIRS // (candidates.shape[1] * n_sets))
-        best = [
-            torch.einsum("ncm,nm->nc", _jaccard(some.double(), label_sets.double()), own).argmax(1)
-            for some, own in zip(candidates.split(rows), joint.split(rows), strict=True)
-        ]
-        chosen: Tensor = candidates[torch.arange(len(joint)), torch.cat(best)]
+        best = _expected_jaccard(candidates, joint, label_sets).argmax(dim=1)
+        chosen: Tensor = candidates[torch.arange(len(joint)), best]
         return chosen
 
     def best_prefix(self, marginals: Tensor) -> Tensor:
@@ -154,6 +152,21 @@ def _one_more(distribution: Tensor, p: Tensor) -> Tensor:
     more = distribution * (1 - p)
     more[:, 1:] += distribution[:, :-1] * p
     return more
+
+
+def _expected_jaccard(candidates: Tensor, joint: Tensor, label_sets: Tensor) -> Tensor:
+    """Of candidates (N, C, K) for probabilities (N, M) of label sets (M, K): (N, C), float32."""
+    rows = max(1, _PAIRS_AT_ONCE // (candidates.shape[1] * len(label_sets)))
+    sets, sizes = label_sets.float().T.contiguous(), label_sets.float().sum(dim=1)
+    values = []
+    for some, own in zip(candidates.float().split(rows), joint.float().split(rows), strict=True):
+        size = some.sum(dim=-1, keepdim=True)
+        both = some @ sets
+        # The empty candidate has nothing in common with any set, and is worth P(no label).
+        shares = both.div_((size.clamp(min=1) + sizes).sub_(both))
+        empty = own[:, sizes == 0].sum(dim=1, keepdim=True)
+        values.append((shares @ own.unsqueeze(-1)).squeeze(-1) + empty * (size.squeeze(-1) == 0))
+    return torch.cat(values)
 
 
 def _jaccard(candidates: Tensor, label_sets: Tensor) -> Tensor:
