@@ -105,6 +105,7 @@ def cohort_key(config: Config) -> str:
         _without(config.trainer, ("monitor", "patience")),
         config.device,
         config.threads,
+        config.report.limits,
     ]
     return repr(shared)
 
@@ -238,7 +239,8 @@ class _Cohort:
             evaluations = evaluate(model, data, self.dataset, splits, rules)
             optimum = Optimum.of(self.dataset, splits[0])
             if optimum is not None:
-                add_regrets(evaluations, optimum, model.head, rules)
+                limits = part[0].config.report.limits
+                add_regrets(evaluations, optimum, model.head, rules, limits)
             for row, ready in enumerate(part):
                 facts = {
                     "parameters": model.n_parameters,

@@ -36,6 +36,8 @@ class ReportOptions:
         reference: the head that the others are compared with.
         figures: whether each run's TensorBoard page has figures and precision-recall curves; a sweep
             of thousands of small runs spends most of its time on them.
+        limits: whether a run on a known world is compared with its head's limit besides the Bayes
+            value, which takes minutes with many labels.
     """
 
     metrics: list[str] = option(
@@ -43,6 +45,7 @@ class ReportOptions:
     )
     reference: str = "sigmoid"
     figures: bool = True
+    limits: bool = True
 
     def validate(self, prefix: str) -> None:
         """There is a metric."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import torch
 from torch import Tensor
@@ -18,7 +18,7 @@ from mlc.limits import Population
 from mlc.metrics import COUNT_METRICS
 
 # The first test rows serve, as many as make up so many probabilities.
-_MOST_PROBABILITIES = 2**20
+_MOST_PROBABILITIES = 2**21
 # Label sets drawn for each of them, on which a limit's rules are tuned.
 _DRAWS = 20
 TOPS = (1, 3, 5)
@@ -56,17 +56,9 @@ class Optimum:
         """P(y_k = 1 | x): (N, K)."""
         return fold_marginals(self.joint, self.label_sets.shape[1])
 
-    @cached_property
+    @property
     def _values(self) -> dict[str, Tensor]:
-        """Each metric of each decided label set for each true one: (2^K, 2^K)."""
-        sets = self.label_sets.double()
-        both, size = sets @ sets.T, sets.sum(dim=1)
-        predicted, actual = size.unsqueeze(1).expand_as(both), size.expand_as(both)
-        n_labels = sets.shape[1]
-        return {
-            name: COUNT_METRICS[name].formula(both, predicted, actual, n_labels)
-            for name in BY_SAMPLE
-        }
+        return _values(self.label_sets.shape[1])
 
     def bayes(self) -> dict[str, float]:
         """The best expected value that any decision or ranking can have, by enumeration."""
@@ -122,6 +114,18 @@ class Optimum:
         return float(gains.gather(1, top).sum(dim=1).mean())
 
 
+# Half a gigabyte and a second with 12 labels, and the same for all runs.
+@lru_cache(maxsize=1)
+def _values(n_labels: int) -> dict[str, Tensor]:
+    """Each metric of each decided label set for each true one: (2^K, 2^K)."""
+    sets = all_label_sets(n_labels).double()
+    both, size = sets @ sets.T, sets.sum(dim=1)
+    predicted, actual = size.unsqueeze(1).expand_as(both), size.expand_as(both)
+    return {
+        name: COUNT_METRICS[name].formula(both, predicted, actual, n_labels) for name in BY_SAMPLE
+    }
+
+
 def limit(
     optimum: Optimum, population: tuple[Head, Tensor] | None, rules: Mapping[str, DecisionRule]
 ) -> dict[str, float]:
@@ -157,11 +161,13 @@ def add_regrets(
     optimum: Optimum,
     head: Head,
     rules: Sequence[Mapping[str, DecisionRule]],
+    with_limits: bool = True,
 ) -> None:
     """To each run's metrics: bayes, limit, truth (the run's expected values) and their differences.
 
     "regret/RULE/METRIC" is what the run misses of the Bayes value: "unreachable", what its head misses
-    with any data, plus "avoidable", what data and optimisation cost. All on the same rows.
+    with any data, plus "avoidable", what data and optimisation cost. All on the same rows; the parts
+    only with limits.
     """
     bayes, population = optimum.bayes(), Population(head, optimum.joint)
     found: dict[tuple[int, str], dict[str, float]] = {}
@@ -169,7 +175,8 @@ def add_regrets(
         like = population.representative(run)
         setting = like, repr({name: vars(rule.options) for name, rule in own_rules.items()})
         if setting not in found:
-            found[setting] = limit(optimum, population.of_run(like), own_rules)
+            known = population.of_run(like) if with_limits else None
+            found[setting] = limit(optimum, known, own_rules)
         limits = found[setting]
         scores = torch.as_tensor(evaluation.scores["test"][: optimum.rows]).double()
         truth = optimum.of_scores(scores)
