@@ -17,7 +17,7 @@ from mlc.layers import (
     StackedLinear,
     Streams,
 )
-from mlc.options import option
+from mlc.options import Interval, option
 
 ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh}
 NORMALIZATIONS = {"batch": StackedBatchNorm, "layer": StackedLayerNorm}
@@ -31,7 +31,7 @@ class MLPOptions:
     """
 
     widths: list[int] = option([256], at_least=1)
-    dropout: float = option(0.3, at_least=0, below=1)
+    dropout: float = option(0.3, at_least=0, below=1, search=Interval(0, 0.7))
     activation: str = option("relu", choices=tuple(ACTIVATIONS))
     normalization: str = option("none", choices=("none", *NORMALIZATIONS))
     separate: bool = False

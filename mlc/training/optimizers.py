@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mlc.errors import ConfigError
-from mlc.options import option
+from mlc.options import Interval, option
 from mlc.training.stacked import OptimizerOptions, StackedOptimizer, State, register_optimizer
 
 
@@ -87,7 +87,8 @@ class Adam(StackedOptimizer):
 class AdamWOptions(AdamOptions):
     """AdamW, with torch's default decay."""
 
-    weight_decay: float = option(0.01, at_least=0)
+    lr: float = option(1e-3, above=0, search=Interval(3e-4, 1e-2, log=True))
+    weight_decay: float = option(0.01, at_least=0, search=Interval(1e-3, 1, log=True))
 
 
 @register_optimizer("adamw")
