@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help compare test check benchmark clean
+.PHONY: help compare test check reproduce benchmark clean
 
 help: ## list the targets
 	@sed -n -E 's/^([a-z]+):.*## (.*)/\1\t\2/p' Makefile | sed 's/\$$\$$/$$/' | expand -t 12
@@ -22,6 +22,9 @@ check: $(INSTALLED) ## lint, formatting and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+reproduce: $(INSTALLED) ## run the experiments into reproduced/ (EXPERIMENT=league BUDGET=full)
+	$(BIN)/python -m experiments $(EXPERIMENT) --budget $(or $(BUDGET),quick)
 
 benchmark: $(INSTALLED) ## measure the launchers (20 minutes; yeast under $$MLC_DATA)
 	$(BIN)/python -m benchmarks.launchers

@@ -14,9 +14,9 @@ from mlc.reporting.statistics import mean_interval
 from mlc.reporting.tables import contestants, marked
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999")
 # More than there are colours, so that no two rules share both.
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<")
 
 
 def draw_means(results: Results, metric: str) -> bytes:
@@ -76,8 +76,8 @@ def _draw_rule(
         [interval.mean for interval in intervals.values()],
         y,
         xerr=np.nan_to_num([interval.half_width for interval in intervals.values()]),
-        fmt=_MARKERS[place % len(_MARKERS)],
-        color=_COLOURS[place % len(_COLOURS)],
+        fmt=MARKERS[place % len(MARKERS)],
+        color=COLOURS[place % len(COLOURS)],
         markerfacecolor="white" if is_oracle else None,
         capsize=2,
         label=f"{marked(rule, tuned_on)} (tuned on test)" if is_oracle else rule,

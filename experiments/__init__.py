@@ -1,0 +1,1 @@
+"""What the forums ask, answered: one folder for each question."""

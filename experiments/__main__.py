@@ -1,0 +1,57 @@
+"""Run experiments and print what they found: python -m experiments [NAME ...] --budget quick|full"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from experiments.harness import EXPERIMENTS, load
+from experiments.harness.experiment import ROOT
+from experiments.harness.running import RESULTS, make, measure
+from experiments.harness.study import BUDGETS
+from mlc.errors import MlcError
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m experiments", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(EXPERIMENTS))
+    parser.add_argument("--budget", choices=BUDGETS, default="quick")
+    parser.add_argument(
+        "--folder", type=Path, default=Path("reproduced"),
+        help="where the rows are kept; results is the one that the READMEs quote",
+    )  # fmt: skip
+    parser.add_argument("--workers", type=int, help="processes; one for each core unless stated")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="KEY=VALUE",
+        help="measure only the trials with this setting, as in data=yeast; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--report", action="store_true", help="measure nothing, report what is there"
+    )
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    try:
+        for name in arguments.names or EXPERIMENTS:
+            run(name, arguments)
+    except MlcError as error:
+        print(f"experiments: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)
+
+
+def run(name: str, arguments: argparse.Namespace) -> None:
+    """Measure and report one experiment."""
+    experiment, folder = load(name), arguments.folder / name
+    if not arguments.report:
+        measure(experiment, folder, arguments.budget, arguments.workers, arguments.only)
+    made = make(experiment, folder)
+    made.report.write(folder, made.foot)
+    if folder.resolve() == (RESULTS / name).resolve():
+        made.report.refresh(ROOT / name / "README.md", made.foot)
+    print(f"\n{name}\n{'=' * len(name)}\n\n{made.report.text()}\n\n{made.foot}\n{folder}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""Where a result's rows came from: command, seeds, versions, machine, dates."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+import mlc
+from mlc.storage import write_json
+
+_FILE = "provenance.json"
+
+
+def here(machine: str) -> dict[str, str]:
+    """What every row that is measured now has in common."""
+    return {
+        "mlc": mlc.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "scikit-learn": version("scikit-learn"),
+        "machine": machine,
+    }
+
+
+def record(
+    folder: Path, budget: str, n_measured: int, seconds: float, facts: dict[str, str]
+) -> None:
+    """Note a session that has measured something."""
+    noted = sessions(folder)
+    session = {
+        "budget": budget,
+        "measured": n_measured,
+        "seconds": round(seconds),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        **facts,
+    }
+    write_json(folder / _FILE, {"sessions": [*noted, session], "matplotlib": version("matplotlib")})
+
+
+def sessions(folder: Path) -> list[dict[str, Any]]:
+    """All that were noted."""
+    return list(_read(folder).get("sessions", []))
+
+
+def drawn_with(folder: Path) -> str | None:
+    """The version of matplotlib that drew the figures."""
+    found = _read(folder).get("matplotlib")
+    return None if found is None else str(found)
+
+
+def foot(
+    name: str,
+    folder: Path,
+    coverage: Mapping[str, tuple[int, int]],
+    frames: Mapping[str, pd.DataFrame],
+) -> str:
+    """What stands under every table and figure.
+
+    `coverage` is the number of finished and of planned trials of each budget.
+    """
+    noted = sessions(folder)
+    whole = [budget for budget, (done, planned) in coverage.items() if done == planned]
+    parts = [f"`make reproduce EXPERIMENT={name} BUDGET={whole[-1] if whole else 'quick'}`"]
+    parts += [
+        f"{budget} budget: {done} of {planned} trials"
+        for budget, (done, planned) in coverage.items()
+    ]
+    seeds = sorted(
+        {int(s) for frame in frames.values() if "seed" in frame for s in frame["seed"].dropna()}
+    )
+    parts.append(
+        f"seeds {_ranges(seeds)}" if seeds else "no random numbers that a seed would change"
+    )
+    for key in ("torch", "numpy", "scikit-learn", "mlc", "python", "machine"):
+        values = dict.fromkeys(str(session[key]) for session in noted)
+        named = "" if key == "machine" else f"{key} "
+        parts.append(named + " and ".join(values))
+    dates = sorted({session["date"] for session in noted})
+    parts.append(
+        dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}" if dates else "no date"
+    )
+    return "; ".join(part for part in parts if part) + "."
+
+
+def _ranges(seeds: Sequence[int]) -> str:
+    if len(seeds) > 2 and seeds == list(range(seeds[0], seeds[-1] + 1)):
+        return f"{seeds[0]} to {seeds[-1]}"
+    return ", ".join(map(str, seeds))
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    path = folder / _FILE
+    return json.loads(path.read_text()) if path.is_file() else {}

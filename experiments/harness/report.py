@@ -1,0 +1,111 @@
+"""Tables, figures and findings, as files and as the blocks of a README."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from textwrap import fill
+
+from matplotlib.figure import Figure
+
+from mlc.reporting.tables import Table
+from mlc.storage import write_atomically, write_text
+
+FINDINGS = "findings"
+_BLOCK = re.compile(r"(<!-- begin (\S+) -->\n).*?(<!-- end \2 -->)", re.DOTALL)
+_NUMBER = re.compile(r"(<!--=(\S+)-->).*?(<!--/-->)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A prediction beside what was measured."""
+
+    prediction: str
+    measured: str
+    held: bool
+
+
+@dataclass
+class Report:
+    """What an experiment found.
+
+    Attributes:
+        tables: by name: a caption and the table.
+        figures: by name.
+        findings: the predictions, one by one.
+        numbers: what its README quotes, by name.
+    """
+
+    tables: dict[str, tuple[str, Table]] = field(default_factory=dict)
+    figures: dict[str, Figure] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    numbers: dict[str, str] = field(default_factory=dict)
+
+    def all_tables(self) -> dict[str, tuple[str, Table]]:
+        """The findings' table first."""
+        rows = [[f.prediction, f.measured, "yes" if f.held else "**no**"] for f in self.findings]
+        if not rows:
+            return self.tables
+        table = Table(["predicted", "measured", "held"], rows, n_words=3)
+        return {FINDINGS: ("Predictions, written before the run", table), **self.tables}
+
+    def files(self, foot: str) -> dict[str, bytes]:
+        """The content of each file in the results' folder, by its name."""
+        made = {
+            f"{name}.md": f"{caption}\n\n{table.markdown()}\n\n{foot}\n".encode()
+            for name, (caption, table) in self.all_tables().items()
+        }
+        return made | {f"{name}.png": _png(figure, foot) for name, figure in self.figures.items()}
+
+    def write(self, folder: Path, foot: str) -> None:
+        """All files, each whole."""
+        for name, content in self.files(foot).items():
+            with write_atomically(folder / name) as file:
+                file.write(content)
+
+    def text(self) -> str:
+        """For a terminal."""
+        parts = [f"{caption}\n\n{table.text()}" for caption, table in self.tables.values()]
+        parts += [
+            f"{'as predicted' if f.held else 'NOT as predicted'}: {f.prediction}\n  {f.measured}"
+            for f in self.findings
+        ]
+        return "\n\n".join(parts)
+
+    def fill(self, readme: str, foot: str) -> str:
+        """The README with its blocks and numbers filled in.
+
+        Raises:
+            KeyError: it asks for what the report does not have.
+        """
+        tables = self.all_tables()
+
+        def block(match: re.Match[str]) -> str:
+            table = tables[match[2]][1].markdown()
+            return f"{match[1]}\n{table}\n\n<sub>{foot}</sub>\n\n{match[3]}"
+
+        filled = _BLOCK.sub(block, readme)
+        return _NUMBER.sub(lambda m: f"{m[1]}{self.numbers[m[2]]}{m[3]}", filled)
+
+    def refresh(self, readme: Path, foot: str) -> None:
+        """Fill a README in place."""
+        write_text(readme, self.fill(readme.read_text(), foot))
+
+
+def quoted(readme: str) -> Mapping[str, str]:
+    """The numbers that a README quotes, as they stand in it."""
+    return {m[2]: m[0].split("-->", 1)[1].rsplit("<!--", 1)[0] for m in _NUMBER.finditer(readme)}
+
+
+def _png(figure: Figure, foot: str) -> bytes:
+    figure.supxlabel(_wrapped(foot, figure), fontsize=5.5, color="0.35", x=0.01, ha="left")
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=130, metadata={"Software": None})
+    return stream.getvalue()
+
+
+def _wrapped(foot: str, figure: Figure) -> str:
+    return fill(foot.replace("`", "").replace("$", r"\$"), int(figure.get_figwidth() * 21))

@@ -1,0 +1,96 @@
+"""Measure what is missing, then report."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from tqdm import tqdm
+
+from benchmarks import measuring
+from experiments.harness import provenance
+from experiments.harness.experiment import ROOT, Experiment
+from experiments.harness.report import Report
+from experiments.harness.store import Store
+from experiments.harness.study import BUDGETS, command_of
+from mlc.launching.workers import n_cores
+
+RESULTS = ROOT.parent / "results"
+
+log = logging.getLogger(__name__)
+
+
+def measure(
+    experiment: Experiment,
+    folder: Path,
+    budget: str,
+    n_workers: int | None = None,
+    only: Sequence[str] = (),
+) -> None:
+    """Measure each trial of the budget that has no rows in the folder yet.
+
+    `only` holds settings, as in "data=yeast", that a trial must have.
+    """
+    facts = provenance.here(machine())
+    for study in experiment.studies:
+        store, trials = Store(study, folder), study.trials(budget)
+        missing = [
+            trial
+            for trial in store.missing(trials)
+            if set(only) <= set(command_of(trial).split(" "))
+        ]
+        started, n_measured = time.monotonic(), 0
+        try:
+            with tqdm(
+                total=len(missing), desc=f"{experiment.name}/{study.name}", unit="trial"
+            ) as bar:
+                for measured in study.measure(missing, n_workers or n_cores()) if missing else ():
+                    store.add(measured)
+                    n_measured += len(measured)
+                    bar.update(len(measured))
+        finally:
+            if n_measured:
+                store.close(study.trials(BUDGETS[-1]))
+                seconds = time.monotonic() - started
+                provenance.record(folder, budget, n_measured, seconds, facts)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A report with the foot that belongs under its tables."""
+
+    report: Report
+    foot: str
+
+
+def make(experiment: Experiment, folder: Path) -> Made:
+    """The report of the largest budget of which anything is in the folder.
+
+    Trials that are planned and not there are counted in the foot.
+    """
+    frames: dict[str, pd.DataFrame] = {}
+    done, planned = dict.fromkeys(BUDGETS, 0), dict.fromkeys(BUDGETS, 0)
+    for study in experiment.studies:
+        store = Store(study, folder)
+        for budget in BUDGETS:
+            trials = study.trials(budget)
+            planned[budget] += len(trials)
+            done[budget] += len(trials) - len(store.missing(trials))
+        frames[study.name] = store.frame(study.trials(BUDGETS[-1]))
+    coverage = {budget: (done[budget], planned[budget]) for budget in BUDGETS}
+    if planned["quick"] == planned["full"]:
+        del coverage["quick"]
+    elif done["full"] == done["quick"]:
+        del coverage["full"]
+    return Made(
+        experiment.report(frames), provenance.foot(experiment.name, folder, coverage, frames)
+    )
+
+
+def machine() -> str:
+    """The processor and how many cores are used."""
+    return measuring.machine().split(";")[0]

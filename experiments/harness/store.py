@@ -1,0 +1,107 @@
+"""A study's CSV: rows are appended as they come, so that what was measured is never measured again."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import pandas as pd
+
+from experiments.harness.study import Measured, Study, Trial, command_of
+from mlc.storage import write_text
+
+RUN = "run"
+_END = "end"  # Closes a trial's rows: one that was torn off half-way is measured again.
+
+
+class Store:
+    """The rows of one study.
+
+    Attributes:
+        path: of the CSV.
+    """
+
+    def __init__(self, study: Study, folder: Path) -> None:
+        self.path = folder / f"{study.name}.csv"
+        self._header = [RUN, *study.columns]
+        self._rows: dict[str, list[list[str]]] = {}
+        self._read(self.path, closed=True)
+        self._journal = self.path.with_suffix(".part.csv")
+        self._read(self._journal, closed=False)
+
+    def missing(self, trials: Sequence[Trial]) -> list[Trial]:
+        """Those that have no rows yet."""
+        return [trial for trial in trials if command_of(trial) not in self._rows]
+
+    def add(self, measured: Sequence[Measured]) -> None:
+        """Append the rows, and see them on disk."""
+        lines: list[list[str]] = []
+        for trial, rows in measured:
+            run = command_of(trial)
+            written = [[run, *(_cell(row.get(c)) for c in self._header[1:])] for row in rows]
+            unknown = {key for row in rows for key in row} - set(self._header)
+            if unknown:
+                raise KeyError(f"The study keeps no column {', '.join(sorted(unknown))}.")
+            self._rows[run] = written
+            lines += [*written, [run, _END]]
+        self._journal.parent.mkdir(parents=True, exist_ok=True)
+        with self._journal.open("a", newline="") as file:
+            file.write(_text(lines))
+            file.flush()
+            os.fsync(file.fileno())
+
+    def close(self, trials: Sequence[Trial]) -> None:
+        """All rows in one file, those of the trials first and in their order."""
+        order = dict.fromkeys([command_of(trial) for trial in trials] + sorted(self._rows))
+        lines = [line for run in order for line in self._rows.get(run, [])]
+        if lines:
+            write_text(self.path, _text([self._header, *lines]))
+            self._journal.unlink(missing_ok=True)
+
+    def frame(self, trials: Sequence[Trial]) -> pd.DataFrame:
+        """The trials' rows, with each of their settings as a column beside the study's own."""
+        wanted = [command_of(trial) for trial in trials]
+        lines = [line for run in wanted for line in self._rows.get(run, [])]
+        frame = pd.read_csv(io.StringIO(_text([self._header, *lines])))
+        settings = [dict(part.split("=", 1) for part in run.split(" ")) for run in frame[RUN]]
+        keys = dict.fromkeys(key for own in settings for key in own)
+        for place, key in enumerate(keys):
+            values = pd.Series([own.get(key) for own in settings], index=frame.index, dtype=object)
+            # A column of words stays one.
+            with suppress(ValueError, TypeError):
+                values = pd.to_numeric(values)
+            frame.insert(1 + place, key, values)
+        return frame
+
+    def _read(self, path: Path, closed: bool) -> None:
+        """Whole trials alone: of the journal, those with an end."""
+        if not path.is_file():
+            return
+        with path.open(newline="") as file:
+            lines = list(csv.reader(file))
+        if closed and lines and lines[0] != self._header:
+            raise ValueError(f"{path} has other columns than its study: delete it.")
+        seen: dict[str, list[list[str]]] = {}
+        for line in lines[1:] if closed else lines:
+            if len(line) == len(self._header):
+                seen.setdefault(line[0], []).append(line)
+            elif line[1:] == [_END]:
+                self._rows[line[0]] = seen.pop(line[0], [])
+        if closed:
+            self._rows.update(seen)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
+def _text(lines: Sequence[Sequence[str]]) -> str:
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerows(lines)
+    return stream.getvalue()

@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pandas as pd
+import pytest
+from hydra import compose, initialize_config_dir
+from matplotlib.figure import Figure
+
+from experiments.harness import Experiment, Finding, Measurements, Report, Row, Trainings, Trial
+from experiments.harness.report import quoted
+from experiments.harness.running import make, measure
+from experiments.harness.store import Store
+from experiments.harness.study import Measured, command_of
+from experiments.harness.trainings import configure
+from mlc.cohort import Judged
+from mlc.config import config_folder, parse
+from mlc.errors import ConfigError, DataError
+from mlc.reporting.tables import Table
+
+
+class Squares(Measurements):
+    name = "squares"
+    columns = ("square", "error")
+    measured_of: ClassVar[list[int]] = []
+
+    def trials(self, budget: str) -> list[Trial]:
+        return [{"x": x, "seed": 0} for x in range(3 if budget == "quick" else 5)]
+
+    def measured(self, trial: Trial) -> list[Row]:
+        return [{"square": trial["x"] ** 2}, {"square": -1}]
+
+    def measure(self, trials: Sequence[Trial], n_workers: int) -> Iterator[list[Measured]]:
+        for trial in trials:
+            self.measured_of.append(trial["x"])
+            yield [(trial, self.measured(trial))]
+
+
+class Small(Experiment):
+    name = "small"
+    studies = (Squares(),)
+
+    def report(self, frames: Any) -> Report:
+        total = frames["squares"]["square"].sum()
+        figure = Figure()
+        figure.subplots().plot([0, 1])
+        return Report(
+            tables={"sums": ("The sum", Table(["what", "sum"], [["all", str(total)]], 1))},
+            figures={"line": figure},
+            findings=[Finding("the sum is 2", str(total), bool(total == 2))],
+            numbers={"total": str(total)},
+        )
+
+
+def test_what_was_measured_is_never_measured_again(tmp_path: Path) -> None:
+    Squares.measured_of = []
+    measure(Small(), tmp_path, "quick")
+    measure(Small(), tmp_path, "full")
+    measure(Small(), tmp_path, "full")
+    assert Squares.measured_of == [0, 1, 2, 3, 4]
+    frame = pd.read_csv(tmp_path / "squares.csv")
+    assert frame["run"].tolist() == [f"x={x} seed=0" for x in range(5) for _ in range(2)]
+    assert frame["square"].tolist() == [0, -1, 1, -1, 4, -1, 9, -1, 16, -1]
+    made = make(Small(), tmp_path)
+    assert "full budget: 5 of 5 trials" in made.foot
+    assert "seeds 0;" in made.foot
+    assert "NOT as predicted: the sum is 2" in made.report.text()
+
+
+def test_only_the_trials_with_a_setting(tmp_path: Path) -> None:
+    Squares.measured_of = []
+    measure(Small(), tmp_path, "full", only=["x=3"])
+    assert Squares.measured_of == [3]
+
+
+def test_a_trial_that_was_torn_off_is_measured_again(tmp_path: Path) -> None:
+    study = Squares()
+    trials = study.trials("full")
+    store = Store(study, tmp_path)
+    store.add([(trials[0], [{"square": 0}]), (trials[1], [{"square": 1}])])
+    journal = tmp_path / "squares.part.csv"
+    whole = journal.read_text()
+    for end in range(len(whole)):
+        journal.write_text(whole[:end])
+        left = Store(study, tmp_path).missing(trials)
+        # The last character is a line's end, without which the row is whole all the same.
+        n_whole = sum(f"{command_of(t)},end" in whole[:end] for t in trials[:2])
+        assert len(left) == 5 - n_whole
+    journal.write_text(whole[:-3])
+    again = Store(study, tmp_path)
+    again.add([(trials[1], [{"square": 1}])])
+    again.close(trials)
+    assert not journal.exists()
+    assert (tmp_path / "squares.csv").read_text().splitlines() == [
+        "run,square,error", "x=0 seed=0,0,", "x=1 seed=0,1,",
+    ]  # fmt: skip
+
+
+def test_a_column_that_is_not_kept_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(KeyError, match="cube"):
+        Store(Squares(), tmp_path).add([({"x": 1}, [{"cube": 1}])])
+
+
+def test_settings_come_back_as_columns(tmp_path: Path) -> None:
+    store, trial = (
+        Store(Squares(), tmp_path),
+        {"x": 2, "head": "chain", "widths": [1, 2], "lr": 1e-3},
+    )
+    store.add([(trial, [{"square": 4.0}])])
+    frame = store.frame([trial])
+    assert command_of(trial) == "x=2 head=chain widths=[1,2] lr=0.001"
+    assert frame.iloc[0].to_dict() | {"error": None} == {
+        "run": command_of(trial), "x": 2, "head": "chain", "widths": "[1,2]", "lr": 0.001,
+        "square": 4, "error": None,
+    }  # fmt: skip
+
+
+TRIALS: list[Trial] = [
+    {"data": "digits", "head": "focal", "head.gamma": 1.5, "seed": 3},
+    {"data": "world", "data.n_labels": 4, "head": "chain", "optimizer": "sgd", "optimizer.lr": 0.5},
+    {"backbone.widths": [8], "trainer.max_epochs": 2, "rules": ["fixed"], "report.limits": False},
+]
+
+
+@pytest.mark.parametrize("trial", TRIALS, ids=command_of)
+def test_a_trial_is_the_command_line_that_it_reads_as(trial: Trial) -> None:
+    configured = configure("league", trial)
+    with initialize_config_dir(str(config_folder()), version_base="1.3"):
+        composed = parse(compose("train", ["experiment=league", *command_of(trial).split(" ")]))
+    assert repr(dataclasses.asdict(configured)) == repr(dataclasses.asdict(composed))
+
+
+def test_an_unknown_or_impossible_setting_is_refused() -> None:
+    with pytest.raises(AttributeError, match=r"head\.gama"):
+        configure("league", {"head": "focal", "head.gama": 1.0})
+    with pytest.raises(ConfigError, match=r"head\.gamma=-1"):
+        configure("league", {"head": "focal", "head.gamma": -1.0})
+
+
+class Tiny(Trainings):
+    experiment = "compare"
+    metrics = ("jaccard_samples",)
+    more = ("parameters",)
+
+    def trials(self, budget: str) -> list[Trial]:
+        shared = {"data": "digits", "data.n_train": 200, "data.n_test": 50, "trainer.max_epochs": 2}
+        return [
+            {**shared, "head": head, "optimizer": "sgd", "optimizer.lr": lr, "seed": seed}
+            for head, lr in (("sigmoid", 0.1), ("regression", 1e30))
+            for seed in range(2)
+        ]
+
+
+def test_trainings_come_as_rows_and_a_divergence_as_one(tmp_path: Path) -> None:
+    study = Tiny()
+    store = Store(study, tmp_path)
+    for measured in study.measure(study.trials("quick"), n_workers=2):
+        store.add(measured)
+    frame = store.frame(study.trials("quick"))
+    finished = frame[frame["head"] == "sigmoid"]
+    assert finished["rule"].tolist() == ["fixed", "global", "oracle"] * 2
+    assert finished[["jaccard_samples", "val_jaccard_samples", "parameters"]].notna().all(axis=None)
+    diverged = frame[frame["head"] == "regression"]
+    assert len(diverged) == 2
+    assert diverged["error"].str.contains("no longer finite").all()
+
+
+class Lost(Tiny):
+    def trials(self, budget: str) -> list[Trial]:
+        return [{"data": "yeast", "data.root": "nowhere", "head": "sigmoid", "seed": 0}]
+
+
+class Broken(Tiny):
+    def rows(self, trial: Trial, judged: Judged) -> list[Row]:
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(("study", "error"), [(Lost(), DataError), (Broken(), ZeroDivisionError)])
+def test_an_error_that_is_no_result_stops_the_experiment(
+    study: Tiny, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        list(study.measure(study.trials("quick"), n_workers=1))
+
+
+def test_a_readme_is_filled_with_tables_and_numbers(tmp_path: Path) -> None:
+    measure(Small(), tmp_path, "quick")
+    made = make(Small(), tmp_path)
+    text = "a <!--=total-->?<!--/--> b\n<!-- begin sums -->\nold\n<!-- end sums -->\nc\n"
+    filled = made.report.fill(text, "FOOT")
+    assert "a <!--=total-->2<!--/--> b" in filled
+    assert "| all  |    2 |" in filled
+    assert "FOOT" in filled
+    assert "old" not in filled
+    assert made.report.fill(filled, "FOOT") == filled
+    assert quoted(filled) == {"total": "2"}
+    with pytest.raises(KeyError):
+        made.report.fill("<!--=absent-->?<!--/-->", "FOOT")
