@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from mlc.reporting.tables import Table
 from mlc.storage import write_atomically, write_text
 
-FINDINGS = "findings"
-_BLOCK = re.compile(r"(<!-- begin (\S+) -->\n).*?(<!-- end \2 -->)", re.DOTALL)
-_NUMBER = re.compile(r"(<!--=(\S+)-->).*?(<!--/-->)", re.DOTALL)
+FINDINGS, FOOT = "findings", "foot"
+_BLOCK = re.compile(r"(<!-- begin ([\w.]+) -->\n).*?(<!-- end \2 -->)", re.DOTALL)
+_NUMBER = re.compile(r"(<!--=([\w.]+)-->).*?(<!--/-->)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,10 @@ class Report:
         tables = self.all_tables()
 
         def block(match: re.Match[str]) -> str:
-            table = tables[match[2]][1].markdown()
-            return f"{match[1]}\n{table}\n\n<sub>{foot}</sub>\n\n{match[3]}"
+            if match[2] == FOOT:
+                return f"{match[1]}\n<sub>{foot}</sub>\n\n{match[3]}"
+            caption, table = tables[match[2]]
+            return f"{match[1]}\n{caption}:\n\n{table.markdown()}\n\n{match[3]}"
 
         filled = _BLOCK.sub(block, readme)
         return _NUMBER.sub(lambda m: f"{m[1]}{self.numbers[m[2]]}{m[3]}", filled)

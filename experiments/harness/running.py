@@ -43,12 +43,14 @@ def measure(
             for trial in store.missing(trials)
             if set(only) <= set(command_of(trial).split(" "))
         ]
+        if not missing:
+            continue
         started, n_measured = time.monotonic(), 0
         try:
             with tqdm(
                 total=len(missing), desc=f"{experiment.name}/{study.name}", unit="trial"
             ) as bar:
-                for measured in study.measure(missing, n_workers or n_cores()) if missing else ():
+                for measured in study.measure(missing, n_workers or n_cores()):
                     store.add(measured)
                     n_measured += len(measured)
                     bar.update(len(measured))

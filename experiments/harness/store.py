@@ -57,8 +57,14 @@ class Store:
     def close(self, trials: Sequence[Trial]) -> None:
         """All rows in one file, those of the trials first and in their order."""
         order = dict.fromkeys([command_of(trial) for trial in trials] + sorted(self._rows))
-        lines = [line for run in order for line in self._rows.get(run, [])]
+        lines = [list(line) for run in order for line in self._rows.get(run, [])]
         if lines:
+            first: set[str] = set()
+            # A run's name stands in the first of its rows alone: it is longer than they are.
+            for line in lines:
+                if line[0] in first:
+                    line[0] = ""
+                first.add(line[0])
             write_text(self.path, _text([self._header, *lines]))
             self._journal.unlink(missing_ok=True)
 
@@ -86,7 +92,9 @@ class Store:
         if closed and lines and lines[0] != self._header:
             raise ValueError(f"{path} has other columns than its study: delete it.")
         seen: dict[str, list[list[str]]] = {}
+        run = ""
         for line in lines[1:] if closed else lines:
+            run = line[0] = line[0] or run
             if len(line) == len(self._header):
                 seen.setdefault(line[0], []).append(line)
             elif line[1:] == [_END]:
@@ -98,7 +106,7 @@ class Store:
 def _cell(value: object) -> str:
     if value is None:
         return ""
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _text(lines: Sequence[Sequence[str]]) -> str:

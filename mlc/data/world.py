@@ -35,8 +35,10 @@ class WorldOptions(DataOptions):
         n_features: D; x is standard normal.
         energies: whether f is linear in x, or a fixed random network with one hidden layer.
         signal: standard deviation of f_k(x): how much x tells of a label.
-        dependence: standard deviation of the pairs' energies, times sqrt(K); 0 leaves the labels
-            independent given x.
+        dependence: standard deviation of the pairs' energies, times sqrt(K); with no attraction
+            either, 0 leaves the labels independent given x.
+        attraction: mean of the pairs' energies, times sqrt(K): above 0 labels come together, so that
+            their number spreads; below 0 they exclude each other.
         cardinality: mean number of labels, before noise.
         imbalance: the most frequent label's odds are e to this times those of the least frequent.
         noise: probability with which each label is flipped, apart from all else.
@@ -51,6 +53,7 @@ class WorldOptions(DataOptions):
     energies: str = option("linear", choices=("linear", "network"))
     signal: float = option(2.0, at_least=0)
     dependence: float = option(1.0, at_least=0)
+    attraction: float = 0.0
     cardinality: float = option(2.0, above=0)
     imbalance: float = option(1.0, at_least=0)
     noise: float = option(0.0, at_least=0, below=0.5)
@@ -106,7 +109,8 @@ class ExactWorld:
         """Of each label set: (2^K,)."""
         n = self.options.n_labels
         rng = np.random.default_rng([self.options.seed, 1])
-        pairs = np.triu(rng.standard_normal((n, n)), k=1) * self.options.dependence / np.sqrt(n)
+        drawn = self.options.dependence * rng.standard_normal((n, n)) + self.options.attraction
+        pairs = np.triu(drawn, k=1) / np.sqrt(n)
         energies: Floats = np.einsum("mj,jk,mk->m", self._label_sets, pairs, self._label_sets)
         return energies
 

@@ -21,12 +21,13 @@ def world(**options: Any) -> ExactWorld:
 @pytest.mark.parametrize("energies", ["linear", "network"])
 @pytest.mark.parametrize("n_labels", [1, 2, 4])
 def test_the_joint_is_the_formula(n_labels: int, energies: str) -> None:
-    made = world(n_labels=n_labels, cardinality=n_labels / 3, energies=energies, dependence=2.0)
+    options = {"cardinality": n_labels / 3, "energies": energies, "attraction": -0.7}
+    made = world(n_labels=n_labels, dependence=2.0, **options)
     x = np.random.default_rng(0).normal(size=(5, 10))
     output, hidden = made._weights
     f = 2 * ((x if hidden is None else np.tanh(x @ hidden)) @ output) + made._intercepts
     rng = np.random.default_rng([0, 1])
-    pairs = rng.standard_normal((n_labels, n_labels)) * 2 / math.sqrt(n_labels)
+    pairs = (rng.standard_normal((n_labels, n_labels)) * 2 - 0.7) / math.sqrt(n_labels)
     for row, joint in zip(f, made.joint(x), strict=True):
         weights = []
         for y in product([0, 1], repeat=n_labels):
@@ -55,6 +56,18 @@ def test_labels_are_as_frequent_as_asked(dependence: float) -> None:
     assert frequencies.sum() == pytest.approx(1.5, abs=0.06)
     odds = frequencies / (1 - frequencies)
     assert math.log(odds[0] / odds[-1]) == pytest.approx(3, abs=0.25)
+
+
+def test_attraction_spreads_the_number_of_labels_and_leaves_their_frequencies() -> None:
+    sizes = np.array([sum(y) for y in product([0, 1], repeat=6)])
+    x = np.random.default_rng(0).normal(size=(2000, 10))
+    spreads = []
+    for attraction in (-3.0, 0.0, 3.0):
+        joint = world(attraction=attraction, dependence=0.0).joint(x)
+        mean = joint @ sizes
+        assert mean.mean() == pytest.approx(2, abs=0.1)
+        spreads.append(math.sqrt((joint @ sizes**2 - mean**2).mean()))
+    assert spreads[0] < spreads[1] - 0.1 < spreads[2] - 0.3
 
 
 def test_rows_are_drawn_from_the_joint() -> None:

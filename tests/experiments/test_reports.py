@@ -1,0 +1,60 @@
+"""What is committed under results/ and quoted in the READMEs follows from the stored rows."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+import pytest
+
+from experiments.harness import EXPERIMENTS, load
+from experiments.harness.experiment import ROOT
+from experiments.harness.provenance import drawn_with
+from experiments.harness.report import quoted
+from experiments.harness.running import RESULTS, make
+from experiments.harness.study import command_of
+
+MEASURED = [name for name in EXPERIMENTS if (RESULTS / name / "provenance.json").is_file()]
+PARTS = (
+    "Question",
+    "claim under test",
+    "Prediction",
+    "make reproduce",
+    "Verdict",
+    "would change it",
+)
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_every_table_and_figure_is_made_again_from_the_rows(name: str) -> None:
+    made = make(load(name), RESULTS / name)
+    files = made.report.files(made.foot)
+    same_matplotlib = drawn_with(RESULTS / name) == version("matplotlib")
+    for file, content in files.items():
+        if file.endswith(".png") and not same_matplotlib:
+            continue
+        assert (RESULTS / name / file).read_bytes() == content, file
+    kept = {f"{study.name}.csv" for study in load(name).studies} | {"provenance.json"}
+    assert {path.name for path in (RESULTS / name).iterdir()} <= kept | set(files)
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_every_number_in_a_readme_follows_from_the_rows(name: str) -> None:
+    made = make(load(name), RESULTS / name)
+    readme = (ROOT / name / "README.md").read_text()
+    assert made.report.fill(readme, made.foot) == readme
+    assert quoted(readme)
+    assert made.report.findings
+    for part in (*PARTS, f"EXPERIMENT={name}", "<!-- begin foot -->", "<!-- begin findings -->"):
+        assert part in readme, part
+    for table in made.report.tables:
+        assert f"<!-- begin {table} -->" in readme
+    for figure in made.report.figures:
+        assert f"results/{name}/{figure}.png" in readme
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_quick_is_a_part_of_full_and_no_trial_is_named_twice(name: str) -> None:
+    for study in load(name).studies:
+        quick, full = (list(map(command_of, study.trials(b))) for b in ("quick", "full"))
+        assert set(quick) <= set(full)
+        assert len(set(full)) == len(full)
