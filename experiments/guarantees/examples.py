@@ -13,6 +13,11 @@ EXAMPLES: dict[str, list[dict[str, float]]] = {
     "triple_and_single": [{"111": 1.0}, {"100": 0.6, "010": 0.4}],
     # The same marginals, once exclusive, once together.
     "together_or_apart": [{"10": 0.45, "01": 0.45, "00": 0.1}, {"11": 0.45, "00": 0.55}],
+    # Independent labels: 0.4 is worth predicting twice, and not once.
+    "alone_or_in_company": [
+        {"11": 0.16, "10": 0.24, "01": 0.24, "00": 0.36},
+        {"10": 0.4, "00": 0.6},
+    ],
     # A sample without labels beside one with all.
     "all_or_none": [{"11": 1.0}, {"00": 1.0}],
 }
