@@ -73,6 +73,7 @@ class Training:
         seeds: one for each run.
 
     Attributes:
+        train_rows, val_rows: (R, N), each run's.
         best_epoch: (R,), from 1.
         n_epochs: (R,), how many were trained.
         failures: why a run could not go on, by its place among the runs.
@@ -95,12 +96,12 @@ class Training:
             model, data, optimizer, bfloat16=self.options.precision == "bfloat16"
         )
         self._step = step_for(self._plain_step, self.options.cuda_graphs)
-        self._train = data.rows([split.train for split in splits])
-        self._val = data.rows([split.val for split in splits])
+        self.train_rows = data.rows([split.train for split in splits])
+        self.val_rows = data.rows([split.val for split in splits])
         self._order = Streams(seeds, "batch order")
         self._noise = Streams(seeds, "noise")
         # The same at every epoch, so that validation losses can be compared.
-        val_noise = Streams(seeds, "validation noise").uniform(self._val.shape[1])
+        val_noise = Streams(seeds, "validation noise").uniform(self.val_rows.shape[1])
         self._val_noise = val_noise.to(device, data.dtype)
         n_runs = len(seeds)
         monitors = [run.monitor for run in options]
@@ -123,7 +124,7 @@ class Training:
         for number in range(1, self.options.max_epochs + 1):
             trained = self._active.clone()
             self.n_epochs += trained
-            values = {"loss/train": self._train_epoch(number), **self._validate()}
+            values = {"loss/train": self.train_epoch(number), **self._validate()}
             values["learning_rate"] = self.optimizer.learning_rates
             self._drop_failed(number, values["loss/train"], values["loss/val"])
             self._keep_best(number, values)
@@ -137,11 +138,13 @@ class Training:
         """The monitored metric in the best epoch: (R,)."""
         return self._sign * self._best
 
-    def _train_epoch(self, number: int) -> Tensor:
-        """One pass over the training rows; the mean loss of each run, (R,)."""
+    def train_epoch(self, number: int) -> Tensor:
+        """One pass over the training rows, the `number`th; the mean loss of each run, (R,)."""
         self.model.train()
-        n_rows, size = self._train.shape[1], self.options.batch_size
-        rows = self._train.gather(1, self._order.permutations(n_rows).to(self._train.device))
+        n_rows, size = self.train_rows.shape[1], self.options.batch_size
+        rows = self.train_rows.gather(
+            1, self._order.permutations(n_rows).to(self.train_rows.device)
+        )
         noise = None
         if self.model.head.draws:
             noise = self._noise.uniform(n_rows).to(self.data.device, self.data.dtype)
@@ -159,7 +162,7 @@ class Training:
     @torch.no_grad()
     def _validate(self) -> dict[str, Tensor]:
         scores, targets, losses, first = [], [], [], 0
-        for outputs, actual in self.model.outputs(self.data, self._val):
+        for outputs, actual in self.model.outputs(self.data, self.val_rows):
             noise = self._val_noise[:, first : first + actual.shape[1]]
             first += actual.shape[1]
             scores.append(self.model.head.scores(outputs))
