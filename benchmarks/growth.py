@@ -9,17 +9,15 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
-import threading
 import time
 from typing import Any
 
 import numpy as np
-import psutil
 import torch
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from benchmarks.measuring import RESULTS, spread, write
+from benchmarks.measuring import RESULTS, peak_memory, spread, write
 from mlc.backbones import BACKBONES
 from mlc.data import Dataset, ResidentData, fit_scaling
 from mlc.data.splits import Split
@@ -98,7 +96,7 @@ def peak_flops(n_runs: int, width: int) -> float:
     return 2.0 * n_runs * BATCH * width * width / float(np.median(times[10:]))
 
 
-def peak_memory(n_labels: int) -> tuple[int, int]:
+def memory_of_powerset(n_labels: int) -> tuple[int, int]:
     """Predicted and measured bytes that a powerset training adds to an empty process."""
     code = f"from benchmarks.growth import measure_memory; measure_memory({n_labels})"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -112,21 +110,11 @@ def measure_memory(n_labels: int) -> None:
     # What the first training of a process allocates once and for all does not count.
     for _ in zip(range(2), prepare(rows=256)[0], strict=False):
         pass
-    process, seen, over = psutil.Process(), [0], threading.Event()
-    before = process.memory_info().rss
-
-    def watch() -> None:
-        while not over.wait(0.001):
-            seen.append(process.memory_info().rss - before)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    training, model, resident, _ = prepare(head="powerset", n_labels=n_labels, rows=256)
-    for _ in zip(range(3), training, strict=False):
-        pass
-    over.set()
-    watcher.join()
-    print(bytes_of_run(model, resident, BATCH, OPTIMIZERS["adamw"].state_per_weight), max(seen))
+    with peak_memory() as measured:
+        training, model, resident, _ = prepare(head="powerset", n_labels=n_labels, rows=256)
+        for _ in zip(range(3), training, strict=False):
+            pass
+    print(bytes_of_run(model, resident, BATCH, OPTIMIZERS["adamw"].state_per_weight), *measured)
 
 
 def draw(name: str, x: list[int], y: list[list[float]], xlabel: str) -> None:
@@ -166,7 +154,7 @@ def main() -> None:
             if name == "n_runs":
                 row.append(f"{np.median(speeds[-1]) / np.median(speeds[0]):.1f}")
             if name == "n_labels":
-                row += [readable(size) for size in peak_memory(value)]
+                row += [readable(size) for size in memory_of_powerset(value)]
             rows.append(row)
             print(title, row, flush=True)
         draw(name, values, speeds, title)

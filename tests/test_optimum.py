@@ -161,7 +161,7 @@ def test_regret_is_what_the_head_misses_plus_what_training_costs() -> None:
     for metric in ("jaccard_samples", "hamming_loss", "subset_accuracy"):
         parts = metrics[f"unreachable/fixed/{metric}"] + metrics[f"avoidable/fixed/{metric}"]
         assert metrics[f"regret/fixed/{metric}"] == pytest.approx(parts)
-        assert metrics[f"unreachable/fixed/{metric}"] >= 0
+        assert metrics[f"unreachable/fixed/{metric}"] >= -1e-12
     # A threshold of 0.5 on the marginals is Hamming's optimum.
     assert metrics["unreachable/fixed/hamming_loss"] == pytest.approx(0, abs=1e-12)
     assert metrics["regret/fixed/hamming_loss"] > 0

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from mlc.reporting.figures import COLOURS, MARKERS
 from mlc.reporting.statistics import Interval
 
-_DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (8, 3)))
+DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (8, 3)))
 
 
 def panels(
@@ -39,7 +39,7 @@ def curve(panel: Axes, x: ArrayLike, intervals: Sequence[Interval], place: int, 
     panel.errorbar(
         np.asarray(x), mean, yerr=half, label=label, capsize=2, markersize=4, linewidth=1.1,
         color=COLOURS[place % len(COLOURS)], marker=MARKERS[place % len(MARKERS)],
-        linestyle=_DASHES[place % len(_DASHES)],
+        linestyle=DASHES[place % len(DASHES)],
     )  # fmt: skip
 
 

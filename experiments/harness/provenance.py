@@ -76,7 +76,13 @@ def foot(
         for budget, (done, planned) in coverage.items()
     ]
     seeds = sorted(
-        {int(s) for frame in frames.values() if "seed" in frame for s in frame["seed"].dropna()}
+        {
+            int(seed)
+            for frame in frames.values()
+            for key in ("seed", "data.seed")
+            if key in frame
+            for seed in frame[key].dropna()
+        }
     )
     parts.append(
         f"seeds {_ranges(seeds)}" if seeds else "no random numbers that a seed would change"

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
-from experiments.harness import Experiment, Report, Row, Trainings, Trial
+from experiments.harness import Experiment, Finding, Report, Row, Trainings, Trial
+from experiments.harness.plots import DASHES, curve, legend, panels
 from mlc.cohort import Judged
+from mlc.reporting.figures import COLOURS, MARKERS
+from mlc.reporting.statistics import mean_interval
+from mlc.reporting.tables import Table
 
 HEADS = ("sigmoid", "powerset", "label_powerset", "pairwise", "chain", "bernoulli_mixture")
 # Rows to train and validate on: batch size and epochs, so that the steps are enough for each.
@@ -42,8 +50,8 @@ class Runs(Trainings):
             for n in rows
             for n_labels in numbers
             for dependence in dependences
-            for head in HEADS
             for seed in range(replicates)
+            for head in HEADS
         ]  # fmt: skip
 
     def rows(self, trial: Trial, judged: Judged) -> list[Row]:
@@ -62,6 +70,10 @@ class Runs(Trainings):
         ]
 
 
+REGRETS = {"jaccard_samples": "Jaccard", "subset_accuracy": "subset accuracy"}
+_NEVER = "none seen"
+
+
 class PowersetSamples(Experiment):
     """The experiment."""
 
@@ -69,8 +81,235 @@ class PowersetSamples(Experiment):
     studies = (Runs(),)
 
     def report(self, frames: Mapping[str, pd.DataFrame]) -> Report:
-        """Not yet."""
-        return Report()
+        """Regrets, the crossing points, a rule of thumb."""
+        rows = frames["runs"]
+        report = Report()
+        crossings = {metric: crossing_points(rows, metric) for metric in REGRETS}
+        for metric, name in REGRETS.items():
+            report.tables[f"crossing_{metric}"] = (
+                f"Training rows from which powerset's {name} regret is below sigmoid's: geometric"
+                " mean of the worlds that cross (their range; how many do)",
+                _crossing_table(crossings[metric]),
+            )
+        strongest = rows["data.dependence"].max()
+        report.tables["regret"] = (
+            f"Jaccard regret at dependence {strongest:g}, by training rows",
+            _regret_table(rows[rows["data.dependence"] == strongest]),
+        )
+        report.figures["regret"] = _regret_figure(rows, "jaccard_samples")
+        report.figures["crossing"] = _crossing_figure(crossings)
+        self._find(report, rows, crossings)
+        return report
+
+    def _find(
+        self, report: Report, rows: pd.DataFrame, crossings: Mapping[str, pd.DataFrame]
+    ) -> None:
+        weakest, strongest = rows["data.dependence"].min(), rows["data.dependence"].max()
+        jaccard, subset = crossings["jaccard_samples"], crossings["subset_accuracy"]
+        alone = jaccard[jaccard["data.dependence"] == weakest]
+        hard = jaccard[jaccard["data.dependence"] == strongest]
+        both = jaccard.merge(subset, on=_WORLD, suffixes=("", "_subset"))
+        both = both[both["n"].notna() & both["n_subset"].notna()]
+        rule = rule_of_thumb(jaccard[jaccard["data.dependence"] > 0])
+        means = rows.groupby(["data.n_labels", "data.dependence", "data.n_train", "head"])
+        values = means["jaccard_samples"].mean().unstack("head")
+        pairwise = (values["pairwise"] <= values["sigmoid"] + 0.001).mean()
+        powerset = (values["label_powerset"] <= values["powerset"] + 0.001).mean()
+        smallest = values.xs(rows["data.n_train"].min(), level="data.n_train")
+        ratio = (smallest["powerset"] / smallest["sigmoid"]).groupby("data.n_labels").mean()
+        report.numbers = {
+            "alone": f"{alone['n'].notna().sum()} of {len(alone)}",
+            "factor": rule.factor,
+            "per_label": rule.per_label,
+            "example": rule.example,
+            "crossed": f"{jaccard['n'].notna().sum()} of {len(jaccard)}",
+            "pairwise": f"{pairwise:.0%}",
+            "ratio_low": f"{ratio.iloc[0]:.1f}",
+            "ratio_high": f"{ratio.iloc[-1]:.1f}",
+            "least_labels": str(ratio.index[0]),
+            "most_labels": str(ratio.index[-1]),
+            "smallest": f"{rows['data.n_train'].min():,}",
+        }
+        report.findings = [
+            Finding(
+                "without dependence powerset never catches up with sigmoid, which is exact there",
+                f"{report.numbers['alone']} worlds crossed",
+                bool(alone["n"].notna().sum() == 0),
+            ),
+            Finding(
+                "at the strongest dependence it does, in every world with K = 4 and 6",
+                ", ".join(
+                    f"K = {k}: {own['n'].notna().sum()} of {len(own)}"
+                    for k, own in hard.groupby("data.n_labels")
+                ),
+                bool(hard[hard["data.n_labels"] <= 6]["n"].notna().all()),
+            ),
+            Finding(
+                "every further label multiplies the rows it needs by about 2 (1.5 to 3)",
+                f"by {rule.per_label}",
+                1.5 <= rule.growth <= 3,
+            ),
+            Finding(
+                "by subset accuracy it catches up with fewer rows than by Jaccard",
+                f"in {(both['n_subset'] < both['n']).sum()} of {len(both)} worlds where both cross",
+                bool(len(both) and (both["n_subset"] < both["n"]).mean() > 0.5),
+            ),
+            Finding(
+                "pairwise, which has the world's own form, is never more than 0.001 worse than sigmoid",
+                f"in {pairwise:.0%} of the settings",
+                bool(pairwise == 1),
+            ),
+            Finding(
+                "listing only the observed label sets is never more than 0.001 worse than all 2^K",
+                f"in {powerset:.0%} of the settings",
+                bool(powerset == 1),
+            ),
+        ]
+
+
+_WORLD = ["data.n_labels", "data.dependence", "seed"]
+
+
+def crossing_points(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """For each world the rows at which powerset's regret falls below sigmoid's, NaN if it does not.
+
+    Between two numbers of rows by a straight line in their logarithm; the last crossing counts.
+    """
+    table = rows.pivot_table(index=[*_WORLD, "data.n_train"], columns="head", values=metric)
+    found = []
+    for world, own in table.groupby(level=_WORLD):
+        behind = (own["powerset"] - own["sigmoid"]).dropna()
+        log_n = np.log(behind.index.get_level_values("data.n_train").to_numpy(dtype=float))
+        gap = behind.to_numpy()
+        after = np.flatnonzero((gap[:-1] > 0) & (gap[1:] <= 0))
+        n = np.nan
+        if len(gap) and gap[-1] <= 0:
+            n = float(np.exp(log_n[0]))
+            if len(after):
+                place = after[-1]
+                share = gap[place] / (gap[place] - gap[place + 1])
+                n = float(np.exp(log_n[place] + share * (log_n[place + 1] - log_n[place])))
+        found.append([*world, n])
+    return pd.DataFrame(found, columns=[*_WORLD, "n"])
+
+
+@dataclass(frozen=True)
+class RuleOfThumb:
+    """n* = factor x growth^K / dependence, fitted to the worlds that cross."""
+
+    growth: float
+    factor: str
+    per_label: str
+    example: str
+
+
+def rule_of_thumb(crossings: pd.DataFrame) -> RuleOfThumb:
+    """Least squares of log(n* x dependence) on K, with bootstrap intervals over worlds.
+
+    Worlds that never crossed are left out, so it is a lower bound where many did not.
+    """
+    seen = crossings.dropna()
+    if seen["data.n_labels"].nunique() < 2:
+        return RuleOfThumb(np.nan, _NEVER, _NEVER, _NEVER)
+    x = seen["data.n_labels"].to_numpy(dtype=float)
+    y = np.log(seen["n"] * seen["data.dependence"]).to_numpy()
+    rng = np.random.default_rng(0)
+    fits: list[Any] = []
+    while len(fits) < 2000:
+        chosen = rng.integers(len(x), size=len(x))
+        if np.ptp(x[chosen]) > 0:
+            fits.append(np.polyfit(x[chosen], y[chosen], 1))
+    slope, intercept = np.polyfit(x, y, 1)
+    low, high = np.quantile(fits, [0.025, 0.975], axis=0)
+    at = [float(np.exp(f[1] + 8 * f[0]) / 3) for f in (*fits, (slope, intercept))]
+    return RuleOfThumb(
+        float(np.exp(slope)),
+        f"{np.exp(intercept):.0f} ({np.exp(low[1]):.0f} to {np.exp(high[1]):.0f})",
+        f"{np.exp(slope):.2f} ({np.exp(low[0]):.2f} to {np.exp(high[0]):.2f})",
+        f"{_round(at[-1])} ({_round(np.quantile(at[:-1], 0.025))} to"
+        f" {_round(np.quantile(at[:-1], 0.975))})",
+    )
+
+
+def _round(n: float) -> str:
+    return f"{float(f'{n:.2g}'):,.0f}"
+
+
+def _crossing_table(crossings: pd.DataFrame) -> Table:
+    dependences = sorted(crossings["data.dependence"].unique())
+    lines = []
+    for n_labels, own in crossings.groupby("data.n_labels"):
+        cells = []
+        for dependence in dependences:
+            n = own[own["data.dependence"] == dependence]["n"]
+            cells.append(_crossed(n.dropna().to_numpy(), len(n)))
+        lines.append([str(n_labels), *cells])
+    return Table(["K", *(f"dependence {d:g}" for d in dependences)], lines, 0)
+
+
+def _crossed(n: np.ndarray, of: int) -> str:
+    if not len(n):
+        return f"{_NEVER} (0 of {of})"
+    middle = _round(float(np.exp(np.log(n).mean())))
+    return f"{middle} ({_round(n.min())} to {_round(n.max())}; {len(n)} of {of})"
+
+
+def _regret_table(rows: pd.DataFrame) -> Table:
+    numbers = sorted(rows["data.n_train"].unique())
+    lines = []
+    for n_labels, here in rows.groupby("data.n_labels"):
+        for head in HEADS:
+            own = here[here["head"] == head].groupby("data.n_train")["jaccard_samples"]
+            cells = [
+                str(mean_interval(own.get_group(n))) if n in own.groups else "-" for n in numbers
+            ]
+            lines.append([str(n_labels), head, *cells])
+    return Table(["K", "head", *(f"{n:,}" for n in numbers)], lines)
+
+
+def _regret_figure(rows: pd.DataFrame, metric: str) -> Figure:
+    dependences = (rows["data.dependence"].min(), rows["data.dependence"].max())
+    numbers = sorted(rows["data.n_labels"].unique())
+    figure, axes = panels(2 * len(numbers), columns=2, width=4.2, height=2.3, sharex=True)
+    cells = [(k, d) for k in numbers for d in dependences]
+    for panel, (n_labels, dependence) in zip(axes, cells, strict=True):
+        here = rows[(rows["data.n_labels"] == n_labels) & (rows["data.dependence"] == dependence)]
+        for place, head in enumerate(HEADS):
+            own = here[here["head"] == head].groupby("data.n_train")[metric]
+            intervals = [mean_interval(values) for _, values in own]
+            curve(panel, list(own.groups), intervals, place, head)
+        panel.set(xscale="log", yscale="log")
+        panel.set_title(f"K = {n_labels}, dependence {dependence:g}", fontsize="medium")
+    for panel in axes[::2]:
+        panel.set_ylabel("Jaccard regret")
+    for panel in axes[-2:]:
+        panel.set_xlabel("training and validation rows")
+    legend(figure, axes[0], 3)
+    return figure
+
+
+def _crossing_figure(crossings: Mapping[str, pd.DataFrame]) -> Figure:
+    figure, axes = panels(len(REGRETS), width=4.2, sharey=True)
+    for panel, (metric, name) in zip(axes, REGRETS.items(), strict=True):
+        seen = crossings[metric].dropna()
+        for place, dependence in enumerate(sorted(seen["data.dependence"].unique())):
+            own = seen[seen["data.dependence"] == dependence]
+            groups = own.groupby("data.n_labels")["n"]
+            means = groups.apply(lambda n: float(np.exp(np.log(n).mean())))
+            label = f"dependence {dependence:g}"
+            panel.plot(
+                means.index, means.to_numpy(), label=label, color=COLOURS[place],
+                marker=MARKERS[place], linestyle=DASHES[place],
+            )  # fmt: skip
+            panel.plot(
+                own["data.n_labels"], own["n"], color=COLOURS[place], marker=MARKERS[place],
+                markersize=3, linestyle="none", alpha=0.5,
+            )  # fmt: skip
+        panel.set(yscale="log", xlabel="labels (K)")
+        panel.set_title(name, fontsize="medium")
+    axes[0].set_ylabel("rows at which powerset passes sigmoid")
+    legend(figure, axes[0])
+    return figure
 
 
 EXPERIMENT = PowersetSamples()

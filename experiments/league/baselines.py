@@ -1,0 +1,95 @@
+"""One-vs-rest logistic regression, tuned with as many settings as a head has configurations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+from sklearn.linear_model import LogisticRegression
+
+from experiments.harness import Measurements, Row, Trial
+from experiments.harness.trainings import configure
+from mlc.data import SOURCES, Dataset, Scaling, Split, fit_scaling, split_dataset
+from mlc.decisions import DECISIONS
+from mlc.metrics import COUNT_METRICS
+
+NAME = "logistic_regression"
+STRENGTHS = tuple(float(f"{c:.3g}") for c in np.logspace(-3, 1.5, 10))
+_MOST_ITERATIONS = 300
+
+
+class LogisticRegressions(Measurements):
+    """Each regularisation strength on the same rows, features and rules as the heads."""
+
+    name = NAME
+
+    def __init__(
+        self, data: dict[str, int], metrics: tuple[str, ...], rules: tuple[str, ...]
+    ) -> None:
+        self._data, self._metrics, self._rules = data, metrics, rules
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """As the heads' own."""
+        parts = [f"{part}{metric}" for part in ("val_", "") for metric in self._metrics]
+        return ("rule", *parts, "error")
+
+    def trials(self, budget: str) -> list[Trial]:
+        """Data sets (with their numbers of seeds), strengths, seeds."""
+        return [
+            {"data": data, "head": NAME, "C": strength, "seed": seed}
+            for data, n_seeds in self._data.items()
+            if budget == "full" or data in ("flags", "emotions")
+            for strength in STRENGTHS
+            for seed in range(n_seeds if budget == "full" else 3)
+        ]
+
+    def measured(self, trial: Trial) -> list[Row]:
+        """Fit, decide, judge."""
+        config = configure("league", {"data": trial["data"], "seed": trial["seed"]})
+        dataset = SOURCES[config.data.source].load(config.data)
+        split = split_dataset(dataset, config.data, config.seed)
+        scores = fit_scores(dataset, split, float(trial["C"]))
+        targets = {p: torch.as_tensor(dataset.targets[split.parts()[p]]) for p in scores}
+        rows = []
+        for name in self._rules:
+            if DECISIONS[name].chosen_from({"scores", "marginals", "cardinality"}) is None:
+                continue
+            rule = DECISIONS[name](config.decision[name])
+            rule.fit(scores["val"], targets["val"])
+            row: Row = {"rule": name}
+            for part, prefix in (("val", "val_"), ("test", "")):
+                decided = rule.decide(scores[part], cardinality=scores[part].sum(dim=-1))
+                for metric in self._metrics:
+                    row[prefix + metric] = float(COUNT_METRICS[metric](decided, targets[part]))
+            rows.append(row)
+        return rows
+
+
+def fit_scores(dataset: Dataset, split: Split, strength: float) -> dict[str, torch.Tensor]:
+    """Probabilities (N, K) of the validation and test rows; a label that is constant keeps its value."""
+    scaling = fit_scaling(dataset, split.train)
+    features = {part: scaled(dataset, scaling, rows) for part, rows in split.parts().items()}
+    found = {p: np.zeros((features[p].shape[0], dataset.n_labels)) for p in ("val", "test")}
+    for label in range(dataset.n_labels):
+        target = dataset.targets[split.train, label]
+        if target.all() or not target.any():
+            for own in found.values():
+                own[:, label] = target[0]
+            continue
+        model = LogisticRegression(C=strength, max_iter=_MOST_ITERATIONS, solver="liblinear")
+        model.fit(features["train"], target)
+        for part, own in found.items():
+            own[:, label] = model.predict_proba(features[part])[:, 1]
+    return {part: torch.as_tensor(own) for part, own in found.items()}
+
+
+def scaled(dataset: Dataset, scaling: Scaling, rows: NDArray[np.int64]) -> Any:
+    """The rows' features as the networks see them."""
+    features: Any = dataset.features[rows]
+    if issparse(features):
+        return features.multiply(scaling.scale).tocsr()
+    return np.nan_to_num((features - scaling.shift) * scaling.scale)
