@@ -50,7 +50,7 @@ class Report:
         if not rows:
             return self.tables
         table = Table(["predicted", "measured", "held"], rows, n_words=3)
-        return {FINDINGS: ("Predictions, written before the run", table), **self.tables}
+        return {FINDINGS: ("Predictions", table), **self.tables}
 
     def files(self, foot: str) -> dict[str, bytes]:
         """The content of each file in the results' folder, by its name."""
