@@ -105,6 +105,17 @@ class Runs(Trainings):
         ]
 
 
+def measured_wholly(rows: pd.DataFrame) -> list[str]:
+    """The data sets on which every head has run, with the same number of runs."""
+    n_runs = rows[rows["head"] != BASELINE].groupby(["data", "head"], sort=False)["run"].nunique()
+    whole = []
+    for data, own in n_runs.groupby("data", sort=False):
+        expected = [h for h in CONTESTANTS if N_LABELS[str(data)] <= MOST_LABELS.get(h, 1000)]
+        if len(own) == len(expected) and own.nunique() == 1:
+            whole.append(str(data))
+    return whole
+
+
 class League(Experiment):
     """The league."""
 
@@ -119,6 +130,7 @@ class League(Experiment):
     def report(self, frames: Mapping[str, pd.DataFrame]) -> Report:
         """Heads tuned with the same budget, their ranks, the tests, the rules."""
         rows = pd.concat([frame for frame in frames.values() if len(frame)], ignore_index=True)
+        rows = rows[rows["data"].isin(measured_wholly(rows))]
         report = Report()
         for metric in METRICS:
             tuned = select(rows, metric)

@@ -14,7 +14,7 @@ from mlc.reporting.statistics import mean_interval
 from mlc.reporting.tables import Table
 
 _KEY = ["data", "head", "seed"]
-_LEAST_DATA_SETS = 5  # Fewer leave nothing to test.
+_LEAST_DATA_SETS, _LEAST_HEADS = 5, 3  # Fewer leave nothing to test.
 
 
 def select(rows: pd.DataFrame, metric: str, by_rule: bool = False) -> pd.DataFrame:
@@ -152,7 +152,7 @@ def best_table(rows: pd.DataFrame, tuned: pd.DataFrame) -> Table:
 def ranks_figure(tuned: pd.DataFrame, metric: str) -> Figure | None:
     """Average ranks, heads joined that Wilcoxon's test with Holm's correction does not tell apart."""
     table = ranks(tuned, metric)
-    if table.shape[1] < _LEAST_DATA_SETS:
+    if table.shape[1] < _LEAST_DATA_SETS or len(table) < _LEAST_HEADS:
         return None
     values = means(tuned, metric).loc[table.index]
     p = friedmanchisquare(*values.to_numpy()).pvalue
