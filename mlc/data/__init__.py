@@ -2,6 +2,7 @@
 
 from mlc.data.arff import Arff
 from mlc.data.base import SOURCES, DataOptions, Dataset, DataSource, Truth, register_source
+from mlc.data.coloured import ColouredDigits
 from mlc.data.digits import Digits
 from mlc.data.preprocessing import Scaling, fit_scaling
 from mlc.data.resident import Batch, ResidentData
@@ -12,6 +13,7 @@ __all__ = [
     "SOURCES",
     "Arff",
     "Batch",
+    "ColouredDigits",
     "DataOptions",
     "DataSource",
     "Dataset",

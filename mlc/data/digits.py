@@ -101,7 +101,7 @@ class Digits(DataSource):
         counts = {"train": options.n_train - n_val, "val": n_val, "test": options.n_test}
         sets, probabilities = label_set_distribution(options.digits_per_image, options.dependence)
 
-        pools = _disjoint_pools(digits, rng, shares=(0.6, 0.2, 0.2))
+        pools = disjoint_pools(digits, rng, shares=(0.6, 0.2, 0.2))
         features, targets, parts, first = [], [], {}, 0
         for (part, count), pool in zip(counts.items(), pools, strict=True):
             drawn = sets[rng.choice(len(sets), size=count, p=probabilities)]
@@ -121,7 +121,7 @@ class Digits(DataSource):
         )
 
 
-def _disjoint_pools(
+def disjoint_pools(
     digits: NDArray[np.int64], rng: np.random.Generator, shares: tuple[float, ...]
 ) -> list[list[NDArray[np.int64]]]:
     """For each share, the source images of each digit; the shares of a digit do not overlap."""

@@ -1,0 +1,300 @@
+"""One network for all labels or one for each; and outputs in groups where labels exclude each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from experiments.harness import Experiment, Finding, Report, Row, Trainings, Trial
+from experiments.harness.plots import curve, legend, panels
+from mlc.cohort import Judged
+from mlc.metrics import COUNT_METRICS
+from mlc.reporting.statistics import Interval, mean_interval, paired_difference
+from mlc.reporting.tables import Table
+
+SHARED_WIDTH = 256
+# Settings, number of features, number of labels.
+DATA: dict[str, tuple[dict[str, Any], int, int]] = {
+    "emotions": ({"data": "emotions"}, 72, 6),
+    "scene": ({"data": "scene"}, 294, 6),
+    "yeast": ({"data": "yeast"}, 103, 14),
+    "digits": ({"data": "digits"}, 384, 10),
+    "world": ({"data": "world", "data.n_train": 2000, "data.energies": "network"}, 10, 6),
+}
+QUICK = ("emotions", "digits", "world")
+SEEDS = {"quick": 3, "full": 10}
+DIGIT_LABELS, COLOUR_LABELS = slice(0, 10), slice(10, 13)
+GROUPS = [list(range(10)), list(range(10, 13))]
+_ROWS = {"quick": (200, 1000), "full": (200, 500, 1000, 4000)}
+
+
+def width_of_many(n_features: int, n_labels: int) -> int:
+    """Of networks for one label each that have as many weights together as the shared one."""
+    shared = (n_features + 1) * SHARED_WIDTH + (SHARED_WIDTH + 1) * n_labels
+    return round((shared / n_labels - 1) / (n_features + 2))
+
+
+class Networks(Trainings):
+    """Sigmoids on a shared network, on many as large together, and on many as large each."""
+
+    name = "networks"
+    experiment = "one_network_or_many"
+    more = ("parameters",)
+    max_runs = 10
+
+    def trials(self, budget: str) -> list[Trial]:
+        """Data sets, networks, seeds."""
+        trials: list[Trial] = []
+        for name, (settings, n_features, n_labels) in DATA.items():
+            if budget == "quick" and name not in QUICK:
+                continue
+            networks = {
+                (SHARED_WIDTH, False): None,
+                (width_of_many(n_features, n_labels), True): None,
+                (SHARED_WIDTH, True): None,
+            }
+            for width, separate in networks:
+                trials += [
+                    {
+                        **settings, "backbone.widths": [width], "backbone.separate": separate,
+                        "head": "sigmoid", "seed": seed,
+                    }
+                    for seed in range(SEEDS[budget])
+                ]  # fmt: skip
+        return trials
+
+
+class Groups(Trainings):
+    """Digits in a colour: a softmax for each group, or sigmoids for all."""
+
+    name = "groups"
+    experiment = "one_network_or_many"
+    metrics = ("subset_accuracy", "jaccard_samples", "hamming_loss")
+    max_runs = 10
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Also the share of impossible predictions."""
+        return (*super().columns[:-1], "impossible", "error")
+
+    def trials(self, budget: str) -> list[Trial]:
+        """Rows, heads, seeds; the images differ with the seed."""
+        heads: tuple[dict[str, Any], ...] = (
+            {"head": "sigmoid"},
+            {"head": "grouped", "head.groups": GROUPS, "head.none": False},
+            {"head": "label_powerset"},
+        )
+        return [
+            {
+                "data": "coloured_digits", "data.n_train": n, "data.seed": seed,
+                "backbone.widths": [SHARED_WIDTH], **head, "seed": seed,
+            }
+            for n in _ROWS[budget]
+            for head in heads
+            for seed in range(SEEDS[budget])
+        ]  # fmt: skip
+
+    def rows(self, trial: Trial, judged: Judged) -> list[Row]:
+        """By rule, and by the highest score of each group with 0.5 for the free labels."""
+        evaluation = judged.evaluation
+        rows = super().rows(trial, judged)
+        for row in rows:
+            row["impossible"] = impossible(evaluation.decisions["test"][row["rule"]])
+        highest: Row = {"rule": "argmax_of_group"}
+        for part, prefix in (("val", "val_"), ("test", "")):
+            decided = torch.as_tensor(highest_of_groups(evaluation.scores[part]))
+            targets = torch.as_tensor(evaluation.targets[part])
+            for metric in self.metrics:
+                highest[prefix + metric] = float(COUNT_METRICS[metric](decided, targets))
+        return [*rows, {**highest, "impossible": impossible(decided.numpy())}]
+
+
+def impossible(decisions: NDArray[np.bool_]) -> float:
+    """Share of the rows that are not given exactly one digit and one colour."""
+    groups = [decisions[:, own].sum(axis=1) == 1 for own in (DIGIT_LABELS, COLOUR_LABELS)]
+    return float(1 - np.logical_and(*groups).mean())
+
+
+def highest_of_groups(scores: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """One label of each group, and the free labels from 0.5 up: (N, K)."""
+    decided = scores >= 0.5
+    for own in (DIGIT_LABELS, COLOUR_LABELS):
+        group = scores[:, own]
+        decided[:, own] = np.arange(group.shape[1]) == group.argmax(axis=1)[:, None]
+    return decided
+
+
+class OneNetworkOrMany(Experiment):
+    """The experiment."""
+
+    name = "one_network_or_many"
+    studies = (Networks(), Groups())
+
+    def report(self, frames: Mapping[str, pd.DataFrame]) -> Report:
+        """Networks by data set, groups by the number of rows."""
+        networks = frames["networks"].assign(network=_networks(frames["networks"]))
+        networks = networks[networks["rule"] == "global"]
+        groups = frames["groups"]
+        report = Report()
+        report.tables["networks"] = (
+            "Test jaccard_samples with one tuned threshold, and weights in thousands",
+            _networks_table(networks),
+        )
+        report.tables["groups"] = (
+            "Coloured digits, test subset_accuracy (share of rows without exactly one digit and one"
+            " colour), by training and validation rows",
+            _groups_table(groups),
+        )
+        report.figures["groups"] = _figure(groups)
+        alike = _less(networks, "many, as large together", "one")
+        larger = _less(networks, "many, as large each", "one")
+        few, many = groups["data.n_train"].min(), groups["data.n_train"].max()
+        gain = {
+            n: paired_difference(
+                _subset(groups, n, "grouped", "argmax_of_group"),
+                _subset(groups, n, "sigmoid", "argmax_of_group"),
+            ).interval
+            for n in (few, many)
+        }
+        flat = {
+            n: paired_difference(
+                _subset(groups, n, "grouped", "argmax_of_group"),
+                _subset(groups, n, "sigmoid", "fixed"),
+            ).interval
+            for n in (few, many)
+        }
+        wrong = groups[(groups["head"] == "sigmoid") & (groups["rule"] == "fixed")]
+        wrong_few = wrong[wrong["data.n_train"] == few]["impossible"].mean()
+        powerset = paired_difference(
+            _subset(groups, few, "label_powerset", "argmax_of_group"),
+            _subset(groups, few, "grouped", "argmax_of_group"),
+        ).interval
+        report.numbers = {
+            "alike": _listed(alike),
+            "larger": _listed(larger),
+            "gain_few": _signed(gain[few]),
+            "gain_many": _signed(gain[many]),
+            "flat_few": _signed(flat[few]),
+            "flat_many": _signed(flat[many]),
+            "wrong_few": f"{wrong_few:.0%}",
+            "few": f"{few:,}",
+            "many": f"{many:,}",
+            "powerset": _signed(powerset),
+        }
+        report.findings = [
+            Finding(
+                "with equal weights one shared network is at least as good as one for each label",
+                report.numbers["alike"],
+                all(own.mean <= 0.005 for own in alike.values()),
+            ),
+            Finding(
+                "K times the weights change that by less than 0.02",
+                report.numbers["larger"],
+                all(abs(own.mean) < 0.02 for own in larger.values()),
+            ),
+            Finding(
+                f"flat sigmoids at 0.5 give more than 20% of the rows an impossible label set with"
+                f" {few} rows",
+                f"{wrong_few:.0%}",
+                bool(wrong_few > 0.2),
+            ),
+            Finding(
+                "a softmax for each group finds the exact label set more often than flat sigmoids"
+                " at 0.5",
+                f"{few:,} rows {_signed(flat[few])}; {many:,} rows {_signed(flat[many])}",
+                all(own.mean > 0 for own in flat.values()),
+            ),
+            Finding(
+                "most of that is the decision: with the highest score of each group, flat sigmoids are"
+                " within 0.02",
+                f"{few:,} rows {_signed(gain[few])}; {many:,} rows {_signed(gain[many])}",
+                all(abs(own.mean) < 0.02 for own in gain.values()),
+            ),
+            Finding(
+                "a softmax over the observed label sets, which has to learn 120 classes, is behind"
+                " the groups with few rows",
+                _signed(powerset),
+                powerset.mean < 0,
+            ),
+        ]
+        return report
+
+
+def _networks(rows: pd.DataFrame) -> list[str]:
+    return [
+        "one"
+        if str(row["backbone.separate"]) == "false"
+        else "many, as large each"
+        if row["backbone.widths"] == f"[{SHARED_WIDTH}]"
+        else "many, as large together"
+        for _, row in rows.iterrows()
+    ]
+
+
+def _less(rows: pd.DataFrame, network: str, other: str) -> dict[str, Interval]:
+    values = rows.set_index(["data", "network", "seed"])["jaccard_samples"].sort_index()
+    return {
+        data: paired_difference(values[data, network], values[data, other]).interval
+        for data in dict.fromkeys(rows["data"])
+    }
+
+
+def _subset(rows: pd.DataFrame, n: int, head: str, rule: str) -> pd.Series:
+    own = rows[(rows["data.n_train"] == n) & (rows["head"] == head) & (rows["rule"] == rule)]
+    return own.set_index("seed")["subset_accuracy"].sort_index()
+
+
+def _signed(interval: Interval) -> str:
+    return f"{interval.mean:+.3f} ±{interval.half_width:.3f}"
+
+
+def _listed(intervals: Mapping[str, Interval]) -> str:
+    return ", ".join(f"{name} {_signed(own)}" for name, own in intervals.items())
+
+
+def _networks_table(rows: pd.DataFrame) -> Table:
+    data_sets = list(dict.fromkeys(rows["data"]))
+    lines = []
+    for network in dict.fromkeys(rows["network"]):
+        cells = []
+        for data in data_sets:
+            own = rows[(rows["data"] == data) & (rows["network"] == network)]
+            weights = own["parameters"].iloc[0] / 1000
+            cells.append(f"{mean_interval(own['jaccard_samples'])} ({weights:.0f})")
+        lines.append([network, *cells])
+    return Table(["networks", *data_sets], lines, 1)
+
+
+def _groups_table(rows: pd.DataFrame) -> Table:
+    numbers = sorted(rows["data.n_train"].unique())
+    lines = []
+    for (head, rule), own in rows.groupby(["head", "rule"], sort=False):
+        cells = []
+        for n in numbers:
+            here = own[own["data.n_train"] == n]
+            shown = mean_interval(here["subset_accuracy"])
+            cells.append(f"{shown} ({here['impossible'].mean():.0%})")
+        lines.append([str(head), str(rule), *cells])
+    return Table(["head", "rule", *(f"{n:,}" for n in numbers)], lines)
+
+
+def _figure(rows: pd.DataFrame) -> Figure:
+    figure, (panel,) = panels(1, width=6)
+    shown = (("sigmoid", "fixed"), ("sigmoid", "argmax_of_group"), ("grouped", "argmax_of_group"),
+             ("label_powerset", "argmax_of_group"))  # fmt: skip
+    for place, (head, rule) in enumerate(shown):
+        own = rows[(rows["head"] == head) & (rows["rule"] == rule)].groupby("data.n_train")
+        intervals = [mean_interval(values) for _, values in own["subset_accuracy"]]
+        curve(panel, list(own.groups), intervals, place, f"{head}, {rule}")
+    panel.set(xscale="log", xlabel="training and validation rows", ylabel="test subset_accuracy")
+    legend(figure, panel, 2)
+    return figure
+
+
+EXPERIMENT = OneNetworkOrMany()
