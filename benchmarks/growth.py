@@ -17,7 +17,8 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from benchmarks.measuring import RESULTS, peak_memory, spread, write
+from benchmarks.measuring import RESULTS, spread, write
+from benchmarks.memory import peak_memory
 from mlc.backbones import BACKBONES
 from mlc.data import Dataset, ResidentData, fit_scaling
 from mlc.data.splits import Split

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import platform
 import statistics
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import psutil
 import torch
 
 import mlc
@@ -53,26 +50,6 @@ def interleaved(
             seconds[name].append(time.perf_counter() - started if told is None else told)
             print(f"{name}: {seconds[name][-1]:.2f} s", flush=True)
     return seconds
-
-
-@contextmanager
-def peak_memory() -> Iterator[list[int]]:
-    """Bytes that this process has grown by at its largest; the list's only entry, once it is over."""
-    process, seen, over = psutil.Process(), [0], threading.Event()
-    before = process.memory_info().rss
-
-    def watch() -> None:
-        while not over.wait(0.001):
-            seen.append(process.memory_info().rss - before)
-
-    watcher, peak = threading.Thread(target=watch), list[int]()
-    watcher.start()
-    try:
-        yield peak
-    finally:
-        over.set()
-        watcher.join()
-        peak.append(max(seen))
 
 
 def spread(values: Sequence[float], digits: int = 2) -> str:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from experiments.harness import EXPERIMENTS, load
 from experiments.harness.experiment import ROOT
-from experiments.harness.running import RESULTS, make, measure
+from experiments.harness.report import fill_numbers
+from experiments.harness.running import RESULTS, all_numbers, make, measure
 from experiments.harness.study import BUDGETS
 from mlc.errors import MlcError
+from mlc.storage import write_text
 
 
 def main() -> None:
@@ -50,6 +52,8 @@ def run(name: str, arguments: argparse.Namespace) -> None:
     made.report.write(folder, made.foot)
     if folder.resolve() == (RESULTS / name).resolve():
         made.report.refresh(ROOT / name / "README.md", made.foot)
+        overview = ROOT.parent / "README.md"
+        write_text(overview, fill_numbers(overview.read_text(), all_numbers()))
     print(f"\n{name}\n{'=' * len(name)}\n\n{made.report.text()}\n\n{made.foot}\n{folder}")
 
 

@@ -89,12 +89,20 @@ class Report:
             caption, table = tables[match[2]]
             return f"{match[1]}\n{caption}:\n\n{table.markdown()}\n\n{match[3]}"
 
-        filled = _BLOCK.sub(block, readme)
-        return _NUMBER.sub(lambda m: f"{m[1]}{self.numbers[m[2]]}{m[3]}", filled)
+        return fill_numbers(_BLOCK.sub(block, readme), self.numbers)
 
     def refresh(self, readme: Path, foot: str) -> None:
         """Fill a README in place."""
         write_text(readme, self.fill(readme.read_text(), foot))
+
+
+def fill_numbers(text: str, numbers: Mapping[str, str]) -> str:
+    """The text with the numbers that it quotes filled in.
+
+    Raises:
+        KeyError: it quotes what is not there.
+    """
+    return _NUMBER.sub(lambda m: f"{m[1]}{numbers[m[2]]}{m[3]}", text)
 
 
 def quoted(readme: str) -> Mapping[str, str]:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from benchmarks import measuring
 from experiments.harness import provenance
-from experiments.harness.experiment import ROOT, Experiment
+from experiments.harness.experiment import EXPERIMENTS, ROOT, Experiment, load
 from experiments.harness.report import Report
 from experiments.harness.store import Store
 from experiments.harness.study import BUDGETS, command_of
@@ -91,6 +91,16 @@ def make(experiment: Experiment, folder: Path) -> Made:
     return Made(
         experiment.report(frames), provenance.foot(experiment.name, folder, coverage, frames)
     )
+
+
+def all_numbers() -> dict[str, str]:
+    """What the project's README may quote: EXPERIMENT.NUMBER of all that has results."""
+    return {
+        f"{name}.{key}": value
+        for name in EXPERIMENTS
+        if (RESULTS / name).is_dir()
+        for key, value in make(load(name), RESULTS / name).report.numbers.items()
+    }
 
 
 def machine() -> str:

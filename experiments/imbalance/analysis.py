@@ -147,6 +147,7 @@ class Imbalance(Experiment):
             "weighing": _listed(weighing, "{:+.3f}"),
             "left": _listed(left, "{:+.3f}"),
             "order": _listed(order, "{:+.3f}"),
+            "left_rare": f"{left.get('1%', np.nan):+.3f}",
             "accuracy": _listed(accuracy[sets], "{:.1%}"),
         }
         report.findings = [

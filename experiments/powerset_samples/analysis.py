@@ -117,7 +117,15 @@ class PowersetSamples(Experiment):
         powerset = (values["label_powerset"] <= values["powerset"] + 0.001).mean()
         smallest = values.xs(rows["data.n_train"].min(), level="data.n_train")
         ratio = (smallest["powerset"] / smallest["sigmoid"]).groupby("data.n_labels").mean()
+        exact = rows[
+            (rows["data.n_labels"] == 6)
+            & (rows["data.dependence"] == strongest)
+            & (rows["data.n_train"] == 4000)
+        ].groupby("head")["subset_accuracy"]
         report.numbers = {
+            "exact_sigmoid": str(mean_interval(exact.get_group("sigmoid"))),
+            "exact_pairwise": str(mean_interval(exact.get_group("pairwise"))),
+            "exact_powerset": str(mean_interval(exact.get_group("powerset"))),
             "alone": f"{alone['n'].notna().sum()} of {len(alone)}",
             "factor": rule.factor,
             "per_label": rule.per_label,

@@ -9,9 +9,10 @@ import pytest
 from experiments.harness import EXPERIMENTS, load
 from experiments.harness.experiment import ROOT
 from experiments.harness.provenance import drawn_with
-from experiments.harness.report import quoted
-from experiments.harness.running import RESULTS, make
+from experiments.harness.report import fill_numbers, quoted
+from experiments.harness.running import RESULTS, all_numbers, make
 from experiments.harness.study import command_of
+from tests.conftest import REPOSITORY
 
 MEASURED = [name for name in EXPERIMENTS if (RESULTS / name / "provenance.json").is_file()]
 PARTS = (
@@ -51,6 +52,12 @@ def test_every_number_in_a_readme_follows_from_the_rows(name: str) -> None:
         assert f"<!-- begin {table} -->" in readme
     for figure in made.report.figures:
         assert f"results/{name}/{figure}.png" in readme
+
+
+def test_every_number_in_the_projects_readme_follows_from_the_rows() -> None:
+    readme = (REPOSITORY / "README.md").read_text()
+    assert quoted(readme)
+    assert fill_numbers(readme, all_numbers()) == readme
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
