@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.harness import Experiment, Finding, Report, Trainings, Trial
+from experiments.harness.frames import whole_groups
 from experiments.harness.plots import curve, legend, panels
 from mlc.reporting.statistics import mean_interval
 from mlc.reporting.tables import Table
@@ -63,6 +64,7 @@ class Factorised(Experiment):
     def report(self, frames: Mapping[str, pd.DataFrame]) -> Report:
         """Each loss with each optimiser at its best rate."""
         rows = frames["runs"].assign(loss=_losses(frames["runs"]))
+        rows = whole_groups(rows, ["data"], "loss")
         tuned = tune(rows)
         report = Report()
         for data in dict.fromkeys(rows["data"]):

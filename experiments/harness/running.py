@@ -17,6 +17,7 @@ from experiments.harness.experiment import EXPERIMENTS, ROOT, Experiment, load
 from experiments.harness.report import Report
 from experiments.harness.store import Store
 from experiments.harness.study import BUDGETS, command_of
+from mlc.errors import ConfigError
 from mlc.launching.workers import n_cores
 
 RESULTS = ROOT.parent / "results"
@@ -83,6 +84,8 @@ def make(experiment: Experiment, folder: Path) -> Made:
             planned[budget] += len(trials)
             done[budget] += len(trials) - len(store.missing(trials))
         frames[study.name] = store.frame(study.trials(BUDGETS[-1]))
+    if not any(done.values()):
+        raise ConfigError(f"Nothing of {experiment.name} has been measured in {folder}: run it.")
     coverage = {budget: (done[budget], planned[budget]) for budget in BUDGETS}
     if planned["quick"] == planned["full"]:
         del coverage["quick"]

@@ -11,6 +11,7 @@ import torch
 from matplotlib.figure import Figure
 
 from experiments.harness import Experiment, Finding, Report, Row, Trainings, Trial
+from experiments.harness.frames import whole_groups
 from experiments.harness.plots import curve, legend, panels
 from mlc.cohort import Judged
 from mlc.reporting.statistics import mean_interval
@@ -94,6 +95,7 @@ class Imbalance(Experiment):
     def report(self, frames: Mapping[str, pd.DataFrame]) -> Report:
         """Empty predictions, metrics, baselines."""
         rows = frames["runs"].assign(set=_set_names(frames["runs"]))
+        rows = whole_groups(rows, ["set"], "head")
         judged, epochs = rows[rows["epoch"].isna()], rows[rows["epoch"].notna()]
         report = Report()
         report.tables["empty"] = (

@@ -89,6 +89,7 @@ class PowersetFeasibility(Experiment):
             "most_seconds": f"{powerset['milliseconds'][most] / 1000:.2f}",
             "most_bytes": readable(powerset["measured_bytes"][most]),
             "observed": f"{observed['times_sigmoid'].max():.1f}",
+            "doubling": f"{doubling:.2f}",
             "memory_error": f"{error:.2f}",
             **{
                 f"end_{size}": str(end)
@@ -186,9 +187,11 @@ def _figure(rows: pd.DataFrame) -> Figure:
         memory.annotate(f"{size} GB", (2, size), fontsize="x-small", va="bottom")
     time.set(yscale="log", ylabel="step time, times a sigmoid's", xlabel="labels (K)")
     memory.set(
-        yscale="log", ylabel="memory in GB (marks measured, lines by formula)", xlabel="labels (K)",
+        yscale="log", ylabel="memory in GB, line by formula", xlabel="labels (K)",
         ylim=(1e-3, 300),
     )  # fmt: skip
+    for panel in (time, memory):
+        panel.set_xticks(sorted(rows["n_labels"].unique()))
     legend(figure, time)
     return figure
 

@@ -10,65 +10,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.harness import Experiment, Finding, Report, Row, Trainings, Trial
+from experiments.harness import Experiment, Finding, Report
+from experiments.harness.frames import whole_groups
 from experiments.harness.plots import DASHES, curve, legend, panels
-from mlc.cohort import Judged
+from experiments.powerset_samples.studies import HEADS, Runs
 from mlc.reporting.figures import COLOURS, MARKERS
 from mlc.reporting.statistics import mean_interval
 from mlc.reporting.tables import Table
-
-HEADS = ("sigmoid", "powerset", "label_powerset", "pairwise", "chain", "bernoulli_mixture")
-# Rows to train and validate on: batch size and epochs, so that the steps are enough for each.
-SCHEDULE = {
-    250: (32, 60),
-    1_000: (64, 60),
-    4_000: (64, 30),
-    16_000: (256, 25),
-    64_000: (512, 12),
-    200_000: (1024, 8),
-}
-_FULL = ((4, 6, 8, 10, 12), (0.0, 1.0, 3.0), tuple(SCHEDULE), 3)
-_QUICK = ((4, 6), (0.0, 3.0), (250, 1_000, 4_000), 2)
-
-
-class Runs(Trainings):
-    """Regret against the Bayes value, the world and the run drawn anew in each replicate."""
-
-    experiment = "powerset_samples"
-    columns = ("jaccard_samples", "subset_accuracy", "hamming_loss", "nll", "bayes_jaccard",
-               "bayes_subset", "error")  # fmt: skip
-
-    def trials(self, budget: str) -> list[Trial]:
-        """Label numbers, dependences, sample numbers and replicates."""
-        numbers, dependences, rows, replicates = _FULL if budget == "full" else _QUICK
-        return [
-            {
-                "data.n_labels": n_labels, "data.dependence": dependence, "data.n_train": n,
-                "head": head, "trainer.batch_size": SCHEDULE[n][0],
-                "trainer.max_epochs": SCHEDULE[n][1], "data.seed": seed, "seed": seed,
-            }
-            for n in rows
-            for n_labels in numbers
-            for dependence in dependences
-            for seed in range(replicates)
-            for head in HEADS
-        ]  # fmt: skip
-
-    def rows(self, trial: Trial, judged: Judged) -> list[Row]:
-        """Each metric by the rule that is made for it."""
-        found = judged.evaluation.metrics
-        exact = "mode" if "mode" in judged.evaluation.decisions["test"] else "fixed"
-        return [
-            {
-                "jaccard_samples": found["regret/expected_jaccard/jaccard_samples"],
-                "subset_accuracy": found[f"regret/{exact}/subset_accuracy"],
-                "hamming_loss": found["regret/fixed/hamming_loss"],
-                "nll": found["test/nll"],
-                "bayes_jaccard": found["bayes/jaccard_samples"],
-                "bayes_subset": found["bayes/subset_accuracy"],
-            }
-        ]
-
 
 REGRETS = {"jaccard_samples": "Jaccard", "subset_accuracy": "subset accuracy"}
 _NEVER = "none seen"
@@ -82,7 +30,9 @@ class PowersetSamples(Experiment):
 
     def report(self, frames: Mapping[str, pd.DataFrame]) -> Report:
         """Regrets, the crossing points, a rule of thumb."""
-        rows = frames["runs"]
+        rows = whole_groups(
+            frames["runs"], ["data.n_labels", "data.dependence", "data.n_train"], "head"
+        )
         report = Report()
         crossings = {metric: crossing_points(rows, metric) for metric in REGRETS}
         for metric, name in REGRETS.items():

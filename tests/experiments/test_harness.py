@@ -11,6 +11,7 @@ from hydra import compose, initialize_config_dir
 from matplotlib.figure import Figure
 
 from experiments.harness import Experiment, Finding, Measurements, Report, Row, Trainings, Trial
+from experiments.harness.frames import whole_groups
 from experiments.harness.report import quoted
 from experiments.harness.running import make, measure
 from experiments.harness.store import Store
@@ -68,6 +69,11 @@ def test_what_was_measured_is_never_measured_again(tmp_path: Path) -> None:
     assert "full budget: 5 of 5 trials" in made.foot
     assert "seeds 0;" in made.foot
     assert "NOT as predicted: the sum is 2" in made.report.text()
+
+
+def test_a_report_of_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="Nothing of small has been measured"):
+        make(Small(), tmp_path)
 
 
 def test_only_the_trials_with_a_setting(tmp_path: Path) -> None:
@@ -184,6 +190,17 @@ def test_an_error_that_is_no_result_stops_the_experiment(
 ) -> None:
     with pytest.raises(error):
         list(study.measure(study.trials("quick"), n_workers=1))
+
+
+def test_groups_that_are_not_through_are_left_out() -> None:
+    rows = pd.DataFrame(
+        [["a", "x", 1], ["a", "y", 2], ["b", "x", 3], ["c", "x", 4], ["c", "x", 5], ["c", "y", 6]],
+        columns=["data", "head", "run"],
+    )
+    assert whole_groups(rows, ["data"], "head")["data"].tolist() == ["a", "a"]
+    more = rows.assign(size=1)
+    assert whole_groups(more, ["data", "size"], "head")["run"].tolist() == [1, 2]
+    assert whole_groups(rows.iloc[:0], ["data"], "head").empty
 
 
 def test_a_readme_is_filled_with_tables_and_numbers(tmp_path: Path) -> None:
