@@ -33,18 +33,22 @@ def here(machine: str) -> dict[str, str]:
 
 
 def record(
-    folder: Path, budget: str, n_measured: int, seconds: float, facts: dict[str, str]
+    folder: Path, budget: str, facts: dict[str, str], n_measured: int = 0, seconds: float = 0
 ) -> None:
-    """Note a session that has measured something."""
+    """Note that something is measured here and now, and how much it has been.
+
+    What has everything else in common is one entry; its numbers add up.
+    """
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    session = {"budget": budget, "date": today, **facts}
     noted = sessions(folder)
-    session = {
-        "budget": budget,
-        "measured": n_measured,
-        "seconds": round(seconds),
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        **facts,
-    }
-    write_json(folder / _FILE, {"sessions": [*noted, session], "matplotlib": version("matplotlib")})
+    same = next((own for own in noted if session.items() <= own.items()), None)
+    if same is None:
+        same = {**session, "measured": 0, "seconds": 0}
+        noted.append(same)
+    same["measured"] += n_measured
+    same["seconds"] += round(seconds)
+    write_json(folder / _FILE, {"sessions": noted, "matplotlib": version("matplotlib")})
 
 
 def sessions(folder: Path) -> list[dict[str, Any]]:

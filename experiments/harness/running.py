@@ -46,6 +46,8 @@ def measure(
         ]
         if not missing:
             continue
+        # Before the first row, so that none is without it if this process is killed.
+        provenance.record(folder, budget, facts)
         started, n_measured = time.monotonic(), 0
         try:
             with tqdm(
@@ -59,7 +61,7 @@ def measure(
             if n_measured:
                 store.close(study.trials(BUDGETS[-1]))
                 seconds = time.monotonic() - started
-                provenance.record(folder, budget, n_measured, seconds, facts)
+                provenance.record(folder, budget, facts, n_measured, seconds)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from experiments.harness import Experiment, Finding, Measurements, Report, Row, Trainings, Trial
 from experiments.harness.frames import whole_groups
+from experiments.harness.provenance import sessions
 from experiments.harness.report import quoted
 from experiments.harness.running import make, measure
 from experiments.harness.store import Store
@@ -66,6 +67,8 @@ def test_what_was_measured_is_never_measured_again(tmp_path: Path) -> None:
     assert frame["run"].dropna().tolist() == [f"x={x} seed=0" for x in range(5)]
     assert frame["square"].tolist() == [0, -1, 1, -1, 4, -1, 9, -1, 16, -1]
     made = make(Small(), tmp_path)
+    noted = sessions(tmp_path)
+    assert [(own["budget"], own["measured"]) for own in noted] == [("quick", 3), ("full", 2)]
     assert "full budget: 5 of 5 trials" in made.foot
     assert "seeds 0;" in made.foot
     assert "NOT as predicted: the sum is 2" in made.report.text()
