@@ -21,11 +21,11 @@ _NUMBER = re.compile(r"(<!--=([\w.]+)-->).*?(<!--/-->)", re.DOTALL)
 
 @dataclass(frozen=True)
 class Finding:
-    """A prediction beside what was measured."""
+    """A prediction beside what was measured; `held` is None as long as that is too little to tell."""
 
     prediction: str
     measured: str
-    held: bool
+    held: bool | None
 
 
 @dataclass
@@ -46,7 +46,8 @@ class Report:
 
     def all_tables(self) -> dict[str, tuple[str, Table]]:
         """The findings' table first."""
-        rows = [[f.prediction, f.measured, "yes" if f.held else "**no**"] for f in self.findings]
+        words = {True: "yes", False: "**no**", None: "open"}
+        rows = [[f.prediction, f.measured, words[f.held]] for f in self.findings]
         if not rows:
             return self.tables
         table = Table(["predicted", "measured", "held"], rows, n_words=3)
@@ -69,10 +70,8 @@ class Report:
     def text(self) -> str:
         """For a terminal."""
         parts = [f"{caption}\n\n{table.text()}" for caption, table in self.tables.values()]
-        parts += [
-            f"{'as predicted' if f.held else 'NOT as predicted'}: {f.prediction}\n  {f.measured}"
-            for f in self.findings
-        ]
+        words = {True: "as predicted", False: "NOT as predicted", None: "open"}
+        parts += [f"{words[f.held]}: {f.prediction}\n  {f.measured}" for f in self.findings]
         return "\n\n".join(parts)
 
     def fill(self, readme: str, foot: str) -> str:

@@ -20,6 +20,7 @@ from mlc.reporting.tables import Table
 
 REGRETS = {"jaccard_samples": "Jaccard", "subset_accuracy": "subset accuracy"}
 _NEVER = "none seen"
+_LEAST_VALUES = 3  # Of K, to fit a rule to.
 
 
 class PowersetSamples(Experiment):
@@ -77,9 +78,7 @@ class PowersetSamples(Experiment):
             "exact_pairwise": str(mean_interval(exact.get_group("pairwise"))),
             "exact_powerset": str(mean_interval(exact.get_group("powerset"))),
             "alone": f"{alone['n'].notna().sum()} of {len(alone)}",
-            "factor": rule.factor,
-            "per_label": rule.per_label,
-            "example": rule.example,
+            "rule": rule.text,
             "crossed": f"{jaccard['n'].notna().sum()} of {len(jaccard)}",
             "pairwise": f"{pairwise:.0%}",
             "ratio_low": f"{ratio.iloc[0]:.1f}",
@@ -104,8 +103,8 @@ class PowersetSamples(Experiment):
             ),
             Finding(
                 "every further label multiplies the rows it needs by about 2 (1.5 to 3)",
-                f"by {rule.per_label}",
-                1.5 <= rule.growth <= 3,
+                f"by {rule.growth:.2f}" if rule.growth > 0 else rule.text,
+                1.5 <= rule.growth <= 3 if rule.growth > 0 else None,
             ),
             Finding(
                 "by subset accuracy it catches up with fewer rows than by Jaccard",
@@ -153,12 +152,10 @@ def crossing_points(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class RuleOfThumb:
-    """n* = factor x growth^K / dependence, fitted to the worlds that cross."""
+    """n* = factor x growth^K / dependence, fitted to the worlds that cross; `text` says so."""
 
     growth: float
-    factor: str
-    per_label: str
-    example: str
+    text: str
 
 
 def rule_of_thumb(crossings: pd.DataFrame) -> RuleOfThumb:
@@ -167,8 +164,10 @@ def rule_of_thumb(crossings: pd.DataFrame) -> RuleOfThumb:
     Worlds that never crossed are left out, so it is a lower bound where many did not.
     """
     seen = crossings.dropna()
-    if seen["data.n_labels"].nunique() < 2:
-        return RuleOfThumb(np.nan, _NEVER, _NEVER, _NEVER)
+    values = sorted(seen["data.n_labels"].unique())
+    if len(values) < _LEAST_VALUES:
+        among = ", ".join(map(str, values)) or "no value"
+        return RuleOfThumb(np.nan, f"none is fitted, for only worlds with K = {among} have crossed")
     x = seen["data.n_labels"].to_numpy(dtype=float)
     y = np.log(seen["n"] * seen["data.dependence"]).to_numpy()
     rng = np.random.default_rng(0)
@@ -179,13 +178,10 @@ def rule_of_thumb(crossings: pd.DataFrame) -> RuleOfThumb:
             fits.append(np.polyfit(x[chosen], y[chosen], 1))
     slope, intercept = np.polyfit(x, y, 1)
     low, high = np.quantile(fits, [0.025, 0.975], axis=0)
-    at = [float(np.exp(f[1] + 8 * f[0]) / 3) for f in (*fits, (slope, intercept))]
     return RuleOfThumb(
         float(np.exp(slope)),
-        f"{np.exp(intercept):.0f} ({np.exp(low[1]):.0f} to {np.exp(high[1]):.0f})",
-        f"{np.exp(slope):.2f} ({np.exp(low[0]):.2f} to {np.exp(high[0]):.2f})",
-        f"{_round(at[-1])} ({_round(np.quantile(at[:-1], 0.025))} to"
-        f" {_round(np.quantile(at[:-1], 0.975))})",
+        f"n* = {np.exp(intercept):.0f} ({np.exp(low[1]):.0f} to {np.exp(high[1]):.0f})"
+        f" x {np.exp(slope):.2f} ({np.exp(low[0]):.2f} to {np.exp(high[0]):.2f})^K / dependence rows",
     )
 
 
@@ -237,6 +233,9 @@ def _regret_figure(rows: pd.DataFrame, metric: str) -> Figure:
             intervals = [mean_interval(values) for _, values in own]
             curve(panel, list(own.groups), intervals, place, head)
         panel.set(xscale="log", yscale="log")
+        numbers_of_rows = sorted(rows["data.n_train"].unique())
+        panel.set_xticks(numbers_of_rows, [f"{n:,}" for n in numbers_of_rows], fontsize="small")
+        panel.minorticks_off()
         panel.set_title(f"K = {n_labels}, dependence {dependence:g}", fontsize="medium")
     for panel in axes[::2]:
         panel.set_ylabel("Jaccard regret")

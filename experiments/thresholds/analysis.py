@@ -183,7 +183,7 @@ class Thresholds(Experiment):
                 "where labels are rare, the fallback keeps thresholds by label from losing"
                 " jaccard_samples",
                 report.numbers["fallback"],
-                bool(rare) and bool((fallback[rare] >= 0).all()),
+                bool((fallback[rare] >= 0).all()) if rare else None,
             ),
             Finding(
                 "0.5, or the same number of labels for all, is the worst rule by jaccard_samples on"
