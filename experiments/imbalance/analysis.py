@@ -14,7 +14,7 @@ from experiments.harness import Experiment, Finding, Report, Row, Trainings, Tri
 from experiments.harness.frames import whole_groups
 from experiments.harness.plots import curve, legend, panels
 from mlc.cohort import Judged
-from mlc.reporting.statistics import mean_interval
+from mlc.reporting.statistics import Interval, mean_interval, paired_difference
 from mlc.reporting.tables import Table
 from mlc.training import Epoch, Training
 
@@ -118,23 +118,31 @@ class Imbalance(Experiment):
         return report
 
     def _find(self, report: Report, judged: pd.DataFrame, epochs: pd.DataFrame) -> None:
-        means = judged.groupby(["set", "head", "rule"])[["empty", "f1_macro"]].mean()
-        ranking = judged.groupby(["set", "head"])["average_precision_macro"].mean().unstack()
-        sets = [name for name in DATA if name in ranking.index]
+        empty = judged.groupby(["set", "head", "rule"])["empty"].mean()
+        values = judged.set_index(["set", "head", "rule", "seed"]).sort_index()
+        sets = [name for name in DATA if (judged["set"] == name).any()]
         rare = [name for name in sets if name in ("1%", "0.1%")]
         common = [name for name in sets if name not in rare]
-        empty, f1 = means["empty"].unstack("rule"), means["f1_macro"].unstack("rule")
-        fixed = empty["fixed"].unstack("head")["sigmoid"]
+        fixed = empty.xs(("sigmoid", "fixed"), level=("head", "rule"))
         own = epochs[epochs["head"] == "sigmoid"].groupby(["set", "epoch"])["empty"].mean()
         first = {name: own[name].iloc[0] for name in sets}
         last = {name: own[name].iloc[-1] for name in sets}
-        sigmoid, weighted = (f1.xs(h, level="head") for h in ("sigmoid", "weighted_sigmoid"))
-        tuned = {name: sigmoid.loc[name, "per_label"] - sigmoid.loc[name, "fixed"] for name in sets}
-        weighing = {name: weighted.loc[name, "fixed"] - sigmoid.loc[name, "fixed"] for name in sets}
-        left = {
-            name: weighted.loc[name, "per_label"] - sigmoid.loc[name, "per_label"] for name in sets
-        }
-        order = {n: ranking.loc[n, "weighted_sigmoid"] - ranking.loc[n, "sigmoid"] for n in sets}
+
+        def more(one: tuple[str, str], other: tuple[str, str], metric: str) -> dict[str, Interval]:
+            """Of one head with a rule than of another, in each set, same worlds in pairs."""
+            return {
+                name: paired_difference(
+                    values.loc[(name, *one)][metric], values.loc[(name, *other)][metric]
+                ).interval
+                for name in sets
+            }
+
+        plain, weighted = ("sigmoid", "fixed"), ("weighted_sigmoid", "fixed")
+        by_label, both = ("sigmoid", "per_label"), ("weighted_sigmoid", "per_label")
+        tuned = more(by_label, plain, "f1_macro")
+        weighing = more(weighted, plain, "f1_macro")
+        left = more(both, by_label, "f1_macro")
+        order = more(weighted, plain, "average_precision_macro")
         accuracy = (
             1
             - judged[judged["rule"] == "most_frequent_set constant"]
@@ -145,11 +153,11 @@ class Imbalance(Experiment):
             "fixed": _listed(fixed[sets], "{:.1%}"),
             "first": _listed(first, "{:.1%}"),
             "last": _listed(last, "{:.1%}"),
-            "tuned": _listed(tuned, "{:+.3f}"),
-            "weighing": _listed(weighing, "{:+.3f}"),
-            "left": _listed(left, "{:+.3f}"),
-            "order": _listed(order, "{:+.3f}"),
-            "left_rare": f"{left.get('1%', np.nan):+.3f}",
+            "tuned": _signed(tuned),
+            "weighing": _signed(weighing),
+            "left": _signed(left),
+            "order": _signed(order),
+            "left_rare": _signed({"at 1%": left["1%"]}) if "1%" in left else "not measured",
             "accuracy": _listed(accuracy[sets], "{:.1%}"),
         }
         report.findings = [
@@ -174,18 +182,18 @@ class Imbalance(Experiment):
             Finding(
                 "a threshold for each label mends f1_macro without any weighting",
                 report.numbers["tuned"],
-                all(gain > 0 for gain in tuned.values()),
+                all(gain.mean > 0 for gain in tuned.values()),
             ),
             Finding(
                 "weighting mends it as well at 0.5, and adds less than 0.02 once thresholds are tuned",
                 f"at 0.5 {report.numbers['weighing']}; tuned {report.numbers['left']}",
-                all(gain > 0 for gain in weighing.values())
-                and all(abs(gain) < 0.02 for gain in left.values()),
+                all(gain.mean > 0 for gain in weighing.values())
+                and all(abs(gain.mean) < 0.02 for gain in left.values()),
             ),
             Finding(
                 "weighting does not change the ranking: average precision within 0.02",
                 report.numbers["order"],
-                all(abs(gain) < 0.02 for gain in order.values()),
+                all(abs(gain.mean) < 0.02 for gain in order.values()),
             ),
             Finding(
                 "label accuracy (1 - Hamming loss) of predicting the most frequent set is above 85%"
@@ -208,6 +216,12 @@ def _set_names(rows: pd.DataFrame) -> pd.Series:
 
 def _listed(values: Mapping[str, float] | pd.Series, form: str) -> str:
     return ", ".join(f"{name} {form.format(value)}" for name, value in values.items())
+
+
+def _signed(intervals: Mapping[str, Interval]) -> str:
+    return ", ".join(
+        f"{name} {own.mean:+.3f} ±{own.half_width:.3f}" for name, own in intervals.items()
+    )
 
 
 def _empty_table(judged: pd.DataFrame) -> Table:
