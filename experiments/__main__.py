@@ -10,7 +10,7 @@ from pathlib import Path
 from experiments.harness import EXPERIMENTS, load
 from experiments.harness.experiment import ROOT
 from experiments.harness.report import fill_numbers
-from experiments.harness.running import RESULTS, all_numbers, make, measure
+from experiments.harness.running import RESULTS, all_numbers, compare, make, measure
 from experiments.harness.study import BUDGETS
 from mlc.errors import MlcError
 from mlc.storage import write_text
@@ -47,14 +47,23 @@ def run(name: str, arguments: argparse.Namespace) -> None:
     """Measure and report one experiment."""
     experiment, folder = load(name), arguments.folder / name
     if not arguments.report:
-        measure(experiment, folder, arguments.budget, arguments.workers, arguments.only)
+        left = measure(experiment, folder, arguments.budget, arguments.workers, arguments.only)
+        if left:
+            print(
+                f"{name}: {left} trials of the {arguments.budget} budget are left; --report reports."
+            )
+            return
     made = make(experiment, folder)
     made.report.write(folder, made.foot)
+    told: list[str] = []
     if folder.resolve() == (RESULTS / name).resolve():
         made.report.refresh(ROOT / name / "README.md", made.foot)
         overview = ROOT.parent / "README.md"
         write_text(overview, fill_numbers(overview.read_text(), all_numbers()))
+    elif (RESULTS / name).is_dir():
+        told = compare(experiment, folder, RESULTS / name)
     print(f"\n{name}\n{'=' * len(name)}\n\n{made.report.text()}\n\n{made.foot}\n{folder}")
+    print("\n".join(told))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 from tqdm import tqdm
 
 from benchmarks import measuring
@@ -31,11 +32,12 @@ def measure(
     budget: str,
     n_workers: int | None = None,
     only: Sequence[str] = (),
-) -> None:
-    """Measure each trial of the budget that has no rows in the folder yet.
+) -> int:
+    """Measure each trial of the budget that has no rows in the folder yet; return how many are left.
 
     `only` holds settings, as in "data=yeast", that a trial must have.
     """
+    left = 0
     facts = provenance.here(machine())
     for study in experiment.studies:
         store, trials = Store(study, folder), study.trials(budget)
@@ -44,6 +46,7 @@ def measure(
             for trial in store.missing(trials)
             if set(only) <= set(command_of(trial).split(" "))
         ]
+        left += len(store.missing(trials)) - len(missing)
         if not missing:
             continue
         # Before the first row, so that none is without it if this process is killed.
@@ -62,6 +65,7 @@ def measure(
                 store.close(study.trials(BUDGETS[-1]))
                 seconds = time.monotonic() - started
                 provenance.record(folder, budget, facts, n_measured, seconds)
+    return left
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,31 @@ def make(experiment: Experiment, folder: Path) -> Made:
     return Made(
         experiment.report(frames), provenance.foot(experiment.name, folder, coverage, frames)
     )
+
+
+def compare(experiment: Experiment, folder: Path, committed: Path) -> list[str]:
+    """How far the rows of a folder are from those that are committed, a sentence for each study."""
+    told = []
+    for study in experiment.studies:
+        trials = study.trials(BUDGETS[-1])
+        own, theirs = (Store(study, place).frame(trials) for place in (folder, committed))
+        for rows in (own, theirs):
+            rows["place"] = rows.groupby("run").cumcount()
+        both = own.merge(theirs, on=["run", "place"], suffixes=("", " committed"))
+        numeric = [c for c in study.columns if c in both and is_numeric_dtype(both[c])]
+        if not len(both) or not numeric:
+            continue
+        differences = {c: (both[c] - both[f"{c} committed"]).abs() for c in numeric}
+        parts = [
+            f"{name} by {own.mean():.2g} on average, {own.max():.2g} at most"
+            for name, own in differences.items()
+            if own.max() > 0
+        ]
+        told.append(
+            f"{study.name}: {len(both)} rows are in {committed} too; they differ in"
+            f" {'; '.join(parts) or 'nothing'}."
+        )
+    return told
 
 
 def all_numbers() -> dict[str, str]:

@@ -245,7 +245,11 @@ def _metric_table(judged: pd.DataFrame, metric: str) -> Table:
     lines = []
     for head in HEADS:
         for rule in rules:
-            here = judged[judged["rule"] == rule].set_index(["set", "head", "seed"])[metric]
+            here = (
+                judged[judged["rule"] == rule]
+                .set_index(["set", "head", "seed"])[metric]
+                .sort_index()
+            )
             cells = []
             for name in sets:
                 own, sigmoid = here[name, head], here[name, HEADS[0]]

@@ -63,7 +63,7 @@ def standings(tuned: pd.DataFrame, metric: str) -> Table:
 def against(tuned: pd.DataFrame, metric: str, reference: str) -> Table:
     """Each head less the reference, seed by seed."""
     data_sets = list(dict.fromkeys(tuned["data"]))
-    by_seed = tuned.set_index(_KEY)[metric]
+    by_seed = tuned.set_index(_KEY)[metric].sort_index()
     lines = []
     for head in dict.fromkeys(tuned["head"]):
         if head == reference:

@@ -14,7 +14,7 @@ from experiments.harness import Experiment, Finding, Measurements, Report, Row, 
 from experiments.harness.frames import whole_groups
 from experiments.harness.provenance import sessions
 from experiments.harness.report import quoted
-from experiments.harness.running import make, measure
+from experiments.harness.running import compare, make, measure
 from experiments.harness.store import Store
 from experiments.harness.study import Measured, command_of
 from experiments.harness.trainings import configure
@@ -60,8 +60,8 @@ class Small(Experiment):
 def test_what_was_measured_is_never_measured_again(tmp_path: Path) -> None:
     Squares.measured_of = []
     measure(Small(), tmp_path, "quick")
-    measure(Small(), tmp_path, "full")
-    measure(Small(), tmp_path, "full")
+    assert measure(Small(), tmp_path, "full") == 0
+    assert measure(Small(), tmp_path, "full") == 0
     assert Squares.measured_of == [0, 1, 2, 3, 4]
     frame = pd.read_csv(tmp_path / "squares.csv")
     assert frame["run"].dropna().tolist() == [f"x={x} seed=0" for x in range(5)]
@@ -74,6 +74,18 @@ def test_what_was_measured_is_never_measured_again(tmp_path: Path) -> None:
     assert "NOT as predicted: the sum is 2" in made.report.text()
 
 
+def test_rows_are_compared_with_the_committed_ones(tmp_path: Path) -> None:
+    for folder in ("own", "theirs"):
+        measure(Small(), tmp_path / folder, "full")
+    (told,) = compare(Small(), tmp_path / "own", tmp_path / "theirs")
+    assert told.startswith("squares: 10 rows")
+    assert told.endswith("differ in nothing.")
+    changed = (tmp_path / "theirs/squares.csv").read_text().replace("16", "17")
+    (tmp_path / "theirs/squares.csv").write_text(changed)
+    (told,) = compare(Small(), tmp_path / "own", tmp_path / "theirs")
+    assert told.endswith("differ in square by 0.1 on average, 1 at most.")
+
+
 def test_a_report_of_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="Nothing of small has been measured"):
         make(Small(), tmp_path)
@@ -81,7 +93,7 @@ def test_a_report_of_nothing_is_refused(tmp_path: Path) -> None:
 
 def test_only_the_trials_with_a_setting(tmp_path: Path) -> None:
     Squares.measured_of = []
-    measure(Small(), tmp_path, "full", only=["x=3"])
+    assert measure(Small(), tmp_path, "full", only=["x=3"]) == 4
     assert Squares.measured_of == [3]
 
 
