@@ -192,6 +192,7 @@ class League(Experiment):
             "sigmoid_place": str(places["sigmoid"]),
             "pick_one_place": str(places["pick_one"]),
             "sigmoid_behind": f"{behind:.3f}",
+            "beats_logistic": _ahead(values, logistic),
             "n_winners": str(winners.nunique()),
             "rule_gain": ", ".join(f"{data} {own:+.3f}" for data, own in gain.items()),
             **{f"best_{data}": f"{own:.3f}" for data, own in oracle.items()},
@@ -224,6 +225,13 @@ class League(Experiment):
                 bool(margins) and min(margins.values()) >= 0,
             ),
         ]
+
+
+def _ahead(values: pd.DataFrame, logistic: pd.DataFrame) -> str:
+    """In how many columns and rows a head is above logistic regression."""
+    both = [data for data in values if data in logistic]
+    above = values[both].gt(logistic.loc[BASELINE, both]) if both else values[both]
+    return f"{int(above.sum().sum())} of {int(values[both].notna().sum().sum())}"
 
 
 EXPERIMENT = League()
