@@ -36,15 +36,18 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
-        for name in arguments.names or EXPERIMENTS:
-            run(name, arguments)
+        reported = [run(name, arguments) for name in arguments.names or EXPERIMENTS]
+        if any(reported) and arguments.folder.resolve() == RESULTS.resolve():
+            # Once for all: it quotes every experiment, and some reports take ten seconds.
+            overview = ROOT.parent / "README.md"
+            write_text(overview, fill_numbers(overview.read_text(), all_numbers()))
     except MlcError as error:
         print(f"experiments: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
 
 
-def run(name: str, arguments: argparse.Namespace) -> None:
-    """Measure and report one experiment."""
+def run(name: str, arguments: argparse.Namespace) -> bool:
+    """Measure and report one experiment; False where it is not through, and so not reported."""
     experiment, folder = load(name), arguments.folder / name
     if not arguments.report:
         left = measure(experiment, folder, arguments.budget, arguments.workers, arguments.only)
@@ -52,18 +55,17 @@ def run(name: str, arguments: argparse.Namespace) -> None:
             print(
                 f"{name}: {left} trials of the {arguments.budget} budget are left; --report reports."
             )
-            return
+            return False
     made = make(experiment, folder)
     made.report.write(folder, made.foot)
     told: list[str] = []
     if folder.resolve() == (RESULTS / name).resolve():
         made.report.refresh(ROOT / name / "README.md", made.foot)
-        overview = ROOT.parent / "README.md"
-        write_text(overview, fill_numbers(overview.read_text(), all_numbers()))
     elif (RESULTS / name).is_dir():
         told = compare(experiment, folder, RESULTS / name)
     print(f"\n{name}\n{'=' * len(name)}\n\n{made.report.text()}\n\n{made.foot}\n{folder}")
     print("\n".join(told))
+    return True
 
 
 if __name__ == "__main__":

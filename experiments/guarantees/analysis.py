@@ -13,6 +13,7 @@ from torch import Tensor
 from experiments.guarantees.examples import EXAMPLES, joint_of
 from experiments.harness import Experiment, Finding, Measurements, Report, Row, Trial
 from experiments.harness.plots import curve, legend, panels
+from experiments.harness.study import options_of
 from mlc.data import SOURCES
 from mlc.data.world import ExactWorld
 from mlc.decisions import DECISIONS
@@ -47,11 +48,8 @@ def regrets(trial: Trial, joint: Tensor) -> list[Row]:
     n_labels = optimum.label_sets.shape[1]
     drawn = optimum.drawn
     known = KnownLabels(drawn, torch.arange(len(drawn)).unsqueeze(0))
-    values = {
-        key.removeprefix("head."): value for key, value in trial.items() if key.startswith("head.")
-    }
     name = str(trial["head"])
-    head = HEADS[name](1, n_labels, HEADS.options(name, **values), [0], known)
+    head = HEADS[name](1, n_labels, HEADS.options(name, **options_of(trial, "head")), [0], known)
     rules = {
         rule: DECISIONS[rule](DECISIONS[rule].Options(), head.natural_threshold)
         for rule in RULES
@@ -100,11 +98,7 @@ class Dials(Measurements):
 
     def measured(self, trial: Trial) -> list[Row]:
         """The regrets in one world."""
-        options = {
-            key.removeprefix("data."): value
-            for key, value in trial.items()
-            if key.startswith("data.")
-        }
+        options = options_of(trial, "data")
         world = ExactWorld(SOURCES.options("world", n_labels=LABELS, **options))
         rng = np.random.default_rng([options["seed"], 5])
         features = rng.standard_normal((N_SAMPLES, world.options.n_features)).astype(np.float32)
@@ -188,7 +182,7 @@ class Guarantees(Experiment):
             "independent_strong": str(strong),
             "sigmoid_global": str(mean_interval(by_threshold)),
             "pick_one_global": str(mean_interval(picked)),
-            "pick_one_more": f"{more.interval.mean:+.3f} ±{more.interval.half_width:.3f}",
+            "pick_one_more": more.interval.signed(),
             "pick_one_wins": f"{(picked < by_threshold).sum()} of {len(picked)}",
             "pick_one_low": str(ends[0]),
             "pick_one_high": str(ends[1]),
@@ -220,8 +214,7 @@ class Guarantees(Experiment):
             Finding(
                 "pick_one with the best threshold misses more than sigmoid with its best in every"
                 " world",
-                f"{more.interval.mean:+.3f} ±{more.interval.half_width:.3f}; less in"
-                f" {report.numbers['pick_one_wins']} worlds",
+                f"{more.interval.signed()}; less in {report.numbers['pick_one_wins']} worlds",
                 bool((picked > by_threshold).all()),
             ),
             Finding(

@@ -44,7 +44,7 @@ def curve(panel: Axes, x: ArrayLike, intervals: Sequence[Interval], place: int, 
 
 
 def legend(figure: Figure, panel: Axes, columns: int = 4) -> None:
-    """One for all panels, below them."""
+    """One for all panels, above them."""
     figure.legend(
         *panel.get_legend_handles_labels(), loc="outside upper center", ncols=columns,
         fontsize="small", frameon=False,

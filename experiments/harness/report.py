@@ -11,6 +11,7 @@ from textwrap import fill
 
 from matplotlib.figure import Figure
 
+from mlc.reporting.statistics import Interval
 from mlc.reporting.tables import Table
 from mlc.storage import write_atomically, write_text
 
@@ -93,6 +94,11 @@ class Report:
     def refresh(self, readme: Path, foot: str) -> None:
         """Fill a README in place."""
         write_text(readme, self.fill(readme.read_text(), foot))
+
+
+def listed(differences: Mapping[str, Interval]) -> str:
+    """Differences by name, on one line."""
+    return ", ".join(f"{name} {own.signed()}" for name, own in differences.items())
 
 
 def fill_numbers(text: str, numbers: Mapping[str, str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,8 +22,6 @@ from mlc.launching.workers import n_cores
 
 RESULTS = ROOT.parent / "results"
 
-log = logging.getLogger(__name__)
-
 
 def measure(
     experiment: Experiment,
@@ -41,12 +38,9 @@ def measure(
     facts = provenance.here(machine())
     for study in experiment.studies:
         store, trials = Store(study, folder), study.trials(budget)
-        missing = [
-            trial
-            for trial in store.missing(trials)
-            if set(only) <= set(command_of(trial).split(" "))
-        ]
-        left += len(store.missing(trials)) - len(missing)
+        unmeasured = store.missing(trials)
+        missing = [t for t in unmeasured if set(only) <= set(command_of(t).split(" "))]
+        left += len(unmeasured) - len(missing)
         if not missing:
             continue
         # Before the first row, so that none is without it if this process is killed.

@@ -23,6 +23,12 @@ def command_of(trial: Trial) -> str:
     return " ".join(f"{key}={_written(value)}" for key, value in trial.items())
 
 
+def options_of(trial: Trial, part: str) -> dict[str, Any]:
+    """What a trial sets of a part: {"gamma": 2.0} of {"head": "focal", "head.gamma": 2.0}."""
+    prefix = f"{part}."
+    return {k.removeprefix(prefix): v for k, v in trial.items() if k.startswith(prefix)}
+
+
 def _written(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from experiments.harness import Experiment, Finding, Report, Row, Trainings, Trial
 from experiments.harness.frames import whole_groups
 from experiments.harness.plots import curve, legend, panels
+from experiments.harness.report import listed
 from mlc.cohort import Judged
 from mlc.reporting.statistics import Interval, mean_interval, paired_difference
 from mlc.reporting.tables import Table
@@ -153,11 +154,11 @@ class Imbalance(Experiment):
             "fixed": _listed(fixed[sets], "{:.1%}"),
             "first": _listed(first, "{:.1%}"),
             "last": _listed(last, "{:.1%}"),
-            "tuned": _signed(tuned),
-            "weighing": _signed(weighing),
-            "left": _signed(left),
-            "order": _signed(order),
-            "left_rare": _signed({"at 1%": left["1%"]}) if "1%" in left else "not measured",
+            "tuned": listed(tuned),
+            "weighing": listed(weighing),
+            "left": listed(left),
+            "order": listed(order),
+            "left_rare": listed({"at 1%": left["1%"]}) if "1%" in left else "not measured",
             "accuracy": _listed(accuracy[sets], "{:.1%}"),
         }
         report.findings = [
@@ -218,12 +219,6 @@ def _listed(values: Mapping[str, float] | pd.Series, form: str) -> str:
     return ", ".join(f"{name} {form.format(value)}" for name, value in values.items())
 
 
-def _signed(intervals: Mapping[str, Interval]) -> str:
-    return ", ".join(
-        f"{name} {own.mean:+.3f} ±{own.half_width:.3f}" for name, own in intervals.items()
-    )
-
-
 def _empty_table(judged: pd.DataFrame) -> Table:
     sets = [name for name in DATA if (judged["set"] == name).any()]
     groups = judged.groupby(["set", "head", "rule"])["empty"].mean()
@@ -256,8 +251,7 @@ def _metric_table(judged: pd.DataFrame, metric: str) -> Table:
                 if head == HEADS[0]:
                     cells.append(str(mean_interval(own)))
                 else:
-                    more = mean_interval(own - sigmoid)
-                    cells.append(f"{more.mean:+.3f} ±{more.half_width:.3f}")
+                    cells.append(mean_interval(own - sigmoid).signed())
             lines.append([head, rule if len(rules) > 1 else "-", *cells])
     return Table(["head", "rule", *sets], lines)
 

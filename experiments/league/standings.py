@@ -102,8 +102,7 @@ def rules_table(rows: pd.DataFrame) -> Table:
         for data in data_sets:
             # A mean over heads for each seed: heads are no sample of anything.
             own = difference.xs(data, level="data").groupby("seed").mean()
-            interval = mean_interval(own)
-            cells.append(f"{interval.mean:+.3f} ±{interval.half_width:.3f}")
+            cells.append(mean_interval(own).signed())
         lines.append([str(rule), str(heads), *cells])
     return Table(["rule", "heads", *data_sets], lines, 1)
 

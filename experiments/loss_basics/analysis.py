@@ -11,6 +11,7 @@ from torch import Tensor
 
 from experiments.harness import Experiment, Finding, Measurements, Report, Row, Trial
 from experiments.harness.plots import panels
+from experiments.harness.study import options_of
 from mlc.heads import HEADS, Head
 from mlc.reporting.figures import COLOURS
 from mlc.reporting.tables import Table
@@ -93,8 +94,7 @@ class Values(Measurements):
 def head_of(trial: Trial) -> Head:
     """The trial's head on five labels, in float64."""
     name = str(trial["head"])
-    options = {k.removeprefix("head."): v for k, v in trial.items() if k.startswith("head.")}
-    return HEADS[name](1, 5, HEADS.options(name, **options), [0]).double()
+    return HEADS[name](1, 5, HEADS.options(name, **options_of(trial, "head")), [0]).double()
 
 
 def target_of(trial: Trial) -> Tensor:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from experiments.harness import Experiment, Finding, Report, Row, Trainings, Trial
 from experiments.harness.plots import curve, legend, panels
+from experiments.harness.report import listed
 from mlc.cohort import Judged
 from mlc.metrics import COUNT_METRICS
 from mlc.reporting.statistics import Interval, mean_interval, paired_difference
@@ -176,16 +177,16 @@ class OneNetworkOrMany(Experiment):
             _subset(groups, few, "grouped", "argmax_of_group"),
         ).interval
         report.numbers = {
-            "alike": _listed(alike),
-            "larger": _listed(larger),
-            "gain_few": _signed(gain[few]),
-            "gain_many": _signed(gain[many]),
-            "flat_few": _signed(flat[few]),
-            "flat_many": _signed(flat[many]),
+            "alike": listed(alike),
+            "larger": listed(larger),
+            "gain_few": gain[few].signed(),
+            "gain_many": gain[many].signed(),
+            "flat_few": flat[few].signed(),
+            "flat_many": flat[many].signed(),
             "wrong_few": f"{wrong_few:.0%}",
             "few": f"{few:,}",
             "many": f"{many:,}",
-            "powerset": _signed(powerset),
+            "powerset": powerset.signed(),
         }
         report.findings = [
             Finding(
@@ -207,19 +208,19 @@ class OneNetworkOrMany(Experiment):
             Finding(
                 "a softmax for each group finds the exact label set more often than flat sigmoids"
                 " at 0.5",
-                f"{few:,} rows {_signed(flat[few])}; {many:,} rows {_signed(flat[many])}",
+                f"{few:,} rows {flat[few].signed()}; {many:,} rows {flat[many].signed()}",
                 all(own.mean > 0 for own in flat.values()),
             ),
             Finding(
                 "most of that is the decision: with the highest score of each group, flat sigmoids are"
                 " within 0.02",
-                f"{few:,} rows {_signed(gain[few])}; {many:,} rows {_signed(gain[many])}",
+                f"{few:,} rows {gain[few].signed()}; {many:,} rows {gain[many].signed()}",
                 all(abs(own.mean) < 0.02 for own in gain.values()),
             ),
             Finding(
                 "a softmax over the observed label sets, which has to learn 120 classes, is behind"
                 " the groups with few rows",
-                _signed(powerset),
+                powerset.signed(),
                 powerset.mean < 0,
             ),
         ]
@@ -248,14 +249,6 @@ def _less(rows: pd.DataFrame, network: str, other: str) -> dict[str, Interval]:
 def _subset(rows: pd.DataFrame, n: int, head: str, rule: str) -> pd.Series:
     own = rows[(rows["data.n_train"] == n) & (rows["head"] == head) & (rows["rule"] == rule)]
     return own.set_index("seed")["subset_accuracy"].sort_index()
-
-
-def _signed(interval: Interval) -> str:
-    return f"{interval.mean:+.3f} ±{interval.half_width:.3f}"
-
-
-def _listed(intervals: Mapping[str, Interval]) -> str:
-    return ", ".join(f"{name} {_signed(own)}" for name, own in intervals.items())
 
 
 def _networks_table(rows: pd.DataFrame) -> Table:

@@ -15,6 +15,7 @@ from experiments.harness import (
 )
 from experiments.harness.frames import whole_groups
 from experiments.harness.plots import curve, legend, panels
+from experiments.harness.report import listed
 from experiments.pick_one.studies import HEADS, Flattery, Runs, Steps
 from mlc.reporting.statistics import Interval, mean_interval, paired_difference
 from mlc.reporting.tables import Table
@@ -99,8 +100,8 @@ class PickOne(Experiment):
         )
         noise_means = noise.groupby("set", sort=False)[["ratio", "epochs", "gap"]].mean()
         report.numbers = {
-            "lost": _listed(lost),
-            "same": _listed(same),
+            "lost": listed(lost),
+            "same": listed(same),
             "worst": f"{min(i.mean for i in lost.values()):.3f}",
             "pairs_worse": f"{sum(i.mean > 0 for i in pairs.values())} of {len(pairs)}",
             "ratio": f"{noise_means['ratio'].min():.1f} to {noise_means['ratio'].max():.1f}",
@@ -160,12 +161,6 @@ class PickOne(Experiment):
 def _set_names(rows: pd.DataFrame) -> pd.Series:
     attracting = pd.to_numeric(rows["data.attraction"]).fillna(0) > 0
     return rows["data"].where(~attracting, rows["data"] + ", attracting labels")
-
-
-def _listed(differences: Mapping[str, Interval]) -> str:
-    return ", ".join(
-        f"{name} {own.mean:+.3f} ±{own.half_width:.3f}" for name, own in differences.items()
-    )
 
 
 def _quality_table(validated: pd.DataFrame) -> Table:

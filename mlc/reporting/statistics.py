@@ -24,6 +24,10 @@ class Interval:
             return f"{self.mean:.3f}"
         return f"{self.mean:.3f} ±{self.half_width:.3f}"
 
+    def signed(self) -> str:
+        """As text for a difference, with its sign."""
+        return f"{self.mean:+.3f} ±{self.half_width:.3f}"
+
 
 @dataclass(frozen=True)
 class PairedDifference:

@@ -179,7 +179,7 @@ def differences_table(
             name,
             rule,
             str(difference.interval.n),
-            f"{difference.interval.mean:+.3f} ±{difference.interval.half_width:.3f}",
+            difference.interval.signed(),
             "-" if np.isnan(p) else f"{p:.3f}" if p >= 0.001 else "<0.001",
         ]
         for (name, rule, difference), p in zip(found, adjusted, strict=True)
