@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 import mlc
+from mlc.identity import processor
 from mlc.launching.workers import n_cores
 from mlc.reporting.tables import Table
 
@@ -19,19 +20,10 @@ RESULTS = Path(__file__).parent.parent / "results" / "benchmarks"
 
 def machine() -> str:
     """The hardware and versions, in a line."""
-    cpu = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        names = [
-            line.split(":")[1].strip()
-            for line in info.read_text().splitlines()
-            if "model name" in line
-        ]
-        cpu = names[0] if names else cpu
     gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ", no GPU"
     return (
-        f"{cpu}, {n_cores()} cores{gpu}; Python {platform.python_version()}, torch {torch.__version__},"
-        f" mlc {mlc.__version__}"
+        f"{processor()}, {n_cores()} cores{gpu}; Python {platform.python_version()},"
+        f" torch {torch.__version__}, mlc {mlc.__version__}"
     )
 
 

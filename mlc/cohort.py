@@ -7,21 +7,20 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
 
 import torch
 
 from mlc.assembly import build_model, build_rules, device_of
-from mlc.backbones import BACKBONES
 from mlc.config import Config
 from mlc.data import SOURCES, Dataset, ResidentData, Scaling, Split, fit_scaling, split_dataset
 from mlc.decisions import DecisionRule
-from mlc.errors import MlcError
+from mlc.errors import MlcError, TrainingError
 from mlc.evaluation import Evaluation, evaluate
 from mlc.heads import HEADS
 from mlc.heads.memory import free_bytes, readable
+from mlc.identity import Identity, identify
 from mlc.optimum import Optimum, add_regrets
+from mlc.runs import BEST_VALUE
 from mlc.tracking import Progress
 from mlc.training import DTYPES, OPTIMIZERS, Epoch, Model, Training, bytes_of_run
 
@@ -65,6 +64,9 @@ class Keeper:
         """What the run is called in logs."""
         return str(place)
 
+    def begin(self, identity: Identity) -> None:
+        """The data are loaded: what the cohort's runs have in common."""
+
     def claim(self, place: int) -> None:
         """The run is about to begin."""
 
@@ -92,37 +94,6 @@ class Prepared:
     split: Split
     scaling: Scaling
     rules: dict[str, DecisionRule]
-
-
-def cohort_key(config: Config) -> str:
-    """Runs with the same key can be trained as one: same data, shape, head and batch size."""
-    backbone, optimizer = BACKBONES[config.backbone.name], OPTIMIZERS[config.optimizer.name]
-    shared = [
-        vars(config.data),
-        _without(config.backbone, backbone.per_run),
-        vars(config.head),
-        _without(config.optimizer, (*optimizer.per_run, "schedule")),
-        _without(config.trainer, ("monitor", "patience")),
-        config.device,
-        config.threads,
-        config.report.limits,
-    ]
-    return repr(shared)
-
-
-def cohorts(configs: Sequence[Config], max_runs: int, n_workers: int) -> list[list[int]]:
-    """The runs' places, those with one cohort key together, cut so that every worker has its share."""
-    alike: dict[str, list[int]] = {}
-    for place, config in enumerate(configs):
-        alike.setdefault(cohort_key(config), []).append(place)
-    groups = []
-    for places in alike.values():
-        n_groups = max(-(-len(places) // max_runs), min(n_workers, len(places)))
-        base, more = divmod(len(places), n_groups)
-        starts = [number * base + min(number, more) for number in range(n_groups + 1)]
-        groups += [places[start:end] for start, end in pairwise(starts)]
-    # Long ones first, so that no worker waits for the last.
-    return sorted(groups, key=len, reverse=True)
 
 
 def train_cohort(
@@ -170,18 +141,18 @@ class _Cohort:
             self.device = device_of(config.device)
             torch.set_num_threads(config.threads)
             self.dataset = SOURCES[config.data.source].load(config.data)
+            self.keeper.begin(identify(self.dataset, self.device))
             places = range(len(self.configs))
             prepared = [ready for place in places if (ready := self._prepare(place))]
             if prepared:
                 size = self._largest_size(prepared)
                 for first in range(0, len(prepared), size):
                     self._attempt(prepared[first : first + size])
-        except BaseException as error:
-            for place in range(len(self.configs)):
-                if place not in self.outcomes:
-                    self._fail(place, error)
-            if not isinstance(error, Exception):
-                raise
+        except Exception as error:
+            self._fail_rest(error)
+        except BaseException:
+            self._fail_rest(TrainingError("The training was interrupted."))
+            raise
 
     def _prepare(self, place: int) -> Prepared | None:
         config = self.configs[place]
@@ -237,8 +208,7 @@ class _Cohort:
                 self.progress.epoch(epoch.number)
             seconds = time.perf_counter() - started
             evaluations = evaluate(model, data, self.dataset, splits, rules)
-            optimum = Optimum.of(self.dataset, splits[0])
-            if optimum is not None:
+            if (optimum := Optimum.of(self.dataset, splits[0])) is not None:
                 limits = part[0].config.report.limits
                 add_regrets(evaluations, optimum, model.head, rules, limits)
             for row, ready in enumerate(part):
@@ -247,6 +217,7 @@ class _Cohort:
                     "train/seconds": seconds / len(part),
                     "train/epochs": int(training.n_epochs[row]),
                     "train/best_epoch": int(training.best_epoch[row]),
+                    BEST_VALUE: float(training.best_value[row]),
                 }
                 judged = Judged(model, row, self.dataset, ready.split, evaluations[row], facts)
                 try:
@@ -283,14 +254,14 @@ class _Cohort:
         self.progress.ended(place, outcome, f"{name} {message}")
         log.info("%s %s", name, message, extra={"run": name})
 
-    def _fail(self, place: int, error: BaseException) -> None:
+    def _fail_rest(self, error: Exception) -> None:
+        for place in range(len(self.configs)):
+            if place not in self.outcomes:
+                self._fail(place, error)
+
+    def _fail(self, place: int, error: Exception) -> None:
         self.keeper.failed(place, error)
-        told = error if isinstance(error, Exception) else RuntimeError(repr(error))
         if not isinstance(error, MlcError):
             name = self.keeper.name(place)
             log.error("%s failed", name, exc_info=error, extra={"run": name})
-        self._end(place, told, f"failed: {error}")
-
-
-def _without(options: Any, names: Sequence[str]) -> dict[str, Any]:
-    return {name: value for name, value in vars(options).items() if name not in names}
+        self._end(place, error, f"failed: {error}")

@@ -70,6 +70,8 @@ class Config:
     report: ReportOptions = field(default_factory=ReportOptions)
     seed: int = option(0, at_least=0, at_most=2**32 - 1)
     device: str = option("auto", choices=("auto", "cpu", "cuda"))
+    # Whether runs that the folder holds finished are kept, and the others trained (again).
+    resume: bool = False
     # Of one training on a CPU: more only wait for each other while the steps are small, above all on
     # a busy machine.
     threads: int = option(1, at_least=1)

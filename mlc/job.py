@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -14,6 +12,7 @@ from omegaconf import DictConfig
 from mlc import sweep
 from mlc.config import Config, parse
 from mlc.errors import ConfigError
+from mlc.identity import flatten
 from mlc.keeping import Run
 from mlc.runs import RunFacts
 
@@ -34,6 +33,7 @@ def describe(config: DictConfig) -> Run:
         overrides=sweep.stated_overrides(hydra_config.overrides.task),
         monitor=parsed.trainer.monitor,
         hyperparameters=hyperparameters(parsed),
+        config=dataclasses.asdict(parsed),
     )
     return Run(parsed, folder, facts)
 
@@ -44,17 +44,10 @@ def hyperparameters(config: Config) -> dict[str, str | float | bool]:
         key: dataclasses.asdict(getattr(config, key))
         for key in ("backbone", "head", "optimizer", "trainer")
     }
-    flat = _flatten(shown)
+    flat = {
+        key: value if isinstance(value, (bool, int, float)) else str(value)
+        for key, value in flatten(shown).items()
+    }
     for key in ("backbone", "head", "optimizer"):
         flat[key] = flat.pop(f"{key}.name")
     return {**flat, "seed": config.seed}
-
-
-def _flatten(options: Mapping[str, Any], prefix: str = "") -> dict[str, str | float | bool]:
-    flat: dict[str, str | float | bool] = {}
-    for key, value in options.items():
-        if isinstance(value, Mapping):
-            flat.update(_flatten(value, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = value if isinstance(value, (bool, int, float)) else str(value)
-    return flat

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -9,9 +10,14 @@ from pathlib import Path
 
 from mlc.cohort import Judged, Keeper, Outcome, train_cohort
 from mlc.config import Config
-from mlc.runs import RunFacts, claim, complete, fail
+from mlc.identity import Identity
+from mlc.runs import BEST_VALUE, METRICS, RunFacts, claim, complete, fail, is_finished, read_stored
 from mlc.tracking import Progress, RunLog
 from mlc.training import Epoch, Training, save_run
+
+log = logging.getLogger(__name__)
+
+_WAS_FINISHED = "was finished before"
 
 
 @dataclass(frozen=True)
@@ -26,25 +32,52 @@ class Run:
 def train_runs(
     runs: Sequence[Run], progress: Progress | None = None, memory_share: float = 1.0
 ) -> list[Outcome]:
-    """As `train_cohort`, with each run stored in its folder, whose status says how it ended."""
-    configs = [run.config for run in runs]
-    return train_cohort(configs, FolderKeeper(runs), progress, memory_share)
+    """As `train_cohort`, with each run stored in its folder, whose status says how it ended.
+
+    With `resume`, finished runs stay as they are. They are trained again, and not kept, only where
+    others of their cohort are not finished: in float32 the last digits depend on the company.
+    """
+    keeper = FolderKeeper(runs)
+    if len(keeper.finished) < len(runs):
+        return train_cohort([run.config for run in runs], keeper, progress, memory_share)
+    for place, value in keeper.finished.items():
+        message = f"{runs[place].facts.run} {_WAS_FINISHED}"
+        log.info(message, extra={"run": runs[place].facts.run})
+        if progress is not None:
+            progress.ended(place, value, message)
+    return [keeper.finished[place] for place in range(len(runs))]
 
 
 class FolderKeeper(Keeper):
-    """Stores each run in its folder."""
+    """Stores each run in its folder.
+
+    Attributes:
+        finished: the best monitored values of runs that a resumed launch finds finished, by place.
+    """
 
     def __init__(self, runs: Sequence[Run]) -> None:
         self._runs = runs
         self._logs: dict[int, RunLog] = {}
+        self._identity: Identity | None = None
+        self.finished = {
+            place: read_stored(run.folder / METRICS)[BEST_VALUE]
+            for place, run in enumerate(runs)
+            if run.config.resume and is_finished(run.folder)
+        }
 
     def name(self, place: int) -> str:
         """The run's path in the sweep."""
         return self._runs[place].facts.run
 
+    def begin(self, identity: Identity) -> None:
+        """Remember what the runs are made of."""
+        self._identity = identity
+
     def claim(self, place: int) -> None:
         """Mark the folder, unless a finished run lies there."""
-        claim(self._runs[place].folder, self._runs[place].facts)
+        assert self._identity is not None
+        if place not in self.finished:
+            claim(self._runs[place].folder, self._runs[place].facts, self._identity)
 
     @contextmanager
     def follow(
@@ -55,6 +88,7 @@ class FolderKeeper(Keeper):
             self._logs = {
                 place: stack.enter_context(RunLog(self._runs[place].folder, row))
                 for row, place in enumerate(places)
+                if place not in self.finished
             }
 
             def tell(epoch: Epoch) -> None:
@@ -65,19 +99,22 @@ class FolderKeeper(Keeper):
 
     def keep(self, place: int, judged: Judged) -> str:
         """Weights, results, and the status last."""
+        assert self._identity is not None
+        if place in self.finished:
+            return _WAS_FINISHED
         run, evaluation = self._runs[place], judged.evaluation
         report = run.config.report
         curves = tuple(report.metrics) if report.figures else ()
         names = judged.dataset.label_names
         self._logs[place].finish(evaluation, names, curves, run.facts.hyperparameters)
         save_run(judged.model, judged.row, run.folder)
-        complete(run.folder, run.facts, evaluation, judged.split, judged.facts)
+        complete(run.folder, run.facts, self._identity, evaluation, judged.split, judged.facts)
         return f"finished, {_headline(report.metrics[0], evaluation.metrics)}"
 
     def failed(self, place: int, error: BaseException) -> None:
         """Note it in the folder; where even that cannot be written, the first error is the one told."""
         with suppress(OSError):
-            fail(self._runs[place].folder, self._runs[place].facts, error)
+            fail(self._runs[place].folder, self._runs[place].facts, error, self._identity)
 
 
 def _headline(metric: str, metrics: dict[str, float]) -> str:

@@ -78,7 +78,7 @@ class Registry(Generic[Part]):
             kw_only=True,
         )
 
-    def options(self, name: str, **values: Any) -> Any:
+    def options(self, name: str, /, **values: Any) -> Any:
         """The part's options with these values, checked."""
         schema = self.schema(name)
         known = [field.name for field in dataclasses.fields(schema) if field.name != self.key]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import logging
 import math
@@ -21,9 +22,10 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from mlc.config import GROUPS, Config, config_folder
-from mlc.errors import ConfigError, MlcError
+from mlc.errors import ConfigError
 from mlc.options import limits_of
 from mlc.reporting import write_summary
+from mlc.resuming import check_resumable, resume_command
 from mlc.runs import STATUS, is_finished
 from mlc.tracking import write_comparison, write_experiment
 
@@ -37,6 +39,7 @@ _NOT_IN_PATH = {
     "experiment",
     "device",
     "threads",
+    "resume",
     "data.path",
     "data.root",
     "data.name",
@@ -77,7 +80,7 @@ current: Launch | None = None
 class Refusal(BaseException):
     """Carries an error out of a callback: Hydra turns any Exception there into a mere warning."""
 
-    def __init__(self, error: MlcError) -> None:
+    def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
         self.error = error
 
@@ -89,6 +92,11 @@ class SweepCallback(Callback):
         """A single job is launched."""
         global current
         folder = Path(config.hydra.run.dir).absolute()
+        if config.resume:
+            try:
+                _check_resumable(folder, config, {})
+            except Exception as error:
+                raise Refusal(error) from error
         current = Launch(folder, config.report, 1, is_sweep=False)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
@@ -97,7 +105,15 @@ class SweepCallback(Callback):
         try:
             overrides = sweep_overrides(config)
             n_jobs = check_swept_values(config, overrides)
-        except MlcError as error:
+            folder = Path(config.hydra.sweep.dir).absolute()
+            if config.resume:
+                swept_values = {
+                    _key(override): _values(override)
+                    for override in overrides
+                    if override.is_sweep_override()
+                }
+                _check_resumable(folder, config, swept_values)
+        except Exception as error:
             raise Refusal(error) from error
         swept = [_key(override) for override in overrides if override.is_sweep_override()]
         # Jobs may run in other processes; what they are told travels in the launcher's overrides.
@@ -105,9 +121,7 @@ class SweepCallback(Callback):
         stated = config.hydra.overrides.hydra
         if not any(override.startswith("hydra.sweep.subdir=") for override in stated):
             stated.append(subdir)
-        current = Launch(
-            Path(config.hydra.sweep.dir).absolute(), config.report, n_jobs, is_sweep=True
-        )
+        current = Launch(folder, config.report, n_jobs, is_sweep=True)
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         """A job has ended, well or not."""
@@ -130,10 +144,7 @@ def check_swept_values(config: DictConfig, overrides: list[Override]) -> int | N
         ConfigError: a value is out of range, or names nothing that exists.
     """
     n_jobs: int | None = 1
-    composed = Config()
-    for key in Config.__annotations__:
-        value = config[key]
-        setattr(composed, key, OmegaConf.to_object(value) if OmegaConf.is_config(value) else value)
+    composed = _as_config(config)
     for override in overrides:
         if not override.is_sweep_override():
             continue
@@ -187,6 +198,17 @@ def data_name(config: DictConfig) -> str:
     return str(config.data.get("name") or Path(str(config.data.get("path"))).name)
 
 
+def interrupted() -> str:
+    """What to say of a launch that was stopped by hand."""
+    if current is None or not current.folder.is_dir():
+        return "Interrupted before anything was written."
+    n_finished = sum(is_finished(path.parent) for path in current.folder.rglob(STATUS))
+    return (
+        f"Interrupted; {n_finished} of {current.n_jobs or 'all'} runs are finished in"
+        f" {current.folder}. Go on with:\n{resume_command(current.folder, current.is_sweep)}"
+    )
+
+
 def finish() -> str | None:
     """Write the launch's summary and the logs that compare its runs; return what to print.
 
@@ -227,6 +249,27 @@ def _parsed_one(override: str) -> Override:
 
 def _key(override: Override) -> str:
     return override.get_key_element().lstrip("+~")
+
+
+def _check_resumable(folder: Path, config: DictConfig, swept: dict[str, list[str] | None]) -> None:
+    wanted = dataclasses.asdict(_as_config(config))
+    check_resumable(folder, wanted, data_name(config), swept)
+
+
+def _values(override: Override) -> list[str] | None:
+    """What is swept over, as text, where it can be listed."""
+    if override.is_choice_sweep() or override.is_range_sweep():
+        return list(override.sweep_string_iterator())
+    return None
+
+
+def _as_config(config: DictConfig) -> Config:
+    """What all jobs have in common, beside Hydra's own; not checked."""
+    composed = Config()
+    for key in Config.__annotations__:
+        value = config[key]
+        setattr(composed, key, OmegaConf.to_object(value) if OmegaConf.is_config(value) else value)
+    return composed
 
 
 def _safe(name: str) -> str:

@@ -42,6 +42,9 @@ def main() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         launch()
+    except KeyboardInterrupt:
+        print(f"\nmlc-train: {sweep.interrupted()}", file=sys.stderr)
+        sys.exit(130)
     except (Exception, sweep.Refusal) as error:
         told = in_one_sentence(error)
         if told is None or asked not in ("", "0"):
@@ -63,16 +66,24 @@ def launch() -> None:
     )
     try:
         app()
-    finally:
-        summary = sweep.finish()
-        if summary is not None:
-            print(f"\n{summary}")
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        _print_summary()
+        raise
+    _print_summary()
+
+
+def _print_summary() -> None:
+    summary = sweep.finish()
+    if summary is not None:
+        print(f"\n{summary}")
 
 
 def in_one_sentence(error: BaseException) -> MlcError | None:
     """The error as one of ours, or None where it is a defect that needs its traceback."""
     if isinstance(error, sweep.Refusal):
-        return error.error
+        return in_one_sentence(error.error)
     if isinstance(error, MlcError):
         return error
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:

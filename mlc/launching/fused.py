@@ -23,11 +23,13 @@ from hydra.core.utils import (
 from omegaconf import DictConfig, open_dict, read_write
 
 from mlc.assembly import device_of
-from mlc.cohort import Outcome, cohorts
+from mlc.cohort import Outcome
 from mlc.errors import ConfigError
+from mlc.grouping import cohorts
 from mlc.job import describe
 from mlc.keeping import Run
 from mlc.launching.workers import Ended, n_cores, train_here, train_in_workers
+from mlc.runs import is_finished
 
 if TYPE_CHECKING:
     from hydra_plugins.mlc_fused_launcher import FusedLauncher
@@ -129,7 +131,9 @@ def _begin(launcher: FusedLauncher, job: Job) -> None:
     job.result.task_name = hydra_config.hydra.job.name
     folder = Path(hydra_config.hydra.runtime.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    if hydra_config.hydra.output_subdir is not None:
+    # A finished run keeps the config that it was run with.
+    kept = task_config.get("resume") and is_finished(folder)
+    if hydra_config.hydra.output_subdir is not None and not kept:
         stored = folder / hydra_config.hydra.output_subdir
         _save_config(task_config, "config.yaml", stored)
         _save_config(hydra_config, "hydra.yaml", stored)

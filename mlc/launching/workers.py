@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import multiprocessing
 import os
 import pickle
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -23,6 +25,8 @@ from mlc.runs import fail
 from mlc.tracking import BarProgress, Progress, bar
 
 log = logging.getLogger(__name__)
+
+_PR_SET_PDEATHSIG = 1  # prctl(2)
 
 # Told of a run that has ended: its cohort, its place there, its outcome.
 Ended = Callable[[int, int, Outcome], None]
@@ -58,7 +62,9 @@ def train_in_workers(cohorts: Sequence[Sequence[Run]], n_workers: int, ended: En
                     number, runs = waiting.pop(0)
                     receiver, sender = context.Pipe(duplex=False)
                     process = context.Process(
-                        target=_work, args=(runs, sender, 1 / n_workers), daemon=True
+                        target=_work,
+                        args=(runs, sender, 1 / n_workers, os.getpid()),
+                        daemon=True,
                     )
                     process.start()
                     sender.close()
@@ -171,7 +177,7 @@ class _Reporter(Progress):
         self._title, self._total = title, n_epochs
 
     def epoch(self, number: int) -> None:
-        self._sender.send(("epoch", number, self._total, self._title))
+        self._send("epoch", number, self._total, self._title)
 
     def ended(self, place: int, outcome: Outcome, message: str) -> None:
         if isinstance(outcome, Exception):
@@ -179,16 +185,34 @@ class _Reporter(Progress):
                 pickle.loads(pickle.dumps(outcome))
             except Exception:
                 outcome = MlcError(f"{type(outcome).__name__}: {outcome}")
-        self._sender.send(("ended", place, outcome, message))
+        self._send("ended", place, outcome, message)
+
+    def _send(self, *message: Any) -> None:
+        try:
+            self._sender.send(message)
+        except BrokenPipeError:
+            # The sweep is gone: this is no failure of the runs, which whoever resumes it will train.
+            os._exit(1)
 
 
-def _work(runs: Sequence[Run], sender: Connection, memory_share: float) -> None:
+def _work(runs: Sequence[Run], sender: Connection, memory_share: float, parent: int) -> None:
+    # What is typed at the terminal reaches the parent too, which ends its workers itself.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _die_with(parent)
     root = logging.getLogger()
     for handler in root.handlers[:]:
         root.removeHandler(handler)
     with run_logs(runs):
         train_runs(runs, _Reporter(sender), memory_share)
     sender.close()
+
+
+def _die_with(parent: int) -> None:
+    """End this process as soon as its parent is gone, even if that is killed (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
 
 
 @contextmanager

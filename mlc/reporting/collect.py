@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from mlc.errors import RunFolderError
-from mlc.runs import BASELINES, METRICS, RULES, STATUS, read_status
+from mlc.runs import BASELINES, METRICS, RULES, STATUS, read_status, read_stored
 
 ORDER = ["run", "data", "head", "rule", "seed"]
 # What a column's name begins with, by the part of the data that its metric is of; the last six where
@@ -78,10 +77,10 @@ def collect(folder: Path) -> Results:
             facts = {"run": name, **{key: status[key] for key in ("data", "head", "seed")}}
             overrides.update(dict.fromkeys(status["overrides"]))
             monitors[status["monitor"]] = None
-            rules = _read(run / RULES)
+            rules = read_stored(run / RULES)
             tuned_on.update({rule: fitted["tuned_on"] for rule, fitted in rules.items()})
-            rows += _rows({**facts, **status["overrides"]}, _read(run / METRICS), rules)
-            for baseline, metrics in _read(run / BASELINES).items():
+            rows += _rows({**facts, **status["overrides"]}, read_stored(run / METRICS), rules)
+            for baseline, metrics in read_stored(run / BASELINES).items():
                 baselines += _rows({**facts, "head": baseline}, metrics, _rules_in(metrics))
     if not folders and not failed and not unfinished:
         raise RunFolderError(f"There is no run under {folder}: name a folder that holds some.")
@@ -126,15 +125,3 @@ def _frame(rows: Sequence[dict[str, Any]], overrides: Sequence[str]) -> pd.DataF
     metrics = [column for column in frame.columns if column not in first]
     ordered = sorted(metrics, key=lambda column: [column.startswith(f"{part}_") for part in _PARTS])
     return frame[first + ordered]
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise RunFolderError(
-            f"{path} of a finished run cannot be read ({error}): delete the run's folder."
-        ) from error
-    if not isinstance(content, dict):
-        raise RunFolderError(f"{path} does not hold what a run writes: delete the run's folder.")
-    return content

@@ -2,6 +2,14 @@
 
 from mlc.tracking.comparison import write_comparison
 from mlc.tracking.progress import BarProgress, Progress, bar
-from mlc.tracking.tensorboard import RunLog, write_experiment
+from mlc.tracking.tensorboard import HISTORY, RunLog, write_experiment
 
-__all__ = ["BarProgress", "Progress", "RunLog", "bar", "write_comparison", "write_experiment"]
+__all__ = [
+    "HISTORY",
+    "BarProgress",
+    "Progress",
+    "RunLog",
+    "bar",
+    "write_comparison",
+    "write_experiment",
+]

@@ -152,7 +152,7 @@ class Training:
         self.optimizer.plan(
             [(number - 1 + start / n_rows) / self.options.max_epochs for start in starts]
         )
-        self._plain_step.total.zero_()
+        self._plain_step.begin_epoch()
         for step, start in enumerate(starts):
             here = slice(start, start + size)
             self.optimizer.advance(step)
@@ -189,12 +189,18 @@ class Training:
             torch.where(better.view(-1, *[1] * (kept.ndim - 1)), weights, kept, out=kept)
         self._active &= number - self.best_epoch < self._patience
 
-    def _drop_failed(self, number: int, *losses: Tensor) -> None:
-        finite = torch.stack([loss.isfinite() for loss in losses]).all(dim=0)
+    def _drop_failed(self, number: int, trained: Tensor, validated: Tensor) -> None:
+        finite = trained.isfinite() & validated.isfinite()
         for run in (self._active & ~finite).nonzero().flatten().tolist():
+            if trained[run].isfinite():
+                what = f"validation loss is {float(validated[run])} after"
+            else:
+                step = int(self._plain_step.finite[run]) + 1
+                what = f"loss is {float(trained[run])} from step {step} of"
+            rate = float(self.optimizer.learning_rates[run])
             self.failures[run] = TrainingError(
-                f"The loss is no longer finite in epoch {number}: lower optimizer.lr, or choose"
-                " another optimizer."
+                f"The {what} epoch {number}, at a learning rate of {rate:g}: lower optimizer.lr, or"
+                " choose another optimizer."
             )
         self._active &= finite
 

@@ -26,7 +26,8 @@ class PlainStep:
     """Forward, loss, backward, update.
 
     Attributes:
-        total: the losses of all samples since it was last set to 0, (R,), float64.
+        total: the losses of all samples since the epoch began, (R,), float64.
+        finite: the steps since then after which that was a finite number, (R,), int64.
     """
 
     def __init__(
@@ -38,6 +39,12 @@ class PlainStep:
     ) -> None:
         self.model, self.data, self.optimizer, self.bfloat16 = model, data, optimizer, bfloat16
         self.total = torch.zeros(model.n_runs, dtype=torch.float64, device=data.device)
+        self.finite = torch.zeros(model.n_runs, dtype=torch.int64, device=data.device)
+
+    def begin_epoch(self) -> None:
+        """Count from 0."""
+        self.total.zero_()
+        self.finite.zero_()
 
     def __call__(self, rows: Tensor, noise: Noise) -> None:
         """A step on rows (R, B) of the data, with noise (R, B) for heads that draw."""
@@ -53,6 +60,7 @@ class PlainStep:
         losses.mean(dim=1).sum().backward()
         self.optimizer.apply()
         self.total += losses.detach().sum(dim=1)
+        self.finite += self.total.isfinite()
 
 
 class GraphStep:

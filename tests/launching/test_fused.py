@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,10 +15,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import torch
 
-from mlc.cohort import cohort_key
+from mlc.grouping import cohort_key
 from mlc.launching import workers
 from mlc.launching.fused import Job, group
 from mlc.tracking import RunLog
@@ -85,7 +87,7 @@ def test_a_job_fails_alone(n_workers: int, sweep: Callable[..., Outcome], tmp_pa
     found = statuses(tmp_path / "s")
     for name, status in found.items():
         assert status["state"] == ("failed" if "1e+30" in name else "completed")
-    assert "no longer finite" in found["seed=0,optimizer.lr=1e+30"]["error"]
+    assert "lower optimizer.lr" in found["seed=0,optimizer.lr=1e+30"]["error"]
     assert "3 failed and are not counted" in ended.out
     assert len(pd.read_csv(tmp_path / "s" / "results.csv")) == 3 * 3
 
@@ -166,6 +168,83 @@ def test_a_finished_run_is_kept_and_the_others_are_trained(
     assert all(status["state"] == "completed" for status in statuses(tmp_path / "s").values())
 
 
+class TestResuming:
+    """The same sweep again, in the same folder."""
+
+    def again(self, sweep: Callable[..., Outcome], *arguments: str) -> Outcome:
+        return sweep("seed=0,1", "hydra.sweep.dir=s", "resume=true", *arguments)
+
+    @pytest.fixture
+    def folder(self, sweep: Callable[..., Outcome], tmp_path: Path) -> Path:
+        """A sweep of two runs, the second of which did not come to its end."""
+        assert sweep("seed=0,1", "hydra.sweep.dir=s").status == 0
+        folder = tmp_path / "s/toy/sigmoid"
+        status = json.loads((folder / "seed=1/status.json").read_text())
+        (folder / "seed=1/status.json").write_text(json.dumps({**status, "state": "running"}))
+        (folder / "seed=1/metrics.json").write_text("{")
+        return folder
+
+    @pytest.mark.parametrize("launcher", ["fused", "basic", "joblib"])
+    def test_it_trains_what_is_left_and_ends_the_same(
+        self, launcher: str, folder: Path, sweep: Callable[..., Outcome], tmp_path: Path
+    ) -> None:
+        whole = (tmp_path / "s/results.csv").read_bytes()
+        (tmp_path / "s/results.csv").unlink()
+        before = (folder / "seed=0/metrics.json").stat().st_mtime_ns
+        assert self.again(sweep, f"hydra/launcher={launcher}").status == 0
+        assert (folder / "seed=0/metrics.json").stat().st_mtime_ns == before
+        table = pd.read_csv(tmp_path / "s/results.csv")
+        if launcher == "fused":
+            assert (tmp_path / "s/results.csv").read_bytes() == whole
+        assert sorted(set(table["seed"])) == [0, 1]
+        assert len(list((folder / "seed=1").glob("events.out.tfevents.*"))) == 1
+
+    def test_other_settings_are_refused(
+        self, folder: Path, sweep: Callable[..., Outcome], tmp_path: Path
+    ) -> None:
+        stored = (folder / "seed=0/.hydra/config.yaml").read_bytes()
+        for launcher in ("fused", "basic"):
+            ended = self.again(sweep, "trainer.batch_size=7", f"hydra/launcher={launcher}")
+            assert ended.status == 1
+            assert "was run with trainer.batch_size=64, and trainer.batch_size=7" in ended.error
+        assert (folder / "seed=0/.hydra/config.yaml").read_bytes() == stored
+
+    def test_other_data_are_refused(
+        self, folder: Path, sweep: Callable[..., Outcome], write_arff: Write
+    ) -> None:
+        other = folder.parents[2] / "other"
+        other.mkdir()
+        write_arff(n=50).with_suffix(".arff").rename(other / "toy.arff")
+        ended = self.again(sweep, f"data.path={other}/toy")
+        assert ended.status == 1
+        assert "was run on other data than 'toy' is now (fingerprint " in ended.error
+
+    def test_more_seeds_may_be_added_and_other_heads_lie_beside(
+        self, folder: Path, sweep: Callable[..., Outcome]
+    ) -> None:
+        assert sweep("seed=0,1,2", "hydra.sweep.dir=s", "resume=true").status == 0
+        ended = sweep("head=powerset", "trainer.batch_size=7", "hydra.sweep.dir=s", "resume=true")
+        assert ended.status == 0, ended.error
+
+    def test_a_run_that_another_process_trains_is_left_to_it(
+        self, folder: Path, sweep: Callable[..., Outcome]
+    ) -> None:
+        with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+            process = psutil.Process(other.pid)
+            named = {
+                "host": socket.gethostname(),
+                "id": other.pid,
+                "started": process.create_time(),
+            }
+            path = folder / "seed=1/status.json"
+            path.write_text(json.dumps({**json.loads(path.read_text()), "process": named}))
+            ended = self.again(sweep)
+            other.communicate(b"\n")
+        assert ended.status == 1
+        assert f"is being trained by process {other.pid} on this machine" in ended.error
+        assert json.loads(path.read_text())["process"] == named
+
+
 def test_what_can_be_trained_together(
     sweep: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,11 +255,11 @@ def test_what_can_be_trained_together(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("mlc.launching.fused.train_in_workers", look)
-    with pytest.raises(KeyboardInterrupt):
-        sweep(
-            "head=sigmoid,powerset", "seed=range(5)", "optimizer.lr=0.1,0.2", "backbone.dropout=0,0.5",
-            "trainer.batch_size=8,16", "hydra.sweep.dir=s", "hydra.launcher.max_runs=8",
-        )  # fmt: skip
+    interrupted = sweep(
+        "head=sigmoid,powerset", "seed=range(5)", "optimizer.lr=0.1,0.2", "backbone.dropout=0,0.5",
+        "trainer.batch_size=8,16", "hydra.sweep.dir=s", "hydra.launcher.max_runs=8",
+    )  # fmt: skip
+    assert interrupted.status == 130
     assert len(groups) == 4 * 3
     assert sorted(len(runs) for runs in groups) == sorted([7, 7, 6] * 4)
     for runs in groups:
@@ -189,7 +268,7 @@ def test_what_can_be_trained_together(
 
 
 def test_groups_give_every_worker_a_share(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mlc.cohort.cohort_key", lambda config: config)
+    monkeypatch.setattr("mlc.grouping.cohort_key", lambda config: config)
     jobs = [Job(None, None, None, SimpleNamespace(config=key)) for key in "aaaaabbb"]  # type: ignore[arg-type]
     sizes = [len(members) for members in group(jobs, max_runs=64, n_workers=2)]
     assert sizes == [3, 2, 2, 1]

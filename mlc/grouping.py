@@ -1,0 +1,46 @@
+"""Which runs can be trained as one stacked model, and how many of them at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from mlc.backbones import BACKBONES
+from mlc.config import Config
+from mlc.training import OPTIMIZERS
+
+
+def cohort_key(config: Config) -> str:
+    """Runs with the same key can be trained as one: same data, shape, head and batch size."""
+    backbone, optimizer = BACKBONES[config.backbone.name], OPTIMIZERS[config.optimizer.name]
+    shared = [
+        vars(config.data),
+        _without(config.backbone, backbone.per_run),
+        vars(config.head),
+        _without(config.optimizer, (*optimizer.per_run, "schedule")),
+        _without(config.trainer, ("monitor", "patience")),
+        config.device,
+        config.threads,
+        config.report.limits,
+    ]
+    return repr(shared)
+
+
+def cohorts(configs: Sequence[Config], max_runs: int, n_workers: int) -> list[list[int]]:
+    """The runs' places, those with one cohort key together, cut so that every worker has its share."""
+    alike: dict[str, list[int]] = {}
+    for place, config in enumerate(configs):
+        alike.setdefault(cohort_key(config), []).append(place)
+    groups = []
+    for places in alike.values():
+        n_groups = max(-(-len(places) // max_runs), min(n_workers, len(places)))
+        base, more = divmod(len(places), n_groups)
+        starts = [number * base + min(number, more) for number in range(n_groups + 1)]
+        groups += [places[start:end] for start, end in pairwise(starts)]
+    # Long ones first, so that no worker waits for the last.
+    return sorted(groups, key=len, reverse=True)
+
+
+def _without(options: Any, names: Sequence[str]) -> dict[str, Any]:
+    return {name: value for name, value in vars(options).items() if name not in names}

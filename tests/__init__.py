@@ -1,0 +1,1 @@
+"""The tests; a package, since some library installs another one of this name."""

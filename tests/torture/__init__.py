@@ -1,0 +1,1 @@
+"""What a sweep must survive: kills, limits, hostile input."""

@@ -1,0 +1,32 @@
+"""The short form of `make torture`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.torture import kills
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", kills.LAUNCHERS)
+def test_a_killed_sweep_is_resumed_to_the_same_bytes(launcher: str, tmp_path: Path) -> None:
+    with kills.Zygote() as zygote:
+        whole = kills.Sweep(zygote, launcher, tmp_path / "whole")
+        seconds = whole.undisturbed()
+        for moment in (0.3 * seconds, 0.7 * seconds):
+            folder = tmp_path / f"killed after {moment:.3f} s"
+            killed = kills.kill_and_resume(zygote, launcher, folder, moment, whole.results())
+            assert killed.faults == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", kills.LAUNCHERS)
+def test_an_interrupted_sweep_says_how_to_go_on(launcher: str, tmp_path: Path) -> None:
+    with kills.Zygote() as zygote:
+        seconds, said, status = kills.interrupt(zygote, launcher, tmp_path / "sweep", 1.0)
+    assert status == 130
+    assert seconds < 5
+    assert "Traceback" not in said
+    assert "resume=true" in said.splitlines()[-1]

@@ -1,0 +1,63 @@
+"""Starts sweeps by forking a process that has everything imported: the import takes longer than they do.
+
+Each line of its input is a JSON list, the file for standard error and the arguments of mlc.train; it
+answers with the process's number, and with that and its exit status when it has ended.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import sys
+import warnings
+
+from mlc.train import main
+
+
+def serve() -> None:
+    """Until the input ends."""
+    children = 0
+    open_for_input = True
+    while open_for_input or children:
+        ready, _, _ = select.select([sys.stdin] if open_for_input else [], [], [], 0.01)
+        if ready:
+            line = sys.stdin.readline()
+            if line:
+                print(json.dumps({"started": start(*json.loads(line))}), flush=True)
+                children += 1
+            else:
+                open_for_input = False
+        if children:
+            number, status = os.waitpid(-1, os.WNOHANG)
+            if number:
+                children -= 1
+                ended = {"ended": number, "status": os.waitstatus_to_exitcode(status)}
+                print(json.dumps(ended), flush=True)
+
+
+def start(errors: str, *arguments: str) -> int:
+    """A sweep in a process group of its own; its number."""
+    number = os.fork()
+    if number:
+        return number
+    os.setsid()
+    sink = os.open(os.devnull, os.O_RDWR)
+    log = os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    for place, opened in enumerate((sink, sink, log)):
+        os.dup2(opened, place)
+    sys.argv = ["mlc-train", *arguments]
+    status = 1
+    try:
+        main()
+        status = 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else 1
+    finally:
+        sys.stderr.flush()
+        os._exit(status)
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    serve()
