@@ -42,6 +42,7 @@ class Judged:
         row: the run's place in it.
         dataset: what it was trained on.
         split: which rows of it.
+        scaling: of the features.
         evaluation: its scores, decisions and metrics.
         facts: "parameters", "train/seconds" and the like.
     """
@@ -50,6 +51,7 @@ class Judged:
     row: int
     dataset: Dataset
     split: Split
+    scaling: Scaling
     evaluation: Evaluation
     facts: dict[str, float]
 
@@ -219,7 +221,9 @@ class _Cohort:
                     "train/best_epoch": int(training.best_epoch[row]),
                     BEST_VALUE: float(training.best_value[row]),
                 }
-                judged = Judged(model, row, self.dataset, ready.split, evaluations[row], facts)
+                judged = Judged(
+                    model, row, self.dataset, ready.split, ready.scaling, evaluations[row], facts
+                )
                 try:
                     if row in training.failures:
                         raise training.failures[row]

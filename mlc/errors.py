@@ -7,13 +7,13 @@ class MlcError(Exception):
     exit_status = 1
 
 
-class ConfigError(MlcError):
+class ConfigError(MlcError, ValueError):
     """A setting that is unknown, of the wrong type or out of range."""
 
     exit_status = 2
 
 
-class DataError(MlcError):
+class DataError(MlcError, ValueError):
     """A file, row, column or split that cannot be used as it is."""
 
 

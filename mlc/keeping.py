@@ -11,6 +11,7 @@ from pathlib import Path
 from mlc.cohort import Judged, Keeper, Outcome, train_cohort
 from mlc.config import Config
 from mlc.identity import Identity
+from mlc.loading import save_preprocessing
 from mlc.runs import BEST_VALUE, METRICS, RunFacts, claim, complete, fail, is_finished, read_stored
 from mlc.tracking import Progress, RunLog
 from mlc.training import Epoch, Training, save_run
@@ -108,6 +109,7 @@ class FolderKeeper(Keeper):
         names = judged.dataset.label_names
         self._logs[place].finish(evaluation, names, curves, run.facts.hyperparameters)
         save_run(judged.model, judged.row, run.folder)
+        save_preprocessing(run.folder, judged.dataset, judged.split, judged.scaling)
         complete(run.folder, run.facts, self._identity, evaluation, judged.split, judged.facts)
         return f"finished, {_headline(report.metrics[0], evaluation.metrics)}"
 

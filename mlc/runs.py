@@ -180,6 +180,8 @@ def _is_alive(process: Any) -> bool:
     if not isinstance(number, int) or number == os.getpid():
         return False
     try:
-        return bool(psutil.Process(number).create_time() == process.get("started"))
+        found = psutil.Process(number)
+        alive = found.status() != psutil.STATUS_ZOMBIE
+        return bool(alive and found.create_time() == process.get("started"))
     except (psutil.Error, ValueError, OverflowError):
         return False

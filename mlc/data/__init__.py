@@ -6,7 +6,7 @@ from mlc.data.coloured import ColouredDigits
 from mlc.data.digits import Digits
 from mlc.data.preprocessing import Scaling, fit_scaling
 from mlc.data.resident import Batch, ResidentData
-from mlc.data.splits import Split, split_dataset
+from mlc.data.splits import Split, hold_out, split_dataset
 from mlc.data.world import ExactWorld, World, WorldOptions
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "World",
     "WorldOptions",
     "fit_scaling",
+    "hold_out",
     "register_source",
     "split_dataset",
 ]

@@ -63,6 +63,9 @@ def hold_out(dataset: Dataset, rows: Rows, fraction: float, seed: int) -> tuple[
             " part: give more rows, or another fraction."
         )
     targets = dataset.targets[rows]
+    if targets.shape[1] == 1:
+        # The stratifier takes two columns or more.
+        targets = np.hstack([targets, ~targets])
     stratifier = MultilabelStratifiedShuffleSplit(n_splits=1, test_size=fraction, random_state=seed)
     stay, held = next(stratifier.split(np.zeros(len(rows)), targets))
     # The stratifier meets the size only about; the difference is moved at random.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, Self
 
 from torch import Tensor
@@ -92,6 +92,16 @@ class DecisionRule:
     def fitted(self) -> dict[str, Tensor]:
         """What `fit` learned, by name: tensors whose leading axes are those of the scores."""
         return {}
+
+    def restore(self, fitted: Mapping[str, Any]) -> Self:
+        """Take what `fit` learned before, as `fitted` told it or as lists; returns the rule itself.
+
+        Other entries are ignored.
+
+        Raises:
+            KeyError: an entry is missing.
+        """
+        return self
 
     @classmethod
     def chosen_from(cls, offered: Collection[str]) -> str | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -49,6 +50,11 @@ class TopK(DecisionRule):
         counts = torch.arange(n, device=scores.device).unsqueeze(-1).expand(n, scores.shape[-2])
         values = metric(highest(scores.unsqueeze(-3), counts), targets.unsqueeze(-3))
         self._k = (values if metric.higher_is_better else -values).argmax(dim=-1)
+        return self
+
+    def restore(self, fitted: Mapping[str, Any]) -> Self:
+        """Take k."""
+        self._k = torch.as_tensor(fitted["k"])
         return self
 
     def by_scores(self, scores: Tensor) -> Tensor:

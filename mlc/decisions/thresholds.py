@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -52,6 +53,11 @@ class TunedThresholdRule(ThresholdRule):
 
     tuned_on = "validation"
     _threshold: Tensor | None = None
+
+    def restore(self, fitted: Mapping[str, Any]) -> Self:
+        """Take the threshold."""
+        self._threshold = torch.as_tensor(fitted["threshold"], dtype=torch.float64)
+        return self
 
     def threshold(self) -> Tensor:
         """What `fit` found."""

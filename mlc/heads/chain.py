@@ -80,9 +80,8 @@ class Chain(ListedHead):
 
     def marginals(self, outputs: Tensor) -> Tensor:
         """P(y_k = 1 | x), exact or of the beam: (R, B, K)."""
-        if self.observed is None:
-            return super().marginals(outputs)
-        of_chains = [self._beam(outputs, c)[1] for c in range(self.options.n_chains)]
+        of_chain = self._grown if self.observed is None else self._of_beam
+        of_chains = [of_chain(outputs, c) for c in range(self.options.n_chains)]
         return torch.stack(of_chains).mean(dim=0).clamp(max=1)
 
     def mode(self, outputs: Tensor) -> Tensor:
@@ -122,6 +121,25 @@ class Chain(ListedHead):
         in_order = label_set_index(all_label_sets(self.n_labels, z.device)[:, order])
         natural: Tensor = joint[..., in_order]
         return natural
+
+    def _grown(self, outputs: Tensor, chain: int) -> Tensor:
+        """Exact marginals of one chain, grown without the joint of all labels."""
+        z = outputs.unflatten(-1, (-1, self.n_labels))[..., chain, :]
+        links, order = self._masked_links(outputs)[:, chain], self._orders[chain]
+        marginals = torch.empty_like(z)
+        prefix = z.new_ones(*z.shape[:-1], 1)
+        for place, label in enumerate(order.tolist()):
+            prefixes = all_label_sets(place, z.device).to(z.dtype)
+            logits = z[..., label, None] + (prefixes @ links[:, order[:place], label, None]).mT
+            with_it = logits.sigmoid() * prefix
+            marginals[..., label] = with_it.sum(dim=-1)
+            if place < self.n_labels - 1:
+                prefix = torch.stack((prefix - with_it, with_it), dim=-1).flatten(-2)
+        return marginals
+
+    def _of_beam(self, outputs: Tensor, chain: int) -> Tensor:
+        """The beam's marginals."""
+        return self._beam(outputs, chain)[1]
 
     def _of_listed(self, outputs: Tensor, chain: int) -> Tensor:
         """Log-probabilities of one chain for the listed label sets: (R, B, M)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,6 +23,17 @@ class Streams:
         self._generators = [
             torch.Generator().manual_seed(seed_for(seed, purpose)) for seed in self.seeds
         ]
+
+    def __getstate__(self) -> dict[str, Any]:
+        states = [generator.get_state() for generator in self._generators]
+        return {"seeds": self.seeds, "states": states}
+
+    def __setstate__(self, stored: dict[str, Any]) -> None:
+        self.seeds = stored["seeds"]
+        self._generators = []
+        for state in stored["states"]:
+            self._generators.append(torch.Generator())
+            self._generators[-1].set_state(state)
 
     def __len__(self) -> int:
         return len(self.seeds)

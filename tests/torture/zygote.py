@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import sys
 import warnings
 
@@ -42,6 +43,8 @@ def start(errors: str, *arguments: str) -> int:
     if number:
         return number
     os.setsid()
+    # Where this process was started in the background, it ignores what a terminal would send.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sink = os.open(os.devnull, os.O_RDWR)
     log = os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for place, opened in enumerate((sink, sink, log)):

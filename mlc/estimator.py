@@ -1,0 +1,264 @@
+"""Every head and decision rule as a scikit-learn classifier."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.metrics import accuracy_score
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from mlc.assembly import build_model, device_of
+from mlc.backbones import BACKBONES
+from mlc.config import Config
+from mlc.data import SOURCES, Dataset, ResidentData, Split, fit_scaling, hold_out
+from mlc.decisions import build_decision
+from mlc.errors import ConfigError
+from mlc.heads import HEADS
+from mlc.options import check
+from mlc.prediction import Predictor
+from mlc.targets import Targets, encode
+from mlc.training import OPTIMIZERS, TrainerOptions, Training
+
+
+class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A network that ends in one of the heads, decided by one of the rules.
+
+    Part of the rows validate: they choose the epoch whose weights are kept and tune the rule.
+
+    Args:
+        head: one of `mlc.heads.HEADS`.
+        head_options: the head's own, as in {"gamma": 1.0} for focal.
+        decision: one of `mlc.decisions.DECISIONS`; it must suit the head.
+        decision_options: the rule's own, as in {"metric": "f1_macro"}.
+        widths: of the hidden layers; () is a linear model.
+        dropout: after each hidden layer.
+        activation: relu, gelu, silu or tanh.
+        normalization: batch, layer or none.
+        optimizer: one of `mlc.training.OPTIMIZERS`.
+        lr: learning rate.
+        weight_decay: of the optimizer.
+        schedule: of the learning rate.
+        max_epochs: passes over the training rows.
+        batch_size: rows of a step.
+        monitor: the validation metric whose best epoch is kept, or "loss".
+        patience: epochs without a better one after which the training ends; None trains them all.
+        val_fraction: share of the rows that validate.
+        n_seeds: networks that are trained side by side and whose probabilities are averaged.
+        device: auto, cpu or cuda.
+        random_state: an int for reproducible fits.
+
+    Attributes:
+        classes_: the labels, (K,).
+        n_features_in_: D.
+        predictor_: the trained model with its preprocessing and rule.
+        history_: by name ("loss/train", "val/jaccard_samples", ...) an array (epochs, n_seeds).
+
+    >>> from sklearn.datasets import make_multilabel_classification
+    >>> X, y = make_multilabel_classification(random_state=0)
+    >>> classifier = MultiLabelClassifier("powerset", decision="mode", max_epochs=2, random_state=0)
+    >>> classifier.fit(X, y).predict(X).shape
+    (100, 5)
+    """
+
+    def __init__(
+        self,
+        head: str = "sigmoid",
+        *,
+        head_options: Mapping[str, Any] | None = None,
+        decision: str = "global",
+        decision_options: Mapping[str, Any] | None = None,
+        widths: Sequence[int] = (256, 256),
+        dropout: float = 0.5,
+        activation: str = "relu",
+        normalization: str = "batch",
+        optimizer: str = "adamw",
+        lr: float = 2e-3,
+        weight_decay: float = 0.01,
+        schedule: str = "cosine",
+        max_epochs: int = 60,
+        batch_size: int = 64,
+        monitor: str = "jaccard_samples",
+        patience: int | None = None,
+        val_fraction: float = 0.2,
+        n_seeds: int = 1,
+        device: str = "auto",
+        random_state: Any = None,
+    ) -> None:
+        self.head = head
+        self.head_options = head_options
+        self.decision = decision
+        self.decision_options = decision_options
+        self.widths = widths
+        self.dropout = dropout
+        self.activation = activation
+        self.normalization = normalization
+        self.optimizer = optimizer
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.schedule = schedule
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.monitor = monitor
+        self.patience = patience
+        self.val_fraction = val_fraction
+        self.n_seeds = n_seeds
+        self.device = device
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Train on features (N, D), dense or sparse, and label sets.
+
+        Args:
+            X: features; NaN is a missing value.
+            y: zeros and ones, (N, K), dense or sparse; or a list of lists of labels; or, (N,), the one
+                class of each row, which is then predicted as the class with the highest score.
+
+        Raises:
+            ValueError: unusable data, or an unknown or unsuitable setting.
+            TrainingError: the loss is no longer finite.
+        """
+        features, self._targets = self._validated(X, y)
+        self.classes_ = self._targets.labels
+        configs = self._configs()
+        dataset = Dataset(
+            name="X",
+            features=features,
+            targets=self._targets.multi_hot,
+            feature_names=tuple(map(str, range(features.shape[1]))),
+            label_names=tuple(map(str, self.classes_)),
+            numeric=np.ones(features.shape[1], dtype=bool),
+        )
+        n_samples = dataset.n_samples
+        fraction = max(self.val_fraction, 1 / n_samples)
+        train, val = hold_out(dataset, np.arange(n_samples), fraction, configs[0].seed)
+        # The same rows validate all networks, so that none has seen those that tune the rule.
+        splits = [Split(train, val, val)] * len(configs)
+        scalings = [fit_scaling(dataset, train)] * len(configs)
+        device = device_of(self.device)
+        model = build_model(configs, dataset, splits, device)
+        names = (dataset.label_names, dataset.feature_names)
+        rule = build_decision(
+            self.decision,
+            natural_threshold=model.head.natural_threshold,
+            **(self.decision_options or {}),
+        )
+        predictor = Predictor(model, scalings, rule, *names)
+        training = Training(
+            model,
+            ResidentData(dataset, scalings, device),
+            splits,
+            OPTIMIZERS[self.optimizer](
+                list(model.parameters()), [own.optimizer for own in configs]
+            ),
+            [own.trainer for own in configs],
+            [own.seed for own in configs],
+        )
+        epochs = [epoch.values for epoch in training]
+        for error in training.failures.values():
+            raise error
+        self.history_ = {
+            name: np.stack([values[name].cpu().numpy() for values in epochs]) for name in epochs[0]
+        }
+        model.zero_grad()
+        predictor.fit_rule(features[val], dataset.targets[val])
+        self.predictor_ = predictor
+        return self
+
+    def predict(self, X: Any) -> Any:
+        """Label sets in the form that `fit` was given: zeros and ones, lists, or one class a row."""
+        features = self._features(X)
+        if self._targets.form == "classes":
+            return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        return self._targets.decode(self.predictor_.predict(features))
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """What the head scores each label with: (N, K).
+
+        Where `fit` was given one class for each row, as shares that sum to one: (N, classes).
+        """
+        features = self._features(X)
+        scores = self.predictor_.scores(features)
+        if self._targets.form != "classes":
+            return scores
+        if scores.shape[1] == 1:
+            return np.hstack([1 - scores, scores])
+        total = scores.sum(axis=1, keepdims=True)
+        return np.where(total > 0, scores / np.where(total > 0, total, 1), 1 / scores.shape[1])
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Subset accuracy, as scikit-learn's multi-label classifiers; accuracy for classes."""
+        predicted = self.predict(X)
+        if self._targets.form == "lists":
+            y, predicted = self._targets.encoded(y), self._targets.encoded(predicted)
+        return float(accuracy_score(y, predicted, sample_weight=sample_weight))
+
+    def _configs(self) -> list[Config]:
+        """One for each network."""
+        random = check_random_state(self.random_state)
+        if isinstance(self.n_seeds, bool) or not isinstance(self.n_seeds, int) or self.n_seeds < 1:
+            raise ConfigError(f"n_seeds={self.n_seeds} is out of range: it must be at least 1.")
+        backbone = {
+            "widths": [int(width) for width in self.widths],
+            "dropout": self.dropout,
+            "activation": self.activation,
+            "normalization": self.normalization,
+        }
+        rates = {"lr": self.lr, "weight_decay": self.weight_decay, "schedule": self.schedule}
+        first = Config(
+            data=SOURCES.options("digits", val_fraction=self.val_fraction),
+            backbone=BACKBONES.options("mlp", **backbone),
+            head=HEADS.options(self.head, **(self.head_options or {})),
+            optimizer=OPTIMIZERS.options(self.optimizer, **rates),
+            trainer=TrainerOptions(
+                max_epochs=self.max_epochs,
+                batch_size=self.batch_size,
+                monitor=self.monitor,
+                patience=self.patience,
+            ),
+            rules=[self.decision],
+            device=self.device,
+        )
+        check(first)
+        seeds = random.randint(2**31 - 1, size=self.n_seeds)
+        return [dataclasses.replace(first, seed=int(seed)) for seed in seeds]
+
+    def _validated(self, X: Any, y: Any) -> tuple[Any, Targets]:
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None."
+            )
+        features = self._features(X, reset=True)
+        targets = encode(y)
+        if len(targets.multi_hot) != features.shape[0]:
+            raise ValueError(
+                f"X has {features.shape[0]} rows and y {len(targets.multi_hot)}: give as many."
+            )
+        return features, targets
+
+    def _features(self, X: Any, reset: bool = False) -> Any:
+        if not reset:
+            check_is_fitted(self)
+        validated = validate_data(
+            self,
+            X,
+            reset=reset,
+            accept_sparse="csr",
+            dtype=np.float32,
+            ensure_all_finite="allow-nan",
+            ensure_min_samples=2 if reset else 1,
+        )
+        return validated.tocsr() if issparse(validated) else validated
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = True
+        return tags

@@ -1,0 +1,155 @@
+"""A finished run as a predictor: what must be stored beside the weights, and how to read it again.
+
+Nothing in a run's folder is executed: weights are safetensors, arrays are read without pickle, and
+the config's values go through the same checks as a command line's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from mlc.assembly import build_model, device_of
+from mlc.config import GROUPS, Config, ReportOptions
+from mlc.data import Dataset, Scaling, Split
+from mlc.decisions import DECISIONS, DecisionRule
+from mlc.errors import MlcError, RunFolderError
+from mlc.options import check
+from mlc.prediction import Predictor
+from mlc.runs import RULES, read_status, read_stored
+from mlc.storage import write_atomically
+from mlc.training import TrainerOptions, load_run
+
+PREPROCESSING = "preprocessing.npz"
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class LoadedRun(Predictor):
+    """A finished run, ready to predict.
+
+    Attributes:
+        config: the run's.
+        status: what it says of itself.
+    """
+
+    config: Config
+    status: dict[str, Any]
+
+
+def save_preprocessing(folder: Path, dataset: Dataset, split: Split, scaling: Scaling) -> None:
+    """Write what the weights do not hold: scaling, names, the label sets that heads may look at."""
+    outside = np.union1d(split.train, split.val)
+    with write_atomically(folder / PREPROCESSING) as file:
+        np.savez_compressed(
+            file,
+            allow_pickle=False,
+            shift=scaling.shift,
+            scale=scaling.scale,
+            feature_names=np.array(dataset.feature_names, dtype=np.str_),
+            label_names=np.array(dataset.label_names, dtype=np.str_),
+            label_sets=np.unique(dataset.targets[outside], axis=0),
+        )
+
+
+def load(folder: str | Path, rule: str | None = None, device: str = "auto") -> LoadedRun:
+    """A finished run from its folder.
+
+    Args:
+        folder: the run's, as in "multirun/2026-01-31/12-00-00/yeast/sigmoid/seed=0".
+        rule: one of the run's decision rules; null is the first that was tuned on validation rows,
+            else the first.
+        device: auto, cpu or cuda.
+
+    Raises:
+        RunFolderError: there is no finished run, it is damaged, or it has no such rule.
+        ConfigError: it needs a head or another part that is not registered here.
+    """
+    folder = Path(folder)
+    status = read_status(folder)
+    if status is None or status["state"] != "completed":
+        raise RunFolderError(f"{folder} holds no finished run: name the folder of one.")
+    try:
+        config = config_of(status["config"])
+        arrays = _arrays(folder / PREPROCESSING)
+        model = build_model([config], *_shapes(arrays), device_of(device))
+        load_run(model, folder)
+        chosen = _rule(folder, rule, config, model.head.natural_threshold)
+        scaling = Scaling(arrays["shift"], arrays["scale"])
+        names = [tuple(map(str, arrays[key])) for key in ("label_names", "feature_names")]
+        loaded = LoadedRun(model, [scaling], chosen, *names)
+    except MlcError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
+        raise RunFolderError(
+            f"{folder} does not hold what a run writes ({type(error).__name__}: {error}): train it"
+            " again."
+        ) from error
+    loaded.config, loaded.status = config, status
+    return loaded
+
+
+def config_of(stored: Mapping[str, Any]) -> Config:
+    """The config that a run's status holds, every value checked; unknown keys are refused."""
+    parts: dict[str, Any] = dict(stored)
+    for group, registry in GROUPS.items():
+        own = dict(parts[group])
+        parts[group] = registry.options(own.pop(registry.key), **own)
+    parts["trainer"] = TrainerOptions(**parts["trainer"])
+    parts["report"] = ReportOptions(**parts["report"])
+    parts["decision"] = {
+        name: DECISIONS.options(name, **{key: v for key, v in own.items() if key != "name"})
+        for name, own in parts["decision"].items()
+    }
+    config = Config(**parts)
+    check(config)
+    return config
+
+
+def _arrays(path: Path) -> Arrays:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = dict(stored)
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        raise RunFolderError(f"{path} cannot be read ({error}): train the run again.") from error
+    n_features = len(arrays["feature_names"])
+    if arrays["shift"].shape != (n_features,) or arrays["scale"].shape != (n_features,):
+        raise RunFolderError(
+            f"{path} does not hold a scaling of its features: train the run again."
+        )
+    if arrays["label_sets"].shape[1:] != arrays["label_names"].shape:
+        raise RunFolderError(f"{path} does not hold sets of its labels: train the run again.")
+    return arrays
+
+
+def _shapes(arrays: Arrays) -> tuple[Dataset, list[Split]]:
+    """Data that build the same model: one row for each label set; weights and counts come later."""
+    label_sets = arrays["label_sets"].astype(bool)
+    n_sets, n_features = len(label_sets), len(arrays["shift"])
+    dataset = Dataset(
+        name="label sets",
+        features=csr_matrix((n_sets, n_features), dtype=np.float32),
+        targets=label_sets,
+        feature_names=(),
+        label_names=tuple(map(str, arrays["label_names"])),
+        numeric=np.ones(n_features, dtype=bool),
+    )
+    rows = np.arange(n_sets)
+    return dataset, [Split(train=rows, val=rows, test=rows)]
+
+
+def _rule(folder: Path, name: str | None, config: Config, natural_threshold: float) -> DecisionRule:
+    fitted = read_stored(folder / RULES)
+    tuned = [own for own, values in fitted.items() if values["tuned_on"] == "validation"]
+    name = name or next(iter([*tuned, *fitted]))
+    if name not in fitted:
+        raise RunFolderError(
+            f"{folder} was not judged by the rule {name!r}: choose one of {', '.join(fitted)}."
+        )
+    rule = DECISIONS[name](config.decision[name], natural_threshold)
+    return rule.restore(fitted[name])
