@@ -18,6 +18,7 @@ ROWS = [
     {"errors", "storage"},
     {"options"},
     {"registry"},
+    {"targets"},
     {"layers", "data", "metrics"},
     {"backbones", "heads"},
     {"decisions"},
@@ -39,7 +40,7 @@ ROWS = [
     {"sweep"},
     {"job"},
     {"launching"},
-    {"train", "report"},
+    {"estimator", "train", "report", "predict"},
 ]
 ROW_OF = {part: row for row, parts in enumerate(ROWS) for part in parts}
 

@@ -4,9 +4,12 @@ from mlc.data.arff import Arff
 from mlc.data.base import SOURCES, DataOptions, Dataset, DataSource, Truth, register_source
 from mlc.data.coloured import ColouredDigits
 from mlc.data.digits import Digits
+from mlc.data.openml import OpenML
 from mlc.data.preprocessing import Scaling, fit_scaling
 from mlc.data.resident import Batch, ResidentData
 from mlc.data.splits import Split, hold_out, split_dataset
+from mlc.data.table import Table
+from mlc.data.unlabelled import read_features
 from mlc.data.world import ExactWorld, World, WorldOptions
 
 __all__ = [
@@ -19,14 +22,17 @@ __all__ = [
     "Dataset",
     "Digits",
     "ExactWorld",
+    "OpenML",
     "ResidentData",
     "Scaling",
     "Split",
+    "Table",
     "Truth",
     "World",
     "WorldOptions",
     "fit_scaling",
     "hold_out",
+    "read_features",
     "register_source",
     "split_dataset",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from scipy.sparse import csr_matrix, issparse, vstack
 from mlc.data.arff_file import FORMAT_VERSION, ArffFile, read_arff
 from mlc.data.base import DataOptions, Dataset, DataSource, register_source
 from mlc.data.cache import Arrays, cached
+from mlc.data.files import located
 from mlc.errors import DataError
 from mlc.options import option
 
@@ -119,13 +119,7 @@ def _base(options: Any) -> Path:
     path = Path(options.path).expanduser()
     if path.name.endswith(_PACKED):
         path = path.with_name(path.name[: path.name.lower().rindex(".arff")])
-    root = options.root or os.environ.get("MLC_DATA")
-    if path.is_absolute() or not root:
-        return path
-    under_root = Path(root).expanduser() / path
-    # A path that the user typed may start in the working folder although $MLC_DATA is set.
-    in_working_folder = options.root is None and path.parent.is_dir()
-    return path if in_working_folder and not under_root.parent.is_dir() else under_root
+    return located(str(path), options.root)
 
 
 def _parse(files: dict[str, Path]) -> Arrays:

@@ -1,0 +1,102 @@
+"""Data sets from openml.org, by scikit-learn's `fetch_openml`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.error import HTTPError, URLError
+
+import numpy as np
+import pandas as pd
+from sklearn.datasets import fetch_openml
+
+from mlc.data.base import DataOptions, Dataset, DataSource, register_source
+from mlc.data.cache import cache_folder
+from mlc.data.columns import encode_columns, encode_labels
+from mlc.errors import DataError
+from mlc.options import option
+
+# Those of Probst et al. 2017, "Multilabel classification with R package mlr"; names are checked.
+STANDARD = {
+    "birds": 40588, "emotions": 40589, "enron": 40590, "genbase": 40591, "image": 40592,
+    "langLog": 40593, "reuters": 40594, "scene": 40595, "slashdot": 40596, "yeast": 40597,
+}  # fmt: skip
+
+
+@dataclass
+class OpenMLOptions(DataOptions):
+    """Which data set, and how to split it: OpenML has no published parts of these.
+
+    Attributes:
+        name: one of the ten of `STANDARD`, or any other data set's name there.
+        version: of a data set that is none of the ten; null is the newest active one.
+        data_id: its number there; null finds it by the name.
+        labels: the columns that are labels; [] are those that OpenML calls its targets.
+        test_fraction: share of the rows to test on.
+        split_seed: of that split.
+    """
+
+    name: str = "yeast"
+    version: int | None = option(None, at_least=1)
+    data_id: int | None = option(None, at_least=1)
+    labels: list[str] = option([])
+    test_fraction: float = option(0.3, above=0, below=1)
+    split_seed: int = option(0, at_least=0)
+
+
+@register_source("openml")
+class OpenML(DataSource):
+    """Fetched once, then from the cache."""
+
+    Options = OpenMLOptions
+
+    @classmethod
+    def load(cls, options: Any) -> Dataset:
+        """The data set, its label columns as targets."""
+        where = f"openml.org's data set {options.name!r}"
+        fetched = _fetch(options, where)
+        stated = list(options.labels)
+        frame: pd.DataFrame = fetched.frame
+        labels = stated or list(fetched.target_names or [])
+        if not labels:
+            raise DataError(f"{where} does not say which columns are labels: name data.labels.")
+        targets, label_names = encode_labels(frame, labels, ";", where)
+        features, names, numeric = encode_columns(frame.drop(columns=labels), where)
+        return Dataset(
+            name=options.name,
+            features=np.asarray(features),
+            targets=targets,
+            feature_names=tuple(names),
+            label_names=label_names,
+            numeric=numeric,
+        )
+
+
+def _fetch(options: Any, where: str) -> Any:
+    number = options.data_id or (None if options.version else STANDARD.get(options.name))
+    chosen = (
+        {"data_id": number}
+        if number
+        else {"name": options.name, "version": options.version or "active"}
+    )
+    try:
+        fetched = fetch_openml(
+            **chosen, as_frame=True, parser="liac-arff", data_home=str(cache_folder() / "openml")
+        )
+    except HTTPError as error:
+        raise DataError(
+            f"{where} cannot be fetched (HTTP {error.code}): try again later."
+        ) from error
+    except (URLError, TimeoutError, ConnectionError) as error:
+        reason = getattr(error, "reason", error)
+        raise DataError(
+            f"{where} cannot be fetched ({reason}): connect to the network, or use a file with"
+            " data=arff or data=table."
+        ) from error
+    except (ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"{where} cannot be used ({reason}): correct data.name.") from error
+    found = str(fetched.details["name"])
+    if options.data_id is None and found.lower() != options.name.lower():
+        raise DataError(f"{where}: number {number} there is {found!r}: state data.data_id.")
+    return fetched

@@ -1,0 +1,47 @@
+"""The features of a file whose labels, if it has any, nobody asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlc.data.arff_file import read_arff
+from mlc.data.base import SOURCES
+from mlc.data.columns import encode_columns
+from mlc.data.table import Table, read_frame
+from mlc.errors import DataError
+
+
+def read_features(
+    path: Path, source: str, options: Any, names: Sequence[str], label_names: Sequence[str]
+) -> Any:
+    """The features that a model was trained on, of the rows of another file.
+
+    Args:
+        path: an ARFF, CSV, TSV or Parquet file; columns are found by their names.
+        source: the data source that the model was trained on.
+        options: the source's; a table's say which column is text.
+        names: the model's features, D.
+        label_names: the model's labels, whose columns are passed over.
+
+    Returns:
+        (N, D), dense or CSR.
+
+    Raises:
+        DataError: the file cannot be read, or lacks a feature.
+    """
+    if issubclass(SOURCES[source], Table):
+        return Table.read_features(path, options, names)
+    if ".arff" not in path.suffixes:
+        return encode_columns(read_frame(path), str(path), names)[0]
+    features, found, _ = read_arff(path).features(label_names)
+    place = {name: number for number, name in enumerate(found)}
+    missing = [name for name in names if name not in place]
+    if missing:
+        raise DataError(
+            f"{path}: there is no attribute {missing[0]!r}, which the training had: add it."
+        )
+    return features[:, np.array([place[name] for name in names])]

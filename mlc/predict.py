@@ -1,0 +1,71 @@
+"""Entry point: label sets and probabilities of a file's rows, by a finished run.
+
+python -m mlc.predict multirun/2026-01-31/12-00-00/yeast/powerset/seed=0 new.csv --output labels.csv
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from mlc.data import read_features
+from mlc.errors import MlcError
+from mlc.loading import load
+from mlc.storage import write_text
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parse the command line, predict, and print the CSV or write it."""
+    parser = argparse.ArgumentParser(
+        prog="mlc-predict",
+        description="Predict the label sets of a file's rows: a CSV of the row, its labels (parted by"
+        " ;) and the score of each label.",
+    )
+    parser.add_argument("run", type=Path, help="the folder of a finished run")
+    parser.add_argument("file", type=Path, help="ARFF, CSV, TSV or Parquet, columns as in training")
+    parser.add_argument("--rule", help="one of the run's decision rules; else its first tuned one")
+    parser.add_argument("--output", type=Path, help="the file to write; else it is printed")
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    stated = parser.parse_args(arguments)
+    try:
+        table = predict(stated.run, stated.file, stated.rule, stated.device)
+        written = table.to_csv(index=False, float_format="%.6g")
+        if stated.output is None:
+            print(written, end="")
+        else:
+            write_text(stated.output, written)
+    except MlcError as error:
+        print(f"mlc-predict: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)
+    except OSError as error:
+        print(
+            f"mlc-predict: {stated.output} cannot be written ({error.strerror}).", file=sys.stderr
+        )
+        sys.exit(1)
+
+
+def predict(run: Path, file: Path, rule: str | None = None, device: str = "auto") -> pd.DataFrame:
+    """A row for each of the file's: its number from 1, its labels, the score of each label.
+
+    Raises:
+        MlcError: the run or the file cannot be used.
+    """
+    loaded = load(run, rule, device)
+    data = loaded.config.data
+    features = read_features(file, data.source, data, loaded.feature_names, loaded.label_names)
+    decided, scores = loaded.predict(features), loaded.scores(features)
+    labels = [
+        ";".join(name for name, chosen in zip(loaded.label_names, row, strict=True) if chosen)
+        for row in decided
+    ]
+    first = {"row": range(1, len(labels) + 1), "labels": labels}
+    return pd.concat(
+        [pd.DataFrame(first), pd.DataFrame(scores, columns=list(loaded.label_names))], axis=1
+    )
+
+
+if __name__ == "__main__":
+    main()
