@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.preprocessing import LabelBinarizer, MultiLabelBinarizer
+from sklearn.utils import assert_all_finite
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
@@ -65,6 +66,7 @@ def encode(y: Any) -> Targets:
     array = _as_array(y)
     if array is None:
         return _lists(y)
+    assert_all_finite(array, input_name="y")
     if array.ndim == 2 and (array.shape[1] > 1 or np.isin(array, (0, 1)).all()):
         return _multi_hot(array, getattr(y, "columns", None))
     return _classes(array)

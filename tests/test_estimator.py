@@ -1,0 +1,156 @@
+"""The scikit-learn interface: its own checks, its tools, and what it promises beside them."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from hydra import compose, initialize_config_dir
+from scipy.sparse import csr_matrix
+from sklearn.base import clone
+from sklearn.datasets import make_multilabel_classification
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MaxAbsScaler, StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from mlc import MultiLabelClassifier
+from mlc.config import config_folder, parse, register_configs
+from mlc.decisions import DECISIONS
+from mlc.errors import ConfigError, DataError
+from mlc.heads import HEADS
+
+QUICK = {"max_epochs": 3, "widths": (16,), "random_state": 0}
+
+
+# No exception is listed: all checks pass. scikit-learn itself skips those for the array API, which it
+# is not switched on for, and for decision_function, which is optional.
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.DataConversionWarning")
+@parametrize_with_checks([MultiLabelClassifier(max_epochs=30, random_state=0)])
+def test_scikit_learns_own_checks(estimator: MultiLabelClassifier, check: object) -> None:
+    check(estimator)  # type: ignore[operator]
+
+
+@pytest.fixture(scope="module")
+def data() -> tuple[np.ndarray, np.ndarray]:
+    return make_multilabel_classification(n_samples=120, n_classes=4, random_state=0)  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("head", [name for name in HEADS if name != "grouped"])
+def test_every_head_fits_and_predicts(head: str, data: tuple[np.ndarray, np.ndarray]) -> None:
+    X, y = data
+    fitted = MultiLabelClassifier(head, n_seeds=2, **QUICK).fit(X, y)
+    scores = fitted.predict_proba(X)
+    assert scores.shape == y.shape
+    assert ((scores >= 0) & (scores <= 1)).all()
+    assert set(np.unique(fitted.predict(X))) <= {0, 1}
+
+
+@pytest.mark.parametrize("rule", [name for name in DECISIONS if name != "oracle"])
+def test_every_rule_decides(rule: str, data: tuple[np.ndarray, np.ndarray]) -> None:
+    X, y = data
+    assert (
+        MultiLabelClassifier("powerset", decision=rule, **QUICK).fit(X, y).predict(X).shape
+        == y.shape
+    )
+
+
+def test_its_defaults_are_those_of_the_command_line() -> None:
+    register_configs()
+    with initialize_config_dir(str(config_folder()), version_base="1.3"):
+        config = parse(compose("train"))
+    parts = {"backbone": config.backbone, "optimizer": config.optimizer, "trainer": config.trainer}
+    found = {key: value for part in parts.values() for key, value in vars(part).items()}
+    for name, parameter in inspect.signature(MultiLabelClassifier).parameters.items():
+        if name in found:
+            expected = found[name]
+            stated = list(parameter.default) if name == "widths" else parameter.default
+            assert stated == expected, name
+
+
+def test_it_works_in_scikit_learns_tools(data: tuple[np.ndarray, np.ndarray]) -> None:
+    X, y = data
+    classifier = MultiLabelClassifier(**QUICK)
+    pipeline = make_pipeline(StandardScaler(), classifier)
+    search = GridSearchCV(
+        pipeline, {"multilabelclassifier__head": ["sigmoid", "powerset"]}, cv=2, scoring="f1_macro"
+    ).fit(X, y)
+    assert search.best_score_ > 0
+    assert cross_val_score(classifier, X, y, cv=2).shape == (2,)
+    fitted = clone(classifier).fit(X, y)
+    again = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(again.predict(X), fitted.predict(X))
+    np.testing.assert_array_equal(again.fit(X, y).predict_proba(X), fitted.predict_proba(X))
+
+
+def test_dense_and_sparse_rows_are_taken(data: tuple[np.ndarray, np.ndarray]) -> None:
+    X, y = data
+    sparse = MultiLabelClassifier(**QUICK).fit(csr_matrix(X), csr_matrix(y))
+    # Sparse columns are scaled by their magnitude, not centred.
+    dense = MultiLabelClassifier(**QUICK).fit(MaxAbsScaler().fit_transform(X), y)
+    assert sparse.predict(csr_matrix(X)).shape == dense.predict(X).shape == y.shape
+
+
+def test_lists_of_labels_come_back_as_lists(data: tuple[np.ndarray, np.ndarray]) -> None:
+    X, y = data
+    names = np.array(["a", "b", "c", "d"])
+    lists = [names[row > 0].tolist() for row in y]
+    fitted = MultiLabelClassifier(**QUICK).fit(X, lists)
+    assert fitted.classes_.tolist() == names.tolist()
+    by_array = MultiLabelClassifier(**QUICK).fit(X, y)
+    assert fitted.predict(X) == [names[row > 0].tolist() for row in by_array.predict(X)]
+    assert fitted.score(X, lists) == by_array.score(X, y)
+    with pytest.raises(DataError, match="Row 1 of y has the label 'e', which fit never saw"):
+        fitted.score(X[:2], [["a"], ["e"]])
+
+
+def test_a_data_frames_columns_name_the_labels(data: tuple[np.ndarray, np.ndarray]) -> None:
+    X, y = data
+    fitted = MultiLabelClassifier(**QUICK).fit(X, pd.DataFrame(y, columns=list("abcd")))
+    assert fitted.classes_.tolist() == list("abcd")
+
+
+def test_an_ensembles_rule_sees_its_mean(data: tuple[np.ndarray, np.ndarray]) -> None:
+    X, y = data
+    ensemble = MultiLabelClassifier("powerset", decision="mode", n_seeds=3, **QUICK).fit(X, y)
+    predictor = ensemble.predictor_
+    chunks = [outputs for _, _, outputs in predictor._chunks(X.astype(np.float32))]
+    joint = np.mean([chunk.softmax(-1).numpy() for chunk in chunks[0]], axis=0)
+    sets = predictor.model.head.label_sets.numpy()  # type: ignore[union-attr]
+    np.testing.assert_array_equal(ensemble.predict(X), sets[joint.argmax(axis=1)])
+    np.testing.assert_allclose(ensemble.predict_proba(X), joint @ sets, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"head": "softmax"}, "There is no head named 'softmax'"),
+        ({"head_options": {"gamma": 1}}, "has no option 'gamma'"),
+        ({"decision": "mode"}, "The rule 'mode' needs joint, and the head 'sigmoid' gives"),
+        ({"dropout": 1.0}, "dropout=1.0 is out of range"),
+        ({"n_seeds": 0}, "n_seeds=0 is out of range"),
+        ({"val_fraction": 1.5}, "val_fraction=1.5 is out of range"),
+    ],
+)
+def test_bad_settings_are_told(
+    settings: dict[str, object], message: str, data: tuple[np.ndarray, np.ndarray]
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        MultiLabelClassifier(**{**QUICK, **settings}).fit(*data)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        ([[0, 2]] * 60 + [[1, 0]] * 60, "Row|row 0, column 1"),
+        ([[]] * 120, "No row of y has a label"),
+        ([0] * 120, "y has one class"),
+        ([[0, 1]] * 5, "X has 120 rows and y 5"),
+    ],
+)
+def test_bad_targets_are_told(y: object, message: str, data: tuple[np.ndarray, np.ndarray]) -> None:
+    with pytest.raises(ValueError, match=message):
+        MultiLabelClassifier(**QUICK).fit(data[0], np.array(y) if y and y[0] == [0, 2] else y)  # type: ignore[index,arg-type]
