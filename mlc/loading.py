@@ -22,11 +22,10 @@ from mlc.decisions import DECISIONS, DecisionRule
 from mlc.errors import MlcError, RunFolderError
 from mlc.options import check
 from mlc.prediction import Predictor
-from mlc.runs import RULES, read_status, read_stored
+from mlc.runs import PREPROCESSING, RULES, read_status, read_stored
 from mlc.storage import write_atomically
 from mlc.training import TrainerOptions, load_run
 
-PREPROCESSING = "preprocessing.npz"
 Arrays = Mapping[str, NDArray[Any]]
 
 

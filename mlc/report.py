@@ -12,7 +12,8 @@ from pathlib import Path
 from mlc.config import ReportOptions
 from mlc.errors import MlcError
 from mlc.options import check
-from mlc.reporting import write_summary
+from mlc.reporting import render, write_summary
+from mlc.storage import write_text
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -31,11 +32,18 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--reference", default=defaults.reference, help="the head that others are compared with"
     )
+    parser.add_argument(
+        "--html", action="store_true", help="write report.html too: one page, all on it"
+    )
     stated = parser.parse_args(arguments)
     try:
         options = ReportOptions(stated.metrics, stated.reference)
         check(options)
-        _, summary = write_summary(stated.folder, options.metrics, options.reference)
+        results, summary = write_summary(stated.folder, options.metrics, options.reference)
+        if stated.html:
+            page = stated.folder / "report.html"
+            write_text(page, render(results, stated.folder.absolute(), options.metrics))
+            summary += f"\n{page}\n"
     except MlcError as error:
         print(f"mlc-report: {error}", file=sys.stderr)
         sys.exit(error.exit_status)

@@ -27,11 +27,13 @@ RULES = "rules.json"
 BASELINES = "baselines.json"
 PREDICTIONS = "predictions.npz"
 SPLIT = "split.npz"
+PREPROCESSING = "preprocessing.npz"
 # The monitored metric in the best epoch, among a run's metrics.
 BEST_VALUE = "train/best_value"
 # What a run that did not come to its end may have left; the last are files not yet in their place.
 _LEFTOVERS = (
-    METRICS, RULES, BASELINES, PREDICTIONS, SPLIT, HISTORY, CHECKPOINT, "events.out.tfevents.*", ".*.*",
+    METRICS, RULES, BASELINES, PREDICTIONS, SPLIT, PREPROCESSING, HISTORY, CHECKPOINT,
+    "events.out.tfevents.*", ".*.*",
 )  # fmt: skip
 
 

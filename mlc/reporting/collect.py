@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from mlc.errors import RunFolderError
+from mlc.identity import NOT_IDENTITY, differences
 from mlc.runs import BASELINES, METRICS, RULES, STATUS, read_status, read_stored
 
 ORDER = ["run", "data", "head", "rule", "seed"]
@@ -95,6 +96,42 @@ def collect(folder: Path) -> Results:
         folders=folders,
         statuses=statuses,
     )
+
+
+def check_comparable(results: Results) -> None:
+    """Refuse to average runs that differ in more than their seed.
+
+    Raises:
+        RunFolderError: two runs of one row differ in a setting, the data or this package's version.
+    """
+    first: dict[str, str] = {}
+    data: dict[str, str] = {}
+    for name, status in results.statuses.items():
+        identity = status.get("identity") or {}
+        other = data.setdefault(status["data"], name)
+        before = results.statuses[other].get("identity") or {}
+        _require_same(other, name, "data", before.get("data"), identity.get("data"))
+        row = repr((status["data"], status["head"], status["overrides"]))
+        other = first.setdefault(row, name)
+        before = results.statuses[other].get("identity") or {}
+        versions = [str(own.get("code", "")).split(" ")[0] for own in (before, identity)]
+        _require_same(other, name, "version of mlc", *versions)
+        configs = results.statuses[other].get("config") or {}, status.get("config") or {}
+        for key, one, now in differences(*configs, (*NOT_IDENTITY, "seed")):
+            _require_same(other, name, key, one, now)
+
+
+def _require_same(one: str, other: str, what: str, value: Any, now: Any) -> None:
+    if value != now:
+        raise RunFolderError(
+            f"{one} and {other} cannot be averaged, their {what} differs ({_short(value)} and"
+            f" {_short(now)}): keep them in different folders."
+        )
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 20 else f"{text[:12]}..."
 
 
 def _rows(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mlc.errors import RunFolderError
-from mlc.reporting.collect import Results, collect
+from mlc.reporting.collect import Results, check_comparable, collect
 from mlc.reporting.figures import draw_means
 from mlc.reporting.tables import summarise
 from mlc.storage import write_atomically, write_text
@@ -21,6 +21,7 @@ def write_summary(folder: Path, metrics: Sequence[str], reference: str) -> tuple
         RunFolderError: there is no run that could be counted, or the folder cannot be written to.
     """
     results = collect(folder)
+    check_comparable(results)
     if not results.folders:
         reasons = "; ".join(f"{run}: {error}" for run, error in results.failed.items())
         raise RunFolderError(

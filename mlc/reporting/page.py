@@ -1,0 +1,182 @@
+"""A folder of finished runs as one HTML page that needs nothing beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from numpy.typing import NDArray
+from sklearn.metrics import f1_score
+
+from mlc.errors import RunFolderError
+from mlc.metrics import COUNT_METRICS
+from mlc.reporting.collect import Results
+from mlc.reporting.figures import COLOURS
+from mlc.reporting.statistics import mean_interval
+from mlc.reporting.tables import contestants, foot, marked
+from mlc.runs import PREDICTIONS, PREPROCESSING, RULES, read_stored
+
+MOST_LABELS = 30  # Bars of more labels nobody reads.
+_WIDTH, _HEIGHT = 420, 220  # Of a chart, in CSS pixels.
+_THRESHOLDS = np.linspace(0, 1, 101)
+# Not solid, dashed, dotted, ...: curves can be told apart without their colours.
+_DASHES = ("", "7 3", "2 2", "9 3 2 3", "4 4", "1 4")
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A head's line in a chart, with the thresholds that its rules chose."""
+
+    name: str
+    colour: str
+    dash: str
+    points: str
+    marks: list[tuple[float, float, str]]
+
+
+def render(results: Results, folder: Path, metrics: Sequence[str]) -> str:
+    """The page.
+
+    Raises:
+        RunFolderError: a finished run's predictions cannot be read.
+    """
+    environment = Environment(
+        loader=PackageLoader("mlc.reporting"),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    runs = contestants(results)
+    return environment.get_template("page.html").render(
+        title=folder.name,
+        n_finished=len(results.folders),
+        failed=results.failed,
+        unfinished=results.unfinished,
+        metrics=list(metrics),
+        width=_WIDTH,
+        height=_HEIGHT,
+        sections=[
+            {
+                "data": data,
+                "rows": _rows(runs[runs["data"] == data], metrics, results),
+                "charts": [
+                    _threshold_chart(runs[runs["data"] == data], results, metric)
+                    for metric in metrics
+                ],
+                "labels": _label_bars(runs[runs["data"] == data], results),
+            }
+            for data in dict.fromkeys(runs["data"])
+        ],
+        notes=foot(results),
+    )
+
+
+def _rows(runs: pd.DataFrame, metrics: Sequence[str], results: Results) -> list[dict[str, Any]]:
+    return [
+        {
+            "head": contestant,
+            "rule": marked(rule, results.tuned_on),
+            "n": len(group),
+            "values": [
+                {"shown": str(interval), "mean": f"{interval.mean:.9f}"}
+                for interval in (mean_interval(group[metric]) for metric in metrics)
+            ],
+        }
+        for (contestant, rule), group in runs.groupby(["contestant", "rule"], sort=False)
+    ]
+
+
+def _threshold_chart(runs: pd.DataFrame, results: Results, metric: str) -> dict[str, Any]:
+    """A metric on the test rows against one threshold on all scores, mean of each head's seeds."""
+    curves = []
+    for place, (name, group) in enumerate(runs.groupby("contestant", sort=False)):
+        names = list(dict.fromkeys(group["run"]))
+        values = np.mean([_values(results.folders[run], metric) for run in names], axis=0)
+        marks = []
+        for rule, found in _thresholds(results, names).items():
+            at = float(np.mean(found))
+            marks.append((*_position(at, float(np.interp(at, _THRESHOLDS, values))), rule))
+        positions = (_position(x, y) for x, y in zip(_THRESHOLDS, values, strict=True))
+        curves.append(
+            Curve(
+                str(name),
+                COLOURS[place % len(COLOURS)],
+                _DASHES[place // len(COLOURS) % len(_DASHES)],
+                " ".join(f"{x:.1f},{y:.1f}" for x, y in positions),
+                marks,
+            )
+        )
+    return {"metric": metric, "curves": curves}
+
+
+def _values(run: Path, metric: str) -> NDArray[np.float64]:
+    scores, targets = (torch.as_tensor(_predictions(run)[key]) for key in ("scores", "targets"))
+    judge = COUNT_METRICS[metric]
+    return np.array([float(judge(scores.double() >= at, targets)) for at in _THRESHOLDS])
+
+
+def _thresholds(results: Results, names: Sequence[str]) -> dict[str, list[float]]:
+    """What each rule with one threshold chose, by run."""
+    found: dict[str, list[float]] = {}
+    for name in names:
+        for rule, fitted in read_stored(results.folders[name] / RULES).items():
+            if isinstance(fitted.get("threshold"), float):
+                found.setdefault(marked(rule, results.tuned_on), []).append(fitted["threshold"])
+    return found
+
+
+def _label_bars(runs: pd.DataFrame, results: Results) -> dict[str, Any]:
+    """F1 of the most frequent labels on the test rows, by head, under the first tuned rule."""
+    rules = list(dict.fromkeys(runs["rule"]))
+    rule = next((own for own in rules if results.tuned_on[own] == "validation"), rules[0])
+    rows: dict[str, dict[str, float]] = {}
+    shares: NDArray[np.float64] | None = None
+    for name, group in runs[runs["rule"] == rule].groupby("contestant", sort=False):
+        stored = [_predictions(results.folders[run]) for run in dict.fromkeys(group["run"])]
+        targets = stored[0]["targets"]
+        shares = targets.mean(axis=0)
+        order = np.argsort(-shares, kind="stable")[:MOST_LABELS]
+        f1 = np.mean(
+            [
+                f1_score(own["targets"], own[f"decisions_{rule}"], average=None, zero_division=0.0)
+                for own in stored
+            ],
+            axis=0,
+        )
+        names = _label_names(results.folders[group["run"].iloc[0]], len(shares))
+        for label in order:
+            key = f"{names[label]} ({shares[label]:.1%})"
+            rows.setdefault(key, {})[str(name)] = float(np.atleast_1d(f1)[label])
+    heads = list(dict.fromkeys(runs["contestant"]))
+    colours = {head: COLOURS[place % len(COLOURS)] for place, head in enumerate(heads)}
+    more = max(0, (0 if shares is None else len(shares)) - MOST_LABELS)
+    return {"rule": rule, "rows": rows, "colours": colours, "more": more}
+
+
+def _label_names(run: Path, n_labels: int) -> list[str]:
+    try:
+        with np.load(run / PREPROCESSING, allow_pickle=False) as stored:
+            return [str(name) for name in stored["label_names"]]
+    except (OSError, ValueError, KeyError):
+        return [f"label {k}" for k in range(n_labels)]
+
+
+def _predictions(run: Path) -> dict[str, NDArray[Any]]:
+    try:
+        with np.load(run / PREDICTIONS, allow_pickle=False) as stored:
+            return dict(stored)
+    except (OSError, ValueError) as error:
+        raise RunFolderError(
+            f"{run / PREDICTIONS} of a finished run cannot be read ({error}): delete the run's folder."
+        ) from error
+
+
+def _position(x: float, y: float) -> tuple[float, float]:
+    return round(x * _WIDTH, 1), round((1 - y) * _HEIGHT, 1)
