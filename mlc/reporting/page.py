@@ -18,8 +18,7 @@ from mlc.errors import RunFolderError
 from mlc.metrics import COUNT_METRICS
 from mlc.reporting.collect import Results
 from mlc.reporting.figures import COLOURS
-from mlc.reporting.statistics import mean_interval
-from mlc.reporting.tables import contestants, foot, marked
+from mlc.reporting.tables import best_means, contestants, foot, marked
 from mlc.runs import PREDICTIONS, PREPROCESSING, RULES, read_stored
 
 MOST_LABELS = 30  # Bars of more labels nobody reads.
@@ -79,17 +78,21 @@ def render(results: Results, folder: Path, metrics: Sequence[str]) -> str:
 
 
 def _rows(runs: pd.DataFrame, metrics: Sequence[str], results: Results) -> list[dict[str, Any]]:
+    means, best = best_means(runs, metrics, results.tuned_on)
     return [
         {
             "head": contestant,
             "rule": marked(rule, results.tuned_on),
-            "n": len(group),
+            "n": next(iter(own.values())).n,
             "values": [
-                {"shown": str(interval), "mean": f"{interval.mean:.9f}"}
-                for interval in (mean_interval(group[metric]) for metric in metrics)
+                {
+                    "shown": f"{'>' if best[metric] == (contestant, rule) else ''}{interval}",
+                    "mean": f"{interval.mean:.9f}",
+                }
+                for metric, interval in own.items()
             ],
         }
-        for (contestant, rule), group in runs.groupby(["contestant", "rule"], sort=False)
+        for (contestant, rule), own in means.items()
     ]
 
 

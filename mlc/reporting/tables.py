@@ -13,6 +13,7 @@ from mlc.metrics import COUNT_METRICS
 from mlc.metrics.final import CONVENTIONS
 from mlc.reporting.collect import Results
 from mlc.reporting.statistics import (
+    Interval,
     PairedDifference,
     holm,
     mean_interval,
@@ -115,16 +116,7 @@ def means_table(
     runs: pd.DataFrame, baselines: pd.DataFrame, metrics: Sequence[str], tuned_on: dict[str, str]
 ) -> Table:
     """A row per contestant and rule, then the baselines; the best fair mean is marked with >."""
-    means = {
-        key: {metric: mean_interval(group[metric]) for metric in metrics}
-        for key, group in runs.groupby(["contestant", "rule"], sort=False)
-    }
-    fair = [key for key in means if tuned_on.get(key[1]) in FAIR]
-    best = {}
-    for metric in metrics:
-        value = {key: means[key][metric].mean for key in fair}
-        choose = max if COUNT_METRICS[metric].higher_is_better else min
-        best[metric] = choose(value, key=value.__getitem__) if value else None
+    means, best = best_means(runs, metrics, tuned_on)
     rows = [
         [
             contestant,
@@ -139,6 +131,23 @@ def means_table(
         values = [mean_interval(group[metric]) for metric in metrics]
         rows.append([f"({baseline})", name, str(values[0].n), *map(str, values)])
     return Table(["head", "rule", "n", *metrics], rows)
+
+
+def best_means(
+    runs: pd.DataFrame, metrics: Sequence[str], tuned_on: dict[str, str]
+) -> tuple[dict[tuple[str, str], dict[str, Interval]], dict[str, tuple[str, str] | None]]:
+    """Each contestant and rule's intervals by metric; and by metric which of the fair has the best."""
+    means = {
+        key: {metric: mean_interval(group[metric]) for metric in metrics}
+        for key, group in runs.groupby(["contestant", "rule"], sort=False)
+    }
+    fair = [key for key in means if tuned_on.get(key[1]) in FAIR]
+    best = {}
+    for metric in metrics:
+        value = {key: means[key][metric].mean for key in fair}
+        choose = max if COUNT_METRICS[metric].higher_is_better else min
+        best[metric] = choose(value, key=value.__getitem__) if value else None
+    return means, best
 
 
 def regrets_table(runs: pd.DataFrame, metric: str, tuned_on: dict[str, str]) -> Table | None:
