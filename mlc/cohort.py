@@ -238,7 +238,8 @@ class _Cohort:
         config, splits = configs[0], [ready.split for ready in part]
         model = build_model(configs, self.dataset, splits, self.device)
         scalings = [ready.scaling for ready in part]
-        data = ResidentData(self.dataset, scalings, self.device, DTYPES[config.trainer.precision])
+        dtype, bags = DTYPES[config.trainer.precision], model.backbone.takes_bags
+        data = ResidentData(self.dataset, scalings, self.device, dtype, bags)
         optimizer = OPTIMIZERS[config.optimizer.name](
             list(model.parameters()), [own.optimizer for own in configs]
         )

@@ -144,6 +144,8 @@ def _shapes(arrays: Arrays) -> tuple[Dataset, list[Split]]:
 
 def _rule(folder: Path, name: str | None, config: Config, natural_threshold: float) -> DecisionRule:
     fitted = read_stored(folder / RULES)
+    if not fitted:
+        raise RunFolderError(f"{folder / RULES} holds no rule: train the run again.")
     tuned = [own for own, values in fitted.items() if values["tuned_on"] == "validation"]
     name = name or next(iter([*tuned, *fitted]))
     if name not in fitted:

@@ -104,7 +104,8 @@ class Predictor:
             label_names=self.label_names,
             numeric=np.ones(self.n_features, dtype=bool),
         )
-        return ResidentData(dataset, self.scalings, weights.device, weights.dtype)
+        bags = self.model.backbone.takes_bags
+        return ResidentData(dataset, self.scalings, weights.device, weights.dtype, bags)
 
 
 def mean_log_joint(head: Head, outputs: Tensor) -> Tensor:

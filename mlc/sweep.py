@@ -44,6 +44,7 @@ _NOT_IN_PATH = {
     "data.root",
     "data.name",
 }
+_FILE_ENDING = re.compile(r"\.(arff|csv|tsv|txt|parquet)(\.\w+)?$", re.IGNORECASE)
 _LONGEST_NAME = 150
 _SAY_EVERY = 5  # seconds between two lines that say how far the sweep is
 
@@ -195,7 +196,8 @@ def stated_overrides(task_overrides: Iterable[str]) -> dict[str, str]:
 
 def data_name(config: DictConfig) -> str:
     """The data set's name, which for a user's own file is the file's."""
-    return str(config.data.get("name") or Path(str(config.data.get("path"))).name)
+    stated = config.data.get("name")
+    return str(stated or _FILE_ENDING.sub("", Path(str(config.data.get("path"))).name))
 
 
 def interrupted() -> str:

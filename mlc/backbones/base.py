@@ -16,6 +16,7 @@ class Backbone(nn.Module):
     Class attributes:
         Options: dataclass of the backbone's settings.
         per_run: the options that may differ between runs trained together.
+        takes_bags: whether its input is sparse rows as `mlc.data.Bags`, not dense ones.
 
     Shape: input (R, B, n_features), output (R, B, n_outputs).
 
@@ -33,6 +34,7 @@ class Backbone(nn.Module):
     name: ClassVar[str]
     Options: ClassVar[type] = NoOptions
     per_run: ClassVar[tuple[str, ...]] = ()
+    takes_bags: ClassVar[bool] = False
     n_outputs: int
     separate: bool = False
 

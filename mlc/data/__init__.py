@@ -6,7 +6,7 @@ from mlc.data.coloured import ColouredDigits
 from mlc.data.digits import Digits
 from mlc.data.openml import OpenML
 from mlc.data.preprocessing import Scaling, fit_scaling
-from mlc.data.resident import Batch, ResidentData
+from mlc.data.resident import Bags, Batch, ResidentData
 from mlc.data.splits import Split, hold_out, split_dataset
 from mlc.data.table import Table
 from mlc.data.unlabelled import read_features
@@ -15,6 +15,7 @@ from mlc.data.world import ExactWorld, World, WorldOptions
 __all__ = [
     "SOURCES",
     "Arff",
+    "Bags",
     "Batch",
     "ColouredDigits",
     "DataOptions",

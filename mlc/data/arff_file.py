@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import io
 import re
 from collections.abc import Iterator, Sequence
@@ -16,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csc_matrix, csr_matrix, hstack, issparse
 
+from mlc.data.files import read_text
 from mlc.errors import DataError
 
 # Raised whenever the arrays made of a file change, so that older cache entries are not used.
 FORMAT_VERSION = "arff-1"
 
-_OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open}
 _BINARY_WORDS = {
     "0": 0, "1": 1, "0.0": 0, "1.0": 1, "no": 0, "yes": 1, "n": 0, "y": 1,
     "false": 0, "true": 1, "f": 0, "t": 1,
@@ -158,7 +156,7 @@ def read_arff(path: Path) -> ArffFile:
     Raises:
         DataError: it cannot be read, is cut off, breaks the format, or holds NaN or infinity.
     """
-    text = _read_text(path)
+    text = read_text(path)
     sparse = _is_sparse(text)
     try:
         parsed = arff.load(
@@ -175,20 +173,6 @@ def read_arff(path: Path) -> ArffFile:
     columns = _sparse_columns(rows, len(attributes)) if sparse else np.array(rows, dtype=np.float64)
     _check_finite(path, attributes, rows, columns)
     return ArffFile(path, parsed["relation"], attributes, columns)
-
-
-def _read_text(path: Path) -> str:
-    try:
-        with _OPENERS.get(path.suffix, open)(path, "rb") as file:
-            content: bytes = file.read()
-    except EOFError as error:
-        raise DataError(f"{path}: the packed file is cut off: fetch it again.") from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from error
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("latin-1")
 
 
 def _is_sparse(text: str) -> bool:

@@ -131,7 +131,8 @@ def _numbers(column: pd.Series[Any], where: str) -> NDArray[np.float64] | None:
         if (parsed.isna() & ~missing).any() or missing.all():
             return None
         numbers = parsed.to_numpy(dtype=float, na_value=np.nan)
-    wrong = np.flatnonzero(np.isinf(numbers.astype(np.float32)))
+    with np.errstate(over="ignore"):
+        wrong = np.flatnonzero(np.isinf(numbers.astype(np.float32)))
     if len(wrong):
         raise DataError(
             f"{where}: the column {str(column.name)!r} is infinite, or too large for 32 bits, in data"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -80,9 +81,15 @@ def _fetch(options: Any, where: str) -> Any:
         else {"name": options.name, "version": options.version or "active"}
     )
     try:
-        fetched = fetch_openml(
-            **chosen, as_frame=True, parser="liac-arff", data_home=str(cache_folder() / "openml")
-        )
+        with warnings.catch_warnings():
+            # That it tries again; the last try's error is told.
+            warnings.simplefilter("ignore")
+            fetched = fetch_openml(
+                **chosen,
+                as_frame=True,
+                parser="liac-arff",
+                data_home=str(cache_folder() / "openml"),
+            )
     except HTTPError as error:
         raise DataError(
             f"{where} cannot be fetched (HTTP {error.code}): try again later."

@@ -13,12 +13,43 @@ from torch import Tensor
 
 from mlc.data.base import Dataset
 from mlc.data.preprocessing import Scaling
+from mlc.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Bags:
+    """Sparse rows (R, B, D) as their entries, in the order of runs and rows.
+
+    Attributes:
+        run, bag, column: of each entry: its run, its row among all R * B, its column; int64.
+        value: of each entry.
+        starts: each row's first entry, (R * B,).
+        shape: R, B, D.
+    """
+
+    run: Tensor
+    bag: Tensor
+    column: Tensor
+    value: Tensor
+    starts: Tensor
+    shape: tuple[int, int, int]
+
+    @property
+    def totals(self) -> Tensor:
+        """The sum of each row's values: (R * B,)."""
+        return self.value.new_zeros(len(self.starts)).index_add_(0, self.bag, self.value)
+
+    def dense(self) -> Tensor:
+        """(R, B, D)."""
+        dense = self.value.new_zeros(len(self.starts) * self.shape[2])
+        dense[self.bag * self.shape[2] + self.column] = self.value
+        return dense.view(self.shape)
 
 
 class Rows(Protocol):
-    """Features by row number: (R, B) to a dense (R, B, D)."""
+    """Features by row number: (R, B) to (R, B, D)."""
 
-    def __getitem__(self, index: Tensor) -> Tensor: ...
+    def __getitem__(self, index: Tensor) -> Tensor | Bags: ...
 
 
 class DenseRows:
@@ -32,32 +63,37 @@ class DenseRows:
 
 
 class SparseRows:
-    """Rows of a CSR matrix, made dense batch by batch."""
+    """Rows of a CSR matrix, as they are or made dense batch by batch."""
 
-    def __init__(self, features: csr_matrix, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self, features: csr_matrix, device: torch.device, dtype: torch.dtype, bags: bool = False
+    ) -> None:
+        self._bags = bags
         self._start = torch.as_tensor(features.indptr[:-1], dtype=torch.int64, device=device)
         self._length = torch.as_tensor(np.diff(features.indptr), dtype=torch.int64, device=device)
         self._column = torch.as_tensor(features.indices, dtype=torch.int64, device=device)
         self._value = torch.as_tensor(features.data, dtype=dtype, device=device)
         self._n_columns = features.shape[1]
 
-    def __getitem__(self, index: Tensor) -> Tensor:
+    def __getitem__(self, index: Tensor) -> Tensor | Bags:
         flat = index.flatten()
         length = self._length[flat]
-        end = length.cumsum(0)
+        starts = length.cumsum(0) - length
         row = torch.repeat_interleave(torch.arange(len(flat), device=flat.device), length)
-        within = torch.arange(len(row), device=flat.device) - (end - length)[row]
+        within = torch.arange(len(row), device=flat.device) - starts[row]
         entry = self._start[flat][row] + within
-        dense = self._value.new_zeros(len(flat) * self._n_columns)
-        dense[row * self._n_columns + self._column[entry]] = self._value[entry]
-        return dense.view(*index.shape, self._n_columns)
+        n_runs, n_rows = index.shape
+        shape = n_runs, n_rows, self._n_columns
+        run = row.div(max(n_rows, 1), rounding_mode="floor")
+        bags = Bags(run, row, self._column[entry], self._value[entry], starts, shape)
+        return bags if self._bags else bags.dense()
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Features (R, B, D), scaled, and targets (R, B, K) in the same dtype."""
+    """Features (R, B, D), scaled or as bags, and targets (R, B, K) in the same dtype."""
 
-    features: Tensor
+    features: Tensor | Bags
     targets: Tensor
 
 
@@ -69,6 +105,10 @@ class ResidentData:
         scalings: one for each run.
         device: where it is to stay.
         dtype: of features and targets.
+        bags: whether sparse rows stay sparse, as counts that are not scaled.
+
+    Raises:
+        ConfigError: the rows are to stay sparse and are not.
     """
 
     def __init__(
@@ -77,13 +117,23 @@ class ResidentData:
         scalings: Sequence[Scaling],
         device: torch.device,
         dtype: torch.dtype = torch.float32,
+        bags: bool = False,
     ) -> None:
         self.device = device
         self.dtype = dtype
         sparse = issparse(dataset.features)
         # Whether a batch takes the same operations on the same shapes whatever its rows are.
         self.fixed_shapes = not sparse
-        self._rows: Rows = (SparseRows if sparse else DenseRows)(dataset.features, device, dtype)
+        if bags and not sparse:
+            raise ConfigError(
+                "backbone=embedding_bag needs sparse rows, such as texts (data=table data.text=COLUMN):"
+                " choose backbone=mlp."
+            )
+        self._rows: Rows = (
+            SparseRows(dataset.features, device, dtype, bags)
+            if sparse
+            else DenseRows(dataset.features, device, dtype)
+        )
         self._targets = torch.as_tensor(dataset.targets, dtype=dtype, device=device)
         shift = np.stack([scaling.shift for scaling in scalings])[:, None]
         scale = np.stack([scaling.scale for scaling in scalings])[:, None]
@@ -101,6 +151,8 @@ class ResidentData:
     def batch(self, index: Tensor) -> Batch:
         """The rows of each run: (R, B), int64, on the device."""
         features = self._rows[index]
+        if isinstance(features, Bags):
+            return Batch(features, self._targets[index])
         if self._shift is not None:
             features = features - self._shift
         if self._scale is not None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,13 +16,12 @@ from scipy.sparse import csr_matrix, vstack
 
 from mlc.data.base import DataOptions, Dataset, DataSource, register_source
 from mlc.data.columns import encode_columns, encode_labels
-from mlc.data.files import located
+from mlc.data.files import OPENERS, located, read_text
 from mlc.data.text import TextOptions, count_words
 from mlc.errors import DataError
 from mlc.options import option
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
-_PACKED = (".gz", ".bz2", ".xz", ".zip")
 
 
 @dataclass
@@ -102,34 +104,13 @@ def read_frame(path: Path) -> pd.DataFrame:
     Raises:
         DataError: it is missing, is none of these, or has rows of other lengths than its first line.
     """
-    ending = next((s.lower() for s in reversed(path.suffixes) if s.lower() not in _PACKED), "")
-    try:
-        if ending == ".parquet":
-            frame = pd.read_parquet(path)
-        elif ending in _SEPARATORS:
-            frame = pd.read_csv(
-                path,
-                sep=_SEPARATORS[ending],
-                dtype=str,
-                keep_default_na=False,
-                encoding="utf-8-sig",
-                low_memory=False,
-            )
-        else:
-            raise DataError(f"{path} is no .csv, .tsv or .parquet file: name one.")
-    except FileNotFoundError as error:
-        raise DataError(
-            f"There is no file {path}: correct data.path, or data.root where it starts."
-        ) from error
-    except ImportError as error:
-        raise DataError(f"{path}: Parquet needs pyarrow: pip install pyarrow.") from error
-    except DataError:
-        raise
-    except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{path} cannot be read as a {ending} file: {reason}.") from error
-    if ending != ".parquet":
-        _check_lengths(frame, path)
+    ending = next((s.lower() for s in reversed(path.suffixes) if s.lower() not in OPENERS), "")
+    if ending in _SEPARATORS:
+        frame = _read_separated(path, _SEPARATORS[ending])
+    elif ending == ".parquet":
+        frame = _read_parquet(path)
+    else:
+        raise DataError(f"{path} is no .csv, .tsv or .parquet file: name one.")
     if frame.empty:
         raise DataError(f"{path} has no row after its first line, which names the columns.")
     if not frame.columns.is_unique:
@@ -138,15 +119,36 @@ def read_frame(path: Path) -> pd.DataFrame:
     return frame
 
 
-def _check_lengths(frame: pd.DataFrame, path: Path) -> None:
-    """What pandas lets pass: it fills short rows up, and takes what is too many for row names."""
-    if not isinstance(frame.index, pd.RangeIndex):
-        raise DataError(f"{path}: its rows have more fields than the first line names: name all.")
-    short = np.flatnonzero(frame.isna().any(axis=1))
-    if len(short):
-        raise DataError(
-            f"{path}: data row {short[0] + 1} has fewer fields than the first line names: complete it."
-        )
+def _read_separated(path: Path, separator: str) -> pd.DataFrame:
+    """By Python's own reader: pandas fills short rows up, and takes what is too many for row names."""
+    csv.field_size_limit(sys.maxsize)
+    lines = csv.reader(io.StringIO(read_text(path), newline=""), delimiter=separator, strict=True)
+    rows: list[list[str]] = []
+    try:
+        header = next((line for line in lines if line), [])
+        for row in lines:
+            if row and len(row) != len(header):
+                raise DataError(
+                    f"{path}: the row that ends in line {lines.line_num} has {len(row)} fields, and"
+                    f" the first line names {len(header)}: correct one of them."
+                )
+            rows += [row] if row else []
+    except csv.Error as error:
+        raise DataError(f"{path}, line {lines.line_num}: {error}: correct its quotes.") from error
+    return pd.DataFrame(rows, columns=[name.strip() for name in header], dtype=str)
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except FileNotFoundError as error:
+        raise DataError(f"There is no file {path}: correct its name.") from error
+    except ImportError as error:
+        raise DataError(f"{path}: Parquet needs pyarrow: pip install pyarrow.") from error
+    except Exception as error:
+        # pyarrow raises whatever it meets in a file that is none of its own.
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{path} cannot be read as a Parquet file: {reason}.") from error
 
 
 def _features(

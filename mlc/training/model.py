@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mlc.backbones import Backbone
-from mlc.data import ResidentData
+from mlc.data import Bags, ResidentData
 from mlc.heads import Head
 
 # Outputs held at once outside training: 2^24 numbers are 64 MB in float32.
@@ -24,7 +24,7 @@ class Model(nn.Module):
         self.backbone = backbone
         self.head = head
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor | Bags) -> Tensor:
         """The head's outputs."""
         outputs: Tensor = self.head(self.backbone(features))
         return outputs

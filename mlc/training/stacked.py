@@ -67,6 +67,8 @@ class StackedOptimizer:
         self._schedules = [SCHEDULES[run.schedule] for run in options]
         self._base_lr = self._values["lr"].clone()
         self._tables: dict[str, Tensor] = {}
+        # The run of each row, while rows of several runs are updated as one tensor.
+        self._runs: Tensor | None = None
 
     def plan(self, progress: Sequence[float]) -> None:
         """Bring what changes from step to step to the device, for as many steps as are to come.
@@ -94,7 +96,11 @@ class StackedOptimizer:
         """One update of all parameters by their gradients."""
         with torch.no_grad():
             for parameter, state in zip(self.parameters, self._state, strict=True):
-                if parameter.grad is not None:
+                if parameter.grad is None:
+                    continue
+                if parameter.grad.is_sparse:
+                    self._update_rows(parameter, parameter.grad.coalesce(), state)
+                else:
                     self.update(parameter, parameter.grad, state)
 
     def step(self, progress: float = 0.0) -> None:
@@ -121,9 +127,24 @@ class StackedOptimizer:
         """Change one parameter in place; `state` is empty before its first update."""
         raise NotImplementedError
 
+    def _update_rows(self, parameter: Tensor, gradient: Tensor, state: State) -> None:
+        """`update` on the rows (run, row) that a sparse gradient has; the others rest."""
+        runs, rows = gradient.indices()
+        values, own = parameter[runs, rows], {name: s[runs, rows] for name, s in state.items()}
+        self._runs = runs
+        self.update(values, gradient.values(), own)
+        self._runs = None
+        parameter[runs, rows] = values
+        for name, value in own.items():
+            # All optimisers' states begin at 0.
+            state.setdefault(name, torch.zeros_like(parameter))[runs, rows] = value
+
     def of(self, name: str, like: Tensor) -> Tensor:
         """A per-run option, shaped to multiply a tensor (R, ...)."""
-        return self._values[name].view(-1, *[1] * (like.ndim - 1))
+        values = self._values[name]
+        if self._runs is not None:
+            values = values[self._runs]
+        return values.view(-1, *[1] * (like.ndim - 1))
 
     def decayed(self, parameter: Tensor, gradient: Tensor) -> Tensor:
         """The gradient of the loss plus weight_decay / 2 * |parameter|^2."""

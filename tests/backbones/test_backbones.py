@@ -1,7 +1,9 @@
 import pytest
 import torch
+from scipy.sparse import csr_matrix
 
 from mlc.backbones import BACKBONES
+from mlc.data.resident import SparseRows
 from mlc.errors import ConfigError
 
 
@@ -11,9 +13,19 @@ def test_every_backbone_gives_its_width_and_starts_alike_in_any_company(name: st
     together = BACKBONES[name](6, [options] * 3, [2, 0, 1]).double().eval()
     alone = BACKBONES[name](6, [options], [0]).double().eval()
     features = torch.randn(3, 4, 6, dtype=torch.float64)
-    outputs = together(features)
+    if BACKBONES[name].takes_bags:
+        rows = SparseRows(
+            csr_matrix(features.abs().view(-1, 6).numpy()),
+            features.device,
+            features.dtype,
+            bags=True,
+        )
+        index = torch.arange(12).view(3, 4)
+        outputs, lone = together(rows[index]), alone(rows[index[1:2]])
+    else:
+        outputs, lone = together(features), alone(features[1:2])
     assert outputs.shape == (3, 4, together.n_outputs)
-    torch.testing.assert_close(outputs[1], alone(features[1:2])[0], rtol=1e-13, atol=1e-13)
+    torch.testing.assert_close(outputs[1], lone[0], rtol=1e-13, atol=1e-13)
     assert all(value.shape[0] == 3 for value in together.state_dict().values())
 
 

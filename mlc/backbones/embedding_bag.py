@@ -1,0 +1,78 @@
+"""The mean of a text's word vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import embedding_bag
+
+from mlc.backbones.base import Backbone, register_backbone
+from mlc.data import Bags
+from mlc.layers import Streams
+from mlc.options import option
+
+
+@dataclass
+class EmbeddingBagOptions:
+    """How many numbers a word vector has."""
+
+    width: int = option(100, at_least=1)
+
+
+@register_backbone("embedding_bag")
+class EmbeddingBag(Backbone):
+    """A vector for each column of sparse rows; a sample is their mean, weighed by its counts.
+
+    Over words and hashed n-grams, with `head=pick_one`, this is fastText's supervised model (Joulin et
+    al. 2017, "Bag of tricks for efficient text classification", section 2); with `head=sigmoid` its
+    one-vs-all loss. Gradients are sparse: only vectors of words in the batch move, so that an
+    optimiser's moments and decay rest for the others, as in torch.optim.SparseAdam.
+    """
+
+    Options = EmbeddingBagOptions
+    takes_bags = True
+
+    def __init__(
+        self,
+        n_features: int,
+        options: Sequence[EmbeddingBagOptions],
+        seeds: Sequence[int],
+        n_labels: int = 1,
+    ) -> None:
+        super().__init__(n_features, options, seeds, n_labels)
+        width = options[0].width
+        streams = Streams(seeds, "initialisation/backbone")
+        bound = 1 / width  # fastText's Matrix::uniform.
+        self.vectors = nn.Parameter(streams.uniform(n_features, width, low=-bound, high=bound))
+        self.n_outputs = width
+
+    def forward(self, bags: Bags) -> Tensor:
+        """Sparse rows (R, B, n_features) to mean vectors (R, B, width); 0 for an empty row."""
+        means: Tensor = _Mean.apply(self.vectors, bags)
+        return means
+
+
+class _Mean(torch.autograd.Function):
+    """embedding_bag over a table with a runs axis, whose gradient is sparse."""
+
+    @staticmethod
+    def forward(ctx: Any, vectors: Tensor, bags: Bags) -> Tensor:
+        n_runs, n_columns, width = vectors.shape
+        share = bags.value / bags.totals[bags.bag]
+        place = bags.column + bags.run * n_columns
+        means = embedding_bag(
+            place, vectors.view(-1, width), bags.starts, mode="sum", per_sample_weights=share
+        )
+        ctx.bags, ctx.size, ctx.share = bags, vectors.shape, share
+        return means.view(n_runs, -1, width)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        bags = ctx.bags
+        values = gradient.reshape(-1, gradient.shape[-1])[bags.bag] * ctx.share.unsqueeze(1)
+        places = torch.stack([bags.run, bags.column])
+        return torch.sparse_coo_tensor(places, values, ctx.size, check_invariants=False), None

@@ -1,0 +1,146 @@
+"""Tables and texts: what is read, and what is refused in a sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.sparse import issparse
+
+from mlc.data import SOURCES, Dataset, read_features
+from mlc.errors import DataError
+
+NUMBERS = "size,colour,round,red\n1.5,blue,1,0\n2,red,0,1\n,red,1,1\n-3e2,,0,0\n"
+TEXTS = (
+    'body,tags\n"salt, oven",cooking\nGoal and match,sport; league\n'
+    "match on the Moon,\nsalt,cooking\n"
+)
+
+
+def load(path: Path, **options: Any) -> Dataset:
+    return SOURCES["table"].load(SOURCES.options("table", path=str(path), **options))
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Any:
+    def put(content: str, name: str = "toy.csv") -> Path:
+        (tmp_path / name).write_bytes(content.encode())
+        return tmp_path / name
+
+    return put
+
+
+def test_numbers_categories_and_columns_of_labels(write: Any) -> None:
+    for ending in ("\n", "\r\n"):
+        dataset = load(write(NUMBERS.replace("\n", ending)), labels=["round", "red"])
+        assert dataset.name == "toy"
+        assert dataset.label_names == ("round", "red")
+        assert dataset.feature_names == ("size", "colour=blue", "colour=red")
+        assert dataset.numeric.tolist() == [True, False, False]
+        expected = [[1.5, 1, 0], [2, 0, 1], [np.nan, 0, 1], [-300, 0, 0]]
+        np.testing.assert_array_equal(dataset.features, np.float32(expected))
+        assert dataset.targets.tolist() == [[1, 0], [0, 1], [1, 1], [0, 0]]
+
+
+def test_a_column_of_label_sets_and_a_text(write: Any) -> None:
+    dataset = load(write(TEXTS), labels=["tags"], text="body", min_count=1)
+    assert dataset.label_names == ("cooking", "league", "sport")
+    assert dataset.targets.tolist() == [[1, 0, 0], [0, 1, 1], [0, 0, 0], [1, 0, 0]]
+    assert issparse(dataset.features)
+    assert "moon" in dataset.feature_names
+    salt = dataset.feature_names.index("salt")
+    assert dataset.features[:, [salt]].toarray().ravel().tolist() == [1, 0, 0, 1]
+
+
+def test_sequences_of_words_are_hashed(write: Any) -> None:
+    path = write(TEXTS)
+    options = {"labels": ["tags"], "text": "body", "min_count": 1, "tokens": "whitespace"}
+    words = load(path, **options)
+    assert "Moon" in words.feature_names
+    pairs = load(path, ngrams=2, buckets=8, **options)
+    assert pairs.n_features == words.n_features + 8
+    # A text of n words has n - 1 pairs.
+    n_words = [2, 3, 4, 1]
+    assert pairs.features[:, words.n_features :].toarray().sum(axis=1).tolist() == [
+        n - 1 for n in n_words
+    ]
+
+
+def test_parquet_keeps_types_and_lists(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    frame = pd.DataFrame(
+        {"x": [1, 2, 3], "kind": ["a", "b", None], "tags": [["p"], [], ["p", "q"]]}
+    )
+    frame.to_parquet(tmp_path / "toy.parquet")
+    dataset = load(tmp_path / "toy.parquet", labels=["tags"])
+    assert dataset.feature_names == ("x", "kind=a", "kind=b")
+    assert dataset.targets.tolist() == [[1, 0], [0, 0], [1, 1]]
+
+
+def test_a_test_file_is_read_as_the_training_file(write: Any) -> None:
+    path, test = write(NUMBERS), write("red,round,colour,size\n1,1,green,7\n", "test.csv")
+    dataset = load(path, test_path=str(test), labels=["round", "red"])
+    assert {part: rows.tolist() for part, rows in dataset.parts.items()} == {
+        "train": [0, 1, 2, 3],
+        "test": [4],
+    }
+    assert dataset.features[4].tolist() == [7, 0, 0]
+
+
+def test_features_of_new_rows_are_found_by_their_names(write: Any, tmp_path: Path) -> None:
+    dataset = load(write(NUMBERS), labels=["round", "red"])
+    options = SOURCES.options("table", path="x", labels=["round", "red"])
+    new = write("colour,more,size\nred,?,4\n", "new.csv")
+    found = read_features(new, "table", options, dataset.feature_names, dataset.label_names)
+    assert found.tolist() == [[4, 0, 1]]
+    lacking = write("colour\nred\n", "lacking.csv")
+    with pytest.raises(DataError, match="there is no column 'size', which the training had"):
+        read_features(lacking, "table", options, dataset.feature_names, dataset.label_names)
+
+
+BAD = {
+    "no labels named": (NUMBERS, {}, "data=table needs data.path=FILE and data.labels"),
+    "no such column": (
+        NUMBERS,
+        {"labels": ["shape"]},
+        "there is no column 'shape': data.labels may",
+    ),
+    "no binary label": (
+        NUMBERS,
+        {"labels": ["round", "size"]},
+        r"the label 'size' is '1.5' in data row 1: labels must be 0 or 1",
+    ),
+    "no row": ("a,b\n", {"labels": ["a"]}, "has no row after its first line"),
+    "nothing": ("", {"labels": ["a"]}, "has no row after its first line"),
+    "a short row": ("a,b\n1,0\n1\n", {"labels": ["b"]}, "in line 3 has 1 fields, .* names 2"),
+    "a long row": ("a,b\n1,0\n1,2,3\n", {"labels": ["b"]}, "in line 3 has 3 fields, .* names 2"),
+    "an open quote": ('a,b\n1,"0\n', {"labels": ["b"]}, "line 2: unexpected end of data"),
+    "a column twice": ("a,a,b\n1,2,0\n", {"labels": ["b"]}, "two columns 'a': rename one"),
+    "infinity": ("a,b\ninf,1\n2,0\n", {"labels": ["b"]}, "'a' is infinite.* in data row 1"),
+    "too large": ("a,b\n1e300,1\n2,0\n", {"labels": ["b"]}, "'a' is infinite, or too large"),
+    "no feature": ("b,c\n1,0\n", {"labels": ["b", "c"]}, "no column is left for features"),
+    "no label": ("a,b\nx,\ny,;\n", {"labels": ["b"]}, "no row of the column 'b' has a label"),
+    "no such text": (TEXTS, {"labels": ["tags"], "text": "title"}, "there is no column 'title'"),
+    "no word": ("t,b\n!,1\n?,0\n", {"labels": ["b"], "text": "t"}, "no word is left"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_cannot_be_used_is_told(case: str, write: Any) -> None:
+    content, options, message = BAD[case]
+    with pytest.raises(DataError, match=message):
+        load(write(content), **options)
+
+
+def test_what_is_no_table_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="There is no file"):
+        load(tmp_path / "none.csv", labels=["a"])
+    (tmp_path / "toy.doc").write_text("a,b\n1,0\n")
+    with pytest.raises(DataError, match=r"is no .csv, .tsv or .parquet file"):
+        load(tmp_path / "toy.doc", labels=["a"])
+    (tmp_path / "toy.parquet").write_text("nonsense")
+    with pytest.raises(DataError, match="cannot be read as a Parquet file"):
+        load(tmp_path / "toy.parquet", labels=["a"])
