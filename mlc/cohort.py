@@ -14,7 +14,7 @@ from mlc.assembly import build_model, build_rules, device_of
 from mlc.config import Config
 from mlc.data import SOURCES, Dataset, ResidentData, Scaling, Split, fit_scaling, split_dataset
 from mlc.decisions import DecisionRule
-from mlc.errors import MlcError, TrainingError
+from mlc.errors import MlcError, TrainingError, as_told
 from mlc.evaluation import Evaluation, evaluate
 from mlc.heads import HEADS
 from mlc.heads.memory import free_bytes, readable
@@ -265,6 +265,7 @@ class _Cohort:
                 self._fail(place, error)
 
     def _fail(self, place: int, error: Exception) -> None:
+        error = as_told(error)
         self.keeper.failed(place, error)
         if not isinstance(error, MlcError):
             name = self.keeper.name(place)

@@ -158,9 +158,15 @@ def check_swept_values(config: DictConfig, overrides: list[Override]) -> int | N
         for value in values:
             if key in GROUPS and value not in choices(key):
                 raise unknown_choice(key, str(value))
-            if limits is not None and not isinstance(value, str) and not limits.allows(value):
+            items = value if isinstance(value, list) else [value]
+            if limits is not None and not all(map(limits.allows, filter(_is_plain, items))):
                 raise ConfigError(f"{key}={value} is out of range: it must be {limits}.")
     return n_jobs
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether Hydra would hand the value on as it is: words may be quoted, null or interpolations."""
+    return isinstance(value, (bool, int, float))
 
 
 def choices(group: str) -> list[str]:

@@ -88,7 +88,9 @@ def test_a_text_runs_words_are_kept(command: Command, tmp_path: Path) -> None:
         "optimizer.lr=0.05", "hydra.run.dir=run",
     )  # fmt: skip
     assert ended.status == 0, ended.error
-    pd.DataFrame({"body": ["salt oven hot", "one salt goal"]}).to_csv(tmp_path / "new.csv", index=False)
+    pd.DataFrame({"body": ["salt oven hot", "one salt goal"]}).to_csv(
+        tmp_path / "new.csv", index=False
+    )
     assert predict(tmp_path / "run", tmp_path / "new.csv")["labels"].tolist() == [
         "cooking",
         "sport",
