@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help compare test check reproduce benchmark clean
+.PHONY: help compare test check reproduce benchmark torture clean
 
 help: ## list the targets
 	@sed -n -E 's/^([a-z]+):.*## (.*)/\1\t\2/p' Makefile | sed 's/\$$\$$/$$/' | expand -t 12
@@ -31,7 +31,11 @@ benchmark: $(INSTALLED) ## measure the launchers (20 minutes; yeast under $$MLC_
 	$(BIN)/python -m benchmarks.scikit_learn
 	$(BIN)/python -m benchmarks.growth
 	$(BIN)/python -m benchmarks.powerset
+	$(BIN)/python -m benchmarks.estimator
 	$(BIN)/python -m benchmarks.cuda
+
+torture: $(INSTALLED) ## kill sweeps, fill disks, mangle files (30 minutes; docs/reliability.md)
+	$(BIN)/python -m tests.torture
 
 clean: ## delete the virtual environment and the tools' caches
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache

@@ -13,18 +13,20 @@ from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from scipy.sparse import csr_matrix
 
 from mlc.assembly import build_model, device_of
-from mlc.config import GROUPS, Config, ReportOptions
+from mlc.config import GROUPS, Config, parse
 from mlc.data import Dataset, Scaling, Split
 from mlc.decisions import DECISIONS, DecisionRule
 from mlc.errors import MlcError, RunFolderError
-from mlc.options import check
+from mlc.identity import flatten
 from mlc.prediction import Predictor
 from mlc.runs import PREPROCESSING, RULES, read_status, read_stored
 from mlc.storage import write_atomically
-from mlc.training import TrainerOptions, load_run
+from mlc.training import load_run
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -93,21 +95,35 @@ def load(folder: str | Path, rule: str | None = None, device: str = "auto") -> L
     return loaded
 
 
-def config_of(stored: Mapping[str, Any]) -> Config:
-    """The config that a run's status holds, every value checked; unknown keys are refused."""
-    parts: dict[str, Any] = dict(stored)
-    for group, registry in GROUPS.items():
-        own = dict(parts[group])
-        parts[group] = registry.options(own.pop(registry.key), **own)
-    parts["trainer"] = TrainerOptions(**parts["trainer"])
-    parts["report"] = ReportOptions(**parts["report"])
-    parts["decision"] = {
-        name: DECISIONS.options(name, **{key: v for key, v in own.items() if key != "name"})
-        for name, own in parts["decision"].items()
+def config_of(stored: Any) -> Config:
+    """The config that a run's status holds: types, ranges and keys are checked, nothing is resolved.
+
+    Raises:
+        MlcError: it is none, or not of this version.
+    """
+    try:
+        return _config_of(stored)
+    except MlcError:
+        raise
+    except (OmegaConfBaseException, TypeError, ValueError, KeyError, AttributeError) as error:
+        reason = " ".join(str(error).split())
+        raise RunFolderError(
+            f"The stored config cannot be used ({type(error).__name__}: {reason}): train the run"
+            " again."
+        ) from error
+
+
+def _config_of(stored: Any) -> Config:
+    for key, value in flatten(stored).items():
+        if "${" in str(value):
+            raise RunFolderError(f"The stored config's {key} is an interpolation: state its value.")
+    parts = {
+        group: registry.schema(stored[group][registry.key])() for group, registry in GROUPS.items()
     }
-    config = Config(**parts)
-    check(config)
-    return config
+    schema = OmegaConf.structured(Config(**parts))
+    merged = OmegaConf.merge(schema, OmegaConf.create(dict(stored)))
+    assert isinstance(merged, DictConfig)
+    return parse(merged)
 
 
 def _arrays(path: Path) -> Arrays:

@@ -112,7 +112,7 @@ class TestAStrangersFolder:
     def test_a_target_in_the_config_is_refused(self, run: Path) -> None:
         config = json.loads((run / "status.json").read_text())["config"]
         self.change(run, head={**config["head"], "_target_": "os.system"})
-        with pytest.raises(ConfigError, match="has no option '_target_'"):
+        with pytest.raises(RunFolderError, match="Key '_target_' not in"):
             mlc.load(run)
 
     def test_an_unknown_part_is_refused(self, run: Path) -> None:

@@ -133,6 +133,7 @@ def _parse(files: dict[str, Path]) -> Arrays:
             f"{first.path} does not say which attributes are labels: put a .xml with their names"
             " beside it (Mulan), or end its @relation in '-C n' (MEKA)."
         )
+    label_names = tuple(map(first.named, label_names))
     blocks = [file.features(label_names) for file in parsed.values()]
     matrices = [matrix for matrix, _, _ in blocks]
     _, feature_names, numeric = blocks[0]

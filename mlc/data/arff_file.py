@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import re
 from collections.abc import Iterator, Sequence
@@ -68,6 +69,14 @@ class ArffFile:
             )
         chosen = self.attributes[:count] if count > 0 else self.attributes[count:]
         return tuple(attribute.name for attribute in chosen)
+
+    def named(self, name: str) -> str:
+        """The attribute of this name, or the one that differs from it in escaping alone; else itself."""
+        names = [attribute.name for attribute in self.attributes]
+        if name in names:
+            return name
+        alike = [own for own in names if _unescaped(own) == _unescaped(name)]
+        return alike[0] if len(alike) == 1 else name
 
     def targets(self, label_names: Sequence[str]) -> NDArray[np.bool_]:
         """The label columns, (N, K)."""
@@ -150,6 +159,11 @@ class ArffFile:
         return np.asarray(column.toarray() if issparse(column) else column).ravel()
 
 
+def _unescaped(name: str) -> str:
+    """Without what XML and ARFF writers put around or before special characters."""
+    return re.sub(r"\\(.)", r"\1", html.unescape(name)).strip().strip("'\"")
+
+
 def read_arff(path: Path) -> ArffFile:
     """Parse a file.
 
@@ -164,9 +178,14 @@ def read_arff(path: Path) -> ArffFile:
             encode_nominal=True,
             return_type=arff.LOD_GEN if sparse else arff.DENSE_GEN,
         )
-    except arff.ArffException as error:
+    except (arff.ArffException, ValueError) as error:
+        # A declaration without its second half is a ValueError of unpacking there.
         raise DataError(f"{path}: the header cannot be read: {_reason(error)}") from error
-    attributes = tuple(_attribute(path, name, kind) for name, kind in parsed["attributes"])
+    names = _declared_names(text, [name for name, _ in parsed["attributes"]])
+    attributes = tuple(
+        _attribute(path, name, kind)
+        for name, (_, kind) in zip(names, parsed["attributes"], strict=True)
+    )
     rows = list(_rows(path, parsed["data"]))
     if not rows:
         raise DataError(f"{path}: there is no row after @data: the file is empty or cut off.")
@@ -180,6 +199,19 @@ def _is_sparse(text: str) -> bool:
     first_row = re.compile(r"^[ \t]*([^\s%])", flags=re.MULTILINE)
     found = first_row.search(text, start.end()) if start else None
     return found is not None and found[1] == "{"
+
+
+def _declared_names(text: str, parsed: list[str]) -> list[str]:
+    """The attributes' names with what the parser strips: quotes at the ends of a quoted name."""
+    header = re.split(r"^\s*@data\b", text, maxsplit=1, flags=re.IGNORECASE | re.MULTILINE)[0]
+    lines = re.findall(r"^[ \t]*@attribute[ \t]+(.*)$", header, re.IGNORECASE | re.MULTILINE)
+    if len(lines) != len(parsed):
+        return parsed
+    quoted = [re.match(r"""'((?:\\.|[^\\'])*)'\s|"((?:\\.|[^\\"])*)"\s""", line) for line in lines]
+    return [
+        name if found is None else found[1] if found[1] is not None else found[2]
+        for name, found in zip(parsed, quoted, strict=True)
+    ]
 
 
 def _attribute(path: Path, name: str, kind: str | list[str]) -> Attribute:
@@ -207,8 +239,13 @@ def _rows(path: Path, data: Iterator[Any]) -> Iterator[Any]:
         ) from error
 
 
-def _reason(error: arff.ArffException) -> str:
-    reason = re.sub(r"(,? (at|in) line -1)", "", str(error)).strip().rstrip(".")
+def _reason(error: Exception) -> str:
+    try:
+        told = str(error)
+    except (TypeError, ValueError):
+        # It formats its message with %, which the file's own text may hold.
+        told = str(getattr(error, "message", type(error).__name__))
+    reason = re.sub(r"(,? (at|in) line (-1|%d))", "", " ".join(told.split())).strip().rstrip(".")
     return reason if len(reason) < 120 else reason[:117] + "..."
 
 

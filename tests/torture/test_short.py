@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.torture import kills
+from tests.torture import inputs, kills, limits
 
 
 @pytest.mark.slow
@@ -30,3 +30,27 @@ def test_an_interrupted_sweep_says_how_to_go_on(launcher: str, tmp_path: Path) -
     assert seconds < 5
     assert "Traceback" not in said
     assert "resume=true" in said.splitlines()[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("limit", limits.ALWAYS)
+def test_a_limit_of_the_machine_ends_in_a_sentence(limit: str, tmp_path: Path) -> None:
+    assert limits.ALWAYS[limit](tmp_path / "sweep") == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("limit", limits.WITH_ROOT)
+def test_a_limit_of_the_disk_ends_in_a_sentence(limit: str, tmp_path: Path) -> None:
+    if not limits.can_mount(tmp_path):
+        pytest.skip("this process may mount no file system")
+    assert limits.WITH_ROOT[limit](tmp_path / "sweep") == []
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("reader", inputs.READERS)
+def test_malformed_input_is_read_rightly_or_refused(reader: str) -> None:
+    case, share = inputs.READERS[reader]
+    found = inputs.fuzz(round(2000 * share), 0, case)
+    assert found.faults == []
+    assert found.read
+    assert found.refused

@@ -1,0 +1,181 @@
+"""What the package promises about nights, files and strangers, tried at full count.
+
+python -m tests.torture writes docs/reliability.md; --scale 0.1 tries a tenth and writes nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import logging
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from benchmarks.measuring import machine
+from mlc.reporting.tables import Table
+from mlc.storage import write_text
+from tests.torture import inputs, kills, limits
+
+N_KILLS, N_INTERRUPTS, N_INPUTS, SEED = 50, 10, 100_000, 2026
+Row = tuple[str, ...]
+
+
+class Torture:
+    """Tries everything, and remembers what went wrong."""
+
+    def __init__(self, folder: Path, scale: float) -> None:
+        self.folder, self.scale = folder, scale
+        self.faults: list[str] = []
+
+    def count(self, full: int) -> int:
+        """How often at this scale."""
+        return max(1, round(full * self.scale))
+
+    def note(self, what: str, faults: Sequence[str]) -> bool:
+        """Remember faults; whether there were none."""
+        self.faults += [f"{what}: {fault}" for fault in faults]
+        return not faults
+
+    def kill(self) -> list[Row]:
+        """Sweeps killed and resumed, by launcher."""
+        rows = []
+        with kills.Zygote() as zygote:
+            for launcher in kills.LAUNCHERS:
+                whole = kills.Sweep(zygote, launcher, self.folder / f"whole {launcher}")
+                seconds = whole.undisturbed()
+                survived, finished = 0, []
+                moments = kills.moments(self.count(N_KILLS), seconds, SEED)
+                for number, moment in enumerate(moments):
+                    folder = self.folder / f"killed {launcher} {number}"
+                    killed = kills.kill_and_resume(
+                        zygote, launcher, folder, moment, whole.results()
+                    )
+                    finished.append(killed.n_finished)
+                    survived += self.note(f"{launcher}, killed at {moment:.3f} s", killed.faults)
+                    _say(f"{launcher} {number + 1}: {killed}")
+                spread = ", ".join(f"{finished.count(n)} with {n}" for n in sorted(set(finished)))
+                rows.append(
+                    (launcher, f"0 to {seconds:.1f} s", spread, f"{survived} of {len(moments)}")
+                )
+        return rows
+
+    def interrupt(self) -> list[Row]:
+        """Sweeps stopped by Ctrl-C, by launcher."""
+        rows = []
+        with kills.Zygote() as zygote:
+            for launcher in kills.LAUNCHERS:
+                slowest, survived, n = 0.0, 0, self.count(N_INTERRUPTS)
+                for number, moment in enumerate(kills.moments(n, 3.0, SEED)):
+                    folder = self.folder / f"interrupted {launcher} {number}"
+                    seconds, said, status = kills.interrupt(zygote, launcher, folder, moment)
+                    faults = [] if status == 130 else [f"exit status {status}"]
+                    faults += ["no resume command"] if "resume=true" not in said else []
+                    faults += ["a traceback"] if "Traceback" in said else []
+                    faults += [f"{seconds:.1f} s"] if seconds > 5 else []
+                    survived += self.note(f"{launcher}, interrupted", faults)
+                    slowest = max(slowest, seconds)
+                rows.append((launcher, f"{slowest:.2f} s", f"{survived} of {n}"))
+        return rows
+
+    def meet_limits(self) -> list[Row]:
+        """Each limit once."""
+        cases = dict(limits.ALWAYS)
+        if limits.can_mount(self.folder / "mount"):
+            cases |= limits.WITH_ROOT
+        rows = []
+        for name, case in cases.items():
+            held = self.note(name, case(self.folder / name.replace(" ", "_")))
+            rows.append((name, (case.__doc__ or "").strip(), "yes" if held else "no"))
+            _say(f"{name}: {rows[-1][-1]}")
+        left_out = [name for name in limits.WITH_ROOT if name not in cases]
+        return rows + [(name, "not tried: it needs root", "-") for name in left_out]
+
+    def fuzz(self) -> list[Row]:
+        """Malformed inputs, by reader."""
+        rows = []
+        for name, (case, share) in inputs.READERS.items():
+            began = time.monotonic()
+            found = inputs.fuzz(self.count(round(N_INPUTS * share)), SEED, case)
+            self.note(name, found.faults)
+            n = found.read + found.refused + len(found.faults)
+            rows.append(
+                (name, f"{n:,}", f"{found.read:,}", f"{found.refused:,}", f"{len(found.faults)}")
+            )
+            _say(f"{name}: {rows[-1][1:]}, {time.monotonic() - began:.0f} s")
+        return rows
+
+
+SECTIONS: list[tuple[str, str, Row, Callable[[Torture], list[Row]]]] = [
+    (
+        "A killed sweep is resumed to the same bytes",
+        "A sweep of six runs (three heads, two seeds) is killed (SIGKILL) at a random moment of its"
+        " work, then started again with `resume=true`. It survives if no file under its final name is"
+        " cut off, no finished run is written again, all six are finished in the end, and"
+        " `results.csv` equals that of a sweep nobody disturbed, byte for byte. Which moments were met"
+        " shows in how many runs were finished at the kill.",
+        ("launcher", "killed after", "runs finished at the kill", "survived"),
+        Torture.kill,
+    ),
+    (
+        "Ctrl-C ends a sweep within five seconds",
+        "It keeps what is finished, exits with 130 and ends its output with the command to go on.",
+        ("launcher", "slowest end", "survived"),
+        Torture.interrupt,
+    ),
+    (
+        "The machine's limits end in a sentence",
+        "No traceback, an exit status that is not 0, and what was finished is kept.",
+        ("limit", "what was done", "held"),
+        Torture.meet_limits,
+    ),
+    (
+        "Malformed input is read rightly or refused in a sentence",
+        "Valid files, overrides and stored configs with bytes changed, removed, doubled, moved or"
+        f" special ones put in. A fault is anything else: an error that is not ours, more than"
+        f" {inputs.LONGEST:g} s, or data whose shape contradicts their header.",
+        ("reader", "inputs", "read", "refused", "faults"),
+        Torture.fuzz,
+    ),
+]
+
+
+def main() -> None:
+    """Try, print, write the page; the exit status says whether all was survived."""
+    parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
+    parser.add_argument("--scale", type=float, default=1.0, help="share of the full count")
+    scale = parser.parse_args().scale
+    warnings.simplefilter("ignore")
+    logging.disable(logging.CRITICAL)
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        torture = Torture(Path(folder), scale)
+        parts = [
+            f"## {title}\n\n{text}\n\n{Table(header, rows, len(header)).markdown()}"
+            for title, text, header, rows in (
+                (title, text, header, measure(torture)) for title, text, header, measure in SECTIONS
+            )
+        ]
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    minutes = (time.monotonic() - began) / 60
+    head = (
+        "# Reliability\n\nWhat is promised, how it was tried, and what it survived: `make torture`"
+        f" ({minutes:.0f} minutes on {today}; {machine()}). A short form of each is part of"
+        " `make test`.\n"
+    )
+    page = "\n\n".join([head.rstrip(), *parts]) + "\n"
+    print(page, *torture.faults, sep="\n")
+    if scale == 1.0:
+        write_text(kills.REPOSITORY / "docs" / "reliability.md", page)
+    sys.exit(bool(torture.faults))
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
