@@ -16,7 +16,7 @@ compare: $(INSTALLED) ## train three heads on composed digits, print the table
 	$(BIN)/python -m mlc.train --multirun experiment=compare
 
 test: $(INSTALLED) ## run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto
 
 check: $(INSTALLED) ## lint, formatting and types
 	$(BIN)/ruff check .

@@ -150,6 +150,17 @@ def test_cohorts_as_submitits_jobs(sweep: Callable[..., Outcome], tmp_path: Path
     assert set(table["head"]) == {"sigmoid", "pick_one"}
 
 
+@pytest.mark.slow
+def test_hydras_own_submitit_launcher(sweep: Callable[..., Outcome], tmp_path: Path) -> None:
+    ended = sweep(
+        "hydra/launcher=submitit_local", "hydra.launcher.timeout_min=5", "seed=0,1",
+        "hydra.sweep.dir=s",
+    )  # fmt: skip
+    assert ended.status == 0, ended.error
+    assert [run["state"] for run in statuses(tmp_path / "s").values()] == ["completed"] * 2
+    assert set(pd.read_csv(tmp_path / "s" / "results.csv")["seed"]) == {0, 1}
+
+
 def test_jobs_that_share_a_folder_are_refused(sweep: Callable[..., Outcome]) -> None:
     ended = sweep("seed=0,1", "hydra.sweep.dir=s", "hydra.sweep.subdir=same")
     assert ended.status == 2

@@ -160,3 +160,30 @@ def test_a_table_too_wide_for_a_terminal_is_folded() -> None:
     assert max(map(len, lines)) <= 80
     assert lines[0].startswith("head, rule")
     assert [line.split()[0] for line in lines[2:]] == ["a" * 24, "fixed", "expected_jaccard"]
+
+
+class TestWhatCannotBeAveraged:
+    """Runs of one row differ in their seed alone, or the report is refused."""
+
+    def identify(self, run: Path, data: str, code: str, lr: float) -> None:
+        status = json.loads((run / "status.json").read_text())
+        status["identity"] = {"data": data, "code": code, "versions": {}, "device": "cpu"}
+        status["config"] = {"optimizer": {"lr": lr}, "device": "cpu", "seed": status["seed"]}
+        (run / "status.json").write_text(json.dumps(status))
+
+    @pytest.mark.parametrize(
+        ("data", "code", "lr", "message"),
+        [
+            ("bb", "0.1.0 abc", 0.1, r"their data differs \(aa and bb\)"),
+            ("aa", "0.2.0", 0.1, r"their version of mlc differs \(0.1.0 and 0.2.0\)"),
+            ("aa", "0.1.0 def", 0.2, r"their optimizer.lr differs \(0.1 and 0.2\)"),
+        ],
+    )
+    def test_it_is_named(self, data: str, code: str, lr: float, message: str, runs: Path) -> None:
+        for seed in range(3):
+            self.identify(runs / f"yeast/sigmoid/seed={seed}", "aa", "0.1.0 abc", 0.1)
+            self.identify(runs / f"yeast/powerset/seed={seed}", "aa", "0.1.0 abc", 0.3)
+        write_summary(runs, METRICS, "sigmoid")
+        self.identify(runs / "yeast/sigmoid/seed=2", data, code, lr)
+        with pytest.raises(RunFolderError, match=message):
+            write_summary(runs, METRICS, "sigmoid")

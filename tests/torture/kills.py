@@ -63,10 +63,10 @@ class Zygote:
     def __exit__(self, *error: object) -> None:
         self._process.communicate()
 
-    def start(self, errors: Path, arguments: Sequence[str]) -> int:
+    def start(self, printed: Path, arguments: Sequence[str], prelude: str = "") -> int:
         """A sweep as a process with a group of its own; its number."""
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps([str(errors), *arguments]) + "\n")
+        self._process.stdin.write(json.dumps([str(printed), prelude, *arguments]) + "\n")
         self._process.stdin.flush()
         return int(self._answer()["started"])
 
@@ -87,12 +87,12 @@ class Sweep:
 
     def __init__(self, zygote: Zygote, launcher: str, folder: Path) -> None:
         self.zygote, self.launcher, self.folder = zygote, launcher, folder
-        self._errors = folder.with_name(f"{folder.name}.stderr")
+        self._printed = folder.with_name(f"{folder.name}.printed")
 
     def start(self, *more: str) -> int:
         """The number of its process."""
         more = (*LAUNCHERS[self.launcher], f"hydra.sweep.dir={self.folder}", *more)
-        return self.zygote.start(self._errors, ("-m", *SWEEP, *more))
+        return self.zygote.start(self._printed, ("-m", *SWEEP, *more))
 
     def start_and_wait_for_first_file(self, *more: str) -> int:
         """The same, when a run's folder is there."""
@@ -104,8 +104,8 @@ class Sweep:
         return number
 
     def said(self) -> str:
-        """On standard error."""
-        return self._errors.read_text()
+        """On its terminal."""
+        return self._printed.read_text()
 
     def undisturbed(self) -> float:
         """To the end; the seconds that it works after its first file."""

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import subprocess
-import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from mlc.runs import STATUS
-from tests.torture.kills import REPOSITORY, SWEEP, broken_files
+from tests.torture.kills import SWEEP, Zygote, broken_files
 
 
 @dataclass(frozen=True)
@@ -37,34 +37,33 @@ class Ended:
 
 
 def run(
+    zygote: Zygote,
     folder: Path,
     *more: str,
     prelude: str = "",
-    meanwhile: Callable[[subprocess.Popen[str]], None] | None = None,
+    meanwhile: Callable[[int], None] | None = None,
 ) -> Ended:
     """A sweep in the folder; `prelude` is Python that runs first in its process."""
-    arguments = ["mlc-train", "-m", *SWEEP, f"hydra.sweep.dir={folder}", *more]
-    code = f"{prelude}\nimport sys; sys.argv = {arguments!r}\nfrom mlc.train import main\nmain()"
-    with subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", code],
-        cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    ) as process:  # fmt: skip
-        if meanwhile is not None:
-            meanwhile(process)
-        said, _ = process.communicate(timeout=300)
+    # Not beside the folder: that may be full, or not to be written.
+    printed = Path(tempfile.mkdtemp()) / "printed"
+    arguments = ("-m", *SWEEP, f"hydra.sweep.dir={folder}", *more)
+    number = zygote.start(printed, arguments, prelude)
+    if meanwhile is not None:
+        meanwhile(number)
+    status = zygote.wait(number)
     states, errors = {}, {}
     for path in sorted(folder.rglob(STATUS)):
         with suppress(OSError, ValueError):
-            status = json.loads(path.read_text())
+            found = json.loads(path.read_text())
             name = path.parent.relative_to(folder).as_posix()
-            states[name] = status["state"]
-            errors |= {name: status["error"]} if "error" in status else {}
-    return Ended(process.returncode, said, states, errors)
+            states[name] = found["state"]
+            errors |= {name: found["error"]} if "error" in found else {}
+    return Ended(status, printed.read_text(), states, errors)
 
 
-def divergence(folder: Path) -> list[str]:
+def divergence(zygote: Zygote, folder: Path) -> list[str]:
     """One run's learning rate lets its loss overflow."""
-    ended = run(folder, "head=sigmoid", "seed=0,1", "optimizer.lr=0.002,1e30")
+    ended = run(zygote, folder, "head=sigmoid", "seed=0,1", "optimizer.lr=0.002,1e30")
     wild = {name: error for name, error in ended.errors.items() if "1e+30" in name}
     return [
         *_unless(ended.status != 0, "the exit status is 0"),
@@ -76,11 +75,16 @@ def divergence(folder: Path) -> list[str]:
     ]
 
 
-def out_of_memory(folder: Path) -> list[str]:
+def out_of_memory(zygote: Zygote, folder: Path) -> list[str]:
     """One head's network does not fit into the address space that the process is left with."""
     limit = "import resource; resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))"
     ended = run(
-        folder, "head=sigmoid", "seed=0", "backbone.widths=[16],[40000,40000]", prelude=limit
+        zygote,
+        folder,
+        "head=sigmoid",
+        "seed=0",
+        "backbone.widths=[16],[40000,40000]",
+        prelude=limit,
     )
     return [
         *_unless(ended.status != 0, "the exit status is 0"),
@@ -91,13 +95,13 @@ def out_of_memory(folder: Path) -> list[str]:
     ]
 
 
-def killed_worker(folder: Path) -> list[str]:
+def killed_worker(zygote: Zygote, folder: Path) -> list[str]:
     """A worker process is killed, as the kernel does when memory runs out."""
 
-    def kill(process: subprocess.Popen[str]) -> None:
-        parent = psutil.Process(process.pid)
+    def kill(number: int) -> None:
+        parent = psutil.Process(number)
         deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and process.poll() is None:
+        while time.monotonic() < deadline and parent.status() != psutil.STATUS_ZOMBIE:
             running = [
                 json.loads(path.read_text())["process"]["id"]
                 for path in folder.rglob(STATUS)
@@ -109,7 +113,9 @@ def killed_worker(folder: Path) -> list[str]:
                 return
             time.sleep(0.01)
 
-    ended = run(folder, "trainer.max_epochs=30", "hydra.launcher.n_workers=2", meanwhile=kill)
+    ended = run(
+        zygote, folder, "trainer.max_epochs=30", "hydra.launcher.n_workers=2", meanwhile=kill
+    )
     states = list(ended.states.values())
     return [
         *_unless(ended.status != 0, "the exit status is 0"),
@@ -123,10 +129,10 @@ def killed_worker(folder: Path) -> list[str]:
     ]
 
 
-def full_disk(folder: Path) -> list[str]:
+def full_disk(zygote: Zygote, folder: Path) -> list[str]:
     """The file system has no room for all runs."""
     with _Mounted(folder, "size=400k") as mounted:
-        ended = run(mounted, "hydra.launcher.max_runs=1", "hydra.launcher.n_workers=1")
+        ended = run(zygote, mounted, "hydra.launcher.max_runs=1", "hydra.launcher.n_workers=1")
         faults = broken_files(mounted)
     states = list(ended.states.values())
     return [
@@ -138,10 +144,10 @@ def full_disk(folder: Path) -> list[str]:
     ]
 
 
-def read_only_folder(folder: Path) -> list[str]:
+def read_only_folder(zygote: Zygote, folder: Path) -> list[str]:
     """Nothing can be written where the sweep is to lie."""
     with _Mounted(folder, "ro") as mounted:
-        ended = run(mounted / "sweep")
+        ended = run(zygote, mounted / "sweep")
     lines = [line for line in ended.said.splitlines() if line.strip()]
     return [
         *_unless(ended.status != 0, "the exit status is 0"),
@@ -182,12 +188,12 @@ def _unless(holds: bool, fault: object) -> Sequence[str]:
     return [] if holds else [str(fault)]
 
 
-ALWAYS: dict[str, Callable[[Path], list[str]]] = {
+ALWAYS: dict[str, Callable[[Zygote, Path], list[str]]] = {
     "a loss that overflows": divergence,
     "memory that runs out": out_of_memory,
     "a worker that is killed": killed_worker,
 }
-WITH_ROOT: dict[str, Callable[[Path], list[str]]] = {
+WITH_ROOT: dict[str, Callable[[Zygote, Path], list[str]]] = {
     "a full disk": full_disk,
     "a read-only folder": read_only_folder,
 }

@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from mlc.report import main as report_main
 from tests.torture import inputs, kills, limits
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("launcher", kills.LAUNCHERS)
-def test_a_killed_sweep_is_resumed_to_the_same_bytes(launcher: str, tmp_path: Path) -> None:
-    with kills.Zygote() as zygote:
-        whole = kills.Sweep(zygote, launcher, tmp_path / "whole")
-        seconds = whole.undisturbed()
-        for moment in (0.3 * seconds, 0.7 * seconds):
-            folder = tmp_path / f"killed after {moment:.3f} s"
-            killed = kills.kill_and_resume(zygote, launcher, folder, moment, whole.results())
-            assert killed.faults == []
+@pytest.fixture(scope="module")
+def zygote() -> Iterator[kills.Zygote]:
+    with kills.Zygote() as started:
+        yield started
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("launcher", kills.LAUNCHERS)
-def test_an_interrupted_sweep_says_how_to_go_on(launcher: str, tmp_path: Path) -> None:
-    with kills.Zygote() as zygote:
-        seconds, said, status = kills.interrupt(zygote, launcher, tmp_path / "sweep", 1.0)
+def test_a_killed_sweep_is_resumed_to_the_same_bytes(
+    launcher: str, zygote: kills.Zygote, tmp_path: Path
+) -> None:
+    whole = kills.Sweep(zygote, launcher, tmp_path / "whole")
+    seconds = whole.undisturbed()
+    for moment in (0.3 * seconds, 0.7 * seconds):
+        folder = tmp_path / f"killed after {moment:.3f} s"
+        killed = kills.kill_and_resume(zygote, launcher, folder, moment, whole.results())
+        assert killed.faults == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", kills.LAUNCHERS)
+def test_an_interrupted_sweep_says_how_to_go_on(
+    launcher: str, zygote: kills.Zygote, tmp_path: Path
+) -> None:
+    seconds, said, status = kills.interrupt(zygote, launcher, tmp_path / "sweep", 1.0)
     assert status == 130
     assert seconds < 5
     assert "Traceback" not in said
@@ -34,16 +45,20 @@ def test_an_interrupted_sweep_says_how_to_go_on(launcher: str, tmp_path: Path) -
 
 @pytest.mark.slow
 @pytest.mark.parametrize("limit", limits.ALWAYS)
-def test_a_limit_of_the_machine_ends_in_a_sentence(limit: str, tmp_path: Path) -> None:
-    assert limits.ALWAYS[limit](tmp_path / "sweep") == []
+def test_a_limit_of_the_machine_ends_in_a_sentence(
+    limit: str, zygote: kills.Zygote, tmp_path: Path
+) -> None:
+    assert limits.ALWAYS[limit](zygote, tmp_path / "sweep") == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("limit", limits.WITH_ROOT)
-def test_a_limit_of_the_disk_ends_in_a_sentence(limit: str, tmp_path: Path) -> None:
+def test_a_limit_of_the_disk_ends_in_a_sentence(
+    limit: str, zygote: kills.Zygote, tmp_path: Path
+) -> None:
     if not limits.can_mount(tmp_path):
         pytest.skip("this process may mount no file system")
-    assert limits.WITH_ROOT[limit](tmp_path / "sweep") == []
+    assert limits.WITH_ROOT[limit](zygote, tmp_path / "sweep") == []
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -54,3 +69,23 @@ def test_malformed_input_is_read_rightly_or_refused(reader: str) -> None:
     assert found.faults == []
     assert found.read
     assert found.refused
+
+
+@pytest.mark.slow
+def test_two_sweeps_write_into_one_folder_at_once(zygote: kills.Zygote, tmp_path: Path) -> None:
+    """As two machines with a shared disk do; the report reads the runs of both."""
+    folder = tmp_path / "shared"
+    with kills.Zygote() as other:
+        sweeps = [(own, kills.Sweep(own, "fused", folder)) for own in (zygote, other)]
+        numbers = [
+            sweep.start(f"seed={seeds}")
+            for (_, sweep), seeds in zip(sweeps, ("0,1", "2,3"), strict=True)
+        ]
+        for (own, sweep), number in zip(sweeps, numbers, strict=True):
+            assert own.wait(number) == 0, sweep.said()
+    assert len(sweeps[0][1].finished()) == 2 * kills.N_RUNS
+    report_main([str(folder)])
+    table = pd.read_csv(folder / "results.csv")
+    assert table["run"].nunique() == 2 * kills.N_RUNS
+    assert sorted(table["seed"].unique()) == [0, 1, 2, 3]
+    assert kills.broken_files(folder) == []

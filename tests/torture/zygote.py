@@ -1,6 +1,7 @@
 """Starts sweeps by forking a process that has everything imported: the import takes longer than they do.
 
-Each line of its input is a JSON list, the file for standard error and the arguments of mlc.train; it
+Each line of its input is a JSON list: the file for what the sweep prints, Python that runs first in its
+process, and the arguments of mlc.train. It
 answers with the process's number, and with that and its exit status when it has ended.
 """
 
@@ -37,7 +38,7 @@ def serve() -> None:
                 print(json.dumps(ended), flush=True)
 
 
-def start(errors: str, *arguments: str) -> int:
+def start(printed: str, prelude: str, *arguments: str) -> int:
     """A sweep in a process group of its own; its number."""
     number = os.fork()
     if number:
@@ -46,17 +47,19 @@ def start(errors: str, *arguments: str) -> int:
     # Where this process was started in the background, it ignores what a terminal would send.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sink = os.open(os.devnull, os.O_RDWR)
-    log = os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    for place, opened in enumerate((sink, sink, log)):
+    log = os.open(printed, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
+    for place, opened in enumerate((sink, log, log)):
         os.dup2(opened, place)
     sys.argv = ["mlc-train", *arguments]
     status = 1
     try:
+        exec(prelude, {})
         main()
         status = 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 1
     finally:
+        sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
 
