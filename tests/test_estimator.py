@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import pickle
+import re
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from mlc.config import config_folder, parse, register_configs
 from mlc.decisions import DECISIONS
 from mlc.errors import ConfigError, DataError
 from mlc.heads import HEADS
+from tests.conftest import REPOSITORY
 
 QUICK = {"max_epochs": 3, "widths": (16,), "random_state": 0}
 
@@ -154,3 +156,14 @@ def test_bad_settings_are_told(
 def test_bad_targets_are_told(y: object, message: str, data: tuple[np.ndarray, np.ndarray]) -> None:
     with pytest.raises(ValueError, match=message):
         MultiLabelClassifier(**QUICK).fit(data[0], np.array(y) if y and y[0] == [0, 2] else y)  # type: ignore[index,arg-type]
+
+
+def test_the_readmes_example_runs(data: tuple[np.ndarray, np.ndarray]) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL)
+    script = next(block for block in blocks if "MultiLabelClassifier" in block)
+    X, y = data
+    names = {"X": X, "y": y, "X_new": X[:5]}
+    exec(
+        compile(script.replace("n_seeds=10", "n_seeds=2, max_epochs=2"), "README.md", "exec"), names
+    )
+    assert names["label_sets"].shape == names["scores"].shape == (5, 4)
