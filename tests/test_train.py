@@ -165,6 +165,28 @@ class TestSweep:
         assert result.stdout in swept[1].stdout
 
 
+def test_the_page_escapes_what_it_was_given(
+    train: Command, command: Command, tmp_path: Path
+) -> None:
+    attack = "<script>alert(1)</script>"
+    rows = [f"{i % 2},{int(i % 3 == 0)},{i % 2 + 0.1 * (i % 7)}" for i in range(60)]
+    header = ["@relation 'evil: -C 2'", f'@attribute "{attack}" {{0,1}}', "@attribute b {0,1}"]
+    (tmp_path / "evil.arff").write_text(
+        "\n".join([*header, "@attribute x numeric", "@data", *rows]) + "\n"
+    )
+    ended = command(
+        main, *QUICK, "data=arff", "data.path=evil", "data.name='<b>evil</b>'", "hydra.run.dir=run"
+    )
+    assert ended.status == 0, ended.error
+    assert command(report, "run", "--html").status == 0
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert attack not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; (" in page
+    assert "<b>evil" not in page
+    assert page.count('<svg class="threshold"') == 3
+    assert not re.search(r"(src|href)=", page)
+
+
 def test_a_folder_with_a_finished_run_is_left_alone(train: Command, tmp_path: Path) -> None:
     assert train("hydra.run.dir=a").status == 0
     before = (tmp_path / "a" / "metrics.json").read_bytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import glob
 import gzip
 import lzma
 import os
@@ -24,7 +25,7 @@ def located(path: str, root: str | None) -> Path:
     under = Path(base).expanduser() / stated
     # A path that the user typed may start in the working folder although $MLC_DATA is set.
     here = root is None and stated.parent.is_dir()
-    if root is None and stated.exists():
+    if here and any(stated.parent.glob(f"{glob.escape(stated.name)}*")):
         return stated
     return stated if here and not under.parent.is_dir() else under
 
