@@ -27,7 +27,7 @@ from mlc.data import SOURCES, Dataset
 from mlc.reporting.statistics import mean_interval
 from mlc.reporting.tables import Table
 
-SEEDS = range(5)
+SEEDS = range(3)
 N_SEEDS = 10
 WIDTHS = (256, 256)
 DENSE, SPARSE = ("yeast", "scene", "emotions"), ("enron", "bibtex")

@@ -16,6 +16,7 @@ from experiments.league.standings import (
     against,
     best_pairs,
     best_table,
+    friedman_p,
     means,
     ranks,
     ranks_figure,
@@ -193,6 +194,7 @@ class League(Experiment):
             "pick_one_place": str(places["pick_one"]),
             "sigmoid_behind": f"{behind:.3f}",
             "beats_logistic": _ahead(values, logistic),
+            "friedman": _shown(friedman_p(tuned, metric)),
             "n_winners": str(winners.nunique()),
             "rule_gain": ", ".join(f"{data} {own:+.3f}" for data, own in gain.items()),
             **{f"best_{data}": f"{own:.3f}" for data, own in oracle.items()},
@@ -225,6 +227,10 @@ class League(Experiment):
                 bool(margins) and min(margins.values()) >= 0,
             ),
         ]
+
+
+def _shown(p: float | None) -> str:
+    return "not tested" if p is None else f"{p:.2g}"
 
 
 def _ahead(values: pd.DataFrame, logistic: pd.DataFrame) -> str:

@@ -148,13 +148,21 @@ def best_table(rows: pd.DataFrame, tuned: pd.DataFrame) -> Table:
     return Table(header, lines)
 
 
-def ranks_figure(tuned: pd.DataFrame, metric: str) -> Figure | None:
-    """Average ranks, heads joined that Wilcoxon's test with Holm's correction does not tell apart."""
+def friedman_p(tuned: pd.DataFrame, metric: str) -> float | None:
+    """How likely ranks as uneven as these are were all heads alike; None with too few data sets."""
     table = ranks(tuned, metric)
     if table.shape[1] < _LEAST_DATA_SETS or len(table) < _LEAST_HEADS:
         return None
     values = means(tuned, metric).loc[table.index]
-    p = friedmanchisquare(*values.to_numpy()).pvalue
+    return float(friedmanchisquare(*values.to_numpy()).pvalue)
+
+
+def ranks_figure(tuned: pd.DataFrame, metric: str) -> Figure | None:
+    """Average ranks, heads joined that Wilcoxon's test with Holm's correction does not tell apart."""
+    table, p = ranks(tuned, metric), friedman_p(tuned, metric)
+    if p is None:
+        return None
+    values = means(tuned, metric).loc[table.index]
     long = values.reset_index().melt("head", var_name="data", value_name="value")
     pairs = posthoc_wilcoxon(long, val_col="value", group_col="head", p_adjust="holm", sort=True)
     figure = Figure(figsize=(9, 4.6), layout="constrained")
