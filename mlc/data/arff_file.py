@@ -232,7 +232,7 @@ def _rows(path: Path, data: Iterator[Any]) -> Iterator[Any]:
         for row in data:
             yield row
             number += 1
-    except arff.ArffException as error:
+    except (arff.ArffException, ValueError) as error:
         raise DataError(
             f"{path}: data row {number} cannot be read ({_reason(error)}): correct it, or fetch"
             " the file again if it is cut off."
