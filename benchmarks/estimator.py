@@ -66,6 +66,8 @@ def measure(name: str, sparse: bool) -> list[tuple[Any, ...]]:
         for contestant, build in contestants(sparse).items():
             if contestant == LOGISTIC and seed != SEEDS[0]:
                 continue  # There is no chance in it.
+            if contestant == ENSEMBLE and sparse and (name == "bibtex" or seed != SEEDS[0]):
+                continue  # Minutes on enron, ten minutes on bibtex.
             began = time.perf_counter()
             model = build(seed).fit(X, y.astype(int))
             seconds = time.perf_counter() - began
@@ -80,7 +82,7 @@ def measure(name: str, sparse: bool) -> list[tuple[Any, ...]]:
         jaccards, f1s, seconds = map(np.array, zip(*values, strict=True))
         own = np.median(seconds)
         rows.append(
-            (name, contestant, len(values), str(mean_interval(jaccards)), str(mean_interval(f1s)),
+            (name, contestant, str(len(values)), str(mean_interval(jaccards)), str(mean_interval(f1s)),
              f"{own:.1f}", f"{own / once:.2f}")
         )  # fmt: skip
     return rows
