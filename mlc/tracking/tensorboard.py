@@ -36,7 +36,8 @@ class RunLog:
 
     def __init__(self, folder: Path, place: int) -> None:
         self._folder, self._place = folder, place
-        self._writer = SummaryWriter(str(folder))
+        # An interrupt between the writer's queue and its thread leaves closing to wait for a flush.
+        self._writer = SummaryWriter(str(folder), flush_secs=2)
         self._history: list[dict[str, float]] = []
         self._last_epoch = 0
 

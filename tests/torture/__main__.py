@@ -1,6 +1,7 @@
 """What the package promises about nights, files and strangers, tried at full count.
 
-python -m tests.torture writes docs/reliability.md; --scale 0.1 tries a tenth and writes nothing.
+python -m tests.torture writes docs/reliability.md; --only Ctrl-C tries and replaces that part of it;
+--scale 0.1 tries a tenth and writes nothing.
 """
 
 from __future__ import annotations
@@ -148,18 +149,19 @@ def main() -> None:
     """Try, print, write the page; the exit status says whether all was survived."""
     parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
     parser.add_argument("--scale", type=float, default=1.0, help="share of the full count")
-    scale = parser.parse_args().scale
+    parser.add_argument("--only", default="", help="the parts whose title holds this")
+    stated = parser.parse_args()
+    scale = stated.scale
+    chosen = [section for section in SECTIONS if stated.only in section[0]]
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         torture = Torture(Path(folder), scale)
-        parts = [
-            f"## {title}\n\n{text}\n\n{Table(header, rows, len(header)).markdown()}"
-            for title, text, header, rows in (
-                (title, text, header, measure(torture)) for title, text, header, measure in SECTIONS
-            )
-        ]
+        parts = {
+            title: f"## {title}\n\n{text}\n\n{Table(header, measure(torture), len(header)).markdown()}"
+            for title, text, header, measure in chosen
+        }
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     minutes = (time.monotonic() - began) / 60
     head = (
@@ -167,10 +169,15 @@ def main() -> None:
         f" ({minutes:.0f} minutes on {today}; {machine()}). A short form of each is part of"
         " `make test`.\n"
     )
-    page = "\n\n".join([head.rstrip(), *parts]) + "\n"
+    path = kills.REPOSITORY / "docs" / "reliability.md"
+    if stated.only and path.is_file():
+        head, *kept = path.read_text().split("\n\n## ")
+        own = {f"{part}".partition("\n")[0]: f"## {part.rstrip()}" for part in kept}
+        parts = own | parts
+    page = "\n\n".join([head.rstrip(), *parts.values()]) + "\n"
     print(page, *torture.faults, sep="\n")
     if scale == 1.0:
-        write_text(kills.REPOSITORY / "docs" / "reliability.md", page)
+        write_text(path, page)
     sys.exit(bool(torture.faults))
 
 
