@@ -167,10 +167,13 @@ def ranks_figure(tuned: pd.DataFrame, metric: str) -> Figure | None:
     pairs = posthoc_wilcoxon(long, val_col="value", group_col="head", p_adjust="holm", sort=True)
     figure = Figure(figsize=(9, 4.6), layout="constrained")
     axes = figure.subplots()
-    critical_difference_diagram(
+    drawn = critical_difference_diagram(
         table.mean(axis=1), pairs, ax=axes, label_props={"fontsize": "small"},
         crossbar_props={"color": "0.4"}, text_h_margin=0.3,
     )  # fmt: skip
+    for (bar,) in drawn["crossbars"]:
+        # The points come in the order of a set of names, another one in each process.
+        bar.set_xdata(sorted(bar.get_xdata()))
     axes.set_title(
         f"average rank by {metric} on {table.shape[1]} data sets (Friedman p = {p:.2g}; bars join"
         " heads that Wilcoxon-Holm does not separate)",
