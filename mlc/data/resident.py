@@ -59,7 +59,8 @@ class DenseRows:
         self._features = torch.as_tensor(features, dtype=dtype, device=device)
 
     def __getitem__(self, index: Tensor) -> Tensor:
-        return self._features[index]
+        # Rows are copied whole, which an index expression does four times as slowly.
+        return self._features.index_select(0, index.flatten()).view(*index.shape, -1)
 
 
 class SparseRows:
@@ -134,7 +135,7 @@ class ResidentData:
             if sparse
             else DenseRows(dataset.features, device, dtype)
         )
-        self._targets = torch.as_tensor(dataset.targets, dtype=dtype, device=device)
+        self._targets = DenseRows(dataset.targets, device, dtype)
         shift = np.stack([scaling.shift for scaling in scalings])[:, None]
         scale = np.stack([scaling.scale for scaling in scalings])[:, None]
         self._shift = torch.as_tensor(shift, dtype=dtype, device=device) if shift.any() else None
@@ -150,13 +151,14 @@ class ResidentData:
 
     def batch(self, index: Tensor) -> Batch:
         """The rows of each run: (R, B), int64, on the device."""
+        # A copy, so that it may be changed in place.
         features = self._rows[index]
         if isinstance(features, Bags):
             return Batch(features, self._targets[index])
         if self._shift is not None:
-            features = features - self._shift
+            features.sub_(self._shift)
         if self._scale is not None:
-            features = features * self._scale
+            features.mul_(self._scale)
         if self._has_missing:
-            features = features.nan_to_num(nan=0.0)
+            features.nan_to_num_(nan=0.0)
         return Batch(features, self._targets[index])

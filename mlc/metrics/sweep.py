@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -32,10 +33,10 @@ class SortedScores:
     """
 
     def __init__(self, scores: Tensor, targets: Tensor) -> None:
-        self._scores, self._targets = scores.double(), targets.double()
-        descending, self._order = self._scores.flatten(-2).sort(
-            dim=-1, descending=True, stable=True
-        )
+        self._scores, self._targets = scores.detach().double(), targets.double()
+        flat = self._scores.flatten(-2)
+        self._order = _from_highest(flat)
+        descending = flat.gather(-1, self._order)
         highest, lowest = descending[..., :1], descending[..., -1:]
         between = (descending[..., 1:] + descending[..., :-1]) / 2
         self._thresholds = torch.cat([highest + 1, between, lowest], dim=-1)
@@ -78,7 +79,7 @@ class SortedScores:
     def _counted(self, metric: CountMetric) -> tuple[Tensor, ...]:
         """Each group's pairs in the order of their scores, and its counts after each of them."""
         targets = metric.groups(self._targets)
-        within = metric.groups(self._scores).argsort(dim=-1, descending=True, stable=True)
+        within = _from_highest(metric.groups(self._scores))
         actual = targets.sum(dim=-1, keepdim=True)
         joined = targets.gather(-1, within).cumsum(dim=-1)
         true = torch.cat([torch.zeros_like(actual), joined], dim=-1)
@@ -90,6 +91,14 @@ class SortedScores:
         if metric.average == "macro":
             return grouped.transpose(-1, -2)
         return grouped.view_as(self._scores) if metric.average == "micro" else grouped
+
+
+def _from_highest(values: Tensor) -> Tensor:
+    """The order of the last axis; that of equals is open, for no threshold parts them."""
+    if values.device.type == "cpu":
+        # numpy's sort uses vector instructions, and takes less than half as long.
+        return torch.from_numpy(np.argsort(-values.numpy(), axis=-1))
+    return values.argsort(dim=-1, descending=True)
 
 
 def best_threshold(metric: CountMetric, scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

@@ -17,8 +17,6 @@ from mlc.training.model import Model
 from mlc.training.stacked import StackedOptimizer
 from mlc.training.steps import PlainStep, step_for
 
-# Followed in every training, each at the threshold that is best for it on the validation part.
-FOLLOWED = ("jaccard_samples", "f1_macro", "subset_accuracy")
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}
 
 
@@ -31,6 +29,7 @@ class TrainerOptions:
         batch_size: rows of a step.
         monitor: the validation metric whose best epoch is kept, at the threshold that is best for
             it in that epoch, or "loss".
+        followed: further validation metrics whose curves are drawn, each likewise at its best threshold.
         patience: epochs without a better one after which the training ends; null trains them all.
         precision: bfloat16 is autocast and needs CUDA.
         cuda_graphs: whether a step on CUDA is captured once and replayed.
@@ -39,6 +38,9 @@ class TrainerOptions:
     max_epochs: int = option(60, at_least=1)
     batch_size: int = option(64, at_least=1)
     monitor: str = option("jaccard_samples", choices=("loss", *COUNT_METRICS))
+    followed: list[str] = option(
+        ["jaccard_samples", "f1_macro", "subset_accuracy"], choices=tuple(COUNT_METRICS)
+    )
     patience: int | None = option(None, at_least=1)
     precision: str = option("float32", choices=tuple(DTYPES))
     cuda_graphs: bool = True
@@ -169,9 +171,11 @@ class Training:
             targets.append(actual)
             losses.append(self.model.head.loss(outputs, actual, noise).double())
         values = {"loss/val": torch.cat(losses, dim=1).mean(dim=1)}
-        ranked = SortedScores(torch.cat(scores, dim=1), torch.cat(targets, dim=1))
-        for name in dict.fromkeys((*self._monitored, *FOLLOWED)):
-            if name != "loss":
+        followed = dict.fromkeys((*self._monitored, *self.options.followed))
+        followed.pop("loss", None)
+        if followed:
+            ranked = SortedScores(torch.cat(scores, dim=1), torch.cat(targets, dim=1))
+            for name in followed:
                 _, values[f"val/{name}"] = ranked.best(COUNT_METRICS[name])
         return values
 

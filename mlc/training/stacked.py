@@ -64,6 +64,7 @@ class StackedOptimizer:
             for name in self.per_run
         }
         self._used = {name: bool(values.any()) for name, values in self._values.items()}
+        self._alike = all(run == self.options for run in options)
         self._schedules = [SCHEDULES[run.schedule] for run in options]
         self._base_lr = self._values["lr"].clone()
         self._tables: dict[str, Tensor] = {}

@@ -108,6 +108,22 @@ def test_a_run_does_not_depend_on_its_company(head: str, company: list[int]) -> 
         )
 
 
+@pytest.mark.parametrize(
+    ("monitor", "followed", "expected"),
+    [
+        ("loss", [], set()),
+        ("hamming_loss", [], {"val/hamming_loss"}),
+        ("loss", ["f1_macro"], {"val/f1_macro"}),
+        ("f1_macro", ["f1_macro", "f1_micro"], {"val/f1_macro", "val/f1_micro"}),
+    ],
+)
+def test_what_is_monitored_and_followed_is_measured_and_nothing_else(
+    monitor: str, followed: list[str], expected: set[str]
+) -> None:
+    (epoch,) = prepare([0, 1], max_epochs=1, monitor=monitor, followed=followed)
+    assert {name for name in epoch.values if name.startswith("val/")} == expected
+
+
 @pytest.mark.parametrize("monitor", ["loss", "jaccard_samples", "hamming_loss"])
 def test_the_best_epochs_weights_are_kept_for_each_run(monitor: str) -> None:
     training = prepare([0, 1], lr=0.1, max_epochs=12, monitor=monitor)

@@ -40,9 +40,11 @@ def test_every_optimiser_has_a_reference() -> None:
     assert set(OPTIMIZERS.names()) == set(REFERENCES)
 
 
+@pytest.mark.parametrize("rates", [[1e-3, 1e-2, 0.3], [1e-2] * 3], ids=["own", "same"])
 @pytest.mark.parametrize(("name", "options"), CASES)
-def test_ten_steps_of_three_runs_are_those_of_torch(name: str, options: dict[str, Any]) -> None:
-    rates = [1e-3, 1e-2, 0.3]
+def test_ten_steps_of_three_runs_are_those_of_torch(
+    name: str, options: dict[str, Any], rates: list[float]
+) -> None:
     start = torch.randn(3, 3, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     stacked = Parameter(start.clone())
     optimizer = OPTIMIZERS[name](
