@@ -30,7 +30,9 @@ from mlc.training import OPTIMIZERS, TrainerOptions, Training
 class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A network that ends in one of the heads, decided by one of the rules.
 
-    Part of the rows validate: they choose the epoch whose weights are kept and tune the rule.
+    Part of the rows validate: they choose the epoch whose weights are kept and tune the rule. Each of
+    several networks holds out rows of its own, and the rule is tuned out of bag: on each row's mean
+    over the networks that held it out.
 
     Args:
         head: one of `mlc.heads.HEADS`.
@@ -49,7 +51,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         batch_size: rows of a step.
         monitor: the validation metric whose best epoch is kept, or "loss".
         patience: epochs without a better one after which the training ends; None trains them all.
-        val_fraction: share of the rows that validate.
+        val_fraction: share of the rows that validate a network.
         n_seeds: networks that are trained side by side and whose probabilities are averaged.
         device: auto, cpu or cuda.
         random_state: an int for reproducible fits.
@@ -58,6 +60,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         classes_: the labels, (K,).
         n_features_in_: D.
         predictor_: the trained model with its preprocessing and rule.
+        held_out_: which rows each network was validated on, (n_seeds, N), bool.
         history_: by name ("loss/train", "val/jaccard_samples", ...) an array (epochs, n_seeds).
 
     >>> from sklearn.datasets import make_multilabel_classification
@@ -135,12 +138,11 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             label_names=tuple(map(str, self.classes_)),
             numeric=np.ones(features.shape[1], dtype=bool),
         )
-        n_samples = dataset.n_samples
-        fraction = max(self.val_fraction, 1 / n_samples)
-        train, val = hold_out(dataset, np.arange(n_samples), fraction, configs[0].seed)
-        # The same rows validate all networks, so that none has seen those that tune the rule.
-        splits = [Split(train, val, val)] * len(configs)
-        scalings = [fit_scaling(dataset, train)] * len(configs)
+        splits = [self._hold_out(dataset, own.seed) for own in configs]
+        self.held_out_ = np.zeros((len(splits), dataset.n_samples), dtype=bool)
+        for own, split in zip(self.held_out_, splits, strict=True):
+            own[split.val] = True
+        scalings = [fit_scaling(dataset, split.train) for split in splits]
         device = device_of(self.device)
         model = build_model(configs, dataset, splits, device)
         names = (dataset.label_names, dataset.feature_names)
@@ -167,7 +169,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             name: np.stack([values[name].cpu().numpy() for values in epochs]) for name in epochs[0]
         }
         model.zero_grad()
-        predictor.fit_rule(features[val], dataset.targets[val])
+        predictor.fit_rule(features, dataset.targets, self.held_out_)
         self.predictor_ = predictor
         return self
 
@@ -198,6 +200,13 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         if self._targets.form == "lists":
             y, predicted = self._targets.encoded(y), self._targets.encoded(predicted)
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))
+
+    def _hold_out(self, dataset: Dataset, seed: int) -> Split:
+        """Each network has its own, so that together they train on all rows."""
+        n_samples = dataset.n_samples
+        fraction = max(self.val_fraction, 1 / n_samples)
+        train, val = hold_out(dataset, np.arange(n_samples), fraction, seed)
+        return Split(train, val, val)
 
     def _configs(self) -> list[Config]:
         """One for each network."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,18 @@ from mlc.decisions import DecisionRule
 from mlc.errors import ConfigError, DataError
 from mlc.heads import Head, JointHead
 from mlc.training import Model
+
+Voters = NDArray[np.bool_] | None
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """Mean scores (b, K) and cardinalities (b,), outputs (R, b, ...), shares in the mean (R, b)."""
+
+    scores: Tensor
+    cardinality: Tensor | None
+    outputs: Tensor
+    shares: Tensor
 
 
 class Predictor:
@@ -52,40 +64,58 @@ class Predictor:
         """D."""
         return len(self.scalings[0].shift)
 
-    def scores(self, features: Any) -> NDArray[np.float64]:
-        """Relevance of each label, in [0, 1]: features (N, D), dense or sparse, to (N, K)."""
-        return torch.cat([mean for mean, _, _ in self._chunks(features)]).numpy()
+    def scores(self, features: Any, voters: Voters = None) -> NDArray[np.float64]:
+        """Relevance of each label, in [0, 1]: features (N, D), dense or sparse, to (N, K).
 
-    def predict(self, features: Any) -> NDArray[np.bool_]:
-        """The label sets: features (N, D), dense or sparse, to (N, K), bool."""
-        by_joint = self.rule.chosen_from(self.model.head.offers()) == "joint"
+        `voters` (R, N) says which of the runs speak for each row, at least one; None is all.
+        """
+        return torch.cat([own.scores for own in self._chunks(features, voters)]).numpy()
+
+    def predict(self, features: Any, voters: Voters = None) -> NDArray[np.bool_]:
+        """The label sets: features (N, D), dense or sparse, to (N, K), bool; `voters` as in `scores`."""
+        head = self.model.head
+        by_joint = self.rule.chosen_from(head.offers()) == "joint"
         decided = [
-            self.rule.decide(log_joint=mean_log_joint(self.model.head, outputs), label_sets=sets)
-            if by_joint and (sets := self._label_sets()) is not None
-            else self.rule.decide(scores, cardinality=cardinality)
-            for scores, cardinality, outputs in self._chunks(features)
+            self.rule.decide(
+                log_joint=mean_log_joint(head, own.outputs, own.shares), label_sets=head.label_sets
+            )
+            if by_joint and isinstance(head, JointHead)
+            else self.rule.decide(own.scores, cardinality=own.cardinality)
+            for own in self._chunks(features, voters)
         ]
         return torch.cat([chunk.cpu() for chunk in decided]).numpy()
 
-    def fit_rule(self, features: Any, targets: NDArray[np.bool_]) -> None:
-        """Tune the rule, if it is one to be tuned, on the ensemble's own scores."""
-        self.rule.fit(torch.as_tensor(self.scores(features)), torch.as_tensor(targets))
+    def fit_rule(
+        self, features: Any, targets: NDArray[np.bool_], held_out: NDArray[np.bool_]
+    ) -> None:
+        """Tune the rule, if it is one to be tuned, on rows that were not trained on.
 
-    def _label_sets(self) -> Tensor | None:
-        head = self.model.head
-        return head.label_sets if isinstance(head, JointHead) else None
+        A row's scores are the mean of the runs that held it out (R, N), as Breiman 1996, "Out-of-bag
+        estimation"; rows that all runs trained on are left out.
+        """
+        rows = held_out.any(axis=0)
+        scores = self.scores(features[rows], held_out[:, rows])
+        self.rule.fit(torch.as_tensor(scores), torch.as_tensor(targets[rows]))
 
     @torch.no_grad()
-    def _chunks(self, features: Any) -> Iterator[tuple[Tensor, Tensor | None, Tensor]]:
-        """Mean scores (b, K) and cardinalities (b,), float64 on the CPU, and outputs (R, b, ...)."""
+    def _chunks(self, features: Any, voters: Voters) -> Iterator[_Chunk]:
         data = self._resident(features)
         rows = torch.arange(features.shape[0], device=data.device).expand(self.model.n_runs, -1)
-        head = self.model.head
+        head, first = self.model.head, 0
+        every = torch.ones(rows.shape, dtype=torch.float64)
+        votes = every if voters is None else torch.as_tensor(voters, dtype=torch.float64)
         for outputs, _ in self.model.outputs(data, rows):
+            here = votes[:, first : first + outputs.shape[1]]
+            shares = here / here.sum(dim=0)
+            first += outputs.shape[1]
             scores = head.scores(outputs)
             cardinality = head.cardinality(outputs, scores)
-            mean = None if cardinality is None else cardinality.double().mean(dim=0).cpu()
-            yield scores.double().mean(dim=0).cpu(), mean, outputs
+            yield _Chunk(
+                (scores.double().cpu() * shares.unsqueeze(-1)).sum(dim=0),
+                None if cardinality is None else (cardinality.double().cpu() * shares).sum(dim=0),
+                outputs,
+                shares,
+            )
 
     def _resident(self, features: Any) -> ResidentData:
         if features.ndim != 2 or features.shape[1] != self.n_features:
@@ -108,8 +138,11 @@ class Predictor:
         return ResidentData(dataset, self.scalings, weights.device, weights.dtype, bags)
 
 
-def mean_log_joint(head: Head, outputs: Tensor) -> Tensor:
-    """Log of the runs' mean probability of each label set: (R, b, n_outputs) to (b, M)."""
+def mean_log_joint(head: Head, outputs: Tensor, shares: Tensor) -> Tensor:
+    """Log of the runs' mean probability of each label set: (R, b, n_outputs) to (b, M).
+
+    `shares` (R, b) are the runs' in each row's mean; they sum to one.
+    """
     assert isinstance(head, JointHead)
     joint = head.log_joint(outputs)
-    return joint.logsumexp(dim=0) - math.log(len(joint))
+    return (joint + shares.log().to(joint).unsqueeze(-1)).logsumexp(dim=0)

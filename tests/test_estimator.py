@@ -9,6 +9,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hydra import compose, initialize_config_dir
 from scipy.sparse import csr_matrix
 from sklearn.base import clone
@@ -20,9 +21,10 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from mlc import MultiLabelClassifier
 from mlc.config import config_folder, parse, register_configs
-from mlc.decisions import DECISIONS
+from mlc.decisions import DECISIONS, build_decision
 from mlc.errors import ConfigError, DataError
 from mlc.heads import HEADS
+from mlc.heads.label_sets import all_label_sets
 from tests.conftest import REPOSITORY
 
 QUICK = {"max_epochs": 3, "widths": (16,), "random_state": 0}
@@ -115,12 +117,39 @@ def test_a_data_frames_columns_name_the_labels(data: tuple[np.ndarray, np.ndarra
     assert fitted.classes_.tolist() == list("abcd")
 
 
+def each_members_joint(ensemble: MultiLabelClassifier, X: np.ndarray) -> np.ndarray:
+    model, features = ensemble.predictor_.model, X.astype(np.float32)
+    data = ensemble.predictor_._resident(features)
+    rows = torch.arange(len(X)).expand(model.n_runs, -1)
+    ((outputs, _),) = model.outputs(data, rows)
+    return outputs.double().softmax(dim=-1).numpy()
+
+
+def test_an_ensembles_rule_is_tuned_by_the_members_that_held_a_row_out(
+    data: tuple[np.ndarray, np.ndarray],
+) -> None:
+    X, y = data
+    ensemble = MultiLabelClassifier("powerset", decision="global", n_seeds=3, **QUICK).fit(X, y)
+    held_out = ensemble.held_out_
+    assert held_out.shape == (3, len(X))
+    assert (held_out.sum(axis=1) == round(0.2 * len(X))).all()
+    assert (held_out[0] != held_out[1]).any()
+    joint, sets = each_members_joint(ensemble, X), all_label_sets(y.shape[1]).numpy()
+    rows = [row for row in range(len(X)) if held_out[:, row].any()]
+    scores = [joint[held_out[:, row], row].mean(axis=0) @ sets for row in rows]
+    rule = build_decision("global").fit(torch.tensor(np.array(scores)), torch.tensor(y[rows] > 0))
+    tuned = ensemble.predictor_.rule.fitted()["threshold"]
+    assert float(tuned) == pytest.approx(float(rule.fitted()["threshold"]), abs=1e-6)
+    some = held_out.any(axis=0)
+    decided = ensemble.predictor_.predict(X[some].astype(np.float32), held_out[:, some])
+    np.testing.assert_array_equal(decided, np.array(scores) >= float(tuned))
+
+
 def test_an_ensembles_rule_sees_its_mean(data: tuple[np.ndarray, np.ndarray]) -> None:
     X, y = data
     ensemble = MultiLabelClassifier("powerset", decision="mode", n_seeds=3, **QUICK).fit(X, y)
     predictor = ensemble.predictor_
-    chunks = [outputs for _, _, outputs in predictor._chunks(X.astype(np.float32))]
-    joint = np.mean([chunk.softmax(-1).numpy() for chunk in chunks[0]], axis=0)
+    joint = each_members_joint(ensemble, X).mean(axis=0)
     sets = predictor.model.head.label_sets.numpy()  # type: ignore[union-attr]
     np.testing.assert_array_equal(ensemble.predict(X), sets[joint.argmax(axis=1)])
     np.testing.assert_allclose(ensemble.predict_proba(X), joint @ sets, atol=1e-6)
