@@ -12,6 +12,7 @@ import pandas as pd
 from experiments.harness import Experiment, Finding, Report, Trainings, Trial
 from experiments.league.baselines import NAME as BASELINE
 from experiments.league.baselines import LogisticRegressions
+from experiments.league.ensembles import Ensembles
 from experiments.league.standings import (
     against,
     best_pairs,
@@ -53,6 +54,19 @@ _BUDGETS = {
 CONTESTANTS = tuple(name for name in HEADS if name != "grouped")
 # A softmax over 2^14 label sets takes a hundred times as long as sigmoids.
 MOST_LABELS = {"powerset": 8}
+
+
+# Ensembles of a head by budget and data set; yeast and birds first, which take the least time for what
+# they tell.
+_ENSEMBLES = {
+    "quick": dict.fromkeys(QUICK, 1),
+    "full": dict.fromkeys(("yeast", "birds", "flags", "emotions", "scene", "enron"), 3),
+}
+
+
+def contestants(data: str) -> tuple[str, ...]:
+    """The heads that run on a data set."""
+    return tuple(h for h in CONTESTANTS if N_LABELS[data] <= MOST_LABELS.get(h, 1000))
 
 
 def configuration(head: str, number: int) -> dict[str, Any]:
@@ -99,8 +113,7 @@ class Runs(Trainings):
             return []
         return [
             {"data": self.data, "head": head, **configuration(head, number), "seed": seed}
-            for head in CONTESTANTS
-            if N_LABELS[self.data] <= MOST_LABELS.get(head, 1000)
+            for head in contestants(self.data)
             for number in range(n_configurations)
             for seed in range(n_seeds)
         ]
@@ -111,8 +124,7 @@ def measured_wholly(rows: pd.DataFrame) -> list[str]:
     n_runs = rows[rows["head"] != BASELINE].groupby(["data", "head"], sort=False)["run"].nunique()
     whole = []
     for data, own in n_runs.groupby("data", sort=False):
-        expected = [h for h in CONTESTANTS if N_LABELS[str(data)] <= MOST_LABELS.get(h, 1000)]
-        if len(own) == len(expected) and own.nunique() == 1:
+        if len(own) == len(contestants(str(data))) and own.nunique() == 1:
             whole.append(str(data))
     return whole
 
@@ -126,6 +138,7 @@ class League(Experiment):
         LogisticRegressions(
             {data: _BUDGETS["full", data in LARGE][0] for data in SMALL + LARGE}, METRICS, RULES
         ),
+        Ensembles({data: contestants(data) for data in SMALL}, _ENSEMBLES, METRICS, RULES),
     )
 
     def report(self, frames: Mapping[str, pd.DataFrame]) -> Report:

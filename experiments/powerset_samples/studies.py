@@ -6,6 +6,8 @@ from experiments.harness import Row, Trainings, Trial
 from mlc.cohort import Judged
 
 HEADS = ("sigmoid", "powerset", "label_powerset", "pairwise", "chain", "bernoulli_mixture")
+# Rows to validate on where a fifth would be more than a choice of the epoch needs.
+_MOST_VALIDATED = 4_000
 # Rows to train and validate on: batch size and epochs, so that the steps are enough for each.
 SCHEDULE = {
     250: (32, 60),
@@ -34,6 +36,7 @@ class Runs(Trainings):
                 "data.n_labels": n_labels, "data.dependence": dependence, "data.n_train": n,
                 "head": head, "trainer.batch_size": SCHEDULE[n][0],
                 "trainer.max_epochs": SCHEDULE[n][1], "data.seed": seed, "seed": seed,
+                **({"data.val_fraction": _MOST_VALIDATED / n} if n > 5 * _MOST_VALIDATED else {}),
             }
             for n in rows
             for n_labels in numbers
