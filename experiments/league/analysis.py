@@ -12,11 +12,15 @@ import pandas as pd
 from experiments.harness import Experiment, Finding, Report, Trainings, Trial
 from experiments.league.baselines import NAME as BASELINE
 from experiments.league.baselines import LogisticRegressions
-from experiments.league.ensembles import Ensembles
+from experiments.league.ensembles import N_MEMBERS, Ensembles
 from experiments.league.standings import (
     against,
+    best_ensembles,
+    best_ensembles_table,
     best_pairs,
     best_table,
+    ensemble_gains,
+    ensembles_table,
     friedman_p,
     means,
     ranks,
@@ -143,8 +147,11 @@ class League(Experiment):
 
     def report(self, frames: Mapping[str, pd.DataFrame]) -> Report:
         """Heads tuned with the same budget, their ranks, the tests, the rules."""
-        rows = pd.concat([frame for frame in frames.values() if len(frame)], ignore_index=True)
+        ensembles = frames[Ensembles.name]
+        single = [own for name, own in frames.items() if name != Ensembles.name and len(own)]
+        rows = pd.concat(single, ignore_index=True)
         rows = rows[rows["data"].isin(measured_wholly(rows))]
+        ensembles = ensembles[ensembles["data"].isin(measured_wholly(ensembles))]
         report = Report()
         for metric in METRICS:
             tuned = select(rows, metric)
@@ -173,8 +180,41 @@ class League(Experiment):
             " looking at the test rows, so an oracle) beside the fair choice and logistic regression",
             best_table(rows, tuned),
         )
+        report.tables["ensembles"] = (
+            f"Test jaccard_samples of {N_MEMBERS} networks with default settings, averaged, the rule"
+            " chosen out of bag (in brackets, less that of one tuned network)",
+            ensembles_table(ensembles, tuned),
+        )
+        report.tables["best_ensembles"] = (
+            "The pair of head and rule whose ensembles are best on the test rows (an oracle), and the"
+            " one that is best out of bag (the fair choice), by mean jaccard_samples",
+            best_ensembles_table(ensembles),
+        )
         self._find(report, rows, tuned)
+        self._find_ensembles(report, ensembles, tuned)
         return report
+
+    @staticmethod
+    def _find_ensembles(report: Report, ensembles: pd.DataFrame, tuned: pd.DataFrame) -> None:
+        gains = ensemble_gains(ensembles, tuned).mean()
+        values = ensembles.groupby(["data", "head", "rule"])["jaccard_samples"].mean()
+        for data, pairs in best_ensembles(ensembles).iterrows():
+            for kind in ("oracle", "chosen"):
+                report.numbers[f"ensemble_{kind}_{data}"] = (
+                    f"{values.loc[(data, *pairs[kind])]:.3f}"
+                )
+            report.numbers[f"ensemble_pair_{data}"] = ", ".join(pairs["chosen"])
+        report.numbers["ensemble_gain"] = ", ".join(
+            f"{data} {own:+.3f}" for data, own in gains.items()
+        )
+        report.findings.append(
+            Finding(
+                f"{N_MEMBERS} untuned networks together are better than one tuned network with the"
+                " same head, on the mean of the heads, on every data set",
+                report.numbers["ensemble_gain"],
+                bool((gains > 0).all()),
+            )
+        )
 
     def _find(self, report: Report, rows: pd.DataFrame, tuned: pd.DataFrame) -> None:
         metric = "jaccard_samples"

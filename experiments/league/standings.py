@@ -148,6 +148,58 @@ def best_table(rows: pd.DataFrame, tuned: pd.DataFrame) -> Table:
     return Table(header, lines)
 
 
+def ensemble_gains(ensembles: pd.DataFrame, tuned: pd.DataFrame) -> pd.DataFrame:
+    """Test jaccard_samples of each head's ensembles less that of its tuned networks: heads by data."""
+    metric = "jaccard_samples"
+    return means(select(ensembles, metric), metric) - means(tuned, metric)
+
+
+def ensembles_table(ensembles: pd.DataFrame, tuned: pd.DataFrame) -> Table:
+    """Each head's ensembles, their rule chosen out of bag, and what they gain on its tuned networks."""
+    chosen = select(ensembles, "jaccard_samples")
+    gains = ensemble_gains(ensembles, tuned)
+    data_sets = list(dict.fromkeys(chosen["data"]))
+    values = means(chosen, "jaccard_samples")
+    lines = []
+    for head in dict.fromkeys(chosen["head"]):
+        cells = []
+        for data in data_sets:
+            own = chosen[(chosen["head"] == head) & (chosen["data"] == data)]["jaccard_samples"]
+            mark = ">" if values[data].idxmax() == head else ""
+            gain = f" ({gains.loc[head, data]:+.3f})" if len(own) else ""
+            cells.append(f"{mark}{mean_interval(own)}{gain}" if len(own) else "-")
+        lines.append([head, *cells])
+    lines.append(["(mean gain)", *(f"{gains[data].mean():+.3f}" for data in data_sets)])
+    return Table(["head", *data_sets], lines, 1)
+
+
+def best_ensembles(ensembles: pd.DataFrame) -> pd.DataFrame:
+    """By data set the pair of head and rule with the best test mean, and that with the best out of bag.
+
+    Columns: head, rule and test values of "oracle" and of "chosen".
+    """
+    pairs = ensembles.groupby(["data", "head", "rule"], sort=False)[
+        ["val_jaccard_samples", "jaccard_samples"]
+    ].mean()
+    found = {}
+    for data, own in pairs.groupby("data", sort=False):
+        oracle, chosen = own["jaccard_samples"].idxmax(), own["val_jaccard_samples"].idxmax()
+        found[data] = {"oracle": oracle[1:], "chosen": chosen[1:]}
+    return pd.DataFrame.from_dict(found, orient="index")
+
+
+def best_ensembles_table(ensembles: pd.DataFrame) -> Table:
+    """`best_ensembles` with their test values."""
+    values = ensembles.set_index(["data", "head", "rule"])["jaccard_samples"].sort_index()
+    lines = []
+    for data, own in best_ensembles(ensembles).iterrows():
+        cells = []
+        for pair in (own["oracle"], own["chosen"]):
+            cells += [", ".join(pair), str(mean_interval(values.loc[(data, *pair)]))]
+        lines.append([str(data), *cells])
+    return Table(["data", "best pair (oracle)", "test", "best pair out of bag", "test"], lines)
+
+
 def friedman_p(tuned: pd.DataFrame, metric: str) -> float | None:
     """How likely ranks as uneven as these are were all heads alike; None with too few data sets."""
     table = ranks(tuned, metric)
