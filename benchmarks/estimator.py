@@ -33,6 +33,7 @@ WIDTHS = (256, 256)
 DENSE, SPARSE = ("yeast", "scene", "emotions"), ("enron", "bibtex")
 NETWORK, LOGISTIC = "MLPClassifier, same size", "one-vs-rest logistic regression"
 OURS, ENSEMBLE = "MultiLabelClassifier", f"MultiLabelClassifier, n_seeds={N_SEEDS}"
+LABEL_SETS = f"label_powerset, expected_jaccard, n_seeds={N_SEEDS}"
 
 
 def contestants(sparse: bool) -> dict[str, Callable[[int], Any]]:
@@ -49,6 +50,13 @@ def contestants(sparse: bool) -> dict[str, Callable[[int], Any]]:
             scaler(), OneVsRestClassifier(LogisticRegression(max_iter=1000, random_state=seed))
         )
     else:
+        found[LABEL_SETS] = lambda seed: MultiLabelClassifier(
+            "label_powerset",
+            decision="expected_jaccard",
+            widths=WIDTHS,
+            random_state=seed,
+            n_seeds=N_SEEDS,
+        )
         found[NETWORK] = lambda seed: make_pipeline(
             scaler(), MLPClassifier(WIDTHS, max_iter=60, random_state=seed)
         )
@@ -122,7 +130,8 @@ def main() -> None:
             (
                 "Test values on the published splits, mean of the fits ± half the 95% interval; seconds"
                 " are medians. Defaults throughout; both networks have 256-256 hidden units and 60"
-                " passes over the rows, of which ours leaves 20% out for its threshold and best epoch.",
+                " passes over the rows, of which each of ours leaves 20% out for its threshold and best"
+                " epoch (sigmoid, one tuned threshold, unless stated).",
                 table,
             )
         ],

@@ -209,14 +209,27 @@ def friedman_p(tuned: pd.DataFrame, metric: str) -> float | None:
     return float(friedmanchisquare(*values.to_numpy()).pvalue)
 
 
+def pairs_p(tuned: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Wilcoxon's p of each pair of heads over the data sets, with Holm's correction: heads by heads."""
+    values = means(tuned, metric).loc[ranks(tuned, metric).index]
+    long = values.reset_index().melt("head", var_name="data", value_name="value")
+    found: pd.DataFrame = posthoc_wilcoxon(
+        long, val_col="value", group_col="head", p_adjust="holm", sort=True
+    )
+    return found
+
+
+def n_separated(tuned: pd.DataFrame, metric: str) -> int:
+    """How many pairs of heads `pairs_p` tells apart at 5%."""
+    return int((pairs_p(tuned, metric) < 0.05).to_numpy().sum()) // 2
+
+
 def ranks_figure(tuned: pd.DataFrame, metric: str) -> Figure | None:
     """Average ranks, heads joined that Wilcoxon's test with Holm's correction does not tell apart."""
     table, p = ranks(tuned, metric), friedman_p(tuned, metric)
     if p is None:
         return None
-    values = means(tuned, metric).loc[table.index]
-    long = values.reset_index().melt("head", var_name="data", value_name="value")
-    pairs = posthoc_wilcoxon(long, val_col="value", group_col="head", p_adjust="holm", sort=True)
+    pairs = pairs_p(tuned, metric)
     figure = Figure(figsize=(9, 4.6), layout="constrained")
     axes = figure.subplots()
     drawn = critical_difference_diagram(

@@ -60,7 +60,8 @@ class DenseRows:
 
     def __getitem__(self, index: Tensor) -> Tensor:
         # Rows are copied whole, which an index expression does four times as slowly.
-        return self._features.index_select(0, index.flatten()).view(*index.shape, -1)
+        rows = self._features.index_select(0, index.flatten())
+        return rows.view(*index.shape, rows.shape[1])
 
 
 class SparseRows:
