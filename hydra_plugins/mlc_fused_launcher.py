@@ -40,9 +40,9 @@ class FusedLauncher(Launcher):
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
         """Called by Hydra before anything is composed."""
-        from mlc.launching.composing import SeedCache
+        from mlc.launching.composing import NumberCache
 
-        hydra_context.config_loader = SeedCache(hydra_context.config_loader)
+        hydra_context.config_loader = NumberCache(hydra_context.config_loader)
         self.hydra_context = hydra_context
         self.task_function = task_function
         self.config = config

@@ -135,6 +135,8 @@ class _Cohort:
         self.progress = progress
         self.memory_share = memory_share
         self.outcomes: dict[int, Outcome] = {}
+        # By seed, for the cohort's runs share all else that a split depends on.
+        self.splits: dict[int, Split] = {}
 
     def train(self) -> None:
         """Prepare the runs and train as many at once as fit into memory."""
@@ -160,7 +162,9 @@ class _Cohort:
         config = self.configs[place]
         try:
             self.keeper.claim(place)
-            split = split_dataset(self.dataset, config.data, config.seed)
+            if config.seed not in self.splits:
+                self.splits[config.seed] = split_dataset(self.dataset, config.data, config.seed)
+            split = self.splits[config.seed]
             rules = build_rules(config, HEADS[config.head.name])
             return Prepared(place, config, split, fit_scaling(self.dataset, split.train), rules)
         except Exception as error:

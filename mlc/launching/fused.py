@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -62,6 +63,8 @@ def launch(
     `train` is for cohorts that are trained elsewhere than on this machine.
     """
     setup_globals()
+    # Configs are many small objects, each of which wakes the collector, which then looks at them all.
+    gc.freeze()
     config = launcher.config
     n_workers = launcher.n_workers or n_cores()
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import logging
 import multiprocessing
 import os
@@ -53,6 +54,8 @@ def train_in_workers(cohorts: Sequence[Sequence[Run]], n_workers: int, ended: En
     has started a thread of torch's. A worker that is killed fails its unfinished runs alone.
     """
     context: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    # Spares the workers' collector what is here already: the configs of all jobs, and every import.
+    gc.freeze()
     waiting = list(enumerate(cohorts))
     active: dict[Connection, _Worker] = {}
     with _Board(cohorts) as board:

@@ -73,28 +73,28 @@ def threshold_figure(
     Returns:
         The picture, (height, width, 4).
     """
-    template = _threshold_template()
+    template = _threshold_template(metrics)
     axes = template.axes
     axes.set_prop_cycle(None)
     ranked = SortedScores(torch.as_tensor(scores), torch.as_tensor(targets))
-    lines = []
+    artists: list[Artist] = []
     for name in metrics:
         sweep = ranked.sweep(COUNT_METRICS[name])
         possible = ~sweep.values.isnan()
-        x, y = sweep.thresholds[possible].numpy(), sweep.values[possible].numpy()
-        shown = np.unique(np.linspace(0, len(x) - 1, _POINTS).astype(int))
-        lines += axes.plot(x[shown].clip(_CLOSEST, 1 - _CLOSEST), y[shown], label=name)
+        at, values = sweep.thresholds[possible].numpy(), sweep.values[possible].numpy()
+        shown = np.unique(np.linspace(0, len(at) - 1, _POINTS).astype(int))
+        artists += axes.plot(at[shown].clip(_CLOSEST, 1 - _CLOSEST), values[shown])
+    labels = []
     for place, (rule, threshold) in enumerate(thresholds.items()):
-        line = axes.axvline(
-            float(np.clip(threshold, _CLOSEST, 1 - _CLOSEST)),
-            color="black",
-            linestyle=_STYLES[place % len(_STYLES)],
-            linewidth=1,
-            label=f"{rule}: {threshold:.3f}",
-        )
-        lines.append(line)
-    legend = axes.legend(handles=lines, frameon=False, loc="upper right")
-    return template.draw([*lines, legend])
+        x = float(np.clip(threshold, _CLOSEST, 1 - _CLOSEST))
+        style = _STYLES[place % len(_STYLES)]
+        artists.append(axes.axvline(x, color="black", linestyle=style, linewidth=1))
+        # One above the other, for thresholds may lie close together.
+        label = axes.text(x, 0.04 + 0.13 * (place % 7), f" {rule}: {threshold:.3f}", va="center")
+        label.set(ha="left" if x < 0.9 else "right", fontsize="small")
+        label.set(bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})
+        labels.append(label)
+    return template.draw([*artists, *labels])
 
 
 def cardinality_figure(
@@ -124,7 +124,7 @@ def cardinality_figure(
 
 
 @cache
-def _threshold_template() -> _Template:
+def _threshold_template(metrics: tuple[str, ...]) -> _Template:
     template = _Template((7, 4.5), left=0.09, bottom=0.12, right=0.98, top=0.97)
     axes = template.axes
     axes.set_xscale("logit")
@@ -134,6 +134,9 @@ def _threshold_template() -> _Template:
         xlabel="threshold", ylabel="value on the validation rows",
         xlim=(_CLOSEST, 1 - _CLOSEST), ylim=(0, 1),
     )  # fmt: skip
+    for name in metrics:
+        axes.plot([], [], label=name)
+    axes.legend(frameon=False, loc="upper right")
     return template
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeGuard
 
 import torch
 from torch import Tensor
@@ -12,6 +12,9 @@ from torch.optim.adam import adam
 from mlc.errors import ConfigError
 from mlc.options import Interval, option
 from mlc.training.stacked import OptimizerOptions, StackedOptimizer, State, register_optimizer
+
+# So many runs in a row must share their rate for a kernel that takes one rate to be the faster one.
+_LEAST_ALIKE = 4
 
 
 @dataclass
@@ -74,24 +77,28 @@ class Adam(StackedOptimizer):
 
     @torch.no_grad()
     def apply(self) -> None:
-        """As every optimiser; where all runs have the same rate, by torch's own kernel.
+        """As every optimiser; by torch's own kernel where many runs have the same rate.
 
-        Its rate is one number, and it takes one pass over the weights instead of ten.
+        It takes one pass over the weights instead of ten, and one number for a rate.
         """
-        gradients = [parameter.grad for parameter in self.parameters]
-        if not self._alike or not all(map(_fusible, gradients)):
+        gradients = [own for parameter in self.parameters if _fusible(own := parameter.grad)]
+        many = len(self._alike) == 1 or len(self._values["lr"]) >= _LEAST_ALIKE * len(self._alike)
+        if not many or len(gradients) < len(self.parameters):
             super().apply()
             return
         for parameter, state in zip(self.parameters, self._state, strict=True):
             self._begin(parameter, state)
-        adam(
-            list(self.parameters), [own for own in gradients if own is not None],
-            [state["mean"] for state in self._state], [state["square"] for state in self._state],
-            [], [torch.tensor(self._n_steps - 1.0) for _ in gradients],
-            fused=True, amsgrad=False, maximize=False, lr=float(self._values["lr"][0]),
-            beta1=self.options.betas[0], beta2=self.options.betas[1], eps=self.options.eps,
-            weight_decay=self.options.weight_decay, decoupled_weight_decay=self.decoupled,
-        )  # fmt: skip
+        means = [state["mean"] for state in self._state]
+        squares = [state["square"] for state in self._state]
+        for runs, options in self._alike:
+            adam(
+                [own[runs] for own in self.parameters], [own[runs] for own in gradients],
+                [own[runs] for own in means], [own[runs] for own in squares], [],
+                [torch.tensor(self._n_steps - 1.0) for _ in gradients],
+                fused=True, amsgrad=False, maximize=False, lr=float(self._values["lr"][runs.start]),
+                beta1=options.betas[0], beta2=options.betas[1], eps=options.eps,
+                weight_decay=options.weight_decay, decoupled_weight_decay=self.decoupled,
+            )  # fmt: skip
 
     def update(self, parameter: Tensor, gradient: Tensor, state: State) -> None:
         """p -= lr m / (sqrt(v) + eps), m and v corrected for their start at 0."""
@@ -223,5 +230,5 @@ class RMSprop(StackedOptimizer):
         parameter.sub_(self.of("lr", parameter) * direction)
 
 
-def _fusible(gradient: Tensor | None) -> bool:
+def _fusible(gradient: Tensor | None) -> TypeGuard[Tensor]:
     return gradient is not None and gradient.device.type == "cpu" and not gradient.is_sparse

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import torch
@@ -64,7 +65,12 @@ class StackedOptimizer:
             for name in self.per_run
         }
         self._used = {name: bool(values.any()) for name, values in self._values.items()}
-        self._alike = all(run == self.options for run in options)
+        cuts = [place for place in range(1, len(options)) if options[place] != options[place - 1]]
+        # Neighbours with the same options, which can be updated as one.
+        self._alike = [
+            (slice(first, last), options[first])
+            for first, last in pairwise([0, *cuts, len(options)])
+        ]
         self._schedules = [SCHEDULES[run.schedule] for run in options]
         self._base_lr = self._values["lr"].clone()
         self._tables: dict[str, Tensor] = {}

@@ -1,4 +1,4 @@
-"""Composing once for many seeds gives what composing each gives."""
+"""Composing once for many numbers gives what composing each gives."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import pytest
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
 from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 import mlc.train  # noqa: F401  (registers the resolver that the primary config names)
 from mlc.config import config_folder, register_configs
-from mlc.launching.composing import SeedCache
+from mlc.launching.composing import NumberCache
 
 JOBS = [
     ["head=powerset", "seed=3", "optimizer.lr=0.1"],
@@ -23,6 +24,12 @@ JOBS = [
     ["data.seed=3", "seed=33"],
     ["head=sigmoid"],
     ["seed=1", "seed=2"],
+    ["optimizer.lr=5e-4", "trainer.patience=5", "seed=1"],
+    ["optimizer.lr=1", "trainer.patience=null", "seed=2"],
+    ["optimizer.lr=1.", "trainer.patience=7", "seed=2"],
+    ["optimizer.lr=0.25", "trainer.patience=12", "seed=1"],
+    ["+data.new=1", "seed=-1"],
+    ["+data.new=2", "seed=-2"],
 ]
 
 
@@ -37,7 +44,7 @@ def hydra() -> Iterator[tuple[Hydra, DictConfig]]:
 
 def test_the_same_configs_come_out(hydra: tuple[Hydra, DictConfig]) -> None:
     made, master = hydra
-    cached = SeedCache(made.config_loader)
+    cached = NumberCache(made.config_loader)
     for overrides in [*JOBS, *JOBS]:
         expected = made.config_loader.load_sweep_config(master, list(overrides))
         assert OmegaConf.to_container(cached.load_sweep_config(master, overrides)) == (
@@ -45,7 +52,19 @@ def test_the_same_configs_come_out(hydra: tuple[Hydra, DictConfig]) -> None:
         )
 
 
-def test_seeds_share_one_composition(
+@pytest.mark.parametrize("wrong", ["seed=1.5", "optimizer.nope=1", "head=3"])
+def test_what_is_no_setting_is_refused_as_ever(hydra: tuple[Hydra, DictConfig], wrong: str) -> None:
+    made, master = hydra
+    cached = NumberCache(made.config_loader)
+    cached.load_sweep_config(master, ["seed=1"])
+    with pytest.raises((HydraException, ValueError)) as expected:
+        made.config_loader.load_sweep_config(master, [wrong])
+    with pytest.raises(type(expected.value)) as told:
+        cached.load_sweep_config(master, [wrong])
+    assert str(told.value) == str(expected.value)
+
+
+def test_numbers_share_one_composition(
     hydra: tuple[Hydra, DictConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, master = hydra
@@ -55,9 +74,11 @@ def test_seeds_share_one_composition(
         "load_sweep_config",
         lambda config, overrides: calls.append(overrides) or compose(config, overrides),
     )
-    cached = SeedCache(made.config_loader)
+    cached = NumberCache(made.config_loader)
     for seed in range(5):
         for head in ("sigmoid", "powerset"):
-            config = cached.load_sweep_config(master, [f"head={head}", f"seed={seed}"])
+            overrides = [f"head={head}", f"seed={seed}", f"optimizer.lr={seed + 0.5}"]
+            config = cached.load_sweep_config(master, overrides)
             assert (config.head.name, config.seed) == (head, seed)
+            assert config.optimizer.lr == seed + 0.5
     assert len(calls) == 2

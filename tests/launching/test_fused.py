@@ -279,8 +279,14 @@ def test_what_can_be_trained_together(
 
 
 def test_groups_give_every_worker_a_share(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mlc.grouping.cohort_key", lambda config: config)
-    jobs = [Job(None, None, None, SimpleNamespace(config=key)) for key in "aaaaabbb"]  # type: ignore[arg-type]
+    monkeypatch.setattr("mlc.grouping.cohort_key", lambda config: config.key)
+    configs = [
+        SimpleNamespace(key=key, optimizer=SimpleNamespace(lr=place % 2))
+        for place, key in enumerate("aaaaabbb")
+    ]
+    jobs = [Job(None, None, None, SimpleNamespace(config=own)) for own in configs]  # type: ignore[arg-type]
+    rates = [[job.run.config.optimizer.lr for job in own] for own in group(jobs, 64, n_workers=1)]  # type: ignore[union-attr]
+    assert rates == [[0, 0, 0, 1, 1], [0, 1, 1]]
     sizes = [len(members) for members in group(jobs, max_runs=64, n_workers=2)]
     assert sizes == [3, 2, 2, 1]
     assert [len(members) for members in group(jobs, max_runs=2, n_workers=1)] == [2, 2, 2, 1, 1]

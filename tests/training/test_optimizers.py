@@ -40,12 +40,17 @@ def test_every_optimiser_has_a_reference() -> None:
     assert set(OPTIMIZERS.names()) == set(REFERENCES)
 
 
-@pytest.mark.parametrize("rates", [[1e-3, 1e-2, 0.3], [1e-2] * 3], ids=["own", "same"])
+@pytest.mark.parametrize(
+    "rates", [[1e-3, 1e-2, 0.3], [1e-2] * 3, [1e-3] * 3 + [0.3] * 5], ids=["own", "same", "two"]
+)
 @pytest.mark.parametrize(("name", "options"), CASES)
-def test_ten_steps_of_three_runs_are_those_of_torch(
+def test_ten_steps_of_some_runs_are_those_of_torch(
     name: str, options: dict[str, Any], rates: list[float]
 ) -> None:
-    start = torch.randn(3, 3, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    n_runs = len(rates)
+    start = torch.randn(
+        n_runs, 3, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64
+    )
     stacked = Parameter(start.clone())
     optimizer = OPTIMIZERS[name](
         [stacked], [OPTIMIZERS.options(name, lr=lr, **options) for lr in rates]
@@ -59,7 +64,7 @@ def test_ten_steps_of_three_runs_are_those_of_torch(
         for single, lr in zip(singles, rates, strict=True)
     ]
     for step in range(10):
-        stacked.grad = torch.stack([gradient(run, step) for run in range(3)])
+        stacked.grad = torch.stack([gradient(run, step) for run in range(n_runs)])
         optimizer.step()
         for run, (single, reference) in enumerate(zip(singles, references, strict=True)):
             single.grad = gradient(run, step)
