@@ -61,8 +61,7 @@ CONTESTANTS = tuple(name for name in HEADS if name != "grouped")
 MOST_LABELS = {"powerset": 8}
 
 
-# Ensembles of a head by budget and data set; yeast and birds first, which take the least time for what
-# they tell.
+# Ensembles of each head, by budget and data set.
 _ENSEMBLES = {
     "quick": dict.fromkeys(QUICK, 1),
     "full": dict.fromkeys(("yeast", "birds", "flags", "emotions", "scene", "enron"), 3),
