@@ -147,11 +147,12 @@ class League(Experiment):
 
     def report(self, frames: Mapping[str, pd.DataFrame]) -> Report:
         """Heads tuned with the same budget, their ranks, the tests, the rules."""
-        ensembles = frames[Ensembles.name]
         single = [own for name, own in frames.items() if name != Ensembles.name and len(own)]
         rows = pd.concat(single, ignore_index=True)
         rows = rows[rows["data"].isin(measured_wholly(rows))]
-        ensembles = ensembles[ensembles["data"].isin(measured_wholly(ensembles))]
+        ensembles = frames[Ensembles.name]
+        if len(ensembles):
+            ensembles = ensembles[ensembles["data"].isin(measured_wholly(ensembles))]
         report = Report()
         for metric in METRICS:
             tuned = select(rows, metric)
@@ -180,6 +181,13 @@ class League(Experiment):
             " looking at the test rows, so an oracle) beside the fair choice and logistic regression",
             best_table(rows, tuned),
         )
+        self._find(report, rows, tuned)
+        if len(ensembles):
+            self._report_ensembles(report, ensembles, tuned)
+        return report
+
+    @staticmethod
+    def _report_ensembles(report: Report, ensembles: pd.DataFrame, tuned: pd.DataFrame) -> None:
         report.tables["ensembles"] = (
             f"Test jaccard_samples of {N_MEMBERS} networks with default settings, averaged, the rule"
             " chosen out of bag (in brackets, less that of one tuned network)",
@@ -190,12 +198,6 @@ class League(Experiment):
             " one that is best out of bag (the fair choice), by mean jaccard_samples",
             best_ensembles_table(ensembles),
         )
-        self._find(report, rows, tuned)
-        self._find_ensembles(report, ensembles, tuned)
-        return report
-
-    @staticmethod
-    def _find_ensembles(report: Report, ensembles: pd.DataFrame, tuned: pd.DataFrame) -> None:
         gains = ensemble_gains(ensembles, tuned).mean()
         values = ensembles.groupby(["data", "head", "rule"])["jaccard_samples"].mean()
         for data, pairs in best_ensembles(ensembles).iterrows():

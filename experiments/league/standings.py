@@ -151,7 +151,8 @@ def best_table(rows: pd.DataFrame, tuned: pd.DataFrame) -> Table:
 def ensemble_gains(ensembles: pd.DataFrame, tuned: pd.DataFrame) -> pd.DataFrame:
     """Test jaccard_samples of each head's ensembles less that of its tuned networks: heads by data."""
     metric = "jaccard_samples"
-    return means(select(ensembles, metric), metric) - means(tuned, metric)
+    own = means(select(ensembles, metric), metric)
+    return own - means(tuned, metric).reindex_like(own)
 
 
 def ensembles_table(ensembles: pd.DataFrame, tuned: pd.DataFrame) -> Table:
