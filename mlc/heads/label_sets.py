@@ -92,8 +92,10 @@ class ObservedSets(nn.Module):
         counts = torch.zeros(n_runs, len(label_sets), dtype=torch.int64)
         of_rows = number[known.rows]
         counts.scatter_add_(1, of_rows, torch.ones_like(of_rows))
-        seen = counts >= min_count
-        rare = (counts * (counts < max(2, min_count))).sum(dim=1).double()
+        # Where no label set is that frequent, the most frequent ones serve.
+        least = counts.amax(dim=1, keepdim=True).clamp(max=min_count)
+        seen = counts >= least
+        rare = (counts * (counts < least.clamp(min=2))).sum(dim=1).double()
         left = (2.0**n_labels - seen.sum(dim=1)).clamp(min=0)
         unseen = torch.where(left > 0, (rare + 0.5) / (known.rows.shape[1] + 1), 0.0)
         log_unseen = (unseen / left.clamp(min=1)).log()

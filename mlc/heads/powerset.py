@@ -68,7 +68,8 @@ class LabelPowersetOptions:
 
 @register_head("label_powerset")
 class LabelPowerset(JointHead):
-    """Each label set that occurs in training is a class of its own; with min_count, each frequent one.
+    """Each label set that occurs in training is a class of its own; with min_count, each frequent one
+    (the most frequent ones where none occurs so often).
 
     loss = -log P(y | x): a softmax over the classes, less the mass that is set aside for all other
     label sets (see ObservedSets). A sample whose label set is no class has a loss that teaches

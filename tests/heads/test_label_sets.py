@@ -50,6 +50,17 @@ def test_pruned_label_sets_teach_nothing_and_stay_possible() -> None:
     assert head.log_joint(outputs).exp()[0, 1] == 0
 
 
+def test_the_most_frequent_label_sets_serve_where_none_is_frequent_enough() -> None:
+    rows = torch.tensor([[0, 1, 5, 6], [0, 5, 6, 8]])
+    demanded = ObservedSets(KnownLabels(SHOWN, rows), min_count=100)
+    for run, own in enumerate(rows):
+        sets, counts = SHOWN[own].unique(dim=0, return_counts=True)
+        frequent = {tuple(row.tolist()) for row in sets[counts == counts.max()]}
+        kept = demanded.label_sets[demanded.seen[run, 0]]
+        assert {tuple(row.tolist()) for row in kept} == frequent
+    assert demanded.log_softmax(torch.randn(2, 3, 3)).exp().isfinite().all()
+
+
 @pytest.mark.parametrize("name", ["chain", "pairwise", "bernoulli_mixture", "label_powerset"])
 def test_with_many_labels_the_joint_lists_what_occurs(name: str) -> None:
     torch.manual_seed(0)
