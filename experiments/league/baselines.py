@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.linear_model import LogisticRegression
 
-from experiments.harness import Measurements, Row, Trial
+from experiments.harness import Row, Trial
 from experiments.harness.trainings import configure
+from experiments.league.decided import Decided
 from mlc.data import SOURCES, Dataset, Scaling, Split, fit_scaling, split_dataset
 from mlc.decisions import DECISIONS
-from mlc.metrics import COUNT_METRICS
 
 NAME = "logistic_regression"
 STRENGTHS = tuple(float(f"{c:.3g}") for c in np.logspace(-3, 1.5, 10))
 _MOST_ITERATIONS = 300
 
 
-class LogisticRegressions(Measurements):
+class LogisticRegressions(Decided):
     """Each regularisation strength on the same rows, features and rules as the heads."""
 
     name = NAME
@@ -29,13 +29,8 @@ class LogisticRegressions(Measurements):
     def __init__(
         self, data: dict[str, int], metrics: tuple[str, ...], rules: tuple[str, ...]
     ) -> None:
-        self._data, self._metrics, self._rules = data, metrics, rules
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """As the heads' own."""
-        parts = [f"{part}{metric}" for part in ("val_", "") for metric in self._metrics]
-        return ("rule", *parts, "error")
+        super().__init__(metrics, rules)
+        self._data = data
 
     def trials(self, budget: str) -> list[Trial]:
         """Data sets (with their numbers of seeds), strengths, seeds."""
@@ -55,17 +50,15 @@ class LogisticRegressions(Measurements):
         scores = fit_scores(dataset, split, float(trial["C"]))
         targets = {p: torch.as_tensor(dataset.targets[split.parts()[p]]) for p in scores}
         rows = []
-        for name in self._rules:
+        for name in self.rules:
             if DECISIONS[name].chosen_from({"scores", "marginals", "cardinality"}) is None:
                 continue
             rule = DECISIONS[name](config.decision[name])
             rule.fit(scores["val"], targets["val"])
-            row: Row = {"rule": name}
-            for part, prefix in (("val", "val_"), ("test", "")):
-                decided = rule.decide(scores[part], cardinality=scores[part].sum(dim=-1))
-                for metric in self._metrics:
-                    row[prefix + metric] = float(COUNT_METRICS[metric](decided, targets[part]))
-            rows.append(row)
+            decided = {
+                part: rule.decide(own, cardinality=own.sum(dim=-1)) for part, own in scores.items()
+            }
+            rows.append(self.judged(name, decided, targets))
         return rows
 
 

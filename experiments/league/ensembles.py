@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
 
-from experiments.harness import Measurements, Row, Trial
+from experiments.harness import Row, Trial
 from experiments.harness.trainings import configure
+from experiments.league.decided import Decided
 from mlc import MultiLabelClassifier
 from mlc.data import SOURCES, split_dataset
 from mlc.decisions import build_decision
 from mlc.heads import HEADS
-from mlc.metrics import COUNT_METRICS
 
 N_MEMBERS = 10
 
 
-class Ensembles(Measurements):
+class Ensembles(Decided):
     """`MultiLabelClassifier(head, n_seeds=10)` under each rule; nothing is tuned but the rule.
 
     Validation values are out of bag: a training row is decided by the members that held it out.
@@ -34,14 +35,8 @@ class Ensembles(Measurements):
         rules: tuple[str, ...],
     ) -> None:
         """`heads` by data set, and by budget how many ensembles each of its data sets has."""
+        super().__init__(metrics, rules)
         self._heads, self._n_seeds = heads, n_seeds
-        self._metrics, self._rules = metrics, rules
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """As the single networks' own."""
-        parts = [f"{part}{metric}" for part in ("val_", "") for metric in self._metrics]
-        return ("rule", *parts, "error")
 
     def trials(self, budget: str) -> list[Trial]:
         """Data sets, heads, seeds."""
@@ -57,35 +52,30 @@ class Ensembles(Measurements):
         config = configure("league", {"data": trial["data"]})
         dataset = SOURCES[config.data.source].load(config.data)
         split = split_dataset(dataset, config.data, config.seed)
-        rows = {"val": np.union1d(split.train, split.val), "test": split.test}
-        features = {part: dataset.features[own] for part, own in rows.items()}
-        targets = {part: dataset.targets[own] for part, own in rows.items()}
+        trained = np.union1d(split.train, split.val)
         classifier = MultiLabelClassifier(
             trial["head"],
             decision="fixed",
             max_epochs=config.trainer.max_epochs,
             n_seeds=trial["n_seeds"],
             random_state=trial["seed"],
-        ).fit(features["val"], targets["val"].astype(int))
+        ).fit(dataset.features[trained], dataset.targets[trained].astype(int))
         predictor, held_out = classifier.predictor_, classifier.held_out_
         some = held_out.any(axis=0)
-        judged = {
-            "val_": (features["val"][some], targets["val"][some], held_out[:, some]),
-            "": (features["test"], targets["test"], None),
-        }
+        rows = {"val": trained[some], "test": split.test}
+        voters: dict[str, Any] = {"val": held_out[:, some], "test": None}
+        features = {part: dataset.features[own] for part, own in rows.items()}
+        targets = {part: torch.as_tensor(dataset.targets[own]) for part, own in rows.items()}
         head, found = HEADS[trial["head"]], []
-        for name in self._rules:
+        for name in self.rules:
             rule = build_decision(name, natural_threshold=head.natural_threshold)
             if rule.chosen_from(head.offers()) is None:
                 continue
             predictor.rule = rule
-            predictor.fit_rule(features["val"], targets["val"], held_out)
-            row: Row = {"rule": name}
-            for prefix, (inputs, actual, voters) in judged.items():
-                decided = torch.as_tensor(predictor.predict(inputs, voters))
-                for metric in self._metrics:
-                    row[prefix + metric] = float(
-                        COUNT_METRICS[metric](decided, torch.as_tensor(actual))
-                    )
-            found.append(row)
+            predictor.fit_rule(features["val"], targets["val"].numpy(), voters["val"])
+            decided = {
+                part: torch.as_tensor(predictor.predict(own, voters[part]))
+                for part, own in features.items()
+            }
+            found.append(self.judged(name, decided, targets))
         return found
