@@ -90,9 +90,13 @@ def threshold_figure(
         style = _STYLES[place % len(_STYLES)]
         artists.append(axes.axvline(x, color="black", linestyle=style, linewidth=1))
         # One above the other, for thresholds may lie close together.
-        label = axes.text(x, 0.04 + 0.13 * (place % 7), f" {rule}: {threshold:.3f}", va="center")
-        label.set(ha="left" if x < 0.9 else "right", fontsize="small")
-        label.set(bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})
+        right = x < 0.9
+        label = axes.annotate(
+            f"{rule}: {threshold:.3f}", (x, 0.04 + 0.13 * (place % 7)),
+            xytext=(3 if right else -3, 0), textcoords="offset points", fontsize="small",
+            ha="left" if right else "right", va="center",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+        )  # fmt: skip
         labels.append(label)
     return template.draw([*artists, *labels])
 
