@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -96,9 +97,11 @@ class ObservedSets(nn.Module):
         least = counts.amax(dim=1, keepdim=True).clamp(max=min_count)
         seen = counts >= least
         rare = (counts * (counts < least.clamp(min=2))).sum(dim=1).double()
-        left = (2.0**n_labels - seen.sum(dim=1)).clamp(min=0)
-        unseen = torch.where(left > 0, (rare + 0.5) / (known.rows.shape[1] + 1), 0.0)
-        log_unseen = (unseen / left.clamp(min=1)).log()
+        # In logarithms, for 2^K may be beyond what a float can hold.
+        share = seen.sum(dim=1).double() * 2.0**-n_labels
+        unseen = torch.where(share < 1, (rare + 0.5) / (known.rows.shape[1] + 1), 0.0)
+        log_left = n_labels * math.log(2) + torch.log1p(-share)
+        log_unseen = torch.where(share < 1, unseen.log() - log_left, -torch.inf)
 
         # A sum of random multiples tells the sets apart; a lookup compares the sets themselves.
         draw = torch.Generator().manual_seed(n_labels)

@@ -61,6 +61,16 @@ def test_the_most_frequent_label_sets_serve_where_none_is_frequent_enough() -> N
     assert demanded.log_softmax(torch.randn(2, 3, 3)).exp().isfinite().all()
 
 
+@pytest.mark.parametrize("n_labels", [130, 1100])
+def test_unseen_label_sets_stay_possible_however_many_there_are(n_labels: int) -> None:
+    targets = torch.rand(9, n_labels, generator=torch.Generator().manual_seed(0)) < 0.1
+    observed = ObservedSets(KnownLabels(targets, torch.arange(8).unsqueeze(0)))
+    logits = torch.zeros(1, 1, 9, dtype=torch.float64)
+    unseen = observed.log_likelihood(logits, targets[None, 8:])
+    expected = math.log((8 + 0.5) / 9) - n_labels * math.log(2)
+    assert float(unseen) == pytest.approx(expected, rel=1e-12)
+
+
 @pytest.mark.parametrize("name", ["chain", "pairwise", "bernoulli_mixture", "label_powerset"])
 def test_with_many_labels_the_joint_lists_what_occurs(name: str) -> None:
     torch.manual_seed(0)
