@@ -93,6 +93,8 @@ class Predictor:
         A row's scores are the mean of the runs that held it out (R, N), as Breiman 1996, "Out-of-bag
         estimation"; rows that all runs trained on are left out.
         """
+        if self.rule.tuned_on == "nothing":
+            return
         rows = held_out.any(axis=0)
         scores = self.scores(features[rows], held_out[:, rows])
         self.rule.fit(torch.as_tensor(scores), torch.as_tensor(targets[rows]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from experiments.harness import Measurements, Row
@@ -26,6 +25,5 @@ class Decided(Measurements):
         row: Row = {"rule": rule}
         for part, prefix in (("val", "val_"), ("test", "")):
             for metric in self.metrics:
-                value = COUNT_METRICS[metric](decided[part], targets[part])
-                row[prefix + metric] = float(torch.as_tensor(value))
+                row[prefix + metric] = float(COUNT_METRICS[metric](decided[part], targets[part]))
         return row

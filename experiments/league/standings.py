@@ -177,7 +177,7 @@ def ensembles_table(ensembles: pd.DataFrame, tuned: pd.DataFrame) -> Table:
 def best_ensembles(ensembles: pd.DataFrame) -> pd.DataFrame:
     """By data set the pair of head and rule with the best test mean, and that with the best out of bag.
 
-    Columns: head, rule and test values of "oracle" and of "chosen".
+    Columns: "oracle" and "chosen", each (head, rule).
     """
     pairs = ensembles.groupby(["data", "head", "rule"], sort=False)[
         ["val_jaccard_samples", "jaccard_samples"]

@@ -93,6 +93,8 @@ def launch(
             train_in_workers(runs, n_workers, ended)
     finally:
         Singleton.set_state(state)
+        # A sweeper may launch many times, and configs are cycles that only the collector frees.
+        gc.unfreeze()
     return [job.result for job in jobs]
 
 

@@ -118,8 +118,12 @@ class Adam(StackedOptimizer):
             state["square"] = torch.zeros_like(parameter)
 
     def _with_decay(self, parameter: Tensor, gradient: Tensor) -> Tensor:
-        """The gradient to follow."""
-        return self.decayed(parameter, gradient)
+        """The gradient to follow; a decoupled decay is no part of it: p *= 1 - lr weight_decay."""
+        if not self.decoupled:
+            return self.decayed(parameter, gradient)
+        if self._used["weight_decay"]:
+            parameter.mul_(1 - self.of("lr", parameter) * self.of("weight_decay", parameter))
+        return gradient
 
 
 @dataclass
@@ -136,12 +140,6 @@ class AdamW(Adam):
 
     Options = AdamWOptions
     decoupled = True
-
-    def _with_decay(self, parameter: Tensor, gradient: Tensor) -> Tensor:
-        """p *= 1 - lr weight_decay; the decay is no part of the gradient."""
-        if self._used["weight_decay"]:
-            parameter.mul_(1 - self.of("lr", parameter) * self.of("weight_decay", parameter))
-        return gradient
 
 
 @dataclass
