@@ -55,6 +55,11 @@ _BUDGETS = {
     ("quick", True): (0, 0),
     ("full", True): (3, 2),
 }
+# Many rows need fewer passes over them, in larger steps: about a thousand steps each.
+SCHEDULE = {
+    "tmc2007-500": {"trainer.batch_size": 256, "trainer.max_epochs": 15},
+    "imdb": {"trainer.batch_size": 512, "trainer.max_epochs": 8},
+}
 # Without groups of labels that exclude each other, grouped is sigmoid.
 CONTESTANTS = tuple(name for name in HEADS if name != "grouped")
 # A softmax over 2^14 label sets takes a hundred times as long as sigmoids.
@@ -116,11 +121,14 @@ class Runs(Trainings):
         if budget == "quick" and self.data not in QUICK:
             return []
         return [
-            {"data": self.data, "head": head, **configuration(head, number), "seed": seed}
+            {
+                "data": self.data, "head": head, **SCHEDULE.get(self.data, {}),
+                **configuration(head, number), "seed": seed,
+            }
             for head in contestants(self.data)
             for number in range(n_configurations)
             for seed in range(n_seeds)
-        ]
+        ]  # fmt: skip
 
 
 def measured_wholly(rows: pd.DataFrame) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -14,6 +15,9 @@ from mlc.heads.label_sets import all_label_sets
 # Pairs of candidate and label set, of all samples, up to which every label set is tried.
 _MOST_PAIRS = 2**24
 _MOST_PROBABLE = 32
+# Sizes tried for all samples; beyond, only for those in which a larger set could be the best.
+_SMALL = 16
+_TINY = 1e-12
 # More would not stay in the processor's cache, at ten times the time.
 _PAIRS_AT_ONCE = 2**20
 
@@ -65,12 +69,17 @@ class ExpectedJaccard(ExpectedRule):
             return candidates[(joint @ values.T).argmax(dim=-1)]
         marginals = joint @ label_sets.double()
         probable = label_sets[joint.topk(min(_MOST_PROBABLE, n_sets), dim=-1).indices]
-        sizes = torch.arange(n_labels + 1, device=joint.device)
-        prefixes = highest(marginals.unsqueeze(1), sizes.expand(len(joint), -1))
-        candidates = torch.cat([probable, prefixes], dim=1)
-        best = _expected_jaccard(candidates, joint, label_sets).argmax(dim=1)
-        chosen: Tensor = candidates[torch.arange(len(joint)), best]
-        return chosen
+        small = _prefixes(marginals, 0, min(_SMALL, n_labels))
+        best, value = _best_of(torch.cat([probable, small], dim=1), joint, label_sets)
+        # A set of size s is worth at most E|y| / s.
+        largest = (marginals.sum(dim=-1) / value.clamp(min=_TINY)).clamp(max=n_labels)
+        more = (largest > _SMALL).nonzero().squeeze(1)
+        if len(more):
+            prefixes = _prefixes(marginals[more], _SMALL + 1, math.ceil(float(largest.max())))
+            larger, its_value = _best_of(prefixes, joint[more], label_sets)
+            better = its_value > value[more]
+            best[more[better]] = larger[better]
+        return best
 
     def best_prefix(self, marginals: Tensor) -> Tensor:
         """E[J] = E[true within] E[1 / (size + true without)]; the empty set's is P(no label)."""
@@ -152,6 +161,18 @@ def _one_more(distribution: Tensor, p: Tensor) -> Tensor:
     more = distribution * (1 - p)
     more[:, 1:] += distribution[:, :-1] * p
     return more
+
+
+def _prefixes(marginals: Tensor, least: int, most: int) -> Tensor:
+    """The sets of the labels with the highest marginals, by size: (N, K) to (N, sizes, K), bool."""
+    sizes = torch.arange(least, most + 1, device=marginals.device)
+    return highest(marginals.unsqueeze(1), sizes.expand(len(marginals), -1))
+
+
+def _best_of(candidates: Tensor, joint: Tensor, label_sets: Tensor) -> tuple[Tensor, Tensor]:
+    """The first of the best of candidates (N, C, K), and its expected Jaccard index: (N, K), (N,)."""
+    value, place = _expected_jaccard(candidates, joint, label_sets).max(dim=1)
+    return candidates[torch.arange(len(joint), device=joint.device), place], value
 
 
 def _expected_jaccard(candidates: Tensor, joint: Tensor, label_sets: Tensor) -> Tensor:

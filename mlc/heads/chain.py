@@ -151,20 +151,32 @@ class Chain(ListedHead):
     def _beam(self, outputs: Tensor, chain: int) -> tuple[Tensor, Tensor]:
         """What one chain's beam finds: the best label sets, (R, B, W, K), and marginals, (R, B, K)."""
         z = outputs.unflatten(-1, (-1, self.n_labels))[..., chain, :]
-        links = self._masked_links(outputs)[:, chain]
-        sets = z.new_zeros(*z.shape[:-1], 1, self.n_labels)
+        no_label = self.n_labels
+        links = nn.functional.pad(self._masked_links(outputs)[:, chain], (0, 0, 0, 1))
+        # A prefix holds the few labels that it has, filled up with one that links to none.
+        prefixes = torch.full((*z.shape[:-1], 1, 1), no_label, device=z.device)
+        count = torch.zeros_like(prefixes[..., 0])
         log_p = z.new_zeros(*z.shape[:-1], 1)
         marginals = torch.empty_like(z)
         for label in self._orders[chain].tolist():
-            logits = z[..., label, None] + (sets @ links[:, None, :, label, None]).squeeze(-1)
+            linked = links[..., label].gather(1, prefixes.flatten(1)).view(prefixes.shape)
+            logits = z[..., label, None] + linked.sum(dim=-1)
             marginals[..., label] = (log_p.softmax(dim=-1) * logits.sigmoid()).sum(dim=-1)
-            with_it = sets.clone()
-            with_it[..., label] = 1
-            sets = torch.cat([sets, with_it], dim=-2)
             log_p = torch.cat([log_p + logsigmoid(-logits), log_p + logsigmoid(logits)], dim=-1)
+            n_prefixes = logits.shape[-1]
             log_p, kept = log_p.topk(min(self.options.beam, log_p.shape[-1]), dim=-1)
-            sets = sets.gather(-2, kept.unsqueeze(-1).expand(*kept.shape, self.n_labels))
-        return sets, marginals
+            parent, with_it = kept % n_prefixes, kept >= n_prefixes
+            prefixes = prefixes.gather(
+                -2, parent.unsqueeze(-1).expand(*parent.shape, prefixes.shape[-1])
+            )
+            count = count.gather(-1, parent)
+            added = torch.where(with_it, label, no_label)
+            prefixes.scatter_(-1, count.unsqueeze(-1), added.unsqueeze(-1))
+            count = count + with_it
+            if int(count.max()) == prefixes.shape[-1]:
+                prefixes = nn.functional.pad(prefixes, (0, 1), value=no_label)
+        sets = z.new_zeros(*prefixes.shape[:-1], no_label + 1).scatter_(-1, prefixes, 1)
+        return sets[..., :no_label], marginals
 
     def _masked_links(self, outputs: Tensor) -> Tensor:
         """From labels to those after them in each chain: (R, chains, K, K)."""
