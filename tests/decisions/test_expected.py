@@ -101,3 +101,16 @@ def test_one_row_of_many_labels_is_quick_and_takes_the_certain_ones() -> None:
         decided = build_decision(name).decide(marginals)
         assert decided.sum(dim=1).tolist() == [4, 4, 4]
         assert decided[:, :4].all()
+
+
+@pytest.mark.parametrize("cardinality", [3, 12, 30])
+def test_large_sets_are_tried_wherever_one_could_win(
+    monkeypatch: pytest.MonkeyPatch, cardinality: int
+) -> None:
+    torch.manual_seed(0)
+    label_sets = torch.rand(60, 40) < cardinality / 40
+    log_joint = (2 * torch.randn(30, 60)).double().log_softmax(dim=-1)
+    rule = build_decision("expected_jaccard")
+    decided = rule.decide(log_joint=log_joint, label_sets=label_sets)
+    monkeypatch.setattr(expected, "_SMALL", 40)
+    assert torch.equal(decided, rule.decide(log_joint=log_joint, label_sets=label_sets))

@@ -3,6 +3,7 @@ import math
 
 import pytest
 import torch
+from torch.nn.functional import logsigmoid
 
 from mlc.heads import HEADS, KnownLabels, build_head
 from mlc.heads.label_sets import ObservedSets, all_label_sets, fold_marginals, label_set_index
@@ -110,6 +111,31 @@ def test_a_narrow_beam_finds_the_mode_of_a_clear_chain() -> None:
     outputs = 4 * torch.randn(6, 30).double()
     assert torch.equal(head.mode(outputs), outputs > 0)
     torch.testing.assert_close(head.marginals(outputs), outputs.sigmoid(), rtol=1e-6, atol=1e-6)
+
+
+def test_a_beam_is_what_a_search_by_hand_finds() -> None:
+    torch.manual_seed(0)
+    n_labels, width = 20, 3
+    targets = torch.rand(40, n_labels) < 0.2
+    shape = {"n_features": 4, "n_labels": n_labels, "targets": targets}
+    head = build_head("chain", **shape, beam=width).double()
+    torch.nn.init.normal_(head.head.links)
+    outputs = torch.randn(1, 5, n_labels).double() + 1  # Many labels a prefix.
+    sets, marginals = head.head._beam(outputs, 0)
+    links = head.head.links[0, 0].detach()
+    for row in range(5):
+        beam = [((), 0.0)]
+        for label in range(n_labels):
+            logit = {p: outputs[0, row, label] + links[list(p), label].sum() for p, _ in beam}
+            weights = torch.tensor([log_p for _, log_p in beam]).double().softmax(dim=0)
+            at_turn = sum(w * logit[p].sigmoid() for w, (p, _) in zip(weights, beam, strict=True))
+            torch.testing.assert_close(marginals[0, row, label], at_turn)
+            beam = [(p, log_p + float(logsigmoid(-logit[p]))) for p, log_p in beam] + [
+                ((*p, label), log_p + float(logsigmoid(logit[p]))) for p, log_p in beam
+            ]
+            beam = sorted(beam, key=lambda one: -one[1])[:width]
+        found = [tuple(own.nonzero().flatten().tolist()) for own in sets[0, row]]
+        assert found == [p for p, _ in beam]
 
 
 def test_labelsets_cover_the_labels_evenly_and_differ_between_runs() -> None:
