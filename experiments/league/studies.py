@@ -1,0 +1,106 @@
+"""Every head on every data set, each with the same number of configurations."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+import numpy as np
+
+from experiments.harness import Trainings, Trial
+from mlc.backbones import BACKBONES
+from mlc.heads import HEADS
+from mlc.options import search_space
+from mlc.training import OPTIMIZERS
+
+N_CONFIGURATIONS = 10
+METRICS = ("jaccard_samples", "f1_macro", "subset_accuracy", "hamming_loss")
+RULES = (
+    "fixed", "global", "per_label", "top_k", "cardinality", "mode", "expected_jaccard", "expected_f1",
+)  # fmt: skip
+SMALL = ("flags", "emotions", "birds", "scene", "yeast", "enron")
+LARGE = ("cal500", "corel5k", "bibtex", "tmc2007-500", "imdb")
+QUICK = ("flags", "emotions")
+N_LABELS = {
+    "flags": 7, "emotions": 6, "birds": 19, "scene": 6, "yeast": 14, "enron": 53,
+    "cal500": 174, "corel5k": 374, "bibtex": 159, "tmc2007-500": 22, "imdb": 28,
+}  # fmt: skip
+# Seeds and configurations by budget, of small and of large data sets.
+BUDGETS = {
+    ("quick", False): (3, 2),
+    ("full", False): (10, N_CONFIGURATIONS),
+    ("quick", True): (0, 0),
+    ("full", True): (3, 2),
+}
+# Many rows need fewer passes over them, in larger steps: about a thousand steps each.
+SCHEDULE = {
+    "tmc2007-500": {"trainer.batch_size": 256, "trainer.max_epochs": 15},
+    "imdb": {"trainer.batch_size": 512, "trainer.max_epochs": 8},
+}
+# Without groups of labels that exclude each other, grouped is sigmoid.
+CONTESTANTS = tuple(name for name in HEADS if name != "grouped")
+# A softmax over 2^14 label sets takes a hundred times as long as sigmoids.
+MOST_LABELS = {"powerset": 8}
+# Ensembles of each head, by budget and data set.
+ENSEMBLES = {
+    "quick": dict.fromkeys(QUICK, 1),
+    "full": dict.fromkeys(("yeast", "birds", "flags", "emotions", "scene", "enron"), 3),
+}
+
+
+def contestants(data: str) -> tuple[str, ...]:
+    """The heads that run on a data set."""
+    return tuple(h for h in CONTESTANTS if N_LABELS[data] <= MOST_LABELS.get(h, 1000))
+
+
+def configuration(head: str, number: int) -> dict[str, Any]:
+    """Settings drawn at random from the search spaces; number 0 is the defaults.
+
+    What does not concern the head is the same for all heads.
+    """
+    if number == 0:
+        return {}
+    common, own = (
+        np.random.default_rng([number]),
+        np.random.default_rng([zlib.crc32(head.encode()), number]),
+    )
+    spaces = {
+        "optimizer": (search_space(OPTIMIZERS["adamw"].Options), common),
+        "backbone": (search_space(BACKBONES["mlp"].Options), common),
+        "head": (search_space(HEADS[head].Options), own),
+    }
+    return {
+        f"{part}.{key}": _rounded(space.draw(rng))
+        for part, (options, rng) in spaces.items()
+        for key, space in options.items()
+    }
+
+
+def _rounded(value: Any) -> Any:
+    return float(f"{value:.3g}") if isinstance(value, float) else value
+
+
+class Runs(Trainings):
+    """All heads on one data set."""
+
+    experiment = "league"
+    metrics = METRICS
+    max_runs = 20
+
+    def __init__(self, data: str) -> None:
+        self.name = self.data = data
+
+    def trials(self, budget: str) -> list[Trial]:
+        """Full: all data sets; quick: two small ones, with fewer seeds and configurations."""
+        n_seeds, n_configurations = BUDGETS[budget, self.data in LARGE]
+        if budget == "quick" and self.data not in QUICK:
+            return []
+        return [
+            {
+                "data": self.data, "head": head, **SCHEDULE.get(self.data, {}),
+                **configuration(head, number), "seed": seed,
+            }
+            for head in contestants(self.data)
+            for number in range(n_configurations)
+            for seed in range(n_seeds)
+        ]  # fmt: skip
