@@ -10,6 +10,7 @@ from experiments.harness import Experiment, Finding, Report
 from experiments.league.baselines import NAME as BASELINE
 from experiments.league.baselines import LogisticRegressions
 from experiments.league.ensembles import N_MEMBERS, Ensembles
+from experiments.league.published import F1OfSamples, published_table
 from experiments.league.standings import (
     against,
     best_ensembles,
@@ -19,8 +20,10 @@ from experiments.league.standings import (
     ensemble_gains,
     ensembles_table,
     friedman_p,
+    least_wilcoxon_holm,
     means,
     n_separated,
+    nemenyi_p,
     ranks,
     ranks_figure,
     rule_gains,
@@ -60,11 +63,13 @@ class League(Experiment):
             {data: BUDGETS["full", data in LARGE][0] for data in SMALL + LARGE}, METRICS, RULES
         ),
         Ensembles({data: contestants(data) for data in SMALL}, ENSEMBLES, METRICS, RULES),
+        F1OfSamples(),
     )
 
     def report(self, frames: Mapping[str, pd.DataFrame]) -> Report:
         """Heads tuned with the same budget, their ranks, the tests, the rules."""
-        single = [own for name, own in frames.items() if name != Ensembles.name and len(own)]
+        apart = (Ensembles.name, F1OfSamples.name)
+        single = [own for name, own in frames.items() if name not in apart and len(own)]
         rows = pd.concat(single, ignore_index=True)
         rows = rows[rows["data"].isin(measured_wholly(rows))]
         ensembles = frames[Ensembles.name]
@@ -78,10 +83,9 @@ class League(Experiment):
                 " (mean of the seeds, half the 95% interval; ranks count whole columns)",
                 standings(tuned, metric),
             )
-            if metric in ("jaccard_samples", "f1_macro", "subset_accuracy"):
-                figure = ranks_figure(tuned, metric)
-                if figure is not None:
-                    report.figures[f"ranks_{metric}"] = figure
+            figure = ranks_figure(tuned, metric)
+            if figure is not None:
+                report.figures[f"ranks_{metric}"] = figure
         tuned = select(rows, "jaccard_samples")
         report.tables["against_sigmoid"] = (
             "Test jaccard_samples less that of sigmoid, seeds in pairs (bootstrap interval of the"
@@ -97,6 +101,11 @@ class League(Experiment):
             "The best pair of head and rule on each data set by mean test jaccard_samples (chosen by"
             " looking at the test rows, so an oracle) beside the fair choice and logistic regression",
             best_table(rows, tuned),
+        )
+        report.tables["published"] = (
+            "What others published on the same test rows, and the same metric here (each head's rule"
+            " and configuration chosen on validation rows)",
+            published_table(rows, frames[F1OfSamples.name]),
         )
         self._find(report, rows, tuned)
         if len(ensembles):
@@ -167,7 +176,10 @@ class League(Experiment):
             "sigmoid_behind": f"{behind:.3f}",
             "beats_logistic": _ahead(values, logistic),
             "friedman": _shown(friedman_p(tuned, metric)),
-            "separated": str(n_separated(tuned, metric)),
+            "separated": "; ".join(
+                f"{n_separated(nemenyi_p(tuned, name))} by {name}" for name in METRICS
+            ),
+            "wilcoxon": f"{least_wilcoxon_holm(len(data_sets), len(average)):.2g}",
             "n_winners": str(winners.nunique()),
             "rule_gain": ", ".join(f"{data} {own:+.3f}" for data, own in gain.items()),
             **{f"best_{data}": f"{own:.3f}" for data, own in oracle.items()},

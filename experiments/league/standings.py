@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from scikit_posthocs import critical_difference_diagram, posthoc_wilcoxon
+from scikit_posthocs import critical_difference_diagram, posthoc_nemenyi_friedman
 from scipy.stats import bootstrap, friedmanchisquare
 
 from experiments.league.baselines import NAME as BASELINE
@@ -210,27 +210,35 @@ def friedman_p(tuned: pd.DataFrame, metric: str) -> float | None:
     return float(friedmanchisquare(*values.to_numpy()).pvalue)
 
 
-def pairs_p(tuned: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Wilcoxon's p of each pair of heads over the data sets, with Holm's correction: heads by heads."""
+def nemenyi_p(tuned: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Nemenyi's p of each pair of heads, from the difference of their average ranks: heads by heads.
+
+    Demsar 2006, "Statistical comparisons of classifiers over multiple data sets".
+    """
     values = means(tuned, metric).loc[ranks(tuned, metric).index]
-    long = values.reset_index().melt("head", var_name="data", value_name="value")
-    found: pd.DataFrame = posthoc_wilcoxon(
-        long, val_col="value", group_col="head", p_adjust="holm", sort=True
-    )
+    found: pd.DataFrame = posthoc_nemenyi_friedman(values.T)
     return found
 
 
-def n_separated(tuned: pd.DataFrame, metric: str) -> int:
-    """How many pairs of heads `pairs_p` tells apart at 5%."""
-    return int((pairs_p(tuned, metric) < 0.05).to_numpy().sum()) // 2
+def n_separated(p: pd.DataFrame) -> int:
+    """How many pairs a table of p, heads by heads, tells apart at 5%."""
+    return int((p < 0.05).to_numpy().sum()) // 2
+
+
+def least_wilcoxon_holm(n_data_sets: int, n_heads: int) -> float:
+    """The smallest p that Wilcoxon's test with Holm's correction can give for any pair of heads.
+
+    Signed ranks that all agree have p = 2 / 2^n, and Holm multiplies the smallest by the pairs.
+    """
+    return float(min(1.0, 2 / 2**n_data_sets * n_heads * (n_heads - 1) / 2))
 
 
 def ranks_figure(tuned: pd.DataFrame, metric: str) -> Figure | None:
-    """Average ranks, heads joined that Wilcoxon's test with Holm's correction does not tell apart."""
+    """Average ranks, heads joined that Nemenyi's test does not tell apart."""
     table, p = ranks(tuned, metric), friedman_p(tuned, metric)
     if p is None:
         return None
-    pairs = pairs_p(tuned, metric)
+    pairs = nemenyi_p(tuned, metric)
     figure = Figure(figsize=(9, 4.6), layout="constrained")
     axes = figure.subplots()
     drawn = critical_difference_diagram(
@@ -242,7 +250,7 @@ def ranks_figure(tuned: pd.DataFrame, metric: str) -> Figure | None:
         bar.set_xdata(sorted(bar.get_xdata()))
     axes.set_title(
         f"average rank by {metric} on {table.shape[1]} data sets (Friedman p = {p:.2g}; bars join"
-        " heads that Wilcoxon-Holm does not separate)",
+        " heads that Nemenyi's test does not separate)",
         fontsize="small",
     )
     return figure

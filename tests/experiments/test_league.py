@@ -1,4 +1,4 @@
-"""The league's figures."""
+"""The league's tests, figures and published numbers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,13 @@ import os
 import subprocess
 import sys
 
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import studentized_range, wilcoxon
+
+from experiments.league.published import PUBLISHED, published_table
+from experiments.league.standings import least_wilcoxon_holm, n_separated, nemenyi_p, ranks
 from tests.conftest import REPOSITORY
 
 _DRAW = """
@@ -39,3 +46,61 @@ def test_the_ranks_are_drawn_alike_whatever_order_sets_have() -> None:
     drawn = [process.communicate()[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0]
     assert len(set(drawn)) == 1
+
+
+def _random_league(n_data_sets: int, n_heads: int, step: float) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(
+        {"data": f"d{d}", "head": f"h{h}", "seed": 0, "jaccard_samples": step * h + rng.random()}
+        for d in range(n_data_sets)
+        for h in range(n_heads)
+    )
+
+
+def test_nemenyi_is_the_studentized_range_of_the_rank_differences() -> None:
+    n_data_sets, n_heads = 11, 6
+    tuned = _random_league(n_data_sets, n_heads, 0.1)
+    found, average = (
+        nemenyi_p(tuned, "jaccard_samples"),
+        ranks(tuned, "jaccard_samples").mean(axis=1),
+    )
+    for a in average.index:
+        for b in average.index.drop(a):
+            error = np.sqrt(n_heads * (n_heads + 1) / (12 * n_data_sets))
+            q = abs(average[a] - average[b]) / error
+            assert found.loc[a, b] == pytest.approx(
+                studentized_range.sf(q, n_heads, np.inf), abs=1e-3
+            )
+
+
+def test_pairs_that_are_told_apart_are_counted_once() -> None:
+    assert n_separated(nemenyi_p(_random_league(10, 3, 10), "jaccard_samples")) == 1
+    assert n_separated(nemenyi_p(_random_league(40, 3, 10), "jaccard_samples")) == 3
+
+
+@pytest.mark.parametrize("n_data_sets", [5, 7, 11])
+def test_the_least_p_of_wilcoxon_is_that_of_differences_of_one_sign(n_data_sets: int) -> None:
+    differences = np.arange(1.0, n_data_sets + 1)
+    assert least_wilcoxon_holm(n_data_sets, 2) == wilcoxon(differences).pvalue
+    assert least_wilcoxon_holm(n_data_sets, 4) == min(1, 6 * wilcoxon(differences).pvalue)
+
+
+def test_published_values_stand_beside_those_that_were_chosen_on_validation_rows() -> None:
+    rows = pd.DataFrame(
+        [
+            {"data": "emotions", "head": head, "seed": 0, "rule": rule,
+             "val_hamming_loss": validation, "hamming_loss": test,
+             "val_subset_accuracy": 1 - validation, "subset_accuracy": 1 - test}
+            for head, rule, validation, test in [
+                ("sigmoid", "fixed", 0.3, 0.31), ("sigmoid", "global", 0.2, 0.21),
+                ("zlpr", "fixed", 0.1, 0.4), ("logistic_regression", "fixed", 0.0, 0.0),
+            ]
+        ]
+    )  # fmt: skip
+    table = published_table(rows, pd.DataFrame())
+    assert len(table.rows) == len(PUBLISHED)
+    _, _, _, _, sigmoid, best, its_value, _ = table.rows[0]
+    assert (sigmoid, best, its_value) == ("0.210", "zlpr", "0.400")
+    _, _, _, _, sigmoid, best, its_value, _ = table.rows[1]
+    assert (sigmoid, best, its_value) == ("0.790", "zlpr", "0.600")
+    assert all(row[4:7] == ["-", "-", "-"] for row in table.rows[2:])
