@@ -9,11 +9,9 @@ from pathlib import Path
 
 from experiments.harness import EXPERIMENTS, load
 from experiments.harness.experiment import ROOT
-from experiments.harness.report import fill_numbers
-from experiments.harness.running import RESULTS, all_numbers, compare, make, measure
+from experiments.harness.running import RESULTS, compare, make, measure, overview
 from experiments.harness.study import BUDGETS
 from mlc.errors import MlcError
-from mlc.storage import write_text
 
 
 def main() -> None:
@@ -39,8 +37,7 @@ def main() -> None:
         reported = [run(name, arguments) for name in arguments.names or EXPERIMENTS]
         if any(reported) and arguments.folder.resolve() == RESULTS.resolve():
             # Once for all: it quotes every experiment, and some reports take ten seconds.
-            overview = ROOT.parent / "README.md"
-            write_text(overview, fill_numbers(overview.read_text(), all_numbers()))
+            overview().refresh(ROOT.parent / "README.md")
     except MlcError as error:
         print(f"experiments: {error}", file=sys.stderr)
         sys.exit(error.exit_status)

@@ -75,7 +75,7 @@ class Report:
         parts += [f"{words[f.held]}: {f.prediction}\n  {f.measured}" for f in self.findings]
         return "\n\n".join(parts)
 
-    def fill(self, readme: str, foot: str) -> str:
+    def fill(self, readme: str, foot: str = "") -> str:
         """The README with its blocks and numbers filled in.
 
         Raises:
@@ -89,25 +89,27 @@ class Report:
             caption, table = tables[match[2]]
             return f"{match[1]}\n{caption}:\n\n{table.markdown()}\n\n{match[3]}"
 
-        return fill_numbers(_BLOCK.sub(block, readme), self.numbers)
+        def number(match: re.Match[str]) -> str:
+            return f"{match[1]}{self.numbers[match[2]]}{match[3]}"
 
-    def refresh(self, readme: Path, foot: str) -> None:
+        return _NUMBER.sub(number, _BLOCK.sub(block, readme))
+
+    def refresh(self, readme: Path, foot: str = "") -> None:
         """Fill a README in place."""
         write_text(readme, self.fill(readme.read_text(), foot))
+
+
+def together(reports: Mapping[str, Report]) -> Report:
+    """What the project's README may show: EXPERIMENT.TABLE and EXPERIMENT.NUMBER of several."""
+    return Report(
+        tables={f"{n}.{key}": own for n, r in reports.items() for key, own in r.tables.items()},
+        numbers={f"{n}.{key}": own for n, r in reports.items() for key, own in r.numbers.items()},
+    )
 
 
 def listed(differences: Mapping[str, Interval]) -> str:
     """Differences by name, on one line."""
     return ", ".join(f"{name} {own.signed()}" for name, own in differences.items())
-
-
-def fill_numbers(text: str, numbers: Mapping[str, str]) -> str:
-    """The text with the numbers that it quotes filled in.
-
-    Raises:
-        KeyError: it quotes what is not there.
-    """
-    return _NUMBER.sub(lambda m: f"{m[1]}{numbers[m[2]]}{m[3]}", text)
 
 
 def quoted(readme: str) -> Mapping[str, str]:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from benchmarks import measuring
 from experiments.harness import provenance
 from experiments.harness.experiment import EXPERIMENTS, ROOT, Experiment, load
-from experiments.harness.report import Report
+from experiments.harness.report import Report, together
 from experiments.harness.store import Store
 from experiments.harness.study import BUDGETS, command_of
 from mlc.errors import ConfigError
@@ -121,14 +121,10 @@ def compare(experiment: Experiment, folder: Path, committed: Path) -> list[str]:
     return told
 
 
-def all_numbers() -> dict[str, str]:
-    """What the project's README may quote: EXPERIMENT.NUMBER of all that has results."""
-    return {
-        f"{name}.{key}": value
-        for name in EXPERIMENTS
-        if (RESULTS / name).is_dir()
-        for key, value in make(load(name), RESULTS / name).report.numbers.items()
-    }
+def overview() -> Report:
+    """All that has results, for the project's README."""
+    present = [name for name in EXPERIMENTS if (RESULTS / name).is_dir()]
+    return together({name: make(load(name), RESULTS / name).report for name in present})
 
 
 def machine() -> str:

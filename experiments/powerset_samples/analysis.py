@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from experiments.harness import Experiment, Finding, Report
 from experiments.harness.frames import whole_groups
 from experiments.harness.plots import DASHES, curve, legend, panels
+from experiments.powerset_samples.choice import TOLERANCE, choice_table, choices
 from experiments.powerset_samples.studies import HEADS, Runs
 from mlc.reporting.figures import COLOURS, MARKERS
 from mlc.reporting.statistics import mean_interval
@@ -47,6 +48,11 @@ class PowersetSamples(Experiment):
             f"Jaccard regret at dependence {strongest:g}, by training rows",
             _regret_table(rows[rows["data.dependence"] == strongest]),
         )
+        report.tables["choice"] = (
+            f"The simplest head whose regret is within {TOLERANCE:g} of the lowest (in brackets how much"
+            " less it misses than sigmoid)",
+            choice_table(rows, REGRETS),
+        )
         report.figures["regret"] = _regret_figure(rows, "jaccard_samples")
         report.figures["crossing"] = _crossing_figure(crossings)
         self._find(report, rows, crossings)
@@ -73,7 +79,9 @@ class PowersetSamples(Experiment):
             & (rows["data.dependence"] == strongest)
             & (rows["data.n_train"] == 4000)
         ].groupby("head")["subset_accuracy"]
+        by_hamming = choices(rows, "hamming_loss")["head"]
         report.numbers = {
+            "hamming_choice": f"{(by_hamming == 'sigmoid').sum()} of {len(by_hamming)}",
             "exact_sigmoid": str(mean_interval(exact.get_group("sigmoid"))),
             "exact_pairwise": str(mean_interval(exact.get_group("pairwise"))),
             "exact_powerset": str(mean_interval(exact.get_group("powerset"))),

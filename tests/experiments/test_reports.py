@@ -10,7 +10,7 @@ import pytest
 from experiments.harness import EXPERIMENTS, load
 from experiments.harness.experiment import ROOT
 from experiments.harness.provenance import drawn_with
-from experiments.harness.report import fill_numbers, quoted
+from experiments.harness.report import quoted, together
 from experiments.harness.running import RESULTS, Made, make
 from experiments.harness.study import command_of
 from tests.conftest import REPOSITORY
@@ -64,12 +64,7 @@ def test_every_number_in_a_readme_follows_from_the_rows(name: str) -> None:
 def test_every_number_in_the_projects_readme_follows_from_the_rows() -> None:
     readme = (REPOSITORY / "README.md").read_text()
     assert quoted(readme)
-    numbers = {
-        f"{name}.{key}": value
-        for name in MEASURED
-        for key, value in made_of(name).report.numbers.items()
-    }
-    assert fill_numbers(readme, numbers) == readme
+    assert together({name: made_of(name).report for name in MEASURED}).fill(readme) == readme
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
