@@ -34,6 +34,7 @@ BUDGETS = {
 }
 # Many rows need fewer passes over them, in larger steps: about a thousand steps each.
 SCHEDULE = {
+    "corel5k": {"trainer.batch_size": 128},
     "tmc2007-500": {"trainer.batch_size": 256, "trainer.max_epochs": 15},
     "imdb": {"trainer.batch_size": 512, "trainer.max_epochs": 8},
 }
