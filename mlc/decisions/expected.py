@@ -18,6 +18,7 @@ _MOST_PROBABLE = 32
 # Sizes tried for all samples; beyond, only for those in which a larger set could be the best.
 _SMALL = 16
 _TINY = 1e-12
+_ROUNDING = 1e-9
 # More would not stay in the processor's cache, at ten times the time.
 _PAIRS_AT_ONCE = 2**20
 
@@ -85,13 +86,14 @@ class ExpectedJaccard(ExpectedRule):
         """E[J] = E[true within] E[1 / (size + true without)]; the empty set's is P(no label)."""
         within = marginals.cumsum(dim=-1)
 
-        def expected(size: int, without: Tensor) -> Tensor:
-            if size == 0:
-                return without[:, 0]
+        def expected(size: int, rows: Tensor, without: Tensor) -> Tensor:
             union = size + torch.arange(without.shape[1], device=without.device)
-            return within[:, size - 1] * (without / union).sum(dim=-1)
+            return within[rows, size - 1] * (without / union).sum(dim=-1)
 
-        return _best_size(marginals, expected)
+        sizes = torch.arange(1, marginals.shape[1] + 1, device=marginals.device)
+        # At least by Jensen's inequality, at most where nothing is true without.
+        lower, upper = within / (sizes + within[:, -1:] - within), within / sizes
+        return _best_size(marginals, _may_win(lower, upper), expected)
 
 
 @register_decision("expected_f1")
@@ -126,33 +128,48 @@ class ExpectedF1(ExpectedRule):
         """The expectation over how many are true within the prefix and how many without."""
         n_labels = marginals.shape[1]
         count = torch.arange(n_labels + 1, device=marginals.device)
+        true = marginals.cumsum(dim=-1)
+        # E[2 I / (s + I + W)], I true within and W without: at least (I <= s, Jensen), at most (I >= 1).
+        lower = 2 * true / (2 * count[1:] + true[:, -1:] - true)
+        upper = 2 * true / (count[1:] + 1)
+        possible = _may_win(lower, upper)
         within = [marginals.new_zeros(len(marginals), n_labels + 1)]
         within[0][:, 0] = 1
-        for p in marginals.unbind(dim=1):
+        for p in marginals[:, : int((possible.any(dim=0) * count[1:]).max())].unbind(dim=1):
             within.append(_one_more(within[-1], p))
 
-        def expected(size: int, without: Tensor) -> Tensor:
-            if size == 0:
-                return without[:, 0]
+        def expected(size: int, rows: Tensor, without: Tensor) -> Tensor:
             true = count.unsqueeze(1)
             value = 2 * true / (size + true + count)
-            return ((within[size] @ value.to(without.dtype)) * without).sum(dim=-1)
+            return ((within[size][rows] @ value.to(without.dtype)) * without).sum(dim=-1)
 
-        return _best_size(marginals, expected)
+        return _best_size(marginals, possible, expected)
 
 
-def _best_size(marginals: Tensor, expected: Callable[[int, Tensor], Tensor]) -> Tensor:
+def _may_win(lower: Tensor, upper: Tensor) -> Tensor:
+    """Which sizes are not behind another for certain: bounds (N, K) to (N, K), bool."""
+    return upper >= lower.max(dim=-1, keepdim=True).values * (1 - _ROUNDING)
+
+
+def _best_size(
+    marginals: Tensor, possible: Tensor, expected: Callable[[int, Tensor, Tensor], Tensor]
+) -> Tensor:
     """The size with the highest expectation, the smallest of equals: (N, K) to (N,).
 
-    `expected` takes a size and the distribution of how many of the other labels are true, (N, K + 1).
+    `possible` says which sizes from 1 could be the best, (N, K); `expected` takes a size, rows, and
+    the distribution of how many of their other labels are true, (rows, K + 1).
     """
-    without = marginals.new_zeros(len(marginals), marginals.shape[1] + 1)
+    n_labels = marginals.shape[1]
+    without = marginals.new_zeros(len(marginals), n_labels + 1)
     without[:, 0] = 1
-    values = [expected(marginals.shape[1], without)]
-    for size in range(marginals.shape[1] - 1, -1, -1):
-        without = _one_more(without, marginals[:, size])
-        values.append(expected(size, without))
-    return torch.stack(values[::-1], dim=-1).argmax(dim=-1)
+    values = torch.full_like(without, -1)
+    for size in range(n_labels, 0, -1):
+        rows = possible[:, size - 1].nonzero().squeeze(1)
+        if len(rows):
+            values[rows, size] = expected(size, rows, without[rows])
+        without = _one_more(without, marginals[:, size - 1])
+    values[:, 0] = without[:, 0]
+    return values.argmax(dim=-1)
 
 
 def _one_more(distribution: Tensor, p: Tensor) -> Tensor:
