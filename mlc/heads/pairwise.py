@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import embedding_bag
 
 from mlc.heads.base import KnownLabels, register_head
-from mlc.heads.label_sets import fold_marginals, log_probability
+from mlc.heads.label_sets import MOST_LABELS, fold_marginals, log_probability
 from mlc.heads.listed import ListedHead
 from mlc.options import Choice, option
 
@@ -30,7 +31,8 @@ class Pairwise(ListedHead):
 
     loss = log sum_v exp(E(v)) - E(y), E(y) = sum_k z_k y_k + sum_{j<k} A_jk y_j y_k. With up to 16
     labels the sum is over all 2^K label sets, and exact; with more it is over those that occur in
-    training, an approximation, in which all others share the mass set aside for them (ObservedSets).
+    training, an approximation, in which all others share the mass set aside for them (ObservedSets),
+    and only pairs that occur together have an energy.
     Consistent for P(y | x) where it has this form: as `sigmoid` where labels are independent given x,
     as `powerset` where they depend in pairs, with K (K - 1) / 2 numbers more than the former.
     Source: Ghamrawi and McCallum 2005, "Collective multi-label classification", the CML model; the
@@ -39,25 +41,33 @@ class Pairwise(ListedHead):
 
     Options = PairwiseOptions
     _pairs: Tensor
-    _listed: Tensor
+    _has_label: Tensor
+    _has_pair: Tensor
+    _starts: Tensor
 
     def set_up(self, seeds: Sequence[int], known: KnownLabels | None) -> None:
         """The pairs, and what each label set has of labels and pairs."""
         super().set_up(seeds, known)
-        n_labels = self.n_labels
-        pairs = torch.triu_indices(n_labels, n_labels, offset=1)
+        pairs = _pairs(self.n_labels, known)
         self.register_buffer("_pairs", pairs, persistent=False)
         if self.options.interactions == "shared":
             self.interactions = nn.Parameter(torch.zeros(len(seeds), 1, pairs.shape[1]))
-        self.register_buffer(
-            "_listed", self._terms(self.label_sets).T.contiguous(), persistent=False
-        )
+        has_label = self.label_sets.float().T.contiguous()
+        has_pair = has_label[pairs[0]] * has_label[pairs[1]]
+        if self.observed is not None:
+            # Few pairs are in a label set: which they are, and where each set's begin.
+            counts = has_pair.sum(dim=0).long()
+            self.register_buffer("_starts", counts.cumsum(0) - counts, persistent=False)
+            has_pair = has_pair.T.nonzero()[:, 1]
+        self.register_buffer("_has_label", has_label, persistent=False)
+        self.register_buffer("_has_pair", has_pair, persistent=False)
 
     @classmethod
     def count_outputs(cls, n_labels: int, options: Any, known: KnownLabels | None = None) -> int:
         """K, and the pairs where they depend on x."""
-        n_pairs = n_labels * (n_labels - 1) // 2
-        return n_labels + (n_pairs if options.interactions == "conditional" else 0)
+        if options.interactions == "shared":
+            return n_labels
+        return n_labels + _pairs(n_labels, known).shape[1]
 
     def log_likelihood(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Log-probability of the label set: (R, B)."""
@@ -81,15 +91,26 @@ class Pairwise(ListedHead):
 
     def _energies(self, outputs: Tensor) -> Tensor:
         """Of the listed label sets: (R, B, M)."""
-        listed = self._listed.to(outputs.dtype)
         if self.options.interactions == "conditional":
-            return outputs @ listed
-        singles, pairs = listed.split([self.n_labels, len(listed) - self.n_labels])
-        energies: Tensor = outputs @ singles + self.interactions.to(outputs.dtype) @ pairs
-        return energies
+            outputs, pairs = outputs.tensor_split([self.n_labels], dim=-1)
+        else:
+            pairs = self.interactions.to(outputs.dtype)
+        return outputs @ self._has_label.to(outputs.dtype) + self._of_pairs(pairs)
 
-    def _terms(self, label_sets: Tensor) -> Tensor:
-        """What the energies multiply: labels, then pairs, (M, K + K (K - 1) / 2)."""
-        numbers = label_sets.float()
-        first, second = self._pairs
-        return torch.cat([numbers, numbers[:, first] * numbers[:, second]], dim=1)
+    def _of_pairs(self, energies: Tensor) -> Tensor:
+        """From the energies of pairs, (R, B or 1, P), to those of the listed label sets: (..., M)."""
+        if self.observed is None:
+            return energies @ self._has_pair.to(energies.dtype)
+        by_pair = energies.flatten(0, 1).T.contiguous()
+        by_set = embedding_bag(self._has_pair, by_pair, self._starts, mode="sum")
+        energies_of_sets: Tensor = by_set.T.unflatten(0, energies.shape[:2])
+        return energies_of_sets
+
+
+def _pairs(n_labels: int, known: KnownLabels | None) -> Tensor:
+    """The pairs that have an energy, all but where the label sets are those that occur: (2, P)."""
+    together = torch.ones(n_labels, n_labels)
+    if known is not None and n_labels > MOST_LABELS:
+        occurring = known.distinct[0].float()
+        together = occurring.T @ occurring
+    return together.triu(diagonal=1).nonzero().T.contiguous()
