@@ -138,6 +138,40 @@ def test_a_beam_is_what_a_search_by_hand_finds() -> None:
         assert found == [p for p, _ in beam]
 
 
+@pytest.mark.parametrize("interactions", ["shared", "conditional"])
+@pytest.mark.parametrize("most", [1, 4])
+def test_pairs_that_occur_are_summed_in_each_label_set(interactions: str, most: int) -> None:
+    torch.manual_seed(0)
+    n_labels = 20
+    targets = torch.rand(30, n_labels).argsort(dim=1) < torch.randint(most + 1, (30, 1))
+    shape = {"n_features": 4, "n_labels": n_labels, "targets": targets}
+    head = build_head("pairwise", **shape, interactions=interactions).double()
+    inner = head.head
+    pairs = {(j, k) for own in targets for j, k in itertools.combinations(_present(own), 2)}
+    assert set(map(tuple, inner._pairs.T.tolist())) == pairs
+    if interactions == "shared":
+        torch.nn.init.normal_(inner.interactions)
+    outputs = torch.randn(3, inner.n_outputs).double()
+    log_joint = head.log_joint(outputs)
+    for row in range(3):
+        of_pairs = inner.interactions[0, 0] if interactions == "shared" else outputs[row, n_labels:]
+        energy = dict(zip(map(tuple, inner._pairs.T.tolist()), of_pairs.tolist(), strict=True))
+        expected = torch.tensor(
+            [
+                sum(float(outputs[row, k]) for k in _present(own))
+                + sum(energy[pair] for pair in itertools.combinations(_present(own), 2))
+                for own in head.label_sets
+            ]
+        ).double()
+        torch.testing.assert_close(log_joint[row], expected.log_softmax(dim=0))
+    head.loss(outputs.requires_grad_(), targets[:3].double()).sum().backward()
+    assert torch.isfinite(outputs.grad).all()
+
+
+def _present(label_set: torch.Tensor) -> list[int]:
+    return [int(k) for k in label_set.nonzero().flatten()]
+
+
 def test_labelsets_cover_the_labels_evenly_and_differ_between_runs() -> None:
     options = HEADS.options("rakel", size=3, n_sets=8)
     head = HEADS["rakel"](4, 7, options, seeds=[0, 1])
