@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +12,7 @@ from experiments.harness import Experiment, Finding, Report
 from experiments.harness.frames import whole_groups
 from experiments.harness.plots import DASHES, curve, legend, panels
 from experiments.powerset_samples.choice import TOLERANCE, choice_table, choices
+from experiments.powerset_samples.crossings import WORLD, crossing_points, rounded, rule_of_thumb
 from experiments.powerset_samples.studies import HEADS, Runs
 from mlc.reporting.figures import COLOURS, MARKERS
 from mlc.reporting.statistics import mean_interval
@@ -21,7 +20,6 @@ from mlc.reporting.tables import Table
 
 REGRETS = {"jaccard_samples": "Jaccard", "subset_accuracy": "subset accuracy"}
 _NEVER = "none seen"
-_LEAST_VALUES = 3  # Of K, to fit a rule to.
 
 
 class PowersetSamples(Experiment):
@@ -65,9 +63,11 @@ class PowersetSamples(Experiment):
         jaccard, subset = crossings["jaccard_samples"], crossings["subset_accuracy"]
         alone = jaccard[jaccard["data.dependence"] == weakest]
         hard = jaccard[jaccard["data.dependence"] == strongest]
-        both = jaccard.merge(subset, on=_WORLD, suffixes=("", "_subset"))
+        both = jaccard.merge(subset, on=WORLD, suffixes=("", "_subset"))
         both = both[both["n"].notna() & both["n_subset"].notna()]
-        rule = rule_of_thumb(jaccard[jaccard["data.dependence"] > 0])
+        rule = rule_of_thumb(
+            jaccard[jaccard["data.dependence"] > 0], float(rows["data.n_train"].max())
+        )
         means = rows.groupby(["data.n_labels", "data.dependence", "data.n_train", "head"])
         values = means["jaccard_samples"].mean().unstack("head")
         pairwise = (values["pairwise"] <= values["sigmoid"] + 0.001).mean()
@@ -132,71 +132,6 @@ class PowersetSamples(Experiment):
         ]
 
 
-_WORLD = ["data.n_labels", "data.dependence", "seed"]
-
-
-def crossing_points(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """For each world the rows at which powerset's regret falls below sigmoid's, NaN if it does not.
-
-    Between two numbers of rows by a straight line in their logarithm; the last crossing counts.
-    """
-    table = rows.pivot_table(index=[*_WORLD, "data.n_train"], columns="head", values=metric)
-    found = []
-    for world, own in table.groupby(level=_WORLD):
-        behind = (own["powerset"] - own["sigmoid"]).dropna()
-        log_n = np.log(behind.index.get_level_values("data.n_train").to_numpy(dtype=float))
-        gap = behind.to_numpy()
-        after = np.flatnonzero((gap[:-1] > 0) & (gap[1:] <= 0))
-        n = np.nan
-        if len(gap) and gap[-1] <= 0:
-            n = float(np.exp(log_n[0]))
-            if len(after):
-                place = after[-1]
-                share = gap[place] / (gap[place] - gap[place + 1])
-                n = float(np.exp(log_n[place] + share * (log_n[place + 1] - log_n[place])))
-        found.append([*world, n])
-    return pd.DataFrame(found, columns=[*_WORLD, "n"])
-
-
-@dataclass(frozen=True)
-class RuleOfThumb:
-    """n* = factor x growth^K / dependence, fitted to the worlds that cross; `text` says so."""
-
-    growth: float
-    text: str
-
-
-def rule_of_thumb(crossings: pd.DataFrame) -> RuleOfThumb:
-    """Least squares of log(n* x dependence) on K, with bootstrap intervals over worlds.
-
-    Worlds that never crossed are left out, so it is a lower bound where many did not.
-    """
-    seen = crossings.dropna()
-    values = sorted(seen["data.n_labels"].unique())
-    if len(values) < _LEAST_VALUES:
-        among = ", ".join(map(str, values)) or "no value"
-        return RuleOfThumb(np.nan, f"none is fitted, for only worlds with K = {among} have crossed")
-    x = seen["data.n_labels"].to_numpy(dtype=float)
-    y = np.log(seen["n"] * seen["data.dependence"]).to_numpy()
-    rng = np.random.default_rng(0)
-    fits: list[Any] = []
-    while len(fits) < 2000:
-        chosen = rng.integers(len(x), size=len(x))
-        if np.ptp(x[chosen]) > 0:
-            fits.append(np.polyfit(x[chosen], y[chosen], 1))
-    slope, intercept = np.polyfit(x, y, 1)
-    low, high = np.quantile(fits, [0.025, 0.975], axis=0)
-    return RuleOfThumb(
-        float(np.exp(slope)),
-        f"n* = {np.exp(intercept):.0f} ({np.exp(low[1]):.0f} to {np.exp(high[1]):.0f})"
-        f" x {np.exp(slope):.2f} ({np.exp(low[0]):.2f} to {np.exp(high[0]):.2f})^K / dependence rows",
-    )
-
-
-def _round(n: float) -> str:
-    return f"{float(f'{n:.2g}'):,.0f}"
-
-
 def _crossing_table(crossings: pd.DataFrame) -> Table:
     dependences = sorted(crossings["data.dependence"].unique())
     lines = []
@@ -212,8 +147,8 @@ def _crossing_table(crossings: pd.DataFrame) -> Table:
 def _crossed(n: np.ndarray, of: int) -> str:
     if not len(n):
         return f"{_NEVER} (0 of {of})"
-    middle = _round(float(np.exp(np.log(n).mean())))
-    return f"{middle} ({_round(n.min())} to {_round(n.max())}; {len(n)} of {of})"
+    middle = rounded(float(np.exp(np.log(n).mean())))
+    return f"{middle} ({rounded(n.min())} to {rounded(n.max())}; {len(n)} of {of})"
 
 
 def _regret_table(rows: pd.DataFrame) -> Table:

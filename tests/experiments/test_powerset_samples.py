@@ -1,10 +1,19 @@
-"""The chart of heads by labels, rows and dependence."""
+"""The chart of heads by labels, rows and dependence, and the rule for where powerset passes sigmoid."""
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
+import pytest
+from scipy.optimize import minimize
+from scipy.stats import norm
 
 from experiments.powerset_samples.choice import SIMPLEST_FIRST, choice_table, choices
+from experiments.powerset_samples.crossings import (
+    censored_regression,
+    crossing_points,
+    rule_of_thumb,
+)
 from experiments.powerset_samples.studies import HEADS
 
 
@@ -37,3 +46,57 @@ def test_the_simplest_head_near_the_lowest_regret_is_chosen() -> None:
 
 def test_every_head_has_a_place() -> None:
     assert set(SIMPLEST_FIRST) == set(HEADS)
+
+
+def test_a_crossing_lies_between_the_rows_that_it_parts() -> None:
+    setting = {"data.n_labels": 4, "data.dependence": 3.0}
+    rows = []
+    for n, powerset in ((100, 0.3), (1000, 0.15), (10_000, 0.05)):
+        for seed, shift in ((0, 0.0), (1, 1.0)):
+            own = {**setting, "seed": seed, "data.n_train": n}
+            rows += [
+                {**own, "head": "sigmoid", "jaccard_samples": 0.1},
+                {**own, "head": "powerset", "jaccard_samples": powerset + shift},
+            ]
+    found = crossing_points(pd.DataFrame(rows), "jaccard_samples").set_index("seed")["n"]
+    assert found[0] == pytest.approx(10**3.5)
+    assert np.isnan(found[1])
+
+
+def test_a_regression_without_censored_values_is_least_squares() -> None:
+    rng = np.random.default_rng(0)
+    x = np.column_stack([np.ones(50), rng.normal(size=(50, 2))])
+    y = x @ [1.0, 2.0, -1.0] + rng.normal(size=50)
+    found = censored_regression(x, y, np.zeros(50, dtype=bool))
+    np.testing.assert_allclose(found, np.linalg.lstsq(x, y)[0], atol=1e-6)
+
+
+def test_a_regression_with_censored_values_is_that_of_the_greatest_likelihood() -> None:
+    rng = np.random.default_rng(0)
+    x = np.column_stack([np.ones(300), rng.normal(size=300)])
+    y = x @ [1.0, 2.0] + 0.5 * rng.normal(size=300)
+    censored, seen = y > 1.5, np.minimum(y, 1.5)
+
+    def loss(parameters: np.ndarray) -> float:
+        z = (seen - x @ parameters[:-1]) / np.exp(parameters[-1])
+        own = np.where(censored, norm.logsf(z), norm.logpdf(z) - parameters[-1])
+        return -float(own.sum())
+
+    best = minimize(loss, [0, 0, 0], method="Nelder-Mead", options={"xatol": 1e-7, "fatol": 1e-9})
+    np.testing.assert_allclose(censored_regression(x, seen, censored), best.x[:-1], atol=1e-4)
+
+
+def test_the_rule_of_thumb_is_not_flattered_by_worlds_that_have_not_crossed() -> None:
+    rng = np.random.default_rng(0)
+    worlds = [
+        {"data.n_labels": k, "data.dependence": d, "seed": seed,
+         "n": 100 * 2.0**k / d**2 * np.exp(0.2 * rng.normal())}
+        for k in (4, 6, 8, 10, 12) for d in (1.0, 3.0) for seed in range(3)
+    ]  # fmt: skip
+    whole = pd.DataFrame(worlds)
+    seen = whole.assign(n=whole["n"].where(whole["n"] < 20_000))
+    assert seen["n"].isna().sum() >= 8
+    assert rule_of_thumb(seen, 20_000).growth == pytest.approx(2.0, abs=0.1)
+    few = rule_of_thumb(seen[seen["data.n_labels"] <= 6], 20_000)
+    assert np.isnan(few.growth)
+    assert "K = 4, 6" in few.text

@@ -1,0 +1,112 @@
+"""Where powerset passes sigmoid, and a rule of thumb for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import log_ndtr
+
+_LEAST_VALUES = 3  # Of K among the worlds that cross, to fit a rule to.
+_N_RESAMPLES = 500
+_LEAST_SCALE = 1e-3
+
+WORLD = ["data.n_labels", "data.dependence", "seed"]
+
+
+def crossing_points(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """For each world the rows at which powerset's regret falls below sigmoid's, NaN if it does not.
+
+    Between two numbers of rows by a straight line in their logarithm; the last crossing counts.
+    """
+    table = rows.pivot_table(index=[*WORLD, "data.n_train"], columns="head", values=metric)
+    found = []
+    for world, own in table.groupby(level=WORLD):
+        behind = (own["powerset"] - own["sigmoid"]).dropna()
+        log_n = np.log(behind.index.get_level_values("data.n_train").to_numpy(dtype=float))
+        gap = behind.to_numpy()
+        after = np.flatnonzero((gap[:-1] > 0) & (gap[1:] <= 0))
+        n = np.nan
+        if len(gap) and gap[-1] <= 0:
+            n = float(np.exp(log_n[0]))
+            if len(after):
+                place = after[-1]
+                share = gap[place] / (gap[place] - gap[place + 1])
+                n = float(np.exp(log_n[place] + share * (log_n[place + 1] - log_n[place])))
+        found.append([*world, n])
+    return pd.DataFrame(found, columns=[*WORLD, "n"])
+
+
+@dataclass(frozen=True)
+class RuleOfThumb:
+    """n* = factor x growth^K / dependence^power; `text` says so, with intervals."""
+
+    growth: float
+    text: str
+
+
+def rule_of_thumb(crossings: pd.DataFrame, largest: float) -> RuleOfThumb:
+    """Fit of log n* by K and log dependence, with bootstrap intervals over worlds.
+
+    A world that has not crossed with the largest number of rows crosses later, and counts as such.
+    """
+    seen = sorted(crossings.dropna()["data.n_labels"].unique())
+    if len(seen) < _LEAST_VALUES:
+        among = ", ".join(map(str, seen)) or "no value"
+        return RuleOfThumb(np.nan, f"none is fitted, for only worlds with K = {among} have crossed")
+    k, dependence = (
+        crossings[f"data.{name}"].to_numpy(float) for name in ("n_labels", "dependence")
+    )
+    x = np.column_stack([np.ones_like(k), k, -np.log(dependence)])
+    censored = crossings["n"].isna().to_numpy()
+    y = np.log(crossings["n"].fillna(largest).to_numpy(float))
+    fitted = censored_regression(x, y, censored)
+    rng = np.random.default_rng(0)
+    fits: list[NDArray[np.float64]] = []
+    while len(fits) < _N_RESAMPLES:
+        chosen = rng.integers(len(y), size=len(y))
+        own = x[chosen][~censored[chosen]]
+        if np.linalg.matrix_rank(own) == x.shape[1]:
+            fits.append(censored_regression(x[chosen], y[chosen], censored[chosen]))
+    low, high = np.quantile(fits, [0.025, 0.975], axis=0)
+    return RuleOfThumb(
+        float(np.exp(fitted[1])),
+        f"n* = {rounded(np.exp(fitted[0]))} ({rounded(np.exp(low[0]))} to {rounded(np.exp(high[0]))})"
+        f" x {np.exp(fitted[1]):.1f} ({np.exp(low[1]):.1f} to {np.exp(high[1]):.1f})^K"
+        f" / dependence^{fitted[2]:.1f} ({low[2]:.1f} to {high[2]:.1f}) rows",
+    )
+
+
+def censored_regression(
+    x: NDArray[np.float64], y: NDArray[np.float64], censored: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Coefficients of the normal linear model of greatest likelihood, (P,), for x (N, P) and y (N,).
+
+    Where `censored`, the value is only known to be above y (Tobin 1958, "Estimation of relationships
+    for limited dependent variables").
+    """
+    start = np.linalg.lstsq(x, y, rcond=None)[0]
+    spread = np.log(max(float(np.std(y - x @ start)), 0.1))
+
+    def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        scale = np.exp(parameters[-1])
+        z = (y - x @ parameters[:-1]) / scale
+        log_density, log_above = -0.5 * (z**2 + np.log(2 * np.pi)), log_ndtr(-z)
+        values = np.where(censored, log_above, log_density - parameters[-1])
+        slopes = np.where(censored, -np.exp(log_density - log_above), -z)
+        by_scale = float((slopes * z + ~censored).sum())
+        # The last term keeps a fit without any noise from running away.
+        value = -float(values.sum()) + _LEAST_SCALE / scale
+        return value, np.append(slopes @ x / scale, by_scale - _LEAST_SCALE / scale)
+
+    found = minimize(loss, [*start, spread], jac=True, method="BFGS", options={"gtol": 1e-9})
+    coefficients: NDArray[np.float64] = found.x[:-1]
+    return coefficients
+
+
+def rounded(n: float) -> str:
+    """Two digits are what such a number is good for."""
+    return f"{float(f'{n:.2g}'):,.0f}"
