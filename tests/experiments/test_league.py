@@ -12,7 +12,14 @@ import pytest
 from scipy.stats import studentized_range, wilcoxon
 
 from experiments.league.published import PUBLISHED, published_table
-from experiments.league.standings import least_wilcoxon_holm, n_separated, nemenyi_p, ranks
+from experiments.league.standings import (
+    best_ensembles,
+    least_wilcoxon_holm,
+    n_separated,
+    nemenyi_p,
+    ranks,
+    select,
+)
 from tests.conftest import REPOSITORY
 
 _DRAW = """
@@ -104,3 +111,17 @@ def test_published_values_stand_beside_those_that_were_chosen_on_validation_rows
     _, _, _, _, sigmoid, best, its_value, _ = table.rows[1]
     assert (sigmoid, best, its_value) == ("0.790", "zlpr", "0.600")
     assert all(row[4:7] == ["-", "-", "-"] for row in table.rows[2:])
+
+
+def test_thresholds_by_label_are_chosen_for_f1_macro_alone() -> None:
+    metrics = ("jaccard_samples", "f1_macro")
+    rows = pd.DataFrame(
+        {"data": "d", "head": "sigmoid", "seed": 0, "rule": rule,
+         **{f"{part}{metric}": value for metric in metrics for part in ("val_", "")}}
+        for rule, value in (("fixed", 0.1), ("global", 0.5), ("per_label", 0.9))
+    )  # fmt: skip
+    assert select(rows, "jaccard_samples")["rule"].tolist() == ["global"]
+    assert select(rows, "f1_macro")["rule"].tolist() == ["per_label"]
+    assert len(select(rows, "jaccard_samples", by_rule=True)) == 3
+    assert best_ensembles(rows).loc["d", "chosen"] == ("sigmoid", "global")
+    assert best_ensembles(rows).loc["d", "oracle"] == ("sigmoid", "per_label")
