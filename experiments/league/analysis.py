@@ -66,7 +66,7 @@ class League(Experiment):
     studies = (
         *(Runs(data) for data in SMALL + LARGE),
         LogisticRegressions(
-            {data: BUDGETS["full", data in LARGE][0] for data in SMALL + LARGE}, METRICS, RULES
+            {data: BUDGETS["full"][data][0] for data in SMALL + LARGE}, METRICS, RULES
         ),
         Ensembles({data: contestants(data) for data in SMALL}, ENSEMBLES, METRICS, RULES),
         F1OfSamples(),

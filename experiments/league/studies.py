@@ -25,13 +25,13 @@ N_LABELS = {
     "flags": 7, "emotions": 6, "birds": 19, "scene": 6, "yeast": 14, "enron": 53,
     "cal500": 174, "corel5k": 374, "bibtex": 159, "tmc2007-500": 22, "imdb": 28,
 }  # fmt: skip
-# Seeds and configurations by budget, of small and of large data sets.
+# Seeds and configurations by budget.
 BUDGETS = {
-    ("quick", False): (3, 2),
-    ("full", False): (10, N_CONFIGURATIONS),
-    ("quick", True): (0, 0),
-    ("full", True): (3, 2),
-}
+    "quick": dict.fromkeys(QUICK, (3, 2)),
+    "full": {
+        **dict.fromkeys(SMALL, (10, N_CONFIGURATIONS)), **dict.fromkeys(LARGE, (3, 2)), "imdb": (3, 1),
+    },
+}  # fmt: skip
 # Many rows need fewer passes over them, in larger steps; 660 steps or more are left.
 SCHEDULE = {
     "corel5k": {"trainer.batch_size": 128},
@@ -93,9 +93,7 @@ class Runs(Trainings):
 
     def trials(self, budget: str) -> list[Trial]:
         """Full: all data sets; quick: two small ones, with fewer seeds and configurations."""
-        n_seeds, n_configurations = BUDGETS[budget, self.data in LARGE]
-        if budget == "quick" and self.data not in QUICK:
-            return []
+        n_seeds, n_configurations = BUDGETS[budget].get(self.data, (0, 0))
         return [
             {
                 "data": self.data, "head": head, **SCHEDULE.get(self.data, {}),
