@@ -98,7 +98,14 @@ class Margin(Ranking):
     identified = False
 
     def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
-        """The violated margins: (R, B)."""
-        gaps = 1 - (outputs.unsqueeze(-1) - outputs.unsqueeze(-2))
-        pairs = targets.unsqueeze(-1) * (1 - targets).unsqueeze(-2)
-        return (gaps.clamp(min=0) * pairs).sum(dim=(-1, -2)) / self.n_labels
+        """The violated margins: (R, B).
+
+        By sorting, in K log K instead of K^2: a positive's violators are the highest negatives.
+        """
+        floor = torch.finfo(outputs.dtype).min / 16
+        highest = outputs.masked_fill(targets > 0, floor).sort(dim=-1, descending=True).values
+        total = pad(highest.masked_fill(highest <= floor, 0).cumsum(dim=-1), (1, 0))
+        rising = highest.detach().flip(-1)
+        n_violators = self.n_labels - torch.searchsorted(rising, outputs.detach() - 1, right=True)
+        violated = n_violators * (1 - outputs) + total.gather(-1, n_violators)
+        return (targets * violated).sum(dim=-1) / self.n_labels
