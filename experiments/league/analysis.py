@@ -59,6 +59,10 @@ def measured_wholly(rows: pd.DataFrame) -> list[str]:
     return whole
 
 
+def _whole(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[rows["data"].isin(measured_wholly(rows))] if len(rows) else rows
+
+
 class League(Experiment):
     """The league."""
 
@@ -76,11 +80,8 @@ class League(Experiment):
         """Heads tuned with the same budget, their ranks, the tests, the rules."""
         apart = (Ensembles.name, F1OfSamples.name)
         single = [own for name, own in frames.items() if name not in apart and len(own)]
-        rows = pd.concat(single, ignore_index=True)
-        rows = rows[rows["data"].isin(measured_wholly(rows))]
-        ensembles = frames[Ensembles.name]
-        if len(ensembles):
-            ensembles = ensembles[ensembles["data"].isin(measured_wholly(ensembles))]
+        rows = _whole(pd.concat(single, ignore_index=True))
+        ensembles, of_samples = (_whole(frames[own.name]) for own in (Ensembles, F1OfSamples))
         report = Report()
         for metric in METRICS:
             tuned = select(rows, metric)
@@ -116,7 +117,7 @@ class League(Experiment):
         report.tables["published"] = (
             "What others published on the same test rows, and the same metric here (each head's rule"
             " and configuration chosen on validation rows)",
-            published_table(rows, frames[F1OfSamples.name]),
+            published_table(rows, of_samples),
         )
         self._find(report, rows, tuned)
         if len(ensembles):
