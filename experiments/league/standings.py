@@ -62,7 +62,7 @@ def standings(tuned: pd.DataFrame, metric: str) -> Table:
         cells = []
         for data in data_sets:
             own = tuned[(tuned["head"] == head) & (tuned["data"] == data)][metric]
-            mark = ">" if best[data] == head else ""
+            mark = ">" if best[data] == head and values[data].nunique() > 1 else ""
             cells.append(f"{mark}{mean_interval(own)}" if len(own) else "-")
         rank = f"{average[head]:.1f}" if head in average else "-"
         lines.append([head, rank, *cells])
