@@ -220,7 +220,7 @@ def best_ensembles_table(ensembles: pd.DataFrame) -> Table:
     for data, own in best_ensembles(ensembles).iterrows():
         cells = []
         for pair in (own["oracle"], own["chosen"]):
-            cells += [", ".join(pair), str(mean_interval(values.loc[(data, *pair)]))]
+            cells += [", ".join(pair), str(mean_interval(values.loc[[(data, *pair)]]))]
         lines.append([str(data), *cells])
     return Table(["data", "best pair (oracle)", "test", "best pair out of bag", "test"], lines)
 

@@ -12,6 +12,7 @@ from experiments.harness.experiment import ROOT
 from experiments.harness.provenance import drawn_with
 from experiments.harness.report import quoted, together
 from experiments.harness.running import RESULTS, Made, make
+from experiments.harness.store import Store
 from experiments.harness.study import command_of
 from tests.conftest import REPOSITORY
 
@@ -65,6 +66,18 @@ def test_every_number_in_the_projects_readme_follows_from_the_rows() -> None:
     readme = (REPOSITORY / "README.md").read_text()
     assert quoted(readme)
     assert together({name: made_of(name).report for name in MEASURED}).fill(readme) == readme
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_the_quick_budget_alone_makes_a_report(name: str) -> None:
+    experiment = load(name)
+    frames = {
+        study.name: Store(study, RESULTS / name).frame(study.trials("quick"))
+        for study in experiment.studies
+    }
+    report = experiment.report(frames)
+    assert report.findings
+    assert report.text()
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
