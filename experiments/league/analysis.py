@@ -177,6 +177,8 @@ class League(Experiment):
             if data in logistic
         }
         above = oracle - logistic.loc[BASELINE] if len(logistic) else oracle.iloc[:0]
+        exact = means(select(rows[rows["head"] != BASELINE], "subset_accuracy"), "subset_accuracy")
+        exact_gain = exact.loc["pairwise"] - exact.loc["sigmoid"]
         middle = len(average) / 2
         places = {head: int(place) + 1 for place, head in enumerate(average.index)}
         report.numbers = {
@@ -197,6 +199,8 @@ class League(Experiment):
             "beats_logistic": _ahead(values, logistic),
             "over_logistic": ", ".join(f"{data} {own:+.3f}" for data, own in margins.items())
             or "not measured",
+            "exact_gain": ", ".join(f"{data} {exact_gain[data]:+.3f}" for data in data_sets),
+            **{f"top_{name}": ", ".join(_first(rows, name)) for name in METRICS},
             "friedman": _shown(friedman_p(tuned, metric)),
             "separated": "; ".join(
                 f"{n_separated(nemenyi_p(tuned, name))} by {name}" for name in METRICS
@@ -239,6 +243,12 @@ class League(Experiment):
                 bool(len(above)) and bool((above >= 0).all()),
             ),
         ]
+
+
+def _first(rows: pd.DataFrame, metric: str) -> list[str]:
+    """The three heads with the best average ranks."""
+    tuned = select(rows[rows["head"] != BASELINE], metric)
+    return [str(head) for head in ranks(tuned, metric).mean(axis=1).sort_values().index[:3]]
 
 
 def _shown(p: float | None) -> str:
