@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
@@ -10,6 +10,7 @@ from experiments.harness import Experiment, Finding, Report
 from experiments.league.baselines import NAME as BASELINE
 from experiments.league.baselines import LogisticRegressions
 from experiments.league.ensembles import N_MEMBERS, Ensembles
+from experiments.league.published import HEADS as COMPARED
 from experiments.league.published import F1OfSamples, published_table
 from experiments.league.standings import (
     against,
@@ -49,12 +50,14 @@ MANY_LABELS = 100
 DEPENDENT = ("bernoulli_mixture", "chain", "pairwise")
 
 
-def measured_wholly(rows: pd.DataFrame) -> list[str]:
-    """The data sets on which every head has run, with the same number of runs."""
+def measured_wholly(
+    rows: pd.DataFrame, heads: Callable[[str], Sequence[str]] = contestants
+) -> list[str]:
+    """The data sets on which every one of its heads has run, with the same number of runs."""
     n_runs = rows[rows["head"] != BASELINE].groupby(["data", "head"], sort=False)["run"].nunique()
     whole = []
     for data, own in n_runs.groupby("data", sort=False):
-        if len(own) == len(contestants(str(data))) and own.nunique() == 1:
+        if len(own) == len(heads(str(data))) and own.nunique() == 1:
             whole.append(str(data))
     return whole
 
@@ -81,7 +84,11 @@ class League(Experiment):
         apart = (Ensembles.name, F1OfSamples.name)
         single = [own for name, own in frames.items() if name not in apart and len(own)]
         rows = _whole(pd.concat(single, ignore_index=True))
-        ensembles, of_samples = (_whole(frames[own.name]) for own in (Ensembles, F1OfSamples))
+        ensembles = _whole(frames[Ensembles.name])
+        of_samples = frames[F1OfSamples.name]
+        if len(of_samples):
+            whole = measured_wholly(of_samples, lambda data: COMPARED)
+            of_samples = of_samples[of_samples["data"].isin(whole)]
         report = Report()
         for metric in METRICS:
             tuned = select(rows, metric)
