@@ -96,13 +96,7 @@ def published_table(rows: pd.DataFrame, of_samples: pd.DataFrame) -> Table:
              published.source]
         )  # fmt: skip
     header = [
-        "data",
-        "metric",
-        "published",
-        "test",
-        "sigmoid",
-        "best on validation",
-        "test",
+        "data", "metric", "published", "its value", "sigmoid", "best on validation", "its value",
         "source",
-    ]
+    ]  # fmt: skip
     return Table(header, lines, 3)

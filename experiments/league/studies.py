@@ -45,7 +45,7 @@ MOST_LABELS = {"powerset": 8}
 # Ensembles of each head, by budget and data set.
 ENSEMBLES = {
     "quick": dict.fromkeys(QUICK, 1),
-    "full": dict.fromkeys(("yeast", "birds", "flags", "emotions", "scene", "enron"), 3),
+    "full": dict.fromkeys(("yeast", "birds", "flags", "emotions", "scene"), 3),
 }
 
 
