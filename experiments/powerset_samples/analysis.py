@@ -79,6 +79,10 @@ class PowersetSamples(Experiment):
             & (rows["data.dependence"] == strongest)
             & (rows["data.n_train"] == 4000)
         ].groupby("head")["subset_accuracy"]
+        apart = rows[rows["data.dependence"] == weakest].pivot_table(
+            index=[*WORLD, "data.n_train"], columns="head", values="jaccard_samples"
+        )
+        ahead = (apart["sigmoid"] - apart["powerset"]).max()
         by_hamming = choices(rows, "hamming_loss")["head"]
         report.numbers = {
             "hamming_choice": f"{(by_hamming == 'sigmoid').sum()} of {len(by_hamming)}",
@@ -86,6 +90,7 @@ class PowersetSamples(Experiment):
             "exact_pairwise": str(mean_interval(exact.get_group("pairwise"))),
             "exact_powerset": str(mean_interval(exact.get_group("powerset"))),
             "alone": f"{alone['n'].notna().sum()} of {len(alone)}",
+            "alone_by": f"{ahead:+.4f}",
             "rule": rule.text,
             "crossed": f"{jaccard['n'].notna().sum()} of {len(jaccard)}",
             "pairwise": f"{pairwise:.0%}",
