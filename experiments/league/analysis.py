@@ -62,8 +62,8 @@ def measured_wholly(
     return whole
 
 
-def _whole(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows[rows["data"].isin(measured_wholly(rows))] if len(rows) else rows
+def _whole(rows: pd.DataFrame, heads: Callable[[str], Sequence[str]] = contestants) -> pd.DataFrame:
+    return rows[rows["data"].isin(measured_wholly(rows, heads))] if len(rows) else rows
 
 
 class League(Experiment):
@@ -85,10 +85,7 @@ class League(Experiment):
         single = [own for name, own in frames.items() if name not in apart and len(own)]
         rows = _whole(pd.concat(single, ignore_index=True))
         ensembles = _whole(frames[Ensembles.name])
-        of_samples = frames[F1OfSamples.name]
-        if len(of_samples):
-            whole = measured_wholly(of_samples, lambda data: COMPARED)
-            of_samples = of_samples[of_samples["data"].isin(whole)]
+        of_samples = _whole(frames[F1OfSamples.name], lambda data: COMPARED)
         report = Report()
         for metric in METRICS:
             tuned = select(rows, metric)
