@@ -10,24 +10,28 @@ from experiments.harness import Experiment, Finding, Report
 from experiments.league.baselines import NAME as BASELINE
 from experiments.league.baselines import LogisticRegressions
 from experiments.league.ensembles import N_MEMBERS, Ensembles
-from experiments.league.published import HEADS as COMPARED
-from experiments.league.published import F1OfSamples, published_table
-from experiments.league.standings import (
-    against,
+from experiments.league.pooled import (
     best_ensembles,
     best_ensembles_table,
-    best_pairs,
-    best_table,
     ensemble_gains,
     ensembles_table,
+)
+from experiments.league.published import HEADS as COMPARED
+from experiments.league.published import F1OfSamples, published_table
+from experiments.league.significance import (
     friedman_p,
     least_wilcoxon_holm,
-    means,
     n_separated,
     nemenyi_p,
+    ranks_figure,
+)
+from experiments.league.standings import (
+    against,
+    best_pairs,
+    best_table,
+    means,
     optimism_table,
     ranks,
-    ranks_figure,
     rule_gains,
     rules_table,
     select,

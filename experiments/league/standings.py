@@ -1,12 +1,10 @@
-"""From all runs of the league to tuned contestants, their ranks and tests."""
+"""From all runs of the league to tuned contestants, their ranks and tables."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
-from scikit_posthocs import critical_difference_diagram, posthoc_nemenyi_friedman
-from scipy.stats import bootstrap, friedmanchisquare
+from scipy.stats import bootstrap
 
 from experiments.league.baselines import NAME as BASELINE
 from mlc.metrics import COUNT_METRICS
@@ -14,7 +12,6 @@ from mlc.reporting.statistics import mean_interval
 from mlc.reporting.tables import Table
 
 _KEY = ["data", "head", "seed"]
-_LEAST_DATA_SETS, _LEAST_HEADS = 5, 3  # Fewer leave nothing to test.
 # It tunes K numbers on the rows by which the choice is made, so it looks better there than it is;
 # only for the metric that it is made for does it gain more than that costs.
 _FLATTERED, _ITS_METRIC = "per_label", "f1_macro"
@@ -49,8 +46,11 @@ def ranks(tuned: pd.DataFrame, metric: str) -> pd.DataFrame:
     return whole.rank(ascending=not COUNT_METRICS[metric].higher_is_better)
 
 
-def standings(tuned: pd.DataFrame, metric: str) -> Table:
-    """Heads by average rank; those that cannot run everywhere below, without one."""
+def standings(tuned: pd.DataFrame, metric: str, gains: pd.DataFrame | None = None) -> Table:
+    """Heads by average rank; those that cannot run everywhere below, without one.
+
+    `gains`, heads by data sets, stand in brackets behind each value.
+    """
     average = ranks(tuned, metric).mean(axis=1)
     data_sets = list(dict.fromkeys(tuned["data"]))
     values = means(tuned, metric)
@@ -63,9 +63,12 @@ def standings(tuned: pd.DataFrame, metric: str) -> Table:
         for data in data_sets:
             own = tuned[(tuned["head"] == head) & (tuned["data"] == data)][metric]
             mark = ">" if best[data] == head and values[data].nunique() > 1 else ""
-            cells.append(f"{mark}{mean_interval(own)}" if len(own) else "-")
+            more = "" if gains is None else f" ({gains.loc[head, data]:+.3f})"
+            cells.append(f"{mark}{mean_interval(own)}{more}" if len(own) else "-")
         rank = f"{average[head]:.1f}" if head in average else "-"
         lines.append([head, rank, *cells])
+    if gains is not None:
+        lines.append(["(mean gain)", "-", *(f"{gains[data].mean():+.3f}" for data in data_sets)])
     return Table(["head", "rank", *data_sets], lines, 1)
 
 
@@ -168,113 +171,3 @@ def best_table(rows: pd.DataFrame, tuned: pd.DataFrame) -> Table:
         )
     header = ["data", "best pair (oracle)", "test", "best on validation", "test", BASELINE]
     return Table(header, lines)
-
-
-def ensemble_gains(ensembles: pd.DataFrame, tuned: pd.DataFrame) -> pd.DataFrame:
-    """Test jaccard_samples of each head's ensembles less that of its tuned networks: heads by data."""
-    metric = "jaccard_samples"
-    own = means(select(ensembles, metric), metric)
-    return own - means(tuned, metric).reindex_like(own)
-
-
-def ensembles_table(ensembles: pd.DataFrame, tuned: pd.DataFrame) -> Table:
-    """Each head's ensembles, their rule chosen out of bag, and what they gain on its tuned networks."""
-    chosen = select(ensembles, "jaccard_samples")
-    gains = ensemble_gains(ensembles, tuned)
-    data_sets = list(dict.fromkeys(chosen["data"]))
-    values = means(chosen, "jaccard_samples")
-    lines = []
-    for head in dict.fromkeys(chosen["head"]):
-        cells = []
-        for data in data_sets:
-            own = chosen[(chosen["head"] == head) & (chosen["data"] == data)]["jaccard_samples"]
-            mark = ">" if values[data].idxmax() == head else ""
-            gain = f" ({gains.loc[head, data]:+.3f})" if len(own) else ""
-            cells.append(f"{mark}{mean_interval(own)}{gain}" if len(own) else "-")
-        lines.append([head, *cells])
-    lines.append(["(mean gain)", *(f"{gains[data].mean():+.3f}" for data in data_sets)])
-    return Table(["head", *data_sets], lines, 1)
-
-
-def best_ensembles(ensembles: pd.DataFrame) -> pd.DataFrame:
-    """By data set the pair of head and rule with the best test mean, and that with the best out of bag.
-
-    Columns: "oracle" and "chosen", each (head, rule).
-    """
-    pairs = ensembles.groupby(["data", "head", "rule"], sort=False)[
-        ["val_jaccard_samples", "jaccard_samples"]
-    ].mean()
-    fair = candidates(pairs.reset_index("rule"), "jaccard_samples").set_index("rule", append=True)
-    found = {}
-    for data, own in pairs.groupby("data", sort=False):
-        oracle = own["jaccard_samples"].idxmax()
-        chosen = fair.loc[[data]]["val_jaccard_samples"].idxmax()
-        found[data] = {"oracle": oracle[1:], "chosen": chosen[1:]}
-    return pd.DataFrame.from_dict(found, orient="index")
-
-
-def best_ensembles_table(ensembles: pd.DataFrame) -> Table:
-    """`best_ensembles` with their test values."""
-    values = ensembles.set_index(["data", "head", "rule"])["jaccard_samples"].sort_index()
-    lines = []
-    for data, own in best_ensembles(ensembles).iterrows():
-        cells = []
-        for pair in (own["oracle"], own["chosen"]):
-            cells += [", ".join(pair), str(mean_interval(values.loc[[(data, *pair)]]))]
-        lines.append([str(data), *cells])
-    return Table(["data", "best pair (oracle)", "test", "best pair out of bag", "test"], lines)
-
-
-def friedman_p(tuned: pd.DataFrame, metric: str) -> float | None:
-    """How likely ranks as uneven as these are were all heads alike; None with too few data sets."""
-    table = ranks(tuned, metric)
-    if table.shape[1] < _LEAST_DATA_SETS or len(table) < _LEAST_HEADS:
-        return None
-    values = means(tuned, metric).loc[table.index]
-    return float(friedmanchisquare(*values.to_numpy()).pvalue)
-
-
-def nemenyi_p(tuned: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Nemenyi's p of each pair of heads, from the difference of their average ranks: heads by heads.
-
-    Demsar 2006, "Statistical comparisons of classifiers over multiple data sets".
-    """
-    values = means(tuned, metric).loc[ranks(tuned, metric).index]
-    found: pd.DataFrame = posthoc_nemenyi_friedman(values.T)
-    return found
-
-
-def n_separated(p: pd.DataFrame) -> int:
-    """How many pairs a table of p, heads by heads, tells apart at 5%."""
-    return int((p < 0.05).to_numpy().sum()) // 2
-
-
-def least_wilcoxon_holm(n_data_sets: int, n_heads: int) -> float:
-    """The smallest p that Wilcoxon's test with Holm's correction can give for any pair of heads.
-
-    Signed ranks that all agree have p = 2 / 2^n, and Holm multiplies the smallest by the pairs.
-    """
-    return float(min(1.0, 2 / 2**n_data_sets * n_heads * (n_heads - 1) / 2))
-
-
-def ranks_figure(tuned: pd.DataFrame, metric: str) -> Figure | None:
-    """Average ranks, heads joined that Nemenyi's test does not tell apart."""
-    table, p = ranks(tuned, metric), friedman_p(tuned, metric)
-    if p is None:
-        return None
-    pairs = nemenyi_p(tuned, metric)
-    figure = Figure(figsize=(9, 4.6), layout="constrained")
-    axes = figure.subplots()
-    drawn = critical_difference_diagram(
-        table.mean(axis=1), pairs, ax=axes, label_props={"fontsize": "small"},
-        crossbar_props={"color": "0.4"}, text_h_margin=0.3,
-    )  # fmt: skip
-    for (bar,) in drawn["crossbars"]:
-        # The points come in the order of a set of names, another one in each process.
-        bar.set_xdata(sorted(bar.get_xdata()))
-    axes.set_title(
-        f"average rank by {metric} on {table.shape[1]} data sets (Friedman p = {p:.2g}; bars join"
-        " heads that Nemenyi's test does not separate)",
-        fontsize="small",
-    )
-    return figure

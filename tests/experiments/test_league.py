@@ -11,21 +11,16 @@ import pandas as pd
 import pytest
 from scipy.stats import studentized_range, wilcoxon
 
+from experiments.league.pooled import best_ensembles
 from experiments.league.published import PUBLISHED, published_table
-from experiments.league.standings import (
-    best_ensembles,
-    least_wilcoxon_holm,
-    n_separated,
-    nemenyi_p,
-    ranks,
-    select,
-)
+from experiments.league.significance import least_wilcoxon_holm, n_separated, nemenyi_p
+from experiments.league.standings import ranks, select
 from tests.conftest import REPOSITORY
 
 _DRAW = """
 import hashlib, io
 import numpy as np, pandas as pd
-from experiments.league.standings import ranks_figure
+from experiments.league.significance import ranks_figure
 
 rng = np.random.default_rng(0)
 rows = [

@@ -1,0 +1,67 @@
+"""Which heads the data sets tell apart: Friedman's test, Nemenyi's, and the diagram of both."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+from scikit_posthocs import critical_difference_diagram, posthoc_nemenyi_friedman
+from scipy.stats import friedmanchisquare
+
+from experiments.league.standings import means, ranks
+
+_LEAST_DATA_SETS, _LEAST_HEADS = 5, 3  # Fewer leave nothing to test.
+
+
+def friedman_p(tuned: pd.DataFrame, metric: str) -> float | None:
+    """How likely ranks as uneven as these are were all heads alike; None with too few data sets."""
+    table = ranks(tuned, metric)
+    if table.shape[1] < _LEAST_DATA_SETS or len(table) < _LEAST_HEADS:
+        return None
+    values = means(tuned, metric).loc[table.index]
+    return float(friedmanchisquare(*values.to_numpy()).pvalue)
+
+
+def nemenyi_p(tuned: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Nemenyi's p of each pair of heads, from the difference of their average ranks: heads by heads.
+
+    Demsar 2006, "Statistical comparisons of classifiers over multiple data sets".
+    """
+    values = means(tuned, metric).loc[ranks(tuned, metric).index]
+    found: pd.DataFrame = posthoc_nemenyi_friedman(values.T)
+    return found
+
+
+def n_separated(p: pd.DataFrame) -> int:
+    """How many pairs a table of p, heads by heads, tells apart at 5%."""
+    return int((p < 0.05).to_numpy().sum()) // 2
+
+
+def least_wilcoxon_holm(n_data_sets: int, n_heads: int) -> float:
+    """The smallest p that Wilcoxon's test with Holm's correction can give for any pair of heads.
+
+    Signed ranks that all agree have p = 2 / 2^n, and Holm multiplies the smallest by the pairs.
+    """
+    return float(min(1.0, 2 / 2**n_data_sets * n_heads * (n_heads - 1) / 2))
+
+
+def ranks_figure(tuned: pd.DataFrame, metric: str) -> Figure | None:
+    """Average ranks, heads joined that Nemenyi's test does not tell apart."""
+    table, p = ranks(tuned, metric), friedman_p(tuned, metric)
+    if p is None:
+        return None
+    pairs = nemenyi_p(tuned, metric)
+    figure = Figure(figsize=(9, 4.6), layout="constrained")
+    axes = figure.subplots()
+    drawn = critical_difference_diagram(
+        table.mean(axis=1), pairs, ax=axes, label_props={"fontsize": "small"},
+        crossbar_props={"color": "0.4"}, text_h_margin=0.3,
+    )  # fmt: skip
+    for (bar,) in drawn["crossbars"]:
+        # The points come in the order of a set of names, another one in each process.
+        bar.set_xdata(sorted(bar.get_xdata()))
+    axes.set_title(
+        f"average rank by {metric} on {table.shape[1]} data sets (Friedman p = {p:.2g}; bars join"
+        " heads that Nemenyi's test does not separate)",
+        fontsize="small",
+    )
+    return figure
