@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from experiments.harness import Experiment, Finding, Report, Trainings, Trial
 from experiments.harness.frames import whole_groups
 from experiments.harness.plots import curve, legend, panels
-from mlc.reporting.statistics import mean_interval
+from experiments.harness.report import listed
+from mlc.reporting.statistics import Interval, mean_interval, paired_difference
 from mlc.reporting.tables import Table
 
 CONTESTANTS: dict[str, dict[str, str]] = {
@@ -73,6 +74,11 @@ class Factorised(Experiment):
                 " rows",
                 _tuned_table(tuned[tuned["data"] == data]),
             )
+        report.tables["gains"] = (
+            "Test jaccard_samples less that of sigmoid, each with the optimiser and rate that are best"
+            " on validation rows (seeds in pairs)",
+            _gains_table(own_optimizers(tuned)),
+        )
         report.tables["rules"] = (
             "Test jaccard_samples of as many labels as the head expects, less that of one tuned"
             " threshold, same runs",
@@ -90,8 +96,11 @@ class Factorised(Experiment):
         best = factorised.idxmax(axis=1)
         adagrad = factorised["adagrad"] - factorised.drop(columns="adagrad").max(axis=1)
         adadelta = factorised["adadelta"] - factorised.drop(columns="adadelta").max(axis=1)
-        by_loss = means.groupby(["data", "loss"], sort=False).max().unstack("loss")
-        gain = by_loss[list(FACTORISED)].max(axis=1) - by_loss["sigmoid"]
+        chosen = own_optimizers(tuned)
+        validation = chosen[chosen["loss"].isin(FACTORISED)].groupby("loss")["val_jaccard_samples"]
+        first = str(validation.mean().idxmax())
+        gain = _gains(chosen, first)
+        widest_on, widest = spread.idxmax()
         untuned = rows[rows["rule"] == "global"].groupby(
             ["data", "loss", "optimizer", "optimizer.lr"]
         )["jaccard_samples"]
@@ -109,7 +118,9 @@ class Factorised(Experiment):
             "adagrad": f"{adagrad.mean():+.3f}",
             "adagrad_worst": f"{adagrad.min():+.3f}",
             "best": ", ".join(f"{name} {n}" for name, n in best.value_counts().items()),
-            "gain": ", ".join(f"{data} {value:+.3f}" for data, value in gain.items()),
+            "first": first,
+            "gain": listed(gain),
+            "widest": f"{widest} on {widest_on}",
             "failed": str(failed),
         }
         report.findings = [
@@ -136,9 +147,10 @@ class Factorised(Experiment):
                 bool(adagrad.min() > -0.02),
             ),
             Finding(
-                "the best factorised loss is within 0.02 of sigmoid, each with its best optimiser",
-                report.numbers["gain"],
-                bool((gain.abs() < 0.02).all()),
+                "the best factorised loss (by the mean of the data sets' validation rows) is within 0.02"
+                " of sigmoid, each with the optimiser and rate that are best on validation rows",
+                f"{first}: {report.numbers['gain']}",
+                all(abs(own.mean) < 0.02 for own in gain.values()),
             ),
         ]
 
@@ -157,6 +169,37 @@ def tune(rows: pd.DataFrame) -> pd.DataFrame:
     judged = rows[rows["rule"] == "global"]
     key = ["data", "loss", "optimizer", "seed"]
     return judged.loc[judged.groupby(key, sort=False)["val_jaccard_samples"].idxmax()]
+
+
+def own_optimizers(tuned: pd.DataFrame) -> pd.DataFrame:
+    """Of each data set and loss the runs with the optimiser that is best on validation rows."""
+    key = ["data", "loss"]
+    means = tuned.groupby([*key, "optimizer"], sort=False)["val_jaccard_samples"].mean()
+    best = means.groupby(key).idxmax().map(lambda found: found[-1])
+    chosen = best.loc[pd.MultiIndex.from_frame(tuned[key])].to_numpy()
+    return tuned[tuned["optimizer"] == chosen]
+
+
+def _gains(chosen: pd.DataFrame, loss: str) -> dict[str, Interval]:
+    """Test jaccard_samples less that of sigmoid, by data set, seeds in pairs."""
+
+    def of(data: str, loss: str) -> pd.Series:
+        own = chosen[(chosen["data"] == data) & (chosen["loss"] == loss)]
+        return own.set_index("seed")["jaccard_samples"].sort_index()
+
+    return {
+        data: paired_difference(of(data, loss), of(data, "sigmoid")).interval
+        for data in dict.fromkeys(chosen["data"])
+    }
+
+
+def _gains_table(chosen: pd.DataFrame) -> Table:
+    lines = [
+        [loss, *(own.signed() for own in _gains(chosen, loss).values())]
+        for loss in CONTESTANTS
+        if loss != "sigmoid"
+    ]
+    return Table(["loss", *dict.fromkeys(chosen["data"])], lines, 1)
 
 
 def _tuned_table(tuned: pd.DataFrame) -> Table:
@@ -182,7 +225,7 @@ def _rules_table(rows: pd.DataFrame, tuned: pd.DataFrame) -> Table:
             runs = tuned[(tuned["loss"] == loss) & (tuned["data"] == data)]["run"]
             own = by_rule.loc[runs].dropna()
             difference = own["cardinality"] - own["global"]
-            cells.append(str(mean_interval(difference)) if len(own) else "-")
+            cells.append(mean_interval(difference).signed() if len(own) else "-")
         lines.append([loss, *cells])
     return Table(["loss", *data_sets], lines, 1)
 

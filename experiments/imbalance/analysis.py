@@ -17,6 +17,7 @@ from experiments.harness.report import listed
 from mlc.cohort import Judged
 from mlc.reporting.statistics import Interval, mean_interval, paired_difference
 from mlc.reporting.tables import Table
+from mlc.runs import BEST_VALUE
 from mlc.training import Epoch, Training
 
 HEADS = ("sigmoid", "weighted_sigmoid", "class_balanced", "focal", "asymmetric", "zlpr")
@@ -32,6 +33,9 @@ DATA: dict[str, dict[str, Any]] = {
     "imdb": {"data": "imdb", "trainer.batch_size": 512, "trainer.max_epochs": 6},
 }
 QUICK = ("10%", "1%", "50% to 0.1%")
+# Heads weigh their gradients differently, so that at one rate they are not equally far.
+RATES = (0.002, 0.006, 0.02)
+FOLLOWED = (1, 2, 3, 4, 6, 10, 20, 40)
 SEEDS = {"quick": 3, "full": 5}
 METRICS = (
     "hamming_loss", "jaccard_samples", "f1_micro", "f1_macro", "precision_micro",
@@ -41,35 +45,41 @@ RANKINGS = ("average_precision_macro", "lrap", "ranking_loss", "roc_auc_macro")
 
 
 class Runs(Trainings):
-    """Each head on each degree of imbalance, with the baselines that see no features."""
+    """Each head at each rate on each degree of imbalance, with the baselines that see no features.
+
+    "val_loss" is the head's own loss on the validation rows in its best epoch, whose weights are kept.
+    """
 
     experiment = "imbalance"
     max_runs = 10
-    columns = ("rule", "epoch", "empty", *METRICS, *RANKINGS, "error")
+    columns = ("rule", "epoch", "empty", "val_loss", *METRICS, *RANKINGS, "error")
 
     def trials(self, budget: str) -> list[Trial]:
-        """Data, heads, seeds; the worlds differ with the seed."""
+        """Data, heads, rates, seeds; the worlds differ with the seed."""
         return [
             {
                 **settings,
                 **({"data.seed": seed} if settings["data"] == "world" else {}),
                 "head": head,
+                "optimizer.lr": rate,
                 "seed": seed,
             }
             for name, settings in DATA.items()
             if budget == "full" or name in QUICK
             for head in HEADS
+            for rate in RATES
             for seed in range(min(SEEDS[budget], 3 if name == "imdb" else 5))
         ]
 
     def rows(self, trial: Trial, judged: Judged) -> list[Row]:
         """Test metrics by rule; of one head the baselines as rules of their own."""
         metrics, rows = judged.evaluation.metrics, []
-        ranking = {name: metrics[f"test/{name}"] for name in RANKINGS}
+        kept = {name: metrics[f"test/{name}"] for name in RANKINGS}
+        kept["val_loss"] = judged.facts[BEST_VALUE]
         for rule, decided in judged.evaluation.decisions["test"].items():
             own = {name: metrics[f"test/{rule}/{name}"] for name in METRICS}
             empty = float((~decided.any(axis=1)).mean())
-            rows.append({"rule": rule, "empty": empty, **own, **ranking})
+            rows.append({"rule": rule, "empty": empty, **own, **kept})
         if trial["head"] == HEADS[0]:
             for name, values in judged.evaluation.baselines.items():
                 for rule in dict.fromkeys(key.split("/")[1] for key in values):
@@ -79,6 +89,8 @@ class Runs(Trainings):
 
     def watch(self, training: Training, epoch: Epoch) -> list[list[Row]]:
         """The share of validation rows for which nothing is predicted, with the natural threshold."""
+        if epoch.number not in FOLLOWED:
+            return [[] for _ in range(len(epoch.active))]
         head, empty = training.model.head, []
         for outputs, _ in training.model.outputs(training.data, training.val_rows):
             decided = head.scores(outputs) >= head.natural_threshold
@@ -97,7 +109,8 @@ class Imbalance(Experiment):
         """Empty predictions, metrics, baselines."""
         rows = frames["runs"].assign(set=_set_names(frames["runs"]))
         rows = whole_groups(rows, ["set"], "head")
-        judged, epochs = rows[rows["epoch"].isna()], rows[rows["epoch"].notna()]
+        tuned = tune(rows)
+        judged, epochs = tuned[tuned["epoch"].isna()], tuned[tuned["epoch"].notna()]
         report = Report()
         report.tables["empty"] = (
             "Share of the test rows for which nothing is predicted: at the head's own threshold / at"
@@ -110,12 +123,29 @@ class Imbalance(Experiment):
                 " in pairs)",
                 _metric_table(judged, metric),
             )
+        report.tables["rates"] = (
+            "Test average_precision_macro by learning rate (> the rate chosen most often, by the head's"
+            " own loss on validation rows)",
+            _rates_table(rows[rows["rule"] == "fixed"], judged),
+        )
         report.tables["metrics"] = (
             "What each metric shows of sigmoid and of the baselines that see no features",
             _metrics_table(judged),
         )
         report.figures["empty"] = _figure(epochs)
         self._find(report, judged, epochs)
+        slowest = rows[(rows["rule"] == "fixed") & (rows["optimizer.lr"] == RATES[0])]
+        slow = {
+            name: paired_difference(
+                _of(slowest, name, "weighted_sigmoid", "average_precision_macro"),
+                _of(slowest, name, HEADS[0], "average_precision_macro"),
+            ).interval
+            for name in DATA
+            if (slowest["set"] == name).any()
+        }
+        report.numbers["slow_rate"] = f"{RATES[0]:g}"
+        report.numbers["order_slow"] = listed(slow)
+        report.numbers["order_slow_rare"] = _at_one_percent(slow)
         return report
 
     def _find(self, report: Report, judged: pd.DataFrame, epochs: pd.DataFrame) -> None:
@@ -158,7 +188,8 @@ class Imbalance(Experiment):
             "weighing": listed(weighing),
             "left": listed(left),
             "order": listed(order),
-            "left_rare": listed({"at 1%": left["1%"]}) if "1%" in left else "not measured",
+            "left_rare": _at_one_percent(left),
+            "order_rare": _at_one_percent(order),
             "accuracy": _listed(accuracy[sets], "{:.1%}"),
         }
         report.findings = [
@@ -203,6 +234,23 @@ class Imbalance(Experiment):
                 bool((accuracy[[n for n in sets if n != "50%"]] > 0.85).all()),
             ),
         ]
+
+
+def _at_one_percent(gains: Mapping[str, Interval]) -> str:
+    return gains["1%"].signed() if "1%" in gains else "not measured"
+
+
+def tune(rows: pd.DataFrame) -> pd.DataFrame:
+    """All rows of the runs whose rate is best by the head's own loss on the validation rows."""
+    losses = rows[rows["rule"] == "fixed"]
+    best = losses.groupby(["set", "head", "seed"], sort=False)["val_loss"].idxmin()
+    return rows[rows["run"].isin(losses.loc[best, "run"])]
+
+
+def _of(rows: pd.DataFrame, name: str, head: str, metric: str) -> pd.Series:
+    """By seed."""
+    own = rows[(rows["set"] == name) & (rows["head"] == head)]
+    return own.set_index("seed")[metric].sort_index()
 
 
 def _set_names(rows: pd.DataFrame) -> pd.Series:
@@ -256,6 +304,23 @@ def _metric_table(judged: pd.DataFrame, metric: str) -> Table:
     return Table(["head", "rule", *sets], lines)
 
 
+def _rates_table(rows: pd.DataFrame, judged: pd.DataFrame) -> Table:
+    sets = [name for name in DATA if (rows["set"] == name).any()]
+    chosen = judged[judged["rule"] == "fixed"].groupby(["set", "head"])["optimizer.lr"]
+    most = chosen.agg(lambda rates: rates.mode().iloc[0])
+    lines = []
+    for head in HEADS:
+        for rate in RATES:
+            at_rate = rows[rows["optimizer.lr"] == rate]
+            cells = [
+                (">" if most[name, head] == rate else "")
+                + str(mean_interval(_of(at_rate, name, head, "average_precision_macro")))
+                for name in sets
+            ]
+            lines.append([head, f"{rate:g}", *cells])
+    return Table(["head", "rate", *sets], lines)
+
+
 def _metrics_table(judged: pd.DataFrame) -> Table:
     shown = ("hamming_loss", "subset_accuracy", "jaccard_samples", "precision_micro",
              "recall_micro", "f1_micro", "f1_macro", "average_precision_macro")  # fmt: skip
@@ -281,6 +346,10 @@ def _figure(epochs: pd.DataFrame) -> Figure:
             intervals = [mean_interval(values) for _, values in own["empty"]]
             curve(panel, list(own.groups), intervals, place, head)
         panel.set_title(name, fontsize="medium")
+        panel.set_xscale("log")
+        ticks = [number for number in FOLLOWED if number <= own["epoch"].max().max()]
+        panel.set_xticks(ticks, [str(number) for number in ticks])
+        panel.minorticks_off()
         panel.set_xlabel("epoch")
         panel.set_ylim(-0.03, 1.03)
     axes[0].set_ylabel("share of rows with no label predicted")

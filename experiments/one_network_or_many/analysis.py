@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from experiments.harness import Experiment, Finding, Report, Row, Trainings, Trial
+from experiments.harness.frames import whole_groups
 from experiments.harness.plots import curve, legend, panels
 from experiments.harness.report import listed
 from mlc.cohort import Judged
@@ -140,8 +141,8 @@ class OneNetworkOrMany(Experiment):
     def report(self, frames: Mapping[str, pd.DataFrame]) -> Report:
         """Networks by data set, groups by the number of rows."""
         networks = frames["networks"].assign(network=_networks(frames["networks"]))
-        networks = networks[networks["rule"] == "global"]
-        groups = frames["groups"]
+        networks = whole_groups(networks[networks["rule"] == "global"], ["data"], "network")
+        groups = whole_groups(frames["groups"], ["data.n_train"], "head")
         report = Report()
         report.tables["networks"] = (
             "Test jaccard_samples with one tuned threshold, and weights in thousands",
@@ -172,10 +173,13 @@ class OneNetworkOrMany(Experiment):
         }
         wrong = groups[(groups["head"] == "sigmoid") & (groups["rule"] == "fixed")]
         wrong_few = wrong[wrong["data.n_train"] == few]["impossible"].mean()
-        powerset = paired_difference(
-            _subset(groups, few, "label_powerset", "argmax_of_group"),
-            _subset(groups, few, "grouped", "argmax_of_group"),
-        ).interval
+        powerset = {
+            n: paired_difference(
+                _subset(groups, n, "label_powerset", "argmax_of_group"),
+                _subset(groups, n, "grouped", "argmax_of_group"),
+            ).interval
+            for n in (few, many)
+        }
         report.numbers = {
             "alike": listed(alike),
             "larger": listed(larger),
@@ -186,7 +190,8 @@ class OneNetworkOrMany(Experiment):
             "wrong_few": f"{wrong_few:.0%}",
             "few": f"{few:,}",
             "many": f"{many:,}",
-            "powerset": powerset.signed(),
+            "powerset_few": powerset[few].signed(),
+            "powerset_many": powerset[many].signed(),
         }
         report.findings = [
             Finding(
@@ -220,8 +225,8 @@ class OneNetworkOrMany(Experiment):
             Finding(
                 "a softmax over the observed label sets, which has to learn 120 classes, is behind"
                 " the groups with few rows",
-                powerset.signed(),
-                powerset.mean < 0,
+                powerset[few].signed(),
+                powerset[few].mean < 0,
             ),
         ]
         return report
@@ -286,6 +291,9 @@ def _figure(rows: pd.DataFrame) -> Figure:
         intervals = [mean_interval(values) for _, values in own["subset_accuracy"]]
         curve(panel, list(own.groups), intervals, place, f"{head}, {rule}")
     panel.set(xscale="log", xlabel="training and validation rows", ylabel="test subset_accuracy")
+    numbers = sorted(rows["data.n_train"].unique())
+    panel.set_xticks(numbers, [f"{n:,}" for n in numbers])
+    panel.minorticks_off()
     legend(figure, panel, 2)
     return figure
 
