@@ -80,6 +80,27 @@ def test_the_quick_budget_alone_makes_a_report(name: str) -> None:
     assert report.text()
 
 
+@pytest.mark.parametrize("name", MEASURED)
+def test_a_full_budget_that_was_interrupted_makes_a_report(name: str) -> None:
+    experiment = load(name)
+    quick, more = {}, []
+    for study in experiment.studies:
+        quick[study.name] = study.trials("quick")
+        known = set(map(command_of, quick[study.name]))
+        more += [
+            (study.name, trial) for trial in study.trials("full") if command_of(trial) not in known
+        ]
+    for study_name, trial in more[: 3 * len(more) // 4]:
+        quick[study_name].append(trial)
+    frames = {
+        study.name: Store(study, RESULTS / name).frame(quick[study.name])
+        for study in experiment.studies
+    }
+    report = experiment.report(frames)
+    assert report.findings
+    assert report.text()
+
+
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_quick_is_a_part_of_full_and_no_trial_is_named_twice(name: str) -> None:
     for study in load(name).studies:
