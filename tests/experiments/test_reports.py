@@ -90,7 +90,7 @@ def test_a_full_budget_that_was_interrupted_makes_a_report(name: str) -> None:
         more += [
             (study.name, trial) for trial in study.trials("full") if command_of(trial) not in known
         ]
-    for study_name, trial in more[: 3 * len(more) // 4]:
+    for study_name, trial in more[: 3 * len(more) // 5]:
         quick[study_name].append(trial)
     frames = {
         study.name: Store(study, RESULTS / name).frame(quick[study.name])
