@@ -10,6 +10,8 @@ from mlc.backbones import BACKBONES
 from mlc.config import Config
 from mlc.training import OPTIMIZERS
 
+_PLENTY = 4  # kinds of runs for each worker
+
 
 def cohort_key(config: Config) -> str:
     """Runs with the same key can be trained as one: same data, shape, head and batch size."""
@@ -28,14 +30,19 @@ def cohort_key(config: Config) -> str:
 
 
 def cohorts(configs: Sequence[Config], max_runs: int, n_workers: int) -> list[list[int]]:
-    """The runs' places, those with one cohort key together, cut so that every worker has its share."""
+    """The runs' places, those with one cohort key together, cut so that every worker has a share.
+
+    With many keys, only as `max_runs` asks.
+    """
     alike: dict[str, list[int]] = {}
     # Runs with the same rates side by side, for an optimiser updates such neighbours faster.
     for place, config in sorted(enumerate(configs), key=lambda own: repr(vars(own[1].optimizer))):
         alike.setdefault(cohort_key(config), []).append(place)
     groups = []
+    # Where there is enough for every worker anyway, what can be trained together is.
+    n_shares = 1 if len(alike) >= _PLENTY * n_workers else n_workers
     for places in alike.values():
-        n_groups = max(-(-len(places) // max_runs), min(n_workers, len(places)))
+        n_groups = max(-(-len(places) // max_runs), min(n_shares, len(places)))
         base, more = divmod(len(places), n_groups)
         starts = [number * base + min(number, more) for number in range(n_groups + 1)]
         groups += [places[start:end] for start, end in pairwise(starts)]

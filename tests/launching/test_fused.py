@@ -290,6 +290,14 @@ def test_groups_give_every_worker_a_share(monkeypatch: pytest.MonkeyPatch) -> No
     sizes = [len(members) for members in group(jobs, max_runs=64, n_workers=2)]
     assert sizes == [3, 2, 2, 1]
     assert [len(members) for members in group(jobs, max_runs=2, n_workers=1)] == [2, 2, 2, 1, 1]
+    # With four kinds of runs for each worker none has to be cut.
+    alike = SimpleNamespace(lr=0)
+    many = [
+        Job(None, None, None, SimpleNamespace(config=SimpleNamespace(key=key, optimizer=alike)))  # type: ignore[arg-type]
+        for key in "aabbccddeeffgghh"
+    ]
+    assert [len(members) for members in group(many, 64, n_workers=2)] == [2] * 8
+    assert [len(members) for members in group(many[:14], 64, n_workers=2)] == [1] * 14
 
 
 def test_other_hydra_applications_import_the_plugins_unharmed() -> None:
