@@ -13,61 +13,72 @@ from experiments.harness.frames import whole_groups
 from experiments.harness.plots import DASHES, curve, legend, panels
 from experiments.powerset_samples.choice import TOLERANCE, choice_table, choices
 from experiments.powerset_samples.crossings import WORLD, crossing_points, rounded, rule_of_thumb
-from experiments.powerset_samples.studies import HEADS, Runs
+from experiments.powerset_samples.studies import HEADS, RATES, OneRate, Runs
 from mlc.reporting.figures import COLOURS, MARKERS
 from mlc.reporting.statistics import mean_interval
 from mlc.reporting.tables import Table
 
 REGRETS = {"jaccard_samples": "Jaccard", "subset_accuracy": "subset accuracy"}
 _NEVER = "none seen"
+_MARKED = "* at one rate"
+_SETTING = ["data.n_labels", "data.dependence", "data.n_train"]
 
 
 class PowersetSamples(Experiment):
     """The experiment."""
 
     name = "powerset_samples"
-    studies = (Runs(),)
+    studies = (Runs(), OneRate())
 
     def report(self, frames: Mapping[str, pd.DataFrame]) -> Report:
         """Regrets, the crossing points, a rule of thumb."""
-        rows = whole_groups(
-            frames["runs"], ["data.n_labels", "data.dependence", "data.n_train"], "head"
+        all_rates = whole_groups(frames["runs"], _SETTING, "head")
+        tuned = tune(all_rates)
+        rows = pd.concat(
+            [tuned, whole_groups(frames["one_rate"], _SETTING, "head")], ignore_index=True
         )
         report = Report()
-        crossings = {metric: crossing_points(rows, metric) for metric in REGRETS}
         for metric, name in REGRETS.items():
             report.tables[f"crossing_{metric}"] = (
                 f"Training rows from which powerset's {name} regret is below sigmoid's: geometric"
-                " mean of the worlds that cross (their range; how many do)",
-                _crossing_table(crossings[metric]),
+                f" mean of the worlds that cross (their range; how many do; {_MARKED})",
+                _crossing_table(crossing_points(rows, metric)),
             )
-        strongest = rows["data.dependence"].max()
+        strongest, largest = rows["data.dependence"].max(), tuned["data.n_labels"].max()
         report.tables["regret"] = (
-            f"Jaccard regret at dependence {strongest:g}, by training rows",
+            f"Jaccard regret at dependence {strongest:g}, by training rows ({_MARKED})",
             _regret_table(rows[rows["data.dependence"] == strongest]),
+        )
+        report.tables["rates"] = (
+            f"Jaccard regret at dependence {strongest:g} and K = {largest}, by learning rate and"
+            " training rows (> the rate with the best validation loss most often)",
+            _rates_table(
+                *(
+                    own[(own["data.dependence"] == strongest) & (own["data.n_labels"] == largest)]
+                    for own in (all_rates, tuned)
+                )
+            ),
         )
         report.tables["choice"] = (
             f"The simplest head whose regret is within {TOLERANCE:g} of the lowest (in brackets how much"
-            " less it misses than sigmoid)",
-            choice_table(rows, REGRETS),
+            f" less it misses than sigmoid; {_MARKED})",
+            choice_table(rows, REGRETS, shown),
         )
         report.figures["regret"] = _regret_figure(rows, "jaccard_samples")
-        report.figures["crossing"] = _crossing_figure(crossings)
-        self._find(report, rows, crossings)
+        report.figures["crossing"] = _crossing_figure(tuned)
+        self._find(report, tuned)
         return report
 
-    def _find(
-        self, report: Report, rows: pd.DataFrame, crossings: Mapping[str, pd.DataFrame]
-    ) -> None:
+    def _find(self, report: Report, rows: pd.DataFrame) -> None:
+        """Of the worlds in which every head's rate is tuned."""
         weakest, strongest = rows["data.dependence"].min(), rows["data.dependence"].max()
-        jaccard, subset = crossings["jaccard_samples"], crossings["subset_accuracy"]
+        jaccard, subset = (crossing_points(rows, metric) for metric in REGRETS)
         alone = jaccard[jaccard["data.dependence"] == weakest]
         hard = jaccard[jaccard["data.dependence"] == strongest]
         both = jaccard.merge(subset, on=WORLD, suffixes=("", "_subset"))
         both = both[both["n"].notna() & both["n_subset"].notna()]
-        rule = rule_of_thumb(
-            jaccard[jaccard["data.dependence"] > 0], float(rows["data.n_train"].max())
-        )
+        dependent = jaccard[jaccard["data.dependence"] > 0]
+        rule = rule_of_thumb(dependent, float(rows["data.n_train"].max()))
         means = rows.groupby(["data.n_labels", "data.dependence", "data.n_train", "head"])
         values = means["jaccard_samples"].mean().unstack("head")
         pairwise = (values["pairwise"] <= values["sigmoid"] + 0.001).mean()
@@ -90,9 +101,9 @@ class PowersetSamples(Experiment):
             "exact_pairwise": str(mean_interval(exact.get_group("pairwise"))),
             "exact_powerset": str(mean_interval(exact.get_group("powerset"))),
             "alone": f"{alone['n'].notna().sum()} of {len(alone)}",
-            "alone_by": f"{ahead:+.4f}",
+            "alone_by": f"{ahead:+.5f}",
             "rule": rule.text,
-            "crossed": f"{jaccard['n'].notna().sum()} of {len(jaccard)}",
+            "crossed": f"{dependent['n'].notna().sum()} of {len(dependent)}",
             "pairwise": f"{pairwise:.0%}",
             "ratio_low": f"{ratio.iloc[0]:.1f}",
             "ratio_high": f"{ratio.iloc[-1]:.1f}",
@@ -137,6 +148,33 @@ class PowersetSamples(Experiment):
         ]
 
 
+def shown(n_labels: float) -> str:
+    """K, marked where its heads have one rate."""
+    return f"{n_labels:g}{'*' * (n_labels in OneRate.n_labels['full'])}"
+
+
+def tune(rows: pd.DataFrame) -> pd.DataFrame:
+    """Of each setting, head and replicate the run whose rate has the best loss on validation rows."""
+    return rows.loc[rows.groupby([*_SETTING, "head", "seed"], sort=False)["val_loss"].idxmin()]
+
+
+def _rates_table(rows: pd.DataFrame, tuned: pd.DataFrame) -> Table:
+    numbers = sorted(rows["data.n_train"].unique())
+    chosen = tuned.groupby(["head", "data.n_train"])["optimizer.lr"]
+    most = chosen.agg(lambda rates: rates.mode().iloc[0])
+    values = rows.groupby(["head", "optimizer.lr", "data.n_train"])["jaccard_samples"]
+    lines = []
+    for head in HEADS:
+        for rate in RATES:
+            cells = [
+                (">" if most[head, n] == rate else "")
+                + str(mean_interval(values.get_group((head, rate, n))))
+                for n in numbers
+            ]
+            lines.append([head, f"{rate:g}", *cells])
+    return Table(["head", "rate", *(f"{n:,}" for n in numbers)], lines)
+
+
 def _crossing_table(crossings: pd.DataFrame) -> Table:
     dependences = sorted(crossings["data.dependence"].unique())
     lines = []
@@ -145,7 +183,7 @@ def _crossing_table(crossings: pd.DataFrame) -> Table:
         for dependence in dependences:
             n = own[own["data.dependence"] == dependence]["n"]
             cells.append(_crossed(n.dropna().to_numpy(), len(n)))
-        lines.append([str(n_labels), *cells])
+        lines.append([shown(n_labels), *cells])
     return Table(["K", *(f"dependence {d:g}" for d in dependences)], lines, 0)
 
 
@@ -165,7 +203,7 @@ def _regret_table(rows: pd.DataFrame) -> Table:
             cells = [
                 str(mean_interval(own.get_group(n))) if n in own.groups else "-" for n in numbers
             ]
-            lines.append([str(n_labels), head, *cells])
+            lines.append([shown(n_labels), head, *cells])
     return Table(["K", "head", *(f"{n:,}" for n in numbers)], lines)
 
 
@@ -184,7 +222,7 @@ def _regret_figure(rows: pd.DataFrame, metric: str) -> Figure:
         numbers_of_rows = sorted(rows["data.n_train"].unique())
         panel.set_xticks(numbers_of_rows, [f"{n:,}" for n in numbers_of_rows], fontsize="small")
         panel.minorticks_off()
-        panel.set_title(f"K = {n_labels}, dependence {dependence:g}", fontsize="medium")
+        panel.set_title(f"K = {shown(n_labels)}, dependence {dependence:g}", fontsize="medium")
     for panel in axes[::2]:
         panel.set_ylabel("Jaccard regret")
     for panel in axes[-2:]:
@@ -193,10 +231,10 @@ def _regret_figure(rows: pd.DataFrame, metric: str) -> Figure:
     return figure
 
 
-def _crossing_figure(crossings: Mapping[str, pd.DataFrame]) -> Figure:
+def _crossing_figure(rows: pd.DataFrame) -> Figure:
     figure, axes = panels(len(REGRETS), width=4.2, sharey=True)
     for panel, (metric, name) in zip(axes, REGRETS.items(), strict=True):
-        seen = crossings[metric].dropna()
+        seen = crossing_points(rows, metric).dropna()
         for place, dependence in enumerate(sorted(seen["data.dependence"].unique())):
             own = seen[seen["data.dependence"] == dependence]
             groups = own.groupby("data.n_labels")["n"]
@@ -210,7 +248,7 @@ def _crossing_figure(crossings: Mapping[str, pd.DataFrame]) -> Figure:
                 own["data.n_labels"], own["n"], color=COLOURS[place], marker=MARKERS[place],
                 markersize=3, linestyle="none", alpha=0.5,
             )  # fmt: skip
-        panel.set(yscale="log", xlabel="labels (K)")
+        panel.set(yscale="log", xlabel="labels (K)", xticks=sorted(rows["data.n_labels"].unique()))
         panel.set_title(name, fontsize="medium")
     axes[0].set_ylabel("rows at which powerset passes sigmoid")
     legend(figure, axes[0])

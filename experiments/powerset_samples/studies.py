@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from experiments.harness import Row, Trainings, Trial
 from mlc.cohort import Judged
+from mlc.runs import BEST_VALUE
 
 HEADS = ("sigmoid", "powerset", "label_powerset", "pairwise", "chain", "bernoulli_mixture")
 # Rows to validate on where a fifth would be more than a choice of the epoch needs.
@@ -17,32 +20,40 @@ SCHEDULE = {
     64_000: (512, 12),
     200_000: (1024, 8),
 }
-_FULL = ((4, 6, 8, 10, 12), (0.0, 1.0, 3.0), tuple(SCHEDULE), 3)
-_QUICK = ((4, 6), (0.0, 3.0), (250, 1_000, 4_000), 2)
+# At one rate heads are not equally far: large outputs overfit sooner, small ones are cut short.
+RATES = (0.002, 0.006, 0.02)
+_FULL = ((0.0, 1.0, 3.0), tuple(SCHEDULE), 3)
+_QUICK = ((0.0, 3.0), (250, 1_000, 4_000), 2)
 
 
 class Runs(Trainings):
-    """Regret against the Bayes value, the world and the run drawn anew in each replicate."""
+    """Regret against the Bayes value, the world and the run drawn anew in each replicate.
+
+    "val_loss" is the head's own loss on the validation rows in the best epoch, whose weights are kept.
+    """
 
     experiment = "powerset_samples"
     columns = ("jaccard_samples", "subset_accuracy", "hamming_loss", "nll", "bayes_jaccard",
-               "bayes_subset", "error")  # fmt: skip
+               "bayes_subset", "val_loss", "error")  # fmt: skip
+    n_labels: ClassVar[dict[str, tuple[int, ...]]] = {"quick": (4, 6), "full": (4, 6, 8)}
+    rates: ClassVar[tuple[float, ...]] = RATES
 
     def trials(self, budget: str) -> list[Trial]:
-        """Label numbers, dependences, sample numbers and replicates."""
-        numbers, dependences, rows, replicates = _FULL if budget == "full" else _QUICK
+        """Label numbers, dependences, sample numbers, replicates, heads and rates."""
+        dependences, rows, replicates = _FULL if budget == "full" else _QUICK
         return [
             {
                 "data.n_labels": n_labels, "data.dependence": dependence, "data.n_train": n,
-                "head": head, "trainer.batch_size": SCHEDULE[n][0],
+                "head": head, "optimizer.lr": rate, "trainer.batch_size": SCHEDULE[n][0],
                 "trainer.max_epochs": SCHEDULE[n][1], "data.seed": seed, "seed": seed,
                 **({"data.val_fraction": _MOST_VALIDATED / n} if n > 5 * _MOST_VALIDATED else {}),
             }
             for n in rows
-            for n_labels in numbers
+            for n_labels in self.n_labels[budget]
             for dependence in dependences
             for seed in range(replicates)
             for head in HEADS
+            for rate in self.rates
         ]  # fmt: skip
 
     def rows(self, trial: Trial, judged: Judged) -> list[Row]:
@@ -57,5 +68,14 @@ class Runs(Trainings):
                 "nll": found["test/nll"],
                 "bayes_jaccard": found["bayes/jaccard_samples"],
                 "bayes_subset": found["bayes/subset_accuracy"],
+                "val_loss": judged.facts[BEST_VALUE],
             }
         ]
+
+
+class OneRate(Runs):
+    """More labels, at the smallest rate alone: with three they take ten hours."""
+
+    name = "one_rate"
+    n_labels: ClassVar[dict[str, tuple[int, ...]]] = {"quick": (), "full": (10, 12)}
+    rates = RATES[:1]
