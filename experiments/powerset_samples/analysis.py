@@ -67,6 +67,14 @@ class PowersetSamples(Experiment):
         report.figures["regret"] = _regret_figure(rows, "jaccard_samples")
         report.figures["crossing"] = _crossing_figure(tuned)
         self._find(report, tuned)
+        slow = all_rates[all_rates["optimizer.lr"] == RATES[0]]
+        for name, own in (("crossing_slow", slow), ("crossing_tuned", tuned)):
+            hard = crossing_points(own, "jaccard_samples").dropna()
+            n = hard[(hard["data.dependence"] == strongest) & (hard["data.n_labels"] == largest)][
+                "n"
+            ]
+            report.numbers[name] = rounded(_geometric_mean(n)) if len(n) else _NEVER
+        report.numbers |= {"slow_rate": f"{RATES[0]:g}", "most_tuned": f"{largest:g}"}
         return report
 
     def _find(self, report: Report, rows: pd.DataFrame) -> None:
@@ -187,11 +195,14 @@ def _crossing_table(crossings: pd.DataFrame) -> Table:
     return Table(["K", *(f"dependence {d:g}" for d in dependences)], lines, 0)
 
 
+def _geometric_mean(n: np.ndarray | pd.Series) -> float:
+    return float(np.exp(np.log(n).mean()))
+
+
 def _crossed(n: np.ndarray, of: int) -> str:
     if not len(n):
         return f"{_NEVER} (0 of {of})"
-    middle = rounded(float(np.exp(np.log(n).mean())))
-    return f"{middle} ({rounded(n.min())} to {rounded(n.max())}; {len(n)} of {of})"
+    return f"{rounded(_geometric_mean(n))} ({rounded(n.min())} to {rounded(n.max())}; {len(n)} of {of})"
 
 
 def _regret_table(rows: pd.DataFrame) -> Table:
@@ -238,7 +249,7 @@ def _crossing_figure(rows: pd.DataFrame) -> Figure:
         for place, dependence in enumerate(sorted(seen["data.dependence"].unique())):
             own = seen[seen["data.dependence"] == dependence]
             groups = own.groupby("data.n_labels")["n"]
-            means = groups.apply(lambda n: float(np.exp(np.log(n).mean())))
+            means = groups.apply(_geometric_mean)
             label = f"dependence {dependence:g}"
             panel.plot(
                 means.index, means.to_numpy(), label=label, color=COLOURS[place],
