@@ -67,6 +67,7 @@ class Factorised(Experiment):
         rows = frames["runs"].assign(loss=_losses(frames["runs"]))
         rows = whole_groups(rows, ["data"], "loss")
         tuned = tune(rows)
+        chosen = own_optimizers(tuned)
         report = Report()
         for data in dict.fromkeys(rows["data"]):
             report.tables[f"tuned_{data}"] = (
@@ -77,7 +78,7 @@ class Factorised(Experiment):
         report.tables["gains"] = (
             "Test jaccard_samples less that of sigmoid, each with the optimiser and rate that are best"
             " on validation rows (seeds in pairs)",
-            _gains_table(own_optimizers(tuned)),
+            _gains_table(chosen),
         )
         report.tables["rules"] = (
             "Test jaccard_samples of as many labels as the head expects, less that of one tuned"
@@ -85,10 +86,12 @@ class Factorised(Experiment):
             _rules_table(rows, tuned),
         )
         report.figures["rates"] = _figure(rows)
-        self._find(report, rows, tuned)
+        self._find(report, rows, tuned, chosen)
         return report
 
-    def _find(self, report: Report, rows: pd.DataFrame, tuned: pd.DataFrame) -> None:
+    def _find(
+        self, report: Report, rows: pd.DataFrame, tuned: pd.DataFrame, chosen: pd.DataFrame
+    ) -> None:
         means = tuned.groupby(["data", "loss", "optimizer"], sort=False)["jaccard_samples"].mean()
         table = means.unstack("optimizer")
         spread = table.max(axis=1) - table.min(axis=1)
@@ -96,7 +99,6 @@ class Factorised(Experiment):
         best = factorised.idxmax(axis=1)
         adagrad = factorised["adagrad"] - factorised.drop(columns="adagrad").max(axis=1)
         adadelta = factorised["adadelta"] - factorised.drop(columns="adadelta").max(axis=1)
-        chosen = own_optimizers(tuned)
         validation = chosen[chosen["loss"].isin(FACTORISED)].groupby("loss")["val_jaccard_samples"]
         first = str(validation.mean().idxmax())
         gain = _gains(chosen, first)

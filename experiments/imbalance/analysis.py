@@ -41,7 +41,8 @@ METRICS = (
     "hamming_loss", "jaccard_samples", "f1_micro", "f1_macro", "precision_micro",
     "precision_macro", "recall_micro", "recall_macro", "subset_accuracy", "cardinality_predicted",
 )  # fmt: skip
-RANKINGS = ("average_precision_macro", "lrap", "ranking_loss", "roc_auc_macro")
+_RANKED_BY = "average_precision_macro"
+RANKINGS = (_RANKED_BY, "lrap", "ranking_loss", "roc_auc_macro")
 
 
 class Runs(Trainings):
@@ -87,10 +88,10 @@ class Runs(Trainings):
                     rows.append({"rule": f"{name} {rule}", **own})
         return rows
 
-    def watch(self, training: Training, epoch: Epoch) -> list[list[Row]]:
+    def watch(self, training: Training, epoch: Epoch) -> list[list[Row]] | None:
         """The share of validation rows for which nothing is predicted, with the natural threshold."""
         if epoch.number not in FOLLOWED:
-            return [[] for _ in range(len(epoch.active))]
+            return None
         head, empty = training.model.head, []
         for outputs, _ in training.model.outputs(training.data, training.val_rows):
             decided = head.scores(outputs) >= head.natural_threshold
@@ -117,7 +118,7 @@ class Imbalance(Experiment):
             " the one tuned for jaccard_samples / at each label's own",
             _empty_table(judged),
         )
-        for metric in ("f1_macro", "average_precision_macro"):
+        for metric in ("f1_macro", _RANKED_BY):
             report.tables[metric] = (
                 f"Test {metric} of sigmoid, and what the other heads have more (same worlds and seeds"
                 " in pairs)",
@@ -135,14 +136,7 @@ class Imbalance(Experiment):
         report.figures["empty"] = _figure(epochs)
         self._find(report, judged, epochs)
         slowest = rows[(rows["rule"] == "fixed") & (rows["optimizer.lr"] == RATES[0])]
-        slow = {
-            name: paired_difference(
-                _of(slowest, name, "weighted_sigmoid", "average_precision_macro"),
-                _of(slowest, name, HEADS[0], "average_precision_macro"),
-            ).interval
-            for name in DATA
-            if (slowest["set"] == name).any()
-        }
+        slow = _more(slowest, ("weighted_sigmoid", "fixed"), ("sigmoid", "fixed"), _RANKED_BY)
         report.numbers["slow_rate"] = f"{RATES[0]:g}"
         report.numbers["order_slow"] = listed(slow)
         report.numbers["order_slow_rare"] = _at_one_percent(slow)
@@ -150,7 +144,6 @@ class Imbalance(Experiment):
 
     def _find(self, report: Report, judged: pd.DataFrame, epochs: pd.DataFrame) -> None:
         empty = judged.groupby(["set", "head", "rule"])["empty"].mean()
-        values = judged.set_index(["set", "head", "rule", "seed"]).sort_index()
         sets = [name for name in DATA if (judged["set"] == name).any()]
         rare = [name for name in sets if name in ("1%", "0.1%")]
         common = [name for name in sets if name not in rare]
@@ -159,21 +152,12 @@ class Imbalance(Experiment):
         first = {name: own[name].iloc[0] for name in sets}
         last = {name: own[name].iloc[-1] for name in sets}
 
-        def more(one: tuple[str, str], other: tuple[str, str], metric: str) -> dict[str, Interval]:
-            """Of one head with a rule than of another, in each set, same worlds in pairs."""
-            return {
-                name: paired_difference(
-                    values.loc[(name, *one)][metric], values.loc[(name, *other)][metric]
-                ).interval
-                for name in sets
-            }
-
         plain, weighted = ("sigmoid", "fixed"), ("weighted_sigmoid", "fixed")
         by_label, both = ("sigmoid", "per_label"), ("weighted_sigmoid", "per_label")
-        tuned = more(by_label, plain, "f1_macro")
-        weighing = more(weighted, plain, "f1_macro")
-        left = more(both, by_label, "f1_macro")
-        order = more(weighted, plain, "average_precision_macro")
+        tuned = _more(judged, by_label, plain, "f1_macro")
+        weighing = _more(judged, weighted, plain, "f1_macro")
+        left = _more(judged, both, by_label, "f1_macro")
+        order = _more(judged, weighted, plain, _RANKED_BY)
         accuracy = (
             1
             - judged[judged["rule"] == "most_frequent_set constant"]
@@ -247,10 +231,16 @@ def tune(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["run"].isin(losses.loc[best, "run"])]
 
 
-def _of(rows: pd.DataFrame, name: str, head: str, metric: str) -> pd.Series:
-    """By seed."""
-    own = rows[(rows["set"] == name) & (rows["head"] == head)]
-    return own.set_index("seed")[metric].sort_index()
+def _more(
+    rows: pd.DataFrame, one: tuple[str, str], other: tuple[str, str], metric: str
+) -> dict[str, Interval]:
+    """Of one head with a rule than of another, in each set, same worlds in pairs."""
+    values = rows.set_index(["set", "head", "rule", "seed"])[metric].sort_index()
+    return {
+        name: paired_difference(values[(name, *one)], values[(name, *other)]).interval
+        for name in DATA
+        if (rows["set"] == name).any()
+    }
 
 
 def _set_names(rows: pd.DataFrame) -> pd.Series:
@@ -308,13 +298,13 @@ def _rates_table(rows: pd.DataFrame, judged: pd.DataFrame) -> Table:
     sets = [name for name in DATA if (rows["set"] == name).any()]
     chosen = judged[judged["rule"] == "fixed"].groupby(["set", "head"])["optimizer.lr"]
     most = chosen.agg(lambda rates: rates.mode().iloc[0])
+    values = rows.groupby(["set", "head", "optimizer.lr"])[_RANKED_BY]
     lines = []
     for head in HEADS:
         for rate in RATES:
-            at_rate = rows[rows["optimizer.lr"] == rate]
             cells = [
                 (">" if most[name, head] == rate else "")
-                + str(mean_interval(_of(at_rate, name, head, "average_precision_macro")))
+                + str(mean_interval(values.get_group((name, head, rate))))
                 for name in sets
             ]
             lines.append([head, f"{rate:g}", *cells])

@@ -157,29 +157,13 @@ class OneNetworkOrMany(Experiment):
         alike = _less(networks, "many, as large together", "one")
         larger = _less(networks, "many, as large each", "one")
         few, many = groups["data.n_train"].min(), groups["data.n_train"].max()
-        gain = {
-            n: paired_difference(
-                _subset(groups, n, "grouped", "argmax_of_group"),
-                _subset(groups, n, "sigmoid", "argmax_of_group"),
-            ).interval
-            for n in (few, many)
-        }
-        flat = {
-            n: paired_difference(
-                _subset(groups, n, "grouped", "argmax_of_group"),
-                _subset(groups, n, "sigmoid", "fixed"),
-            ).interval
-            for n in (few, many)
-        }
+        grouped, flat_sigmoid = ("grouped", "argmax_of_group"), ("sigmoid", "argmax_of_group")
+        observed, fixed = ("label_powerset", "argmax_of_group"), ("sigmoid", "fixed")
+        gain = {n: _more(groups, n, grouped, flat_sigmoid) for n in (few, many)}
+        flat = {n: _more(groups, n, grouped, fixed) for n in (few, many)}
+        powerset = {n: _more(groups, n, observed, grouped) for n in (few, many)}
         wrong = groups[(groups["head"] == "sigmoid") & (groups["rule"] == "fixed")]
         wrong_few = wrong[wrong["data.n_train"] == few]["impossible"].mean()
-        powerset = {
-            n: paired_difference(
-                _subset(groups, n, "label_powerset", "argmax_of_group"),
-                _subset(groups, n, "grouped", "argmax_of_group"),
-            ).interval
-            for n in (few, many)
-        }
         report.numbers = {
             "alike": listed(alike),
             "larger": listed(larger),
@@ -251,9 +235,11 @@ def _less(rows: pd.DataFrame, network: str, other: str) -> dict[str, Interval]:
     }
 
 
-def _subset(rows: pd.DataFrame, n: int, head: str, rule: str) -> pd.Series:
-    own = rows[(rows["data.n_train"] == n) & (rows["head"] == head) & (rows["rule"] == rule)]
-    return own.set_index("seed")["subset_accuracy"].sort_index()
+def _more(rows: pd.DataFrame, n: int, one: tuple[str, str], other: tuple[str, str]) -> Interval:
+    """Subset accuracy with n rows of one head and rule, less that of another."""
+    here = rows[rows["data.n_train"] == n]
+    values = here.set_index(["head", "rule", "seed"])["subset_accuracy"].sort_index()
+    return paired_difference(values[one], values[other]).interval
 
 
 def _networks_table(rows: pd.DataFrame) -> Table:

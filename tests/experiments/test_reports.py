@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
 
@@ -13,7 +14,7 @@ from experiments.harness.provenance import drawn_with
 from experiments.harness.report import quoted, together
 from experiments.harness.running import RESULTS, Made, make
 from experiments.harness.store import Store
-from experiments.harness.study import command_of
+from experiments.harness.study import Trial, command_of
 from tests.conftest import REPOSITORY
 
 MEASURED = [name for name in EXPERIMENTS if (RESULTS / name / "provenance.json").is_file()]
@@ -70,21 +71,13 @@ def test_every_number_in_the_projects_readme_follows_from_the_rows() -> None:
 
 @pytest.mark.parametrize("name", MEASURED)
 def test_the_quick_budget_alone_makes_a_report(name: str) -> None:
-    experiment = load(name)
-    frames = {
-        study.name: Store(study, RESULTS / name).frame(study.trials("quick"))
-        for study in experiment.studies
-    }
-    report = experiment.report(frames)
-    assert report.findings
-    assert report.text()
+    assert_reported(name, {study.name: study.trials("quick") for study in load(name).studies})
 
 
 @pytest.mark.parametrize("name", MEASURED)
 def test_a_full_budget_that_was_interrupted_makes_a_report(name: str) -> None:
-    experiment = load(name)
     quick, more = {}, []
-    for study in experiment.studies:
+    for study in load(name).studies:
         quick[study.name] = study.trials("quick")
         known = set(map(command_of, quick[study.name]))
         more += [
@@ -92,8 +85,14 @@ def test_a_full_budget_that_was_interrupted_makes_a_report(name: str) -> None:
         ]
     for study_name, trial in more[: 3 * len(more) // 5]:
         quick[study_name].append(trial)
+    assert_reported(name, quick)
+
+
+def assert_reported(name: str, trials: Mapping[str, list[Trial]]) -> None:
+    """A report is made from the rows of these trials, by study."""
+    experiment = load(name)
     frames = {
-        study.name: Store(study, RESULTS / name).frame(quick[study.name])
+        study.name: Store(study, RESULTS / name).frame(trials[study.name])
         for study in experiment.studies
     }
     report = experiment.report(frames)
