@@ -108,8 +108,11 @@ class PerLabel(TunedThresholdRule):
     """A threshold for each label, the best on validation data for that label's own F1 or Jaccard index.
 
     A label whose best value is below `fallback` has too few samples to tell: its threshold is then the
-    highest validation score, so that rare labels are not predicted everywhere (SCutFBR.1 of Yang 2001,
-    "A study on thresholding strategies for text categorization").
+    highest validation score, so that rare labels are not predicted everywhere. The value of two empty
+    sets is 0 here, so a label without a validation positive always falls back, unless `fallback` is 0.
+    This is SCutFBR.1 of Yang 2001, "A study on thresholding strategies for text categorization", as
+    Fan and Lin 2007, "A study on threshold selection for multi-label classification", describe it and
+    LibMultiLabel implements it; SCutFBR.0 would never predict such a label.
     """
 
     Options = PerLabelOptions
@@ -117,7 +120,8 @@ class PerLabel(TunedThresholdRule):
     def fit(self, scores: Tensor, targets: Tensor) -> Self:
         """Find the thresholds: scores and targets (..., N, K)."""
         own, true = scores.double().transpose(-1, -2), targets.transpose(-1, -2)
-        metric = COUNT_METRICS[f"{self.options.metric}_micro"]
+        # Macro, for its value of two empty sets; each problem here has one label.
+        metric = COUNT_METRICS[f"{self.options.metric}_macro"]
         found, value = best_threshold(metric, own.unsqueeze(-1), true.unsqueeze(-1))
         self._threshold = torch.where(value < self.options.fallback, own.amax(dim=-1), found)
         return self
