@@ -12,7 +12,6 @@ import pandas as pd
 import torch
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from numpy.typing import NDArray
-from sklearn.metrics import f1_score
 
 from mlc.errors import RunFolderError
 from mlc.metrics import COUNT_METRICS
@@ -148,7 +147,11 @@ def _label_bars(runs: pd.DataFrame, results: Results) -> dict[str, Any]:
         order = np.argsort(-shares, kind="stable")[:MOST_LABELS]
         f1 = np.mean(
             [
-                f1_score(own["targets"], own[f"decisions_{rule}"], average=None, zero_division=0.0)
+                COUNT_METRICS["f1_macro"]
+                .per_group(
+                    torch.as_tensor(own[f"decisions_{rule}"]), torch.as_tensor(own["targets"])
+                )
+                .numpy()
                 for own in stored
             ],
             axis=0,
@@ -156,7 +159,7 @@ def _label_bars(runs: pd.DataFrame, results: Results) -> dict[str, Any]:
         names = _label_names(results.folders[group["run"].iloc[0]], len(shares))
         for label in order:
             key = f"{names[label]} ({shares[label]:.1%})"
-            rows.setdefault(key, {})[str(name)] = float(np.atleast_1d(f1)[label])
+            rows.setdefault(key, {})[str(name)] = float(f1[label])
     heads = list(dict.fromkeys(runs["contestant"]))
     colours = {head: COLOURS[place % len(COLOURS)] for place, head in enumerate(heads)}
     more = max(0, (0 if shares is None else len(shares)) - MOST_LABELS)
