@@ -64,7 +64,7 @@ class TopK(DecisionRule):
     tuned_on = "validation"
     _k: Tensor | None = None
 
-    def fit(self, scores: Tensor, targets: Tensor) -> Self:
+    def tune(self, scores: Tensor, targets: Tensor) -> Self:
         """Find k where it is not stated: scores and targets (..., N, K)."""
         if self.options.k is not None:
             self._k = torch.full(scores.shape[:-2], self.options.k)

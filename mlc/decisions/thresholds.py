@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import torch
-from torch import Tensor
+from torch import Size, Tensor
 
 from mlc.decisions.base import DecisionRule, register_decision
 from mlc.metrics import COUNT_METRICS, best_threshold
@@ -89,7 +89,7 @@ class Global(TunedThresholdRule):
 
     Options = TunedOptions
 
-    def fit(self, scores: Tensor, targets: Tensor) -> Self:
+    def tune(self, scores: Tensor, targets: Tensor) -> Self:
         """Find the threshold: scores and targets (..., N, K)."""
         self._threshold, _ = best_threshold(COUNT_METRICS[self.options.metric], scores, targets)
         return self
@@ -117,7 +117,7 @@ class PerLabel(TunedThresholdRule):
 
     Options = PerLabelOptions
 
-    def fit(self, scores: Tensor, targets: Tensor) -> Self:
+    def tune(self, scores: Tensor, targets: Tensor) -> Self:
         """Find the thresholds: scores and targets (..., N, K)."""
         own, true = scores.double().transpose(-1, -2), targets.transpose(-1, -2)
         # Macro, for its value of two empty sets; each problem here has one label.
@@ -129,6 +129,10 @@ class PerLabel(TunedThresholdRule):
     def by_pair(self) -> Tensor:
         """Each label's own: (..., 1, K)."""
         return self.threshold()[..., None, :]
+
+    def fitted_shape(self, shape: Size) -> Size:
+        """A threshold for each label: (..., K)."""
+        return shape[:-2] + shape[-1:]
 
 
 @register_decision("oracle")

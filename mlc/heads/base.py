@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mlc.errors import ConfigError
+from mlc.heads.prediction import Prediction
 from mlc.layers import StackedBlockLinear, StackedLinear, Streams
 from mlc.registry import NoOptions, Registry
 
@@ -151,6 +152,13 @@ class Head(nn.Module):
         """
         return scores.sum(dim=-1) if self.estimates == "marginals" else None
 
+    def predict(self, outputs: Tensor) -> Prediction:
+        """What decision rules may ask for, with axes (R, B, ...)."""
+        return Prediction(
+            lambda _: self.scores(outputs),
+            cardinality=lambda own: self.cardinality(outputs, own.scores),
+        )
+
     def expected_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The loss, averaged over its noise: (R, B)."""
         return self.loss(outputs, targets)
@@ -205,7 +213,36 @@ class JointHead(Head):
 
     def mode(self, outputs: Tensor) -> Tensor:
         """The most probable label set (the first of equals): (R, B, K), bool."""
-        return self.label_sets[self.log_joint(outputs).argmax(dim=-1)]
+        return self.improved(outputs, self.label_sets[self.log_joint(outputs).argmax(dim=-1)])
+
+    def improved(self, outputs: Tensor, listed: Tensor) -> Tensor:
+        """The most probable label set, given the best of `label_sets`: (R, B, K), bool, to likewise.
+
+        The same, unless a head can search beyond `label_sets`.
+        """
+        return listed
+
+    def mean_log_joint(self, outputs: Tensor, shares: Tensor) -> Tensor:
+        """Log of the runs' mean probability of each label set: (B, M).
+
+        `shares` (R, B) are the runs' in each row's mean; they sum to one.
+        """
+        joint = self.log_joint(outputs)
+        return (joint + shares.log().to(joint).unsqueeze(-1)).logsumexp(dim=0)
+
+    def mode_of_mean(self, outputs: Tensor, shares: Tensor) -> Tensor:
+        """The most probable label set by the mean joint, `shares` as there: (B, K), bool."""
+        return self.label_sets[self.mean_log_joint(outputs, shares).argmax(dim=-1)]
+
+    def predict(self, outputs: Tensor) -> Prediction:
+        """The joint and the mode too."""
+        return Prediction(
+            lambda _: self.scores(outputs),
+            cardinality=lambda own: self.cardinality(outputs, own.scores),
+            log_joint=lambda _: self.log_joint(outputs),
+            label_sets=self.label_sets,
+            mode=lambda own: self.improved(outputs, own.best_listed()),
+        )
 
     def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """One label set drawn for each sample: (R, B, K), bool."""

@@ -33,7 +33,8 @@ class Chain(ListedHead):
     chains, whose first has the labels' own order, whose others random ones, and whose probabilities
     are averaged. The likelihood is exact with any number of labels. The joint lists all label sets up
     to K = 16; beyond that those that occur in training, normalised, and a beam of prefixes serves: a
-    marginal is the label's probability at its turn, averaged over the beam; the mode its best end.
+    marginal is the label's probability at its turn, averaged over the beam; the mode is the most
+    probable of its ends and of the label sets that occur.
     Consistent for P(y | x) where a chain of logistic models can express it; the mode is then optimal
     for subset accuracy.
     Source: Dembczynski et al. 2010, "Bayes optimal multilabel classification via probabilistic
@@ -84,17 +85,35 @@ class Chain(ListedHead):
         of_chains = [of_chain(outputs, c) for c in range(self.options.n_chains)]
         return torch.stack(of_chains).mean(dim=0).clamp(max=1)
 
-    def mode(self, outputs: Tensor) -> Tensor:
-        """The most probable label set, of all or of the beams: (R, B, K), bool."""
+    def improved(self, outputs: Tensor, listed: Tensor) -> Tensor:
+        """The most probable of the beams' ends and the best listed, unless all are: (R, B, K), bool."""
         if self.observed is None:
-            return super().mode(outputs)
-        found = torch.cat([self._beam(outputs, c)[0] for c in range(self.options.n_chains)], dim=-2)
+            return listed
+        ends = [self._beam(outputs, c)[0] for c in range(self.options.n_chains)]
+        found = torch.cat([*ends, listed.unsqueeze(-2).to(outputs.dtype)], dim=-2)
         log_p = torch.stack(
             [self.log_likelihood(outputs, found[..., w, :]) for w in range(found.shape[-2])], -1
         )
         best = log_p.argmax(dim=-1)[..., None, None].expand(*log_p.shape[:2], 1, self.n_labels)
         chosen: Tensor = found.gather(-2, best).squeeze(-2) > 0
         return chosen
+
+    def mode_of_mean(self, outputs: Tensor, shares: Tensor) -> Tensor:
+        """The most probable of each run's mode and the best listed, unless all are: (B, K), bool."""
+        listed = super().mode_of_mean(outputs, shares)
+        if self.observed is None:
+            return listed
+        found = torch.cat([self.mode(outputs), listed.unsqueeze(0)])
+        log_shares = shares.log().to(outputs)
+        # The likelihood is exact for any label set, and so is that of the mean.
+        log_p = torch.stack(
+            [
+                (self.log_likelihood(outputs, own.to(outputs.dtype)) + log_shares).logsumexp(dim=0)
+                for own in found.unsqueeze(1).expand(-1, len(outputs), -1, -1)
+            ]
+        )
+        best = log_p.argmax(dim=0)[None, :, None].expand(1, -1, self.n_labels)
+        return found.gather(0, best).squeeze(0)
 
     @property
     def numbers_per_sample(self) -> int:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from mlc.errors import ConfigError
 from mlc.heads.base import HEADS, Head, JointHead, KnownLabels
 from mlc.heads.memory import require_memory
+from mlc.heads.prediction import Prediction
 
 
 class PlainHead(nn.Module):
@@ -41,6 +42,10 @@ class PlainHead(nn.Module):
     def scores(self, outputs: Tensor) -> Tensor:
         """Relevance of each label, in [0, 1]: (B, K)."""
         return self.head.scores(outputs.unsqueeze(0)).squeeze(0)
+
+    def predict(self, outputs: Tensor) -> Prediction:
+        """All that a decision rule may ask for: `build_decision(...).decide(head.predict(outputs))`."""
+        return self.head.predict(outputs.unsqueeze(0)).of_run(0)
 
     @property
     def label_sets(self) -> Tensor:
