@@ -35,7 +35,7 @@ def checked_pairs(scores: Any, targets: Any) -> tuple[Tensor, Tensor]:
         (of_targets != 0) & (of_targets != 1),
         of_targets,
         "targets",
-        "give 0 or 1 for each label, as y > 0",
+        "give 0 or 1 for each label, as in y > 0.5",
     )
     return of_scores, of_targets.bool()
 
