@@ -158,7 +158,7 @@ def pairwise(head: PlainHead, z: Numbers, y: Sequence[int]) -> float:
 
 def chain(head: PlainHead, z: Numbers, y: Sequence[int]) -> float:
     n, total = len(y), 0.0
-    for number, order in enumerate(head.head._orders.tolist()):
+    for number, order in enumerate(head.head._orders[0].tolist()):
         links = head.head.links[0, number].tolist()
         for place, k in enumerate(order):
             logit = z[number * n + k] + sum(links[j][k] * y[j] for j in order[:place])
