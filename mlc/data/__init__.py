@@ -1,7 +1,15 @@
 """Data sources, splits, scaling, and the resident batches that every head trains on."""
 
 from mlc.data.arff import Arff
-from mlc.data.base import SOURCES, DataOptions, Dataset, DataSource, Truth, register_source
+from mlc.data.base import (
+    SOURCES,
+    DataOptions,
+    Dataset,
+    DataSource,
+    Truth,
+    Vocabulary,
+    register_source,
+)
 from mlc.data.coloured import ColouredDigits
 from mlc.data.digits import Digits
 from mlc.data.openml import OpenML
@@ -29,6 +37,7 @@ __all__ = [
     "Split",
     "Table",
     "Truth",
+    "Vocabulary",
     "World",
     "WorldOptions",
     "fit_scaling",

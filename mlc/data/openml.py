@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.datasets import fetch_openml
 
-from mlc.data.base import DataOptions, Dataset, DataSource, register_source
+from mlc.data.base import DataOptions, Dataset, DataSource, Vocabulary, register_source
 from mlc.data.cache import cache_folder
 from mlc.data.columns import encode_columns, encode_labels
 from mlc.errors import DataError
@@ -70,6 +70,7 @@ class OpenML(DataSource):
             feature_names=tuple(names),
             label_names=label_names,
             numeric=numeric,
+            vocabulary=Vocabulary(~numeric),
         )
 
 
