@@ -15,7 +15,7 @@ from mlc.data.digits import Digits
 from mlc.data.openml import OpenML
 from mlc.data.preprocessing import Scaling, fit_scaling
 from mlc.data.resident import Bags, Batch, ResidentData
-from mlc.data.splits import Split, hold_out, split_dataset
+from mlc.data.splits import Split, forget_warnings, hold_out, split_dataset
 from mlc.data.table import Table
 from mlc.data.unlabelled import read_features
 from mlc.data.world import ExactWorld, World, WorldOptions
@@ -41,6 +41,7 @@ __all__ = [
     "World",
     "WorldOptions",
     "fit_scaling",
+    "forget_warnings",
     "hold_out",
     "read_features",
     "register_source",

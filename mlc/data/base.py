@@ -113,11 +113,12 @@ class DataOptions:
 
     Attributes:
         val_fraction: share of the training part that is held out for validation.
-        absent_labels: whether a label without a positive in some part is an error or is kept.
+        absent_labels: whether labels without a positive in some part are kept, with one warning that
+            counts them, or are an error.
     """
 
     val_fraction: float = option(0.2, above=0, below=1)
-    absent_labels: str = option("error", choices=("error", "keep"))
+    absent_labels: str = option("keep", choices=("keep", "error"))
 
 
 class DataSource:
