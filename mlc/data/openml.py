@@ -81,6 +81,7 @@ def _fetch(options: Any, where: str) -> Any:
         if number
         else {"name": options.name, "version": options.version or "active"}
     )
+    folder = cache_folder()
     try:
         with warnings.catch_warnings():
             # That it tries again; the last try's error is told.
@@ -89,7 +90,8 @@ def _fetch(options: Any, where: str) -> Any:
                 **chosen,
                 as_frame=True,
                 parser="liac-arff",
-                data_home=str(cache_folder() / "openml"),
+                cache=folder is not None,
+                data_home=None if folder is None else str(folder / "openml"),
             )
     except HTTPError as error:
         raise DataError(

@@ -16,7 +16,7 @@ from scipy.sparse import csr_matrix, vstack
 
 from mlc.data.base import DataOptions, Dataset, DataSource, Vocabulary, register_source
 from mlc.data.columns import encode_columns, encode_labels
-from mlc.data.files import OPENERS, located, read_text
+from mlc.data.files import OPENERS, located, read_text, unreadable
 from mlc.data.text import TextOptions, count_words
 from mlc.errors import DataError
 from mlc.options import option
@@ -145,9 +145,12 @@ def _read_separated(path: Path, separator: str) -> pd.DataFrame:
 
 def _read_parquet(path: Path) -> pd.DataFrame:
     try:
-        return pd.read_parquet(path)
-    except FileNotFoundError as error:
-        raise DataError(f"There is no file {path}: correct its name.") from error
+        if path.is_dir():
+            return pd.read_parquet(path)
+        with path.open("rb") as file:
+            return pd.read_parquet(file)
+    except OSError as error:
+        raise unreadable(path, error) from error
     except ImportError as error:
         raise DataError(f"{path}: Parquet needs pyarrow: pip install pyarrow.") from error
     except Exception as error:
