@@ -6,8 +6,9 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 
 from mlc.assembly import build_model, build_rules, device_of
@@ -149,6 +150,7 @@ class _Cohort:
             places = range(len(self.configs))
             prepared = [ready for place in places if (ready := self._prepare(place))]
             if prepared:
+                prepared = self._without_unused_columns(prepared)
                 size = self._largest_size(prepared)
                 for first in range(0, len(prepared), size):
                     self._attempt(prepared[first : first + size])
@@ -170,6 +172,14 @@ class _Cohort:
         except Exception as error:
             self._fail(place, error)
             return None
+
+    def _without_unused_columns(self, prepared: Sequence[Prepared]) -> list[Prepared]:
+        """Drop the columns that none of the runs uses: what is not trained needs no memory."""
+        columns = np.flatnonzero(np.any([ready.scaling.used for ready in prepared], axis=0))
+        if len(columns) == self.dataset.n_features:
+            return list(prepared)
+        self.dataset = self.dataset.with_columns(columns)
+        return [replace(ready, scaling=ready.scaling.with_columns(columns)) for ready in prepared]
 
     def _largest_size(self, prepared: Sequence[Prepared]) -> int:
         if len(prepared) == 1:
@@ -219,7 +229,7 @@ class _Cohort:
                 add_regrets(evaluations, optimum, model.head, rules, limits)
             for row, ready in enumerate(part):
                 facts = {
-                    "parameters": model.n_parameters,
+                    "parameters": model.n_parameters - model.n_unused.get(row, 0),
                     "train/seconds": seconds / len(part),
                     "train/epochs": int(training.n_epochs[row]),
                     "train/best_epoch": int(training.best_epoch[row]),
@@ -240,8 +250,8 @@ class _Cohort:
     def _build(self, part: Sequence[Prepared]) -> tuple[Model, ResidentData, Training]:
         configs = [ready.config for ready in part]
         config, splits = configs[0], [ready.split for ready in part]
-        model = build_model(configs, self.dataset, splits, self.device)
         scalings = [ready.scaling for ready in part]
+        model = build_model(configs, self.dataset, splits, self.device, scalings)
         dtype, bags = DTYPES[config.trainer.precision], model.backbone.takes_bags
         data = ResidentData(self.dataset, scalings, self.device, dtype, bags)
         optimizer = OPTIMIZERS[config.optimizer.name](

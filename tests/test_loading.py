@@ -97,6 +97,34 @@ def test_a_text_runs_words_are_kept(command: Command, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("backbone", ["mlp", "embedding_bag"])
+def test_words_that_a_run_left_out_are_left_out_again(
+    backbone: str, command: Command, tmp_path: Path
+) -> None:
+    """Each text has a word of its own, so that test texts hold words that no training text has."""
+    rng = np.random.default_rng(0)
+    common = [" ".join(f"word{w}" for w in rng.integers(12, size=4)) for _ in range(60)]
+    texts = [f"{text} own{row} own{row}" for row, text in enumerate(common)]
+    frame = pd.DataFrame({"body": texts, "kept": rng.integers(2, size=60)})
+    frame.to_csv(tmp_path / "texts.csv", index=False)
+    ended = command(
+        main, "data=table", "data.path=texts.csv", "data.labels=[kept]", "data.text=body",
+        "data.ngrams=2", "data.buckets=16", "data.min_count=1", "data.max_words=25",
+        f"backbone={backbone}", "trainer.max_epochs=3", "hydra.run.dir=run",
+    )  # fmt: skip
+    assert ended.status == 0, ended.error
+    run = tmp_path / "run"
+    with np.load(run / "predictions.npz") as stored, np.load(run / "split.npz") as split:
+        scores, rows = stored["scores"], split["test"]
+    with np.load(run / "preprocessing.npz") as stored:
+        names, used = stored["feature_names"], stored["scale"] != 0
+    assert used.sum() == 25 + 16
+    assert not set(names[used]) & {f"own{row}" for row in rows}
+    frame.iloc[rows][["body"]].to_csv(tmp_path / "new.csv", index=False)
+    found = predict(run, tmp_path / "new.csv")["kept"].to_numpy()
+    np.testing.assert_allclose(found, scores[:, 0], atol=1e-6)
+
+
 class TestAStrangersFolder:
     """Nothing in it is executed, and what is wrong is told in a sentence."""
 

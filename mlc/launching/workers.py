@@ -58,6 +58,7 @@ def train_in_workers(cohorts: Sequence[Sequence[Run]], n_workers: int, ended: En
     gc.freeze()
     waiting = list(enumerate(cohorts))
     active: dict[Connection, _Worker] = {}
+    warned: set[str] = set()
     with _Board(cohorts) as board:
         try:
             while waiting or active:
@@ -89,6 +90,11 @@ def train_in_workers(cohorts: Sequence[Sequence[Run]], n_workers: int, ended: En
                         log.info(message)
                         ended(worker.number, place, outcome)
                         board.ended(worker.number)
+                    elif kind == "warning":
+                        key, message = content
+                        if key not in warned:
+                            warned.add(key)
+                            log.warning(message)
                     else:
                         board.epoch(worker.number, *content)
         finally:
@@ -190,6 +196,10 @@ class _Reporter(Progress):
                 outcome = MlcError(f"{type(outcome).__name__}: {outcome}")
         self._send("ended", place, outcome, message)
 
+    def warning(self, key: str, message: str) -> None:
+        """What the launch is to be told once, whichever cohorts meet it."""
+        self._send("warning", key, message)
+
     def _send(self, *message: Any) -> None:
         try:
             self._sender.send(message)
@@ -205,9 +215,24 @@ def _work(runs: Sequence[Run], sender: Connection, memory_share: float, parent: 
     root = logging.getLogger()
     for handler in root.handlers[:]:
         root.removeHandler(handler)
+    reporter = _Reporter(sender)
+    root.addHandler(_Warnings(reporter))
     with run_logs(runs):
-        train_runs(runs, _Reporter(sender), memory_share)
+        train_runs(runs, reporter, memory_share)
     sender.close()
+
+
+class _Warnings(logging.Handler):
+    """Sends out of the worker what is logged with a key `once`."""
+
+    def __init__(self, reporter: _Reporter) -> None:
+        super().__init__(logging.WARNING)
+        self._reporter = reporter
+
+    def emit(self, record: logging.LogRecord) -> None:
+        key = getattr(record, "once", None)
+        if key is not None:
+            self._reporter.warning(key, record.getMessage())
 
 
 def _die_with(parent: int) -> None:

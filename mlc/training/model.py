@@ -17,12 +17,17 @@ _ROWS_AT_ONCE = 4096
 
 
 class Model(nn.Module):
-    """Features (R, B, D) to the head's outputs (R, B, n_outputs)."""
+    """Features (R, B, D) to the head's outputs (R, B, n_outputs).
+
+    Attributes:
+        n_unused: for a run that leaves columns out, how many of its weights belong to those.
+    """
 
     def __init__(self, backbone: Backbone, head: Head) -> None:
         super().__init__()
         self.backbone = backbone
         self.head = head
+        self.n_unused: dict[int, int] = {}
 
     def forward(self, features: Tensor | Bags) -> Tensor:
         """The head's outputs."""

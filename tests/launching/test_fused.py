@@ -92,6 +92,22 @@ def test_a_job_fails_alone(n_workers: int, sweep: Callable[..., Outcome], tmp_pa
     assert len(pd.read_csv(tmp_path / "s" / "results.csv")) == 3 * 3
 
 
+@pytest.mark.parametrize("launcher", ["fused", "basic"])
+def test_a_sweep_warns_once_of_absent_labels(
+    launcher: str, command: Command, write_arff: Write, tmp_path: Path
+) -> None:
+    rows = [f"{i % 2},{int(i == 7)},{i % 5},{i % 2}" for i in range(60)]
+    ended = command(
+        main, "-m", *QUICK, f"data.path={write_arff(rows=rows)}", f"hydra/launcher={launcher}",
+        "head=sigmoid,margin", "seed=0,1", "hydra.sweep.dir=s", "report.figures=false",
+    )  # fmt: skip
+    assert ended.status == 0, ended.error
+    said = ended.out + ended.error
+    assert said.count("1 of 2 labels have no positive in some part") == 1
+    log = (tmp_path / "s/toy/margin/seed=0/train.log").read_text()
+    assert log.count("no positive in some part") == (launcher == "fused")
+
+
 def test_a_run_that_breaks_its_cohort_is_found_by_halves(
     sweep: Callable[..., Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -68,7 +68,7 @@ def test_malformed_input_is_read_rightly_or_refused(reader: str) -> None:
     found = inputs.fuzz(round(2000 * share), 0, case)
     assert found.faults == []
     assert found.read
-    assert found.refused
+    assert bool(found.refused) != (reader in inputs.NEVER_REFUSED)
 
 
 @pytest.mark.slow
