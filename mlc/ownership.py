@@ -24,6 +24,7 @@ from mlc.errors import RunFolderError
 from mlc.storage import kind_of, temporary_of
 
 STATUS = "status.json"
+HYDRA_FOLDER = ".hydra"
 HYDRA_FILES = ("config.yaml", "hydra.yaml", "overrides.yaml")
 MULTIRUN = "multirun.yaml"
 # Stands in each config of Hydra's that a launch of ours leaves.
@@ -37,10 +38,13 @@ MARKS = {
 }
 _WITHIN = 512
 _IN_STATUS = {"state", "run", "data", "head", "seed"}
-# TensorBoard's own form: seconds, host, process, count.
-_EVENTS = re.compile(r"events\.out\.tfevents\.\d{10,}\.[^/]+\.\d+\.\d+")
+# TensorBoard's own form begins with the seconds.
+_EVENTS = re.compile(r"events\.out\.tfevents\.\d{10,}\..+", re.DOTALL)
+_LEASE = re.compile(r"\.lease(-[0-9a-f]{32})?")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _LONGEST_PART = 150
+# Folders that a launch of this process, or of the one that forked it, may use.
+_begun: set[Path] = set()
 _OTHER_FOLDER = "name another folder with hydra.run.dir or hydra.sweep.dir"
 
 
@@ -66,8 +70,9 @@ def check_run_folder(
     folder: Path,
     names: Iterable[str],
     root: Path | None = None,
-    subdir: str | None = ".hydra",
+    subdir: str | None = HYDRA_FOLDER,
     log: str = "train.log",
+    is_claim: bool = False,
 ) -> None:
     """Refuse a folder that a run must not use.
 
@@ -77,21 +82,26 @@ def check_run_folder(
         root: the sweep's folder, which may be a link itself; what lies between must not be.
         subdir: where Hydra stores the config, None for nowhere.
         log: the log's name.
+        is_claim: whether the launch may have begun to write there, having asked before.
 
     Raises:
         RunFolderError: it holds something and no run of ours, or a link or the like lies where the
             run would write.
     """
+    if not is_claim:
+        _begun.discard(folder.absolute())
     if root is not None and folder.is_relative_to(root):
         for part in reversed([folder, *folder.parents]):
             if part != root and part.is_relative_to(root):
                 _require_folder(part)
     if not folder.exists():
+        _begun.add(folder.absolute())
         return
     if not folder.is_dir():
-        raise RunFolderError(f"{folder} is not a folder: {_OTHER_FOLDER}.")
-    if not _holds_status(folder):
-        _require_begun(folder, subdir, {log, "train.log"})
+        raise RunFolderError(f"{_line(folder)} is not a folder: {_OTHER_FOLDER}.")
+    # A launch that has asked before may itself have written what lies there by now.
+    if not _holds_status(folder) and not (is_claim and folder.absolute() in _begun):
+        _require_begun(folder)
     for name in names:
         _require_file(folder / name)
     in_place = {log, "train.log"}
@@ -100,6 +110,7 @@ def check_run_folder(
         in_place |= {f"{subdir}/{name}" for name in HYDRA_FILES}
     for name in sorted(in_place):
         _require_file(folder / name, single=True)
+    _begun.add(folder.absolute())
 
 
 def check_report_files(folder: Path, names: Iterable[str]) -> None:
@@ -119,8 +130,8 @@ def check_report_files(folder: Path, names: Iterable[str]) -> None:
                 ours = MARKS[path.suffix] in file.read(_WITHIN)
         if not ours:
             raise RunFolderError(
-                f"{path} is not a file that mlc has written, and would be overwritten: move it, or"
-                f" {_OTHER_FOLDER}."
+                f"{_line(path)} is not a file that mlc has written, and would be overwritten: move it,"
+                f" or {_OTHER_FOLDER}."
             )
 
 
@@ -137,8 +148,9 @@ def check_log_folder(folder: Path) -> None:
         for name in files:
             if not _EVENTS.fullmatch(name):
                 raise RunFolderError(
-                    f"{Path(place) / name} is not a file that mlc has written, and {folder} is to"
-                    f" hold TensorBoard events alone: move it, or {_OTHER_FOLDER}."
+                    f"{_line(Path(place) / name)} is not a file that mlc has written, and"
+                    f" {_line(folder)} is to hold TensorBoard events alone: move it, or"
+                    f" {_OTHER_FOLDER}."
                 )
 
 
@@ -171,32 +183,52 @@ def _holds_status(folder: Path) -> bool:
     return isinstance(status, dict) and status.keys() >= _IN_STATUS
 
 
-def _require_begun(folder: Path, subdir: str | None, logs: Collection[str]) -> None:
-    """Refuse anything but what a launch leaves that was stopped before the first status."""
-    for path in sorted(folder.iterdir()):
-        begun = path.name in logs or temporary_of(path.name) == STATUS
-        if path.name == subdir and path.is_dir():
-            begun = _is_launch(path)
-        if not begun:
+def _require_begun(folder: Path) -> None:
+    """Refuse anything but what a launch leaves that was stopped before the first status.
+
+    That is Hydra's files and the log, which must be empty where no config beside them is one of ours.
+    """
+    paths = sorted(folder.iterdir())
+    is_ours = any(_is_launch(path) for path in paths)
+    for path in paths:
+        begun = temporary_of(path.name) == STATUS or _LEASE.fullmatch(path.name) is not None
+        begun = begun or (path.suffix == ".log" and (is_ours or _is_empty(path)))
+        if not (begun or _is_launch(path) or _is_begun_launch(path)):
             raise RunFolderError(
-                f"{folder} holds {path.name} and no run of mlc, so a run there could cost files:"
-                f" empty it, or {_OTHER_FOLDER}."
+                f"{_line(folder)} holds {_line(path.name)} and no run of mlc, so a run there could cost"
+                f" files: empty it, or {_OTHER_FOLDER}."
             )
 
 
 def _is_launch(stored: Path) -> bool:
-    """Whether a folder holds the config of a launch of ours, or the beginning of one."""
-    if any(path.name not in HYDRA_FILES for path in stored.iterdir()):
+    """Whether Hydra has stored the config of a launch of ours there, and nothing else lies there."""
+    if not stored.is_dir() or any(path.name not in HYDRA_FILES for path in stored.iterdir()):
         return False
-    for name, known in (
-        ("hydra.yaml", ("mlc.run_path", CALLBACK)),
-        ("config.yaml", ("backbone:",)),
-    ):
-        path = stored / name
-        if path.is_file() and path.stat().st_size:
-            text = path.read_text(errors="replace")
-            return any(word in text for word in known)
-    return True
+    hydra, config = (_text(stored / name) for name in ("hydra.yaml", "config.yaml"))
+    if hydra:
+        return "mlc.run_path" in hydra or CALLBACK in hydra
+    return all(f"\n{key}:" in f"\n{config}" for key in ("backbone", "head", "optimizer", "trainer"))
+
+
+def _is_begun_launch(stored: Path) -> bool:
+    """Whether Hydra was stopped before it had stored any of the config."""
+    if stored.name != HYDRA_FOLDER or not stored.is_dir():
+        return False
+    return all(path.name in HYDRA_FILES and _is_empty(path) for path in stored.iterdir())
+
+
+def _line(path: Path | str) -> str:
+    """The path on one line."""
+    text = str(path)
+    return text if text.isprintable() else repr(text)
+
+
+def _text(path: Path) -> str:
+    return path.read_text(errors="replace") if path.is_file() else ""
+
+
+def _is_empty(path: Path) -> bool:
+    return stat.S_ISREG(path.lstat().st_mode) and path.stat().st_size == 0
 
 
 def _require_folder(path: Path) -> None:
@@ -207,7 +239,7 @@ def _require_folder(path: Path) -> None:
         return
     if not stat.S_ISDIR(mode):
         raise RunFolderError(
-            f"{path} is {kind_of(mode)} where a folder is to be, and is not followed: move it, or"
+            f"{_line(path)} is {kind_of(mode)} where a folder is to be, and is not followed: move it, or"
             f" {_OTHER_FOLDER}."
         )
 
@@ -220,12 +252,12 @@ def _require_file(path: Path, single: bool = False) -> bool:
         return False
     if not stat.S_ISREG(found.st_mode):
         raise RunFolderError(
-            f"{path} is {kind_of(found.st_mode)} where a file is to be written, and is not followed"
-            f" or replaced: move it, or {_OTHER_FOLDER}."
+            f"{_line(path)} is {kind_of(found.st_mode)} where a file is to be written, and is not"
+            f" followed or replaced: move it, or {_OTHER_FOLDER}."
         )
     if single and found.st_nlink > 1:
         raise RunFolderError(
-            f"{path} has another name (a hard link), which would change with it: replace it by a copy,"
-            f" or {_OTHER_FOLDER}."
+            f"{_line(path)} has another name (a hard link), which would change with it: replace it by"
+            f" a copy, or {_OTHER_FOLDER}."
         )
     return True

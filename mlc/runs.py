@@ -67,7 +67,7 @@ def claim(folder: Path, facts: RunFacts, identity: Identity) -> None:
         RunFolderError: a finished run lies there already, or one that is being trained, or the folder
             is not a run's.
     """
-    ownership.check_run_folder(folder, FILES)
+    ownership.check_run_folder(folder, FILES, is_claim=True)
     status = read_status(folder)
     if status is not None and status["state"] == "completed":
         raise already_finished(folder, _another(status, facts))
@@ -152,8 +152,12 @@ def fail(
 ) -> None:
     """Note why the run could not be finished; a finished one in the folder stays as it is.
 
-    So does one that another process is training.
+    So does one that another process is training, and a folder that is not a run's.
     """
+    try:
+        ownership.check_run_folder(folder, FILES, is_claim=True)
+    except RunFolderError:
+        return
     status = read_status(folder)
     if status is not None and (status["state"] == "completed" or _is_alive(status.get("process"))):
         return

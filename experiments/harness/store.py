@@ -91,6 +91,9 @@ class Store:
             lines = list(csv.reader(file))
         if closed and lines and lines[0] != self._header:
             raise ValueError(f"{path} has other columns than its study: delete it.")
+        # It is appended to, and deleted in the end.
+        if not closed and len(lines) > 1 and "=" not in "".join(lines[0][:1]):
+            raise ValueError(f"{path} is not the journal of a study: move it.")
         seen: dict[str, list[list[str]]] = {}
         run = ""
         for line in lines[1:] if closed else lines:
