@@ -12,7 +12,7 @@ from mlc.cohort import Judged, Keeper, Outcome, train_cohort
 from mlc.config import Config
 from mlc.identity import Identity
 from mlc.loading import save_preprocessing
-from mlc.runs import BEST_VALUE, METRICS, RunFacts, claim, complete, fail, is_finished, read_stored
+from mlc.runs import BEST_VALUE, METRICS, RunFacts, claim, complete, fail, holds, read_stored
 from mlc.tracking import Progress, RunLog
 from mlc.training import Epoch, Training, save_run
 
@@ -63,7 +63,7 @@ class FolderKeeper(Keeper):
         self.finished = {
             place: read_stored(run.folder / METRICS)[BEST_VALUE]
             for place, run in enumerate(runs)
-            if run.config.resume and is_finished(run.folder)
+            if run.config.resume and holds(run.folder, run.facts)
         }
 
     def name(self, place: int) -> str:

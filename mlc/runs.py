@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import psutil
 
+from mlc import ownership
 from mlc.data import Split
 from mlc.errors import MlcError, RunFolderError
 from mlc.evaluation import Evaluation
@@ -21,7 +22,7 @@ from mlc.storage import write_atomically, write_json
 from mlc.tracking import HISTORY
 from mlc.training import CHECKPOINT
 
-STATUS = "status.json"
+STATUS = ownership.STATUS
 METRICS = "metrics.json"
 RULES = "rules.json"
 BASELINES = "baselines.json"
@@ -30,11 +31,8 @@ SPLIT = "split.npz"
 PREPROCESSING = "preprocessing.npz"
 # The monitored metric in the best epoch, among a run's metrics.
 BEST_VALUE = "train/best_value"
-# What a run that did not come to its end may have left; the last are files not yet in their place.
-_LEFTOVERS = (
-    METRICS, RULES, BASELINES, PREDICTIONS, SPLIT, PREPROCESSING, HISTORY, CHECKPOINT,
-    "events.out.tfevents.*", ".*.*",
-)  # fmt: skip
+# What a run writes into its folder beside its status, log, config and TensorBoard events.
+FILES = (METRICS, RULES, BASELINES, PREDICTIONS, SPLIT, PREPROCESSING, HISTORY, CHECKPOINT)
 
 
 @dataclass(frozen=True)
@@ -66,24 +64,30 @@ def claim(folder: Path, facts: RunFacts, identity: Identity) -> None:
     """Mark the folder as that of a run that has begun, and clear away what an earlier try left.
 
     Raises:
-        RunFolderError: a finished run lies there already, or one that is being trained.
+        RunFolderError: a finished run lies there already, or one that is being trained, or the folder
+            is not a run's.
     """
+    ownership.check_run_folder(folder, FILES, is_claim=True)
     status = read_status(folder)
     if status is not None and status["state"] == "completed":
-        raise RunFolderError(
-            f"{folder} already holds a finished run: keep it with resume=true, name another folder"
-            " with hydra.run.dir or hydra.sweep.dir, or delete this one."
-        )
+        raise already_finished(folder, _another(status, facts))
     if status is not None and _is_alive(status.get("process")):
         raise RunFolderError(
             f"{folder} is being trained by process {status['process']['id']} on this machine: wait"
             " for it, or stop it."
         )
-    for pattern in _LEFTOVERS:
-        for left in folder.glob(pattern):
-            if left.is_file():
-                left.unlink()
+    if folder.is_dir():
+        ownership.remove_leftovers(folder, FILES)
     _write_status(folder, "running", facts, identity, process=_this_process())
+
+
+def holds(folder: Path, facts: RunFacts) -> bool:
+    """Whether the folder holds this very run, finished.
+
+    Names that differ may give one folder, such as "a b" and "a_b".
+    """
+    status = read_status(folder)
+    return status is not None and status["state"] == "completed" and not _another(status, facts)
 
 
 def is_finished(folder: Path) -> bool:
@@ -148,13 +152,34 @@ def fail(
 ) -> None:
     """Note why the run could not be finished; a finished one in the folder stays as it is.
 
-    So does one that another process is training.
+    So does one that another process is training, and a folder that is not a run's.
     """
+    try:
+        ownership.check_run_folder(folder, FILES, is_claim=True)
+    except RunFolderError:
+        return
     status = read_status(folder)
     if status is not None and (status["state"] == "completed" or _is_alive(status.get("process"))):
         return
     reason = str(error) if isinstance(error, MlcError) else f"{type(error).__name__}: {error}"
     _write_status(folder, "failed", facts, identity, error=reason)
+
+
+def _another(status: dict[str, Any], facts: RunFacts) -> str | None:
+    """What tells the status's run from this one, None where nothing does."""
+    for key in ("data", "head", "seed", "overrides"):
+        if status.get(key) != getattr(facts, key):
+            return f"{key} {status.get(key)!r}, and not {getattr(facts, key)!r}"
+    return None
+
+
+def already_finished(folder: Path, difference: str | None = None) -> RunFolderError:
+    """For a folder whose run is finished; `difference` says what tells that from the one asked for."""
+    keep = f" of {difference}" if difference else ": keep it with resume=true"
+    return RunFolderError(
+        f"{folder} already holds a finished run{keep}{':' if difference else ','} name another folder"
+        " with hydra.run.dir, hydra.sweep.dir or hydra.sweep.subdir, or delete this one."
+    )
 
 
 def _write_status(

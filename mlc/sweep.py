@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import logging
 import math
 import re
@@ -23,7 +22,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from mlc.config import GROUPS, Config, config_folder
 from mlc.errors import ConfigError
+from mlc.launch_folders import check_lone_run, check_sweep, guarded, root_names
 from mlc.options import limits_of
+from mlc.ownership import path_part
 from mlc.reporting import write_summary
 from mlc.resuming import check_resumable, resume_command
 from mlc.runs import STATUS, is_finished
@@ -45,7 +46,6 @@ _NOT_IN_PATH = {
     "data.name",
 }
 _FILE_ENDING = re.compile(r"\.(arff|csv|tsv|txt|parquet)(\.\w+)?$", re.IGNORECASE)
-_LONGEST_NAME = 150
 _SAY_EVERY = 5  # seconds between two lines that say how far the sweep is
 
 
@@ -93,11 +93,12 @@ class SweepCallback(Callback):
         """A single job is launched."""
         global current
         folder = Path(config.hydra.run.dir).absolute()
-        if config.resume:
-            try:
+        try:
+            check_lone_run(folder, config)
+            if config.resume:
                 _check_resumable(folder, config, {})
-            except Exception as error:
-                raise Refusal(error) from error
+        except Exception as error:
+            raise Refusal(error) from error
         current = Launch(folder, config.report, 1, is_sweep=False)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
@@ -107,6 +108,7 @@ class SweepCallback(Callback):
             overrides = sweep_overrides(config)
             n_jobs = check_swept_values(config, overrides)
             folder = Path(config.hydra.sweep.dir).absolute()
+            check_sweep(folder, config)
             if config.resume:
                 swept_values = {
                     _key(override): _values(override)
@@ -118,10 +120,8 @@ class SweepCallback(Callback):
             raise Refusal(error) from error
         swept = [_key(override) for override in overrides if override.is_sweep_override()]
         # Jobs may run in other processes; what they are told travels in the launcher's overrides.
-        subdir = f"hydra.sweep.subdir='${{mlc.run_path:{','.join(swept)}}}'"
         stated = config.hydra.overrides.hydra
-        if not any(override.startswith("hydra.sweep.subdir=") for override in stated):
-            stated.append(subdir)
+        stated.append(guarded(list(stated), f"${{mlc.run_path:{','.join(swept)}}}"))
         current = Launch(folder, config.report, n_jobs, is_sweep=True)
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
@@ -184,10 +184,9 @@ def run_path(*keys: str, _root_: DictConfig) -> str:
     """DATA/HEAD/seed=N and the other swept keys, as a path; the resolver `mlc.run_path`."""
     stated = stated_overrides(_root_.hydra.overrides.task)
     more = sorted(f"{key}={stated[key]}" for key in keys if key in stated)
-    last = ",".join([f"seed={_root_.seed}", *(_safe(item) for item in more)])
-    if len(last) > _LONGEST_NAME:
-        last = f"{last[: _LONGEST_NAME - 13]}~{hashlib.sha256(last.encode()).hexdigest()[:12]}"
-    return f"{_safe(data_name(_root_))}/{_safe(_root_.head.name)}/{last}"
+    last = path_part(",".join([f"seed={_root_.seed}", *more]))
+    data = path_part(data_name(_root_), root_names(_root_))
+    return f"{data}/{path_part(_root_.head.name)}/{last}"
 
 
 def stated_overrides(task_overrides: Iterable[str]) -> dict[str, str]:
@@ -278,10 +277,6 @@ def _as_config(config: DictConfig) -> Config:
         value = config[key]
         setattr(composed, key, OmegaConf.to_object(value) if OmegaConf.is_config(value) else value)
     return composed
-
-
-def _safe(name: str) -> str:
-    return re.sub(r"[^\w.,=+-]", "_", name)
 
 
 def _duration(seconds: float) -> str:

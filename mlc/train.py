@@ -23,9 +23,11 @@ from mlc.data import forget_warnings
 from mlc.errors import ConfigError, MlcError
 from mlc.job import describe
 from mlc.keeping import train_runs
+from mlc.launch_folders import run_folder
 from mlc.tracking import BarProgress
 
 OmegaConf.register_new_resolver("mlc.run_path", sweep.run_path, replace=True)
+OmegaConf.register_new_resolver("mlc.run_folder", run_folder, replace=True)
 
 
 def train(config: DictConfig) -> float:
@@ -97,6 +99,8 @@ def in_one_sentence(error: BaseException) -> MlcError | None:
         return ConfigError(
             f"{error.override} cannot be read ({reason}): is it quoted for the shell?"
         )
+    if isinstance(error, OmegaConfBaseException) and isinstance(error.__cause__, MlcError):
+        return error.__cause__
     if isinstance(error, (HydraException, OmegaConfBaseException)):
         return ConfigError(_plain(error))
     if isinstance(error, OSError):

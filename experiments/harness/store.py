@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from experiments.harness.study import Measured, Study, Trial, command_of
-from mlc.storage import write_text
+from mlc.storage import open_to_append, write_text
 
 RUN = "run"
 _END = "end"  # Closes a trial's rows: one that was torn off half-way is measured again.
@@ -49,7 +49,7 @@ class Store:
             self._rows[run] = written
             lines += [*written, [run, _END]]
         self._journal.parent.mkdir(parents=True, exist_ok=True)
-        with self._journal.open("a", newline="") as file:
+        with open_to_append(self._journal) as file:
             file.write(_text(lines))
             file.flush()
             os.fsync(file.fileno())
@@ -91,6 +91,9 @@ class Store:
             lines = list(csv.reader(file))
         if closed and lines and lines[0] != self._header:
             raise ValueError(f"{path} has other columns than its study: delete it.")
+        # It is appended to, and deleted in the end.
+        if not closed and len(lines) > 1 and "=" not in "".join(lines[0][:1]):
+            raise ValueError(f"{path} is not the journal of a study: move it.")
         seen: dict[str, list[list[str]]] = {}
         run = ""
         for line in lines[1:] if closed else lines:

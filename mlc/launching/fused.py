@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import gc
 import logging
+import multiprocessing
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +89,10 @@ def launch(
         runs = [[job.run for job in members if job.run is not None] for members in groups]
         if train is not None:
             train(runs, ended)
-        elif any(device_of(members[0].config.device).type == "cuda" for members in runs):
+        # A daemonic process, such as a worker of a pool, may have no children.
+        elif multiprocessing.current_process().daemon or any(
+            device_of(members[0].config.device).type == "cuda" for members in runs
+        ):
             train_here(runs, ended)
         else:
             train_in_workers(runs, n_workers, ended)
@@ -137,8 +142,7 @@ def _begin(launcher: FusedLauncher, job: Job) -> None:
     folder = Path(hydra_config.hydra.runtime.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
     # A finished run keeps the config that it was run with.
-    kept = task_config.get("resume") and is_finished(folder)
-    if hydra_config.hydra.output_subdir is not None and not kept:
+    if hydra_config.hydra.output_subdir is not None and not is_finished(folder):
         stored = folder / hydra_config.hydra.output_subdir
         _save_config(task_config, "config.yaml", stored)
         _save_config(hydra_config, "hydra.yaml", stored)
@@ -163,7 +167,7 @@ def _end(launcher: FusedLauncher, job: Job, outcome: Outcome) -> None:
 def _refuse_shared_folders(jobs: Sequence[Job]) -> None:
     taken: set[str] = set()
     for job in jobs:
-        folder = job.config.hydra.runtime.output_dir
+        folder = os.path.realpath(job.config.hydra.runtime.output_dir)
         if folder in taken:
             raise ConfigError(
                 f"Two jobs of the sweep would write to {folder}: state in hydra.sweep.subdir what"

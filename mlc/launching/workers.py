@@ -11,7 +11,7 @@ import pickle
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -23,6 +23,7 @@ from mlc.cohort import Outcome
 from mlc.errors import MlcError, TrainingError
 from mlc.keeping import Run, train_runs
 from mlc.runs import fail
+from mlc.storage import LogFile
 from mlc.tracking import BarProgress, Progress, bar
 
 log = logging.getLogger(__name__)
@@ -250,25 +251,13 @@ def run_logs(runs: Sequence[Run]) -> Iterator[None]:
     root.setLevel(logging.INFO)
     with ExitStack() as stack:
         for run in runs:
-            handler = _LogFile(run.folder / "train.log", delay=True)
+            handler = LogFile(run.folder / "train.log", delay=True)
             handler.setFormatter(logging.Formatter("[%(asctime)s] %(message)s", "%H:%M:%S"))
             handler.addFilter(_concerns(run.facts.run))
             root.addHandler(handler)
             stack.callback(handler.close)
             stack.callback(root.removeHandler, handler)
         yield
-
-
-class _LogFile(logging.FileHandler):
-    """A log that a full disk cuts off, and nothing else."""
-
-    def handleError(self, record: logging.LogRecord) -> None:
-        if not isinstance(sys.exc_info()[1], OSError):
-            super().handleError(record)
-
-    def close(self) -> None:
-        with suppress(OSError):
-            super().close()
 
 
 def _concerns(name: str) -> Callable[[logging.LogRecord], bool]:

@@ -2,6 +2,6 @@
 
 from mlc.reporting.collect import Results, collect
 from mlc.reporting.page import render
-from mlc.reporting.summary import write_summary
+from mlc.reporting.summary import report_files, write_summary
 
-__all__ = ["Results", "collect", "render", "write_summary"]
+__all__ = ["Results", "collect", "render", "report_files", "write_summary"]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mlc.errors import RunFolderError
+from mlc.ownership import MARKS, check_report_files
 from mlc.reporting.collect import Results, check_comparable, collect
 from mlc.reporting.figures import draw_means
 from mlc.reporting.tables import summarise
@@ -14,12 +15,19 @@ from mlc.storage import write_atomically, write_text
 RESULTS, BASELINE_RESULTS, SUMMARY = "results.csv", "baselines.csv", "summary.md"
 
 
+def report_files(metrics: Sequence[str]) -> tuple[str, ...]:
+    """The names of the files that a summary is written to."""
+    return RESULTS, BASELINE_RESULTS, SUMMARY, f"{metrics[0]}.png"
+
+
 def write_summary(folder: Path, metrics: Sequence[str], reference: str) -> tuple[Results, str]:
     """Write results.csv, baselines.csv, summary.md and METRIC.png; return the summary for a terminal.
 
     Raises:
-        RunFolderError: there is no run that could be counted, or the folder cannot be written to.
+        RunFolderError: there is no run that could be counted, a file lies there that no summary of
+            ours is, or the folder cannot be written to.
     """
+    check_report_files(folder, report_files(metrics))
     results = collect(folder)
     check_comparable(results)
     if not results.folders:
@@ -31,7 +39,8 @@ def write_summary(folder: Path, metrics: Sequence[str], reference: str) -> tuple
     try:
         write_text(folder / RESULTS, results.runs.to_csv(index=False))
         write_text(folder / BASELINE_RESULTS, results.baselines.to_csv(index=False))
-        write_text(folder / SUMMARY, summarise(results, metrics, reference, markdown=True))
+        summary = summarise(results, metrics, reference, markdown=True)
+        write_text(folder / SUMMARY, f"{MARKS['.md'].decode()}\n{summary}")
         with write_atomically(folder / f"{metrics[0]}.png") as file:
             file.write(draw_means(results, metrics[0]))
     except OSError as error:

@@ -1,10 +1,11 @@
 """What a training leaves to look at: TensorBoard events, figures, progress."""
 
-from mlc.tracking.comparison import write_comparison
+from mlc.tracking.comparison import COMPARISON, write_comparison
 from mlc.tracking.progress import BarProgress, Progress, bar
 from mlc.tracking.tensorboard import HISTORY, RunLog, write_experiment
 
 __all__ = [
+    "COMPARISON",
     "HISTORY",
     "BarProgress",
     "Progress",

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 from torch.utils.tensorboard import SummaryWriter
 
+from mlc.ownership import check_log_folder
 from mlc.tracking.tensorboard import HISTORY
 
 COMPARISON = "comparison"
@@ -24,7 +25,11 @@ def write_comparison(
         folder: of the sweep.
         runs: folders of the runs, by "DATA/HEAD".
         metrics: of the validation part.
+
+    Raises:
+        RunFolderError: the log's folder holds anything else, or is a link.
     """
+    check_log_folder(folder / COMPARISON)
     tags = [f"val/{metric}" for metric in metrics]
     bands = {tag: ["Margin", [f"{tag}/mean", f"{tag}/minimum", f"{tag}/maximum"]] for tag in tags}
     with SummaryWriter(str(folder / COMPARISON)) as writer:

@@ -17,6 +17,7 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from mlc.evaluation import Evaluation
+from mlc.ownership import event_files
 from mlc.storage import write_text
 from mlc.tracking.figures import cardinality_figure, threshold_figure
 from mlc.training import Epoch
@@ -36,6 +37,8 @@ class RunLog:
 
     def __init__(self, folder: Path, place: int) -> None:
         self._folder, self._place = folder, place
+        folder.mkdir(parents=True, exist_ok=True)
+        self._others = set(event_files(folder))
         # An interrupt between the writer's queue and its thread leaves closing to wait for a flush.
         self._writer = SummaryWriter(str(folder), flush_secs=2)
         self._history: list[dict[str, float]] = []
@@ -53,7 +56,7 @@ class RunLog:
         self._writer.close()
         if error is not None:
             # The run may be tried again in other company: its curves must not begin twice.
-            for events in self._folder.glob("events.out.tfevents.*"):
+            for events in set(event_files(self._folder)) - self._others:
                 events.unlink()
 
     def epoch(self, epoch: Epoch) -> None:

@@ -57,6 +57,21 @@ class Small(Experiment):
         )
 
 
+@pytest.mark.parametrize("kind", ["a link", "another file"])
+def test_a_journal_that_is_not_ours_is_left_alone(kind: str, tmp_path: Path) -> None:
+    diary, journal = tmp_path / "diary", tmp_path / "results" / "squares.part.csv"
+    diary.write_text("x=9 seed=0,")
+    journal.parent.mkdir()
+    if kind == "a link":
+        journal.symlink_to(diary)
+    else:
+        journal.write_text("length,width\n1,2\n")
+    before = journal.read_bytes()
+    with pytest.raises((OSError, ValueError)):
+        measure(Small(), journal.parent, "quick")
+    assert (journal.read_bytes(), diary.read_text()) == (before, "x=9 seed=0,")
+
+
 def test_what_was_measured_is_never_measured_again(tmp_path: Path) -> None:
     Squares.measured_of = []
     measure(Small(), tmp_path, "quick")

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from mlc.report import main as report_main
-from tests.torture import inputs, kills, limits
+from tests.torture import files, inputs, kills, limits
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +69,15 @@ def test_malformed_input_is_read_rightly_or_refused(reader: str) -> None:
     assert found.faults == []
     assert found.read
     assert bool(found.refused) != (reader in inputs.NEVER_REFUSED)
+
+
+@pytest.mark.parametrize("what", files.FOLDERS)
+def test_nothing_of_the_users_is_touched(what: str) -> None:
+    case, share = files.FOLDERS[what]
+    found = inputs.fuzz(round(200 * share), 0, case)
+    assert found.faults == []
+    assert found.read
+    assert found.refused or what == "a path from names"
 
 
 @pytest.mark.slow
