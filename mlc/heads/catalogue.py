@@ -13,9 +13,9 @@ TITLE = """# Heads
 
 Generated from the docstrings by `python -m mlc.heads.catalogue`. `z` are the outputs, `y` the targets,
 `s = sigmoid(z)`, `p = softmax(z)`. Every loss is one value for each sample, summed over its labels or
-label sets as the formula says; a step takes the mean over the batch. "Threshold" is the score from which
-the rule `fixed` predicts a label; heads without one are judged by tuned rules alone, unless one is stated.
-Soft targets lie between 0 and 1; heads that take none refuse them."""
+label sets as the formula says; a step takes the mean over the batch. "Threshold" is the score from
+which the rule `fixed` predicts a label; a head without one is judged by `fixed` only where a threshold
+is stated. Soft targets lie between 0 and 1; heads that take none refuse them."""
 
 
 @dataclass(frozen=True)
