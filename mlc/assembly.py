@@ -98,22 +98,25 @@ def known_labels(dataset: Dataset, splits: Sequence[Split]) -> KnownLabels:
     return KnownLabels(torch.as_tensor(dataset.targets[outside]), torch.as_tensor(rows))
 
 
-def build_rules(config: Config, head: type[Head]) -> dict[str, DecisionRule]:
+def build_rules(config: Config, head: type[Head], n_labels: int) -> dict[str, DecisionRule]:
     """The run's rules, without those that need more than this head gives.
 
     Raises:
         ConfigError: none is left.
     """
+    natural = head.natural_threshold(n_labels)
+    every = {name: DECISIONS[name](config.decision[name], natural) for name in config.rules}
     rules = {
-        name: DECISIONS[name](config.decision[name], head.natural_threshold)
-        for name in config.rules
-        if DECISIONS[name].chosen_from(head.offers()) is not None
+        name: rule
+        for name, rule in every.items()
+        if rule.chosen_from(head.offers()) is not None and not rule.lacks_threshold
     }
-    left_out = tuple(name for name in config.rules if name not in rules)
+    left_out = [rule for name, rule in every.items() if name not in rules]
     if not rules:
+        others = "global" if natural is None else "fixed or global"
         raise ConfigError(
             f"rules={config.rules} all need more than the {', '.join(sorted(head.offers()))} that the"
-            f" head {config.head.name!r} gives: {_needs(config.rules)}; add fixed or global."
+            f" head {config.head.name!r} gives: {_needs(left_out)}; add {others}."
         )
     if left_out:
         _say_left_out(config.head.name, _needs(left_out))
@@ -140,5 +143,10 @@ def _say_left_out(head: str, needs: str) -> None:
     log.info("%s is judged without the rules that need more than it gives: %s", head, needs)
 
 
-def _needs(rules: Sequence[str]) -> str:
-    return ", ".join(f"{name} needs {' or '.join(DECISIONS[name].takes)}" for name in rules)
+def _needs(rules: Sequence[DecisionRule]) -> str:
+    threshold = "a stated threshold (decision.{}.threshold), for these scores have no natural one"
+    return ", ".join(
+        f"{rule.name} needs "
+        + (threshold.format(rule.name) if rule.lacks_threshold else " or ".join(rule.takes))
+        for rule in rules
+    )

@@ -167,7 +167,7 @@ class _Cohort:
             if config.seed not in self.splits:
                 self.splits[config.seed] = split_dataset(self.dataset, config.data, config.seed)
             split = self.splits[config.seed]
-            rules = build_rules(config, HEADS[config.head.name])
+            rules = build_rules(config, HEADS[config.head.name], self.dataset.n_labels)
             return Prepared(place, config, split, fit_scaling(self.dataset, split.train), rules)
         except Exception as error:
             self._fail(place, error)

@@ -80,7 +80,7 @@ def load(folder: str | Path, rule: str | None = None, device: str = "auto") -> L
         arrays = _arrays(folder / PREPROCESSING)
         model = build_model([config], *_shapes(arrays), device_of(device))
         load_run(model, folder)
-        chosen = _rule(folder, rule, config, model.head.natural_threshold)
+        chosen = _rule(folder, rule, config)
         scaling = Scaling(arrays["shift"], arrays["scale"])
         names = [tuple(map(str, arrays[key])) for key in ("label_names", "feature_names")]
         loaded = LoadedRun(model, [scaling], chosen, *names)
@@ -158,7 +158,7 @@ def _shapes(arrays: Arrays) -> tuple[Dataset, list[Split]]:
     return dataset, [Split(train=rows, val=rows, test=rows)]
 
 
-def _rule(folder: Path, name: str | None, config: Config, natural_threshold: float) -> DecisionRule:
+def _rule(folder: Path, name: str | None, config: Config) -> DecisionRule:
     fitted = read_stored(folder / RULES)
     if not fitted:
         raise RunFolderError(f"{folder / RULES} holds no rule: train the run again.")
@@ -168,5 +168,4 @@ def _rule(folder: Path, name: str | None, config: Config, natural_threshold: flo
         raise RunFolderError(
             f"{folder} was not judged by the rule {name!r}: choose one of {', '.join(fitted)}."
         )
-    rule = DECISIONS[name](config.decision[name], natural_threshold)
-    return rule.restore(fitted[name])
+    return DECISIONS[name](config.decision[name]).restore(fitted[name])

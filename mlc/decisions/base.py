@@ -40,7 +40,7 @@ class DecisionRule:
 
     Args:
         options: an instance of `Options`.
-        natural_threshold: the head's own, for rules that use it.
+        natural_threshold: the head's own, for rules that use it; None where it has none.
     """
 
     name: ClassVar[str]
@@ -48,9 +48,14 @@ class DecisionRule:
     takes: ClassVar[tuple[str, ...]] = ("scores",)
     tuned_on: ClassVar[str] = "nothing"
 
-    def __init__(self, options: Any, natural_threshold: float = 0.5) -> None:
+    def __init__(self, options: Any, natural_threshold: float | None = 0.5) -> None:
         self.options = options
         self.natural_threshold = natural_threshold
+
+    @property
+    def lacks_threshold(self) -> bool:
+        """Whether it needs a threshold and has neither a stated one nor the head's natural one."""
+        return False
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -179,10 +184,23 @@ DECISIONS: Registry[DecisionRule] = Registry("decision rule")
 register_decision = DECISIONS.register
 
 
-def build_decision(name: str, *, natural_threshold: float = 0.5, **options: Any) -> DecisionRule:
+def build_decision(
+    name: str, *, natural_threshold: float | None = 0.5, **options: Any
+) -> DecisionRule:
     """The rule of this name.
 
+    Args:
+        name: one of DECISIONS.
+        natural_threshold: `Head.natural_threshold(n_labels)` of the head, None where it has none.
+        options: the rule's own.
+
     Raises:
-        ConfigError: unknown rule or option, or a value out of range.
+        ConfigError: unknown rule or option, a value out of range, or no threshold where one is needed.
     """
-    return DECISIONS[name](DECISIONS.options(name, **options), natural_threshold)
+    rule = DECISIONS[name](DECISIONS.options(name, **options), natural_threshold)
+    if rule.lacks_threshold:
+        raise ConfigError(
+            f"The rule {name!r} has no threshold, for the head's scores have no natural one: state"
+            " threshold=, or choose a tuned rule such as global."
+        )
+    return rule

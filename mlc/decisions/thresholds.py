@@ -68,12 +68,30 @@ class TunedThresholdRule(ThresholdRule):
 
 @register_decision("fixed")
 class Fixed(ThresholdRule):
-    """One threshold that no data has a say in: 0.5, or the head's own natural threshold."""
+    """One threshold that no data has a say in: the stated one, or the head's natural threshold.
+
+    That is 0.5 for marginals, 1/K for shares; heads that only compare labels have none.
+    """
 
     Options = FixedOptions
+    _restored: Tensor | None = None
+
+    @property
+    def lacks_threshold(self) -> bool:
+        """Whether none is stated and none is natural."""
+        return self.options.threshold is None and self.natural_threshold is None
+
+    def restore(self, fitted: Mapping[str, Any]) -> Self:
+        """Take the threshold that a stored run was judged by."""
+        self._restored = torch.as_tensor(fitted["threshold"], dtype=torch.float64)
+        return self
 
     def threshold(self) -> Tensor:
-        """The stated threshold."""
+        """The restored, stated or natural threshold."""
+        if self._restored is not None:
+            return self._restored
+        if self.lacks_threshold:
+            raise self._missing("a stated threshold where the head has no natural one")
         stated = self.options.threshold
         value = self.natural_threshold if stated is None else stated
         return torch.tensor(value, dtype=torch.float64)

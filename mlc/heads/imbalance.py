@@ -39,6 +39,7 @@ class WeightedSigmoid(SigmoidScores):
 
     Options = WeightedSigmoidOptions
     estimates = "order"
+    soft_targets = True
     weights: Tensor
 
     def set_up(self, seeds: Sequence[int], known: KnownLabels | None) -> None:
@@ -116,7 +117,8 @@ class Focal(SigmoidScores):
     loss = -sum_k a_k (1 - q_k)^gamma log q_k, q_k the probability given to what is true of label k,
     a_k = alpha where y_k = 1, else 1 - alpha.
     Consistent for the order of samples within a label, not for the marginals: q is under-confident
-    (Charoenphakdee et al. 2021, "On focal loss for class-posterior probability estimation").
+    (Charoenphakdee et al. 2021, "On focal loss for class-posterior probability estimation"). As q is
+    the same for both answers at z = 0, a threshold of 0.5 is one of 1 - alpha on the marginals.
     Source: Lin et al. 2017, "Focal loss for dense object detection", equation 5.
     """
 
@@ -149,7 +151,8 @@ class Asymmetric(SigmoidScores):
     loss = -sum_k [y_k (1 - s)^gamma+ log s + (1 - y_k) s_m^gamma- log(1 - s_m)], s = sigmoid(z_k),
     s_m = max(s - m, 0); the gradient is that of the whole expression.
     Consistent for none of the usual measures: negatives below the shift have no loss at all, and
-    scores are no marginals, so it relies on a tuned threshold.
+    scores are no marginals, so it relies on a tuned threshold. One of 0.5 is as low as one of about
+    0.13 on the marginals with the default settings.
     Source: Ridnik et al. 2021, "Asymmetric loss for multi-label classification".
     """
 

@@ -145,7 +145,7 @@ def test_impossible_pairs_say_what_is_missing() -> None:
         head = HEADS.options("pick_one")
 
     with pytest.raises(ConfigError, match="mode needs joint, cardinality needs cardinality"):
-        build_rules(Stated(), HEADS["pick_one"])  # type: ignore[arg-type]
+        build_rules(Stated(), HEADS["pick_one"], 3)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("rule", DECISIONS)

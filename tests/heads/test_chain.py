@@ -17,7 +17,9 @@ Beam = list[tuple[tuple[int, ...], float]]
 RUNS, CHAINS, ROWS = 2, 3, 5
 
 
-def several(n_labels: int, known: KnownLabels | None = None, **options: Any) -> tuple[Chain, Tensor]:
+def several(
+    n_labels: int, known: KnownLabels | None = None, **options: Any
+) -> tuple[Chain, Tensor]:
     """Chains of two runs with random links, and outputs (R, B, C K)."""
     torch.manual_seed(0)
     chosen = HEADS.options("chain", n_chains=CHAINS, **options)

@@ -198,9 +198,7 @@ def test_weights_are_stored_and_read_back(tmp_path: Any) -> None:
         assert torch.equal(weights[0], training.model.state_dict()[name][1])
 
 
-@pytest.mark.parametrize(
-    ("head", "options"), [("chain", {"n_chains": 3}), ("rakel", {"size": 2})]
-)
+@pytest.mark.parametrize(("head", "options"), [("chain", {"n_chains": 3}), ("rakel", {"size": 2})])
 def test_what_a_run_drew_is_stored_with_its_weights(
     head: str, options: dict[str, Any], tmp_path: Any
 ) -> None:
