@@ -171,7 +171,8 @@ def _features(
             f"{where}: there is no column {options.text!r}: data.text may be"
             f" {', '.join(map(str, frame.columns[:20]))}."
         )
-    texts = ["" if text is None else str(text) for text in frame[options.text]]
+    column = frame[options.text]
+    texts = ["" if gap else str(text) for text, gap in zip(column, column.isna(), strict=True)]
     words = None if names is None else list(names)[: len(names) - options.n_buckets()]
     counts, found = count_words(texts, options, where, words)
     return counts, found, np.ones(counts.shape[1], dtype=bool)

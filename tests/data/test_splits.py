@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import re
+from itertools import combinations
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from mlc.data import DataOptions, Dataset, forget_warnings, split_dataset
+from mlc.data import DataOptions, Dataset, forget_warnings, hold_out, split_dataset
 from mlc.errors import DataError
 
 
@@ -129,6 +130,31 @@ def test_a_label_in_every_part_is_not_told(caplog: pytest.LogCaptureFixture) -> 
     assert not caplog.records
 
 
+def test_split_seed_moves_the_test_rows() -> None:
+    first, second = (split_dataset(dataset(TARGETS), options(split_seed=s), 0) for s in (0, 1))
+    assert not np.array_equal(first.test, second.test)
+
+
+def test_seeds_share_no_more_rows_than_chance_lets_them() -> None:
+    """Two draws of 100 from 400 rows share 25 on average, with a standard deviation of 3.8."""
+    held = [hold_out(dataset(TARGETS), np.arange(400), 0.25, seed)[1] for seed in range(5)]
+    shared = [len(np.intersect1d(a, b)) for a, b in combinations(held, 2)]
+    assert 15 < np.mean(shared) < 35
+
+
+def test_one_label_is_stratified_too() -> None:
+    targets = np.arange(400)[:, None] % 10 == 0
+    for seed in range(3):
+        stay, held = hold_out(dataset(targets), np.arange(400), 0.25, seed)
+        assert len(held) == 100
+        assert abs(targets[held].mean() - 0.1) <= 0.02
+        assert_array_equal(np.union1d(stay, held), np.arange(400))
+
+
 def test_too_few_rows_are_said() -> None:
+    with pytest.raises(
+        DataError, match=r"Holding 0.9 of 3 rows of 'made' out leaves an empty part"
+    ):
+        hold_out(dataset(TARGETS), np.arange(3), 0.9, 0)
     with pytest.raises(DataError, match="leaves an empty part"):
         split_dataset(dataset(TARGETS[:2]), options(test_fraction=0.1), 0)
