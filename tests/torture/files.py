@@ -218,6 +218,8 @@ def sweep_case(draw: random.Random, home: Path, here: Path) -> None:
     _use(run)
     _write_reports(root)
     require_unchanged(before, here.parent)
+    added = {path for path in snapshot(home) if path not in before}
+    assert all(Path(path).is_relative_to(home / "disk") for path in added), "a link was followed"
 
 
 def _real(paths: Iterable[Path]) -> set[Path]:
