@@ -26,7 +26,12 @@ LAUNCHERS = ("fused", "basic")
 @pytest.fixture
 def launch(command: Command, write_arff: Callable[..., Path]) -> Launch:
     def start(*arguments: str) -> Outcome:
-        stated = ["data=arff", "trainer.max_epochs=1", "backbone.widths=[4]", "report.figures=false"]
+        stated = [
+            "data=arff",
+            "trainer.max_epochs=1",
+            "backbone.widths=[4]",
+            "report.figures=false",
+        ]
         if not any(argument.startswith("data.path=") for argument in arguments):
             stated.append(f"data.path={write_arff()}")
         return command(main, *arguments, *stated)

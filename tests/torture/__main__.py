@@ -21,7 +21,7 @@ from mlc.reporting.tables import Table
 from mlc.storage import write_text
 from tests.torture import files, inputs, kills, limits
 
-N_KILLS, N_INTERRUPTS, N_INPUTS, N_FOLDERS, SEED = 50, 10, 100_000, 10_000, 2026
+N_KILLS, N_INTERRUPTS, N_INPUTS, N_FOLDERS, SEED = 50, 10, 100_000, 5_000, 2026
 Row = tuple[str, ...]
 
 
