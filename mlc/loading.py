@@ -80,6 +80,8 @@ def load(folder: str | Path, rule: str | None = None, device: str = "auto") -> L
         arrays = _arrays(folder / PREPROCESSING)
         model = build_model([config], *_shapes(arrays), device_of(device))
         load_run(model, folder)
+        # Dropout and batch statistics are for training alone, whoever calls the model.
+        model.eval()
         chosen = _rule(folder, rule, config, model.head.natural_threshold)
         scaling = Scaling(arrays["shift"], arrays["scale"])
         names = [tuple(map(str, arrays[key])) for key in ("label_names", "feature_names")]
