@@ -44,6 +44,9 @@ def share(zygotes: tuple[Zygote, Zygote], folder: Path, moment: float | None = N
     Returns:
         What is wrong: runs that were trained twice or not at all, files that are not as a lone sweep's.
     """
+    for own in zygotes:
+        # Until both have imported everything, one would be done before the other begins.
+        own.wait(own.start(said_by(folder, "help"), ("--help",)))
     numbers = [start(own, folder, name) for own, name in zip(zygotes, "ab", strict=True)]
     if moment is not None:
         deadline = time.monotonic() + 120
