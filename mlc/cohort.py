@@ -15,7 +15,7 @@ from mlc.assembly import build_model, build_rules, device_of
 from mlc.config import Config
 from mlc.data import SOURCES, Dataset, ResidentData, Scaling, Split, fit_scaling, split_dataset
 from mlc.decisions import DecisionRule
-from mlc.errors import MlcError, TrainingError, as_told
+from mlc.errors import BeingTrainedError, MlcError, TrainingError, as_told
 from mlc.evaluation import Evaluation, evaluate
 from mlc.heads import HEADS
 from mlc.heads.memory import free_bytes, readable
@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 # Share of the free memory that a cohort may plan with.
 _USABLE = 0.6
 
+# The best monitored value, or why there is none: BeingTrainedError is no failure.
 Outcome = float | Exception
 
 
@@ -60,7 +61,8 @@ class Judged:
 class Keeper:
     """What becomes of a cohort's runs, each of which is known by its place in the cohort.
 
-    What `claim` and `keep` raise is the failure of that run alone.
+    What `claim` and `keep` raise is the failure of that run alone; BeingTrainedError leaves the run to
+    the process that trains it.
     """
 
     def name(self, place: int) -> str:
@@ -125,6 +127,13 @@ def train_cohort(
     return [cohort.outcomes[place] for place in range(len(configs))]
 
 
+def tell(progress: Progress, place: int, name: str, outcome: Outcome, message: str) -> None:
+    """Say how a run ended, in its own log as well unless that is another process's now."""
+    progress.ended(place, outcome, f"{name} {message}")
+    concerned = "" if isinstance(outcome, BeingTrainedError) else name
+    log.info("%s %s", name, message, extra={"run": concerned})
+
+
 class _Cohort:
     """The course of one cohort; `outcomes` fills as its runs end."""
 
@@ -169,6 +178,9 @@ class _Cohort:
             split = self.splits[config.seed]
             rules = build_rules(config, HEADS[config.head.name], self.dataset.n_labels)
             return Prepared(place, config, split, fit_scaling(self.dataset, split.train), rules)
+        except BeingTrainedError as error:
+            self._leave(place, error)
+            return None
         except Exception as error:
             self._fail(place, error)
             return None
@@ -242,6 +254,8 @@ class _Cohort:
                     if row in training.failures:
                         raise training.failures[row]
                     message = self.keeper.keep(ready.place, judged)
+                except BeingTrainedError as error:
+                    self._leave(ready.place, error)
                 except Exception as error:
                     self._fail(ready.place, error)
                 else:
@@ -268,10 +282,11 @@ class _Cohort:
         return model, data, training
 
     def _end(self, place: int, outcome: Outcome, message: str) -> None:
-        name = self.keeper.name(place)
         self.outcomes[place] = outcome
-        self.progress.ended(place, outcome, f"{name} {message}")
-        log.info("%s %s", name, message, extra={"run": name})
+        tell(self.progress, place, self.keeper.name(place), outcome, message)
+
+    def _leave(self, place: int, error: BeingTrainedError) -> None:
+        self._end(place, error, f"is being trained by {error.owner}")
 
     def _fail_rest(self, error: Exception) -> None:
         for place in range(len(self.configs)):

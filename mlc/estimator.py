@@ -174,6 +174,8 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             name: np.stack([values[name].cpu().numpy() for values in epochs]) for name in epochs[0]
         }
         model.zero_grad()
+        # As whoever calls `predictor_.model` expects: no dropout, no batch statistics.
+        model.eval()
         predictor.fit_rule(features, dataset.targets, self.held_out_)
         self.predictor_ = predictor
         return self

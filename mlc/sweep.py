@@ -26,7 +26,7 @@ from mlc.launch_folders import check_lone_run, check_sweep, guarded, root_names
 from mlc.options import limits_of
 from mlc.ownership import path_part
 from mlc.reporting import write_summary
-from mlc.resuming import check_resumable, resume_command
+from mlc.resuming import check_resumable, resume_command, trained_elsewhere
 from mlc.runs import STATUS, is_finished
 from mlc.tracking import write_comparison, write_experiment
 
@@ -56,12 +56,14 @@ class Launch:
         self.folder, self.report, self.n_jobs, self.is_sweep = folder, report, n_jobs, is_sweep
         self.n_ended = 0
         self.n_failed = 0
+        self.n_elsewhere = 0
         self.started = self.said = time.monotonic()
 
-    def job_ended(self, failed: bool) -> None:
-        """Say how far the sweep is, in one line."""
+    def job_ended(self, failed: bool, elsewhere: bool = False) -> None:
+        """Say how far the sweep is, in one line; `elsewhere` is a run that another process trains."""
         self.n_ended += 1
         self.n_failed += failed
+        self.n_elsewhere += elsewhere
         now = time.monotonic()
         if not self.is_sweep or (self.n_ended != self.n_jobs and now - self.said < _SAY_EVERY):
             return
@@ -69,6 +71,8 @@ class Launch:
         line = f"{self.n_ended} of {self.n_jobs} runs ended"
         if self.n_failed:
             line += f", {self.n_failed} failed"
+        if self.n_elsewhere:
+            line += f", {self.n_elsewhere} being trained by other processes"
         if self.n_jobs and self.n_ended < self.n_jobs:
             left = (now - self.started) / self.n_ended * (self.n_jobs - self.n_ended)
             line += f", about {_duration(left)} left"
@@ -96,7 +100,7 @@ class SweepCallback(Callback):
         try:
             check_lone_run(folder, config)
             if config.resume:
-                _check_resumable(folder, config, {})
+                _check_resumable(folder, config, _parsed(config.hydra.overrides.task), 1)
         except Exception as error:
             raise Refusal(error) from error
         current = Launch(folder, config.report, 1, is_sweep=False)
@@ -110,24 +114,21 @@ class SweepCallback(Callback):
             folder = Path(config.hydra.sweep.dir).absolute()
             check_sweep(folder, config)
             if config.resume:
-                swept_values = {
-                    _key(override): _values(override)
-                    for override in overrides
-                    if override.is_sweep_override()
-                }
-                _check_resumable(folder, config, swept_values)
+                _check_resumable(folder, config, overrides, n_jobs)
         except Exception as error:
             raise Refusal(error) from error
         swept = [_key(override) for override in overrides if override.is_sweep_override()]
         # Jobs may run in other processes; what they are told travels in the launcher's overrides.
-        stated = config.hydra.overrides.hydra
-        stated.append(guarded(list(stated), f"${{mlc.run_path:{','.join(swept)}}}"))
+        of_hydra = config.hydra.overrides.hydra
+        of_hydra.append(guarded(list(of_hydra), f"${{mlc.run_path:{','.join(swept)}}}"))
         current = Launch(folder, config.report, n_jobs, is_sweep=True)
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         """A job has ended, well or not."""
         if current is not None:
-            current.job_ended(job_return.status == JobStatus.FAILED)
+            failed = job_return.status == JobStatus.FAILED
+            value = None if failed else job_return.return_value
+            current.job_ended(failed, isinstance(value, float) and math.isnan(value))
 
 
 def sweep_overrides(config: DictConfig) -> list[Override]:
@@ -219,14 +220,17 @@ def interrupted() -> str:
 def finish() -> str | None:
     """Write the launch's summary and the logs that compare its runs; return what to print.
 
-    Nothing is written where no run has finished, since then its error says all.
+    No table is written where no run has finished, since then its error says all.
     """
-    if (
-        current is None
-        or not current.folder.is_dir()
-        or not any(is_finished(path.parent) for path in current.folder.rglob(STATUS))
-    ):
+    if current is None or not current.folder.is_dir():
         return None
+    elsewhere = trained_elsewhere(current.folder)
+    if any(is_finished(path.parent) for path in current.folder.rglob(STATUS)):
+        return f"{_summary(current)}\n{elsewhere}{current.folder}"
+    return f"{elsewhere}{current.folder}" if elsewhere else None
+
+
+def _summary(current: Launch) -> str:
     report = current.report
     results, summary = write_summary(current.folder, report.metrics, report.reference)
     rules = [rule for rule, part in results.tuned_on.items() if part != "test"]
@@ -238,7 +242,7 @@ def finish() -> str | None:
         for name in pd.unique(results.runs["run"]):
             by_head.setdefault(str(Path(name).parent), []).append(results.folders[name])
         write_comparison(current.folder, by_head, report.metrics)
-    return f"{summary}\n{current.folder}"
+    return summary
 
 
 def _parsed(overrides: Iterable[str]) -> list[Override]:
@@ -258,9 +262,13 @@ def _key(override: Override) -> str:
     return override.get_key_element().lstrip("+~")
 
 
-def _check_resumable(folder: Path, config: DictConfig, swept: dict[str, list[str] | None]) -> None:
+def _check_resumable(
+    folder: Path, config: DictConfig, overrides: list[Override], n_jobs: int | None
+) -> None:
+    swept = {_key(own): _values(own) for own in overrides if own.is_sweep_override()}
+    stated = stated_overrides(str(own.input_line) for own in overrides if _key(own) not in swept)
     wanted = dataclasses.asdict(_as_config(config))
-    check_resumable(folder, wanted, data_name(config), swept)
+    check_resumable(folder, wanted, data_name(config), swept, stated, n_jobs)
 
 
 def _values(override: Override) -> list[str] | None:

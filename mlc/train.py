@@ -5,6 +5,7 @@ python -m mlc.train -m head=sigmoid,powerset,pick_one data=yeast seed=range(5)
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
@@ -20,10 +21,11 @@ from hydra_plugins.mlc_fused_submitit_launcher import FusedSubmititLauncher
 from mlc import sweep
 from mlc.config import config_folder, register_configs
 from mlc.data import forget_warnings
-from mlc.errors import ConfigError, MlcError
+from mlc.errors import BeingTrainedError, ConfigError, MlcError
 from mlc.job import describe
 from mlc.keeping import train_runs
 from mlc.launch_folders import run_folder
+from mlc.leases import wait_for_free
 from mlc.tracking import BarProgress
 
 OmegaConf.register_new_resolver("mlc.run_path", sweep.run_path, replace=True)
@@ -31,8 +33,16 @@ OmegaConf.register_new_resolver("mlc.run_folder", run_folder, replace=True)
 
 
 def train(config: DictConfig) -> float:
-    """One job: its best monitored value, for sweepers that optimise it."""
-    outcome = train_runs([describe(config)], BarProgress())[0]
+    """One job: its best monitored value, for sweepers that optimise it.
+
+    NaN where another process trains the run, which is no failure.
+    """
+    run = describe(config)
+    outcome = train_runs([run], BarProgress())[0]
+    while isinstance(outcome, BeingTrainedError):
+        if not wait_for_free([run.folder]):
+            return math.nan
+        outcome = train_runs([run], BarProgress())[0]
     if isinstance(outcome, Exception):
         raise outcome
     return outcome

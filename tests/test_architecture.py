@@ -16,7 +16,7 @@ PACKAGE = Path(mlc.__file__).parent
 # What stands in a row may import from rows above it, and from its own.
 ROWS = [
     {"errors", "storage"},
-    {"options", "ownership"},
+    {"options", "ownership", "leases"},
     {"registry"},
     {"targets"},
     {"layers", "data", "metrics"},

@@ -135,6 +135,18 @@ def test_a_head_without_a_natural_threshold_needs_a_stated_one(
         MultiLabelClassifier(head, **stated, **QUICK).fit(*data).predict(data[0])  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("decision", ["global", "fixed"])
+def test_its_networks_are_handed_out_in_evaluation_mode(
+    decision: str, data: tuple[np.ndarray, np.ndarray]
+) -> None:
+    """Dropout and batch statistics are off in each of an ensemble's networks, also after pickling."""
+    X, y = data
+    classifier = MultiLabelClassifier(decision=decision, n_seeds=2, max_epochs=1, random_state=0)
+    fitted = pickle.loads(pickle.dumps(classifier.fit(X, y)))
+    for model in (classifier.predictor_.model, fitted.predictor_.model):
+        assert not any(module.training for module in model.modules())
+
+
 def test_its_defaults_are_those_of_the_command_line() -> None:
     register_configs()
     with initialize_config_dir(str(config_folder()), version_base="1.3"):

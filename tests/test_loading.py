@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import mlc
 from mlc.data import SOURCES
@@ -54,6 +55,21 @@ def test_it_decides_the_test_rows_as_the_run_did(head: str, train: Callable[...,
         np.testing.assert_allclose(loaded.scores(features), expected["scores"], atol=1e-6)
         np.testing.assert_array_equal(loaded.predict(features), expected[f"decisions_{rule}"])
     assert mlc.load(run).rule.name == "global"
+
+
+def test_the_model_is_handed_out_in_evaluation_mode(train: Callable[..., Path]) -> None:
+    """Called by hand it gives what the run's scores were, whatever else is in the batch."""
+    run = train("backbone.dropout=0.5", "backbone.normalization=batch", "head=sigmoid")
+    loaded = mlc.load(run)
+    assert not any(module.training for module in loaded.model.modules())
+    with np.load(run / "predictions.npz") as stored, np.load(run / "split.npz") as split:
+        expected, rows = stored["scores"], split["test"]
+    features = SOURCES["arff"].load(SOURCES.options("arff", path=str(run.parent / "toy"))).features
+    scaling = loaded.scalings[0]
+    scaled = torch.as_tensor((features[rows] - scaling.shift) * scaling.scale, dtype=torch.float32)
+    with torch.no_grad():
+        one_by_one = [loaded.model(row.expand(1, 1, -1)).sigmoid()[0, 0] for row in scaled]
+    np.testing.assert_allclose(torch.stack(one_by_one), expected, atol=1e-6)
 
 
 def test_the_command_writes_label_sets_and_scores(

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from mlc.errors import ConfigError
-from mlc.heads.prediction import Prediction
 from mlc.heads.checks import require_shapes
+from mlc.heads.prediction import Prediction
 from mlc.layers import StackedBlockLinear, StackedLinear, Streams
 from mlc.registry import NoOptions, Registry
 

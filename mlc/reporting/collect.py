@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import pandas as pd
 
 from mlc.errors import RunFolderError
 from mlc.identity import NOT_IDENTITY, differences
+from mlc.leases import holders
 from mlc.runs import BASELINES, METRICS, RULES, STATUS, read_status, read_stored
 
 ORDER = ["run", "data", "head", "rule", "seed"]
@@ -33,6 +34,7 @@ class Results:
         monitors: the validation metrics that chose the epochs.
         failed: why runs failed, by their name.
         unfinished: runs that have begun and not ended.
+        being_trained: runs that other processes train now, and by which, by their name.
         folders: of the finished runs, by name.
         statuses: of the finished runs, by name.
     """
@@ -44,6 +46,7 @@ class Results:
     monitors: list[str]
     failed: dict[str, str]
     unfinished: list[str]
+    being_trained: dict[str, str]
     folders: dict[str, Path]
     statuses: dict[str, dict[str, Any]]
 
@@ -63,12 +66,16 @@ def collect(folder: Path) -> Results:
     monitors: dict[str, None] = {}
     failed: dict[str, str] = {}
     unfinished: list[str] = []
+    being_trained = {_name(run, folder): owner for run, owner in holders(folder).items()}
     folders: dict[str, Path] = {}
     statuses: dict[str, dict[str, Any]] = {}
     for path in sorted(folder.rglob(STATUS)):
         run = path.parent
         status = read_status(run)
-        name = run.relative_to(folder).as_posix() if run != folder else run.name
+        name = _name(run, folder)
+        if name in being_trained and (status is None or status["state"] != "completed"):
+            continue
+        being_trained.pop(name, None)
         if status is None or status["state"] == "running":
             unfinished.append(name)
         elif status["state"] == "failed":
@@ -83,7 +90,7 @@ def collect(folder: Path) -> Results:
             rows += _rows({**facts, **status["overrides"]}, read_stored(run / METRICS), rules)
             for baseline, metrics in read_stored(run / BASELINES).items():
                 baselines += _rows({**facts, "head": baseline}, metrics, _rules_in(metrics))
-    if not folders and not failed and not unfinished:
+    if not any((folders, failed, unfinished, being_trained)):
         raise RunFolderError(f"There is no run under {folder}: name a folder that holds some.")
     return Results(
         runs=_frame(rows, list(overrides)),
@@ -93,9 +100,14 @@ def collect(folder: Path) -> Results:
         monitors=list(monitors),
         failed=failed,
         unfinished=unfinished,
+        being_trained=being_trained,
         folders=folders,
         statuses=statuses,
     )
+
+
+def _name(run: Path, folder: Path) -> str:
+    return run.relative_to(folder).as_posix() if run != folder else run.name
 
 
 def check_comparable(results: Results) -> None:
@@ -104,19 +116,24 @@ def check_comparable(results: Results) -> None:
     Raises:
         RunFolderError: two runs of one row differ in a setting, the data or this package's version.
     """
+    check_statuses(results.statuses)
+
+
+def check_statuses(statuses: Mapping[str, Mapping[str, Any]]) -> None:
+    """The same by the finished runs' statuses alone, which are given by name."""
     first: dict[str, str] = {}
     data: dict[str, str] = {}
-    for name, status in results.statuses.items():
+    for name, status in statuses.items():
         identity = status.get("identity") or {}
         other = data.setdefault(status["data"], name)
-        before = results.statuses[other].get("identity") or {}
+        before = statuses[other].get("identity") or {}
         _require_same(other, name, "data", before.get("data"), identity.get("data"))
         row = repr((status["data"], status["head"], status["overrides"]))
         other = first.setdefault(row, name)
-        before = results.statuses[other].get("identity") or {}
+        before = statuses[other].get("identity") or {}
         versions = [str(own.get("code", "")).split(" ")[0] for own in (before, identity)]
         _require_same(other, name, "version of mlc", *versions)
-        configs = results.statuses[other].get("config") or {}, status.get("config") or {}
+        configs = statuses[other].get("config") or {}, status.get("config") or {}
         for key, one, now in differences(*configs, (*NOT_IDENTITY, "seed")):
             _require_same(other, name, key, one, now)
 

@@ -225,6 +225,9 @@ def foot(results: Results) -> list[str]:
         notes.append(
             f"{len(results.unfinished)} unfinished and not counted: {', '.join(results.unfinished)}"
         )
+    if results.being_trained:
+        notes.append(f"{len(results.being_trained)} being trained and not counted:")
+        notes += [f"{run}: by {owner}" for run, owner in results.being_trained.items()]
     return notes
 
 

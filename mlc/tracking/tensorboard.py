@@ -17,7 +17,6 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from mlc.evaluation import Evaluation
-from mlc.ownership import event_files
 from mlc.storage import write_text
 from mlc.tracking.figures import cardinality_figure, threshold_figure
 from mlc.training import Epoch
@@ -37,10 +36,9 @@ class RunLog:
 
     def __init__(self, folder: Path, place: int) -> None:
         self._folder, self._place = folder, place
-        folder.mkdir(parents=True, exist_ok=True)
-        self._others = set(event_files(folder))
         # An interrupt between the writer's queue and its thread leaves closing to wait for a flush.
         self._writer = SummaryWriter(str(folder), flush_secs=2)
+        self._events = Path(self._writer._get_file_writer().event_writer._file_name)
         self._history: list[dict[str, float]] = []
         self._last_epoch = 0
 
@@ -53,11 +51,16 @@ class RunLog:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._writer.close()
-        if error is not None:
+        if error is None:
+            self._writer.close()
+        else:
             # The run may be tried again in other company: its curves must not begin twice.
-            for events in set(event_files(self._folder)) - self._others:
-                events.unlink()
+            self.discard()
+
+    def discard(self) -> None:
+        """Close, and remove the events that were written here; those of other processes stay."""
+        self._writer.close()
+        self._events.unlink(missing_ok=True)
 
     def epoch(self, epoch: Epoch) -> None:
         """Write an epoch's values, if the run was still in training."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import psutil
 import pytest
 import torch
 
@@ -252,24 +250,6 @@ class TestResuming:
         assert sweep("seed=0,1,2", "hydra.sweep.dir=s", "resume=true").status == 0
         ended = sweep("head=powerset", "trainer.batch_size=7", "hydra.sweep.dir=s", "resume=true")
         assert ended.status == 0, ended.error
-
-    def test_a_run_that_another_process_trains_is_left_to_it(
-        self, folder: Path, sweep: Callable[..., Outcome]
-    ) -> None:
-        with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
-            process = psutil.Process(other.pid)
-            named = {
-                "host": socket.gethostname(),
-                "id": other.pid,
-                "started": process.create_time(),
-            }
-            path = folder / "seed=1/status.json"
-            path.write_text(json.dumps({**json.loads(path.read_text()), "process": named}))
-            ended = self.again(sweep)
-            other.communicate(b"\n")
-        assert ended.status == 1
-        assert f"is being trained by process {other.pid} on this machine" in ended.error
-        assert json.loads(path.read_text())["process"] == named
 
 
 def test_what_can_be_trained_together(
