@@ -29,13 +29,13 @@ def write(
     write_run(folder, name, overrides=overrides or {}, config=config, identity=identity, **values)
 
 
-@pytest.fixture
-def twice(tmp_path: Path) -> Path:
-    """Two seeds, each once by default and once with the default stated."""
+@pytest.fixture(params=["default stated", "copied"])
+def twice(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Two seeds, each in two folders."""
+    stated = {"head.gamma": "2.0"} if request.param == "default stated" else {}
     for seed, jaccard in enumerate([0.50, 0.54]):
         write(tmp_path, f"yeast/focal/seed={seed}", 2, jaccard=jaccard)
-        stated = {"head.gamma": "2.0"}
-        write(tmp_path, f"yeast/focal/seed={seed},head.gamma=2.0", 2.0, stated, jaccard=jaccard)
+        write(tmp_path, f"yeast/focal/seed={seed},again", 2.0, stated, jaccard=jaccard)
     return tmp_path
 
 
@@ -49,7 +49,7 @@ def test_one_run_in_two_folders_counts_once(twice: Path) -> None:
     ]
     summary = " ".join(summarise(results, METRICS, "focal").split())
     assert "2 runs are repeats of others (same data, settings and seed) and count once:" in summary
-    assert "yeast/focal/seed=0,head.gamma=2.0 (as yeast/focal/seed=0)" in summary
+    assert "yeast/focal/seed=0,again (as yeast/focal/seed=0)" in summary
     assert len(results.folders) == 2
 
 
