@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.utils import JobReturn, JobStatus
@@ -23,7 +24,7 @@ from omegaconf import DictConfig, OmegaConf
 from mlc.config import GROUPS, Config, config_folder
 from mlc.errors import ConfigError
 from mlc.options import limits_of
-from mlc.reporting import contestants, write_summary
+from mlc.reporting import write_summary
 from mlc.resuming import check_resumable, resume_command
 from mlc.runs import STATUS, is_finished
 from mlc.tracking import write_comparison, write_experiment
@@ -183,7 +184,9 @@ def run_path(*keys: str, _root_: DictConfig) -> str:
     """DATA/HEAD/seed=N and the other swept keys, as a path; the resolver `mlc.run_path`."""
     stated = stated_overrides(_root_.hydra.overrides.task)
     more = sorted(f"{key}={stated[key]}" for key in keys if key in stated)
-    last = _shortened(",".join([f"seed={_root_.seed}", *(_safe(item) for item in more)]))
+    last = ",".join([f"seed={_root_.seed}", *(_safe(item) for item in more)])
+    if len(last) > _LONGEST_NAME:
+        last = f"{last[: _LONGEST_NAME - 13]}~{hashlib.sha256(last.encode()).hexdigest()[:12]}"
     return f"{_safe(data_name(_root_))}/{_safe(_root_.head.name)}/{last}"
 
 
@@ -232,12 +235,10 @@ def finish() -> str | None:
     hyperparameters = [status["hyperparameters"] for status in results.statuses.values()]
     write_experiment(current.folder, hyperparameters, shown)
     if current.is_sweep:
-        by_contestant: dict[str, list[Path]] = {}
-        for row in contestants(results).drop_duplicates("run").itertuples():
-            name = _shortened(_safe(row.contestant.replace(" ", ",")))
-            curve = f"{_safe(row.data)}/{name}"
-            by_contestant.setdefault(curve, []).append(results.folders[row.run])
-        write_comparison(current.folder, by_contestant, report.metrics)
+        by_head: dict[str, list[Path]] = {}
+        for name in pd.unique(results.runs["run"]):
+            by_head.setdefault(str(Path(name).parent), []).append(results.folders[name])
+        write_comparison(current.folder, by_head, report.metrics)
     return f"{summary}\n{current.folder}"
 
 
@@ -281,13 +282,6 @@ def _as_config(config: DictConfig) -> Config:
 
 def _safe(name: str) -> str:
     return re.sub(r"[^\w.,=+-]", "_", name)
-
-
-def _shortened(name: str) -> str:
-    """The name, its end replaced by a digest of it where a file system would not take it."""
-    if len(name) <= _LONGEST_NAME:
-        return name
-    return f"{name[: _LONGEST_NAME - 13]}~{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
 
 def _duration(seconds: float) -> str:

@@ -9,10 +9,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mlc.reporting.choice import contestants
 from mlc.reporting.collect import Results
 from mlc.reporting.statistics import mean_interval
-from mlc.reporting.tables import marked
+from mlc.reporting.tables import contestants, marked
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999")

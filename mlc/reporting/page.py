@@ -16,10 +16,10 @@ from sklearn.metrics import f1_score
 
 from mlc.errors import RunFolderError
 from mlc.metrics import COUNT_METRICS
-from mlc.reporting.choice import chosen_settings, contestants
+from mlc.reporting.choice import chosen_settings
 from mlc.reporting.collect import Results
 from mlc.reporting.figures import COLOURS
-from mlc.reporting.tables import best_means, foot, marked, validation_cells
+from mlc.reporting.tables import best_means, contestants, foot, marked, validation_cells
 from mlc.runs import PREDICTIONS, PREPROCESSING, RULES, read_stored
 
 MOST_LABELS = 30  # Bars of more labels nobody reads.

@@ -10,6 +10,7 @@ import pandas as pd
 from mlc.metrics import COUNT_METRICS
 from mlc.metrics.final import CONVENTIONS
 from mlc.reporting.choice import Pairs, chosen_rows, chosen_settings
+from mlc.reporting.choice import contestants as contestants
 from mlc.reporting.collect import Results
 from mlc.reporting.statistics import Interval, mean_interval
 

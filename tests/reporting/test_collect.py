@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from mlc.errors import RunFolderError
-from mlc.reporting import collect, contestants, write_summary
-from mlc.reporting.choice import named_baselines
+from mlc.reporting import collect, write_summary
+from mlc.reporting.choice import contestants, named_baselines
 from mlc.reporting.summary import summarise
 from mlc.reporting.tables import means_table
 from tests.reporting.test_tables import METRICS, write_run
