@@ -69,8 +69,11 @@ class Store:
             self._journal.unlink(missing_ok=True)
 
     def frame(self, trials: Sequence[Trial]) -> pd.DataFrame:
-        """The trials' rows, with each of their settings as a column beside the study's own."""
-        wanted = [command_of(trial) for trial in trials]
+        """The trials' rows, with each of their settings as a column beside the study's own.
+
+        A trial that is named twice counts once.
+        """
+        wanted = list(dict.fromkeys(command_of(trial) for trial in trials))
         lines = [line for run in wanted for line in self._rows.get(run, [])]
         frame = pd.read_csv(io.StringIO(_text([self._header, *lines])))
         settings = [dict(part.split("=", 1) for part in run.split(" ")) for run in frame[RUN]]
@@ -97,6 +100,9 @@ class Store:
         seen: dict[str, list[list[str]]] = {}
         run = ""
         for line in lines[1:] if closed else lines:
+            # The name stands in the first row of a trial alone: there again, the trial is.
+            if closed and line[0] in seen:
+                raise ValueError(f"{path} holds {line[0]} twice: delete one of them.")
             run = line[0] = line[0] or run
             if len(line) == len(self._header):
                 seen.setdefault(line[0], []).append(line)

@@ -33,7 +33,8 @@ def draw_means(results: Results, metric: str) -> bytes:
         for place, rule in enumerate(rules):
             _draw_rule(panel, here, names, rule, place, len(rules), results.tuned_on, metric)
         prior = results.baselines.query("data == @data and head == 'prior' and rule == 'global'")
-        if len(prior):
+        # Under several conditions of the data there is no one line.
+        if len(prior) and not any(key.startswith("data.") for key in results.varying):
             panel.axvline(
                 prior[metric].mean(), color="grey", linestyle=":", label="label frequencies, global"
             )

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from mlc.errors import RunFolderError
 from mlc.metrics import COUNT_METRICS
+from mlc.reporting.choice import chosen_settings
 from mlc.reporting.collect import Results
 from mlc.reporting.figures import COLOURS
-from mlc.reporting.tables import best_means, contestants, foot, marked
+from mlc.reporting.tables import best_means, contestants, foot, marked, validation_cells
 from mlc.runs import PREDICTIONS, PREPROCESSING, RULES, read_stored
 
 MOST_LABELS = 30  # Bars of more labels nobody reads.
@@ -63,6 +64,7 @@ def render(results: Results, folder: Path, metrics: Sequence[str]) -> str:
         sections=[
             {
                 "data": data,
+                "swept": chosen_settings(runs[runs["data"] == data], metrics[0]) is not None,
                 "rows": _rows(runs[runs["data"] == data], metrics, results),
                 "charts": [
                     _threshold_chart(runs[runs["data"] == data], results, metric)
@@ -72,17 +74,19 @@ def render(results: Results, folder: Path, metrics: Sequence[str]) -> str:
             }
             for data in dict.fromkeys(runs["data"])
         ],
-        notes=foot(results),
+        notes=foot(results, None if chosen_settings(runs, metrics[0]) is None else metrics[0]),
     )
 
 
 def _rows(runs: pd.DataFrame, metrics: Sequence[str], results: Results) -> list[dict[str, Any]]:
     means, best = best_means(runs, metrics, results.tuned_on)
+    validation = validation_cells(runs, metrics[0], chosen_settings(runs, metrics[0]))
     return [
         {
             "head": contestant,
             "rule": marked(rule, results.tuned_on),
             "n": next(iter(own.values())).n,
+            "validation": validation.get((contestant, rule), []),
             "values": [
                 {
                     "shown": f"{'>' if best[metric] == (contestant, rule) else ''}{interval}",

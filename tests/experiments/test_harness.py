@@ -135,6 +135,20 @@ def test_a_trial_that_was_torn_off_is_measured_again(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_a_trial_counts_once(tmp_path: Path) -> None:
+    trials: list[Trial] = [{"x": 1}, {"x": 2}]
+    store = Store(Squares(), tmp_path)
+    store.add([(trial, [{"square": 1}, {"square": 2}]) for trial in trials])
+    store.close(trials)
+    again = Store(Squares(), tmp_path)
+    assert len(again.frame([*trials, {"x": 1}])) == 4
+    # Two files of one study, joined by hand.
+    rows = store.path.read_text().splitlines()
+    store.path.write_text("\n".join([*rows, *rows[1:]]) + "\n")
+    with pytest.raises(ValueError, match=r"holds x=1 twice"):
+        Store(Squares(), tmp_path)
+
+
 def test_a_column_that_is_not_kept_is_refused(tmp_path: Path) -> None:
     with pytest.raises(KeyError, match="cube"):
         Store(Squares(), tmp_path).add([({"x": 1}, [{"cube": 1}])])
