@@ -134,7 +134,5 @@ def _less(rows: pd.DataFrame, reference: pd.DataFrame, metric: str) -> dict[str,
     """By data set, seed by seed: one row for each data set and seed in both."""
     key = ["data", "seed"]
     difference = rows.set_index(key)[metric] - reference.set_index(key)[metric]
-    return {
-        str(data): mean_interval(own.dropna())
-        for data, own in difference.groupby("data", sort=False)
-    }
+    by_data = difference.dropna().groupby("data", sort=False)
+    return {str(data): mean_interval(own) for data, own in by_data}

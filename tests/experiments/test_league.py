@@ -16,6 +16,7 @@ from experiments.league.claims import (
     constants,
     dependent_gains,
     exact_gains,
+    over_logistic,
     separated,
     threshold_behind,
     top,
@@ -294,6 +295,10 @@ def test_a_claims_number_is_the_loop_over_seeds() -> None:
     assert of_rule.mean == pytest.approx(np.mean([0.80 - 0.60, 0.70 - 0.62, 0.79 - 0.64]))
     behind = threshold_behind(rows)["d"]
     assert behind.mean == pytest.approx(np.mean([0.80 - 0.52, 0.70 - 0.58, 0.79 - 0.60]))
+    elsewhere = pd.concat([rows, rows[rows["head"] != "logistic_regression"].assign(data="e")])
+    over = over_logistic(select(elsewhere, "jaccard_samples"))
+    assert list(over) == ["d"]
+    assert over["d"].mean == pytest.approx(np.mean([0.80, 0.70, 0.79]) - 0.9)
     dependent = dependent_gains(select(rows, "jaccard_samples"))["d"]
     of_seeds = [
         (0.80 + 0.40 + 0.3) / 3 - 0.52,
@@ -325,3 +330,13 @@ def test_sigmoids_exact_sets_are_held_against_the_most_frequent_set() -> None:
     found = constants(rows, constant)
     assert found == {"below_constant": "a 0.040 below 0.100", "n_below_constant": "1 of 2"}
     assert constants(rows, constant.iloc[:0])["below_constant"] == "not measured"
+
+
+def test_nothing_is_left_out_once_the_list_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = _rows(
+        {("enron", "chain", "per_label"): (0.4,) * 2, ("enron", "chain", "mode"): (0.4,) * 2}
+    )
+    assert len(without_withdrawn(rows)) < len(rows)
+    monkeypatch.setattr("experiments.league.withdrawn.WITHDRAWN", ())
+    pd.testing.assert_frame_equal(without_withdrawn(rows), rows)
+    assert withdrawn_table(rows).rows == []
