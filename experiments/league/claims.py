@@ -9,7 +9,7 @@ import pandas as pd
 from experiments.harness.report import listed
 from experiments.league.baselines import CONSTANT
 from experiments.league.baselines import NAME as BASELINE
-from experiments.league.significance import n_separated, nemenyi_p
+from experiments.league.significance import friedman_p, n_separated, nemenyi_p
 from experiments.league.standings import means, ranks, select
 from experiments.league.studies import METRICS
 from mlc.reporting.statistics import Interval, mean_interval
@@ -21,9 +21,16 @@ BY_SCORES = ("fixed", "global", "top_k", "cardinality")
 
 
 def separated(rows: pd.DataFrame) -> str:
-    """By each metric how many pairs Nemenyi's test tells apart, from the metric's own selection."""
-    counts = {name: n_separated(nemenyi_p(select(rows, name), name)) for name in METRICS}
-    return "; ".join(f"{n} by {name}" for name, n in counts.items())
+    """By each metric how many pairs Nemenyi's test tells apart, from the metric's own selection.
+
+    Where too few data sets are left for Friedman's test, neither is tested.
+    """
+    told = []
+    for name in METRICS:
+        tuned = select(rows, name)
+        tested = friedman_p(tuned, name) is not None
+        told.append(f"{n_separated(nemenyi_p(tuned, name)) if tested else 'not tested'} by {name}")
+    return "; ".join(told)
 
 
 def top(rows: pd.DataFrame, metric: str) -> str:

@@ -53,7 +53,7 @@ from experiments.league.significance import ranks_figure
 rng = np.random.default_rng(0)
 rows = [
     {"data": f"d{d}", "head": f"head_{h}", "seed": 0, "jaccard_samples": h / 20 + rng.random()}
-    for d in range(8)
+    for d in range(10)
     for h in range(12)
 ]
 stream = io.BytesIO()

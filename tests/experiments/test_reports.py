@@ -69,6 +69,9 @@ def test_the_league_counts_as_many_separated_pairs_as_its_diagrams_leave_unjoine
     report = made_of("league").report
     counts = report.numbers["separated"].split("; ")
     for count, metric in (own.split(" by ") for own in counts):
+        if count == "not tested":
+            assert f"ranks_{metric}" not in report.figures
+            continue
         # The average ranks as the table prints them: a tenth is finer than the bars' ends.
         _, table = report.tables[metric]
         average = [float(row[1]) for row in table.rows if row[1] != "-"]
