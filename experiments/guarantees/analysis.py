@@ -183,6 +183,7 @@ class Guarantees(Experiment):
             "sigmoid_global": str(mean_interval(by_threshold)),
             "pick_one_global": str(mean_interval(picked)),
             "pick_one_more": more.interval.signed(),
+            "pick_one_median": f"{(picked - by_threshold).median():.3f}",
             "pick_one_wins": f"{(picked < by_threshold).sum()} of {len(picked)}",
             "pick_one_low": str(ends[0]),
             "pick_one_high": str(ends[1]),

@@ -142,6 +142,7 @@ class Imbalance(Experiment):
         report.numbers["slow_rate"] = f"{RATES[0]:g}"
         report.numbers["order_slow"] = listed(slow)
         report.numbers["order_slow_rare"] = _at_one_percent(slow)
+        report.numbers |= _of_weights(judged)
         return report
 
     def _find(self, report: Report, judged: pd.DataFrame, epochs: pd.DataFrame) -> None:
@@ -220,6 +221,24 @@ class Imbalance(Experiment):
                 bool((accuracy[[n for n in sets if n != "50%"]] > 0.85).all()),
             ),
         ]
+
+
+def _of_weights(judged: pd.DataFrame) -> dict[str, str]:
+    """What each head adds to average precision on imdb; how often the largest rate is chosen."""
+    fixed = judged[judged["rule"] == "fixed"]
+    gains = {
+        head: _more(fixed, (head, "fixed"), (HEADS[0], "fixed"), _RANKED_BY).get("imdb")
+        for head in HEADS[1:]
+    }
+    largest = fixed["optimizer.lr"] == RATES[-1]
+    by_set = largest.groupby(fixed["set"], sort=False).agg(["sum", "size"])
+    edges = ", ".join(f"{name} {row['sum']} of {row['size']}" for name, row in by_set.iterrows())
+    measured = {head: gain for head, gain in gains.items() if gain is not None}
+    return {
+        "order_imdb": listed(measured) or "not measured",
+        "largest_rate": f"{largest.sum()} of {len(largest)}",
+        "largest_rate_by_set": edges,
+    }
 
 
 def _at_one_percent(gains: Mapping[str, Interval]) -> str:

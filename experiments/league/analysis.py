@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 import pandas as pd
 
 from experiments.harness import Experiment, Finding, Report
+from experiments.harness.report import listed
 from experiments.league.baselines import NAME as BASELINE
-from experiments.league.baselines import LogisticRegressions
+from experiments.league.baselines import LogisticRegressions, MostFrequentSets
+from experiments.league.claims import DEPENDENT, claims, constants, over_logistic
 from experiments.league.ensembles import N_MEMBERS, Ensembles
 from experiments.league.pooled import (
     best_ensembles,
@@ -21,11 +23,10 @@ from experiments.league.published import F1OfSamples, published_table
 from experiments.league.significance import (
     friedman_p,
     least_wilcoxon_holm,
-    n_separated,
-    nemenyi_p,
     ranks_figure,
 )
 from experiments.league.standings import (
+    LEAST_SEEDS,
     against,
     best_pairs,
     best_table,
@@ -48,10 +49,10 @@ from experiments.league.studies import (
     Runs,
     contestants,
 )
+from experiments.league.withdrawn import is_withdrawn, withdrawn_table, without_withdrawn
 
-# What is said of many labels, and of heads that model dependence between any number of labels.
+# What is said of many labels: a line that was drawn after the tables were seen.
 MANY_LABELS = 100
-DEPENDENT = ("bernoulli_mixture", "chain", "pairwise")
 
 
 def measured_wholly(
@@ -70,32 +71,37 @@ def _whole(rows: pd.DataFrame, heads: Callable[[str], Sequence[str]] = contestan
     return rows[rows["data"].isin(measured_wholly(rows, heads))] if len(rows) else rows
 
 
+N_SEEDS = {data: BUDGETS["full"][data][0] for data in SMALL + LARGE}
+
+
 class League(Experiment):
     """The league."""
 
     name = "league"
     studies = (
         *(Runs(data) for data in SMALL + LARGE),
-        LogisticRegressions(
-            {data: BUDGETS["full"][data][0] for data in SMALL + LARGE}, METRICS, RULES
-        ),
+        LogisticRegressions(N_SEEDS, METRICS, RULES),
+        MostFrequentSets(N_SEEDS, METRICS, RULES),
         Ensembles({data: contestants(data) for data in SMALL}, ENSEMBLES, METRICS, RULES),
         F1OfSamples(),
     )
 
     def report(self, frames: Mapping[str, pd.DataFrame]) -> Report:
         """Heads tuned with the same budget, their ranks, the tests, the rules."""
-        apart = (Ensembles.name, F1OfSamples.name)
+        apart = (Ensembles.name, F1OfSamples.name, MostFrequentSets.name)
         single = [own for name, own in frames.items() if name not in apart and len(own)]
-        rows = _whole(pd.concat(single, ignore_index=True))
-        ensembles = _whole(frames[Ensembles.name])
+        measured = _whole(pd.concat(single, ignore_index=True))
+        all_ensembles = _whole(frames[Ensembles.name])
         of_samples = _whole(frames[F1OfSamples.name], lambda data: COMPARED)
+        rows, ensembles, of_samples = map(without_withdrawn, (measured, all_ensembles, of_samples))
         report = Report()
+        left_out = f"{is_withdrawn(measured).sum():,} withdrawn rows are left out"
         for metric in METRICS:
             tuned = select(rows, metric)
             report.tables[metric] = (
                 f"Test {metric} of each head, its configuration and rule chosen on validation rows"
-                " (mean of the seeds, half the 95% interval; ranks count whole columns)",
+                " (mean of the seeds ± half its 95% t-interval over seeds; ranks count whole columns;"
+                f" {left_out})",
                 standings(tuned, metric),
             )
             figure = ranks_figure(tuned, metric)
@@ -103,31 +109,46 @@ class League(Experiment):
                 report.figures[f"ranks_{metric}"] = figure
         tuned = select(rows, "jaccard_samples")
         report.tables["against_sigmoid"] = (
-            "Test jaccard_samples less that of sigmoid, seeds in pairs (bootstrap interval of the"
-            " mean; * where it excludes 0)",
+            "Test jaccard_samples less that of sigmoid, seeds in pairs (mean ± half its 95% t-interval"
+            " over seeds; * where the paired t-test has p < 5% after Holm's correction over the heads of"
+            f" the data set; none with fewer than {LEAST_SEEDS} seeds; {left_out})",
             against(tuned, "jaccard_samples", "sigmoid"),
         )
         report.tables["rules"] = (
             "Test jaccard_samples by rule, of the configuration that is best for the rule on"
-            " validation rows: mean over the heads that can take it, less that of global",
+            " validation rows: mean over the heads that can take it, less that of global on the same"
+            f" heads and seeds (± over seeds; {left_out})",
             rules_table(rows),
         )
         report.tables["optimism"] = (
             "Validation less test value of jaccard_samples by rule, mean over the heads: how much a rule"
-            " that was tuned on the validation rows looks better there",
+            f" that was tuned on the validation rows looks better there (± over seeds; {left_out})",
             optimism_table(rows, "jaccard_samples"),
         )
         report.tables["best"] = (
             "The best pair of head and rule on each data set by mean test jaccard_samples (chosen by"
-            " looking at the test rows, so an oracle) beside the fair choice and logistic regression",
+            " looking at the test rows, so an oracle) beside the fair choice and logistic regression"
+            f" (± over seeds; {left_out})",
             best_table(rows, tuned),
         )
         report.tables["published"] = (
             "What others published on the same test rows, and the same metric here (each head's rule"
-            " and configuration chosen on validation rows)",
+            " and configuration chosen on validation rows; ± over seeds)",
             published_table(rows, of_samples),
         )
+        report.tables["withdrawn"] = (
+            "Rows of heads and of logistic regression that no choice, rank or verdict uses, until they"
+            " are measured again",
+            withdrawn_table(measured),
+        )
         self._find(report, rows, tuned)
+        report.numbers |= constants(rows, frames[MostFrequentSets.name])
+        report.numbers["withdrawn"] = f"{is_withdrawn(measured).sum():,}"
+        report.numbers["of_rows"] = f"{len(measured):,}"
+        report.numbers["withdrawn_ensembles"] = f"{is_withdrawn(all_ensembles).sum():,}"
+        chains = tuned[tuned["head"] == "chain"].get("head.n_chains")
+        n_chains = 0 if chains is None else int((pd.to_numeric(chains) > 1).sum())
+        report.numbers["many_chains"] = f"{n_chains} of {(tuned['head'] == 'chain').sum()}"
         if len(ensembles):
             self._report_ensembles(report, ensembles, tuned)
         return report
@@ -168,7 +189,8 @@ class League(Experiment):
         metric = "jaccard_samples"
         heads = tuned[tuned["head"] != BASELINE]
         data_sets = list(dict.fromkeys(heads["data"]))
-        average = ranks(heads, metric).mean(axis=1).sort_values()
+        # Among all contestants, as the table and the diagram have them.
+        average = ranks(tuned, metric).mean(axis=1).drop(BASELINE, errors="ignore").sort_values()
         values = means(heads, metric)
         winners = values.idxmax()
         by_data = values.max() - values.loc["sigmoid"]
@@ -178,15 +200,8 @@ class League(Experiment):
         gain = rule_gains(rows, "expected_jaccard")
         oracle = best_pairs(rows)
         logistic = means(tuned[tuned["head"] == BASELINE], metric)
-        chosen = heads.groupby(["data", "head"])[f"val_{metric}"].mean().unstack("data").idxmax()
-        margins = {
-            data: values.loc[chosen[data], data] - logistic.loc[BASELINE, data]
-            for data in data_sets
-            if data in logistic
-        }
+        margins = over_logistic(tuned)
         above = oracle - logistic.loc[BASELINE] if len(logistic) else oracle.iloc[:0]
-        exact = means(select(rows[rows["head"] != BASELINE], "subset_accuracy"), "subset_accuracy")
-        exact_gain = exact.loc["pairwise"] - exact.loc["sigmoid"]
         middle = len(average) / 2
         places = {head: int(place) + 1 for place, head in enumerate(average.index)}
         report.numbers = {
@@ -202,17 +217,10 @@ class League(Experiment):
             "sigmoid_behind": f"{behind:.3f}",
             "sigmoid_behind_few": f"{by_data.drop(many).max():.3f}",
             "dependent_gain_few": f"{dependent.drop(many).mean():+.3f}",
-            "dependent_gain_many": ", ".join(f"{data} {dependent[data]:+.3f}" for data in many)
-            or "not measured",
             "beats_logistic": _ahead(values, logistic),
-            "over_logistic": ", ".join(f"{data} {own:+.3f}" for data, own in margins.items())
-            or "not measured",
-            "exact_gain": ", ".join(f"{data} {exact_gain[data]:+.3f}" for data in data_sets),
-            **{f"top_{name}": ", ".join(_first(rows, name)) for name in METRICS},
+            "over_logistic": listed(margins) or "not measured",
+            **claims(rows, tuned, many),
             "friedman": _shown(friedman_p(tuned, metric)),
-            "separated": "; ".join(
-                f"{n_separated(nemenyi_p(tuned, name))} by {name}" for name in METRICS
-            ),
             "wilcoxon": f"{least_wilcoxon_holm(len(data_sets), len(average)):.2g}",
             "n_winners": str(winners.nunique()),
             "rule_gain": ", ".join(f"{data} {own:+.3f}" for data, own in gain.items()),
@@ -243,7 +251,7 @@ class League(Experiment):
                 "the head that is best on validation rows is no worse than tuned one-vs-rest"
                 " logistic regression on any data set",
                 report.numbers["over_logistic"],
-                bool(margins) and min(margins.values()) >= 0,
+                bool(margins) and all(own.mean >= 0 for own in margins.values()),
             ),
             Finding(
                 "nor is the best pair of head and rule (looked up on the test rows)",
@@ -251,12 +259,6 @@ class League(Experiment):
                 bool(len(above)) and bool((above >= 0).all()),
             ),
         ]
-
-
-def _first(rows: pd.DataFrame, metric: str) -> list[str]:
-    """The three heads with the best average ranks."""
-    tuned = select(rows[rows["head"] != BASELINE], metric)
-    return [str(head) for head in ranks(tuned, metric).mean(axis=1).sort_values().index[:3]]
 
 
 def _shown(p: float | None) -> str:

@@ -13,10 +13,13 @@ from sklearn.linear_model import LogisticRegression
 from experiments.harness import Row, Trial
 from experiments.harness.trainings import configure
 from experiments.league.decided import Decided
+from mlc.baselines import most_frequent_set
 from mlc.data import SOURCES, Dataset, Scaling, Split, fit_scaling, split_dataset
 from mlc.decisions import DECISIONS
+from mlc.metrics import COUNT_METRICS
 
 NAME = "logistic_regression"
+CONSTANT = "most_frequent_set"
 STRENGTHS = tuple(float(f"{c:.3g}") for c in np.logspace(-3, 1.5, 10))
 _MOST_ITERATIONS = 300
 
@@ -60,6 +63,37 @@ class LogisticRegressions(Decided):
             }
             rows.append(self.judged(name, decided, targets))
         return rows
+
+
+class MostFrequentSets(Decided):
+    """The label set that most training rows have, for every test row: what needs no features."""
+
+    name = CONSTANT
+
+    def __init__(
+        self, n_seeds: dict[str, int], metrics: tuple[str, ...], rules: tuple[str, ...]
+    ) -> None:
+        super().__init__(metrics, rules)
+        self._n_seeds = n_seeds
+
+    def trials(self, budget: str) -> list[Trial]:
+        """Data sets, seeds, as the heads have them."""
+        return [
+            {"data": data, "head": CONSTANT, "seed": seed}
+            for data, n_seeds in self._n_seeds.items()
+            if budget == "full" or data in ("flags", "emotions")
+            for seed in range(n_seeds if budget == "full" else 3)
+        ]
+
+    def measured(self, trial: Trial) -> list[Row]:
+        """One row, with test values alone: nothing is chosen."""
+        config = configure("league", {"data": trial["data"], "seed": trial["seed"]})
+        dataset = SOURCES[config.data.source].load(config.data)
+        split = split_dataset(dataset, config.data, config.seed)
+        decided = torch.as_tensor(most_frequent_set(dataset, split))
+        targets = torch.as_tensor(dataset.targets[split.test])
+        values = {m: float(COUNT_METRICS[m](decided, targets)) for m in self.metrics}
+        return [{"rule": "constant", **values}]
 
 
 def fit_scores(dataset: Dataset, split: Split, strength: float) -> dict[str, torch.Tensor]:

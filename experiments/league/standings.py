@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
-from scipy.stats import bootstrap
 
 from experiments.league.baselines import NAME as BASELINE
 from mlc.metrics import COUNT_METRICS
-from mlc.reporting.statistics import mean_interval
+from mlc.reporting.statistics import PairedDifference, holm, mean_interval, paired_difference
 from mlc.reporting.tables import Table
 
 _KEY = ["data", "head", "seed"]
 # It tunes K numbers on the rows by which the choice is made, so it looks better there than it is;
 # only for the metric that it is made for does it gain more than that costs.
-_FLATTERED, _ITS_METRIC = "per_label", "f1_macro"
+PER_LABEL, ITS_METRIC = "per_label", "f1_macro"
+# With fewer no difference is marked: the test would have to lean on a spread of three or four values.
+LEAST_SEEDS = 5
+_LEVEL = 0.05
 
 
 def candidates(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     """The rows among which a contestant's rule is chosen for the metric."""
-    return rows if metric == _ITS_METRIC else rows[rows["rule"] != _FLATTERED]
+    return rows if metric == ITS_METRIC else rows[rows["rule"] != PER_LABEL]
 
 
 def select(rows: pd.DataFrame, metric: str, by_rule: bool = False) -> pd.DataFrame:
@@ -73,32 +77,38 @@ def standings(tuned: pd.DataFrame, metric: str, gains: pd.DataFrame | None = Non
 
 
 def against(tuned: pd.DataFrame, metric: str, reference: str) -> Table:
-    """Each head less the reference, seed by seed."""
+    """Each head less the reference, seed by seed; stars are corrected within a data set."""
     data_sets = list(dict.fromkeys(tuned["data"]))
-    by_seed = tuned.set_index(_KEY)[metric].sort_index()
-    lines = []
-    for head in dict.fromkeys(tuned["head"]):
-        if head == reference:
-            continue
-        cells = []
-        for data in data_sets:
-            if (data, head) not in by_seed.droplevel("seed").index:
-                cells.append("-")
-                continue
-            difference = (by_seed[data, head] - by_seed[data, reference]).dropna().to_numpy()
-            cells.append(_with_bootstrap(difference))
-        lines.append([head, *cells])
+    heads = [head for head in dict.fromkeys(tuned["head"]) if head != reference]
+    columns = []
+    for data in data_sets:
+        by_seed = tuned[tuned["data"] == data].pivot_table(
+            index="seed", columns="head", values=metric
+        )
+        compared = [head for head in heads if head in by_seed]
+        differences = [_difference(by_seed[[head, reference]]) for head in compared]
+        marked = starred(differences)
+        cells = {
+            head: own.interval.signed() + "*" * star
+            for head, own, star in zip(compared, differences, marked, strict=True)
+        }
+        columns.append([cells.get(head, "-") for head in heads])
+    lines = [[str(head), *cells] for head, *cells in zip(heads, *columns, strict=True)]
     return Table(["head", *data_sets], lines, 1)
 
 
-def _with_bootstrap(difference: np.ndarray) -> str:
-    if len(difference) < 2 or np.ptp(difference) == 0:
-        return f"{difference.mean():+.3f}"
-    interval = bootstrap(
-        (difference,), np.mean, n_resamples=2000, method="percentile", rng=np.random.default_rng(0)
-    ).confidence_interval
-    mark = "*" if interval.low > 0 or interval.high < 0 else ""
-    return f"{difference.mean():+.3f} ({interval.low:+.3f} to {interval.high:+.3f}){mark}"
+def starred(differences: Sequence[PairedDifference]) -> list[bool]:
+    """Which of the differences that belong together are not 0, at 5% for all of them.
+
+    Paired t-tests with Holm's correction; none is marked that has fewer than `LEAST_SEEDS` seeds.
+    """
+    p = [own.p_value if own.interval.n >= LEAST_SEEDS else np.nan for own in differences]
+    return [bool(adjusted < _LEVEL) for adjusted in holm(p)]
+
+
+def _difference(pair: pd.DataFrame) -> PairedDifference:
+    own, reference = pair.dropna().to_numpy().T
+    return paired_difference(own, reference)
 
 
 def rules_table(rows: pd.DataFrame) -> Table:
@@ -110,12 +120,9 @@ def rules_table(rows: pd.DataFrame) -> Table:
     for rule in dict.fromkeys(tuned["rule"]):
         difference = (by_rule[rule] - by_rule["global"]).dropna()
         heads = difference.index.get_level_values("head").nunique()
-        cells = []
-        for data in data_sets:
-            # A mean over heads for each seed: heads are no sample of anything.
-            own = difference.xs(data, level="data").groupby("seed").mean()
-            cells.append(mean_interval(own).signed())
-        lines.append([str(rule), str(heads), *cells])
+        # A mean over heads for each seed: heads are no sample of anything.
+        by_seed = difference.groupby(["data", "seed"]).mean()
+        lines.append([str(rule), str(heads), *_signed(by_seed, data_sets)])
     return Table(["rule", "heads", *data_sets], lines, 1)
 
 
@@ -127,9 +134,14 @@ def optimism_table(rows: pd.DataFrame, metric: str) -> Table:
     lines = []
     for rule, own in gap.groupby("rule", sort=False):
         by_seed = own.groupby(["data", "seed"])["gap"].mean()
-        cells = [mean_interval(by_seed.xs(data, level="data")).signed() for data in data_sets]
-        lines.append([str(rule), *cells])
+        lines.append([str(rule), *_signed(by_seed, data_sets)])
     return Table(["rule", *data_sets], lines, 1)
+
+
+def _signed(by_seed: pd.Series, data_sets: Sequence[str]) -> list[str]:
+    """Of values by data set and seed the mean over seeds for each data set, "-" where there are none."""
+    by_data = dict(list(by_seed.groupby("data")))
+    return [mean_interval(by_data[d]).signed() if d in by_data else "-" for d in data_sets]
 
 
 def rule_gains(rows: pd.DataFrame, rule: str) -> pd.Series:

@@ -74,6 +74,10 @@ class PowersetSamples(Experiment):
                 "n"
             ]
             report.numbers[name] = rounded(_geometric_mean(n)) if len(n) else _NEVER
+        report.numbers["choice_sigmoid"] = "; ".join(
+            f"{name} {(own == 'sigmoid').sum()} of {len(own)}"
+            for name, own in ((name, choices(rows, m)["head"]) for m, name in REGRETS.items())
+        )
         report.numbers |= {"slow_rate": f"{RATES[0]:g}", "most_tuned": f"{largest:g}"}
         return report
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -147,7 +147,7 @@ class Thresholds(Experiment):
         rare = [data for data in jaccard.index if data in RARE]
         expected = jaccard["expected_jaccard"] - jaccard["global"]
         macro = f1.drop(columns="fixed").idxmax(axis=1)
-        by_threshold = f1[["global", "global f1_macro", "per_label"]].idxmax(axis=1)
+        by_threshold = f1[_BY_THRESHOLD].idxmax(axis=1)
         fallback = jaccard["per_label"] - jaccard["per_label, no fallback"]
         cost = few["per_label"] - few["global"]
         worst = jaccard.idxmin(axis=1)
@@ -156,6 +156,8 @@ class Thresholds(Experiment):
             "expected_wins": f"{(expected > 0).sum()} of {len(expected)}",
             "macro": ", ".join(f"{data} {rule}" for data, rule in macro.items()),
             "per_label_wins": f"{(by_threshold == 'per_label').sum()} of {len(by_threshold)}",
+            "per_label_wins_by_rows": _wins_by_rows(rows, VALIDATION_ROWS),
+            "per_label_wins_few": _wins_by_rows(rows, (100, 200, 400)),
             "cost": f"{cost.mean():+.3f}",
             "fallback": _listed(fallback[rare]) if rare else "no such data",
             "fixed": _listed(jaccard["fixed"] - jaccard["global"]),
@@ -192,6 +194,21 @@ class Thresholds(Experiment):
                 bool(worst.isin(["fixed", "top_k"]).mean() > 0.5),
             ),
         ]
+
+
+_BY_THRESHOLD = ["global", "global f1_macro", "per_label"]
+
+
+def _wins_by_rows(rows: pd.DataFrame, sizes: Sequence[int]) -> str:
+    """By validation rows, on how many data sets thresholds by label have the best f1_macro."""
+    told = []
+    for size in sizes:
+        here = rows[rows["val_rows"] == size]
+        means = here.pivot_table(index="data", columns="rule", values="f1_macro")
+        if len(means):
+            wins = means[_BY_THRESHOLD].idxmax(axis=1) == "per_label"
+            told.append(f"{size:,} rows {wins.sum()} of {len(wins)}")
+    return ", ".join(told) or "not measured"
 
 
 # Data sets more than a third of whose labels are rarer than 3%.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
+from itertools import combinations
 
 import pytest
 
@@ -15,6 +16,7 @@ from experiments.harness.report import quoted, together
 from experiments.harness.running import RESULTS, Made, make
 from experiments.harness.store import Store
 from experiments.harness.study import Trial, command_of
+from experiments.league.studies import METRICS
 from tests.conftest import REPOSITORY
 
 MEASURED = [name for name in EXPERIMENTS if (RESULTS / name / "provenance.json").is_file()]
@@ -61,6 +63,26 @@ def test_every_number_in_a_readme_follows_from_the_rows(name: str) -> None:
         assert f"<!-- begin {table} -->" in readme
     for figure in made.report.figures:
         assert f"results/{name}/{figure}.png" in readme
+
+
+def test_the_league_counts_as_many_separated_pairs_as_its_diagrams_leave_unjoined() -> None:
+    report = made_of("league").report
+    counts = report.numbers["separated"].split("; ")
+    for count, metric in (own.split(" by ") for own in counts):
+        if count == "not tested":
+            assert f"ranks_{metric}" not in report.figures
+            continue
+        # The average ranks as the table prints them: a tenth is finer than the bars' ends.
+        _, table = report.tables[metric]
+        average = [float(row[1]) for row in table.rows if row[1] != "-"]
+        axes = report.figures[f"ranks_{metric}"].axes[0]
+        bars = [line.get_xdata() for line in axes.lines if line.get_color() == "0.4"]
+        joined = sum(
+            any(min(bar) - 0.06 <= min(a, b) and max(a, b) <= max(bar) + 0.06 for bar in bars)
+            for a, b in combinations(average, 2)
+        )
+        assert int(count) == len(average) * (len(average) - 1) // 2 - joined, metric
+    assert [own.split(" by ")[1] for own in counts] == list(METRICS)
 
 
 def test_every_number_in_the_projects_readme_follows_from_the_rows() -> None:
