@@ -28,7 +28,7 @@ class WeightedSigmoid(SigmoidScores):
     """One sigmoid for each label, whose positives weigh as much as its negatives.
 
     loss = -sum_k [w_k y_k log s_k + (1 - y_k) log(1 - s_k)], s = sigmoid(z), w_k = min(negatives /
-    positives, cap) among the training rows.
+    positives, cap) among the training rows, where none of either counts as half a row.
     Consistent for the order of samples within a label: s_k estimates w m / (w m + 1 - m) for the
     marginal m, so a threshold of 0.5 is one of 1 / (1 + w_k) on the marginals; where w_k is not
     capped, that is the label's frequency, which is optimal for balanced accuracy (Menon et al. 2013,
@@ -45,7 +45,9 @@ class WeightedSigmoid(SigmoidScores):
         """Each run's weights from its own training rows."""
         targets = self.looked_at(known).of_runs
         positives = targets.sum(dim=1, keepdim=True)
-        weights = (targets.shape[1] - positives) / positives.clamp(min=0.5)
+        negatives = targets.shape[1] - positives
+        # Half a row where there is none, so that no weight is 0 and none infinite.
+        weights = negatives.clamp(min=0.5) / positives.clamp(min=0.5)
         self.register_buffer("weights", weights.clamp(max=self.options.cap))
 
     def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
