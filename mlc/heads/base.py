@@ -51,6 +51,8 @@ class Head(nn.Module):
         draws: whether the loss needs a random number for each sample.
         estimates: what the scores are at the loss's minimum: "marginals", P(y_k = 1 | x); "shares",
             E[y_k / |y| given x]; or "order", numbers that only rank the labels.
+        compares_samples: whether a sample's loss depends on the other samples of its batch. Its
+            validation loss is then that of batches of the training's size.
         identified: whether the least expected loss fixes a sample's scores. Not where the loss leaves
             a constant free for each sample, or compares samples with each other.
 
@@ -72,6 +74,7 @@ class Head(nn.Module):
     natural_threshold: ClassVar[float] = 0.5
     draws: ClassVar[bool] = False
     estimates: ClassVar[str] = "marginals"
+    compares_samples: ClassVar[bool] = False
     identified: ClassVar[bool] = True
 
     def __init__(

@@ -60,6 +60,7 @@ class TwoWay(Ranking):
     """
 
     Options = TwoWayOptions
+    compares_samples = True
     identified = False
 
     def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:

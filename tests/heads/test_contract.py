@@ -77,6 +77,20 @@ class TestEveryHead:
         assert all(p.grad.isfinite().all() for p in head.parameters() if p.grad is not None)
         assert head.scores(outputs).isfinite().all()
 
+    def test_samples_are_compared_only_where_the_head_says_so(self, name: str, case: str) -> None:
+        targets = CASES[case]
+        head = built(name, targets.shape[1], targets)
+        outputs, noise = head(torch.randn(len(targets), 5).double()), noise_for(targets)
+        together = head.loss(outputs, targets, noise)
+        alone = [
+            head.loss(*(part[row : row + 1] for part in (outputs, targets, noise)))
+            for row in range(len(targets))
+        ]
+        if not HEADS[name].compares_samples:
+            torch.testing.assert_close(torch.cat(alone), together)
+        elif case == "ordinary":
+            assert (torch.cat(alone) - together).abs().max() > 0.1
+
     def test_runs_do_not_touch_each_other(self, name: str, case: str) -> None:
         targets = CASES[case].double()
         options = HEADS.options(name)

@@ -195,6 +195,32 @@ def test_weights_are_stored_and_read_back(tmp_path: Any) -> None:
         assert torch.equal(weights[0], training.model.state_dict()[name][1])
 
 
+@pytest.mark.parametrize("head", HEADS)
+def test_the_validation_loss_does_not_depend_on_how_rows_are_chunked(
+    head: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds, size = [3, 4, 5], 4
+    found = []
+    # All 15 validation rows at once; room for 1 row; room for 9, of which two batches are taken.
+    for at_once in (4096, 1, 9):
+        monkeypatch.setattr("mlc.training.model._ROWS_AT_ONCE", at_once)
+        training = prepare(seeds, head, batch_size=size)
+        found.append(training._validate()["loss/val"])
+    lone = [prepare([seed], head, batch_size=size)._validate()["loss/val"] for seed in seeds]
+    for other in (*found[1:], torch.cat(lone)):
+        torch.testing.assert_close(other, found[0], rtol=1e-12, atol=0)
+    training.model.eval()
+    batch = training.data.batch(training.val_rows)
+    noise = Streams(seeds, "validation noise").uniform(15).double()
+    with torch.no_grad():
+        outputs = training.model(batch.features)
+        losses = [
+            training.model.head.loss(outputs[:, own], batch.targets[:, own], noise[:, own])
+            for own in (slice(0, 4), slice(4, 8), slice(8, 12), slice(12, 15))
+        ]
+    torch.testing.assert_close(torch.cat(losses, dim=1).mean(dim=1), found[0], rtol=1e-12, atol=0)
+
+
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("head", HEADS)
