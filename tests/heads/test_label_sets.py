@@ -55,13 +55,9 @@ def test_a_row_counts_as_unseen_if_its_set_is_no_class_without_it(min_count: int
     for n_rows in (1, 2, 3, 10, 40):
         for _ in range(5):
             drawn = torch.as_tensor(rng.geometric(0.3, size=n_rows).clip(max=32) - 1)
-<<<<<<< HEAD
             observed = ObservedSets(
                 KnownLabels(every[drawn], torch.arange(n_rows)[None]), min_count
             )
-=======
-            observed = ObservedSets(KnownLabels(every[drawn], torch.arange(n_rows)[None]), min_count)
->>>>>>> measure
             unseen = 0
             for row in range(n_rows):
                 others = [i for number, i in enumerate(drawn.tolist()) if number != row]
