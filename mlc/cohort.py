@@ -22,7 +22,7 @@ from mlc.heads.memory import free_bytes, readable
 from mlc.identity import Identity, identify
 from mlc.optimum import Optimum, add_regrets
 from mlc.runs import BEST_VALUE
-from mlc.tracking import Progress
+from mlc.tracking import Progress, tell
 from mlc.training import DTYPES, OPTIMIZERS, Epoch, Model, Training, bytes_of_run
 
 log = logging.getLogger(__name__)
@@ -125,13 +125,6 @@ def train_cohort(
     with cohort.progress:
         cohort.train()
     return [cohort.outcomes[place] for place in range(len(configs))]
-
-
-def tell(progress: Progress, place: int, name: str, outcome: Outcome, message: str) -> None:
-    """Say how a run ended, in its own log as well unless that is another process's now."""
-    progress.ended(place, outcome, f"{name} {message}")
-    concerned = "" if isinstance(outcome, BeingTrainedError) else name
-    log.info("%s %s", name, message, extra={"run": concerned})
 
 
 class _Cohort:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from mlc.cohort import Judged, Keeper, Outcome, tell, train_cohort
+from mlc.cohort import Judged, Keeper, Outcome, train_cohort
 from mlc.config import Config
 from mlc.errors import BeingTrainedError, as_told
 from mlc.identity import Identity
@@ -16,7 +16,7 @@ from mlc.leases import LEASE, Lease, take
 from mlc.loading import save_preprocessing
 from mlc.ownership import check_run_folder
 from mlc.runs import FILES, RunFacts, best_value, claim, complete, fail, holds
-from mlc.tracking import Progress, RunLog
+from mlc.tracking import Progress, RunLog, tell
 from mlc.training import Epoch, Training, save_run
 
 _WAS_FINISHED = "was finished before"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, wraps
+from functools import cached_property
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from mlc.errors import ConfigError
-from mlc.heads.checks import require_shapes
+from mlc.heads.checks import without_broadcasting
 from mlc.heads.prediction import Prediction
 from mlc.layers import StackedBlockLinear, StackedLinear, Streams
 from mlc.registry import NoOptions, Registry
@@ -117,7 +117,7 @@ class Head(nn.Module):
         """A head's loss never broadcasts its targets."""
         super().__init_subclass__(**arguments)
         if "loss" in vars(cls):
-            cls.loss = _without_broadcasting(cls.loss)  # type: ignore[method-assign]
+            cls.loss = without_broadcasting(cls.loss)  # type: ignore[method-assign]
 
     def set_up(self, seeds: Sequence[int], known: KnownLabels | None) -> None:
         """Make what a head holds beside its output layer; its options and `n_labels` are there."""
@@ -214,22 +214,6 @@ class Head(nn.Module):
     def numbers_per_sample(self) -> int:
         """The largest array that a sample takes when it is judged."""
         return self.n_outputs
-
-
-def _without_broadcasting(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """The loss, which refuses targets that are not of the outputs' samples and labels."""
-
-    @wraps(loss)
-    def checked(
-        head: Head, outputs: Tensor, targets: Tensor, noise: Tensor | None = None
-    ) -> Tensor:
-        # Other outputs are a part of them that a head hands to the class it is derived from.
-        whole = outputs.shape[-1] == head.n_outputs
-        n_labels = head.n_labels if whole else targets.shape[-1]
-        require_shapes(head.name, outputs, targets, n_labels)
-        return loss(head, outputs, targets, noise)
-
-    return checked
 
 
 class JointHead(Head):

@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
 from mlc.errors import DataError
+
+if TYPE_CHECKING:
+    from mlc.heads.base import Head
+
+
+def without_broadcasting(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The loss, which refuses targets that are not of the outputs' samples and labels."""
+
+    @wraps(loss)
+    def checked(
+        head: Head, outputs: Tensor, targets: Tensor, noise: Tensor | None = None
+    ) -> Tensor:
+        # Other outputs are a part of them that a head hands to the class it is derived from.
+        whole = outputs.shape[-1] == head.n_outputs
+        n_labels = head.n_labels if whole else targets.shape[-1]
+        require_shapes(head.name, outputs, targets, n_labels)
+        return loss(head, outputs, targets, noise)
+
+    return checked
 
 
 def require_shapes(name: str, outputs: Tensor, targets: Tensor, n_labels: int) -> None:

@@ -101,7 +101,9 @@ def collect(folder: Path) -> Results:
     finished = {n: status for n, status in readable.items() if status["state"] == "completed"}
     repeats = _repeats(finished, folders)
     counted = {name: status for name, status in finished.items() if name not in repeats}
-    overrides = list(dict.fromkeys(key for own in readable.values() for key in own["overrides"]))
+    overrides = list(
+        dict.fromkeys(k for own in readable.values() for k in own.get("overrides", ()))
+    )
     rows, baselines, tuned_on = _rows_of_runs(counted, folders, overrides)
     of_data = [key for key in overrides if key.startswith("data.")]
     return Results(

@@ -20,7 +20,7 @@ def setting(status: Status, key: str) -> str | None:
     for name in (key, f"{key}.name"):
         if name in config:
             return _written(config[name])
-    stated = status["overrides"].get(key)
+    stated = status.get("overrides", {}).get(key)
     return None if stated is None else str(stated)
 
 

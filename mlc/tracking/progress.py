@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from contextlib import ExitStack
 from typing import Self
 
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
+
+from mlc.errors import BeingTrainedError
+
+log = logging.getLogger(__name__)
 
 
 class Progress:
@@ -27,6 +32,15 @@ class Progress:
 
     def ended(self, place: int, outcome: float | Exception, message: str) -> None:
         """A run of the cohort has its outcome; `place` is its place among the cohort's runs."""
+
+
+def tell(
+    progress: Progress, place: int, name: str, outcome: float | Exception, message: str
+) -> None:
+    """Say how a run ended, in its own log as well unless that is another process's now."""
+    progress.ended(place, outcome, f"{name} {message}")
+    concerned = "" if isinstance(outcome, BeingTrainedError) else name
+    log.info("%s %s", name, message, extra={"run": concerned})
 
 
 class BarProgress(Progress):

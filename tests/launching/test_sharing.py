@@ -31,13 +31,12 @@ QUICK = ("trainer.max_epochs=1", "backbone.widths=[8]", "data=arff", "report.fig
 
 
 @pytest.fixture
-def sweep(command: Command, write_arff: Callable[..., Path]) -> Sweep:
-    path = write_arff()
+def sweep(command: Command, write_arff: Callable[..., Path], tmp_path: Path) -> Sweep:
+    # Not relative: joblib's processes outlive a test, and stay in its folder.
+    where = [f"data.path={write_arff()}", f"hydra.sweep.dir={tmp_path / 's'}"]
 
     def start(*arguments: str) -> Outcome:
-        return command(
-            main, "-m", *QUICK, f"data.path={path}", "seed=0,1", "hydra.sweep.dir=s", *arguments
-        )
+        return command(main, "-m", *QUICK, *where, "seed=0,1", *arguments)
 
     return start
 
