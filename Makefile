@@ -5,6 +5,7 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,\
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
+DEVELOPED := $(VENV)/developed
 
 .DEFAULT_GOAL := help
 .PHONY: help compare test check reproduce benchmark torture clean
@@ -15,18 +16,18 @@ help: ## list the targets
 compare: $(INSTALLED) ## train three heads on composed digits, print the table
 	$(BIN)/python -m mlc.train --multirun experiment=compare
 
-test: $(INSTALLED) ## run all tests
+test: $(DEVELOPED) ## run all tests
 	$(BIN)/python -m pytest --numprocesses auto
 
-check: $(INSTALLED) ## lint, formatting and types
+check: $(DEVELOPED) ## lint, formatting and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-reproduce: $(INSTALLED) ## run the experiments into reproduced/ (EXPERIMENT=league BUDGET=full)
+reproduce: $(DEVELOPED) ## run the experiments into reproduced/ (EXPERIMENT=league BUDGET=full)
 	$(BIN)/python -m experiments $(EXPERIMENT) --budget $(or $(BUDGET),quick)
 
-benchmark: $(INSTALLED) ## measure the launchers (20 minutes; yeast under $$MLC_DATA)
+benchmark: $(DEVELOPED) ## measure the launchers (20 minutes; yeast under $$MLC_DATA)
 	$(BIN)/python -m benchmarks.launchers
 	$(BIN)/python -m benchmarks.scikit_learn
 	$(BIN)/python -m benchmarks.growth
@@ -34,7 +35,7 @@ benchmark: $(INSTALLED) ## measure the launchers (20 minutes; yeast under $$MLC_
 	$(BIN)/python -m benchmarks.estimator
 	$(BIN)/python -m benchmarks.cuda
 
-torture: $(INSTALLED) ## kill sweeps, fill disks, mangle files (30 minutes; docs/reliability.md)
+torture: $(DEVELOPED) ## kill sweeps, fill disks, mangle files (30 minutes; docs/reliability.md)
 	$(BIN)/python -m tests.torture
 
 clean: ## delete the virtual environment and the tools' caches
@@ -44,5 +45,9 @@ $(INSTALLED): pyproject.toml
 	@test -n "$(PYTHON)" && $(PYTHON) -c '$(SUPPORTED)' \
 	  || { echo "make: Python 3.11 to 3.13 is needed: name one with make PYTHON=..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check --editable .
+	@touch $@
+
+$(DEVELOPED): $(INSTALLED)
 	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check --editable '.[dev]'
 	@touch $@
