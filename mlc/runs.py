@@ -48,8 +48,8 @@ class RunFacts:
         seed: the run's seed.
         overrides: what was set beside these, by its key.
         monitor: the validation metric that chose the epoch.
-        hyperparameters: dotted keys and values, for TensorBoard's HParams tab.
         config: every setting, nested.
+        place: of the run in its sweep as it was written.
     """
 
     run: str
@@ -58,8 +58,8 @@ class RunFacts:
     seed: int
     overrides: dict[str, str] = field(default_factory=dict)
     monitor: str = "jaccard_samples"
-    hyperparameters: dict[str, str | float | bool] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
+    place: int = 0
 
 
 def claim(folder: Path, facts: RunFacts, identity: Identity) -> None:

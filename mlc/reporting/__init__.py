@@ -1,7 +1,8 @@
 """Tables, statistics and figures, made of finished runs alone."""
 
 from mlc.reporting.collect import Results, collect
+from mlc.reporting.curves import Curves, complete_curves
 from mlc.reporting.page import render
 from mlc.reporting.summary import write_summary
 
-__all__ = ["Results", "collect", "render", "write_summary"]
+__all__ = ["Curves", "Results", "collect", "complete_curves", "render", "write_summary"]

@@ -1,15 +1,51 @@
 """What a training leaves to look at: TensorBoard events, figures, progress."""
 
-from mlc.tracking.comparison import write_comparison
+from mlc.tracking.events import EVENTS, EventFile, image
+from mlc.tracking.figures import HeadFigure, draw_head
+from mlc.tracking.hyperparameters import hyperparameters, varying
+from mlc.tracking.palette import MARKERS, Style, styles
 from mlc.tracking.progress import BarProgress, Progress, bar
-from mlc.tracking.tensorboard import HISTORY, RunLog, write_experiment
+from mlc.tracking.server import serve
+from mlc.tracking.tensorboard import HISTORY, RunLog, chosen_rule
+from mlc.tracking.view import (
+    FIGURES,
+    MOST_RUNS,
+    PORT,
+    Shown,
+    View,
+    contestant,
+    differing_settings,
+    link,
+    pinned_tags,
+    write_experiment,
+)
 
 __all__ = [
+    "EVENTS",
+    "FIGURES",
     "HISTORY",
+    "MARKERS",
+    "MOST_RUNS",
+    "PORT",
     "BarProgress",
+    "EventFile",
+    "HeadFigure",
     "Progress",
     "RunLog",
+    "Shown",
+    "Style",
+    "View",
     "bar",
-    "write_comparison",
+    "chosen_rule",
+    "contestant",
+    "differing_settings",
+    "draw_head",
+    "hyperparameters",
+    "image",
+    "link",
+    "pinned_tags",
+    "serve",
+    "styles",
+    "varying",
     "write_experiment",
 ]
