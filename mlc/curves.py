@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         _show(stated.sweeps, stated.port, stated.runs, stated.bands)
     except KeyboardInterrupt:
-        print()
+        return
     except re.error as error:
         parser.error(f"--runs {stated.runs} is no regular expression ({error})")
     except MlcError as error:

@@ -145,7 +145,7 @@ def _draw_heads(runs: Sequence[Shown]) -> None:
         groups.setdefault((run.data, run.head), {}).setdefault(name, []).append(run)
     several_data = len({data for data, _ in groups}) > 1
     for number, ((data, head), settings) in enumerate(groups.items(), start=1):
-        name, run = _wanted_first(settings)
+        name, run = wanted_first(settings)
         events = EventFile(run.folder / FIGURES)
         # TensorBoard sorts pictures by their tags alone.
         whose = f"{number} {data} {head}" if several_data else f"{number} {head}"
@@ -154,7 +154,7 @@ def _draw_heads(runs: Sequence[Shown]) -> None:
         events.close()
 
 
-def _wanted_first(settings: Mapping[str, Sequence[Shown]]) -> tuple[str, Shown]:
+def wanted_first(settings: Mapping[str, Sequence[Shown]]) -> tuple[str, Shown]:
     """Of the setting with the best mean validation value the run in the middle of its seeds."""
 
     def value(run: Shown) -> float:
