@@ -231,7 +231,8 @@ def finish() -> str | None:
     _, summary = write_summary(current.folder, report.metrics, report.reference)
     link = complete_curves(current.folder, figures=report.figures)
     if current.is_sweep and link:
-        summary += f"\nCurves: mlc-curves {shlex.quote(str(current.folder))}, which shows\n{link}\n"
+        summary += "\nThe curves, by this command at this address:\n"
+        summary += f"mlc-curves {shlex.quote(str(current.folder))}\n{link}\n"
     return f"{summary}\n{current.folder}"
 
 

@@ -270,7 +270,7 @@ def test_pictures_for_the_readme(browser: Any) -> None:
     folder = Path(os.environ["MLC_PICTURES_OF"]).absolute()
     images = REPOSITORY / "docs" / "images"
     with shown(folder) as link:
-        browser.set_window_size(1500, 1450)
+        browser.set_window_size(1500, 1690)
         go(browser, link)
         elements(browser, "metrics-pinned-view card-view", 3)
         time.sleep(15)  # Charts are drawn after their titles.
