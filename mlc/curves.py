@@ -19,7 +19,7 @@ from mlc.errors import MlcError, RunFolderError
 from mlc.reporting import Curves
 from mlc.tracking import MOST_RUNS, View, serve
 
-_LOOK_EVERY = 5  # seconds between two looks for new runs
+_LOOK_EVERY = 2  # seconds between two looks for new runs
 # TensorBoard shows none of the runs at first where there are more.
 _MOST_SELECTED = 500
 

@@ -27,7 +27,10 @@ def write_status(folder: Path, head: str, seed: int, place: int) -> None:
     status = {
         "state": "running", "data": "yeast", "head": head, "seed": seed, "overrides": {},
         "monitor": "f1_macro", "place": place,
-        "config": {"trainer": {"followed": ["f1_macro"]}, "report": {"metrics": ["f1_macro"]}},
+        "config": {
+            "trainer": {"followed": ["f1_macro"]}, "report": {"metrics": ["f1_macro"]},
+            "rules": ["global"],
+        },
     }  # fmt: skip
     (run / "status.json").write_text(json.dumps(status))
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mlc.decisions import DECISIONS
 from mlc.errors import RunFolderError
 from mlc.metrics import COUNT_METRICS
 from mlc.runs import (
@@ -24,6 +25,7 @@ from mlc.runs import (
 )
 from mlc.tracking import (
     EVENTS,
+    EXPERIMENT,
     FIGURES,
     PORT,
     EventFile,
@@ -100,14 +102,18 @@ class Curves:
 def shown(folder: Path, sweep: str, status: Mapping[str, Any]) -> Shown:
     """A run by its status, and by its results once it is finished."""
     facts = {key: status[key] for key in ("data", "head", "seed", "monitor")}
-    run = Shown(folder, sweep, **facts, settings=status["overrides"])
+    config = status["config"]
+    rule = chosen_rule({name: DECISIONS[name].tuned_on for name in config["rules"]})
+    tags = [f"test/{rule}/{name}" for name in config["report"]["metrics"]]
+    run = Shown(folder, sweep, **facts, settings=status["overrides"], tags=tags)
     if status["state"] != "completed":
         return run
     metrics, rules = read_stored(folder / METRICS), read_stored(folder / RULES)
     rule = chosen_rule({name: fitted["tuned_on"] for name, fitted in rules.items()})
-    tags = [f"test/{rule}/{name}" for name in status["config"]["report"]["metrics"]]
+    tags = [f"test/{rule}/{name}" for name in config["report"]["metrics"]]
     return replace(
         run,
+        tags=tags,
         chosen=metrics["train/best_epoch"],
         value=metrics[BEST_VALUE],
         test={tag: metrics[tag] for tag in tags},
@@ -115,20 +121,22 @@ def shown(folder: Path, sweep: str, status: Mapping[str, Any]) -> Shown:
 
 
 def complete_curves(folder: Path, *, figures: bool) -> str:
-    """Add to a finished sweep's events what no run knows by itself; return the link to its view,
-    empty where no run has events.
+    """Add to a finished sweep's events what no run knows by itself.
 
     Args:
         folder: of the sweep.
-        figures: whether each head gets one.
+        figures: whether each head gets some.
+
+    Returns:
+        The link to the sweep's view, empty where no finished run has events.
     """
     curves = Curves([folder])
     runs = [run for run in curves.read() if run.chosen is not None]
     if not runs:
         return ""
-    tags = dict.fromkeys(tag for run in runs for tag in run.test)
+    tags = dict.fromkeys(tag for run in runs for tag in run.tags)
     for old in (path for run in runs for path in run.folder.glob(f"{EVENTS}.*")):
-        if old.name == FIGURES:
+        if old.name in (EXPERIMENT, FIGURES):
             old.unlink()
     write_experiment(runs[0].folder, varying([run.hyperparameters for run in runs]), list(tags))
     if figures:

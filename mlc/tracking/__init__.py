@@ -8,6 +8,7 @@ from mlc.tracking.progress import BarProgress, Progress, bar
 from mlc.tracking.server import serve
 from mlc.tracking.tensorboard import HISTORY, RunLog, chosen_rule
 from mlc.tracking.view import (
+    EXPERIMENT,
     FIGURES,
     MOST_RUNS,
     PORT,
@@ -22,6 +23,7 @@ from mlc.tracking.view import (
 
 __all__ = [
     "EVENTS",
+    "EXPERIMENT",
     "FIGURES",
     "HISTORY",
     "MARKERS",

@@ -104,24 +104,29 @@ def session_end() -> Summary:
     return _hparams(metadata.SESSION_END_INFO_TAG, content)
 
 
-def experiment(values: Mapping[str, Sequence[Value]], metrics: Sequence[str]) -> Summary:
+def experiment(
+    values: Mapping[str, Sequence[Value]], metrics: Sequence[str], *, is_complete: bool = True
+) -> Summary:
     """The columns of the HParams page: what the runs differ in, then the metrics.
 
     Args:
         values: what each hyperparameter is in the runs, by its name.
         metrics: tags of scalars, whose last values are shown.
+        is_complete: whether no run will have other values; TensorBoard hides such runs.
     """
     told = api_pb2.Experiment()
     for key, own in values.items():
         info = told.hparam_infos.add(name=key, display_name=key.strip(), differs=True)
         distinct = list(dict.fromkeys(own))
-        if all(isinstance(value, (int, float)) for value in distinct):
-            info.type = api_pb2.DATA_TYPE_FLOAT64
+        is_number = all(isinstance(value, (int, float)) for value in distinct)
+        info.type = api_pb2.DATA_TYPE_FLOAT64 if is_number else api_pb2.DATA_TYPE_STRING
+        if not is_complete:
+            continue
+        if is_number:
             numbers = [float(value) for value in distinct]
             info.domain_interval.min_value = min(numbers)
             info.domain_interval.max_value = max(numbers)
         else:
-            info.type = api_pb2.DATA_TYPE_STRING
             info.domain_discrete.extend([str(value) for value in distinct])
     for tag in metrics:
         told.metric_infos.add(name=api_pb2.MetricName(tag=tag))

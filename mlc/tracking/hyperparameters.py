@@ -26,12 +26,19 @@ def hyperparameters(
     return {_DATA: data, _HEAD: head, **told, SEED: seed}
 
 
-def varying(runs: Sequence[Mapping[str, Value]]) -> dict[str, list[Value]]:
-    """What the runs differ in, with its values; the head and the seed where they differ in nothing."""
+def varying(
+    runs: Sequence[Mapping[str, Value]], *, is_complete: bool = True
+) -> dict[str, list[Value]]:
+    """What the runs differ in, with its values; the head and the seed where they differ in nothing.
+
+    Those two are always told while the sweep is not complete, for more of them may come.
+    """
     keys = sorted({key for own in runs for key in own})
     values = {key: [own[key] for own in runs if key in own] for key in keys}
     differing = {
-        key: own for key, own in values.items() if len(set(own)) > 1 or len(own) < len(runs)
+        key: own
+        for key, own in values.items()
+        if len(set(own)) > 1 or len(own) < len(runs) or (key in (_HEAD, SEED) and not is_complete)
     }
     return differing or {key: values[key] for key in (_HEAD, SEED)}
 

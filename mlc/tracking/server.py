@@ -17,7 +17,7 @@ from mlc.errors import MlcError
 from mlc.tracking.view import PORT
 
 _HOST = "127.0.0.1"
-_RELOAD_EVERY = 5  # seconds between two looks at the folder
+_RELOAD_EVERY = 2  # seconds between two looks at the folder
 
 
 @contextmanager

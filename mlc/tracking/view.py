@@ -35,9 +35,10 @@ class Shown:
         data, head, seed: the run's.
         settings: what was set beside these, as text by key.
         monitor: the metric that chooses the epoch.
-        chosen: that epoch, once the run is finished.
+        tags: of its metrics on the test rows, for the HParams page.
+        chosen: the chosen epoch, once the run is finished.
         value: of the monitored metric there.
-        test: metrics on the test rows by their tags, once the run is finished.
+        test: the metrics by their tags, once the run is finished.
     """
 
     folder: Path
@@ -47,6 +48,7 @@ class Shown:
     seed: int
     settings: Mapping[str, str] = field(default_factory=dict)
     monitor: str = "loss"
+    tags: Sequence[str] = ()
     chosen: int | None = None
     value: float = float("nan")
     test: Mapping[str, float] = field(default_factory=dict)
@@ -72,6 +74,7 @@ class View:
         self._numbers: dict[tuple[str, str], int] = {}
         self._names: dict[Path, str] = {}
         self._bands: dict[str, Band] = {}
+        self._described = ""
 
     @property
     def names(self) -> list[str]:
@@ -144,24 +147,31 @@ class View:
                 link.symlink_to(figures.absolute())
 
     def _describe(self, runs: Sequence[Shown]) -> None:
-        """The columns of the HParams page, in the first run; a reader opened later sees the newest."""
+        """The columns of the HParams page, in the first run.
+
+        A server keeps the first that it reads, so those of a running sweep have room for what comes.
+        """
         first = next(iter(self.names), None)
         if first is None:
             return
-        columns = varying([run.hyperparameters for run in runs])
+        is_complete = all(run.chosen is not None for run in runs)
+        columns = varying([run.hyperparameters for run in runs], is_complete=is_complete)
         if self._shows_bands:
             columns.pop(SEED, None)
             first = f"{first}/mean"
-        tags = dict.fromkeys(tag for run in runs for tag in run.test)
-        write_experiment(
-            self._folder / first,
-            columns,
-            list(tags),
-        )
+        tags = list(dict.fromkeys(tag for run in runs for tag in run.tags))
+        described = repr((columns, tags, is_complete))
+        if described != self._described:
+            write_experiment(self._folder / first, columns, tags, is_complete=is_complete)
+            self._described = described
 
 
 def write_experiment(
-    run: Path, columns: Mapping[str, Sequence[Value]], metrics: Sequence[str]
+    run: Path,
+    columns: Mapping[str, Sequence[Value]],
+    metrics: Sequence[str],
+    *,
+    is_complete: bool = True,
 ) -> None:
     """Describe all runs' HParams page in one run's folder, in place of an earlier description.
 
@@ -171,7 +181,7 @@ def write_experiment(
     path = run / EXPERIMENT
     path.unlink(missing_ok=True)
     events = EventFile(path)
-    events.add(experiment(columns, metrics))
+    events.add(experiment(columns, metrics, is_complete=is_complete))
     events.close()
 
 

@@ -47,7 +47,10 @@ def finished_run(folder: Path, name: str, place: int) -> Path:
     write_run(folder, name)
     run = folder / name
     report = {"metrics": ["jaccard_samples"]}
-    more = {"place": place, "config": {"trainer": {"followed": []}, "report": report}}
+    more = {
+        "place": place,
+        "config": {"trainer": {"followed": []}, "rules": ["global"], "report": report},
+    }
     for file, extra in (
         ("status.json", more),
         ("metrics.json", {"train/best_epoch": 4, "train/best_value": 0.5}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -94,9 +95,7 @@ def test_settings_that_differ_are_named_and_coloured_where_the_head_is_one(tmp_p
 
 
 def test_one_description_of_the_columns_and_it_is_renewed(tmp_path: Path) -> None:
-    runs = [
-        make_run(tmp_path, "sigmoid", seed, test={"test/global/f1_macro": 0.5}) for seed in (0, 1)
-    ]
+    runs = [make_run(tmp_path, "sigmoid", seed, tags=["test/global/f1_macro"]) for seed in (0, 1)]
     sweeps_own = EventFile(runs[0].folder / f"{EVENTS}.experiment")
     sweeps_own.close()
     view = View(tmp_path / "view", bands=False)
@@ -148,3 +147,17 @@ def test_the_address_holds_no_smoothing_and_the_cards_in_their_order() -> None:
 
 def test_a_monitored_loss_is_pinned_once() -> None:
     assert pinned_tags(["loss"], []) == ["loss/train", "loss/val", "val/loss_at_chosen_epoch"]
+
+
+def test_the_columns_of_a_running_sweep_have_room_for_the_heads_to_come(tmp_path: Path) -> None:
+    running = [make_run(tmp_path, "sigmoid", seed) for seed in (0, 1)]
+    for name, runs in (("running", running), ("ended", [replace(r, chosen=1) for r in running])):
+        View(tmp_path / name, bands=False).refresh(runs)
+        (path,) = (tmp_path / name).rglob(f"{EVENTS}.experiment")
+        content = read(path.parent).summary_metadata[metadata.EXPERIMENT_TAG]
+        told = metadata.parse_experiment_plugin_data(content.plugin_data.content)
+        columns = [info.display_name for info in told.hparam_infos]
+        assert columns == (["head", "seed"] if name == "running" else ["seed"])
+        # A domain would hide the rows of heads that are not in it.
+        limited = [info.WhichOneof("domain") is not None for info in told.hparam_infos]
+        assert limited == ([False, False] if name == "running" else [True])
