@@ -25,6 +25,7 @@ from mlc.data.splits import Split
 from mlc.heads import HEADS
 from mlc.heads.memory import readable
 from mlc.reporting.tables import Table
+from mlc.storage import write_atomically
 from mlc.training import OPTIMIZERS, Model, TrainerOptions, Training, bytes_of_run
 
 EPOCHS, BATCH, FEATURES = 30, 64, 100
@@ -131,8 +132,8 @@ def draw(name: str, x: list[int], y: list[list[float]], xlabel: str) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, place: f"{value:g}"))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.grid(color="0.9")
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    figure.savefig(RESULTS / f"growth_{name}.png")
+    with write_atomically(RESULTS / f"growth_{name}.png") as file:
+        figure.savefig(file, format="png")
 
 
 def main() -> None:

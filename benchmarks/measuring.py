@@ -14,6 +14,7 @@ import mlc
 from mlc.identity import processor
 from mlc.launching.workers import n_cores
 from mlc.reporting.tables import Table
+from mlc.storage import write_text
 
 RESULTS = Path(__file__).parent.parent / "results" / "benchmarks"
 
@@ -61,5 +62,4 @@ def write(name: str, title: str, command: str, sections: Sequence[tuple[str, Tab
     for text, table in sections:
         parts += [text, table.markdown()]
         print(f"\n{text}\n{table.text()}")
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / f"{name}.md").write_text("\n\n".join(parts) + "\n")
+    write_text(RESULTS / f"{name}.md", "\n\n".join(parts) + "\n")

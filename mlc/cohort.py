@@ -6,15 +6,16 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 
 from mlc.assembly import build_model, build_rules, device_of
 from mlc.config import Config
 from mlc.data import SOURCES, Dataset, ResidentData, Scaling, Split, fit_scaling, split_dataset
 from mlc.decisions import DecisionRule
-from mlc.errors import MlcError, TrainingError, as_told
+from mlc.errors import BeingTrainedError, MlcError, TrainingError, as_told
 from mlc.evaluation import Evaluation, evaluate
 from mlc.heads import HEADS
 from mlc.heads.memory import free_bytes, readable
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 # Share of the free memory that a cohort may plan with.
 _USABLE = 0.6
 
+# The best monitored value, or why there is none: BeingTrainedError is no failure.
 Outcome = float | Exception
 
 
@@ -59,7 +61,8 @@ class Judged:
 class Keeper:
     """What becomes of a cohort's runs, each of which is known by its place in the cohort.
 
-    What `claim` and `keep` raise is the failure of that run alone.
+    What `claim` and `keep` raise is the failure of that run alone; BeingTrainedError leaves the run to
+    the process that trains it.
     """
 
     def name(self, place: int) -> str:
@@ -124,6 +127,13 @@ def train_cohort(
     return [cohort.outcomes[place] for place in range(len(configs))]
 
 
+def tell(progress: Progress, place: int, name: str, outcome: Outcome, message: str) -> None:
+    """Say how a run ended, in its own log as well unless that is another process's now."""
+    progress.ended(place, outcome, f"{name} {message}")
+    concerned = "" if isinstance(outcome, BeingTrainedError) else name
+    log.info("%s %s", name, message, extra={"run": concerned})
+
+
 class _Cohort:
     """The course of one cohort; `outcomes` fills as its runs end."""
 
@@ -149,6 +159,7 @@ class _Cohort:
             places = range(len(self.configs))
             prepared = [ready for place in places if (ready := self._prepare(place))]
             if prepared:
+                prepared = self._without_unused_columns(prepared)
                 size = self._largest_size(prepared)
                 for first in range(0, len(prepared), size):
                     self._attempt(prepared[first : first + size])
@@ -165,11 +176,22 @@ class _Cohort:
             if config.seed not in self.splits:
                 self.splits[config.seed] = split_dataset(self.dataset, config.data, config.seed)
             split = self.splits[config.seed]
-            rules = build_rules(config, HEADS[config.head.name])
+            rules = build_rules(config, HEADS[config.head.name], self.dataset.n_labels)
             return Prepared(place, config, split, fit_scaling(self.dataset, split.train), rules)
+        except BeingTrainedError as error:
+            self._leave(place, error)
+            return None
         except Exception as error:
             self._fail(place, error)
             return None
+
+    def _without_unused_columns(self, prepared: Sequence[Prepared]) -> list[Prepared]:
+        """Drop the columns that none of the runs uses: what is not trained needs no memory."""
+        columns = np.flatnonzero(np.any([ready.scaling.used for ready in prepared], axis=0))
+        if len(columns) == self.dataset.n_features:
+            return list(prepared)
+        self.dataset = self.dataset.with_columns(columns)
+        return [replace(ready, scaling=ready.scaling.with_columns(columns)) for ready in prepared]
 
     def _largest_size(self, prepared: Sequence[Prepared]) -> int:
         if len(prepared) == 1:
@@ -219,7 +241,7 @@ class _Cohort:
                 add_regrets(evaluations, optimum, model.head, rules, limits)
             for row, ready in enumerate(part):
                 facts = {
-                    "parameters": model.n_parameters,
+                    "parameters": model.n_parameters - model.n_unused.get(row, 0),
                     "train/seconds": seconds / len(part),
                     "train/epochs": int(training.n_epochs[row]),
                     "train/best_epoch": int(training.best_epoch[row]),
@@ -232,6 +254,8 @@ class _Cohort:
                     if row in training.failures:
                         raise training.failures[row]
                     message = self.keeper.keep(ready.place, judged)
+                except BeingTrainedError as error:
+                    self._leave(ready.place, error)
                 except Exception as error:
                     self._fail(ready.place, error)
                 else:
@@ -240,8 +264,8 @@ class _Cohort:
     def _build(self, part: Sequence[Prepared]) -> tuple[Model, ResidentData, Training]:
         configs = [ready.config for ready in part]
         config, splits = configs[0], [ready.split for ready in part]
-        model = build_model(configs, self.dataset, splits, self.device)
         scalings = [ready.scaling for ready in part]
+        model = build_model(configs, self.dataset, splits, self.device, scalings)
         dtype, bags = DTYPES[config.trainer.precision], model.backbone.takes_bags
         data = ResidentData(self.dataset, scalings, self.device, dtype, bags)
         optimizer = OPTIMIZERS[config.optimizer.name](
@@ -258,10 +282,11 @@ class _Cohort:
         return model, data, training
 
     def _end(self, place: int, outcome: Outcome, message: str) -> None:
-        name = self.keeper.name(place)
         self.outcomes[place] = outcome
-        self.progress.ended(place, outcome, f"{name} {message}")
-        log.info("%s %s", name, message, extra={"run": name})
+        tell(self.progress, place, self.keeper.name(place), outcome, message)
+
+    def _leave(self, place: int, error: BeingTrainedError) -> None:
+        self._end(place, error, f"is being trained by {error.owner}")
 
     def _fail_rest(self, error: Exception) -> None:
         for place in range(len(self.configs)):

@@ -2,8 +2,15 @@
 
 import errno
 import re
+import sys
 
 _NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
+# torch's allocator on the CPU and the libraries under CUDA raise a plain RuntimeError. The texts stand
+# in c10/core/impl/alloc_cpu.cpp, in c10/core/impl/SizesAndStrides.cpp and in the libraries' headers.
+_OUT_OF_MEMORY = re.compile(
+    r"DefaultCPUAllocator: (can't allocate|not enough) memory|Could not allocate memory"
+    r"|^CUDA (error: )?out of memory|\bCU[A-Z]+_(\w+_)?ALLOC\w*_FAILED\b|^std::bad_alloc$"
+)
 
 
 class MlcError(Exception):
@@ -34,6 +41,22 @@ class RunFolderError(MlcError):
     """A folder of runs that cannot be read or written."""
 
 
+class BeingTrainedError(MlcError):
+    """Another process trains the run, which is therefore neither failed nor finished.
+
+    Args:
+        folder: of the run.
+        owner: the process, as in "process 4711 on node7".
+    """
+
+    def __init__(self, folder: str, owner: str) -> None:
+        super().__init__(folder, owner)
+        self.folder, self.owner = folder, owner
+
+    def __str__(self) -> str:
+        return f"{self.folder} is being trained by {self.owner}: wait for it, or stop it."
+
+
 def as_told(error: Exception) -> Exception:
     """An error of the machine's limits as one of ours, with what to do; any other as it is."""
     if isinstance(error, MlcError):
@@ -44,13 +67,23 @@ def as_told(error: Exception) -> Exception:
             f"{where} cannot be written ({error.strerror}): make room, or the folder writable, and go"
             " on with resume=true."
         )
-    # torch's allocator on the CPU raises a plain RuntimeError.
-    if isinstance(error, MemoryError) or re.search(r"memory", str(error).partition("\n")[0]):
+    if _is_out_of_memory(error):
         return CapacityError(
             f"Memory ran out ({_first_line(error)}): lower backbone.widths, trainer.batch_size,"
             " hydra.launcher.max_runs or hydra.launcher.n_workers, and go on with resume=true."
         )
     return error
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    # Where torch is not imported it has not raised the error.
+    torch = sys.modules.get("torch")
+    if isinstance(error, MemoryError) or (torch and isinstance(error, torch.OutOfMemoryError)):
+        return True
+    first_line = str(error).partition("\n")[0]
+    return isinstance(error, RuntimeError) and bool(_OUT_OF_MEMORY.search(first_line))
 
 
 def _first_line(error: Exception) -> str:

@@ -34,6 +34,11 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
     several networks holds out rows of its own, and the rule is tuned out of bag: on each row's mean
     over the networks that held it out.
 
+    Where each row has one class, the classes are labels of which exactly one is right, two classes as
+    well as more. Predicted is then the class with the highest score among those that the rule predicts
+    (among all where it predicts none). One threshold for all classes therefore decides nothing; a
+    threshold for each, or the most probable label set, may.
+
     Args:
         head: one of `mlc.heads.HEADS`.
         head_options: the head's own, as in {"gamma": 1.0} for focal.
@@ -121,7 +126,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         Args:
             X: features; NaN is a missing value.
             y: zeros and ones, (N, K), dense or sparse; or a list of lists of labels; or, (N,), the one
-                class of each row, which is then predicted as the class with the highest score.
+                class of each row. (N, 1) of zeros and ones is one label, which a row has or has not.
 
         Raises:
             ValueError: unusable data, or an unknown or unsuitable setting.
@@ -148,7 +153,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         names = (dataset.label_names, dataset.feature_names)
         rule = build_decision(
             self.decision,
-            natural_threshold=model.head.natural_threshold,
+            natural_threshold=model.head.natural_threshold(dataset.n_labels),
             **(self.decision_options or {}),
         )
         predictor = Predictor(model, scalings, rule, *names)
@@ -169,6 +174,8 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             name: np.stack([values[name].cpu().numpy() for values in epochs]) for name in epochs[0]
         }
         model.zero_grad()
+        # As whoever calls `predictor_.model` expects: no dropout, no batch statistics.
+        model.eval()
         predictor.fit_rule(features, dataset.targets, self.held_out_)
         self.predictor_ = predictor
         return self
@@ -176,9 +183,12 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
     def predict(self, X: Any) -> Any:
         """Label sets in the form that `fit` was given: zeros and ones, lists, or one class a row."""
         features = self._features(X)
-        if self._targets.form == "classes":
-            return self.classes_[self.predict_proba(X).argmax(axis=1)]
-        return self._targets.decode(self.predictor_.predict(features))
+        decided = self.predictor_.predict(features)
+        if self._targets.form != "classes":
+            return self._targets.decode(decided)
+        candidates = decided | ~decided.any(axis=1, keepdims=True)
+        scores = np.where(candidates, self.predictor_.scores(features), -1.0)
+        return self.classes_[scores.argmax(axis=1)]
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """What the head scores each label with: (N, K).
@@ -189,8 +199,6 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         scores = self.predictor_.scores(features)
         if self._targets.form != "classes":
             return scores
-        if scores.shape[1] == 1:
-            return np.hstack([1 - scores, scores])
         total = scores.sum(axis=1, keepdims=True)
         return np.where(total > 0, scores / np.where(total > 0, total, 1), 1 / scores.shape[1])
 

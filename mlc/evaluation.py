@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from mlc.baselines import most_frequent_set, prior_scores
 from mlc.data import Dataset, ResidentData, Split
 from mlc.decisions import DecisionRule
-from mlc.heads import JointHead, Sigmoid
+from mlc.heads import Prediction, Sigmoid
 from mlc.metrics import decision_metrics, ranking_metrics
 from mlc.training import Model
 
@@ -56,19 +56,17 @@ def evaluate(
     """Each of the model's runs on its validation and test rows, under each of its own rules."""
     results = [Evaluation() for _ in splits]
     rows = {part: data.rows([split.parts()[part] for split in splits]) for part in PARTS}
-    for part in PARTS:
-        _score(model, data, rows[part], part, results)
+    joint = {part: _predict(model, data, rows[part], part, results, rules) for part in PARTS}
     for result, own in zip(results, rules, strict=True):
         for rule in own.values():
             _fit(rule, result.scores, result.targets)
     for part in PARTS:
-        joint = _decide_by_joint(model, data, rows[part], rules)
-        for result, own, by_joint in zip(results, rules, joint, strict=True):
-            scores = torch.as_tensor(result.scores[part])
+        for result, own, by_joint in zip(results, rules, joint[part], strict=True):
+            prediction = Prediction(
+                torch.as_tensor(result.scores[part]), cardinality=result.cardinalities.get(part)
+            )
             decided = {
-                name: by_joint[name]
-                if name in by_joint
-                else rule.decide(scores, cardinality=result.cardinalities.get(part)).numpy()
+                name: by_joint[name] if name in by_joint else rule.decide_for(prediction).numpy()
                 for name, rule in own.items()
             }
             result.decisions[part] = decided
@@ -99,7 +97,8 @@ def judge_baselines(
         fresh = type(rule)(rule.options)
         _fit(fresh, scores, targets)
         of_test = torch.as_tensor(scores["test"])
-        decisions = fresh.decide(of_test, cardinality=of_test.sum(dim=-1)).numpy()
+        prediction = Prediction(of_test, cardinality=of_test.sum(dim=-1))
+        decisions = fresh.decide_for(prediction).numpy()
         _add(prior, f"test/{name}", decision_metrics(decisions, targets["test"]))
     return {
         "most_frequent_set": {f"test/constant/{name}": v for name, v in decided.items()},
@@ -124,57 +123,61 @@ def _fit(
     """Tune the rule on the part that it says it is tuned on, if any."""
     if rule.tuned_on in TUNED_PART:
         seen = TUNED_PART[rule.tuned_on]
-        rule.fit(torch.as_tensor(scores[seen]), torch.as_tensor(targets[seen]))
+        rule.tune(torch.as_tensor(scores[seen]), torch.as_tensor(targets[seen]))
 
 
-def _score(
-    model: Model, data: ResidentData, rows: Tensor, part: str, results: Sequence[Evaluation]
-) -> None:
-    """Scores, targets and all metrics that need no decision."""
+def _predict(
+    model: Model,
+    data: ResidentData,
+    rows: Tensor,
+    part: str,
+    results: Sequence[Evaluation],
+    rules: Sequence[Mapping[str, DecisionRule]],
+) -> list[dict[str, NDArray[np.bool_]]]:
+    """Scores, targets and all metrics that need no decision; the decisions of rules by the joint.
+
+    These are taken on the way, for a joint is only held chunk by chunk, and such rules learn nothing.
+    """
     scores, targets, log_likelihoods, cardinalities = [], [], [], []
+    decided = [_ByJoint(own, model.head.offers()) for own in rules]
     for outputs, actual in model.outputs(data, rows):
-        of_outputs = model.head.scores(outputs)
-        scores.append(of_outputs.cpu())
+        prediction = model.head.predict(outputs)
+        scores.append(prediction.scores.cpu())
         targets.append(actual.bool().cpu())
-        of_chunk = model.head.log_likelihood(outputs, actual)
-        if of_chunk is not None:
-            log_likelihoods.append(of_chunk.double().cpu())
-        expected = model.head.cardinality(outputs, of_outputs)
-        if expected is not None:
-            cardinalities.append(expected.cpu())
+        log_likelihood = model.head.log_likelihood(outputs, actual)
+        if log_likelihood is not None:
+            log_likelihoods.append(log_likelihood.double().cpu())
+        if prediction.cardinality is not None:
+            cardinalities.append(prediction.cardinality.cpu())
+        for run, own in enumerate(decided):
+            own.add(prediction.of_run(run))
     all_scores, all_targets = torch.cat(scores, dim=1).numpy(), torch.cat(targets, dim=1).numpy()
-    log_likelihood = torch.cat(log_likelihoods, dim=1).mean(dim=1) if log_likelihoods else None
+    likelihoods = torch.cat(log_likelihoods, dim=1).mean(dim=1) if log_likelihoods else None
     for run, result in enumerate(results):
         result.scores[part], result.targets[part] = all_scores[run], all_targets[run]
         _add(result.metrics, part, ranking_metrics(all_scores[run], all_targets[run]))
         if cardinalities:
             result.cardinalities[part] = torch.cat(cardinalities, dim=1)[run]
-        if log_likelihood is not None:
-            result.metrics[f"{part}/nll"] = -float(log_likelihood[run])
+        if likelihoods is not None:
+            result.metrics[f"{part}/nll"] = -float(likelihoods[run])
+    return [own.decisions() for own in decided]
 
 
-def _decide_by_joint(
-    model: Model,
-    data: ResidentData,
-    rows: Tensor,
-    rules: Sequence[Mapping[str, DecisionRule]],
-) -> list[dict[str, NDArray[np.bool_]]]:
-    """The decisions of the rules that take the joint distribution, which is held chunk by chunk."""
-    offers = model.head.offers()
-    wanted = [
-        {name: rule for name, rule in own.items() if rule.chosen_from(offers) == "joint"}
-        for own in rules
-    ]
-    if not any(wanted) or not isinstance(model.head, JointHead):
-        return [{} for _ in rules]
-    chunks: list[dict[str, list[Tensor]]] = [{name: [] for name in own} for own in wanted]
-    for outputs, _ in model.outputs(data, rows):
-        log_joint, label_sets = model.head.log_joint(outputs), model.head.label_sets
-        for run, own in enumerate(wanted):
-            for name, rule in own.items():
-                decided = rule.decide(log_joint=log_joint[run], label_sets=label_sets)
-                chunks[run][name].append(decided.cpu())
-    return [{name: torch.cat(parts).numpy() for name, parts in own.items()} for own in chunks]
+class _ByJoint:
+    """A run's decisions by the rules that take the joint, gathered chunk by chunk."""
+
+    def __init__(self, rules: Mapping[str, DecisionRule], offers: Collection[str]) -> None:
+        self._rules = {n: rule for n, rule in rules.items() if rule.chosen_from(offers) == "joint"}
+        self._chunks: dict[str, list[Tensor]] = {name: [] for name in self._rules}
+
+    def add(self, prediction: Prediction) -> None:
+        """Decide the next rows."""
+        for name, rule in self._rules.items():
+            self._chunks[name].append(rule.decide_for(prediction).cpu())
+
+    def decisions(self) -> dict[str, NDArray[np.bool_]]:
+        """Of all rows, (N, K), by rule."""
+        return {name: torch.cat(chunks).numpy() for name, chunks in self._chunks.items()}
 
 
 def _add(metrics: dict[str, float], prefix: str, values: Mapping[str, float]) -> None:

@@ -22,6 +22,7 @@ from mlc.data import Dataset
 # Settings that change no number of a run: where things lie, how it is computed, what is shown of it.
 NOT_IDENTITY = (
     "device", "threads", "resume", "report", "data.path", "data.root", "data.obtain",
+    "data.absent_labels",
 )  # fmt: skip
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn")
 

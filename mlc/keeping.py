@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
-from mlc.cohort import Judged, Keeper, Outcome, train_cohort
+from mlc.cohort import Judged, Keeper, Outcome, tell, train_cohort
 from mlc.config import Config
+from mlc.errors import BeingTrainedError, as_told
 from mlc.identity import Identity
+from mlc.leases import LEASE, Lease, take
 from mlc.loading import save_preprocessing
-from mlc.runs import BEST_VALUE, METRICS, RunFacts, claim, complete, fail, is_finished, read_stored
+from mlc.ownership import check_run_folder
+from mlc.runs import BEST_VALUE, FILES, RunFacts, best_value, claim, complete, fail, holds
 from mlc.tracking import Progress, RunLog, chosen_rule, hyperparameters
 from mlc.training import Epoch, Training, save_run
-
-log = logging.getLogger(__name__)
 
 _WAS_FINISHED = "was finished before"
 
@@ -35,36 +36,71 @@ def train_runs(
 ) -> list[Outcome]:
     """As `train_cohort`, with each run stored in its folder, whose status says how it ended.
 
-    With `resume`, finished runs stay as they are. They are trained again, and not kept, only where
-    others of their cohort are not finished: in float32 the last digits depend on the company.
+    Runs that other processes train are left to them, as BeingTrainedError. With `resume`, finished runs
+    stay as they are. They are trained again, and not kept, only where others of their cohort are to be
+    trained: in float32 the last digits depend on the company.
     """
-    keeper = FolderKeeper(runs)
-    if len(keeper.finished) < len(runs):
-        return train_cohort([run.config for run in runs], keeper, progress, memory_share)
-    for place, value in keeper.finished.items():
-        message = f"{runs[place].facts.run} {_WAS_FINISHED}"
-        log.info(message, extra={"run": runs[place].facts.run})
-        if progress is not None:
-            progress.ended(place, value, message)
-    return [keeper.finished[place] for place in range(len(runs))]
+    with FolderKeeper(runs) as keeper:
+        if keeper.leases:
+            return train_cohort([run.config for run in runs], keeper, progress, memory_share)
+        for place, outcome in keeper.settled.items():
+            if isinstance(outcome, BeingTrainedError):
+                message = f"is being trained by {outcome.owner}"
+            else:
+                failed = isinstance(outcome, Exception)
+                message = f"failed: {outcome}" if failed else _WAS_FINISHED
+            tell(progress or Progress(), place, keeper.name(place), outcome, message)
+        return [keeper.settled[place] for place in range(len(runs))]
 
 
 class FolderKeeper(Keeper):
-    """Stores each run in its folder.
+    """Stores each run in its folder, whose lease it has meanwhile; to be left by `with`.
 
     Attributes:
-        finished: the best monitored values of runs that a resumed launch finds finished, by place.
+        settled: outcomes that are known before the training, by place: finished runs of a resumed
+            launch, runs that another process trains, folders that cannot be written.
+        leases: of all other runs, until they end.
     """
 
     def __init__(self, runs: Sequence[Run]) -> None:
         self._runs = runs
         self._logs: dict[int, RunLog] = {}
         self._identity: Identity | None = None
-        self.finished = {
-            place: read_stored(run.folder / METRICS)[BEST_VALUE]
-            for place, run in enumerate(runs)
-            if run.config.resume and is_finished(run.folder)
-        }
+        self.settled: dict[int, Outcome] = {}
+        self.leases: dict[int, Lease] = {}
+        for place, run in enumerate(runs):
+            try:
+                self._begin(place, run)
+            except Exception as error:
+                self.settled[place] = as_told(error)
+
+    def _begin(self, place: int, run: Run) -> None:
+        is_kept = run.config.resume and holds(run.folder, run.facts)
+        if is_kept:
+            self.settled[place] = best_value(run.folder)
+        # A finished run has a lease where a process was killed at its very end.
+        if is_kept and not (run.folder / LEASE).exists():
+            return
+        check_run_folder(run.folder, FILES, is_claim=True)
+        lease = take(run.folder)
+        # Another process may have finished the run since.
+        if run.config.resume and holds(run.folder, run.facts):
+            lease.release()
+            self.settled[place] = best_value(run.folder)
+        else:
+            self.leases[place] = lease
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for place in list(self.leases):
+            self._release(place)
+
+    def _release(self, place: int) -> None:
+        # It ends with this process at the latest, and must not hide how the run ended.
+        with suppress(OSError):
+            self.leases.pop(place).release()
 
     def name(self, place: int) -> str:
         """The run's path in the sweep."""
@@ -75,9 +111,12 @@ class FolderKeeper(Keeper):
         self._identity = identity
 
     def claim(self, place: int) -> None:
-        """Mark the folder, unless a finished run lies there."""
+        """Mark the folder, unless it is settled what becomes of the run."""
         assert self._identity is not None
-        if place not in self.finished:
+        settled = self.settled.get(place)
+        if isinstance(settled, Exception):
+            raise settled
+        if settled is None:
             claim(self._runs[place].folder, self._runs[place].facts, self._identity)
 
     @contextmanager
@@ -89,7 +128,7 @@ class FolderKeeper(Keeper):
             self._logs = {
                 place: stack.enter_context(self._log(place, row))
                 for row, place in enumerate(places)
-                if place not in self.finished
+                if place in self.leases
             }
 
             def tell(epoch: Epoch) -> None:
@@ -101,8 +140,14 @@ class FolderKeeper(Keeper):
     def keep(self, place: int, judged: Judged) -> str:
         """Weights, results, and the status last."""
         assert self._identity is not None
-        if place in self.finished:
+        if place in self.settled:
             return _WAS_FINISHED
+        lease = self.leases[place]
+        try:
+            lease.require()
+        except BeingTrainedError:
+            self._logs[place].discard()
+            raise
         run, evaluation = self._runs[place], judged.evaluation
         report = run.config.report
         rule = chosen_rule({name: own["tuned_on"] for name, own in evaluation.fitted.items()})
@@ -115,7 +160,9 @@ class FolderKeeper(Keeper):
         )
         save_run(judged.model, judged.row, run.folder)
         save_preprocessing(run.folder, judged.dataset, judged.split, judged.scaling)
+        lease.require()
         complete(run.folder, run.facts, self._identity, evaluation, judged.split, judged.facts)
+        self._release(place)
         return f"finished, {_headline(report.metrics[0], evaluation.metrics)}"
 
     def _log(self, place: int, row: int) -> RunLog:
@@ -128,6 +175,8 @@ class FolderKeeper(Keeper):
         """Note it in the folder; where even that cannot be written, the first error is the one told."""
         with suppress(OSError):
             fail(self._runs[place].folder, self._runs[place].facts, error, self._identity)
+        if place in self.leases:
+            self._release(place)
 
 
 def _headline(metric: str, metrics: dict[str, float]) -> str:

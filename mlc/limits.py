@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +31,7 @@ class Population:
 
     def __init__(self, head: Head, joint: Tensor) -> None:
         self._head, self._joint = head, joint
+        self._fitted: dict[int, tuple[Head, Tensor]] = {}
 
     def representative(self, run: int) -> int:
         """A run with the same minimiser: the first, unless each run has buffers of its own."""
@@ -47,11 +47,15 @@ class Population:
             return None
         alone = _alone(self._head, run)
         closed = alone.minimiser(self._joint)
-        return self._fitted if closed is None else (alone, closed.unsqueeze(0))
+        if closed is not None:
+            return alone, closed.unsqueeze(0)
+        like = self.representative(run)
+        if like not in self._fitted:
+            self._fitted[like] = self._minimised(like)
+        return self._fitted[like]
 
-    @cached_property
-    def _fitted(self) -> tuple[Head, Tensor]:
-        alone = _alone(self._head, 0)
+    def _minimised(self, run: int) -> tuple[Head, Tensor]:
+        alone = _alone(self._head, run)
         for parameter in _shared(alone):
             nn.init.zeros_(parameter)
         return alone, _fit(alone, self._joint).unsqueeze(0)

@@ -24,7 +24,7 @@ from mlc.decisions import DECISIONS, DecisionRule
 from mlc.errors import MlcError, RunFolderError
 from mlc.identity import flatten
 from mlc.prediction import Predictor
-from mlc.runs import PREPROCESSING, RULES, read_status, read_stored
+from mlc.runs import PREPROCESSING, RULES, read_finished, read_stored
 from mlc.storage import write_atomically
 from mlc.training import load_run
 
@@ -72,15 +72,17 @@ def load(folder: str | Path, rule: str | None = None, device: str = "auto") -> L
         ConfigError: it needs a head or another part that is not registered here.
     """
     folder = Path(folder)
-    status = read_status(folder)
-    if status is None or status["state"] != "completed":
+    status = read_finished(folder)
+    if status is None:
         raise RunFolderError(f"{folder} holds no finished run: name the folder of one.")
     try:
         config = config_of(status["config"])
         arrays = _arrays(folder / PREPROCESSING)
         model = build_model([config], *_shapes(arrays), device_of(device))
         load_run(model, folder)
-        chosen = _rule(folder, rule, config, model.head.natural_threshold)
+        # Dropout and batch statistics are for training alone, whoever calls the model.
+        model.eval()
+        chosen = _rule(folder, rule, config)
         scaling = Scaling(arrays["shift"], arrays["scale"])
         names = [tuple(map(str, arrays[key])) for key in ("label_names", "feature_names")]
         loaded = LoadedRun(model, [scaling], chosen, *names)
@@ -158,7 +160,7 @@ def _shapes(arrays: Arrays) -> tuple[Dataset, list[Split]]:
     return dataset, [Split(train=rows, val=rows, test=rows)]
 
 
-def _rule(folder: Path, name: str | None, config: Config, natural_threshold: float) -> DecisionRule:
+def _rule(folder: Path, name: str | None, config: Config) -> DecisionRule:
     fitted = read_stored(folder / RULES)
     if not fitted:
         raise RunFolderError(f"{folder / RULES} holds no rule: train the run again.")
@@ -168,5 +170,4 @@ def _rule(folder: Path, name: str | None, config: Config, natural_threshold: flo
         raise RunFolderError(
             f"{folder} was not judged by the rule {name!r}: choose one of {', '.join(fitted)}."
         )
-    rule = DECISIONS[name](config.decision[name], natural_threshold)
-    return rule.restore(fitted[name])
+    return DECISIONS[name](config.decision[name]).restore(fitted[name])

@@ -12,7 +12,7 @@ from torch import Tensor
 from mlc.data import Dataset, Split
 from mlc.decisions import DecisionRule
 from mlc.evaluation import Evaluation
-from mlc.heads import Head, JointHead
+from mlc.heads import Head
 from mlc.heads.label_sets import all_label_sets, fold_marginals, fold_shares, label_set_index
 from mlc.limits import Population
 from mlc.metrics import COUNT_METRICS
@@ -141,19 +141,14 @@ def limit(
         return {}
     fitted, outputs = population
     with torch.no_grad():
-        scores = fitted.scores(outputs).round(decimals=_DECIMALS)
-        cardinality = fitted.cardinality(outputs, scores)
-        told = {"scores": scores[0]}
-        if cardinality is not None:
-            told["cardinality"] = cardinality[0]
-        if isinstance(fitted, JointHead):
-            told |= {"log_joint": fitted.log_joint(outputs)[0], "label_sets": fitted.label_sets}
-        values = dict(optimum.of_scores(scores[0]))
+        exact = fitted.predict(outputs)
+        prediction = exact.with_scores(exact.scores.round(decimals=_DECIMALS)).of_run(0)
+        values = dict(optimum.of_scores(prediction.scores))
         for name, rule in rules.items():
             fresh = type(rule)(rule.options, rule.natural_threshold)
             if rule.tuned_on != "nothing":
-                fresh.fit(scores[0].repeat(_DRAWS, 1), optimum.drawn)
-            decided = fresh.decide(**told)
+                fresh.tune(prediction.scores.repeat(_DRAWS, 1), optimum.drawn)
+            decided = fresh.decide_for(prediction)
             for metric, value in optimum.of_decisions(decided).items():
                 values[f"{name}/{metric}"] = value
     return values

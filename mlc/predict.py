@@ -12,9 +12,9 @@ from pathlib import Path
 import pandas as pd
 
 from mlc.data import read_features
-from mlc.errors import MlcError
+from mlc.errors import ConfigError, MlcError
 from mlc.loading import load
-from mlc.storage import write_text
+from mlc.storage import write_output
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -27,16 +27,19 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("run", type=Path, help="the folder of a finished run")
     parser.add_argument("file", type=Path, help="ARFF, CSV, TSV or Parquet, columns as in training")
     parser.add_argument("--rule", help="one of the run's decision rules; else its first tuned one")
-    parser.add_argument("--output", type=Path, help="the file to write; else it is printed")
+    parser.add_argument(
+        "--output", type=Path, help="the file, pipe or device to write to; else it is printed"
+    )
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     stated = parser.parse_args(arguments)
     try:
+        _require_other_file(stated.output, stated.file)
         table = predict(stated.run, stated.file, stated.rule, stated.device)
         written = table.to_csv(index=False, float_format="%.6g")
         if stated.output is None:
             print(written, end="")
         else:
-            write_text(stated.output, written)
+            write_output(stated.output, written)
     except MlcError as error:
         print(f"mlc-predict: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
@@ -65,6 +68,11 @@ def predict(run: Path, file: Path, rule: str | None = None, device: str = "auto"
     return pd.concat(
         [pd.DataFrame(first), pd.DataFrame(scores, columns=list(loaded.label_names))], axis=1
     )
+
+
+def _require_other_file(output: Path | None, file: Path) -> None:
+    if output is not None and output.exists() and file.exists() and output.samefile(file):
+        raise ConfigError(f"--output {output} is the file to be read: name another.")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,20 +14,10 @@ from torch import Tensor
 from mlc.data import Dataset, ResidentData, Scaling
 from mlc.decisions import DecisionRule
 from mlc.errors import ConfigError, DataError
-from mlc.heads import Head, JointHead
+from mlc.heads import Head, JointHead, Prediction
 from mlc.training import Model
 
 Voters = NDArray[np.bool_] | None
-
-
-@dataclass(frozen=True)
-class _Chunk:
-    """Mean scores (b, K) and cardinalities (b,), outputs (R, b, ...), shares in the mean (R, b)."""
-
-    scores: Tensor
-    cardinality: Tensor | None
-    outputs: Tensor
-    shares: Tensor
 
 
 class Predictor:
@@ -64,6 +53,7 @@ class Predictor:
         """D."""
         return len(self.scalings[0].shift)
 
+    @torch.no_grad()
     def scores(self, features: Any, voters: Voters = None) -> NDArray[np.float64]:
         """Relevance of each label, in [0, 1]: features (N, D), dense or sparse, to (N, K).
 
@@ -71,19 +61,11 @@ class Predictor:
         """
         return torch.cat([own.scores for own in self._chunks(features, voters)]).numpy()
 
+    @torch.no_grad()
     def predict(self, features: Any, voters: Voters = None) -> NDArray[np.bool_]:
         """The label sets: features (N, D), dense or sparse, to (N, K), bool; `voters` as in `scores`."""
-        head = self.model.head
-        by_joint = self.rule.chosen_from(head.offers()) == "joint"
-        decided = [
-            self.rule.decide(
-                log_joint=mean_log_joint(head, own.outputs, own.shares), label_sets=head.label_sets
-            )
-            if by_joint and isinstance(head, JointHead)
-            else self.rule.decide(own.scores, cardinality=own.cardinality)
-            for own in self._chunks(features, voters)
-        ]
-        return torch.cat([chunk.cpu() for chunk in decided]).numpy()
+        decided = [self.rule.decide_for(own).cpu() for own in self._chunks(features, voters)]
+        return torch.cat(decided).numpy()
 
     def fit_rule(
         self, features: Any, targets: NDArray[np.bool_], held_out: NDArray[np.bool_]
@@ -97,27 +79,20 @@ class Predictor:
             return
         rows = held_out.any(axis=0)
         scores = self.scores(features[rows], held_out[:, rows])
-        self.rule.fit(torch.as_tensor(scores), torch.as_tensor(targets[rows]))
+        self.rule.tune(torch.as_tensor(scores), torch.as_tensor(targets[rows]))
 
     @torch.no_grad()
-    def _chunks(self, features: Any, voters: Voters) -> Iterator[_Chunk]:
+    def _chunks(self, features: Any, voters: Voters) -> Iterator[Prediction]:
         data = self._resident(features)
         rows = torch.arange(features.shape[0], device=data.device).expand(self.model.n_runs, -1)
-        head, first = self.model.head, 0
+        first = 0
         every = torch.ones(rows.shape, dtype=torch.float64)
         votes = every if voters is None else torch.as_tensor(voters, dtype=torch.float64)
         for outputs, _ in self.model.outputs(data, rows):
             here = votes[:, first : first + outputs.shape[1]]
             shares = here / here.sum(dim=0)
             first += outputs.shape[1]
-            scores = head.scores(outputs)
-            cardinality = head.cardinality(outputs, scores)
-            yield _Chunk(
-                (scores.double().cpu() * shares.unsqueeze(-1)).sum(dim=0),
-                None if cardinality is None else (cardinality.double().cpu() * shares).sum(dim=0),
-                outputs,
-                shares,
-            )
+            yield averaged(self.model.head, outputs, shares)
 
     def _resident(self, features: Any) -> ResidentData:
         if features.ndim != 2 or features.shape[1] != self.n_features:
@@ -140,11 +115,28 @@ class Predictor:
         return ResidentData(dataset, self.scalings, weights.device, weights.dtype, bags)
 
 
-def mean_log_joint(head: Head, outputs: Tensor, shares: Tensor) -> Tensor:
-    """Log of the runs' mean probability of each label set: (R, b, n_outputs) to (b, M).
+def averaged(head: Head, outputs: Tensor, shares: Tensor) -> Prediction:
+    """The mean of the runs' predictions (R, b, ...), in probabilities: (b, ...).
 
-    `shares` (R, b) are the runs' in each row's mean; they sum to one.
+    `shares` (R, b) are the runs' in each row's mean; they sum to one. Means of scores and cardinalities
+    are float64 on the CPU; the mode is that of the mean joint, not a vote among the runs' modes.
     """
-    assert isinstance(head, JointHead)
-    joint = head.log_joint(outputs)
-    return (joint + shares.log().to(joint).unsqueeze(-1)).logsumexp(dim=0)
+    of_runs = head.predict(outputs)
+
+    def mean_scores(_: Prediction) -> Tensor:
+        return (of_runs.scores.double().cpu() * shares.unsqueeze(-1)).sum(dim=0)
+
+    def mean_cardinality(_: Prediction) -> Tensor | None:
+        cardinality = of_runs.cardinality
+        return None if cardinality is None else (cardinality.double().cpu() * shares).sum(dim=0)
+
+    if not isinstance(head, JointHead):
+        return Prediction(mean_scores, cardinality=mean_cardinality)
+    on_device = shares.to(outputs.device)
+    return Prediction(
+        mean_scores,
+        cardinality=mean_cardinality,
+        log_joint=lambda _: head.mean_log_joint(outputs, on_device),
+        label_sets=head.label_sets,
+        mode=lambda _: head.mode_of_mean(outputs, on_device),
+    )

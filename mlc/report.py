@@ -12,6 +12,7 @@ from pathlib import Path
 from mlc.config import ReportOptions
 from mlc.errors import MlcError
 from mlc.options import check
+from mlc.ownership import check_report_files
 from mlc.reporting import render, write_summary
 from mlc.storage import write_text
 
@@ -39,6 +40,8 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         options = ReportOptions(stated.metrics, stated.reference)
         check(options)
+        if stated.html:
+            check_report_files(stated.folder, ["report.html"])
         results, summary = write_summary(stated.folder, options.metrics, options.reference)
         if stated.html:
             page = stated.folder / "report.html"

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import socket
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 
+from mlc import ownership
 from mlc.data import Split
-from mlc.errors import MlcError, RunFolderError
+from mlc.errors import BeingTrainedError, MlcError, RunFolderError
 from mlc.evaluation import Evaluation
 from mlc.identity import Identity
+from mlc.leases import holding
+from mlc.leases.owner import this_process
 from mlc.storage import write_atomically, write_json
 from mlc.tracking import HISTORY
 from mlc.training import CHECKPOINT
 
-STATUS = "status.json"
+STATUS = ownership.STATUS
 METRICS = "metrics.json"
 RULES = "rules.json"
 BASELINES = "baselines.json"
@@ -30,11 +31,17 @@ SPLIT = "split.npz"
 PREPROCESSING = "preprocessing.npz"
 # The monitored metric in the best epoch, among a run's metrics.
 BEST_VALUE = "train/best_value"
-# What a run that did not come to its end may have left; the last are files not yet in their place.
-_LEFTOVERS = (
-    METRICS, RULES, BASELINES, PREDICTIONS, SPLIT, PREPROCESSING, HISTORY, CHECKPOINT,
-    "events.out.tfevents.*", ".*.*",
-)  # fmt: skip
+# What a run writes into its folder beside its status, log, config and TensorBoard events.
+FILES = (METRICS, RULES, BASELINES, PREDICTIONS, SPLIT, PREPROCESSING, HISTORY, CHECKPOINT)
+
+
+_KINDS = {str: "text", int: "integer", dict: "object"}
+# What the status of a finished run holds, by type, for those who read it.
+_FIELDS = {
+    "data": str, "head": str, "seed": int, "overrides": dict, "monitor": str,
+    "config": dict, "config.data": dict, "config.data.source": str,
+    "identity": dict, "identity.data": str, "identity.code": str, "identity.versions": dict,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -65,25 +72,27 @@ class RunFacts:
 def claim(folder: Path, facts: RunFacts, identity: Identity) -> None:
     """Mark the folder as that of a run that has begun, and clear away what an earlier try left.
 
+    The caller has the folder's lease.
+
     Raises:
-        RunFolderError: a finished run lies there already, or one that is being trained.
+        RunFolderError: a finished run lies there already, or the folder is not a run's.
     """
+    ownership.check_run_folder(folder, FILES, is_claim=True)
     status = read_status(folder)
     if status is not None and status["state"] == "completed":
-        raise RunFolderError(
-            f"{folder} already holds a finished run: keep it with resume=true, name another folder"
-            " with hydra.run.dir or hydra.sweep.dir, or delete this one."
-        )
-    if status is not None and _is_alive(status.get("process")):
-        raise RunFolderError(
-            f"{folder} is being trained by process {status['process']['id']} on this machine: wait"
-            " for it, or stop it."
-        )
-    for pattern in _LEFTOVERS:
-        for left in folder.glob(pattern):
-            if left.is_file():
-                left.unlink()
-    _write_status(folder, "running", facts, identity, process=_this_process())
+        raise already_finished(folder, _another(status, facts))
+    if folder.is_dir():
+        ownership.remove_leftovers(folder, FILES)
+    _write_status(folder, "running", facts, identity, process=_named_process())
+
+
+def holds(folder: Path, facts: RunFacts) -> bool:
+    """Whether the folder holds this very run, finished.
+
+    Names that differ may give one folder, such as "a b" and "a_b".
+    """
+    status = read_status(folder)
+    return status is not None and status["state"] == "completed" and not _another(status, facts)
 
 
 def is_finished(folder: Path) -> bool:
@@ -99,6 +108,43 @@ def read_status(folder: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return status if isinstance(status, dict) and "state" in status else None
+
+
+def read_finished(folder: Path) -> dict[str, Any] | None:
+    """The status of the finished run in the folder, or None where there is none.
+
+    Raises:
+        RunFolderError: it lacks something that a finished run states, or states it in another type.
+    """
+    status = read_status(folder)
+    if status is None or status["state"] != "completed":
+        return None
+    for key, kind in _FIELDS.items():
+        value: Any = status
+        for part in key.split("."):
+            value = value.get(part)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            found = "is missing" if value is None else f"is no {_KINDS[kind]}"
+            raise RunFolderError(
+                f"{folder / STATUS} is not that of a finished run, its {key!r} {found}: delete the"
+                " run's folder, and train it again."
+            )
+    return status
+
+
+def best_value(folder: Path) -> float:
+    """The monitored metric of the finished run in the folder, in its best epoch.
+
+    Raises:
+        RunFolderError: the run does not hold one.
+    """
+    value = read_stored(folder / METRICS).get(BEST_VALUE)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise RunFolderError(
+            f"{folder / METRICS} of a finished run has {BEST_VALUE}={value!r}, which is no number:"
+            " delete the run's folder."
+        )
+    return float(value)
 
 
 def read_stored(path: Path) -> dict[str, Any]:
@@ -148,13 +194,36 @@ def fail(
 ) -> None:
     """Note why the run could not be finished; a finished one in the folder stays as it is.
 
-    So does one that another process is training.
+    So does one that another process is training, and a folder that is not a run's.
     """
-    status = read_status(folder)
-    if status is not None and (status["state"] == "completed" or _is_alive(status.get("process"))):
+    try:
+        ownership.check_run_folder(folder, FILES, is_claim=True)
+        with holding(folder):
+            if not is_finished(folder):
+                _write_status(folder, "failed", facts, identity, error=_reason(error))
+    except (BeingTrainedError, RunFolderError):
         return
-    reason = str(error) if isinstance(error, MlcError) else f"{type(error).__name__}: {error}"
-    _write_status(folder, "failed", facts, identity, error=reason)
+
+
+def _reason(error: BaseException) -> str:
+    return str(error) if isinstance(error, MlcError) else f"{type(error).__name__}: {error}"
+
+
+def _another(status: dict[str, Any], facts: RunFacts) -> str | None:
+    """What tells the status's run from this one, None where nothing does."""
+    for key in ("data", "head", "seed", "overrides"):
+        if status.get(key) != getattr(facts, key):
+            return f"{key} {status.get(key)!r}, and not {getattr(facts, key)!r}"
+    return None
+
+
+def already_finished(folder: Path, difference: str | None = None) -> RunFolderError:
+    """For a folder whose run is finished; `difference` says what tells that from the one asked for."""
+    keep = f" of {difference}" if difference else ": keep it with resume=true"
+    return RunFolderError(
+        f"{folder} already holds a finished run{keep}{':' if difference else ','} name another folder"
+        " with hydra.run.dir, hydra.sweep.dir or hydra.sweep.subdir, or delete this one."
+    )
 
 
 def _write_status(
@@ -169,21 +238,7 @@ def _write_status(
     write_json(folder / STATUS, content)
 
 
-def _this_process() -> dict[str, str | float]:
-    own = psutil.Process()
-    return {"host": socket.gethostname(), "id": own.pid, "started": own.create_time()}
-
-
-def _is_alive(process: Any) -> bool:
-    """Whether another process that a status names runs on this machine."""
-    if not isinstance(process, dict) or process.get("host") != socket.gethostname():
-        return False
-    number = process.get("id")
-    if not isinstance(number, int) or number == os.getpid():
-        return False
-    try:
-        found = psutil.Process(number)
-        alive = found.status() != psutil.STATUS_ZOMBIE
-        return bool(alive and found.create_time() == process.get("started"))
-    except (psutil.Error, ValueError, OverflowError):
-        return False
+def _named_process() -> dict[str, str | int]:
+    """For whoever reads the status; it is the lease that counts."""
+    own = this_process()
+    return {"host": own.host, "id": own.process}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import logging
 import math
 import re
@@ -23,9 +22,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from mlc.config import GROUPS, Config, config_folder
 from mlc.errors import ConfigError
+from mlc.launch_folders import check_lone_run, check_sweep, guarded, root_names
 from mlc.options import limits_of
+from mlc.ownership import path_part
 from mlc.reporting import complete_curves, write_summary
-from mlc.resuming import check_resumable, resume_command
+from mlc.resuming import check_resumable, resume_command, trained_elsewhere
 from mlc.runs import STATUS, is_finished
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,6 @@ _NOT_IN_PATH = {
     "data.name",
 }
 _FILE_ENDING = re.compile(r"\.(arff|csv|tsv|txt|parquet)(\.\w+)?$", re.IGNORECASE)
-_LONGEST_NAME = 150
 _SAY_EVERY = 5  # seconds between two lines that say how far the sweep is
 
 
@@ -55,12 +55,14 @@ class Launch:
         self.folder, self.report, self.n_jobs, self.is_sweep = folder, report, n_jobs, is_sweep
         self.n_ended = 0
         self.n_failed = 0
+        self.n_elsewhere = 0
         self.started = self.said = time.monotonic()
 
-    def job_ended(self, failed: bool) -> None:
-        """Say how far the sweep is, in one line."""
+    def job_ended(self, failed: bool, elsewhere: bool = False) -> None:
+        """Say how far the sweep is, in one line; `elsewhere` is a run that another process trains."""
         self.n_ended += 1
         self.n_failed += failed
+        self.n_elsewhere += elsewhere
         now = time.monotonic()
         if not self.is_sweep or (self.n_ended != self.n_jobs and now - self.said < _SAY_EVERY):
             return
@@ -68,6 +70,8 @@ class Launch:
         line = f"{self.n_ended} of {self.n_jobs} runs ended"
         if self.n_failed:
             line += f", {self.n_failed} failed"
+        if self.n_elsewhere:
+            line += f", {self.n_elsewhere} being trained by other processes"
         if self.n_jobs and self.n_ended < self.n_jobs:
             left = (now - self.started) / self.n_ended * (self.n_jobs - self.n_ended)
             line += f", about {_duration(left)} left"
@@ -92,11 +96,12 @@ class SweepCallback(Callback):
         """A single job is launched."""
         global current
         folder = Path(config.hydra.run.dir).absolute()
-        if config.resume:
-            try:
-                _check_resumable(folder, config, {})
-            except Exception as error:
-                raise Refusal(error) from error
+        try:
+            check_lone_run(folder, config)
+            if config.resume:
+                _check_resumable(folder, config, _parsed(config.hydra.overrides.task), 1)
+        except Exception as error:
+            raise Refusal(error) from error
         current = Launch(folder, config.report, 1, is_sweep=False)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
@@ -106,27 +111,23 @@ class SweepCallback(Callback):
             overrides = sweep_overrides(config)
             n_jobs = check_swept_values(config, overrides)
             folder = Path(config.hydra.sweep.dir).absolute()
+            check_sweep(folder, config)
             if config.resume:
-                swept_values = {
-                    _key(override): _values(override)
-                    for override in overrides
-                    if override.is_sweep_override()
-                }
-                _check_resumable(folder, config, swept_values)
+                _check_resumable(folder, config, overrides, n_jobs)
         except Exception as error:
             raise Refusal(error) from error
         swept = [_key(override) for override in overrides if override.is_sweep_override()]
         # Jobs may run in other processes; what they are told travels in the launcher's overrides.
-        subdir = f"hydra.sweep.subdir='${{mlc.run_path:{','.join(swept)}}}'"
-        stated = config.hydra.overrides.hydra
-        if not any(override.startswith("hydra.sweep.subdir=") for override in stated):
-            stated.append(subdir)
+        of_hydra = config.hydra.overrides.hydra
+        of_hydra.append(guarded(list(of_hydra), f"${{mlc.run_path:{','.join(swept)}}}"))
         current = Launch(folder, config.report, n_jobs, is_sweep=True)
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         """A job has ended, well or not."""
         if current is not None:
-            current.job_ended(job_return.status == JobStatus.FAILED)
+            failed = job_return.status == JobStatus.FAILED
+            value = None if failed else job_return.return_value
+            current.job_ended(failed, isinstance(value, float) and math.isnan(value))
 
 
 def sweep_overrides(config: DictConfig) -> list[Override]:
@@ -183,10 +184,9 @@ def run_path(*keys: str, _root_: DictConfig) -> str:
     """DATA/HEAD/seed=N and the other swept keys, as a path; the resolver `mlc.run_path`."""
     stated = stated_overrides(_root_.hydra.overrides.task)
     more = sorted(f"{key}={stated[key]}" for key in keys if key in stated)
-    last = ",".join([f"seed={_root_.seed}", *(_safe(item) for item in more)])
-    if len(last) > _LONGEST_NAME:
-        last = f"{last[: _LONGEST_NAME - 13]}~{hashlib.sha256(last.encode()).hexdigest()[:12]}"
-    return f"{_safe(data_name(_root_))}/{_safe(_root_.head.name)}/{last}"
+    last = path_part(",".join([f"seed={_root_.seed}", *more]))
+    data = path_part(data_name(_root_), root_names(_root_))
+    return f"{data}/{path_part(_root_.head.name)}/{last}"
 
 
 def stated_overrides(task_overrides: Iterable[str]) -> dict[str, str]:
@@ -219,21 +219,24 @@ def interrupted() -> str:
 def finish() -> str | None:
     """Write the launch's summary, and what its curves lack; return what to print.
 
-    Nothing is written where no run has finished, since then its error says all.
+    No table is written where no run has finished, since then its error says all.
     """
-    if (
-        current is None
-        or not current.folder.is_dir()
-        or not any(is_finished(path.parent) for path in current.folder.rglob(STATUS))
-    ):
+    if current is None or not current.folder.is_dir():
         return None
+    elsewhere = trained_elsewhere(current.folder)
+    if any(is_finished(path.parent) for path in current.folder.rglob(STATUS)):
+        return f"{_summary(current)}\n{elsewhere}{current.folder}"
+    return f"{elsewhere}{current.folder}" if elsewhere else None
+
+
+def _summary(current: Launch) -> str:
     report = current.report
     _, summary = write_summary(current.folder, report.metrics, report.reference)
     link = complete_curves(current.folder, figures=report.figures)
     if current.is_sweep and link:
         summary += "\nThe curves, by this command at this address:\n"
         summary += f"mlc-curves {shlex.quote(str(current.folder))}\n{link}\n"
-    return f"{summary}\n{current.folder}"
+    return summary
 
 
 def _parsed(overrides: Iterable[str]) -> list[Override]:
@@ -253,9 +256,13 @@ def _key(override: Override) -> str:
     return override.get_key_element().lstrip("+~")
 
 
-def _check_resumable(folder: Path, config: DictConfig, swept: dict[str, list[str] | None]) -> None:
+def _check_resumable(
+    folder: Path, config: DictConfig, overrides: list[Override], n_jobs: int | None
+) -> None:
+    swept = {_key(own): _values(own) for own in overrides if own.is_sweep_override()}
+    stated = stated_overrides(str(own.input_line) for own in overrides if _key(own) not in swept)
     wanted = dataclasses.asdict(_as_config(config))
-    check_resumable(folder, wanted, data_name(config), swept)
+    check_resumable(folder, wanted, data_name(config), swept, stated, n_jobs)
 
 
 def _values(override: Override) -> list[str] | None:
@@ -272,10 +279,6 @@ def _as_config(config: DictConfig) -> Config:
         value = config[key]
         setattr(composed, key, OmegaConf.to_object(value) if OmegaConf.is_config(value) else value)
     return composed
-
-
-def _safe(name: str) -> str:
-    return re.sub(r"[^\w.,=+-]", "_", name)
 
 
 def _duration(seconds: float) -> str:

@@ -22,8 +22,8 @@ class Targets:
 
     Attributes:
         form: "multi_hot", "lists" of labels, or "classes", one for each row.
-        labels: (K,); of two classes both, for which there is one column.
-        multi_hot: (N, K), bool.
+        labels: (K,).
+        multi_hot: (N, K), bool; of classes, two too, each row has exactly one.
     """
 
     form: str
@@ -117,4 +117,7 @@ def _classes(array: NDArray[Any]) -> Targets:
     encoder = LabelBinarizer().fit(values)
     if len(encoder.classes_) < 2:
         raise DataError(f"y has one class, {encoder.classes_[0]!r}: give rows of at least two.")
-    return Targets("classes", encoder.classes_, encoder.transform(values).astype(bool))
+    columns = encoder.transform(values).astype(bool)
+    if columns.shape[1] == 1:
+        columns = np.hstack([~columns, columns])
+    return Targets("classes", encoder.classes_, columns)

@@ -5,6 +5,7 @@ python -m mlc.train -m head=sigmoid,powerset,pick_one data=yeast seed=range(5)
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
@@ -19,17 +20,29 @@ from hydra_plugins.mlc_fused_launcher import FusedLauncher
 from hydra_plugins.mlc_fused_submitit_launcher import FusedSubmititLauncher
 from mlc import sweep
 from mlc.config import config_folder, register_configs
-from mlc.errors import ConfigError, MlcError
+from mlc.data import forget_warnings
+from mlc.errors import BeingTrainedError, ConfigError, MlcError
 from mlc.job import describe
 from mlc.keeping import train_runs
+from mlc.launch_folders import run_folder
+from mlc.leases import wait_for_free
 from mlc.tracking import BarProgress
 
 OmegaConf.register_new_resolver("mlc.run_path", sweep.run_path, replace=True)
+OmegaConf.register_new_resolver("mlc.run_folder", run_folder, replace=True)
 
 
 def train(config: DictConfig) -> float:
-    """One job: its best monitored value, for sweepers that optimise it."""
-    outcome = train_runs([describe(config)], BarProgress())[0]
+    """One job: its best monitored value, for sweepers that optimise it.
+
+    NaN where another process trains the run, which is no failure.
+    """
+    run = describe(config)
+    outcome = train_runs([run], BarProgress())[0]
+    while isinstance(outcome, BeingTrainedError):
+        if not wait_for_free([run.folder]):
+            return math.nan
+        outcome = train_runs([run], BarProgress())[0]
     if isinstance(outcome, Exception):
         raise outcome
     return outcome
@@ -61,6 +74,7 @@ def launch() -> None:
     for launcher in (FusedLauncher, FusedSubmititLauncher):
         Plugins.instance().register(launcher)
     sweep.current = None
+    forget_warnings()
     app = hydra.main(config_path=str(config_folder()), config_name="train", version_base="1.3")(
         train
     )
@@ -95,6 +109,8 @@ def in_one_sentence(error: BaseException) -> MlcError | None:
         return ConfigError(
             f"{error.override} cannot be read ({reason}): is it quoted for the shell?"
         )
+    if isinstance(error, OmegaConfBaseException) and isinstance(error.__cause__, MlcError):
+        return error.__cause__
     if isinstance(error, (HydraException, OmegaConfBaseException)):
         return ConfigError(_plain(error))
     if isinstance(error, OSError):

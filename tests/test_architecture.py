@@ -16,7 +16,7 @@ PACKAGE = Path(mlc.__file__).parent
 # What stands in a row may import from rows above it, and from its own.
 ROWS = [
     {"errors", "storage"},
-    {"options"},
+    {"options", "ownership", "leases"},
     {"registry"},
     {"targets"},
     {"layers", "data", "metrics"},
@@ -36,7 +36,7 @@ ROWS = [
     {"prediction"},
     {"grouping", "cohort", "loading"},
     {"keeping"},
-    {"resuming"},
+    {"resuming", "launch_folders"},
     {"sweep"},
     {"job"},
     {"launching"},

@@ -62,6 +62,91 @@ def test_every_rule_decides(rule: str, data: tuple[np.ndarray, np.ndarray]) -> N
     )
 
 
+def separable(n_rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Features and two classes, with a gap between them."""
+    X = np.random.default_rng(seed).normal(size=(n_rows, 4)).astype(np.float32)
+    X[:, 0] += np.where(X[:, 0] > 0, 2, -2)
+    return X, (X[:, 0] > 0).astype(int)
+
+
+def accuracy_of_two_classes(head: str, as_column: bool) -> float:
+    quick = {"max_epochs": 10, "lr": 0.05, "batch_size": 16, "widths": (), "random_state": 0}
+    X, y = separable(100, seed=0)
+    X_test, y_test = separable(200, seed=1)
+    if as_column:
+        y, y_test = y[:, None], y_test[:, None]
+    fitted = MultiLabelClassifier(head, **quick).fit(X, y)  # type: ignore[arg-type]
+    return fitted.score(X_test, y_test)
+
+
+# A softmax over one label is always 1, and one label makes no pair.
+REFUSE_ONE_LABEL = {"pick_one", "softmax_uniform", "softmax_all", "margin"}
+
+
+@pytest.mark.parametrize("as_column", [False, True], ids=["classes", "one label"])
+def test_every_head_learns_two_classes_or_is_refused(as_column: bool) -> None:
+    found = {}
+    for head in HEADS:
+        if as_column and head in REFUSE_ONE_LABEL:
+            with pytest.raises(ConfigError, match=f"'{head}' has nothing to learn from 1 label"):
+                accuracy_of_two_classes(head, as_column)
+        else:
+            found[head] = accuracy_of_two_classes(head, as_column)
+    assert found["sigmoid"] > 0.9
+    far = {head: value for head, value in found.items() if abs(value - found["sigmoid"]) > 0.05}
+    assert not far
+
+
+def test_of_two_classes_each_is_a_label_and_one_is_predicted() -> None:
+    X, y = separable(60, seed=0)
+    names = np.array(["no", "yes"])[y]
+    fitted = MultiLabelClassifier("powerset", decision="mode", **QUICK).fit(X, names)
+    assert fitted.classes_.tolist() == ["no", "yes"]
+    shares = fitted.predict_proba(X)
+    assert shares.shape == (60, 2)
+    np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-6)
+    # The class with the highest score among those that the rule predicts, if it predicts any.
+    for decided in (np.array([[True, False]]), np.array([[False, True]])):
+        fitted.predictor_.predict = lambda features, only=decided: only.repeat(len(features), 0)  # type: ignore[method-assign]
+        assert set(fitted.predict(X)) == {fitted.classes_[decided[0]][0]}
+    for both in (False, True):
+        fitted.predictor_.predict = lambda features, both=both: np.full((len(features), 2), both)  # type: ignore[method-assign]
+        highest = fitted.classes_[shares.argmax(axis=1)]
+        np.testing.assert_array_equal(fitted.predict(X), highest)
+
+
+def test_a_threshold_for_each_class_decides_between_them() -> None:
+    X, y = separable(60, seed=0)
+    fitted = MultiLabelClassifier("sigmoid", decision="per_label", **QUICK).fit(X, y)
+    scores = fitted.predictor_.scores(X)
+    # No threshold of the first class is reached, so that it is predicted nowhere.
+    fitted.predictor_.rule.restore({"threshold": [1.1, 0.0]})
+    assert (scores[:, 0] > scores[:, 1]).any()
+    assert (fitted.predict(X) == 1).all()
+
+
+def test_a_head_without_a_natural_threshold_needs_a_stated_one(
+    data: tuple[np.ndarray, np.ndarray],
+) -> None:
+    for head in ("margin", "two_way"):
+        with pytest.raises(ConfigError, match="The rule 'fixed' has no threshold"):
+            MultiLabelClassifier(head, decision="fixed", **QUICK).fit(*data)
+        stated = {"decision": "fixed", "decision_options": {"threshold": 0.5}}
+        MultiLabelClassifier(head, **stated, **QUICK).fit(*data).predict(data[0])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("decision", ["global", "fixed"])
+def test_its_networks_are_handed_out_in_evaluation_mode(
+    decision: str, data: tuple[np.ndarray, np.ndarray]
+) -> None:
+    """Dropout and batch statistics are off in each of an ensemble's networks, also after pickling."""
+    X, y = data
+    classifier = MultiLabelClassifier(decision=decision, n_seeds=2, max_epochs=1, random_state=0)
+    fitted = pickle.loads(pickle.dumps(classifier.fit(X, y)))
+    for model in (classifier.predictor_.model, fitted.predictor_.model):
+        assert not any(module.training for module in model.modules())
+
+
 def test_its_defaults_are_those_of_the_command_line() -> None:
     register_configs()
     with initialize_config_dir(str(config_folder()), version_base="1.3"):

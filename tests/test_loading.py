@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import mlc
 from mlc.data import SOURCES
@@ -56,6 +57,21 @@ def test_it_decides_the_test_rows_as_the_run_did(head: str, train: Callable[...,
     assert mlc.load(run).rule.name == "global"
 
 
+def test_the_model_is_handed_out_in_evaluation_mode(train: Callable[..., Path]) -> None:
+    """Called by hand it gives what the run's scores were, whatever else is in the batch."""
+    run = train("backbone.dropout=0.5", "backbone.normalization=batch", "head=sigmoid")
+    loaded = mlc.load(run)
+    assert not any(module.training for module in loaded.model.modules())
+    with np.load(run / "predictions.npz") as stored, np.load(run / "split.npz") as split:
+        expected, rows = stored["scores"], split["test"]
+    features = SOURCES["arff"].load(SOURCES.options("arff", path=str(run.parent / "toy"))).features
+    scaling = loaded.scalings[0]
+    scaled = torch.as_tensor((features[rows] - scaling.shift) * scaling.scale, dtype=torch.float32)
+    with torch.no_grad():
+        one_by_one = [loaded.model(row.expand(1, 1, -1)).sigmoid()[0, 0] for row in scaled]
+    np.testing.assert_allclose(torch.stack(one_by_one), expected, atol=1e-6)
+
+
 def test_the_command_writes_label_sets_and_scores(
     train: Callable[..., Path], command: Command, tmp_path: Path
 ) -> None:
@@ -95,6 +111,34 @@ def test_a_text_runs_words_are_kept(command: Command, tmp_path: Path) -> None:
         "cooking",
         "sport",
     ]
+
+
+@pytest.mark.parametrize("backbone", ["mlp", "embedding_bag"])
+def test_words_that_a_run_left_out_are_left_out_again(
+    backbone: str, command: Command, tmp_path: Path
+) -> None:
+    """Each text has a word of its own, so that test texts hold words that no training text has."""
+    rng = np.random.default_rng(0)
+    common = [" ".join(f"word{w}" for w in rng.integers(12, size=4)) for _ in range(60)]
+    texts = [f"{text} own{row} own{row}" for row, text in enumerate(common)]
+    frame = pd.DataFrame({"body": texts, "kept": rng.integers(2, size=60)})
+    frame.to_csv(tmp_path / "texts.csv", index=False)
+    ended = command(
+        main, "data=table", "data.path=texts.csv", "data.labels=[kept]", "data.text=body",
+        "data.ngrams=2", "data.buckets=16", "data.min_count=1", "data.max_words=25",
+        f"backbone={backbone}", "trainer.max_epochs=3", "hydra.run.dir=run",
+    )  # fmt: skip
+    assert ended.status == 0, ended.error
+    run = tmp_path / "run"
+    with np.load(run / "predictions.npz") as stored, np.load(run / "split.npz") as split:
+        scores, rows = stored["scores"], split["test"]
+    with np.load(run / "preprocessing.npz") as stored:
+        names, used = stored["feature_names"], stored["scale"] != 0
+    assert used.sum() == 25 + 16
+    assert not set(names[used]) & {f"own{row}" for row in rows}
+    frame.iloc[rows][["body"]].to_csv(tmp_path / "new.csv", index=False)
+    found = predict(run, tmp_path / "new.csv")["kept"].to_numpy()
+    np.testing.assert_allclose(found, scores[:, 0], atol=1e-6)
 
 
 class TestAStrangersFolder:

@@ -182,6 +182,18 @@ def test_a_limit_does_not_depend_on_company() -> None:
         )
 
 
+def test_the_limit_of_several_chains_is_that_of_each_runs_own_orders() -> None:
+    world = optimum(3, rows=2)
+    options = HEADS.options("chain", n_chains=2)
+    together = HEADS["chain"](3, 3, options, [5, 6])
+    alone = Population(HEADS["chain"](3, 3, options, [6]), world.joint).of_run(0)
+    found = Population(together, world.joint).of_run(1)
+    assert found is not None
+    assert alone is not None
+    torch.testing.assert_close(found[0].scores(found[1]), alone[0].scores(alone[1]))
+    assert torch.equal(found[0]._orders[0], together._orders[1])
+
+
 def test_data_without_a_truth_has_no_optimum() -> None:
     names = tuple("ab")
     data = Dataset("d", np.ones((4, 2)), np.eye(4, 2) > 0, names, names, np.ones(2, dtype=bool))

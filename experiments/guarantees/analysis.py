@@ -51,7 +51,7 @@ def regrets(trial: Trial, joint: Tensor) -> list[Row]:
     name = str(trial["head"])
     head = HEADS[name](1, n_labels, HEADS.options(name, **options_of(trial, "head")), [0], known)
     rules = {
-        rule: DECISIONS[rule](DECISIONS[rule].Options(), head.natural_threshold)
+        rule: DECISIONS[rule](DECISIONS[rule].Options(), head.natural_threshold(n_labels))
         for rule in RULES
         if DECISIONS[rule].chosen_from(head.offers()) is not None
     }

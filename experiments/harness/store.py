@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from experiments.harness.study import Measured, Study, Trial, command_of
-from mlc.storage import write_text
+from mlc.storage import open_to_append, write_text
 
 RUN = "run"
 _END = "end"  # Closes a trial's rows: one that was torn off half-way is measured again.
@@ -49,7 +49,7 @@ class Store:
             self._rows[run] = written
             lines += [*written, [run, _END]]
         self._journal.parent.mkdir(parents=True, exist_ok=True)
-        with self._journal.open("a", newline="") as file:
+        with open_to_append(self._journal) as file:
             file.write(_text(lines))
             file.flush()
             os.fsync(file.fileno())
@@ -69,8 +69,11 @@ class Store:
             self._journal.unlink(missing_ok=True)
 
     def frame(self, trials: Sequence[Trial]) -> pd.DataFrame:
-        """The trials' rows, with each of their settings as a column beside the study's own."""
-        wanted = [command_of(trial) for trial in trials]
+        """The trials' rows, with each of their settings as a column beside the study's own.
+
+        A trial that is named twice counts once.
+        """
+        wanted = list(dict.fromkeys(command_of(trial) for trial in trials))
         lines = [line for run in wanted for line in self._rows.get(run, [])]
         frame = pd.read_csv(io.StringIO(_text([self._header, *lines])))
         settings = [dict(part.split("=", 1) for part in run.split(" ")) for run in frame[RUN]]
@@ -91,9 +94,15 @@ class Store:
             lines = list(csv.reader(file))
         if closed and lines and lines[0] != self._header:
             raise ValueError(f"{path} has other columns than its study: delete it.")
+        # It is appended to, and deleted in the end.
+        if not closed and len(lines) > 1 and "=" not in "".join(lines[0][:1]):
+            raise ValueError(f"{path} is not the journal of a study: move it.")
         seen: dict[str, list[list[str]]] = {}
         run = ""
         for line in lines[1:] if closed else lines:
+            # The name stands in the first row of a trial alone: there again, the trial is.
+            if closed and line[0] in seen:
+                raise ValueError(f"{path} holds {line[0]} twice: delete one of them.")
             run = line[0] = line[0] or run
             if len(line) == len(self._header):
                 seen.setdefault(line[0], []).append(line)

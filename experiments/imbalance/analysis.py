@@ -93,8 +93,10 @@ class Runs(Trainings):
         if epoch.number not in FOLLOWED:
             return None
         head, empty = training.model.head, []
+        threshold = head.natural_threshold(head.n_labels)
+        assert threshold is not None
         for outputs, _ in training.model.outputs(training.data, training.val_rows):
-            decided = head.scores(outputs) >= head.natural_threshold
+            decided = head.scores(outputs) >= threshold
             empty.append(~decided.any(dim=-1))
         shares = torch.cat(empty, dim=1).double().mean(dim=1)
         return [[{"epoch": epoch.number, "empty": float(share)}] for share in shares]

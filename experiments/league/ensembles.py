@@ -13,7 +13,7 @@ from experiments.harness.trainings import configure
 from experiments.league.decided import Decided
 from mlc import MultiLabelClassifier
 from mlc.data import SOURCES, split_dataset
-from mlc.decisions import build_decision
+from mlc.decisions import DECISIONS
 from mlc.heads import HEADS
 
 N_MEMBERS = 10
@@ -55,7 +55,9 @@ class Ensembles(Decided):
         trained = np.union1d(split.train, split.val)
         classifier = MultiLabelClassifier(
             trial["head"],
+            # Not used: the rules follow.
             decision="fixed",
+            decision_options={"threshold": 0.5},
             max_epochs=config.trainer.max_epochs,
             n_seeds=trial["n_seeds"],
             random_state=trial["seed"],
@@ -67,9 +69,10 @@ class Ensembles(Decided):
         features = {part: dataset.features[own] for part, own in rows.items()}
         targets = {part: torch.as_tensor(dataset.targets[own]) for part, own in rows.items()}
         head, found = HEADS[trial["head"]], []
+        natural = head.natural_threshold(dataset.n_labels)
         for name in self.rules:
-            rule = build_decision(name, natural_threshold=head.natural_threshold)
-            if rule.chosen_from(head.offers()) is None:
+            rule = DECISIONS[name](DECISIONS.options(name), natural)
+            if rule.chosen_from(head.offers()) is None or rule.lacks_threshold:
                 continue
             predictor.rule = rule
             predictor.fit_rule(features["val"], targets["val"].numpy(), voters["val"])

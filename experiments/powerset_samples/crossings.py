@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import stats
 from scipy.optimize import minimize
 from scipy.special import log_ndtr
 
 _LEAST_VALUES = 3  # Of K among the worlds that cross, to fit a rule to.
-_N_RESAMPLES = 500
+_CONFIDENCE = 0.95
 _LEAST_SCALE = 1e-3
 
 WORLD = ["data.n_labels", "data.dependence", "seed"]
@@ -49,7 +50,7 @@ class RuleOfThumb:
 
 
 def rule_of_thumb(crossings: pd.DataFrame, largest: float) -> RuleOfThumb:
-    """Fit of log n* by K and log dependence, with bootstrap intervals over worlds.
+    """Fit of log n* by K and log dependence, with intervals over worlds.
 
     A world that has not crossed with the largest number of rows crosses later, and counts as such.
     """
@@ -63,21 +64,41 @@ def rule_of_thumb(crossings: pd.DataFrame, largest: float) -> RuleOfThumb:
     x = np.column_stack([np.ones_like(k), k, -np.log(dependence)])
     censored = crossings["n"].isna().to_numpy()
     y = np.log(crossings["n"].fillna(largest).to_numpy(float))
-    fitted = censored_regression(x, y, censored)
-    rng = np.random.default_rng(0)
-    fits: list[NDArray[np.float64]] = []
-    while len(fits) < _N_RESAMPLES:
-        chosen = rng.integers(len(y), size=len(y))
-        own = x[chosen][~censored[chosen]]
-        if np.linalg.matrix_rank(own) == x.shape[1]:
-            fits.append(censored_regression(x[chosen], y[chosen], censored[chosen]))
-    low, high = np.quantile(fits, [0.025, 0.975], axis=0)
+    fitted, half_widths = coefficient_intervals(x, y, censored)
+    low, high = fitted - half_widths, fitted + half_widths
     return RuleOfThumb(
         float(np.exp(fitted[1])),
         f"n* = {rounded(np.exp(fitted[0]))} ({rounded(np.exp(low[0]))} to {rounded(np.exp(high[0]))})"
         f" x {np.exp(fitted[1]):.1f} ({np.exp(low[1]):.1f} to {np.exp(high[1]):.1f})^K"
         f" / dependence^{fitted[2]:.1f} ({low[2]:.1f} to {high[2]:.1f}) rows",
     )
+
+
+def coefficient_intervals(
+    x: NDArray[np.float64], y: NDArray[np.float64], censored: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The coefficients of `censored_regression` and half their 95% intervals, (P,) each.
+
+    From the inverse of the observed information, scaled by N / (N - P), and Student's t with N - P
+    degrees of freedom: without censored values these are the exact intervals of least squares.
+    """
+    *coefficients, log_scale = _fit(x, y, censored)
+    scale = np.exp(log_scale)
+    z = (y - x @ coefficients) / scale
+    hazard = np.exp(-0.5 * (z**2 + np.log(2 * np.pi)) - log_ndtr(-z))
+    weight = np.where(censored, hazard * (hazard - z), 1)
+    slope = np.where(censored, hazard, z)
+    cross = x.T @ (weight * z + slope) / scale
+    information = np.block(
+        [
+            [(x.T * weight) @ x / scale**2, cross[:, None]],
+            [cross[None], np.array([[(weight * z**2 + slope * z).sum()]])],
+        ]
+    )
+    n_free = len(y) - x.shape[1]
+    variance = np.diag(np.linalg.inv(information))[:-1] * len(y) / n_free
+    half_widths = stats.t.ppf((1 + _CONFIDENCE) / 2, n_free) * np.sqrt(variance)
+    return np.array(coefficients), np.asarray(half_widths)
 
 
 def censored_regression(
@@ -88,6 +109,13 @@ def censored_regression(
     Where `censored`, the value is only known to be above y (Tobin 1958, "Estimation of relationships
     for limited dependent variables").
     """
+    return _fit(x, y, censored)[:-1]
+
+
+def _fit(
+    x: NDArray[np.float64], y: NDArray[np.float64], censored: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """The coefficients and the logarithm of the scale: (P + 1,)."""
     start = np.linalg.lstsq(x, y, rcond=None)[0]
     spread = np.log(max(float(np.std(y - x @ start)), 0.1))
 
@@ -103,8 +131,7 @@ def censored_regression(
         return value, np.append(slopes @ x / scale, by_scale - _LEAST_SCALE / scale)
 
     found = minimize(loss, [*start, spread], jac=True, method="BFGS", options={"gtol": 1e-9})
-    coefficients: NDArray[np.float64] = found.x[:-1]
-    return coefficients
+    return np.asarray(found.x)
 
 
 def rounded(n: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,16 @@ import numpy as np
 from defusedxml.common import DefusedXmlException
 from scipy.sparse import csr_matrix, issparse, vstack
 
+from mlc.data import arff_file
 from mlc.data.arff_file import FORMAT_VERSION, ArffFile, read_arff
 from mlc.data.base import DataOptions, Dataset, DataSource, register_source
-from mlc.data.cache import Arrays, cached
-from mlc.data.files import located
+from mlc.data.cache import Arrays, cached, source_version
+from mlc.data.files import Read, located, read_bytes, unreadable
 from mlc.errors import DataError
 from mlc.options import option
 
+# Of the arrays that are made of files: the code's, so that older cache entries are not used.
+_VERSION = f"{FORMAT_VERSION} {source_version(__file__, arff_file.__file__)}"
 _PACKED = (".arff", ".arff.gz", ".arff.bz2")
 
 
@@ -59,7 +63,7 @@ class Arff(DataSource):
             )
         base = _base(options)
         files = find_files(base, options.obtain)
-        arrays = cached(files.values(), FORMAT_VERSION, lambda: _parse(files))
+        arrays = cached(tuple(files.values()), _VERSION, lambda read: _parse(files, read))
         features: Any = arrays["features"]
         if "indptr" in arrays:
             shape = (len(arrays["targets"]), len(arrays["feature_names"]))
@@ -85,11 +89,14 @@ def find_files(base: Path, obtain: str | None = None) -> dict[str, Path]:
     Raises:
         DataError: there are none, or one half of a split only.
     """
-    there = {}
-    if base.parent.is_dir():
+    try:
         there = {
             file.name.lower(): file for file in sorted(base.parent.iterdir()) if file.is_file()
         }
+    except (FileNotFoundError, NotADirectoryError):
+        there = {}
+    except OSError as error:
+        raise unreadable(base.parent, error) from error
 
     def first(stem: str) -> Path | None:
         names = [f"{base.name}{stem}{middle}{end}" for middle in ("", "-sparse") for end in _PACKED]
@@ -122,12 +129,12 @@ def _base(options: Any) -> Path:
     return located(str(path), options.root)
 
 
-def _parse(files: dict[str, Path]) -> Arrays:
-    parsed = {part: read_arff(path) for part, path in files.items() if part != "xml"}
+def _parse(files: dict[str, Path], read: Read = read_bytes) -> Arrays:
+    parsed = {part: read_arff(path, read) for part, path in files.items() if part != "xml"}
     first = next(iter(parsed.values()))
     for other in parsed.values():
         _check_same_attributes(first, other)
-    label_names = _xml_labels(files["xml"]) if "xml" in files else first.meka_labels()
+    label_names = _xml_labels(files["xml"], read) if "xml" in files else first.meka_labels()
     if label_names is None:
         raise DataError(
             f"{first.path} does not say which attributes are labels: put a .xml with their names"
@@ -171,9 +178,9 @@ def _check_same_attributes(first: ArffFile, other: ArffFile) -> None:
     )
 
 
-def _xml_labels(path: Path) -> tuple[str, ...]:
+def _xml_labels(path: Path, read: Read) -> tuple[str, ...]:
     try:
-        tree = defusedxml.ElementTree.parse(path)
+        tree = defusedxml.ElementTree.parse(io.BytesIO(read(path)))
     except (ParseError, DefusedXmlException) as error:
         raise DataError(
             f"{path} is no valid XML ({error}): fetch it again, or delete it if the .arff is in"

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csc_matrix, csr_matrix, hstack, issparse
 
-from mlc.data.files import read_text
+from mlc.data.files import Read, read_bytes, read_text
 from mlc.errors import DataError
 
 # Raised whenever the arrays made of a file change, so that older cache entries are not used.
@@ -164,13 +164,13 @@ def _unescaped(name: str) -> str:
     return re.sub(r"\\(.)", r"\1", html.unescape(name)).strip().strip("'\"")
 
 
-def read_arff(path: Path) -> ArffFile:
-    """Parse a file.
+def read_arff(path: Path, read: Read = read_bytes) -> ArffFile:
+    """Parse a file, whose bytes `read` gives.
 
     Raises:
         DataError: it cannot be read, is cut off, breaks the format, or holds NaN or infinity.
     """
-    text = read_text(path)
+    text = read_text(path, read)
     sparse = _is_sparse(text)
     try:
         parsed = arff.load(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -24,6 +24,24 @@ class Truth(Protocol):
 
 
 @dataclass(frozen=True)
+class Vocabulary:
+    """Columns that exist because some row holds a value: the words of a text, a column's categories.
+
+    A data set has all of them, which is no more than a list of names. Each run uses those that its
+    training rows hold; see `fit_scaling`.
+
+    Attributes:
+        columns: (D,), bool: which columns these are.
+        min_count: in how many training rows a column must hold something to be used.
+        max_columns: how many are used, the largest sums first; None is all.
+    """
+
+    columns: NDArray[np.bool_]
+    min_count: int = 1
+    max_columns: int | None = None
+
+
+@dataclass(frozen=True)
 class Dataset:
     """Samples with their label sets.
 
@@ -37,6 +55,7 @@ class Dataset:
         parts: row numbers of the published parts: "train" and "test", perhaps "val"; empty where
             nothing is published.
         truth: what p(y | x) is, where that is known.
+        vocabulary: the columns of which each run uses what its training rows hold, if there are any.
     """
 
     name: str
@@ -47,6 +66,7 @@ class Dataset:
     numeric: NDArray[np.bool_]
     parts: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
     truth: Truth | None = None
+    vocabulary: Vocabulary | None = None
 
     def __post_init__(self) -> None:
         n_samples, n_labels = self.targets.shape
@@ -73,6 +93,19 @@ class Dataset:
         """K."""
         return int(self.targets.shape[1])
 
+    def with_columns(self, columns: NDArray[np.int64]) -> Dataset:
+        """The same rows with these columns of the features alone."""
+        vocabulary = self.vocabulary
+        if vocabulary is not None:
+            vocabulary = replace(vocabulary, columns=vocabulary.columns[columns])
+        return replace(
+            self,
+            features=self.features[:, columns],
+            feature_names=tuple(self.feature_names[column] for column in columns),
+            numeric=self.numeric[columns],
+            vocabulary=vocabulary,
+        )
+
 
 @dataclass
 class DataOptions:
@@ -80,11 +113,12 @@ class DataOptions:
 
     Attributes:
         val_fraction: share of the training part that is held out for validation.
-        absent_labels: whether a label without a positive in some part is an error or is kept.
+        absent_labels: whether labels without a positive in some part are kept, with one warning that
+            counts them, or are an error.
     """
 
     val_fraction: float = option(0.2, above=0, below=1)
-    absent_labels: str = option("error", choices=("error", "keep"))
+    absent_labels: str = option("keep", choices=("keep", "error"))
 
 
 class DataSource:

@@ -5,15 +5,21 @@ from __future__ import annotations
 import bz2
 import glob
 import gzip
+import hashlib
+import io
 import lzma
 import os
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from mlc.errors import DataError
 
 OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+
+# From a path to the bytes of its file.
+Read = Callable[[Path], bytes]
 
 
 def located(path: str, root: str | None) -> Path:
@@ -24,30 +30,79 @@ def located(path: str, root: str | None) -> Path:
         return stated
     under = Path(base).expanduser() / stated
     # A path that the user typed may start in the working folder although $MLC_DATA is set.
-    here = root is None and stated.parent.is_dir()
+    here = root is None and _is_folder(stated.parent)
     if here and any(stated.parent.glob(f"{glob.escape(stated.name)}*")):
         return stated
-    return stated if here and not under.parent.is_dir() else under
+    return stated if here and not _is_folder(under.parent) else under
 
 
-def read_text(path: Path) -> str:
-    """A text file, perhaps packed, in UTF-8 or else in Latin-1.
+def read_bytes(path: Path) -> bytes:
+    """A file's bytes, packed as they are.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read()
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def sha256_of(path: Path) -> bytes:
+    """The hash of a file's bytes, which are not held in memory at once.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def read_text(path: Path, read: Read = read_bytes) -> str:
+    """A text file, perhaps packed, in UTF-8 or else in Latin-1; `read` gives its bytes.
 
     Raises:
         DataError: it cannot be read, or is cut off.
     """
+    content = read(path)
+    opener = OPENERS.get(path.suffix.lower())
+    if opener is not None:
+        content = _unpacked(path, content, opener)
     try:
-        with OPENERS.get(path.suffix.lower(), open)(path, "rb") as file:
-            content: bytes = file.read()
-    except FileNotFoundError as error:
-        raise DataError(f"There is no file {path}: correct its name.") from error
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
+
+
+def unreadable(path: Path, error: OSError) -> DataError:
+    """What to say of a file or folder that the machine does not let us read."""
+    if isinstance(error, FileNotFoundError):
+        return DataError(f"There is no file {path}: correct its name.")
+    return DataError(
+        f"{path} cannot be read ({error.strerror or error}): make it readable, or name another."
+    )
+
+
+def _unpacked(path: Path, content: bytes, opener: Any) -> bytes:
+    try:
+        with opener(io.BytesIO(content)) as file:
+            unpacked: bytes = file.read()
     except (EOFError, zlib.error, lzma.LZMAError) as error:
         raise DataError(
             f"{path}: the packed file is cut off or damaged: fetch it again."
         ) from error
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from error
+        raise DataError(f"{path} cannot be read ({error}): fetch it again.") from error
+    return unpacked
+
+
+def _is_folder(path: Path) -> bool:
     try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("latin-1")
+        return path.is_dir()
+    except OSError:
+        # Whoever reads the file is told why that fails.
+        return False

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.datasets import fetch_openml
 
-from mlc.data.base import DataOptions, Dataset, DataSource, register_source
+from mlc.data.base import DataOptions, Dataset, DataSource, Vocabulary, register_source
 from mlc.data.cache import cache_folder
 from mlc.data.columns import encode_columns, encode_labels
 from mlc.errors import DataError
@@ -70,6 +70,7 @@ class OpenML(DataSource):
             feature_names=tuple(names),
             label_names=label_names,
             numeric=numeric,
+            vocabulary=Vocabulary(~numeric),
         )
 
 
@@ -80,6 +81,7 @@ def _fetch(options: Any, where: str) -> Any:
         if number
         else {"name": options.name, "version": options.version or "active"}
     )
+    folder = cache_folder()
     try:
         with warnings.catch_warnings():
             # That it tries again; the last try's error is told.
@@ -88,7 +90,8 @@ def _fetch(options: Any, where: str) -> Any:
                 **chosen,
                 as_frame=True,
                 parser="liac-arff",
-                data_home=str(cache_folder() / "openml"),
+                cache=folder is not None,
+                data_home=None if folder is None else str(folder / "openml"),
             )
     except HTTPError as error:
         raise DataError(

@@ -65,12 +65,21 @@ class DenseRows:
 
 
 class SparseRows:
-    """Rows of a CSR matrix, as they are or made dense batch by batch."""
+    """Rows of a CSR matrix, as they are or made dense batch by batch.
+
+    `used` (R, D) says which columns each run's rows have; None is all.
+    """
 
     def __init__(
-        self, features: csr_matrix, device: torch.device, dtype: torch.dtype, bags: bool = False
+        self,
+        features: csr_matrix,
+        device: torch.device,
+        dtype: torch.dtype,
+        bags: bool = False,
+        used: np.ndarray | None = None,
     ) -> None:
         self._bags = bags
+        self._used = None if used is None else torch.as_tensor(used, device=device)
         self._start = torch.as_tensor(features.indptr[:-1], dtype=torch.int64, device=device)
         self._length = torch.as_tensor(np.diff(features.indptr), dtype=torch.int64, device=device)
         self._column = torch.as_tensor(features.indices, dtype=torch.int64, device=device)
@@ -87,6 +96,11 @@ class SparseRows:
         n_runs, n_rows = index.shape
         shape = n_runs, n_rows, self._n_columns
         run = row.div(max(n_rows, 1), rounding_mode="floor")
+        if self._used is not None:
+            kept = self._used[run, self._column[entry]]
+            run, row, entry = run[kept], row[kept], entry[kept]
+            length = torch.bincount(row, minlength=len(flat))
+            starts = length.cumsum(0) - length
         bags = Bags(run, row, self._column[entry], self._value[entry], starts, shape)
         return bags if self._bags else bags.dense()
 
@@ -107,7 +121,8 @@ class ResidentData:
         scalings: one for each run.
         device: where it is to stay.
         dtype: of features and targets.
-        bags: whether sparse rows stay sparse, as counts that are not scaled.
+        bags: whether sparse rows stay sparse, as counts that are not scaled, without the columns
+            that a scaling leaves out.
 
     Raises:
         ConfigError: the rows are to stay sparse and are not.
@@ -131,8 +146,11 @@ class ResidentData:
                 "backbone=embedding_bag needs sparse rows, such as texts (data=table data.text=COLUMN):"
                 " choose backbone=mlp."
             )
+        used = np.stack([scaling.used for scaling in scalings]) if bags else None
         self._rows: Rows = (
-            SparseRows(dataset.features, device, dtype, bags)
+            SparseRows(
+                dataset.features, device, dtype, bags, None if used is None or used.all() else used
+            )
             if sparse
             else DenseRows(dataset.features, device, dtype)
         )

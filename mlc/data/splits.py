@@ -17,6 +17,13 @@ log = logging.getLogger(__name__)
 
 Rows = NDArray[np.int64]
 
+# Labels that a message names of each part, and characters of each.
+_SHOWN, _LONGEST = 3, 40
+_CALLED = {"train": "training", "val": "validation", "test": "test"}
+
+# Data sets whose absent labels the launch has warned of.
+_warned: set[tuple[str, tuple[str, ...]]] = set()
+
 
 @dataclass(frozen=True)
 class Split:
@@ -79,23 +86,44 @@ def hold_out(dataset: Dataset, rows: Rows, fraction: float, seed: int) -> tuple[
     return np.delete(rows, held), np.sort(rows[held])
 
 
+def forget_warnings() -> None:
+    """A launch begins: each data set's absent labels are warned of once more."""
+    _warned.clear()
+
+
 def _check_labels(dataset: Dataset, split: Split, absent_labels: str) -> None:
-    for part, rows in split.parts().items():
-        absent = np.flatnonzero(~dataset.targets[rows].any(axis=0))
-        if len(absent) == 0:
-            continue
-        names = ", ".join(repr(dataset.label_names[k]) for k in absent[:3])
-        others = f" and {len(absent) - 3} more" if len(absent) > 3 else ""
-        found = f"{names}{others} without a positive among the {len(rows)} {part} rows"
-        if absent_labels == "error":
-            raise DataError(
-                f"The data set {dataset.name!r} has {len(absent)} label(s), {found}: drop them, try"
-                " another seed or data.val_fraction, or set data.absent_labels=keep, which counts"
-                " them 0 in macro averages."
-            )
-        log.warning(
-            "%s: %d label(s), %s, kept as data.absent_labels says.",
-            dataset.name,
-            len(absent),
-            found,
+    """Warn of labels without a positive in some part, once for each data set, or refuse them."""
+    missing = {
+        part: np.flatnonzero(~dataset.targets[rows].any(axis=0))
+        for part, rows in split.parts().items()
+    }
+    n_absent = len(np.unique(np.concatenate(list(missing.values()))))
+    if n_absent == 0:
+        return
+    parts = "; ".join(
+        f"{len(absent)} in {_CALLED[part]}: {_named(dataset, absent)}"
+        for part, absent in missing.items()
+        if len(absent)
+    )
+    found = (
+        f"{dataset.name}: {n_absent} of {dataset.n_labels} labels have no positive in some part"
+        f" ({parts})"
+    )
+    if absent_labels == "error":
+        raise DataError(
+            f"{found}: drop them, try another seed or data.val_fraction, or set"
+            " data.absent_labels=keep."
         )
+    key = dataset.name, dataset.label_names
+    if key not in _warned:
+        _warned.add(key)
+        log.warning(
+            "%s: they are kept; data.absent_labels=error refuses them.",
+            found,
+            extra={"once": f"absent labels of {dataset.name}"},
+        )
+
+
+def _named(dataset: Dataset, labels: NDArray[np.int64]) -> str:
+    names = ", ".join(repr(dataset.label_names[k][:_LONGEST]) for k in labels[:_SHOWN])
+    return names if len(labels) <= _SHOWN else f"{names}, ..."

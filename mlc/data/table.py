@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix, vstack
 
-from mlc.data.base import DataOptions, Dataset, DataSource, register_source
+from mlc.data.base import DataOptions, Dataset, DataSource, Vocabulary, register_source
 from mlc.data.columns import encode_columns, encode_labels
-from mlc.data.files import OPENERS, located, read_text
+from mlc.data.files import OPENERS, located, read_text, unreadable
 from mlc.data.text import TextOptions, count_words
 from mlc.errors import DataError
 from mlc.options import option
@@ -61,7 +61,11 @@ class Table(DataSource):
 
     @classmethod
     def load(cls, options: Any) -> Dataset:
-        """The data set; words and categories are those of the training file."""
+        """The data set; words and categories are those of the training file.
+
+        Of those each run uses what its own training rows hold. All rows of the training file together
+        decide what columns there can be: which labels there are, and which columns are numbers.
+        """
         if options.path is None or not options.labels:
             raise DataError(
                 "data=table needs data.path=FILE and data.labels=[COLUMN], the column that holds"
@@ -89,6 +93,7 @@ class Table(DataSource):
             label_names=label_names,
             numeric=numeric,
             parts=parts,
+            vocabulary=_vocabulary(options, numeric),
         )
 
     @classmethod
@@ -140,9 +145,12 @@ def _read_separated(path: Path, separator: str) -> pd.DataFrame:
 
 def _read_parquet(path: Path) -> pd.DataFrame:
     try:
-        return pd.read_parquet(path)
-    except FileNotFoundError as error:
-        raise DataError(f"There is no file {path}: correct its name.") from error
+        if path.is_dir():
+            return pd.read_parquet(path)
+        with path.open("rb") as file:
+            return pd.read_parquet(file)
+    except OSError as error:
+        raise unreadable(path, error) from error
     except ImportError as error:
         raise DataError(f"{path}: Parquet needs pyarrow: pip install pyarrow.") from error
     except Exception as error:
@@ -163,10 +171,19 @@ def _features(
             f"{where}: there is no column {options.text!r}: data.text may be"
             f" {', '.join(map(str, frame.columns[:20]))}."
         )
-    texts = ["" if text is None else str(text) for text in frame[options.text]]
+    column = frame[options.text]
+    texts = ["" if gap else str(text) for text, gap in zip(column, column.isna(), strict=True)]
     words = None if names is None else list(names)[: len(names) - options.n_buckets()]
     counts, found = count_words(texts, options, where, words)
     return counts, found, np.ones(counts.shape[1], dtype=bool)
+
+
+def _vocabulary(options: Any, numeric: Any) -> Vocabulary:
+    """The words of a text, but for its buckets; or what encodes a category."""
+    if options.text is None:
+        return Vocabulary(~numeric)
+    words = np.arange(len(numeric)) < len(numeric) - options.n_buckets()
+    return Vocabulary(words, options.min_count, options.max_words)
 
 
 def _targets_as(frame: pd.DataFrame, options: Any, where: str, label_names: Sequence[str]) -> Any:

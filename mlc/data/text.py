@@ -22,8 +22,8 @@ class TextOptions:
     Attributes:
         tokens: "words" are two letters or digits and more, in lower case; "whitespace" is what stands
             between blanks, as it stands there, which is fastText's way.
-        max_words: the most frequent words that are kept.
-        min_count: in how many texts a word must be to be kept.
+        max_words: how many words are used: those most frequent in the run's training texts.
+        min_count: in how many of the run's training texts a word must be to be used.
         ngrams: the longest sequence of words that is counted; 1 is words alone.
         buckets: how many numbers the sequences of two words and more are hashed to.
     """
@@ -44,7 +44,8 @@ def count_words(
 ) -> tuple[csr_matrix, list[str]]:
     """Counts (N, D) in CSR, and the names of the columns: words, then the buckets.
 
-    `words` are those of an earlier call; None finds them.
+    `words` are those of an earlier call; None finds all that any part of the texts could hold
+    `min_count` times.
 
     Raises:
         DataError: no word is left.
@@ -57,7 +58,6 @@ def count_words(
         counter = CountVectorizer(
             **kind,
             vocabulary=words,
-            max_features=options.max_words if words is None else None,
             min_df=min(options.min_count, len(texts)) if words is None else 1,
         )
         counts = counter.transform(texts) if words is not None else counter.fit_transform(texts)

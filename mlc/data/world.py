@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,15 @@ from scipy.optimize import brentq
 from scipy.special import expit, logit
 
 from mlc.data.base import DataOptions, Dataset, DataSource, register_source
-from mlc.data.cache import cached
+from mlc.data.cache import cached, source_version
+from mlc.data.files import Read
 from mlc.data.label_sets import all_label_sets
 from mlc.errors import ConfigError
 from mlc.options import option
 
 Floats = NDArray[np.float64]
 
+_SOURCE = source_version(__file__)
 _CALIBRATION_ROWS, _CALIBRATION_STEPS = 1024, 60
 # Rows whose joint is held at once: 2^22 numbers are 32 MB.
 _AT_ONCE = 2**22
@@ -134,7 +135,7 @@ class ExactWorld:
         rng = np.random.default_rng([self.options.seed, 3])
         features = rng.standard_normal((_CALIBRATION_ROWS, self.options.n_features))
 
-        def calibrate() -> dict[str, Floats]:
+        def calibrate(read: Read) -> dict[str, Floats]:
             intercepts = logit(wanted)
             for _ in range(_CALIBRATION_STEPS):
                 marginals = (self._joint(features, intercepts) @ self._label_sets).mean(axis=0)
@@ -142,7 +143,7 @@ class ExactWorld:
             return {"intercepts": intercepts}
 
         # Three seconds with 12 labels, and the same for all runs on the world.
-        return cached([Path(__file__)], f"intercepts of {self.options}", calibrate)["intercepts"]
+        return cached([], f"{_SOURCE} intercepts of {self.options}", calibrate)["intercepts"]
 
     def _joint(self, features: NDArray[np.floating], intercepts: Floats) -> Floats:
         output, hidden = self._weights
@@ -178,12 +179,12 @@ class World(DataSource):
         truth = ExactWorld(options)
         rng = np.random.default_rng([options.seed, 4])
 
-        def draw() -> dict[str, np.ndarray]:
+        def draw(read: Read) -> dict[str, np.ndarray]:
             features, targets = truth.draw(options.n_train + options.n_test, rng)
             return {"features": features, "targets": targets}
 
         # A row with 12 labels takes 0.2 ms, and a sweep loads the same rows for each of its heads.
-        drawn = cached([Path(__file__)], repr(options), draw)
+        drawn = cached([], f"{_SOURCE} {options!r}", draw)
         features, targets = drawn["features"], drawn["targets"]
         rows = np.arange(len(features))
         return Dataset(

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, Self
 
-from torch import Tensor
+from torch import Size, Tensor
 
-from mlc.errors import ConfigError
+from mlc.decisions.checks import checked_pairs, checked_prediction
+from mlc.errors import ConfigError, DataError
+from mlc.heads import Prediction
 from mlc.registry import NoOptions, Registry
 
 # What `decide` must be given for each kind of knowledge that a rule can take.
@@ -22,7 +24,10 @@ _ARGUMENTS = {
 class DecisionRule:
     """Turns what a head tells of each sample into label sets.
 
-    A rule is one class with `by_joint`, `by_cardinality` or `by_scores`, whichever it takes.
+    A rule is one class with `by_joint`, `by_cardinality` or `by_scores`, whichever it takes, and `tune`
+    if it learns. `fit` and `decide` check what they are given, then call these; the project's own
+    callers, whose values come from its heads, use `tune` and `decide_for`, which check nothing and never
+    wait for a device.
 
     Class attributes:
         Options: dataclass of the rule's settings.
@@ -30,11 +35,12 @@ class DecisionRule:
             "marginals", scores that are P(y_k = 1 | x); "scores", whatever they mean; "cardinality",
             scores and an expected number of labels.
         tuned_on: the part of the data that `fit` sees: "nothing", "validation", or "test" for a rule
-            that is no fair contestant and is marked as such in every table.
+            that is no fair contestant and is marked as such in every table. A rule that takes the joint
+            is tuned on nothing, because joints are only held chunk by chunk.
 
     Args:
         options: an instance of `Options`.
-        natural_threshold: the head's own, for rules that use it.
+        natural_threshold: the head's own, for rules that use it; None where it has none.
     """
 
     name: ClassVar[str]
@@ -42,43 +48,81 @@ class DecisionRule:
     takes: ClassVar[tuple[str, ...]] = ("scores",)
     tuned_on: ClassVar[str] = "nothing"
 
-    def __init__(self, options: Any, natural_threshold: float = 0.5) -> None:
+    def __init__(self, options: Any, natural_threshold: float | None = 0.5) -> None:
         self.options = options
         self.natural_threshold = natural_threshold
 
-    def fit(self, scores: Tensor, targets: Tensor) -> Self:
-        """Learn from scores and targets, (..., N, K) each; returns the rule itself."""
+    @property
+    def lacks_threshold(self) -> bool:
+        """Whether it needs a threshold and has neither a stated one nor the head's natural one."""
+        return False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "joint" in cls.takes and cls.tuned_on != "nothing":
+            raise TypeError(f"The rule {cls.__name__} takes the joint, so it cannot be tuned.")
+
+    def fit(self, scores: Any, targets: Any) -> Self:
+        """Learn from scores in [0, 1] and targets of 0 and 1; returns the rule itself.
+
+        Args:
+            scores: (..., N, K), a tensor, an array, or nested lists.
+            targets: likewise, of the same shape.
+
+        Raises:
+            DataError: a shape does not fit, or a value is none that scores or targets can have.
+        """
+        return self.tune(*checked_pairs(scores, targets))
+
+    def tune(self, scores: Tensor, targets: Tensor) -> Self:
+        """Learn from scores and targets, (..., N, K) each, unchecked; returns the rule itself."""
         return self
 
     def decide(
         self,
-        scores: Tensor | None = None,
+        scores: Any = None,
         *,
-        log_joint: Tensor | None = None,
-        label_sets: Tensor | None = None,
-        cardinality: Tensor | None = None,
+        log_joint: Any = None,
+        label_sets: Any = None,
+        cardinality: Any = None,
     ) -> Tensor:
         """Label sets: (..., N, K), bool.
 
         Args:
-            scores: (..., N, K), for rules that decide from scores or marginals.
+            scores: (..., N, K), a tensor, an array, or nested lists, for rules that decide from scores
+                or marginals; or a head's whole `Prediction`, and nothing else.
             log_joint: (..., N, M), for rules that decide from the joint.
-            label_sets: (M, K), bool, the sets that `log_joint` is over.
+            label_sets: (M, K), the sets that `log_joint` is over.
             cardinality: (..., N), expected numbers of labels, for rules that take them.
 
         Raises:
             ConfigError: what the rule needs was not given.
+            DataError: a shape does not fit, or a value is none that such a thing can have.
         """
-        if log_joint is not None and label_sets is not None and "joint" in self.takes:
-            return self.by_joint(log_joint, label_sets)
-        if scores is not None and cardinality is not None and "cardinality" in self.takes:
-            return self.by_cardinality(scores, cardinality)
-        if scores is not None and {"marginals", "scores"} & set(self.takes):
-            return self.by_scores(scores)
-        raise self._missing(" or ".join(_ARGUMENTS[kind] for kind in self.takes))
+        if isinstance(scores, Prediction):
+            return self.decide_for(scores)
+        prediction = checked_prediction(scores, log_joint, label_sets, cardinality)
+        kind = self._kind(prediction)
+        if kind != "joint":
+            self._refuse_misfit(prediction.scores.shape)
+        return self.decide_for(prediction)
 
-    def by_joint(self, log_joint: Tensor, label_sets: Tensor) -> Tensor:
-        """Label sets from log-probabilities (..., N, M) of label sets (M, K): (..., N, K), bool."""
+    def decide_for(self, prediction: Prediction) -> Tensor:
+        """Label sets of a prediction, unchecked: (..., N, K), bool.
+
+        Raises:
+            ConfigError: it lacks what the rule needs.
+        """
+        kind = self._kind(prediction)
+        if kind == "joint":
+            return self.by_joint(prediction)
+        if kind == "cardinality":
+            assert prediction.cardinality is not None
+            return self.by_cardinality(prediction.scores, prediction.cardinality)
+        return self.by_scores(prediction.scores)
+
+    def by_joint(self, prediction: Prediction) -> Tensor:
+        """Label sets from a prediction that has a joint: (..., N, K), bool."""
         raise NotImplementedError
 
     def by_cardinality(self, scores: Tensor, cardinality: Tensor) -> Tensor:
@@ -108,6 +152,30 @@ class DecisionRule:
         """What it would decide from, of what a head offers; None where that is not enough."""
         return next((kind for kind in cls.takes if kind in offered), None)
 
+    def fitted_shape(self, shape: Size) -> Size:
+        """The shape of what `fit` learns from scores of this shape."""
+        return shape[:-2]
+
+    def _kind(self, prediction: Prediction) -> str:
+        """What it decides from, of what the prediction has."""
+        if prediction.has_joint and "joint" in self.takes:
+            return "joint"
+        if prediction.has_scores:
+            if "cardinality" in self.takes and prediction.cardinality is not None:
+                return "cardinality"
+            if {"marginals", "scores"} & set(self.takes):
+                return "scores"
+        raise self._missing(" or ".join(_ARGUMENTS[kind] for kind in self.takes))
+
+    def _refuse_misfit(self, shape: Size) -> None:
+        """Scores of a shape that what `fit` learned does not fit; that of one run fits any number."""
+        for value in self.fitted().values():
+            if value.shape not in (self.fitted_shape(shape), self.fitted_shape(shape[-2:])):
+                raise DataError(
+                    f"The rule {self.name!r} was fitted to scores of another shape than"
+                    f" {tuple(shape)}: fit it to scores with the same labels and runs."
+                )
+
     def _missing(self, what: str) -> ConfigError:
         return ConfigError(f"The rule {self.name!r} needs {what}, and none was given.")
 
@@ -116,10 +184,23 @@ DECISIONS: Registry[DecisionRule] = Registry("decision rule")
 register_decision = DECISIONS.register
 
 
-def build_decision(name: str, *, natural_threshold: float = 0.5, **options: Any) -> DecisionRule:
+def build_decision(
+    name: str, *, natural_threshold: float | None = 0.5, **options: Any
+) -> DecisionRule:
     """The rule of this name.
 
+    Args:
+        name: one of DECISIONS.
+        natural_threshold: `Head.natural_threshold(n_labels)` of the head, None where it has none.
+        options: the rule's own.
+
     Raises:
-        ConfigError: unknown rule or option, or a value out of range.
+        ConfigError: unknown rule or option, a value out of range, or no threshold where one is needed.
     """
-    return DECISIONS[name](DECISIONS.options(name, **options), natural_threshold)
+    rule = DECISIONS[name](DECISIONS.options(name, **options), natural_threshold)
+    if rule.lacks_threshold:
+        raise ConfigError(
+            f"The rule {name!r} has no threshold, for the head's scores have no natural one: state"
+            " threshold=, or choose a tuned rule such as global."
+        )
+    return rule

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mlc.decisions.base import DecisionRule, register_decision
-from mlc.metrics import COUNT_METRICS
+from mlc.metrics import COUNT_METRICS, CountMetric, first_best
 from mlc.options import option
 
 
@@ -19,6 +19,30 @@ def highest(scores: Tensor, count: Tensor) -> Tensor:
     order = scores.argsort(dim=-1, descending=True, stable=True)
     rank = order.argsort(dim=-1)
     return rank < count.unsqueeze(-1)
+
+
+def values_by_size(metric: CountMetric, scores: Tensor, targets: Tensor) -> Tensor:
+    """The metric of the k highest labels of each sample, k from 0 to K: (..., N, K) to (..., K + 1).
+
+    One more label of each sample changes the counts of each group a little, so no more than O(N K)
+    numbers are held.
+    """
+    order = scores.argsort(dim=-1, descending=True, stable=True)
+    hits = targets.double().gather(-1, order)
+    grouped = metric.groups(targets.double())
+    actual, size = grouped.sum(dim=-1), grouped.shape[-1]
+    true, predicted = torch.zeros_like(actual), torch.zeros_like(actual)
+    values = [metric.formula(true, predicted, actual, size).mean(dim=-1)]
+    for joined, hit in zip(order.unbind(dim=-1), hits.unbind(dim=-1), strict=True):
+        if metric.average == "macro":
+            true = true.scatter_add(-1, joined, hit)
+            predicted = predicted.scatter_add(-1, joined, torch.ones_like(hit))
+        elif metric.average == "samples":
+            true, predicted = true + hit, predicted + 1
+        else:
+            true, predicted = true + hit.sum(dim=-1, keepdim=True), predicted + hit.shape[-1]
+        values.append(metric.formula(true, predicted, actual, size).mean(dim=-1))
+    return torch.stack(values, dim=-1)
 
 
 @dataclass
@@ -31,7 +55,7 @@ class TopKOptions:
 
 @register_decision("top_k")
 class TopK(DecisionRule):
-    """The k labels with the highest scores, for every sample as many.
+    """The k labels with the highest scores, for every sample as many; the smallest of equally good k.
 
     RCut of Yang 2001, "A study on thresholding strategies for text categorization".
     """
@@ -40,16 +64,13 @@ class TopK(DecisionRule):
     tuned_on = "validation"
     _k: Tensor | None = None
 
-    def fit(self, scores: Tensor, targets: Tensor) -> Self:
+    def tune(self, scores: Tensor, targets: Tensor) -> Self:
         """Find k where it is not stated: scores and targets (..., N, K)."""
         if self.options.k is not None:
             self._k = torch.full(scores.shape[:-2], self.options.k)
             return self
         metric = COUNT_METRICS[self.options.metric]
-        n = scores.shape[-1] + 1
-        counts = torch.arange(n, device=scores.device).unsqueeze(-1).expand(n, scores.shape[-2])
-        values = metric(highest(scores.unsqueeze(-3), counts), targets.unsqueeze(-3))
-        self._k = (values if metric.higher_is_better else -values).argmax(dim=-1)
+        self._k = first_best(values_by_size(metric, scores, targets), metric.higher_is_better)
         return self
 
     def restore(self, fitted: Mapping[str, Any]) -> Self:

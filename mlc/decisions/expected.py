@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mlc.decisions.base import DecisionRule, register_decision
 from mlc.decisions.counting import highest
+from mlc.heads import Prediction
 from mlc.heads.label_sets import all_label_sets
 
 # Pairs of candidate and label set, of all samples, up to which every label set is tried.
@@ -28,9 +29,10 @@ class ExpectedRule(DecisionRule):
 
     takes = ("joint", "marginals")
 
-    def by_joint(self, log_joint: Tensor, label_sets: Tensor) -> Tensor:
+    def by_joint(self, prediction: Prediction) -> Tensor:
         """The maximiser under the joint: (..., N, K), bool."""
-        joint = log_joint.double().exp()
+        label_sets, joint = prediction.label_sets, prediction.log_joint.double().exp()
+        assert label_sets is not None
         decided = self.best_set(joint.flatten(0, -2), label_sets)
         return decided.view(*joint.shape[:-1], label_sets.shape[-1])
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from torch import Tensor
 
 from mlc.decisions.base import DecisionRule, register_decision
+from mlc.heads import Prediction
 
 
 @register_decision("mode")
 class Mode(DecisionRule):
-    """Predicts argmax_y P(y | x), the first of equals.
+    """Predicts argmax_y P(y | x), the first of equals: the head's own mode.
+
+    A head that lists only some label sets may search beyond them, as `chain` does; plain `log_joint`
+    and `label_sets` have no more than those.
 
     Optimal for subset accuracy (Dembczynski et al. 2012, "On label dependence and loss minimization
     in multi-label classification", section 4.2).
@@ -17,6 +21,6 @@ class Mode(DecisionRule):
 
     takes = ("joint",)
 
-    def by_joint(self, log_joint: Tensor, label_sets: Tensor) -> Tensor:
-        """The label set of the largest entry: (..., N, K), bool."""
-        return label_sets[log_joint.argmax(dim=-1)]
+    def by_joint(self, prediction: Prediction) -> Tensor:
+        """The mode: (..., N, K), bool."""
+        return prediction.mode

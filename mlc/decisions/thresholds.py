@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import torch
-from torch import Tensor
+from torch import Size, Tensor
 
 from mlc.decisions.base import DecisionRule, register_decision
 from mlc.metrics import COUNT_METRICS, best_threshold
@@ -68,12 +68,30 @@ class TunedThresholdRule(ThresholdRule):
 
 @register_decision("fixed")
 class Fixed(ThresholdRule):
-    """One threshold that no data has a say in: 0.5, or the head's own natural threshold."""
+    """One threshold that no data has a say in: the stated one, or the head's natural threshold.
+
+    That is 0.5 for marginals, 1/K for shares; heads that only compare labels have none.
+    """
 
     Options = FixedOptions
+    _restored: Tensor | None = None
+
+    @property
+    def lacks_threshold(self) -> bool:
+        """Whether none is stated and none is natural."""
+        return self.options.threshold is None and self.natural_threshold is None
+
+    def restore(self, fitted: Mapping[str, Any]) -> Self:
+        """Take the threshold that a stored run was judged by."""
+        self._restored = torch.as_tensor(fitted["threshold"], dtype=torch.float64)
+        return self
 
     def threshold(self) -> Tensor:
-        """The stated threshold."""
+        """The restored, stated or natural threshold."""
+        if self._restored is not None:
+            return self._restored
+        if self.lacks_threshold:
+            raise self._missing("a stated threshold where the head has no natural one")
         stated = self.options.threshold
         value = self.natural_threshold if stated is None else stated
         return torch.tensor(value, dtype=torch.float64)
@@ -89,7 +107,7 @@ class Global(TunedThresholdRule):
 
     Options = TunedOptions
 
-    def fit(self, scores: Tensor, targets: Tensor) -> Self:
+    def tune(self, scores: Tensor, targets: Tensor) -> Self:
         """Find the threshold: scores and targets (..., N, K)."""
         self._threshold, _ = best_threshold(COUNT_METRICS[self.options.metric], scores, targets)
         return self
@@ -108,16 +126,20 @@ class PerLabel(TunedThresholdRule):
     """A threshold for each label, the best on validation data for that label's own F1 or Jaccard index.
 
     A label whose best value is below `fallback` has too few samples to tell: its threshold is then the
-    highest validation score, so that rare labels are not predicted everywhere (SCutFBR.1 of Yang 2001,
-    "A study on thresholding strategies for text categorization").
+    highest validation score, so that rare labels are not predicted everywhere. The value of two empty
+    sets is 0 here, so a label without a validation positive always falls back, unless `fallback` is 0.
+    This is SCutFBR.1 of Yang 2001, "A study on thresholding strategies for text categorization", as
+    Fan and Lin 2007, "A study on threshold selection for multi-label classification", describe it and
+    LibMultiLabel implements it; SCutFBR.0 would never predict such a label.
     """
 
     Options = PerLabelOptions
 
-    def fit(self, scores: Tensor, targets: Tensor) -> Self:
+    def tune(self, scores: Tensor, targets: Tensor) -> Self:
         """Find the thresholds: scores and targets (..., N, K)."""
         own, true = scores.double().transpose(-1, -2), targets.transpose(-1, -2)
-        metric = COUNT_METRICS[f"{self.options.metric}_micro"]
+        # Macro, for its value of two empty sets; each problem here has one label.
+        metric = COUNT_METRICS[f"{self.options.metric}_macro"]
         found, value = best_threshold(metric, own.unsqueeze(-1), true.unsqueeze(-1))
         self._threshold = torch.where(value < self.options.fallback, own.amax(dim=-1), found)
         return self
@@ -125,6 +147,10 @@ class PerLabel(TunedThresholdRule):
     def by_pair(self) -> Tensor:
         """Each label's own: (..., 1, K)."""
         return self.threshold()[..., None, :]
+
+    def fitted_shape(self, shape: Size) -> Size:
+        """A threshold for each label: (..., K)."""
+        return shape[:-2] + shape[-1:]
 
 
 @register_decision("oracle")

@@ -9,6 +9,7 @@ from mlc.heads.mixture import BernoulliMixture
 from mlc.heads.pairwise import Pairwise
 from mlc.heads.plain import PlainHead, build_head
 from mlc.heads.powerset import LabelPowerset, Powerset
+from mlc.heads.prediction import Prediction
 from mlc.heads.rakel import Rakel
 from mlc.heads.ranking import ZLPR, Margin, TwoWay
 from mlc.heads.reductions import OneVersusAllNormalised, PickOne, SoftmaxAll, SoftmaxUniform
@@ -35,6 +36,7 @@ __all__ = [
     "PickOne",
     "PlainHead",
     "Powerset",
+    "Prediction",
     "Rakel",
     "Regression",
     "Sigmoid",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, wraps
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from mlc.errors import ConfigError
+from mlc.heads.checks import require_shapes
+from mlc.heads.prediction import Prediction
 from mlc.layers import StackedBlockLinear, StackedLinear, Streams
 from mlc.registry import NoOptions, Registry
 
@@ -47,10 +49,14 @@ class Head(nn.Module):
 
     Class attributes:
         Options: dataclass of the head's settings; those worth tuning state where to search.
-        natural_threshold: the score from which a label counts as relevant when nothing is tuned.
+        least_labels: with fewer labels it has nothing to learn, and is refused.
+        soft_targets: whether targets between 0 and 1 mean something: the loss is then, but for a
+            constant, its mean over label sets with these frequencies.
         draws: whether the loss needs a random number for each sample.
         estimates: what the scores are at the loss's minimum: "marginals", P(y_k = 1 | x); "shares",
             E[y_k / |y| given x]; or "order", numbers that only rank the labels.
+        compares_samples: whether a sample's loss depends on the other samples of its batch. Its
+            validation loss is then that of batches of the training's size.
         identified: whether the least expected loss fixes a sample's scores. Not where the loss leaves
             a constant free for each sample, or compares samples with each other.
 
@@ -63,15 +69,17 @@ class Head(nn.Module):
         separate: whether the features are K blocks, each for one label alone.
 
     Raises:
-        ConfigError: it must see the training labels and is given none, or the features are separate
-            and it has other than one output for each label.
+        ConfigError: it must see the training labels and is given none, it has nothing to learn from
+            so few labels, or the features are separate and it has other than one output for each label.
     """
 
     name: ClassVar[str]
     Options: ClassVar[type] = NoOptions
-    natural_threshold: ClassVar[float] = 0.5
+    least_labels: ClassVar[int] = 1
+    soft_targets: ClassVar[bool] = False
     draws: ClassVar[bool] = False
     estimates: ClassVar[str] = "marginals"
+    compares_samples: ClassVar[bool] = False
     identified: ClassVar[bool] = True
 
     def __init__(
@@ -84,6 +92,11 @@ class Head(nn.Module):
         separate: bool = False,
     ) -> None:
         super().__init__()
+        if n_labels < self.least_labels:
+            raise ConfigError(
+                f"The head {self.name!r} has nothing to learn from {n_labels} label(s): give at least"
+                f" {self.least_labels} labels, or choose another head, such as sigmoid."
+            )
         self.n_labels = n_labels
         self.options = options
         self.n_outputs = self.count_outputs(n_labels, options, known)
@@ -100,6 +113,12 @@ class Head(nn.Module):
             )
         self.set_up(seeds, known)
 
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        """A head's loss never broadcasts its targets."""
+        super().__init_subclass__(**arguments)
+        if "loss" in vars(cls):
+            cls.loss = _without_broadcasting(cls.loss)  # type: ignore[method-assign]
+
     def set_up(self, seeds: Sequence[int], known: KnownLabels | None) -> None:
         """Make what a head holds beside its output layer; its options and `n_labels` are there."""
 
@@ -107,6 +126,15 @@ class Head(nn.Module):
     def count_outputs(cls, n_labels: int, options: Any, known: KnownLabels | None = None) -> int:
         """How many numbers the output layer gives for each sample; K unless a head says otherwise."""
         return n_labels
+
+    @classmethod
+    def natural_threshold(cls, n_labels: int) -> float | None:
+        """The score from which a label counts as relevant when nothing is tuned.
+
+        None where the loss fixes none, so that the rule `fixed` needs a stated threshold. One half
+        unless a head says otherwise: for marginals that is best for Hamming loss.
+        """
+        return 0.5
 
     @classmethod
     def looked_at(cls, known: KnownLabels | None) -> KnownLabels:
@@ -133,6 +161,9 @@ class Head(nn.Module):
             outputs: (R, B, n_outputs).
             targets: (R, B, K), zeros and ones in the outputs' dtype.
             noise: (R, B), uniform on [0, 1), for heads that draw; drawn here where it is None.
+
+        Raises:
+            DataError: the targets' shape is another. Their values are not looked at.
         """
         raise NotImplementedError
 
@@ -150,6 +181,13 @@ class Head(nn.Module):
         `scores` are those of the outputs, which are not to be made twice.
         """
         return scores.sum(dim=-1) if self.estimates == "marginals" else None
+
+    def predict(self, outputs: Tensor) -> Prediction:
+        """What decision rules may ask for, with axes (R, B, ...)."""
+        return Prediction(
+            lambda _: self.scores(outputs),
+            cardinality=lambda own: self.cardinality(outputs, own.scores),
+        )
 
     def expected_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The loss, averaged over its noise: (R, B)."""
@@ -176,6 +214,22 @@ class Head(nn.Module):
     def numbers_per_sample(self) -> int:
         """The largest array that a sample takes when it is judged."""
         return self.n_outputs
+
+
+def _without_broadcasting(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The loss, which refuses targets that are not of the outputs' samples and labels."""
+
+    @wraps(loss)
+    def checked(
+        head: Head, outputs: Tensor, targets: Tensor, noise: Tensor | None = None
+    ) -> Tensor:
+        # Other outputs are a part of them that a head hands to the class it is derived from.
+        whole = outputs.shape[-1] == head.n_outputs
+        n_labels = head.n_labels if whole else targets.shape[-1]
+        require_shapes(head.name, outputs, targets, n_labels)
+        return loss(head, outputs, targets, noise)
+
+    return checked
 
 
 class JointHead(Head):
@@ -205,7 +259,36 @@ class JointHead(Head):
 
     def mode(self, outputs: Tensor) -> Tensor:
         """The most probable label set (the first of equals): (R, B, K), bool."""
-        return self.label_sets[self.log_joint(outputs).argmax(dim=-1)]
+        return self.improved(outputs, self.label_sets[self.log_joint(outputs).argmax(dim=-1)])
+
+    def improved(self, outputs: Tensor, listed: Tensor) -> Tensor:
+        """The most probable label set, given the best of `label_sets`: (R, B, K), bool, to likewise.
+
+        The same, unless a head can search beyond `label_sets`.
+        """
+        return listed
+
+    def mean_log_joint(self, outputs: Tensor, shares: Tensor) -> Tensor:
+        """Log of the runs' mean probability of each label set: (B, M).
+
+        `shares` (R, B) are the runs' in each row's mean; they sum to one.
+        """
+        joint = self.log_joint(outputs)
+        return (joint + shares.log().to(joint).unsqueeze(-1)).logsumexp(dim=0)
+
+    def mode_of_mean(self, outputs: Tensor, shares: Tensor) -> Tensor:
+        """The most probable label set by the mean joint, `shares` as there: (B, K), bool."""
+        return self.label_sets[self.mean_log_joint(outputs, shares).argmax(dim=-1)]
+
+    def predict(self, outputs: Tensor) -> Prediction:
+        """The joint and the mode too."""
+        return Prediction(
+            lambda _: self.scores(outputs),
+            cardinality=lambda own: self.cardinality(outputs, own.scores),
+            log_joint=lambda _: self.log_joint(outputs),
+            label_sets=self.label_sets,
+            mode=lambda own: self.improved(outputs, own.best_listed()),
+        )
 
     def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """One label set drawn for each sample: (R, B, K), bool."""

@@ -13,7 +13,9 @@ TITLE = """# Heads
 
 Generated from the docstrings by `python -m mlc.heads.catalogue`. `z` are the outputs, `y` the targets,
 `s = sigmoid(z)`, `p = softmax(z)`. Every loss is one value for each sample, summed over its labels or
-label sets as the formula says; a step takes the mean over the batch."""
+label sets as the formula says; a step takes the mean over the batch. "Threshold" is the score from
+which the rule `fixed` predicts a label; a head without one is judged by `fixed` only where a threshold
+is stated. Soft targets lie between 0 and 1; heads that take none refuse them."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,9 @@ class Entry:
 def table() -> str:
     """The catalogue in Markdown."""
     lines = [
-        "| head | what it is | loss | consistency | source | scores | search space |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| head | what it is | loss | consistency | source | scores | threshold | soft targets"
+        " | search space |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name in HEADS:
         head = HEADS[name]
@@ -55,10 +58,18 @@ def table() -> str:
         scores = head.estimates + (", joint" if issubclass(head, JointHead) else "")
         cells = (
             f"`{name}`", entry.summary, entry.loss, entry.consistency, entry.source, scores,
-            space or "-",
+            _threshold(head), "yes" if head.soft_targets else "no", space or "-",
         )  # fmt: skip
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join([TITLE, "", *lines, ""])
+
+
+def _threshold(head: type[Head]) -> str:
+    """The natural threshold, with two numbers of labels where it depends on them."""
+    few, many = head.natural_threshold(5), head.natural_threshold(20)
+    if few is None or many is None:
+        return "none"
+    return f"{few:g}" if few == many else f"{few:g} for K = 5, {many:g} for K = 20"
 
 
 if __name__ == "__main__":

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, softplus
 
 from mlc.heads.base import KnownLabels, register_head
-from mlc.heads.label_sets import all_label_sets, label_set_index
+from mlc.heads.label_sets import all_label_sets
 from mlc.heads.listed import ListedHead
+from mlc.layers import Streams
 from mlc.options import Choice, option
 
 
@@ -30,10 +31,11 @@ class Chain(ListedHead):
     """Each label given x and the labels before it; several chains are an ensemble over label orders.
 
     loss = sum_k [softplus(l_k) - y_k l_k], l_k = z_k + sum_{j before k} A_jk y_j; the mean over the
-    chains, whose first has the labels' own order, whose others random ones, and whose probabilities
-    are averaged. The likelihood is exact with any number of labels. The joint lists all label sets up
-    to K = 16; beyond that those that occur in training, normalised, and a beam of prefixes serves: a
-    marginal is the label's probability at its turn, averaged over the beam; the mode its best end.
+    chains, whose probabilities are averaged. One chain has the labels' own order; several have random
+    ones, which each run draws from its own seed. The likelihood is exact with any number of labels.
+    The joint lists all label sets up to K = 16; beyond that those that occur in training, normalised,
+    and a beam of prefixes serves: a marginal is the label's probability at its turn, averaged over the
+    beam; the mode is the most probable of its ends and of the label sets that occur.
     Consistent for P(y | x) where a chain of logistic models can express it; the mode is then optimal
     for subset accuracy.
     Source: Dembczynski et al. 2010, "Bayes optimal multilabel classification via probabilistic
@@ -42,22 +44,22 @@ class Chain(ListedHead):
     """
 
     Options = ChainOptions
-    _before: Tensor
     _orders: Tensor
+    _places: Tensor
 
     def set_up(self, seeds: Sequence[int], known: KnownLabels | None) -> None:
         """Each chain's order, and its links from each label to those after it."""
         super().set_up(seeds, known)
         n_chains, n_labels = self.options.n_chains, self.n_labels
         self.links = nn.Parameter(torch.zeros(len(seeds), n_chains, n_labels, n_labels))
-        draw = torch.Generator().manual_seed(n_labels)
-        orders = torch.stack(
-            [torch.arange(n_labels)]
-            + [torch.randperm(n_labels, generator=draw) for _ in range(n_chains - 1)]
-        )
-        place = orders.argsort(dim=1)
-        self.register_buffer("_orders", orders, persistent=False)
-        self.register_buffer("_before", place.unsqueeze(2) < place.unsqueeze(1), persistent=False)
+        orders = torch.arange(n_labels).view(1, 1, -1)
+        if n_chains > 1:
+            streams = Streams(seeds, "label orders")
+            drawn = [streams.permutations(n_labels) for _ in range(n_chains)]
+            orders = torch.stack(drawn, dim=1)
+        # (R, chains, K), stored with the weights; (1, 1, K) where all runs have the same.
+        self.register_buffer("_orders", orders, persistent=n_chains > 1)
+        self.register_buffer("_places", orders.argsort(dim=-1), persistent=n_chains > 1)
 
     @classmethod
     def count_outputs(cls, n_labels: int, options: Any, known: KnownLabels | None = None) -> int:
@@ -84,17 +86,35 @@ class Chain(ListedHead):
         of_chains = [of_chain(outputs, c) for c in range(self.options.n_chains)]
         return torch.stack(of_chains).mean(dim=0).clamp(max=1)
 
-    def mode(self, outputs: Tensor) -> Tensor:
-        """The most probable label set, of all or of the beams: (R, B, K), bool."""
+    def improved(self, outputs: Tensor, listed: Tensor) -> Tensor:
+        """The most probable of the beams' ends and the best listed, unless all are: (R, B, K), bool."""
         if self.observed is None:
-            return super().mode(outputs)
-        found = torch.cat([self._beam(outputs, c)[0] for c in range(self.options.n_chains)], dim=-2)
+            return listed
+        ends = [self._beam(outputs, c)[0] for c in range(self.options.n_chains)]
+        found = torch.cat([*ends, listed.unsqueeze(-2).to(outputs.dtype)], dim=-2)
         log_p = torch.stack(
             [self.log_likelihood(outputs, found[..., w, :]) for w in range(found.shape[-2])], -1
         )
         best = log_p.argmax(dim=-1)[..., None, None].expand(*log_p.shape[:2], 1, self.n_labels)
         chosen: Tensor = found.gather(-2, best).squeeze(-2) > 0
         return chosen
+
+    def mode_of_mean(self, outputs: Tensor, shares: Tensor) -> Tensor:
+        """The most probable of each run's mode and the best listed, unless all are: (B, K), bool."""
+        listed = super().mode_of_mean(outputs, shares)
+        if self.observed is None:
+            return listed
+        found = torch.cat([self.mode(outputs), listed.unsqueeze(0)])
+        log_shares = shares.log().to(outputs)
+        # The likelihood is exact for any label set, and so is that of the mean.
+        log_p = torch.stack(
+            [
+                (self.log_likelihood(outputs, own.to(outputs.dtype)) + log_shares).logsumexp(dim=0)
+                for own in found.unsqueeze(1).expand(-1, len(outputs), -1, -1)
+            ]
+        )
+        best = log_p.argmax(dim=0)[None, :, None].expand(1, -1, self.n_labels)
+        return found.gather(0, best).squeeze(0)
 
     @property
     def numbers_per_sample(self) -> int:
@@ -110,32 +130,31 @@ class Chain(ListedHead):
 
     def _joint(self, outputs: Tensor, chain: int) -> Tensor:
         """Of one chain, grown label by label in its order: (R, B, 2^K)."""
-        z = outputs.unflatten(-1, (-1, self.n_labels))[..., chain, :]
-        links, order = self._masked_links(outputs)[:, chain], self._orders[chain]
+        z, links = self._in_order(outputs, chain)
         joint = z.new_zeros(*z.shape[:-1], 1)
-        for place, label in enumerate(order.tolist()):
-            prefixes = all_label_sets(place, z.device).to(z.dtype)
-            logits = z[..., label, None] + (prefixes @ links[:, order[:place], label, None]).mT
+        for place in range(self.n_labels):
+            logits = z[..., place, None] + self._linked(links, place)
             branches = joint + logsigmoid(-logits), joint + logsigmoid(logits)
             joint = torch.stack(branches, dim=-1).flatten(-2)
-        in_order = label_set_index(all_label_sets(self.n_labels, z.device)[:, order])
-        natural: Tensor = joint[..., in_order]
-        return natural
+        if self.options.n_chains == 1:
+            return joint
+        # The number of each label set with its labels in the chain's order; exact as a float.
+        values = 2.0 ** (self.n_labels - 1 - self._places[:, chain].double())
+        number = (values @ all_label_sets(self.n_labels, z.device).T.double()).long()
+        return joint.gather(-1, number.unsqueeze(1).expand_as(joint))
 
     def _grown(self, outputs: Tensor, chain: int) -> Tensor:
         """Exact marginals of one chain, grown without the joint of all labels."""
-        z = outputs.unflatten(-1, (-1, self.n_labels))[..., chain, :]
-        links, order = self._masked_links(outputs)[:, chain], self._orders[chain]
+        z, links = self._in_order(outputs, chain)
         marginals = torch.empty_like(z)
         prefix = z.new_ones(*z.shape[:-1], 1)
-        for place, label in enumerate(order.tolist()):
-            prefixes = all_label_sets(place, z.device).to(z.dtype)
-            logits = z[..., label, None] + (prefixes @ links[:, order[:place], label, None]).mT
+        for place in range(self.n_labels):
+            logits = z[..., place, None] + self._linked(links, place)
             with_it = logits.sigmoid() * prefix
-            marginals[..., label] = with_it.sum(dim=-1)
+            marginals[..., place] = with_it.sum(dim=-1)
             if place < self.n_labels - 1:
                 prefix = torch.stack((prefix - with_it, with_it), dim=-1).flatten(-2)
-        return marginals
+        return self._of_labels(marginals, chain)
 
     def _of_beam(self, outputs: Tensor, chain: int) -> Tensor:
         """The beam's marginals."""
@@ -150,18 +169,18 @@ class Chain(ListedHead):
 
     def _beam(self, outputs: Tensor, chain: int) -> tuple[Tensor, Tensor]:
         """What one chain's beam finds: the best label sets, (R, B, W, K), and marginals, (R, B, K)."""
-        z = outputs.unflatten(-1, (-1, self.n_labels))[..., chain, :]
+        z, links = self._in_order(outputs, chain)
         no_label = self.n_labels
-        links = nn.functional.pad(self._masked_links(outputs)[:, chain], (0, 0, 0, 1))
-        # A prefix holds the few labels that it has, filled up with one that links to none.
+        links = nn.functional.pad(links, (0, 0, 0, 1))
+        # A prefix holds the places of the few labels that it has, filled up with one that links to none.
         prefixes = torch.full((*z.shape[:-1], 1, 1), no_label, device=z.device)
         count = torch.zeros_like(prefixes[..., 0])
         log_p = z.new_zeros(*z.shape[:-1], 1)
         marginals = torch.empty_like(z)
-        for label in self._orders[chain].tolist():
-            linked = links[..., label].gather(1, prefixes.flatten(1)).view(prefixes.shape)
-            logits = z[..., label, None] + linked.sum(dim=-1)
-            marginals[..., label] = (log_p.softmax(dim=-1) * logits.sigmoid()).sum(dim=-1)
+        for place in range(self.n_labels):
+            linked = links[..., place].gather(1, prefixes.flatten(1)).view(prefixes.shape)
+            logits = z[..., place, None] + linked.sum(dim=-1)
+            marginals[..., place] = (log_p.softmax(dim=-1) * logits.sigmoid()).sum(dim=-1)
             log_p = torch.cat([log_p + logsigmoid(-logits), log_p + logsigmoid(logits)], dim=-1)
             n_prefixes = logits.shape[-1]
             log_p, kept = log_p.topk(min(self.options.beam, log_p.shape[-1]), dim=-1)
@@ -170,17 +189,40 @@ class Chain(ListedHead):
                 -2, parent.unsqueeze(-1).expand(*parent.shape, prefixes.shape[-1])
             )
             count = count.gather(-1, parent)
-            added = torch.where(with_it, label, no_label)
+            added = torch.where(with_it, place, no_label)
             prefixes.scatter_(-1, count.unsqueeze(-1), added.unsqueeze(-1))
             count = count + with_it
             if int(count.max()) == prefixes.shape[-1]:
                 prefixes = nn.functional.pad(prefixes, (0, 1), value=no_label)
         sets = z.new_zeros(*prefixes.shape[:-1], no_label + 1).scatter_(-1, prefixes, 1)
-        return sets[..., :no_label], marginals
+        return self._of_labels(sets[..., :no_label], chain), self._of_labels(marginals, chain)
 
     def _masked_links(self, outputs: Tensor) -> Tensor:
         """From labels to those after them in each chain: (R, chains, K, K)."""
-        return (self.links * self._before).to(outputs.dtype)
+        before = self._places.unsqueeze(-1) < self._places.unsqueeze(-2)
+        return (self.links * before).to(outputs.dtype)
+
+    def _in_order(self, outputs: Tensor, chain: int) -> tuple[Tensor, Tensor]:
+        """One chain's logits (R, B, K) and links (R, K, K), the labels in its order."""
+        z = outputs.unflatten(-1, (-1, self.n_labels))[..., chain, :]
+        links = self._masked_links(outputs)[:, chain]
+        if self.options.n_chains == 1:
+            return z, links
+        order = self._orders[:, chain, None]
+        rows = links.gather(1, order.mT.expand_as(links))
+        return z.gather(-1, order.expand_as(z)), rows.gather(2, order.expand_as(links))
+
+    def _of_labels(self, values: Tensor, chain: int) -> Tensor:
+        """Values (R, ..., K) in the chain's order, in the labels' own."""
+        if self.options.n_chains == 1:
+            return values
+        places = self._places[:, chain].view(-1, *[1] * (values.ndim - 2), self.n_labels)
+        return values.gather(-1, places.expand_as(values))
+
+    def _linked(self, links: Tensor, place: int) -> Tensor:
+        """What each prefix of so many labels adds to the next one's logit: (R, 1, 2^place)."""
+        prefixes = all_label_sets(place, links.device).to(links.dtype)
+        return (prefixes @ links[:, :place, place, None]).mT
 
 
 def _bernoulli(values: Tensor, logits: Tensor) -> Tensor:

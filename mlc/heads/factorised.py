@@ -38,7 +38,7 @@ class DistributionCardinality(Head):
     sum_k (n p_k - y_k)^2 alone.
     Consistent for E[y_k / |y| given x and |y| > 0] and E[|y| given x] apart (mse, poisson, gaussian),
     whose product is P(y_k = 1 | x) only where share and number are uncorrelated; for the marginals
-    (product).
+    (product). So a threshold of 0.5 is Hamming's there; it is also right wherever x leaves no doubt.
     Source: "model the partition function and the distribution separately", as asked for on forums;
     torch.nn.KLDivLoss, PoissonNLLLoss, GaussianNLLLoss (Nix and Weigend 1994) for the terms.
     """
@@ -121,6 +121,7 @@ class UnnormalisedKL(Head):
     """
 
     Options = UnnormalisedKLOptions
+    soft_targets = True
 
     def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
         """The divergence, summed over the labels: (R, B)."""
@@ -129,7 +130,9 @@ class UnnormalisedKL(Head):
         log_q = torch.where(outputs < -30, outputs, q.clamp(min=torch.finfo(q.dtype).tiny).log())
         if self.options.link == "exp":
             log_q = torch.where(outputs <= _STEEPEST, outputs, log_q)
-        return (q - targets * (1 + log_q)).sum(dim=-1)
+        # 0 for zeros and ones.
+        of_targets: Tensor = torch.special.xlogy(targets, targets)
+        return (q - targets * (1 + log_q) + of_targets).sum(dim=-1)
 
     def scores(self, outputs: Tensor) -> Tensor:
         """q, cut to 1: (R, B, K)."""

@@ -37,6 +37,7 @@ class Grouped(Sigmoid):
     """
 
     Options = GroupedOptions
+    soft_targets = False
 
     def set_up(self, seeds: Sequence[int], known: KnownLabels | None) -> None:
         """Check the groups."""
@@ -45,6 +46,11 @@ class Grouped(Sigmoid):
             raise ConfigError(
                 f"head.groups={self.options.groups} must name each label once at most, from 0 to"
                 f" {self.n_labels - 1}."
+            )
+        if not self.options.none and any(len(group) == 1 for group in self.options.groups):
+            raise ConfigError(
+                f"head.groups={self.options.groups} has a group of one label, which would always score"
+                " 1 with head.none=false: leave the label out of the groups, or set head.none=true."
             )
         self._free = [label for label in range(self.n_labels) if label not in grouped]
 

@@ -67,9 +67,11 @@ class ObservedSets(nn.Module):
     """The distinct label sets of the known rows, and which of them each run has seen in training.
 
     Listed for all runs alike, so that a run's classes do not depend on its company; what a run has not
-    seen often enough is masked. The mass of all label sets that a run has not, of which a softmax over
-    those it has knows nothing, is Good and Turing's estimate, the share of rows whose set occurs once
-    (Good 1953, "The population frequencies of species"), half a row added; it is spread evenly.
+    seen often enough is masked. A softmax over a run's classes knows nothing of all other label sets.
+    Their mass is Good and Turing's estimate, which gives the sets with r rows (r + 1) N_{r+1} / N
+    together, N_r being the number of sets with r rows (Good 1953, "The population frequencies of
+    species"): the sum of r N_r / N over r <= min_count, half a row added; it is spread evenly. In
+    other words, a row counts whose set would be no class without that row.
 
     Attributes:
         label_sets: (M, K), bool.
@@ -96,7 +98,7 @@ class ObservedSets(nn.Module):
         # Where no label set is that frequent, the most frequent ones serve.
         least = counts.amax(dim=1, keepdim=True).clamp(max=min_count)
         seen = counts >= least
-        rare = (counts * (counts < least.clamp(min=2))).sum(dim=1).double()
+        rare = _rows_of_no_class_alone(counts, min_count)
         # In logarithms, for 2^K may be beyond what a float can hold.
         share = seen.sum(dim=1).double() * 2.0**-n_labels
         unseen = torch.where(share < 1, (rare + 0.5) / (known.rows.shape[1] + 1), 0.0)
@@ -140,6 +142,21 @@ class ObservedSets(nn.Module):
         chosen = self.log_softmax(logits).gather(-1, place.unsqueeze(-1)).squeeze(-1)
         log_seen = chosen + self.log_rest.to(logits.dtype)
         return torch.where(has_class, log_seen, self.log_unseen.to(logits.dtype))
+
+
+def _rows_of_no_class_alone(counts: Tensor, min_count: int) -> Tensor:
+    """How many rows have a label set that would be no class without that row: (R, M) to (R,).
+
+    Rows of sets that occur `min_count` times at most, but for the most frequent sets, which are
+    classes even where they are rarer.
+    """
+    highest = counts.amax(dim=1, keepdim=True)
+    is_highest = counts == highest
+    # Without one of its rows, a set that alone is the most frequent leaves a lower maximum.
+    alone = is_highest & (is_highest.sum(dim=1, keepdim=True) == 1)
+    most_without = highest - alone.long()
+    least_without = most_without.clamp(max=min_count).clamp(min=1)
+    return (counts * (counts - 1 < least_without)).sum(dim=1).double()
 
 
 def _place_values(n_labels: int, device: torch.device | None) -> Tensor:

@@ -9,7 +9,9 @@ from torch import Tensor, nn
 
 from mlc.errors import ConfigError
 from mlc.heads.base import HEADS, Head, JointHead, KnownLabels
+from mlc.heads.checks import require_shapes, require_values
 from mlc.heads.memory import require_memory
+from mlc.heads.prediction import Prediction
 
 
 class PlainHead(nn.Module):
@@ -26,6 +28,7 @@ class PlainHead(nn.Module):
     def __init__(self, head: Head) -> None:
         super().__init__()
         self.head = head
+        self._looked_at_values = False
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (B, D) to outputs (B, n_outputs)."""
@@ -33,14 +36,28 @@ class PlainHead(nn.Module):
         return outputs.squeeze(0)
 
     def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
-        """One value for each sample: (B,). Targets (B, K) may be of any dtype."""
-        rows = targets.to(outputs.dtype).unsqueeze(0)
+        """One value for each sample: (B,).
+
+        Args:
+            outputs: (B, n_outputs).
+            targets: (B, K) of any dtype: zeros and ones, or between them where the head takes soft
+                targets. On the CPU each call looks at the values, elsewhere the first.
+            noise: (B,), uniform on [0, 1), for heads that draw; drawn here where it is None.
+
+        Raises:
+            DataError: the targets have another shape, or a value that this head cannot mean.
+        """
+        rows = self._checked(outputs, targets, self.head.soft_targets)
         noise = None if noise is None else noise.unsqueeze(0)
         return self.head.loss(outputs.unsqueeze(0), rows, noise).squeeze(0)
 
     def scores(self, outputs: Tensor) -> Tensor:
         """Relevance of each label, in [0, 1]: (B, K)."""
         return self.head.scores(outputs.unsqueeze(0)).squeeze(0)
+
+    def predict(self, outputs: Tensor) -> Prediction:
+        """All that a decision rule may ask for: `build_decision(...).decide(head.predict(outputs))`."""
+        return self.head.predict(outputs.unsqueeze(0)).of_run(0)
 
     @property
     def label_sets(self) -> Tensor:
@@ -52,9 +69,13 @@ class PlainHead(nn.Module):
         return self._joint().log_joint(outputs.unsqueeze(0)).squeeze(0)
 
     def log_likelihood(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Log-probability of the label set: (B,)."""
-        rows = targets.to(outputs.dtype).unsqueeze(0)
-        return self._joint().log_likelihood(outputs.unsqueeze(0), rows).squeeze(0)
+        """Log-probability of the label set: (B,).
+
+        Raises:
+            DataError: the targets are not zeros and ones, (B, K).
+        """
+        joint, rows = self._joint(), self._checked(outputs, targets, soft=False)
+        return joint.log_likelihood(outputs.unsqueeze(0), rows).squeeze(0)
 
     def marginals(self, outputs: Tensor) -> Tensor:
         """P(y_k = 1 | x): (B, K)."""
@@ -67,6 +88,16 @@ class PlainHead(nn.Module):
     def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """One label set drawn for each sample: (B, K), bool."""
         return self._joint().sample(outputs.unsqueeze(0), generator).squeeze(0)
+
+    def _checked(self, outputs: Tensor, targets: Tensor, soft: bool) -> Tensor:
+        """The targets as the stacked head takes them: (1, B, K)."""
+        name = self.head.name
+        require_shapes(name, outputs, targets, self.head.n_labels)
+        # Once where a look would make the host wait for the device.
+        if targets.device.type == "cpu" or not self._looked_at_values:
+            require_values(name, targets, soft)
+            self._looked_at_values = True
+        return targets.to(outputs.dtype).unsqueeze(0)
 
     def _joint(self) -> JointHead:
         if not isinstance(self.head, JointHead):
@@ -91,20 +122,23 @@ def build_head(
         options: the head's own.
 
     Raises:
-        ConfigError: unknown head or option, a value out of range, or targets are needed or misshapen.
+        ConfigError: unknown head or option, a value out of range, targets are needed or misshapen, or
+            the head has nothing to learn from so few labels.
+        DataError: the targets are not zeros and ones.
         CapacityError: its weights would not fit into free memory.
     """
     head_class = HEADS[name]
     checked = HEADS.options(name, **options)
-    known = None if targets is None else _known(torch.as_tensor(targets), n_labels)
+    known = None if targets is None else _known(name, torch.as_tensor(targets), n_labels)
     require_memory(head_class, n_features, n_labels, checked, known=known)
     seed = int(torch.randint(2**31, ()).item())
     return PlainHead(head_class(n_features, n_labels, checked, seeds=[seed], known=known))
 
 
-def _known(targets: Tensor, n_labels: int) -> KnownLabels:
+def _known(name: str, targets: Tensor, n_labels: int) -> KnownLabels:
     if targets.ndim != 2 or targets.shape[1] != n_labels or len(targets) == 0:
         raise ConfigError(
             f"targets has shape {tuple(targets.shape)}: give (N, {n_labels}), N rows of 0 and 1."
         )
+    require_values(name, targets, soft=False)
     return KnownLabels(targets.bool(), torch.arange(len(targets)).unsqueeze(0))

@@ -25,7 +25,8 @@ class ZLPR(Ranking):
 
     loss = log(1 + sum_{k: y_k = 0} exp(z_k)) + log(1 + sum_{k: y_k = 1} exp(-z_k)).
     Consistent for none of the usual measures in general; with one label (K = 1) it is the logistic
-    loss. A label is predicted where z_k > 0.
+    loss. A label is predicted where z_k > 0, a score of 0.5: the loss itself holds each output
+    against 0.
     Source: Su et al. 2022, "ZLPR: a novel loss for multi-label classification".
     """
 
@@ -37,6 +38,17 @@ class ZLPR(Ranking):
         return above.logsumexp(dim=-1) + below.logsumexp(dim=-1)
 
 
+class Comparing(Ranking):
+    """A head that compares outputs with each other alone, so that none has a meaning of its own."""
+
+    identified = False
+
+    @classmethod
+    def natural_threshold(cls, n_labels: int) -> float | None:
+        """None: a constant added to the outputs changes no loss."""
+        return None
+
+
 @dataclass
 class TwoWayOptions:
     """The temperatures of positives and negatives."""
@@ -46,21 +58,21 @@ class TwoWayOptions:
 
 
 @register_head("two_way")
-class TwoWay(Ranking):
+class TwoWay(Comparing):
     """The hardest positive above the hardest negative, among a sample's labels and a label's samples.
 
     loss = softplus(N log sum_{neg} exp(z / N) + T log sum_{pos} exp(-z / T)) over the labels of a
     sample, 0 where it has no positive; plus the mean over the batch's labels with a positive of the
     same over the label's samples, the same for all samples of the batch. Temperatures T and N. The
     mean over the batch counts the first part per sample with a positive, as the source does.
-    Consistent for none of the usual measures: it compares, and has no zero, so it relies on a tuned
-    threshold.
+    Consistent for none of the usual measures: it compares, and a constant added to all outputs changes
+    no loss, so no threshold is natural and one must be tuned.
     Source: Kobayashi 2023, "Two-way multi-label loss", and its code,
     github.com/tk1980/TwowayMultiLabelLoss, with both parts weighed alike.
     """
 
     Options = TwoWayOptions
-    identified = False
+    compares_samples = True
 
     def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
         """Both parts: (R, B); the second needs the whole batch."""
@@ -84,18 +96,19 @@ class TwoWay(Ranking):
 
 
 @register_head("margin")
-class Margin(Ranking):
+class Margin(Comparing):
     """Each positive a margin of 1 above each negative.
 
     loss = sum_{j: y_j = 1} sum_{i: y_i = 0} max(0, 1 - (z_j - z_i)) / K; 0 where either is missing.
     Consistent for none of the usual measures: pairwise hinge losses are not even consistent for the
-    ranking loss (Gao and Zhou 2013, "On the consistency of multi-label learning"). It has
-    no zero, so it relies on a tuned threshold.
+    ranking loss (Gao and Zhou 2013, "On the consistency of multi-label learning"). A
+    constant added to a sample's outputs changes no loss, so no threshold is natural and one must be
+    tuned.
     Source: torch.nn.MultiLabelMarginLoss; Crammer and Singer 2003, "A family of additive online
     algorithms for category ranking".
     """
 
-    identified = False
+    least_labels = 2
 
     def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
         """The violated margins: (R, B).

@@ -11,10 +11,21 @@ from mlc.heads.label_sets import EPSILON, fold_marginals, fold_shares
 from mlc.heads.sigmoid import SigmoidScores
 
 
-class Softmax(Head):
-    """A softmax over the K labels."""
+class Shares(Head):
+    """A head whose scores are shares: each of n certain labels of a sample scores 1 / n."""
 
     estimates = "shares"
+
+    @classmethod
+    def natural_threshold(cls, n_labels: int) -> float | None:
+        """1/K, the least share of a certain label; 1/2 for one label, whose share is its marginal."""
+        return min(1 / n_labels, 0.5)
+
+
+class Softmax(Shares):
+    """A softmax over the K labels, which are more than one, for else its score is always 1."""
+
+    least_labels = 2
 
     def scores(self, outputs: Tensor) -> Tensor:
         """softmax(z), which sums to one over the labels: (R, B, K)."""
@@ -32,7 +43,8 @@ class PickOne(Softmax):
     loss = logsumexp(z) - z_j, j uniform over the positives of the sample; 0 for a sample without
     labels. In expectation this is the cross-entropy to y/|y| (PAL-N in Menon et al. 2019, "Multilabel
     reductions: what is my loss optimising?"), so the scores estimate E[y_k / |y| given x]: they sum
-    to one, are no marginals, and must be thresholded low.
+    to one, are no marginals, and must be thresholded low: of n certain labels each has 1/n, which is
+    1/K at least, so 1/K misses none of them and is the highest such threshold.
     Consistent for recall at k, whose best ranking is by E[y_k / |y|]; not in general for precision at
     k, whose best ranking is by P(y_k = 1 | x) (Menon et al. 2019, sections 2 and 4).
     Source: fastText's supervised softmax, `FastText::supervised` in src/fasttext.cc, which draws one
@@ -62,7 +74,7 @@ class SoftmaxUniform(Softmax):
     """Softmax over the K labels; the target is the uniform distribution over the positives.
 
     loss = -sum_k (y_k / |y|) log p_k, p = softmax(z); 0 for a sample without labels.
-    Consistent for recall at k, as `pick_one`, whose expectation it is.
+    Consistent for recall at k, as `pick_one`, whose expectation it is, and thresholded at 1/K as it.
     Source: pick-all-labels normalised (PAL-N), Menon et al. 2019, "Multilabel reductions: what is my
     loss optimising?"; Mahajan et al. 2018, "Exploring the limits of weakly supervised
     pretraining".
@@ -78,12 +90,15 @@ class SoftmaxAll(Softmax):
     """Softmax over the K labels; each positive label is a target of its own.
 
     loss = -sum_k y_k log p_k, p = softmax(z). A sample counts as often as it has labels, so that the
-    scores estimate P(y_k = 1 | x) / E[|y| given x].
+    scores estimate P(y_k = 1 | x) / E[|y| given x]. Without tuning they are thresholded at 1/K, the
+    least that a certain label can have.
     Consistent for precision at k, whose best ranking is by P(y_k = 1 | x); not in general for recall
     at k (Menon et al. 2019, section 4).
     Source: pick-all-labels (PAL), Menon et al. 2019, "Multilabel reductions: what is my loss
     optimising?".
     """
+
+    soft_targets = True
 
     def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
         """Cross-entropy to each positive, summed: (R, B)."""
@@ -95,17 +110,16 @@ class SoftmaxAll(Softmax):
 
 
 @register_head("ova_n")
-class OneVersusAllNormalised(SigmoidScores):
+class OneVersusAllNormalised(Shares, SigmoidScores):
     """One sigmoid for each label, whose target is the label's share of the sample.
 
     loss = -sum_k [(y_k / |y|) log s_k + (1 - y_k / |y|) log(1 - s_k)], s = sigmoid(z); all targets
-    are 0 for a sample without labels. The scores estimate E[y_k / |y| given x].
+    are 0 for a sample without labels. The scores estimate E[y_k / |y| given x]. Without tuning they
+    are thresholded at 1/K, the least that a certain label can have (1/2 for K = 1).
     Consistent for recall at k; not in general for precision at k.
     Source: one-versus-all normalised (OVA-N), Menon et al. 2019, "Multilabel reductions: what is my
     loss optimising?".
     """
-
-    estimates = "shares"
 
     def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
         """Binary cross-entropy to the shares, summed over the labels: (R, B)."""

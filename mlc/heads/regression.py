@@ -31,6 +31,7 @@ class Regression(Head):
     """
 
     Options = RegressionOptions
+    soft_targets = True
 
     def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
         """Squared error, summed over the labels: (R, B)."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 import copy
 import gc
 import logging
+import math
+import multiprocessing
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,11 +28,12 @@ from omegaconf import DictConfig, open_dict, read_write
 
 from mlc.assembly import device_of
 from mlc.cohort import Outcome
-from mlc.errors import ConfigError
+from mlc.errors import BeingTrainedError, ConfigError
 from mlc.grouping import cohorts
 from mlc.job import describe
 from mlc.keeping import Run
 from mlc.launching.workers import Ended, n_cores, train_here, train_in_workers
+from mlc.leases import holder, wait_for_free
 from mlc.runs import is_finished
 
 if TYPE_CHECKING:
@@ -78,24 +82,48 @@ def launch(
         _refuse_shared_folders(jobs)
         for job in jobs:
             _begin(launcher, job)
-        groups = group(jobs, launcher.max_runs, n_workers)
-        log.info("Launching %d jobs as %d cohorts", len(jobs), len(groups))
-
-        def ended(number: int, place: int, outcome: Outcome) -> None:
-            _end(launcher, groups[number][place], outcome)
-
-        runs = [[job.run for job in members if job.run is not None] for members in groups]
-        if train is not None:
-            train(runs, ended)
-        elif any(device_of(members[0].config.device).type == "cuda" for members in runs):
-            train_here(runs, ended)
-        else:
-            train_in_workers(runs, n_workers, ended)
+        left = [job for job in jobs if job.run is not None]
+        while left:
+            left = _train(launcher, left, n_workers, train)
     finally:
         Singleton.set_state(state)
         # A sweeper may launch many times, and configs are cycles that only the collector frees.
         gc.unfreeze()
     return [job.result for job in jobs]
+
+
+def _train(
+    launcher: FusedLauncher, jobs: Sequence[Job], n_workers: int, train: Trainer | None
+) -> list[Job]:
+    """Train the jobs' runs, but for those that other processes train.
+
+    Of these, return those that the other process has let go of meanwhile, finished or not.
+    """
+    groups = group(jobs, launcher.max_runs, n_workers)
+    log.info("Launching %d jobs as %d cohorts", len(jobs), len(groups))
+    elsewhere: dict[Path, tuple[Job, Outcome]] = {}
+
+    def ended(number: int, place: int, outcome: Outcome) -> None:
+        job = groups[number][place]
+        if isinstance(outcome, BeingTrainedError) and job.run is not None:
+            elsewhere[job.run.folder] = job, outcome
+        else:
+            _end(launcher, job, outcome)
+
+    runs = [[job.run for job in members if job.run is not None] for members in groups]
+    if train is not None:
+        train(runs, ended)
+    # A daemonic process, such as a worker of a pool, may have no children.
+    elif multiprocessing.current_process().daemon or any(
+        device_of(members[0].config.device).type == "cuda" for members in runs
+    ):
+        train_here(runs, ended)
+    else:
+        train_in_workers(runs, n_workers, ended)
+    free = [elsewhere.pop(folder)[0] for folder in wait_for_free(list(elsewhere))]
+    for job, outcome in elsewhere.values():
+        _end(launcher, job, outcome)
+    return free
 
 
 def group(jobs: Sequence[Job], max_runs: int, n_workers: int) -> list[list[Job]]:
@@ -136,8 +164,8 @@ def _begin(launcher: FusedLauncher, job: Job) -> None:
     job.result.task_name = hydra_config.hydra.job.name
     folder = Path(hydra_config.hydra.runtime.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    # A finished run keeps the config that it was run with.
-    kept = task_config.get("resume") and is_finished(folder)
+    # A finished run keeps the config that it was run with, and one of another process its own.
+    kept = is_finished(folder) or holder(folder) is not None
     if hydra_config.hydra.output_subdir is not None and not kept:
         stored = folder / hydra_config.hydra.output_subdir
         _save_config(task_config, "config.yaml", stored)
@@ -154,16 +182,17 @@ def _begin(launcher: FusedLauncher, job: Job) -> None:
 
 
 def _end(launcher: FusedLauncher, job: Job, outcome: Outcome) -> None:
-    failed = isinstance(outcome, Exception)
+    elsewhere = isinstance(outcome, BeingTrainedError)
+    failed = isinstance(outcome, Exception) and not elsewhere
     job.result.status = JobStatus.FAILED if failed else JobStatus.COMPLETED
-    job.result.return_value = outcome
+    job.result.return_value = math.nan if elsewhere else outcome
     launcher.hydra_context.callbacks.on_job_end(config=job.config, job_return=job.result)
 
 
 def _refuse_shared_folders(jobs: Sequence[Job]) -> None:
     taken: set[str] = set()
     for job in jobs:
-        folder = job.config.hydra.runtime.output_dir
+        folder = os.path.realpath(job.config.hydra.runtime.output_dir)
         if folder in taken:
             raise ConfigError(
                 f"Two jobs of the sweep would write to {folder}: state in hydra.sweep.subdir what"

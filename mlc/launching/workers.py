@@ -11,7 +11,7 @@ import pickle
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -23,6 +23,7 @@ from mlc.cohort import Outcome
 from mlc.errors import MlcError, TrainingError
 from mlc.keeping import Run, train_runs
 from mlc.runs import fail
+from mlc.storage import LogFile
 from mlc.tracking import BarProgress, Progress, bar
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ def train_in_workers(cohorts: Sequence[Sequence[Run]], n_workers: int, ended: En
     gc.freeze()
     waiting = list(enumerate(cohorts))
     active: dict[Connection, _Worker] = {}
+    warned: set[str] = set()
     with _Board(cohorts) as board:
         try:
             while waiting or active:
@@ -89,6 +91,11 @@ def train_in_workers(cohorts: Sequence[Sequence[Run]], n_workers: int, ended: En
                         log.info(message)
                         ended(worker.number, place, outcome)
                         board.ended(worker.number)
+                    elif kind == "warning":
+                        key, message = content
+                        if key not in warned:
+                            warned.add(key)
+                            log.warning(message)
                     else:
                         board.epoch(worker.number, *content)
         finally:
@@ -190,6 +197,10 @@ class _Reporter(Progress):
                 outcome = MlcError(f"{type(outcome).__name__}: {outcome}")
         self._send("ended", place, outcome, message)
 
+    def warning(self, key: str, message: str) -> None:
+        """What the launch is to be told once, whichever cohorts meet it."""
+        self._send("warning", key, message)
+
     def _send(self, *message: Any) -> None:
         try:
             self._sender.send(message)
@@ -205,9 +216,24 @@ def _work(runs: Sequence[Run], sender: Connection, memory_share: float, parent: 
     root = logging.getLogger()
     for handler in root.handlers[:]:
         root.removeHandler(handler)
+    reporter = _Reporter(sender)
+    root.addHandler(_Warnings(reporter))
     with run_logs(runs):
-        train_runs(runs, _Reporter(sender), memory_share)
+        train_runs(runs, reporter, memory_share)
     sender.close()
+
+
+class _Warnings(logging.Handler):
+    """Sends out of the worker what is logged with a key `once`."""
+
+    def __init__(self, reporter: _Reporter) -> None:
+        super().__init__(logging.WARNING)
+        self._reporter = reporter
+
+    def emit(self, record: logging.LogRecord) -> None:
+        key = getattr(record, "once", None)
+        if key is not None:
+            self._reporter.warning(key, record.getMessage())
 
 
 def _die_with(parent: int) -> None:
@@ -225,25 +251,13 @@ def run_logs(runs: Sequence[Run]) -> Iterator[None]:
     root.setLevel(logging.INFO)
     with ExitStack() as stack:
         for run in runs:
-            handler = _LogFile(run.folder / "train.log", delay=True)
+            handler = LogFile(run.folder / "train.log", delay=True)
             handler.setFormatter(logging.Formatter("[%(asctime)s] %(message)s", "%H:%M:%S"))
             handler.addFilter(_concerns(run.facts.run))
             root.addHandler(handler)
             stack.callback(handler.close)
             stack.callback(root.removeHandler, handler)
         yield
-
-
-class _LogFile(logging.FileHandler):
-    """A log that a full disk cuts off, and nothing else."""
-
-    def handleError(self, record: logging.LogRecord) -> None:
-        if not isinstance(sys.exc_info()[1], OSError):
-            super().handleError(record)
-
-    def close(self) -> None:
-        with suppress(OSError):
-            super().close()
 
 
 def _concerns(name: str) -> Callable[[logging.LogRecord], bool]:

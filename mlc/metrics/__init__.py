@@ -2,7 +2,7 @@
 
 from mlc.metrics.counts import COUNT_METRICS, CountMetric
 from mlc.metrics.final import decision_metrics, ranking_metrics
-from mlc.metrics.sweep import SortedScores, ThresholdSweep, best_threshold
+from mlc.metrics.sweep import SortedScores, ThresholdSweep, best_threshold, first_best
 
 __all__ = [
     "COUNT_METRICS",
@@ -11,5 +11,6 @@ __all__ = [
     "ThresholdSweep",
     "best_threshold",
     "decision_metrics",
+    "first_best",
     "ranking_metrics",
 ]

@@ -101,7 +101,8 @@ def _averages(name: str, formula: Callable[[float], Formula]) -> dict[str, Count
 
 COUNT_METRICS: dict[str, CountMetric] = {
     "subset_accuracy": CountMetric(_subset_accuracy, "samples"),
-    "hamming_loss": CountMetric(_hamming_loss, "samples", higher_is_better=False),
+    # Samples have equal numbers of pairs, so the mean over samples is the share of all pairs: a count.
+    "hamming_loss": CountMetric(_hamming_loss, "micro", higher_is_better=False),
     **_averages("jaccard", _jaccard),
     **_averages("f1", _f1),
     **_averages("precision", _precision),

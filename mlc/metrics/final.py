@@ -13,8 +13,12 @@ from scipy.stats import rankdata
 from mlc.metrics.counts import count_metrics
 
 CONVENTIONS = (
-    "The Jaccard index, F1, precision and recall of two empty sets are 1.",
-    "Labels without a positive count 0 in macro averages.",
+    "The Jaccard index, F1, precision and recall of two empty sets are 1 in averages over samples and"
+    " in micro averages.",
+    "Labels without a positive count 0 in the macro averages of F1, the Jaccard index, precision and"
+    " recall.",
+    "average_precision_macro is the mean over the average_precision_labels labels with a positive,"
+    " roc_auc_macro over the roc_auc_labels labels with both a positive and a negative.",
 )
 AT_K = (1, 3, 5)
 CALIBRATION_BINS = 15
@@ -33,8 +37,10 @@ def ranking_metrics(scores: NDArray[np.floating], targets: NDArray[np.bool_]) ->
     """What the scores are worth before anything is decided: both (N, K).
 
     coverage_error, ranking_loss and lrap as Tsoumakas et al. 2010, "Mining multi-label data", give
-    them. Samples without labels have no place in one_error, precision_at_k and recall_at_k, and are left
-    out there.
+    them. one_error, precision_at_k and recall_at_k leave out samples without labels.
+    average_precision_macro and roc_auc_macro leave out labels for which scikit-learn's function is not
+    defined (no positive; for the latter also no negative), and average_precision_labels and
+    roc_auc_labels count those that are left. A mean over nothing has no entry.
     """
     scores = scores.astype(np.float64)
     ranks = _Ranks.of(scores, targets)
@@ -48,12 +54,19 @@ def ranking_metrics(scores: NDArray[np.floating], targets: NDArray[np.bool_]) ->
         "brier": float(((scores - targets) ** 2).mean()),
         "ece": expected_calibration_error(scores, targets),
     }
-    defined = targets.any(axis=0)
-    per_label = _Ranks.of(scores.T, targets.T).precision()
-    values["average_precision_macro"] = float(np.where(defined, per_label, 0).mean())
-    values["roc_auc_macro"] = float(area_under_roc(scores, targets).mean())
+    precision = _Ranks.of(scores.T, targets.T).precision()
+    average_precision = np.where(targets.any(axis=0), precision, np.nan)
+    values.update(_over_defined("average_precision", average_precision))
+    values.update(_over_defined("roc_auc", area_under_roc(scores, targets)))
     values.update(_at_top(scores, targets))
     return values
+
+
+def _over_defined(name: str, by_label: NDArray[np.float64]) -> dict[str, float]:
+    """The macro average over the labels that are not NaN, if there are any, and their number: (K,)."""
+    defined = by_label[~np.isnan(by_label)]
+    macro = {f"{name}_macro": float(defined.mean())} if len(defined) else {}
+    return {**macro, f"{name}_labels": float(len(defined))}
 
 
 @dataclass(frozen=True)
@@ -86,14 +99,14 @@ class _Ranks:
 def area_under_roc(scores: NDArray[np.floating], targets: NDArray[np.bool_]) -> NDArray[np.float64]:
     """P(a positive scores higher than a negative) + P(equal) / 2 for each label: (N, K) to (K,).
 
-    From the sum of the positives' ranks (Mann and Whitney 1947); 0 for a label that is always or
+    From the sum of the positives' ranks (Mann and Whitney 1947); NaN for a label that is always or
     never positive.
     """
     positives = targets.sum(axis=0)
     pairs = positives * (len(targets) - positives)
     ranks = np.where(targets, rankdata(scores, axis=0), 0).sum(axis=0)
     wins = ranks - positives * (positives + 1) / 2
-    return np.asarray(np.divide(wins, pairs, out=np.zeros(len(pairs)), where=pairs > 0))
+    return np.asarray(np.divide(wins, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0))
 
 
 def expected_calibration_error(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,8 @@ import pandas as pd
 
 from mlc.errors import RunFolderError
 from mlc.identity import NOT_IDENTITY, differences
+from mlc.leases import holders
+from mlc.reporting.settings import data_key, run_key, setting, varying
 from mlc.runs import BASELINES, METRICS, RULES, STATUS, read_status, read_stored
 
 ORDER = ["run", "data", "head", "rule", "seed"]
@@ -26,76 +28,151 @@ class Results:
 
     Attributes:
         runs: a row per run and rule: ORDER, the overrides, a column per test metric, "val_" before
-            the validation ones.
-        baselines: the same for the baselines, a row per data set, baseline, rule and seed.
+            the validation ones. A setting that any run overrides has its value in every run.
+        baselines: the same for the baselines, a row per data set and its settings, baseline, rule
+            and seed.
         overrides: the columns of `runs` that are overrides.
+        varying: those of them that the runs differ in, failed and unfinished ones too.
         tuned_on: the part of the data that each rule was tuned on.
         monitors: the validation metrics that chose the epochs.
         failed: why runs failed, by their name.
         unfinished: runs that have begun and not ended.
-        folders: of the finished runs, by name.
-        statuses: of the finished runs, by name.
+        being_trained: runs that other processes train now, and by which, by their name.
+        folders: of the finished runs that count, by name.
+        statuses: of the finished runs that count, by name.
+        repeats: finished runs with the data, settings and seed of one that counts, by name.
     """
 
     runs: pd.DataFrame
     baselines: pd.DataFrame
     overrides: list[str]
+    varying: list[str]
     tuned_on: dict[str, str]
     monitors: list[str]
     failed: dict[str, str]
     unfinished: list[str]
+    being_trained: dict[str, str]
     folders: dict[str, Path]
     statuses: dict[str, dict[str, Any]]
+    repeats: dict[str, Repeat]
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """A finished run that does not count.
+
+    Attributes:
+        of: the run that counts in its place, the first of them by name.
+        gap: the largest difference of any of their metrics; runs on other devices or with other
+            versions may not come to the same numbers.
+    """
+
+    of: str
+    gap: float
 
 
 def collect(folder: Path) -> Results:
     """All runs under the folder; only those that say they are completed are counted.
+
+    Runs with the same data, settings and seed count once, wherever they lie and however their
+    settings were stated.
 
     Raises:
         RunFolderError: there is no such folder, no run, or a finished run is damaged.
     """
     if not folder.is_dir():
         raise RunFolderError(f"{folder} is not a folder: name one that holds runs.")
-    rows: list[dict[str, Any]] = []
-    baselines: list[dict[str, Any]] = []
-    overrides: dict[str, None] = {}
-    tuned_on: dict[str, str] = {}
-    monitors: dict[str, None] = {}
-    failed: dict[str, str] = {}
-    unfinished: list[str] = []
+    # Before the statuses: a run that ends meanwhile counts as ended.
+    being_trained = {_name(run, folder): owner for run, owner in holders(folder).items()}
+    statuses: dict[str, dict[str, Any] | None] = {}
     folders: dict[str, Path] = {}
-    statuses: dict[str, dict[str, Any]] = {}
     for path in sorted(folder.rglob(STATUS)):
         run = path.parent
-        status = read_status(run)
-        name = run.relative_to(folder).as_posix() if run != folder else run.name
-        if status is None or status["state"] == "running":
-            unfinished.append(name)
-        elif status["state"] == "failed":
-            failed[name] = status["error"]
-        else:
-            folders[name], statuses[name] = run, status
-            facts = {"run": name, **{key: status[key] for key in ("data", "head", "seed")}}
-            overrides.update(dict.fromkeys(status["overrides"]))
-            monitors[status["monitor"]] = None
-            rules = read_stored(run / RULES)
-            tuned_on.update({rule: fitted["tuned_on"] for rule, fitted in rules.items()})
-            rows += _rows({**facts, **status["overrides"]}, read_stored(run / METRICS), rules)
-            for baseline, metrics in read_stored(run / BASELINES).items():
-                baselines += _rows({**facts, "head": baseline}, metrics, _rules_in(metrics))
-    if not folders and not failed and not unfinished:
+        name = _name(run, folder)
+        statuses[name], folders[name] = read_status(run), run
+    being_trained = {
+        name: owner
+        for name, owner in being_trained.items()
+        if (statuses.get(name) or {}).get("state") != "completed"
+    }
+    if not statuses and not being_trained:
         raise RunFolderError(f"There is no run under {folder}: name a folder that holds some.")
+    readable = {name: status for name, status in statuses.items() if status is not None}
+    finished = {n: status for n, status in readable.items() if status["state"] == "completed"}
+    repeats = _repeats(finished, folders)
+    counted = {name: status for name, status in finished.items() if name not in repeats}
+    overrides = list(dict.fromkeys(key for own in readable.values() for key in own["overrides"]))
+    rows, baselines, tuned_on = _rows_of_runs(counted, folders, overrides)
+    of_data = [key for key in overrides if key.startswith("data.")]
     return Results(
-        runs=_frame(rows, list(overrides)),
-        baselines=_frame(baselines, []).drop_duplicates(["data", "head", "rule", "seed"]),
-        overrides=list(overrides),
+        runs=_frame(rows, overrides),
+        baselines=_frame(baselines, of_data),
+        overrides=overrides,
+        varying=varying(readable, overrides),
         tuned_on=tuned_on,
-        monitors=list(monitors),
-        failed=failed,
-        unfinished=unfinished,
-        folders=folders,
-        statuses=statuses,
+        monitors=list(dict.fromkeys(status["monitor"] for status in counted.values())),
+        failed={
+            name: status["error"]
+            for name, status in readable.items()
+            if status["state"] == "failed" and name not in being_trained
+        },
+        unfinished=[
+            name
+            for name, status in statuses.items()
+            if name not in being_trained and (status is None or status["state"] == "running")
+        ],
+        being_trained=being_trained,
+        folders={name: folders[name] for name in counted},
+        statuses=counted,
+        repeats=repeats,
     )
+
+
+def _name(run: Path, folder: Path) -> str:
+    return run.relative_to(folder).as_posix() if run != folder else run.name
+
+
+def _repeats(
+    finished: Mapping[str, dict[str, Any]], folders: Mapping[str, Path]
+) -> dict[str, Repeat]:
+    first: dict[Any, str] = {}
+    repeats = {}
+    for name, status in finished.items():
+        counted = first.setdefault(run_key(status), name)
+        if counted != name:
+            own, other = (read_stored(folders[run] / METRICS) for run in (name, counted))
+            gaps = [
+                abs(own[key] - other[key])
+                for key in own.keys() & other.keys()
+                if key.split("/")[0] in PREFIX and None not in (own[key], other[key])
+            ]
+            repeats[name] = Repeat(counted, max((gap for gap in gaps if gap > 0), default=0.0))
+    return repeats
+
+
+def _rows_of_runs(
+    statuses: Mapping[str, dict[str, Any]], folders: Mapping[str, Path], overrides: Sequence[str]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, str]]:
+    """The runs' rows, the baselines' rows, and what each rule was tuned on."""
+    rows: list[dict[str, Any]] = []
+    baselines: list[dict[str, Any]] = []
+    tuned_on: dict[str, str] = {}
+    seen = set()
+    for name, status in statuses.items():
+        run = folders[name]
+        facts = {"run": name, **{key: status[key] for key in ("data", "head", "seed")}}
+        settings = {key: setting(status, key) for key in overrides}
+        rules = read_stored(run / RULES)
+        tuned_on.update({rule: fitted["tuned_on"] for rule, fitted in rules.items()})
+        rows += _rows({**facts, **settings}, read_stored(run / METRICS), rules)
+        of_data = {key: value for key, value in settings.items() if key.startswith("data.")}
+        for baseline, metrics in read_stored(run / BASELINES).items():
+            for row in _rows({**facts, "head": baseline, **of_data}, metrics, _rules_in(metrics)):
+                # Heads share the baselines of their data.
+                key = (data_key(status), baseline, row["rule"])
+                baselines += [] if key in seen else [row]
+                seen.add(key)
+    return rows, baselines, tuned_on
 
 
 def check_comparable(results: Results) -> None:
@@ -104,19 +181,26 @@ def check_comparable(results: Results) -> None:
     Raises:
         RunFolderError: two runs of one row differ in a setting, the data or this package's version.
     """
+    check_statuses(results.statuses)
+
+
+def check_statuses(statuses: Mapping[str, Mapping[str, Any]]) -> None:
+    """The same by the finished runs' statuses alone, which are given by name."""
     first: dict[str, str] = {}
     data: dict[str, str] = {}
-    for name, status in results.statuses.items():
+    overrides = dict.fromkeys(key for status in statuses.values() for key in status["overrides"])
+    for name, status in statuses.items():
         identity = status.get("identity") or {}
         other = data.setdefault(status["data"], name)
-        before = results.statuses[other].get("identity") or {}
+        before = statuses[other].get("identity") or {}
         _require_same(other, name, "data", before.get("data"), identity.get("data"))
-        row = repr((status["data"], status["head"], status["overrides"]))
+        settings = [setting(status, key) for key in overrides]
+        row = repr((status["data"], status["head"], settings))
         other = first.setdefault(row, name)
-        before = results.statuses[other].get("identity") or {}
+        before = statuses[other].get("identity") or {}
         versions = [str(own.get("code", "")).split(" ")[0] for own in (before, identity)]
         _require_same(other, name, "version of mlc", *versions)
-        configs = results.statuses[other].get("config") or {}, status.get("config") or {}
+        configs = statuses[other].get("config") or {}, status.get("config") or {}
         for key, one, now in differences(*configs, (*NOT_IDENTITY, "seed")):
             _require_same(other, name, key, one, now)
 

@@ -12,13 +12,13 @@ import pandas as pd
 import torch
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from numpy.typing import NDArray
-from sklearn.metrics import f1_score
 
 from mlc.errors import RunFolderError
 from mlc.metrics import COUNT_METRICS
+from mlc.reporting.choice import chosen_settings
 from mlc.reporting.collect import Results
 from mlc.reporting.figures import styles_of
-from mlc.reporting.tables import best_means, contestants, foot, marked
+from mlc.reporting.tables import best_means, contestants, foot, marked, validation_cells
 from mlc.runs import PREDICTIONS, PREPROCESSING, RULES, read_stored
 
 MOST_LABELS = 30  # Bars of more labels nobody reads.
@@ -62,6 +62,7 @@ def render(results: Results, folder: Path, metrics: Sequence[str]) -> str:
         sections=[
             {
                 "data": data,
+                "swept": chosen_settings(runs[runs["data"] == data], metrics[0]) is not None,
                 "rows": _rows(runs[runs["data"] == data], metrics, results),
                 "charts": [
                     _threshold_chart(runs[runs["data"] == data], results, metric)
@@ -71,19 +72,21 @@ def render(results: Results, folder: Path, metrics: Sequence[str]) -> str:
             }
             for data in dict.fromkeys(runs["data"])
         ],
-        notes=foot(results),
+        notes=foot(results, None if chosen_settings(runs, metrics[0]) is None else metrics[0]),
     )
 
 
 def _rows(runs: pd.DataFrame, metrics: Sequence[str], results: Results) -> list[dict[str, Any]]:
     means, best = best_means(runs, metrics, results.tuned_on)
     drawn_as = styles_of(results)
+    validation = validation_cells(runs, metrics[0], chosen_settings(runs, metrics[0]))
     return [
         {
             "head": contestant,
             "style": drawn_as[contestant],
             "rule": marked(rule, results.tuned_on),
             "n": next(iter(own.values())).n,
+            "validation": validation.get((contestant, rule), []),
             "values": [
                 {
                     "shown": f"{'>' if best[metric] == (contestant, rule) else ''}{interval}",
@@ -149,7 +152,11 @@ def _label_bars(runs: pd.DataFrame, results: Results) -> dict[str, Any]:
         order = np.argsort(-shares, kind="stable")[:MOST_LABELS]
         f1 = np.mean(
             [
-                f1_score(own["targets"], own[f"decisions_{rule}"], average=None, zero_division=0.0)
+                COUNT_METRICS["f1_macro"]
+                .per_group(
+                    torch.as_tensor(own[f"decisions_{rule}"]), torch.as_tensor(own["targets"])
+                )
+                .numpy()
                 for own in stored
             ],
             axis=0,
@@ -157,7 +164,7 @@ def _label_bars(runs: pd.DataFrame, results: Results) -> dict[str, Any]:
         names = _label_names(results.folders[group["run"].iloc[0]], len(shares))
         for label in order:
             key = f"{names[label]} ({shares[label]:.1%})"
-            rows.setdefault(key, {})[str(name)] = float(np.atleast_1d(f1)[label])
+            rows.setdefault(key, {})[str(name)] = float(f1[label])
     colours = {name: style.colour for name, style in styles_of(results).items()}
     more = max(0, (0 if shares is None else len(shares)) - MOST_LABELS)
     return {"rule": rule, "rows": rows, "colours": colours, "more": more}

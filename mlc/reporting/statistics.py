@@ -5,28 +5,37 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 CONFIDENCE = 0.95
+LEAST_PAIRS = 5  # Fewer give no p-value.
+# Values that differ by less than this, relative to the largest, differ by rounding alone: a metric's
+# sums end in the 16th digit, and no test part has rows enough for so small a step.
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and half the width of its 95% interval, NaN where one value is all there is."""
+    """A mean and half the width of its 95% interval.
+
+    The half width is NaN, and not printed, for one value and for values that are all equal: a
+    spread of zero in a few values says nothing about the spread of the next ones.
+    """
 
     mean: float
     half_width: float
     n: int
 
     def __str__(self) -> str:
-        if np.isnan(self.half_width):
-            return f"{self.mean:.3f}"
-        return f"{self.mean:.3f} ±{self.half_width:.3f}"
+        return f"{self.mean:.3f}{self._spread()}"
 
     def signed(self) -> str:
         """As text for a difference, with its sign."""
-        return f"{self.mean:+.3f} ±{self.half_width:.3f}"
+        return f"{self.mean:+.3f}{self._spread()}"
+
+    def _spread(self) -> str:
+        return "" if np.isnan(self.half_width) else f" ±{self.half_width:.3f}"
 
 
 @dataclass(frozen=True)
@@ -40,22 +49,30 @@ class PairedDifference:
 def mean_interval(values: ArrayLike) -> Interval:
     """Student's t-interval of the mean: mean +- t_(n-1, 0.975) s / sqrt(n)."""
     sample = np.asarray(values, dtype=np.float64)
-    n = len(sample)
-    if n < 2:
-        return Interval(float(sample.mean()), np.nan, n)
-    width = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * stats.sem(sample)
-    return Interval(float(sample.mean()), float(width), n)
+    return _interval(sample, np.abs(sample).max(initial=0.0))
 
 
 def paired_difference(values: ArrayLike, reference: ArrayLike) -> PairedDifference:
-    """values - reference, entry by entry; the p-value is NaN where it is not defined."""
-    difference = np.asarray(values, dtype=np.float64) - np.asarray(reference, dtype=np.float64)
-    interval = mean_interval(difference)
-    if len(difference) < 2:
+    """values - reference, entry by entry, with the p-value of the paired t-test.
+
+    The p-value is NaN below `LEAST_PAIRS` pairs, and where all differences are equal up to
+    `ROUNDING` relative to the largest of the values: the test divides by their spread.
+    """
+    sample = np.asarray(values, dtype=np.float64)
+    other = np.asarray(reference, dtype=np.float64)
+    largest = max(np.abs(sample).max(initial=0.0), np.abs(other).max(initial=0.0))
+    interval = _interval(sample - other, largest)
+    if len(sample) < LEAST_PAIRS or np.isnan(interval.half_width):
         return PairedDifference(interval, np.nan)
-    if np.ptp(difference) == 0:
-        return PairedDifference(interval, np.nan if difference[0] == 0 else 0.0)
-    return PairedDifference(interval, float(stats.ttest_1samp(difference, 0).pvalue))
+    return PairedDifference(interval, float(stats.ttest_1samp(sample - other, 0).pvalue))
+
+
+def _interval(sample: NDArray[np.float64], largest: float) -> Interval:
+    n = len(sample)
+    if n < 2 or np.ptp(sample) <= ROUNDING * largest:
+        return Interval(float(sample.mean()), np.nan, n)
+    width = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * stats.sem(sample)
+    return Interval(float(sample.mean()), float(width), n)
 
 
 def holm(p_values: ArrayLike) -> list[float]:

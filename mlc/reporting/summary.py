@@ -4,22 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 
 from mlc.errors import RunFolderError
+from mlc.ownership import MARKS, check_report_files
+from mlc.reporting.choice import chosen_settings, contestants, named_baselines
 from mlc.reporting.collect import Results, check_comparable, collect
+from mlc.reporting.differences import differences_caption, differences_table
 from mlc.reporting.figures import draw_means
-from mlc.reporting.tables import summarise
+from mlc.reporting.tables import (
+    WIDTH,
+    Table,
+    choices_table,
+    foot,
+    means_table,
+    regrets_table,
+)
 from mlc.storage import write_atomically, write_text
 
 RESULTS, BASELINE_RESULTS, SUMMARY = "results.csv", "baselines.csv", "summary.md"
+
+
+def report_files(metrics: Sequence[str]) -> tuple[str, ...]:
+    """The names of the files that a summary is written to."""
+    return RESULTS, BASELINE_RESULTS, SUMMARY, f"{metrics[0]}.png"
 
 
 def write_summary(folder: Path, metrics: Sequence[str], reference: str) -> tuple[Results, str]:
     """Write results.csv, baselines.csv, summary.md and METRIC.png; return the summary for a terminal.
 
     Raises:
-        RunFolderError: there is no run that could be counted, or the folder cannot be written to.
+        RunFolderError: there is no run that could be counted, a file lies there that no summary of
+            ours is, or the folder cannot be written to.
     """
+    check_report_files(folder, report_files(metrics))
     results = collect(folder)
     check_comparable(results)
     if not results.folders:
@@ -31,7 +49,8 @@ def write_summary(folder: Path, metrics: Sequence[str], reference: str) -> tuple
     try:
         write_text(folder / RESULTS, results.runs.to_csv(index=False))
         write_text(folder / BASELINE_RESULTS, results.baselines.to_csv(index=False))
-        write_text(folder / SUMMARY, summarise(results, metrics, reference, markdown=True))
+        summary = summarise(results, metrics, reference, markdown=True)
+        write_text(folder / SUMMARY, f"{MARKS['.md'].decode()}\n{summary}")
         with write_atomically(folder / f"{metrics[0]}.png") as file:
             file.write(draw_means(results, metrics[0]))
     except OSError as error:
@@ -39,3 +58,48 @@ def write_summary(folder: Path, metrics: Sequence[str], reference: str) -> tuple
             f"The summary cannot be written to {folder} ({error.strerror}): make it writable."
         ) from error
     return results, summarise(results, metrics, reference)
+
+
+def summarise(
+    results: Results, metrics: Sequence[str], reference: str, *, markdown: bool = False
+) -> str:
+    """The whole summary: for each data set its tables, then the foot."""
+
+    def show(caption: str, table: Table | None, level: int = 3) -> list[str]:
+        if table is None:
+            return []
+        if markdown:
+            return [f"{'#' * level} {caption}", table.markdown()]
+        return [fill(caption, WIDTH), table.text()]
+
+    parts = []
+    runs, baselines = contestants(results), named_baselines(results)
+    first, swept = metrics[0], False
+    for data in dict.fromkeys(runs["data"]):
+        here = runs[runs["data"] == data]
+        chosen = chosen_settings(here, first)
+        n_seeds = here["seed"].nunique()
+        heading = f"{data}, test rows: mean of {n_seeds} seed{'s' * (n_seeds > 1)}"
+        heading += ", ± half the 95% interval" if n_seeds > 1 else ""
+        table = means_table(here, baselines[baselines["data"] == data], metrics, results.tuned_on)
+        parts += show(heading, table, 2)
+        if chosen is not None:
+            swept = True
+            caption = f"Each head's setting with the best mean {first} on the validation rows"
+            parts += show(caption, choices_table(here, first, results.tuned_on))
+        caption = (
+            f"{first} in expectation under the known p(y | x): what is missing to the Bayes"
+            " value, because of the head, and because of data and optimisation"
+        )
+        parts += show(caption, regrets_table(here, first, results.tuned_on))
+        differences = differences_table(here, first, reference, results.tuned_on)
+        if differences is not None:
+            caption = differences_caption(differences, first, reference, swept=chosen is not None)
+            parts += show(caption, differences)
+    notes = foot(results, first if swept else None)
+    parts += ["\n".join(f"- {note}" for note in notes) if markdown else _wrapped(notes)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _wrapped(notes: Sequence[str]) -> str:
+    return "\n".join(fill(note, WIDTH, subsequent_indent="  ") for note in notes)

@@ -1,24 +1,18 @@
-"""A sweep's summary, from its results."""
+"""The tables of a sweep's summary, and what stands under them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from textwrap import fill
 
-import numpy as np
 import pandas as pd
 
 from mlc.metrics import COUNT_METRICS
 from mlc.metrics.final import CONVENTIONS
+from mlc.reporting.choice import Pairs, chosen_rows, chosen_settings
+from mlc.reporting.choice import contestants as contestants
 from mlc.reporting.collect import Results
-from mlc.reporting.statistics import (
-    Interval,
-    PairedDifference,
-    holm,
-    mean_interval,
-    paired_difference,
-)
+from mlc.reporting.statistics import Interval, mean_interval
 
 WIDTH = 80
 FAIR = ("nothing", "validation")
@@ -64,90 +58,81 @@ class Table:
         ]
 
 
-def contestants(results: Results) -> pd.DataFrame:
-    """The runs with a column `contestant`: the head, and the overrides that differ among the runs."""
-    runs = results.runs.copy()
-    varying = [key for key in results.overrides if runs[key].nunique(dropna=False) > 1]
-
-    def name(row: pd.Series) -> str:
-        stated = [f"{key}={row[key]}" for key in varying if pd.notna(row[key])]
-        return " ".join([row["head"], *stated])
-
-    runs["contestant"] = runs.apply(name, axis=1) if len(runs) else []
-    return runs
-
-
-def summarise(
-    results: Results, metrics: Sequence[str], reference: str, *, markdown: bool = False
-) -> str:
-    """The whole summary: for each data set a table and the paired differences, then the foot."""
-    parts = []
-    runs = contestants(results)
-    for data in dict.fromkeys(runs["data"]):
-        here = runs[runs["data"] == data]
-        baselines = results.baselines[results.baselines["data"] == data]
-        table = means_table(here, baselines, metrics, results.tuned_on)
-        n_seeds = here["seed"].nunique()
-        heading = f"{data}, test rows: mean of {n_seeds} seed{'s' * (n_seeds > 1)}"
-        heading += ", ± half the 95% interval" if n_seeds > 1 else ""
-        parts += [f"## {heading}" if markdown else heading]
-        parts += [table.markdown() if markdown else table.text()]
-        regrets = regrets_table(here, metrics[0], results.tuned_on)
-        if regrets is not None:
-            caption = (
-                f"{metrics[0]} in expectation under the known p(y | x): what is missing to the Bayes"
-                " value, because of the head, and because of data and optimisation"
-            )
-            parts += [f"### {caption}" if markdown else fill(caption, WIDTH)]
-            parts += [regrets.markdown() if markdown else regrets.text()]
-        differences = differences_table(here, metrics[0], reference, results.tuned_on)
-        if differences is not None:
-            caption = (
-                f"{metrics[0]} less that of {reference}, same seeds in pairs (p: t-test, Holm)"
-            )
-            parts += [f"### {caption}" if markdown else caption]
-            parts += [differences.markdown() if markdown else differences.text()]
-    notes = foot(results)
-    parts += ["\n".join(f"- {note}" for note in notes) if markdown else _wrapped(notes)]
-    return "\n\n".join(parts) + "\n"
-
-
 def means_table(
     runs: pd.DataFrame, baselines: pd.DataFrame, metrics: Sequence[str], tuned_on: dict[str, str]
 ) -> Table:
-    """A row per contestant and rule, then the baselines; the best fair mean is marked with >."""
+    """A row per contestant and rule, then the baselines; the best fair mean is marked with >.
+
+    Where settings were swept, the first metric's mean on the validation rows stands before the test
+    values, > marks the setting that it chooses for a head and rule, and only these can be the best
+    of a column.
+    """
     means, best = best_means(runs, metrics, tuned_on)
+    chosen = chosen_settings(runs, metrics[0])
+    validation = validation_cells(runs, metrics[0], chosen)
     rows = [
         [
             contestant,
             marked(rule, tuned_on),
             str(next(iter(own.values())).n),
+            *validation.get((contestant, rule), []),
             *(f"{'>' if best[m] == (contestant, rule) else ''}{own[m]}" for m in metrics),
         ]
         for (contestant, rule), own in means.items()
     ]
-    for (baseline, rule), group in baselines.groupby(["head", "rule"], sort=False):
+    for (baseline, rule), group in baselines.groupby(["contestant", "rule"], sort=False):
         name = "-" if rule == "constant" else marked(rule, tuned_on)
         values = [mean_interval(group[metric]) for metric in metrics]
-        rows.append([f"({baseline})", name, str(values[0].n), *map(str, values)])
-    return Table(["head", "rule", "n", *metrics], rows)
+        first = [] if chosen is None else ["-"]
+        rows.append([f"({baseline})", name, str(values[0].n), *first, *map(str, values)])
+    return Table(["head", "rule", "n", *([] if chosen is None else ["val"]), *metrics], rows)
+
+
+def validation_cells(
+    runs: pd.DataFrame, metric: str, chosen: Pairs | None
+) -> dict[tuple[str, str], list[str]]:
+    """By contestant and rule a cell with the mean on the validation rows, if settings are chosen."""
+    if chosen is None:
+        return {}
+    means = runs.groupby(["contestant", "rule"], sort=False)[f"val_{metric}"].mean()
+    return {
+        (contestant, rule): [f"{'>' if (contestant, rule) in chosen else ''}{mean:.3f}"]
+        for (contestant, rule), mean in means.items()
+    }
 
 
 def best_means(
     runs: pd.DataFrame, metrics: Sequence[str], tuned_on: dict[str, str]
 ) -> tuple[dict[tuple[str, str], dict[str, Interval]], dict[str, tuple[str, str] | None]]:
-    """Each contestant and rule's intervals by metric; and by metric which of the fair has the best."""
+    """Each contestant and rule's intervals by metric; and by metric which of the fair has the best.
+
+    Of several settings of a head only the one that the validation rows choose is fair.
+    """
     means = {
         key: {metric: mean_interval(group[metric]) for metric in metrics}
         for key, group in runs.groupby(["contestant", "rule"], sort=False)
     }
-    fair = [key for key in means if tuned_on.get(key[1]) in FAIR]
+    chosen = chosen_settings(runs, metrics[0])
+    fair = [
+        key for key in means if tuned_on.get(key[1]) in FAIR and (chosen is None or key in chosen)
+    ]
     best = {}
     for metric in metrics:
         value = {key: means[key][metric].mean for key in fair}
         choose = max if COUNT_METRICS[metric].higher_is_better else min
         best[metric] = choose(value, key=value.__getitem__) if value else None
     return means, best
+
+
+def choices_table(runs: pd.DataFrame, metric: str, tuned_on: dict[str, str]) -> Table:
+    """The settings that the validation rows choose, one for each head and fair rule, by both parts."""
+    rows = []
+    shown = chosen_rows(runs, chosen_settings(runs, metric))
+    for (contestant, rule), group in shown.groupby(["contestant", "rule"], sort=False):
+        if tuned_on.get(rule) in FAIR:
+            values = [str(mean_interval(group[column])) for column in (f"val_{metric}", metric)]
+            rows.append([contestant, rule, str(len(group)), *values])
+    return Table(["head", "rule", "n", "validation", "test"], rows)
 
 
 def regrets_table(runs: pd.DataFrame, metric: str, tuned_on: dict[str, str]) -> Table | None:
@@ -163,46 +148,21 @@ def regrets_table(runs: pd.DataFrame, metric: str, tuned_on: dict[str, str]) -> 
     return Table(["head", "rule", "n", "Bayes", "head", "training", "regret"], rows)
 
 
-def differences_table(
-    runs: pd.DataFrame, metric: str, reference: str, tuned_on: dict[str, str]
-) -> Table | None:
-    """Each contestant less the reference under each fair rule; None where there is nothing to pair."""
-    by_seed = runs.pivot_table(index="seed", columns=["contestant", "rule"], values=metric)
-    names = list(dict.fromkeys(runs["contestant"]))
-    if reference not in names or len(by_seed) < 2:
-        return None
-    found: list[tuple[str, str, PairedDifference]] = []
-    for rule in dict.fromkeys(runs["rule"]):
-        if tuned_on.get(rule) not in FAIR or (reference, rule) not in by_seed:
-            continue
-        for name in names:
-            if name != reference and (name, rule) in by_seed:
-                pair = by_seed[[(name, rule), (reference, rule)]].dropna().to_numpy()
-                if len(pair) > 1:
-                    found.append((name, rule, paired_difference(pair[:, 0], pair[:, 1])))
-    if not found:
-        return None
-    adjusted = holm([difference.p_value for _, _, difference in found])
-    rows = [
-        [
-            name,
-            rule,
-            str(difference.interval.n),
-            difference.interval.signed(),
-            "-" if np.isnan(p) else f"{p:.3f}" if p >= 0.001 else "<0.001",
-        ]
-        for (name, rule, difference), p in zip(found, adjusted, strict=True)
-    ]
-    return Table(["head", "rule", "n", "difference", "p"], rows)
+def foot(results: Results, chosen_by: str | None = None) -> list[str]:
+    """What a reader must know to read the table.
 
-
-def foot(results: Results) -> list[str]:
-    """What a reader must know to read the table."""
+    `chosen_by` is the metric by which the settings of a sweep are chosen, if there are several.
+    """
     notes = []
     if results.monitors:
         notes.append(
             f"Weights: the epoch with the best validation {' or '.join(results.monitors)}, at its"
             " own best threshold. > marks the best mean of a column."
+        )
+    if chosen_by is not None:
+        notes.append(
+            f"val: mean {chosen_by} on the validation rows. > there marks the setting that it"
+            " chooses for a head and rule; only chosen settings can be the best of a test column."
         )
     for part in ("validation", "test"):
         rules = [
@@ -215,9 +175,24 @@ def foot(results: Results) -> list[str]:
             )
     notes.append(
         "Intervals are Student's t over seeds (initialisation, batches, validation rows); the test"
-        " rows are always the same."
+        " rows are always the same. None is shown where all seeds have the same value. Values that"
+        " are skewed over the seeds lie outside more often than 5% (docs/statistics.md)."
     )
-    notes += CONVENTIONS
+    return [*notes, *CONVENTIONS, *_left_out(results)]
+
+
+def _left_out(results: Results) -> list[str]:
+    """Which runs the tables do not count, and why."""
+    notes = []
+    if results.repeats:
+        n = len(results.repeats)
+        pairs = [
+            f"{run} (as {own.of}" + (f"; values differ by up to {own.gap:.2g})" if own.gap else ")")
+            for run, own in results.repeats.items()
+        ]
+        are = "1 run repeats another" if n == 1 else f"{n} runs are repeats of others"
+        counts = "counts" if n == 1 else "count"
+        notes.append(f"{are} (same data, settings and seed) and {counts} once: {', '.join(pairs)}")
     if results.failed:
         notes.append(f"{len(results.failed)} failed and are not counted:")
         notes += [f"{run}: {error}" for run, error in results.failed.items()]
@@ -225,13 +200,12 @@ def foot(results: Results) -> list[str]:
         notes.append(
             f"{len(results.unfinished)} unfinished and not counted: {', '.join(results.unfinished)}"
         )
+    if results.being_trained:
+        notes.append(f"{len(results.being_trained)} being trained and not counted:")
+        notes += [f"{run}: by {owner}" for run, owner in results.being_trained.items()]
     return notes
 
 
 def marked(rule: str, tuned_on: dict[str, str]) -> str:
     """The rule's name, with a star if it saw the test rows."""
     return f"{rule}*" if tuned_on.get(rule) == "test" else rule
-
-
-def _wrapped(notes: Sequence[str]) -> str:
-    return "\n".join(fill(note, WIDTH, subsequent_indent="  ") for note in notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from collections.abc import Mapping
@@ -37,9 +38,10 @@ class RunLog:
         self, folder: Path, place: int, hyperparameters: Mapping[str, Value] | None = None
     ) -> None:
         self._folder, self._place = folder, place
-        # The host's name, because several machines may have tried the run.
-        name = f"{EVENTS}.{time.time():.6f}.{socket.gethostname()}"
-        self._events = EventFile(folder / name)
+        # The host's name and the process, for several may have tried the run.
+        name = f"{EVENTS}.{time.time():.6f}.{socket.gethostname()}.{os.getpid()}"
+        self._path = folder / name
+        self._events = EventFile(self._path)
         self._events.add(session_start(hyperparameters or {}))
         self._history: list[dict[str, float]] = []
         self._rate_is_constant = True
@@ -53,11 +55,16 @@ class RunLog:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._events.close()
-        if error is not None:
+        if error is None:
+            self._events.close()
+        else:
             # The run may be tried again in other company: its curves must not begin twice.
-            for events in self._folder.glob(f"{EVENTS}.*"):
-                events.unlink()
+            self.discard()
+
+    def discard(self) -> None:
+        """Close, and remove the events that were written here; those of other processes stay."""
+        self._events.close()
+        self._path.unlink(missing_ok=True)
 
     def epoch(self, epoch: Epoch) -> None:
         """Write an epoch's values, if the run was still in training."""

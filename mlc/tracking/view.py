@@ -15,7 +15,8 @@ from mlc.tracking.tensorboard import HISTORY, chosen_tag
 
 PORT = 6006  # TensorBoard's own
 # What a sweep adds to its first run, and to each head's run that has a figure.
-EXPERIMENT, FIGURES = f"{EVENTS}.experiment", f"{EVENTS}.figures"
+# Their names are read after those that begin with the time.
+EXPERIMENT, FIGURES = f"{EVENTS}.9999999990.experiment", f"{EVENTS}.9999999991.figures"
 # More lines than these in one chart nobody can tell apart.
 MOST_RUNS = 100
 _MOST_PINNED_METRICS = 3

@@ -163,13 +163,17 @@ class Training:
 
     @torch.no_grad()
     def _validate(self) -> dict[str, Tensor]:
+        head, size = self.model.head, self.options.batch_size
         scores, targets, losses, first = [], [], [], 0
-        for outputs, actual in self.model.outputs(self.data, self.val_rows):
+        for outputs, actual in self.model.outputs(self.data, self.val_rows, size):
             noise = self._val_noise[:, first : first + actual.shape[1]]
             first += actual.shape[1]
-            scores.append(self.model.head.scores(outputs))
+            scores.append(head.scores(outputs))
             targets.append(actual)
-            losses.append(self.model.head.loss(outputs, actual, noise).double())
+            # Batches as in training where samples are compared, whatever the size of a chunk.
+            n_rows = size if head.compares_samples else actual.shape[1]
+            parts = (outputs.split(n_rows, 1), actual.split(n_rows, 1), noise.split(n_rows, 1))
+            losses += [head.loss(*part).double() for part in zip(*parts, strict=True)]
         values = {"loss/val": torch.cat(losses, dim=1).mean(dim=1)}
         followed = dict.fromkeys((*self._monitored, *self.options.followed))
         followed.pop("loss", None)

@@ -17,12 +17,17 @@ _ROWS_AT_ONCE = 4096
 
 
 class Model(nn.Module):
-    """Features (R, B, D) to the head's outputs (R, B, n_outputs)."""
+    """Features (R, B, D) to the head's outputs (R, B, n_outputs).
+
+    Attributes:
+        n_unused: for a run that leaves columns out, how many of its weights belong to those.
+    """
 
     def __init__(self, backbone: Backbone, head: Head) -> None:
         super().__init__()
         self.backbone = backbone
         self.head = head
+        self.n_unused: dict[int, int] = {}
 
     def forward(self, features: Tensor | Bags) -> Tensor:
         """The head's outputs."""
@@ -40,11 +45,17 @@ class Model(nn.Module):
         return sum(parameter[0].numel() for parameter in self.parameters())
 
     @torch.no_grad()
-    def outputs(self, data: ResidentData, rows: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """Outputs (R, b, n_outputs) and targets (R, b, K) of rows (R, N), chunk after chunk."""
+    def outputs(
+        self, data: ResidentData, rows: Tensor, batch_size: int = 1
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Outputs (R, b, n_outputs) and targets (R, b, K) of rows (R, N), chunk after chunk.
+
+        As many rows as memory allows; b is a multiple of `batch_size`, but for the last chunk.
+        """
         self.eval()
         per_row = self.n_runs * self.head.numbers_per_sample
-        size = min(_ROWS_AT_ONCE, max(1, _OUTPUTS_AT_ONCE // per_row))
+        size = min(_ROWS_AT_ONCE, _OUTPUTS_AT_ONCE // per_row)
+        size = max(1, size // batch_size) * batch_size
         for index in rows.split(size, dim=1):
             batch = data.batch(index)
             yield self(batch.features), batch.targets

@@ -160,17 +160,6 @@ def test_second_load_comes_from_the_cache_until_the_file_changes(
     assert load(base).n_samples == 30
 
 
-def test_a_damaged_cache_entry_is_parsed_anew(
-    write_arff: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    base = write_arff()
-    load(base)
-    (entry,) = (tmp_path / "cache" / "mlc").glob("*.npz")
-    entry.write_bytes(entry.read_bytes()[:100])
-    assert load(base).n_samples == 60
-
-
 def test_a_cache_that_cannot_be_written_costs_time_only(
     write_arff: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

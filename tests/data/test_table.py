@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,51 @@ def test_a_test_file_is_read_as_the_training_file(write: Any) -> None:
         "test": [4],
     }
     assert dataset.features[4].tolist() == [7, 0, 0]
+
+
+def test_a_test_files_labels_are_in_the_training_files_order(write: Any) -> None:
+    path = write(TEXTS)
+    test = write("tags,body\nsport,salt\ncooking; league,salt oven unheard\n,\n", "test.csv")
+    options = {"labels": ["tags"], "text": "body", "min_count": 1, "ngrams": 2, "buckets": 4}
+    dataset = load(path, test_path=str(test), **options)
+    assert dataset.label_names == ("cooking", "league", "sport")
+    assert dataset.targets[4:].tolist() == [[0, 0, 1], [1, 1, 0], [0, 0, 0]]
+    assert "unheard" not in dataset.feature_names
+    alone = load(path, **options)
+    assert dataset.feature_names == alone.feature_names
+    np.testing.assert_array_equal(dataset.features[:4].toarray(), alone.features.toarray())
+    # One text has one pair of words, and the last is empty.
+    pairs = dataset.features[4:, dataset.n_features - 4 :].toarray().sum(axis=1)
+    assert pairs.tolist() == [0, 2, 0]
+    write("tags,body\nfishing,salt\n", "test.csv")
+    with pytest.raises(DataError, match="the label 'fishing' is not in the training file"):
+        load(path, test_path=str(test), **options)
+
+
+@pytest.mark.parametrize("name", ["toy.csv", "toy.CSV", "toy.tsv", "toy.txt", "toy.csv.gz"])
+def test_separators_packed_files_blank_lines_and_names(name: str, tmp_path: Path) -> None:
+    content = b"\n x , y \n\n1,0\n\n2,1\n"
+    if ".csv" not in name.lower():
+        content = content.replace(b",", b"\t")
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    dataset = load(tmp_path / name, labels=["y"], name="stated")
+    assert (dataset.name, dataset.feature_names) == ("stated", ("x",))
+    assert dataset.features.tolist() == [[1], [2]]
+    assert dataset.targets.tolist() == [[False], [True]]
+
+
+def test_a_file_must_be_named() -> None:
+    with pytest.raises(DataError, match=r"needs data.path=FILE and data.labels"):
+        SOURCES["table"].load(SOURCES.options("table", labels=["a"]))
+
+
+def test_an_absent_text_has_no_words(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    frame = pd.DataFrame({"body": ["salt none", None], "y": [0, 1]})
+    frame.to_parquet(tmp_path / "toy.parquet")
+    dataset = load(tmp_path / "toy.parquet", labels=["y"], text="body", min_count=1)
+    assert dataset.feature_names == ("none", "salt")
+    assert dataset.features.toarray().tolist() == [[1, 1], [0, 0]]
 
 
 def test_features_of_new_rows_are_found_by_their_names(write: Any, tmp_path: Path) -> None:

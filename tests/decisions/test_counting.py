@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
+from torch import Tensor
 
 from mlc.assembly import build_rules
 from mlc.decisions import DECISIONS, build_decision
@@ -11,6 +14,20 @@ from mlc.decisions.counting import highest
 from mlc.errors import ConfigError
 from mlc.heads import HEADS
 from mlc.metrics import COUNT_METRICS
+from tests.exact import exact
+
+
+class Noted(Tensor):
+    """Notes the most numbers that any operation on it returns."""
+
+    most = 0
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        found = super().__torch_function__(func, types, args, kwargs or {})
+        if isinstance(found, Tensor):
+            cls.most = max(cls.most, found.numel())
+        return found
 
 
 def test_the_highest_are_taken_and_the_first_of_equals() -> None:
@@ -31,6 +48,30 @@ def test_top_k_takes_the_best_number_on_validation(metric: str) -> None:
     chosen = max(values) if COUNT_METRICS[metric].higher_is_better else min(values)
     assert values[int(rule.fitted()["k"])] == chosen
     assert rule.decide(scores).sum(dim=1).unique().tolist() == [int(rule.fitted()["k"])]
+
+
+@pytest.mark.parametrize("metric", COUNT_METRICS)
+def test_top_k_is_the_smallest_of_the_best_numbers(metric: str) -> None:
+    draw = torch.Generator().manual_seed(5)
+    for trial in range(30):
+        n, k = int(torch.randint(1, 9, (), generator=draw)), 1 + trial % 6
+        scores = torch.randint(0, 7, (n, k), generator=draw).double() / 7
+        targets = torch.rand(n, k, generator=draw) < 0.4
+        tried = []
+        for size in range(k + 1):
+            decided = build_decision("top_k", k=size).fit(scores, targets).decide(scores)
+            tried.append(exact(metric, decided.tolist(), targets.tolist()))
+        best = max(tried) if COUNT_METRICS[metric].higher_is_better else min(tried)
+        rule = build_decision("top_k", metric=metric).fit(scores, targets)
+        assert int(rule.fitted()["k"]) == tried.index(best)
+
+
+@pytest.mark.parametrize("metric", ["jaccard_samples", "f1_micro", "recall_macro"])
+def test_top_k_is_tuned_without_holding_every_number_at_once(metric: str) -> None:
+    scores, targets = torch.rand(2, 60, 30), torch.rand(2, 60, 30) < 0.2
+    Noted.most = 0
+    build_decision("top_k", metric=metric).fit(scores.as_subclass(Noted), targets)
+    assert 2 * 60 * 30 <= Noted.most <= 2 * (60 + 1) * (30 + 1)
 
 
 def test_cardinality_takes_as_many_as_expected() -> None:
@@ -66,6 +107,37 @@ def test_a_label_with_too_little_evidence_has_its_highest_score_as_threshold() -
     assert trusting.fitted()["threshold"][0] < 0.11
 
 
+@pytest.mark.parametrize("metric", ["f1", "jaccard"])
+@pytest.mark.parametrize("n_labels", [1, 3])
+def test_a_label_without_a_validation_positive_has_its_highest_score_as_threshold(
+    metric: str, n_labels: int
+) -> None:
+    torch.manual_seed(0)
+    scores, targets = torch.rand(2, 12, n_labels).double(), torch.rand(2, 12, n_labels) < 0.5
+    targets[0, :, 0] = False
+    found = build_decision("per_label", metric=metric).fit(scores, targets).fitted()["threshold"]
+    assert found[0, 0] == scores[0, :, 0].max()
+    assert found[1, 0] < scores[1, :, 0].max()
+    # Without the fallback it is never predicted on these rows, for that is no worse than any cut.
+    trusting = build_decision("per_label", metric=metric, fallback=0).fit(scores, targets)
+    assert trusting.fitted()["threshold"][0, 0] > scores[0, :, 0].max()
+
+
+@pytest.mark.parametrize("metric", ["f1", "jaccard"])
+def test_each_threshold_is_that_of_a_loop_with_empty_sets_counting_zero(metric: str) -> None:
+    draw = torch.Generator().manual_seed(8)
+    for _ in range(25):
+        scores = torch.randint(0, 8, (9, 4), generator=draw).double() / 8
+        targets = torch.rand(9, 4, generator=draw) < torch.tensor([0.0, 0.1, 0.4, 1.0])
+        rule = build_decision("per_label", metric=metric, fallback=0.35).fit(scores, targets)
+        for k, found in enumerate(rule.fitted()["threshold"]):
+            own, true = scores[:, k], targets[:, k : k + 1].tolist()
+            cuts = [float(own.max()) + 1, *sorted(own.unique().tolist(), reverse=True)]
+            values = [exact(f"{metric}_macro", (own[:, None] >= t).tolist(), true) for t in cuts]
+            best = cuts[values.index(max(values))] if max(values) >= 0.35 else float(own.max())
+            assert torch.equal(own >= found, own >= best)
+
+
 def test_impossible_pairs_say_what_is_missing() -> None:
     class Stated:
         rules: tuple[str, ...] = ("mode", "cardinality")
@@ -73,7 +145,7 @@ def test_impossible_pairs_say_what_is_missing() -> None:
         head = HEADS.options("pick_one")
 
     with pytest.raises(ConfigError, match="mode needs joint, cardinality needs cardinality"):
-        build_rules(Stated(), HEADS["pick_one"])  # type: ignore[arg-type]
+        build_rules(Stated(), HEADS["pick_one"], 3)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("rule", DECISIONS)

@@ -57,6 +57,21 @@ class Small(Experiment):
         )
 
 
+@pytest.mark.parametrize("kind", ["a link", "another file"])
+def test_a_journal_that_is_not_ours_is_left_alone(kind: str, tmp_path: Path) -> None:
+    diary, journal = tmp_path / "diary", tmp_path / "results" / "squares.part.csv"
+    diary.write_text("x=9 seed=0,")
+    journal.parent.mkdir()
+    if kind == "a link":
+        journal.symlink_to(diary)
+    else:
+        journal.write_text("length,width\n1,2\n")
+    before = journal.read_bytes()
+    with pytest.raises((OSError, ValueError)):
+        measure(Small(), journal.parent, "quick")
+    assert (journal.read_bytes(), diary.read_text()) == (before, "x=9 seed=0,")
+
+
 def test_what_was_measured_is_never_measured_again(tmp_path: Path) -> None:
     Squares.measured_of = []
     measure(Small(), tmp_path, "quick")
@@ -118,6 +133,20 @@ def test_a_trial_that_was_torn_off_is_measured_again(tmp_path: Path) -> None:
     assert (tmp_path / "squares.csv").read_text().splitlines() == [
         "run,square,error", "x=0 seed=0,0,", "x=1 seed=0,1,",
     ]  # fmt: skip
+
+
+def test_a_trial_counts_once(tmp_path: Path) -> None:
+    trials: list[Trial] = [{"x": 1}, {"x": 2}]
+    store = Store(Squares(), tmp_path)
+    store.add([(trial, [{"square": 1}, {"square": 2}]) for trial in trials])
+    store.close(trials)
+    again = Store(Squares(), tmp_path)
+    assert len(again.frame([*trials, {"x": 1}])) == 4
+    # Two files of one study, joined by hand.
+    rows = store.path.read_text().splitlines()
+    store.path.write_text("\n".join([*rows, *rows[1:]]) + "\n")
+    with pytest.raises(ValueError, match=r"holds x=1 twice"):
+        Store(Squares(), tmp_path)
 
 
 def test_a_column_that_is_not_kept_is_refused(tmp_path: Path) -> None:

@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.optimize import minimize
-from scipy.stats import norm
+from scipy.stats import norm, t
 
 from experiments.powerset_samples.choice import SIMPLEST_FIRST, choice_table, choices
 from experiments.powerset_samples.crossings import (
     censored_regression,
+    coefficient_intervals,
     crossing_points,
     rule_of_thumb,
 )
@@ -69,6 +70,40 @@ def test_a_regression_without_censored_values_is_least_squares() -> None:
     y = x @ [1.0, 2.0, -1.0] + rng.normal(size=50)
     found = censored_regression(x, y, np.zeros(50, dtype=bool))
     np.testing.assert_allclose(found, np.linalg.lstsq(x, y)[0], atol=1e-6)
+
+
+def test_intervals_without_censored_values_are_those_of_least_squares() -> None:
+    rng = np.random.default_rng(0)
+    x = np.column_stack([np.ones(18), rng.normal(size=(18, 2))])
+    y = x @ [1.0, 2.0, -1.0] + rng.normal(size=18)
+    coefficients, half_widths = coefficient_intervals(x, y, np.zeros(18, dtype=bool))
+    expected, (residual,), *_ = np.linalg.lstsq(x, y)
+    errors = np.sqrt(residual / 15 * np.diag(np.linalg.inv(x.T @ x)))
+    np.testing.assert_allclose(coefficients, expected, atol=1e-5)
+    np.testing.assert_allclose(half_widths, t.ppf(0.975, 15) * errors, rtol=1e-2)
+
+
+def test_intervals_with_censored_values_follow_from_the_curvature_of_the_likelihood() -> None:
+    rng = np.random.default_rng(1)
+    x = np.column_stack([np.ones(40), rng.normal(size=40)])
+    y = x @ [1.0, 2.0] + 0.5 * rng.normal(size=40)
+    censored, seen = y > 1.5, np.minimum(y, 1.5)
+
+    def loss(parameters: np.ndarray) -> float:
+        z = (seen - x @ parameters[:-1]) / np.exp(parameters[-1])
+        return -float(np.where(censored, norm.logsf(z), norm.logpdf(z) - parameters[-1]).sum())
+
+    best = minimize(
+        loss, [0, 0, 0], method="Nelder-Mead", options={"xatol": 1e-8, "fatol": 1e-12}
+    ).x
+    steps, hessian = 1e-3 * np.eye(3), np.empty((3, 3))
+    for i, a in enumerate(steps):
+        for j, b in enumerate(steps):
+            corners = loss(best + a + b) - loss(best + a - b) - loss(best - a + b)
+            hessian[i, j] = (corners + loss(best - a - b)) / 4e-6
+    errors = np.sqrt(np.diag(np.linalg.inv(hessian))[:2] * 40 / 38)
+    _, half_widths = coefficient_intervals(x, seen, censored)
+    np.testing.assert_allclose(half_widths, t.ppf(0.975, 38) * errors, rtol=1e-2)
 
 
 def test_a_regression_with_censored_values_is_that_of_the_greatest_likelihood() -> None:

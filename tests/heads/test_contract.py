@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mlc.errors import ConfigError
+from mlc.errors import ConfigError, DataError
 from mlc.heads import HEADS, JointHead, KnownLabels, PlainHead, build_head
 from mlc.heads.label_sets import all_label_sets
 from mlc.options import search_space
@@ -27,6 +27,15 @@ def built(name: str, n_labels: int, targets: Tensor | None = None, **options: An
     return build_head(name, n_features=5, n_labels=n_labels, targets=shown, **options).double()
 
 
+def refused(name: str, n_labels: int) -> bool:
+    """Whether a test can say no more of the head, which must refuse so few labels."""
+    if n_labels >= HEADS[name].least_labels:
+        return False
+    with pytest.raises(ConfigError, match=rf"'{name}' has nothing to learn from {n_labels} label"):
+        built(name, n_labels)
+    return True
+
+
 def noise_for(targets: Tensor) -> Tensor:
     draw = torch.Generator().manual_seed(3)
     return torch.rand(targets.shape[:-1], generator=draw, dtype=torch.float64)
@@ -39,6 +48,8 @@ class TestEveryHead:
         self, name: str, case: str
     ) -> None:
         targets = CASES[case]
+        if refused(name, targets.shape[1]):
+            return
         head = built(name, targets.shape[1], targets)
         features = torch.randn(len(targets), 5, dtype=torch.float64)
         outputs = head(features)
@@ -51,6 +62,8 @@ class TestEveryHead:
 
     def test_gradient_is_that_of_finite_differences(self, name: str, case: str) -> None:
         targets = CASES[case]
+        if refused(name, targets.shape[1]):
+            return
         head = built(name, targets.shape[1], targets)
         outputs = head(torch.randn(len(targets), 5, dtype=torch.float64)).detach().requires_grad_()
         noise = noise_for(targets)
@@ -58,6 +71,8 @@ class TestEveryHead:
 
     def test_extreme_outputs_stay_finite(self, name: str, case: str) -> None:
         targets = CASES[case]
+        if refused(name, targets.shape[1]):
+            return
         head = built(name, targets.shape[1], targets).float()
         outputs = head(torch.full((len(targets), 5), 1e4)).detach().requires_grad_()
         loss = head.loss(outputs, targets)
@@ -69,6 +84,8 @@ class TestEveryHead:
 
     def test_bfloat16_stays_finite(self, name: str, case: str) -> None:
         targets = CASES[case]
+        if refused(name, targets.shape[1]):
+            return
         head = built(name, targets.shape[1], targets).bfloat16()
         outputs = head(torch.randn(len(targets), 5).bfloat16())
         loss = head.loss(outputs, targets)
@@ -77,8 +94,26 @@ class TestEveryHead:
         assert all(p.grad.isfinite().all() for p in head.parameters() if p.grad is not None)
         assert head.scores(outputs).isfinite().all()
 
+    def test_samples_are_compared_only_where_the_head_says_so(self, name: str, case: str) -> None:
+        targets = CASES[case]
+        if refused(name, targets.shape[1]):
+            return
+        head = built(name, targets.shape[1], targets)
+        outputs, noise = head(torch.randn(len(targets), 5).double()), noise_for(targets)
+        together = head.loss(outputs, targets, noise)
+        alone = [
+            head.loss(*(part[row : row + 1] for part in (outputs, targets, noise)))
+            for row in range(len(targets))
+        ]
+        if not HEADS[name].compares_samples:
+            torch.testing.assert_close(torch.cat(alone), together)
+        elif case == "ordinary":
+            assert (torch.cat(alone) - together).abs().max() > 0.1
+
     def test_runs_do_not_touch_each_other(self, name: str, case: str) -> None:
         targets = CASES[case].double()
+        if refused(name, targets.shape[1]):
+            return
         options = HEADS.options(name)
         rows = torch.arange(len(targets)).roll(1).expand(3, -1)
         known, own = (KnownLabels(targets.bool(), part) for part in (rows, rows[1:2]))
@@ -116,6 +151,105 @@ def test_docstring_states_formula_source_and_consistency(name: str) -> None:
     assert "loss = " in text
     assert "Source: " in text
     assert "onsistent for" in text
+
+
+SOFT = {
+    "class_balanced", "regression", "sigmoid", "softmax_all", "unnormalised_kl", "weighted_sigmoid",
+}  # fmt: skip
+ZEROS_AND_ONES = torch.tensor([[1, 0, 1], [0, 1, 0], [0, 0, 0], [1, 1, 1]])
+# Indices filled up with -1, as torch.nn.MultiLabelMarginLoss takes them.
+PADDED = torch.tensor([[0, 2, -1], [1, -1, -1], [-1, -1, -1], [0, 1, 2]])
+
+
+@pytest.mark.parametrize("name", HEADS)
+class TestTargetsOfALoss:
+    def test_zeros_and_ones_are_taken_in_any_type(self, name: str) -> None:
+        head = built(name, 3)
+        outputs, noise = head(torch.randn(4, 5).double()), noise_for(ZEROS_AND_ONES)
+        expected = head.loss(outputs, ZEROS_AND_ONES, noise)
+        for dtype in (torch.bool, torch.uint8, torch.float32, torch.float64):
+            assert torch.equal(head.loss(outputs, ZEROS_AND_ONES.to(dtype), noise), expected)
+
+    @pytest.mark.parametrize("shape", [(4, 1), (1, 3), (4,), (3, 4), (4, 4), (8, 3), (1, 4, 3)])
+    def test_another_shape_is_refused(self, name: str, shape: tuple[int, ...]) -> None:
+        head = built(name, 3)
+        outputs, targets = head(torch.randn(4, 5).double()), torch.ones(shape)
+        message = rf"'{name}' is given targets of shape \({shape[0]},.*: give \(4, 3\)"
+        with pytest.raises(DataError, match=message):
+            head.loss(outputs, targets)
+        # Of several runs too, where values are not looked at.
+        with pytest.raises(DataError, match="is given targets of shape"):
+            head.head.loss(outputs.unsqueeze(0), targets.double().unsqueeze(0))
+
+    @pytest.mark.parametrize(
+        ("targets", "message"),
+        [
+            (PADDED, "with 2 in row 0, column 1: give "),
+            (-ZEROS_AND_ONES, "with -1 in row 0, column 0: give "),
+            (7 * ZEROS_AND_ONES, "with 7 in row 0, column 0: give "),
+            (ZEROS_AND_ONES / ZEROS_AND_ONES, "with nan in row 0, column 1: give "),
+        ],
+    )
+    def test_values_that_no_head_can_mean_are_refused(
+        self, name: str, targets: Tensor, message: str
+    ) -> None:
+        head = built(name, 3)
+        outputs = head(torch.randn(4, 5).double())
+        with pytest.raises(DataError, match=f"'{name}' is given targets {message}"):
+            head.loss(outputs, targets)
+        with pytest.raises(DataError, match=f"'{name}' is given targets {message}"):
+            built(name, 3, targets)
+
+    def test_soft_targets_are_a_mean_over_label_sets_or_refused(self, name: str) -> None:
+        head = built(name, 3)
+        torch.manual_seed(1)
+        outputs = head(torch.randn(4, 5).double()).detach().requires_grad_()
+        soft = torch.rand(4, 3, dtype=torch.float64)
+        assert HEADS[name].soft_targets == (name in SOFT)
+        if name not in SOFT:
+            with pytest.raises(DataError, match=r"in row 0, column 0: .* takes no soft targets"):
+                head.loss(outputs, soft)
+            return
+        head.loss(outputs, soft).sum().backward()
+        assert outputs.grad is not None
+        found, outputs.grad = outputs.grad, None
+        for label_set in all_label_sets(3).double():
+            frequency = (label_set * soft + (1 - label_set) * (1 - soft)).prod(dim=1)
+            (frequency * head.loss(outputs, label_set.expand(4, -1))).sum().backward()
+        torch.testing.assert_close(found, outputs.grad)
+
+
+@pytest.mark.parametrize("name", JOINT)
+def test_a_log_likelihood_is_that_of_zeros_and_ones(name: str) -> None:
+    head = built(name, 3)
+    outputs = head(torch.randn(4, 5).double())
+    for targets in (PADDED, ZEROS_AND_ONES / 2, ZEROS_AND_ONES[:, :1]):
+        with pytest.raises(DataError, match=f"'{name}' is given targets"):
+            head.log_likelihood(outputs, targets)
+
+
+# Certain labels, as a network that has learned them would score them, of which each is above it.
+@pytest.mark.parametrize("n_labels", [2, 5])
+@pytest.mark.parametrize("name", HEADS)
+def test_a_natural_threshold_separates_what_was_learned(name: str, n_labels: int) -> None:
+    every = all_label_sets(n_labels)[1:]
+    head = built(name, n_labels, every)
+    threshold = HEADS[name].natural_threshold(n_labels)
+    if threshold is None:
+        # A constant added to all outputs changes no loss, so none can be told.
+        outputs = torch.randn(len(every), n_labels, dtype=torch.float64)
+        torch.testing.assert_close(head.loss(outputs + 3, every), head.loss(outputs, every))
+        return
+    outputs = torch.zeros(len(every), head.head.n_outputs, dtype=torch.float64).requires_grad_()
+    parameters = [outputs, *(p for n, p in head.named_parameters() if "output" not in n)]
+    optimizer = torch.optim.Adam(parameters, lr=0.3)
+    for _ in range(200):
+        optimizer.zero_grad()
+        head.head.expected_loss(outputs[None], every[None].double()).sum().backward()
+        optimizer.step()
+    scores = head.scores(outputs.detach())
+    # Equal shares are equal but for what the optimiser left.
+    assert torch.equal(scores >= 0.9 * threshold, every)
 
 
 @pytest.mark.parametrize("n_labels", [1, 2, 4])

@@ -1,6 +1,7 @@
 import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch.nn.functional import logsigmoid
@@ -31,6 +32,42 @@ def test_observed_sets_leave_the_good_turing_mass_to_all_others() -> None:
     assert log_p[5].exp().item() == pytest.approx((1 - unseen) * logits[0, 0].softmax(0)[2].item())
 
 
+@pytest.mark.parametrize("min_count", [1, 2, 3, 5])
+def test_the_mass_set_aside_is_that_of_the_label_sets_that_are_no_class(min_count: int) -> None:
+    # A population of 256 label sets whose frequencies are Zipf's; 200 samples of 500 rows.
+    rng = np.random.default_rng(0)
+    frequencies = 1 / np.arange(1, 257)
+    frequencies /= frequencies.sum()
+    every, set_aside, true = all_label_sets(8), [], []
+    for _ in range(200):
+        drawn = rng.choice(256, size=500, p=frequencies)
+        observed = ObservedSets(KnownLabels(every[drawn], torch.arange(500)[None]), min_count)
+        set_aside.append(1 - float(observed.log_rest.exp()))
+        true.append(frequencies[np.bincount(drawn, minlength=256) < min_count].sum())
+    # The half row that is added, (1 - mass) / 1002, and three standard errors of the mean.
+    error = 3 * np.std(np.subtract(set_aside, true)) / math.sqrt(200) + 1 / 1002
+    assert np.mean(set_aside) == pytest.approx(np.mean(true), abs=error)
+
+
+@pytest.mark.parametrize("min_count", [1, 2, 3, 100])
+def test_a_row_counts_as_unseen_if_its_set_is_no_class_without_it(min_count: int) -> None:
+    every, rng = all_label_sets(5), np.random.default_rng(min_count)
+    for n_rows in (1, 2, 3, 10, 40):
+        for _ in range(5):
+            drawn = torch.as_tensor(rng.geometric(0.3, size=n_rows).clip(max=32) - 1)
+            observed = ObservedSets(
+                KnownLabels(every[drawn], torch.arange(n_rows)[None]), min_count
+            )
+            unseen = 0
+            for row in range(n_rows):
+                others = [i for number, i in enumerate(drawn.tolist()) if number != row]
+                counts = [others.count(i) for i in set(others)]
+                least = max(1, min([min_count, *([max(counts)] if counts else [])]))
+                unseen += others.count(int(drawn[row])) < least
+            mass = 1 - float(observed.log_rest.exp())
+            assert mass == pytest.approx((unseen + 0.5) / (n_rows + 1)), drawn
+
+
 def test_a_run_has_only_the_classes_of_its_own_training_rows() -> None:
     rows = torch.tensor([[0, 1, 5, 6], [0, 5, 6, 8]])
     observed = ObservedSets(KnownLabels(SHOWN, rows))
@@ -46,8 +83,8 @@ def test_pruned_label_sets_teach_nothing_and_stay_possible() -> None:
     loss.sum().backward()
     assert outputs.grad is not None
     assert not outputs.grad.any()
-    # One row of nine is pruned, six label sets are no class.
-    assert loss.item() == pytest.approx(-math.log(1.5 / 10 / 6))
+    # One row of nine is pruned, three more have a set that would be without them; six sets are no class.
+    assert loss.item() == pytest.approx(-math.log(4.5 / 10 / 6))
     assert head.log_joint(outputs).exp()[0, 1] == 0
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import psutil
 import pytest
 import torch
 
@@ -92,6 +90,22 @@ def test_a_job_fails_alone(n_workers: int, sweep: Callable[..., Outcome], tmp_pa
     assert len(pd.read_csv(tmp_path / "s" / "results.csv")) == 3 * 3
 
 
+@pytest.mark.parametrize("launcher", ["fused", "basic"])
+def test_a_sweep_warns_once_of_absent_labels(
+    launcher: str, command: Command, write_arff: Write, tmp_path: Path
+) -> None:
+    rows = [f"{i % 2},{int(i == 7)},{i % 5},{i % 2}" for i in range(60)]
+    ended = command(
+        main, "-m", *QUICK, f"data.path={write_arff(rows=rows)}", f"hydra/launcher={launcher}",
+        "head=sigmoid,margin", "seed=0,1", "hydra.sweep.dir=s", "report.figures=false",
+    )  # fmt: skip
+    assert ended.status == 0, ended.error
+    said = ended.out + ended.error
+    assert said.count("1 of 2 labels have no positive in some part") == 1
+    log = (tmp_path / "s/toy/margin/seed=0/train.log").read_text()
+    assert log.count("no positive in some part") == (launcher == "fused")
+
+
 def test_a_run_that_breaks_its_cohort_is_found_by_halves(
     sweep: Callable[..., Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,7 +126,7 @@ def test_a_run_that_breaks_its_cohort_is_found_by_halves(
     assert "made to break" in (tmp_path / "s/toy/sigmoid/seed=3/train.log").read_text()
     history = pd.read_csv(tmp_path / "s/toy/sigmoid/seed=4/history.csv")
     assert history["epoch"].tolist() == [1, 2]
-    assert len(list((tmp_path / "s/toy/sigmoid/seed=4").glob("*tfevents.[0-9]*"))) == 1
+    assert len(list((tmp_path / "s/toy/sigmoid/seed=4").glob("*tfevents.1*"))) == 1
 
 
 def test_a_worker_that_is_killed_fails_its_runs_alone(
@@ -208,7 +222,7 @@ class TestResuming:
         if launcher == "fused":
             assert (tmp_path / "s/results.csv").read_bytes() == whole
         assert sorted(set(table["seed"])) == [0, 1]
-        assert len(list((folder / "seed=1").glob("*tfevents.[0-9]*"))) == 1
+        assert len(list((folder / "seed=1").glob("*tfevents.1*"))) == 1
 
     def test_other_settings_are_refused(
         self, folder: Path, sweep: Callable[..., Outcome], tmp_path: Path
@@ -236,24 +250,6 @@ class TestResuming:
         assert sweep("seed=0,1,2", "hydra.sweep.dir=s", "resume=true").status == 0
         ended = sweep("head=powerset", "trainer.batch_size=7", "hydra.sweep.dir=s", "resume=true")
         assert ended.status == 0, ended.error
-
-    def test_a_run_that_another_process_trains_is_left_to_it(
-        self, folder: Path, sweep: Callable[..., Outcome]
-    ) -> None:
-        with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
-            process = psutil.Process(other.pid)
-            named = {
-                "host": socket.gethostname(),
-                "id": other.pid,
-                "started": process.create_time(),
-            }
-            path = folder / "seed=1/status.json"
-            path.write_text(json.dumps({**json.loads(path.read_text()), "process": named}))
-            ended = self.again(sweep)
-            other.communicate(b"\n")
-        assert ended.status == 1
-        assert f"is being trained by process {other.pid} on this machine" in ended.error
-        assert json.loads(path.read_text())["process"] == named
 
 
 def test_what_can_be_trained_together(

@@ -48,14 +48,32 @@ def test_ranks_give_what_scikit_learn_gives_with_ties_and_empty_sets(
     assert values["roc_auc_macro"] == pytest.approx(expected, abs=1e-12)
 
 
-def test_labels_without_a_positive_count_zero_in_macro_averages() -> None:
-    scores, targets = RNG.random((9, 3)), RNG.random((9, 3)) < 0.5
-    targets[:, 1] = False
-    expected = sum(average_precision_score(targets[:, k], scores[:, k]) for k in (0, 2)) / 3
+def test_ranking_averages_are_over_the_labels_for_which_they_are_defined() -> None:
+    scores, targets = RNG.random((9, 4)), RNG.random((9, 4)) < 0.5
+    targets[:, 1], targets[:, 3] = False, True
     values = ranking_metrics(scores, targets)
+    expected = np.mean([average_precision_score(targets[:, k], scores[:, k]) for k in (0, 2, 3)])
     assert values["average_precision_macro"] == pytest.approx(expected)
-    expected = sum(roc_auc_score(targets[:, k], scores[:, k]) for k in (0, 2)) / 3
+    assert values["average_precision_labels"] == 3
+    expected = np.mean([roc_auc_score(targets[:, k], scores[:, k]) for k in (0, 2)])
     assert values["roc_auc_macro"] == pytest.approx(expected)
+    assert values["roc_auc_labels"] == 2
+
+
+def test_a_perfect_ranking_of_all_labels_that_occur_is_perfect() -> None:
+    targets = np.array([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]], dtype=bool)
+    values = ranking_metrics(targets * 0.9, targets)
+    assert values["roc_auc_macro"] == values["average_precision_macro"] == 1
+
+
+@pytest.mark.parametrize(("fill", "defined"), [(False, 0), (True, 3)])
+def test_what_no_label_defines_has_no_entry(fill: bool, defined: int) -> None:
+    values = ranking_metrics(RNG.random((5, 3)), np.full((5, 3), fill))
+    assert values["roc_auc_labels"] == 0
+    assert values["average_precision_labels"] == defined
+    assert "roc_auc_macro" not in values
+    assert ("average_precision_macro" in values) == fill
+    assert all(np.isfinite(value) for value in values.values())
 
 
 def test_one_label_and_one_sample() -> None:
@@ -81,3 +99,9 @@ def test_calibration_error_is_the_gap_in_each_bin() -> None:
     targets = np.array([[False, True, True, True]])
     assert expected_calibration_error(scores, targets, 2) == pytest.approx((0.8 + 0.2) / 4)
     assert expected_calibration_error(targets.astype(float), targets) == 0
+
+
+def test_a_score_of_exactly_one_is_in_the_last_bin() -> None:
+    # In one bin the gaps -1 and 0.05 add up; in two they would count as 1 and 0.05.
+    scores, targets = np.array([[1.0, 0.95]]), np.array([[False, True]])
+    assert expected_calibration_error(scores, targets) == pytest.approx(0.95 / 2)

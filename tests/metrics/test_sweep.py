@@ -1,11 +1,14 @@
 """The exact sweep against trying every threshold there is."""
 
+from itertools import product
+
 import pytest
 import torch
 from torch import Tensor
 
-from mlc.metrics import COUNT_METRICS, SortedScores, best_threshold
+from mlc.metrics import COUNT_METRICS, SortedScores, best_threshold, first_best
 from tests.cases import label_matrices, tied_scores
+from tests.exact import best_cut, exact
 
 CASES = label_matrices()
 
@@ -57,3 +60,43 @@ def test_neighbouring_floats_are_told_apart() -> None:
     threshold, value = best_threshold(COUNT_METRICS["subset_accuracy"], scores, targets)
     assert value == 1
     assert (scores.double() >= threshold).tolist() == [[False], [True]]
+
+
+@pytest.mark.parametrize("most", [(6, 6, 40), (9, 12, 30), (30, 4, 50)])
+@pytest.mark.parametrize("name", COUNT_METRICS)
+def test_the_highest_of_equal_thresholds_is_not_a_matter_of_rounding(
+    name: str, most: tuple[int, ...]
+) -> None:
+    metric, draw, wrong = COUNT_METRICS[name], torch.Generator().manual_seed(1), []
+    for trial in range(16):
+        n, k, levels = (int(torch.randint(1, high, (), generator=draw)) for high in most)
+        scores = torch.randint(0, levels, (n, k), generator=draw).double() / levels
+        targets = torch.rand(n, k, generator=draw) < 0.4
+        threshold, _ = best_threshold(metric, scores, targets)
+        expected = best_cut(name, scores.tolist(), targets.tolist(), metric.higher_is_better)
+        if not torch.equal(scores >= threshold, scores >= expected):
+            wrong.append(trial)
+    assert wrong == []
+
+
+@pytest.mark.parametrize("name", COUNT_METRICS)
+def test_each_slice_is_swept_as_if_alone_when_all_axes_differ(name: str) -> None:
+    draw = torch.Generator().manual_seed(0)
+    scores = torch.randint(0, 40, (2, 3, 11, 5), generator=draw).double() / 40
+    targets = torch.rand(2, 3, 11, 5, generator=draw) < 0.3
+    metric = COUNT_METRICS[name]
+    together, values = best_threshold(metric, scores, targets)
+    for run in product(range(2), range(3)):
+        own, true = scores[run], targets[run]
+        expected = best_cut(name, own.tolist(), true.tolist(), metric.higher_is_better)
+        assert torch.equal(own >= together[run], own >= expected)
+        value = exact(name, (own >= expected).tolist(), true.tolist())
+        assert float(values[run]) == pytest.approx(float(value), abs=1e-12)
+
+
+def test_values_within_the_tolerance_are_equal_and_nan_is_never_best() -> None:
+    values = torch.tensor(
+        [[torch.nan, 0.5, 0.7 - 1e-13, 0.7, 0.1], [0.2, torch.nan, 0.2, 0.3, 0.1]]
+    )
+    assert first_best(values.double()).tolist() == [2, 3]
+    assert first_best(values.double(), higher_is_better=False).tolist() == [4, 4]

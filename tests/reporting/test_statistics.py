@@ -27,9 +27,12 @@ def test_interval_covers_as_often_as_it_says() -> None:
     assert np.mean(covered) == pytest.approx(0.95, abs=0.015)
 
 
-def test_one_value_has_no_interval() -> None:
-    assert str(mean_interval([0.5])) == "0.500"
-    assert str(mean_interval([0.5, 0.5])) == "0.500 ±0.000"
+@pytest.mark.parametrize("values", [[0.5], [0.5, 0.5], [0.1 + 0.2, 0.3], [0.0, 0.0, 0.0]])
+def test_no_spread_gives_no_interval(values: list[float]) -> None:
+    interval = mean_interval(values)
+    assert np.isnan(interval.half_width)
+    assert str(interval) == f"{values[-1]:.3f}"
+    assert interval.signed() == f"{values[-1]:+.3f}"
 
 
 def test_paired_test_is_that_of_scipy() -> None:
@@ -39,8 +42,19 @@ def test_paired_test_is_that_of_scipy() -> None:
 
 
 def test_equal_values_give_no_p_value() -> None:
-    assert np.isnan(paired_difference([1, 2], [1, 2]).p_value)
-    assert paired_difference([2, 3], [1, 2]).p_value == 0
+    values = np.array([0.51, 0.53, 0.52, 0.57, 0.55])
+    for constant in (0, 0.01, 0.02, 0.1):
+        # In floating point these differences are equal up to their last digits alone.
+        own = paired_difference(values + constant, values)
+        assert np.isnan(own.p_value)
+        assert own.interval.signed() == f"{constant:+.3f}"
+    assert paired_difference(values + 1e-6 * np.arange(5), values).p_value < 0.1
+
+
+def test_few_pairs_give_no_p_value() -> None:
+    for n in (1, 2, 4):
+        assert np.isnan(paired_difference(RNG.normal(size=n), RNG.normal(size=n)).p_value)
+    assert paired_difference(RNG.normal(size=5), RNG.normal(size=5)).p_value > 0
 
 
 def test_holm_by_hand() -> None:

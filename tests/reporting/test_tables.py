@@ -10,7 +10,9 @@ import pytest
 
 from mlc.errors import RunFolderError
 from mlc.reporting import collect, write_summary
-from mlc.reporting.tables import Table, contestants, means_table, summarise
+from mlc.reporting.choice import contestants, named_baselines
+from mlc.reporting.summary import summarise
+from mlc.reporting.tables import Table, means_table
 
 METRICS = ["jaccard_samples", "hamming_loss"]
 
@@ -22,8 +24,10 @@ def write_run(folder: Path, name: str, state: str = "completed", **values: Any) 
     status = {
         "state": state, "run": name, "data": name.split("/")[0], "head": head, "seed": seed,
         "overrides": values.pop("overrides", {}), "monitor": "jaccard_samples", "error": "It broke.",
+        "config": values.pop("config", {}), "identity": values.pop("identity", None),
     }  # fmt: skip
     jaccard = values.pop("jaccard", 0.5)
+    val = values.pop("val", jaccard)
     metrics = {"parameters": 3, "train/seconds": 1.0, "test/lrap": 0.7, "val/lrap": 0.8}
     rules = {"global": "validation", "oracle": "test", **values.pop("rules", {})}
     for rule in rules:
@@ -32,7 +36,7 @@ def write_run(folder: Path, name: str, state: str = "completed", **values: Any) 
             f"test/{rule}/jaccard_samples": jaccard + bonus,
             f"test/{rule}/hamming_loss": 1 - jaccard,
         }
-        metrics |= {f"val/{rule}/jaccard_samples": jaccard, f"val/{rule}/hamming_loss": 1 - jaccard}
+        metrics |= {f"val/{rule}/jaccard_samples": val, f"val/{rule}/hamming_loss": 1 - val}
     baselines = {"prior": {key: value / 2 for key, value in metrics.items() if "/" in key}}
     for file, content in (
         ("status.json", status),
@@ -68,7 +72,7 @@ def test_only_finished_runs_are_counted(runs: Path) -> None:
 
 def test_means_and_the_best_fair_row(runs: Path) -> None:
     results = collect(runs)
-    table = means_table(contestants(results), results.baselines, METRICS, results.tuned_on)
+    table = means_table(contestants(results), named_baselines(results), METRICS, results.tuned_on)
     rows = {(row[0], row[1]): row for row in table.rows}
     assert rows["sigmoid", "global"][2:] == ["3", "0.510 ±0.025", "0.490 ±0.025"]
     assert rows["powerset", "global"][3].startswith(">0.563")
@@ -92,6 +96,18 @@ def test_swept_overrides_make_contestants(tmp_path: Path) -> None:
         write_run(tmp_path, f"yeast/sigmoid/seed=0,lr={lr}", overrides=overrides)
     names = set(contestants(collect(tmp_path))["contestant"])
     assert names == {"sigmoid optimizer.lr=0.1", "sigmoid optimizer.lr=0.2"}
+
+
+def test_a_setting_stays_where_the_other_values_failed(tmp_path: Path) -> None:
+    for lr, state in (("0.1", "completed"), ("0.2", "failed"), ("0.3", "running")):
+        write_run(tmp_path, f"yeast/sigmoid/seed=0,lr={lr}", state, overrides={"optimizer.lr": lr})
+    assert set(contestants(collect(tmp_path))["contestant"]) == {"sigmoid optimizer.lr=0.1"}
+
+
+def test_a_setting_stays_where_no_other_value_has_begun(tmp_path: Path) -> None:
+    overrides = {"optimizer.lr": "0.1", "trainer.max_epochs": "5"}
+    write_run(tmp_path, "yeast/sigmoid/seed=0,optimizer.lr=0.1", overrides=overrides)
+    assert set(contestants(collect(tmp_path))["contestant"]) == {"sigmoid optimizer.lr=0.1"}
 
 
 def test_two_data_sets_have_a_table_each(runs: Path) -> None:
@@ -140,7 +156,7 @@ def test_regrets_are_shown_in_their_parts_where_the_truth_is_known(runs: Path) -
             known |= {f"regret/{rule}/jaccard_samples": 0.12}
             if "sigmoid" in path.parts:
                 known |= {
-                    f"unreachable/{rule}/jaccard_samples": 0.04,
+                    f"unreachable/{rule}/jaccard_samples": 0.04 + 0.02 * int(path.parent.name[-1]),
                     f"avoidable/{rule}/jaccard_samples": 0.08,
                 }
         path.write_text(json.dumps(json.loads(path.read_text()) | known))
@@ -149,8 +165,8 @@ def test_regrets_are_shown_in_their_parts_where_the_truth_is_known(runs: Path) -
         for line in summarise(collect(runs), METRICS, "sigmoid").split("regret\n")[1].splitlines()
         if "0.700" in line
     }
-    assert rows["sigmoid", "global"][1::2] == ["0.700", "0.040", "0.080", "0.120"]
-    assert rows["powerset", "mode"][3:5] == ["-", "-"]
+    assert rows["sigmoid", "global"][1:] == ["0.700", "0.060", "±0.050", "0.080", "0.120"]
+    assert rows["powerset", "mode"][2:4] == ["-", "-"]
 
 
 def test_a_table_too_wide_for_a_terminal_is_folded() -> None:

@@ -13,15 +13,15 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.measuring import machine
 from mlc.reporting.tables import Table
 from mlc.storage import write_text
-from tests.torture import inputs, kills, limits
+from tests.torture import files, inputs, kills, limits
 
-N_KILLS, N_INTERRUPTS, N_INPUTS, SEED = 50, 10, 100_000, 2026
+N_KILLS, N_INTERRUPTS, N_INPUTS, N_FOLDERS, SEED = 50, 10, 100_000, 5_000, 2026
 Row = tuple[str, ...]
 
 
@@ -98,10 +98,17 @@ class Torture:
 
     def fuzz(self) -> list[Row]:
         """Malformed inputs, by reader."""
+        return self._fuzz(inputs.READERS, N_INPUTS)
+
+    def fill(self) -> list[Row]:
+        """Folders with a user's files, by what is done there."""
+        return self._fuzz(files.FOLDERS, N_FOLDERS)
+
+    def _fuzz(self, cases: Mapping[str, tuple[inputs.Case, float]], n_all: int) -> list[Row]:
         rows = []
-        for name, (case, share) in inputs.READERS.items():
+        for name, (case, share) in cases.items():
             began = time.monotonic()
-            found = inputs.fuzz(self.count(round(N_INPUTS * share)), SEED, case)
+            found = inputs.fuzz(self.count(round(n_all * share)), SEED, case)
             self.note(name, found.faults)
             n = found.read + found.refused + len(found.faults)
             rows.append(
@@ -133,6 +140,17 @@ SECTIONS: list[tuple[str, str, Row, Callable[[Torture], list[Row]]]] = [
         "No traceback, an exit status that is not 0, and what was finished is kept.",
         ("limit", "what was done", "held"),
         Torture.meet_limits,
+    ),
+    (
+        "Nothing of the user's is deleted, overwritten or followed",
+        "Folders that hold dot files, files and folders under our own names, symbolic and hard links,"
+        " and named pipes, with a run of ours among them or not. Each is used as its row says, or"
+        " refused in a sentence before anything is written. A fault is anything else: an entry that"
+        " was not ours and is gone or changed, there or behind a link, or a path that leaves its"
+        " folder. A run's folder is used if it is missing, empty, or holds the status of a run; a"
+        " report replaces only what bears the mark of one.",
+        ("what is done", "folders", "used", "refused", "faults"),
+        Torture.fill,
     ),
     (
         "Malformed input is read rightly or refused in a sentence",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+import os
 import random
+import shutil
 import signal
 import tempfile
 import traceback
@@ -15,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -24,12 +27,15 @@ from scipy.sparse import issparse
 from mlc.backbones import BACKBONES
 from mlc.config import Config
 from mlc.data import SOURCES, Dataset, arff, table
+from mlc.data.cache import cached
 from mlc.errors import MlcError
 from mlc.heads import HEADS
 from mlc.identity import flatten
 from mlc.loading import config_of
 from mlc.training import OPTIMIZERS
 
+# A disk takes ten times as long to make and remove small files.
+_IN_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 LONGEST = 10.0  # Seconds, of a file of a kilobyte.
 _SPECIAL = (
     b"'", b'"', b"\\", b",", b"{", b"}", b"%", b"@", b"@data", b"@attribute", b"@relation", b"\n",
@@ -62,6 +68,9 @@ CSV = (
 CSV_LABELS = (["round", "red"], ["tags"], ["y"])
 
 
+Case = Callable[[random.Random, Path], Any]
+
+
 @dataclass
 class Fuzzed:
     """How many inputs were tried, and what came of them.
@@ -77,10 +86,10 @@ class Fuzzed:
     faults: list[str] = field(default_factory=list)
 
 
-def fuzz(n: int, seed: int, case: Callable[[random.Random, Path], Any]) -> Fuzzed:
+def fuzz(n: int, seed: int, case: Case) -> Fuzzed:
     """`case` n times; it returns what it read, or raises."""
     found = Fuzzed()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=_IN_MEMORY) as folder:
         for number in range(n):
             draw = random.Random(f"{seed}/{number}")
             try:
@@ -144,6 +153,68 @@ def arff_case(draw: random.Random, folder: Path) -> None:
         assert inside.all(), "columns that have names"
     else:
         assert features.shape == (n_rows, len(arrays["feature_names"])), "a name for each column"
+
+
+def cache_case(draw: random.Random, folder: Path) -> None:
+    """A cache entry that is mangled, or another's, or no file; or a file replaced while it is read."""
+    path, mine = folder / "cached.arff", folder / "mine"
+    kind = draw.randrange(2)
+    content, other = ARFF[kind], ARFF[kind].replace(b"1.5", b"2.5").replace(b"{2 1}", b"{1 9}")
+    path.write_bytes(content)
+    mine.write_bytes(b"the user's")
+    cache = folder / "cache"
+    shutil.rmtree(cache, ignore_errors=True)
+    with patch.dict(os.environ, XDG_CACHE_HOME=str(cache)):
+        if draw.random() < 0.2:
+            before = _replaced_while_read(path, other)
+        else:
+            before = _cached(path)
+            (entry,) = (cache / "mlc").iterdir()
+            _spoil(entry, mine, other, draw)
+        after = _cached(path)
+    assert mine.read_bytes() == b"the user's", "nothing is written through a link"
+    assert path.read_bytes() == content
+    expected = arff._parse({"all": path})
+    for found in (before, after):
+        assert found.keys() == expected.keys(), "the arrays of the file"
+        for name, array in expected.items():
+            np.testing.assert_array_equal(found[name], array, name)
+
+
+def _cached(path: Path) -> dict[str, np.ndarray]:
+    return cached([path], "torture", lambda read: arff._parse({"all": path}, read))
+
+
+def _replaced_while_read(path: Path, other: bytes) -> dict[str, np.ndarray]:
+    """Cache what another file in its place holds; the arrays are those of the file again."""
+    content = path.read_bytes()
+
+    def parse(read: Any) -> dict[str, np.ndarray]:
+        path.write_bytes(other)
+        parsed = arff._parse({"all": path}, read)
+        path.write_bytes(content)
+        return parsed
+
+    cached([path], "torture", parse)
+    return _cached(path)
+
+
+def _spoil(entry: Path, mine: Path, other: bytes, draw: random.Random) -> None:
+    kind, whole = draw.randrange(6), entry.read_bytes()
+    if kind < 3:
+        entry.write_bytes(mangled(whole, draw))
+    elif kind == 3:
+        beside = entry.with_name("beside.arff")
+        beside.write_bytes(other)
+        _cached(beside)
+        (made,) = set(entry.parent.glob("*")) - {entry, beside}
+        made.replace(entry)
+    else:
+        entry.unlink()
+        if kind == 4:
+            entry.mkdir()
+        else:
+            entry.symlink_to(mine)
 
 
 def csv_case(draw: random.Random, folder: Path) -> None:
@@ -234,10 +305,13 @@ def _at_most(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
+# A damaged cache entry is no reason to refuse the file.
+NEVER_REFUSED = ("cache entries",)
 # By what is read: a case, and its share of the inputs.
-READERS: dict[str, tuple[Callable[[random.Random, Path], None], float]] = {
+READERS: dict[str, tuple[Case, float]] = {
     "ARFF and XML": (arff_case, 0.5),
     "CSV": (csv_case, 0.35),
+    "cache entries": (cache_case, 0.02),
     "overrides": (override_case, 0.1),
     "stored configs": (config_case, 0.05),
 }

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from mlc.report import main as report_main
-from tests.torture import inputs, kills, limits
+from tests.torture import files, inputs, kills, limits, sharing
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,16 @@ def test_malformed_input_is_read_rightly_or_refused(reader: str) -> None:
     found = inputs.fuzz(round(2000 * share), 0, case)
     assert found.faults == []
     assert found.read
-    assert found.refused
+    assert bool(found.refused) != (reader in inputs.NEVER_REFUSED)
+
+
+@pytest.mark.parametrize("what", files.FOLDERS)
+def test_nothing_of_the_users_is_touched(what: str) -> None:
+    case, share = files.FOLDERS[what]
+    found = inputs.fuzz(round(200 * share), 0, case)
+    assert found.faults == []
+    assert found.read
+    assert found.refused or what == "a path from names"
 
 
 @pytest.mark.slow
@@ -89,3 +98,14 @@ def test_two_sweeps_write_into_one_folder_at_once(zygote: kills.Zygote, tmp_path
     assert table["run"].nunique() == 2 * kills.N_RUNS
     assert sorted(table["seed"].unique()) == [0, 1, 2, 3]
     assert kills.broken_files(folder) == []
+
+
+@pytest.mark.slow
+def test_two_machines_share_one_sweep(zygote: kills.Zygote, tmp_path: Path) -> None:
+    """Each run is trained once; those of a machine that is killed are the other's."""
+    with kills.Zygote() as other:
+        for moment, name in ((None, "shared"), (0.1, "killed")):
+            assert sharing.share((zygote, other), tmp_path / name, moment) == []
+            report_main([str(tmp_path / name)])
+            table = pd.read_csv(tmp_path / name / "results.csv")
+            assert table["run"].nunique() == kills.N_RUNS

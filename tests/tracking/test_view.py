@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from tensorboard.plugins.hparams import metadata
 
-from mlc.tracking import Shown, View, link, pinned_tags
+from mlc.tracking import EXPERIMENT, Shown, View, link, pinned_tags
 from mlc.tracking.events import EVENTS, EventFile, scalars
 from tests.tracking.test_events import read
 
@@ -96,12 +96,12 @@ def test_settings_that_differ_are_named_and_coloured_where_the_head_is_one(tmp_p
 
 def test_one_description_of_the_columns_and_it_is_renewed(tmp_path: Path) -> None:
     runs = [make_run(tmp_path, "sigmoid", seed, tags=["test/global/f1_macro"]) for seed in (0, 1)]
-    sweeps_own = EventFile(runs[0].folder / f"{EVENTS}.experiment")
+    sweeps_own = EventFile(runs[0].folder / EXPERIMENT)
     sweeps_own.close()
     view = View(tmp_path / "view", bands=False)
     for more in ([], [make_run(tmp_path, "chain", 0)]):
         view.refresh([*runs, *more])
-    described = list((tmp_path / "view").rglob(f"{EVENTS}.experiment"))
+    described = list((tmp_path / "view").rglob(EXPERIMENT))
     assert [path.parent.name for path in described] == ["seed=0"]
     assert not described[0].is_symlink()
     content = read(described[0].parent).summary_metadata[metadata.EXPERIMENT_TAG]
@@ -153,7 +153,7 @@ def test_the_columns_of_a_running_sweep_have_room_for_the_heads_to_come(tmp_path
     running = [make_run(tmp_path, "sigmoid", seed) for seed in (0, 1)]
     for name, runs in (("running", running), ("ended", [replace(r, chosen=1) for r in running])):
         View(tmp_path / name, bands=False).refresh(runs)
-        (path,) = (tmp_path / name).rglob(f"{EVENTS}.experiment")
+        (path,) = (tmp_path / name).rglob(EXPERIMENT)
         content = read(path.parent).summary_metadata[metadata.EXPERIMENT_TAG]
         told = metadata.parse_experiment_plugin_data(content.plugin_data.content)
         columns = [info.display_name for info in told.hparam_infos]

@@ -36,15 +36,15 @@ def prepare(
     lr: float | list[float] = 0.01,
     each: list[dict[str, Any]] | None = None,
     device: torch.device = CPU,
+    head_options: dict[str, Any] | None = None,
     **trainer: Any,
 ) -> Training:
     options = BACKBONES.options("mlp", widths=[8], dropout=0.2)
     backbone = BACKBONES["mlp"](4, [options] * len(seeds), seeds)
     splits = [split_for(seed) for seed in seeds]
     known = known_labels(DATA, splits)
-    model = (
-        Model(backbone, HEADS[head](8, 3, HEADS.options(head), seeds, known)).double().to(device)
-    )
+    own_options = HEADS.options(head, **(head_options or {}))
+    model = Model(backbone, HEADS[head](8, 3, own_options, seeds, known)).double().to(device)
     data = ResidentData(DATA, [fit_scaling(DATA, s.train) for s in splits], device, torch.float64)
     rates = lr if isinstance(lr, list) else [lr] * len(seeds)
     optimizer = OPTIMIZERS["adam"](
@@ -98,7 +98,10 @@ def test_a_run_is_the_plain_loop_that_anyone_would_write() -> None:
 def test_a_run_does_not_depend_on_its_company(head: str, company: list[int]) -> None:
     place = company.index(3)
     rates = [0.01 if seed == 3 else 0.002 * (seed + 1) for seed in company]
-    together, alone = prepare(company, head, lr=rates), prepare([3], head)
+    # Where a head draws something for each run only with such options.
+    options = {"chain": {"n_chains": 3}, "rakel": {"size": 2}}.get(head, {})
+    together = prepare(company, head, lr=rates, head_options=options)
+    alone = prepare([3], head, head_options=options)
     all_epochs, epochs = list(together), list(alone)
     for name in epochs[0].values:
         assert values(all_epochs, name, place) == pytest.approx(values(epochs, name), abs=1e-12)
@@ -193,6 +196,49 @@ def test_weights_are_stored_and_read_back(tmp_path: Any) -> None:
     load_run(model, tmp_path)
     for name, weights in model.state_dict().items():
         assert torch.equal(weights[0], training.model.state_dict()[name][1])
+
+
+@pytest.mark.parametrize(("head", "options"), [("chain", {"n_chains": 3}), ("rakel", {"size": 2})])
+def test_what_a_run_drew_is_stored_with_its_weights(
+    head: str, options: dict[str, Any], tmp_path: Any
+) -> None:
+    training = prepare([0, 1], head, head_options=options)
+    list(training)
+    save_run(training.model, 1, tmp_path)
+    model = prepare([7], head, head_options=options).model
+    load_run(model, tmp_path)
+    head_of_two, loaded = training.model.head, model.head
+    outputs = torch.randn(2, 5, loaded.n_outputs, dtype=torch.float64)
+    assert torch.equal(loaded.scores(outputs[1:]), head_of_two.scores(outputs)[1:])
+    targets = (torch.rand(2, 5, 3) < 0.5).double()
+    expected = head_of_two.loss(outputs, targets)[1:]
+    torch.testing.assert_close(loaded.loss(outputs[1:], targets[1:]), expected)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_the_validation_loss_does_not_depend_on_how_rows_are_chunked(
+    head: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds, size = [3, 4, 5], 4
+    found = []
+    # All 15 validation rows at once; room for 1 row; room for 9, of which two batches are taken.
+    for at_once in (4096, 1, 9):
+        monkeypatch.setattr("mlc.training.model._ROWS_AT_ONCE", at_once)
+        training = prepare(seeds, head, batch_size=size)
+        found.append(training._validate()["loss/val"])
+    lone = [prepare([seed], head, batch_size=size)._validate()["loss/val"] for seed in seeds]
+    for other in (*found[1:], torch.cat(lone)):
+        torch.testing.assert_close(other, found[0], rtol=1e-12, atol=0)
+    training.model.eval()
+    batch = training.data.batch(training.val_rows)
+    noise = Streams(seeds, "validation noise").uniform(15).double()
+    with torch.no_grad():
+        outputs = training.model(batch.features)
+        losses = [
+            training.model.head.loss(outputs[:, own], batch.targets[:, own], noise[:, own])
+            for own in (slice(0, 4), slice(4, 8), slice(8, 12), slice(12, 15))
+        ]
+    torch.testing.assert_close(torch.cat(losses, dim=1).mean(dim=1), found[0], rtol=1e-12, atol=0)
 
 
 @pytest.mark.cuda

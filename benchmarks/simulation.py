@@ -1,0 +1,203 @@
+"""Samples with known means, and what the project's intervals and tests say of thousands of them.
+
+Each function here does for all samples at once what the project's own does for one; tests hold the
+two against each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+from scipy.stats import rankdata, studentized_range
+
+from experiments.powerset_samples.crossings import coefficient_intervals
+from mlc.reporting.statistics import CONFIDENCE, LEAST_PAIRS, ROUNDING
+
+Values = NDArray[np.float64]
+# For each sample, whether something is printed, and whether that is as it should not be: an interval
+# that misses, a test that finds what is not there.
+Judged = tuple[NDArray[np.bool_], NDArray[np.bool_]]
+Rng = np.random.Generator
+
+LEVEL = 1 - CONFIDENCE
+N_HEADS = 20
+_MEAN, _SPREAD = 0.5, 0.01  # Of a metric over seeds.
+# Of the league and of the worlds where powerset passes sigmoid: what their reports are made of.
+_LABELS, _DEPENDENCE, _RULE, _NOISE = (4, 6, 8), (1.0, 3.0), (7.1, 0.66, 2.1), 0.7
+
+
+def rounded(values: Values, step: float, rng: Rng) -> Values:
+    """Rounded to a step, on a grid that lies anywhere: (R, ...), one grid for each of R."""
+    offset = rng.random((len(values), *[1] * (values.ndim - 1)))
+    return step * (np.floor(values / step + offset + 0.5) - offset)
+
+
+# Mean 0 and standard deviation 1 (before rounding), from a shape whose last axis is the seeds.
+SAMPLES: dict[str, Callable[[tuple[int, ...], Rng], Values]] = {
+    "normal": lambda shape, rng: rng.standard_normal(shape),
+    "skewed": lambda shape, rng: rng.standard_gamma(4, shape) / 2 - 2,
+    "very skewed": lambda shape, rng: rng.standard_exponential(shape) - 1,
+    "ties": lambda shape, rng: rounded(rng.standard_normal(shape), 1, rng),
+    "many ties": lambda shape, rng: rounded(rng.standard_normal(shape), 2, rng),
+    "constant": lambda shape, rng: np.broadcast_to(rng.standard_normal((*shape[:-1], 1)), shape),
+}
+BOTH_SKEWED, GRID, OTHERS_DIFFER, CENSORED = (
+    "both very skewed", "pooled over a grid", "half of the heads differ", "normal, censored",
+)  # fmt: skip
+DIFFERENCE_SKEWED = {
+    "skewed differences": "skewed", "very skewed differences": "very skewed",
+}  # fmt: skip
+
+
+def t_interval(sample: Values, largest: Values) -> tuple[Values, Values]:
+    """`mean_interval`'s mean and half width, NaN where it has none: of (..., N), (...) each."""
+    n = sample.shape[-1]
+    half = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * sample.std(axis=-1, ddof=1) / np.sqrt(n)
+    return sample.mean(axis=-1), np.where(
+        np.ptp(sample, axis=-1) <= ROUNDING * largest, np.nan, half
+    )
+
+
+def t_test(difference: Values, largest: Values) -> Values:
+    """The p-value of `paired_difference`, NaN where it has none: of (..., N), (...)."""
+    n = difference.shape[-1]
+    mean, half = t_interval(difference, largest)
+    if n < LEAST_PAIRS:
+        return np.full(mean.shape, np.nan)
+    t = mean / half * stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)
+    return np.asarray(2 * stats.t.sf(np.abs(t), n - 1))
+
+
+def holm_adjusted(p: Values) -> Values:
+    """`holm` of each row: (R, M) to (R, M)."""
+    order = np.argsort(p, axis=1)  # NaN last
+    ranked = np.take_along_axis(p, order, axis=1)
+    left = (~np.isnan(p)).sum(axis=1, keepdims=True) - np.arange(p.shape[1])
+    highest = np.maximum.accumulate(np.minimum(1, left * ranked), axis=1)
+    adjusted = np.empty_like(p)
+    np.put_along_axis(adjusted, order, highest, axis=1)
+    return adjusted
+
+
+def friedman_p(ranks: Values) -> Values:
+    """`scipy.stats.friedmanchisquare` of ranks (R, data sets, heads): (R,)."""
+    _, n, k = ranks.shape
+    ordered = np.sort(ranks, axis=2)
+    # A run of t equal ranks takes t^3 - t from the statistic's scale.
+    same = (ordered[..., :, None] == ordered[..., None, :]).sum(axis=3)
+    tied = (same.astype(float) ** 2 - 1).sum(axis=(1, 2))
+    scale = 1 - tied / (k * (k**2 - 1) * n)
+    squares = (ranks.sum(axis=1) ** 2).sum(axis=1)
+    statistic = (12 / (k * n * (k + 1)) * squares - 3 * n * (k + 1)) / scale
+    return np.asarray(stats.chi2.sf(statistic, k - 1))
+
+
+def nemenyi_separates(ranks: Values) -> NDArray[np.bool_]:
+    """Whether Nemenyi's test tells any pair of heads apart at 5%: (R, data sets, heads) to (R,)."""
+    _, n, k = ranks.shape
+    critical = studentized_range.ppf(1 - LEVEL, k, np.inf) / np.sqrt(2)
+    return np.ptp(ranks.mean(axis=1), axis=1) > critical * np.sqrt(k * (k + 1) / (6 * n))
+
+
+def judge_mean(case: str, n: int, repetitions: int, rng: Rng) -> Judged:
+    """Intervals of means over n seeds."""
+    if case == GRID:
+        return _judge_grid(n, repetitions, rng)
+    sample = _MEAN + _SPREAD * SAMPLES[case]((repetitions, n), rng)
+    mean, half = t_interval(sample, np.abs(sample).max(axis=1))
+    return ~np.isnan(half), np.abs(mean - _MEAN) > half
+
+
+def _judge_grid(n: int, repetitions: int, rng: Rng) -> Judged:
+    """n seeds under each of 15 conditions, pooled: the mean over just these conditions is asked for.
+
+    The spreads are those of pick_one's loss over 15 kinds of worlds with 20 seeds each.
+    """
+    grid = 0.0856 * stats.norm.ppf((np.arange(15) + 0.5) / 15)
+    grid *= 0.0856 / grid.std()
+    by_seed = 0.0248 * rng.standard_normal((repetitions, n, 1))
+    sample = grid + by_seed + 0.025 * rng.standard_normal((repetitions, n, 15))
+    flat = sample.reshape(repetitions, -1)
+    mean, half = t_interval(flat, np.abs(flat).max(axis=1))
+    return ~np.isnan(half), np.abs(mean) > half
+
+
+def _pairs(case: str, shape: tuple[int, ...], rng: Rng) -> tuple[Values, Values]:
+    """Differences with mean 0, and the largest of the values that they are made of."""
+    first = _MEAN + _SPREAD * rng.standard_normal(shape)
+    if case == BOTH_SKEWED:
+        first = _MEAN + _SPREAD * SAMPLES["very skewed"](shape, rng)
+        other = _MEAN + _SPREAD * SAMPLES["very skewed"](shape, rng)
+    else:
+        other = first - _SPREAD * SAMPLES[case](shape, rng)
+    return first - other, np.maximum(np.abs(first), np.abs(other)).max(axis=-1)
+
+
+def judge_difference(case: str, n: int, repetitions: int, rng: Rng) -> Judged:
+    """Intervals of paired differences over n seeds."""
+    mean, half = t_interval(*_pairs(case, (repetitions, n), rng))
+    return ~np.isnan(half), np.abs(mean) > half
+
+
+def judge_p(case: str, n: int, repetitions: int, rng: Rng) -> Judged:
+    """p-values of single comparisons, before a correction."""
+    p = t_test(*_pairs(case, (repetitions, n), rng))
+    return ~np.isnan(p), p < LEVEL
+
+
+def judge_holm(case: str, n: int, repetitions: int, rng: Rng) -> Judged:
+    """Whether any of 19 heads that are no better or worse than a reference is said to be."""
+    kind = DIFFERENCE_SKEWED.get(case, "normal" if case == OTHERS_DIFFER else case)
+    values = _MEAN + _SPREAD * SAMPLES[kind]((repetitions, N_HEADS, n), rng)
+    if case in DIFFERENCE_SKEWED:
+        values[:, 0] = _MEAN
+    n_alike = N_HEADS - 1
+    if case == OTHERS_DIFFER:
+        n_alike = (N_HEADS - 1) // 2
+        values[:, 1 + n_alike :] += 1
+    difference = values[:, 1:] - values[:, :1]
+    p = holm_adjusted(t_test(difference, np.abs(values).max(axis=(1, 2))[:, None]))
+    alike = p[:, :n_alike]
+    return ~np.isnan(alike).all(axis=1), (alike < LEVEL).any(axis=1)
+
+
+def _ranks(case: str, n: int, repetitions: int, rng: Rng) -> Values:
+    return rankdata(SAMPLES[case]((repetitions, n, N_HEADS), rng), axis=2)
+
+
+def judge_friedman(case: str, n: int, repetitions: int, rng: Rng) -> Judged:
+    """Friedman's test over n data sets, all heads alike."""
+    return np.ones(repetitions, bool), friedman_p(_ranks(case, n, repetitions, rng)) < LEVEL
+
+
+def judge_nemenyi(case: str, n: int, repetitions: int, rng: Rng) -> Judged:
+    """Whether Nemenyi's test tells any pair of heads apart over n data sets, all heads alike."""
+    return np.ones(repetitions, bool), nemenyi_separates(_ranks(case, n, repetitions, rng))
+
+
+def judge_rule(case: str, n: int, repetitions: int, rng: Rng) -> Judged:
+    """Intervals of a coefficient of the rule of thumb, from worlds with n seeds."""
+    k, dependence = (v.ravel() for v in np.meshgrid(_LABELS, _DEPENDENCE))
+    x = np.tile(np.column_stack([np.ones(k.size), k, -np.log(dependence)]), (n, 1))
+    kind = "normal" if case == CENSORED else case
+    y = x @ _RULE + _NOISE * SAMPLES[kind]((repetitions, len(x)), rng)
+    limit = np.log(1e5) if case == CENSORED else np.inf
+    if case != CENSORED:
+        missed = _least_squares_misses(x, y)
+    else:
+        found = [coefficient_intervals(x, np.minimum(own, limit), own > limit) for own in y]
+        missed = np.array([np.abs(b - _RULE) > half for b, half in found])
+    return np.ones(missed.size, bool), missed.ravel()
+
+
+def _least_squares_misses(x: Values, y: Values) -> NDArray[np.bool_]:
+    n_free = x.shape[0] - x.shape[1]
+    coefficients = y @ np.linalg.pinv(x).T
+    variance = ((y - coefficients @ x.T) ** 2).sum(axis=1, keepdims=True) / n_free
+    errors = np.sqrt(variance * np.diag(np.linalg.inv(x.T @ x)))
+    half: Any = stats.t.ppf((1 + CONFIDENCE) / 2, n_free) * errors
+    return np.asarray(np.abs(coefficients - _RULE) > half)

@@ -1,0 +1,103 @@
+"""What a head says of samples, in the form that decision rules take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, TypeAlias
+
+from torch import Tensor
+
+# A value, a function of the prediction that computes it, or None where the head does not define it.
+Part: TypeAlias = "Tensor | Callable[[Prediction], Tensor | None] | None"
+
+_AXIS_OF_RUNS = ("scores", "cardinality", "log_joint", "mode")
+
+
+class Prediction:
+    """What a head says of samples; each part is computed once, when it is first asked for.
+
+    Args:
+        scores: (..., N, K), relevance in [0, 1].
+        cardinality: (..., N), expected numbers of labels.
+        log_joint: (..., N, M), log-probabilities of the label sets.
+        label_sets: (M, K), bool.
+        mode: (..., N, K), bool, the most probable label sets; by default those of the largest
+            log_joint, the first of equals. A head that searches beyond `label_sets` gives its own.
+    """
+
+    def __init__(
+        self,
+        scores: Part = None,
+        *,
+        cardinality: Part = None,
+        log_joint: Part = None,
+        label_sets: Tensor | None = None,
+        mode: Part = None,
+    ) -> None:
+        self._parts: dict[str, Part] = {
+            "scores": scores, "cardinality": cardinality, "log_joint": log_joint, "mode": mode,
+        }  # fmt: skip
+        self.label_sets = label_sets
+
+    @property
+    def has_joint(self) -> bool:
+        """Whether there is a distribution over label sets."""
+        return self._parts["log_joint"] is not None and self.label_sets is not None
+
+    @property
+    def has_scores(self) -> bool:
+        """Whether there are scores."""
+        return self._parts["scores"] is not None
+
+    @cached_property
+    def scores(self) -> Tensor:
+        """Relevance of each label: (..., N, K)."""
+        scores: Tensor = self._computed("scores")
+        return scores
+
+    @cached_property
+    def cardinality(self) -> Tensor | None:
+        """Expected numbers of labels, (..., N), or None."""
+        cardinality: Tensor | None = self._computed("cardinality")
+        return cardinality
+
+    @cached_property
+    def log_joint(self) -> Tensor:
+        """Log-probabilities of `label_sets`: (..., N, M)."""
+        log_joint: Tensor = self._computed("log_joint")
+        return log_joint
+
+    @cached_property
+    def mode(self) -> Tensor:
+        """The most probable label sets: (..., N, K), bool."""
+        own: Tensor | None = self._computed("mode")
+        return self.best_listed() if own is None else own
+
+    def best_listed(self) -> Tensor:
+        """The label sets of the largest log_joint, the first of equals: (..., N, K), bool."""
+        assert self.label_sets is not None
+        return self.label_sets[self.log_joint.argmax(dim=-1)]
+
+    def of_run(self, run: int) -> Prediction:
+        """The part of one run, of a prediction with a runs axis in front."""
+        parts = {name: self._slice(name, run) for name in _AXIS_OF_RUNS}
+        return Prediction(label_sets=self.label_sets, **parts)
+
+    def with_scores(self, scores: Tensor) -> Prediction:
+        """The same with other scores, and what is computed from them."""
+        return Prediction(label_sets=self.label_sets, **{**self._parts, "scores": scores})
+
+    def _slice(self, name: str, run: int) -> Part:
+        if self._parts[name] is None:
+            return None
+
+        def sliced(_: Prediction) -> Tensor | None:
+            of_all: Tensor | None = getattr(self, name)
+            return None if of_all is None else of_all[run]
+
+        return sliced
+
+    def _computed(self, name: str) -> Any:
+        part = self._parts[name]
+        return part(self) if callable(part) else part

@@ -1,0 +1,87 @@
+"""What heads tell decision rules: each part once, and the head's own mode."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from mlc.decisions import build_decision
+from mlc.heads import HEADS, JointHead, PlainHead, Prediction, build_head, listed
+from mlc.heads.label_sets import all_label_sets
+
+JOINT = [name for name in HEADS if issubclass(HEADS[name], JointHead)]
+
+
+def chain(n_labels: int, **options: int) -> tuple[PlainHead, Tensor]:
+    """A chain with strong links that has seen few label sets, and outputs of ten samples."""
+    draw = torch.Generator().manual_seed(2)
+    targets = torch.rand(8, n_labels, generator=draw) < 0.4
+    head = build_head("chain", n_features=3, n_labels=n_labels, targets=targets, **options).double()
+    links = head.head.links
+    links.data = 3 * torch.randn(links.shape, generator=draw, dtype=torch.float64)
+    return head, torch.randn(10, head.head.n_outputs, generator=draw, dtype=torch.float64)
+
+
+def likelihoods(head: PlainHead, outputs: Tensor, label_sets: Tensor) -> Tensor:
+    """Of each label set (M, K) for each sample: (N, M)."""
+    with torch.no_grad():
+        own = [head.log_likelihood(outputs, one.expand(len(outputs), -1)) for one in label_sets]
+    return torch.stack(own, dim=1)
+
+
+@pytest.mark.parametrize("n_chains", [1, 2])
+def test_a_wide_beam_decides_as_an_exhaustive_search(
+    monkeypatch: pytest.MonkeyPatch, n_chains: int
+) -> None:
+    monkeypatch.setattr(listed, "MOST_LABELS", 3)
+    head, outputs = chain(5, n_chains=n_chains, beam=32)
+    every = all_label_sets(5)
+    best = every[likelihoods(head, outputs, every).argmax(dim=1)]
+    assert len(head.label_sets) < len(every)
+    assert torch.equal(build_decision("mode").decide(head.predict(outputs)), best)
+
+
+def test_a_beam_that_ends_badly_gives_way_to_a_label_set_seen() -> None:
+    targets = torch.stack([torch.zeros(20), torch.ones(20)]).bool()
+    head = build_head("chain", n_features=3, n_labels=20, targets=targets, beam=1).double()
+    # The first label is the less likely, and with it all others are all but certain.
+    head.head.links.data[..., 0, 1:] = 10
+    outputs = torch.zeros(1, 20, dtype=torch.float64)
+    outputs[0, 0] = -0.1
+    assert build_decision("mode").decide(head.predict(outputs)).all()
+    assert head.mode(outputs).all()
+
+
+@pytest.mark.parametrize("name", JOINT)
+def test_where_every_label_set_is_listed_plain_arguments_decide_the_same(name: str) -> None:
+    head = build_head(name, n_features=3, n_labels=4, targets=all_label_sets(4)).double()
+    outputs = head(torch.randn(9, 3, dtype=torch.float64))
+    for rule in ("mode", "expected_jaccard", "expected_f1"):
+        plain = build_decision(rule).decide(
+            log_joint=head.log_joint(outputs), label_sets=head.label_sets
+        )
+        assert torch.equal(build_decision(rule).decide(head.predict(outputs)), plain)
+    assert torch.equal(head.predict(outputs).mode, head.mode(outputs))
+
+
+def test_each_part_is_computed_once_and_only_if_asked_for() -> None:
+    asked: list[str] = []
+
+    def scores(_: Prediction) -> Tensor:
+        asked.append("scores")
+        return torch.rand(2, 5, 3)
+
+    def cardinality(own: Prediction) -> Tensor:
+        asked.append("cardinality")
+        return own.scores.sum(dim=-1)
+
+    prediction = Prediction(scores, cardinality=cardinality)
+    first, second = prediction.of_run(0), prediction.of_run(1)
+    assert asked == []
+    for _ in range(2):
+        assert torch.equal(first.cardinality, first.scores.sum(dim=-1))
+        assert torch.equal(second.scores, prediction.scores[1])
+    assert sorted(asked) == ["cardinality", "scores"]
+    other = prediction.with_scores(torch.ones(2, 5, 3))
+    assert torch.equal(other.cardinality, torch.full((2, 5), 3.0))

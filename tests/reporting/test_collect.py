@@ -1,0 +1,90 @@
+"""What counts once: runs by their data, settings and seed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlc.errors import RunFolderError
+from mlc.reporting import collect, write_summary
+from mlc.reporting.choice import contestants, named_baselines
+from mlc.reporting.summary import summarise
+from mlc.reporting.tables import means_table
+from tests.reporting.test_tables import METRICS, write_run
+
+
+def write(
+    folder: Path, name: str, gamma: float, overrides: dict[str, str] | None = None, **values: Any
+) -> None:
+    """A run of a head with one option; its device and folders are no settings."""
+    data = {"path": str(folder / name), "n_train": values.pop("n_train", 100)}
+    config = {
+        "head": {"name": name.split("/")[1], "gamma": gamma}, "optimizer": {"name": "adamw"},
+        "seed": int(name.split("=")[1].split(",")[0]), "device": values.pop("device", "cpu"),
+        "data": data, "report": {"metrics": [name]}, "rules": ["global", "oracle"],
+    }  # fmt: skip
+    identity = {"data": values.pop("fingerprint", "aa"), "code": "0.1.0 abc", "device": "cpu"}
+    write_run(folder, name, overrides=overrides or {}, config=config, identity=identity, **values)
+
+
+@pytest.fixture(params=["default stated", "copied"])
+def twice(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Two seeds, each in two folders."""
+    stated = {"head.gamma": "2.0"} if request.param == "default stated" else {}
+    for seed, jaccard in enumerate([0.50, 0.54]):
+        write(tmp_path, f"yeast/focal/seed={seed}", 2, jaccard=jaccard)
+        write(tmp_path, f"yeast/focal/seed={seed},again", 2.0, stated, jaccard=jaccard)
+    return tmp_path
+
+
+def test_one_run_in_two_folders_counts_once(twice: Path) -> None:
+    results = collect(twice)
+    table = means_table(contestants(results), named_baselines(results), METRICS, results.tuned_on)
+    # 0.52 and t_(1, 0.975) * 0.02, by hand.
+    assert [row[1:4] for row in table.rows if row[1] == "global"] == [
+        ["global", "2", ">0.520 ±0.254"],
+        ["global", "2", "0.260 ±0.127"],
+    ]
+    summary = " ".join(summarise(results, METRICS, "focal").split())
+    assert "2 runs are repeats of others (same data, settings and seed) and count once:" in summary
+    assert "yeast/focal/seed=0,again (as yeast/focal/seed=0)" in summary
+    assert len(results.folders) == 2
+
+
+def test_a_repeat_with_other_numbers_is_named(twice: Path) -> None:
+    write(twice, "gpu/focal/seed=0", 2, device="cuda", jaccard=0.57)
+    write(twice, "yeast/focal/seed=1,device=cuda", 2, device="cuda", jaccard=0.57)
+    summary = " ".join(summarise(collect(twice), METRICS, "focal").split())
+    assert "seed=1,device=cuda (as yeast/focal/seed=1; values differ by up to 0.03)" in summary
+    assert "gpu/focal" not in summary  # other data
+
+
+@pytest.mark.parametrize("other", [{"gamma": 3}, {"gamma": 2, "fingerprint": "bb"}])
+def test_other_settings_or_data_are_no_repeat(other: dict[str, Any], tmp_path: Path) -> None:
+    write(tmp_path, "yeast/focal/seed=0", 2)
+    write(tmp_path, "yeast/focal/seed=0,again", **other)
+    assert not collect(tmp_path).repeats
+    with pytest.raises(RunFolderError, match="cannot be averaged"):
+        write_summary(tmp_path, METRICS, "focal")
+
+
+def test_a_default_and_the_same_value_stated_are_one_setting(tmp_path: Path) -> None:
+    write(tmp_path, "yeast/focal/seed=0", 2)
+    write(tmp_path, "yeast/focal/seed=1,head.gamma=2", 2, {"head.gamma": "2"})
+    write(tmp_path, "yeast/focal/seed=0,head.gamma=3", 3, {"head.gamma": "3"})
+    runs = contestants(collect(tmp_path))
+    seeds = runs[runs["rule"] == "global"].groupby("contestant")["seed"].apply(list)
+    assert seeds.to_dict() == {"focal head.gamma=2": [0, 1], "focal head.gamma=3": [0]}
+
+
+def test_baselines_belong_to_their_data_settings(tmp_path: Path) -> None:
+    for n, jaccard in ((100, 0.5), (1000, 0.6)):
+        for head in ("focal", "sigmoid"):
+            stated = {"data.n_train": str(n)}
+            name = f"yeast/{head}/seed=0,data.n_train={n}"
+            write(tmp_path, name, 2, stated, n_train=n, jaccard=jaccard)
+    baselines = named_baselines(collect(tmp_path))
+    own = baselines[baselines["rule"] == "global"].set_index("contestant")["jaccard_samples"]
+    assert own.to_dict() == {"prior data.n_train=100": 0.25, "prior data.n_train=1000": 0.3}

@@ -1,0 +1,80 @@
+"""Sweeps on two machines that share one folder, one of which may be killed."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from mlc.leases import LEASE
+from tests.torture.kills import LAUNCHERS, N_RUNS, SWEEP, Zygote, broken_files
+
+# Run first in a sweep's process: it is on a machine of its own, and the leases are in a hurry.
+_MACHINE = """
+import sys
+from mlc.leases import owner, renewing
+owner.machine = lambda: ({name!r}, "boot of " + {name!r}, "")
+renewing.BEAT = 0.1
+sys.modules["mlc.leases.holding"].STALE = {stale}
+sys.modules["mlc.leases.holding"]._POLL = 0.05
+"""
+STALE = 1.5
+
+
+def start(zygote: Zygote, folder: Path, name: str) -> int:
+    """The sweep in this folder on the machine of this name; its number."""
+    arguments = ("-m", *SWEEP, *LAUNCHERS["fused"], f"hydra.sweep.dir={folder}", "resume=true")
+    # One run a cohort, so that there is something to share.
+    arguments = (*arguments, "hydra.launcher.max_runs=1", "hydra.launcher.n_workers=1")
+    prelude = _MACHINE.format(name=name, stale=STALE)
+    return zygote.start(said_by(folder, name), arguments, prelude)
+
+
+def said_by(folder: Path, name: str) -> Path:
+    """What the sweep on that machine prints."""
+    return folder.with_name(f"{folder.name}.{name}.printed")
+
+
+def share(zygotes: tuple[Zygote, Zygote], folder: Path, moment: float | None = None) -> list[str]:
+    """Two machines train one sweep; the first is killed `moment` seconds after its first file.
+
+    Returns:
+        What is wrong: runs that were trained twice or not at all, files that are not as a lone sweep's.
+    """
+    for own in zygotes:
+        # Until both have imported everything, one would be done before the other begins.
+        own.wait(own.start(said_by(folder, "help"), ("--help",)))
+    numbers = [start(own, folder, name) for own, name in zip(zygotes, "ab", strict=True)]
+    if moment is not None:
+        deadline = time.monotonic() + 120
+        while not any(folder.glob(f"*/*/*/{LEASE}")) and time.monotonic() < deadline:
+            time.sleep(0.005)
+        time.sleep(moment)
+        with suppress(ProcessLookupError):
+            os.kill(numbers[0], signal.SIGKILL)
+    ends = [own.wait(number) for own, number in zip(zygotes, numbers, strict=True)]
+    said = [said_by(folder, name).read_text() for name in "ab"]
+    faults = [
+        f"machine {name} ended with {end}: {text[-300:]}"
+        for name, end, text in zip("ab", ends, said, strict=True)
+        if end != 0 and (moment is None or name == "b")
+    ]
+    logs = {path.parent: path.read_text() for path in folder.rglob("train.log")}
+    if len(logs) != N_RUNS:
+        faults.append(f"{len(logs)} of {N_RUNS} runs have begun")
+    for run, log in logs.items():
+        finished = len(re.findall(r"finished, test", log))
+        n_events = len(list(run.glob("events.out.tfevents.1*")))
+        # A machine that is killed may have written its status, and not the line that tells of it.
+        if finished > 1 or (finished == 0 and moment is None):
+            faults.append(f"{run.name} was finished {finished} times")
+        if n_events != 1:
+            faults.append(f"{run.name} has {n_events} files of events")
+    # The second to end has seen all; with a machine killed that is the other.
+    if moment is not None and "being trained" in said[1].splitlines()[-2]:
+        faults.append("runs of the killed machine are left to it")
+    left = [path for path in folder.rglob(f"{LEASE}*") if moment is None]
+    return faults + [f"{path} is left" for path in left] + broken_files(folder)
