@@ -34,8 +34,7 @@ class ReportOptions:
     Attributes:
         metrics: the columns; the first is compared in pairs and drawn.
         reference: the head that the others are compared with.
-        figures: whether each run's TensorBoard page has figures and precision-recall curves; a sweep
-            of thousands of small runs spends most of its time on them.
+        figures: whether TensorBoard shows a figure of each head, which is drawn when a launch ends.
         limits: whether a run on a known world is compared with its head's limit besides the Bayes
             value, which takes minutes with many labels.
     """

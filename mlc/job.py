@@ -10,9 +10,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from mlc import sweep
-from mlc.config import Config, parse
+from mlc.config import parse
 from mlc.errors import ConfigError
-from mlc.identity import flatten
 from mlc.keeping import Run
 from mlc.runs import RunFacts
 
@@ -32,22 +31,7 @@ def describe(config: DictConfig) -> Run:
         seed=parsed.seed,
         overrides=sweep.stated_overrides(hydra_config.overrides.task),
         monitor=parsed.trainer.monitor,
-        hyperparameters=hyperparameters(parsed),
         config=dataclasses.asdict(parsed),
+        place=hydra_config.job.num if is_sweep else 0,
     )
     return Run(parsed, folder, facts)
-
-
-def hyperparameters(config: Config) -> dict[str, str | float | bool]:
-    """What TensorBoard's HParams tab shows of a run."""
-    shown = {
-        key: dataclasses.asdict(getattr(config, key))
-        for key in ("backbone", "head", "optimizer", "trainer")
-    }
-    flat = {
-        key: value if isinstance(value, (bool, int, float)) else str(value)
-        for key, value in flatten(shown).items()
-    }
-    for key in ("backbone", "head", "optimizer"):
-        flat[key] = flat.pop(f"{key}.name")
-    return {**flat, "seed": config.seed}

@@ -15,8 +15,8 @@ from mlc.identity import Identity
 from mlc.leases import LEASE, Lease, take
 from mlc.loading import save_preprocessing
 from mlc.ownership import check_run_folder
-from mlc.runs import FILES, RunFacts, best_value, claim, complete, fail, holds
-from mlc.tracking import Progress, RunLog, tell
+from mlc.runs import BEST_VALUE, FILES, RunFacts, best_value, claim, complete, fail, holds
+from mlc.tracking import Progress, RunLog, chosen_rule, hyperparameters, tell
 from mlc.training import Epoch, Training, save_run
 
 _WAS_FINISHED = "was finished before"
@@ -126,7 +126,7 @@ class FolderKeeper(Keeper):
         """Log each epoch in each run's folder."""
         with ExitStack() as stack:
             self._logs = {
-                place: stack.enter_context(RunLog(self._runs[place].folder, row))
+                place: stack.enter_context(self._log(place, row))
                 for row, place in enumerate(places)
                 if place in self.leases
             }
@@ -150,15 +150,26 @@ class FolderKeeper(Keeper):
             raise
         run, evaluation = self._runs[place], judged.evaluation
         report = run.config.report
-        curves = tuple(report.metrics) if report.figures else ()
-        names = judged.dataset.label_names
-        self._logs[place].finish(evaluation, names, curves, run.facts.hyperparameters)
+        rule = chosen_rule({name: own["tuned_on"] for name, own in evaluation.fitted.items()})
+        tags = [f"test/{rule}/{metric}" for metric in report.metrics]
+        self._logs[place].finish(
+            {tag: evaluation.metrics[tag] for tag in tags},
+            run.facts.monitor,
+            int(judged.facts["train/best_epoch"]),
+            judged.facts[BEST_VALUE],
+        )
         save_run(judged.model, judged.row, run.folder)
         save_preprocessing(run.folder, judged.dataset, judged.split, judged.scaling)
         lease.require()
         complete(run.folder, run.facts, self._identity, evaluation, judged.split, judged.facts)
         self._release(place)
         return f"finished, {_headline(report.metrics[0], evaluation.metrics)}"
+
+    def _log(self, place: int, row: int) -> RunLog:
+        run = self._runs[place]
+        facts = run.facts
+        told = hyperparameters(facts.data, facts.head, facts.seed, facts.overrides)
+        return RunLog(run.folder, row, told)
 
     def failed(self, place: int, error: BaseException) -> None:
         """Note it in the folder; where even that cannot be written, the first error is the one told."""

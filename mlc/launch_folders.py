@@ -8,10 +8,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import QuotedString
 from omegaconf import DictConfig
 
-from mlc.ownership import MULTIRUN, check_log_folder, check_report_files, check_run_folder
+from mlc.ownership import MULTIRUN, check_report_files, check_run_folder
 from mlc.reporting import report_files
 from mlc.runs import FILES, already_finished, is_finished
-from mlc.tracking import COMPARISON
 
 _SUBDIR = "hydra.sweep.subdir"
 
@@ -36,12 +35,11 @@ def check_sweep(folder: Path, config: DictConfig) -> None:
         RunFolderError: it would.
     """
     check_report_files(folder, (MULTIRUN, *report_files(config.report.metrics)))
-    check_log_folder(folder / COMPARISON)
 
 
 def root_names(config: DictConfig) -> tuple[str, ...]:
     """What lies at a sweep's root beside the folders of its data sets."""
-    return COMPARISON, MULTIRUN, *report_files(config.report.metrics)
+    return MULTIRUN, *report_files(config.report.metrics)
 
 
 def run_folder(subdir: str, _root_: DictConfig) -> str:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import stat
 from collections.abc import Collection, Iterable, Iterator
@@ -133,25 +132,6 @@ def check_report_files(folder: Path, names: Iterable[str]) -> None:
                 f"{_line(path)} is not a file that mlc has written, and would be overwritten: move it,"
                 f" or {_OTHER_FOLDER}."
             )
-
-
-def check_log_folder(folder: Path) -> None:
-    """Refuse a folder for TensorBoard events that holds anything else, or a link.
-
-    Raises:
-        RunFolderError: it does.
-    """
-    _require_folder(folder)
-    for place, folders, files in os.walk(folder):
-        for name in folders:
-            _require_folder(Path(place) / name)
-        for name in files:
-            if not _EVENTS.fullmatch(name):
-                raise RunFolderError(
-                    f"{_line(Path(place) / name)} is not a file that mlc has written, and"
-                    f" {_line(folder)} is to hold TensorBoard events alone: move it, or"
-                    f" {_OTHER_FOLDER}."
-                )
 
 
 def remove_leftovers(folder: Path, names: Collection[str]) -> None:

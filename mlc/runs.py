@@ -39,7 +39,7 @@ _KINDS = {str: "text", int: "integer", dict: "object"}
 # What the status of a finished run holds, by type, for those who read it.
 _FIELDS = {
     "data": str, "head": str, "seed": int, "overrides": dict, "monitor": str,
-    "hyperparameters": dict, "config": dict, "config.data": dict, "config.data.source": str,
+    "config": dict, "config.data": dict, "config.data.source": str,
     "identity": dict, "identity.data": str, "identity.code": str, "identity.versions": dict,
 }  # fmt: skip
 
@@ -55,8 +55,8 @@ class RunFacts:
         seed: the run's seed.
         overrides: what was set beside these, by its key.
         monitor: the validation metric that chose the epoch.
-        hyperparameters: dotted keys and values, for TensorBoard's HParams tab.
         config: every setting, nested.
+        place: of the run in its sweep as it was written.
     """
 
     run: str
@@ -65,8 +65,8 @@ class RunFacts:
     seed: int
     overrides: dict[str, str] = field(default_factory=dict)
     monitor: str = "jaccard_samples"
-    hyperparameters: dict[str, str | float | bool] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
+    place: int = 0
 
 
 def claim(folder: Path, facts: RunFacts, identity: Identity) -> None:

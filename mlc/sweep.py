@@ -6,13 +6,13 @@ import dataclasses
 import logging
 import math
 import re
+import shlex
 import time
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.utils import JobReturn, JobStatus
@@ -25,10 +25,9 @@ from mlc.errors import ConfigError
 from mlc.launch_folders import check_lone_run, check_sweep, guarded, root_names
 from mlc.options import limits_of
 from mlc.ownership import path_part
-from mlc.reporting import write_summary
+from mlc.reporting import complete_curves, write_summary
 from mlc.resuming import check_resumable, resume_command, trained_elsewhere
 from mlc.runs import STATUS, is_finished
-from mlc.tracking import write_comparison, write_experiment
 
 log = logging.getLogger(__name__)
 
@@ -218,7 +217,7 @@ def interrupted() -> str:
 
 
 def finish() -> str | None:
-    """Write the launch's summary and the logs that compare its runs; return what to print.
+    """Write the launch's summary, and what its curves lack; return what to print.
 
     No table is written where no run has finished, since then its error says all.
     """
@@ -232,16 +231,11 @@ def finish() -> str | None:
 
 def _summary(current: Launch) -> str:
     report = current.report
-    results, summary = write_summary(current.folder, report.metrics, report.reference)
-    rules = [rule for rule, part in results.tuned_on.items() if part != "test"]
-    shown = [f"test/{rule}/{metric}" for rule in rules for metric in report.metrics]
-    hyperparameters = [status["hyperparameters"] for status in results.statuses.values()]
-    write_experiment(current.folder, hyperparameters, shown)
-    if current.is_sweep:
-        by_head: dict[str, list[Path]] = {}
-        for name in pd.unique(results.runs["run"]):
-            by_head.setdefault(str(Path(name).parent), []).append(results.folders[name])
-        write_comparison(current.folder, by_head, report.metrics)
+    _, summary = write_summary(current.folder, report.metrics, report.reference)
+    link = complete_curves(current.folder, figures=report.figures)
+    if current.is_sweep and link:
+        summary += "\nThe curves, by this command at this address:\n"
+        summary += f"mlc-curves {shlex.quote(str(current.folder))}\n{link}\n"
     return summary
 
 

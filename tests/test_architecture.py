@@ -40,7 +40,7 @@ ROWS = [
     {"sweep"},
     {"job"},
     {"launching"},
-    {"estimator", "train", "report", "predict"},
+    {"estimator", "train", "report", "predict", "curves"},
 ]
 ROW_OF = {part: row for row, parts in enumerate(ROWS) for part in parts}
 

@@ -66,7 +66,6 @@ def test_a_run_in_a_folder_with_other_files_is_refused(launch: Launch, tmp_path:
     "name",
     [
         "results.csv", "baselines.csv", "summary.md", "jaccard_samples.png", "multirun.yaml",
-        "comparison/chapter.tex", "comparison",
     ],
 )  # fmt: skip
 def test_a_sweep_replaces_nothing_at_its_root(name: str, launch: Launch, tmp_path: Path) -> None:
@@ -166,7 +165,6 @@ def test_a_launch_in_a_process_that_may_have_no_children(
         ({"name": "../../etc"}, "_._.._etc"),
         ({"path": "...csv"}, "__"),
         ({"name": "results.csv"}, "_results.csv"),
-        ({"name": "comparison"}, "_comparison"),
         ({"path": "/data/my set.csv"}, "my_set"),
         ({"name": "é" * 100}, None),
     ],

@@ -12,7 +12,6 @@ from mlc.errors import RunFolderError
 from mlc.identity import Identity
 from mlc.ownership import (
     MARKS,
-    check_log_folder,
     check_report_files,
     check_run_folder,
     path_part,
@@ -146,17 +145,6 @@ def test_a_report_replaces_reports_alone(name: str, tmp_path: Path) -> None:
     path.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(RunFolderError, match=f"{name} is a symbolic link"):
         check_report_files(tmp_path, [name])
-
-
-def test_a_log_folder_holds_events_alone(tmp_path: Path) -> None:
-    folder = tmp_path / "comparison"
-    check_log_folder(folder)
-    (folder / "yeast" / "sigmoid").mkdir(parents=True)
-    (folder / "yeast" / "sigmoid" / "events.out.tfevents.1234567890.host.1.0").touch()
-    check_log_folder(folder)
-    (folder / "yeast" / "chapter.tex").touch()
-    with pytest.raises(RunFolderError, match=r"chapter\.tex is not a file that mlc has written"):
-        check_log_folder(folder)
 
 
 def test_parts_of_paths_stay_in_their_folder() -> None:

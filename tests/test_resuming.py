@@ -115,7 +115,7 @@ def test_a_status_without_what_is_needed_is_named(
 ) -> None:
     whole = {
         "state": "completed", "run": "r", "data": "toy", "head": "sigmoid", "seed": 0,
-        "overrides": {}, "monitor": "jaccard_samples", "hyperparameters": {},
+        "overrides": {}, "monitor": "jaccard_samples",
         "config": {"data": {"source": "arff"}},
         "identity": {"data": "0", "code": "0.1.0", "versions": {}, "device": "cpu"},
     }  # fmt: skip

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from mlc.reporting.figures import COLOURS, MARKERS
 from mlc.reporting.statistics import Interval
+from mlc.tracking.palette import COLOURS, MARKERS
 
 DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (8, 3)))
 

@@ -13,8 +13,8 @@ from experiments.harness import Experiment, Finding, Measurements, Report, Row, 
 from experiments.harness.plots import panels
 from experiments.harness.study import options_of
 from mlc.heads import HEADS, Head
-from mlc.reporting.figures import COLOURS
 from mlc.reporting.tables import Table
+from mlc.tracking.palette import COLOURS
 
 CONTESTANTS: dict[str, dict[str, str]] = {
     "sigmoid, BCE": {"head": "sigmoid"},

@@ -15,8 +15,8 @@ from experiments.harness import Experiment, Finding, Measurements, Report, Row, 
 from experiments.harness.plots import DASHES, legend, panels
 from experiments.powerset_feasibility.layer import BATCH, WIDTH
 from mlc.heads.memory import readable
-from mlc.reporting.figures import COLOURS, MARKERS
 from mlc.reporting.tables import Table
+from mlc.tracking.palette import COLOURS, MARKERS
 
 HEADS = ("sigmoid", "powerset", "label_powerset", "pairwise", "bernoulli_mixture")
 _LABELS = {"quick": (2, 6, 10, 14), "full": tuple(range(2, 21, 2))}

@@ -14,9 +14,9 @@ from experiments.harness.plots import DASHES, curve, legend, panels
 from experiments.powerset_samples.choice import TOLERANCE, choice_table, choices
 from experiments.powerset_samples.crossings import WORLD, crossing_points, rounded, rule_of_thumb
 from experiments.powerset_samples.studies import HEADS, RATES, OneRate, Runs
-from mlc.reporting.figures import COLOURS, MARKERS
 from mlc.reporting.statistics import mean_interval
 from mlc.reporting.tables import Table
+from mlc.tracking.palette import COLOURS, MARKERS
 
 REGRETS = {"jaccard_samples": "Jaccard", "subset_accuracy": "subset accuracy"}
 _NEVER = "none seen"

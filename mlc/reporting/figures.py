@@ -12,11 +12,16 @@ from matplotlib.figure import Figure
 from mlc.reporting.collect import Results
 from mlc.reporting.statistics import mean_interval
 from mlc.reporting.tables import contestants, marked
+from mlc.tracking import MARKERS, Style, styles
 
-# Okabe and Ito's colours, which colour-blind readers can tell apart.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999999")
-# More than there are colours, so that no two rules share both.
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<")
+
+def styles_of(results: Results) -> dict[str, Style]:
+    """How each contestant is drawn: as in TensorBoard, where colours follow the sweep's order."""
+    places = {name: status.get("place", 0) for name, status in results.statuses.items()}
+    runs = contestants(results)
+    rows = zip(runs["run"], runs["contestant"], runs["head"], strict=True)
+    ordered = sorted(set(rows), key=lambda row: (places[row[0]], row[0]))
+    return styles({contestant: head for _, contestant, head in ordered})
 
 
 def draw_means(results: Results, metric: str) -> bytes:
@@ -25,13 +30,16 @@ def draw_means(results: Results, metric: str) -> bytes:
     data_sets = list(dict.fromkeys(runs["data"]))
     names = list(dict.fromkeys(runs["contestant"]))
     rules = list(dict.fromkeys(runs["rule"]))
+    drawn_as = styles_of(results)
     height = 1.4 + len(names) * (0.3 + 0.1 * max(len(rules), 2))
     figure = Figure(figsize=(max(6.5, 4.2 * len(data_sets)), height), layout="constrained", dpi=150)
     panels = figure.subplots(1, len(data_sets), sharey=True, squeeze=False)[0]
     for panel, data in zip(panels, data_sets, strict=True):
         here = runs[runs["data"] == data]
         for place, rule in enumerate(rules):
-            _draw_rule(panel, here, names, rule, place, len(rules), results.tuned_on, metric)
+            _draw_rule(
+                panel, here, names, rule, place, len(rules), results.tuned_on, metric, drawn_as
+            )
         prior = results.baselines.query("data == @data and head == 'prior' and rule == 'global'")
         # Under several conditions of the data there is no one line.
         if len(prior) and not any(key.startswith("data.") for key in results.varying):
@@ -69,18 +77,22 @@ def _draw_rule(
     n_rules: int,
     tuned_on: dict[str, str],
     metric: str,
+    drawn_as: dict[str, Style],
 ) -> None:
     shown = runs[runs["rule"] == rule].groupby("contestant")[metric]
     intervals = {name: mean_interval(values) for name, values in shown}
-    y = [names.index(name) + (place - (n_rules - 1) / 2) * 0.7 / n_rules for name in intervals]
     is_oracle = tuned_on.get(rule) == "test"
-    panel.errorbar(
-        [interval.mean for interval in intervals.values()],
-        y,
-        xerr=np.nan_to_num([interval.half_width for interval in intervals.values()]),
-        fmt=MARKERS[place % len(MARKERS)],
-        color=COLOURS[place % len(COLOURS)],
-        markerfacecolor="white" if is_oracle else None,
-        capsize=2,
-        label=f"{marked(rule, tuned_on)} (tuned on test)" if is_oracle else rule,
-    )
+    marker, filling = MARKERS[place % len(MARKERS)], "white" if is_oracle else None
+    for name, interval in intervals.items():
+        panel.errorbar(
+            interval.mean,
+            names.index(name) + (place - (n_rules - 1) / 2) * 0.7 / n_rules,
+            xerr=np.nan_to_num(interval.half_width),
+            fmt=marker,
+            color=drawn_as[name].colour,
+            markerfacecolor=filling,
+            capsize=2,
+        )
+    label = f"{marked(rule, tuned_on)} (tuned on test)" if is_oracle else rule
+    # Colours are the heads', whose names stand beside them.
+    panel.plot([], [], marker, color="0.4", markerfacecolor=filling, label=label)

@@ -17,15 +17,13 @@ from mlc.errors import RunFolderError
 from mlc.metrics import COUNT_METRICS
 from mlc.reporting.choice import chosen_settings
 from mlc.reporting.collect import Results
-from mlc.reporting.figures import COLOURS
+from mlc.reporting.figures import styles_of
 from mlc.reporting.tables import best_means, contestants, foot, marked, validation_cells
 from mlc.runs import PREDICTIONS, PREPROCESSING, RULES, read_stored
 
 MOST_LABELS = 30  # Bars of more labels nobody reads.
 _WIDTH, _HEIGHT = 420, 220  # Of a chart, in CSS pixels.
 _THRESHOLDS = np.linspace(0, 1, 101)
-# Not solid, dashed, dotted, ...: curves can be told apart without their colours.
-_DASHES = ("", "7 3", "2 2", "9 3 2 3", "4 4", "1 4")
 
 
 @dataclass(frozen=True)
@@ -80,10 +78,12 @@ def render(results: Results, folder: Path, metrics: Sequence[str]) -> str:
 
 def _rows(runs: pd.DataFrame, metrics: Sequence[str], results: Results) -> list[dict[str, Any]]:
     means, best = best_means(runs, metrics, results.tuned_on)
+    drawn_as = styles_of(results)
     validation = validation_cells(runs, metrics[0], chosen_settings(runs, metrics[0]))
     return [
         {
             "head": contestant,
+            "style": drawn_as[contestant],
             "rule": marked(rule, results.tuned_on),
             "n": next(iter(own.values())).n,
             "validation": validation.get((contestant, rule), []),
@@ -102,7 +102,8 @@ def _rows(runs: pd.DataFrame, metrics: Sequence[str], results: Results) -> list[
 def _threshold_chart(runs: pd.DataFrame, results: Results, metric: str) -> dict[str, Any]:
     """A metric on the test rows against one threshold on all scores, mean of each head's seeds."""
     curves = []
-    for place, (name, group) in enumerate(runs.groupby("contestant", sort=False)):
+    drawn_as = styles_of(results)
+    for name, group in runs.groupby("contestant", sort=False):
         names = list(dict.fromkeys(group["run"]))
         values = np.mean([_values(results.folders[run], metric) for run in names], axis=0)
         marks = []
@@ -113,8 +114,8 @@ def _threshold_chart(runs: pd.DataFrame, results: Results, metric: str) -> dict[
         curves.append(
             Curve(
                 str(name),
-                COLOURS[place % len(COLOURS)],
-                _DASHES[place // len(COLOURS) % len(_DASHES)],
+                drawn_as[str(name)].colour,
+                drawn_as[str(name)].dash,
                 " ".join(f"{x:.1f},{y:.1f}" for x, y in positions),
                 marks,
             )
@@ -164,8 +165,7 @@ def _label_bars(runs: pd.DataFrame, results: Results) -> dict[str, Any]:
         for label in order:
             key = f"{names[label]} ({shares[label]:.1%})"
             rows.setdefault(key, {})[str(name)] = float(f1[label])
-    heads = list(dict.fromkeys(runs["contestant"]))
-    colours = {head: COLOURS[place % len(COLOURS)] for place, head in enumerate(heads)}
+    colours = {name: style.colour for name, style in styles_of(results).items()}
     more = max(0, (0 if shares is None else len(shares)) - MOST_LABELS)
     return {"rule": rule, "rows": rows, "colours": colours, "more": more}
 

@@ -1,17 +1,54 @@
 """What a training leaves to look at: TensorBoard events, figures, progress."""
 
-from mlc.tracking.comparison import COMPARISON, write_comparison
+from mlc.tracking.events import EVENTS, EventFile, image
+from mlc.tracking.figures import HeadFigure, draw_head
+from mlc.tracking.hyperparameters import hyperparameters, varying
+from mlc.tracking.palette import MARKERS, Style, styles
 from mlc.tracking.progress import BarProgress, Progress, bar, tell
-from mlc.tracking.tensorboard import HISTORY, RunLog, write_experiment
+from mlc.tracking.server import serve
+from mlc.tracking.tensorboard import HISTORY, RunLog, chosen_rule
+from mlc.tracking.view import (
+    EXPERIMENT,
+    FIGURES,
+    MOST_RUNS,
+    PORT,
+    Shown,
+    View,
+    contestant,
+    differing_settings,
+    link,
+    pinned_tags,
+    write_experiment,
+)
 
 __all__ = [
-    "COMPARISON",
+    "EVENTS",
+    "EXPERIMENT",
+    "FIGURES",
     "HISTORY",
+    "MARKERS",
+    "MOST_RUNS",
+    "PORT",
     "BarProgress",
+    "EventFile",
+    "HeadFigure",
     "Progress",
     "RunLog",
+    "Shown",
+    "Style",
+    "View",
     "bar",
+    "chosen_rule",
+    "contestant",
+    "differing_settings",
+    "draw_head",
+    "hyperparameters",
+    "image",
+    "link",
+    "pinned_tags",
+    "serve",
+    "styles",
     "tell",
-    "write_comparison",
+    "varying",
     "write_experiment",
 ]

@@ -1,18 +1,12 @@
-"""The figures of one run's TensorBoard page.
-
-Drawing is half of what a short run costs apart from its training, so a figure's axes are drawn once in
-a process, and each run's data onto a copy of them.
-"""
+"""Pictures of one run of a head: its threshold, its numbers of labels, its labels, its scores."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import cache
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -21,136 +15,134 @@ from numpy.typing import NDArray
 
 from mlc.metrics import COUNT_METRICS, SortedScores
 
-_DPI = 80
+# TensorBoard's cards show pictures 430 by 235 pixels large at most: letters come out 10 pixels high.
+_SIZE, _DPI, _FONT = (4.3, 2.35), 150, 8
 _POINTS = 400
 _CLOSEST = 1e-4  # a logit axis shows neither 0 nor 1
 _TICKS = (0.001, 0.01, 0.1, 0.5, 0.9, 0.99)
 _STYLES = ("-", "--", ":", "-.")
+_BINS = 10
+_MOST_LABELS = 12  # more names cannot be read
+_LONGEST_LABEL = 20
 
 
-class _Template:
-    """Axes drawn once, and pictures of them with artists of one's own on top.
+@dataclass(frozen=True)
+class HeadFigure:
+    """What is drawn of one run on its test rows.
 
-    `axes` has all that is the same in every picture; `draw` leaves it so.
-    """
-
-    def __init__(self, size: tuple[float, float], **place: float) -> None:
-        figure = Figure(figsize=size, dpi=_DPI)
-        self.axes: Axes = figure.subplots()
-        figure.subplots_adjust(**place)
-        self._canvas = FigureCanvasAgg(figure)
-        self._empty: Any = None
-
-    def draw(self, artists: Sequence[Artist]) -> NDArray[np.uint8]:
-        """The picture as (height, width, 4): the axes, then these artists, which leave them again."""
-        if self._empty is None:
-            for artist in artists:
-                artist.set_animated(True)
-            self._canvas.draw()
-            self._empty = self._canvas.copy_from_bbox(self.axes.figure.bbox)
-        self._canvas.restore_region(self._empty)
-        for artist in (*artists, *self.axes.spines.values()):
-            self.axes.draw_artist(artist)
-        for artist in artists:
-            artist.remove()
-        return np.array(self._canvas.buffer_rgba())
-
-
-def threshold_figure(
-    scores: NDArray[np.floating],
-    targets: NDArray[np.bool_],
-    metrics: tuple[str, ...],
-    thresholds: Mapping[str, float],
-) -> NDArray[np.uint8]:
-    """Metrics of `score >= t` over t, exactly, and where the rules put their threshold.
-
-    Args:
+    Attributes:
+        title: which run it is.
+        colour: of its head.
         scores: (N, K).
         targets: (N, K).
-        metrics: the curves, names of COUNT_METRICS.
-        thresholds: vertical lines, by the rule's name.
-
-    Returns:
-        The picture, (height, width, 4).
+        decisions: (N, K), of the rule.
+        labels: K names.
+        metrics: the curves over the threshold, names of COUNT_METRICS.
+        rule: the rule's name.
+        threshold: the rule's, where it has one.
     """
-    template = _threshold_template(metrics)
-    axes = template.axes
-    axes.set_prop_cycle(None)
-    ranked = SortedScores(torch.as_tensor(scores), torch.as_tensor(targets))
-    artists: list[Artist] = []
-    for name in metrics:
+
+    title: str
+    colour: str
+    scores: NDArray[np.floating]
+    targets: NDArray[np.bool_]
+    decisions: NDArray[np.bool_]
+    labels: Sequence[str]
+    metrics: Sequence[str]
+    rule: str
+    threshold: float | None
+
+
+def draw_head(shown: HeadFigure) -> dict[str, NDArray[np.uint8]]:
+    """Pictures (height, width, 3) by the tags that TensorBoard should sort them by."""
+    panels = {
+        "figure_decisions/threshold": _draw_thresholds,
+        "figure_decisions/number_of_labels": _draw_cardinality,
+        "figure_labels/precision_and_recall": _draw_labels,
+        "figure_labels/reliability": _draw_reliability,
+    }
+    return {tag: _picture(shown, draw) for tag, draw in panels.items()}
+
+
+def _picture(shown: HeadFigure, draw: Callable[[Axes, HeadFigure], None]) -> NDArray[np.uint8]:
+    figure = Figure(figsize=_SIZE, dpi=_DPI, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    draw(axes, shown)
+    axes.set_title(shown.title, fontsize=_FONT)
+    axes.tick_params(labelsize=_FONT, length=2)
+    axes.xaxis.label.set_fontsize(_FONT)
+    axes.yaxis.label.set_fontsize(_FONT)
+    canvas.draw()
+    return np.array(canvas.buffer_rgba())[:, :, :3]
+
+
+def _draw_thresholds(axes: Axes, shown: HeadFigure) -> None:
+    """Metrics of `score >= t` over t, exactly, and where the rule put its threshold."""
+    ranked = SortedScores(torch.as_tensor(shown.scores), torch.as_tensor(shown.targets))
+    for place, name in enumerate(shown.metrics):
         sweep = ranked.sweep(COUNT_METRICS[name])
         possible = ~sweep.values.isnan()
         at, values = sweep.thresholds[possible].numpy(), sweep.values[possible].numpy()
-        shown = np.unique(np.linspace(0, len(at) - 1, _POINTS).astype(int))
-        artists += axes.plot(at[shown].clip(_CLOSEST, 1 - _CLOSEST), values[shown])
-    labels = []
-    for place, (rule, threshold) in enumerate(thresholds.items()):
-        x = float(np.clip(threshold, _CLOSEST, 1 - _CLOSEST))
+        few = np.unique(np.linspace(0, len(at) - 1, _POINTS).astype(int))
         style = _STYLES[place % len(_STYLES)]
-        artists.append(axes.axvline(x, color="black", linestyle=style, linewidth=1))
-        # One above the other, for thresholds may lie close together.
-        right = x < 0.9
-        label = axes.annotate(
-            f"{rule}: {threshold:.3f}", (x, 0.04 + 0.13 * (place % 7)),
-            xytext=(3 if right else -3, 0), textcoords="offset points", fontsize="small",
-            ha="left" if right else "right", va="center",
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
-        )  # fmt: skip
-        labels.append(label)
-    return template.draw([*artists, *labels])
+        x = at[few].clip(_CLOSEST, 1 - _CLOSEST)
+        axes.plot(x, values[few], style, color=shown.colour, linewidth=1, label=name)
+    axes.set_xscale("logit")
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticks(_TICKS, [f"{tick:g}".lstrip("0") for tick in _TICKS])
+    axes.set(xlabel="threshold", ylabel="test rows", xlim=(_CLOSEST, 1 - _CLOSEST), ylim=(0, 1))
+    if shown.threshold is not None:
+        x = float(np.clip(shown.threshold, _CLOSEST, 1 - _CLOSEST))
+        told = f"{shown.rule}: {shown.threshold:.3f}"
+        axes.axvline(x, color="black", linewidth=1, label=told)
+    axes.legend(frameon=False, fontsize=_FONT, loc="upper right", handlelength=2)
 
 
-def cardinality_figure(
-    decisions: NDArray[np.bool_], targets: NDArray[np.bool_], rule: str
-) -> NDArray[np.uint8]:
-    """How many labels are predicted where so many are true; a row is a distribution.
+def _draw_reliability(axes: Axes, shown: HeadFigure) -> None:
+    """How often labels are true whose score is so high, in ten bins; larger where more scores are."""
+    scores, true = shown.scores.ravel(), shown.targets.ravel()
+    bins = np.minimum((scores * _BINS).astype(int), _BINS - 1)
+    counts = np.bincount(bins, minlength=_BINS)
+    filled = counts > 0
+    means = np.bincount(bins, scores, _BINS)[filled] / counts[filled]
+    shares = np.bincount(bins, true, _BINS)[filled] / counts[filled]
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=0.5)
+    axes.plot(means, shares, color=shown.colour, linewidth=1)
+    axes.scatter(means, shares, 6 + 60 * counts[filled] / counts.max(), color=shown.colour)
+    axes.set(xlim=(-0.05, 1.05), ylim=(-0.05, 1.05), xlabel="score", ylabel="share that is true")
 
-    Args:
-        decisions: (N, K), of the rule.
-        targets: (N, K).
-        rule: its name.
 
-    Returns:
-        The picture, (height, width, 4).
-    """
-    predicted, actual = decisions.sum(axis=1), targets.sum(axis=1)
+def _draw_cardinality(axes: Axes, shown: HeadFigure) -> None:
+    """How many labels are predicted where so many are true; a row is a distribution."""
+    predicted, actual = shown.decisions.sum(axis=1), shown.targets.sum(axis=1)
     most = int(max(predicted.max(), actual.max()))
     counts = np.zeros((most + 1, most + 1))
     np.add.at(counts, (actual, predicted), 1)
     rows = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, rows, out=np.zeros_like(counts), where=rows > 0)
-    template = _cardinality_template(most, rule)
-    axes = template.axes
-    image = axes.imshow(shares, origin="lower", cmap="Blues", vmin=0, vmax=1)
-    diagonal = axes.axline((0, 0), slope=1, color="grey", linewidth=0.5)
-    return template.draw([image, diagonal])
-
-
-@cache
-def _threshold_template(metrics: tuple[str, ...]) -> _Template:
-    template = _Template((7, 4.5), left=0.09, bottom=0.12, right=0.98, top=0.97)
-    axes = template.axes
-    axes.set_xscale("logit")
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xticks(_TICKS, [f"{tick:g}" for tick in _TICKS])
-    axes.set(
-        xlabel="threshold", ylabel="value on the validation rows",
-        xlim=(_CLOSEST, 1 - _CLOSEST), ylim=(0, 1),
-    )  # fmt: skip
-    for name in metrics:
-        axes.plot([], [], label=name)
-    axes.legend(frameon=False, loc="upper right")
-    return template
-
-
-@cache
-def _cardinality_template(most: int, rule: str) -> _Template:
-    template = _Template((4.6, 4.6), left=0.11, bottom=0.1, right=0.97, top=0.9)
-    axes = template.axes
-    ends = (-0.5, most + 0.5)
-    axes.set(xlim=ends, ylim=ends, xlabel=f"labels predicted ({rule})", ylabel="true labels")
-    axes.set_title("share of the test rows with so many true labels", fontsize="medium")
+    axes.imshow(shares, origin="lower", cmap="Greys", vmin=0, vmax=1, aspect="auto")
+    axes.plot([-0.5, most + 0.5], [-0.5, most + 0.5], color=shown.colour, linewidth=1)
+    axes.set(xlabel=f"labels predicted ({shown.rule})", ylabel="true labels")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(5, integer=True))
-    return template
+
+
+def _draw_labels(axes: Axes, shown: HeadFigure) -> None:
+    """Precision and recall of the most frequent labels."""
+    order = np.argsort(-shown.targets.sum(axis=0), kind="stable")[:_MOST_LABELS]
+    hits = (shown.decisions & shown.targets)[:, order].sum(axis=0)
+    predicted, actual = (own[:, order].sum(axis=0) for own in (shown.decisions, shown.targets))
+    y = np.arange(len(order))
+    precision, recall = (
+        np.divide(hits, of, out=np.zeros(len(order)), where=of > 0) for of in (predicted, actual)
+    )
+    axes.hlines(y, precision, recall, color="lightgrey", linewidth=1)
+    axes.plot(precision, y, "o", color=shown.colour, markersize=3, label="precision")
+    axes.plot(
+        recall, y, "s", color=shown.colour, markersize=3, markerfacecolor="white", label="recall"
+    )
+    names = [shown.labels[label] for label in order]
+    axes.set_yticks(y, [name[:_LONGEST_LABEL].replace("$", r"\$") for name in names])
+    axes.set(xlim=(-0.05, 1.05), ylim=(len(order) - 0.5, -0.5), xlabel=f"by label ({shown.rule})")
+    axes.legend(frameon=False, fontsize=_FONT, loc="lower left", handlelength=1)

@@ -19,7 +19,6 @@ from mlc.ownership import (
     MARKS,
     MULTIRUN,
     STATUS,
-    check_log_folder,
     check_report_files,
     check_run_folder,
     event_files,
@@ -196,8 +195,8 @@ def sweep_case(draw: random.Random, home: Path, here: Path) -> None:
         ours = set(_write_reports(root))
     for _ in range(draw.randint(0, 2)):
         put(draw, root / draw.choice(THEIRS), home, "fdlhp")
-    name = path_part(_name(draw), (MULTIRUN, *REPORTS, "comparison"))
-    taken = (MULTIRUN, *REPORTS, "comparison", name, f"{name}/sigmoid", f"{name}/sigmoid/seed=0")
+    name = path_part(_name(draw), (MULTIRUN, *REPORTS))
+    taken = (MULTIRUN, *REPORTS, name, f"{name}/sigmoid", f"{name}/sigmoid/seed=0")
     for entry in draw.sample(taken, draw.choice((0, 0, 1, 2))):
         path = root / entry
         if path not in ours:
@@ -208,7 +207,6 @@ def sweep_case(draw: random.Random, home: Path, here: Path) -> None:
     }
     try:
         check_report_files(root, (MULTIRUN, *REPORTS))
-        check_log_folder(root / "comparison")
         run = root / name / "sigmoid" / "seed=0"
         check_run_folder(run, FILES, root)
     except RunFolderError:

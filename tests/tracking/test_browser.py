@@ -6,6 +6,7 @@ takes the README's pictures of a sweep with a report.html.
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shutil
@@ -17,8 +18,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from matplotlib.colors import to_hex as hex_of
+from matplotlib.colors import to_rgb
+from matplotlib.image import imread
 
+from mlc.tracking.palette import COLOURS
 from tests.conftest import REPOSITORY
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
@@ -48,9 +54,18 @@ return seen.filter(text => text).join('\\n');
 """
 
 
+HEADS = ("sigmoid", "powerset", "pick_one")
+RUNS = [f"{place} {head}/seed={seed}" for place, head in enumerate(HEADS, 1) for seed in range(5)]
+METRICS = ("jaccard_samples", "f1_macro", "subset_accuracy")
+PINNED = [
+    "loss/train", "loss/val", *(f"val/{metric}" for metric in METRICS),
+    "val/jaccard_samples_at_chosen_epoch",
+]  # fmt: skip
+
+
 @pytest.fixture(scope="module")
-def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two heads, two seeds, on data with a label whose name is an attack."""
+def ended(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Three heads, five seeds, on data with a label whose name is an attack; and what was printed."""
     folder = tmp_path_factory.mktemp("browser")
     rows = [
         f"{int(i % 3 == 0)},{int(i % 2 == 0)},{i % 3 + 0.1 * (i % 7)},{i % 2 + 0.1 * (i % 5)}"
@@ -59,47 +74,48 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     header = ["@relation 'toy: -C 2'", f'@attribute "{HOSTILE}" {{0,1}}', "@attribute even {0,1}"]
     header += ["@attribute x numeric", "@attribute y numeric", "@data"]
     (folder / "toy.arff").write_text("\n".join([*header, *rows]) + "\n")
-    arguments = ["data=arff", f"data.path={folder}/toy", "head=sigmoid,powerset", "seed=0,1"]
-    arguments += ["trainer.max_epochs=4", "backbone.widths=[8]", f"hydra.sweep.dir={folder}/sweep"]
-    run("mlc.train", "-m", *arguments)
+    arguments = ["data=arff", f"data.path={folder}/toy", f"head={','.join(HEADS)}"]
+    arguments += ["seed=range(5)", "trainer.max_epochs=8", "backbone.widths=[8]"]
+    printed = run("mlc.train", "-m", *arguments, f"hydra.sweep.dir={folder}/sweep")
     run("mlc.report", str(folder / "sweep"), "--html")
-    return folder / "sweep"
+    return folder / "sweep", printed
 
 
-def run(module: str, *arguments: str) -> None:
+@pytest.fixture(scope="module")
+def sweep(ended: tuple[Path, str]) -> Path:
+    return ended[0]
+
+
+def run(module: str, *arguments: str) -> str:
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", module, *arguments],
         cwd=REPOSITORY, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.fixture(scope="module")
-def tensorboard(sweep: Path) -> Iterator[str]:
-    """The address of a TensorBoard on the sweep."""
-    with serve(sweep) as address:
+def link(sweep: Path) -> Iterator[str]:
+    """What mlc-curves prints of the sweep, while it serves it."""
+    with shown(sweep) as address:
         yield address
 
 
 @contextmanager
-def serve(folder: Path) -> Iterator[str]:
-    command = [
-        "-m",
-        "tensorboard.main",
-        "--logdir",
-        str(folder),
-        "--port",
-        "0",
-        "--load_fast=false",
-    ]
+def shown(folder: Path) -> Iterator[str]:
+    command = [sys.executable, "-W", "ignore", "-m", "mlc.curves", str(folder), "--port", "0"]
+    environment = {**os.environ, "DISPLAY": "", "WAYLAND_DISPLAY": ""}
     with subprocess.Popen(
-        [sys.executable, "-W", "ignore", *command], stderr=subprocess.PIPE, text=True
+        command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True
     ) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if found := re.search(r"http://\S+", line):
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("http"):
                 break
-        yield found[0] if found else pytest.fail("TensorBoard did not start")
+        else:
+            pytest.fail("mlc-curves did not start")
+        yield line.strip()
         process.terminate()
 
 
@@ -110,7 +126,7 @@ def browser() -> Iterator[Any]:
     for flag in (
         "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
         "--disable-background-networking", "--disable-component-update", "--disable-sync",
-        "--disable-dev-shm-usage", "--window-size=1400,900",
+        "--disable-dev-shm-usage", "--window-size=1500,1000",
     ):  # fmt: skip
         options.add_argument(flag)
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
@@ -132,33 +148,108 @@ def wait_for(browser: Any, *texts: str, seconds: float = 60) -> str:
     )
 
 
-@pytest.mark.parametrize(
-    ("page", "texts"),
-    [
-        ("scalars", ["loss/train", "learning_rate"]),
-        ("custom_scalars", ["jaccard_samples"]),
-        ("hparams", ["optimizer.lr", "test/global/jaccard_samples"]),
-        ("pr_curves", ["precision_recall/even", HOSTILE]),
-    ],
-)
-def test_tensorboard_shows_the_sweep(
-    page: str, texts: list[str], tensorboard: str, browser: Any
-) -> None:
+def elements(within: Any, css: str, enough: int = 1, seconds: float = 60) -> list[Any]:
+    """The elements, once there are so many."""
+    deadline = time.monotonic() + seconds
+    while len(found := within.find_elements("css selector", css)) < enough:
+        assert time.monotonic() < deadline, f"{css}: {len(found)} of {enough}"
+        time.sleep(0.2)
+    return list(found)
+
+
+def go(browser: Any, link: str, page: str = "timeseries") -> None:
     browser.get("about:blank")
-    browser.get(f"{tensorboard}#{page}")
-    seen = wait_for(browser, *texts)
-    if page in ("scalars", "pr_curves"):
-        assert "toy/powerset/seed=1" in seen
+    browser.get(link.replace("#timeseries", f"#{page}"))
+
+
+def to_hex(css: str) -> str:
+    """The colour of "rgb(66, 80, 102)" or "rgba(...)"."""
+    return hex_of([int(part) / 255 for part in re.findall(r"\d+", css)[:3]])
+
+
+def colours_in(card: Any) -> set[str]:
+    """Which of the palette's colours there are in what is drawn of an element."""
+    picture = imread(io.BytesIO(card.screenshot_as_png))[:, :, :3]
+    return {
+        colour
+        for colour in COLOURS
+        if np.isclose(picture, to_rgb(colour), atol=0.02).all(axis=2).any()
+    }
+
+
+def test_the_printed_link_is_that_of_the_view(ended: tuple[Path, str], link: str) -> None:
+    (printed,) = re.findall(r"http://\S+", ended[1])
+    assert printed.partition("/?")[2] == link.partition("/?")[2]
+
+
+def test_each_run_is_there_once_in_its_heads_colour_and_nothing_is_smoothed(
+    link: str, browser: Any
+) -> None:
+    go(browser, link)
+    rows = elements(browser, "runs-data-table tb-data-table-content-row", len(RUNS))
+    names = [row.get_attribute("data-id").removeprefix("defaultExperimentId/") for row in rows]
+    assert names == RUNS
+    swatches = elements(browser, "runs-data-table .run-color-swatch", len(RUNS))
+    found = [to_hex(swatch.value_of_css_property("background-color")) for swatch in swatches]
+    assert found == [colour for colour in COLOURS[:3] for _ in range(5)]
+    (smoothing,) = elements(browser, ".scalars-smoothing input.slider-input")
+    assert smoothing.get_attribute("value") == "0"
+
+
+@pytest.mark.parametrize("width", [1500, 900])
+def test_the_pinned_curves_stand_in_their_order_and_are_drawn(
+    width: int, link: str, browser: Any
+) -> None:
+    browser.set_window_size(width, 1000)
+    go(browser, link)
+    cards = elements(browser, "metrics-pinned-view card-view", len(PINNED))
+    for card, tag in zip(cards, PINNED, strict=True):
+        browser.execute_script("arguments[0].scrollIntoView()", card)
+        deadline = time.monotonic() + 60
+        while colours_in(card) != set(COLOURS[:3]) and time.monotonic() < deadline:
+            time.sleep(0.5)
+        assert colours_in(card) == set(COLOURS[:3])
+        title = card.find_element("css selector", "tb-truncated-path")
+        assert title.get_attribute("textContent").strip() == tag
+    browser.set_window_size(1500, 1000)
+
+
+def test_each_head_has_its_figures(link: str, browser: Any) -> None:
+    go(browser, link)
+    cards = elements(browser, "card-view", len(PINNED) + 4 * len(HEADS))[len(PINNED) :]
+    titles = []
+    for card in cards:
+        # What is out of sight is not made.
+        browser.execute_script("arguments[0].scrollIntoView()", card)
+        title, *_ = elements(card, "image-card tb-truncated-path")
+        titles.append(title.get_attribute("title"))
+    assert titles[3:6] == [
+        f"figure_decisions/threshold {place} {head}" for place, head in enumerate(HEADS, 1)
+    ]
+    assert len(titles) == 4 * len(HEADS)
+
+
+def test_hparams_begin_with_what_varies_and_have_a_row_for_each_run(
+    link: str, browser: Any
+) -> None:
+    go(browser, link, "hparams")
+    lines = wait_for(browser, f"test/global/{METRICS[-1]}", RUNS[-1]).splitlines()
+    columns = lines[lines.index("Trial ID") :]
+    assert columns[:7] == [
+        "Trial ID", "Show Metrics", "head", "seed", *(f"test/global/{name}" for name in METRICS),
+    ]  # fmt: skip
+    assert [line for line in lines if line in RUNS] == RUNS
+    assert "optimizer.lr" not in lines
 
 
 def test_the_report_is_one_page_that_sorts_and_runs_nothing_it_was_given(
     sweep: Path, browser: Any
 ) -> None:
     browser.get((sweep / "report.html").as_uri())
-    seen = wait_for(browser, "4 runs finished, 0 failed", f"{HOSTILE} (", "jaccard_samples")
+    seen = wait_for(browser, "15 runs finished, 0 failed", f"{HOSTILE} (", "jaccard_samples")
     assert browser.title == "sweep - mlc"
     assert "http" not in re.sub(r"http-equiv", "", (sweep / "report.html").read_text())
-    assert len(browser.find_elements("css selector", "svg.threshold polyline")) == 2 * 3
+    assert len(browser.find_elements("css selector", "svg.threshold polyline")) == 3 * 3
     assert "One threshold on all scores" in seen
 
     def column(number: int) -> list[float]:
@@ -178,11 +269,13 @@ def test_the_report_is_one_page_that_sorts_and_runs_nothing_it_was_given(
 def test_pictures_for_the_readme(browser: Any) -> None:
     folder = Path(os.environ["MLC_PICTURES_OF"]).absolute()
     images = REPOSITORY / "docs" / "images"
-    with serve(folder) as address:
-        browser.get(f"{address}#custom_scalars")
-        wait_for(browser, "heads side by side")
-        time.sleep(3)  # Charts are drawn after their titles.
+    with shown(folder) as link:
+        browser.set_window_size(1500, 1690)
+        go(browser, link)
+        elements(browser, "metrics-pinned-view card-view", 3)
+        time.sleep(15)  # Charts are drawn after their titles.
         browser.save_screenshot(str(images / "tensorboard.png"))
+        browser.set_window_size(1500, 1000)
     browser.get((folder / "report.html").as_uri())
     wait_for(browser, "Click a column to sort")
     browser.save_screenshot(str(images / "report.png"))

@@ -1,46 +1,58 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from mlc.tracking.figures import cardinality_figure, threshold_figure
+from mlc.tracking.figures import HeadFigure, draw_head
 
 RNG = np.random.default_rng(0)
-SCORES = RNG.random((50, 4))
 TARGETS = RNG.random((50, 4)) < 0.4
+SHOWN = HeadFigure(
+    title="sigmoid", colour="#e52592", scores=RNG.random((50, 4)), targets=TARGETS,
+    decisions=TARGETS, labels=["a", "b", "$", "d" * 40], metrics=("jaccard_samples", "f1_macro"),
+    rule="global", threshold=0.5,
+)  # fmt: skip
+THRESHOLD, COUNTS = "figure_decisions/threshold", "figure_decisions/number_of_labels"
 
 
-def thresholds(scores: np.ndarray, **stated: float) -> np.ndarray:
-    return threshold_figure(scores, TARGETS, ("jaccard_samples", "f1_macro"), stated)
+def test_a_head_has_four_pictures_in_its_colour_that_fit_a_card() -> None:
+    pictures = draw_head(SHOWN)
+    assert [tag.partition("/")[2] for tag in pictures] == [
+        "threshold", "number_of_labels", "precision_and_recall", "reliability",
+    ]  # fmt: skip
+    for picture in pictures.values():
+        height, width, channels = picture.shape
+        assert (channels, picture.dtype) == (3, np.uint8)
+        assert 1.7 < width / height < 1.9
+        assert (picture == (0xE5, 0x25, 0x92)).all(axis=2).any()
 
 
-def test_a_picture_does_not_depend_on_those_drawn_before_it() -> None:
-    first = thresholds(SCORES, fixed=0.5)
-    other = thresholds(SCORES**2, fixed=0.5, global_=0.2)
-    assert first.shape == other.shape
-    assert first.dtype == np.uint8
-    assert not np.array_equal(first, other)
-    assert np.array_equal(first, thresholds(SCORES, fixed=0.5))
+def test_the_threshold_is_marked_where_it_is() -> None:
+    def column(threshold: float) -> int:
+        picture = draw_head(replace(SHOWN, metrics=(), threshold=threshold))[THRESHOLD]
+        inside = picture[40:-60, 120:-20, :]
+        return int((inside.sum(axis=2) < 100).sum(axis=0).argmax())
 
-
-def test_threshold_marks_move_with_the_threshold() -> None:
-    low, high = thresholds(SCORES, fixed=0.1), thresholds(SCORES, fixed=0.9)
-    dark = [(picture[:, :, :3].sum(axis=2) < 100).sum(axis=0).argmax() for picture in (low, high)]
-    assert dark[0] != dark[1]
+    assert column(0.1) < column(0.9)
 
 
 def test_the_diagonal_of_a_right_prediction_is_dark_and_the_rest_is_not() -> None:
     targets = np.array([[0, 0], [1, 0], [1, 1]], dtype=bool)
-    right = cardinality_figure(targets, targets, "fixed")
-    again = cardinality_figure(targets, targets, "fixed")
-    wrong = cardinality_figure(targets[::-1], targets, "fixed")
-    assert np.array_equal(right, again)
+    shown = replace(SHOWN, scores=targets * 0.5, targets=targets, labels=["a", "b"])
+    right = draw_head(replace(shown, decisions=targets))[COUNTS]
+    wrong = draw_head(replace(shown, decisions=targets[::-1]))[COUNTS]
     height, width, _ = right.shape
-    inside = right[int(0.75 * height), int(0.25 * width), :3].astype(int)
-    assert inside.sum() < wrong[int(0.75 * height), int(0.25 * width), :3].astype(int).sum()
+    place = int(0.7 * height), int(0.25 * width)
+    assert right[place].sum() < wrong[place].sum()
 
 
-@pytest.mark.parametrize("rows", [1, 3])
-def test_one_row_and_one_label_are_enough(rows: int) -> None:
-    targets = np.ones((rows, 1), dtype=bool)
-    picture = threshold_figure(np.full((rows, 1), 0.7), targets, ("f1_micro",), {})
-    assert picture.ndim == 3
-    assert cardinality_figure(targets, ~targets, "fixed").ndim == 3
+@pytest.mark.parametrize(("rows", "true"), [(1, True), (3, False)])
+def test_one_row_and_one_label_are_enough(rows: int, true: bool) -> None:
+    targets = np.full((rows, 1), true)
+    shown = replace(
+        SHOWN, scores=np.full((rows, 1), 1.0), targets=targets, decisions=~targets,
+        labels=["a"], metrics=("f1_micro",), threshold=None,
+    )  # fmt: skip
+    assert len(draw_head(shown)) == 4

@@ -1,0 +1,195 @@
+"""Runs in folders as TensorBoard is to show them, and what a finished sweep adds for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlc.decisions import DECISIONS
+from mlc.errors import RunFolderError
+from mlc.metrics import COUNT_METRICS
+from mlc.runs import (
+    BEST_VALUE,
+    METRICS,
+    PREDICTIONS,
+    PREPROCESSING,
+    RULES,
+    STATUS,
+    read_status,
+    read_stored,
+)
+from mlc.tracking import (
+    EVENTS,
+    EXPERIMENT,
+    FIGURES,
+    PORT,
+    EventFile,
+    HeadFigure,
+    Shown,
+    chosen_rule,
+    contestant,
+    differing_settings,
+    draw_head,
+    image,
+    link,
+    pinned_tags,
+    styles,
+    varying,
+    write_experiment,
+)
+
+
+class Curves:
+    """The runs of some sweeps, read again and again while they grow.
+
+    Args:
+        sweeps: their folders.
+        pattern: which runs, by a regular expression that their paths match.
+
+    Raises:
+        RunFolderError: a sweep is no folder.
+    """
+
+    def __init__(self, sweeps: Sequence[Path], pattern: str = "") -> None:
+        for sweep in sweeps:
+            if not sweep.is_dir():
+                raise RunFolderError(f"{sweep} is not a folder: name a sweep's.")
+        self._sweeps, self._pattern = sweeps, re.compile(pattern)
+        self._finished: dict[Path, tuple[int, Shown]] = {}
+        self._monitors: dict[str, None] = {}
+        self._followed: dict[str, None] = {}
+        self._heads: dict[str, None] = {}
+
+    def read(self) -> list[Shown]:
+        """All runs that have begun and not failed, in the order in which the sweeps were written."""
+        found = []
+        for sweep in self._sweeps:
+            own = [
+                run
+                for path in sorted(sweep.rglob(STATUS))
+                if self._pattern.search(path.parent.relative_to(sweep).as_posix())
+                and (run := self._run(sweep, path.parent))
+            ]
+            found += [run for _, run in sorted(own, key=lambda pair: pair[0])]
+        self._heads.update(dict.fromkeys(run.head for run in found))
+        return found
+
+    def link(self, address: str = f"http://127.0.0.1:{PORT}") -> str:
+        """The view's address on a server; needs to have read."""
+        pinned = pinned_tags(list(self._monitors), list(self._followed))
+        return link(address, pinned, several_heads=len(self._heads) > 1)
+
+    def _run(self, sweep: Path, folder: Path) -> tuple[int, Shown] | None:
+        if folder in self._finished:
+            return self._finished[folder]
+        status = read_status(folder)
+        if status is None or status["state"] == "failed" or not any(folder.glob(f"{EVENTS}.*")):
+            return None
+        self._monitors[status["monitor"]] = None
+        self._followed.update(dict.fromkeys(status["config"]["trainer"]["followed"]))
+        run = shown(folder, sweep.resolve().name, status)
+        pair = status.get("place", 0), run
+        if run.chosen is not None:
+            self._finished[folder] = pair
+        return pair
+
+
+def shown(folder: Path, sweep: str, status: Mapping[str, Any]) -> Shown:
+    """A run by its status, and by its results once it is finished."""
+    facts = {key: status[key] for key in ("data", "head", "seed", "monitor")}
+    config = status["config"]
+    rule = chosen_rule({name: DECISIONS[name].tuned_on for name in config["rules"]})
+    tags = [f"test/{rule}/{name}" for name in config["report"]["metrics"]]
+    run = Shown(folder, sweep, **facts, settings=status["overrides"], tags=tags)
+    if status["state"] != "completed":
+        return run
+    metrics, rules = read_stored(folder / METRICS), read_stored(folder / RULES)
+    rule = chosen_rule({name: fitted["tuned_on"] for name, fitted in rules.items()})
+    tags = [f"test/{rule}/{name}" for name in config["report"]["metrics"]]
+    return replace(
+        run,
+        tags=tags,
+        chosen=metrics["train/best_epoch"],
+        value=metrics[BEST_VALUE],
+        test={tag: metrics[tag] for tag in tags},
+    )
+
+
+def complete_curves(folder: Path, *, figures: bool) -> str:
+    """Add to a finished sweep's events what no run knows by itself.
+
+    Args:
+        folder: of the sweep.
+        figures: whether each head gets some.
+
+    Returns:
+        The link to the sweep's view, empty where no finished run has events.
+    """
+    curves = Curves([folder])
+    runs = [run for run in curves.read() if run.chosen is not None]
+    if not runs:
+        return ""
+    tags = dict.fromkeys(tag for run in runs for tag in run.tags)
+    for old in (path for run in runs for path in run.folder.glob(f"{EVENTS}.*")):
+        if old.name in (EXPERIMENT, FIGURES):
+            old.unlink()
+    write_experiment(runs[0].folder, varying([run.hyperparameters for run in runs]), list(tags))
+    if figures:
+        _draw_heads(runs)
+    return curves.link()
+
+
+def _draw_heads(runs: Sequence[Shown]) -> None:
+    differing = differing_settings([run.settings for run in runs])
+    names = [contestant(run.head, run.settings, differing) for run in runs]
+    colours = styles({name: run.head for name, run in zip(names, runs, strict=True)})
+    groups: dict[tuple[str, str], dict[str, list[Shown]]] = {}
+    for name, run in zip(names, runs, strict=True):
+        groups.setdefault((run.data, run.head), {}).setdefault(name, []).append(run)
+    several_data = len({data for data, _ in groups}) > 1
+    for number, ((data, head), settings) in enumerate(groups.items(), start=1):
+        name, run = wanted_first(settings)
+        events = EventFile(run.folder / FIGURES)
+        # TensorBoard sorts pictures by their tags alone.
+        whose = f"{number} {data} {head}" if several_data else f"{number} {head}"
+        for tag, picture in draw_head(_figure(run, name, colours[name].colour)).items():
+            events.add(image(f"{tag} {whose}", picture), run.chosen or 0)
+        events.close()
+
+
+def wanted_first(settings: Mapping[str, Sequence[Shown]]) -> tuple[str, Shown]:
+    """Of the setting with the best mean validation value the run in the middle of its seeds."""
+
+    def value(run: Shown) -> float:
+        is_loss = run.monitor == "loss" or not COUNT_METRICS[run.monitor].higher_is_better
+        return -run.value if is_loss else run.value
+
+    # Values of different metrics are not compared: the first setting's decides which are.
+    monitor = next(iter(settings.values()))[0].monitor
+    settings = {name: own for name, own in settings.items() if own[0].monitor == monitor}
+    means = {name: float(np.mean([value(run) for run in own])) for name, own in settings.items()}
+    best = max(means, key=means.__getitem__)
+    ranked = sorted(settings[best], key=value)
+    return best, ranked[(len(ranked) - 1) // 2]
+
+
+def _figure(run: Shown, name: str, colour: str) -> HeadFigure:
+    rules = read_stored(run.folder / RULES)
+    rule = chosen_rule({own: fitted["tuned_on"] for own, fitted in rules.items()})
+    threshold = rules[rule].get("threshold")
+    with np.load(run.folder / PREDICTIONS, allow_pickle=False) as stored:
+        scores, targets = stored["scores"], stored["targets"]
+        decisions = stored[f"decisions_{rule}"]
+    with np.load(run.folder / PREPROCESSING, allow_pickle=False) as stored:
+        labels = [str(label) for label in stored["label_names"]]
+    metrics = [tag.rpartition("/")[2] for tag in run.test]
+    return HeadFigure(
+        title=f"{name}, seed {run.seed}: test rows, weights of epoch {run.chosen}",
+        colour=colour, scores=scores, targets=targets, decisions=decisions, labels=labels,
+        metrics=metrics, rule=rule, threshold=threshold if isinstance(threshold, float) else None,
+    )  # fmt: skip

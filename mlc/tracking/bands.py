@@ -1,0 +1,64 @@
+"""Many runs as one: mean, lowest and highest of their curves at each epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from mlc.tracking.events import EVENTS, EventFile, Value, scalars, session_end, session_start
+from mlc.tracking.tensorboard import RATE
+
+STATISTICS = ("mean", "lowest", "highest")
+
+
+class Band:
+    """The events of the runs of one contestant, as three curves; written again as runs are added.
+
+    Args:
+        folder: each statistic gets a folder in it.
+        began: by which TensorBoard orders the curves among those of others.
+        hyperparameters: of the mean's row on the HParams page.
+    """
+
+    def __init__(self, folder: Path, began: float, hyperparameters: Mapping[str, Value]) -> None:
+        self._n_runs = 0
+        self._hyperparameters = hyperparameters
+        self._paths = {
+            statistic: (folder / statistic / f"{EVENTS}.0", began + place / 10)
+            for place, statistic in enumerate(STATISTICS)
+        }
+
+    def write(
+        self,
+        histories: Sequence[Path],
+        points: Sequence[tuple[int, Mapping[str, float]]],
+    ) -> None:
+        """Replace what was written, if there are more runs than there were.
+
+        Args:
+            histories: CSV files of the runs' curves.
+            points: for each run its chosen epoch, and values that are one point, by their tags.
+        """
+        if len(histories) <= self._n_runs:
+            return
+        curves = pd.concat([pd.read_csv(path) for path in histories])
+        by_epoch = curves.drop(columns=RATE, errors="ignore").groupby("epoch")
+        tables = dict(
+            zip(STATISTICS, (by_epoch.mean(), by_epoch.min(), by_epoch.max()), strict=True)
+        )
+        for statistic, table in tables.items():
+            events = EventFile(*self._paths[statistic])
+            events.start_again()
+            if statistic == "mean" and not self._n_runs:
+                events.add(session_start(self._hyperparameters))
+            for epoch, values in table.iterrows():
+                events.add(scalars(values.dropna().to_dict()), int(epoch))
+            if statistic == "mean":
+                means = pd.DataFrame([values for _, values in points]).mean()
+                step = round(sum(epoch for epoch, _ in points) / len(points))
+                events.add(scalars(means.dropna().to_dict()), step)
+                events.add(session_end())
+            events.close()
+        self._n_runs = len(histories)

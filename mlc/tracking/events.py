@@ -1,0 +1,149 @@
+"""TensorBoard's event files, written as plain records: one for each epoch."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
+from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
+from tensorboard.plugins.scalar import metadata as scalar_metadata
+from tensorboard.summary.writer.record_writer import RecordWriter
+
+# What TensorBoard takes for an event file has this in its name; it reads a folder's by their names.
+EVENTS = "events.out.tfevents"
+
+Value = str | float | bool
+
+
+class EventFile:
+    """Appends to an event file; each record is on the disk when `add` returns.
+
+    Args:
+        path: of the file; its folder is made.
+        began: the time of the first record, by which TensorBoard orders runs.
+    """
+
+    def __init__(self, path: Path, began: float | None = None) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        is_new = not path.exists()
+        self._file = path.open("ab")
+        self._records = RecordWriter(self._file)
+        if is_new:
+            began = time.time() if began is None else began
+            self._write(Event(wall_time=began, file_version="brain.Event:2"))
+
+    def add(self, summary: Summary, step: int = 0) -> None:
+        """Append a record."""
+        self._write(Event(wall_time=time.time(), step=step, summary=summary))
+
+    def start_again(self) -> None:
+        """What was written so far is replaced by what follows."""
+        log = SessionLog(status=SessionLog.START)
+        self._write(Event(wall_time=time.time(), step=0, session_log=log))
+
+    def close(self) -> None:
+        """Close the file; nothing is lost without it."""
+        self._file.close()
+
+    def _write(self, event: Event) -> None:
+        self._records.write(event.SerializeToString())
+        self._file.flush()
+
+
+def scalars(values: Mapping[str, float], description: str = "") -> Summary:
+    """Points of several curves at one step, by their tags."""
+    if not description:
+        return Summary(
+            value=[Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
+        )
+    told = SummaryMetadata(
+        plugin_data=SummaryMetadata.PluginData(plugin_name=scalar_metadata.PLUGIN_NAME),
+        summary_description=description,
+    )
+    return Summary(
+        value=[
+            Summary.Value(tag=tag, simple_value=value, metadata=told)
+            for tag, value in values.items()
+        ]
+    )
+
+
+def image(tag: str, picture: NDArray[np.uint8]) -> Summary:
+    """A picture (height, width, 3) as a PNG of at most 256 colours."""
+    stream = io.BytesIO()
+    colours = Image.fromarray(picture).quantize(256, dither=Image.Dither.NONE)
+    colours.save(stream, format="png", optimize=True)
+    height, width, channels = picture.shape
+    content = Summary.Image(
+        height=height, width=width, colorspace=channels, encoded_image_string=stream.getvalue()
+    )
+    return Summary(value=[Summary.Value(tag=tag, image=content)])
+
+
+def session_start(hyperparameters: Mapping[str, Value]) -> Summary:
+    """That the run is a row of the HParams page, with these values."""
+    start = plugin_data_pb2.SessionStartInfo(start_time_secs=time.time())
+    for key, value in hyperparameters.items():
+        _set(start.hparams[key], value)
+    content = plugin_data_pb2.HParamsPluginData(session_start_info=start)
+    return _hparams(metadata.SESSION_START_INFO_TAG, content)
+
+
+def session_end() -> Summary:
+    """That the run is finished."""
+    end = plugin_data_pb2.SessionEndInfo(status=api_pb2.STATUS_SUCCESS, end_time_secs=time.time())
+    content = plugin_data_pb2.HParamsPluginData(session_end_info=end)
+    return _hparams(metadata.SESSION_END_INFO_TAG, content)
+
+
+def experiment(
+    values: Mapping[str, Sequence[Value]], metrics: Sequence[str], *, is_complete: bool = True
+) -> Summary:
+    """The columns of the HParams page: what the runs differ in, then the metrics.
+
+    Args:
+        values: what each hyperparameter is in the runs, by its name.
+        metrics: tags of scalars, whose last values are shown.
+        is_complete: whether no run will have other values; TensorBoard hides such runs.
+    """
+    told = api_pb2.Experiment()
+    for key, own in values.items():
+        info = told.hparam_infos.add(name=key, display_name=key.strip(), differs=True)
+        distinct = list(dict.fromkeys(own))
+        is_number = all(isinstance(value, (int, float)) for value in distinct)
+        info.type = api_pb2.DATA_TYPE_FLOAT64 if is_number else api_pb2.DATA_TYPE_STRING
+        if not is_complete:
+            continue
+        if is_number:
+            numbers = [float(value) for value in distinct]
+            info.domain_interval.min_value = min(numbers)
+            info.domain_interval.max_value = max(numbers)
+        else:
+            info.domain_discrete.extend([str(value) for value in distinct])
+    for tag in metrics:
+        told.metric_infos.add(name=api_pb2.MetricName(tag=tag))
+    content = plugin_data_pb2.HParamsPluginData(experiment=told)
+    return _hparams(metadata.EXPERIMENT_TAG, content)
+
+
+def _set(field: Any, value: Value) -> None:
+    if isinstance(value, str):
+        field.string_value = value
+    elif isinstance(value, bool):
+        field.bool_value = value
+    else:
+        field.number_value = value
+
+
+def _hparams(tag: str, content: plugin_data_pb2.HParamsPluginData) -> Summary:
+    described = metadata.create_summary_metadata(content)
+    value = Summary.Value(tag=tag, metadata=described, tensor=metadata.NULL_TENSOR)
+    return Summary(value=[value])
