@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,17 +12,28 @@ import torch
 
 from mlc.assembly import build_model, build_rules, device_of
 from mlc.config import Config
-from mlc.data import SOURCES, Dataset, ResidentData, Scaling, Split, fit_scaling, split_dataset
+from mlc.data import (
+    SOURCES,
+    Card,
+    ResidentData,
+    Scaling,
+    Split,
+    describe,
+    fit_scaling,
+    say_once,
+    split_dataset,
+)
 from mlc.decisions import DecisionRule
 from mlc.errors import BeingTrainedError, MlcError, TrainingError, as_told
-from mlc.evaluation import Evaluation, evaluate
+from mlc.evaluation import evaluate
 from mlc.heads import HEADS
 from mlc.heads.memory import free_bytes, readable
-from mlc.identity import Identity, identify
+from mlc.identity import identify
+from mlc.keeper import Judged, Keeper
 from mlc.optimum import Optimum, add_regrets
 from mlc.runs import BEST_VALUE
 from mlc.tracking import Progress, tell
-from mlc.training import DTYPES, OPTIMIZERS, Epoch, Model, Training, bytes_of_run
+from mlc.training import DTYPES, OPTIMIZERS, Model, Training, bytes_of_run
 
 log = logging.getLogger(__name__)
 
@@ -33,61 +43,6 @@ _USABLE = 0.6
 
 # The best monitored value, or why there is none: BeingTrainedError is no failure.
 Outcome = float | Exception
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A run that was trained and judged.
-
-    Attributes:
-        model: the whole cohort's.
-        row: the run's place in it.
-        dataset: what it was trained on.
-        split: which rows of it.
-        scaling: of the features.
-        evaluation: its scores, decisions and metrics.
-        facts: "parameters", "train/seconds" and the like.
-    """
-
-    model: Model
-    row: int
-    dataset: Dataset
-    split: Split
-    scaling: Scaling
-    evaluation: Evaluation
-    facts: dict[str, float]
-
-
-class Keeper:
-    """What becomes of a cohort's runs, each of which is known by its place in the cohort.
-
-    What `claim` and `keep` raise is the failure of that run alone; BeingTrainedError leaves the run to
-    the process that trains it.
-    """
-
-    def name(self, place: int) -> str:
-        """What the run is called in logs."""
-        return str(place)
-
-    def begin(self, identity: Identity) -> None:
-        """The data are loaded: what the cohort's runs have in common."""
-
-    def claim(self, place: int) -> None:
-        """The run is about to begin."""
-
-    @contextmanager
-    def follow(
-        self, places: Sequence[int], training: Training
-    ) -> Iterator[Callable[[Epoch], None]]:
-        """While the runs at these places are trained: who is told of each epoch."""
-        yield lambda epoch: None
-
-    def keep(self, place: int, judged: Judged) -> str:
-        """The run is judged; return what to say of it."""
-        raise NotImplementedError
-
-    def failed(self, place: int, error: BaseException) -> None:
-        """The run has come to nothing."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +95,7 @@ class _Cohort:
         self.outcomes: dict[int, Outcome] = {}
         # By seed, for the cohort's runs share all else that a split depends on.
         self.splits: dict[int, Split] = {}
+        self.cards: dict[int, Card] = {}
 
     def train(self) -> None:
         """Prepare the runs and train as many at once as fit into memory."""
@@ -167,7 +123,7 @@ class _Cohort:
         try:
             self.keeper.claim(place)
             if config.seed not in self.splits:
-                self.splits[config.seed] = split_dataset(self.dataset, config.data, config.seed)
+                self._split(config)
             split = self.splits[config.seed]
             rules = build_rules(config, HEADS[config.head.name], self.dataset.n_labels)
             return Prepared(place, config, split, fit_scaling(self.dataset, split.train), rules)
@@ -177,6 +133,12 @@ class _Cohort:
         except Exception as error:
             self._fail(place, error)
             return None
+
+    def _split(self, config: Config) -> None:
+        split = split_dataset(self.dataset, config.data, config.seed)
+        card = describe(self.dataset, split, config.data, config.seed)
+        self.splits[config.seed], self.cards[config.seed] = split, card
+        say_once(log, logging.INFO, f"card of {card.name}", f"the data\n{card.text()}")
 
     def _without_unused_columns(self, prepared: Sequence[Prepared]) -> list[Prepared]:
         """Drop the columns that none of the runs uses: what is not trained needs no memory."""
@@ -240,8 +202,16 @@ class _Cohort:
                     "train/best_epoch": int(training.best_epoch[row]),
                     BEST_VALUE: float(training.best_value[row]),
                 }
+                card = self.cards[ready.config.seed]
                 judged = Judged(
-                    model, row, self.dataset, ready.split, ready.scaling, evaluations[row], facts
+                    model,
+                    row,
+                    self.dataset,
+                    ready.split,
+                    ready.scaling,
+                    card,
+                    evaluations[row],
+                    facts,
                 )
                 try:
                     if row in training.failures:

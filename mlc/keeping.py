@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from mlc.cohort import Judged, Keeper, Outcome, train_cohort
+from mlc.cohort import Outcome, train_cohort
 from mlc.config import Config
 from mlc.errors import BeingTrainedError, as_told
 from mlc.identity import Identity
+from mlc.keeper import Judged, Keeper
 from mlc.leases import LEASE, Lease, take
 from mlc.loading import save_preprocessing
 from mlc.ownership import check_run_folder
@@ -161,7 +162,15 @@ class FolderKeeper(Keeper):
         save_run(judged.model, judged.row, run.folder)
         save_preprocessing(run.folder, judged.dataset, judged.split, judged.scaling)
         lease.require()
-        complete(run.folder, run.facts, self._identity, evaluation, judged.split, judged.facts)
+        complete(
+            run.folder,
+            run.facts,
+            self._identity,
+            evaluation,
+            judged.split,
+            judged.card,
+            judged.facts,
+        )
         self._release(place)
         return f"finished, {_headline(report.metrics[0], evaluation.metrics)}"
 

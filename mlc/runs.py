@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mlc import ownership
-from mlc.data import Split
+from mlc.data import Card, Split
 from mlc.errors import BeingTrainedError, MlcError, RunFolderError
 from mlc.evaluation import Evaluation
 from mlc.identity import Identity
@@ -29,10 +29,13 @@ BASELINES = "baselines.json"
 PREDICTIONS = "predictions.npz"
 SPLIT = "split.npz"
 PREPROCESSING = "preprocessing.npz"
+CARD = "data.json"
 # The monitored metric in the best epoch, among a run's metrics.
 BEST_VALUE = "train/best_value"
 # What a run writes into its folder beside its status, log, config and TensorBoard events.
-FILES = (METRICS, RULES, BASELINES, PREDICTIONS, SPLIT, PREPROCESSING, HISTORY, CHECKPOINT)
+FILES = (
+    METRICS, RULES, BASELINES, PREDICTIONS, SPLIT, PREPROCESSING, CARD, HISTORY, CHECKPOINT,
+)  # fmt: skip
 
 
 _KINDS = {str: "text", int: "integer", dict: "object"}
@@ -170,12 +173,14 @@ def complete(
     identity: Identity,
     evaluation: Evaluation,
     split: Split,
+    card: Card,
     training: dict[str, float],
 ) -> None:
     """Write the results, and the status last, so that a report never counts half of them."""
     write_json(folder / METRICS, {**training, **evaluation.metrics})
     write_json(folder / RULES, evaluation.fitted)
     write_json(folder / BASELINES, evaluation.baselines)
+    write_json(folder / CARD, card.as_json())
     with write_atomically(folder / SPLIT) as file:
         np.savez_compressed(file, allow_pickle=False, **split.parts())
     with write_atomically(folder / PREDICTIONS) as file:

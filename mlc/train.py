@@ -20,7 +20,7 @@ from hydra_plugins.mlc_fused_launcher import FusedLauncher
 from hydra_plugins.mlc_fused_submitit_launcher import FusedSubmititLauncher
 from mlc import sweep
 from mlc.config import config_folder, register_configs
-from mlc.data import forget_warnings
+from mlc.data import forget_notices
 from mlc.errors import BeingTrainedError, ConfigError, MlcError
 from mlc.job import describe
 from mlc.keeping import train_runs
@@ -74,7 +74,7 @@ def launch() -> None:
     for launcher in (FusedLauncher, FusedSubmititLauncher):
         Plugins.instance().register(launcher)
     sweep.current = None
-    forget_warnings()
+    forget_notices()
     app = hydra.main(config_path=str(config_folder()), config_name="train", version_base="1.3")(
         train
     )

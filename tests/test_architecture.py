@@ -34,6 +34,7 @@ ROWS = [
     {"config"},
     {"assembly"},
     {"prediction"},
+    {"keeper"},
     {"grouping", "cohort", "loading"},
     {"keeping"},
     {"resuming", "launch_folders"},
@@ -46,6 +47,8 @@ ROW_OF = {part: row for row, parts in enumerate(ROWS) for part in parts}
 
 
 def part_of(file: Path) -> str:
+    if file.name == "__main__.py":
+        return "train"  # a command
     return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 

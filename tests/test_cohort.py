@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from mlc.backbones import BACKBONES
-from mlc.cohort import Judged, Keeper, train_cohort
+from mlc.cohort import train_cohort
 from mlc.config import Config
 from mlc.data import SOURCES, DataOptions, Dataset
 from mlc.heads import HEADS
+from mlc.keeper import Judged, Keeper
 from mlc.training import OPTIMIZERS, TrainerOptions
 
 

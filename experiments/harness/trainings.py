@@ -11,10 +11,11 @@ from typing import Any, ClassVar
 from hydra import compose, initialize_config_dir
 
 from experiments.harness.study import Measured, Row, Study, Trial, in_processes
-from mlc.cohort import Judged, Keeper, train_cohort
+from mlc.cohort import train_cohort
 from mlc.config import GROUPS, Config, config_folder, parse, register_configs
 from mlc.errors import CapacityError, TrainingError
 from mlc.grouping import cohorts
+from mlc.keeper import Judged, Keeper
 from mlc.options import check
 from mlc.training import Epoch, Training
 

@@ -15,7 +15,7 @@ from experiments.harness import (
     Trainings,
     Trial,
 )
-from mlc.cohort import Judged
+from mlc.keeper import Judged
 from mlc.training import Epoch, Training
 
 HEADS = ("sigmoid", "pick_one", "softmax_uniform", "softmax_all")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from experiments.harness import Row, Trainings, Trial
-from mlc.cohort import Judged
+from mlc.keeper import Judged
 from mlc.runs import BEST_VALUE
 
 HEADS = ("sigmoid", "powerset", "label_powerset", "pairwise", "chain", "bernoulli_mixture")

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from experiments.harness import Experiment, Finding, Report, Row, Trainings, Trial
 from experiments.harness.plots import curve, legend, panels
-from mlc.cohort import Judged
 from mlc.decisions import build_decision
+from mlc.keeper import Judged
 from mlc.metrics import COUNT_METRICS
 from mlc.reporting.statistics import mean_interval
 from mlc.reporting.tables import Table

@@ -10,12 +10,14 @@ from mlc.data.base import (
     Vocabulary,
     register_source,
 )
+from mlc.data.card import Card, describe
 from mlc.data.coloured import ColouredDigits
 from mlc.data.digits import Digits
+from mlc.data.notices import forget_notices, say_once
 from mlc.data.openml import OpenML
 from mlc.data.preprocessing import Scaling, fit_scaling
 from mlc.data.resident import Bags, Batch, ResidentData
-from mlc.data.splits import Split, forget_warnings, hold_out, split_dataset
+from mlc.data.splits import Split, hold_out, split_dataset
 from mlc.data.table import Table
 from mlc.data.unlabelled import read_features
 from mlc.data.world import ExactWorld, World, WorldOptions
@@ -25,6 +27,7 @@ __all__ = [
     "Arff",
     "Bags",
     "Batch",
+    "Card",
     "ColouredDigits",
     "DataOptions",
     "DataSource",
@@ -40,10 +43,12 @@ __all__ = [
     "Vocabulary",
     "World",
     "WorldOptions",
+    "describe",
     "fit_scaling",
-    "forget_warnings",
+    "forget_notices",
     "hold_out",
     "read_features",
     "register_source",
+    "say_once",
     "split_dataset",
 ]

@@ -11,6 +11,7 @@ from iterstrat.ml_stratifiers import MultilabelStratifiedShuffleSplit
 from numpy.typing import NDArray
 
 from mlc.data.base import Dataset
+from mlc.data.notices import say_once
 from mlc.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -20,9 +21,6 @@ Rows = NDArray[np.int64]
 # Labels that a message names of each part, and characters of each.
 _SHOWN, _LONGEST = 3, 40
 _CALLED = {"train": "training", "val": "validation", "test": "test"}
-
-# Data sets whose absent labels the launch has warned of.
-_warned: set[tuple[str, tuple[str, ...]]] = set()
 
 
 @dataclass(frozen=True)
@@ -86,11 +84,6 @@ def hold_out(dataset: Dataset, rows: Rows, fraction: float, seed: int) -> tuple[
     return np.delete(rows, held), np.sort(rows[held])
 
 
-def forget_warnings() -> None:
-    """A launch begins: each data set's absent labels are warned of once more."""
-    _warned.clear()
-
-
 def _check_labels(dataset: Dataset, split: Split, absent_labels: str) -> None:
     """Warn of labels without a positive in some part, once for each data set, or refuse them."""
     missing = {
@@ -114,14 +107,8 @@ def _check_labels(dataset: Dataset, split: Split, absent_labels: str) -> None:
             f"{found}: drop them, try another seed or data.val_fraction, or set"
             " data.absent_labels=keep."
         )
-    key = dataset.name, dataset.label_names
-    if key not in _warned:
-        _warned.add(key)
-        log.warning(
-            "%s: they are kept; data.absent_labels=error refuses them.",
-            found,
-            extra={"once": f"absent labels of {dataset.name}"},
-        )
+    message = f"{found}: they are kept; data.absent_labels=error refuses them."
+    say_once(log, logging.WARNING, f"absent labels of {dataset.name}", message)
 
 
 def _named(dataset: Dataset, labels: NDArray[np.int64]) -> str:

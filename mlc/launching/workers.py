@@ -20,6 +20,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from mlc.cohort import Outcome
+from mlc.data import say_once
 from mlc.errors import MlcError, TrainingError
 from mlc.keeping import Run, train_runs
 from mlc.runs import fail
@@ -59,7 +60,6 @@ def train_in_workers(cohorts: Sequence[Sequence[Run]], n_workers: int, ended: En
     gc.freeze()
     waiting = list(enumerate(cohorts))
     active: dict[Connection, _Worker] = {}
-    warned: set[str] = set()
     with _Board(cohorts) as board:
         try:
             while waiting or active:
@@ -91,11 +91,8 @@ def train_in_workers(cohorts: Sequence[Sequence[Run]], n_workers: int, ended: En
                         log.info(message)
                         ended(worker.number, place, outcome)
                         board.ended(worker.number)
-                    elif kind == "warning":
-                        key, message = content
-                        if key not in warned:
-                            warned.add(key)
-                            log.warning(message)
+                    elif kind == "notice":
+                        say_once(log, *content)
                     else:
                         board.epoch(worker.number, *content)
         finally:
@@ -197,9 +194,9 @@ class _Reporter(Progress):
                 outcome = MlcError(f"{type(outcome).__name__}: {outcome}")
         self._send("ended", place, outcome, message)
 
-    def warning(self, key: str, message: str) -> None:
-        """What the launch is to be told once, whichever cohorts meet it."""
-        self._send("warning", key, message)
+    def notice(self, level: int, key: str, message: str) -> None:
+        """What the launch is to say once, whichever cohorts meet it."""
+        self._send("notice", level, key, message)
 
     def _send(self, *message: Any) -> None:
         try:
@@ -217,23 +214,23 @@ def _work(runs: Sequence[Run], sender: Connection, memory_share: float, parent: 
     for handler in root.handlers[:]:
         root.removeHandler(handler)
     reporter = _Reporter(sender)
-    root.addHandler(_Warnings(reporter))
+    root.addHandler(_Notices(reporter))
     with run_logs(runs):
         train_runs(runs, reporter, memory_share)
     sender.close()
 
 
-class _Warnings(logging.Handler):
+class _Notices(logging.Handler):
     """Sends out of the worker what is logged with a key `once`."""
 
     def __init__(self, reporter: _Reporter) -> None:
-        super().__init__(logging.WARNING)
+        super().__init__(logging.INFO)
         self._reporter = reporter
 
     def emit(self, record: logging.LogRecord) -> None:
         key = getattr(record, "once", None)
         if key is not None:
-            self._reporter.warning(key, record.getMessage())
+            self._reporter.notice(record.levelno, key, record.getMessage())
 
 
 def _die_with(parent: int) -> None:

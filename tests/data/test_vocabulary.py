@@ -12,11 +12,12 @@ import torch
 from sklearn.feature_extraction.text import CountVectorizer
 
 from mlc.backbones import BACKBONES
-from mlc.cohort import Judged, Keeper, train_cohort
+from mlc.cohort import train_cohort
 from mlc.config import Config
 from mlc.data import SOURCES, Dataset, ResidentData, Split, fit_scaling, split_dataset
 from mlc.errors import DataError
 from mlc.heads import HEADS
+from mlc.keeper import Judged, Keeper
 from mlc.training import OPTIMIZERS, TrainerOptions
 
 N = 60

@@ -18,9 +18,9 @@ from experiments.harness.running import compare, make, measure
 from experiments.harness.store import Store
 from experiments.harness.study import Measured, command_of
 from experiments.harness.trainings import configure
-from mlc.cohort import Judged
 from mlc.config import config_folder, parse
 from mlc.errors import ConfigError, DataError
+from mlc.keeper import Judged
 from mlc.reporting.tables import Table
 
 

@@ -1,0 +1,19 @@
+"""What a launch says once, however many of its runs meet it."""
+
+from __future__ import annotations
+
+import logging
+
+_said: set[str] = set()
+
+
+def say_once(log: logging.Logger, level: int, key: str, message: str) -> None:
+    """Log the message unless the launch has; a worker process hands `key` on to its launch."""
+    if key not in _said:
+        _said.add(key)
+        log.log(level, "%s", message, extra={"once": key})
+
+
+def forget_notices() -> None:
+    """A launch begins: all is to be said once more."""
+    _said.clear()
