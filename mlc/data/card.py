@@ -82,7 +82,9 @@ class Card:
     def text(self, width: int = WIDTH) -> str:
         """For a terminal."""
         n_labels = len(self.labels)
-        title = f"{_short(self.name)}: {self.n_rows:,} rows, {n_labels} label{'s' * (n_labels > 1)}"
+        title = (
+            f"{shortened(self.name)}: {self.n_rows:,} rows, {n_labels} label{'s' * (n_labels > 1)}"
+        )
         folded = [title]
         for name, said in self.lines():
             first, *more = wrap(said, width - _MARGIN, break_on_hyphens=False)
@@ -114,7 +116,7 @@ class Card:
     def _frequency(self) -> str:
         rarest, most = int(np.argmin(self.counts)), int(np.argmax(self.counts))
         said = [
-            f"{_short(self.labels[k])} {self.counts[k]:,} ({_share(self.counts[k], self.n_rows)})"
+            f"{shortened(self.labels[k])} {self.counts[k]:,} ({_share(self.counts[k], self.n_rows)})"
             for k in ([rarest, most] if len(self.labels) > 1 else [most])
         ]
         text = " to ".join(said)
@@ -225,13 +227,14 @@ def _features(dataset: Dataset, split: Split) -> str:
 
 
 def _listed(names: Sequence[str], n_shown: int) -> str:
-    shown = ", ".join(map(_short, names[:n_shown]))
+    shown = ", ".join(map(shortened, names[:n_shown]))
     return shown if len(names) <= n_shown else f"{shown}, and {len(names) - n_shown:,} more"
 
 
-def _short(name: str) -> str:
+def shortened(name: str, longest: int = _LONGEST) -> str:
+    """The name without what cannot be printed, cut where it is longer."""
     plain = "".join(c if c.isprintable() else "?" for c in name)
-    return plain if len(plain) <= _LONGEST else f"{plain[: _LONGEST - 3]}..."
+    return plain if len(plain) <= longest else f"{plain[: longest - 3]}..."
 
 
 def _share(part: int, whole: int) -> str:

@@ -1,0 +1,115 @@
+"""Entry point: the card of a data set, without any training.
+
+python -m mlc.data posts.csv --labels tags --text body
+python -m mlc.data yeast --figure yeast.png
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from mlc.config import config_folder, register_configs
+from mlc.data import SOURCES, Card, describe, split_dataset
+from mlc.data.card_figure import draw_card
+from mlc.errors import ConfigError, MlcError
+from mlc.options import check
+from mlc.storage import write_atomically
+
+_ENDINGS = {
+    ".csv": "table", ".tsv": "table", ".txt": "table", ".parquet": "table", ".arff": "arff",
+    ".npz": "arrays", ".npy": "arrays", ".safetensors": "arrays", ".svm": "libsvm",
+    ".libsvm": "libsvm", ".svmlight": "libsvm",
+}  # fmt: skip
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parse the command line, read the data, split them and print their card."""
+    parser = argparse.ArgumentParser(
+        prog="mlc-data", description="Say what a data set holds, without any training."
+    )
+    parser.add_argument("data", help="a file, or one of the data sets that data=NAME takes")
+    parser.add_argument(
+        "--labels", nargs="+", help="the column that holds label sets, or several of 0 and 1"
+    )
+    parser.add_argument("--text", help="the column whose words are the features")
+    parser.add_argument("--seed", type=int, default=0, help="of the validation part")
+    parser.add_argument("--figure", type=Path, help="draw the labels into this PNG")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "settings",
+        nargs="*",
+        help="further settings, as in data.separator='|'",
+        metavar="KEY=VALUE",
+    )
+    stated = parser.parse_intermixed_args(arguments)
+    try:
+        card, targets = read_card(overrides(stated), stated.seed)
+        if stated.figure is not None:
+            with write_atomically(stated.figure) as file:
+                draw_card(card, targets).savefig(file, format="png", dpi=150)
+    except (HydraException, OmegaConfBaseException) as error:
+        print(f"mlc-data: {str(error).splitlines()[0]}", file=sys.stderr)
+        sys.exit(ConfigError.exit_status)
+    except MlcError as error:
+        print(f"mlc-data: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)
+    print(json.dumps(card.as_json(), indent=2) if stated.json else card.text())
+
+
+def overrides(stated: argparse.Namespace) -> list[str]:
+    """The command line as Hydra's overrides.
+
+    Raises:
+        ConfigError: there is neither such a file nor such a data set.
+    """
+    path = Path(stated.data)
+    ending = next((s.lower() for s in reversed(path.suffixes) if s.lower() in _ENDINGS), None)
+    known = sorted({file.stem for file in (config_folder() / "data").glob("*.yaml")})
+    if ending is not None:
+        found = [f"data={_ENDINGS[ending]}", f"data.path={_quoted(str(path))}"]
+    elif stated.data in known:
+        found = [f"data={stated.data}"]
+    else:
+        raise ConfigError(
+            f"There is no data set {stated.data!r}: name a file that ends in"
+            f" {', '.join(_ENDINGS)}, or one of {', '.join(known)}."
+        )
+    if stated.labels:
+        found.append(f"data.labels=[{','.join(map(_quoted, stated.labels))}]")
+    if stated.text is not None:
+        found.append(f"data.text={_quoted(stated.text)}")
+    return [*found, *stated.settings]
+
+
+def read_card(chosen: list[str], seed: int) -> tuple[Card, Any]:
+    """The card and the targets (N, K) of the data set that the overrides choose.
+
+    Raises:
+        MlcError: it cannot be read, or an override cannot be meant.
+    """
+    register_configs()
+    with initialize_config_dir(str(config_folder()), version_base="1.3"):
+        config = compose("train", chosen)
+    options = OmegaConf.to_object(config.data)
+    check(options)
+    dataset = SOURCES[config.data.source].load(options)
+    split = split_dataset(dataset, options, seed)
+    return describe(dataset, split, options, seed), dataset.targets
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+if __name__ == "__main__":
+    main()
