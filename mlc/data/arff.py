@@ -22,8 +22,10 @@ from mlc.errors import DataError
 from mlc.options import option
 
 # Of the arrays that are made of files: the code's, so that older cache entries are not used.
-_MODULES = (__file__, *(own.__file__ for own in (arff_file, arff_grammar, arff_rows)))
-_VERSION = f"{FORMAT_VERSION} {source_version(*_MODULES)}"
+_VERSION = (
+    f"{FORMAT_VERSION}"
+    f" {source_version(__file__, arff_file.__file__, arff_grammar.__file__, arff_rows.__file__)}"
+)
 _PACKED = (".arff", ".arff.gz", ".arff.bz2")
 
 

@@ -160,7 +160,8 @@ def in_braces(found: Sequence[Token]) -> tuple[list[Token], Sequence[Token]]:
 
 def until_brace(found: Sequence[Token]) -> tuple[list[Token], Sequence[Token]]:
     """The values before a brace, if there is one, and the tokens from it on."""
-    values, separated = [], True
+    values: list[Token] = []
+    separated = True
     for place, token in enumerate(found):
         if token[0] in "{}":
             return values, found[place:]
