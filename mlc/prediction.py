@@ -136,7 +136,7 @@ class Predictor:
 
 
 def _require_numbers(outputs: Tensor, first: int) -> None:
-    """Raise DataError where a row's outputs (R, b, ...) are infinite or NaN: its features are too large."""
+    """Raise DataError where a row's outputs (R, b, ...) are infinite or NaN."""
     wrong = (~outputs.isfinite()).transpose(0, 1).flatten(1).any(dim=1)
     if wrong.any():
         row = first + int(wrong.int().argmax()) + 1

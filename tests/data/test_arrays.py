@@ -236,7 +236,7 @@ def test_sparse_files_are_held_against_memory_and_themselves(tmp_path: Path) -> 
     with pytest.raises(DataError, match="states a cell twice"):
         load(path, labels_path=str(y))
     sparse(indices=np.array([0, 9]))
-    with pytest.raises(DataError, match="cannot be read as a .npz file"):
+    with pytest.raises(DataError, match=r"cannot be read as a .npz file"):
         load(path, labels_path=str(y))
     rows, columns = np.array([0, 10**14]), np.array([0, 1])
     sparse(format=b"coo", row=rows, col=columns, shape=(10**15, 4))
@@ -262,5 +262,5 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(stream, "w") as archive:
         archive.writestr("run.sh", "true")
     (tmp_path / "toy.npz").write_bytes(stream.getvalue())
-    with pytest.raises(DataError, match="'run.sh', which is no array"):
+    with pytest.raises(DataError, match=r"'run.sh', which is no array"):
         load(tmp_path / "toy.npz")
