@@ -147,7 +147,8 @@ class _RowReader:
                 columns = list(range(len(values)))
                 if len(values) != len(self._attributes):
                     raise Malformed(
-                        f"it has {len(values)} values, and there are {len(self._attributes)} attributes"
+                        f"it has {len(values)} values, and there are {len(self._attributes)} attributes;"
+                        " a missing value is written ?"
                     )
             _check_weight(rest)
             pairs = zip(columns, values, strict=True)
@@ -192,6 +193,7 @@ class _RowReader:
 
 
 def _check_weight(rest: Sequence[Token]) -> None:
+    rest = [token for token in rest if token[0] != ","]
     if not rest:
         return
     values, left = in_braces(rest) if rest[0][0] == "{" else ([], rest)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import math
+import sys
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +18,7 @@ import safetensors.numpy
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from scipy.sparse import csr_matrix, load_npz
+from scipy.sparse import csr_matrix, issparse, load_npz
 
 from mlc.data.files import read_bytes
 from mlc.errors import DataError
@@ -47,7 +49,10 @@ def read_arrays(path: Path) -> Contents:
         raise DataError(f"{path} is no {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]} file: name one.")
     content = read_bytes(path)
     try:
-        return reader(path, content)
+        with warnings.catch_warnings():
+            # Headers that are odd are judged by what they state.
+            warnings.simplefilter("ignore")
+            return {name: _as_text(own) for name, own in reader(path, content).items()}
     except DataError:
         raise
     except Exception as error:
@@ -67,6 +72,19 @@ def require_memory(path: Path, n_bytes: int, what: str) -> None:
             f"{path}: {what} would take {n_bytes / 1e9:.3g} GB, and {free / 1e9:.3g} GB of memory are"
             " free: give fewer rows or columns."
         )
+
+
+def _as_text(array: Any) -> Any:
+    """Bytes as text; what is no text of Unicode is a ValueError."""
+    if issparse(array) or array.dtype.kind not in "US":
+        return array
+    if array.dtype.kind == "S":
+        return np.char.decode(array, "utf-8")
+    own = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="))).reshape(-1)
+    codes = own.view(np.uint32)
+    if ((codes > sys.maxunicode) | ((codes >= 0xD800) & (codes < 0xE000))).any():
+        raise ValueError("a text holds what is no character")
+    return array
 
 
 def _npy(path: Path, content: bytes) -> Contents:
@@ -156,7 +174,6 @@ def text_names(path: Path, array: NDArray[Any], what: str) -> tuple[str, ...]:
     Raises:
         DataError: they are no flat array of texts or whole numbers.
     """
-    if array.ndim != 1 or array.dtype.kind not in "USiu":
+    if array.ndim != 1 or array.dtype.kind not in "Uiu":
         raise DataError(f"{path}: {what} must be a flat array of texts.")
-    own = np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array
-    return tuple(map(str, own))
+    return tuple(map(str, array))

@@ -14,6 +14,9 @@ from mlc.errors import DataError
 
 MultiHot = NDArray[np.bool_]
 
+# More, and the number is a mistake: their names alone would take gigabytes.
+_MOST_LABELS = 10_000_000
+
 
 def label_sets(
     path: Path, y: Any, names: tuple[str, ...] | None, numbers: bool, n_labels: int
@@ -36,13 +39,13 @@ def label_sets(
         _require_binary(path, y.data)
         require_memory(path, y.shape[0] * y.shape[1], "its labels")
         return _named(path, y.toarray().astype(bool), names)
-    if y.ndim not in (1, 2) or y.dtype.kind not in "biufUS" or y.shape[-1] == 0 or len(y) == 0:
+    if y.ndim not in (1, 2) or y.dtype.kind not in "biufU" or y.shape[-1] == 0 or len(y) == 0:
         raise DataError(
             f"{path}: y is an array of {y.dtype} in the shape {y.shape}: give 0 and 1 (N, K), or the"
             " numbers of each row's labels, filled up with -1."
         )
     table = y[:, None] if y.ndim == 1 else y
-    if y.dtype.kind in "US":
+    if y.dtype.kind == "U":
         return _of_texts(path, table, names)
     if numbers and y.dtype.kind != "b" and _is_whole(table):
         return _of_numbers(path, table, names, n_labels)
@@ -111,6 +114,11 @@ def _of_numbers(
             " numbers of labels must count from 0."
         )
     require_memory(path, len(table) * n_labels, "its labels")
+    if n_labels > _MOST_LABELS:
+        raise DataError(
+            f"{path}: y holds the label {largest}, and at most {_MOST_LABELS} labels can be used:"
+            " correct it, or number the labels anew."
+        )
     multi_hot = np.zeros((len(table), n_labels), dtype=bool)
     rows, places = np.nonzero(table >= 0)
     chosen = table[rows, places].astype(np.int64)
@@ -122,9 +130,8 @@ def _of_numbers(
 
 
 def _of_texts(
-    path: Path, table: NDArray[Any], names: tuple[str, ...] | None
+    path: Path, texts: NDArray[Any], names: tuple[str, ...] | None
 ) -> tuple[MultiHot, tuple[str, ...]]:
-    texts = np.char.decode(table, "utf-8") if table.dtype.kind == "S" else table
     own = tuple(str(text) for text in np.unique(texts) if text)
     names = own if names is None else names
     unknown = sorted(set(own) - set(names))

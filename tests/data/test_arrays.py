@@ -184,6 +184,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "objects": ({"X": X, "y": np.array([[1], []] * 6, dtype=object)}, "Python objects"),
     "fields": ({"X": X, "y": np.zeros(12, dtype=[("a", int)])}, "no array of numbers or texts"),
     "dates": ({"X": X, "y": np.zeros((12, 2), dtype="M8[s]")}, "array of datetime64"),
+    "large": ({"X": X, "y": np.array([[10**7, -1]] * 12)}, "at most 10000000 labels"),
     "many": ({"X": X, "y": np.array([[10**15, -1]] * 12)}, "its labels would take 1.2e.07 GB"),
 }  # fmt: skip
 
@@ -245,6 +246,15 @@ def test_sparse_files_are_held_against_memory_and_themselves(tmp_path: Path) -> 
     sparse(indices=np.array([0, 10**11]), shape=(12, 10**12))
     with pytest.raises(DataError, match="1000000000000 features, and at most"):
         load(path, labels_path=str(y))
+
+
+@pytest.mark.parametrize("texts", [b"\xff\xfe", b"\xff\xff\xff\x7f", b"\x00\xd8\x00\x00"])
+def test_texts_that_are_none_are_refused(texts: bytes, tmp_path: Path) -> None:
+    np.save(tmp_path / "X.npy", X[:1])
+    kind = "|S2" if len(texts) == 2 else "<U1"
+    (tmp_path / "y.npy").write_bytes(npy_of("(1,)", texts, kind))
+    with pytest.raises(DataError, match=r"y.npy cannot be read as a .npy file"):
+        load(tmp_path / "X.npy", labels_path=str(tmp_path / "y.npy"))
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
