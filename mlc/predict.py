@@ -25,7 +25,9 @@ def main(arguments: list[str] | None = None) -> None:
         " ;) and the score of each label.",
     )
     parser.add_argument("run", type=Path, help="the folder of a finished run")
-    parser.add_argument("file", type=Path, help="ARFF, CSV, TSV or Parquet, columns as in training")
+    parser.add_argument(
+        "file", type=Path, help="in the form and with the columns of the training data"
+    )
     parser.add_argument("--rule", help="one of the run's decision rules; else its first tuned one")
     parser.add_argument(
         "--output", type=Path, help="the file, pipe or device to write to; else it is printed"
