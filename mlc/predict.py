@@ -25,7 +25,9 @@ def main(arguments: list[str] | None = None) -> None:
         " ;) and the score of each label.",
     )
     parser.add_argument("run", type=Path, help="the folder of a finished run")
-    parser.add_argument("file", type=Path, help="ARFF, CSV, TSV or Parquet, columns as in training")
+    parser.add_argument(
+        "file", type=Path, help="in the form and with the columns of the training data"
+    )
     parser.add_argument("--rule", help="one of the run's decision rules; else its first tuned one")
     parser.add_argument(
         "--output", type=Path, help="the file, pipe or device to write to; else it is printed"
@@ -35,6 +37,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         _require_other_file(stated.output, stated.file)
         table = predict(stated.run, stated.file, stated.rule, stated.device)
+        print(_summary(table, stated.file), file=sys.stderr)
         written = table.to_csv(index=False, float_format="%.6g")
         if stated.output is None:
             print(written, end="")
@@ -68,6 +71,12 @@ def predict(run: Path, file: Path, rule: str | None = None, device: str = "auto"
     return pd.concat(
         [pd.DataFrame(first), pd.DataFrame(scores, columns=list(loaded.label_names))], axis=1
     )
+
+
+def _summary(table: pd.DataFrame, file: Path) -> str:
+    """What was read and predicted, beside the table itself."""
+    sizes = (table["labels"] != "").sum()
+    return f"mlc-predict: {file}: {len(table):,} rows, {sizes:,} of them with a label."
 
 
 def _require_other_file(output: Path | None, file: Path) -> None:

@@ -81,6 +81,22 @@ class Predictor:
         scores = self.scores(features[rows], held_out[:, rows])
         self.rule.tune(torch.as_tensor(scores), torch.as_tensor(targets[rows]))
 
+    def _require_finite(self, features: Any) -> None:
+        """Raise DataError where a value is infinite in 32 bits; NaN is a missing one."""
+        wrong = np.isinf(features.data if issparse(features) else features)
+        if not wrong.any():
+            return
+        place = np.argwhere(wrong)[0]
+        row, column = (
+            place
+            if len(place) == 2
+            else (features.tocoo().row[place[0]], features.indices[place[0]])
+        )
+        named = f"{self.feature_names[column]!r}" if self.feature_names else f"number {column + 1}"
+        raise DataError(
+            f"The feature {named} is infinite, or too large for 32 bits, in row {row + 1}: correct it."
+        )
+
     @torch.no_grad()
     def _chunks(self, features: Any, voters: Voters) -> Iterator[Prediction]:
         data = self._resident(features)
@@ -89,6 +105,7 @@ class Predictor:
         every = torch.ones(rows.shape, dtype=torch.float64)
         votes = every if voters is None else torch.as_tensor(voters, dtype=torch.float64)
         for outputs, _ in self.model.outputs(data, rows):
+            _require_numbers(outputs, first)
             here = votes[:, first : first + outputs.shape[1]]
             shares = here / here.sum(dim=0)
             first += outputs.shape[1]
@@ -103,9 +120,12 @@ class Predictor:
         weights = next(self.model.parameters())
         n_samples, n_labels = features.shape[0], len(self.label_names)
         own = features.tocsr() if issparse(features) else np.asarray(features)
+        with np.errstate(over="ignore"):
+            own = own.astype(np.float32)
+        self._require_finite(own)
         dataset = Dataset(
             name="features",
-            features=own.astype(np.float32),
+            features=own,
             targets=np.zeros((n_samples, n_labels), dtype=bool),
             feature_names=self.feature_names,
             label_names=self.label_names,
@@ -113,6 +133,17 @@ class Predictor:
         )
         bags = self.model.backbone.takes_bags
         return ResidentData(dataset, self.scalings, weights.device, weights.dtype, bags)
+
+
+def _require_numbers(outputs: Tensor, first: int) -> None:
+    """Raise DataError where a row's outputs (R, b, ...) are infinite or NaN."""
+    wrong = (~outputs.isfinite()).transpose(0, 1).flatten(1).any(dim=1)
+    if wrong.any():
+        row = first + int(wrong.int().argmax()) + 1
+        raise DataError(
+            f"The features of row {row} are so large that the model's outputs are not finite: correct"
+            " them."
+        )
 
 
 def averaged(head: Head, outputs: Tensor, shares: Tensor) -> Prediction:

@@ -15,7 +15,7 @@ from mlc import ownership
 from mlc.data import Card, Split
 from mlc.errors import BeingTrainedError, MlcError, RunFolderError
 from mlc.evaluation import Evaluation
-from mlc.identity import Identity
+from mlc.identity import Identity, differences
 from mlc.leases import holding
 from mlc.leases.owner import this_process
 from mlc.storage import write_atomically, write_json
@@ -217,9 +217,20 @@ def _reason(error: BaseException) -> str:
 def _another(status: dict[str, Any], facts: RunFacts) -> str | None:
     """What tells the status's run from this one, None where nothing does."""
     for key in ("data", "head", "seed", "overrides"):
+        if key == "overrides" and _same_config(status, facts):
+            continue
         if status.get(key) != getattr(facts, key):
             return f"{key} {status.get(key)!r}, and not {getattr(facts, key)!r}"
     return None
+
+
+def _same_config(status: dict[str, Any], facts: RunFacts) -> bool:
+    """Whether both settle the same, however stated: a default may be, and a number in two forms."""
+    before = status.get("config")
+    if not isinstance(before, dict) or not before:
+        return False
+    # As stored: JSON has lists alone.
+    return not any(differences(before, json.loads(json.dumps(facts.config))))
 
 
 def already_finished(folder: Path, difference: str | None = None) -> RunFolderError:

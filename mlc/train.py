@@ -109,8 +109,8 @@ def in_one_sentence(error: BaseException) -> MlcError | None:
         return ConfigError(
             f"{error.override} cannot be read ({reason}): is it quoted for the shell?"
         )
-    if isinstance(error, OmegaConfBaseException) and isinstance(error.__cause__, MlcError):
-        return error.__cause__
+    if isinstance(error, OmegaConfBaseException) and (ours := _raised_in_resolver(error)):
+        return ours
     if isinstance(error, (HydraException, OmegaConfBaseException)):
         return ConfigError(_plain(error))
     if isinstance(error, OSError):
@@ -119,6 +119,14 @@ def in_one_sentence(error: BaseException) -> MlcError | None:
             " make room or choose another folder with hydra.run.dir or hydra.sweep.dir."
         )
     return None
+
+
+def _raised_in_resolver(error: BaseException) -> MlcError | None:
+    """The error of ours that a resolver raised; OmegaConf keeps it only as the context of its own."""
+    found: BaseException | None = error
+    while isinstance(found, OmegaConfBaseException):
+        found = found.__cause__ or found.__context__
+    return found if isinstance(found, MlcError) else None
 
 
 def _plain(error: BaseException) -> str:

@@ -204,3 +204,33 @@ class TestAStrangersFolder:
         shutil.rmtree(run)
         with pytest.raises(RunFolderError, match="holds no finished run"):
             mlc.load(run)
+
+
+@pytest.mark.parametrize("form", ["libsvm", "arrays"])
+def test_new_files_of_every_source_that_reads_files(
+    form: str, command: Command, tmp_path: Path
+) -> None:
+    x = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
+    y = x[:, :2] > 0
+
+    def written(name: str, first: int, last: int) -> str:
+        if form == "arrays":
+            np.savez(tmp_path / f"{name}.npz", X=x[first:last], y=y[first:last])
+            return f"{name}.npz"
+        rows = [
+            ",".join(map(str, np.flatnonzero(labels) + 7))
+            + "".join(f" {j + 1}:{value!r}" for j, value in enumerate(map(float, features)))
+            for features, labels in zip(x[first:last], y[first:last], strict=True)
+        ]
+        (tmp_path / name).write_text("\n".join(rows))
+        return name
+
+    ended: Outcome = command(
+        main, *QUICK, f"data={form}", f"data.path={written('all', 0, 60)}", "hydra.run.dir=run"
+    )
+    assert ended.status == 0, ended.error
+    table = predict(tmp_path / "run", tmp_path / written("new", 50, 60))
+    names = ["7", "8"] if form == "libsvm" else ["0", "1"]
+    assert table.columns.tolist() == ["row", "labels", *names]
+    expected = mlc.load(tmp_path / "run").scores(x[50:])
+    np.testing.assert_allclose(table[names], expected, atol=1e-6)

@@ -164,6 +164,19 @@ def test_parts_of_paths_stay_in_their_folder() -> None:
     assert all(len(part.encode()) <= 150 for part in long)
 
 
+def test_a_setting_stated_in_another_way_is_the_same_run(tmp_path: Path) -> None:
+    config = {"head": {"name": "b", "gamma": 2.0}, "data": {"labels": ["x", "y"]}}
+    finished = {**OURS, "state": "completed", "data": "a", "overrides": {}, "config": config}
+    write_json(tmp_path / "status.json", finished)
+    same = {"head": {"name": "b", "gamma": 2.0}, "data": {"labels": ("x", "y")}}
+    other = {**same, "head": {"name": "b", "gamma": 3.0}}
+    for overrides in ({"head.gamma": "2"}, {"head.gamma": "2.0"}):
+        stated = RunFacts("a/b/seed=0", "a", "b", 0, overrides, config=same)
+        assert holds(tmp_path, stated)
+    changed = RunFacts("a/b/seed=0", "a", "b", 0, {"head.gamma": "3"}, config=other)
+    assert not holds(tmp_path, changed)
+
+
 def test_two_names_that_give_one_folder_are_not_taken_for_one_run(tmp_path: Path) -> None:
     assert path_part("a b") == path_part("a_b")
     finished = {**OURS, "state": "completed", "data": "a b", "overrides": {}}

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from mlc.decisions import build_decision
+from mlc.errors import DataError
 from mlc.heads import JointHead
 from mlc.prediction import Predictor
 from tests.chains import Case, make_case
@@ -66,3 +71,35 @@ def test_with_few_labels_the_mode_is_that_of_the_mean_joint(head: str, votes: st
     every = torch.cartesian_prod(*[torch.tensor([False, True])] * 5)
     values = [mean_likelihood(case, one.expand(15, -1), voters) for one in every]
     assert torch.equal(predicted(case, voters), every[torch.stack(values).argmax(dim=0)])
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, 1e39])
+@pytest.mark.parametrize("form", [np.asarray, csr_matrix])
+def test_features_that_32_bits_cannot_hold_are_refused_by_row(
+    value: float, form: Callable[[np.ndarray], Any]
+) -> None:
+    case = make_case(3, head="sigmoid")
+    predictor = Predictor(
+        case.model, case.scalings, build_decision("fixed"), case.dataset.label_names, tuple("vwxyz")
+    )
+    features = case.dataset.features.astype(np.float64)
+    features[4, 2] = value
+    for ask in (predictor.scores, predictor.predict):
+        with pytest.raises(DataError, match=r"The feature 'x' is infinite.* in row 5"):
+            ask(form(features))
+
+
+@pytest.mark.parametrize("head", ["sigmoid", "pick_one", "chain"])
+def test_features_that_the_model_cannot_bear_are_refused_by_row(head: str) -> None:
+    """Finite features whose products with the weights are not: no scores of NaN."""
+    case = make_case(3, head=head)
+    model = case.model.float()
+    with torch.no_grad():
+        for parameter in model.backbone.parameters():
+            parameter.mul_(100)
+    predictor = Predictor(model, case.scalings, build_decision("fixed"), case.dataset.label_names)
+    features = case.dataset.features.copy()
+    assert np.isfinite(predictor.scores(features)).all()
+    features[4] = 3e38
+    with pytest.raises(DataError, match="row 5 are so large"):
+        predictor.scores(features)

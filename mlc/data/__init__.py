@@ -1,6 +1,7 @@
 """Data sources, splits, scaling, and the resident batches that every head trains on."""
 
 from mlc.data.arff import Arff
+from mlc.data.arrays import Arrays
 from mlc.data.base import (
     SOURCES,
     DataOptions,
@@ -13,6 +14,7 @@ from mlc.data.base import (
 from mlc.data.card import Card, describe
 from mlc.data.coloured import ColouredDigits
 from mlc.data.digits import Digits
+from mlc.data.libsvm import Libsvm
 from mlc.data.notices import forget_notices, say_once
 from mlc.data.openml import OpenML
 from mlc.data.preprocessing import Scaling, fit_scaling
@@ -25,6 +27,7 @@ from mlc.data.world import ExactWorld, World, WorldOptions
 __all__ = [
     "SOURCES",
     "Arff",
+    "Arrays",
     "Bags",
     "Batch",
     "Card",
@@ -34,6 +37,7 @@ __all__ = [
     "Dataset",
     "Digits",
     "ExactWorld",
+    "Libsvm",
     "OpenML",
     "ResidentData",
     "Scaling",

@@ -13,7 +13,7 @@ import numpy as np
 from defusedxml.common import DefusedXmlException
 from scipy.sparse import csr_matrix, issparse, vstack
 
-from mlc.data import arff_file
+from mlc.data import arff_file, arff_grammar, arff_rows
 from mlc.data.arff_file import FORMAT_VERSION, ArffFile, read_arff
 from mlc.data.base import DataOptions, Dataset, DataSource, register_source
 from mlc.data.cache import Arrays, cached, source_version
@@ -22,7 +22,10 @@ from mlc.errors import DataError
 from mlc.options import option
 
 # Of the arrays that are made of files: the code's, so that older cache entries are not used.
-_VERSION = f"{FORMAT_VERSION} {source_version(__file__, arff_file.__file__)}"
+_VERSION = (
+    f"{FORMAT_VERSION}"
+    f" {source_version(__file__, arff_file.__file__, arff_grammar.__file__, arff_rows.__file__)}"
+)
 _PACKED = (".arff", ".arff.gz", ".arff.bz2")
 
 
@@ -141,6 +144,9 @@ def _parse(files: dict[str, Path], read: Read = read_bytes) -> Arrays:
             " beside it (Mulan), or end its @relation in '-C n' (MEKA)."
         )
     label_names = tuple(map(first.named, label_names))
+    twice = [name for place, name in enumerate(label_names) if name in label_names[:place]]
+    if twice:
+        raise DataError(f"{files['xml']} names the label {twice[0]!r} twice: remove one of them.")
     blocks = [file.features(label_names) for file in parsed.values()]
     matrices = [matrix for matrix, _, _ in blocks]
     _, feature_names, numeric = blocks[0]

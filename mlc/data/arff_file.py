@@ -3,45 +3,23 @@
 from __future__ import annotations
 
 import html
-import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import arff
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csc_matrix, csr_matrix, hstack, issparse
 
+from mlc.data.arff_grammar import Attribute, lines_of, read_header
+from mlc.data.arff_rows import read_rows
 from mlc.data.files import Read, read_bytes, read_text
 from mlc.errors import DataError
 
 # Raised whenever the arrays made of a file change, so that older cache entries are not used.
-FORMAT_VERSION = "arff-1"
-
-_BINARY_WORDS = {
-    "0": 0, "1": 1, "0.0": 0, "1.0": 1, "no": 0, "yes": 1, "n": 0, "y": 1,
-    "false": 0, "true": 1, "f": 0, "t": 1,
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Attribute:
-    """A column of the file; `values` is None for a numeric one."""
-
-    name: str
-    values: tuple[str, ...] | None
-
-    def as_binary(self) -> NDArray[np.float64] | None:
-        """What each nominal value means as 0 or 1, where all of them can be read so."""
-        if self.values is None:
-            return None
-        words = [str(value).strip().lower() for value in self.values]
-        if not all(word in _BINARY_WORDS for word in words):
-            return None
-        return np.array([_BINARY_WORDS[word] for word in words], dtype=np.float64)
+FORMAT_VERSION = "arff-2"
 
 
 @dataclass(frozen=True)
@@ -168,105 +146,28 @@ def read_arff(path: Path, read: Read = read_bytes) -> ArffFile:
     """Parse a file, whose bytes `read` gives.
 
     Raises:
-        DataError: it cannot be read, is cut off, breaks the format, or holds NaN or infinity.
+        DataError: it cannot be read, is cut off, breaks the grammar (see `arff_grammar`), or holds NaN,
+            infinity, or a number that is too large for 32 bits.
     """
-    text = read_text(path, read)
-    sparse = _is_sparse(text)
-    try:
-        parsed = arff.load(
-            io.StringIO(text),
-            encode_nominal=True,
-            return_type=arff.LOD_GEN if sparse else arff.DENSE_GEN,
-        )
-    except (arff.ArffException, ValueError) as error:
-        # A declaration without its second half is a ValueError of unpacking there.
-        raise DataError(f"{path}: the header cannot be read: {_reason(error)}") from error
-    names = _declared_names(text, [name for name, _ in parsed["attributes"]])
-    attributes = tuple(
-        _attribute(path, name, kind)
-        for name, (_, kind) in zip(names, parsed["attributes"], strict=True)
-    )
-    rows = list(_rows(path, parsed["data"]))
-    if not rows:
-        raise DataError(f"{path}: there is no row after @data: the file is empty or cut off.")
-    columns = _sparse_columns(rows, len(attributes)) if sparse else np.array(rows, dtype=np.float64)
-    _check_finite(path, attributes, rows, columns)
-    return ArffFile(path, parsed["relation"], attributes, columns)
+    relation, attributes, rows = read_header(path, lines_of(read_text(path, read)))
+    columns = read_rows(path, rows, attributes)
+    _check_size(path, attributes, columns)
+    return ArffFile(path, relation, attributes, columns)
 
 
-def _is_sparse(text: str) -> bool:
-    start = re.search(r"^\s*@data\b", text, flags=re.IGNORECASE | re.MULTILINE)
-    first_row = re.compile(r"^[ \t]*([^\s%])", flags=re.MULTILINE)
-    found = first_row.search(text, start.end()) if start else None
-    return found is not None and found[1] == "{"
-
-
-def _declared_names(text: str, parsed: list[str]) -> list[str]:
-    """The attributes' names with what the parser strips: quotes at the ends of a quoted name."""
-    header = re.split(r"^\s*@data\b", text, maxsplit=1, flags=re.IGNORECASE | re.MULTILINE)[0]
-    lines = re.findall(r"^[ \t]*@attribute[ \t]+(.*)$", header, re.IGNORECASE | re.MULTILINE)
-    if len(lines) != len(parsed):
-        return parsed
-    quoted = [re.match(r"""'((?:\\.|[^\\'])*)'\s|"((?:\\.|[^\\"])*)"\s""", line) for line in lines]
-    return [
-        name if found is None else found[1] if found[1] is not None else found[2]
-        for name, found in zip(parsed, quoted, strict=True)
-    ]
-
-
-def _attribute(path: Path, name: str, kind: str | list[str]) -> Attribute:
-    name = re.sub(r"\\(.)", r"\1", name)
-    if isinstance(kind, list):
-        return Attribute(name, tuple(kind))
-    if kind.upper() in ("NUMERIC", "REAL", "INTEGER"):
-        return Attribute(name, None)
-    raise DataError(
-        f"{path}: the attribute {name!r} is of type {kind}, which is neither numeric nor nominal:"
-        " convert or remove it."
-    )
-
-
-def _rows(path: Path, data: Iterator[Any]) -> Iterator[Any]:
-    number = 1
-    try:
-        for row in data:
-            yield row
-            number += 1
-    except (arff.ArffException, ValueError) as error:
-        raise DataError(
-            f"{path}: data row {number} cannot be read ({_reason(error)}): correct it, or fetch"
-            " the file again if it is cut off."
-        ) from error
-
-
-def _reason(error: Exception) -> str:
-    try:
-        told = str(error)
-    except (TypeError, ValueError):
-        # It formats its message with %, which the file's own text may hold.
-        told = str(getattr(error, "message", type(error).__name__))
-    reason = re.sub(r"(,? (at|in) line (-1|%d))", "", " ".join(told.split())).strip().rstrip(".")
-    return reason if len(reason) < 120 else reason[:117] + "..."
-
-
-def _sparse_columns(rows: list[dict[int, float | None]], n_columns: int) -> csc_matrix:
-    starts = np.cumsum([0, *map(len, rows)])
-    columns = np.fromiter((j for row in rows for j in row), dtype=np.int64, count=starts[-1])
-    values = np.array([value for row in rows for value in row.values()], dtype=np.float64)
-    return csr_matrix((values, columns, starts), shape=(len(rows), n_columns)).tocsc()
-
-
-def _check_finite(
-    path: Path, attributes: tuple[Attribute, ...], rows: list[Any], columns: Any
-) -> None:
-    """Only `?` may be NaN: a NaN that was written out, or an infinity, is an error."""
+def _check_size(path: Path, attributes: Sequence[Attribute], columns: Any) -> None:
+    values = columns.data if issparse(columns) else columns
+    with np.errstate(over="ignore"):
+        if not np.isinf(values.astype(np.float32)).any():
+            return
     stored = columns.tocoo() if issparse(columns) else None
-    values = columns if stored is None else stored.data
-    for place in zip(*np.nonzero(~np.isfinite(values)), strict=True):
-        i, j = place if stored is None else (stored.row[place[0]], stored.col[place[0]])
-        value = rows[i][j]
-        if value is not None:
-            raise DataError(
-                f"{path}: the attribute {attributes[j].name!r} is {value} in data row {i + 1}: give"
-                " a finite number, or ? for a missing one."
-            )
+    with np.errstate(over="ignore"):
+        held = columns.astype(np.float32) if stored is None else stored.data.astype(np.float32)
+    found = np.nonzero(np.isinf(held))
+    rows, places = found if stored is None else (stored.row[found[0]], stored.col[found[0]])
+    first = int(np.argmin(rows))
+    i, j = int(rows[first]), int(places[first])
+    raise DataError(
+        f"{path}: the attribute {attributes[j].name!r} is {columns[i, j]:g} in data row {i + 1}, too"
+        " large for 32 bits: give a smaller number, or ? for a missing one."
+    )

@@ -66,6 +66,17 @@ class Card:
         """Its fields, for JSON."""
         return dataclasses.asdict(self)
 
+    @classmethod
+    def from_json(cls, content: Any) -> Card | None:
+        """The card that `as_json` gave, or None where it is none."""
+        try:
+            values = {key: tuple(v) if isinstance(v, list) else v for key, v in content.items()}
+            card = cls(**values)
+            card.text()
+        except (AttributeError, TypeError, ValueError, KeyError, LookupError, ZeroDivisionError):
+            return None
+        return card
+
     def lines(self) -> list[tuple[str, str]]:
         """What is said of each aspect."""
         return [

@@ -11,7 +11,7 @@ import numpy as np
 from mlc.data.arff_file import read_arff
 from mlc.data.base import SOURCES
 from mlc.data.columns import encode_columns
-from mlc.data.table import Table, read_frame
+from mlc.data.table import read_frame
 from mlc.errors import DataError
 
 
@@ -21,7 +21,8 @@ def read_features(
     """The features that a model was trained on, of the rows of another file.
 
     Args:
-        path: an ARFF, CSV, TSV or Parquet file; columns are found by their names.
+        path: a file in the source's own form, where it is of files; else an ARFF, CSV, TSV or Parquet
+            file, whose columns are found by their names.
         source: the data source that the model was trained on.
         options: the source's; a table's say which column is text.
         names: the model's features, D.
@@ -33,8 +34,9 @@ def read_features(
     Raises:
         DataError: the file cannot be read, or lacks a feature.
     """
-    if issubclass(SOURCES[source], Table):
-        return Table.read_features(path, options, names)
+    read = getattr(SOURCES[source], "read_features", None)
+    if read is not None:
+        return read(path, options, names)
     if ".arff" not in path.suffixes:
         return encode_columns(read_frame(path), str(path), names)[0]
     features, found, _ = read_arff(path).features(label_names)

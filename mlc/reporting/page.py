@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +14,14 @@ import torch
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from numpy.typing import NDArray
 
+from mlc.data import Card
 from mlc.errors import RunFolderError
 from mlc.metrics import COUNT_METRICS
 from mlc.reporting.choice import chosen_settings
 from mlc.reporting.collect import Results
 from mlc.reporting.figures import styles_of
 from mlc.reporting.tables import best_means, contestants, foot, marked, validation_cells
-from mlc.runs import PREDICTIONS, PREPROCESSING, RULES, read_stored
+from mlc.runs import CARD, PREDICTIONS, PREPROCESSING, RULES, read_stored
 
 MOST_LABELS = 30  # Bars of more labels nobody reads.
 _WIDTH, _HEIGHT = 420, 220  # Of a chart, in CSS pixels.
@@ -62,6 +64,7 @@ def render(results: Results, folder: Path, metrics: Sequence[str]) -> str:
         sections=[
             {
                 "data": data,
+                "card": _card(runs[runs["data"] == data], results),
                 "swept": chosen_settings(runs[runs["data"] == data], metrics[0]) is not None,
                 "rows": _rows(runs[runs["data"] == data], metrics, results),
                 "charts": [
@@ -74,6 +77,18 @@ def render(results: Results, folder: Path, metrics: Sequence[str]) -> str:
         ],
         notes=foot(results, None if chosen_settings(runs, metrics[0]) is None else metrics[0]),
     )
+
+
+def _card(runs: pd.DataFrame, results: Results) -> Card | None:
+    """What the data hold, as the first run that says so was split."""
+    for name in dict.fromkeys(runs["run"]):
+        try:
+            content = json.loads((results.folders[name] / CARD).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if (card := Card.from_json(content)) is not None:
+            return card
+    return None
 
 
 def _rows(runs: pd.DataFrame, metrics: Sequence[str], results: Results) -> list[dict[str, Any]]:

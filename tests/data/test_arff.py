@@ -247,3 +247,119 @@ def test_what_else_can_be_wrong_with_files(write_arff: Write, tmp_path: Path) ->
     )
     with pytest.raises(DataError, match="same attributes"):
         load(tmp_path / "two")
+
+
+WEKA = {
+    "no blank before a brace": "@attribute a{0,1}\n@attribute b{ 0 , 1 }\n@attribute x numeric\n",
+    "comments": "@attribute a {0,1} % first\n% {\n\n@attribute b {0,1}%'\n@attribute x real % 'x\n",
+    "ranges": "@attribute a {0,1}\n@attribute b {0,1}\n@attribute x INTEGER [0, 9.5] {\n",
+    "tabs": "\t@attribute\ta\t{0\t1}\n @ATTRIBUTE b  {0 1}\n@Attribute\t'x'\tReal\n",
+    "quoted values": "@attribute 'a'{'0',\"1\"}\n@attribute \"b\" {'0' '1'}\n@attribute x 'numeric'\n",
+}
+
+
+@pytest.mark.parametrize("declared", WEKA)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_the_header_is_read_as_weka_reads_it(declared: str, end: str, tmp_path: Path) -> None:
+    text = f"% first\n@RELATION 'x: -C 2' % named\n{WEKA[declared]}@DATA % rows\n1,0,2.5\n0,1,3\n"
+    (tmp_path / "x.arff").write_bytes(text.replace("\n", end).encode())
+    found = load(tmp_path / "x")
+    assert (found.label_names, found.feature_names) == (("a", "b"), ("x",))
+    assert_array_equal(found.targets, [[True, False], [False, True]])
+    assert_array_equal(found.features, np.array([[2.5], [3]], dtype=np.float32))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "1,2.5,'dark red'", "1 2.5 'dark red'", "1\t2.5\t\"dark red\"", " 1 , 25e-1 ,'dark red' % done",
+        "1,+2.5f,'dark\\040red'", "'1','2.5','dark red'", "1,2.5,'dark red',{1}", "1,2.5,'dark red',",
+        "{0 1,1 2.5,2 'dark red'}", "{ 0 1 , 1\t2.5 , 2 \"dark red\" } % done",
+        "{2 'dark red',0 1,1 2.5}",
+        "{0 1 1 2.5 2 'dark red'} {1.0}",
+    ],
+)  # fmt: skip
+def test_a_row_is_read_as_weka_reads_it(row: str, write_arff: Write) -> None:
+    header = (
+        "@relation 'x: -C 1'\n@attribute y {0,1}\n@attribute size integer\n"
+        "@attribute colour {green,'dark red'}"
+    )
+    found = load(write_arff(header=header, rows=[row, "0,7,green", "{1 7}"]))
+    assert_array_equal(dense(found), np.array([[2.5, 0, 1], [7, 1, 0], [7, 1, 0]]))
+    assert_array_equal(found.targets, [[True], [False], [False]])
+
+
+def test_what_quotes_hold_has_javas_escapes(write_arff: Write) -> None:
+    header = r"""@relation 'x: -C 1'
+@attribute 'y\'s \"\\' {0,1}
+@attribute 'tab\there \x41\101' {'a,b','{c}',"% d",it\'s}"""
+    rows = ["1,'a,b'", "0,'{c}'", '0,"% d"', r"1,'it\'s'", r"1,it\'s"]
+    found = load(write_arff(header=header, rows=rows))
+    name = "tab\there x41A"
+    assert found.label_names == ("y's \"\\",)
+    assert found.feature_names == tuple(f"{name}={v}" for v in ("a,b", "{c}", "% d", "it's"))
+    assert_array_equal(found.features.argmax(axis=1), [0, 1, 2, 3, 3])
+
+
+REFUSED_HEADERS = {
+    "@attribute y {0,1}\n@attribute x date 'yyyy-MM-dd'": "type DATE.*line 3",
+    "@attribute y {0,1}\n@attribute x relational": "type RELATIONAL",
+    "@attribute y {0,1}\n@attribute x float": "unknown type 'float'.*line 3",
+    "@attribute y {0,1}\n@attribute y numeric": "two attributes 'y'",
+    "@attribute y {0,1,0}\n@attribute x numeric": "values of 'y' must be different",
+    "@attribute y {}\n@attribute x numeric": "values of 'y' must be different",
+    "@attribute y {0,,1}\n@attribute x numeric": "a value is empty",
+    "@attribute y {0,1\n@attribute x numeric": "not closed by a }.*line 2",
+    "@attribute y {0,1} 2\n@attribute x numeric": "after the }",
+    "@attribute 'y {0,1}\n@attribute x numeric": "quote is not closed",
+    "@attribute y {it's,that's}\n@attribute x numeric": "quote stands within a value",
+    "@attribute y\n@attribute x numeric": "name and a type",
+    "@relation again\n@attribute y {0,1}": "@attribute must stand here",
+}
+
+
+@pytest.mark.parametrize("declared", REFUSED_HEADERS)
+def test_what_a_header_may_not_hold_is_told_by_its_line(declared: str, write_arff: Write) -> None:
+    base = write_arff(header=f"@relation 'x: -C 1'\n{declared}", rows=["1,2"])
+    with pytest.raises(DataError, match=f"header cannot be read: .*{REFUSED_HEADERS[declared]}"):
+        load(base)
+
+
+REFUSED_ROWS = {
+    "{0 1,0 0,2 1}": "the index 0 stands in it twice",
+    "{0 1,2 1,2 1}": "the index 2 stands in it twice",
+    "{0 1,4 1}": "'4' is no index from 0 to 3",
+    "{0 1,-1 1}": "'-1' is no index",
+    "{0 1,2}": "pairs of an index and a value",
+    "{0 1": "not closed",
+    "1,0,,2": "a value is empty",
+    "1,0,1_0,2": "'1_0' is no number",
+    "1,0,\u0661,2": "is no number",
+    "1,0,0x10,2": "is no number",
+    "1,0,'?',2": r"'\?' is no number",
+    "1,0,1,2,{0.5}": "weight 0.5",
+    "1,0,1,2,3": "5 values, and there are 4",
+    "1,0,1,2 {1} 3": "follows after|weight|{",
+    "1,0,it's,that's": "quote stands within",
+}
+
+
+@pytest.mark.parametrize("row", REFUSED_ROWS)
+def test_what_a_row_may_not_hold_is_told_by_its_number(row: str, write_arff: Write) -> None:
+    first = "{0 1}" if row.startswith("{") else "0,1,2,3"
+    with pytest.raises(DataError, match=f"data row 2 cannot be read .*{REFUSED_ROWS[row]}"):
+        load(write_arff(rows=[first, row]))
+
+
+@pytest.mark.parametrize("row", ["1,0,1,1e39", "{0 1,3 1e39}", "1,0,1,-3.5e38"])
+def test_a_number_over_32_bits_is_refused_by_row(row: str, write_arff: Write) -> None:
+    first = "{0 1}" if row.startswith("{") else "0,1,2,3"
+    with pytest.raises(DataError, match=r"attribute 'y' is .*e\+3. in data row 2, too large"):
+        load(write_arff(rows=[first, row]))
+
+
+def test_a_label_that_the_xml_names_twice_is_refused(write_arff: Write) -> None:
+    base = write_arff()
+    base.with_suffix(".xml").write_text("<labels><label name='even'/><label name='even'/></labels>")
+    with pytest.raises(DataError, match=r"toy.xml names the label 'even' twice"):
+        load(base)

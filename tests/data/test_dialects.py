@@ -22,18 +22,8 @@ from mlc.errors import DataError
 LETTERS = st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp"))
 
 
-def bare(name: str) -> str:
-    """What the ARFF parser tells names apart by."""
-    return name.strip("'\"").lower()
-
-
 NAMES = st.text(LETTERS, min_size=1, max_size=8).filter(
-    lambda name: (
-        name == name.strip()
-        and not set(name) & set("\\%{}")
-        and name.isprintable()
-        and bool(bare(name))
-    )
+    lambda name: name == name.strip() and name.isprintable()
 )
 NUMBERS = st.floats(-1e6, 1e6, width=32, allow_subnormal=False).map(lambda x: x + 0.0)
 
@@ -45,7 +35,7 @@ def data(draw: st.DrawFn) -> dict[str, Any]:
     n_rows = draw(st.integers(1, 5))
     total = n_features + n_labels
     folded = NAMES.map(str)
-    names = draw(st.lists(folded, min_size=total, max_size=total, unique_by=bare))
+    names = draw(st.lists(folded, min_size=total, max_size=total, unique=True))
     cells = st.one_of(st.none(), NUMBERS)
     row = st.lists(cells, min_size=n_features, max_size=n_features)
     labels = st.lists(st.booleans(), min_size=n_labels, max_size=n_labels)
@@ -59,20 +49,26 @@ def data(draw: st.DrawFn) -> dict[str, Any]:
 
 DIALECT = st.fixed_dictionaries(
     {
-        "end": st.sampled_from(["\n", "\r\n"]),
+        "end": st.sampled_from(["\n", "\r\n", "\r"]),
+        "between": st.sampled_from([",", ", ", "\t", " ", "  ,\t"]),
+        "kind": st.sampled_from(["numeric", "REAL [-1, 1]", "Integer", "real % no more"]),
+        "blank": st.booleans(),
+        "weight": st.sampled_from(["", " {1}", ",{1.0} % one"]),
         "quote": st.sampled_from("'\""),
         "upper": st.booleans(),
         "comments": st.booleans(),
         "sparse": st.booleans(),
         "packed": st.booleans(),
-        "words": st.sampled_from(["{0,1}", "{1,0}", "{NO,YES}", "{false, true}", "numeric"]),
+        "words": st.sampled_from(
+            ["{0,1}", "{1,0}", "{NO,YES}", "{false, true}", "{0 1}", "numeric"]
+        ),
         "bom": st.booleans(),
     }
 )
 
 
 def quoted(name: str, quote: str) -> str:
-    return quote + name.replace(quote, "\\" + quote) + quote
+    return quote + name.replace("\\", "\\\\").replace(quote, "\\" + quote) + quote
 
 
 def write_arff(made: dict[str, Any], dialect: dict[str, Any], folder: Path) -> None:
@@ -84,9 +80,11 @@ def write_arff(made: dict[str, Any], dialect: dict[str, Any], folder: Path) -> N
     lines = [f"{declared('relation')} {quoted('made by a test', dialect['quote'])}", ""]
     lines += ["% a comment, with 'quotes' and {braces}"] if dialect["comments"] else []
     for name in made["features"]:
-        lines.append(f"{declared('attribute')} {quoted(name, dialect['quote'])} numeric")
+        lines.append(f"{declared('attribute')} {quoted(name, dialect['quote'])} {dialect['kind']}")
     for name in made["labels"]:
-        lines.append(f"{declared('attribute')} {quoted(name, dialect['quote'])} {dialect['words']}")
+        blank = "" if dialect["blank"] and dialect["words"] != "numeric" else " "
+        own = quoted(name, dialect["quote"])
+        lines.append(f"{declared('attribute')}\t{own}{blank}{dialect['words']}")
     lines += [declared("data")]
     for row, labels in zip(made["rows"], made["targets"], strict=True):
         cells = ["?" if value is None else repr(value) for value in row]
@@ -97,9 +95,9 @@ def write_arff(made: dict[str, Any], dialect: dict[str, Any], folder: Path) -> N
                 "1" if dialect["words"] == "{1,0}" else words[0] for _ in labels
             ]
             kept = [f"{j} {cell}" for j, cell in enumerate(cells) if cell != first[j]]
-            lines.append("{" + ", ".join(kept) + "}")
+            lines.append("{" + dialect["between"].join(kept) + "}" + dialect["weight"])
         else:
-            lines.append(",".join(cells))
+            lines.append(dialect["between"].join(cells) + dialect["weight"])
         lines += ["% between rows"] if dialect["comments"] else []
     text = dialect["end"].join(lines) + dialect["end"]
     content = (b"\xef\xbb\xbf" if dialect["bom"] else b"") + text.encode()

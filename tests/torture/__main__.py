@@ -19,7 +19,7 @@ from pathlib import Path
 from benchmarks.measuring import machine
 from mlc.reporting.tables import Table
 from mlc.storage import write_text
-from tests.torture import files, inputs, kills, limits
+from tests.torture import files, inputs, kills, limits, sources
 
 N_KILLS, N_INTERRUPTS, N_INPUTS, N_FOLDERS, SEED = 50, 10, 100_000, 5_000, 2026
 Row = tuple[str, ...]
@@ -98,7 +98,7 @@ class Torture:
 
     def fuzz(self) -> list[Row]:
         """Malformed inputs, by reader."""
-        return self._fuzz(inputs.READERS, N_INPUTS)
+        return self._fuzz({**inputs.READERS, **sources.READERS}, N_INPUTS)
 
     def fill(self) -> list[Row]:
         """Folders with a user's files, by what is done there."""

@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 
 from mlc.report import main as report_main
-from tests.torture import files, inputs, kills, limits, sharing
+from tests.torture import files, inputs, kills, limits, sharing, sources
+
+READERS = {**inputs.READERS, **sources.READERS}
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +64,9 @@ def test_a_limit_of_the_disk_ends_in_a_sentence(
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("reader", inputs.READERS)
+@pytest.mark.parametrize("reader", READERS)
 def test_malformed_input_is_read_rightly_or_refused(reader: str) -> None:
-    case, share = inputs.READERS[reader]
+    case, share = READERS[reader]
     found = inputs.fuzz(round(2000 * share), 0, case)
     assert found.faults == []
     assert found.read

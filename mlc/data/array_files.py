@@ -1,0 +1,179 @@
+"""Arrays from .npy, .npz and .safetensors files, of which nothing is executed or believed."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import sys
+import warnings
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import safetensors.numpy
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from scipy.sparse import csr_matrix, issparse, load_npz
+
+from mlc.data.files import read_bytes
+from mlc.errors import DataError
+
+ENDINGS = (".npz", ".npy", ".safetensors")
+# The name of a file's only array.
+ONLY = "the array"
+# Names of columns: in a safetensors file, JSON lists in its metadata.
+NAMES = ("feature_names", "label_names")
+
+Contents = dict[str, Any]
+
+
+def read_arrays(path: Path) -> Contents:
+    """The arrays of a file by their names, numbers or texts; one that stands alone is `ONLY`.
+
+    Pickles are not read. What a header states is held against the bytes that follow, and against the
+    memory that is free, before anything is allocated.
+
+    Raises:
+        DataError: it cannot be read, is damaged, or holds objects.
+    """
+    readers: dict[str, Callable[[Path, bytes], Contents]] = {
+        ".npz": _npz, ".npy": _npy, ".safetensors": _safetensors,
+    }  # fmt: skip
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise DataError(f"{path} is no {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]} file: name one.")
+    content = read_bytes(path)
+    try:
+        with warnings.catch_warnings():
+            # Headers that are odd are judged by what they state.
+            warnings.simplefilter("ignore")
+            return {name: _as_text(own) for name, own in reader(path, content).items()}
+    except DataError:
+        raise
+    except Exception as error:
+        # numpy's, scipy's and zipfile's readers raise whatever they meet in a damaged file.
+        reason = " ".join(str(error).split()).rstrip(".")[:200] or type(error).__name__
+        raise DataError(
+            f"{path} cannot be read as a {path.suffix} file ({ascii(reason)[1:-1]}): write it again,"
+            " or fetch it again if it is cut off."
+        ) from error
+
+
+def require_memory(path: Path, n_bytes: int, what: str) -> None:
+    """Raise DataError where `what` would take more than the memory that is free."""
+    free = int(psutil.virtual_memory().available)
+    if n_bytes > free:
+        raise DataError(
+            f"{path}: {what} would take {n_bytes / 1e9:.3g} GB, and {free / 1e9:.3g} GB of memory are"
+            " free: give fewer rows or columns."
+        )
+
+
+def _as_text(array: Any) -> Any:
+    """Bytes as text; what is no text of Unicode is a ValueError."""
+    if issparse(array) or array.dtype.kind not in "US":
+        return array
+    if array.dtype.kind == "S":
+        return np.char.decode(array, "utf-8")
+    own = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="))).reshape(-1)
+    codes = own.view(np.uint32)
+    if ((codes > sys.maxunicode) | ((codes >= 0xD800) & (codes < 0xE000))).any():
+        raise ValueError("a text holds what is no character")
+    return array
+
+
+def _npy(path: Path, content: bytes) -> Contents:
+    stream = io.BytesIO(content)
+    _check_header(path, stream, len(content), "it")
+    stream.seek(0)
+    return {ONLY: np.load(stream, allow_pickle=False)}
+
+
+def _npz(path: Path, content: bytes) -> Contents:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = archive.infolist()
+        require_memory(path, sum(member.file_size for member in members), "its content")
+        for member in members:
+            if not member.filename.endswith(".npy"):
+                raise DataError(
+                    f"{path} holds {ascii(member.filename)[:80]}, which is no array: write it by"
+                    " numpy.savez."
+                )
+            with archive.open(member) as stream:
+                _check_header(path, stream, member.file_size, ascii(member.filename[:-4])[:80])
+        names = {member.filename.removesuffix(".npy") for member in members}
+    if len(names) < len(members):
+        raise DataError(f"{path} holds two arrays of one name: write it again.")
+    if {"format", "shape", "data"} <= names:
+        return {ONLY: _checked_sparse(path, load_npz(io.BytesIO(content)))}
+    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+        return dict(stored)
+
+
+def _safetensors(path: Path, content: bytes) -> Contents:
+    arrays: Contents = dict(safetensors.numpy.load(content))
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    metadata = header.get("__metadata__", {})
+    for name in NAMES:
+        if name in metadata:
+            stated = json.loads(metadata[name])
+            if not isinstance(stated, list):
+                raise SafetensorError(f"{name} in its metadata must be a JSON list")
+            arrays[name] = np.array([str(own) for own in stated], dtype=np.str_)
+    return arrays
+
+
+def _check_header(path: Path, stream: Any, size: int, what: str) -> None:
+    """Raise DataError where an array is of objects, or its bytes are not those that it states."""
+    version = npy.read_magic(stream)
+    if version == (1, 0):
+        shape, _, dtype = npy.read_array_header_1_0(stream)
+        start = 10
+    elif version == (2, 0):
+        shape, _, dtype = npy.read_array_header_2_0(stream)
+        start = 12
+    else:
+        raise DataError(f"{path}: {what} has named fields: give an array of numbers or texts.")
+    if dtype.hasobject:
+        raise DataError(
+            f"{path}: {what} is an array of Python objects, which are never unpickled: convert it by"
+            " .astype(float), .astype(int) or .astype(str)."
+        )
+    if dtype.names is not None or dtype.itemsize == 0 or min(shape, default=0) < 0:
+        raise DataError(f"{path}: {what} is no array of numbers or texts: convert it.")
+    stated = math.prod(shape) * dtype.itemsize
+    if not 0 <= size - start - stated <= 2**16:
+        raise DataError(
+            f"{path}: {what} states the shape {shape}, {stated} bytes, and the file holds"
+            f" {max(size - start, 0)}: write it again, or fetch it again if it is cut off."
+        )
+
+
+def _checked_sparse(path: Path, matrix: Any) -> csr_matrix:
+    n_rows, n_columns = matrix.shape
+    require_memory(path, 16 * n_rows + 8 * min(matrix.nnz, n_rows * n_columns), "its sparse matrix")
+    rows = csr_matrix(matrix)
+    rows.check_format(full_check=True)
+    n_before = rows.nnz
+    rows.sum_duplicates()
+    if rows.nnz != n_before:
+        raise DataError(
+            f"{path}: its sparse matrix states a cell twice: sum or remove one of them."
+        )
+    return rows
+
+
+def text_names(path: Path, array: NDArray[Any], what: str) -> tuple[str, ...]:
+    """Names that a file holds, as texts.
+
+    Raises:
+        DataError: they are no flat array of texts or whole numbers.
+    """
+    if array.ndim != 1 or array.dtype.kind not in "Uiu":
+        raise DataError(f"{path}: {what} must be a flat array of texts.")
+    return tuple(map(str, array))

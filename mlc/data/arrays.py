@@ -1,0 +1,253 @@
+"""Features and labels in NumPy's, SciPy's and safetensors' files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_matrix, issparse, vstack
+
+from mlc.data.array_files import ONLY, Contents, read_arrays, text_names
+from mlc.data.base import DataOptions, Dataset, DataSource, register_source
+from mlc.data.files import located
+from mlc.data.label_arrays import are_numbers, label_sets
+from mlc.errors import DataError
+from mlc.options import option
+
+_FEATURES = ("X", "x", "features", "inputs")
+_LABELS = ("y", "Y", "labels", "targets")
+_NAMES = {
+    "feature": ("feature_names", "features_names", "columns"),
+    "label": ("label_names", "labels_names", "target_names", "classes"),
+}
+# Wider or more, and the number is a mistake: names and scalings would take gigabytes.
+_MOST_COLUMNS = 10_000_000
+
+
+@dataclass
+class ArraysOptions(DataOptions):
+    """Which files, and how to split them.
+
+    Attributes:
+        path: a .npz or .safetensors file with X (or features) and y (or labels, targets), perhaps as
+            X_train, X_test, y_train, y_test, perhaps with feature_names and label_names; or X alone,
+            as .npy or SciPy's sparse .npz.
+        labels_path: the file of y, where `path` holds X alone.
+        test_path: the file to test on, in the same form; null splits the one file.
+        test_labels_path: the file of its y, where it holds X alone.
+        root: where a relative path starts; $MLC_DATA or the working folder where it is null.
+        name: what tables call the data; the file's name where it is null.
+        test_fraction: share of the rows to test on, where no test rows are given.
+        split_seed: of that split.
+    """
+
+    path: str | None = None
+    labels_path: str | None = None
+    test_path: str | None = None
+    test_labels_path: str | None = None
+    root: str | None = None
+    name: str | None = None
+    test_fraction: float = option(0.3, above=0, below=1)
+    split_seed: int = option(0, at_least=0)
+
+
+@dataclass(frozen=True)
+class Part:
+    """The rows of one part, and the files that hold them: features as read, labels as read."""
+
+    features: Any
+    labels: Any
+    path: Path
+    labels_path: Path
+
+
+@register_source("arrays")
+class Arrays(DataSource):
+    """A matrix of features and one of labels; what each may be is told in `label_sets`."""
+
+    Options = ArraysOptions
+
+    @classmethod
+    def load(cls, options: Any) -> Dataset:
+        """The data set; columns without names are called by their numbers from 0."""
+        if options.path is None:
+            raise DataError(
+                "data=arrays needs data.path=FILE, a .npz, .npy or .safetensors file, and"
+                " data.labels_path=FILE where it holds features alone."
+            )
+        path = located(options.path, options.root)
+        held = read_arrays(path)
+        beside = _beside(options.labels_path, options.root)
+        parts, names = _parts(path, held, options, beside)
+        numbers = any(are_numbers(part.labels) for part in parts)
+        n_labels = max(_largest(part.labels) for part in parts) + 1 if numbers else 0
+        features, targets, label_names = [], [], names
+        for part in parts:
+            features.append(_as_features(part.path, part.features))
+            encoded, own = label_sets(part.labels_path, part.labels, label_names, numbers, n_labels)
+            label_names = own if label_names is None else label_names
+            targets.append(encoded)
+            if len(encoded) != features[-1].shape[0]:
+                raise DataError(
+                    f"{part.path} has {features[-1].shape[0]} rows of features, and {part.labels_path}"
+                    f" {len(encoded)} of labels: both must be the same."
+                )
+        _check_same_width(parts, features)
+        join: Any = vstack if issparse(features[0]) else np.concatenate
+        joined = join(features)
+        n_train, rows = len(targets[0]), np.arange(sum(map(len, targets)))
+        return Dataset(
+            name=options.name or path.name.split(".")[0],
+            features=joined.tocsr() if issparse(joined) else joined,
+            targets=np.concatenate(targets),
+            feature_names=_feature_names(path, held, joined.shape[1]),
+            label_names=label_names or (),
+            numeric=np.ones(joined.shape[1], dtype=bool),
+            parts={"train": rows[:n_train], "test": rows[n_train:]} if len(parts) > 1 else {},
+        )
+
+    @classmethod
+    def read_features(cls, path: Path, options: Any, names: Sequence[str]) -> Any:
+        """The features of another file, by their names where it has some, else in their order."""
+        held = read_arrays(path)
+        features = _as_features(path, _one(path, held, _FEATURES, "features", only=True))
+        own = _feature_names(path, held, features.shape[1])
+        if _stated_names(path, held, "feature") is None:
+            if len(own) != len(names):
+                raise DataError(
+                    f"{path} has {len(own)} columns of features, and the training had {len(names)}."
+                )
+            return features
+        place = {name: number for number, name in enumerate(own)}
+        missing = [name for name in names if name not in place]
+        if missing:
+            raise DataError(f"{path}: there is no feature {missing[0]!r}, which the training had.")
+        return features[:, np.array([place[name] for name in names])]
+
+
+def _parts(
+    path: Path, held: Contents, options: Any, beside: Path | None
+) -> tuple[list[Part], tuple[str, ...] | None]:
+    """The training and the test rows, or all; and the labels' names, where they are stated."""
+    labels_held = held if beside is None else read_arrays(beside)
+    labels_path = beside or path
+    names = _stated_names(labels_path, labels_held, "label") or _stated_names(path, held, "label")
+    test = _beside(options.test_path, options.root)
+    if test is None and (split := _split(path, held)) is not None:
+        return split, names
+    parts = [_part(path, held, labels_path, labels_held)]
+    if test is not None:
+        test_held = read_arrays(test)
+        test_beside = _beside(options.test_labels_path, options.root)
+        of_labels = test_held if test_beside is None else read_arrays(test_beside)
+        parts.append(_part(test, test_held, test_beside or test, of_labels))
+    return parts, names
+
+
+def _part(path: Path, held: Contents, labels_path: Path, labels_held: Contents) -> Part:
+    if held is labels_held and ONLY in held:
+        raise DataError(
+            f"{path} holds one array: name the file of the other, y, in data.labels_path (that of a"
+            " test file in data.test_labels_path)."
+        )
+    features = _one(path, held, _FEATURES, "features", only=True)
+    labels = _one(labels_path, labels_held, _LABELS, "labels", only=True)
+    return Part(features, labels, path, labels_path)
+
+
+def _split(path: Path, held: Contents) -> list[Part] | None:
+    """X_train, y_train, X_test and y_test, or train_X and so on; None where none of them is there."""
+    parts = []
+    for part in ("train", "test"):
+        keys = {
+            what: [form for base in bases for form in (f"{base}_{part}", f"{part}_{base}")]
+            for what, bases in (("features", _FEATURES), ("labels", _LABELS))
+        }
+        if any(key in held for forms in keys.values() for key in forms):
+            own = [_one(path, held, forms, f"{what} ({part})") for what, forms in keys.items()]
+            parts.append(Part(own[0], own[1], path, path))
+    if len(parts) == 1:
+        raise DataError(f"{path} must hold both X_train, y_train and X_test, y_test, or X and y.")
+    return parts or None
+
+
+def _one(path: Path, held: Contents, keys: Sequence[str], what: str, only: bool = False) -> Any:
+    found = [key for key in keys if key in held]
+    if only and ONLY in held:
+        found = [ONLY]
+    if len(found) == 1:
+        return held[found[0]]
+    told = ", ".join(ascii(key)[:40] for key in list(held)[:10]) or "nothing"
+    if found:
+        raise DataError(f"{path} holds {' and '.join(found)}: keep one array of {what}.")
+    raise DataError(
+        f"{path} holds {told}, and no {what}: name the array {' or '.join(keys[:3])}, or the file of y"
+        " in data.labels_path."
+    )
+
+
+def _as_features(path: Path, array: Any) -> Any:
+    """(N, D), float32, CSR where it is sparse."""
+    if array.ndim != 2 or array.dtype.kind not in "biuf" or 0 in array.shape:
+        raise DataError(
+            f"{path}: the features are an array of {array.dtype} in the shape {array.shape}: give"
+            " numbers in the shape (N, D), as X.reshape(len(X), -1) has."
+        )
+    if array.shape[1] > _MOST_COLUMNS:
+        raise DataError(
+            f"{path} has {array.shape[1]} features, and at most {_MOST_COLUMNS} can be used."
+        )
+    with np.errstate(over="ignore"):
+        features = array.astype(np.float32)
+    values = features.data if issparse(features) else features
+    wrong = np.argwhere(np.isinf(values))
+    if len(wrong):
+        stored = features.tocoo() if issparse(features) else None
+        row = wrong[0][0] if stored is None else stored.row[wrong[0][0]]
+        column = wrong[0][1] if stored is None else stored.col[wrong[0][0]]
+        raise DataError(
+            f"{path}: the features are infinite, or too large for 32 bits, in row {row + 1}, column"
+            f" {column + 1}: correct it, or write nan where a value is missing."
+        )
+    return csr_matrix(features) if issparse(features) else features
+
+
+def _check_same_width(parts: Sequence[Part], features: Sequence[Any]) -> None:
+    first, last = features[0], features[-1]
+    if first.shape[1] != last.shape[1] or issparse(first) != issparse(last):
+        raise DataError(
+            f"{parts[0].path} and {parts[-1].path} must have as many features as each other, both"
+            f" dense or both sparse: the test rows have {last.shape[1]} columns, the training rows"
+            f" {first.shape[1]}."
+        )
+
+
+def _feature_names(path: Path, held: Contents, n_features: int) -> tuple[str, ...]:
+    names = _stated_names(path, held, "feature")
+    if names is None:
+        return tuple(map(str, range(n_features)))
+    if len(names) != n_features or len(set(names)) < len(names):
+        raise DataError(
+            f"{path} has {len(names)} names of features, {len(set(names))} of them different, and"
+            f" {n_features} features: name each once."
+        )
+    return names
+
+
+def _stated_names(path: Path, held: Contents, what: str) -> tuple[str, ...] | None:
+    key = next((key for key in _NAMES[what] if key in held), None)
+    return None if key is None else text_names(path, held[key], key)
+
+
+def _largest(labels: Any) -> int:
+    """The largest number in y, where it is of numbers."""
+    numbers = not issparse(labels) and labels.dtype.kind in "iuf" and labels.size
+    largest = np.nanmax(labels) if numbers and not np.isnan(labels).all() else 0
+    return int(largest) if np.isfinite(largest) else 0
+
+
+def _beside(path: str | None, root: str | None) -> Path | None:
+    return None if path is None else located(path, root)

@@ -1,0 +1,146 @@
+"""Label sets in the forms that arrays hold them in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+
+from mlc.data.array_files import require_memory
+from mlc.errors import DataError
+
+MultiHot = NDArray[np.bool_]
+
+# More, and the number is a mistake: their names alone would take gigabytes.
+_MOST_LABELS = 10_000_000
+
+
+def label_sets(
+    path: Path, y: Any, names: tuple[str, ...] | None, numbers: bool, n_labels: int
+) -> tuple[MultiHot, tuple[str, ...]]:
+    """Targets (N, K) and the K names of an array.
+
+    Args:
+        path: the file, for messages.
+        y: zeros and ones or booleans (N, K), dense or sparse; whole numbers (N, M), the labels of each
+            row, filled up with -1; texts (N, M), filled up with ""; zeros and ones (N,), one label;
+            whole numbers (N,) or texts (N,), the one label of each row.
+        names: the labels' names, or None: their numbers, or the texts.
+        numbers: whether values of this or of another part are numbers of labels; see `are_numbers`.
+        n_labels: K at least, where they are and have no names.
+
+    Raises:
+        DataError: it is none of these.
+    """
+    if issparse(y):
+        _require_binary(path, y.data)
+        require_memory(path, y.shape[0] * y.shape[1], "its labels")
+        return _named(path, y.toarray().astype(bool), names)
+    if y.ndim not in (1, 2) or y.dtype.kind not in "biufU" or y.shape[-1] == 0 or len(y) == 0:
+        raise DataError(
+            f"{path}: y is an array of {y.dtype} in the shape {y.shape}: give 0 and 1 (N, K), or the"
+            " numbers of each row's labels, filled up with -1."
+        )
+    table = y[:, None] if y.ndim == 1 else y
+    if y.dtype.kind == "U":
+        return _of_texts(path, table, names)
+    if numbers and y.dtype.kind != "b" and _is_whole(table):
+        return _of_numbers(path, table, names, n_labels)
+    if y.dtype.kind == "b" or np.isin(table, (0, 1)).all():
+        return _named(path, table.astype(bool), names)
+    whole = _is_whole(table)
+    if whole and table.min() == -1:
+        raise DataError(
+            f"{path}: y holds -1, 0 and 1 alone, which may be labels that are false, or numbers of"
+            " labels filled up with -1: give 0 and 1, (N, K)."
+        )
+    wrong = np.argwhere(~np.isin(table, (0, 1)))[0]
+    raise DataError(
+        f"{path}: y is {table[tuple(wrong)]} in row {wrong[0] + 1}: labels must be 0 or 1 (N, K), or the"
+        " numbers of each row's labels, filled up with -1."
+    )
+
+
+def are_numbers(y: Any) -> bool:
+    """Whether an array holds numbers of labels, not zeros and ones: above 1, and filled up or flat."""
+    if issparse(y) or y.dtype.kind not in "iuf" or y.size == 0 or not _is_whole(y):
+        return False
+    return bool(y.max() > 1 and (y.ndim == 1 or (y == -1).any()))
+
+
+def _is_whole(table: NDArray[Any]) -> bool:
+    if table.dtype.kind != "f":
+        return table.dtype.kind in "iu"
+    return bool((np.isfinite(table) & (table == np.rint(table))).all())
+
+
+def _require_binary(path: Path, values: NDArray[Any]) -> None:
+    wrong = np.flatnonzero(~np.isin(values, (0, 1)))
+    if len(wrong):
+        raise DataError(
+            f"{path}: the sparse y holds {values[wrong[0]]}: labels must be 0 or 1 in every row."
+        )
+
+
+def _named(
+    path: Path, multi_hot: MultiHot, names: tuple[str, ...] | None
+) -> tuple[MultiHot, tuple[str, ...]]:
+    n_labels = multi_hot.shape[1]
+    if names is not None and len(names) != n_labels:
+        raise DataError(
+            f"{path} has {len(names)} names of labels, and y has {n_labels} columns: correct one."
+        )
+    return multi_hot, names or tuple(map(str, range(n_labels)))
+
+
+def _of_numbers(
+    path: Path, table: NDArray[Any], names: tuple[str, ...] | None, n_labels: int
+) -> tuple[MultiHot, tuple[str, ...]]:
+    if table.min() < -1:
+        row = int(np.argmax((table < -1).any(axis=1)))
+        raise DataError(
+            f"{path}: y is {table.min():g} in row {row + 1}: numbers of labels must be 0 or more, or -1"
+            " where a row has no more."
+        )
+    largest = int(table.max())
+    n_labels = len(names) if names is not None else max(n_labels, largest + 1)
+    if largest >= n_labels:
+        row = int(np.argmax((table == largest).any(axis=1)))
+        raise DataError(
+            f"{path}: y is {largest} in row {row + 1}, and there are names of {n_labels} labels:"
+            " numbers of labels must count from 0."
+        )
+    require_memory(path, len(table) * n_labels, "its labels")
+    if n_labels > _MOST_LABELS:
+        raise DataError(
+            f"{path}: y holds the label {largest}, and at most {_MOST_LABELS} labels can be used:"
+            " correct it, or number the labels anew."
+        )
+    multi_hot = np.zeros((len(table), n_labels), dtype=bool)
+    rows, places = np.nonzero(table >= 0)
+    chosen = table[rows, places].astype(np.int64)
+    multi_hot[rows, chosen] = True
+    short = np.flatnonzero(multi_hot.sum(axis=1) < (table >= 0).sum(axis=1))
+    if len(short):
+        raise DataError(f"{path}: y holds a label twice in row {short[0] + 1}: remove one.")
+    return multi_hot, names or tuple(map(str, range(n_labels)))
+
+
+def _of_texts(
+    path: Path, texts: NDArray[Any], names: tuple[str, ...] | None
+) -> tuple[MultiHot, tuple[str, ...]]:
+    own = tuple(str(text) for text in np.unique(texts) if text)
+    names = own if names is None else names
+    unknown = sorted(set(own) - set(names))
+    if unknown or not names:
+        told = f"the label {unknown[0]!r}, which label_names lacks" if unknown else "no label"
+        raise DataError(f"{path}: y holds {told}: correct one of the two.")
+    require_memory(path, len(texts) * len(names), "its labels")
+    place = {name: column for column, name in enumerate(names)}
+    multi_hot = np.zeros((len(texts), len(names)), dtype=bool)
+    rows, places = np.nonzero(texts != "")
+    multi_hot[rows, [place[str(text)] for text in texts[rows, places]]] = True
+    return multi_hot, names

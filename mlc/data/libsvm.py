@@ -1,0 +1,288 @@
+"""Files in the multi-label form of LIBSVM, and of the extreme classification repository."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, vstack
+
+from mlc.data.base import DataOptions, Dataset, DataSource, register_source
+from mlc.data.files import located, read_text
+from mlc.errors import DataError
+from mlc.options import option
+
+_HEADER = re.compile(r"\s*(\d{1,12})\s+(\d{1,12})\s+(\d{1,12})\s*", re.ASCII)
+_ROW = re.compile(
+    r"(?P<labels>\d+(?:,\d+)*)?(?:(?:^|\s+)(?P<pairs>\d+:[-+.\deE]+(?:\s+\d+:[-+.\deE]+)*))?",
+    re.ASCII,
+)
+# Wider or more, and the number is a mistake: names and scalings would take gigabytes.
+_MOST_COLUMNS = 10_000_000
+_MOST_CELLS = 2**34
+_LONGEST_SHOWN = 60
+
+
+@dataclass
+class LibsvmOptions(DataOptions):
+    """Which files, and how to split one.
+
+    Attributes:
+        path: a file of lines "3,7 1:0.5 9:2", labels and then index:value; perhaps packed (.gz, .bz2,
+            .xz); perhaps its first line is "N D K": rows, features and labels, which count from 0 then.
+        test_path: the file to test on; null splits the one file.
+        root: where a relative path starts; $MLC_DATA or the working folder where it is null.
+        name: what tables call the data; the file's name where it is null.
+        first_index: the number of the first feature, 0 or 1; "auto" is 0 where an index 0 occurs or a
+            line "N D K" stands, else 1.
+        test_fraction: share of the rows to test on, where there is no test_path.
+        split_seed: of that split.
+    """
+
+    path: str | None = None
+    test_path: str | None = None
+    root: str | None = None
+    name: str | None = None
+    first_index: str = option("auto", choices=("auto", "0", "1"))
+    test_fraction: float = option(0.3, above=0, below=1)
+    split_seed: int = option(0, at_least=0)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a file holds.
+
+    Attributes:
+        path: the file.
+        labels: the label numbers of each row.
+        indices: of all entries, as they stand there.
+        values: of all entries, float32.
+        starts: each row's first entry, and the number of entries: (N + 1,).
+        lines: the line of each row, from 1.
+        stated: D and K of the line "N D K", if there is one.
+    """
+
+    path: Path
+    labels: list[list[int]]
+    indices: NDArray[np.int64]
+    values: NDArray[np.float32]
+    starts: NDArray[np.int64]
+    lines: list[int]
+    stated: tuple[int, int] | None
+
+    def features(self, first: int, n_columns: int) -> csr_matrix:
+        """(N, D), the column of index `first` first.
+
+        Raises:
+            DataError: an index is smaller than `first`, or does not fit the D columns.
+        """
+        columns = self.indices - first
+        wrong = np.flatnonzero((columns < 0) | (columns >= n_columns))
+        if len(wrong):
+            row = int(np.searchsorted(self.starts, wrong[0], side="right")) - 1
+            raise DataError(
+                f"{self.path}, line {self.lines[row]}: the index {self.indices[wrong[0]]} is none of"
+                f" the {n_columns} features from {first} to {first + n_columns - 1}: correct it, or"
+                " data.first_index."
+            )
+        shape = len(self.labels), n_columns
+        matrix = csr_matrix((self.values, columns, self.starts), shape=shape)
+        matrix.eliminate_zeros()
+        return matrix
+
+
+@register_source("libsvm")
+class Libsvm(DataSource):
+    """Sparse rows whose labels and features are numbers."""
+
+    Options = LibsvmOptions
+
+    @classmethod
+    def load(cls, options: Any) -> Dataset:
+        """The data set; labels and features are named by their numbers."""
+        if options.path is None:
+            raise DataError('data=libsvm needs data.path=FILE, of lines "3,7 1:0.5 9:2".')
+        path = located(options.path, options.root)
+        files = [read_rows(path)]
+        if options.test_path is not None:
+            files.append(read_rows(located(options.test_path, options.root)))
+        first = _first_index(files, options.first_index)
+        n_columns = _n_columns(files, first)
+        names = _label_numbers(files)
+        features = vstack([own.features(first, n_columns) for own in files], format="csr")
+        targets = np.concatenate([_targets(own, names) for own in files])
+        n_train, rows = len(files[0].labels), np.arange(len(targets))
+        return Dataset(
+            name=options.name or path.name.split(".")[0],
+            features=features,
+            targets=targets,
+            feature_names=tuple(map(str, range(first, first + n_columns))),
+            label_names=tuple(map(str, names)),
+            numeric=np.ones(n_columns, dtype=bool),
+            parts={"train": rows[:n_train], "test": rows[n_train:]} if len(files) > 1 else {},
+        )
+
+    @classmethod
+    def read_features(cls, path: Path, options: Any, names: Sequence[str]) -> Any:
+        """The features of another file, whose indices mean what they meant in training: (N, D)."""
+        return read_rows(path).features(int(names[0]), len(names))
+
+
+def read_rows(path: Path) -> Rows:
+    """Parse a file.
+
+    Raises:
+        DataError: it cannot be read, or a line is none of this form; a row has an index twice, or
+            smaller than the one before, or a value that is infinite or too large for 32 bits.
+    """
+    lines = read_text(path).replace("\r\n", "\n").split("\n")
+    lines = lines if lines[-1].strip() else lines[:-1] or [""]
+    stated = _HEADER.fullmatch(lines[0])
+    numbered = [(number, line.partition("#")) for number, line in enumerate(lines, 1)]
+    numbered = numbered[1:] if stated else numbered
+    # A line of a comment alone is no row; an empty one may be a row without labels and features.
+    kept = [(number, own[0]) for number, own in numbered if own[0].strip() or not own[1]]
+    rows = [(number, line) for number, line in kept if line.strip()]
+    if stated and len(rows) != int(stated[1]):
+        rows = kept[: int(stated[1])]
+        left = [number for number, line in kept[len(rows) :] if line.strip()]
+        if left or len(rows) < int(stated[1]):
+            raise DataError(
+                f"{path}: the first line states {stated[1]} rows, and"
+                f" {len([line for _, line in kept if line.strip()])} follow: correct it, or fetch the"
+                " file again if it is cut off."
+            )
+    if not rows:
+        raise DataError(f"{path} has no row: name a file that has.")
+    return _parsed(path, rows, (int(stated[2]), int(stated[3])) if stated else None)
+
+
+def _parsed(path: Path, rows: list[tuple[int, str]], stated: tuple[int, int] | None) -> Rows:
+    labels: list[list[int]] = []
+    indices: list[NDArray[np.int64]] = []
+    values: list[NDArray[np.float32]] = []
+    for number, line in rows:
+        found = _ROW.fullmatch(line.strip())
+        try:
+            if found is None:
+                raise ValueError(_why_malformed(line))
+            own, held = _pairs(found["pairs"] or "")
+            labels.append(_labels(found["labels"]))
+        except (ValueError, OverflowError) as error:
+            shown = line.strip()
+            shown = shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}..."
+            raise DataError(f"{path}, line {number}: {error}: {shown!a}.") from error
+        indices.append(own)
+        values.append(held)
+    starts = np.cumsum([0, *map(len, indices)])
+    numbers = [number for number, _ in rows]
+    return Rows(
+        path, labels, np.concatenate(indices), np.concatenate(values), starts, numbers, stated
+    )
+
+
+def _pairs(text: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    words = text.replace(":", " ").split()
+    try:
+        indices = np.array(list(map(int, words[::2])), dtype=np.int64)
+        values = np.array(list(map(float, words[1::2])))
+    except (ValueError, OverflowError):
+        raise ValueError("an index or a value is no number that can be held: correct it") from None
+    steps = np.diff(indices)
+    if (steps <= 0).any():
+        place = int(np.argmax(steps <= 0))
+        told = "stands twice" if steps[place] == 0 else f"follows after {indices[place]}"
+        raise ValueError(
+            f"the index {indices[place + 1]} {told}: each must be larger than the last"
+        )
+    with np.errstate(over="ignore"):
+        held = values.astype(np.float32)
+    if not np.isfinite(held).all():
+        wrong = int(np.argmin(np.isfinite(held)))
+        raise ValueError(
+            f"the value {words[2 * wrong + 1]} is infinite, or too large for 32 bits: correct it"
+        )
+    return indices, held
+
+
+def _labels(text: str | None) -> list[int]:
+    numbers = [int(word) for word in text.split(",")] if text else []
+    if any(number > np.iinfo(np.int64).max for number in numbers):
+        raise ValueError("a label is too large for a number of 64 bits: correct it")
+    if len(set(numbers)) < len(numbers):
+        raise ValueError("a label stands in it twice: remove one")
+    return numbers
+
+
+def _why_malformed(line: str) -> str:
+    if re.search(r"\bqid:", line):
+        return "qid is of ranking data, whose rows are no samples: remove it"
+    if re.match(r"\s*[-+]\d", line):
+        return "a label has a sign: state the numbers of the labels that are true, from 0"
+    return 'it must be labels and then index:value, as in "3,7 1:0.5 9:2"'
+
+
+def _first_index(files: Sequence[Rows], stated: str) -> int:
+    if stated != "auto":
+        return int(stated)
+    from_zero = any(own.stated is not None or (own.indices == 0).any() for own in files)
+    return 0 if from_zero else 1
+
+
+def _n_columns(files: Sequence[Rows], first: int) -> int:
+    """D: what a first line states, or the largest index of any file."""
+    largest = max((int(own.indices.max()) for own in files if len(own.indices)), default=first - 1)
+    stated = {own.stated for own in files if own.stated is not None}
+    if len({own[0] for own in stated}) > 1 or len({own[1] for own in stated}) > 1:
+        raise DataError(
+            f"{files[0].path} and {files[1].path} state other numbers of features or labels in their"
+            " first lines: they are no two parts of one data set."
+        )
+    n_columns = next(iter(stated))[0] if stated else largest + 1 - first
+    if n_columns == 0:
+        raise DataError(f"{files[0].path}: no row has a feature: give at least one.")
+    if n_columns > _MOST_COLUMNS:
+        raise DataError(
+            f"{files[0].path} has {n_columns} features, and at most {_MOST_COLUMNS} can be used:"
+            " correct the largest index, or number the features anew."
+        )
+    return n_columns
+
+
+def _label_numbers(files: Sequence[Rows]) -> list[int]:
+    """All K that a first line states, or those that occur."""
+    stated = next((own.stated[1] for own in files if own.stated is not None), None)
+    n_rows = sum(len(own.labels) for own in files)
+    found = sorted({number for own in files for labels in own.labels for number in labels})
+    n_labels = len(found) if stated is None else stated
+    if n_labels == 0:
+        raise DataError(f"{files[0].path}: no row has a label: give at least one.")
+    if n_rows * n_labels > _MOST_CELLS or n_labels > _MOST_COLUMNS:
+        raise DataError(
+            f"{files[0].path} has {n_labels} labels, too many for its {n_rows} rows: use those that"
+            " are frequent."
+        )
+    if stated is None:
+        return found
+    for own in files:
+        for line, labels in zip(own.lines, own.labels, strict=True):
+            if labels and max(labels) >= stated:
+                raise DataError(
+                    f"{own.path}, line {line}: the label {max(labels)} is none of the {stated} from 0"
+                    f" to {stated - 1} that the first line states: correct one of the two."
+                )
+    return list(range(stated))
+
+
+def _targets(rows: Rows, names: Sequence[int]) -> NDArray[np.bool_]:
+    targets = np.zeros((len(rows.labels), len(names)), dtype=bool)
+    place = {number: column for column, number in enumerate(names)}
+    counts = list(map(len, rows.labels))
+    columns = [place[number] for labels in rows.labels for number in labels]
+    targets[np.repeat(np.arange(len(counts)), counts), columns] = True
+    return targets
