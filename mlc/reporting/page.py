@@ -188,7 +188,8 @@ def _label_names(run: Path, n_labels: int) -> list[str]:
 
 def _without_predictions(runs: pd.DataFrame, results: Results) -> dict[str, str]:
     """Why runs are in no chart, by their name."""
-    found, n_labels = {}, None
+    found: dict[str, str] = {}
+    widths: dict[str, int] = {}  # the number of labels, by data set
     for name, group in runs.groupby("run", sort=False):
         path = results.folders[str(name)] / PREDICTIONS
         try:
@@ -196,15 +197,16 @@ def _without_predictions(runs: pd.DataFrame, results: Results) -> dict[str, str]
             keys = ["scores", "targets", *(f"decisions_{rule}" for rule in group["rule"])]
             arrays = [stored[key] for key in keys if key in stored]
             shape = stored["targets"].shape
-            n_labels = n_labels or (shape[1] if len(shape) == 2 else None)
+            n_labels = widths.get(group["data"].iloc[0])
             fits = len(arrays) == len(keys) and all(
                 array.shape == shape and array.dtype.kind == ("f" if key == "scores" else "b")
                 for key, array in zip(keys, arrays, strict=True)
             )
-            if not fits or len(shape) != 2 or shape[1] != n_labels or not shape[0]:
+            if not fits or len(shape) != 2 or n_labels not in (None, shape[1]) or not shape[0]:
                 raise RunFolderError(f"{path} does not hold what a run writes.")
             if not np.isfinite(stored["scores"]).all():
                 raise RunFolderError(f"{path} holds scores that are not finite.")
+            widths[group["data"].iloc[0]] = shape[1]
         except RunFolderError as error:
             found[str(name)] = str(error)
         except KeyError as error:

@@ -113,7 +113,7 @@ def summarise(
 
 def _csv(frame: pd.DataFrame) -> str:
     """CSV whose text no spreadsheet runs as a formula."""
-    return frame.map(cell).rename(columns=cell).to_csv(index=False)
+    return str(frame.map(cell).rename(columns=cell).to_csv(index=False))
 
 
 def _wrapped(notes: Sequence[str]) -> str:
