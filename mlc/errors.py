@@ -4,6 +4,8 @@ import errno
 import re
 import sys
 
+from mlc.texts import message
+
 _NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
 # torch's allocator on the CPU and the libraries under CUDA raise a plain RuntimeError. The texts stand
 # in c10/core/impl/alloc_cpu.cpp, in c10/core/impl/SizesAndStrides.cpp and in the libraries' headers.
@@ -17,6 +19,10 @@ class MlcError(Exception):
     """Base of every error a user can cause and mend; printed without a traceback."""
 
     exit_status = 1
+
+    def __str__(self) -> str:
+        """One line of readable length, whatever names it quotes."""
+        return message(super().__str__())
 
 
 class ConfigError(MlcError, ValueError):
@@ -54,7 +60,7 @@ class BeingTrainedError(MlcError):
         self.folder, self.owner = folder, owner
 
     def __str__(self) -> str:
-        return f"{self.folder} is being trained by {self.owner}: wait for it, or stop it."
+        return message(f"{self.folder} is being trained by {self.owner}: wait for it, or stop it.")
 
 
 def as_told(error: Exception) -> Exception:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +25,8 @@ from mlc.identity import flatten
 from mlc.prediction import Predictor
 from mlc.runs import PREPROCESSING, RULES, read_finished, read_stored
 from mlc.storage import write_atomically
-from mlc.training import load_run
+from mlc.stored import check_weights, read_arrays
+from mlc.training import CHECKPOINT, load_run
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -79,6 +79,8 @@ def load(folder: str | Path, rule: str | None = None, device: str = "auto") -> L
         config = config_of(status["config"])
         arrays = _arrays(folder / PREPROCESSING)
         model = build_model([config], *_shapes(arrays), device_of(device))
+        shapes = {name: tuple(own.shape[1:]) for name, own in model.state_dict().items()}
+        check_weights(folder / CHECKPOINT, shapes)
         load_run(model, folder)
         # Dropout and batch statistics are for training alone, whoever calls the model.
         model.eval()
@@ -88,7 +90,8 @@ def load(folder: str | Path, rule: str | None = None, device: str = "auto") -> L
         loaded = LoadedRun(model, [scaling], chosen, *names)
     except MlcError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
+    # Damaged files make each library under this raise errors of its own.
+    except Exception as error:
         raise RunFolderError(
             f"{folder} does not hold what a run writes ({type(error).__name__}: {error}): train it"
             " again."
@@ -107,7 +110,14 @@ def config_of(stored: Any) -> Config:
         return _config_of(stored)
     except MlcError:
         raise
-    except (OmegaConfBaseException, TypeError, ValueError, KeyError, AttributeError) as error:
+    except (
+        OmegaConfBaseException,
+        TypeError,
+        ValueError,
+        KeyError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         reason = " ".join(str(error).split())
         raise RunFolderError(
             f"The stored config cannot be used ({type(error).__name__}: {reason}): train the run"
@@ -129,11 +139,7 @@ def _config_of(stored: Any) -> Config:
 
 
 def _arrays(path: Path) -> Arrays:
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = dict(stored)
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
-        raise RunFolderError(f"{path} cannot be read ({error}): train the run again.") from error
+    arrays = read_arrays(path)
     n_features = len(arrays["feature_names"])
     if arrays["shift"].shape != (n_features,) or arrays["scale"].shape != (n_features,):
         raise RunFolderError(

@@ -15,6 +15,7 @@ from mlc.data import read_features
 from mlc.errors import ConfigError, MlcError
 from mlc.loading import load
 from mlc.storage import write_output
+from mlc.texts import escaped, never_fail_to_print
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -33,6 +34,7 @@ def main(arguments: list[str] | None = None) -> None:
         "--output", type=Path, help="the file, pipe or device to write to; else it is printed"
     )
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    never_fail_to_print()
     stated = parser.parse_args(arguments)
     try:
         _require_other_file(stated.output, stated.file)
@@ -40,7 +42,8 @@ def main(arguments: list[str] | None = None) -> None:
         print(_summary(table, stated.file), file=sys.stderr)
         written = table.to_csv(index=False, float_format="%.6g")
         if stated.output is None:
-            print(written, end="")
+            # A pipe gets the names as they are, a terminal is not to be steered by them.
+            print(escaped(written) if sys.stdout.isatty() else written, end="")
         else:
             write_output(stated.output, written)
     except MlcError as error:

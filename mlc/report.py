@@ -15,6 +15,7 @@ from mlc.options import check
 from mlc.ownership import check_report_files
 from mlc.reporting import render, write_summary
 from mlc.storage import write_text
+from mlc.texts import never_fail_to_print
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -36,6 +37,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--html", action="store_true", help="write report.html too: one page, all on it"
     )
+    never_fail_to_print()
     stated = parser.parse_args(arguments)
     try:
         options = ReportOptions(stated.metrics, stated.reference)

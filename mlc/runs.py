@@ -19,6 +19,7 @@ from mlc.identity import Identity, differences
 from mlc.leases import holding
 from mlc.leases.owner import this_process
 from mlc.storage import write_atomically, write_json
+from mlc.stored import read_object
 from mlc.tracking import HISTORY
 from mlc.training import CHECKPOINT
 
@@ -107,10 +108,10 @@ def is_finished(folder: Path) -> bool:
 def read_status(folder: Path) -> dict[str, Any] | None:
     """What the run's status says, or None where there is none that can be read."""
     try:
-        status = json.loads((folder / STATUS).read_text())
+        status = read_object(folder / STATUS)
     except (OSError, ValueError):
         return None
-    return status if isinstance(status, dict) and "state" in status else None
+    return status if "state" in status else None
 
 
 def read_finished(folder: Path) -> dict[str, Any] | None:
@@ -157,14 +158,11 @@ def read_stored(path: Path) -> dict[str, Any]:
         RunFolderError: there is none.
     """
     try:
-        content = json.loads(path.read_text())
+        return read_object(path)
     except (OSError, ValueError) as error:
         raise RunFolderError(
             f"{path} of a finished run cannot be read ({error}): delete the run's folder."
         ) from error
-    if not isinstance(content, dict):
-        raise RunFolderError(f"{path} does not hold what a run writes: delete the run's folder.")
-    return content
 
 
 def complete(

@@ -78,9 +78,9 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_text(path: Path, content: str) -> None:
-    """Text in UTF-8."""
+    """Text in UTF-8, whatever the locale; what UTF-8 has no form for is written as an escape."""
     with write_atomically(path) as file:
-        file.write(content.encode())
+        file.write(content.encode(errors="backslashreplace"))
 
 
 def write_output(path: Path, content: str) -> None:
@@ -96,10 +96,10 @@ def write_output(path: Path, content: str) -> None:
     if descriptor is not None:
         sys.stdout.flush()
         with os.fdopen(os.dup(descriptor), "wb") as file:
-            file.write(content.encode())
+            file.write(content.encode(errors="backslashreplace"))
     elif path.exists() and not path.is_file():
         with path.open("wb") as file:
-            file.write(content.encode())
+            file.write(content.encode(errors="backslashreplace"))
     else:
         write_text(Path(os.path.realpath(path)), content)
 
@@ -119,7 +119,7 @@ def open_to_append(path: Path | str) -> TextIO:
         raise
     try:
         _require_single(path, os.fstat(descriptor))
-        return os.fdopen(descriptor, "a", encoding="utf-8", newline="")
+        return os.fdopen(descriptor, "a", encoding="utf-8", errors="backslashreplace", newline="")
     except BaseException:
         os.close(descriptor)
         raise

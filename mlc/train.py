@@ -26,6 +26,7 @@ from mlc.job import describe
 from mlc.keeping import train_runs
 from mlc.launch_folders import run_folder
 from mlc.leases import wait_for_free
+from mlc.texts import never_fail_to_print
 from mlc.tracking import BarProgress
 
 OmegaConf.register_new_resolver("mlc.run_path", sweep.run_path, replace=True)
@@ -50,6 +51,7 @@ def train(config: DictConfig) -> float:
 
 def main() -> None:
     """Run the app; an error that the user can mend is one sentence, without a traceback."""
+    never_fail_to_print()
     asked = os.environ.get("HYDRA_FULL_ERROR", "0")
     # Hydra would print its own trace and exit before the error could be told in one sentence.
     os.environ["HYDRA_FULL_ERROR"] = "1"

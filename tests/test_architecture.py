@@ -15,6 +15,7 @@ PACKAGE = Path(mlc.__file__).parent
 
 # What stands in a row may import from rows above it, and from its own.
 ROWS = [
+    {"texts"},
     {"errors", "storage"},
     {"options", "ownership", "leases"},
     {"registry"},
@@ -29,6 +30,7 @@ ROWS = [
     {"optimum"},
     {"identity"},
     {"tracking"},
+    {"stored"},
     {"runs"},
     {"reporting"},
     {"config"},

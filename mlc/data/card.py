@@ -70,7 +70,9 @@ class Card:
     def from_json(cls, content: Any) -> Card | None:
         """The card that `as_json` gave, or None where it is none."""
         try:
-            values = {key: tuple(v) if isinstance(v, list) else v for key, v in content.items()}
+            values: dict[str, Any] = {
+                key: tuple(v) if isinstance(v, list) else v for key, v in content.items()
+            }
             card = cls(**values)
             card.text()
         except (AttributeError, TypeError, ValueError, KeyError, LookupError, ZeroDivisionError):
@@ -172,7 +174,7 @@ def describe(dataset: Dataset, split: Split, options: Any = None, seed: int | No
         },
         dependence=dependence,
         by_chance=by_chance,
-        notes=getattr(dataset, "notes", ()),
+        notes=dataset.notes,
     )
 
 
@@ -232,8 +234,9 @@ def _features(dataset: Dataset, split: Split) -> str:
             left = f", {int(columns.sum()):,} with all rows" if n_used < columns.sum() else ""
             kinds.append(f"{n_used:,} {said}{left}")
     text = "; ".join(kinds)
-    if issparse(dataset.features):
-        text += f"; sparse, {dataset.features.nnz / dataset.n_samples:.1f} of a row are not 0"
+    matrix: Any = dataset.features
+    if issparse(matrix):
+        text += f"; sparse, {matrix.nnz / dataset.n_samples:.1f} of a row are not 0"
     return text
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from mlc.data.card import Card, shortened
@@ -34,8 +35,10 @@ def _draw_frequencies(axes: Axes, card: Card, order: NDArray[np.int64]) -> None:
     shares = 100 * np.asarray(card.counts)[order] / card.n_rows
     places = np.arange(len(order))
     axes.barh(places, shares, color="0.35")
-    for place, share in zip(places, shares, strict=True):
-        axes.text(share, place, f" {card.counts[order[place]]:,}", va="center", fontsize="x-small")
+    for place, share in enumerate(shares):
+        axes.text(
+            float(share), place, f" {card.counts[order[place]]:,}", va="center", fontsize="x-small"
+        )
     axes.set_yticks(places, [shortened(card.labels[k]) for k in order], fontsize="x-small")
     axes.invert_yaxis()
     axes.margins(x=0.15)
@@ -46,7 +49,7 @@ def _draw_frequencies(axes: Axes, card: Card, order: NDArray[np.int64]) -> None:
 def _draw_sizes(axes: Axes, card: Card) -> None:
     shares = 100 * np.asarray(card.sizes) / card.n_rows
     axes.bar(np.arange(len(shares)), shares, color="0.35")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("labels of a row")
     axes.set_ylabel("% of the rows")
     axes.set_title("how many labels a row has", fontsize="medium")

@@ -25,6 +25,7 @@ from mlc.errors import MlcError, TrainingError
 from mlc.keeping import Run, train_runs
 from mlc.runs import fail
 from mlc.storage import LogFile
+from mlc.texts import LogFormatter
 from mlc.tracking import BarProgress, Progress, bar
 
 log = logging.getLogger(__name__)
@@ -249,7 +250,7 @@ def run_logs(runs: Sequence[Run]) -> Iterator[None]:
     with ExitStack() as stack:
         for run in runs:
             handler = LogFile(run.folder / "train.log", delay=True)
-            handler.setFormatter(logging.Formatter("[%(asctime)s] %(message)s", "%H:%M:%S"))
+            handler.setFormatter(LogFormatter("[%(asctime)s] %(message)s", "%H:%M:%S"))
             handler.addFilter(_concerns(run.facts.run))
             root.addHandler(handler)
             stack.callback(handler.close)

@@ -12,14 +12,9 @@ import pandas as pd
 from mlc.errors import RunFolderError
 from mlc.identity import NOT_IDENTITY, differences
 from mlc.leases import holders
+from mlc.reporting.reading import ORDER, PARTS, PREFIX, StoredRun, read_run, rules_in
 from mlc.reporting.settings import data_key, run_key, setting, varying
-from mlc.runs import BASELINES, METRICS, RULES, STATUS, read_status, read_stored
-
-ORDER = ["run", "data", "head", "rule", "seed"]
-# What a column's name begins with, by the part of the data that its metric is of; the last six where
-# the truth is known.
-_PARTS = ("val", "bayes", "limit", "truth", "unreachable", "avoidable", "regret")
-PREFIX = {"test": "", **{part: f"{part}_" for part in _PARTS}}
+from mlc.runs import STATUS
 
 
 @dataclass(frozen=True)
@@ -37,6 +32,7 @@ class Results:
         monitors: the validation metrics that chose the epochs.
         failed: why runs failed, by their name.
         unfinished: runs that have begun and not ended.
+        unreadable: what is wrong with the files of runs that cannot be read, by their name.
         being_trained: runs that other processes train now, and by which, by their name.
         folders: of the finished runs that count, by name.
         statuses: of the finished runs that count, by name.
@@ -51,6 +47,7 @@ class Results:
     monitors: list[str]
     failed: dict[str, str]
     unfinished: list[str]
+    unreadable: dict[str, str]
     being_trained: dict[str, str]
     folders: dict[str, Path]
     statuses: dict[str, dict[str, Any]]
@@ -71,107 +68,107 @@ class Repeat:
     gap: float
 
 
-def collect(folder: Path) -> Results:
+def collect(folder: Path, metrics: Sequence[str] = ()) -> Results:
     """All runs under the folder; only those that say they are completed are counted.
 
     Runs with the same data, settings and seed count once, wherever they lie and however their
-    settings were stated.
+    settings were stated. A run whose files are damaged is named with the reason, and not counted.
+
+    Args:
+        folder: that holds the runs, at any depth.
+        metrics: what each rule of a finished run must have on the test rows.
 
     Raises:
-        RunFolderError: there is no such folder, no run, or a finished run is damaged.
+        RunFolderError: there is no such folder, or no run.
     """
     if not folder.is_dir():
         raise RunFolderError(f"{folder} is not a folder: name one that holds runs.")
     # Before the statuses: a run that ends meanwhile counts as ended.
     being_trained = {_name(run, folder): owner for run, owner in holders(folder).items()}
-    statuses: dict[str, dict[str, Any] | None] = {}
-    folders: dict[str, Path] = {}
-    for path in sorted(folder.rglob(STATUS)):
-        run = path.parent
-        name = _name(run, folder)
-        statuses[name], folders[name] = read_status(run), run
-    being_trained = {
-        name: owner
-        for name, owner in being_trained.items()
-        if (statuses.get(name) or {}).get("state") != "completed"
-    }
-    if not statuses and not being_trained:
+    folders = {_name(path.parent, folder): path.parent for path in sorted(folder.rglob(STATUS))}
+    runs, unreadable = _read(folders, metrics)
+    finished = {name: run for name, run in runs.items() if run.status["state"] == "completed"}
+    being_trained = {n: owner for n, owner in being_trained.items() if n not in finished}
+    unreadable = {n: reason for n, reason in unreadable.items() if n not in being_trained}
+    if not folders and not being_trained:
         raise RunFolderError(f"There is no run under {folder}: name a folder that holds some.")
-    readable = {name: status for name, status in statuses.items() if status is not None}
-    finished = {n: status for n, status in readable.items() if status["state"] == "completed"}
-    repeats = _repeats(finished, folders)
-    counted = {name: status for name, status in finished.items() if name not in repeats}
-    overrides = list(
-        dict.fromkeys(k for own in readable.values() for k in own.get("overrides", ()))
-    )
-    rows, baselines, tuned_on = _rows_of_runs(counted, folders, overrides)
+    others = {n: run.status for n, run in runs.items() if n not in {*finished, *being_trained}}
+    repeats = _repeats(finished)
+    counted = {name: run for name, run in finished.items() if name not in repeats}
+    statuses = {name: run.status for name, run in runs.items()}
+    overrides = list(dict.fromkeys(key for own in statuses.values() for key in own["overrides"]))
+    rows, baselines, tuned_on = _rows_of_runs(counted, overrides)
     of_data = [key for key in overrides if key.startswith("data.")]
     return Results(
         runs=_frame(rows, overrides),
         baselines=_frame(baselines, of_data),
         overrides=overrides,
-        varying=varying(readable, overrides),
+        varying=varying(statuses, overrides),
         tuned_on=tuned_on,
-        monitors=list(dict.fromkeys(status["monitor"] for status in counted.values())),
-        failed={
-            name: status["error"]
-            for name, status in readable.items()
-            if status["state"] == "failed" and name not in being_trained
-        },
-        unfinished=[
-            name
-            for name, status in statuses.items()
-            if name not in being_trained and (status is None or status["state"] == "running")
-        ],
+        monitors=list(dict.fromkeys(run.status["monitor"] for run in counted.values())),
+        failed={n: own["error"] for n, own in others.items() if own["state"] == "failed"},
+        unfinished=[name for name, own in others.items() if own["state"] == "running"],
+        unreadable=unreadable,
         being_trained=being_trained,
         folders={name: folders[name] for name in counted},
-        statuses=counted,
+        statuses={name: run.status for name, run in counted.items()},
         repeats=repeats,
     )
+
+
+def _read(
+    folders: Mapping[str, Path], metrics: Sequence[str]
+) -> tuple[dict[str, StoredRun], dict[str, str]]:
+    """The runs, and the reasons for which others cannot be read."""
+    runs, unreadable = {}, {}
+    for name, folder in folders.items():
+        try:
+            runs[name] = read_run(folder, metrics)
+        except RunFolderError as error:
+            unreadable[name] = str(error)
+    return runs, unreadable
 
 
 def _name(run: Path, folder: Path) -> str:
     return run.relative_to(folder).as_posix() if run != folder else run.name
 
 
-def _repeats(
-    finished: Mapping[str, dict[str, Any]], folders: Mapping[str, Path]
-) -> dict[str, Repeat]:
+def _repeats(finished: Mapping[str, StoredRun]) -> dict[str, Repeat]:
     first: dict[Any, str] = {}
     repeats = {}
-    for name, status in finished.items():
-        counted = first.setdefault(run_key(status), name)
+    for name, run in finished.items():
+        counted = first.setdefault(run_key(run.status), name)
         if counted != name:
-            own, other = (read_stored(folders[run] / METRICS) for run in (name, counted))
+            own, other = run.metrics, finished[counted].metrics
             gaps = [
-                abs(own[key] - other[key])
-                for key in own.keys() & other.keys()
-                if key.split("/")[0] in PREFIX and None not in (own[key], other[key])
+                abs(value - before)
+                for key, value in own.items()
+                if key.split("/")[0] in PREFIX
+                and value is not None
+                and (before := other.get(key)) is not None
             ]
             repeats[name] = Repeat(counted, max((gap for gap in gaps if gap > 0), default=0.0))
     return repeats
 
 
 def _rows_of_runs(
-    statuses: Mapping[str, dict[str, Any]], folders: Mapping[str, Path], overrides: Sequence[str]
+    runs: Mapping[str, StoredRun], overrides: Sequence[str]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, str]]:
     """The runs' rows, the baselines' rows, and what each rule was tuned on."""
     rows: list[dict[str, Any]] = []
     baselines: list[dict[str, Any]] = []
     tuned_on: dict[str, str] = {}
     seen = set()
-    for name, status in statuses.items():
-        run = folders[name]
-        facts = {"run": name, **{key: status[key] for key in ("data", "head", "seed")}}
-        settings = {key: setting(status, key) for key in overrides}
-        rules = read_stored(run / RULES)
-        tuned_on.update({rule: fitted["tuned_on"] for rule, fitted in rules.items()})
-        rows += _rows({**facts, **settings}, read_stored(run / METRICS), rules)
+    for name, run in runs.items():
+        facts = {"run": name, **{key: run.status[key] for key in ("data", "head", "seed")}}
+        settings = {key: setting(run.status, key) for key in overrides}
+        tuned_on.update({rule: fitted["tuned_on"] for rule, fitted in run.rules.items()})
+        rows += _rows({**facts, **settings}, run.metrics, run.rules)
         of_data = {key: value for key, value in settings.items() if key.startswith("data.")}
-        for baseline, metrics in read_stored(run / BASELINES).items():
-            for row in _rows({**facts, "head": baseline, **of_data}, metrics, _rules_in(metrics)):
+        for baseline, metrics in run.baselines.items():
+            for row in _rows({**facts, "head": baseline, **of_data}, metrics, rules_in(metrics)):
                 # Heads share the baselines of their data.
-                key = (data_key(status), baseline, row["rule"])
+                key = (data_key(run.status), baseline, row["rule"])
                 baselines += [] if key in seen else [row]
                 seen.add(key)
     return rows, baselines, tuned_on
@@ -221,10 +218,11 @@ def _short(value: Any) -> str:
 
 
 def _rows(
-    facts: dict[str, Any], metrics: dict[str, float], rules: Iterable[str]
+    facts: dict[str, Any], metrics: Mapping[str, float | None], rules: Iterable[str]
 ) -> list[dict[str, Any]]:
     """A row for each rule, with its own metrics and those that no rule has a part in."""
-    shared, own = {}, {rule: dict[str, float]() for rule in rules}
+    shared: dict[str, float | None] = {}
+    own = {rule: dict[str, float | None]() for rule in rules}
     for key, value in metrics.items():
         part, *rest = key.split("/")
         if part not in PREFIX:
@@ -238,13 +236,9 @@ def _rows(
     return [{**facts, "rule": rule, **own[rule], **shared} for rule in own]
 
 
-def _rules_in(metrics: dict[str, float]) -> list[str]:
-    return list(dict.fromkeys(key.split("/")[1] for key in metrics if key.count("/") == 2))
-
-
 def _frame(rows: Sequence[dict[str, Any]], overrides: Sequence[str]) -> pd.DataFrame:
     first = [*ORDER, *overrides]
     frame = pd.DataFrame(list(rows), columns=None if rows else first)
     metrics = [column for column in frame.columns if column not in first]
-    ordered = sorted(metrics, key=lambda column: [column.startswith(f"{part}_") for part in _PARTS])
+    ordered = sorted(metrics, key=lambda column: [column.startswith(f"{part}_") for part in PARTS])
     return frame[first + ordered]

@@ -6,12 +6,14 @@ import io
 
 import numpy as np
 import pandas as pd
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mlc.reporting.collect import Results
 from mlc.reporting.statistics import mean_interval
 from mlc.reporting.tables import contestants, marked
+from mlc.texts import readable
 from mlc.tracking import MARKERS, Style, styles
 
 
@@ -26,6 +28,12 @@ def styles_of(results: Results) -> dict[str, Style]:
 
 def draw_means(results: Results, metric: str) -> bytes:
     """A PNG: a panel for each data set, a row for each head, a marker and interval for each rule."""
+    # A name may hold dollars, which are no formula here.
+    with rc_context({"text.parse_math": False}):
+        return _drawn(results, metric)
+
+
+def _drawn(results: Results, metric: str) -> bytes:
     runs = contestants(results)
     data_sets = list(dict.fromkeys(runs["data"]))
     names = list(dict.fromkeys(runs["contestant"]))
@@ -46,11 +54,11 @@ def draw_means(results: Results, metric: str) -> bytes:
             panel.axvline(
                 prior[metric].mean(), color="grey", linestyle=":", label="label frequencies, global"
             )
-        panel.set_title(data)
+        panel.set_title(readable(data, 80))
         panel.set_xlabel(f"test {metric}")
         panel.grid(axis="x", color="0.9")
         panel.set_axisbelow(True)
-    panels[0].set_yticks(range(len(names)), names)
+    panels[0].set_yticks(range(len(names)), [readable(name, 80) for name in names])
     panels[0].set_ylim(len(names) - 0.5, -0.5)
     figure.legend(
         *panels[0].get_legend_handles_labels(),

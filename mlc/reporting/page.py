@@ -22,6 +22,7 @@ from mlc.reporting.collect import Results
 from mlc.reporting.figures import styles_of
 from mlc.reporting.tables import best_means, contestants, foot, marked, validation_cells
 from mlc.runs import CARD, PREDICTIONS, PREPROCESSING, RULES, read_stored
+from mlc.stored import read_arrays
 
 MOST_LABELS = 30  # Bars of more labels nobody reads.
 _WIDTH, _HEIGHT = 420, 220  # Of a chart, in CSS pixels.
@@ -43,7 +44,8 @@ def render(results: Results, folder: Path, metrics: Sequence[str]) -> str:
     """The page.
 
     Raises:
-        RunFolderError: a finished run's predictions cannot be read.
+        RunFolderError: a finished run's rules cannot be read. One whose predictions cannot is in no
+            chart, and a note says why.
     """
     environment = Environment(
         loader=PackageLoader("mlc.reporting"),
@@ -53,6 +55,10 @@ def render(results: Results, folder: Path, metrics: Sequence[str]) -> str:
         lstrip_blocks=True,
     )
     runs = contestants(results)
+    missing = _without_predictions(runs, results)
+    charted = runs[~runs["run"].isin(list(missing))]
+    notes = foot(results, None if chosen_settings(runs, metrics[0]) is None else metrics[0])
+    notes += [f"{name} is in no chart: {reason}" for name, reason in missing.items()]
     return environment.get_template("page.html").render(
         title=folder.name,
         n_finished=len(results.folders),
@@ -68,14 +74,14 @@ def render(results: Results, folder: Path, metrics: Sequence[str]) -> str:
                 "swept": chosen_settings(runs[runs["data"] == data], metrics[0]) is not None,
                 "rows": _rows(runs[runs["data"] == data], metrics, results),
                 "charts": [
-                    _threshold_chart(runs[runs["data"] == data], results, metric)
+                    _threshold_chart(charted[charted["data"] == data], results, metric)
                     for metric in metrics
                 ],
-                "labels": _label_bars(runs[runs["data"] == data], results),
+                "labels": _label_bars(charted[charted["data"] == data], results),
             }
             for data in dict.fromkeys(runs["data"])
         ],
-        notes=foot(results, None if chosen_settings(runs, metrics[0]) is None else metrics[0]),
+        notes=notes,
     )
 
 
@@ -157,6 +163,8 @@ def _thresholds(results: Results, names: Sequence[str]) -> dict[str, list[float]
 def _label_bars(runs: pd.DataFrame, results: Results) -> dict[str, Any]:
     """F1 of the most frequent labels on the test rows, by head, under the first tuned rule."""
     rules = list(dict.fromkeys(runs["rule"]))
+    if not rules:
+        return {"rule": "-", "rows": {}, "colours": {}, "more": 0}
     rule = next((own for own in rules if results.tuned_on[own] == "validation"), rules[0])
     rows: dict[str, dict[str, float]] = {}
     shares: NDArray[np.float64] | None = None
@@ -187,20 +195,42 @@ def _label_bars(runs: pd.DataFrame, results: Results) -> dict[str, Any]:
 
 def _label_names(run: Path, n_labels: int) -> list[str]:
     try:
-        with np.load(run / PREPROCESSING, allow_pickle=False) as stored:
-            return [str(name) for name in stored["label_names"]]
-    except (OSError, ValueError, KeyError):
-        return [f"label {k}" for k in range(n_labels)]
+        names = [str(name) for name in read_arrays(run / PREPROCESSING)["label_names"]]
+    except (RunFolderError, KeyError):
+        names = []
+    return names if len(names) == n_labels else [f"label {k}" for k in range(n_labels)]
+
+
+def _without_predictions(runs: pd.DataFrame, results: Results) -> dict[str, str]:
+    """Why runs are in no chart, by their name."""
+    found: dict[str, str] = {}
+    widths: dict[str, int] = {}  # the number of labels, by data set
+    for name, group in runs.groupby("run", sort=False):
+        path = results.folders[str(name)] / PREDICTIONS
+        try:
+            stored = read_arrays(path)
+            keys = ["scores", "targets", *(f"decisions_{rule}" for rule in group["rule"])]
+            arrays = [stored[key] for key in keys if key in stored]
+            shape = stored["targets"].shape
+            n_labels = widths.get(group["data"].iloc[0])
+            fits = len(arrays) == len(keys) and all(
+                array.shape == shape and array.dtype.kind == ("f" if key == "scores" else "b")
+                for key, array in zip(keys, arrays, strict=True)
+            )
+            if not fits or len(shape) != 2 or n_labels not in (None, shape[1]) or not shape[0]:
+                raise RunFolderError(f"{path} does not hold what a run writes.")
+            if not np.isfinite(stored["scores"]).all():
+                raise RunFolderError(f"{path} holds scores that are not finite.")
+            widths[group["data"].iloc[0]] = shape[1]
+        except RunFolderError as error:
+            found[str(name)] = str(error)
+        except KeyError as error:
+            found[str(name)] = f"{path} lacks {error}."
+    return found
 
 
 def _predictions(run: Path) -> dict[str, NDArray[Any]]:
-    try:
-        with np.load(run / PREDICTIONS, allow_pickle=False) as stored:
-            return dict(stored)
-    except (OSError, ValueError) as error:
-        raise RunFolderError(
-            f"{run / PREDICTIONS} of a finished run cannot be read ({error}): delete the run's folder."
-        ) from error
+    return read_arrays(run / PREDICTIONS)
 
 
 def _position(x: float, y: float) -> tuple[float, float]:

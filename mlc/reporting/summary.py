@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from textwrap import fill
 
+import pandas as pd
+
 from mlc.errors import RunFolderError
 from mlc.ownership import MARKS, check_report_files
 from mlc.reporting.choice import chosen_settings, contestants, named_baselines
@@ -21,6 +23,8 @@ from mlc.reporting.tables import (
     regrets_table,
 )
 from mlc.storage import write_atomically, write_text
+from mlc.texts import LONGEST_NOTE, cell, escaped, readable
+from mlc.texts import markdown as as_markdown
 
 RESULTS, BASELINE_RESULTS, SUMMARY = "results.csv", "baselines.csv", "summary.md"
 
@@ -38,17 +42,19 @@ def write_summary(folder: Path, metrics: Sequence[str], reference: str) -> tuple
             ours is, or the folder cannot be written to.
     """
     check_report_files(folder, report_files(metrics))
-    results = collect(folder)
+    results = collect(folder, metrics)
     check_comparable(results)
     if not results.folders:
-        reasons = "; ".join(f"{run}: {error}" for run, error in results.failed.items())
+        reasons = "; ".join(
+            f"{run}: {error}" for run, error in (results.failed | results.unreadable).items()
+        )
         raise RunFolderError(
             f"No run under {folder} has finished"
             + (f" ({reasons})." if reasons else ": wait for one, or start them again.")
         )
     try:
-        write_text(folder / RESULTS, results.runs.to_csv(index=False))
-        write_text(folder / BASELINE_RESULTS, results.baselines.to_csv(index=False))
+        write_text(folder / RESULTS, _csv(results.runs))
+        write_text(folder / BASELINE_RESULTS, _csv(results.baselines))
         summary = summarise(results, metrics, reference, markdown=True)
         write_text(folder / SUMMARY, f"{MARKS['.md'].decode()}\n{summary}")
         with write_atomically(folder / f"{metrics[0]}.png") as file:
@@ -69,8 +75,8 @@ def summarise(
         if table is None:
             return []
         if markdown:
-            return [f"{'#' * level} {caption}", table.markdown()]
-        return [fill(caption, WIDTH), table.text()]
+            return [f"{'#' * level} {as_markdown(caption)}", table.markdown(by_strangers=True)]
+        return [fill(readable(caption), WIDTH), table.text()]
 
     parts = []
     runs, baselines = contestants(results), named_baselines(results)
@@ -97,9 +103,18 @@ def summarise(
             caption = differences_caption(differences, first, reference, swept=chosen is not None)
             parts += show(caption, differences)
     notes = foot(results, first if swept else None)
-    parts += ["\n".join(f"- {note}" for note in notes) if markdown else _wrapped(notes)]
+    parts += [
+        "\n".join(f"- {as_markdown(note, LONGEST_NOTE)}" for note in notes)
+        if markdown
+        else _wrapped(notes)
+    ]
     return "\n\n".join(parts) + "\n"
 
 
+def _csv(frame: pd.DataFrame) -> str:
+    """CSV whose text no spreadsheet runs as a formula."""
+    return str(frame.map(cell).rename(columns=cell).to_csv(index=False))
+
+
 def _wrapped(notes: Sequence[str]) -> str:
-    return "\n".join(fill(note, WIDTH, subsequent_indent="  ") for note in notes)
+    return "\n".join(fill(escaped(note), WIDTH, subsequent_indent="  ") for note in notes)

@@ -13,6 +13,7 @@ from mlc.reporting.choice import Pairs, chosen_rows, chosen_settings
 from mlc.reporting.choice import contestants as contestants
 from mlc.reporting.collect import Results
 from mlc.reporting.statistics import Interval, mean_interval
+from mlc.texts import markdown, readable
 
 WIDTH = 80
 FAIR = ("nothing", "validation")
@@ -28,6 +29,9 @@ class Table:
 
     def text(self) -> str:
         """For a terminal; where it would be too wide, the first column's words stand on own lines."""
+        if any(readable(cell) != cell for row in self.rows for cell in row):
+            rows = [[readable(cell) for cell in row] for row in self.rows]
+            return Table(self.header, rows, self.n_words).text()
         lines = self._lines()
         if max(map(len, lines)) > WIDTH and self.n_words == 2:
             first, second, *others = self.header
@@ -41,8 +45,11 @@ class Table:
     def _lines(self) -> list[str]:
         return ["  ".join(row).rstrip() for row in self._padded([self.header, *self.rows])]
 
-    def markdown(self) -> str:
-        """For a file."""
+    def markdown(self, *, by_strangers: bool = False) -> str:
+        """For a file; what means something in Markdown is escaped where strangers wrote the words."""
+        if by_strangers:
+            rows = [[markdown(cell) for cell in row] for row in self.rows]
+            return Table([markdown(name) for name in self.header], rows, self.n_words).markdown()
         dashes = ["---" if j < self.n_words else "---:" for j in range(len(self.header))]
         rows = self._padded([self.header, dashes, *self.rows])
         return "\n".join("| " + " | ".join(row) + " |" for row in rows)
@@ -196,6 +203,14 @@ def _left_out(results: Results) -> list[str]:
     if results.failed:
         notes.append(f"{len(results.failed)} failed and are not counted:")
         notes += [f"{run}: {error}" for run, error in results.failed.items()]
+    if results.unreadable:
+        are = (
+            "run cannot be read and is"
+            if len(results.unreadable) == 1
+            else "runs cannot be read and are"
+        )
+        notes.append(f"{len(results.unreadable)} {are} not counted:")
+        notes += [f"{run}: {reason}" for run, reason in results.unreadable.items()]
     if results.unfinished:
         notes.append(
             f"{len(results.unfinished)} unfinished and not counted: {', '.join(results.unfinished)}"

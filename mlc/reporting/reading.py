@@ -1,0 +1,154 @@
+"""One run's files as a report reads them: whatever they hold, a sentence says what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mlc.errors import MlcError, RunFolderError
+from mlc.runs import BASELINES, METRICS, RULES, STATUS, read_stored
+from mlc.stored import read_object
+
+ORDER = ["run", "data", "head", "rule", "seed"]
+# What a column's name begins with, by the part of the data that its metric is of; the last six where
+# the truth is known.
+PARTS = ("val", "bayes", "limit", "truth", "unreachable", "avoidable", "regret")
+PREFIX = {"test": "", **{part: f"{part}_" for part in PARTS}}
+_STATES = ("running", "completed", "failed")
+_TUNED_ON = ("nothing", "validation", "test")
+_LARGEST_SEED = 2**63
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run's files.
+
+    Attributes:
+        status: what it says of itself.
+        metrics: of a finished run, None where a value is not defined.
+        rules: what its rules have learned, by rule.
+        baselines: metrics by baseline.
+    """
+
+    status: dict[str, Any]
+    metrics: dict[str, float | None] = field(default_factory=dict)
+    rules: dict[str, dict[str, Any]] = field(default_factory=dict)
+    baselines: dict[str, dict[str, float | None]] = field(default_factory=dict)
+
+
+def read_run(folder: Path, metrics: Sequence[str] = ()) -> StoredRun:
+    """The run in a folder.
+
+    Args:
+        folder: the run's.
+        metrics: what each rule of a finished run must have on the test rows.
+
+    Raises:
+        RunFolderError: its files are not those that a run writes.
+    """
+    try:
+        return _read_run(folder, metrics)
+    except MlcError:
+        raise
+    # One run must not end the report of the others, whatever its files make a library raise.
+    except Exception as error:
+        raise RunFolderError(
+            f"{folder} does not hold what a run writes ({type(error).__name__}: {error}): delete it,"
+            " and train the run again."
+        ) from error
+
+
+def _read_run(folder: Path, metrics: Sequence[str]) -> StoredRun:
+    status = _status(folder / STATUS)
+    if status["state"] != "completed":
+        return StoredRun(status)
+    path = folder / RULES
+    rules = read_stored(path)
+    _require(bool(rules), path, "it holds no rule")
+    for rule, fitted in rules.items():
+        stated = isinstance(fitted, dict) and fitted.get("tuned_on") in _TUNED_ON
+        _require(stated, path, f"{rule!r} does not say what it was tuned on")
+    path = folder / METRICS
+    own = read_stored(path)
+    taken = {*ORDER, *status["overrides"]}
+    _check_metrics(path, own, taken, rules)
+    for rule in rules:
+        for metric in metrics:
+            key = f"test/{rule}/{metric}"
+            _require(own.get(key) is not None, path, f"it has no {key!r}")
+    path = folder / BASELINES
+    baselines = read_stored(path)
+    for name, values in baselines.items():
+        _require(isinstance(values, dict), path, f"{name!r} is no object")
+        _check_metrics(path, values, taken)
+        for rule in rules_in(values):
+            for metric in metrics:
+                key = f"test/{rule}/{metric}"
+                _require(values.get(key) is not None, path, f"{name!r} has no {key!r}")
+    return StoredRun(status, own, rules, baselines)
+
+
+def rules_in(metrics: dict[str, Any]) -> list[str]:
+    """The rules that metrics are of, in their order."""
+    return list(
+        dict.fromkeys(
+            key.split("/")[1]
+            for key in metrics
+            if key.count("/") == 2 and key.split("/")[0] in PREFIX
+        )
+    )
+
+
+def _status(path: Path) -> dict[str, Any]:
+    try:
+        status = read_object(path)
+    except (OSError, ValueError) as error:
+        raise RunFolderError(
+            f"{path} cannot be read ({error}): delete the run's folder."
+        ) from error
+    state = status.get("state")
+    _require(isinstance(state, str) and state in _STATES, path, f"its state is {state!r}")
+    kinds: dict[str, Any] = {"overrides": dict}
+    if state == "failed":
+        kinds["error"] = str
+    if state == "completed":
+        kinds |= {"data": str, "head": str, "seed": int, "monitor": str}
+    for key, kind in kinds.items():
+        value = status.get(key)
+        fits = isinstance(value, kind) and not isinstance(value, bool)
+        _require(fits, path, f"its {key!r} is {'missing' if value is None else 'of another type'}")
+    for key, value in status["overrides"].items():
+        fits = isinstance(value, str) and key not in ORDER
+        _require(fits, path, f"its override {key!r} is none")
+    for key in ("config", "identity"):
+        fits = status.get(key) is None or isinstance(status[key], dict)
+        _require(fits, path, f"its {key!r} is of another type")
+    data = (status.get("identity") or {}).get("data")
+    _require(data is None or isinstance(data, str), path, "its fingerprint of the data is no text")
+    seed = status.get("seed", 0)
+    fits = state != "completed" or abs(seed) < _LARGEST_SEED
+    _require(fits, path, "its seed has more than 63 bits")
+    return status
+
+
+def _check_metrics(
+    path: Path, metrics: dict[str, Any], taken: set[str], rules: dict[str, Any] | None = None
+) -> None:
+    for key, value in metrics.items():
+        part, *rule, metric = key.split("/") if "/" in key else ("", key)
+        if part not in PREFIX:
+            continue
+        fits = value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
+        _require(fits and abs(value or 0) < 1e300, path, f"{key!r} is no number")
+        _require(len(rule) < 2, path, f"{key!r} is no metric")
+        _require(f"{PREFIX[part]}{metric}" not in taken, path, f"{key!r} is no metric")
+        _require(rules is None or set(rule) <= rules.keys(), path, f"{key!r} is of no known rule")
+
+
+def _require(fits: bool, path: Path, fault: str) -> None:
+    if not fits:
+        raise RunFolderError(
+            f"{path} is not what a run writes, {fault}: delete the run's folder, and train it again."
+        )
