@@ -100,7 +100,7 @@ def read_card(chosen: list[str], seed: int) -> tuple[Card, Any]:
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
         config = compose("train", chosen)
     options = OmegaConf.to_object(config.data)
-    check(options)
+    check(options, "data.")
     dataset = SOURCES[config.data.source].load(options)
     split = split_dataset(dataset, options, seed)
     return describe(dataset, split, options, seed), dataset.targets

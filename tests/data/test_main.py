@@ -1,0 +1,59 @@
+"""The command mlc-data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mlc.data.__main__ import main
+
+TEXT = "body,tags\n" + "rain on hill,wet;cold\nsun on road,warm\nfog on road,\n" * 8
+
+
+def test_a_table_by_its_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "it's a file.csv"
+    file.write_text(TEXT)
+    main([str(file), "--labels", "tags", "--text", "body", "data.min_count=1"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "24 rows, 3 labels" in said
+    assert "labels cold, warm, wet" in said
+    assert "1.00 on average, 0 to 2; 33.3% of the rows have none, 33.3% exactly one" in said
+
+
+def test_a_preset_by_its_name_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["digits", "--json", "data.n_train=60", "data.n_test=30"])
+    card = json.loads(capsys.readouterr().out)
+    assert card["parts"] == {"train": 48, "val": 12, "test": 30}
+    assert sum(card["sizes"]) == 90
+
+
+def test_a_figure(
+    tmp_path: Path, write_arff: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    main([f"{write_arff()}.arff", "--figure", str(tmp_path / "card.png")])
+    assert (tmp_path / "card.png").read_bytes().startswith(b"\x89PNG")
+    assert "rows, " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nothing"], "There is no data set 'nothing'"),
+        (["gone.csv", "--labels", "tags"], "gone.csv"),
+        (["digits", "data.n_train=-1"], "data.n_train=-1"),
+        (["digits", "data.nothing=1"], "nothing"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_sentence(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code
+    error = capsys.readouterr().err
+    assert error.startswith("mlc-data: ")
+    assert said in error
+    assert error.count("\n") == 1
