@@ -56,6 +56,7 @@ class Dataset:
             nothing is published.
         truth: what p(y | x) is, where that is known.
         vocabulary: the columns of which each run uses what its training rows hold, if there are any.
+        notes: what was assumed when it was read, a sentence each; the weightiest first.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Dataset:
     parts: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
     truth: Truth | None = None
     vocabulary: Vocabulary | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         n_samples, n_labels = self.targets.shape
