@@ -106,13 +106,14 @@ def _parsed(values: Sequence[Any], lists: bool, where: str, name: str) -> list[L
         square = all(text.strip()[0] in "[{" for text in known)
         if square and all(known[t] is not None or _bare(t) is not None for t in known):
             known = {t: _bare(t) if v is None else v for t, v in known.items()}
-    if all(found is None for found in known.values()):
+    # Names may stand in (brackets), or in others here and there; a column of them is one of lists.
+    if all(v is None for v in known.values()) and not all(t.strip()[0] in "[{" for t in known):
         return cells
     for row, cell in enumerate(cells):
         if isinstance(cell, str) and known[cell] is None:
             raise DataError(
-                f"{where}: the cell {shortened(cell)} of {name!r} in {place_of(where, row)} is no list,"
-                " as others are: write all in one form, or state data.separator."
+                f"{where}: the cell {shortened(cell)} of {name!r} in {place_of(where, row)} is no list"
+                " that can be read: write all in one form, or state data.separator."
             )
     return [known[cell] if isinstance(cell, str) else cell for cell in cells]
 
@@ -176,7 +177,7 @@ def _with_commas(text: str) -> str:
 def _bare(text: str) -> Labels | None:
     """[wet, cold]: words without quotes."""
     inner = text.strip()[1:-1]
-    if re.search(r"[\[\]{}()\"]", inner):
+    if re.search(r"[\[\]{}()\"':]|[.][.][.]", inner):
         return None
     return [piece.strip() for piece in inner.split(",")]
 

@@ -63,7 +63,8 @@ def test_what_was_taken_is_stated() -> None:
         (["[1, 0, 1]", "[1, 0]"], "no vector of 3 zeros and ones"),
         (["[1, 0, 1]", None], r"data row 2 \(line 9\) is no vector"),
         (["[['a']]", "['b']"], "data row 1 is no plain list"),
-        ([{"a": 1}, ["b"]], "data row 1 is no plain list"),
+        ([{"a": 1}, ["b"]], "data row 1 is no list"),
+        (["['a' 'b', ...]", "['b']"], "data row 1 is no plain list"),
     ],
 )
 def test_another_form_is_refused_by_its_row(values: list[Any], message: str) -> None:
