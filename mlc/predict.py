@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from mlc.data import read_features
+from mlc.data.label_cells import join_labels
 from mlc.errors import ConfigError, MlcError
 from mlc.loading import load
 from mlc.storage import write_output
@@ -23,7 +24,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="mlc-predict",
         description="Predict the label sets of a file's rows: a CSV of the row, its labels (parted by"
-        " ;) and the score of each label.",
+        " ;, in double quotes where a label holds it) and the score of each label, as score:LABEL.",
     )
     parser.add_argument("run", type=Path, help="the folder of a finished run")
     parser.add_argument(
@@ -57,7 +58,10 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def predict(run: Path, file: Path, rule: str | None = None, device: str = "auto") -> pd.DataFrame:
-    """A row for each of the file's: its number from 1, its labels, the score of each label.
+    """A row for each of the file's: its number from 1, its labels, the scores as score:LABEL.
+
+    The labels are parted by ; and read back by data=table with data.separator=";": one that holds a ;
+    or would be taken for no label stands in double quotes.
 
     Raises:
         MlcError: the run or the file cannot be used.
@@ -67,13 +71,13 @@ def predict(run: Path, file: Path, rule: str | None = None, device: str = "auto"
     features = read_features(file, data.source, data, loaded.feature_names, loaded.label_names)
     decided, scores = loaded.predict(features), loaded.scores(features)
     labels = [
-        ";".join(name for name, chosen in zip(loaded.label_names, row, strict=True) if chosen)
+        join_labels([n for n, chosen in zip(loaded.label_names, row, strict=True) if chosen])
         for row in decided
     ]
     first = {"row": range(1, len(labels) + 1), "labels": labels}
-    return pd.concat(
-        [pd.DataFrame(first), pd.DataFrame(scores, columns=list(loaded.label_names))], axis=1
-    )
+    # A label may be called "row".
+    columns = [f"score:{name}" for name in loaded.label_names]
+    return pd.concat([pd.DataFrame(first), pd.DataFrame(scores, columns=columns)], axis=1)
 
 
 def _summary(table: pd.DataFrame, file: Path) -> str:

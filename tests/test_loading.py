@@ -79,7 +79,7 @@ def test_the_command_writes_label_sets_and_scores(
     frame = pd.DataFrame({"y": [0.9, -1.0, 2.0], "x": [1.0, -1.0, 2.0]})
     frame.to_csv(tmp_path / "new.csv", index=False)
     table = predict(run, tmp_path / "new.csv")
-    assert list(table.columns) == ["row", "labels", "even", "large"]
+    assert list(table.columns) == ["row", "labels", "score:even", "score:large"]
     decided = mlc.load(run).predict(frame[["x", "y"]].to_numpy())
     expected = [
         ";".join(n for n, own in zip(("even", "large"), row, strict=True) if own) for row in decided
@@ -89,7 +89,7 @@ def test_the_command_writes_label_sets_and_scores(
     assert (ended.status, ended.out) == (0, "")
     written = pd.read_csv(tmp_path / "out.csv", keep_default_na=False)
     assert written["labels"].tolist() == expected
-    np.testing.assert_allclose(written["even"], table["even"], rtol=1e-5)
+    np.testing.assert_allclose(written["score:even"], table["score:even"], rtol=1e-5)
     # The file of the training, labels and all, serves as well.
     assert len(predict(run, tmp_path / "toy.arff")) == 60
 
@@ -137,7 +137,7 @@ def test_words_that_a_run_left_out_are_left_out_again(
     assert used.sum() == 25 + 16
     assert not set(names[used]) & {f"own{row}" for row in rows}
     frame.iloc[rows][["body"]].to_csv(tmp_path / "new.csv", index=False)
-    found = predict(run, tmp_path / "new.csv")["kept"].to_numpy()
+    found = predict(run, tmp_path / "new.csv")["score:kept"].to_numpy()
     np.testing.assert_allclose(found, scores[:, 0], atol=1e-6)
 
 

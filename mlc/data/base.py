@@ -56,7 +56,7 @@ class Dataset:
             nothing is published.
         truth: what p(y | x) is, where that is known.
         vocabulary: the columns of which each run uses what its training rows hold, if there are any.
-        notes: what the reader assumed, a sentence each.
+        notes: what was assumed when it was read, a sentence each; the weightiest first.
     """
 
     name: str

@@ -3,19 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.preprocessing import MultiLabelBinarizer
 
+from mlc.data.label_cells import MISSING, CellForm, read_cells, read_cells_as
+from mlc.data.numerals import decimal_of, numbers_of
+from mlc.data.places import place_of
 from mlc.errors import DataError
 
 # A column with more different words than these is text, or an identifier.
 MOST_CATEGORIES = 1000
-_BINARY = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "no": 0, "yes": 1, "false": 0, "true": 1}
-_MISSING = {"", "?", "na", "nan", "null", "none"}
+_BINARY = {
+    "0": 0, "1": 1, "0.0": 0, "1.0": 1, "no": 0, "yes": 1, "false": 0, "true": 1,
+    "n": 0, "y": 1, "f": 0, "t": 1,
+}  # fmt: skip
+# In a single 0/1 column fewer other values than this share are slips.
+_SLIPS = 0.1
+# A word column of this many rows, of which this share differ, is text or an identifier.
+_FEW_ROWS, _ALL_DIFFERENT = 20, 0.9
+
+
+class Labels(NamedTuple):
+    """Targets (N, K), bool; the K names; how one column's cells were read; what was assumed."""
+
+    targets: NDArray[np.bool_]
+    names: tuple[str, ...]
+    form: CellForm | None = None
+    notes: tuple[str, ...] = ()
+
 
 Encoded = tuple[NDArray[np.float32], list[str], NDArray[np.bool_]]
 
@@ -37,8 +56,9 @@ def encode_columns(frame: pd.DataFrame, where: str, names: Sequence[str] | None 
     if names is not None:
         return _as_named(frame, where, names)
     blocks, found, numeric = [], [], []
+    decimal = decimal_of(frame)
     for name in frame.columns:
-        values = _numbers(frame[name], where)
+        values = _numbers(frame[name], where, decimal)
         if values is not None:
             blocks.append(values[:, None])
             found.append(str(name))
@@ -51,6 +71,12 @@ def encode_columns(frame: pd.DataFrame, where: str, names: Sequence[str] | None 
                 f"{where}: the column {str(name)!r} has {len(kinds)} different words: name it in"
                 " data.text if it is text, or in data.ignore."
             )
+        filled = sum(word is not None for word in words)
+        if filled >= _FEW_ROWS and len(kinds) >= _ALL_DIFFERENT * filled:
+            raise DataError(
+                f"{where}: {len(kinds)} of {filled} rows of the column {str(name)!r} differ: name it in"
+                " data.text if it is text, or in data.ignore."
+            )
         blocks.append(_one_hot(words, kinds))
         found += [f"{name}={kind}" for kind in kinds]
         numeric += [False] * len(kinds)
@@ -59,11 +85,17 @@ def encode_columns(frame: pd.DataFrame, where: str, names: Sequence[str] | None 
     return np.hstack(blocks).astype(np.float32), found, np.array(numeric)
 
 
-def encode_labels(frame: pd.DataFrame, labels: Sequence[str], separator: str, where: str) -> Any:
-    """Targets (N, K), bool, and the K names.
+def encode_labels(
+    frame: pd.DataFrame,
+    labels: Sequence[str],
+    separator: str | None,
+    where: str,
+    form: CellForm | None = None,
+) -> Labels:
+    """Targets and the labels' names.
 
-    One column holds label sets, its labels parted by the separator (or lists, in Parquet); several are
-    labels of 0 or 1.
+    One column holds label sets (see `read_cells`), or is one label of 0 and 1 where no separator is
+    stated; several are labels of 0 and 1. `form` is what an earlier file's one column was read by.
 
     Raises:
         DataError: a column is missing, a value is neither 0 nor 1, or there is no label at all.
@@ -74,34 +106,58 @@ def encode_labels(frame: pd.DataFrame, labels: Sequence[str], separator: str, wh
                 f"{where}: there is no column {name!r}: data.labels may name"
                 f" {', '.join(map(str, frame.columns[:20]))}."
             )
-    if len(labels) == 1 and _binary(frame[labels[0]]) is None:
-        sets = [_label_set(value, separator) for value in frame[labels[0]]]
-        encoder = MultiLabelBinarizer().fit(sets)
-        if len(encoder.classes_) == 0:
-            raise DataError(f"{where}: no row of the column {labels[0]!r} has a label.")
-        return encoder.transform(sets).astype(bool), tuple(map(str, encoder.classes_))
-    columns = []
-    for name in labels:
-        values = _binary(frame[name])
-        if values is None:
-            wrong = next(
-                place for place, value in enumerate(frame[name]) if _binary_value(value) is None
-            )
-            raise DataError(
-                f"{where}: the label {name!r} is {str(frame[name].iloc[wrong])!r} in data row"
-                f" {wrong + 1}: labels must be 0 or 1, or true or false, in every row."
-            )
-        columns.append(values)
-    return np.stack(columns, axis=1), tuple(map(str, labels))
+    if len(labels) == 1 and (form is not None or separator or not _is_binary(frame[labels[0]])):
+        return _label_sets(frame[labels[0]], separator, where, form)
+    columns = [_zeros_and_ones(frame[name], where) for name in labels]
+    return Labels(np.stack(columns, axis=1), tuple(map(str, labels)))
+
+
+def _label_sets(
+    column: pd.Series[Any], separator: str | None, where: str, form: CellForm | None
+) -> Labels:
+    name, values = str(column.name), column.tolist()
+    if form is None:
+        sets, form = read_cells(values, separator, where, name)
+    else:
+        sets = read_cells_as(values, form, where, name)
+    stated = [str(place) for place in range(form.width)]
+    encoder = MultiLabelBinarizer(classes=stated or None).fit(sets)
+    if len(encoder.classes_) == 0 or not any(sets):
+        raise DataError(f"{where}: no row of the column {name!r} has a label.")
+    targets = encoder.transform(sets).astype(bool)
+    return Labels(targets, tuple(map(str, encoder.classes_)), form, form.notes)
+
+
+def _zeros_and_ones(column: pd.Series[Any], where: str) -> NDArray[np.bool_]:
+    values = [_binary_value(value) for value in column]
+    if None in values:
+        wrong = values.index(None)
+        raise DataError(
+            f"{where}: the label {str(column.name)!r} is {str(column.iloc[wrong])!r} in"
+            f" {place_of(where, wrong)}: labels must be 0 or 1, or true or false, in every row; where"
+            " cells name labels, state data.separator."
+        )
+    return np.array(values, dtype=bool)
+
+
+def zero_one_columns(frame: pd.DataFrame) -> list[str]:
+    """The columns that hold nothing but 0 and 1, or words for them, and both."""
+    found = []
+    for name in frame.columns:
+        values = {_binary_value(value) for value in frame[name]}
+        if values == {0, 1}:
+            found.append(str(name))
+    return found
 
 
 def _as_named(frame: pd.DataFrame, where: str, names: Sequence[str]) -> Encoded:
     encoded = np.zeros((len(frame), len(names)), dtype=np.float32)
     numeric = np.zeros(len(names), dtype=bool)
     words: dict[str, list[str | None]] = {}
+    decimal = decimal_of(frame[[name for name in names if name in frame.columns]])
     for place, name in enumerate(names):
         if name in frame.columns:
-            values = _numbers(frame[name], where)
+            values = _numbers(frame[name], where, decimal)
             if values is None:
                 raise DataError(f"{where}: the column {name!r} must hold numbers, as in training.")
             encoded[:, place], numeric[place] = values, True
@@ -120,30 +176,30 @@ def _as_named(frame: pd.DataFrame, where: str, names: Sequence[str]) -> Encoded:
     return encoded, list(names), numeric
 
 
-def _numbers(column: pd.Series[Any], where: str) -> NDArray[np.float64] | None:
+def _numbers(
+    column: pd.Series[Any], where: str, decimal: str | None = None
+) -> NDArray[np.float64] | None:
     """The column as numbers, None where it holds other words."""
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
         numbers = column.astype(float).to_numpy()
     else:
-        texts = column.astype("string").str.strip()
-        missing = texts.isna() | texts.str.lower().isin(_MISSING)
-        parsed = pd.to_numeric(texts.mask(missing), errors="coerce")
-        if (parsed.isna() & ~missing).any() or missing.all():
+        parsed = numbers_of(column, decimal, where)
+        if parsed is None:
             return None
         numbers = parsed.to_numpy(dtype=float, na_value=np.nan)
     with np.errstate(over="ignore"):
         wrong = np.flatnonzero(np.isinf(numbers.astype(np.float32)))
     if len(wrong):
         raise DataError(
-            f"{where}: the column {str(column.name)!r} is infinite, or too large for 32 bits, in data"
-            f" row {wrong[0] + 1}: correct it."
+            f"{where}: the column {str(column.name)!r} is infinite, or too large for 32 bits, in"
+            f" {place_of(where, int(wrong[0]))}: correct it."
         )
     return np.asarray(numbers)
 
 
 def _words(column: pd.Series[Any]) -> list[str | None]:
     found = [None if value is None or value is pd.NA else str(value).strip() for value in column]
-    return [None if word is None or word.lower() in _MISSING else word for word in found]
+    return [None if word is None or word.lower() in MISSING else word for word in found]
 
 
 def _one_hot(words: Sequence[str | None], kinds: Sequence[str]) -> NDArray[np.float64]:
@@ -155,20 +211,14 @@ def _one_hot(words: Sequence[str | None], kinds: Sequence[str]) -> NDArray[np.fl
     return block
 
 
-def _binary(column: pd.Series[Any]) -> NDArray[np.bool_] | None:
-    values = [_binary_value(value) for value in column]
-    return None if None in values or not values else np.array(values, dtype=bool)
+def _is_binary(column: pd.Series[Any]) -> bool:
+    """Whether a single column is a label of 0 and 1, a few slips and gaps included."""
+    words = [str(value).strip().lower() for value in column]
+    filled = [word for word in words if word not in MISSING and word != "<na>"]
+    values = [_BINARY.get(word) for word in filled]
+    slips = values.count(None)
+    return bool(values) and (not slips or (slips < _SLIPS * len(values) and {0, 1} <= set(values)))
 
 
 def _binary_value(value: Any) -> int | None:
     return _BINARY.get(str(value).strip().lower())
-
-
-def _label_set(value: Any, separator: str) -> list[str]:
-    if isinstance(value, (list, tuple, np.ndarray)):
-        labels = [str(label).strip() for label in value]
-    elif value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
-        labels = []
-    else:
-        labels = [label.strip() for label in str(value).split(separator)]
-    return [label for label in labels if label]

@@ -68,14 +68,22 @@ def read_text(path: Path, read: Read = read_bytes) -> str:
     Raises:
         DataError: it cannot be read, or is cut off.
     """
-    content = read(path)
-    opener = OPENERS.get(path.suffix.lower())
-    if opener is not None:
-        content = _unpacked(path, content, opener)
+    content = unpacked_bytes(path, read)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         return content.decode("latin-1")
+
+
+def unpacked_bytes(path: Path, read: Read = read_bytes) -> bytes:
+    """A file's bytes, unpacked where its ending says that it is packed; `read` gives them.
+
+    Raises:
+        DataError: it cannot be read, or is cut off.
+    """
+    content = read(path)
+    opener = OPENERS.get(path.suffix.lower())
+    return content if opener is None else _unpacked(path, content, opener)
 
 
 def unreadable(path: Path, error: OSError) -> DataError:

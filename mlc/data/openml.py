@@ -61,7 +61,7 @@ class OpenML(DataSource):
         labels = stated or list(fetched.target_names or [])
         if not labels:
             raise DataError(f"{where} does not say which columns are labels: name data.labels.")
-        targets, label_names = encode_labels(frame, labels, ";", where)
+        targets, label_names, _, notes = encode_labels(frame, labels, None, where)
         features, names, numeric = encode_columns(frame.drop(columns=labels), where)
         return Dataset(
             name=options.name,
@@ -71,6 +71,7 @@ class OpenML(DataSource):
             label_names=label_names,
             numeric=numeric,
             vocabulary=Vocabulary(~numeric),
+            notes=notes,
         )
 
 

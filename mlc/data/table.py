@@ -1,27 +1,24 @@
-"""CSV, TSV and Parquet files."""
+"""CSV, TSV and Parquet files, and files of labelled texts."""
 
 from __future__ import annotations
 
-import csv
-import io
-import sys
+import codecs
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from scipy.sparse import csr_matrix, vstack
 
 from mlc.data.base import DataOptions, Dataset, DataSource, Vocabulary, register_source
-from mlc.data.columns import encode_columns, encode_labels
-from mlc.data.files import OPENERS, located, read_text, unreadable
+from mlc.data.columns import Labels, encode_columns, encode_labels, zero_one_columns
+from mlc.data.files import located
+from mlc.data.label_cells import separator_named
+from mlc.data.table_file import TableFile, needs_labels, read_table
 from mlc.data.text import TextOptions, count_words
-from mlc.errors import DataError
+from mlc.errors import ConfigError, DataError
 from mlc.options import option
-
-_SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 
 
 @dataclass
@@ -29,14 +26,18 @@ class TableOptions(TextOptions, DataOptions):
     """Which file, and which of its columns are what.
 
     Attributes:
-        path: a .csv, .tsv or .parquet file, perhaps packed; its first line names the columns.
+        path: a .csv, .tsv, .txt or .parquet file, perhaps packed; its first line names the columns. Or a
+            file of labelled texts in fastText's or LibMultiLabel's form, which needs no labels and text.
         test_path: the file to test on; null splits the one file.
         root: where a relative path starts; $MLC_DATA or the working folder where it is null.
         name: what tables call the data; the file's name where it is null.
         labels: the column that holds label sets, or several columns of 0 and 1.
-        separator: between the labels of a set.
+        separator: between the labels of a set, or "tab", "newline" or "blank"; null infers it.
+        encoding: of the file's characters, as in "cp1252"; null detects it.
         text: the column whose words are the features; null takes all other columns.
         ignore: columns that are no features.
+        binary_features: whether columns of 0 and 1 beside labels of 0 and 1 are meant as features;
+            else the data set's notes name them.
         test_fraction: share of the rows to test on, where there is no test_path.
         split_seed: of that split.
     """
@@ -46,11 +47,27 @@ class TableOptions(TextOptions, DataOptions):
     root: str | None = None
     name: str | None = None
     labels: list[str] = field(default_factory=list)
-    separator: str = ";"
+    separator: str | None = None
+    encoding: str | None = None
     text: str | None = None
     ignore: list[str] = field(default_factory=list)
+    binary_features: bool = False
     test_fraction: float = option(0.3, above=0, below=1)
     split_seed: int = option(0, at_least=0)
+
+    def validate(self, prefix: str) -> None:
+        """The separator parts something, and the encoding exists."""
+        if self.separator is not None and self.separator.strip('"') == "":
+            raise ConfigError(
+                f"{prefix}separator={self.separator!r} parts no labels: name a sign such as ; or leave"
+                " it out."
+            )
+        try:
+            codecs.lookup(self.encoding or "utf-8")
+        except LookupError as error:
+            raise ConfigError(
+                f"{prefix}encoding={self.encoding} is unknown: name one such as utf-8 or cp1252."
+            ) from error
 
 
 @register_source("table")
@@ -66,135 +83,103 @@ class Table(DataSource):
         Of those each run uses what its own training rows hold. All rows of the training file together
         decide what columns there can be: which labels there are, and which columns are numbers.
         """
-        if options.path is None or not options.labels:
-            raise DataError(
-                "data=table needs data.path=FILE and data.labels=[COLUMN], the column that holds"
-                " label sets, or several columns of 0 and 1."
-            )
+        options.validate("data.")
+        if options.path is None:
+            raise needs_labels()
         path = located(options.path, options.root)
-        train = read_frame(path)
-        targets, label_names = encode_labels(train, options.labels, options.separator, str(path))
-        features, names, numeric = _features(train, options, str(path), None)
-        parts = {}
+        train = read_table(path, options)
+        labels = _encode(train, options)
+        features, names, numeric = _features(train, options, None)
+        targets, parts = labels.targets, {}
+        notes = (*_further_labels(train, labels, options), *train.notes, *labels.notes)
         if options.test_path is not None:
-            test_path = located(options.test_path, options.root)
-            test = read_frame(test_path)
-            of_test = _targets_as(test, options, str(test_path), label_names)
-            more, _, _ = _features(test, options, str(test_path), names)
+            test = read_table(located(options.test_path, options.root), options)
+            of_test = _targets_as(test, options, labels)
+            more, _, _ = _features(test, options, names)
+            notes += tuple(f"Test file: {note}" for note in test.notes if note not in notes)
             join: Any = vstack if isinstance(features, csr_matrix) else np.concatenate
             features, targets = join([features, more]), np.concatenate([targets, of_test])
             rows = np.arange(len(targets))
-            parts = {"train": rows[: len(train)], "test": rows[len(train) :]}
+            parts = {"train": rows[: len(train.frame)], "test": rows[len(train.frame) :]}
         return Dataset(
             name=options.name or path.name.split(".")[0],
             features=features.tocsr() if isinstance(features, csr_matrix) else features,
             targets=targets,
             feature_names=tuple(names),
-            label_names=label_names,
+            label_names=labels.names,
             numeric=numeric,
             parts=parts,
-            vocabulary=_vocabulary(options, numeric),
+            vocabulary=_vocabulary(train, options, numeric),
+            notes=notes,
         )
 
     @classmethod
     def read_features(cls, path: Path, options: Any, names: Sequence[str]) -> Any:
         """The features of another file with these columns: (N, D)."""
-        features, _, _ = _features(read_frame(path), options, str(path), names)
+        features, _, _ = _features(read_table(path, options, names), options, names)
         return features
 
 
-def read_frame(path: Path) -> pd.DataFrame:
-    """A file's columns: as it types them (Parquet), or all as text (CSV, TSV).
+def _encode(file: TableFile, options: Any, form: Any = None) -> Labels:
+    separator = None if options.separator is None else separator_named(options.separator)
+    return encode_labels(file.frame, file.labels, separator, file.where, form)
 
-    Raises:
-        DataError: it is missing, is none of these, or has rows of other lengths than its first line.
+
+def _further_labels(file: TableFile, labels: Labels, options: Any) -> tuple[str, ...]:
+    """A note of columns of 0 and 1 that are features, where the labels are such columns too.
+
+    It is no error: flags are common features. But a label that is left among them gives answers away.
     """
-    ending = next((s.lower() for s in reversed(path.suffixes) if s.lower() not in OPENERS), "")
-    if ending in _SEPARATORS:
-        frame = _read_separated(path, _SEPARATORS[ending])
-    elif ending == ".parquet":
-        frame = _read_parquet(path)
-    else:
-        raise DataError(f"{path} is no .csv, .tsv or .parquet file: name one.")
-    if frame.empty:
-        raise DataError(f"{path} has no row after its first line, which names the columns.")
-    if not frame.columns.is_unique:
-        twice = frame.columns[frame.columns.duplicated()][0]
-        raise DataError(f"{path} has two columns {str(twice)!r}: rename one.")
-    return frame
-
-
-def _read_separated(path: Path, separator: str) -> pd.DataFrame:
-    """By Python's own reader: pandas fills short rows up, and takes what is too many for row names."""
-    csv.field_size_limit(sys.maxsize)
-    lines = csv.reader(io.StringIO(read_text(path), newline=""), delimiter=separator, strict=True)
-    rows: list[list[str]] = []
-    try:
-        header = next((line for line in lines if line), [])
-        for row in lines:
-            if row and len(row) != len(header):
-                raise DataError(
-                    f"{path}: the row that ends in line {lines.line_num} has {len(row)} fields, and"
-                    f" the first line names {len(header)}: correct one of them."
-                )
-            rows += [row] if row else []
-    except csv.Error as error:
-        raise DataError(f"{path}, line {lines.line_num}: {error}: correct its quotes.") from error
-    return pd.DataFrame(rows, columns=[name.strip() for name in header], dtype=str)
-
-
-def _read_parquet(path: Path) -> pd.DataFrame:
-    try:
-        if path.is_dir():
-            return pd.read_parquet(path)
-        with path.open("rb") as file:
-            return pd.read_parquet(file)
-    except OSError as error:
-        raise unreadable(path, error) from error
-    except ImportError as error:
-        raise DataError(f"{path}: Parquet needs pyarrow: pip install pyarrow.") from error
-    except Exception as error:
-        # pyarrow raises whatever it meets in a file that is none of its own.
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{path} cannot be read as a Parquet file: {reason}.") from error
+    if labels.form is not None or file.text is not None or options.binary_features:
+        return ()
+    others = file.frame.drop(columns=[*file.labels, *options.ignore], errors="ignore")
+    found = zero_one_columns(others)
+    if not found:
+        return ()
+    shown = ", ".join(found[:8]) + (f" and {len(found) - 8} more" if len(found) > 8 else "")
+    return (
+        f"Warning: {shown} hold 0 and 1 as the labels do, and are taken as features: name them in"
+        " data.labels or data.ignore, or state data.binary_features=true.",
+    )
 
 
 def _features(
-    frame: pd.DataFrame, options: Any, where: str, names: Sequence[str] | None
+    file: TableFile, options: Any, names: Sequence[str] | None
 ) -> tuple[Any, list[str], Any]:
-    if options.text is None:
-        left_out = [*options.labels, *options.ignore]
+    frame, where = file.frame, file.where
+    if file.text is None:
+        left_out = [*file.labels, *options.ignore]
         own = frame.drop(columns=[name for name in left_out if name in frame.columns])
         return encode_columns(own, where, names)
-    if options.text not in frame.columns:
+    if file.text not in frame.columns:
         raise DataError(
-            f"{where}: there is no column {options.text!r}: data.text may be"
+            f"{where}: there is no column {file.text!r}: data.text may be"
             f" {', '.join(map(str, frame.columns[:20]))}."
         )
-    column = frame[options.text]
+    column = frame[file.text]
     texts = ["" if gap else str(text) for text, gap in zip(column, column.isna(), strict=True)]
     words = None if names is None else list(names)[: len(names) - options.n_buckets()]
     counts, found = count_words(texts, options, where, words)
     return counts, found, np.ones(counts.shape[1], dtype=bool)
 
 
-def _vocabulary(options: Any, numeric: Any) -> Vocabulary:
+def _vocabulary(file: TableFile, options: Any, numeric: Any) -> Vocabulary:
     """The words of a text, but for its buckets; or what encodes a category."""
-    if options.text is None:
+    if file.text is None:
         return Vocabulary(~numeric)
     words = np.arange(len(numeric)) < len(numeric) - options.n_buckets()
     return Vocabulary(words, options.min_count, options.max_words)
 
 
-def _targets_as(frame: pd.DataFrame, options: Any, where: str, label_names: Sequence[str]) -> Any:
+def _targets_as(file: TableFile, options: Any, labels: Labels) -> Any:
     """The test file's targets in the training file's order of labels."""
-    targets, names = encode_labels(frame, options.labels, options.separator, where)
-    unknown = sorted(set(names) - set(label_names))
+    own = _encode(file, options, labels.form)
+    unknown = sorted(set(own.names) - set(labels.names))
     if unknown:
         raise DataError(
-            f"{where}: the label {unknown[0]!r} is not in the training file: remove it."
+            f"{file.where}: the label {unknown[0]!r} is not in the training file: remove it."
         )
-    ordered = np.zeros((len(frame), len(label_names)), dtype=bool)
-    for place, name in enumerate(names):
-        ordered[:, list(label_names).index(name)] = targets[:, place]
+    ordered = np.zeros((len(file.frame), len(labels.names)), dtype=bool)
+    for place, name in enumerate(own.names):
+        ordered[:, labels.names.index(name)] = own.targets[:, place]
     return ordered

@@ -11,7 +11,7 @@ import numpy as np
 from mlc.data.arff_file import read_arff
 from mlc.data.base import SOURCES
 from mlc.data.columns import encode_columns
-from mlc.data.table import read_frame
+from mlc.data.table_file import read_frame
 from mlc.errors import DataError
 
 

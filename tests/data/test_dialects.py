@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import json
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -16,6 +17,7 @@ from scipy.sparse import csr_matrix, issparse
 
 from mlc.data import SOURCES
 from mlc.data.arff import _parse, find_files
+from mlc.data.label_cells import join_labels
 from mlc.errors import DataError
 
 # No line breaks or tabs in ARFF's names, and no control characters anywhere: XML has none.
@@ -184,3 +186,43 @@ def test_entity_bombs_are_refused(tmp_path: Path) -> None:
     )
     with np.testing.assert_raises_regex(DataError, "is no valid XML"):
         _parse(find_files(tmp_path / "toy"))
+
+
+@given(
+    sets=st.lists(
+        st.lists(st.sampled_from(["wet", "naß", "cold day", "x;y"]), max_size=3, unique=True),
+        min_size=1,
+        max_size=6,
+    ).filter(any),
+    numbers=st.lists(
+        st.floats(-1e6, 1e6, width=32).map(lambda x: round(x, 3)), min_size=6, max_size=6
+    ),
+    mark=st.sampled_from(",;\t|"),
+    form=st.sampled_from([";", "|", "json", "python"]),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"]),
+    everything=st.booleans(),
+)
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+def test_every_dialect_of_label_cells_reads_back(
+    sets: list[list[str]], numbers: list[float], mark: str, form: str, encoding: str,
+    everything: bool, tmp_path_factory: Any,
+) -> None:  # fmt: skip
+    path = tmp_path_factory.getbasetemp() / "cells.csv"
+    writers = {"json": json.dumps, "python": repr}
+    join = writers.get(form, lambda labels: join_labels(labels, form))
+    stream = io.StringIO(newline="")
+    quoting = csv.QUOTE_ALL if everything else csv.QUOTE_MINIMAL
+    writer = csv.writer(stream, delimiter=mark, quoting=quoting)
+    rows = [[str(x), join(labels)] for x, labels in zip(numbers, sets, strict=False)]
+    for row in (["a", "tags"], *rows):
+        writer.writerow(row)
+    path.write_bytes(stream.getvalue().encode(encoding))
+    separator = form if len(form) == 1 else None
+    options = SOURCES.options("table", path=str(path), labels=["tags"], separator=separator)
+    dataset = SOURCES["table"].load(options)
+    found = [
+        {name for name, own in zip(dataset.label_names, row, strict=True) if own}
+        for row in dataset.targets
+    ]
+    assert found == [set(labels) for labels in sets]
+    np.testing.assert_allclose(dataset.features[:, 0], np.float32(numbers[: len(sets)]))

@@ -64,8 +64,13 @@ CSV = (
     b'size,colour,round,red\n1.5,blue,1,0\n2,"dark, red",0,1\n,red,1,1\n',
     b"body,tags\r\nsalt oven,cooking\r\ngoal,sport;league\r\nmoon,\r\n",
     b"x,y\n1,0\n2,1\n",
+    b'a;b;tags\n1,5;x;["wet", \'cold\']\n2.234,5;y;["warm"]\n;z;[]\n',
+    b"__label__wet __label__cold rain on hill\n__label__warm sun\nfog\n",
+    b"1\twet cold\train on hill\n2\twarm\tsun on hill\n3\t\tfog on road\n",
+    "a|tags\n1|na\u00df, k\u00fchl\n2|k\u00fchl\n3|na\u00df\n".encode("cp1252"),
+    "a,tags\n1,[1 0 1]\n2,[0 1 0]\n".encode("utf-16-le"),
 )
-CSV_LABELS = (["round", "red"], ["tags"], ["y"])
+CSV_LABELS = (["round", "red"], ["tags"], ["y"], ["tags"], [], [], ["tags"], ["tags"])
 
 
 Case = Callable[[random.Random, Path], Any]

@@ -1,0 +1,120 @@
+"""Text files of rows and fields, whatever parts the fields."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from mlc.errors import DataError
+
+DELIMITERS = (",", "\t", ";", "|")
+_SHOWN = {"\t": "tab"}
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A file's fields.
+
+    Attributes:
+        header: the names of the columns.
+        rows: the fields of each data row, as many as names.
+        lines: the line in which each row ends, from 1.
+        notes: what was assumed, a sentence each.
+    """
+
+    header: list[str]
+    rows: list[list[str]]
+    lines: list[int]
+    notes: tuple[str, ...] = ()
+
+
+def read_rows(text: str, usual: str, wanted: Collection[str], where: str) -> Rows:
+    """The rows of a file, by the delimiter under which each has as many fields as the first.
+
+    Args:
+        text: the file's.
+        usual: the delimiter that the file's ending speaks for.
+        wanted: columns that are to be found; a delimiter that finds them goes before one that does not.
+        where: the file, for messages.
+
+    Raises:
+        DataError: rows have other lengths, or a quote is left open.
+    """
+    headers = {mark: _header(text, mark) for mark in (usual, *DELIMITERS)}
+    marks = [mark for mark in headers if mark == usual or len(headers[mark]) > 1]
+    if wanted:
+        most = max(len(set(wanted) & set(headers[mark])) for mark in marks)
+        marks = [mark for mark in marks if len(set(wanted) & set(headers[mark])) == most]
+    # A single column has no delimiter at all.
+    marks.sort(key=lambda mark: len(headers[mark]) < 2)
+    failed: list[DataError] = []
+    for mark in marks:
+        try:
+            return _parsed(text, mark, mark != usual, where)
+        except DataError as error:
+            failed.append(error)
+    raise failed[0]
+
+
+def require_header(rows: Rows, wanted: Sequence[str], where: str) -> None:
+    """The first line names columns, unless it looks as the rows do.
+
+    Raises:
+        DataError: it is a row of data.
+    """
+    if not rows.rows or not wanted or set(wanted) & set(rows.header):
+        return
+    columns = list(zip(*rows.rows, strict=True))
+    recurs = any(cell and cell in column for cell, column in zip(rows.header, columns, strict=True))
+    if recurs or len(wanted) > 1 or any(_is_number(cell) for cell in rows.header):
+        n = len(rows.header)
+        names = list(wanted) if n == len(wanted) else [f"x{k + 1}" for k in range(n)]
+        shown = ", ".join(map(repr, rows.header[:3]))
+        raise DataError(
+            f"{where} has no header with {', '.join(map(repr, wanted[:5]))}: write the columns' names,"
+            f" such as {','.join(names[:5])}, into a first line above {shown[:80]}."
+        )
+
+
+def _header(text: str, mark: str) -> list[str]:
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=mark, skipinitialspace=True)
+    csv.field_size_limit(sys.maxsize)
+    try:
+        return [name.strip() for name in next((line for line in lines if line), [])]
+    except csv.Error:
+        return []
+
+
+def _parsed(text: str, mark: str, unusual: bool, where: str) -> Rows:
+    """By Python's own reader: pandas fills short rows up, and takes what is too many for row names."""
+    csv.field_size_limit(sys.maxsize)
+    stream = io.StringIO(text, newline="")
+    lines = csv.reader(stream, delimiter=mark, strict=True, skipinitialspace=True)
+    rows: list[list[str]] = []
+    places: list[int] = []
+    try:
+        header = next((line for line in lines if line), [])
+        for row in lines:
+            if row and len(row) != len(header):
+                raise DataError(
+                    f"{where}: the row that ends in line {lines.line_num} has {len(row)} fields, and"
+                    f" the first line names {len(header)}: correct one of them."
+                )
+            if row:
+                rows.append(row)
+                places.append(lines.line_num)
+    except csv.Error as error:
+        raise DataError(f"{where}, line {lines.line_num}: {error}: correct its quotes.") from error
+    note = f"The fields are parted by {_SHOWN.get(mark, mark)!r}, whatever the file's ending."
+    return Rows([n.strip() for n in header], rows, places, (note,) if unusual else ())
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell.replace(",", "."))
+    except ValueError:
+        return False
+    return True

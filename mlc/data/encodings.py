@@ -1,0 +1,137 @@
+"""The characters of a text file whose encoding nobody states."""
+
+from __future__ import annotations
+
+import codecs
+import re
+
+from charset_normalizer import from_bytes
+
+from mlc.errors import DataError
+
+_MARKS = (
+    # UTF-32's mark begins with UTF-16's.
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+# The most common first: of two that fit equally well the earlier is taken.
+_CANDIDATES = (
+    "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257",
+    "cp932", "gb18030", "big5", "euc_jp", "cp949", "koi8_r",
+)  # fmt: skip
+# The frequent letters of those that share the Latin alphabet, and signs that all of them have.
+_LETTERS = {
+    "cp1252": "äöüßéèàçñáíóúêâôîûåæøãõœ",
+    "cp1250": "ěščřžýáíéůúóąęłśżźćńőűöüä",
+    "cp1254": "ğışçöüâî",
+    "cp1257": "āčēģīķļņšūžąęėįųõäöü",
+}
+_SIGNS = "‘’‚“”„†‡•…‰‹›–—€™£¥§©«»®°±²³´µ·¼½¾¿¡¢×÷\xa0"  # noqa: RUF001
+_ENOUGH = 65_536
+
+
+def decode(content: bytes, where: str, encoding: str | None = None) -> tuple[str, tuple[str, ...]]:
+    """A file's text, and what was assumed of its encoding: nothing of UTF-8 or where a mark says it.
+
+    Args:
+        content: the file's bytes.
+        where: the file, for messages.
+        encoding: as Python names it; None detects it.
+
+    Raises:
+        DataError: the bytes are not in the encoding that is stated, or that the file's mark states.
+    """
+    marked = next((name for mark, name in _MARKS if content.startswith(mark)), None)
+    stated = encoding or marked
+    if stated is not None and stated.lower().replace("_", "-") not in ("utf-8", "utf8"):
+        try:
+            return content.decode(stated).removeprefix("\ufeff"), ()
+        except (UnicodeDecodeError, LookupError) as error:
+            raise DataError(
+                f"{where} is not in the encoding {stated} that"
+                f" {'data.encoding' if encoding else 'its first bytes'} states: save it as UTF-8."
+            ) from error
+    wide = _without_mark(content)
+    if wide is not None:
+        return content.decode(wide), (f"Read as {wide.upper()}, which has no mark at its start.",)
+    try:
+        return content.decode("utf-8-sig"), ()
+    except UnicodeDecodeError as error:
+        if encoding is not None:
+            raise DataError(
+                f"{where} is not in the encoding {encoding} that data.encoding states: save it as"
+                " UTF-8."
+            ) from error
+    found = _detected(content)
+    note = f"Not in UTF-8: read as {found}; data.encoding=NAME states another."
+    return content.decode(found), (note,)
+
+
+def _without_mark(content: bytes) -> str | None:
+    """UTF-16's byte order where no mark states it: every second byte of common signs is 0."""
+    if len(content) % 2 or b"\0" not in content[:_ENOUGH]:
+        return None
+    sample = content[:_ENOUGH]
+    zeros = {"utf-16-le": sample[1::2].count(0), "utf-16-be": sample[::2].count(0)}
+    best, other = sorted(zeros, key=lambda name: -zeros[name])
+    if zeros[best] < 4 or zeros[best] * 20 < len(sample) / 2 or zeros[other] * 10 > zeros[best]:
+        return None
+    try:
+        text = content.decode(best)
+    except UnicodeDecodeError:
+        return None
+    return best if "\n" in text or "\r" in text else None
+
+
+def _detected(content: bytes) -> str:
+    """The encoding that the lines with other signs than ASCII's speak for; Latin-1 if none fits."""
+    fits = [name for name in _CANDIDATES if _decodes(content, name)]
+    if not fits:
+        return "latin-1"
+    sample = _telling(content, fits)
+    japanese = [name for name in ("cp932", "euc_jp") if name in fits]
+    japanese = [name for name in japanese if _share_of_kana(sample.decode(name)) > 0.3]
+    if japanese:
+        return japanese[0]
+    best = from_bytes(sample, cp_isolation=fits, enable_fallback=False).best()
+    found = best.encoding if best is not None and best.encoding in fits else fits[0]
+    # What tells these apart is which letters are frequent; signs alone are Windows' Western ones.
+    latin = [name for name in _LETTERS if name in fits]
+    familiar = {name: _familiar(sample.decode(name), _LETTERS[name]) for name in latin}
+    if latin and (found in _LETTERS or familiar[latin[0]] == 1):
+        return max(latin, key=lambda name: familiar[name])
+    return found
+
+
+def _telling(content: bytes, fits: list[str]) -> bytes:
+    """The different lines that are not all ASCII, as far as `_ENOUGH`."""
+    # No candidate has the byte of a line's end within a sign.
+    kept, size = [], 0
+    for line in dict.fromkeys(line for line in content.splitlines() if not line.isascii()):
+        kept.append(line)
+        size += len(line)
+        if size > _ENOUGH:
+            break
+    sample = b"\n".join(kept)
+    return sample if all(_decodes(sample, name) for name in fits) else content
+
+
+def _decodes(content: bytes, name: str) -> bool:
+    try:
+        content.decode(name)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _share_of_kana(text: str) -> float:
+    return len(re.findall("[\u3041-\u30fe]", text)) / max(1, len(re.findall(r"[^\x00-\x7f]", text)))
+
+
+def _familiar(text: str, letters: str) -> float:
+    """The share of the signs beyond ASCII that a language of this encoding often has."""
+    beyond = [sign for sign in text if not sign.isascii()]
+    known = {*letters, *letters.upper(), *_SIGNS}
+    return sum(sign in known for sign in beyond) / max(1, len(beyond))

@@ -1,0 +1,271 @@
+"""Label sets as they stand in the cells of one column."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mlc.data.label_separators import NAMES, infer_separator, split_cell
+from mlc.data.places import place_of
+from mlc.errors import DataError
+
+# Whole cells that hold nothing, in a column of features too.
+MISSING = {"", "?", "na", "nan", "null", "none"}
+_NO_LABEL = {*MISSING, "<na>", "[]", "()", "{}", "set()", "frozenset()", "array([])"}
+_CALL = re.compile(r"^(?:np\.|numpy\.)?(?:set|frozenset|array|tuple|list)\((.*)\)$", re.DOTALL)
+_DTYPE = re.compile(r",\s*dtype=[^\])]*$")
+_CONSTANTS = {"null": "None", "nan": "None", "NaN": "None", "true": "True", "false": "False"}
+_PAIRS = {"[": "]", "(": ")", "{": "}"}
+
+Labels = list[Any]
+
+
+@dataclass(frozen=True)
+class CellForm:
+    """How a column's cells hold label sets.
+
+    Attributes:
+        kind: "separated", "lists" or "vectors" of 0 and 1.
+        separator: of the first; None is one label a cell.
+        width: the length of a vector.
+        notes: what was assumed, a sentence each.
+    """
+
+    kind: str
+    separator: str | None = None
+    width: int = 0
+    notes: tuple[str, ...] = ()
+
+
+def read_cells(
+    values: Sequence[Any], separator: str | None, where: str, name: str
+) -> tuple[list[list[str]], CellForm]:
+    """Each cell's labels, and the form that explains the column.
+
+    Cells may be lists (of words, of indices, of 0 and 1) or texts; texts hold a list as JSON, Python or
+    numpy write it, or labels parted by a separator, which is inferred where it is None. A label in
+    double quotes may hold the separator, and two quotes for one.
+
+    Raises:
+        DataError: a cell has another form than the others, in this data row.
+    """
+    cells = _parsed(values, separator is None, where, name)
+    lists = [cell for cell in cells if isinstance(cell, list)]
+    texts = [cell for cell in cells if isinstance(cell, str)]
+    if lists:
+        form = _form_of_lists(cells, where, name)
+    elif separator is not None:
+        form = CellForm("separated", separator)
+    else:
+        inferred, note = infer_separator(texts, name)
+        form = CellForm("separated", inferred, notes=(note,) if note else ())
+    return _sets(cells, form, where, name)
+
+
+def read_cells_as(values: Sequence[Any], form: CellForm, where: str, name: str) -> list[list[str]]:
+    """The labels of another file's cells, in the form of the first.
+
+    Raises:
+        DataError: a cell has another form.
+    """
+    cells = _parsed(values, form.kind != "separated", where, name)
+    return _sets(cells, form, where, name)[0]
+
+
+def join_labels(labels: Sequence[str], separator: str = ";") -> str:
+    """One cell that is read back, with this separator, as these labels; odd ones in quotes."""
+    return separator.join(_quoted(label, separator) for label in labels)
+
+
+def _quoted(label: str, separator: str) -> str:
+    plain = label == label.strip() and separator not in label and not label.startswith('"')
+    if plain and label.lower() not in _NO_LABEL:
+        return label
+    return '"' + label.replace('"', '""') + '"'
+
+
+def _parsed(values: Sequence[Any], lists: bool, where: str, name: str) -> list[Labels | str | None]:
+    """Lists as lists, texts as texts, and None for no label."""
+    cells: list[Any] = [_plain(value) for value in values]
+    texts = [cell for cell in cells if isinstance(cell, str)]
+    if not lists or not any(_is_bracketed(text) for text in set(texts)):
+        return cells
+    with warnings.catch_warnings():
+        # Of escapes such as "\d" in a label.
+        warnings.simplefilter("ignore")
+        known = {text: _literal(text) for text in set(texts)}
+    if all(_is_bracketed(text) for text in known) and any(v is None for v in known.values()):
+        square = all(text.strip()[0] in "[{" for text in known)
+        if square and all(known[t] is not None or _bare(t) is not None for t in known):
+            known = {t: _bare(t) if v is None else v for t, v in known.items()}
+    # Names may stand in (brackets), or in others here and there; a column of them is one of lists.
+    if all(v is None for v in known.values()) and not all(t.strip()[0] in "[{" for t in known):
+        return cells
+    for row, cell in enumerate(cells):
+        if isinstance(cell, str) and known[cell] is None:
+            raise DataError(
+                f"{where}: the cell {shortened(cell)} of {name!r} in {place_of(where, row)} is no list"
+                " that can be read: write all in one form, or state data.separator."
+            )
+    return [known[cell] if isinstance(cell, str) else cell for cell in cells]
+
+
+def _plain(value: Any) -> Labels | str | None:
+    if isinstance(value, np.ndarray):
+        return value.tolist() if value.ndim else _plain(value.item())
+    if isinstance(value, (list, tuple)):
+        return list(value)
+    if isinstance(value, (set, frozenset)):
+        return sorted(value, key=str)
+    if _is_gap(value):
+        return None
+    text = str(value).strip()
+    return None if text.lower() in _NO_LABEL else text
+
+
+def _is_gap(value: Any) -> bool:
+    # pandas' NA and NaT have no equal, themselves included, or an undecided one.
+    return value is None or type(value).__name__ in ("NAType", "NaTType") or value != value
+
+
+def _is_bracketed(text: str) -> bool:
+    text = text.strip()
+    if _CALL.match(text):
+        return True
+    return len(text) > 1 and _PAIRS.get(text[0]) == text[-1]
+
+
+def _literal(text: str) -> Labels | None:
+    """A list, tuple, set or array as JSON, Python or numpy write it; None where it is none."""
+    text = text.strip()
+    if not _is_bracketed(text):
+        return None
+    call = _CALL.match(text)
+    if call is not None:
+        text = _DTYPE.sub("", call.group(1).strip()) or "[]"
+    try:
+        found = ast.literal_eval(_with_commas(text))
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError, tokenize.TokenError):
+        return None
+    if isinstance(found, (set, frozenset)):
+        return sorted(found, key=str)
+    return list(found) if isinstance(found, (list, tuple)) else None
+
+
+def _with_commas(text: str) -> str:
+    """Commas between values that nothing parts, as numpy writes them, and Python's constants."""
+    written, before = [], False
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type in (tokenize.NL, tokenize.NEWLINE, tokenize.ENDMARKER, tokenize.INDENT):
+            continue
+        is_value = token.type in (tokenize.STRING, tokenize.NUMBER, tokenize.NAME)
+        starts = is_value or token.string in ("[", "(", "{", "-")
+        written += [", "] if starts and before else []
+        written.append(_CONSTANTS.get(token.string, token.string) if is_value else token.string)
+        before = is_value or token.string in ("]", ")", "}")
+    return "".join(written)
+
+
+def _bare(text: str) -> Labels | None:
+    """[wet, cold]: words without quotes."""
+    inner = text.strip()[1:-1]
+    if re.search(r"[\[\]{}()\"':]|[.][.][.]", inner):
+        return None
+    return [piece.strip() for piece in inner.split(",")]
+
+
+def _form_of_lists(cells: Sequence[Any], where: str, name: str) -> CellForm:
+    filled = [(row, cell) for row, cell in enumerate(cells) if cell is not None]
+    for row, cell in filled:
+        if isinstance(cell, str) or any(
+            isinstance(v, (list, tuple, dict, set, type(...))) for v in cell
+        ):
+            raise DataError(
+                f"{where}: the cell {shortened(cell)} of {name!r} in {place_of(where, row)} is no plain"
+                " list of labels, as others are: write all in one form."
+            )
+    own = [cell for _, cell in filled]
+    if _is_vectors(own):
+        width = len(next(cell for cell in own if cell))
+        note = f"{name!r} holds vectors of 0 and 1: its labels are called 0 to {width - 1}."
+        return CellForm("vectors", width=width, notes=(note,))
+    if _is_padded(own):
+        return CellForm("lists", notes=(f"-1 in {name!r} is taken as padding, which is no label.",))
+    return CellForm("lists", notes=(f"The cells of {name!r} are read as lists.",))
+
+
+def _is_vectors(lists: Sequence[Labels]) -> bool:
+    filled = [cell for cell in lists if cell]
+    if not filled or not all(_is_zero_or_one(value) for cell in filled for value in cell):
+        return False
+    # No index stands twice in a set.
+    twice = any(len(set(cell)) < len(cell) for cell in filled)
+    return twice or (len(filled) == len(lists) and len({len(cell) for cell in filled}) == 1)
+
+
+def _is_padded(lists: Sequence[Labels]) -> bool:
+    numbers = all(type(v) in (int, float) and v == int(v) for c in lists for v in c if v == v)
+    return numbers and len({len(cell) for cell in lists}) == 1 and any(-1 in c for c in lists)
+
+
+def _is_zero_or_one(value: Any) -> bool:
+    return isinstance(value, (bool, int, float, np.generic)) and value in (0, 1)
+
+
+def _sets(
+    cells: Sequence[Any], form: CellForm, where: str, name: str
+) -> tuple[list[list[str]], CellForm]:
+    padded = any("padding" in note for note in form.notes)
+    sets = []
+    for row, cell in enumerate(cells):
+        if form.kind == "vectors":
+            sets.append(_of_vector(cell, form.width, where, name, row))
+        elif isinstance(cell, str):
+            if form.kind == "lists":
+                raise DataError(
+                    f"{where}: the cell {shortened(cell)} of {name!r} in {place_of(where, row)} is no"
+                    " list, as in the training file: write it as one."
+                )
+            sets.append(split_cell(cell, form.separator))
+        else:
+            own = [] if cell is None else [v for v in cell if not (padded and v == -1)]
+            sets.append([label for label in map(_name_of, own) if label])
+    return sets, form
+
+
+def _of_vector(cell: Any, width: int, where: str, name: str, row: int) -> list[str]:
+    if not isinstance(cell, list) or len(cell) != width or not all(map(_is_zero_or_one, cell)):
+        raise DataError(
+            f"{where}: the cell {shortened(cell)} of {name!r} in {place_of(where, row)} is no vector of"
+            f" {width} zeros and ones, as the others are: correct it."
+        )
+    return [str(place) for place, value in enumerate(cell) if value]
+
+
+def _name_of(value: Any) -> str:
+    if _is_gap(value):
+        return ""
+    if isinstance(value, float) and value == int(value):
+        return str(int(value))
+    return str(value).strip()
+
+
+def shortened(value: Any) -> str:
+    """A cell for a message: on one line, and not too long."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def separator_named(stated: str) -> str:
+    """A separator as it may be typed: "\\t" and "tab", "\\n" and "newline", "blank"."""
+    return {"\\t": "\t", "\\n": "\n"}.get(
+        stated, {v: k for k, v in NAMES.items()}.get(stated, stated)
+    )

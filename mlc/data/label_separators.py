@@ -1,0 +1,92 @@
+"""Which sign parts the labels of a cell."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from functools import cache
+
+# In the order in which they are tried.
+SEPARATORS = (";", "|", "\t", "\n", ",", "#", "/", " ")
+NAMES = {"\t": "tab", "\n": "newline", " ": "blank"}
+# Signs that no name holds: one cell with it is proof enough.
+_CERTAIN = (";", "|", "\t", "\n")
+
+
+def split_cell(text: str, separator: str | None) -> list[str]:
+    """The labels of one cell; those in double quotes as they stand in them.
+
+    >>> split_cell('a; "b;c" ;;d', ";")
+    ['a', 'b;c', 'd']
+    """
+    if separator is None:
+        return [label] if (label := _unquoted(text.strip())) else []
+    pieces = text.split(separator) if '"' not in text else _pattern(separator).findall(text)
+    return [label for piece in pieces if (label := _unquoted(piece.strip()))]
+
+
+def infer_separator(cells: Sequence[str], name: str) -> tuple[str | None, str | None]:
+    """The separator that explains a column's cells, None for one label a cell; and a note of it.
+
+    A sign that names can hold too (, # / and a blank) parts labels where most of the pieces that it
+    makes recur in other cells; a blank, where besides some cell holds one such piece alone.
+    """
+    different = list(dict.fromkeys(cells))
+    for separator in SEPARATORS:
+        if _explains(different, separator):
+            shown = NAMES.get(separator, separator)
+            return separator, (
+                f"The labels of {name!r} are parted by {shown!r}; data.separator states another."
+            )
+    for separator in reversed(SEPARATORS):
+        if any(separator in cell for cell in different):
+            shown = NAMES.get(separator, separator)
+            return None, (
+                f"Some cells of {name!r} hold a {shown!r}, whose pieces do not recur: each cell is one"
+                f" label; data.separator={shown!r} would part them."
+            )
+    return None, None
+
+
+def _explains(cells: Sequence[str], separator: str) -> bool:
+    if not any(separator in cell for cell in cells):
+        return False
+    pieces = [split_cell(cell, separator) for cell in cells]
+    parted = [own for own in pieces if len(own) > 1]
+    if separator in _CERTAIN:
+        return bool(parted) or separator == ";"
+    if not parted or (separator in "#/" and _is_part_of_names(cells, separator)):
+        return False
+    in_cells = Counter(piece for own in pieces for piece in set(own))
+    recurring = [piece for own in parted for piece in own if in_cells[piece] > 1]
+    if 2 * len(recurring) <= sum(map(len, parted)):
+        return False
+    alone = {own[0] for own in pieces if len(own) == 1}
+    return separator != " " or bool(alone & set(recurring)) or _is_mixed(parted, in_cells)
+
+
+def _is_part_of_names(cells: Sequence[str], separator: str) -> bool:
+    """C# and AC/: a piece is empty, and not because every cell begins with the sign."""
+    leading = all(cell.startswith(separator) for cell in cells)
+    return any(
+        cell.endswith(separator) or (cell.startswith(separator) and not leading) for cell in cells
+    )
+
+
+def _is_mixed(parted: Sequence[Sequence[str]], in_cells: Counter[str]) -> bool:
+    """Few pieces make many cells of several lengths, as no list of names does."""
+    return len({len(own) for own in parted}) > 1 and 2 * len(in_cells) <= len(parted)
+
+
+@cache
+def _pattern(separator: str) -> re.Pattern[str]:
+    part = re.escape(separator)
+    quoted = r'[^\S\n]*"(?:[^"]|"")*"[^\S\n]*'
+    return re.compile(rf"(?:{quoted}(?={part}|$)|(?:(?!{part})[\s\S])+)")
+
+
+def _unquoted(piece: str) -> str:
+    if len(piece) > 1 and re.fullmatch(r'"(?:[^"]|"")*"', piece):
+        return piece[1:-1].replace('""', '"')
+    return piece

@@ -1,0 +1,87 @@
+"""Numbers as people write them: decimal commas and thousands marks."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pandas as pd
+
+from mlc.data.label_cells import MISSING
+from mlc.data.places import place_of
+from mlc.errors import DataError
+
+_THOUSANDS = " \u00a0\u202f'\u2019"
+_COMMA = re.compile(
+    rf"[+-]?(?:\d+|\d{{1,3}}(?:\.\d{{3}})+|\d{{1,3}}(?:[{_THOUSANDS}]\d{{3}})+)?(?:,\d+)?(?:[eE][+-]?\d+)?"
+)
+_POINT = re.compile(
+    rf"[+-]?(?:\d+|\d{{1,3}}(?:,\d{{3}})+|\d{{1,3}}(?:[{_THOUSANDS}]\d{{3}})+)?(?:\.\d*)?(?:[eE][+-]?\d+)?"
+)
+_GRAMMARS = {",": _COMMA, ".": _POINT}
+
+
+def decimal_of(frame: pd.DataFrame) -> str | None:
+    """The decimal mark that some column proves, where numbers have commas; None where none does."""
+    proven = {mark for name in frame.columns if (mark := _proven(frame[name])) is not None}
+    return proven.pop() if len(proven) == 1 else None
+
+
+def numbers_of(column: pd.Series[Any], decimal: str | None, where: str) -> pd.Series[Any] | None:
+    """A text column as floats, NaN where nothing stands; None where it holds other words.
+
+    Args:
+        column: its cells.
+        decimal: the mark that other columns of the file use.
+        where: the file, for messages.
+
+    Raises:
+        DataError: its commas may be decimal or part thousands, and no other column tells.
+    """
+    texts = column.astype("string").str.strip()
+    missing = texts.isna() | texts.str.lower().isin(MISSING)
+    if missing.all():
+        return None
+    grouped = decimal == "," and _all_fit(
+        texts[~missing], re.compile(r"[+-]?\d{1,3}(\.\d{3})+|\d{1,3}")
+    )
+    if not grouped:
+        parsed = pd.to_numeric(texts.mask(missing), errors="coerce")
+        if not (parsed.isna() & ~missing).any():
+            return parsed
+    fitting = [mark for mark, form in _GRAMMARS.items() if _all_fit(texts[~missing], form)]
+    if not fitting:
+        return None
+    if len(fitting) == 2 and decimal is None:
+        row = int(texts.str.contains(",", na=False).to_numpy().argmax())
+        if "," not in str(texts.iloc[row]):
+            fitting = ["."]
+        else:
+            raise DataError(
+                f"{where}: the comma of {str(texts.iloc[row])!r} in the column {str(column.name)!r},"
+                f" {place_of(where, row)}, may be decimal or part thousands: write it without."
+            )
+    mark = decimal if decimal in fitting else fitting[0]
+    return pd.to_numeric(
+        texts.mask(missing).map(lambda text: _plain(text, mark), na_action="ignore")
+    )
+
+
+def _all_fit(texts: pd.Series[Any], form: re.Pattern[str]) -> bool:
+    return all(form.fullmatch(text) and text[-1].isdigit() for text in texts.unique())
+
+
+def _plain(text: str, mark: str) -> str:
+    text = re.sub(rf"[{_THOUSANDS}]", "", text)
+    return text.replace(".", "").replace(",", ".") if mark == "," else text.replace(",", "")
+
+
+def _proven(column: pd.Series[Any]) -> str | None:
+    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+        return None
+    sample = [text.strip() for text in column.unique() if isinstance(text, str)]
+    filled = pd.Series([text for text in sample if text.lower() not in MISSING], dtype=object)
+    if not any("," in text for text in filled):
+        return None
+    fitting = [mark for mark, form in _GRAMMARS.items() if _all_fit(filled, form)]
+    return fitting[0] if len(fitting) == 1 else None

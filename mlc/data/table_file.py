@@ -1,0 +1,165 @@
+"""A table's file: how it is read, and which of its columns are what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mlc.data.delimited import read_rows, require_header
+from mlc.data.encodings import decode
+from mlc.data.files import OPENERS, unpacked_bytes, unreadable
+from mlc.data.places import Place
+from mlc.data.text_forms import LabelledTexts, plain_texts, read_labelled_texts
+from mlc.errors import DataError
+
+_DELIMITERS = {
+    ".csv": ",", ".tsv": "\t", ".txt": "\t", ".tab": "\t", ".dat": "\t", ".data": ",", ".psv": "|",
+}  # fmt: skip
+# What the columns of a file of labelled texts are called where nobody names them.
+_LABELS, _TEXT = "labels", "text"
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """A file's columns, and which of them are what.
+
+    Attributes:
+        frame: its columns.
+        where: its name for messages.
+        labels: the columns of its labels.
+        text: the column of its texts.
+        notes: what was assumed, a sentence each.
+    """
+
+    frame: pd.DataFrame
+    where: str
+    labels: list[str]
+    text: str | None
+    notes: tuple[str, ...] = ()
+
+
+def needs_labels(why: str = "") -> DataError:
+    """That nobody says which columns are labels."""
+    return DataError(
+        f"{why}data=table needs data.path=FILE and data.labels=[COLUMN], the column that holds label"
+        " sets, or several columns of 0 and 1."
+    )
+
+
+def read_table(path: Path, options: Any, names: Sequence[str] | None = None) -> TableFile:
+    """A file and what the options say of its columns.
+
+    Args:
+        path: the file.
+        options: `TableOptions`.
+        names: the features that are wanted of a file to predict; None is a file with labels.
+
+    Raises:
+        DataError: it is missing, is none of these, or has rows of other lengths than its first line.
+    """
+    mark = _DELIMITERS.get(_ending(path))
+    labels, text = list(options.labels), options.text
+    if mark is None:
+        if not labels and names is None:
+            raise needs_labels()
+        return TableFile(
+            _read_parquet(path), str(path), labels, text or (None if labels else _TEXT)
+        )
+    content, notes = decode(unpacked_bytes(path), str(path), options.encoding)
+    wanted = [text or _TEXT] if text or not labels else list(names or [])
+    wanted = [*labels, *([text] if text else [])] if names is None else wanted
+    rows = None
+    if wanted:
+        try:
+            rows = read_rows(content, mark, wanted, str(path))
+        except DataError:
+            if _labelled(content, labels, names) is None:
+                raise
+    if rows is None or not set(wanted) & set(rows.header):
+        found = _labelled(content, labels, names)
+        if found is not None:
+            return _of_texts(found, path, labels, text, notes)
+    if rows is None:
+        raise needs_labels(f"{path} is not in fastText's or LibMultiLabel's form, so ")
+    require_header(rows, _required(wanted, names), str(path))
+    frame = pd.DataFrame(rows.rows, columns=rows.header, dtype=str)
+    where = Place(str(path), rows.lines)
+    return TableFile(_usable(frame, path), where, labels, text or (None if labels else _TEXT),
+                     (*notes, *rows.notes))  # fmt: skip
+
+
+def _required(wanted: Sequence[str], names: Sequence[str] | None) -> list[str]:
+    """Columns as a header has them: features named KIND=VALUE are columns KIND."""
+    return (
+        list(wanted) if names is None else list(dict.fromkeys(n.partition("=")[0] for n in wanted))
+    )
+
+
+def _labelled(
+    content: str, labels: Sequence[str], names: Sequence[str] | None
+) -> LabelledTexts | None:
+    if len(labels) > 1:
+        return None
+    found = read_labelled_texts(content)
+    return plain_texts(content) if found is None and names is not None and not labels else found
+
+
+def _of_texts(
+    found: LabelledTexts, path: Path, labels: list[str], text: str | None, notes: tuple[str, ...]
+) -> TableFile:
+    names = [labels[0] if labels else _LABELS, text or _TEXT]
+    frame = pd.DataFrame(dict(zip(names, (found.labels, found.texts), strict=True)))
+    note = f"Read in {found.form}'s form, of labels and a text in each line, without a header."
+    where = Place(str(path), [line + 1 for line in found.lines])
+    return TableFile(_usable(frame, path), where, names[:1], names[1], (*notes, note))
+
+
+def _ending(path: Path) -> str:
+    return next((s.lower() for s in reversed(path.suffixes) if s.lower() not in OPENERS), "")
+
+
+def read_frame(path: Path) -> pd.DataFrame:
+    """A file's columns: as it types them (Parquet), or all as text (CSV, TSV).
+
+    Raises:
+        DataError: it is missing, is none of these, or has rows of other lengths than its first line.
+    """
+    mark = _DELIMITERS.get(_ending(path))
+    if mark is None:
+        return _read_parquet(path)
+    content, _ = decode(unpacked_bytes(path), str(path))
+    rows = read_rows(content, mark, (), str(path))
+    return _usable(pd.DataFrame(rows.rows, columns=rows.header, dtype=str), path)
+
+
+def _usable(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+    if frame.empty:
+        raise DataError(f"{path} has no row after its first line, which names the columns.")
+    if not frame.columns.is_unique:
+        twice = frame.columns[frame.columns.duplicated()][0]
+        raise DataError(f"{path} has two columns {str(twice)!r}: rename one.")
+    return frame
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    if _ending(path) != ".parquet":
+        raise DataError(f"{path} is no .csv, .tsv or .parquet file: name one.")
+    try:
+        if path.is_dir():
+            return _usable(pd.read_parquet(path), path)
+        with path.open("rb") as file:
+            return _usable(pd.read_parquet(file), path)
+    except DataError:
+        raise
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except ImportError as error:
+        raise DataError(f"{path}: Parquet needs pyarrow: pip install pyarrow.") from error
+    except Exception as error:
+        # pyarrow raises whatever it meets in a file that is none of its own.
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{path} cannot be read as a Parquet file: {reason}.") from error

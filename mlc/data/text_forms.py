@@ -1,0 +1,75 @@
+"""Files of labelled texts without a header: fastText's and LibMultiLabel's."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+PREFIX = "__label__"
+
+
+@dataclass(frozen=True)
+class LabelledTexts:
+    """What such a file holds.
+
+    Attributes:
+        labels: of each row.
+        texts: of each row.
+        lines: of each row, from 1.
+        form: the program whose form it is.
+    """
+
+    labels: list[list[str]]
+    texts: list[str]
+    lines: list[int]
+    form: str
+
+
+def read_labelled_texts(text: str) -> LabelledTexts | None:
+    """The rows of a file in one of these forms; None where it is in none.
+
+    fastText (https://fasttext.cc/docs/en/supervised-tutorial.html): every word that begins with
+    __label__ is a label, wherever it stands. LibMultiLabel (its command line's documentation): labels
+    parted by blanks, a tab, a text; a first column may hold the rows' names.
+    """
+    lines = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
+    labelled = sum(line.lstrip().startswith(PREFIX) for _, line in lines)
+    if lines and 2 * labelled >= len(lines):
+        return _fasttext(lines)
+    rows = [(n, line.split("\t")) for n, line in lines]
+    widths = {len(row) for _, row in rows}
+    if len(widths) != 1 or widths & {2, 3} != widths or _has_header([row for _, row in rows]):
+        return None
+    return LabelledTexts(
+        [row[-2].split() for _, row in rows],
+        [row[-1] for _, row in rows],
+        [n for n, _ in rows],
+        "LibMultiLabel",
+    )
+
+
+def plain_texts(text: str) -> LabelledTexts:
+    """Each line as a text without labels."""
+    lines = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
+    return _fasttext(lines)
+
+
+def _fasttext(lines: list[tuple[int, str]]) -> LabelledTexts:
+    words = [line.split() for _, line in lines]
+    return LabelledTexts(
+        [
+            [w.removeprefix(PREFIX) for w in own if w.startswith(PREFIX) and w != PREFIX]
+            for own in words
+        ],
+        [" ".join(w for w in own if not w.startswith(PREFIX)) for own in words],
+        [n for n, _ in lines],
+        "fastText",
+    )
+
+
+def _has_header(rows: list[list[str]]) -> bool:
+    """The first row names columns, or the last column holds no texts."""
+    texts = Counter(row[-1] for row in rows)
+    of_words = sum(len(row[-1].split()) > 1 for row in rows)
+    first = rows[0][-1]
+    return 2 * of_words < len(rows) or (len(first.split()) < 2 and texts[first] < 2)

@@ -1,0 +1,86 @@
+"""Label sets in cells: what is read, and what is refused by its row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlc.data.label_cells import join_labels, read_cells, read_cells_as
+from mlc.data.places import Place
+from mlc.errors import DataError
+
+FORMS: dict[str, tuple[list[Any], list[list[str]]]] = {
+    "semicolons": (["wet; cold", "warm;"], [["wet", "cold"], ["warm"]]),
+    "bars": (["wet|cold", "warm"], [["wet", "cold"], ["warm"]]),
+    "tabs": (["wet\tcold", "warm"], [["wet", "cold"], ["warm"]]),
+    "lines": (["wet\ncold", "warm"], [["wet", "cold"], ["warm"]]),
+    "commas": (["wet, cold", "wet", "cold"], [["wet", "cold"], ["wet"], ["cold"]]),
+    "signs": (["wet#cold", "wet", "cold"], [["wet", "cold"], ["wet"], ["cold"]]),
+    "strokes": (["wet/cold", "wet", "cold"], [["wet", "cold"], ["wet"], ["cold"]]),
+    "blanks": (["a b", "b c a", "a"], [["a", "b"], ["b", "c", "a"], ["a"]]),
+    "names": (["New York", "Los Angeles"], [["New York"], ["Los Angeles"]]),
+    "signs of names": (["C#", "F#", "C"], [["C#"], ["F#"], ["C"]]),
+    "strokes of names": (["AC/DC", "rock"], [["AC/DC"], ["rock"]]),
+    "JSON": (['["a, b", "c"]', "[null]", "[]"], [["a, b", "c"], [], []]),
+    "Python": (["['a', \"b's\"]", "('c',)", "{'d'}", "set()"], [["a", "b's"], ["c"], ["d"], []]),
+    "numpy": (["['a' 'b']", "array(['a'], dtype='<U1')"], [["a", "b"], ["a"]]),
+    "words in brackets": (["[wet, cold]", "[New York]"], [["wet", "cold"], ["New York"]]),
+    "numbers of numpy": (["[0 2]", "[1]"], [["0", "2"], ["1"]]),
+    "vectors": (["[1, 0, 1]", "[0, 0, 0]"], [["0", "2"], []]),
+    "arrays": ([np.array([True, False]), np.array([True, True])], [["0"], ["0", "1"]]),
+    "padded": (["[0, 2, -1]", "[-1, -1, -1]"], [["0", "2"], []]),
+    "lists": ([["wet", None, float("nan")], (), None], [["wet"], [], []]),
+    "no label": (["a;b", "NaN", "None", "null", " ", "[]", None], [["a", "b"]] + [[]] * 6),
+    "quoted": (['"a;b"; c', '"say ""x"""'], [["a;b", "c"], ['say "x"']]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_is_read(form: str) -> None:
+    values, expected = FORMS[form]
+    sets, found = read_cells(values, None, "toy.csv", "tags")
+    assert [sorted(labels) for labels in sets] == [sorted(labels) for labels in expected]
+    again = read_cells_as(values, found, "toy.csv", "tags")
+    assert again == sets
+    assert all("\n" not in note for note in found.notes)
+
+
+def test_what_was_taken_is_stated() -> None:
+    assert "'blank'" in read_cells(["a b", "b c a", "a"], None, "t", "tags")[1].notes[0]
+    assert "each cell is one label" in read_cells(["New York", "Bonn"], None, "t", "c")[1].notes[0]
+    assert read_cells(["a", "b"], None, "t", "tags")[1].notes == ()
+    assert read_cells(["a b", "[c]"], " ", "t", "tags")[0] == [["a", "b"], ["[c]"]]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (["['a']", "b"], r"'b' of 'tags' in data row 2 \(line 9\) is no list"),
+        (["[1, 0, 1]", "[1, 0]"], "no vector of 3 zeros and ones"),
+        (["[1, 0, 1]", None], r"data row 2 \(line 9\) is no vector"),
+        (["[['a']]", "['b']"], "data row 1 is no plain list"),
+        ([{"a": 1}, ["b"]], "data row 1 is no list"),
+        (["['a' 'b', ...]", "['b']"], "data row 1 is no plain list"),
+    ],
+)
+def test_another_form_is_refused_by_its_row(values: list[Any], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read_cells(values, None, Place("toy.csv", [2, 9]), "tags")
+
+
+LABELS = st.text(
+    st.sampled_from('ab;"\' ,|[]\\é'), min_size=1, max_size=6
+).filter(lambda label: bool(label.strip()))  # fmt: skip
+
+
+@given(
+    sets=st.lists(st.lists(LABELS | st.sampled_from(["none", "NaN", "[]"]), max_size=3), min_size=1)
+)
+@settings(max_examples=300, deadline=None)
+def test_what_is_joined_is_read_back(sets: list[list[str]]) -> None:
+    cells = [join_labels(labels) for labels in sets]
+    assert read_cells(cells, ";", "t", "tags")[0] == sets

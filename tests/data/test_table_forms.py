@@ -1,0 +1,142 @@
+"""Tables as people have them read as what they are, or are refused in a sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlc.data import SOURCES, Dataset, read_features
+from mlc.errors import ConfigError, DataError
+
+TEXTS = ("rain on hill", "sun on hill", "fog on road")
+OF_TEXT = {"labels": ["tags"], "text": "text", "min_count": 1}
+
+
+def sets_of(dataset: Dataset, rows: int) -> list[list[str]]:
+    return [
+        [dataset.label_names[k] for k in np.flatnonzero(dataset.targets[row])]
+        for row in range(rows)
+    ]
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Any:
+    def write_and_load(content: str | bytes, name: str = "posts.csv", **options: Any) -> Dataset:
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return SOURCES["table"].load(SOURCES.options("table", path=str(path), **options))
+
+    return write_and_load
+
+
+def posts(*cells: str) -> str:
+    rows = [f"{TEXTS[k % 3]},{cell}\n" for k, cell in enumerate(cells)] * 12
+    return "text,tags\n" + "".join(rows)
+
+
+CASES: dict[str, tuple[str | bytes, list[list[str]]]] = {
+    "labels as JSON": (
+        posts('"[""wet"", ""cold""]"', '"[""warm""]"', "[]"), [["cold", "wet"], ["warm"], []],
+    ),
+    "blanks": (
+        posts("haze primary", "clear primary water", "clear"),
+        [["haze", "primary"], ["clear", "primary", "water"], ["clear"]],
+    ),
+    "NaN": (posts("wet;cold", "NaN", "None"), [["cold", "wet"], [], []]),
+    "Windows": (posts("“wet”", "5€").encode("cp1252"), [["“wet”"], ["5€"]]),
+    "UTF-16": (posts("wet;cold", "warm").encode("utf-16"), [["cold", "wet"], ["warm"]]),
+    "UTF-16, no mark": (posts("wet;cold", "warm").encode("utf-16-be"), [["cold", "wet"], ["warm"]]),
+    "tabs": (posts("wet;cold", "warm").replace(",", "\t"), [["cold", "wet"], ["warm"]]),
+    "quotes after blanks": (posts(' "wet;cold"', ' "warm"'), [["cold", "wet"], ["warm"]]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_posts_are_read_whatever_their_form(case: str, load: Any) -> None:
+    content, expected = CASES[case]
+    assert sets_of(load(content, **OF_TEXT), len(expected)) == expected
+
+
+FASTTEXT = "__label__wet __label__cold rain on hill\n__label__warm sun on hill\nfog on road\n" * 3
+COLUMNS = "wet cold\train on hill\nwarm\tsun on hill\n\tfog on road\n" * 3
+
+
+@pytest.mark.parametrize("options", [{}, {"labels": ["tags"], "text": "text"}])
+@pytest.mark.parametrize("form", ["fastText", "two columns", "three columns"])
+def test_files_of_labelled_texts(
+    form: str, options: dict[str, Any], load: Any, tmp_path: Path
+) -> None:
+    numbered = "".join(f"{k}\t{line}\n" for k, line in enumerate(COLUMNS.splitlines()))
+    content = {"fastText": FASTTEXT, "two columns": COLUMNS, "three columns": numbered}[form]
+    dataset = load(content, "cooking.txt", min_count=1, **options)
+    assert sets_of(dataset, 3) == [["cold", "wet"], ["warm"], []]
+    assert dataset.feature_names == ("fog", "hill", "on", "rain", "road", "sun")
+    assert "'s form" in dataset.notes[0]
+    stated = SOURCES.options("table", path="x", min_count=1, **options)
+    new = tmp_path / "new.txt"
+    new.write_text("__label__wet sun on road\n")
+    found = read_features(new, "table", stated, dataset.feature_names, dataset.label_names)
+    assert found.toarray().tolist() == [[0, 0, 1, 0, 1, 1]]
+
+
+NUMERALS = {
+    "decimal commas": ("1,5", "2,25", "3", [1.5, 2.25, 3]),
+    "German": ("1.234,5", "12.002,25", "3", [1234.5, 12002.25, 3]),
+    "English": ("1,234.5", "12,002.25", "3", [1234.5, 12002.25, 3]),
+    "blanks": ("1 234", "12 002,25", "3", [1234, 12002.25, 3]),
+}
+
+
+@pytest.mark.parametrize("case", NUMERALS)
+def test_decimal_commas_and_thousands(case: str, load: Any) -> None:
+    *written, expected = NUMERALS[case]
+    dataset = load(
+        "a;y\n" + "".join(f"{cell};{k % 2}\n" for k, cell in enumerate(written)), labels=["y"]
+    )
+    np.testing.assert_allclose(dataset.features[:, 0], expected)
+
+
+def test_further_labels_are_noticed(load: Any) -> None:
+    content = "size,worn,hot,leak\n" + "1.5,0,1,0\n2.5,1,0,1\n" * 9
+    (note,) = load(content, labels=["worn"]).notes
+    assert note.startswith("Warning: hot, leak hold 0 and 1")
+    assert load(content, labels=["worn"], binary_features=True).notes == ()
+    assert load(content, labels=["worn"], ignore=["hot", "leak"]).notes == ()
+
+
+def test_a_null_within_a_list_is_no_label(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    frame = pd.DataFrame({"a": range(3), "tags": [["wet", None], [], None]})
+    frame.to_parquet(tmp_path / "p.parquet")
+    options = SOURCES.options("table", path=str(tmp_path / "p.parquet"), labels=["tags"])
+    assert sets_of(SOURCES["table"].load(options), 3) == [["wet"], [], []]
+
+
+REFUSED = {
+    "a gap": ("a,y\n1,0\n2,\n3,1\n", {"labels": ["y"]}, "'y' is '' in data row 2: labels must be"),
+    "a two": ("a,y\n" + "1,0\n2,1\n" * 9 + "3,2\n", {"labels": ["y"]}, "'2' in data row 19"),
+    "a line": ("a,y\n\n\n1,0\n2,\n", {"labels": ["y"]}, r"data row 2 \(line 5\)"),
+    "no header": (posts("wet;cold", "warm")[10:], OF_TEXT, "has no header with .* text,tags|tags,text"),
+    "a forgotten text": (
+        "text,tags\n" + "".join(f"rain on hill {k},wet\n" for k in range(20)),
+        {"labels": ["tags"]}, "20 of 20 rows of the column 'text' differ: name it in data.text",
+    ),
+    "a comma": ("a;y\n1,234;0\n2,345;1\n", {"labels": ["y"]}, "'1,234' .* may be decimal or"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_unsure_is_refused(case: str, load: Any) -> None:
+    content, options, message = REFUSED[case]
+    with pytest.raises(DataError, match=message):
+        load(content, **options)
+
+
+@pytest.mark.parametrize(("key", "value"), [("separator", ""), ("encoding", "utf-9")])
+def test_options_that_mean_nothing_are_refused(key: str, value: str, load: Any) -> None:
+    with pytest.raises(ConfigError, match=f"{key}="):
+        load(posts("a;b"), **OF_TEXT, **{key: value})
