@@ -45,8 +45,8 @@ SAMPLES: dict[str, Callable[[tuple[int, ...], Rng], Values]] = {
     "many ties": lambda shape, rng: rounded(rng.standard_normal(shape), 2, rng),
     "constant": lambda shape, rng: np.broadcast_to(rng.standard_normal((*shape[:-1], 1)), shape),
 }
-BOTH_SKEWED, GRID, OTHERS_DIFFER, CENSORED = (
-    "both very skewed", "pooled over a grid", "half of the heads differ", "normal, censored",
+BOTH_SKEWED, OTHERS_DIFFER, CENSORED = (
+    "both very skewed", "half of the heads differ", "normal, censored",
 )  # fmt: skip
 DIFFERENCE_SKEWED = {
     "skewed differences": "skewed", "very skewed differences": "very skewed",
@@ -105,25 +105,9 @@ def nemenyi_separates(ranks: Values) -> NDArray[np.bool_]:
 
 def judge_mean(case: str, n: int, repetitions: int, rng: Rng) -> Judged:
     """Intervals of means over n seeds."""
-    if case == GRID:
-        return _judge_grid(n, repetitions, rng)
     sample = _MEAN + _SPREAD * SAMPLES[case]((repetitions, n), rng)
     mean, half = t_interval(sample, np.abs(sample).max(axis=1))
     return ~np.isnan(half), np.abs(mean - _MEAN) > half
-
-
-def _judge_grid(n: int, repetitions: int, rng: Rng) -> Judged:
-    """n seeds under each of 15 conditions, pooled: the mean over just these conditions is asked for.
-
-    The spreads are those of pick_one's loss over 15 kinds of worlds with 20 seeds each.
-    """
-    grid = 0.0856 * stats.norm.ppf((np.arange(15) + 0.5) / 15)
-    grid *= 0.0856 / grid.std()
-    by_seed = 0.0248 * rng.standard_normal((repetitions, n, 1))
-    sample = grid + by_seed + 0.025 * rng.standard_normal((repetitions, n, 15))
-    flat = sample.reshape(repetitions, -1)
-    mean, half = t_interval(flat, np.abs(flat).max(axis=1))
-    return ~np.isnan(half), np.abs(mean) > half
 
 
 def _pairs(case: str, shape: tuple[int, ...], rng: Rng) -> tuple[Values, Values]:

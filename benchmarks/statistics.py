@@ -18,7 +18,6 @@ from benchmarks.simulation import (
     BOTH_SKEWED,
     CENSORED,
     DIFFERENCE_SKEWED,
-    GRID,
     OTHERS_DIFFER,
     SAMPLES,
     Judged,
@@ -82,7 +81,7 @@ PRINTED = (
         (f"{_STATISTICS}.mean_interval",), ("scipy.stats.t", "scipy.stats.sem"),
         "Student's t over seeds: every table of `mlc-report`, of the experiments and of the"
         " benchmarks, and the bars of the figures. The simulation asks how often it covers the mean.",
-        simulation.judge_mean, (*SAMPLES, GRID),
+        simulation.judge_mean, tuple(SAMPLES),
     ),
     Procedure(
         "A paired difference ± half its 95% interval", INTERVAL,
@@ -147,7 +146,6 @@ _MEANING = {
     "ties": "normal, rounded to steps of one standard deviation",
     "many ties": "normal, rounded to steps of two standard deviations",
     "constant": "every value the same",
-    GRID: "15 settings times n seeds as one sample, the settings' spread 3.5 times the seeds'",
     BOTH_SKEWED: "skewness 2 on both sides, so that the difference has none",
     **{
         case: f"{kind}, and the reference always the same"
@@ -223,7 +221,8 @@ _INTRODUCTION = f"""# What the intervals and tests are worth
 
 Made by `python -m benchmarks.statistics` from `results/statistics/simulated.csv`: every interval and
 every test that the project prints, on samples whose truth is known. A share has a standard error of at
-most 0.2 points (0.5 where worlds are censored). Bold is what lies outside the promise.
+most 0.2 points (0.35 for families of tests, 0.5 where worlds are censored). Bold is
+what lies outside the promise.
 
 What follows for a reader:
 
@@ -242,7 +241,8 @@ What follows for a reader:
 - No p-value is printed below {LEAST_PAIRS} seeds. A t-test of fewer normal values would be right as
   well, but it would lean on a spread that two to four differences show.
 - Intervals are over seeds (initialisation, batches, validation rows) on the same test rows. They say
-  nothing of other test rows or other data sets."""
+  nothing of other test rows or other data sets. In exact worlds a seed draws the world as well. Where a
+  mean is over several settings, each seed's mean over them is one value: seeds share the draws."""
 
 _RANGES_TEXT = """These numbers in brackets, or behind the word "least", are no intervals, and nothing is
 promised of what they cover:"""

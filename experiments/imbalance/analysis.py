@@ -231,14 +231,21 @@ def _of_weights(judged: pd.DataFrame) -> dict[str, str]:
         for head in HEADS[1:]
     }
     largest = fixed["optimizer.lr"] == RATES[-1]
+    smallest = fixed[fixed["set"] == "imdb"]["optimizer.lr"] == RATES[0]
     by_set = largest.groupby(fixed["set"], sort=False).agg(["sum", "size"])
     edges = ", ".join(f"{name} {row['sum']} of {row['size']}" for name, row in by_set.iterrows())
     measured = {head: gain for head, gain in gains.items() if gain is not None}
     return {
         "order_imdb": listed(measured) or "not measured",
-        "largest_rate": f"{largest.sum()} of {len(largest)}",
+        "largest_rate": _count(largest),
         "largest_rate_by_set": edges,
+        "largest_rate_rare": _count(largest[fixed["set"] == "1%"]),
+        "smallest_rate_imdb": _count(smallest),
     }
+
+
+def _count(chosen: pd.Series) -> str:
+    return f"{chosen.sum()} of {len(chosen)}"
 
 
 def _at_one_percent(gains: Mapping[str, Interval]) -> str:

@@ -19,6 +19,8 @@ PER_LABEL, ITS_METRIC = "per_label", "f1_macro"
 # With fewer no difference is marked: the test would have to lean on a spread of three or four values.
 LEAST_SEEDS = 5
 _LEVEL = 0.05
+# Stored values have four digits, so equal means are common, and sums of floats would break the tie.
+_DIGITS = 9
 
 
 def candidates(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -40,8 +42,9 @@ def select(rows: pd.DataFrame, metric: str, by_rule: bool = False) -> pd.DataFra
 
 
 def means(tuned: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Means over seeds: heads by data sets."""
-    return tuned.pivot_table(index="head", columns="data", values=metric, sort=False)
+    """Means over seeds: heads by data sets. What only rounding tells apart is equal."""
+    table = tuned.pivot_table(index="head", columns="data", values=metric, sort=False)
+    return table.round(_DIGITS)
 
 
 def ranks(tuned: pd.DataFrame, metric: str) -> pd.DataFrame:

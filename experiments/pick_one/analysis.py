@@ -44,7 +44,8 @@ class PickOne(Experiment):
         report.tables["noise"] = (
             "Variance of a sample's gradient by the outputs, in the first epoch: what picking adds, and"
             " what the choice of the sample makes anyway; epochs until pick_one's expected validation"
-            " loss is what softmax_uniform's is after 3",
+            " loss is what softmax_uniform's is after 3 (one more than were trained where it never is:"
+            f" seeds {_unreached(noise)})",
             _noise_table(noise),
         )
         flattery = _flattery(frames["flattery"])
@@ -95,7 +96,7 @@ class PickOne(Experiment):
         step = times["pick_one"]
         smallest, largest = flattery["n_test"].min(), flattery["n_test"].max()
         small, large = (
-            mean_interval(flattery[flattery["n_test"] == n]["flattery"])
+            mean_interval(flattery[flattery["n_test"] == n].groupby("seed")["flattery"].mean())
             for n in (smallest, largest)
         )
         noise_means = noise.groupby("set", sort=False)[["ratio", "epochs", "gap"]].mean()
@@ -104,8 +105,10 @@ class PickOne(Experiment):
             "same": listed(same),
             "worst": f"{min(i.mean for i in lost.values()):.3f}",
             "pairs_worse": f"{sum(i.mean > 0 for i in pairs.values())} of {len(pairs)}",
+            "pairs_clear": f"{sum(i.mean > i.half_width for i in pairs.values())} of {len(pairs)}",
             "ratio": f"{noise_means['ratio'].min():.1f} to {noise_means['ratio'].max():.1f}",
             "epochs": f"{noise_means['epochs'].min():.1f} to {noise_means['epochs'].max():.1f}",
+            "unreached": _unreached(noise),
             "gap": f"{noise_means['gap'].max():.3f}",
             "shift": f"{min(shift.values()):.0f} to {max(shift.values()):.0f}",
             "step": ", ".join(f"{step[n]:.2f} with {n} labels" for n in step.index),
@@ -193,10 +196,21 @@ def _noise(epochs: pd.DataFrame) -> pd.DataFrame:
                 "ratio": first["pick_variance"] / first["sample_variance"],
                 # Not reached counts as the epoch after the last.
                 "epochs": float(reached[0]) if len(reached) else float(loss.index[-1] + 1),
+                "reached": bool(len(reached)),
                 "gap": loss["pick_one"].min() - loss["softmax_uniform"].min(),
             }
         )
     return pd.DataFrame(found)
+
+
+def _unreached(noise: pd.DataFrame) -> str:
+    """By data set, the seeds whose epochs are a lower bound."""
+    counts = (~noise["reached"]).groupby(noise["set"], sort=False).agg(["sum", "size"])
+    some = counts[counts["sum"] > 0]
+    return (
+        ", ".join(f"{name} {own['sum']} of {own['size']}" for name, own in some.iterrows())
+        or "none"
+    )
 
 
 def _noise_table(noise: pd.DataFrame) -> Table:

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from experiments.harness import Experiment, Finding, Report, Row, Trainings, Trial
 from experiments.harness.plots import curve, legend, panels
+from experiments.harness.report import listed
 from mlc.decisions import build_decision
 from mlc.keeper import Judged
 from mlc.metrics import COUNT_METRICS
-from mlc.reporting.statistics import mean_interval
+from mlc.reporting.statistics import Interval, mean_interval
 from mlc.reporting.tables import Table
 
 # Settings beside the defaults, and seeds at the full budget.
@@ -146,21 +147,29 @@ class Thresholds(Experiment):
         few = small.pivot_table(index="data", columns="rule", values="jaccard_samples")
         rare = [data for data in jaccard.index if data in RARE]
         expected = jaccard["expected_jaccard"] - jaccard["global"]
+        by_seed = _less(whole, "jaccard_samples", "expected_jaccard", "global")
+        at_half = _less(whole, "jaccard_samples", "fixed", "global")
         macro = f1.drop(columns="fixed").idxmax(axis=1)
         by_threshold = f1[_BY_THRESHOLD].idxmax(axis=1)
         fallback = jaccard["per_label"] - jaccard["per_label, no fallback"]
         cost = few["per_label"] - few["global"]
         worst = jaccard.idxmin(axis=1)
         report.numbers = {
-            "expected": _listed(expected),
+            "expected": listed(by_seed),
+            "expected_clear": listed({name: own for name, own in by_seed.items() if _is_clear(own)})
+            or "none",
             "expected_wins": f"{(expected > 0).sum()} of {len(expected)}",
             "macro": ", ".join(f"{data} {rule}" for data, rule in macro.items()),
             "per_label_wins": f"{(by_threshold == 'per_label').sum()} of {len(by_threshold)}",
             "per_label_wins_by_rows": _wins_by_rows(rows, VALIDATION_ROWS),
-            "per_label_wins_few": _wins_by_rows(rows, (100, 200, 400)),
+            "per_label_clear": _clear_by_rows(rows, VALIDATION_ROWS),
+            "per_label_clear_few": _clear_by_rows(rows, (100, 200, 400)),
+            "per_label_clear_all": clear_counts(whole),
             "cost": f"{cost.mean():+.3f}",
             "fallback": _listed(fallback[rare]) if rare else "no such data",
-            "fixed": _listed(jaccard["fixed"] - jaccard["global"]),
+            "fixed": listed(at_half),
+            "fixed_clear": f"{sum(own.mean < -own.half_width for own in at_half.values())} of"
+            f" {len(at_half)}",
             "fixed_worst": f"{worst.isin(['fixed', 'top_k']).sum()} of {len(worst)}",
             "best": ", ".join(f"{data} {rule}" for data, rule in jaccard.idxmax(axis=1).items()),
         }
@@ -209,6 +218,33 @@ def _wins_by_rows(rows: pd.DataFrame, sizes: Sequence[int]) -> str:
             wins = means[_BY_THRESHOLD].idxmax(axis=1) == "per_label"
             told.append(f"{size:,} rows {wins.sum()} of {len(wins)}")
     return ", ".join(told) or "not measured"
+
+
+def _less(whole: pd.DataFrame, metric: str, rule: str, other: str) -> dict[str, Interval]:
+    """A rule less another, by data set, the same networks in pairs."""
+    values = whole.pivot_table(index=["data", "seed"], columns="rule", values=metric, sort=False)
+    by_data = (values[rule] - values[other]).groupby("data", sort=False)
+    return {str(data): mean_interval(own) for data, own in by_data}
+
+
+def _is_clear(gain: Interval) -> bool:
+    return abs(gain.mean) > gain.half_width
+
+
+def clear_counts(rows: pd.DataFrame) -> str:
+    """On how many data sets thresholds by label are ahead of one for f1_macro, and behind it.
+
+    Only those count whose interval over seeds excludes 0.
+    """
+    gains = _less(rows, "f1_macro", "per_label", "global f1_macro").values()
+    ahead, behind = (sum(_is_clear(g) and sign * g.mean > 0 for g in gains) for sign in (1, -1))
+    return f"ahead on {ahead} of {len(gains)}, behind on {behind}"
+
+
+def _clear_by_rows(rows: pd.DataFrame, sizes: Sequence[int]) -> str:
+    shown = {size: rows[rows["val_rows"] == size] for size in sizes}
+    told = [f"{size:,} rows {clear_counts(own)}" for size, own in shown.items() if len(own)]
+    return "; ".join(told) or "not measured"
 
 
 # Data sets more than a third of whose labels are rarer than 3%.

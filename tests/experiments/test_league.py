@@ -103,6 +103,17 @@ def test_nemenyi_is_the_studentized_range_of_the_rank_differences() -> None:
             )
 
 
+def test_means_that_rounding_alone_tells_apart_share_their_rank() -> None:
+    values = {"a": (0.1, 0.2, 0.3), "b": (0.3, 0.2, 0.1), "c": (0.2, 0.2, 0.3)}
+    tuned = pd.DataFrame(
+        {"data": "d", "head": head, "seed": seed, "jaccard_samples": value}
+        for head, own in values.items()
+        for seed, value in enumerate(own)
+    )
+    assert sum(values["a"]) != sum(values["b"])  # 0.6000000000000001 and 0.6
+    assert ranks(tuned, "jaccard_samples")["d"].to_dict() == {"a": 2.5, "b": 2.5, "c": 1.0}
+
+
 def test_pairs_that_are_told_apart_are_counted_once() -> None:
     assert n_separated(nemenyi_p(_random_league(10, 3, 10), "jaccard_samples")) == 1
     assert n_separated(nemenyi_p(_random_league(40, 3, 10), "jaccard_samples")) == 3
