@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from mlc.data import DataOptions, Dataset, forget_warnings, hold_out, split_dataset
+from mlc.data import DataOptions, Dataset, forget_notices, hold_out, split_dataset
 from mlc.errors import DataError
 
 
@@ -77,7 +77,7 @@ def test_label_rates_are_kept_better_than_by_chance() -> None:
 
 @pytest.fixture(autouse=True)
 def nothing_said() -> None:
-    forget_warnings()
+    forget_notices()
 
 
 def with_absent() -> Dataset:
@@ -104,7 +104,7 @@ def test_absent_labels_are_kept_and_counted_in_one_warning(
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
     assert record.getMessage().startswith(ABSENT)
-    forget_warnings()
+    forget_notices()
     split_dataset(with_absent(), options(absent_labels=default), 0)
     assert len(caplog.records) == 2
 
