@@ -16,8 +16,9 @@ PACKAGE = Path(mlc.__file__).parent
 # What stands in a row may import from rows above it, and from its own.
 ROWS = [
     {"errors", "storage"},
-    {"options", "ownership", "leases"},
-    {"registry"},
+    {"option_types", "ownership", "leases"},
+    {"options"},
+    {"registry", "rows"},
     {"targets"},
     {"layers", "data", "metrics"},
     {"backbones", "heads"},

@@ -46,11 +46,11 @@ class TableOptions(TextOptions, DataOptions):
     root: str | None = None
     name: str | None = None
     labels: list[str] = field(default_factory=list)
-    separator: str = ";"
+    separator: str = option(";", not_empty=True)
     text: str | None = None
     ignore: list[str] = field(default_factory=list)
     test_fraction: float = option(0.3, above=0, below=1)
-    split_seed: int = option(0, at_least=0)
+    split_seed: int = option(0, at_least=0, at_most=2**32 - 1)
 
 
 @register_source("table")
