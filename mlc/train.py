@@ -26,10 +26,14 @@ from mlc.job import describe
 from mlc.keeping import train_runs
 from mlc.launch_folders import run_folder
 from mlc.leases import wait_for_free
+from mlc.overrides import advice, fitted
 from mlc.tracking import BarProgress
 
 OmegaConf.register_new_resolver("mlc.run_path", sweep.run_path, replace=True)
 OmegaConf.register_new_resolver("mlc.run_folder", run_folder, replace=True)
+
+
+_KINDS = {"Integer": "whole number", "Float": "number"}
 
 
 def train(config: DictConfig) -> float:
@@ -74,6 +78,7 @@ def launch() -> None:
     for launcher in (FusedLauncher, FusedSubmititLauncher):
         Plugins.instance().register(launcher)
     sweep.current = None
+    _fit_overrides()
     forget_warnings()
     app = hydra.main(config_path=str(config_folder()), config_name="train", version_base="1.3")(
         train
@@ -86,6 +91,18 @@ def launch() -> None:
         _print_summary()
         raise
     _print_summary()
+
+
+def _fit_overrides() -> None:
+    """Replace overrides that nearly fit by what is meant, and say so."""
+    is_sweep = bool({"-m", "--multirun"} & set(sys.argv))
+    for place, argument in enumerate(sys.argv[1:], start=1):
+        if argument.startswith("-") or "=" not in argument:
+            continue
+        meant = fitted(argument, is_sweep)
+        if meant != argument:
+            sys.argv[place] = meant
+            print(f"mlc-train: {argument} is read as {meant}.", file=sys.stderr)
 
 
 def _print_summary() -> None:
@@ -126,12 +143,20 @@ def _plain(error: BaseException) -> str:
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     first, *_ = str(error if cause is error else f"{error}. {cause}").split("\n")
     message = re.sub(r"\s+", " ", first).rstrip(". ")
+    message = message.replace("Error merging override ", "")
+    message = re.sub(
+        r"^(.*)\. Value '(.*)' of type '(\w+)' could not be converted to (Integer|Float)$",
+        lambda m: f"{m[1]} is of the wrong type ({m[3]}): {m[2]!r} is no {_KINDS[m[4]]}",
+        message,
+    )
     message = message.replace("Could not override", "There is no key")
     if message.startswith("Ambiguous value"):
         message += ": add --multirun to sweep over it"
     node = getattr(cause, "parent_node", None)
     if isinstance(node, DictConfig) and getattr(cause, "key", None) not in node:
-        message += f": choose one of {', '.join(sorted(map(str, node)))}"
+        key = re.search(r"'([\w.]+)'", message)
+        guess = advice(key[1]) if key else ""
+        message += f": {guess}choose one of {', '.join(sorted(map(str, node)))}"
     return message + "."
 
 

@@ -33,6 +33,7 @@ ROWS = [
     {"runs"},
     {"reporting"},
     {"config"},
+    {"overrides", "ending"},
     {"assembly"},
     {"prediction"},
     {"grouping", "cohort", "loading"},
