@@ -66,7 +66,7 @@ def _as_list(key: str, raw: str, override: Override, is_sweep: bool) -> str:
     """A list, where one value or several stand without brackets."""
     value: Any = override.value()
     if override.is_sweep_override():
-        listed = getattr(value, "list", None)
+        listed = getattr(value, "list", [])
         if not getattr(value, "simple_form", False) or any(isinstance(v, list) for v in listed):
             return override.input_line or f"{key}={raw}"
         if is_sweep:
@@ -128,11 +128,18 @@ def n_values(override: Override) -> int:
         return sum(1 for _ in override.sweep_iterator())
     if swept.step == 0:
         raise ConfigError(f"{override.input_line} has a step of 0: give another.")
-    return max(0, math.ceil((swept.stop - swept.start) / swept.step))
+    n_steps: int = math.ceil((swept.stop - swept.start) / swept.step)
+    return max(0, n_steps)
 
 
-def refuse_too_many(override: Override, n_jobs: int) -> None:
-    """Raise ConfigError where a sweep has more jobs than can be listed."""
+def refuse_too_many(override: Override, n_jobs: int | None) -> None:
+    """Raise ConfigError where a sweep up to this override has more jobs than can be listed.
+
+    Args:
+        override: the last one that is counted.
+        n_jobs: of the sweep; None where only the sweeper knows, and the override's own are counted.
+    """
+    n_jobs = n_values(override) if n_jobs is None else n_jobs
     if n_jobs > _MOST_JOBS:
         raise ConfigError(
             f"{override.input_line} makes {n_jobs} jobs, and a sweep has {_MOST_JOBS} at most: sweep"

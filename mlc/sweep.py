@@ -157,9 +157,8 @@ def check_swept_values(config: DictConfig, overrides: list[Override]) -> int | N
             n_jobs = None
             continue
         key = _key(override)
-        n_own = n_values(override)
-        n_jobs = n_jobs * n_own if n_jobs is not None else None
-        refuse_too_many(override, max(n_own, n_jobs or 0))
+        n_jobs = n_jobs * n_values(override) if n_jobs is not None else None
+        refuse_too_many(override, n_jobs)
         values = list(override.sweep_iterator())
         limits = limits_of(composed, key)
         for value in values:

@@ -9,6 +9,7 @@ import math
 import os
 import re
 import sys
+from contextlib import nullcontext
 
 import hydra
 from hydra.core.plugins import Plugins
@@ -19,11 +20,13 @@ from omegaconf.errors import OmegaConfBaseException
 from hydra_plugins.mlc_fused_launcher import FusedLauncher
 from hydra_plugins.mlc_fused_submitit_launcher import FusedSubmititLauncher
 from mlc import sweep
+from mlc.cohort import Outcome
 from mlc.config import config_folder, register_configs
 from mlc.data import forget_warnings
+from mlc.ending import told_at_the_end
 from mlc.errors import BeingTrainedError, ConfigError, MlcError
 from mlc.job import describe
-from mlc.keeping import train_runs
+from mlc.keeping import Run, train_runs
 from mlc.launch_folders import run_folder
 from mlc.leases import wait_for_free
 from mlc.overrides import advice, fitted
@@ -42,13 +45,24 @@ def train(config: DictConfig) -> float:
     NaN where another process trains the run, which is no failure.
     """
     run = describe(config)
-    outcome = train_runs([run], BarProgress())[0]
-    while isinstance(outcome, BeingTrainedError):
-        if not wait_for_free([run.folder]):
-            return math.nan
-        outcome = train_runs([run], BarProgress())[0]
+    with nullcontext() if _is_sweep() else told_at_the_end("mlc.cohort"):
+        outcome = _train(run)
+    if isinstance(outcome, BeingTrainedError):
+        return math.nan
     if isinstance(outcome, Exception):
         raise outcome
+    return outcome
+
+
+def _is_sweep() -> bool:
+    return sweep.current is None or sweep.current.is_sweep
+
+
+def _train(run: Run) -> Outcome:
+    """The run's outcome, once no other process trains it that can be waited for."""
+    outcome = train_runs([run], BarProgress())[0]
+    while isinstance(outcome, BeingTrainedError) and wait_for_free([run.folder]):
+        outcome = train_runs([run], BarProgress())[0]
     return outcome
 
 

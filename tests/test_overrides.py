@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from pathlib import Path
 
 import pytest
 
@@ -93,3 +94,13 @@ def test_a_range_is_counted_before_it_is_listed(command: Command) -> None:
     ended = command(main, "-m", "seed=range(1000)", "data.seed=range(1000)", "hydra.sweep.dir=s")
     assert "makes 1000000 jobs, and a sweep has 100000 at most" in ended.error
     assert time.monotonic() - start < 20
+
+
+def test_a_failed_runs_sentence_is_told_once_and_stands_in_its_log(
+    command: Command, tmp_path: Path
+) -> None:
+    sentence = "There is no .*nowhere.arff"
+    ended = command(main, "data=arff", "data.path=nowhere", "hydra.run.dir=a")
+    assert ended.status == 1
+    assert len(re.findall(sentence, ended.out + ended.error)) == 1
+    assert re.search(f"failed: {sentence}", (tmp_path / "a" / "train.log").read_text())
