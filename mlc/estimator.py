@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -21,8 +22,10 @@ from mlc.data import SOURCES, Dataset, ResidentData, Split, fit_scaling, hold_ou
 from mlc.decisions import build_decision
 from mlc.errors import ConfigError
 from mlc.heads import HEADS
+from mlc.option_types import typed
 from mlc.options import check
 from mlc.prediction import Predictor
+from mlc.rows import dense_tensor, refuse_text_column
 from mlc.targets import Targets, encode
 from mlc.training import OPTIMIZERS, TrainerOptions, Training
 
@@ -44,7 +47,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         head_options: the head's own, as in {"gamma": 1.0} for focal.
         decision: one of `mlc.decisions.DECISIONS`; it must suit the head.
         decision_options: the rule's own, as in {"metric": "f1_macro"}.
-        widths: of the hidden layers; () is a linear model.
+        widths: of the hidden layers; () is a linear model, 64 one layer.
         dropout: after each hidden layer.
         activation: relu, gelu, silu or tanh.
         normalization: batch, layer or none.
@@ -58,7 +61,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         patience: epochs without a better one after which the training ends; None trains them all.
         val_fraction: share of the rows that validate a network.
         n_seeds: networks that are trained side by side and whose probabilities are averaged.
-        device: auto, cpu or cuda.
+        device: auto, cpu or cuda, or a torch.device.
         random_state: an int for reproducible fits.
 
     Attributes:
@@ -82,7 +85,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         head_options: Mapping[str, Any] | None = None,
         decision: str = "global",
         decision_options: Mapping[str, Any] | None = None,
-        widths: Sequence[int] = (256, 256),
+        widths: Sequence[int] | int = (256, 256),
         dropout: float = 0.5,
         activation: str = "relu",
         normalization: str = "batch",
@@ -96,7 +99,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         patience: int | None = None,
         val_fraction: float = 0.2,
         n_seeds: int = 1,
-        device: str = "auto",
+        device: str | torch.device = "auto",
         random_state: Any = None,
     ) -> None:
         self.head = head
@@ -148,13 +151,13 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         for own, split in zip(self.held_out_, splits, strict=True):
             own[split.val] = True
         scalings = [fit_scaling(dataset, split.train) for split in splits]
-        device = device_of(self.device)
+        device = device_of(str(self.device))
         model = build_model(configs, dataset, splits, device)
         names = (dataset.label_names, dataset.feature_names)
         rule = build_decision(
             self.decision,
             natural_threshold=model.head.natural_threshold(dataset.n_labels),
-            **(self.decision_options or {}),
+            **_mapping("decision_options", self.decision_options),
         )
         predictor = Predictor(model, scalings, rule, *names)
         training = Training(
@@ -205,8 +208,9 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Subset accuracy, as scikit-learn's multi-label classifiers; accuracy for classes."""
         predicted = self.predict(X)
+        y = self._targets.encoded(y)
         if self._targets.form == "lists":
-            y, predicted = self._targets.encoded(y), self._targets.encoded(predicted)
+            predicted = self._targets.encoded(predicted)
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
     def _hold_out(self, dataset: Dataset, seed: int) -> Split:
@@ -219,10 +223,18 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
     def _configs(self) -> list[Config]:
         """One for each network."""
         random = check_random_state(self.random_state)
-        if isinstance(self.n_seeds, bool) or not isinstance(self.n_seeds, int) or self.n_seeds < 1:
-            raise ConfigError(f"n_seeds={self.n_seeds} is out of range: it must be at least 1.")
+        n_seeds = typed("n_seeds", self.n_seeds, int)
+        if n_seeds < 1:
+            raise ConfigError(f"n_seeds={n_seeds} is out of range: it must be at least 1.")
+        trainer = TrainerOptions(
+            max_epochs=self.max_epochs,
+            batch_size=self.batch_size,
+            monitor=self.monitor,
+            patience=self.patience,
+        )
+        check(trainer)
         backbone = {
-            "widths": [int(width) for width in self.widths],
+            "widths": self.widths,
             "dropout": self.dropout,
             "activation": self.activation,
             "normalization": self.normalization,
@@ -231,19 +243,14 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         first = Config(
             data=SOURCES.options("digits", val_fraction=self.val_fraction),
             backbone=BACKBONES.options("mlp", **backbone),
-            head=HEADS.options(self.head, **(self.head_options or {})),
+            head=HEADS.options(self.head, **_mapping("head_options", self.head_options)),
             optimizer=OPTIMIZERS.options(self.optimizer, **rates),
-            trainer=TrainerOptions(
-                max_epochs=self.max_epochs,
-                batch_size=self.batch_size,
-                monitor=self.monitor,
-                patience=self.patience,
-            ),
+            trainer=trainer,
             rules=[self.decision],
-            device=self.device,
+            device=str(self.device),
         )
         check(first)
-        seeds = random.randint(2**31 - 1, size=self.n_seeds)
+        seeds = random.randint(2**31 - 1, size=n_seeds)
         return [dataclasses.replace(first, seed=int(seed)) for seed in seeds]
 
     def _validated(self, X: Any, y: Any) -> tuple[Any, Targets]:
@@ -262,15 +269,19 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
     def _features(self, X: Any, reset: bool = False) -> Any:
         if not reset:
             check_is_fitted(self)
-        validated = validate_data(
-            self,
-            X,
-            reset=reset,
-            accept_sparse="csr",
-            dtype=np.float32,
-            ensure_all_finite="allow-nan",
-            ensure_min_samples=2 if reset else 1,
-        )
+        try:
+            validated = validate_data(
+                self,
+                dense_tensor(X),
+                reset=reset,
+                accept_sparse="csr",
+                dtype=np.float32,
+                ensure_all_finite="allow-nan",
+                ensure_min_samples=2 if reset else 1,
+            )
+        except (ValueError, TypeError) as error:
+            refuse_text_column(X, error)
+            raise
         return validated.tocsr() if issparse(validated) else validated
 
     def __sklearn_tags__(self) -> Any:
@@ -279,3 +290,9 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         tags.input_tags.sparse = True
         tags.input_tags.allow_nan = True
         return tags
+
+
+def _mapping(name: str, options: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    if options is not None and not isinstance(options, Mapping):
+        raise ConfigError(f"{name}={options!r} is no mapping: give option names and values.")
+    return options or {}

@@ -1,14 +1,16 @@
 """Typed options whose limits stand beside their defaults, checked before anything runs."""
 
 import dataclasses
+import difflib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from mlc.errors import ConfigError
+from mlc.option_types import declared_types, typed
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,14 @@ class Limits:
     at_most: float | None = None
     below: float | None = None
     choices: tuple[str, ...] | None = None
+    not_empty: bool = False
 
     def allows(self, value: Any) -> bool:
         """Whether one value lies within the limits; NaN never does."""
         if self.choices is not None:
             return value in self.choices
+        if self.not_empty and value == "":
+            return False
         if isinstance(value, float) and not math.isfinite(value):
             return False
         return (
@@ -72,6 +77,8 @@ class Limits:
     def __str__(self) -> str:
         if self.choices is not None:
             return "one of " + ", ".join(self.choices)
+        if self.not_empty:
+            return "at least one character"
         words = {
             "at least": self.at_least,
             "above": self.above,
@@ -79,8 +86,13 @@ class Limits:
             "below": self.below,
         }
         return " and ".join(
-            f"{word} {bound:g}" for word, bound in words.items() if bound is not None
+            f"{word} {_exact(bound)}" for word, bound in words.items() if bound is not None
         )
+
+
+def _exact(bound: float) -> str:
+    """All digits of a whole number."""
+    return str(int(bound)) if float(bound).is_integer() else f"{bound:g}"
 
 
 def option(
@@ -91,6 +103,7 @@ def option(
     at_most: float | None = None,
     below: float | None = None,
     choices: tuple[str, ...] | None = None,
+    not_empty: bool = False,
     search: Search | None = None,
 ) -> Any:
     """A dataclass field with a default and limits; a list's limits hold for each of its items.
@@ -104,7 +117,8 @@ def option(
     Traceback (most recent call last):
     mlc.errors.ConfigError: dropout=1.5 is out of range: it must be at least 0 and below 1.
     """
-    metadata = {"limits": Limits(at_least, above, at_most, below, choices), "search": search}
+    limits = Limits(at_least, above, at_most, below, choices, not_empty)
+    metadata = {"limits": limits, "search": search}
     if isinstance(default, list):
         return dataclasses.field(default_factory=lambda: list(default), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
@@ -113,13 +127,49 @@ def option(
 def check(options: Any, prefix: str = "") -> None:
     """Raise ConfigError for the first value in a dataclass (nested ones too) that breaks its limits.
 
-    A dataclass whose values must fit together has a method `validate(prefix)`, called after that.
+    Values of a near type are first brought to the declared one, in place: NumPy's numbers, 10.0 for 10,
+    one value for a list. A dataclass whose values must fit together has a method `validate(prefix)`,
+    called last.
+
+    Raises:
+        ConfigError: a value is of another type or out of range.
     """
+    _bring_to_type(options, prefix)
     for key, value, limits in _walk(options, prefix):
         for item in value if isinstance(value, list) else [value]:
             if item is not None and not limits.allows(item):
-                raise ConfigError(f"{key}={value} is out of range: it must be {limits}.")
+                raise out_of_range(key, value, limits)
     _validate(options, prefix)
+
+
+def out_of_range(key: str, value: Any, limits: Limits) -> ConfigError:
+    """For a value that breaks its limits; the nearest choice is named first."""
+    shown = repr(value) if value == "" else value
+    near = nearest(str(value), limits.choices or ())
+    guess = f"did you mean {near[0]}? " if near else ""
+    return ConfigError(f"{key}={shown} is out of range: {guess}it must be {limits}.")
+
+
+def nearest(word: str, known: Iterable[str]) -> list[str]:
+    """Those of the known words that resemble a word, the most similar first."""
+    by_fold = {name.casefold(): name for name in known}
+    found = difflib.get_close_matches(word.casefold(), by_fold, n=3, cutoff=0.6)
+    return [by_fold[name] for name in found]
+
+
+def _bring_to_type(options: Any, prefix: str) -> None:
+    if isinstance(options, Mapping):
+        for name, value in options.items():
+            _bring_to_type(value, f"{prefix}{name}.")
+    elif dataclasses.is_dataclass(options):
+        declared = declared_types(type(options))
+        for field in dataclasses.fields(options):
+            value = getattr(options, field.name)
+            _bring_to_type(value, f"{prefix}{field.name}.")
+            if field.name in declared:
+                fitted = typed(f"{prefix}{field.name}", value, declared[field.name])
+                if fitted is not value:
+                    setattr(options, field.name, fitted)
 
 
 def search_space(options: type) -> dict[str, Search]:

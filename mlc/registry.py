@@ -6,7 +6,7 @@ from dataclasses import dataclass, make_dataclass
 from typing import Any, Generic, TypeVar
 
 from mlc.errors import ConfigError
-from mlc.options import check
+from mlc.options import check, nearest
 
 Part = TypeVar("Part")
 
@@ -48,9 +48,12 @@ class Registry(Generic[Part]):
         del self._parts[name]
 
     def __getitem__(self, name: str) -> type[Part]:
-        if name not in self._parts:
+        if not isinstance(name, str) or name not in self._parts:
+            near = nearest(name, self._parts) if isinstance(name, str) else []
+            guess = f"did you mean {near[0]}? " if near else ""
             raise ConfigError(
-                f"There is no {self.kind} named {name!r}: choose one of {', '.join(self.names())}."
+                f"There is no {self.kind} named {name!r}: {guess}choose one of"
+                f" {', '.join(self.names())}."
             )
         return self._parts[name]
 
@@ -66,7 +69,7 @@ class Registry(Generic[Part]):
         options: type[Any] = self[name].Options  # type: ignore[attr-defined]
         return make_dataclass(
             options.__name__,
-            [(self.key, str, dataclasses.field(default=name))],
+            [(self.key, str, dataclasses.field(default=str(name)))],
             bases=(options,),
             namespace={
                 "__module__": options.__module__,
@@ -84,8 +87,10 @@ class Registry(Generic[Part]):
         known = [field.name for field in dataclasses.fields(schema) if field.name != self.key]
         for value in values:
             if value not in known:
+                near = nearest(value, known)
                 raise ConfigError(
                     f"The {self.kind} {name!r} has no option {value!r}: "
+                    + (f"did you mean {near[0]}? " if near else "")
                     + (f"it takes {', '.join(known)}." if known else "it takes none.")
                 )
         options = schema(**values)

@@ -21,9 +21,11 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from mlc.config import GROUPS, Config, config_folder
+from mlc.ending import Ended
 from mlc.errors import ConfigError
 from mlc.launch_folders import check_lone_run, check_sweep, guarded, root_names
-from mlc.options import limits_of
+from mlc.options import limits_of, nearest, out_of_range
+from mlc.overrides import n_values, refuse_too_many
 from mlc.ownership import path_part
 from mlc.reporting import complete_curves, write_summary
 from mlc.resuming import check_resumable, resume_command, trained_elsewhere
@@ -124,6 +126,7 @@ class SweepCallback(Callback):
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         """A job has ended, well or not."""
+        job_return.__class__ = Ended
         if current is not None:
             failed = job_return.status == JobStatus.FAILED
             value = None if failed else job_return.return_value
@@ -152,15 +155,17 @@ def check_swept_values(config: DictConfig, overrides: list[Override]) -> int | N
         if not (override.is_choice_sweep() or override.is_range_sweep()):
             n_jobs = None
             continue
-        key, values = _key(override), list(override.sweep_iterator())
-        n_jobs = n_jobs * len(values) if n_jobs is not None else None
+        key = _key(override)
+        n_jobs = n_jobs * n_values(override) if n_jobs is not None else None
+        refuse_too_many(override, n_jobs)
+        values = list(override.sweep_iterator())
         limits = limits_of(composed, key)
         for value in values:
             if key in GROUPS and value not in choices(key):
                 raise unknown_choice(key, str(value))
             items = value if isinstance(value, list) else [value]
             if limits is not None and not all(map(limits.allows, filter(_is_plain, items))):
-                raise ConfigError(f"{key}={value} is out of range: it must be {limits}.")
+                raise out_of_range(key, value, limits)
     return n_jobs
 
 
@@ -177,7 +182,11 @@ def choices(group: str) -> list[str]:
 
 def unknown_choice(group: str, name: str) -> ConfigError:
     """For a group's option that does not exist."""
-    return ConfigError(f"{group}={name} does not exist: choose one of {', '.join(choices(group))}.")
+    near = nearest(name, choices(group))
+    guess = f"did you mean {near[0]}? " if near else ""
+    return ConfigError(
+        f"{group}={name} does not exist: {guess}choose one of {', '.join(choices(group))}."
+    )
 
 
 def run_path(*keys: str, _root_: DictConfig) -> str:

@@ -9,6 +9,7 @@ import math
 import os
 import re
 import sys
+from contextlib import nullcontext
 
 import hydra
 from hydra.core.plugins import Plugins
@@ -19,18 +20,24 @@ from omegaconf.errors import OmegaConfBaseException
 from hydra_plugins.mlc_fused_launcher import FusedLauncher
 from hydra_plugins.mlc_fused_submitit_launcher import FusedSubmititLauncher
 from mlc import sweep
+from mlc.cohort import Outcome
 from mlc.config import config_folder, register_configs
 from mlc.data import forget_notices
+from mlc.ending import told_at_the_end
 from mlc.errors import BeingTrainedError, ConfigError, MlcError
 from mlc.job import describe
-from mlc.keeping import train_runs
+from mlc.keeping import Run, train_runs
 from mlc.launch_folders import run_folder
 from mlc.leases import wait_for_free
+from mlc.overrides import advice, fitted
 from mlc.texts import never_fail_to_print
 from mlc.tracking import BarProgress
 
 OmegaConf.register_new_resolver("mlc.run_path", sweep.run_path, replace=True)
 OmegaConf.register_new_resolver("mlc.run_folder", run_folder, replace=True)
+
+
+_KINDS = {"Integer": "whole number", "Float": "number"}
 
 
 def train(config: DictConfig) -> float:
@@ -39,13 +46,24 @@ def train(config: DictConfig) -> float:
     NaN where another process trains the run, which is no failure.
     """
     run = describe(config)
-    outcome = train_runs([run], BarProgress())[0]
-    while isinstance(outcome, BeingTrainedError):
-        if not wait_for_free([run.folder]):
-            return math.nan
-        outcome = train_runs([run], BarProgress())[0]
+    with nullcontext() if _is_sweep() else told_at_the_end("mlc.cohort"):
+        outcome = _train(run)
+    if isinstance(outcome, BeingTrainedError):
+        return math.nan
     if isinstance(outcome, Exception):
         raise outcome
+    return outcome
+
+
+def _is_sweep() -> bool:
+    return sweep.current is None or sweep.current.is_sweep
+
+
+def _train(run: Run) -> Outcome:
+    """The run's outcome, once no other process trains it that can be waited for."""
+    outcome = train_runs([run], BarProgress())[0]
+    while isinstance(outcome, BeingTrainedError) and wait_for_free([run.folder]):
+        outcome = train_runs([run], BarProgress())[0]
     return outcome
 
 
@@ -76,6 +94,7 @@ def launch() -> None:
     for launcher in (FusedLauncher, FusedSubmititLauncher):
         Plugins.instance().register(launcher)
     sweep.current = None
+    _fit_overrides()
     forget_notices()
     app = hydra.main(config_path=str(config_folder()), config_name="train", version_base="1.3")(
         train
@@ -88,6 +107,18 @@ def launch() -> None:
         _print_summary()
         raise
     _print_summary()
+
+
+def _fit_overrides() -> None:
+    """Replace overrides that nearly fit by what is meant, and say so."""
+    is_sweep = bool({"-m", "--multirun"} & set(sys.argv))
+    for place, argument in enumerate(sys.argv[1:], start=1):
+        if argument.startswith("-") or "=" not in argument:
+            continue
+        meant = fitted(argument, is_sweep)
+        if meant != argument:
+            sys.argv[place] = meant
+            print(f"mlc-train: {argument} is read as {meant}.", file=sys.stderr)
 
 
 def _print_summary() -> None:
@@ -136,12 +167,20 @@ def _plain(error: BaseException) -> str:
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     first, *_ = str(error if cause is error else f"{error}. {cause}").split("\n")
     message = re.sub(r"\s+", " ", first).rstrip(". ")
+    message = message.replace("Error merging override ", "")
+    message = re.sub(
+        r"^(.*)\. Value '(.*)' of type '(\w+)' could not be converted to (Integer|Float)$",
+        lambda m: f"{m[1]} is of the wrong type ({m[3]}): {m[2]!r} is no {_KINDS[m[4]]}",
+        message,
+    )
     message = message.replace("Could not override", "There is no key")
     if message.startswith("Ambiguous value"):
         message += ": add --multirun to sweep over it"
     node = getattr(cause, "parent_node", None)
     if isinstance(node, DictConfig) and getattr(cause, "key", None) not in node:
-        message += f": choose one of {', '.join(sorted(map(str, node)))}"
+        key = re.search(r"'([\w.]+)'", message)
+        guess = advice(key[1]) if key else ""
+        message += f": {guess}choose one of {', '.join(sorted(map(str, node)))}"
     return message + "."
 
 

@@ -281,3 +281,54 @@ def test_the_readmes_example_runs(data: tuple[np.ndarray, np.ndarray]) -> None:
         compile(script.replace("n_seeds=10", "n_seeds=2, max_epochs=2"), "README.md", "exec"), names
     )
     assert names["label_sets"].shape == names["scores"].shape == (5, 4)
+
+
+def test_numpys_numbers_and_torchs_device_are_taken(data: tuple[np.ndarray, np.ndarray]) -> None:
+    X, y = data
+    plain = MultiLabelClassifier(max_epochs=2, lr=0.01, widths=[8], random_state=0, device="cpu")
+    settings = {"max_epochs": np.int64(2), "lr": np.float64(0.01), "widths": np.array([8])}
+    numpys = MultiLabelClassifier(
+        head=np.str_("sigmoid"),
+        n_seeds=np.int32(1),
+        random_state=np.int64(0),
+        device=torch.device("cpu"),
+        **settings,
+    )
+    numpys = pickle.loads(pickle.dumps(clone(numpys)))
+    np.testing.assert_array_equal(
+        numpys.fit(X, y).predict_proba(X), plain.fit(X, y).predict_proba(X)
+    )
+    grid = {"max_epochs": np.arange(1, 3), "lr": np.logspace(-3, -2, 2), "widths": [4, (4,)]}
+    search = GridSearchCV(MultiLabelClassifier(random_state=0), grid, cv=2, error_score="raise")
+    assert search.fit(X[:40], y[:40]).best_params_["max_epochs"] in (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"lr": "1e-3"}, "lr='1e-3'"),
+        ({"max_epochs": "3"}, "^max_epochs='3'"),
+        ({"widths": "64"}, "widths='64'"),
+        ({"widths": (8.5,)}, r"widths=\(8.5,\)"),
+        ({"dropout": None}, "dropout=None"),
+        ({"n_seeds": 1.5}, "n_seeds=1.5"),
+        ({"head": ["sigmoid"]}, r"no head named \['sigmoid'\]"),
+        ({"head": "sigmiod"}, "did you mean sigmoid"),
+        ({"head_options": "gamma"}, "head_options='gamma' is no mapping"),
+    ],
+)
+def test_settings_of_another_type_are_named(
+    settings: dict[str, object], message: str, data: tuple[np.ndarray, np.ndarray]
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        MultiLabelClassifier(**{**QUICK, **settings}).fit(*data)  # type: ignore[arg-type]
+
+
+def test_a_column_of_text_is_named(data: tuple[np.ndarray, np.ndarray]) -> None:
+    X, y = data
+    frame = pd.DataFrame(X[:, :2], columns=["a", "b"]).assign(colour=["1.5", "red"] * 60)
+    with pytest.raises(DataError, match="X is 'red' in row 1, column 'colour': encode it"):
+        MultiLabelClassifier(**QUICK).fit(frame, y)
+    nullable = pd.DataFrame(X).astype("Float64")
+    nullable.iloc[0, 0] = pd.NA
+    assert MultiLabelClassifier(**QUICK).fit(nullable, y).predict(nullable).shape == y.shape

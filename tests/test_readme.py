@@ -42,7 +42,22 @@ def test_the_sentences_below_it_state_its_numbers() -> None:
 def write_posts(path: Path) -> None:
     """1,500 invented posts, whose tags stand in one column."""
     rng = np.random.default_rng(0)
-    words = "rain wind sun snow hill road river town night morning cold warm long quiet".split()
+    words = [
+        "rain",
+        "wind",
+        "sun",
+        "snow",
+        "hill",
+        "road",
+        "river",
+        "town",
+        "night",
+        "morning",
+        "cold",
+        "warm",
+        "long",
+        "quiet",
+    ]
     tags = ["weather", "travel", "photo", "help wanted", "off topic"]
     lines = ["body,tags"]
     for _ in range(1500):

@@ -202,7 +202,11 @@ def test_a_folder_with_a_finished_run_is_left_alone(train: Command, tmp_path: Pa
 
 
 BAD = {
-    "unknown head": (("head=sigmid",), 2, "head=sigmid does not exist: choose one of .*sigmoid"),
+    "unknown head": (
+        ("head=sigmid",),
+        2,
+        "head=sigmid does not exist: did you mean sigmoid.*choose one of",
+    ),
     "unknown key": (("optimizer.learning_rate=1",), 2, "learning_rate.*choose one of .*lr"),
     "wrong type": (("trainer.max_epochs=many",), 2, "max_epochs|many"),
     "negative seed": (("seed=-1",), 2, "seed=-1 is out of range: it must be at least 0"),

@@ -48,7 +48,7 @@ class ArffOptions(DataOptions):
     name: str | None = None
     obtain: str | None = None
     test_fraction: float = option(0.3, above=0, below=1)
-    split_seed: int = option(0, at_least=0)
+    split_seed: int = option(0, at_least=0, at_most=2**32 - 1)
 
 
 @register_source("arff")

@@ -42,7 +42,7 @@ class OpenMLOptions(DataOptions):
     data_id: int | None = option(None, at_least=1)
     labels: list[str] = option([])
     test_fraction: float = option(0.3, above=0, below=1)
-    split_seed: int = option(0, at_least=0)
+    split_seed: int = option(0, at_least=0, at_most=2**32 - 1)
 
 
 @register_source("openml")

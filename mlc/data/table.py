@@ -53,7 +53,7 @@ class TableOptions(TextOptions, DataOptions):
     ignore: list[str] = field(default_factory=list)
     binary_features: bool = False
     test_fraction: float = option(0.3, above=0, below=1)
-    split_seed: int = option(0, at_least=0)
+    split_seed: int = option(0, at_least=0, at_most=2**32 - 1)
 
     def validate(self, prefix: str) -> None:
         """The separator parts something, and the encoding exists."""
