@@ -57,14 +57,11 @@ class Limits:
     at_most: float | None = None
     below: float | None = None
     choices: tuple[str, ...] | None = None
-    not_empty: bool = False
 
     def allows(self, value: Any) -> bool:
         """Whether one value lies within the limits; NaN never does."""
         if self.choices is not None:
             return value in self.choices
-        if self.not_empty and value == "":
-            return False
         if isinstance(value, float) and not math.isfinite(value):
             return False
         return (
@@ -77,8 +74,6 @@ class Limits:
     def __str__(self) -> str:
         if self.choices is not None:
             return "one of " + ", ".join(self.choices)
-        if self.not_empty:
-            return "at least one character"
         words = {
             "at least": self.at_least,
             "above": self.above,
@@ -103,7 +98,6 @@ def option(
     at_most: float | None = None,
     below: float | None = None,
     choices: tuple[str, ...] | None = None,
-    not_empty: bool = False,
     search: Search | None = None,
 ) -> Any:
     """A dataclass field with a default and limits; a list's limits hold for each of its items.
@@ -117,7 +111,7 @@ def option(
     Traceback (most recent call last):
     mlc.errors.ConfigError: dropout=1.5 is out of range: it must be at least 0 and below 1.
     """
-    limits = Limits(at_least, above, at_most, below, choices, not_empty)
+    limits = Limits(at_least, above, at_most, below, choices)
     metadata = {"limits": limits, "search": search}
     if isinstance(default, list):
         return dataclasses.field(default_factory=lambda: list(default), metadata=metadata)
