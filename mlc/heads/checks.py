@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -29,6 +29,23 @@ def without_broadcasting(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
         return loss(head, outputs, targets, noise)
 
     return checked
+
+
+def as_tensor(name: str, targets: Any, device: torch.device) -> Tensor:
+    """Targets as a tensor, which may be an array or nested lists.
+
+    Raises:
+        DataError: they are not rows of numbers.
+    """
+    if isinstance(targets, Tensor):
+        return targets
+    try:
+        return torch.as_tensor(targets, device=device)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise DataError(
+            f"The head {name!r} is given targets that are no array of numbers ({error}): give zeros and"
+            " ones, a column for each label."
+        ) from error
 
 
 def require_shapes(name: str, outputs: Tensor, targets: Tensor, n_labels: int) -> None:

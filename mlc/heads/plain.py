@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mlc.errors import ConfigError
 from mlc.heads.base import HEADS, Head, JointHead, KnownLabels
-from mlc.heads.checks import require_shapes, require_values
+from mlc.heads.checks import as_tensor, require_shapes, require_values
 from mlc.heads.memory import require_memory
 from mlc.heads.prediction import Prediction
 
@@ -40,8 +40,9 @@ class PlainHead(nn.Module):
 
         Args:
             outputs: (B, n_outputs).
-            targets: (B, K) of any dtype: zeros and ones, or between them where the head takes soft
-                targets. On the CPU each call looks at the values, elsewhere the first.
+            targets: (B, K), a tensor of any dtype, an array or nested lists: zeros and ones, or between
+                them where the head takes soft targets. On the CPU each call looks at the values,
+                elsewhere the first.
             noise: (B,), uniform on [0, 1), for heads that draw; drawn here where it is None.
 
         Raises:
@@ -92,6 +93,7 @@ class PlainHead(nn.Module):
     def _checked(self, outputs: Tensor, targets: Tensor, soft: bool) -> Tensor:
         """The targets as the stacked head takes them: (1, B, K)."""
         name = self.head.name
+        targets = as_tensor(name, targets, outputs.device)
         require_shapes(name, outputs, targets, self.head.n_labels)
         # Once where a look would make the host wait for the device.
         if targets.device.type == "cpu" or not self._looked_at_values:

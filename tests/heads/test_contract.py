@@ -332,3 +332,14 @@ def test_unknown_heads_and_options_are_named() -> None:
         build_head("sigmid", n_features=2, n_labels=2)
     with pytest.raises(ConfigError, match="has no option 'gamma'"):
         build_head("sigmoid", n_features=2, n_labels=2, gamma=1)
+
+
+def test_targets_may_be_arrays_or_lists() -> None:
+    targets = torch.tensor([[1, 0, 1], [0, 1, 0]])
+    head = build_head("sigmoid", n_features=5, n_labels=3)
+    outputs = head(torch.zeros(2, 5))
+    for given in (targets.numpy(), targets.tolist(), targets.bool().numpy()):
+        torch.testing.assert_close(head.loss(outputs, given), head.loss(outputs, targets))
+    for given in ([[1, 0, 1], [0, 1]], [["a", "b", "c"]] * 2, None):
+        with pytest.raises(DataError, match="'sigmoid' is given targets"):
+            head.loss(outputs, given)
