@@ -31,7 +31,7 @@ def serve(folder: Path, port: int | None = None) -> Iterator[str]:
     Raises:
         MlcError: the port is taken, or TensorBoard did not start.
     """
-    if port and not _is_free(port):
+    if port is not None and 0 < port < 2**16 and not _is_free(port):
         raise MlcError(f"--port {port} is taken: choose another, or state none.")
     command = [sys.executable, "-W", "ignore", "-m", "tensorboard.main", "--logdir", str(folder)]
     command += ["--host", _HOST, "--port", str(_free_port() if port is None else port)]
