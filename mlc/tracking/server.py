@@ -29,8 +29,10 @@ def serve(folder: Path, port: int | None = None) -> Iterator[str]:
         port: None for TensorBoard's own, or any other that is free where that is taken.
 
     Raises:
-        MlcError: it did not start.
+        MlcError: the port is taken, or TensorBoard did not start.
     """
+    if port is not None and 0 < port < 2**16 and not _is_free(port):
+        raise MlcError(f"--port {port} is taken: choose another, or state none.")
     command = [sys.executable, "-W", "ignore", "-m", "tensorboard.main", "--logdir", str(folder)]
     command += ["--host", _HOST, "--port", str(_free_port() if port is None else port)]
     command += ["--reload_interval", str(_RELOAD_EVERY)]
@@ -49,12 +51,15 @@ def serve(folder: Path, port: int | None = None) -> Iterator[str]:
 
 
 def _free_port() -> int:
-    for port in (PORT, 0):
-        with socket.socket() as tried, suppress(OSError):
-            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            tried.bind((_HOST, port))
-            return port
-    return 0
+    return PORT if _is_free(PORT) else 0
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as tried, suppress(OSError):
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        tried.bind((_HOST, port))
+        return True
+    return False
 
 
 def _address(process: subprocess.Popen[str]) -> str:

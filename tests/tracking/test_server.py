@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -52,3 +53,17 @@ def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:
         serve(tmp_path, 70_000),
     ):
         pass
+
+
+def test_a_port_that_is_taken_is_told_in_one_sentence(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with (
+            pytest.raises(
+                MlcError, match=f"^--port {port} is taken: choose another, or state none."
+            ),
+            serve(tmp_path, port),
+        ):
+            pass
