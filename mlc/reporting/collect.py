@@ -188,9 +188,12 @@ def check_statuses(statuses: Mapping[str, Mapping[str, Any]]) -> None:
     first: dict[str, str] = {}
     data: dict[str, str] = {}
     overrides = dict.fromkeys(key for status in statuses.values() for key in status["overrides"])
+    of_data = [key for key in overrides if key.startswith("data.")]
     for name, status in statuses.items():
         identity = status.get("identity") or {}
-        other = data.setdefault(status["data"], name)
+        # Settings such as data.n_train make other data of the same name.
+        stated = [setting(status, key) for key in of_data]
+        other = data.setdefault(repr((status["data"], stated)), name)
         before = statuses[other].get("identity") or {}
         _require_same(other, name, "data", before.get("data"), identity.get("data"))
         settings = [setting(status, key) for key in overrides]

@@ -315,3 +315,13 @@ def test_a_sweep_on_cuda(sweep: Callable[..., Outcome], tmp_path: Path) -> None:
     ended = sweep("head=sigmoid,powerset", "seed=0,1", "device=cuda", "hydra.sweep.dir=s")
     assert ended.status == 0, ended.error
     assert len(pd.read_csv(tmp_path / "s" / "results.csv")) == 2 * 3 + 2 * 4
+
+
+def test_a_setting_that_makes_other_data_may_be_swept(command: Command, tmp_path: Path) -> None:
+    ended = command(
+        main, "-m", "data=digits", "data.n_train=60,120", "data.n_test=30", "trainer.max_epochs=1",
+        "backbone.widths=[8]", "report.figures=false", f"hydra.sweep.dir={tmp_path / 's'}",
+    )  # fmt: skip
+    assert ended.status == 0, ended.error
+    results = pd.read_csv(tmp_path / "s/results.csv")
+    assert set(results["data.n_train"]) == {60, 120}

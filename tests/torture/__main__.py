@@ -19,9 +19,9 @@ from pathlib import Path
 from benchmarks.measuring import machine
 from mlc.reporting.tables import Table
 from mlc.storage import write_text
-from tests.torture import files, inputs, kills, limits, sources
+from tests.torture import files, inputs, kills, limits, sharing, sources
 
-N_KILLS, N_INTERRUPTS, N_INPUTS, N_FOLDERS, SEED = 50, 10, 100_000, 5_000, 2026
+N_KILLS, N_INTERRUPTS, N_INPUTS, N_FOLDERS, N_SHARED, SEED = 50, 10, 100_000, 5_000, 6, 2026
 Row = tuple[str, ...]
 
 
@@ -82,6 +82,20 @@ class Torture:
                 rows.append((launcher, f"{slowest:.2f} s", f"{survived} of {n}"))
         return rows
 
+    def share(self) -> list[Row]:
+        """Sweeps on two machines, one of which may be killed."""
+        rows = []
+        with kills.Zygote() as one, kills.Zygote() as other:
+            for name, seconds in (("both stay", None), ("one is killed", 2.0)):
+                survived, n = 0, self.count(N_SHARED)
+                moments = [None] * n if seconds is None else kills.moments(n, seconds, SEED)
+                for number, moment in enumerate(moments):
+                    folder = self.folder / f"shared {name} {number}"
+                    faults = sharing.share((one, other), folder, moment)
+                    survived += self.note(f"two machines, {name}", faults)
+                rows.append((name, f"{survived} of {n}"))
+        return rows
+
     def meet_limits(self) -> list[Row]:
         """Each limit once."""
         cases = dict(limits.ALWAYS)
@@ -134,6 +148,14 @@ SECTIONS: list[tuple[str, str, Row, Callable[[Torture], list[Row]]]] = [
         "It keeps what is finished, exits with 130 and ends its output with the command to go on.",
         ("launcher", "slowest end", "survived"),
         Torture.interrupt,
+    ),
+    (
+        "Two machines share one sweep",
+        "The same command runs on two machines at once in one folder (two processes, each of which takes"
+        " itself to be on a machine of its own). Each run is trained by one of them, and those of a"
+        " machine that is killed are taken over by the other.",
+        ("machines", "each run trained once, none left"),
+        Torture.share,
     ),
     (
         "The machine's limits end in a sentence",
