@@ -46,7 +46,7 @@ def train(config: DictConfig) -> float:
     NaN where another process trains the run, which is no failure.
     """
     run = describe(config)
-    with nullcontext() if _is_sweep() else told_at_the_end("mlc.cohort"):
+    with nullcontext() if _is_sweep() else told_at_the_end("mlc.tracking.progress"):
         outcome = _train(run)
     if isinstance(outcome, BeingTrainedError):
         return math.nan

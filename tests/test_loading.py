@@ -230,7 +230,7 @@ def test_new_files_of_every_source_that_reads_files(
     )
     assert ended.status == 0, ended.error
     table = predict(tmp_path / "run", tmp_path / written("new", 50, 60))
-    names = ["7", "8"] if form == "libsvm" else ["0", "1"]
+    names = ["score:7", "score:8"] if form == "libsvm" else ["score:0", "score:1"]
     assert table.columns.tolist() == ["row", "labels", *names]
     expected = mlc.load(tmp_path / "run").scores(x[50:])
     np.testing.assert_allclose(table[names], expected, atol=1e-6)

@@ -20,7 +20,6 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from mlc.cohort import Outcome
-from mlc.data import say_once
 from mlc.errors import MlcError, TrainingError
 from mlc.keeping import Run, train_runs
 from mlc.runs import fail
@@ -61,6 +60,8 @@ def train_in_workers(cohorts: Sequence[Sequence[Run]], n_workers: int, ended: En
     gc.freeze()
     waiting = list(enumerate(cohorts))
     active: dict[Connection, _Worker] = {}
+    # Apart from what this process says: workers, forked from it, write notices into their own logs.
+    said: set[str] = set()
     with _Board(cohorts) as board:
         try:
             while waiting or active:
@@ -93,7 +94,10 @@ def train_in_workers(cohorts: Sequence[Sequence[Run]], n_workers: int, ended: En
                         ended(worker.number, place, outcome)
                         board.ended(worker.number)
                     elif kind == "notice":
-                        say_once(log, *content)
+                        level, key, message = content
+                        if key not in said:
+                            said.add(key)
+                            log.log(level, "%s", message)
                     else:
                         board.epoch(worker.number, *content)
         finally:

@@ -328,7 +328,7 @@ def test_search_spaces_are_drawn_within_the_limits(name: str) -> None:
 
 
 def test_unknown_heads_and_options_are_named() -> None:
-    with pytest.raises(ConfigError, match=r"no head named 'sigmid': choose one of .*sigmoid"):
+    with pytest.raises(ConfigError, match=r"no head named 'sigmid': did you mean sigmoid\?"):
         build_head("sigmid", n_features=2, n_labels=2)
     with pytest.raises(ConfigError, match="has no option 'gamma'"):
         build_head("sigmoid", n_features=2, n_labels=2, gamma=1)
