@@ -15,11 +15,13 @@ from mlc.config import Config
 from mlc.data import (
     SOURCES,
     Card,
+    LabelStatistics,
     ResidentData,
     Scaling,
     Split,
     describe,
     fit_scaling,
+    label_statistics,
     say_once,
     split_dataset,
 )
@@ -53,6 +55,7 @@ class Prepared:
     config: Config
     split: Split
     scaling: Scaling
+    card: Card
     rules: dict[str, DecisionRule]
 
 
@@ -94,8 +97,8 @@ class _Cohort:
         self.memory_share = memory_share
         self.outcomes: dict[int, Outcome] = {}
         # By seed, for the cohort's runs share all else that a split depends on.
-        self.splits: dict[int, Split] = {}
-        self.cards: dict[int, Card] = {}
+        self.splits: dict[int, tuple[Split, Scaling, Card]] = {}
+        self.statistics: LabelStatistics | None = None
 
     def train(self) -> None:
         """Prepare the runs and train as many at once as fit into memory."""
@@ -123,10 +126,10 @@ class _Cohort:
         try:
             self.keeper.claim(place)
             if config.seed not in self.splits:
-                self._split(config)
-            split = self.splits[config.seed]
+                self.splits[config.seed] = self._split(config)
+            split, scaling, card = self.splits[config.seed]
             rules = build_rules(config, HEADS[config.head.name], self.dataset.n_labels)
-            return Prepared(place, config, split, fit_scaling(self.dataset, split.train), rules)
+            return Prepared(place, config, split, scaling, card, rules)
         except BeingTrainedError as error:
             self._leave(place, error)
             return None
@@ -134,11 +137,14 @@ class _Cohort:
             self._fail(place, error)
             return None
 
-    def _split(self, config: Config) -> None:
+    def _split(self, config: Config) -> tuple[Split, Scaling, Card]:
         split = split_dataset(self.dataset, config.data, config.seed)
-        card = describe(self.dataset, split, config.data, config.seed)
-        self.splits[config.seed], self.cards[config.seed] = split, card
+        scaling = fit_scaling(self.dataset, split.train)
+        if self.statistics is None:
+            self.statistics = label_statistics(self.dataset.targets)
+        card = describe(self.dataset, split, config.data, config.seed, scaling, self.statistics)
         say_once(log, logging.INFO, f"card of {card.name}", f"the data\n{card.text()}")
+        return split, scaling, card
 
     def _without_unused_columns(self, prepared: Sequence[Prepared]) -> list[Prepared]:
         """Drop the columns that none of the runs uses: what is not trained needs no memory."""
@@ -202,14 +208,13 @@ class _Cohort:
                     "train/best_epoch": int(training.best_epoch[row]),
                     BEST_VALUE: float(training.best_value[row]),
                 }
-                card = self.cards[ready.config.seed]
                 judged = Judged(
                     model,
                     row,
                     self.dataset,
                     ready.split,
                     ready.scaling,
-                    card,
+                    ready.card,
                     evaluations[row],
                     facts,
                 )

@@ -11,7 +11,7 @@ from mlc.data.base import (
     Vocabulary,
     register_source,
 )
-from mlc.data.card import Card, describe
+from mlc.data.card import Card, LabelStatistics, describe, label_statistics
 from mlc.data.coloured import ColouredDigits
 from mlc.data.digits import Digits
 from mlc.data.libsvm import Libsvm
@@ -37,6 +37,7 @@ __all__ = [
     "Dataset",
     "Digits",
     "ExactWorld",
+    "LabelStatistics",
     "Libsvm",
     "OpenML",
     "ResidentData",
@@ -51,6 +52,7 @@ __all__ = [
     "fit_scaling",
     "forget_notices",
     "hold_out",
+    "label_statistics",
     "read_features",
     "register_source",
     "say_once",

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from mlc.data.base import Dataset
-from mlc.data.preprocessing import fit_scaling
+from mlc.data.preprocessing import Scaling, fit_scaling
 from mlc.data.splits import Split
 
 WIDTH = 80
@@ -145,7 +145,35 @@ class Card:
         )
 
 
-def describe(dataset: Dataset, split: Split, options: Any = None, seed: int | None = None) -> Card:
+@dataclass(frozen=True)
+class LabelStatistics:
+    """What of a card no split changes.
+
+    Attributes:
+        numbers: (N,), equal for rows with equal label sets, from 0.
+        dependence: as on the card.
+        by_chance: as on the card.
+    """
+
+    numbers: NDArray[np.int64]
+    dependence: float | None
+    by_chance: float | None
+
+
+def label_statistics(targets: NDArray[np.bool_]) -> LabelStatistics:
+    """Of label sets (N, K)."""
+    _, numbers = np.unique(np.packbits(targets, axis=1), axis=0, return_inverse=True)
+    return LabelStatistics(numbers.ravel(), *mean_phi(targets))
+
+
+def describe(
+    dataset: Dataset,
+    split: Split,
+    options: Any = None,
+    seed: int | None = None,
+    scaling: Scaling | None = None,
+    statistics: LabelStatistics | None = None,
+) -> Card:
     """The card of a data set in one split.
 
     Args:
@@ -153,17 +181,19 @@ def describe(dataset: Dataset, split: Split, options: Any = None, seed: int | No
         split: its parts.
         options: of the source, for the seed of a test part that is not published.
         seed: of the run, from which the validation part was drawn.
+        scaling: fitted on the split's training rows; fitted here where it is None.
+        statistics: of the data set's targets; found here where they are None.
     """
     targets = dataset.targets
-    _, numbers = np.unique(np.packbits(targets, axis=1), axis=0, return_inverse=True)
-    numbers = numbers.ravel()
+    scaling = scaling or fit_scaling(dataset, split.train)
+    statistics = statistics or label_statistics(targets)
+    numbers = statistics.numbers
     unseen = ~np.isin(numbers[split.val], numbers[split.train])
-    dependence, by_chance = mean_phi(targets)
     return Card(
         name=dataset.name,
         parts={part: len(rows) for part, rows in split.parts().items()},
         split=_how_split(dataset, options, seed),
-        features=_features(dataset, split),
+        features=_features(dataset, scaling.used),
         labels=dataset.label_names,
         counts=tuple(map(int, targets.sum(axis=0))),
         sizes=tuple(map(int, np.bincount(targets.sum(axis=1)))),
@@ -172,8 +202,8 @@ def describe(dataset: Dataset, split: Split, options: Any = None, seed: int | No
         absent={
             part: int((~targets[rows].any(axis=0)).sum()) for part, rows in split.parts().items()
         },
-        dependence=dependence,
-        by_chance=by_chance,
+        dependence=statistics.dependence,
+        by_chance=statistics.by_chance,
         notes=dataset.notes,
     )
 
@@ -216,8 +246,7 @@ def _how_split(dataset: Dataset, options: Any, seed: int | None) -> str:
     return f"test part drawn{of_test}, then validation{drawn}, both stratified"
 
 
-def _features(dataset: Dataset, split: Split) -> str:
-    used = fit_scaling(dataset, split.train).used
+def _features(dataset: Dataset, used: NDArray[np.bool_]) -> str:
     kinds = []
     words = np.zeros(dataset.n_features, dtype=bool)
     if dataset.vocabulary is not None:
