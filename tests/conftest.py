@@ -25,6 +25,12 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
 
 
+@pytest.fixture(autouse=True)
+def own_random_numbers() -> None:
+    """No test draws other numbers when other tests run before it."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture(scope="session")
 def benchmarks() -> Path:
     """The folder of real benchmarks, where there is one."""
