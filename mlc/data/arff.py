@@ -15,11 +15,10 @@ from scipy.sparse import csr_matrix, issparse, vstack
 
 from mlc.data import arff_file, arff_grammar, arff_rows
 from mlc.data.arff_file import FORMAT_VERSION, ArffFile, read_arff
-from mlc.data.base import DataOptions, Dataset, DataSource, register_source
+from mlc.data.base import Dataset, DataSource, SplitOptions, register_source
 from mlc.data.cache import Arrays, cached, source_version
 from mlc.data.files import Read, located, read_bytes, unreadable
 from mlc.errors import DataError
-from mlc.options import option
 
 # Of the arrays that are made of files: the code's, so that older cache entries are not used.
 _VERSION = (
@@ -30,7 +29,7 @@ _PACKED = (".arff", ".arff.gz", ".arff.bz2")
 
 
 @dataclass
-class ArffOptions(DataOptions):
+class ArffOptions(SplitOptions):
     """Which files, and how to split them where no split is published.
 
     Attributes:
@@ -39,16 +38,12 @@ class ArffOptions(DataOptions):
         root: where a relative path starts; $MLC_DATA or the working folder where it is null.
         name: what tables call the data; the last part of the path where it is null.
         obtain: how to get the files, said when they are missing.
-        test_fraction: share of the rows to test on, where no split is published.
-        split_seed: of that split.
     """
 
     path: str | None = None
     root: str | None = None
     name: str | None = None
     obtain: str | None = None
-    test_fraction: float = option(0.3, above=0, below=1)
-    split_seed: int = option(0, at_least=0, at_most=2**32 - 1)
 
 
 @register_source("arff")

@@ -11,11 +11,10 @@ import numpy as np
 from scipy.sparse import csr_matrix, issparse, vstack
 
 from mlc.data.array_files import ONLY, Contents, read_arrays, text_names
-from mlc.data.base import DataOptions, Dataset, DataSource, register_source
+from mlc.data.base import Dataset, DataSource, SplitOptions, register_source
 from mlc.data.files import located
 from mlc.data.label_arrays import are_numbers, label_sets
 from mlc.errors import DataError
-from mlc.options import option
 
 _FEATURES = ("X", "x", "features", "inputs")
 _LABELS = ("y", "Y", "labels", "targets")
@@ -28,7 +27,7 @@ _MOST_COLUMNS = 10_000_000
 
 
 @dataclass
-class ArraysOptions(DataOptions):
+class ArraysOptions(SplitOptions):
     """Which files, and how to split them.
 
     Attributes:
@@ -40,8 +39,6 @@ class ArraysOptions(DataOptions):
         test_labels_path: the file of its y, where it holds X alone.
         root: where a relative path starts; $MLC_DATA or the working folder where it is null.
         name: what tables call the data; the file's name where it is null.
-        test_fraction: share of the rows to test on, where no test rows are given.
-        split_seed: of that split.
     """
 
     path: str | None = None
@@ -50,8 +47,6 @@ class ArraysOptions(DataOptions):
     test_labels_path: str | None = None
     root: str | None = None
     name: str | None = None
-    test_fraction: float = option(0.3, above=0, below=1)
-    split_seed: int = option(0, at_least=0)
 
 
 @dataclass(frozen=True)

@@ -130,6 +130,19 @@ class DataOptions:
     absent_labels: str = option("keep", choices=("keep", "error"))
 
 
+@dataclass
+class SplitOptions(DataOptions):
+    """What a source takes besides where no split is published.
+
+    Attributes:
+        test_fraction: share of the rows to test on.
+        split_seed: of that split.
+    """
+
+    test_fraction: float = option(0.3, above=0, below=1)
+    split_seed: int = option(0, at_least=0, at_most=2**32 - 1)
+
+
 class DataSource:
     """Where data sets come from: one class with `Options` and `load`."""
 

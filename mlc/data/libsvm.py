@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, vstack
 
-from mlc.data.base import DataOptions, Dataset, DataSource, register_source
+from mlc.data.base import Dataset, DataSource, SplitOptions, register_source
 from mlc.data.files import located, read_text
 from mlc.errors import DataError
 from mlc.options import option
@@ -29,7 +29,7 @@ _LONGEST_SHOWN = 60
 
 
 @dataclass
-class LibsvmOptions(DataOptions):
+class LibsvmOptions(SplitOptions):
     """Which files, and how to split one.
 
     Attributes:
@@ -40,8 +40,6 @@ class LibsvmOptions(DataOptions):
         name: what tables call the data; the file's name where it is null.
         first_index: the number of the first feature, 0 or 1; "auto" is 0 where an index 0 occurs or a
             line "N D K" stands, else 1.
-        test_fraction: share of the rows to test on, where there is no test_path.
-        split_seed: of that split.
     """
 
     path: str | None = None
@@ -49,8 +47,6 @@ class LibsvmOptions(DataOptions):
     root: str | None = None
     name: str | None = None
     first_index: str = option("auto", choices=("auto", "0", "1"))
-    test_fraction: float = option(0.3, above=0, below=1)
-    split_seed: int = option(0, at_least=0)
 
 
 @dataclass(frozen=True)

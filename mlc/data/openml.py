@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.datasets import fetch_openml
 
-from mlc.data.base import DataOptions, Dataset, DataSource, Vocabulary, register_source
+from mlc.data.base import Dataset, DataSource, SplitOptions, Vocabulary, register_source
 from mlc.data.cache import cache_folder
 from mlc.data.columns import encode_columns, encode_labels
 from mlc.errors import DataError
@@ -25,7 +25,7 @@ STANDARD = {
 
 
 @dataclass
-class OpenMLOptions(DataOptions):
+class OpenMLOptions(SplitOptions):
     """Which data set, and how to split it: OpenML has no published parts of these.
 
     Attributes:
@@ -33,16 +33,12 @@ class OpenMLOptions(DataOptions):
         version: of a data set that is none of the ten; null is the newest active one.
         data_id: its number there; null finds it by the name.
         labels: the columns that are labels; [] are those that OpenML calls its targets.
-        test_fraction: share of the rows to test on.
-        split_seed: of that split.
     """
 
     name: str = "yeast"
     version: int | None = option(None, at_least=1)
     data_id: int | None = option(None, at_least=1)
     labels: list[str] = option([])
-    test_fraction: float = option(0.3, above=0, below=1)
-    split_seed: int = option(0, at_least=0, at_most=2**32 - 1)
 
 
 @register_source("openml")

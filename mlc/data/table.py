@@ -11,18 +11,17 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_matrix, vstack
 
-from mlc.data.base import DataOptions, Dataset, DataSource, Vocabulary, register_source
+from mlc.data.base import Dataset, DataSource, SplitOptions, Vocabulary, register_source
 from mlc.data.columns import Labels, encode_columns, encode_labels, zero_one_columns
 from mlc.data.files import located
 from mlc.data.label_cells import separator_named
 from mlc.data.table_file import TableFile, needs_labels, read_table
 from mlc.data.text import TextOptions, count_words
 from mlc.errors import ConfigError, DataError
-from mlc.options import option
 
 
 @dataclass
-class TableOptions(TextOptions, DataOptions):
+class TableOptions(TextOptions, SplitOptions):
     """Which file, and which of its columns are what.
 
     Attributes:
@@ -38,8 +37,6 @@ class TableOptions(TextOptions, DataOptions):
         ignore: columns that are no features.
         binary_features: whether columns of 0 and 1 beside labels of 0 and 1 are meant as features;
             else the data set's notes name them.
-        test_fraction: share of the rows to test on, where there is no test_path.
-        split_seed: of that split.
     """
 
     path: str | None = None
@@ -52,8 +49,6 @@ class TableOptions(TextOptions, DataOptions):
     text: str | None = None
     ignore: list[str] = field(default_factory=list)
     binary_features: bool = False
-    test_fraction: float = option(0.3, above=0, below=1)
-    split_seed: int = option(0, at_least=0, at_most=2**32 - 1)
 
     def validate(self, prefix: str) -> None:
         """The separator parts something, and the encoding exists."""

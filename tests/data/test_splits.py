@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from mlc.data import DataOptions, Dataset, forget_notices, hold_out, split_dataset
-from mlc.errors import DataError
+from mlc.data import SOURCES, DataOptions, Dataset, forget_notices, hold_out, split_dataset
+from mlc.errors import ConfigError, DataError
 
 
 def dataset(targets: np.ndarray, **parts: np.ndarray) -> Dataset:
@@ -158,3 +158,9 @@ def test_too_few_rows_are_said() -> None:
         hold_out(dataset(TARGETS), np.arange(3), 0.9, 0)
     with pytest.raises(DataError, match="leaves an empty part"):
         split_dataset(dataset(TARGETS[:2]), options(test_fraction=0.1), 0)
+
+
+@pytest.mark.parametrize("source", ["arff", "arrays", "libsvm", "openml", "table"])
+def test_a_seed_that_numpy_does_not_take_is_refused(source: str) -> None:
+    with pytest.raises(ConfigError, match="split_seed=1099511627776 is out of range"):
+        SOURCES.options(source, split_seed=2**40)
