@@ -131,7 +131,7 @@ class _Cohort:
             rules = build_rules(config, HEADS[config.head.name], self.dataset.n_labels)
             return Prepared(place, config, split, scaling, card, rules)
         except BeingTrainedError as error:
-            self._leave(place, error)
+            self._end(place, error)
             return None
         except Exception as error:
             self._fail(place, error)
@@ -223,7 +223,7 @@ class _Cohort:
                         raise training.failures[row]
                     message = self.keeper.keep(ready.place, judged)
                 except BeingTrainedError as error:
-                    self._leave(ready.place, error)
+                    self._end(ready.place, error)
                 except Exception as error:
                     self._fail(ready.place, error)
                 else:
@@ -249,12 +249,9 @@ class _Cohort:
         )
         return model, data, training
 
-    def _end(self, place: int, outcome: Outcome, message: str) -> None:
+    def _end(self, place: int, outcome: Outcome, finished: str = "") -> None:
         self.outcomes[place] = outcome
-        tell(self.progress, place, self.keeper.name(place), outcome, message)
-
-    def _leave(self, place: int, error: BeingTrainedError) -> None:
-        self._end(place, error, f"is being trained by {error.owner}")
+        tell(self.progress, place, self.keeper.name(place), outcome, finished)
 
     def _fail_rest(self, error: Exception) -> None:
         for place in range(len(self.configs)):
@@ -267,4 +264,4 @@ class _Cohort:
         if not isinstance(error, MlcError):
             name = self.keeper.name(place)
             log.error("%s failed", name, exc_info=error, extra={"run": name})
-        self._end(place, error, f"failed: {error}")
+        self._end(place, error)

@@ -30,7 +30,7 @@ def told_at_the_end(logger: str) -> Iterator[None]:
     """Write a logger's lines on failures into log files alone: the command's last line tells them."""
 
     def is_shown(record: logging.LogRecord) -> bool:
-        if " failed: " not in record.getMessage():
+        if not getattr(record, "failed", False):
             return True
         for handler in logging.getLogger().handlers:
             if isinstance(handler, logging.FileHandler):

@@ -45,12 +45,7 @@ def train_runs(
         if keeper.leases:
             return train_cohort([run.config for run in runs], keeper, progress, memory_share)
         for place, outcome in keeper.settled.items():
-            if isinstance(outcome, BeingTrainedError):
-                message = f"is being trained by {outcome.owner}"
-            else:
-                failed = isinstance(outcome, Exception)
-                message = f"failed: {outcome}" if failed else _WAS_FINISHED
-            tell(progress or Progress(), place, keeper.name(place), outcome, message)
+            tell(progress or Progress(), place, keeper.name(place), outcome, _WAS_FINISHED)
         return [keeper.settled[place] for place in range(len(runs))]
 
 

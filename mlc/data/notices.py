@@ -7,10 +7,12 @@ import logging
 _said: set[str] = set()
 
 
-def say_once(log: logging.Logger, level: int, key: str, message: str) -> None:
-    """Log the message unless the launch has; a worker process hands `key` on to its launch."""
-    if key not in _said:
-        _said.add(key)
+def say_once(
+    log: logging.Logger, level: int, key: str, message: str, said: set[str] = _said
+) -> None:
+    """Log the message unless its key is in `said`; a worker process hands both on to its launch."""
+    if key not in said:
+        said.add(key)
         log.log(level, "%s", message, extra={"once": key})
 
 

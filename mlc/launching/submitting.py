@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from mlc.cohort import Outcome
-from mlc.errors import BeingTrainedError, ConfigError, TrainingError
+from mlc.errors import ConfigError, TrainingError
 from mlc.keeping import Run, train_runs
 from mlc.launching.workers import Ended, run_logs
 from mlc.runs import fail
+from mlc.tracking import ending
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,9 @@ def train_by_submitit(
         except Exception as error:
             outcomes = [_outcome_of_lost(run, error) for run in runs]
         for place, (run, outcome) in enumerate(zip(runs, outcomes, strict=True)):
-            log.info("%s %s", run.facts.run, _told(outcome))
+            value = "" if isinstance(outcome, Exception) else f"{outcome:.3f}"
+            told = ending(outcome, f"finished, best monitored {value}")
+            log.info("%s %s", run.facts.run, told)
             ended(number, place, outcome)
 
 
@@ -57,14 +60,6 @@ def train_remotely(runs: Sequence[Run], imports: Sequence[str]) -> list[Outcome]
         importlib.import_module(module)
     with run_logs(runs):
         return train_runs(runs)
-
-
-def _told(outcome: Outcome) -> str:
-    if isinstance(outcome, BeingTrainedError):
-        return f"is being trained by {outcome.owner}"
-    if isinstance(outcome, Exception):
-        return f"failed: {outcome}"
-    return f"finished, best monitored {outcome:.3f}"
 
 
 def _outcome_of_lost(run: Run, error: Exception) -> Outcome:

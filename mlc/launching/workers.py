@@ -20,6 +20,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from mlc.cohort import Outcome
+from mlc.data import say_once
 from mlc.errors import MlcError, TrainingError
 from mlc.keeping import Run, train_runs
 from mlc.runs import fail
@@ -95,9 +96,7 @@ def train_in_workers(cohorts: Sequence[Sequence[Run]], n_workers: int, ended: En
                         board.ended(worker.number)
                     elif kind == "notice":
                         level, key, message = content
-                        if key not in said:
-                            said.add(key)
-                            log.log(level, "%s", message)
+                        say_once(log, level, key, message, said)
                     else:
                         board.epoch(worker.number, *content)
         finally:

@@ -4,7 +4,7 @@ from mlc.tracking.events import EVENTS, EventFile, image
 from mlc.tracking.figures import HeadFigure, draw_head
 from mlc.tracking.hyperparameters import hyperparameters, varying
 from mlc.tracking.palette import MARKERS, Style, styles
-from mlc.tracking.progress import BarProgress, Progress, bar, tell
+from mlc.tracking.progress import BarProgress, Progress, bar, ending, tell
 from mlc.tracking.server import serve
 from mlc.tracking.tensorboard import HISTORY, RunLog, chosen_rule
 from mlc.tracking.view import (
@@ -42,6 +42,7 @@ __all__ = [
     "contestant",
     "differing_settings",
     "draw_head",
+    "ending",
     "hyperparameters",
     "image",
     "link",

@@ -34,13 +34,22 @@ class Progress:
         """A run of the cohort has its outcome; `place` is its place among the cohort's runs."""
 
 
+def ending(outcome: float | Exception, finished: str) -> str:
+    """What to say of a run that has ended; `finished` where all is well."""
+    if isinstance(outcome, BeingTrainedError):
+        return f"is being trained by {outcome.owner}"
+    return f"failed: {outcome}" if isinstance(outcome, Exception) else finished
+
+
 def tell(
-    progress: Progress, place: int, name: str, outcome: float | Exception, message: str
+    progress: Progress, place: int, name: str, outcome: float | Exception, finished: str = ""
 ) -> None:
     """Say how a run ended, in its own log as well unless that is another process's now."""
-    progress.ended(place, outcome, f"{name} {message}")
-    concerned = "" if isinstance(outcome, BeingTrainedError) else name
-    log.info("%s %s", name, message, extra={"run": concerned})
+    message = f"{name} {ending(outcome, finished)}"
+    progress.ended(place, outcome, message)
+    elsewhere = isinstance(outcome, BeingTrainedError)
+    failed = isinstance(outcome, Exception) and not elsewhere
+    log.info("%s", message, extra={"run": "" if elsewhere else name, "failed": failed})
 
 
 class BarProgress(Progress):
