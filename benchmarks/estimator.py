@@ -23,7 +23,7 @@ from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 
 from benchmarks.measuring import write
 from mlc import MultiLabelClassifier
-from mlc.data import SOURCES, Dataset
+from mlc.data.base import SOURCES, Dataset
 from mlc.reporting.statistics import mean_interval
 from mlc.reporting.tables import Table
 

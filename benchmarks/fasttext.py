@@ -18,13 +18,19 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from benchmarks.measuring import spread, write
-from mlc.backbones import BACKBONES
-from mlc.data import SOURCES, Dataset, ResidentData, Split, fit_scaling, hold_out
-from mlc.heads import HEADS
-from mlc.metrics import COUNT_METRICS, best_threshold
+from mlc.backbones.base import BACKBONES
+from mlc.data.base import SOURCES, Dataset
+from mlc.data.preprocessing import fit_scaling
+from mlc.data.resident import ResidentData
+from mlc.data.splits import Split, hold_out
+from mlc.heads.base import HEADS
+from mlc.metrics.counts import COUNT_METRICS
+from mlc.metrics.sweep import best_threshold
 from mlc.reporting.statistics import mean_interval
 from mlc.reporting.tables import Table
-from mlc.training import OPTIMIZERS, Model, TrainerOptions, Training
+from mlc.training.loop import TrainerOptions, Training
+from mlc.training.model import Model
+from mlc.training.stacked import OPTIMIZERS
 
 DATA, SEEDS, EPOCHS, WIDTH = ("bibtex", "tmc2007-500"), range(3), 25, 100
 LOSSES = {"pick_one": "softmax", "sigmoid": "ova"}

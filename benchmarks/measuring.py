@@ -11,10 +11,10 @@ from pathlib import Path
 import torch
 
 import mlc
-from mlc.identity import processor
+from mlc.files.writing import write_text
 from mlc.launching.workers import n_cores
 from mlc.reporting.tables import Table
-from mlc.storage import write_text
+from mlc.runs.provenance import processor
 
 RESULTS = Path(__file__).parent.parent / "results" / "benchmarks"
 

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from benchmarks.measuring import interleaved, spread, write
-from mlc.heads import HEADS
+from mlc.heads.base import HEADS
 from mlc.heads.label_sets import all_label_sets, fold_marginals
 from mlc.reporting.tables import Table
-from mlc.training import OPTIMIZERS
+from mlc.training.stacked import OPTIMIZERS
 
 BATCH, WIDTH, LABELS = 128, 256, (10, 12, 14)
 ROUNDS = 7

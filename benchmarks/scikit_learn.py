@@ -26,13 +26,19 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.launchers import sweep
 from benchmarks.measuring import interleaved, ratios, spread, write
-from mlc.backbones import BACKBONES
-from mlc.data import SOURCES, Dataset, ResidentData, Scaling, Split, fit_scaling, split_dataset
-from mlc.heads import HEADS
+from mlc.backbones.base import BACKBONES
+from mlc.data.base import SOURCES, Dataset
+from mlc.data.preprocessing import Scaling, fit_scaling
+from mlc.data.resident import ResidentData
+from mlc.data.splits import Split, split_dataset
+from mlc.heads.base import HEADS
 from mlc.launching.workers import n_cores
-from mlc.metrics import COUNT_METRICS, best_threshold
+from mlc.metrics.counts import COUNT_METRICS
+from mlc.metrics.sweep import best_threshold
 from mlc.reporting.tables import Table
-from mlc.training import OPTIMIZERS, Model, TrainerOptions, Training
+from mlc.training.loop import TrainerOptions, Training
+from mlc.training.model import Model
+from mlc.training.stacked import OPTIMIZERS
 
 N_RUNS, N_EPOCHS, WIDTHS, N_ROUNDS = 32, 30, (64, 64), 3
 LEARNING_RATE, BATCH = 2e-3, 64

@@ -22,9 +22,9 @@ from benchmarks.simulation import (
     SAMPLES,
     Judged,
 )
+from mlc.files.writing import write_text
 from mlc.reporting.statistics import LEAST_PAIRS
 from mlc.reporting.tables import Table
-from mlc.storage import write_text
 
 ROOT = Path(__file__).parent.parent
 PAGE, ROWS = ROOT / "docs" / "statistics.md", ROOT / "results" / "statistics" / "simulated.csv"

@@ -11,7 +11,7 @@ from experiments.harness import EXPERIMENTS, load
 from experiments.harness.experiment import ROOT
 from experiments.harness.running import RESULTS, compare, make, measure, overview
 from experiments.harness.study import BUDGETS
-from mlc.errors import MlcError
+from mlc.config.errors import MlcError
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mlc.estimator import MultiLabelClassifier
-    from mlc.loading import load
+    from mlc.runs.loading import load
 
 __version__ = "0.1.0"
 __all__ = ["MultiLabelClassifier", "__version__", "load"]
@@ -19,7 +19,7 @@ def __getattr__(name: str) -> Any:
 
         return MultiLabelClassifier
     if name == "load":
-        from mlc.loading import load
+        from mlc.runs.loading import load
 
         return load
     raise AttributeError(f"module 'mlc' has no attribute {name!r}")

@@ -15,9 +15,10 @@ import time
 import webbrowser
 from pathlib import Path
 
-from mlc.errors import MlcError, RunFolderError
-from mlc.reporting import Curves
-from mlc.tracking import MOST_RUNS, View, serve
+from mlc.config.errors import MlcError, RunFolderError
+from mlc.reporting.curves import Curves
+from mlc.tracking.server import serve
+from mlc.tracking.view import MOST_RUNS, View
 
 _LOOK_EVERY = 2  # seconds between two looks for new runs
 # TensorBoard shows none of the runs at first where there are more.

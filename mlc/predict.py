@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from mlc.data import read_features
+from mlc.config.errors import ConfigError, MlcError
+from mlc.config.texts import escaped, never_fail_to_print
 from mlc.data.label_cells import join_labels
-from mlc.errors import ConfigError, MlcError
-from mlc.loading import load
-from mlc.storage import write_output
-from mlc.texts import escaped, never_fail_to_print
+from mlc.data.unlabelled import read_features
+from mlc.files.writing import write_output
+from mlc.runs.loading import load
 
 
 def main(arguments: list[str] | None = None) -> None:

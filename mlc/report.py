@@ -9,13 +9,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from mlc.config import ReportOptions
-from mlc.errors import MlcError
-from mlc.options import check
-from mlc.ownership import check_report_files
-from mlc.reporting import render, write_summary
-from mlc.storage import write_text
-from mlc.texts import never_fail_to_print
+from mlc.config.errors import MlcError
+from mlc.config.options import check
+from mlc.config.schema import ReportOptions
+from mlc.config.texts import never_fail_to_print
+from mlc.files.writing import write_text
+from mlc.reporting.page import render
+from mlc.reporting.summary import write_summary
+from mlc.runs.ownership import check_report_files
 
 
 def main(arguments: list[str] | None = None) -> None:

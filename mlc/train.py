@@ -19,19 +19,19 @@ from omegaconf.errors import OmegaConfBaseException
 
 from hydra_plugins.mlc_fused_launcher import FusedLauncher
 from hydra_plugins.mlc_fused_submitit_launcher import FusedSubmititLauncher
-from mlc import sweep
-from mlc.cohort import Outcome
-from mlc.config import config_folder, register_configs
-from mlc.data import forget_notices
-from mlc.ending import told_at_the_end
-from mlc.errors import BeingTrainedError, ConfigError, MlcError
-from mlc.job import describe
-from mlc.keeping import Run, train_runs
-from mlc.launch_folders import run_folder
-from mlc.leases import wait_for_free
-from mlc.overrides import advice, fitted
-from mlc.texts import never_fail_to_print
-from mlc.tracking import BarProgress
+from mlc.config.errors import BeingTrainedError, ConfigError, MlcError
+from mlc.config.schema import config_folder, register_configs
+from mlc.config.texts import never_fail_to_print
+from mlc.data.notices import forget_notices
+from mlc.launching import sweep
+from mlc.launching.ending import told_at_the_end
+from mlc.launching.folders import run_folder
+from mlc.launching.job import describe
+from mlc.launching.overrides import advice, fitted
+from mlc.runs.cohort import Outcome
+from mlc.runs.leases import wait_for_free
+from mlc.runs.recording import Run, train_runs
+from mlc.tracking.progress import BarProgress
 
 OmegaConf.register_new_resolver("mlc.run_path", sweep.run_path, replace=True)
 OmegaConf.register_new_resolver("mlc.run_folder", run_folder, replace=True)

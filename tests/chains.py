@@ -9,11 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mlc.assembly import known_labels
-from mlc.backbones import BACKBONES
-from mlc.data import Dataset, ResidentData, Scaling, Split, fit_scaling
-from mlc.heads import HEADS
-from mlc.training import Model
+from mlc.backbones.base import BACKBONES
+from mlc.data.base import Dataset
+from mlc.data.preprocessing import Scaling, fit_scaling
+from mlc.data.resident import ResidentData
+from mlc.data.splits import Split
+from mlc.heads.base import HEADS
+from mlc.training.assembly import known_labels
+from mlc.training.model import Model
 
 
 @dataclass(frozen=True)

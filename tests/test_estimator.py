@@ -20,10 +20,10 @@ from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from mlc import MultiLabelClassifier
-from mlc.config import config_folder, parse, register_configs
-from mlc.decisions import DECISIONS, build_decision
-from mlc.errors import ConfigError, DataError
-from mlc.heads import HEADS
+from mlc.config.errors import ConfigError, DataError
+from mlc.config.schema import config_folder, parse, register_configs
+from mlc.decisions.base import DECISIONS, build_decision
+from mlc.heads.base import HEADS
 from mlc.heads.label_sets import all_label_sets
 from tests.conftest import REPOSITORY
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlc.errors import ConfigError
+from mlc.config.errors import ConfigError
 from mlc.report import main as report
 from mlc.train import main
 from tests.conftest import REPOSITORY, Command, Outcome

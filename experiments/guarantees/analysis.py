@@ -14,13 +14,13 @@ from experiments.guarantees.examples import EXAMPLES, joint_of
 from experiments.harness import Experiment, Finding, Measurements, Report, Row, Trial
 from experiments.harness.plots import curve, legend, panels
 from experiments.harness.study import options_of
-from mlc.data import SOURCES
+from mlc.bayes.optimum import Optimum, limit
+from mlc.bayes.population import Population
+from mlc.data.base import SOURCES
 from mlc.data.world import ExactWorld
-from mlc.decisions import DECISIONS
-from mlc.heads import HEADS, KnownLabels
-from mlc.limits import Population
-from mlc.metrics import COUNT_METRICS
-from mlc.optimum import Optimum, limit
+from mlc.decisions.base import DECISIONS
+from mlc.heads.base import HEADS, KnownLabels
+from mlc.metrics.counts import COUNT_METRICS
 from mlc.reporting.statistics import Interval, mean_interval
 from mlc.reporting.tables import Table
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from experiments.harness.report import Report
 from experiments.harness.study import Study
-from mlc.errors import ConfigError
+from mlc.config.errors import ConfigError
 
 ROOT = Path(__file__).parent.parent
 EXPERIMENTS = sorted(path.parent.name for path in ROOT.glob("*/analysis.py"))

@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 
 import mlc
-from mlc.storage import write_json
+from mlc.files.writing import write_json
 
 _FILE = "provenance.json"
 

@@ -11,9 +11,9 @@ from textwrap import fill
 
 from matplotlib.figure import Figure
 
+from mlc.files.writing import write_atomically, write_text
 from mlc.reporting.statistics import Interval
 from mlc.reporting.tables import Table
-from mlc.storage import write_atomically, write_text
 
 FINDINGS, FOOT = "findings", "foot"
 _BLOCK = re.compile(r"(<!-- begin ([\w.]+) -->\n).*?(<!-- end \2 -->)", re.DOTALL)

@@ -17,7 +17,7 @@ from experiments.harness.experiment import EXPERIMENTS, ROOT, Experiment, load
 from experiments.harness.report import Report, together
 from experiments.harness.store import Store
 from experiments.harness.study import BUDGETS, command_of
-from mlc.errors import ConfigError
+from mlc.config.errors import ConfigError
 from mlc.launching.workers import n_cores
 
 RESULTS = ROOT.parent / "results"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from experiments.harness.study import Measured, Study, Trial, command_of
-from mlc.storage import open_to_append, write_text
+from mlc.files.writing import open_to_append, write_text
 
 RUN = "run"
 _END = "end"  # Closes a trial's rows: one that was torn off half-way is measured again.

@@ -11,13 +11,13 @@ from typing import Any, ClassVar
 from hydra import compose, initialize_config_dir
 
 from experiments.harness.study import Measured, Row, Study, Trial, in_processes
-from mlc.cohort import train_cohort
-from mlc.config import GROUPS, Config, config_folder, parse, register_configs
-from mlc.errors import CapacityError, TrainingError
-from mlc.grouping import cohorts
-from mlc.keeper import Judged, Keeper
-from mlc.options import check
-from mlc.training import Epoch, Training
+from mlc.config.errors import CapacityError, TrainingError
+from mlc.config.options import check
+from mlc.config.schema import GROUPS, Config, config_folder, parse, register_configs
+from mlc.runs.cohort import train_cohort
+from mlc.runs.recorder import Judged, Keeper
+from mlc.training.grouping import cohorts
+from mlc.training.loop import Epoch, Training
 
 
 class Trainings(Study):

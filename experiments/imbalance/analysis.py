@@ -14,11 +14,11 @@ from experiments.harness import Experiment, Finding, Report, Row, Trainings, Tri
 from experiments.harness.frames import whole_groups
 from experiments.harness.plots import curve, legend, panels
 from experiments.harness.report import listed
-from mlc.keeper import Judged
 from mlc.reporting.statistics import Interval, mean_interval, paired_difference
 from mlc.reporting.tables import Table
-from mlc.runs import BEST_VALUE
-from mlc.training import Epoch, Training
+from mlc.runs.folder import BEST_VALUE
+from mlc.runs.recorder import Judged
+from mlc.training.loop import Epoch, Training
 
 HEADS = ("sigmoid", "weighted_sigmoid", "class_balanced", "focal", "asymmetric", "zlpr")
 # Eight labels, all as frequent, or from one in two to one in a thousand.

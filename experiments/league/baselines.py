@@ -13,10 +13,12 @@ from sklearn.linear_model import LogisticRegression
 from experiments.harness import Row, Trial
 from experiments.harness.trainings import configure
 from experiments.league.decided import Decided
-from mlc.baselines import most_frequent_set
-from mlc.data import SOURCES, Dataset, Scaling, Split, fit_scaling, split_dataset
-from mlc.decisions import DECISIONS
-from mlc.metrics import COUNT_METRICS
+from mlc.data.base import SOURCES, Dataset
+from mlc.data.preprocessing import Scaling, fit_scaling
+from mlc.data.splits import Split, split_dataset
+from mlc.decisions.base import DECISIONS
+from mlc.evaluation.baselines import most_frequent_set
+from mlc.metrics.counts import COUNT_METRICS
 
 NAME = "logistic_regression"
 CONSTANT = "most_frequent_set"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from experiments.harness import Measurements, Row
-from mlc.metrics import COUNT_METRICS
+from mlc.metrics.counts import COUNT_METRICS
 
 
 class Decided(Measurements):

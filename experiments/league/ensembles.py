@@ -12,9 +12,10 @@ from experiments.harness import Row, Trial
 from experiments.harness.trainings import configure
 from experiments.league.decided import Decided
 from mlc import MultiLabelClassifier
-from mlc.data import SOURCES, split_dataset
-from mlc.decisions import DECISIONS
-from mlc.heads import HEADS
+from mlc.data.base import SOURCES
+from mlc.data.splits import split_dataset
+from mlc.decisions.base import DECISIONS
+from mlc.heads.base import HEADS
 
 N_MEMBERS = 10
 

@@ -10,7 +10,7 @@ from experiments.harness import Trainings, Trial
 from experiments.league.baselines import NAME as BASELINE
 from experiments.league.standings import select
 from experiments.league.studies import METRICS
-from mlc.metrics import COUNT_METRICS
+from mlc.metrics.counts import COUNT_METRICS
 from mlc.reporting.statistics import mean_interval
 from mlc.reporting.tables import Table
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.league.baselines import NAME as BASELINE
-from mlc.metrics import COUNT_METRICS
+from mlc.metrics.counts import COUNT_METRICS
 from mlc.reporting.statistics import PairedDifference, holm, mean_interval, paired_difference
 from mlc.reporting.tables import Table
 

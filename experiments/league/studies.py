@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from experiments.harness import Trainings, Trial
-from mlc.backbones import BACKBONES
-from mlc.heads import HEADS
-from mlc.options import search_space
-from mlc.training import OPTIMIZERS
+from mlc.backbones.base import BACKBONES
+from mlc.config.options import search_space
+from mlc.heads.base import HEADS
+from mlc.training.stacked import OPTIMIZERS
 
 N_CONFIGURATIONS = 10
 METRICS = ("jaccard_samples", "f1_macro", "subset_accuracy", "hamming_loss")

@@ -12,7 +12,7 @@ from torch import Tensor
 from experiments.harness import Experiment, Finding, Measurements, Report, Row, Trial
 from experiments.harness.plots import panels
 from experiments.harness.study import options_of
-from mlc.heads import HEADS, Head
+from mlc.heads.base import HEADS, Head
 from mlc.reporting.tables import Table
 from mlc.tracking.palette import COLOURS
 

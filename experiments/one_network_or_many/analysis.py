@@ -15,10 +15,10 @@ from experiments.harness import Experiment, Finding, Report, Row, Trainings, Tri
 from experiments.harness.frames import whole_groups
 from experiments.harness.plots import curve, legend, panels
 from experiments.harness.report import listed
-from mlc.keeper import Judged
-from mlc.metrics import COUNT_METRICS
+from mlc.metrics.counts import COUNT_METRICS
 from mlc.reporting.statistics import Interval, mean_interval, paired_difference
 from mlc.reporting.tables import Table
+from mlc.runs.recorder import Judged
 
 SHARED_WIDTH = 256
 # Settings, number of features, number of labels.

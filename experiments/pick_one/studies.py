@@ -15,8 +15,8 @@ from experiments.harness import (
     Trainings,
     Trial,
 )
-from mlc.keeper import Judged
-from mlc.training import Epoch, Training
+from mlc.runs.recorder import Judged
+from mlc.training.loop import Epoch, Training
 
 HEADS = ("sigmoid", "pick_one", "softmax_uniform", "softmax_all")
 # Data and what is set for them beside the defaults; seeds at the full budget.

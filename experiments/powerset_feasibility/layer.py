@@ -13,9 +13,10 @@ from collections.abc import Callable
 import torch
 
 from benchmarks.memory import peak_memory
-from mlc.heads import HEADS, KnownLabels, build_head
+from mlc.heads.base import HEADS, KnownLabels
 from mlc.heads.label_sets import MOST_LABELS
 from mlc.heads.memory import estimate
+from mlc.heads.plain import build_head
 
 WIDTH, BATCH = 256, 64
 _ROWS = 2000  # Whose label sets label_powerset and, with many labels, pairwise and mixture list.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from experiments.harness import Row, Trainings, Trial
-from mlc.keeper import Judged
-from mlc.runs import BEST_VALUE
+from mlc.runs.folder import BEST_VALUE
+from mlc.runs.recorder import Judged
 
 HEADS = ("sigmoid", "powerset", "label_powerset", "pairwise", "chain", "bernoulli_mixture")
 # Rows to validate on where a fifth would be more than a choice of the epoch needs.

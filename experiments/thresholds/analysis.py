@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from experiments.harness import Experiment, Finding, Report, Row, Trainings, Trial
 from experiments.harness.plots import curve, legend, panels
 from experiments.harness.report import listed
-from mlc.decisions import build_decision
-from mlc.keeper import Judged
-from mlc.metrics import COUNT_METRICS
+from mlc.decisions.base import build_decision
+from mlc.metrics.counts import COUNT_METRICS
 from mlc.reporting.statistics import Interval, mean_interval
 from mlc.reporting.tables import Table
+from mlc.runs.recorder import Judged
 
 # Settings beside the defaults, and seeds at the full budget.
 DATA: dict[str, tuple[dict[str, Any], int]] = {

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from torch import nn
 
-from mlc.registry import NoOptions, Registry
+from mlc.config.registry import NoOptions, Registry
 
 
 class Backbone(nn.Module):

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding_bag
 
 from mlc.backbones.base import Backbone, register_backbone
-from mlc.data import Bags
+from mlc.config.options import option
+from mlc.data.resident import Bags
 from mlc.layers import Streams
-from mlc.options import option
 
 
 @dataclass

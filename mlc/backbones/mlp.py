@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from mlc.backbones.base import Backbone, register_backbone
-from mlc.errors import ConfigError
+from mlc.config.errors import ConfigError
+from mlc.config.options import Interval, option
 from mlc.layers import (
     StackedBatchNorm,
     StackedBlockLinear,
@@ -17,7 +18,6 @@ from mlc.layers import (
     StackedLinear,
     Streams,
 )
-from mlc.options import Interval, option
 
 ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU, "tanh": nn.Tanh}
 NORMALIZATIONS = {"batch": StackedBatchNorm, "layer": StackedLayerNorm}

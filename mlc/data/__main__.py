@@ -17,12 +17,14 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from mlc.config import config_folder, register_configs
-from mlc.data import SOURCES, Card, describe, split_dataset
+from mlc.config.errors import ConfigError, MlcError
+from mlc.config.options import check
+from mlc.config.schema import config_folder, register_configs
+from mlc.data.base import SOURCES
+from mlc.data.card import Card, describe
 from mlc.data.card_figure import draw_card
-from mlc.errors import ConfigError, MlcError
-from mlc.options import check
-from mlc.storage import write_atomically
+from mlc.data.splits import split_dataset
+from mlc.files.writing import write_atomically
 
 _ENDINGS = {
     ".csv": "table", ".tsv": "table", ".txt": "table", ".parquet": "table", ".arff": "arff",

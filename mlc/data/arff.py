@@ -13,12 +13,12 @@ import numpy as np
 from defusedxml.common import DefusedXmlException
 from scipy.sparse import csr_matrix, issparse, vstack
 
+from mlc.config.errors import DataError
 from mlc.data import arff_file, arff_grammar, arff_rows
 from mlc.data.arff_file import FORMAT_VERSION, ArffFile, read_arff
 from mlc.data.base import Dataset, DataSource, SplitOptions, register_source
 from mlc.data.cache import Arrays, cached, source_version
 from mlc.data.files import Read, located, read_bytes, unreadable
-from mlc.errors import DataError
 
 # Of the arrays that are made of files: the code's, so that older cache entries are not used.
 _VERSION = (

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csc_matrix, csr_matrix, hstack, issparse
 
+from mlc.config.errors import DataError
 from mlc.data.arff_grammar import Attribute, lines_of, read_header
 from mlc.data.arff_rows import read_rows
 from mlc.data.files import Read, read_bytes, read_text
-from mlc.errors import DataError
 
 # Raised whenever the arrays made of a file change, so that older cache entries are not used.
 FORMAT_VERSION = "arff-2"

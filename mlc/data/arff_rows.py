@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csc_matrix, csr_matrix
 
+from mlc.config.errors import DataError
 from mlc.data.arff_grammar import (
     BLANKS,
     Attribute,
@@ -20,7 +21,6 @@ from mlc.data.arff_grammar import (
     tokens,
     until_brace,
 )
-from mlc.errors import DataError
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[fFdD]?", re.ASCII)
 # What the quick ways do not know: quotes, comments, and what Python's float takes and Weka does not.

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from scipy.sparse import csr_matrix, issparse, load_npz
 
+from mlc.config.errors import DataError
 from mlc.data.files import read_bytes
-from mlc.errors import DataError
 
 ENDINGS = (".npz", ".npy", ".safetensors")
 # The name of a file's only array.

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_matrix, issparse, vstack
 
+from mlc.config.errors import DataError
 from mlc.data.array_files import ONLY, Contents, read_arrays, text_names
 from mlc.data.base import Dataset, DataSource, SplitOptions, register_source
 from mlc.data.files import located
 from mlc.data.label_arrays import are_numbers, label_sets
-from mlc.errors import DataError
 
 _FEATURES = ("X", "x", "features", "inputs")
 _LABELS = ("y", "Y", "labels", "targets")

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from mlc.errors import DataError
-from mlc.options import option
-from mlc.registry import Registry
+from mlc.config.errors import DataError
+from mlc.config.options import option
+from mlc.config.registry import Registry
 
 
 class Truth(Protocol):

@@ -14,9 +14,9 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from mlc.config.errors import DataError
 from mlc.data.files import Read, read_bytes, sha256_of
-from mlc.errors import DataError
-from mlc.storage import write_atomically
+from mlc.files.writing import write_atomically
 
 log = logging.getLogger(__name__)
 

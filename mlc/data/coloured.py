@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from sklearn.datasets import load_digits
 
+from mlc.config.options import option
 from mlc.data.base import DataOptions, Dataset, DataSource, register_source
 from mlc.data.digits import CELL, HIGHEST_INK, N_DIGITS, disjoint_pools
-from mlc.options import option
 
 COLOURS = ("red", "green", "blue")
 FREE = ("framed", "dim")

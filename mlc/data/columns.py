@@ -10,10 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.preprocessing import MultiLabelBinarizer
 
+from mlc.config.errors import DataError
 from mlc.data.label_cells import MISSING, CellForm, read_cells, read_cells_as
 from mlc.data.numerals import decimal_of, numbers_of
 from mlc.data.places import place_of
-from mlc.errors import DataError
 
 # A column with more different words than these is text, or an identifier.
 MOST_CATEGORIES = 1000

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from mlc.errors import DataError
+from mlc.config.errors import DataError
 
 DELIMITERS = (",", "\t", ";", "|")
 _SHOWN = {"\t": "tab"}

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
+from mlc.config.errors import ConfigError
+from mlc.config.options import option
 from mlc.data.base import DataOptions, Dataset, DataSource, register_source
 from mlc.data.label_sets import all_label_sets
-from mlc.errors import ConfigError
-from mlc.options import option
 
 N_DIGITS = 10
 CELL = 8  # pixels to a side of a source image

@@ -7,7 +7,7 @@ import re
 
 from charset_normalizer import from_bytes
 
-from mlc.errors import DataError
+from mlc.config.errors import DataError
 
 _MARKS = (
     # UTF-32's mark begins with UTF-16's.

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
+from mlc.config.errors import DataError
 from mlc.data.array_files import require_memory
-from mlc.errors import DataError
 
 MultiHot = NDArray[np.bool_]
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from mlc.config.errors import DataError
 from mlc.data.label_separators import NAMES, infer_separator, split_cell
 from mlc.data.places import place_of
-from mlc.errors import DataError
 
 # Whole cells that hold nothing, in a column of features too.
 MISSING = {"", "?", "na", "nan", "null", "none"}

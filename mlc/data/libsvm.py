@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, vstack
 
+from mlc.config.errors import DataError
+from mlc.config.options import option
 from mlc.data.base import Dataset, DataSource, SplitOptions, register_source
 from mlc.data.files import located, read_text
-from mlc.errors import DataError
-from mlc.options import option
 
 _HEADER = re.compile(r"\s*(\d{1,12})\s+(\d{1,12})\s+(\d{1,12})\s*", re.ASCII)
 _ROW = re.compile(

@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from mlc.config.errors import DataError
 from mlc.data.label_cells import MISSING
 from mlc.data.places import place_of
-from mlc.errors import DataError
 
 _THOUSANDS = " \u00a0\u202f'\u2019"
 _COMMA = re.compile(

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 from sklearn.datasets import fetch_openml
 
+from mlc.config.errors import DataError
+from mlc.config.options import option
 from mlc.data.base import Dataset, DataSource, SplitOptions, Vocabulary, register_source
 from mlc.data.cache import cache_folder
 from mlc.data.columns import encode_columns, encode_labels
-from mlc.errors import DataError
-from mlc.options import option
 
 # Those of Probst et al. 2017, "Multilabel classification with R package mlr"; names are checked.
 STANDARD = {

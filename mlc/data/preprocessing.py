@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 
+from mlc.config.errors import DataError
 from mlc.data.base import Dataset
 from mlc.data.splits import Rows
-from mlc.errors import DataError
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ import torch
 from scipy.sparse import csr_matrix, issparse
 from torch import Tensor
 
+from mlc.config.errors import ConfigError
 from mlc.data.base import Dataset
 from mlc.data.preprocessing import Scaling
-from mlc.errors import ConfigError
 
 
 @dataclass(frozen=True)

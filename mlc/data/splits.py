@@ -10,9 +10,9 @@ import numpy as np
 from iterstrat.ml_stratifiers import MultilabelStratifiedShuffleSplit
 from numpy.typing import NDArray
 
+from mlc.config.errors import DataError
 from mlc.data.base import Dataset
 from mlc.data.notices import say_once
-from mlc.errors import DataError
 
 log = logging.getLogger(__name__)
 

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_matrix, vstack
 
+from mlc.config.errors import ConfigError, DataError
 from mlc.data.base import Dataset, DataSource, SplitOptions, Vocabulary, register_source
 from mlc.data.columns import Labels, encode_columns, encode_labels, zero_one_columns
 from mlc.data.files import located
 from mlc.data.label_cells import separator_named
 from mlc.data.table_file import TableFile, needs_labels, read_table
 from mlc.data.text import TextOptions, count_words
-from mlc.errors import ConfigError, DataError
 
 
 @dataclass

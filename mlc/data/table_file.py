@@ -9,12 +9,12 @@ from typing import Any
 
 import pandas as pd
 
+from mlc.config.errors import DataError
 from mlc.data.delimited import read_rows, require_header
 from mlc.data.encodings import decode
 from mlc.data.files import OPENERS, unpacked_bytes, unreadable
 from mlc.data.places import Place
 from mlc.data.text_forms import LabelledTexts, plain_texts, read_labelled_texts
-from mlc.errors import DataError
 
 _DELIMITERS = {
     ".csv": ",", ".tsv": "\t", ".txt": "\t", ".tab": "\t", ".dat": "\t", ".data": ",", ".psv": "|",

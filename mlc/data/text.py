@@ -9,8 +9,8 @@ from typing import Any
 from scipy.sparse import csr_matrix, hstack
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 
-from mlc.errors import DataError
-from mlc.options import option
+from mlc.config.errors import DataError
+from mlc.config.options import option
 
 _TOKENS = {"words": r"(?u)\b\w\w+\b", "whitespace": r"\S+"}
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from mlc.config.errors import DataError
 from mlc.data.arff_file import read_arff
 from mlc.data.base import SOURCES
 from mlc.data.columns import encode_columns
 from mlc.data.table_file import read_frame
-from mlc.errors import DataError
 
 
 def read_features(

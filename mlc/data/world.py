@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import expit, logit
 
+from mlc.config.errors import ConfigError
+from mlc.config.options import option
 from mlc.data.base import DataOptions, Dataset, DataSource, register_source
 from mlc.data.cache import cached, source_version
 from mlc.data.files import Read
 from mlc.data.label_sets import all_label_sets
-from mlc.errors import ConfigError
-from mlc.options import option
 
 Floats = NDArray[np.float64]
 

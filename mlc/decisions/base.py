@@ -7,10 +7,10 @@ from typing import Any, ClassVar, Self
 
 from torch import Size, Tensor
 
+from mlc.config.errors import ConfigError, DataError
+from mlc.config.registry import NoOptions, Registry
 from mlc.decisions.checks import checked_pairs, checked_prediction
-from mlc.errors import ConfigError, DataError
-from mlc.heads import Prediction
-from mlc.registry import NoOptions, Registry
+from mlc.heads.prediction import Prediction
 
 # What `decide` must be given for each kind of knowledge that a rule can take.
 _ARGUMENTS = {

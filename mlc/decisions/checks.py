@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mlc.errors import ConfigError, DataError
-from mlc.heads import Prediction
+from mlc.config.errors import ConfigError, DataError
+from mlc.heads.prediction import Prediction
 
 # Of numbers that come from sums of probabilities in float32.
 _ROUNDING = 1e-6

@@ -9,9 +9,10 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from mlc.config.options import option
 from mlc.decisions.base import DecisionRule, register_decision
-from mlc.metrics import COUNT_METRICS, CountMetric, first_best
-from mlc.options import option
+from mlc.metrics.counts import COUNT_METRICS, CountMetric
+from mlc.metrics.sweep import first_best
 
 
 def highest(scores: Tensor, count: Tensor) -> Tensor:

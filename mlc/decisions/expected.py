@@ -10,8 +10,8 @@ from torch import Tensor
 
 from mlc.decisions.base import DecisionRule, register_decision
 from mlc.decisions.counting import highest
-from mlc.heads import Prediction
 from mlc.heads.label_sets import all_label_sets
+from mlc.heads.prediction import Prediction
 
 # Pairs of candidate and label set, of all samples, up to which every label set is tried.
 _MOST_PAIRS = 2**24

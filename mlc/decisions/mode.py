@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from mlc.decisions.base import DecisionRule, register_decision
-from mlc.heads import Prediction
+from mlc.heads.prediction import Prediction
 
 
 @register_decision("mode")

@@ -9,9 +9,10 @@ from typing import Any, Self
 import torch
 from torch import Size, Tensor
 
+from mlc.config.options import Interval, option
 from mlc.decisions.base import DecisionRule, register_decision
-from mlc.metrics import COUNT_METRICS, best_threshold
-from mlc.options import Interval, option
+from mlc.metrics.counts import COUNT_METRICS
+from mlc.metrics.sweep import best_threshold
 
 
 @dataclass

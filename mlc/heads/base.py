@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from mlc.errors import ConfigError
+from mlc.config.errors import ConfigError
+from mlc.config.registry import NoOptions, Registry
 from mlc.heads.checks import without_broadcasting
 from mlc.heads.prediction import Prediction
 from mlc.layers import StackedBlockLinear, StackedLinear, Streams
-from mlc.registry import NoOptions, Registry
 
 
 @dataclass(frozen=True)

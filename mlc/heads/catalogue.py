@@ -6,8 +6,8 @@ import inspect
 import re
 from dataclasses import dataclass
 
-from mlc.heads import HEADS, Head, JointHead
-from mlc.options import search_space
+from mlc.config.options import search_space
+from mlc.heads.base import HEADS, Head, JointHead
 
 TITLE = """# Heads
 

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, softplus
 
+from mlc.config.options import Choice, option
 from mlc.heads.base import KnownLabels, register_head
 from mlc.heads.label_sets import all_label_sets
 from mlc.heads.listed import ListedHead
 from mlc.layers import Streams
-from mlc.options import Choice, option
 
 
 @dataclass

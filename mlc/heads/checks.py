@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from mlc.errors import DataError
+from mlc.config.errors import DataError
 
 if TYPE_CHECKING:
     from mlc.heads.base import Head

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid, softplus
 
+from mlc.config.options import Choice, Interval, option
 from mlc.heads.base import Head, KnownLabels, register_head
 from mlc.heads.label_sets import EPSILON, fold_marginals, fold_shares
-from mlc.options import Choice, Interval, option
 
 _FORMS = ("mse", "poisson", "gaussian", "product")
 # Beyond this the exponential goes on along its tangent, so that no step can overflow.

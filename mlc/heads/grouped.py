@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from mlc.errors import ConfigError
+from mlc.config.errors import ConfigError
 from mlc.heads.base import KnownLabels, register_head
 from mlc.heads.sigmoid import Sigmoid
 

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 
+from mlc.config.options import Interval, option
 from mlc.heads.base import KnownLabels, register_head
 from mlc.heads.label_sets import EPSILON, fold_marginals
 from mlc.heads.sigmoid import Sigmoid, SigmoidScores
-from mlc.options import Interval, option
 
 
 @dataclass

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from mlc.errors import CapacityError, ConfigError
+from mlc.config.errors import CapacityError, ConfigError
 from mlc.heads.base import HEADS, Head, KnownLabels
 
 log = logging.getLogger(__name__)

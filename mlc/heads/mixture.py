@@ -8,9 +8,9 @@ from typing import Any
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from mlc.config.options import Choice, option
 from mlc.heads.base import KnownLabels, register_head
 from mlc.heads.listed import ListedHead
-from mlc.options import Choice, option
 
 
 @dataclass

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding_bag
 
+from mlc.config.options import Choice, option
 from mlc.heads.base import KnownLabels, register_head
 from mlc.heads.label_sets import MOST_LABELS, fold_marginals, log_probability
 from mlc.heads.listed import ListedHead
-from mlc.options import Choice, option
 
 
 @dataclass

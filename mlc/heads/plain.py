@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mlc.errors import ConfigError
+from mlc.config.errors import ConfigError
 from mlc.heads.base import HEADS, Head, JointHead, KnownLabels
 from mlc.heads.checks import as_tensor, require_shapes, require_values
 from mlc.heads.memory import require_memory

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from mlc.config.options import Choice, option
 from mlc.heads.base import JointHead, KnownLabels, register_head
 from mlc.heads.label_sets import (
     EPSILON,
@@ -17,7 +18,6 @@ from mlc.heads.label_sets import (
     label_set_index,
     log_probability,
 )
-from mlc.options import Choice, option
 
 
 @register_head("powerset")

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mlc.config.options import Choice, option
 from mlc.heads.base import Head, KnownLabels, register_head
 from mlc.heads.label_sets import EPSILON, all_label_sets, label_set_index, log_probability
 from mlc.layers import Streams
-from mlc.options import Choice, option
 
 
 @dataclass

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad, softplus
 
+from mlc.config.options import Interval, option
 from mlc.heads.base import register_head
 from mlc.heads.sigmoid import SigmoidScores
-from mlc.options import Interval, option
 
 
 class Ranking(SigmoidScores):

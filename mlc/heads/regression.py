@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from mlc.config.options import Choice, option
 from mlc.heads.base import Head, register_head
 from mlc.heads.label_sets import EPSILON, fold_marginals
-from mlc.options import Choice, option
 
 
 @dataclass

@@ -26,15 +26,15 @@ from hydra.core.utils import (
 )
 from omegaconf import DictConfig, open_dict, read_write
 
-from mlc.assembly import device_of
-from mlc.cohort import Outcome
-from mlc.errors import BeingTrainedError, ConfigError
-from mlc.grouping import cohorts
-from mlc.job import describe
-from mlc.keeping import Run
+from mlc.config.errors import BeingTrainedError, ConfigError
+from mlc.launching.job import describe
 from mlc.launching.workers import Ended, n_cores, train_here, train_in_workers
-from mlc.leases import holder, wait_for_free
-from mlc.runs import is_finished
+from mlc.runs.cohort import Outcome
+from mlc.runs.folder import is_finished
+from mlc.runs.leases import holder, wait_for_free
+from mlc.runs.recording import Run
+from mlc.training.assembly import device_of
+from mlc.training.grouping import cohorts
 
 if TYPE_CHECKING:
     from hydra_plugins.mlc_fused_launcher import FusedLauncher

@@ -7,12 +7,12 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from mlc.cohort import Outcome
-from mlc.errors import ConfigError, TrainingError
-from mlc.keeping import Run, train_runs
+from mlc.config.errors import ConfigError, TrainingError
 from mlc.launching.workers import Ended, run_logs
-from mlc.runs import fail
-from mlc.tracking import ending
+from mlc.runs.cohort import Outcome
+from mlc.runs.folder import fail
+from mlc.runs.recording import Run, train_runs
+from mlc.tracking.progress import ending
 
 log = logging.getLogger(__name__)
 

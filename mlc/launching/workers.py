@@ -19,14 +19,14 @@ from typing import Any
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from mlc.cohort import Outcome
-from mlc.data import say_once
-from mlc.errors import MlcError, TrainingError
-from mlc.keeping import Run, train_runs
-from mlc.runs import fail
-from mlc.storage import LogFile
-from mlc.texts import LogFormatter
-from mlc.tracking import BarProgress, Progress, bar
+from mlc.config.errors import MlcError, TrainingError
+from mlc.config.texts import LogFormatter
+from mlc.data.notices import say_once
+from mlc.files.writing import LogFile
+from mlc.runs.cohort import Outcome
+from mlc.runs.folder import fail
+from mlc.runs.recording import Run, train_runs
+from mlc.tracking.progress import BarProgress, Progress, bar
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from mlc.metrics import COUNT_METRICS
+from mlc.metrics.counts import COUNT_METRICS
 from mlc.reporting.collect import Results
 
 # (contestant, rule) pairs.

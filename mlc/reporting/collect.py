@@ -9,12 +9,12 @@ from typing import Any
 
 import pandas as pd
 
-from mlc.errors import RunFolderError
-from mlc.identity import NOT_IDENTITY, differences
-from mlc.leases import holders
+from mlc.config.errors import RunFolderError
 from mlc.reporting.reading import ORDER, PARTS, PREFIX, StoredRun, read_run, rules_in
 from mlc.reporting.settings import data_key, run_key, setting, varying
-from mlc.runs import STATUS
+from mlc.runs.folder import STATUS
+from mlc.runs.leases import holders
+from mlc.runs.provenance import NOT_IDENTITY, differences
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from mlc.decisions import DECISIONS
-from mlc.errors import RunFolderError
-from mlc.metrics import COUNT_METRICS
-from mlc.runs import (
+from mlc.config.errors import RunFolderError
+from mlc.decisions.base import DECISIONS
+from mlc.metrics.counts import COUNT_METRICS
+from mlc.runs.folder import (
     BEST_VALUE,
     METRICS,
     PREDICTIONS,
@@ -23,23 +23,20 @@ from mlc.runs import (
     read_status,
     read_stored,
 )
-from mlc.tracking import (
-    EVENTS,
+from mlc.tracking.events import EVENTS, EventFile, image
+from mlc.tracking.figures import HeadFigure, draw_head
+from mlc.tracking.hyperparameters import varying
+from mlc.tracking.palette import styles
+from mlc.tracking.tensorboard import chosen_rule
+from mlc.tracking.view import (
     EXPERIMENT,
     FIGURES,
     PORT,
-    EventFile,
-    HeadFigure,
     Shown,
-    chosen_rule,
     contestant,
     differing_settings,
-    draw_head,
-    image,
     link,
     pinned_tags,
-    styles,
-    varying,
     write_experiment,
 )
 

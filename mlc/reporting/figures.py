@@ -10,11 +10,11 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mlc.config.texts import readable
 from mlc.reporting.collect import Results
 from mlc.reporting.statistics import mean_interval
 from mlc.reporting.tables import contestants, marked
-from mlc.texts import readable
-from mlc.tracking import MARKERS, Style, styles
+from mlc.tracking.palette import MARKERS, Style, styles
 
 
 def styles_of(results: Results) -> dict[str, Style]:

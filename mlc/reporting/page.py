@@ -14,15 +14,15 @@ import torch
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from numpy.typing import NDArray
 
-from mlc.data import Card
-from mlc.errors import RunFolderError
-from mlc.metrics import COUNT_METRICS
+from mlc.config.errors import RunFolderError
+from mlc.data.card import Card
+from mlc.files.reading import read_arrays
+from mlc.metrics.counts import COUNT_METRICS
 from mlc.reporting.choice import chosen_settings
 from mlc.reporting.collect import Results
 from mlc.reporting.figures import styles_of
 from mlc.reporting.tables import best_means, contestants, foot, marked, validation_cells
-from mlc.runs import CARD, PREDICTIONS, PREPROCESSING, RULES, read_stored
-from mlc.stored import read_arrays
+from mlc.runs.folder import CARD, PREDICTIONS, PREPROCESSING, RULES, read_stored
 
 MOST_LABELS = 30  # Bars of more labels nobody reads.
 _WIDTH, _HEIGHT = 420, 220  # Of a chart, in CSS pixels.

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlc.errors import MlcError, RunFolderError
-from mlc.runs import BASELINES, METRICS, RULES, STATUS, read_stored
-from mlc.stored import read_object
+from mlc.config.errors import MlcError, RunFolderError
+from mlc.files.reading import read_object
+from mlc.runs.folder import BASELINES, METRICS, RULES, STATUS, read_stored
 
 ORDER = ["run", "data", "head", "rule", "seed"]
 # What a column's name begins with, by the part of the data that its metric is of; the last six where

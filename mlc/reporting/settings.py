@@ -6,7 +6,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from mlc.identity import NOT_IDENTITY, flatten
+from mlc.runs.provenance import NOT_IDENTITY, flatten
 
 Status = Mapping[str, Any]
 

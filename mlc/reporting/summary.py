@@ -8,8 +8,10 @@ from textwrap import fill
 
 import pandas as pd
 
-from mlc.errors import RunFolderError
-from mlc.ownership import MARKS, check_report_files
+from mlc.config.errors import RunFolderError
+from mlc.config.texts import LONGEST_NOTE, cell, escaped, readable
+from mlc.config.texts import markdown as as_markdown
+from mlc.files.writing import write_atomically, write_text
 from mlc.reporting.choice import chosen_settings, contestants, named_baselines
 from mlc.reporting.collect import Results, check_comparable, collect
 from mlc.reporting.differences import differences_caption, differences_table
@@ -22,9 +24,7 @@ from mlc.reporting.tables import (
     means_table,
     regrets_table,
 )
-from mlc.storage import write_atomically, write_text
-from mlc.texts import LONGEST_NOTE, cell, escaped, readable
-from mlc.texts import markdown as as_markdown
+from mlc.runs.ownership import MARKS, check_report_files
 
 RESULTS, BASELINE_RESULTS, SUMMARY = "results.csv", "baselines.csv", "summary.md"
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from mlc.metrics import COUNT_METRICS
+from mlc.config.texts import markdown, readable
+from mlc.metrics.counts import COUNT_METRICS
 from mlc.metrics.final import CONVENTIONS
 from mlc.reporting.choice import Pairs, chosen_rows, chosen_settings
 from mlc.reporting.choice import contestants as contestants
 from mlc.reporting.collect import Results
 from mlc.reporting.statistics import Interval, mean_interval
-from mlc.texts import markdown, readable
 
 WIDTH = 80
 FAIR = ("nothing", "validation")

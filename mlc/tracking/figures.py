@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
-from mlc.metrics import COUNT_METRICS, SortedScores
+from mlc.metrics.counts import COUNT_METRICS
+from mlc.metrics.sweep import SortedScores
 
 # TensorBoard's cards show pictures 430 by 235 pixels large at most: letters come out 10 pixels high.
 _SIZE, _DPI, _FONT = (4.3, 2.35), 150, 8

@@ -10,7 +10,7 @@ from typing import Self
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from mlc.errors import BeingTrainedError
+from mlc.config.errors import BeingTrainedError
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from mlc.errors import MlcError
+from mlc.config.errors import MlcError
 from mlc.tracking.view import PORT
 
 _HOST = "127.0.0.1"

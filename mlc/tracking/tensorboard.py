@@ -12,9 +12,9 @@ from typing import Self
 
 import pandas as pd
 
-from mlc.storage import write_text
+from mlc.files.writing import write_text
 from mlc.tracking.events import EVENTS, EventFile, Value, scalars, session_end, session_start
-from mlc.training import Epoch
+from mlc.training.loop import Epoch
 
 HISTORY = "history.csv"
 RATE = "learning_rate"

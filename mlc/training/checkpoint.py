@@ -8,8 +8,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from mlc.errors import RunFolderError
-from mlc.storage import write_atomically
+from mlc.config.errors import RunFolderError
+from mlc.files.writing import write_atomically
 from mlc.training.model import Model
 
 CHECKPOINT = "checkpoint.safetensors"

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mlc.data import ResidentData, Split
-from mlc.errors import ConfigError, TrainingError
+from mlc.config.errors import ConfigError, TrainingError
+from mlc.config.options import option
+from mlc.data.resident import ResidentData
+from mlc.data.splits import Split
 from mlc.layers import Streams
-from mlc.metrics import COUNT_METRICS, SortedScores
-from mlc.options import option
+from mlc.metrics.counts import COUNT_METRICS
+from mlc.metrics.sweep import SortedScores
 from mlc.training.model import Model
 from mlc.training.stacked import StackedOptimizer
 from mlc.training.steps import PlainStep, step_for

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mlc.data import ResidentData
+from mlc.data.resident import ResidentData
 from mlc.training.model import Model
 
 

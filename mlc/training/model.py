@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from mlc.backbones import Backbone
-from mlc.data import Bags, ResidentData
-from mlc.heads import Head
+from mlc.backbones.base import Backbone
+from mlc.data.resident import Bags, ResidentData
+from mlc.heads.base import Head
 
 # Outputs held at once outside training: 2^24 numbers are 64 MB in float32.
 _OUTPUTS_AT_ONCE = 2**24

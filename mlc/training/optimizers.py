@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.optim.adam import adam
 
-from mlc.errors import ConfigError
-from mlc.options import Interval, option
+from mlc.config.errors import ConfigError
+from mlc.config.options import Interval, option
 from mlc.training.stacked import OptimizerOptions, StackedOptimizer, State, register_optimizer
 
 # So many runs in a row must share their rate for a kernel that takes one rate to be the faster one.

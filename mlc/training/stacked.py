@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from mlc.errors import ConfigError
-from mlc.options import option
-from mlc.registry import Registry
+from mlc.config.errors import ConfigError
+from mlc.config.options import option
+from mlc.config.registry import Registry
 from mlc.training.schedules import SCHEDULES
 
 State = dict[str, Tensor]

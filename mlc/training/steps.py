@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from mlc.data import ResidentData
+from mlc.data.resident import ResidentData
 from mlc.training.model import Model
 from mlc.training.stacked import StackedOptimizer
 

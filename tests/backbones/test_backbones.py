@@ -2,9 +2,9 @@ import pytest
 import torch
 from scipy.sparse import csr_matrix
 
-from mlc.backbones import BACKBONES
+from mlc.backbones.base import BACKBONES
+from mlc.config.errors import ConfigError
 from mlc.data.resident import SparseRows
-from mlc.errors import ConfigError
 
 
 @pytest.mark.parametrize("name", BACKBONES)

@@ -8,10 +8,12 @@ import torch
 from scipy.sparse import csr_matrix
 from scipy.sparse import random as random_sparse
 
-from mlc.backbones import BACKBONES
-from mlc.data import Dataset, ResidentData, fit_scaling
-from mlc.errors import ConfigError
-from mlc.training import OPTIMIZERS
+from mlc.backbones.base import BACKBONES
+from mlc.config.errors import ConfigError
+from mlc.data.base import Dataset
+from mlc.data.preprocessing import fit_scaling
+from mlc.data.resident import ResidentData
+from mlc.training.stacked import OPTIMIZERS
 
 N, V, D, SEEDS = 12, 9, 4, [3, 5]
 

@@ -13,8 +13,8 @@ import pytest
 from numpy.testing import assert_array_equal
 from scipy.sparse import issparse
 
-from mlc.data import SOURCES, Dataset
-from mlc.errors import DataError
+from mlc.config.errors import DataError
+from mlc.data.base import SOURCES, Dataset
 
 Write = Callable[..., Path]
 

@@ -16,8 +16,9 @@ import scipy.sparse as sp
 from numpy.testing import assert_array_equal
 from safetensors.numpy import save_file
 
-from mlc.data import SOURCES, Dataset, read_features
-from mlc.errors import DataError
+from mlc.config.errors import DataError
+from mlc.data.base import SOURCES, Dataset
+from mlc.data.unlabelled import read_features
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(12, 4))

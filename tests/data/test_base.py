@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mlc.data import SOURCES
-from mlc.errors import DataError
+from mlc.config.errors import DataError
+from mlc.data.base import SOURCES
 
 
 def test_a_label_that_is_named_twice_is_refused(tmp_path: Path) -> None:

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlc.data import SOURCES, Dataset, arff, cache
-from mlc.errors import DataError
-from mlc.identity import fingerprint
+from mlc.config.errors import DataError
+from mlc.data import arff, cache
+from mlc.data.base import SOURCES, Dataset
+from mlc.runs.provenance import fingerprint
 from mlc.train import main
 from tests.conftest import Command
 

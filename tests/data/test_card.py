@@ -10,9 +10,10 @@ import pytest
 from scipy.sparse import csr_matrix
 from sklearn.metrics import matthews_corrcoef
 
-from mlc.data import Card, Dataset, Split, describe
-from mlc.data.card import WIDTH, mean_phi
+from mlc.data.base import Dataset
+from mlc.data.card import WIDTH, Card, describe, mean_phi
 from mlc.data.card_figure import draw_card
+from mlc.data.splits import Split
 
 
 def dataset(targets: np.ndarray, features: object = None, name: str = "toy") -> Dataset:

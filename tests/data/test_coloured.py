@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from mlc.data import SOURCES, Dataset
+from mlc.data.base import SOURCES, Dataset
 
 
 def load(**options: float) -> Dataset:

@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix, issparse
 
-from mlc.data import SOURCES
+from mlc.config.errors import DataError
 from mlc.data.arff import _parse, find_files
+from mlc.data.base import SOURCES
 from mlc.data.label_cells import join_labels
-from mlc.errors import DataError
 
 # No line breaks or tabs in ARFF's names, and no control characters anywhere: XML has none.
 LETTERS = st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp"))

@@ -8,9 +8,9 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.datasets import load_digits
 
-from mlc.data import SOURCES, Dataset
+from mlc.config.errors import ConfigError
+from mlc.data.base import SOURCES, Dataset
 from mlc.data.digits import label_set_distribution
-from mlc.errors import ConfigError
 
 SIZES = [0.1, 0.3, 0.3, 0.2, 0.1]
 

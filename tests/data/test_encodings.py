@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from mlc.config.errors import DataError
 from mlc.data.encodings import decode
-from mlc.errors import DataError
 
 TEXTS = {
     "cp1252": ["“wet”,5€", "Größe über Straße", "élève à l'école française", "señor año mañana"],

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlc.config.errors import DataError
 from mlc.data.label_cells import join_labels, read_cells, read_cells_as
 from mlc.data.places import Place
-from mlc.errors import DataError
 
 FORMS: dict[str, tuple[list[Any], list[list[str]]]] = {
     "semicolons": (["wet; cold", "warm;"], [["wet", "cold"], ["warm"]]),

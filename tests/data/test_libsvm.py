@@ -14,8 +14,9 @@ from numpy.testing import assert_array_equal
 from sklearn.datasets import load_svmlight_file
 from sklearn.preprocessing import MultiLabelBinarizer
 
-from mlc.data import SOURCES, Dataset, read_features
-from mlc.errors import DataError
+from mlc.config.errors import DataError
+from mlc.data.base import SOURCES, Dataset
+from mlc.data.unlabelled import read_features
 
 
 def load(path: Path, **options: Any) -> Dataset:

@@ -14,9 +14,9 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 
-from mlc.data import SOURCES, Dataset
+from mlc.config.errors import DataError
+from mlc.data.base import SOURCES, Dataset
 from mlc.data.openml import STANDARD
-from mlc.errors import DataError
 
 ARFF = """@RELATION toy
 @ATTRIBUTE x NUMERIC

@@ -7,7 +7,9 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_matrix
 
-from mlc.data import Dataset, ResidentData, fit_scaling
+from mlc.data.base import Dataset
+from mlc.data.preprocessing import fit_scaling
+from mlc.data.resident import ResidentData
 
 RNG = np.random.default_rng(0)
 CPU = torch.device("cpu")

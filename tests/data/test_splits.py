@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from mlc.data import SOURCES, DataOptions, Dataset, forget_notices, hold_out, split_dataset
-from mlc.errors import ConfigError, DataError
+from mlc.config.errors import ConfigError, DataError
+from mlc.data.base import SOURCES, DataOptions, Dataset
+from mlc.data.notices import forget_notices
+from mlc.data.splits import hold_out, split_dataset
 
 
 def dataset(targets: np.ndarray, **parts: np.ndarray) -> Dataset:

@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 from scipy.sparse import issparse
 
-from mlc.data import SOURCES, Dataset, read_features
-from mlc.errors import DataError
+from mlc.config.errors import DataError
+from mlc.data.base import SOURCES, Dataset
+from mlc.data.unlabelled import read_features
 
 NUMBERS = "size,colour,round,red\n1.5,blue,1,0\n2,red,0,1\n,red,1,1\n-3e2,,0,0\n"
 TEXTS = (

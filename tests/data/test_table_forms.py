@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlc.data import SOURCES, Dataset, read_features
-from mlc.errors import ConfigError, DataError
+from mlc.config.errors import ConfigError, DataError
+from mlc.data.base import SOURCES, Dataset
+from mlc.data.unlabelled import read_features
 
 TEXTS = ("rain on hill", "sun on hill", "fog on road")
 OF_TEXT = {"labels": ["tags"], "text": "text", "min_count": 1}

@@ -11,14 +11,18 @@ import pytest
 import torch
 from sklearn.feature_extraction.text import CountVectorizer
 
-from mlc.backbones import BACKBONES
-from mlc.cohort import train_cohort
-from mlc.config import Config
-from mlc.data import SOURCES, Dataset, ResidentData, Split, fit_scaling, split_dataset
-from mlc.errors import DataError
-from mlc.heads import HEADS
-from mlc.keeper import Judged, Keeper
-from mlc.training import OPTIMIZERS, TrainerOptions
+from mlc.backbones.base import BACKBONES
+from mlc.config.errors import DataError
+from mlc.config.schema import Config
+from mlc.data.base import SOURCES, Dataset
+from mlc.data.preprocessing import fit_scaling
+from mlc.data.resident import ResidentData
+from mlc.data.splits import Split, split_dataset
+from mlc.heads.base import HEADS
+from mlc.runs.cohort import train_cohort
+from mlc.runs.recorder import Judged, Keeper
+from mlc.training.loop import TrainerOptions
+from mlc.training.stacked import OPTIMIZERS
 
 N = 60
 CPU = torch.device("cpu")

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlc.data import SOURCES, ExactWorld
-from mlc.errors import ConfigError
-from mlc.options import check
+from mlc.config.errors import ConfigError
+from mlc.config.options import check
+from mlc.data.base import SOURCES
+from mlc.data.world import ExactWorld
 
 
 def world(**options: Any) -> ExactWorld:

@@ -11,10 +11,10 @@ import torch
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from mlc.decisions import DECISIONS, DecisionRule, build_decision
-from mlc.errors import ConfigError, DataError, MlcError
-from mlc.heads import Prediction
+from mlc.config.errors import ConfigError, DataError, MlcError
+from mlc.decisions.base import DECISIONS, DecisionRule, build_decision
 from mlc.heads.label_sets import all_label_sets
+from mlc.heads.prediction import Prediction
 
 DRAW = torch.Generator().manual_seed(0)
 SCORES = torch.rand(4, 3, generator=DRAW)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mlc.decisions import DECISIONS, build_decision
-from mlc.errors import ConfigError
+from mlc.config.errors import ConfigError
+from mlc.decisions.base import DECISIONS, build_decision
 from mlc.heads.label_sets import all_label_sets
-from mlc.metrics import COUNT_METRICS, best_threshold
+from mlc.metrics.counts import COUNT_METRICS
+from mlc.metrics.sweep import best_threshold
 from tests.cases import label_matrices, tied_scores
 
 CASES = label_matrices()

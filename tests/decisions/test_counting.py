@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from mlc.assembly import build_rules
-from mlc.decisions import DECISIONS, build_decision
+from mlc.config.errors import ConfigError
+from mlc.decisions.base import DECISIONS, build_decision
 from mlc.decisions.counting import highest
-from mlc.errors import ConfigError
-from mlc.heads import HEADS
-from mlc.metrics import COUNT_METRICS
+from mlc.heads.base import HEADS
+from mlc.metrics.counts import COUNT_METRICS
+from mlc.training.assembly import build_rules
 from tests.exact import exact
 
 

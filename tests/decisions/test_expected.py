@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from mlc.decisions import build_decision, expected
+from mlc.decisions import expected
+from mlc.decisions.base import build_decision
 from mlc.heads.label_sets import all_label_sets
 
 

@@ -14,8 +14,8 @@ from PIL import Image
 
 from experiments.harness import EXPERIMENTS
 from experiments.harness.experiment import ROOT
-from mlc.config import config_folder, parse, register_configs
-from mlc.data import SOURCES
+from mlc.config.schema import config_folder, parse, register_configs
+from mlc.data.base import SOURCES
 
 TRAINED = [
     name for name in EXPERIMENTS if (config_folder() / "experiment" / f"{name}.yaml").is_file()

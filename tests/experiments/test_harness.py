@@ -18,10 +18,10 @@ from experiments.harness.running import compare, make, measure
 from experiments.harness.store import Store
 from experiments.harness.study import Measured, command_of
 from experiments.harness.trainings import configure
-from mlc.config import config_folder, parse
-from mlc.errors import ConfigError, DataError
-from mlc.keeper import Judged
+from mlc.config.errors import ConfigError, DataError
+from mlc.config.schema import config_folder, parse
 from mlc.reporting.tables import Table
+from mlc.runs.recorder import Judged
 
 
 class Squares(Measurements):

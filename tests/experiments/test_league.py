@@ -41,7 +41,7 @@ from experiments.league.withdrawn import (
     withdrawn_table,
     without_withdrawn,
 )
-from mlc.heads import HEADS
+from mlc.heads.base import HEADS
 from mlc.reporting.statistics import Interval, PairedDifference, paired_difference
 from tests.conftest import REPOSITORY
 

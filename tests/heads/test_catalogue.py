@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from mlc.heads import HEADS
+from mlc.heads.base import HEADS
 from mlc.heads.catalogue import Entry, table
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "heads.md"

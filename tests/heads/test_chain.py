@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mlc.heads import HEADS, KnownLabels
+from mlc.heads.base import HEADS, KnownLabels
 from mlc.heads.chain import Chain
 
 Beam = list[tuple[tuple[int, ...], float]]

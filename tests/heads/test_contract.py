@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from mlc.errors import ConfigError, DataError
-from mlc.heads import HEADS, JointHead, KnownLabels, PlainHead, build_head
+from mlc.config.errors import ConfigError, DataError
+from mlc.config.options import search_space
+from mlc.heads.base import HEADS, JointHead, KnownLabels
 from mlc.heads.label_sets import all_label_sets
-from mlc.options import search_space
+from mlc.heads.plain import PlainHead, build_head
 from tests.cases import label_matrices
 
 CASES = label_matrices()

@@ -8,8 +8,8 @@ from itertools import product
 import pytest
 import torch
 
-from mlc.errors import ConfigError
-from mlc.heads import build_head
+from mlc.config.errors import ConfigError
+from mlc.heads.plain import build_head
 
 GROUPS = [[0, 2], [3, 1]]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mlc.heads import build_head
+from mlc.heads.plain import build_head
 
 # A label that all rows have, one that none has, one that some have.
 TARGETS = torch.tensor([[1, 0, 1], [1, 0, 0], [1, 0, 0], [1, 0, 0]])

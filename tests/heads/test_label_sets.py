@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch.nn.functional import logsigmoid
 
-from mlc.heads import HEADS, KnownLabels, build_head
+from mlc.heads.base import HEADS, KnownLabels
 from mlc.heads.label_sets import ObservedSets, all_label_sets, fold_marginals, label_set_index
+from mlc.heads.plain import build_head
 
 SHOWN = torch.tensor([[1, 0, 1]] * 5 + [[0, 0, 0]] * 3 + [[0, 1, 0]]).bool()
 

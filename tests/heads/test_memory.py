@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from mlc.errors import CapacityError
-from mlc.heads import HEADS
+from mlc.config.errors import CapacityError
+from mlc.heads.base import HEADS
 from mlc.heads.memory import estimate, readable, require_memory
 
 

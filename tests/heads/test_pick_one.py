@@ -1,6 +1,6 @@
 import torch
 
-from mlc.heads import build_head
+from mlc.heads.plain import build_head
 
 
 def test_expectation_is_cross_entropy_to_the_uniform_distribution_over_positives() -> None:

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from mlc.errors import CapacityError
-from mlc.heads import build_head
+from mlc.config.errors import CapacityError
 from mlc.heads.label_sets import all_label_sets, fold_marginals, label_set_index
+from mlc.heads.plain import build_head
 
 
 def test_index_is_most_significant_bit_first() -> None:

@@ -6,9 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from mlc.decisions import build_decision
-from mlc.heads import HEADS, JointHead, PlainHead, Prediction, build_head, listed
+from mlc.decisions.base import build_decision
+from mlc.heads import listed
+from mlc.heads.base import HEADS, JointHead
 from mlc.heads.label_sets import all_label_sets
+from mlc.heads.plain import PlainHead, build_head
+from mlc.heads.prediction import Prediction
 
 JOINT = [name for name in HEADS if issubclass(HEADS[name], JointHead)]
 

@@ -11,8 +11,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mlc.heads import HEADS, PlainHead, build_head
+from mlc.heads.base import HEADS
 from mlc.heads.label_sets import all_label_sets
+from mlc.heads.plain import PlainHead, build_head
 
 Numbers = Sequence[float]
 Reference = Callable[[PlainHead, Numbers, Sequence[int]], float]

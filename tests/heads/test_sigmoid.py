@@ -1,6 +1,6 @@
 import torch
 
-from mlc.heads import build_head
+from mlc.heads.plain import build_head
 
 
 def test_loss_is_the_sum_of_binary_log_losses() -> None:

@@ -13,7 +13,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 import mlc.train  # noqa: F401  (registers the resolver that the primary config names)
-from mlc.config import config_folder, register_configs
+from mlc.config.schema import config_folder, register_configs
 from mlc.launching.composing import NumberCache
 
 JOBS = [

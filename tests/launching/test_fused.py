@@ -17,11 +17,11 @@ import pandas as pd
 import pytest
 import torch
 
-from mlc.grouping import cohort_key
 from mlc.launching import workers
 from mlc.launching.fused import Job, group
-from mlc.tracking import RunLog
+from mlc.tracking.tensorboard import RunLog
 from mlc.train import main
+from mlc.training.grouping import cohort_key
 from tests.conftest import REPOSITORY, Command, Outcome
 
 Write = Callable[..., Path]
@@ -275,7 +275,7 @@ def test_what_can_be_trained_together(
 
 
 def test_groups_give_every_worker_a_share(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mlc.grouping.cohort_key", lambda config: config.key)
+    monkeypatch.setattr("mlc.training.grouping.cohort_key", lambda config: config.key)
     configs = [
         SimpleNamespace(key=key, optimizer=SimpleNamespace(lr=place % 2))
         for place, key in enumerate("aaaaabbb")

@@ -17,14 +17,14 @@ import pytest
 
 from mlc.launching import fused
 from mlc.launching.workers import train_here
-from mlc.leases import LEASE, renewing
-from mlc.leases.files import chain
-from mlc.leases.owner import Owner, this_process
 from mlc.report import main as report_main
-from mlc.tracking import RunLog
+from mlc.runs.leases import LEASE, renewing
+from mlc.runs.leases.files import chain
+from mlc.runs.leases.owner import Owner, this_process
+from mlc.tracking.tensorboard import RunLog
 from mlc.train import main
 from tests.conftest import Command, Outcome
-from tests.leases.others import elsewhere, leave, running
+from tests.runs.leases.others import elsewhere, leave, running
 
 Sweep = Callable[..., Outcome]
 QUICK = ("trainer.max_epochs=1", "backbone.widths=[8]", "data=arff", "report.figures=false")
@@ -53,8 +53,8 @@ def other() -> Iterator[Owner]:
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Owners elsewhere are gone after 0.2 seconds."""
     monkeypatch.setattr(renewing, "BEAT", 0.02)
-    monkeypatch.setattr(sys.modules["mlc.leases.holding"], "STALE", 0.2)
-    monkeypatch.setattr(sys.modules["mlc.leases.holding"], "_POLL", 0.01)
+    monkeypatch.setattr(sys.modules["mlc.runs.leases.holding"], "STALE", 0.2)
+    monkeypatch.setattr(sys.modules["mlc.runs.leases.holding"], "_POLL", 0.01)
 
 
 def in_this_process(cohorts: Any, n_workers: int, ended: Any) -> None:

@@ -5,7 +5,8 @@ import pytest
 import torch
 from sklearn import metrics
 
-from mlc.metrics import COUNT_METRICS, decision_metrics
+from mlc.metrics.counts import COUNT_METRICS
+from mlc.metrics.final import decision_metrics
 from tests.cases import label_matrices
 
 CASES = label_matrices()

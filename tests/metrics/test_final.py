@@ -8,8 +8,7 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from mlc.metrics import ranking_metrics
-from mlc.metrics.final import expected_calibration_error
+from mlc.metrics.final import expected_calibration_error, ranking_metrics
 
 RNG = np.random.default_rng(0)
 

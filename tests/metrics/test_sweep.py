@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from mlc.metrics import COUNT_METRICS, SortedScores, best_threshold, first_best
+from mlc.metrics.counts import COUNT_METRICS
+from mlc.metrics.sweep import SortedScores, best_threshold, first_best
 from tests.cases import label_matrices, tied_scores
 from tests.exact import best_cut, exact
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mlc.reporting import collect
 from mlc.reporting.choice import chosen_settings, contestants
+from mlc.reporting.collect import collect
 from mlc.reporting.summary import summarise
 from tests.reporting.test_tables import METRICS, write_run
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from mlc.errors import RunFolderError
-from mlc.reporting import collect, write_summary
+from mlc.config.errors import RunFolderError
 from mlc.reporting.choice import contestants, named_baselines
-from mlc.reporting.summary import summarise
+from mlc.reporting.collect import collect
+from mlc.reporting.summary import summarise, write_summary
 from mlc.reporting.tables import means_table
 from tests.reporting.test_tables import METRICS, write_run
 

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 
-from mlc.reporting import collect
+from mlc.reporting.collect import collect
 from mlc.reporting.figures import draw_means, styles_of
 from mlc.tracking.palette import COLOURS
 from tests.reporting.test_tables import write_run

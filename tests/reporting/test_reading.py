@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mlc.report import main
-from mlc.reporting import collect
+from mlc.reporting.collect import collect
 from tests.reporting.test_tables import write_run
 
 GOOD, BAD = "yeast/sigmoid/seed=0", "yeast/sigmoid/seed=1"

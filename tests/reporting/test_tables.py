@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from mlc.errors import RunFolderError
-from mlc.reporting import collect, write_summary
+from mlc.config.errors import RunFolderError
 from mlc.reporting.choice import contestants, named_baselines
-from mlc.reporting.summary import summarise
+from mlc.reporting.collect import collect
+from mlc.reporting.summary import summarise, write_summary
 from mlc.reporting.tables import Table, means_table
 
 METRICS = ["jaccard_samples", "hamming_loss"]

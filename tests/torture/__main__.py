@@ -17,8 +17,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.measuring import machine
+from mlc.files.writing import write_text
 from mlc.reporting.tables import Table
-from mlc.storage import write_text
 from tests.torture import files, inputs, kills, limits, sharing, sources
 
 N_KILLS, N_INTERRUPTS, N_INPUTS, N_FOLDERS, N_SHARED, SEED = 50, 10, 100_000, 5_000, 6, 2026

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from unittest.mock import patch
 
-from mlc.errors import RunFolderError
-from mlc.identity import Identity
-from mlc.ownership import (
+from mlc.config.errors import RunFolderError
+from mlc.files.writing import open_to_append, write_json, write_output, write_text
+from mlc.runs.folder import FILES, RunFacts, claim, fail
+from mlc.runs.ownership import (
     HYDRA_FILES,
     MARKS,
     MULTIRUN,
@@ -24,8 +25,7 @@ from mlc.ownership import (
     event_files,
     path_part,
 )
-from mlc.runs import FILES, RunFacts, claim, fail
-from mlc.storage import open_to_append, write_json, write_output, write_text
+from mlc.runs.provenance import Identity
 from tests.torture.inputs import Case
 
 FACTS = RunFacts(run="toy/sigmoid/seed=0", data="toy", head="sigmoid", seed=0)
@@ -229,7 +229,9 @@ def _write_reports(root: Path) -> list[Path]:
     for name in REPORTS:
         write_text(root / name, MARKS[Path(name).suffix].decode())
         written.append(root / name)
-    (root / MULTIRUN).write_text("hydra: {callbacks: {mlc: {_target_: mlc.sweep.SweepCallback}}}")
+    (root / MULTIRUN).write_text(
+        "hydra: {callbacks: {mlc: {_target_: mlc.launching.sweep.SweepCallback}}}"
+    )
     return [*written, root / MULTIRUN]
 
 

@@ -24,15 +24,16 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from scipy.sparse import issparse
 
-from mlc.backbones import BACKBONES
-from mlc.config import Config
-from mlc.data import SOURCES, Dataset, arff, table
+from mlc.backbones.base import BACKBONES
+from mlc.config.errors import MlcError
+from mlc.config.schema import Config
+from mlc.data import arff, table
+from mlc.data.base import SOURCES, Dataset
 from mlc.data.cache import cached
-from mlc.errors import MlcError
-from mlc.heads import HEADS
-from mlc.identity import flatten
-from mlc.loading import config_of
-from mlc.training import OPTIMIZERS
+from mlc.heads.base import HEADS
+from mlc.runs.loading import config_of
+from mlc.runs.provenance import flatten
+from mlc.training.stacked import OPTIMIZERS
 
 # A disk takes ten times as long to make and remove small files.
 _IN_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None

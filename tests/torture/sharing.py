@@ -9,17 +9,17 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from mlc.leases import LEASE
+from mlc.runs.leases import LEASE
 from tests.torture.kills import LAUNCHERS, N_RUNS, SWEEP, Zygote, broken_files
 
 # Run first in a sweep's process: it is on a machine of its own, and the leases are in a hurry.
 _MACHINE = """
 import sys
-from mlc.leases import owner, renewing
+from mlc.runs.leases import owner, renewing
 owner.machine = lambda: ({name!r}, "boot of " + {name!r}, "")
 renewing.BEAT = 0.1
-sys.modules["mlc.leases.holding"].STALE = {stale}
-sys.modules["mlc.leases.holding"]._POLL = 0.05
+sys.modules["mlc.runs.leases.holding"].STALE = {stale}
+sys.modules["mlc.runs.leases.holding"]._POLL = 0.05
 """
 STALE = 1.5
 

@@ -11,7 +11,8 @@ import numpy as np
 from safetensors.numpy import save
 from scipy.sparse import csr_matrix, issparse, save_npz
 
-from mlc.data import SOURCES, Dataset, arff
+from mlc.data import arff
+from mlc.data.base import SOURCES, Dataset
 from tests.torture.inputs import Case, mangled
 
 DIALECTS = (

@@ -13,8 +13,9 @@ from urllib.request import urlopen
 
 import pytest
 
-from mlc.errors import MlcError
-from mlc.tracking import View, serve
+from mlc.config.errors import MlcError
+from mlc.tracking.server import serve
+from mlc.tracking.view import View
 from tests.tracking.test_view import make_run
 
 

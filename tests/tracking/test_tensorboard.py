@@ -12,8 +12,9 @@ import pytest
 import torch
 from tensorboard.plugins.hparams import metadata, plugin_data_pb2
 
-from mlc.tracking import HISTORY, RunLog, chosen_rule, hyperparameters
-from mlc.training import Epoch
+from mlc.tracking.hyperparameters import hyperparameters
+from mlc.tracking.tensorboard import HISTORY, RunLog, chosen_rule
+from mlc.training.loop import Epoch
 from tests.tracking.test_events import read
 
 HEADS, SEEDS = ("sigmoid", "pick_one"), (0, 1)

@@ -9,14 +9,21 @@ import numpy as np
 import pytest
 import torch
 
-from mlc.assembly import known_labels
-from mlc.backbones import BACKBONES
-from mlc.data import Dataset, ResidentData, Split, fit_scaling
-from mlc.errors import ConfigError
-from mlc.heads import HEADS
+from mlc.backbones.base import BACKBONES
+from mlc.config.errors import ConfigError
+from mlc.data.base import Dataset
+from mlc.data.preprocessing import fit_scaling
+from mlc.data.resident import ResidentData
+from mlc.data.splits import Split
+from mlc.heads.base import HEADS
 from mlc.layers import Streams
-from mlc.metrics import COUNT_METRICS, best_threshold
-from mlc.training import OPTIMIZERS, Epoch, Model, TrainerOptions, Training, load_run, save_run
+from mlc.metrics.counts import COUNT_METRICS
+from mlc.metrics.sweep import best_threshold
+from mlc.training.assembly import known_labels
+from mlc.training.checkpoint import load_run, save_run
+from mlc.training.loop import Epoch, TrainerOptions, Training
+from mlc.training.model import Model
+from mlc.training.stacked import OPTIMIZERS
 
 CPU = torch.device("cpu")
 RNG = np.random.default_rng(0)

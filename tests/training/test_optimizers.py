@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch.nn import Parameter
 
-from mlc.errors import ConfigError
-from mlc.training import OPTIMIZERS
+from mlc.config.errors import ConfigError
 from mlc.training.schedules import SCHEDULES
+from mlc.training.stacked import OPTIMIZERS
 
 REFERENCES: dict[str, type[torch.optim.Optimizer]] = {
     "sgd": torch.optim.SGD,

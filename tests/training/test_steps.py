@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from mlc.backbones import BACKBONES
-from mlc.data import Dataset, ResidentData, fit_scaling
-from mlc.heads import HEADS, KnownLabels
-from mlc.training import OPTIMIZERS, Model
+from mlc.backbones.base import BACKBONES
+from mlc.data.base import Dataset
+from mlc.data.preprocessing import fit_scaling
+from mlc.data.resident import ResidentData
+from mlc.heads.base import HEADS, KnownLabels
+from mlc.training.model import Model
+from mlc.training.stacked import OPTIMIZERS
 from mlc.training.steps import GraphStep, PlainStep, cuda_capture, step_for
 
 RNG = np.random.default_rng(0)

@@ -1,0 +1,1 @@
+"""The typed config: schema, option ranges, the registries of parts, errors."""

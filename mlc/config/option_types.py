@@ -1,0 +1,94 @@
+"""Values of options brought to the types that their dataclass declares."""
+
+from __future__ import annotations
+
+import types
+import typing
+from typing import Any
+
+import numpy as np
+
+from mlc.config.errors import ConfigError
+
+_WORDS = {int: "a whole number", float: "a number", bool: "True or False", str: "text"}
+_PLURALS = {int: "whole numbers", float: "numbers", bool: "truth values", str: "texts"}
+
+
+def declared_types(options: type) -> dict[str, Any]:
+    """The fields' types; empty where a name in them is local to a function."""
+    try:
+        return typing.get_type_hints(options)
+    except NameError:
+        return {}
+
+
+def unwrapped(declared: Any) -> tuple[Any, bool, bool]:
+    """The type of one value, whether it stands in a list, and whether None is allowed."""
+    optional = False
+    if typing.get_origin(declared) in (typing.Union, types.UnionType):
+        members = [member for member in typing.get_args(declared) if member is not types.NoneType]
+        optional = len(members) < len(typing.get_args(declared))
+        if len(members) != 1:
+            return None, False, optional
+        (declared,) = members
+    if typing.get_origin(declared) is list:
+        (item,) = typing.get_args(declared)
+        return item, True, optional
+    return declared, False, optional
+
+
+def described(declared: Any) -> str:
+    """The type in words, as in "a list of whole numbers"."""
+    item, is_list, optional = unwrapped(declared)
+    words = f"a list of {_PLURALS[item]}" if is_list else _WORDS[item]
+    return f"{words} or None" if optional else words
+
+
+def typed(key: str, value: Any, declared: Any) -> Any:
+    """The value as the declared type: NumPy's numbers as Python's, 10.0 as 10, one value as a list.
+
+    Types other than bool, int, float, str and lists of them are left alone.
+
+    Raises:
+        ConfigError: it is of another type, such as text where a number belongs.
+    """
+    item, is_list, optional = unwrapped(declared)
+    if item not in _WORDS or (value is None and optional):
+        return value
+    if not is_list:
+        fitted = _fitted(value, item)
+    elif isinstance(value, (list, tuple, np.ndarray)):
+        items = value.tolist() if isinstance(value, np.ndarray) and value.ndim else [*_flat(value)]
+        fitted_items = [_fitted(one, item) for one in items]
+        fitted = None if any(one is None for one in fitted_items) else fitted_items
+    else:
+        one = _fitted(value, item)
+        fitted = None if one is None else [one]
+    if fitted is None:
+        raise ConfigError(
+            f"{key}={value!r} is of the wrong type ({type(value).__name__}): it must be"
+            f" {described(declared)}."
+        )
+    return fitted
+
+
+def _flat(value: Any) -> list[Any]:
+    return [value.item()] if isinstance(value, np.ndarray) else list(value)
+
+
+def _fitted(value: Any, item: type) -> Any:
+    """The value as this type, or None where it is none."""
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value.item()
+    if item is str:
+        return str(value) if isinstance(value, str) else None
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value) if item is bool else None
+    is_whole = isinstance(value, (int, np.integer))
+    if item is float and (is_whole or isinstance(value, (float, np.floating))):
+        return float(value)
+    if item is int and (
+        is_whole or (isinstance(value, (float, np.floating)) and float(value).is_integer())
+    ):
+        return int(value)
+    return None

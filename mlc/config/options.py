@@ -1,0 +1,202 @@
+"""Typed options whose limits stand beside their defaults, checked before anything runs."""
+
+import dataclasses
+import difflib
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mlc.config.errors import ConfigError
+from mlc.config.option_types import declared_types, typed
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Where to search for a number: evenly, or evenly in its logarithm."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def draw(self, rng: np.random.Generator) -> float:
+        """One value."""
+        if self.log:
+            return float(np.exp(rng.uniform(np.log(self.low), np.log(self.high))))
+        return float(rng.uniform(self.low, self.high))
+
+    def __str__(self) -> str:
+        return f"{self.low:g} to {self.high:g}" + (", log" if self.log else "")
+
+
+class Choice:
+    """Values to choose from."""
+
+    def __init__(self, *values: Any) -> None:
+        self.values = values
+
+    def draw(self, rng: np.random.Generator) -> Any:
+        """One value."""
+        return self.values[int(rng.integers(len(self.values)))]
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.values))
+
+
+Search = Interval | Choice
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an option may be: an interval (closed, open or half-open) or a list of choices."""
+
+    at_least: float | None = None
+    above: float | None = None
+    at_most: float | None = None
+    below: float | None = None
+    choices: tuple[str, ...] | None = None
+
+    def allows(self, value: Any) -> bool:
+        """Whether one value lies within the limits; NaN never does."""
+        if self.choices is not None:
+            return value in self.choices
+        if isinstance(value, float) and not math.isfinite(value):
+            return False
+        return (
+            (self.at_least is None or value >= self.at_least)
+            and (self.above is None or value > self.above)
+            and (self.at_most is None or value <= self.at_most)
+            and (self.below is None or value < self.below)
+        )
+
+    def __str__(self) -> str:
+        if self.choices is not None:
+            return "one of " + ", ".join(self.choices)
+        words = {
+            "at least": self.at_least,
+            "above": self.above,
+            "at most": self.at_most,
+            "below": self.below,
+        }
+        return " and ".join(
+            f"{word} {_exact(bound)}" for word, bound in words.items() if bound is not None
+        )
+
+
+def _exact(bound: float) -> str:
+    """All digits of a whole number."""
+    return str(int(bound)) if float(bound).is_integer() else f"{bound:g}"
+
+
+def option(
+    default: Any,
+    *,
+    at_least: float | None = None,
+    above: float | None = None,
+    at_most: float | None = None,
+    below: float | None = None,
+    choices: tuple[str, ...] | None = None,
+    search: Search | None = None,
+) -> Any:
+    """A dataclass field with a default and limits; a list's limits hold for each of its items.
+
+    `search` says where to look for a better value when the option is tuned.
+
+    >>> @dataclass
+    ... class Options:
+    ...     dropout: float = option(0.3, at_least=0, below=1)
+    >>> check(Options(dropout=1.5))
+    Traceback (most recent call last):
+    mlc.config.errors.ConfigError: dropout=1.5 is out of range: it must be at least 0 and below 1.
+    """
+    limits = Limits(at_least, above, at_most, below, choices)
+    metadata = {"limits": limits, "search": search}
+    if isinstance(default, list):
+        return dataclasses.field(default_factory=lambda: list(default), metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def check(options: Any, prefix: str = "") -> None:
+    """Raise ConfigError for the first value in a dataclass (nested ones too) that breaks its limits.
+
+    Values of a near type are first brought to the declared one, in place: NumPy's numbers, 10.0 for 10,
+    one value for a list. A dataclass whose values must fit together has a method `validate(prefix)`,
+    called last.
+
+    Raises:
+        ConfigError: a value is of another type or out of range.
+    """
+    _bring_to_type(options, prefix)
+    for key, value, limits in _walk(options, prefix):
+        for item in value if isinstance(value, list) else [value]:
+            if item is not None and not limits.allows(item):
+                raise out_of_range(key, value, limits)
+    _validate(options, prefix)
+
+
+def out_of_range(key: str, value: Any, limits: Limits) -> ConfigError:
+    """For a value that breaks its limits; the nearest choice is named first."""
+    shown = repr(value) if value == "" else value
+    near = nearest(str(value), limits.choices or ())
+    guess = f"did you mean {near[0]}? " if near else ""
+    return ConfigError(f"{key}={shown} is out of range: {guess}it must be {limits}.")
+
+
+def nearest(word: str, known: Iterable[str]) -> list[str]:
+    """Those of the known words that resemble a word, the most similar first."""
+    by_fold = {name.casefold(): name for name in known}
+    found = difflib.get_close_matches(word.casefold(), by_fold, n=3, cutoff=0.6)
+    return [by_fold[name] for name in found]
+
+
+def _bring_to_type(options: Any, prefix: str) -> None:
+    if isinstance(options, Mapping):
+        for name, value in options.items():
+            _bring_to_type(value, f"{prefix}{name}.")
+    elif dataclasses.is_dataclass(options):
+        declared = declared_types(type(options))
+        for field in dataclasses.fields(options):
+            value = getattr(options, field.name)
+            _bring_to_type(value, f"{prefix}{field.name}.")
+            if field.name in declared:
+                fitted = typed(f"{prefix}{field.name}", value, declared[field.name])
+                if fitted is not value:
+                    setattr(options, field.name, fitted)
+
+
+def search_space(options: type) -> dict[str, Search]:
+    """Where to search for each option of a dataclass that is worth tuning."""
+    return {
+        field.name: field.metadata["search"]
+        for field in dataclasses.fields(options)
+        if field.metadata.get("search") is not None
+    }
+
+
+def limits_of(options: Any, key: str) -> Limits | None:
+    """The limits of the option with this dotted key, or None where it has none."""
+    return next((limits for name, _, limits in _walk(options, "") if name == key), None)
+
+
+def _validate(options: Any, prefix: str) -> None:
+    parts = vars(options) if dataclasses.is_dataclass(options) else options
+    if isinstance(parts, Mapping):
+        for name, value in parts.items():
+            _validate(value, f"{prefix}{name}.")
+        validate = getattr(options, "validate", None)
+        if validate is not None:
+            validate(prefix)
+
+
+def _walk(options: Any, prefix: str) -> Iterator[tuple[str, Any, Limits]]:
+    if isinstance(options, Mapping):
+        for name, value in options.items():
+            yield from _walk(value, f"{prefix}{name}.")
+    elif dataclasses.is_dataclass(options):
+        for field in dataclasses.fields(options):
+            value = getattr(options, field.name)
+            yield from _walk(value, f"{prefix}{field.name}.")
+            if "limits" in field.metadata:
+                yield f"{prefix}{field.name}", value, field.metadata["limits"]

@@ -1,0 +1,185 @@
+"""The forms that a user's rows of labels come in: arrays, frames, tensors, sequences of sequences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+
+from mlc.config.errors import DataError
+
+_CONTAINERS = (list, tuple, set, frozenset, range)
+
+
+@dataclass(frozen=True)
+class Written:
+    """What stands in `y`: either an array of values, or a list of labels for each row.
+
+    Attributes:
+        array: (N, K) or (N,), any type; None where there are lists.
+        columns: the K names of a data frame's columns, if it is one.
+        sets: N lists of labels of one kind; None where there is an array.
+    """
+
+    array: NDArray[Any] | None = None
+    columns: list[Any] | None = None
+    sets: list[list[Any]] | None = None
+
+
+def dense(value: Any) -> Any:
+    """Tensors and sparse matrices as arrays, on any device and of any type; all else as it is."""
+    return value.toarray() if issparse(value) else dense_tensor(value)
+
+
+def dense_tensor(value: Any) -> Any:
+    """Tensors as arrays, on any device and of any type; all else as it is."""
+    if hasattr(value, "detach") and hasattr(value, "is_floating_point"):
+        if getattr(value, "is_sparse", False) or "sparse" in str(getattr(value, "layout", "")):
+            value = value.to_dense()
+        value = value.detach().cpu()
+        # NumPy lacks bfloat16, and a double holds every value of the other types.
+        return (value.double() if value.is_floating_point() else value).numpy()
+    return value
+
+
+def refuse_text_column(X: Any, error: Exception) -> None:
+    """Raise DataError for a data frame's first column that holds no numbers, if there is one."""
+    for name, dtype in getattr(X, "dtypes", {}).items() if hasattr(X, "iloc") else ():
+        for row, value in enumerate(X[name]) if dtype.kind not in "biufc" else ():
+            try:
+                float(np.nan if is_missing(value) else value)
+            except (TypeError, ValueError):
+                raise DataError(
+                    f"X is {value!r} in row {row}, column {name!r}: encode it as numbers (as by"
+                    " OneHotEncoder), or leave the column out."
+                ) from error
+
+
+def read(y: Any) -> Written:
+    """The values or label lists that `y` holds.
+
+    Raises:
+        DataError: it has lists of labels, and a row is none, or has a gap or labels of two kinds.
+    """
+    y = dense(y)
+    if isinstance(y, (str, bytes, dict, set, frozenset)):
+        raise DataError(f"y is a {type(y).__name__}: give a sequence with one entry for each row.")
+    if isinstance(y, np.ndarray) and y.dtype != object:
+        return Written(array=y)
+    names = getattr(y, "column_names", None) or getattr(y, "columns", None)
+    if not isinstance(y, (list, tuple)) and hasattr(y, "__array__"):
+        y = np.asarray(y)
+    if isinstance(y, np.ndarray) and y.ndim == 2 and y.shape[1] == 1 and y.dtype == object:
+        rows = list(y[:, 0])
+        if any(map(_is_container, rows)):
+            return _read_rows(rows)
+    if isinstance(y, np.ndarray) and (y.ndim != 1 or y.dtype != object):
+        return Written(array=y, columns=None if names is None else list(names))
+    rows = list(y)
+    if any(map(_is_container, rows)):
+        return _read_rows(rows)
+    return Written(array=_as_objects(rows) if _is_mixed(rows) else np.asarray(rows))
+
+
+def is_missing(value: Any) -> bool:
+    """None, NaN, NaT or pandas' NA."""
+    if value is None:
+        return True
+    if isinstance(value, (float, np.floating)):
+        return bool(np.isnan(value))
+    return type(value).__name__ in ("NAType", "NaTType")
+
+
+def is_number(value: Any) -> bool:
+    """A bool, an int or a float, of Python or of NumPy."""
+    return isinstance(value, (bool, int, float, np.bool_, np.integer, np.floating))
+
+
+def _is_container(value: Any) -> bool:
+    if isinstance(value, _CONTAINERS):
+        return True
+    return not isinstance(value, (str, bytes, np.generic)) and getattr(value, "ndim", 0) == 1
+
+
+def _is_mixed(rows: list[Any]) -> bool:
+    """Whether NumPy would turn numbers or gaps into text."""
+    n_texts = sum(isinstance(value, str) for value in rows)
+    return 0 < n_texts < len(rows) or any(map(is_missing, rows))
+
+
+def _as_objects(rows: list[Any]) -> NDArray[Any]:
+    array = np.empty(len(rows), dtype=object)
+    array[:] = rows
+    return array
+
+
+def _read_rows(rows: list[Any]) -> Written:
+    for place, row in enumerate(rows):
+        if not _is_container(row):
+            cure = f"write [{row!r}]" if isinstance(row, str) else "write [] for a row without one"
+            raise DataError(f"y has no label set in row {place} but {row!r}: {cure}.")
+    lists = [_labels(row) for row in rows]
+    ordered = not any(isinstance(row, (set, frozenset)) for row in rows)
+    if ordered and lists[0] and len({len(row) for row in lists}) == 1:
+        if all(is_number(value) and value in (0, 1) for row in lists for value in row):
+            return Written(array=np.asarray(lists))
+        _refuse_text(lists)
+    _require_one_kind(lists)
+    return Written(sets=lists)
+
+
+def _labels(row: Any) -> list[Any]:
+    """A row's labels as Python's own values."""
+    values = dense(row)
+    values = values.tolist() if isinstance(values, np.ndarray) else list(values)
+    return [
+        value.item() if isinstance(value, np.generic) and not is_missing(value) else value
+        for value in values
+    ]
+
+
+def _refuse_text(lists: list[list[Any]]) -> None:
+    """Zeros and ones as text: in label sets no label stands twice."""
+    if all(isinstance(value, str) and value in ("0", "1") for row in lists for value in row):
+        for place, row in enumerate(lists):
+            if len(set(row)) < len(row):
+                raise DataError(
+                    f"y is {row!r} in row {place}, zeros and ones as text: convert them with int."
+                )
+
+
+def _require_one_kind(lists: list[list[Any]]) -> None:
+    first: tuple[str, Any, int] | None = None
+    for place, row in enumerate(lists):
+        for label in row:
+            if is_missing(label):
+                raise DataError(f"y has the label {label!r} in row {place}: leave it out.")
+            kind = _kind(label)
+            if kind is None:
+                raise DataError(
+                    f"y has the label {label!r} in row {place}, a {type(label).__name__}: a label is a"
+                    " text or a number."
+                )
+            first = first or (kind, label, place)
+            if kind != first[0]:
+                raise DataError(
+                    f"y has the label {first[1]!r} in row {first[2]} and {label!r} in row {place}:"
+                    f" write all labels as {first[0]}, or all as {kind}."
+                )
+
+
+def _kind(label: Any) -> str | None:
+    if isinstance(label, str):
+        return "text"
+    if isinstance(label, bool):
+        return "truth values"
+    if is_number(label):
+        return "numbers"
+    try:
+        hash(label)
+    except TypeError:
+        return None
+    return f"{type(label).__name__} values"

@@ -1,0 +1,177 @@
+"""Label sets as users write them, to zeros and ones and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.preprocessing import LabelBinarizer, MultiLabelBinarizer
+from sklearn.utils import assert_all_finite
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import column_or_1d
+
+from mlc.config.errors import DataError
+from mlc.data.rows import Written, is_missing, is_number, read
+
+_NEEDS_BINARY = (
+    "several columns must be labels of 0 or 1. Unknown label type: give a list of lists of labels for"
+    " other values"
+)
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Label sets and how they were written.
+
+    Attributes:
+        form: "multi_hot", "lists" of labels, or "classes", one for each row.
+        labels: (K,).
+        multi_hot: (N, K), bool; of classes, two too, each row has exactly one.
+    """
+
+    form: str
+    labels: NDArray[Any]
+    multi_hot: NDArray[np.bool_]
+
+    def decode(self, predicted: NDArray[np.bool_]) -> Any:
+        """Label sets (N, K) as zeros and ones or as lists."""
+        if self.form == "multi_hot":
+            return predicted.astype(np.int64)
+        return [self.labels[row].tolist() for row in predicted]
+
+    def encoded(self, y: Any) -> Any:
+        """Label sets in this form as zeros and ones, (N, K); classes as they are, (N,).
+
+        Raises:
+            DataError: a label was not among those of the training rows, or it is another form.
+        """
+        written = read(y)
+        if self.form == "classes":
+            return written.array if written.array is not None else y
+        if self.form == "multi_hot":
+            if written.array is None:
+                raise DataError("y has lists of labels, and fit was given zeros and ones.")
+            return _binary(written.array, written.columns).astype(np.int64)
+        if written.sets is None:
+            raise DataError("y has no lists of labels, and fit was given lists.")
+        known = set(self.labels.tolist())
+        for place, labels in enumerate(written.sets):
+            for label in labels:
+                if label not in known:
+                    raise DataError(
+                        f"Row {place} of y has the label {label!r}, which fit never saw."
+                    )
+        encoder = MultiLabelBinarizer(classes=self.labels.tolist())
+        return np.asarray(encoder.fit_transform(written.sets))
+
+
+def encode(y: Any) -> Targets:
+    """Zeros and ones (N, K), dense or sparse; a sequence of lists of labels; or classes (N,).
+
+    Arrays, data frames, series, tensors and sparse matrices are taken, and nullable types without a
+    gap. A row of labels is a list, a tuple, a set, an array or a series. Ordered rows of equal length
+    with nothing but zeros and ones are zeros and ones: [(0, 1), (1, 0)] as well as [[0, 1], [1, 0]].
+
+    Raises:
+        DataError: it is none of these, has a gap, or has a single class.
+    """
+    written = read(y)
+    if written.sets is not None:
+        return _lists(written.sets)
+    assert written.array is not None
+    array = written.array
+    if array.ndim == 2 and (array.shape[1] != 1 or _is_all_binary(array)):
+        binary = _binary(array, written.columns)
+        return Targets("multi_hot", _column_names(written, array.shape[1]), binary)
+    return _classes(array)
+
+
+def _column_names(written: Written, n_columns: int) -> NDArray[Any]:
+    if written.columns is None:
+        return np.arange(n_columns)
+    names = np.empty(n_columns, dtype=object)
+    names[:] = written.columns
+    # NumPy would turn numbers among texts into text, and pairs of a multi-index into rows.
+    kinds = {isinstance(name, str) for name in written.columns}
+    return names if len(kinds) > 1 or np.ndim(written.columns) > 1 else np.asarray(written.columns)
+
+
+def _as_numbers(array: NDArray[Any]) -> NDArray[Any]:
+    """Objects that all are numbers as an array of numbers; anything else as it is."""
+    if array.dtype != object:
+        return array
+    kinds = set(map(type, array.ravel().tolist()))
+    if all(issubclass(kind, (bool, int, float, np.number, np.bool_)) for kind in kinds):
+        return array.astype(np.float64)
+    return array
+
+
+def _is_all_binary(array: NDArray[Any]) -> bool:
+    array = _as_numbers(array)
+    return array.dtype.kind in "biufc" and bool(np.isin(array, (0, 1)).all())
+
+
+def _binary(array: NDArray[Any], columns: Any) -> NDArray[np.bool_]:
+    """Zeros and ones as bool, (N, K)."""
+    array = _as_numbers(array)
+    if array.ndim != 2:
+        raise DataError(f"y has {array.ndim} axes: give zeros and ones as (rows, labels).")
+    if array.dtype.kind in "biufc":
+        right = np.isin(array, (0, 1))
+    else:
+        flat = [is_number(value) and value in (0, 1) for value in array.ravel().tolist()]
+        right = np.array(flat, dtype=bool).reshape(array.shape)
+    if right.all():
+        return array.astype(bool)
+    row, column = (int(place) for place in np.argwhere(~right)[0])
+    raise DataError(_not_binary(array[row, column], row, column, columns))
+
+
+def _not_binary(value: Any, row: int, column: int, columns: Any) -> str:
+    value = value.item() if isinstance(value, np.generic) and not is_missing(value) else value
+    name = column if columns is None else repr(columns[column])
+    where = f"in row {row}, column {name}"
+    if is_missing(value):
+        value = float("nan") if isinstance(value, float) else value
+        return f"y is {value!r} {where} (NaN or another gap): fill it with 0 or 1, or leave the row out."
+    if isinstance(value, str):
+        cure = "convert y with .astype(int)" if value.strip() in ("0", "1") else _NEEDS_BINARY
+        return f"y is {value!r}, a str, {where}: {cure}."
+    return f"y is {value!r} {where}: {_NEEDS_BINARY}."
+
+
+def _lists(sets: list[Any]) -> Targets:
+    encoder = MultiLabelBinarizer().fit(sets)
+    if len(encoder.classes_) == 0:
+        raise DataError("No row of y has a label: give at least one.")
+    return Targets("lists", encoder.classes_, encoder.transform(sets).astype(bool))
+
+
+def _classes(array: NDArray[Any]) -> Targets:
+    values = column_or_1d(array, warn=True)
+    if values.dtype == object:
+        _require_one_kind(values)
+        values = _as_numbers(values)
+    assert_all_finite(values, input_name="y")
+    check_classification_targets(values)
+    encoder = LabelBinarizer().fit(values)
+    if len(encoder.classes_) < 2:
+        raise DataError(f"y has one class, {encoder.classes_[0]!r}: give rows of at least two.")
+    columns = encoder.transform(values).astype(bool)
+    if columns.shape[1] == 1:
+        columns = np.hstack([~columns, columns])
+    return Targets("classes", encoder.classes_, columns)
+
+
+def _require_one_kind(values: NDArray[Any]) -> None:
+    """Classes that are all text or all numbers, without a gap."""
+    for row, value in enumerate(values):
+        if is_missing(value):
+            raise DataError(f"y is {value!r} in row {row}: give its class, or leave the row out.")
+        if isinstance(value, str) != isinstance(values[0], str):
+            raise DataError(
+                f"y is {values[0]!r} in row 0 and {value!r} in row {row}: write all classes as text,"
+                " or all as numbers."
+            )

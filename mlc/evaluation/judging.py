@@ -1,0 +1,187 @@
+"""A finished training judged: scores, the rules' decisions, the metrics, the baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mlc.data.base import Dataset
+from mlc.data.resident import ResidentData
+from mlc.data.splits import Split
+from mlc.decisions.base import DecisionRule
+from mlc.evaluation.baselines import most_frequent_set, prior_scores
+from mlc.heads.prediction import Prediction
+from mlc.heads.sigmoid import Sigmoid
+from mlc.metrics.final import decision_metrics, ranking_metrics
+from mlc.training.model import Model
+
+PARTS = ("val", "test")
+TUNED_PART = {"validation": "val", "test": "test"}
+
+
+@dataclass
+class Evaluation:
+    """One run judged.
+
+    Attributes:
+        metrics: flat, "test/RULE/METRIC" and "test/METRIC", "val/..." likewise.
+        scores: (N, K) for "val" and "test".
+        cardinalities: (N,) likewise, of heads that expect a number of labels.
+        targets: (N, K) likewise.
+        decisions: (N, K) by part and rule.
+        fitted: what each rule learned, and from which part.
+        baselines: the metrics of the baselines, by their name.
+    """
+
+    metrics: dict[str, float] = field(default_factory=dict)
+    scores: dict[str, NDArray[np.floating]] = field(default_factory=dict)
+    cardinalities: dict[str, Tensor] = field(default_factory=dict)
+    targets: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
+    decisions: dict[str, dict[str, NDArray[np.bool_]]] = field(default_factory=dict)
+    fitted: dict[str, Any] = field(default_factory=dict)
+    baselines: dict[str, dict[str, float]] = field(default_factory=dict)
+
+
+@torch.no_grad()
+def evaluate(
+    model: Model,
+    data: ResidentData,
+    dataset: Dataset,
+    splits: Sequence[Split],
+    rules: Sequence[Mapping[str, DecisionRule]],
+) -> list[Evaluation]:
+    """Each of the model's runs on its validation and test rows, under each of its own rules."""
+    results = [Evaluation() for _ in splits]
+    rows = {part: data.rows([split.parts()[part] for split in splits]) for part in PARTS}
+    joint = {part: _predict(model, data, rows[part], part, results, rules) for part in PARTS}
+    for result, own in zip(results, rules, strict=True):
+        for rule in own.values():
+            _fit(rule, result.scores, result.targets)
+    for part in PARTS:
+        for result, own, by_joint in zip(results, rules, joint[part], strict=True):
+            prediction = Prediction(
+                torch.as_tensor(result.scores[part]), cardinality=result.cardinalities.get(part)
+            )
+            decided = {
+                name: by_joint[name] if name in by_joint else rule.decide_for(prediction).numpy()
+                for name, rule in own.items()
+            }
+            result.decisions[part] = decided
+            for name, decisions in decided.items():
+                _add(
+                    result.metrics,
+                    f"{part}/{name}",
+                    decision_metrics(decisions, result.targets[part]),
+                )
+    for result, own, split in zip(results, rules, splits, strict=True):
+        result.fitted = {name: describe(rule) for name, rule in own.items()}
+        result.baselines = judge_baselines(dataset, split, own)
+    return results
+
+
+def judge_baselines(
+    dataset: Dataset, split: Split, rules: Mapping[str, DecisionRule]
+) -> dict[str, dict[str, float]]:
+    """On the test rows: the most frequent label set, and the prior under the rules by scores."""
+    targets = {part: dataset.targets[split.parts()[part]] for part in PARTS}
+    decided = decision_metrics(most_frequent_set(dataset, split), targets["test"])
+    prior: dict[str, float] = {}
+    scores = prior_scores(dataset, split)
+    for name, rule in rules.items():
+        # Label frequencies are marginals of a model that has no joint.
+        if rule.chosen_from(Sigmoid.offers()) is None:
+            continue
+        fresh = type(rule)(rule.options)
+        _fit(fresh, scores, targets)
+        of_test = torch.as_tensor(scores["test"])
+        prediction = Prediction(of_test, cardinality=of_test.sum(dim=-1))
+        decisions = fresh.decide_for(prediction).numpy()
+        _add(prior, f"test/{name}", decision_metrics(decisions, targets["test"]))
+    return {
+        "most_frequent_set": {f"test/constant/{name}": v for name, v in decided.items()},
+        "prior": prior,
+    }
+
+
+def describe(rule: DecisionRule) -> dict[str, Any]:
+    """A rule's origin, options and fitted values, for JSON."""
+    return {
+        "tuned_on": rule.tuned_on,
+        **{name: value for name, value in vars(rule.options).items() if name != "name"},
+        **{name: value.tolist() for name, value in rule.fitted().items()},
+    }
+
+
+def _fit(
+    rule: DecisionRule,
+    scores: Mapping[str, NDArray[np.floating]],
+    targets: Mapping[str, NDArray[np.bool_]],
+) -> None:
+    """Tune the rule on the part that it says it is tuned on, if any."""
+    if rule.tuned_on in TUNED_PART:
+        seen = TUNED_PART[rule.tuned_on]
+        rule.tune(torch.as_tensor(scores[seen]), torch.as_tensor(targets[seen]))
+
+
+def _predict(
+    model: Model,
+    data: ResidentData,
+    rows: Tensor,
+    part: str,
+    results: Sequence[Evaluation],
+    rules: Sequence[Mapping[str, DecisionRule]],
+) -> list[dict[str, NDArray[np.bool_]]]:
+    """Scores, targets and all metrics that need no decision; the decisions of rules by the joint.
+
+    These are taken on the way, for a joint is only held chunk by chunk, and such rules learn nothing.
+    """
+    scores, targets, log_likelihoods, cardinalities = [], [], [], []
+    decided = [_ByJoint(own, model.head.offers()) for own in rules]
+    for outputs, actual in model.outputs(data, rows):
+        prediction = model.head.predict(outputs)
+        scores.append(prediction.scores.cpu())
+        targets.append(actual.bool().cpu())
+        log_likelihood = model.head.log_likelihood(outputs, actual)
+        if log_likelihood is not None:
+            log_likelihoods.append(log_likelihood.double().cpu())
+        if prediction.cardinality is not None:
+            cardinalities.append(prediction.cardinality.cpu())
+        for run, own in enumerate(decided):
+            own.add(prediction.of_run(run))
+    all_scores, all_targets = torch.cat(scores, dim=1).numpy(), torch.cat(targets, dim=1).numpy()
+    likelihoods = torch.cat(log_likelihoods, dim=1).mean(dim=1) if log_likelihoods else None
+    for run, result in enumerate(results):
+        result.scores[part], result.targets[part] = all_scores[run], all_targets[run]
+        _add(result.metrics, part, ranking_metrics(all_scores[run], all_targets[run]))
+        if cardinalities:
+            result.cardinalities[part] = torch.cat(cardinalities, dim=1)[run]
+        if likelihoods is not None:
+            result.metrics[f"{part}/nll"] = -float(likelihoods[run])
+    return [own.decisions() for own in decided]
+
+
+class _ByJoint:
+    """A run's decisions by the rules that take the joint, gathered chunk by chunk."""
+
+    def __init__(self, rules: Mapping[str, DecisionRule], offers: Collection[str]) -> None:
+        self._rules = {n: rule for n, rule in rules.items() if rule.chosen_from(offers) == "joint"}
+        self._chunks: dict[str, list[Tensor]] = {name: [] for name in self._rules}
+
+    def add(self, prediction: Prediction) -> None:
+        """Decide the next rows."""
+        for name, rule in self._rules.items():
+            self._chunks[name].append(rule.decide_for(prediction).cpu())
+
+    def decisions(self) -> dict[str, NDArray[np.bool_]]:
+        """Of all rows, (N, K), by rule."""
+        return {name: torch.cat(chunks).numpy() for name, chunks in self._chunks.items()}
+
+
+def _add(metrics: dict[str, float], prefix: str, values: Mapping[str, float]) -> None:
+    metrics.update({f"{prefix}/{name}": value for name, value in values.items()})

@@ -1,0 +1,37 @@
+"""From Hydra's current job to the run that it describes."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from mlc.config.errors import ConfigError
+from mlc.config.schema import parse
+from mlc.launching import sweep
+from mlc.runs.folder import RunFacts
+from mlc.runs.recording import Run
+
+
+def describe(config: DictConfig) -> Run:
+    """The run that Hydra's current job describes."""
+    hydra_config = HydraConfig.get()
+    parsed = parse(config)
+    folder = Path(hydra_config.runtime.output_dir)
+    if hydra_config.job.chdir:
+        raise ConfigError("hydra.job.chdir=true is not supported: leave it false.")
+    is_sweep = hydra_config.mode == RunMode.MULTIRUN
+    facts = RunFacts(
+        run=hydra_config.sweep.subdir if is_sweep else folder.name,
+        data=sweep.data_name(config),
+        head=parsed.head.name,
+        seed=parsed.seed,
+        overrides=sweep.stated_overrides(hydra_config.overrides.task),
+        monitor=parsed.trainer.monitor,
+        config=dataclasses.asdict(parsed),
+        place=hydra_config.job.num if is_sweep else 0,
+    )
+    return Run(parsed, folder, facts)

@@ -1,0 +1,1 @@
+"""A run and its folder: training in cohorts, recording, provenance, loading, leases."""

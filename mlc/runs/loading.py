@@ -1,0 +1,181 @@
+"""A finished run as a predictor: what must be stored beside the weights, and how to read it again.
+
+Nothing in a run's folder is executed: weights are safetensors, arrays are read without pickle, and
+the config's values go through the same checks as a command line's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from scipy.sparse import csr_matrix
+
+from mlc.config.errors import MlcError, RunFolderError
+from mlc.config.schema import GROUPS, Config, parse
+from mlc.data.base import Dataset
+from mlc.data.preprocessing import Scaling
+from mlc.data.splits import Split
+from mlc.decisions.base import DECISIONS, DecisionRule
+from mlc.evaluation.predictor import Predictor
+from mlc.files.reading import check_weights, read_arrays
+from mlc.files.writing import write_atomically
+from mlc.runs.folder import PREPROCESSING, RULES, read_finished, read_stored
+from mlc.runs.provenance import flatten
+from mlc.training.assembly import build_model, device_of
+from mlc.training.checkpoint import CHECKPOINT, load_run
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class LoadedRun(Predictor):
+    """A finished run, ready to predict.
+
+    Attributes:
+        config: the run's.
+        status: what it says of itself.
+    """
+
+    config: Config
+    status: dict[str, Any]
+
+
+def save_preprocessing(folder: Path, dataset: Dataset, split: Split, scaling: Scaling) -> None:
+    """Write what the weights do not hold: scaling, names, the label sets that heads may look at."""
+    outside = np.union1d(split.train, split.val)
+    with write_atomically(folder / PREPROCESSING) as file:
+        np.savez_compressed(
+            file,
+            allow_pickle=False,
+            shift=scaling.shift,
+            scale=scaling.scale,
+            feature_names=np.array(dataset.feature_names, dtype=np.str_),
+            label_names=np.array(dataset.label_names, dtype=np.str_),
+            label_sets=np.unique(dataset.targets[outside], axis=0),
+        )
+
+
+def load(folder: str | Path, rule: str | None = None, device: str = "auto") -> LoadedRun:
+    """A finished run from its folder.
+
+    Args:
+        folder: the run's, as in "multirun/2026-01-31/12-00-00/yeast/sigmoid/seed=0".
+        rule: one of the run's decision rules; null is the first that was tuned on validation rows,
+            else the first.
+        device: auto, cpu or cuda.
+
+    Raises:
+        RunFolderError: there is no finished run, it is damaged, or it has no such rule.
+        ConfigError: it needs a head or another part that is not registered here.
+    """
+    folder = Path(folder)
+    status = read_finished(folder)
+    if status is None:
+        raise RunFolderError(f"{folder} holds no finished run: name the folder of one.")
+    try:
+        config = config_of(status["config"])
+        arrays = _arrays(folder / PREPROCESSING)
+        model = build_model([config], *_shapes(arrays), device_of(device))
+        shapes = {name: tuple(own.shape[1:]) for name, own in model.state_dict().items()}
+        check_weights(folder / CHECKPOINT, shapes)
+        load_run(model, folder)
+        # Dropout and batch statistics are for training alone, whoever calls the model.
+        model.eval()
+        chosen = _rule(folder, rule, config)
+        scaling = Scaling(arrays["shift"], arrays["scale"])
+        names = [tuple(map(str, arrays[key])) for key in ("label_names", "feature_names")]
+        loaded = LoadedRun(model, [scaling], chosen, *names)
+    except MlcError:
+        raise
+    # Damaged files make each library under this raise errors of its own.
+    except Exception as error:
+        raise RunFolderError(
+            f"{folder} does not hold what a run writes ({type(error).__name__}: {error}): train it"
+            " again."
+        ) from error
+    loaded.config, loaded.status = config, status
+    return loaded
+
+
+def config_of(stored: Any) -> Config:
+    """The config that a run's status holds: types, ranges and keys are checked, nothing is resolved.
+
+    Raises:
+        MlcError: it is none, or not of this version.
+    """
+    try:
+        return _config_of(stored)
+    except MlcError:
+        raise
+    except (
+        OmegaConfBaseException,
+        TypeError,
+        ValueError,
+        KeyError,
+        AttributeError,
+        RecursionError,
+    ) as error:
+        reason = " ".join(str(error).split())
+        raise RunFolderError(
+            f"The stored config cannot be used ({type(error).__name__}: {reason}): train the run"
+            " again."
+        ) from error
+
+
+def _config_of(stored: Any) -> Config:
+    for key, value in flatten(stored).items():
+        if "${" in str(value):
+            raise RunFolderError(f"The stored config's {key} is an interpolation: state its value.")
+    parts = {
+        group: registry.schema(stored[group][registry.key])() for group, registry in GROUPS.items()
+    }
+    schema = OmegaConf.structured(Config(**parts))
+    merged = OmegaConf.merge(schema, OmegaConf.create(dict(stored)))
+    assert isinstance(merged, DictConfig)
+    return parse(merged)
+
+
+def _arrays(path: Path) -> Arrays:
+    arrays = read_arrays(path)
+    n_features = len(arrays["feature_names"])
+    if arrays["shift"].shape != (n_features,) or arrays["scale"].shape != (n_features,):
+        raise RunFolderError(
+            f"{path} does not hold a scaling of its features: train the run again."
+        )
+    if arrays["label_sets"].shape[1:] != arrays["label_names"].shape:
+        raise RunFolderError(f"{path} does not hold sets of its labels: train the run again.")
+    return arrays
+
+
+def _shapes(arrays: Arrays) -> tuple[Dataset, list[Split]]:
+    """Data that build the same model: one row for each label set; weights and counts come later."""
+    label_sets = arrays["label_sets"].astype(bool)
+    n_sets, n_features = len(label_sets), len(arrays["shift"])
+    dataset = Dataset(
+        name="label sets",
+        features=csr_matrix((n_sets, n_features), dtype=np.float32),
+        targets=label_sets,
+        feature_names=(),
+        label_names=tuple(map(str, arrays["label_names"])),
+        numeric=np.ones(n_features, dtype=bool),
+    )
+    rows = np.arange(n_sets)
+    return dataset, [Split(train=rows, val=rows, test=rows)]
+
+
+def _rule(folder: Path, name: str | None, config: Config) -> DecisionRule:
+    fitted = read_stored(folder / RULES)
+    if not fitted:
+        raise RunFolderError(f"{folder / RULES} holds no rule: train the run again.")
+    tuned = [own for own, values in fitted.items() if values["tuned_on"] == "validation"]
+    name = name or next(iter([*tuned, *fitted]))
+    if name not in fitted:
+        raise RunFolderError(
+            f"{folder} was not judged by the rule {name!r}: choose one of {', '.join(fitted)}."
+        )
+    return DECISIONS[name](config.decision[name]).restore(fitted[name])

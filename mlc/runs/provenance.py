@@ -1,0 +1,134 @@
+"""What makes two runs the same experiment: their config, data, code, libraries and device."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import platform
+import subprocess
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.sparse import issparse
+
+import mlc
+from mlc.data.base import Dataset
+
+# Settings that change no number of a run: where things lie, how it is computed, what is shown of it.
+NOT_IDENTITY = (
+    "device", "threads", "resume", "report", "data.path", "data.root", "data.obtain",
+    "data.absent_labels",
+)  # fmt: skip
+LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn")
+
+
+@dataclasses.dataclass(frozen=True)
+class Identity:
+    """What a run was made of, beside its config.
+
+    Attributes:
+        data: fingerprint of the data set.
+        code: version of this package, and the commit where it runs from a checkout.
+        versions: of Python and the libraries that compute.
+        device: "cpu" or the GPU's name, with the processor.
+    """
+
+    data: str
+    code: str
+    versions: dict[str, str]
+    device: str
+
+
+def identify(dataset: Dataset, device: torch.device) -> Identity:
+    """Of runs on this data set and device, by this process."""
+    return Identity(fingerprint(dataset), code_version(), versions(), device_name(device))
+
+
+def fingerprint(dataset: Dataset) -> str:
+    """SHA-256 of the features, targets, names and published parts, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    features: Any = dataset.features
+    arrays = (
+        (features.data, features.indices, features.indptr) if issparse(features) else (features,)
+    )
+    rows = [dataset.parts[part] for part in sorted(dataset.parts)]
+    for array in (*arrays, dataset.targets, dataset.numeric, *rows):
+        digest.update(f"{array.shape}{array.dtype}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    digest.update(
+        repr((dataset.feature_names, dataset.label_names, sorted(dataset.parts))).encode()
+    )
+    return digest.hexdigest()
+
+
+@cache
+def code_version() -> str:
+    """This package's version, and the commit where it runs from a checkout ("+" if changed since)."""
+    folder = Path(__file__).parent.parent
+    if not (folder / ".git").exists():
+        return mlc.__version__
+    try:
+        commit = _git(folder, "rev-parse", "--short=12", "HEAD")
+        changed = "+" if _git(folder, "status", "--porcelain", "--", "mlc", "conf") else ""
+    except (OSError, subprocess.CalledProcessError):
+        return mlc.__version__
+    return f"{mlc.__version__} {commit}{changed}"
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Of Python and the libraries that a run's numbers come from."""
+    return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
+
+
+def device_name(device: torch.device) -> str:
+    """The GPU's name, or the processor's."""
+    if device.type == "cuda":
+        return str(torch.cuda.get_device_name(device))
+    return f"cpu ({processor()})"
+
+
+def differences(
+    one: Mapping[str, Any], other: Mapping[str, Any], ignored: tuple[str, ...] = NOT_IDENTITY
+) -> Iterator[tuple[str, Any, Any]]:
+    """Dotted keys whose values differ between two nested configs, with both values; None is absent."""
+    first, second = flatten(one), flatten(other)
+    for key in dict.fromkeys((*first, *second)):
+        if any(key == name or key.startswith(f"{name}.") for name in ignored):
+            continue
+        if first.get(key) != second.get(key):
+            yield key, first.get(key), second.get(key)
+
+
+def flatten(options: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by their dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in options.items():
+        if isinstance(value, Mapping):
+            flat.update(flatten(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+@cache
+def processor() -> str:
+    """The processor's name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

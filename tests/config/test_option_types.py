@@ -1,0 +1,51 @@
+"""Values near the declared type are brought to it; others are refused by name and value."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlc.config.errors import ConfigError
+from mlc.config.option_types import typed
+
+
+@pytest.mark.parametrize(
+    ("declared", "value", "expected"),
+    [
+        (int, np.int64(3), 3), (int, np.float64(10.0), 10), (int, 2**40, 2**40),
+        (float, 1, 1.0), (float, np.float32(0.5), 0.5), (float, np.array(0.5), 0.5),
+        (bool, np.bool_(True), True), (str, np.str_("adam"), "adam"),
+        (int | None, None, None), (int | None, np.int8(2), 2),
+        (list[int], 64, [64]), (list[int], np.array([64, 32]), [64, 32]), (list[int], (), []),
+        (list[int], np.array(64), [64]), (list[str], "tags", ["tags"]),
+        (list[float], (1, 2), [1.0, 2.0]),
+    ],
+)  # fmt: skip
+def test_near_values_are_taken_as_meant(declared: Any, value: Any, expected: Any) -> None:
+    found = typed("x", value, declared)
+    assert found == expected
+    assert type(found) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("declared", "value"),
+    [
+        (int, "3"), (int, 1.5), (int, True), (int, None), (int, float("nan")), (int, [3]),
+        (float, "1e-3"), (float, None), (float, True), (float, 1j), (bool, 1), (bool, "yes"),
+        (str, 5), (str, None), (list[int], "64"), (list[int], (8.5,)), (list[int], [None]),
+        (list[int], np.array([[1]])), (list[str], [1]), (list[int], None), (int | None, "none"),
+    ],
+)  # fmt: skip
+def test_other_values_are_refused_by_name_and_value(declared: Any, value: Any) -> None:
+    with pytest.raises(ConfigError) as caught:
+        typed("part.x", value, declared)
+    assert f"part.x={value!r}" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_types_of_ones_own_are_left_alone() -> None:
+    for value in ({"a": 1}, "a", 3):
+        assert typed("x", value, dict[str, int]) is value
+        assert typed("x", value, Any) is value

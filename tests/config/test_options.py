@@ -1,0 +1,66 @@
+import pickle
+from dataclasses import dataclass, field
+
+import pytest
+
+from mlc.backbones.base import BACKBONES
+from mlc.config.errors import ConfigError
+from mlc.config.options import check, limits_of, option
+from mlc.config.registry import Registry
+from mlc.heads.base import HEADS, Head
+
+
+@dataclass
+class Inner:
+    rate: float = option(0.5, above=0, at_most=1)
+    kinds: list[str] = option(["a"], choices=("a", "b"))
+    limit: int | None = option(None, at_least=1)
+
+
+@dataclass
+class Outer:
+    inner: Inner = field(default_factory=Inner)
+
+
+@pytest.mark.parametrize(
+    ("inner", "message"),
+    [
+        (Inner(rate=0.0), "inner.rate=0.0 is out of range: it must be above 0 and at most 1"),
+        (Inner(rate=float("nan")), "inner.rate=nan"),
+        (
+            Inner(kinds=["a", "c"]),
+            r"inner.kinds=\['a', 'c'\] is out of range: it must be one of a, b",
+        ),
+        (Inner(limit=0), "inner.limit=0"),
+    ],
+)
+def test_what_breaks_its_limits_is_named(inner: Inner, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check(Outer(inner))
+
+
+def test_what_keeps_its_limits_passes() -> None:
+    check(Outer(Inner(rate=1.0, kinds=["b", "a"], limit=None)))
+
+
+def test_limits_are_found_by_key() -> None:
+    limits = limits_of(Outer(), "inner.rate")
+    assert limits is not None
+    assert str(limits) == "above 0 and at most 1"
+    assert limits_of(Outer(), "inner") is None
+    assert limits_of({"x": Outer()}, "x.inner.limit") is not None
+
+
+def test_a_name_is_taken_once() -> None:
+    registry: Registry[Head] = Registry("test head")
+    registry.register("mine")(HEADS["sigmoid"])
+    with pytest.raises(ConfigError, match="already a test head named 'mine'"):
+        registry.register("mine")(HEADS["sigmoid"])
+    HEADS["sigmoid"].name = "sigmoid"
+
+
+def test_options_travel_between_processes() -> None:
+    options = HEADS.options("sigmoid")
+    assert vars(pickle.loads(pickle.dumps(options))) == vars(options)
+    changed = BACKBONES.options("mlp", widths=[3], dropout=0.1)
+    assert vars(pickle.loads(pickle.dumps(changed))) == vars(changed)

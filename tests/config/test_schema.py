@@ -1,0 +1,104 @@
+"""Every config composes, and every part that is registered can be chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.errors import ConfigCompositionException
+from omegaconf import OmegaConf
+from omegaconf.errors import ConfigKeyError
+
+import mlc.train
+from mlc.config.errors import ConfigError
+from mlc.config.schema import GROUPS, Config, config_folder, parse, register_configs
+from mlc.decisions.base import DECISIONS
+
+FILES = [
+    (path.parent.name, path.stem)
+    for group in (*GROUPS, "experiment")
+    for path in sorted((config_folder() / group).glob("*.yaml"))
+]
+
+
+@pytest.fixture(autouse=True)
+def hydra_configs() -> Iterator[None]:
+    register_configs()
+    with initialize_config_dir(str(config_folder()), version_base="1.3"):
+        yield
+
+
+def composed(*overrides: str) -> Config:
+    return parse(compose("train", list(overrides)))
+
+
+@pytest.mark.parametrize(("group", "name"), FILES)
+def test_every_file_composes(group: str, name: str) -> None:
+    composed(f"{group}={name}")
+
+
+@pytest.mark.parametrize(
+    ("group", "name"), [(g, n) for g, registry in GROUPS.items() for n in registry]
+)
+def test_every_registered_part_has_a_file_and_can_be_chosen(group: str, name: str) -> None:
+    assert (config_folder() / group / f"{name}.yaml").is_file()
+    part = getattr(composed(f"{group}={name}"), group)
+    assert getattr(part, GROUPS[group].key) == name
+
+
+@pytest.mark.parametrize("name", DECISIONS)
+def test_every_rules_options_can_be_set(name: str) -> None:
+    options = composed().decision[name]
+    assert type(options).__name__ == DECISIONS[name].Options.__name__
+    for key in vars(options):
+        assert key in OmegaConf.to_container(compose("train").decision[name])
+
+
+def test_defaults_are_those_that_the_readme_states() -> None:
+    config = composed()
+    assert config.head.name == "sigmoid"
+    assert config.data.source == "digits"
+    assert config.rules == ["fixed", "global", "mode", "oracle"]
+
+
+def test_the_oracle_tunes_the_metric_of_the_honest_rule() -> None:
+    assert composed("decision.global.metric=f1_micro").decision["oracle"].metric == "f1_micro"
+
+
+@pytest.mark.parametrize(
+    ("override", "error"),
+    [
+        ("seed=-1", ConfigError),
+        ("seed=1.5", ConfigCompositionException),
+        ("optimizer.lr=0", ConfigError),
+        ("backbone.dropout=1", ConfigError),
+        ("trainer.monitor=accuracy", ConfigError),
+        ("device=gpu", ConfigError),
+        ("rules=[global,none]", ConfigError),
+        ("rules=[]", ConfigError),
+        ("decision.global.metric=accuracy", ConfigError),
+        ("data.val_fraction=1", ConfigError),
+        ("report.metrics=[]", ConfigError),
+        ("data.digits_per_image=[0.5]", ConfigError),
+        ("optimizer.betas=[0.9]", ConfigError),
+    ],
+)
+def test_values_that_cannot_be_are_refused(override: str, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        composed(override)
+
+
+@pytest.mark.parametrize(
+    "key", ["learning_rate", "head.gamma", "decision.global.threshold", "trainer.epochs"]
+)
+def test_unknown_keys_are_refused(key: str) -> None:
+    with pytest.raises(Exception) as caught:  # noqa: PT011  (Hydra wraps what is asserted below)
+        composed(f"{key}=1")
+    assert isinstance(caught.value.__cause__, ConfigKeyError | AttributeError)
+
+
+def test_configs_are_found_beside_the_package() -> None:
+    assert (config_folder() / "train.yaml").is_file()
+    assert config_folder() == Path(mlc.__file__).parent.parent / "conf"

@@ -1,0 +1,96 @@
+"""Label sets in every form that they are commonly written in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+import torch
+
+from mlc.config.errors import DataError
+from mlc.data.targets import encode
+
+Y = np.array([[1, 0, 1], [0, 1, 0], [0, 0, 0], [1, 1, 1]])
+SPARSE = [
+    getattr(sp, f"{form}_{kind}") for form in ("csr", "coo", "lil") for kind in ("matrix", "array")
+]
+BINARY: dict[str, Any] = {
+    "array": Y,
+    "float": Y.astype(float),
+    "list": Y.tolist(),
+    "tuples": [tuple(row) for row in Y.tolist()],
+    "named tuples": list(pd.DataFrame(Y).itertuples(index=False)),
+    "arrays": list(Y),
+    "column of arrays": pd.Series(list(Y)),
+    "frame of one column of arrays": pd.DataFrame({"y": list(Y)}),
+    "boolean frame": pd.DataFrame(Y).astype("boolean"),
+    "Int64 frame": pd.DataFrame(Y).astype("Int64"),
+    "Sparse frame": pd.DataFrame(Y).astype(pd.SparseDtype(int, 0)),
+    "objects": Y.astype(object),
+    "tensor": torch.tensor(Y),
+    "bfloat16": torch.tensor(Y, dtype=torch.bfloat16),
+    "sparse tensor": torch.tensor(Y).to_sparse(),
+    "tensor with gradient": torch.tensor(Y, dtype=torch.float32, requires_grad=True),
+    "list of tensors": list(torch.tensor(Y)),
+    **{
+        f"{make.__name__} {t.__name__}": make(Y.astype(t))
+        for make in SPARSE
+        for t in (bool, int, float)
+    },
+}
+
+
+@pytest.mark.parametrize("form", BINARY)
+def test_zeros_and_ones_of_any_form(form: str) -> None:
+    found = encode(BINARY[form])
+    assert found.form == "multi_hot"
+    assert found.multi_hot.dtype == bool
+    np.testing.assert_array_equal(found.multi_hot, Y)
+    np.testing.assert_array_equal(found.encoded(BINARY[form]), Y)
+
+
+WORDS = [["b", "a"], ["b"], [], ["c"]]
+
+
+@pytest.mark.parametrize("make", [list, tuple, set, frozenset, np.array, pd.Series])
+@pytest.mark.parametrize("outer", [list, tuple, pd.Series])
+def test_label_lists_of_any_form(make: Any, outer: Any) -> None:
+    rows = [make(row) if row else make([]) for row in WORDS]
+    found = encode(outer(rows))
+    assert found.labels.tolist() == ["a", "b", "c"]
+    assert found.multi_hot.astype(int).tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 0], [0, 0, 1]]
+    assert found.decode(found.multi_hot) == [["a", "b"], ["b"], [], ["c"]]
+
+
+def test_ragged_rows_of_numbers_are_label_lists() -> None:
+    found = encode([np.array([0, 2]), np.array([1]), np.array([], dtype=int)])
+    assert found.labels.tolist() == [0, 1, 2]
+    assert found.multi_hot.astype(int).tolist() == [[1, 0, 1], [0, 1, 0], [0, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (pd.DataFrame(Y).astype("Int64").mask(Y == 1), "y is <NA> in row 0, column 0"),
+        (pd.DataFrame(Y).astype(float).mask(np.eye(4, 3) == 1), "y is nan in row 0, column 0"),
+        ([["a"], None, ["b"]], "y has no label set in row 1 but None"),
+        ([["a"], "b"], r"y has no label set in row 1 but 'b': write \['b'\]"),
+        ([["a"], ["b", None]], "y has the label None in row 1"),
+        ([["a"], ["b", float("nan")]], "y has the label nan in row 1"),
+        ([["a"], [1]], "y has the label 'a' in row 0 and 1 in row 1"),
+        ([["a"], [["b"]]], r"y has the label \['b'\] in row 1, a list"),
+        (Y.astype(str), "y is '1', a str, in row 0, column 0: convert y with .astype"),
+        (pd.DataFrame(Y).astype(str), "y is '1', a str, in row 0, column 0"),
+        (Y.astype(str).tolist(), r"y is \['1', '0', '1'\] in row 0, zeros and ones as text"),
+        (["a", None, "b"], "y is None in row 1"),
+        (["a", 1, "b"], "y is 'a' in row 0 and 1 in row 1"),
+        (sp.csr_array(Y * 2.0), "y is 2.0 in row 0, column 0"),
+        ({"a": [1]}, "y is a dict"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_meant_is_named(y: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        encode(y)

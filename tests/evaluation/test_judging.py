@@ -1,0 +1,74 @@
+"""What rules decide when a model is judged, against the model's own head."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from mlc.decisions.base import build_decision
+from mlc.evaluation.judging import evaluate
+from mlc.heads.base import JointHead
+from tests.chains import Case, make_case
+
+PARTS = ("val", "test")
+
+
+def judged(case: Case, *names: str) -> list[dict[str, dict[str, Tensor]]]:
+    """The decisions of each run, by part and rule."""
+    rules = [{name: build_decision(name) for name in names} for _ in case.splits]
+    found = evaluate(case.model, case.data, case.dataset, case.splits, rules)
+    return [
+        {part: {n: torch.as_tensor(d) for n, d in run.decisions[part].items()} for part in PARTS}
+        for run in found
+    ]
+
+
+def log_likelihood(case: Case, part: str, label_sets: Tensor) -> Tensor:
+    """Of label sets (R, N, K): (R, N)."""
+    with torch.no_grad():
+        found = case.model.head.log_likelihood(case.outputs(part), label_sets.double())
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("trained", [True, False])
+@pytest.mark.parametrize("n_chains", [1, 2])
+def test_with_many_labels_the_mode_is_no_less_probable_than_any_label_set_seen(
+    n_chains: int, trained: bool
+) -> None:
+    case = make_case(20, n_chains=n_chains, trained=trained)
+    decided = judged(case, "mode")
+    for part in PARTS:
+        modes = torch.stack([run[part]["mode"] for run in decided])
+        value = log_likelihood(case, part, modes)
+        better = 0
+        for run, split in enumerate(case.splits):
+            for row in torch.as_tensor(case.dataset.targets[split.train]).unique(dim=0):
+                of_seen = log_likelihood(case, part, row.expand_as(modes))[run]
+                assert (value[run] >= of_seen - 1e-12).all()
+            seen = {tuple(row) for row in case.dataset.targets[split.train].tolist()}
+            better += sum(tuple(row) not in seen for row in modes[run].tolist())
+        # The search goes beyond the label sets seen, or it would not be tested here.
+        assert better > 0
+        head = case.model.head
+        assert isinstance(head, JointHead)
+        assert torch.equal(modes, head.mode(case.outputs(part)))
+
+
+@pytest.mark.parametrize("head", ["chain", "powerset", "pairwise", "bernoulli_mixture"])
+def test_with_few_labels_the_mode_is_that_of_an_exhaustive_search(head: str) -> None:
+    case = make_case(5, head=head)
+    decided = judged(case, "mode", "global", "expected_jaccard")
+    every = torch.cartesian_prod(*[torch.tensor([False, True])] * 5)
+    for part in PARTS:
+        modes = torch.stack([run[part]["mode"] for run in decided])
+        values = [log_likelihood(case, part, one.expand_as(modes)) for one in every]
+        assert torch.equal(modes, every[torch.stack(values).argmax(dim=0)])
+
+
+def test_a_model_is_run_once_for_each_part() -> None:
+    case, calls = make_case(5), []
+    case.model.register_forward_hook(lambda *_: calls.append(1))
+    judged(case, "mode", "expected_f1", "global")
+    assert len(calls) == len(PARTS)

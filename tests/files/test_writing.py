@@ -1,0 +1,135 @@
+"""Files are replaced as a whole, and nothing but plain files ever is."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from mlc.files.writing import (
+    LogFile,
+    open_to_append,
+    temporary_of,
+    write_atomically,
+    write_output,
+    write_text,
+)
+
+KINDS = {
+    "link": lambda path: path.symlink_to(path.parent / "theirs"),
+    "dangling link": lambda path: path.symlink_to(path.parent / "nowhere"),
+    "folder": lambda path: path.mkdir(),
+    "pipe": lambda path: os.mkfifo(path),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_no_plain_file_is_neither_replaced_nor_appended_to(
+    kind: str, tmp_path: Path
+) -> None:
+    path, theirs = tmp_path / "out", tmp_path / "theirs"
+    theirs.write_text("theirs")
+    KINDS[kind](path)
+    before = path.lstat()
+    for attempt in (lambda: write_text(path, "ours"), lambda: open_to_append(path).close()):
+        with pytest.raises(OSError, match="lies there"):
+            attempt()
+    assert (path.lstat().st_ino, path.lstat().st_mode) == (before.st_ino, before.st_mode)
+    assert theirs.read_text() == "theirs"
+    assert {entry.name for entry in tmp_path.iterdir()} == {"out", "theirs"}
+
+
+def test_a_replaced_file_hands_on_its_mode_and_owner_and_not_its_other_names(
+    tmp_path: Path,
+) -> None:
+    path, other = tmp_path / "out", tmp_path / "other"
+    path.write_text("old")
+    path.chmod(0o640)
+    if os.getuid() == 0:
+        os.chown(path, 1234, 4321)
+    other.hardlink_to(path)
+    before = path.stat()
+    write_text(path, "new")
+    after = path.stat()
+    assert (path.read_text(), other.read_text()) == ("new", "old")
+    assert stat.S_IMODE(after.st_mode) == 0o640
+    assert (after.st_uid, after.st_gid) == (before.st_uid, before.st_gid)
+    write_text(tmp_path / "first", "new")
+    mask = os.umask(0)
+    os.umask(mask)
+    assert stat.S_IMODE((tmp_path / "first").stat().st_mode) == 0o666 & ~mask
+
+
+def test_a_protected_file_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "out"
+    path.write_text("old")
+    path.chmod(0o444)
+    # What the system answers to anyone but root.
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    with pytest.raises(PermissionError):
+        write_text(path, "new")
+    assert path.read_text() == "old"
+
+
+def test_temporaries_have_a_form_of_their_own(tmp_path: Path) -> None:
+    for name in ("status.json", "é" * 120):
+        with write_atomically(tmp_path / name) as file:
+            file.write(b"begun")
+            (beside,) = (path for path in tmp_path.iterdir() if path.name.startswith("."))
+            became = temporary_of(beside.name)
+            assert became is not None
+            assert name.startswith(became)
+    for name in (".env.local", ".gitlab-ci.yml", ".status.json.abcdefgh", "a.abcdefgh.mlc-part"):
+        assert temporary_of(name) is None
+
+
+def test_an_output_goes_through_links(tmp_path: Path) -> None:
+    target = tmp_path / "disk" / "labels.csv"
+    target.parent.mkdir()
+    (tmp_path / "way").symlink_to(target)
+    (tmp_path / "out").symlink_to("way")
+    for content in ("first", "second"):
+        write_output(tmp_path / "out", content)
+        assert target.read_text() == content
+    assert (tmp_path / "out").is_symlink()
+    assert (tmp_path / "way").is_symlink()
+
+
+def test_an_output_goes_into_a_pipe(tmp_path: Path) -> None:
+    pipe, read = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    (tmp_path / "out").symlink_to(pipe)
+    for path in (pipe, tmp_path / "out"):
+        reader = threading.Thread(target=lambda: read.append(pipe.read_text()))
+        reader.start()
+        write_output(path, "row\n")
+        reader.join(10)
+    assert read == ["row\n", "row\n"]
+    assert stat.S_ISFIFO(pipe.lstat().st_mode)
+
+
+@pytest.mark.parametrize("form", ["/dev/fd/{}", "/proc/self/fd/{}"])
+def test_an_output_into_an_open_file_goes_where_that_stands(form: str, tmp_path: Path) -> None:
+    if not Path(form).parent.is_dir():
+        pytest.skip("the system has no such names")
+    path = tmp_path / "out"
+    with path.open("w") as file:
+        file.write("before\n")
+        file.flush()
+        (tmp_path / "link").symlink_to(form.format(file.fileno()))
+        write_output(Path(form.format(file.fileno())), "one\n")
+        write_output(tmp_path / "link", "two\n")
+        file.write("after\n")
+    assert path.read_text() == "before\none\ntwo\nafter\n"
+    assert (tmp_path / "link").is_symlink()
+
+
+def test_a_log_is_not_written_into_a_file_with_another_name(tmp_path: Path) -> None:
+    (tmp_path / "theirs").write_text("theirs")
+    (tmp_path / "train.log").hardlink_to(tmp_path / "theirs")
+    with pytest.raises(OSError, match="hard link"):
+        LogFile(tmp_path / "train.log")
+    assert (tmp_path / "theirs").read_text() == "theirs"

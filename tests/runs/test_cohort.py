@@ -1,0 +1,65 @@
+"""Cohorts on data that leave a head little to learn from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlc.backbones.base import BACKBONES
+from mlc.config.schema import Config
+from mlc.data.base import SOURCES, DataOptions, Dataset
+from mlc.heads.base import HEADS
+from mlc.runs.cohort import train_cohort
+from mlc.runs.recorder import Judged, Keeper
+from mlc.training.loop import TrainerOptions
+from mlc.training.stacked import OPTIMIZERS
+
+
+class Kept(Keeper):
+    """Keeps what each run of a cohort became."""
+
+    def __init__(self) -> None:
+        self.judged: dict[int, Judged] = {}
+
+    def keep(self, place: int, judged: Judged) -> str:
+        """Remember it."""
+        self.judged[place] = judged
+        return "kept"
+
+
+def one_sided(options: Any) -> Dataset:
+    """Label 0 is in no training row, label 1 in all of them, label 2 in no row; 3 and 4 are ordinary."""
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(60, 3)).astype(np.float32)
+    targets = np.hstack([np.zeros((60, 3)), features[:, :2]]) > 0
+    targets[:40, 1], targets[40:, 0] = True, features[40:, 2] > 0
+    parts = {"train": np.arange(40), "val": np.arange(40, 50), "test": np.arange(50, 60)}
+    numeric = np.ones(3, dtype=bool)
+    return Dataset("one-sided", features, targets, tuple("xyz"), tuple("abcde"), numeric, parts)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_every_head_trains_where_labels_are_never_or_always_there(
+    head: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SOURCES["digits"], "load", one_sided)
+    more = {"grouped": {"groups": [[0, 3]]}}.get(head, {})
+    config = Config(
+        data=SOURCES.options("digits", absent_labels=DataOptions().absent_labels),
+        backbone=BACKBONES.options("mlp", widths=[4]),
+        head=HEADS.options(head, **more),
+        optimizer=OPTIMIZERS.options("adam", lr=0.1),
+        trainer=TrainerOptions(max_epochs=1, batch_size=8),
+        rules=["global", "per_label", "fixed", "cardinality", "mode", "expected_jaccard"],
+        device="cpu",
+    )
+    keeper = Kept()
+    (outcome,) = train_cohort([config], keeper)
+    assert not isinstance(outcome, Exception), outcome
+    judged = keeper.judged[0]
+    for name, value in judged.model.named_parameters():
+        assert value.isfinite().all(), name
+    for scores in judged.evaluation.scores.values():
+        assert np.isfinite(scores).all()

@@ -1,0 +1,236 @@
+"""A finished run predicts as it was judged, and what a stranger put into its folder is refused."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import mlc
+from mlc.config.errors import ConfigError, MlcError, RunFolderError
+from mlc.data.base import SOURCES
+from mlc.heads.base import HEADS
+from mlc.predict import main as predict_main
+from mlc.predict import predict
+from mlc.train import main
+from tests.conftest import Command, Outcome
+
+QUICK = ("trainer.max_epochs=2", "backbone.widths=[8]")
+ALL_RULES = "rules=[global,per_label,top_k,fixed,cardinality,mode,expected_jaccard,expected_f1]"
+
+
+@pytest.fixture
+def train(command: Command, write_arff: Callable[..., Path]) -> Callable[..., Path]:
+    """One run on the toy file, by its folder."""
+
+    def start(*arguments: str) -> Path:
+        path = write_arff()
+        ended = command(
+            main, *QUICK, "data=arff", f"data.path={path}", "hydra.run.dir=run", *arguments
+        )
+        assert ended.status == 0, ended.error
+        return path.parent / "run"
+
+    return start
+
+
+@pytest.mark.parametrize("head", [name for name in HEADS if name != "grouped"])
+def test_it_decides_the_test_rows_as_the_run_did(head: str, train: Callable[..., Path]) -> None:
+    run = train(f"head={head}", ALL_RULES)
+    with np.load(run / "predictions.npz") as stored, np.load(run / "split.npz") as split:
+        expected, rows = dict(stored), split["test"]
+    options = SOURCES.options("arff", path=str(run.parent / "toy"))
+    features = SOURCES["arff"].load(options).features[rows]
+    rules = [key.removeprefix("decisions_") for key in expected if key.startswith("decisions_")]
+    assert len(rules) >= 3
+    for rule in rules:
+        loaded = mlc.load(run, rule)
+        np.testing.assert_allclose(loaded.scores(features), expected["scores"], atol=1e-6)
+        np.testing.assert_array_equal(loaded.predict(features), expected[f"decisions_{rule}"])
+    assert mlc.load(run).rule.name == "global"
+
+
+def test_the_model_is_handed_out_in_evaluation_mode(train: Callable[..., Path]) -> None:
+    """Called by hand it gives what the run's scores were, whatever else is in the batch."""
+    run = train("backbone.dropout=0.5", "backbone.normalization=batch", "head=sigmoid")
+    loaded = mlc.load(run)
+    assert not any(module.training for module in loaded.model.modules())
+    with np.load(run / "predictions.npz") as stored, np.load(run / "split.npz") as split:
+        expected, rows = stored["scores"], split["test"]
+    features = SOURCES["arff"].load(SOURCES.options("arff", path=str(run.parent / "toy"))).features
+    scaling = loaded.scalings[0]
+    scaled = torch.as_tensor((features[rows] - scaling.shift) * scaling.scale, dtype=torch.float32)
+    with torch.no_grad():
+        one_by_one = [loaded.model(row.expand(1, 1, -1)).sigmoid()[0, 0] for row in scaled]
+    np.testing.assert_allclose(torch.stack(one_by_one), expected, atol=1e-6)
+
+
+def test_the_command_writes_label_sets_and_scores(
+    train: Callable[..., Path], command: Command, tmp_path: Path
+) -> None:
+    run = train("head=powerset")
+    frame = pd.DataFrame({"y": [0.9, -1.0, 2.0], "x": [1.0, -1.0, 2.0]})
+    frame.to_csv(tmp_path / "new.csv", index=False)
+    table = predict(run, tmp_path / "new.csv")
+    assert list(table.columns) == ["row", "labels", "score:even", "score:large"]
+    decided = mlc.load(run).predict(frame[["x", "y"]].to_numpy())
+    expected = [
+        ";".join(n for n, own in zip(("even", "large"), row, strict=True) if own) for row in decided
+    ]
+    assert table["labels"].tolist() == expected
+    ended = command(lambda: predict_main([str(run), "new.csv", "--output", "out.csv"]))
+    assert (ended.status, ended.out) == (0, "")
+    written = pd.read_csv(tmp_path / "out.csv", keep_default_na=False)
+    assert written["labels"].tolist() == expected
+    np.testing.assert_allclose(written["score:even"], table["score:even"], rtol=1e-5)
+    # The file of the training, labels and all, serves as well.
+    assert len(predict(run, tmp_path / "toy.arff")) == 60
+
+
+def test_a_text_runs_words_are_kept(command: Command, tmp_path: Path) -> None:
+    texts = [f"salt {'oven' if i % 2 else 'goal'} word{i % 3}" for i in range(200)]
+    labels = ["cooking" if i % 2 else "sport" for i in range(200)]
+    pd.DataFrame({"body": texts, "tags": labels}).to_csv(tmp_path / "texts.csv", index=False)
+    ended: Outcome = command(
+        main, "data=table", "data.path=texts.csv", "data.labels=[tags]", "data.text=body",
+        "data.ngrams=2", "data.buckets=64", "backbone=embedding_bag", "trainer.max_epochs=30",
+        "optimizer.lr=0.05", "hydra.run.dir=run",
+    )  # fmt: skip
+    assert ended.status == 0, ended.error
+    pd.DataFrame({"body": ["salt oven hot", "one salt goal"]}).to_csv(
+        tmp_path / "new.csv", index=False
+    )
+    assert predict(tmp_path / "run", tmp_path / "new.csv")["labels"].tolist() == [
+        "cooking",
+        "sport",
+    ]
+
+
+@pytest.mark.parametrize("backbone", ["mlp", "embedding_bag"])
+def test_words_that_a_run_left_out_are_left_out_again(
+    backbone: str, command: Command, tmp_path: Path
+) -> None:
+    """Each text has a word of its own, so that test texts hold words that no training text has."""
+    rng = np.random.default_rng(0)
+    common = [" ".join(f"word{w}" for w in rng.integers(12, size=4)) for _ in range(60)]
+    texts = [f"{text} own{row} own{row}" for row, text in enumerate(common)]
+    frame = pd.DataFrame({"body": texts, "kept": rng.integers(2, size=60)})
+    frame.to_csv(tmp_path / "texts.csv", index=False)
+    ended = command(
+        main, "data=table", "data.path=texts.csv", "data.labels=[kept]", "data.text=body",
+        "data.ngrams=2", "data.buckets=16", "data.min_count=1", "data.max_words=25",
+        f"backbone={backbone}", "trainer.max_epochs=3", "hydra.run.dir=run",
+    )  # fmt: skip
+    assert ended.status == 0, ended.error
+    run = tmp_path / "run"
+    with np.load(run / "predictions.npz") as stored, np.load(run / "split.npz") as split:
+        scores, rows = stored["scores"], split["test"]
+    with np.load(run / "preprocessing.npz") as stored:
+        names, used = stored["feature_names"], stored["scale"] != 0
+    assert used.sum() == 25 + 16
+    assert not set(names[used]) & {f"own{row}" for row in rows}
+    frame.iloc[rows][["body"]].to_csv(tmp_path / "new.csv", index=False)
+    found = predict(run, tmp_path / "new.csv")["score:kept"].to_numpy()
+    np.testing.assert_allclose(found, scores[:, 0], atol=1e-6)
+
+
+class TestAStrangersFolder:
+    """Nothing in it is executed, and what is wrong is told in a sentence."""
+
+    @pytest.fixture
+    def run(self, train: Callable[..., Path]) -> Path:
+        return train("head=label_powerset")
+
+    def change(self, run: Path, **values: object) -> None:
+        status = json.loads((run / "status.json").read_text())
+        status["config"].update(values)
+        (run / "status.json").write_text(json.dumps(status))
+
+    def test_a_target_in_the_config_is_refused(self, run: Path) -> None:
+        config = json.loads((run / "status.json").read_text())["config"]
+        self.change(run, head={**config["head"], "_target_": "os.system"})
+        with pytest.raises(RunFolderError, match="Key '_target_' not in"):
+            mlc.load(run)
+
+    def test_an_unknown_part_is_refused(self, run: Path) -> None:
+        self.change(run, head={"name": "os.system"})
+        with pytest.raises(ConfigError, match=r"There is no head named 'os.system'"):
+            mlc.load(run)
+
+    def test_pickled_arrays_are_not_read(self, run: Path) -> None:
+        class Bomb:
+            def __reduce__(self) -> object:
+                return (pytest.fail, ("it was executed",))
+
+        array = np.array([Bomb()], dtype=object)
+        np.savez(run / "preprocessing.npz", shift=array, feature_names=np.array(["x"]))
+        with pytest.raises(RunFolderError, match=r"preprocessing.npz cannot be read"):
+            mlc.load(run)
+
+    def test_pickled_weights_are_not_read(self, run: Path) -> None:
+        (run / "checkpoint.safetensors").write_bytes(pickle.dumps({"weight": 1}))
+        with pytest.raises(RunFolderError, match="no weights can be read"):
+            mlc.load(run)
+
+    def test_weights_of_another_shape_are_refused(self, run: Path) -> None:
+        self.change(run, backbone={"name": "mlp", "widths": [9]})
+        with pytest.raises(RunFolderError, match="weights of another model"):
+            mlc.load(run)
+
+    @pytest.mark.parametrize(
+        "name", ["status.json", "rules.json", "preprocessing.npz", "checkpoint.safetensors"]
+    )
+    @pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b"\x00\xff" * 40, None])
+    def test_damaged_files_are_named(self, name: str, content: bytes | None, run: Path) -> None:
+        if content is None:
+            (run / name).unlink()
+        else:
+            (run / name).write_bytes(content)
+        with pytest.raises(MlcError):
+            mlc.load(run)
+
+    def test_an_unfinished_run_and_an_unknown_rule_are_told(self, run: Path) -> None:
+        with pytest.raises(
+            RunFolderError, match=r"was not judged by the rule 'top_k': choose one of"
+        ):
+            mlc.load(run, "top_k")
+        shutil.rmtree(run)
+        with pytest.raises(RunFolderError, match="holds no finished run"):
+            mlc.load(run)
+
+
+@pytest.mark.parametrize("form", ["libsvm", "arrays"])
+def test_new_files_of_every_source_that_reads_files(
+    form: str, command: Command, tmp_path: Path
+) -> None:
+    x = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
+    y = x[:, :2] > 0
+
+    def written(name: str, first: int, last: int) -> str:
+        if form == "arrays":
+            np.savez(tmp_path / f"{name}.npz", X=x[first:last], y=y[first:last])
+            return f"{name}.npz"
+        rows = [
+            ",".join(map(str, np.flatnonzero(labels) + 7))
+            + "".join(f" {j + 1}:{value!r}" for j, value in enumerate(map(float, features)))
+            for features, labels in zip(x[first:last], y[first:last], strict=True)
+        ]
+        (tmp_path / name).write_text("\n".join(rows))
+        return name
+
+    ended: Outcome = command(
+        main, *QUICK, f"data={form}", f"data.path={written('all', 0, 60)}", "hydra.run.dir=run"
+    )
+    assert ended.status == 0, ended.error
+    table = predict(tmp_path / "run", tmp_path / written("new", 50, 60))
+    names = ["score:7", "score:8"] if form == "libsvm" else ["score:0", "score:1"]
+    assert table.columns.tolist() == ["row", "labels", *names]
+    expected = mlc.load(tmp_path / "run").scores(x[50:])
+    np.testing.assert_allclose(table[names], expected, atol=1e-6)
