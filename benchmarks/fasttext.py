@@ -19,6 +19,7 @@ from scipy.sparse import csr_matrix
 
 from benchmarks.measuring import spread, write
 from mlc.backbones.base import BACKBONES
+from mlc.config.schema import TrainerOptions
 from mlc.data.base import SOURCES, Dataset
 from mlc.data.preprocessing import fit_scaling
 from mlc.data.resident import ResidentData
@@ -28,7 +29,7 @@ from mlc.metrics.counts import COUNT_METRICS
 from mlc.metrics.sweep import best_threshold
 from mlc.reporting.statistics import mean_interval
 from mlc.reporting.tables import Table
-from mlc.training.loop import TrainerOptions, Training
+from mlc.training.loop import Training
 from mlc.training.model import Model
 from mlc.training.stacked import OPTIMIZERS
 

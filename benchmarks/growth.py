@@ -20,15 +20,16 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from benchmarks.measuring import RESULTS, spread, write
 from benchmarks.memory import peak_memory
 from mlc.backbones.base import BACKBONES
+from mlc.config.memory import readable
+from mlc.config.schema import TrainerOptions
 from mlc.data.base import Dataset
 from mlc.data.preprocessing import fit_scaling
 from mlc.data.resident import ResidentData
 from mlc.data.splits import Split
 from mlc.files.writing import write_atomically
 from mlc.heads.base import HEADS
-from mlc.heads.memory import readable
 from mlc.reporting.tables import Table
-from mlc.training.loop import TrainerOptions, Training
+from mlc.training.loop import Training
 from mlc.training.memory import bytes_of_run
 from mlc.training.model import Model
 from mlc.training.stacked import OPTIMIZERS

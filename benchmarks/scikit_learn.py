@@ -27,6 +27,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.launchers import sweep
 from benchmarks.measuring import interleaved, ratios, spread, write
 from mlc.backbones.base import BACKBONES
+from mlc.config.schema import TrainerOptions
 from mlc.data.base import SOURCES, Dataset
 from mlc.data.preprocessing import Scaling, fit_scaling
 from mlc.data.resident import ResidentData
@@ -36,7 +37,7 @@ from mlc.launching.workers import n_cores
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.metrics.sweep import best_threshold
 from mlc.reporting.tables import Table
-from mlc.training.loop import TrainerOptions, Training
+from mlc.training.loop import Training
 from mlc.training.model import Model
 from mlc.training.stacked import OPTIMIZERS
 

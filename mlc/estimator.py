@@ -19,7 +19,7 @@ from mlc.backbones.base import BACKBONES
 from mlc.config.errors import ConfigError
 from mlc.config.option_types import typed
 from mlc.config.options import check
-from mlc.config.schema import Config
+from mlc.config.schema import Config, TrainerOptions
 from mlc.data.base import SOURCES, Dataset
 from mlc.data.preprocessing import fit_scaling
 from mlc.data.resident import ResidentData
@@ -30,7 +30,7 @@ from mlc.decisions.base import build_decision
 from mlc.evaluation.predictor import Predictor
 from mlc.heads.base import HEADS
 from mlc.training.assembly import build_model, device_of
-from mlc.training.loop import TrainerOptions, Training
+from mlc.training.loop import Training
 from mlc.training.stacked import OPTIMIZERS
 
 

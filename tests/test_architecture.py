@@ -13,61 +13,25 @@ import mlc
 
 PACKAGE = Path(mlc.__file__).parent
 
-# What stands in a row may import from rows above it, and from its own.
-ROWS = [
-    {"texts"},
-    {"errors", "storage"},
-    {"option_types", "ownership", "leases"},
-    {"options"},
-    {"registry", "rows"},
-    {"targets"},
-    {"layers", "data", "metrics"},
-    {"backbones", "heads"},
-    {"decisions"},
-    {"training"},
-    {"baselines"},
-    {"evaluation"},
-    {"limits"},
-    {"optimum"},
-    {"identity"},
-    {"tracking"},
-    {"stored"},
-    {"runs"},
-    {"reporting"},
-    {"config"},
-    {"overrides", "ending"},
-    {"assembly"},
-    {"prediction"},
-    {"keeper"},
-    {"grouping", "cohort", "loading"},
-    {"keeping"},
-    {"resuming", "launch_folders"},
-    {"sweep"},
-    {"job"},
-    {"launching"},
-    {"estimator", "train", "report", "predict", "curves"},
-]
-ROW_OF = {part: row for row, parts in enumerate(ROWS) for part in parts}
+# Each package imports only from those before it; the modules beside them are the commands.
+PACKAGES = (
+    "config files metrics data layers heads decisions backbones training evaluation bayes tracking"
+    " runs reporting launching"
+).split()
 
 
-def part_of(file: Path) -> str:
-    if file.name == "__main__.py":
-        return "train"  # a command
-    return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def package_of(name: str) -> int:
+    return PACKAGES.index(name) if name in PACKAGES else len(PACKAGES)
 
 
-def imported_parts(file: Path) -> set[str]:
-    parts = set()
-    for node in ast.walk(ast.parse(file.read_text())):
-        modules = []
+def imported(file: Path) -> set[str]:
+    modules = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            modules = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module == "mlc":
-            modules = [f"mlc.{alias.name}" for alias in node.names]
+            modules |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            modules = [node.module or ""]
-        parts |= {module.split(".")[1] for module in modules if module.startswith("mlc.")}
-    return parts
+            modules |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {module.split(".")[1] for module in modules if module.startswith("mlc.")}
 
 
 FILES = [file for file in sorted(PACKAGE.rglob("*.py")) if file != PACKAGE / "__init__.py"]
@@ -75,13 +39,18 @@ FILES = [file for file in sorted(PACKAGE.rglob("*.py")) if file != PACKAGE / "__
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(PACKAGE).as_posix())
 def test_imports_go_one_way(file: Path) -> None:
-    own = part_of(file)
-    for part in imported_parts(file) - {own}:
-        if part not in ROW_OF:
-            continue  # a name of the package itself, such as its version
-        assert ROW_OF[part] < ROW_OF[own] or (part, own) == ("layers", "backbones"), (
-            f"{file} imports mlc.{part}, which does not stand left of mlc.{own}"
-        )
+    own = "command" if file.name == "__main__.py" else file.relative_to(PACKAGE).parts[0]
+    later = {
+        name
+        for name in imported(file) - {own}
+        if package_of(own) < package_of(name) and not name.startswith("__")
+    }
+    assert not later, f"{file} imports from {later}, which come after mlc.{own}"
+
+
+def test_the_order_of_packages_names_them_all() -> None:
+    folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert folders == set(PACKAGES)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(PACKAGE).as_posix())

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from experiments.harness import Experiment, Finding, Measurements, Report, Row, Trial
 from experiments.harness.plots import DASHES, legend, panels
 from experiments.powerset_feasibility.layer import BATCH, WIDTH
-from mlc.heads.memory import readable
+from mlc.config.memory import readable
 from mlc.reporting.tables import Table
 from mlc.tracking.palette import COLOURS, MARKERS
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from torch import nn
 
+from mlc.config import registry
 from mlc.config.registry import NoOptions, Registry
 
 
@@ -48,5 +49,5 @@ class Backbone(nn.Module):
         super().__init__()
 
 
-BACKBONES: Registry[Backbone] = Registry("backbone")
+BACKBONES: Registry[type[Backbone]] = registry.BACKBONES
 register_backbone = BACKBONES.register

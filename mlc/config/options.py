@@ -3,7 +3,7 @@
 import dataclasses
 import difflib
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +48,10 @@ class Choice:
 Search = Interval | Choice
 
 
+# Names to choose from; a function where parts may be registered later.
+Choices = Collection[str] | Callable[[], Collection[str]]
+
+
 @dataclass(frozen=True)
 class Limits:
     """What an option may be: an interval (closed, open or half-open) or a list of choices."""
@@ -56,12 +60,12 @@ class Limits:
     above: float | None = None
     at_most: float | None = None
     below: float | None = None
-    choices: tuple[str, ...] | None = None
+    choices: Choices | None = None
 
     def allows(self, value: Any) -> bool:
         """Whether one value lies within the limits; NaN never does."""
         if self.choices is not None:
-            return value in self.choices
+            return value in self.named()
         if isinstance(value, float) and not math.isfinite(value):
             return False
         return (
@@ -71,9 +75,13 @@ class Limits:
             and (self.below is None or value < self.below)
         )
 
+    def named(self) -> tuple[str, ...]:
+        """The choices; empty where an interval is the limit."""
+        return tuple(self.choices() if callable(self.choices) else self.choices or ())
+
     def __str__(self) -> str:
         if self.choices is not None:
-            return "one of " + ", ".join(self.choices)
+            return "one of " + ", ".join(self.named())
         words = {
             "at least": self.at_least,
             "above": self.above,
@@ -97,7 +105,7 @@ def option(
     above: float | None = None,
     at_most: float | None = None,
     below: float | None = None,
-    choices: tuple[str, ...] | None = None,
+    choices: Choices | None = None,
     search: Search | None = None,
 ) -> Any:
     """A dataclass field with a default and limits; a list's limits hold for each of its items.
@@ -139,7 +147,7 @@ def check(options: Any, prefix: str = "") -> None:
 def out_of_range(key: str, value: Any, limits: Limits) -> ConfigError:
     """For a value that breaks its limits; the nearest choice is named first."""
     shown = repr(value) if value == "" else value
-    near = nearest(str(value), limits.choices or ())
+    near = nearest(str(value), limits.named())
     guess = f"did you mean {near[0]}? " if near else ""
     return ConfigError(f"{key}={shown} is out of range: {guess}it must be {limits}.")
 

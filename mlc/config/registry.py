@@ -1,14 +1,21 @@
-"""Named parts (heads, rules, backbones, ...) and the options each takes."""
+"""Named parts (heads, rules, backbones, ...), found by their decorators and imported on use."""
 
+from __future__ import annotations
+
+import ast
 import dataclasses
-from collections.abc import Callable, Iterator
+import importlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, make_dataclass
-from typing import Any, Generic, TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 from mlc.config.errors import ConfigError
 from mlc.config.options import check, nearest
 
 Part = TypeVar("Part")
+_PACKAGE = Path(__file__).parent.parent
+_REGISTRIES: dict[str, Registry[Any]] = {}
 
 
 @dataclass
@@ -16,53 +23,80 @@ class NoOptions:
     """For a part that has nothing to set."""
 
 
-_REGISTRIES: dict[str, "Registry[Any]"] = {}
+class Registry(Mapping[str, Part]):
+    """Parts of one kind by name.
 
+    The names in `mlc` come from a scan of the source for the decorator `@register_KIND("name")`; a
+    part's module is imported when the part is asked for. Parts from elsewhere are known once their
+    module is imported.
 
-class Registry(Generic[Part]):
-    """Classes of one kind by name; each has `name` and a dataclass `Options`.
-
-    `key` is the config key that holds the name: `head.name`, `data.source`.
+    Args:
+        kind: what messages call a part.
+        package: the folder in `mlc` whose modules are scanned.
+        decorator: the name of the decorator that registers a part.
+        key: the config key that holds the name: `head.name`, `data.source`.
     """
 
-    def __init__(self, kind: str, key: str = "name") -> None:
-        self.kind = kind
-        self.key = key
-        self._parts: dict[str, type[Part]] = {}
+    def __init__(self, kind: str, package: str, decorator: str, key: str = "name") -> None:
+        self.kind, self.package, self.decorator, self.key = kind, package, decorator, key
+        self._parts: dict[str, Part] = {}
+        self._scanned: dict[str, str] | None = None
         _REGISTRIES[kind] = self
 
-    def register(self, name: str) -> Callable[[type[Part]], type[Part]]:
-        """Class decorator: make the class known under this name."""
+    def register(self, name: str) -> Callable[[Part], Part]:
+        """Class decorator: make the class known under this name.
 
-        def add(part: type[Part]) -> type[Part]:
-            if name in self._parts:
-                raise ConfigError(f"There is already a {self.kind} named {name!r}: choose another.")
+        Raises:
+            ConfigError: another part has this name.
+        """
+
+        def decorated(part: Part) -> Part:
             part.name = name  # type: ignore[attr-defined]
-            self._parts[name] = part
+            self.add(name, part, part.__module__)
             return part
 
-        return add
+        return decorated
 
-    def unregister(self, name: str) -> None:
-        """Forget a name, for a part that was registered for a while only."""
-        del self._parts[name]
+    def add(self, name: str, part: Part, module: str) -> None:
+        """Make a part that is defined in this module known under this name.
 
-    def __getitem__(self, name: str) -> type[Part]:
-        if not isinstance(name, str) or name not in self._parts:
-            near = nearest(name, self._parts) if isinstance(name, str) else []
+        Raises:
+            ConfigError: another part has this name.
+        """
+        if name in self._parts or self._modules().get(name, module) != module:
+            raise ConfigError(f"There is already a {self.kind} named {name!r}: choose another.")
+        self._parts[name] = part
+
+    def _modules(self) -> dict[str, str]:
+        """The module of each part in `mlc`, by name."""
+        if self._scanned is None:
+            self._scanned = {
+                name: f"mlc.{self.package}.{file.stem}"
+                for file in sorted((_PACKAGE / self.package).glob("*.py"))
+                for name in _decorated(file, self.decorator)
+            }
+        return self._scanned
+
+    def __getitem__(self, name: str) -> Part:
+        if name not in self:
+            near = nearest(name, self) if isinstance(name, str) else []
             guess = f"did you mean {near[0]}? " if near else ""
             raise ConfigError(
-                f"There is no {self.kind} named {name!r}: {guess}choose one of"
-                f" {', '.join(self.names())}."
+                f"There is no {self.kind} named {name!r}: {guess}choose one of {', '.join(self)}."
             )
+        if name not in self._parts:
+            importlib.import_module(self._modules()[name])
         return self._parts[name]
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.names())
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and (name in self._parts or name in self._modules())
 
-    def names(self) -> list[str]:
+    def __iter__(self) -> Iterator[str]:
         """All names, in alphabetical order."""
-        return sorted(self._parts)
+        return iter(sorted({*self._modules(), *self._parts}))
+
+    def __len__(self) -> int:
+        return len({*self._modules(), *self._parts})
 
     def schema(self, name: str) -> type[Any]:
         """The part's options with its name as the default of the first field, for a typed config."""
@@ -100,3 +134,29 @@ class Registry(Generic[Part]):
 
 def _remake(kind: str, name: str, values: dict[str, Any]) -> Any:
     return _REGISTRIES[kind].schema(name)(**values)
+
+
+def _decorated(file: Path, decorator: str) -> list[str]:
+    """The names that a module registers with this decorator, in order."""
+    source = file.read_text(encoding="utf-8")
+    if f"@{decorator}(" not in source:
+        return []
+    return [
+        argument.value
+        for node in ast.parse(source).body
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef))
+        for call in node.decorator_list
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Name)
+        and call.func.id == decorator
+        for argument in call.args
+        if isinstance(argument, ast.Constant)
+    ]
+
+
+BACKBONES: Registry[Any] = Registry("backbone", "backbones", "register_backbone")
+DECISIONS: Registry[Any] = Registry("decision rule", "decisions", "register_decision")
+HEADS: Registry[Any] = Registry("head", "heads", "register_head")
+METRICS: Registry[Any] = Registry("metric", "metrics", "register_metric")
+OPTIMIZERS: Registry[Any] = Registry("optimizer", "training", "register_optimizer")
+SOURCES: Registry[Any] = Registry("data source", "data", "register_source", key="source")

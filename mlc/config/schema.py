@@ -9,16 +9,9 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
-from mlc.backbones.base import BACKBONES
 from mlc.config.errors import ConfigError
 from mlc.config.options import check, option
-from mlc.config.registry import Registry
-from mlc.data.base import SOURCES
-from mlc.decisions.base import DECISIONS
-from mlc.heads.base import HEADS
-from mlc.metrics.counts import COUNT_METRICS
-from mlc.training.loop import TrainerOptions
-from mlc.training.stacked import OPTIMIZERS
+from mlc.config.registry import BACKBONES, DECISIONS, HEADS, METRICS, OPTIMIZERS, SOURCES, Registry
 
 GROUPS: dict[str, Registry[Any]] = {
     "data": SOURCES,
@@ -26,6 +19,32 @@ GROUPS: dict[str, Registry[Any]] = {
     "head": HEADS,
     "optimizer": OPTIMIZERS,
 }
+
+
+@dataclass
+class TrainerOptions:
+    """How long to train, and which epoch's weights to keep.
+
+    Attributes:
+        max_epochs: passes over the training rows.
+        batch_size: rows of a step.
+        monitor: the validation metric whose best epoch is kept, at the threshold that is best for
+            it in that epoch, or "loss".
+        followed: further validation metrics whose curves are drawn, each likewise at its best threshold.
+        patience: epochs without a better one after which the training ends; null trains them all.
+        precision: bfloat16 is autocast and needs CUDA.
+        cuda_graphs: whether a step on CUDA is captured once and replayed.
+    """
+
+    max_epochs: int = option(60, at_least=1)
+    batch_size: int = option(64, at_least=1)
+    monitor: str = option("jaccard_samples", choices=lambda: ("loss", *METRICS))
+    followed: list[str] = option(
+        ["jaccard_samples", "f1_macro", "subset_accuracy"], choices=METRICS
+    )
+    patience: int | None = option(None, at_least=1)
+    precision: str = option("float32", choices=("float32", "float64", "bfloat16"))
+    cuda_graphs: bool = True
 
 
 @dataclass
@@ -40,9 +59,7 @@ class ReportOptions:
             value, which takes minutes with many labels.
     """
 
-    metrics: list[str] = option(
-        ["jaccard_samples", "f1_macro", "subset_accuracy"], choices=tuple(COUNT_METRICS)
-    )
+    metrics: list[str] = option(["jaccard_samples", "f1_macro", "subset_accuracy"], choices=METRICS)
     reference: str = "sigmoid"
     figures: bool = True
     limits: bool = True
@@ -79,10 +96,10 @@ class Config:
     def validate(self, prefix: str) -> None:
         """Each rule exists, and is named once."""
         for rule in self.rules:
-            if rule not in DECISIONS.names():
+            if rule not in DECISIONS:
                 raise ConfigError(
                     f"{prefix}rules={self.rules} names {rule!r}, which is no decision rule: choose"
-                    f" among {', '.join(DECISIONS.names())}."
+                    f" among {', '.join(DECISIONS)}."
                 )
         if not self.rules or len(set(self.rules)) < len(self.rules):
             raise ConfigError(f"{prefix}rules={self.rules} must name at least one rule, each once.")
@@ -90,7 +107,7 @@ class Config:
 
 def config_folder() -> Path:
     """The `conf` folder: inside the package where it is installed, beside it in a checkout."""
-    package = Path(__file__).parent
+    package = Path(__file__).parent.parent
     installed = package / "conf"
     return installed if installed.is_dir() else package.parent / "conf"
 

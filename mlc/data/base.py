@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from mlc.config import registry
 from mlc.config.errors import DataError
 from mlc.config.options import option
 from mlc.config.registry import Registry
@@ -159,5 +160,5 @@ class DataSource:
         raise NotImplementedError
 
 
-SOURCES: Registry[DataSource] = Registry("data source", key="source")
+SOURCES: Registry[type[DataSource]] = registry.SOURCES
 register_source = SOURCES.register

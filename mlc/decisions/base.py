@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 
 from torch import Size, Tensor
 
+from mlc.config import registry
 from mlc.config.errors import ConfigError, DataError
 from mlc.config.registry import NoOptions, Registry
 from mlc.decisions.checks import checked_pairs, checked_prediction
@@ -180,7 +181,7 @@ class DecisionRule:
         return ConfigError(f"The rule {self.name!r} needs {what}, and none was given.")
 
 
-DECISIONS: Registry[DecisionRule] = Registry("decision rule")
+DECISIONS: Registry[type[DecisionRule]] = registry.DECISIONS
 register_decision = DECISIONS.register
 
 

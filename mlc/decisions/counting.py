@@ -51,7 +51,7 @@ class TopKOptions:
     """How many labels, or null for the number that is best for a metric on validation data."""
 
     k: int | None = option(None, at_least=0)
-    metric: str = option("jaccard_samples", choices=tuple(COUNT_METRICS))
+    metric: str = option("jaccard_samples", choices=COUNT_METRICS)
 
 
 @register_decision("top_k")

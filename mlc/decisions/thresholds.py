@@ -26,7 +26,7 @@ class FixedOptions:
 class TunedOptions:
     """The metric that the threshold is to make best."""
 
-    metric: str = option("jaccard_samples", choices=tuple(COUNT_METRICS))
+    metric: str = option("jaccard_samples", choices=COUNT_METRICS)
 
 
 class ThresholdRule(DecisionRule):

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from mlc.config.errors import RunFolderError
-from mlc.heads.memory import free_bytes
+from mlc.config.memory import free_bytes
 
 LARGEST_JSON = 2**26  # Bytes: thresholds of a million labels.
 _DEEPEST = 100
@@ -130,7 +129,7 @@ def _require_sizes(archive: zipfile.ZipFile, size: int) -> None:
             raise ValueError(f"{member.filename} has another size than its shape {shape}")
         total += member.file_size
     # Compressed zeros take a thousandth of their size.
-    if total > free_bytes(torch.device("cpu")) // 2:
+    if total > free_bytes() // 2:
         raise ValueError(f"its arrays take {total} bytes, more than half the free memory")
 
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from mlc.config import registry
 from mlc.config.errors import ConfigError
 from mlc.config.registry import NoOptions, Registry
 from mlc.heads.checks import without_broadcasting
@@ -295,5 +296,5 @@ class JointHead(Head):
         return max(self.n_outputs, len(self.label_sets))
 
 
-HEADS: Registry[Head] = Registry("head")
+HEADS: Registry[type[Head]] = registry.HEADS
 register_head = HEADS.register

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from mlc.config.errors import CapacityError, ConfigError
+from mlc.config.memory import free_bytes, readable
 from mlc.heads.base import HEADS, Head, KnownLabels
 
 log = logging.getLogger(__name__)
@@ -107,23 +108,5 @@ def _total(head: type[Head], n_features: int, n_labels: int, **training: Any) ->
         return math.inf
 
 
-def free_bytes(device: torch.device) -> int:
-    """Memory that a training could still take on the device."""
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    import psutil
-
-    return int(psutil.virtual_memory().available)
-
-
 def _count(n: int) -> str:
     return f"{n:,}" if n < 10**15 else f"{n:.2e}"
-
-
-def readable(n_bytes: float) -> str:
-    """A number of bytes with a unit, decimal: 1,500,000 is '1.5 MB'."""
-    for unit in ("B", "kB", "MB", "GB", "TB", "PB", "EB"):
-        if n_bytes < 1000:
-            return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
-        n_bytes /= 1000
-    return f"{n_bytes:.3g} ZB"

@@ -178,7 +178,7 @@ def _is_plain(value: Any) -> bool:
 def choices(group: str) -> list[str]:
     """What can be chosen for a config group: its files, and parts that are only registered."""
     files = {path.stem for path in (config_folder() / group).glob("*.yaml")}
-    return sorted(files | set(GROUPS[group].names() if group in GROUPS else []))
+    return sorted(files | set(GROUPS.get(group, ())))
 
 
 def unknown_choice(group: str, name: str) -> ConfigError:

@@ -4,54 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+from mlc.config import registry
+from mlc.config.errors import ConfigError
 
-# A formula takes true positives, predicted positives, actual positives and the number of pairs.
-Formula = Callable[[Tensor, Tensor, Tensor, int], Tensor]
+if TYPE_CHECKING:  # reports know metrics by name and need no torch
+    from torch import Tensor
 
+    from mlc.config.registry import Registry
 
-def _ratio(numerator: Tensor, denominator: Tensor, empty: float) -> Tensor:
-    """numerator / denominator, and `empty` where the denominator is 0."""
-    defined = denominator > 0
-    return torch.where(
-        defined,
-        numerator / torch.where(defined, denominator, torch.ones_like(denominator)),
-        torch.full_like(denominator, empty),
-    )
-
-
-def _jaccard(empty: float) -> Formula:
-    return lambda true, predicted, actual, n: _ratio(true, predicted + actual - true, empty)
-
-
-def _f1(empty: float) -> Formula:
-    return lambda true, predicted, actual, n: _ratio(2 * true, predicted + actual, empty)
-
-
-def _both_empty(predicted: Tensor, actual: Tensor, empty: float) -> Tensor:
-    return empty * ((predicted == 0) & (actual == 0)).to(predicted.dtype)
-
-
-def _precision(empty: float) -> Formula:
-    return lambda true, predicted, actual, n: (
-        _ratio(true, predicted, 0) + _both_empty(predicted, actual, empty)
-    )
-
-
-def _recall(empty: float) -> Formula:
-    return lambda true, predicted, actual, n: (
-        _ratio(true, actual, 0) + _both_empty(predicted, actual, empty)
-    )
-
-
-def _subset_accuracy(true: Tensor, predicted: Tensor, actual: Tensor, n: int) -> Tensor:
-    return ((true == predicted) & (true == actual)).to(true.dtype)
-
-
-def _hamming_loss(true: Tensor, predicted: Tensor, actual: Tensor, n: int) -> Tensor:
-    return (predicted + actual - 2 * true) / n
+# Takes true positives, predicted positives, actual positives, the number of pairs, and as `empty` what
+# a group without predicted and actual positives counts.
+Formula = Callable[..., "Tensor"]
+AVERAGES = ("samples", "micro", "macro")
 
 
 @dataclass(frozen=True)
@@ -90,24 +57,82 @@ class CountMetric:
         return self.per_group(decisions, targets).mean(dim=-1)
 
 
-def _averages(name: str, formula: Callable[[float], Formula]) -> dict[str, CountMetric]:
-    """By samples and micro two empty sets count 1; a label without a positive counts 0 in macro."""
-    return {
-        f"{name}_samples": CountMetric(formula(1.0), "samples"),
-        f"{name}_micro": CountMetric(formula(1.0), "micro"),
-        f"{name}_macro": CountMetric(formula(0.0), "macro"),
-    }
+COUNT_METRICS: Registry[CountMetric] = registry.METRICS
 
 
-COUNT_METRICS: dict[str, CountMetric] = {
-    "subset_accuracy": CountMetric(_subset_accuracy, "samples"),
-    # Samples have equal numbers of pairs, so the mean over samples is the share of all pairs: a count.
-    "hamming_loss": CountMetric(_hamming_loss, "micro", higher_is_better=False),
-    **_averages("jaccard", _jaccard),
-    **_averages("f1", _f1),
-    **_averages("precision", _precision),
-    **_averages("recall", _recall),
-}
+def register_metric(
+    *names: str, average: str | None = None, higher_is_better: bool = True
+) -> Callable[[Formula], Formula]:
+    """Function decorator: make the formula known as metrics of these names.
+
+    Args:
+        names: each ends in its average, as in "f1_macro", unless `average` is given.
+        average: "samples", "micro" or "macro".
+        higher_is_better: False for a loss.
+
+    Two empty sets count 1 by samples and micro; a label without a positive counts 0 in macro.
+
+    Raises:
+        ConfigError: a name is taken, or states no average.
+    """
+
+    def add(formula: Formula) -> Formula:
+        for name in names:
+            own = average or name.rpartition("_")[2]
+            if own not in AVERAGES:
+                raise ConfigError(
+                    f"The metric {name!r} states no average: end its name in _samples, _micro or"
+                    " _macro, or give average=."
+                )
+            empty = 0.0 if own == "macro" else 1.0
+            metric = CountMetric(partial(formula, empty=empty), own, higher_is_better)
+            COUNT_METRICS.add(name, metric, formula.__module__)
+        return formula
+
+    return add
+
+
+@register_metric("subset_accuracy", average="samples")
+def _subset_accuracy(
+    true: Tensor, predicted: Tensor, actual: Tensor, n: int, empty: float
+) -> Tensor:
+    return ((true == predicted) & (true == actual)).to(true.dtype)
+
+
+# Samples have equal numbers of pairs, so the mean over samples is the share of all pairs: a count.
+@register_metric("hamming_loss", average="micro", higher_is_better=False)
+def _hamming_loss(true: Tensor, predicted: Tensor, actual: Tensor, n: int, empty: float) -> Tensor:
+    return (predicted + actual - 2 * true) / n
+
+
+@register_metric("jaccard_samples", "jaccard_micro", "jaccard_macro")
+def _jaccard(true: Tensor, predicted: Tensor, actual: Tensor, n: int, empty: float) -> Tensor:
+    return _ratio(true, predicted + actual - true, empty)
+
+
+@register_metric("f1_samples", "f1_micro", "f1_macro")
+def _f1(true: Tensor, predicted: Tensor, actual: Tensor, n: int, empty: float) -> Tensor:
+    return _ratio(2 * true, predicted + actual, empty)
+
+
+@register_metric("precision_samples", "precision_micro", "precision_macro")
+def _precision(true: Tensor, predicted: Tensor, actual: Tensor, n: int, empty: float) -> Tensor:
+    return _ratio(true, predicted, 0) + _both_empty(predicted, actual, empty)
+
+
+@register_metric("recall_samples", "recall_micro", "recall_macro")
+def _recall(true: Tensor, predicted: Tensor, actual: Tensor, n: int, empty: float) -> Tensor:
+    return _ratio(true, actual, 0) + _both_empty(predicted, actual, empty)
+
+
+def _ratio(numerator: Tensor, denominator: Tensor, empty: float) -> Tensor:
+    """numerator / denominator, and `empty` where the denominator is 0."""
+    defined = denominator > 0
+    return (numerator / denominator.where(defined, 1)).where(defined, empty)
+
+
+def _both_empty(predicted: Tensor, actual: Tensor, empty: float) -> Tensor:
+    return empty * ((predicted == 0) & (actual == 0)).to(predicted.dtype)
 
 
 def count_metrics(decisions: Tensor, targets: Tensor) -> dict[str, Tensor]:

@@ -12,6 +12,7 @@ import torch
 
 from mlc.bayes.optimum import Optimum, add_regrets
 from mlc.config.errors import BeingTrainedError, MlcError, TrainingError, as_told
+from mlc.config.memory import free_bytes, readable
 from mlc.config.schema import Config
 from mlc.data.base import SOURCES
 from mlc.data.card import Card, LabelStatistics, describe, label_statistics
@@ -22,7 +23,6 @@ from mlc.data.splits import Split, split_dataset
 from mlc.decisions.base import DecisionRule
 from mlc.evaluation.judging import evaluate
 from mlc.heads.base import HEADS
-from mlc.heads.memory import free_bytes, readable
 from mlc.runs.folder import BEST_VALUE
 from mlc.runs.provenance import identify
 from mlc.runs.recorder import Judged, Keeper

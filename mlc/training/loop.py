@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mlc.config.errors import ConfigError, TrainingError
-from mlc.config.options import option
+from mlc.config.schema import TrainerOptions
 from mlc.data.resident import ResidentData
 from mlc.data.splits import Split
 from mlc.layers import Streams
@@ -19,33 +19,8 @@ from mlc.training.model import Model
 from mlc.training.stacked import StackedOptimizer
 from mlc.training.steps import PlainStep, step_for
 
+# Of the weights, by trainer.precision.
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}
-
-
-@dataclass
-class TrainerOptions:
-    """How long to train, and which epoch's weights to keep.
-
-    Attributes:
-        max_epochs: passes over the training rows.
-        batch_size: rows of a step.
-        monitor: the validation metric whose best epoch is kept, at the threshold that is best for
-            it in that epoch, or "loss".
-        followed: further validation metrics whose curves are drawn, each likewise at its best threshold.
-        patience: epochs without a better one after which the training ends; null trains them all.
-        precision: bfloat16 is autocast and needs CUDA.
-        cuda_graphs: whether a step on CUDA is captured once and replayed.
-    """
-
-    max_epochs: int = option(60, at_least=1)
-    batch_size: int = option(64, at_least=1)
-    monitor: str = option("jaccard_samples", choices=("loss", *COUNT_METRICS))
-    followed: list[str] = option(
-        ["jaccard_samples", "f1_macro", "subset_accuracy"], choices=tuple(COUNT_METRICS)
-    )
-    patience: int | None = option(None, at_least=1)
-    precision: str = option("float32", choices=tuple(DTYPES))
-    cuda_graphs: bool = True
 
 
 @dataclass(frozen=True)

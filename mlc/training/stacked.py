@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
+from mlc.config import registry
 from mlc.config.errors import ConfigError
 from mlc.config.options import option
 from mlc.config.registry import Registry
@@ -160,5 +161,5 @@ class StackedOptimizer:
         return gradient + self.of("weight_decay", parameter) * parameter
 
 
-OPTIMIZERS: Registry[StackedOptimizer] = Registry("optimizer")
+OPTIMIZERS: Registry[type[StackedOptimizer]] = registry.OPTIMIZERS
 register_optimizer = OPTIMIZERS.register

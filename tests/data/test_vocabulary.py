@@ -13,7 +13,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 
 from mlc.backbones.base import BACKBONES
 from mlc.config.errors import DataError
-from mlc.config.schema import Config
+from mlc.config.schema import Config, TrainerOptions
 from mlc.data.base import SOURCES, Dataset
 from mlc.data.preprocessing import fit_scaling
 from mlc.data.resident import ResidentData
@@ -21,7 +21,6 @@ from mlc.data.splits import Split, split_dataset
 from mlc.heads.base import HEADS
 from mlc.runs.cohort import train_cohort
 from mlc.runs.recorder import Judged, Keeper
-from mlc.training.loop import TrainerOptions
 from mlc.training.stacked import OPTIMIZERS
 
 N = 60

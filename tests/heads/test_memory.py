@@ -2,8 +2,9 @@ import pytest
 import torch
 
 from mlc.config.errors import CapacityError
+from mlc.config.memory import readable
 from mlc.heads.base import HEADS
-from mlc.heads.memory import estimate, readable, require_memory
+from mlc.heads.memory import estimate, require_memory
 
 
 def test_estimate_counts_what_a_training_holds() -> None:

@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 
 from mlc.backbones.base import BACKBONES
-from mlc.config.schema import Config
+from mlc.config.schema import Config, TrainerOptions
 from mlc.data.base import SOURCES, DataOptions, Dataset
 from mlc.heads.base import HEADS
 from mlc.runs.cohort import train_cohort
 from mlc.runs.recorder import Judged, Keeper
-from mlc.training.loop import TrainerOptions
 from mlc.training.stacked import OPTIMIZERS
 
 

@@ -11,6 +11,7 @@ import torch
 
 from mlc.backbones.base import BACKBONES
 from mlc.config.errors import ConfigError
+from mlc.config.schema import TrainerOptions
 from mlc.data.base import Dataset
 from mlc.data.preprocessing import fit_scaling
 from mlc.data.resident import ResidentData
@@ -21,7 +22,7 @@ from mlc.metrics.counts import COUNT_METRICS
 from mlc.metrics.sweep import best_threshold
 from mlc.training.assembly import known_labels
 from mlc.training.checkpoint import load_run, save_run
-from mlc.training.loop import Epoch, TrainerOptions, Training
+from mlc.training.loop import Epoch, Training
 from mlc.training.model import Model
 from mlc.training.stacked import OPTIMIZERS
 

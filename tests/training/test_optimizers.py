@@ -37,7 +37,7 @@ def gradient(run: int, step: int) -> torch.Tensor:
 
 
 def test_every_optimiser_has_a_reference() -> None:
-    assert set(OPTIMIZERS.names()) == set(REFERENCES)
+    assert set(OPTIMIZERS) == set(REFERENCES)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,28 @@
+"""Free memory, and sizes as readers read them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psutil
+
+if TYPE_CHECKING:
+    import torch
+
+
+def free_bytes(device: torch.device | None = None) -> int:
+    """Memory that a training could still take on the device, by default the machine's."""
+    if device is not None and device.type == "cuda":
+        import torch
+
+        return int(torch.cuda.mem_get_info(device)[0])
+    return int(psutil.virtual_memory().available)
+
+
+def readable(n_bytes: float) -> str:
+    """A number of bytes with a unit, decimal: 1,500,000 is '1.5 MB'."""
+    for unit in ("B", "kB", "MB", "GB", "TB", "PB", "EB"):
+        if n_bytes < 1000:
+            return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.3g} ZB"
