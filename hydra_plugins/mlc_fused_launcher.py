@@ -42,7 +42,9 @@ class FusedLauncher(Launcher):
         """Called by Hydra before anything is composed."""
         from mlc.launching.composing import NumberCache
 
-        hydra_context.config_loader = NumberCache(hydra_context.config_loader)
+        hydra_context.config_loader = NumberCache(  # type: ignore[assignment]
+            hydra_context.config_loader
+        )
         self.hydra_context = hydra_context
         self.task_function = task_function
         self.config = config

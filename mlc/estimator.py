@@ -15,12 +15,12 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from mlc.backbones.base import BACKBONES
 from mlc.config.errors import ConfigError
 from mlc.config.option_types import typed
 from mlc.config.options import check
+from mlc.config.registry import BACKBONES, HEADS, OPTIMIZERS, SOURCES
 from mlc.config.schema import Config, TrainerOptions
-from mlc.data.base import SOURCES, Dataset
+from mlc.data.base import Dataset
 from mlc.data.preprocessing import fit_scaling
 from mlc.data.resident import ResidentData
 from mlc.data.rows import dense_tensor, refuse_text_column
@@ -28,10 +28,8 @@ from mlc.data.splits import Split, hold_out
 from mlc.data.targets import Targets, encode
 from mlc.decisions.base import build_decision
 from mlc.evaluation.predictor import Predictor
-from mlc.heads.base import HEADS
 from mlc.training.assembly import build_model, device_of
 from mlc.training.loop import Training
-from mlc.training.stacked import OPTIMIZERS
 
 
 class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]

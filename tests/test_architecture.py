@@ -14,10 +14,8 @@ import mlc
 PACKAGE = Path(mlc.__file__).parent
 
 # Each package imports only from those before it; the modules beside them are the commands.
-PACKAGES = (
-    "config files metrics data layers heads decisions backbones training evaluation bayes tracking"
-    " runs reporting launching"
-).split()
+ORDER = "config files metrics data layers heads decisions backbones training evaluation bayes"
+PACKAGES = [*ORDER.split(), "tracking", "runs", "reporting", "launching"]
 
 
 def package_of(name: str) -> int:

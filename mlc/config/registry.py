@@ -150,7 +150,7 @@ def _decorated(file: Path, decorator: str) -> list[str]:
         and isinstance(call.func, ast.Name)
         and call.func.id == decorator
         for argument in call.args
-        if isinstance(argument, ast.Constant)
+        if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
     ]
 
 
