@@ -12,8 +12,9 @@ from typing import Any
 
 from mlc.config.errors import RunFolderError
 from mlc.data.base import SOURCES
+from mlc.files.names import STATUS
 from mlc.reporting.collect import check_statuses
-from mlc.runs.folder import STATUS, is_finished, read_finished
+from mlc.runs.folder import is_finished, read_finished
 from mlc.runs.leases import holders
 from mlc.runs.provenance import NOT_IDENTITY, code_version, differences, fingerprint, versions
 

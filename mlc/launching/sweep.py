@@ -23,13 +23,13 @@ from omegaconf import DictConfig, OmegaConf
 from mlc.config.errors import ConfigError
 from mlc.config.options import limits_of, nearest, out_of_range
 from mlc.config.schema import GROUPS, Config, config_folder
+from mlc.files.names import STATUS
 from mlc.launching.ending import Ended
 from mlc.launching.folders import check_lone_run, check_sweep, guarded, root_names
 from mlc.launching.overrides import n_values, refuse_too_many
 from mlc.launching.resuming import check_resumable, resume_command, trained_elsewhere
-from mlc.reporting.curves import complete_curves
 from mlc.reporting.summary import write_summary
-from mlc.runs.folder import STATUS, is_finished
+from mlc.runs.folder import is_finished
 from mlc.runs.ownership import path_part
 
 log = logging.getLogger(__name__)
@@ -240,6 +240,9 @@ def finish() -> str | None:
 
 
 def _summary(current: Launch) -> str:
+    # Loads TensorBoard, which a launch that writes nothing does not need.
+    from mlc.reporting.curves import complete_curves
+
     report = current.report
     _, summary = write_summary(current.folder, report.metrics, report.reference)
     link = complete_curves(current.folder, figures=report.figures)

@@ -18,6 +18,14 @@ if TYPE_CHECKING:  # reports know metrics by name and need no torch
 # Takes true positives, predicted positives, actual positives, the number of pairs, and as `empty` what
 # a group without predicted and actual positives counts.
 Formula = Callable[..., "Tensor"]
+CONVENTIONS = (
+    "The Jaccard index, F1, precision and recall of two empty sets are 1 in averages over samples and"
+    " in micro averages.",
+    "Labels without a positive count 0 in the macro averages of F1, the Jaccard index, precision and"
+    " recall.",
+    "average_precision_macro is the mean over the average_precision_labels labels with a positive,"
+    " roc_auc_macro over the roc_auc_labels labels with both a positive and a negative.",
+)
 AVERAGES = ("samples", "micro", "macro")
 
 

@@ -12,14 +12,6 @@ from scipy.stats import rankdata
 
 from mlc.metrics.counts import count_metrics
 
-CONVENTIONS = (
-    "The Jaccard index, F1, precision and recall of two empty sets are 1 in averages over samples and"
-    " in micro averages.",
-    "Labels without a positive count 0 in the macro averages of F1, the Jaccard index, precision and"
-    " recall.",
-    "average_precision_macro is the mean over the average_precision_labels labels with a positive,"
-    " roc_auc_macro over the roc_auc_labels labels with both a positive and a negative.",
-)
 AT_K = (1, 3, 5)
 CALIBRATION_BINS = 15
 

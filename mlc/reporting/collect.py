@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 
 from mlc.config.errors import RunFolderError
+from mlc.files.names import STATUS
 from mlc.reporting.reading import ORDER, PARTS, PREFIX, StoredRun, read_run, rules_in
 from mlc.reporting.settings import data_key, run_key, setting, varying
-from mlc.runs.folder import STATUS
 from mlc.runs.leases import holders
 from mlc.runs.provenance import NOT_IDENTITY, differences
 

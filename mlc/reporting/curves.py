@@ -12,18 +12,10 @@ import numpy as np
 
 from mlc.config.errors import RunFolderError
 from mlc.decisions.base import DECISIONS
+from mlc.files.names import EVENTS, METRICS, PREDICTIONS, PREPROCESSING, RULES, STATUS
 from mlc.metrics.counts import COUNT_METRICS
-from mlc.runs.folder import (
-    BEST_VALUE,
-    METRICS,
-    PREDICTIONS,
-    PREPROCESSING,
-    RULES,
-    STATUS,
-    read_status,
-    read_stored,
-)
-from mlc.tracking.events import EVENTS, EventFile, image
+from mlc.runs.folder import BEST_VALUE, read_status, read_stored
+from mlc.tracking.events import EventFile, image
 from mlc.tracking.figures import HeadFigure, draw_head
 from mlc.tracking.hyperparameters import varying
 from mlc.tracking.palette import styles

@@ -10,19 +10,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from numpy.typing import NDArray
 
 from mlc.config.errors import RunFolderError
 from mlc.data.card import Card
+from mlc.files.names import CARD, PREDICTIONS, PREPROCESSING, RULES
 from mlc.files.reading import read_arrays
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.reporting.choice import chosen_settings
 from mlc.reporting.collect import Results
 from mlc.reporting.figures import styles_of
 from mlc.reporting.tables import best_means, contestants, foot, marked, validation_cells
-from mlc.runs.folder import CARD, PREDICTIONS, PREPROCESSING, RULES, read_stored
+from mlc.runs.folder import read_stored
 
 MOST_LABELS = 30  # Bars of more labels nobody reads.
 _WIDTH, _HEIGHT = 420, 220  # Of a chart, in CSS pixels.
@@ -145,6 +145,8 @@ def _threshold_chart(runs: pd.DataFrame, results: Results, metric: str) -> dict[
 
 
 def _values(run: Path, metric: str) -> NDArray[np.float64]:
+    import torch
+
     scores, targets = (torch.as_tensor(_predictions(run)[key]) for key in ("scores", "targets"))
     judge = COUNT_METRICS[metric]
     return np.array([float(judge(scores.double() >= at, targets)) for at in _THRESHOLDS])
@@ -162,6 +164,8 @@ def _thresholds(results: Results, names: Sequence[str]) -> dict[str, list[float]
 
 def _label_bars(runs: pd.DataFrame, results: Results) -> dict[str, Any]:
     """F1 of the most frequent labels on the test rows, by head, under the first tuned rule."""
+    import torch
+
     rules = list(dict.fromkeys(runs["rule"]))
     if not rules:
         return {"rule": "-", "rows": {}, "colours": {}, "more": 0}

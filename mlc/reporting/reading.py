@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from mlc.config.errors import MlcError, RunFolderError
+from mlc.files.names import BASELINES, METRICS, RULES, STATUS
 from mlc.files.reading import read_object
-from mlc.runs.folder import BASELINES, METRICS, RULES, STATUS, read_stored
+from mlc.runs.folder import read_stored
 
 ORDER = ["run", "data", "head", "rule", "seed"]
 # What a column's name begins with, by the part of the data that its metric is of; the last six where

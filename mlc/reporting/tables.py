@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from mlc.config.texts import markdown, readable
-from mlc.metrics.counts import COUNT_METRICS
-from mlc.metrics.final import CONVENTIONS
+from mlc.metrics.counts import CONVENTIONS, COUNT_METRICS
 from mlc.reporting.choice import Pairs, chosen_rows, chosen_settings
 from mlc.reporting.choice import contestants as contestants
 from mlc.reporting.collect import Results

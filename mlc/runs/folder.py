@@ -7,31 +7,35 @@ import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mlc.config.errors import BeingTrainedError, MlcError, RunFolderError
-from mlc.data.card import Card
-from mlc.data.splits import Split
-from mlc.evaluation.judging import Evaluation
+from mlc.files.names import (
+    BASELINES,
+    CARD,
+    CHECKPOINT,
+    HISTORY,
+    METRICS,
+    PREDICTIONS,
+    PREPROCESSING,
+    RULES,
+    SPLIT,
+    STATUS,
+)
 from mlc.files.reading import read_object
 from mlc.files.writing import write_atomically, write_json
 from mlc.runs import ownership
 from mlc.runs.leases import holding
 from mlc.runs.leases.owner import this_process
 from mlc.runs.provenance import Identity, differences
-from mlc.tracking.tensorboard import HISTORY
-from mlc.training.checkpoint import CHECKPOINT
 
-STATUS = ownership.STATUS
-METRICS = "metrics.json"
-RULES = "rules.json"
-BASELINES = "baselines.json"
-PREDICTIONS = "predictions.npz"
-SPLIT = "split.npz"
-PREPROCESSING = "preprocessing.npz"
-CARD = "data.json"
+if TYPE_CHECKING:
+    from mlc.data.card import Card
+    from mlc.data.splits import Split
+    from mlc.evaluation.judging import Evaluation
+
 # The monitored metric in the best epoch, among a run's metrics.
 BEST_VALUE = "train/best_value"
 # What a run writes into its folder beside its status, log, config and TensorBoard events.

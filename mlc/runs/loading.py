@@ -23,12 +23,13 @@ from mlc.data.preprocessing import Scaling
 from mlc.data.splits import Split
 from mlc.decisions.base import DECISIONS, DecisionRule
 from mlc.evaluation.predictor import Predictor
+from mlc.files.names import CHECKPOINT, PREPROCESSING, RULES
 from mlc.files.reading import check_weights, read_arrays
 from mlc.files.writing import write_atomically
-from mlc.runs.folder import PREPROCESSING, RULES, read_finished, read_stored
+from mlc.runs.folder import read_finished, read_stored
 from mlc.runs.provenance import flatten
 from mlc.training.assembly import build_model, device_of
-from mlc.training.checkpoint import CHECKPOINT, load_run
+from mlc.training.checkpoint import load_run
 
 Arrays = Mapping[str, NDArray[Any]]
 

@@ -20,9 +20,9 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from mlc.config.errors import RunFolderError
+from mlc.files.names import STATUS
 from mlc.files.writing import kind_of, temporary_of
 
-STATUS = "status.json"
 HYDRA_FOLDER = ".hydra"
 HYDRA_FILES = ("config.yaml", "hydra.yaml", "overrides.yaml")
 MULTIRUN = "multirun.yaml"

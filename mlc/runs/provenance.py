@@ -10,14 +10,17 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from scipy.sparse import issparse
 
 import mlc
-from mlc.data.base import Dataset
+
+if TYPE_CHECKING:
+    import torch
+
+    from mlc.data.base import Dataset
 
 # Settings that change no number of a run: where things lie, how it is computed, what is shown of it.
 NOT_IDENTITY = (
@@ -69,7 +72,7 @@ def fingerprint(dataset: Dataset) -> str:
 @cache
 def code_version() -> str:
     """This package's version, and the commit where it runs from a checkout ("+" if changed since)."""
-    folder = Path(__file__).parent.parent
+    folder = Path(mlc.__file__).parent.parent
     if not (folder / ".git").exists():
         return mlc.__version__
     try:
@@ -89,6 +92,8 @@ def versions() -> dict[str, str]:
 def device_name(device: torch.device) -> str:
     """The GPU's name, or the processor's."""
     if device.type == "cuda":
+        import torch
+
         return str(torch.cuda.get_device_name(device))
     return f"cpu ({processor()})"
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from mlc.tracking.events import EVENTS, EventFile, Value, scalars, session_end, session_start
+from mlc.files.names import EVENTS
+from mlc.tracking.events import EventFile, Value, scalars, session_end, session_start
 from mlc.tracking.tensorboard import RATE
 
 STATISTICS = ("mean", "lowest", "highest")

@@ -17,9 +17,6 @@ from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 from tensorboard.plugins.scalar import metadata as scalar_metadata
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-# What TensorBoard takes for an event file has this in its name; it reads a folder's by their names.
-EVENTS = "events.out.tfevents"
-
 Value = str | float | bool
 
 

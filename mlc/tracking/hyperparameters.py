@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from mlc.tracking.events import Value
+if TYPE_CHECKING:
+    from mlc.tracking.events import Value
 
 # TensorBoard sorts the columns by their names, and strips what it shows of them: spaces first put
 # the data set, the head and what was swept before the seed.

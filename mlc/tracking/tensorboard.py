@@ -8,15 +8,17 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import pandas as pd
 
+from mlc.files.names import EVENTS, HISTORY
 from mlc.files.writing import write_text
-from mlc.tracking.events import EVENTS, EventFile, Value, scalars, session_end, session_start
-from mlc.training.loop import Epoch
 
-HISTORY = "history.csv"
+if TYPE_CHECKING:
+    from mlc.tracking.events import Value
+    from mlc.training.loop import Epoch
+
 RATE = "learning_rate"
 _RATE_TAG = f"optimizer/{RATE}"  # sorts behind the losses
 _CHOSEN = "_at_chosen_epoch"
@@ -37,12 +39,16 @@ class RunLog:
     def __init__(
         self, folder: Path, place: int, hyperparameters: Mapping[str, Value] | None = None
     ) -> None:
+        # TensorBoard takes a second to import.
+        from mlc.tracking import events
+
+        self._tensorboard = events
         self._folder, self._place = folder, place
         # The host's name and the process, for several may have tried the run.
         name = f"{EVENTS}.{time.time():.6f}.{socket.gethostname()}.{os.getpid()}"
         self._path = folder / name
-        self._events = EventFile(self._path)
-        self._events.add(session_start(hyperparameters or {}))
+        self._events = events.EventFile(self._path)
+        self._events.add(events.session_start(hyperparameters or {}))
         self._history: list[dict[str, float]] = []
         self._rate_is_constant = True
 
@@ -73,7 +79,9 @@ class RunLog:
         values = {name: float(value[self._place]) for name, value in epoch.values.items()}
         self._history.append({"epoch": epoch.number, **values})
         shown = {name: value for name, value in values.items() if name != RATE}
-        self._events.add(scalars({**shown, **self._rate(values.get(RATE))}), epoch.number)
+        self._events.add(
+            self._tensorboard.scalars({**shown, **self._rate(values.get(RATE))}), epoch.number
+        )
 
     def _rate(self, rate: float | None) -> dict[str, float]:
         """The learning rate where it is a curve: a constant is told by the HParams page."""
@@ -83,7 +91,9 @@ class RunLog:
         if self._rate_is_constant and rate != first[RATE]:
             self._rate_is_constant = False
             for earlier in self._history[:-1]:
-                self._events.add(scalars({_RATE_TAG: first[RATE]}), int(earlier["epoch"]))
+                self._events.add(
+                    self._tensorboard.scalars({_RATE_TAG: first[RATE]}), int(earlier["epoch"])
+                )
         return {} if self._rate_is_constant else {_RATE_TAG: rate}
 
     def finish(self, test: Mapping[str, float], monitor: str, epoch: int, value: float) -> None:
@@ -96,9 +106,11 @@ class RunLog:
             value: of the monitored metric there.
         """
         write_text(self._folder / HISTORY, pd.DataFrame(self._history).to_csv(index=False))
-        self._events.add(scalars({chosen_tag(monitor): value}, _CHOSEN_TOLD), epoch)
-        self._events.add(scalars(test), epoch)
-        self._events.add(session_end())
+        self._events.add(
+            self._tensorboard.scalars({chosen_tag(monitor): value}, _CHOSEN_TOLD), epoch
+        )
+        self._events.add(self._tensorboard.scalars(test), epoch)
+        self._events.add(self._tensorboard.session_end())
 
 
 def chosen_tag(monitor: str) -> str:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
+from mlc.files.names import EVENTS, HISTORY
 from mlc.tracking.bands import Band
-from mlc.tracking.events import EVENTS, EventFile, Value, experiment
+from mlc.tracking.events import EventFile, Value, experiment
 from mlc.tracking.hyperparameters import SEED, hyperparameters, varying
-from mlc.tracking.tensorboard import HISTORY, chosen_tag
+from mlc.tracking.tensorboard import chosen_tag
 
 PORT = 6006  # TensorBoard's own
 # What a sweep adds to its first run, and to each head's run that has a figure.

@@ -9,10 +9,9 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from mlc.config.errors import RunFolderError
+from mlc.files.names import CHECKPOINT
 from mlc.files.writing import write_atomically
 from mlc.training.model import Model
-
-CHECKPOINT = "checkpoint.safetensors"
 
 
 def save_run(model: Model, run: int, folder: Path) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mlc.files.names import EVENTS, PREDICTIONS, PREPROCESSING
 from mlc.reporting.curves import Curves, complete_curves, wanted_first
-from mlc.runs.folder import PREDICTIONS, PREPROCESSING
-from mlc.tracking.events import EVENTS, EventFile
+from mlc.tracking.events import EventFile
 from mlc.tracking.view import Shown
 from tests.reporting.test_tables import write_run
 from tests.tracking.test_events import read

@@ -13,13 +13,13 @@ from pathlib import Path
 from unittest.mock import patch
 
 from mlc.config.errors import RunFolderError
+from mlc.files.names import STATUS
 from mlc.files.writing import open_to_append, write_json, write_output, write_text
 from mlc.runs.folder import FILES, RunFacts, claim, fail
 from mlc.runs.ownership import (
     HYDRA_FILES,
     MARKS,
     MULTIRUN,
-    STATUS,
     check_report_files,
     check_run_folder,
     event_files,

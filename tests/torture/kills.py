@@ -18,7 +18,7 @@ from typing import Any, Self
 import numpy as np
 from safetensors.numpy import load_file
 
-from mlc.runs.folder import STATUS
+from mlc.files.names import STATUS
 
 REPOSITORY = Path(__file__).parent.parent.parent
 SWEEP = (

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from mlc.runs.folder import STATUS
+from mlc.files.names import STATUS
 from tests.torture.kills import SWEEP, Zygote, broken_files
 
 

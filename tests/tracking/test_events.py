@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from mlc.tracking.events import EVENTS, EventFile, image, scalars
+from mlc.files.names import EVENTS
+from mlc.tracking.events import EventFile, image, scalars
 
 
 def read(folder: Path) -> EventAccumulator:

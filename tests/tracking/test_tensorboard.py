@@ -12,8 +12,9 @@ import pytest
 import torch
 from tensorboard.plugins.hparams import metadata, plugin_data_pb2
 
+from mlc.files.names import HISTORY
 from mlc.tracking.hyperparameters import hyperparameters
-from mlc.tracking.tensorboard import HISTORY, RunLog, chosen_rule
+from mlc.tracking.tensorboard import RunLog, chosen_rule
 from mlc.training.loop import Epoch
 from tests.tracking.test_events import read
 

@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 from tensorboard.plugins.hparams import metadata
 
-from mlc.tracking.events import EVENTS, EventFile, scalars
+from mlc.files.names import EVENTS
+from mlc.tracking.events import EventFile, scalars
 from mlc.tracking.view import EXPERIMENT, Shown, View, link, pinned_tags
 from tests.tracking.test_events import read
 

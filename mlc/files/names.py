@@ -1,0 +1,14 @@
+"""Names of the files in a run's folder."""
+
+STATUS = "status.json"
+METRICS = "metrics.json"
+RULES = "rules.json"
+BASELINES = "baselines.json"
+PREDICTIONS = "predictions.npz"
+SPLIT = "split.npz"
+PREPROCESSING = "preprocessing.npz"
+CARD = "data.json"
+HISTORY = "history.csv"
+CHECKPOINT = "checkpoint.safetensors"
+# TensorBoard takes a file for an event file when its name holds this, and reads them by name.
+EVENTS = "events.out.tfevents"
