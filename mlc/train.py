@@ -24,16 +24,18 @@ from mlc.config.schema import config_folder, register_configs
 from mlc.config.texts import never_fail_to_print
 from mlc.data.notices import forget_notices
 from mlc.launching import sweep
+from mlc.launching.checks import unknown_choice
 from mlc.launching.ending import told_at_the_end
 from mlc.launching.folders import run_folder
 from mlc.launching.job import describe
+from mlc.launching.names import run_path
 from mlc.launching.overrides import advice, fitted
 from mlc.runs.cohort import Outcome
 from mlc.runs.leases import wait_for_free
 from mlc.runs.recording import Run, train_runs
 from mlc.tracking.progress import BarProgress
 
-OmegaConf.register_new_resolver("mlc.run_path", sweep.run_path, replace=True)
+OmegaConf.register_new_resolver("mlc.run_path", run_path, replace=True)
 OmegaConf.register_new_resolver("mlc.run_folder", run_folder, replace=True)
 
 
@@ -136,7 +138,7 @@ def in_one_sentence(error: BaseException) -> MlcError | None:
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, name = error.missing_cfg_file.rpartition("/")
         if group:
-            return sweep.unknown_choice(group, name)
+            return unknown_choice(group, name)
     if isinstance(error, OverrideParseException):
         reason = str(error).splitlines()[0].strip()
         return ConfigError(

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from mlc.config.errors import ConfigError
 from mlc.config.schema import parse
-from mlc.launching import sweep
+from mlc.launching.names import data_name, stated_overrides
 from mlc.runs.folder import RunFacts
 from mlc.runs.recording import Run
 
@@ -26,10 +26,10 @@ def describe(config: DictConfig) -> Run:
     is_sweep = hydra_config.mode == RunMode.MULTIRUN
     facts = RunFacts(
         run=hydra_config.sweep.subdir if is_sweep else folder.name,
-        data=sweep.data_name(config),
+        data=data_name(config),
         head=parsed.head.name,
         seed=parsed.seed,
-        overrides=sweep.stated_overrides(hydra_config.overrides.task),
+        overrides=stated_overrides(hydra_config.overrides.task),
         monitor=parsed.trainer.monitor,
         config=dataclasses.asdict(parsed),
         place=hydra_config.job.num if is_sweep else 0,

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from omegaconf import OmegaConf
 
-from mlc.launching.sweep import run_path
+from mlc.launching.names import run_path
 from mlc.predict import main as predict_main
 from mlc.report import main as report_main
 from mlc.train import main

@@ -1,0 +1,99 @@
+"""What a sweep asks for, checked before its first job costs time."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf
+
+from mlc.config.errors import ConfigError
+from mlc.config.options import limits_of, nearest, out_of_range
+from mlc.config.schema import GROUPS, Config, config_folder
+from mlc.launching.names import data_name, key_of, parsed, stated_overrides
+from mlc.launching.overrides import n_values, refuse_too_many
+from mlc.launching.resuming import check_resumable
+
+
+def sweep_overrides(config: DictConfig) -> list[Override]:
+    """The sweeper's own parameters, and the command line's, which replace them."""
+    params = config.hydra.sweeper.get("params") or {}
+    stated = [f"{key}={value}" for key, value in params.items()]
+    stated += config.hydra.overrides.task
+    return list({key_of(override): override for override in parsed(stated)}.values())
+
+
+def check_swept_values(config: DictConfig, overrides: list[Override]) -> int | None:
+    """Check every value of every sweep; return how many jobs they make, None where none can say.
+
+    Raises:
+        ConfigError: a value is out of range, or names nothing that exists.
+    """
+    n_jobs: int | None = 1
+    composed = _as_config(config)
+    for override in overrides:
+        if not override.is_sweep_override():
+            continue
+        if not (override.is_choice_sweep() or override.is_range_sweep()):
+            n_jobs = None
+            continue
+        key = key_of(override)
+        n_jobs = n_jobs * n_values(override) if n_jobs is not None else None
+        refuse_too_many(override, n_jobs)
+        values = list(override.sweep_iterator())
+        limits = limits_of(composed, key)
+        for value in values:
+            if key in GROUPS and value not in choices(key):
+                raise unknown_choice(key, str(value))
+            items = value if isinstance(value, list) else [value]
+            if limits is not None and not all(map(limits.allows, filter(_is_plain, items))):
+                raise out_of_range(key, value, limits)
+    return n_jobs
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether Hydra would hand the value on as it is: words may be quoted, null or interpolations."""
+    return isinstance(value, (bool, int, float))
+
+
+def choices(group: str) -> list[str]:
+    """What can be chosen for a config group: its files, and parts that are only registered."""
+    files = {path.stem for path in (config_folder() / group).glob("*.yaml")}
+    return sorted(files | set(GROUPS.get(group, ())))
+
+
+def unknown_choice(group: str, name: str) -> ConfigError:
+    """For a group's option that does not exist."""
+    near = nearest(name, choices(group))
+    guess = f"did you mean {near[0]}? " if near else ""
+    return ConfigError(
+        f"{group}={name} does not exist: {guess}choose one of {', '.join(choices(group))}."
+    )
+
+
+def require_resumable(
+    folder: Path, config: DictConfig, overrides: list[Override], n_jobs: int | None
+) -> None:
+    """Raise RunFolderError where what the folder holds does not belong to this launch."""
+    swept = {key_of(own): _values(own) for own in overrides if own.is_sweep_override()}
+    stated = stated_overrides(str(own.input_line) for own in overrides if key_of(own) not in swept)
+    wanted = dataclasses.asdict(_as_config(config))
+    check_resumable(folder, wanted, data_name(config), swept, stated, n_jobs)
+
+
+def _values(override: Override) -> list[str] | None:
+    """What is swept over, as text, where it can be listed."""
+    if override.is_choice_sweep() or override.is_range_sweep():
+        return list(override.sweep_string_iterator())
+    return None
+
+
+def _as_config(config: DictConfig) -> Config:
+    """What all jobs have in common, beside Hydra's own; not checked."""
+    composed = Config()
+    for key in Config.__annotations__:
+        value = config[key]
+        setattr(composed, key, OmegaConf.to_object(value) if OmegaConf.is_config(value) else value)
+    return composed
