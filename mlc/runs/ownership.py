@@ -27,7 +27,7 @@ HYDRA_FOLDER = ".hydra"
 HYDRA_FILES = ("config.yaml", "hydra.yaml", "overrides.yaml")
 MULTIRUN = "multirun.yaml"
 # Stands in each config of Hydra's that a launch of ours leaves.
-CALLBACK = "mlc.launching.sweep.SweepCallback"
+CALLBACK = "sweep.SweepCallback"
 # What each kind of report file begins with, within its first bytes.
 MARKS = {
     ".csv": b"run,data,head,rule,seed",
