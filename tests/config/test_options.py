@@ -52,7 +52,7 @@ def test_limits_are_found_by_key() -> None:
 
 
 def test_a_name_is_taken_once() -> None:
-    registry: Registry[Head] = Registry("test head")
+    registry: Registry[type[Head]] = Registry("test head", "heads", "register_nothing")
     registry.register("mine")(HEADS["sigmoid"])
     with pytest.raises(ConfigError, match="already a test head named 'mine'"):
         registry.register("mine")(HEADS["sigmoid"])
