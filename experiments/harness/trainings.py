@@ -15,7 +15,7 @@ from mlc.config.errors import CapacityError, TrainingError
 from mlc.config.options import check
 from mlc.config.schema import GROUPS, Config, config_folder, parse, register_configs
 from mlc.runs.cohort import train_cohort
-from mlc.runs.recorder import Judged, Keeper
+from mlc.runs.recorder import Judged, Recorder
 from mlc.training.grouping import cohorts
 from mlc.training.loop import Epoch, Training
 
@@ -74,14 +74,14 @@ class Trainings(Study):
     def _train(
         self, trials: Sequence[Trial], configs: Sequence[Config], memory_share: float
     ) -> list[list[Row]]:
-        keeper = _RowKeeper(self, trials)
-        train_cohort(configs, keeper, memory_share=memory_share)
-        if keeper.defect is not None:
-            raise keeper.defect
-        return keeper.rows
+        recorder = _RowRecorder(self, trials)
+        train_cohort(configs, recorder, memory_share=memory_share)
+        if recorder.defect is not None:
+            raise recorder.defect
+        return recorder.rows
 
 
-class _RowKeeper(Keeper):
+class _RowRecorder(Recorder):
     """Keeps what a study asks of each run.
 
     A training that diverged or does not fit into memory is a result, and its row says so; any other
@@ -106,7 +106,7 @@ class _RowKeeper(Keeper):
 
         yield tell
 
-    def keep(self, place: int, judged: Judged) -> str:
+    def record(self, place: int, judged: Judged) -> str:
         self.rows[place] += self._study.rows(self._trials[place], judged)
         return "kept"
 

@@ -25,7 +25,7 @@ from mlc.evaluation.judging import evaluate
 from mlc.heads.base import HEADS
 from mlc.runs.folder import BEST_VALUE
 from mlc.runs.provenance import identify
-from mlc.runs.recorder import Judged, Keeper
+from mlc.runs.recorder import Judged, Recorder
 from mlc.tracking.progress import Progress, tell
 from mlc.training.assembly import build_model, build_rules, device_of
 from mlc.training.loop import DTYPES, Training
@@ -57,7 +57,7 @@ class Prepared:
 
 def train_cohort(
     configs: Sequence[Config],
-    keeper: Keeper,
+    recorder: Recorder,
     progress: Progress | None = None,
     memory_share: float = 1.0,
 ) -> list[Outcome]:
@@ -68,14 +68,14 @@ def train_cohort(
 
     Args:
         configs: the cohort.
-        keeper: what becomes of the runs.
+        recorder: what becomes of the runs.
         progress: who is told how far it is.
         memory_share: the part of the free memory that is this cohort's to use.
 
     Returns:
         For each run the best value of its monitored metric, or what kept it from being finished.
     """
-    cohort = _Cohort(configs, keeper, progress or Progress(), memory_share)
+    cohort = _Cohort(configs, recorder, progress or Progress(), memory_share)
     with cohort.progress:
         cohort.train()
     return [cohort.outcomes[place] for place in range(len(configs))]
@@ -85,10 +85,10 @@ class _Cohort:
     """The course of one cohort; `outcomes` fills as its runs end."""
 
     def __init__(
-        self, configs: Sequence[Config], keeper: Keeper, progress: Progress, memory_share: float
+        self, configs: Sequence[Config], recorder: Recorder, progress: Progress, memory_share: float
     ) -> None:
         self.configs = configs
-        self.keeper = keeper
+        self.recorder = recorder
         self.progress = progress
         self.memory_share = memory_share
         self.outcomes: dict[int, Outcome] = {}
@@ -103,7 +103,7 @@ class _Cohort:
             self.device = device_of(config.device)
             torch.set_num_threads(config.threads)
             self.dataset = SOURCES[config.data.source].load(config.data)
-            self.keeper.begin(identify(self.dataset, self.device))
+            self.recorder.begin(identify(self.dataset, self.device))
             places = range(len(self.configs))
             prepared = [ready for place in places if (ready := self._prepare(place))]
             if prepared:
@@ -120,7 +120,7 @@ class _Cohort:
     def _prepare(self, place: int) -> Prepared | None:
         config = self.configs[place]
         try:
-            self.keeper.claim(place)
+            self.recorder.claim(place)
             if config.seed not in self.splits:
                 self.splits[config.seed] = self._split(config)
             split, scaling, card = self.splits[config.seed]
@@ -183,10 +183,10 @@ class _Cohort:
         places = [ready.place for ready in part]
         splits = [ready.split for ready in part]
         rules = [ready.rules for ready in part]
-        with self.keeper.follow(places, training) as tell:
+        with self.recorder.follow(places, training) as tell:
             more = f" and {len(part) - 1} more" if len(part) > 1 else ""
             n_epochs = part[0].config.trainer.max_epochs
-            self.progress.begin(self.keeper.name(places[0]) + more, n_epochs)
+            self.progress.begin(self.recorder.name(places[0]) + more, n_epochs)
             started = time.perf_counter()
             for epoch in training:
                 tell(epoch)
@@ -217,7 +217,7 @@ class _Cohort:
                 try:
                     if row in training.failures:
                         raise training.failures[row]
-                    message = self.keeper.keep(ready.place, judged)
+                    message = self.recorder.record(ready.place, judged)
                 except BeingTrainedError as error:
                     self._end(ready.place, error)
                 except Exception as error:
@@ -247,7 +247,7 @@ class _Cohort:
 
     def _end(self, place: int, outcome: Outcome, finished: str = "") -> None:
         self.outcomes[place] = outcome
-        tell(self.progress, place, self.keeper.name(place), outcome, finished)
+        tell(self.progress, place, self.recorder.name(place), outcome, finished)
 
     def _fail_rest(self, error: Exception) -> None:
         for place in range(len(self.configs)):
@@ -256,8 +256,8 @@ class _Cohort:
 
     def _fail(self, place: int, error: Exception) -> None:
         error = as_told(error)
-        self.keeper.failed(place, error)
+        self.recorder.failed(place, error)
         if not isinstance(error, MlcError):
-            name = self.keeper.name(place)
+            name = self.recorder.name(place)
             log.error("%s failed", name, exc_info=error, extra={"run": name})
         self._end(place, error)

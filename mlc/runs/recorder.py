@@ -41,10 +41,10 @@ class Judged:
     facts: dict[str, float]
 
 
-class Keeper:
+class Recorder:
     """What becomes of a cohort's runs, each of which is known by its place in the cohort.
 
-    What `claim` and `keep` raise is the failure of that run alone; BeingTrainedError leaves the run to
+    What `claim` and `record` raise is the failure of that run alone; BeingTrainedError leaves the run to
     the process that trains it.
     """
 
@@ -65,7 +65,7 @@ class Keeper:
         """While the runs at these places are trained: who is told of each epoch."""
         yield lambda epoch: None
 
-    def keep(self, place: int, judged: Judged) -> str:
+    def record(self, place: int, judged: Judged) -> str:
         """The run is judged; return what to say of it."""
         raise NotImplementedError
 

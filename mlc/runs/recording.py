@@ -16,7 +16,7 @@ from mlc.runs.leases import LEASE, Lease, take
 from mlc.runs.loading import save_preprocessing
 from mlc.runs.ownership import check_run_folder
 from mlc.runs.provenance import Identity
-from mlc.runs.recorder import Judged, Keeper
+from mlc.runs.recorder import Judged, Recorder
 from mlc.tracking.hyperparameters import hyperparameters
 from mlc.tracking.progress import Progress, tell
 from mlc.tracking.tensorboard import RunLog, chosen_rule
@@ -44,15 +44,15 @@ def train_runs(
     stay as they are. They are trained again, and not kept, only where others of their cohort are to be
     trained: in float32 the last digits depend on the company.
     """
-    with FolderKeeper(runs) as keeper:
-        if keeper.leases:
-            return train_cohort([run.config for run in runs], keeper, progress, memory_share)
-        for place, outcome in keeper.settled.items():
-            tell(progress or Progress(), place, keeper.name(place), outcome, _WAS_FINISHED)
-        return [keeper.settled[place] for place in range(len(runs))]
+    with FolderRecorder(runs) as recorder:
+        if recorder.leases:
+            return train_cohort([run.config for run in runs], recorder, progress, memory_share)
+        for place, outcome in recorder.settled.items():
+            tell(progress or Progress(), place, recorder.name(place), outcome, _WAS_FINISHED)
+        return [recorder.settled[place] for place in range(len(runs))]
 
 
-class FolderKeeper(Keeper):
+class FolderRecorder(Recorder):
     """Stores each run in its folder, whose lease it has meanwhile; to be left by `with`.
 
     Attributes:
@@ -136,7 +136,7 @@ class FolderKeeper(Keeper):
 
             yield tell
 
-    def keep(self, place: int, judged: Judged) -> str:
+    def record(self, place: int, judged: Judged) -> str:
         """Weights, results, and the status last."""
         assert self._identity is not None
         if place in self.settled:

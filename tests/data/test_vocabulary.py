@@ -20,7 +20,7 @@ from mlc.data.resident import ResidentData
 from mlc.data.splits import Split, split_dataset
 from mlc.heads.base import HEADS
 from mlc.runs.cohort import train_cohort
-from mlc.runs.recorder import Judged, Keeper
+from mlc.runs.recorder import Judged, Recorder
 from mlc.training.stacked import OPTIMIZERS
 
 N = 60
@@ -95,13 +95,13 @@ def test_no_word_in_the_training_rows_is_told(tmp_path: Path) -> None:
         fit_scaling(rare, np.setdiff1d(split.train, rare.features.nonzero()[0]))
 
 
-class Kept(Keeper):
+class Kept(Recorder):
     """Keeps what each run of a cohort became."""
 
     def __init__(self) -> None:
         self.judged: dict[int, Judged] = {}
 
-    def keep(self, place: int, judged: Judged) -> str:
+    def record(self, place: int, judged: Judged) -> str:
         self.judged[place] = judged
         return "kept"
 
@@ -123,10 +123,10 @@ def trained(path: Path, backbone: str, seeds: list[int], **options: Any) -> dict
         )
         for seed in seeds
     ]
-    keeper = Kept()
-    for outcome in train_cohort(configs, keeper):
+    recorder = Kept()
+    for outcome in train_cohort(configs, recorder):
         assert not isinstance(outcome, Exception), outcome
-    return keeper.judged
+    return recorder.judged
 
 
 @pytest.mark.parametrize("backbone", ["mlp", "linear", "embedding_bag"])

@@ -12,17 +12,17 @@ from mlc.config.schema import Config, TrainerOptions
 from mlc.data.base import SOURCES, DataOptions, Dataset
 from mlc.heads.base import HEADS
 from mlc.runs.cohort import train_cohort
-from mlc.runs.recorder import Judged, Keeper
+from mlc.runs.recorder import Judged, Recorder
 from mlc.training.stacked import OPTIMIZERS
 
 
-class Kept(Keeper):
+class Kept(Recorder):
     """Keeps what each run of a cohort became."""
 
     def __init__(self) -> None:
         self.judged: dict[int, Judged] = {}
 
-    def keep(self, place: int, judged: Judged) -> str:
+    def record(self, place: int, judged: Judged) -> str:
         """Remember it."""
         self.judged[place] = judged
         return "kept"
@@ -54,10 +54,10 @@ def test_every_head_trains_where_labels_are_never_or_always_there(
         rules=["global", "per_label", "fixed", "cardinality", "mode", "expected_jaccard"],
         device="cpu",
     )
-    keeper = Kept()
-    (outcome,) = train_cohort([config], keeper)
+    recorder = Kept()
+    (outcome,) = train_cohort([config], recorder)
     assert not isinstance(outcome, Exception), outcome
-    judged = keeper.judged[0]
+    judged = recorder.judged[0]
     for name, value in judged.model.named_parameters():
         assert value.isfinite().all(), name
     for scores in judged.evaluation.scores.values():
