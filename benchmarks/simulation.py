@@ -20,7 +20,7 @@ from mlc.reporting.statistics import CONFIDENCE, LEAST_PAIRS, ROUNDING
 Values = NDArray[np.float64]
 # For each sample, whether something is printed, and whether that is as it should not be: an interval
 # that misses, a test that finds what is not there.
-Judged = tuple[NDArray[np.bool_], NDArray[np.bool_]]
+RunResult = tuple[NDArray[np.bool_], NDArray[np.bool_]]
 Rng = np.random.Generator
 
 LEVEL = 1 - CONFIDENCE
@@ -103,7 +103,7 @@ def nemenyi_separates(ranks: Values) -> NDArray[np.bool_]:
     return np.ptp(ranks.mean(axis=1), axis=1) > critical * np.sqrt(k * (k + 1) / (6 * n))
 
 
-def judge_mean(case: str, n: int, repetitions: int, rng: Rng) -> Judged:
+def judge_mean(case: str, n: int, repetitions: int, rng: Rng) -> RunResult:
     """Intervals of means over n seeds."""
     sample = _MEAN + _SPREAD * SAMPLES[case]((repetitions, n), rng)
     mean, half = t_interval(sample, np.abs(sample).max(axis=1))
@@ -121,19 +121,19 @@ def _pairs(case: str, shape: tuple[int, ...], rng: Rng) -> tuple[Values, Values]
     return first - other, np.maximum(np.abs(first), np.abs(other)).max(axis=-1)
 
 
-def judge_difference(case: str, n: int, repetitions: int, rng: Rng) -> Judged:
+def judge_difference(case: str, n: int, repetitions: int, rng: Rng) -> RunResult:
     """Intervals of paired differences over n seeds."""
     mean, half = t_interval(*_pairs(case, (repetitions, n), rng))
     return ~np.isnan(half), np.abs(mean) > half
 
 
-def judge_p(case: str, n: int, repetitions: int, rng: Rng) -> Judged:
+def judge_p(case: str, n: int, repetitions: int, rng: Rng) -> RunResult:
     """p-values of single comparisons, before a correction."""
     p = t_test(*_pairs(case, (repetitions, n), rng))
     return ~np.isnan(p), p < LEVEL
 
 
-def judge_holm(case: str, n: int, repetitions: int, rng: Rng) -> Judged:
+def judge_holm(case: str, n: int, repetitions: int, rng: Rng) -> RunResult:
     """Whether any of 19 heads that are no better or worse than a reference is said to be."""
     kind = DIFFERENCE_SKEWED.get(case, "normal" if case == OTHERS_DIFFER else case)
     values = _MEAN + _SPREAD * SAMPLES[kind]((repetitions, N_HEADS, n), rng)
@@ -153,17 +153,17 @@ def _ranks(case: str, n: int, repetitions: int, rng: Rng) -> Values:
     return rankdata(SAMPLES[case]((repetitions, n, N_HEADS), rng), axis=2)
 
 
-def judge_friedman(case: str, n: int, repetitions: int, rng: Rng) -> Judged:
+def judge_friedman(case: str, n: int, repetitions: int, rng: Rng) -> RunResult:
     """Friedman's test over n data sets, all heads alike."""
     return np.ones(repetitions, bool), friedman_p(_ranks(case, n, repetitions, rng)) < LEVEL
 
 
-def judge_nemenyi(case: str, n: int, repetitions: int, rng: Rng) -> Judged:
+def judge_nemenyi(case: str, n: int, repetitions: int, rng: Rng) -> RunResult:
     """Whether Nemenyi's test tells any pair of heads apart over n data sets, all heads alike."""
     return np.ones(repetitions, bool), nemenyi_separates(_ranks(case, n, repetitions, rng))
 
 
-def judge_rule(case: str, n: int, repetitions: int, rng: Rng) -> Judged:
+def judge_rule(case: str, n: int, repetitions: int, rng: Rng) -> RunResult:
     """Intervals of a coefficient of the rule of thumb, from worlds with n seeds."""
     k, dependence = (v.ravel() for v in np.meshgrid(_LABELS, _DEPENDENCE))
     x = np.tile(np.column_stack([np.ones(k.size), k, -np.log(dependence)]), (n, 1))

@@ -20,7 +20,7 @@ from benchmarks.simulation import (
     DIFFERENCE_SKEWED,
     OTHERS_DIFFER,
     SAMPLES,
-    Judged,
+    RunResult,
 )
 from mlc.files.writing import write_text
 from mlc.reporting.statistics import LEAST_PAIRS
@@ -56,7 +56,7 @@ class Procedure:
     functions: tuple[str, ...]
     calls: tuple[str, ...]
     text: str
-    judge: Callable[[str, int, int, np.random.Generator], Judged]
+    judge: Callable[[str, int, int, np.random.Generator], RunResult]
     cases: tuple[str, ...]
     sizes: tuple[int, ...] = SEEDS
     unit: str = "seeds"

@@ -15,7 +15,7 @@ from mlc.config.errors import CapacityError, TrainingError
 from mlc.config.options import check
 from mlc.config.schema import GROUPS, Config, config_folder, parse, register_configs
 from mlc.runs.cohort import train_cohort
-from mlc.runs.recorder import Judged, Recorder
+from mlc.runs.recorder import RunResult, Recorder
 from mlc.training.grouping import cohorts
 from mlc.training.loop import Epoch, Training
 
@@ -42,7 +42,7 @@ class Trainings(Study):
         of_parts = [f"{part}{metric}" for part in ("val_", "") for metric in self.metrics]
         return ("rule", *of_parts, *self.more, "error")
 
-    def rows(self, trial: Trial, judged: Judged) -> list[Row]:
+    def rows(self, trial: Trial, result: RunResult) -> list[Row]:
         """One for each rule."""
         metrics = judged.evaluation.metrics | judged.facts
         more = {key: metrics[key] for key in self.more if key in metrics}
@@ -106,7 +106,7 @@ class _RowRecorder(Recorder):
 
         yield tell
 
-    def record(self, place: int, judged: Judged) -> str:
+    def record(self, place: int, result: RunResult) -> str:
         self.rows[place] += self._study.rows(self._trials[place], judged)
         return "kept"
 

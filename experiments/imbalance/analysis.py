@@ -17,7 +17,7 @@ from experiments.harness.report import listed
 from mlc.reporting.statistics import Interval, mean_interval, paired_difference
 from mlc.reporting.tables import Table
 from mlc.runs.folder import BEST_VALUE
-from mlc.runs.recorder import Judged
+from mlc.runs.recorder import RunResult
 from mlc.training.loop import Epoch, Training
 
 HEADS = ("sigmoid", "weighted_sigmoid", "class_balanced", "focal", "asymmetric", "zlpr")
@@ -72,7 +72,7 @@ class Runs(Trainings):
             for seed in range(min(SEEDS[budget], 3 if name == "imdb" else 5))
         ]
 
-    def rows(self, trial: Trial, judged: Judged) -> list[Row]:
+    def rows(self, trial: Trial, result: RunResult) -> list[Row]:
         """Test metrics by rule; of one head the baselines as rules of their own."""
         metrics, rows = judged.evaluation.metrics, []
         kept = {name: metrics[f"test/{name}"] for name in RANKINGS}

@@ -18,7 +18,7 @@ from experiments.harness.report import listed
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.reporting.statistics import Interval, mean_interval, paired_difference
 from mlc.reporting.tables import Table
-from mlc.runs.recorder import Judged
+from mlc.runs.recorder import RunResult
 
 SHARED_WIDTH = 256
 # Settings, number of features, number of labels.
@@ -102,7 +102,7 @@ class Groups(Trainings):
             for seed in range(SEEDS[budget])
         ]  # fmt: skip
 
-    def rows(self, trial: Trial, judged: Judged) -> list[Row]:
+    def rows(self, trial: Trial, result: RunResult) -> list[Row]:
         """By rule, and by the highest score of each group with 0.5 for the free labels."""
         evaluation = judged.evaluation
         rows = super().rows(trial, judged)

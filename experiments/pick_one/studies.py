@@ -15,7 +15,7 @@ from experiments.harness import (
     Trainings,
     Trial,
 )
-from mlc.runs.recorder import Judged
+from mlc.runs.recorder import RunResult
 from mlc.training.loop import Epoch, Training
 
 HEADS = ("sigmoid", "pick_one", "softmax_uniform", "softmax_all")
@@ -61,7 +61,7 @@ class Runs(Trainings):
             for seed in range(n_seeds if budget == "full" else QUICK_SEEDS)
         ]
 
-    def rows(self, trial: Trial, judged: Judged) -> list[Row]:
+    def rows(self, trial: Trial, result: RunResult) -> list[Row]:
         """The metrics, and what the scores say of labels and of pairs of labels."""
         evaluation = judged.evaluation
         scores, targets = evaluation.scores["test"], evaluation.targets["test"]

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from experiments.harness import Row, Trainings, Trial
 from mlc.runs.folder import BEST_VALUE
-from mlc.runs.recorder import Judged
+from mlc.runs.recorder import RunResult
 
 HEADS = ("sigmoid", "powerset", "label_powerset", "pairwise", "chain", "bernoulli_mixture")
 # Rows to validate on where a fifth would be more than a choice of the epoch needs.
@@ -56,7 +56,7 @@ class Runs(Trainings):
             for rate in self.rates
         ]  # fmt: skip
 
-    def rows(self, trial: Trial, judged: Judged) -> list[Row]:
+    def rows(self, trial: Trial, result: RunResult) -> list[Row]:
         """Each metric by the rule that is made for it."""
         found = judged.evaluation.metrics
         exact = "mode" if "mode" in judged.evaluation.decisions["test"] else "fixed"

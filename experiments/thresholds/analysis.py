@@ -18,7 +18,7 @@ from mlc.decisions.base import build_decision
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.reporting.statistics import Interval, mean_interval
 from mlc.reporting.tables import Table
-from mlc.runs.recorder import Judged
+from mlc.runs.recorder import RunResult
 
 # Settings beside the defaults, and seeds at the full budget.
 DATA: dict[str, tuple[dict[str, Any], int]] = {
@@ -70,7 +70,7 @@ class Runs(Trainings):
             for seed in range(n_seeds if budget == "full" else QUICK_SEEDS)
         ]
 
-    def rows(self, trial: Trial, judged: Judged) -> list[Row]:
+    def rows(self, trial: Trial, result: RunResult) -> list[Row]:
         """Means over the subsets of each size; all validation rows are one subset."""
         evaluation, rows = judged.evaluation, []
         scores = {part: torch.as_tensor(own) for part, own in evaluation.scores.items()}

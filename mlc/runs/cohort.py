@@ -25,7 +25,7 @@ from mlc.evaluation.judging import evaluate
 from mlc.heads.base import HEADS
 from mlc.runs.folder import BEST_VALUE
 from mlc.runs.provenance import identify
-from mlc.runs.recorder import Judged, Recorder
+from mlc.runs.recorder import RunResult, Recorder
 from mlc.tracking.progress import Progress, tell
 from mlc.training.assembly import build_model, build_rules, device_of
 from mlc.training.loop import DTYPES, Training
@@ -204,7 +204,7 @@ class _Cohort:
                     "train/best_epoch": int(training.best_epoch[row]),
                     BEST_VALUE: float(training.best_value[row]),
                 }
-                judged = Judged(
+                result = RunResult(
                     model,
                     row,
                     self.dataset,
@@ -217,7 +217,7 @@ class _Cohort:
                 try:
                     if row in training.failures:
                         raise training.failures[row]
-                    message = self.recorder.record(ready.place, judged)
+                    message = self.recorder.record(ready.place, result)
                 except BeingTrainedError as error:
                     self._end(ready.place, error)
                 except Exception as error:

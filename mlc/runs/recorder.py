@@ -17,8 +17,8 @@ from mlc.training.model import Model
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A run that was trained and judged.
+class RunResult:
+    """A run that was trained and result.
 
     Attributes:
         model: the whole cohort's.
@@ -65,7 +65,7 @@ class Recorder:
         """While the runs at these places are trained: who is told of each epoch."""
         yield lambda epoch: None
 
-    def record(self, place: int, judged: Judged) -> str:
+    def record(self, place: int, result: RunResult) -> str:
         """The run is judged; return what to say of it."""
         raise NotImplementedError
 

@@ -16,7 +16,7 @@ from mlc.runs.leases import LEASE, Lease, take
 from mlc.runs.loading import save_preprocessing
 from mlc.runs.ownership import check_run_folder
 from mlc.runs.provenance import Identity
-from mlc.runs.recorder import Judged, Recorder
+from mlc.runs.recorder import RunResult, Recorder
 from mlc.tracking.hyperparameters import hyperparameters
 from mlc.tracking.progress import Progress, tell
 from mlc.tracking.tensorboard import RunLog, chosen_rule
@@ -136,7 +136,7 @@ class FolderRecorder(Recorder):
 
             yield tell
 
-    def record(self, place: int, judged: Judged) -> str:
+    def record(self, place: int, result: RunResult) -> str:
         """Weights, results, and the status last."""
         assert self._identity is not None
         if place in self.settled:
@@ -147,27 +147,27 @@ class FolderRecorder(Recorder):
         except BeingTrainedError:
             self._logs[place].discard()
             raise
-        run, evaluation = self._runs[place], judged.evaluation
+        run, evaluation = self._runs[place], result.evaluation
         report = run.config.report
         rule = chosen_rule({name: own["tuned_on"] for name, own in evaluation.fitted.items()})
         tags = [f"test/{rule}/{metric}" for metric in report.metrics]
         self._logs[place].finish(
             {tag: evaluation.metrics[tag] for tag in tags},
             run.facts.monitor,
-            int(judged.facts["train/best_epoch"]),
-            judged.facts[BEST_VALUE],
+            int(result.facts["train/best_epoch"]),
+            result.facts[BEST_VALUE],
         )
-        save_run(judged.model, judged.row, run.folder)
-        save_preprocessing(run.folder, judged.dataset, judged.split, judged.scaling)
+        save_run(result.model, result.row, run.folder)
+        save_preprocessing(run.folder, result.dataset, result.split, result.scaling)
         lease.require()
         complete(
             run.folder,
             run.facts,
             self._identity,
             evaluation,
-            judged.split,
-            judged.card,
-            judged.facts,
+            result.split,
+            result.card,
+            result.facts,
         )
         self._release(place)
         return f"finished, {_headline(report.metrics[0], evaluation.metrics)}"

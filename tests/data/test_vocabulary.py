@@ -20,7 +20,7 @@ from mlc.data.resident import ResidentData
 from mlc.data.splits import Split, split_dataset
 from mlc.heads.base import HEADS
 from mlc.runs.cohort import train_cohort
-from mlc.runs.recorder import Judged, Recorder
+from mlc.runs.recorder import RunResult, Recorder
 from mlc.training.stacked import OPTIMIZERS
 
 N = 60
@@ -99,14 +99,14 @@ class Kept(Recorder):
     """Keeps what each run of a cohort became."""
 
     def __init__(self) -> None:
-        self.judged: dict[int, Judged] = {}
+        self.result: dict[int, RunResult] = {}
 
-    def record(self, place: int, judged: Judged) -> str:
-        self.judged[place] = judged
+    def record(self, place: int, result: RunResult) -> str:
+        self.result[place] = judged
         return "kept"
 
 
-def trained(path: Path, backbone: str, seeds: list[int], **options: Any) -> dict[int, Judged]:
+def trained(path: Path, backbone: str, seeds: list[int], **options: Any) -> dict[int, RunResult]:
     more: dict[str, Any] = {"mlp": {"widths": [4]}, "linear": {}, "embedding_bag": {"width": 4}}
     configs = [
         Config(

@@ -21,7 +21,7 @@ from experiments.harness.trainings import configure
 from mlc.config.errors import ConfigError, DataError
 from mlc.config.schema import config_folder, parse
 from mlc.reporting.tables import Table
-from mlc.runs.recorder import Judged
+from mlc.runs.recorder import RunResult
 
 
 class Squares(Measurements):
@@ -224,7 +224,7 @@ class Lost(Tiny):
 
 
 class Broken(Tiny):
-    def rows(self, trial: Trial, judged: Judged) -> list[Row]:
+    def rows(self, trial: Trial, result: RunResult) -> list[Row]:
         raise ZeroDivisionError
 
 

@@ -12,7 +12,7 @@ from mlc.config.schema import Config, TrainerOptions
 from mlc.data.base import SOURCES, DataOptions, Dataset
 from mlc.heads.base import HEADS
 from mlc.runs.cohort import train_cohort
-from mlc.runs.recorder import Judged, Recorder
+from mlc.runs.recorder import RunResult, Recorder
 from mlc.training.stacked import OPTIMIZERS
 
 
@@ -20,11 +20,11 @@ class Kept(Recorder):
     """Keeps what each run of a cohort became."""
 
     def __init__(self) -> None:
-        self.judged: dict[int, Judged] = {}
+        self.result: dict[int, RunResult] = {}
 
-    def record(self, place: int, judged: Judged) -> str:
+    def record(self, place: int, result: RunResult) -> str:
         """Remember it."""
-        self.judged[place] = judged
+        self.result[place] = judged
         return "kept"
 
 
@@ -57,8 +57,8 @@ def test_every_head_trains_where_labels_are_never_or_always_there(
     recorder = Kept()
     (outcome,) = train_cohort([config], recorder)
     assert not isinstance(outcome, Exception), outcome
-    judged = recorder.judged[0]
-    for name, value in judged.model.named_parameters():
+    result = recorder.result[0]
+    for name, value in result.model.named_parameters():
         assert value.isfinite().all(), name
-    for scores in judged.evaluation.scores.values():
+    for scores in result.evaluation.scores.values():
         assert np.isfinite(scores).all()
