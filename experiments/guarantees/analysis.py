@@ -53,7 +53,7 @@ def regrets(trial: Trial, joint: Tensor) -> list[Row]:
     rules = {
         rule: DECISIONS[rule](DECISIONS[rule].Options(), head.natural_threshold(n_labels))
         for rule in RULES
-        if DECISIONS[rule].chosen_from(head.offers()) is not None
+        if DECISIONS[rule].input_from(head.provides()) is not None
     }
     bayes = optimum.bayes()
     reached = limit(optimum, Population(head, joint).of_run(0), rules)

@@ -56,7 +56,7 @@ class LogisticRegressions(Decided):
         targets = {p: torch.as_tensor(dataset.targets[split.parts()[p]]) for p in scores}
         rows = []
         for name in self.rules:
-            if DECISIONS[name].chosen_from({"scores", "marginals", "cardinality"}) is None:
+            if DECISIONS[name].input_from({"scores", "marginals", "cardinality"}) is None:
                 continue
             rule = DECISIONS[name](config.decision[name])
             rule.fit(scores["val"], targets["val"])

@@ -73,7 +73,7 @@ class Ensembles(Decided):
         natural = head.natural_threshold(dataset.n_labels)
         for name in self.rules:
             rule = DECISIONS[name](DECISIONS.options(name), natural)
-            if rule.chosen_from(head.offers()) is None or rule.lacks_threshold:
+            if rule.input_from(head.provides()) is None or rule.lacks_threshold:
                 continue
             predictor.rule = rule
             predictor.fit_rule(features["val"], targets["val"].numpy(), voters["val"])

@@ -32,7 +32,7 @@ class DecisionRule:
 
     Class attributes:
         Options: dataclass of the rule's settings.
-        takes: what it can decide from, the best first: "joint", a distribution over label sets;
+        needs: what it can decide from, the best first: "joint", a distribution over label sets;
             "marginals", scores that are P(y_k = 1 | x); "scores", whatever they mean; "cardinality",
             scores and an expected number of labels.
         tuned_on: the part of the data that `fit` sees: "nothing", "validation", or "test" for a rule
@@ -46,7 +46,7 @@ class DecisionRule:
 
     name: ClassVar[str]
     Options: ClassVar[type] = NoOptions
-    takes: ClassVar[tuple[str, ...]] = ("scores",)
+    needs: ClassVar[tuple[str, ...]] = ("scores",)
     tuned_on: ClassVar[str] = "nothing"
 
     def __init__(self, options: Any, natural_threshold: float | None = 0.5) -> None:
@@ -60,7 +60,7 @@ class DecisionRule:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if "joint" in cls.takes and cls.tuned_on != "nothing":
+        if "joint" in cls.needs and cls.tuned_on != "nothing":
             raise TypeError(f"The rule {cls.__name__} takes the joint, so it cannot be tuned.")
 
     def fit(self, scores: Any, targets: Any) -> Self:
@@ -149,9 +149,9 @@ class DecisionRule:
         return self
 
     @classmethod
-    def chosen_from(cls, offered: Collection[str]) -> str | None:
+    def input_from(cls, offered: Collection[str]) -> str | None:
         """What it would decide from, of what a head offers; None where that is not enough."""
-        return next((kind for kind in cls.takes if kind in offered), None)
+        return next((kind for kind in cls.needs if kind in offered), None)
 
     def fitted_shape(self, shape: Size) -> Size:
         """The shape of what `fit` learns from scores of this shape."""
@@ -159,14 +159,14 @@ class DecisionRule:
 
     def _kind(self, prediction: Prediction) -> str:
         """What it decides from, of what the prediction has."""
-        if prediction.has_joint and "joint" in self.takes:
+        if prediction.has_joint and "joint" in self.needs:
             return "joint"
         if prediction.has_scores:
-            if "cardinality" in self.takes and prediction.cardinality is not None:
+            if "cardinality" in self.needs and prediction.cardinality is not None:
                 return "cardinality"
-            if {"marginals", "scores"} & set(self.takes):
+            if {"marginals", "scores"} & set(self.needs):
                 return "scores"
-        raise self._missing(" or ".join(_ARGUMENTS[kind] for kind in self.takes))
+        raise self._missing(" or ".join(_ARGUMENTS[kind] for kind in self.needs))
 
     def _refuse_misfit(self, shape: Size) -> None:
         """Scores of a shape that what `fit` learned does not fit; that of one run fits any number."""

@@ -98,7 +98,7 @@ class Cardinality(DecisionRule):
     with the head itself to tell the number.
     """
 
-    takes = ("cardinality",)
+    needs = ("cardinality",)
 
     def by_cardinality(self, scores: Tensor, cardinality: Tensor) -> Tensor:
         """The highest, as many as expected: (..., N, K), bool."""

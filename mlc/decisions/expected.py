@@ -27,7 +27,7 @@ _PAIRS_AT_ONCE = 2**20
 class ExpectedRule(DecisionRule):
     """The label set with the highest expected value, under the joint or with independent labels."""
 
-    takes = ("joint", "marginals")
+    needs = ("joint", "marginals")
 
     def by_joint(self, prediction: Prediction) -> Tensor:
         """The maximiser under the joint: (..., N, K), bool."""

@@ -19,7 +19,7 @@ class Mode(DecisionRule):
     in multi-label classification", section 4.2).
     """
 
-    takes = ("joint",)
+    needs = ("joint",)
 
     def by_joint(self, prediction: Prediction) -> Tensor:
         """The mode: (..., N, K), bool."""

@@ -95,7 +95,7 @@ def judge_baselines(
     scores = prior_scores(dataset, split)
     for name, rule in rules.items():
         # Label frequencies are marginals of a model that has no joint.
-        if rule.chosen_from(Sigmoid.offers()) is None:
+        if rule.input_from(Sigmoid.provides()) is None:
             continue
         fresh = type(rule)(rule.options)
         _fit(fresh, scores, targets)
@@ -142,7 +142,7 @@ def _predict(
     These are taken on the way, for a joint is only held chunk by chunk, and such rules learn nothing.
     """
     scores, targets, log_likelihoods, cardinalities = [], [], [], []
-    decided = [_ByJoint(own, model.head.offers()) for own in rules]
+    decided = [_ByJoint(own, model.head.provides()) for own in rules]
     for outputs, actual in model.outputs(data, rows):
         prediction = model.head.predict(outputs)
         scores.append(prediction.scores.cpu())
@@ -169,8 +169,8 @@ def _predict(
 class _ByJoint:
     """A run's decisions by the rules that take the joint, gathered chunk by chunk."""
 
-    def __init__(self, rules: Mapping[str, DecisionRule], offers: Collection[str]) -> None:
-        self._rules = {n: rule for n, rule in rules.items() if rule.chosen_from(offers) == "joint"}
+    def __init__(self, rules: Mapping[str, DecisionRule], provides: Collection[str]) -> None:
+        self._rules = {n: rule for n, rule in rules.items() if rule.input_from(provides) == "joint"}
         self._chunks: dict[str, list[Tensor]] = {name: [] for name in self._rules}
 
     def add(self, prediction: Prediction) -> None:

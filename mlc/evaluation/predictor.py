@@ -44,10 +44,10 @@ class Predictor:
     ) -> None:
         self.model, self.scalings, self.rule = model, list(scalings), rule
         self.label_names, self.feature_names = tuple(label_names), tuple(feature_names)
-        if rule.chosen_from(model.head.offers()) is None:
+        if rule.input_from(model.head.provides()) is None:
             raise ConfigError(
-                f"The rule {rule.name!r} needs {' or '.join(rule.takes)}, and the head"
-                f" {model.head.name!r} gives {', '.join(sorted(model.head.offers()))}: choose another"
+                f"The rule {rule.name!r} needs {' or '.join(rule.needs)}, and the head"
+                f" {model.head.name!r} gives {', '.join(sorted(model.head.provides()))}: choose another"
                 " of the two."
             )
 

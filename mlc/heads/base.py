@@ -206,7 +206,7 @@ class Head(nn.Module):
         return None
 
     @classmethod
-    def offers(cls) -> frozenset[str]:
+    def provides(cls) -> frozenset[str]:
         """What decision rules may ask of it: "scores", "marginals", "cardinality", "joint"."""
         calibrated = cls.estimates == "marginals"
         return frozenset({"scores", "marginals", "cardinality"} if calibrated else {"scores"})
@@ -286,9 +286,9 @@ class JointHead(Head):
         return self.marginals(outputs)
 
     @classmethod
-    def offers(cls) -> frozenset[str]:
+    def provides(cls) -> frozenset[str]:
         """The joint, and all else."""
-        return super().offers() | {"joint"}
+        return super().provides() | {"joint"}
 
     @property
     def numbers_per_sample(self) -> int:

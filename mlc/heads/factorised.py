@@ -90,9 +90,9 @@ class DistributionCardinality(Head):
         return torch.cat([shares.clamp(min=EPSILON).log(), number], dim=-1)
 
     @classmethod
-    def offers(cls) -> frozenset[str]:
+    def provides(cls) -> frozenset[str]:
         """Scores, and a cardinality that is not their sum."""
-        return super().offers() | {"cardinality"}
+        return super().provides() | {"cardinality"}
 
     def _number(self, outputs: Tensor) -> Tensor:
         return self.n_labels * outputs[..., self.n_labels].sigmoid()

@@ -113,13 +113,13 @@ def build_rules(config: Config, head: type[Head], n_labels: int) -> dict[str, De
     rules = {
         name: rule
         for name, rule in every.items()
-        if rule.chosen_from(head.offers()) is not None and not rule.lacks_threshold
+        if rule.input_from(head.provides()) is not None and not rule.lacks_threshold
     }
     left_out = [rule for name, rule in every.items() if name not in rules]
     if not rules:
         others = "global" if natural is None else "fixed or global"
         raise ConfigError(
-            f"rules={config.rules} all need more than the {', '.join(sorted(head.offers()))} that the"
+            f"rules={config.rules} all need more than the {', '.join(sorted(head.provides()))} that the"
             f" head {config.head.name!r} gives: {_needs(left_out)}; add {others}."
         )
     if left_out:
@@ -151,6 +151,6 @@ def _needs(rules: Sequence[DecisionRule]) -> str:
     threshold = "a stated threshold (decision.{}.threshold), for these scores have no natural one"
     return ", ".join(
         f"{rule.name} needs "
-        + (threshold.format(rule.name) if rule.lacks_threshold else " or ".join(rule.takes))
+        + (threshold.format(rule.name) if rule.lacks_threshold else " or ".join(rule.needs))
         for rule in rules
     )

@@ -151,8 +151,8 @@ def test_impossible_pairs_say_what_is_missing() -> None:
 @pytest.mark.parametrize("rule", DECISIONS)
 @pytest.mark.parametrize("head", HEADS)
 def test_every_pair_is_possible_or_known_not_to_be(head: str, rule: str) -> None:
-    chosen = DECISIONS[rule].chosen_from(HEADS[head].offers())
+    chosen = DECISIONS[rule].input_from(HEADS[head].provides())
     if chosen is None:
         assert rule in ("mode", "cardinality", "expected_jaccard", "expected_f1")
     else:
-        assert chosen in HEADS[head].offers()
+        assert chosen in HEADS[head].provides()
