@@ -138,7 +138,7 @@ class Head(nn.Module):
         return 0.5
 
     @classmethod
-    def looked_at(cls, known: KnownLabels | None) -> KnownLabels:
+    def require_known(cls, known: KnownLabels | None) -> KnownLabels:
         """The training labels.
 
         Raises:

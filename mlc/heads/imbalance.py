@@ -44,7 +44,7 @@ class WeightedSigmoid(SigmoidScores):
 
     def set_up(self, seeds: Sequence[int], known: KnownLabels | None) -> None:
         """Each run's weights from its own training rows."""
-        targets = self.looked_at(known).of_runs
+        targets = self.require_known(known).of_runs
         positives = targets.sum(dim=1, keepdim=True)
         negatives = targets.shape[1] - positives
         # Half a row where there is none, so that no weight is 0 and none infinite.
@@ -87,7 +87,7 @@ class ClassBalanced(Sigmoid):
 
     def set_up(self, seeds: Sequence[int], known: KnownLabels | None) -> None:
         """Each run's weights from its own training rows."""
-        positives = self.looked_at(known).of_runs.sum(dim=1, keepdim=True).clamp(min=1)
+        positives = self.require_known(known).of_runs.sum(dim=1, keepdim=True).clamp(min=1)
         beta = self.options.beta
         weights = (1 - beta) / (1 - beta ** positives.double())
         self.register_buffer("weights", weights / weights.mean(dim=-1, keepdim=True))

@@ -18,7 +18,7 @@ class ListedHead(JointHead):
     def set_up(self, seeds: Sequence[int], known: KnownLabels | None) -> None:
         """Find the label sets that occur, where not all are listed."""
         many = self.n_labels > MOST_LABELS
-        self.observed = ObservedSets(self.looked_at(known)) if many else None
+        self.observed = ObservedSets(self.require_known(known)) if many else None
 
     @property
     def label_sets(self) -> Tensor:

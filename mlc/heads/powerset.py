@@ -84,12 +84,12 @@ class LabelPowerset(JointHead):
 
     def set_up(self, seeds: Sequence[int], known: KnownLabels | None) -> None:
         """List the label sets."""
-        self.observed = ObservedSets(self.looked_at(known), self.options.min_count)
+        self.observed = ObservedSets(self.require_known(known), self.options.min_count)
 
     @classmethod
     def count_outputs(cls, n_labels: int, options: Any, known: KnownLabels | None = None) -> int:
         """The distinct label sets of the known rows, those too that a run has not seen often enough."""
-        return len(cls.looked_at(known).distinct[0])
+        return len(cls.require_known(known).distinct[0])
 
     @property
     def label_sets(self) -> Tensor:
