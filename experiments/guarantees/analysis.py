@@ -28,7 +28,7 @@ RULES = ("fixed", "global", "top_k", "cardinality", "mode", "expected_jaccard", 
 METRICS = ("jaccard_samples", "f1_samples", "subset_accuracy", "hamming_loss")
 TOPS = ("precision_at_1", "recall_at_1")
 CONTESTANTS: tuple[dict[str, str], ...] = (
-    *({"head": name} for name in HEADS if HEADS[name].identified and name != "grouped"),
+    *({"head": name} for name in HEADS if HEADS[name].identifiable and name != "grouped"),
     {"head": "distribution_cardinality", "head.form": "product"},
 )
 # Without a closed form for their minimum; half a minute a world.

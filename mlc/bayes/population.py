@@ -43,7 +43,7 @@ class Population:
 
         None for a head whose scores the least expected loss does not fix.
         """
-        if not self._head.identified:
+        if not self._head.identifiable:
             return None
         alone = _alone(self._head, run)
         closed = alone.minimiser(self._joint)

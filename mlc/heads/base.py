@@ -58,7 +58,7 @@ class Head(nn.Module):
             E[y_k / |y| given x]; or "order", numbers that only rank the labels.
         compares_samples: whether a sample's loss depends on the other samples of its batch. Its
             validation loss is then that of batches of the training's size.
-        identified: whether the least expected loss fixes a sample's scores. Not where the loss leaves
+        identifiable: whether the least expected loss fixes a sample's scores. Not where the loss leaves
             a constant free for each sample, or compares samples with each other.
 
     Args:
@@ -81,7 +81,7 @@ class Head(nn.Module):
     draws: ClassVar[bool] = False
     estimates: ClassVar[str] = "marginals"
     compares_samples: ClassVar[bool] = False
-    identified: ClassVar[bool] = True
+    identifiable: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -41,7 +41,7 @@ class ZLPR(Ranking):
 class Comparing(Ranking):
     """A head that compares outputs with each other alone, so that none has a meaning of its own."""
 
-    identified = False
+    identifiable = False
 
     @classmethod
     def natural_threshold(cls, n_labels: int) -> float | None:
