@@ -53,7 +53,7 @@ class Head(nn.Module):
         least_labels: with fewer labels it has nothing to learn, and is refused.
         soft_targets: whether targets between 0 and 1 mean something: the loss is then, but for a
             constant, its mean over label sets with these frequencies.
-        draws: whether the loss needs a random number for each sample.
+        needs_uniforms: whether the loss needs a random number for each sample.
         estimates: what the scores are at the loss's minimum: "marginals", P(y_k = 1 | x); "shares",
             E[y_k / |y| given x]; or "order", numbers that only rank the labels.
         compares_samples: whether a sample's loss depends on the other samples of its batch. Its
@@ -78,7 +78,7 @@ class Head(nn.Module):
     Options: ClassVar[type] = NoOptions
     least_labels: ClassVar[int] = 1
     soft_targets: ClassVar[bool] = False
-    draws: ClassVar[bool] = False
+    needs_uniforms: ClassVar[bool] = False
     estimates: ClassVar[str] = "marginals"
     compares_samples: ClassVar[bool] = False
     identifiable: ClassVar[bool] = True
@@ -155,13 +155,13 @@ class Head(nn.Module):
         outputs: Tensor = self.output(features)
         return outputs
 
-    def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+    def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """One value for each sample, nothing reduced: (R, B).
 
         Args:
             outputs: (R, B, n_outputs).
             targets: (R, B, K), zeros and ones in the outputs' dtype.
-            noise: (R, B), uniform on [0, 1), for heads that draw; drawn here where it is None.
+            uniforms: (R, B), uniform on [0, 1), for heads that draw; drawn here where it is None.
 
         Raises:
             DataError: the targets' shape is another. Their values are not looked at.
@@ -191,7 +191,7 @@ class Head(nn.Module):
         )
 
     def expected_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """The loss, averaged over its noise: (R, B)."""
+        """The loss, averaged over its uniforms: (R, B)."""
         return self.loss(outputs, targets)
 
     def minimiser(self, joint: Tensor) -> Tensor | None:
@@ -233,7 +233,7 @@ class JointHead(Head):
         """Log-probability of the label set: (R, B)."""
         raise NotImplementedError
 
-    def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+    def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """The negative log-likelihood: (R, B)."""
         return -self.log_likelihood(outputs, targets)
 

@@ -66,7 +66,7 @@ class Chain(ListedHead):
         """K for each chain."""
         return int(options.n_chains * n_labels)
 
-    def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+    def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """Each chain's negative log-likelihood, their mean: (R, B)."""
         return -self._of_chains(outputs, targets).mean(dim=-1)
 

@@ -20,13 +20,13 @@ def without_broadcasting(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
     @wraps(loss)
     def checked(
-        head: Head, outputs: Tensor, targets: Tensor, noise: Tensor | None = None
+        head: Head, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None
     ) -> Tensor:
         # Other outputs are a part of them that a head hands to the class it is derived from.
         whole = outputs.shape[-1] == head.n_outputs
         n_labels = head.n_labels if whole else targets.shape[-1]
         require_shapes(head.name, outputs, targets, n_labels)
-        return loss(head, outputs, targets, noise)
+        return loss(head, outputs, targets, uniforms)
 
     return checked
 

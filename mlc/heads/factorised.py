@@ -51,7 +51,7 @@ class DistributionCardinality(Head):
         """K for the distribution, one for the number, one for its variance in the gaussian form."""
         return n_labels + (2 if options.form == "gaussian" else 1)
 
-    def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+    def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """Both terms, or the product's: (R, B)."""
         count = targets.sum(dim=-1)
         if self.options.form == "product":
@@ -123,7 +123,7 @@ class UnnormalisedKL(Head):
     Options = UnnormalisedKLOptions
     soft_targets = True
 
-    def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+    def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """The divergence, summed over the labels: (R, B)."""
         q = self._measure(outputs)
         # softplus(z) is exp(z) to the last digit far below 0, where it would round to 0.

@@ -54,7 +54,7 @@ class Grouped(Sigmoid):
             )
         self._free = [label for label in range(self.n_labels) if label not in grouped]
 
-    def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+    def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """Cross-entropy of each group and of each other label, summed: (R, B)."""
         total = super().loss(outputs[..., self._free], targets[..., self._free])
         for group in self.options.groups:

@@ -51,7 +51,7 @@ class WeightedSigmoid(SigmoidScores):
         weights = negatives.clamp(min=0.5) / positives.clamp(min=0.5)
         self.register_buffer("weights", weights.clamp(max=self.options.cap))
 
-    def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+    def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """Weighted binary cross-entropy, summed over the labels: (R, B)."""
         losses = binary_cross_entropy_with_logits(
             outputs, targets, pos_weight=self.weights.to(outputs.dtype), reduction="none"
@@ -92,7 +92,7 @@ class ClassBalanced(Sigmoid):
         weights = (1 - beta) / (1 - beta ** positives.double())
         self.register_buffer("weights", weights / weights.mean(dim=-1, keepdim=True))
 
-    def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+    def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """Binary cross-entropy, summed over the weighed labels: (R, B)."""
         losses = binary_cross_entropy_with_logits(outputs, targets, reduction="none")
         return (losses * self.weights.to(outputs.dtype)).sum(dim=-1)
@@ -125,7 +125,7 @@ class Focal(SigmoidScores):
     Options = FocalOptions
     estimates = "order"
 
-    def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+    def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """The focal loss, summed over the labels: (R, B)."""
         towards = outputs * (2 * targets - 1)
         focus: Tensor = (self.options.gamma * logsigmoid(-towards)).exp()
@@ -159,7 +159,7 @@ class Asymmetric(SigmoidScores):
     Options = AsymmetricOptions
     estimates = "order"
 
-    def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+    def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """The asymmetric loss, summed over the labels: (R, B)."""
         options: Any = self.options
         positive = -(options.gamma_positive * logsigmoid(-outputs)).exp() * logsigmoid(outputs)

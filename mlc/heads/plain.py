@@ -35,7 +35,7 @@ class PlainHead(nn.Module):
         outputs: Tensor = self.head(features.unsqueeze(0))
         return outputs.squeeze(0)
 
-    def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+    def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """One value for each sample: (B,).
 
         Args:
@@ -43,14 +43,14 @@ class PlainHead(nn.Module):
             targets: (B, K), a tensor of any dtype, an array or nested lists: zeros and ones, or between
                 them where the head takes soft targets. On the CPU each call looks at the values,
                 elsewhere the first.
-            noise: (B,), uniform on [0, 1), for heads that draw; drawn here where it is None.
+            uniforms: (B,), uniform on [0, 1), for heads that draw; drawn here where it is None.
 
         Raises:
             DataError: the targets have another shape, or a value that this head cannot mean.
         """
         rows = self._checked(outputs, targets, self.head.soft_targets)
-        noise = None if noise is None else noise.unsqueeze(0)
-        return self.head.loss(outputs.unsqueeze(0), rows, noise).squeeze(0)
+        uniforms = None if uniforms is None else uniforms.unsqueeze(0)
+        return self.head.loss(outputs.unsqueeze(0), rows, uniforms).squeeze(0)
 
     def scores(self, outputs: Tensor) -> Tensor:
         """Relevance of each label, in [0, 1]: (B, K)."""

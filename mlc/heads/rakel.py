@@ -64,7 +64,7 @@ class Rakel(Head):
         n_sets, size = cls._shape(n_labels, options)
         return int(n_sets * 2**size)
 
-    def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+    def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """Scaled sum of the labelsets' cross-entropies: (R, B)."""
         own = targets.gather(-1, self._index(targets)).unflatten(-1, self.labelsets.shape[1:])
         n_sets, size = self.labelsets.shape[1:]

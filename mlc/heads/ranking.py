@@ -30,7 +30,7 @@ class ZLPR(Ranking):
     Source: Su et al. 2022, "ZLPR: a novel loss for multi-label classification".
     """
 
-    def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+    def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """Both log-sum-exps: (R, B)."""
         positive = targets > 0
         above = pad(outputs.masked_fill(positive, -torch.inf), (0, 1))
@@ -74,7 +74,7 @@ class TwoWay(Comparing):
     Options = TwoWayOptions
     compares_samples = True
 
-    def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+    def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """Both parts: (R, B); the second needs the whole batch."""
         has_positive = targets.any(dim=-1)
         share = has_positive.to(outputs.dtype)
@@ -110,7 +110,7 @@ class Margin(Comparing):
 
     least_labels = 2
 
-    def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+    def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """The violated margins: (R, B).
 
         By sorting, in K log K instead of K^2: a positive's violators are the highest negatives.

@@ -51,15 +51,15 @@ class PickOne(Softmax):
     label uniformly and returns early for a line without labels (Joulin et al. 2017).
     """
 
-    draws = True
+    needs_uniforms = True
 
-    def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+    def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """Cross-entropy to the drawn label: (R, B)."""
-        if noise is None:
-            noise = torch.rand(targets.shape[:-1], device=targets.device)
+        if uniforms is None:
+            uniforms = torch.rand(targets.shape[:-1], device=targets.device)
         n_positive = targets.sum(dim=-1)
         # The product can round up to n itself, which no label has as its rank.
-        rank = torch.minimum((noise * n_positive).floor(), n_positive - 1)
+        rank = torch.minimum((uniforms * n_positive).floor(), n_positive - 1)
         picked = (targets.cumsum(dim=-1) > rank.unsqueeze(-1)).int().argmax(dim=-1, keepdim=True)
         cross_entropy = outputs.logsumexp(dim=-1) - outputs.gather(-1, picked).squeeze(-1)
         return torch.where(n_positive > 0, cross_entropy, torch.zeros_like(cross_entropy))
@@ -80,7 +80,7 @@ class SoftmaxUniform(Softmax):
     pretraining".
     """
 
-    def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+    def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """Cross-entropy to the uniform distribution over the positives: (R, B)."""
         return _cross_entropy_to_shares(outputs, targets)
 
@@ -100,7 +100,7 @@ class SoftmaxAll(Softmax):
 
     soft_targets = True
 
-    def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+    def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """Cross-entropy to each positive, summed: (R, B)."""
         return -(targets * outputs.log_softmax(dim=-1)).sum(dim=-1)
 
@@ -121,7 +121,7 @@ class OneVersusAllNormalised(Shares, SigmoidScores):
     loss optimising?".
     """
 
-    def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+    def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """Binary cross-entropy to the shares, summed over the labels: (R, B)."""
         shares = targets / targets.sum(dim=-1, keepdim=True).clamp(min=1)
         return binary_cross_entropy_with_logits(outputs, shares, reduction="none").sum(dim=-1)

@@ -33,7 +33,7 @@ class Regression(Head):
     Options = RegressionOptions
     soft_targets = True
 
-    def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+    def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """Squared error, summed over the labels: (R, B)."""
         return (self._estimate(outputs) - targets).square().sum(dim=-1)
 

@@ -32,7 +32,7 @@ class Sigmoid(SigmoidScores):
 
     soft_targets = True
 
-    def loss(self, outputs: Tensor, targets: Tensor, noise: Tensor | None = None) -> Tensor:
+    def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """Binary cross-entropy summed over the labels: (R, B)."""
         return binary_cross_entropy_with_logits(outputs, targets, reduction="none").sum(dim=-1)
 

@@ -78,10 +78,10 @@ class Training:
         self.train_rows = data.rows([split.train for split in splits])
         self.val_rows = data.rows([split.val for split in splits])
         self._order = Streams(seeds, "batch order")
-        self._noise = Streams(seeds, "noise")
+        self._uniforms = Streams(seeds, "noise")
         # The same at every epoch, so that validation losses can be compared.
-        val_noise = Streams(seeds, "validation noise").uniform(self.val_rows.shape[1])
-        self._val_noise = val_noise.to(device, data.dtype)
+        val_uniforms = Streams(seeds, "validation noise").uniform(self.val_rows.shape[1])
+        self._val_uniforms = val_uniforms.to(device, data.dtype)
         n_runs = len(seeds)
         monitors = [run.monitor for run in options]
         self._monitored = {
@@ -124,9 +124,9 @@ class Training:
         rows = self.train_rows.gather(
             1, self._order.permutations(n_rows).to(self.train_rows.device)
         )
-        noise = None
-        if self.model.head.draws:
-            noise = self._noise.uniform(n_rows).to(self.data.device, self.data.dtype)
+        uniforms = None
+        if self.model.head.needs_uniforms:
+            uniforms = self._uniforms.uniform(n_rows).to(self.data.device, self.data.dtype)
         starts = range(0, n_rows, size)
         self.optimizer.plan(
             [(number - 1 + start / n_rows) / self.options.max_epochs for start in starts]
@@ -135,7 +135,7 @@ class Training:
         for step, start in enumerate(starts):
             here = slice(start, start + size)
             self.optimizer.advance(step)
-            self._step(rows[:, here], None if noise is None else noise[:, here])
+            self._step(rows[:, here], None if uniforms is None else uniforms[:, here])
         return self._plain_step.total / n_rows
 
     @torch.no_grad()
@@ -143,13 +143,13 @@ class Training:
         head, size = self.model.head, self.options.batch_size
         scores, targets, losses, first = [], [], [], 0
         for outputs, actual in self.model.outputs(self.data, self.val_rows, size):
-            noise = self._val_noise[:, first : first + actual.shape[1]]
+            uniforms = self._val_uniforms[:, first : first + actual.shape[1]]
             first += actual.shape[1]
             scores.append(head.scores(outputs))
             targets.append(actual)
             # Batches as in training where samples are compared, whatever the size of a chunk.
             n_rows = size if head.compares_samples else actual.shape[1]
-            parts = (outputs.split(n_rows, 1), actual.split(n_rows, 1), noise.split(n_rows, 1))
+            parts = (outputs.split(n_rows, 1), actual.split(n_rows, 1), uniforms.split(n_rows, 1))
             losses += [head.loss(*part).double() for part in zip(*parts, strict=True)]
         values = {"loss/val": torch.cat(losses, dim=1).mean(dim=1)}
         followed = dict.fromkeys((*self._monitored, *self.options.followed))

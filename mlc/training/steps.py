@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 # Captures a function's work without doing it; what it returns does that work again and again.
 Capture = Callable[[Callable[[], None]], Callable[[], None]]
-Noise = Tensor | None
+Uniforms = Tensor | None
 
 # As torch advises, so that what is made at first use is there before the capture.
 _WARM_UP = 3
@@ -46,15 +46,15 @@ class PlainStep:
         self.total.zero_()
         self.finite.zero_()
 
-    def __call__(self, rows: Tensor, noise: Noise) -> None:
-        """A step on rows (R, B) of the data, with noise (R, B) for heads that draw."""
+    def __call__(self, rows: Tensor, uniforms: Uniforms) -> None:
+        """A step on rows (R, B) of the data, with uniforms (R, B) for heads that draw."""
         batch = self.data.batch(rows)
         # A captured step may not rely on casts that were cached before it.
         with torch.autocast(
             "cuda", dtype=torch.bfloat16, enabled=self.bfloat16, cache_enabled=False
         ):
             outputs = self.model(batch.features)
-        losses = self.model.head.loss(outputs.to(batch.targets.dtype), batch.targets, noise)
+        losses = self.model.head.loss(outputs.to(batch.targets.dtype), batch.targets, uniforms)
         self.optimizer.zero_grad()
         # Runs share no weight, so the gradient of the sum is each run's own.
         losses.mean(dim=1).sum().backward()
@@ -76,20 +76,20 @@ class GraphStep:
         self._warm = 0
         self._replay: Callable[[], None] | None = None
 
-    def __call__(self, rows: Tensor, noise: Noise) -> None:
+    def __call__(self, rows: Tensor, uniforms: Uniforms) -> None:
         """As `PlainStep`."""
         self._shape = self._shape or rows.shape
         if rows.shape != self._shape or self._warm < _WARM_UP:
             self._warm += rows.shape == self._shape
-            self._plain(rows, noise)
+            self._plain(rows, uniforms)
             return
         if self._replay is None:
             self._rows = rows.clone()
-            self._noise = None if noise is None else noise.clone()
-            self._replay = self._capture(lambda: self._plain(self._rows, self._noise))
+            self._uniforms = None if uniforms is None else uniforms.clone()
+            self._replay = self._capture(lambda: self._plain(self._rows, self._uniforms))
         self._rows.copy_(rows)
-        if self._noise is not None and noise is not None:
-            self._noise.copy_(noise)
+        if self._uniforms is not None and uniforms is not None:
+            self._uniforms.copy_(uniforms)
         self._replay()
 
 

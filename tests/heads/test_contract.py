@@ -67,8 +67,8 @@ class TestEveryHead:
             return
         head = built(name, targets.shape[1], targets)
         outputs = head(torch.randn(len(targets), 5, dtype=torch.float64)).detach().requires_grad_()
-        noise = noise_for(targets)
-        assert torch.autograd.gradcheck(lambda z: head.loss(z, targets, noise), outputs)
+        uniforms = noise_for(targets)
+        assert torch.autograd.gradcheck(lambda z: head.loss(z, targets, uniforms), outputs)
 
     def test_extreme_outputs_stay_finite(self, name: str, case: str) -> None:
         targets = CASES[case]
@@ -100,10 +100,10 @@ class TestEveryHead:
         if refused(name, targets.shape[1]):
             return
         head = built(name, targets.shape[1], targets)
-        outputs, noise = head(torch.randn(len(targets), 5).double()), noise_for(targets)
-        together = head.loss(outputs, targets, noise)
+        outputs, uniforms = head(torch.randn(len(targets), 5).double()), noise_for(targets)
+        together = head.loss(outputs, targets, uniforms)
         alone = [
-            head.loss(*(part[row : row + 1] for part in (outputs, targets, noise)))
+            head.loss(*(part[row : row + 1] for part in (outputs, targets, uniforms)))
             for row in range(len(targets))
         ]
         if not HEADS[name].compares_samples:
@@ -122,12 +122,12 @@ class TestEveryHead:
         together = HEADS[name](*shape, seeds=[4, 5, 6], known=known).double()
         alone = HEADS[name](*shape, seeds=[5], known=own).double()
         features = torch.randn(3, len(targets), 5, dtype=torch.float64)
-        noise = noise_for(targets)
+        uniforms = noise_for(targets)
         all_outputs, outputs = together(features), alone(features[1:2])
         torch.testing.assert_close(all_outputs[1:2], outputs, rtol=1e-13, atol=1e-13)
         torch.testing.assert_close(
-            together.loss(all_outputs, targets.expand(3, -1, -1), noise.expand(3, -1))[1],
-            alone.loss(outputs, targets[None], noise[None])[0],
+            together.loss(all_outputs, targets.expand(3, -1, -1), uniforms.expand(3, -1))[1],
+            alone.loss(outputs, targets[None], uniforms[None])[0],
             rtol=1e-13, atol=1e-13,
         )  # fmt: skip
 
@@ -166,10 +166,10 @@ PADDED = torch.tensor([[0, 2, -1], [1, -1, -1], [-1, -1, -1], [0, 1, 2]])
 class TestTargetsOfALoss:
     def test_zeros_and_ones_are_taken_in_any_type(self, name: str) -> None:
         head = built(name, 3)
-        outputs, noise = head(torch.randn(4, 5).double()), noise_for(ZEROS_AND_ONES)
-        expected = head.loss(outputs, ZEROS_AND_ONES, noise)
+        outputs, uniforms = head(torch.randn(4, 5).double()), noise_for(ZEROS_AND_ONES)
+        expected = head.loss(outputs, ZEROS_AND_ONES, uniforms)
         for dtype in (torch.bool, torch.uint8, torch.float32, torch.float64):
-            assert torch.equal(head.loss(outputs, ZEROS_AND_ONES.to(dtype), noise), expected)
+            assert torch.equal(head.loss(outputs, ZEROS_AND_ONES.to(dtype), uniforms), expected)
 
     @pytest.mark.parametrize("shape", [(4, 1), (1, 3), (4,), (3, 4), (4, 4), (8, 3), (1, 4, 3)])
     def test_another_shape_is_refused(self, name: str, shape: tuple[int, ...]) -> None:

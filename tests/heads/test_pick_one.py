@@ -7,8 +7,8 @@ def test_expectation_is_cross_entropy_to_the_uniform_distribution_over_positives
     head = build_head("pick_one", n_features=2, n_labels=4)
     outputs = torch.tensor([0.5, -1.0, 2.0, 0.1], dtype=torch.float64)
     targets = torch.tensor([1.0, 1.0, 0.0, 1.0], dtype=torch.float64)
-    noise = (torch.arange(3000, dtype=torch.float64) + 0.5) / 3000
-    losses = head.loss(outputs.expand(3000, -1), targets.expand(3000, -1), noise)
+    uniforms = (torch.arange(3000, dtype=torch.float64) + 0.5) / 3000
+    losses = head.loss(outputs.expand(3000, -1), targets.expand(3000, -1), uniforms)
     expected = -(targets / 3 * outputs.log_softmax(dim=-1)).sum()
     torch.testing.assert_close(losses.mean(), expected)
 
@@ -17,10 +17,10 @@ def test_each_label_is_picked_by_its_share_of_the_noise() -> None:
     head = build_head("pick_one", n_features=2, n_labels=3)
     outputs = torch.tensor([[1.0, 2.0, 3.0]] * 4).double()
     targets = torch.tensor([[1, 0, 1]] * 4)
-    noise = torch.tensor([0.0, 0.49, 0.5, 1 - 1e-12], dtype=torch.float64)
+    uniforms = torch.tensor([0.0, 0.49, 0.5, 1 - 1e-12], dtype=torch.float64)
     negative_log = -outputs.log_softmax(dim=-1)
     expected = torch.stack([negative_log[0, k] for k in (0, 0, 2, 2)])
-    torch.testing.assert_close(head.loss(outputs, targets, noise), expected)
+    torch.testing.assert_close(head.loss(outputs, targets, uniforms), expected)
 
 
 def test_noise_that_rounds_up_to_one_picks_the_last_positive() -> None:
@@ -54,8 +54,8 @@ def test_its_gradient_is_that_of_softmax_uniform_with_noise_of_a_known_size() ->
     targets = torch.tensor([[1, 0, 1, 1, 0]])
 
     drawn = logits.repeat(n_draws, 1).requires_grad_()
-    noise = torch.rand(n_draws, generator=torch.Generator().manual_seed(0)).double()
-    head.loss(drawn, targets.expand(n_draws, -1), noise).sum().backward()
+    uniforms = torch.rand(n_draws, generator=torch.Generator().manual_seed(0)).double()
+    head.loss(drawn, targets.expand(n_draws, -1), uniforms).sum().backward()
     expected = logits.clone().requires_grad_()
     uniform.loss(expected, targets).sum().backward()
     assert drawn.grad is not None

@@ -61,7 +61,7 @@ def softmax_all(head: PlainHead, z: Numbers, y: Sequence[int]) -> float:
 
 
 def pick_one(head: PlainHead, z: Numbers, y: Sequence[int]) -> float:
-    # The noise of the test is 0: the first positive is drawn.
+    # The uniforms of the test is 0: the first positive is drawn.
     return -math.log(softmax(z)[list(y).index(1)]) if any(y) else 0.0
 
 
@@ -233,7 +233,7 @@ def test_every_head_has_a_reference() -> None:
 def test_the_loss_is_its_formula(name: str, options: dict[str, Any], n_labels: int) -> None:
     n_labels = max(n_labels, HEADS[name].least_labels)
     head, outputs, targets = prepared(name, n_labels, **options)
-    found = head.loss(outputs, targets, noise=torch.zeros(SAMPLES).double())
+    found = head.loss(outputs, targets, uniforms=torch.zeros(SAMPLES).double())
     rows = zip(outputs.tolist(), targets.int().tolist(), strict=True)
     expected = [REFERENCES[name](head, z, y) for z, y in rows]
     torch.testing.assert_close(

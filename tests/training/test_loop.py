@@ -241,11 +241,11 @@ def test_the_validation_loss_does_not_depend_on_how_rows_are_chunked(
         torch.testing.assert_close(other, found[0], rtol=1e-12, atol=0)
     training.model.eval()
     batch = training.data.batch(training.val_rows)
-    noise = Streams(seeds, "validation noise").uniform(15).double()
+    uniforms = Streams(seeds, "validation noise").uniform(15).double()
     with torch.no_grad():
         outputs = training.model(batch.features)
         losses = [
-            training.model.head.loss(outputs[:, own], batch.targets[:, own], noise[:, own])
+            training.model.head.loss(outputs[:, own], batch.targets[:, own], uniforms[:, own])
             for own in (slice(0, 4), slice(4, 8), slice(8, 12), slice(12, 15))
         ]
     torch.testing.assert_close(torch.cat(losses, dim=1).mean(dim=1), found[0], rtol=1e-12, atol=0)
@@ -265,10 +265,12 @@ def test_every_sample_draws_afresh_in_every_epoch(monkeypatch: pytest.MonkeyPatc
     training = prepare([3, 4], "pick_one", max_epochs=3, batch_size=45)
     drawn, loss = [], training.model.head.loss
 
-    def watched(outputs: torch.Tensor, targets: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+    def watched(
+        outputs: torch.Tensor, targets: torch.Tensor, uniforms: torch.Tensor
+    ) -> torch.Tensor:
         if training.model.training:
-            drawn.append(noise.clone())
-        return loss(outputs, targets, noise)
+            drawn.append(uniforms.clone())
+        return loss(outputs, targets, uniforms)
 
     monkeypatch.setattr(training.model.head, "loss", watched)
     list(training)

@@ -45,11 +45,11 @@ def train(step: PlainStep | GraphStep, plain: PlainStep) -> list[torch.Tensor]:
     plain.model.train()
     for epoch in range(3):
         rows = torch.stack([torch.randperm(36, generator=draw) for _ in SEEDS]).to(device)
-        noise = torch.rand(3, 36, generator=draw, dtype=torch.float64).to(device)
+        uniforms = torch.rand(3, 36, generator=draw, dtype=torch.float64).to(device)
         plain.optimizer.plan([(epoch + start / 36) / 3 for start in BATCHES[:-1]])
         for number, (start, end) in enumerate(pairwise(BATCHES)):
             plain.optimizer.advance(number)
-            step(rows[:, start:end], noise[:, start:end])
+            step(rows[:, start:end], uniforms[:, start:end])
     return [parameter.detach().cpu() for parameter in plain.model.parameters()] + [
         plain.total.cpu()
     ]
