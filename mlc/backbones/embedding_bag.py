@@ -65,7 +65,7 @@ class _Mean(torch.autograd.Function):
         share = bags.value / bags.totals[bags.bag]
         place = bags.column + bags.run * n_columns
         means = embedding_bag(
-            place, vectors.view(-1, width), bags.starts, mode="sum", per_sample_weights=share
+            place, vectors.view(-1, width), bags.offsets, mode="sum", per_sample_weights=share
         )
         ctx.bags, ctx.size, ctx.share = bags, vectors.shape, share
         return means.view(n_runs, -1, width)

@@ -23,7 +23,7 @@ class Bags:
     Attributes:
         run, bag, column: of each entry: its run, its row among all R * B, its column; int64.
         value: of each entry.
-        starts: each row's first entry, (R * B,).
+        offsets: each row's first entry, (R * B,).
         shape: R, B, D.
     """
 
@@ -31,17 +31,17 @@ class Bags:
     bag: Tensor
     column: Tensor
     value: Tensor
-    starts: Tensor
+    offsets: Tensor
     shape: tuple[int, int, int]
 
     @property
     def totals(self) -> Tensor:
         """The sum of each row's values: (R * B,)."""
-        return self.value.new_zeros(len(self.starts)).index_add_(0, self.bag, self.value)
+        return self.value.new_zeros(len(self.offsets)).index_add_(0, self.bag, self.value)
 
     def dense(self) -> Tensor:
         """(R, B, D)."""
-        dense = self.value.new_zeros(len(self.starts) * self.shape[2])
+        dense = self.value.new_zeros(len(self.offsets) * self.shape[2])
         dense[self.bag * self.shape[2] + self.column] = self.value
         return dense.view(self.shape)
 
