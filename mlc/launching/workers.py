@@ -84,7 +84,7 @@ def train_in_workers(cohorts: Sequence[Sequence[Run]], n_workers: int, ended: En
                         kind, *content = receiver.recv()
                     except EOFError:
                         del active[receiver]
-                        for place in worker.bury():
+                        for place in worker.reap():
                             ended(worker.number, place, worker.outcomes[place])
                             board.ended(worker.number)
                         continue
@@ -110,7 +110,7 @@ class _Worker:
         self.number, self.runs, self.process = number, runs, process
         self.outcomes: dict[int, Outcome] = {}
 
-    def bury(self) -> list[int]:
+    def reap(self) -> list[int]:
         """Wait for the end of the process; the places of the runs that it left unfinished."""
         self.process.join()
         left = [place for place in range(len(self.runs)) if place not in self.outcomes]
