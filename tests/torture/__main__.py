@@ -44,16 +44,16 @@ class Torture:
     def kill(self) -> list[Row]:
         """Sweeps killed and resumed, by launcher."""
         rows = []
-        with kills.Zygote() as zygote:
+        with kills.ForkServer() as forkserver:
             for launcher in kills.LAUNCHERS:
-                whole = kills.Sweep(zygote, launcher, self.folder / f"whole {launcher}")
+                whole = kills.Sweep(forkserver, launcher, self.folder / f"whole {launcher}")
                 seconds = whole.undisturbed()
                 survived, finished = 0, []
                 moments = kills.moments(self.count(N_KILLS), seconds, SEED)
                 for number, moment in enumerate(moments):
                     folder = self.folder / f"killed {launcher} {number}"
                     killed = kills.kill_and_resume(
-                        zygote, launcher, folder, moment, whole.results()
+                        forkserver, launcher, folder, moment, whole.results()
                     )
                     finished.append(killed.n_finished)
                     survived += self.note(f"{launcher}, killed at {moment:.3f} s", killed.faults)
@@ -67,12 +67,12 @@ class Torture:
     def interrupt(self) -> list[Row]:
         """Sweeps stopped by Ctrl-C, by launcher."""
         rows = []
-        with kills.Zygote() as zygote:
+        with kills.ForkServer() as forkserver:
             for launcher in kills.LAUNCHERS:
                 slowest, survived, n = 0.0, 0, self.count(N_INTERRUPTS)
                 for number, moment in enumerate(kills.moments(n, 3.0, SEED)):
                     folder = self.folder / f"interrupted {launcher} {number}"
-                    seconds, said, status = kills.interrupt(zygote, launcher, folder, moment)
+                    seconds, said, status = kills.interrupt(forkserver, launcher, folder, moment)
                     faults = [] if status == 130 else [f"exit status {status}"]
                     faults += ["no resume command"] if "resume=true" not in said else []
                     faults += ["a traceback"] if "Traceback" in said else []
@@ -85,7 +85,7 @@ class Torture:
     def share(self) -> list[Row]:
         """Sweeps on two machines, one of which may be killed."""
         rows = []
-        with kills.Zygote() as one, kills.Zygote() as other:
+        with kills.ForkServer() as one, kills.ForkServer() as other:
             for name, seconds in (("both stay", None), ("one is killed", 2.0)):
                 survived, n = 0, self.count(N_SHARED)
                 moments = [None] * n if seconds is None else kills.moments(n, seconds, SEED)
@@ -102,9 +102,9 @@ class Torture:
         if limits.can_mount(self.folder / "mount"):
             cases |= limits.WITH_ROOT
         rows = []
-        with kills.Zygote() as zygote:
+        with kills.ForkServer() as forkserver:
             for name, case in cases.items():
-                held = self.note(name, case(zygote, self.folder / name.replace(" ", "_")))
+                held = self.note(name, case(forkserver, self.folder / name.replace(" ", "_")))
                 rows.append((name, (case.__doc__ or "").strip(), "yes" if held else "no"))
                 _say(f"{name}: {rows[-1][-1]}")
         left_out = [name for name in limits.WITH_ROOT if name not in cases]

@@ -48,12 +48,12 @@ class Killed:
     faults: list[str]
 
 
-class Zygote:
+class ForkServer:
     """Starts sweeps; see the module of that name."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.torture.zygote"],
+            [sys.executable, "-m", "tests.torture.forkserver"],
             cwd=REPOSITORY, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )  # fmt: skip
 
@@ -85,14 +85,14 @@ class Zygote:
 class Sweep:
     """The sweep in a folder of its own, by one launcher."""
 
-    def __init__(self, zygote: Zygote, launcher: str, folder: Path) -> None:
-        self.zygote, self.launcher, self.folder = zygote, launcher, folder
+    def __init__(self, forkserver: ForkServer, launcher: str, folder: Path) -> None:
+        self.forkserver, self.launcher, self.folder = forkserver, launcher, folder
         self._printed = folder.with_name(f"{folder.name}.printed")
 
     def start(self, *more: str) -> int:
         """The number of its process."""
         more = (*LAUNCHERS[self.launcher], f"hydra.sweep.dir={self.folder}", *more)
-        return self.zygote.start(self._printed, ("-m", *SWEEP, *more))
+        return self.forkserver.start(self._printed, ("-m", *SWEEP, *more))
 
     def start_and_wait_for_first_file(self, *more: str) -> int:
         """The same, when a run's folder is there."""
@@ -111,7 +111,7 @@ class Sweep:
         """To the end; the seconds that it works after its first file."""
         number = self.start_and_wait_for_first_file()
         began = time.monotonic()
-        assert self.zygote.wait(number) == 0, self.said()
+        assert self.forkserver.wait(number) == 0, self.said()
         return time.monotonic() - began
 
     def results(self) -> bytes:
@@ -128,19 +128,19 @@ class Sweep:
 
 
 def kill_and_resume(
-    zygote: Zygote, launcher: str, folder: Path, moment: float, expected: bytes
+    forkserver: ForkServer, launcher: str, folder: Path, moment: float, expected: bytes
 ) -> Killed:
     """Kill a sweep `moment` seconds after its first file, look at what is left, resume it."""
-    sweep = Sweep(zygote, launcher, folder)
+    sweep = Sweep(forkserver, launcher, folder)
     number = sweep.start_and_wait_for_first_file()
     time.sleep(moment)
     # Its workers are to notice by themselves.
     with suppress(ProcessLookupError):
         os.kill(number, signal.SIGKILL)
-    zygote.wait(number)
+    forkserver.wait(number)
     faults = broken_files(folder)
     before = sweep.finished()
-    status = zygote.wait(sweep.start("resume=true"))
+    status = forkserver.wait(sweep.start("resume=true"))
     if status != 0:
         faults.append(f"the resumed sweep ended with {status}: {sweep.said()[-300:]}")
         return Killed(launcher, moment, len(before), faults)
@@ -176,15 +176,17 @@ def broken_files(folder: Path) -> list[str]:
     return faults
 
 
-def interrupt(zygote: Zygote, launcher: str, folder: Path, moment: float) -> tuple[float, str, int]:
+def interrupt(
+    forkserver: ForkServer, launcher: str, folder: Path, moment: float
+) -> tuple[float, str, int]:
     """Ctrl-C a sweep: seconds until it has ended, what it said, its exit status."""
-    sweep = Sweep(zygote, launcher, folder)
+    sweep = Sweep(forkserver, launcher, folder)
     number = sweep.start_and_wait_for_first_file("trainer.max_epochs=400")
     time.sleep(moment)
     began = time.monotonic()
     # The terminal sends it to the whole group, workers included.
     os.killpg(number, signal.SIGINT)
-    status = zygote.wait(number)
+    status = forkserver.wait(number)
     return time.monotonic() - began, sweep.said(), status
 
 

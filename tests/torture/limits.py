@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from mlc.files.names import STATUS
-from tests.torture.kills import SWEEP, Zygote, broken_files
+from tests.torture.kills import SWEEP, ForkServer, broken_files
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Ended:
 
 
 def run(
-    zygote: Zygote,
+    forkserver: ForkServer,
     folder: Path,
     *more: str,
     prelude: str = "",
@@ -47,10 +47,10 @@ def run(
     # Not beside the folder: that may be full, or not to be written.
     printed = Path(tempfile.mkdtemp()) / "printed"
     arguments = ("-m", *SWEEP, f"hydra.sweep.dir={folder}", *more)
-    number = zygote.start(printed, arguments, prelude)
+    number = forkserver.start(printed, arguments, prelude)
     if meanwhile is not None:
         meanwhile(number)
-    status = zygote.wait(number)
+    status = forkserver.wait(number)
     states, errors = {}, {}
     for path in sorted(folder.rglob(STATUS)):
         with suppress(OSError, ValueError):
@@ -61,9 +61,9 @@ def run(
     return Ended(status, printed.read_text(), states, errors)
 
 
-def divergence(zygote: Zygote, folder: Path) -> list[str]:
+def divergence(forkserver: ForkServer, folder: Path) -> list[str]:
     """One run's learning rate lets its loss overflow."""
-    ended = run(zygote, folder, "head=sigmoid", "seed=0,1", "optimizer.lr=0.002,1e30")
+    ended = run(forkserver, folder, "head=sigmoid", "seed=0,1", "optimizer.lr=0.002,1e30")
     wild = {name: error for name, error in ended.errors.items() if "1e+30" in name}
     return [
         *_unless(ended.status != 0, "the exit status is 0"),
@@ -75,11 +75,11 @@ def divergence(zygote: Zygote, folder: Path) -> list[str]:
     ]
 
 
-def out_of_memory(zygote: Zygote, folder: Path) -> list[str]:
+def out_of_memory(forkserver: ForkServer, folder: Path) -> list[str]:
     """One head's network does not fit into the address space that the process is left with."""
     limit = "import resource; resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))"
     ended = run(
-        zygote,
+        forkserver,
         folder,
         "head=sigmoid",
         "seed=0",
@@ -95,7 +95,7 @@ def out_of_memory(zygote: Zygote, folder: Path) -> list[str]:
     ]
 
 
-def killed_worker(zygote: Zygote, folder: Path) -> list[str]:
+def killed_worker(forkserver: ForkServer, folder: Path) -> list[str]:
     """A worker process is killed, as the kernel does when memory runs out."""
 
     def kill(number: int) -> None:
@@ -114,7 +114,7 @@ def killed_worker(zygote: Zygote, folder: Path) -> list[str]:
             time.sleep(0.01)
 
     ended = run(
-        zygote, folder, "trainer.max_epochs=30", "hydra.launcher.n_workers=2", meanwhile=kill
+        forkserver, folder, "trainer.max_epochs=30", "hydra.launcher.n_workers=2", meanwhile=kill
     )
     states = list(ended.states.values())
     return [
@@ -129,10 +129,10 @@ def killed_worker(zygote: Zygote, folder: Path) -> list[str]:
     ]
 
 
-def full_disk(zygote: Zygote, folder: Path) -> list[str]:
+def full_disk(forkserver: ForkServer, folder: Path) -> list[str]:
     """The file system has no room for all runs."""
     with _Mounted(folder, "size=400k") as mounted:
-        ended = run(zygote, mounted, "hydra.launcher.max_runs=1", "hydra.launcher.n_workers=1")
+        ended = run(forkserver, mounted, "hydra.launcher.max_runs=1", "hydra.launcher.n_workers=1")
         faults = broken_files(mounted)
     states = list(ended.states.values())
     return [
@@ -144,10 +144,10 @@ def full_disk(zygote: Zygote, folder: Path) -> list[str]:
     ]
 
 
-def read_only_folder(zygote: Zygote, folder: Path) -> list[str]:
+def read_only_folder(forkserver: ForkServer, folder: Path) -> list[str]:
     """Nothing can be written where the sweep is to lie."""
     with _Mounted(folder, "ro") as mounted:
-        ended = run(zygote, mounted / "sweep")
+        ended = run(forkserver, mounted / "sweep")
     lines = [line for line in ended.said.splitlines() if line.strip()]
     return [
         *_unless(ended.status != 0, "the exit status is 0"),
@@ -188,12 +188,12 @@ def _unless(holds: bool, fault: object) -> Sequence[str]:
     return [] if holds else [str(fault)]
 
 
-ALWAYS: dict[str, Callable[[Zygote, Path], list[str]]] = {
+ALWAYS: dict[str, Callable[[ForkServer, Path], list[str]]] = {
     "a loss that overflows": divergence,
     "memory that runs out": out_of_memory,
     "a worker that is killed": killed_worker,
 }
-WITH_ROOT: dict[str, Callable[[Zygote, Path], list[str]]] = {
+WITH_ROOT: dict[str, Callable[[ForkServer, Path], list[str]]] = {
     "a full disk": full_disk,
     "a read-only folder": read_only_folder,
 }

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mlc.runs.leases import LEASE
-from tests.torture.kills import LAUNCHERS, N_RUNS, SWEEP, Zygote, broken_files
+from tests.torture.kills import LAUNCHERS, N_RUNS, SWEEP, ForkServer, broken_files
 
 # Run first in a sweep's process: it is on a machine of its own, and the leases are in a hurry.
 _MACHINE = """
@@ -24,13 +24,13 @@ sys.modules["mlc.runs.leases.holding"]._POLL = 0.05
 STALE = 1.5
 
 
-def start(zygote: Zygote, folder: Path, name: str) -> int:
+def start(forkserver: ForkServer, folder: Path, name: str) -> int:
     """The sweep in this folder on the machine of this name; its number."""
     arguments = ("-m", *SWEEP, *LAUNCHERS["fused"], f"hydra.sweep.dir={folder}", "resume=true")
     # One run a cohort, so that there is something to share.
     arguments = (*arguments, "hydra.launcher.max_runs=1", "hydra.launcher.n_workers=1")
     prelude = _MACHINE.format(name=name, stale=STALE)
-    return zygote.start(said_by(folder, name), arguments, prelude)
+    return forkserver.start(said_by(folder, name), arguments, prelude)
 
 
 def said_by(folder: Path, name: str) -> Path:
@@ -38,16 +38,18 @@ def said_by(folder: Path, name: str) -> Path:
     return folder.with_name(f"{folder.name}.{name}.printed")
 
 
-def share(zygotes: tuple[Zygote, Zygote], folder: Path, moment: float | None = None) -> list[str]:
+def share(
+    forkservers: tuple[ForkServer, ForkServer], folder: Path, moment: float | None = None
+) -> list[str]:
     """Two machines train one sweep; the first is killed `moment` seconds after its first file.
 
     Returns:
         What is wrong: runs that were trained twice or not at all, files that are not as a lone sweep's.
     """
-    for own in zygotes:
+    for own in forkservers:
         # Until both have imported everything, one would be done before the other begins.
         own.wait(own.start(said_by(folder, "help"), ("--help",)))
-    numbers = [start(own, folder, name) for own, name in zip(zygotes, "ab", strict=True)]
+    numbers = [start(own, folder, name) for own, name in zip(forkservers, "ab", strict=True)]
     if moment is not None:
         deadline = time.monotonic() + 120
         while not any(folder.glob(f"*/*/*/{LEASE}")) and time.monotonic() < deadline:
@@ -55,7 +57,7 @@ def share(zygotes: tuple[Zygote, Zygote], folder: Path, moment: float | None = N
         time.sleep(moment)
         with suppress(ProcessLookupError):
             os.kill(numbers[0], signal.SIGKILL)
-    ends = [own.wait(number) for own, number in zip(zygotes, numbers, strict=True)]
+    ends = [own.wait(number) for own, number in zip(forkservers, numbers, strict=True)]
     said = [said_by(folder, name).read_text() for name in "ab"]
     faults = [
         f"machine {name} ended with {end}: {text[-300:]}"

@@ -15,30 +15,30 @@ READERS = {**inputs.READERS, **sources.READERS}
 
 
 @pytest.fixture(scope="module")
-def zygote() -> Iterator[kills.Zygote]:
-    with kills.Zygote() as started:
+def forkserver() -> Iterator[kills.ForkServer]:
+    with kills.ForkServer() as started:
         yield started
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("launcher", kills.LAUNCHERS)
 def test_a_killed_sweep_is_resumed_to_the_same_bytes(
-    launcher: str, zygote: kills.Zygote, tmp_path: Path
+    launcher: str, forkserver: kills.ForkServer, tmp_path: Path
 ) -> None:
-    whole = kills.Sweep(zygote, launcher, tmp_path / "whole")
+    whole = kills.Sweep(forkserver, launcher, tmp_path / "whole")
     seconds = whole.undisturbed()
     for moment in (0.3 * seconds, 0.7 * seconds):
         folder = tmp_path / f"killed after {moment:.3f} s"
-        killed = kills.kill_and_resume(zygote, launcher, folder, moment, whole.results())
+        killed = kills.kill_and_resume(forkserver, launcher, folder, moment, whole.results())
         assert killed.faults == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("launcher", kills.LAUNCHERS)
 def test_an_interrupted_sweep_says_how_to_go_on(
-    launcher: str, zygote: kills.Zygote, tmp_path: Path
+    launcher: str, forkserver: kills.ForkServer, tmp_path: Path
 ) -> None:
-    seconds, said, status = kills.interrupt(zygote, launcher, tmp_path / "sweep", 1.0)
+    seconds, said, status = kills.interrupt(forkserver, launcher, tmp_path / "sweep", 1.0)
     assert status == 130
     assert seconds < 5
     assert "Traceback" not in said
@@ -48,19 +48,19 @@ def test_an_interrupted_sweep_says_how_to_go_on(
 @pytest.mark.slow
 @pytest.mark.parametrize("limit", limits.ALWAYS)
 def test_a_limit_of_the_machine_ends_in_a_sentence(
-    limit: str, zygote: kills.Zygote, tmp_path: Path
+    limit: str, forkserver: kills.ForkServer, tmp_path: Path
 ) -> None:
-    assert limits.ALWAYS[limit](zygote, tmp_path / "sweep") == []
+    assert limits.ALWAYS[limit](forkserver, tmp_path / "sweep") == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("limit", limits.WITH_ROOT)
 def test_a_limit_of_the_disk_ends_in_a_sentence(
-    limit: str, zygote: kills.Zygote, tmp_path: Path
+    limit: str, forkserver: kills.ForkServer, tmp_path: Path
 ) -> None:
     if not limits.can_mount(tmp_path):
         pytest.skip("this process may mount no file system")
-    assert limits.WITH_ROOT[limit](zygote, tmp_path / "sweep") == []
+    assert limits.WITH_ROOT[limit](forkserver, tmp_path / "sweep") == []
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -83,11 +83,13 @@ def test_nothing_of_the_users_is_touched(what: str) -> None:
 
 
 @pytest.mark.slow
-def test_two_sweeps_write_into_one_folder_at_once(zygote: kills.Zygote, tmp_path: Path) -> None:
+def test_two_sweeps_write_into_one_folder_at_once(
+    forkserver: kills.ForkServer, tmp_path: Path
+) -> None:
     """As two machines with a shared disk do; the report reads the runs of both."""
     folder = tmp_path / "shared"
-    with kills.Zygote() as other:
-        sweeps = [(own, kills.Sweep(own, "fused", folder)) for own in (zygote, other)]
+    with kills.ForkServer() as other:
+        sweeps = [(own, kills.Sweep(own, "fused", folder)) for own in (forkserver, other)]
         numbers = [
             sweep.start(f"seed={seeds}")
             for (_, sweep), seeds in zip(sweeps, ("0,1", "2,3"), strict=True)
@@ -103,11 +105,11 @@ def test_two_sweeps_write_into_one_folder_at_once(zygote: kills.Zygote, tmp_path
 
 
 @pytest.mark.slow
-def test_two_machines_share_one_sweep(zygote: kills.Zygote, tmp_path: Path) -> None:
+def test_two_machines_share_one_sweep(forkserver: kills.ForkServer, tmp_path: Path) -> None:
     """Each run is trained once; those of a machine that is killed are the other's."""
-    with kills.Zygote() as other:
+    with kills.ForkServer() as other:
         for moment, name in ((None, "shared"), (0.1, "killed")):
-            assert sharing.share((zygote, other), tmp_path / name, moment) == []
+            assert sharing.share((forkserver, other), tmp_path / name, moment) == []
             report_main([str(tmp_path / name)])
             table = pd.read_csv(tmp_path / name / "results.csv")
             assert table["run"].nunique() == kills.N_RUNS
