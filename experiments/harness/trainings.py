@@ -15,7 +15,7 @@ from mlc.config.errors import CapacityError, TrainingError
 from mlc.config.options import check
 from mlc.config.schema import GROUPS, Config, config_folder, parse, register_configs
 from mlc.runs.cohort import train_cohort
-from mlc.runs.recorder import RunResult, Recorder
+from mlc.runs.recorder import Recorder, RunResult
 from mlc.training.grouping import cohorts
 from mlc.training.loop import Epoch, Training
 
@@ -44,7 +44,7 @@ class Trainings(Study):
 
     def rows(self, trial: Trial, result: RunResult) -> list[Row]:
         """One for each rule."""
-        metrics = judged.evaluation.metrics | judged.facts
+        metrics = result.evaluation.metrics | result.facts
         more = {key: metrics[key] for key in self.more if key in metrics}
         return [
             {
@@ -53,7 +53,7 @@ class Trainings(Study):
                 **{name: metrics[f"test/{rule}/{name}"] for name in self.metrics},
                 **more,
             }
-            for rule in judged.evaluation.decisions["test"]
+            for rule in result.evaluation.decisions["test"]
         ]
 
     def watch(self, training: Training, epoch: Epoch) -> list[list[Row]] | None:
@@ -107,7 +107,7 @@ class _RowRecorder(Recorder):
         yield tell
 
     def record(self, place: int, result: RunResult) -> str:
-        self.rows[place] += self._study.rows(self._trials[place], judged)
+        self.rows[place] += self._study.rows(self._trials[place], result)
         return "kept"
 
     def failed(self, place: int, error: BaseException) -> None:

@@ -74,15 +74,15 @@ class Runs(Trainings):
 
     def rows(self, trial: Trial, result: RunResult) -> list[Row]:
         """Test metrics by rule; of one head the baselines as rules of their own."""
-        metrics, rows = judged.evaluation.metrics, []
+        metrics, rows = result.evaluation.metrics, []
         kept = {name: metrics[f"test/{name}"] for name in RANKINGS}
-        kept["val_loss"] = judged.facts[BEST_VALUE]
-        for rule, decided in judged.evaluation.decisions["test"].items():
+        kept["val_loss"] = result.facts[BEST_VALUE]
+        for rule, decided in result.evaluation.decisions["test"].items():
             own = {name: metrics[f"test/{rule}/{name}"] for name in METRICS}
             empty = float((~decided.any(axis=1)).mean())
             rows.append({"rule": rule, "empty": empty, **own, **kept})
         if trial["head"] == HEADS[0]:
-            for name, values in judged.evaluation.baselines.items():
+            for name, values in result.evaluation.baselines.items():
                 for rule in dict.fromkeys(key.split("/")[1] for key in values):
                     own = {m: values[f"test/{rule}/{m}"] for m in METRICS}
                     rows.append({"rule": f"{name} {rule}", **own})

@@ -104,8 +104,8 @@ class Groups(Trainings):
 
     def rows(self, trial: Trial, result: RunResult) -> list[Row]:
         """By rule, and by the highest score of each group with 0.5 for the free labels."""
-        evaluation = judged.evaluation
-        rows = super().rows(trial, judged)
+        evaluation = result.evaluation
+        rows = super().rows(trial, result)
         for row in rows:
             row["impossible"] = impossible(evaluation.decisions["test"][row["rule"]])
         highest: Row = {"rule": "argmax_of_group"}

@@ -63,7 +63,7 @@ class Runs(Trainings):
 
     def rows(self, trial: Trial, result: RunResult) -> list[Row]:
         """The metrics, and what the scores say of labels and of pairs of labels."""
-        evaluation = judged.evaluation
+        evaluation = result.evaluation
         scores, targets = evaluation.scores["test"], evaluation.targets["test"]
         of_scores = {
             "score_sum": float(scores.sum(axis=1).mean()),
@@ -71,12 +71,12 @@ class Runs(Trainings):
             "score_pair_error": pair_error(scores, targets),
             "precision_at_1": evaluation.metrics["test/precision_at_1"],
             "recall_at_1": evaluation.metrics["test/recall_at_1"],
-            "best_epoch": judged.facts["train/best_epoch"],
+            "best_epoch": result.facts["train/best_epoch"],
         }
         decided = evaluation.decisions["test"]
         return [
             {**row, "pair_error": pair_error(decided[row["rule"]], targets), **of_scores}
-            for row in super().rows(trial, judged)
+            for row in super().rows(trial, result)
         ]
 
     def watch(self, training: Training, epoch: Epoch) -> list[list[Row]]:

@@ -58,8 +58,8 @@ class Runs(Trainings):
 
     def rows(self, trial: Trial, result: RunResult) -> list[Row]:
         """Each metric by the rule that is made for it."""
-        found = judged.evaluation.metrics
-        exact = "mode" if "mode" in judged.evaluation.decisions["test"] else "fixed"
+        found = result.evaluation.metrics
+        exact = "mode" if "mode" in result.evaluation.decisions["test"] else "fixed"
         return [
             {
                 "jaccard_samples": found["regret/expected_jaccard/jaccard_samples"],
@@ -68,7 +68,7 @@ class Runs(Trainings):
                 "nll": found["test/nll"],
                 "bayes_jaccard": found["bayes/jaccard_samples"],
                 "bayes_subset": found["bayes/subset_accuracy"],
-                "val_loss": judged.facts[BEST_VALUE],
+                "val_loss": result.facts[BEST_VALUE],
             }
         ]
 

@@ -72,7 +72,7 @@ class Runs(Trainings):
 
     def rows(self, trial: Trial, result: RunResult) -> list[Row]:
         """Means over the subsets of each size; all validation rows are one subset."""
-        evaluation, rows = judged.evaluation, []
+        evaluation, rows = result.evaluation, []
         scores = {part: torch.as_tensor(own) for part, own in evaluation.scores.items()}
         targets = {part: torch.as_tensor(own) for part, own in evaluation.targets.items()}
         frequency = evaluation.targets["test"].mean(axis=0)

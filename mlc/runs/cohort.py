@@ -25,7 +25,7 @@ from mlc.evaluation.judging import evaluate
 from mlc.heads.base import HEADS
 from mlc.runs.folder import BEST_VALUE
 from mlc.runs.provenance import identify
-from mlc.runs.recorder import RunResult, Recorder
+from mlc.runs.recorder import Recorder, RunResult
 from mlc.tracking.progress import Progress, tell
 from mlc.training.assembly import build_model, build_rules, device_of
 from mlc.training.loop import DTYPES, Training

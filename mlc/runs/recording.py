@@ -16,7 +16,7 @@ from mlc.runs.leases import LEASE, Lease, take
 from mlc.runs.loading import save_preprocessing
 from mlc.runs.ownership import check_run_folder
 from mlc.runs.provenance import Identity
-from mlc.runs.recorder import RunResult, Recorder
+from mlc.runs.recorder import Recorder, RunResult
 from mlc.tracking.hyperparameters import hyperparameters
 from mlc.tracking.progress import Progress, tell
 from mlc.tracking.tensorboard import RunLog, chosen_rule

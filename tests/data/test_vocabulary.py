@@ -20,7 +20,7 @@ from mlc.data.resident import ResidentData
 from mlc.data.splits import Split, split_dataset
 from mlc.heads.base import HEADS
 from mlc.runs.cohort import train_cohort
-from mlc.runs.recorder import RunResult, Recorder
+from mlc.runs.recorder import Recorder, RunResult
 from mlc.training.stacked import OPTIMIZERS
 
 N = 60
@@ -102,7 +102,7 @@ class Kept(Recorder):
         self.result: dict[int, RunResult] = {}
 
     def record(self, place: int, result: RunResult) -> str:
-        self.result[place] = judged
+        self.result[place] = result
         return "kept"
 
 

@@ -12,7 +12,7 @@ from mlc.config.schema import Config, TrainerOptions
 from mlc.data.base import SOURCES, DataOptions, Dataset
 from mlc.heads.base import HEADS
 from mlc.runs.cohort import train_cohort
-from mlc.runs.recorder import RunResult, Recorder
+from mlc.runs.recorder import Recorder, RunResult
 from mlc.training.stacked import OPTIMIZERS
 
 
@@ -24,7 +24,7 @@ class Kept(Recorder):
 
     def record(self, place: int, result: RunResult) -> str:
         """Remember it."""
-        self.result[place] = judged
+        self.result[place] = result
         return "kept"
 
 
