@@ -61,7 +61,7 @@ def by_fasttext(
         for row in split.train:
             labels = " ".join(f"__label__{k}" for k in np.flatnonzero(dataset.targets[row]))
             lines.append(f"{labels} {texts[row]}")
-        path.write_text("\n".join(lines) + "\n")
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         began = time.perf_counter()
         model = fasttext.train_supervised(
             str(path), loss=loss, lr=rate, dim=WIDTH, epoch=EPOCHS, minCount=1, thread=1,

@@ -107,7 +107,9 @@ def peak_flops(n_runs: int, width: int) -> float:
 def memory_of_powerset(n_labels: int) -> tuple[int, int]:
     """Predicted and measured bytes that a powerset training adds to an empty process."""
     code = f"from benchmarks.growth import measure_memory; measure_memory({n_labels})"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    told = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True
+    )
     predicted, measured = told.stdout.split()[-2:]
     return int(predicted), int(measured)
 

@@ -39,7 +39,7 @@ def sweep(launcher: str, width: int, *more: str) -> Callable[[], float]:
                 *(more or ("head=sigmoid", f"seed=range({N_RUNS})")),
             ]  # fmt: skip
             ended = subprocess.run(
-                [sys.executable, "-c", DRIVER, *arguments], capture_output=True, text=True
+                [sys.executable, "-c", DRIVER, *arguments], capture_output=True, encoding="utf-8"
             )
             if ended.returncode:
                 raise RuntimeError(ended.stderr)

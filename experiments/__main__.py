@@ -33,14 +33,18 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    try:
-        reported = [run(name, arguments) for name in arguments.names or EXPERIMENTS]
-        if any(reported) and arguments.folder.resolve() == RESULTS.resolve():
-            # Once for all: it quotes every experiment, and some reports take ten seconds.
-            overview().refresh(ROOT.parent / "README.md")
-    except MlcError as error:
-        print(f"experiments: {error}", file=sys.stderr)
-        sys.exit(error.exit_status)
+    reported, status = [], 0
+    for name in arguments.names or EXPERIMENTS:
+        try:
+            reported.append(run(name, arguments))
+        # What is wrong with one experiment must not stop the others.
+        except MlcError as error:
+            print(f"experiments: {error}", file=sys.stderr)
+            status = error.exit_status
+    if any(reported) and arguments.folder.resolve() == RESULTS.resolve():
+        # Once for all: it quotes every experiment, and some reports take ten seconds.
+        overview().refresh(ROOT.parent / "README.md")
+    sys.exit(status)
 
 
 def run(name: str, arguments: argparse.Namespace) -> bool:

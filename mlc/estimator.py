@@ -23,7 +23,7 @@ from mlc.config.schema import Config, TrainerOptions
 from mlc.data.base import Dataset
 from mlc.data.preprocessing import fit_scaling
 from mlc.data.resident import ResidentData
-from mlc.data.rows import dense_tensor, refuse_text_column
+from mlc.data.rows import features_of, refuse
 from mlc.data.splits import Split, hold_out
 from mlc.data.targets import Targets, encode
 from mlc.decisions.base import build_decision
@@ -271,18 +271,20 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
     def _features(self, X: Any, reset: bool = False) -> Any:
         if not reset:
             check_is_fitted(self)
+        X = features_of(X)
         try:
-            validated = validate_data(
-                self,
-                dense_tensor(X),
-                reset=reset,
-                accept_sparse="csr",
-                dtype=np.float32,
-                ensure_all_finite="allow-nan",
-                ensure_min_samples=2 if reset else 1,
-            )
-        except (ValueError, TypeError) as error:
-            refuse_text_column(X, error)
+            with np.errstate(over="ignore"):
+                validated = validate_data(
+                    self,
+                    X,
+                    reset=reset,
+                    accept_sparse="csr",
+                    dtype=np.float32,
+                    ensure_all_finite="allow-nan",
+                    ensure_min_samples=2 if reset else 1,
+                )
+        except (ValueError, TypeError, OverflowError) as error:
+            refuse(X, error)
             raise
         return validated.tocsr() if issparse(validated) else validated
 

@@ -1,6 +1,11 @@
 """Entry point: label sets and probabilities of a file's rows, by a finished run.
 
 python -m mlc.predict multirun/2026-01-31/12-00-00/yeast/powerset/seed=0 new.csv --output labels.csv
+
+The CSV holds label names exactly as the training data wrote them, so that pandas, data=table and any
+other program read the same names back. A spreadsheet takes a cell that begins with =, +, - or @ for a
+formula: for one, --spreadsheet puts an apostrophe before such a cell, as OWASP's page "CSV Injection"
+advises. That changes the names, and is therefore not the default.
 """
 
 from __future__ import annotations
@@ -12,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 
 from mlc.config.errors import ConfigError, MlcError
-from mlc.config.texts import escaped, never_fail_to_print
+from mlc.config.texts import cell, escaped, never_fail_to_print
 from mlc.data.label_cells import join_labels
 from mlc.data.unlabelled import read_features
 from mlc.files.writing import write_output
@@ -34,6 +39,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--output", type=Path, help="the file, pipe or device to write to; else it is printed"
     )
+    parser.add_argument(
+        "--spreadsheet",
+        action="store_true",
+        help="put an apostrophe before labels that a spreadsheet would take for a formula (=, +, -, @);"
+        " other programs read it as part of the name",
+    )
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     never_fail_to_print()
     stated = parser.parse_args(arguments)
@@ -41,6 +52,8 @@ def main(arguments: list[str] | None = None) -> None:
         _require_other_file(stated.output, stated.file)
         table = predict(stated.run, stated.file, stated.rule, stated.device)
         print(_summary(table, stated.file), file=sys.stderr)
+        if stated.spreadsheet:
+            table = table.assign(labels=table["labels"].map(cell)).rename(columns=cell)
         written = table.to_csv(index=False, float_format="%.6g")
         if stated.output is None:
             # A pipe gets the names as they are, a terminal is not to be steered by them.

@@ -140,6 +140,12 @@ def in_one_sentence(error: BaseException) -> MlcError | None:
         if group:
             return unknown_choice(group, name)
     if isinstance(error, OverrideParseException):
+        # Bytes of the command line that the locale has no characters for.
+        if re.search("[\udc80-\udcff]", str(error.override)):
+            return ConfigError(
+                f"{error.override} holds bytes that are no text in this locale: set LC_ALL=C.UTF-8, or"
+                " give the file a name in UTF-8."
+            )
         reason = str(error).splitlines()[0].strip()
         return ConfigError(
             f"{error.override} cannot be read ({reason}): is it quoted for the shell?"
@@ -175,12 +181,15 @@ def _plain(error: BaseException) -> str:
         lambda m: f"{m[1]} is of the wrong type ({m[3]}): {m[2]!r} is no {_KINDS[m[4]]}",
         message,
     )
+    message = re.sub(
+        r"Invalid value assigned: .* is not a ListConfig.*", "it must be a list", message
+    )
     message = message.replace("Could not override", "There is no key")
     if message.startswith("Ambiguous value"):
         message += ": add --multirun to sweep over it"
     node = getattr(cause, "parent_node", None)
     if isinstance(node, DictConfig) and getattr(cause, "key", None) not in node:
-        key = re.search(r"'([\w.]+)'", message)
+        key = re.search(r"'([\w.-]+)'", message)
         guess = advice(key[1]) if key else ""
         message += f": {guess}choose one of {', '.join(sorted(map(str, node)))}"
     return message + "."

@@ -53,7 +53,7 @@ def test_the_order_of_packages_names_them_all() -> None:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(PACKAGE).as_posix())
 def test_files_stay_short(file: Path) -> None:
-    assert len(file.read_text().splitlines()) <= 300
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= 300
 
 
 def test_heads_can_be_used_without_hydra_and_scikit_learn() -> None:

@@ -47,7 +47,7 @@ def said(outcome: Outcome) -> str:
 
 
 def read(path: Path) -> Any:
-    return json.loads(path.read_text())
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def test_one_run_leaves_what_the_readme_says_and_is_repeatable(

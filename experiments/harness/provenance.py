@@ -110,4 +110,4 @@ def _ranges(seeds: Sequence[int]) -> str:
 
 def _read(folder: Path) -> dict[str, Any]:
     path = folder / _FILE
-    return json.loads(path.read_text()) if path.is_file() else {}
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

@@ -38,12 +38,14 @@ class Report:
         figures: by name.
         findings: the predictions, one by one.
         numbers: what its README quotes, by name.
+        unreported: experiments of which nothing can be told; a README keeps what it says of them.
     """
 
     tables: dict[str, tuple[str, Table]] = field(default_factory=dict)
     figures: dict[str, Figure] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     numbers: dict[str, str] = field(default_factory=dict)
+    unreported: frozenset[str] = frozenset()
 
     def all_tables(self) -> dict[str, tuple[str, Table]]:
         """The findings' table first."""
@@ -84,19 +86,26 @@ class Report:
         tables = self.all_tables()
 
         def block(match: re.Match[str]) -> str:
+            if self._keeps(match[2]):
+                return match[0]
             if match[2] == FOOT:
                 return f"{match[1]}\n<sub>{foot}</sub>\n\n{match[3]}"
             caption, table = tables[match[2]]
             return f"{match[1]}\n{caption}:\n\n{table.markdown()}\n\n{match[3]}"
 
         def number(match: re.Match[str]) -> str:
+            if self._keeps(match[2]):
+                return match[0]
             return f"{match[1]}{self.numbers[match[2]]}{match[3]}"
 
         return _NUMBER.sub(number, _BLOCK.sub(block, readme))
 
+    def _keeps(self, key: str) -> bool:
+        return key.partition(".")[0] in self.unreported
+
     def refresh(self, readme: Path, foot: str = "") -> None:
         """Fill a README in place."""
-        write_text(readme, self.fill(readme.read_text(), foot))
+        write_text(readme, self.fill(readme.read_text(encoding="utf-8"), foot))
 
 
 def together(reports: Mapping[str, Report]) -> Report:

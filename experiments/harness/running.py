@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -17,10 +18,12 @@ from experiments.harness.experiment import EXPERIMENTS, ROOT, Experiment, load
 from experiments.harness.report import Report, together
 from experiments.harness.store import Store
 from experiments.harness.study import BUDGETS, command_of
-from mlc.config.errors import ConfigError
+from mlc.config.errors import ConfigError, DataError, MlcError
 from mlc.launching.workers import n_cores
 
 RESULTS = ROOT.parent / "results"
+
+log = logging.getLogger(__name__)
 
 
 def measure(
@@ -74,6 +77,10 @@ def make(experiment: Experiment, folder: Path) -> Made:
     """The report of the largest budget of which anything is in the folder.
 
     Trials that are planned and not there are counted in the foot.
+
+    Raises:
+        ConfigError: nothing is there.
+        DataError: the rows cannot be reported, as where some were deleted by hand.
     """
     frames: dict[str, pd.DataFrame] = {}
     done, planned = dict.fromkeys(BUDGETS, 0), dict.fromkeys(BUDGETS, 0)
@@ -91,9 +98,17 @@ def make(experiment: Experiment, folder: Path) -> Made:
         del coverage["quick"]
     elif done["full"] == done["quick"]:
         del coverage["full"]
-    return Made(
-        experiment.report(frames), provenance.foot(experiment.name, folder, coverage, frames)
-    )
+    try:
+        report = experiment.report(frames)
+    except MlcError:
+        raise
+    # What is missing makes the analyses fail in ways of their own.
+    except Exception as error:
+        raise DataError(
+            f"The rows of {experiment.name} in {folder} cannot be reported"
+            f" ({type(error).__name__}: {error}): run it to measure what is missing."
+        ) from error
+    return Made(report, provenance.foot(experiment.name, folder, coverage, frames))
 
 
 def compare(experiment: Experiment, folder: Path, committed: Path) -> list[str]:
@@ -122,9 +137,17 @@ def compare(experiment: Experiment, folder: Path, committed: Path) -> list[str]:
 
 
 def overview() -> Report:
-    """All that has results, for the project's README."""
-    present = [name for name in EXPERIMENTS if (RESULTS / name).is_dir()]
-    return together({name: make(load(name), RESULTS / name).report for name in present})
+    """All that has results and can be reported, for the project's README."""
+    reports: dict[str, Report] = {}
+    unreported: list[str] = []
+    for name in EXPERIMENTS:
+        if (RESULTS / name).is_dir():
+            try:
+                reports[name] = make(load(name), RESULTS / name).report
+            except MlcError as error:
+                log.warning("The overview leaves it out: %s", error)
+                unreported.append(name)
+    return replace(together(reports), unreported=frozenset(unreported))
 
 
 def machine() -> str:

@@ -90,7 +90,7 @@ class Store:
         """Whole trials alone: of the journal, those with an end."""
         if not path.is_file():
             return
-        with path.open(newline="") as file:
+        with path.open(encoding="utf-8", newline="") as file:
             lines = list(csv.reader(file))
         if closed and lines and lines[0] != self._header:
             raise ValueError(f"{path} has other columns than its study: delete it.")

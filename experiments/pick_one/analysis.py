@@ -185,7 +185,11 @@ def _noise(epochs: pd.DataFrame) -> pd.DataFrame:
     found = []
     for (name, seed), own in epochs.groupby(["set", "seed"], sort=False):
         loss = own.pivot_table(index="epoch", columns="head", values="expected_loss")
-        first = own[(own["head"] == "pick_one") & (own["epoch"] == 1)].iloc[0]
+        firsts = own[(own["head"] == "pick_one") & (own["epoch"] == 1)]
+        # Of a run whose rows were partly deleted nothing is told.
+        if firsts.empty or not {"pick_one", "softmax_uniform"} <= set(loss) or 3 not in loss.index:
+            continue
+        first = firsts.iloc[0]
         reached = loss.index[loss["pick_one"] <= loss["softmax_uniform"].loc[3]]
         found.append(
             {

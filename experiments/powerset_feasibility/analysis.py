@@ -40,7 +40,7 @@ class Layers(Measurements):
         """What the process tells."""
         command = [sys.executable, "-m", "experiments.powerset_feasibility.layer"]
         command += [str(trial["head"]), str(trial["n_labels"])]
-        told = subprocess.run(command, capture_output=True, text=True, check=True)
+        told = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
         return [dict(json.loads(told.stdout.splitlines()[-1]))]
 
 

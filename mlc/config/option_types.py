@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import types
 import typing
 from typing import Any
@@ -39,8 +40,12 @@ def unwrapped(declared: Any) -> tuple[Any, bool, bool]:
 
 def described(declared: Any) -> str:
     """The type in words, as in "a list of whole numbers"."""
-    item, is_list, optional = unwrapped(declared)
-    words = f"a list of {_PLURALS[item]}" if is_list else _WORDS[item]
+    return in_words(*unwrapped(declared))
+
+
+def in_words(item: Any, is_list: bool, optional: bool) -> str:
+    """As `described`, of a type that was taken apart."""
+    words = f"a list of {_PLURALS.get(item, 'lists')}" if is_list else _WORDS[item]
     return f"{words} or None" if optional else words
 
 
@@ -69,6 +74,8 @@ def typed(key: str, value: Any, declared: Any) -> Any:
             f"{key}={value!r} is of the wrong type ({type(value).__name__}): it must be"
             f" {described(declared)}."
         )
+    if item is float and not all(map(math.isfinite, fitted if is_list else [fitted])):
+        raise ConfigError(f"{key}={value} is out of range: it must be finite.")
     return fitted
 
 

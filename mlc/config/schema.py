@@ -10,7 +10,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 from mlc.config.errors import ConfigError
-from mlc.config.options import check, option
+from mlc.config.options import check, nearest, option
 from mlc.config.registry import BACKBONES, DECISIONS, HEADS, METRICS, OPTIMIZERS, SOURCES, Registry
 
 GROUPS: dict[str, Registry[Any]] = {
@@ -97,9 +97,11 @@ class Config:
         """Each rule exists, and is named once."""
         for rule in self.rules:
             if rule not in DECISIONS:
+                near = nearest(rule, DECISIONS)
+                guess = f"did you mean {near[0]}? " if near else ""
                 raise ConfigError(
-                    f"{prefix}rules={self.rules} names {rule!r}, which is no decision rule: choose"
-                    f" among {', '.join(DECISIONS)}."
+                    f"{prefix}rules={self.rules} names {rule!r}, which is no decision rule: {guess}"
+                    f"choose among {', '.join(DECISIONS)}."
                 )
         if not self.rules or len(set(self.rules)) < len(self.rules):
             raise ConfigError(f"{prefix}rules={self.rules} must name at least one rule, each once.")

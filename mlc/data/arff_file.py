@@ -19,7 +19,8 @@ from mlc.data.arff_rows import read_rows
 from mlc.data.files import Read, read_bytes, read_text
 
 # Raised whenever the arrays made of a file change, so that older cache entries are not used.
-FORMAT_VERSION = "arff-2"
+FORMAT_VERSION = "arff-3"
+_MOST_DIGITS = 18
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,14 @@ class ArffFile:
 
     def meka_labels(self) -> tuple[str, ...] | None:
         """The labels by MEKA's `-C n`: the first n attributes, or the last -n where n < 0."""
-        stated = re.search(r"-C\s+(-?\d+)", self.relation)
+        stated = re.search(r"-C\s+(-?\d+)(?![\w.])", self.relation, re.ASCII)
         if stated is None:
             return None
-        count = int(stated[1])
+        # Python refuses to convert thousands of digits, and as many do not fit.
+        count = int(stated[1][:_MOST_DIGITS])
         if not 0 < abs(count) < len(self.attributes):
             raise DataError(
-                f"{self.path}: '-C {count}' in @relation does not fit its"
+                f"{self.path}: '-C {stated[1]}' in @relation does not fit its"
                 f" {len(self.attributes)} attributes: correct the number of labels."
             )
         chosen = self.attributes[:count] if count > 0 else self.attributes[count:]

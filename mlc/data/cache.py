@@ -10,7 +10,6 @@ import stat
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -101,7 +100,8 @@ def _read_entry(entry: Path, key: bytes) -> Arrays | None:
                 return dict(stored)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
+    # NumPy and zipfile raise errors of a dozen kinds for bytes that are not what they should be.
+    except Exception as error:
         log.warning("The cache entry %s cannot be used (%s): parsing again.", entry, error)
         return None
 

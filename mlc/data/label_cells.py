@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import math
 import re
 import tokenize
 import warnings
@@ -212,7 +213,7 @@ def _is_vectors(lists: Sequence[Labels]) -> bool:
 
 
 def _is_padded(lists: Sequence[Labels]) -> bool:
-    numbers = all(type(v) in (int, float) and v == int(v) for c in lists for v in c if v == v)
+    numbers = all(type(v) in (int, float) and v % 1 == 0 for c in lists for v in c if v == v)
     return numbers and len({len(cell) for cell in lists}) == 1 and any(-1 in c for c in lists)
 
 
@@ -237,6 +238,11 @@ def _sets(
             sets.append(split_cell(cell, form.separator))
         else:
             own = [] if cell is None else [v for v in cell if not (padded and v == -1)]
+            if any(isinstance(v, float) and math.isinf(v) for v in own):
+                raise DataError(
+                    f"{where}: the cell {shortened(cell)} of {name!r} in {place_of(where, row)} holds a"
+                    " number that is infinite, or too large for 64 bits: write it in quotes."
+                )
             sets.append([label for label in map(_name_of, own) if label])
     return sets, form
 
@@ -253,7 +259,7 @@ def _of_vector(cell: Any, width: int, where: str, name: str, row: int) -> list[s
 def _name_of(value: Any) -> str:
     if _is_gap(value):
         return ""
-    if isinstance(value, float) and value == int(value):
+    if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value).strip()
 

@@ -26,6 +26,7 @@ _ROW = re.compile(
 _MOST_COLUMNS = 10_000_000
 _MOST_CELLS = 2**34
 _LONGEST_SHOWN = 60
+_MOST_DIGITS = 19  # Of a number of 64 bits.
 
 
 @dataclass
@@ -126,7 +127,12 @@ class Libsvm(DataSource):
     @classmethod
     def read_features(cls, path: Path, options: Any, names: Sequence[str]) -> Any:
         """The features of another file, whose indices mean what they meant in training: (N, D)."""
-        return read_rows(path).features(int(names[0]), len(names))
+        first = int(names[0]) if names and re.fullmatch(r"\d{1,8}", names[0], re.ASCII) else None
+        if first is None:
+            raise DataError(
+                "The run's features have no numbers, as those of LIBSVM: train it again."
+            )
+        return read_rows(path).features(first, len(names))
 
 
 def read_rows(path: Path) -> Rows:
@@ -207,8 +213,13 @@ def _pairs(text: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
 
 
 def _labels(text: str | None) -> list[int]:
-    numbers = [int(word) for word in text.split(",")] if text else []
-    if any(number > np.iinfo(np.int64).max for number in numbers):
+    words = text.split(",") if text else []
+    # Python refuses to convert thousands of digits.
+    numbers = [int(word[-_MOST_DIGITS:]) for word in words]
+    if any(
+        len(w) > _MOST_DIGITS or n > np.iinfo(np.int64).max
+        for w, n in zip(words, numbers, strict=True)
+    ):
         raise ValueError("a label is too large for a number of 64 bits: correct it")
     if len(set(numbers)) < len(numbers):
         raise ValueError("a label stands in it twice: remove one")

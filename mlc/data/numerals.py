@@ -18,6 +18,7 @@ _COMMA = re.compile(
 _POINT = re.compile(
     rf"[+-]?(?:\d+|\d{{1,3}}(?:,\d{{3}})+|\d{{1,3}}(?:[{_THOUSANDS}]\d{{3}})+)?(?:\.\d*)?(?:[eE][+-]?\d+)?"
 )
+_MOST_DIGITS = 1000
 _GRAMMARS = {",": _COMMA, ".": _POINT}
 
 
@@ -39,6 +40,10 @@ def numbers_of(column: pd.Series[Any], decimal: str | None, where: str) -> pd.Se
         DataError: its commas may be decimal or part thousands, and no other column tells.
     """
     texts = column.astype("string").str.strip()
+    too_long = texts.str.len() > _MOST_DIGITS
+    if too_long.any():
+        # Python refuses to convert so many digits to a whole number; they are infinite as a float.
+        texts = texts.mask(too_long, texts.str.replace(r"^([+-]?[0-9]+)$", r"\1.0", regex=True))
     missing = texts.isna() | texts.str.lower().isin(MISSING)
     if missing.all():
         return None
@@ -63,7 +68,7 @@ def numbers_of(column: pd.Series[Any], decimal: str | None, where: str) -> pd.Se
             )
     mark = decimal if decimal in fitting else fitting[0]
     return pd.to_numeric(
-        texts.mask(missing).map(lambda text: _plain(text, mark), na_action="ignore")
+        texts.mask(missing).map(lambda text: float(_plain(text, mark)), na_action="ignore")
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,14 +31,28 @@ class Written:
     sets: list[list[Any]] | None = None
 
 
+class _NotANumberError(DataError, TypeError):
+    """As scikit-learn's contract has it: what float() refuses is a TypeError."""
+
+
 def dense(value: Any) -> Any:
-    """Tensors and sparse matrices as arrays, on any device and of any type; all else as it is."""
-    return value.toarray() if issparse(value) else dense_tensor(value)
+    """Tensors, sparse and masked matrices as arrays, masked values as None; all else as it is."""
+    value = value.toarray() if issparse(value) else dense_tensor(value)
+    if isinstance(value, np.ma.MaskedArray):
+        masked = np.ma.getmaskarray(value)
+        if not masked.any():
+            return value.data
+        with_gaps = value.data.astype(object)
+        with_gaps[masked] = None
+        return with_gaps
+    return np.asarray(value) if isinstance(value, np.matrix) else value
 
 
 def dense_tensor(value: Any) -> Any:
     """Tensors as arrays, on any device and of any type; all else as it is."""
     if hasattr(value, "detach") and hasattr(value, "is_floating_point"):
+        if getattr(value, "is_meta", False):
+            raise DataError("A tensor on the device meta holds no values: give one that does.")
         if getattr(value, "is_sparse", False) or "sparse" in str(getattr(value, "layout", "")):
             value = value.to_dense()
         value = value.detach().cpu()
@@ -45,17 +61,86 @@ def dense_tensor(value: Any) -> Any:
     return value
 
 
-def refuse_text_column(X: Any, error: Exception) -> None:
-    """Raise DataError for a data frame's first column that holds no numbers, if there is one."""
-    for name, dtype in getattr(X, "dtypes", {}).items() if hasattr(X, "iloc") else ():
-        for row, value in enumerate(X[name]) if dtype.kind not in "biufc" else ():
-            try:
-                float(np.nan if is_missing(value) else value)
-            except (TypeError, ValueError):
-                raise DataError(
-                    f"X is {value!r} in row {row}, column {name!r}: encode it as numbers (as by"
-                    " OneHotEncoder), or leave the column out."
-                ) from error
+def features_of(X: Any) -> Any:
+    """X as scikit-learn takes it: tensors and rows of tensors as arrays, gaps of any kind as NaN."""
+    if isinstance(X, Iterator):
+        X = list(X)
+    if isinstance(X, (list, tuple)):
+        X = [dense(row) if hasattr(row, "detach") else row for row in X]
+        with suppress(ValueError):
+            X = np.asarray(X)
+    X = X if issparse(X) else dense(X)
+    if isinstance(X, np.ndarray) and X.dtype == object:
+        gaps = np.array([is_missing(value) for value in X.ravel()], dtype=bool)
+        return np.where(gaps.reshape(X.shape), np.nan, X)
+    if hasattr(X, "isetitem"):
+        found = X
+        for place, dtype in enumerate(X.dtypes):
+            if dtype.kind == "O":
+                found = X.copy() if found is X else found
+                values = [np.nan if is_missing(value) else value for value in X.iloc[:, place]]
+                found.isetitem(place, values)
+        return found
+    if isinstance(X, np.ndarray) and X.dtype.kind in "mM":
+        refuse(X)
+    return X
+
+
+def refuse(X: Any, error: Exception | None = None) -> None:
+    """Raise DataError for the first cell of X that is no number of 32 bits, if there is one."""
+    n_axes = len(getattr(X, "shape", ()))
+    is_text = n_axes == 1 and X.dtype.kind in "OU"
+    if is_text or (n_axes != 2 and not isinstance(error, ValueError)):
+        told = f"{shown(X[0])} in row 0" if n_axes == 1 and len(X) else f"a {type(X).__name__}"
+        raise _NotANumberError(
+            f"X is {told}: give a row of numbers for each sample, as an array (N, D) ({error})."
+        ) from error
+    if n_axes == 2 and getattr(getattr(X, "dtype", None), "kind", "") != "c":
+        _refuse_cell(X, error)
+
+
+def _refuse_cell(X: Any, error: Exception | None) -> None:
+    cells: Iterable[tuple[int, int, Any]]
+    if issparse(X):
+        entries = X.tocoo()
+        cells = zip(entries.row.tolist(), entries.col.tolist(), entries.data, strict=True)
+    else:
+        rows = X.itertuples(index=False, name=None) if hasattr(X, "itertuples") else np.asarray(X)
+        cells = ((i, j, value) for i, row in enumerate(rows) for j, value in enumerate(row))
+    names = getattr(X, "column_names", getattr(X, "columns", None))
+    for row, place, value in cells:
+        where = f"in row {row}, column {place if names is None else repr(names[place])}"
+        try:
+            wrong = not is_missing(value) and _too_large(value)
+        except (TypeError, ValueError) as own:
+            told = f" ({own})" if isinstance(own, TypeError) else ""
+            raise _NotANumberError(
+                f"X is {shown(value)} {where}: encode it as numbers (as by OneHotEncoder), or leave the"
+                f" column out{told}."
+            ) from error
+        if wrong:
+            raise DataError(
+                f"X is {shown(value)} {where}, which is infinite or too large for 32 bits: correct it."
+            ) from error
+
+
+def _too_large(value: Any) -> bool:
+    if isinstance(value, (np.datetime64, np.timedelta64)):
+        raise TypeError("a date is no number")
+    try:
+        number = float(value)
+    except OverflowError:
+        return True
+    return abs(number) > float(np.finfo(np.float32).max)
+
+
+def shown(value: Any) -> str:
+    """Its repr, NumPy's values as Python's."""
+    value = value.item() if isinstance(value, np.generic) and not is_missing(value) else value
+    try:
+        return repr(value)
+    except ValueError:
+        return "a whole number of thousands of digits"
 
 
 def read(y: Any) -> Written:
@@ -78,6 +163,8 @@ def read(y: Any) -> Written:
             return _read_rows(rows)
     if isinstance(y, np.ndarray) and (y.ndim != 1 or y.dtype != object):
         return Written(array=y, columns=None if names is None else list(names))
+    if not hasattr(y, "__iter__"):
+        raise DataError(f"y is {shown(y)}: give a sequence with one entry for each row.")
     rows = list(y)
     if any(map(_is_container, rows)):
         return _read_rows(rows)
@@ -119,8 +206,12 @@ def _as_objects(rows: list[Any]) -> NDArray[Any]:
 def _read_rows(rows: list[Any]) -> Written:
     for place, row in enumerate(rows):
         if not _is_container(row):
-            cure = f"write [{row!r}]" if isinstance(row, str) else "write [] for a row without one"
-            raise DataError(f"y has no label set in row {place} but {row!r}: {cure}.")
+            cure = (
+                f"write [{shown(row)}]"
+                if isinstance(row, str)
+                else "write [] for a row without one"
+            )
+            raise DataError(f"y has no label set in row {place} but {shown(row)}: {cure}.")
     lists = [_labels(row) for row in rows]
     ordered = not any(isinstance(row, (set, frozenset)) for row in rows)
     if ordered and lists[0] and len({len(row) for row in lists}) == 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from mlc.config.errors import DataError
-from mlc.data.rows import Written, is_missing, is_number, read
+from mlc.data.rows import Written, is_missing, is_number, read, shown
 
 _NEEDS_BINARY = (
     "several columns must be labels of 0 or 1. Unknown label type: give a list of lists of labels for"
@@ -104,7 +105,9 @@ def _as_numbers(array: NDArray[Any]) -> NDArray[Any]:
         return array
     kinds = set(map(type, array.ravel().tolist()))
     if all(issubclass(kind, (bool, int, float, np.number, np.bool_)) for kind in kinds):
-        return array.astype(np.float64)
+        # A whole number may be larger than any float.
+        with suppress(OverflowError):
+            return array.astype(np.float64)
     return array
 
 
@@ -130,7 +133,6 @@ def _binary(array: NDArray[Any], columns: Any) -> NDArray[np.bool_]:
 
 
 def _not_binary(value: Any, row: int, column: int, columns: Any) -> str:
-    value = value.item() if isinstance(value, np.generic) and not is_missing(value) else value
     name = column if columns is None else repr(columns[column])
     where = f"in row {row}, column {name}"
     if is_missing(value):
@@ -138,8 +140,8 @@ def _not_binary(value: Any, row: int, column: int, columns: Any) -> str:
         return f"y is {value!r} {where} (NaN or another gap): fill it with 0 or 1, or leave the row out."
     if isinstance(value, str):
         cure = "convert y with .astype(int)" if value.strip() in ("0", "1") else _NEEDS_BINARY
-        return f"y is {value!r}, a str, {where}: {cure}."
-    return f"y is {value!r} {where}: {_NEEDS_BINARY}."
+        return f"y is {shown(value)}, a str, {where}: {cure}."
+    return f"y is {shown(value)} {where}: {_NEEDS_BINARY}."
 
 
 def _lists(sets: list[Any]) -> Targets:
@@ -150,6 +152,11 @@ def _lists(sets: list[Any]) -> Targets:
 
 
 def _classes(array: NDArray[Any]) -> Targets:
+    if array.dtype.kind in "SV":
+        cure = (
+            "convert y with .astype(str)" if array.dtype.kind == "S" else "give one column for each"
+        )
+        raise DataError(f"y is {shown(array.flat[0])} in row 0, no text and no number: {cure}.")
     values = column_or_1d(array, warn=True)
     if values.dtype == object:
         _require_one_kind(values)
@@ -158,7 +165,9 @@ def _classes(array: NDArray[Any]) -> Targets:
     check_classification_targets(values)
     encoder = LabelBinarizer().fit(values)
     if len(encoder.classes_) < 2:
-        raise DataError(f"y has one class, {encoder.classes_[0]!r}: give rows of at least two.")
+        raise DataError(
+            f"y has one class, {shown(encoder.classes_[0])}: give rows of at least two."
+        )
     columns = encoder.transform(values).astype(bool)
     if columns.shape[1] == 1:
         columns = np.hstack([~columns, columns])
@@ -172,6 +181,6 @@ def _require_one_kind(values: NDArray[Any]) -> None:
             raise DataError(f"y is {value!r} in row {row}: give its class, or leave the row out.")
         if isinstance(value, str) != isinstance(values[0], str):
             raise DataError(
-                f"y is {values[0]!r} in row 0 and {value!r} in row {row}: write all classes as text,"
-                " or all as numbers."
+                f"y is {shown(values[0])} in row 0 and {shown(value)} in row {row}: write all classes"
+                " as text, or all as numbers."
             )

@@ -21,7 +21,11 @@ LARGEST_JSON = 2**26  # Bytes: thresholds of a million labels.
 _DEEPEST = 100
 _LONGEST_HEADER = 2**26  # Bytes of a safetensors header.
 
+_LARGEST_NUMBER = 16  # Bytes: a complex number of two doubles.
+
 Arrays = dict[str, NDArray[Any]]
+Shape = tuple[int, ...]
+Shapes = dict[str, Shape]
 
 
 def read_object(path: Path) -> dict[str, Any]:
@@ -66,15 +70,13 @@ def read_arrays(path: Path) -> Arrays:
         ) from error
 
 
-def check_weights(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Hold a safetensors file's header against its size and the model's shapes; no weight is read.
+def weight_shapes(path: Path) -> Shapes:
+    """The shapes of a safetensors file's weights, by name, once its header agrees with its size.
 
-    Args:
-        path: of the file.
-        shapes: of the model's weights, by name.
+    No weight is read.
 
     Raises:
-        RunFolderError: they differ.
+        RunFolderError: it is no such file, or it is too large for half the free memory.
     """
     try:
         size = _require_file(path)
@@ -88,10 +90,24 @@ def check_weights(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> None:
         end = max((own["data_offsets"][1] for own in stated.values()), default=0)
         if end != size - 8 - length:
             raise ValueError("its size is not the one that its header states")
+        for name, own in stated.items():
+            begin, end = own["data_offsets"]
+            if end - begin > _LARGEST_NUMBER * math.prod(found[name]):
+                raise ValueError(f"{name} has more bytes than its shape {found[name]}")
+        _require_memory(size)
     except Exception as error:
         raise RunFolderError(
             f"{path}: no weights can be read ({error or type(error).__name__}): train the run again."
         ) from error
+    return found
+
+
+def check_weights(path: Path, found: Mapping[str, Shape], shapes: Mapping[str, Shape]) -> None:
+    """Hold the shapes of a file's weights against those of the model's.
+
+    Raises:
+        RunFolderError: they differ.
+    """
     if found != shapes:
         differing = next(name for name in [*shapes, *found] if found.get(name) != shapes.get(name))
         raise RunFolderError(
@@ -129,8 +145,12 @@ def _require_sizes(archive: zipfile.ZipFile, size: int) -> None:
             raise ValueError(f"{member.filename} has another size than its shape {shape}")
         total += member.file_size
     # Compressed zeros take a thousandth of their size.
-    if total > free_bytes() // 2:
-        raise ValueError(f"its arrays take {total} bytes, more than half the free memory")
+    _require_memory(total)
+
+
+def _require_memory(n_bytes: int) -> None:
+    if n_bytes > free_bytes() // 2:
+        raise ValueError(f"its arrays take {n_bytes} bytes, more than half the free memory")
 
 
 def _header(file: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:

@@ -12,13 +12,15 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
 from mlc.config.errors import ConfigError
-from mlc.config.option_types import declared_types, unwrapped
+from mlc.config.option_types import declared_types, in_words, unwrapped
 from mlc.config.options import nearest
 from mlc.config.schema import GROUPS, Config
 from mlc.decisions.base import DECISIONS
 
 _MOST_JOBS = 100_000
 _MOST_DIGITS = 4000
+# What OmegaConf takes for a truth value.
+_TRUTHS = {"yes", "y", "on", "true", "1", "no", "n", "off", "false", "0"}
 
 
 def fitted(argument: str, is_sweep: bool) -> str:
@@ -32,20 +34,28 @@ def fitted(argument: str, is_sweep: bool) -> str:
     """
     key, _, raw = argument.partition("=")
     declared = _declared(key.lstrip("+"))
-    if declared is None or not raw:
+    if declared is None:
         return argument
+    item, is_list, optional = declared
+    if not raw.strip():
+        if item is str and not is_list:
+            return argument
+        raise ConfigError(f"{key}= has no value: it must be {in_words(item, is_list, optional)}.")
     if sum(map(str.isdigit, raw)) > _MOST_DIGITS:
         raise ConfigError(f"{key} has {len(raw)} characters: give a value of fewer.")
     try:
         override = OverridesParser.create().parse_override(argument)
     except (HydraException, ValueError):
         return argument
-    item, is_list, optional = unwrapped(declared)
     if is_list and optional and override.value() is None:
         return argument
     if is_list:
-        return _as_list(key, raw, override, is_sweep)
-    if override.is_sweep_override() or isinstance(override.value(), (list, dict)):
+        return _as_list(key, raw, override, item, is_sweep)
+    if override.is_sweep_override():
+        swept: Any = override.value()
+        values = swept.list if getattr(swept, "simple_form", False) else []
+        return f"{key}={_each(key, raw, values, item, optional)}"
+    if isinstance(override.value(), (list, dict)):
         return argument
     return f"{key}={_as_one(key, raw, override.value(), item, optional)}"
 
@@ -56,18 +66,28 @@ def _as_one(key: str, raw: str, value: Any, item: type, optional: bool) -> str:
         return "null"
     if item is int and isinstance(value, float) and value.is_integer():
         return str(int(value))
-    if item is bool and type(value) is int and value not in (0, 1):
+    if item is bool and str(value).casefold() not in _TRUTHS:
         raise ConfigError(f"{key}={raw} is of the wrong type: it must be true or false.")
     is_other = isinstance(value, (bool, int, float)) and str(value) != raw
     return f"'{raw}'" if item is str and is_other and "'" not in raw else raw
 
 
-def _as_list(key: str, raw: str, override: Override, is_sweep: bool) -> str:
+def _each(key: str, raw: str, values: list[Any], item: type, optional: bool) -> str:
+    """Several values, separated by commas, as they are to be written."""
+    parts = [part.strip() for part in raw.split(",")]
+    if len(parts) != len(values) or set(raw) & set("'\"[](){}\\"):
+        return raw
+    meant = [_as_one(key, *own, item, optional) for own in zip(parts, values, strict=True)]
+    return raw if meant == parts else ",".join(meant)
+
+
+def _as_list(key: str, raw: str, override: Override, item: Any, is_sweep: bool) -> str:
     """A list, where one value or several stand without brackets."""
     value: Any = override.value()
+    values = [value]
     if override.is_sweep_override():
-        listed = getattr(value, "list", [])
-        if not getattr(value, "simple_form", False) or any(isinstance(v, list) for v in listed):
+        values = getattr(value, "list", [])
+        if not getattr(value, "simple_form", False) or any(isinstance(v, list) for v in values):
             return override.input_line or f"{key}={raw}"
         if is_sweep:
             each = ",".join(f"[{part}]" for part in raw.split(","))
@@ -76,16 +96,21 @@ def _as_list(key: str, raw: str, override: Override, is_sweep: bool) -> str:
                 f" {key}={each} to sweep over lists."
             )
     elif isinstance(value, list):
-        return f"{key}={raw}"
+        values, raw = value, raw.strip().removeprefix("[").removesuffix("]")
     elif raw[0] in "'\"" and isinstance(value, str) and value.startswith("["):
         return f"{key}={value}"
-    return f"{key}=[{raw}]"
+    return f"{key}=[{_each(key, raw, values, item, False)}]"
 
 
-def _declared(key: str) -> Any:
-    """The type of an option, or None where the key is none or parts differ in it."""
-    found = [types for name, types in _options() if name == key]
-    return found[0] if found and all(types == found[0] for types in found) else None
+def _declared(key: str) -> tuple[Any, bool, bool] | None:
+    """An option's type, as `unwrapped` has it, or None where the key is none or parts differ in it.
+
+    It may be null where it may be in every part that has it.
+    """
+    found = [unwrapped(types) for name, types in _options() if name == key]
+    if len({(item, is_list) for item, is_list, _ in found}) != 1:
+        return None
+    return *found[0][:2], all(optional for *_, optional in found)
 
 
 def _options() -> Iterator[tuple[str, Any]]:

@@ -24,14 +24,17 @@ from mlc.data.splits import Split
 from mlc.decisions.base import DECISIONS, DecisionRule
 from mlc.evaluation.predictor import Predictor
 from mlc.files.names import CHECKPOINT, PREPROCESSING, RULES
-from mlc.files.reading import check_weights, read_arrays
+from mlc.files.reading import check_weights, read_arrays, weight_shapes
 from mlc.files.writing import write_atomically
 from mlc.runs.folder import read_finished, read_stored
 from mlc.runs.provenance import flatten
 from mlc.training.assembly import build_model, device_of
+from mlc.training.bounded import NoLarger
 from mlc.training.checkpoint import load_run
 
 Arrays = Mapping[str, NDArray[Any]]
+
+_MOST_VALUES = 100_000  # OmegaConf takes seconds for as many.
 
 
 class LoadedRun(Predictor):
@@ -81,9 +84,11 @@ def load(folder: str | Path, rule: str | None = None, device: str = "auto") -> L
     try:
         config = config_of(status["config"])
         arrays = _arrays(folder / PREPROCESSING)
-        model = build_model([config], *_shapes(arrays), device_of(device))
+        stored = weight_shapes(folder / CHECKPOINT)
+        with NoLarger(folder / CHECKPOINT, stored):
+            model = build_model([config], *_shapes(arrays), device_of(device))
         shapes = {name: tuple(own.shape[1:]) for name, own in model.state_dict().items()}
-        check_weights(folder / CHECKPOINT, shapes)
+        check_weights(folder / CHECKPOINT, stored, shapes)
         load_run(model, folder)
         # Dropout and batch statistics are for training alone, whoever calls the model.
         model.eval()
@@ -129,7 +134,13 @@ def config_of(stored: Any) -> Config:
 
 
 def _config_of(stored: Any) -> Config:
-    for key, value in flatten(stored).items():
+    values = flatten(stored)
+    n_values = sum(len(value) if isinstance(value, list) else 1 for value in values.values())
+    if n_values > _MOST_VALUES:
+        raise RunFolderError(
+            f"The stored config holds {n_values} values, more than {_MOST_VALUES}: train the run again."
+        )
+    for key, value in values.items():
         if "${" in str(value):
             raise RunFolderError(f"The stored config's {key} is an interpolation: state its value.")
     parts = {

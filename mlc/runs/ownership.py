@@ -204,7 +204,7 @@ def _line(path: Path | str) -> str:
 
 
 def _text(path: Path) -> str:
-    return path.read_text(errors="replace") if path.is_file() else ""
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
 def _is_empty(path: Path) -> bool:

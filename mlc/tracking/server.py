@@ -38,8 +38,8 @@ def serve(folder: Path, port: int | None = None) -> Iterator[str]:
     command += ["--reload_interval", str(_RELOAD_EVERY)]
     # In a session of its own, so that Ctrl-C reaches this process alone, which then ends it.
     with subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        start_new_session=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8",
+        errors="replace", start_new_session=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
     ) as process:  # fmt: skip
         try:
             yield _address(process)

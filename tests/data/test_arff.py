@@ -363,3 +363,25 @@ def test_a_label_that_the_xml_names_twice_is_refused(write_arff: Write) -> None:
     base.with_suffix(".xml").write_text("<labels><label name='even'/><label name='even'/></labels>")
     with pytest.raises(DataError, match=r"toy.xml names the label 'even' twice"):
         load(base)
+
+
+@pytest.mark.parametrize(
+    ("count", "message"),
+    [
+        ("9" * 5000, "does not fit its 2 attributes"),
+        ("-" + "9" * 5000, "does not fit its 2 attributes"),
+        ("1_0", "does not say which attributes are labels"),
+        ("1.5", "does not say which attributes are labels"),
+        ("\u0661", "does not say which attributes are labels"),
+    ],
+)
+def test_a_count_of_labels_that_is_none_is_refused(
+    count: str, message: str, tmp_path: Path
+) -> None:
+    """Python converts at most 4,300 digits, and reads 1_0 as 10."""
+    lines = (
+        f"@relation 'toy: -C {count}'\n@attribute y {{0,1}}\n@attribute x real\n@data\n0,1\n1,2\n"
+    )
+    (tmp_path / "toy.arff").write_text(lines, encoding="utf-8")
+    with pytest.raises(DataError, match=message):
+        SOURCES["arff"].load(SOURCES.options("arff", path=str(tmp_path / "toy")))

@@ -8,6 +8,7 @@ import io
 import logging
 import os
 import pwd
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -142,6 +143,26 @@ def test_a_damaged_entry_is_parsed_anew_with_one_warning(
     assert entry.read_bytes() == whole
     assert fingerprint(load(base)) == expected
     assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize("error", [zlib.error, NotImplementedError, MemoryError, KeyError])
+def test_an_entry_that_numpy_cannot_read_is_parsed_anew(
+    error: type[Exception],
+    write_arff: Write,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Such as one in which another version of NumPy would read another thing."""
+    base = write_arff()
+    expected = fingerprint(load(base))
+
+    def fail(*_: object, **__: object) -> None:
+        raise error("cannot")
+
+    monkeypatch.setattr(np, "load", fail)
+    assert fingerprint(load(base)) == expected
+    (record,) = caplog.records
+    assert "cannot be used" in record.getMessage()
 
 
 def test_an_entry_under_anothers_name_is_not_served(

@@ -141,3 +141,16 @@ def test_what_is_unsure_is_refused(case: str, load: Any) -> None:
 def test_options_that_mean_nothing_are_refused(key: str, value: str, load: Any) -> None:
     with pytest.raises(ConfigError, match=f"{key}="):
         load(posts("a;b"), **OF_TEXT, **{key: value})
+
+
+@pytest.mark.parametrize("digits", ["9" * 5000, "-" + "9" * 5000, "1e400"])
+def test_numbers_of_any_length_are_taken_or_refused_by_row(digits: str, load: Any) -> None:
+    """Python converts at most 4,300 digits to a whole number."""
+    with pytest.raises(DataError, match=r"column 'x' is infinite, or too large .* data row 1"):
+        load(f"x,y\n{digits},1\n2,0\n3,1\n", labels=["y"])
+    cells = f'x,tags\n1,"[{digits}]"\n2,"[2]"\n3,"[2]"\n'
+    if digits == "1e400":
+        with pytest.raises(DataError, match="'tags' in data row 1 holds a number that is infinite"):
+            load(cells, labels=["tags"])
+    else:
+        assert load(cells, labels=["tags"]).label_names == tuple(sorted(("2", digits)))

@@ -10,7 +10,17 @@ import pytest
 from hydra import compose, initialize_config_dir
 from matplotlib.figure import Figure
 
-from experiments.harness import Experiment, Finding, Measurements, Report, Row, Trainings, Trial
+from experiments import __main__ as command
+from experiments.harness import (
+    Experiment,
+    Finding,
+    Measurements,
+    Report,
+    Row,
+    Trainings,
+    Trial,
+    running,
+)
 from experiments.harness.frames import whole_groups
 from experiments.harness.provenance import sessions
 from experiments.harness.report import quoted
@@ -18,6 +28,7 @@ from experiments.harness.running import compare, make, measure
 from experiments.harness.store import Store
 from experiments.harness.study import Measured, command_of
 from experiments.harness.trainings import configure
+from experiments.pick_one.analysis import _noise
 from mlc.config.errors import ConfigError, DataError
 from mlc.config.schema import config_folder, parse
 from mlc.reporting.tables import Table
@@ -261,3 +272,47 @@ def test_a_readme_is_filled_with_tables_and_numbers(tmp_path: Path) -> None:
     assert quoted(filled) == {"total": "2"}
     with pytest.raises(KeyError):
         made.report.fill("<!--=absent-->?<!--/-->", "FOOT")
+
+
+class Broken(Small):
+    name = "broken"
+
+    def report(self, frames: Any) -> Report:
+        raise IndexError("single positional indexer is out-of-bounds")
+
+
+def test_rows_that_cannot_be_reported_stop_no_other_experiment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    experiments: dict[str, Experiment] = {"broken": Broken(), "small": Small()}
+    for own in experiments.values():
+        measure(own, tmp_path / own.name, "quick")
+    for module in (running, command):
+        monkeypatch.setattr(module, "EXPERIMENTS", experiments)
+        monkeypatch.setattr(module, "load", experiments.__getitem__)
+        monkeypatch.setattr(module, "ROOT", tmp_path / "experiments")
+        monkeypatch.setattr(module, "RESULTS", tmp_path)
+    for name in experiments:
+        (tmp_path / "experiments" / name).mkdir(parents=True)
+        (tmp_path / "experiments" / name / "README.md").write_text("<!--=total-->?<!--/-->")
+    text = "<!--=broken.total-->1<!--/--> <!--=small.total-->?<!--/-->"
+    (tmp_path / "README.md").write_text(text)
+    monkeypatch.setattr("sys.argv", ["experiments", "--report", "--folder", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        command.main()
+    assert ended.value.code == 1
+    assert "rows of broken in" in capsys.readouterr().err
+    assert (tmp_path / "README.md").read_text() == text.replace("?", "2")
+
+
+def test_a_run_without_its_first_epoch_is_left_out_of_the_noise() -> None:
+    rows = [
+        {"set": "a", "seed": seed, "head": head, "epoch": epoch, "expected_loss": 1 / epoch,
+         "pick_variance": 2.0, "sample_variance": 1.0}
+        for seed in range(2) for head in ("pick_one", "softmax_uniform") for epoch in (1, 2, 3)
+    ]  # fmt: skip
+    epochs = pd.DataFrame(rows)
+    assert _noise(epochs.drop(index=0))["seed"].tolist() == [1]
+    assert _noise(epochs[(epochs["head"] == "pick_one") | (epochs["seed"] == 1)])[
+        "seed"
+    ].tolist() == [1]

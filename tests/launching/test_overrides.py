@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import OverrideParseException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from mlc.config.errors import ConfigError
-from mlc.config.option_types import unwrapped
-from mlc.launching.overrides import _options, fitted
-from mlc.train import main
+from mlc.config.option_types import declared_types, unwrapped
+from mlc.config.options import check
+from mlc.config.schema import GROUPS, ReportOptions
+from mlc.decisions.base import DECISIONS
+from mlc.launching.overrides import _options, advice, fitted
+from mlc.train import in_one_sentence, main
+from mlc.training.loop import TrainerOptions
 from tests.conftest import Command
 
 
@@ -36,6 +46,17 @@ from tests.conftest import Command
         ("seed=0,1,2", "seed=0,1,2"),
         ("head=powerset", "head=powerset"),
         ("hydra.run.dir=1.50", "hydra.run.dir=1.50"),
+        ("trainer.max_epochs=1.0,2.0", "trainer.max_epochs=1,2"),
+        ("trainer.patience=None,3", "trainer.patience=null,3"),
+        ("backbone.widths=64.0,[", "backbone.widths=64.0,["),
+        ("backbone.widths=[64.0, 32]", "backbone.widths=[64,32]"),
+        ("data.labels=1e-3,TRUE", "data.labels=['1e-3','TRUE']"),
+        ("data.labels=['1e-3',b]", "data.labels=['1e-3',b]"),
+        ("data.labels=[]", "data.labels=[]"),
+        ("data.name=1e-3", "data.name='1e-3'"),
+        ("data.name=TRUE,1_0", "data.name='TRUE','1_0'"),
+        ("seed=range(3)", "seed=range(3)"),
+        ("data.path='a,b',c", "data.path='a,b',c"),
         ("data.labels=[a", "data.labels=[a"),
     ],
 )
@@ -71,6 +92,10 @@ REFUSED = {
     "text for a number": ("optimizer.lr=two", "lr=two is of the wrong type .*'two' is no number"),
     "a fraction": ("trainer.max_epochs=1.5", "1.5' is no whole number"),
     "digits": ("seed=" + "9" * 5000, "seed has 5000 characters"),
+    "a rule": ("rules=[gobal]", "did you mean global"),
+    "dashes": ("trainer.max-epochs=1", r"did you mean trainer\.max_epochs"),
+    "nothing": ("trainer.max_epochs=", "max_epochs= has no value: it must be a whole number"),
+    "no list": ("data.labels=", "labels= has no value: it must be a list of texts"),
     "a large seed": ("seed=1099511627776", "at most 4294967295"),
 }  # fmt: skip
 
@@ -104,3 +129,86 @@ def test_a_failed_runs_sentence_is_told_once_and_stands_in_its_log(
     assert ended.status == 1
     assert len(re.findall(sentence, ended.out + ended.error)) == 1
     assert re.search(f"failed: {sentence}", (tmp_path / "a" / "train.log").read_text())
+
+
+def parts() -> Iterator[tuple[str, Any]]:
+    """Every dataclass of options with the prefix of its keys."""
+    yield "trainer.", TrainerOptions
+    yield "report.", ReportOptions
+    for group, registry in GROUPS.items():
+        yield from ((f"{group}.", registry.schema(name)) for name in registry)
+    yield from ((f"decision.{name}.", DECISIONS[name].Options) for name in DECISIONS)
+
+
+# By type: what is written, and what it means; None is refused.
+NEAR: dict[type, dict[str, Any]] = {
+    int: {"64.0": 64, "6.4e1": 64, "64.5": None, "yes": None, "[64]": None, "": None, "0x10": None},
+    float: {"5e-1": 0.5, "'0.5'": 0.5, "half": None, "true": None, "": None, "1e400": None},
+    bool: {"True": True, "yes": True, "on": True, "NO": False, "1": True, "2": None, "1.0": None},
+    str: {"1e-3": "1e-3", "TRUE": "TRUE", "1_0": "1_0", "[a]": None},
+}  # fmt: skip
+
+
+def meant_by(key: str, raw: str, part: Any) -> Any:
+    """The option's value as a command line gives it; a value that is refused raises."""
+    override = OverridesParser.create().parse_override(fitted(f"{key}={raw}", is_sweep=False))
+    name = key.rpartition(".")[2]
+    made = OmegaConf.to_object(
+        OmegaConf.merge(OmegaConf.structured(part), {name: override.value()})
+    )
+    check(made, key.removesuffix(name))
+    return getattr(made, name)
+
+
+def test_near_misses_of_every_option_are_taken_as_meant_or_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    options = list(_options())
+    monkeypatch.setattr("mlc.launching.overrides._options", lambda: iter(options))
+    seen = set()
+    for prefix, part in parts():
+        for name, declared in declared_types(part).items():
+            item, is_list, _ = unwrapped(declared)
+            if item not in NEAR or (prefix, name, item) in seen:
+                continue
+            seen.add((prefix, name, item))
+            for raw, expected in NEAR[item].items():
+                key = f"{prefix}{name}"
+                if is_list and raw.startswith("["):
+                    continue
+                try:
+                    found = meant_by(key, raw, part)
+                except (ConfigError, OmegaConfBaseException) as error:
+                    told = in_one_sentence(error)
+                    assert told is not None
+                    assert "\n" not in str(told)
+                    # Refused is what is meant, too, where the option's own limits say so.
+                    of_limits = re.search(
+                        "out of range|unknown|must|names|does not|needs", str(told)
+                    )
+                    assert expected is None or of_limits, (key, raw, str(told))
+                else:
+                    assert found == ([expected] if is_list else expected), (key, raw, found)
+    assert len(seen) > 90
+
+
+def test_every_key_is_found_by_one_with_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = list(_options())
+    monkeypatch.setattr("mlc.launching.overrides._options", lambda: iter(options))
+    keys = sorted({name for name, _ in options})
+    for key in keys[:: max(1, len(keys) // 30)]:
+        last = key.rpartition(".")[2]
+        wrong = f"{last[0]}{last[2:]}" if len(last) > 3 else last
+        for faulty in (key.replace("_", "-"), key.removesuffix(last) + wrong, key.upper()):
+            # Keys of one family are as near as the right one.
+            assert faulty == key or re.search(r"did you mean|it is an option of", advice(faulty))
+
+
+def test_bytes_that_the_locale_cannot_read_are_told() -> None:
+    """As under LC_ALL=C with PYTHONUTF8=0, where é arrives as two lone surrogates."""
+    argument = "data.labels=[\udcc3\udca9t]"
+    with pytest.raises(OverrideParseException) as refused:
+        OverridesParser.create().parse_overrides([argument])
+    told = in_one_sentence(refused.value)
+    assert "no text in this locale: set LC_ALL=C.UTF-8" in str(told)
+    assert str(told).isascii()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
+import resource
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -92,6 +95,36 @@ def test_the_command_writes_label_sets_and_scores(
     np.testing.assert_allclose(written["score:even"], table["score:even"], rtol=1e-5)
     # The file of the training, labels and all, serves as well.
     assert len(predict(run, tmp_path / "toy.arff")) == 60
+
+
+def test_labels_that_look_like_formulas_are_exact_unless_a_spreadsheet_is_meant(
+    command: Command, tmp_path: Path
+) -> None:
+    """A cell that begins with =, +, - or @; what is written is read back as it was."""
+    x = np.random.default_rng(0).normal(size=(80, 2))
+    tags = ["=1+1" if a > 0 else "@b;-c" for a in x[:, 0]]
+    pd.DataFrame({"x": x[:, 0], "z": x[:, 1], "tags": tags}).to_csv(
+        tmp_path / "all.csv", index=False
+    )
+    arguments = (
+        "data=table",
+        f"data.path={tmp_path}/all.csv",
+        "data.labels=[tags]",
+        "rules=[top_k]",
+    )
+    ended = command(main, *QUICK, *arguments, "data.separator=';'", "hydra.run.dir=run")
+    assert ended.status == 0, ended.error
+    predict_main([f"{tmp_path}/run", f"{tmp_path}/all.csv", "--output", f"{tmp_path}/exact.csv"])
+    exact = pd.read_csv(tmp_path / "exact.csv")
+    assert {label for row in exact["labels"] for label in row.split(";")} <= {"=1+1", "@b", "-c"}
+    options = SOURCES.options(
+        "table", path=f"{tmp_path}/exact.csv", labels=["labels"], separator=";"
+    )
+    assert set(SOURCES["table"].load(options).label_names) <= {"=1+1", "@b", "-c"}
+    guarded = [f"{tmp_path}/run", f"{tmp_path}/all.csv", "--spreadsheet", "--output"]
+    predict_main([*guarded, f"{tmp_path}/guarded.csv"])
+    cells = pd.read_csv(tmp_path / "guarded.csv")["labels"]
+    assert cells.tolist() == [f"'{labels}" for labels in exact["labels"]]
 
 
 def test_a_text_runs_words_are_kept(command: Command, tmp_path: Path) -> None:
@@ -183,6 +216,62 @@ class TestAStrangersFolder:
         self.change(run, backbone={"name": "mlp", "widths": [9]})
         with pytest.raises(RunFolderError, match="weights of another model"):
             mlc.load(run)
+
+    def test_a_far_larger_model_is_not_built(self, run: Path) -> None:
+        told = r"far fewer weights than the model|does not fit with|holds 100\d+ values, more"
+        own = (run / "status.json").read_bytes()
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        for changed in (
+            {"backbone": {"name": "mlp", "widths": [2 * 10**8]}},
+            {"backbone": {"name": "mlp", "widths": [10**12]}},
+            {"backbone": {"name": "mlp", "widths": [1] * 10**5}},
+            {"backbone": {"name": "embedding_bag", "width": 10**9}},
+            {"head": {"name": "chain", "n_chains": 10**9}},
+            {"head": {"name": "bernoulli_mixture", "n_components": 10**8}},
+        ):
+            self.change(run, **changed)
+            with pytest.raises(MlcError, match=told):
+                mlc.load(run)
+            (run / "status.json").write_bytes(own)
+        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+        assert grown < 500_000  # kB
+
+    def test_files_that_claim_or_hide_more_than_they_hold_are_not_unpacked(
+        self, run: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Zeros that were packed, a header of 10^12 rows, files that are nearly all holes."""
+        arrays, weights = run / "preprocessing.npz", run / "checkpoint.safetensors"
+        own, own_weights = arrays.read_bytes(), weights.read_bytes()
+        with monkeypatch.context() as patched:
+            patched.setattr("mlc.files.reading.free_bytes", lambda device: 10**6)
+            np.savez_compressed(arrays, label_sets=np.zeros((10**6, 10), dtype=bool))
+            assert arrays.stat().st_size < 20_000
+            with pytest.raises(RunFolderError, match="more than half the free memory"):
+                mlc.load(run)
+        with zipfile.ZipFile(arrays, "w") as archive:
+            header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000, 4)}"
+            padded = header.ljust(118 - 1) + b"\n"
+            archive.writestr("shift.npy", b"\x93NUMPY\x01\x00\x76\x00" + padded)
+        with pytest.raises(RunFolderError, match="another size than its shape"):
+            mlc.load(run)
+        arrays.write_bytes(own)
+        for path in (arrays, weights):
+            os.truncate(path, 10**11)
+            with pytest.raises(RunFolderError, match=rf"{path.name}.*(cannot|can) be read"):
+                mlc.load(run)
+            path.write_bytes(own if path == arrays else own_weights)
+        length = int.from_bytes(own_weights[:8], "little")
+        names = json.loads(own_weights[8 : 8 + length])
+        first = min(names, key=lambda name: names[name]["data_offsets"][0])
+        for name, claimed in (("longer", [0, 10**11]), ("hidden", [10**9, 10**11])):
+            changed = names | {first: {**names[first], "data_offsets": claimed}}
+            content = json.dumps(changed if name == "longer" else names | {name: changed[first]})
+            weights.write_bytes(len(content).to_bytes(8, "little") + content.encode())
+            os.truncate(weights, 8 + len(content) + 10**11)
+            with pytest.raises(RunFolderError, match="more bytes than its shape"):
+                mlc.load(run)
+        weights.write_bytes(own_weights)
+        assert mlc.load(run).n_features == 2
 
     @pytest.mark.parametrize(
         "name", ["status.json", "rules.json", "preprocessing.npz", "checkpoint.safetensors"]

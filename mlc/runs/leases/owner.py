@@ -62,7 +62,7 @@ def machine() -> tuple[str, str, str]:
     """This machine's name, its boot and its namespace of process numbers."""
     boot = namespace = ""
     if _HAS_PROC:
-        boot = (_PROC / "sys/kernel/random/boot_id").read_text().strip()
+        boot = (_PROC / "sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
         namespace = str((_PROC / "self/ns/pid").readlink())
     return socket.gethostname(), boot, namespace
 
