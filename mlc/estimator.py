@@ -16,11 +16,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from mlc.config.errors import ConfigError
-from mlc.config.option_types import typed
+from mlc.config.option_types import mapping, typed
 from mlc.config.options import check
 from mlc.config.registry import BACKBONES, HEADS, OPTIMIZERS, SOURCES
 from mlc.config.schema import Config, TrainerOptions
 from mlc.data.base import Dataset
+from mlc.data.card import describe
 from mlc.data.preprocessing import fit_scaling
 from mlc.data.resident import ResidentData
 from mlc.data.rows import features_of, refuse
@@ -65,6 +66,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         n_seeds: networks that are trained side by side and whose probabilities are averaged.
         device: auto, cpu or cuda, or a torch.device.
         random_state: an int for reproducible fits.
+        verbose: 1 prints the card of the data, split as for the first network, before training.
 
     Attributes:
         classes_: the labels, (K,).
@@ -103,6 +105,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         n_seeds: int = 1,
         device: str | torch.device = "auto",
         random_state: Any = None,
+        verbose: int = 0,
     ) -> None:
         self.head = head
         self.head_options = head_options
@@ -124,6 +127,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         self.n_seeds = n_seeds
         self.device = device
         self.random_state = random_state
+        self.verbose = verbose
 
     def fit(self, X: Any, y: Any) -> Self:
         """Train on features (N, D), dense or sparse, and label sets.
@@ -144,7 +148,9 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             name="X",
             features=features,
             targets=self._targets.multi_hot,
-            feature_names=tuple(map(str, range(features.shape[1]))),
+            feature_names=tuple(
+                map(str, getattr(self, "feature_names_in_", range(features.shape[1])))
+            ),
             label_names=tuple(map(str, self.classes_)),
             numeric=np.ones(features.shape[1], dtype=bool),
         )
@@ -153,13 +159,16 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         for own, split in zip(self.held_out_, splits, strict=True):
             own[split.val] = True
         scalings = [fit_scaling(dataset, split.train) for split in splits]
+        if typed("verbose", self.verbose, int):
+            shown = dataclasses.replace(splits[0], test=splits[0].val[:0])
+            print(describe(dataset, shown, scaling=scalings[0]).text())
         device = device_of(str(self.device))
         model = build_model(configs, dataset, splits, device)
         names = (dataset.label_names, dataset.feature_names)
         rule = build_decision(
             self.decision,
             natural_threshold=model.head.natural_threshold(dataset.n_labels),
-            **_mapping("decision_options", self.decision_options),
+            **mapping("decision_options", self.decision_options),
         )
         predictor = Predictor(model, scalings, rule, *names)
         training = Training(
@@ -245,7 +254,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         first = Config(
             data=SOURCES.options("digits", val_fraction=self.val_fraction),
             backbone=BACKBONES.options("mlp", **backbone),
-            head=HEADS.options(self.head, **_mapping("head_options", self.head_options)),
+            head=HEADS.options(self.head, **mapping("head_options", self.head_options)),
             optimizer=OPTIMIZERS.options(self.optimizer, **rates),
             trainer=trainer,
             rules=[self.decision],
@@ -294,9 +303,3 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         tags.input_tags.sparse = True
         tags.input_tags.allow_nan = True
         return tags
-
-
-def _mapping(name: str, options: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    if options is not None and not isinstance(options, Mapping):
-        raise ConfigError(f"{name}={options!r} is no mapping: give option names and values.")
-    return options or {}

@@ -13,22 +13,26 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
+from scipy.sparse import issparse
 
 from mlc.config.errors import ConfigError, MlcError
-from mlc.config.texts import cell, escaped, never_fail_to_print
+from mlc.config.texts import cell, escaped, listed, never_fail_to_print
+from mlc.data.card import card_lines, share
 from mlc.data.label_cells import join_labels
 from mlc.data.unlabelled import read_features
 from mlc.files.writing import write_output
-from mlc.runs.loading import load
+from mlc.runs.loading import LoadedRun, load
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Parse the command line, predict, and print the CSV or write it."""
     parser = argparse.ArgumentParser(
         prog="mlc-predict",
-        description="Predict the label sets of a file's rows: a CSV of the row, its labels (parted by"
+        description="Predict the label sets of a file's rows: a CSV of the row, its labels (separated by"
         " ;, in double quotes where a label holds it) and the score of each label, as score:LABEL.",
     )
     parser.add_argument("run", type=Path, help="the folder of a finished run")
@@ -50,7 +54,10 @@ def main(arguments: list[str] | None = None) -> None:
     stated = parser.parse_args(arguments)
     try:
         _require_other_file(stated.output, stated.file)
-        table = predict(stated.run, stated.file, stated.rule, stated.device)
+        loaded = load(stated.run, stated.rule, stated.device)
+        features = _features(loaded, stated.file)
+        print(_card(loaded, features, stated.file), file=sys.stderr)
+        table = _table(loaded, features)
         print(_summary(table, stated.file), file=sys.stderr)
         if stated.spreadsheet:
             table = table.assign(labels=table["labels"].map(cell)).rename(columns=cell)
@@ -73,15 +80,44 @@ def main(arguments: list[str] | None = None) -> None:
 def predict(run: Path, file: Path, rule: str | None = None, device: str = "auto") -> pd.DataFrame:
     """A row for each of the file's: its number from 1, its labels, the scores as score:LABEL.
 
-    The labels are parted by ; and read back by data=table with data.separator=";": one that holds a ;
+    The labels are separated by ; and read back by data=table with data.separator=";": one that holds a ;
     or would be taken for no label stands in double quotes.
 
     Raises:
         MlcError: the run or the file cannot be used.
     """
     loaded = load(run, rule, device)
+    return _table(loaded, _features(loaded, file))
+
+
+def _features(loaded: LoadedRun, file: Path) -> Any:
     data = loaded.config.data
-    features = read_features(file, data.source, data, loaded.feature_names, loaded.label_names)
+    return read_features(file, data.source, data, loaded.feature_names, loaded.label_names)
+
+
+def _card(loaded: LoadedRun, features: Any, file: Path) -> str:
+    """What was read to be predicted, and by what."""
+    scaling = loaded.scalings[0]
+    kinds = f"{int(scaling.used.sum()):,}, as in training"
+    if issparse(features):
+        kinds += f"; sparse, {features.nnz / features.shape[0]:.1f} nonzero values per row"
+        empty = int((np.diff(features.tocsr().indptr) == 0).sum())
+        kinds += f"; {share(empty, features.shape[0])} of the rows hold none of them"
+    else:
+        n_scaled = int((scaling.used & ((scaling.shift != 0) | (scaling.scale != 1))).sum())
+        kinds += f"; {n_scaled:,} of them standardised"
+        missing = int(np.isnan(features[:, scaling.used]).sum())
+        kinds += f"; {missing:,} values are missing" if missing else ""
+    n_labels = len(loaded.label_names)
+    lines = [
+        ("features", kinds),
+        ("labels", f"{n_labels:,}: {listed(loaded.label_names, 5)}"),
+        ("model", f"{loaded.config.head.name}, decided by the rule {loaded.rule.name}"),
+    ]
+    return card_lines(f"{file.name}: {features.shape[0]:,} rows to predict", lines)
+
+
+def _table(loaded: LoadedRun, features: Any) -> pd.DataFrame:
     decided, scores = loaded.predict(features), loaded.scores(features)
     labels = [
         join_labels([n for n, chosen in zip(loaded.label_names, row, strict=True) if chosen])

@@ -332,3 +332,20 @@ def test_a_column_of_text_is_named(data: tuple[np.ndarray, np.ndarray]) -> None:
     nullable = pd.DataFrame(X).astype("Float64")
     nullable.iloc[0, 0] = pd.NA
     assert MultiLabelClassifier(**QUICK).fit(nullable, y).predict(nullable).shape == y.shape
+
+
+def test_verbose_prints_the_card_and_nothing_else_does(
+    data: tuple[np.ndarray, np.ndarray], capsys: pytest.CaptureFixture[str]
+) -> None:
+    X, y = data
+    frame = pd.DataFrame(X, columns=[f"sensor {j}" for j in range(X.shape[1])])
+    MultiLabelClassifier(**QUICK).fit(X, y)
+    assert capsys.readouterr().out == ""
+    classifier = MultiLabelClassifier(**QUICK, verbose=1).fit(frame, y)
+    said = " ".join(capsys.readouterr().out.split())
+    held_out = int(classifier.held_out_[0].sum())
+    assert said.startswith(
+        f"X: {len(X)} rows, {y.shape[1]} labels rows {len(X) - held_out} training,"
+    )
+    assert f"{held_out} validation; validation drawn, stratified" in said
+    assert "sensor 0" in said

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import types
 import typing
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -99,3 +100,14 @@ def _fitted(value: Any, item: type) -> Any:
     ):
         return int(value)
     return None
+
+
+def mapping(name: str, options: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """The options of a part by name; none where it is None.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    if options is not None and not isinstance(options, Mapping):
+        raise ConfigError(f"{name}={options!r} is no mapping: give option names and values.")
+    return options or {}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import unicodedata
+from collections.abc import Sequence
 
 # What may move the cursor, turn the reading direction or break a line: C0 and C1 control characters,
 # marks of direction, line separators; and surrogates, which no encoding knows.
@@ -45,6 +47,43 @@ def shortened(text: str, longest: int) -> str:
     return f"{text[: longest - 3 - end]}...{text[len(text) - end :]}"
 
 
+def display_width(text: str) -> int:
+    """Columns of a terminal, at most: East Asian wide signs take two, combining marks none."""
+    return sum(map(_columns, text))
+
+
+def fitted(text: str, width: int) -> str:
+    """In one line without control characters; its beginning and its end where it is wider."""
+    line = readable(text, 4 * width)
+    if display_width(line) <= width:
+        return line
+    end = _prefix(line[::-1], (width - 3) // 3)[::-1]
+    return f"{_prefix(line, width - 3 - display_width(end))}...{end}"
+
+
+def fold(text: str, width: int) -> list[str]:
+    """Lines of at most `width` columns, at least one; words are parted where they are wider."""
+    lines = [""]
+    for word in text.split():
+        joined = f"{lines[-1]} {word}".lstrip()
+        if display_width(joined) <= width:
+            lines[-1] = joined
+            continue
+        lines += [""] if lines[-1] else []
+        while display_width(word) > width:
+            lines[-1] = _prefix(word, width)
+            word = word[len(lines[-1]) :]
+            lines.append("")
+        lines[-1] = word
+    return lines
+
+
+def listed(names: Sequence[str], n_shown: int, width: int = 30) -> str:
+    """The first names, each of at most `width` columns, and how many more there are."""
+    shown = ", ".join(fitted(name, width) for name in names[:n_shown])
+    return shown if len(names) <= n_shown else f"{shown}, and {len(names) - n_shown:,} more"
+
+
 def markdown(text: str, longest: int = LONGEST_NAME) -> str:
     """Text whose characters mean nothing to Markdown or HTML."""
     return _MARKDOWN.sub(r"\\\1", readable(text, longest))
@@ -78,6 +117,21 @@ class LogFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The record's text."""
         return escaped(super().format(record))
+
+
+def _columns(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        # The mark that makes the sign before it an emoji may widen it.
+        return int(character == "\ufe0f")
+    return 1 + (unicodedata.east_asian_width(character) in "WF")
+
+
+def _prefix(text: str, width: int) -> str:
+    """As much of its beginning as fits into `width` columns, at least one sign."""
+    end, used = 0, 0
+    while end < len(text) and (used := used + _columns(text[end])) <= width:
+        end += 1
+    return text[: max(end, 1)]
 
 
 def _escape(character: str) -> str:

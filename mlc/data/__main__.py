@@ -2,6 +2,7 @@
 
 python -m mlc.data posts.csv --labels tags --text body
 python -m mlc.data yeast --figure yeast.png
+python -m mlc.data FOLDER/NAME          # NAME.arff, or NAME-train.arff and NAME-test.arff
 """
 
 from __future__ import annotations
@@ -17,17 +18,21 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from mlc.config.errors import ConfigError, MlcError
+from mlc.config.errors import ConfigError, DataError, MlcError
 from mlc.config.options import check
 from mlc.config.schema import config_folder, register_configs
+from mlc.config.texts import never_fail_to_print
+from mlc.data.arff import find_files
 from mlc.data.base import SOURCES
 from mlc.data.card import Card, describe
 from mlc.data.card_figure import draw_card
+from mlc.data.files import located
 from mlc.data.splits import split_dataset
 from mlc.files.writing import write_atomically
 
 _ENDINGS = {
-    ".csv": "table", ".tsv": "table", ".txt": "table", ".parquet": "table", ".arff": "arff",
+    ".csv": "table", ".tsv": "table", ".txt": "table", ".tab": "table", ".psv": "table",
+    ".dat": "table", ".data": "table", ".parquet": "table", ".arff": "arff",
     ".npz": "arrays", ".npy": "arrays", ".safetensors": "arrays", ".svm": "libsvm",
     ".libsvm": "libsvm", ".svmlight": "libsvm",
 }  # fmt: skip
@@ -38,7 +43,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="mlc-data", description="Say what a data set holds, without any training."
     )
-    parser.add_argument("data", help="a file, or one of the data sets that data=NAME takes")
+    parser.add_argument(
+        "data",
+        help="a file; or FOLDER/NAME of ARFF files, without their ending; or a data set's name as in"
+        " data=NAME",
+    )
     parser.add_argument(
         "--labels", nargs="+", help="the column that holds label sets, or several of 0 and 1"
     )
@@ -52,6 +61,7 @@ def main(arguments: list[str] | None = None) -> None:
         help="further settings, as in data.separator='|'",
         metavar="KEY=VALUE",
     )
+    never_fail_to_print()
     stated = parser.parse_intermixed_args(arguments)
     try:
         card, targets = read_card(overrides(stated), stated.seed)
@@ -73,17 +83,20 @@ def overrides(stated: argparse.Namespace) -> list[str]:
     Raises:
         ConfigError: there is neither such a file nor such a data set.
     """
-    path = Path(stated.data)
+    name = stated.data.removeprefix("data=")
+    path = Path(name)
     ending = next((s.lower() for s in reversed(path.suffixes) if s.lower() in _ENDINGS), None)
     known = sorted({file.stem for file in (config_folder() / "data").glob("*.yaml")})
-    if ending is not None:
-        found = [f"data={_ENDINGS[ending]}", f"data.path={_quoted(str(path))}"]
-    elif stated.data in known:
-        found = [f"data={stated.data}"]
+    if name in known:
+        found = [f"data={name}"]
+    elif ending is not None:
+        found = [f"data={_ENDINGS[ending]}", f"data.path={_quoted(name)}"]
+    elif _is_arff(name):
+        found = ["data=arff", f"data.path={_quoted(name)}"]
     else:
         raise ConfigError(
-            f"There is no data set {stated.data!r}: name a file that ends in"
-            f" {', '.join(_ENDINGS)}, or one of {', '.join(known)}."
+            f"There is no data set {name!r}: name a file that ends in {', '.join(_ENDINGS)},"
+            f" FOLDER/NAME of ARFF files, or one of {', '.join(known)}."
         )
     if stated.labels:
         found.append(f"data.labels=[{','.join(map(_quoted, stated.labels))}]")
@@ -106,6 +119,13 @@ def read_card(chosen: list[str], seed: int) -> tuple[Card, Any]:
     dataset = SOURCES[config.data.source].load(options)
     split = split_dataset(dataset, options, seed)
     return describe(dataset, split, options, seed), dataset.targets
+
+
+def _is_arff(name: str) -> bool:
+    try:
+        return bool(find_files(located(name, None)))
+    except DataError:
+        return False
 
 
 def _quoted(value: str) -> str:

@@ -76,6 +76,7 @@ class Arff(DataSource):
             label_names=tuple(map(str, arrays["label_names"])),
             numeric=arrays["numeric"],
             parts={"train": rows[:n_train], "test": rows[n_train:]} if n_train else {},
+            parts_from=f"from {files['test'].name}" if n_train else "",
         )
 
 

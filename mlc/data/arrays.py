@@ -102,6 +102,7 @@ class Arrays(DataSource):
             label_names=label_names or (),
             numeric=np.ones(joined.shape[1], dtype=bool),
             parts={"train": rows[:n_train], "test": rows[n_train:]} if len(parts) > 1 else {},
+            parts_from=f"from {parts[-1].path.name}",
         )
 
     @classmethod

@@ -35,11 +35,13 @@ class Vocabulary:
         columns: (D,), bool: which columns these are.
         min_count: in how many training rows a column must hold something to be used.
         max_columns: how many are used, the largest sums first; None is all.
+        read_from: the file's columns that they were made of, and how many columns each became.
     """
 
     columns: NDArray[np.bool_]
     min_count: int = 1
     max_columns: int | None = None
+    read_from: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,12 @@ class Dataset:
         feature_names: D of them.
         label_names: K of them.
         numeric: (D,), bool: columns on a scale of their own, which is to be standardised.
-        parts: row numbers of the published parts: "train" and "test", perhaps "val"; empty where
-            nothing is published.
+        parts: row numbers of the parts that are given: "train" and "test", perhaps "val"; empty where
+            none are.
         truth: what p(y | x) is, where that is known.
         vocabulary: the columns of which each run uses what its training rows hold, if there are any.
         notes: what was assumed when it was read, a sentence each; the weightiest first.
+        parts_from: where `parts` come from, in words that follow "test part" or "all parts".
     """
 
     name: str
@@ -70,6 +73,7 @@ class Dataset:
     truth: Truth | None = None
     vocabulary: Vocabulary | None = None
     notes: tuple[str, ...] = ()
+    parts_from: str = "as given"
 
     def __post_init__(self) -> None:
         n_samples, n_labels = self.targets.shape

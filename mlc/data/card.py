@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from textwrap import wrap
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import issparse
 
+from mlc.config.texts import escaped, fitted, fold, listed
 from mlc.data.base import Dataset
+from mlc.data.dependence import mean_phi
+from mlc.data.feature_kinds import kinds_of_features
 from mlc.data.preprocessing import Scaling, fit_scaling
-from mlc.data.splits import Split
+from mlc.data.splits import CALLED, Split
 
 WIDTH = 80
 _MARGIN = 14  # Where the lines' text begins.
-_LONGEST = 30  # Characters of a label's name.
-_LEAST_PAIRS = 1000  # Of shuffled labels, so that chance is known well.
+_LONGEST = 30  # Columns of a name.
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Card:
         unseen: share of the validation rows whose label set no training row has.
         absent: labels without a positive by part.
         dependence: mean |phi| over pairs of labels that vary; None where there is no pair.
-        by_chance: what it would be on average were the labels independent.
+        by_chance: its expectation were the labels independent.
         notes: what the reader assumed.
     """
 
@@ -84,30 +83,25 @@ class Card:
         return [
             ("rows", self._rows()),
             ("features", self.features),
-            ("labels", _listed(self.labels, 5)),
+            ("labels", listed(self.labels, 5)),
             ("per row", self._per_row()),
             ("label sets", self._label_sets()),
             ("frequency", self._frequency()),
             ("dependence", self._dependence()),
-            *(("note", note) for note in self.notes),
+            *(("note", escaped(note)) for note in self.notes if note.strip()),
         ]
 
     def text(self, width: int = WIDTH) -> str:
         """For a terminal."""
         n_labels = len(self.labels)
-        title = (
-            f"{shortened(self.name)}: {self.n_rows:,} rows, {n_labels} label{'s' * (n_labels > 1)}"
-        )
-        folded = [title]
-        for name, said in self.lines():
-            first, *more = wrap(said, width - _MARGIN, break_on_hyphens=False)
-            folded.append(f"  {name}".ljust(_MARGIN) + first)
-            folded += [" " * _MARGIN + line for line in more]
-        return "\n".join(folded)
+        name = fitted(self.name, _LONGEST)
+        title = f"{name}: {self.n_rows:,} rows, {n_labels} label{'s' * (n_labels > 1)}"
+        return card_lines(title, self.lines(), width)
 
     def _rows(self) -> str:
-        called = {"train": "training", "val": "validation", "test": "test"}
-        parts = ", ".join(f"{self.parts[part]:,} {name}" for part, name in called.items())
+        parts = ", ".join(
+            f"{self.parts[part]:,} {name}" for part, name in CALLED.items() if self.parts[part]
+        )
         return f"{parts}; {self.split}"
 
     def _per_row(self) -> str:
@@ -116,32 +110,44 @@ class Card:
         one = self.sizes[1] if len(self.sizes) > 1 else 0
         return (
             f"{mean:.2f} on average, {numbers[0]} to {numbers[-1]};"
-            f" {_share(self.sizes[0], self.n_rows)} of the rows have none,"
-            f" {_share(one, self.n_rows)} exactly one"
+            f" {share(self.sizes[0], self.n_rows)} of the rows have none,"
+            f" {share(one, self.n_rows)} exactly one"
         )
 
     def _label_sets(self) -> str:
         return (
-            f"{self.label_sets:,} distinct; {100 * self.unseen:.1f}% of the validation rows have one"
+            f"{self.label_sets:,} distinct; {share(self.unseen)} of the validation rows have one"
             " that no training row has"
         )
 
     def _frequency(self) -> str:
         rarest, most = int(np.argmin(self.counts)), int(np.argmax(self.counts))
-        said = [
-            f"{shortened(self.labels[k])} {self.counts[k]:,} ({_share(self.counts[k], self.n_rows)})"
-            for k in ([rarest, most] if len(self.labels) > 1 else [most])
+
+        def times(k: int) -> str:
+            return f"{self.counts[k]:,} ({share(self.counts[k], self.n_rows)})"
+
+        if self.counts[rarest] == self.counts[most]:
+            all_labels = (
+                f"each of the {len(self.labels)} labels" if len(self.labels) > 1 else "the label"
+            )
+            text = f"{all_labels}: {times(most)}"
+        else:
+            rare, common = (fitted(self.labels[k], _LONGEST) for k in (rarest, most))
+            text = f"rarest {rare}: {times(rarest)}; most frequent {common}: {times(most)}"
+        missing = [
+            f"{n} in {CALLED[part]}" for part, n in self.absent.items() if n and self.parts[part]
         ]
-        text = " to ".join(said)
-        missing = [f"{n} in {part}" for part, n in self.absent.items() if n]
         return text + (f"; labels without a positive: {', '.join(missing)}" if missing else "")
 
     def _dependence(self) -> str:
-        if self.dependence is None:
-            return "no two labels vary"
+        constant = sum(count in (0, self.n_rows) for count in self.counts)
+        left_out = f"{constant} label{'s' * (constant > 1)} that no row or every row has"
+        if self.dependence is None or self.by_chance is None:
+            return "fewer than two labels vary" + (f": {left_out}" if constant else "")
         return (
-            f"mean |phi| of two labels {self.dependence:.3f} ({self.by_chance:.3f} of"
-            " shuffled ones)"
+            f"mean |phi| of two labels {_strength(self.dependence)}"
+            f" ({_strength(self.by_chance)} expected if independent)"
+            + (f"; without {left_out}" if constant else "")
         )
 
 
@@ -192,8 +198,8 @@ def describe(
     return Card(
         name=dataset.name,
         parts={part: len(rows) for part, rows in split.parts().items()},
-        split=_how_split(dataset, options, seed),
-        features=_features(dataset, scaling.used),
+        split=_how_split(dataset, split, options, seed),
+        features=kinds_of_features(dataset, scaling),
         labels=dataset.label_names,
         counts=tuple(map(int, targets.sum(axis=0))),
         sizes=tuple(map(int, np.bincount(targets.sum(axis=1)))),
@@ -208,77 +214,40 @@ def describe(
     )
 
 
-def mean_phi(targets: NDArray[np.bool_]) -> tuple[float | None, float | None]:
-    """How strongly labels depend, and what that would be by chance: both None without a pair.
-
-    The mean of |phi|, Pearson's correlation of two binary labels, over all pairs of labels that vary;
-    by chance, the same after each label's rows have been shuffled, on average over at least 1,000 pairs.
-    """
-    varying = targets[:, targets.any(axis=0) & ~targets.all(axis=0)]
-    n_labels = varying.shape[1]
-    if n_labels < 2:
-        return None, None
-    rng = np.random.default_rng(0)
-    n_shuffles = math.ceil(_LEAST_PAIRS / (n_labels * (n_labels - 1) / 2))
-    shuffled = [_mean_phi(rng.permuted(varying, axis=0)) for _ in range(n_shuffles)]
-    return _mean_phi(varying), float(np.mean(shuffled))
-
-
-def _mean_phi(varying: NDArray[np.bool_]) -> float:
-    n_rows, n_labels = varying.shape
-    # Counts up to 2^24 are exact in float32.
-    both = (varying.T.astype(np.float32) @ varying.astype(np.float32)).astype(np.float64)
-    count = np.diag(both)
-    spread = np.sqrt(count * (n_rows - count))
-    phi = (n_rows * both - np.outer(count, count)) / np.outer(spread, spread)
-    return float(np.abs(phi[np.triu_indices(n_labels, 1)]).mean())
-
-
-def _how_split(dataset: Dataset, options: Any, seed: int | None) -> str:
-    published = [part for part in ("train", "val", "test") if part in dataset.parts]
-    if "val" in published:
-        return "all parts as published"
+def _how_split(dataset: Dataset, split: Split, options: Any, seed: int | None) -> str:
     drawn = "" if seed is None else f" (seed={seed})"
-    if "test" in published:
-        return f"test part as published, validation drawn, stratified{drawn}"
+    if not len(split.test):
+        return f"validation drawn{drawn}, stratified"
+    if "val" in dataset.parts:
+        return f"all parts {dataset.parts_from}"
+    if "test" in dataset.parts:
+        return f"test part {dataset.parts_from}; validation drawn{drawn}, stratified"
     split_seed = getattr(options, "split_seed", None)
     of_test = "" if split_seed is None else f" (data.split_seed={split_seed})"
     return f"test part drawn{of_test}, then validation{drawn}, both stratified"
 
 
-def _features(dataset: Dataset, used: NDArray[np.bool_]) -> str:
-    kinds = []
-    words = np.zeros(dataset.n_features, dtype=bool)
-    if dataset.vocabulary is not None:
-        words = dataset.vocabulary.columns
-    numbers, rest = dataset.numeric & ~words, ~dataset.numeric & ~words
-    scaled = "scaled to at most 1" if issparse(dataset.features) else "standardised"
-    for columns, said in (
-        (numbers, f"numeric ({scaled}, but for zeros and ones)"),
-        (rest, "binary"),
-        (words, "words or categories"),
-    ):
-        if columns.any():
-            n_used = int((columns & used).sum())
-            left = f", {int(columns.sum()):,} with all rows" if n_used < columns.sum() else ""
-            kinds.append(f"{n_used:,} {said}{left}")
-    text = "; ".join(kinds)
-    matrix: Any = dataset.features
-    if issparse(matrix):
-        text += f"; sparse, {matrix.nnz / dataset.n_samples:.1f} of a row are not 0"
-    return text
+def card_lines(title: str, lines: Sequence[tuple[str, str]], width: int = WIDTH) -> str:
+    """A title and what is said of each aspect, for a terminal of so many columns."""
+    folded = fold(escaped(title), width)
+    for aspect, said in lines:
+        first, *more = fold(escaped(said), width - _MARGIN)
+        folded.append((f"  {aspect}".ljust(_MARGIN) + first).rstrip())
+        folded += [" " * _MARGIN + line for line in more]
+    return "\n".join(folded)
 
 
-def _listed(names: Sequence[str], n_shown: int) -> str:
-    shown = ", ".join(map(shortened, names[:n_shown]))
-    return shown if len(names) <= n_shown else f"{shown}, and {len(names) - n_shown:,} more"
+def share(part: float, whole: float = 1) -> str:
+    """In per cent; what is neither none nor all never looks so.
+
+    >>> share(0, 3000), share(1, 3000), share(2999, 3000), share(1, 3)
+    ('0.0%', '<0.1%', '>99.9%', '33.3%')
+    """
+    shown = f"{100 * part / whole:.1f}%"
+    if shown == "0.0%" and part > 0:
+        return "<0.1%"
+    return ">99.9%" if shown == "100.0%" and part < whole else shown
 
 
-def shortened(name: str, longest: int = _LONGEST) -> str:
-    """The name without what cannot be printed, cut where it is longer."""
-    plain = "".join(c if c.isprintable() else "?" for c in name)
-    return plain if len(plain) <= longest else f"{plain[: longest - 3]}..."
-
-
-def _share(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.1f}%"
+def _strength(phi: float) -> str:
+    return f"{phi:.3f}" if phi == 0 or phi >= 0.0005 else "<0.001"

@@ -2,15 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, fontManager
+from matplotlib.ft2font import FT2Font
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from mlc.data.card import Card, shortened
+from mlc.config.texts import fitted, readable
+from mlc.data.card import Card
 
 _MOST_LABELS = 20  # Bars and cells of more cannot be read.
+_LONG, _SHORT = 24, 14  # Columns of a name beside the bars and around the matrix.
+
+
+@dataclass(frozen=True)
+class Lettering:
+    """How names are drawn.
+
+    Attributes:
+        families: of the fonts that together have the names' signs, the default one first.
+        escapes: what stands for the signs that no installed font has, by code point.
+    """
+
+    families: list[str]
+    escapes: dict[int, str]
+
+    def fitted(self, name: str, width: int) -> str:
+        """The name in about so many columns."""
+        # An escape takes the place of three wide signs and more.
+        known = name.translate(self.escapes) == name
+        return fitted(name, width if known else width // 3).translate(self.escapes)
+
+
+def lettering(names: Sequence[str]) -> Lettering:
+    """The fonts for these names."""
+    default = FontProperties()
+    missing = set(readable("".join(names), 10**6)) - _signs(findfont(default))
+    families = list(default.get_family())
+    # Of a family the upright font of usual weight alone; one font draws a box for every sign.
+    usable = (
+        font
+        for font in fontManager.ttflist
+        if font.style == "normal" and font.weight in (400, "normal", "regular")
+        if not font.name.startswith("Last Resort")
+    )
+    for font in usable:
+        if missing and (found := missing & _signs(font.fname)):
+            families.append(font.name)
+            missing -= found
+    escapes = {ord(sign): sign.encode("unicode_escape").decode("ascii") for sign in missing}
+    return Lettering(families, escapes)
 
 
 def draw_card(card: Card, targets: NDArray[np.bool_]) -> Figure:
@@ -19,19 +66,41 @@ def draw_card(card: Card, targets: NDArray[np.bool_]) -> Figure:
     Of more than 20 labels the most frequent are drawn.
     """
     order = np.argsort(-np.asarray(card.counts), kind="stable")[:_MOST_LABELS]
+    labels = [card.labels[k] for k in order]
+    letters = lettering([card.name, *labels])
     figure = Figure(figsize=(13, 4.6), layout="constrained")
     frequencies, sizes, together = figure.subplots(1, 3, width_ratios=[1.15, 0.9, 1.25])
-    _draw_frequencies(frequencies, card, order)
+    _draw_frequencies(frequencies, card, order, labels, letters)
     _draw_sizes(sizes, card)
-    _draw_together(together, card, targets[:, order], order)
+    _draw_together(together, targets[:, order], labels, letters)
     of_all = "" if len(order) == len(card.labels) else f"; the {len(order)} most frequent labels"
+    if letters.escapes:
+        of_all += "\n(no installed font has the signs that are written as \\u...)"
     figure.suptitle(
-        f"{shortened(card.name)}: {card.n_rows:,} rows, {len(card.labels)} labels{of_all}"
+        f"{letters.fitted(card.name, 60)}: {card.n_rows:,} rows, {len(card.labels)} labels{of_all}",
+        family=letters.families,
+        parse_math=False,
     )
     return figure
 
 
-def _draw_frequencies(axes: Axes, card: Card, order: NDArray[np.int64]) -> None:
+def _signs(path: str) -> set[str]:
+    """The signs that a font has; none where its shapes cannot be drawn."""
+    # Installed fonts may be damaged, or of a kind that FreeType was built without.
+    with suppress(RuntimeError, OSError):
+        font = FT2Font(path)
+        if font.scalable:
+            return set(map(chr, font.get_charmap()))
+    return set()
+
+
+def _draw_frequencies(
+    axes: Axes,
+    card: Card,
+    order: NDArray[np.int64],
+    labels: Sequence[str],
+    letters: Lettering,
+) -> None:
     shares = 100 * np.asarray(card.counts)[order] / card.n_rows
     places = np.arange(len(order))
     axes.barh(places, shares, color="0.35")
@@ -39,7 +108,8 @@ def _draw_frequencies(axes: Axes, card: Card, order: NDArray[np.int64]) -> None:
         axes.text(
             float(share), place, f" {card.counts[order[place]]:,}", va="center", fontsize="x-small"
         )
-    axes.set_yticks(places, [shortened(card.labels[k]) for k in order], fontsize="x-small")
+    shown = [letters.fitted(name, _LONG) for name in labels]
+    axes.set_yticks(places, shown, fontsize="x-small", family=letters.families, parse_math=False)
     axes.invert_yaxis()
     axes.margins(x=0.15)
     axes.set_xlabel("% of the rows (number)")
@@ -56,7 +126,7 @@ def _draw_sizes(axes: Axes, card: Card) -> None:
 
 
 def _draw_together(
-    axes: Axes, card: Card, targets: NDArray[np.bool_], order: NDArray[np.int64]
+    axes: Axes, targets: NDArray[np.bool_], labels: Sequence[str], letters: Lettering
 ) -> None:
     """P(column | row), in per cent: what else a row with the label has."""
     counts = targets.sum(axis=0)
@@ -64,9 +134,11 @@ def _draw_together(
     shares = 100 * both / np.maximum(counts, 1)[:, None]
     np.fill_diagonal(shares, np.nan)
     image = axes.imshow(shares, cmap="Greys", vmin=0, vmax=100)
-    names = [shortened(card.labels[k], 14) for k in order]
-    axes.set_xticks(np.arange(len(order)), names, rotation=90, fontsize="x-small")
-    axes.set_yticks(np.arange(len(order)), names, fontsize="x-small")
+    places, shown = np.arange(len(labels)), [letters.fitted(name, _SHORT) for name in labels]
+    axes.set_xticks(
+        places, shown, rotation=90, fontsize="x-small", family=letters.families, parse_math=False
+    )
+    axes.set_yticks(places, shown, fontsize="x-small", family=letters.families, parse_math=False)
     axes.figure.colorbar(image, ax=axes, label="%", shrink=0.8)
     axes.set_title(
         "of the rows with this label (line), how many have\nthat one (column)", fontsize="medium"

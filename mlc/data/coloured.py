@@ -78,4 +78,5 @@ class ColouredDigits(DataSource):
             label_names=(*(str(d) for d in range(N_DIGITS)), *COLOURS, *FREE),
             numeric=np.ones(n_colours * CELL * CELL, dtype=bool),
             parts=parts,
+            parts_from=f"composed of images of their own (data.seed={options.seed})",
         )

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import MultiLabelBinarizer
 
 from mlc.config.errors import DataError
+from mlc.config.texts import listed
 from mlc.data.label_cells import MISSING, CellForm, read_cells, read_cells_as
-from mlc.data.numerals import decimal_of, numbers_of
+from mlc.data.numerals import decimal_of, marked, numbers_of
 from mlc.data.places import place_of
 
 # A column with more different words than these is text, or an identifier.
@@ -25,6 +26,8 @@ _BINARY = {
 _SLIPS = 0.1
 # A word column of this many rows, of which this share differ, is text or an identifier.
 _FEW_ROWS, _ALL_DIFFERENT = 20, 0.9
+# A value of this many words is rather a text than a category.
+_WORDS_OF_TEXT = 4
 
 
 class Labels(NamedTuple):
@@ -36,7 +39,17 @@ class Labels(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-Encoded = tuple[NDArray[np.float32], list[str], NDArray[np.bool_]]
+class Encoded(NamedTuple):
+    """Features (N, D), the names of their columns, and which of them are numeric.
+
+    `categories` are the columns of words, and how many values each has; `notes` what was assumed.
+    """
+
+    values: NDArray[np.float32]
+    names: list[str]
+    numeric: NDArray[np.bool_]
+    categories: dict[str, int]
+    notes: tuple[str, ...] = ()
 
 
 def encode_columns(frame: pd.DataFrame, where: str, names: Sequence[str] | None = None) -> Encoded:
@@ -47,15 +60,15 @@ def encode_columns(frame: pd.DataFrame, where: str, names: Sequence[str] | None 
         where: the file, for messages.
         names: the features that are wanted, as an earlier call named them; None makes them.
 
-    Returns:
-        (N, D), the names of its columns, which of them are numeric.
-
     Raises:
         DataError: a column is missing, or is no number and has too many values; a number is infinite.
     """
     if names is not None:
         return _as_named(frame, where, names)
     blocks, found, numeric = [], [], []
+    categories: dict[str, int] = {}
+    marks: list[str] = []
+    texts: list[str] = []
     decimal = decimal_of(frame)
     for name in frame.columns:
         values = _numbers(frame[name], where, decimal)
@@ -63,6 +76,7 @@ def encode_columns(frame: pd.DataFrame, where: str, names: Sequence[str] | None 
             blocks.append(values[:, None])
             found.append(str(name))
             numeric.append(True)
+            marks += [] if (example := marked(frame[name], values)) is None else [example]
             continue
         words = _words(frame[name])
         kinds = sorted({word for word in words if word is not None})
@@ -80,9 +94,13 @@ def encode_columns(frame: pd.DataFrame, where: str, names: Sequence[str] | None 
         blocks.append(_one_hot(words, kinds))
         found += [f"{name}={kind}" for kind in kinds]
         numeric += [False] * len(kinds)
+        categories[str(name)] = len(kinds)
+        if sum(len(kind.split()) >= _WORDS_OF_TEXT for kind in kinds) * 2 > len(kinds):
+            texts.append(str(name))
     if not found:
         raise DataError(f"{where}: no column is left for features: name fewer in data.ignore.")
-    return np.hstack(blocks).astype(np.float32), found, np.array(numeric)
+    joined = np.hstack(blocks).astype(np.float32)
+    return Encoded(joined, found, np.array(numeric), categories, _notes(marks, texts))
 
 
 def encode_labels(
@@ -173,7 +191,20 @@ def _as_named(frame: pd.DataFrame, where: str, names: Sequence[str]) -> Encoded:
         if column not in words:
             words[column] = _words(frame[column])
         encoded[:, place] = [word == kind for word in words[column]]
-    return encoded, list(names), numeric
+    return Encoded(encoded, list(names), numeric, {})
+
+
+def _notes(marks: Sequence[str], texts: Sequence[str]) -> tuple[str, ...]:
+    """Of numbers that hold marks, one example for each column, and of texts that became categories."""
+    notes = []
+    if texts:
+        notes.append(
+            f"The values of {listed(texts, 5)} are taken as categories, although most have several"
+            f" words: data.text={texts[0]} would count their words."
+        )
+    if marks:
+        notes.append(f"Decimal commas or thousands marks: {', '.join(marks[:3])}.")
+    return tuple(notes)
 
 
 def _numbers(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from mlc.config.errors import DataError
 
 DELIMITERS = (",", "\t", ";", "|")
-_SHOWN = {"\t": "tab"}
+_SHOWN = {"\t": "tabs"}
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def _parsed(text: str, mark: str, unusual: bool, where: str) -> Rows:
                 places.append(lines.line_num)
     except csv.Error as error:
         raise DataError(f"{where}, line {lines.line_num}: {error}: correct its quotes.") from error
-    note = f"The fields are parted by {_SHOWN.get(mark, mark)!r}, whatever the file's ending."
+    note = f"The file's columns are separated by {_SHOWN.get(mark, repr(mark))}."
     return Rows([n.strip() for n in header], rows, places, (note,) if unusual else ())
 
 

@@ -118,6 +118,7 @@ class Digits(DataSource):
             label_names=tuple(str(digit) for digit in range(N_DIGITS)),
             numeric=np.zeros(height * width, dtype=bool),
             parts=parts,
+            parts_from=f"composed of images of their own (data.seed={options.seed})",
         )
 
 

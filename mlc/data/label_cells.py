@@ -62,7 +62,7 @@ def read_cells(
     lists = [cell for cell in cells if isinstance(cell, list)]
     texts = [cell for cell in cells if isinstance(cell, str)]
     if lists:
-        form = _form_of_lists(cells, where, name)
+        form = _form_of_lists(cells, values, where, name)
     elif separator is not None:
         form = CellForm("separated", separator)
     else:
@@ -183,7 +183,7 @@ def _bare(text: str) -> Labels | None:
     return [piece.strip() for piece in inner.split(",")]
 
 
-def _form_of_lists(cells: Sequence[Any], where: str, name: str) -> CellForm:
+def _form_of_lists(cells: Sequence[Any], values: Sequence[Any], where: str, name: str) -> CellForm:
     filled = [(row, cell) for row, cell in enumerate(cells) if cell is not None]
     for row, cell in filled:
         if isinstance(cell, str) or any(
@@ -200,7 +200,8 @@ def _form_of_lists(cells: Sequence[Any], where: str, name: str) -> CellForm:
         return CellForm("vectors", width=width, notes=(note,))
     if _is_padded(own):
         return CellForm("lists", notes=(f"-1 in {name!r} is taken as padding, which is no label.",))
-    return CellForm("lists", notes=(f"The cells of {name!r} are read as lists.",))
+    parsed = any(isinstance(value, str) for value in values)
+    return CellForm("lists", notes=(f"The cells of {name!r} are read as lists.",) if parsed else ())
 
 
 def _is_vectors(lists: Sequence[Labels]) -> bool:

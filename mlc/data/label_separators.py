@@ -7,9 +7,12 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 
+from mlc.config.texts import shortened
+
 # In the order in which they are tried.
 SEPARATORS = (";", "|", "\t", "\n", ",", "#", "/", " ")
 NAMES = {"\t": "tab", "\n": "newline", " ": "blank"}
+_LONGEST = 40  # Signs of a cell that a note shows.
 # Signs that no name holds: one cell with it is proof enough.
 _CERTAIN = (";", "|", "\t", "\n")
 
@@ -35,16 +38,17 @@ def infer_separator(cells: Sequence[str], name: str) -> tuple[str | None, str | 
     different = list(dict.fromkeys(cells))
     for separator in SEPARATORS:
         if _explains(different, separator):
-            shown = NAMES.get(separator, separator)
+            shown = f"{NAMES[separator]}s" if separator in NAMES else repr(separator)
             return separator, (
-                f"The labels of {name!r} are parted by {shown!r}; data.separator states another."
+                f"The labels of {name!r} are separated by {shown}; data.separator states another."
             )
     for separator in reversed(SEPARATORS):
-        if any(separator in cell for cell in different):
-            shown = NAMES.get(separator, separator)
+        example = next((cell for cell in different if separator in cell), None)
+        if example is not None:
+            stated = NAMES.get(separator, f"'{separator}'")
             return None, (
-                f"Some cells of {name!r} hold a {shown!r}, whose pieces do not recur: each cell is one"
-                f" label; data.separator={shown!r} would part them."
+                f"Each cell of {name!r} is one label, such as {shortened(example, _LONGEST)!r};"
+                f" data.separator={stated} would split it."
             )
     return None, None
 

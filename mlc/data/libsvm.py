@@ -122,6 +122,7 @@ class Libsvm(DataSource):
             label_names=tuple(map(str, names)),
             numeric=np.ones(n_columns, dtype=bool),
             parts={"train": rows[:n_train], "test": rows[n_train:]} if len(files) > 1 else {},
+            parts_from=f"from {files[-1].path.name}",
         )
 
     @classmethod

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from mlc.config.errors import DataError
 from mlc.data.label_cells import MISSING
@@ -70,6 +72,18 @@ def numbers_of(column: pd.Series[Any], decimal: str | None, where: str) -> pd.Se
     return pd.to_numeric(
         texts.mask(missing).map(lambda text: float(_plain(text, mark)), na_action="ignore")
     )
+
+
+def marked(column: pd.Series[Any], values: NDArray[np.float64]) -> str | None:
+    """A cell whose marks Python's float() reads otherwise or not at all, and its value, in words."""
+    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+        return None
+    plain = pd.to_numeric(column.astype("string").str.strip(), errors="coerce")
+    found = np.flatnonzero(~np.isnan(values) & (plain.to_numpy(float, na_value=np.nan) != values))
+    if not len(found):
+        return None
+    row = found[0]
+    return f"{str(column.iloc[row]).strip()} in {str(column.name)!r} is read as {values[row]:.10g}"
 
 
 def _all_fit(texts: pd.Series[Any], form: re.Pattern[str]) -> bool:

@@ -58,16 +58,16 @@ class OpenML(DataSource):
         if not labels:
             raise DataError(f"{where} does not say which columns are labels: name data.labels.")
         targets, label_names, _, notes = encode_labels(frame, labels, None, where)
-        features, names, numeric = encode_columns(frame.drop(columns=labels), where)
+        encoded = encode_columns(frame.drop(columns=labels), where)
         return Dataset(
             name=options.name,
-            features=np.asarray(features),
+            features=np.asarray(encoded.values),
             targets=targets,
-            feature_names=tuple(names),
+            feature_names=tuple(encoded.names),
             label_names=label_names,
-            numeric=numeric,
-            vocabulary=Vocabulary(~numeric),
-            notes=notes,
+            numeric=encoded.numeric,
+            vocabulary=Vocabulary(~encoded.numeric, read_from=encoded.categories),
+            notes=(*notes, *encoded.notes),
         )
 
 

@@ -20,7 +20,7 @@ Rows = NDArray[np.int64]
 
 # Labels that a message names of each part, and characters of each.
 _SHOWN, _LONGEST = 3, 40
-_CALLED = {"train": "training", "val": "validation", "test": "test"}
+CALLED = {"train": "training", "val": "validation", "test": "test"}
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def _check_labels(dataset: Dataset, split: Split, absent_labels: str) -> None:
     if n_absent == 0:
         return
     parts = "; ".join(
-        f"{len(absent)} in {_CALLED[part]}: {_named(dataset, absent)}"
+        f"{len(absent)} in {CALLED[part]}: {_named(dataset, absent)}"
         for part, absent in missing.items()
         if len(absent)
     )

@@ -12,8 +12,9 @@ import numpy as np
 from scipy.sparse import csr_matrix, vstack
 
 from mlc.config.errors import ConfigError, DataError
+from mlc.config.texts import listed
 from mlc.data.base import Dataset, DataSource, SplitOptions, Vocabulary, register_source
-from mlc.data.columns import Labels, encode_columns, encode_labels, zero_one_columns
+from mlc.data.columns import Encoded, Labels, encode_columns, encode_labels, zero_one_columns
 from mlc.data.files import located
 from mlc.data.label_cells import separator_named
 from mlc.data.table_file import TableFile, needs_labels, read_table
@@ -84,13 +85,16 @@ class Table(DataSource):
         path = located(options.path, options.root)
         train = read_table(path, options)
         labels = _encode(train, options)
-        features, names, numeric = _features(train, options, None)
+        encoded = _features(train, options, None)
+        features, names = encoded.values, encoded.names
         targets, parts = labels.targets, {}
-        notes = (*_further_labels(train, labels, options), *train.notes, *labels.notes)
+        notes = (
+            *_further_labels(train, labels, options), *train.notes, *labels.notes, *encoded.notes,
+        )  # fmt: skip
         if options.test_path is not None:
             test = read_table(located(options.test_path, options.root), options)
             of_test = _targets_as(test, options, labels)
-            more, _, _ = _features(test, options, names)
+            more = _features(test, options, names).values
             notes += tuple(f"Test file: {note}" for note in test.notes if note not in notes)
             join: Any = vstack if isinstance(features, csr_matrix) else np.concatenate
             features, targets = join([features, more]), np.concatenate([targets, of_test])
@@ -102,17 +106,17 @@ class Table(DataSource):
             targets=targets,
             feature_names=tuple(names),
             label_names=labels.names,
-            numeric=numeric,
+            numeric=encoded.numeric,
             parts=parts,
-            vocabulary=_vocabulary(train, options, numeric),
+            vocabulary=_vocabulary(train, options, encoded),
             notes=notes,
+            parts_from=f"from {Path(options.test_path).name}" if options.test_path else "",
         )
 
     @classmethod
     def read_features(cls, path: Path, options: Any, names: Sequence[str]) -> Any:
         """The features of another file with these columns: (N, D)."""
-        features, _, _ = _features(read_table(path, options, names), options, names)
-        return features
+        return _features(read_table(path, options, names), options, names).values
 
 
 def _encode(file: TableFile, options: Any, form: Any = None) -> Labels:
@@ -138,9 +142,7 @@ def _further_labels(file: TableFile, labels: Labels, options: Any) -> tuple[str,
     )
 
 
-def _features(
-    file: TableFile, options: Any, names: Sequence[str] | None
-) -> tuple[Any, list[str], Any]:
+def _features(file: TableFile, options: Any, names: Sequence[str] | None) -> Encoded:
     frame, where = file.frame, file.where
     if file.text is None:
         left_out = [*file.labels, *options.ignore]
@@ -155,15 +157,20 @@ def _features(
     texts = ["" if gap else str(text) for text, gap in zip(column, column.isna(), strict=True)]
     words = None if names is None else list(names)[: len(names) - options.n_buckets()]
     counts, found = count_words(texts, options, where, words)
-    return counts, found, np.ones(counts.shape[1], dtype=bool)
+    used = {file.text, *file.labels, *options.ignore}
+    unused = [str(name) for name in frame.columns if name not in used]
+    note = f"Not used beside the text: the columns {listed(unused, 8)}."
+    numeric: Any = np.ones(counts.shape[1], dtype=bool)
+    return Encoded(counts, found, numeric, {}, (note,) if unused else ())
 
 
-def _vocabulary(file: TableFile, options: Any, numeric: Any) -> Vocabulary:
+def _vocabulary(file: TableFile, options: Any, encoded: Encoded) -> Vocabulary:
     """The words of a text, but for its buckets; or what encodes a category."""
     if file.text is None:
-        return Vocabulary(~numeric)
-    words = np.arange(len(numeric)) < len(numeric) - options.n_buckets()
-    return Vocabulary(words, options.min_count, options.max_words)
+        return Vocabulary(~encoded.numeric, read_from=encoded.categories)
+    n_words = len(encoded.names) - options.n_buckets()
+    words = np.arange(len(encoded.names)) < n_words
+    return Vocabulary(words, options.min_count, options.max_words, {file.text: n_words})
 
 
 def _targets_as(file: TableFile, options: Any, labels: Labels) -> Any:

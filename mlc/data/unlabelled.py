@@ -38,7 +38,7 @@ def read_features(
     if read is not None:
         return read(path, options, names)
     if ".arff" not in path.suffixes:
-        return encode_columns(read_frame(path), str(path), names)[0]
+        return encode_columns(read_frame(path), str(path), names).values
     features, found, _ = read_arff(path).features(label_names)
     place = {name: number for number, name in enumerate(found)}
     missing = [name for name in names if name not in place]

@@ -196,4 +196,5 @@ class World(DataSource):
             numeric=np.ones(options.n_features, dtype=bool),
             parts={"train": rows[: options.n_train], "test": rows[options.n_train :]},
             truth=truth,
+            parts_from=f"drawn from the same world (data.seed={options.seed})",
         )

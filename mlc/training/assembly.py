@@ -144,13 +144,23 @@ def device_of(name: str) -> torch.device:
 @cache
 def _say_left_out(head: str, needs: str) -> None:
     """Once, however many runs have this head."""
-    log.info("%s is judged without the rules that need more than it gives: %s", head, needs)
+    log.info("head=%s is evaluated without these rules: %s", head, needs)
+
+
+_TAKEN = {
+    "joint": "a distribution over label sets", "marginals": "label probabilities",
+    "scores": "scores", "cardinality": "an expected number of labels",
+}  # fmt: skip
 
 
 def _needs(rules: Sequence[DecisionRule]) -> str:
     threshold = "a stated threshold (decision.{}.threshold), for these scores have no natural one"
     return ", ".join(
         f"{rule.name} needs "
-        + (threshold.format(rule.name) if rule.lacks_threshold else " or ".join(rule.needs))
+        + (
+            threshold.format(rule.name)
+            if rule.lacks_threshold
+            else " or ".join(_TAKEN[kind] for kind in rule.needs)
+        )
         for rule in rules
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mlc.config.errors import BeingTrainedError, DataError
-from mlc.config.texts import cell, escaped, markdown, readable
+from mlc.config.texts import cell, display_width, escaped, fitted, fold, markdown, readable
 
 
 def test_control_characters_are_shown_as_escapes() -> None:
@@ -38,3 +38,24 @@ def test_formulas_are_guarded_and_numbers_stay() -> None:
     assert cell("@x") == "'@x"
     for value in ("-1", "-0.5e3", "+2", -0.5, 3, None, "seed=1"):
         assert cell(value) == value
+
+
+def test_width_is_counted_in_columns_of_a_terminal() -> None:
+    assert [display_width(text) for text in ("abc", "日本", "e\u0301", "🐶", "ｱ")] == [
+        3,
+        4,
+        1,
+        2,
+        1,
+    ]
+    lines = fold("日本料理 " * 9 + "x" * 25 + " 旅行" * 40, 20)
+    assert max(map(display_width, lines)) <= 20
+    assert "".join(lines).replace(" ", "") == "日本料理" * 9 + "x" * 25 + "旅行" * 40
+    assert fold("", 20) == [""]
+    assert fold("a\n b", 20) == ["a b"]
+
+
+def test_a_wide_name_keeps_its_beginning_and_its_end() -> None:
+    assert fitted("日本料理" * 20 + "1", 15) == "日本料理...理1"
+    assert fitted("short", 15) == "short"
+    assert fitted("a\x1b[2J\n", 15) == "a\\x1b[2J "

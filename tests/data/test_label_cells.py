@@ -50,8 +50,14 @@ def test_every_form_is_read(form: str) -> None:
 
 
 def test_what_was_taken_is_stated() -> None:
-    assert "'blank'" in read_cells(["a b", "b c a", "a"], None, "t", "tags")[1].notes[0]
-    assert "each cell is one label" in read_cells(["New York", "Bonn"], None, "t", "c")[1].notes[0]
+    assert "separated by blanks" in read_cells(["a b", "b c a", "a"], None, "t", "tags")[1].notes[0]
+    (note,) = read_cells(["New York", "Bonn"], None, "t", "c")[1].notes
+    assert note == (
+        "Each cell of 'c' is one label, such as 'New York'; data.separator=blank would split it."
+    )
+    # Lists that are lists need no note; texts that are read as lists do.
+    assert read_cells([["a"], ["b", "c"]], None, "t", "tags")[1].notes == ()
+    assert read_cells(["['a']", "['b', 'c']"], None, "t", "tags")[1].notes != ()
     assert read_cells(["a", "b"], None, "t", "tags")[1].notes == ()
     assert read_cells(["a b", "[c]"], " ", "t", "tags")[0] == [["a", "b"], ["[c]"]]
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from mlc.data.__main__ import main
+from mlc.data.__main__ import main, overrides
 
 TEXT = "body,tags\n" + "rain on hill,wet;cold\nsun on road,warm\nfog on road,\n" * 8
 
@@ -28,6 +29,46 @@ def test_a_preset_by_its_name_as_json(capsys: pytest.CaptureFixture[str]) -> Non
     card = json.loads(capsys.readouterr().out)
     assert card["parts"] == {"train": 48, "val": 12, "test": 30}
     assert sum(card["sizes"]) == 90
+
+
+def test_arff_by_folder_and_name_and_a_name_as_in_an_override(
+    write_arff: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = write_arff()
+    main([str(base)])
+    by_name = capsys.readouterr().out
+    main([f"{base}.arff"])
+    assert capsys.readouterr().out == by_name
+    stated = Namespace(data="data=digits", labels=None, text=None, settings=[])
+    assert overrides(stated) == ["data=digits"]
+
+
+def test_columns_are_named_by_how_they_were_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "posts.csv"
+    texts = ["rain on the hill", "sun on the road", "fog on the road"]
+    lines = [f"{texts[k % 3]};{'ab'[k % 2]};1.{k + 100},5;{k % 2};x{k % 3}" for k in range(24)]
+    file.write_text("\n".join(["body;kind;price;flag;tag", *lines]))
+    main([str(file), "--labels", "tag"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert (
+        "features 1 numeric, standardised: price; 1 binary: flag; 5 categories of body (3), kind (2),"
+        " one-hot" in said
+    )
+    assert "The values of body are taken as categories" in said
+    assert "Decimal commas or thousands marks: 1.100,5 in 'price' is read as 1100.5." in said
+    main([str(file), "--labels", "tag", "--text", "body", "data.min_count=1"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "features counts of 7 words of body; sparse" in said
+    assert "Not used beside the text: the columns kind, price, flag." in said
+
+
+def test_labelled_texts_have_one_note(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "posts.txt"
+    file.write_text("__label__a __label__b some rain\n__label__b more sun\n" * 12)
+    main([str(file)])
+    assert capsys.readouterr().out.count("  note  ") == 1
 
 
 def test_a_figure(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from mlc.config.errors import RunFolderError
 from mlc.reporting.choice import contestants, named_baselines
 from mlc.reporting.collect import collect
 from mlc.reporting.summary import summarise, write_summary
-from mlc.reporting.tables import Table, means_table
+from mlc.reporting.tables import Table, foot, means_table
 
 METRICS = ["jaccard_samples", "hamming_loss"]
 
@@ -201,3 +202,14 @@ class TestWhatCannotBeAveraged:
         self.identify(runs / "yeast/sigmoid/seed=2", data, code, lr)
         with pytest.raises(RunFolderError, match=message):
             write_summary(runs, METRICS, "sigmoid")
+
+
+def test_under_one_seed_stands_what_matters_there(tmp_path: Path) -> None:
+    write_run(tmp_path, "yeast/sigmoid/seed=0")
+    write_run(tmp_path, "yeast/powerset/seed=0", rules={"mode": "nothing"})
+    notes = foot(collect(tmp_path))
+    assert not any("Student" in note for note in notes)
+    assert sum(note.startswith("One seed") for note in notes) == 1
+    assert len("\n".join(fill(note, 80) for note in notes).splitlines()) <= 8
+    write_run(tmp_path, "yeast/sigmoid/seed=1")
+    assert any("Student" in note for note in foot(collect(tmp_path)))

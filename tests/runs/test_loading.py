@@ -90,6 +90,11 @@ def test_the_command_writes_label_sets_and_scores(
     assert table["labels"].tolist() == expected
     ended = command(lambda: predict_main([str(run), "new.csv", "--output", "out.csv"]))
     assert (ended.status, ended.out) == (0, "")
+    card = " ".join(ended.error.split())
+    assert (
+        "new.csv: 3 rows to predict features 2, as in training; 2 of them standardised labels 2: even,"
+        " large model powerset, decided by the rule global" in card
+    )
     written = pd.read_csv(tmp_path / "out.csv", keep_default_na=False)
     assert written["labels"].tolist() == expected
     np.testing.assert_allclose(written["score:even"], table["score:even"], rtol=1e-5)

@@ -50,7 +50,7 @@ def test_fixed_is_the_heads_natural_threshold_or_no_rule(
     if head in WITHOUT_THRESHOLD:
         assert list(rules) == ["global"]
         assert [record.getMessage() for record in caplog.records] == [
-            f"{head} is judged without the rules that need more than it gives: fixed needs a stated"
+            f"head={head} is evaluated without these rules: fixed needs a stated"
             " threshold (decision.fixed.threshold), for these scores have no natural one"
         ]
         with pytest.raises(ConfigError, match=r"fixed needs a stated threshold .*; add global\."):

@@ -1,0 +1,88 @@
+"""How strongly labels depend on each other: the mean |phi| of two labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array, csr_array
+from scipy.special import gammaln
+
+# Pairs of labels whose counts are held at once.
+_AT_ONCE = 2**22
+# A sparse product takes about as long for each of its steps as a dense one for this many.
+_DENSE_STEPS = 50
+
+
+def mean_phi(targets: NDArray[np.bool_]) -> tuple[float | None, float | None]:
+    """The mean of |phi| over all pairs of labels that vary, and its expectation under independence.
+
+    phi is Pearson's correlation of two binary labels. The expectation is over independent permutations
+    of each label's rows, exactly: about sqrt(2 / (pi N)) unless labels are rare. Memory is O(N K), not
+    K^2.
+
+    Args:
+        targets: (N, K).
+
+    Returns:
+        Both None where fewer than two labels vary.
+    """
+    n_rows = len(targets)
+    counts = targets.sum(axis=0)
+    varies = (counts > 0) & (counts < n_rows)
+    counts = counts[varies]
+    n_pairs = len(counts) * (len(counts) - 1) / 2
+    if not n_pairs:
+        return None, None
+    spreads = np.sqrt(counts * (n_rows - counts.astype(np.float64)))
+    # Two labels that no row has together have |phi| = apart[i] * apart[j].
+    apart = counts / spreads
+    total = (apart.sum() ** 2 - (apart**2).sum()) / 2
+    for i, j, both in _together(targets if varies.all() else targets[:, varies]):
+        covariance = n_rows * both.astype(np.float64) - counts[i] * counts[j].astype(np.float64)
+        total += (np.abs(covariance) / (spreads[i] * spreads[j]) - apart[i] * apart[j]).sum()
+    return float(total / n_pairs), _by_chance(counts, n_rows) / n_pairs
+
+
+def _together(targets: NDArray[np.bool_]) -> Iterator[tuple[Any, Any, Any]]:
+    """Labels i < j that some rows have both of, and how many: in blocks of such pairs."""
+    n_rows, n_labels = targets.shape
+    sizes = targets.sum(axis=1, dtype=np.float64)
+    dense = _DENSE_STEPS * (sizes**2).sum() > n_rows * n_labels**2
+    # Counts up to 2^24 are exact in float32.
+    rows: Any = targets.astype(np.float32) if dense else csr_array(targets, dtype=np.int32)
+    columns = rows.T if dense else rows.T.tocsr()
+    step = max(1, _AT_ONCE // n_labels)
+    for first in range(0, n_labels, step):
+        both = coo_array(columns[first : first + step] @ rows)
+        i, j = both.coords
+        above = first + i < j
+        yield first + i[above], j[above], both.data[above]
+
+
+def _by_chance(counts: NDArray[np.int64], n_rows: int) -> float:
+    """The sum over pairs of E|phi| where the rows of both labels are drawn independently.
+
+    The number of rows with both is hypergeometric; its mean absolute deviation has a closed form, as
+    the binomial's has (Diaconis and Zabell 1991, "Closed form summation for classical distributions").
+    """
+    log_factorial = gammaln(np.arange(n_rows + 1) + 1.0)
+
+    def log_choose(n: Any, k: Any) -> Any:
+        return log_factorial[n] - log_factorial[k] - log_factorial[n - k]
+
+    values, multiplicity = np.unique(counts.astype(np.int64), return_counts=True)
+    spreads = np.sqrt(values * (n_rows - values.astype(np.float64)))
+    total = 0.0
+    for place, count in enumerate(values):
+        others = values[place:]
+        above = count * others // n_rows + 1  # the smallest number above the mean
+        log_p = log_choose(others, above) + log_choose(n_rows - others, count - above)
+        p = np.exp(log_p - log_choose(n_rows, count))
+        deviation = 2 * above * (n_rows - count - others + above) / n_rows * p
+        pairs = multiplicity[place] * multiplicity[place:].astype(np.float64)
+        pairs[0] = multiplicity[place] * (multiplicity[place] - 1) / 2
+        total += float((pairs * deviation * n_rows / (spreads[place] * spreads[place:])).sum())
+    return total

@@ -1,0 +1,86 @@
+"""The columns of a data set in words: how many of each kind, their names, how they are encoded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+
+from mlc.config.texts import listed
+from mlc.data.base import Dataset, Vocabulary
+from mlc.data.preprocessing import Scaling
+
+# All names where there are this many at most, else the first few.
+_ALL_NAMED, _NAMED = 12, 5
+
+Columns = NDArray[np.bool_]
+
+
+def kinds_of_features(dataset: Dataset, scaling: Scaling) -> str:
+    """Words, categories, numbers and other columns, each with how many there are."""
+    vocabulary = dataset.vocabulary or Vocabulary(np.zeros(dataset.n_features, dtype=bool))
+    words = vocabulary.columns & dataset.numeric
+    categories = vocabulary.columns & ~dataset.numeric
+    plain = ~(words | categories)
+    kinds = []
+    if words.any():
+        kinds.append(f"counts of {_used(words, scaling)} words{_origin(vocabulary)}")
+    if words.any() and plain.any():
+        kinds.append(f"{int(plain.sum()):,} hashed sequences of words")
+    elif plain.any():
+        kinds += _plain(dataset, plain, scaling)
+    if categories.any():
+        kinds.append(f"{_used(categories, scaling)} categories{_origin(vocabulary)}, one-hot")
+    matrix: Any = dataset.features
+    if issparse(matrix):
+        kinds.append(f"sparse, {matrix.nnz / dataset.n_samples:.1f} nonzero values per row")
+    return "; ".join(kinds)
+
+
+def _used(columns: Columns, scaling: Scaling) -> str:
+    n_used, n_all = int((columns & scaling.used).sum()), int(columns.sum())
+    return f"{n_used:,}" + (f" (of {n_all:,} in all rows)" if n_used < n_all else "")
+
+
+def _origin(vocabulary: Vocabulary) -> str:
+    """The columns of the file that words or categories were made of."""
+    made = vocabulary.read_from
+    if not made:
+        return ""
+    several = len(made) > 1
+    names = [f"{name} ({n:,})" if several else name for name, n in made.items()]
+    return f" of {listed(names, _ALL_NAMED)}"
+
+
+def _plain(dataset: Dataset, columns: Columns, scaling: Scaling) -> list[str]:
+    """Numbers and flags, by what is done to them."""
+    if issparse(dataset.features):
+        values = dataset.features.data if columns.all() else dataset.features[:, columns].data
+        scaled = "binary" if _are_binary(values) else "numeric, scaled to at most 1"
+        return [_named(dataset, columns, scaled)]
+    moved = dataset.numeric & ((scaling.shift != 0) | (scaling.scale != 1))
+    # Numeric columns of zeros and ones are not scaled either.
+    others = columns & ~dataset.numeric
+    values = dataset.features if others.all() else dataset.features[:, others]
+    binary = columns & ~moved if _are_binary(values) else columns & ~moved & dataset.numeric
+    rest = columns & ~moved & ~binary
+    kinds = [(columns & moved, "numeric, standardised"), (binary, "binary")]
+    if rest.any():
+        low, high = np.nanmin(values), np.nanmax(values)
+        kinds.append((rest, f"numeric from {low:g} to {high:g}, not scaled"))
+    return [_named(dataset, own, said) for own, said in kinds if own.any()]
+
+
+def _are_binary(values: Any) -> bool:
+    return bool(((values == 0) | (values == 1) | (values != values)).all())
+
+
+def _named(dataset: Dataset, columns: Columns, said: str) -> str:
+    n = int(columns.sum())
+    names = [dataset.feature_names[j] for j in np.flatnonzero(columns)]
+    # Numbers in the place of names tell nothing.
+    if all(name.isdecimal() for name in names):
+        return f"{n:,} {said}"
+    return f"{n:,} {said}: {listed(names, n if n <= _ALL_NAMED else _NAMED)}"
