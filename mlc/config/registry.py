@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from mlc.config.errors import ConfigError
 from mlc.config.options import check, nearest
+from mlc.config.texts import shown
 
 Part = TypeVar("Part")
 _PACKAGE = Path(__file__).parent.parent
@@ -82,7 +83,8 @@ class Registry(Mapping[str, Part]):
             near = nearest(name, self) if isinstance(name, str) else []
             guess = f"did you mean {near[0]}? " if near else ""
             raise ConfigError(
-                f"There is no {self.kind} named {name!r}: {guess}choose one of {', '.join(self)}."
+                f"There is no {self.kind} named {shown(name)}: {guess}choose one of"
+                f" {', '.join(self)}."
             )
         if name not in self._parts:
             importlib.import_module(self._modules()[name])
@@ -123,7 +125,7 @@ class Registry(Mapping[str, Part]):
             if value not in known:
                 near = nearest(value, known)
                 raise ConfigError(
-                    f"The {self.kind} {name!r} has no option {value!r}: "
+                    f"The {self.kind} {name!r} has no option {shown(value)}: "
                     + (f"did you mean {near[0]}? " if near else "")
                     + (f"it takes {', '.join(known)}." if known else "it takes none.")
                 )
