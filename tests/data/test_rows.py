@@ -179,7 +179,11 @@ REFUSED: dict[str, tuple[Any, Any, str]] = {
         np.array([(1, 0)] * 3, dtype=[("a", int), ("b", int)]),
         r"y is \(1, 0\) in row 0",
     ),
-    "large": (X, np.array([[0, 1], [10**400, 0], [1, 1]], dtype=object), "y has a number of more than 64 bits in row 1"),
+    "large": (
+        X,
+        np.array([[0, 1], [10**400, 0], [1, 1]], dtype=object),
+        "y has a number of more than 64 bits in row 1",
+    ),
     "one class": (X, np.zeros(3, dtype=np.int64), "y has one class, 0: "),
     "NumPy's in objects": (X, np.array([np.int64(3), "q", "p"], dtype=object), "y is 3 in row 0"),
 }
