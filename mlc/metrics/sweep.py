@@ -71,12 +71,16 @@ class SortedScores:
         values = torch.cat([nothing, nothing + joined.cumsum(dim=-1)], dim=-1) / n_groups
         return ThresholdSweep(self._thresholds, values.masked_fill(self._tied, torch.nan))
 
-    def best(self, metric: CountMetric) -> tuple[Tensor, Tensor]:
+    def best(self, metric: CountMetric, nothing: bool = True) -> tuple[Tensor, Tensor]:
         """The threshold with the best value, the highest one of equals, and that value: (...) twice.
+
+        `nothing` says whether the threshold above all scores is one of the candidates.
 
         It lies midway between the two scores that it separates. `first_best` says what is equal.
         """
         sweep = self.sweep(metric)
+        if not nothing:
+            sweep.values[..., 0] = torch.nan
         best = first_best(sweep.values, metric.higher_is_better).unsqueeze(-1)
         return (
             sweep.thresholds.gather(-1, best).squeeze(-1),
@@ -115,6 +119,22 @@ def first_best(values: Tensor, higher_is_better: bool = True) -> Tensor:
     return near.to(torch.uint8).argmax(dim=-1)
 
 
-def best_threshold(metric: CountMetric, scores: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """`SortedScores.best` of one metric: scores and targets (..., N, K)."""
-    return SortedScores(scores, targets).best(metric)
+def top_label(scores: Tensor) -> Tensor:
+    """Whether a label has its sample's highest score, the first of equals: (..., N, K), bool."""
+    first = scores.argmax(dim=-1, keepdim=True)
+    return torch.zeros_like(scores, dtype=torch.bool).scatter_(-1, first, True)
+
+
+def best_threshold(
+    metric: CountMetric, scores: Tensor, targets: Tensor, at_least_one: bool = False
+) -> tuple[Tensor, Tensor]:
+    """`SortedScores.best` of one metric: scores and targets (..., N, K).
+
+    With `at_least_one`, the best for sets where a sample without a passing label gets its top label.
+    The top label is then predicted at every threshold, as if its score were above all others.
+    """
+    if not at_least_one:
+        return SortedScores(scores, targets).best(metric)
+    above = scores.detach().double()
+    above = torch.where(top_label(above), above.amax(dim=(-2, -1), keepdim=True) + 1, above)
+    return SortedScores(above, targets).best(metric, nothing=False)
