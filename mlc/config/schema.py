@@ -58,12 +58,15 @@ class ReportOptions:
         figures: whether TensorBoard shows a figure of each head, which is drawn when a launch ends.
         limits: whether a run on a known world is compared with its head's limit besides the Bayes
             value, which takes minutes with many labels.
+        yardsticks: whether tuned one-vs-rest logistic regression and linear SVMs stand beside the
+            heads, computed once for each data set and split.
     """
 
     metrics: list[str] = option(["jaccard_samples", "f1_macro", "subset_accuracy"], choices=METRICS)
     reference: str = "sigmoid"
     figures: bool = True
     limits: bool = True
+    yardsticks: bool = True
 
     def validate(self, prefix: str) -> None:
         """There is a metric."""

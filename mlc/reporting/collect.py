@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from mlc.config.errors import RunFolderError
+from mlc.evaluation.left_out import LEFT_OUT
 from mlc.files.names import STATUS
 from mlc.reporting.reading import ORDER, PARTS, PREFIX, StoredRun, read_run, rules_in
 from mlc.reporting.settings import data_key, run_key, setting, varying
@@ -37,6 +38,7 @@ class Results:
         folders: of the finished runs that count, by name.
         statuses: of the finished runs that count, by name.
         repeats: finished runs with the data, settings and seed of one that counts, by name.
+        left_out: linear models that were too large to be trained, as "NAME on DATA".
     """
 
     runs: pd.DataFrame
@@ -52,6 +54,7 @@ class Results:
     folders: dict[str, Path]
     statuses: dict[str, dict[str, Any]]
     repeats: dict[str, Repeat]
+    left_out: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,7 @@ def collect(folder: Path, metrics: Sequence[str] = ()) -> Results:
         folders={name: folders[name] for name in counted},
         statuses={name: run.status for name, run in counted.items()},
         repeats=repeats,
+        left_out=_left_out(counted),
     )
 
 
@@ -172,6 +176,16 @@ def _rows_of_runs(
                 baselines += [] if key in seen else [row]
                 seen.add(key)
     return rows, baselines, tuned_on
+
+
+def _left_out(runs: Mapping[str, StoredRun]) -> list[str]:
+    found = {
+        f"{name} on {run.status['data']}": None
+        for run in runs.values()
+        for name, values in run.baselines.items()
+        if LEFT_OUT in values
+    }
+    return list(found)
 
 
 def check_comparable(results: Results) -> None:

@@ -136,7 +136,8 @@ class _Cohort:
 
     def _split(self, config: Config) -> tuple[Split, Scaling, Card]:
         split = split_dataset(self.dataset, config.data, config.seed)
-        scaling = fit_scaling(self.dataset, split.train)
+        bags = BACKBONES[config.backbone.name].takes_bags
+        scaling = fit_scaling(self.dataset, split.train, bags)
         if self.statistics is None:
             self.statistics = label_statistics(self.dataset.targets)
         card = describe(self.dataset, split, config.data, config.seed, scaling, self.statistics)

@@ -17,13 +17,15 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from scipy.sparse import csr_matrix
 
-from mlc.config.errors import MlcError, RunFolderError
+from mlc.config.errors import DataError, MlcError, RunFolderError
 from mlc.config.schema import GROUPS, Config, parse
 from mlc.data.base import Dataset
+from mlc.data.feature_rows import as_texts
 from mlc.data.preprocessing import Scaling
 from mlc.data.splits import Split
+from mlc.data.text import TextOptions, count_words
 from mlc.decisions.base import DECISIONS, DecisionRule
-from mlc.evaluation.predictor import Predictor
+from mlc.evaluation.predictor import Predictor, Voters
 from mlc.files.names import CHECKPOINT, PREPROCESSING, RULES
 from mlc.files.reading import check_weights, read_arrays, weight_shapes
 from mlc.files.writing import write_atomically
@@ -50,6 +52,23 @@ class LoadedRun(Predictor):
     config: Config
     status: dict[str, Any]
 
+    def scores(self, features: Any, voters: Voters = None) -> NDArray[np.float64]:
+        """As of a Predictor; a run that was trained on texts takes texts as well."""
+        return super().scores(self._counted(features), voters)
+
+    def predict(self, features: Any, voters: Voters = None) -> NDArray[np.bool_]:
+        """As of a Predictor; a run that was trained on texts takes texts as well."""
+        return super().predict(self._counted(features), voters)
+
+    def _counted(self, features: Any) -> Any:
+        texts = as_texts(features)
+        if texts is None:
+            return features
+        options = self.config.data
+        if not isinstance(options, TextOptions) or self.scalings[0].weighting is None:
+            raise DataError("The run was not trained on texts: give its features, (N, D).")
+        return count_words(texts, options, "texts", self.feature_names)[0]
+
 
 def save_preprocessing(folder: Path, dataset: Dataset, split: Split, scaling: Scaling) -> None:
     """Write what the weights do not hold: scaling, names, the label sets that heads may look at."""
@@ -60,6 +79,7 @@ def save_preprocessing(folder: Path, dataset: Dataset, split: Split, scaling: Sc
             allow_pickle=False,
             shift=scaling.shift,
             scale=scaling.scale,
+            weighting=np.array(scaling.weighting or "", dtype=np.str_),
             feature_names=np.array(dataset.feature_names, dtype=np.str_),
             label_names=np.array(dataset.label_names, dtype=np.str_),
             label_sets=np.unique(dataset.targets[outside], axis=0),
@@ -97,7 +117,8 @@ def load(folder: str | Path, rule: str | None = None, device: str = "auto") -> L
         # Dropout and batch statistics are for training alone, whoever calls the model.
         model.eval()
         chosen = _rule(folder, rule, config)
-        scaling = Scaling(arrays["shift"], arrays["scale"])
+        weighting = str(arrays.get("weighting", "")) or None
+        scaling = Scaling(arrays["shift"], arrays["scale"], weighting)
         labels, features = (arrays[key].tolist() for key in ("label_names", "feature_names"))
         shape = _sample_shape(arrays)
         loaded = LoadedRun(model, [scaling], chosen, labels, features, shape)

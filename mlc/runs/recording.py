@@ -10,6 +10,7 @@ from typing import Self
 
 from mlc.config.errors import BeingTrainedError, as_told
 from mlc.config.schema import Config
+from mlc.evaluation.yardsticks import judge_yardsticks
 from mlc.runs.cohort import Outcome, train_cohort
 from mlc.runs.folder import BEST_VALUE, FILES, RunFacts, best_value, claim, complete, fail, holds
 from mlc.runs.leases import LEASE, Lease, take
@@ -149,6 +150,11 @@ class FolderRecorder(Recorder):
             raise
         run, evaluation = self._runs[place], result.evaluation
         report = run.config.report
+        if report.yardsticks:
+            metric = run.config.decision["global"].metric
+            evaluation.baselines |= judge_yardsticks(
+                result.dataset, result.split, metric, self._identity.data
+            )
         rule = chosen_rule({name: own["tuned_on"] for name, own in evaluation.fitted.items()})
         tags = [f"test/{rule}/{metric}" for metric in report.metrics]
         self._logs[place].finish(

@@ -138,7 +138,7 @@ def test_a_text_runs_words_are_kept(command: Command, tmp_path: Path) -> None:
     pd.DataFrame({"body": texts, "tags": labels}).to_csv(tmp_path / "texts.csv", index=False)
     ended: Outcome = command(
         main, "data=table", "data.path=texts.csv", "data.labels=[tags]", "data.text=body",
-        "data.ngrams=2", "data.buckets=64", "backbone=embedding_bag", "trainer.max_epochs=30",
+        "data.ngram_range=[1,2]", "data.buckets=64", "backbone=embedding_bag", "trainer.max_epochs=30",
         "optimizer.lr=0.05", "hydra.run.dir=run",
     )  # fmt: skip
     assert ended.status == 0, ended.error
@@ -151,9 +151,9 @@ def test_a_text_runs_words_are_kept(command: Command, tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("backbone", ["mlp", "embedding_bag"])
+@pytest.mark.parametrize(("backbone", "n_buckets"), [("mlp", 0), ("embedding_bag", 16)])
 def test_words_that_a_run_left_out_are_left_out_again(
-    backbone: str, command: Command, tmp_path: Path
+    backbone: str, n_buckets: int, command: Command, tmp_path: Path
 ) -> None:
     """Each text has a word of its own, so that test texts hold words that no training text has."""
     rng = np.random.default_rng(0)
@@ -163,7 +163,8 @@ def test_words_that_a_run_left_out_are_left_out_again(
     frame.to_csv(tmp_path / "texts.csv", index=False)
     ended = command(
         main, "data=table", "data.path=texts.csv", "data.labels=[kept]", "data.text=body",
-        "data.ngrams=2", "data.buckets=16", "data.min_count=1", "data.max_words=25",
+        "data.ngram_range=[1,2]", f"data.buckets={n_buckets}", "data.min_df=1",
+        "data.max_features=25",
         f"backbone={backbone}", "trainer.max_epochs=3", "hydra.run.dir=run",
     )  # fmt: skip
     assert ended.status == 0, ended.error
@@ -172,11 +173,13 @@ def test_words_that_a_run_left_out_are_left_out_again(
         scores, rows = stored["scores"], split["test"]
     with np.load(run / "preprocessing.npz") as stored:
         names, used = stored["feature_names"], stored["scale"] != 0
-    assert used.sum() == 25 + 16
+    assert used.sum() == 25 + n_buckets
     assert not set(names[used]) & {f"own{row}" for row in rows}
     frame.iloc[rows][["body"]].to_csv(tmp_path / "new.csv", index=False)
     found = predict(run, tmp_path / "new.csv")["score:kept"].to_numpy()
     np.testing.assert_allclose(found, scores[:, 0], atol=1e-6)
+    of_texts = mlc.load(run).scores(frame["body"].iloc[rows])
+    np.testing.assert_allclose(of_texts, scores, atol=1e-6)
 
 
 class TestAStrangersFolder:
@@ -248,7 +251,7 @@ class TestAStrangersFolder:
         arrays, weights = run / "preprocessing.npz", run / "checkpoint.safetensors"
         own, own_weights = arrays.read_bytes(), weights.read_bytes()
         with monkeypatch.context() as patched:
-            patched.setattr("mlc.files.reading.free_bytes", lambda device: 10**6)
+            patched.setattr("mlc.files.reading.free_bytes", lambda: 10**6)
             np.savez_compressed(arrays, label_sets=np.zeros((10**6, 10), dtype=bool))
             assert arrays.stat().st_size < 20_000
             with pytest.raises(RunFolderError, match="more than half the free memory"):
