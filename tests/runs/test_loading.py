@@ -1,4 +1,4 @@
-"""A finished run predicts as it was judged, and what a stranger put into its folder is refused."""
+"""A loaded run predicts as in its evaluation, and forged files in its folder are refused."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def train(command: Command, write_arff: Callable[..., Path]) -> Callable[..., Pa
 
 
 @pytest.mark.parametrize("head", [name for name in HEADS if name != "grouped"])
-def test_it_decides_the_test_rows_as_the_run_did(head: str, train: Callable[..., Path]) -> None:
+def test_it_predicts_the_test_rows_as_the_run_did(head: str, train: Callable[..., Path]) -> None:
     run = train(f"head={head}", ALL_RULES)
     with np.load(run / "predictions.npz") as stored, np.load(run / "split.npz") as split:
         expected, rows = dict(stored), split["test"]
@@ -60,8 +60,8 @@ def test_it_decides_the_test_rows_as_the_run_did(head: str, train: Callable[...,
     assert mlc.load(run).rule.name == "global"
 
 
-def test_the_model_is_handed_out_in_evaluation_mode(train: Callable[..., Path]) -> None:
-    """Called by hand it gives what the run's scores were, whatever else is in the batch."""
+def test_the_model_is_in_evaluation_mode(train: Callable[..., Path]) -> None:
+    """Called directly, it gives the run's scores, whatever else is in the batch."""
     run = train("backbone.dropout=0.5", "backbone.normalization=batch", "head=sigmoid")
     loaded = mlc.load(run)
     assert not any(module.training for module in loaded.model.modules())
@@ -180,7 +180,7 @@ def test_words_that_a_run_left_out_are_left_out_again(
 
 
 class TestAStrangersFolder:
-    """Nothing in it is executed, and what is wrong is told in a sentence."""
+    """Nothing in the folder is executed, and the error is one sentence."""
 
     @pytest.fixture
     def run(self, train: Callable[..., Path]) -> Path:
@@ -223,7 +223,7 @@ class TestAStrangersFolder:
             mlc.load(run)
 
     def test_a_far_larger_model_is_not_built(self, run: Path) -> None:
-        told = r"far fewer weights than the model|does not fit with|holds 100\d+ values, more"
+        message = r"far fewer weights than the model|does not fit with|holds 100\d+ values, more"
         own = (run / "status.json").read_bytes()
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         for changed in (
@@ -235,7 +235,7 @@ class TestAStrangersFolder:
             {"head": {"name": "bernoulli_mixture", "n_components": 10**8}},
         ):
             self.change(run, **changed)
-            with pytest.raises(MlcError, match=told):
+            with pytest.raises(MlcError, match=message):
                 mlc.load(run)
             (run / "status.json").write_bytes(own)
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
@@ -248,7 +248,7 @@ class TestAStrangersFolder:
         arrays, weights = run / "preprocessing.npz", run / "checkpoint.safetensors"
         own, own_weights = arrays.read_bytes(), weights.read_bytes()
         with monkeypatch.context() as patched:
-            patched.setattr("mlc.files.reading.free_bytes", lambda device: 10**6)
+            patched.setattr("mlc.files.reading.free_bytes", lambda: 10**6)
             np.savez_compressed(arrays, label_sets=np.zeros((10**6, 10), dtype=bool))
             assert arrays.stat().st_size < 20_000
             with pytest.raises(RunFolderError, match="more than half the free memory"):
@@ -290,7 +290,7 @@ class TestAStrangersFolder:
         with pytest.raises(MlcError):
             mlc.load(run)
 
-    def test_an_unfinished_run_and_an_unknown_rule_are_told(self, run: Path) -> None:
+    def test_an_unfinished_run_and_an_unknown_rule_are_refused(self, run: Path) -> None:
         with pytest.raises(
             RunFolderError, match=r"was not judged by the rule 'top_k': choose one of"
         ):
