@@ -176,8 +176,8 @@ class FolderRecorder(Recorder):
     def _log(self, index: int, row: int) -> RunLog:
         run = self._runs[index]
         facts = run.facts
-        shown = hyperparameters(facts.data, facts.head, facts.seed, facts.overrides)
-        return RunLog(run.folder, row, shown)
+        logged = hyperparameters(facts.data, facts.head, facts.seed, facts.overrides)
+        return RunLog(run.folder, row, logged)
 
     def failed(self, index: int, error: BaseException) -> None:
         """Write the error into the folder, unless the folder cannot be written."""
