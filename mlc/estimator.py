@@ -176,7 +176,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             ResidentData(dataset, scalings, device),
             splits,
             OPTIMIZERS[self.optimizer](
-                list(model.parameters()), [own.optimizer for own in configs]
+                model.parameters(), [own.optimizer for own in configs], model.without_axis
             ),
             [own.trainer for own in configs],
             [own.seed for own in configs],

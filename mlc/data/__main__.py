@@ -86,7 +86,10 @@ def overrides(stated: argparse.Namespace) -> list[str]:
     name = stated.data.removeprefix("data=")
     path = Path(name)
     ending = next((s.lower() for s in reversed(path.suffixes) if s.lower() in _ENDINGS), None)
-    known = sorted({file.stem for file in (config_folder() / "data").glob("*.yaml")})
+    published = {file.stem for file in (config_folder() / "data").glob("*.yaml")}
+    # Of the sources, those that need no file.
+    composed = {name for name in SOURCES if not hasattr(SOURCES[name].Options(), "path")}
+    known = sorted(published | composed)
     if name in known:
         found = [f"data={name}"]
     elif ending is not None:

@@ -32,6 +32,7 @@ class Predictor:
         rule: fitted, where it is one that must be.
         label_names: K of them.
         feature_names: D of them, for messages.
+        sample_shape: of a sample that is not flat, such as an image; () is (D,).
     """
 
     def __init__(
@@ -41,9 +42,11 @@ class Predictor:
         rule: DecisionRule,
         label_names: Sequence[str],
         feature_names: Sequence[str] = (),
+        sample_shape: Sequence[int] = (),
     ) -> None:
         self.model, self.scalings, self.rule = model, list(scalings), rule
         self.label_names, self.feature_names = tuple(label_names), tuple(feature_names)
+        self.sample_shape = tuple(sample_shape) or (self.n_features,)
         if rule.input_from(model.head.provides()) is None:
             raise ConfigError(
                 f"The rule {rule.name!r} needs {' or '.join(rule.needs)}, and the head"
@@ -60,6 +63,7 @@ class Predictor:
     def scores(self, features: Any, voters: Voters = None) -> NDArray[np.float64]:
         """Relevance of each label, in [0, 1]: features (N, D), dense or sparse, to (N, K).
 
+        Dense features may have the shape of the samples, (N, *sample_shape), here and in `predict`.
         `voters` (R, N) says which of the runs speak for each row, at least one; None is all.
         """
         return torch.cat([own.scores for own in self._chunks(features, voters)]).numpy()
@@ -115,6 +119,8 @@ class Predictor:
             yield averaged(self.model.head, outputs, shares)
 
     def _resident(self, features: Any) -> ResidentData:
+        if tuple(features.shape[1:]) == self.sample_shape and features.ndim > 2:
+            features = features.reshape(len(features), -1)
         if features.ndim != 2 or features.shape[1] != self.n_features:
             raise DataError(
                 f"The features have shape {tuple(features.shape)}, and the model was trained on"

@@ -6,6 +6,7 @@ the config's values pass the same checks as those of a command line.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,7 @@ def save_preprocessing(folder: Path, dataset: Dataset, split: Split, scaling: Sc
             feature_names=np.array(dataset.feature_names, dtype=np.str_),
             label_names=np.array(dataset.label_names, dtype=np.str_),
             label_sets=np.unique(dataset.targets[outside], axis=0),
+            sample_shape=np.array(dataset.sample_shape, dtype=np.int64),
         )
 
 
@@ -94,8 +96,9 @@ def load(folder: str | Path, rule: str | None = None, device: str = "auto") -> L
         model.eval()
         decision = _rule(folder, rule, config)
         scaling = Scaling(arrays["shift"], arrays["scale"])
-        names = [tuple(map(str, arrays[key])) for key in ("label_names", "feature_names")]
-        loaded = LoadedRun(model, [scaling], decision, *names)
+        labels, features = (arrays[key].tolist() for key in ("label_names", "feature_names"))
+        shape = _sample_shape(arrays)
+        loaded = LoadedRun(model, [scaling], decision, labels, features, shape)
     except MlcError:
         raise
     # For damaged files each library raises its own errors.
@@ -161,6 +164,11 @@ def _arrays(path: Path) -> Arrays:
         )
     if arrays["label_sets"].shape[1:] != arrays["label_names"].shape:
         raise RunFolderError(f"{path} does not hold sets of its labels: train the run again.")
+    shape = _sample_shape(arrays)
+    if min(shape, default=0) < 1 or math.prod(shape) != n_features:
+        raise RunFolderError(
+            f"{path} states samples of shape {shape} and {n_features} features: train the run again."
+        )
     return arrays
 
 
@@ -175,9 +183,15 @@ def _shapes(arrays: Arrays) -> tuple[Dataset, list[Split]]:
         feature_names=(),
         label_names=tuple(map(str, arrays["label_names"])),
         numeric=np.ones(n_features, dtype=bool),
+        sample_shape=_sample_shape(arrays),
     )
     rows = np.arange(n_sets)
     return dataset, [Split(train=rows, val=rows, test=rows)]
+
+
+def _sample_shape(arrays: Arrays) -> tuple[int, ...]:
+    """Return the shape of a sample; without a stored shape, samples are flat."""
+    return tuple(map(int, arrays.get("sample_shape", [len(arrays["shift"])])))
 
 
 def _rule(folder: Path, name: str | None, config: Config) -> DecisionRule:
@@ -188,6 +202,6 @@ def _rule(folder: Path, name: str | None, config: Config) -> DecisionRule:
     name = name or next(iter([*tuned, *fitted]))
     if name not in fitted:
         raise RunFolderError(
-            f"{folder} was not judged by the rule {name!r}: choose one of {', '.join(fitted)}."
+            f"{folder} was not evaluated with the rule {name!r}: choose one of {', '.join(fitted)}."
         )
     return DECISIONS[name](config.decision[name]).restore(fitted[name])

@@ -292,7 +292,7 @@ class TestAStrangersFolder:
 
     def test_an_unfinished_run_and_an_unknown_rule_are_refused(self, run: Path) -> None:
         with pytest.raises(
-            RunFolderError, match=r"was not judged by the rule 'top_k': choose one of"
+            RunFolderError, match=r"was not evaluated with the rule 'top_k': choose one of"
         ):
             mlc.load(run, "top_k")
         shutil.rmtree(run)
