@@ -88,7 +88,7 @@ def independent(m: Floats) -> Floats:
 
 
 def trained(name: str, joint: Floats, **options: object) -> Floats:
-    """Scores at the minimum of the expected loss, found by gradients alone."""
+    """Scores at the minimum of the expected loss, computed by gradient descent."""
     n_labels = size(joint)
     head = HEADS[name](1, n_labels, HEADS.options(name, **options), [0]).double()
     outputs = torch.zeros(1, len(joint), head.n_outputs, dtype=torch.float64, requires_grad=True)
@@ -261,6 +261,6 @@ def test_statement_15_a_distribution_times_a_cardinality_is_not_the_marginals() 
 
 
 def test_every_statement_has_its_test() -> None:
-    stated = re.findall(r"^\*\*(\d+)\. ", (REPOSITORY / "docs" / "theory.md").read_text(), re.M)
+    statements = re.findall(r"^\*\*(\d+)\. ", (REPOSITORY / "docs" / "theory.md").read_text(), re.M)
     tested = re.findall(r"def test_statement_(\d+)_", Path(__file__).read_text(encoding="utf-8"))
-    assert stated == tested == [str(n) for n in range(1, len(stated) + 1)]
+    assert statements == tested == [str(n) for n in range(1, len(statements) + 1)]

@@ -41,8 +41,8 @@ def test_every_value_is_that_of_its_threshold(name: str) -> None:
     possible = ~sweep.values.isnan()
     assert int(possible.sum()) == len(scores.unique()) + 1
     for threshold, value in zip(sweep.thresholds[possible], sweep.values[possible], strict=True):
-        made = COUNT_METRICS[name](scores >= threshold, targets)
-        assert float(made) == pytest.approx(float(value), abs=1e-12)
+        result = COUNT_METRICS[name](scores >= threshold, targets)
+        assert float(result) == pytest.approx(float(value), abs=1e-12)
 
 
 def test_runs_are_swept_side_by_side() -> None:

@@ -85,7 +85,8 @@ def test_the_command_writes_label_sets_and_scores(
     assert list(table.columns) == ["row", "labels", "score:even", "score:large"]
     decided = mlc.load(run).predict(frame[["x", "y"]].to_numpy())
     expected = [
-        ";".join(n for n, own in zip(("even", "large"), row, strict=True) if own) for row in decided
+        ";".join(n for n, positive in zip(("even", "large"), row, strict=True) if positive)
+        for row in decided
     ]
     assert table["labels"].tolist() == expected
     ended = command(lambda: predict_main([str(run), "new.csv", "--output", "out.csv"]))
@@ -155,7 +156,7 @@ def test_a_text_runs_words_are_kept(command: Command, tmp_path: Path) -> None:
 def test_words_that_a_run_left_out_are_left_out_again(
     backbone: str, command: Command, tmp_path: Path
 ) -> None:
-    """Each text has a word of its own, so that test texts hold words that no training text has."""
+    """Each text has a unique word, so that test texts hold words that no training text has."""
     rng = np.random.default_rng(0)
     common = [" ".join(f"word{w}" for w in rng.integers(12, size=4)) for _ in range(60)]
     texts = [f"{text} own{row} own{row}" for row, text in enumerate(common)]
@@ -175,8 +176,8 @@ def test_words_that_a_run_left_out_are_left_out_again(
     assert used.sum() == 25 + 16
     assert not set(names[used]) & {f"own{row}" for row in rows}
     frame.iloc[rows][["body"]].to_csv(tmp_path / "new.csv", index=False)
-    found = predict(run, tmp_path / "new.csv")["score:kept"].to_numpy()
-    np.testing.assert_allclose(found, scores[:, 0], atol=1e-6)
+    predicted = predict(run, tmp_path / "new.csv")["score:kept"].to_numpy()
+    np.testing.assert_allclose(predicted, scores[:, 0], atol=1e-6)
 
 
 class TestAStrangersFolder:
@@ -224,7 +225,7 @@ class TestAStrangersFolder:
 
     def test_a_far_larger_model_is_not_built(self, run: Path) -> None:
         message = r"far fewer weights than the model|does not fit with|holds 100\d+ values, more"
-        own = (run / "status.json").read_bytes()
+        original = (run / "status.json").read_bytes()
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         for changed in (
             {"backbone": {"name": "mlp", "widths": [2 * 10**8]}},
@@ -237,7 +238,7 @@ class TestAStrangersFolder:
             self.change(run, **changed)
             with pytest.raises(MlcError, match=message):
                 mlc.load(run)
-            (run / "status.json").write_bytes(own)
+            (run / "status.json").write_bytes(original)
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
         assert grown < 500_000  # kB
 
@@ -246,7 +247,7 @@ class TestAStrangersFolder:
     ) -> None:
         """Zeros that were packed, a header of 10^12 rows, files that are nearly all holes."""
         arrays, weights = run / "preprocessing.npz", run / "checkpoint.safetensors"
-        own, own_weights = arrays.read_bytes(), weights.read_bytes()
+        original, weight_bytes = arrays.read_bytes(), weights.read_bytes()
         with monkeypatch.context() as patched:
             patched.setattr("mlc.files.reading.free_bytes", lambda: 10**6)
             np.savez_compressed(arrays, label_sets=np.zeros((10**6, 10), dtype=bool))
@@ -259,14 +260,14 @@ class TestAStrangersFolder:
             archive.writestr("shift.npy", b"\x93NUMPY\x01\x00\x76\x00" + padded)
         with pytest.raises(RunFolderError, match="another size than its shape"):
             mlc.load(run)
-        arrays.write_bytes(own)
+        arrays.write_bytes(original)
         for path in (arrays, weights):
             os.truncate(path, 10**11)
             with pytest.raises(RunFolderError, match=rf"{path.name}.*(cannot|can) be read"):
                 mlc.load(run)
-            path.write_bytes(own if path == arrays else own_weights)
-        length = int.from_bytes(own_weights[:8], "little")
-        names = json.loads(own_weights[8 : 8 + length])
+            path.write_bytes(original if path == arrays else weight_bytes)
+        length = int.from_bytes(weight_bytes[:8], "little")
+        names = json.loads(weight_bytes[8 : 8 + length])
         first = min(names, key=lambda name: names[name]["data_offsets"][0])
         for name, claimed in (("longer", [0, 10**11]), ("hidden", [10**9, 10**11])):
             changed = names | {first: {**names[first], "data_offsets": claimed}}
@@ -275,7 +276,7 @@ class TestAStrangersFolder:
             os.truncate(weights, 8 + len(content) + 10**11)
             with pytest.raises(RunFolderError, match="more bytes than its shape"):
                 mlc.load(run)
-        weights.write_bytes(own_weights)
+        weights.write_bytes(weight_bytes)
         assert mlc.load(run).n_features == 2
 
     @pytest.mark.parametrize(

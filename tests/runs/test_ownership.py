@@ -77,8 +77,10 @@ def test_a_runs_folder_may_be_used_again(content: dict[str, str], tmp_path: Path
         path.write_text(text)
     check_run_folder(tmp_path, FILES)
     claim(tmp_path, FACTS, IDENTITY)
-    kept = {name for name in content if "mlc-part" not in name} - {"status.json"}
-    assert {name: (tmp_path / name).read_text() for name in kept} == {n: content[n] for n in kept}
+    remaining = {name for name in content if "mlc-part" not in name} - {"status.json"}
+    assert {name: (tmp_path / name).read_text() for name in remaining} == {
+        n: content[n] for n in remaining
+    }
     assert ".status.json.abcd_123.mlc-part" not in names(tmp_path)
 
 
@@ -171,8 +173,8 @@ def test_an_equal_option_in_another_notation_is_the_same_run(tmp_path: Path) -> 
     same = {"head": {"name": "b", "gamma": 2.0}, "data": {"labels": ("x", "y")}}
     other = {**same, "head": {"name": "b", "gamma": 3.0}}
     for overrides in ({"head.gamma": "2"}, {"head.gamma": "2.0"}):
-        stated = RunFacts("a/b/seed=0", "a", "b", 0, overrides, config=same)
-        assert holds(tmp_path, stated)
+        facts = RunFacts("a/b/seed=0", "a", "b", 0, overrides, config=same)
+        assert holds(tmp_path, facts)
     changed = RunFacts("a/b/seed=0", "a", "b", 0, {"head.gamma": "3"}, config=other)
     assert not holds(tmp_path, changed)
 
