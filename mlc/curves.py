@@ -16,6 +16,7 @@ import webbrowser
 from pathlib import Path
 
 from mlc.config.errors import MlcError, RunFolderError
+from mlc.config.imports import add_import_flag, import_parts
 from mlc.reporting.curves import Curves
 from mlc.tracking.server import serve
 from mlc.tracking.view import MOST_RUNS, View
@@ -41,10 +42,12 @@ def main(arguments: list[str] | None = None) -> None:
         "--bands", action="store_true",
         help=f"show mean, lowest and highest over seeds; so by itself above {MOST_RUNS} runs",
     )  # fmt: skip
+    add_import_flag(parser)
     stated = parser.parse_args(arguments)
     # However it is ended, the server ends too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        import_parts(stated.imports)
         _show(stated.sweeps, stated.port, stated.runs, stated.bands)
     except KeyboardInterrupt:
         return

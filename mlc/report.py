@@ -10,13 +10,16 @@ import sys
 from pathlib import Path
 
 from mlc.config.errors import MlcError
+from mlc.config.imports import add_import_flag, import_parts
 from mlc.config.options import check
+from mlc.config.registry import METRICS
 from mlc.config.schema import ReportOptions
 from mlc.config.texts import never_fail_to_print
 from mlc.files.writing import write_text
 from mlc.reporting.page import render
 from mlc.reporting.summary import write_summary
 from mlc.runs.ownership import check_report_files
+from mlc.runs.parts import require_part
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -38,9 +41,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--html", action="store_true", help="write report.html too: one page, all on it"
     )
+    add_import_flag(parser)
     never_fail_to_print()
     stated = parser.parse_args(arguments)
     try:
+        import_parts(stated.imports)
+        for metric in stated.metrics:
+            require_part(stated.folder, METRICS.kind, metric)
         options = ReportOptions(stated.metrics, stated.reference)
         check(options)
         if stated.html:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import importlib
+import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, make_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from mlc.config.errors import ConfigError
+from mlc.config.imports import FLAG, import_named
 from mlc.config.options import check, nearest
+from mlc.config.texts import shown
 
 Part = TypeVar("Part")
 _PACKAGE = Path(__file__).parent.parent
@@ -26,9 +29,10 @@ class NoOptions:
 class Registry(Mapping[str, Part]):
     """A mapping from names to the parts of one kind.
 
-    The names of the parts in `mlc` are found by scanning the source for the decorator
-    `@register_KIND("name")`; a part's module is imported on the first access to the part. Parts outside
-    `mlc` are registered when their module is imported.
+    The names of the parts in `mlc` are found by scanning the package's source for lines that begin with
+    the decorator `@register_KIND("name")`, with the name as a literal in double quotes; a part's module
+    is imported on the first access to the part. Parts outside `mlc` may be registered in any way; they
+    are known once their module is imported, directly or by --import or MLC_IMPORT.
 
     Args:
         kind: the kind of part, for messages.
@@ -40,6 +44,7 @@ class Registry(Mapping[str, Part]):
     def __init__(self, kind: str, package: str, decorator: str, key: str = "name") -> None:
         self.kind, self.package, self.decorator, self.key = kind, package, decorator, key
         self._parts: dict[str, Part] = {}
+        self._elsewhere: dict[str, str] = {}
         self._scanned: dict[str, str] | None = None
         _REGISTRIES[kind] = self
 
@@ -66,6 +71,13 @@ class Registry(Mapping[str, Part]):
         if name in self._parts or self._modules().get(name, module) != module:
             raise ConfigError(f"There is already a {self.kind} named {name!r}: choose another.")
         self._parts[name] = part
+        if not module.startswith("mlc."):
+            self._elsewhere[name] = _importable(module)
+
+    def elsewhere(self) -> dict[str, str]:
+        """Map the names of the parts outside `mlc` to their modules."""
+        import_named()
+        return dict(self._elsewhere)
 
     def _modules(self) -> dict[str, str]:
         """Map the names of the parts in `mlc` to their modules."""
@@ -82,21 +94,26 @@ class Registry(Mapping[str, Part]):
             near = nearest(name, self) if isinstance(name, str) else []
             guess = f"did you mean {near[0]}? " if near else ""
             raise ConfigError(
-                f"There is no {self.kind} named {name!r}: {guess}choose one of {', '.join(self)}."
+                f"There is no {self.kind} named {shown(name)}: {guess}choose one of"
+                f" {', '.join(self)}, or add {FLAG} MODULE for one of your own."
             )
         if name not in self._parts:
             importlib.import_module(self._modules()[name])
         return self._parts[name]
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and (name in self._parts or name in self._modules())
+        return isinstance(name, str) and name in self._names()
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over all names in alphabetical order."""
-        return iter(sorted({*self._modules(), *self._parts}))
+        return iter(sorted(self._names()))
 
     def __len__(self) -> int:
-        return len({*self._modules(), *self._parts})
+        return len(self._names())
+
+    def _names(self) -> set[str]:
+        import_named()
+        return {*self._modules(), *self._parts}
 
     def schema(self, name: str) -> type[Any]:
         """Return the class of the part's options with the part's name as an additional field."""
@@ -109,7 +126,10 @@ class Registry(Mapping[str, Part]):
                 "__module__": options.__module__,
                 "__doc__": options.__doc__,
                 # The class cannot be imported by name: another process creates it again.
-                "__reduce__": lambda options: (_restore, (self.kind, name, vars(options))),
+                "__reduce__": lambda options: (
+                    _restore,
+                    (self.kind, name, vars(options), self._elsewhere.get(name)),
+                ),
             },
             kw_only=True,
         )
@@ -122,7 +142,7 @@ class Registry(Mapping[str, Part]):
             if value not in known:
                 near = nearest(value, known)
                 raise ConfigError(
-                    f"The {self.kind} {name!r} has no option {value!r}: "
+                    f"The {self.kind} {name!r} has no option {shown(value)}: "
                     + (f"did you mean {near[0]}? " if near else "")
                     + (f"it takes {', '.join(known)}." if known else "it takes none.")
                 )
@@ -131,28 +151,27 @@ class Registry(Mapping[str, Part]):
         return options
 
 
-def _restore(kind: str, name: str, values: dict[str, Any]) -> Any:
-    return _REGISTRIES[kind].schema(name)(**values)
+def _restore(kind: str, name: str, values: dict[str, Any], module: str | None) -> Any:
+    registry = _REGISTRIES[kind]
+    if module is not None and name not in registry:
+        importlib.import_module(module)
+    return registry.schema(name)(**values)
+
+
+def _importable(module: str) -> str:
+    """Return the name by which a module can be imported; for a script, its file's name."""
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return Path(file).stem if module == "__main__" and file else module
 
 
 def _decorated(file: Path, decorator: str) -> list[str]:
     """Return the names that a module registers with this decorator, in order."""
     source = file.read_text(encoding="utf-8")
-    if f"@{decorator}(" not in source:
-        return []
-    return [
-        argument.value
-        for node in ast.parse(source).body
-        if isinstance(node, (ast.ClassDef, ast.FunctionDef))
-        for call in node.decorator_list
-        if isinstance(call, ast.Call)
-        and isinstance(call.func, ast.Name)
-        and call.func.id == decorator
-        for argument in call.args
-        if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
-    ]
+    matches = re.finditer(rf'^@{decorator}\(\s*((?:"[^"\n]+"\s*,?\s*)+)', source, re.MULTILINE)
+    return [name for match in matches for name in re.findall(r'"([^"]+)"', match[1])]
 
 
+REGISTRIES: Mapping[str, Registry[Any]] = _REGISTRIES
 BACKBONES: Registry[Any] = Registry("backbone", "backbones", "register_backbone")
 DECISIONS: Registry[Any] = Registry("decision rule", "decisions", "register_decision")
 HEADS: Registry[Any] = Registry("head", "heads", "register_head")

@@ -9,9 +9,9 @@ import unicodedata
 from collections.abc import Sequence
 
 # Characters that may move the cursor, change the text direction or break a line: C0 and C1 control
-# characters, direction marks, line separators; and surrogates, which cannot be encoded.
+# characters, direction marks, line separators; invisible ones; and surrogates, which cannot be encoded.
 _UNSAFE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\u200b\u2060\ufeff]"
 )
 _MARKDOWN = re.compile(r"([\\`\[\]<|])")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -82,6 +82,18 @@ def listed(names: Sequence[str], n_shown: int, width: int = 30) -> str:
     """List the first names, each of at most `width` columns, and the number of the others."""
     first = ", ".join(fitted(name, width) for name in names[:n_shown])
     return first if len(names) <= n_shown else f"{first}, and {len(names) - n_shown:,} more"
+
+
+def shown(value: object, longest: int = 60) -> str:
+    """Return the value's repr, shortened; for a number with too many digits, a description."""
+    if type(value).__module__ == "numpy" and hasattr(value, "item") and not value.shape:  # type: ignore[attr-defined]
+        value = value.item()
+    try:
+        return shortened(repr(value), longest)
+    except ValueError:
+        # Python refuses to format numbers of more than 4300 digits.
+        kind = "whole number" if isinstance(value, int) else type(value).__name__
+        return f"a {kind} of too many digits"
 
 
 def markdown(text: str, longest: int = LONGEST_NAME) -> str:

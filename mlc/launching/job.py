@@ -13,6 +13,7 @@ from mlc.config.errors import ConfigError
 from mlc.config.schema import parse
 from mlc.launching.names import data_name, stated_overrides
 from mlc.runs.folder import RunFacts
+from mlc.runs.parts import parts_elsewhere
 from mlc.runs.recording import Run
 
 
@@ -33,5 +34,6 @@ def describe(config: DictConfig) -> Run:
         monitor=parsed.trainer.monitor,
         config=dataclasses.asdict(parsed),
         place=hydra_config.job.num if is_sweep else 0,
+        parts=parts_elsewhere(parsed),
     )
     return Run(parsed, folder, facts)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mlc.config.errors import RunFolderError
+from mlc.config.imports import FLAG, named_modules
 from mlc.data.base import SOURCES
 from mlc.files.names import STATUS
 from mlc.reporting.collect import check_statuses
@@ -157,7 +158,8 @@ def resume_command(folder: Path, is_sweep: bool) -> str:
         start = ["python", "-m", "mlc.train"]
     key = "hydra.sweep.dir" if is_sweep else "hydra.run.dir"
     kept = [argument for argument in arguments if not argument.startswith((f"{key}=", "resume="))]
-    return shlex.join([*start, *kept, f"{key}={folder}", "resume=true"])
+    imports = [word for module in named_modules() for word in (FLAG, module)]
+    return shlex.join([*start, *imports, *kept, f"{key}={folder}", "resume=true"])
 
 
 def trained_elsewhere(folder: Path) -> str:

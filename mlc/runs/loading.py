@@ -28,7 +28,8 @@ from mlc.files.names import CHECKPOINT, PREPROCESSING, RULES
 from mlc.files.reading import check_weights, read_arrays, weight_shapes
 from mlc.files.writing import write_atomically
 from mlc.runs.folder import read_finished, read_stored
-from mlc.runs.provenance import flatten
+from mlc.runs.parts import require_parts
+from mlc.runs.provenance import flatten, with_rules
 from mlc.training.assembly import build_model, device_of
 from mlc.training.bounded import NoLarger
 from mlc.training.checkpoint import load_run
@@ -83,6 +84,7 @@ def load(folder: str | Path, rule: str | None = None, device: str = "auto") -> L
     status = read_finished(folder)
     if status is None:
         raise RunFolderError(f"{folder} holds no finished run: name the folder of one.")
+    require_parts(folder, status)
     try:
         config = config_of(status["config"])
         arrays = _arrays(folder / PREPROCESSING)
@@ -150,7 +152,9 @@ def _config_of(stored: Any) -> Config:
         group: registry.schema(stored[group][registry.key])() for group, registry in GROUPS.items()
     }
     schema = OmegaConf.structured(Config(**parts))
-    merged = OmegaConf.merge(schema, OmegaConf.create(dict(stored)))
+    # Rules that the run does not report need not be known.
+    known = [*DECISIONS, *stored["rules"]]
+    merged = OmegaConf.merge(schema, OmegaConf.create(with_rules(stored, known)))
     assert isinstance(merged, DictConfig)
     return parse(merged)
 
