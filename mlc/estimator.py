@@ -189,7 +189,9 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         predictor = Predictor(model, scalings, rule, *names)
         training = Training(
             model,
-            ResidentData(dataset, scalings, device, bags=bags),
+            ResidentData(
+                dataset, scalings, device, bags=bags, keep_sparse=model.backbone.takes_sparse
+            ),
             splits,
             OPTIMIZERS[self.optimizer](
                 model.parameters(), [own.optimizer for own in configs], model.without_axis

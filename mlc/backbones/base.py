@@ -31,6 +31,7 @@ class Backbone(nn.Module):
 
     Attributes:
         n_outputs: the width it hands to the head.
+        takes_sparse: whether its input may be `mlc.data.Bags` as well as dense rows.
         separate: whether that is K blocks, each for one label alone.
         numbers_per_sample: the most numbers that one of its layers gives for a sample, where that is
             worth a thought when many are evaluated at once.
@@ -42,6 +43,7 @@ class Backbone(nn.Module):
     takes_bags: ClassVar[bool] = False
     stacked: ClassVar[bool] = True
     n_outputs: int
+    takes_sparse: bool = False
     separate: bool = False
     numbers_per_sample: int = 1
 

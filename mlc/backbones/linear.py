@@ -8,11 +8,14 @@ from typing import Any
 from torch import Tensor
 
 from mlc.backbones.base import Backbone, register_backbone
+from mlc.data.resident import Bags
 
 
 @register_backbone("linear")
 class Linear(Backbone):
     """The features as they are, so that head plus backbone is (multinomial) logistic regression."""
+
+    takes_sparse = True
 
     def __init__(
         self, n_features: int, options: Sequence[Any], seeds: Sequence[int], n_labels: int = 1
@@ -20,6 +23,6 @@ class Linear(Backbone):
         super().__init__(n_features, options, seeds, n_labels)
         self.n_outputs = n_features
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor | Bags) -> Tensor | Bags:
         """The input."""
         return features

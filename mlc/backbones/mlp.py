@@ -65,6 +65,7 @@ class MLP(Backbone):
         weights = Streams(seeds, "initialisation/backbone")
         layers: list[nn.Module] = []
         self.separate = shape.separate
+        self.takes_sparse = not shape.separate
         n_blocks = n_labels if shape.separate else 1
         width = n_features
         rates = [run.dropout for run in options]

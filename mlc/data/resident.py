@@ -138,8 +138,9 @@ class ResidentData:
         scalings: one for each run.
         device: where it is to stay.
         dtype: of features and targets.
-        bags: whether sparse rows stay sparse, as counts that are not scaled, without the columns
+        bags: whether rows must be sparse and stay so, as counts that are not scaled, without the columns
             that a scaling leaves out.
+        keep_sparse: whether sparse rows stay sparse and are scaled, entry by entry.
 
     Raises:
         ConfigError: the rows are to stay sparse and are not.
@@ -152,6 +153,7 @@ class ResidentData:
         device: torch.device,
         dtype: torch.dtype = torch.float32,
         bags: bool = False,
+        keep_sparse: bool = False,
     ) -> None:
         self.device = device
         self.dtype = dtype
@@ -164,13 +166,15 @@ class ResidentData:
                 " choose backbone=mlp."
             )
         scale = np.stack([scaling.scale for scaling in scalings])
+        shift = np.stack([scaling.shift for scaling in scalings])[:, None]
+        # A shift would make every entry differ from 0.
+        stays = bags or (keep_sparse and not shift.any())
         self._rows: Rows = (
-            _sparse_rows(dataset, scalings, scale, device, dtype, bags)
+            _sparse_rows(dataset, scalings, scale, device, dtype, bags, stays)
             if sparse
             else DenseRows(dataset.features, device, dtype)
         )
         self._targets = DenseRows(dataset.targets, device, dtype)
-        shift = np.stack([scaling.shift for scaling in scalings])[:, None]
         scale = scale[:, None]
         self._shift = torch.as_tensor(shift, dtype=dtype, device=device) if shift.any() else None
         self._scale = (
@@ -190,6 +194,8 @@ class ResidentData:
         # A copy, so that it may be changed in place.
         features = self._rows[index]
         if isinstance(features, Bags):
+            if self._has_missing:
+                features.value.nan_to_num_(nan=0.0)
             return Batch(features, self._targets[index])
         if self._shift is not None:
             features.sub_(self._shift)
@@ -207,8 +213,9 @@ def _sparse_rows(
     device: torch.device,
     dtype: torch.dtype,
     bags: bool,
+    stays: bool,
 ) -> SparseRows:
-    """Scaled and weighted where they are to be dense; their counts where they are to stay bags."""
+    """Counts for a backbone that takes bags; else weighted and scaled entries, dense unless `stays`."""
     features: csr_matrix = dataset.features
     if bags:
         used = scale != 0
@@ -217,4 +224,4 @@ def _sparse_rows(
     entries = weighted(features.data, weighting)
     features = csr_matrix((entries, features.indices, features.indptr), shape=features.shape)
     factors = scale if (scale != 1).any() else None
-    return SparseRows(features, device, dtype, scale=factors, unit=weighting == "tfidf")
+    return SparseRows(features, device, dtype, stays, scale=factors, unit=weighting == "tfidf")

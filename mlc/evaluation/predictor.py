@@ -148,8 +148,15 @@ class Predictor:
             label_names=self.label_names,
             numeric=np.ones(self.n_features, dtype=bool),
         )
-        bags = self.model.backbone.takes_bags
-        return ResidentData(dataset, self.scalings, weights.device, weights.dtype, bags)
+        network = self.model.backbone
+        return ResidentData(
+            dataset,
+            self.scalings,
+            weights.device,
+            weights.dtype,
+            network.takes_bags,
+            network.takes_sparse,
+        )
 
 
 def _require_numbers(outputs: Tensor, first: int) -> None:

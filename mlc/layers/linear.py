@@ -1,10 +1,13 @@
 """Linear layers for all runs at once."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import embedding_bag
 
+from mlc.data.resident import Bags
 from mlc.layers.streams import Streams
 
 
@@ -13,7 +16,9 @@ class StackedLinear(nn.Module):
 
     Initialised like torch.nn.Linear, uniform on (-1/sqrt(in), 1/sqrt(in)), from each run's stream.
 
-    Shape: input (R, B, in), output (R, B, out); `weight` (R, in, out), `bias` (R, 1, out).
+    Shape: input (R, B, in), dense or as `Bags`, output (R, B, out); `weight` (R, in, out), `bias`
+    (R, 1, out). Of sparse rows only the entries are multiplied; the gradient is dense all the same, so
+    that optimisers do what they do for dense rows.
 
     >>> layer = StackedLinear(4, 3, Streams(seeds=[0, 1], purpose="initialisation"))
     >>> layer(torch.zeros(2, 5, 4)).shape
@@ -26,9 +31,39 @@ class StackedLinear(nn.Module):
         self.weight = nn.Parameter(streams.uniform(n_inputs, n_outputs, low=-bound, high=bound))
         self.bias = nn.Parameter(streams.uniform(1, n_outputs, low=-bound, high=bound))
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Apply the layer of each run to the run's rows."""
+    def forward(self, inputs: Tensor | Bags) -> Tensor:
+        """The map of each run applied to that run's rows."""
+        if isinstance(inputs, Bags):
+            product: Tensor = _SparseProduct.apply(self.weight, inputs)
+            return product + self.bias
         return torch.baddbmm(self.bias, inputs, self.weight)
+
+
+class _SparseProduct(torch.autograd.Function):
+    """Sparse rows (R, B, in) times weights (R, in, out)."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, bags: Bags) -> Tensor:
+        n_runs, n_inputs, n_outputs = weight.shape
+        place = bags.column + bags.run * n_inputs
+        product = embedding_bag(
+            place,
+            weight.reshape(-1, n_outputs),
+            bags.offsets,
+            mode="sum",
+            per_sample_weights=bags.value,
+        )
+        ctx.save_for_backward(place, bags.bag, bags.value)
+        ctx.size = weight.shape
+        return product.view(n_runs, -1, n_outputs)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        place, bag, value = ctx.saved_tensors
+        n_runs, n_inputs, n_outputs = ctx.size
+        own = gradient.reshape(-1, n_outputs).index_select(0, bag).mul_(value.unsqueeze(1))
+        total = gradient.new_zeros(n_runs * n_inputs, n_outputs).index_add_(0, place, own)
+        return total.view(ctx.size), None
 
 
 class StackedBlockLinear(nn.Module):

@@ -235,7 +235,9 @@ class _Cohort:
         scalings = [run.scaling for run in part]
         model = build_model(configs, self.dataset, splits, self.device, scalings)
         dtype, bags = DTYPES[config.trainer.precision], model.backbone.takes_bags
-        data = ResidentData(self.dataset, scalings, self.device, dtype, bags)
+        data = ResidentData(
+            self.dataset, scalings, self.device, dtype, bags, model.backbone.takes_sparse
+        )
         optimizer = OPTIMIZERS[config.optimizer.name](
             model.parameters(), [run.config.optimizer for run in part], model.without_axis
         )

@@ -1,0 +1,105 @@
+"""Sparse rows give what the same rows give dense."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.sparse import csr_matrix
+
+from mlc.backbones.base import BACKBONES
+from mlc.data.base import Dataset
+from mlc.data.preprocessing import fit_scaling
+from mlc.data.resident import Bags, ResidentData
+from mlc.heads.base import HEADS
+from mlc.training.model import Model
+from mlc.training.stacked import OPTIMIZERS
+from mlc.training.steps import PlainStep
+
+RNG = np.random.default_rng(0)
+N, D = 24, 30
+# Rows 0 and 5 are empty; nobody has column 7; some values are missing.
+VALUES = np.where(RNG.random((N, D)) < 0.15, RNG.normal(size=(N, D)), 0).astype(np.float32)
+VALUES[[0, 5]] = 0
+VALUES[:, 7] = 0
+VALUES[3, 2] = np.nan
+CPU = torch.device("cpu")
+
+
+def trained(
+    backbone: str, n_labels: int, seeds: list[int], size: int, keep_sparse: bool, optimizer: str
+) -> dict[str, torch.Tensor]:
+    dataset = Dataset(
+        "made",
+        csr_matrix(VALUES),
+        RNG.permutation(N)[:, None] * np.arange(1, n_labels + 1) % 3 == 0,
+        tuple(map(str, range(D))),
+        tuple("abc"[:n_labels]),
+        np.ones(D, dtype=bool),
+    )
+    scalings = [fit_scaling(dataset, np.arange(12 + seed)) for seed in seeds]
+    data = ResidentData(dataset, scalings, CPU, torch.float64, keep_sparse=keep_sparse)
+    # A bias before batch normalisation has gradient 0, whose rounding AdamW would magnify.
+    shape = {} if backbone == "linear" else {"widths": [6], "normalization": "layer"}
+    options = [BACKBONES.options(backbone, **shape)] * len(seeds)
+    network = BACKBONES[backbone](D, options, seeds)
+    head = HEADS["sigmoid"](network.n_outputs, n_labels, HEADS.options("sigmoid"), seeds)
+    model = Model(network, head).double()
+    rates = [
+        OPTIMIZERS.options(optimizer, lr=0.01 * (1 + seed), weight_decay=0.1) for seed in seeds
+    ]
+    step = PlainStep(model, data, OPTIMIZERS[optimizer](list(model.parameters()), rates))
+    draw = torch.Generator().manual_seed(0)
+    for number in range(6):
+        rows = torch.stack([torch.randperm(N, generator=draw)[:size] for _ in seeds])
+        assert isinstance(data.batch(rows).features, Bags) == keep_sparse
+        step.optimizer.plan([number / 6])
+        step.optimizer.advance(0)
+        step(rows, None)
+    outputs = torch.cat(
+        [found for found, _ in model.outputs(data, data.rows([np.arange(N)] * len(seeds)))], 1
+    )
+    return {**model.state_dict(), "outputs": outputs}
+
+
+@pytest.mark.parametrize("backbone", ["mlp", "linear"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize(
+    ("n_labels", "seeds", "size"), [(3, [0, 1, 4], 8), (1, [0], 24), (1, [2], 2)]
+)
+def test_sparse_rows_train_as_dense_ones(
+    monkeypatch: pytest.MonkeyPatch,
+    backbone: str,
+    optimizer: str,
+    n_labels: int,
+    seeds: list[int],
+    size: int,
+) -> None:
+    found = []
+    for keep_sparse in (False, True):
+        monkeypatch.setitem(globals(), "RNG", np.random.default_rng(1))
+        found.append(trained(backbone, n_labels, seeds, size, keep_sparse, optimizer))
+    for name, expected in found[0].items():
+        torch.testing.assert_close(found[1][name], expected, rtol=1e-10, atol=1e-10, msg=name)
+
+
+def test_no_dense_batch_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Bags, "dense", lambda self: pytest.fail("made dense"))
+    trained("mlp", 2, [0, 1], 8, True, "adamw")
+
+
+def test_an_entry_less_batch_is_the_bias() -> None:
+    dataset = Dataset(
+        "none",
+        csr_matrix((2, D), dtype=np.float32),
+        np.ones((2, 1), bool),
+        tuple(map(str, range(D))),
+        ("a",),
+        np.ones(D, bool),
+    )
+    data = ResidentData(dataset, [fit_scaling(dataset, np.arange(2))], CPU, keep_sparse=True)
+    layer = BACKBONES["mlp"](D, [BACKBONES.options("mlp", widths=[4])], [0]).layers[0]
+    out = layer(data.batch(torch.arange(2)[None]).features)
+    torch.testing.assert_close(out, layer.bias.expand(1, 2, 4))
+    out.sum().backward()
+    assert not layer.weight.grad.any()
