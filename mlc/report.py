@@ -1,4 +1,4 @@
-"""Entry point: the table again, from any folder of finished runs.
+"""Entry point: the summary of any folder of finished runs.
 
 python -m mlc.report multirun/2026-01-31/12-00-00 --metrics f1_macro hamming_loss
 """
@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Parse the command line, write the summary into the folder and print it."""
     defaults = ReportOptions()
     parser = argparse.ArgumentParser(
-        prog="mlc-report", description="Sum up a folder of finished runs."
+        prog="mlc-report", description="Summarise a folder of finished runs."
     )
     parser.add_argument("folder", type=Path, help="a sweep's folder, or any folder above runs")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""From Hydra's current job to the run that it describes."""
+"""Conversion of Hydra's current job to a run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ from mlc.runs.recording import Run
 
 
 def describe(config: DictConfig) -> Run:
-    """The run that Hydra's current job describes."""
+    """Return the run of Hydra's current job.
+
+    Raises:
+        ConfigError: the config is invalid.
+    """
     hydra_config = HydraConfig.get()
     parsed = parse(config)
     folder = Path(hydra_config.runtime.output_dir)

@@ -1,4 +1,4 @@
-"""Names of runs and data sets, as the overrides of a launch state them."""
+"""Names of runs and data sets, from the overrides of a launch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mlc.config.errors import ConfigError
 from mlc.launching.folders import root_names
 from mlc.runs.ownership import path_part
 
-# Overrides that a run's path states elsewhere, or that do not change its numbers.
+# Overrides that are in other parts of a run's path, or that do not change its results.
 _NOT_IN_PATH = {
     "data",
     "head",
@@ -33,7 +33,7 @@ _FILE_ENDING = re.compile(r"\.(arff|csv|tsv|txt|parquet)(\.\w+)?$", re.IGNORECAS
 
 
 def run_path(*keys: str, _root_: DictConfig) -> str:
-    """DATA/HEAD/seed=N and the other swept keys, as a path; the resolver `mlc.run_path`."""
+    """Return the path DATA/HEAD/seed=N,KEY=VALUE,... of a run; the resolver `mlc.run_path`."""
     stated = stated_overrides(_root_.hydra.overrides.task)
     more = sorted(f"{key}={stated[key]}" for key in keys if key in stated)
     last = path_part(",".join([f"seed={_root_.seed}", *more]))
@@ -42,7 +42,7 @@ def run_path(*keys: str, _root_: DictConfig) -> str:
 
 
 def stated_overrides(task_overrides: Iterable[str]) -> dict[str, str]:
-    """The overrides of a job that its path does not state elsewhere, as text by key."""
+    """Return the overrides of a job as text by key, without those in other parts of its path."""
     stated = {}
     for override in parsed(task_overrides):
         key = key_of(override)
@@ -52,21 +52,21 @@ def stated_overrides(task_overrides: Iterable[str]) -> dict[str, str]:
 
 
 def data_name(config: DictConfig) -> str:
-    """The data set's name, which for a user's own file is the file's."""
-    stated = config.data.get("name")
-    return str(stated or _FILE_ENDING.sub("", Path(str(config.data.get("path"))).name))
+    """Return the name of the data set; for a file without a given name, the file's name."""
+    name = config.data.get("name")
+    return str(name or _FILE_ENDING.sub("", Path(str(config.data.get("path"))).name))
 
 
 def parsed(overrides: Iterable[str]) -> list[Override]:
-    """Overrides as Hydra reads them.
+    """Parse overrides with Hydra's parser.
 
     Raises:
-        ConfigError: one cannot be read.
+        ConfigError: an override cannot be parsed.
     """
     return [_parsed_one(override) for override in overrides]
 
 
-# A sweep's jobs share most of their overrides, and reading one takes a millisecond.
+# The jobs of a sweep share most of their overrides, and parsing one takes a millisecond.
 @cache
 def _parsed_one(override: str) -> Override:
     try:
@@ -76,5 +76,5 @@ def _parsed_one(override: str) -> Override:
 
 
 def key_of(override: Override) -> str:
-    """The key that an override sets."""
+    """Return the key that an override sets."""
     return override.get_key_element().lstrip("+~")
