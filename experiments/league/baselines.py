@@ -1,4 +1,4 @@
-"""One-vs-rest logistic regression, tuned with as many settings as a head has configurations."""
+"""Baselines: one-vs-rest logistic regression with tuned strength, and the most frequent set."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MOST_ITERATIONS = 300
 
 
 class LogisticRegressions(Decided):
-    """Each regularisation strength on the same rows, features and rules as the heads."""
+    """Logistic regression at each strength, on the same rows, features and rules as the heads."""
 
     name = NAME
 
@@ -38,7 +38,7 @@ class LogisticRegressions(Decided):
         self._data = data
 
     def trials(self, budget: str) -> list[Trial]:
-        """Data sets (with their numbers of seeds), strengths, seeds."""
+        """Return all data sets, strengths and seeds."""
         return [
             {"data": data, "head": NAME, "C": strength, "seed": seed}
             for data, n_seeds in self._data.items()
@@ -48,7 +48,7 @@ class LogisticRegressions(Decided):
         ]
 
     def measured(self, trial: Trial) -> list[Row]:
-        """Fit, decide, judge."""
+        """Fit the classifiers, and evaluate each rule."""
         config = configure("league", {"data": trial["data"], "seed": trial["seed"]})
         dataset = SOURCES[config.data.source].load(config.data)
         split = split_dataset(dataset, config.data, config.seed)
@@ -61,14 +61,15 @@ class LogisticRegressions(Decided):
             rule = DECISIONS[name](config.decision[name])
             rule.fit(scores["val"], targets["val"])
             decided = {
-                part: rule.decide(own, cardinality=own.sum(dim=-1)) for part, own in scores.items()
+                part: rule.decide(values, cardinality=values.sum(dim=-1))
+                for part, values in scores.items()
             }
             rows.append(self.judged(name, decided, targets))
         return rows
 
 
 class MostFrequentSets(Decided):
-    """The label set that most training rows have, for every test row: what needs no features."""
+    """The most frequent label set of the training rows, predicted for every test row."""
 
     name = CONSTANT
 
@@ -79,7 +80,7 @@ class MostFrequentSets(Decided):
         self._n_seeds = n_seeds
 
     def trials(self, budget: str) -> list[Trial]:
-        """Data sets, seeds, as the heads have them."""
+        """Return the data sets and seeds of the heads."""
         return [
             {"data": data, "head": CONSTANT, "seed": seed}
             for data, n_seeds in self._n_seeds.items()
@@ -88,7 +89,7 @@ class MostFrequentSets(Decided):
         ]
 
     def measured(self, trial: Trial) -> list[Row]:
-        """One row, with test values alone: nothing is chosen."""
+        """Return one row with test values only, since nothing is chosen."""
         config = configure("league", {"data": trial["data"], "seed": trial["seed"]})
         dataset = SOURCES[config.data.source].load(config.data)
         split = split_dataset(dataset, config.data, config.seed)
@@ -99,25 +100,25 @@ class MostFrequentSets(Decided):
 
 
 def fit_scores(dataset: Dataset, split: Split, strength: float) -> dict[str, torch.Tensor]:
-    """Probabilities (N, K) of the validation and test rows; a label that is constant keeps its value."""
+    """Return probabilities (N, K) by part; a constant label is predicted as its value."""
     scaling = fit_scaling(dataset, split.train)
     features = {part: scaled(dataset, scaling, rows) for part, rows in split.parts().items()}
-    found = {p: np.zeros((features[p].shape[0], dataset.n_labels)) for p in ("val", "test")}
+    scores = {p: np.zeros((features[p].shape[0], dataset.n_labels)) for p in ("val", "test")}
     for label in range(dataset.n_labels):
         target = dataset.targets[split.train, label]
         if target.all() or not target.any():
-            for own in found.values():
-                own[:, label] = target[0]
+            for values in scores.values():
+                values[:, label] = target[0]
             continue
         model = LogisticRegression(C=strength, max_iter=_MOST_ITERATIONS, solver="liblinear")
         model.fit(features["train"], target)
-        for part, own in found.items():
-            own[:, label] = model.predict_proba(features[part])[:, 1]
-    return {part: torch.as_tensor(own) for part, own in found.items()}
+        for part, values in scores.items():
+            values[:, label] = model.predict_proba(features[part])[:, 1]
+    return {part: torch.as_tensor(values) for part, values in scores.items()}
 
 
 def scaled(dataset: Dataset, scaling: Scaling, rows: NDArray[np.int64]) -> Any:
-    """The rows' features as the networks see them."""
+    """Return the features of rows, scaled as for the networks."""
     features: Any = dataset.features[rows]
     if issparse(features):
         return features.multiply(scaling.scale).tocsr()

@@ -13,7 +13,7 @@ from typing import Any
 from mlc.config.errors import RunFolderError
 from mlc.data.base import SOURCES
 from mlc.files.names import STATUS
-from mlc.reporting.collect import check_statuses
+from mlc.reporting.collect import check_comparable
 from mlc.runs.folder import is_finished, read_finished
 from mlc.runs.leases import holders
 from mlc.runs.provenance import NOT_IDENTITY, code_version, differences, fingerprint, versions
@@ -59,7 +59,7 @@ def check_resumable(
         request.require_same_settings(run, finished[run])
         request.require_same_data(run, finished[run])
     if n_jobs is None or len(matching) < n_jobs:
-        check_statuses({str(run): status for run, status in finished.items()})
+        check_comparable({str(run): status for run, status in finished.items()})
         for run, status in finished.items():
             if run in matching or request.has_row(status):
                 request.require_same_settings(run, status)

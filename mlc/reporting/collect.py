@@ -178,17 +178,12 @@ def _rows_of_runs(
     return rows, baselines, tuned_on
 
 
-def check_comparable(results: Results) -> None:
-    """Refuse to average runs that differ in more than their seed.
+def check_comparable(statuses: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse to average finished runs that differ in more than their seed; statuses by name.
 
     Raises:
         RunFolderError: two runs of one row differ in a setting, the data or the version of mlc.
     """
-    check_statuses(results.statuses)
-
-
-def check_statuses(statuses: Mapping[str, Mapping[str, Any]]) -> None:
-    """Apply `check_comparable` to statuses of finished runs, by name."""
     first: dict[str, str] = {}
     data: dict[str, str] = {}
     overrides = dict.fromkeys(key for status in statuses.values() for key in status["overrides"])

@@ -11,9 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mlc.config.texts import readable
+from mlc.reporting.choice import contestants
 from mlc.reporting.collect import Results
 from mlc.reporting.statistics import mean_interval
-from mlc.reporting.tables import contestants, marked
+from mlc.reporting.tables import marked
 from mlc.tracking.palette import MARKERS, Style, styles
 
 

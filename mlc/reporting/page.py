@@ -18,10 +18,10 @@ from mlc.data.card import Card
 from mlc.files.names import CARD, PREDICTIONS, PREPROCESSING, RULES
 from mlc.files.reading import read_arrays
 from mlc.metrics.counts import COUNT_METRICS
-from mlc.reporting.choice import chosen_settings
+from mlc.reporting.choice import chosen_settings, contestants
 from mlc.reporting.collect import Results
 from mlc.reporting.figures import styles_of
-from mlc.reporting.tables import best_means, contestants, foot, marked, validation_cells
+from mlc.reporting.tables import best_means, foot, marked, validation_cells
 from mlc.runs.folder import read_stored
 
 MOST_LABELS = 30  # more bars are unreadable
@@ -148,7 +148,8 @@ def _threshold_chart(runs: pd.DataFrame, results: Results, metric: str) -> dict[
 def _values(run: Path, metric: str) -> NDArray[np.float64]:
     import torch
 
-    scores, targets = (torch.as_tensor(_predictions(run)[key]) for key in ("scores", "targets"))
+    stored = read_arrays(run / PREDICTIONS)
+    scores, targets = (torch.as_tensor(stored[key]) for key in ("scores", "targets"))
     compute = COUNT_METRICS[metric]
     return np.array([float(compute(scores.double() >= t, targets)) for t in _THRESHOLDS])
 
@@ -175,7 +176,9 @@ def _label_bars(runs: pd.DataFrame, results: Results) -> dict[str, Any]:
     rows: dict[str, dict[str, float]] = {}
     shares: NDArray[np.float64] | None = None
     for name, group in runs[runs["rule"] == rule].groupby("contestant", sort=False):
-        stored = [_predictions(results.folders[run]) for run in dict.fromkeys(group["run"])]
+        stored = [
+            read_arrays(results.folders[run] / PREDICTIONS) for run in dict.fromkeys(group["run"])
+        ]
         targets = stored[0]["targets"]
         shares = targets.mean(axis=0)
         order = np.argsort(-shares, kind="stable")[:MOST_LABELS]
@@ -233,10 +236,6 @@ def _without_predictions(runs: pd.DataFrame, results: Results) -> dict[str, str]
         except KeyError as error:
             reasons[str(name)] = f"{path} lacks {error}."
     return reasons
-
-
-def _predictions(run: Path) -> dict[str, NDArray[Any]]:
-    return read_arrays(run / PREDICTIONS)
 
 
 def _position(x: float, y: float) -> tuple[float, float]:

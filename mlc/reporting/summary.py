@@ -43,7 +43,7 @@ def write_summary(folder: Path, metrics: Sequence[str], reference: str) -> tuple
     """
     check_report_files(folder, report_files(metrics))
     results = collect(folder, metrics)
-    check_comparable(results)
+    check_comparable(results.statuses)
     if not results.folders:
         reasons = "; ".join(
             f"{run}: {error}" for run, error in (results.failed | results.unreadable).items()

@@ -9,8 +9,7 @@ import pandas as pd
 
 from mlc.config.texts import markdown, readable
 from mlc.metrics.counts import CONVENTIONS, COUNT_METRICS
-from mlc.reporting.choice import Pairs, chosen_rows, chosen_settings
-from mlc.reporting.choice import contestants as contestants
+from mlc.reporting.choice import Pairs, chosen_rows, chosen_settings, contestants
 from mlc.reporting.collect import Results
 from mlc.reporting.statistics import Interval, mean_interval
 

@@ -31,10 +31,12 @@ def serve(folder: Path, port: int | None = None) -> Iterator[str]:
     Raises:
         MlcError: the port is taken, or TensorBoard did not start.
     """
-    if port is not None and 0 < port < 2**16 and not _is_free(port):
+    if port is None:
+        port = PORT if _is_free(PORT) else 0
+    elif 0 < port < 2**16 and not _is_free(port):
         raise MlcError(f"--port {port} is taken: choose another, or omit --port.")
     command = [sys.executable, "-W", "ignore", "-m", "tensorboard.main", "--logdir", str(folder)]
-    command += ["--host", _HOST, "--port", str(_free_port() if port is None else port)]
+    command += ["--host", _HOST, "--port", str(port)]
     command += ["--reload_interval", str(_RELOAD_EVERY)]
     # In a new session, so that Ctrl-C reaches only this process, which then stops the server.
     with subprocess.Popen(
@@ -48,10 +50,6 @@ def serve(folder: Path, port: int | None = None) -> Iterator[str]:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=5)
             process.kill()
-
-
-def _free_port() -> int:
-    return PORT if _is_free(PORT) else 0
 
 
 def _is_free(port: int) -> bool:
