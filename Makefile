@@ -35,8 +35,8 @@ benchmark: $(DEVELOPED) ## measure the launchers (20 minutes; yeast under $$MLC_
 	$(BIN)/python -m benchmarks.estimator
 	$(BIN)/python -m benchmarks.cuda
 
-torture: $(DEVELOPED) ## kill sweeps, fill disks, mangle files (30 minutes; docs/reliability.md)
-	$(BIN)/python -m tests.torture
+torture: $(DEVELOPED) ## kill sweeps, fill disks, mangle files (FULL=1 writes docs/reliability.md)
+	$(BIN)/python -m tests.torture $(if $(FULL),,--scale 0.1)
 
 clean: ## delete the virtual environment and the tools' caches
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache

@@ -24,7 +24,6 @@ class FusedSubmititLauncherConf:
         folder: for submitit's files.
         parameters: of submitit's executor, as in {timeout_min: 60, gpus_per_node: 1,
             slurm_partition: gpu}.
-        imports: modules to import first, such as one that registers a head of your own.
     """
 
     _target_: str = "hydra_plugins.mlc_fused_submitit_launcher.FusedSubmititLauncher"
@@ -33,7 +32,6 @@ class FusedSubmititLauncherConf:
     cluster: str = "slurm"
     folder: str = "${hydra.sweep.dir}/.submitit/%j"
     parameters: dict[str, Any] = field(default_factory=dict)
-    imports: list[str] = field(default_factory=list)
 
 
 class FusedSubmititLauncher(FusedLauncher):
@@ -46,11 +44,9 @@ class FusedSubmititLauncher(FusedLauncher):
         cluster: str,
         folder: str,
         parameters: dict[str, Any],
-        imports: list[str],
     ) -> None:
         super().__init__(max_runs, n_workers)
-        self.cluster, self.folder = cluster, folder
-        self.parameters, self.imports = parameters, imports
+        self.cluster, self.folder, self.parameters = cluster, folder, parameters
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
@@ -64,7 +60,7 @@ class FusedSubmititLauncher(FusedLauncher):
             job_overrides,
             initial_job_idx,
             lambda cohorts, ended: train_by_submitit(
-                cohorts, ended, self.cluster, self.folder, dict(self.parameters), list(self.imports)
+                cohorts, ended, self.cluster, self.folder, dict(self.parameters)
             ),
         )
 

@@ -16,6 +16,7 @@ import webbrowser
 from pathlib import Path
 
 from mlc.config.errors import MlcError, RunFolderError
+from mlc.config.imports import add_import_flag, import_parts
 from mlc.reporting.curves import Curves
 from mlc.tracking.server import serve
 from mlc.tracking.view import MOST_RUNS, View
@@ -41,15 +42,17 @@ def main(arguments: list[str] | None = None) -> None:
         "--bands", action="store_true",
         help=f"show mean, lowest and highest over seeds; so by itself above {MOST_RUNS} runs",
     )  # fmt: skip
-    stated = parser.parse_args(arguments)
+    add_import_flag(parser)
+    args = parser.parse_args(arguments)
     # SIGTERM must end the server too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        _show(stated.sweeps, stated.port, stated.runs, stated.bands)
+        import_parts(args.imports)
+        _show(args.sweeps, args.port, args.runs, args.bands)
     except KeyboardInterrupt:
         return
     except re.error as error:
-        parser.error(f"--runs {stated.runs} is no regular expression ({error})")
+        parser.error(f"--runs {args.runs} is no regular expression ({error})")
     except MlcError as error:
         print(f"mlc-curves: {error}", file=sys.stderr)
         sys.exit(error.exit_status)

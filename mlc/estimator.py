@@ -176,7 +176,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             ResidentData(dataset, scalings, device),
             splits,
             OPTIMIZERS[self.optimizer](
-                list(model.parameters()), [own.optimizer for own in configs]
+                model.parameters(), [own.optimizer for own in configs], model.without_axis
             ),
             [own.trainer for own in configs],
             [own.seed for own in configs],
@@ -235,8 +235,8 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         """One for each network."""
         random = check_random_state(self.random_state)
         n_seeds = typed("n_seeds", self.n_seeds, int)
-        if n_seeds < 1:
-            raise ConfigError(f"n_seeds={n_seeds} is out of range: it must be at least 1.")
+        if not 1 <= n_seeds <= 10_000:
+            raise ConfigError(f"n_seeds={n_seeds} is out of range: it must be from 1 to 10000.")
         trainer = TrainerOptions(
             max_epochs=self.max_epochs,
             batch_size=self.batch_size,
@@ -251,6 +251,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             "normalization": self.normalization,
         }
         rates = {"lr": self.lr, "weight_decay": self.weight_decay, "schedule": self.schedule}
+        device = str(self.device) if isinstance(self.device, torch.device) else self.device
         first = Config(
             data=SOURCES.options("digits", val_fraction=self.val_fraction),
             backbone=BACKBONES.options("mlp", **backbone),
@@ -258,7 +259,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             optimizer=OPTIMIZERS.options(self.optimizer, **rates),
             trainer=trainer,
             rules=[self.decision],
-            device=str(self.device),
+            device=typed("device", device, str),
         )
         check(first)
         seeds = random.randint(2**31 - 1, size=n_seeds)

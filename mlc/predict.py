@@ -20,6 +20,7 @@ import pandas as pd
 from scipy.sparse import issparse
 
 from mlc.config.errors import ConfigError, MlcError
+from mlc.config.imports import add_import_flag, import_parts
 from mlc.config.texts import cell, escaped, listed, never_fail_to_print
 from mlc.data.card import card_lines, share
 from mlc.data.label_cells import join_labels
@@ -50,9 +51,11 @@ def main(arguments: list[str] | None = None) -> None:
         " other programs read it as part of the name",
     )
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    add_import_flag(parser)
     never_fail_to_print()
     stated = parser.parse_args(arguments)
     try:
+        import_parts(stated.imports)
         _require_other_file(stated.output, stated.file)
         loaded = load(stated.run, stated.rule, stated.device)
         features = _features(loaded, stated.file)

@@ -10,13 +10,16 @@ import sys
 from pathlib import Path
 
 from mlc.config.errors import MlcError
+from mlc.config.imports import add_import_flag, import_parts
 from mlc.config.options import check
+from mlc.config.registry import METRICS
 from mlc.config.schema import ReportOptions
 from mlc.config.texts import never_fail_to_print
 from mlc.files.writing import write_text
 from mlc.reporting.page import render
 from mlc.reporting.summary import write_summary
 from mlc.runs.ownership import check_report_files
+from mlc.runs.parts import require_part
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -38,17 +41,21 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--html", action="store_true", help="write report.html too: one page, all on it"
     )
+    add_import_flag(parser)
     never_fail_to_print()
-    stated = parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
     try:
-        options = ReportOptions(stated.metrics, stated.reference)
+        import_parts(args.imports)
+        for metric in args.metrics:
+            require_part(args.folder, METRICS.kind, metric)
+        options = ReportOptions(args.metrics, args.reference)
         check(options)
-        if stated.html:
-            check_report_files(stated.folder, ["report.html"])
-        results, summary = write_summary(stated.folder, options.metrics, options.reference)
-        if stated.html:
-            page = stated.folder / "report.html"
-            write_text(page, render(results, stated.folder.absolute(), options.metrics))
+        if args.html:
+            check_report_files(args.folder, ["report.html"])
+        results, summary = write_summary(args.folder, options.metrics, options.reference)
+        if args.html:
+            page = args.folder / "report.html"
+            write_text(page, render(results, args.folder.absolute(), options.metrics))
             summary += f"\n{page}\n"
     except MlcError as error:
         print(f"mlc-report: {error}", file=sys.stderr)

@@ -20,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 from hydra_plugins.mlc_fused_launcher import FusedLauncher
 from hydra_plugins.mlc_fused_submitit_launcher import FusedSubmititLauncher
 from mlc.config.errors import BeingTrainedError, ConfigError, MlcError
+from mlc.config.imports import import_parts, without_flags
 from mlc.config.schema import config_folder, register_configs
 from mlc.config.texts import never_fail_to_print
 from mlc.data.notices import forget_notices
@@ -76,6 +77,8 @@ def main() -> None:
     # Otherwise Hydra would print its own trace and exit before the error is printed here.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
+        sys.argv[1:], modules = without_flags(sys.argv[1:])
+        import_parts(modules)
         launch()
     except KeyboardInterrupt:
         print(f"\nmlc-train: {sweep.interrupted()}", file=sys.stderr)

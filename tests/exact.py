@@ -6,6 +6,12 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 Rows = Sequence[Sequence[bool]]
+AVERAGED = ("jaccard", "f1", "precision", "recall")
+NAMES = (
+    "subset_accuracy",
+    "hamming_loss",
+    *(f"{measure}_{average}" for measure in AVERAGED for average in ("samples", "micro", "macro")),
+)
 
 
 def exact(name: str, decisions: Rows, targets: Rows) -> Fraction:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import types
 import typing
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from mlc.config.errors import ConfigError
+from mlc.config.texts import shown
 
 _WORDS = {int: "a whole number", float: "a number", bool: "True or False", str: "text"}
 _PLURALS = {int: "whole numbers", float: "numbers", bool: "truth values", str: "texts"}
@@ -61,18 +63,14 @@ def typed(key: str, value: Any, declared: Any) -> Any:
     item, is_list, optional = unwrapped(declared)
     if item not in _WORDS or (value is None and optional):
         return value
-    if not is_list:
-        fitted = _fitted(value, item)
-    elif isinstance(value, (list, tuple, np.ndarray)):
-        items = value.tolist() if isinstance(value, np.ndarray) and value.ndim else [*_flat(value)]
-        fitted_items = [_fitted(one, item) for one in items]
-        fitted = None if any(one is None for one in fitted_items) else fitted_items
-    else:
-        one = _fitted(value, item)
-        fitted = None if one is None else [one]
+    try:
+        fitted = _fitted_list(value, item) if is_list else _fitted(value, item)
+    except OverflowError as error:
+        # It may have too many digits to be shown.
+        raise ConfigError(f"{key} is out of range: 64 bits hold no such number.") from error
     if fitted is None:
         raise ConfigError(
-            f"{key}={value!r} is of the wrong type ({type(value).__name__}): it must be"
+            f"{key}={shown(value)} is of the wrong type ({type(value).__name__}): it must be"
             f" {described(declared)}."
         )
     if item is float and not all(map(math.isfinite, fitted if is_list else [fitted])):
@@ -80,12 +78,21 @@ def typed(key: str, value: Any, declared: Any) -> Any:
     return fitted
 
 
+def _fitted_list(value: Any, item: type) -> list[Any] | None:
+    if isinstance(value, (list, tuple, np.ndarray)):
+        items = value.tolist() if isinstance(value, np.ndarray) and value.ndim else [*_flat(value)]
+    else:
+        items = [value]
+    fitted = [_fitted(one, item) for one in items]
+    return None if any(one is None for one in fitted) else fitted
+
+
 def _flat(value: Any) -> list[Any]:
     return [value.item()] if isinstance(value, np.ndarray) else list(value)
 
 
 def _fitted(value: Any, item: type) -> Any:
-    """The value as this type, or None where it is none."""
+    """The value as this type, or None where it is none; OverflowError where it is too large."""
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value.item()
     if item is str:
@@ -98,7 +105,7 @@ def _fitted(value: Any, item: type) -> Any:
     if item is int and (
         is_whole or (isinstance(value, (float, np.floating)) and float(value).is_integer())
     ):
-        return int(value)
+        return operator.index(np.int64(int(value)))
     return None
 
 

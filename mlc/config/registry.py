@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import importlib
+import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, make_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from mlc.config.errors import ConfigError
+from mlc.config.imports import FLAG, import_named
 from mlc.config.options import check, nearest
+from mlc.config.texts import shown
 
 Part = TypeVar("Part")
 _PACKAGE = Path(__file__).parent.parent
@@ -26,9 +29,10 @@ class NoOptions:
 class Registry(Mapping[str, Part]):
     """Parts of one kind by name.
 
-    The names in `mlc` come from a scan of the source for the decorator `@register_KIND("name")`; a
-    part's module is imported when the part is asked for. Parts from elsewhere are known once their
-    module is imported.
+    The names in `mlc` come from a scan of the package's source for lines that begin with the decorator
+    `@register_KIND("name")`, the name a literal in double quotes; a part's module is imported when the
+    part is asked for. Parts from elsewhere may be registered in any way, and are known once their
+    module is imported: by hand, or as --import and MLC_IMPORT name it.
 
     Args:
         kind: what messages call a part.
@@ -40,6 +44,7 @@ class Registry(Mapping[str, Part]):
     def __init__(self, kind: str, package: str, decorator: str, key: str = "name") -> None:
         self.kind, self.package, self.decorator, self.key = kind, package, decorator, key
         self._parts: dict[str, Part] = {}
+        self._elsewhere: dict[str, str] = {}
         self._scanned: dict[str, str] | None = None
         _REGISTRIES[kind] = self
 
@@ -66,6 +71,13 @@ class Registry(Mapping[str, Part]):
         if name in self._parts or self._modules().get(name, module) != module:
             raise ConfigError(f"There is already a {self.kind} named {name!r}: choose another.")
         self._parts[name] = part
+        if not module.startswith("mlc."):
+            self._elsewhere[name] = _importable(module)
+
+    def elsewhere(self) -> dict[str, str]:
+        """The module of each part that is not in `mlc`, by the part's name."""
+        import_named()
+        return dict(self._elsewhere)
 
     def _modules(self) -> dict[str, str]:
         """The module of each part in `mlc`, by name."""
@@ -82,21 +94,26 @@ class Registry(Mapping[str, Part]):
             near = nearest(name, self) if isinstance(name, str) else []
             guess = f"did you mean {near[0]}? " if near else ""
             raise ConfigError(
-                f"There is no {self.kind} named {name!r}: {guess}choose one of {', '.join(self)}."
+                f"There is no {self.kind} named {shown(name)}: {guess}choose one of"
+                f" {', '.join(self)}, or add {FLAG} MODULE for one of your own."
             )
         if name not in self._parts:
             importlib.import_module(self._modules()[name])
         return self._parts[name]
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and (name in self._parts or name in self._modules())
+        return isinstance(name, str) and name in self._names()
 
     def __iter__(self) -> Iterator[str]:
         """All names, in alphabetical order."""
-        return iter(sorted({*self._modules(), *self._parts}))
+        return iter(sorted(self._names()))
 
     def __len__(self) -> int:
-        return len({*self._modules(), *self._parts})
+        return len(self._names())
+
+    def _names(self) -> set[str]:
+        import_named()
+        return {*self._modules(), *self._parts}
 
     def schema(self, name: str) -> type[Any]:
         """The part's options with its name as the default of the first field, for a typed config."""
@@ -110,7 +127,10 @@ class Registry(Mapping[str, Part]):
                 "__doc__": options.__doc__,
                 # The class is made here and has no name to be imported by: another process makes it
                 # again.
-                "__reduce__": lambda made: (_remake, (self.kind, name, vars(made))),
+                "__reduce__": lambda made: (
+                    _remake,
+                    (self.kind, name, vars(made), self._elsewhere.get(name)),
+                ),
             },
             kw_only=True,
         )
@@ -123,7 +143,7 @@ class Registry(Mapping[str, Part]):
             if value not in known:
                 near = nearest(value, known)
                 raise ConfigError(
-                    f"The {self.kind} {name!r} has no option {value!r}: "
+                    f"The {self.kind} {name!r} has no option {shown(value)}: "
                     + (f"did you mean {near[0]}? " if near else "")
                     + (f"it takes {', '.join(known)}." if known else "it takes none.")
                 )
@@ -132,28 +152,27 @@ class Registry(Mapping[str, Part]):
         return options
 
 
-def _remake(kind: str, name: str, values: dict[str, Any]) -> Any:
-    return _REGISTRIES[kind].schema(name)(**values)
+def _remake(kind: str, name: str, values: dict[str, Any], module: str | None) -> Any:
+    registry = _REGISTRIES[kind]
+    if module is not None and name not in registry:
+        importlib.import_module(module)
+    return registry.schema(name)(**values)
+
+
+def _importable(module: str) -> str:
+    """A module's name, which for a script is its file's."""
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return Path(file).stem if module == "__main__" and file else module
 
 
 def _decorated(file: Path, decorator: str) -> list[str]:
     """The names that a module registers with this decorator, in order."""
     source = file.read_text(encoding="utf-8")
-    if f"@{decorator}(" not in source:
-        return []
-    return [
-        argument.value
-        for node in ast.parse(source).body
-        if isinstance(node, (ast.ClassDef, ast.FunctionDef))
-        for call in node.decorator_list
-        if isinstance(call, ast.Call)
-        and isinstance(call.func, ast.Name)
-        and call.func.id == decorator
-        for argument in call.args
-        if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
-    ]
+    found = re.finditer(rf'^@{decorator}\(\s*((?:"[^"\n]+"\s*,?\s*)+)', source, re.MULTILINE)
+    return [name for match in found for name in re.findall(r'"([^"]+)"', match[1])]
 
 
+REGISTRIES: Mapping[str, Registry[Any]] = _REGISTRIES
 BACKBONES: Registry[Any] = Registry("backbone", "backbones", "register_backbone")
 DECISIONS: Registry[Any] = Registry("decision rule", "decisions", "register_decision")
 HEADS: Registry[Any] = Registry("head", "heads", "register_head")

@@ -10,6 +10,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 from mlc.config.errors import ConfigError
+from mlc.config.imports import FLAG
 from mlc.config.options import check, nearest, option
 from mlc.config.registry import BACKBONES, DECISIONS, HEADS, METRICS, OPTIMIZERS, SOURCES, Registry
 
@@ -101,7 +102,7 @@ class Config:
                 guess = f"did you mean {near[0]}? " if near else ""
                 raise ConfigError(
                     f"{prefix}rules={self.rules} names {rule!r}, which is no decision rule: {guess}"
-                    f"choose among {', '.join(DECISIONS)}."
+                    f"choose among {', '.join(DECISIONS)}, or add {FLAG} MODULE for one of your own."
                 )
         if not self.rules or len(set(self.rules)) < len(self.rules):
             raise ConfigError(f"{prefix}rules={self.rules} must name at least one rule, each once.")

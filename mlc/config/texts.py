@@ -9,9 +9,9 @@ import unicodedata
 from collections.abc import Sequence
 
 # What may move the cursor, turn the reading direction or break a line: C0 and C1 control characters,
-# marks of direction, line separators; and surrogates, which no encoding knows.
+# marks of direction, line separators; what nobody sees; and surrogates, which no encoding knows.
 _UNSAFE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\u200b\u2060\ufeff]"
 )
 _MARKDOWN = re.compile(r"([\\`\[\]<|])")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -82,6 +82,18 @@ def listed(names: Sequence[str], n_shown: int, width: int = 30) -> str:
     """The first names, each of at most `width` columns, and how many more there are."""
     shown = ", ".join(fitted(name, width) for name in names[:n_shown])
     return shown if len(names) <= n_shown else f"{shown}, and {len(names) - n_shown:,} more"
+
+
+def shown(value: object, longest: int = 60) -> str:
+    """A value as it is written in Python, in a readable length; its type where it has no such text."""
+    if type(value).__module__ == "numpy" and hasattr(value, "item") and not value.shape:  # type: ignore[attr-defined]
+        value = value.item()
+    try:
+        return shortened(repr(value), longest)
+    except ValueError:
+        # Python writes no number of more than 4300 digits.
+        kind = "whole number" if isinstance(value, int) else type(value).__name__
+        return f"a {kind} of too many digits"
 
 
 def markdown(text: str, longest: int = LONGEST_NAME) -> str:

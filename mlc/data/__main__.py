@@ -19,6 +19,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mlc.config.errors import ConfigError, DataError, MlcError
+from mlc.config.imports import add_import_flag, import_parts
 from mlc.config.options import check
 from mlc.config.schema import config_folder, register_configs
 from mlc.config.texts import never_fail_to_print
@@ -61,9 +62,11 @@ def main(arguments: list[str] | None = None) -> None:
         help="further settings, as in data.separator='|'",
         metavar="KEY=VALUE",
     )
+    add_import_flag(parser)
     never_fail_to_print()
     stated = parser.parse_intermixed_args(arguments)
     try:
+        import_parts(stated.imports)
         card, targets = read_card(overrides(stated), stated.seed)
         if stated.figure is not None:
             with write_atomically(stated.figure) as file:
@@ -86,7 +89,10 @@ def overrides(stated: argparse.Namespace) -> list[str]:
     name = stated.data.removeprefix("data=")
     path = Path(name)
     ending = next((s.lower() for s in reversed(path.suffixes) if s.lower() in _ENDINGS), None)
-    known = sorted({file.stem for file in (config_folder() / "data").glob("*.yaml")})
+    published = {file.stem for file in (config_folder() / "data").glob("*.yaml")}
+    # Of the sources, those that need no file.
+    composed = {name for name in SOURCES if not hasattr(SOURCES[name].Options(), "path")}
+    known = sorted(published | composed)
     if name in known:
         found = [f"data={name}"]
     elif ending is not None:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import safetensors.numpy
 from numpy.lib import format as npy
 from numpy.typing import NDArray
@@ -21,7 +20,7 @@ from safetensors import SafetensorError
 from scipy.sparse import csr_matrix, issparse, load_npz
 
 from mlc.config.errors import DataError
-from mlc.data.files import read_bytes
+from mlc.data.files import read_bytes, require_memory
 
 ENDINGS = (".npz", ".npy", ".safetensors")
 # The name of a file's only array.
@@ -62,16 +61,6 @@ def read_arrays(path: Path) -> Contents:
             f"{path} cannot be read as a {path.suffix} file ({ascii(reason)[1:-1]}): write it again,"
             " or fetch it again if it is cut off."
         ) from error
-
-
-def require_memory(path: Path, n_bytes: int, what: str) -> None:
-    """Raise DataError where `what` would take more than the memory that is free."""
-    free = int(psutil.virtual_memory().available)
-    if n_bytes > free:
-        raise DataError(
-            f"{path}: {what} would take {n_bytes / 1e9:.3g} GB, and {free / 1e9:.3g} GB of memory are"
-            " free: give fewer rows or columns."
-        )
 
 
 def _as_text(array: Any) -> Any:

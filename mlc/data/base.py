@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
@@ -61,6 +62,8 @@ class Dataset:
         vocabulary: the columns of which each run uses what its training rows hold, if there are any.
         notes: what was assumed when it was read, a sentence each; the weightiest first.
         parts_from: where `parts` come from, in words that follow "test part" or "all parts".
+        sample_shape: what a row of the features is when unflattened, (channels, height, width) for an
+            image; (D,) unless stated.
     """
 
     name: str
@@ -74,8 +77,11 @@ class Dataset:
     vocabulary: Vocabulary | None = None
     notes: tuple[str, ...] = ()
     parts_from: str = "as given"
+    sample_shape: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        if not self.sample_shape:
+            object.__setattr__(self, "sample_shape", (self.n_features,))
         n_samples, n_labels = self.targets.shape
         if n_labels == 0:
             raise DataError(f"The data set {self.name!r} has no label: name at least one.")
@@ -90,6 +96,11 @@ class Dataset:
             raise DataError(
                 f"The data set {self.name!r} has {self.features.shape[0]} rows of features and"
                 f" {n_samples} of labels: both must be the same, and more than 0."
+            )
+        if math.prod(self.sample_shape) != self.n_features:
+            raise DataError(
+                f"The data set {self.name!r} has {self.n_features} features, which are no samples of"
+                f" shape {self.sample_shape}: state a shape with as many numbers."
             )
 
     @property
@@ -118,6 +129,7 @@ class Dataset:
             feature_names=tuple(self.feature_names[column] for column in columns),
             numeric=self.numeric[columns],
             vocabulary=vocabulary,
+            sample_shape=(),
         )
 
 

@@ -47,7 +47,7 @@ class ColouredDigits(DataSource):
 
     @classmethod
     def load(cls, options: Any) -> Dataset:
-        """Images (N, 3 channels of 8 x 8), K = 15."""
+        """Images (3, 8, 8), K = 15."""
         rng = np.random.default_rng([options.seed, 0xC0109])
         images, digits = load_digits(return_X_y=True)
         n_val = max(1, round(options.val_fraction * options.n_train))
@@ -79,4 +79,5 @@ class ColouredDigits(DataSource):
             numeric=np.ones(n_colours * CELL * CELL, dtype=bool),
             parts=parts,
             parts_from=f"composed of images of their own (data.seed={options.seed})",
+            sample_shape=(n_colours, CELL, CELL),
         )

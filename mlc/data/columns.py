@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import MultiLabelBinarizer
 
 from mlc.config.errors import DataError
-from mlc.config.texts import listed
+from mlc.config.texts import listed, shown
 from mlc.data.label_cells import MISSING, CellForm, read_cells, read_cells_as
 from mlc.data.numerals import decimal_of, marked, numbers_of
 from mlc.data.places import place_of
@@ -151,7 +151,7 @@ def _zeros_and_ones(column: pd.Series[Any], where: str) -> NDArray[np.bool_]:
     if None in values:
         wrong = values.index(None)
         raise DataError(
-            f"{where}: the label {str(column.name)!r} is {str(column.iloc[wrong])!r} in"
+            f"{where}: the label {str(column.name)!r} is {shown(str(column.iloc[wrong]))} in"
             f" {place_of(where, wrong)}: labels must be 0 or 1, or true or false, in every row; where"
             " cells name labels, state data.separator."
         )

@@ -93,7 +93,7 @@ class Digits(DataSource):
 
     @classmethod
     def load(cls, options: Any) -> Dataset:
-        """The composed images: pixels in [0, 1], K = 10."""
+        """The composed images (1, height, width): pixels in [0, 1], K = 10."""
         rng = np.random.default_rng([options.seed, 0xD1617])
         images, digits = load_digits(return_X_y=True)
         images = images.reshape(-1, CELL, CELL) / HIGHEST_INK
@@ -119,6 +119,7 @@ class Digits(DataSource):
             numeric=np.zeros(height * width, dtype=bool),
             parts=parts,
             parts_from=f"composed of images of their own (data.seed={options.seed})",
+            sample_shape=(1, height, width),
         )
 
 

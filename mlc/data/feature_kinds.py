@@ -36,6 +36,8 @@ def kinds_of_features(dataset: Dataset, scaling: Scaling) -> str:
     matrix: Any = dataset.features
     if issparse(matrix):
         kinds.append(f"sparse, {matrix.nnz / dataset.n_samples:.1f} nonzero values per row")
+    if len(dataset.sample_shape) > 1:
+        kinds.append(f"a sample is {' x '.join(map(str, dataset.sample_shape))}")
     return "; ".join(kinds)
 
 

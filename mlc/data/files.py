@@ -14,9 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from mlc.config.errors import DataError
 
 OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+
+_PIECE = 2**24  # Bytes that are unpacked at once.
 
 # From a path to the bytes of its file.
 Read = Callable[[Path], bytes]
@@ -95,17 +99,31 @@ def unreadable(path: Path, error: OSError) -> DataError:
     )
 
 
+def require_memory(path: Path, n_bytes: int, what: str) -> None:
+    """Raise DataError where `what` would take more than the memory that is free."""
+    free = int(psutil.virtual_memory().available)
+    if n_bytes > free:
+        raise DataError(
+            f"{path}: {what} would take {n_bytes / 1e9:.3g} GB, and {free / 1e9:.3g} GB of memory are"
+            " free: give fewer rows or columns."
+        )
+
+
 def _unpacked(path: Path, content: bytes, opener: Any) -> bytes:
     try:
         with opener(io.BytesIO(content)) as file:
-            unpacked: bytes = file.read()
+            unpacked = bytearray()
+            while piece := file.read(_PIECE):
+                unpacked += piece
+                # Packed zeros take a thousandth of their size, and less; as text they take it again.
+                require_memory(path, len(unpacked), "its unpacked content")
     except (EOFError, zlib.error, lzma.LZMAError) as error:
         raise DataError(
             f"{path}: the packed file is cut off or damaged: fetch it again."
         ) from error
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error}): fetch it again.") from error
-    return unpacked
+    return bytes(unpacked)
 
 
 def _is_folder(path: Path) -> bool:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from mlc.config.errors import DataError
-from mlc.data.array_files import require_memory
+from mlc.data.files import require_memory
 
 MultiHot = NDArray[np.bool_]
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from mlc.config.errors import DataError
+from mlc.config.texts import shown
 from mlc.data.label_separators import NAMES, infer_separator, split_cell
 from mlc.data.places import place_of
 
@@ -113,7 +114,7 @@ def _parsed(values: Sequence[Any], lists: bool, where: str, name: str) -> list[L
     for row, cell in enumerate(cells):
         if isinstance(cell, str) and known[cell] is None:
             raise DataError(
-                f"{where}: the cell {shortened(cell)} of {name!r} in {place_of(where, row)} is no list"
+                f"{where}: the cell {shown(cell)} of {name!r} in {place_of(where, row)} is no list"
                 " that can be read: write all in one form, or state data.separator."
             )
     return [known[cell] if isinstance(cell, str) else cell for cell in cells]
@@ -190,7 +191,7 @@ def _form_of_lists(cells: Sequence[Any], values: Sequence[Any], where: str, name
             isinstance(v, (list, tuple, dict, set, type(...))) for v in cell
         ):
             raise DataError(
-                f"{where}: the cell {shortened(cell)} of {name!r} in {place_of(where, row)} is no plain"
+                f"{where}: the cell {shown(cell)} of {name!r} in {place_of(where, row)} is no plain"
                 " list of labels, as others are: write all in one form."
             )
     own = [cell for _, cell in filled]
@@ -200,6 +201,7 @@ def _form_of_lists(cells: Sequence[Any], values: Sequence[Any], where: str, name
         return CellForm("vectors", width=width, notes=(note,))
     if _is_padded(own):
         return CellForm("lists", notes=(f"-1 in {name!r} is taken as padding, which is no label.",))
+    _refuse_almost(filled, where, name)
     parsed = any(isinstance(value, str) for value in values)
     return CellForm("lists", notes=(f"The cells of {name!r} are read as lists.",) if parsed else ())
 
@@ -213,9 +215,29 @@ def _is_vectors(lists: Sequence[Labels]) -> bool:
     return twice or (len(filled) == len(lists) and len({len(cell) for cell in filled}) == 1)
 
 
+def _refuse_almost(filled: Sequence[tuple[int, Labels]], where: str, name: str) -> None:
+    """A cell that only vectors or padded lists have, where another cell keeps the column from being so.
+
+    Raises:
+        DataError: read as numbers of labels it would name other ones.
+    """
+    for row, cell in filled:
+        numbers = [value for value in cell if isinstance(value, (int, float))]
+        if len(set(numbers)) < len(numbers) or any(value < 0 for value in numbers):
+            raise DataError(
+                f"{where}: the cell {shown(cell)} of {name!r} in {place_of(where, row)} has a number"
+                " twice or below 0, and not all cells are vectors of 0 and 1, or filled up with -1:"
+                " write all in one form."
+            )
+
+
 def _is_padded(lists: Sequence[Labels]) -> bool:
-    numbers = all(type(v) in (int, float) and v % 1 == 0 for c in lists for v in c if v == v)
+    numbers = all(_is_whole(v) and v >= -1 for c in lists for v in c if v == v)
     return numbers and len({len(cell) for cell in lists}) == 1 and any(-1 in c for c in lists)
+
+
+def _is_whole(value: Any) -> bool:
+    return type(value) is int or (type(value) is float and value.is_integer())
 
 
 def _is_zero_or_one(value: Any) -> bool:
@@ -233,7 +255,7 @@ def _sets(
         elif isinstance(cell, str):
             if form.kind == "lists":
                 raise DataError(
-                    f"{where}: the cell {shortened(cell)} of {name!r} in {place_of(where, row)} is no"
+                    f"{where}: the cell {shown(cell)} of {name!r} in {place_of(where, row)} is no"
                     " list, as in the training file: write it as one."
                 )
             sets.append(split_cell(cell, form.separator))
@@ -241,7 +263,7 @@ def _sets(
             own = [] if cell is None else [v for v in cell if not (padded and v == -1)]
             if any(isinstance(v, float) and math.isinf(v) for v in own):
                 raise DataError(
-                    f"{where}: the cell {shortened(cell)} of {name!r} in {place_of(where, row)} holds a"
+                    f"{where}: the cell {shown(cell)} of {name!r} in {place_of(where, row)} holds a"
                     " number that is infinite, or too large for 64 bits: write it in quotes."
                 )
             sets.append([label for label in map(_name_of, own) if label])
@@ -251,7 +273,7 @@ def _sets(
 def _of_vector(cell: Any, width: int, where: str, name: str, row: int) -> list[str]:
     if not isinstance(cell, list) or len(cell) != width or not all(map(_is_zero_or_one, cell)):
         raise DataError(
-            f"{where}: the cell {shortened(cell)} of {name!r} in {place_of(where, row)} is no vector of"
+            f"{where}: the cell {shown(cell)} of {name!r} in {place_of(where, row)} is no vector of"
             f" {width} zeros and ones, as the others are: correct it."
         )
     return [str(place) for place, value in enumerate(cell) if value]
@@ -263,12 +285,6 @@ def _name_of(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value).strip()
-
-
-def shortened(value: Any) -> str:
-    """A cell for a message: on one line, and not too long."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def separator_named(stated: str) -> str:

@@ -15,7 +15,7 @@ from scipy.sparse import csr_matrix, vstack
 from mlc.config.errors import DataError
 from mlc.config.options import option
 from mlc.data.base import Dataset, DataSource, SplitOptions, register_source
-from mlc.data.files import located, read_text
+from mlc.data.files import located, read_text, require_memory
 
 _HEADER = re.compile(r"\s*(\d{1,12})\s+(\d{1,12})\s+(\d{1,12})\s*", re.ASCII)
 _ROW = re.compile(
@@ -24,7 +24,8 @@ _ROW = re.compile(
 )
 # Wider or more, and the number is a mistake: names and scalings would take gigabytes.
 _MOST_COLUMNS = 10_000_000
-_MOST_CELLS = 2**34
+# A name, and whether it is a number.
+_BYTES_OF_COLUMN = 100
 _LONGEST_SHOWN = 60
 _MOST_DIGITS = 19  # Of a number of 64 bits.
 
@@ -259,6 +260,7 @@ def _n_columns(files: Sequence[Rows], first: int) -> int:
             f"{files[0].path} has {n_columns} features, and at most {_MOST_COLUMNS} can be used:"
             " correct the largest index, or number the features anew."
         )
+    require_memory(files[0].path, _BYTES_OF_COLUMN * n_columns, "the names of its features")
     return n_columns
 
 
@@ -270,11 +272,12 @@ def _label_numbers(files: Sequence[Rows]) -> list[int]:
     n_labels = len(found) if stated is None else stated
     if n_labels == 0:
         raise DataError(f"{files[0].path}: no row has a label: give at least one.")
-    if n_rows * n_labels > _MOST_CELLS or n_labels > _MOST_COLUMNS:
+    if n_labels > _MOST_COLUMNS:
         raise DataError(
-            f"{files[0].path} has {n_labels} labels, too many for its {n_rows} rows: use those that"
-            " are frequent."
+            f"{files[0].path} has {n_labels} labels, and at most {_MOST_COLUMNS} can be used: use those"
+            " that are frequent."
         )
+    require_memory(files[0].path, n_labels * (n_rows + _BYTES_OF_COLUMN), "its labels")
     if stated is None:
         return found
     for own in files:

@@ -10,17 +10,21 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mlc.config.errors import DataError
+from mlc.config.texts import shown
 from mlc.data.label_cells import MISSING
 from mlc.data.places import place_of
 
 _THOUSANDS = " \u00a0\u202f'\u2019"
 _COMMA = re.compile(
-    rf"[+-]?(?:\d+|\d{{1,3}}(?:\.\d{{3}})+|\d{{1,3}}(?:[{_THOUSANDS}]\d{{3}})+)?(?:,\d+)?(?:[eE][+-]?\d+)?"
+    rf"[+-]?(?:\d+|\d{{1,3}}(?:\.\d{{3}})+|\d{{1,3}}(?:[{_THOUSANDS}]\d{{3}})+)?(?:,\d+)?(?:[eE][+-]?\d+)?",
+    re.ASCII,
 )
 _POINT = re.compile(
-    rf"[+-]?(?:\d+|\d{{1,3}}(?:,\d{{3}})+|\d{{1,3}}(?:[{_THOUSANDS}]\d{{3}})+)?(?:\.\d*)?(?:[eE][+-]?\d+)?"
+    rf"[+-]?(?:\d+|\d{{1,3}}(?:,\d{{3}})+|\d{{1,3}}(?:[{_THOUSANDS}]\d{{3}})+)?(?:\.\d*)?(?:[eE][+-]?\d+)?",
+    re.ASCII,
 )
 _MOST_DIGITS = 1000
+_GROUPED = re.compile(r"[+-]?\d{1,3}(\.\d{3})+|\d{1,3}", re.ASCII)
 _GRAMMARS = {",": _COMMA, ".": _POINT}
 
 
@@ -49,9 +53,7 @@ def numbers_of(column: pd.Series[Any], decimal: str | None, where: str) -> pd.Se
     missing = texts.isna() | texts.str.lower().isin(MISSING)
     if missing.all():
         return None
-    grouped = decimal == "," and _all_fit(
-        texts[~missing], re.compile(r"[+-]?\d{1,3}(\.\d{3})+|\d{1,3}")
-    )
+    grouped = decimal == "," and _all_fit(texts[~missing], _GROUPED)
     if not grouped:
         parsed = pd.to_numeric(texts.mask(missing), errors="coerce")
         if not (parsed.isna() & ~missing).any():
@@ -65,8 +67,9 @@ def numbers_of(column: pd.Series[Any], decimal: str | None, where: str) -> pd.Se
             fitting = ["."]
         else:
             raise DataError(
-                f"{where}: the comma of {str(texts.iloc[row])!r} in the column {str(column.name)!r},"
-                f" {place_of(where, row)}, may be decimal or part thousands: write it without."
+                f"{where}: the comma of {shown(str(texts.iloc[row]))} in the column"
+                f" {str(column.name)!r}, {place_of(where, row)}, may be decimal or part"
+                " thousands: write it without."
             )
     mark = decimal if decimal in fitting else fitting[0]
     return pd.to_numeric(

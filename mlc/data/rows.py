@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from mlc.config.errors import DataError
+from mlc.config.texts import shown
 
 _CONTAINERS = (list, tuple, set, frozenset, range)
 
@@ -134,21 +135,29 @@ def _too_large(value: Any) -> bool:
     return abs(number) > float(np.finfo(np.float32).max)
 
 
-def shown(value: Any) -> str:
-    """Its repr, NumPy's values as Python's."""
-    value = value.item() if isinstance(value, np.generic) and not is_missing(value) else value
-    try:
-        return repr(value)
-    except ValueError:
-        return "a whole number of thousands of digits"
-
-
 def read(y: Any) -> Written:
     """The values or label lists that `y` holds.
 
     Raises:
         DataError: it has lists of labels, and a row is none, or has a gap or labels of two kinds.
     """
+    written = _read(y)
+    _refuse_huge(written.array if written.sets is None else written.sets)
+    return written
+
+
+def _refuse_huge(values: Any) -> None:
+    """Whole numbers that no array holds, and that may have too many digits to be shown."""
+    if isinstance(values, list) or values.dtype == object:
+        for place, row in enumerate(values):
+            for value in row if isinstance(row, (list, np.ndarray)) else (row,):
+                if type(value) is int and abs(value) >= 2**63:
+                    raise DataError(
+                        f"y has a number of more than 64 bits in row {place}: write it as text."
+                    )
+
+
+def _read(y: Any) -> Written:
     y = dense(y)
     if isinstance(y, (str, bytes, dict, set, frozenset)):
         raise DataError(f"y is a {type(y).__name__}: give a sequence with one entry for each row.")
@@ -219,6 +228,7 @@ def _read_rows(rows: list[Any]) -> Written:
             return Written(array=np.asarray(lists))
         _refuse_text(lists)
     _require_one_kind(lists)
+    _refuse_twice(lists)
     return Written(sets=lists)
 
 
@@ -238,8 +248,18 @@ def _refuse_text(lists: list[list[Any]]) -> None:
         for place, row in enumerate(lists):
             if len(set(row)) < len(row):
                 raise DataError(
-                    f"y is {row!r} in row {place}, zeros and ones as text: convert them with int."
+                    f"y is {shown(row)} in row {place}, zeros and ones as text: convert them with int."
                 )
+
+
+def _refuse_twice(lists: list[list[Any]]) -> None:
+    """Zeros and ones that another value, or a row of another length, would turn into label sets."""
+    for place, row in enumerate(lists):
+        if row and is_number(row[0]) and len(set(row)) < len(row):
+            raise DataError(
+                f"y is {shown(row)} in row {place}, where a number stands twice: a label set holds"
+                " each label once, and zeros and ones need rows of one length and no other value."
+            )
 
 
 def _require_one_kind(lists: list[list[Any]]) -> None:
@@ -247,18 +267,18 @@ def _require_one_kind(lists: list[list[Any]]) -> None:
     for place, row in enumerate(lists):
         for label in row:
             if is_missing(label):
-                raise DataError(f"y has the label {label!r} in row {place}: leave it out.")
+                raise DataError(f"y has the label {shown(label)} in row {place}: leave it out.")
             kind = _kind(label)
             if kind is None:
                 raise DataError(
-                    f"y has the label {label!r} in row {place}, a {type(label).__name__}: a label is a"
-                    " text or a number."
+                    f"y has the label {shown(label)} in row {place}, a {type(label).__name__}: a label"
+                    " is a text or a number."
                 )
             first = first or (kind, label, place)
             if kind != first[0]:
                 raise DataError(
-                    f"y has the label {first[1]!r} in row {first[2]} and {label!r} in row {place}:"
-                    f" write all labels as {first[0]}, or all as {kind}."
+                    f"y has the label {shown(first[1])} in row {first[2]} and {shown(label)} in row"
+                    f" {place}: write all labels as {first[0]}, or all as {kind}."
                 )
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from mlc.config.errors import DataError
 from mlc.data.delimited import read_rows, require_header
 from mlc.data.encodings import decode
-from mlc.data.files import OPENERS, unpacked_bytes, unreadable
+from mlc.data.files import OPENERS, require_memory, unpacked_bytes, unreadable
 from mlc.data.places import Place
 from mlc.data.text_forms import LabelledTexts, plain_texts, read_labelled_texts
 
@@ -150,9 +150,14 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         raise DataError(f"{path} is no .csv, .tsv or .parquet file: name one.")
     try:
         if path.is_dir():
-            return _usable(pd.read_parquet(path), path)
+            return _with_text(_usable(pd.read_parquet(path), path))
+        from pyarrow.parquet import read_metadata
+
         with path.open("rb") as file:
-            return _usable(pd.read_parquet(file), path)
+            stated = read_metadata(file)
+            require_memory(path, 8 * stated.num_rows * stated.num_columns, "its table")
+            file.seek(0)
+            return _with_text(_usable(pd.read_parquet(file), path))
     except DataError:
         raise
     except OSError as error:
@@ -163,3 +168,9 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         # pyarrow raises whatever it meets in a file that is none of its own.
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"{path} cannot be read as a Parquet file: {reason}.") from error
+
+
+def _with_text(frame: pd.DataFrame) -> pd.DataFrame:
+    """Texts as Python's: pyarrow finds bytes that are none only when a text is taken out."""
+    texts = [n for n, kind in frame.dtypes.items() if isinstance(kind, pd.StringDtype)]
+    return frame.astype(dict.fromkeys(texts, object))

@@ -14,7 +14,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from mlc.config.errors import DataError
-from mlc.data.rows import Written, is_missing, is_number, read, shown
+from mlc.config.texts import shown
+from mlc.data.rows import Written, is_missing, is_number, read
 
 _NEEDS_BINARY = (
     "several columns must be labels of 0 or 1. Unknown label type: give a list of lists of labels for"
@@ -62,7 +63,7 @@ class Targets:
             for label in labels:
                 if label not in known:
                     raise DataError(
-                        f"Row {place} of y has the label {label!r}, which fit never saw."
+                        f"Row {place} of y has the label {shown(label)}, which fit never saw."
                     )
         encoder = MultiLabelBinarizer(classes=self.labels.tolist())
         return np.asarray(encoder.fit_transform(written.sets))
@@ -137,7 +138,10 @@ def _not_binary(value: Any, row: int, column: int, columns: Any) -> str:
     where = f"in row {row}, column {name}"
     if is_missing(value):
         value = float("nan") if isinstance(value, float) else value
-        return f"y is {value!r} {where} (NaN or another gap): fill it with 0 or 1, or leave the row out."
+        return (
+            f"y is {shown(value)} {where} (NaN or another gap): fill it with 0 or 1, or leave the row"
+            " out."
+        )
     if isinstance(value, str):
         cure = "convert y with .astype(int)" if value.strip() in ("0", "1") else _NEEDS_BINARY
         return f"y is {shown(value)}, a str, {where}: {cure}."
@@ -178,9 +182,11 @@ def _require_one_kind(values: NDArray[Any]) -> None:
     """Classes that are all text or all numbers, without a gap."""
     for row, value in enumerate(values):
         if is_missing(value):
-            raise DataError(f"y is {value!r} in row {row}: give its class, or leave the row out.")
+            raise DataError(
+                f"y is {shown(value)} in row {row}: give its class, or leave the row out."
+            )
         if isinstance(value, str) != isinstance(values[0], str):
             raise DataError(
-                f"y is {shown(values[0])} in row 0 and {shown(value)} in row {row}: write all classes"
-                " as text, or all as numbers."
+                f"y is {shown(values[0])} in row 0 and {shown(value)} in row {row}: write all classes as"
+                " text, or all as numbers."
             )

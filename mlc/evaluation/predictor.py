@@ -34,6 +34,7 @@ class Predictor:
         rule: fitted, if the rule has values to fit.
         label_names: K names.
         feature_names: D names, for messages.
+        sample_shape: of samples that are not flat, such as images; () is (D,).
 
     Raises:
         ConfigError: the head does not provide the input of the rule.
@@ -46,9 +47,11 @@ class Predictor:
         rule: DecisionRule,
         label_names: Sequence[str],
         feature_names: Sequence[str] = (),
+        sample_shape: Sequence[int] = (),
     ) -> None:
         self.model, self.scalings, self.rule = model, list(scalings), rule
         self.label_names, self.feature_names = tuple(label_names), tuple(feature_names)
+        self.sample_shape = tuple(sample_shape) or (self.n_features,)
         if rule.input_from(model.head.provides()) is None:
             raise ConfigError(
                 f"The rule {rule.name!r} needs {' or '.join(rule.needs)}, and the head"
@@ -65,6 +68,7 @@ class Predictor:
     def scores(self, features: Any, voters: Voters = None) -> NDArray[np.float64]:
         """Compute scores (N, K) in [0, 1] from features (N, D), dense or sparse.
 
+        Dense features may have the shape of the samples, (N, *sample_shape), here and in `predict`.
         `voters` (R, N) selects the runs that are averaged for each row, at least one; None is all.
         """
         return torch.cat([chunk.scores for chunk in self._chunks(features, voters)]).numpy()
@@ -120,6 +124,8 @@ class Predictor:
             yield averaged(self.model.head, outputs, shares)
 
     def _resident(self, features: Any) -> ResidentData:
+        if tuple(features.shape[1:]) == self.sample_shape and features.ndim > 2:
+            features = features.reshape(len(features), -1)
         if features.ndim != 2 or features.shape[1] != self.n_features:
             raise DataError(
                 f"The features have shape {tuple(features.shape)}, and the model was trained on"

@@ -10,11 +10,13 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
 from mlc.config.errors import ConfigError
+from mlc.config.imports import FLAG
 from mlc.config.options import limits_of, nearest, out_of_range
 from mlc.config.schema import GROUPS, Config, config_folder
-from mlc.launching.names import data_name, key_of, parsed, stated_overrides
+from mlc.launching.names import data_name, key_of, parsed, setting_overrides
 from mlc.launching.overrides import n_values, refuse_too_many
 from mlc.launching.resuming import check_resumable
+from mlc.runs.parts import require_part
 
 
 def sweep_overrides(config: DictConfig) -> list[Override]:
@@ -46,6 +48,7 @@ def check_swept_values(config: DictConfig, overrides: list[Override]) -> int | N
         limits = limits_of(composed, key)
         for value in values:
             if key in GROUPS and value not in choices(key):
+                require_part(Path(config.hydra.sweep.dir), GROUPS[key].kind, str(value))
                 raise unknown_choice(key, str(value))
             items = value if isinstance(value, list) else [value]
             if limits is not None and not all(map(limits.allows, filter(_is_plain, items))):
@@ -69,7 +72,8 @@ def unknown_choice(group: str, name: str) -> ConfigError:
     near = nearest(name, choices(group))
     guess = f"did you mean {near[0]}? " if near else ""
     return ConfigError(
-        f"{group}={name} does not exist: {guess}choose one of {', '.join(choices(group))}."
+        f"{group}={name} does not exist: {guess}choose one of {', '.join(choices(group))}, or add"
+        f" {FLAG} MODULE for one of your own."
     )
 
 
@@ -78,7 +82,7 @@ def require_resumable(
 ) -> None:
     """Raise RunFolderError if runs in the folder do not belong to this launch."""
     swept = {key_of(each): _values(each) for each in overrides if each.is_sweep_override()}
-    fixed = stated_overrides(
+    fixed = setting_overrides(
         str(each.input_line) for each in overrides if key_of(each) not in swept
     )
     requested = dataclasses.asdict(_as_config(config))

@@ -11,8 +11,9 @@ from omegaconf import DictConfig
 
 from mlc.config.errors import ConfigError
 from mlc.config.schema import parse
-from mlc.launching.names import data_name, stated_overrides
+from mlc.launching.names import data_name, setting_overrides
 from mlc.runs.folder import RunFacts
+from mlc.runs.parts import parts_elsewhere
 from mlc.runs.recording import Run
 
 
@@ -33,9 +34,10 @@ def describe(config: DictConfig) -> Run:
         data=data_name(config),
         head=parsed.head.name,
         seed=parsed.seed,
-        overrides=stated_overrides(hydra_config.overrides.task),
+        overrides=setting_overrides(hydra_config.overrides.task),
         monitor=parsed.trainer.monitor,
         config=dataclasses.asdict(parsed),
         place=hydra_config.job.num if is_sweep else 0,
+        parts=parts_elsewhere(parsed),
     )
     return Run(parsed, folder, facts)

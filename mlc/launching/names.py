@@ -34,21 +34,21 @@ _FILE_ENDING = re.compile(r"\.(arff|csv|tsv|txt|parquet)(\.\w+)?$", re.IGNORECAS
 
 def run_path(*keys: str, _root_: DictConfig) -> str:
     """Return the path DATA/HEAD/seed=N,KEY=VALUE,... of a run; the resolver `mlc.run_path`."""
-    stated = stated_overrides(_root_.hydra.overrides.task)
-    more = sorted(f"{key}={stated[key]}" for key in keys if key in stated)
+    settings = setting_overrides(_root_.hydra.overrides.task)
+    more = sorted(f"{key}={settings[key]}" for key in keys if key in settings)
     last = path_part(",".join([f"seed={_root_.seed}", *more]))
     data = path_part(data_name(_root_), root_names(_root_))
     return f"{data}/{path_part(_root_.head.name)}/{last}"
 
 
-def stated_overrides(task_overrides: Iterable[str]) -> dict[str, str]:
+def setting_overrides(task_overrides: Iterable[str]) -> dict[str, str]:
     """Return the overrides of a job as text by key, without those in other parts of its path."""
-    stated = {}
+    settings = {}
     for override in parsed(task_overrides):
         key = key_of(override)
         if key.split("@")[0] not in _NOT_IN_PATH and not key.startswith("report"):
-            stated[key] = override.get_value_element_as_str()
-    return stated
+            settings[key] = override.get_value_element_as_str()
+    return settings
 
 
 def data_name(config: DictConfig) -> str:

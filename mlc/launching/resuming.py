@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mlc.config.errors import RunFolderError
+from mlc.config.imports import FLAG, named_modules
 from mlc.data.base import SOURCES
 from mlc.files.names import STATUS
 from mlc.reporting.collect import check_comparable
@@ -29,7 +30,7 @@ def check_resumable(
     config: Mapping[str, Any],
     data: str,
     swept: Mapping[str, list[str] | None],
-    stated: Mapping[str, str],
+    fixed: Mapping[str, str],
     n_jobs: int | None = None,
 ) -> None:
     """Compare the finished runs in the folder with the requested launch, before any training.
@@ -41,14 +42,14 @@ def check_resumable(
         config: the common config of all jobs, nested; swept settings have an arbitrary value.
         data: name of the data set.
         swept: swept values by key; None for values that cannot be listed.
-        stated: overrides of every job that tables show, by key.
+        fixed: overrides of every job that tables show, by key.
         n_jobs: number of jobs, or None if unknown.
 
     Raises:
         RunFolderError: a run has another setting, was trained on other data or by another version, or
             has an unusable status.
     """
-    request = _Request(json.loads(json.dumps(config)), data, swept, stated)
+    request = _Request(json.loads(json.dumps(config)), data, swept, fixed)
     finished = {
         path.parent: status
         for path in sorted(folder.rglob(STATUS))
@@ -79,9 +80,9 @@ class _Request:
         config: Mapping[str, Any],
         data: str,
         swept: Mapping[str, list[str] | None],
-        stated: Mapping[str, str],
+        fixed: Mapping[str, str],
     ) -> None:
-        self.config, self.data, self.swept, self.stated = config, data, swept, stated
+        self.config, self.data, self.swept, self.fixed = config, data, swept, fixed
         self.sweeps_data = any(key.split(".")[0] == "data" for key in swept)
         changed = tuple(key for key in swept if key not in ("head", "seed"))
         groups = tuple(name for name in _GROUPS if name in swept)
@@ -98,8 +99,8 @@ class _Request:
         overrides = status["overrides"]
         return (
             self._has(status, [key for key in self.swept if key != "seed"])
-            and all(overrides.get(key) == value for key, value in self.stated.items())
-            and all(key in self.stated or key in self.swept for key in overrides)
+            and all(overrides.get(key) == value for key, value in self.fixed.items())
+            and all(key in self.fixed or key in self.swept for key in overrides)
         )
 
     def _has(self, status: Mapping[str, Any], keys: Iterable[str]) -> bool:
@@ -157,7 +158,8 @@ def resume_command(folder: Path, is_sweep: bool) -> str:
         start = ["python", "-m", "mlc.train"]
     key = "hydra.sweep.dir" if is_sweep else "hydra.run.dir"
     kept = [argument for argument in arguments if not argument.startswith((f"{key}=", "resume="))]
-    return shlex.join([*start, *kept, f"{key}={folder}", "resume=true"])
+    imports = [word for module in named_modules() for word in (FLAG, module)]
+    return shlex.join([*start, *imports, *kept, f"{key}={folder}", "resume=true"])
 
 
 def trained_elsewhere(folder: Path) -> str:

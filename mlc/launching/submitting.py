@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 from collections.abc import Sequence
 from typing import Any
 
 from mlc.config.errors import ConfigError, TrainingError
+from mlc.config.imports import import_parts, named_modules
 from mlc.launching.workers import Ended, run_logs
 from mlc.runs.cohort import Outcome
 from mlc.runs.folder import fail
@@ -23,7 +23,6 @@ def train_by_submitit(
     cluster: str,
     folder: str,
     parameters: dict[str, Any],
-    imports: Sequence[str],
 ) -> None:
     """Submit every cohort and wait for all; a job that the cluster ends fails only its own runs.
 
@@ -40,7 +39,7 @@ def train_by_submitit(
     executor = submitit.AutoExecutor(folder=folder, cluster=cluster)
     executor.update_parameters(**parameters)
     with executor.batch():
-        jobs = [executor.submit(train_remotely, list(runs), list(imports)) for runs in cohorts]
+        jobs = [executor.submit(train_remotely, list(runs), named_modules()) for runs in cohorts]
     log.info("Submitted %d jobs to %s", len(jobs), cluster)
     for number, (runs, job) in enumerate(zip(cohorts, jobs, strict=True)):
         try:
@@ -55,9 +54,8 @@ def train_by_submitit(
 
 
 def train_remotely(runs: Sequence[Run], imports: Sequence[str]) -> list[Outcome]:
-    """What a job does."""
-    for module in imports:
-        importlib.import_module(module)
+    """Train the runs of a cohort in a job of the cluster."""
+    import_parts(imports)
     with run_logs(runs):
         return train_runs(runs)
 

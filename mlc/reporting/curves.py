@@ -92,7 +92,9 @@ def shown(folder: Path, sweep: str, status: Mapping[str, Any]) -> Shown:
     """Build a run from its status, and from its results if it has finished."""
     facts = {key: status[key] for key in ("data", "head", "seed", "monitor")}
     config = status["config"]
-    rule = chosen_rule({name: DECISIONS[name].tuned_on for name in config["rules"]})
+    # Of a rule that is not known here, the run says itself what it was tuned on, when it has ended.
+    known = {name: DECISIONS[name].tuned_on for name in config["rules"] if name in DECISIONS}
+    rule = chosen_rule(known or dict.fromkeys(config["rules"], ""))
     tags = [f"test/{rule}/{name}" for name in config["report"]["metrics"]]
     run = Shown(folder, sweep, **facts, settings=status["overrides"], tags=tags)
     if status["state"] != "completed":

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from mlc.runs.provenance import NOT_IDENTITY, flatten
+from mlc.runs.provenance import NOT_IDENTITY, flatten, with_rules
 
 Status = Mapping[str, Any]
 
@@ -62,7 +62,7 @@ def _data(status: Status) -> tuple[Any, Any]:
 
 
 def _significant(config: Mapping[str, Any]) -> dict[str, Any]:
-    flat = flatten(config)
+    flat = flatten(with_rules(config, config["rules"]) if "rules" in config else config)
     ignored = tuple(f"{key}." for key in NOT_IDENTITY)
     return {k: v for k, v in flat.items() if k not in NOT_IDENTITY and not k.startswith(ignored)}
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from mlc.backbones.base import BACKBONES
 from mlc.bayes.optimum import Optimum, add_regrets
 from mlc.config.errors import BeingTrainedError, MlcError, TrainingError, as_told
 from mlc.config.memory import free_bytes, readable
@@ -151,10 +152,10 @@ class _Cohort:
         return [replace(ready, scaling=ready.scaling.with_columns(columns)) for ready in prepared]
 
     def _largest_size(self, prepared: Sequence[Prepared]) -> int:
-        if len(prepared) == 1:
+        config = prepared[0].config
+        if len(prepared) == 1 or not BACKBONES[config.backbone.name].stacked:
             return 1
         model, data, _ = self._build(prepared[:1])
-        config = prepared[0].config
         state = OPTIMIZERS[config.optimizer.name].state_per_weight
         needed = bytes_of_run(model, data, config.trainer.batch_size, state)
         free = free_bytes(self.device) * self.memory_share * _USABLE
@@ -233,7 +234,7 @@ class _Cohort:
         dtype, bags = DTYPES[config.trainer.precision], model.backbone.takes_bags
         data = ResidentData(self.dataset, scalings, self.device, dtype, bags)
         optimizer = OPTIMIZERS[config.optimizer.name](
-            list(model.parameters()), [own.optimizer for own in configs]
+            model.parameters(), [own.optimizer for own in configs], model.without_axis
         )
         training = Training(
             model,

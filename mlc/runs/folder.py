@@ -66,6 +66,7 @@ class RunFacts:
         monitor: the validation metric that chose the epoch.
         config: every setting, nested.
         place: of the run in its sweep as it was written.
+        parts: the modules of its parts that are not in `mlc`, by kind and name.
     """
 
     run: str
@@ -76,6 +77,7 @@ class RunFacts:
     monitor: str = "jaccard_samples"
     config: dict[str, Any] = field(default_factory=dict)
     place: int = 0
+    parts: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 def claim(folder: Path, facts: RunFacts, identity: Identity) -> None:

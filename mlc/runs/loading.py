@@ -6,6 +6,7 @@ the config's values go through the same checks as a command line's.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,8 @@ from mlc.files.names import CHECKPOINT, PREPROCESSING, RULES
 from mlc.files.reading import check_weights, read_arrays, weight_shapes
 from mlc.files.writing import write_atomically
 from mlc.runs.folder import read_finished, read_stored
-from mlc.runs.provenance import flatten
+from mlc.runs.parts import require_parts
+from mlc.runs.provenance import flatten, with_rules
 from mlc.training.assembly import build_model, device_of
 from mlc.training.bounded import NoLarger
 from mlc.training.checkpoint import load_run
@@ -61,6 +63,7 @@ def save_preprocessing(folder: Path, dataset: Dataset, split: Split, scaling: Sc
             feature_names=np.array(dataset.feature_names, dtype=np.str_),
             label_names=np.array(dataset.label_names, dtype=np.str_),
             label_sets=np.unique(dataset.targets[outside], axis=0),
+            sample_shape=np.array(dataset.sample_shape, dtype=np.int64),
         )
 
 
@@ -81,6 +84,7 @@ def load(folder: str | Path, rule: str | None = None, device: str = "auto") -> L
     status = read_finished(folder)
     if status is None:
         raise RunFolderError(f"{folder} holds no finished run: name the folder of one.")
+    require_parts(folder, status)
     try:
         config = config_of(status["config"])
         arrays = _arrays(folder / PREPROCESSING)
@@ -94,8 +98,9 @@ def load(folder: str | Path, rule: str | None = None, device: str = "auto") -> L
         model.eval()
         chosen = _rule(folder, rule, config)
         scaling = Scaling(arrays["shift"], arrays["scale"])
-        names = [tuple(map(str, arrays[key])) for key in ("label_names", "feature_names")]
-        loaded = LoadedRun(model, [scaling], chosen, *names)
+        labels, features = (arrays[key].tolist() for key in ("label_names", "feature_names"))
+        shape = _sample_shape(arrays)
+        loaded = LoadedRun(model, [scaling], chosen, labels, features, shape)
     except MlcError:
         raise
     # Damaged files make each library under this raise errors of its own.
@@ -147,7 +152,9 @@ def _config_of(stored: Any) -> Config:
         group: registry.schema(stored[group][registry.key])() for group, registry in GROUPS.items()
     }
     schema = OmegaConf.structured(Config(**parts))
-    merged = OmegaConf.merge(schema, OmegaConf.create(dict(stored)))
+    # Rules that the run does not report need not be known.
+    known = [*DECISIONS, *stored["rules"]]
+    merged = OmegaConf.merge(schema, OmegaConf.create(with_rules(stored, known)))
     assert isinstance(merged, DictConfig)
     return parse(merged)
 
@@ -161,6 +168,11 @@ def _arrays(path: Path) -> Arrays:
         )
     if arrays["label_sets"].shape[1:] != arrays["label_names"].shape:
         raise RunFolderError(f"{path} does not hold sets of its labels: train the run again.")
+    shape = _sample_shape(arrays)
+    if min(shape, default=0) < 1 or math.prod(shape) != n_features:
+        raise RunFolderError(
+            f"{path} states samples of shape {shape} and {n_features} features: train the run again."
+        )
     return arrays
 
 
@@ -175,9 +187,15 @@ def _shapes(arrays: Arrays) -> tuple[Dataset, list[Split]]:
         feature_names=(),
         label_names=tuple(map(str, arrays["label_names"])),
         numeric=np.ones(n_features, dtype=bool),
+        sample_shape=_sample_shape(arrays),
     )
     rows = np.arange(n_sets)
     return dataset, [Split(train=rows, val=rows, test=rows)]
+
+
+def _sample_shape(arrays: Arrays) -> tuple[int, ...]:
+    """A run that states none had flat samples."""
+    return tuple(map(int, arrays.get("sample_shape", [len(arrays["shift"])])))
 
 
 def _rule(folder: Path, name: str | None, config: Config) -> DecisionRule:

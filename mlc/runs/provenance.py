@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import platform
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -101,13 +101,25 @@ def device_name(device: torch.device) -> str:
 def differences(
     one: Mapping[str, Any], other: Mapping[str, Any], ignored: tuple[str, ...] = NOT_IDENTITY
 ) -> Iterator[tuple[str, Any, Any]]:
-    """Dotted keys whose values differ between two nested configs, with both values; None is absent."""
-    first, second = flatten(one), flatten(other)
+    """Dotted keys whose values differ between two nested configs, with both values; None is absent.
+
+    Options of decision rules that not both report are left out.
+    """
+    shared = [rule for rule in one.get("rules", ()) if rule in other.get("rules", ())]
+    first, second = flatten(with_rules(one, shared)), flatten(with_rules(other, shared))
     for key in dict.fromkeys((*first, *second)):
         if any(key == name or key.startswith(f"{name}.") for name in ignored):
             continue
         if first.get(key) != second.get(key):
             yield key, first.get(key), second.get(key)
+
+
+def with_rules(config: Mapping[str, Any], rules: Collection[str]) -> dict[str, Any]:
+    """A nested config with the options of these decision rules alone."""
+    decision = config.get("decision")
+    if not isinstance(decision, Mapping):
+        return dict(config)
+    return {**config, "decision": {rule: decision[rule] for rule in decision if rule in rules}}
 
 
 def flatten(options: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -38,8 +38,8 @@ def build_model(
     """
     config = configs[0]
     seeds = [own.seed for own in configs]
-    backbone = BACKBONES[config.backbone.name](
-        dataset.n_features, [own.backbone for own in configs], seeds, dataset.n_labels
+    backbone = BACKBONES[config.backbone.name].for_samples(
+        dataset.sample_shape, [own.backbone for own in configs], seeds, dataset.n_labels
     )
     head_class = HEADS[config.head.name]
     known = known_labels(dataset, splits)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
@@ -16,7 +17,11 @@ from mlc.training.model import Model
 
 def save_run(model: Model, run: int, folder: Path) -> None:
     """Write the weights of one of the model's runs, without the runs axis."""
-    weights = {name: value[run].contiguous().cpu() for name, value in model.state_dict().items()}
+    # Copies, for safetensors refuses weights that share their memory.
+    weights = {
+        name: value[run].cpu().clone(memory_format=torch.contiguous_format)
+        for name, value in model.state_dict().items()
+    }
     with write_atomically(folder / CHECKPOINT) as file:
         file.write(save(weights))
 

@@ -14,8 +14,13 @@ _PLENTY = 4  # kinds of runs for each worker
 
 
 def cohort_key(config: Config) -> str:
-    """Runs with the same key can be trained as one: same data, shape, head and batch size."""
+    """Runs with the same key can be trained as one: same data, shape, head and batch size.
+
+    A backbone that is not stacked trains each run alone.
+    """
     backbone, optimizer = BACKBONES[config.backbone.name], OPTIMIZERS[config.optimizer.name]
+    if not backbone.stacked:
+        return repr(config)
     shared = [
         vars(config.data),
         _without(config.backbone, backbone.per_run),

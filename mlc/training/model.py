@@ -37,12 +37,17 @@ class Model(nn.Module):
     @property
     def n_runs(self) -> int:
         """R."""
-        return int(next(self.parameters()).shape[0])
+        return int(next(self.head.parameters()).shape[0])
 
     @property
     def n_parameters(self) -> int:
         """Of each run."""
-        return sum(parameter[0].numel() for parameter in self.parameters())
+        return sum(parameter.numel() for parameter in self.parameters()) // self.n_runs
+
+    @property
+    def without_axis(self) -> set[nn.Parameter]:
+        """The parameters without a runs axis: those of a backbone that trains one run at a time."""
+        return set() if self.backbone.stacked else set(self.backbone.parameters())
 
     @torch.no_grad()
     def outputs(
@@ -53,7 +58,7 @@ class Model(nn.Module):
         As many rows as memory allows; b is a multiple of `batch_size`, but for the last chunk.
         """
         self.eval()
-        per_row = self.n_runs * self.head.numbers_per_sample
+        per_row = self.n_runs * max(self.head.numbers_per_sample, self.backbone.numbers_per_sample)
         size = min(_ROWS_AT_ONCE, _OUTPUTS_AT_ONCE // per_row)
         size = max(1, size // batch_size) * batch_size
         for index in rows.split(size, dim=1):

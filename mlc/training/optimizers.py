@@ -81,18 +81,18 @@ class Adam(StackedOptimizer):
 
         It takes one pass over the weights instead of ten, and one number for a rate.
         """
-        gradients = [own for parameter in self.parameters if _fusible(own := parameter.grad)]
+        gradients = [own for own in self._gradients() if _fusible(own)]
         many = len(self._alike) == 1 or len(self._values["lr"]) >= _LEAST_ALIKE * len(self._alike)
         if not many or len(gradients) < len(self.parameters):
             super().apply()
             return
-        for parameter, state in zip(self.parameters, self._state, strict=True):
-            self._begin(parameter, state)
+        for weights, state in zip(self._weights, self._state, strict=True):
+            self._begin(weights, state)
         means = [state["mean"] for state in self._state]
         squares = [state["square"] for state in self._state]
         for runs, options in self._alike:
             adam(
-                [own[runs] for own in self.parameters], [own[runs] for own in gradients],
+                [own[runs] for own in self._weights], [own[runs] for own in gradients],
                 [own[runs] for own in means], [own[runs] for own in squares], [],
                 [torch.tensor(self._n_steps - 1.0) for _ in gradients],
                 fused=True, amsgrad=False, maximize=False, lr=float(self._values["lr"][runs.start]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -39,6 +39,7 @@ class StackedOptimizer:
     Args:
         parameters: tensors with the runs axis first.
         options: one `Options` for each run.
+        without_axis: those of the parameters that lack the runs axis, for there is one run.
     """
 
     name: ClassVar[str]
@@ -46,8 +47,19 @@ class StackedOptimizer:
     per_run: ClassVar[tuple[str, ...]] = ("lr", "weight_decay")
     state_per_weight: ClassVar[int] = 0
 
-    def __init__(self, parameters: Sequence[Parameter], options: Sequence[Any]) -> None:
+    def __init__(
+        self,
+        parameters: Iterable[Parameter],
+        options: Sequence[Any],
+        without_axis: Collection[Parameter] = (),
+    ) -> None:
         self.parameters = list(parameters)
+        self._lacks_axis = [parameter in without_axis for parameter in self.parameters]
+        # The same memory, with the runs axis.
+        self._weights = [
+            parameter.detach().unsqueeze(0) if lacks else parameter
+            for parameter, lacks in zip(self.parameters, self._lacks_axis, strict=True)
+        ]
         self.options = options[0]
         self._n_steps = 0
         self._state: list[State] = [{} for _ in self.parameters]
@@ -103,13 +115,22 @@ class StackedOptimizer:
     def apply(self) -> None:
         """One update of all parameters by their gradients."""
         with torch.no_grad():
-            for parameter, state in zip(self.parameters, self._state, strict=True):
-                if parameter.grad is None:
+            for weights, gradient, state in zip(
+                self._weights, self._gradients(), self._state, strict=True
+            ):
+                if gradient is None:
                     continue
-                if parameter.grad.is_sparse:
-                    self._update_rows(parameter, parameter.grad.coalesce(), state)
+                if gradient.is_sparse:
+                    self._update_rows(weights, gradient.coalesce(), state)
                 else:
-                    self.update(parameter, parameter.grad, state)
+                    self.update(weights, gradient, state)
+
+    def _gradients(self) -> list[Tensor | None]:
+        """With the runs axis."""
+        return [
+            parameter.grad.unsqueeze(0) if lacks and parameter.grad is not None else parameter.grad
+            for parameter, lacks in zip(self.parameters, self._lacks_axis, strict=True)
+        ]
 
     def step(self, progress: float = 0.0) -> None:
         """One planned step; `progress` is the share of the training that is done, in [0, 1)."""

@@ -108,4 +108,8 @@ def step_for(plain: PlainStep, graphs: bool) -> PlainStep | GraphStep:
     if not plain.data.fixed_shapes:
         log.info("sparse rows have as many entries as they have: the step is not captured")
         return plain
+    if not plain.model.backbone.stacked:
+        # What such a module does in Python, a replay would not do again.
+        log.info("the backbone may be any module: the step is not captured")
+        return plain
     return GraphStep(plain, cuda_capture)

@@ -49,3 +49,12 @@ def test_types_of_ones_own_are_left_alone() -> None:
     for value in ({"a": 1}, "a", 3):
         assert typed("x", value, dict[str, int]) is value
         assert typed("x", value, Any) is value
+
+
+@pytest.mark.parametrize("declared", [int, float, list[int], list[float]])
+@pytest.mark.parametrize("n_digits", [400, 5000])
+def test_numbers_of_too_many_digits_are_refused_by_name(declared: Any, n_digits: int) -> None:
+    with pytest.raises(
+        ConfigError, match=r"^part.x is out of range: 64 bits hold no such number\.$"
+    ):
+        typed("part.x", 10**n_digits, declared)

@@ -10,6 +10,7 @@ from mlc.config.texts import cell, display_width, escaped, fitted, fold, markdow
 
 def test_control_characters_are_shown_as_escapes() -> None:
     assert escaped("a\x1b[31mb\x9b\u202e\udce9\n\tc") == "a\\x1b[31mb\\x9b\\u202e\\udce9\n\tc"
+    assert escaped("\ufefftags\u200b") == "\\ufefftags\\u200b"
     assert readable("café\r\n x") == "café x"
 
 

@@ -22,13 +22,14 @@ def test_an_image_has_one_digit_and_one_colour() -> None:
 
 def test_the_labels_are_what_is_drawn() -> None:
     data = load(noise=0.0)
+    assert data.sample_shape == (3, 8, 8)
     images, digits = load_digits(return_X_y=True)
     inner = {image.reshape(8, 8)[1:-1, 1:-1].tobytes(): i for i, image in enumerate(images)}
     used: dict[str, set[int]] = {}
     for part, rows in data.parts.items():
         found = set()
         for row in rows:
-            target, channels = data.targets[row], data.features[row].reshape(3, 8, 8)
+            target, channels = data.targets[row], data.features[row].reshape(data.sample_shape)
             (colour,) = np.flatnonzero(channels.any(axis=(1, 2)))
             assert target[10 + colour]
             image = channels[colour].astype(np.float64) * 16 * (1 + target[14])

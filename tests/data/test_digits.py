@@ -43,6 +43,7 @@ def test_every_digit_on_the_canvas_is_a_label_and_comes_from_its_parts_own_pool(
 
 def test_spare_pixels_shift_the_cells() -> None:
     data = load(canvas=[11, 18], digits_per_image=[0.0, 1.0])
+    assert data.sample_shape == (1, 11, 18)
     first_rows = data.features.reshape(-1, 11, 18).sum(axis=2)
     assert (first_rows[:, :3].sum(axis=1) == 0).any()
     assert (first_rows[:, -3:].sum(axis=1) == 0).any()

@@ -109,7 +109,7 @@ BROKEN = {
     "1 2 2\n2 0:1\n": "line 2: the label 2 is none of the 2 from 0",
     "0 99999999999:1\n": "at most 10000000 can be used",
     "0 9999999999999999999999:1\n": "line 1: an index or a value is no number",
-    "1 9 999999999999\n0 1:1\n": "999999999999 labels, too many",
+    "1 9 999999999999\n0 1:1\n": "999999999999 labels, and at most",
     "1:1\n2:1\n": "no row has a label",
     "0\n1\n": "no row has a feature",
     "# nothing\n": "has no row",

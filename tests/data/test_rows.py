@@ -159,7 +159,7 @@ REFUSED: dict[str, tuple[Any, Any, str]] = {
     "infinite, sparse": (sp.csr_array(with_cell(np.inf).astype(float)), Y, "X is inf in row 1"),
     "over 32 bits": (with_cell(1e39), Y, r"X is 1e\+39 in row 1, column 0"),
     "over 64 bits": (with_cell(10**400), Y, "X is 1000.* in row 1, column 0"),
-    "5,000 digits": (with_cell(10**5000), Y, "X is a whole number of thousands of digits in row 1"),
+    "5,000 digits": (with_cell(10**5000), Y, "X is a whole number of too many digits in row 1"),
     "complex": (with_cell(1 + 2j), Y, r"X is \(1\+2j\) in row 1"),
     "list": (with_cell({}), Y, r"X is {} in row 1, column 0.*argument must be a string"),
     "dates": (np.full((3, 2), np.datetime64("2020-01-31")), Y, "2020, 1, 31.* in row 0, column 0"),
@@ -179,7 +179,11 @@ REFUSED: dict[str, tuple[Any, Any, str]] = {
         np.array([(1, 0)] * 3, dtype=[("a", int), ("b", int)]),
         r"y is \(1, 0\) in row 0",
     ),
-    "large": (X, np.array([[0, 1], [10**400, 0], [1, 1]], dtype=object), "y is 1000.* in row 1"),
+    "large": (
+        X,
+        np.array([[0, 1], [10**400, 0], [1, 1]], dtype=object),
+        "y has a number of more than 64 bits in row 1",
+    ),
     "one class": (X, np.zeros(3, dtype=np.int64), "y has one class, 0: "),
     "NumPy's in objects": (X, np.array([np.int64(3), "q", "p"], dtype=object), "y is 3 in row 0"),
 }

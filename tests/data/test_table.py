@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -191,3 +192,19 @@ def test_what_is_no_table_is_told(tmp_path: Path) -> None:
     (tmp_path / "toy.parquet").write_text("nonsense")
     with pytest.raises(DataError, match="cannot be read as a Parquet file"):
         load(tmp_path / "toy.parquet", labels=["a"])
+
+
+def test_parquet_is_read_as_far_as_memory_and_unicode_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pd.DataFrame({"a": ["wet"] * 9, "y": 0}).to_parquet(tmp_path / "toy.parquet", compression=None)
+    content = (tmp_path / "toy.parquet").read_bytes()
+    (tmp_path / "toy.parquet").write_bytes(content.replace(b"wet", b"w\x94t"))
+    with pytest.raises(DataError, match=r"toy.parquet cannot be read as a Parquet file: .*w.t"):
+        load(tmp_path / "toy.parquet", labels=["y"])
+    pd.DataFrame({"a": np.zeros(10**5), "y": 0}).to_parquet(tmp_path / "toy.parquet")
+    assert (tmp_path / "toy.parquet").stat().st_size < 10**4
+    free = SimpleNamespace(available=10**6)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: free)
+    with pytest.raises(DataError, match=r"its table would take 0\.0016 GB, and 0\.001 GB"):
+        load(tmp_path / "toy.parquet", labels=["y"])

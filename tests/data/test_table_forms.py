@@ -126,6 +126,10 @@ REFUSED = {
         "text,tags\n" + "".join(f"rain on hill {k},wet\n" for k in range(20)),
         {"labels": ["tags"]}, "20 of 20 rows of the column 'text' differ: name it in data.text",
     ),
+    "a long cell": (
+        "a,y,z\n1,0,0\n2,[" + "1 " * 900 + "],1\n", {"labels": ["y", "z"]},
+        r"'\[1 1 [1 ]{,60}\.\.\.[1 ]{,60}\]' in data row 2",
+    ),
     "a comma": ("a;y\n1,234;0\n2,345;1\n", {"labels": ["y"]}, "'1,234' .* may be decimal or"),
 }  # fmt: skip
 
@@ -135,6 +139,11 @@ def test_what_is_unsure_is_refused(case: str, load: Any) -> None:
     content, options, message = REFUSED[case]
     with pytest.raises(DataError, match=message):
         load(content, **options)
+
+
+def test_figures_of_other_scripts_are_words(load: Any) -> None:
+    dataset = load("a,y\n\u0661\u0662,0\n1.5,1\n", labels=["y"])
+    assert dataset.feature_names == ("a=1.5", "a=\u0661\u0662")
 
 
 @pytest.mark.parametrize(("key", "value"), [("separator", ""), ("encoding", "utf-9")])

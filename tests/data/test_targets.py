@@ -89,6 +89,13 @@ def test_ragged_rows_of_numbers_are_label_lists() -> None:
         (["a", 1, "b"], "y is 'a' in row 0 and 1 in row 1"),
         (sp.csr_array(Y * 2.0), "y is 2.0 in row 0, column 0"),
         ({"a": [1]}, "y is a dict"),
+        ([[1, 0, 1], [0, 2, 0]], r"y is \[1, 0, 1\] in row 0, where a number stands twice"),
+        ([(1, 0, 1), (0, 1)], r"y is \[1, 0, 1\] in row 0, where a number stands twice"),
+        ([[1, 10**400], [0, 1]], "a number of more than 64 bits in row 0"),
+        (np.array([[1, 10**5000], [0, 1]], dtype=object), "a number of more than 64 bits in row 0"),
+        (pd.Series([3, 10**30], dtype=object), "a number of more than 64 bits in row 1"),
+        ([["a" * 5000], None], r"^.{,120}$"),
+        ([["a"], "b" * 5000], r"^.{,250}$"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_meant_is_named(y: Any, message: str) -> None:

@@ -274,7 +274,7 @@ def test_a_readme_is_filled_with_tables_and_numbers(tmp_path: Path) -> None:
         made.report.fill("<!--=absent-->?<!--/-->", "FOOT")
 
 
-class Broken(Small):
+class BrokenReport(Small):
     name = "broken"
 
     def report(self, frames: Any) -> Report:
@@ -284,7 +284,7 @@ class Broken(Small):
 def test_rows_that_cannot_be_reported_stop_no_other_experiment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    experiments: dict[str, Experiment] = {"broken": Broken(), "small": Small()}
+    experiments: dict[str, Experiment] = {"broken": BrokenReport(), "small": Small()}
     for own in experiments.values():
         measure(own, tmp_path / own.name, "quick")
     for module in (running, command):

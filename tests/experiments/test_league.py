@@ -33,7 +33,7 @@ from experiments.league.standings import (
     select,
     starred,
 )
-from experiments.league.studies import METRICS, N_LABELS
+from experiments.league.studies import CONTESTANTS, METRICS, N_LABELS
 from experiments.league.withdrawn import (
     NO_POSITIVE,
     WITHOUT_THRESHOLD,
@@ -41,7 +41,6 @@ from experiments.league.withdrawn import (
     withdrawn_table,
     without_withdrawn,
 )
-from mlc.heads.base import HEADS
 from mlc.reporting.statistics import Interval, PairedDifference, paired_difference
 from tests.conftest import REPOSITORY
 
@@ -244,7 +243,7 @@ def test_the_withdrawn_rows_are_those_of_the_conditions_in_words() -> None:
     rows = pd.DataFrame(
         {"data": data, "head": head, "rule": rule, "seed": seed}
         for data in N_LABELS
-        for head in HEADS
+        for head in CONTESTANTS
         for rule in rules
         for seed in range(6)
     )
@@ -259,7 +258,7 @@ def test_the_withdrawn_rows_are_those_of_the_conditions_in_words() -> None:
         assert gone == expected, row.to_dict()
     counts = [int(line[-1].replace(",", "")) for line in withdrawn_table(rows).rows]
     assert sum(counts) == found.sum()
-    assert set(WITHOUT_THRESHOLD) <= set(HEADS)
+    assert set(WITHOUT_THRESHOLD) <= set(CONTESTANTS)
 
 
 def test_withdrawn_rows_take_no_part_in_choices_and_no_other_rule_takes_their_place() -> None:

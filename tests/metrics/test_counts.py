@@ -8,6 +8,7 @@ from sklearn import metrics
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.metrics.final import decision_metrics
 from tests.cases import label_matrices
+from tests.exact import NAMES
 
 CASES = label_matrices()
 
@@ -40,7 +41,7 @@ def by_scikit_learn(name: str, decisions: torch.Tensor, targets: torch.Tensor) -
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("name", COUNT_METRICS)
+@pytest.mark.parametrize("name", NAMES)
 def test_agrees_with_scikit_learn(name: str, case: str) -> None:
     targets = CASES[case]
     for decisions in (

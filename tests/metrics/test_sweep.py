@@ -9,7 +9,7 @@ from torch import Tensor
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.metrics.sweep import SortedScores, best_threshold, first_best
 from tests.cases import label_matrices, tied_scores
-from tests.exact import best_cut, exact
+from tests.exact import NAMES, best_cut, exact
 
 CASES = label_matrices()
 
@@ -64,7 +64,7 @@ def test_neighbouring_floats_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize("most", [(6, 6, 40), (9, 12, 30), (30, 4, 50)])
-@pytest.mark.parametrize("name", COUNT_METRICS)
+@pytest.mark.parametrize("name", NAMES)
 def test_the_highest_of_equal_thresholds_is_not_a_matter_of_rounding(
     name: str, most: tuple[int, ...]
 ) -> None:
@@ -80,7 +80,7 @@ def test_the_highest_of_equal_thresholds_is_not_a_matter_of_rounding(
     assert wrong == []
 
 
-@pytest.mark.parametrize("name", COUNT_METRICS)
+@pytest.mark.parametrize("name", NAMES)
 def test_each_slice_is_swept_as_if_alone_when_all_axes_differ(name: str) -> None:
     draw = torch.Generator().manual_seed(0)
     scores = torch.randint(0, 40, (2, 3, 11, 5), generator=draw).double() / 40

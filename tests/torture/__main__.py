@@ -1,13 +1,15 @@
 """What the package promises about nights, files and strangers, tried at full count.
 
 python -m tests.torture writes docs/reliability.md; --only Ctrl-C tries and replaces that part of it;
---scale 0.1 tries a tenth and writes nothing.
+--scale 0.1 tries a tenth and writes nothing; --resume FILE goes on with inputs where it was stopped.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import datetime
+import json
 import logging
 import sys
 import tempfile
@@ -19,17 +21,19 @@ from pathlib import Path
 from benchmarks.measuring import machine
 from mlc.files.writing import write_text
 from mlc.reporting.tables import Table
-from tests.torture import files, inputs, kills, limits, sharing, sources
+from tests.torture import files, inputs, kills, limits, sharing
+from tests.torture.readers import READERS
 
 N_KILLS, N_INTERRUPTS, N_INPUTS, N_FOLDERS, N_SHARED, SEED = 50, 10, 100_000, 5_000, 6, 2026
+CHUNK = 1000  # Inputs after which a file to resume from is written.
 Row = tuple[str, ...]
 
 
 class Torture:
     """Tries everything, and remembers what went wrong."""
 
-    def __init__(self, folder: Path, scale: float) -> None:
-        self.folder, self.scale = folder, scale
+    def __init__(self, folder: Path, scale: float, resume: Path | None = None) -> None:
+        self.folder, self.scale, self.resume = folder, scale, resume
         self.faults: list[str] = []
 
     def count(self, full: int) -> int:
@@ -112,24 +116,40 @@ class Torture:
 
     def fuzz(self) -> list[Row]:
         """Malformed inputs, by reader."""
-        return self._fuzz({**inputs.READERS, **sources.READERS}, N_INPUTS)
+        return self._fuzz(READERS, N_INPUTS)
 
     def fill(self) -> list[Row]:
         """Folders with a user's files, by what is done there."""
         return self._fuzz(files.FOLDERS, N_FOLDERS)
 
-    def _fuzz(self, cases: Mapping[str, tuple[inputs.Case, float]], n_all: int) -> list[Row]:
+    def _fuzz(self, readers: Mapping[str, inputs.Reader], n_all: int) -> list[Row]:
         rows = []
-        for name, (case, share) in cases.items():
+        for name, reader in readers.items():
             began = time.monotonic()
-            found = inputs.fuzz(self.count(round(n_all * share)), SEED, case)
+            n = self.count(round(n_all * reader.share))
+            found = self._continued(name, reader, n)
             self.note(name, found.faults)
-            n = found.read + found.refused + len(found.faults)
             rows.append(
                 (name, f"{n:,}", f"{found.read:,}", f"{found.refused:,}", f"{len(found.faults)}")
             )
             _say(f"{name}: {rows[-1][1:]}, {time.monotonic() - began:.0f} s")
         return rows
+
+    def _continued(self, name: str, reader: inputs.Reader, n: int) -> inputs.Fuzzed:
+        """The first n inputs, less those that an earlier try with the same file has left in it."""
+        done = json.loads(self.resume.read_text()) if self.resume and self.resume.is_file() else {}
+        state = done.get(name, {"n": 0, "found": {}})
+        found = inputs.Fuzzed(**state["found"])
+        while state["n"] < n:
+            step = min(CHUNK, n - state["n"])
+            more = inputs.fuzz(step, SEED, reader.case, reader.names, state["n"])
+            found.read += more.read
+            found.refused += more.refused
+            found.faults += more.faults
+            state = {"n": state["n"] + step, "found": dataclasses.asdict(found)}
+            if self.resume:
+                self.resume.write_text(json.dumps(done | {name: state}))
+        return found
 
 
 SECTIONS: list[tuple[str, str, Row, Callable[[Torture], list[Row]]]] = [
@@ -176,9 +196,14 @@ SECTIONS: list[tuple[str, str, Row, Callable[[Torture], list[Row]]]] = [
     ),
     (
         "Malformed input is read rightly or refused in a sentence",
-        "Valid files, overrides and stored configs with bytes changed, removed, doubled, moved or"
-        f" special ones put in. A fault is anything else: an error that is not ours, more than"
-        f" {inputs.LONGEST:g} s, or data whose shape contradicts their header.",
+        "Files, tables, targets, overrides and settings in every form that is taken: whole, with one"
+        " odd value, claiming what is not there, packed to a thousandth of their size, or with bytes"
+        " changed, removed, doubled, moved or special ones put in. What is whole is read back as it was"
+        " written, and beside an odd value the other rows are. A fault is anything else: a crash, an"
+        f" error that is not ours, a warning, more than {inputs.LONGEST:g} s of computing or"
+        f" {inputs.MOST_MEMORY >> 30} GiB, a sentence of more than {inputs.LONGEST_SENTENCE} characters,"
+        " with control characters or without the name of what is wrong, or data that contradict"
+        " what was written.",
         ("reader", "inputs", "read", "refused", "faults"),
         Torture.fuzz,
     ),
@@ -190,6 +215,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
     parser.add_argument("--scale", type=float, default=1.0, help="share of the full count")
     parser.add_argument("--only", default="", help="the parts whose title holds this")
+    parser.add_argument("--resume", type=Path, help="a file that keeps the count of tried inputs")
     stated = parser.parse_args()
     scale = stated.scale
     chosen = [section for section in SECTIONS if stated.only in section[0]]
@@ -197,7 +223,7 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        torture = Torture(Path(folder), scale)
+        torture = Torture(Path(folder), scale, stated.resume)
         parts = {
             title: f"## {title}\n\n{text}\n\n{Table(header, measure(torture), len(header)).markdown()}"
             for title, text, header, measure in chosen
@@ -205,9 +231,9 @@ def main() -> None:
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     minutes = (time.monotonic() - began) / 60
     head = (
-        "# Reliability\n\nWhat is promised, how it was tried, and what it survived: `make torture`"
-        f" ({minutes:.0f} minutes on {today}; {machine()}). A short form of each is part of"
-        " `make test`.\n"
+        "# Reliability\n\nWhat is promised, how it was tried, and what it survived:"
+        f" `make torture FULL=1` ({minutes:.0f} minutes on {today}; {machine()}). A short form of each"
+        " is part of `make test`.\n"
     )
     path = kills.REPOSITORY / "docs" / "reliability.md"
     if stated.only and path.is_file():

@@ -26,7 +26,7 @@ from mlc.runs.ownership import (
     path_part,
 )
 from mlc.runs.provenance import Identity
-from tests.torture.inputs import Case
+from tests.torture.inputs import Reader
 
 FACTS = RunFacts(run="toy/sigmoid/seed=0", data="toy", head="sigmoid", seed=0)
 IDENTITY = Identity(data="0" * 64, code="0", versions={}, device="cpu")
@@ -103,7 +103,7 @@ def in_a_home(case: Callable[[random.Random, Path, Path], None]) -> Callable[...
                 if not error.strerror or not error.filename:
                     raise
                 # A command line tells it in a sentence, with this file and this reason.
-                raise RunFolderError(f"{error.filename}: {error.strerror}") from error
+                raise RunFolderError(f"{error.filename}: {error.strerror}.") from error
         finally:
             shutil.rmtree(own)
 
@@ -306,9 +306,9 @@ def _name(draw: random.Random) -> str:
     return "".join(draw.choices(_LETTERS, k=draw.choice((1, 2, 5, 60, 300))))
 
 
-FOLDERS: dict[str, tuple[Case, float]] = {
-    "a run's folder": (run_case, 0.4),
-    "a sweep's folder": (sweep_case, 0.3),
-    "an output that the user names": (output_case, 0.1),
-    "a path from names": (name_case, 0.2),
+FOLDERS = {
+    "a run's folder": Reader(run_case, 0.4, "/"),
+    "a sweep's folder": Reader(sweep_case, 0.3, "/"),
+    "an output that the user names": Reader(output_case, 0.1, "/"),
+    "a path from names": Reader(name_case, 0.2, "/"),
 }

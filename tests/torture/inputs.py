@@ -2,42 +2,33 @@
 
 from __future__ import annotations
 
-import copy
-import dataclasses
-import json
 import os
 import random
-import shutil
+import re
+import resource
 import signal
 import tempfile
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any
-from unittest.mock import patch
+from typing import Any, NamedTuple
 
 import numpy as np
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
+import psutil
 from scipy.sparse import issparse
 
-from mlc.backbones.base import BACKBONES
 from mlc.config.errors import MlcError
-from mlc.config.schema import Config
-from mlc.data import arff, table
-from mlc.data.base import SOURCES, Dataset
-from mlc.data.cache import cached
-from mlc.heads.base import HEADS
-from mlc.runs.loading import config_of
-from mlc.runs.provenance import flatten
-from mlc.training.stacked import OPTIMIZERS
+from mlc.data.base import Dataset
 
 # A disk takes ten times as long to make and remove small files.
 _IN_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-LONGEST = 10.0  # Seconds, of a file of a kilobyte.
+LONGEST = 10.0  # Seconds of computing, of a file of a kilobyte; and of waiting, six times as many.
+MOST_MEMORY = 2**31  # Bytes more than this process had before.
+LONGEST_SENTENCE = 400
 _SPECIAL = (
     b"'", b'"', b"\\", b",", b"{", b"}", b"%", b"@", b"@data", b"@attribute", b"@relation", b"\n",
     b"\r\n", b"\r", b"\t", b" ", b"?", b"nan", b"inf", b"-inf", b"1e999", b"-1", b"0", b"1", b";",
@@ -45,36 +36,20 @@ _SPECIAL = (
     b"-C 99", b"-C -1", b"999999999999", b"=", b"<", b"&amp;", b"string", b"date",
 )  # fmt: skip
 
-ARFF = (
-    b"@relation 'toy: -C 2'\n@attribute 'a b' {0,1}\n@attribute large {0,1}\n@attribute x numeric\n"
-    b"@attribute kind {red,'dark blue'}\n@data\n1,0,1.5,red\n0,1,?,'dark blue'\n1,1,-2e3,red\n",
-    b"@relation 'sparse: -C 1'\n@attribute y {0,1}\n@attribute w1 numeric\n@attribute w2 {0,1}\n"
-    b"@data\n{0 1,1 3}\n{2 1}\n{}\n% done\n{1 0.5, 2 1}\n",
-    b"% a comment\n@RELATION plain\n@ATTRIBUTE x REAL\n@ATTRIBUTE caf\xc3\xa9 {no,yes}\n\n@DATA\n"
-    b"1,yes\n2,no\n",
-)
-OVERRIDES = (
-    b"head=sigmoid,powerset", b"optimizer.lr=0.1", b"rules=[fixed,global]", b"seed=range(5)",
-    b"+data.name='a b'", b"~report", b"data.path=${oc.env:HOME}/x",
-)  # fmt: skip
-XML = (
-    b'<?xml version="1.0"?><labels xmlns="http://mulan.sourceforge.net/labels">'
-    b'<label name="caf\xc3\xa9"/></labels>'
-)
-CSV = (
-    b'size,colour,round,red\n1.5,blue,1,0\n2,"dark, red",0,1\n,red,1,1\n',
-    b"body,tags\r\nsalt oven,cooking\r\ngoal,sport;league\r\nmoon,\r\n",
-    b"x,y\n1,0\n2,1\n",
-    b'a;b;tags\n1,5;x;["wet", \'cold\']\n2.234,5;y;["warm"]\n;z;[]\n',
-    b"__label__wet __label__cold rain on hill\n__label__warm sun\nfog\n",
-    b"1\twet cold\train on hill\n2\twarm\tsun on hill\n3\t\tfog on road\n",
-    "a|tags\n1|na\u00df, k\u00fchl\n2|k\u00fchl\n3|na\u00df\n".encode("cp1252"),
-    "a,tags\n1,[1 0 1]\n2,[0 1 0]\n".encode("utf-16-le"),
-)
-CSV_LABELS = (["round", "red"], ["tags"], ["y"], ["tags"], [], [], ["tags"], ["tags"])
 
-
+# Control characters, line separators, surrogates, marks of direction and of byte order.
+_UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufeff]"
+)
 Case = Callable[[random.Random, Path], Any]
+
+
+class Reader(NamedTuple):
+    """A case, its share of the inputs, and what each refusal names: the file, or a setting."""
+
+    case: Case
+    share: float
+    names: str = "toy"
 
 
 @dataclass
@@ -92,23 +67,35 @@ class Fuzzed:
     faults: list[str] = field(default_factory=list)
 
 
-def fuzz(n: int, seed: int, case: Case) -> Fuzzed:
-    """`case` n times; it returns what it read, or raises."""
+def fuzz(n: int, seed: int, case: Case, names: str = "", first: int = 0) -> Fuzzed:
+    """`case` n times from input `first`; it returns what it read, or raises what matches `names`."""
     found = Fuzzed()
-    with tempfile.TemporaryDirectory(dir=_IN_MEMORY) as folder:
-        for number in range(n):
+    with tempfile.TemporaryDirectory(dir=_IN_MEMORY) as folder, _within(MOST_MEMORY):
+        for number in range(first, first + n):
             draw = random.Random(f"{seed}/{number}")
-            try:
-                with _at_most(LONGEST):
-                    case(draw, Path(folder))
-                found.read += 1
-            except MlcError as error:
-                found.refused += 1
-                if "\n" in str(error) or not str(error):
-                    found.faults.append(f"input {number}: no sentence: {error!r}")
-            except Exception:
-                found.faults.append(f"input {number}: {traceback.format_exc(limit=-3)}")
+            faults: list[str] = []
+            with warnings.catch_warnings(record=True) as warned:
+                warnings.simplefilter("always")
+                try:
+                    with _at_most(LONGEST):
+                        case(draw, Path(folder))
+                    found.read += 1
+                except MlcError as error:
+                    found.refused += 1
+                    faults += _not_a_sentence(str(error), names)
+                except Exception:
+                    faults.append(traceback.format_exc(limit=-3))
+            faults += [f"warned: {own.category.__name__}: {own.message}" for own in warned]
+            found.faults += [f"input {number}: {fault}" for fault in faults]
     return found
+
+
+def _not_a_sentence(said: str, names: str) -> list[str]:
+    """What is wrong with a refusal: one line, of a readable length, that names its cause."""
+    faults = [] if said.endswith(".") and not _UNSEEN.search(said) else ["no sentence"]
+    faults += [] if re.search(names, said) else ["names nothing"]
+    faults += [f"{len(said)} characters"] if len(said) > LONGEST_SENTENCE else []
+    return [f"{fault}: {said!r}" for fault in faults]
 
 
 def mangled(content: bytes, draw: random.Random) -> bytes:
@@ -135,166 +122,16 @@ def mangled(content: bytes, draw: random.Random) -> bytes:
     return content
 
 
-def arff_case(draw: random.Random, folder: Path) -> None:
-    """An ARFF file, perhaps with its XML, one of them mangled."""
-    kind = draw.randrange(len(ARFF))
-    path, xml = folder / "toy.arff", folder / "toy.xml"
-    break_xml = kind == 2 and draw.random() < 0.3
-    path.write_bytes(ARFF[kind] if break_xml else mangled(ARFF[kind], draw))
-    xml.unlink(missing_ok=True)
-    if kind == 2:
-        xml.write_bytes(mangled(XML, draw) if break_xml else XML)
-    files = arff.find_files(folder / "toy")
-    parsed = arff.read_arff(path)
-    n_rows, n_columns = parsed.columns.shape
-    assert n_columns == len(parsed.attributes), "as many columns as attributes"
-    arrays = arff._parse(files)
-    assert len(arrays["targets"]) == n_rows, "as many label sets as rows"
-    assert arrays["targets"].shape[1] == len(arrays["label_names"]), "a column for each label"
-    features = arrays["features"]
-    assert np.isfinite(features[~np.isnan(features)]).all(), "finite or missing"
-    if "indptr" in arrays:
-        assert len(arrays["indptr"]) == n_rows + 1, "a start for each sparse row"
-        inside = arrays["indices"] < len(arrays["feature_names"])
-        assert inside.all(), "columns that have names"
-    else:
-        assert features.shape == (n_rows, len(arrays["feature_names"])), "a name for each column"
-
-
-def cache_case(draw: random.Random, folder: Path) -> None:
-    """A cache entry that is mangled, or another's, or no file; or a file replaced while it is read."""
-    path, mine = folder / "cached.arff", folder / "mine"
-    kind = draw.randrange(2)
-    content, other = ARFF[kind], ARFF[kind].replace(b"1.5", b"2.5").replace(b"{2 1}", b"{1 9}")
-    path.write_bytes(content)
-    mine.write_bytes(b"the user's")
-    cache = folder / "cache"
-    shutil.rmtree(cache, ignore_errors=True)
-    with patch.dict(os.environ, XDG_CACHE_HOME=str(cache)):
-        if draw.random() < 0.2:
-            before = _replaced_while_read(path, other)
-        else:
-            before = _cached(path)
-            (entry,) = (cache / "mlc").iterdir()
-            _spoil(entry, mine, other, draw)
-        after = _cached(path)
-    assert mine.read_bytes() == b"the user's", "nothing is written through a link"
-    assert path.read_bytes() == content
-    expected = arff._parse({"all": path})
-    for found in (before, after):
-        assert found.keys() == expected.keys(), "the arrays of the file"
-        for name, array in expected.items():
-            np.testing.assert_array_equal(found[name], array, name)
-
-
-def _cached(path: Path) -> dict[str, np.ndarray]:
-    return cached([path], "torture", lambda read: arff._parse({"all": path}, read))
-
-
-def _replaced_while_read(path: Path, other: bytes) -> dict[str, np.ndarray]:
-    """Cache what another file in its place holds; the arrays are those of the file again."""
-    content = path.read_bytes()
-
-    def parse(read: Any) -> dict[str, np.ndarray]:
-        path.write_bytes(other)
-        parsed = arff._parse({"all": path}, read)
-        path.write_bytes(content)
-        return parsed
-
-    cached([path], "torture", parse)
-    return _cached(path)
-
-
-def _spoil(entry: Path, mine: Path, other: bytes, draw: random.Random) -> None:
-    kind, whole = draw.randrange(6), entry.read_bytes()
-    if kind < 3:
-        entry.write_bytes(mangled(whole, draw))
-    elif kind == 3:
-        beside = entry.with_name("beside.arff")
-        beside.write_bytes(other)
-        _cached(beside)
-        (made,) = set(entry.parent.glob("*")) - {entry, beside}
-        made.replace(entry)
-    else:
-        entry.unlink()
-        if kind == 4:
-            entry.mkdir()
-        else:
-            entry.symlink_to(mine)
-
-
-def csv_case(draw: random.Random, folder: Path) -> None:
-    """A CSV file, mangled, of numbers or of texts."""
-    kind = draw.randrange(len(CSV))
-    path = folder / "toy.csv"
-    path.write_bytes(mangled(CSV[kind], draw))
-    text = "body" if kind == 1 and draw.random() < 0.7 else None
-    options = SOURCES.options(
-        "table", path=str(path), labels=CSV_LABELS[kind], text=text, min_count=1
-    )
-    _check(table.Table.load(options))
-
-
-def config_case(draw: random.Random, folder: Path) -> None:
-    """A stored config with values, keys or whole parts replaced."""
-    stored = copy.deepcopy(_stored())
-    flat = list(flatten(stored))
-    for _ in range(draw.randint(1, 3)):
-        *path, last = draw.choice(flat).split(".")
-        part: Any = stored
-        for key in path:
-            part = part[key] if isinstance(part, dict) and key in part else {}
-        value = draw.choice(
-            [None, -1, 0, 1e308, float("nan"), "", "os.system", [], [None], {}, {"_target_": "os.abort"},
-             True, "${oc.env:HOME}", 2**70, [[1]], "x" * 5000]
-        )  # fmt: skip
-        kind = draw.randrange(4)
-        if not isinstance(part, dict):
-            continue
-        if kind == 0:
-            part[last] = value
-        elif kind == 1:
-            part.pop(last, None)
-        elif kind == 2:
-            part["_target_"] = "os.abort"
-        elif path:
-            stored[path[0]] = value
-    config_of(json.loads(json.dumps(stored)))
-
-
-def override_case(draw: random.Random, folder: Path) -> None:
-    """A command line's override, mangled."""
-    valid = draw.choice(
-        [b"head=sigmoid,powerset", b"optimizer.lr=0.1", b"rules=[fixed,global]", b"seed=range(5)"]
-    )
-    text = mangled(valid, draw).decode("utf-8", "replace")
+@contextmanager
+def _within(n_bytes: int) -> Iterator[None]:
+    """At most as much memory more: beyond it an allocation fails."""
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    used = psutil.Process().memory_info().vms
+    resource.setrlimit(resource.RLIMIT_AS, (used + n_bytes, before[1]))
     try:
-        override = OverridesParser.create().parse_override(text)
-        if override.is_sweep_override() and override.is_choice_sweep():
-            list(override.sweep_iterator())
-    except HydraException as error:
-        raise MlcError(" ".join(str(error).split())) from error
-
-
-def _check(dataset: Dataset) -> None:
-    n_samples, n_features = dataset.features.shape
-    assert dataset.targets.shape == (n_samples, len(dataset.label_names)), "a label for each column"
-    assert dataset.targets.dtype == bool, "labels of 0 and 1"
-    assert len(dataset.feature_names) == len(dataset.numeric) == n_features, (
-        "a name for each column"
-    )
-    values = dataset.features.data if issparse(dataset.features) else dataset.features
-    assert np.isfinite(values[~np.isnan(values)]).all(), "finite or missing"
-
-
-def _stored() -> dict[str, Any]:
-    config = Config(
-        data=SOURCES.options("digits"),
-        backbone=BACKBONES.options("mlp"),
-        head=HEADS.options("focal"),
-        optimizer=OPTIMIZERS.options("adamw"),
-    )
-    return json.loads(json.dumps(dataclasses.asdict(config)))
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 @contextmanager
@@ -302,22 +139,24 @@ def _at_most(seconds: float) -> Iterator[None]:
     def too_long(number: int, frame: FrameType | None) -> None:
         raise TimeoutError(f"longer than {seconds} seconds")
 
-    before = signal.signal(signal.SIGALRM, too_long)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    timers = {signal.SIGPROF: signal.ITIMER_PROF, signal.SIGALRM: signal.ITIMER_REAL}
+    before = {number: signal.signal(number, too_long) for number in timers}
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_REAL, 6 * seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        for number, timer in timers.items():
+            signal.setitimer(timer, 0)
+            signal.signal(number, before[number])
 
 
-# A damaged cache entry is no reason to refuse the file.
-NEVER_REFUSED = ("cache entries",)
-# By what is read: a case, and its share of the inputs.
-READERS: dict[str, tuple[Case, float]] = {
-    "ARFF and XML": (arff_case, 0.5),
-    "CSV": (csv_case, 0.35),
-    "cache entries": (cache_case, 0.02),
-    "overrides": (override_case, 0.1),
-    "stored configs": (config_case, 0.05),
-}
+def check(dataset: Dataset) -> None:
+    """What every data set must be."""
+    n_samples, n_features = dataset.features.shape
+    assert dataset.targets.shape == (n_samples, len(dataset.label_names)), "a label for each column"
+    assert dataset.targets.dtype == bool, "labels of 0 and 1"
+    assert len(set(dataset.label_names)) == len(dataset.label_names), "each label once"
+    assert len(dataset.feature_names) == len(dataset.numeric) == n_features, "a name for each"
+    values = dataset.features.data if issparse(dataset.features) else dataset.features
+    assert np.isfinite(values[~np.isnan(values)]).all(), "finite or missing"

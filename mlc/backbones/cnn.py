@@ -1,0 +1,47 @@
+"""A small convolutional network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from mlc.backbones.base import register_backbone
+from mlc.config.options import Interval, option
+
+
+@dataclass
+class CNNOptions:
+    """Blocks of two convolutions, one block for each number of channels, and what follows them."""
+
+    channels: list[int] = option([32, 64], at_least=1)
+    pooled: int = option(2, at_least=1)
+    dropout: float = option(0.3, at_least=0, below=1, search=Interval(0, 0.7))
+
+
+@register_backbone("cnn", CNNOptions)
+class CNN(nn.Module):
+    """Each block: twice a 3 x 3 convolution, batch normalisation and ReLU; then pooling by 2.
+
+    In the end the maxima of pooled x pooled parts of the image, so that any size will do.
+    """
+
+    def __init__(self, sample_shape: tuple[int, ...], options: CNNOptions) -> None:
+        super().__init__()
+        if len(sample_shape) != 3:
+            raise ValueError("it takes images: (channels, height, width)")
+        layers: list[nn.Module] = []
+        before = sample_shape[0]
+        for channels in options.channels:
+            for n_inputs in (before, channels):
+                convolution = nn.Conv2d(n_inputs, channels, 3, padding=1, bias=False)
+                layers += [convolution, nn.BatchNorm2d(channels), nn.ReLU()]
+            layers.append(nn.MaxPool2d(2, ceil_mode=True))
+            before = channels
+        layers += [nn.AdaptiveMaxPool2d(options.pooled), nn.Flatten(), nn.Dropout(options.dropout)]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (B, channels, height, width) to features (B, channels[-1] * pooled^2)."""
+        features: Tensor = self.layers(images)
+        return features

@@ -1,0 +1,97 @@
+"""Modules that register parts outside `mlc`: --import MODULE, or MLC_IMPORT=MODULE,MODULE."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from argparse import ArgumentParser
+from collections.abc import Iterable
+from pathlib import Path
+
+from mlc.config.errors import ConfigError, MlcError
+
+FLAG = "--import"
+# Worker processes inherit it, however they are started.
+VARIABLE = "MLC_IMPORT"
+
+
+def add_import_flag(parser: ArgumentParser) -> None:
+    """Give a command the flag `--import MODULE`, as `imports` of what it parses."""
+    parser.add_argument(
+        FLAG, dest="imports", action="append", default=[], metavar="MODULE",
+        help="a module that registers parts of your own, such as heads; may be repeated",
+    )  # fmt: skip
+
+
+def without_flags(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """A command line without its `--import MODULE` flags, and their modules.
+
+    Raises:
+        ConfigError: a flag names no module.
+    """
+    left, modules = [], []
+    rest = iter(arguments)
+    for argument in rest:
+        flag, equals, module = argument.partition("=")
+        if flag != FLAG:
+            left.append(argument)
+            continue
+        module = module if equals else next(rest, "")
+        if not module or module.startswith("-"):
+            raise ConfigError(f"{FLAG} names no module: write {FLAG} my_parts.")
+        modules.append(module)
+    return left, modules
+
+
+def import_parts(modules: Iterable[str]) -> None:
+    """Import these modules, here and in all processes that this one starts.
+
+    Raises:
+        ConfigError: one cannot be imported.
+    """
+    os.environ[VARIABLE] = ",".join(dict.fromkeys([*named_modules(), *modules]))
+    import_named()
+
+
+def named_modules() -> list[str]:
+    """The modules that the flag or the variable names."""
+    return [name for part in os.environ.get(VARIABLE, "").split(",") if (name := part.strip())]
+
+
+def import_named() -> None:
+    """Import those of the named modules that are not imported yet.
+
+    Raises:
+        ConfigError: one cannot be imported.
+    """
+    for name in named_modules():
+        # While a module is being imported, it is there already.
+        if name not in sys.modules:
+            _import(name)
+
+
+def _import(name: str) -> None:
+    if name.endswith(".py") or "/" in name:
+        raise ConfigError(
+            f"{FLAG} {name} is a file: name its module, as in {FLAG} {Path(name).stem}, in the folder"
+            " that holds it."
+        )
+    # At the end, so that no file of the current folder replaces an installed module.
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))
+    try:
+        importlib.import_module(name)
+    except MlcError:
+        raise
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == name.partition(".")[0]:
+            raise ConfigError(
+                f"{FLAG} {name} cannot be found: start in the folder that holds it, or install it."
+            ) from error
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        raise ConfigError(
+            f"{FLAG} {name} cannot be imported ({type(error).__name__}: {error}; {last.filename}, line"
+            f" {last.lineno}): mend it."
+        ) from error

@@ -1,0 +1,13 @@
+"""All that is read, by name."""
+
+from tests.torture import arff_files, run_folders, settings, sources, tables, targets
+from tests.torture.inputs import Reader
+
+READERS: dict[str, Reader] = {
+    **arff_files.READERS,
+    **tables.READERS,
+    **sources.READERS,
+    **targets.READERS,
+    **run_folders.READERS,
+    **settings.READERS,
+}
