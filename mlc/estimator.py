@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -12,21 +12,20 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import accuracy_score
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from mlc.config.errors import ConfigError
+from mlc.config.classifier import configs_of
+from mlc.config.errors import DataError
 from mlc.config.option_types import mapping, typed
-from mlc.config.options import check
-from mlc.config.registry import BACKBONES, HEADS, OPTIMIZERS, SOURCES
-from mlc.config.schema import Config, TrainerOptions
+from mlc.config.registry import BACKBONES, OPTIMIZERS
 from mlc.data.base import Dataset
 from mlc.data.card import describe
+from mlc.data.feature_rows import features_of, refuse
 from mlc.data.preprocessing import fit_scaling
 from mlc.data.resident import ResidentData
-from mlc.data.rows import features_of, refuse
 from mlc.data.splits import Split, hold_out
 from mlc.data.targets import Targets, encode
+from mlc.data.text_input import TextInput, text_options
 from mlc.decisions.base import build_decision
 from mlc.evaluation.predictor import Predictor
 from mlc.training.assembly import build_model, device_of
@@ -50,10 +49,19 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         head_options: the head's own, as in {"gamma": 1.0} for focal.
         decision: one of `mlc.decisions.DECISIONS`; it must suit the head.
         decision_options: the rule's own, as in {"metric": "f1_macro"}.
+        backbone: one of `mlc.backbones.BACKBONES`.
+        backbone_options: the backbone's own, as in {"width": 50} for embedding_bag; for mlp they replace
+            the four that follow, which no other backbone takes.
         widths: of the hidden layers; () is a linear model, 64 one layer.
         dropout: after each hidden layer.
         activation: relu, gelu, silu or tanh.
         normalization: batch, layer or none.
+        text: the column of a data frame whose words are the features; None where X is numbers, or a
+            list, an array or a column of texts.
+        text_options: `mlc.data.text.TextOptions`, named as those of scikit-learn's TfidfVectorizer, as
+            in {"ngram_range": [1, 2], "min_df": 3}.
+        weighting: how counts (the words of texts, sparse whole numbers of which some exceed 1) enter:
+            tfidf, counts or binary; auto is tfidf for them, and leaves all else as it is.
         optimizer: one of `mlc.training.OPTIMIZERS`.
         lr: learning rate.
         weight_decay: of the optimizer.
@@ -89,10 +97,15 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         head_options: Mapping[str, Any] | None = None,
         decision: str = "global",
         decision_options: Mapping[str, Any] | None = None,
+        backbone: str = "mlp",
+        backbone_options: Mapping[str, Any] | None = None,
         widths: Sequence[int] | int = (256, 256),
         dropout: float = 0.5,
         activation: str = "relu",
         normalization: str = "batch",
+        text: str | None = None,
+        text_options: Mapping[str, Any] | None = None,
+        weighting: str = "auto",
         optimizer: str = "adamw",
         lr: float = 2e-3,
         weight_decay: float = 0.01,
@@ -111,10 +124,15 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         self.head_options = head_options
         self.decision = decision
         self.decision_options = decision_options
+        self.backbone = backbone
+        self.backbone_options = backbone_options
         self.widths = widths
         self.dropout = dropout
         self.activation = activation
         self.normalization = normalization
+        self.text = text
+        self.text_options = text_options
+        self.weighting = weighting
         self.optimizer = optimizer
         self.lr = lr
         self.weight_decay = weight_decay
@@ -133,7 +151,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         """Train on features (N, D), dense or sparse, and label sets.
 
         Args:
-            X: features; NaN is a missing value.
+            X: features, of which NaN is a missing value; or texts.
             y: zeros and ones, (N, K), dense or sparse; or a list of lists of labels; or, (N,), the one
                 class of each row. (N, 1) of zeros and ones is one label, which a row has or has not.
 
@@ -143,27 +161,25 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         """
         features, self._targets = self._validated(X, y)
         self.classes_ = self._targets.labels
-        configs = self._configs()
-        dataset = Dataset(
-            name="X",
-            features=features,
-            targets=self._targets.multi_hot,
-            feature_names=tuple(
-                map(str, getattr(self, "feature_names_in_", range(features.shape[1])))
-            ),
-            label_names=tuple(map(str, self.classes_)),
-            numeric=np.ones(features.shape[1], dtype=bool),
-        )
+        configs = configs_of(self)
+        named = getattr(self, "feature_names_in_", range(features.shape[1]))
+        dataset = self._texts.dataset(features, self._targets, named, self.weighting)
         splits = [self._hold_out(dataset, own.seed) for own in configs]
         self.held_out_ = np.zeros((len(splits), dataset.n_samples), dtype=bool)
         for own, split in zip(self.held_out_, splits, strict=True):
             own[split.val] = True
-        scalings = [fit_scaling(dataset, split.train) for split in splits]
+        bags = BACKBONES[self.backbone].takes_bags
+        scalings = [fit_scaling(dataset, split.train, bags) for split in splits]
         if typed("verbose", self.verbose, int):
             shown = dataclasses.replace(splits[0], test=splits[0].val[:0])
             print(describe(dataset, shown, scaling=scalings[0]).text())
+        if self._texts.is_fitted:
+            used = np.flatnonzero(np.any([scaling.used for scaling in scalings], axis=0))
+            dataset = dataset.with_columns(used)
+            scalings = [scaling.with_columns(used) for scaling in scalings]
+            self._texts.names = dataset.feature_names
         device = device_of(str(self.device))
-        model = build_model(configs, dataset, splits, device)
+        model = build_model(configs, dataset, splits, device, scalings)
         names = (dataset.label_names, dataset.feature_names)
         rule = build_decision(
             self.decision,
@@ -173,7 +189,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         predictor = Predictor(model, scalings, rule, *names)
         training = Training(
             model,
-            ResidentData(dataset, scalings, device),
+            ResidentData(dataset, scalings, device, bags=bags),
             splits,
             OPTIMIZERS[self.optimizer](
                 model.parameters(), [own.optimizer for own in configs], model.without_axis
@@ -190,7 +206,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         model.zero_grad()
         # As whoever calls `predictor_.model` expects: no dropout, no batch statistics.
         model.eval()
-        predictor.fit_rule(features, dataset.targets, self.held_out_)
+        predictor.fit_rule(dataset.features, dataset.targets, self.held_out_)
         self.predictor_ = predictor
         return self
 
@@ -231,45 +247,13 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         train, val = hold_out(dataset, np.arange(n_samples), fraction, seed)
         return Split(train, val, val)
 
-    def _configs(self) -> list[Config]:
-        """One for each network."""
-        random = check_random_state(self.random_state)
-        n_seeds = typed("n_seeds", self.n_seeds, int)
-        if not 1 <= n_seeds <= 10_000:
-            raise ConfigError(f"n_seeds={n_seeds} is out of range: it must be from 1 to 10000.")
-        trainer = TrainerOptions(
-            max_epochs=self.max_epochs,
-            batch_size=self.batch_size,
-            monitor=self.monitor,
-            patience=self.patience,
-        )
-        check(trainer)
-        backbone = {
-            "widths": self.widths,
-            "dropout": self.dropout,
-            "activation": self.activation,
-            "normalization": self.normalization,
-        }
-        rates = {"lr": self.lr, "weight_decay": self.weight_decay, "schedule": self.schedule}
-        device = str(self.device) if isinstance(self.device, torch.device) else self.device
-        first = Config(
-            data=SOURCES.options("digits", val_fraction=self.val_fraction),
-            backbone=BACKBONES.options("mlp", **backbone),
-            head=HEADS.options(self.head, **mapping("head_options", self.head_options)),
-            optimizer=OPTIMIZERS.options(self.optimizer, **rates),
-            trainer=trainer,
-            rules=[self.decision],
-            device=typed("device", device, str),
-        )
-        check(first)
-        seeds = random.randint(2**31 - 1, size=n_seeds)
-        return [dataclasses.replace(first, seed=int(seed)) for seed in seeds]
-
     def _validated(self, X: Any, y: Any) -> tuple[Any, Targets]:
         if y is None:
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None."
             )
+        options = mapping("text_options", self.text_options)
+        self._texts = TextInput(self.text, text_options(options))
         features = self._features(X, reset=True)
         targets = encode(y)
         if len(targets.multi_hot) != features.shape[0]:
@@ -281,6 +265,13 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
     def _features(self, X: Any, reset: bool = False) -> Any:
         if not reset:
             check_is_fitted(self)
+        if isinstance(X, Iterator):
+            X = list(X)
+        texts = self._texts.texts(X)
+        if texts is not None and (reset or self._texts.is_fitted):
+            return self._texts.counts(texts)
+        if self._texts.is_fitted:
+            raise DataError("X holds no texts, and the classifier was fitted on texts: give texts.")
         X = features_of(X)
         try:
             with np.errstate(over="ignore"):

@@ -14,6 +14,7 @@ from hydra import compose, initialize_config_dir
 from scipy.sparse import csr_matrix
 from sklearn.base import clone
 from sklearn.datasets import make_multilabel_classification
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, StandardScaler
@@ -351,3 +352,59 @@ def test_verbose_prints_the_card_and_nothing_else_does(
     )
     assert f"{held_out} validation; validation drawn, stratified" in said
     assert "sensor 0" in said
+
+
+def reviews() -> tuple[list[str], list[list[str]]]:
+    rng = np.random.default_rng(0)
+    words = rng.choice(["salt", "goal", "oven", "match", "moon", "salt salt"], (80, 4))
+    texts = [" ".join(row) for row in words]
+    tags = {"salt": "food", "goal": "sport"}
+    return texts, [[tag for word, tag in tags.items() if word in text] for text in texts]
+
+
+@pytest.mark.parametrize("backbone", ["mlp", "linear", "embedding_bag"])
+def test_texts_go_in_as_a_list_a_series_an_array_or_a_column(backbone: str) -> None:
+    """Forms of the same texts give the same scores, and so does a pickle of a clone in a pipeline."""
+    texts, y = reviews()
+    frame = pd.DataFrame({"n": range(80), "body": texts})
+    quick = {"lr": 0.1, "max_epochs": 30, "batch_size": 16, "random_state": 0}
+    stated = {**quick, "text_options": {"min_df": 1}}
+    classifier = MultiLabelClassifier(backbone=backbone, **stated)  # type: ignore[arg-type]
+    scores = classifier.fit(texts, y).predict_proba(texts)
+    assert classifier.score(texts, y) > 0.9
+    for X in (np.array(texts), np.array(texts, dtype=object), frame["body"]):
+        np.testing.assert_array_equal(classifier.predict_proba(X), scores)
+    pipeline = make_pipeline(clone(classifier).set_params(text="body"))
+    again = pickle.loads(pickle.dumps(pipeline.fit(frame, y)))
+    np.testing.assert_array_equal(again.predict_proba(frame), scores)
+    with pytest.raises(DataError, match="X has no column 'body'"):
+        again.predict(frame[["n"]])
+    with pytest.raises(DataError, match="was fitted on texts: give texts"):
+        classifier.predict(np.zeros((3, 5)))
+
+
+def test_texts_are_weighted_as_by_tfidf_vectorizer_on_the_rows_of_a_network() -> None:
+    texts, y = reviews()
+    options = {"ngram_range": [1, 2], "min_df": 3, "max_df": 0.9}
+    fitted = MultiLabelClassifier(
+        backbone="linear", text_options=options, max_epochs=1, random_state=0
+    ).fit(texts, y)
+    train = [text for text, held in zip(texts, fitted.held_out_[0], strict=True) if not held]
+    vectorizer = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), min_df=3, max_df=0.9)
+    expected = vectorizer.fit(train).transform(texts).toarray()
+    counts = fitted._features(texts)
+    assert fitted._texts.names == tuple(vectorizer.get_feature_names_out())
+    rows = fitted.predictor_.scalings[0].apply(counts).toarray()
+    np.testing.assert_allclose(rows, expected, atol=1e-6)
+
+
+def test_a_backbones_own_options_and_wrong_ones() -> None:
+    texts, y = reviews()
+    fitted = MultiLabelClassifier(
+        backbone="embedding_bag", backbone_options={"width": 7}, max_epochs=1
+    ).fit(texts, y)
+    assert fitted.predictor_.model.backbone.n_outputs == 7
+    with pytest.raises(ConfigError, match=r"text_options has no option 'min_dv': did you mean min"):
+        MultiLabelClassifier(text_options={"min_dv": 2}).fit(texts, y)
+    with pytest.raises(ConfigError, match="backbone 'linear' has no option 'width'"):
+        MultiLabelClassifier(backbone="linear", backbone_options={"width": 7}).fit(texts, y)

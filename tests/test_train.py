@@ -151,6 +151,8 @@ class TestSweep:
             "oracle*",
             "(most_frequent_set)",
             "(prior)",
+            "(logistic_regression)",
+            "(linear_svm)",
             "two empty sets are 1",
         ):
             assert text in printed

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from scipy.sparse import issparse
-from sklearn.linear_model import LogisticRegression
 
 from experiments.harness import Row, Trial
 from experiments.harness.trainings import configure
 from experiments.league.decided import Decided
-from mlc.data.base import SOURCES, Dataset
-from mlc.data.preprocessing import Scaling, fit_scaling
-from mlc.data.splits import Split, split_dataset
+from mlc.data.base import SOURCES
+from mlc.data.splits import split_dataset
 from mlc.decisions.base import DECISIONS
 from mlc.evaluation.baselines import most_frequent_set
+from mlc.evaluation.yardsticks import LogisticRegressions as Yardstick
+from mlc.evaluation.yardsticks import fit_scores
 from mlc.metrics.counts import COUNT_METRICS
 
 NAME = "logistic_regression"
 CONSTANT = "most_frequent_set"
 STRENGTHS = tuple(float(f"{c:.3g}") for c in np.logspace(-3, 1.5, 10))
-_MOST_ITERATIONS = 300
 
 
 class LogisticRegressions(Decided):
@@ -52,7 +47,8 @@ class LogisticRegressions(Decided):
         config = configure("league", {"data": trial["data"], "seed": trial["seed"]})
         dataset = SOURCES[config.data.source].load(config.data)
         split = split_dataset(dataset, config.data, config.seed)
-        scores = fit_scores(dataset, split, float(trial["C"]))
+        found = fit_scores(Yardstick(), dataset, split, float(trial["C"]))
+        scores = {part: torch.as_tensor(own) for part, own in found.items()}
         targets = {p: torch.as_tensor(dataset.targets[split.parts()[p]]) for p in scores}
         rows = []
         for name in self.rules:
@@ -97,29 +93,3 @@ class MostFrequentSets(Decided):
         targets = torch.as_tensor(dataset.targets[split.test])
         values = {m: float(COUNT_METRICS[m](decided, targets)) for m in self.metrics}
         return [{"rule": "constant", **values}]
-
-
-def fit_scores(dataset: Dataset, split: Split, strength: float) -> dict[str, torch.Tensor]:
-    """Return probabilities (N, K) by part; a constant label is predicted as its value."""
-    scaling = fit_scaling(dataset, split.train)
-    features = {part: scaled(dataset, scaling, rows) for part, rows in split.parts().items()}
-    scores = {p: np.zeros((features[p].shape[0], dataset.n_labels)) for p in ("val", "test")}
-    for label in range(dataset.n_labels):
-        target = dataset.targets[split.train, label]
-        if target.all() or not target.any():
-            for values in scores.values():
-                values[:, label] = target[0]
-            continue
-        model = LogisticRegression(C=strength, max_iter=_MOST_ITERATIONS, solver="liblinear")
-        model.fit(features["train"], target)
-        for part, values in scores.items():
-            values[:, label] = model.predict_proba(features[part])[:, 1]
-    return {part: torch.as_tensor(values) for part, values in scores.items()}
-
-
-def scaled(dataset: Dataset, scaling: Scaling, rows: NDArray[np.int64]) -> Any:
-    """Return the features of rows, scaled as for the networks."""
-    features: Any = dataset.features[rows]
-    if issparse(features):
-        return features.multiply(scaling.scale).tocsr()
-    return np.nan_to_num((features - scaling.shift) * scaling.scale)

@@ -1,1 +1,1 @@
-"""What can be reached where p(y | x) is known: Bayes values and population minimisers."""
+"""Bayes values and population minimisers for data with a known p(y | x)."""

@@ -1,4 +1,4 @@
-"""What could be reached where p(y | x) is known: the Bayes value, each head's limit, a run's regret."""
+"""Bayes values, limits of heads, and regrets of runs, for data with a known p(y | x)."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from mlc.heads.base import Head
 from mlc.heads.label_sets import all_label_sets, fold_marginals, fold_shares, label_set_index
 from mlc.metrics.counts import COUNT_METRICS
 
-# The first test rows serve, as many as make up so many probabilities.
+# The number of probabilities, of label sets and test rows; only the first rows are used.
 _MOST_PROBABILITIES = 2**21
-# Label sets drawn for each of them, on which a limit's rules are tuned.
+# Label sets drawn for each row, on which the rules of a limit are tuned.
 _DRAWS = 20
-# Of a limit's scores: beyond, they are the minimiser's errors, which a threshold could tell samples by.
+# Digits of a limit's scores; a threshold must not separate samples by the minimiser's errors.
 _DECIMALS = 6
 TOPS = (1, 3, 5)
 BY_SAMPLE = ("subset_accuracy", "hamming_loss", "jaccard_samples", "f1_samples")
@@ -30,10 +30,10 @@ BY_SAMPLE = ("subset_accuracy", "hamming_loss", "jaccard_samples", "f1_samples")
 
 @dataclass(frozen=True)
 class Optimum:
-    """The test rows' true distribution, and what decisions on them are worth in expectation.
+    """The true distribution of the test rows, and expected values of metrics under it.
 
     Attributes:
-        rows: how many of the first test rows are looked at.
+        rows: the number N of test rows; the first ones are used.
         joint: (N, 2^K), float64.
     """
 
@@ -42,7 +42,7 @@ class Optimum:
 
     @classmethod
     def of(cls, dataset: Dataset, split: Split) -> Optimum | None:
-        """None where the truth is not known."""
+        """Return the optimum of the test rows, or None if the truth is not known."""
         if dataset.truth is None:
             return None
         rows = max(1, min(len(split.test), _MOST_PROBABILITIES // 2**dataset.n_labels))
@@ -51,7 +51,7 @@ class Optimum:
 
     @cached_property
     def label_sets(self) -> Tensor:
-        """All of them: (2^K, K), bool."""
+        """All label sets: (2^K, K), bool."""
         return all_label_sets(int(self.joint.shape[1]).bit_length() - 1)
 
     @cached_property
@@ -64,7 +64,7 @@ class Optimum:
         return _values(self.label_sets.shape[1])
 
     def bayes(self) -> dict[str, float]:
-        """The best expected value of any decision or ranking; Jaccard and F1 by enumeration."""
+        """Compute the best expected values of any decision or ranking; Jaccard and F1 by enumeration."""
         errors = torch.minimum(self.marginals, 1 - self.marginals)
         values = {
             "subset_accuracy": float(self.joint.amax(dim=1).mean()),
@@ -79,7 +79,7 @@ class Optimum:
         return values
 
     def of_decisions(self, decisions: Tensor) -> dict[str, float]:
-        """Expected values of decisions (N, K), bool."""
+        """Compute the expected values of metrics for decisions (N, K), bool."""
         index = label_set_index(decisions)
         return {
             name: float((self._values[name][index] * self.joint).sum(dim=1).mean())
@@ -87,7 +87,7 @@ class Optimum:
         }
 
     def of_scores(self, scores: Tensor) -> dict[str, float]:
-        """Expected precision and recall of the labels with the highest scores (N, K)."""
+        """Compute the expected precision and recall at k for scores (N, K)."""
         precision, recall = self._shares
         values = {}
         for k in self._tops:
@@ -97,10 +97,10 @@ class Optimum:
 
     @cached_property
     def drawn(self) -> Tensor:
-        """Label sets from the truth, to tune rules on: (N draws, K), bool, all rows after each other."""
-        draw = torch.Generator().manual_seed(0)
-        chosen = torch.multinomial(self.joint, _DRAWS, replacement=True, generator=draw)
-        return self.label_sets[chosen.T.flatten()]
+        """Label sets drawn from the truth, on which rules are tuned: (draws * N, K), bool."""
+        generator = torch.Generator().manual_seed(0)
+        index = torch.multinomial(self.joint, _DRAWS, replacement=True, generator=generator)
+        return self.label_sets[index.T.flatten()]
 
     @property
     def _tops(self) -> tuple[int, ...]:
@@ -108,9 +108,10 @@ class Optimum:
 
     @cached_property
     def _shares(self) -> tuple[Tensor, Tensor]:
-        """P(y_k = 1 | x) and E[y_k / |y| given x], over samples with a label, as the metrics count."""
-        some = 1 - self.joint[:, 0].mean()
-        return self.marginals / some, fold_shares(self.joint, self.label_sets.shape[1]) / some
+        """P(y_k = 1 | x) and E[y_k / |y| given x] for samples with a label, as in the metrics."""
+        labelled = 1 - self.joint[:, 0].mean()
+        shares = fold_shares(self.joint, self.label_sets.shape[1])
+        return self.marginals / labelled, shares / labelled
 
     @staticmethod
     def _at_top(scores: Tensor, gains: Tensor, k: int) -> float:
@@ -118,10 +119,10 @@ class Optimum:
         return float(gains.gather(1, top).sum(dim=1).mean())
 
 
-# Half a gigabyte and a second with 12 labels, and the same for all runs.
+# It takes half a gigabyte and a second with 12 labels, and is the same for all runs.
 @lru_cache(maxsize=1)
 def _values(n_labels: int) -> dict[str, Tensor]:
-    """Each metric of each decided label set for each true one: (2^K, 2^K)."""
+    """Compute each metric for each pair of a predicted and a true label set: (2^K, 2^K)."""
     sets = all_label_sets(n_labels).double()
     both, size = sets @ sets.T, sets.sum(dim=1)
     predicted, actual = size.unsqueeze(1).expand_as(both), size.expand_as(both)
@@ -133,24 +134,24 @@ def _values(n_labels: int) -> dict[str, Tensor]:
 def limit(
     optimum: Optimum, population: tuple[Head, Tensor] | None, rules: Mapping[str, DecisionRule]
 ) -> dict[str, float]:
-    """What a head reaches with unlimited data and capacity, "RULE/METRIC" and "METRIC".
+    """Compute the values of a head with unlimited data and capacity: "RULE/METRIC" and "METRIC".
 
-    Its population minimiser, decided by rules that are tuned on label sets drawn from the truth; empty
-    where it has none.
+    These are the values of its population minimiser, with rules tuned on label sets drawn from the
+    truth. The result is empty without a minimiser.
     """
     if population is None:
         return {}
-    fitted, outputs = population
+    head, outputs = population
     with torch.no_grad():
-        exact = fitted.predict(outputs)
+        exact = head.predict(outputs)
         prediction = exact.with_scores(exact.scores.round(decimals=_DECIMALS)).of_run(0)
         values = dict(optimum.of_scores(prediction.scores))
         for name, rule in rules.items():
-            fresh = type(rule)(rule.options, rule.natural_threshold)
+            tuned = type(rule)(rule.options, rule.natural_threshold)
             if rule.tuned_on != "nothing":
-                fresh.tune(prediction.scores.repeat(_DRAWS, 1), optimum.drawn)
-            decided = fresh.decide_for(prediction)
-            for metric, value in optimum.of_decisions(decided).items():
+                tuned.tune(prediction.scores.repeat(_DRAWS, 1), optimum.drawn)
+            decisions = tuned.decide_for(prediction)
+            for metric, value in optimum.of_decisions(decisions).items():
                 values[f"{name}/{metric}"] = value
     return values
 
@@ -162,35 +163,36 @@ def add_regrets(
     rules: Sequence[Mapping[str, DecisionRule]],
     with_limits: bool = True,
 ) -> None:
-    """To each run's metrics: bayes, limit, truth (the run's expected values) and their differences.
+    """Add bayes, limit, truth (the run's expected values) and their differences to each run's metrics.
 
-    "regret/RULE/METRIC" is what the run misses of the Bayes value: "unreachable", what its head misses
-    with any data, plus "avoidable", what data and optimisation cost. All on the same rows; the parts
-    only with limits.
+    "regret/RULE/METRIC" is the gap between the Bayes value and the run. It is the sum of "unreachable",
+    the gap between the Bayes value and the head's limit, and "avoidable", the gap between the limit and
+    the run. All are computed on the same rows; the two parts need `with_limits`.
     """
     bayes, population = optimum.bayes(), Population(head, optimum.joint)
-    found: dict[tuple[int, str], dict[str, float]] = {}
-    for run, (evaluation, own_rules) in enumerate(zip(evaluations, rules, strict=True)):
-        like = population.representative(run)
-        setting = like, repr({name: vars(rule.options) for name, rule in own_rules.items()})
-        if setting not in found:
-            known = population.of_run(like) if with_limits else None
-            found[setting] = limit(optimum, known, own_rules)
-        limits = found[setting]
+    computed: dict[tuple[int, str], dict[str, float]] = {}
+    for run, (evaluation, run_rules) in enumerate(zip(evaluations, rules, strict=True)):
+        representative = population.representative(run)
+        options = repr({name: vars(rule.options) for name, rule in run_rules.items()})
+        key = representative, options
+        if key not in computed:
+            minimiser = population.of_run(representative) if with_limits else None
+            computed[key] = limit(optimum, minimiser, run_rules)
+        limits = computed[key]
         scores = torch.as_tensor(evaluation.scores["test"][: optimum.rows]).double()
         truth = optimum.of_scores(scores)
         for rule, decisions in evaluation.decisions["test"].items():
-            own = torch.as_tensor(decisions[: optimum.rows])
-            truth.update({f"{rule}/{m}": v for m, v in optimum.of_decisions(own).items()})
+            values = optimum.of_decisions(torch.as_tensor(decisions[: optimum.rows]))
+            truth.update({f"{rule}/{metric}": value for metric, value in values.items()})
         metrics = evaluation.metrics
         metrics.update({f"bayes/{name}": value for name, value in bayes.items()})
-        metrics.update({f"limit/{key}": value for key, value in limits.items()})
-        for key, value in truth.items():
-            metric = key.split("/")[-1]
+        metrics.update({f"limit/{name}": value for name, value in limits.items()})
+        for name, value in truth.items():
+            metric = name.split("/")[-1]
             lower = metric in COUNT_METRICS and not COUNT_METRICS[metric].higher_is_better
             sign = -1 if lower else 1
-            metrics[f"truth/{key}"] = value
-            metrics[f"regret/{key}"] = sign * (bayes[metric] - value)
-            if key in limits:
-                metrics[f"unreachable/{key}"] = sign * (bayes[metric] - limits[key])
-                metrics[f"avoidable/{key}"] = sign * (limits[key] - value)
+            metrics[f"truth/{name}"] = value
+            metrics[f"regret/{name}"] = sign * (bayes[metric] - value)
+            if name in limits:
+                metrics[f"unreachable/{name}"] = sign * (bayes[metric] - limits[name])
+                metrics[f"avoidable/{name}"] = sign * (limits[name] - value)

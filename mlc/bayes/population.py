@@ -1,4 +1,4 @@
-"""The outputs that minimise a head's expected loss, sample by sample, under a known p(y | x)."""
+"""The outputs that minimise a head's expected loss for each sample, under a known p(y | x)."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from torch import Tensor, nn
 from mlc.heads.base import Head
 from mlc.heads.label_sets import all_label_sets
 
-# Numbers (samples times label sets times outputs) that one minimisation holds.
+# The size (samples times label sets times outputs) of one minimisation.
 _MOST_NUMBERS = 2**25
 _MOST_ITERATIONS = 400
 _START_SPREAD = 0.1
 
 
 class Population:
-    """The minimisers of a cohort's runs, which share what does not depend on the run.
+    """The population minimisers of a cohort's runs; runs with the same minimiser share it.
 
-    The outputs of each sample are free, as those of a network of unlimited capacity. Where the head
-    knows no closed form, they are fitted by L-BFGS in float64, and with them the parameters that all
-    samples share (the links of a chain, the interactions of pairs), from the same start for all runs.
-    Convex losses end in their minimum; a mixture ends in a local one.
+    The outputs of each sample are free, as in a network of unlimited capacity. If the head has no
+    closed form, they are fitted by L-BFGS in float64, together with the parameters that all samples
+    share (the links of a chain, the interactions of pairs), from the same start for all runs. For
+    convex losses this finds the minimum, for a mixture a local minimum.
 
     Args:
-        head: a cohort's.
+        head: the cohort's head.
         joint: (N, 2^K), float64.
     """
 
@@ -34,14 +34,14 @@ class Population:
         self._fitted: dict[int, tuple[Head, Tensor]] = {}
 
     def representative(self, run: int) -> int:
-        """A run with the same minimiser: the first, unless each run has buffers of its own."""
-        own = set(self._head.state_dict()) - {name for name, _ in self._head.named_parameters()}
-        return run if own else 0
+        """Return a run with the same minimiser: the first, unless the head has buffers for each run."""
+        names = {name for name, _ in self._head.named_parameters()}
+        return run if set(self._head.state_dict()) - names else 0
 
     def of_run(self, run: int) -> tuple[Head, Tensor] | None:
-        """A head of this run alone, and the outputs (1, N, n_outputs) with the least expected loss.
+        """Return the head of this run and the outputs (1, N, n_outputs) with the least expected loss.
 
-        None for a head whose scores the least expected loss does not fix.
+        None if the head is not identifiable.
         """
         if not self._head.identifiable:
             return None
@@ -49,10 +49,10 @@ class Population:
         closed = alone.minimiser(self._joint)
         if closed is not None:
             return alone, closed.unsqueeze(0)
-        like = self.representative(run)
-        if like not in self._fitted:
-            self._fitted[like] = self._minimised(like)
-        return self._fitted[like]
+        representative = self.representative(run)
+        if representative not in self._fitted:
+            self._fitted[representative] = self._minimised(representative)
+        return self._fitted[representative]
 
     def _minimised(self, run: int) -> tuple[Head, Tensor]:
         alone = _alone(self._head, run)
@@ -62,20 +62,20 @@ class Population:
 
 
 def _fit(alone: Head, joint: Tensor) -> Tensor:
-    """The minimiser by numbers: (N, n_outputs); the head's shared parameters are fitted too."""
+    """Compute the minimiser numerically: (N, n_outputs); shared parameters are fitted in place."""
     shared = _shared(alone)
     label_sets = all_label_sets(alone.n_labels).double()
     rows = len(joint)
     if not shared:
         rows = max(1, _MOST_NUMBERS // (len(label_sets) * alone.n_outputs))
-    draw = torch.Generator().manual_seed(0)
-    found = []
+    generator = torch.Generator().manual_seed(0)
+    parts = []
     for part in joint.split(rows):
-        start = torch.randn(len(part), alone.n_outputs, generator=draw, dtype=torch.float64)
+        start = torch.randn(len(part), alone.n_outputs, generator=generator, dtype=torch.float64)
         outputs = (_START_SPREAD * start).requires_grad_()
         _minimise(alone, outputs, shared, part, label_sets)
-        found.append(outputs.detach())
-    return torch.cat(found)
+        parts.append(outputs.detach())
+    return torch.cat(parts)
 
 
 def _minimise(
@@ -94,9 +94,9 @@ def _minimise(
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        every = outputs.repeat_interleave(n_sets, dim=0).unsqueeze(0)
-        # The sum over samples: their minima are apart, and a mean would hide far ones.
-        total = (head.expected_loss(every, targets).view(n, n_sets) * joint).sum()
+        repeated = outputs.repeat_interleave(n_sets, dim=0).unsqueeze(0)
+        # The sum, so that the stopping tolerance applies to each sample.
+        total = (head.expected_loss(repeated, targets).view(n, n_sets) * joint).sum()
         total.backward()
         return total
 
@@ -104,12 +104,12 @@ def _minimise(
 
 
 def _shared(head: Head) -> list[nn.Parameter]:
-    """Parameters beside the output layer, the same for all samples."""
+    """Return the parameters outside the output layer, which all samples share."""
     return [p for name, p in head.named_parameters() if not name.startswith("output.")]
 
 
 def _alone(head: Head, run: int) -> Head:
-    """A copy that holds one of the head's runs alone, in float64."""
+    """Return a copy of the head that holds only one of its runs, in float64."""
     alone = copy.deepcopy(head).cpu()
     for module in alone.modules():
         for name, parameter in module._parameters.items():

@@ -1,1 +1,1 @@
-"""The typed config: schema, option ranges, the registries of parts, errors."""
+"""Typed config: schema, option limits, registries, errors, texts."""

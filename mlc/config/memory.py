@@ -1,4 +1,4 @@
-"""Free memory, and sizes as readers read them."""
+"""Free memory, and sizes in readable units."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def free_bytes(device: torch.device | None = None) -> int:
-    """Memory that a training could still take on the device, by default the machine's."""
+    """Return the free memory of the device, by default of the machine, in bytes."""
     if device is not None and device.type == "cuda":
         import torch
 
@@ -20,7 +20,7 @@ def free_bytes(device: torch.device | None = None) -> int:
 
 
 def readable(n_bytes: float) -> str:
-    """A number of bytes with a unit, decimal: 1,500,000 is '1.5 MB'."""
+    """Format a number of bytes with a decimal unit: 1,500,000 is '1.5 MB'."""
     for unit in ("B", "kB", "MB", "GB", "TB", "PB", "EB"):
         if n_bytes < 1000:
             return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"

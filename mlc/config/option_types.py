@@ -1,4 +1,4 @@
-"""Values of options brought to the types that their dataclass declares."""
+"""Conversion of options' values to the types that their dataclass declares."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PLURALS = {int: "whole numbers", float: "numbers", bool: "truth values", str: "
 
 
 def declared_types(options: type) -> dict[str, Any]:
-    """The fields' types; empty where a name in them is local to a function."""
+    """Return the fields' types; empty if a type is local to a function."""
     try:
         return typing.get_type_hints(options)
     except NameError:
@@ -27,7 +27,7 @@ def declared_types(options: type) -> dict[str, Any]:
 
 
 def unwrapped(declared: Any) -> tuple[Any, bool, bool]:
-    """The type of one value, whether it stands in a list, and whether None is allowed."""
+    """Return the type of one value, whether it is in a list, and whether None is allowed."""
     optional = False
     if typing.get_origin(declared) in (typing.Union, types.UnionType):
         members = [member for member in typing.get_args(declared) if member is not types.NoneType]
@@ -42,57 +42,57 @@ def unwrapped(declared: Any) -> tuple[Any, bool, bool]:
 
 
 def described(declared: Any) -> str:
-    """The type in words, as in "a list of whole numbers"."""
+    """Describe the type in words, as in "a list of whole numbers"."""
     return in_words(*unwrapped(declared))
 
 
 def in_words(item: Any, is_list: bool, optional: bool) -> str:
-    """As `described`, of a type that was taken apart."""
+    """Describe a type in words, given the parts that `unwrapped` returns."""
     words = f"a list of {_PLURALS.get(item, 'lists')}" if is_list else _WORDS[item]
     return f"{words} or None" if optional else words
 
 
 def typed(key: str, value: Any, declared: Any) -> Any:
-    """The value as the declared type: NumPy's numbers as Python's, 10.0 as 10, one value as a list.
+    """Convert a value to the declared type: NumPy's numbers to Python's, 10.0 to 10, 5 to [5].
 
-    Types other than bool, int, float, str and lists of them are left alone.
+    Values of types other than bool, int, float, str and lists of them are returned unchanged.
 
     Raises:
-        ConfigError: it is of another type, such as text where a number belongs.
+        ConfigError: the value has another type, such as text in place of a number.
     """
     item, is_list, optional = unwrapped(declared)
     if item not in _WORDS or (value is None and optional):
         return value
     try:
-        fitted = _fitted_list(value, item) if is_list else _fitted(value, item)
+        converted = _converted_list(value, item) if is_list else _converted(value, item)
     except OverflowError as error:
-        # It may have too many digits to be shown.
+        # The number may have too many digits for a message.
         raise ConfigError(f"{key} is out of range: 64 bits hold no such number.") from error
-    if fitted is None:
+    if converted is None:
         raise ConfigError(
             f"{key}={shown(value)} is of the wrong type ({type(value).__name__}): it must be"
             f" {described(declared)}."
         )
-    if item is float and not all(map(math.isfinite, fitted if is_list else [fitted])):
+    if item is float and not all(map(math.isfinite, converted if is_list else [converted])):
         raise ConfigError(f"{key}={value} is out of range: it must be finite.")
-    return fitted
+    return converted
 
 
-def _fitted_list(value: Any, item: type) -> list[Any] | None:
+def _converted_list(value: Any, item: type) -> list[Any] | None:
     if isinstance(value, (list, tuple, np.ndarray)):
         items = value.tolist() if isinstance(value, np.ndarray) and value.ndim else [*_flat(value)]
     else:
         items = [value]
-    fitted = [_fitted(one, item) for one in items]
-    return None if any(one is None for one in fitted) else fitted
+    converted = [_converted(one, item) for one in items]
+    return None if any(one is None for one in converted) else converted
 
 
 def _flat(value: Any) -> list[Any]:
     return [value.item()] if isinstance(value, np.ndarray) else list(value)
 
 
-def _fitted(value: Any, item: type) -> Any:
-    """The value as this type, or None where it is none; OverflowError where it is too large."""
+def _converted(value: Any, item: type) -> Any:
+    """Convert the value to this type; None if that is not possible, OverflowError if it is too large."""
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value.item()
     if item is str:
@@ -110,10 +110,10 @@ def _fitted(value: Any, item: type) -> Any:
 
 
 def mapping(name: str, options: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """The options of a part by name; none where it is None.
+    """Return a part's options by name; an empty mapping for None.
 
     Raises:
-        ConfigError: it is something else.
+        ConfigError: `options` is something else.
     """
     if options is not None and not isinstance(options, Mapping):
         raise ConfigError(f"{name}={options!r} is no mapping: give option names and values.")

@@ -1,4 +1,4 @@
-"""Typed options whose limits stand beside their defaults, checked before anything runs."""
+"""Typed options with limits and search spaces, declared beside their defaults."""
 
 import dataclasses
 import difflib
@@ -15,7 +15,7 @@ from mlc.config.option_types import declared_types, typed
 
 @dataclass(frozen=True)
 class Interval:
-    """Where to search for a number: evenly, or evenly in its logarithm."""
+    """A search space for a number: uniform, or uniform in the logarithm."""
 
     low: float
     high: float
@@ -32,7 +32,7 @@ class Interval:
 
 
 class Choice:
-    """Values to choose from."""
+    """A search space of given values."""
 
     def __init__(self, *values: Any) -> None:
         self.values = values
@@ -48,13 +48,13 @@ class Choice:
 Search = Interval | Choice
 
 
-# Names to choose from; a function where parts may be registered later.
+# Allowed names, or a function that returns them, since parts may be registered later.
 Choices = Collection[str] | Callable[[], Collection[str]]
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What an option may be: an interval (closed, open or half-open) or a list of choices."""
+    """The allowed values of an option: an interval (closed, open or half-open) or a list of choices."""
 
     at_least: float | None = None
     above: float | None = None
@@ -63,7 +63,7 @@ class Limits:
     choices: Choices | None = None
 
     def allows(self, value: Any) -> bool:
-        """Whether one value lies within the limits; NaN never does."""
+        """Whether a value is within the limits; NaN never is."""
         if self.choices is not None:
             return value in self.named()
         if isinstance(value, float) and not math.isfinite(value):
@@ -76,7 +76,7 @@ class Limits:
         )
 
     def named(self) -> tuple[str, ...]:
-        """The choices; empty where an interval is the limit."""
+        """Return the choices; empty for an interval."""
         return tuple(self.choices() if callable(self.choices) else self.choices or ())
 
     def __str__(self) -> str:
@@ -94,7 +94,7 @@ class Limits:
 
 
 def _exact(bound: float) -> str:
-    """All digits of a whole number."""
+    """Format a bound; whole numbers with all digits."""
     return str(int(bound)) if float(bound).is_integer() else f"{bound:g}"
 
 
@@ -108,9 +108,9 @@ def option(
     choices: Choices | None = None,
     search: Search | None = None,
 ) -> Any:
-    """A dataclass field with a default and limits; a list's limits hold for each of its items.
+    """Declare a dataclass field with a default and limits; for a list they apply to each item.
 
-    `search` says where to look for a better value when the option is tuned.
+    `search` is the search space for tuning the option.
 
     >>> @dataclass
     ... class Options:
@@ -127,16 +127,16 @@ def option(
 
 
 def check(options: Any, prefix: str = "") -> None:
-    """Raise ConfigError for the first value in a dataclass (nested ones too) that breaks its limits.
+    """Check the types and limits of all values in a dataclass and in those nested in it.
 
-    Values of a near type are first brought to the declared one, in place: NumPy's numbers, 10.0 for 10,
-    one value for a list. A dataclass whose values must fit together has a method `validate(prefix)`,
-    called last.
+    Values of a similar type are first converted to the declared type, in place: NumPy's numbers, 10.0
+    for 10, one value for a list. A dataclass can have a method `validate(prefix)` for conditions on
+    several values; it is called last.
 
     Raises:
-        ConfigError: a value is of another type or out of range.
+        ConfigError: a value has another type or is out of range; the first such value is named.
     """
-    _bring_to_type(options, prefix)
+    _convert(options, prefix)
     for key, value, limits in _walk(options, prefix):
         for item in value if isinstance(value, list) else [value]:
             if item is not None and not limits.allows(item):
@@ -145,37 +145,37 @@ def check(options: Any, prefix: str = "") -> None:
 
 
 def out_of_range(key: str, value: Any, limits: Limits) -> ConfigError:
-    """For a value that breaks its limits; the nearest choice is named first."""
-    shown = repr(value) if value == "" else value
+    """Return the error for a value out of range; it suggests the most similar choice."""
+    text = repr(value) if value == "" else value
     near = nearest(str(value), limits.named())
     guess = f"did you mean {near[0]}? " if near else ""
-    return ConfigError(f"{key}={shown} is out of range: {guess}it must be {limits}.")
+    return ConfigError(f"{key}={text} is out of range: {guess}it must be {limits}.")
 
 
 def nearest(word: str, known: Iterable[str]) -> list[str]:
-    """Those of the known words that resemble a word, the most similar first."""
+    """Return the known words that resemble a word, the most similar first."""
     by_fold = {name.casefold(): name for name in known}
-    found = difflib.get_close_matches(word.casefold(), by_fold, n=3, cutoff=0.6)
-    return [by_fold[name] for name in found]
+    matches = difflib.get_close_matches(word.casefold(), by_fold, n=3, cutoff=0.6)
+    return [by_fold[name] for name in matches]
 
 
-def _bring_to_type(options: Any, prefix: str) -> None:
+def _convert(options: Any, prefix: str) -> None:
     if isinstance(options, Mapping):
         for name, value in options.items():
-            _bring_to_type(value, f"{prefix}{name}.")
+            _convert(value, f"{prefix}{name}.")
     elif dataclasses.is_dataclass(options):
         declared = declared_types(type(options))
         for field in dataclasses.fields(options):
             value = getattr(options, field.name)
-            _bring_to_type(value, f"{prefix}{field.name}.")
+            _convert(value, f"{prefix}{field.name}.")
             if field.name in declared:
-                fitted = typed(f"{prefix}{field.name}", value, declared[field.name])
-                if fitted is not value:
-                    setattr(options, field.name, fitted)
+                converted = typed(f"{prefix}{field.name}", value, declared[field.name])
+                if converted is not value:
+                    setattr(options, field.name, converted)
 
 
 def search_space(options: type) -> dict[str, Search]:
-    """Where to search for each option of a dataclass that is worth tuning."""
+    """Return the search space of each option of a dataclass that has one."""
     return {
         field.name: field.metadata["search"]
         for field in dataclasses.fields(options)
@@ -184,7 +184,7 @@ def search_space(options: type) -> dict[str, Search]:
 
 
 def limits_of(options: Any, key: str) -> Limits | None:
-    """The limits of the option with this dotted key, or None where it has none."""
+    """Return the limits of the option with this dotted key; None if it has none."""
     return next((limits for name, _, limits in _walk(options, "") if name == key), None)
 
 

@@ -1,4 +1,4 @@
-"""Named parts (heads, rules, backbones, ...), found by their decorators and imported on use."""
+"""Registries of named parts (heads, rules, backbones, ...), which are imported on first use."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ _REGISTRIES: dict[str, Registry[Any]] = {}
 
 @dataclass
 class NoOptions:
-    """For a part that has nothing to set."""
+    """The options of a part without options."""
 
 
 class Registry(Mapping[str, Part]):
-    """Parts of one kind by name.
+    """A mapping from names to the parts of one kind.
 
-    The names in `mlc` come from a scan of the package's source for lines that begin with the decorator
-    `@register_KIND("name")`, the name a literal in double quotes; a part's module is imported when the
-    part is asked for. Parts from elsewhere may be registered in any way, and are known once their
-    module is imported: by hand, or as --import and MLC_IMPORT name it.
+    The names of the parts in `mlc` are found by scanning the package's source for lines that begin with
+    the decorator `@register_KIND("name")`, with the name as a literal in double quotes; a part's module
+    is imported on the first access to the part. Parts outside `mlc` may be registered in any way; they
+    are known once their module is imported, directly or by --import or MLC_IMPORT.
 
     Args:
-        kind: what messages call a part.
-        package: the folder in `mlc` whose modules are scanned.
+        kind: the kind of part, for messages.
+        package: the package of `mlc` whose modules are scanned.
         decorator: the name of the decorator that registers a part.
-        key: the config key that holds the name: `head.name`, `data.source`.
+        key: the config key of the name, as in `head.name` or `data.source`.
     """
 
     def __init__(self, kind: str, package: str, decorator: str, key: str = "name") -> None:
@@ -49,7 +49,7 @@ class Registry(Mapping[str, Part]):
         _REGISTRIES[kind] = self
 
     def register(self, name: str) -> Callable[[Part], Part]:
-        """Class decorator: make the class known under this name.
+        """Class decorator that registers the class under this name.
 
         Raises:
             ConfigError: another part has this name.
@@ -63,7 +63,7 @@ class Registry(Mapping[str, Part]):
         return decorated
 
     def add(self, name: str, part: Part, module: str) -> None:
-        """Make a part that is defined in this module known under this name.
+        """Register a part that is defined in this module under this name.
 
         Raises:
             ConfigError: another part has this name.
@@ -75,12 +75,12 @@ class Registry(Mapping[str, Part]):
             self._elsewhere[name] = _importable(module)
 
     def elsewhere(self) -> dict[str, str]:
-        """The module of each part that is not in `mlc`, by the part's name."""
+        """Map the names of the parts outside `mlc` to their modules."""
         import_named()
         return dict(self._elsewhere)
 
     def _modules(self) -> dict[str, str]:
-        """The module of each part in `mlc`, by name."""
+        """Map the names of the parts in `mlc` to their modules."""
         if self._scanned is None:
             self._scanned = {
                 name: f"mlc.{self.package}.{file.stem}"
@@ -105,7 +105,7 @@ class Registry(Mapping[str, Part]):
         return isinstance(name, str) and name in self._names()
 
     def __iter__(self) -> Iterator[str]:
-        """All names, in alphabetical order."""
+        """Iterate over all names in alphabetical order."""
         return iter(sorted(self._names()))
 
     def __len__(self) -> int:
@@ -116,7 +116,7 @@ class Registry(Mapping[str, Part]):
         return {*self._modules(), *self._parts}
 
     def schema(self, name: str) -> type[Any]:
-        """The part's options with its name as the default of the first field, for a typed config."""
+        """Return the class of the part's options with the part's name as an additional field."""
         options: type[Any] = self[name].Options  # type: ignore[attr-defined]
         return make_dataclass(
             options.__name__,
@@ -125,18 +125,17 @@ class Registry(Mapping[str, Part]):
             namespace={
                 "__module__": options.__module__,
                 "__doc__": options.__doc__,
-                # The class is made here and has no name to be imported by: another process makes it
-                # again.
-                "__reduce__": lambda made: (
-                    _remake,
-                    (self.kind, name, vars(made), self._elsewhere.get(name)),
+                # The class cannot be imported by name: another process creates it again.
+                "__reduce__": lambda options: (
+                    _restore,
+                    (self.kind, name, vars(options), self._elsewhere.get(name)),
                 ),
             },
             kw_only=True,
         )
 
     def options(self, name: str, /, **values: Any) -> Any:
-        """The part's options with these values, checked."""
+        """Create the part's options with these values and check them."""
         schema = self.schema(name)
         known = [field.name for field in dataclasses.fields(schema) if field.name != self.key]
         for value in values:
@@ -152,7 +151,7 @@ class Registry(Mapping[str, Part]):
         return options
 
 
-def _remake(kind: str, name: str, values: dict[str, Any], module: str | None) -> Any:
+def _restore(kind: str, name: str, values: dict[str, Any], module: str | None) -> Any:
     registry = _REGISTRIES[kind]
     if module is not None and name not in registry:
         importlib.import_module(module)
@@ -160,16 +159,16 @@ def _remake(kind: str, name: str, values: dict[str, Any], module: str | None) ->
 
 
 def _importable(module: str) -> str:
-    """A module's name, which for a script is its file's."""
+    """Return the name by which a module can be imported; for a script, its file's name."""
     file = getattr(sys.modules.get(module), "__file__", None)
     return Path(file).stem if module == "__main__" and file else module
 
 
 def _decorated(file: Path, decorator: str) -> list[str]:
-    """The names that a module registers with this decorator, in order."""
+    """Return the names that a module registers with this decorator, in order."""
     source = file.read_text(encoding="utf-8")
-    found = re.finditer(rf'^@{decorator}\(\s*((?:"[^"\n]+"\s*,?\s*)+)', source, re.MULTILINE)
-    return [name for match in found for name in re.findall(r'"([^"]+)"', match[1])]
+    matches = re.finditer(rf'^@{decorator}\(\s*((?:"[^"\n]+"\s*,?\s*)+)', source, re.MULTILINE)
+    return [name for match in matches for name in re.findall(r'"([^"]+)"', match[1])]
 
 
 REGISTRIES: Mapping[str, Registry[Any]] = _REGISTRIES

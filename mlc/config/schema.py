@@ -1,4 +1,4 @@
-"""The typed config: registries become Hydra groups, and a composed config becomes dataclasses."""
+"""The config's schema: registries become Hydra groups, a composed config becomes dataclasses."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ GROUPS: dict[str, Registry[Any]] = {
 
 @dataclass
 class TrainerOptions:
-    """How long to train, and which epoch's weights to keep.
+    """Options of the training loop.
 
     Attributes:
-        max_epochs: passes over the training rows.
-        batch_size: rows of a step.
-        monitor: the validation metric whose best epoch is kept, at the threshold that is best for
-            it in that epoch, or "loss".
-        followed: further validation metrics whose curves are drawn, each likewise at its best threshold.
-        patience: epochs without a better one after which the training ends; null trains them all.
-        precision: bfloat16 is autocast and needs CUDA.
+        max_epochs: the number of passes over the training rows.
+        batch_size: the number of rows in a step.
+        monitor: the validation metric, at its best threshold in each epoch, or "loss"; the weights of
+            its best epoch are kept.
+        followed: further validation metrics that are logged, each at its best threshold.
+        patience: the training ends after this many epochs without a better one; null for never.
+        precision: bfloat16 means autocast and needs CUDA.
         cuda_graphs: whether a step on CUDA is captured once and replayed.
     """
 
@@ -50,37 +50,40 @@ class TrainerOptions:
 
 @dataclass
 class ReportOptions:
-    """What the sweep's table shows.
+    """Options of the report on a sweep.
 
     Attributes:
-        metrics: the columns; the first is compared in pairs and drawn.
+        metrics: the columns of the table; the first is compared in pairs and drawn.
         reference: the head that the others are compared with.
-        figures: whether TensorBoard shows a figure of each head, which is drawn when a launch ends.
+        figures: whether a figure of each head is drawn for TensorBoard when a launch ends.
         limits: whether a run on a known world is compared with its head's limit besides the Bayes
             value, which takes minutes with many labels.
+        yardsticks: whether tuned one-vs-rest logistic regression and linear SVMs stand beside the
+            heads, computed once for each data set and split.
     """
 
     metrics: list[str] = option(["jaccard_samples", "f1_macro", "subset_accuracy"], choices=METRICS)
     reference: str = "sigmoid"
     figures: bool = True
     limits: bool = True
+    yardsticks: bool = True
 
     def validate(self, prefix: str) -> None:
-        """There is a metric."""
+        """Require at least one metric."""
         if not self.metrics:
             raise ConfigError(f"{prefix}metrics is empty: name at least one metric.")
 
 
 @dataclass
 class Config:
-    """One run. The first four are the options of the part that the group's name chooses."""
+    """The config of one run; the first four fields are the options of the chosen parts."""
 
     data: Any = MISSING
     backbone: Any = MISSING
     head: Any = MISSING
     optimizer: Any = MISSING
     trainer: TrainerOptions = field(default_factory=TrainerOptions)
-    # Every rule's options by its name; `rules` says which of them a run reports.
+    # The options of each rule, by its name; `rules` are the rules that a run reports.
     decision: Any = field(
         default_factory=lambda: {name: DECISIONS[name].Options() for name in DECISIONS}
     )
@@ -88,14 +91,13 @@ class Config:
     report: ReportOptions = field(default_factory=ReportOptions)
     seed: int = option(0, at_least=0, at_most=2**32 - 1)
     device: str = option("auto", choices=("auto", "cpu", "cuda"))
-    # Whether runs that the folder holds finished are kept, and the others trained (again).
+    # Whether finished runs in the folder are kept, and only the others are trained.
     resume: bool = False
-    # Of one training on a CPU: more only wait for each other while the steps are small, above all on
-    # a busy machine.
+    # Threads of one training on a CPU. For small steps, one thread is fastest.
     threads: int = option(1, at_least=1)
 
     def validate(self, prefix: str) -> None:
-        """Each rule exists, and is named once."""
+        """Require that each rule exists and is named once."""
         for rule in self.rules:
             if rule not in DECISIONS:
                 near = nearest(rule, DECISIONS)
@@ -109,17 +111,16 @@ class Config:
 
 
 def config_folder() -> Path:
-    """The `conf` folder: inside the package where it is installed, beside it in a checkout."""
+    """Return the `conf` folder: inside an installed package, beside the package in a checkout."""
     package = Path(__file__).parent.parent
     installed = package / "conf"
     return installed if installed.is_dir() else package.parent / "conf"
 
 
 def register_configs() -> None:
-    """Make every registered part known to Hydra, those without a file in `conf` too.
+    """Register the schema of every part with Hydra, including parts without a file in `conf`.
 
-    Called by the entry points as late as possible, so that a head registered by a user's own script
-    can be chosen as any other.
+    The entry points call it as late as possible, so that parts from a user's script can be chosen too.
     """
     store = ConfigStore.instance()
     store.store(group="schema", name="config", node=Config)
@@ -132,7 +133,7 @@ def register_configs() -> None:
 
 
 def parse(config: DictConfig) -> Config:
-    """The composed config as dataclasses, every value checked.
+    """Convert a composed config to dataclasses and check every value.
 
     Raises:
         ConfigError: a value is out of range, of the wrong type or missing.

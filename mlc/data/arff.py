@@ -19,6 +19,7 @@ from mlc.data.arff_file import FORMAT_VERSION, ArffFile, read_arff
 from mlc.data.base import Dataset, DataSource, SplitOptions, register_source
 from mlc.data.cache import Arrays, cached, source_version
 from mlc.data.files import Read, located, read_bytes, unreadable
+from mlc.data.weighting import weighting_of
 
 # Of the arrays that are made of files: the code's, so that older cache entries are not used.
 _VERSION = (
@@ -75,6 +76,7 @@ class Arff(DataSource):
             feature_names=tuple(map(str, arrays["feature_names"])),
             label_names=tuple(map(str, arrays["label_names"])),
             numeric=arrays["numeric"],
+            weighting=weighting_of(features, options.weighting, str(base)),
             parts={"train": rows[:n_train], "test": rows[n_train:]} if n_train else {},
             parts_from=f"from {files['test'].name}" if n_train else "",
         )

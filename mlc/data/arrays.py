@@ -15,6 +15,7 @@ from mlc.data.array_files import ONLY, Contents, read_arrays, text_names
 from mlc.data.base import Dataset, DataSource, SplitOptions, register_source
 from mlc.data.files import located
 from mlc.data.label_arrays import are_numbers, label_sets
+from mlc.data.weighting import weighting_of
 
 _FEATURES = ("X", "x", "features", "inputs")
 _LABELS = ("y", "Y", "labels", "targets")
@@ -101,6 +102,7 @@ class Arrays(DataSource):
             feature_names=_feature_names(path, held, joined.shape[1]),
             label_names=label_names or (),
             numeric=np.ones(joined.shape[1], dtype=bool),
+            weighting=weighting_of(joined, options.weighting, str(path)),
             parts={"train": rows[:n_train], "test": rows[n_train:]} if len(parts) > 1 else {},
             parts_from=f"from {parts[-1].path.name}",
         )

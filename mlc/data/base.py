@@ -15,6 +15,7 @@ from mlc.config import registry
 from mlc.config.errors import DataError
 from mlc.config.options import option
 from mlc.config.registry import Registry
+from mlc.data.weighting import WEIGHTINGS
 
 
 class Truth(Protocol):
@@ -34,14 +35,16 @@ class Vocabulary:
 
     Attributes:
         columns: (D,), bool: which columns these are.
-        min_count: in how many training rows a column must hold something to be used.
-        max_columns: how many are used, the largest sums first; None is all.
+        min_df: in how many training rows a column must hold something: a share below 1, else a number.
+        max_df: in how many it may: a share up to 1, else a number.
+        max_features: how many are used, the largest sums first; None is all.
         read_from: the file's columns that they were made of, and how many columns each became.
     """
 
     columns: NDArray[np.bool_]
-    min_count: int = 1
-    max_columns: int | None = None
+    min_df: float = 1
+    max_df: float = 1.0
+    max_features: int | None = None
     read_from: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -60,6 +63,8 @@ class Dataset:
             none are.
         truth: what p(y | x) is, where that is known.
         vocabulary: the columns of which each run uses what its training rows hold, if there are any.
+        weighting: how counts enter a network, one of `mlc.data.weighting.WEIGHTINGS`; None where the
+            features are no counts.
         notes: what was assumed when it was read, a sentence each; the weightiest first.
         parts_from: where `parts` come from, in words that follow "test part" or "all parts".
         sample_shape: what a row of the features is when unflattened, (channels, height, width) for an
@@ -75,6 +80,7 @@ class Dataset:
     parts: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
     truth: Truth | None = None
     vocabulary: Vocabulary | None = None
+    weighting: str | None = None
     notes: tuple[str, ...] = ()
     parts_from: str = "as given"
     sample_shape: tuple[int, ...] = ()
@@ -154,10 +160,15 @@ class SplitOptions(DataOptions):
     Attributes:
         test_fraction: share of the rows to test on.
         split_seed: of that split.
+        weighting: how counts (the words of texts, and sparse features that are whole numbers, some
+            above 1) enter a network: "tfidf" is (1 + log count) times the inverse document frequency
+            in the training rows, each row of length 1; "counts" as they are; "binary" as zeros and
+            ones; "auto" is tfidf for counts, and leaves all else as it is.
     """
 
     test_fraction: float = option(0.3, above=0, below=1)
     split_seed: int = option(0, at_least=0, at_most=2**32 - 1)
+    weighting: str = option("auto", choices=("auto", *WEIGHTINGS))
 
 
 class DataSource:

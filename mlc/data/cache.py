@@ -70,6 +70,19 @@ def cached(files: Sequence[Path], version: str, parse: Callable[[Read], Arrays])
     return arrays
 
 
+def remembered(version: str, inputs: Sequence[bytes], compute: Callable[[], Arrays]) -> Arrays:
+    """What `compute` returns, from the cache where it was computed of these inputs before."""
+    folder = cache_folder()
+    if folder is None:
+        return compute()
+    key = _key(version, [hashlib.sha256(own).digest() for own in inputs])
+    stored = _read_entry(_entry(folder, key), key)
+    if stored is None:
+        stored = compute()
+        _write_entry(_entry(folder, key), key, stored)
+    return stored
+
+
 def source_version(*modules: str) -> str:
     """A hash of modules' files, for the `version` of what they compute; to be taken on import.
 

@@ -26,9 +26,13 @@ def kinds_of_features(dataset: Dataset, scaling: Scaling) -> str:
     plain = ~(words | categories)
     kinds = []
     if words.any():
-        kinds.append(f"counts of {_used(words, scaling)} words{_origin(vocabulary)}")
+        limits = _limits(vocabulary)
+        kinds.append(
+            f"{_used(words, scaling)} {_sequences(dataset, words)}{_origin(vocabulary)} ({limits})"
+            f" {_as_what(scaling)}"
+        )
     if words.any() and plain.any():
-        kinds.append(f"{int(plain.sum()):,} hashed sequences of words")
+        kinds.append(f"{int(plain.sum()):,} hashed sequences of words, likewise")
     elif plain.any():
         kinds += _plain(dataset, plain, scaling)
     if categories.any():
@@ -46,6 +50,28 @@ def _used(columns: Columns, scaling: Scaling) -> str:
     return f"{n_used:,}" + (f" (of {n_all:,} in all rows)" if n_used < n_all else "")
 
 
+def _sequences(dataset: Dataset, words: Columns) -> str:
+    """What a text is taken apart into."""
+    lengths = sorted({len(dataset.feature_names[j].split()) for j in np.flatnonzero(words)})
+    return " and ".join({1: "words", 2: "pairs"}.get(n, f"sequences of {n}") for n in lengths)
+
+
+def _limits(vocabulary: Vocabulary) -> str:
+    """How many of the training texts must hold a word, and how many may."""
+    most = "" if vocabulary.max_df == 1 else f", max_df {vocabulary.max_df:g}"
+    return f"min_df {vocabulary.min_df:g}{most}"
+
+
+def _as_what(scaling: Scaling) -> str:
+    """How counts enter a network."""
+    if scaling.weighting == "tfidf":
+        return "as TF-IDF (1 + log count, idf of the training rows, rows of length 1)"
+    if scaling.weighting == "binary":
+        return "as 0 and 1"
+    scaled = (scaling.scale[scaling.used] != 1).any()
+    return "as counts" + (", scaled to at most 1" if scaled else "")
+
+
 def _origin(vocabulary: Vocabulary) -> str:
     """The columns of the file that words or categories were made of."""
     made = vocabulary.read_from
@@ -58,6 +84,8 @@ def _origin(vocabulary: Vocabulary) -> str:
 
 def _plain(dataset: Dataset, columns: Columns, scaling: Scaling) -> list[str]:
     """Numbers and flags, by what is done to them."""
+    if scaling.weighting is not None:
+        return [_named(dataset, columns, f"counts {_as_what(scaling)}")]
     if issparse(dataset.features):
         values = dataset.features.data if columns.all() else dataset.features[:, columns].data
         scaled = "binary" if _are_binary(values) else "numeric, scaled to at most 1"

@@ -16,6 +16,7 @@ from mlc.config.errors import DataError
 from mlc.config.options import option
 from mlc.data.base import Dataset, DataSource, SplitOptions, register_source
 from mlc.data.files import located, read_text, require_memory
+from mlc.data.weighting import weighting_of
 
 _HEADER = re.compile(r"\s*(\d{1,12})\s+(\d{1,12})\s+(\d{1,12})\s*", re.ASCII)
 _ROW = re.compile(
@@ -106,15 +107,14 @@ class Libsvm(DataSource):
         if options.path is None:
             raise DataError('data=libsvm needs data.path=FILE, of lines "3,7 1:0.5 9:2".')
         path = located(options.path, options.root)
-        files = [read_rows(path)]
-        if options.test_path is not None:
-            files.append(read_rows(located(options.test_path, options.root)))
+        of_test = [options.test_path] if options.test_path is not None else []
+        files = [read_rows(path), *(read_rows(located(own, options.root)) for own in of_test)]
         first = _first_index(files, options.first_index)
         n_columns = _n_columns(files, first)
         names = _label_numbers(files)
         features = vstack([own.features(first, n_columns) for own in files], format="csr")
         targets = np.concatenate([_targets(own, names) for own in files])
-        n_train, rows = len(files[0].labels), np.arange(len(targets))
+        train, test = np.split(np.arange(len(targets)), [len(files[0].labels)])
         return Dataset(
             name=options.name or path.name.split(".")[0],
             features=features,
@@ -122,7 +122,8 @@ class Libsvm(DataSource):
             feature_names=tuple(map(str, range(first, first + n_columns))),
             label_names=tuple(map(str, names)),
             numeric=np.ones(n_columns, dtype=bool),
-            parts={"train": rows[:n_train], "test": rows[n_train:]} if len(files) > 1 else {},
+            weighting=weighting_of(features, options.weighting, str(path)),
+            parts={"train": train, "test": test} if of_test else {},
             parts_from=f"from {files[-1].path.name}",
         )
 

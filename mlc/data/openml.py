@@ -16,6 +16,7 @@ from mlc.config.options import option
 from mlc.data.base import Dataset, DataSource, SplitOptions, Vocabulary, register_source
 from mlc.data.cache import cache_folder
 from mlc.data.columns import encode_columns, encode_labels
+from mlc.data.weighting import weighting_of
 
 # Those of Probst et al. 2017, "Multilabel classification with R package mlr"; names are checked.
 STANDARD = {
@@ -67,6 +68,7 @@ class OpenML(DataSource):
             label_names=label_names,
             numeric=encoded.numeric,
             vocabulary=Vocabulary(~encoded.numeric, read_from=encoded.categories),
+            weighting=weighting_of(encoded.values, options.weighting, str(options.name)),
             notes=(*notes, *encoded.notes),
         )
 

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import issparse
-from sklearn.preprocessing import MaxAbsScaler, StandardScaler
+from scipy.sparse import csr_matrix, issparse
+from sklearn.feature_extraction.text import TfidfTransformer
+from sklearn.preprocessing import MaxAbsScaler, StandardScaler, normalize
 
 from mlc.config.errors import DataError
 from mlc.data.base import Dataset
 from mlc.data.splits import Rows
+from mlc.data.weighting import weighted
 
 
 @dataclass(frozen=True)
@@ -20,10 +22,17 @@ class Scaling:
     """features -> (features - shift) * scale, then 0 where a value is missing. (D,) each, float32.
 
     A scale of 0 leaves the column out: the run was trained as if the data did not have it.
+
+    Attributes:
+        shift: of each column.
+        scale: of each column; under "tfidf" its inverse document frequency.
+        weighting: of counts, which comes before the scale: one of `mlc.data.weighting.WEIGHTINGS`, or
+            None. Under "tfidf" each row is then divided by its length.
     """
 
     shift: NDArray[np.float32]
     scale: NDArray[np.float32]
+    weighting: str | None = None
 
     @property
     def used(self) -> NDArray[np.bool_]:
@@ -32,11 +41,24 @@ class Scaling:
 
     def with_columns(self, columns: NDArray[np.int64]) -> Scaling:
         """Of these columns alone."""
-        return Scaling(self.shift[columns], self.scale[columns])
+        return Scaling(self.shift[columns], self.scale[columns], self.weighting)
+
+    def apply(self, features: Any) -> Any:
+        """Rows (N, D) as a network sees them: dense ones as an array, sparse ones as CSR."""
+        if not issparse(features):
+            return np.nan_to_num((features - self.shift) * self.scale)
+        scaled = csr_matrix(_with_entries(features, self.weighting).multiply(self.scale))
+        scaled.data = np.nan_to_num(scaled.data)
+        scaled.eliminate_zeros()
+        return normalize(scaled) if self.weighting == "tfidf" else scaled
 
 
-def fit_scaling(dataset: Dataset, train: Rows) -> Scaling:
+def fit_scaling(dataset: Dataset, train: Rows, bags: bool = False) -> Scaling:
     """Dense numeric columns get mean 0 and variance 1; sparse ones a largest magnitude of 1.
+
+    Counts that are weighted by "tfidf" get the inverse document frequency ln((1 + n) / (1 + df)) + 1
+    instead, df of the n training rows holding the column. With `bags` sparse rows stay as they are, for
+    backbones that take them as `Bags`.
 
     Columns that hold only zeros and ones stay as they are: standardising makes the rarest words of
     small sparse text the loudest, and costs half the Jaccard index there. What is constant, or
@@ -49,8 +71,13 @@ def fit_scaling(dataset: Dataset, train: Rows) -> Scaling:
     features = dataset.features[train]
     shift = np.zeros(dataset.n_features)
     scale = np.ones(dataset.n_features)
-    if issparse(features):
-        scale = 1 / MaxAbsScaler().fit(features).scale_
+    weighting = dataset.weighting
+    if issparse(features) and bags:
+        weighting = None if weighting is None else "counts"
+    elif issparse(features) and weighting == "tfidf":
+        scale = TfidfTransformer().fit(features).idf_
+    elif issparse(features):
+        scale = 1 / MaxAbsScaler().fit(_with_entries(features, weighting)).scale_
     else:
         binary = np.isin(features, (0, 1)) | np.isnan(features)
         columns = np.flatnonzero(dataset.numeric & ~binary.all(axis=0))
@@ -59,8 +86,15 @@ def fit_scaling(dataset: Dataset, train: Rows) -> Scaling:
             shift[columns], scale[columns] = scaler.mean_, 1 / scaler.scale_
     used = _used_columns(dataset, features)
     return Scaling(
-        np.where(used, shift, 0).astype(np.float32), np.where(used, scale, 0).astype(np.float32)
+        np.where(used, shift, 0).astype(np.float32),
+        np.where(used, scale, 0).astype(np.float32),
+        weighting,
     )
+
+
+def _with_entries(features: Any, weighting: str | None) -> Any:
+    entries = weighted(features.data, weighting)
+    return csr_matrix((entries, features.indices, features.indptr), shape=features.shape)
 
 
 def _used_columns(dataset: Dataset, features: Any) -> NDArray[np.bool_]:
@@ -75,15 +109,19 @@ def _used_columns(dataset: Dataset, features: Any) -> NDArray[np.bool_]:
     columns = np.flatnonzero(vocabulary.columns)
     found = features[:, columns]
     n_rows = np.asarray((found != 0).sum(axis=0)).ravel()
-    frequent = n_rows >= min(vocabulary.min_count, features.shape[0])
+    n = features.shape[0]
+    least, most = vocabulary.min_df, vocabulary.max_df
+    least = least * n if least < 1 else min(least, n)
+    frequent = (n_rows >= least) & (n_rows <= (most * n if most <= 1 else most))
     sums = np.asarray(found.sum(axis=0, dtype=np.float64)).ravel()
     kept = np.flatnonzero(frequent)
-    kept = kept[np.argsort(-sums[kept], kind="stable")[: vocabulary.max_columns]]
+    kept = kept[np.argsort(-sums[kept], kind="stable")[: vocabulary.max_features]]
     used[columns] = False
     used[columns[kept]] = True
     if not used.any():
         raise DataError(
-            f"The {features.shape[0]} training rows of {dataset.name!r} hold no word or category in"
-            f" at least {vocabulary.min_count} rows: lower data.min_count, or give more rows."
+            f"The {n} training rows of {dataset.name!r} hold no word or category in at least"
+            f" {vocabulary.min_df:g} and at most {vocabulary.max_df:g} rows (a share below 1): change"
+            " data.min_df or data.max_df, or give more rows."
         )
     return used

@@ -14,6 +14,7 @@ from torch import Tensor
 from mlc.config.errors import ConfigError
 from mlc.data.base import Dataset
 from mlc.data.preprocessing import Scaling
+from mlc.data.weighting import weighted
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,14 @@ class DenseRows:
 class SparseRows:
     """Rows of a CSR matrix, as they are or made dense batch by batch.
 
-    `used` (R, D) says which columns each run's rows have; None is all.
+    Args:
+        features: the rows.
+        device: where they are to stay.
+        dtype: of their values.
+        bags: whether rows stay sparse.
+        used: which columns each run's rows have, (R, D); None is all.
+        scale: what each run's columns are multiplied by, (R, D); None is 1.
+        unit: whether each row is then divided by its length.
     """
 
     def __init__(
@@ -77,8 +85,11 @@ class SparseRows:
         dtype: torch.dtype,
         bags: bool = False,
         used: np.ndarray | None = None,
+        scale: np.ndarray | None = None,
+        unit: bool = False,
     ) -> None:
-        self._bags = bags
+        self._bags, self._unit = bags, unit
+        self._scale = None if scale is None else torch.as_tensor(scale, dtype=dtype, device=device)
         self._used = None if used is None else torch.as_tensor(used, device=device)
         self._start = torch.as_tensor(features.indptr[:-1], dtype=torch.int64, device=device)
         self._length = torch.as_tensor(np.diff(features.indptr), dtype=torch.int64, device=device)
@@ -101,7 +112,13 @@ class SparseRows:
             run, row, entry = run[kept], row[kept], entry[kept]
             length = torch.bincount(row, minlength=len(flat))
             starts = length.cumsum(0) - length
-        bags = Bags(run, row, self._column[entry], self._value[entry], starts, shape)
+        column, value = self._column[entry], self._value[entry]
+        if self._scale is not None:
+            value = value * self._scale[run, column]
+        if self._unit:
+            squares = value.new_zeros(len(flat)).index_add_(0, row, value.square())
+            value = value / torch.where(squares > 0, squares, 1).sqrt()[row]
+        bags = Bags(run, row, column, value, starts, shape)
         return bags if self._bags else bags.dense()
 
 
@@ -146,20 +163,20 @@ class ResidentData:
                 "backbone=embedding_bag needs sparse rows, such as texts (data=table data.text=COLUMN):"
                 " choose backbone=mlp."
             )
-        used = np.stack([scaling.used for scaling in scalings]) if bags else None
+        scale = np.stack([scaling.scale for scaling in scalings])
         self._rows: Rows = (
-            SparseRows(
-                dataset.features, device, dtype, bags, None if used is None or used.all() else used
-            )
+            _sparse_rows(dataset, scalings, scale, device, dtype, bags)
             if sparse
             else DenseRows(dataset.features, device, dtype)
         )
         self._targets = DenseRows(dataset.targets, device, dtype)
         shift = np.stack([scaling.shift for scaling in scalings])[:, None]
-        scale = np.stack([scaling.scale for scaling in scalings])[:, None]
+        scale = scale[:, None]
         self._shift = torch.as_tensor(shift, dtype=dtype, device=device) if shift.any() else None
         self._scale = (
-            torch.as_tensor(scale, dtype=dtype, device=device) if (scale != 1).any() else None
+            torch.as_tensor(scale, dtype=dtype, device=device)
+            if (scale != 1).any() and not sparse
+            else None
         )
         values = dataset.features.data if sparse else dataset.features
         self._has_missing = bool(np.isnan(values).any())
@@ -181,3 +198,23 @@ class ResidentData:
         if self._has_missing:
             features.nan_to_num_(nan=0.0)
         return Batch(features, self._targets[index])
+
+
+def _sparse_rows(
+    dataset: Dataset,
+    scalings: Sequence[Scaling],
+    scale: np.ndarray,
+    device: torch.device,
+    dtype: torch.dtype,
+    bags: bool,
+) -> SparseRows:
+    """Scaled and weighted where they are to be dense; their counts where they are to stay bags."""
+    features: csr_matrix = dataset.features
+    if bags:
+        used = scale != 0
+        return SparseRows(features, device, dtype, True, None if used.all() else used)
+    weighting = scalings[0].weighting
+    entries = weighted(features.data, weighting)
+    features = csr_matrix((entries, features.indices, features.indptr), shape=features.shape)
+    factors = scale if (scale != 1).any() else None
+    return SparseRows(features, device, dtype, scale=factors, unit=weighting == "tfidf")

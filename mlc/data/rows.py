@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,10 +30,6 @@ class Written:
     sets: list[list[Any]] | None = None
 
 
-class _NotANumberError(DataError, TypeError):
-    """As scikit-learn's contract has it: what float() refuses is a TypeError."""
-
-
 def dense(value: Any) -> Any:
     """Tensors, sparse and masked matrices as arrays, masked values as None; all else as it is."""
     value = value.toarray() if issparse(value) else dense_tensor(value)
@@ -60,79 +54,6 @@ def dense_tensor(value: Any) -> Any:
         # NumPy lacks bfloat16, and a double holds every value of the other types.
         return (value.double() if value.is_floating_point() else value).numpy()
     return value
-
-
-def features_of(X: Any) -> Any:
-    """X as scikit-learn takes it: tensors and rows of tensors as arrays, gaps of any kind as NaN."""
-    if isinstance(X, Iterator):
-        X = list(X)
-    if isinstance(X, (list, tuple)):
-        X = [dense(row) if hasattr(row, "detach") else row for row in X]
-        with suppress(ValueError):
-            X = np.asarray(X)
-    X = X if issparse(X) else dense(X)
-    if isinstance(X, np.ndarray) and X.dtype == object:
-        gaps = np.array([is_missing(value) for value in X.ravel()], dtype=bool)
-        return np.where(gaps.reshape(X.shape), np.nan, X)
-    if hasattr(X, "isetitem"):
-        found = X
-        for place, dtype in enumerate(X.dtypes):
-            if dtype.kind == "O":
-                found = X.copy() if found is X else found
-                values = [np.nan if is_missing(value) else value for value in X.iloc[:, place]]
-                found.isetitem(place, values)
-        return found
-    if isinstance(X, np.ndarray) and X.dtype.kind in "mM":
-        refuse(X)
-    return X
-
-
-def refuse(X: Any, error: Exception | None = None) -> None:
-    """Raise DataError for the first cell of X that is no number of 32 bits, if there is one."""
-    n_axes = len(getattr(X, "shape", ()))
-    is_text = n_axes == 1 and X.dtype.kind in "OU"
-    if is_text or (n_axes != 2 and not isinstance(error, ValueError)):
-        told = f"{shown(X[0])} in row 0" if n_axes == 1 and len(X) else f"a {type(X).__name__}"
-        raise _NotANumberError(
-            f"X is {told}: give a row of numbers for each sample, as an array (N, D) ({error})."
-        ) from error
-    if n_axes == 2 and getattr(getattr(X, "dtype", None), "kind", "") != "c":
-        _refuse_cell(X, error)
-
-
-def _refuse_cell(X: Any, error: Exception | None) -> None:
-    cells: Iterable[tuple[int, int, Any]]
-    if issparse(X):
-        entries = X.tocoo()
-        cells = zip(entries.row.tolist(), entries.col.tolist(), entries.data, strict=True)
-    else:
-        rows = X.itertuples(index=False, name=None) if hasattr(X, "itertuples") else np.asarray(X)
-        cells = ((i, j, value) for i, row in enumerate(rows) for j, value in enumerate(row))
-    names = getattr(X, "column_names", getattr(X, "columns", None))
-    for row, place, value in cells:
-        where = f"in row {row}, column {place if names is None else repr(names[place])}"
-        try:
-            wrong = not is_missing(value) and _too_large(value)
-        except (TypeError, ValueError) as own:
-            told = f" ({own})" if isinstance(own, TypeError) else ""
-            raise _NotANumberError(
-                f"X is {shown(value)} {where}: encode it as numbers (as by OneHotEncoder), or leave the"
-                f" column out{told}."
-            ) from error
-        if wrong:
-            raise DataError(
-                f"X is {shown(value)} {where}, which is infinite or too large for 32 bits: correct it."
-            ) from error
-
-
-def _too_large(value: Any) -> bool:
-    if isinstance(value, (np.datetime64, np.timedelta64)):
-        raise TypeError("a date is no number")
-    try:
-        number = float(value)
-    except OverflowError:
-        return True
-    return abs(number) > float(np.finfo(np.float32).max)
 
 
 def read(y: Any) -> Written:

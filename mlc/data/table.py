@@ -19,6 +19,7 @@ from mlc.data.files import located
 from mlc.data.label_cells import separator_named
 from mlc.data.table_file import TableFile, needs_labels, read_table
 from mlc.data.text import TextOptions, count_words
+from mlc.data.weighting import weighting_of
 
 
 @dataclass
@@ -52,7 +53,8 @@ class TableOptions(TextOptions, SplitOptions):
     binary_features: bool = False
 
     def validate(self, prefix: str) -> None:
-        """The separator parts something, and the encoding exists."""
+        """The separator parts something, the encoding exists, and the text's options fit together."""
+        super().validate(prefix)
         if self.separator is not None and self.separator.strip('"') == "":
             raise ConfigError(
                 f"{prefix}separator={self.separator!r} parts no labels: name a sign such as ; or leave"
@@ -109,6 +111,7 @@ class Table(DataSource):
             numeric=encoded.numeric,
             parts=parts,
             vocabulary=_vocabulary(train, options, encoded),
+            weighting=_weighting(train, options, features),
             notes=notes,
             parts_from=f"from {Path(options.test_path).name}" if options.test_path else "",
         )
@@ -155,8 +158,7 @@ def _features(file: TableFile, options: Any, names: Sequence[str] | None) -> Enc
         )
     column = frame[file.text]
     texts = ["" if gap else str(text) for text, gap in zip(column, column.isna(), strict=True)]
-    words = None if names is None else list(names)[: len(names) - options.n_buckets()]
-    counts, found = count_words(texts, options, where, words)
+    counts, found = count_words(texts, options, where, names)
     used = {file.text, *file.labels, *options.ignore}
     unused = [str(name) for name in frame.columns if name not in used]
     note = f"Not used beside the text: the columns {listed(unused, 8)}."
@@ -168,9 +170,15 @@ def _vocabulary(file: TableFile, options: Any, encoded: Encoded) -> Vocabulary:
     """The words of a text, but for its buckets; or what encodes a category."""
     if file.text is None:
         return Vocabulary(~encoded.numeric, read_from=encoded.categories)
-    n_words = len(encoded.names) - options.n_buckets()
-    words = np.arange(len(encoded.names)) < n_words
-    return Vocabulary(words, options.min_count, options.max_words, {file.text: n_words})
+    vocabulary: Vocabulary = options.vocabulary(len(encoded.names), file.text)
+    return vocabulary
+
+
+def _weighting(file: TableFile, options: Any, features: Any) -> str | None:
+    """Of a text's words, though none may stand twice in any text."""
+    if file.text is not None and options.weighting == "auto":
+        return "tfidf"
+    return weighting_of(features, options.weighting, file.where)
 
 
 def _targets_as(file: TableFile, options: Any, labels: Labels) -> Any:

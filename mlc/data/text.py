@@ -1,4 +1,4 @@
-"""Texts as counts of words and hashed n-grams."""
+"""Texts as counts of words and of sequences of words."""
 
 from __future__ import annotations
 
@@ -6,46 +6,73 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from scipy.sparse import csr_matrix, hstack
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 
-from mlc.config.errors import DataError
+from mlc.config.errors import ConfigError, DataError
 from mlc.config.options import option
+from mlc.data.base import Vocabulary
 
 _TOKENS = {"words": r"(?u)\b\w\w+\b", "whitespace": r"\S+"}
 
 
 @dataclass
 class TextOptions:
-    """How a text becomes counts.
+    """How a text becomes counts; the names are those of scikit-learn's TfidfVectorizer.
 
     Attributes:
         tokens: "words" are two letters or digits and more, in lower case; "whitespace" is what stands
             between blanks, as it stands there, which is fastText's way.
-        max_words: how many words are used: those most frequent in the run's training texts.
-        min_count: in how many of the run's training texts a word must be to be used.
-        ngrams: the longest sequence of words that is counted; 1 is words alone.
-        buckets: how many numbers the sequences of two words and more are hashed to.
+        ngram_range: the shortest and the longest sequence of words that is a feature; [1, 2] is words
+            and pairs.
+        min_df: in how many of the run's training texts a word must be: a share below 1, else a number.
+        max_df: in how many of them it may be: a share up to 1, else a number.
+        max_features: how many words are used: those most frequent in the run's training texts; null is
+            all.
+        buckets: how many numbers the sequences of two words and more are hashed to; 0 gives each a
+            feature of its own.
     """
 
     tokens: str = option("words", choices=tuple(_TOKENS))
-    max_words: int = option(20_000, at_least=1)
-    min_count: int = option(2, at_least=1)
-    ngrams: int = option(1, at_least=1, at_most=10)
-    buckets: int = option(2**14, at_least=1)
+    ngram_range: list[int] = option([1, 1], at_least=1, at_most=10)
+    min_df: float = option(2.0, above=0)
+    max_df: float = option(1.0, above=0)
+    max_features: int | None = option(20_000, at_least=1)
+    buckets: int = option(0, at_least=0)
+
+    def validate(self, prefix: str) -> None:
+        """The range is one, and starts with words where longer sequences are hashed."""
+        if len(self.ngram_range) != 2 or self.ngram_range[0] > self.ngram_range[1]:
+            raise ConfigError(
+                f"{prefix}ngram_range={self.ngram_range} must be the shortest and the longest sequence"
+                " of words, as in [1, 2]."
+            )
+        if self.buckets and self.ngram_range[0] != 1:
+            raise ConfigError(
+                f"{prefix}ngram_range={self.ngram_range} must begin with 1 where {prefix}buckets hash"
+                " the longer sequences."
+            )
 
     def n_buckets(self) -> int:
-        """Columns for sequences."""
-        return self.buckets if self.ngrams > 1 else 0
+        """Columns for hashed sequences."""
+        return self.buckets if self.ngram_range[1] > 1 else 0
+
+    def vocabulary(self, n_columns: int, column: str | None = None) -> Vocabulary:
+        """The words among the columns of `count_words`, all but the buckets; `column` held the texts."""
+        n_words = n_columns - self.n_buckets()
+        read_from = {} if column is None else {column: n_words}
+        words = np.arange(n_columns) < n_words
+        return Vocabulary(words, self.min_df, self.max_df, self.max_features, read_from)
 
 
 def count_words(
-    texts: Sequence[str], options: TextOptions, where: str, words: Sequence[str] | None = None
+    texts: Sequence[str], options: TextOptions, where: str, names: Sequence[str] | None = None
 ) -> tuple[csr_matrix, list[str]]:
-    """Counts (N, D) in CSR, and the names of the columns: words, then the buckets.
+    """Counts (N, D) in CSR, and the names of the columns: words and sequences, then the buckets.
 
-    `words` are those of an earlier call; None finds all that any part of the texts could hold
-    `min_count` times.
+    `names` are those of an earlier call; None finds all words that any part of the texts could hold
+    `min_df` times.
 
     Raises:
         DataError: no word is left.
@@ -54,26 +81,30 @@ def count_words(
         "token_pattern": _TOKENS[options.tokens],
         "lowercase": options.tokens == "words",
     }
+    shortest, longest = options.ngram_range
+    n_buckets = options.n_buckets()
+    least = int(min(max(options.min_df, 1), len(texts)))
     try:
         counter = CountVectorizer(
             **kind,
-            vocabulary=words,
-            min_df=min(options.min_count, len(texts)) if words is None else 1,
+            ngram_range=(1, 1) if n_buckets else (shortest, longest),
+            vocabulary=None if names is None else list(names)[: len(names) - n_buckets],
+            min_df=least if names is None else 1,
         )
-        counts = counter.transform(texts) if words is not None else counter.fit_transform(texts)
+        counts = counter.fit_transform(texts) if names is None else counter.transform(texts)
     except ValueError as error:
         raise DataError(
-            f"{where}: no word is left ({error}): lower data.min_count, or name another data.text."
+            f"{where}: no word is left ({error}): lower data.min_df, or name another data.text."
         ) from error
-    blocks, names = [counts], [str(name) for name in counter.get_feature_names_out()]
-    if options.n_buckets():
+    blocks, found = [counts], [str(name) for name in counter.get_feature_names_out()]
+    if n_buckets:
         hashing = HashingVectorizer(
             **kind,
-            ngram_range=(2, options.ngrams),
-            n_features=options.buckets,
+            ngram_range=(2, longest),
+            n_features=n_buckets,
             alternate_sign=False,
             norm=None,
         )
         blocks.append(hashing.transform(texts))
-        names += [f"bucket {number}" for number in range(options.buckets)]
-    return csr_matrix(hstack(blocks, format="csr"), dtype="float32"), names
+        found += [f"bucket {number}" for number in range(n_buckets)]
+    return csr_matrix(hstack(blocks, format="csr"), dtype="float32"), found

@@ -52,13 +52,15 @@ class TopKOptions:
 
     k: int | None = option(None, at_least=0)
     metric: str = option("jaccard_samples", choices=COUNT_METRICS)
+    at_least_one: bool = False
 
 
 @register_decision("top_k")
 class TopK(DecisionRule):
     """The k labels with the highest scores, for every sample as many; the smallest of equally good k.
 
-    RCut of Yang 2001, "A study on thresholding strategies for text categorization".
+    RCut of Yang 2001, "A study on thresholding strategies for text categorization". With
+    `at_least_one`, k is at least 1.
     """
 
     Options = TopKOptions
@@ -68,10 +70,14 @@ class TopK(DecisionRule):
     def tune(self, scores: Tensor, targets: Tensor) -> Self:
         """Find k where it is not stated: scores and targets (..., N, K)."""
         if self.options.k is not None:
-            self._k = torch.full(scores.shape[:-2], self.options.k)
+            k = max(self.options.k, int(self.options.at_least_one))
+            self._k = torch.full(scores.shape[:-2], k)
             return self
         metric = COUNT_METRICS[self.options.metric]
-        self._k = first_best(values_by_size(metric, scores, targets), metric.higher_is_better)
+        values = values_by_size(metric, scores, targets)
+        if self.options.at_least_one:
+            values[..., 0] = torch.nan
+        self._k = first_best(values, metric.higher_is_better)
         return self
 
     def restore(self, fitted: Mapping[str, Any]) -> Self:
@@ -90,6 +96,13 @@ class TopK(DecisionRule):
         return {} if self._k is None else {"k": self._k}
 
 
+@dataclass
+class CardinalityOptions:
+    """Whether a set may be empty."""
+
+    at_least_one: bool = False
+
+
 @register_decision("cardinality")
 class Cardinality(DecisionRule):
     """As many labels as the head expects, rounded, those with the highest scores.
@@ -98,8 +111,10 @@ class Cardinality(DecisionRule):
     with the head itself to tell the number.
     """
 
+    Options = CardinalityOptions
     needs = ("cardinality",)
 
     def by_cardinality(self, scores: Tensor, cardinality: Tensor) -> Tensor:
         """The highest, as many as expected: (..., N, K), bool."""
-        return highest(scores, (cardinality.double() + 0.5).floor())
+        rounded = (cardinality.double() + 0.5).floor()
+        return highest(scores, rounded.clamp(min=float(self.options.at_least_one)))

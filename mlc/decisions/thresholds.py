@@ -12,7 +12,7 @@ from torch import Size, Tensor
 from mlc.config.options import Interval, option
 from mlc.decisions.base import DecisionRule, register_decision
 from mlc.metrics.counts import COUNT_METRICS
-from mlc.metrics.sweep import best_threshold
+from mlc.metrics.sweep import best_threshold, top_label
 
 
 @dataclass
@@ -20,17 +20,23 @@ class FixedOptions:
     """The threshold, or null for the head's natural one."""
 
     threshold: float | None = option(None, at_least=0, at_most=1)
+    at_least_one: bool = False
 
 
 @dataclass
 class TunedOptions:
-    """The metric that the threshold is to make best."""
+    """The metric that the threshold is to make best, and whether a set may be empty."""
 
     metric: str = option("jaccard_samples", choices=COUNT_METRICS)
+    at_least_one: bool = False
 
 
 class ThresholdRule(DecisionRule):
-    """Predicts the labels with score >= threshold; subclasses say where the threshold is from."""
+    """Predicts the labels with score >= threshold; subclasses say where the threshold is from.
+
+    With `at_least_one`, a sample where no label passes gets the label with the highest score, the first
+    of equals: of all single labels the most probable one, whatever its threshold.
+    """
 
     def threshold(self) -> Tensor:
         """One for each run: the shape of the scores' leading axes, and what `by_pair` expects more."""
@@ -42,7 +48,10 @@ class ThresholdRule(DecisionRule):
 
     def by_scores(self, scores: Tensor) -> Tensor:
         """scores >= threshold: (..., N, K), bool."""
-        return scores.double() >= self.by_pair().to(scores.device)
+        passed = scores.double() >= self.by_pair().to(scores.device)
+        if not self.options.at_least_one:
+            return passed
+        return passed | (top_label(scores) & ~passed.any(dim=-1, keepdim=True))
 
     def fitted(self) -> dict[str, Tensor]:
         """The threshold."""
@@ -103,14 +112,16 @@ class Global(TunedThresholdRule):
     """One threshold for all labels, the best on validation data for a named metric.
 
     Exact over all distinct scores, not over a grid: the plug-in rule of Koyejo et al. 2015,
-    "Consistent multilabel classification", with the threshold found by one sort.
+    "Consistent multilabel classification", with the threshold found by one sort. With `at_least_one`
+    it is the best for the sets that are then decided.
     """
 
     Options = TunedOptions
 
     def tune(self, scores: Tensor, targets: Tensor) -> Self:
         """Find the threshold: scores and targets (..., N, K)."""
-        self._threshold, _ = best_threshold(COUNT_METRICS[self.options.metric], scores, targets)
+        metric = COUNT_METRICS[self.options.metric]
+        self._threshold, _ = best_threshold(metric, scores, targets, self.options.at_least_one)
         return self
 
 
@@ -120,6 +131,7 @@ class PerLabelOptions:
 
     metric: str = option("f1", choices=("f1", "jaccard"))
     fallback: float = option(0.1, at_least=0, at_most=1, search=Interval(0, 0.5))
+    at_least_one: bool = False
 
 
 @register_decision("per_label")
@@ -131,7 +143,8 @@ class PerLabel(TunedThresholdRule):
     sets is 0 here, so a label without a validation positive always falls back, unless `fallback` is 0.
     This is SCutFBR.1 of Yang 2001, "A study on thresholding strategies for text categorization", as
     Fan and Lin 2007, "A study on threshold selection for multi-label classification", describe it and
-    LibMultiLabel implements it; SCutFBR.0 would never predict such a label.
+    LibMultiLabel implements it; SCutFBR.0 would never predict such a label. Each threshold is tuned for
+    its label alone, so `at_least_one` changes the decisions and not the thresholds.
     """
 
     Options = PerLabelOptions

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.sparse import issparse
+from scipy.sparse import csr_matrix, issparse
 from torch import Tensor
 
 from mlc.config.errors import ConfigError, DataError
 from mlc.data.base import Dataset
 from mlc.data.preprocessing import Scaling
 from mlc.data.resident import ResidentData
+from mlc.data.weighting import are_counts
 from mlc.decisions.base import DecisionRule
 from mlc.heads.base import Head, JointHead
 from mlc.heads.prediction import Prediction
@@ -137,6 +138,13 @@ class Predictor:
         with np.errstate(over="ignore"):
             values = values.astype(np.float32)
         self._require_finite(values)
+        if self.scalings[0].weighting is not None:
+            values = csr_matrix(values)
+            if not are_counts(values.data):
+                raise DataError(
+                    "The model was trained on counts, and a feature is negative, missing or no whole"
+                    " number: give counts."
+                )
         dataset = Dataset(
             name="features",
             features=values,

@@ -1,1 +1,1 @@
-"""Files that are written as a whole, and files that are checked before they are read."""
+"""Reading files after a check of their size and form, and writing files atomically."""

@@ -1,4 +1,4 @@
-"""Files that a finished run left, which may be damaged or a stranger's: checked before they are read."""
+"""Safe reading of a run's files, which may be damaged or come from a stranger."""
 
 from __future__ import annotations
 
@@ -29,33 +29,33 @@ Shapes = dict[str, Shape]
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """A JSON object of finite numbers, each key once.
+    """Read a JSON object; its numbers must be finite and its keys unique.
 
     Raises:
-        OSError: there is no file that can be read.
-        ValueError: it holds anything else.
+        OSError: the file is missing or cannot be read.
+        ValueError: the file holds anything else.
     """
     _require_file(path, LARGEST_JSON)
     try:
         content = json.loads(
             path.read_text(encoding="utf-8"),
-            parse_constant=_no_number,
+            parse_constant=_refuse_number,
             parse_float=_finite,
             object_pairs_hook=_unique,
         )
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     if not isinstance(content, dict):
-        raise ValueError("it is no JSON object")
+        raise ValueError("it is not a JSON object")
     _require_shallow(content)
     return content
 
 
 def read_arrays(path: Path) -> Arrays:
-    """The arrays of an .npz file, whose headers must agree with its sizes and with the free memory.
+    """Read the arrays of an .npz file after a check of their headers against file size and free memory.
 
     Raises:
-        RunFolderError: it cannot be read.
+        RunFolderError: the file cannot be read.
     """
     try:
         size = _require_file(path)
@@ -63,7 +63,7 @@ def read_arrays(path: Path) -> Arrays:
             _require_sizes(archive, size)
         with np.load(path, allow_pickle=False) as stored:
             return dict(stored)
-    # Every library under it raises errors of its own for bytes that are not what they should be.
+    # For damaged files each library raises its own errors.
     except Exception as error:
         raise RunFolderError(
             f"{path} cannot be read ({error or type(error).__name__}): train the run again."
@@ -71,12 +71,12 @@ def read_arrays(path: Path) -> Arrays:
 
 
 def weight_shapes(path: Path) -> Shapes:
-    """The shapes of a safetensors file's weights, by name, once its header agrees with its size.
+    """Read the shapes of a safetensors file's weights by name, and check them against its size.
 
     No weight is read.
 
     Raises:
-        RunFolderError: it is no such file, or it is too large for half the free memory.
+        RunFolderError: the file is damaged, or larger than half the free memory.
     """
     try:
         size = _require_file(path)
@@ -85,52 +85,52 @@ def weight_shapes(path: Path) -> Shapes:
             if length > min(size - 8, _LONGEST_HEADER):
                 raise ValueError("its header is longer than the file")
             header = json.loads(file.read(length))
-        stated = {name: own for name, own in header.items() if name != "__metadata__"}
-        found = {name: tuple(own["shape"]) for name, own in stated.items()}
-        end = max((own["data_offsets"][1] for own in stated.values()), default=0)
+        entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
+        shapes = {name: tuple(entry["shape"]) for name, entry in entries.items()}
+        end = max((entry["data_offsets"][1] for entry in entries.values()), default=0)
         if end != size - 8 - length:
-            raise ValueError("its size is not the one that its header states")
-        for name, own in stated.items():
-            begin, end = own["data_offsets"]
-            if end - begin > _LARGEST_NUMBER * math.prod(found[name]):
-                raise ValueError(f"{name} has more bytes than its shape {found[name]}")
+            raise ValueError("its size differs from the one in its header")
+        for name, entry in entries.items():
+            begin, end = entry["data_offsets"]
+            if end - begin > _LARGEST_NUMBER * math.prod(shapes[name]):
+                raise ValueError(f"{name} has more bytes than its shape {shapes[name]}")
         _require_memory(size)
     except Exception as error:
         raise RunFolderError(
             f"{path}: no weights can be read ({error or type(error).__name__}): train the run again."
         ) from error
-    return found
+    return shapes
 
 
-def check_weights(path: Path, found: Mapping[str, Shape], shapes: Mapping[str, Shape]) -> None:
-    """Hold the shapes of a file's weights against those of the model's.
+def check_weights(path: Path, stored: Mapping[str, Shape], shapes: Mapping[str, Shape]) -> None:
+    """Compare the stored shapes of a file's weights with the shapes of the model's.
 
     Raises:
-        RunFolderError: they differ.
+        RunFolderError: a shape differs.
     """
-    if found != shapes:
-        differing = next(name for name in [*shapes, *found] if found.get(name) != shapes.get(name))
+    if stored != shapes:
+        name = next(key for key in [*shapes, *stored] if stored.get(key) != shapes.get(key))
         raise RunFolderError(
-            f"{path}: these are the weights of another model, {differing} has shape"
-            f" {found.get(differing)} and not {shapes.get(differing)}: train the run again."
+            f"{path}: these are the weights of another model, {name} has shape"
+            f" {stored.get(name)} and not {shapes.get(name)}: train the run again."
         )
 
 
 def _require_file(path: Path, largest: int | None = None) -> int:
-    """The file's size in bytes. A pipe would never end, and a device could."""
-    found = path.stat()
-    if not stat.S_ISREG(found.st_mode):
-        raise ValueError("it is no regular file")
-    if largest is not None and found.st_size > largest:
-        raise ValueError(f"it has {found.st_size} bytes, more than {largest}")
-    return found.st_size
+    """Return the file's size in bytes; refuse pipes and devices, which may never end."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("it is not a regular file")
+    if largest is not None and status.st_size > largest:
+        raise ValueError(f"it has {status.st_size} bytes, more than {largest}")
+    return status.st_size
 
 
 def _require_sizes(archive: zipfile.ZipFile, size: int) -> None:
     total = 0
     members = archive.infolist()
     if len({member.filename for member in members}) < len(members):
-        raise ValueError("an array stands in it twice")
+        raise ValueError("it holds two arrays of the same name")
     for member in members:
         if member.flag_bits & 1:
             raise ValueError("it is encrypted")
@@ -144,7 +144,7 @@ def _require_sizes(archive: zipfile.ZipFile, size: int) -> None:
         if begin + math.prod(shape) * dtype.itemsize != member.file_size:
             raise ValueError(f"{member.filename} has another size than its shape {shape}")
         total += member.file_size
-    # Compressed zeros take a thousandth of their size.
+    # Zeros compress to a thousandth of their size.
     _require_memory(total)
 
 
@@ -163,20 +163,20 @@ def _header(file: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        (twice, _), *_ = Counter(key for key, _ in pairs).most_common(1)
-        raise ValueError(f"the key {twice!r} stands twice")
-    return found
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        (key, _), *_ = Counter(key for key, _ in pairs).most_common(1)
+        raise ValueError(f"it has the key {key!r} twice")
+    return content
 
 
-def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is no finite number")
+def _refuse_number(text: str) -> float:
+    raise ValueError(f"{text} is not a finite number")
 
 
 def _finite(text: str) -> float:
     value = float(text)
-    return value if math.isfinite(value) else _no_number(text)
+    return value if math.isfinite(value) else _refuse_number(text)
 
 
 def _require_shallow(content: Any) -> None:

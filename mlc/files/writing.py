@@ -1,4 +1,4 @@
-"""Files that are there as a whole or not at all, and that never replace what is not a plain file."""
+"""Atomic writing of files, which replaces only regular files and follows no links."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, TextIO
 
-# Ends the name of a file that is not complete yet; `temporary_of` knows the whole form.
+# The end of a temporary file's name.
 _PART = ".mlc-part"
-# mkstemp's eight random characters between the name and the end.
+# mkstemp puts eight random characters between the name and the end.
 _TEMPORARY = re.compile(rf"\.(.+)\.[a-z0-9_]{{8}}{re.escape(_PART)}")
-# Leaves room for the rest of a temporary's name within the 255 bytes of most file systems.
+# Most file systems allow 255 bytes; the rest of a temporary's name needs some of them.
 _LONGEST_NAME = 200
 _MOST_LINKS = 40  # As many as Linux follows.
 
 
 @contextmanager
 def write_atomically(path: Path) -> Iterator[IO[bytes]]:
-    """A binary file written beside `path` and renamed to it once it is complete and on disk.
+    """Open a temporary binary file beside `path`; it is renamed to `path` when it is complete.
 
-    A regular file in its place is replaced and hands on its mode, and its owner where that is
-    permitted. Another name of that file (a hard link) keeps the old content.
+    An existing regular file is replaced. The new file gets its mode, and its owner if that is
+    permitted. Another name of the old file (a hard link) keeps the old content.
 
     Raises:
-        OSError: something else than a regular file lies there (a link, a folder, a pipe, a device),
-            the file there is write-protected, or the folder cannot be written to.
+        OSError: `path` is something other than a regular file (a link, a folder, a pipe, a device) or
+            write-protected, or its folder cannot be written to.
     """
     _replaceable(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     name = os.fsdecode(os.fsencode(path.name)[:_LONGEST_NAME])
-    descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{name}.", suffix=_PART)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{name}.", suffix=_PART)
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file
@@ -46,53 +46,53 @@ def write_atomically(path: Path) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         before = _replaceable(path)
         if before is None:
-            # mkstemp lets the owner alone read; the file gets what a plain open would give.
+            # mkstemp gives access to the owner only; the file gets the mode that `open` would give it.
             mask = os.umask(0)
             os.umask(mask)
-            Path(beside).chmod(0o666 & ~mask)
+            Path(temporary).chmod(0o666 & ~mask)
         else:
             if hasattr(os, "chown") and (before.st_uid, before.st_gid) != (
                 os.getuid(),
                 os.getgid(),
             ):
-                # Only root may give files away: for others the new file is their own.
+                # Only root may change the owner.
                 with suppress(PermissionError):
-                    os.chown(beside, before.st_uid, before.st_gid)
-            Path(beside).chmod(before.st_mode & 0o777)
-        Path(beside).replace(path)
+                    os.chown(temporary, before.st_uid, before.st_gid)
+            Path(temporary).chmod(before.st_mode & 0o777)
+        Path(temporary).replace(path)
     except BaseException:
-        Path(beside).unlink(missing_ok=True)
+        Path(temporary).unlink(missing_ok=True)
         raise
 
 
 def temporary_of(name: str) -> str | None:
-    """The name of the file that a temporary of `write_atomically` was to become, else None."""
+    """Return the file name for which `write_atomically` made this temporary; None for other names."""
     match = _TEMPORARY.fullmatch(name)
     return match[1] if match else None
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Indented JSON, keys in the given order."""
+    """Write indented JSON, keys in the given order."""
     with write_atomically(path) as file:
         file.write(json.dumps(content, indent=2, allow_nan=False).encode() + b"\n")
 
 
 def write_text(path: Path, content: str) -> None:
-    """Text in UTF-8, whatever the locale; what UTF-8 has no form for is written as an escape."""
+    """Write text in UTF-8, whatever the locale; surrogates are written as escapes."""
     with write_atomically(path) as file:
         file.write(content.encode(errors="backslashreplace"))
 
 
 def write_output(path: Path, content: str) -> None:
-    """Text in UTF-8 where the user wants it, whatever lies there.
+    """Write text in UTF-8 to a path that the user has chosen as output.
 
-    A regular file is replaced as a whole, through a link the link's target. A device or a pipe is
-    written into, and so is an open file of this process that the path names, as /dev/stdout does.
+    A regular file is replaced atomically; for a link, its target is. Text is written into a device, a
+    pipe, or an open file of this process that the path names, such as /dev/stdout.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the path cannot be written.
     """
-    descriptor = _own_descriptor(path)
+    descriptor = _open_descriptor(path)
     if descriptor is not None:
         sys.stdout.flush()
         with os.fdopen(os.dup(descriptor), "wb") as file:
@@ -105,10 +105,10 @@ def write_output(path: Path, content: str) -> None:
 
 
 def open_to_append(path: Path | str) -> TextIO:
-    """A text file in UTF-8, opened at its end, made where there is none; no link is followed.
+    """Open or create a text file in UTF-8 for appending; links are not followed.
 
     Raises:
-        OSError: it is a link, no regular file, or has another name too (a hard link).
+        OSError: the path is a link or no regular file, or the file has another name (a hard link).
     """
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
     flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -126,24 +126,24 @@ def open_to_append(path: Path | str) -> TextIO:
 
 
 class LogFile(logging.FileHandler):
-    """A log that follows no link, and that a full disk cuts off, and nothing else."""
+    """A log file that follows no link and ignores a full disk."""
 
     def _open(self) -> Any:
         return open_to_append(self.baseFilename)
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """Say nothing of a disk that has no room for the log."""
+        """Ignore errors of the file system."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handleError(record)
 
     def close(self) -> None:
-        """Close it, though its last lines may find no room."""
+        """Close the file; ignore errors of the file system."""
         with suppress(OSError):
             super().close()
 
 
 def kind_of(mode: int) -> str:
-    """What a file of this st_mode is, in words."""
+    """Describe the kind of a file with this st_mode."""
     kinds = {
         stat.S_ISLNK: "a symbolic link",
         stat.S_ISDIR: "a folder",
@@ -155,32 +155,35 @@ def kind_of(mode: int) -> str:
 
 
 def _require_regular(path: Path) -> os.stat_result | None:
-    """What lies there without following a link, None where nothing does; anything but a file raises."""
+    """Return the status of a regular file, or None if there is no file; links are not followed."""
     try:
-        found = path.lstat()
+        status = path.lstat()
     except FileNotFoundError:
         return None
-    if not stat.S_ISREG(found.st_mode):
-        raise FileExistsError(errno.EEXIST, f"{kind_of(found.st_mode)} lies there", str(path))
-    return found
+    _check_kind(path, status)
+    return status
 
 
-def _require_single(path: Path | str, found: os.stat_result) -> None:
-    if not stat.S_ISREG(found.st_mode):
-        raise FileExistsError(errno.EEXIST, f"{kind_of(found.st_mode)} lies there", str(path))
-    if found.st_nlink > 1:
+def _check_kind(path: Path | str, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise FileExistsError(errno.EEXIST, f"it is {kind_of(status.st_mode)}", str(path))
+
+
+def _require_single(path: Path | str, status: os.stat_result) -> None:
+    _check_kind(path, status)
+    if status.st_nlink > 1:
         raise FileExistsError(errno.EEXIST, "the file has another name, a hard link", str(path))
 
 
 def _replaceable(path: Path) -> os.stat_result | None:
-    found = _require_regular(path)
-    if found is not None and not os.access(path, os.W_OK):
+    status = _require_regular(path)
+    if status is not None and not os.access(path, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-    return found
+    return status
 
 
-def _own_descriptor(path: Path) -> int | None:
-    """The number of this process's open file that the path names, perhaps through links."""
+def _open_descriptor(path: Path) -> int | None:
+    """Return the descriptor of this process's open file that the path names, also through links."""
     form = re.compile(rf"(?:/dev/fd|/proc/{os.getpid()}(?:/task/\d+)?/fd)/(\d+)")
     for _ in range(_MOST_LINKS):
         match = form.fullmatch(f"{os.path.realpath(path.parent)}/{path.name}")

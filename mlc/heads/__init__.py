@@ -1,4 +1,4 @@
-"""Output layers with everything that depends on their form: loss, scores, joint distribution."""
+"""Output layers with their losses, scores and joint distributions."""
 
 from mlc.heads.base import HEADS, Head, JointHead, KnownLabels, register_head
 from mlc.heads.plain import PlainHead, build_head

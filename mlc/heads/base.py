@@ -1,4 +1,4 @@
-"""The contract of an output layer."""
+"""Base classes of output layers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from mlc.config import registry
@@ -20,11 +19,11 @@ from mlc.layers import StackedBlockLinear, StackedLinear, Streams
 
 @dataclass(frozen=True)
 class KnownLabels:
-    """The labels that a head may look at before it is trained.
+    """The labels that a head may use before training.
 
     Attributes:
-        targets: (N, K), bool: all rows outside the test part, so the same for runs trained together.
-        rows: (R, n), int64: each run's own training rows among them.
+        targets: (N, K), bool: all rows outside the test part, the same for all runs of a cohort.
+        rows: (R, n), int64: the indices of each run's training rows.
     """
 
     targets: Tensor
@@ -32,9 +31,9 @@ class KnownLabels:
 
     @cached_property
     def distinct(self) -> tuple[Tensor, Tensor]:
-        """The distinct label sets, (M, K), and the number of each row's: (N,)."""
-        label_sets, number = self.targets.unique(dim=0, return_inverse=True)
-        return label_sets, number
+        """The distinct label sets, (M, K), and the index of each row's label set, (N,)."""
+        label_sets, index = self.targets.unique(dim=0, return_inverse=True)
+        return label_sets, index
 
     @property
     def of_runs(self) -> Tensor:
@@ -45,33 +44,32 @@ class KnownLabels:
 class Head(nn.Module):
     """An output layer: an affine map to `n_outputs` numbers, a loss on them, and a score per label.
 
-    A head is one class with `loss` and `scores`, and `count_outputs` where it needs other than one
-    output for each label.
+    A subclass defines `loss` and `scores`, and `count_outputs` unless it has one output per label.
 
     Class attributes:
-        Options: dataclass of the head's settings; those worth tuning state where to search.
-        least_labels: with fewer labels it has nothing to learn, and is refused.
-        soft_targets: whether targets between 0 and 1 mean something: the loss is then, but for a
-            constant, its mean over label sets with these frequencies.
+        Options: dataclass of the head's options, with the search spaces of those worth tuning.
+        least_labels: the smallest number of labels with which the head can learn.
+        soft_targets: whether targets between 0 and 1 are allowed. The loss is then, up to a constant,
+            the mean of the loss over label sets with these frequencies.
         needs_uniforms: whether the loss needs a random number for each sample.
-        estimates: what the scores are at the loss's minimum: "marginals", P(y_k = 1 | x); "shares",
-            E[y_k / |y| given x]; or "order", numbers that only rank the labels.
-        compares_samples: whether a sample's loss depends on the other samples of its batch. Its
-            validation loss is then that of batches of the training's size.
-        identifiable: whether the least expected loss fixes a sample's scores. Not where the loss leaves
-            a constant free for each sample, or compares samples with each other.
+        estimates: what the scores are at the minimum of the loss: "marginals", P(y_k = 1 | x);
+            "shares", E[y_k / |y| given x]; or "order", numbers that only rank the labels.
+        compares_samples: whether a sample's loss depends on the other samples of its batch. The
+            validation loss is then computed in batches of the training's size.
+        identifiable: whether the minimum of the expected loss determines a sample's scores. It does not
+            if a constant can be added to a sample's outputs, or if the loss compares samples.
 
     Args:
         n_features: width of the features, D.
-        n_labels: K.
+        n_labels: number of labels, K.
         options: an instance of `Options`.
-        seeds: one for each run; the output weights are drawn from them.
+        seeds: a seed for each run, from which its output weights are drawn.
         known: the training labels.
-        separate: whether the features are K blocks, each for one label alone.
+        separate: whether the features consist of K blocks, one for each label.
 
     Raises:
-        ConfigError: it must see the training labels and is given none, it has nothing to learn from
-            so few labels, or the features are separate and it has other than one output for each label.
+        ConfigError: the head needs the training labels and gets none, there are too few labels, or the
+            features are separate and the head has other than one output for each label.
     """
 
     name: ClassVar[str]
@@ -115,34 +113,34 @@ class Head(nn.Module):
         self.set_up(seeds, known)
 
     def __init_subclass__(cls, **arguments: Any) -> None:
-        """A head's loss never broadcasts its targets."""
+        """Wrap the loss of each subclass so that it never broadcasts its targets."""
         super().__init_subclass__(**arguments)
         if "loss" in vars(cls):
             cls.loss = without_broadcasting(cls.loss)  # type: ignore[method-assign]
 
     def set_up(self, seeds: Sequence[int], known: KnownLabels | None) -> None:
-        """Make what a head holds beside its output layer; its options and `n_labels` are there."""
+        """Create what the head holds beside its output layer; `options` and `n_labels` are set."""
 
     @classmethod
     def count_outputs(cls, n_labels: int, options: Any, known: KnownLabels | None = None) -> int:
-        """How many numbers the output layer gives for each sample; K unless a head says otherwise."""
+        """Return the number of outputs for each sample; K unless a subclass overrides it."""
         return n_labels
 
     @classmethod
     def natural_threshold(cls, n_labels: int) -> float | None:
-        """The score from which a label counts as relevant when nothing is tuned.
+        """Return the score from which a label is predicted if no threshold is tuned.
 
-        None where the loss fixes none, so that the rule `fixed` needs a stated threshold. One half
-        unless a head says otherwise: for marginals that is best for Hamming loss.
+        None if the loss determines no threshold; the rule `fixed` then needs one in its options. The
+        default 0.5 is optimal for Hamming loss if the scores are marginals.
         """
         return 0.5
 
     @classmethod
     def require_known(cls, known: KnownLabels | None) -> KnownLabels:
-        """The training labels.
+        """Return the training labels.
 
         Raises:
-            ConfigError: there are none.
+            ConfigError: the head was given none.
         """
         if known is None:
             raise ConfigError(
@@ -151,69 +149,69 @@ class Head(nn.Module):
         return known
 
     def forward(self, features: Tensor) -> Tensor:
-        """Features (R, B, D) to outputs (R, B, n_outputs)."""
+        """Map features (R, B, D) to outputs (R, B, n_outputs)."""
         outputs: Tensor = self.output(features)
         return outputs
 
     def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
-        """One value for each sample, nothing reduced: (R, B).
+        """Compute the loss of each sample, without reduction: (R, B).
 
         Args:
             outputs: (R, B, n_outputs).
             targets: (R, B, K), zeros and ones in the outputs' dtype.
-            uniforms: (R, B), uniform on [0, 1), for heads that draw; drawn here where it is None.
+            uniforms: (R, B), uniform on [0, 1), for heads that need them; by default they are drawn.
 
         Raises:
-            DataError: the targets' shape is another. Their values are not looked at.
+            DataError: the targets have another shape. Their values are not checked.
         """
         raise NotImplementedError
 
     def scores(self, outputs: Tensor) -> Tensor:
-        """Relevance of each label, in [0, 1], higher is more likely relevant: (R, B, K)."""
+        """Compute the score of each label, in [0, 1], higher for more relevant: (R, B, K)."""
         raise NotImplementedError
 
     def log_likelihood(self, outputs: Tensor, targets: Tensor) -> Tensor | None:
-        """Log-probability of the label set, (R, B), or None where the head defines no such thing."""
+        """Log-probability of the label set, (R, B), or None if the head does not define it."""
         return None
 
     def cardinality(self, outputs: Tensor, scores: Tensor) -> Tensor | None:
-        """Expected number of labels, (R, B), or None where the head has no idea of it.
+        """Expected number of labels, (R, B), or None if the head does not estimate it.
 
-        `scores` are those of the outputs, which are not to be made twice.
+        `scores` are the scores of the outputs, to avoid computing them twice.
         """
         return scores.sum(dim=-1) if self.estimates == "marginals" else None
 
     def predict(self, outputs: Tensor) -> Prediction:
-        """What decision rules may ask for, with axes (R, B, ...)."""
+        """Return the inputs of decision rules, with axes (R, B, ...); each is computed on first use."""
         return Prediction(
             lambda _: self.scores(outputs),
-            cardinality=lambda own: self.cardinality(outputs, own.scores),
+            cardinality=lambda prediction: self.cardinality(outputs, prediction.scores),
         )
 
     def expected_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """The loss, averaged over its uniforms: (R, B)."""
+        """Compute the mean of the loss over its uniforms: (R, B)."""
         return self.loss(outputs, targets)
 
     def minimiser(self, joint: Tensor) -> Tensor | None:
-        """Outputs with the least expected loss for samples whose p(y | x) is known, in closed form.
+        """Compute the outputs with the least expected loss under a known p(y | x), in closed form.
 
         Args:
             joint: (N, 2^K), most significant bit first.
 
         Returns:
-            (N, n_outputs) for the first run, or None where no closed form is known.
+            (N, n_outputs) for the first run, or None if no closed form is known.
         """
         return None
 
     @classmethod
     def provides(cls) -> frozenset[str]:
-        """What decision rules may ask of it: "scores", "marginals", "cardinality", "joint"."""
+        """Return what decision rules can use: "scores", "marginals", "cardinality", "joint"."""
         calibrated = cls.estimates == "marginals"
         return frozenset({"scores", "marginals", "cardinality"} if calibrated else {"scores"})
 
     @property
     def numbers_per_sample(self) -> int:
-        """The largest array that a sample takes when it is judged."""
+        """The size of the largest array that the evaluation of a sample needs."""
         return self.n_outputs
 
 
@@ -222,7 +220,7 @@ class JointHead(Head):
 
     @property
     def label_sets(self) -> Tensor:
-        """The label sets that have a probability: (M, K), bool."""
+        """The label sets with a probability: (M, K), bool."""
         raise NotImplementedError
 
     def log_joint(self, outputs: Tensor) -> Tensor:
@@ -243,43 +241,37 @@ class JointHead(Head):
         return (joint @ self.label_sets.to(joint.dtype)).clamp(max=1)
 
     def mode(self, outputs: Tensor) -> Tensor:
-        """The most probable label set (the first of equals): (R, B, K), bool."""
+        """The most probable label set, the first of equals: (R, B, K), bool."""
         return self.improved(outputs, self.label_sets[self.log_joint(outputs).argmax(dim=-1)])
 
     def improved(self, outputs: Tensor, listed: Tensor) -> Tensor:
-        """The most probable label set, given the best of `label_sets`: (R, B, K), bool, to likewise.
+        """The most probable label set, given the best one in `label_sets`: both (R, B, K), bool.
 
-        The same, unless a head can search beyond `label_sets`.
+        It is the given one, unless a head can search beyond `label_sets`.
         """
         return listed
 
     def mean_log_joint(self, outputs: Tensor, shares: Tensor) -> Tensor:
-        """Log of the runs' mean probability of each label set: (B, M).
+        """Log of the mean over runs of the probability of each label set: (B, M).
 
-        `shares` (R, B) are the runs' in each row's mean; they sum to one.
+        `shares` (R, B) are the weights of the runs in each row's mean; they sum to one.
         """
         joint = self.log_joint(outputs)
         return (joint + shares.log().to(joint).unsqueeze(-1)).logsumexp(dim=0)
 
     def mode_of_mean(self, outputs: Tensor, shares: Tensor) -> Tensor:
-        """The most probable label set by the mean joint, `shares` as there: (B, K), bool."""
+        """The most probable label set under `mean_log_joint`: (B, K), bool."""
         return self.label_sets[self.mean_log_joint(outputs, shares).argmax(dim=-1)]
 
     def predict(self, outputs: Tensor) -> Prediction:
-        """The joint and the mode too."""
+        """Return the inputs of decision rules, with the joint and the mode."""
         return Prediction(
             lambda _: self.scores(outputs),
-            cardinality=lambda own: self.cardinality(outputs, own.scores),
+            cardinality=lambda prediction: self.cardinality(outputs, prediction.scores),
             log_joint=lambda _: self.log_joint(outputs),
             label_sets=self.label_sets,
-            mode=lambda own: self.improved(outputs, own.best_listed()),
+            mode=lambda prediction: self.improved(outputs, prediction.best_listed()),
         )
-
-    def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """One label set drawn for each sample: (R, B, K), bool."""
-        joint = self.log_joint(outputs).exp()
-        drawn = torch.multinomial(joint.flatten(0, -2), 1, generator=generator)
-        return self.label_sets[drawn.view(joint.shape[:-1])]
 
     def scores(self, outputs: Tensor) -> Tensor:
         """The marginals."""
@@ -287,12 +279,12 @@ class JointHead(Head):
 
     @classmethod
     def provides(cls) -> frozenset[str]:
-        """The joint, and all else."""
+        """The joint and everything that follows from it."""
         return super().provides() | {"joint"}
 
     @property
     def numbers_per_sample(self) -> int:
-        """Outputs or label sets, whichever are more."""
+        """The number of outputs or of label sets, the larger one."""
         return max(self.n_outputs, len(self.label_sets))
 
 

@@ -1,4 +1,4 @@
-"""All heads as a table, from their docstrings: python -m mlc.heads.catalogue > docs/heads.md"""
+"""A table of all heads from their docstrings: python -m mlc.heads.catalogue > docs/heads.md"""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from mlc.heads.base import HEADS, Head, JointHead
 TITLE = """# Heads
 
 Generated from the docstrings by `python -m mlc.heads.catalogue`. `z` are the outputs, `y` the targets,
-`s = sigmoid(z)`, `p = softmax(z)`. Every loss is one value for each sample, summed over its labels or
+`s = sigmoid(z)`, `p = softmax(z)`. A loss is one value for each sample, summed over its labels or
 label sets as the formula says; a step takes the mean over the batch. "Threshold" is the score from
-which the rule `fixed` predicts a label; a head without one is judged by `fixed` only where a threshold
-is stated. Soft targets lie between 0 and 1; heads that take none refuse them."""
+which the rule `fixed` predicts a label; for a head without one, `fixed` needs a threshold in its
+options. Soft targets are numbers between 0 and 1; the other heads refuse them."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What a head's docstring says."""
+    """The parts of a head's docstring."""
 
     summary: str
     loss: str
@@ -35,17 +35,17 @@ class Entry:
             ValueError: a part is missing.
         """
         text = re.sub(r"\s+", " ", inspect.getdoc(head) or "")
-        found = re.fullmatch(r"(.+?) loss = (.+?) (Consistent .+?) Source: (.+)", text)
-        if found is None:
+        match = re.fullmatch(r"(.+?) loss = (.+?) (Consistent .+?) Source: (.+)", text)
+        if match is None:
             raise ValueError(
                 f"The docstring of {head.__name__} must have a summary, 'loss = ', 'Consistent' and"
                 " 'Source: ', in this order."
             )
-        return cls(*found.groups())
+        return cls(*match.groups())
 
 
 def table() -> str:
-    """The catalogue in Markdown."""
+    """Return the table of all heads in Markdown."""
     lines = [
         "| head | what it is | loss | consistency | source | scores | threshold | soft targets"
         " | search space |",
@@ -54,7 +54,9 @@ def table() -> str:
     for name in HEADS:
         head = HEADS[name]
         entry = Entry.of(head)
-        space = "; ".join(f"`{key}`: {where}" for key, where in search_space(head.Options).items())
+        space = "; ".join(
+            f"`{key}`: {values}" for key, values in search_space(head.Options).items()
+        )
         scores = head.estimates + (", joint" if issubclass(head, JointHead) else "")
         cells = (
             f"`{name}`", entry.summary, entry.loss, entry.consistency, entry.source, scores,
@@ -65,7 +67,7 @@ def table() -> str:
 
 
 def _threshold(head: type[Head]) -> str:
-    """The natural threshold, with two numbers of labels where it depends on them."""
+    """Format the natural threshold; if it depends on the number of labels, for two such numbers."""
     few, many = head.natural_threshold(5), head.natural_threshold(20)
     if few is None or many is None:
         return "none"

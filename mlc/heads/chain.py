@@ -1,4 +1,4 @@
-"""Labels one after another, each given those before it."""
+"""Classifier chains: each label is predicted given the labels before it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mlc.layers import Streams
 
 @dataclass
 class ChainOptions:
-    """How many chains, each in another order of the labels, and how many prefixes a beam keeps."""
+    """The number of chains, each with another order of the labels, and the width of the beam."""
 
     n_chains: int = option(1, at_least=1, search=Choice(1, 3, 5))
     beam: int = option(16, at_least=1)
@@ -30,14 +30,15 @@ class ChainOptions:
 class Chain(ListedHead):
     """Each label given x and the labels before it; several chains are an ensemble over label orders.
 
-    loss = sum_k [softplus(l_k) - y_k l_k], l_k = z_k + sum_{j before k} A_jk y_j; the mean over the
-    chains, whose probabilities are averaged. One chain has the labels' own order; several have random
-    ones, which each run draws from its own seed. The likelihood is exact with any number of labels.
-    The joint lists all label sets up to K = 16; beyond that those that occur in training, normalised,
-    and a beam of prefixes serves: a marginal is the label's probability at its turn, averaged over the
-    beam; the mode is the most probable of its ends and of the label sets that occur.
-    Consistent for P(y | x) where a chain of logistic models can express it; the mode is then optimal
-    for subset accuracy.
+    loss = sum_k [softplus(l_k) - y_k l_k], l_k = z_k + sum_{j before k} A_jk y_j, averaged over the
+    chains; the chains' probabilities are averaged too. One chain uses the labels in the order of the
+    data; several use random orders, drawn from the seed of each run. The likelihood is exact for any K.
+    Up to K = 16 the joint covers all label sets. With more labels it covers those in the training data,
+    normalised, and beam search replaces enumeration: a marginal is the label's probability when the
+    search reaches it, averaged over the beam; the mode is the most probable of the beam's label sets
+    and those in the training data.
+    Consistent for P(y | x) if a chain of logistic models can express it; the mode is then optimal for
+    subset accuracy.
     Source: Dembczynski et al. 2010, "Bayes optimal multilabel classification via probabilistic
     classifier chains"; ensemble: Read et al. 2011, "Classifier chains for multi-label
     classification"; beam: Kumar et al. 2013, "Beam search algorithms for multilabel learning".
@@ -48,7 +49,7 @@ class Chain(ListedHead):
     _places: Tensor
 
     def set_up(self, seeds: Sequence[int], known: KnownLabels | None) -> None:
-        """Each chain's order, and its links from each label to those after it."""
+        """Draw the label orders, and create the links from each label to later ones."""
         super().set_up(seeds, known)
         n_chains, n_labels = self.options.n_chains, self.n_labels
         self.links = nn.Parameter(torch.zeros(len(seeds), n_chains, n_labels, n_labels))
@@ -57,17 +58,17 @@ class Chain(ListedHead):
             streams = Streams(seeds, "label orders")
             drawn = [streams.permutations(n_labels) for _ in range(n_chains)]
             orders = torch.stack(drawn, dim=1)
-        # (R, chains, K), stored with the weights; (1, 1, K) where all runs have the same.
+        # (R, chains, K), stored with the weights; (1, 1, K) if all runs have the same.
         self.register_buffer("_orders", orders, persistent=n_chains > 1)
         self.register_buffer("_places", orders.argsort(dim=-1), persistent=n_chains > 1)
 
     @classmethod
     def count_outputs(cls, n_labels: int, options: Any, known: KnownLabels | None = None) -> int:
-        """K for each chain."""
+        """Return K for each chain."""
         return int(options.n_chains * n_labels)
 
     def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
-        """Each chain's negative log-likelihood, their mean: (R, B)."""
+        """The mean of the chains' negative log-likelihoods: (R, B)."""
         return -self._of_chains(outputs, targets).mean(dim=-1)
 
     def log_likelihood(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -76,134 +77,134 @@ class Chain(ListedHead):
 
     def log_joint(self, outputs: Tensor) -> Tensor:
         """Log of the chains' mean joint: (R, B, M)."""
-        of_chain = self._joint if self.observed is None else self._of_listed
+        of_chain = self._joint if self.observed is None else self._listed_joint
         by_chain = [of_chain(outputs, c) for c in range(self.options.n_chains)]
         return self.among_listed(_log_mean_exp(torch.stack(by_chain, dim=-1), dim=-1))
 
     def marginals(self, outputs: Tensor) -> Tensor:
-        """P(y_k = 1 | x), exact or of the beam: (R, B, K)."""
-        of_chain = self._grown if self.observed is None else self._of_beam
+        """P(y_k = 1 | x), exact or by the beam: (R, B, K)."""
+        of_chain = self._exact_marginals if self.observed is None else self._beam_marginals
         of_chains = [of_chain(outputs, c) for c in range(self.options.n_chains)]
         return torch.stack(of_chains).mean(dim=0).clamp(max=1)
 
     def improved(self, outputs: Tensor, listed: Tensor) -> Tensor:
-        """The most probable of the beams' ends and the best listed, unless all are: (R, B, K), bool."""
+        """The most probable of the beams' label sets and the listed one: (R, B, K), bool."""
         if self.observed is None:
             return listed
         ends = [self._beam(outputs, c)[0] for c in range(self.options.n_chains)]
-        found = torch.cat([*ends, listed.unsqueeze(-2).to(outputs.dtype)], dim=-2)
+        candidates = torch.cat([*ends, listed.unsqueeze(-2).to(outputs.dtype)], dim=-2)
         log_p = torch.stack(
-            [self.log_likelihood(outputs, found[..., w, :]) for w in range(found.shape[-2])], -1
+            [self.log_likelihood(outputs, label_set) for label_set in candidates.unbind(-2)], -1
         )
         best = log_p.argmax(dim=-1)[..., None, None].expand(*log_p.shape[:2], 1, self.n_labels)
-        chosen: Tensor = found.gather(-2, best).squeeze(-2) > 0
-        return chosen
+        mode: Tensor = candidates.gather(-2, best).squeeze(-2) > 0
+        return mode
 
     def mode_of_mean(self, outputs: Tensor, shares: Tensor) -> Tensor:
-        """The most probable of each run's mode and the best listed, unless all are: (B, K), bool."""
+        """The most probable of the runs' modes and the best listed label set: (B, K), bool."""
         listed = super().mode_of_mean(outputs, shares)
         if self.observed is None:
             return listed
-        found = torch.cat([self.mode(outputs), listed.unsqueeze(0)])
+        candidates = torch.cat([self.mode(outputs), listed.unsqueeze(0)])
         log_shares = shares.log().to(outputs)
-        # The likelihood is exact for any label set, and so is that of the mean.
+        # The likelihood is exact for any label set, also under the mean over runs.
         log_p = torch.stack(
             [
-                (self.log_likelihood(outputs, own.to(outputs.dtype)) + log_shares).logsumexp(dim=0)
-                for own in found.unsqueeze(1).expand(-1, len(outputs), -1, -1)
+                (self.log_likelihood(outputs, sets.to(outputs.dtype)) + log_shares).logsumexp(dim=0)
+                for sets in candidates.unsqueeze(1).expand(-1, len(outputs), -1, -1)
             ]
         )
         best = log_p.argmax(dim=0)[None, :, None].expand(1, -1, self.n_labels)
-        return found.gather(0, best).squeeze(0)
+        return candidates.gather(0, best).squeeze(0)
 
     @property
     def numbers_per_sample(self) -> int:
-        """The logits of each listed label set."""
+        """The number of logits of all listed label sets."""
         return len(self.label_sets) * (self.n_labels if self.observed is not None else 1)
 
     def _of_chains(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Each chain's log-likelihood: (R, B, chains)."""
         z = outputs.unflatten(-1, (-1, self.n_labels)).transpose(1, 2)
-        own = targets.unsqueeze(1)
-        logits = z + own @ self._masked_links(outputs)
-        return _bernoulli(own, logits).transpose(1, 2)
+        values = targets.unsqueeze(1)
+        logits = z + values @ self._masked_links(outputs)
+        return _bernoulli(values, logits).transpose(1, 2)
 
     def _joint(self, outputs: Tensor, chain: int) -> Tensor:
-        """Of one chain, grown label by label in its order: (R, B, 2^K)."""
+        """Log-joint of one chain, extended label by label in its order: (R, B, 2^K)."""
         z, links = self._in_order(outputs, chain)
         joint = z.new_zeros(*z.shape[:-1], 1)
-        for place in range(self.n_labels):
-            logits = z[..., place, None] + self._linked(links, place)
+        for position in range(self.n_labels):
+            logits = z[..., position, None] + self._offsets(links, position)
             branches = joint + logsigmoid(-logits), joint + logsigmoid(logits)
             joint = torch.stack(branches, dim=-1).flatten(-2)
         if self.options.n_chains == 1:
             return joint
-        # The number of each label set with its labels in the chain's order; exact as a float.
+        # The index of each label set, its labels in the chain's order; exact as a float.
         values = 2.0 ** (self.n_labels - 1 - self._places[:, chain].double())
-        number = (values @ all_label_sets(self.n_labels, z.device).T.double()).long()
-        return joint.gather(-1, number.unsqueeze(1).expand_as(joint))
+        index = (values @ all_label_sets(self.n_labels, z.device).T.double()).long()
+        return joint.gather(-1, index.unsqueeze(1).expand_as(joint))
 
-    def _grown(self, outputs: Tensor, chain: int) -> Tensor:
-        """Exact marginals of one chain, grown without the joint of all labels."""
+    def _exact_marginals(self, outputs: Tensor, chain: int) -> Tensor:
+        """Exact marginals of one chain, without the joint of all labels: (R, B, K)."""
         z, links = self._in_order(outputs, chain)
         marginals = torch.empty_like(z)
         prefix = z.new_ones(*z.shape[:-1], 1)
-        for place in range(self.n_labels):
-            logits = z[..., place, None] + self._linked(links, place)
-            with_it = logits.sigmoid() * prefix
-            marginals[..., place] = with_it.sum(dim=-1)
-            if place < self.n_labels - 1:
-                prefix = torch.stack((prefix - with_it, with_it), dim=-1).flatten(-2)
+        for position in range(self.n_labels):
+            logits = z[..., position, None] + self._offsets(links, position)
+            is_added = logits.sigmoid() * prefix
+            marginals[..., position] = is_added.sum(dim=-1)
+            if position < self.n_labels - 1:
+                prefix = torch.stack((prefix - is_added, is_added), dim=-1).flatten(-2)
         return self._of_labels(marginals, chain)
 
-    def _of_beam(self, outputs: Tensor, chain: int) -> Tensor:
-        """The beam's marginals."""
+    def _beam_marginals(self, outputs: Tensor, chain: int) -> Tensor:
+        """The marginals of one chain by beam search: (R, B, K)."""
         return self._beam(outputs, chain)[1]
 
-    def _of_listed(self, outputs: Tensor, chain: int) -> Tensor:
-        """Log-probabilities of one chain for the listed label sets: (R, B, M)."""
+    def _listed_joint(self, outputs: Tensor, chain: int) -> Tensor:
+        """Log-probabilities of the listed label sets under one chain: (R, B, M)."""
         z = outputs.unflatten(-1, (-1, self.n_labels))[:, :, chain, None, :]
         listed = self.label_sets.to(outputs.dtype)
         offsets = listed @ self._masked_links(outputs)[:, chain]
         return _bernoulli(listed, z + offsets.unsqueeze(1))
 
     def _beam(self, outputs: Tensor, chain: int) -> tuple[Tensor, Tensor]:
-        """What one chain's beam finds: the best label sets, (R, B, W, K), and marginals, (R, B, K)."""
+        """Beam search in one chain: the best label sets, (R, B, W, K), and the marginals, (R, B, K)."""
         z, links = self._in_order(outputs, chain)
         no_label = self.n_labels
         links = nn.functional.pad(links, (0, 0, 0, 1))
-        # A prefix holds the places of the few labels that it has, filled up with one that links to none.
+        # A prefix lists the positions of its labels, padded with a position that has no links.
         prefixes = torch.full((*z.shape[:-1], 1, 1), no_label, device=z.device)
         count = torch.zeros_like(prefixes[..., 0])
         log_p = z.new_zeros(*z.shape[:-1], 1)
         marginals = torch.empty_like(z)
-        for place in range(self.n_labels):
-            linked = links[..., place].gather(1, prefixes.flatten(1)).view(prefixes.shape)
-            logits = z[..., place, None] + linked.sum(dim=-1)
-            marginals[..., place] = (log_p.softmax(dim=-1) * logits.sigmoid()).sum(dim=-1)
+        for position in range(self.n_labels):
+            linked = links[..., position].gather(1, prefixes.flatten(1)).view(prefixes.shape)
+            logits = z[..., position, None] + linked.sum(dim=-1)
+            marginals[..., position] = (log_p.softmax(dim=-1) * logits.sigmoid()).sum(dim=-1)
             log_p = torch.cat([log_p + logsigmoid(-logits), log_p + logsigmoid(logits)], dim=-1)
             n_prefixes = logits.shape[-1]
-            log_p, kept = log_p.topk(min(self.options.beam, log_p.shape[-1]), dim=-1)
-            parent, with_it = kept % n_prefixes, kept >= n_prefixes
+            log_p, best = log_p.topk(min(self.options.beam, log_p.shape[-1]), dim=-1)
+            parent, is_added = best % n_prefixes, best >= n_prefixes
             prefixes = prefixes.gather(
                 -2, parent.unsqueeze(-1).expand(*parent.shape, prefixes.shape[-1])
             )
             count = count.gather(-1, parent)
-            added = torch.where(with_it, place, no_label)
+            added = torch.where(is_added, position, no_label)
             prefixes.scatter_(-1, count.unsqueeze(-1), added.unsqueeze(-1))
-            count = count + with_it
+            count = count + is_added
             if int(count.max()) == prefixes.shape[-1]:
                 prefixes = nn.functional.pad(prefixes, (0, 1), value=no_label)
         sets = z.new_zeros(*prefixes.shape[:-1], no_label + 1).scatter_(-1, prefixes, 1)
         return self._of_labels(sets[..., :no_label], chain), self._of_labels(marginals, chain)
 
     def _masked_links(self, outputs: Tensor) -> Tensor:
-        """From labels to those after them in each chain: (R, chains, K, K)."""
+        """The links of each chain, zero except from a label to later ones: (R, chains, K, K)."""
         before = self._places.unsqueeze(-1) < self._places.unsqueeze(-2)
         return (self.links * before).to(outputs.dtype)
 
     def _in_order(self, outputs: Tensor, chain: int) -> tuple[Tensor, Tensor]:
-        """One chain's logits (R, B, K) and links (R, K, K), the labels in its order."""
+        """The logits (R, B, K) and links (R, K, K) of one chain, with the labels in its order."""
         z = outputs.unflatten(-1, (-1, self.n_labels))[..., chain, :]
         links = self._masked_links(outputs)[:, chain]
         if self.options.n_chains == 1:
@@ -213,20 +214,20 @@ class Chain(ListedHead):
         return z.gather(-1, order.expand_as(z)), rows.gather(2, order.expand_as(links))
 
     def _of_labels(self, values: Tensor, chain: int) -> Tensor:
-        """Values (R, ..., K) in the chain's order, in the labels' own."""
+        """Reorder values (R, ..., K) from the chain's order to that of the labels."""
         if self.options.n_chains == 1:
             return values
-        places = self._places[:, chain].view(-1, *[1] * (values.ndim - 2), self.n_labels)
-        return values.gather(-1, places.expand_as(values))
+        positions = self._places[:, chain].view(-1, *[1] * (values.ndim - 2), self.n_labels)
+        return values.gather(-1, positions.expand_as(values))
 
-    def _linked(self, links: Tensor, place: int) -> Tensor:
-        """What each prefix of so many labels adds to the next one's logit: (R, 1, 2^place)."""
-        prefixes = all_label_sets(place, links.device).to(links.dtype)
-        return (prefixes @ links[:, :place, place, None]).mT
+    def _offsets(self, links: Tensor, position: int) -> Tensor:
+        """What each prefix adds to the logit of the label at this position: (R, 1, 2^position)."""
+        prefixes = all_label_sets(position, links.device).to(links.dtype)
+        return (prefixes @ links[:, :position, position, None]).mT
 
 
 def _bernoulli(values: Tensor, logits: Tensor) -> Tensor:
-    """Log-probability of zeros and ones, summed over the last axis."""
+    """Log-probability of independent zeros and ones, summed over the last axis."""
     total: Tensor = (values * logits - softplus(logits)).sum(dim=-1)
     return total
 

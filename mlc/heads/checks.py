@@ -1,4 +1,4 @@
-"""Targets that a head's loss can mean: their shape, which costs nothing, and their values."""
+"""Checks of the targets that a loss is given: their shape and their values."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 def without_broadcasting(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """The loss, which refuses targets that are not of the outputs' samples and labels."""
+    """Wrap a loss so that it refuses targets of another shape than the outputs' samples and labels."""
 
     @wraps(loss)
     def checked(
         head: Head, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None
     ) -> Tensor:
-        # Other outputs are a part of them that a head hands to the class it is derived from.
-        whole = outputs.shape[-1] == head.n_outputs
-        n_labels = head.n_labels if whole else targets.shape[-1]
+        # A subclass may call the loss of its base class with a part of the outputs.
+        is_complete = outputs.shape[-1] == head.n_outputs
+        n_labels = head.n_labels if is_complete else targets.shape[-1]
         require_shapes(head.name, outputs, targets, n_labels)
         return loss(head, outputs, targets, uniforms)
 
@@ -32,10 +32,10 @@ def without_broadcasting(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 
 def as_tensor(name: str, targets: Any, device: torch.device) -> Tensor:
-    """Targets as a tensor, which may be an array or nested lists.
+    """Convert targets, which may be an array or nested lists, to a tensor.
 
     Raises:
-        DataError: they are not rows of numbers.
+        DataError: the targets are not rows of numbers.
     """
     if isinstance(targets, Tensor):
         return targets
@@ -43,43 +43,43 @@ def as_tensor(name: str, targets: Any, device: torch.device) -> Tensor:
         return torch.as_tensor(targets, device=device)
     except (TypeError, ValueError, RuntimeError) as error:
         raise DataError(
-            f"The head {name!r} is given targets that are no array of numbers ({error}): give zeros and"
-            " ones, a column for each label."
+            f"The head {name!r} is given targets that are not an array of numbers ({error}): give zeros"
+            " and ones, a column for each label."
         ) from error
 
 
 def require_shapes(name: str, outputs: Tensor, targets: Tensor, n_labels: int) -> None:
-    """Targets (..., K) must be of the samples that the outputs (..., n_outputs) are of.
+    """Require targets (..., K) of the same samples as the outputs (..., n_outputs).
 
     Raises:
-        DataError: they are not, and must not be broadcast.
+        DataError: the shapes do not agree; they are not broadcast.
     """
-    needed = (*outputs.shape[:-1], n_labels)
-    if targets.shape != needed:
+    expected = (*outputs.shape[:-1], n_labels)
+    if targets.shape != expected:
         raise DataError(
             f"The head {name!r} is given targets of shape {tuple(targets.shape)} for outputs of shape"
-            f" {tuple(outputs.shape)}: give {needed}, a column for each label."
+            f" {tuple(outputs.shape)}: give {expected}, a column for each label."
         )
 
 
 def require_values(name: str, targets: Tensor, soft: bool) -> None:
-    """Targets (N, K) must be zeros and ones; with `soft` anything between them too.
+    """Require that targets (N, K) are zeros and ones, or with `soft` numbers between them.
 
-    Waits for the device that the targets are on, unless they are bool.
+    Waits for the device of the targets, unless they are bool.
 
     Raises:
-        DataError: one is not; the message names the first.
+        DataError: a value is not allowed; the message names the first.
     """
     if targets.dtype == torch.bool:
         return
-    usable = (targets >= 0) & (targets <= 1) if soft else (targets == 0) | (targets == 1)
-    if bool(usable.all()):
+    valid = (targets >= 0) & (targets <= 1) if soft else (targets == 0) | (targets == 1)
+    if bool(valid.all()):
         return
-    row, column = (~usable).nonzero()[0].tolist()
+    row, column = (~valid).nonzero()[0].tolist()
     value = targets[row, column].item()
-    needed = "numbers from 0 to 1" if soft else "zeros and ones"
-    is_share = "" if soft or not 0 < value < 1 else ", for it takes no soft targets"
+    expected = "numbers from 0 to 1" if soft else "zeros and ones"
+    reason = "" if soft or not 0 < value < 1 else ", since it takes no soft targets"
     raise DataError(
         f"The head {name!r} is given targets with {value:.6g} in row {row}, column {column}: give"
-        f" {needed}, a column for each label{is_share}."
+        f" {expected}, a column for each label{reason}."
     )

@@ -1,4 +1,4 @@
-"""How many labels, and which: a cardinality apart from a distribution, or in one with it."""
+"""Heads that separate the number of labels from their distribution, and unnormalised ones."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from mlc.heads.base import Head, KnownLabels, register_head
 from mlc.heads.label_sets import EPSILON, fold_marginals, fold_shares
 
 _FORMS = ("mse", "poisson", "gaussian", "product")
-# Beyond this the exponential goes on along its tangent, so that no step can overflow.
+# Above this value the exponential is replaced by its tangent, so that no step can overflow.
 _STEEPEST = 8.0
 _SMALLEST_VARIANCE = 1e-2
 
 
 @dataclass
 class DistributionCardinalityOptions:
-    """The loss on the number of labels, and its weight beside that on the distribution."""
+    """The loss of the number of labels, and its weight relative to that of the distribution."""
 
     form: str = option("poisson", choices=_FORMS, search=Choice(*_FORMS))
     weight: float = option(1.0, above=0, search=Interval(0.1, 10, log=True))
@@ -36,10 +36,11 @@ class DistributionCardinality(Head):
     for a sample without labels. C is (n - |y|)^2 for mse; n - |y| log n for poisson; (log v +
     (n - |y|)^2 / v) / 2 with v = softplus(z_K+2) + 0.01 for gaussian. For product the loss is
     sum_k (n p_k - y_k)^2 alone.
-    Consistent for E[y_k / |y| given x and |y| > 0] and E[|y| given x] apart (mse, poisson, gaussian),
-    whose product is P(y_k = 1 | x) only where share and number are uncorrelated; for the marginals
-    (product). So a threshold of 0.5 is Hamming's there; it is also right wherever x leaves no doubt.
-    Source: "model the partition function and the distribution separately", as asked for on forums;
+    Consistent for E[y_k / |y| given x and |y| > 0] and for E[|y| given x] (mse, poisson, gaussian),
+    whose product is P(y_k = 1 | x) only if share and number are uncorrelated; for the marginals
+    (product), so that the threshold 0.5 is optimal for Hamming loss. It is also right in the other
+    forms if the label set is certain given x.
+    Source: the proposal to "model the partition function and the distribution separately" on forums;
     torch.nn.KLDivLoss, PoissonNLLLoss, GaussianNLLLoss (Nix and Weigend 1994) for the terms.
     """
 
@@ -48,11 +49,11 @@ class DistributionCardinality(Head):
 
     @classmethod
     def count_outputs(cls, n_labels: int, options: Any, known: KnownLabels | None = None) -> int:
-        """K for the distribution, one for the number, one for its variance in the gaussian form."""
+        """Return K for the distribution, 1 for the number, 1 for its variance in the gaussian form."""
         return n_labels + (2 if options.form == "gaussian" else 1)
 
     def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
-        """Both terms, or the product's: (R, B)."""
+        """The sum of both terms, or the loss of the product: (R, B)."""
         count = targets.sum(dim=-1)
         if self.options.form == "product":
             return (self._product(outputs) - targets).square().sum(dim=-1)
@@ -61,18 +62,18 @@ class DistributionCardinality(Head):
         log_p = outputs[..., : self.n_labels].log_softmax(dim=-1)
         distance = -(shares * log_p).sum(dim=-1) - count.clamp(min=1).log()
         if self.options.form == "mse":
-            off = (expected - count).square()
+            count_loss = (expected - count).square()
         elif self.options.form == "poisson":
             log_expected = math.log(self.n_labels) + logsigmoid(outputs[..., self.n_labels])
-            off = expected - count * log_expected
+            count_loss = expected - count * log_expected
         else:
             variance = softplus(outputs[..., self.n_labels + 1]) + _SMALLEST_VARIANCE
-            off = (variance.log() + (expected - count).square() / variance) / 2
-        weighed: Tensor = distance + self.options.weight * off
-        return weighed
+            count_loss = (variance.log() + (expected - count).square() / variance) / 2
+        total: Tensor = distance + self.options.weight * count_loss
+        return total
 
     def scores(self, outputs: Tensor) -> Tensor:
-        """n p_k, cut to 1: (R, B, K)."""
+        """n p_k, at most 1: (R, B, K)."""
         return self._product(outputs).clamp(max=1)
 
     def cardinality(self, outputs: Tensor, scores: Tensor) -> Tensor:
@@ -80,7 +81,7 @@ class DistributionCardinality(Head):
         return self._number(outputs)
 
     def minimiser(self, joint: Tensor) -> Tensor | None:
-        """Expected shares (marginals for the product) and expected number; None for gaussian."""
+        """The expected shares (marginals for the product) and number; None for gaussian."""
         if self.options.form == "gaussian":
             return None
         marginals = fold_marginals(joint, self.n_labels)
@@ -91,7 +92,7 @@ class DistributionCardinality(Head):
 
     @classmethod
     def provides(cls) -> frozenset[str]:
-        """Scores, and a cardinality that is not their sum."""
+        """The scores, and a cardinality that is not their sum."""
         return super().provides() | {"cardinality"}
 
     def _number(self, outputs: Tensor) -> Tensor:
@@ -104,16 +105,16 @@ class DistributionCardinality(Head):
 
 @dataclass
 class UnnormalisedKLOptions:
-    """From an output to a positive number."""
+    """The link from an output to a positive number."""
 
     link: str = option("exp", choices=("exp", "softplus"), search=Choice("exp", "softplus"))
 
 
 @register_head("unnormalised_kl")
 class UnnormalisedKL(Head):
-    """A positive number for each label, which need not sum to one: a "pseudo-distribution".
+    """A positive number for each label; they need not sum to one (a "pseudo-distribution").
 
-    loss = sum_k [y_k log(y_k / q_k) - y_k + q_k], q = exp(z) (along its tangent beyond z = 8) or
+    loss = sum_k [y_k log(y_k / q_k) - y_k + q_k], q = exp(z) (its tangent above z = 8) or
     softplus(z): the Kullback-Leibler divergence of unnormalised measures.
     Consistent for the marginals, which are the mean of y_k given x: it is a Bregman divergence
     (Banerjee et al. 2005, "Clustering with Bregman divergences").
@@ -126,20 +127,20 @@ class UnnormalisedKL(Head):
     def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """The divergence, summed over the labels: (R, B)."""
         q = self._measure(outputs)
-        # softplus(z) is exp(z) to the last digit far below 0, where it would round to 0.
+        # Far below 0, softplus(z) equals exp(z) in floating point, and may round to 0.
         log_q = torch.where(outputs < -30, outputs, q.clamp(min=torch.finfo(q.dtype).tiny).log())
         if self.options.link == "exp":
             log_q = torch.where(outputs <= _STEEPEST, outputs, log_q)
-        # 0 for zeros and ones.
-        of_targets: Tensor = torch.special.xlogy(targets, targets)
-        return (q - targets * (1 + log_q) + of_targets).sum(dim=-1)
+        # This term is 0 for zeros and ones.
+        entropy: Tensor = torch.special.xlogy(targets, targets)
+        return (q - targets * (1 + log_q) + entropy).sum(dim=-1)
 
     def scores(self, outputs: Tensor) -> Tensor:
-        """q, cut to 1: (R, B, K)."""
+        """q, at most 1: (R, B, K)."""
         return self._measure(outputs).clamp(max=1)
 
     def minimiser(self, joint: Tensor) -> Tensor | None:
-        """The marginals through the link's inverse."""
+        """The inverse of the link at the marginals."""
         marginals = fold_marginals(joint, self.n_labels).clamp(min=EPSILON)
         return marginals.log() if self.options.link == "exp" else marginals.expm1().log()
 

@@ -1,4 +1,4 @@
-"""Labels of which some exclude each other."""
+"""Labels in groups, of which at most one occurs."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from mlc.heads.sigmoid import Sigmoid
 
 @dataclass
 class GroupedOptions:
-    """Labels by number, from 0, that exclude each other; those in no group are free."""
+    """Groups of label indices, from 0, that exclude each other; all other labels are free."""
 
     groups: list[list[int]] = field(default_factory=list)
-    # Whether a sample may have no label of a group, which then is a class with an output of 0.
+    # Whether a sample may have no label of a group; "none" is then a class with the logit 0.
     none: bool = True
 
 
@@ -28,23 +28,23 @@ class Grouped(Sigmoid):
     """A softmax within each group of labels that exclude each other, a sigmoid for each other label.
 
     loss = sum over groups of -log p_j, j the sample's label in the group or "none" (a logit of 0), p
-    the softmax within the group, + sum over other labels of binary cross-entropy. Where a sample has
-    several labels of a group, the mean over them; where none is no class and it has none, 0.
-    Consistent for the marginals where the groups' labels do exclude each other, and for subset
-    accuracy where groups and other labels are independent given x besides.
+    the softmax within the group, + sum over other labels of binary cross-entropy. For a sample with
+    several labels of a group, the mean over them; for one without, 0 if "none" is no class.
+    Consistent for the marginals if the labels of each group exclude each other, and for subset
+    accuracy if groups and other labels are also independent given x.
     Source: Bishop 2006, "Pattern Recognition and Machine Learning", section 5.2: the canonical losses
-    of multi-class and of binary targets; one network for colour and type of clothes, as on forums.
+    of multi-class and of binary targets; one network for the colour and the type of clothes.
     """
 
     Options = GroupedOptions
     soft_targets = False
 
     def set_up(self, seeds: Sequence[int], known: KnownLabels | None) -> None:
-        """Check the groups."""
+        """Check the groups, and list the other labels."""
         grouped = [label for group in self.options.groups for label in group]
         if len(set(grouped)) < len(grouped) or not set(grouped) <= set(range(self.n_labels)):
             raise ConfigError(
-                f"head.groups={self.options.groups} must name each label once at most, from 0 to"
+                f"head.groups={self.options.groups} must name each label at most once, from 0 to"
                 f" {self.n_labels - 1}."
             )
         if not self.options.none and any(len(group) == 1 for group in self.options.groups):
@@ -55,29 +55,29 @@ class Grouped(Sigmoid):
         self._free = [label for label in range(self.n_labels) if label not in grouped]
 
     def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
-        """Cross-entropy of each group and of each other label, summed: (R, B)."""
+        """The sum of the cross-entropies of the groups and of the other labels: (R, B)."""
         total = super().loss(outputs[..., self._free], targets[..., self._free])
         for group in self.options.groups:
-            own = targets[..., group]
+            classes = targets[..., group]
             if self.options.none:
-                own = torch.cat([own, 1 - own.amax(dim=-1, keepdim=True)], dim=-1)
-            shares = own / own.sum(dim=-1, keepdim=True).clamp(min=1)
+                classes = torch.cat([classes, 1 - classes.amax(dim=-1, keepdim=True)], dim=-1)
+            shares = classes / classes.sum(dim=-1, keepdim=True).clamp(min=1)
             total = total - (shares * self._log_softmax(outputs, group)).sum(dim=-1)
         return total
 
     def scores(self, outputs: Tensor) -> Tensor:
-        """Probabilities of the groups' labels and of the others: (R, B, K)."""
+        """The probabilities of all labels: (R, B, K)."""
         scores = outputs.sigmoid()
         for group in self.options.groups:
             scores[..., group] = self._log_softmax(outputs, group)[..., : len(group)].exp()
         return scores
 
     def log_likelihood(self, outputs: Tensor, targets: Tensor) -> Tensor | None:
-        """Of the label set, or None with groups, of which a sample may have several labels."""
+        """Log-probability of the label set; None with groups, since samples may violate them."""
         return None if self.options.groups else -self.loss(outputs, targets)
 
     def minimiser(self, joint: Tensor) -> Tensor | None:
-        """That of the sigmoid head, or None with groups."""
+        """The minimiser of the sigmoid head, or None with groups."""
         return None if self.options.groups else super().minimiser(joint)
 
     def _log_softmax(self, outputs: Tensor, group: list[int]) -> Tensor:

@@ -1,4 +1,4 @@
-"""Sigmoids whose loss weighs rare labels, positives or hard samples more."""
+"""Sigmoids with a loss that gives rare labels, positives or hard samples a larger weight."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class WeightedSigmoidOptions:
 
 @register_head("weighted_sigmoid")
 class WeightedSigmoid(SigmoidScores):
-    """One sigmoid for each label, whose positives weigh as much as its negatives.
+    """One sigmoid for each label, with weights that balance its positives and negatives.
 
     loss = -sum_k [w_k y_k log s_k + (1 - y_k) log(1 - s_k)], s = sigmoid(z), w_k = min(negatives /
-    positives, cap) among the training rows, where none of either counts as half a row.
+    positives, cap) in the training rows, where a count of none is replaced by one half.
     Consistent for the order of samples within a label: s_k estimates w m / (w m + 1 - m) for the
-    marginal m, so a threshold of 0.5 is one of 1 / (1 + w_k) on the marginals; where w_k is not
-    capped, that is the label's frequency, which is optimal for balanced accuracy (Menon et al. 2013,
+    marginal m, so the threshold 0.5 corresponds to 1 / (1 + w_k) on the marginals; if w_k is not
+    capped, this is the label's frequency, which is optimal for balanced accuracy (Menon et al. 2013,
     "On the statistical consistency of algorithms for binary classification under class imbalance").
     Source: torch.nn.BCEWithLogitsLoss, `pos_weight`; King and Zeng 2001, "Logistic regression in rare
     events data".
@@ -43,11 +43,11 @@ class WeightedSigmoid(SigmoidScores):
     weights: Tensor
 
     def set_up(self, seeds: Sequence[int], known: KnownLabels | None) -> None:
-        """Each run's weights from its own training rows."""
+        """Compute each run's weights from its training rows."""
         targets = self.require_known(known).of_runs
         positives = targets.sum(dim=1, keepdim=True)
         negatives = targets.shape[1] - positives
-        # Half a row where there is none, so that no weight is 0 and none infinite.
+        # A count of 0 is replaced by one half, so that no weight is 0 or infinite.
         weights = negatives.clamp(min=0.5) / positives.clamp(min=0.5)
         self.register_buffer("weights", weights.clamp(max=self.options.cap))
 
@@ -59,26 +59,26 @@ class WeightedSigmoid(SigmoidScores):
         return losses.sum(dim=-1)
 
     def minimiser(self, joint: Tensor) -> Tensor | None:
-        """The marginals' logits, raised by the weights' logarithms."""
+        """The logits of the marginals plus the logarithms of the weights."""
         marginals = fold_marginals(joint, self.n_labels)
         return marginals.logit(eps=EPSILON) + self.weights[0].to(joint.dtype).log()
 
 
 @dataclass
 class ClassBalancedOptions:
-    """How fast a further sample of a label loses its worth."""
+    """How fast the value of further samples of a label decreases."""
 
     beta: float = option(0.999, at_least=0, below=1, search=Interval(0.9, 0.9999))
 
 
 @register_head("class_balanced")
 class ClassBalanced(Sigmoid):
-    """One sigmoid for each label, each label weighed by its effective number of positives.
+    """One sigmoid for each label, with weights by the labels' effective numbers of positives.
 
     loss = -sum_k w_k [y_k log s_k + (1 - y_k) log(1 - s_k)], s = sigmoid(z), w_k proportional to
-    (1 - beta) / (1 - beta^n_k) with mean 1, n_k the label's positives among the training rows (1 where
-    there is none). The source weighs a sample by its one class; with K labels each has its own weight.
-    Consistent for the marginals, as `sigmoid`: the weights matter only where capacity or data end.
+    (1 - beta) / (1 - beta^n_k) with mean 1, n_k the label's positives in the training rows (at least
+    1). The source weights a sample by its single class; here each of the K labels has a weight.
+    Consistent for the marginals, as `sigmoid`: the weights matter only if capacity or data are limited.
     Source: Cui et al. 2019, "Class-balanced loss based on effective number of samples".
     """
 
@@ -86,25 +86,25 @@ class ClassBalanced(Sigmoid):
     weights: Tensor
 
     def set_up(self, seeds: Sequence[int], known: KnownLabels | None) -> None:
-        """Each run's weights from its own training rows."""
+        """Compute each run's weights from its training rows."""
         positives = self.require_known(known).of_runs.sum(dim=1, keepdim=True).clamp(min=1)
         beta = self.options.beta
         weights = (1 - beta) / (1 - beta ** positives.double())
         self.register_buffer("weights", weights / weights.mean(dim=-1, keepdim=True))
 
     def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
-        """Binary cross-entropy, summed over the weighed labels: (R, B)."""
+        """Weighted sum of the labels' binary cross-entropies: (R, B)."""
         losses = binary_cross_entropy_with_logits(outputs, targets, reduction="none")
         return (losses * self.weights.to(outputs.dtype)).sum(dim=-1)
 
     def log_likelihood(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Of the label set, its labels independent given x: (R, B)."""
+        """Log-probability of the label set, with labels independent given x: (R, B)."""
         return -super().loss(outputs, targets)
 
 
 @dataclass
 class FocalOptions:
-    """The exponent, and the weight of positives against negatives (null for none)."""
+    """The exponent, and the weight of positives relative to negatives (null for no weights)."""
 
     gamma: float = option(2.0, at_least=0, search=Interval(0.5, 4))
     alpha: float | None = option(0.25, above=0, below=1, search=Interval(0.1, 0.9))
@@ -112,13 +112,13 @@ class FocalOptions:
 
 @register_head("focal")
 class Focal(SigmoidScores):
-    """One sigmoid for each label; what is predicted well already weighs little.
+    """One sigmoid for each label; well-predicted labels have a small weight.
 
-    loss = -sum_k a_k (1 - q_k)^gamma log q_k, q_k the probability given to what is true of label k,
+    loss = -sum_k a_k (1 - q_k)^gamma log q_k, q_k the probability of the true value of label k,
     a_k = alpha where y_k = 1, else 1 - alpha.
     Consistent for the order of samples within a label, not for the marginals: q is under-confident
     (Charoenphakdee et al. 2021, "On focal loss for class-posterior probability estimation"). As q is
-    the same for both answers at z = 0, a threshold of 0.5 is one of 1 - alpha on the marginals.
+    the same for both values at z = 0, the threshold 0.5 corresponds to 1 - alpha on the marginals.
     Source: Lin et al. 2017, "Focal loss for dense object detection", equation 5.
     """
 
@@ -127,9 +127,9 @@ class Focal(SigmoidScores):
 
     def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """The focal loss, summed over the labels: (R, B)."""
-        towards = outputs * (2 * targets - 1)
-        focus: Tensor = (self.options.gamma * logsigmoid(-towards)).exp()
-        losses = -focus * logsigmoid(towards)
+        signed = outputs * (2 * targets - 1)
+        focus: Tensor = (self.options.gamma * logsigmoid(-signed)).exp()
+        losses = -focus * logsigmoid(signed)
         if self.options.alpha is not None:
             losses = losses * torch.where(targets > 0, self.options.alpha, 1 - self.options.alpha)
         return losses.sum(dim=-1)
@@ -137,7 +137,7 @@ class Focal(SigmoidScores):
 
 @dataclass
 class AsymmetricOptions:
-    """The exponents for positives and negatives, and the shift of the negatives."""
+    """The exponents of positives and negatives, and the shift of the negatives."""
 
     gamma_positive: float = option(0.0, at_least=0, search=Interval(0, 2))
     gamma_negative: float = option(4.0, at_least=0, search=Interval(0, 6))
@@ -146,13 +146,13 @@ class AsymmetricOptions:
 
 @register_head("asymmetric")
 class Asymmetric(SigmoidScores):
-    """One sigmoid for each label; easy negatives weigh less than easy positives, the easiest nothing.
+    """One sigmoid for each label; easy negatives have a small weight, the easiest none.
 
     loss = -sum_k [y_k (1 - s)^gamma+ log s + (1 - y_k) s_m^gamma- log(1 - s_m)], s = sigmoid(z_k),
     s_m = max(s - m, 0); the gradient is that of the whole expression.
-    Consistent for none of the usual measures: negatives below the shift have no loss at all, and
-    scores are no marginals, so it relies on a tuned threshold. One of 0.5 is as low as one of about
-    0.13 on the marginals with the default settings.
+    Consistent for none of the usual measures: negatives below the shift have no loss, and the scores
+    are not marginals, so the threshold must be tuned. With the default options, the threshold 0.5
+    corresponds to about 0.13 on the marginals.
     Source: Ridnik et al. 2021, "Asymmetric loss for multi-label classification".
     """
 
@@ -164,9 +164,9 @@ class Asymmetric(SigmoidScores):
         options: Any = self.options
         positive = -(options.gamma_positive * logsigmoid(-outputs)).exp() * logsigmoid(outputs)
         shifted = (outputs.sigmoid() - options.shift).clamp(min=0)
-        counts = shifted > 0
-        # The power's slope at 0 has no limit for exponents below 1, and does not count there.
-        focus = torch.where(counts, shifted, 1).pow(options.gamma_negative)
+        is_positive = shifted > 0
+        # For exponents below 1 the gradient of the power is infinite at 0.
+        focus = torch.where(is_positive, shifted, 1).pow(options.gamma_negative)
         absent = torch.log1p(-shifted) if options.shift > 0 else logsigmoid(-outputs)
-        negative = torch.where(counts, -focus * absent, 0)
+        negative = torch.where(is_positive, -focus * absent, 0)
         return torch.where(targets > 0, positive, negative).sum(dim=-1)

@@ -1,4 +1,4 @@
-"""Label sets as numbers, most significant bit first ([1, 0, 0, 1] is 9), and those that occur."""
+"""Indices of label sets, most significant bit first ([1, 0, 0, 1] is 9), and observed label sets."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from mlc.heads.base import KnownLabels
 
-# With more labels, joint heads list the label sets that were observed instead of all 2^K.
+# With more labels, joint heads list the observed label sets instead of all 2^K.
 MOST_LABELS = 16
-# Probabilities of 0 and 1 have logits all the same.
+# Bound that keeps the logits of 0 and 1 finite.
 EPSILON = 1e-14
 
 
 def all_label_sets(n_labels: int, device: torch.device | None = None) -> Tensor:
-    """Every label set, row i being the binary digits of i: (2^K, K), bool.
+    """List every label set; row i holds the binary digits of i: (2^K, K), bool.
 
     >>> all_label_sets(2).int().tolist()
     [[0, 0], [0, 1], [1, 0], [1, 1]]
@@ -28,7 +28,7 @@ def all_label_sets(n_labels: int, device: torch.device | None = None) -> Tensor:
 
 
 def label_set_index(targets: Tensor) -> Tensor:
-    """The number of each label set: (..., K) of zeros and ones to (...), int64.
+    """Compute the index of each label set: (..., K) of zeros and ones to (...), int64.
 
     >>> label_set_index(torch.tensor([1, 0, 1, 0])).item()
     10
@@ -39,8 +39,8 @@ def label_set_index(targets: Tensor) -> Tensor:
 def fold_marginals(joint: Tensor, n_labels: int) -> Tensor:
     """P(y_k = 1) from probabilities over all 2^K label sets: (..., 2^K) to (..., K).
 
-    Folded once in the middle, to the joint of the first half of the labels and that of the second:
-    two sums over the array, which take a third of the time of folding label by label.
+    The joint is first reduced to the joints of the first and the second half of the labels: two sums
+    over the array, which take a third of the time of one sum per label.
     """
     n_first = n_labels // 2
     n_second = n_labels - n_first
@@ -51,33 +51,34 @@ def fold_marginals(joint: Tensor, n_labels: int) -> Tensor:
 
 
 def fold_shares(joint: Tensor, n_labels: int) -> Tensor:
-    """E[y_k / |y|], 0 counting where there is no label: (..., 2^K) to (..., K)."""
+    """E[y_k / |y|], with 0 for the empty set: (..., 2^K) to (..., K)."""
     label_sets = all_label_sets(n_labels, joint.device).to(joint.dtype)
     return joint @ (label_sets / label_sets.sum(dim=1, keepdim=True).clamp(min=1))
 
 
 def log_probability(logits: Tensor, targets: Tensor) -> Tensor:
-    """Of label sets under a softmax over all of them: (..., 2^K) and (..., K) to (...)."""
+    """Log-probability of label sets under a softmax over all: (..., 2^K) and (..., K) to (...)."""
     index = label_set_index(targets).unsqueeze(-1)
-    # torch's kernel for it is twice as fast as logsumexp with its gradient.
+    # With its gradient, twice as fast as logsumexp.
     return logits.log_softmax(dim=-1).gather(-1, index).squeeze(-1)
 
 
 class ObservedSets(nn.Module):
-    """The distinct label sets of the known rows, and which of them each run has seen in training.
+    """The distinct label sets of the known rows, and those that each run has seen in training.
 
-    Listed for all runs alike, so that a run's classes do not depend on its company; what a run has not
-    seen often enough is masked. A softmax over a run's classes knows nothing of all other label sets.
-    Their mass is Good and Turing's estimate, which gives the sets with r rows (r + 1) N_{r+1} / N
-    together, N_r being the number of sets with r rows (Good 1953, "The population frequencies of
-    species"): the sum of r N_r / N over r <= min_count, half a row added; it is spread evenly. In
-    other words, a row counts whose set would be no class without that row.
+    The list is the same for all runs, so that a run's classes do not depend on the other runs; label
+    sets that a run has not seen often enough are masked. A softmax over a run's classes gives all other
+    label sets no probability. Their total probability is the Good-Turing estimate, by which all sets
+    with r rows together have the probability (r + 1) N_{r+1} / N, where N_r is the number of sets with
+    r rows (Good 1953, "The population frequencies of species"): the sum of r N_r / N over
+    r <= min_count, plus half a row. It is divided evenly among them. In other words, it is the share of
+    rows whose set would not be a class without that row.
 
     Attributes:
         label_sets: (M, K), bool.
         seen: (R, 1, M), bool.
-        log_unseen: (R, 1), log-probability of each single label set that the run has not seen.
-        log_rest: (R, 1), log of what is left for those it has.
+        log_unseen: (R, 1), log-probability of each label set that the run has not seen.
+        log_rest: (R, 1), log of the total probability of those that it has seen.
     """
 
     seen: Tensor
@@ -86,33 +87,33 @@ class ObservedSets(nn.Module):
     _label_sets: Tensor
     _codes: Tensor
     _order: Tensor
-    _places: Tensor
+    _multipliers: Tensor
 
     def __init__(self, known: KnownLabels, min_count: int = 1) -> None:
         super().__init__()
         n_runs, n_labels = len(known.rows), known.targets.shape[1]
-        label_sets, number = known.distinct
+        label_sets, index = known.distinct
         counts = torch.zeros(n_runs, len(label_sets), dtype=torch.int64)
-        of_rows = number[known.rows]
+        of_rows = index[known.rows]
         counts.scatter_add_(1, of_rows, torch.ones_like(of_rows))
-        # Where no label set is that frequent, the most frequent ones serve.
+        # If no label set is that frequent, the most frequent ones are the classes.
         least = counts.amax(dim=1, keepdim=True).clamp(max=min_count)
         seen = counts >= least
-        rare = _rows_of_no_class_alone(counts, min_count)
-        # In logarithms, for 2^K may be beyond what a float can hold.
+        rare = _rows_that_make_a_class(counts, min_count)
+        # In logarithms, since 2^K can exceed the range of a float.
         share = seen.sum(dim=1).double() * 2.0**-n_labels
         unseen = torch.where(share < 1, (rare + 0.5) / (known.rows.shape[1] + 1), 0.0)
         log_left = n_labels * math.log(2) + torch.log1p(-share)
         log_unseen = torch.where(share < 1, unseen.log() - log_left, -torch.inf)
 
-        # A sum of random multiples tells the sets apart; a lookup compares the sets themselves.
-        draw = torch.Generator().manual_seed(n_labels)
-        places = torch.randint(-(2**62), 2**62, (n_labels,), generator=draw)
-        codes, order = (label_sets.long() * places).sum(dim=1).sort()
+        # A random hash of each set, by which it is looked up; equality is checked on the sets.
+        generator = torch.Generator().manual_seed(n_labels)
+        multipliers = torch.randint(-(2**62), 2**62, (n_labels,), generator=generator)
+        codes, order = (label_sets.long() * multipliers).sum(dim=1).sort()
         self.register_buffer("_label_sets", label_sets.expand(n_runs, -1, -1).clone())
         self.register_buffer("_codes", codes, persistent=False)
         self.register_buffer("_order", order, persistent=False)
-        self.register_buffer("_places", places, persistent=False)
+        self.register_buffer("_multipliers", multipliers, persistent=False)
         self.register_buffer("seen", seen.unsqueeze(1))
         self.register_buffer("log_unseen", log_unseen.unsqueeze(1))
         self.register_buffer("log_rest", (1 - unseen).log().unsqueeze(1))
@@ -123,38 +124,38 @@ class ObservedSets(nn.Module):
         return self._label_sets[0]
 
     def log_softmax(self, logits: Tensor) -> Tensor:
-        """Over the label sets that each run has seen: (R, B, M) likewise."""
-        # Added, for a fill by a mask that is broadcast takes several times as long.
-        closed = logits.new_zeros(self.seen.shape).masked_fill(~self.seen, -torch.inf)
-        return (logits + closed).log_softmax(dim=-1)
+        """Log-softmax over the label sets that each run has seen: (R, B, M) to (R, B, M)."""
+        # A sum, since masked_fill with a broadcast mask takes several times as long.
+        mask = logits.new_zeros(self.seen.shape).masked_fill(~self.seen, -torch.inf)
+        return (logits + mask).log_softmax(dim=-1)
 
     def log_likelihood(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Log-probability of any label set, seen or not: (R, B, M) and (R, B, K) to (R, B)."""
-        code = (targets.long() * self._places).sum(dim=-1)
-        place = self._order[torch.searchsorted(self._codes, code).clamp(max=len(self._codes) - 1)]
-        listed = self.label_sets.index_select(0, place.flatten()).view(targets.shape)
-        found = (listed == targets.bool()).all(dim=-1)
-        has_class = found & self.seen.expand(-1, code.shape[1], -1).gather(
-            -1, place.unsqueeze(-1)
+        code = (targets.long() * self._multipliers).sum(dim=-1)
+        index = self._order[torch.searchsorted(self._codes, code).clamp(max=len(self._codes) - 1)]
+        listed = self.label_sets.index_select(0, index.flatten()).view(targets.shape)
+        is_listed = (listed == targets.bool()).all(dim=-1)
+        has_class = is_listed & self.seen.expand(-1, code.shape[1], -1).gather(
+            -1, index.unsqueeze(-1)
         ).squeeze(-1)
-        # Any class serves where there is none: its value is not used.
-        place = torch.where(has_class, place, self.seen.long().argmax(dim=-1))
-        chosen = self.log_softmax(logits).gather(-1, place.unsqueeze(-1)).squeeze(-1)
-        log_seen = chosen + self.log_rest.to(logits.dtype)
+        # Without a class the index must be valid, but the value is not used.
+        index = torch.where(has_class, index, self.seen.long().argmax(dim=-1))
+        among_seen = self.log_softmax(logits).gather(-1, index.unsqueeze(-1)).squeeze(-1)
+        log_seen = among_seen + self.log_rest.to(logits.dtype)
         return torch.where(has_class, log_seen, self.log_unseen.to(logits.dtype))
 
 
-def _rows_of_no_class_alone(counts: Tensor, min_count: int) -> Tensor:
-    """How many rows have a label set that would be no class without that row: (R, M) to (R,).
+def _rows_that_make_a_class(counts: Tensor, min_count: int) -> Tensor:
+    """Count the rows whose label set would not be a class without that row: (R, M) to (R,).
 
-    Rows of sets that occur `min_count` times at most, but for the most frequent sets, which are
-    classes even where they are rarer.
+    These are the rows of sets that occur at most `min_count` times, except the most frequent sets,
+    which are classes even if they are rarer.
     """
     highest = counts.amax(dim=1, keepdim=True)
     is_highest = counts == highest
-    # Without one of its rows, a set that alone is the most frequent leaves a lower maximum.
-    alone = is_highest & (is_highest.sum(dim=1, keepdim=True) == 1)
-    most_without = highest - alone.long()
+    # Without one row of the single most frequent set, the maximum is lower.
+    is_single = is_highest & (is_highest.sum(dim=1, keepdim=True) == 1)
+    most_without = highest - is_single.long()
     least_without = most_without.clamp(max=min_count).clamp(min=1)
     return (counts * (counts - 1 < least_without)).sum(dim=1).double()
 

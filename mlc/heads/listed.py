@@ -1,4 +1,4 @@
-"""Joint heads whose label sets can be listed whole only while they are few."""
+"""Joint heads that list all label sets only if the labels are few."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from mlc.heads.label_sets import MOST_LABELS, ObservedSets, all_label_sets
 
 
 class ListedHead(JointHead):
-    """The joint lists all 2^K label sets up to K = 16, beyond that those that occur in training."""
+    """A joint head that lists all 2^K label sets up to K = 16, with more labels the observed ones."""
 
     observed: ObservedSets | None
 
     def set_up(self, seeds: Sequence[int], known: KnownLabels | None) -> None:
-        """Find the label sets that occur, where not all are listed."""
+        """List the label sets that occur, if there are too many to list all."""
         many = self.n_labels > MOST_LABELS
         self.observed = ObservedSets(self.require_known(known)) if many else None
 
@@ -28,5 +28,5 @@ class ListedHead(JointHead):
         return all_label_sets(self.n_labels, next(self.parameters()).device)
 
     def among_listed(self, log_joint: Tensor) -> Tensor:
-        """A joint as it is where all label sets are listed, else normalised over those that are."""
+        """Normalise a joint over the listed label sets, unless all are listed."""
         return log_joint if self.observed is None else self.observed.log_softmax(log_joint)

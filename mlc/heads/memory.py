@@ -1,4 +1,4 @@
-"""What an output layer costs in memory, said before it is built."""
+"""The memory that an output layer needs, estimated before it is built."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from mlc.heads.base import HEADS, Head, KnownLabels
 
 log = logging.getLogger(__name__)
 
-# Alive at once in the backward pass: the outputs, their softmax or sigmoid, and both gradients.
+# The backward pass holds the outputs, their softmax or sigmoid, and both gradients.
 _ACTIVATION_COPIES = 4
 
 
 @dataclass(frozen=True)
 class HeadMemory:
-    """Bytes of a training with this output layer, by what they hold."""
+    """The memory of a training with this output layer, in bytes."""
 
     n_outputs: int
     weights: int
@@ -31,7 +31,7 @@ class HeadMemory:
 
     @property
     def total(self) -> int:
-        """All of it, in bytes."""
+        """The sum of all parts, in bytes."""
         return self.weights + self.gradients + self.optimizer_state + self.activations
 
     def __str__(self) -> str:
@@ -55,7 +55,7 @@ def estimate(
     bytes_per_number: int = 4,
     known: KnownLabels | None = None,
 ) -> HeadMemory:
-    """Memory of n_runs output layers in training; `state_per_weight` is 2 for Adam, 0 for plain SGD."""
+    """Estimate the memory of n_runs output layers; `state_per_weight` is 2 for Adam, 0 for plain SGD."""
     n_outputs = head.count_outputs(n_labels, options, known)
     weights = bytes_per_number * n_runs * (n_features + 1) * n_outputs
     activations = bytes_per_number * n_runs * batch_size * n_outputs * _ACTIVATION_COPIES
@@ -71,15 +71,15 @@ def require_memory(
     device: torch.device | None = None,
     **training: Any,
 ) -> HeadMemory:
-    """The estimate, stated in the log.
+    """Estimate the memory, log it, and require that it is free.
 
     Raises:
-        CapacityError: it exceeds the free memory; the message has the numbers and the alternatives.
+        CapacityError: it exceeds the free memory; the message names the sizes and other heads.
     """
     device = device or torch.device("cpu")
     needed = estimate(head, n_features, n_labels, options, **training)
     free = free_bytes(device)
-    # Of interest where the output layer is more than one number a label.
+    # Worth a line in the log if the head has more than one output for each label.
     log.log(
         logging.INFO if needed.n_outputs > n_labels else logging.DEBUG,
         "head %s with %d labels: %s; %s free on %s",
@@ -87,7 +87,7 @@ def require_memory(
     )  # fmt: skip
     if needed.total > free:
         others = [HEADS[name] for name in HEADS if HEADS[name] is not head]
-        fitting = [
+        smaller = [
             other.name
             for other in others
             if _total(other, n_features, n_labels, **training) <= free
@@ -95,13 +95,13 @@ def require_memory(
         raise CapacityError(
             f"The head {head.name!r} does not fit with {n_labels} labels: its {needed}, and"
             f" {readable(free)} are free on {device}; choose a head that does"
-            f" ({', '.join(fitting) or 'none of the others'}), or fewer labels."
+            f" ({', '.join(smaller) or 'none of the others'}), or fewer labels."
         )
     return needed
 
 
 def _total(head: type[Head], n_features: int, n_labels: int, **training: Any) -> float:
-    """Bytes of the head with its default options; infinite where it lacks something to be built."""
+    """Bytes of the head with its default options; infinite if it cannot be built without more data."""
     try:
         return estimate(head, n_features, n_labels, HEADS.options(head.name), **training).total
     except ConfigError:

@@ -1,4 +1,4 @@
-"""A mixture of independent labels."""
+"""A mixture of distributions with independent labels."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from mlc.heads.listed import ListedHead
 
 @dataclass
 class BernoulliMixtureOptions:
-    """How many components."""
+    """The number of components."""
 
     n_components: int = option(8, at_least=1, search=Choice(2, 4, 8, 16))
 
 
 @register_head("bernoulli_mixture")
 class BernoulliMixture(ListedHead):
-    """Components in each of which the labels are independent; x decides between them.
+    """A mixture of components with independent labels; the weights depend on x.
 
     loss = -log sum_c pi_c prod_k s_ck^y_k (1 - s_ck)^(1 - y_k), pi = softmax over the C components,
-    s_c = sigmoid(z_c), all outputs of the network; minimised by its gradient, where the source does
-    expectation maximisation. Likelihood and marginals are exact with any number of labels; the joint
-    lists all label sets up to K = 16, beyond that those that occur in training, normalised.
-    Consistent for P(y | x) where C components can express it, so always with 2^K of them; with one
+    s_c = sigmoid(z_c), all outputs of the network; minimised by gradient descent, in the source by
+    expectation maximisation. Likelihood and marginals are exact for any K. The joint covers all label
+    sets up to K = 16, with more labels those in the training data, normalised.
+    Consistent for P(y | x) if C components can express it, thus always with 2^K components; with one
     component it is `sigmoid`.
     Source: Li et al. 2016, "Conditional Bernoulli mixtures for multi-label classification".
     """
@@ -37,17 +37,17 @@ class BernoulliMixture(ListedHead):
 
     @classmethod
     def count_outputs(cls, n_labels: int, options: Any, known: KnownLabels | None = None) -> int:
-        """C for the weights, C K for the components' labels."""
+        """Return C for the weights and C K for the labels of the components."""
         return int(options.n_components * (n_labels + 1))
 
     def log_likelihood(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Log-probability of the label set: (R, B)."""
         log_weights, logits = self._components(outputs)
-        of_components = (logits * targets.unsqueeze(-2) - softplus(logits)).sum(dim=-1)
-        return (log_weights + of_components).logsumexp(dim=-1)
+        log_p = (logits * targets.unsqueeze(-2) - softplus(logits)).sum(dim=-1)
+        return (log_weights + log_p).logsumexp(dim=-1)
 
     def log_joint(self, outputs: Tensor) -> Tensor:
-        """Of the listed label sets: (R, B, M)."""
+        """Log-probabilities of the listed label sets: (R, B, M)."""
         log_weights, logits = self._components(outputs)
         constant = log_weights - softplus(logits).sum(dim=-1)
         listed = self.label_sets.to(outputs.dtype).T
@@ -61,7 +61,7 @@ class BernoulliMixture(ListedHead):
 
     @property
     def numbers_per_sample(self) -> int:
-        """The joint of each component."""
+        """The number of listed label sets of all components."""
         return int(len(self.label_sets) * self.options.n_components)
 
     def _components(self, outputs: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""Labels that depend on each other in pairs."""
+"""An energy model with pairwise interactions of labels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mlc.heads.listed import ListedHead
 
 @dataclass
 class PairwiseOptions:
-    """Whether the pairs' energies are parameters, or outputs, which depend on x."""
+    """Whether the energies of pairs are parameters, or outputs that depend on x."""
 
     interactions: str = option(
         "shared", choices=("shared", "conditional"), search=Choice("shared", "conditional")
@@ -27,14 +27,14 @@ class PairwiseOptions:
 
 @register_head("pairwise")
 class Pairwise(ListedHead):
-    """Energies of labels and of pairs, normalised over all label sets.
+    """A softmax over label sets, with an energy for each label and each pair of labels.
 
     loss = log sum_v exp(E(v)) - E(y), E(y) = sum_k z_k y_k + sum_{j<k} A_jk y_j y_k. With up to 16
-    labels the sum is over all 2^K label sets, and exact; with more it is over those that occur in
-    training, an approximation, in which all others share the mass set aside for them (ObservedSets),
-    and only pairs that occur together have an energy.
-    Consistent for P(y | x) where it has this form: as `sigmoid` where labels are independent given x,
-    as `powerset` where they depend in pairs, with K (K - 1) / 2 numbers more than the former.
+    labels the sum is over all 2^K label sets and exact. With more labels it is over those in the
+    training data; the others share the probability reserved for them (ObservedSets), and only pairs
+    that occur together have an energy.
+    Consistent for P(y | x) if it has this form: like `sigmoid` if labels are independent given x, like
+    `powerset` if they interact in pairs, with K (K - 1) / 2 numbers more than the former.
     Source: Ghamrawi and McCallum 2005, "Collective multi-label classification", the CML model; the
     Ising model of Ravikumar et al. 2010 for the energies.
     """
@@ -43,10 +43,10 @@ class Pairwise(ListedHead):
     _pairs: Tensor
     _has_label: Tensor
     _has_pair: Tensor
-    _starts: Tensor
+    _offsets: Tensor
 
     def set_up(self, seeds: Sequence[int], known: KnownLabels | None) -> None:
-        """The pairs, and what each label set has of labels and pairs."""
+        """List the pairs, and the labels and pairs in each label set."""
         super().set_up(seeds, known)
         pairs = _pairs(self.n_labels, known)
         self.register_buffer("_pairs", pairs, persistent=False)
@@ -55,16 +55,16 @@ class Pairwise(ListedHead):
         has_label = self.label_sets.float().T.contiguous()
         has_pair = has_label[pairs[0]] * has_label[pairs[1]]
         if self.observed is not None:
-            # Few pairs are in a label set: which they are, and where each set's begin.
+            # Label sets hold few pairs: a list of their indices, and where each set's list begins.
             counts = has_pair.sum(dim=0).long()
-            self.register_buffer("_starts", counts.cumsum(0) - counts, persistent=False)
+            self.register_buffer("_offsets", counts.cumsum(0) - counts, persistent=False)
             has_pair = has_pair.T.nonzero()[:, 1]
         self.register_buffer("_has_label", has_label, persistent=False)
         self.register_buffer("_has_pair", has_pair, persistent=False)
 
     @classmethod
     def count_outputs(cls, n_labels: int, options: Any, known: KnownLabels | None = None) -> int:
-        """K, and the pairs where they depend on x."""
+        """Return K, plus the number of pairs if their energies depend on x."""
         if options.interactions == "shared":
             return n_labels
         return n_labels + _pairs(n_labels, known).shape[1]
@@ -90,7 +90,7 @@ class Pairwise(ListedHead):
         return fold_marginals(self.log_joint(outputs).exp(), self.n_labels).clamp_(max=1)
 
     def _energies(self, outputs: Tensor) -> Tensor:
-        """Of the listed label sets: (R, B, M)."""
+        """Energies of the listed label sets: (R, B, M)."""
         if self.options.interactions == "conditional":
             outputs, pairs = outputs.tensor_split([self.n_labels], dim=-1)
         else:
@@ -98,17 +98,17 @@ class Pairwise(ListedHead):
         return outputs @ self._has_label.to(outputs.dtype) + self._of_pairs(pairs)
 
     def _of_pairs(self, energies: Tensor) -> Tensor:
-        """From the energies of pairs, (R, B or 1, P), to those of the listed label sets: (..., M)."""
+        """Sum the energies of pairs, (R, B or 1, P), over each listed label set: (..., M)."""
         if self.observed is None:
             return energies @ self._has_pair.to(energies.dtype)
         by_pair = energies.flatten(0, 1).T.contiguous()
-        by_set = embedding_bag(self._has_pair, by_pair, self._starts, mode="sum")
+        by_set = embedding_bag(self._has_pair, by_pair, self._offsets, mode="sum")
         energies_of_sets: Tensor = by_set.T.unflatten(0, energies.shape[:2])
         return energies_of_sets
 
 
 def _pairs(n_labels: int, known: KnownLabels | None) -> Tensor:
-    """The pairs that have an energy, all but where the label sets are those that occur: (2, P)."""
+    """List the pairs with an energy; with many labels, those that occur together: (2, P)."""
     together = torch.ones(n_labels, n_labels)
     if known is not None and n_labels > MOST_LABELS:
         occurring = known.distinct[0].float()

@@ -1,4 +1,4 @@
-"""A head for one's own network, without a runs axis."""
+"""A head as an ordinary module, without a runs axis, for any network."""
 
 from __future__ import annotations
 
@@ -28,41 +28,41 @@ class PlainHead(nn.Module):
     def __init__(self, head: Head) -> None:
         super().__init__()
         self.head = head
-        self._looked_at_values = False
+        self._has_checked_values = False
 
     def forward(self, features: Tensor) -> Tensor:
-        """Features (B, D) to outputs (B, n_outputs)."""
+        """Map features (B, D) to outputs (B, n_outputs)."""
         outputs: Tensor = self.head(features.unsqueeze(0))
         return outputs.squeeze(0)
 
     def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
-        """One value for each sample: (B,).
+        """Compute the loss of each sample: (B,).
 
         Args:
             outputs: (B, n_outputs).
-            targets: (B, K), a tensor of any dtype, an array or nested lists: zeros and ones, or between
-                them where the head takes soft targets. On the CPU each call looks at the values,
-                elsewhere the first.
-            uniforms: (B,), uniform on [0, 1), for heads that draw; drawn here where it is None.
+            targets: (B, K), a tensor of any dtype, an array or nested lists: zeros and ones, or numbers
+                between them if the head takes soft targets. On the CPU the values are checked in each
+                call, on other devices only in the first.
+            uniforms: (B,), uniform on [0, 1), for heads that need them; by default they are drawn.
 
         Raises:
-            DataError: the targets have another shape, or a value that this head cannot mean.
+            DataError: the targets have another shape, or a value that the head does not take.
         """
         rows = self._checked(outputs, targets, self.head.soft_targets)
         uniforms = None if uniforms is None else uniforms.unsqueeze(0)
         return self.head.loss(outputs.unsqueeze(0), rows, uniforms).squeeze(0)
 
     def scores(self, outputs: Tensor) -> Tensor:
-        """Relevance of each label, in [0, 1]: (B, K)."""
+        """Compute the score of each label, in [0, 1]: (B, K)."""
         return self.head.scores(outputs.unsqueeze(0)).squeeze(0)
 
     def predict(self, outputs: Tensor) -> Prediction:
-        """All that a decision rule may ask for: `build_decision(...).decide(head.predict(outputs))`."""
+        """Return the input of decision rules: `build_decision(...).decide(head.predict(outputs))`."""
         return self.head.predict(outputs.unsqueeze(0)).of_run(0)
 
     @property
     def label_sets(self) -> Tensor:
-        """The label sets that have a probability: (M, K), bool."""
+        """The label sets with a probability: (M, K), bool."""
         return self._joint().label_sets
 
     def log_joint(self, outputs: Tensor) -> Tensor:
@@ -86,19 +86,15 @@ class PlainHead(nn.Module):
         """The most probable label set: (B, K), bool."""
         return self._joint().mode(outputs.unsqueeze(0)).squeeze(0)
 
-    def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """One label set drawn for each sample: (B, K), bool."""
-        return self._joint().sample(outputs.unsqueeze(0), generator).squeeze(0)
-
     def _checked(self, outputs: Tensor, targets: Tensor, soft: bool) -> Tensor:
-        """The targets as the stacked head takes them: (1, B, K)."""
+        """Check the targets and add the runs axis: (1, B, K)."""
         name = self.head.name
         targets = as_tensor(name, targets, outputs.device)
         require_shapes(name, outputs, targets, self.head.n_labels)
-        # Once where a look would make the host wait for the device.
-        if targets.device.type == "cpu" or not self._looked_at_values:
+        # On other devices only once, since the check makes the host wait for the device.
+        if targets.device.type == "cpu" or not self._has_checked_values:
             require_values(name, targets, soft)
-            self._looked_at_values = True
+            self._has_checked_values = True
         return targets.to(outputs.dtype).unsqueeze(0)
 
     def _joint(self) -> JointHead:
@@ -114,20 +110,20 @@ class PlainHead(nn.Module):
 def build_head(
     name: str, *, n_features: int, n_labels: int, targets: Any = None, **options: Any
 ) -> PlainHead:
-    """The head of this name as a plain module, initialised from torch's global generator.
+    """Build the head of this name as an ordinary module, initialised from torch's global generator.
 
     Args:
         name: one of HEADS.
-        n_features: D.
-        n_labels: K.
-        targets: the training labels, (N, K) of zeros and ones, for heads that must see them.
-        options: the head's own.
+        n_features: width of the features, D.
+        n_labels: number of labels, K.
+        targets: the training labels, (N, K) of zeros and ones, for heads that need them.
+        options: options of the head.
 
     Raises:
-        ConfigError: unknown head or option, a value out of range, targets are needed or misshapen, or
-            the head has nothing to learn from so few labels.
+        ConfigError: the head or an option is unknown, a value is out of range, the targets are missing
+            or have another shape, or there are too few labels.
         DataError: the targets are not zeros and ones.
-        CapacityError: its weights would not fit into free memory.
+        CapacityError: the weights do not fit into the free memory.
     """
     head_class = HEADS[name]
     checked = HEADS.options(name, **options)

@@ -1,4 +1,4 @@
-"""One softmax over label sets: all of them, or those that occur."""
+"""A softmax over label sets: over all of them, or over those in the training data."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from mlc.heads.label_sets import (
 
 @register_head("powerset")
 class Powerset(JointHead):
-    """Each of the 2^K label sets is a class of its own.
+    """A softmax in which each of the 2^K label sets is a class.
 
     loss = logsumexp(z) - z[index(y)], index most significant bit first.
-    Consistent for the whole conditional distribution P(y | x), so for every measure once its
-    decision rule is applied to the joint; with the mode, for subset accuracy (Dembczynski et al.
-    2012, section 4). Costs (D + 1) 2^K weights.
-    Source: label powerset, Boutell et al. 2004, "Learning multi-label scene classification", in its
-    dense form: unseen label sets keep a class.
+    Consistent for the conditional distribution P(y | x), so for every measure whose decision rule is
+    applied to the joint; with the mode, for subset accuracy (Dembczynski et al. 2012, section 4). It
+    needs (D + 1) 2^K weights.
+    Source: label powerset, Boutell et al. 2004, "Learning multi-label scene classification", in a
+    dense form: unseen label sets have a class too.
     """
 
     @classmethod
     def count_outputs(cls, n_labels: int, options: Any, known: KnownLabels | None = None) -> int:
-        """2^K."""
+        """Return 2^K."""
         return int(2**n_labels)
 
     @property
@@ -51,31 +51,31 @@ class Powerset(JointHead):
         return outputs.log_softmax(dim=-1)
 
     def minimiser(self, joint: Tensor) -> Tensor | None:
-        """The log-probabilities."""
+        """The log-probabilities of all label sets."""
         return joint.clamp(min=EPSILON).log()
 
     def marginals(self, outputs: Tensor) -> Tensor:
-        """P(y_k = 1 | x), by folding the softmax: (R, B, K)."""
+        """P(y_k = 1 | x): (R, B, K)."""
         return fold_marginals(outputs.softmax(dim=-1), self.n_labels).clamp_(max=1)
 
 
 @dataclass
 class LabelPowersetOptions:
-    """How often a label set must occur in training to be a class."""
+    """How often a label set must occur in the training data to be a class."""
 
     min_count: int = option(1, at_least=1, search=Choice(1, 2, 3, 5))
 
 
 @register_head("label_powerset")
 class LabelPowerset(JointHead):
-    """Each label set that occurs in training is a class of its own; with min_count, each frequent one
-    (the most frequent ones where none occurs so often).
+    """A softmax in which each label set in the training data is a class; with min_count, each that
+    occurs so often (the most frequent ones if none does).
 
-    loss = -log P(y | x): a softmax over the classes, less the mass that is set aside for all other
-    label sets (see ObservedSets). A sample whose label set is no class has a loss that teaches
-    nothing: such training samples are pruned, validation and test samples count.
-    Consistent for P(y | x) on the classes, so for subset accuracy with the mode, as far as the label
-    sets to come were seen; it can predict no other.
+    loss = -log P(y | x): a softmax over the classes, times the probability that is not reserved for
+    other label sets (see ObservedSets). If a sample's label set is no class, its loss has no gradient:
+    such training samples are pruned, while validation and test samples count.
+    Consistent for P(y | x) on the classes, so for subset accuracy with the mode, if all label sets of
+    new samples are classes; it cannot predict others.
     Source: Boutell et al. 2004, "Learning multi-label scene classification"; pruned: Read et al. 2008,
     "Multi-label classification using ensembles of pruned sets", without its reintroduced subsets.
     """
@@ -88,12 +88,12 @@ class LabelPowerset(JointHead):
 
     @classmethod
     def count_outputs(cls, n_labels: int, options: Any, known: KnownLabels | None = None) -> int:
-        """The distinct label sets of the known rows, those too that a run has not seen often enough."""
+        """Return the number of distinct label sets in the known rows, also rare and unseen ones."""
         return len(cls.require_known(known).distinct[0])
 
     @property
     def label_sets(self) -> Tensor:
-        """Those that occur: (M, K), bool."""
+        """The label sets of the known rows: (M, K), bool."""
         return self.observed.label_sets
 
     def log_likelihood(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -101,7 +101,7 @@ class LabelPowerset(JointHead):
         return self.observed.log_likelihood(outputs, targets)
 
     def log_joint(self, outputs: Tensor) -> Tensor:
-        """Over the classes alone, which is as if no other label set were possible: (R, B, M)."""
+        """Log-probabilities of the classes, normalised without other label sets: (R, B, M)."""
         return self.observed.log_softmax(outputs)
 
     def minimiser(self, joint: Tensor) -> Tensor | None:

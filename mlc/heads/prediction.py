@@ -1,4 +1,4 @@
-"""What a head says of samples, in the form that decision rules take."""
+"""The output of a head in the form that decision rules take."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import Any, TypeAlias
 
 from torch import Tensor
 
-# A value, a function of the prediction that computes it, or None where the head does not define it.
+# A value, a function of the prediction that computes it, or None if the head does not define it.
 Part: TypeAlias = "Tensor | Callable[[Prediction], Tensor | None] | None"
 
 _AXIS_OF_RUNS = ("scores", "cardinality", "log_joint", "mode")
 
 
 class Prediction:
-    """What a head says of samples; each part is computed once, when it is first asked for.
+    """The prediction of a head for samples; each part is computed once, on first use.
 
     Args:
-        scores: (..., N, K), relevance in [0, 1].
+        scores: (..., N, K), the score of each label, in [0, 1].
         cardinality: (..., N), expected numbers of labels.
         log_joint: (..., N, M), log-probabilities of the label sets.
         label_sets: (M, K), bool.
-        mode: (..., N, K), bool, the most probable label sets; by default those of the largest
-            log_joint, the first of equals. A head that searches beyond `label_sets` gives its own.
+        mode: (..., N, K), bool, the most probable label sets; by default those with the largest
+            log_joint, the first of equals.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Prediction:
 
     @cached_property
     def scores(self) -> Tensor:
-        """Relevance of each label: (..., N, K)."""
+        """The score of each label: (..., N, K)."""
         scores: Tensor = self._computed("scores")
         return scores
 
@@ -71,21 +71,21 @@ class Prediction:
     @cached_property
     def mode(self) -> Tensor:
         """The most probable label sets: (..., N, K), bool."""
-        own: Tensor | None = self._computed("mode")
-        return self.best_listed() if own is None else own
+        mode: Tensor | None = self._computed("mode")
+        return self.best_listed() if mode is None else mode
 
     def best_listed(self) -> Tensor:
-        """The label sets of the largest log_joint, the first of equals: (..., N, K), bool."""
+        """The label sets with the largest log_joint, the first of equals: (..., N, K), bool."""
         assert self.label_sets is not None
         return self.label_sets[self.log_joint.argmax(dim=-1)]
 
     def of_run(self, run: int) -> Prediction:
-        """The part of one run, of a prediction with a runs axis in front."""
+        """Return the prediction of one run, if the first axis is the runs axis."""
         parts = {name: self._slice(name, run) for name in _AXIS_OF_RUNS}
         return Prediction(label_sets=self.label_sets, **parts)
 
     def with_scores(self, scores: Tensor) -> Prediction:
-        """The same with other scores, and what is computed from them."""
+        """Return a prediction with other scores; parts that depend on the scores are recomputed."""
         return Prediction(label_sets=self.label_sets, **{**self._parts, "scores": scores})
 
     def _slice(self, name: str, run: int) -> Part:
@@ -93,8 +93,8 @@ class Prediction:
             return None
 
         def sliced(_: Prediction) -> Tensor | None:
-            of_all: Tensor | None = getattr(self, name)
-            return None if of_all is None else of_all[run]
+            values: Tensor | None = getattr(self, name)
+            return None if values is None else values[run]
 
         return sliced
 

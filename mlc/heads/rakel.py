@@ -1,4 +1,4 @@
-"""An ensemble of small powersets."""
+"""Random k-labelsets: an ensemble of small powersets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mlc.layers import Streams
 
 @dataclass
 class RakelOptions:
-    """The size of a labelset, and how many there are (null for 2K)."""
+    """The size of a labelset, and the number of labelsets (null for 2K)."""
 
     size: int = option(3, at_least=1, at_most=12, search=Choice(2, 3, 4, 5))
     n_sets: int | None = option(None, at_least=1)
@@ -27,9 +27,9 @@ class RakelOptions:
 class Rakel(Head):
     """A powerset for each of m random k-subsets of the labels; their marginals are averaged.
 
-    loss = K / (m k) sum_j [logsumexp(z_j) - z_j[index(y in labelset j)]]: cross-entropies, scaled to
-    count each label once. The labelsets are drawn for each run, a random partition of the labels after
-    another (the last part of one filled up at random), so that each label is in as many.
+    loss = K / (m k) sum_j [logsumexp(z_j) - z_j[index(y in labelset j)]]: cross-entropies, scaled so
+    that each label counts once. Each run draws its labelsets from random partitions of the labels (the
+    last part of each is filled at random), so that all labels are in equally many labelsets.
     Consistent for the marginals, and for the joint of each labelset; not for the joint of all labels.
     Source: Tsoumakas et al. 2011, "Random k-labelsets for multilabel classification", RAkELo with
     m = 2K and k = 3, its votes replaced by marginals and its draw by partitions, as in RAkELd.
@@ -45,13 +45,13 @@ class Rakel(Head):
         n_sets, size = self._shape(n_labels, self.options)
         streams = Streams(seeds, "labelsets")
         per_partition = -(-n_labels // size)
-        drawn: list[Tensor] = []
-        while len(drawn) * per_partition < n_sets:
+        partitions: list[Tensor] = []
+        while len(partitions) * per_partition < n_sets:
             order = streams.permutations(n_labels)
-            # The first labels of the order are in no other part that they could fill twice.
+            # The last part is filled with the first labels of the order, which are not in it.
             filled = torch.cat([order, order[:, : per_partition * size - n_labels]], dim=1)
-            drawn.append(filled.view(len(seeds), per_partition, size))
-        labelsets = torch.cat(drawn, dim=1)[:, :n_sets]
+            partitions.append(filled.view(len(seeds), per_partition, size))
+        labelsets = torch.cat(partitions, dim=1)[:, :n_sets]
         self.register_buffer("labelsets", labelsets)
         occurrences = torch.zeros(len(seeds), 1, n_labels)
         flat = labelsets.flatten(1).unsqueeze(1)
@@ -60,20 +60,20 @@ class Rakel(Head):
 
     @classmethod
     def count_outputs(cls, n_labels: int, options: Any, known: KnownLabels | None = None) -> int:
-        """2^k for each labelset."""
+        """Return 2^k for each labelset."""
         n_sets, size = cls._shape(n_labels, options)
         return int(n_sets * 2**size)
 
     def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
-        """Scaled sum of the labelsets' cross-entropies: (R, B)."""
-        own = targets.gather(-1, self._index(targets)).unflatten(-1, self.labelsets.shape[1:])
+        """The scaled sum of the labelsets' cross-entropies: (R, B)."""
+        parts = targets.gather(-1, self._index(targets)).unflatten(-1, self.labelsets.shape[1:])
         n_sets, size = self.labelsets.shape[1:]
-        total = -log_probability(self._by_labelset(outputs), own).sum(dim=-1)
+        total = -log_probability(self._by_labelset(outputs), parts).sum(dim=-1)
         scaled: Tensor = total * self.n_labels / (n_sets * size)
         return scaled
 
     def scores(self, outputs: Tensor) -> Tensor:
-        """Mean of the marginals over the labelsets with the label; 0 for a label in none: (R, B, K)."""
+        """Mean of a label's marginals over the labelsets with it; 0 if there are none: (R, B, K)."""
         joint = self._by_labelset(outputs).softmax(dim=-1)
         bits = all_label_sets(self.labelsets.shape[-1], outputs.device).to(joint.dtype)
         marginals = (joint @ bits).flatten(-2)
@@ -82,12 +82,12 @@ class Rakel(Head):
         return (summed / self.occurrences.clamp(min=1).to(joint.dtype)).clamp(max=1)
 
     def minimiser(self, joint: Tensor) -> Tensor | None:
-        """The log-probabilities of each labelset's own label sets."""
-        every = all_label_sets(self.n_labels, joint.device)
+        """The log-probabilities of the label sets of each labelset."""
+        label_sets = all_label_sets(self.n_labels, joint.device)
         parts = []
         for labelset in self.labelsets[0]:
             part = joint.new_zeros(len(joint), 2 ** len(labelset))
-            parts.append(part.index_add(1, label_set_index(every[:, labelset]), joint))
+            parts.append(part.index_add(1, label_set_index(label_sets[:, labelset]), joint))
         return torch.cat(parts, dim=1).clamp(min=EPSILON).log()
 
     def _by_labelset(self, outputs: Tensor) -> Tensor:

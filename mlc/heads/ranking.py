@@ -14,24 +14,24 @@ from mlc.heads.sigmoid import SigmoidScores
 
 
 class Ranking(SigmoidScores):
-    """A head whose outputs only rank the labels; the sigmoid keeps their order and puts 0 at 0.5."""
+    """A head whose outputs only rank the labels; the sigmoid maps them to scores, 0 to 0.5."""
 
     estimates = "order"
 
 
 @register_head("zlpr")
 class ZLPR(Ranking):
-    """Every positive above 0, every negative below, as softly as log-sum-exp.
+    """Positives above 0 and negatives below, by a soft maximum (log-sum-exp).
 
     loss = log(1 + sum_{k: y_k = 0} exp(z_k)) + log(1 + sum_{k: y_k = 1} exp(-z_k)).
     Consistent for none of the usual measures in general; with one label (K = 1) it is the logistic
-    loss. A label is predicted where z_k > 0, a score of 0.5: the loss itself holds each output
-    against 0.
+    loss. A label is predicted if z_k > 0, a score of 0.5, since the loss compares each output
+    with 0.
     Source: Su et al. 2022, "ZLPR: a novel loss for multi-label classification".
     """
 
     def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
-        """Both log-sum-exps: (R, B)."""
+        """The sum of both terms: (R, B)."""
         positive = targets > 0
         above = pad(outputs.masked_fill(positive, -torch.inf), (0, 1))
         below = pad((-outputs).masked_fill(~positive, -torch.inf), (0, 1))
@@ -39,13 +39,13 @@ class ZLPR(Ranking):
 
 
 class Comparing(Ranking):
-    """A head that compares outputs with each other alone, so that none has a meaning of its own."""
+    """A head whose loss depends only on differences of outputs."""
 
     identifiable = False
 
     @classmethod
     def natural_threshold(cls, n_labels: int) -> float | None:
-        """None: a constant added to the outputs changes no loss."""
+        """Return None: the loss does not change if a constant is added to the outputs."""
         return None
 
 
@@ -64,30 +64,30 @@ class TwoWay(Comparing):
     loss = softplus(N log sum_{neg} exp(z / N) + T log sum_{pos} exp(-z / T)) over the labels of a
     sample, 0 where it has no positive; plus the mean over the batch's labels with a positive of the
     same over the label's samples, the same for all samples of the batch. Temperatures T and N. The
-    mean over the batch counts the first part per sample with a positive, as the source does.
-    Consistent for none of the usual measures: it compares, and a constant added to all outputs changes
-    no loss, so no threshold is natural and one must be tuned.
+    mean over the batch of the first part is a mean over samples with a positive, as in the source.
+    Consistent for none of the usual measures: the loss does not change if a constant is added to all
+    outputs, so there is no natural threshold and it must be tuned.
     Source: Kobayashi 2023, "Two-way multi-label loss", and its code,
-    github.com/tk1980/TwowayMultiLabelLoss, with both parts weighed alike.
+    github.com/tk1980/TwowayMultiLabelLoss, with equal weights of both parts.
     """
 
     Options = TwoWayOptions
     compares_samples = True
 
     def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
-        """Both parts: (R, B); the second needs the whole batch."""
+        """The sum of both parts: (R, B); the second one needs the complete batch."""
         has_positive = targets.any(dim=-1)
         share = has_positive.to(outputs.dtype)
-        # So that the mean over the batch is one over the samples with a positive.
+        # Then the mean over the batch is the mean over the samples with a positive.
         share = share * share.shape[-1] / share.sum(dim=-1, keepdim=True).clamp(min=1)
         by_label, label_counts = self._contrast(outputs, targets, -2), targets.any(dim=-2)
         over_labels = (by_label * label_counts).sum(dim=-1) / label_counts.sum(dim=-1).clamp(min=1)
         return self._contrast(outputs, targets, -1) * share + over_labels.unsqueeze(-1)
 
     def _contrast(self, outputs: Tensor, targets: Tensor, dim: int) -> Tensor:
-        """softplus of the softly hardest negative less the softly hardest positive along an axis."""
+        """softplus of the soft maximum of negatives minus the soft minimum of positives on an axis."""
         positive, negative = self.options.temperature_positive, self.options.temperature_negative
-        # A finite floor: an axis without a member must not have a gradient of inf - inf.
+        # A finite floor, since inf - inf would give NaN gradients for an empty axis.
         floor = torch.finfo(outputs.dtype).min / 16
         below = (-outputs / positive).masked_fill(targets <= 0, floor).logsumexp(dim) * positive
         above = (outputs / negative).masked_fill(targets > 0, floor).logsumexp(dim) * negative
@@ -97,13 +97,13 @@ class TwoWay(Comparing):
 
 @register_head("margin")
 class Margin(Comparing):
-    """Each positive a margin of 1 above each negative.
+    """A hinge loss that puts each positive a margin of 1 above each negative.
 
-    loss = sum_{j: y_j = 1} sum_{i: y_i = 0} max(0, 1 - (z_j - z_i)) / K; 0 where either is missing.
+    loss = sum_{j: y_j = 1} sum_{i: y_i = 0} max(0, 1 - (z_j - z_i)) / K; 0 if either is missing.
     Consistent for none of the usual measures: pairwise hinge losses are not even consistent for the
-    ranking loss (Gao and Zhou 2013, "On the consistency of multi-label learning"). A
-    constant added to a sample's outputs changes no loss, so no threshold is natural and one must be
-    tuned.
+    ranking loss (Gao and Zhou 2013, "On the consistency of multi-label learning"). The
+    loss does not change if a constant is added to a sample's outputs, so there is no natural threshold
+    and it must be tuned.
     Source: torch.nn.MultiLabelMarginLoss; Crammer and Singer 2003, "A family of additive online
     algorithms for category ranking".
     """
@@ -111,9 +111,9 @@ class Margin(Comparing):
     least_labels = 2
 
     def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
-        """The violated margins: (R, B).
+        """The sum of the violated margins: (R, B).
 
-        By sorting, in K log K instead of K^2: a positive's violators are the highest negatives.
+        Sorting takes K log K instead of K^2 steps: a positive's violators are the highest negatives.
         """
         floor = torch.finfo(outputs.dtype).min / 16
         highest = outputs.masked_fill(targets > 0, floor).sort(dim=-1, descending=True).values

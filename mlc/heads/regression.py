@@ -1,4 +1,4 @@
-"""Least squares."""
+"""Least-squares regression."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mlc.heads.label_sets import EPSILON, fold_marginals
 
 @dataclass
 class RegressionOptions:
-    """Whether the numbers compared with 0 and 1 are the outputs or their sigmoids."""
+    """Whether the estimates are the outputs or their sigmoids."""
 
     outputs: str = option(
         "linear", choices=("linear", "sigmoid"), search=Choice("linear", "sigmoid")
@@ -22,10 +22,11 @@ class RegressionOptions:
 
 @register_head("regression")
 class Regression(Head):
-    """Zeros and ones as numbers to be met.
+    """Least-squares regression on zeros and ones.
 
-    loss = sum_k (o_k - y_k)^2, o = z or sigmoid(z). Linear outputs are cut to [0, 1] as scores.
-    Consistent for the marginals, which are the mean of y_k given x, so for what `sigmoid` is.
+    loss = sum_k (o_k - y_k)^2, o = z or sigmoid(z). Linear outputs are clipped to [0, 1] as scores.
+    Consistent for the marginals, which are the mean of y_k given x, and thus for the same measures as
+    `sigmoid`.
     Source: Brier 1950, "Verification of forecasts expressed in terms of probability"; Bishop 2006,
     "Pattern Recognition and Machine Learning", section 4.1.3.
     """

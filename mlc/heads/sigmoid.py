@@ -24,7 +24,7 @@ class Sigmoid(SigmoidScores):
     loss = sum_k -[y_k log s_k + (1 - y_k) log(1 - s_k)], s = sigmoid(z): the negative
     log-likelihood of a label set whose labels are independent given x.
     Consistent for the marginals P(y_k = 1 | x), so for Hamming loss, and with a suitable threshold
-    for ranking and label-wise measures; not for subset accuracy where labels depend on each other
+    for ranking and label-wise measures; not for subset accuracy if labels depend on each other
     (Dembczynski et al. 2012, "On label dependence and loss minimization", sections 4 and 5).
     Source: Bishop 2006, "Pattern Recognition and Machine Learning", section 5.2;
     torch.nn.BCEWithLogitsLoss.
@@ -37,9 +37,9 @@ class Sigmoid(SigmoidScores):
         return binary_cross_entropy_with_logits(outputs, targets, reduction="none").sum(dim=-1)
 
     def minimiser(self, joint: Tensor) -> Tensor | None:
-        """The marginals' logits."""
+        """The logits of the marginals."""
         return fold_marginals(joint, self.n_labels).logit(eps=EPSILON)
 
     def log_likelihood(self, outputs: Tensor, targets: Tensor) -> Tensor | None:
-        """Of the label set, its labels independent given x: (R, B)."""
+        """Log-probability of the label set, with labels independent given x: (R, B)."""
         return -self.loss(outputs, targets)

@@ -1,4 +1,4 @@
-"""Layers that carry the runs axis: each tensor is `(R, B, ...)`, R independent runs side by side."""
+"""Layers for R independent runs at once: tensors have the shape `(R, B, ...)`."""
 
 from mlc.layers.bits import CountedBits
 from mlc.layers.dropout import StackedDropout

@@ -1,4 +1,4 @@
-"""Random bits by counting, all runs in a few operations, on any device and inside a CUDA graph."""
+"""A counter-based random generator for all runs at once, on any device and in CUDA graphs."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from torch import Tensor, nn
 
 from mlc.layers.streams import seed_for
 
-# As signed numbers, which is what torch multiplies modulo 2^64.
+# As signed numbers, which torch multiplies modulo 2^64.
 _GAMMA = 0x9E3779B97F4A7C15 - 2**64
 _MIX = ((30, 0xBF58476D1CE4E5B9 - 2**64), (27, 0x94D049BB133111EB - 2**64))
 
 
 class CountedBits(nn.Module):
-    """A stream of 64-bit words for each run, which depends on the run's seed and the purpose alone.
+    """A stream of random 64-bit words for each run, which depends only on its seed and the purpose.
 
-    Word i of a run is splitmix64's i-th from the run's own start (Steele, Lea and Flood 2014, "Fast
-    splittable pseudorandom number generators", figure 17). No state but how many were drawn, so that
-    a thousand runs cost one draw, and a captured step draws anew whenever it is replayed.
+    Word i of a run is the i-th output of splitmix64 from the run's start (Steele, Lea and Flood 2014,
+    "Fast splittable pseudorandom number generators", figure 17). The only state is the number of words
+    drawn, so that one operation draws for all runs, and a captured step draws new words in each replay.
     """
 
     _start: Tensor
@@ -32,7 +32,7 @@ class CountedBits(nn.Module):
         self.register_buffer("_drawn", torch.zeros((), dtype=torch.int64), persistent=False)
 
     def words(self, n: int) -> Tensor:
-        """The next n words of each run: (R, n), int64."""
+        """Draw the next n words of each run: (R, n), int64."""
         count = torch.arange(1, n + 1, device=self._start.device) + self._drawn
         words = self._start + count.mul_(_GAMMA)
         self._drawn += n
@@ -42,5 +42,5 @@ class CountedBits(nn.Module):
 
 
 def _shifted(words: Tensor, by: int) -> Tensor:
-    """Shifted right as unsigned numbers are."""
+    """Shift right as unsigned numbers."""
     return (words >> by).bitwise_and_((1 << (64 - by)) - 1)

@@ -1,4 +1,4 @@
-"""The affine map of every run at once."""
+"""Linear layers for all runs at once."""
 
 import math
 
@@ -9,9 +9,9 @@ from mlc.layers.streams import Streams
 
 
 class StackedLinear(nn.Module):
-    """R affine maps, one for each run, as one batched matrix product.
+    """A linear layer for each of R runs, as one batched matrix product.
 
-    Initialised as torch.nn.Linear is, uniform on (-1/sqrt(in), 1/sqrt(in)), from each run's stream.
+    Initialised like torch.nn.Linear, uniform on (-1/sqrt(in), 1/sqrt(in)), from each run's stream.
 
     Shape: input (R, B, in), output (R, B, out); `weight` (R, in, out), `bias` (R, 1, out).
 
@@ -27,14 +27,14 @@ class StackedLinear(nn.Module):
         self.bias = nn.Parameter(streams.uniform(1, n_outputs, low=-bound, high=bound))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """The map of each run applied to that run's rows."""
+        """Apply the layer of each run to the run's rows."""
         return torch.baddbmm(self.bias, inputs, self.weight)
 
 
 class StackedBlockLinear(nn.Module):
-    """For each run several affine maps side by side, each from a block of the inputs of its own.
+    """Several linear layers for each run, each applied to its block of the inputs.
 
-    Shape: input (R, B, blocks * in), or (R, B, in) for all blocks to share; output
+    Shape: input (R, B, blocks * in), or (R, B, in) if all blocks share their inputs; output
     (R, B, blocks * out); `weight` (R, blocks, in, out), `bias` (R, blocks, 1, out).
     """
 
@@ -47,7 +47,7 @@ class StackedBlockLinear(nn.Module):
         self.bias = nn.Parameter(streams.uniform(n_blocks, 1, n_outputs, low=-bound, high=bound))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """The map of each run and block applied to that run's rows and block."""
+        """Apply the layer of each run and block to the run's rows and the block."""
         n_runs, n_rows, _ = inputs.shape
         blocks = inputs.view(n_runs, n_rows, -1, self.n_inputs).transpose(1, 2)
         mapped = blocks @ self.weight + self.bias

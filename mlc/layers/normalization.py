@@ -1,4 +1,4 @@
-"""Normalisations with each run's own parameters and statistics."""
+"""Normalisations with parameters and statistics for each run."""
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ class StackedLayerNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(n_runs, 1, n_features))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Each row scaled to mean 0 and variance 1, then by the run's gain and bias."""
+        """Normalise each row, then apply the run's gain and bias."""
         normal = nn.functional.layer_norm(inputs, inputs.shape[-1:], eps=self.epsilon)
         return normal * self.weight + self.bias
 
@@ -43,9 +43,9 @@ class StackedBatchNorm(nn.Module):
         self.register_buffer("running_variance", torch.ones(n_runs, 1, n_features))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Normalised by the batch while training, by the running statistics in evaluation."""
-        # Every run's features as one layer's features: torch's own kernel then serves all runs, and
-        # is six times as fast as var_mean over the middle axis.
+        """Normalise by the batch in training, by the running statistics in evaluation."""
+        # The features of all runs as the features of one layer: torch's kernel then handles all runs
+        # and is six times as fast as var_mean over the middle axis.
         by_row = inputs.transpose(0, 1).reshape(inputs.shape[1], -1)
         normal = nn.functional.batch_norm(
             by_row,

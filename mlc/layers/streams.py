@@ -1,4 +1,4 @@
-"""Random numbers that belong to a run, whatever runs share its cohort."""
+"""Random streams that depend on a run, not on the other runs of its cohort."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from torch import Tensor
 class Streams:
     """R random generators, one for each run, for one purpose.
 
-    A run's stream depends on its own seed and on the purpose alone, so that its initialisation, batch
-    order and label picks are the same alone or in any cohort, and so that drawing more for one purpose
-    does not shift another. Drawn on the CPU, so that a run is the same on any device.
+    A run's stream depends only on the run's seed and the purpose. Its initialisation, batch order and
+    label picks are therefore the same in every cohort, and drawing more numbers for one purpose does not
+    change another. Numbers are drawn on the CPU, so that a run is the same on every device.
     """
 
     def __init__(self, seeds: Sequence[int], purpose: str) -> None:
@@ -41,18 +41,18 @@ class Streams:
     def uniform(
         self, *shape: int, low: float = 0.0, high: float = 1.0, dtype: torch.dtype | None = None
     ) -> Tensor:
-        """Uniform on [low, high): shape (R, *shape)."""
-        drawn = torch.empty(len(self), *shape, dtype=dtype)
-        for run, generator in zip(drawn, self._generators, strict=True):
-            run.uniform_(low, high, generator=generator)
-        return drawn
+        """Draw uniform numbers on [low, high): (R, *shape)."""
+        numbers = torch.empty(len(self), *shape, dtype=dtype)
+        for row, generator in zip(numbers, self._generators, strict=True):
+            row.uniform_(low, high, generator=generator)
+        return numbers
 
     def permutations(self, n: int) -> Tensor:
-        """Each run's own order of n items: (R, n), int64."""
+        """Draw a random permutation of n items for each run: (R, n), int64."""
         return torch.stack([torch.randperm(n, generator=g) for g in self._generators])
 
 
 def seed_for(seed: int, purpose: str) -> int:
-    """63 bits that no other seed or purpose has."""
+    """Hash a seed and a purpose to 63 bits."""
     digest = hashlib.blake2b(f"{purpose}/{seed}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1

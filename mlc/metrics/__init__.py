@@ -1,4 +1,4 @@
-"""What a prediction is worth, by the definitions of scikit-learn."""
+"""Metrics of predictions, as scikit-learn defines them."""
 
 from mlc.metrics.counts import COUNT_METRICS, CountMetric, register_metric
 

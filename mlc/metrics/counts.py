@@ -1,4 +1,4 @@
-"""Metrics of label sets that depend only on three counts, over samples, labels or all pairs."""
+"""Metrics of label sets that depend only on counts, averaged over samples, labels or all pairs."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:  # reports know metrics by name and need no torch
 
     from mlc.config.registry import Registry
 
-# Takes true positives, predicted positives, actual positives, the number of pairs, and as `empty` what
-# a group without predicted and actual positives counts.
+# Arguments: true positives, predicted positives, actual positives, the number of pairs, and `empty`, the
+# value of a group without predicted and actual positives.
 Formula = Callable[..., "Tensor"]
 CONVENTIONS = (
     "The Jaccard index, F1, precision and recall of two empty sets are 1 in averages over samples and"
@@ -33,8 +33,8 @@ AVERAGES = ("samples", "micro", "macro")
 class CountMetric:
     """A formula over the counts of each group of sample-label pairs, averaged over the groups.
 
-    `average` is scikit-learn's word for the groups: "samples" (each sample is one), "macro" (each
-    label is one) or "micro" (all pairs are one).
+    `average` names the groups as scikit-learn does: "samples" (a group for each sample), "macro" (a
+    group for each label) or "micro" (a single group).
     """
 
     formula: Formula
@@ -42,7 +42,7 @@ class CountMetric:
     higher_is_better: bool = True
 
     def groups(self, pairs: Tensor) -> Tensor:
-        """Pairs (..., N, K) with one group in each row: (..., groups, pairs of a group)."""
+        """Rearrange pairs (..., N, K) to one group in each row: (..., groups, pairs of a group)."""
         if self.average == "samples":
             return pairs
         return (
@@ -50,18 +50,18 @@ class CountMetric:
         )
 
     def counts(self, decisions: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor, int]:
-        """What the formula takes, (..., groups) each, float64: of (..., N, K) twice."""
+        """Compute the formula's arguments, (..., groups), float64, from two (..., N, K)."""
         predicted = self.groups(decisions).double()
         actual = self.groups(targets).double()
         n = predicted.shape[-1]
         return (predicted * actual).sum(-1), predicted.sum(-1), actual.sum(-1), n
 
     def per_group(self, decisions: Tensor, targets: Tensor) -> Tensor:
-        """The metric of each group: (..., N, K) twice to (..., groups), float64."""
+        """Compute the metric of each group: two (..., N, K) to (..., groups), float64."""
         return self.formula(*self.counts(decisions, targets))
 
     def __call__(self, decisions: Tensor, targets: Tensor) -> Tensor:
-        """The metric of decided label sets: (..., N, K) twice to (...), float64."""
+        """Compute the metric of predicted label sets: two (..., N, K) to (...), float64."""
         return self.per_group(decisions, targets).mean(dim=-1)
 
 
@@ -71,29 +71,29 @@ COUNT_METRICS: Registry[CountMetric] = registry.METRICS
 def register_metric(
     *names: str, average: str | None = None, higher_is_better: bool = True
 ) -> Callable[[Formula], Formula]:
-    """Function decorator: make the formula known as metrics of these names.
+    """Function decorator that registers the formula as metrics with these names.
 
     Args:
-        names: each ends in its average, as in "f1_macro", unless `average` is given.
+        names: names that end in the average, as in "f1_macro", unless `average` is given.
         average: "samples", "micro" or "macro".
         higher_is_better: False for a loss.
 
-    Two empty sets count 1 by samples and micro; a label without a positive counts 0 in macro.
+    Two empty sets have the value 1 in samples and micro averages, labels without a positive 0 in macro.
 
     Raises:
-        ConfigError: a name is taken, or states no average.
+        ConfigError: a name is taken, or has no average.
     """
 
     def add(formula: Formula) -> Formula:
         for name in names:
-            own = average or name.rpartition("_")[2]
-            if own not in AVERAGES:
+            groups = average or name.rpartition("_")[2]
+            if groups not in AVERAGES:
                 raise ConfigError(
                     f"The metric {name!r} states no average: end its name in _samples, _micro or"
                     " _macro, or give average=."
                 )
-            empty = 0.0 if own == "macro" else 1.0
-            metric = CountMetric(partial(formula, empty=empty), own, higher_is_better)
+            empty = 0.0 if groups == "macro" else 1.0
+            metric = CountMetric(partial(formula, empty=empty), groups, higher_is_better)
             COUNT_METRICS.add(name, metric, formula.__module__)
         return formula
 
@@ -107,7 +107,7 @@ def _subset_accuracy(
     return ((true == predicted) & (true == actual)).to(true.dtype)
 
 
-# Samples have equal numbers of pairs, so the mean over samples is the share of all pairs: a count.
+# All samples have equally many pairs, so the mean over samples is the micro average.
 @register_metric("hamming_loss", average="micro", higher_is_better=False)
 def _hamming_loss(true: Tensor, predicted: Tensor, actual: Tensor, n: int, empty: float) -> Tensor:
     return (predicted + actual - 2 * true) / n
@@ -134,7 +134,7 @@ def _recall(true: Tensor, predicted: Tensor, actual: Tensor, n: int, empty: floa
 
 
 def _ratio(numerator: Tensor, denominator: Tensor, empty: float) -> Tensor:
-    """numerator / denominator, and `empty` where the denominator is 0."""
+    """Divide; the result is `empty` where the denominator is 0."""
     defined = denominator > 0
     return (numerator / denominator.where(defined, 1)).where(defined, empty)
 
@@ -144,7 +144,7 @@ def _both_empty(predicted: Tensor, actual: Tensor, empty: float) -> Tensor:
 
 
 def count_metrics(decisions: Tensor, targets: Tensor) -> dict[str, Tensor]:
-    """All of COUNT_METRICS, with each average's counts taken once: (..., N, K) twice to (...)."""
+    """Compute all COUNT_METRICS, with shared counts: two (..., N, K) to (...)."""
     counts = {
         metric.average: metric.counts(decisions, targets) for metric in COUNT_METRICS.values()
     }

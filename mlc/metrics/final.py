@@ -1,4 +1,4 @@
-"""The metrics of a finished run, each as scikit-learn defines it."""
+"""The metrics of a finished run, as scikit-learn defines them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CALIBRATION_BINS = 15
 
 
 def decision_metrics(decisions: NDArray[np.bool_], targets: NDArray[np.bool_]) -> dict[str, float]:
-    """What a decided label set is worth: both (N, K)."""
+    """Compute the metrics of predicted label sets: both (N, K)."""
     values = count_metrics(torch.as_tensor(decisions), torch.as_tensor(targets))
     return {
         **{name: float(value) for name, value in values.items()},
@@ -26,13 +26,13 @@ def decision_metrics(decisions: NDArray[np.bool_], targets: NDArray[np.bool_]) -
 
 
 def ranking_metrics(scores: NDArray[np.floating], targets: NDArray[np.bool_]) -> dict[str, float]:
-    """What the scores are worth before anything is decided: both (N, K).
+    """Compute the metrics of scores: both (N, K).
 
-    coverage_error, ranking_loss and lrap as Tsoumakas et al. 2010, "Mining multi-label data", give
-    them. one_error, precision_at_k and recall_at_k leave out samples without labels.
-    average_precision_macro and roc_auc_macro leave out labels for which scikit-learn's function is not
-    defined (no positive; for the latter also no negative), and average_precision_labels and
-    roc_auc_labels count those that are left. A mean over nothing has no entry.
+    coverage_error, ranking_loss and lrap follow Tsoumakas et al. 2010, "Mining multi-label data".
+    one_error, precision_at_k and recall_at_k omit samples without labels. average_precision_macro and
+    roc_auc_macro omit labels for which scikit-learn's function is not defined (no positive; for the
+    latter also no negative); average_precision_labels and roc_auc_labels count the others. A mean over
+    nothing has no entry.
     """
     scores = scores.astype(np.float64)
     ranks = _Ranks.of(scores, targets)
@@ -55,7 +55,7 @@ def ranking_metrics(scores: NDArray[np.floating], targets: NDArray[np.bool_]) ->
 
 
 def _over_defined(name: str, by_label: NDArray[np.float64]) -> dict[str, float]:
-    """The macro average over the labels that are not NaN, if there are any, and their number: (K,)."""
+    """Average values (K,) over the labels that are not NaN, if there are any, and count these."""
     defined = by_label[~np.isnan(by_label)]
     macro = {f"{name}_macro": float(defined.mean())} if len(defined) else {}
     return {**macro, f"{name}_labels": float(len(defined))}
@@ -63,9 +63,9 @@ def _over_defined(name: str, by_label: NDArray[np.float64]) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class _Ranks:
-    """The ranks of a row's pairs from its highest score, equal ones at the worst: each (N, K).
+    """Ranks within each row from the highest score, with the worst rank for ties: each (N, K).
 
-    One ranking serves what scikit-learn's functions find in a loop over the rows, each anew.
+    One ranking of all rows replaces the loops over rows in several functions of scikit-learn.
     """
 
     targets: NDArray[np.bool_]
@@ -79,9 +79,9 @@ class _Ranks:
         return cls(targets, among_all, among_positives)
 
     def precision(self) -> NDArray[np.float64]:
-        """Mean over a row's positives of the share of positives ranked at least as high: (N,).
+        """Mean over a row's positives of the precision at their rank: (N,).
 
-        Over samples this is label ranking average precision, over labels (transposed) the average
+        For samples this is the label ranking average precision, for labels (transposed) the average
         precision; 0 for a row without positives.
         """
         share = np.where(self.targets, self.among_positives / self.among_all, 0).sum(axis=1)
@@ -89,10 +89,10 @@ class _Ranks:
 
 
 def area_under_roc(scores: NDArray[np.floating], targets: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """P(a positive scores higher than a negative) + P(equal) / 2 for each label: (N, K) to (K,).
+    """Compute P(a positive scores higher than a negative) + P(equal) / 2: (N, K) to (K,).
 
-    From the sum of the positives' ranks (Mann and Whitney 1947); NaN for a label that is always or
-    never positive.
+    From the sum of the positives' ranks (Mann and Whitney 1947); NaN for labels without a
+    positive or without a negative.
     """
     positives = targets.sum(axis=0)
     pairs = positives * (len(targets) - positives)
@@ -104,7 +104,7 @@ def area_under_roc(scores: NDArray[np.floating], targets: NDArray[np.bool_]) -> 
 def expected_calibration_error(
     scores: NDArray[np.floating], targets: NDArray[np.bool_], n_bins: int = CALIBRATION_BINS
 ) -> float:
-    """Mean gap between score and frequency over equal bins, all sample-label pairs pooled.
+    """Compute the mean gap between score and frequency over equal bins of all sample-label pairs.
 
     sum_b |B_b| / n * |mean target in b - mean score in b| (Guo et al. 2017, eq. 3).
     """
@@ -122,7 +122,7 @@ def _at_top(scores: NDArray[np.floating], targets: NDArray[np.bool_]) -> dict[st
     values = {"one_error": float(1 - hits[:, 0].mean())}
     for k in AT_K:
         if k <= targets.shape[1]:
-            found = hits[:, :k].sum(axis=1)
-            values[f"precision_at_{k}"] = float((found / k).mean())
-            values[f"recall_at_{k}"] = float((found / hits.sum(axis=1)).mean())
+            n_hits = hits[:, :k].sum(axis=1)
+            values[f"precision_at_{k}"] = float((n_hits / k).mean())
+            values[f"recall_at_{k}"] = float((n_hits / hits.sum(axis=1)).mean())
     return values

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from mlc.config.errors import RunFolderError
+from mlc.evaluation.left_out import LEFT_OUT
 from mlc.files.names import STATUS
 from mlc.reporting.reading import ORDER, PARTS, PREFIX, StoredRun, read_run, rules_in
 from mlc.reporting.settings import data_key, run_key, setting, varying
@@ -38,6 +39,7 @@ class Results:
         folders: folders of the counted runs, by name.
         statuses: statuses of the counted runs, by name.
         repeats: finished runs that repeat the data, settings and seed of a counted run, by name.
+        left_out: linear models that were too large to be trained, as "NAME on DATA".
     """
 
     runs: pd.DataFrame
@@ -53,6 +55,7 @@ class Results:
     folders: dict[str, Path]
     statuses: dict[str, dict[str, Any]]
     repeats: dict[str, Repeat]
+    left_out: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,7 @@ def collect(folder: Path, metrics: Sequence[str] = ()) -> Results:
         folders={name: folders[name] for name in counted},
         statuses={name: run.status for name, run in counted.items()},
         repeats=repeats,
+        left_out=_left_out(counted),
     )
 
 
@@ -176,6 +180,17 @@ def _rows_of_runs(
                 baselines += [] if key in seen else [row]
                 seen.add(key)
     return rows, baselines, tuned_on
+
+
+def _left_out(runs: Mapping[str, StoredRun]) -> list[str]:
+    """Return the baselines that were too large to be trained, as "NAME on DATA"."""
+    names = {
+        f"{name} on {run.status['data']}": None
+        for run in runs.values()
+        for name, values in run.baselines.items()
+        if LEFT_OUT in values
+    }
+    return list(names)
 
 
 def check_comparable(statuses: Mapping[str, Mapping[str, Any]]) -> None:

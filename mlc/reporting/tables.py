@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from mlc.config.texts import markdown, readable
+from mlc.evaluation.left_out import MOST_VALUES
 from mlc.metrics.counts import CONVENTIONS, COUNT_METRICS
 from mlc.reporting.choice import Pairs, chosen_rows, chosen_settings, contestants
 from mlc.reporting.collect import Results
@@ -15,6 +16,7 @@ from mlc.reporting.statistics import Interval, mean_interval
 
 WIDTH = 80
 FAIR = ("nothing", "validation")
+YARDSTICKS = ("logistic_regression", "linear_svm")
 
 
 @dataclass(frozen=True)
@@ -182,13 +184,30 @@ def foot(results: Results, chosen_by: str | None = None) -> list[str]:
             )
     if contestants(results).groupby(["data", "contestant", "rule"]).size().max() == 1:
         notes.append("One seed: other seeds move every value; seed=0,1,2,3,4 gives intervals.")
-        return [*notes, *CONVENTIONS[:1], *_left_out(results)]
+        return [*notes, *_of_yardsticks(results), *CONVENTIONS[:1], *_left_out(results)]
     notes.append(
         "Intervals are Student's t over seeds (initialisation, batches, validation rows); the test"
         " rows are always the same. None is shown where all seeds have the same value. Values that"
         " are skewed over the seeds lie outside more often than 5% (docs/statistics.md)."
     )
-    return [*notes, *CONVENTIONS, *_left_out(results)]
+    return [*notes, *_of_yardsticks(results), *CONVENTIONS, *_left_out(results)]
+
+
+def _of_yardsticks(results: Results) -> list[str]:
+    """How the linear models were trained, and which were not."""
+    notes = []
+    if results.baselines["head"].isin(YARDSTICKS).any():
+        notes.append(
+            f"({'), ('.join(YARDSTICKS)}): scikit-learn's LIBLINEAR, one-vs-rest, on the networks'"
+            " features; the validation rows choose C, the threshold, and whether each row gets at"
+            " least one label."
+        )
+    if results.left_out:
+        notes.append(
+            "Not trained, for the values of the training rows times the labels are more than"
+            f" {MOST_VALUES:,}: {', '.join(results.left_out)}."
+        )
+    return notes
 
 
 def _left_out(results: Results) -> list[str]:

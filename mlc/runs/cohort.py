@@ -12,7 +12,7 @@ import torch
 
 from mlc.backbones.base import BACKBONES
 from mlc.bayes.optimum import Optimum, add_regrets
-from mlc.config.errors import BeingTrainedError, MlcError, TrainingError, as_told
+from mlc.config.errors import BeingTrainedError, MlcError, TrainingError, as_user_error
 from mlc.config.memory import free_bytes, readable
 from mlc.config.schema import Config
 from mlc.data.base import SOURCES
@@ -40,15 +40,15 @@ log = logging.getLogger(__name__)
 # Share of the free memory that a cohort may plan with.
 _USABLE = 0.6
 
-# The best monitored value, or why there is none: BeingTrainedError is no failure.
+# The best monitored value, or the error that prevented it; BeingTrainedError is not a failure.
 Outcome = float | Exception
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run with what only its own data can tell."""
+    """A run with its split, the scaling fitted on its training rows, and its decision rules."""
 
-    place: int
+    index: int
     config: Config
     split: Split
     scaling: Scaling
@@ -62,28 +62,28 @@ def train_cohort(
     progress: Progress | None = None,
     memory_share: float = 1.0,
 ) -> list[Outcome]:
-    """Train and judge the runs; all must have the same `cohort_key`.
+    """Train and evaluate the runs; all must have the same `cohort_key`.
 
-    A run that cannot be prepared, or whose loss is no longer finite, fails alone. A training that
-    breaks as a whole (out of memory, say) is tried again in halves, down to the run that breaks it.
+    A run that cannot be prepared, or whose loss is no longer finite, fails alone. If the training fails
+    as a whole (out of memory, say), each half of the runs is trained again, down to single runs.
 
     Args:
-        configs: the cohort.
-        recorder: what becomes of the runs.
-        progress: who is told how far it is.
-        memory_share: the part of the free memory that is this cohort's to use.
+        configs: configs of the cohort's runs.
+        recorder: stores the results and the failures.
+        progress: shows the progress of the training.
+        memory_share: the share of the free memory that this cohort may use.
 
     Returns:
-        For each run the best value of its monitored metric, or what kept it from being finished.
+        For each run the best value of its monitored metric, or the error that prevented it.
     """
     cohort = _Cohort(configs, recorder, progress or Progress(), memory_share)
     with cohort.progress:
         cohort.train()
-    return [cohort.outcomes[place] for place in range(len(configs))]
+    return [cohort.outcomes[index] for index in range(len(configs))]
 
 
 class _Cohort:
-    """The course of one cohort; `outcomes` fills as its runs end."""
+    """The training of one cohort; `outcomes` maps the index of each run that has ended."""
 
     def __init__(
         self, configs: Sequence[Config], recorder: Recorder, progress: Progress, memory_share: float
@@ -93,7 +93,7 @@ class _Cohort:
         self.progress = progress
         self.memory_share = memory_share
         self.outcomes: dict[int, Outcome] = {}
-        # By seed, for the cohort's runs share all else that a split depends on.
+        # By seed: a split depends on nothing else that differs between runs of a cohort.
         self.splits: dict[int, tuple[Split, Scaling, Card]] = {}
         self.statistics: LabelStatistics | None = None
 
@@ -105,8 +105,8 @@ class _Cohort:
             torch.set_num_threads(config.threads)
             self.dataset = SOURCES[config.data.source].load(config.data)
             self.recorder.begin(identify(self.dataset, self.device))
-            places = range(len(self.configs))
-            prepared = [ready for place in places if (ready := self._prepare(place))]
+            indices = range(len(self.configs))
+            prepared = [run for index in indices if (run := self._prepare(index))]
             if prepared:
                 prepared = self._without_unused_columns(prepared)
                 size = self._largest_size(prepared)
@@ -118,25 +118,26 @@ class _Cohort:
             self._fail_rest(TrainingError("The training was interrupted."))
             raise
 
-    def _prepare(self, place: int) -> Prepared | None:
-        config = self.configs[place]
+    def _prepare(self, index: int) -> Prepared | None:
+        config = self.configs[index]
         try:
-            self.recorder.claim(place)
+            self.recorder.claim(index)
             if config.seed not in self.splits:
                 self.splits[config.seed] = self._split(config)
             split, scaling, card = self.splits[config.seed]
             rules = build_rules(config, HEADS[config.head.name], self.dataset.n_labels)
-            return Prepared(place, config, split, scaling, card, rules)
+            return Prepared(index, config, split, scaling, card, rules)
         except BeingTrainedError as error:
-            self._end(place, error)
+            self._end(index, error)
             return None
         except Exception as error:
-            self._fail(place, error)
+            self._fail(index, error)
             return None
 
     def _split(self, config: Config) -> tuple[Split, Scaling, Card]:
         split = split_dataset(self.dataset, config.data, config.seed)
-        scaling = fit_scaling(self.dataset, split.train)
+        bags = BACKBONES[config.backbone.name].takes_bags
+        scaling = fit_scaling(self.dataset, split.train, bags)
         if self.statistics is None:
             self.statistics = label_statistics(self.dataset.targets)
         card = describe(self.dataset, split, config.data, config.seed, scaling, self.statistics)
@@ -144,12 +145,12 @@ class _Cohort:
         return split, scaling, card
 
     def _without_unused_columns(self, prepared: Sequence[Prepared]) -> list[Prepared]:
-        """Drop the columns that none of the runs uses: what is not trained needs no memory."""
-        columns = np.flatnonzero(np.any([ready.scaling.used for ready in prepared], axis=0))
+        """Drop the columns that no run uses, to save their weights and data."""
+        columns = np.flatnonzero(np.any([run.scaling.used for run in prepared], axis=0))
         if len(columns) == self.dataset.n_features:
             return list(prepared)
         self.dataset = self.dataset.with_columns(columns)
-        return [replace(ready, scaling=ready.scaling.with_columns(columns)) for ready in prepared]
+        return [replace(run, scaling=run.scaling.with_columns(columns)) for run in prepared]
 
     def _largest_size(self, prepared: Sequence[Prepared]) -> int:
         config = prepared[0].config
@@ -167,13 +168,15 @@ class _Cohort:
             self._train(part)
         except Exception as error:
             if len(part) == 1:
-                self._fail(part[0].place, error)
+                self._fail(part[0].index, error)
                 return
-            log.warning("%d runs together broke (%s): trying them in halves", len(part), error)
+            log.warning(
+                "The training of %d runs failed (%s): training each half again", len(part), error
+            )
             halves = part[: len(part) // 2], part[len(part) // 2 :]
         else:
             return
-        # Out of the handler, which would keep the broken training's memory alive.
+        # Outside the handler, whose traceback keeps the failed training's memory alive.
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         for half in halves:
@@ -181,23 +184,23 @@ class _Cohort:
 
     def _train(self, part: Sequence[Prepared]) -> None:
         model, data, training = self._build(part)
-        places = [ready.place for ready in part]
-        splits = [ready.split for ready in part]
-        rules = [ready.rules for ready in part]
-        with self.recorder.follow(places, training) as tell:
+        indices = [run.index for run in part]
+        splits = [run.split for run in part]
+        rules = [run.rules for run in part]
+        with self.recorder.follow(indices, training) as log_epoch:
             more = f" and {len(part) - 1} more" if len(part) > 1 else ""
             n_epochs = part[0].config.trainer.max_epochs
-            self.progress.begin(self.recorder.name(places[0]) + more, n_epochs)
+            self.progress.begin(self.recorder.name(indices[0]) + more, n_epochs)
             started = time.perf_counter()
             for epoch in training:
-                tell(epoch)
+                log_epoch(epoch)
                 self.progress.epoch(epoch.number)
             seconds = time.perf_counter() - started
             evaluations = evaluate(model, data, self.dataset, splits, rules)
             if (optimum := Optimum.of(self.dataset, splits[0])) is not None:
                 limits = part[0].config.report.limits
                 add_regrets(evaluations, optimum, model.head, rules, limits)
-            for row, ready in enumerate(part):
+            for row, run in enumerate(part):
                 facts = {
                     "parameters": model.n_parameters - model.n_unused.get(row, 0),
                     "train/seconds": seconds / len(part),
@@ -209,56 +212,56 @@ class _Cohort:
                     model,
                     row,
                     self.dataset,
-                    ready.split,
-                    ready.scaling,
-                    ready.card,
+                    run.split,
+                    run.scaling,
+                    run.card,
                     evaluations[row],
                     facts,
                 )
                 try:
                     if row in training.failures:
                         raise training.failures[row]
-                    message = self.recorder.record(ready.place, result)
+                    message = self.recorder.record(run.index, result)
                 except BeingTrainedError as error:
-                    self._end(ready.place, error)
+                    self._end(run.index, error)
                 except Exception as error:
-                    self._fail(ready.place, error)
+                    self._fail(run.index, error)
                 else:
-                    self._end(ready.place, float(training.best_value[row]), message)
+                    self._end(run.index, float(training.best_value[row]), message)
 
     def _build(self, part: Sequence[Prepared]) -> tuple[Model, ResidentData, Training]:
-        configs = [ready.config for ready in part]
-        config, splits = configs[0], [ready.split for ready in part]
-        scalings = [ready.scaling for ready in part]
+        configs = [run.config for run in part]
+        config, splits = configs[0], [run.split for run in part]
+        scalings = [run.scaling for run in part]
         model = build_model(configs, self.dataset, splits, self.device, scalings)
         dtype, bags = DTYPES[config.trainer.precision], model.backbone.takes_bags
         data = ResidentData(self.dataset, scalings, self.device, dtype, bags)
         optimizer = OPTIMIZERS[config.optimizer.name](
-            model.parameters(), [own.optimizer for own in configs], model.without_axis
+            model.parameters(), [run.config.optimizer for run in part], model.without_axis
         )
         training = Training(
             model,
             data,
             splits,
             optimizer,
-            [own.trainer for own in configs],
-            [own.seed for own in configs],
+            [run.config.trainer for run in part],
+            [run.config.seed for run in part],
         )
         return model, data, training
 
-    def _end(self, place: int, outcome: Outcome, finished: str = "") -> None:
-        self.outcomes[place] = outcome
-        tell(self.progress, place, self.recorder.name(place), outcome, finished)
+    def _end(self, index: int, outcome: Outcome, message: str = "") -> None:
+        self.outcomes[index] = outcome
+        tell(self.progress, index, self.recorder.name(index), outcome, message)
 
     def _fail_rest(self, error: Exception) -> None:
-        for place in range(len(self.configs)):
-            if place not in self.outcomes:
-                self._fail(place, error)
+        for index in range(len(self.configs)):
+            if index not in self.outcomes:
+                self._fail(index, error)
 
-    def _fail(self, place: int, error: Exception) -> None:
-        error = as_told(error)
-        self.recorder.failed(place, error)
+    def _fail(self, index: int, error: Exception) -> None:
+        error = as_user_error(error)
+        self.recorder.failed(index, error)
         if not isinstance(error, MlcError):
-            name = self.recorder.name(place)
+            name = self.recorder.name(index)
             log.error("%s failed", name, exc_info=error, extra={"run": name})
-        self._end(place, error)
+        self._end(index, error)

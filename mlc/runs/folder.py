@@ -1,4 +1,4 @@
-"""What a run leaves in its folder, and when it counts as finished."""
+"""The files of a run's folder, and the status that says whether the run is finished."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ FILES = (
 
 
 _KINDS = {str: "text", int: "integer", dict: "object"}
-# What the status of a finished run holds, by type, for those who read it.
+# Required keys of a finished run's status, with their types.
 _FIELDS = {
     "data": str, "head": str, "seed": int, "overrides": dict, "monitor": str,
     "config": dict, "config.data": dict, "config.data.source": str,
@@ -55,18 +55,18 @@ _FIELDS = {
 
 @dataclass(frozen=True)
 class RunFacts:
-    """Which run it is: what tables group and name it by.
+    """What identifies a run: the values by which tables name and group runs.
 
     Attributes:
-        run: its path in the sweep, as in "yeast/powerset/seed=3".
+        run: the run's path in the sweep, as in "yeast/powerset/seed=3".
         data: the data set's name.
         head: the head's name.
         seed: the run's seed.
-        overrides: what was set beside these, by its key.
+        overrides: all other options that were set, by key.
         monitor: the validation metric that chose the epoch.
-        config: every setting, nested.
-        place: of the run in its sweep as it was written.
-        parts: the modules of its parts that are not in `mlc`, by kind and name.
+        config: all options, nested.
+        place: the run's index in its sweep.
+        parts: the modules of the run's parts that are not in `mlc`, by kind and name.
     """
 
     run: str
@@ -81,29 +81,29 @@ class RunFacts:
 
 
 def claim(folder: Path, facts: RunFacts, identity: Identity) -> None:
-    """Mark the folder as that of a run that has begun, and clear away what an earlier try left.
+    """Mark the folder as that of a running run, and delete the files of an earlier attempt.
 
-    The caller has the folder's lease.
+    The caller must hold the folder's lease.
 
     Raises:
-        RunFolderError: a finished run lies there already, or the folder is not a run's.
+        RunFolderError: the folder holds a finished run, or files that no run has written.
     """
     ownership.check_run_folder(folder, FILES, is_claim=True)
     status = read_status(folder)
     if status is not None and status["state"] == "completed":
-        raise already_finished(folder, _another(status, facts))
+        raise already_finished(folder, _difference(status, facts))
     if folder.is_dir():
         ownership.remove_leftovers(folder, FILES)
     _write_status(folder, "running", facts, identity, process=_named_process())
 
 
 def holds(folder: Path, facts: RunFacts) -> bool:
-    """Whether the folder holds this very run, finished.
+    """Whether the folder holds this run, finished.
 
-    Names that differ may give one folder, such as "a b" and "a_b".
+    Different names can lead to the same folder, such as "a b" and "a_b".
     """
     status = read_status(folder)
-    return status is not None and status["state"] == "completed" and not _another(status, facts)
+    return status is not None and status["state"] == "completed" and not _difference(status, facts)
 
 
 def is_finished(folder: Path) -> bool:
@@ -113,7 +113,7 @@ def is_finished(folder: Path) -> bool:
 
 
 def read_status(folder: Path) -> dict[str, Any] | None:
-    """What the run's status says, or None where there is none that can be read."""
+    """Return the run's status, or None if there is none that can be read."""
     try:
         status = read_object(folder / STATUS)
     except (OSError, ValueError):
@@ -122,10 +122,10 @@ def read_status(folder: Path) -> dict[str, Any] | None:
 
 
 def read_finished(folder: Path) -> dict[str, Any] | None:
-    """The status of the finished run in the folder, or None where there is none.
+    """Return the status of the finished run in the folder, or None if there is no finished run.
 
     Raises:
-        RunFolderError: it lacks something that a finished run states, or states it in another type.
+        RunFolderError: a key is missing, or has a value of another type.
     """
     status = read_status(folder)
     if status is None or status["state"] != "completed":
@@ -135,19 +135,19 @@ def read_finished(folder: Path) -> dict[str, Any] | None:
         for part in key.split("."):
             value = value.get(part)
         if not isinstance(value, kind) or isinstance(value, bool):
-            found = "is missing" if value is None else f"is no {_KINDS[kind]}"
+            problem = "is missing" if value is None else f"is no {_KINDS[kind]}"
             raise RunFolderError(
-                f"{folder / STATUS} is not that of a finished run, its {key!r} {found}: delete the"
+                f"{folder / STATUS} is not that of a finished run, its {key!r} {problem}: delete the"
                 " run's folder, and train it again."
             )
     return status
 
 
 def best_value(folder: Path) -> float:
-    """The monitored metric of the finished run in the folder, in its best epoch.
+    """Return the monitored metric of the finished run in the folder, in its best epoch.
 
     Raises:
-        RunFolderError: the run does not hold one.
+        RunFolderError: the value is missing, or is no finite number.
     """
     value = read_stored(folder / METRICS).get(BEST_VALUE)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
@@ -159,10 +159,10 @@ def best_value(folder: Path) -> float:
 
 
 def read_stored(path: Path) -> dict[str, Any]:
-    """A JSON object that a finished run wrote.
+    """Read a JSON object that a finished run wrote.
 
     Raises:
-        RunFolderError: there is none.
+        RunFolderError: the file is missing or damaged.
     """
     try:
         return read_object(path)
@@ -181,7 +181,7 @@ def complete(
     card: Card,
     training: dict[str, float],
 ) -> None:
-    """Write the results, and the status last, so that a report never counts half of them."""
+    """Write the results, and the status last, so that no report reads incomplete results."""
     write_json(folder / METRICS, {**training, **evaluation.metrics})
     write_json(folder / RULES, evaluation.fitted)
     write_json(folder / BASELINES, evaluation.baselines)
@@ -202,9 +202,10 @@ def complete(
 def fail(
     folder: Path, facts: RunFacts, error: BaseException, identity: Identity | None = None
 ) -> None:
-    """Note why the run could not be finished; a finished one in the folder stays as it is.
+    """Write the error into the status.
 
-    So does one that another process is training, and a folder that is not a run's.
+    The folder stays as it is if it holds a finished run, if another process trains the run, or if the
+    folder is not a run's.
     """
     try:
         ownership.check_run_folder(folder, FILES, is_claim=True)
@@ -219,8 +220,8 @@ def _reason(error: BaseException) -> str:
     return str(error) if isinstance(error, MlcError) else f"{type(error).__name__}: {error}"
 
 
-def _another(status: dict[str, Any], facts: RunFacts) -> str | None:
-    """What tells the status's run from this one, None where nothing does."""
+def _difference(status: dict[str, Any], facts: RunFacts) -> str | None:
+    """Describe the first difference between the run of the status and this run, if there is one."""
     for key in ("data", "head", "seed", "overrides"):
         if key == "overrides" and _same_config(status, facts):
             continue
@@ -230,16 +231,16 @@ def _another(status: dict[str, Any], facts: RunFacts) -> str | None:
 
 
 def _same_config(status: dict[str, Any], facts: RunFacts) -> bool:
-    """Whether both settle the same, however stated: a default may be, and a number in two forms."""
+    """Whether both configs are equal, though their overrides may differ: defaults need no override."""
     before = status.get("config")
     if not isinstance(before, dict) or not before:
         return False
-    # As stored: JSON has lists alone.
+    # As stored: JSON turns tuples into lists.
     return not any(differences(before, json.loads(json.dumps(facts.config))))
 
 
 def already_finished(folder: Path, difference: str | None = None) -> RunFolderError:
-    """For a folder whose run is finished; `difference` says what tells that from the one asked for."""
+    """Error for a folder with a finished run; `difference` says how it differs from the wanted run."""
     keep = f" of {difference}" if difference else ": keep it with resume=true"
     return RunFolderError(
         f"{folder} already holds a finished run{keep}{':' if difference else ','} name another folder"
@@ -260,6 +261,6 @@ def _write_status(
 
 
 def _named_process() -> dict[str, str | int]:
-    """For whoever reads the status; it is the lease that counts."""
-    own = this_process()
-    return {"host": own.host, "id": own.process}
+    """Host and number of this process, for readers of the status; only the lease is binding."""
+    process = this_process()
+    return {"host": process.host, "id": process.process}

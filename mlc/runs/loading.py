@@ -1,7 +1,7 @@
-"""A finished run as a predictor: what must be stored beside the weights, and how to read it again.
+"""Loading a finished run as a predictor, and storing what the weights do not hold.
 
 Nothing in a run's folder is executed: weights are safetensors, arrays are read without pickle, and
-the config's values go through the same checks as a command line's.
+the config's values pass the same checks as those of a command line.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from scipy.sparse import csr_matrix
 
-from mlc.config.errors import MlcError, RunFolderError
+from mlc.config.errors import DataError, MlcError, RunFolderError
 from mlc.config.schema import GROUPS, Config, parse
 from mlc.data.base import Dataset
+from mlc.data.feature_rows import as_texts
 from mlc.data.preprocessing import Scaling
 from mlc.data.splits import Split
+from mlc.data.text import TextOptions, count_words
 from mlc.decisions.base import DECISIONS, DecisionRule
-from mlc.evaluation.predictor import Predictor
+from mlc.evaluation.predictor import Predictor, Voters
 from mlc.files.names import CHECKPOINT, PREPROCESSING, RULES
 from mlc.files.reading import check_weights, read_arrays, weight_shapes
 from mlc.files.writing import write_atomically
@@ -36,23 +38,40 @@ from mlc.training.checkpoint import load_run
 
 Arrays = Mapping[str, NDArray[Any]]
 
-_MOST_VALUES = 100_000  # OmegaConf takes seconds for as many.
+_MOST_VALUES = 100_000  # OmegaConf needs seconds for this many.
 
 
 class LoadedRun(Predictor):
     """A finished run, ready to predict.
 
     Attributes:
-        config: the run's.
-        status: what it says of itself.
+        config: the run's config.
+        status: the content of the run's status file.
     """
 
     config: Config
     status: dict[str, Any]
 
+    def scores(self, features: Any, voters: Voters = None) -> NDArray[np.float64]:
+        """As of a Predictor; a run that was trained on texts takes texts as well."""
+        return super().scores(self._counted(features), voters)
+
+    def predict(self, features: Any, voters: Voters = None) -> NDArray[np.bool_]:
+        """As of a Predictor; a run that was trained on texts takes texts as well."""
+        return super().predict(self._counted(features), voters)
+
+    def _counted(self, features: Any) -> Any:
+        texts = as_texts(features)
+        if texts is None:
+            return features
+        options = self.config.data
+        if not isinstance(options, TextOptions) or self.scalings[0].weighting is None:
+            raise DataError("The run was not trained on texts: give its features, (N, D).")
+        return count_words(texts, options, "texts", self.feature_names)[0]
+
 
 def save_preprocessing(folder: Path, dataset: Dataset, split: Split, scaling: Scaling) -> None:
-    """Write what the weights do not hold: scaling, names, the label sets that heads may look at."""
+    """Write the scaling, the names, and the label sets that the head may use."""
     outside = np.union1d(split.train, split.val)
     with write_atomically(folder / PREPROCESSING) as file:
         np.savez_compressed(
@@ -60,6 +79,7 @@ def save_preprocessing(folder: Path, dataset: Dataset, split: Split, scaling: Sc
             allow_pickle=False,
             shift=scaling.shift,
             scale=scaling.scale,
+            weighting=np.array(scaling.weighting or "", dtype=np.str_),
             feature_names=np.array(dataset.feature_names, dtype=np.str_),
             label_names=np.array(dataset.label_names, dtype=np.str_),
             label_sets=np.unique(dataset.targets[outside], axis=0),
@@ -68,17 +88,17 @@ def save_preprocessing(folder: Path, dataset: Dataset, split: Split, scaling: Sc
 
 
 def load(folder: str | Path, rule: str | None = None, device: str = "auto") -> LoadedRun:
-    """A finished run from its folder.
+    """Load a finished run from its folder.
 
     Args:
-        folder: the run's, as in "multirun/2026-01-31/12-00-00/yeast/sigmoid/seed=0".
-        rule: one of the run's decision rules; null is the first that was tuned on validation rows,
-            else the first.
+        folder: the run's folder, as in "multirun/2026-01-31/12-00-00/yeast/sigmoid/seed=0".
+        rule: one of the run's decision rules; by default the first that was tuned on validation rows,
+            or the first if there is none.
         device: auto, cpu or cuda.
 
     Raises:
-        RunFolderError: there is no finished run, it is damaged, or it has no such rule.
-        ConfigError: it needs a head or another part that is not registered here.
+        RunFolderError: there is no finished run, its files are damaged, or it has no such rule.
+        ConfigError: the run uses a head or another part that is not registered.
     """
     folder = Path(folder)
     status = read_finished(folder)
@@ -91,19 +111,20 @@ def load(folder: str | Path, rule: str | None = None, device: str = "auto") -> L
         stored = weight_shapes(folder / CHECKPOINT)
         with NoLarger(folder / CHECKPOINT, stored):
             model = build_model([config], *_shapes(arrays), device_of(device))
-        shapes = {name: tuple(own.shape[1:]) for name, own in model.state_dict().items()}
+        shapes = {name: tuple(tensor.shape[1:]) for name, tensor in model.state_dict().items()}
         check_weights(folder / CHECKPOINT, stored, shapes)
         load_run(model, folder)
-        # Dropout and batch statistics are for training alone, whoever calls the model.
+        # No dropout and no batch statistics, also for callers of the model itself.
         model.eval()
-        chosen = _rule(folder, rule, config)
-        scaling = Scaling(arrays["shift"], arrays["scale"])
+        decision = _rule(folder, rule, config)
+        weighting = str(arrays.get("weighting", "")) or None
+        scaling = Scaling(arrays["shift"], arrays["scale"], weighting)
         labels, features = (arrays[key].tolist() for key in ("label_names", "feature_names"))
         shape = _sample_shape(arrays)
-        loaded = LoadedRun(model, [scaling], chosen, labels, features, shape)
+        loaded = LoadedRun(model, [scaling], decision, labels, features, shape)
     except MlcError:
         raise
-    # Damaged files make each library under this raise errors of its own.
+    # For damaged files each library raises its own errors.
     except Exception as error:
         raise RunFolderError(
             f"{folder} does not hold what a run writes ({type(error).__name__}: {error}): train it"
@@ -114,10 +135,10 @@ def load(folder: str | Path, rule: str | None = None, device: str = "auto") -> L
 
 
 def config_of(stored: Any) -> Config:
-    """The config that a run's status holds: types, ranges and keys are checked, nothing is resolved.
+    """Convert the config of a run's status; types, ranges and keys are checked, nothing is resolved.
 
     Raises:
-        MlcError: it is none, or not of this version.
+        MlcError: it is no config, or one of another version.
     """
     try:
         return _config_of(stored)
@@ -177,7 +198,7 @@ def _arrays(path: Path) -> Arrays:
 
 
 def _shapes(arrays: Arrays) -> tuple[Dataset, list[Split]]:
-    """Data that build the same model: one row for each label set; weights and counts come later."""
+    """Return data from which the same model is built: one row for each label set."""
     label_sets = arrays["label_sets"].astype(bool)
     n_sets, n_features = len(label_sets), len(arrays["shift"])
     dataset = Dataset(
@@ -194,7 +215,7 @@ def _shapes(arrays: Arrays) -> tuple[Dataset, list[Split]]:
 
 
 def _sample_shape(arrays: Arrays) -> tuple[int, ...]:
-    """A run that states none had flat samples."""
+    """Return the shape of a sample; without a stored shape, samples are flat."""
     return tuple(map(int, arrays.get("sample_shape", [len(arrays["shift"])])))
 
 
@@ -202,10 +223,10 @@ def _rule(folder: Path, name: str | None, config: Config) -> DecisionRule:
     fitted = read_stored(folder / RULES)
     if not fitted:
         raise RunFolderError(f"{folder / RULES} holds no rule: train the run again.")
-    tuned = [own for own, values in fitted.items() if values["tuned_on"] == "validation"]
+    tuned = [rule for rule, values in fitted.items() if values["tuned_on"] == "validation"]
     name = name or next(iter([*tuned, *fitted]))
     if name not in fitted:
         raise RunFolderError(
-            f"{folder} was not judged by the rule {name!r}: choose one of {', '.join(fitted)}."
+            f"{folder} was not evaluated with the rule {name!r}: choose one of {', '.join(fitted)}."
         )
     return DECISIONS[name](config.decision[name]).restore(fitted[name])

@@ -1,13 +1,13 @@
-"""Which files are ours: what may be written, replaced or deleted in a folder that a user names.
+"""Which files mlc may write, replace or delete in a folder that a user names.
 
-A run's folder is ours if it holds a status that a run wrote. A folder that is missing or empty may
-become one, and so may one that holds nothing but what a launch leaves that was stopped before its
-first status. Any other folder is refused before anything is written.
+A folder with a status that a run wrote is a run's folder. A folder may become one if it is missing or
+empty, or if it holds only files of a launch that was stopped before it wrote its first status. Any
+other folder is refused before anything is written.
 
-In a run's folder, files of a run's names alone are written and deleted, and temporaries of these
-names; all else stays. A report may be written into any folder, beside anything, and replaces only
-files that bear the mark of one. Links below the folder that the user named are never followed, nor
-are files appended to that have another name (a hard link).
+In a run's folder, mlc writes and deletes only files with a run's file names and temporaries of them.
+A report may be written into any folder; it replaces only files that carry a report's mark. Links below
+the folder that the user named are never followed, and no text is appended to a file that has another
+name (a hard link).
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from mlc.files.writing import kind_of, temporary_of
 HYDRA_FOLDER = ".hydra"
 HYDRA_FILES = ("config.yaml", "hydra.yaml", "overrides.yaml")
 MULTIRUN = "multirun.yaml"
-# Stands in each config of Hydra's that a launch of ours leaves.
+# Part of each config that Hydra stores for a launch of mlc.
 CALLBACK = "sweep.SweepCallback"
-# What each kind of report file begins with, within its first bytes.
+# A text within the first bytes of each kind of report file.
 MARKS = {
     ".csv": b"run,data,head,rule,seed",
     ".md": b"<!-- mlc-report -->",
@@ -36,23 +36,23 @@ MARKS = {
     ".html": b'<meta name="generator" content="mlc">',
 }
 _WITHIN = 512
-_IN_STATUS = {"state", "run", "data", "head", "seed"}
-# TensorBoard's own form begins with the seconds.
+_STATUS_KEYS = {"state", "run", "data", "head", "seed"}
+# TensorBoard's names go on with the time in seconds.
 _EVENTS = re.compile(r"events\.out\.tfevents\.\d{10,}\..+", re.DOTALL)
 _LEASE = re.compile(r"\.lease(-[0-9a-f]{32})?")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _LONGEST_PART = 150
-# Folders that a launch of this process, or of the one that forked it, may use.
-_begun: set[Path] = set()
+# Folders that this process, or the process that forked it, has checked for a launch.
+_checked: set[Path] = set()
 _OTHER_FOLDER = "name another folder with hydra.run.dir or hydra.sweep.dir"
 
 
 def path_part(name: str, taken: Collection[str] = ()) -> str:
-    """The name as one part of a path, on any file system.
+    """Convert a name to one part of a path that is valid on every file system.
 
-    What cannot stand there becomes "_"; so does a dot at either end, so that no name leaves the
-    folder or is hidden. Names over 150 bytes end in a hash of the whole. Names in `taken` and those
-    that Windows reserves get a "_" before them.
+    Other characters become "_", and so does a dot at either end, so that no name leaves the folder or
+    is hidden. Names over 150 bytes are cut and end in a hash of the name. Names in `taken` and names
+    that Windows reserves get a "_" in front.
     """
     part = re.sub(r"[^\w.,=+-]", "_", name) or "_"
     part = re.sub(r"^\.|\.$", "_", part)
@@ -76,58 +76,58 @@ def check_run_folder(
     """Refuse a folder that a run must not use.
 
     Args:
-        folder: of the run.
-        names: of the files that a run writes, beside its log.
-        root: the sweep's folder, which may be a link itself; what lies between must not be.
-        subdir: where Hydra stores the config, None for nowhere.
+        folder: the run's folder.
+        names: names of the files that a run writes beside its log.
+        root: the sweep's folder. It may be a link itself; the folders between it and the run's may not.
+        subdir: the subfolder in which Hydra stores the config, or None.
         log: the log's name.
-        is_claim: whether the launch may have begun to write there, having asked before.
+        is_claim: whether the folder was checked before, so that the launch may have written to it.
 
     Raises:
-        RunFolderError: it holds something and no run of ours, or a link or the like lies where the
-            run would write.
+        RunFolderError: the folder holds files but no run, or something other than a regular file is in
+            the place of a file that the run writes.
     """
     if not is_claim:
-        _begun.discard(folder.absolute())
+        _checked.discard(folder.absolute())
     if root is not None and folder.is_relative_to(root):
         for part in reversed([folder, *folder.parents]):
             if part != root and part.is_relative_to(root):
                 _require_folder(part)
     if not folder.exists():
-        _begun.add(folder.absolute())
+        _checked.add(folder.absolute())
         return
     if not folder.is_dir():
         raise RunFolderError(f"{_line(folder)} is not a folder: {_OTHER_FOLDER}.")
-    # A launch that has asked before may itself have written what lies there by now.
-    if not _holds_status(folder) and not (is_claim and folder.absolute() in _begun):
-        _require_begun(folder)
+    # After an earlier check, the files may be from this launch.
+    if not _holds_status(folder) and not (is_claim and folder.absolute() in _checked):
+        _require_interrupted(folder)
     for name in names:
         _require_file(folder / name)
-    in_place = {log, "train.log"}
+    files = {log, "train.log"}
     if subdir is not None:
         _require_folder(folder / subdir)
-        in_place |= {f"{subdir}/{name}" for name in HYDRA_FILES}
-    for name in sorted(in_place):
+        files |= {f"{subdir}/{name}" for name in HYDRA_FILES}
+    for name in sorted(files):
         _require_file(folder / name, single=True)
-    _begun.add(folder.absolute())
+    _checked.add(folder.absolute())
 
 
 def check_report_files(folder: Path, names: Iterable[str]) -> None:
-    """Refuse to replace a file that no report, or launch, of ours has written.
+    """Refuse to replace a file that no report or launch of mlc has written.
 
     Raises:
-        RunFolderError: one of the names is taken by another file, a link or the like.
+        RunFolderError: one of the names is that of another file, a link or a folder.
     """
     for name in names:
         path = folder / name
         if not _require_file(path, single=name == MULTIRUN):
             continue
         if name == MULTIRUN:
-            ours = CALLBACK.encode() in path.read_bytes()
+            is_replaceable = CALLBACK.encode() in path.read_bytes()
         else:
             with path.open("rb") as file:
-                ours = MARKS[path.suffix] in file.read(_WITHIN)
-        if not ours:
+                is_replaceable = MARKS[path.suffix] in file.read(_WITHIN)
+        if not is_replaceable:
             raise RunFolderError(
                 f"{_line(path)} is not a file that mlc has written, and would be overwritten: move it,"
                 f" or {_OTHER_FOLDER}."
@@ -135,24 +135,24 @@ def check_report_files(folder: Path, names: Iterable[str]) -> None:
 
 
 def remove_leftovers(folder: Path, names: Collection[str]) -> None:
-    """Delete regular files of these names, temporaries of them and of the status, and event files."""
+    """Delete files with these names, temporaries of them and of the status, and event files."""
     for path in list(folder.iterdir()):
-        ours = path.name in names or temporary_of(path.name) in {*names, STATUS}
-        if ours and stat.S_ISREG(path.lstat().st_mode):
+        is_leftover = path.name in names or temporary_of(path.name) in {*names, STATUS}
+        if is_leftover and stat.S_ISREG(path.lstat().st_mode):
             path.unlink()
     for path in list(event_files(folder)):
         path.unlink()
 
 
 def event_files(folder: Path) -> Iterator[Path]:
-    """TensorBoard's event files in the folder, by the exact form of their name."""
+    """Yield TensorBoard's event files in the folder, by the form of their names."""
     for path in folder.iterdir():
         if _EVENTS.fullmatch(path.name) and stat.S_ISREG(path.lstat().st_mode):
             yield path
 
 
 def _holds_status(folder: Path) -> bool:
-    """Whether a run's status lies there, as a file of its own."""
+    """Whether the folder holds a run's status, not by a link."""
     path = folder / STATUS
     if path.is_symlink() or not path.is_file():
         return False
@@ -160,28 +160,28 @@ def _holds_status(folder: Path) -> bool:
         status = json.loads(path.read_bytes())
     except ValueError:
         return False
-    return isinstance(status, dict) and status.keys() >= _IN_STATUS
+    return isinstance(status, dict) and status.keys() >= _STATUS_KEYS
 
 
-def _require_begun(folder: Path) -> None:
-    """Refuse anything but what a launch leaves that was stopped before the first status.
+def _require_interrupted(folder: Path) -> None:
+    """Refuse a folder with other files than those of a launch that was stopped before its first status.
 
-    That is Hydra's files and the log, which must be empty where no config beside them is one of ours.
+    These are Hydra's files and logs; without a config of mlc beside it, a log must be empty.
     """
     paths = sorted(folder.iterdir())
-    is_ours = any(_is_launch(path) for path in paths)
+    has_config = any(_is_launch(path) for path in paths)
     for path in paths:
-        begun = temporary_of(path.name) == STATUS or _LEASE.fullmatch(path.name) is not None
-        begun = begun or (path.suffix == ".log" and (is_ours or _is_empty(path)))
-        if not (begun or _is_launch(path) or _is_begun_launch(path)):
+        is_expected = temporary_of(path.name) == STATUS or _LEASE.fullmatch(path.name) is not None
+        is_expected = is_expected or (path.suffix == ".log" and (has_config or _is_empty(path)))
+        if not (is_expected or _is_launch(path) or _is_interrupted_launch(path)):
             raise RunFolderError(
-                f"{_line(folder)} holds {_line(path.name)} and no run of mlc, so a run there could cost"
+                f"{_line(folder)} holds {_line(path.name)} and no run of mlc, and a run could overwrite"
                 f" files: empty it, or {_OTHER_FOLDER}."
             )
 
 
 def _is_launch(stored: Path) -> bool:
-    """Whether Hydra has stored the config of a launch of ours there, and nothing else lies there."""
+    """Whether this is a folder of configs that Hydra has stored for a launch of mlc."""
     if not stored.is_dir() or any(path.name not in HYDRA_FILES for path in stored.iterdir()):
         return False
     hydra, config = (_text(stored / name) for name in ("hydra.yaml", "config.yaml"))
@@ -190,15 +190,15 @@ def _is_launch(stored: Path) -> bool:
     return all(f"\n{key}:" in f"\n{config}" for key in ("backbone", "head", "optimizer", "trainer"))
 
 
-def _is_begun_launch(stored: Path) -> bool:
-    """Whether Hydra was stopped before it had stored any of the config."""
+def _is_interrupted_launch(stored: Path) -> bool:
+    """Whether Hydra was stopped before it stored any of the config."""
     if stored.name != HYDRA_FOLDER or not stored.is_dir():
         return False
     return all(path.name in HYDRA_FILES and _is_empty(path) for path in stored.iterdir())
 
 
 def _line(path: Path | str) -> str:
-    """The path on one line."""
+    """The path in one line."""
     text = str(path)
     return text if text.isprintable() else repr(text)
 
@@ -212,32 +212,32 @@ def _is_empty(path: Path) -> bool:
 
 
 def _require_folder(path: Path) -> None:
-    """Refuse anything there but a folder, a link to one included."""
+    """Refuse a path that exists and is no folder; a link to a folder is none."""
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
         return
     if not stat.S_ISDIR(mode):
         raise RunFolderError(
-            f"{_line(path)} is {kind_of(mode)} where a folder is to be, and is not followed: move it, or"
-            f" {_OTHER_FOLDER}."
+            f"{_line(path)} is {kind_of(mode)} where a folder is expected, and is not followed: move it,"
+            f" or {_OTHER_FOLDER}."
         )
 
 
 def _require_file(path: Path, single: bool = False) -> bool:
-    """Whether a regular file lies there; anything else there is refused."""
+    """Whether the path exists; refuse it if it is no regular file."""
     try:
-        found = path.lstat()
+        status = path.lstat()
     except (FileNotFoundError, NotADirectoryError):
         return False
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise RunFolderError(
-            f"{_line(path)} is {kind_of(found.st_mode)} where a file is to be written, and is not"
+            f"{_line(path)} is {kind_of(status.st_mode)} where a file is to be written, and is not"
             f" followed or replaced: move it, or {_OTHER_FOLDER}."
         )
-    if single and found.st_nlink > 1:
+    if single and status.st_nlink > 1:
         raise RunFolderError(
-            f"{_line(path)} has another name (a hard link), which would change with it: replace it by"
+            f"{_line(path)} has another name (a hard link), which would change too: replace it by"
             f" a copy, or {_OTHER_FOLDER}."
         )
     return True

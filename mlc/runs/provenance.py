@@ -1,4 +1,4 @@
-"""What makes two runs the same experiment: their config, data, code, libraries and device."""
+"""What identifies an experiment: config, data, code, libraries and device."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from mlc.data.base import Dataset
 
-# Settings that change no number of a run: where things lie, how it is computed, what is shown of it.
+# Options that change no result of a run: paths, device and resources, reports.
 NOT_IDENTITY = (
     "device", "threads", "resume", "report", "data.path", "data.root", "data.obtain",
     "data.absent_labels",
@@ -32,7 +32,7 @@ LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn")
 
 @dataclasses.dataclass(frozen=True)
 class Identity:
-    """What a run was made of, beside its config.
+    """What a run's results depend on, beside its config.
 
     Attributes:
         data: fingerprint of the data set.
@@ -48,7 +48,7 @@ class Identity:
 
 
 def identify(dataset: Dataset, device: torch.device) -> Identity:
-    """Of runs on this data set and device, by this process."""
+    """Return the identity of runs of this process on this data set and device."""
     return Identity(fingerprint(dataset), code_version(), versions(), device_name(device))
 
 
@@ -85,7 +85,7 @@ def code_version() -> str:
 
 @cache
 def versions() -> dict[str, str]:
-    """Of Python and the libraries that a run's numbers come from."""
+    """Return the versions of Python and of the libraries that compute a run's results."""
     return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
 
 
@@ -123,7 +123,7 @@ def with_rules(config: Mapping[str, Any], rules: Collection[str]) -> dict[str, A
 
 
 def flatten(options: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings by their dotted keys."""
+    """Map the dotted keys of nested options to their values."""
     flat: dict[str, Any] = {}
     for key, value in options.items():
         if isinstance(value, Mapping):
@@ -134,14 +134,14 @@ def flatten(options: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
+    result = subprocess.run(
         ["git", "-C", str(folder), *arguments],
         capture_output=True,
         check=True,
         encoding="utf-8",
         errors="replace",
     )
-    return done.stdout.strip()
+    return result.stdout.strip()
 
 
 @cache

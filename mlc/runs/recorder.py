@@ -1,4 +1,4 @@
-"""What becomes of a cohort's runs."""
+"""The interface by which a cohort stores its results."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from mlc.training.model import Model
 
 @dataclass(frozen=True)
 class RunResult:
-    """A run that was trained and result.
+    """A trained and evaluated run.
 
     Attributes:
-        model: the whole cohort's.
-        row: the run's place in it.
-        dataset: what it was trained on.
-        split: which rows of it.
-        scaling: of the features.
-        card: what the data hold, and how they are split.
-        evaluation: its scores, decisions and metrics.
-        facts: "parameters", "train/seconds" and the like.
+        model: the model of all runs that were trained together.
+        row: the run's index in the model.
+        dataset: the data set.
+        split: the run's training, validation and test rows.
+        scaling: the scaling of the features.
+        card: a description of the data and of their split.
+        evaluation: the run's scores, decisions and metrics.
+        facts: further numbers, such as "parameters" and "train/seconds".
     """
 
     model: Model
@@ -42,32 +42,32 @@ class RunResult:
 
 
 class Recorder:
-    """What becomes of a cohort's runs, each of which is known by its place in the cohort.
+    """Receives the events of a cohort's training; a run is given by its index in the cohort.
 
-    What `claim` and `record` raise is the failure of that run alone; BeingTrainedError leaves the run to
-    the process that trains it.
+    An error from `claim` or `record` is the failure of that run alone; BeingTrainedError leaves the run
+    to the process that trains it.
     """
 
-    def name(self, place: int) -> str:
-        """What the run is called in logs."""
-        return str(place)
+    def name(self, index: int) -> str:
+        """Return the run's name in logs."""
+        return str(index)
 
     def begin(self, identity: Identity) -> None:
-        """The data are loaded: what the cohort's runs have in common."""
+        """Called once, after the data are loaded, with what the runs have in common."""
 
-    def claim(self, place: int) -> None:
-        """The run is about to begin."""
+    def claim(self, index: int) -> None:
+        """Called before a run is prepared."""
 
     @contextmanager
     def follow(
-        self, places: Sequence[int], training: Training
+        self, indices: Sequence[int], training: Training
     ) -> Iterator[Callable[[Epoch], None]]:
-        """While the runs at these places are trained: who is told of each epoch."""
+        """Context of the training of these runs; it yields a function to call after each epoch."""
         yield lambda epoch: None
 
-    def record(self, place: int, result: RunResult) -> str:
-        """The run is judged; return what to say of it."""
+    def record(self, index: int, result: RunResult) -> str:
+        """Store the result of a run; return a message for the log."""
         raise NotImplementedError
 
-    def failed(self, place: int, error: BaseException) -> None:
-        """The run has come to nothing."""
+    def failed(self, index: int, error: BaseException) -> None:
+        """Called when a run has failed."""

@@ -1,4 +1,4 @@
-"""Runs that are kept in folders: config, metrics, weights, TensorBoard events, status."""
+"""Training of runs that are stored in folders: metrics, weights, TensorBoard events, status."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from mlc.config.errors import BeingTrainedError, as_told
+from mlc.config.errors import BeingTrainedError, as_user_error
 from mlc.config.schema import Config
+from mlc.evaluation.yardsticks import judge_yardsticks
 from mlc.runs.cohort import Outcome, train_cohort
 from mlc.runs.folder import BEST_VALUE, FILES, RunFacts, best_value, claim, complete, fail, holds
 from mlc.runs.leases import LEASE, Lease, take
@@ -28,7 +29,7 @@ _WAS_FINISHED = "was finished before"
 
 @dataclass(frozen=True)
 class Run:
-    """One run to be trained: its config, its folder, and what it is called."""
+    """A run to be trained: its config, its folder and what reports call it."""
 
     config: Config
     folder: Path
@@ -38,27 +39,28 @@ class Run:
 def train_runs(
     runs: Sequence[Run], progress: Progress | None = None, memory_share: float = 1.0
 ) -> list[Outcome]:
-    """As `train_cohort`, with each run stored in its folder, whose status says how it ended.
+    """Train a cohort as `train_cohort` does and store each run in its folder.
 
-    Runs that other processes train are left to them, as BeingTrainedError. With `resume`, finished runs
-    stay as they are. They are trained again, and not kept, only where others of their cohort are to be
-    trained: in float32 the last digits depend on the company.
+    A run that another process trains is left to that process; its outcome is BeingTrainedError. With
+    `resume`, finished runs stay as they are. If other runs of their cohort are still to be trained, they
+    are trained again without being stored: in float32, the last digits of a run depend on the runs that
+    are trained with it.
     """
     with FolderRecorder(runs) as recorder:
         if recorder.leases:
             return train_cohort([run.config for run in runs], recorder, progress, memory_share)
-        for place, outcome in recorder.settled.items():
-            tell(progress or Progress(), place, recorder.name(place), outcome, _WAS_FINISHED)
-        return [recorder.settled[place] for place in range(len(runs))]
+        for index, outcome in recorder.settled.items():
+            tell(progress or Progress(), index, recorder.name(index), outcome, _WAS_FINISHED)
+        return [recorder.settled[index] for index in range(len(runs))]
 
 
 class FolderRecorder(Recorder):
-    """Stores each run in its folder, whose lease it has meanwhile; to be left by `with`.
+    """A recorder that stores each run in its folder, under a lease; use it in a `with` statement.
 
     Attributes:
-        settled: outcomes that are known before the training, by place: finished runs of a resumed
-            launch, runs that another process trains, folders that cannot be written.
-        leases: of all other runs, until they end.
+        settled: outcomes known before the training, by index: finished runs of a resumed launch, runs
+            that another process trains, folders that cannot be written.
+        leases: the leases of all other runs that have not ended, by index.
     """
 
     def __init__(self, runs: Sequence[Run]) -> None:
@@ -67,91 +69,96 @@ class FolderRecorder(Recorder):
         self._identity: Identity | None = None
         self.settled: dict[int, Outcome] = {}
         self.leases: dict[int, Lease] = {}
-        for place, run in enumerate(runs):
+        for index, run in enumerate(runs):
             try:
-                self._begin(place, run)
+                self._begin(index, run)
             except Exception as error:
-                self.settled[place] = as_told(error)
+                self.settled[index] = as_user_error(error)
 
-    def _begin(self, place: int, run: Run) -> None:
-        is_kept = run.config.resume and holds(run.folder, run.facts)
-        if is_kept:
-            self.settled[place] = best_value(run.folder)
-        # A finished run has a lease where a process was killed at its very end.
-        if is_kept and not (run.folder / LEASE).exists():
+    def _begin(self, index: int, run: Run) -> None:
+        is_finished = run.config.resume and holds(run.folder, run.facts)
+        if is_finished:
+            self.settled[index] = best_value(run.folder)
+        # A finished run still has a lease if its process was killed before releasing it.
+        if is_finished and not (run.folder / LEASE).exists():
             return
         check_run_folder(run.folder, FILES, is_claim=True)
         lease = take(run.folder)
         # Another process may have finished the run since.
         if run.config.resume and holds(run.folder, run.facts):
             lease.release()
-            self.settled[place] = best_value(run.folder)
+            self.settled[index] = best_value(run.folder)
         else:
-            self.leases[place] = lease
+            self.leases[index] = lease
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        for place in list(self.leases):
-            self._release(place)
+        for index in list(self.leases):
+            self._release(index)
 
-    def _release(self, place: int) -> None:
-        # It ends with this process at the latest, and must not hide how the run ended.
+    def _release(self, index: int) -> None:
+        # A lease ends with its process at the latest; an error here must not hide the run's outcome.
         with suppress(OSError):
-            self.leases.pop(place).release()
+            self.leases.pop(index).release()
 
-    def name(self, place: int) -> str:
-        """The run's path in the sweep."""
-        return self._runs[place].facts.run
+    def name(self, index: int) -> str:
+        """Return the run's path in the sweep."""
+        return self._runs[index].facts.run
 
     def begin(self, identity: Identity) -> None:
-        """Remember what the runs are made of."""
+        """Keep the identity for the status files."""
         self._identity = identity
 
-    def claim(self, place: int) -> None:
-        """Mark the folder, unless it is settled what becomes of the run."""
+    def claim(self, index: int) -> None:
+        """Mark the folder as that of a running run, unless the run's outcome is known already."""
         assert self._identity is not None
-        settled = self.settled.get(place)
+        settled = self.settled.get(index)
         if isinstance(settled, Exception):
             raise settled
         if settled is None:
-            claim(self._runs[place].folder, self._runs[place].facts, self._identity)
+            claim(self._runs[index].folder, self._runs[index].facts, self._identity)
 
     @contextmanager
     def follow(
-        self, places: Sequence[int], training: Training
+        self, indices: Sequence[int], training: Training
     ) -> Iterator[Callable[[Epoch], None]]:
         """Log each epoch in each run's folder."""
         with ExitStack() as stack:
             self._logs = {
-                place: stack.enter_context(self._log(place, row))
-                for row, place in enumerate(places)
-                if place in self.leases
+                index: stack.enter_context(self._log(index, row))
+                for row, index in enumerate(indices)
+                if index in self.leases
             }
 
-            def tell(epoch: Epoch) -> None:
+            def log_epoch(epoch: Epoch) -> None:
                 for run_log in self._logs.values():
                     run_log.epoch(epoch)
 
-            yield tell
+            yield log_epoch
 
-    def record(self, place: int, result: RunResult) -> str:
-        """Weights, results, and the status last."""
+    def record(self, index: int, result: RunResult) -> str:
+        """Write the weights, the results, and last the status."""
         assert self._identity is not None
-        if place in self.settled:
+        if index in self.settled:
             return _WAS_FINISHED
-        lease = self.leases[place]
+        lease = self.leases[index]
         try:
             lease.require()
         except BeingTrainedError:
-            self._logs[place].discard()
+            self._logs[index].discard()
             raise
-        run, evaluation = self._runs[place], result.evaluation
+        run, evaluation = self._runs[index], result.evaluation
         report = run.config.report
+        if report.yardsticks:
+            metric = run.config.decision["global"].metric
+            evaluation.baselines |= judge_yardsticks(
+                result.dataset, result.split, metric, self._identity.data
+            )
         rule = chosen_rule({name: own["tuned_on"] for name, own in evaluation.fitted.items()})
         tags = [f"test/{rule}/{metric}" for metric in report.metrics]
-        self._logs[place].finish(
+        self._logs[index].finish(
             {tag: evaluation.metrics[tag] for tag in tags},
             run.facts.monitor,
             int(result.facts["train/best_epoch"]),
@@ -169,21 +176,21 @@ class FolderRecorder(Recorder):
             result.card,
             result.facts,
         )
-        self._release(place)
+        self._release(index)
         return f"finished, {_headline(report.metrics[0], evaluation.metrics)}"
 
-    def _log(self, place: int, row: int) -> RunLog:
-        run = self._runs[place]
+    def _log(self, index: int, row: int) -> RunLog:
+        run = self._runs[index]
         facts = run.facts
-        told = hyperparameters(facts.data, facts.head, facts.seed, facts.overrides)
-        return RunLog(run.folder, row, told)
+        logged = hyperparameters(facts.data, facts.head, facts.seed, facts.overrides)
+        return RunLog(run.folder, row, logged)
 
-    def failed(self, place: int, error: BaseException) -> None:
-        """Note it in the folder; where even that cannot be written, the first error is the one told."""
+    def failed(self, index: int, error: BaseException) -> None:
+        """Write the error into the folder, unless the folder cannot be written."""
         with suppress(OSError):
-            fail(self._runs[place].folder, self._runs[place].facts, error, self._identity)
-        if place in self.leases:
-            self._release(place)
+            fail(self._runs[index].folder, self._runs[index].facts, error, self._identity)
+        if index in self.leases:
+            self._release(index)
 
 
 def _headline(metric: str, metrics: dict[str, float]) -> str:

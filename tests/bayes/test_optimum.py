@@ -22,14 +22,15 @@ from mlc.metrics.final import decision_metrics, ranking_metrics
 
 
 def optimum(n_labels: int = 4, rows: int = 30, **options: Any) -> Optimum:
-    made = SOURCES["world"].load(
+    dataset = SOURCES["world"].load(
         SOURCES.options(
             "world", n_labels=n_labels, cardinality=1.2, n_train=20, n_test=rows, **options
         )
     )
-    found = Optimum.of(made, Split(np.arange(15), np.arange(15, 20), np.arange(20, 20 + rows)))
-    assert found is not None
-    return found
+    split = Split(np.arange(15), np.arange(15, 20), np.arange(20, 20 + rows))
+    result = Optimum.of(dataset, split)
+    assert result is not None
+    return result
 
 
 def head_for(name: str, n_labels: int = 4, **options: Any) -> Head:
@@ -38,7 +39,7 @@ def head_for(name: str, n_labels: int = 4, **options: Any) -> Head:
 
 
 def expected(joint: Tensor, decisions: Tensor, metric: str) -> float:
-    """By weighing scikit-learn's definition over every label set of every sample."""
+    """The expectation of scikit-learn's metric over every label set of every sample."""
     total = 0.0
     n_labels = decisions.shape[1]
     for p, decided in zip(joint, decisions, strict=True):
@@ -48,7 +49,7 @@ def expected(joint: Tensor, decisions: Tensor, metric: str) -> float:
     return total / len(joint)
 
 
-def test_expected_values_are_those_of_enumeration() -> None:
+def test_expected_values_agree_with_enumeration() -> None:
     world = optimum(3, rows=6)
     decisions = torch.rand(6, 3) < 0.5
     for metric, value in world.of_decisions(decisions).items():
@@ -66,7 +67,7 @@ def test_the_bayes_value_is_the_best_of_all_decisions() -> None:
         assert bayes[metric] == pytest.approx(best / 6, abs=1e-12)
 
 
-def test_precision_and_recall_of_the_top_are_what_draws_give() -> None:
+def test_precision_and_recall_at_k_agree_with_simulation() -> None:
     world = optimum(4, rows=40)
     scores = torch.rand(40, 4).double()
     n_draws = 4000
@@ -90,23 +91,23 @@ def test_precision_and_recall_of_the_top_are_what_draws_give() -> None:
         ("rakel", {"size": 2}),
     ],
 )
-def test_closed_forms_are_what_minimisation_finds(name: str, options: dict[str, Any]) -> None:
+def test_closed_forms_agree_with_minimisation(name: str, options: dict[str, Any]) -> None:
     world, head = optimum(), head_for(name, **options)
     closed = head.double().minimiser(world.joint)
     if closed is None:
         return
-    found = _fit(_alone(head, 0), world.joint)
-    assert closed.shape == found.shape
+    fitted = _fit(_alone(head, 0), world.joint)
+    assert closed.shape == fitted.shape
     # The loss at its minimum, and the scores there, for the outputs may have a direction to spare.
-    every = world.label_sets.double().repeat(len(found), 1).unsqueeze(0)
+    every = world.label_sets.double().repeat(len(fitted), 1).unsqueeze(0)
 
     def loss(outputs: Tensor) -> Tensor:
         repeated = outputs.repeat_interleave(len(world.label_sets), dim=0).unsqueeze(0)
         return (head.expected_loss(repeated, every).view(len(outputs), -1) * world.joint).sum(dim=1)
 
-    assert (loss(closed) <= loss(found) + 1e-6).all()
+    assert (loss(closed) <= loss(fitted) + 1e-6).all()
     torch.testing.assert_close(
-        head.scores(closed[None]), head.scores(found[None]), atol=2e-3, rtol=0
+        head.scores(closed[None]), head.scores(fitted[None]), atol=2e-3, rtol=0
     )
 
 
@@ -114,17 +115,17 @@ def test_closed_forms_are_what_minimisation_finds(name: str, options: dict[str, 
 def test_heads_that_can_express_the_world_reach_the_bayes_value(name: str) -> None:
     world = optimum(4, rows=60, dependence=3.0)
     rules = {rule: build_decision(rule) for rule in ("mode", "expected_jaccard", "expected_f1")}
-    found = limit(world, Population(head_for(name), world.joint).of_run(0), rules)
+    values = limit(world, Population(head_for(name), world.joint).of_run(0), rules)
     bayes = world.bayes()
     for rule, metric in zip(
         rules, ("subset_accuracy", "jaccard_samples", "f1_samples"), strict=True
     ):
-        assert found[f"{rule}/{metric}"] == pytest.approx(bayes[metric], abs=2e-4)
+        assert values[f"{rule}/{metric}"] == pytest.approx(bayes[metric], abs=2e-4)
     for k in (1, 3):
-        assert found[f"precision_at_{k}"] == pytest.approx(bayes[f"precision_at_{k}"], abs=1e-4)
+        assert values[f"precision_at_{k}"] == pytest.approx(bayes[f"precision_at_{k}"], abs=1e-4)
 
 
-def test_each_reduction_is_best_for_the_metric_it_is_consistent_for() -> None:
+def test_each_reduction_is_best_for_its_consistent_metric() -> None:
     world = optimum(6, rows=300, dependence=4.0)
     bayes, limits = world.bayes(), {}
     for name in ("sigmoid", "softmax_all", "pick_one", "ova_n"):
@@ -140,7 +141,7 @@ def test_each_reduction_is_best_for_the_metric_it_is_consistent_for() -> None:
 
 
 @pytest.mark.parametrize("name", ["two_way", "margin"])
-def test_a_loss_that_does_not_fix_the_scores_has_no_limit(name: str) -> None:
+def test_a_head_that_is_not_identifiable_has_no_limit(name: str) -> None:
     world = optimum()
     assert Population(head_for(name), world.joint).of_run(0) is None
 
@@ -151,7 +152,7 @@ def test_the_margin_loss_does_not_change_with_a_constant() -> None:
     torch.testing.assert_close(head.loss(outputs, targets), head.loss(outputs + 3, targets))
 
 
-def test_regret_is_what_the_head_misses_plus_what_training_costs() -> None:
+def test_regret_is_the_sum_of_unreachable_and_avoidable() -> None:
     world = optimum(4, rows=30)
     rule = build_decision("fixed")
     evaluation = Evaluation()
@@ -168,7 +169,7 @@ def test_regret_is_what_the_head_misses_plus_what_training_costs() -> None:
     assert metrics["regret/fixed/hamming_loss"] > 0
 
 
-def test_a_limit_does_not_depend_on_company() -> None:
+def test_a_limit_does_not_depend_on_other_runs() -> None:
     known = KnownLabels(
         torch.rand(50, 4) < 0.4, torch.stack([torch.randperm(50)[:40] for _ in "abc"])
     )
@@ -176,23 +177,23 @@ def test_a_limit_does_not_depend_on_company() -> None:
     for name in ("rakel", "weighted_sigmoid", "pairwise"):
         options = HEADS.options(name)
         together = HEADS[name](3, 4, options, [5, 6, 7], known)
-        own = KnownLabels(known.targets, known.rows[1:2])
-        alone = HEADS[name](3, 4, options, [6], own)
+        known_alone = KnownLabels(known.targets, known.rows[1:2])
+        alone = HEADS[name](3, 4, options, [6], known_alone)
         assert limit(world, Population(together, world.joint).of_run(1), rules) == pytest.approx(
             limit(world, Population(alone, world.joint).of_run(0), rules)
         )
 
 
-def test_the_limit_of_several_chains_is_that_of_each_runs_own_orders() -> None:
+def test_the_limit_of_several_chains_uses_each_runs_orders() -> None:
     world = optimum(3, rows=2)
     options = HEADS.options("chain", n_chains=2)
     together = HEADS["chain"](3, 3, options, [5, 6])
     alone = Population(HEADS["chain"](3, 3, options, [6]), world.joint).of_run(0)
-    found = Population(together, world.joint).of_run(1)
-    assert found is not None
+    minimiser = Population(together, world.joint).of_run(1)
+    assert minimiser is not None
     assert alone is not None
-    torch.testing.assert_close(found[0].scores(found[1]), alone[0].scores(alone[1]))
-    assert torch.equal(found[0]._orders[0], together._orders[1])
+    torch.testing.assert_close(minimiser[0].scores(minimiser[1]), alone[0].scores(alone[1]))
+    assert torch.equal(minimiser[0]._orders[0], together._orders[1])
 
 
 def test_data_without_a_truth_has_no_optimum() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -87,7 +88,7 @@ def independent(m: Floats) -> Floats:
 
 
 def trained(name: str, joint: Floats, **options: object) -> Floats:
-    """Scores at the minimum of the expected loss, found by gradients alone."""
+    """Scores at the minimum of the expected loss, computed by gradient descent."""
     n_labels = size(joint)
     head = HEADS[name](1, n_labels, HEADS.options(name, **options), [0]).double()
     outputs = torch.zeros(1, len(joint), head.n_outputs, dtype=torch.float64, requires_grad=True)
@@ -124,9 +125,9 @@ def test_statement_1_sigmoids_estimate_the_marginals(joint: Floats) -> None:
 def test_statement_2_a_powerset_reaches_every_bayes_value(joint: Floats) -> None:
     assert trained("powerset", joint) == pytest.approx(marginals(joint), abs=1e-5)
     n_labels = size(joint)
-    told = {"log_joint": torch.as_tensor(joint).log(), "label_sets": all_label_sets(n_labels)}
+    prediction = {"log_joint": torch.as_tensor(joint).log(), "label_sets": all_label_sets(n_labels)}
     for rule, metric in (("expected_jaccard", jaccard), ("expected_f1", f1), ("mode", exact)):
-        decided = build_decision(rule).decide(**told).numpy()
+        decided = build_decision(rule).decide(**prediction).numpy()
         reached = np.mean([value(metric, d, row) for d, row in zip(decided, joint, strict=True)])
         assert reached == pytest.approx(bayes(metric, joint), abs=1e-12)
 
@@ -260,8 +261,6 @@ def test_statement_15_a_distribution_times_a_cardinality_is_not_the_marginals() 
 
 
 def test_every_statement_has_its_test() -> None:
-    stated = re.findall(r"^\*\*(\d+)\. ", (REPOSITORY / "docs" / "theory.md").read_text(), re.M)
-    tested = re.findall(
-        r"def test_statement_(\d+)_", (REPOSITORY / "tests/test_theory.py").read_text()
-    )
-    assert stated == tested == [str(n) for n in range(1, len(stated) + 1)]
+    statements = re.findall(r"^\*\*(\d+)\. ", (REPOSITORY / "docs" / "theory.md").read_text(), re.M)
+    tested = re.findall(r"def test_statement_(\d+)_", Path(__file__).read_text(encoding="utf-8"))
+    assert statements == tested == [str(n) for n in range(1, len(statements) + 1)]

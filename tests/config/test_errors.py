@@ -1,4 +1,4 @@
-"""Which errors of the machine's limits are told as such, by what really raises them."""
+"""Errors of full memory and full disks, raised by the operations that cause them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from mlc.config.errors import CapacityError, RunFolderError, TrainingError, as_told
+from mlc.config.errors import CapacityError, RunFolderError, TrainingError, as_user_error
 
 TOO_MUCH = 2**50
 
@@ -69,10 +69,10 @@ def raised_by(act: Callable[[], object]) -> Exception:
         of_cublas, of_cudnn, of_torch_on_windows,
     ],
 )  # fmt: skip
-def test_memory_that_runs_out_is_told_with_a_remedy(act: Callable[[], object]) -> None:
-    told = as_told(raised_by(act))
-    assert isinstance(told, CapacityError)
-    assert "lower backbone.widths" in str(told)
+def test_errors_of_full_memory_become_capacity_errors(act: Callable[[], object]) -> None:
+    error = as_user_error(raised_by(act))
+    assert isinstance(error, CapacityError)
+    assert "lower backbone.widths" in str(error)
 
 
 def unsupported_memory_format() -> None:
@@ -97,14 +97,14 @@ def illegal_access() -> None:
         unsupported_memory_format, read_only_memory, key_named_memory, illegal_access,
     ],
 )  # fmt: skip
-def test_a_defect_that_speaks_of_memory_stays_one(act: Callable[[], object]) -> None:
+def test_other_errors_that_mention_memory_stay_unchanged(act: Callable[[], object]) -> None:
     error = raised_by(act)
-    assert as_told(error) is error
+    assert as_user_error(error) is error
 
 
-def test_ours_stay_and_a_full_disk_is_told() -> None:
-    ours = TrainingError("The memory of the loss is no longer finite.")
-    assert as_told(ours) is ours
-    told = as_told(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(Path("a") / "b")))
-    assert isinstance(told, RunFolderError)
-    assert "b cannot be written (No space left on device)" in str(told)
+def test_mlc_errors_stay_and_a_full_disk_becomes_one() -> None:
+    known = TrainingError("The memory of the loss is no longer finite.")
+    assert as_user_error(known) is known
+    error = as_user_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(Path("a") / "b")))
+    assert isinstance(error, RunFolderError)
+    assert "b cannot be written (No space left on device)" in str(error)

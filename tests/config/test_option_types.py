@@ -1,4 +1,4 @@
-"""Values near the declared type are brought to it; others are refused by name and value."""
+"""Values of similar types are converted to the declared type; others are refused."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from mlc.config.option_types import typed
         (list[float], (1, 2), [1.0, 2.0]),
     ],
 )  # fmt: skip
-def test_near_values_are_taken_as_meant(declared: Any, value: Any, expected: Any) -> None:
-    found = typed("x", value, declared)
-    assert found == expected
-    assert type(found) is type(expected)
+def test_values_of_similar_types_are_converted(declared: Any, value: Any, expected: Any) -> None:
+    converted = typed("x", value, declared)
+    assert converted == expected
+    assert type(converted) is type(expected)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_other_values_are_refused_by_name_and_value(declared: Any, value: Any) -
     assert "\n" not in str(caught.value)
 
 
-def test_types_of_ones_own_are_left_alone() -> None:
+def test_values_of_other_types_are_returned_unchanged() -> None:
     for value in ({"a": 1}, "a", 3):
         assert typed("x", value, dict[str, int]) is value
         assert typed("x", value, Any) is value

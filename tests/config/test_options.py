@@ -34,12 +34,12 @@ class Outer:
         (Inner(limit=0), "inner.limit=0"),
     ],
 )
-def test_what_breaks_its_limits_is_named(inner: Inner, message: str) -> None:
+def test_values_outside_their_limits_are_named(inner: Inner, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         check(Outer(inner))
 
 
-def test_what_keeps_its_limits_passes() -> None:
+def test_values_within_their_limits_pass() -> None:
     check(Outer(Inner(rate=1.0, kinds=["b", "a"], limit=None)))
 
 
@@ -51,7 +51,7 @@ def test_limits_are_found_by_key() -> None:
     assert limits_of({"x": Outer()}, "x.inner.limit") is not None
 
 
-def test_a_name_is_taken_once() -> None:
+def test_a_name_can_be_registered_once() -> None:
     registry: Registry[type[Head]] = Registry("test head", "heads", "register_nothing")
     registry.register("mine")(HEADS["sigmoid"])
     with pytest.raises(ConfigError, match="already a test head named 'mine'"):
@@ -59,7 +59,7 @@ def test_a_name_is_taken_once() -> None:
     HEADS["sigmoid"].name = "sigmoid"
 
 
-def test_options_travel_between_processes() -> None:
+def test_options_can_be_pickled() -> None:
     options = HEADS.options("sigmoid")
     assert vars(pickle.loads(pickle.dumps(options))) == vars(options)
     changed = BACKBONES.options("mlp", widths=[3], dropout=0.1)

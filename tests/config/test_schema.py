@@ -1,4 +1,4 @@
-"""Every config composes, and every part that is registered can be chosen."""
+"""Every config composes, and every registered part can be chosen."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_every_rules_options_can_be_set(name: str) -> None:
         assert key in OmegaConf.to_container(compose("train").decision[name])
 
 
-def test_defaults_are_those_that_the_readme_states() -> None:
+def test_defaults_agree_with_the_readme() -> None:
     config = composed()
     assert config.head.name == "sigmoid"
     assert config.data.source == "digits"
@@ -84,7 +84,7 @@ def test_the_oracle_tunes_the_metric_of_the_honest_rule() -> None:
         ("optimizer.betas=[0.9]", ConfigError),
     ],
 )
-def test_values_that_cannot_be_are_refused(override: str, error: type[Exception]) -> None:
+def test_invalid_values_are_refused(override: str, error: type[Exception]) -> None:
     with pytest.raises(error):
         composed(override)
 

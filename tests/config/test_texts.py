@@ -1,4 +1,4 @@
-"""What strangers wrote steers no terminal, no Markdown and no spreadsheet."""
+"""Foreign text is harmless in a terminal, in Markdown and in a spreadsheet."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import itertools
 import tracemalloc
@@ -16,7 +17,7 @@ from scipy.stats import hypergeom
 from sklearn.metrics import matthews_corrcoef
 
 from mlc.config.texts import display_width
-from mlc.data.base import Dataset
+from mlc.data.base import Dataset, Vocabulary
 from mlc.data.card import WIDTH, Card, describe
 from mlc.data.card_figure import _signs, draw_card, lettering
 from mlc.data.dependence import mean_phi
@@ -246,3 +247,19 @@ def test_signs_of_another_installed_font_are_drawn_in_it() -> None:
     assert not found.escapes
     nowhere = lettering(["\U000e0fff"])  # a code point that is not assigned
     assert nowhere.fitted("a\U000e0fff", 20) == "a\\U000e0fff"
+
+
+@pytest.mark.parametrize(
+    ("weighting", "said"),
+    [("tfidf", "as TF-IDF"), ("counts", "as counts"), ("binary", "as 0 and 1")],
+)
+def test_a_card_says_how_texts_are_encoded(weighting: str, said: str) -> None:
+    counts = csr_matrix(np.arange(16, dtype=np.float32).reshape(8, 2) % 3)
+    texts = dataclasses.replace(
+        dataset(np.eye(8, 2) > 0, counts),
+        feature_names=("salt", "salt oven"),
+        vocabulary=Vocabulary(np.array([True, True]), min_df=2, max_df=0.9),
+        weighting=weighting,
+    )
+    card = describe(texts, split_of(8))
+    assert card.features.startswith(f"2 words and pairs (min_df 2, max_df 0.9) {said}")

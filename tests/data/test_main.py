@@ -17,7 +17,7 @@ TEXT = "body,tags\n" + "rain on hill,wet;cold\nsun on road,warm\nfog on road,\n"
 def test_a_table_by_its_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "it's a file.csv"
     file.write_text(TEXT)
-    main([str(file), "--labels", "tags", "--text", "body", "data.min_count=1"])
+    main([str(file), "--labels", "tags", "--text", "body", "data.min_df=1"])
     said = " ".join(capsys.readouterr().out.split())
     assert "24 rows, 3 labels" in said
     assert "labels cold, warm, wet" in said
@@ -58,9 +58,9 @@ def test_columns_are_named_by_how_they_were_read(
     )
     assert "The values of body are taken as categories" in said
     assert "Decimal commas or thousands marks: 1.100,5 in 'price' is read as 1100.5." in said
-    main([str(file), "--labels", "tag", "--text", "body", "data.min_count=1"])
+    main([str(file), "--labels", "tag", "--text", "body", "data.min_df=1"])
     said = " ".join(capsys.readouterr().out.split())
-    assert "features counts of 7 words of body; sparse" in said
+    assert "features 7 words of body (min_df 1) as TF-IDF (1 + log count," in said
     assert "Not used beside the text: the columns kind, price, flag." in said
 
 

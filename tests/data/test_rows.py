@@ -12,7 +12,7 @@ import pytest
 import scipy.sparse as sp
 import torch
 
-from mlc.data.rows import features_of
+from mlc.data.feature_rows import features_of
 from mlc.data.targets import encode
 from mlc.estimator import MultiLabelClassifier
 
@@ -163,7 +163,7 @@ REFUSED: dict[str, tuple[Any, Any, str]] = {
     "complex": (with_cell(1 + 2j), Y, r"X is \(1\+2j\) in row 1"),
     "list": (with_cell({}), Y, r"X is {} in row 1, column 0.*argument must be a string"),
     "dates": (np.full((3, 2), np.datetime64("2020-01-31")), Y, "2020, 1, 31.* in row 0, column 0"),
-    "texts": (["some words"] * 3, Y, "X is 'some words' in row 0: give a row of numbers"),
+    "texts": (["some words", 5, "more"], Y, "X is 5 in row 1, and texts in others"),
     "dictionaries": ([{"a": 1}] * 3, Y, r"X is {'a': 1} in row 0: give a row of numbers"),
     "dictionary": ({"a": X[:, 0]}, Y, "X is a dict: give a row of numbers"),
     "meta": (torch.tensor(X, device="meta"), Y, "meta holds no values"),

@@ -49,7 +49,7 @@ def test_numbers_categories_and_columns_of_labels(write: Any) -> None:
 
 
 def test_a_column_of_label_sets_and_a_text(write: Any) -> None:
-    dataset = load(write(TEXTS), labels=["tags"], text="body", min_count=1)
+    dataset = load(write(TEXTS), labels=["tags"], text="body", min_df=1)
     assert dataset.label_names == ("cooking", "league", "sport")
     assert dataset.targets.tolist() == [[1, 0, 0], [0, 1, 1], [0, 0, 0], [1, 0, 0]]
     assert issparse(dataset.features)
@@ -60,10 +60,10 @@ def test_a_column_of_label_sets_and_a_text(write: Any) -> None:
 
 def test_sequences_of_words_are_hashed(write: Any) -> None:
     path = write(TEXTS)
-    options = {"labels": ["tags"], "text": "body", "min_count": 1, "tokens": "whitespace"}
+    options = {"labels": ["tags"], "text": "body", "min_df": 1, "tokens": "whitespace"}
     words = load(path, **options)
     assert "Moon" in words.feature_names
-    pairs = load(path, ngrams=2, buckets=8, **options)
+    pairs = load(path, ngram_range=[1, 2], buckets=8, **options)
     assert pairs.n_features == words.n_features + 8
     # A text of n words has n - 1 pairs.
     n_words = [2, 3, 4, 1]
@@ -96,7 +96,7 @@ def test_a_test_file_is_read_as_the_training_file(write: Any) -> None:
 def test_a_test_files_labels_are_in_the_training_files_order(write: Any) -> None:
     path = write(TEXTS)
     test = write("tags,body\nsport,salt\ncooking; league,salt oven unheard\n,\n", "test.csv")
-    options = {"labels": ["tags"], "text": "body", "min_count": 1, "ngrams": 2, "buckets": 4}
+    options = {"labels": ["tags"], "text": "body", "min_df": 1, "ngram_range": [1, 2], "buckets": 4}
     dataset = load(path, test_path=str(test), **options)
     assert dataset.label_names == ("cooking", "league", "sport")
     assert dataset.targets[4:].tolist() == [[0, 0, 1], [1, 1, 0], [0, 0, 0]]
@@ -133,7 +133,7 @@ def test_an_absent_text_has_no_words(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     frame = pd.DataFrame({"body": ["salt none", None], "y": [0, 1]})
     frame.to_parquet(tmp_path / "toy.parquet")
-    dataset = load(tmp_path / "toy.parquet", labels=["y"], text="body", min_count=1)
+    dataset = load(tmp_path / "toy.parquet", labels=["y"], text="body", min_df=1)
     assert dataset.feature_names == ("none", "salt")
     assert dataset.features.toarray().tolist() == [[1, 1], [0, 0]]
 

@@ -14,7 +14,7 @@ from mlc.data.base import SOURCES, Dataset
 from mlc.data.unlabelled import read_features
 
 TEXTS = ("rain on hill", "sun on hill", "fog on road")
-OF_TEXT = {"labels": ["tags"], "text": "text", "min_count": 1}
+OF_TEXT = {"labels": ["tags"], "text": "text", "min_df": 1}
 
 
 def sets_of(dataset: Dataset, rows: int) -> list[list[str]]:
@@ -73,11 +73,11 @@ def test_files_of_labelled_texts(
 ) -> None:
     numbered = "".join(f"{k}\t{line}\n" for k, line in enumerate(COLUMNS.splitlines()))
     content = {"fastText": FASTTEXT, "two columns": COLUMNS, "three columns": numbered}[form]
-    dataset = load(content, "cooking.txt", min_count=1, **options)
+    dataset = load(content, "cooking.txt", min_df=1, **options)
     assert sets_of(dataset, 3) == [["cold", "wet"], ["warm"], []]
     assert dataset.feature_names == ("fog", "hill", "on", "rain", "road", "sun")
     assert "'s form" in dataset.notes[0]
-    stated = SOURCES.options("table", path="x", min_count=1, **options)
+    stated = SOURCES.options("table", path="x", min_df=1, **options)
     new = tmp_path / "new.txt"
     new.write_text("__label__wet sun on road\n")
     found = read_features(new, "table", stated, dataset.feature_names, dataset.label_names)

@@ -128,7 +128,7 @@ def test_arrays_and_lists_decide_as_tensors_do(name: str, form: str) -> None:
         "log_joint": made(JOINT),
         "label_sets": made(SETS.int()),
     }
-    if "joint" not in DECISIONS[name].takes:
+    if "joint" not in DECISIONS[name].needs:
         plain, given = ({"cardinality": own["cardinality"]} for own in (plain, given))
     expected = build_decision(name).fit(scores, TARGETS).decide(scores, **plain)
     found = build_decision(name).fit(made(scores), made(TARGETS)).decide(made(scores), **given)
@@ -208,5 +208,5 @@ def test_a_rule_that_takes_the_joint_cannot_be_tuned() -> None:
     with pytest.raises(TypeError, match="cannot be tuned"):
 
         class Tuned(DecisionRule):
-            takes = ("joint",)
+            needs = ("joint",)
             tuned_on = "validation"

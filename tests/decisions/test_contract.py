@@ -13,8 +13,8 @@ from mlc.metrics.sweep import best_threshold
 from tests.cases import label_matrices, tied_scores
 
 CASES = label_matrices()
-BY_SCORES = [name for name in DECISIONS if DECISIONS[name].takes != ("joint",)]
-BY_JOINT = [name for name in DECISIONS if "joint" in DECISIONS[name].takes]
+BY_SCORES = [name for name in DECISIONS if DECISIONS[name].needs != ("joint",)]
+BY_JOINT = [name for name in DECISIONS if "joint" in DECISIONS[name].needs]
 
 
 @pytest.mark.parametrize("case", CASES)

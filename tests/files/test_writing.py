@@ -1,4 +1,4 @@
-"""Files are replaced as a whole, and nothing but plain files ever is."""
+"""Files are replaced atomically, and only regular files are replaced."""
 
 from __future__ import annotations
 
@@ -27,22 +27,20 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_no_plain_file_is_neither_replaced_nor_appended_to(
-    kind: str, tmp_path: Path
-) -> None:
+def test_only_regular_files_are_replaced_or_appended_to(kind: str, tmp_path: Path) -> None:
     path, theirs = tmp_path / "out", tmp_path / "theirs"
     theirs.write_text("theirs")
     KINDS[kind](path)
     before = path.lstat()
     for attempt in (lambda: write_text(path, "ours"), lambda: open_to_append(path).close()):
-        with pytest.raises(OSError, match="lies there"):
+        with pytest.raises(OSError, match="it is a"):
             attempt()
     assert (path.lstat().st_ino, path.lstat().st_mode) == (before.st_ino, before.st_mode)
     assert theirs.read_text() == "theirs"
     assert {entry.name for entry in tmp_path.iterdir()} == {"out", "theirs"}
 
 
-def test_a_replaced_file_hands_on_its_mode_and_owner_and_not_its_other_names(
+def test_a_replaced_files_mode_and_owner_are_kept_but_not_its_other_names(
     tmp_path: Path,
 ) -> None:
     path, other = tmp_path / "out", tmp_path / "other"
@@ -74,7 +72,7 @@ def test_a_protected_file_is_not_replaced(tmp_path: Path, monkeypatch: pytest.Mo
     assert path.read_text() == "old"
 
 
-def test_temporaries_have_a_form_of_their_own(tmp_path: Path) -> None:
+def test_temporaries_are_known_by_their_names(tmp_path: Path) -> None:
     for name in ("status.json", "é" * 120):
         with write_atomically(tmp_path / name) as file:
             file.write(b"begun")
@@ -86,7 +84,7 @@ def test_temporaries_have_a_form_of_their_own(tmp_path: Path) -> None:
         assert temporary_of(name) is None
 
 
-def test_an_output_goes_through_links(tmp_path: Path) -> None:
+def test_an_output_replaces_the_target_of_a_link(tmp_path: Path) -> None:
     target = tmp_path / "disk" / "labels.csv"
     target.parent.mkdir()
     (tmp_path / "way").symlink_to(target)
@@ -98,7 +96,7 @@ def test_an_output_goes_through_links(tmp_path: Path) -> None:
     assert (tmp_path / "way").is_symlink()
 
 
-def test_an_output_goes_into_a_pipe(tmp_path: Path) -> None:
+def test_an_output_is_written_into_a_pipe(tmp_path: Path) -> None:
     pipe, read = tmp_path / "pipe", []
     os.mkfifo(pipe)
     (tmp_path / "out").symlink_to(pipe)
@@ -112,7 +110,7 @@ def test_an_output_goes_into_a_pipe(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["/dev/fd/{}", "/proc/self/fd/{}"])
-def test_an_output_into_an_open_file_goes_where_that_stands(form: str, tmp_path: Path) -> None:
+def test_an_output_into_an_open_file_starts_at_its_position(form: str, tmp_path: Path) -> None:
     if not Path(form).parent.is_dir():
         pytest.skip("the system has no such names")
     path = tmp_path / "out"
@@ -127,7 +125,7 @@ def test_an_output_into_an_open_file_goes_where_that_stands(form: str, tmp_path:
     assert (tmp_path / "link").is_symlink()
 
 
-def test_a_log_is_not_written_into_a_file_with_another_name(tmp_path: Path) -> None:
+def test_no_log_is_written_into_a_file_with_another_name(tmp_path: Path) -> None:
     (tmp_path / "theirs").write_text("theirs")
     (tmp_path / "train.log").hardlink_to(tmp_path / "theirs")
     with pytest.raises(OSError, match="hard link"):

@@ -31,7 +31,7 @@ def several(
 
 
 def logit(head: Chain, outputs: Tensor, at: tuple[int, int, int], label: int, before: Any) -> float:
-    """Of a label at a run, row and chain, given the labels before it that are there."""
+    """The logit of a label at a run, row and chain, given the earlier labels that are present."""
     run, row, chain = at
     links = head.links[run, chain]
     z = float(outputs[run, row, chain * head.n_labels + label])
@@ -43,10 +43,10 @@ def sigmoid(z: float) -> float:
 
 
 def probability(head: Chain, outputs: Tensor, at: tuple[int, int, int], y: Any) -> float:
-    """Of a label set under one chain of one run, label by label in the chain's order."""
+    """Log-probability of a label set under one chain of one run, label by label."""
     order, total = head._orders[at[0], at[2]].tolist(), 1.0
-    for place, label in enumerate(order):
-        p = sigmoid(logit(head, outputs, at, label, [k for k in order[:place] if y[k]]))
+    for position, label in enumerate(order):
+        p = sigmoid(logit(head, outputs, at, label, [k for k in order[:position] if y[k]]))
         total *= p if y[label] else 1 - p
     return total
 
@@ -71,7 +71,7 @@ def test_the_joint_of_several_chains_is_the_mean_of_their_joints() -> None:
 def beam_by_hand(
     head: Chain, outputs: Tensor, at: tuple[int, int, int], width: int
 ) -> tuple[Beam, list[float]]:
-    """Prefixes (labels that are there) with their log-probabilities, and each label's marginal."""
+    """Prefixes (present labels) with their log-probabilities, and each label's marginal."""
     beam: Beam = [((), 0.0)]
     marginals = [0.0] * head.n_labels
     for label in head._orders[at[0], at[2]].tolist():
@@ -84,7 +84,7 @@ def beam_by_hand(
     return beam, marginals
 
 
-def test_the_beams_of_several_chains_are_those_of_a_search_by_hand() -> None:
+def test_the_beams_of_several_chains_equal_a_simple_search() -> None:
     n_labels, width = 17, 4
     known = KnownLabels(torch.rand(40, n_labels) < 0.2, torch.arange(40).expand(RUNS, -1))
     head, outputs = several(n_labels, known, beam=width)
@@ -92,7 +92,7 @@ def test_the_beams_of_several_chains_are_those_of_a_search_by_hand() -> None:
     for run, row in product(range(RUNS), range(ROWS)):
         places = [(run, row, chain) for chain in range(CHAINS)]
         beams = [beam_by_hand(head, outputs, at, width) for at in places]
-        mean = [sum(own[k] for _, own in beams) / CHAINS for k in range(n_labels)]
+        mean = [sum(marginals[k] for _, marginals in beams) / CHAINS for k in range(n_labels)]
         torch.testing.assert_close(marginals[run, row], torch.tensor(mean).double())
         ends = [[k in y for k in range(n_labels)] for beam, _ in beams for y, _ in beam]
         best = max(ends, key=lambda y: sum(probability(head, outputs, at, y) for at in places))
@@ -104,16 +104,16 @@ def test_the_beams_of_several_chains_are_those_of_a_search_by_hand() -> None:
     torch.testing.assert_close(head.log_joint(outputs), listed.log_softmax(dim=-1))
 
 
-def test_label_orders_are_drawn_from_each_runs_own_seed() -> None:
+def test_label_orders_are_drawn_from_each_runs_seed() -> None:
     options = HEADS.options("chain", n_chains=3)
     orders = HEADS["chain"](2, 6, options, seeds=[0, 1, 2])._orders.tolist()
-    assert all(sorted(order) == list(range(6)) for own in orders for order in own)
-    assert len({tuple(order) for own in orders for order in own}) == 9
+    assert all(sorted(order) == list(range(6)) for run in orders for order in run)
+    assert len({tuple(order) for run in orders for order in run}) == 9
     for seed in range(3):
         assert HEADS["chain"](2, 6, options, seeds=[seed])._orders[0].tolist() == orders[seed]
 
 
-def test_one_chain_has_the_labels_own_order() -> None:
+def test_one_chain_uses_the_order_of_the_labels() -> None:
     head = HEADS["chain"](2, 6, HEADS.options("chain"), seeds=[0, 1])
     assert head._orders.tolist() == [[list(range(6))]]
     assert not any("_orders" in name for name in head.state_dict())

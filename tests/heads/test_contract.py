@@ -1,4 +1,4 @@
-"""What every registered head must do."""
+"""The contract of every registered head."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ JOINT = [name for name in HEADS if issubclass(HEADS[name], JointHead)]
 
 
 def built(name: str, n_labels: int, targets: Tensor | None = None, **options: Any) -> PlainHead:
-    """A head that was shown these targets, or all label sets."""
+    """A head built with these targets, or with all label sets."""
     torch.manual_seed(0)
     shown = all_label_sets(n_labels) if targets is None else targets
     return build_head(name, n_features=5, n_labels=n_labels, targets=shown, **options).double()
 
 
 def refused(name: str, n_labels: int) -> bool:
-    """Whether a test can say no more of the head, which must refuse so few labels."""
+    """Whether the head refuses so few labels, which ends a test."""
     if n_labels >= HEADS[name].least_labels:
         return False
     with pytest.raises(ConfigError, match=rf"'{name}' has nothing to learn from {n_labels} label"):
@@ -95,7 +95,7 @@ class TestEveryHead:
         assert all(p.grad.isfinite().all() for p in head.parameters() if p.grad is not None)
         assert head.scores(outputs).isfinite().all()
 
-    def test_samples_are_compared_only_where_the_head_says_so(self, name: str, case: str) -> None:
+    def test_samples_are_compared_only_by_heads_that_declare_it(self, name: str, case: str) -> None:
         targets = CASES[case]
         if refused(name, targets.shape[1]):
             return
@@ -111,16 +111,16 @@ class TestEveryHead:
         elif case == "ordinary":
             assert (torch.cat(alone) - together).abs().max() > 0.1
 
-    def test_runs_do_not_touch_each_other(self, name: str, case: str) -> None:
+    def test_runs_do_not_affect_each_other(self, name: str, case: str) -> None:
         targets = CASES[case].double()
         if refused(name, targets.shape[1]):
             return
         options = HEADS.options(name)
         rows = torch.arange(len(targets)).roll(1).expand(3, -1)
-        known, own = (KnownLabels(targets.bool(), part) for part in (rows, rows[1:2]))
+        known, known_alone = (KnownLabels(targets.bool(), part) for part in (rows, rows[1:2]))
         shape = 5, targets.shape[1], options
         together = HEADS[name](*shape, seeds=[4, 5, 6], known=known).double()
-        alone = HEADS[name](*shape, seeds=[5], known=own).double()
+        alone = HEADS[name](*shape, seeds=[5], known=known_alone).double()
         features = torch.randn(3, len(targets), 5, dtype=torch.float64)
         uniforms = noise_for(targets)
         all_outputs, outputs = together(features), alone(features[1:2])
@@ -147,7 +147,7 @@ def test_training_on_one_label_set_makes_its_labels_score_highest(name: str) -> 
 
 
 @pytest.mark.parametrize("name", HEADS)
-def test_docstring_states_formula_source_and_consistency(name: str) -> None:
+def test_docstring_has_formula_source_and_consistency(name: str) -> None:
     text = HEADS[name].__doc__ or ""
     assert "loss = " in text
     assert "Source: " in text
@@ -164,7 +164,7 @@ PADDED = torch.tensor([[0, 2, -1], [1, -1, -1], [-1, -1, -1], [0, 1, 2]])
 
 @pytest.mark.parametrize("name", HEADS)
 class TestTargetsOfALoss:
-    def test_zeros_and_ones_are_taken_in_any_type(self, name: str) -> None:
+    def test_zeros_and_ones_are_accepted_in_any_type(self, name: str) -> None:
         head = built(name, 3)
         outputs, uniforms = head(torch.randn(4, 5).double()), noise_for(ZEROS_AND_ONES)
         expected = head.loss(outputs, ZEROS_AND_ONES, uniforms)
@@ -191,9 +191,7 @@ class TestTargetsOfALoss:
             (ZEROS_AND_ONES / ZEROS_AND_ONES, "with nan in row 0, column 1: give "),
         ],
     )
-    def test_values_that_no_head_can_mean_are_refused(
-        self, name: str, targets: Tensor, message: str
-    ) -> None:
+    def test_invalid_values_are_refused(self, name: str, targets: Tensor, message: str) -> None:
         head = built(name, 3)
         outputs = head(torch.randn(4, 5).double())
         with pytest.raises(DataError, match=f"'{name}' is given targets {message}"):
@@ -212,11 +210,11 @@ class TestTargetsOfALoss:
             return
         head.loss(outputs, soft).sum().backward()
         assert outputs.grad is not None
-        found, outputs.grad = outputs.grad, None
+        gradient, outputs.grad = outputs.grad, None
         for label_set in all_label_sets(3).double():
             frequency = (label_set * soft + (1 - label_set) * (1 - soft)).prod(dim=1)
             (frequency * head.loss(outputs, label_set.expand(4, -1))).sum().backward()
-        torch.testing.assert_close(found, outputs.grad)
+        torch.testing.assert_close(gradient, outputs.grad)
 
 
 def test_some_heads_take_soft_targets() -> None:
@@ -224,7 +222,7 @@ def test_some_heads_take_soft_targets() -> None:
 
 
 @pytest.mark.parametrize("name", JOINT)
-def test_a_log_likelihood_is_that_of_zeros_and_ones(name: str) -> None:
+def test_a_log_likelihood_needs_zeros_and_ones(name: str) -> None:
     head = built(name, 3)
     outputs = head(torch.randn(4, 5).double())
     for targets in (PADDED, ZEROS_AND_ONES / 2, ZEROS_AND_ONES[:, :1]):
@@ -240,7 +238,7 @@ def test_a_natural_threshold_separates_what_was_learned(name: str, n_labels: int
     head = built(name, n_labels, every)
     threshold = HEADS[name].natural_threshold(n_labels)
     if threshold is None:
-        # A constant added to all outputs changes no loss, so none can be told.
+        # The loss does not change if a constant is added to all outputs.
         outputs = torch.randn(len(every), n_labels, dtype=torch.float64)
         torch.testing.assert_close(head.loss(outputs + 3, every), head.loss(outputs, every))
         return
@@ -285,22 +283,13 @@ class TestEveryJointHead:
         torch.testing.assert_close(head.loss(outputs, targets), expected)
         torch.testing.assert_close(-head.log_likelihood(outputs, targets), expected)
 
-    def test_samples_follow_the_joint(self, name: str, n_labels: int) -> None:
-        head = built(name, n_labels)
-        outputs = head(torch.randn(1, 5, dtype=torch.float64)).expand(20_000, -1)
-        drawn = head.sample(outputs, torch.Generator().manual_seed(0))
-        # Four standard errors of a share of 0.5 among 20,000.
-        torch.testing.assert_close(
-            drawn.double().mean(dim=0), head.marginals(outputs[:1])[0], atol=0.0142, rtol=0
-        )
 
-
-def test_a_head_without_a_joint_says_so() -> None:
+def test_a_head_without_a_joint_refuses_joint_methods() -> None:
     with pytest.raises(ConfigError, match="defines no distribution"):
         _ = built("sigmoid", 3).label_sets
 
 
-def test_a_head_that_must_see_the_labels_says_so() -> None:
+def test_a_head_that_needs_the_training_labels_refuses_to_be_built_without() -> None:
     with pytest.raises(ConfigError, match="'label_powerset' must see the training labels"):
         build_head("label_powerset", n_features=2, n_labels=3)
     with pytest.raises(ConfigError, match=r"targets has shape \(4,\): give \(N, 3\)"):
@@ -308,7 +297,7 @@ def test_a_head_that_must_see_the_labels_says_so() -> None:
 
 
 @pytest.mark.parametrize("name", HEADS)
-def test_separate_networks_serve_heads_with_an_output_for_each_label(name: str) -> None:
+def test_separate_networks_need_one_output_for_each_label(name: str) -> None:
     shown = KnownLabels(all_label_sets(3), torch.arange(8)[None])
     options = HEADS.options(name)
     if HEADS[name].count_outputs(3, options, shown) != 3:

@@ -1,4 +1,4 @@
-"""Groups against a loop, where a sample has none of a group's labels, one, or several."""
+"""Groups against a loop, for samples with none, one or several labels of a group."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def test_the_loss_is_a_cross_entropy_for_each_group_and_free_label(none: bool) -
         expected = math.log(1 + math.exp(z[4])) - y[4] * z[4]
         for group in GROUPS:
             logits = [z[k] for k in group] + [0.0] * none
-            true = [place for place, k in enumerate(group) if y[k]] or [2] * none
+            true = [index for index, k in enumerate(group) if y[k]] or [2] * none
             total = math.log(sum(map(math.exp, logits)))
             # Nothing where a group has no positive and none is no class.
-            expected += sum(total - logits[place] for place in true) / max(1, len(true))
+            expected += sum(total - logits[index] for index in true) / max(1, len(true))
         assert loss == pytest.approx(expected, rel=1e-12)
 
 
-def test_a_group_of_one_label_that_could_not_be_none_is_refused() -> None:
+def test_a_group_of_one_label_is_refused_without_none() -> None:
     shape = {"n_features": 2, "n_labels": 3}
     with pytest.raises(ConfigError, match="a group of one label, which would always score 1"):
         build_head("grouped", **shape, groups=[[0, 1], [2]], none=False)

@@ -1,4 +1,4 @@
-"""Weights of labels that every training row has, or none."""
+"""Weights of labels that all training rows have, or none."""
 
 from __future__ import annotations
 

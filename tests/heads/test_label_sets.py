@@ -21,7 +21,7 @@ def test_folded_marginals_are_the_product_with_the_bits(n_labels: int) -> None:
     assert torch.equal(label_set_index(bits), torch.arange(2**n_labels))
 
 
-def test_observed_sets_leave_the_good_turing_mass_to_all_others() -> None:
+def test_unobserved_sets_have_the_good_turing_mass() -> None:
     observed = ObservedSets(KnownLabels(SHOWN, torch.arange(9)[None]))
     assert observed.label_sets.int().tolist() == [[0, 0, 0], [0, 1, 0], [1, 0, 1]]
     logits = torch.tensor([[[0.5, -1.0, 2.0]]]).double().expand(1, 8, 3)
@@ -34,7 +34,7 @@ def test_observed_sets_leave_the_good_turing_mass_to_all_others() -> None:
 
 
 @pytest.mark.parametrize("min_count", [1, 2, 3, 5])
-def test_the_mass_set_aside_is_that_of_the_label_sets_that_are_no_class(min_count: int) -> None:
+def test_the_reserved_mass_is_that_of_label_sets_without_a_class(min_count: int) -> None:
     # A population of 256 label sets whose frequencies are Zipf's; 200 samples of 500 rows.
     rng = np.random.default_rng(0)
     frequencies = 1 / np.arange(1, 257)
@@ -77,7 +77,7 @@ def test_a_run_has_only_the_classes_of_its_own_training_rows() -> None:
     assert joint[:, 0].tolist() == [[0.5, 0, 0.5], [pytest.approx(1 / 3)] * 3]
 
 
-def test_pruned_label_sets_teach_nothing_and_stay_possible() -> None:
+def test_pruned_label_sets_have_no_gradient_and_stay_possible() -> None:
     head = build_head("label_powerset", n_features=2, n_labels=3, targets=SHOWN, min_count=3)
     outputs = torch.randn(1, 3, requires_grad=True)
     loss = head.loss(outputs, torch.tensor([[0, 1, 0]]))
@@ -89,11 +89,11 @@ def test_pruned_label_sets_teach_nothing_and_stay_possible() -> None:
     assert head.log_joint(outputs).exp()[0, 1] == 0
 
 
-def test_the_most_frequent_label_sets_serve_where_none_is_frequent_enough() -> None:
+def test_the_most_frequent_label_sets_are_classes_if_none_is_frequent_enough() -> None:
     rows = torch.tensor([[0, 1, 5, 6], [0, 5, 6, 8]])
     demanded = ObservedSets(KnownLabels(SHOWN, rows), min_count=100)
-    for run, own in enumerate(rows):
-        sets, counts = SHOWN[own].unique(dim=0, return_counts=True)
+    for run, indices in enumerate(rows):
+        sets, counts = SHOWN[indices].unique(dim=0, return_counts=True)
         frequent = {tuple(row.tolist()) for row in sets[counts == counts.max()]}
         kept = demanded.label_sets[demanded.seen[run, 0]]
         assert {tuple(row.tolist()) for row in kept} == frequent
@@ -111,7 +111,7 @@ def test_unseen_label_sets_stay_possible_however_many_there_are(n_labels: int) -
 
 
 @pytest.mark.parametrize("name", ["chain", "pairwise", "bernoulli_mixture", "label_powerset"])
-def test_with_many_labels_the_joint_lists_what_occurs(name: str) -> None:
+def test_with_many_labels_the_joint_lists_observed_sets(name: str) -> None:
     torch.manual_seed(0)
     targets = torch.rand(40, 30) < 0.1
     head = build_head(name, n_features=4, n_labels=30, targets=targets).double()
@@ -151,7 +151,7 @@ def test_a_narrow_beam_finds_the_mode_of_a_clear_chain() -> None:
     torch.testing.assert_close(head.marginals(outputs), outputs.sigmoid(), rtol=1e-6, atol=1e-6)
 
 
-def test_a_beam_is_what_a_search_by_hand_finds() -> None:
+def test_a_beam_equals_a_simple_search() -> None:
     torch.manual_seed(0)
     n_labels, width = 20, 3
     targets = torch.rand(40, n_labels) < 0.2
@@ -172,8 +172,8 @@ def test_a_beam_is_what_a_search_by_hand_finds() -> None:
                 ((*p, label), log_p + float(logsigmoid(logit[p]))) for p, log_p in beam
             ]
             beam = sorted(beam, key=lambda one: -one[1])[:width]
-        found = [tuple(own.nonzero().flatten().tolist()) for own in sets[0, row]]
-        assert found == [p for p, _ in beam]
+        prefixes = [tuple(values.nonzero().flatten().tolist()) for values in sets[0, row]]
+        assert prefixes == [p for p, _ in beam]
 
 
 @pytest.mark.parametrize("interactions", ["shared", "conditional"])
@@ -185,7 +185,7 @@ def test_pairs_that_occur_are_summed_in_each_label_set(interactions: str, most: 
     shape = {"n_features": 4, "n_labels": n_labels, "targets": targets}
     head = build_head("pairwise", **shape, interactions=interactions).double()
     inner = head.head
-    pairs = {(j, k) for own in targets for j, k in itertools.combinations(_present(own), 2)}
+    pairs = {(j, k) for row in targets for j, k in itertools.combinations(_present(row), 2)}
     assert set(map(tuple, inner._pairs.T.tolist())) == pairs
     if interactions == "shared":
         torch.nn.init.normal_(inner.interactions)
@@ -196,9 +196,9 @@ def test_pairs_that_occur_are_summed_in_each_label_set(interactions: str, most: 
         energy = dict(zip(map(tuple, inner._pairs.T.tolist()), of_pairs.tolist(), strict=True))
         expected = torch.tensor(
             [
-                sum(float(outputs[row, k]) for k in _present(own))
-                + sum(energy[pair] for pair in itertools.combinations(_present(own), 2))
-                for own in head.label_sets
+                sum(float(outputs[row, k]) for k in _present(label_set))
+                + sum(energy[pair] for pair in itertools.combinations(_present(label_set), 2))
+                for label_set in head.label_sets
             ]
         ).double()
         torch.testing.assert_close(log_joint[row], expected.log_softmax(dim=0))

@@ -7,7 +7,7 @@ from mlc.heads.base import HEADS
 from mlc.heads.memory import estimate, require_memory
 
 
-def test_estimate_counts_what_a_training_holds() -> None:
+def test_the_estimate_counts_all_tensors_of_a_training() -> None:
     memory = estimate(
         HEADS["powerset"], 256, 10, HEADS.options("powerset"), batch_size=64, n_runs=2
     )
@@ -18,7 +18,7 @@ def test_estimate_counts_what_a_training_holds() -> None:
     assert memory.total == 4 * memory.weights + memory.activations
 
 
-def test_what_does_not_fit_is_refused_before_it_is_allocated(
+def test_a_head_that_does_not_fit_is_refused_before_it_is_allocated(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("mlc.heads.memory.free_bytes", lambda device: 10_000_000)

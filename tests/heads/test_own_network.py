@@ -23,19 +23,19 @@ EXAMPLES = re.findall(
 
 def test_three_heads_learn_on_a_cnn(capsys: pytest.CaptureFixture[str]) -> None:
     exec(compile(EXAMPLES[0], "docs/own_network.md, CNN", "exec"), {"__name__": "example"})
-    found = dict(re.findall(r"(\w+): ([\d.]+) of the labels", capsys.readouterr().out))
-    assert list(found) == ["sigmoid", "powerset", "pick_one"]
-    assert all(float(share) > 0.6 for share in found.values())
+    results = dict(re.findall(r"(\w+): ([\d.]+) of the labels", capsys.readouterr().out))
+    assert list(results) == ["sigmoid", "powerset", "pick_one"]
+    assert all(float(share) > 0.6 for share in results.values())
 
 
 def test_three_heads_learn_on_a_text_encoder(capsys: pytest.CaptureFixture[str]) -> None:
     exec(compile(EXAMPLES[1], "docs/own_network.md, text", "exec"), {"__name__": "example"})
-    found = dict(re.findall(r"(\w+): loss ([\d.]+)", capsys.readouterr().out))
-    assert list(found) == ["sigmoid", "label_powerset", "pick_one"]
+    results = dict(re.findall(r"(\w+): loss ([\d.]+)", capsys.readouterr().out))
+    assert list(results) == ["sigmoid", "label_powerset", "pick_one"]
     # One softmax keeps the entropy of choosing among two labels: half the rows have two.
-    assert float(found["sigmoid"]) < 0.1
-    assert float(found["label_powerset"]) < 0.1
-    assert float(found["pick_one"]) < 0.6
+    assert float(results["sigmoid"]) < 0.1
+    assert float(results["label_powerset"]) < 0.1
+    assert float(results["pick_one"]) < 0.6
 
 
 def test_a_backbone_trains_resumes_and_predicts(command: Command, tmp_path: Path) -> None:

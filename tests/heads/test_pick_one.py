@@ -13,7 +13,7 @@ def test_expectation_is_cross_entropy_to_the_uniform_distribution_over_positives
     torch.testing.assert_close(losses.mean(), expected)
 
 
-def test_each_label_is_picked_by_its_share_of_the_noise() -> None:
+def test_each_label_is_picked_by_its_share_of_the_uniforms() -> None:
     head = build_head("pick_one", n_features=2, n_labels=3)
     outputs = torch.tensor([[1.0, 2.0, 3.0]] * 4).double()
     targets = torch.tensor([[1, 0, 1]] * 4)
@@ -23,14 +23,14 @@ def test_each_label_is_picked_by_its_share_of_the_noise() -> None:
     torch.testing.assert_close(head.loss(outputs, targets, uniforms), expected)
 
 
-def test_noise_that_rounds_up_to_one_picks_the_last_positive() -> None:
+def test_uniforms_that_round_up_to_one_pick_the_last_positive() -> None:
     head = build_head("pick_one", n_features=2, n_labels=3)
     outputs = torch.randn(1, 3)
     loss = head.loss(outputs, torch.tensor([[1, 1, 0]]), torch.tensor([1.0]))
     torch.testing.assert_close(loss, -outputs.log_softmax(dim=-1)[:, 1])
 
 
-def test_a_sample_without_labels_teaches_nothing() -> None:
+def test_a_sample_without_labels_has_no_loss() -> None:
     head = build_head("pick_one", n_features=2, n_labels=3)
     outputs = torch.randn(2, 3, requires_grad=True)
     loss = head.loss(outputs, torch.tensor([[0, 0, 0], [0, 1, 0]]))
@@ -46,7 +46,7 @@ def test_scores_sum_to_one() -> None:
     torch.testing.assert_close(head.scores(torch.randn(5, 3)).sum(dim=-1), torch.ones(5))
 
 
-def test_its_gradient_is_that_of_softmax_uniform_with_noise_of_a_known_size() -> None:
+def test_its_gradient_is_that_of_softmax_uniform_plus_noise_of_known_variance() -> None:
     n_draws = 20_000
     head = build_head("pick_one", n_features=2, n_labels=5)
     uniform = build_head("softmax_uniform", n_features=2, n_labels=5)

@@ -1,4 +1,4 @@
-"""What heads tell decision rules: each part once, and the head's own mode."""
+"""The inputs of decision rules: each part is computed once, and the mode is the head's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ JOINT = [name for name in HEADS if issubclass(HEADS[name], JointHead)]
 
 
 def chain(n_labels: int, **options: int) -> tuple[PlainHead, Tensor]:
-    """A chain with strong links that has seen few label sets, and outputs of ten samples."""
+    """A chain with strong links and few observed label sets, and outputs of ten samples."""
     draw = torch.Generator().manual_seed(2)
     targets = torch.rand(8, n_labels, generator=draw) < 0.4
     head = build_head("chain", n_features=3, n_labels=n_labels, targets=targets, **options).double()
@@ -27,10 +27,10 @@ def chain(n_labels: int, **options: int) -> tuple[PlainHead, Tensor]:
 
 
 def likelihoods(head: PlainHead, outputs: Tensor, label_sets: Tensor) -> Tensor:
-    """Of each label set (M, K) for each sample: (N, M)."""
+    """Log-probability of each label set (M, K) for each sample: (N, M)."""
     with torch.no_grad():
-        own = [head.log_likelihood(outputs, one.expand(len(outputs), -1)) for one in label_sets]
-    return torch.stack(own, dim=1)
+        log_p = [head.log_likelihood(outputs, one.expand(len(outputs), -1)) for one in label_sets]
+    return torch.stack(log_p, dim=1)
 
 
 @pytest.mark.parametrize("n_chains", [1, 2])
@@ -45,7 +45,7 @@ def test_a_wide_beam_decides_as_an_exhaustive_search(
     assert torch.equal(build_decision("mode").decide(head.predict(outputs)), best)
 
 
-def test_a_beam_that_ends_badly_gives_way_to_a_label_set_seen() -> None:
+def test_a_listed_label_set_replaces_a_less_probable_one_of_the_beam() -> None:
     targets = torch.stack([torch.zeros(20), torch.ones(20)]).bool()
     head = build_head("chain", n_features=3, n_labels=20, targets=targets, beam=1).double()
     # The first label is the less likely, and with it all others are all but certain.
@@ -57,7 +57,7 @@ def test_a_beam_that_ends_badly_gives_way_to_a_label_set_seen() -> None:
 
 
 @pytest.mark.parametrize("name", JOINT)
-def test_where_every_label_set_is_listed_plain_arguments_decide_the_same(name: str) -> None:
+def test_plain_arguments_decide_the_same_if_every_label_set_is_listed(name: str) -> None:
     head = build_head(name, n_features=3, n_labels=4, targets=all_label_sets(4)).double()
     outputs = head(torch.randn(9, 3, dtype=torch.float64))
     for rule in ("mode", "expected_jaccard", "expected_f1"):
@@ -68,16 +68,16 @@ def test_where_every_label_set_is_listed_plain_arguments_decide_the_same(name: s
     assert torch.equal(head.predict(outputs).mode, head.mode(outputs))
 
 
-def test_each_part_is_computed_once_and_only_if_asked_for() -> None:
+def test_each_part_is_computed_once_and_only_on_use() -> None:
     asked: list[str] = []
 
     def scores(_: Prediction) -> Tensor:
         asked.append("scores")
         return torch.rand(2, 5, 3)
 
-    def cardinality(own: Prediction) -> Tensor:
+    def cardinality(prediction: Prediction) -> Tensor:
         asked.append("cardinality")
-        return own.scores.sum(dim=-1)
+        return prediction.scores.sum(dim=-1)
 
     prediction = Prediction(scores, cardinality=cardinality)
     first, second = prediction.of_run(0), prediction.of_run(1)

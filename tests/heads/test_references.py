@@ -130,8 +130,8 @@ def grouped(head: PlainHead, z: Numbers, y: Sequence[int]) -> float:
     total = sum(cross_entropy(sigmoid(z[k]), y[k]) for k in range(len(y)) if k not in taken)
     for group in groups:
         p = softmax([*(z[k] for k in group), 0.0])
-        true = [place for place, k in enumerate(group) if y[k]] or [len(group)]
-        total -= sum(math.log(p[place]) for place in true) / len(true)
+        true = [index for index, k in enumerate(group) if y[k]] or [len(group)]
+        total -= sum(math.log(p[index]) for index in true) / len(true)
     return total
 
 
@@ -147,8 +147,8 @@ def powerset(head: PlainHead, z: Numbers, y: Sequence[int]) -> float:
 def pairwise(head: PlainHead, z: Numbers, y: Sequence[int]) -> float:
     n = len(y)
     pairs = [(j, k) for j in range(n) for k in range(j + 1, n)]
-    own = head.head.options.interactions == "conditional"
-    links = z[n:] if own else head.head.interactions.flatten().tolist()
+    is_conditional = head.head.options.interactions == "conditional"
+    links = z[n:] if is_conditional else head.head.interactions.flatten().tolist()
 
     def energy(v: Sequence[int]) -> float:
         singles = sum(a * b for a, b in zip(z, v, strict=False))
@@ -161,8 +161,8 @@ def chain(head: PlainHead, z: Numbers, y: Sequence[int]) -> float:
     n, total = len(y), 0.0
     for number, order in enumerate(head.head._orders[0].tolist()):
         links = head.head.links[0, number].tolist()
-        for place, k in enumerate(order):
-            logit = z[number * n + k] + sum(links[j][k] * y[j] for j in order[:place])
+        for position, k in enumerate(order):
+            logit = z[number * n + k] + sum(links[j][k] * y[j] for j in order[:position])
             total += cross_entropy(sigmoid(logit), y[k])
     return total / head.head.options.n_chains
 
@@ -182,8 +182,8 @@ def rakel(head: PlainHead, z: Numbers, y: Sequence[int]) -> float:
     labelsets = head.head.labelsets[0].tolist()
     size, total = len(labelsets[0]), 0.0
     for number, labels in enumerate(labelsets):
-        own = z[number * 2**size : (number + 1) * 2**size]
-        p = softmax(own)
+        logits = z[number * 2**size : (number + 1) * 2**size]
+        p = softmax(logits)
         total -= math.log(p[int("".join(str(y[k]) for k in labels), 2)])
     return total * len(y) / (len(labelsets) * size)
 
@@ -197,7 +197,7 @@ REFERENCES: dict[str, Reference] = {
     "label_powerset": powerset, "pairwise": pairwise, "chain": chain,
     "bernoulli_mixture": bernoulli_mixture, "rakel": rakel,
 }  # fmt: skip
-# Compared over a batch, in a test of its own.
+# Its loss compares samples; a separate test covers it.
 OF_BATCHES = {"two_way"}
 CASES: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in REFERENCES),
@@ -233,11 +233,11 @@ def test_references_are_of_heads() -> None:
 def test_the_loss_is_its_formula(name: str, options: dict[str, Any], n_labels: int) -> None:
     n_labels = max(n_labels, HEADS[name].least_labels)
     head, outputs, targets = prepared(name, n_labels, **options)
-    found = head.loss(outputs, targets, uniforms=torch.zeros(SAMPLES).double())
+    loss = head.loss(outputs, targets, uniforms=torch.zeros(SAMPLES).double())
     rows = zip(outputs.tolist(), targets.int().tolist(), strict=True)
     expected = [REFERENCES[name](head, z, y) for z, y in rows]
     torch.testing.assert_close(
-        found, torch.tensor(expected, dtype=torch.float64), rtol=1e-10, atol=1e-10
+        loss, torch.tensor(expected, dtype=torch.float64), rtol=1e-10, atol=1e-10
     )
 
 

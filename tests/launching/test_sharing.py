@@ -119,7 +119,7 @@ def test_the_runs_of_a_machine_that_is_gone_are_trained(
         leave(folder / f"seed={seed}", elsewhere())
     ended = sweep(f"hydra/launcher={launcher}", "resume=true")
     assert ended.status == 0, ended.error
-    assert "a sign of process 4711 on node7" in ended.out + ended.error
+    assert "a sign of life of process 4711 on node7" in ended.out + ended.error
     for seed in (0, 1):
         assert status(folder / f"seed={seed}")["state"] == "completed"
         assert not list((folder / f"seed={seed}").glob(f"{LEASE}*"))

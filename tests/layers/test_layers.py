@@ -1,4 +1,4 @@
-"""Stacked layers against their namesakes in torch.nn, run by run."""
+"""Stacked layers against the layers of torch.nn, run by run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def inputs(dtype: torch.dtype = torch.float64) -> torch.Tensor:
     return torch.randn(3, 8, 5, generator=torch.Generator().manual_seed(0), dtype=dtype)
 
 
-def test_linear_is_a_linear_for_each_run() -> None:
+def test_linear_agrees_with_torch_for_each_run() -> None:
     layer = StackedLinear(5, 2, Streams(SEEDS, "weights")).double()
     x = inputs()
     for run in range(3):
@@ -37,13 +37,13 @@ def test_linear_starts_in_the_range_of_torch() -> None:
     assert abs(weight.mean()) < 0.001
 
 
-def test_layer_norm_is_that_of_torch() -> None:
+def test_layer_norm_agrees_with_torch() -> None:
     layer = StackedLayerNorm(5, 3).double()
     x = inputs()
     torch.testing.assert_close(layer(x), nn.LayerNorm(5).double()(x))
 
 
-def test_batch_norm_is_that_of_torch_in_training_and_evaluation() -> None:
+def test_batch_norm_agrees_with_torch_in_training_and_evaluation() -> None:
     layer = StackedBatchNorm(5, 3).double()
     references = [nn.BatchNorm1d(5).double() for _ in range(3)]
     for step in range(3):
@@ -72,15 +72,15 @@ def test_dropout_has_each_runs_own_rate_and_keeps_the_mean() -> None:
     assert torch.equal(layer.eval()(x), x)
 
 
-@pytest.mark.parametrize("company", [[7], [7, 8], [9, 7, 8]])
-def test_streams_depend_on_the_own_seed_alone(company: list[int]) -> None:
-    place = company.index(7)
-    together, alone = Streams(company, "a"), Streams([7], "a")
-    assert torch.equal(together.uniform(4)[place], alone.uniform(4)[0])
-    assert torch.equal(together.permutations(9)[place], alone.permutations(9)[0])
-    bits, own = CountedBits(company, "a"), CountedBits([7], "a")
+@pytest.mark.parametrize("seeds", [[7], [7, 8], [9, 7, 8]])
+def test_streams_depend_only_on_the_runs_seed(seeds: list[int]) -> None:
+    index = seeds.index(7)
+    together, alone = Streams(seeds, "a"), Streams([7], "a")
+    assert torch.equal(together.uniform(4)[index], alone.uniform(4)[0])
+    assert torch.equal(together.permutations(9)[index], alone.permutations(9)[0])
+    bits, bits_alone = CountedBits(seeds, "a"), CountedBits([7], "a")
     for n in (5, 2):
-        assert torch.equal(bits.words(n)[place], own.words(n)[0])
+        assert torch.equal(bits.words(n)[index], bits_alone.words(n)[0])
 
 
 def test_streams_of_other_purposes_and_seeds_differ() -> None:
@@ -89,7 +89,7 @@ def test_streams_of_other_purposes_and_seeds_differ() -> None:
     assert not torch.equal(CountedBits([7], "a").words(4), CountedBits([7], "b").words(4))
 
 
-def test_bits_are_those_of_splitmix64() -> None:
+def test_bits_agree_with_splitmix64() -> None:
     bits = CountedBits([0], "a")
     bits._start.fill_(1234567)
     drawn = [word % 2**64 for n in (2, 3) for word in bits.words(n)[0].tolist()]

@@ -1,4 +1,4 @@
-"""Count metrics against scikit-learn, with the conventions of `mlc.metrics.final`."""
+"""Count metrics against scikit-learn, with the conventions of `mlc.metrics.counts`."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ CASES = label_matrices()
 
 
 def by_scikit_learn(name: str, decisions: torch.Tensor, targets: torch.Tensor) -> float:
-    """scikit-learn's own function, with the conventions that `mlc.metrics.final` states."""
+    """scikit-learn's function, with the conventions of `mlc.metrics.counts`."""
     if name == "subset_accuracy":
         return float((decisions == targets).all(dim=1).double().mean())
     if name == "hamming_loss":
@@ -65,7 +65,7 @@ def test_two_empty_sets_agree_perfectly() -> None:
     assert values["jaccard_macro"] == values["f1_macro"] == 0
 
 
-def test_by_hand() -> None:
+def test_worked_numbers() -> None:
     targets = np.array([[1, 1, 0], [0, 0, 0], [0, 1, 1]], dtype=bool)
     decisions = np.array([[1, 0, 0], [0, 0, 0], [1, 1, 1]], dtype=bool)
     values = decision_metrics(decisions, targets)

@@ -13,7 +13,7 @@ from mlc.metrics.final import expected_calibration_error, ranking_metrics
 RNG = np.random.default_rng(0)
 
 
-def test_ranking_metrics_by_hand() -> None:
+def test_worked_ranking_metrics() -> None:
     scores = np.array([[0.9, 0.5, 0.1], [0.2, 0.3, 0.8]])
     targets = np.array([[0, 1, 0], [1, 0, 1]], dtype=bool)
     values = ranking_metrics(scores, targets)
@@ -29,7 +29,7 @@ def test_ranking_metrics_by_hand() -> None:
 
 @pytest.mark.parametrize("levels", [4, 10**6])
 @pytest.mark.parametrize("n_labels", [2, 5])
-def test_ranks_give_what_scikit_learn_gives_with_ties_and_empty_sets(
+def test_ranking_metrics_agree_with_scikit_learn_with_ties_and_empty_sets(
     n_labels: int, levels: int
 ) -> None:
     scores = RNG.integers(0, levels, (50, n_labels)) / levels
@@ -66,7 +66,7 @@ def test_a_perfect_ranking_of_all_labels_that_occur_is_perfect() -> None:
 
 
 @pytest.mark.parametrize(("fill", "defined"), [(False, 0), (True, 3)])
-def test_what_no_label_defines_has_no_entry(fill: bool, defined: int) -> None:
+def test_a_mean_over_no_label_has_no_entry(fill: bool, defined: int) -> None:
     values = ranking_metrics(RNG.random((5, 3)), np.full((5, 3), fill))
     assert values["roc_auc_labels"] == 0
     assert values["average_precision_labels"] == defined
@@ -84,7 +84,7 @@ def test_one_label_and_one_sample() -> None:
     assert values["lrap"] == pytest.approx(label_ranking_average_precision_score(*padded))
 
 
-def test_samples_without_labels_have_no_place_at_the_top() -> None:
+def test_samples_without_labels_are_omitted_at_k() -> None:
     values = ranking_metrics(
         np.array([[0.7, 0.1], [0.1, 0.2]]), np.array([[True, False], [False, False]])
     )

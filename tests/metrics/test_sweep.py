@@ -1,4 +1,4 @@
-"""The exact sweep against trying every threshold there is."""
+"""The exact sweep against a loop over all thresholds."""
 
 from itertools import product
 
@@ -35,14 +35,14 @@ def test_best_threshold_is_the_best_of_all(name: str, case: str) -> None:
 
 
 @pytest.mark.parametrize("name", COUNT_METRICS)
-def test_every_value_is_what_its_threshold_makes(name: str) -> None:
+def test_every_value_is_that_of_its_threshold(name: str) -> None:
     targets, scores = CASES["ordinary"], tied_scores(7, 4)
     sweep = SortedScores(scores, targets).sweep(COUNT_METRICS[name])
     possible = ~sweep.values.isnan()
     assert int(possible.sum()) == len(scores.unique()) + 1
     for threshold, value in zip(sweep.thresholds[possible], sweep.values[possible], strict=True):
-        made = COUNT_METRICS[name](scores >= threshold, targets)
-        assert float(made) == pytest.approx(float(value), abs=1e-12)
+        result = COUNT_METRICS[name](scores >= threshold, targets)
+        assert float(result) == pytest.approx(float(value), abs=1e-12)
 
 
 def test_runs_are_swept_side_by_side() -> None:
@@ -54,7 +54,7 @@ def test_runs_are_swept_side_by_side() -> None:
     torch.testing.assert_close(together, torch.stack(alone))
 
 
-def test_neighbouring_floats_are_told_apart() -> None:
+def test_neighbouring_floats_are_separated() -> None:
     low = torch.tensor(0.3)
     high = torch.nextafter(low, torch.tensor(1.0))
     scores, targets = torch.stack([low, high])[:, None], torch.tensor([[False], [True]])
@@ -65,7 +65,7 @@ def test_neighbouring_floats_are_told_apart() -> None:
 
 @pytest.mark.parametrize("most", [(6, 6, 40), (9, 12, 30), (30, 4, 50)])
 @pytest.mark.parametrize("name", NAMES)
-def test_the_highest_of_equal_thresholds_is_not_a_matter_of_rounding(
+def test_the_highest_of_equal_thresholds_does_not_depend_on_rounding(
     name: str, most: tuple[int, ...]
 ) -> None:
     metric, draw, wrong = COUNT_METRICS[name], torch.Generator().manual_seed(1), []
@@ -88,10 +88,10 @@ def test_each_slice_is_swept_as_if_alone_when_all_axes_differ(name: str) -> None
     metric = COUNT_METRICS[name]
     together, values = best_threshold(metric, scores, targets)
     for run in product(range(2), range(3)):
-        own, true = scores[run], targets[run]
-        expected = best_cut(name, own.tolist(), true.tolist(), metric.higher_is_better)
-        assert torch.equal(own >= together[run], own >= expected)
-        value = exact(name, (own >= expected).tolist(), true.tolist())
+        of_run, true = scores[run], targets[run]
+        expected = best_cut(name, of_run.tolist(), true.tolist(), metric.higher_is_better)
+        assert torch.equal(of_run >= together[run], of_run >= expected)
+        value = exact(name, (of_run >= expected).tolist(), true.tolist())
         assert float(values[run]) == pytest.approx(float(value), abs=1e-12)
 
 

@@ -213,3 +213,14 @@ def test_under_one_seed_stands_what_matters_there(tmp_path: Path) -> None:
     assert len("\n".join(fill(note, 80) for note in notes).splitlines()) <= 8
     write_run(tmp_path, "yeast/sigmoid/seed=1")
     assert any("Student" in note for note in foot(collect(tmp_path)))
+
+
+def test_linear_models_that_were_left_out_are_named(tmp_path: Path) -> None:
+    write_run(tmp_path, "yeast/sigmoid/seed=0", jaccard=0.5)
+    path = tmp_path / "yeast/sigmoid/seed=0/baselines.json"
+    path.write_text(json.dumps({"linear_svm": {"train/values": 2e9}}))
+    results = collect(tmp_path)
+    summary = summarise(results, METRICS, "sigmoid")
+    assert "are more than" in summary
+    assert "linear_svm on yeast" in summary
+    assert "(linear_svm)" not in summary

@@ -16,15 +16,15 @@ from mlc.runs.recorder import Recorder, RunResult
 from mlc.training.stacked import OPTIMIZERS
 
 
-class Kept(Recorder):
-    """Keeps what each run of a cohort became."""
+class Results(Recorder):
+    """Keeps the result of each run of a cohort in memory."""
 
     def __init__(self) -> None:
-        self.result: dict[int, RunResult] = {}
+        self.results: dict[int, RunResult] = {}
 
-    def record(self, place: int, result: RunResult) -> str:
-        """Remember it."""
-        self.result[place] = result
+    def record(self, index: int, result: RunResult) -> str:
+        """Keep the result."""
+        self.results[index] = result
         return "kept"
 
 
@@ -54,10 +54,10 @@ def test_every_head_trains_where_labels_are_never_or_always_there(
         rules=["global", "per_label", "fixed", "cardinality", "mode", "expected_jaccard"],
         device="cpu",
     )
-    recorder = Kept()
+    recorder = Results()
     (outcome,) = train_cohort([config], recorder)
     assert not isinstance(outcome, Exception), outcome
-    result = recorder.result[0]
+    result = recorder.results[0]
     for name, value in result.model.named_parameters():
         assert value.isfinite().all(), name
     for scores in result.evaluation.scores.values():

@@ -1,4 +1,4 @@
-"""A finished run predicts as it was judged, and what a stranger put into its folder is refused."""
+"""A loaded run predicts as in its evaluation, and forged files in its folder are refused."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def train(command: Command, write_arff: Callable[..., Path]) -> Callable[..., Pa
 
 
 @pytest.mark.parametrize("head", [name for name in HEADS if name != "grouped"])
-def test_it_decides_the_test_rows_as_the_run_did(head: str, train: Callable[..., Path]) -> None:
+def test_it_predicts_the_test_rows_as_the_run_did(head: str, train: Callable[..., Path]) -> None:
     run = train(f"head={head}", ALL_RULES)
     with np.load(run / "predictions.npz") as stored, np.load(run / "split.npz") as split:
         expected, rows = dict(stored), split["test"]
@@ -60,8 +60,8 @@ def test_it_decides_the_test_rows_as_the_run_did(head: str, train: Callable[...,
     assert mlc.load(run).rule.name == "global"
 
 
-def test_the_model_is_handed_out_in_evaluation_mode(train: Callable[..., Path]) -> None:
-    """Called by hand it gives what the run's scores were, whatever else is in the batch."""
+def test_the_model_is_in_evaluation_mode(train: Callable[..., Path]) -> None:
+    """Called directly, it gives the run's scores, whatever else is in the batch."""
     run = train("backbone.dropout=0.5", "backbone.normalization=batch", "head=sigmoid")
     loaded = mlc.load(run)
     assert not any(module.training for module in loaded.model.modules())
@@ -85,7 +85,8 @@ def test_the_command_writes_label_sets_and_scores(
     assert list(table.columns) == ["row", "labels", "score:even", "score:large"]
     decided = mlc.load(run).predict(frame[["x", "y"]].to_numpy())
     expected = [
-        ";".join(n for n, own in zip(("even", "large"), row, strict=True) if own) for row in decided
+        ";".join(n for n, positive in zip(("even", "large"), row, strict=True) if positive)
+        for row in decided
     ]
     assert table["labels"].tolist() == expected
     ended = command(lambda: predict_main([str(run), "new.csv", "--output", "out.csv"]))
@@ -138,7 +139,7 @@ def test_a_text_runs_words_are_kept(command: Command, tmp_path: Path) -> None:
     pd.DataFrame({"body": texts, "tags": labels}).to_csv(tmp_path / "texts.csv", index=False)
     ended: Outcome = command(
         main, "data=table", "data.path=texts.csv", "data.labels=[tags]", "data.text=body",
-        "data.ngrams=2", "data.buckets=64", "backbone=embedding_bag", "trainer.max_epochs=30",
+        "data.ngram_range=[1,2]", "data.buckets=64", "backbone=embedding_bag", "trainer.max_epochs=30",
         "optimizer.lr=0.05", "hydra.run.dir=run",
     )  # fmt: skip
     assert ended.status == 0, ended.error
@@ -151,11 +152,11 @@ def test_a_text_runs_words_are_kept(command: Command, tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("backbone", ["mlp", "embedding_bag"])
+@pytest.mark.parametrize(("backbone", "n_buckets"), [("mlp", 0), ("embedding_bag", 16)])
 def test_words_that_a_run_left_out_are_left_out_again(
-    backbone: str, command: Command, tmp_path: Path
+    backbone: str, n_buckets: int, command: Command, tmp_path: Path
 ) -> None:
-    """Each text has a word of its own, so that test texts hold words that no training text has."""
+    """Each text has a unique word, so that test texts hold words that no training text has."""
     rng = np.random.default_rng(0)
     common = [" ".join(f"word{w}" for w in rng.integers(12, size=4)) for _ in range(60)]
     texts = [f"{text} own{row} own{row}" for row, text in enumerate(common)]
@@ -163,7 +164,8 @@ def test_words_that_a_run_left_out_are_left_out_again(
     frame.to_csv(tmp_path / "texts.csv", index=False)
     ended = command(
         main, "data=table", "data.path=texts.csv", "data.labels=[kept]", "data.text=body",
-        "data.ngrams=2", "data.buckets=16", "data.min_count=1", "data.max_words=25",
+        "data.ngram_range=[1,2]", f"data.buckets={n_buckets}", "data.min_df=1",
+        "data.max_features=25",
         f"backbone={backbone}", "trainer.max_epochs=3", "hydra.run.dir=run",
     )  # fmt: skip
     assert ended.status == 0, ended.error
@@ -172,15 +174,17 @@ def test_words_that_a_run_left_out_are_left_out_again(
         scores, rows = stored["scores"], split["test"]
     with np.load(run / "preprocessing.npz") as stored:
         names, used = stored["feature_names"], stored["scale"] != 0
-    assert used.sum() == 25 + 16
+    assert used.sum() == 25 + n_buckets
     assert not set(names[used]) & {f"own{row}" for row in rows}
     frame.iloc[rows][["body"]].to_csv(tmp_path / "new.csv", index=False)
     found = predict(run, tmp_path / "new.csv")["score:kept"].to_numpy()
     np.testing.assert_allclose(found, scores[:, 0], atol=1e-6)
+    of_texts = mlc.load(run).scores(frame["body"].iloc[rows])
+    np.testing.assert_allclose(of_texts, scores, atol=1e-6)
 
 
 class TestAStrangersFolder:
-    """Nothing in it is executed, and what is wrong is told in a sentence."""
+    """Nothing in the folder is executed, and the error is one sentence."""
 
     @pytest.fixture
     def run(self, train: Callable[..., Path]) -> Path:
@@ -223,8 +227,8 @@ class TestAStrangersFolder:
             mlc.load(run)
 
     def test_a_far_larger_model_is_not_built(self, run: Path) -> None:
-        told = r"far fewer weights than the model|does not fit with|holds 100\d+ values, more"
-        own = (run / "status.json").read_bytes()
+        message = r"far fewer weights than the model|does not fit with|holds 100\d+ values, more"
+        original = (run / "status.json").read_bytes()
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         for changed in (
             {"backbone": {"name": "mlp", "widths": [2 * 10**8]}},
@@ -235,9 +239,9 @@ class TestAStrangersFolder:
             {"head": {"name": "bernoulli_mixture", "n_components": 10**8}},
         ):
             self.change(run, **changed)
-            with pytest.raises(MlcError, match=told):
+            with pytest.raises(MlcError, match=message):
                 mlc.load(run)
-            (run / "status.json").write_bytes(own)
+            (run / "status.json").write_bytes(original)
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
         assert grown < 500_000  # kB
 
@@ -246,9 +250,9 @@ class TestAStrangersFolder:
     ) -> None:
         """Zeros that were packed, a header of 10^12 rows, files that are nearly all holes."""
         arrays, weights = run / "preprocessing.npz", run / "checkpoint.safetensors"
-        own, own_weights = arrays.read_bytes(), weights.read_bytes()
+        original, weight_bytes = arrays.read_bytes(), weights.read_bytes()
         with monkeypatch.context() as patched:
-            patched.setattr("mlc.files.reading.free_bytes", lambda device: 10**6)
+            patched.setattr("mlc.files.reading.free_bytes", lambda: 10**6)
             np.savez_compressed(arrays, label_sets=np.zeros((10**6, 10), dtype=bool))
             assert arrays.stat().st_size < 20_000
             with pytest.raises(RunFolderError, match="more than half the free memory"):
@@ -259,14 +263,14 @@ class TestAStrangersFolder:
             archive.writestr("shift.npy", b"\x93NUMPY\x01\x00\x76\x00" + padded)
         with pytest.raises(RunFolderError, match="another size than its shape"):
             mlc.load(run)
-        arrays.write_bytes(own)
+        arrays.write_bytes(original)
         for path in (arrays, weights):
             os.truncate(path, 10**11)
             with pytest.raises(RunFolderError, match=rf"{path.name}.*(cannot|can) be read"):
                 mlc.load(run)
-            path.write_bytes(own if path == arrays else own_weights)
-        length = int.from_bytes(own_weights[:8], "little")
-        names = json.loads(own_weights[8 : 8 + length])
+            path.write_bytes(original if path == arrays else weight_bytes)
+        length = int.from_bytes(weight_bytes[:8], "little")
+        names = json.loads(weight_bytes[8 : 8 + length])
         first = min(names, key=lambda name: names[name]["data_offsets"][0])
         for name, claimed in (("longer", [0, 10**11]), ("hidden", [10**9, 10**11])):
             changed = names | {first: {**names[first], "data_offsets": claimed}}
@@ -275,7 +279,7 @@ class TestAStrangersFolder:
             os.truncate(weights, 8 + len(content) + 10**11)
             with pytest.raises(RunFolderError, match="more bytes than its shape"):
                 mlc.load(run)
-        weights.write_bytes(own_weights)
+        weights.write_bytes(weight_bytes)
         assert mlc.load(run).n_features == 2
 
     @pytest.mark.parametrize(
@@ -290,9 +294,9 @@ class TestAStrangersFolder:
         with pytest.raises(MlcError):
             mlc.load(run)
 
-    def test_an_unfinished_run_and_an_unknown_rule_are_told(self, run: Path) -> None:
+    def test_an_unfinished_run_and_an_unknown_rule_are_refused(self, run: Path) -> None:
         with pytest.raises(
-            RunFolderError, match=r"was not judged by the rule 'top_k': choose one of"
+            RunFolderError, match=r"was not evaluated with the rule 'top_k': choose one of"
         ):
             mlc.load(run, "top_k")
         shutil.rmtree(run)

@@ -1,4 +1,4 @@
-"""Which files are ours."""
+"""Which files mlc may write, replace or delete."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def names(folder: Path) -> set[str]:
         {"events.out.tfevents.1234567890.host.1.0": ""},
     ],
 )
-def test_a_folder_with_anything_else_than_a_run_is_refused_and_left(
+def test_a_folder_with_other_files_than_a_runs_is_refused_and_unchanged(
     content: dict[str, str], tmp_path: Path
 ) -> None:
     for name, text in content.items():
@@ -77,8 +77,10 @@ def test_a_runs_folder_may_be_used_again(content: dict[str, str], tmp_path: Path
         path.write_text(text)
     check_run_folder(tmp_path, FILES)
     claim(tmp_path, FACTS, IDENTITY)
-    kept = {name for name in content if "mlc-part" not in name} - {"status.json"}
-    assert {name: (tmp_path / name).read_text() for name in kept} == {n: content[n] for n in kept}
+    remaining = {name for name in content if "mlc-part" not in name} - {"status.json"}
+    assert {name: (tmp_path / name).read_text() for name in remaining} == {
+        n: content[n] for n in remaining
+    }
     assert ".status.json.abcd_123.mlc-part" not in names(tmp_path)
 
 
@@ -106,7 +108,7 @@ def test_links_in_a_runs_folder_are_not_followed(name: str, kind: str, tmp_path:
     assert json.loads(theirs.read_text()) == OURS
 
 
-def test_a_sweeps_folder_may_be_a_link_and_what_is_below_may_not(tmp_path: Path) -> None:
+def test_a_sweeps_folder_may_be_a_link_but_no_folder_below_it(tmp_path: Path) -> None:
     (tmp_path / "disk" / "yeast").mkdir(parents=True)
     (tmp_path / "sweep").symlink_to(tmp_path / "disk")
     root = tmp_path / "sweep"
@@ -119,7 +121,7 @@ def test_a_sweeps_folder_may_be_a_link_and_what_is_below_may_not(tmp_path: Path)
         check_run_folder(root / "emotions" / "sigmoid" / "seed=0", FILES, root)
 
 
-def test_leftovers_are_our_names_and_their_temporaries_alone(tmp_path: Path) -> None:
+def test_leftovers_are_files_with_a_runs_names_and_their_temporaries(tmp_path: Path) -> None:
     ours = {"metrics.json", ".metrics.json.abcd1234.mlc-part", ".status.json.abcd1234.mlc-part"}
     ours |= {"events.out.tfevents.1234567890.a-host.12.0"}
     theirs = {".env.local", ".metrics.json.abcdefgh", ".thesis.abcd1234.mlc-part", "status.json"}
@@ -133,7 +135,7 @@ def test_leftovers_are_our_names_and_their_temporaries_alone(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("name", ["results.csv", "summary.md", "recall_micro.png", "report.html"])
-def test_a_report_replaces_reports_alone(name: str, tmp_path: Path) -> None:
+def test_a_report_replaces_only_reports(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     check_report_files(tmp_path, [name])
     path.write_bytes(MARKS[path.suffix] + b" and more")
@@ -164,20 +166,20 @@ def test_parts_of_paths_stay_in_their_folder() -> None:
     assert all(len(part.encode()) <= 150 for part in long)
 
 
-def test_a_setting_stated_in_another_way_is_the_same_run(tmp_path: Path) -> None:
+def test_an_equal_option_in_another_notation_is_the_same_run(tmp_path: Path) -> None:
     config = {"head": {"name": "b", "gamma": 2.0}, "data": {"labels": ["x", "y"]}}
     finished = {**OURS, "state": "completed", "data": "a", "overrides": {}, "config": config}
     write_json(tmp_path / "status.json", finished)
     same = {"head": {"name": "b", "gamma": 2.0}, "data": {"labels": ("x", "y")}}
     other = {**same, "head": {"name": "b", "gamma": 3.0}}
     for overrides in ({"head.gamma": "2"}, {"head.gamma": "2.0"}):
-        stated = RunFacts("a/b/seed=0", "a", "b", 0, overrides, config=same)
-        assert holds(tmp_path, stated)
+        facts = RunFacts("a/b/seed=0", "a", "b", 0, overrides, config=same)
+        assert holds(tmp_path, facts)
     changed = RunFacts("a/b/seed=0", "a", "b", 0, {"head.gamma": "3"}, config=other)
     assert not holds(tmp_path, changed)
 
 
-def test_two_names_that_give_one_folder_are_not_taken_for_one_run(tmp_path: Path) -> None:
+def test_two_names_with_one_folder_are_different_runs(tmp_path: Path) -> None:
     assert path_part("a b") == path_part("a_b")
     finished = {**OURS, "state": "completed", "data": "a b", "overrides": {}}
     write_json(tmp_path / "status.json", finished)

@@ -249,7 +249,7 @@ def labelled_case(draw: random.Random, folder: Path) -> None:
     packed = content.encode(draw.choice(["utf-8", "utf-8-sig", "utf-16"]))
     path = folder / draw.choice(["toy.txt", "toy.tsv"])
     path.write_bytes(packed if whole else mangled(packed, draw))
-    dataset = SOURCES["table"].load(SOURCES.options("table", path=str(path), min_count=1))
+    dataset = SOURCES["table"].load(SOURCES.options("table", path=str(path), min_df=1))
     check(dataset)
     names = np.array(dataset.label_names, dtype=object)
     if whole:
@@ -274,9 +274,7 @@ def csv_case(draw: random.Random, folder: Path) -> None:
     path = folder / "toy.csv"
     path.write_bytes(mangled(CSV[kind], draw))
     text = "body" if kind == 1 and draw.random() < 0.7 else None
-    options = SOURCES.options(
-        "table", path=str(path), labels=CSV_LABELS[kind], text=text, min_count=1
-    )
+    options = SOURCES.options("table", path=str(path), labels=CSV_LABELS[kind], text=text, min_df=1)
     check(SOURCES["table"].load(options))
 
 

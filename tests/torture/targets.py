@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 from scipy.sparse import csc_matrix, csr_matrix, issparse
 
+from mlc.config.classifier import configs_of
 from mlc.config.errors import DataError
 from mlc.data.targets import encode
 from mlc.estimator import MultiLabelClassifier
@@ -133,7 +134,7 @@ def settings_case(draw: random.Random, folder: Path) -> None:
     odd = draw.random() < 0.6
     given = draw.choice(ODD) if odd else given
     try:
-        config = MultiLabelClassifier(random_state=0, **{name: given})._configs()
+        config = configs_of(MultiLabelClassifier(random_state=0, **{name: given}))
     except ValueError as error:
         if not odd:
             raise AssertionError(f"{name}={given!r} is refused") from error

@@ -1,4 +1,4 @@
-"""A folder's leases as they lie there."""
+"""Reading the leases of a folder."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _LONGEST = 4096
 
 
 @dataclass(frozen=True)
-class Found:
-    """A lease that was read.
+class StoredLease:
+    """A lease as it was read from its file.
 
     Attributes:
-        path: of its file.
-        content: of its file, which no other lease has.
-        renewed: its modification time in nanoseconds, to be compared with itself alone.
-        seen: when it was read, by this machine's monotonic clock, in seconds.
-        owner: None where the content is not what this package writes.
+        path: the lease's file.
+        content: the file's content, which is unique to the lease.
+        renewed: the file's modification time in nanoseconds; compare it only with earlier values of it.
+        seen: when the file was read, by this machine's monotonic clock, in seconds.
+        owner: the process that wrote the lease, or None if the content is not a lease's.
     """
 
     path: Path
@@ -36,36 +36,36 @@ class Found:
 
     @property
     def follower(self) -> str:
-        """The name of the lease that follows this one."""
+        """The file name of the lease that follows this one."""
         return f"{LEASE}-{hashlib.sha256(self.content).hexdigest()[:32]}"
 
     def __str__(self) -> str:
         return f"the unknown owner of {self.path}" if self.owner is None else str(self.owner)
 
 
-def chain(folder: Path) -> list[Found]:
-    """The folder's leases, the one that counts last.
+def chain(folder: Path) -> list[StoredLease]:
+    """Return the folder's leases in order; the last one is valid.
 
     Raises:
-        RunFolderError: one cannot be read.
+        RunFolderError: a lease cannot be read.
     """
-    found: list[Found] = []
+    leases: list[StoredLease] = []
     name = LEASE
     while (last := read(folder / name)) is not None:
-        found.append(last)
+        leases.append(last)
         name = last.follower
-    return found
+    return leases
 
 
-def read(path: Path) -> Found | None:
-    """The lease in this file, or None where there is no file.
+def read(path: Path) -> StoredLease | None:
+    """Read the lease in this file; None if there is no file.
 
     Raises:
-        RunFolderError: it cannot be read, or is a link.
+        RunFolderError: the file cannot be read, or is a link.
     """
     seen = time.monotonic()
     try:
-        # Opening it makes an NFS client ask the server how old it is.
+        # An NFS client asks the server for the current modification time when a file is opened.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
         with os.fdopen(descriptor, "rb") as file:
             renewed = os.fstat(descriptor).st_mtime_ns
@@ -77,7 +77,7 @@ def read(path: Path) -> Found | None:
             f"{path} cannot be read as a lease ({error.strerror}): delete it if no process trains"
             " that run."
         ) from error
-    return Found(path, content, renewed, seen, _owner(content))
+    return StoredLease(path, content, renewed, seen, _owner(content))
 
 
 def _owner(content: bytes) -> Owner | None:
@@ -91,7 +91,7 @@ def _owner(content: bytes) -> Owner | None:
         return None
     if not all(isinstance(value, str) for value in (host, boot, namespace, started)):
         return None
-    # Another number could mean this process's group, or every process, to the system.
+    # To os.kill, 0 is this process's group and a negative number another group.
     if isinstance(process, bool) or not isinstance(process, int) or not 0 < process < 2**31:
         return None
     return Owner(host, boot, namespace, process, started)

@@ -1,4 +1,4 @@
-"""Who has a folder, and how to have it."""
+"""Taking a folder's lease, and finding out which process holds it."""
 
 from __future__ import annotations
 
@@ -11,51 +11,51 @@ from pathlib import Path
 
 from mlc.config.errors import BeingTrainedError, RunFolderError
 from mlc.runs.leases import renewing
-from mlc.runs.leases.files import LEASE, Found, chain
+from mlc.runs.leases.files import LEASE, StoredLease, chain
 from mlc.runs.leases.owner import Owner, this_process
 from mlc.runs.leases.renewing import Lease, renewals
 
 log = logging.getLogger(__name__)
 
-# Seconds without a renewal after which an owner elsewhere counts as gone: nine beats, and more than
-# the 60 for which an NFS client may show an old time.
+# Seconds without a renewal after which an owner on another machine counts as gone: nine renewals, and
+# more than the 60 s for which an NFS client may cache a modification time.
 STALE = 90.0
 _POLL = 0.5
 
 
 def take(folder: Path) -> Lease:
-    """The folder's lease for this process, renewed until it is released.
+    """Take the folder's lease for this process; it is renewed until it is released.
 
     Raises:
-        BeingTrainedError: another process has it, or may have it.
-        RunFolderError: what lies there cannot be read.
-        OSError: it cannot be written.
+        BeingTrainedError: another process holds it, or may hold it.
+        RunFolderError: a lease in the folder cannot be read.
+        OSError: the lease cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     while True:
-        found = chain(folder)
-        if found and not _is_over(found[-1]):
-            raise BeingTrainedError(str(folder), str(found[-1]))
-        lease = Lease(folder / (found[-1].follower if found else LEASE))
+        leases = chain(folder)
+        if leases and not _is_over(leases[-1]):
+            raise BeingTrainedError(str(folder), str(leases[-1]))
+        lease = Lease(folder / (leases[-1].follower if leases else LEASE))
         if lease.create():
             if lease.is_valid():
                 renewals.add(lease)
                 return lease
-            # What it was to follow has been released meanwhile.
+            # The lease before it has been released in the meantime.
             lease.discard()
         time.sleep(0.01)
 
 
 @contextlib.contextmanager
 def holding(folder: Path) -> Iterator[None]:
-    """With the folder's lease, which is taken for this alone unless this process has it.
+    """Context in which this process holds the folder's lease; a lease that it holds already is used.
 
     Raises:
-        BeingTrainedError: another process has it.
+        BeingTrainedError: another process holds it.
     """
-    own = renewals.of(folder)
-    if own is not None:
-        own.require()
+    lease = renewals.of(folder)
+    if lease is not None:
+        lease.require()
         yield
         return
     lease = take(folder)
@@ -66,44 +66,44 @@ def holding(folder: Path) -> Iterator[None]:
 
 
 def holder(folder: Path) -> str | None:
-    """The other process that has the folder, in words; None where there is none."""
-    found = chain(folder)
-    if not found or _is_over(found[-1]) or renewals.holds(found[-1].content):
+    """Describe the other process that holds the folder's lease; None if there is none."""
+    leases = chain(folder)
+    if not leases or _is_over(leases[-1]) or renewals.holds(leases[-1].content):
         return None
-    return str(found[-1])
+    return str(leases[-1])
 
 
 def holders(folder: Path) -> dict[Path, str]:
-    """Folders at or under this one that other processes have, and which processes those are."""
-    found = {}
+    """Map the folders at or under this one that other processes hold to their holders."""
+    owners = {}
     for path in sorted(folder.rglob(LEASE)):
-        # One that cannot be read is told to whoever would train that run.
+        # A lease that cannot be read is reported when its run is to be trained.
         with contextlib.suppress(RunFolderError):
             owner = holder(path.parent)
             if owner is not None:
-                found[path.parent] = owner
-    return found
+                owners[path.parent] = owner
+    return owners
 
 
 def wait_for_free(folders: Sequence[Path]) -> list[Path]:
-    """Those of the folders that no process has any more.
+    """Return the folders that no process holds any more.
 
-    Waits while it is not known whether an owner elsewhere is alive: a beat if it is, at most `STALE`
-    seconds if it is not. An owner that is alive is not waited for.
+    Waits until it is known whether owners on other machines are alive: one renewal for an owner that is,
+    `STALE` seconds for one that is not. It does not wait for an owner that is alive to finish.
     """
     undecided, free = list(folders), list[Path]()
-    said = False
+    is_logged = False
     while True:
         waiting = []
         for folder in undecided:
-            found = chain(folder)
-            if not found or (_is_over(found[-1]) and _remove(folder)):
+            leases = chain(folder)
+            if not leases or (_is_over(leases[-1]) and _remove(folder)):
                 free.append(folder)
-            elif not _is_here(found[-1]) and not _watch.is_alive(found[-1]):
+            elif not _is_local(leases[-1]) and not _watch.is_alive(leases[-1]):
                 waiting.append(folder)
-                if not said:
-                    log.info("Waiting at most %.0f s for a sign of %s", STALE, found[-1])
-                    said = True
+                if not is_logged:
+                    log.info("Waiting at most %.0f s for a sign of life of %s", STALE, leases[-1])
+                    is_logged = True
         if not waiting:
             return free
         undecided = waiting
@@ -111,61 +111,61 @@ def wait_for_free(folders: Sequence[Path]) -> list[Path]:
 
 
 def _remove(folder: Path) -> bool:
-    """Remove leases that are over; False where another process has taken the folder over."""
+    """Remove leases whose owners are gone; False if another process has taken the folder."""
     try:
         take(folder).release()
     except BeingTrainedError:
         return False
     except OSError:
-        # Whoever trains the run is told so.
+        # The error is reported when the run is trained.
         return True
     return True
 
 
-def _is_here(found: Found) -> bool:
-    return found.owner is not None and found.owner.is_here()
+def _is_local(lease: StoredLease) -> bool:
+    return lease.owner is not None and lease.owner.is_local()
 
 
-def _is_over(found: Found) -> bool:
+def _is_over(lease: StoredLease) -> bool:
     """Whether the lease's owner is known to be gone."""
-    if found.owner is None or not found.owner.is_here():
-        return _watch.is_still(found)
-    if found.owner == this_process():
+    if lease.owner is None or not lease.owner.is_local():
+        return _watch.is_stale(lease)
+    if lease.owner == this_process():
         # An earlier launch in this process may have left it.
-        return not renewals.holds(found.content)
-    return not found.owner.is_running()
+        return not renewals.holds(lease.content)
+    return not lease.owner.is_running()
 
 
 class _Watch:
-    """What this process has seen of other machines' leases, by its own monotonic clock."""
+    """Observes the renewals of other machines' leases by this process's monotonic clock."""
 
     def __init__(self) -> None:
-        # Renewed when, unchanged for how long, last seen when.
+        # Modification time, seconds without a change, time of the last reading.
         self._leases: dict[tuple[Path, bytes], tuple[int, float, float]] = {}
         self._alive: dict[Owner, float] = {}
 
-    def is_still(self, found: Found) -> bool:
-        """Whether the lease has been watched for `STALE` seconds without a renewal."""
-        return self._unchanged_for(found) >= STALE
+    def is_stale(self, lease: StoredLease) -> bool:
+        """Whether the lease has been observed for `STALE` seconds without a renewal."""
+        return self._unchanged_for(lease) >= STALE
 
-    def is_alive(self, found: Found) -> bool:
-        """Whether the owner was seen to renew this lease or another in the last `STALE` seconds."""
-        if self._unchanged_for(found) >= STALE or found.owner is None:
+    def is_alive(self, lease: StoredLease) -> bool:
+        """Whether the owner has renewed this lease or another in the last `STALE` seconds."""
+        if self._unchanged_for(lease) >= STALE or lease.owner is None:
             return False
-        return found.seen - self._alive.get(found.owner, -math.inf) < STALE
+        return lease.seen - self._alive.get(lease.owner, -math.inf) < STALE
 
-    def _unchanged_for(self, found: Found) -> float:
-        key = found.path, found.content
-        renewed, still, seen = self._leases.get(key, (found.renewed, 0.0, found.seen))
-        if renewed != found.renewed:
-            still = 0.0
-            if found.owner is not None:
-                self._alive[found.owner] = found.seen
+    def _unchanged_for(self, lease: StoredLease) -> float:
+        key = lease.path, lease.content
+        renewed, unchanged, seen = self._leases.get(key, (lease.renewed, 0.0, lease.seen))
+        if renewed != lease.renewed:
+            unchanged = 0.0
+            if lease.owner is not None:
+                self._alive[lease.owner] = lease.seen
         else:
-            # Where this process looked away, or the file system hung for all, only a beat of it counts.
-            still += min(found.seen - seen, renewing.BEAT)
-        self._leases[key] = found.renewed, still, found.seen
-        return still
+            # A long gap between readings (a busy process, a hanging file system) counts as one renewal.
+            unchanged += min(lease.seen - seen, renewing.BEAT)
+        self._leases[key] = lease.renewed, unchanged, lease.seen
+        return unchanged
 
 
 _watch = _Watch()

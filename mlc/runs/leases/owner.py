@@ -1,4 +1,4 @@
-"""A process among all of all machines, and whether it still runs."""
+"""Identity of a process across machines, and whether the process still runs."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Owner:
     """A process that trains runs.
 
     Attributes:
-        host: its machine's name.
-        boot: of the machine's running system, since names may be shared; empty where unknown.
-        namespace: of process numbers, since containers count their own; empty where there is none.
-        process: its number.
-        started: in the machine's own ticks, since numbers are used again.
+        host: the machine's name.
+        boot: the id of the machine's boot, since machines may share a name; empty if unknown.
+        namespace: the PID namespace, since containers have their own; empty if there is none.
+        process: the process's number.
+        started: the process's start in the machine's clock ticks, since numbers are used again.
     """
 
     host: str
@@ -35,12 +35,12 @@ class Owner:
     def __str__(self) -> str:
         return f"process {self.process} on {self.host}"
 
-    def is_here(self) -> bool:
-        """Whether this process can see if that one runs."""
+    def is_local(self) -> bool:
+        """Whether the owner is on this machine and in this PID namespace."""
         return (self.host, self.boot, self.namespace) == machine()
 
     def is_running(self) -> bool:
-        """Whether the process runs, which must be `is_here`."""
+        """Whether the process runs; it must be local."""
         started = _started(self.process)
         if started is None and _HAS_PROC:
             return _is_hidden(self.process)
@@ -48,18 +48,18 @@ class Owner:
 
 
 def this_process() -> Owner:
-    """The process that calls."""
-    return _own(os.getpid())
+    """Return the calling process."""
+    return _owner(os.getpid())
 
 
 @cache
-def _own(process: int) -> Owner:
+def _owner(process: int) -> Owner:
     return Owner(*machine(), process, _started(process) or "")
 
 
 @cache
 def machine() -> tuple[str, str, str]:
-    """This machine's name, its boot and its namespace of process numbers."""
+    """Return this machine's name, the id of its boot, and the PID namespace."""
     boot = namespace = ""
     if _HAS_PROC:
         boot = (_PROC / "sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
@@ -68,27 +68,27 @@ def machine() -> tuple[str, str, str]:
 
 
 def _started(process: int) -> str | None:
-    """When the process started; None where there is none, or only what is left of one."""
+    """When the process started; None if there is no such process, or only a zombie."""
     if _HAS_PROC:
-        # psutil gives the time of day, which changes with the machine's clock.
+        # psutil gives the time of day, which changes when the machine's clock is set.
         try:
             stat = (_PROC / str(process) / "stat").read_bytes()
         except OSError:
             return None
-        # The program's name, in parentheses, may hold anything; proc(5) counts from 1.
+        # The program's name, in parentheses, may hold any character; see proc(5).
         fields = stat.rpartition(b")")[2].split()
         state, start = fields[0], fields[19]
         return None if state in b"ZX" else start.decode()
     try:
-        found = psutil.Process(process)
-        is_left = found.status() == psutil.STATUS_ZOMBIE
-        return None if is_left else repr(found.create_time())
+        running = psutil.Process(process)
+        is_zombie = running.status() == psutil.STATUS_ZOMBIE
+        return None if is_zombie else repr(running.create_time())
     except (psutil.Error, ValueError, OverflowError):
         return None
 
 
 def _is_hidden(process: int) -> bool:
-    """Whether another user's process runs that /proc (mounted with hidepid) does not show."""
+    """Whether it is another user's process that /proc (mounted with hidepid) hides."""
     try:
         os.kill(process, 0)
     except PermissionError:

@@ -1,4 +1,4 @@
-"""The leases that this process has, and the thread that renews them."""
+"""The leases that this process holds, and the thread that renews them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BEAT = 10.0
 
 
 class Lease:
-    """One file of this process's own; `take` makes it count."""
+    """A lease of this process; `take` makes it valid."""
 
     def __init__(self, path: Path) -> None:
         self.folder, self._path = path.parent, path
@@ -27,10 +27,10 @@ class Lease:
         self.content = json.dumps({**owner, "token": secrets.token_hex(16)}).encode()
 
     def create(self) -> bool:
-        """Write the file; False where another process was faster.
+        """Write the file; False if another process was faster.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: the file cannot be written.
         """
         try:
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
@@ -45,45 +45,45 @@ class Lease:
         return True
 
     def discard(self) -> None:
-        """Remove the file of a lease that never counted."""
+        """Remove the file of a lease that was never valid."""
         self._path.unlink(missing_ok=True)
 
     def is_valid(self) -> bool:
-        """Whether it is the one that counts."""
-        found = chain(self.folder)
-        return bool(found) and found[-1].content == self.content
+        """Whether it is the last lease of its folder."""
+        leases = chain(self.folder)
+        return bool(leases) and leases[-1].content == self.content
 
     def require(self) -> None:
-        """Do nothing while it is valid.
+        """Require that it is valid.
 
         Raises:
-            BeingTrainedError: another process has taken the run over, as this one gave no sign of life.
+            BeingTrainedError: another process has taken the run, since this one was not renewing.
         """
-        found = chain(self.folder)
-        if not found or found[-1].content != self.content:
-            owner = str(found[-1]) if found else "another process"
+        leases = chain(self.folder)
+        if not leases or leases[-1].content != self.content:
+            owner = str(leases[-1]) if leases else "another process"
             raise BeingTrainedError(str(self.folder), owner)
 
     def renew(self) -> None:
-        """Show that the owner is alive."""
-        # A file system that is away for a while must not end the thread: the next beat tries again.
+        """Update the modification time."""
+        # The thread must survive a file system that is unavailable for a while; it tries again later.
         with contextlib.suppress(OSError, RunFolderError):
-            found = read(self._path)
-            if found is not None and found.content == self.content:
+            stored = read(self._path)
+            if stored is not None and stored.content == self.content:
                 os.utime(self._path)
 
     def release(self) -> None:
-        """Leave the folder without a lease; where another process has taken it over, as it is."""
+        """Remove the folder's leases, unless another process has taken the folder."""
         renewals.remove(self)
-        found = chain(self.folder)
-        if found and found[-1].content == self.content:
-            # The first one first: without it the others are no chain, wherever this is cut off.
-            for lease in found:
+        leases = chain(self.folder)
+        if leases and leases[-1].content == self.content:
+            # The first one first: without it there is no chain, even if this is interrupted.
+            for lease in leases:
                 lease.path.unlink(missing_ok=True)
 
 
 class Renewals:
-    """Renews leases in a thread, which is there while there are some."""
+    """Renews leases in a thread that exists while there are leases."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -92,7 +92,7 @@ class Renewals:
         self._end = threading.Event()
 
     def add(self, lease: Lease) -> None:
-        """Renew it from now on."""
+        """Start to renew the lease."""
         with self._lock:
             self._leases.append(lease)
             if self._thread is None:
@@ -103,23 +103,23 @@ class Renewals:
                 self._thread.start()
 
     def remove(self, lease: Lease) -> None:
-        """Renew it no more."""
-        ended = None
+        """Stop renewing the lease."""
+        thread = None
         with self._lock:
-            self._leases = [own for own in self._leases if own is not lease]
+            self._leases = [other for other in self._leases if other is not lease]
             if not self._leases:
-                ended, self._thread = self._thread, None
+                thread, self._thread = self._thread, None
                 self._end.set()
-        # A process that forks should have no thread left.
-        if ended is not None:
-            ended.join()
+        # A process should have no other thread when it forks.
+        if thread is not None:
+            thread.join()
 
     def of(self, folder: Path) -> Lease | None:
-        """This process's lease on the folder."""
+        """Return this process's lease on the folder; None if there is none."""
         return next((lease for lease in self._leases if lease.folder == folder), None)
 
     def holds(self, content: bytes) -> bool:
-        """Whether a lease with this content is this process's."""
+        """Whether this process holds a lease with this content."""
         return any(lease.content == content for lease in self._leases)
 
     def _beat(self, end: threading.Event) -> None:
@@ -131,11 +131,11 @@ class Renewals:
 renewals = Renewals()
 
 
-def _begin_anew() -> None:
-    """A forked process has neither its parent's thread nor its leases."""
-    # In place, since other modules have the object; the lock may have been held at the fork.
+def _reset() -> None:
+    """Forget the parent's thread and leases after a fork."""
+    # In place, since other modules refer to the object; the lock may have been held at the fork.
     renewals.__init__()  # type: ignore[misc]
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_anew)
+    os.register_at_fork(after_in_child=_reset)

@@ -1,4 +1,4 @@
-"""Leases of processes that these tests only tell of."""
+"""Leases of processes that do not exist in these tests."""
 
 from __future__ import annotations
 

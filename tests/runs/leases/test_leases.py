@@ -1,4 +1,4 @@
-"""Of any number of processes on any number of machines one at a time has a run's folder."""
+"""At most one process at a time holds a run's folder, on any number of machines."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A beat of 20 ms, and 200 ms without one until an owner elsewhere is gone."""
+    """Renew every 20 ms; an owner on another machine is gone after 200 ms without a renewal."""
     monkeypatch.setattr(renewing, "BEAT", 0.02)
     monkeypatch.setattr(sys.modules[HOLDING], "STALE", 0.2)
     monkeypatch.setattr(sys.modules[HOLDING], "_POLL", 0.005)
@@ -50,7 +50,7 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def none_left() -> Iterator[None]:
-    """No test leaves a lease or its thread."""
+    """Release leases and end their thread after each test."""
     yield
     for lease in list(renewing.renewals._leases):
         lease.release()
@@ -58,7 +58,7 @@ def none_left() -> Iterator[None]:
 
 
 def in_child(act: Callable[[], None]) -> int:
-    """Start a process that does this; its exit status is 1 where another has the folder."""
+    """Start a process that runs this; its exit status is 1 if another process holds the folder."""
     number = os.fork()
     if number == 0:
         status = 2
@@ -80,7 +80,7 @@ def status_of(number: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(number, 0)[1])
 
 
-def test_it_is_one_processs_until_it_is_released(folder: Path) -> None:
+def test_one_process_holds_it_until_release(folder: Path) -> None:
     lease = take(folder)
     with pytest.raises(BeingTrainedError, match=f"is being trained by process {os.getpid()} on"):
         take(folder)
@@ -127,7 +127,7 @@ def test_a_process_that_is_stopped_keeps_it(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("round_", range(10))
-def test_of_many_that_follow_one_wins(round_: int, folder: Path) -> None:
+def test_one_of_many_followers_succeeds(round_: int, folder: Path) -> None:
     leave(folder, dataclasses.replace(this_process(), process=2**22 + 1))
     start, go = os.pipe()
     done, finish = os.pipe()
@@ -151,19 +151,17 @@ def test_of_many_that_follow_one_wins(round_: int, folder: Path) -> None:
     assert sorted(status_of(number) for number in children) == [0, 1, 1, 1, 1, 1]
 
 
-def test_another_process_of_the_same_number_is_not_the_owner(folder: Path) -> None:
-    """Numbers are used again; so is this process's own, by an earlier launch in it."""
+def test_another_process_with_the_same_number_is_not_the_owner(folder: Path) -> None:
+    """Process numbers are used again, this process's number included."""
     for started in ("1", this_process().started):
         leave(folder, dataclasses.replace(this_process(), started=started))
         take(folder).release()
 
 
 class TestElsewhere:
-    """Owners on another machine, which only time can tell of."""
+    """Owners on another machine, whose life shows only in renewals."""
 
-    def test_it_is_left_while_it_is_renewed_and_followed_after(
-        self, folder: Path, fast: None
-    ) -> None:
+    def test_it_is_followed_only_after_its_renewals_end(self, folder: Path, fast: None) -> None:
         path = leave(folder, elsewhere())
         assert holder(folder) == "process 4711 on node7"
         end = threading.Event()
@@ -198,14 +196,14 @@ class TestElsewhere:
         assert wait_for_free([folder]) == [folder]
         assert 0.15 < time.monotonic() - began < 2
 
-    def test_looking_away_is_not_watching(self, folder: Path, fast: None) -> None:
-        """Nor is a file system that hung for both."""
+    def test_time_without_readings_does_not_count(self, folder: Path, fast: None) -> None:
+        """Neither does the time in which the file system hung."""
         leave(folder, elsewhere())
         assert holder(folder) is not None
         time.sleep(0.3)
         assert holder(folder) is not None
 
-    def test_a_machine_of_the_same_name_is_another(self, folder: Path, fast: None) -> None:
+    def test_machines_with_the_same_name_are_distinguished(self, folder: Path, fast: None) -> None:
         for other in ({"boot": "of another boot"}, {"namespace": "pid:[1]"}):
             leave(folder, dataclasses.replace(this_process(), **other))
             with pytest.raises(BeingTrainedError):
@@ -215,7 +213,7 @@ class TestElsewhere:
     @pytest.mark.parametrize(
         "content", ["", "[", "[1]", '{"process": -1}', '{"host": 1, "process": true}']
     )
-    def test_what_is_no_lease_of_ours_is_left_for_a_while(
+    def test_an_unknown_lease_is_respected_for_a_while(
         self, content: str, folder: Path, fast: None
     ) -> None:
         folder.mkdir()
@@ -225,7 +223,7 @@ class TestElsewhere:
         assert wait_for_free([folder]) == [folder]
 
     def test_a_process_that_lost_it_finds_out(self, folder: Path) -> None:
-        """As one does that was suspended: it takes nothing from the process that has it now."""
+        """A process that was suspended leaves the lease of the present holder as it is."""
         lease = take(folder)
         path = leave(folder, elsewhere(), chain(folder)[-1].follower)
         assert not lease.is_valid()
@@ -255,7 +253,7 @@ def test_it_is_renewed_while_it_is_held(folder: Path, fast: None) -> None:
         lease.release()
 
 
-def test_holding_takes_what_this_process_has_not(folder: Path) -> None:
+def test_holding_takes_a_lease_unless_this_process_holds_it(folder: Path) -> None:
     with holding(folder):
         assert (folder / LEASE).is_file()
         assert status_of(in_child(lambda: hold(folder))) == 1

@@ -1,0 +1,108 @@
+"""The forms that a user's features come in: texts, arrays, frames, tensors, sparse matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+
+from mlc.config.errors import DataError
+from mlc.config.texts import shown
+from mlc.data.rows import dense, is_missing
+
+
+class _NotANumberError(DataError, TypeError):
+    """As scikit-learn's contract has it: what float() refuses is a TypeError."""
+
+
+def as_texts(X: Any) -> list[str] | None:
+    """The texts of a sequence, an array or a column of them; None where it is anything else."""
+    if isinstance(X, (list, tuple)) or (getattr(X, "ndim", 0) == 1 and hasattr(X, "__iter__")):
+        rows = list(X)
+        if any(isinstance(row, str) for row in rows):
+            return [_as_text(row, place) for place, row in enumerate(rows)]
+    return None
+
+
+def _as_text(row: Any, place: int) -> str:
+    if isinstance(row, str) or is_missing(row):
+        return row if isinstance(row, str) else ""
+    raise DataError(f"X is {shown(row)} in row {place}, and texts in others: give texts alone.")
+
+
+def features_of(X: Any) -> Any:
+    """X as scikit-learn takes it: tensors and rows of tensors as arrays, gaps of any kind as NaN."""
+    if isinstance(X, Iterator):
+        X = list(X)
+    if isinstance(X, (list, tuple)):
+        X = [dense(row) if hasattr(row, "detach") else row for row in X]
+        with suppress(ValueError):
+            X = np.asarray(X)
+    X = X if issparse(X) else dense(X)
+    if isinstance(X, np.ndarray) and X.dtype == object:
+        gaps = np.array([is_missing(value) for value in X.ravel()], dtype=bool)
+        return np.where(gaps.reshape(X.shape), np.nan, X)
+    if hasattr(X, "isetitem"):
+        found = X
+        for place, dtype in enumerate(X.dtypes):
+            if dtype.kind == "O":
+                found = X.copy() if found is X else found
+                values = [np.nan if is_missing(value) else value for value in X.iloc[:, place]]
+                found.isetitem(place, values)
+        return found
+    if isinstance(X, np.ndarray) and X.dtype.kind in "mM":
+        refuse(X)
+    return X
+
+
+def refuse(X: Any, error: Exception | None = None) -> None:
+    """Raise DataError for the first cell of X that is no number of 32 bits, if there is one."""
+    n_axes = len(getattr(X, "shape", ()))
+    is_text = n_axes == 1 and X.dtype.kind in "OU"
+    if is_text or (n_axes != 2 and not isinstance(error, ValueError)):
+        told = f"{shown(X[0])} in row 0" if n_axes == 1 and len(X) else f"a {type(X).__name__}"
+        raise _NotANumberError(
+            f"X is {told}: give a row of numbers for each sample, as an array (N, D) ({error})."
+        ) from error
+    if n_axes == 2 and getattr(getattr(X, "dtype", None), "kind", "") != "c":
+        _refuse_cell(X, error)
+
+
+def _refuse_cell(X: Any, error: Exception | None) -> None:
+    cells: Iterable[tuple[int, int, Any]]
+    if issparse(X):
+        entries = X.tocoo()
+        cells = zip(entries.row.tolist(), entries.col.tolist(), entries.data, strict=True)
+    else:
+        rows = X.itertuples(index=False, name=None) if hasattr(X, "itertuples") else np.asarray(X)
+        cells = ((i, j, value) for i, row in enumerate(rows) for j, value in enumerate(row))
+    names = getattr(X, "column_names", getattr(X, "columns", None))
+    for row, place, value in cells:
+        where = f"in row {row}, column {place if names is None else repr(names[place])}"
+        try:
+            wrong = not is_missing(value) and _too_large(value)
+        except (TypeError, ValueError) as own:
+            told = f" ({own})" if isinstance(own, TypeError) else ""
+            cure = "or leave the column out"
+            if isinstance(value, str) and hasattr(X, "columns"):
+                cure = f"leave the column out, or state text={X.columns[place]!r} for its words"
+            raise _NotANumberError(
+                f"X is {shown(value)} {where}: encode it as numbers (as by OneHotEncoder), {cure}{told}."
+            ) from error
+        if wrong:
+            raise DataError(
+                f"X is {shown(value)} {where}, which is infinite or too large for 32 bits: correct it."
+            ) from error
+
+
+def _too_large(value: Any) -> bool:
+    if isinstance(value, (np.datetime64, np.timedelta64)):
+        raise TypeError("a date is no number")
+    try:
+        number = float(value)
+    except OverflowError:
+        return True
+    return abs(number) > float(np.finfo(np.float32).max)

@@ -1,0 +1,104 @@
+"""Texts that a user's rows hold, in place of numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from mlc.config.errors import ConfigError, DataError
+from mlc.config.options import check, nearest
+from mlc.data.base import Dataset
+from mlc.data.feature_rows import as_texts
+from mlc.data.targets import Targets
+from mlc.data.text import TextOptions, count_words
+from mlc.data.weighting import weighting_of
+
+
+def text_options(values: Mapping[str, Any]) -> TextOptions:
+    """`TextOptions` with these values, checked.
+
+    Raises:
+        ConfigError: there is no such option, or a value is out of range.
+    """
+    known = [field.name for field in dataclasses.fields(TextOptions)]
+    for name in values:
+        if name not in known:
+            near = nearest(name, known)
+            raise ConfigError(
+                f"text_options has no option {name!r}: "
+                + (f"did you mean {near[0]}? " if near else "")
+                + f"it takes {', '.join(known)}."
+            )
+    options = TextOptions(**values)
+    check(options, "text_options.")
+    return options
+
+
+class TextInput:
+    """A list of texts, or the column of a frame, as counts of words.
+
+    Args:
+        column: of a frame, which holds the texts; None where `X` itself is the texts.
+        options: how they are counted.
+    """
+
+    def __init__(self, column: str | None, options: TextOptions) -> None:
+        self.column, self.options = column, options
+        self.names: Sequence[str] | None = None
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the words are known."""
+        return self.names is not None
+
+    def texts(self, X: Any) -> list[str] | None:
+        """The texts of `X`; None where it holds none.
+
+        Raises:
+            DataError: a column is named, and is not there or holds something else.
+        """
+        if self.column is None:
+            return as_texts(X)
+        if self.column not in getattr(X, "columns", ()):
+            raise DataError(
+                f"X has no column {self.column!r}: give a data frame that has, or leave text out where"
+                " X is a list of texts."
+            )
+        texts = as_texts(list(X[self.column]))
+        if texts is None:
+            raise DataError(f"X has no text in the column {self.column!r}: name another in text.")
+        return texts
+
+    def counts(self, texts: Sequence[str]) -> csr_matrix:
+        """(N, D); the first call, on the rows to be fitted on, chooses the words."""
+        counts, names = count_words(texts, self.options, "X", self.names)
+        if self.names is None:
+            self.names = names
+        return counts
+
+    def dataset(
+        self, features: Any, targets: Targets, names: Iterable[Any], weighting: str
+    ) -> Dataset:
+        """Features (N, D), which are `counts` where the words are known, with their targets.
+
+        `names` are those of features that are no words; `weighting` is that of `SplitOptions`.
+        """
+        n_features = features.shape[1]
+        if self.is_fitted and weighting == "auto":
+            weighting = "tfidf"
+        return Dataset(
+            name="X",
+            features=features,
+            targets=targets.multi_hot,
+            feature_names=tuple(map(str, names if self.names is None else self.names)),
+            label_names=tuple(map(str, targets.labels)),
+            numeric=np.ones(n_features, dtype=bool),
+            vocabulary=(
+                self.options.vocabulary(n_features, self.column) if self.is_fitted else None
+            ),
+            weighting=weighting_of(features, weighting, "X"),
+        )

@@ -1,0 +1,54 @@
+"""Counts, such as those of words, as the numbers that a network sees."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+
+from mlc.config.errors import DataError
+
+WEIGHTINGS = ("tfidf", "counts", "binary")
+
+
+def weighting_of(features: Any, stated: str, where: str) -> str | None:
+    """How these features are weighted, where `stated` is one of WEIGHTINGS or "auto".
+
+    Sparse features are counts where all of them are whole numbers from 0, and some exceed 1.
+
+    Raises:
+        DataError: a weighting of counts is stated, and the features are none.
+    """
+    if not issparse(features):
+        if stated in ("auto", "counts"):
+            return None
+        raise DataError(f"{where}: data.weighting={stated} needs sparse features: leave it out.")
+    if stated == "auto":
+        return "tfidf" if are_counts(features.data) and (features.data > 1).any() else None
+    if not are_counts(features.data):
+        if stated == "counts":
+            return None
+        raise DataError(
+            f"{where}: data.weighting={stated} needs counts, and a feature is negative, missing or no"
+            " whole number: leave it out."
+        )
+    return stated
+
+
+def are_counts(values: NDArray[Any]) -> bool:
+    """Whether all are whole numbers from 0; NaN is none."""
+    return bool(((values >= 0) & (values == np.floor(values))).all())
+
+
+def weighted(values: NDArray[Any], weighting: str | None) -> NDArray[Any]:
+    """Each entry of sparse counts by itself: 1 + log for tfidf, 1 for binary; 0 stays 0."""
+    if weighting == "tfidf":
+        with np.errstate(divide="ignore"):
+            logs: NDArray[Any] = np.where(values > 0, 1 + np.log(values), 0).astype(values.dtype)
+        return logs
+    if weighting == "binary":
+        ones: NDArray[Any] = (values != 0).astype(values.dtype)
+        return ones
+    return values

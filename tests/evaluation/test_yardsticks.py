@@ -1,0 +1,120 @@
+"""The linear models against scikit-learn's own pipelines, and thresholds against a loop."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+from sklearn.feature_extraction.text import TfidfTransformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import hamming_loss, jaccard_score
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.svm import LinearSVC
+
+from mlc.data.base import Dataset
+from mlc.data.splits import Split
+from mlc.evaluation import yardsticks
+from mlc.evaluation.yardsticks import (
+    LinearSVMs,
+    LogisticRegressions,
+    decide,
+    fit_scores,
+    judge_yardsticks,
+)
+
+N, K = 120, 4
+SPLIT = Split(np.arange(70), np.arange(70, 95), np.arange(95, N))
+
+
+def counts() -> Dataset:
+    """The last label is positive in every training row, the one before it in none."""
+    rng = np.random.default_rng(0)
+    features = rng.poisson(0.8, (N, 6)).astype(np.float32)
+    targets = features[:, :K] + rng.normal(0, 0.5, (N, K)) > 1
+    targets[:70, 2], targets[:70, 3] = False, True
+    return Dataset(
+        name="counts",
+        features=csr_matrix(features),
+        targets=targets,
+        feature_names=tuple("abcdef"),
+        label_names=tuple("wxyz"),
+        numeric=np.ones(6, dtype=bool),
+        weighting="tfidf",
+    )
+
+
+@pytest.mark.parametrize(
+    ("yardstick", "model"),
+    [
+        (LogisticRegressions(), LogisticRegression(C=3.0, solver="liblinear", max_iter=300)),
+        (LinearSVMs(), LinearSVC(C=3.0, random_state=0)),
+    ],
+)
+def test_scores_order_rows_as_scikit_learns_one_vs_rest_on_tfidf(
+    yardstick: Any, model: Any
+) -> None:
+    data = counts()
+    tfidf = TfidfTransformer(sublinear_tf=True)
+    train = tfidf.fit_transform(data.features[SPLIT.train])
+    own = OneVsRestClassifier(model).fit(train, data.targets[SPLIT.train, :2])
+    expected = own.decision_function(tfidf.transform(data.features[SPLIT.test]))
+    scores = fit_scores(yardstick, data, SPLIT, 3.0)["test"]
+    logits = np.log(scores[:, :2] / (1 - scores[:, :2]))
+    np.testing.assert_allclose(logits, expected, atol=2e-4)
+    assert (scores[:, 2:] == [0, 1]).all()
+
+
+@pytest.mark.parametrize("metric", ["jaccard_samples", "hamming_loss"])
+@pytest.mark.parametrize("one_each", [False, True])
+def test_the_threshold_and_at_least_one_label_are_the_best_of_a_loop(
+    metric: str, one_each: bool
+) -> None:
+    """With one label in each row, of scores on a scale of the row's own, at least one is better."""
+    rng = np.random.default_rng(1)
+    scores = {part: rng.random((25, K)) for part in ("val", "test")}
+    targets = rng.random((25, K)) < scores["val"] ** 2
+    if one_each:
+        targets = scores["val"] == scores["val"].max(axis=1, keepdims=True)
+        scores = {part: own * rng.random((25, 1)) for part, own in scores.items()}
+
+    def value(decided: np.ndarray) -> float:
+        if metric == "hamming_loss":
+            return -float(hamming_loss(targets, decided))
+        return float(jaccard_score(targets, decided, average="samples", zero_division=1))
+
+    best = -np.inf
+    for threshold in (*scores["val"].ravel(), 1.5):
+        decided = scores["val"] >= threshold
+        at_least = decided.copy()
+        for row in np.flatnonzero(~decided.any(axis=1)):
+            at_least[row, scores["val"][row].argmax()] = True
+        best = max(best, value(decided), value(at_least))
+    found, decided = decide(scores, targets, metric)
+    assert abs(found) == pytest.approx(abs(best), abs=1e-12)
+    assert decided.any(axis=1).all() or not one_each
+
+
+def test_they_are_computed_once_and_left_out_where_they_are_too_large(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = counts()
+    found = judge_yardsticks(data, SPLIT, "jaccard_samples", "print")
+    assert list(found) == ["logistic_regression", "linear_svm"]
+    assert {"test/global/jaccard_samples", "train/seconds"} < found["linear_svm"].keys()
+    with monkeypatch.context() as patched:
+        patched.setattr(yardsticks, "fit_scores", None)
+        assert judge_yardsticks(data, SPLIT, "jaccard_samples", "print") == found
+    monkeypatch.setattr(yardsticks, "MOST_VALUES", 10)
+    n_values = int((data.features.toarray()[SPLIT.train] != 0).sum()) * K
+    assert judge_yardsticks(data, SPLIT, "jaccard_samples", "other")["linear_svm"] == {
+        "train/values": n_values
+    }
+
+
+def test_one_label_without_a_positive() -> None:
+    data = dataclasses.replace(counts(), targets=np.zeros((N, 1), dtype=bool), label_names=("w",))
+    found = judge_yardsticks(data, SPLIT, "jaccard_samples", "one")
+    assert found["linear_svm"]["test/global/jaccard_samples"] == 1
