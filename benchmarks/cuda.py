@@ -1,8 +1,8 @@
 """Cohorts on a CUDA device, with and without a captured step: python -m benchmarks.cuda [--device cpu]
 
-The training alone (steps and validation) of 30 epochs: 100 features, 14 labels, 1,200 rows, batch 64,
-hidden 64-64, sigmoid head, data drawn at random. Without a device the table says that nothing was
-measured; `--device cpu` tries the script out and writes no table.
+Only training (steps and validation) of 30 epochs: 100 features, 14 labels, 1,200 rows, batch 64, hidden
+layers 64-64, sigmoid head, random data. Without a device the table says that nothing was measured;
+`--device cpu` tests the script and writes no table.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NOT_MEASURED = "not measured"
 
 
 def runs_per_second(n_runs: int, device: torch.device, graphs: bool, repeats: int) -> list[float]:
-    """With a first training thrown away, which sets the device up."""
+    """Measure runs per second, after a warm-up training."""
     values = []
     for _ in range(repeats + 1):
         training, _, _, n_epochs = prepare(n_runs=n_runs, device=device, cuda_graphs=graphs)
@@ -37,7 +37,7 @@ def runs_per_second(n_runs: int, device: torch.device, graphs: bool, repeats: in
 
 
 def measure(device: torch.device, sizes: tuple[int, ...], repeats: int) -> list[list[str]]:
-    """A row for each size of the cohort."""
+    """Measure each cohort size and return a row for each."""
     rows, base = [], 0.0
     for n_runs in sizes:
         plain = runs_per_second(n_runs, device, False, repeats)
@@ -50,7 +50,7 @@ def measure(device: torch.device, sizes: tuple[int, ...], repeats: int) -> list[
 
 
 def main() -> None:
-    """Measure and write, or say that there is nothing to measure on."""
+    """Measure and write the table, or write that there is no device."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     arguments = parser.parse_args()

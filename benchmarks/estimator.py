@@ -1,4 +1,4 @@
-"""mlc.MultiLabelClassifier beside scikit-learn's own classifiers, in quality and in seconds.
+"""Quality and time of mlc.MultiLabelClassifier and of scikit-learn's classifiers.
 
 python -m benchmarks.estimator (yeast, scene, emotions, enron and bibtex under $MLC_DATA; 15 minutes)
 """
@@ -37,67 +37,67 @@ LABEL_SETS = f"label_powerset, expected_jaccard, n_seeds={N_SEEDS}"
 
 
 def contestants(sparse: bool) -> dict[str, Callable[[int], Any]]:
-    """By name, a classifier for a seed."""
+    """Return functions from a seed to a classifier, by name."""
     scaler = MaxAbsScaler if sparse else StandardScaler
-    found: dict[str, Callable[[int], Any]] = {
+    classifiers: dict[str, Callable[[int], Any]] = {
         OURS: lambda seed: MultiLabelClassifier("sigmoid", widths=WIDTHS, random_state=seed),
         ENSEMBLE: lambda seed: MultiLabelClassifier(
             "sigmoid", widths=WIDTHS, random_state=seed, n_seeds=N_SEEDS
         ),
     }
     if sparse:
-        found[LOGISTIC] = lambda seed: make_pipeline(
+        classifiers[LOGISTIC] = lambda seed: make_pipeline(
             scaler(), OneVsRestClassifier(LogisticRegression(max_iter=1000, random_state=seed))
         )
     else:
-        found[LABEL_SETS] = lambda seed: MultiLabelClassifier(
+        classifiers[LABEL_SETS] = lambda seed: MultiLabelClassifier(
             "label_powerset",
             decision="expected_jaccard",
             widths=WIDTHS,
             random_state=seed,
             n_seeds=N_SEEDS,
         )
-        found[NETWORK] = lambda seed: make_pipeline(
+        classifiers[NETWORK] = lambda seed: make_pipeline(
             scaler(), MLPClassifier(WIDTHS, max_iter=60, random_state=seed)
         )
-    return found
+    return classifiers
 
 
 def measure(name: str, sparse: bool) -> list[tuple[Any, ...]]:
-    """A row for each contestant on the published split, seeds interleaved."""
+    """Measure the contestants in turns on the published split; return a row for each."""
     dataset = load(name)
     train, test = dataset.parts["train"], dataset.parts["test"]
     X, y = dataset.features[train], dataset.targets[train]
     X_test, y_test = dataset.features[test], dataset.targets[test]
-    found: dict[str, list[tuple[float, ...]]] = {}
+    results: dict[str, list[tuple[float, ...]]] = {}
     for seed in SEEDS:
         for contestant, build in contestants(sparse).items():
             if contestant == LOGISTIC and seed != SEEDS[0]:
-                continue  # There is no chance in it.
+                continue  # deterministic
             if contestant == ENSEMBLE and sparse and (name == "bibtex" or seed != SEEDS[0]):
-                continue  # Minutes on enron, ten minutes on bibtex.
+                continue  # minutes on enron, ten minutes on bibtex
             began = time.perf_counter()
             model = build(seed).fit(X, y.astype(int))
             seconds = time.perf_counter() - began
             decided = model.predict(X_test)
             jaccard = jaccard_score(y_test, decided, average="samples", zero_division=1.0)
             f1 = f1_score(y_test, decided, average="macro", zero_division=0.0)
-            found.setdefault(contestant, []).append((jaccard, f1, seconds))
+            results.setdefault(contestant, []).append((jaccard, f1, seconds))
             print(name, contestant, seed, f"{jaccard:.3f} {f1:.3f} {seconds:.1f} s", flush=True)
-    once = np.median([seconds for *_, seconds in found[OURS]])
+    once = np.median([seconds for *_, seconds in results[OURS]])
     rows = []
-    for contestant, values in found.items():
+    for contestant, values in results.items():
         jaccards, f1s, seconds = map(np.array, zip(*values, strict=True))
-        own = np.median(seconds)
+        median = np.median(seconds)
         rows.append(
             (name, contestant, str(len(values)), str(mean_interval(jaccards)), str(mean_interval(f1s)),
-             f"{own:.1f}", f"{own / once:.2f}")
+             f"{median:.1f}", f"{median / once:.2f}")
         )  # fmt: skip
     return rows
 
 
 def load(name: str) -> Dataset:
-    """With missing values filled up, which scikit-learn's classifiers do not take."""
+    """Load a data set, which must have no missing values."""
     options = SOURCES.options("arff", path=f"{name}/{name}", absent_labels="keep")
     dataset = SOURCES["arff"].load(options)
     if not issparse(dataset.features):

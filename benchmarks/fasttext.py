@@ -70,25 +70,25 @@ def by_fasttext(
         seconds = time.perf_counter() - began
     scores = []
     for rows in (split.val, split.test):
-        found = np.zeros((len(rows), dataset.n_labels))
-        for place, row in enumerate(rows):
-            # Its Python wrapper of predict breaks with NumPy 2; this is what that calls.
+        probabilities = np.zeros((len(rows), dataset.n_labels))
+        for index, row in enumerate(rows):
+            # The Python wrapper of predict fails with NumPy 2; this is the function that it calls.
             for probability, label in model.f.predict(f"{texts[row]}\n", -1, 0.0, "strict"):
-                found[place, int(label.removeprefix("__label__"))] = min(probability, 1.0)
-        scores.append(found)
+                probabilities[index, int(label.removeprefix("__label__"))] = min(probability, 1.0)
+        scores.append(probabilities)
     return seconds, *scores
 
 
 def by_mlc(
     dataset: Dataset, split: Split, head: str, rate: float, seeds: list[int]
 ) -> tuple[float, list[Scores], list[Scores]]:
-    """Seconds of training all seeds as one; scores of each."""
+    """Train all seeds as a cohort; return the seconds and the scores of each seed."""
     device = torch.device("cpu")
     scalings = [fit_scaling(dataset, split.train)] * len(seeds)
     options = BACKBONES.options("embedding_bag", width=WIDTH)
     backbone = BACKBONES["embedding_bag"](dataset.n_features, [options] * len(seeds), seeds)
-    own = HEADS[head](WIDTH, dataset.n_labels, HEADS.options(head), seeds)
-    model = Model(backbone, own)
+    output_layer = HEADS[head](WIDTH, dataset.n_labels, HEADS.options(head), seeds)
+    model = Model(backbone, output_layer)
     data = ResidentData(dataset, scalings, device, bags=True)
     rates = OPTIMIZERS.options("adam", lr=rate, schedule="cosine")
     optimizer = OPTIMIZERS["adam"](list(model.parameters()), [rates] * len(seeds))
@@ -101,13 +101,13 @@ def by_mlc(
     scores = []
     for part in (split.val, split.test):
         rows = data.rows([part] * len(seeds))
-        chunks = [own.scores(outputs) for outputs, _ in model.outputs(data, rows)]
+        chunks = [output_layer.scores(outputs) for outputs, _ in model.outputs(data, rows)]
         scores.append(list(torch.cat(chunks, dim=1).numpy()))
     return seconds, scores[0], scores[1]
 
 
 def judge(val: Scores, test: Scores, dataset: Dataset, split: Split) -> dict[str, float]:
-    """Validation and test Jaccard at the threshold that validation chose; precision at 1."""
+    """Return validation and test Jaccard at the validated threshold, and precision at 1."""
     of_val, of_test = (torch.as_tensor(dataset.targets[rows]) for rows in (split.val, split.test))
     threshold, value = best_threshold(JACCARD, torch.as_tensor(val), of_val)
     decided = torch.as_tensor(test).double() >= threshold
@@ -120,30 +120,30 @@ def judge(val: Scores, test: Scores, dataset: Dataset, split: Split) -> dict[str
 
 
 def measure(name: str, head: str) -> list[tuple[str, ...]]:
-    """Both, each at its best rate; interleaved."""
+    """Measure both packages in turns, each at its best rate."""
     dataset, texts = load(name)
     train, val = hold_out(dataset, dataset.parts["train"], 0.2, 0)
     split = Split(train, val, dataset.parts["test"])
-    found: dict[str, dict[float, list[dict[str, float]]]] = {"fasttext": {}, "mlc": {}}
-    for theirs, ours in zip(RATES["fasttext"], RATES["mlc"], strict=True):
+    results: dict[str, dict[float, list[dict[str, float]]]] = {"fasttext": {}, "mlc": {}}
+    for rate_fasttext, rate_mlc in zip(RATES["fasttext"], RATES["mlc"], strict=True):
         for seed in SEEDS:
-            seconds, *scores = by_fasttext(dataset, texts, split, LOSSES[head], theirs, seed)
+            seconds, *scores = by_fasttext(dataset, texts, split, LOSSES[head], rate_fasttext, seed)
             judged = judge(scores[0], scores[1], dataset, split)
-            found["fasttext"].setdefault(theirs, []).append({**judged, "seconds": seconds})
-        seconds, vals, tests = by_mlc(dataset, split, head, ours, list(SEEDS))
-        found["mlc"][ours] = [
+            results["fasttext"].setdefault(rate_fasttext, []).append({**judged, "seconds": seconds})
+        seconds, vals, tests = by_mlc(dataset, split, head, rate_mlc, list(SEEDS))
+        results["mlc"][rate_mlc] = [
             {**judge(a, b, dataset, split), "seconds": seconds / len(SEEDS)}
             for a, b in zip(vals, tests, strict=True)
         ]
     rows = []
-    for who, by_rate in found.items():
+    for package, by_rate in results.items():
         best = max(by_rate, key=lambda rate: float(np.mean([one["val"] for one in by_rate[rate]])))
         values: dict[str, Any] = {
             key: [one[key] for one in by_rate[best]] for key in ("jaccard", "precision", "seconds")
         }
-        loss = f"loss={LOSSES[head]}" if who == "fasttext" else f"head={head}"
+        loss = f"loss={LOSSES[head]}" if package == "fasttext" else f"head={head}"
         rows.append(
-            (name, f"{who}, {loss}", f"{best:g}", str(mean_interval(values["jaccard"])),
+            (name, f"{package}, {loss}", f"{best:g}", str(mean_interval(values["jaccard"])),
              str(mean_interval(values["precision"])), spread(values["seconds"]))
         )  # fmt: skip
         print(*rows[-1], flush=True)

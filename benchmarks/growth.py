@@ -1,7 +1,7 @@
-"""How the cost of training grows, and its distance to the limit: python -m benchmarks.growth
+"""The cost of training by size, and its distance to the hardware's limit: python -m benchmarks.growth
 
-Training alone (steps and validation), one thread, on data drawn at random: K = 14 labels, 100 features,
-1,200 rows and hidden 64-64 unless the table says otherwise.
+Only training (steps and validation), one thread, on random data: K = 14 labels, 100 features, 1,200 rows
+and hidden layers 64-64 unless the table says otherwise.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def prepare(
     device: torch.device = CPU,
     cuda_graphs: bool = True,
 ) -> tuple[Training, Model, ResidentData, int]:
-    """A cohort on random data, and how many epochs of it are measured."""
+    """Build a cohort on random data; return also its number of measured epochs."""
     rng = np.random.default_rng(0)
     total = rows * 5 // 4
     features = rng.normal(size=(total, FEATURES)).astype(np.float32)
@@ -75,7 +75,7 @@ def prepare(
 
 
 def runs_per_second(repeats: int = 3, **shape: Any) -> list[float]:
-    """Runs of 30 epochs that one thread trains in a second, with a first round thrown away."""
+    """Measure the runs of 30 epochs per second of one thread, after a warm-up round."""
     values = []
     for _ in range(repeats + 1):
         training, _, _, n_epochs = prepare(**shape)
@@ -88,13 +88,13 @@ def runs_per_second(repeats: int = 3, **shape: Any) -> list[float]:
 
 
 def flops(n_runs: int, width: int, n_outputs: int) -> float:
-    """Of the matrix products of one step, forward and backward: 6 for each weight and row."""
+    """Return the FLOPs of the matrix products of a step: 6 per weight and row."""
     weights = FEATURES * width + width * width + width * n_outputs
     return 6.0 * n_runs * BATCH * weights
 
 
 def peak_flops(n_runs: int, width: int) -> float:
-    """What torch.bmm reaches at the hidden layer's shape, the median of 30 timings."""
+    """Measure the FLOP/s of torch.bmm at the hidden layer's shape: the median of 30 timings."""
     a, b = torch.randn(n_runs, BATCH, width), torch.randn(n_runs, width, width)
     times = []
     for _ in range(40):
@@ -105,19 +105,19 @@ def peak_flops(n_runs: int, width: int) -> float:
 
 
 def memory_of_powerset(n_labels: int) -> tuple[int, int]:
-    """Predicted and measured bytes that a powerset training adds to an empty process."""
+    """Return the predicted and measured bytes that a powerset training adds to a process."""
     code = f"from benchmarks.growth import measure_memory; measure_memory({n_labels})"
-    told = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True
     )
-    predicted, measured = told.stdout.split()[-2:]
+    predicted, measured = process.stdout.split()[-2:]
     return int(predicted), int(measured)
 
 
 def measure_memory(n_labels: int) -> None:
-    """Printed by a process of its own, which nothing else has filled before."""
+    """Print predicted and measured bytes; to be called in a new process."""
     torch.set_num_threads(1)
-    # What the first training of a process allocates once and for all does not count.
+    # Memory that the first training of a process allocates once is not counted.
     for _ in zip(range(2), prepare(rows=256)[0], strict=False):
         pass
     with peak_memory() as measured:
@@ -128,7 +128,7 @@ def measure_memory(n_labels: int) -> None:
 
 
 def draw(name: str, x: list[int], y: list[list[float]], xlabel: str) -> None:
-    """One curve on two logarithmic axes, with the range of the rounds."""
+    """Draw a curve on two logarithmic axes, with the range of the rounds."""
     figure = Figure(figsize=(5, 3.4), layout="constrained", dpi=120)
     axes = figure.subplots()
     axes.plot(x, [float(np.median(values)) for values in y], marker="o", color="#0072B2")
@@ -137,7 +137,7 @@ def draw(name: str, x: list[int], y: list[list[float]], xlabel: str) -> None:
     axes.set_xticks(x, [f"{value:,}" for value in x])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, place: f"{value:g}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.grid(color="0.9")
     with write_atomically(RESULTS / f"growth_{name}.png") as file:

@@ -1,4 +1,4 @@
-"""A fused sweep against the same runs launched otherwise: python -m benchmarks.launchers
+"""Time of a fused sweep and of the same runs with other launchers: python -m benchmarks.launchers
 
 Needs the yeast benchmark under $MLC_DATA.
 """
@@ -15,7 +15,7 @@ from benchmarks.measuring import interleaved, ratios, spread, write
 from mlc.reporting.tables import Table
 
 N_RUNS = 32
-# Imports are the same for both and are left out: the clock starts when main() does.
+# The measured time starts with main(): imports are the same for both.
 DRIVER = """
 import sys, time
 import mlc.train
@@ -29,7 +29,7 @@ finally:
 
 
 def sweep(launcher: str, width: int, *more: str) -> Callable[[], float]:
-    """A whole sweep in a process of its own; its seconds without the imports."""
+    """Return a function that runs a sweep in a new process and returns its seconds after imports."""
 
     def run() -> float:
         with tempfile.TemporaryDirectory() as folder:
@@ -49,7 +49,7 @@ def sweep(launcher: str, width: int, *more: str) -> Callable[[], float]:
 
 
 def one_process(width: int) -> None:
-    """One run as a command of its own, imports and all."""
+    """Train one run by a separate command, including imports."""
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(
             [
@@ -83,15 +83,15 @@ def main() -> None:
         "head=sigmoid,pick_one,label_powerset", "seed=range(20)",
         "optimizer.lr=5e-4,1e-3,2e-3,4e-3",
     )  # fmt: skip
-    whole = interleaved(
+    sweeps = interleaved(
         {
             "fused": sweep("fused", 64, *many),
             "joblib": sweep("joblib", 64, "hydra.launcher.n_jobs=2", *many),
         },
         1,
     )
-    whole_row = [f"{value:.0f}" for (value,) in whole.values()]
-    whole_row.append(f"{whole['joblib'][0] / whole['fused'][0]:.1f}")
+    sweeps_row = [f"{value:.0f}" for (value,) in sweeps.values()]
+    sweeps_row.append(f"{sweeps['joblib'][0] / sweeps['fused'][0]:.1f}")
     write(
         "launchers",
         f"{N_RUNS} runs on yeast: fused against one after another",
@@ -109,7 +109,7 @@ def main() -> None:
             (
                 "Seconds of a sweep of 240 runs: sigmoid, pick_one and label_powerset, 20 seeds, 4"
                 " learning rates, hidden 64-64, against joblib with 2 workers; one round.",
-                Table(["fused", "joblib", "times"], [whole_row], 0),
+                Table(["fused", "joblib", "times"], [sweeps_row], 0),
             ),
         ],
     )

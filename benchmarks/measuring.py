@@ -1,4 +1,4 @@
-"""What the benchmarks share: interleaved timing, and tables that name the machine."""
+"""Common functions of the benchmarks: interleaved timing, and tables that name the machine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RESULTS = Path(__file__).parent.parent / "results" / "benchmarks"
 
 
 def machine() -> str:
-    """The hardware and versions, in a line."""
+    """Return the hardware and versions as one line."""
     gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ", no GPU"
     return (
         f"{processor()}, {n_cores()} cores{gpu}; Python {platform.python_version()},"
@@ -31,33 +31,33 @@ def machine() -> str:
 def interleaved(
     contestants: Mapping[str, Callable[[], float | None]], repeats: int
 ) -> dict[str, list[float]]:
-    """Seconds of each contestant, one after another and round after round.
+    """Measure the seconds of each contestant, in turns and `repeats` times.
 
-    A contestant may return the seconds itself, where only a part of it is to count.
+    A contestant may return its seconds itself, to measure only a part of the call.
     """
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(repeats):
         for name, run in contestants.items():
             started = time.perf_counter()
-            told = run()
-            seconds[name].append(time.perf_counter() - started if told is None else told)
+            result = run()
+            seconds[name].append(time.perf_counter() - started if result is None else result)
             print(f"{name}: {seconds[name][-1]:.2f} s", flush=True)
     return seconds
 
 
 def spread(values: Sequence[float], digits: int = 2) -> str:
-    """Median and range."""
+    """Format median and range."""
     low, middle, high = min(values), statistics.median(values), max(values)
     return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def ratios(slow: Sequence[float], fast: Sequence[float]) -> list[float]:
-    """Round by round, how many times as long the first took."""
+    """Return the ratios slow / fast, round by round."""
     return [a / b for a, b in zip(slow, fast, strict=True)]
 
 
 def write(name: str, title: str, command: str, sections: Sequence[tuple[str, Table]]) -> None:
-    """results/benchmarks/NAME.md, printed as well."""
+    """Print the tables and write them to results/benchmarks/NAME.md."""
     parts = [f"# {title}", f"`{command}`", f"Measured on {machine()}."]
     for text, table in sections:
         parts += [text, table.markdown()]

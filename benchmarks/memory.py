@@ -1,4 +1,4 @@
-"""How far a process grows; light to import, so that it can be measured in fresh ones."""
+"""Peak memory of a process; imports little, so that new processes stay small."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import psutil
 
 @contextmanager
 def peak_memory() -> Iterator[list[int]]:
-    """Bytes that this process has grown by at its largest; the list's only entry, once it is over."""
+    """Measure the peak growth of this process in bytes; appended to the list at exit."""
     process, seen, over = psutil.Process(), [0], threading.Event()
     before = process.memory_info().rss
 

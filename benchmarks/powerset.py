@@ -1,7 +1,7 @@
-"""What a step of the full powerset costs, and the floor below it: python -m benchmarks.powerset
+"""Time of a training step of the full powerset and a lower bound: python -m benchmarks.powerset
 
-The output layer alone, one thread: loss, gradient of weights and features, Adam's update; batch 128,
-width 256, as is a validation's marginals.
+Only the output layer, one thread: loss, gradients of weights and features, Adam's update; batch 128,
+width 256. Also the marginals of a validation batch.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ROUNDS = 7
 
 
 def step(head: str, n_labels: int, n_steps: int) -> Callable[[], None]:
-    """Some steps of one head's output layer."""
+    """Return a function that makes training steps of one head's output layer."""
     torch.manual_seed(0)
     layer = HEADS[head](WIDTH, n_labels, HEADS.options(head), seeds=[0])
     optimizer = OPTIMIZERS["adam"](list(layer.parameters()), [OPTIMIZERS.options("adam")])
@@ -39,7 +39,7 @@ def step(head: str, n_labels: int, n_steps: int) -> Callable[[], None]:
 
 
 def products(n_outputs: int, n_steps: int) -> Callable[[], None]:
-    """The three matrix products that any such step makes."""
+    """Return a function that computes the three matrix products of a step."""
     features, weights = torch.randn(BATCH, WIDTH), torch.randn(WIDTH, n_outputs)
     gradient = torch.randn(BATCH, n_outputs)
 
@@ -53,7 +53,7 @@ def products(n_outputs: int, n_steps: int) -> Callable[[], None]:
 
 
 def update(n_outputs: int, n_steps: int) -> Callable[[], None]:
-    """Adam's update of the weights."""
+    """Return a function that makes Adam's update of the weights."""
     weights = torch.nn.Parameter(torch.randn(1, WIDTH, n_outputs))
     weights.grad = torch.randn_like(weights)
     optimizer = OPTIMIZERS["adam"]([weights], [OPTIMIZERS.options("adam")])
@@ -66,7 +66,7 @@ def update(n_outputs: int, n_steps: int) -> Callable[[], None]:
 
 
 def marginals(n_labels: int, folded: bool, n_steps: int) -> Callable[[], None]:
-    """Marginals of a batch, folded or as a product with the matrix of all label sets."""
+    """Return a function that computes marginals, folded or by the matrix of all label sets."""
     joint = torch.randn(BATCH, 2**n_labels).softmax(dim=-1)
     bits = all_label_sets(n_labels).float()
 
@@ -78,10 +78,10 @@ def marginals(n_labels: int, folded: bool, n_steps: int) -> Callable[[], None]:
 
 
 def log_sum_exp(n_labels: int, chunks: int, n_steps: int) -> Callable[[], None]:
-    """The softmax's normaliser and its gradient, in one piece or in several."""
+    """Return a function that computes the normaliser and its gradient, in one or several chunks."""
     outputs = torch.randn(BATCH, 2**n_labels, requires_grad=True)
 
-    def whole(z: Tensor) -> Tensor:
+    def at_once(z: Tensor) -> Tensor:
         return z.logsumexp(dim=-1)
 
     def chunked(z: Tensor) -> Tensor:
@@ -92,7 +92,7 @@ def log_sum_exp(n_labels: int, chunks: int, n_steps: int) -> Callable[[], None]:
     def run() -> None:
         for _ in range(n_steps):
             outputs.grad = None
-            (whole if chunks == 1 else chunked)(outputs).sum().backward()
+            (at_once if chunks == 1 else chunked)(outputs).sum().backward()
 
     return run
 

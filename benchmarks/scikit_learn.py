@@ -48,13 +48,13 @@ PLAIN = ("head=sigmoid", f"seed=range({N_RUNS})", "report.figures=false")
 SAME: dict[str, Any] = {"dropout": 0.0, "normalization": "none"}
 DEFAULT: dict[str, Any] = {"dropout": 0.5, "normalization": "batch"}
 
-# The Jaccard index of a run on its validation and on the test rows, at the best threshold of the former.
+# Validation and test Jaccard index of a run, at the best threshold on the validation rows.
 Reached = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Yeast:
-    """The data, and the rows and the scaling of each seed: what every contestant is given."""
+    """The data with the split and scaling of each seed, the same for every contestant."""
 
     data: Dataset
     splits: Sequence[Split]
@@ -63,21 +63,21 @@ class Yeast:
 
 @cache
 def yeast() -> Yeast:
-    """Read and split once, outside all clocks."""
+    """Read and split the data once, outside of the measured time."""
     data = SOURCES["arff"].load(options := SOURCES.options("arff", path="yeast/yeast"))
     splits = [split_dataset(data, options, seed) for seed in range(N_RUNS)]
     return Yeast(data, splits, [fit_scaling(data, split.train) for split in splits])
 
 
 def reached(scores: Mapping[str, Any], targets: Mapping[str, Any]) -> Reached:
-    """Both values; the threshold is the validation rows' own."""
+    """Return both values, at the best threshold on the validation rows."""
     val, test = (torch.as_tensor(scores[part]) for part in ("val", "test"))
     threshold, value = best_threshold(JACCARD, val, torch.as_tensor(targets["val"]))
     return float(value), float(JACCARD(test >= threshold, torch.as_tensor(targets["test"])))
 
 
 def classifier(seed: int, features: dict[str, Any], targets: dict[str, Any]) -> Reached:
-    """What a user would write: fit, then the best threshold on the validation rows."""
+    """Fit an MLPClassifier, and choose the best threshold on the validation rows."""
     model = MLPClassifier(
         WIDTHS, batch_size=BATCH, learning_rate_init=LEARNING_RATE, max_iter=N_EPOCHS,
         random_state=seed,
@@ -89,15 +89,17 @@ def classifier(seed: int, features: dict[str, Any], targets: dict[str, Any]) -> 
 
 
 def classifiers(values: list[Reached], n_threads: int, n_processes: int) -> Callable[[], None]:
-    """One after another, or side by side in joblib's processes."""
+    """Return a function that fits all classifiers, in sequence or in joblib's processes."""
 
     def fit() -> None:
-        own, jobs = yeast(), []
-        for seed, (split, scaling) in enumerate(zip(own.splits, own.scalings, strict=True)):
-            scaled = (own.data.features - scaling.shift) * scaling.scale
+        benchmark, jobs = yeast(), []
+        for seed, (split, scaling) in enumerate(
+            zip(benchmark.splits, benchmark.scalings, strict=True)
+        ):
+            scaled = (benchmark.data.features - scaling.shift) * scaling.scale
             parts = split.parts().items()
             features = {part: scaled[rows] for part, rows in parts}
-            targets = {part: own.data.targets[rows] for part, rows in parts}
+            targets = {part: benchmark.data.targets[rows] for part, rows in parts}
             jobs.append(delayed(classifier)(seed, features, targets))
         with threadpool_limits(n_threads):
             values[:] = Parallel(n_processes)(jobs)
@@ -106,14 +108,15 @@ def classifiers(values: list[Reached], n_threads: int, n_processes: int) -> Call
 
 
 def cohort(seeds: Sequence[int], backbone: Mapping[str, Any]) -> list[Reached]:
-    """Trained with a validation after every epoch, the best of which is kept; nothing is written."""
+    """Train a cohort with a validation after every epoch; nothing is written."""
     torch.set_num_threads(1)
-    own, device = yeast(), torch.device("cpu")
-    splits, scalings = [own.splits[s] for s in seeds], [own.scalings[s] for s in seeds]
+    benchmark, device = yeast(), torch.device("cpu")
+    splits = [benchmark.splits[s] for s in seeds]
+    scalings = [benchmark.scalings[s] for s in seeds]
     options = BACKBONES.options("mlp", widths=list(WIDTHS), **backbone)
-    network = BACKBONES["mlp"](own.data.n_features, [options] * len(seeds), seeds)
-    head = HEADS["sigmoid"](WIDTHS[-1], own.data.n_labels, HEADS.options("sigmoid"), seeds)
-    model, data = Model(network, head), ResidentData(own.data, scalings, device)
+    network = BACKBONES["mlp"](benchmark.data.n_features, [options] * len(seeds), seeds)
+    head = HEADS["sigmoid"](WIDTHS[-1], benchmark.data.n_labels, HEADS.options("sigmoid"), seeds)
+    model, data = Model(network, head), ResidentData(benchmark.data, scalings, device)
     rates = [OPTIMIZERS.options("adamw", lr=LEARNING_RATE)] * len(seeds)
     training = Training(
         model,
@@ -129,7 +132,7 @@ def cohort(seeds: Sequence[int], backbone: Mapping[str, Any]) -> list[Reached]:
     for part in ("val", "test"):
         chunks = list(model.outputs(data, data.rows([split.parts()[part] for split in splits])))
         scores[part] = torch.cat([head.scores(outputs) for outputs, _ in chunks], dim=1)
-        targets[part] = torch.cat([own for _, own in chunks], dim=1)
+        targets[part] = torch.cat([actual for _, actual in chunks], dim=1)
     return [
         reached(
             {part: values[run] for part, values in scores.items()},
@@ -142,31 +145,31 @@ def cohort(seeds: Sequence[int], backbone: Mapping[str, Any]) -> list[Reached]:
 def cohorts(
     values: list[Reached], n_processes: int, backbone: Mapping[str, Any]
 ) -> Callable[[], None]:
-    """One cohort in each process, as the fused launcher trains them."""
+    """Return a function that trains one cohort per process, as the fused launcher does."""
 
     def train() -> None:
-        parts = [list(range(N_RUNS))[place::n_processes] for place in range(n_processes)]
+        parts = [list(range(N_RUNS))[start::n_processes] for start in range(n_processes)]
         if n_processes == 1:
             values[:] = cohort(parts[0], backbone)
             return
         with ProcessPoolExecutor(n_processes, get_context("fork")) as pool:
             values[:] = [
-                own for part in pool.map(cohort, parts, [backbone] * len(parts)) for own in part
+                value for part in pool.map(cohort, parts, [backbone] * len(parts)) for value in part
             ]
 
     return train
 
 
 def swept(values: list[Reached], *more: str) -> Callable[[], float]:
-    """A whole sweep; what its runs reached is read from their folders, outside the clock."""
+    """Return a function that runs a sweep and reads the values of its runs, outside of the time."""
 
     def run() -> float:
         with tempfile.TemporaryDirectory() as folder:
             seconds = sweep("fused", WIDTHS[0], *more, f"hydra.sweep.dir={folder}/s")()
             values[:] = [
-                (told["val/global/jaccard_samples"], told["test/global/jaccard_samples"])
+                (metrics["val/global/jaccard_samples"], metrics["test/global/jaccard_samples"])
                 for path in Path(folder).rglob("metrics.json")
-                for told in [json.loads(path.read_text())]
+                for metrics in [json.loads(path.read_text())]
             ]
         return seconds
 
@@ -174,10 +177,10 @@ def swept(values: list[Reached], *more: str) -> Callable[[], float]:
 
 
 def table(contestants: Mapping[str, Callable[[list[Reached]], Callable[[], Any]]]) -> Table:
-    """Seconds of all runs, side by side; the first contestant is the measure."""
+    """Measure all contestants in turns; ratios are relative to the first."""
     values: dict[str, list[Reached]] = {name: [] for name in contestants}
     runs = {name: build(values[name]) for name, build in contestants.items()}
-    next(iter(runs.values()))()  # Whatever is loaded or started at first use.
+    next(iter(runs.values()))()  # warm-up
     seconds = interleaved(runs, N_ROUNDS)
     plain = next(iter(seconds.values()))
     rows = [
@@ -210,7 +213,7 @@ def main() -> None:
         "with batch normalisation and dropout": lambda v: cohorts(v, 1, DEFAULT),
     }
     same = tuple(f"backbone.{name}={value}" for name, value in SAME.items())
-    whole = {
+    sweeps = {
         "MLPClassifier, one after another": lambda v: classifiers(v, cores, 1),
         "fused sweep, MLPClassifier's network": lambda v: swept(v, *PLAIN, *same),
         "fused sweep, default network": lambda v: swept(v, *PLAIN),
@@ -232,7 +235,7 @@ def main() -> None:
             (
                 "A whole sweep beside the fits alone: composing, training, judging by all metrics and"
                 " rules, logs, files, summary.",
-                table(whole),
+                table(sweeps),
             ),
         ],
     )

@@ -1,7 +1,6 @@
-"""Samples with known means, and what the project's intervals and tests say of thousands of them.
+"""Intervals and tests of the project on thousands of samples with known means.
 
-Each function here does for all samples at once what the project's own does for one; tests hold the
-two against each other.
+Each function is the vectorised form of one of the project's functions; tests compare the two.
 """
 
 from __future__ import annotations
@@ -18,25 +17,25 @@ from experiments.powerset_samples.crossings import coefficient_intervals
 from mlc.reporting.statistics import CONFIDENCE, LEAST_PAIRS, ROUNDING
 
 Values = NDArray[np.float64]
-# For each sample, whether something is printed, and whether that is as it should not be: an interval
-# that misses, a test that finds what is not there.
+# For each sample, whether a result is printed, and whether the result is wrong: an interval that misses
+# the true value, or a false alarm of a test.
 RunResult = tuple[NDArray[np.bool_], NDArray[np.bool_]]
 Rng = np.random.Generator
 
 LEVEL = 1 - CONFIDENCE
 N_HEADS = 20
-_MEAN, _SPREAD = 0.5, 0.01  # Of a metric over seeds.
-# Of the league and of the worlds where powerset passes sigmoid: what their reports are made of.
+_MEAN, _SPREAD = 0.5, 0.01  # of a metric over seeds
+# Values as in the reports on the league and on the worlds in which powerset passes sigmoid.
 _LABELS, _DEPENDENCE, _RULE, _NOISE = (4, 6, 8), (1.0, 3.0), (7.1, 0.66, 2.1), 0.7
 
 
 def rounded(values: Values, step: float, rng: Rng) -> Values:
-    """Rounded to a step, on a grid that lies anywhere: (R, ...), one grid for each of R."""
+    """Round to multiples of a step plus a random offset: (R, ...), one offset for each of R."""
     offset = rng.random((len(values), *[1] * (values.ndim - 1)))
     return step * (np.floor(values / step + offset + 0.5) - offset)
 
 
-# Mean 0 and standard deviation 1 (before rounding), from a shape whose last axis is the seeds.
+# Draw mean 0 and standard deviation 1 (before rounding); the last axis of the shape is the seeds.
 SAMPLES: dict[str, Callable[[tuple[int, ...], Rng], Values]] = {
     "normal": lambda shape, rng: rng.standard_normal(shape),
     "skewed": lambda shape, rng: rng.standard_gamma(4, shape) / 2 - 2,
@@ -54,7 +53,7 @@ DIFFERENCE_SKEWED = {
 
 
 def t_interval(sample: Values, largest: Values) -> tuple[Values, Values]:
-    """`mean_interval`'s mean and half width, NaN where it has none: of (..., N), (...) each."""
+    """Vectorised `mean_interval`: mean and half width (NaN if none) of (..., N), (...) each."""
     n = sample.shape[-1]
     half = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * sample.std(axis=-1, ddof=1) / np.sqrt(n)
     return sample.mean(axis=-1), np.where(
@@ -63,7 +62,7 @@ def t_interval(sample: Values, largest: Values) -> tuple[Values, Values]:
 
 
 def t_test(difference: Values, largest: Values) -> Values:
-    """The p-value of `paired_difference`, NaN where it has none: of (..., N), (...)."""
+    """Vectorised p-value of `paired_difference` (NaN if none): (..., N) to (...)."""
     n = difference.shape[-1]
     mean, half = t_interval(difference, largest)
     if n < LEAST_PAIRS:
@@ -73,21 +72,21 @@ def t_test(difference: Values, largest: Values) -> Values:
 
 
 def holm_adjusted(p: Values) -> Values:
-    """`holm` of each row: (R, M) to (R, M)."""
+    """Apply `holm` to each row: (R, M) to (R, M)."""
     order = np.argsort(p, axis=1)  # NaN last
     ranked = np.take_along_axis(p, order, axis=1)
-    left = (~np.isnan(p)).sum(axis=1, keepdims=True) - np.arange(p.shape[1])
-    highest = np.maximum.accumulate(np.minimum(1, left * ranked), axis=1)
+    remaining = (~np.isnan(p)).sum(axis=1, keepdims=True) - np.arange(p.shape[1])
+    highest = np.maximum.accumulate(np.minimum(1, remaining * ranked), axis=1)
     adjusted = np.empty_like(p)
     np.put_along_axis(adjusted, order, highest, axis=1)
     return adjusted
 
 
 def friedman_p(ranks: Values) -> Values:
-    """`scipy.stats.friedmanchisquare` of ranks (R, data sets, heads): (R,)."""
+    """Vectorised p-value of `scipy.stats.friedmanchisquare`: ranks (R, data sets, heads) to (R,)."""
     _, n, k = ranks.shape
     ordered = np.sort(ranks, axis=2)
-    # A run of t equal ranks takes t^3 - t from the statistic's scale.
+    # A group of t equal ranks reduces the scale of the statistic by t^3 - t.
     same = (ordered[..., :, None] == ordered[..., None, :]).sum(axis=3)
     tied = (same.astype(float) ** 2 - 1).sum(axis=(1, 2))
     scale = 1 - tied / (k * (k**2 - 1) * n)
@@ -97,21 +96,21 @@ def friedman_p(ranks: Values) -> Values:
 
 
 def nemenyi_separates(ranks: Values) -> NDArray[np.bool_]:
-    """Whether Nemenyi's test tells any pair of heads apart at 5%: (R, data sets, heads) to (R,)."""
+    """Return whether Nemenyi's test separates any pair at 5%: (R, data sets, heads) to (R,)."""
     _, n, k = ranks.shape
     critical = studentized_range.ppf(1 - LEVEL, k, np.inf) / np.sqrt(2)
     return np.ptp(ranks.mean(axis=1), axis=1) > critical * np.sqrt(k * (k + 1) / (6 * n))
 
 
 def judge_mean(case: str, n: int, repetitions: int, rng: Rng) -> RunResult:
-    """Intervals of means over n seeds."""
+    """Simulate intervals of means over n seeds."""
     sample = _MEAN + _SPREAD * SAMPLES[case]((repetitions, n), rng)
     mean, half = t_interval(sample, np.abs(sample).max(axis=1))
     return ~np.isnan(half), np.abs(mean - _MEAN) > half
 
 
 def _pairs(case: str, shape: tuple[int, ...], rng: Rng) -> tuple[Values, Values]:
-    """Differences with mean 0, and the largest of the values that they are made of."""
+    """Draw differences with mean 0; return them and the largest absolute values."""
     first = _MEAN + _SPREAD * rng.standard_normal(shape)
     if case == BOTH_SKEWED:
         first = _MEAN + _SPREAD * SAMPLES["very skewed"](shape, rng)
@@ -122,19 +121,19 @@ def _pairs(case: str, shape: tuple[int, ...], rng: Rng) -> tuple[Values, Values]
 
 
 def judge_difference(case: str, n: int, repetitions: int, rng: Rng) -> RunResult:
-    """Intervals of paired differences over n seeds."""
+    """Simulate intervals of paired differences over n seeds."""
     mean, half = t_interval(*_pairs(case, (repetitions, n), rng))
     return ~np.isnan(half), np.abs(mean) > half
 
 
 def judge_p(case: str, n: int, repetitions: int, rng: Rng) -> RunResult:
-    """p-values of single comparisons, before a correction."""
+    """Simulate p-values of single comparisons, without correction."""
     p = t_test(*_pairs(case, (repetitions, n), rng))
     return ~np.isnan(p), p < LEVEL
 
 
 def judge_holm(case: str, n: int, repetitions: int, rng: Rng) -> RunResult:
-    """Whether any of 19 heads that are no better or worse than a reference is said to be."""
+    """Simulate false alarms among 19 heads compared with a reference, with Holm's correction."""
     kind = DIFFERENCE_SKEWED.get(case, "normal" if case == OTHERS_DIFFER else case)
     values = _MEAN + _SPREAD * SAMPLES[kind]((repetitions, N_HEADS, n), rng)
     if case in DIFFERENCE_SKEWED:
@@ -154,17 +153,17 @@ def _ranks(case: str, n: int, repetitions: int, rng: Rng) -> Values:
 
 
 def judge_friedman(case: str, n: int, repetitions: int, rng: Rng) -> RunResult:
-    """Friedman's test over n data sets, all heads alike."""
+    """Simulate Friedman's test over n data sets with equal heads."""
     return np.ones(repetitions, bool), friedman_p(_ranks(case, n, repetitions, rng)) < LEVEL
 
 
 def judge_nemenyi(case: str, n: int, repetitions: int, rng: Rng) -> RunResult:
-    """Whether Nemenyi's test tells any pair of heads apart over n data sets, all heads alike."""
+    """Simulate Nemenyi's test over n data sets with equal heads."""
     return np.ones(repetitions, bool), nemenyi_separates(_ranks(case, n, repetitions, rng))
 
 
 def judge_rule(case: str, n: int, repetitions: int, rng: Rng) -> RunResult:
-    """Intervals of a coefficient of the rule of thumb, from worlds with n seeds."""
+    """Simulate intervals of the coefficients of the rule of thumb, from worlds with n seeds."""
     k, dependence = (v.ravel() for v in np.meshgrid(_LABELS, _DEPENDENCE))
     x = np.tile(np.column_stack([np.ones(k.size), k, -np.log(dependence)]), (n, 1))
     kind = "normal" if case == CENSORED else case
@@ -173,8 +172,10 @@ def judge_rule(case: str, n: int, repetitions: int, rng: Rng) -> RunResult:
     if case != CENSORED:
         missed = _least_squares_misses(x, y)
     else:
-        found = [coefficient_intervals(x, np.minimum(own, limit), own > limit) for own in y]
-        missed = np.array([np.abs(b - _RULE) > half for b, half in found])
+        intervals = [
+            coefficient_intervals(x, np.minimum(values, limit), values > limit) for values in y
+        ]
+        missed = np.array([np.abs(b - _RULE) > half for b, half in intervals])
     return np.ones(missed.size, bool), missed.ravel()
 
 

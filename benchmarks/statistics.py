@@ -29,26 +29,26 @@ from mlc.reporting.tables import Table
 ROOT = Path(__file__).parent.parent
 PAGE, ROWS = ROOT / "docs" / "statistics.md", ROOT / "results" / "statistics" / "simulated.csv"
 SEEDS = (2, 3, 5, 10)
-# What a 95% interval must cover, and how often a 5% test may find what is not there.
+# Allowed coverage of a 95% interval, and allowed false alarms of a 5% test.
 COVERAGE, FALSE_ALARMS = (0.93, 0.97), (0.04, 0.06)
 INTERVAL, TEST, FAMILY = "interval", "test", "family"
 
 
 @dataclass(frozen=True)
 class Procedure:
-    """An interval or a test that is printed.
+    """An interval or test that the project prints.
 
     Attributes:
-        name: its section's title.
-        kind: INTERVAL, TEST, or FAMILY: many tests of which any may raise a false alarm.
-        functions: which compute it, as MODULE.NAME.
-        calls: the statistics functions of other libraries that these call.
-        text: where it is printed, and what the simulation asks.
-        judge: the simulation: of a case, n, repetitions and random numbers.
-        cases: what is simulated.
-        sizes: the values of n.
+        name: title of the section.
+        kind: INTERVAL, TEST, or FAMILY (several tests, of which any may raise a false alarm).
+        functions: the functions that compute the result, as MODULE.NAME.
+        calls: the statistics functions of libraries that these call.
+        text: where the result is printed, and what the simulation measures.
+        judge: the simulation of a case, n, repetitions and random numbers.
+        cases: names of the simulated distributions.
+        sizes: values of n.
         unit: what n counts.
-        repetitions: for each cell; for cases that are simulated by slow code, `few`.
+        repetitions: per cell; `few` for cases that are slow to simulate.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Procedure:
     few: int = 2_000
 
     def simulate(self, case: str, n: int, repetitions: int, offset: int = 0) -> dict[str, object]:
-        """A cell's row: among the printed, the share that is wrong."""
+        """Simulate a cell and return its row, with the share of printed results that are wrong."""
         rng = np.random.default_rng([zlib.crc32(f"{self.name}/{case}/{n}".encode()), offset])
         printed, wrong = self.judge(case, n, repetitions, rng)
         share = float(wrong[printed].mean()) if printed.any() else np.nan
@@ -128,7 +128,7 @@ PRINTED = (
         simulation.judge_rule, ("normal", "skewed", "very skewed", CENSORED),
     ),
 )  # fmt: skip
-# Numbers in brackets that are no intervals, by module; and what is exact, by function.
+# Printed ranges that are no intervals, by module; exact numbers, by function.
 RANGES = {
     "experiments.powerset_feasibility.layer": "the quartiles of a step's times",
     "experiments.powerset_samples.analysis": "the smallest and largest crossing of the worlds",
@@ -137,7 +137,7 @@ RANGES = {
 EXACT = {
     "experiments.league.significance.least_wilcoxon_holm": "the smallest p that any data can give"
 }
-# Of statistics libraries, but neither interval nor test.
+# Functions of statistics libraries that are neither interval nor test.
 NO_INFERENCE = ("scipy.stats.rankdata",)
 _MEANING = {
     "normal": "what Student's t assumes",
@@ -157,7 +157,7 @@ _MEANING = {
 
 
 def cells() -> Iterator[tuple[Procedure, str, int]]:
-    """All that is simulated."""
+    """Yield all simulated cells."""
     for procedure in PRINTED:
         for case in procedure.cases:
             for n in procedure.sizes:
@@ -165,7 +165,7 @@ def cells() -> Iterator[tuple[Procedure, str, int]]:
 
 
 def simulate() -> pd.DataFrame:
-    """A row for each cell."""
+    """Simulate all cells and return a row for each."""
     rows = []
     for procedure, case, n in cells():
         repetitions = procedure.few if case == CENSORED else procedure.repetitions
@@ -175,27 +175,27 @@ def simulate() -> pd.DataFrame:
 
 
 def holds(kind: str, wrong: float) -> bool:
-    """Whether a share of intervals that miss, or of false alarms, is as promised."""
+    """Return whether a share of missed intervals or false alarms is in the allowed range."""
     if kind == INTERVAL:
         return COVERAGE[0] <= 1 - wrong <= COVERAGE[1]
     return FALSE_ALARMS[0] <= wrong <= FALSE_ALARMS[1] if kind == TEST else wrong <= 0.05
 
 
 def page(rows: pd.DataFrame) -> str:
-    """docs/statistics.md."""
+    """Return the content of docs/statistics.md."""
     parts = [_INTRODUCTION]
     for procedure in PRINTED:
-        own = rows[rows["name"] == procedure.name].set_index(["case", "n"])
-        asked = {
+        group = rows[rows["name"] == procedure.name].set_index(["case", "n"])
+        promise = {
             INTERVAL: "Covers (95% is meant, 93 to 97% promised)",
             TEST: "False alarms (5% is meant, 4 to 6% promised)",
             FAMILY: "Any false alarm in the family (at most 5% is meant and promised)",
         }[procedure.kind]
         lines = [
-            [case, *(_cell(procedure.kind, own.loc[case, n]) for n in procedure.sizes)]
+            [case, *(_cell(procedure.kind, group.loc[case, n]) for n in procedure.sizes)]
             for case in procedure.cases
         ]
-        header = [asked, *(f"{n} {procedure.unit}" for n in procedure.sizes)]
+        header = [promise, *(f"{n} {procedure.unit}" for n in procedure.sizes)]
         names = ", ".join(f"`{name}`" for name in procedure.functions)
         parts += [
             f"## {procedure.name}",

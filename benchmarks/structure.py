@@ -1,4 +1,4 @@
-"""The packages of mlc and their imports, as a figure.
+"""A figure of the packages of mlc and their imports.
 
 python -m benchmarks.structure docs/images/packages.svg
 python -m benchmarks.structure --tree ANOTHER_CHECKOUT before.svg
@@ -19,12 +19,12 @@ PACKAGE = Path(__file__).parent.parent / "mlc"
 
 
 def imports(package: Path) -> Counter[tuple[str, str]]:
-    """How many modules of one part import from another: parts are packages, and single modules."""
-    found: Counter[tuple[str, str]] = Counter()
+    """Count the modules of one part that import from another; parts are packages and modules."""
+    counts: Counter[tuple[str, str]] = Counter()
     for file in sorted(package.rglob("*.py")):
         if file == package / "__init__.py":
             continue
-        own = part_of(file.relative_to(package))
+        part = part_of(file.relative_to(package))
         others = set()
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             modules = []
@@ -33,45 +33,45 @@ def imports(package: Path) -> Counter[tuple[str, str]]:
             elif isinstance(node, ast.ImportFrom):
                 modules = [f"{node.module}.{alias.name}" for alias in node.names]
             others |= {module.split(".")[1] for module in modules if module.startswith("mlc.")}
-        found.update((own, other) for other in others - {own} if exists(package, other))
-    return found
+        counts.update((part, other) for other in others - {part} if exists(package, other))
+    return counts
 
 
 def part_of(file: Path) -> str:
-    """The package of a module, or the module itself where it is a command or stands alone."""
+    """Return the package of a module, or the module itself if it is a command or in no package."""
     if file.name == "__main__.py":
         return f"{file.parts[0]} (command)"
     return file.parts[0].removesuffix(".py")
 
 
 def exists(package: Path, part: str) -> bool:
-    """Whether a name is a part, and not an attribute of the package."""
+    """Return whether a name is a part rather than an attribute of the package."""
     return (package / part).is_dir() or (package / f"{part}.py").is_file()
 
 
 def order(edges: Counter[tuple[str, str]]) -> list[str]:
-    """All parts, each after those that it imports from.
+    """Return all parts, each after the parts that it imports from.
 
     Raises:
-        SystemExit: there is no such order.
+        SystemExit: the imports are cyclic.
     """
     graph: dict[str, set[str]] = {}
-    for own, other in edges:
-        graph.setdefault(own, set()).add(other)
+    for part, other in edges:
+        graph.setdefault(part, set()).add(other)
     try:
         return list(TopologicalSorter(graph).static_order())
     except CycleError as error:
-        raise SystemExit(f"These import each other: {' -> '.join(error.args[1])}.") from error
+        raise SystemExit(f"Cyclic imports: {' -> '.join(error.args[1])}.") from error
 
 
 def draw(edges: Counter[tuple[str, str]], package: Path, title: str) -> Figure:
-    """One line for each part, and an arc for each import; wider where more modules import."""
+    """Draw a line per part and an arc per import, wider for more importing modules."""
     parts = order(edges)
     figure = Figure(figsize=(7, 0.32 * len(parts) + 1), layout="constrained")
     axes = figure.subplots()
     height = {part: -index for index, part in enumerate(parts)}
-    for (own, other), n_modules in edges.items():
-        top, bottom = height[other], height[own]
+    for (importer, other), n_modules in edges.items():
+        top, bottom = height[other], height[importer]
         axes.add_patch(
             Arc(
                 (0, (top + bottom) / 2), 0.9 * (top - bottom), top - bottom, theta1=-90, theta2=90,
@@ -94,14 +94,14 @@ def draw(edges: Counter[tuple[str, str]], package: Path, title: str) -> Figure:
 
 
 def main() -> None:
-    """Draw the figure of this checkout, or of another."""
+    """Draw the figure of this or another checkout."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("output", type=Path)
     parser.add_argument("--tree", type=Path, default=PACKAGE.parent)
-    stated = parser.parse_args()
-    package = stated.tree / "mlc"
+    arguments = parser.parse_args()
+    package = arguments.tree / "mlc"
     title = "Each part imports from parts above it"
-    draw(imports(package), package, title).savefig(stated.output, dpi=150)
+    draw(imports(package), package, title).savefig(arguments.output, dpi=150)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Run experiments and print what they found: python -m experiments [NAME ...] --budget quick|full"""
+"""Run experiments and print their results: python -m experiments [NAME ...] --budget quick|full"""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from pathlib import Path
 
 from experiments.harness import EXPERIMENTS, load
 from experiments.harness.experiment import ROOT
-from experiments.harness.running import RESULTS, compare, make, measure, overview
+from experiments.harness.running import RESULTS, build_report, compare, measure, overview
 from experiments.harness.study import BUDGETS
 from mlc.config.errors import MlcError
 
 
 def main() -> None:
-    """The command line."""
+    """Parse the command line and run the experiments."""
     parser = argparse.ArgumentParser(prog="python -m experiments", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(EXPERIMENTS))
     parser.add_argument("--budget", choices=BUDGETS, default="quick")
     parser.add_argument(
         "--folder", type=Path, default=Path("reproduced"),
-        help="where the rows are kept; results is the one that the READMEs quote",
+        help="folder of the rows; the READMEs quote those in results",
     )  # fmt: skip
-    parser.add_argument("--workers", type=int, help="processes; one for each core unless stated")
+    parser.add_argument("--workers", type=int, help="number of processes; default: one per core")
     parser.add_argument(
         "--only", action="append", default=[], metavar="KEY=VALUE",
         help="measure only the trials with this setting, as in data=yeast; may be repeated",
     )  # fmt: skip
     parser.add_argument(
-        "--report", action="store_true", help="measure nothing, report what is there"
+        "--report", action="store_true", help="measure nothing, report the present rows"
     )
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
@@ -37,35 +37,36 @@ def main() -> None:
     for name in arguments.names or EXPERIMENTS:
         try:
             reported.append(run(name, arguments))
-        # What is wrong with one experiment must not stop the others.
+        # An error in one experiment must not stop the others.
         except MlcError as error:
             print(f"experiments: {error}", file=sys.stderr)
             status = error.exit_status
     if any(reported) and arguments.folder.resolve() == RESULTS.resolve():
-        # Once for all: it quotes every experiment, and some reports take ten seconds.
+        # Only once: the overview quotes every experiment, and some reports take ten seconds.
         overview().refresh(ROOT.parent / "README.md")
     sys.exit(status)
 
 
 def run(name: str, arguments: argparse.Namespace) -> bool:
-    """Measure and report one experiment; False where it is not through, and so not reported."""
+    """Measure and report one experiment; return False if trials are missing, without a report."""
     experiment, folder = load(name), arguments.folder / name
     if not arguments.report:
-        left = measure(experiment, folder, arguments.budget, arguments.workers, arguments.only)
-        if left:
+        n_missing = measure(experiment, folder, arguments.budget, arguments.workers, arguments.only)
+        if n_missing:
             print(
-                f"{name}: {left} trials of the {arguments.budget} budget are left; --report reports."
+                f"{name}: {n_missing} trials of the {arguments.budget} budget are missing;"
+                " --report reports the others."
             )
             return False
-    made = make(experiment, folder)
-    made.report.write(folder, made.foot)
-    told: list[str] = []
+    built = build_report(experiment, folder)
+    built.report.write(folder, built.foot)
+    differences: list[str] = []
     if folder.resolve() == (RESULTS / name).resolve():
-        made.report.refresh(ROOT / name / "README.md", made.foot)
+        built.report.refresh(ROOT / name / "README.md", built.foot)
     elif (RESULTS / name).is_dir():
-        told = compare(experiment, folder, RESULTS / name)
-    print(f"\n{name}\n{'=' * len(name)}\n\n{made.report.text()}\n\n{made.foot}\n{folder}")
-    print("\n".join(told))
+        differences = compare(experiment, folder, RESULTS / name)
+    print(f"\n{name}\n{'=' * len(name)}\n\n{built.report.text()}\n\n{built.foot}\n{folder}")
+    print("\n".join(differences))
     return True
 
 

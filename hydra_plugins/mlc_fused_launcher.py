@@ -1,7 +1,7 @@
-"""hydra/launcher=fused: a sweep's jobs trained side by side, as cohorts.
+"""hydra/launcher=fused: the jobs of a sweep, trained in parallel as cohorts.
 
-Hydra imports this module in each of its applications, so nothing heavy is imported at its top; it
-makes the dataclass before the module has a name, so annotations must not be strings.
+Every Hydra application imports this module, so its top imports nothing heavy. Hydra executes it
+before the module has a name, so annotations of the dataclass must not be strings.
 """
 
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ from omegaconf import DictConfig
 
 @dataclass
 class FusedLauncherConf:
-    """How a sweep is cut into cohorts.
+    """Options of the division of a sweep into cohorts.
 
     Attributes:
-        max_runs: runs that one cohort has at most; free memory may allow fewer.
-        n_workers: processes, with one thread each; null is one for each CPU core. On CUDA the
-            cohorts follow each other in this process.
+        max_runs: largest number of runs in a cohort; free memory may allow fewer.
+        n_workers: number of processes, with one thread each; null is one per CPU core. On CUDA this
+            process trains the cohorts one after another.
     """
 
     _target_: str = "hydra_plugins.mlc_fused_launcher.FusedLauncher"
@@ -39,7 +39,7 @@ class FusedLauncher(Launcher):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Called by Hydra before anything is composed."""
+        """Store the context; Hydra calls this before composing any job."""
         from mlc.launching.composing import NumberCache
 
         hydra_context.config_loader = NumberCache(  # type: ignore[assignment]
@@ -52,7 +52,7 @@ class FusedLauncher(Launcher):
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
-        """Run the jobs; one return for each, in their order."""
+        """Run the jobs; return one result per job, in order."""
         from mlc.launching.fused import launch
 
         return launch(self, job_overrides, initial_job_idx)

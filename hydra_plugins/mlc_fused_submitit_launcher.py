@@ -1,7 +1,6 @@
 """hydra/launcher=fused_submitit: cohorts as jobs of a cluster (Slurm), by submitit.
 
-Needs `pip install submitit`. As all plugins, imported by each of Hydra's applications: nothing heavy
-at the top, and no annotation that is a string.
+Needs `pip install submitit`. The rules on imports and annotations of `mlc_fused_launcher` apply.
 """
 
 from collections.abc import Sequence
@@ -16,13 +15,13 @@ from hydra_plugins.mlc_fused_launcher import FusedLauncher
 
 @dataclass
 class FusedSubmititLauncherConf:
-    """How cohorts are cut and submitted.
+    """Options of the division into cohorts and of their submission.
 
     Attributes:
-        max_runs: runs that one cohort has at most.
-        n_workers: into how many cohorts runs that could be one are cut at least.
+        max_runs: largest number of runs in a cohort.
+        n_workers: least number of cohorts into which runs that could share one are divided.
         cluster: slurm, local (processes on this machine) or debug (this process).
-        folder: where submitit keeps its files.
+        folder: for submitit's files.
         parameters: of submitit's executor, as in {timeout_min: 60, gpus_per_node: 1,
             slurm_partition: gpu}.
     """
@@ -36,7 +35,7 @@ class FusedSubmititLauncherConf:
 
 
 class FusedSubmititLauncher(FusedLauncher):
-    """As the fused launcher, each cohort a job of submitit's."""
+    """The fused launcher with each cohort as a job of submitit."""
 
     def __init__(
         self,
@@ -52,7 +51,7 @@ class FusedSubmititLauncher(FusedLauncher):
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
-        """Run the jobs; one return for each, in their order."""
+        """Run the jobs; return one result per job, in order."""
         from mlc.launching.fused import launch
         from mlc.launching.submitting import train_by_submitit
 

@@ -1,4 +1,4 @@
-"""Entry point: the learning curves of sweeps in TensorBoard, as they should be seen.
+"""Entry point: a TensorBoard view of the learning curves of sweeps.
 
 python -m mlc.curves multirun/2026-01-31/12-00-00
 """
@@ -21,8 +21,8 @@ from mlc.reporting.curves import Curves
 from mlc.tracking.server import serve
 from mlc.tracking.view import MOST_RUNS, View
 
-_LOOK_EVERY = 2  # seconds between two looks for new runs
-# TensorBoard shows none of the runs at first where there are more.
+_LOOK_EVERY = 2  # seconds between two searches for new runs
+# TensorBoard initially selects no run if there are more.
 _MOST_SELECTED = 500
 
 
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
         prog="mlc-curves", description="Show the learning curves of sweeps, finished or running."
     )
     parser.add_argument("sweeps", type=Path, nargs="+", help="folders of sweeps, or of single runs")
-    parser.add_argument("--port", type=int, help="of the server; any free one if not stated")
+    parser.add_argument("--port", type=int, help="of the server; any free port if not given")
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument(
         "--runs", nargs="?", const="", metavar="REGEX",
@@ -43,16 +43,16 @@ def main(arguments: list[str] | None = None) -> None:
         help=f"show mean, lowest and highest over seeds; so by itself above {MOST_RUNS} runs",
     )  # fmt: skip
     add_import_flag(parser)
-    stated = parser.parse_args(arguments)
-    # However it is ended, the server ends too.
+    args = parser.parse_args(arguments)
+    # SIGTERM must end the server too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        import_parts(stated.imports)
-        _show(stated.sweeps, stated.port, stated.runs, stated.bands)
+        import_parts(args.imports)
+        _show(args.sweeps, args.port, args.runs, args.bands)
     except KeyboardInterrupt:
         return
     except re.error as error:
-        parser.error(f"--runs {stated.runs} is no regular expression ({error})")
+        parser.error(f"--runs {args.runs} is no regular expression ({error})")
     except MlcError as error:
         print(f"mlc-curves: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
@@ -60,23 +60,23 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _show(sweeps: list[Path], port: int | None, runs: str | None, bands: bool) -> None:
     curves = Curves(sweeps, runs or "")
-    found = curves.read()
-    if not found:
+    first = curves.read()
+    if not first:
         raise RunFolderError(
             f"There is no run under {', '.join(map(str, sweeps))} that has curves: wait for one, or"
             " name another folder."
         )
     if runs is None:
-        bands = bands or len(found) > MOST_RUNS
-    elif len(found) > _MOST_SELECTED:
-        print(f"{len(found)} runs: select some in TensorBoard's list, or name fewer with --runs.")
+        bands = bands or len(first) > MOST_RUNS
+    elif len(first) > _MOST_SELECTED:
+        print(f"{len(first)} runs: select some in TensorBoard's list, or name fewer with --runs.")
     with tempfile.TemporaryDirectory(prefix="mlc-curves-") as folder:
         view = View(Path(folder), bands=bands)
-        view.refresh(found)
+        view.refresh(first)
         with serve(Path(folder), port) as address:
             link = curves.link(address)
-            what = "mean, lowest and highest of " if bands else ""
-            print(f"{what}{len(found)} runs; Ctrl-C ends it\n{link}", flush=True)
+            bands_of = "mean, lowest and highest of " if bands else ""
+            print(f"{bands_of}{len(first)} runs; Ctrl-C ends it\n{link}", flush=True)
             if _has_display():
                 webbrowser.open(link)
             while True:

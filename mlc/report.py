@@ -1,4 +1,4 @@
-"""Entry point: the table again, from any folder of finished runs.
+"""Entry point: the summary of any folder of finished runs.
 
 python -m mlc.report multirun/2026-01-31/12-00-00 --metrics f1_macro hamming_loss
 """
@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Parse the command line, write the summary into the folder and print it."""
     defaults = ReportOptions()
     parser = argparse.ArgumentParser(
-        prog="mlc-report", description="Sum up a folder of finished runs."
+        prog="mlc-report", description="Summarise a folder of finished runs."
     )
     parser.add_argument("folder", type=Path, help="a sweep's folder, or any folder above runs")
     parser.add_argument(
@@ -43,19 +43,19 @@ def main(arguments: list[str] | None = None) -> None:
     )
     add_import_flag(parser)
     never_fail_to_print()
-    stated = parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
     try:
-        import_parts(stated.imports)
-        for metric in stated.metrics:
-            require_part(stated.folder, METRICS.kind, metric)
-        options = ReportOptions(stated.metrics, stated.reference)
+        import_parts(args.imports)
+        for metric in args.metrics:
+            require_part(args.folder, METRICS.kind, metric)
+        options = ReportOptions(args.metrics, args.reference)
         check(options)
-        if stated.html:
-            check_report_files(stated.folder, ["report.html"])
-        results, summary = write_summary(stated.folder, options.metrics, options.reference)
-        if stated.html:
-            page = stated.folder / "report.html"
-            write_text(page, render(results, stated.folder.absolute(), options.metrics))
+        if args.html:
+            check_report_files(args.folder, ["report.html"])
+        results, summary = write_summary(args.folder, options.metrics, options.reference)
+        if args.html:
+            page = args.folder / "report.html"
+            write_text(page, render(results, args.folder.absolute(), options.metrics))
             summary += f"\n{page}\n"
     except MlcError as error:
         print(f"mlc-report: {error}", file=sys.stderr)

@@ -26,7 +26,7 @@ from mlc.config.texts import never_fail_to_print
 from mlc.data.notices import forget_notices
 from mlc.launching import sweep
 from mlc.launching.checks import unknown_choice
-from mlc.launching.ending import told_at_the_end
+from mlc.launching.ending import failures_in_files_only
 from mlc.launching.folders import run_folder
 from mlc.launching.job import describe
 from mlc.launching.names import run_path
@@ -44,12 +44,12 @@ _KINDS = {"Integer": "whole number", "Float": "number"}
 
 
 def train(config: DictConfig) -> float:
-    """One job: its best monitored value, for sweepers that optimise it.
+    """Run one job and return its best monitored value, for sweepers that optimise it.
 
-    NaN where another process trains the run, which is no failure.
+    NaN if another process trains the run, which is no failure.
     """
     run = describe(config)
-    with nullcontext() if _is_sweep() else told_at_the_end("mlc.tracking.progress"):
+    with nullcontext() if _is_sweep() else failures_in_files_only("mlc.tracking.progress"):
         outcome = _train(run)
     if isinstance(outcome, BeingTrainedError):
         return math.nan
@@ -63,7 +63,7 @@ def _is_sweep() -> bool:
 
 
 def _train(run: Run) -> Outcome:
-    """The run's outcome, once no other process trains it that can be waited for."""
+    """Train the run, after waiting for another process of this machine that trains it."""
     outcome = train_runs([run], BarProgress())[0]
     while isinstance(outcome, BeingTrainedError) and wait_for_free([run.folder]):
         outcome = train_runs([run], BarProgress())[0]
@@ -71,10 +71,10 @@ def _train(run: Run) -> Outcome:
 
 
 def main() -> None:
-    """Run the app; an error that the user can mend is one sentence, without a traceback."""
+    """Run the app; print an error that the user can correct as one sentence, without a traceback."""
     never_fail_to_print()
-    asked = os.environ.get("HYDRA_FULL_ERROR", "0")
-    # Hydra would print its own trace and exit before the error could be told in one sentence.
+    full_error = os.environ.get("HYDRA_FULL_ERROR", "0")
+    # Otherwise Hydra would print its own trace and exit before the error is printed here.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         sys.argv[1:], modules = without_flags(sys.argv[1:])
@@ -84,13 +84,13 @@ def main() -> None:
         print(f"\nmlc-train: {sweep.interrupted()}", file=sys.stderr)
         sys.exit(130)
     except (Exception, sweep.Refusal) as error:
-        told = in_one_sentence(error)
-        if told is None or asked not in ("", "0"):
+        readable = in_one_sentence(error)
+        if readable is None or full_error not in ("", "0"):
             raise
-        print(f"mlc-train: {told}", file=sys.stderr)
-        sys.exit(told.exit_status)
+        print(f"mlc-train: {readable}", file=sys.stderr)
+        sys.exit(readable.exit_status)
     finally:
-        os.environ["HYDRA_FULL_ERROR"] = asked
+        os.environ["HYDRA_FULL_ERROR"] = full_error
 
 
 def launch() -> None:
@@ -115,15 +115,15 @@ def launch() -> None:
 
 
 def _fit_overrides() -> None:
-    """Replace overrides that nearly fit by what is meant, and say so."""
+    """Correct overrides that nearly fit the type of their option, and print the corrections."""
     is_sweep = bool({"-m", "--multirun"} & set(sys.argv))
-    for place, argument in enumerate(sys.argv[1:], start=1):
+    for index, argument in enumerate(sys.argv[1:], start=1):
         if argument.startswith("-") or "=" not in argument:
             continue
-        meant = fitted(argument, is_sweep)
-        if meant != argument:
-            sys.argv[place] = meant
-            print(f"mlc-train: {argument} is read as {meant}.", file=sys.stderr)
+        corrected = fitted(argument, is_sweep)
+        if corrected != argument:
+            sys.argv[index] = corrected
+            print(f"mlc-train: {argument} is read as {corrected}.", file=sys.stderr)
 
 
 def _print_summary() -> None:
@@ -133,7 +133,7 @@ def _print_summary() -> None:
 
 
 def in_one_sentence(error: BaseException) -> MlcError | None:
-    """The error as one of ours, or None where it is a defect that needs its traceback."""
+    """Convert an error to an MlcError; None for a defect, whose traceback is needed."""
     if isinstance(error, sweep.Refusal):
         return in_one_sentence(error.error)
     if isinstance(error, MlcError):
@@ -166,15 +166,15 @@ def in_one_sentence(error: BaseException) -> MlcError | None:
 
 
 def _raised_in_resolver(error: BaseException) -> MlcError | None:
-    """The error of ours that a resolver raised; OmegaConf keeps it only as the context of its own."""
-    found: BaseException | None = error
-    while isinstance(found, OmegaConfBaseException):
-        found = found.__cause__ or found.__context__
-    return found if isinstance(found, MlcError) else None
+    """Return the MlcError that a resolver raised, which OmegaConf keeps as the context of its error."""
+    inner: BaseException | None = error
+    while isinstance(inner, OmegaConfBaseException):
+        inner = inner.__cause__ or inner.__context__
+    return inner if isinstance(inner, MlcError) else None
 
 
 def _plain(error: BaseException) -> str:
-    """Hydra's message in one line, with the keys that would have been known."""
+    """Return Hydra's message as one line, with the known keys."""
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     first, *_ = str(error if cause is error else f"{error}. {cause}").split("\n")
     message = re.sub(r"\s+", " ", first).rstrip(". ")

@@ -1,4 +1,4 @@
-"""A distribution times a cardinality, and the optimiser that each loss wants."""
+"""A distribution times a cardinality, and the best optimiser of each loss."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.harness import Experiment, Finding, Report, Trainings, Trial
-from experiments.harness.frames import whole_groups
+from experiments.harness.frames import complete_groups
 from experiments.harness.plots import curve, legend, panels
 from experiments.harness.report import listed
 from mlc.reporting.statistics import Interval, mean_interval, paired_difference
@@ -23,7 +23,7 @@ CONTESTANTS: dict[str, dict[str, str]] = {
     "unnormalised_kl": {"head": "unnormalised_kl"},
     "margin": {"head": "margin"},
 }
-# Five rates for each, a factor of about three apart, around what its authors propose.
+# Five rates per optimiser, a factor of about three apart, around the rate that its authors propose.
 RATES: dict[str, tuple[float, ...]] = {
     "sgd": (0.003, 0.01, 0.03, 0.1, 0.3),
     "adagrad": (0.001, 0.003, 0.01, 0.03, 0.1),
@@ -36,20 +36,20 @@ SEEDS = {"quick": 3, "full": 5}
 
 
 class Runs(Trainings):
-    """Each loss with each optimiser at each of its rates."""
+    """Trainings of each loss with each optimiser at each rate."""
 
     experiment = "factorised"
     more = ("train/best_epoch",)
 
     def trials(self, budget: str) -> list[Trial]:
-        """Data, losses, optimisers, rates, seeds; no schedule, as in the threads."""
+        """Return all data sets, losses, optimisers, rates and seeds; the rate is constant."""
         return [
             {
-                "data": data, **own, "optimizer": optimizer, "optimizer.schedule": "constant",
+                "data": data, **settings, "optimizer": optimizer, "optimizer.schedule": "constant",
                 "optimizer.lr": rate, "seed": seed,
             }
             for data in DATA[budget]
-            for own in CONTESTANTS.values()
+            for settings in CONTESTANTS.values()
             for optimizer, rates in RATES.items()
             for rate in rates
             for seed in range(SEEDS[budget])
@@ -57,17 +57,17 @@ class Runs(Trainings):
 
 
 class Factorised(Experiment):
-    """The experiment."""
+    """The experiment on factorised losses and optimisers."""
 
     name = "factorised"
     studies = (Runs(),)
 
     def report(self, frames: Mapping[str, pd.DataFrame]) -> Report:
-        """Each loss with each optimiser at its best rate."""
+        """Report each loss with each optimiser at the best rate."""
         rows = frames["runs"].assign(loss=_losses(frames["runs"]))
-        rows = whole_groups(rows, ["data"], "loss")
+        rows = complete_groups(rows, ["data"], "loss")
         tuned = tune(rows)
-        chosen = own_optimizers(tuned)
+        chosen = best_optimizers(tuned)
         report = Report()
         for data in dict.fromkeys(rows["data"]):
             report.tables[f"tuned_{data}"] = (
@@ -152,7 +152,7 @@ class Factorised(Experiment):
                 "the best factorised loss (by the mean of the data sets' validation rows) is within 0.02"
                 " of sigmoid, each with the optimiser and rate that are best on validation rows",
                 f"{first}: {report.numbers['gain']}",
-                all(abs(own.mean) < 0.02 for own in gain.values()),
+                all(abs(interval.mean) < 0.02 for interval in gain.values()),
             ),
         ]
 
@@ -161,33 +161,36 @@ FACTORISED = tuple(name for name in CONTESTANTS if name.startswith(("distributio
 
 
 def _losses(rows: pd.DataFrame) -> pd.Series:
-    names = {(own["head"], own.get("head.form", "")): name for name, own in CONTESTANTS.items()}
+    names = {
+        (settings["head"], settings.get("head.form", "")): name
+        for name, settings in CONTESTANTS.items()
+    }
     pairs = zip(rows["head"], rows["head.form"].fillna(""), strict=True)
     return pd.Series([names[pair] for pair in pairs], index=rows.index)
 
 
 def tune(rows: pd.DataFrame) -> pd.DataFrame:
-    """Of each data set, loss, optimiser and seed the rate that is best on validation rows."""
+    """Return the run with the best validation value of each data set, loss, optimiser and seed."""
     judged = rows[rows["rule"] == "global"]
     key = ["data", "loss", "optimizer", "seed"]
     return judged.loc[judged.groupby(key, sort=False)["val_jaccard_samples"].idxmax()]
 
 
-def own_optimizers(tuned: pd.DataFrame) -> pd.DataFrame:
-    """Of each data set and loss the runs with the optimiser that is best on validation rows."""
+def best_optimizers(tuned: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs with the best optimiser on validation rows of each data set and loss."""
     key = ["data", "loss"]
     means = tuned.groupby([*key, "optimizer"], sort=False)["val_jaccard_samples"].mean()
-    best = means.groupby(key).idxmax().map(lambda found: found[-1])
+    best = means.groupby(key).idxmax().map(lambda pair: pair[-1])
     chosen = best.loc[pd.MultiIndex.from_frame(tuned[key])].to_numpy()
     return tuned[tuned["optimizer"] == chosen]
 
 
 def _gains(chosen: pd.DataFrame, loss: str) -> dict[str, Interval]:
-    """Test jaccard_samples less that of sigmoid, by data set, seeds in pairs."""
+    """Return the gains in test jaccard_samples over sigmoid by data set, paired by seed."""
 
     def of(data: str, loss: str) -> pd.Series:
-        own = chosen[(chosen["data"] == data) & (chosen["loss"] == loss)]
-        return own.set_index("seed")["jaccard_samples"].sort_index()
+        group = chosen[(chosen["data"] == data) & (chosen["loss"] == loss)]
+        return group.set_index("seed")["jaccard_samples"].sort_index()
 
     return {
         data: paired_difference(of(data, loss), of(data, "sigmoid")).interval
@@ -197,7 +200,7 @@ def _gains(chosen: pd.DataFrame, loss: str) -> dict[str, Interval]:
 
 def _gains_table(chosen: pd.DataFrame) -> Table:
     lines = [
-        [loss, *(own.signed() for own in _gains(chosen, loss).values())]
+        [loss, *(interval.signed() for interval in _gains(chosen, loss).values())]
         for loss in CONTESTANTS
         if loss != "sigmoid"
     ]
@@ -210,9 +213,9 @@ def _tuned_table(tuned: pd.DataFrame) -> Table:
     for loss in CONTESTANTS:
         cells = []
         for optimizer in RATES:
-            own = tuned[(tuned["loss"] == loss) & (tuned["optimizer"] == optimizer)]
+            group = tuned[(tuned["loss"] == loss) & (tuned["optimizer"] == optimizer)]
             mark = ">" if means.loc[loss].idxmax() == optimizer else ""
-            cells.append(f"{mark}{mean_interval(own['jaccard_samples'])}")
+            cells.append(f"{mark}{mean_interval(group['jaccard_samples'])}")
         lines.append([loss, *cells])
     return Table(["loss", *RATES], lines, 1)
 
@@ -225,9 +228,9 @@ def _rules_table(rows: pd.DataFrame, tuned: pd.DataFrame) -> Table:
         cells = []
         for data in data_sets:
             runs = tuned[(tuned["loss"] == loss) & (tuned["data"] == data)]["run"]
-            own = by_rule.loc[runs].dropna()
-            difference = own["cardinality"] - own["global"]
-            cells.append(mean_interval(difference).signed() if len(own) else "-")
+            values = by_rule.loc[runs].dropna()
+            difference = values["cardinality"] - values["global"]
+            cells.append(mean_interval(difference).signed() if len(values) else "-")
         lines.append([loss, *cells])
     return Table(["loss", *data_sets], lines, 1)
 
@@ -237,10 +240,10 @@ def _figure(rows: pd.DataFrame) -> Figure:
     judged = rows[(rows["rule"] == "global") & (rows["data"] == data)]
     figure, axes = panels(len(RATES), sharey=True)
     for panel, (optimizer, rates) in zip(axes, RATES.items(), strict=True):
-        here = judged[judged["optimizer"] == optimizer]
-        for place, loss in enumerate(CONTESTANTS):
-            own = here[here["loss"] == loss].groupby("optimizer.lr")["jaccard_samples"]
-            curve(panel, list(own.groups), [mean_interval(v) for _, v in own], place, loss)
+        subset = judged[judged["optimizer"] == optimizer]
+        for index, loss in enumerate(CONTESTANTS):
+            group = subset[subset["loss"] == loss].groupby("optimizer.lr")["jaccard_samples"]
+            curve(panel, list(group.groups), [mean_interval(v) for _, v in group], index, loss)
         panel.set_xscale("log")
         panel.set_xticks(list(rates), [f"{rate:g}" for rate in rates])
         panel.minorticks_off()

@@ -1,4 +1,4 @@
-"""What each head with each rule misses of the Bayes value with unlimited data and capacity."""
+"""The regret of each head and rule with unlimited data and capacity."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ CONTESTANTS: tuple[dict[str, str], ...] = (
     *({"head": name} for name in IDENTIFIED),
     {"head": "distribution_cardinality", "head.form": "product"},
 )
-# Without a closed form for their minimum; half a minute a world.
+# Heads whose population minimiser has no closed form; a fit takes half a minute per world.
 FITTED = ("asymmetric", "bernoulli_mixture", "chain", "focal", "pairwise", "zlpr")
 N_SAMPLES = 250
 LABELS = 6
-# Dependences, attractions, worlds for the heads that have to be fitted, worlds for the others.
+# Dependences, attractions, worlds for the fitted heads, worlds for the others.
 _DIALS = {
     "quick": ((0.0, 3.0), (0.0, 4.0), 2, 2),
     "full": ((0.0, 1.5, 3.0), (-4.0, -2.0, 0.0, 2.0, 4.0), 3, 20),
@@ -49,7 +49,7 @@ _DIALS = {
 
 
 def regrets(trial: Trial, joint: Tensor) -> list[Row]:
-    """Of the head's population minimiser under each rule that it can take."""
+    """Compute the regrets of the head's population minimiser under each rule that it supports."""
     optimum = Optimum(len(joint), joint)
     n_labels = optimum.label_sets.shape[1]
     drawn = optimum.drawn
@@ -76,7 +76,7 @@ def regrets(trial: Trial, joint: Tensor) -> list[Row]:
 
 
 def _tidy(regret: float) -> float:
-    """Without the rounding errors of sums of probabilities."""
+    """Round off the errors of sums of probabilities."""
     return round(regret, 9) + 0.0
 
 
@@ -85,13 +85,13 @@ def _sign(metric: str) -> int:
 
 
 class Dials(Measurements):
-    """Exact worlds, as dependence and the spread of the number of labels grow."""
+    """Regrets in exact worlds, by dependence and attraction of the labels."""
 
     name = "dials"
     columns = ("rule", *METRICS, *TOPS, "bayes", "error")
 
     def trials(self, budget: str) -> list[Trial]:
-        """All heads in all worlds; more of these for heads whose minimum has a closed form."""
+        """Return all heads and worlds; heads with a closed form have more worlds."""
         dependences, attractions, n_fitted, n_seeds = _DIALS[budget]
         return [
             {"data.dependence": d, "data.attraction": a, "data.seed": seed, **contestant}
@@ -103,7 +103,7 @@ class Dials(Measurements):
         ]
 
     def measured(self, trial: Trial) -> list[Row]:
-        """The regrets in one world."""
+        """Compute the regrets in one world."""
         options = options_of(trial, "data")
         world = ExactWorld(SOURCES.options("world", n_labels=LABELS, **options))
         rng = np.random.default_rng([options["seed"], 5])
@@ -112,17 +112,17 @@ class Dials(Measurements):
 
 
 class Examples(Measurements):
-    """Worlds that fit on a line."""
+    """Regrets in the example worlds."""
 
     name = "examples"
     columns = Dials.columns
 
     def trials(self, budget: str) -> list[Trial]:
-        """All heads in all examples."""
+        """Return all heads in all examples."""
         return [{"example": name, **contestant} for name in EXAMPLES for contestant in CONTESTANTS]
 
     def measured(self, trial: Trial) -> list[Row]:
-        """The regrets in one example."""
+        """Compute the regrets in one example."""
         return regrets(trial, joint_of(str(trial["example"])))
 
 
@@ -139,13 +139,13 @@ EXACT = ("powerset", "label_powerset", "pairwise")
 
 
 class Guarantees(Experiment):
-    """The experiment."""
+    """The experiment on regrets at infinite data."""
 
     name = "guarantees"
     studies = (Examples(), Dials())
 
     def report(self, frames: Mapping[str, pd.DataFrame]) -> Report:
-        """Regrets in the examples, and along the dials."""
+        """Report regrets in the examples, and by dependence and attraction."""
         examples, dials = (_named(frames[name]) for name in ("examples", "dials"))
         report = Report()
         report.tables["examples"] = (
@@ -164,8 +164,8 @@ class Guarantees(Experiment):
 
     def _find(self, report: Report, dials: pd.DataFrame) -> None:
         def of(head: str, rule: str) -> pd.Series:
-            own = dials[(dials["contestant"] == head) & (dials["rule"] == rule)]
-            return own.set_index(_WORLD)["jaccard_samples"].sort_index()
+            group = dials[(dials["contestant"] == head) & (dials["rule"] == rule)]
+            return group.set_index(_WORLD)["jaccard_samples"].sort_index()
 
         exact = max(of(head, "expected_jaccard").max() for head in EXACT)
         independent = of("sigmoid", "expected_jaccard")
@@ -247,15 +247,15 @@ _WORLD = ["data.dependence", "data.attraction", "data.seed"]
 
 
 def over_seeds(values: pd.Series) -> Interval:
-    """The mean over the seeds of each seed's mean over settings.
+    """Average each seed over settings, then average the seeds, with an interval.
 
-    Worlds of one seed are alike at all settings of the dials, so they are no sample of their own.
+    The worlds of one seed share their draws at all settings, so they are no independent sample.
     """
     return mean_interval(values.groupby(level="data.seed").mean())
 
 
 def _n_worlds(dials: pd.DataFrame) -> str:
-    """How many worlds a cell of the dials has, which are fewer for heads that are fitted."""
+    """Describe the number of worlds in a cell, which is smaller for fitted heads."""
     n = dials.groupby("head")["data.seed"].nunique()
     fitted = [head for head in FITTED if head in n]
     few = f", {n[fitted].max()} for {', '.join(fitted)}" if fitted else ""
@@ -271,11 +271,11 @@ def _named(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _examples_table(rows: pd.DataFrame) -> Table:
     lines = []
-    for name, own in rows.groupby("contestant"):
+    for name, group in rows.groupby("contestant"):
         cells = []
         for example in EXAMPLES:
-            here = own[own["example"] == example].set_index("rule")["jaccard_samples"]
-            cells.append(f"{here['global']:.3f} / {here.min():.3f}")
+            subset = group[group["example"] == example].set_index("rule")["jaccard_samples"]
+            cells.append(f"{subset['global']:.3f} / {subset.min():.3f}")
         lines.append([str(name), *cells])
     return Table(["head", *EXAMPLES], lines, 1)
 
@@ -289,10 +289,10 @@ def _dials_table(rows: pd.DataFrame) -> Table:
         if a in (rows["data.attraction"].min(), 0, rows["data.attraction"].max())
     ]
     lines = []
-    for (name, rule), own in rows.groupby(["contestant", "rule"]):
+    for (name, rule), group in rows.groupby(["contestant", "rule"]):
         if rule not in ("fixed", "global", "expected_jaccard"):
             continue
-        cells = own.groupby(["data.dependence", "data.attraction"])["jaccard_samples"]
+        cells = group.groupby(["data.dependence", "data.attraction"])["jaccard_samples"]
         lines.append(
             [str(name), str(rule), *(str(mean_interval(cells.get_group(w))) for w in worlds)]
         )
@@ -303,11 +303,13 @@ def _heads_figure(rows: pd.DataFrame) -> Figure:
     dependences = sorted(rows["data.dependence"].unique())
     figure, axes = panels(len(dependences), sharey=True)
     for panel, dependence in zip(axes, dependences, strict=True):
-        here = rows[(rows["data.dependence"] == dependence) & (rows["rule"] == "global")]
-        for place, head in enumerate(SHOWN):
-            own = here[here["contestant"] == head].groupby("data.attraction")["jaccard_samples"]
-            intervals = [mean_interval(values) for _, values in own]
-            curve(panel, list(own.groups), intervals, place, head)
+        subset = rows[(rows["data.dependence"] == dependence) & (rows["rule"] == "global")]
+        for index, head in enumerate(SHOWN):
+            group = subset[subset["contestant"] == head].groupby("data.attraction")[
+                "jaccard_samples"
+            ]
+            intervals = [mean_interval(values) for _, values in group]
+            curve(panel, list(group.groups), intervals, index, head)
         panel.set_title(f"dependence {dependence:g}", fontsize="medium")
         panel.set_xlabel("attraction of the labels")
         panel.set_yscale("symlog", linthresh=0.01)
@@ -322,12 +324,12 @@ def _rules_figure(rows: pd.DataFrame) -> Figure:
     figure, axes = panels(len(heads), width=4.2, sharey=True)
     strongest = rows[rows["data.dependence"] == rows["data.dependence"].max()]
     for panel, head in zip(axes, heads, strict=True):
-        for place, rule in enumerate(RULES):
-            own = strongest[(strongest["contestant"] == head) & (strongest["rule"] == rule)]
-            if len(own):
-                groups = own.groupby("data.attraction")["jaccard_samples"]
+        for index, rule in enumerate(RULES):
+            group = strongest[(strongest["contestant"] == head) & (strongest["rule"] == rule)]
+            if len(group):
+                groups = group.groupby("data.attraction")["jaccard_samples"]
                 intervals = [mean_interval(values) for _, values in groups]
-                curve(panel, list(groups.groups), intervals, place, rule)
+                curve(panel, list(groups.groups), intervals, index, rule)
         panel.set_title(
             f"{head}, dependence {strongest['data.dependence'].iloc[0]:g}", fontsize="medium"
         )

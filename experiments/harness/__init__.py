@@ -1,4 +1,4 @@
-"""What the experiments share: trials in cohorts, rows kept as they come, reports made from them."""
+"""The common machinery of the experiments: trials in cohorts, stored rows, reports."""
 
 from experiments.harness.experiment import EXPERIMENTS, Experiment, load
 from experiments.harness.report import Finding, Report

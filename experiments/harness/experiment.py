@@ -1,4 +1,4 @@
-"""An experiment: its studies, and the report that is made from their rows."""
+"""An experiment: its studies, and the report on their rows."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ EXPERIMENTS = sorted(path.parent.name for path in ROOT.glob("*/analysis.py"))
 
 
 class Experiment:
-    """One question of the forums.
+    """An experiment on one question.
 
     Class attributes:
         name: of its folder.
-        studies: what is measured.
+        studies: the measurements.
     """
 
     name: ClassVar[str]
     studies: ClassVar[tuple[Study, ...]]
 
     def report(self, frames: Mapping[str, pd.DataFrame]) -> Report:
-        """Tables, figures and findings, from each study's rows and nothing else."""
+        """Return tables, figures and findings, computed only from the rows of each study."""
         raise NotImplementedError
 
 
 def load(name: str) -> Experiment:
-    """The experiment of this name.
+    """Return the experiment with a name.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: there is no such experiment.
     """
     if name not in EXPERIMENTS:
         raise ConfigError(
-            f"There is no experiment {name!r}: choose among {', '.join(EXPERIMENTS)}."
+            f"There is no experiment {name!r}: choose one of {', '.join(EXPERIMENTS)}."
         )
     experiment: Experiment = import_module(f"experiments.{name}.analysis").EXPERIMENT
     return experiment

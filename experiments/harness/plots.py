@@ -1,4 +1,4 @@
-"""Figures that can be read in greyscale: lines differ in marker and dash as well as in colour."""
+"""Figures that are legible in greyscale: lines differ in marker and dash as well as in colour."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (1, 1)
 def panels(
     n: int, columns: int = 3, width: float = 3.3, height: float = 2.7, **options: Any
 ) -> tuple[Figure, list[Axes]]:
-    """A figure of n panels, row by row."""
+    """Return a figure and its n panels, row by row."""
     columns = min(n, columns)
     rows = -(-n // columns)
     figure = Figure(figsize=(max(6.0, width * columns), height * rows + 0.7), layout="constrained")
@@ -32,19 +32,19 @@ def panels(
     return figure, list(grid[:n])
 
 
-def curve(panel: Axes, x: ArrayLike, intervals: Sequence[Interval], place: int, label: str) -> None:
-    """Means with their intervals; `place` chooses colour, marker and dash."""
+def curve(panel: Axes, x: ArrayLike, intervals: Sequence[Interval], index: int, label: str) -> None:
+    """Draw means with their intervals; `index` selects colour, marker and dash."""
     mean = np.array([interval.mean for interval in intervals])
     half = np.nan_to_num([interval.half_width for interval in intervals])
     panel.errorbar(
         np.asarray(x), mean, yerr=half, label=label, capsize=2, markersize=4, linewidth=1.1,
-        color=COLOURS[place % len(COLOURS)], marker=MARKERS[place % len(MARKERS)],
-        linestyle=DASHES[place % len(DASHES)],
+        color=COLOURS[index % len(COLOURS)], marker=MARKERS[index % len(MARKERS)],
+        linestyle=DASHES[index % len(DASHES)],
     )  # fmt: skip
 
 
 def legend(figure: Figure, panel: Axes, columns: int = 4) -> None:
-    """One for all panels, above them."""
+    """Add one legend for all panels above them."""
     figure.legend(
         *panel.get_legend_handles_labels(), loc="outside upper center", ncols=columns,
         fontsize="small", frameon=False,

@@ -1,4 +1,4 @@
-"""Where a result's rows came from: command, seeds, versions, machine, dates."""
+"""The provenance of a result: command, seeds, versions, machine, dates."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from mlc.files.writing import write_json
 _FILE = "provenance.json"
 
 
-def here(machine: str) -> dict[str, str]:
-    """What every row that is measured now has in common."""
+def environment(machine: str) -> dict[str, str]:
+    """Return the versions and the machine of measurements in this process."""
     return {
         "mlc": mlc.__version__,
         "python": platform.python_version(),
@@ -35,31 +35,31 @@ def here(machine: str) -> dict[str, str]:
 def record(
     folder: Path, budget: str, facts: dict[str, str], n_measured: int = 0, seconds: float = 0
 ) -> None:
-    """Note that something is measured here and now, and how much it has been.
+    """Record a session of measurements, today and in this environment.
 
-    What has everything else in common is one entry; its numbers add up.
+    Sessions of equal budget, date and environment are one entry with summed numbers.
     """
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     session = {"budget": budget, "date": today, **facts}
-    noted = sessions(folder)
-    same = next((own for own in noted if session.items() <= own.items()), None)
+    entries = sessions(folder)
+    same = next((entry for entry in entries if session.items() <= entry.items()), None)
     if same is None:
         same = {**session, "measured": 0, "seconds": 0}
-        noted.append(same)
+        entries.append(same)
     same["measured"] += n_measured
     same["seconds"] += round(seconds)
-    write_json(folder / _FILE, {"sessions": noted, "matplotlib": version("matplotlib")})
+    write_json(folder / _FILE, {"sessions": entries, "matplotlib": version("matplotlib")})
 
 
 def sessions(folder: Path) -> list[dict[str, Any]]:
-    """All that were noted."""
+    """Return all recorded sessions."""
     return list(_read(folder).get("sessions", []))
 
 
 def drawn_with(folder: Path) -> str | None:
-    """The version of matplotlib that drew the figures."""
-    found = _read(folder).get("matplotlib")
-    return None if found is None else str(found)
+    """Return the version of matplotlib that drew the figures."""
+    number = _read(folder).get("matplotlib")
+    return None if number is None else str(number)
 
 
 def foot(
@@ -68,13 +68,13 @@ def foot(
     coverage: Mapping[str, tuple[int, int]],
     frames: Mapping[str, pd.DataFrame],
 ) -> str:
-    """What stands under every table and figure.
+    """Return the footnote of every table and figure.
 
-    `coverage` is the number of finished and of planned trials of each budget.
+    `coverage` holds the numbers of finished and planned trials of each budget.
     """
-    noted = sessions(folder)
-    whole = [budget for budget, (done, planned) in coverage.items() if done == planned]
-    parts = [f"`make reproduce EXPERIMENT={name} BUDGET={whole[-1] if whole else 'quick'}`"]
+    recorded = sessions(folder)
+    complete = [budget for budget, (done, planned) in coverage.items() if done == planned]
+    parts = [f"`make reproduce EXPERIMENT={name} BUDGET={complete[-1] if complete else 'quick'}`"]
     parts += [
         f"{budget} budget: {done} of {planned} trials"
         for budget, (done, planned) in coverage.items()
@@ -92,10 +92,10 @@ def foot(
         f"seeds {_ranges(seeds)}" if seeds else "no random numbers that a seed would change"
     )
     for key in ("torch", "numpy", "scikit-learn", "mlc", "python", "machine"):
-        values = dict.fromkeys(str(session[key]) for session in noted)
-        named = "" if key == "machine" else f"{key} "
-        parts.append(named + " and ".join(values))
-    dates = sorted({session["date"] for session in noted})
+        values = dict.fromkeys(str(session[key]) for session in recorded)
+        prefix = "" if key == "machine" else f"{key} "
+        parts.append(prefix + " and ".join(values))
+    dates = sorted({session["date"] for session in recorded})
     parts.append(
         dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}" if dates else "no date"
     )

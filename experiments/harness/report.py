@@ -1,4 +1,4 @@
-"""Tables, figures and findings, as files and as the blocks of a README."""
+"""Tables, figures and findings, written to files and into the blocks of a README."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NUMBER = re.compile(r"(<!--=([\w.]+)-->).*?(<!--/-->)", re.DOTALL)
 
 @dataclass(frozen=True)
 class Finding:
-    """A prediction beside what was measured; `held` is None as long as that is too little to tell."""
+    """A prediction and its measurement; `held` is None while there are too few rows to decide."""
 
     prediction: str
     measured: str
@@ -31,14 +31,14 @@ class Finding:
 
 @dataclass
 class Report:
-    """What an experiment found.
+    """The results of an experiment.
 
     Attributes:
-        tables: by name: a caption and the table.
+        tables: caption and table by name.
         figures: by name.
-        findings: the predictions, one by one.
-        numbers: what its README quotes, by name.
-        unreported: experiments of which nothing can be told; a README keeps what it says of them.
+        findings: predictions with their measurements.
+        numbers: numbers that the README quotes, by name.
+        unreported: experiments that cannot be reported; a README keeps its text on them.
     """
 
     tables: dict[str, tuple[str, Table]] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Report:
     unreported: frozenset[str] = frozenset()
 
     def all_tables(self) -> dict[str, tuple[str, Table]]:
-        """The findings' table first."""
+        """Return all tables, with the table of findings first."""
         words = {True: "yes", False: "**no**", None: "open"}
         rows = [[f.prediction, f.measured, words[f.held]] for f in self.findings]
         if not rows:
@@ -57,31 +57,33 @@ class Report:
         return {FINDINGS: ("Predictions", table), **self.tables}
 
     def files(self, foot: str) -> dict[str, bytes]:
-        """The content of each file in the results' folder, by its name."""
-        made = {
+        """Return the content of each file of the results' folder, by name."""
+        contents = {
             f"{name}.md": f"{caption}\n\n{table.markdown()}\n\n{foot}\n".encode()
             for name, (caption, table) in self.all_tables().items()
         }
-        return made | {f"{name}.png": _png(figure, foot) for name, figure in self.figures.items()}
+        return contents | {
+            f"{name}.png": _png(figure, foot) for name, figure in self.figures.items()
+        }
 
     def write(self, folder: Path, foot: str) -> None:
-        """All files, each whole."""
+        """Write all files, each atomically."""
         for name, content in self.files(foot).items():
             with write_atomically(folder / name) as file:
                 file.write(content)
 
     def text(self) -> str:
-        """For a terminal."""
+        """Format for a terminal."""
         parts = [f"{caption}\n\n{table.text()}" for caption, table in self.tables.values()]
         words = {True: "as predicted", False: "NOT as predicted", None: "open"}
         parts += [f"{words[f.held]}: {f.prediction}\n  {f.measured}" for f in self.findings]
         return "\n\n".join(parts)
 
     def fill(self, readme: str, foot: str = "") -> str:
-        """The README with its blocks and numbers filled in.
+        """Return the README with its blocks and numbers filled in.
 
         Raises:
-            KeyError: it asks for what the report does not have.
+            KeyError: the README names a block or number that the report does not have.
         """
         tables = self.all_tables()
 
@@ -108,21 +110,23 @@ class Report:
         write_text(readme, self.fill(readme.read_text(encoding="utf-8"), foot))
 
 
-def together(reports: Mapping[str, Report]) -> Report:
-    """What the project's README may show: EXPERIMENT.TABLE and EXPERIMENT.NUMBER of several."""
+def combine(reports: Mapping[str, Report]) -> Report:
+    """Combine reports for the project's README, under EXPERIMENT.TABLE and EXPERIMENT.NUMBER."""
     return Report(
-        tables={f"{n}.{key}": own for n, r in reports.items() for key, own in r.tables.items()},
-        numbers={f"{n}.{key}": own for n, r in reports.items() for key, own in r.numbers.items()},
+        tables={f"{n}.{key}": value for n, r in reports.items() for key, value in r.tables.items()},
+        numbers={
+            f"{n}.{key}": value for n, r in reports.items() for key, value in r.numbers.items()
+        },
     )
 
 
 def listed(differences: Mapping[str, Interval]) -> str:
-    """Differences by name, on one line."""
-    return ", ".join(f"{name} {own.signed()}" for name, own in differences.items())
+    """Format differences by name, on one line."""
+    return ", ".join(f"{name} {interval.signed()}" for name, interval in differences.items())
 
 
 def quoted(readme: str) -> Mapping[str, str]:
-    """The numbers that a README quotes, as they stand in it."""
+    """Return the numbers that a README quotes, as text by name."""
     return {m[2]: m[0].split("-->", 1)[1].rsplit("<!--", 1)[0] for m in _NUMBER.finditer(readme)}
 
 

@@ -1,4 +1,4 @@
-"""Measure what is missing, then report."""
+"""Running experiments: measuring missing trials and reporting."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tqdm import tqdm
 from benchmarks import measuring
 from experiments.harness import provenance
 from experiments.harness.experiment import EXPERIMENTS, ROOT, Experiment, load
-from experiments.harness.report import Report, together
+from experiments.harness.report import Report, combine
 from experiments.harness.store import Store
 from experiments.harness.study import BUDGETS, command_of
 from mlc.config.errors import ConfigError, DataError, MlcError
@@ -33,20 +33,20 @@ def measure(
     n_workers: int | None = None,
     only: Sequence[str] = (),
 ) -> int:
-    """Measure each trial of the budget that has no rows in the folder yet; return how many are left.
+    """Measure the trials of a budget without rows in the folder; return the number not measured.
 
     `only` holds settings, as in "data=yeast", that a trial must have.
     """
-    left = 0
-    facts = provenance.here(machine())
+    n_missing = 0
+    facts = provenance.environment(machine())
     for study in experiment.studies:
         store, trials = Store(study, folder), study.trials(budget)
         unmeasured = store.missing(trials)
         missing = [t for t in unmeasured if set(only) <= set(command_of(t).split(" "))]
-        left += len(unmeasured) - len(missing)
+        n_missing += len(unmeasured) - len(missing)
         if not missing:
             continue
-        # Before the first row, so that none is without it if this process is killed.
+        # Before the first row, so that rows have a provenance even if this process is killed.
         provenance.record(folder, budget, facts)
         started, n_measured = time.monotonic(), 0
         try:
@@ -62,25 +62,23 @@ def measure(
                 store.close(study.trials(BUDGETS[-1]))
                 seconds = time.monotonic() - started
                 provenance.record(folder, budget, facts, n_measured, seconds)
-    return left
+    return n_missing
 
 
 @dataclass(frozen=True)
-class Made:
-    """A report with the foot that belongs under its tables."""
+class FootedReport:
+    """A report with the footnote of its tables."""
 
     report: Report
     foot: str
 
 
-def make(experiment: Experiment, folder: Path) -> Made:
-    """The report of the largest budget of which anything is in the folder.
-
-    Trials that are planned and not there are counted in the foot.
+def build_report(experiment: Experiment, folder: Path) -> FootedReport:
+    """Build the report on all rows in the folder; the footnote counts the missing trials.
 
     Raises:
-        ConfigError: nothing is there.
-        DataError: the rows cannot be reported, as where some were deleted by hand.
+        ConfigError: there are no rows.
+        DataError: the rows cannot be reported, for example because some were deleted by hand.
     """
     frames: dict[str, pd.DataFrame] = {}
     done, planned = dict.fromkeys(BUDGETS, 0), dict.fromkeys(BUDGETS, 0)
@@ -102,54 +100,54 @@ def make(experiment: Experiment, folder: Path) -> Made:
         report = experiment.report(frames)
     except MlcError:
         raise
-    # What is missing makes the analyses fail in ways of their own.
+    # Missing rows can raise any exception in an analysis.
     except Exception as error:
         raise DataError(
             f"The rows of {experiment.name} in {folder} cannot be reported"
             f" ({type(error).__name__}: {error}): run it to measure what is missing."
         ) from error
-    return Made(report, provenance.foot(experiment.name, folder, coverage, frames))
+    return FootedReport(report, provenance.foot(experiment.name, folder, coverage, frames))
 
 
 def compare(experiment: Experiment, folder: Path, committed: Path) -> list[str]:
-    """How far the rows of a folder are from those that are committed, a sentence for each study."""
-    told = []
+    """Describe the differences of a folder's rows from the committed rows, by study."""
+    sentences = []
     for study in experiment.studies:
         trials = study.trials(BUDGETS[-1])
-        own, theirs = (Store(study, place).frame(trials) for place in (folder, committed))
-        for rows in (own, theirs):
-            rows["place"] = rows.groupby("run").cumcount()
-        both = own.merge(theirs, on=["run", "place"], suffixes=("", " committed"))
+        measured, reference = (Store(study, path).frame(trials) for path in (folder, committed))
+        for rows in (measured, reference):
+            rows["row_of_run"] = rows.groupby("run").cumcount()
+        both = measured.merge(reference, on=["run", "row_of_run"], suffixes=("", " committed"))
         numeric = [c for c in study.columns if c in both and is_numeric_dtype(both[c])]
         if not len(both) or not numeric:
             continue
         differences = {c: (both[c] - both[f"{c} committed"]).abs() for c in numeric}
         parts = [
-            f"{name} by {own.mean():.2g} on average, {own.max():.2g} at most"
-            for name, own in differences.items()
-            if own.max() > 0
+            f"{name} by {values.mean():.2g} on average, {values.max():.2g} at most"
+            for name, values in differences.items()
+            if values.max() > 0
         ]
-        told.append(
+        sentences.append(
             f"{study.name}: {len(both)} rows are in {committed} too; they differ in"
             f" {'; '.join(parts) or 'nothing'}."
         )
-    return told
+    return sentences
 
 
 def overview() -> Report:
-    """All that has results and can be reported, for the project's README."""
+    """Combine the reports of all experiments that have results, for the project's README."""
     reports: dict[str, Report] = {}
     unreported: list[str] = []
     for name in EXPERIMENTS:
         if (RESULTS / name).is_dir():
             try:
-                reports[name] = make(load(name), RESULTS / name).report
+                reports[name] = build_report(load(name), RESULTS / name).report
             except MlcError as error:
-                log.warning("The overview leaves it out: %s", error)
+                log.warning("The overview omits %s: %s", name, error)
                 unreported.append(name)
-    return replace(together(reports), unreported=frozenset(unreported))
+    return replace(combine(reports), unreported=frozenset(unreported))
 
 
 def machine() -> str:
-    """The processor and how many cores are used."""
+    """Return the processor and the number of cores."""
     return measuring.machine().split(";")[0]

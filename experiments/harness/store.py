@@ -1,4 +1,4 @@
-"""A study's CSV: rows are appended as they come, so that what was measured is never measured again."""
+"""The CSV of a study: rows are appended as they are measured, so that no trial is repeated."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from experiments.harness.study import Measured, Study, Trial, command_of
 from mlc.files.writing import open_to_append, write_text
 
 RUN = "run"
-_END = "end"  # Closes a trial's rows: one that was torn off half-way is measured again.
+_END = "end"  # closes the rows of a trial; a trial without it is measured again
 
 
 class Store:
@@ -34,18 +34,18 @@ class Store:
         self._read(self._journal, closed=False)
 
     def missing(self, trials: Sequence[Trial]) -> list[Trial]:
-        """Those that have no rows yet."""
+        """Return the trials without rows."""
         return [trial for trial in trials if command_of(trial) not in self._rows]
 
     def add(self, measured: Sequence[Measured]) -> None:
-        """Append the rows, and see them on disk."""
+        """Append rows and flush them to disk."""
         lines: list[list[str]] = []
         for trial, rows in measured:
             run = command_of(trial)
             written = [[run, *(_cell(row.get(c)) for c in self._header[1:])] for row in rows]
             unknown = {key for row in rows for key in row} - set(self._header)
             if unknown:
-                raise KeyError(f"The study keeps no column {', '.join(sorted(unknown))}.")
+                raise KeyError(f"The study has no column {', '.join(sorted(unknown))}.")
             self._rows[run] = written
             lines += [*written, [run, _END]]
         self._journal.parent.mkdir(parents=True, exist_ok=True)
@@ -55,12 +55,12 @@ class Store:
             os.fsync(file.fileno())
 
     def close(self, trials: Sequence[Trial]) -> None:
-        """All rows in one file, those of the trials first and in their order."""
+        """Write all rows to one file, those of the trials first and in their order."""
         order = dict.fromkeys([command_of(trial) for trial in trials] + sorted(self._rows))
         lines = [list(line) for run in order for line in self._rows.get(run, [])]
         if lines:
             first: set[str] = set()
-            # A run's name stands in the first of its rows alone: it is longer than they are.
+            # Only the first row of a run has the run's name, which is longer than the values.
             for line in lines:
                 if line[0] in first:
                     line[0] = ""
@@ -69,38 +69,40 @@ class Store:
             self._journal.unlink(missing_ok=True)
 
     def frame(self, trials: Sequence[Trial]) -> pd.DataFrame:
-        """The trials' rows, with each of their settings as a column beside the study's own.
+        """Return the rows of trials, with a column for each setting and for each of the study's.
 
-        A trial that is named twice counts once.
+        Repeated trials are returned once.
         """
         wanted = list(dict.fromkeys(command_of(trial) for trial in trials))
         lines = [line for run in wanted for line in self._rows.get(run, [])]
         frame = pd.read_csv(io.StringIO(_text([self._header, *lines])))
         settings = [dict(part.split("=", 1) for part in run.split(" ")) for run in frame[RUN]]
-        keys = dict.fromkeys(key for own in settings for key in own)
-        for place, key in enumerate(keys):
-            values = pd.Series([own.get(key) for own in settings], index=frame.index, dtype=object)
-            # A column of words stays one.
+        keys = dict.fromkeys(key for each in settings for key in each)
+        for index, key in enumerate(keys):
+            values = pd.Series(
+                [each.get(key) for each in settings], index=frame.index, dtype=object
+            )
+            # A column of text stays text.
             with suppress(ValueError, TypeError):
                 values = pd.to_numeric(values)
-            frame.insert(1 + place, key, values)
+            frame.insert(1 + index, key, values)
         return frame
 
     def _read(self, path: Path, closed: bool) -> None:
-        """Whole trials alone: of the journal, those with an end."""
+        """Read the complete trials; in the journal, a complete trial has an end."""
         if not path.is_file():
             return
         with path.open(encoding="utf-8", newline="") as file:
             lines = list(csv.reader(file))
         if closed and lines and lines[0] != self._header:
-            raise ValueError(f"{path} has other columns than its study: delete it.")
-        # It is appended to, and deleted in the end.
+            raise ValueError(f"{path} has other columns than the study: delete it.")
+        # The journal is appended to, and deleted at the end.
         if not closed and len(lines) > 1 and "=" not in "".join(lines[0][:1]):
             raise ValueError(f"{path} is not the journal of a study: move it.")
         seen: dict[str, list[list[str]]] = {}
         run = ""
         for line in lines[1:] if closed else lines:
-            # The name stands in the first row of a trial alone: there again, the trial is.
+            # Only the first row of a trial has the name, so a repeated name is a repeated trial.
             if closed and line[0] in seen:
                 raise ValueError(f"{path} holds {line[0]} twice: delete one of them.")
             run = line[0] = line[0] or run

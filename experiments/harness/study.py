@@ -1,4 +1,4 @@
-"""A study: what is measured of which trials, and the columns that are kept."""
+"""A study: its trials, their measurement, and the stored columns."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 import torch
 
-# Settings by their keys, as on the command line: {"data": "yeast", "head": "pick_one", "seed": 3}.
+# Settings by key, as on the command line: {"data": "yeast", "head": "pick_one", "seed": 3}.
 Trial = Mapping[str, Any]
-# One line of a study's CSV, without the trial.
+# One row of a study's CSV, without the trial.
 Row = dict[str, Any]
 Measured = tuple[Trial, list[Row]]
 
@@ -19,78 +19,78 @@ BUDGETS = ("quick", "full")
 
 
 def command_of(trial: Trial) -> str:
-    """The trial as overrides, which is also what it is known by."""
-    return " ".join(f"{key}={_written(value)}" for key, value in trial.items())
+    """Return the trial as overrides, which also identify it."""
+    return " ".join(f"{key}={_text(value)}" for key, value in trial.items())
 
 
 def options_of(trial: Trial, part: str) -> dict[str, Any]:
-    """What a trial sets of a part: {"gamma": 2.0} of {"head": "focal", "head.gamma": 2.0}."""
+    """Return the settings of one part: {"gamma": 2.0} of {"head.gamma": 2.0}."""
     prefix = f"{part}."
     return {k.removeprefix(prefix): v for k, v in trial.items() if k.startswith(prefix)}
 
 
-def _written(value: Any) -> str:
+def _text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, (list, tuple)):
-        return "[" + ",".join(map(_written, value)) + "]"
+        return "[" + ",".join(map(_text, value)) + "]"
     return str(value)
 
 
 class Study:
-    """One CSV of an experiment.
+    """A set of measurements, stored in one CSV.
 
     Attributes:
-        name: the CSV's.
+        name: of the CSV.
     """
 
     name: str = "runs"
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """What is kept of each trial, in their order; "error" says why a trial failed."""
+        """Names of the columns, in order; the column "error" says why a trial failed."""
         raise NotImplementedError
 
     def trials(self, budget: str) -> list[Trial]:
-        """What is measured at a budget; "full" holds all of "quick"."""
+        """Return the trials of a budget; "full" includes all of "quick"."""
         raise NotImplementedError
 
     def measure(self, trials: Sequence[Trial], n_workers: int) -> Iterator[list[Measured]]:
-        """The rows of all trials, some at a time, as they come."""
+        """Measure all trials, and yield their rows in groups as they are finished."""
         raise NotImplementedError
 
 
 class Measurements(Study):
-    """Each trial is one call of `measured`.
+    """A study whose trials are separate calls of `measured`.
 
     Class attributes:
-        alone: whether nothing may run beside it, as where time is measured.
+        alone: whether trials must not run in parallel, as in measurements of time.
     """
 
     alone: ClassVar[bool] = False
 
     def measured(self, trial: Trial) -> list[Row]:
-        """The rows of one trial."""
+        """Measure one trial and return its rows."""
         raise NotImplementedError
 
     def measure(self, trials: Sequence[Trial], n_workers: int) -> Iterator[list[Measured]]:
-        """One after another, or side by side in processes."""
+        """Measure trials one after another if `alone`, or else in parallel processes."""
         if self.alone:
             for trial in trials:
                 yield [(trial, self.measured(trial))]
             return
-        for place, rows in in_processes(self.measured, [(trial,) for trial in trials], n_workers):
-            yield [(trials[place], rows)]
+        for index, rows in in_processes(self.measured, [(trial,) for trial in trials], n_workers):
+            yield [(trials[index], rows)]
 
 
 def in_processes(
     function: Any, arguments: Sequence[tuple[Any, ...]], n_workers: int
 ) -> Iterator[tuple[int, Any]]:
-    """function(*arguments[i]) for all i, as they end, in forked processes of one thread each."""
+    """Yield i and function(*arguments[i]) as they end, in forked processes of one thread each."""
     with ProcessPoolExecutor(n_workers, get_context("fork"), torch.set_num_threads, (1,)) as pool:
-        pending = {pool.submit(function, *own): place for place, own in enumerate(arguments)}
+        pending = {pool.submit(function, *values): index for index, values in enumerate(arguments)}
         try:
             for future in as_completed(pending):
                 yield pending[future], future.result()

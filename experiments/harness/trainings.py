@@ -1,4 +1,4 @@
-"""Studies of trainings: trials become configs, configs cohorts, and judged runs rows."""
+"""Studies whose trials are trainings, grouped into cohorts."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from mlc.training.loop import Epoch, Training
 
 
 class Trainings(Study):
-    """Each trial is a training; a run's row holds its rule and some of its metrics.
+    """A study whose trials are trainings; a run has a row for each rule.
 
     Class attributes:
-        experiment: the file in conf/experiment that holds what all trials share.
-        metrics: those that depend on the rule, kept of the validation part ("val_...") and the test
-            part.
-        more: other entries of a run's metrics, kept in all its rows.
-        max_runs: how many are trained as one.
+        experiment: the file in conf/experiment with the common settings of all trials.
+        metrics: stored metrics that depend on the rule, on the validation part ("val_...") and the
+            test part.
+        more: other metrics of a run, stored in all its rows.
+        max_runs: largest number of runs in a cohort.
     """
 
     experiment: ClassVar[str]
@@ -38,12 +38,12 @@ class Trainings(Study):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The rule, the metrics, what else is kept."""
+        """The rule, the metrics and further columns."""
         of_parts = [f"{part}{metric}" for part in ("val_", "") for metric in self.metrics]
         return ("rule", *of_parts, *self.more, "error")
 
     def rows(self, trial: Trial, result: RunResult) -> list[Row]:
-        """One for each rule."""
+        """Return a row for each rule."""
         metrics = result.evaluation.metrics | result.facts
         more = {key: metrics[key] for key in self.more if key in metrics}
         return [
@@ -57,15 +57,15 @@ class Trainings(Study):
         ]
 
     def watch(self, training: Training, epoch: Epoch) -> list[list[Row]] | None:
-        """Rows of each run in training at the end of an epoch."""
+        """Return rows of each run in training at the end of an epoch, or None for none."""
         return None
 
     def measure(self, trials: Sequence[Trial], n_workers: int) -> Iterator[list[Measured]]:
-        """Cohort by cohort, in processes of one thread each."""
+        """Train the trials in cohorts, in processes of one thread each."""
         configs = [configure(self.experiment, trial) for trial in trials]
         groups = cohorts(configs, self.max_runs, n_workers)
         arguments = [
-            ([trials[place] for place in group], [configs[place] for place in group], 1 / n_workers)
+            ([trials[index] for index in group], [configs[index] for index in group], 1 / n_workers)
             for group in groups
         ]
         for number, rows in in_processes(self._train, arguments, n_workers):
@@ -82,10 +82,10 @@ class Trainings(Study):
 
 
 class _RowRecorder(Recorder):
-    """Keeps what a study asks of each run.
+    """Collects the rows of a study.
 
-    A training that diverged or does not fit into memory is a result, and its row says so; any other
-    error is the experiment's.
+    A training that diverges or does not fit into memory is a result with a row; any other error is
+    a defect and stops the experiment.
     """
 
     def __init__(self, study: Trainings, trials: Sequence[Trial]) -> None:
@@ -95,29 +95,29 @@ class _RowRecorder(Recorder):
 
     @contextmanager
     def follow(
-        self, places: Sequence[int], training: Training
+        self, indices: Sequence[int], training: Training
     ) -> Iterator[Callable[[Epoch], None]]:
-        for place in places:
-            self.rows[place] = []
+        for index in indices:
+            self.rows[index] = []
 
-        def tell(epoch: Epoch) -> None:
-            for place, rows in zip(places, self._study.watch(training, epoch) or [], strict=False):
-                self.rows[place] += rows
+        def watch(epoch: Epoch) -> None:
+            for index, rows in zip(indices, self._study.watch(training, epoch) or [], strict=False):
+                self.rows[index] += rows
 
-        yield tell
+        yield watch
 
-    def record(self, place: int, result: RunResult) -> str:
-        self.rows[place] += self._study.rows(self._trials[place], result)
-        return "kept"
+    def record(self, index: int, result: RunResult) -> str:
+        self.rows[index] += self._study.rows(self._trials[index], result)
+        return "recorded"
 
-    def failed(self, place: int, error: BaseException) -> None:
-        self.rows[place] = [{"error": str(error)}]
+    def failed(self, index: int, error: BaseException) -> None:
+        self.rows[index] = [{"error": str(error)}]
         if not isinstance(error, (TrainingError, CapacityError)):
             self.defect = error
 
 
 def configure(experiment: str, trial: Trial) -> Config:
-    """The config that `python -m mlc.train experiment=EXPERIMENT` and the trial's overrides give.
+    """Return the config of `python -m mlc.train experiment=EXPERIMENT` with a trial's overrides.
 
     Raises:
         ConfigError: a value is out of range or unknown.
@@ -133,7 +133,7 @@ def configure(experiment: str, trial: Trial) -> Config:
 
 @cache
 def _composed(experiment: str, chosen: tuple[str, ...]) -> Config:
-    """Composing takes a tenth of a second, and trials differ in numbers more than in parts."""
+    """Compose a config; cached, because this takes 0.1 s and most trials differ only in numbers."""
     register_configs()
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
         return parse(compose("train", [f"experiment={experiment}", *chosen]))

@@ -11,7 +11,7 @@ import torch
 from matplotlib.figure import Figure
 
 from experiments.harness import Experiment, Finding, Report, Row, Trainings, Trial
-from experiments.harness.frames import whole_groups
+from experiments.harness.frames import complete_groups
 from experiments.harness.plots import curve, legend, panels
 from experiments.harness.report import listed
 from mlc.reporting.statistics import Interval, mean_interval, paired_difference
@@ -21,7 +21,7 @@ from mlc.runs.recorder import RunResult
 from mlc.training.loop import Epoch, Training
 
 HEADS = ("sigmoid", "weighted_sigmoid", "class_balanced", "focal", "asymmetric", "zlpr")
-# Eight labels, all as frequent, or from one in two to one in a thousand.
+# Eight labels, equally frequent or with frequencies from 1/2 to 1/1000.
 WORLD = {"data": "world", "data.n_labels": 8, "data.dependence": 1.0, "data.n_train": 20_000,
          "data.n_test": 10_000, "trainer.batch_size": 256}  # fmt: skip
 DATA: dict[str, dict[str, Any]] = {
@@ -33,7 +33,7 @@ DATA: dict[str, dict[str, Any]] = {
     "imdb": {"data": "imdb", "trainer.batch_size": 512, "trainer.max_epochs": 6},
 }
 QUICK = ("10%", "1%", "50% to 0.1%")
-# Heads weigh their gradients differently, so that at one rate they are not equally far.
+# Heads weight their gradients differently, so a common rate would favour some of them.
 RATES = (0.002, 0.006, 0.02)
 FOLLOWED = (1, 2, 3, 4, 6, 10, 20, 40)
 SEEDS = {"quick": 3, "full": 5}
@@ -46,9 +46,9 @@ RANKINGS = (_RANKED_BY, "lrap", "ranking_loss", "roc_auc_macro")
 
 
 class Runs(Trainings):
-    """Each head at each rate on each degree of imbalance, with the baselines that see no features.
+    """Each head at each rate on each degree of imbalance, with the baselines that ignore features.
 
-    "val_loss" is the head's own loss on the validation rows in its best epoch, whose weights are kept.
+    "val_loss" is the loss of the head on the validation rows in the chosen epoch.
     """
 
     experiment = "imbalance"
@@ -56,7 +56,7 @@ class Runs(Trainings):
     columns = ("rule", "epoch", "empty", "val_loss", *METRICS, *RANKINGS, "error")
 
     def trials(self, budget: str) -> list[Trial]:
-        """Data, heads, rates, seeds; the worlds differ with the seed."""
+        """Return all data sets, heads, rates and seeds; each seed draws another world."""
         return [
             {
                 **settings,
@@ -73,23 +73,23 @@ class Runs(Trainings):
         ]
 
     def rows(self, trial: Trial, result: RunResult) -> list[Row]:
-        """Test metrics by rule; of one head the baselines as rules of their own."""
+        """Return test metrics by rule; the rows of one head include the baselines as rules."""
         metrics, rows = result.evaluation.metrics, []
-        kept = {name: metrics[f"test/{name}"] for name in RANKINGS}
-        kept["val_loss"] = result.facts[BEST_VALUE]
+        shared = {name: metrics[f"test/{name}"] for name in RANKINGS}
+        shared["val_loss"] = result.facts[BEST_VALUE]
         for rule, decided in result.evaluation.decisions["test"].items():
-            own = {name: metrics[f"test/{rule}/{name}"] for name in METRICS}
+            by_rule = {name: metrics[f"test/{rule}/{name}"] for name in METRICS}
             empty = float((~decided.any(axis=1)).mean())
-            rows.append({"rule": rule, "empty": empty, **own, **kept})
+            rows.append({"rule": rule, "empty": empty, **by_rule, **shared})
         if trial["head"] == HEADS[0]:
             for name, values in result.evaluation.baselines.items():
                 for rule in dict.fromkeys(key.split("/")[1] for key in values):
-                    own = {m: values[f"test/{rule}/{m}"] for m in METRICS}
-                    rows.append({"rule": f"{name} {rule}", **own})
+                    by_rule = {m: values[f"test/{rule}/{m}"] for m in METRICS}
+                    rows.append({"rule": f"{name} {rule}", **by_rule})
         return rows
 
     def watch(self, training: Training, epoch: Epoch) -> list[list[Row]] | None:
-        """The share of validation rows for which nothing is predicted, with the natural threshold."""
+        """Return the share of validation rows without a prediction at the natural threshold."""
         if epoch.number not in FOLLOWED:
             return None
         head, empty = training.model.head, []
@@ -103,15 +103,15 @@ class Runs(Trainings):
 
 
 class Imbalance(Experiment):
-    """The experiment."""
+    """The experiment on imbalance."""
 
     name = "imbalance"
     studies = (Runs(),)
 
     def report(self, frames: Mapping[str, pd.DataFrame]) -> Report:
-        """Empty predictions, metrics, baselines."""
+        """Report empty predictions, metrics and baselines."""
         rows = frames["runs"].assign(set=_set_names(frames["runs"]))
-        rows = whole_groups(rows, ["set"], "head")
+        rows = complete_groups(rows, ["set"], "head")
         tuned = tune(rows)
         judged, epochs = tuned[tuned["epoch"].isna()], tuned[tuned["epoch"].notna()]
         report = Report()
@@ -151,15 +151,15 @@ class Imbalance(Experiment):
         rare = [name for name in sets if name in ("1%", "0.1%")]
         common = [name for name in sets if name not in rare]
         fixed = empty.xs(("sigmoid", "fixed"), level=("head", "rule"))
-        own = epochs[epochs["head"] == "sigmoid"].groupby(["set", "epoch"])["empty"].mean()
-        first = {name: own[name].iloc[0] for name in sets}
-        last = {name: own[name].iloc[-1] for name in sets}
+        by_epoch = epochs[epochs["head"] == "sigmoid"].groupby(["set", "epoch"])["empty"].mean()
+        first = {name: by_epoch[name].iloc[0] for name in sets}
+        last = {name: by_epoch[name].iloc[-1] for name in sets}
 
         plain, weighted = ("sigmoid", "fixed"), ("weighted_sigmoid", "fixed")
         by_label, both = ("sigmoid", "per_label"), ("weighted_sigmoid", "per_label")
         tuned = _more(judged, by_label, plain, "f1_macro")
         weighing = _more(judged, weighted, plain, "f1_macro")
-        left = _more(judged, both, by_label, "f1_macro")
+        remaining = _more(judged, both, by_label, "f1_macro")
         order = _more(judged, weighted, plain, _RANKED_BY)
         accuracy = (
             1
@@ -173,9 +173,9 @@ class Imbalance(Experiment):
             "last": _listed(last, "{:.1%}"),
             "tuned": listed(tuned),
             "weighing": listed(weighing),
-            "left": listed(left),
+            "left": listed(remaining),
             "order": listed(order),
-            "left_rare": _at_one_percent(left),
+            "left_rare": _at_one_percent(remaining),
             "order_rare": _at_one_percent(order),
             "accuracy": _listed(accuracy[sets], "{:.1%}"),
         }
@@ -207,7 +207,7 @@ class Imbalance(Experiment):
                 "weighting mends it as well at 0.5, and adds less than 0.02 once thresholds are tuned",
                 f"at 0.5 {report.numbers['weighing']}; tuned {report.numbers['left']}",
                 all(gain.mean > 0 for gain in weighing.values())
-                and all(abs(gain.mean) < 0.02 for gain in left.values()),
+                and all(abs(gain.mean) < 0.02 for gain in remaining.values()),
             ),
             Finding(
                 "weighting does not change the ranking: average precision within 0.02",
@@ -224,7 +224,7 @@ class Imbalance(Experiment):
 
 
 def _of_weights(judged: pd.DataFrame) -> dict[str, str]:
-    """What each head adds to average precision on imdb; how often the largest rate is chosen."""
+    """Return the gains in average precision on imdb, and how often the largest rate is chosen."""
     fixed = judged[judged["rule"] == "fixed"]
     gains = {
         head: _more(fixed, (head, "fixed"), (HEADS[0], "fixed"), _RANKED_BY).get("imdb")
@@ -253,7 +253,7 @@ def _at_one_percent(gains: Mapping[str, Interval]) -> str:
 
 
 def tune(rows: pd.DataFrame) -> pd.DataFrame:
-    """All rows of the runs whose rate is best by the head's own loss on the validation rows."""
+    """Return all rows of the runs whose rate has the best validation loss."""
     losses = rows[rows["rule"] == "fixed"]
     best = losses.groupby(["set", "head", "seed"], sort=False)["val_loss"].idxmin()
     return rows[rows["run"].isin(losses.loc[best, "run"])]
@@ -262,7 +262,7 @@ def tune(rows: pd.DataFrame) -> pd.DataFrame:
 def _more(
     rows: pd.DataFrame, one: tuple[str, str], other: tuple[str, str], metric: str
 ) -> dict[str, Interval]:
-    """Of one head with a rule than of another, in each set, same worlds in pairs."""
+    """Return the differences of two pairs of head and rule in each set, paired by world."""
     values = rows.set_index(["set", "head", "rule", "seed"])[metric].sort_index()
     return {
         name: paired_difference(values[(name, *one)], values[(name, *other)]).interval
@@ -306,18 +306,18 @@ def _metric_table(judged: pd.DataFrame, metric: str) -> Table:
     lines = []
     for head in HEADS:
         for rule in rules:
-            here = (
+            subset = (
                 judged[judged["rule"] == rule]
                 .set_index(["set", "head", "seed"])[metric]
                 .sort_index()
             )
             cells = []
             for name in sets:
-                own, sigmoid = here[name, head], here[name, HEADS[0]]
+                values, sigmoid = subset[name, head], subset[name, HEADS[0]]
                 if head == HEADS[0]:
-                    cells.append(str(mean_interval(own)))
+                    cells.append(str(mean_interval(values)))
                 else:
-                    cells.append(mean_interval(own - sigmoid).signed())
+                    cells.append(mean_interval(values - sigmoid).signed())
             lines.append([head, rule if len(rules) > 1 else "-", *cells])
     return Table(["head", "rule", *sets], lines)
 
@@ -343,14 +343,14 @@ def _metrics_table(judged: pd.DataFrame) -> Table:
     shown = ("hamming_loss", "subset_accuracy", "jaccard_samples", "precision_micro",
              "recall_micro", "f1_micro", "f1_macro", "average_precision_macro")  # fmt: skip
     contestants = ("fixed", "per_label", "most_frequent_set constant", "prior per_label")
-    own = judged[judged["head"] == HEADS[0]]
+    sigmoid = judged[judged["head"] == HEADS[0]]
     lines = []
     for name in DATA:
         for rule in contestants:
-            here = own[(own["set"] == name) & (own["rule"] == rule)]
-            if len(here):
+            subset = sigmoid[(sigmoid["set"] == name) & (sigmoid["rule"] == rule)]
+            if len(subset):
                 label = f"sigmoid {rule}" if rule in ("fixed", "per_label") else f"({rule})"
-                values = [here[metric].mean() for metric in shown]
+                values = [subset[metric].mean() for metric in shown]
                 lines.append([name, label, *("-" if np.isnan(v) else f"{v:.3f}" for v in values)])
     return Table(["labels", "contestant", *shown], lines)
 
@@ -359,13 +359,13 @@ def _figure(epochs: pd.DataFrame) -> Figure:
     sets = [name for name in DATA if (epochs["set"] == name).any()]
     figure, axes = panels(len(sets), sharey=True)
     for panel, name in zip(axes, sets, strict=True):
-        for place, head in enumerate(HEADS):
-            own = epochs[(epochs["set"] == name) & (epochs["head"] == head)].groupby("epoch")
-            intervals = [mean_interval(values) for _, values in own["empty"]]
-            curve(panel, list(own.groups), intervals, place, head)
+        for index, head in enumerate(HEADS):
+            group = epochs[(epochs["set"] == name) & (epochs["head"] == head)].groupby("epoch")
+            intervals = [mean_interval(values) for _, values in group["empty"]]
+            curve(panel, list(group.groups), intervals, index, head)
         panel.set_title(name, fontsize="medium")
         panel.set_xscale("log")
-        ticks = [number for number in FOLLOWED if number <= own["epoch"].max().max()]
+        ticks = [number for number in FOLLOWED if number <= group["epoch"].max().max()]
         panel.set_xticks(ticks, [str(number) for number in ticks])
         panel.minorticks_off()
         panel.set_xlabel("epoch")

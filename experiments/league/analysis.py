@@ -1,4 +1,4 @@
-"""Every head and rule on real data, each tuned with the same budget."""
+"""The comparison of all heads and rules on real data, tuned with equal budgets."""
 
 from __future__ import annotations
 
@@ -51,31 +51,33 @@ from experiments.league.studies import (
 )
 from experiments.league.withdrawn import is_withdrawn, withdrawn_table, without_withdrawn
 
-# What is said of many labels: a line that was drawn after the tables were seen.
+# The least number of labels called many; chosen after the tables were seen.
 MANY_LABELS = 100
 
 
-def measured_wholly(
+def completely_measured(
     rows: pd.DataFrame, heads: Callable[[str], Sequence[str]] = contestants
 ) -> list[str]:
-    """The data sets on which every one of its heads has run, with the same number of runs."""
+    """Return the data sets on which all heads have the same number of runs."""
     n_runs = rows[rows["head"] != BASELINE].groupby(["data", "head"], sort=False)["run"].nunique()
-    whole = []
-    for data, own in n_runs.groupby("data", sort=False):
-        if len(own) == len(heads(str(data))) and own.nunique() == 1:
-            whole.append(str(data))
-    return whole
+    complete = []
+    for data, counts in n_runs.groupby("data", sort=False):
+        if len(counts) == len(heads(str(data))) and counts.nunique() == 1:
+            complete.append(str(data))
+    return complete
 
 
-def _whole(rows: pd.DataFrame, heads: Callable[[str], Sequence[str]] = contestants) -> pd.DataFrame:
-    return rows[rows["data"].isin(measured_wholly(rows, heads))] if len(rows) else rows
+def _complete(
+    rows: pd.DataFrame, heads: Callable[[str], Sequence[str]] = contestants
+) -> pd.DataFrame:
+    return rows[rows["data"].isin(completely_measured(rows, heads))] if len(rows) else rows
 
 
 N_SEEDS = {data: BUDGETS["full"][data][0] for data in SMALL + LARGE}
 
 
 class League(Experiment):
-    """The league."""
+    """The experiment that compares all heads on real data."""
 
     name = "league"
     studies = (
@@ -87,12 +89,12 @@ class League(Experiment):
     )
 
     def report(self, frames: Mapping[str, pd.DataFrame]) -> Report:
-        """Heads tuned with the same budget, their ranks, the tests, the rules."""
+        """Report the tuned heads, their ranks, tests, and rules."""
         apart = (Ensembles.name, F1OfSamples.name, MostFrequentSets.name)
-        single = [own for name, own in frames.items() if name not in apart and len(own)]
-        measured = _whole(pd.concat(single, ignore_index=True))
-        all_ensembles = _whole(frames[Ensembles.name])
-        of_samples = _whole(frames[F1OfSamples.name], lambda data: COMPARED)
+        single = [frame for name, frame in frames.items() if name not in apart and len(frame)]
+        measured = _complete(pd.concat(single, ignore_index=True))
+        all_ensembles = _complete(frames[Ensembles.name])
+        of_samples = _complete(frames[F1OfSamples.name], lambda data: COMPARED)
         rows, ensembles, of_samples = map(without_withdrawn, (measured, all_ensembles, of_samples))
         report = Report()
         left_out = f"{is_withdrawn(measured).sum():,} withdrawn rows are left out"
@@ -174,7 +176,7 @@ class League(Experiment):
                 )
             report.numbers[f"ensemble_pair_{data}"] = ", ".join(pairs["chosen"])
         report.numbers["ensemble_gain"] = ", ".join(
-            f"{data} {own:+.3f}" for data, own in gains.items()
+            f"{data} {gain:+.3f}" for data, gain in gains.items()
         )
         report.findings.append(
             Finding(
@@ -189,7 +191,7 @@ class League(Experiment):
         metric = "jaccard_samples"
         heads = tuned[tuned["head"] != BASELINE]
         data_sets = list(dict.fromkeys(heads["data"]))
-        # Among all contestants, as the table and the diagram have them.
+        # Ranks among all contestants, as in the table and the diagram.
         average = ranks(tuned, metric).mean(axis=1).drop(BASELINE, errors="ignore").sort_values()
         values = means(heads, metric)
         winners = values.idxmax()
@@ -203,7 +205,7 @@ class League(Experiment):
         margins = over_logistic(tuned)
         above = oracle - logistic.loc[BASELINE] if len(logistic) else oracle.iloc[:0]
         middle = len(average) / 2
-        places = {head: int(place) + 1 for place, head in enumerate(average.index)}
+        positions = {head: int(position) + 1 for position, head in enumerate(average.index)}
         report.numbers = {
             "n_data": str(len(data_sets)),
             "n_heads": str(len(average)),
@@ -212,8 +214,8 @@ class League(Experiment):
             "second": str(average.index[1]),
             "last": str(average.index[-1]),
             "last_rank": f"{average.iloc[-1]:.1f}",
-            "sigmoid_place": str(places["sigmoid"]),
-            "pick_one_place": str(places["pick_one"]),
+            "sigmoid_place": str(positions["sigmoid"]),
+            "pick_one_place": str(positions["pick_one"]),
             "sigmoid_behind": f"{behind:.3f}",
             "sigmoid_behind_few": f"{by_data.drop(many).max():.3f}",
             "dependent_gain_few": f"{dependent.drop(many).mean():+.3f}",
@@ -223,8 +225,8 @@ class League(Experiment):
             "friedman": _shown(friedman_p(tuned, metric)),
             "wilcoxon": f"{least_wilcoxon_holm(len(data_sets), len(average)):.2g}",
             "n_winners": str(winners.nunique()),
-            "rule_gain": ", ".join(f"{data} {own:+.3f}" for data, own in gain.items()),
-            **{f"best_{data}": f"{own:.3f}" for data, own in oracle.items()},
+            "rule_gain": ", ".join(f"{data} {value:+.3f}" for data, value in gain.items()),
+            **{f"best_{data}": f"{value:.3f}" for data, value in oracle.items()},
         }
         report.findings = [
             Finding(
@@ -239,8 +241,8 @@ class League(Experiment):
             ),
             Finding(
                 "pick_one stands in the lower half",
-                f"place {places['pick_one']} of {len(average)}",
-                bool(places["pick_one"] > middle),
+                f"place {positions['pick_one']} of {len(average)}",
+                bool(positions["pick_one"] > middle),
             ),
             Finding(
                 "expected_jaccard is better than global on the mean of the heads on most data sets",
@@ -251,11 +253,12 @@ class League(Experiment):
                 "the head that is best on validation rows is no worse than tuned one-vs-rest"
                 " logistic regression on any data set",
                 report.numbers["over_logistic"],
-                bool(margins) and all(own.mean >= 0 for own in margins.values()),
+                bool(margins) and all(value.mean >= 0 for value in margins.values()),
             ),
             Finding(
                 "nor is the best pair of head and rule (looked up on the test rows)",
-                ", ".join(f"{data} {own:+.3f}" for data, own in above.items()) or "not measured",
+                ", ".join(f"{data} {value:+.3f}" for data, value in above.items())
+                or "not measured",
                 bool(len(above)) and bool((above >= 0).all()),
             ),
         ]
@@ -266,7 +269,7 @@ def _shown(p: float | None) -> str:
 
 
 def _ahead(values: pd.DataFrame, logistic: pd.DataFrame) -> str:
-    """In how many columns and rows a head is above logistic regression."""
+    """Count the pairs of head and data set above logistic regression."""
     both = [data for data in values if data in logistic]
     above = values[both].gt(logistic.loc[BASELINE, both]) if both else values[both]
     return f"{int(above.sum().sum())} of {int(values[both].notna().sum().sum())}"

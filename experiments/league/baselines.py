@@ -1,4 +1,4 @@
-"""One-vs-rest logistic regression, tuned with as many settings as a head has configurations."""
+"""Baselines: one-vs-rest logistic regression with tuned strength, and the most frequent set."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STRENGTHS = tuple(float(f"{c:.3g}") for c in np.logspace(-3, 1.5, 10))
 
 
 class LogisticRegressions(Decided):
-    """Each regularisation strength on the same rows, features and rules as the heads."""
+    """Logistic regression at each strength, on the same rows, features and rules as the heads."""
 
     name = NAME
 
@@ -33,7 +33,7 @@ class LogisticRegressions(Decided):
         self._data = data
 
     def trials(self, budget: str) -> list[Trial]:
-        """Data sets (with their numbers of seeds), strengths, seeds."""
+        """Return all data sets, strengths and seeds."""
         return [
             {"data": data, "head": NAME, "C": strength, "seed": seed}
             for data, n_seeds in self._data.items()
@@ -43,7 +43,7 @@ class LogisticRegressions(Decided):
         ]
 
     def measured(self, trial: Trial) -> list[Row]:
-        """Fit, decide, judge."""
+        """Fit the classifiers, and evaluate each rule."""
         config = configure("league", {"data": trial["data"], "seed": trial["seed"]})
         dataset = SOURCES[config.data.source].load(config.data)
         split = split_dataset(dataset, config.data, config.seed)
@@ -57,14 +57,15 @@ class LogisticRegressions(Decided):
             rule = DECISIONS[name](config.decision[name])
             rule.fit(scores["val"], targets["val"])
             decided = {
-                part: rule.decide(own, cardinality=own.sum(dim=-1)) for part, own in scores.items()
+                part: rule.decide(values, cardinality=values.sum(dim=-1))
+                for part, values in scores.items()
             }
             rows.append(self.judged(name, decided, targets))
         return rows
 
 
 class MostFrequentSets(Decided):
-    """The label set that most training rows have, for every test row: what needs no features."""
+    """The most frequent label set of the training rows, predicted for every test row."""
 
     name = CONSTANT
 
@@ -75,7 +76,7 @@ class MostFrequentSets(Decided):
         self._n_seeds = n_seeds
 
     def trials(self, budget: str) -> list[Trial]:
-        """Data sets, seeds, as the heads have them."""
+        """Return the data sets and seeds of the heads."""
         return [
             {"data": data, "head": CONSTANT, "seed": seed}
             for data, n_seeds in self._n_seeds.items()
@@ -84,7 +85,7 @@ class MostFrequentSets(Decided):
         ]
 
     def measured(self, trial: Trial) -> list[Row]:
-        """One row, with test values alone: nothing is chosen."""
+        """Return one row with test values only, since nothing is chosen."""
         config = configure("league", {"data": trial["data"], "seed": trial["seed"]})
         dataset = SOURCES[config.data.source].load(config.data)
         split = split_dataset(dataset, config.data, config.seed)

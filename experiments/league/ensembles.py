@@ -1,4 +1,4 @@
-"""Ensembles of each head: ten networks with default settings, their probabilities averaged."""
+"""Ensembles of ten networks with default settings and averaged probabilities, for each head."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ N_MEMBERS = 10
 
 
 class Ensembles(Decided):
-    """`MultiLabelClassifier(head, n_seeds=10)` under each rule; nothing is tuned but the rule.
+    """`MultiLabelClassifier(head, n_seeds=10)` under each rule; only the rule is tuned.
 
-    Validation values are out of bag: a training row is decided by the members that held it out.
+    Validation values are out of bag: a training row is predicted by the members that held it out.
     """
 
     name = "ensembles"
@@ -35,12 +35,12 @@ class Ensembles(Decided):
         metrics: tuple[str, ...],
         rules: tuple[str, ...],
     ) -> None:
-        """`heads` by data set, and by budget how many ensembles each of its data sets has."""
+        """`heads` by data set; `n_seeds`: number of ensembles by budget and data set."""
         super().__init__(metrics, rules)
         self._heads, self._n_seeds = heads, n_seeds
 
     def trials(self, budget: str) -> list[Trial]:
-        """Data sets, heads, seeds."""
+        """Return all data sets, heads and seeds."""
         return [
             {"data": data, "head": head, "n_seeds": N_MEMBERS, "seed": seed}
             for data, n_seeds in self._n_seeds[budget].items()
@@ -49,14 +49,14 @@ class Ensembles(Decided):
         ]
 
     def measured(self, trial: Trial) -> list[Row]:
-        """Fit on the published training part, decide the test part under each rule that suits."""
+        """Fit on the published training part, and evaluate each rule that the head supports."""
         config = configure("league", {"data": trial["data"]})
         dataset = SOURCES[config.data.source].load(config.data)
         split = split_dataset(dataset, config.data, config.seed)
         trained = np.union1d(split.train, split.val)
         classifier = MultiLabelClassifier(
             trial["head"],
-            # Not used: the rules follow.
+            # Unused: the rules are set below.
             decision="fixed",
             decision_options={"threshold": 0.5},
             max_epochs=config.trainer.max_epochs,
@@ -67,9 +67,9 @@ class Ensembles(Decided):
         some = held_out.any(axis=0)
         rows = {"val": trained[some], "test": split.test}
         voters: dict[str, Any] = {"val": held_out[:, some], "test": None}
-        features = {part: dataset.features[own] for part, own in rows.items()}
-        targets = {part: torch.as_tensor(dataset.targets[own]) for part, own in rows.items()}
-        head, found = HEADS[trial["head"]], []
+        features = {part: dataset.features[values] for part, values in rows.items()}
+        targets = {part: torch.as_tensor(dataset.targets[values]) for part, values in rows.items()}
+        head, results = HEADS[trial["head"]], []
         natural = head.natural_threshold(dataset.n_labels)
         for name in self.rules:
             rule = DECISIONS[name](DECISIONS.options(name), natural)
@@ -78,8 +78,8 @@ class Ensembles(Decided):
             predictor.rule = rule
             predictor.fit_rule(features["val"], targets["val"].numpy(), voters["val"])
             decided = {
-                part: torch.as_tensor(predictor.predict(own, voters[part]))
-                for part, own in features.items()
+                part: torch.as_tensor(predictor.predict(values, voters[part]))
+                for part, values in features.items()
             }
-            found.append(self.judged(name, decided, targets))
-        return found
+            results.append(self.judged(name, decided, targets))
+        return results

@@ -1,4 +1,4 @@
-"""Results that others published on the same test rows, and what the heads reach by the same metric."""
+"""Published results on the same test rows, beside the heads' values of the same metric."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ PUBLISHED = (
 
 
 class F1OfSamples(Trainings):
-    """The metric of the published numbers that the league itself does not keep."""
+    """Trainings evaluated by the published metric that the league does not store."""
 
     name = "published"
     experiment = "league"
@@ -63,7 +63,7 @@ class F1OfSamples(Trainings):
     max_runs = 20
 
     def trials(self, budget: str) -> list[Trial]:
-        """Few heads with default settings, a single threshold tuned for the metric."""
+        """Return few heads with default settings and one threshold tuned for the metric."""
         if budget == "quick":
             return []
         missing = dict.fromkeys(p.data for p in PUBLISHED if p.metric not in METRICS)
@@ -76,15 +76,17 @@ class F1OfSamples(Trainings):
 
 
 def published_table(rows: pd.DataFrame, of_samples: pd.DataFrame) -> Table:
-    """Beside each value sigmoid's, and that of the head that is best on validation rows."""
+    """Return each value beside those of sigmoid and of the best head on validation rows."""
     lines = []
     for published in PUBLISHED:
-        own = rows if published.metric in METRICS else of_samples
-        if len(own):
-            own = own[(own["data"] == published.data) & (own["head"] != BASELINE)]
+        selected = rows if published.metric in METRICS else of_samples
+        if len(selected):
+            selected = selected[
+                (selected["data"] == published.data) & (selected["head"] != BASELINE)
+            ]
         cells = ["-", "-", "-"]
-        if len(own):
-            tuned = select(own, published.metric).groupby("head")
+        if len(selected):
+            tuned = select(selected, published.metric).groupby("head")
             validation = tuned[f"val_{published.metric}"].mean()
             higher = COUNT_METRICS[published.metric].higher_is_better
             best = validation.idxmax() if higher else validation.idxmin()

@@ -1,4 +1,4 @@
-"""Which heads the data sets tell apart: Friedman's test, Nemenyi's, and the diagram of both."""
+"""Significance of differences between heads: Friedman's and Nemenyi's tests, and a diagram."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from scipy.stats import friedmanchisquare
 
 from experiments.league.standings import means, ranks
 
-# With fewer data sets the chi-squared approximation finds a difference in less than 4% of samples
-# without any; with fewer heads there is nothing to test.
+# With fewer data sets the chi-squared approximation is conservative (fewer than 4% false alarms).
 _LEAST_DATA_SETS, _LEAST_HEADS = 10, 3
 
 
 def friedman_p(tuned: pd.DataFrame, metric: str) -> float | None:
-    """How likely ranks as uneven as these are were all heads alike; None with too few data sets."""
+    """Return the p-value of Friedman's test, or None with too few data sets or heads."""
     table = ranks(tuned, metric)
     if table.shape[1] < _LEAST_DATA_SETS or len(table) < _LEAST_HEADS:
         return None
@@ -24,30 +23,31 @@ def friedman_p(tuned: pd.DataFrame, metric: str) -> float | None:
 
 
 def nemenyi_p(tuned: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Nemenyi's p of each pair of heads, from the difference of their average ranks: heads by heads.
+    """Return Nemenyi's p-value of each pair of heads: heads by heads.
 
     Demsar 2006, "Statistical comparisons of classifiers over multiple data sets".
     """
     values = means(tuned, metric).loc[ranks(tuned, metric).index]
-    found: pd.DataFrame = posthoc_nemenyi_friedman(values.T)
-    return found
+    p: pd.DataFrame = posthoc_nemenyi_friedman(values.T)
+    return p
 
 
 def n_separated(p: pd.DataFrame) -> int:
-    """How many pairs a table of p, heads by heads, tells apart at 5%."""
+    """Count the pairs with p below 5% in a symmetric table of p-values."""
     return int((p < 0.05).to_numpy().sum()) // 2
 
 
 def least_wilcoxon_holm(n_data_sets: int, n_heads: int) -> float:
-    """The smallest p that Wilcoxon's test with Holm's correction can give for any pair of heads.
+    """Return the smallest p-value that Wilcoxon's test with Holm's correction can give.
 
-    Signed ranks that all agree have p = 2 / 2^n, and Holm multiplies the smallest by the pairs.
+    Signed ranks that all agree have p = 2 / 2^n, and Holm multiplies the smallest by the number of
+    pairs of heads.
     """
     return float(min(1.0, 2 / 2**n_data_sets * n_heads * (n_heads - 1) / 2))
 
 
 def ranks_figure(tuned: pd.DataFrame, metric: str) -> Figure | None:
-    """Average ranks, heads joined that Nemenyi's test does not tell apart."""
+    """Draw average ranks, with bars over heads that Nemenyi's test does not separate."""
     table, p = ranks(tuned, metric), friedman_p(tuned, metric)
     if p is None:
         return None
@@ -59,7 +59,7 @@ def ranks_figure(tuned: pd.DataFrame, metric: str) -> Figure | None:
         crossbar_props={"color": "0.4"}, text_h_margin=0.3,
     )  # fmt: skip
     for (bar,) in drawn["crossbars"]:
-        # The points come in the order of a set of names, another one in each process.
+        # The points are in the order of a set of names, which differs between processes.
         bar.set_xdata(sorted(bar.get_xdata()))
     axes.set_title(
         f"average rank by {metric} on {table.shape[1]} data sets (Friedman p = {p:.2g}; bars join"

@@ -1,4 +1,4 @@
-"""From all runs of the league to tuned contestants, their ranks and tables."""
+"""Selection of tuned contestants from all runs of the league, their ranks and tables."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from mlc.reporting.statistics import PairedDifference, holm, mean_interval, pair
 from mlc.reporting.tables import Table
 
 _KEY = ["data", "head", "seed"]
-# It tunes K numbers on the rows by which the choice is made, so it looks better there than it is;
-# only for the metric that it is made for does it gain more than that costs.
+# per_label tunes K numbers on the rows of the selection, so its validation value is optimistic; only
+# for the metric that it optimises is its gain larger than this bias.
 PER_LABEL, ITS_METRIC = "per_label", "f1_macro"
-# With fewer no difference is marked: the test would have to lean on a spread of three or four values.
+# Least number of seeds to mark a difference: fewer do not estimate the spread well enough.
 LEAST_SEEDS = 5
 _LEVEL = 0.05
-# Stored values have four digits, so equal means are common, and sums of floats would break the tie.
+# Stored values have four digits, so equal means are common; rounding keeps the ties.
 _DIGITS = 9
 
 
 def candidates(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """The rows among which a contestant's rule is chosen for the metric."""
+    """Return the rows from which the rule of a contestant is chosen for the metric."""
     return rows if metric == ITS_METRIC else rows[rows["rule"] != PER_LABEL]
 
 
 def select(rows: pd.DataFrame, metric: str, by_rule: bool = False) -> pd.DataFrame:
-    """Of each data set, head and seed the run and rule with the best validation value.
+    """Return the run and rule with the best validation value of each data set, head and seed.
 
-    With `by_rule` the best run for each rule, of all rules.
+    With `by_rule`, return the best run for each rule, including all rules.
     """
     key = [*_KEY, "rule"] if by_rule else _KEY
     chosen_from = rows if by_rule else candidates(rows, metric)
@@ -42,21 +42,21 @@ def select(rows: pd.DataFrame, metric: str, by_rule: bool = False) -> pd.DataFra
 
 
 def means(tuned: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Means over seeds: heads by data sets. What only rounding tells apart is equal."""
+    """Return means over seeds, rounded so that ties stay ties: heads by data sets."""
     table = tuned.pivot_table(index="head", columns="data", values=metric, sort=False)
     return table.round(_DIGITS)
 
 
 def ranks(tuned: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """1 is best, among the heads that ran on all data sets: heads by data sets."""
-    whole = means(tuned, metric).dropna()
-    return whole.rank(ascending=not COUNT_METRICS[metric].higher_is_better)
+    """Return the ranks of the heads that ran on all data sets, 1 for the best: heads by data sets."""
+    complete = means(tuned, metric).dropna()
+    return complete.rank(ascending=not COUNT_METRICS[metric].higher_is_better)
 
 
 def standings(tuned: pd.DataFrame, metric: str, gains: pd.DataFrame | None = None) -> Table:
-    """Heads by average rank; those that cannot run everywhere below, without one.
+    """Return the heads in order of average rank, then heads without values on some data sets.
 
-    `gains`, heads by data sets, stand in brackets behind each value.
+    `gains`, heads by data sets, are appended to each value in brackets.
     """
     average = ranks(tuned, metric).mean(axis=1)
     data_sets = list(dict.fromkeys(tuned["data"]))
@@ -68,10 +68,10 @@ def standings(tuned: pd.DataFrame, metric: str, gains: pd.DataFrame | None = Non
     for head in heads:
         cells = []
         for data in data_sets:
-            own = tuned[(tuned["head"] == head) & (tuned["data"] == data)][metric]
+            group = tuned[(tuned["head"] == head) & (tuned["data"] == data)][metric]
             mark = ">" if best[data] == head and values[data].nunique() > 1 else ""
             more = "" if gains is None else f" ({gains.loc[head, data]:+.3f})"
-            cells.append(f"{mark}{mean_interval(own)}{more}" if len(own) else "-")
+            cells.append(f"{mark}{mean_interval(group)}{more}" if len(group) else "-")
         rank = f"{average[head]:.1f}" if head in average else "-"
         lines.append([head, rank, *cells])
     if gains is not None:
@@ -80,7 +80,7 @@ def standings(tuned: pd.DataFrame, metric: str, gains: pd.DataFrame | None = Non
 
 
 def against(tuned: pd.DataFrame, metric: str, reference: str) -> Table:
-    """Each head less the reference, seed by seed; stars are corrected within a data set."""
+    """Return differences from the reference, paired by seed; stars are corrected by data set."""
     data_sets = list(dict.fromkeys(tuned["data"]))
     heads = [head for head in dict.fromkeys(tuned["head"]) if head != reference]
     columns = []
@@ -92,8 +92,8 @@ def against(tuned: pd.DataFrame, metric: str, reference: str) -> Table:
         differences = [_difference(by_seed[[head, reference]]) for head in compared]
         marked = starred(differences)
         cells = {
-            head: own.interval.signed() + "*" * star
-            for head, own, star in zip(compared, differences, marked, strict=True)
+            head: difference.interval.signed() + "*" * star
+            for head, difference, star in zip(compared, differences, marked, strict=True)
         }
         columns.append([cells.get(head, "-") for head in heads])
     lines = [[str(head), *cells] for head, *cells in zip(heads, *columns, strict=True)]
@@ -101,21 +101,24 @@ def against(tuned: pd.DataFrame, metric: str, reference: str) -> Table:
 
 
 def starred(differences: Sequence[PairedDifference]) -> list[bool]:
-    """Which of the differences that belong together are not 0, at 5% for all of them.
+    """Return which differences of a family are significant at a family-wise 5%.
 
-    Paired t-tests with Holm's correction; none is marked that has fewer than `LEAST_SEEDS` seeds.
+    Paired t-tests with Holm's correction; differences of fewer than `LEAST_SEEDS` seeds are not.
     """
-    p = [own.p_value if own.interval.n >= LEAST_SEEDS else np.nan for own in differences]
+    p = [
+        difference.p_value if difference.interval.n >= LEAST_SEEDS else np.nan
+        for difference in differences
+    ]
     return [bool(adjusted < _LEVEL) for adjusted in holm(p)]
 
 
 def _difference(pair: pd.DataFrame) -> PairedDifference:
-    own, reference = pair.dropna().to_numpy().T
-    return paired_difference(own, reference)
+    values, reference = pair.dropna().to_numpy().T
+    return paired_difference(values, reference)
 
 
 def rules_table(rows: pd.DataFrame) -> Table:
-    """Each rule less global on the same heads and seeds."""
+    """Return the differences of each rule from global, on the same heads and seeds."""
     tuned = select(rows[rows["head"] != BASELINE], "jaccard_samples", by_rule=True)
     data_sets = list(dict.fromkeys(tuned["data"]))
     by_rule = tuned.pivot_table(index=_KEY, columns="rule", values="jaccard_samples")
@@ -123,32 +126,32 @@ def rules_table(rows: pd.DataFrame) -> Table:
     for rule in dict.fromkeys(tuned["rule"]):
         difference = (by_rule[rule] - by_rule["global"]).dropna()
         heads = difference.index.get_level_values("head").nunique()
-        # A mean over heads for each seed: heads are no sample of anything.
+        # Averaged over heads first: the interval is over seeds, since heads are no random sample.
         by_seed = difference.groupby(["data", "seed"]).mean()
         lines.append([str(rule), str(heads), *_signed(by_seed, data_sets)])
     return Table(["rule", "heads", *data_sets], lines, 1)
 
 
 def optimism_table(rows: pd.DataFrame, metric: str) -> Table:
-    """By rule, the validation value less the test value, mean over heads."""
+    """Return the validation value less the test value by rule, mean over heads."""
     tuned = select(rows[rows["head"] != BASELINE], metric, by_rule=True)
     gap = tuned.assign(gap=tuned[f"val_{metric}"] - tuned[metric])
     data_sets = list(dict.fromkeys(tuned["data"]))
     lines = []
-    for rule, own in gap.groupby("rule", sort=False):
-        by_seed = own.groupby(["data", "seed"])["gap"].mean()
+    for rule, group in gap.groupby("rule", sort=False):
+        by_seed = group.groupby(["data", "seed"])["gap"].mean()
         lines.append([str(rule), *_signed(by_seed, data_sets)])
     return Table(["rule", *data_sets], lines, 1)
 
 
 def _signed(by_seed: pd.Series, data_sets: Sequence[str]) -> list[str]:
-    """Of values by data set and seed the mean over seeds for each data set, "-" where there are none."""
+    """Format the mean over seeds for each data set, "-" without values."""
     by_data = dict(list(by_seed.groupby("data")))
     return [mean_interval(by_data[d]).signed() if d in by_data else "-" for d in data_sets]
 
 
 def rule_gains(rows: pd.DataFrame, rule: str) -> pd.Series:
-    """By data set, the rule less global: mean over the heads that can take it, and seeds."""
+    """Return the gain of a rule over global by data set: mean over heads that support it and seeds."""
     tuned = select(rows[rows["head"] != BASELINE], "jaccard_samples", by_rule=True)
     by_rule = tuned.pivot_table(index=_KEY, columns="rule", values="jaccard_samples", sort=False)
     difference = (by_rule[rule] - by_rule["global"]).dropna()
@@ -156,31 +159,31 @@ def rule_gains(rows: pd.DataFrame, rule: str) -> pd.Series:
 
 
 def best_pairs(rows: pd.DataFrame) -> pd.Series:
-    """By data set, the highest mean test jaccard_samples of any pair of head and rule."""
+    """Return the highest mean test jaccard_samples of any pair of head and rule, by data set."""
     pairs = select(rows[rows["head"] != BASELINE], "jaccard_samples", by_rule=True)
     values = pairs.groupby(["data", "head", "rule"], sort=False)["jaccard_samples"].mean()
     return values.groupby("data", sort=False).max()
 
 
 def best_table(rows: pd.DataFrame, tuned: pd.DataFrame) -> Table:
-    """By data set: the pair with the best test mean, the best tuned head, logistic regression."""
+    """Return the best pair by test mean, the best tuned head, and logistic regression, by data set."""
     pairs = select(rows[rows["head"] != BASELINE], "jaccard_samples", by_rule=True)
     lines = []
     for data in dict.fromkeys(tuned["data"]):
-        here = pairs[pairs["data"] == data].groupby(["head", "rule"])["jaccard_samples"]
-        head, rule = here.mean().idxmax()
+        groups = pairs[pairs["data"] == data].groupby(["head", "rule"])["jaccard_samples"]
+        head, rule = groups.mean().idxmax()
         fair = tuned[tuned["data"] == data]
         validation = fair[fair["head"] != BASELINE].groupby("head")["val_jaccard_samples"].mean()
         chosen = validation.idxmax()
-        own = fair[fair["head"] == chosen]["jaccard_samples"]
+        group = fair[fair["head"] == chosen]["jaccard_samples"]
         logistic = fair[fair["head"] == BASELINE]["jaccard_samples"]
         lines.append(
             [
                 data,
                 f"{head}, {rule}",
-                str(mean_interval(here.get_group((head, rule)))),
+                str(mean_interval(groups.get_group((head, rule)))),
                 chosen,
-                str(mean_interval(own)),
+                str(mean_interval(group)),
                 str(mean_interval(logistic)) if len(logistic) else "-",
             ]
         )

@@ -1,4 +1,4 @@
-"""Every head on every data set, each with the same number of configurations."""
+"""Trainings of all heads on all data sets, with equal numbers of configurations."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ BUDGETS = {
         **dict.fromkeys(SMALL, (10, N_CONFIGURATIONS)), **dict.fromkeys(LARGE, (3, 2)), "imdb": (3, 1),
     },
 }  # fmt: skip
-# Many rows need fewer passes over them, in larger steps; 660 steps or more are left.
+# Large data sets need fewer epochs and larger batches; at least 660 steps remain.
 SCHEDULE = {
     "corel5k": {"trainer.batch_size": 128},
     "tmc2007-500": {"trainer.batch_size": 256, "trainer.max_epochs": 15},
     "imdb": {"trainer.batch_size": 512, "trainer.max_epochs": 5},
 }
-# What is measured: a head that is added later is no contestant until it is listed. Without groups of
-# labels that exclude each other, grouped is sigmoid.
+# The measured heads: a new head takes part only once it is listed. Without groups of mutually exclusive
+# labels, grouped equals sigmoid.
 CONTESTANTS = (
     "asymmetric", "bernoulli_mixture", "chain", "class_balanced", "distribution_cardinality", "focal",
     "label_powerset", "margin", "ova_n", "pairwise", "pick_one", "powerset", "rakel", "regression",
     "sigmoid", "softmax_all", "softmax_uniform", "two_way", "unnormalised_kl", "weighted_sigmoid",
     "zlpr",
 )  # fmt: skip
-# A softmax over 2^14 label sets takes a hundred times as long as sigmoids.
+# A softmax over 2^14 label sets takes a hundred times the time of sigmoids.
 MOST_LABELS = {"powerset": 8}
-# Ensembles of each head, by budget and data set.
+# Number of ensembles of each head, by budget and data set.
 ENSEMBLES = {
     "quick": dict.fromkeys(QUICK, 1),
     "full": dict.fromkeys(("yeast", "birds", "flags", "emotions", "scene"), 3),
@@ -56,25 +56,25 @@ ENSEMBLES = {
 
 
 def contestants(data: str) -> tuple[str, ...]:
-    """The heads that run on a data set."""
+    """Return the heads that run on a data set."""
     return tuple(h for h in CONTESTANTS if N_LABELS[data] <= MOST_LABELS.get(h, 1000))
 
 
 def configuration(head: str, number: int) -> dict[str, Any]:
-    """Settings drawn at random from the search spaces; number 0 is the defaults.
+    """Return settings drawn at random from the search spaces; number 0 is the defaults.
 
-    What does not concern the head is the same for all heads.
+    Settings of other parts than the head are the same for all heads.
     """
     if number == 0:
         return {}
-    common, own = (
+    common, of_head = (
         np.random.default_rng([number]),
         np.random.default_rng([zlib.crc32(head.encode()), number]),
     )
     spaces = {
         "optimizer": (search_space(OPTIMIZERS["adamw"].Options), common),
         "backbone": (search_space(BACKBONES["mlp"].Options), common),
-        "head": (search_space(HEADS[head].Options), own),
+        "head": (search_space(HEADS[head].Options), of_head),
     }
     return {
         f"{part}.{key}": _rounded(space.draw(rng))
@@ -88,7 +88,7 @@ def _rounded(value: Any) -> Any:
 
 
 class Runs(Trainings):
-    """All heads on one data set."""
+    """Trainings of all heads on one data set."""
 
     experiment = "league"
     metrics = METRICS
@@ -98,7 +98,7 @@ class Runs(Trainings):
         self.name = self.data = data
 
     def trials(self, budget: str) -> list[Trial]:
-        """Full: all data sets; quick: two small ones, with fewer seeds and configurations."""
+        """Return all heads, configurations and seeds; "quick" has few, on two data sets only."""
         n_seeds, n_configurations = BUDGETS[budget].get(self.data, (0, 0))
         return [
             {

@@ -1,4 +1,4 @@
-"""Rows that were measured with a fault; the list is emptied when the league has run again."""
+"""Rows with a known error; the list becomes empty when the league is measured again."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from experiments.league.studies import N_LABELS
 from mlc.heads.label_sets import MOST_LABELS
 from mlc.reporting.tables import Table
 
-# Seeds whose validation part has no positive of one label or more (None: every seed); with published
-# test parts the validation part is drawn by the seed alone, so this is the same for every head.
+# Seeds whose validation part lacks positives of at least one label (None: every seed). The seed alone
+# determines the validation part of data with a published test part, so this holds for every head.
 NO_POSITIVE: Mapping[str, tuple[int, ...] | None] = {
     "birds": (4, 5), "enron": None, "cal500": None, "corel5k": None,
 }  # fmt: skip
-# Scores that are shares of one, or that a constant may be added to: 0.5 means nothing for them.
+# Heads whose scores are shares of one, or only rank: 0.5 is no natural threshold.
 WITHOUT_THRESHOLD = ("margin", "ova_n", "pick_one", "softmax_all", "softmax_uniform", "two_way")
 
 
 @dataclass(frozen=True)
 class Withdrawn:
-    """A condition on the league's rows.
+    """A condition on rows of the league.
 
     Attributes:
-        what: the rows, in words.
-        why: what is wrong with them.
-        concerns: whether each row is one of them, bool.
+        what: description of the rows.
+        why: the error in them.
+        concerns: returns whether each row is affected, bool.
     """
 
     what: str
@@ -44,8 +44,8 @@ def _mode_of_chain(rows: pd.DataFrame) -> pd.Series:
 def _by_label(rows: pd.DataFrame) -> pd.Series:
     absent = pd.Series(False, index=rows.index)
     for data, seeds in NO_POSITIVE.items():
-        here = rows["data"] == data
-        absent |= here if seeds is None else here & rows["seed"].isin(seeds)
+        affected = rows["data"] == data
+        absent |= affected if seeds is None else affected & rows["seed"].isin(seeds)
     return (rows["rule"] == PER_LABEL) & absent
 
 
@@ -73,36 +73,36 @@ WITHDRAWN = (
 
 
 def is_withdrawn(rows: pd.DataFrame) -> pd.Series:
-    """Whether any condition concerns each row, bool."""
-    found = pd.Series(False, index=rows.index)
-    for own in WITHDRAWN:
-        found |= own.concerns(rows)
-    return found
+    """Return whether any condition applies to each row, bool."""
+    result = pd.Series(False, index=rows.index)
+    for condition in WITHDRAWN:
+        result |= condition.concerns(rows)
+    return result
 
 
 def without_withdrawn(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows that stand, among which choices are made.
+    """Return the rows that are not withdrawn.
 
-    The rule of f1_macro is chosen among all rules with per_label. Where its rows are withdrawn the
-    choice would be among other rules than elsewhere, so none is made: f1_macro is NaN there.
+    The rule for f1_macro is chosen among all rules including per_label. Without rows of per_label the
+    choice would be among fewer rules than elsewhere, so f1_macro is NaN there.
     """
     if rows.empty:
         return rows
     gone = is_withdrawn(rows)
-    left = rows[~gone].copy()
+    remaining = rows[~gone].copy()
     key = ["data", "seed"]
     lost = pd.MultiIndex.from_frame(rows.loc[gone & (rows["rule"] == PER_LABEL), key])
-    incomplete = pd.MultiIndex.from_frame(left[key]).isin(lost)
-    columns = [c for c in (f"val_{ITS_METRIC}", ITS_METRIC) if c in left]
-    left.loc[incomplete, columns] = float("nan")
-    return left
+    incomplete = pd.MultiIndex.from_frame(remaining[key]).isin(lost)
+    columns = [c for c in (f"val_{ITS_METRIC}", ITS_METRIC) if c in remaining]
+    remaining.loc[incomplete, columns] = float("nan")
+    return remaining
 
 
 def withdrawn_table(rows: pd.DataFrame) -> Table:
-    """Each condition, how many of the rows it concerns, by data set, and why."""
+    """Return each condition with its reason and its number of rows by data set."""
     lines = []
-    for own in WITHDRAWN:
-        counts = rows[own.concerns(rows)]["data"].value_counts(sort=False)
+    for condition in WITHDRAWN:
+        counts = rows[condition.concerns(rows)]["data"].value_counts(sort=False)
         by_data = ", ".join(f"{data} {n:,}" for data, n in counts.items())
-        lines.append([own.what, own.why, by_data or "-", f"{counts.sum():,}"])
+        lines.append([condition.what, condition.why, by_data or "-", f"{counts.sum():,}"])
     return Table(["withdrawn", "because", "rows by data set", "rows"], lines, 3)

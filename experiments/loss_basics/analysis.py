@@ -1,4 +1,4 @@
-"""What sigmoids and one softmax can express, and which nodes their losses look at."""
+"""What sigmoids and one softmax can express, and which nodes their losses depend on."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ _STEPS, _RATE = 2000, 0.5
 
 
 class Fits(Measurements):
-    """The loss of five free outputs and one sample, minimised; and its gradient at given outputs."""
+    """Scores after minimising the loss of five free outputs on one sample, and gradients."""
 
     name = "fits"
     columns = ("node", "target", "score", "gradient_at_zero", "gradient_wrong", "error")
 
     def trials(self, budget: str) -> list[Trial]:
-        """Each loss with each target."""
-        return [{"true": name, **own} for name in TARGETS for own in CONTESTANTS.values()]
+        """Return each loss with each target."""
+        return [{"true": name, **settings} for name in TARGETS for settings in CONTESTANTS.values()]
 
     def measured(self, trial: Trial) -> list[Row]:
-        """A row for each node."""
+        """Minimise the loss and return a row per node."""
         head = head_of(trial)
         target = target_of(trial)
         outputs = torch.zeros(1, 1, 5, dtype=torch.float64, requires_grad=True)
@@ -66,20 +66,20 @@ class Fits(Measurements):
 
 
 class Values(Measurements):
-    """The loss of two guesses that agree on the node that should be 1."""
+    """Losses of two guesses that agree on the node whose target is 1."""
 
     name = "values"
     columns = ("loss", "error")
 
     def trials(self, budget: str) -> list[Trial]:
-        """Binary and categorical cross-entropy, and squared error, of each guess."""
+        """Return categorical and binary cross-entropy and squared error of each guess."""
         losses = ("categorical_cross_entropy", "binary_cross_entropy", "squared_error")
         return [
             {"value": loss, "guess": name.replace(" ", "_")} for loss in losses for name in GUESSES
         ]
 
     def measured(self, trial: Trial) -> list[Row]:
-        """The loss by the heads' own code, at the outputs that give these probabilities."""
+        """Compute the loss by the code of the heads, at the outputs that give the guess."""
         guess = torch.tensor(GUESSES[str(trial["guess"]).replace("_", " ")], dtype=torch.float64)
         target = target_of({"true": "one"})
         if trial["value"] == "categorical_cross_entropy":
@@ -92,19 +92,19 @@ class Values(Measurements):
 
 
 def head_of(trial: Trial) -> Head:
-    """The trial's head on five labels, in float64."""
+    """Return the head of a trial on five labels, in float64."""
     name = str(trial["head"])
     return HEADS[name](1, 5, HEADS.options(name, **options_of(trial, "head")), [0]).double()
 
 
 def target_of(trial: Trial) -> Tensor:
-    """(1, 1, 5), zeros and ones."""
+    """Return the target of a trial, zeros and ones: (1, 1, 5)."""
     digits = [float(digit) for digit in TARGETS[str(trial["true"])]]
     return torch.tensor(digits, dtype=torch.float64).view(1, 1, 5)
 
 
 def gradient(trial: Trial, outputs: Tensor) -> Tensor:
-    """Of the loss by each output: (5,)."""
+    """Return the gradient of the loss by each output: (5,)."""
     free = outputs.double().view(1, 1, 5).requires_grad_()
     head_of(trial).loss(free, target_of(trial)).sum().backward()
     assert free.grad is not None
@@ -112,18 +112,18 @@ def gradient(trial: Trial, outputs: Tensor) -> Tensor:
 
 
 class LossBasics(Experiment):
-    """The experiment."""
+    """The experiment on the losses of sigmoids and a softmax."""
 
     name = "loss_basics"
     studies = (Fits(), Values())
 
     def report(self, frames: Mapping[str, pd.DataFrame]) -> Report:
-        """What was fitted, the gradients, the values."""
+        """Report the fitted scores, the gradients and the values of the losses."""
         fits, values = frames["fits"], frames["values"].set_index(["value", "guess"])["loss"]
         nodes = {
-            (true, name): _of(fits, true, own)
+            (true, name): _of(fits, true, settings)
             for true in TARGETS
-            for name, own in CONTESTANTS.items()
+            for name, settings in CONTESTANTS.items()
         }
         report = Report()
         for column, caption in (
@@ -142,7 +142,7 @@ class LossBasics(Experiment):
         report.figures["scores"] = _figure(nodes)
         three = {name: nodes["three", name]["score"].to_numpy() for name in CONTESTANTS}
         share = three["softmax, uniform target"][0]
-        found = {name: int((scores >= 0.5).sum()) for name, scores in three.items()}
+        n_found = {name: int((scores >= 0.5).sum()) for name, scores in three.items()}
         change = {
             loss: values[loss, "on_one_node"] - values[loss, "spread_evenly"]
             for loss in values.index.get_level_values(0)
@@ -151,8 +151,8 @@ class LossBasics(Experiment):
         negatives = nodes["three", "softmax, uniform target"]["gradient_at_zero"].to_numpy()[1]
         report.numbers = {
             "share": f"{share:.3f}",
-            "sigmoid_found": f"{found['sigmoid, BCE']} of 3",
-            "softmax_found": f"{found['softmax, uniform target']} of 3",
+            "sigmoid_found": f"{n_found['sigmoid, BCE']} of 3",
+            "softmax_found": f"{n_found['softmax, uniform target']} of 3",
             "cce_change": f"{change['categorical_cross_entropy']:.3f}",
             "bce_change": f"{change['binary_cross_entropy']:.3f}",
             "negative_gradient": f"{negatives:.3f}",
@@ -170,11 +170,11 @@ class LossBasics(Experiment):
             ),
             Finding(
                 "with three true labels one softmax gives each 1/3, so a threshold of 0.5 finds none",
-                f"{share:.3f} each, {found['softmax, uniform target']} of 3 found; sigmoid finds"
-                f" {found['sigmoid, BCE']} of 3",
+                f"{share:.3f} each, {n_found['softmax, uniform target']} of 3 found; sigmoid finds"
+                f" {n_found['sigmoid, BCE']} of 3",
                 abs(share - 1 / 3) < 1e-3
-                and found["softmax, uniform target"] == 0
-                and found["sigmoid, BCE"] == 3,
+                and n_found["softmax, uniform target"] == 0
+                and n_found["sigmoid, BCE"] == 3,
             ),
             Finding(
                 "with no true label a softmax's loss is 0 whatever the scores, so they stay at 1/5",
@@ -205,10 +205,10 @@ class LossBasics(Experiment):
         return report
 
 
-def _of(fits: pd.DataFrame, true: str, own: Mapping[str, str]) -> pd.DataFrame:
-    chosen = (fits["true"] == true) & (fits["head"] == own["head"])
-    if "head.outputs" in own:
-        chosen &= fits["head.outputs"] == own["head.outputs"]
+def _of(fits: pd.DataFrame, true: str, settings: Mapping[str, str]) -> pd.DataFrame:
+    chosen = (fits["true"] == true) & (fits["head"] == settings["head"])
+    if "head.outputs" in settings:
+        chosen &= fits["head.outputs"] == settings["head.outputs"]
     return fits[chosen]
 
 
@@ -223,8 +223,8 @@ def _value_rows(values: pd.Series) -> list[list[str]]:
 
 def _table(nodes: Mapping[tuple[str, str], pd.DataFrame], column: str) -> Table:
     rows = [
-        [TARGETS[true], name, *(f"{value:.3f}" for value in own[column])]
-        for (true, name), own in nodes.items()
+        [TARGETS[true], name, *(f"{value:.3f}" for value in frame[column])]
+        for (true, name), frame in nodes.items()
     ]
     return Table(["true labels", "output and loss", *(f"node {n + 1}" for n in range(5))], rows)
 
@@ -234,11 +234,11 @@ def _figure(nodes: Mapping[tuple[str, str], pd.DataFrame]) -> Figure:
     hatches = ("", "//", "..", "xx", "--")
     width = 0.16
     for panel, (true, digits) in zip(axes, TARGETS.items(), strict=True):
-        for place, name in enumerate(CONTESTANTS):
-            own = nodes[true, name]
+        for index, name in enumerate(CONTESTANTS):
+            frame = nodes[true, name]
             panel.bar(
-                own["node"] + (place - 2) * width, own["score"], width, label=name,
-                color=COLOURS[place], hatch=hatches[place], edgecolor="white",
+                frame["node"] + (index - 2) * width, frame["score"], width, label=name,
+                color=COLOURS[index], hatch=hatches[index], edgecolor="white",
             )  # fmt: skip
         panel.axhline(0.5, color="0.3", linewidth=0.8, linestyle=":")
         panel.set_title(f"true labels {digits}", fontsize="medium")

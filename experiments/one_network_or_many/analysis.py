@@ -1,4 +1,4 @@
-"""One network for all labels or one for each; and outputs in groups where labels exclude each other."""
+"""One network for all labels or one per label; and groups of mutually exclusive labels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from experiments.harness import Experiment, Finding, Report, Row, Trainings, Trial
-from experiments.harness.frames import whole_groups
+from experiments.harness.frames import complete_groups
 from experiments.harness.plots import curve, legend, panels
 from experiments.harness.report import listed
 from mlc.metrics.counts import COUNT_METRICS
@@ -37,13 +37,13 @@ _ROWS = {"quick": (200, 1000), "full": (200, 500, 1000, 4000)}
 
 
 def width_of_many(n_features: int, n_labels: int) -> int:
-    """Of networks for one label each that have as many weights together as the shared one."""
+    """Return the width of separate networks that together have the weights of the shared one."""
     shared = (n_features + 1) * SHARED_WIDTH + (SHARED_WIDTH + 1) * n_labels
     return round((shared / n_labels - 1) / (n_features + 2))
 
 
 class Networks(Trainings):
-    """Sigmoids on a shared network, on many as large together, and on many as large each."""
+    """Sigmoids on a shared network, on many as large in total, and on many as large each."""
 
     name = "networks"
     experiment = "one_network_or_many"
@@ -51,7 +51,7 @@ class Networks(Trainings):
     max_runs = 10
 
     def trials(self, budget: str) -> list[Trial]:
-        """Data sets, networks, seeds."""
+        """Return all data sets, networks and seeds."""
         trials: list[Trial] = []
         for name, (settings, n_features, n_labels) in DATA.items():
             if budget == "quick" and name not in QUICK:
@@ -73,7 +73,7 @@ class Networks(Trainings):
 
 
 class Groups(Trainings):
-    """Digits in a colour: a softmax for each group, or sigmoids for all."""
+    """Coloured digits: a softmax per group, or sigmoids for all labels."""
 
     name = "groups"
     experiment = "one_network_or_many"
@@ -82,11 +82,11 @@ class Groups(Trainings):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Also the share of impossible predictions."""
+        """The columns of a training, and the share of impossible predictions."""
         return (*super().columns[:-1], "impossible", "error")
 
     def trials(self, budget: str) -> list[Trial]:
-        """Rows, heads, seeds; the images differ with the seed."""
+        """Return all numbers of rows, heads and seeds; each seed draws other images."""
         heads: tuple[dict[str, Any], ...] = (
             {"head": "sigmoid"},
             {"head": "grouped", "head.groups": GROUPS, "head.none": False},
@@ -103,7 +103,7 @@ class Groups(Trainings):
         ]  # fmt: skip
 
     def rows(self, trial: Trial, result: RunResult) -> list[Row]:
-        """By rule, and by the highest score of each group with 0.5 for the free labels."""
+        """Return a row per rule, and one for the highest score of each group."""
         evaluation = result.evaluation
         rows = super().rows(trial, result)
         for row in rows:
@@ -118,31 +118,31 @@ class Groups(Trainings):
 
 
 def impossible(decisions: NDArray[np.bool_]) -> float:
-    """Share of the rows that are not given exactly one digit and one colour."""
-    groups = [decisions[:, own].sum(axis=1) == 1 for own in (DIGIT_LABELS, COLOUR_LABELS)]
+    """Return the share of rows without exactly one digit and one colour."""
+    groups = [decisions[:, labels].sum(axis=1) == 1 for labels in (DIGIT_LABELS, COLOUR_LABELS)]
     return float(1 - np.logical_and(*groups).mean())
 
 
 def highest_of_groups(scores: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """One label of each group, and the free labels from 0.5 up: (N, K)."""
+    """Predict the highest score of each group, and free labels with at least 0.5: (N, K)."""
     decided = scores >= 0.5
-    for own in (DIGIT_LABELS, COLOUR_LABELS):
-        group = scores[:, own]
-        decided[:, own] = np.arange(group.shape[1]) == group.argmax(axis=1)[:, None]
+    for labels in (DIGIT_LABELS, COLOUR_LABELS):
+        group = scores[:, labels]
+        decided[:, labels] = np.arange(group.shape[1]) == group.argmax(axis=1)[:, None]
     return decided
 
 
 class OneNetworkOrMany(Experiment):
-    """The experiment."""
+    """The experiment on shared and separate networks, and on groups of labels."""
 
     name = "one_network_or_many"
     studies = (Networks(), Groups())
 
     def report(self, frames: Mapping[str, pd.DataFrame]) -> Report:
-        """Networks by data set, groups by the number of rows."""
+        """Report networks by data set, and groups by number of rows."""
         networks = frames["networks"].assign(network=_networks(frames["networks"]))
-        networks = whole_groups(networks[networks["rule"] == "global"], ["data"], "network")
-        groups = whole_groups(frames["groups"], ["data.n_train"], "head")
+        networks = complete_groups(networks[networks["rule"] == "global"], ["data"], "network")
+        groups = complete_groups(frames["groups"], ["data.n_train"], "head")
         report = Report()
         report.tables["networks"] = (
             "Test jaccard_samples with one tuned threshold, and weights in thousands",
@@ -181,12 +181,12 @@ class OneNetworkOrMany(Experiment):
             Finding(
                 "with equal weights one shared network is at least as good as one for each label",
                 report.numbers["alike"],
-                all(own.mean <= 0.005 for own in alike.values()),
+                all(interval.mean <= 0.005 for interval in alike.values()),
             ),
             Finding(
                 "K times the weights change that by less than 0.02",
                 report.numbers["larger"],
-                all(abs(own.mean) < 0.02 for own in larger.values()),
+                all(abs(interval.mean) < 0.02 for interval in larger.values()),
             ),
             Finding(
                 f"flat sigmoids at 0.5 give more than 20% of the rows an impossible label set with"
@@ -198,13 +198,13 @@ class OneNetworkOrMany(Experiment):
                 "a softmax for each group finds the exact label set more often than flat sigmoids"
                 " at 0.5",
                 f"{few:,} rows {flat[few].signed()}; {many:,} rows {flat[many].signed()}",
-                all(own.mean > 0 for own in flat.values()),
+                all(interval.mean > 0 for interval in flat.values()),
             ),
             Finding(
                 "most of that is the decision: with the highest score of each group, flat sigmoids are"
                 " within 0.02",
                 f"{few:,} rows {gain[few].signed()}; {many:,} rows {gain[many].signed()}",
-                all(abs(own.mean) < 0.02 for own in gain.values()),
+                all(abs(interval.mean) < 0.02 for interval in gain.values()),
             ),
             Finding(
                 "a softmax over the observed label sets, which has to learn 120 classes, is behind"
@@ -236,9 +236,9 @@ def _less(rows: pd.DataFrame, network: str, other: str) -> dict[str, Interval]:
 
 
 def _more(rows: pd.DataFrame, n: int, one: tuple[str, str], other: tuple[str, str]) -> Interval:
-    """Subset accuracy with n rows of one head and rule, less that of another."""
-    here = rows[rows["data.n_train"] == n]
-    values = here.set_index(["head", "rule", "seed"])["subset_accuracy"].sort_index()
+    """Return the difference in subset accuracy of two pairs of head and rule, with n rows."""
+    subset = rows[rows["data.n_train"] == n]
+    values = subset.set_index(["head", "rule", "seed"])["subset_accuracy"].sort_index()
     return paired_difference(values[one], values[other]).interval
 
 
@@ -248,9 +248,9 @@ def _networks_table(rows: pd.DataFrame) -> Table:
     for network in dict.fromkeys(rows["network"]):
         cells = []
         for data in data_sets:
-            own = rows[(rows["data"] == data) & (rows["network"] == network)]
-            weights = own["parameters"].iloc[0] / 1000
-            cells.append(f"{mean_interval(own['jaccard_samples'])} ({weights:.0f})")
+            group = rows[(rows["data"] == data) & (rows["network"] == network)]
+            weights = group["parameters"].iloc[0] / 1000
+            cells.append(f"{mean_interval(group['jaccard_samples'])} ({weights:.0f})")
         lines.append([network, *cells])
     return Table(["networks", *data_sets], lines, 1)
 
@@ -258,12 +258,12 @@ def _networks_table(rows: pd.DataFrame) -> Table:
 def _groups_table(rows: pd.DataFrame) -> Table:
     numbers = sorted(rows["data.n_train"].unique())
     lines = []
-    for (head, rule), own in rows.groupby(["head", "rule"], sort=False):
+    for (head, rule), group in rows.groupby(["head", "rule"], sort=False):
         cells = []
         for n in numbers:
-            here = own[own["data.n_train"] == n]
-            shown = mean_interval(here["subset_accuracy"])
-            cells.append(f"{shown} ({here['impossible'].mean():.0%})")
+            subset = group[group["data.n_train"] == n]
+            shown = mean_interval(subset["subset_accuracy"])
+            cells.append(f"{shown} ({subset['impossible'].mean():.0%})")
         lines.append([str(head), str(rule), *cells])
     return Table(["head", "rule", *(f"{n:,}" for n in numbers)], lines)
 
@@ -272,10 +272,10 @@ def _figure(rows: pd.DataFrame) -> Figure:
     figure, (panel,) = panels(1, width=6)
     shown = (("sigmoid", "fixed"), ("sigmoid", "argmax_of_group"), ("grouped", "argmax_of_group"),
              ("label_powerset", "argmax_of_group"))  # fmt: skip
-    for place, (head, rule) in enumerate(shown):
-        own = rows[(rows["head"] == head) & (rows["rule"] == rule)].groupby("data.n_train")
-        intervals = [mean_interval(values) for _, values in own["subset_accuracy"]]
-        curve(panel, list(own.groups), intervals, place, f"{head}, {rule}")
+    for index, (head, rule) in enumerate(shown):
+        group = rows[(rows["head"] == head) & (rows["rule"] == rule)].groupby("data.n_train")
+        intervals = [mean_interval(values) for _, values in group["subset_accuracy"]]
+        curve(panel, list(group.groups), intervals, index, f"{head}, {rule}")
     panel.set(xscale="log", xlabel="training and validation rows", ylabel="test subset_accuracy")
     numbers = sorted(rows["data.n_train"].unique())
     panel.set_xticks(numbers, [f"{n:,}" for n in numbers])

@@ -13,7 +13,7 @@ from experiments.harness import (
     Finding,
     Report,
 )
-from experiments.harness.frames import whole_groups
+from experiments.harness.frames import complete_groups
 from experiments.harness.plots import curve, legend, panels
 from experiments.harness.report import listed
 from experiments.pick_one.studies import HEADS, Flattery, Runs, Steps
@@ -22,15 +22,15 @@ from mlc.reporting.tables import Table
 
 
 class PickOne(Experiment):
-    """The experiment."""
+    """The experiment on training with one randomly picked label."""
 
     name = "pick_one"
     studies = (Runs(), Flattery(), Steps())
 
     def report(self, frames: Mapping[str, pd.DataFrame]) -> Report:
-        """Quality, noise, flattery, time."""
+        """Report quality, gradient noise, optimism of test-tuned thresholds, and time."""
         rows = frames["runs"].assign(set=_set_names(frames["runs"]))
-        rows = whole_groups(rows, ["set"], "head")
+        rows = complete_groups(rows, ["set"], "head")
         judged, epochs = rows[rows["rule"].notna()], rows[rows["epoch"].notna()]
         validated = judged[judged["rule"] == "global"]
         report = Report()
@@ -175,44 +175,44 @@ def _quality_table(validated: pd.DataFrame) -> Table:
     lines = []
     for name in dict.fromkeys(validated["set"]):
         for head in HEADS:
-            own = validated[(validated["set"] == name) & (validated["head"] == head)]
-            lines.append([name, head, *(str(mean_interval(own[column])) for column in columns)])
+            group = validated[(validated["set"] == name) & (validated["head"] == head)]
+            lines.append([name, head, *(str(mean_interval(group[column])) for column in columns)])
     return Table(["data", "head", *columns.values()], lines)
 
 
 def _noise(epochs: pd.DataFrame) -> pd.DataFrame:
-    """Of each data set and seed: the share of noise, the epochs needed, the gap of loss that is left."""
-    found = []
-    for (name, seed), own in epochs.groupby(["set", "seed"], sort=False):
-        loss = own.pivot_table(index="epoch", columns="head", values="expected_loss")
-        firsts = own[(own["head"] == "pick_one") & (own["epoch"] == 1)]
-        # Of a run whose rows were partly deleted nothing is told.
+    """Return noise, epochs needed and remaining gap of the loss by data set and seed."""
+    rows = []
+    for (name, seed), group in epochs.groupby(["set", "seed"], sort=False):
+        loss = group.pivot_table(index="epoch", columns="head", values="expected_loss")
+        firsts = group[(group["head"] == "pick_one") & (group["epoch"] == 1)]
+        # Runs with deleted rows are skipped.
         if firsts.empty or not {"pick_one", "softmax_uniform"} <= set(loss) or 3 not in loss.index:
             continue
         first = firsts.iloc[0]
         reached = loss.index[loss["pick_one"] <= loss["softmax_uniform"].loc[3]]
-        found.append(
+        rows.append(
             {
                 "set": name,
                 "seed": seed,
                 "picked": first["pick_variance"],
                 "between": first["sample_variance"],
                 "ratio": first["pick_variance"] / first["sample_variance"],
-                # Not reached counts as the epoch after the last.
+                # A loss that is not reached counts as the epoch after the last.
                 "epochs": float(reached[0]) if len(reached) else float(loss.index[-1] + 1),
                 "reached": bool(len(reached)),
                 "gap": loss["pick_one"].min() - loss["softmax_uniform"].min(),
             }
         )
-    return pd.DataFrame(found)
+    return pd.DataFrame(rows)
 
 
 def _unreached(noise: pd.DataFrame) -> str:
-    """By data set, the seeds whose epochs are a lower bound."""
+    """Count the seeds whose number of epochs is a lower bound, by data set."""
     counts = (~noise["reached"]).groupby(noise["set"], sort=False).agg(["sum", "size"])
     some = counts[counts["sum"] > 0]
     return (
-        ", ".join(f"{name} {own['sum']} of {own['size']}" for name, own in some.iterrows())
+        ", ".join(f"{name} {row['sum']} of {row['size']}" for name, row in some.iterrows())
         or "none"
     )
 
@@ -221,8 +221,8 @@ def _noise_table(noise: pd.DataFrame) -> Table:
     columns = {"picked": "by picking", "between": "between samples", "ratio": "ratio",
                "epochs": "epochs instead of 3", "gap": "gap of the best losses"}  # fmt: skip
     lines = [
-        [str(name), *(str(mean_interval(own[column])) for column in columns)]
-        for name, own in noise.groupby("set", sort=False)
+        [str(name), *(str(mean_interval(group[column])) for column in columns)]
+        for name, group in noise.groupby("set", sort=False)
     ]
     return Table(["data", *columns.values()], lines, 1)
 
@@ -246,7 +246,7 @@ def _flattery_table(flattery: pd.DataFrame) -> Table:
 
 
 def _times(steps: pd.DataFrame) -> pd.DataFrame:
-    """Medians of the ratios to sigmoid, round by round: numbers of labels by heads."""
+    """Return the medians of the ratios to sigmoid within a round: numbers of labels by heads."""
     rounds = steps.pivot_table(index=["n_labels", "round"], columns="head", values="milliseconds")
     return rounds.div(rounds["sigmoid"], axis=0).groupby("n_labels").median()
 
@@ -265,10 +265,10 @@ def _loss_figure(epochs: pd.DataFrame) -> Figure:
     sets = list(dict.fromkeys(epochs["set"]))
     figure, axes = panels(len(sets), columns=4)
     for panel, name in zip(axes, sets, strict=True):
-        for place, head in enumerate(("pick_one", "softmax_uniform")):
-            own = epochs[(epochs["set"] == name) & (epochs["head"] == head)].groupby("epoch")
-            intervals = [mean_interval(values) for _, values in own["expected_loss"]]
-            curve(panel, list(own.groups), intervals, place, head)
+        for index, head in enumerate(("pick_one", "softmax_uniform")):
+            group = epochs[(epochs["set"] == name) & (epochs["head"] == head)].groupby("epoch")
+            intervals = [mean_interval(values) for _, values in group["expected_loss"]]
+            curve(panel, list(group.groups), intervals, index, head)
         panel.set_title(name, fontsize="medium")
         panel.set_xlabel("epoch")
     axes[0].set_ylabel("expected validation loss")

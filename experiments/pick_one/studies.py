@@ -1,4 +1,4 @@
-"""What is measured of picking one label: trainings, flattery by the test set, time."""
+"""Studies of picking one label: trainings, optimism of test-tuned thresholds, time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mlc.runs.recorder import RunResult
 from mlc.training.loop import Epoch, Training
 
 HEADS = ("sigmoid", "pick_one", "softmax_uniform", "softmax_all")
-# Data and what is set for them beside the defaults; seeds at the full budget.
+# Settings of each data set beside the defaults, and number of seeds at the full budget.
 WORLD = {"data": "world", "data.n_train": 5000, "data.attraction": 0.0}
 DATA: dict[str, tuple[dict[str, object], int]] = {
     "world": (WORLD, 5),
@@ -39,7 +39,7 @@ TEST_ROWS = (50, 200, 1000, 5000)
 
 
 class Runs(Trainings):
-    """Each head on each data set, judged, and looked at after each epoch."""
+    """Trainings of each head on each data set, with measurements after each epoch."""
 
     experiment = "pick_one"
     metrics = ("jaccard_samples", "f1_macro", "subset_accuracy")
@@ -52,7 +52,7 @@ class Runs(Trainings):
     )  # fmt: skip
 
     def trials(self, budget: str) -> list[Trial]:
-        """Data sets, heads, seeds."""
+        """Return all data sets, heads and seeds."""
         return [
             {**settings, "head": head, "seed": seed}
             for name, (settings, n_seeds) in DATA.items()
@@ -62,7 +62,7 @@ class Runs(Trainings):
         ]
 
     def rows(self, trial: Trial, result: RunResult) -> list[Row]:
-        """The metrics, and what the scores say of labels and of pairs of labels."""
+        """Return the metrics, and errors of the frequencies of labels and pairs of labels."""
         evaluation = result.evaluation
         scores, targets = evaluation.scores["test"], evaluation.targets["test"]
         of_scores = {
@@ -80,7 +80,7 @@ class Runs(Trainings):
         ]
 
     def watch(self, training: Training, epoch: Epoch) -> list[list[Row]]:
-        """On the validation rows: the expected loss, and where the gradient's noise comes from."""
+        """Return the expected validation loss, and the two variances of the gradient."""
         head = training.model.head
         losses, probabilities, targets = [], [], []
         for outputs, actual in training.model.outputs(training.data, training.val_rows):
@@ -104,14 +104,14 @@ class Runs(Trainings):
 
 
 class Flattery(Trainings):
-    """How much a threshold tuned on the test rows flatters, by how many test rows there are."""
+    """Optimism of a threshold that is tuned on the test rows, by number of test rows."""
 
     name = "flattery"
     experiment = "pick_one"
     metrics = ("jaccard_samples", "f1_macro")
 
     def trials(self, budget: str) -> list[Trial]:
-        """Numbers of test rows, heads, seeds; the worlds differ with the seed."""
+        """Return all numbers of test rows, heads and seeds; each seed draws another world."""
         return [
             {
                 "data": "world", "data.n_train": 1000, "data.n_test": n_test, "head": head,
@@ -124,14 +124,14 @@ class Flattery(Trainings):
 
 
 class Steps(Measurements):
-    """Time of a training step of each head, one after another."""
+    """Time of a training step of each head, measured in turns."""
 
     name = "steps"
     columns = ("milliseconds", "error")
     alone = True
 
     def trials(self, budget: str) -> list[Trial]:
-        """Few and many labels, round after round."""
+        """Return all numbers of labels, rounds and heads."""
         return [
             {"n_labels": n_labels, "round": number, "head": head}
             for n_labels in (14, 1000)
@@ -140,7 +140,7 @@ class Steps(Measurements):
         ]
 
     def measured(self, trial: Trial) -> list[Row]:
-        """The mean step of an epoch, after one that does not count."""
+        """Measure the mean step of three epochs, after a warm-up epoch."""
         n_labels, head = int(trial["n_labels"]), str(trial["head"])
         training, _, _, _ = prepare(n_runs=1, width=256, head=head, n_labels=n_labels)
         times = step_times(training)
@@ -148,7 +148,7 @@ class Steps(Measurements):
 
 
 def step_times(training: Training) -> float:
-    """Seconds of a step without validation, the mean of the second to the fourth epoch."""
+    """Return the seconds of a step without validation: the mean of epochs 2 to 4."""
     torch.set_num_threads(1)
     training.train_epoch(1)
     started = time.perf_counter()
@@ -159,9 +159,9 @@ def step_times(training: Training) -> float:
 
 
 def pair_error(values: np.ndarray, targets: np.ndarray) -> float:
-    """Mean over pairs of labels of |how often both, by the values, less how often both are true|.
+    """Return the mean over pairs of labels of |predicted frequency of both - true frequency|.
 
-    `values` are decisions, or scores that count as if labels were independent: (N, K), as targets.
+    `values` are decisions, or scores that are treated as independent: (N, K), like the targets.
     """
     n = len(targets)
     by_values = values.astype(np.float64).T @ values.astype(np.float64) / n
@@ -171,10 +171,10 @@ def pair_error(values: np.ndarray, targets: np.ndarray) -> float:
 
 
 def gradient_noise(p: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Variance of the gradient by the outputs that picking adds, and that between samples: (R,) twice.
+    """Return the gradient's variance due to picking and that between samples, by run: (R,) each.
 
-    The gradient of one sample is p - e_j with picking and p - y / |y| without. Given the sample, e_j
-    has the variance sum_k (y_k / |y|) (1 - y_k / |y|) = 1 - 1 / |y|.
+    The gradient of one sample by the outputs is p - e_j with picking and p - y / |y| without. Given
+    the sample, e_j has the variance sum_k (y_k / |y|) (1 - y_k / |y|) = 1 - 1 / |y|.
     """
     count = targets.sum(dim=-1, keepdim=True)
     some = (count > 0).to(p.dtype)

@@ -23,7 +23,7 @@ _LABELS = {"quick": (2, 6, 10, 14), "full": tuple(range(2, 21, 2))}
 
 
 class Layers(Measurements):
-    """Each output layer on 256 features, with Adam and a batch of 64, in a process of its own."""
+    """Time and memory of each output layer: 256 features, Adam, batch 64, one process each."""
 
     name = "layers"
     columns = (
@@ -33,15 +33,15 @@ class Layers(Measurements):
     alone = True
 
     def trials(self, budget: str) -> list[Trial]:
-        """Heads and numbers of labels."""
+        """Return all heads with all numbers of labels."""
         return [{"head": head, "n_labels": k} for k in _LABELS[budget] for head in HEADS]
 
     def measured(self, trial: Trial) -> list[Row]:
-        """What the process tells."""
+        """Run the process and return its measurements."""
         command = [sys.executable, "-m", "experiments.powerset_feasibility.layer"]
         command += [str(trial["head"]), str(trial["n_labels"])]
-        told = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
-        return [dict(json.loads(told.stdout.splitlines()[-1]))]
+        process = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
+        return [dict(json.loads(process.stdout.splitlines()[-1]))]
 
 
 GIGABYTES = (16, 24, 80)
@@ -49,13 +49,13 @@ _MOST_LABELS_TRIED = 40
 
 
 class PowersetFeasibility(Experiment):
-    """The experiment."""
+    """The experiment on the cost of a softmax over all label sets."""
 
     name = "powerset_feasibility"
     studies = (Layers(),)
 
     def report(self, frames: Mapping[str, pd.DataFrame]) -> Report:
-        """Cost by the number of labels, and where memory ends."""
+        """Report cost by number of labels, and the largest K that fits into memory."""
         rows = frames["layers"]
         report = Report()
         report.tables["layers"] = (
@@ -68,7 +68,7 @@ class PowersetFeasibility(Experiment):
             f"The largest K that fits, by formula (tried up to {_MOST_LABELS_TRIED})",
             Table(
                 ["head", *(f"{size} GB" for size in GIGABYTES)],
-                [[head, *map(str, own)] for head, own in ends.items()],
+                [[head, *map(str, sizes)] for head, sizes in ends.items()],
                 1,
             ),
         )
@@ -135,8 +135,8 @@ class PowersetFeasibility(Experiment):
 
 
 _HEADER = ("outputs", "weights", "predicted", "measured", "ms a step", "times sigmoid")
-# Weights and numbers held for a sample, by the number of labels; label_powerset with 2,000 rows that
-# are all different.
+# Weights, and numbers stored per sample, by number of labels; label_powerset for 2,000 different
+# training rows.
 FORMULAS: dict[str, Callable[[int], tuple[int, int]]] = {
     "sigmoid": lambda k: ((WIDTH + 1) * k, k),
     "powerset": lambda k: ((WIDTH + 1) * 2**k, 2**k),
@@ -146,7 +146,7 @@ FORMULAS: dict[str, Callable[[int], tuple[int, int]]] = {
 
 
 def largest(head: str, n_bytes: float) -> int:
-    """The largest K whose training takes at most so many bytes."""
+    """Return the largest K whose training needs at most `n_bytes`."""
     fitting = 0
     for n_labels in range(1, _MOST_LABELS_TRIED + 1):
         weights, held = FORMULAS[head](n_labels)
@@ -171,16 +171,16 @@ def _cells(row: pd.Series) -> list[str]:
 
 def _figure(rows: pd.DataFrame) -> Figure:
     figure, (time, memory) = panels(2, width=4.4, height=3.2)
-    for place, head in enumerate(HEADS):
-        own = rows[rows["head"] == head]
-        style: dict[str, Any] = {"color": COLOURS[place], "marker": MARKERS[place], "markersize": 4}
+    for index, head in enumerate(HEADS):
+        group = rows[rows["head"] == head]
+        style: dict[str, Any] = {"color": COLOURS[index], "marker": MARKERS[index], "markersize": 4}
         time.plot(
-            own["n_labels"], own["times_sigmoid"], linestyle=DASHES[place], label=head, **style
+            group["n_labels"], group["times_sigmoid"], linestyle=DASHES[index], label=head, **style
         )
-        memory.plot(own["n_labels"], own["measured_bytes"] / 1e9, linestyle="none", **style)
+        memory.plot(group["n_labels"], group["measured_bytes"] / 1e9, linestyle="none", **style)
         memory.plot(
-            own["n_labels"], own["predicted_bytes"] / 1e9, color=COLOURS[place],
-            linestyle=DASHES[place], linewidth=1,
+            group["n_labels"], group["predicted_bytes"] / 1e9, color=COLOURS[index],
+            linestyle=DASHES[index], linewidth=1,
         )  # fmt: skip
     for size in GIGABYTES:
         memory.axhline(size, color="0.4", linewidth=0.7)

@@ -1,4 +1,4 @@
-"""One output layer in a process of its own: what it takes in memory, and a step beside a sigmoid's.
+"""Memory of one output layer, and the time of a step relative to a sigmoid's.
 
 python -m experiments.powerset_feasibility.layer HEAD K
 """
@@ -19,12 +19,12 @@ from mlc.heads.memory import estimate
 from mlc.heads.plain import build_head
 
 WIDTH, BATCH = 256, 64
-_ROWS = 2000  # Whose label sets label_powerset and, with many labels, pairwise and mixture list.
+_ROWS = 2000  # rows whose label sets label_powerset lists, and with many labels also pairwise
 _LEAST_STEPS, _MOST_STEPS, _SECONDS = 5, 40, 4.0
 
 
 def label_sets(n_labels: int) -> torch.Tensor:
-    """Rows with about three labels, some of them often together: (2000, K)."""
+    """Draw rows with about three labels, some often together: (2000, K)."""
     draw = torch.Generator().manual_seed(n_labels)
     kinds = torch.rand(20, n_labels, generator=draw) < min(0.5, 3 / n_labels)
     chosen = kinds[torch.randint(20, (_ROWS,), generator=draw)]
@@ -33,10 +33,10 @@ def label_sets(n_labels: int) -> torch.Tensor:
 
 
 def predicted(name: str, n_labels: int) -> tuple[int, int, int]:
-    """Outputs, weights and bytes by formula, with Adam and a batch of 64.
+    """Return outputs, weights and bytes by formula, with Adam and a batch of 64.
 
-    16 bytes for each weight: itself, its gradient and Adam's two moments. 16 for each number that a
-    sample holds: outputs or, in pairwise, the energies of the label sets that are summed over.
+    16 bytes per weight: value, gradient and Adam's two moments. 16 per number stored for a sample:
+    the outputs or, for pairwise, the energies of the label sets in the sum.
     """
     known = KnownLabels(label_sets(n_labels), torch.arange(_ROWS).unsqueeze(0))
     needed = estimate(
@@ -50,7 +50,7 @@ def predicted(name: str, n_labels: int) -> tuple[int, int, int]:
 
 
 def stepper(name: str, n_labels: int) -> Callable[[], None]:
-    """A call of it is one training step: forward, loss, backward, Adam."""
+    """Return a function that makes one training step: forward, loss, backward, Adam."""
     targets = label_sets(n_labels)
     head = build_head(name, n_features=WIDTH, n_labels=n_labels, targets=targets)
     optimizer = torch.optim.Adam(head.parameters())
@@ -66,7 +66,7 @@ def stepper(name: str, n_labels: int) -> Callable[[], None]:
 
 
 def timed(step: Callable[[], None]) -> float:
-    """Milliseconds of one call."""
+    """Return the milliseconds of one call."""
     started = time.perf_counter()
     step()
     return 1000 * (time.perf_counter() - started)
@@ -76,7 +76,7 @@ def main() -> None:
     """Print the measurements as JSON."""
     name, n_labels = sys.argv[1], int(sys.argv[2])
     torch.set_num_threads(1)
-    # What the first step of a process allocates once and for all does not count.
+    # Memory that the first step of a process allocates once is not counted.
     for _ in range(3):
         stepper("sigmoid", n_labels)()
     with peak_memory() as measured:
@@ -91,8 +91,8 @@ def main() -> None:
         len(pairs) < _MOST_STEPS and time.perf_counter() - started < _SECONDS
     ):
         pairs.append((timed(step), timed(reference)))
-    own, other = torch.tensor(pairs).T
-    ratios = (own / other).quantile(torch.tensor([0.25, 0.5, 0.75]))
+    milliseconds, other = torch.tensor(pairs).T
+    ratios = (milliseconds / other).quantile(torch.tensor([0.25, 0.5, 0.75]))
     n_outputs, n_parameters, n_bytes = predicted(name, n_labels)
     print(
         json.dumps(
@@ -101,7 +101,7 @@ def main() -> None:
                 "parameters": n_parameters,
                 "predicted_bytes": n_bytes,
                 "measured_bytes": measured[0],
-                "milliseconds": float(own.median()),
+                "milliseconds": float(milliseconds.median()),
                 "times_sigmoid": float(ratios[1]),
                 "times_low": float(ratios[0]),
                 "times_high": float(ratios[2]),

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.harness import Experiment, Finding, Report
-from experiments.harness.frames import whole_groups
+from experiments.harness.frames import complete_groups
 from experiments.harness.plots import DASHES, curve, legend, panels
 from experiments.powerset_samples.choice import TOLERANCE, choice_table, choices
 from experiments.powerset_samples.crossings import WORLD, crossing_points, rounded, rule_of_thumb
@@ -25,17 +25,17 @@ _SETTING = ["data.n_labels", "data.dependence", "data.n_train"]
 
 
 class PowersetSamples(Experiment):
-    """The experiment."""
+    """The experiment on the number of samples that a powerset needs."""
 
     name = "powerset_samples"
     studies = (Runs(), OneRate())
 
     def report(self, frames: Mapping[str, pd.DataFrame]) -> Report:
-        """Regrets, the crossing points, a rule of thumb."""
-        all_rates = whole_groups(frames["runs"], _SETTING, "head")
+        """Report regrets, crossing points and a rule of thumb."""
+        all_rates = complete_groups(frames["runs"], _SETTING, "head")
         tuned = tune(all_rates)
         rows = pd.concat(
-            [tuned, whole_groups(frames["one_rate"], _SETTING, "head")], ignore_index=True
+            [tuned, complete_groups(frames["one_rate"], _SETTING, "head")], ignore_index=True
         )
         report = Report()
         for metric, name in REGRETS.items():
@@ -54,8 +54,11 @@ class PowersetSamples(Experiment):
             " training rows (> the rate with the best validation loss most often)",
             _rates_table(
                 *(
-                    own[(own["data.dependence"] == strongest) & (own["data.n_labels"] == largest)]
-                    for own in (all_rates, tuned)
+                    selected[
+                        (selected["data.dependence"] == strongest)
+                        & (selected["data.n_labels"] == largest)
+                    ]
+                    for selected in (all_rates, tuned)
                 )
             ),
         )
@@ -68,21 +71,21 @@ class PowersetSamples(Experiment):
         report.figures["crossing"] = _crossing_figure(tuned)
         self._find(report, tuned)
         slow = all_rates[all_rates["optimizer.lr"] == RATES[0]]
-        for name, own in (("crossing_slow", slow), ("crossing_tuned", tuned)):
-            hard = crossing_points(own, "jaccard_samples").dropna()
+        for name, selected in (("crossing_slow", slow), ("crossing_tuned", tuned)):
+            hard = crossing_points(selected, "jaccard_samples").dropna()
             n = hard[(hard["data.dependence"] == strongest) & (hard["data.n_labels"] == largest)][
                 "n"
             ]
             report.numbers[name] = rounded(_geometric_mean(n)) if len(n) else _NEVER
         report.numbers["choice_sigmoid"] = "; ".join(
-            f"{name} {(own == 'sigmoid').sum()} of {len(own)}"
-            for name, own in ((name, choices(rows, m)["head"]) for m, name in REGRETS.items())
+            f"{name} {(selected == 'sigmoid').sum()} of {len(selected)}"
+            for name, selected in ((name, choices(rows, m)["head"]) for m, name in REGRETS.items())
         )
         report.numbers |= {"slow_rate": f"{RATES[0]:g}", "most_tuned": f"{largest:g}"}
         return report
 
     def _find(self, report: Report, rows: pd.DataFrame) -> None:
-        """Of the worlds in which every head's rate is tuned."""
+        """Add numbers and findings on the worlds in which the rates of all heads are tuned."""
         weakest, strongest = rows["data.dependence"].min(), rows["data.dependence"].max()
         jaccard, subset = (crossing_points(rows, metric) for metric in REGRETS)
         alone = jaccard[jaccard["data.dependence"] == weakest]
@@ -132,8 +135,8 @@ class PowersetSamples(Experiment):
             Finding(
                 "at the strongest dependence it does, in every world with K = 4 and 6",
                 ", ".join(
-                    f"K = {k}: {own['n'].notna().sum()} of {len(own)}"
-                    for k, own in hard.groupby("data.n_labels")
+                    f"K = {k}: {group['n'].notna().sum()} of {len(group)}"
+                    for k, group in hard.groupby("data.n_labels")
                 ),
                 bool(hard[hard["data.n_labels"] <= 6]["n"].notna().all()),
             ),
@@ -161,12 +164,12 @@ class PowersetSamples(Experiment):
 
 
 def shown(n_labels: float) -> str:
-    """K, marked where its heads have one rate."""
+    """Return K as text, marked if its heads have one rate."""
     return f"{n_labels:g}{'*' * (n_labels in OneRate.n_labels['full'])}"
 
 
 def tune(rows: pd.DataFrame) -> pd.DataFrame:
-    """Of each setting, head and replicate the run whose rate has the best loss on validation rows."""
+    """Return the run with the best validation loss of each setting, head and replicate."""
     return rows.loc[rows.groupby([*_SETTING, "head", "seed"], sort=False)["val_loss"].idxmin()]
 
 
@@ -190,10 +193,10 @@ def _rates_table(rows: pd.DataFrame, tuned: pd.DataFrame) -> Table:
 def _crossing_table(crossings: pd.DataFrame) -> Table:
     dependences = sorted(crossings["data.dependence"].unique())
     lines = []
-    for n_labels, own in crossings.groupby("data.n_labels"):
+    for n_labels, group in crossings.groupby("data.n_labels"):
         cells = []
         for dependence in dependences:
-            n = own[own["data.dependence"] == dependence]["n"]
+            n = group[group["data.dependence"] == dependence]["n"]
             cells.append(_crossed(n.dropna().to_numpy(), len(n)))
         lines.append([shown(n_labels), *cells])
     return Table(["K", *(f"dependence {d:g}" for d in dependences)], lines, 0)
@@ -212,11 +215,12 @@ def _crossed(n: np.ndarray, of: int) -> str:
 def _regret_table(rows: pd.DataFrame) -> Table:
     numbers = sorted(rows["data.n_train"].unique())
     lines = []
-    for n_labels, here in rows.groupby("data.n_labels"):
+    for n_labels, subset in rows.groupby("data.n_labels"):
         for head in HEADS:
-            own = here[here["head"] == head].groupby("data.n_train")["jaccard_samples"]
+            group = subset[subset["head"] == head].groupby("data.n_train")["jaccard_samples"]
             cells = [
-                str(mean_interval(own.get_group(n))) if n in own.groups else "-" for n in numbers
+                str(mean_interval(group.get_group(n))) if n in group.groups else "-"
+                for n in numbers
             ]
             lines.append([shown(n_labels), head, *cells])
     return Table(["K", "head", *(f"{n:,}" for n in numbers)], lines)
@@ -228,11 +232,11 @@ def _regret_figure(rows: pd.DataFrame, metric: str) -> Figure:
     figure, axes = panels(2 * len(numbers), columns=2, width=4.2, height=2.3, sharex=True)
     cells = [(k, d) for k in numbers for d in dependences]
     for panel, (n_labels, dependence) in zip(axes, cells, strict=True):
-        here = rows[(rows["data.n_labels"] == n_labels) & (rows["data.dependence"] == dependence)]
-        for place, head in enumerate(HEADS):
-            own = here[here["head"] == head].groupby("data.n_train")[metric]
-            intervals = [mean_interval(values) for _, values in own]
-            curve(panel, list(own.groups), intervals, place, head)
+        subset = rows[(rows["data.n_labels"] == n_labels) & (rows["data.dependence"] == dependence)]
+        for index, head in enumerate(HEADS):
+            group = subset[subset["head"] == head].groupby("data.n_train")[metric]
+            intervals = [mean_interval(values) for _, values in group]
+            curve(panel, list(group.groups), intervals, index, head)
         panel.set(xscale="log", yscale="log")
         numbers_of_rows = sorted(rows["data.n_train"].unique())
         panel.set_xticks(numbers_of_rows, [f"{n:,}" for n in numbers_of_rows], fontsize="small")
@@ -250,17 +254,17 @@ def _crossing_figure(rows: pd.DataFrame) -> Figure:
     figure, axes = panels(len(REGRETS), width=4.2, sharey=True)
     for panel, (metric, name) in zip(axes, REGRETS.items(), strict=True):
         seen = crossing_points(rows, metric).dropna()
-        for place, dependence in enumerate(sorted(seen["data.dependence"].unique())):
-            own = seen[seen["data.dependence"] == dependence]
-            groups = own.groupby("data.n_labels")["n"]
+        for index, dependence in enumerate(sorted(seen["data.dependence"].unique())):
+            group = seen[seen["data.dependence"] == dependence]
+            groups = group.groupby("data.n_labels")["n"]
             means = groups.apply(_geometric_mean)
             label = f"dependence {dependence:g}"
             panel.plot(
-                means.index, means.to_numpy(), label=label, color=COLOURS[place],
-                marker=MARKERS[place], linestyle=DASHES[place],
+                means.index, means.to_numpy(), label=label, color=COLOURS[index],
+                marker=MARKERS[index], linestyle=DASHES[index],
             )  # fmt: skip
             panel.plot(
-                own["data.n_labels"], own["n"], color=COLOURS[place], marker=MARKERS[place],
+                group["data.n_labels"], group["n"], color=COLOURS[index], marker=MARKERS[index],
                 markersize=3, linestyle="none", alpha=0.5,
             )  # fmt: skip
         panel.set(yscale="log", xlabel="labels (K)", xticks=sorted(rows["data.n_labels"].unique()))

@@ -1,4 +1,4 @@
-"""Which head to take, for a reader who knows the labels, the rows and a guess at the dependence."""
+"""The choice of a head by number of labels, number of rows and dependence."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ SIMPLEST_FIRST = (
     "sigmoid", "chain", "pairwise", "bernoulli_mixture", "label_powerset", "powerset",
 )  # fmt: skip
 TOLERANCE = 0.005
-_MOST = (6, 8, np.inf)  # Labels of each group.
+_MOST = (6, 8, np.inf)  # largest number of labels of each group
 _DEPENDENCES = {0.0: "none", 1.0: "weak", 3.0: "strong"}
 
 
 def choices(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """The simplest head whose mean regret is within `TOLERANCE` of the lowest, and what it saves.
+    """Return the simplest head whose mean regret is within `TOLERANCE` of the lowest.
 
-    By dependence, K (up to 6, up to 8, any) and rows; columns "head" and "saved", sigmoid's regret less
-    its.
+    A row per dependence, group of K (up to 6, up to 8, any) and number of rows; columns "head" and
+    "saved", the regret of sigmoid less that of the head.
     """
     grouped = rows.assign(labels=rows["data.n_labels"].map(_group))
     key = ["data.dependence", "labels", "data.n_train"]
     regret = grouped.groupby([*key, "head"])[metric].mean().unstack("head")
     near = regret[list(SIMPLEST_FIRST)].le(regret.min(axis=1) + TOLERANCE, axis=0)
     head = near.idxmax(axis=1)
-    own = [regret.loc[place, name] for place, name in head.items()]
-    return pd.DataFrame({"head": head, "saved": regret["sigmoid"] - own})
+    chosen = [regret.loc[index, name] for index, name in head.items()]
+    return pd.DataFrame({"head": head, "saved": regret["sigmoid"] - chosen})
 
 
 def _group(n_labels: float) -> float:
@@ -39,17 +39,17 @@ def _group(n_labels: float) -> float:
 def choice_table(
     rows: pd.DataFrame, metrics: Mapping[str, str], shown: Callable[[float], str] = "{:g}".format
 ) -> Table:
-    """By metric, dependence and K (as it is `shown`): the head for each number of rows."""
+    """Return the chosen heads by metric, dependence and K; `shown` formats K."""
     numbers = sorted(rows["data.n_train"].unique())
     labels = sorted(rows["data.n_labels"].unique())
     lines = []
     for metric, name in metrics.items():
         table = choices(rows, metric)
-        for (dependence, group), own in table.groupby(level=["data.dependence", "labels"]):
+        for (dependence, group), subset in table.groupby(level=["data.dependence", "labels"]):
             within = [shown(k) for k in labels if _group(k) == group]
             cells = [
-                _cell(own.loc[(dependence, group, n)])
-                if (dependence, group, n) in own.index
+                _cell(subset.loc[(dependence, group, n)])
+                if (dependence, group, n) in subset.index
                 else "-"
                 for n in numbers
             ]

@@ -1,4 +1,4 @@
-"""Where powerset passes sigmoid, and a rule of thumb for it."""
+"""The number of rows at which powerset passes sigmoid, and a rule of thumb."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy import stats
 from scipy.optimize import minimize
 from scipy.special import log_ndtr
 
-_LEAST_VALUES = 3  # Of K among the worlds that cross, to fit a rule to.
+_LEAST_VALUES = 3  # least number of values of K among the worlds that cross, to fit a rule
 _CONFIDENCE = 0.95
 _LEAST_SCALE = 1e-3
 
@@ -19,14 +19,14 @@ WORLD = ["data.n_labels", "data.dependence", "seed"]
 
 
 def crossing_points(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """For each world the rows at which powerset's regret falls below sigmoid's, NaN if it does not.
+    """Return the rows at which powerset's regret falls below sigmoid's in each world, or NaN.
 
-    Between two numbers of rows by a straight line in their logarithm; the last crossing counts.
+    Regrets are interpolated linearly in the logarithm of the rows; the last crossing counts.
     """
     table = rows.pivot_table(index=[*WORLD, "data.n_train"], columns="head", values=metric)
-    found = []
-    for world, own in table.groupby(level=WORLD):
-        behind = (own["powerset"] - own["sigmoid"]).dropna()
+    points = []
+    for world, group in table.groupby(level=WORLD):
+        behind = (group["powerset"] - group["sigmoid"]).dropna()
         log_n = np.log(behind.index.get_level_values("data.n_train").to_numpy(dtype=float))
         gap = behind.to_numpy()
         after = np.flatnonzero((gap[:-1] > 0) & (gap[1:] <= 0))
@@ -34,25 +34,25 @@ def crossing_points(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
         if len(gap) and gap[-1] <= 0:
             n = float(np.exp(log_n[0]))
             if len(after):
-                place = after[-1]
-                share = gap[place] / (gap[place] - gap[place + 1])
-                n = float(np.exp(log_n[place] + share * (log_n[place + 1] - log_n[place])))
-        found.append([*world, n])
-    return pd.DataFrame(found, columns=[*WORLD, "n"])
+                index = after[-1]
+                share = gap[index] / (gap[index] - gap[index + 1])
+                n = float(np.exp(log_n[index] + share * (log_n[index + 1] - log_n[index])))
+        points.append([*world, n])
+    return pd.DataFrame(points, columns=[*WORLD, "n"])
 
 
 @dataclass(frozen=True)
 class RuleOfThumb:
-    """n* = factor x growth^K / dependence^power; `text` says so, with intervals."""
+    """n* = factor x growth^K / dependence^power; `text` is the formula with intervals."""
 
     growth: float
     text: str
 
 
 def rule_of_thumb(crossings: pd.DataFrame, largest: float) -> RuleOfThumb:
-    """Fit of log n* by K and log dependence, with intervals over worlds.
+    """Fit log n* to K and log dependence, with intervals over worlds.
 
-    A world that has not crossed with the largest number of rows crosses later, and counts as such.
+    A world that has not crossed at the largest number of rows is a censored value.
     """
     seen = sorted(crossings.dropna()["data.n_labels"].unique())
     if len(seen) < _LEAST_VALUES:
@@ -77,10 +77,10 @@ def rule_of_thumb(crossings: pd.DataFrame, largest: float) -> RuleOfThumb:
 def coefficient_intervals(
     x: NDArray[np.float64], y: NDArray[np.float64], censored: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The coefficients of `censored_regression` and half their 95% intervals, (P,) each.
+    """Return the coefficients of `censored_regression` and half their 95% intervals, (P,) each.
 
-    From the inverse of the observed information, scaled by N / (N - P), and Student's t with N - P
-    degrees of freedom: without censored values these are the exact intervals of least squares.
+    Intervals use the inverse of the observed information, scaled by N / (N - P), and Student's t with
+    N - P degrees of freedom: without censored values they are the exact intervals of least squares.
     """
     *coefficients, log_scale = _fit(x, y, censored)
     scale = np.exp(log_scale)
@@ -104,10 +104,10 @@ def coefficient_intervals(
 def censored_regression(
     x: NDArray[np.float64], y: NDArray[np.float64], censored: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Coefficients of the normal linear model of greatest likelihood, (P,), for x (N, P) and y (N,).
+    """Fit a normal linear model to x (N, P) and y (N,) by maximum likelihood: coefficients (P,).
 
-    Where `censored`, the value is only known to be above y (Tobin 1958, "Estimation of relationships
-    for limited dependent variables").
+    A `censored` value is only known to be above y (Tobin 1958, "Estimation of relationships for
+    limited dependent variables").
     """
     return _fit(x, y, censored)[:-1]
 
@@ -115,7 +115,7 @@ def censored_regression(
 def _fit(
     x: NDArray[np.float64], y: NDArray[np.float64], censored: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """The coefficients and the logarithm of the scale: (P + 1,)."""
+    """Return the coefficients and the logarithm of the scale: (P + 1,)."""
     start = np.linalg.lstsq(x, y, rcond=None)[0]
     spread = np.log(max(float(np.std(y - x @ start)), 0.1))
 
@@ -126,14 +126,14 @@ def _fit(
         values = np.where(censored, log_above, log_density - parameters[-1])
         slopes = np.where(censored, -np.exp(log_density - log_above), -z)
         by_scale = float((slopes * z + ~censored).sum())
-        # The last term keeps a fit without any noise from running away.
+        # The last term keeps the scale above 0 if the fit has no residuals.
         value = -float(values.sum()) + _LEAST_SCALE / scale
         return value, np.append(slopes @ x / scale, by_scale - _LEAST_SCALE / scale)
 
-    found = minimize(loss, [*start, spread], jac=True, method="BFGS", options={"gtol": 1e-9})
-    return np.asarray(found.x)
+    result = minimize(loss, [*start, spread], jac=True, method="BFGS", options={"gtol": 1e-9})
+    return np.asarray(result.x)
 
 
 def rounded(n: float) -> str:
-    """Two digits are what such a number is good for."""
+    """Format a number with two significant digits."""
     return f"{float(f'{n:.2g}'):,.0f}"

@@ -1,4 +1,4 @@
-"""Trainings in exact worlds, by labels, dependence and rows."""
+"""Trainings in exact worlds, by number of labels, dependence and number of rows."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from mlc.runs.folder import BEST_VALUE
 from mlc.runs.recorder import RunResult
 
 HEADS = ("sigmoid", "powerset", "label_powerset", "pairwise", "chain", "bernoulli_mixture")
-# Rows to validate on where a fifth would be more than a choice of the epoch needs.
+# Largest number of validation rows: the choice of the epoch needs no more.
 _MOST_VALIDATED = 4_000
-# Rows to train and validate on: batch size and epochs, so that the steps are enough for each.
+# Batch size and epochs by the number of training and validation rows.
 SCHEDULE = {
     250: (32, 60),
     1_000: (64, 60),
@@ -20,16 +20,16 @@ SCHEDULE = {
     64_000: (512, 12),
     200_000: (1024, 8),
 }
-# At one rate heads are not equally far: large outputs overfit sooner, small ones are cut short.
+# At a common rate, large output layers overfit earlier and small ones converge too late.
 RATES = (0.002, 0.006, 0.02)
 _FULL = ((0.0, 1.0, 3.0), tuple(SCHEDULE), 3)
 _QUICK = ((0.0, 3.0), (250, 1_000, 4_000), 2)
 
 
 class Runs(Trainings):
-    """Regret against the Bayes value, the world and the run drawn anew in each replicate.
+    """Regrets against the Bayes value; each replicate draws the world and the run anew.
 
-    "val_loss" is the head's own loss on the validation rows in the best epoch, whose weights are kept.
+    "val_loss" is the loss of the head on the validation rows in the chosen epoch.
     """
 
     experiment = "powerset_samples"
@@ -39,7 +39,7 @@ class Runs(Trainings):
     rates: ClassVar[tuple[float, ...]] = RATES
 
     def trials(self, budget: str) -> list[Trial]:
-        """Label numbers, dependences, sample numbers, replicates, heads and rates."""
+        """Return all numbers of rows and labels, dependences, replicates, heads and rates."""
         dependences, rows, replicates = _FULL if budget == "full" else _QUICK
         return [
             {
@@ -57,24 +57,24 @@ class Runs(Trainings):
         ]  # fmt: skip
 
     def rows(self, trial: Trial, result: RunResult) -> list[Row]:
-        """Each metric by the rule that is made for it."""
-        found = result.evaluation.metrics
+        """Return the regret of each metric under the rule that optimises it."""
+        metrics = result.evaluation.metrics
         exact = "mode" if "mode" in result.evaluation.decisions["test"] else "fixed"
         return [
             {
-                "jaccard_samples": found["regret/expected_jaccard/jaccard_samples"],
-                "subset_accuracy": found[f"regret/{exact}/subset_accuracy"],
-                "hamming_loss": found["regret/fixed/hamming_loss"],
-                "nll": found["test/nll"],
-                "bayes_jaccard": found["bayes/jaccard_samples"],
-                "bayes_subset": found["bayes/subset_accuracy"],
+                "jaccard_samples": metrics["regret/expected_jaccard/jaccard_samples"],
+                "subset_accuracy": metrics[f"regret/{exact}/subset_accuracy"],
+                "hamming_loss": metrics["regret/fixed/hamming_loss"],
+                "nll": metrics["test/nll"],
+                "bayes_jaccard": metrics["bayes/jaccard_samples"],
+                "bayes_subset": metrics["bayes/subset_accuracy"],
                 "val_loss": result.facts[BEST_VALUE],
             }
         ]
 
 
 class OneRate(Runs):
-    """More labels, at the smallest rate alone: with three they take ten hours."""
+    """More labels, only at the smallest rate: three rates take ten hours."""
 
     name = "one_rate"
     n_labels: ClassVar[dict[str, tuple[int, ...]]] = {"quick": (), "full": (10, 12)}

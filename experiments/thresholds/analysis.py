@@ -1,4 +1,4 @@
-"""How to find thresholds: rules by the number of validation rows and by how frequent a label is."""
+"""The choice of thresholds: rules by number of validation rows and by frequency of the label."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ DATA: dict[str, tuple[dict[str, Any], int]] = {
 }
 QUICK, QUICK_SEEDS = ("flags", "emotions", "scene"), 3
 VALIDATION_ROWS = (25, 50, 100, 200, 400, 1600, 6400)
-_DRAWS = 5  # Subsets of the validation rows of each size.
+_DRAWS = 5  # subsets of the validation rows of each size
 RULES: dict[str, tuple[str, dict[str, Any]]] = {
     "fixed": ("fixed", {}),
     "global": ("global", {}),
@@ -49,20 +49,20 @@ RULES: dict[str, tuple[str, dict[str, Any]]] = {
     "expected_f1": ("expected_f1", {}),
 }
 METRICS = ("jaccard_samples", "f1_micro", "f1_macro", "subset_accuracy", "hamming_loss")
-# Upper ends of the label frequencies that are looked at apart.
+# Upper ends of the ranges of label frequencies.
 FREQUENCIES = (0.01, 0.03, 0.1, 0.3, 1.0)
 BY_FREQUENCY = tuple(f"f1_below_{end:g}" for end in FREQUENCIES)
 
 
 class Runs(Trainings):
-    """One training for each data set and seed; each rule is tuned on parts of its validation rows."""
+    """A training per data set and seed; each rule is tuned on subsets of its validation rows."""
 
     experiment = "thresholds"
     max_runs = 10
     columns = ("rule", "val_rows", *METRICS, *BY_FREQUENCY, "error")
 
     def trials(self, budget: str) -> list[Trial]:
-        """Data sets and seeds."""
+        """Return all data sets and seeds."""
         return [
             {"data": name, **settings, "head": "sigmoid", "seed": seed}
             for name, (settings, n_seeds) in DATA.items()
@@ -71,23 +71,23 @@ class Runs(Trainings):
         ]
 
     def rows(self, trial: Trial, result: RunResult) -> list[Row]:
-        """Means over the subsets of each size; all validation rows are one subset."""
+        """Return means over the subsets of each size; all validation rows are one subset."""
         evaluation, rows = result.evaluation, []
-        scores = {part: torch.as_tensor(own) for part, own in evaluation.scores.items()}
-        targets = {part: torch.as_tensor(own) for part, own in evaluation.targets.items()}
+        scores = {part: torch.as_tensor(values) for part, values in evaluation.scores.items()}
+        targets = {part: torch.as_tensor(values) for part, values in evaluation.targets.items()}
         frequency = evaluation.targets["test"].mean(axis=0)
         n_val = len(targets["val"])
         rng = np.random.default_rng([int(trial["seed"]), 7])
         for size in [n for n in VALIDATION_ROWS if n < n_val] + [n_val]:
             subsets = [rng.permutation(n_val)[:size] for _ in range(_DRAWS if size < n_val else 1)]
             for label, (name, options) in RULES.items():
-                found = []
+                judged = []
                 for subset in subsets:
                     rule = build_decision(name, **options)
                     rule.fit(scores["val"][subset], targets["val"][subset])
                     decided = rule.decide(scores["test"], cardinality=scores["test"].sum(dim=-1))
-                    found.append(judge(decided, targets["test"], frequency))
-                means = {key: float(np.mean([f[key] for f in found])) for key in found[0]}
+                    judged.append(judge(decided, targets["test"], frequency))
+                means = {key: float(np.mean([f[key] for f in judged])) for key in judged[0]}
                 rows.append({"rule": label, "val_rows": size, **means})
         return rows
 
@@ -95,34 +95,34 @@ class Runs(Trainings):
 def judge(
     decided: torch.Tensor, targets: torch.Tensor, frequency: NDArray[np.floating]
 ) -> dict[str, float]:
-    """The metrics, and the mean F1 of the labels of each range of frequencies."""
+    """Compute the metrics, and the mean F1 of the labels in each range of frequencies."""
     values = {name: float(COUNT_METRICS[name](decided, targets)) for name in METRICS}
     f1 = COUNT_METRICS["f1_macro"].per_group(decided, targets).numpy()
     low = 0.0
     for name, high in zip(BY_FREQUENCY, FREQUENCIES, strict=True):
-        here = (frequency > low) & (frequency <= high)
-        if here.any():
-            values[name] = float(f1[here].mean())
+        in_range = (frequency > low) & (frequency <= high)
+        if in_range.any():
+            values[name] = float(f1[in_range].mean())
         low = high
     return values
 
 
 class Thresholds(Experiment):
-    """The experiment."""
+    """The experiment on thresholds."""
 
     name = "thresholds"
     studies = (Runs(),)
 
     def report(self, frames: Mapping[str, pd.DataFrame]) -> Report:
-        """By data set, by the number of validation rows, by the frequency of the label."""
+        """Report rules by data set, number of validation rows, and frequency of the label."""
         rows = frames["runs"]
         largest = rows.groupby(["data", "seed"])["val_rows"].transform("max")
-        whole = rows[rows["val_rows"] == largest]
+        full = rows[rows["val_rows"] == largest]
         report = Report()
         for metric in ("jaccard_samples", "f1_macro"):
             report.tables[metric] = (
                 f"Test {metric} with all validation rows (30% of the training part)",
-                _rules_table(whole, metric),
+                _rules_table(full, metric),
             )
         report.tables["validation"] = (
             "Test jaccard_samples less that of expected_jaccard, which needs no validation rows, by the"
@@ -132,23 +132,23 @@ class Thresholds(Experiment):
         report.tables["frequency"] = (
             "Mean test F1 of the labels of a range of frequencies, all validation rows: mean over the"
             " data sets that have such labels",
-            _frequency_table(whole),
+            _frequency_table(full),
         )
         report.figures["validation"] = _figure(rows)
-        self._find(report, rows, whole)
+        self._find(report, rows, full)
         return report
 
-    def _find(self, report: Report, rows: pd.DataFrame, whole: pd.DataFrame) -> None:
+    def _find(self, report: Report, rows: pd.DataFrame, full: pd.DataFrame) -> None:
         jaccard, f1 = (
-            whole.pivot_table(index="data", columns="rule", values=metric, sort=False)
+            full.pivot_table(index="data", columns="rule", values=metric, sort=False)
             for metric in ("jaccard_samples", "f1_macro")
         )
         small = rows[rows["val_rows"] == VALIDATION_ROWS[1]]
         few = small.pivot_table(index="data", columns="rule", values="jaccard_samples")
         rare = [data for data in jaccard.index if data in RARE]
         expected = jaccard["expected_jaccard"] - jaccard["global"]
-        by_seed = _less(whole, "jaccard_samples", "expected_jaccard", "global")
-        at_half = _less(whole, "jaccard_samples", "fixed", "global")
+        by_seed = _less(full, "jaccard_samples", "expected_jaccard", "global")
+        at_half = _less(full, "jaccard_samples", "fixed", "global")
         macro = f1.drop(columns="fixed").idxmax(axis=1)
         by_threshold = f1[_BY_THRESHOLD].idxmax(axis=1)
         fallback = jaccard["per_label"] - jaccard["per_label, no fallback"]
@@ -156,7 +156,9 @@ class Thresholds(Experiment):
         worst = jaccard.idxmin(axis=1)
         report.numbers = {
             "expected": listed(by_seed),
-            "expected_clear": listed({name: own for name, own in by_seed.items() if _is_clear(own)})
+            "expected_clear": listed(
+                {name: gain for name, gain in by_seed.items() if _is_clear(gain)}
+            )
             or "none",
             "expected_wins": f"{(expected > 0).sum()} of {len(expected)}",
             "macro": ", ".join(f"{data} {rule}" for data, rule in macro.items()),
@@ -164,11 +166,11 @@ class Thresholds(Experiment):
             "per_label_wins_by_rows": _wins_by_rows(rows, VALIDATION_ROWS),
             "per_label_clear": _clear_by_rows(rows, VALIDATION_ROWS),
             "per_label_clear_few": _clear_by_rows(rows, (100, 200, 400)),
-            "per_label_clear_all": clear_counts(whole),
+            "per_label_clear_all": clear_counts(full),
             "cost": f"{cost.mean():+.3f}",
             "fallback": _listed(fallback[rare]) if rare else "no such data",
             "fixed": listed(at_half),
-            "fixed_clear": f"{sum(own.mean < -own.half_width for own in at_half.values())} of"
+            "fixed_clear": f"{sum(gain.mean < -gain.half_width for gain in at_half.values())} of"
             f" {len(at_half)}",
             "fixed_worst": f"{worst.isin(['fixed', 'top_k']).sum()} of {len(worst)}",
             "best": ", ".join(f"{data} {rule}" for data, rule in jaccard.idxmax(axis=1).items()),
@@ -209,22 +211,22 @@ _BY_THRESHOLD = ["global", "global f1_macro", "per_label"]
 
 
 def _wins_by_rows(rows: pd.DataFrame, sizes: Sequence[int]) -> str:
-    """By validation rows, on how many data sets thresholds by label have the best f1_macro."""
-    told = []
+    """Count the data sets on which per_label has the best f1_macro, by validation rows."""
+    texts = []
     for size in sizes:
-        here = rows[rows["val_rows"] == size]
-        means = here.pivot_table(index="data", columns="rule", values="f1_macro")
+        subset = rows[rows["val_rows"] == size]
+        means = subset.pivot_table(index="data", columns="rule", values="f1_macro")
         if len(means):
             wins = means[_BY_THRESHOLD].idxmax(axis=1) == "per_label"
-            told.append(f"{size:,} rows {wins.sum()} of {len(wins)}")
-    return ", ".join(told) or "not measured"
+            texts.append(f"{size:,} rows {wins.sum()} of {len(wins)}")
+    return ", ".join(texts) or "not measured"
 
 
-def _less(whole: pd.DataFrame, metric: str, rule: str, other: str) -> dict[str, Interval]:
-    """A rule less another, by data set, the same networks in pairs."""
-    values = whole.pivot_table(index=["data", "seed"], columns="rule", values=metric, sort=False)
+def _less(full: pd.DataFrame, metric: str, rule: str, other: str) -> dict[str, Interval]:
+    """Return the differences of two rules by data set, paired by network."""
+    values = full.pivot_table(index=["data", "seed"], columns="rule", values=metric, sort=False)
     by_data = (values[rule] - values[other]).groupby("data", sort=False)
-    return {str(data): mean_interval(own) for data, own in by_data}
+    return {str(data): mean_interval(group) for data, group in by_data}
 
 
 def _is_clear(gain: Interval) -> bool:
@@ -232,9 +234,9 @@ def _is_clear(gain: Interval) -> bool:
 
 
 def clear_counts(rows: pd.DataFrame) -> str:
-    """On how many data sets thresholds by label are ahead of one for f1_macro, and behind it.
+    """Count the data sets on which per_label is ahead of, or behind, one threshold by f1_macro.
 
-    Only those count whose interval over seeds excludes 0.
+    Only differences whose interval over seeds excludes 0 are counted.
     """
     gains = _less(rows, "f1_macro", "per_label", "global f1_macro").values()
     ahead, behind = (sum(_is_clear(g) and sign * g.mean > 0 for g in gains) for sign in (1, -1))
@@ -242,12 +244,14 @@ def clear_counts(rows: pd.DataFrame) -> str:
 
 
 def _clear_by_rows(rows: pd.DataFrame, sizes: Sequence[int]) -> str:
-    shown = {size: rows[rows["val_rows"] == size] for size in sizes}
-    told = [f"{size:,} rows {clear_counts(own)}" for size, own in shown.items() if len(own)]
-    return "; ".join(told) or "not measured"
+    by_size = {size: rows[rows["val_rows"] == size] for size in sizes}
+    texts = [
+        f"{size:,} rows {clear_counts(group)}" for size, group in by_size.items() if len(group)
+    ]
+    return "; ".join(texts) or "not measured"
 
 
-# Data sets more than a third of whose labels are rarer than 3%.
+# Data sets with more than a third of the labels rarer than 3%.
 RARE = ("birds", "enron", "cal500", "corel5k", "bibtex")
 SHOWN = ("fixed", "global", "per_label", "top_k", "cardinality", "expected_jaccard")
 
@@ -256,24 +260,24 @@ def _listed(differences: pd.Series) -> str:
     return ", ".join(f"{data} {value:+.3f}" for data, value in differences.items())
 
 
-def _rules_table(whole: pd.DataFrame, metric: str) -> Table:
-    data_sets = list(dict.fromkeys(whole["data"]))
-    means = whole.pivot_table(index="rule", columns="data", values=metric, sort=False)
+def _rules_table(full: pd.DataFrame, metric: str) -> Table:
+    data_sets = list(dict.fromkeys(full["data"]))
+    means = full.pivot_table(index="rule", columns="data", values=metric, sort=False)
     lines = []
     for rule in RULES:
         cells = []
         for data in data_sets:
-            own = whole[(whole["data"] == data) & (whole["rule"] == rule)][metric]
+            group = full[(full["data"] == data) & (full["rule"] == rule)][metric]
             mark = ">" if means[data].idxmax() == rule else ""
-            cells.append(f"{mark}{mean_interval(own)}")
+            cells.append(f"{mark}{mean_interval(group)}")
         lines.append([rule, *cells])
     return Table(["rule", *data_sets], lines, 1)
 
 
 def _validation_table(rows: pd.DataFrame) -> Table:
-    here = rows[rows["val_rows"].isin(VALIDATION_ROWS)]
-    sizes = [n for n in VALIDATION_ROWS if (here["val_rows"] == n).any()]
-    by_rule = here.pivot_table(
+    subset = rows[rows["val_rows"].isin(VALIDATION_ROWS)]
+    sizes = [n for n in VALIDATION_ROWS if (subset["val_rows"] == n).any()]
+    by_rule = subset.pivot_table(
         index=["data", "val_rows"], columns="rule", values="jaccard_samples", sort=False
     )
     difference = by_rule.sub(by_rule["expected_jaccard"], axis=0)
@@ -285,8 +289,8 @@ def _validation_table(rows: pd.DataFrame) -> Table:
     return Table(["rule", *(f"{n:,} ({counts[n]})" for n in sizes)], lines, 1)
 
 
-def _frequency_table(whole: pd.DataFrame) -> Table:
-    means = whole.groupby(["data", "rule"])[list(BY_FREQUENCY)].mean()
+def _frequency_table(full: pd.DataFrame) -> Table:
+    means = full.groupby(["data", "rule"])[list(BY_FREQUENCY)].mean()
     average, counts = means.groupby("rule").mean(), means.groupby("rule").count().iloc[0]
     lines = [
         [rule, *(f"{average.loc[rule, c]:.3f}" if counts[c] else "-" for c in BY_FREQUENCY)]
@@ -303,12 +307,12 @@ def _figure(rows: pd.DataFrame) -> Figure:
     data_sets = list(dict.fromkeys(rows["data"]))
     figure, axes = panels(len(data_sets), columns=4)
     for panel, data in zip(axes, data_sets, strict=True):
-        here = rows[(rows["data"] == data) & rows["val_rows"].isin(VALIDATION_ROWS)]
-        for place, rule in enumerate(SHOWN):
-            own = here[here["rule"] == rule].groupby("val_rows")["jaccard_samples"]
-            curve(panel, list(own.groups), [mean_interval(v) for _, v in own], place, rule)
+        subset = rows[(rows["data"] == data) & rows["val_rows"].isin(VALIDATION_ROWS)]
+        for index, rule in enumerate(SHOWN):
+            group = subset[subset["rule"] == rule].groupby("val_rows")["jaccard_samples"]
+            curve(panel, list(group.groups), [mean_interval(v) for _, v in group], index, rule)
         panel.set_xscale("log")
-        sizes = sorted(here["val_rows"].unique())
+        sizes = sorted(subset["val_rows"].unique())
         panel.set_xticks(sizes, [str(n) for n in sizes])
         panel.minorticks_off()
         panel.set_title(data, fontsize="medium")

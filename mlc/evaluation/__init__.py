@@ -1,1 +1,1 @@
-"""A trained model judged and used: metrics of its decisions, baselines, predictions."""
+"""Evaluation of trained models, baselines, and prediction."""

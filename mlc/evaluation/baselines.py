@@ -1,4 +1,4 @@
-"""What a classifier reaches that does not look at the features."""
+"""Baselines that ignore the features."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mlc.data.splits import Split
 
 
 def most_frequent_set(dataset: Dataset, split: Split) -> NDArray[np.bool_]:
-    """The label set that most training rows have, for every test row: (N, K)."""
+    """Return the most frequent label set of the training rows for every test row: (N, K)."""
     train = dataset.targets[split.train]
     label_sets, index = np.unique(train, axis=0, return_inverse=True)
     dummy = DummyClassifier(strategy="most_frequent").fit(np.zeros((len(train), 1)), index.ravel())
@@ -19,6 +19,6 @@ def most_frequent_set(dataset: Dataset, split: Split) -> NDArray[np.bool_]:
 
 
 def prior_scores(dataset: Dataset, split: Split) -> dict[str, NDArray[np.float64]]:
-    """Each label's frequency among the training rows, for every row: (N, K) for "val" and "test"."""
+    """Return the label frequencies of the training rows for every row: (N, K) by part."""
     prior = dataset.targets[split.train].mean(axis=0)
     return {part: np.tile(prior, (len(split.parts()[part]), 1)) for part in ("val", "test")}

@@ -1,4 +1,4 @@
-"""A finished training judged: scores, the rules' decisions, the metrics, the baselines."""
+"""Evaluation of a finished training: scores, decisions of the rules, metrics, baselines."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ TUNED_PART = {"validation": "val", "test": "test"}
 
 @dataclass
 class Evaluation:
-    """One run judged.
+    """The evaluation of one run.
 
     Attributes:
-        metrics: flat, "test/RULE/METRIC" and "test/METRIC", "val/..." likewise.
-        scores: (N, K) for "val" and "test".
-        cardinalities: (N,) likewise, of heads that expect a number of labels.
-        targets: (N, K) likewise.
+        metrics: by "PART/RULE/METRIC" and "PART/METRIC", where PART is "val" or "test".
+        scores: (N, K) by part.
+        cardinalities: (N,) by part, for heads that predict an expected number of labels.
+        targets: (N, K) by part.
         decisions: (N, K) by part and rule.
-        fitted: what each rule learned, and from which part.
-        baselines: the metrics of the baselines, by their name.
+        fitted: fitted values of each rule, and the part on which it was tuned.
+        baselines: metrics by baseline.
     """
 
     metrics: dict[str, float] = field(default_factory=dict)
@@ -56,21 +56,21 @@ def evaluate(
     splits: Sequence[Split],
     rules: Sequence[Mapping[str, DecisionRule]],
 ) -> list[Evaluation]:
-    """Each of the model's runs on its validation and test rows, under each of its own rules."""
+    """Evaluate each run of the model on its validation and test rows, under each of its rules."""
     results = [Evaluation() for _ in splits]
     rows = {part: data.rows([split.parts()[part] for split in splits]) for part in PARTS}
     joint = {part: _predict(model, data, rows[part], part, results, rules) for part in PARTS}
-    for result, own in zip(results, rules, strict=True):
-        for rule in own.values():
+    for result, rules_of_run in zip(results, rules, strict=True):
+        for rule in rules_of_run.values():
             _fit(rule, result.scores, result.targets)
     for part in PARTS:
-        for result, own, by_joint in zip(results, rules, joint[part], strict=True):
+        for result, rules_of_run, by_joint in zip(results, rules, joint[part], strict=True):
             prediction = Prediction(
                 torch.as_tensor(result.scores[part]), cardinality=result.cardinalities.get(part)
             )
             decided = {
                 name: by_joint[name] if name in by_joint else rule.decide_for(prediction).numpy()
-                for name, rule in own.items()
+                for name, rule in rules_of_run.items()
             }
             result.decisions[part] = decided
             for name, decisions in decided.items():
@@ -79,22 +79,22 @@ def evaluate(
                     f"{part}/{name}",
                     decision_metrics(decisions, result.targets[part]),
                 )
-    for result, own, split in zip(results, rules, splits, strict=True):
-        result.fitted = {name: describe(rule) for name, rule in own.items()}
-        result.baselines = judge_baselines(dataset, split, own)
+    for result, rules_of_run, split in zip(results, rules, splits, strict=True):
+        result.fitted = {name: describe(rule) for name, rule in rules_of_run.items()}
+        result.baselines = judge_baselines(dataset, split, rules_of_run)
     return results
 
 
 def judge_baselines(
     dataset: Dataset, split: Split, rules: Mapping[str, DecisionRule]
 ) -> dict[str, dict[str, float]]:
-    """On the test rows: the most frequent label set, and the prior under the rules by scores."""
+    """Compute test metrics of the most frequent label set, and of the prior under each score rule."""
     targets = {part: dataset.targets[split.parts()[part]] for part in PARTS}
     decided = decision_metrics(most_frequent_set(dataset, split), targets["test"])
     prior: dict[str, float] = {}
     scores = prior_scores(dataset, split)
     for name, rule in rules.items():
-        # Label frequencies are marginals of a model that has no joint.
+        # Label frequencies give marginals and no joint.
         if rule.input_from(Sigmoid.provides()) is None:
             continue
         fresh = type(rule)(rule.options)
@@ -110,7 +110,7 @@ def judge_baselines(
 
 
 def describe(rule: DecisionRule) -> dict[str, Any]:
-    """A rule's origin, options and fitted values, for JSON."""
+    """Return the tuning part, options and fitted values of a rule, for JSON."""
     return {
         "tuned_on": rule.tuned_on,
         **{name: value for name, value in vars(rule.options).items() if name != "name"},
@@ -123,10 +123,10 @@ def _fit(
     scores: Mapping[str, NDArray[np.floating]],
     targets: Mapping[str, NDArray[np.bool_]],
 ) -> None:
-    """Tune the rule on the part that it says it is tuned on, if any."""
+    """Tune the rule on the part that its class names, if any."""
     if rule.tuned_on in TUNED_PART:
-        seen = TUNED_PART[rule.tuned_on]
-        rule.tune(torch.as_tensor(scores[seen]), torch.as_tensor(targets[seen]))
+        part = TUNED_PART[rule.tuned_on]
+        rule.tune(torch.as_tensor(scores[part]), torch.as_tensor(targets[part]))
 
 
 def _predict(
@@ -137,12 +137,12 @@ def _predict(
     results: Sequence[Evaluation],
     rules: Sequence[Mapping[str, DecisionRule]],
 ) -> list[dict[str, NDArray[np.bool_]]]:
-    """Scores, targets and all metrics that need no decision; the decisions of rules by the joint.
+    """Store scores, targets and metrics without decisions; return decisions that need the joint.
 
-    These are taken on the way, for a joint is only held chunk by chunk, and such rules learn nothing.
+    Rules on the joint need no tuning, so they decide each chunk: the joint of all rows is never held.
     """
     scores, targets, log_likelihoods, cardinalities = [], [], [], []
-    decided = [_ByJoint(own, model.head.provides()) for own in rules]
+    decided = [_ByJoint(each, model.head.provides()) for each in rules]
     for outputs, actual in model.outputs(data, rows):
         prediction = model.head.predict(outputs)
         scores.append(prediction.scores.cpu())
@@ -152,8 +152,8 @@ def _predict(
             log_likelihoods.append(log_likelihood.double().cpu())
         if prediction.cardinality is not None:
             cardinalities.append(prediction.cardinality.cpu())
-        for run, own in enumerate(decided):
-            own.add(prediction.of_run(run))
+        for run, by_joint in enumerate(decided):
+            by_joint.add(prediction.of_run(run))
     all_scores, all_targets = torch.cat(scores, dim=1).numpy(), torch.cat(targets, dim=1).numpy()
     likelihoods = torch.cat(log_likelihoods, dim=1).mean(dim=1) if log_likelihoods else None
     for run, result in enumerate(results):
@@ -163,11 +163,11 @@ def _predict(
             result.cardinalities[part] = torch.cat(cardinalities, dim=1)[run]
         if likelihoods is not None:
             result.metrics[f"{part}/nll"] = -float(likelihoods[run])
-    return [own.decisions() for own in decided]
+    return [by_joint.decisions() for by_joint in decided]
 
 
 class _ByJoint:
-    """A run's decisions by the rules that take the joint, gathered chunk by chunk."""
+    """Decisions of one run by the rules on the joint, collected chunk by chunk."""
 
     def __init__(self, rules: Mapping[str, DecisionRule], provides: Collection[str]) -> None:
         self._rules = {n: rule for n, rule in rules.items() if rule.input_from(provides) == "joint"}
@@ -179,7 +179,7 @@ class _ByJoint:
             self._chunks[name].append(rule.decide_for(prediction).cpu())
 
     def decisions(self) -> dict[str, NDArray[np.bool_]]:
-        """Of all rows, (N, K), by rule."""
+        """Return the decisions of all rows, (N, K), by rule."""
         return {name: torch.cat(chunks).numpy() for name, chunks in self._chunks.items()}
 
 

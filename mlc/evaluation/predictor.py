@@ -1,4 +1,4 @@
-"""A trained model with its preprocessing and decision rule: features to label sets."""
+"""Prediction of label sets from features, by one model or an ensemble."""
 
 from __future__ import annotations
 
@@ -25,15 +25,20 @@ Voters = NDArray[np.bool_] | None
 
 
 class Predictor:
-    """One model, or the runs of a stacked one as an ensemble that averages its probabilities.
+    """A trained model with its preprocessing and decision rule.
+
+    A stacked model of several runs is an ensemble that averages probabilities.
 
     Args:
-        model: with R runs, on the device that is to compute.
-        scalings: each run's.
-        rule: fitted, where it is one that must be.
-        label_names: K of them.
-        feature_names: D of them, for messages.
-        sample_shape: of a sample that is not flat, such as an image; () is (D,).
+        model: with R runs, on the device of the computation.
+        scalings: one per run.
+        rule: fitted, if the rule has values to fit.
+        label_names: K names.
+        feature_names: D names, for messages.
+        sample_shape: of samples that are not flat, such as images; () is (D,).
+
+    Raises:
+        ConfigError: the head does not provide the input of the rule.
     """
 
     def __init__(
@@ -52,36 +57,36 @@ class Predictor:
             raise ConfigError(
                 f"The rule {rule.name!r} needs {' or '.join(rule.needs)}, and the head"
                 f" {model.head.name!r} gives {', '.join(sorted(model.head.provides()))}: choose another"
-                " of the two."
+                " head or rule."
             )
 
     @property
     def n_features(self) -> int:
-        """D."""
+        """The number of features D."""
         return len(self.scalings[0].shift)
 
     @torch.no_grad()
     def scores(self, features: Any, voters: Voters = None) -> NDArray[np.float64]:
-        """Relevance of each label, in [0, 1]: features (N, D), dense or sparse, to (N, K).
+        """Compute scores (N, K) in [0, 1] from features (N, D), dense or sparse.
 
         Dense features may have the shape of the samples, (N, *sample_shape), here and in `predict`.
-        `voters` (R, N) says which of the runs speak for each row, at least one; None is all.
+        `voters` (R, N) selects the runs that are averaged for each row, at least one; None is all.
         """
-        return torch.cat([own.scores for own in self._chunks(features, voters)]).numpy()
+        return torch.cat([chunk.scores for chunk in self._chunks(features, voters)]).numpy()
 
     @torch.no_grad()
     def predict(self, features: Any, voters: Voters = None) -> NDArray[np.bool_]:
-        """The label sets: features (N, D), dense or sparse, to (N, K), bool; `voters` as in `scores`."""
-        decided = [self.rule.decide_for(own).cpu() for own in self._chunks(features, voters)]
-        return torch.cat(decided).numpy()
+        """Predict label sets (N, K), bool, from features (N, D); `voters` as in `scores`."""
+        chunks = self._chunks(features, voters)
+        return torch.cat([self.rule.decide_for(chunk).cpu() for chunk in chunks]).numpy()
 
     def fit_rule(
         self, features: Any, targets: NDArray[np.bool_], held_out: NDArray[np.bool_]
     ) -> None:
-        """Tune the rule, if it is one to be tuned, on rows that were not trained on.
+        """Tune the rule, if it needs tuning, on rows that were held out from training.
 
-        A row's scores are the mean of the runs that held it out (R, N), as Breiman 1996, "Out-of-bag
-        estimation"; rows that all runs trained on are left out.
+        The scores of a row are the mean over the runs that held it out (R, N), as in Breiman 1996,
+        "Out-of-bag estimation"; rows in the training part of all runs are not used.
         """
         if self.rule.tuned_on == "nothing":
             return
@@ -90,15 +95,15 @@ class Predictor:
         self.rule.tune(torch.as_tensor(scores), torch.as_tensor(targets[rows]))
 
     def _require_finite(self, features: Any) -> None:
-        """Raise DataError where a value is infinite in 32 bits; NaN is a missing one."""
+        """Raise DataError if a value is infinite in float32; NaN is a missing value."""
         wrong = np.isinf(features.data if issparse(features) else features)
         if not wrong.any():
             return
-        place = np.argwhere(wrong)[0]
+        index = np.argwhere(wrong)[0]
         row, column = (
-            place
-            if len(place) == 2
-            else (features.tocoo().row[place[0]], features.indices[place[0]])
+            index
+            if len(index) == 2
+            else (features.tocoo().row[index[0]], features.indices[index[0]])
         )
         named = f"{self.feature_names[column]!r}" if self.feature_names else f"number {column + 1}"
         raise DataError(
@@ -114,8 +119,8 @@ class Predictor:
         votes = every if voters is None else torch.as_tensor(voters, dtype=torch.float64)
         for outputs, _ in self.model.outputs(data, rows):
             _require_numbers(outputs, first)
-            here = votes[:, first : first + outputs.shape[1]]
-            shares = here / here.sum(dim=0)
+            chunk = votes[:, first : first + outputs.shape[1]]
+            shares = chunk / chunk.sum(dim=0)
             first += outputs.shape[1]
             yield averaged(self.model.head, outputs, shares)
 
@@ -129,20 +134,20 @@ class Predictor:
             )
         weights = next(self.model.parameters())
         n_samples, n_labels = features.shape[0], len(self.label_names)
-        own = features.tocsr() if issparse(features) else np.asarray(features)
+        values = features.tocsr() if issparse(features) else np.asarray(features)
         with np.errstate(over="ignore"):
-            own = own.astype(np.float32)
-        self._require_finite(own)
+            values = values.astype(np.float32)
+        self._require_finite(values)
         if self.scalings[0].weighting is not None:
-            own = csr_matrix(own)
-            if not are_counts(own.data):
+            values = csr_matrix(values)
+            if not are_counts(values.data):
                 raise DataError(
                     "The model was trained on counts, and a feature is negative, missing or no whole"
                     " number: give counts."
                 )
         dataset = Dataset(
             name="features",
-            features=own,
+            features=values,
             targets=np.zeros((n_samples, n_labels), dtype=bool),
             feature_names=self.feature_names,
             label_names=self.label_names,
@@ -160,7 +165,7 @@ class Predictor:
 
 
 def _require_numbers(outputs: Tensor, first: int) -> None:
-    """Raise DataError where a row's outputs (R, b, ...) are infinite or NaN."""
+    """Raise DataError if outputs (R, b, ...) are infinite or NaN; `first` is the row of the first."""
     wrong = (~outputs.isfinite()).transpose(0, 1).flatten(1).any(dim=1)
     if wrong.any():
         row = first + int(wrong.int().argmax()) + 1
@@ -171,10 +176,10 @@ def _require_numbers(outputs: Tensor, first: int) -> None:
 
 
 def averaged(head: Head, outputs: Tensor, shares: Tensor) -> Prediction:
-    """The mean of the runs' predictions (R, b, ...), in probabilities: (b, ...).
+    """Average the predictions of the runs from outputs (R, b, ...), in probabilities: (b, ...).
 
-    `shares` (R, b) are the runs' in each row's mean; they sum to one. Means of scores and cardinalities
-    are float64 on the CPU; the mode is that of the mean joint, not a vote among the runs' modes.
+    `shares` (R, b) are the weights of the runs for each row, and sum to one. Means of scores and
+    cardinalities are float64 on the CPU; the mode is that of the mean joint, not a vote of the runs.
     """
     of_runs = head.predict(outputs)
 

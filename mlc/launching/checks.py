@@ -1,4 +1,4 @@
-"""What a sweep asks for, checked before its first job costs time."""
+"""Checks of a sweep's values before its first job starts."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from mlc.config.errors import ConfigError
 from mlc.config.imports import FLAG
 from mlc.config.options import limits_of, nearest, out_of_range
 from mlc.config.schema import GROUPS, Config, config_folder
-from mlc.launching.names import data_name, key_of, parsed, stated_overrides
+from mlc.launching.names import data_name, key_of, parsed, setting_overrides
 from mlc.launching.overrides import n_values, refuse_too_many
 from mlc.launching.resuming import check_resumable
 from mlc.runs.parts import require_part
 
 
 def sweep_overrides(config: DictConfig) -> list[Override]:
-    """The sweeper's own parameters, and the command line's, which replace them."""
+    """Return the overrides of the sweeper's parameters and of the command line, which win."""
     params = config.hydra.sweeper.get("params") or {}
-    stated = [f"{key}={value}" for key, value in params.items()]
-    stated += config.hydra.overrides.task
-    return list({key_of(override): override for override in parsed(stated)}.values())
+    overrides = [f"{key}={value}" for key, value in params.items()]
+    overrides += config.hydra.overrides.task
+    return list({key_of(override): override for override in parsed(overrides)}.values())
 
 
 def check_swept_values(config: DictConfig, overrides: list[Override]) -> int | None:
-    """Check every value of every sweep; return how many jobs they make, None where none can say.
+    """Check every value of every sweep; return the number of jobs, or None if it is unknown.
 
     Raises:
-        ConfigError: a value is out of range, or names nothing that exists.
+        ConfigError: a value is out of range, or names an option that does not exist.
     """
     n_jobs: int | None = 1
     composed = _as_config(config)
@@ -57,18 +57,18 @@ def check_swept_values(config: DictConfig, overrides: list[Override]) -> int | N
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether Hydra would hand the value on as it is: words may be quoted, null or interpolations."""
+    """Return whether Hydra passes the value on unchanged, unlike quoted words or interpolations."""
     return isinstance(value, (bool, int, float))
 
 
 def choices(group: str) -> list[str]:
-    """What can be chosen for a config group: its files, and parts that are only registered."""
+    """Return the options of a config group: its files and the registered parts."""
     files = {path.stem for path in (config_folder() / group).glob("*.yaml")}
     return sorted(files | set(GROUPS.get(group, ())))
 
 
 def unknown_choice(group: str, name: str) -> ConfigError:
-    """For a group's option that does not exist."""
+    """Return the error for an option of a group that does not exist."""
     near = nearest(name, choices(group))
     guess = f"did you mean {near[0]}? " if near else ""
     return ConfigError(
@@ -80,22 +80,24 @@ def unknown_choice(group: str, name: str) -> ConfigError:
 def require_resumable(
     folder: Path, config: DictConfig, overrides: list[Override], n_jobs: int | None
 ) -> None:
-    """Raise RunFolderError where what the folder holds does not belong to this launch."""
-    swept = {key_of(own): _values(own) for own in overrides if own.is_sweep_override()}
-    stated = stated_overrides(str(own.input_line) for own in overrides if key_of(own) not in swept)
-    wanted = dataclasses.asdict(_as_config(config))
-    check_resumable(folder, wanted, data_name(config), swept, stated, n_jobs)
+    """Raise RunFolderError if runs in the folder do not belong to this launch."""
+    swept = {key_of(each): _values(each) for each in overrides if each.is_sweep_override()}
+    fixed = setting_overrides(
+        str(each.input_line) for each in overrides if key_of(each) not in swept
+    )
+    requested = dataclasses.asdict(_as_config(config))
+    check_resumable(folder, requested, data_name(config), swept, fixed, n_jobs)
 
 
 def _values(override: Override) -> list[str] | None:
-    """What is swept over, as text, where it can be listed."""
+    """Return the swept values as text, or None if they cannot be listed."""
     if override.is_choice_sweep() or override.is_range_sweep():
         return list(override.sweep_string_iterator())
     return None
 
 
 def _as_config(config: DictConfig) -> Config:
-    """What all jobs have in common, beside Hydra's own; not checked."""
+    """Return the common config of all jobs without Hydra's part, unchecked."""
     composed = Config()
     for key in Config.__annotations__:
         value = config[key]

@@ -1,4 +1,4 @@
-"""Composing the configs of many jobs that differ in numbers alone."""
+"""Composing the configs of many jobs that differ only in numbers."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-_WHOLE, _BROKEN = r"-?\d+", r"-?\d+(?:\.\d*(?:[eE][-+]?\d+)?|[eE][-+]?\d+)"
-_NUMBER = re.compile(rf"(?!hydra\.)([A-Za-z_][\w.]*)=({_WHOLE}|{_BROKEN})")
+_INTEGER, _REAL = r"-?\d+", r"-?\d+(?:\.\d*(?:[eE][-+]?\d+)?|[eE][-+]?\d+)"
+_NUMBER = re.compile(rf"(?!hydra\.)([A-Za-z_][\w.]*)=({_INTEGER}|{_REAL})")
 
 
 class NumberCache:
-    """A config loader that composes once for all jobs whose overrides differ in numbers alone.
+    """A config loader that composes once for all jobs whose overrides differ only in numbers.
 
-    Composing costs 70 ms, twice for each job (the sweeper checks them all before the launch): more
-    than a stacked training. What the sweeper had made is given out at the launch. All else is the
-    wrapped loader's.
+    Composing takes 70 ms, twice for each job (the sweeper composes all of them before the launch):
+    longer than a stacked training. The launch receives the configs composed for the sweeper. All
+    other calls go to the wrapped loader.
     """
 
     def __init__(self, loader: ConfigLoader) -> None:
@@ -34,42 +34,45 @@ class NumberCache:
     def load_sweep_config(
         self, master_config: DictConfig, sweep_overrides: Sequence[str]
     ) -> DictConfig:
-        """The config of one job."""
-        stated = list(sweep_overrides)
-        if tuple(stated) in self._checked:
-            return self._checked.pop(tuple(stated))
-        numbers = [_NUMBER.fullmatch(override) for override in stated]
-        key = tuple(n[1] if n else o for n, o in zip(numbers, stated, strict=True))
+        """Return the config of one job."""
+        overrides = list(sweep_overrides)
+        if tuple(overrides) in self._checked:
+            return self._checked.pop(tuple(overrides))
+        numbers = [_NUMBER.fullmatch(override) for override in overrides]
+        key = tuple(n[1] if n else o for n, o in zip(numbers, overrides, strict=True))
         if not any(numbers) or len(set(key)) < len(key):
-            return self._loader.load_sweep_config(master_config, stated)
+            return self._loader.load_sweep_config(master_config, overrides)
         if key not in self._composed:
-            self._composed[key] = stated, self._loader.load_sweep_config(master_config, stated)
+            self._composed[key] = (
+                overrides,
+                self._loader.load_sweep_config(master_config, overrides),
+            )
         composed_for, composed = self._composed[key]
         config = copy.deepcopy(composed)
         try:
             with read_write(config), open_dict(config):
-                for before, after in zip(composed_for, stated, strict=True):
+                for before, after in zip(composed_for, overrides, strict=True):
                     if before != after:
                         _replace(config, before, after)
         except (OmegaConfBaseException, _NotASetting):
-            # The loader knows what it means, or says better what is wrong with it.
-            return self._loader.load_sweep_config(master_config, stated)
-        self._checked[tuple(stated)] = config
+            # The loader resolves the override, or raises the clearer error.
+            return self._loader.load_sweep_config(master_config, overrides)
+        self._checked[tuple(overrides)] = config
         return config
 
 
 class _NotASetting(Exception):
-    """The number names one of a group's files."""
+    """The number is the name of a file of a config group."""
 
 
 def _replace(config: DictConfig, before: str, after: str) -> None:
-    """Give one setting another number, and tell Hydra's notes of the overrides."""
+    """Replace the number of one setting, also in the overrides that Hydra records."""
     name, number = after.split("=")
     if OmegaConf.is_config(OmegaConf.select(config, name)):
         raise _NotASetting
-    value = int(number) if re.fullmatch(_WHOLE, number) else float(number)
+    value = int(number) if re.fullmatch(_INTEGER, number) else float(number)
     OmegaConf.update(config, name, value)
-    # The loader sorts the task's overrides among Hydra's own.
+    # The loader sorts the overrides of the task.
     task = config.hydra.overrides.task
     task[list(task).index(before)] = after
     config.hydra.job.override_dirname = re.sub(

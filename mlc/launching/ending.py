@@ -1,4 +1,4 @@
-"""How a job's error leaves Hydra and is told once."""
+"""Reporting the error of a job once."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 from hydra.core.utils import JobReturn, JobStatus
 
 
-class Ended(JobReturn):
-    """Raises a job's error without a line of Hydra's own before it."""
+class RaisingJobReturn(JobReturn):
+    """A job's result that raises the job's error without a message by Hydra."""
 
     @property
     def return_value(self) -> Any:
-        """The job's value; raises its error where it failed."""
+        """The value of the job; raises the error of a failed job."""
         if self.status == JobStatus.FAILED:
             raise self._return_value
         return self._return_value
@@ -26,8 +26,8 @@ class Ended(JobReturn):
 
 
 @contextmanager
-def told_at_the_end(logger: str) -> Iterator[None]:
-    """Write a logger's lines on failures into log files alone: the command's last line tells them."""
+def failures_in_files_only(logger: str) -> Iterator[None]:
+    """Write a logger's records of failures only to log files: the command prints the error last."""
 
     def is_shown(record: logging.LogRecord) -> bool:
         if not getattr(record, "failed", False):
@@ -37,9 +37,9 @@ def told_at_the_end(logger: str) -> Iterator[None]:
                 handler.handle(record)
         return False
 
-    own = logging.getLogger(logger)
-    own.addFilter(is_shown)
+    filtered = logging.getLogger(logger)
+    filtered.addFilter(is_shown)
     try:
         yield
     finally:
-        own.removeFilter(is_shown)
+        filtered.removeFilter(is_shown)

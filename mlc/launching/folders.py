@@ -1,4 +1,4 @@
-"""Which folders a launch may use, asked before Hydra or a run writes anything."""
+"""Checks of the folders of a launch, before Hydra or a run writes to them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _SUBDIR = "hydra.sweep.subdir"
 
 
 def check_lone_run(folder: Path, config: DictConfig) -> None:
-    """Refuse a folder that the one run of a launch must not use.
+    """Check the folder of a launch of one run.
 
     Raises:
-        RunFolderError: it holds something and no run of ours, or a finished one that is not to be
-            resumed, or the summary would replace a file.
+        RunFolderError: the folder is not empty and holds no run, or holds a finished run and `resume`
+            is false, or the summary would replace a file that mlc did not write.
     """
     _check(folder, config)
     if is_finished(folder) and not config.resume:
@@ -29,26 +29,26 @@ def check_lone_run(folder: Path, config: DictConfig) -> None:
 
 
 def check_sweep(folder: Path, config: DictConfig) -> None:
-    """Refuse a folder at whose root a sweep would replace files; other files there do not matter.
+    """Check the folder of a sweep; files that the sweep does not write do not matter.
 
     Raises:
-        RunFolderError: it would.
+        RunFolderError: the sweep would replace a file that mlc did not write.
     """
     check_report_files(folder, (MULTIRUN, *report_files(config.report.metrics)))
 
 
 def root_names(config: DictConfig) -> tuple[str, ...]:
-    """What lies at a sweep's root beside the folders of its data sets."""
+    """Return the names of the files in a sweep's folder, beside the folders of its data sets."""
     return MULTIRUN, *report_files(config.report.metrics)
 
 
 def run_folder(subdir: str, _root_: DictConfig) -> str:
-    """`subdir`, refused where the folder is not a run's; the resolver `mlc.run_folder`.
+    """Check the folder of a job and return `subdir`; the resolver `mlc.run_folder`.
 
-    Every launcher of Hydra's resolves a job's folder before it writes there, also in other processes.
+    Every launcher of Hydra resolves a job's folder before writing to it, also in other processes.
 
     Raises:
-        RunFolderError: the folder holds something and no run of ours, or is behind a link.
+        RunFolderError: the folder is not empty and holds no run, or is behind a link.
     """
     root = Path(_root_.hydra.sweep.dir)
     _check(root / subdir, _root_, root)
@@ -56,11 +56,11 @@ def run_folder(subdir: str, _root_: DictConfig) -> str:
 
 
 def guarded(overrides: list[str], default: str) -> str:
-    """An override that passes the jobs' folder through `run_folder`.
+    """Return an override that passes the folder of each job through `run_folder`.
 
     Args:
-        overrides: of Hydra's own settings, among which the user may have named the folder.
-        default: the folder where none is named.
+        overrides: of Hydra's settings, which may name the folder.
+        default: the folder if no override names one.
     """
     subdir = default
     for override in overrides:

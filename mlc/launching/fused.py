@@ -1,4 +1,4 @@
-"""The fused launch: compose the jobs, group them, train the cohorts, return to Hydra."""
+"""The fused launch: compose jobs, group them, train the cohorts, return the results to Hydra."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Job:
-    """One of Hydra's jobs, with the run that it describes unless its config forbids one."""
+    """A job of Hydra, with its run; None if its config is invalid."""
 
     config: DictConfig
     hydra_config: Any
@@ -52,7 +52,7 @@ class Job:
     run: Run | None = None
 
 
-# Trains cohorts and tells of each run that has ended.
+# Trains cohorts and reports each run that has ended.
 Trainer = Callable[[Sequence[Sequence[Run]], Ended], None]
 
 
@@ -62,12 +62,12 @@ def launch(
     first: int,
     train: Trainer | None = None,
 ) -> list[JobReturn]:
-    """All jobs in cohorts; a job that cannot be described, or fails, fails alone.
+    """Run all jobs in cohorts; an invalid or failing job does not affect the others.
 
-    `train` is for cohorts that are trained elsewhere than on this machine.
+    `train` replaces the training on this machine, for example by that on a cluster.
     """
     setup_globals()
-    # Configs are many small objects, each of which wakes the collector, which then looks at them all.
+    # Configs are many small objects, which make the garbage collector scan the heap again and again.
     gc.freeze()
     config = launcher.config
     n_workers = launcher.n_workers or n_cores()
@@ -76,18 +76,18 @@ def launch(
     state = Singleton.get_state()
     try:
         jobs = [
-            _compose(launcher, list(overrides), first + place)
-            for place, overrides in enumerate(job_overrides)
+            _compose(launcher, list(overrides), first + index)
+            for index, overrides in enumerate(job_overrides)
         ]
         _refuse_shared_folders(jobs)
         for job in jobs:
             _begin(launcher, job)
-        left = [job for job in jobs if job.run is not None]
-        while left:
-            left = _train(launcher, left, n_workers, train)
+        remaining = [job for job in jobs if job.run is not None]
+        while remaining:
+            remaining = _train(launcher, remaining, n_workers, train)
     finally:
         Singleton.set_state(state)
-        # A sweeper may launch many times, and configs are cycles that only the collector frees.
+        # A sweeper may launch many times, and only the collector frees configs, which are cyclic.
         gc.unfreeze()
     return [job.result for job in jobs]
 
@@ -95,16 +95,17 @@ def launch(
 def _train(
     launcher: FusedLauncher, jobs: Sequence[Job], n_workers: int, train: Trainer | None
 ) -> list[Job]:
-    """Train the jobs' runs, but for those that other processes train.
+    """Train the runs that no other process trains.
 
-    Of these, return those that the other process has let go of meanwhile, finished or not.
+    Returns:
+        Jobs of the other runs that their process has released in the meantime, finished or not.
     """
     groups = group(jobs, launcher.max_runs, n_workers)
     log.info("Launching %d jobs as %d cohorts", len(jobs), len(groups))
     elsewhere: dict[Path, tuple[Job, Outcome]] = {}
 
-    def ended(number: int, place: int, outcome: Outcome) -> None:
-        job = groups[number][place]
+    def ended(number: int, index: int, outcome: Outcome) -> None:
+        job = groups[number][index]
         if isinstance(outcome, BeingTrainedError) and job.run is not None:
             elsewhere[job.run.folder] = job, outcome
         else:
@@ -113,7 +114,7 @@ def _train(
     runs = [[job.run for job in members if job.run is not None] for members in groups]
     if train is not None:
         train(runs, ended)
-    # A daemonic process, such as a worker of a pool, may have no children.
+    # A daemonic process, such as a worker of a pool, cannot have child processes.
     elif multiprocessing.current_process().daemon or any(
         device_of(members[0].config.device).type == "cuda" for members in runs
     ):
@@ -127,16 +128,16 @@ def _train(
 
 
 def group(jobs: Sequence[Job], max_runs: int, n_workers: int) -> list[list[Job]]:
-    """The jobs that describe a run, as cohorts."""
+    """Group the jobs that have a run into cohorts."""
     described = [job for job in jobs if job.run is not None]
     configs = [job.run.config for job in described if job.run is not None]
     return [
-        [described[place] for place in places] for places in cohorts(configs, max_runs, n_workers)
+        [described[index] for index in indices] for indices in cohorts(configs, max_runs, n_workers)
     ]
 
 
 def _compose(launcher: FusedLauncher, overrides: list[str], number: int) -> Job:
-    """As Hydra's own launchers do: the job's config, its number, its folder."""
+    """Compose the config of a job, and set its number and folder, as Hydra's launchers do."""
     config = launcher.hydra_context.config_loader.load_sweep_config(launcher.config, overrides)
     with open_dict(config):
         config.hydra.job.id = str(number)
@@ -154,7 +155,7 @@ def _compose(launcher: FusedLauncher, overrides: list[str], number: int) -> Job:
 
 
 def _begin(launcher: FusedLauncher, job: Job) -> None:
-    """Store the config unresolved, tell the callbacks, then resolve it into a run."""
+    """Store the unresolved config, call the callbacks, then resolve the config into a run."""
     hydra_config = HydraConfig.instance().cfg = job.hydra_config
     task_config = copy.deepcopy(job.config)
     with read_write(task_config), open_dict(task_config):
@@ -164,9 +165,9 @@ def _begin(launcher: FusedLauncher, job: Job) -> None:
     job.result.task_name = hydra_config.hydra.job.name
     folder = Path(hydra_config.hydra.runtime.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    # A finished run keeps the config that it was run with, and one of another process its own.
-    kept = is_finished(folder) or holder(folder) is not None
-    if hydra_config.hydra.output_subdir is not None and not kept:
+    # The stored config of a finished run, or of a run in another process, is not replaced.
+    keeps_config = is_finished(folder) or holder(folder) is not None
+    if hydra_config.hydra.output_subdir is not None and not keeps_config:
         stored = folder / hydra_config.hydra.output_subdir
         _save_config(task_config, "config.yaml", stored)
         _save_config(hydra_config, "hydra.yaml", stored)
@@ -195,7 +196,7 @@ def _refuse_shared_folders(jobs: Sequence[Job]) -> None:
         folder = os.path.realpath(job.config.hydra.runtime.output_dir)
         if folder in taken:
             raise ConfigError(
-                f"Two jobs of the sweep would write to {folder}: state in hydra.sweep.subdir what"
-                " tells them apart, as in ${hydra.job.num}."
+                f"Two jobs of the sweep would write to {folder}: give each job another"
+                " hydra.sweep.subdir, as by ${hydra.job.num}."
             )
         taken.add(folder)

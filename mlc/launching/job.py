@@ -1,4 +1,4 @@
-"""From Hydra's current job to the run that it describes."""
+"""Conversion of Hydra's current job to a run."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ from omegaconf import DictConfig
 
 from mlc.config.errors import ConfigError
 from mlc.config.schema import parse
-from mlc.launching.names import data_name, stated_overrides
+from mlc.launching.names import data_name, setting_overrides
 from mlc.runs.folder import RunFacts
 from mlc.runs.parts import parts_elsewhere
 from mlc.runs.recording import Run
 
 
 def describe(config: DictConfig) -> Run:
-    """The run that Hydra's current job describes."""
+    """Return the run of Hydra's current job.
+
+    Raises:
+        ConfigError: the config is invalid.
+    """
     hydra_config = HydraConfig.get()
     parsed = parse(config)
     folder = Path(hydra_config.runtime.output_dir)
@@ -30,7 +34,7 @@ def describe(config: DictConfig) -> Run:
         data=data_name(config),
         head=parsed.head.name,
         seed=parsed.seed,
-        overrides=stated_overrides(hydra_config.overrides.task),
+        overrides=setting_overrides(hydra_config.overrides.task),
         monitor=parsed.trainer.monitor,
         config=dataclasses.asdict(parsed),
         place=hydra_config.job.num if is_sweep else 0,

@@ -1,4 +1,4 @@
-"""Names of runs and data sets, as the overrides of a launch state them."""
+"""Names of runs and data sets, from the overrides of a launch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mlc.config.errors import ConfigError
 from mlc.launching.folders import root_names
 from mlc.runs.ownership import path_part
 
-# Overrides that a run's path states elsewhere, or that do not change its numbers.
+# Overrides that are in other parts of a run's path, or that do not change its results.
 _NOT_IN_PATH = {
     "data",
     "head",
@@ -33,40 +33,40 @@ _FILE_ENDING = re.compile(r"\.(arff|csv|tsv|txt|parquet)(\.\w+)?$", re.IGNORECAS
 
 
 def run_path(*keys: str, _root_: DictConfig) -> str:
-    """DATA/HEAD/seed=N and the other swept keys, as a path; the resolver `mlc.run_path`."""
-    stated = stated_overrides(_root_.hydra.overrides.task)
-    more = sorted(f"{key}={stated[key]}" for key in keys if key in stated)
+    """Return the path DATA/HEAD/seed=N,KEY=VALUE,... of a run; the resolver `mlc.run_path`."""
+    settings = setting_overrides(_root_.hydra.overrides.task)
+    more = sorted(f"{key}={settings[key]}" for key in keys if key in settings)
     last = path_part(",".join([f"seed={_root_.seed}", *more]))
     data = path_part(data_name(_root_), root_names(_root_))
     return f"{data}/{path_part(_root_.head.name)}/{last}"
 
 
-def stated_overrides(task_overrides: Iterable[str]) -> dict[str, str]:
-    """The overrides of a job that its path does not state elsewhere, as text by key."""
-    stated = {}
+def setting_overrides(task_overrides: Iterable[str]) -> dict[str, str]:
+    """Return the overrides of a job as text by key, without those in other parts of its path."""
+    settings = {}
     for override in parsed(task_overrides):
         key = key_of(override)
         if key.split("@")[0] not in _NOT_IN_PATH and not key.startswith("report"):
-            stated[key] = override.get_value_element_as_str()
-    return stated
+            settings[key] = override.get_value_element_as_str()
+    return settings
 
 
 def data_name(config: DictConfig) -> str:
-    """The data set's name, which for a user's own file is the file's."""
-    stated = config.data.get("name")
-    return str(stated or _FILE_ENDING.sub("", Path(str(config.data.get("path"))).name))
+    """Return the name of the data set; for a file without a given name, the file's name."""
+    name = config.data.get("name")
+    return str(name or _FILE_ENDING.sub("", Path(str(config.data.get("path"))).name))
 
 
 def parsed(overrides: Iterable[str]) -> list[Override]:
-    """Overrides as Hydra reads them.
+    """Parse overrides with Hydra's parser.
 
     Raises:
-        ConfigError: one cannot be read.
+        ConfigError: an override cannot be parsed.
     """
     return [_parsed_one(override) for override in overrides]
 
 
-# A sweep's jobs share most of their overrides, and reading one takes a millisecond.
+# The jobs of a sweep share most of their overrides, and parsing one takes a millisecond.
 @cache
 def _parsed_one(override: str) -> Override:
     try:
@@ -76,5 +76,5 @@ def _parsed_one(override: str) -> Override:
 
 
 def key_of(override: Override) -> str:
-    """The key that an override sets."""
+    """Return the key that an override sets."""
     return override.get_key_element().lstrip("+~")

@@ -1,4 +1,4 @@
-"""Command-line overrides that nearly fit: taken as meant, or refused with the right spelling."""
+"""Correction of command-line overrides that nearly fit the type of their option."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from mlc.decisions.base import DECISIONS
 
 _MOST_JOBS = 100_000
 _MOST_DIGITS = 4000
-# What OmegaConf takes for a truth value.
+# Spellings that OmegaConf reads as a boolean.
 _TRUTHS = {"yes", "y", "on", "true", "1", "no", "n", "off", "false", "0"}
 
 
 def fitted(argument: str, is_sweep: bool) -> str:
-    """The override as it was meant: a value in the type of its option.
+    """Return the override with its value in the type of its option.
 
-    One value for a list gets brackets, 10.0 for a whole number becomes 10, None for an option that may
-    be null becomes null, and text that looks like a number or a truth value keeps its spelling.
+    One value for a list gets brackets, 10.0 for an integer becomes 10, None for an option that may
+    be null becomes null, and text that looks like a number or a boolean is quoted.
 
     Raises:
-        ConfigError: two spellings are possible, or the value cannot be a truth value.
+        ConfigError: the override has two readings or no value, or the value is too long or no boolean.
     """
     key, _, raw = argument.partition("=")
     declared = _declared(key.lstrip("+"))
@@ -42,7 +42,7 @@ def fitted(argument: str, is_sweep: bool) -> str:
             return argument
         raise ConfigError(f"{key}= has no value: it must be {in_words(item, is_list, optional)}.")
     if sum(map(str.isdigit, raw)) > _MOST_DIGITS:
-        raise ConfigError(f"{key} has {len(raw)} characters: give a value of fewer.")
+        raise ConfigError(f"{key} has {len(raw)} characters: give a shorter value.")
     try:
         override = OverridesParser.create().parse_override(argument)
     except (HydraException, ValueError):
@@ -61,7 +61,7 @@ def fitted(argument: str, is_sweep: bool) -> str:
 
 
 def _as_one(key: str, raw: str, value: Any, item: type, optional: bool) -> str:
-    """One value, as it is to be written."""
+    """Return one value as text for an override."""
     if optional and raw in ("None", "none"):
         return "null"
     if item is int and isinstance(value, float) and value.is_integer():
@@ -73,16 +73,16 @@ def _as_one(key: str, raw: str, value: Any, item: type, optional: bool) -> str:
 
 
 def _each(key: str, raw: str, values: list[Any], item: type, optional: bool) -> str:
-    """Several values, separated by commas, as they are to be written."""
+    """Return several comma-separated values as text for an override."""
     parts = [part.strip() for part in raw.split(",")]
     if len(parts) != len(values) or set(raw) & set("'\"[](){}\\"):
         return raw
-    meant = [_as_one(key, *own, item, optional) for own in zip(parts, values, strict=True)]
-    return raw if meant == parts else ",".join(meant)
+    texts = [_as_one(key, *pair, item, optional) for pair in zip(parts, values, strict=True)]
+    return raw if texts == parts else ",".join(texts)
 
 
 def _as_list(key: str, raw: str, override: Override, item: Any, is_sweep: bool) -> str:
-    """A list, where one value or several stand without brackets."""
+    """Return an override of a list, with brackets added around one or several values."""
     value: Any = override.value()
     values = [value]
     if override.is_sweep_override():
@@ -103,18 +103,18 @@ def _as_list(key: str, raw: str, override: Override, item: Any, is_sweep: bool) 
 
 
 def _declared(key: str) -> tuple[Any, bool, bool] | None:
-    """An option's type, as `unwrapped` has it, or None where the key is none or parts differ in it.
+    """Return the type of an option as by `unwrapped`; None for an unknown or ambiguous key.
 
-    It may be null where it may be in every part that has it.
+    The option may be null if every part that has the option allows null.
     """
-    found = [unwrapped(types) for name, types in _options() if name == key]
-    if len({(item, is_list) for item, is_list, _ in found}) != 1:
+    types = [unwrapped(hint) for name, hint in _options() if name == key]
+    if len({(item, is_list) for item, is_list, _ in types}) != 1:
         return None
-    return *found[0][:2], all(optional for *_, optional in found)
+    return *types[0][:2], all(optional for *_, optional in types)
 
 
 def _options() -> Iterator[tuple[str, Any]]:
-    """Every option by its dotted key; a key stands once for each part that has it."""
+    """Yield the dotted key and type of every option; a key occurs once for each part that has it."""
     for field, types in declared_types(Config).items():
         if dataclasses.is_dataclass(types):
             yield from _fields(f"{field}.", types)
@@ -133,7 +133,7 @@ def _fields(prefix: str, options: Any) -> Iterator[tuple[str, Any]]:
 
 
 def advice(key: str) -> str:
-    """What to say of an unknown key: whose option it is, or what it may stand for."""
+    """Return advice on an unknown key: the part that has the option, or similar keys."""
     group, _, last = key.rpartition(".")
     owners = [
         name for name in GROUPS.get(group, ()) if last in declared_types(GROUPS[group].schema(name))
@@ -147,26 +147,26 @@ def advice(key: str) -> str:
 
 
 def n_values(override: Override) -> int:
-    """How many values a sweep over a choice or a range has; a range is not listed for it."""
+    """Count the values of a sweep over a choice or a range, without listing a range."""
     swept: Any = override.value()
     if not override.is_range_sweep():
         return sum(1 for _ in override.sweep_iterator())
     if swept.step == 0:
-        raise ConfigError(f"{override.input_line} has a step of 0: give another.")
+        raise ConfigError(f"{override.input_line} has a step of 0: give another step.")
     n_steps: int = math.ceil((swept.stop - swept.start) / swept.step)
     return max(0, n_steps)
 
 
 def refuse_too_many(override: Override, n_jobs: int | None) -> None:
-    """Raise ConfigError where a sweep up to this override has more jobs than can be listed.
+    """Raise ConfigError if a sweep up to this override has too many jobs.
 
     Args:
-        override: the last one that is counted.
-        n_jobs: of the sweep; None where only the sweeper knows, and the override's own are counted.
+        override: the last override that is counted.
+        n_jobs: number of jobs; None to count only the values of the override.
     """
     n_jobs = n_values(override) if n_jobs is None else n_jobs
     if n_jobs > _MOST_JOBS:
         raise ConfigError(
-            f"{override.input_line} makes {n_jobs} jobs, and a sweep has {_MOST_JOBS} at most: sweep"
+            f"{override.input_line} makes {n_jobs} jobs, more than {_MOST_JOBS}: sweep"
             " over fewer values."
         )

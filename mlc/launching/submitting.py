@@ -1,4 +1,4 @@
-"""Cohorts as submitit's jobs, on other machines or in other processes."""
+"""Training cohorts as jobs of submitit, on other machines or in other processes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def train_by_submitit(
     folder: str,
     parameters: dict[str, Any],
 ) -> None:
-    """Submit every cohort and wait for all; a job that the cluster ends fails its own runs alone.
+    """Submit every cohort and wait for all; a job that the cluster ends fails only its own runs.
 
     Raises:
         ConfigError: submitit is not installed.
@@ -46,15 +46,15 @@ def train_by_submitit(
             outcomes: list[Outcome] = job.result()
         except Exception as error:
             outcomes = [_outcome_of_lost(run, error) for run in runs]
-        for place, (run, outcome) in enumerate(zip(runs, outcomes, strict=True)):
+        for index, (run, outcome) in enumerate(zip(runs, outcomes, strict=True)):
             value = "" if isinstance(outcome, Exception) else f"{outcome:.3f}"
-            told = ending(outcome, f"finished, best monitored {value}")
-            log.info("%s %s", run.facts.run, told)
-            ended(number, place, outcome)
+            message = ending(outcome, f"finished, best monitored {value}")
+            log.info("%s %s", run.facts.run, message)
+            ended(number, index, outcome)
 
 
 def train_remotely(runs: Sequence[Run], imports: Sequence[str]) -> list[Outcome]:
-    """What a job does."""
+    """Train the runs of a cohort in a job of the cluster."""
     import_parts(imports)
     with run_logs(runs):
         return train_runs(runs)

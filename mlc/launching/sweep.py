@@ -1,4 +1,4 @@
-"""What a launch needs around its jobs: names for them, checks before them, a summary after them."""
+"""Hydra's callback: checks before the jobs of a launch, progress, and a summary after them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 
 from mlc.files.names import STATUS
 from mlc.launching.checks import check_swept_values, require_resumable, sweep_overrides
-from mlc.launching.ending import Ended
+from mlc.launching.ending import RaisingJobReturn
 from mlc.launching.folders import check_lone_run, check_sweep, guarded
 from mlc.launching.names import key_of, parsed
 from mlc.launching.resuming import resume_command, trained_elsewhere
@@ -24,36 +24,36 @@ from mlc.runs.folder import is_finished
 
 log = logging.getLogger(__name__)
 
-_SAY_EVERY = 5  # seconds between two lines that say how far the sweep is
+_LOG_EVERY = 5  # seconds between two lines on the sweep's progress
 
 
 class Launch:
-    """The launch that this process makes: its folder, and how its jobs go."""
+    """The launch of this process: its folder and the progress of its jobs."""
 
     def __init__(self, folder: Path, report: Any, n_jobs: int | None, is_sweep: bool) -> None:
         self.folder, self.report, self.n_jobs, self.is_sweep = folder, report, n_jobs, is_sweep
         self.n_ended = 0
         self.n_failed = 0
         self.n_elsewhere = 0
-        self.started = self.said = time.monotonic()
+        self.started = self.logged = time.monotonic()
 
     def job_ended(self, failed: bool, elsewhere: bool = False) -> None:
-        """Say how far the sweep is, in one line; `elsewhere` is a run that another process trains."""
+        """Count a job and log the sweep's progress; `elsewhere`: another process trains the run."""
         self.n_ended += 1
         self.n_failed += failed
         self.n_elsewhere += elsewhere
         now = time.monotonic()
-        if not self.is_sweep or (self.n_ended != self.n_jobs and now - self.said < _SAY_EVERY):
+        if not self.is_sweep or (self.n_ended != self.n_jobs and now - self.logged < _LOG_EVERY):
             return
-        self.said = now
+        self.logged = now
         line = f"{self.n_ended} of {self.n_jobs} runs ended"
         if self.n_failed:
             line += f", {self.n_failed} failed"
         if self.n_elsewhere:
             line += f", {self.n_elsewhere} being trained by other processes"
         if self.n_jobs and self.n_ended < self.n_jobs:
-            left = (now - self.started) / self.n_ended * (self.n_jobs - self.n_ended)
-            line += f", about {_duration(left)} left"
+            seconds = (now - self.started) / self.n_ended * (self.n_jobs - self.n_ended)
+            line += f", about {_duration(seconds)} left"
         log.info(line)
 
 
@@ -61,7 +61,7 @@ current: Launch | None = None
 
 
 class Refusal(BaseException):
-    """Carries an error out of a callback: Hydra turns any Exception there into a mere warning."""
+    """Carries an error out of a callback, in which Hydra turns any Exception into a warning."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
@@ -69,10 +69,10 @@ class Refusal(BaseException):
 
 
 class SweepCallback(Callback):
-    """Hydra's hooks into a launch."""
+    """Checks a launch before its jobs and counts the jobs that end."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """A single job is launched."""
+        """Check a launch of one job."""
         global current
         folder = Path(config.hydra.run.dir).absolute()
         try:
@@ -84,7 +84,7 @@ class SweepCallback(Callback):
         current = Launch(folder, config.report, 1, is_sweep=False)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """A sweep is launched: check all its values before the first job costs time."""
+        """Check all values of a sweep before its first job."""
         global current
         try:
             overrides = sweep_overrides(config)
@@ -96,14 +96,14 @@ class SweepCallback(Callback):
         except Exception as error:
             raise Refusal(error) from error
         swept = [key_of(override) for override in overrides if override.is_sweep_override()]
-        # Jobs may run in other processes; what they are told travels in the launcher's overrides.
+        # Jobs in other processes receive only the launcher's overrides.
         of_hydra = config.hydra.overrides.hydra
         of_hydra.append(guarded(list(of_hydra), f"${{mlc.run_path:{','.join(swept)}}}"))
         current = Launch(folder, config.report, n_jobs, is_sweep=True)
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
-        """A job has ended, well or not."""
-        job_return.__class__ = Ended
+        """Count a job that has ended."""
+        job_return.__class__ = RaisingJobReturn
         if current is not None:
             failed = job_return.status == JobStatus.FAILED
             value = None if failed else job_return.return_value
@@ -111,7 +111,7 @@ class SweepCallback(Callback):
 
 
 def interrupted() -> str:
-    """What to say of a launch that was stopped by hand."""
+    """Return the message for a launch that the user interrupted."""
     if current is None or not current.folder.is_dir():
         return "Interrupted before anything was written."
     n_finished = sum(is_finished(path.parent) for path in current.folder.rglob(STATUS))
@@ -122,9 +122,9 @@ def interrupted() -> str:
 
 
 def finish() -> str | None:
-    """Write the launch's summary, and what its curves lack; return what to print.
+    """Write the launch's summary and complete its curves; return the text to print.
 
-    No table is written where no run has finished, since then its error says all.
+    No table is written if no run has finished: the error is printed instead.
     """
     if current is None or not current.folder.is_dir():
         return None
@@ -135,7 +135,7 @@ def finish() -> str | None:
 
 
 def _summary(current: Launch) -> str:
-    # Loads TensorBoard, which a launch that writes nothing does not need.
+    # Imports TensorBoard, which a launch without runs does not need.
     from mlc.reporting.curves import complete_curves
 
     report = current.report

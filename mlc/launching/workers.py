@@ -1,4 +1,4 @@
-"""Cohorts in processes of their own, one thread each."""
+"""Training cohorts in worker processes, one thread each."""
 
 from __future__ import annotations
 
@@ -32,37 +32,37 @@ log = logging.getLogger(__name__)
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
-# Told of a run that has ended: its cohort, its place there, its outcome.
+# Called with the cohort, the index in the cohort and the outcome of each run that has ended.
 Ended = Callable[[int, int, Outcome], None]
 
 
 def n_cores() -> int:
-    """CPU cores that this process may use."""
+    """Return the number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def train_here(cohorts: Sequence[Sequence[Run]], ended: Ended) -> None:
-    """One cohort after another in this process, as on CUDA, where one cohort fills the device."""
+    """Train cohorts one after another in this process, as on CUDA, where one fills the device."""
     with bar("sweep", sum(map(len, cohorts)), "run", position=1) as sweep:
         for number, runs in enumerate(cohorts):
             with run_logs(runs):
-                train_runs(runs, _Here(number, ended))
+                train_runs(runs, _InProcess(number, ended))
             sweep.update(len(runs))
 
 
 def train_in_workers(cohorts: Sequence[Sequence[Run]], n_workers: int, ended: Ended) -> None:
-    """Cohorts side by side, at most `n_workers` at a time, each in a process of its own.
+    """Train cohorts in parallel, each in a new process, at most `n_workers` at a time.
 
-    The processes are forked where that is safe (Linux), so that they start at once: nothing before
-    has started a thread of torch's. A worker that is killed fails its unfinished runs alone.
+    The processes are forked where that is safe (Linux), and so start at once: no thread of torch has
+    been started before. A worker that is killed fails only its unfinished runs.
     """
     context: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    # Spares the workers' collector what is here already: the configs of all jobs, and every import.
+    # The workers' garbage collector need not scan the configs of all jobs and every import.
     gc.freeze()
     waiting = list(enumerate(cohorts))
     active: dict[Connection, _Worker] = {}
-    # Apart from what this process says: workers, forked from it, write notices into their own logs.
-    said: set[str] = set()
+    # Separate from this process's notices: forked workers write notices into the runs' logs.
+    notices: set[str] = set()
     with _Board(cohorts) as board:
         try:
             while waiting or active:
@@ -84,19 +84,19 @@ def train_in_workers(cohorts: Sequence[Sequence[Run]], n_workers: int, ended: En
                         kind, *content = receiver.recv()
                     except EOFError:
                         del active[receiver]
-                        for place in worker.reap():
-                            ended(worker.number, place, worker.outcomes[place])
+                        for index in worker.reap():
+                            ended(worker.number, index, worker.outcomes[index])
                             board.ended(worker.number)
                         continue
                     if kind == "ended":
-                        place, outcome, message = content
-                        worker.outcomes[place] = outcome
+                        index, outcome, message = content
+                        worker.outcomes[index] = outcome
                         log.info(message)
-                        ended(worker.number, place, outcome)
+                        ended(worker.number, index, outcome)
                         board.ended(worker.number)
                     elif kind == "notice":
                         level, key, message = content
-                        say_once(log, level, key, message, said)
+                        say_once(log, level, key, message, notices)
                     else:
                         board.epoch(worker.number, *content)
         finally:
@@ -111,27 +111,27 @@ class _Worker:
         self.outcomes: dict[int, Outcome] = {}
 
     def reap(self) -> list[int]:
-        """Wait for the end of the process; the places of the runs that it left unfinished."""
+        """Wait for the process to end; fail its unfinished runs and return their indices."""
         self.process.join()
-        left = [place for place in range(len(self.runs)) if place not in self.outcomes]
-        for place in left:
+        unfinished = [index for index in range(len(self.runs)) if index not in self.outcomes]
+        for index in unfinished:
             error = TrainingError(
                 f"The worker process ended before its time (exit code {self.process.exitcode}): if"
                 " memory ran out, lower hydra.launcher.max_runs or hydra.launcher.n_workers."
             )
-            run = self.runs[place]
+            run = self.runs[index]
             fail(run.folder, run.facts, error)
-            self.outcomes[place] = error
+            self.outcomes[index] = error
             log.info("%s failed: %s", run.facts.run, error)
-        return left
+        return unfinished
 
 
 class _Board:
-    """A bar for the sweep and one for each cohort at work, on a terminal."""
+    """Progress bars of the sweep and of each active cohort, on a terminal."""
 
     def __init__(self, cohorts: Sequence[Sequence[Run]]) -> None:
-        self._left = [len(runs) for runs in cohorts]
-        self._sweep = bar(self._title(), sum(self._left), "run", position=0)
+        self._n_left = [len(runs) for runs in cohorts]
+        self._sweep = bar(self._title(), sum(self._n_left), "run", position=0)
         self._bars: dict[int, tqdm[None]] = {}
 
     def __enter__(self) -> _Board:
@@ -148,11 +148,11 @@ class _Board:
     def epoch(self, number: int, epoch: int, total: int, title: str) -> None:
         if number not in self._bars:
             self._bars[number] = bar(title, total, "epoch", position=1 + len(self._bars))
-        shown = self._bars[number]
-        shown.update(epoch - shown.n)
+        epochs = self._bars[number]
+        epochs.update(epoch - epochs.n)
 
     def ended(self, number: int) -> None:
-        self._left[number] -= 1
+        self._n_left[number] -= 1
         self._close(number)
         self._sweep.set_description(self._title())
         self._sweep.update()
@@ -162,23 +162,23 @@ class _Board:
             self._bars.pop(number).close()
 
     def _title(self) -> str:
-        return f"{sum(left > 0 for left in self._left)} cohorts left"
+        return f"{sum(n > 0 for n in self._n_left)} cohorts left"
 
 
-class _Here(BarProgress):
-    """Tells the launch as well of each run that has ended."""
+class _InProcess(BarProgress):
+    """Reports each run that has ended to the launch as well."""
 
-    def __init__(self, number: int, tell: Ended) -> None:
+    def __init__(self, number: int, callback: Ended) -> None:
         super().__init__()
-        self._number, self._tell = number, tell
+        self._number, self._callback = number, callback
 
-    def ended(self, place: int, outcome: Outcome, message: str) -> None:
-        super().ended(place, outcome, message)
-        self._tell(self._number, place, outcome)
+    def ended(self, index: int, outcome: Outcome, message: str) -> None:
+        super().ended(index, outcome, message)
+        self._callback(self._number, index, outcome)
 
 
 class _Reporter(Progress):
-    """Sends a cohort's progress out of the worker."""
+    """Sends the progress of a cohort from the worker to the launching process."""
 
     def __init__(self, sender: Connection) -> None:
         self._sender = sender
@@ -190,28 +190,28 @@ class _Reporter(Progress):
     def epoch(self, number: int) -> None:
         self._send("epoch", number, self._total, self._title)
 
-    def ended(self, place: int, outcome: Outcome, message: str) -> None:
+    def ended(self, index: int, outcome: Outcome, message: str) -> None:
         if isinstance(outcome, Exception):
             try:
                 pickle.loads(pickle.dumps(outcome))
             except Exception:
                 outcome = MlcError(f"{type(outcome).__name__}: {outcome}")
-        self._send("ended", place, outcome, message)
+        self._send("ended", index, outcome, message)
 
     def notice(self, level: int, key: str, message: str) -> None:
-        """What the launch is to say once, whichever cohorts meet it."""
+        """Send a notice that the launch logs once, however many cohorts send it."""
         self._send("notice", level, key, message)
 
     def _send(self, *message: Any) -> None:
         try:
             self._sender.send(message)
         except BrokenPipeError:
-            # The sweep is gone: this is no failure of the runs, which whoever resumes it will train.
+            # The launching process has ended: the runs have not failed, and resuming will train them.
             os._exit(1)
 
 
 def _work(runs: Sequence[Run], sender: Connection, memory_share: float, parent: int) -> None:
-    # What is typed at the terminal reaches the parent too, which ends its workers itself.
+    # Ctrl-C reaches the parent too, which terminates its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with(parent)
     root = logging.getLogger()
@@ -225,7 +225,7 @@ def _work(runs: Sequence[Run], sender: Connection, memory_share: float, parent: 
 
 
 class _Notices(logging.Handler):
-    """Sends out of the worker what is logged with a key `once`."""
+    """Sends log records with an attribute `once` to the launching process."""
 
     def __init__(self, reporter: _Reporter) -> None:
         super().__init__(logging.INFO)
@@ -238,7 +238,7 @@ class _Notices(logging.Handler):
 
 
 def _die_with(parent: int) -> None:
-    """End this process as soon as its parent is gone, even if that is killed (Linux)."""
+    """End this process when its parent ends, even if the parent is killed (Linux)."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
@@ -247,7 +247,7 @@ def _die_with(parent: int) -> None:
 
 @contextmanager
 def run_logs(runs: Sequence[Run]) -> Iterator[None]:
-    """Each run's own log file, with what concerns the cohort and no other of its runs."""
+    """Write a log file for each run, without the records of other runs of the cohort."""
     root = logging.getLogger()
     root.setLevel(logging.INFO)
     with ExitStack() as stack:

@@ -1,1 +1,1 @@
-"""Tables, statistics and figures, made of finished runs alone."""
+"""Tables, statistics and figures of finished runs."""

@@ -1,4 +1,4 @@
-"""Contestants by name, and the settings of a sweep that validation rows choose."""
+"""Names of contestants, and the choice of a sweep's settings by their validation values."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ Pairs = set[tuple[str, str]]
 
 
 def contestants(results: Results) -> pd.DataFrame:
-    """The runs with two more columns.
+    """Return the runs with two more columns.
 
-    "contestant" is the head with the overrides in which the runs differ; "conditions" are those of
-    them that belong to the data: between these there is nothing to choose.
+    "contestant" is the head followed by the overrides in which the runs differ; "conditions" are
+    the overrides of the data among these, which are never chosen between.
     """
     runs = results.runs.copy()
     of_data = [key for key in results.varying if key.startswith("data.")]
     runs["contestant"] = _names(runs, results.varying)
-    runs["conditions"] = _stated(runs, of_data)
+    runs["conditions"] = _settings_text(runs, of_data)
     return runs
 
 
 def named_baselines(results: Results) -> pd.DataFrame:
-    """The baselines with a column "contestant", as the runs have it."""
+    """Return the baselines with a column "contestant" like that of the runs."""
     baselines = results.baselines.copy()
     of_data = [key for key in results.varying if key.startswith("data.")]
     baselines["contestant"] = _names(baselines, of_data)
@@ -35,27 +35,28 @@ def named_baselines(results: Results) -> pd.DataFrame:
 
 
 def chosen_settings(runs: pd.DataFrame, metric: str) -> Pairs | None:
-    """For each head and rule the contestant with the best mean validation value; None where no head
-    has several settings, or no validation value is known.
+    """Return the contestant with the best mean validation value for each head and rule.
 
-    Only settings with the largest number of runs can be chosen: one whose other runs failed would
-    be judged by its better seeds.
+    None if no head has several settings, or no validation value is known. Only settings with the
+    largest number of runs can be chosen: a setting with failed runs would be judged by the seeds
+    that succeeded.
     """
     column, key = f"val_{metric}", ["head", "conditions"]
     if column not in runs or runs.groupby(key)["contestant"].nunique().max() < 2:
         return None
-    found: Pairs = set()
+    chosen: Pairs = set()
     for (_, _, rule), group in runs.groupby([*key, "rule"], sort=False):
         values = group.groupby("contestant", sort=False)[column].agg(["mean", "count"])
-        whole = values[values["count"] == values["count"].max()]["mean"].dropna()
-        if len(whole):
-            best = whole.idxmax() if COUNT_METRICS[metric].higher_is_better else whole.idxmin()
-            found.add((str(best), str(rule)))
-    return found
+        complete = values[values["count"] == values["count"].max()]["mean"].dropna()
+        if len(complete):
+            higher = COUNT_METRICS[metric].higher_is_better
+            best = complete.idxmax() if higher else complete.idxmin()
+            chosen.add((str(best), str(rule)))
+    return chosen
 
 
 def chosen_rows(runs: pd.DataFrame, chosen: Pairs | None) -> pd.DataFrame:
-    """The runs of the chosen settings; all where nothing is to be chosen."""
+    """Return the runs of the chosen settings, or all runs if `chosen` is None."""
     if chosen is None:
         return runs
     pairs = pd.MultiIndex.from_frame(runs[["contestant", "rule"]])
@@ -63,11 +64,11 @@ def chosen_rows(runs: pd.DataFrame, chosen: Pairs | None) -> pd.DataFrame:
 
 
 def _names(frame: pd.DataFrame, keys: Sequence[str]) -> list[str]:
-    stated = _stated(frame, keys)
-    return [f"{head} {own}".rstrip() for head, own in zip(frame["head"], stated, strict=True)]
+    settings = _settings_text(frame, keys)
+    return [f"{head} {text}".rstrip() for head, text in zip(frame["head"], settings, strict=True)]
 
 
-def _stated(frame: pd.DataFrame, keys: Sequence[str]) -> list[str]:
+def _settings_text(frame: pd.DataFrame, keys: Sequence[str]) -> list[str]:
     return [
         " ".join(f"{key}={value}" for key, value in zip(keys, row, strict=True) if pd.notna(value))
         for row in frame[list(keys)].itertuples(index=False, name=None)

@@ -1,4 +1,4 @@
-"""Finished runs, read from their folders into tables."""
+"""Tables of the finished runs under a folder."""
 
 from __future__ import annotations
 
@@ -20,24 +20,25 @@ from mlc.runs.provenance import NOT_IDENTITY, differences
 
 @dataclass(frozen=True)
 class Results:
-    """What a folder of runs holds.
+    """The runs under a folder.
 
     Attributes:
-        runs: a row per run and rule: ORDER, the overrides, a column per test metric, "val_" before
-            the validation ones. A setting that any run overrides has its value in every run.
-        baselines: the same for the baselines, a row per data set and its settings, baseline, rule
-            and seed.
+        runs: a row per run and rule: the columns ORDER, the overrides, and a column per test metric;
+            validation metrics have the prefix "val_". A setting that any run overrides has a value
+            in every row.
+        baselines: a row per data set with its settings, baseline, rule and seed; columns as in
+            `runs`.
         overrides: the columns of `runs` that are overrides.
-        varying: those of them that the runs differ in, failed and unfinished ones too.
-        tuned_on: the part of the data that each rule was tuned on.
+        varying: the overrides in which runs differ, failed and unfinished runs included.
+        tuned_on: the part of the data on which each rule was tuned.
         monitors: the validation metrics that chose the epochs.
-        failed: why runs failed, by their name.
-        unfinished: runs that have begun and not ended.
-        unreadable: what is wrong with the files of runs that cannot be read, by their name.
-        being_trained: runs that other processes train now, and by which, by their name.
-        folders: of the finished runs that count, by name.
-        statuses: of the finished runs that count, by name.
-        repeats: finished runs with the data, settings and seed of one that counts, by name.
+        failed: the errors of failed runs, by name of the run.
+        unfinished: names of the runs that have started and not ended.
+        unreadable: what is wrong with the files of unreadable runs, by name of the run.
+        being_trained: the processes that are training runs now, by name of the run.
+        folders: folders of the counted runs, by name.
+        statuses: statuses of the counted runs, by name.
+        repeats: finished runs that repeat the data, settings and seed of a counted run, by name.
         left_out: linear models that were too large to be trained, as "NAME on DATA".
     """
 
@@ -59,12 +60,12 @@ class Results:
 
 @dataclass(frozen=True)
 class Repeat:
-    """A finished run that does not count.
+    """A finished run that is not counted, because another run has the same data, settings and seed.
 
     Attributes:
-        of: the run that counts in its place, the first of them by name.
-        gap: the largest difference of any of their metrics; runs on other devices or with other
-            versions may not come to the same numbers.
+        of: the run that is counted: the first by name.
+        gap: the largest difference between the two runs in any metric. Other devices or versions of
+            libraries can give other numbers.
     """
 
     of: str
@@ -72,21 +73,22 @@ class Repeat:
 
 
 def collect(folder: Path, metrics: Sequence[str] = ()) -> Results:
-    """All runs under the folder; only those that say they are completed are counted.
+    """Collect all runs under a folder. Only completed runs are counted.
 
-    Runs with the same data, settings and seed count once, wherever they lie and however their
-    settings were stated. A run whose files are damaged is named with the reason, and not counted.
+    Runs with the same data, settings and seed are counted once, whichever folder they are in and
+    however their settings were given. A run with damaged files is listed with the reason, and not
+    counted.
 
     Args:
-        folder: that holds the runs, at any depth.
-        metrics: what each rule of a finished run must have on the test rows.
+        folder: contains the runs, at any depth.
+        metrics: test metrics that each rule of a finished run must have.
 
     Raises:
-        RunFolderError: there is no such folder, or no run.
+        RunFolderError: the folder does not exist or has no run.
     """
     if not folder.is_dir():
         raise RunFolderError(f"{folder} is not a folder: name one that holds runs.")
-    # Before the statuses: a run that ends meanwhile counts as ended.
+    # Before reading the statuses: a run that ends in between counts as ended.
     being_trained = {_name(run, folder): owner for run, owner in holders(folder).items()}
     folders = {_name(path.parent, folder): path.parent for path in sorted(folder.rglob(STATUS))}
     runs, unreadable = _read(folders, metrics)
@@ -99,7 +101,9 @@ def collect(folder: Path, metrics: Sequence[str] = ()) -> Results:
     repeats = _repeats(finished)
     counted = {name: run for name, run in finished.items() if name not in repeats}
     statuses = {name: run.status for name, run in runs.items()}
-    overrides = list(dict.fromkeys(key for own in statuses.values() for key in own["overrides"]))
+    overrides = list(
+        dict.fromkeys(key for status in statuses.values() for key in status["overrides"])
+    )
     rows, baselines, tuned_on = _rows_of_runs(counted, overrides)
     of_data = [key for key in overrides if key.startswith("data.")]
     return Results(
@@ -109,8 +113,8 @@ def collect(folder: Path, metrics: Sequence[str] = ()) -> Results:
         varying=varying(statuses, overrides),
         tuned_on=tuned_on,
         monitors=list(dict.fromkeys(run.status["monitor"] for run in counted.values())),
-        failed={n: own["error"] for n, own in others.items() if own["state"] == "failed"},
-        unfinished=[name for name, own in others.items() if own["state"] == "running"],
+        failed={n: other["error"] for n, other in others.items() if other["state"] == "failed"},
+        unfinished=[name for name, other in others.items() if other["state"] == "running"],
         unreadable=unreadable,
         being_trained=being_trained,
         folders={name: folders[name] for name in counted},
@@ -123,7 +127,7 @@ def collect(folder: Path, metrics: Sequence[str] = ()) -> Results:
 def _read(
     folders: Mapping[str, Path], metrics: Sequence[str]
 ) -> tuple[dict[str, StoredRun], dict[str, str]]:
-    """The runs, and the reasons for which others cannot be read."""
+    """Return the readable runs, and why the others cannot be read."""
     runs, unreadable = {}, {}
     for name, folder in folders.items():
         try:
@@ -143,10 +147,10 @@ def _repeats(finished: Mapping[str, StoredRun]) -> dict[str, Repeat]:
     for name, run in finished.items():
         counted = first.setdefault(run_key(run.status), name)
         if counted != name:
-            own, other = run.metrics, finished[counted].metrics
+            metrics, other = run.metrics, finished[counted].metrics
             gaps = [
                 abs(value - before)
-                for key, value in own.items()
+                for key, value in metrics.items()
                 if key.split("/")[0] in PREFIX
                 and value is not None
                 and (before := other.get(key)) is not None
@@ -158,7 +162,7 @@ def _repeats(finished: Mapping[str, StoredRun]) -> dict[str, Repeat]:
 def _rows_of_runs(
     runs: Mapping[str, StoredRun], overrides: Sequence[str]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, str]]:
-    """The runs' rows, the baselines' rows, and what each rule was tuned on."""
+    """Return the rows of the runs, the rows of the baselines, and what each rule was tuned on."""
     rows: list[dict[str, Any]] = []
     baselines: list[dict[str, Any]] = []
     tuned_on: dict[str, str] = {}
@@ -171,7 +175,7 @@ def _rows_of_runs(
         of_data = {key: value for key, value in settings.items() if key.startswith("data.")}
         for baseline, metrics in run.baselines.items():
             for row in _rows({**facts, "head": baseline, **of_data}, metrics, rules_in(metrics)):
-                # Heads share the baselines of their data.
+                # Heads on the same data share its baselines.
                 key = (data_key(run.status), baseline, row["rule"])
                 baselines += [] if key in seen else [row]
                 seen.add(key)
@@ -179,42 +183,38 @@ def _rows_of_runs(
 
 
 def _left_out(runs: Mapping[str, StoredRun]) -> list[str]:
-    found = {
+    """Return the baselines that were too large to be trained, as "NAME on DATA"."""
+    names = {
         f"{name} on {run.status['data']}": None
         for run in runs.values()
         for name, values in run.baselines.items()
         if LEFT_OUT in values
     }
-    return list(found)
+    return list(names)
 
 
-def check_comparable(results: Results) -> None:
-    """Refuse to average runs that differ in more than their seed.
+def check_comparable(statuses: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse to average finished runs that differ in more than their seed; statuses by name.
 
     Raises:
-        RunFolderError: two runs of one row differ in a setting, the data or this package's version.
+        RunFolderError: two runs of one row differ in a setting, the data or the version of mlc.
     """
-    check_statuses(results.statuses)
-
-
-def check_statuses(statuses: Mapping[str, Mapping[str, Any]]) -> None:
-    """The same by the finished runs' statuses alone, which are given by name."""
     first: dict[str, str] = {}
     data: dict[str, str] = {}
     overrides = dict.fromkeys(key for status in statuses.values() for key in status["overrides"])
     of_data = [key for key in overrides if key.startswith("data.")]
     for name, status in statuses.items():
         identity = status.get("identity") or {}
-        # Settings such as data.n_train make other data of the same name.
-        stated = [setting(status, key) for key in of_data]
-        other = data.setdefault(repr((status["data"], stated)), name)
+        # Settings such as data.n_train give different data under the same name.
+        data_settings = [setting(status, key) for key in of_data]
+        other = data.setdefault(repr((status["data"], data_settings)), name)
         before = statuses[other].get("identity") or {}
         _require_same(other, name, "data", before.get("data"), identity.get("data"))
         settings = [setting(status, key) for key in overrides]
         row = repr((status["data"], status["head"], settings))
         other = first.setdefault(row, name)
         before = statuses[other].get("identity") or {}
-        versions = [str(own.get("code", "")).split(" ")[0] for own in (before, identity)]
+        versions = [str(each.get("code", "")).split(" ")[0] for each in (before, identity)]
         _require_same(other, name, "version of mlc", *versions)
         configs = statuses[other].get("config") or {}, status.get("config") or {}
         for key, one, now in differences(*configs, (*NOT_IDENTITY, "seed")):
@@ -225,7 +225,7 @@ def _require_same(one: str, other: str, what: str, value: Any, now: Any) -> None
     if value != now:
         raise RunFolderError(
             f"{one} and {other} cannot be averaged, their {what} differs ({_short(value)} and"
-            f" {_short(now)}): keep them in different folders."
+            f" {_short(now)}): move them to different folders."
         )
 
 
@@ -237,9 +237,9 @@ def _short(value: Any) -> str:
 def _rows(
     facts: dict[str, Any], metrics: Mapping[str, float | None], rules: Iterable[str]
 ) -> list[dict[str, Any]]:
-    """A row for each rule, with its own metrics and those that no rule has a part in."""
+    """Return a row per rule: the metrics of the rule, and the metrics that depend on no rule."""
     shared: dict[str, float | None] = {}
-    own = {rule: dict[str, float | None]() for rule in rules}
+    by_rule = {rule: dict[str, float | None]() for rule in rules}
     for key, value in metrics.items():
         part, *rest = key.split("/")
         if part not in PREFIX:
@@ -247,10 +247,10 @@ def _rows(
         *rule, metric = rest
         column = PREFIX[part] + metric
         if rule:
-            own[rule[0]][column] = value
+            by_rule[rule[0]][column] = value
         else:
             shared[column] = value
-    return [{**facts, "rule": rule, **own[rule], **shared} for rule in own]
+    return [{**facts, "rule": rule, **values, **shared} for rule, values in by_rule.items()]
 
 
 def _frame(rows: Sequence[dict[str, Any]], overrides: Sequence[str]) -> pd.DataFrame:

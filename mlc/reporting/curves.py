@@ -1,4 +1,4 @@
-"""Runs in folders as TensorBoard is to show them, and what a finished sweep adds for it."""
+"""Reading runs for a TensorBoard view, and the events that a finished sweep adds."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ from mlc.tracking.view import (
 
 
 class Curves:
-    """The runs of some sweeps, read again and again while they grow.
+    """The runs of one or more sweeps, which may still be in progress.
 
     Args:
-        sweeps: their folders.
-        pattern: which runs, by a regular expression that their paths match.
+        sweeps: folders of the sweeps.
+        pattern: regular expression; only runs whose path in the sweep matches are read.
 
     Raises:
-        RunFolderError: a sweep is no folder.
+        RunFolderError: a sweep is not a folder.
     """
 
     def __init__(self, sweeps: Sequence[Path], pattern: str = "") -> None:
         for sweep in sweeps:
             if not sweep.is_dir():
-                raise RunFolderError(f"{sweep} is not a folder: name a sweep's.")
+                raise RunFolderError(f"{sweep} is not a folder: give the folder of a sweep.")
         self._sweeps, self._pattern = sweeps, re.compile(pattern)
         self._finished: dict[Path, tuple[int, Shown]] = {}
         self._monitors: dict[str, None] = {}
@@ -55,21 +55,21 @@ class Curves:
         self._heads: dict[str, None] = {}
 
     def read(self) -> list[Shown]:
-        """All runs that have begun and not failed, in the order in which the sweeps were written."""
-        found = []
+        """Read all runs that have started and not failed, in the order of their sweeps."""
+        runs = []
         for sweep in self._sweeps:
-            own = [
+            pairs = [
                 run
                 for path in sorted(sweep.rglob(STATUS))
                 if self._pattern.search(path.parent.relative_to(sweep).as_posix())
                 and (run := self._run(sweep, path.parent))
             ]
-            found += [run for _, run in sorted(own, key=lambda pair: pair[0])]
-        self._heads.update(dict.fromkeys(run.head for run in found))
-        return found
+            runs += [run for _, run in sorted(pairs, key=lambda pair: pair[0])]
+        self._heads.update(dict.fromkeys(run.head for run in runs))
+        return runs
 
     def link(self, address: str = f"http://127.0.0.1:{PORT}") -> str:
-        """The view's address on a server; needs to have read."""
+        """Return the address of the view on a server; call `read` first."""
         pinned = pinned_tags(list(self._monitors), list(self._followed))
         return link(address, pinned, several_heads=len(self._heads) > 1)
 
@@ -89,7 +89,7 @@ class Curves:
 
 
 def shown(folder: Path, sweep: str, status: Mapping[str, Any]) -> Shown:
-    """A run by its status, and by its results once it is finished."""
+    """Build a run from its status, and from its results if it has finished."""
     facts = {key: status[key] for key in ("data", "head", "seed", "monitor")}
     config = status["config"]
     # Of a rule that is not known here, the run says itself what it was tuned on, when it has ended.
@@ -112,14 +112,14 @@ def shown(folder: Path, sweep: str, status: Mapping[str, Any]) -> Shown:
 
 
 def complete_curves(folder: Path, *, figures: bool) -> str:
-    """Add to a finished sweep's events what no run knows by itself.
+    """Add the description of the HParams page and the figures to the events of a finished sweep.
 
     Args:
         folder: of the sweep.
-        figures: whether each head gets some.
+        figures: whether to draw figures of each head.
 
     Returns:
-        The link to the sweep's view, empty where no finished run has events.
+        The link to the sweep's view; empty if no finished run has events.
     """
     curves = Curves([folder])
     runs = [run for run in curves.read() if run.chosen is not None]
@@ -144,26 +144,26 @@ def _draw_heads(runs: Sequence[Shown]) -> None:
         groups.setdefault((run.data, run.head), {}).setdefault(name, []).append(run)
     several_data = len({data for data, _ in groups}) > 1
     for number, ((data, head), settings) in enumerate(groups.items(), start=1):
-        name, run = wanted_first(settings)
+        name, run = representative(settings)
         events = EventFile(run.folder / FIGURES)
         # TensorBoard sorts pictures by their tags alone.
-        whose = f"{number} {data} {head}" if several_data else f"{number} {head}"
+        suffix = f"{number} {data} {head}" if several_data else f"{number} {head}"
         for tag, picture in draw_head(_figure(run, name, colours[name].colour)).items():
-            events.add(image(f"{tag} {whose}", picture), run.chosen or 0)
+            events.add(image(f"{tag} {suffix}", picture), run.chosen or 0)
         events.close()
 
 
-def wanted_first(settings: Mapping[str, Sequence[Shown]]) -> tuple[str, Shown]:
-    """Of the setting with the best mean validation value the run in the middle of its seeds."""
+def representative(settings: Mapping[str, Sequence[Shown]]) -> tuple[str, Shown]:
+    """Return the setting with the best mean validation value, and its median run."""
 
     def value(run: Shown) -> float:
         is_loss = run.monitor == "loss" or not COUNT_METRICS[run.monitor].higher_is_better
         return -run.value if is_loss else run.value
 
-    # Values of different metrics are not compared: the first setting's decides which are.
+    # Values of different metrics cannot be compared: only settings with the first's monitor count.
     monitor = next(iter(settings.values()))[0].monitor
-    settings = {name: own for name, own in settings.items() if own[0].monitor == monitor}
-    means = {name: float(np.mean([value(run) for run in own])) for name, own in settings.items()}
+    settings = {name: runs for name, runs in settings.items() if runs[0].monitor == monitor}
+    means = {name: float(np.mean([value(run) for run in runs])) for name, runs in settings.items()}
     best = max(means, key=means.__getitem__)
     ranked = sorted(settings[best], key=value)
     return best, ranked[(len(ranked) - 1) // 2]
@@ -171,7 +171,7 @@ def wanted_first(settings: Mapping[str, Sequence[Shown]]) -> tuple[str, Shown]:
 
 def _figure(run: Shown, name: str, colour: str) -> HeadFigure:
     rules = read_stored(run.folder / RULES)
-    rule = chosen_rule({own: fitted["tuned_on"] for own, fitted in rules.items()})
+    rule = chosen_rule({key: fitted["tuned_on"] for key, fitted in rules.items()})
     threshold = rules[rule].get("threshold")
     with np.load(run.folder / PREDICTIONS, allow_pickle=False) as stored:
         scores, targets = stored["scores"], stored["targets"]

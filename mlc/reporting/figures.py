@@ -1,4 +1,4 @@
-"""A sweep's one picture: heads and rules with their intervals."""
+"""The figure of a sweep: means of heads and rules with their intervals."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mlc.config.texts import readable
+from mlc.reporting.choice import contestants
 from mlc.reporting.collect import Results
 from mlc.reporting.statistics import mean_interval
-from mlc.reporting.tables import contestants, marked
+from mlc.reporting.tables import marked
 from mlc.tracking.palette import MARKERS, Style, styles
 
 
 def styles_of(results: Results) -> dict[str, Style]:
-    """How each contestant is drawn: as in TensorBoard, where colours follow the sweep's order."""
-    places = {name: status.get("place", 0) for name, status in results.statuses.items()}
+    """Return the style of each contestant: as in TensorBoard, coloured in the sweep's order."""
+    indices = {name: status.get("place", 0) for name, status in results.statuses.items()}
     runs = contestants(results)
     rows = zip(runs["run"], runs["contestant"], runs["head"], strict=True)
-    ordered = sorted(set(rows), key=lambda row: (places[row[0]], row[0]))
+    ordered = sorted(set(rows), key=lambda row: (indices[row[0]], row[0]))
     return styles({contestant: head for _, contestant, head in ordered})
 
 
 def draw_means(results: Results, metric: str) -> bytes:
-    """A PNG: a panel for each data set, a row for each head, a marker and interval for each rule."""
-    # A name may hold dollars, which are no formula here.
+    """Draw a PNG: a panel per data set, a row per head, a marker with its interval per rule."""
+    # A dollar sign in a name does not begin a formula.
     with rc_context({"text.parse_math": False}):
         return _drawn(results, metric)
 
@@ -43,13 +44,13 @@ def _drawn(results: Results, metric: str) -> bytes:
     figure = Figure(figsize=(max(6.5, 4.2 * len(data_sets)), height), layout="constrained", dpi=150)
     panels = figure.subplots(1, len(data_sets), sharey=True, squeeze=False)[0]
     for panel, data in zip(panels, data_sets, strict=True):
-        here = runs[runs["data"] == data]
-        for place, rule in enumerate(rules):
+        group = runs[runs["data"] == data]
+        for index, rule in enumerate(rules):
             _draw_rule(
-                panel, here, names, rule, place, len(rules), results.tuned_on, metric, drawn_as
+                panel, group, names, rule, index, len(rules), results.tuned_on, metric, drawn_as
             )
         prior = results.baselines.query("data == @data and head == 'prior' and rule == 'global'")
-        # Under several conditions of the data there is no one line.
+        # Several settings of the data have no common line.
         if len(prior) and not any(key.startswith("data.") for key in results.varying):
             panel.axvline(
                 prior[metric].mean(), color="grey", linestyle=":", label="label frequencies, global"
@@ -71,7 +72,7 @@ def _drawn(results: Results, metric: str) -> bytes:
     title = f"Mean of {seeds} seeds with its 95% interval" if seeds > 1 else "One seed"
     figure.suptitle(title, fontsize="medium")
     stream = io.BytesIO()
-    # By which a report knows its own files.
+    # A report recognises files that it wrote by this entry.
     figure.savefig(stream, format="png", metadata={"Software": "mlc"})
     return stream.getvalue()
 
@@ -81,7 +82,7 @@ def _draw_rule(
     runs: pd.DataFrame,
     names: list[str],
     rule: str,
-    place: int,
+    index: int,
     n_rules: int,
     tuned_on: dict[str, str],
     metric: str,
@@ -90,17 +91,17 @@ def _draw_rule(
     shown = runs[runs["rule"] == rule].groupby("contestant")[metric]
     intervals = {name: mean_interval(values) for name, values in shown}
     is_oracle = tuned_on.get(rule) == "test"
-    marker, filling = MARKERS[place % len(MARKERS)], "white" if is_oracle else None
+    marker, fill = MARKERS[index % len(MARKERS)], "white" if is_oracle else None
     for name, interval in intervals.items():
         panel.errorbar(
             interval.mean,
-            names.index(name) + (place - (n_rules - 1) / 2) * 0.7 / n_rules,
+            names.index(name) + (index - (n_rules - 1) / 2) * 0.7 / n_rules,
             xerr=np.nan_to_num(interval.half_width),
             fmt=marker,
             color=drawn_as[name].colour,
-            markerfacecolor=filling,
+            markerfacecolor=fill,
             capsize=2,
         )
     label = f"{marked(rule, tuned_on)} (tuned on test)" if is_oracle else rule
-    # Colours are the heads', whose names stand beside them.
-    panel.plot([], [], marker, color="0.4", markerfacecolor=filling, label=label)
+    # Colours show the head, which the axis names.
+    panel.plot([], [], marker, color="0.4", markerfacecolor=fill, label=label)

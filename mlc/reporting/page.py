@@ -1,4 +1,4 @@
-"""A folder of finished runs as one HTML page that needs nothing beside it."""
+"""A self-contained HTML page on the finished runs under a folder."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from mlc.data.card import Card
 from mlc.files.names import CARD, PREDICTIONS, PREPROCESSING, RULES
 from mlc.files.reading import read_arrays
 from mlc.metrics.counts import COUNT_METRICS
-from mlc.reporting.choice import chosen_settings
+from mlc.reporting.choice import chosen_settings, contestants
 from mlc.reporting.collect import Results
 from mlc.reporting.figures import styles_of
-from mlc.reporting.tables import best_means, contestants, foot, marked, validation_cells
+from mlc.reporting.tables import best_means, foot, marked, validation_cells
 from mlc.runs.folder import read_stored
 
-MOST_LABELS = 30  # Bars of more labels nobody reads.
-_WIDTH, _HEIGHT = 420, 220  # Of a chart, in CSS pixels.
+MOST_LABELS = 30  # more bars are unreadable
+_WIDTH, _HEIGHT = 420, 220  # of a chart, in CSS pixels
 _THRESHOLDS = np.linspace(0, 1, 101)
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A head's line in a chart, with the thresholds that its rules chose."""
+    """The line of a head in a chart, with the thresholds that its rules chose."""
 
     name: str
     colour: str
@@ -41,11 +41,12 @@ class Curve:
 
 
 def render(results: Results, folder: Path, metrics: Sequence[str]) -> str:
-    """The page.
+    """Render the page as HTML.
+
+    A run whose predictions cannot be read is left out of the charts, with a note that says why.
 
     Raises:
-        RunFolderError: a finished run's rules cannot be read. One whose predictions cannot is in no
-            chart, and a note says why.
+        RunFolderError: the rules of a finished run cannot be read.
     """
     environment = Environment(
         loader=PackageLoader("mlc.reporting"),
@@ -86,7 +87,7 @@ def render(results: Results, folder: Path, metrics: Sequence[str]) -> str:
 
 
 def _card(runs: pd.DataFrame, results: Results) -> Card | None:
-    """What the data hold, as the first run that says so was split."""
+    """Return the data card of the first run that has a readable one."""
     for name in dict.fromkeys(runs["run"]):
         try:
             content = json.loads((results.folders[name] / CARD).read_text(encoding="utf-8"))
@@ -106,31 +107,31 @@ def _rows(runs: pd.DataFrame, metrics: Sequence[str], results: Results) -> list[
             "head": contestant,
             "style": drawn_as[contestant],
             "rule": marked(rule, results.tuned_on),
-            "n": next(iter(own.values())).n,
+            "n": next(iter(intervals.values())).n,
             "validation": validation.get((contestant, rule), []),
             "values": [
                 {
                     "shown": f"{'>' if best[metric] == (contestant, rule) else ''}{interval}",
                     "mean": f"{interval.mean:.9f}",
                 }
-                for metric, interval in own.items()
+                for metric, interval in intervals.items()
             ],
         }
-        for (contestant, rule), own in means.items()
+        for (contestant, rule), intervals in means.items()
     ]
 
 
 def _threshold_chart(runs: pd.DataFrame, results: Results, metric: str) -> dict[str, Any]:
-    """A metric on the test rows against one threshold on all scores, mean of each head's seeds."""
+    """Draw a test metric against one threshold on all scores; a line is the mean over seeds."""
     curves = []
     drawn_as = styles_of(results)
     for name, group in runs.groupby("contestant", sort=False):
         names = list(dict.fromkeys(group["run"]))
         values = np.mean([_values(results.folders[run], metric) for run in names], axis=0)
         marks = []
-        for rule, found in _thresholds(results, names).items():
-            at = float(np.mean(found))
-            marks.append((*_position(at, float(np.interp(at, _THRESHOLDS, values))), rule))
+        for rule, thresholds in _thresholds(results, names).items():
+            x = float(np.mean(thresholds))
+            marks.append((*_position(x, float(np.interp(x, _THRESHOLDS, values))), rule))
         positions = (_position(x, y) for x, y in zip(_THRESHOLDS, values, strict=True))
         curves.append(
             Curve(
@@ -147,33 +148,37 @@ def _threshold_chart(runs: pd.DataFrame, results: Results, metric: str) -> dict[
 def _values(run: Path, metric: str) -> NDArray[np.float64]:
     import torch
 
-    scores, targets = (torch.as_tensor(_predictions(run)[key]) for key in ("scores", "targets"))
-    judge = COUNT_METRICS[metric]
-    return np.array([float(judge(scores.double() >= at, targets)) for at in _THRESHOLDS])
+    stored = read_arrays(run / PREDICTIONS)
+    scores, targets = (torch.as_tensor(stored[key]) for key in ("scores", "targets"))
+    compute = COUNT_METRICS[metric]
+    return np.array([float(compute(scores.double() >= t, targets)) for t in _THRESHOLDS])
 
 
 def _thresholds(results: Results, names: Sequence[str]) -> dict[str, list[float]]:
-    """What each rule with one threshold chose, by run."""
-    found: dict[str, list[float]] = {}
+    """Return the thresholds of the runs, by each rule that has one threshold."""
+    thresholds: dict[str, list[float]] = {}
     for name in names:
         for rule, fitted in read_stored(results.folders[name] / RULES).items():
             if isinstance(fitted.get("threshold"), float):
-                found.setdefault(marked(rule, results.tuned_on), []).append(fitted["threshold"])
-    return found
+                name_of_rule = marked(rule, results.tuned_on)
+                thresholds.setdefault(name_of_rule, []).append(fitted["threshold"])
+    return thresholds
 
 
 def _label_bars(runs: pd.DataFrame, results: Results) -> dict[str, Any]:
-    """F1 of the most frequent labels on the test rows, by head, under the first tuned rule."""
+    """Compute the test F1 of the most frequent labels by head, under the first tuned rule."""
     import torch
 
     rules = list(dict.fromkeys(runs["rule"]))
     if not rules:
         return {"rule": "-", "rows": {}, "colours": {}, "more": 0}
-    rule = next((own for own in rules if results.tuned_on[own] == "validation"), rules[0])
+    rule = next((name for name in rules if results.tuned_on[name] == "validation"), rules[0])
     rows: dict[str, dict[str, float]] = {}
     shares: NDArray[np.float64] | None = None
     for name, group in runs[runs["rule"] == rule].groupby("contestant", sort=False):
-        stored = [_predictions(results.folders[run]) for run in dict.fromkeys(group["run"])]
+        stored = [
+            read_arrays(results.folders[run] / PREDICTIONS) for run in dict.fromkeys(group["run"])
+        ]
         targets = stored[0]["targets"]
         shares = targets.mean(axis=0)
         order = np.argsort(-shares, kind="stable")[:MOST_LABELS]
@@ -181,10 +186,10 @@ def _label_bars(runs: pd.DataFrame, results: Results) -> dict[str, Any]:
             [
                 COUNT_METRICS["f1_macro"]
                 .per_group(
-                    torch.as_tensor(own[f"decisions_{rule}"]), torch.as_tensor(own["targets"])
+                    torch.as_tensor(run[f"decisions_{rule}"]), torch.as_tensor(run["targets"])
                 )
                 .numpy()
-                for own in stored
+                for run in stored
             ],
             axis=0,
         )
@@ -206,9 +211,9 @@ def _label_names(run: Path, n_labels: int) -> list[str]:
 
 
 def _without_predictions(runs: pd.DataFrame, results: Results) -> dict[str, str]:
-    """Why runs are in no chart, by their name."""
-    found: dict[str, str] = {}
-    widths: dict[str, int] = {}  # the number of labels, by data set
+    """Return why runs are left out of the charts, by name of the run."""
+    reasons: dict[str, str] = {}
+    widths: dict[str, int] = {}  # number of labels by data set
     for name, group in runs.groupby("run", sort=False):
         path = results.folders[str(name)] / PREDICTIONS
         try:
@@ -222,19 +227,15 @@ def _without_predictions(runs: pd.DataFrame, results: Results) -> dict[str, str]
                 for key, array in zip(keys, arrays, strict=True)
             )
             if not fits or len(shape) != 2 or n_labels not in (None, shape[1]) or not shape[0]:
-                raise RunFolderError(f"{path} does not hold what a run writes.")
+                raise RunFolderError(f"{path} does not hold the predictions of a run.")
             if not np.isfinite(stored["scores"]).all():
                 raise RunFolderError(f"{path} holds scores that are not finite.")
             widths[group["data"].iloc[0]] = shape[1]
         except RunFolderError as error:
-            found[str(name)] = str(error)
+            reasons[str(name)] = str(error)
         except KeyError as error:
-            found[str(name)] = f"{path} lacks {error}."
-    return found
-
-
-def _predictions(run: Path) -> dict[str, NDArray[Any]]:
-    return read_arrays(run / PREDICTIONS)
+            reasons[str(name)] = f"{path} lacks {error}."
+    return reasons
 
 
 def _position(x: float, y: float) -> tuple[float, float]:

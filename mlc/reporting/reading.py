@@ -1,4 +1,4 @@
-"""One run's files as a report reads them: whatever they hold, a sentence says what is wrong."""
+"""Reading and checking the files of one run for a report."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from mlc.files.reading import read_object
 from mlc.runs.folder import read_stored
 
 ORDER = ["run", "data", "head", "rule", "seed"]
-# What a column's name begins with, by the part of the data that its metric is of; the last six where
-# the truth is known.
+# The prefix of a column by the part of the data on which its metric is computed; all parts after
+# "val" need the true probabilities.
 PARTS = ("val", "bayes", "limit", "truth", "unreachable", "avoidable", "regret")
 PREFIX = {"test": "", **{part: f"{part}_" for part in PARTS}}
 _STATES = ("running", "completed", "failed")
@@ -24,12 +24,12 @@ _LARGEST_SEED = 2**63
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A run's files.
+    """The content of a run's files.
 
     Attributes:
-        status: what it says of itself.
-        metrics: of a finished run, None where a value is not defined.
-        rules: what its rules have learned, by rule.
+        status: the stored status.
+        metrics: metrics of a finished run; None for an undefined value.
+        rules: the fitted state of each rule, by name.
         baselines: metrics by baseline.
     """
 
@@ -40,20 +40,20 @@ class StoredRun:
 
 
 def read_run(folder: Path, metrics: Sequence[str] = ()) -> StoredRun:
-    """The run in a folder.
+    """Read the run in a folder.
 
     Args:
-        folder: the run's.
-        metrics: what each rule of a finished run must have on the test rows.
+        folder: of the run.
+        metrics: test metrics that each rule of a finished run must have.
 
     Raises:
-        RunFolderError: its files are not those that a run writes.
+        RunFolderError: the files are not those of a run.
     """
     try:
         return _read_run(folder, metrics)
     except MlcError:
         raise
-    # One run must not end the report of the others, whatever its files make a library raise.
+    # Whatever a library raises on damaged files, the other runs are still reported.
     except Exception as error:
         raise RunFolderError(
             f"{folder} does not hold what a run writes ({type(error).__name__}: {error}): delete it,"
@@ -69,16 +69,16 @@ def _read_run(folder: Path, metrics: Sequence[str]) -> StoredRun:
     rules = read_stored(path)
     _require(bool(rules), path, "it holds no rule")
     for rule, fitted in rules.items():
-        stated = isinstance(fitted, dict) and fitted.get("tuned_on") in _TUNED_ON
-        _require(stated, path, f"{rule!r} does not say what it was tuned on")
+        is_known = isinstance(fitted, dict) and fitted.get("tuned_on") in _TUNED_ON
+        _require(is_known, path, f"{rule!r} does not say what it was tuned on")
     path = folder / METRICS
-    own = read_stored(path)
+    run_metrics = read_stored(path)
     taken = {*ORDER, *status["overrides"]}
-    _check_metrics(path, own, taken, rules)
+    _check_metrics(path, run_metrics, taken, rules)
     for rule in rules:
         for metric in metrics:
             key = f"test/{rule}/{metric}"
-            _require(own.get(key) is not None, path, f"it has no {key!r}")
+            _require(run_metrics.get(key) is not None, path, f"it has no {key!r}")
     path = folder / BASELINES
     baselines = read_stored(path)
     for name, values in baselines.items():
@@ -88,11 +88,11 @@ def _read_run(folder: Path, metrics: Sequence[str]) -> StoredRun:
             for metric in metrics:
                 key = f"test/{rule}/{metric}"
                 _require(values.get(key) is not None, path, f"{name!r} has no {key!r}")
-    return StoredRun(status, own, rules, baselines)
+    return StoredRun(status, run_metrics, rules, baselines)
 
 
 def rules_in(metrics: dict[str, Any]) -> list[str]:
-    """The rules that metrics are of, in their order."""
+    """Return the rules in the keys of metrics, in order."""
     return list(
         dict.fromkeys(
             key.split("/")[1]

@@ -1,4 +1,4 @@
-"""The settings of runs as they took effect, whether stated on the command line or by default."""
+"""The settings of runs as they took effect, from the command line or by default."""
 
 from __future__ import annotations
 
@@ -12,47 +12,47 @@ Status = Mapping[str, Any]
 
 
 def setting(status: Status, key: str) -> str | None:
-    """A setting's value in a run as text, None where the run has no such setting.
+    """Return the value of a setting in a run as text, or None if the run has no such setting.
 
-    A group's own key, as in "optimizer", has the name of what was chosen.
+    The value of a config group, such as "optimizer", is the name of the chosen option.
     """
     config = flatten(status.get("config") or {})
     for name in (key, f"{key}.name"):
         if name in config:
-            return _written(config[name])
-    stated = status.get("overrides", {}).get(key)
-    return None if stated is None else str(stated)
+            return _text(config[name])
+    override = status.get("overrides", {}).get(key)
+    return None if override is None else str(override)
 
 
 def varying(statuses: Mapping[str, Status], overrides: Sequence[str]) -> list[str]:
-    """The overrides in which the runs differ, or by which their paths name them.
+    """Return the overrides in which the runs differ, or which are part of their folder names.
 
-    A sweep that was stopped early may have begun only the first of its values: the run's path says
-    that there were others.
+    A sweep that was stopped early may have started only the first of its values; the folder name of
+    the run shows that the setting was swept.
     """
-    found = []
-    for key in overrides:
-        values = {setting(status, key) for status in statuses.values()}
-        if len(values) > 1 or any(_in_path(name, key) for name in statuses):
-            found.append(key)
-    return found
+    return [
+        key
+        for key in overrides
+        if len({setting(status, key) for status in statuses.values()}) > 1
+        or any(_in_path(name, key) for name in statuses)
+    ]
 
 
 def run_key(status: Status) -> Hashable:
-    """What two runs that are one and the same experiment have in common: data, settings and seed.
+    """Return a key of the data, settings and seed: equal for runs that repeat each other.
 
-    Where a status holds no config, its overrides are all that is known of its settings.
+    If the status has no config, the overrides stand for the settings.
     """
     config = status.get("config") or status["overrides"]
     return (*_data(status), status["head"], status["seed"], _frozen(_significant(config)))
 
 
 def data_key(status: Status) -> Hashable:
-    """What two runs have in common that look at the same data in the same parts by the same rules."""
+    """Return a key of the data, their split and the rules: equal for runs with equal baselines."""
     config = status.get("config")
     if not config:
-        stated = {k: v for k, v in status["overrides"].items() if k.startswith("data.")}
-        return (*_data(status), status["seed"], _frozen(stated))
+        overrides = {k: v for k, v in status["overrides"].items() if k.startswith("data.")}
+        return (*_data(status), status["seed"], _frozen(overrides))
     parts = {key: config.get(key) for key in ("data", "decision", "rules")}
     return (*_data(status), status["seed"], _frozen(_significant(parts)))
 
@@ -71,9 +71,9 @@ def _in_path(run: str, key: str) -> bool:
     return any(part.startswith(f"{key}=") for part in PurePosixPath(run).name.split(","))
 
 
-def _written(value: Any) -> str:
+def _text(value: Any) -> str:
     if isinstance(value, (list, tuple)):
-        return "[" + ",".join(map(_written, value)) + "]"
+        return "[" + ",".join(map(_text, value)) + "]"
     if value is None:
         return "null"
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,4 +1,4 @@
-"""Means with intervals, and differences in pairs."""
+"""Means with confidence intervals, and paired differences."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 CONFIDENCE = 0.95
-LEAST_PAIRS = 5  # Fewer give no p-value.
-# Values that differ by less than this, relative to the largest, differ by rounding alone: a metric's
-# sums end in the 16th digit, and no test part has rows enough for so small a step.
+LEAST_PAIRS = 5  # fewer pairs give no p-value
+# Values that differ by less than this, relative to the largest, differ by rounding only: float64 has
+# 16 digits, and no test part has enough rows for so small a difference.
 ROUNDING = 1e-9
 
 
@@ -19,8 +19,8 @@ ROUNDING = 1e-9
 class Interval:
     """A mean and half the width of its 95% interval.
 
-    The half width is NaN, and not printed, for one value and for values that are all equal: a
-    spread of zero in a few values says nothing about the spread of the next ones.
+    The half width is NaN, and not printed, for one value and for values that are all equal: a few
+    equal values do not show that further values would be equal.
     """
 
     mean: float
@@ -31,7 +31,7 @@ class Interval:
         return f"{self.mean:.3f}{self._spread()}"
 
     def signed(self) -> str:
-        """As text for a difference, with its sign."""
+        """Return the interval of a difference as text, with its sign."""
         return f"{self.mean:+.3f}{self._spread()}"
 
     def _spread(self) -> str:
@@ -47,13 +47,13 @@ class PairedDifference:
 
 
 def mean_interval(values: ArrayLike) -> Interval:
-    """Student's t-interval of the mean: mean +- t_(n-1, 0.975) s / sqrt(n)."""
+    """Compute Student's t-interval of the mean: mean +- t_(n-1, 0.975) s / sqrt(n)."""
     sample = np.asarray(values, dtype=np.float64)
     return _interval(sample, np.abs(sample).max(initial=0.0))
 
 
 def paired_difference(values: ArrayLike, reference: ArrayLike) -> PairedDifference:
-    """values - reference, entry by entry, with the p-value of the paired t-test.
+    """Compute the mean of values - reference, with the p-value of the paired t-test.
 
     The p-value is NaN below `LEAST_PAIRS` pairs, and where all differences are equal up to
     `ROUNDING` relative to the largest of the values: the test divides by their spread.
@@ -76,7 +76,7 @@ def _interval(sample: NDArray[np.float64], largest: float) -> Interval:
 
 
 def holm(p_values: ArrayLike) -> list[float]:
-    """Holm's step-down adjustment (Holm 1979); NaN stays NaN and does not count."""
+    """Adjust p-values by Holm's step-down method (Holm 1979); NaN stays NaN and is not counted."""
     p = np.asarray(p_values, dtype=np.float64)
     adjusted = np.full(len(p), np.nan)
     order = [i for i in np.argsort(p) if not np.isnan(p[i])]

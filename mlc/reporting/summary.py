@@ -1,4 +1,4 @@
-"""Everything a folder of finished runs is summed up in."""
+"""The summary of the finished runs under a folder."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RESULTS, BASELINE_RESULTS, SUMMARY = "results.csv", "baselines.csv", "summary.md
 
 
 def report_files(metrics: Sequence[str]) -> tuple[str, ...]:
-    """The names of the files that a summary is written to."""
+    """Return the names of the files of a summary."""
     return RESULTS, BASELINE_RESULTS, SUMMARY, f"{metrics[0]}.png"
 
 
@@ -38,12 +38,12 @@ def write_summary(folder: Path, metrics: Sequence[str], reference: str) -> tuple
     """Write results.csv, baselines.csv, summary.md and METRIC.png; return the summary for a terminal.
 
     Raises:
-        RunFolderError: there is no run that could be counted, a file lies there that no summary of
-            ours is, or the folder cannot be written to.
+        RunFolderError: no run has finished, a file of the same name that mlc did not write is in the
+            folder, or the folder is not writable.
     """
     check_report_files(folder, report_files(metrics))
     results = collect(folder, metrics)
-    check_comparable(results)
+    check_comparable(results.statuses)
     if not results.folders:
         reasons = "; ".join(
             f"{run}: {error}" for run, error in (results.failed | results.unreadable).items()
@@ -69,7 +69,7 @@ def write_summary(folder: Path, metrics: Sequence[str], reference: str) -> tuple
 def summarise(
     results: Results, metrics: Sequence[str], reference: str, *, markdown: bool = False
 ) -> str:
-    """The whole summary: for each data set its tables, then the foot."""
+    """Return the summary: the tables of each data set, then the notes."""
 
     def show(caption: str, table: Table | None, level: int = 3) -> list[str]:
         if table is None:
@@ -82,23 +82,23 @@ def summarise(
     runs, baselines = contestants(results), named_baselines(results)
     first, swept = metrics[0], False
     for data in dict.fromkeys(runs["data"]):
-        here = runs[runs["data"] == data]
-        chosen = chosen_settings(here, first)
-        n_seeds = here["seed"].nunique()
+        group = runs[runs["data"] == data]
+        chosen = chosen_settings(group, first)
+        n_seeds = group["seed"].nunique()
         heading = f"{data}, test rows: mean of {n_seeds} seed{'s' * (n_seeds > 1)}"
         heading += ", ± half the 95% interval" if n_seeds > 1 else ""
-        table = means_table(here, baselines[baselines["data"] == data], metrics, results.tuned_on)
+        table = means_table(group, baselines[baselines["data"] == data], metrics, results.tuned_on)
         parts += show(heading, table, 2)
         if chosen is not None:
             swept = True
             caption = f"Each head's setting with the best mean {first} on the validation rows"
-            parts += show(caption, choices_table(here, first, results.tuned_on))
+            parts += show(caption, choices_table(group, first, results.tuned_on))
         caption = (
             f"{first} in expectation under the known p(y | x): what is missing to the Bayes"
             " value, because of the head, and because of data and optimisation"
         )
-        parts += show(caption, regrets_table(here, first, results.tuned_on))
-        differences = differences_table(here, first, reference, results.tuned_on)
+        parts += show(caption, regrets_table(group, first, results.tuned_on))
+        differences = differences_table(group, first, reference, results.tuned_on)
         if differences is not None:
             caption = differences_caption(differences, first, reference, swept=chosen is not None)
             parts += show(caption, differences)
@@ -112,7 +112,7 @@ def summarise(
 
 
 def _csv(frame: pd.DataFrame) -> str:
-    """CSV whose text no spreadsheet runs as a formula."""
+    """Write CSV in which no cell is a formula to a spreadsheet."""
     return str(frame.map(cell).rename(columns=cell).to_csv(index=False))
 
 

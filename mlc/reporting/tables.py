@@ -1,4 +1,4 @@
-"""The tables of a sweep's summary, and what stands under them."""
+"""The tables of a sweep's summary and the notes below them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import pandas as pd
 from mlc.config.texts import markdown, readable
 from mlc.evaluation.left_out import MOST_VALUES
 from mlc.metrics.counts import CONVENTIONS, COUNT_METRICS
-from mlc.reporting.choice import Pairs, chosen_rows, chosen_settings
-from mlc.reporting.choice import contestants as contestants
+from mlc.reporting.choice import Pairs, chosen_rows, chosen_settings, contestants
 from mlc.reporting.collect import Results
 from mlc.reporting.statistics import Interval, mean_interval
 
@@ -22,14 +21,14 @@ YARDSTICKS = ("logistic_regression", "linear_svm")
 
 @dataclass(frozen=True)
 class Table:
-    """A header and rows of text; the first columns up to `n_words` are set flush left."""
+    """A header and rows of text; the first `n_words` columns are left-aligned."""
 
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     n_words: int = 2
 
     def text(self) -> str:
-        """For a terminal; where it would be too wide, the first column's words stand on own lines."""
+        """Format for a terminal; a table that is too wide has its first column on separate lines."""
         if any(readable(cell) != cell for row in self.rows for cell in row):
             rows = [[readable(cell) for cell in row] for row in self.rows]
             return Table(self.header, rows, self.n_words).text()
@@ -37,17 +36,17 @@ class Table:
         if max(map(len, lines)) > WIDTH and self.n_words == 2:
             first, second, *others = self.header
             rows = [[f"  {rule}", *cells] for _, rule, *cells in self.rows]
-            header, *below = Table([f"{first}, {second}", *others], rows, 1)._lines()
+            header, *body = Table([f"{first}, {second}", *others], rows, 1)._lines()
             lines = [header]
-            for place, ((head, *_), line) in enumerate(zip(self.rows, below, strict=True)):
-                lines += [line] if place and head == self.rows[place - 1][0] else [head, line]
+            for index, ((head, *_), line) in enumerate(zip(self.rows, body, strict=True)):
+                lines += [line] if index and head == self.rows[index - 1][0] else [head, line]
         return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
 
     def _lines(self) -> list[str]:
         return ["  ".join(row).rstrip() for row in self._padded([self.header, *self.rows])]
 
     def markdown(self, *, by_strangers: bool = False) -> str:
-        """For a file; what means something in Markdown is escaped where strangers wrote the words."""
+        """Format as Markdown; `by_strangers` escapes the markup in names and cells."""
         if by_strangers:
             rows = [[markdown(cell) for cell in row] for row in self.rows]
             return Table([markdown(name) for name in self.header], rows, self.n_words).markdown()
@@ -69,10 +68,10 @@ class Table:
 def means_table(
     runs: pd.DataFrame, baselines: pd.DataFrame, metrics: Sequence[str], tuned_on: dict[str, str]
 ) -> Table:
-    """A row per contestant and rule, then the baselines; the best fair mean is marked with >.
+    """Return a row per contestant and rule, then the baselines; > marks the best fair mean.
 
-    Where settings were swept, the first metric's mean on the validation rows stands before the test
-    values, > marks the setting that it chooses for a head and rule, and only these can be the best
+    If settings were swept, the first metric's mean on the validation rows precedes the test values,
+    > marks the setting that it chooses for a head and rule, and only chosen settings can be the best
     of a column.
     """
     means, best = best_means(runs, metrics, tuned_on)
@@ -82,11 +81,11 @@ def means_table(
         [
             contestant,
             marked(rule, tuned_on),
-            str(next(iter(own.values())).n),
+            str(next(iter(intervals.values())).n),
             *validation.get((contestant, rule), []),
-            *(f"{'>' if best[m] == (contestant, rule) else ''}{own[m]}" for m in metrics),
+            *(f"{'>' if best[m] == (contestant, rule) else ''}{intervals[m]}" for m in metrics),
         ]
-        for (contestant, rule), own in means.items()
+        for (contestant, rule), intervals in means.items()
     ]
     for (baseline, rule), group in baselines.groupby(["contestant", "rule"], sort=False):
         name = "-" if rule == "constant" else marked(rule, tuned_on)
@@ -99,7 +98,7 @@ def means_table(
 def validation_cells(
     runs: pd.DataFrame, metric: str, chosen: Pairs | None
 ) -> dict[tuple[str, str], list[str]]:
-    """By contestant and rule a cell with the mean on the validation rows, if settings are chosen."""
+    """Return a cell with the validation mean by contestant and rule, if settings are chosen."""
     if chosen is None:
         return {}
     means = runs.groupby(["contestant", "rule"], sort=False)[f"val_{metric}"].mean()
@@ -112,9 +111,9 @@ def validation_cells(
 def best_means(
     runs: pd.DataFrame, metrics: Sequence[str], tuned_on: dict[str, str]
 ) -> tuple[dict[tuple[str, str], dict[str, Interval]], dict[str, tuple[str, str] | None]]:
-    """Each contestant and rule's intervals by metric; and by metric which of the fair has the best.
+    """Return the intervals of each contestant and rule by metric, and the best fair pair by metric.
 
-    Of several settings of a head only the one that the validation rows choose is fair.
+    Of several settings of a head, only the setting chosen on the validation rows is fair.
     """
     means = {
         key: {metric: mean_interval(group[metric]) for metric in metrics}
@@ -133,7 +132,7 @@ def best_means(
 
 
 def choices_table(runs: pd.DataFrame, metric: str, tuned_on: dict[str, str]) -> Table:
-    """The settings that the validation rows choose, one for each head and fair rule, by both parts."""
+    """Return the setting chosen on the validation rows for each head and fair rule, with its means."""
     rows = []
     shown = chosen_rows(runs, chosen_settings(runs, metric))
     for (contestant, rule), group in shown.groupby(["contestant", "rule"], sort=False):
@@ -144,22 +143,24 @@ def choices_table(runs: pd.DataFrame, metric: str, tuned_on: dict[str, str]) -> 
 
 
 def regrets_table(runs: pd.DataFrame, metric: str, tuned_on: dict[str, str]) -> Table | None:
-    """Bayes value less what was reached, and its two parts; None where no truth is known."""
+    """Return the regrets and their two parts; None if the true probabilities are unknown."""
     columns = [f"{part}_{metric}" for part in ("bayes", "unreachable", "avoidable", "regret")]
     if columns[0] not in runs or columns[-1] not in runs:
         return None
     rows = []
     for (contestant, rule), group in runs.groupby(["contestant", "rule"], sort=False):
         present = [group[c].dropna() if c in group else pd.Series(dtype=float) for c in columns]
-        values = [f"{mean_interval(own)}" if len(own) else "-" for own in present]
+        values = [f"{mean_interval(series)}" if len(series) else "-" for series in present]
         rows.append([contestant, marked(rule, tuned_on), str(len(group)), *values])
     return Table(["head", "rule", "n", "Bayes", "head", "training", "regret"], rows)
 
 
 def foot(results: Results, chosen_by: str | None = None) -> list[str]:
-    """What a reader must know to read the table.
+    """Return the notes below the tables.
 
-    `chosen_by` is the metric by which the settings of a sweep are chosen, if there are several.
+    Args:
+        results: of the sweep.
+        chosen_by: the metric by which settings are chosen, if there are several.
     """
     notes = []
     if results.monitors:
@@ -210,13 +211,14 @@ def _of_yardsticks(results: Results) -> list[str]:
 
 
 def _left_out(results: Results) -> list[str]:
-    """Which runs the tables do not count, and why."""
+    """Return notes on the runs that the tables do not count."""
     notes = []
     if results.repeats:
         n = len(results.repeats)
         pairs = [
-            f"{run} (as {own.of}" + (f"; values differ by up to {own.gap:.2g})" if own.gap else ")")
-            for run, own in results.repeats.items()
+            f"{run} (as {same.of}"
+            + (f"; values differ by up to {same.gap:.2g})" if same.gap else ")")
+            for run, same in results.repeats.items()
         ]
         are = "1 run repeats another" if n == 1 else f"{n} runs are repeats of others"
         counts = "counts" if n == 1 else "count"
@@ -243,5 +245,5 @@ def _left_out(results: Results) -> list[str]:
 
 
 def marked(rule: str, tuned_on: dict[str, str]) -> str:
-    """The rule's name, with a star if it saw the test rows."""
+    """Return the name of a rule, with a star if the rule was tuned on the test rows."""
     return f"{rule}*" if tuned_on.get(rule) == "test" else rule

@@ -1,1 +1,1 @@
-"""What a training leaves to look at: TensorBoard events, figures, progress."""
+"""Tracking of trainings: TensorBoard events, figures, progress bars."""

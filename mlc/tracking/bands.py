@@ -1,4 +1,4 @@
-"""Many runs as one: mean, lowest and highest of their curves at each epoch."""
+"""Mean, lowest and highest of the curves of many runs at each epoch."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ STATISTICS = ("mean", "lowest", "highest")
 
 
 class Band:
-    """The events of the runs of one contestant, as three curves; written again as runs are added.
+    """Event files of three curves over the runs of one contestant, rewritten as runs are added.
 
     Args:
-        folder: each statistic gets a folder in it.
-        began: by which TensorBoard orders the curves among those of others.
-        hyperparameters: of the mean's row on the HParams page.
+        folder: gets a folder for each statistic.
+        began: the time stamp by which TensorBoard orders the curves.
+        hyperparameters: values of the HParams page, in the row of the mean.
     """
 
     def __init__(self, folder: Path, began: float, hyperparameters: Mapping[str, Value]) -> None:
         self._n_runs = 0
         self._hyperparameters = hyperparameters
         self._paths = {
-            statistic: (folder / statistic / f"{EVENTS}.0", began + place / 10)
-            for place, statistic in enumerate(STATISTICS)
+            statistic: (folder / statistic / f"{EVENTS}.0", began + index / 10)
+            for index, statistic in enumerate(STATISTICS)
         }
 
     def write(
@@ -36,11 +36,11 @@ class Band:
         histories: Sequence[Path],
         points: Sequence[tuple[int, Mapping[str, float]]],
     ) -> None:
-        """Replace what was written, if there are more runs than there were.
+        """Rewrite the curves, if there are more runs than in the last call.
 
         Args:
-            histories: CSV files of the runs' curves.
-            points: for each run its chosen epoch, and values that are one point, by their tags.
+            histories: CSV files with the curves of the runs.
+            points: the chosen epoch of each run, and the values at that epoch by tag.
         """
         if len(histories) <= self._n_runs:
             return

@@ -1,4 +1,4 @@
-"""TensorBoard's event files, written as plain records: one for each epoch."""
+"""Writing TensorBoard's event files as plain records."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ Value = str | float | bool
 
 
 class EventFile:
-    """Appends to an event file; each record is on the disk when `add` returns.
+    """An event file opened for appending; each record is flushed when `add` returns.
 
     Args:
-        path: of the file; its folder is made.
-        began: the time of the first record, by which TensorBoard orders runs.
+        path: of the file; its folder is created.
+        began: time of the first record, by which TensorBoard orders runs.
     """
 
     def __init__(self, path: Path, began: float | None = None) -> None:
@@ -42,12 +42,12 @@ class EventFile:
         self._write(Event(wall_time=time.time(), step=step, summary=summary))
 
     def start_again(self) -> None:
-        """What was written so far is replaced by what follows."""
+        """Write a record that makes TensorBoard discard all earlier records of the file."""
         log = SessionLog(status=SessionLog.START)
         self._write(Event(wall_time=time.time(), step=0, session_log=log))
 
     def close(self) -> None:
-        """Close the file; nothing is lost without it."""
+        """Close the file; no record is lost if this is never called."""
         self._file.close()
 
     def _write(self, event: Event) -> None:
@@ -56,25 +56,25 @@ class EventFile:
 
 
 def scalars(values: Mapping[str, float], description: str = "") -> Summary:
-    """Points of several curves at one step, by their tags."""
+    """Return a record of scalars at one step, by tag."""
     if not description:
         return Summary(
             value=[Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
         )
-    told = SummaryMetadata(
+    described = SummaryMetadata(
         plugin_data=SummaryMetadata.PluginData(plugin_name=scalar_metadata.PLUGIN_NAME),
         summary_description=description,
     )
     return Summary(
         value=[
-            Summary.Value(tag=tag, simple_value=value, metadata=told)
+            Summary.Value(tag=tag, simple_value=value, metadata=described)
             for tag, value in values.items()
         ]
     )
 
 
 def image(tag: str, picture: NDArray[np.uint8]) -> Summary:
-    """A picture (height, width, 3) as a PNG of at most 256 colours."""
+    """Return a record of an image (height, width, 3), as a PNG of at most 256 colours."""
     stream = io.BytesIO()
     colours = Image.fromarray(picture).quantize(256, dither=Image.Dither.NONE)
     colours.save(stream, format="png", optimize=True)
@@ -86,7 +86,7 @@ def image(tag: str, picture: NDArray[np.uint8]) -> Summary:
 
 
 def session_start(hyperparameters: Mapping[str, Value]) -> Summary:
-    """That the run is a row of the HParams page, with these values."""
+    """Return the record that adds the run to the HParams page, with its values."""
     start = plugin_data_pb2.SessionStartInfo(start_time_secs=time.time())
     for key, value in hyperparameters.items():
         _set(start.hparams[key], value)
@@ -95,7 +95,7 @@ def session_start(hyperparameters: Mapping[str, Value]) -> Summary:
 
 
 def session_end() -> Summary:
-    """That the run is finished."""
+    """Return the record that marks the run as finished on the HParams page."""
     end = plugin_data_pb2.SessionEndInfo(status=api_pb2.STATUS_SUCCESS, end_time_secs=time.time())
     content = plugin_data_pb2.HParamsPluginData(session_end_info=end)
     return _hparams(metadata.SESSION_END_INFO_TAG, content)
@@ -104,17 +104,17 @@ def session_end() -> Summary:
 def experiment(
     values: Mapping[str, Sequence[Value]], metrics: Sequence[str], *, is_complete: bool = True
 ) -> Summary:
-    """The columns of the HParams page: what the runs differ in, then the metrics.
+    """Return the record of the columns of the HParams page: hyperparameters, then metrics.
 
     Args:
-        values: what each hyperparameter is in the runs, by its name.
-        metrics: tags of scalars, whose last values are shown.
-        is_complete: whether no run will have other values; TensorBoard hides such runs.
+        values: values of each hyperparameter in the runs, by name.
+        metrics: tags of scalars, of which the page shows the last values.
+        is_complete: whether the values are final; TensorBoard hides runs with a value not listed.
     """
-    told = api_pb2.Experiment()
-    for key, own in values.items():
-        info = told.hparam_infos.add(name=key, display_name=key.strip(), differs=True)
-        distinct = list(dict.fromkeys(own))
+    description = api_pb2.Experiment()
+    for key, occurring in values.items():
+        info = description.hparam_infos.add(name=key, display_name=key.strip(), differs=True)
+        distinct = list(dict.fromkeys(occurring))
         is_number = all(isinstance(value, (int, float)) for value in distinct)
         info.type = api_pb2.DATA_TYPE_FLOAT64 if is_number else api_pb2.DATA_TYPE_STRING
         if not is_complete:
@@ -126,8 +126,8 @@ def experiment(
         else:
             info.domain_discrete.extend([str(value) for value in distinct])
     for tag in metrics:
-        told.metric_infos.add(name=api_pb2.MetricName(tag=tag))
-    content = plugin_data_pb2.HParamsPluginData(experiment=told)
+        description.metric_infos.add(name=api_pb2.MetricName(tag=tag))
+    content = plugin_data_pb2.HParamsPluginData(experiment=description)
     return _hparams(metadata.EXPERIMENT_TAG, content)
 
 

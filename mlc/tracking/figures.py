@@ -1,4 +1,4 @@
-"""Pictures of one run of a head: its threshold, its numbers of labels, its labels, its scores."""
+"""Figures of one run on its test rows: threshold, label counts, labels, calibration."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.metrics.sweep import SortedScores
 
-# TensorBoard's cards show pictures 430 by 235 pixels large at most: letters come out 10 pixels high.
+# TensorBoard shows images of at most 430 x 235 pixels: letters are 10 pixels high.
 _SIZE, _DPI, _FONT = (4.3, 2.35), 150, 8
 _POINTS = 400
 _CLOSEST = 1e-4  # a logit axis shows neither 0 nor 1
@@ -29,18 +29,18 @@ _LONGEST_LABEL = 20
 
 @dataclass(frozen=True)
 class HeadFigure:
-    """What is drawn of one run on its test rows.
+    """The test predictions of one run, to be drawn.
 
     Attributes:
-        title: which run it is.
+        title: names the run.
         colour: of its head.
         scores: (N, K).
         targets: (N, K).
         decisions: (N, K), of the rule.
         labels: K names.
-        metrics: the curves over the threshold, names of COUNT_METRICS.
-        rule: the rule's name.
-        threshold: the rule's, where it has one.
+        metrics: names of COUNT_METRICS, drawn against the threshold.
+        rule: name of the rule.
+        threshold: of the rule, or None if the rule has none.
     """
 
     title: str
@@ -55,7 +55,7 @@ class HeadFigure:
 
 
 def draw_head(shown: HeadFigure) -> dict[str, NDArray[np.uint8]]:
-    """Pictures (height, width, 3) by the tags that TensorBoard should sort them by."""
+    """Draw images (height, width, 3), by tags in the order in which TensorBoard sorts them."""
     panels = {
         "figure_decisions/threshold": _draw_thresholds,
         "figure_decisions/number_of_labels": _draw_cardinality,
@@ -79,29 +79,29 @@ def _picture(shown: HeadFigure, draw: Callable[[Axes, HeadFigure], None]) -> NDA
 
 
 def _draw_thresholds(axes: Axes, shown: HeadFigure) -> None:
-    """Metrics of `score >= t` over t, exactly, and where the rule put its threshold."""
+    """Draw the exact metrics of `score >= t` over t, and the threshold of the rule."""
     ranked = SortedScores(torch.as_tensor(shown.scores), torch.as_tensor(shown.targets))
-    for place, name in enumerate(shown.metrics):
+    for index, name in enumerate(shown.metrics):
         sweep = ranked.sweep(COUNT_METRICS[name])
-        possible = ~sweep.values.isnan()
-        at, values = sweep.thresholds[possible].numpy(), sweep.values[possible].numpy()
-        few = np.unique(np.linspace(0, len(at) - 1, _POINTS).astype(int))
-        style = _STYLES[place % len(_STYLES)]
-        x = at[few].clip(_CLOSEST, 1 - _CLOSEST)
-        axes.plot(x, values[few], style, color=shown.colour, linewidth=1, label=name)
+        defined = ~sweep.values.isnan()
+        thresholds, values = sweep.thresholds[defined].numpy(), sweep.values[defined].numpy()
+        sample = np.unique(np.linspace(0, len(thresholds) - 1, _POINTS).astype(int))
+        style = _STYLES[index % len(_STYLES)]
+        x = thresholds[sample].clip(_CLOSEST, 1 - _CLOSEST)
+        axes.plot(x, values[sample], style, color=shown.colour, linewidth=1, label=name)
     axes.set_xscale("logit")
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticks(_TICKS, [f"{tick:g}".lstrip("0") for tick in _TICKS])
     axes.set(xlabel="threshold", ylabel="test rows", xlim=(_CLOSEST, 1 - _CLOSEST), ylim=(0, 1))
     if shown.threshold is not None:
         x = float(np.clip(shown.threshold, _CLOSEST, 1 - _CLOSEST))
-        told = f"{shown.rule}: {shown.threshold:.3f}"
-        axes.axvline(x, color="black", linewidth=1, label=told)
+        label = f"{shown.rule}: {shown.threshold:.3f}"
+        axes.axvline(x, color="black", linewidth=1, label=label)
     axes.legend(frameon=False, fontsize=_FONT, loc="upper right", handlelength=2)
 
 
 def _draw_reliability(axes: Axes, shown: HeadFigure) -> None:
-    """How often labels are true whose score is so high, in ten bins; larger where more scores are."""
+    """Draw the share of true labels against the score in ten bins; marker area shows the count."""
     scores, true = shown.scores.ravel(), shown.targets.ravel()
     bins = np.minimum((scores * _BINS).astype(int), _BINS - 1)
     counts = np.bincount(bins, minlength=_BINS)
@@ -115,7 +115,7 @@ def _draw_reliability(axes: Axes, shown: HeadFigure) -> None:
 
 
 def _draw_cardinality(axes: Axes, shown: HeadFigure) -> None:
-    """How many labels are predicted where so many are true; a row is a distribution."""
+    """Draw the distribution of the number of predicted labels by number of true labels."""
     predicted, actual = shown.decisions.sum(axis=1), shown.targets.sum(axis=1)
     most = int(max(predicted.max(), actual.max()))
     counts = np.zeros((most + 1, most + 1))
@@ -130,10 +130,10 @@ def _draw_cardinality(axes: Axes, shown: HeadFigure) -> None:
 
 
 def _draw_labels(axes: Axes, shown: HeadFigure) -> None:
-    """Precision and recall of the most frequent labels."""
+    """Draw precision and recall of the most frequent labels."""
     order = np.argsort(-shown.targets.sum(axis=0), kind="stable")[:_MOST_LABELS]
     hits = (shown.decisions & shown.targets)[:, order].sum(axis=0)
-    predicted, actual = (own[:, order].sum(axis=0) for own in (shown.decisions, shown.targets))
+    predicted, actual = (sets[:, order].sum(axis=0) for sets in (shown.decisions, shown.targets))
     y = np.arange(len(order))
     precision, recall = (
         np.divide(hits, of, out=np.zeros(len(order)), where=of > 0) for of in (predicted, actual)

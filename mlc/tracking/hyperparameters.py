@@ -1,4 +1,4 @@
-"""What TensorBoard's HParams page says of runs, and in which order."""
+"""The columns of TensorBoard's HParams page and their order."""
 
 from __future__ import annotations
 
@@ -8,39 +8,41 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mlc.tracking.events import Value
 
-# TensorBoard sorts the columns by their names, and strips what it shows of them: spaces first put
-# the data set, the head and what was swept before the seed.
+# TensorBoard sorts the columns by name and shows the names stripped: leading spaces put the data
+# set, the head and the swept settings before the seed.
 _DATA, _HEAD, _SWEPT, SEED = "   data", "  head", " ", "seed"
 
 
 def hyperparameters(
     data: str, head: str, seed: int, settings: Mapping[str, str]
 ) -> dict[str, Value]:
-    """A run's values, by names that TensorBoard sorts as they should stand.
+    """Return the values of a run on the HParams page, by column.
 
     Args:
-        data: the data set.
-        head: its name.
-        seed: the run's.
-        settings: what was set beside these, as text by key; numbers are made of it where it is one.
+        data: name of the data set.
+        head: name of the head.
+        seed: of the run.
+        settings: other overrides as text by key; text that is a number becomes one.
     """
-    told = {f"{_SWEPT}{key}": _number_or_text(value) for key, value in settings.items()}
-    return {_DATA: data, _HEAD: head, **told, SEED: seed}
+    swept = {f"{_SWEPT}{key}": _number_or_text(value) for key, value in settings.items()}
+    return {_DATA: data, _HEAD: head, **swept, SEED: seed}
 
 
 def varying(
     runs: Sequence[Mapping[str, Value]], *, is_complete: bool = True
 ) -> dict[str, list[Value]]:
-    """What the runs differ in, with its values; the head and the seed where they differ in nothing.
+    """Return the columns in which runs differ, with their values; head and seed if there are none.
 
-    Those two are always told while the sweep is not complete, for more of them may come.
+    Head and seed are always included while the sweep is incomplete: further values may follow.
     """
-    keys = sorted({key for own in runs for key in own})
-    values = {key: [own[key] for own in runs if key in own] for key in keys}
+    keys = sorted({key for run in runs for key in run})
+    values = {key: [run[key] for run in runs if key in run] for key in keys}
     differing = {
-        key: own
-        for key, own in values.items()
-        if len(set(own)) > 1 or len(own) < len(runs) or (key in (_HEAD, SEED) and not is_complete)
+        key: column
+        for key, column in values.items()
+        if len(set(column)) > 1
+        or len(column) < len(runs)
+        or (key in (_HEAD, SEED) and not is_complete)
     }
     return differing or {key: values[key] for key in (_HEAD, SEED)}
 

@@ -1,4 +1,4 @@
-"""Progress of a cohort, as bars on a terminal."""
+"""Reporting the progress of a cohort, by bars on a terminal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class Progress:
-    """What a cohort tells while it trains; here it is told to nobody."""
+    """Callbacks of a cohort in training. This base class ignores them."""
 
     def __enter__(self) -> Self:
         return self
@@ -25,35 +25,35 @@ class Progress:
         return None
 
     def begin(self, title: str, n_epochs: int) -> None:
-        """A stacked training begins."""
+        """Begin a stacked training."""
 
     def epoch(self, number: int) -> None:
-        """One of its epochs is over."""
+        """End an epoch."""
 
-    def ended(self, place: int, outcome: float | Exception, message: str) -> None:
-        """A run of the cohort has its outcome; `place` is its place among the cohort's runs."""
+    def ended(self, index: int, outcome: float | Exception, message: str) -> None:
+        """End the run at an index of the cohort, with its outcome."""
 
 
 def ending(outcome: float | Exception, finished: str) -> str:
-    """What to say of a run that has ended; `finished` where all is well."""
+    """Return how a run ended, as text; `finished` is the text for success."""
     if isinstance(outcome, BeingTrainedError):
         return f"is being trained by {outcome.owner}"
     return f"failed: {outcome}" if isinstance(outcome, Exception) else finished
 
 
 def tell(
-    progress: Progress, place: int, name: str, outcome: float | Exception, finished: str = ""
+    progress: Progress, index: int, name: str, outcome: float | Exception, finished: str = ""
 ) -> None:
-    """Say how a run ended, in its own log as well unless that is another process's now."""
+    """Report how a run ended, also in the run's log unless another process writes that log."""
     message = f"{name} {ending(outcome, finished)}"
-    progress.ended(place, outcome, message)
+    progress.ended(index, outcome, message)
     elsewhere = isinstance(outcome, BeingTrainedError)
     failed = isinstance(outcome, Exception) and not elsewhere
     log.info("%s", message, extra={"run": "" if elsewhere else name, "failed": failed})
 
 
 class BarProgress(Progress):
-    """A bar for the epochs if standard error is a terminal."""
+    """A progress bar over epochs, shown if standard error is a terminal."""
 
     def __init__(self) -> None:
         self._bar: tqdm[None] | None = None
@@ -77,8 +77,8 @@ class BarProgress(Progress):
         if self._bar is not None:
             self._bar.update(number - self._bar.n)
 
-    def ended(self, place: int, outcome: float | Exception, message: str) -> None:
-        """Close the bar, for the line that the log gets now."""
+    def ended(self, index: int, outcome: float | Exception, message: str) -> None:
+        """Close the bar, so that the next line of the log is legible."""
         self._close()
 
     def _close(self) -> None:
@@ -88,7 +88,7 @@ class BarProgress(Progress):
 
 
 def bar(title: str, total: int, unit: str, position: int | None = None) -> tqdm[None]:
-    """A bar that is gone when it is closed, and that only a terminal shows."""
+    """Return a bar that vanishes when closed, and is shown on a terminal only."""
     return tqdm(
         total=total, desc=title, unit=f" {unit}", position=position,
         leave=False, disable=None, file=sys.stderr,

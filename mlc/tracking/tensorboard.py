@@ -1,4 +1,4 @@
-"""One run's TensorBoard events and its history as CSV."""
+"""The TensorBoard events of one run and its history as CSV."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ if TYPE_CHECKING:
     from mlc.training.loop import Epoch
 
 RATE = "learning_rate"
-_RATE_TAG = f"optimizer/{RATE}"  # sorts behind the losses
+_RATE_TAG = f"optimizer/{RATE}"  # sorts after the losses
 _CHOSEN = "_at_chosen_epoch"
-_CHOSEN_TOLD = (
-    "One point for each run: the epoch whose weights were kept, and what was monitored there."
-)
+_CHOSEN_DESCRIPTION = "One point per run: the value of the monitored metric at the chosen epoch."
 
 
 class RunLog:
-    """Scalars at each epoch, the chosen epoch and test metrics at the end; closes when left.
+    """A context manager that logs scalars at each epoch, and the results at the end.
+
+    An exception in the context discards the events.
 
     Args:
         folder: of the run.
-        place: of the run in its cohort.
-        hyperparameters: of the run, for the HParams page.
+        index: of the run in its cohort.
+        hyperparameters: values of the run on the HParams page.
     """
 
     def __init__(
-        self, folder: Path, place: int, hyperparameters: Mapping[str, Value] | None = None
+        self, folder: Path, index: int, hyperparameters: Mapping[str, Value] | None = None
     ) -> None:
-        # TensorBoard takes a second to import.
+        # Importing TensorBoard takes a second.
         from mlc.tracking import events
 
         self._tensorboard = events
-        self._folder, self._place = folder, place
-        # The host's name and the process, for several may have tried the run.
+        self._folder, self._index = folder, index
+        # Several processes may have tried to train the run.
         name = f"{EVENTS}.{time.time():.6f}.{socket.gethostname()}.{os.getpid()}"
         self._path = folder / name
         self._events = events.EventFile(self._path)
@@ -64,19 +64,19 @@ class RunLog:
         if error is None:
             self._events.close()
         else:
-            # The run may be tried again in other company: its curves must not begin twice.
+            # The run may be trained again in another cohort: its curves must not begin twice.
             self.discard()
 
     def discard(self) -> None:
-        """Close, and remove the events that were written here; those of other processes stay."""
+        """Close and delete the event file; event files of other processes stay."""
         self._events.close()
         self._path.unlink(missing_ok=True)
 
     def epoch(self, epoch: Epoch) -> None:
-        """Write an epoch's values, if the run was still in training."""
-        if not epoch.active[self._place]:
+        """Write the values of an epoch, if the run was still in training."""
+        if not epoch.active[self._index]:
             return
-        values = {name: float(value[self._place]) for name, value in epoch.values.items()}
+        values = {name: float(value[self._index]) for name, value in epoch.values.items()}
         self._history.append({"epoch": epoch.number, **values})
         shown = {name: value for name, value in values.items() if name != RATE}
         self._events.add(
@@ -84,7 +84,7 @@ class RunLog:
         )
 
     def _rate(self, rate: float | None) -> dict[str, float]:
-        """The learning rate where it is a curve: a constant is told by the HParams page."""
+        """Return the learning rate if it varies; the HParams page shows a constant rate."""
         if rate is None:
             return {}
         first = self._history[0]
@@ -97,32 +97,32 @@ class RunLog:
         return {} if self._rate_is_constant else {_RATE_TAG: rate}
 
     def finish(self, test: Mapping[str, float], monitor: str, epoch: int, value: float) -> None:
-        """Write the history, and what is one point in a run.
+        """Write the history, the chosen epoch and the test metrics.
 
         Args:
-            test: metrics on the test rows, for the HParams page, by their tags.
+            test: metrics on the test rows by tag, for the HParams page.
             monitor: the metric that chose the epoch.
-            epoch: whose weights were kept.
-            value: of the monitored metric there.
+            epoch: the chosen epoch.
+            value: of the monitored metric at that epoch.
         """
         write_text(self._folder / HISTORY, pd.DataFrame(self._history).to_csv(index=False))
         self._events.add(
-            self._tensorboard.scalars({chosen_tag(monitor): value}, _CHOSEN_TOLD), epoch
+            self._tensorboard.scalars({chosen_tag(monitor): value}, _CHOSEN_DESCRIPTION), epoch
         )
         self._events.add(self._tensorboard.scalars(test), epoch)
         self._events.add(self._tensorboard.session_end())
 
 
 def chosen_tag(monitor: str) -> str:
-    """Of the scalar that has one point: the monitored metric at the epoch that it chose."""
+    """Return the tag of the monitored metric at the chosen epoch, a scalar of one point."""
     return f"val/{monitor}{_CHOSEN}"
 
 
 def chosen_rule(tuned_on: Mapping[str, str]) -> str:
-    """The rule that a reader wants first: the first tuned on validation rows, or the first of all.
+    """Return the rule to show first: the first tuned on validation rows, or else the first.
 
     Args:
-        tuned_on: the part of the data by the rule's name, in the order in which rules are reported.
+        tuned_on: the part of the data on which each rule was tuned, in the order of the report.
     """
     fair = [rule for rule, part in tuned_on.items() if part == "validation"]
     return fair[0] if fair else next(iter(tuned_on))

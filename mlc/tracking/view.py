@@ -1,4 +1,4 @@
-"""A sweep as TensorBoard should show it: names that sort as it was written, and a link."""
+"""A TensorBoard view of sweeps: names that keep the sweep's order, and a link."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from mlc.tracking.events import EventFile, Value, experiment
 from mlc.tracking.hyperparameters import SEED, hyperparameters, varying
 from mlc.tracking.tensorboard import chosen_tag
 
-PORT = 6006  # TensorBoard's own
-# What a sweep adds to its first run, and to each head's run that has a figure.
-# Their names are read after those that begin with the time.
+PORT = 6006  # TensorBoard's default
+# Events that a sweep adds to its first run, and to the run of each head that has figures. The names
+# sort after those of the runs, which begin with the time.
 EXPERIMENT, FIGURES = f"{EVENTS}.9999999990.experiment", f"{EVENTS}.9999999991.figures"
-# More lines than these in one chart nobody can tell apart.
+# More lines in one chart cannot be told apart.
 MOST_RUNS = 100
 _MOST_PINNED_METRICS = 3
 # A run is called [N SWEEP/][N DATA/]N HEAD SETTINGS/seed=S; or, in a sweep's own folder, DATA/HEAD/...
 _BY_HEAD = r"(?:\d+ )?([^/ ]+)[^/]*/[^/]+$"
 _BY_CONTESTANT = r"([^/]+)/[^/]+$"
-_READABLE = "/:,()*?$"  # what needs no escape in an address
+_READABLE = "/:,()*?$"  # characters that need no escape in an address
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A run as a view needs it.
+    """A run in a view.
 
     Attributes:
         folder: of the run.
-        sweep: what its sweep is called.
-        data, head, seed: the run's.
-        settings: what was set beside these, as text by key.
+        sweep: name of the sweep.
+        data, head, seed: of the run.
+        settings: other overrides, as text by key.
         monitor: the metric that chooses the epoch.
-        tags: of its metrics on the test rows, for the HParams page.
-        chosen: the chosen epoch, once the run is finished.
-        value: of the monitored metric there.
-        test: the metrics by their tags, once the run is finished.
+        tags: of the metrics on the test rows, for the HParams page.
+        chosen: the chosen epoch; None while the run is not finished.
+        value: of the monitored metric at that epoch.
+        test: metrics by tag; empty while the run is not finished.
     """
 
     folder: Path
@@ -57,18 +57,18 @@ class Shown:
 
     @property
     def hyperparameters(self) -> dict[str, Value]:
-        """For the HParams page."""
+        """Values of the run on the HParams page."""
         return hyperparameters(self.data, self.head, self.seed, self.settings)
 
 
 class View:
-    """A folder for TensorBoard, made of links to the runs' events, or of bands.
+    """A log directory for TensorBoard, of links to the events of runs, or of bands.
 
-    A run keeps the name that it was given, also while others are added.
+    A run keeps its name while other runs are added.
 
     Args:
-        folder: empty, and the view's own.
-        bands: whether runs that differ in their seeds alone are shown as mean, lowest and highest.
+        folder: empty; only the view writes to it.
+        bands: whether to show runs that differ only in the seed as their mean, lowest and highest.
     """
 
     def __init__(self, folder: Path, *, bands: bool) -> None:
@@ -80,25 +80,25 @@ class View:
 
     @property
     def names(self) -> list[str]:
-        """The runs' names, or those of the bands, in their order."""
+        """Names of the runs or bands, in order."""
         return list(self._bands) if self._shows_bands else list(self._names.values())
 
     def refresh(self, runs: Sequence[Shown]) -> None:
-        """Take in what is new in the runs, which stand in the order in which they are to be shown."""
+        """Update the view with the current state of the runs, in the order to be shown."""
         groups: dict[str, list[Shown]] = {}
         for run, name in zip(runs, self._name(runs), strict=True):
             groups.setdefault(name, []).append(run)
         width = len(str(max((run.seed for run in runs), default=0)))
-        for name, own in groups.items():
+        for name, group in groups.items():
             if self._shows_bands:
-                self._draw(name, [run for run in own if run.chosen is not None])
+                self._draw(name, [run for run in group if run.chosen is not None])
             else:
-                for run in own:
+                for run in group:
                     self._link(run, f"{name}/seed={run.seed:0{width}d}")
         self._describe(runs)
 
     def _name(self, runs: Sequence[Shown]) -> list[str]:
-        """The numbered contestants, under their data sets and sweeps where there are several."""
+        """Return names: numbered contestants, below their data set and sweep if there are several."""
         differing = differing_settings([run.settings for run in runs])
         parts = {
             "sweep": [run.sweep for run in runs],
@@ -106,16 +106,16 @@ class View:
             "contestant": [contestant(run.head, run.settings, differing) for run in runs],
         }
         columns = [
-            [self._numbered(kind, part) for part in own]
-            for kind, own in parts.items()
-            if kind == "contestant" or len(set(own)) > 1
+            [self._numbered(kind, value) for value in values]
+            for kind, values in parts.items()
+            if kind == "contestant" or len(set(values)) > 1
         ]
-        return ["/".join(own) for own in zip(*columns, strict=True)]
+        return ["/".join(row) for row in zip(*columns, strict=True)]
 
     def _numbered(self, kind: str, part: str) -> str:
         known = self._numbers.get((kind, part))
         if known is None:
-            known = 1 + sum(own == kind for own, _ in self._numbers)
+            known = 1 + sum(other == kind for other, _ in self._numbers)
             self._numbers[kind, part] = known
         return f"{known} {part.replace('/', '_')}"
 
@@ -124,12 +124,12 @@ class View:
             # TensorBoard orders runs, and so their colours, by the times of their first records.
             EventFile(self._folder / name / f"{EVENTS}.0", began=len(self._names) + 1).close()
             self._names[run.folder] = name
-        own = self._folder / self._names[run.folder]
-        for left in own.iterdir():
-            if not left.exists():  # a link to what a run has left that was begun anew
-                left.unlink()
+        folder = self._folder / self._names[run.folder]
+        for old in folder.iterdir():
+            if not old.exists():  # a link to deleted events of a run that was started again
+                old.unlink()
         for events in run.folder.glob(f"{EVENTS}.*"):
-            link = own / events.name
+            link = folder / events.name
             if events.name != EXPERIMENT and not link.is_symlink():
                 link.symlink_to(events.absolute())
 
@@ -137,8 +137,8 @@ class View:
         if not finished:
             return
         if name not in self._bands:
-            told = {k: v for k, v in finished[0].hyperparameters.items() if k != SEED}
-            self._bands[name] = Band(self._folder / name, len(self._bands) + 1, told)
+            common = {k: v for k, v in finished[0].hyperparameters.items() if k != SEED}
+            self._bands[name] = Band(self._folder / name, len(self._bands) + 1, common)
         points = [
             (run.chosen or 0, {chosen_tag(run.monitor): run.value, **run.test}) for run in finished
         ]
@@ -149,9 +149,10 @@ class View:
                 link.symlink_to(figures.absolute())
 
     def _describe(self, runs: Sequence[Shown]) -> None:
-        """The columns of the HParams page, in the first run.
+        """Write the columns of the HParams page into the first run.
 
-        A server keeps the first that it reads, so those of a running sweep have room for what comes.
+        A server keeps the first columns that it reads, so those of a running sweep must leave room
+        for further values.
         """
         first = next(iter(self.names), None)
         if first is None:
@@ -175,10 +176,10 @@ def write_experiment(
     *,
     is_complete: bool = True,
 ) -> None:
-    """Describe all runs' HParams page in one run's folder, in place of an earlier description.
+    """Write the columns of the HParams page of all runs into the folder of one run.
 
-    Were each run to describe its own, keys that only some heads have would vanish from the page; and
-    in a folder above the runs the description would make a run of its own.
+    If each run described its own columns, the page would lose keys that only some heads have. In a
+    folder above the runs, the description would be shown as a further run.
     """
     path = run / EXPERIMENT
     path.unlink(missing_ok=True)
@@ -188,30 +189,30 @@ def write_experiment(
 
 
 def differing_settings(settings: Sequence[Mapping[str, str]]) -> list[str]:
-    """The keys that are not the same in all, in their order."""
-    keys = dict.fromkeys(key for own in settings for key in own)
-    return [key for key in keys if len({own.get(key) for own in settings}) > 1]
+    """Return the keys whose values differ, in order."""
+    keys = dict.fromkeys(key for run in settings for key in run)
+    return [key for key in keys if len({run.get(key) for run in settings}) > 1]
 
 
 def contestant(head: str, settings: Mapping[str, str], differing: Iterable[str]) -> str:
-    """The head, with those of its settings that differ among the runs."""
+    """Return the head, followed by those of its settings in which the runs differ."""
     return " ".join([head, *(f"{key}={settings[key]}" for key in differing if key in settings)])
 
 
 def pinned_tags(monitors: Sequence[str], followed: Sequence[str]) -> list[str]:
-    """The curves to look at first: the losses, what is monitored, what else is followed, the choice."""
+    """Return the tags to pin: losses, monitored metrics, followed metrics, the chosen epoch."""
     metrics = [name for name in dict.fromkeys((*monitors, *followed)) if name != "loss"]
     curves = [f"val/{name}" for name in metrics[:_MOST_PINNED_METRICS]]
     return ["loss/train", "loss/val", *curves, *map(chosen_tag, monitors[:1])]
 
 
 def link(address: str, pinned: Sequence[str], *, several_heads: bool) -> str:
-    """The address of a TensorBoard with the view that a reader wants: no smoothing, heads by colour.
+    """Return the address of a TensorBoard view without smoothing, coloured by head.
 
     Args:
         address: of the server, without a slash at its end.
-        pinned: tags of the cards at the top, in their order.
-        several_heads: whether a head's runs have one colour, or else a setting's.
+        pinned: tags of the cards at the top, in order.
+        several_heads: whether to colour runs by head; else by contestant.
     """
     cards = [{"plugin": "scalars", "tag": tag} for tag in pinned]
     query = {

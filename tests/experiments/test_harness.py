@@ -21,10 +21,10 @@ from experiments.harness import (
     Trial,
     running,
 )
-from experiments.harness.frames import whole_groups
+from experiments.harness.frames import complete_groups
 from experiments.harness.provenance import sessions
 from experiments.harness.report import quoted
-from experiments.harness.running import compare, make, measure
+from experiments.harness.running import build_report, compare, measure
 from experiments.harness.store import Store
 from experiments.harness.study import Measured, command_of
 from experiments.harness.trainings import configure
@@ -92,7 +92,7 @@ def test_what_was_measured_is_never_measured_again(tmp_path: Path) -> None:
     frame = pd.read_csv(tmp_path / "squares.csv")
     assert frame["run"].dropna().tolist() == [f"x={x} seed=0" for x in range(5)]
     assert frame["square"].tolist() == [0, -1, 1, -1, 4, -1, 9, -1, 16, -1]
-    made = make(Small(), tmp_path)
+    made = build_report(Small(), tmp_path)
     noted = sessions(tmp_path)
     assert [(own["budget"], own["measured"]) for own in noted] == [("quick", 3), ("full", 2)]
     assert "full budget: 5 of 5 trials" in made.foot
@@ -114,7 +114,7 @@ def test_rows_are_compared_with_the_committed_ones(tmp_path: Path) -> None:
 
 def test_a_report_of_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="Nothing of small has been measured"):
-        make(Small(), tmp_path)
+        build_report(Small(), tmp_path)
 
 
 def test_only_the_trials_with_a_setting(tmp_path: Path) -> None:
@@ -252,15 +252,15 @@ def test_groups_that_are_not_through_are_left_out() -> None:
         [["a", "x", 1], ["a", "y", 2], ["b", "x", 3], ["c", "x", 4], ["c", "x", 5], ["c", "y", 6]],
         columns=["data", "head", "run"],
     )
-    assert whole_groups(rows, ["data"], "head")["data"].tolist() == ["a", "a"]
+    assert complete_groups(rows, ["data"], "head")["data"].tolist() == ["a", "a"]
     more = rows.assign(size=1)
-    assert whole_groups(more, ["data", "size"], "head")["run"].tolist() == [1, 2]
-    assert whole_groups(rows.iloc[:0], ["data"], "head").empty
+    assert complete_groups(more, ["data", "size"], "head")["run"].tolist() == [1, 2]
+    assert complete_groups(rows.iloc[:0], ["data"], "head").empty
 
 
 def test_a_readme_is_filled_with_tables_and_numbers(tmp_path: Path) -> None:
     measure(Small(), tmp_path, "quick")
-    made = make(Small(), tmp_path)
+    made = build_report(Small(), tmp_path)
     text = "a <!--=total-->?<!--/--> b\n<!-- begin sums -->\nold\n<!-- end sums -->\n"
     text += "<!-- begin foot -->\n<!-- end foot -->\n"
     filled = made.report.fill(text, "FOOT")

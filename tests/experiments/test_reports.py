@@ -12,8 +12,8 @@ import pytest
 from experiments.harness import EXPERIMENTS, load
 from experiments.harness.experiment import ROOT
 from experiments.harness.provenance import drawn_with
-from experiments.harness.report import quoted, together
-from experiments.harness.running import RESULTS, Made, make
+from experiments.harness.report import combine, quoted
+from experiments.harness.running import RESULTS, FootedReport, build_report
 from experiments.harness.store import Store
 from experiments.harness.study import Trial, command_of
 from experiments.league.studies import METRICS
@@ -31,9 +31,9 @@ PARTS = (
 
 
 @cache
-def made_of(name: str) -> Made:
+def made_of(name: str) -> FootedReport:
     """Some take ten seconds."""
-    return make(load(name), RESULTS / name)
+    return build_report(load(name), RESULTS / name)
 
 
 @pytest.mark.parametrize("name", MEASURED)
@@ -88,7 +88,7 @@ def test_the_league_counts_as_many_separated_pairs_as_its_diagrams_leave_unjoine
 def test_every_number_in_the_projects_readme_follows_from_the_rows() -> None:
     readme = (REPOSITORY / "README.md").read_text()
     assert quoted(readme)
-    assert together({name: made_of(name).report for name in MEASURED}).fill(readme) == readme
+    assert combine({name: made_of(name).report for name in MEASURED}).fill(readme) == readme
 
 
 @pytest.mark.parametrize("name", MEASURED)

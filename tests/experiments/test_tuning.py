@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from experiments.factorised.analysis import own_optimizers
+from experiments.factorised.analysis import best_optimizers
 from experiments.imbalance.analysis import tune
 
 
@@ -44,7 +44,7 @@ def test_a_losss_optimiser_is_the_one_with_the_best_validation_mean() -> None:
             for seed in range(2)
         ]
     )  # fmt: skip
-    chosen = own_optimizers(rows).groupby(["data", "loss"])["optimizer"].unique().map(list)
+    chosen = best_optimizers(rows).groupby(["data", "loss"])["optimizer"].unique().map(list)
     assert dict(chosen) == {
         ("emotions", "sigmoid"): ["adam"],
         ("emotions", "product"): ["sgd"],

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mlc.files.names import EVENTS, PREDICTIONS, PREPROCESSING
-from mlc.reporting.curves import Curves, complete_curves, wanted_first
+from mlc.reporting.curves import Curves, complete_curves, representative
 from mlc.tracking.events import EventFile
 from mlc.tracking.view import Shown
 from tests.reporting.test_tables import write_run
@@ -35,13 +35,13 @@ def runs(monitor: str, **values: list[float]) -> dict[str, list[Shown]]:
 def test_the_figures_are_of_the_best_settings_middle_seed(
     monitor: str, name: str, seed: int
 ) -> None:
-    found, run = wanted_first(runs(monitor, a=[0.1, 0.9, 0.2], b=[0.9, 0.4, 0.3]))
-    assert (found, run.seed) == (name, seed)
+    best, run = representative(runs(monitor, a=[0.1, 0.9, 0.2], b=[0.9, 0.4, 0.3]))
+    assert (best, run.seed) == (name, seed)
 
 
 def test_values_of_different_metrics_are_not_compared() -> None:
     settings = runs("f1_macro", a=[0.1]) | runs("loss", b=[0.9])
-    assert wanted_first(settings)[0] == "a"
+    assert representative(settings)[0] == "a"
 
 
 def finished_run(folder: Path, name: str, place: int) -> Path:

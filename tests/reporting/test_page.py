@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mlc.reporting.choice import contestants
 from mlc.reporting.collect import collect
 from mlc.reporting.page import _label_bars, render
 from mlc.reporting.summary import write_summary
-from mlc.reporting.tables import contestants
 from tests.reporting.test_tables import METRICS, write_run
 
 

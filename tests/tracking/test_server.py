@@ -63,7 +63,7 @@ def test_a_port_that_is_taken_is_told_in_one_sentence(tmp_path: Path) -> None:
         port = other.getsockname()[1]
         with (
             pytest.raises(
-                MlcError, match=f"^--port {port} is taken: choose another, or state none."
+                MlcError, match=f"^--port {port} is taken: choose another, or omit --port."
             ),
             serve(tmp_path, port),
         ):
