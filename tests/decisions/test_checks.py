@@ -195,9 +195,7 @@ def test_a_prediction_of_our_own_is_decided_without_a_look_at_its_values(name: s
         own.as_subclass(Watched) for own in (SCORES, SCORES.sum(dim=1), uniform, all_label_sets(3))
     )
     Watched.waits = 0
-    decided = rule.decide_for(
-        Prediction(scores, cardinality=numbers, log_joint=joint, label_sets=sets)
-    )
+    decided = rule.decide(Prediction(scores, cardinality=numbers, log_joint=joint, label_sets=sets))
     assert Watched.waits == 0
     checked = rule.decide(scores, cardinality=numbers, log_joint=joint, label_sets=sets)
     assert Watched.waits > 0
