@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -13,8 +13,11 @@ from torch import Tensor
 
 from mlc.config.errors import ConfigError
 from mlc.data.base import Dataset
-from mlc.data.preprocessing import Scaling
 from mlc.data.weighting import weighted
+
+if TYPE_CHECKING:
+    # It needs scikit-learn, which layers and heads do without.
+    from mlc.data.preprocessing import Scaling
 
 
 @dataclass(frozen=True)
