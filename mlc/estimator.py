@@ -28,7 +28,7 @@ from mlc.data.targets import Targets, encode
 from mlc.data.text_input import TextInput, text_options
 from mlc.decisions.base import build_decision
 from mlc.evaluation.predictor import Predictor
-from mlc.training.assembly import build_model, device_of
+from mlc.training.assembly import build_model, device_of, known_labels
 from mlc.training.loop import Training
 
 
@@ -179,7 +179,8 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             scalings = [scaling.with_columns(used) for scaling in scalings]
             self._texts.names = dataset.feature_names
         device = device_of(str(self.device))
-        model = build_model(configs, dataset, splits, device, scalings)
+        known = known_labels(dataset, splits)
+        model = build_model(configs, dataset.sample_shape, known, device, scalings)
         names = (dataset.label_names, dataset.feature_names)
         rule = build_decision(
             self.decision,

@@ -62,3 +62,20 @@ def test_heads_can_be_used_without_hydra_and_scikit_learn() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert loaded.stdout.strip() == ""
+
+
+INNER = {"tune", "by_joint", "by_cardinality", "by_scores", "_decide"}
+CALLERS = [file for file in FILES if file.parent.name != "decisions"] + [
+    file for name in ("experiments", "benchmarks") for file in (PACKAGE.parent / name).rglob("*.py")
+]
+
+
+def test_only_fit_and_decide_lead_from_a_prediction_to_label_sets() -> None:
+    calls = {
+        (file.name, node.func.attr)
+        for file in CALLERS
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    }
+    assert "decide" in {name for _, name in calls}
+    assert not {call for call in calls if call[1] in INNER}

@@ -14,6 +14,7 @@ from mlc.decisions.base import DECISIONS
 from mlc.evaluation.baselines import most_frequent_set
 from mlc.evaluation.yardsticks import LogisticRegressions as Yardstick
 from mlc.evaluation.yardsticks import fit_scores
+from mlc.heads.prediction import Prediction
 from mlc.metrics.counts import COUNT_METRICS
 
 NAME = "logistic_regression"
@@ -48,18 +49,15 @@ class LogisticRegressions(Decided):
         dataset = SOURCES[config.data.source].load(config.data)
         split = split_dataset(dataset, config.data, config.seed)
         found = fit_scores(Yardstick(), dataset, split, float(trial["C"]))
-        scores = {part: torch.as_tensor(own) for part, own in found.items()}
-        targets = {p: torch.as_tensor(dataset.targets[split.parts()[p]]) for p in scores}
+        predictions = {p: Prediction.of_marginals(torch.as_tensor(own)) for p, own in found.items()}
+        targets = {p: torch.as_tensor(dataset.targets[split.parts()[p]]) for p in predictions}
         rows = []
         for name in self.rules:
             if DECISIONS[name].input_from({"scores", "marginals", "cardinality"}) is None:
                 continue
             rule = DECISIONS[name](config.decision[name])
-            rule.fit(scores["val"], targets["val"])
-            decided = {
-                part: rule.decide(values, cardinality=values.sum(dim=-1))
-                for part, values in scores.items()
-            }
+            rule.fit(predictions["val"], targets["val"])
+            decided = {part: rule.decide(own) for part, own in predictions.items()}
             rows.append(self.judged(name, decided, targets))
         return rows
 

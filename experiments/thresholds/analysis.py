@@ -15,6 +15,7 @@ from experiments.harness import Experiment, Finding, Report, Row, Trainings, Tri
 from experiments.harness.plots import curve, legend, panels
 from experiments.harness.report import listed
 from mlc.decisions.base import build_decision
+from mlc.heads.prediction import Prediction
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.reporting.statistics import Interval, mean_interval
 from mlc.reporting.tables import Table
@@ -84,8 +85,8 @@ class Runs(Trainings):
                 judged = []
                 for subset in subsets:
                     rule = build_decision(name, **options)
-                    rule.fit(scores["val"][subset], targets["val"][subset])
-                    decided = rule.decide(scores["test"], cardinality=scores["test"].sum(dim=-1))
+                    rule.fit(Prediction(scores["val"][subset]), targets["val"][subset])
+                    decided = rule.decide(Prediction.of_marginals(scores["test"]))
                     judged.append(judge(decided, targets["test"], frequency))
                 means = {key: float(np.mean([f[key] for f in judged])) for key in judged[0]}
                 rows.append({"rule": label, "val_rows": size, **means})

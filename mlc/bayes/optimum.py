@@ -16,6 +16,7 @@ from mlc.decisions.base import DecisionRule
 from mlc.evaluation.judging import Evaluation
 from mlc.heads.base import Head
 from mlc.heads.label_sets import all_label_sets, fold_marginals, fold_shares, label_set_index
+from mlc.heads.prediction import Prediction
 from mlc.metrics.counts import COUNT_METRICS
 
 # The number of probabilities, of label sets and test rows; only the first rows are used.
@@ -149,8 +150,8 @@ def limit(
         for name, rule in rules.items():
             tuned = type(rule)(rule.options, rule.natural_threshold)
             if rule.tuned_on != "nothing":
-                tuned.tune(prediction.scores.repeat(_DRAWS, 1), optimum.drawn)
-            decisions = tuned.decide_for(prediction)
+                tuned.fit(Prediction(prediction.scores.repeat(_DRAWS, 1)), optimum.drawn)
+            decisions = tuned.decide(prediction)
             for metric, value in optimum.of_decisions(decisions).items():
                 values[f"{name}/{metric}"] = value
     return values

@@ -10,7 +10,7 @@ from torch import Size, Tensor
 from mlc.config import registry
 from mlc.config.errors import ConfigError, DataError
 from mlc.config.registry import NoOptions, Registry
-from mlc.decisions.checks import checked_pairs, checked_prediction
+from mlc.decisions.checks import checked_pairs, checked_prediction, checked_targets
 from mlc.heads.prediction import Prediction
 
 # What `decide` must be given for each kind of knowledge that a rule can take.
@@ -26,9 +26,8 @@ class DecisionRule:
     """Turns what a head tells of each sample into label sets.
 
     A rule is one class with `by_joint`, `by_cardinality` or `by_scores`, whichever it takes, and `tune`
-    if it learns. `fit` and `decide` check what they are given, then call these; the project's own
-    callers, whose values come from its heads, use `tune` and `decide_for`, which check nothing and never
-    wait for a device.
+    if it learns; only `fit` and `decide` call these. Both take a head's `Prediction`, whose values are
+    not checked, so that a decision never waits for a device, or plain numbers, which are checked.
 
     Class attributes:
         Options: dataclass of the rule's settings.
@@ -67,13 +66,21 @@ class DecisionRule:
         """Learn from scores in [0, 1] and targets of 0 and 1; returns the rule itself.
 
         Args:
-            scores: (..., N, K), a tensor, an array, or nested lists.
+            scores: (..., N, K), a tensor, an array, or nested lists; or a `Prediction` with scores. A
+                rule that is tuned on nothing learns nothing from a prediction, and computes none of it.
             targets: likewise, of the same shape.
 
         Raises:
+            ConfigError: the prediction has no scores.
             DataError: a shape does not fit, or a value is none that scores or targets can have.
         """
-        return self.tune(*checked_pairs(scores, targets))
+        if not isinstance(scores, Prediction):
+            return self.tune(*checked_pairs(scores, targets))
+        if self.tuned_on == "nothing":
+            return self
+        if not scores.has_scores:
+            raise self._missing("a prediction with scores")
+        return self.tune(scores.scores, checked_targets(targets, scores.scores))
 
     def tune(self, scores: Tensor, targets: Tensor) -> Self:
         """Learn from scores and targets, (..., N, K) each, unchecked; returns the rule itself."""
@@ -90,8 +97,8 @@ class DecisionRule:
         """Label sets: (..., N, K), bool.
 
         Args:
-            scores: (..., N, K), a tensor, an array, or nested lists, for rules that decide from scores
-                or marginals; or a head's whole `Prediction`, and nothing else.
+            scores: a `Prediction`, and nothing else; or (..., N, K), a tensor, an array, or nested
+                lists, for rules that decide from scores or marginals.
             log_joint: (..., N, M), for rules that decide from the joint.
             label_sets: (M, K), the sets that `log_joint` is over.
             cardinality: (..., N), expected numbers of labels, for rules that take them.
@@ -101,19 +108,14 @@ class DecisionRule:
             DataError: a shape does not fit, or a value is none that such a thing can have.
         """
         if isinstance(scores, Prediction):
-            return self.decide_for(scores)
+            return self._decide(scores)
         prediction = checked_prediction(scores, log_joint, label_sets, cardinality)
         kind = self._kind(prediction)
         if kind != "joint":
             self._refuse_misfit(prediction.scores.shape)
-        return self.decide_for(prediction)
+        return self._decide(prediction)
 
-    def decide_for(self, prediction: Prediction) -> Tensor:
-        """Label sets of a prediction, unchecked: (..., N, K), bool.
-
-        Raises:
-            ConfigError: it lacks what the rule needs.
-        """
+    def _decide(self, prediction: Prediction) -> Tensor:
         kind = self._kind(prediction)
         if kind == "joint":
             return self.by_joint(prediction)

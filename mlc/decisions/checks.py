@@ -23,21 +23,27 @@ def checked_pairs(scores: Any, targets: Any) -> tuple[Tensor, Tensor]:
         DataError: a shape does not fit, or a value is no score or no target.
     """
     of_scores = _checked_scores(scores)
-    of_targets = _as_tensor(targets, "targets").to(of_scores.device)
-    if of_targets.shape != of_scores.shape:
+    return of_scores, checked_targets(targets, of_scores)
+
+
+def checked_targets(targets: Any, scores: Tensor) -> Tensor:
+    """Targets of these scores, (..., N, K), as a bool tensor on their device.
+
+    Raises:
+        DataError: the shape is another, there is no row, or a value is no target.
+    """
+    found = _as_tensor(targets, "targets").to(scores.device)
+    if found.shape != scores.shape:
         raise DataError(
-            f"targets has shape {tuple(of_targets.shape)} and scores {tuple(of_scores.shape)}: give a"
-            " target for each score."
+            f"targets has shape {tuple(found.shape)} and scores {tuple(scores.shape)}: give a target for"
+            " each score."
         )
-    if of_scores.shape[-2] == 0:
+    if scores.shape[-2] == 0:
         raise DataError("scores has no row: give at least one to fit a rule.")
     _refuse(
-        (of_targets != 0) & (of_targets != 1),
-        of_targets,
-        "targets",
-        "give 0 or 1 for each label, as in y > 0.5",
+        (found != 0) & (found != 1), found, "targets", "give 0 or 1 for each label, as in y > 0.5"
     )
-    return of_scores, of_targets.bool()
+    return found.bool()
 
 
 def checked_prediction(

@@ -69,7 +69,7 @@ def evaluate(
                 torch.as_tensor(result.scores[part]), cardinality=result.cardinalities.get(part)
             )
             decided = {
-                name: by_joint[name] if name in by_joint else rule.decide_for(prediction).numpy()
+                name: by_joint[name] if name in by_joint else rule.decide(prediction).numpy()
                 for name, rule in rules_of_run.items()
             }
             result.decisions[part] = decided
@@ -99,9 +99,7 @@ def judge_baselines(
             continue
         fresh = type(rule)(rule.options)
         _fit(fresh, scores, targets)
-        of_test = torch.as_tensor(scores["test"])
-        prediction = Prediction(of_test, cardinality=of_test.sum(dim=-1))
-        decisions = fresh.decide_for(prediction).numpy()
+        decisions = fresh.decide(Prediction.of_marginals(torch.as_tensor(scores["test"]))).numpy()
         _add(prior, f"test/{name}", decision_metrics(decisions, targets["test"]))
     return {
         "most_frequent_set": {f"test/constant/{name}": v for name, v in decided.items()},
@@ -126,7 +124,7 @@ def _fit(
     """Tune the rule on the part that its class names, if any."""
     if rule.tuned_on in TUNED_PART:
         part = TUNED_PART[rule.tuned_on]
-        rule.tune(torch.as_tensor(scores[part]), torch.as_tensor(targets[part]))
+        rule.fit(Prediction(torch.as_tensor(scores[part])), torch.as_tensor(targets[part]))
 
 
 def _predict(
@@ -147,7 +145,7 @@ def _predict(
         prediction = model.head.predict(outputs)
         scores.append(prediction.scores.cpu())
         targets.append(actual.bool().cpu())
-        log_likelihood = model.head.log_likelihood(outputs, actual)
+        log_likelihood = prediction.log_likelihood(actual)
         if log_likelihood is not None:
             log_likelihoods.append(log_likelihood.double().cpu())
         if prediction.cardinality is not None:
@@ -176,7 +174,7 @@ class _ByJoint:
     def add(self, prediction: Prediction) -> None:
         """Decide the next rows."""
         for name, rule in self._rules.items():
-            self._chunks[name].append(rule.decide_for(prediction).cpu())
+            self._chunks[name].append(rule.decide(prediction).cpu())
 
     def decisions(self) -> dict[str, NDArray[np.bool_]]:
         """Return the decisions of all rows, (N, K), by rule."""

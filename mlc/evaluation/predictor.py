@@ -78,7 +78,7 @@ class Predictor:
     def predict(self, features: Any, voters: Voters = None) -> NDArray[np.bool_]:
         """Predict label sets (N, K), bool, from features (N, D); `voters` as in `scores`."""
         chunks = self._chunks(features, voters)
-        return torch.cat([self.rule.decide_for(chunk).cpu() for chunk in chunks]).numpy()
+        return torch.cat([self.rule.decide(chunk).cpu() for chunk in chunks]).numpy()
 
     def fit_rule(
         self, features: Any, targets: NDArray[np.bool_], held_out: NDArray[np.bool_]
@@ -92,7 +92,7 @@ class Predictor:
             return
         rows = held_out.any(axis=0)
         scores = self.scores(features[rows], held_out[:, rows])
-        self.rule.tune(torch.as_tensor(scores), torch.as_tensor(targets[rows]))
+        self.rule.fit(Prediction(torch.as_tensor(scores)), torch.as_tensor(targets[rows]))
 
     def _require_finite(self, features: Any) -> None:
         """Raise DataError if a value is infinite in float32; NaN is a missing value."""
@@ -193,10 +193,15 @@ def averaged(head: Head, outputs: Tensor, shares: Tensor) -> Prediction:
     if not isinstance(head, JointHead):
         return Prediction(mean_scores, cardinality=mean_cardinality)
     on_device = shares.to(outputs.device)
+
+    def mean_log_joint(_: Prediction) -> Tensor:
+        joint = of_runs.log_joint
+        return (joint + on_device.log().to(joint).unsqueeze(-1)).logsumexp(dim=0)
+
     return Prediction(
         mean_scores,
         cardinality=mean_cardinality,
-        log_joint=lambda _: head.mean_log_joint(outputs, on_device),
-        label_sets=head.label_sets,
-        mode=lambda _: head.mode_of_mean(outputs, on_device),
+        log_joint=mean_log_joint,
+        label_sets=lambda _: of_runs.label_sets,
+        mode=lambda mean: head.improved_mean(outputs, on_device, of_runs, mean.best_listed()),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -186,7 +186,12 @@ class Head(nn.Module):
         return Prediction(
             lambda _: self.scores(outputs),
             cardinality=lambda prediction: self.cardinality(outputs, prediction.scores),
+            log_likelihood=partial(self._likelihood, outputs),
         )
+
+    def _likelihood(self, outputs: Tensor, targets: Tensor) -> Tensor | None:
+        """As `log_likelihood`, for targets of any dtype and of all runs, (R, B, K), or each, (B, K)."""
+        return self.log_likelihood(outputs, targets.to(outputs).expand(len(outputs), -1, -1))
 
     def expected_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Compute the mean of the loss over its uniforms: (R, B)."""
@@ -237,12 +242,16 @@ class JointHead(Head):
 
     def marginals(self, outputs: Tensor) -> Tensor:
         """P(y_k = 1 | x): (R, B, K)."""
-        joint = self.log_joint(outputs).exp()
+        return self.predict(outputs).scores
+
+    def marginals_of(self, outputs: Tensor, prediction: Prediction) -> Tensor:
+        """The marginals of the outputs, which `prediction` is of; by default from its joint."""
+        joint = prediction.log_joint.exp()
         return (joint @ self.label_sets.to(joint.dtype)).clamp(max=1)
 
     def mode(self, outputs: Tensor) -> Tensor:
         """The most probable label set, the first of equals: (R, B, K), bool."""
-        return self.improved(outputs, self.label_sets[self.log_joint(outputs).argmax(dim=-1)])
+        return self.predict(outputs).mode
 
     def improved(self, outputs: Tensor, listed: Tensor) -> Tensor:
         """The most probable label set, given the best one in `label_sets`: both (R, B, K), bool.
@@ -251,26 +260,24 @@ class JointHead(Head):
         """
         return listed
 
-    def mean_log_joint(self, outputs: Tensor, shares: Tensor) -> Tensor:
-        """Log of the mean over runs of the probability of each label set: (B, M).
+    def improved_mean(
+        self, outputs: Tensor, shares: Tensor, of_runs: Prediction, listed: Tensor
+    ) -> Tensor:
+        """As `improved`, under the mean of the runs' predictions `of_runs`: both (B, K), bool.
 
         `shares` (R, B) are the weights of the runs in each row's mean; they sum to one.
         """
-        joint = self.log_joint(outputs)
-        return (joint + shares.log().to(joint).unsqueeze(-1)).logsumexp(dim=0)
-
-    def mode_of_mean(self, outputs: Tensor, shares: Tensor) -> Tensor:
-        """The most probable label set under `mean_log_joint`: (B, K), bool."""
-        return self.label_sets[self.mean_log_joint(outputs, shares).argmax(dim=-1)]
+        return listed
 
     def predict(self, outputs: Tensor) -> Prediction:
-        """Return the inputs of decision rules, with the joint and the mode."""
+        """Return the inputs of decision rules; all parts share one computation of the joint."""
         return Prediction(
-            lambda _: self.scores(outputs),
+            lambda prediction: self.marginals_of(outputs, prediction),
             cardinality=lambda prediction: self.cardinality(outputs, prediction.scores),
             log_joint=lambda _: self.log_joint(outputs),
-            label_sets=self.label_sets,
+            label_sets=lambda _: self.label_sets,
             mode=lambda prediction: self.improved(outputs, prediction.best_listed()),
+            log_likelihood=partial(self._likelihood, outputs),
         )
 
     def scores(self, outputs: Tensor) -> Tensor:

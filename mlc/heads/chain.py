@@ -15,6 +15,7 @@ from mlc.config.options import Choice, option
 from mlc.heads.base import KnownLabels, register_head
 from mlc.heads.label_sets import all_label_sets
 from mlc.heads.listed import ListedHead
+from mlc.heads.prediction import Prediction
 from mlc.layers import Streams
 
 
@@ -81,7 +82,7 @@ class Chain(ListedHead):
         by_chain = [of_chain(outputs, c) for c in range(self.options.n_chains)]
         return self.among_listed(_log_mean_exp(torch.stack(by_chain, dim=-1), dim=-1))
 
-    def marginals(self, outputs: Tensor) -> Tensor:
+    def marginals_of(self, outputs: Tensor, prediction: Prediction) -> Tensor:
         """P(y_k = 1 | x), exact or by the beam: (R, B, K)."""
         of_chain = self._exact_marginals if self.observed is None else self._beam_marginals
         of_chains = [of_chain(outputs, c) for c in range(self.options.n_chains)]
@@ -100,12 +101,13 @@ class Chain(ListedHead):
         mode: Tensor = candidates.gather(-2, best).squeeze(-2) > 0
         return mode
 
-    def mode_of_mean(self, outputs: Tensor, shares: Tensor) -> Tensor:
+    def improved_mean(
+        self, outputs: Tensor, shares: Tensor, of_runs: Prediction, listed: Tensor
+    ) -> Tensor:
         """The most probable of the runs' modes and the best listed label set: (B, K), bool."""
-        listed = super().mode_of_mean(outputs, shares)
         if self.observed is None:
             return listed
-        candidates = torch.cat([self.mode(outputs), listed.unsqueeze(0)])
+        candidates = torch.cat([of_runs.mode, listed.unsqueeze(0)])
         log_shares = shares.log().to(outputs)
         # The likelihood is exact for any label set, also under the mean over runs.
         log_p = torch.stack(

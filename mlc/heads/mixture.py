@@ -11,6 +11,7 @@ from torch.nn.functional import softplus
 from mlc.config.options import Choice, option
 from mlc.heads.base import KnownLabels, register_head
 from mlc.heads.listed import ListedHead
+from mlc.heads.prediction import Prediction
 
 
 @dataclass
@@ -53,7 +54,7 @@ class BernoulliMixture(ListedHead):
         listed = self.label_sets.to(outputs.dtype).T
         return self.among_listed((logits @ listed + constant.unsqueeze(-1)).logsumexp(dim=-2))
 
-    def marginals(self, outputs: Tensor) -> Tensor:
+    def marginals_of(self, outputs: Tensor, prediction: Prediction) -> Tensor:
         """sum_c pi_c s_ck: (R, B, K)."""
         log_weights, logits = self._components(outputs)
         weights = log_weights.exp().unsqueeze(-1)

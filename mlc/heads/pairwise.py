@@ -14,6 +14,7 @@ from mlc.config.options import Choice, option
 from mlc.heads.base import KnownLabels, register_head
 from mlc.heads.label_sets import MOST_LABELS, fold_marginals, log_probability
 from mlc.heads.listed import ListedHead
+from mlc.heads.prediction import Prediction
 
 
 @dataclass
@@ -83,11 +84,11 @@ class Pairwise(ListedHead):
             return self.observed.log_softmax(energies)
         return energies.log_softmax(dim=-1)
 
-    def marginals(self, outputs: Tensor) -> Tensor:
+    def marginals_of(self, outputs: Tensor, prediction: Prediction) -> Tensor:
         """P(y_k = 1 | x): (R, B, K)."""
         if self.observed is not None:
-            return super().marginals(outputs)
-        return fold_marginals(self.log_joint(outputs).exp(), self.n_labels).clamp_(max=1)
+            return super().marginals_of(outputs, prediction)
+        return fold_marginals(prediction.log_joint.exp(), self.n_labels).clamp_(max=1)
 
     def _energies(self, outputs: Tensor) -> Tensor:
         """Energies of the listed label sets: (R, B, M)."""

@@ -18,6 +18,7 @@ from mlc.heads.label_sets import (
     label_set_index,
     log_probability,
 )
+from mlc.heads.prediction import Prediction
 
 
 @register_head("powerset")
@@ -54,7 +55,7 @@ class Powerset(JointHead):
         """The log-probabilities of all label sets."""
         return joint.clamp(min=EPSILON).log()
 
-    def marginals(self, outputs: Tensor) -> Tensor:
+    def marginals_of(self, outputs: Tensor, prediction: Prediction) -> Tensor:
         """P(y_k = 1 | x): (R, B, K)."""
         return fold_marginals(outputs.softmax(dim=-1), self.n_labels).clamp_(max=1)
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 # A value, a function of the prediction that computes it, or None if the head does not define it.
 Part: TypeAlias = "Tensor | Callable[[Prediction], Tensor | None] | None"
+LogLikelihood: TypeAlias = Callable[[Tensor], "Tensor | None"]
 
 _AXIS_OF_RUNS = ("scores", "cardinality", "log_joint", "mode")
 
@@ -24,6 +25,7 @@ class Prediction:
         label_sets: (M, K), bool.
         mode: (..., N, K), bool, the most probable label sets; by default those with the largest
             log_joint, the first of equals.
+        log_likelihood: maps targets (..., N, K) to the log-probability of each label set, (..., N).
     """
 
     def __init__(
@@ -32,18 +34,25 @@ class Prediction:
         *,
         cardinality: Part = None,
         log_joint: Part = None,
-        label_sets: Tensor | None = None,
+        label_sets: Part = None,
         mode: Part = None,
+        log_likelihood: LogLikelihood | None = None,
     ) -> None:
         self._parts: dict[str, Part] = {
-            "scores": scores, "cardinality": cardinality, "log_joint": log_joint, "mode": mode,
+            "scores": scores, "cardinality": cardinality, "log_joint": log_joint,
+            "label_sets": label_sets, "mode": mode,
         }  # fmt: skip
-        self.label_sets = label_sets
+        self._log_likelihood = log_likelihood
+
+    @classmethod
+    def of_marginals(cls, marginals: Tensor) -> Prediction:
+        """Return the prediction of P(y_k = 1 | x) alone, (..., N, K), which sum to the cardinality."""
+        return cls(marginals, cardinality=lambda prediction: prediction.scores.sum(dim=-1))
 
     @property
     def has_joint(self) -> bool:
         """Whether there is a distribution over label sets."""
-        return self._parts["log_joint"] is not None and self.label_sets is not None
+        return self._parts["log_joint"] is not None and self._parts["label_sets"] is not None
 
     @property
     def has_scores(self) -> bool:
@@ -69,6 +78,12 @@ class Prediction:
         return log_joint
 
     @cached_property
+    def label_sets(self) -> Tensor | None:
+        """The label sets of `log_joint`, (M, K), bool, or None."""
+        label_sets: Tensor | None = self._computed("label_sets")
+        return label_sets
+
+    @cached_property
     def mode(self) -> Tensor:
         """The most probable label sets: (..., N, K), bool."""
         mode: Tensor | None = self._computed("mode")
@@ -79,14 +94,25 @@ class Prediction:
         assert self.label_sets is not None
         return self.label_sets[self.log_joint.argmax(dim=-1)]
 
+    def log_likelihood(self, targets: Tensor) -> Tensor | None:
+        """Log-probability of each label set, (..., N, K) to (..., N), or None if it is not defined."""
+        return None if self._log_likelihood is None else self._log_likelihood(targets)
+
     def of_run(self, run: int) -> Prediction:
         """Return the prediction of one run, if the first axis is the runs axis."""
         parts = {name: self._slice(name, run) for name in _AXIS_OF_RUNS}
-        return Prediction(label_sets=self.label_sets, **parts)
+        label_sets = None if self._parts["label_sets"] is None else lambda _: self.label_sets
+
+        def log_likelihood(targets: Tensor) -> Tensor | None:
+            of_runs = self.log_likelihood(targets)
+            return None if of_runs is None else of_runs[run]
+
+        return Prediction(label_sets=label_sets, log_likelihood=log_likelihood, **parts)
 
     def with_scores(self, scores: Tensor) -> Prediction:
         """Return a prediction with other scores; parts that depend on the scores are recomputed."""
-        return Prediction(label_sets=self.label_sets, **{**self._parts, "scores": scores})
+        parts = {**self._parts, "scores": scores}
+        return Prediction(log_likelihood=self._log_likelihood, **parts)
 
     def _slice(self, name: str, run: int) -> Part:
         if self._parts[name] is None:

@@ -28,7 +28,7 @@ from mlc.runs.folder import BEST_VALUE
 from mlc.runs.provenance import identify
 from mlc.runs.recorder import Recorder, RunResult
 from mlc.tracking.progress import Progress, tell
-from mlc.training.assembly import build_model, build_rules, device_of
+from mlc.training.assembly import build_model, build_rules, device_of, known_labels
 from mlc.training.loop import DTYPES, Training
 from mlc.training.memory import bytes_of_run
 from mlc.training.model import Model
@@ -233,7 +233,8 @@ class _Cohort:
         configs = [run.config for run in part]
         config, splits = configs[0], [run.split for run in part]
         scalings = [run.scaling for run in part]
-        model = build_model(configs, self.dataset, splits, self.device, scalings)
+        known = known_labels(self.dataset, splits)
+        model = build_model(configs, self.dataset.sample_shape, known, self.device, scalings)
         dtype, bags = DTYPES[config.trainer.precision], model.backbone.takes_bags
         data = ResidentData(
             self.dataset, scalings, self.device, dtype, bags, model.backbone.takes_sparse

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from scipy.sparse import csr_matrix
 
 from mlc.config.errors import DataError, MlcError, RunFolderError
 from mlc.config.schema import GROUPS, Config, parse
@@ -29,6 +29,7 @@ from mlc.evaluation.predictor import Predictor, Voters
 from mlc.files.names import CHECKPOINT, PREPROCESSING, RULES
 from mlc.files.reading import check_weights, read_arrays, weight_shapes
 from mlc.files.writing import write_atomically
+from mlc.heads.base import KnownLabels
 from mlc.runs.folder import read_finished, read_stored
 from mlc.runs.parts import require_parts
 from mlc.runs.provenance import flatten, with_rules
@@ -110,7 +111,8 @@ def load(folder: str | Path, rule: str | None = None, device: str = "auto") -> L
         arrays = _arrays(folder / PREPROCESSING)
         stored = weight_shapes(folder / CHECKPOINT)
         with NoLarger(folder / CHECKPOINT, stored):
-            model = build_model([config], *_shapes(arrays), device_of(device))
+            shape = _sample_shape(arrays)
+            model = build_model([config], shape, _known(arrays), device_of(device))
         shapes = {name: tuple(tensor.shape[1:]) for name, tensor in model.state_dict().items()}
         check_weights(folder / CHECKPOINT, stored, shapes)
         load_run(model, folder)
@@ -120,7 +122,6 @@ def load(folder: str | Path, rule: str | None = None, device: str = "auto") -> L
         weighting = str(arrays.get("weighting", "")) or None
         scaling = Scaling(arrays["shift"], arrays["scale"], weighting)
         labels, features = (arrays[key].tolist() for key in ("label_names", "feature_names"))
-        shape = _sample_shape(arrays)
         loaded = LoadedRun(model, [scaling], decision, labels, features, shape)
     except MlcError:
         raise
@@ -187,7 +188,9 @@ def _arrays(path: Path) -> Arrays:
         raise RunFolderError(
             f"{path} does not hold a scaling of its features: train the run again."
         )
-    if arrays["label_sets"].shape[1:] != arrays["label_names"].shape:
+    sets, names = arrays["label_sets"], arrays["label_names"]
+    distinct = len(set(names.flat)) == names.size
+    if sets.shape[1:] != names.shape or sets.size == 0 or not distinct:
         raise RunFolderError(f"{path} does not hold sets of its labels: train the run again.")
     shape = _sample_shape(arrays)
     if min(shape, default=0) < 1 or math.prod(shape) != n_features:
@@ -197,21 +200,10 @@ def _arrays(path: Path) -> Arrays:
     return arrays
 
 
-def _shapes(arrays: Arrays) -> tuple[Dataset, list[Split]]:
-    """Return data from which the same model is built: one row for each label set."""
-    label_sets = arrays["label_sets"].astype(bool)
-    n_sets, n_features = len(label_sets), len(arrays["shift"])
-    dataset = Dataset(
-        name="label sets",
-        features=csr_matrix((n_sets, n_features), dtype=np.float32),
-        targets=label_sets,
-        feature_names=(),
-        label_names=tuple(map(str, arrays["label_names"])),
-        numeric=np.ones(n_features, dtype=bool),
-        sample_shape=_sample_shape(arrays),
-    )
-    rows = np.arange(n_sets)
-    return dataset, [Split(train=rows, val=rows, test=rows)]
+def _known(arrays: Arrays) -> KnownLabels:
+    """Return labels from which the same head is built: one row for each label set."""
+    label_sets = torch.as_tensor(arrays["label_sets"].astype(bool))
+    return KnownLabels(label_sets, torch.arange(len(label_sets)).unsqueeze(0))
 
 
 def _sample_shape(arrays: Arrays) -> tuple[int, ...]:

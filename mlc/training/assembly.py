@@ -27,26 +27,32 @@ log = logging.getLogger(__name__)
 
 def build_model(
     configs: Sequence[Config],
-    dataset: Dataset,
-    splits: Sequence[Split],
+    sample_shape: Sequence[int],
+    known: KnownLabels,
     device: torch.device,
     scalings: Sequence[Scaling] = (),
 ) -> Model:
-    """The stacked model, once it is known to fit into memory.
+    """Build the stacked model, once it is known to fit into memory.
 
     A run whose scaling leaves columns out starts from the weights of a model without them.
+
+    Args:
+        configs: one per run of a cohort.
+        sample_shape: the shape of a sample; flat samples have (D,).
+        known: the labels outside the test part, and each run's training rows.
+        device: where the model is to be.
+        scalings: one per run, or none.
     """
-    config = configs[0]
+    config, n_labels = configs[0], known.targets.shape[1]
     seeds = [own.seed for own in configs]
     backbone = BACKBONES[config.backbone.name].for_samples(
-        dataset.sample_shape, [own.backbone for own in configs], seeds, dataset.n_labels
+        sample_shape, [own.backbone for own in configs], seeds, n_labels
     )
     head_class = HEADS[config.head.name]
-    known = known_labels(dataset, splits)
     require_memory(
         head_class,
         backbone.n_outputs,
-        dataset.n_labels,
+        n_labels,
         config.head,
         device=device,
         batch_size=config.trainer.batch_size,
@@ -55,9 +61,7 @@ def build_model(
         bytes_per_number=DTYPES[config.trainer.precision].itemsize,
         known=known,
     )
-    head = head_class(
-        backbone.n_outputs, dataset.n_labels, config.head, seeds, known, backbone.separate
-    )
+    head = head_class(backbone.n_outputs, n_labels, config.head, seeds, known, backbone.separate)
     model = Model(backbone, head)
     for run, scaling in enumerate(scalings):
         if not scaling.used.all():

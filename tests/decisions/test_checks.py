@@ -195,13 +195,35 @@ def test_a_prediction_of_our_own_is_decided_without_a_look_at_its_values(name: s
         own.as_subclass(Watched) for own in (SCORES, SCORES.sum(dim=1), uniform, all_label_sets(3))
     )
     Watched.waits = 0
-    decided = rule.decide_for(
-        Prediction(scores, cardinality=numbers, log_joint=joint, label_sets=sets)
-    )
+    decided = rule.decide(Prediction(scores, cardinality=numbers, log_joint=joint, label_sets=sets))
     assert Watched.waits == 0
     checked = rule.decide(scores, cardinality=numbers, log_joint=joint, label_sets=sets)
     assert Watched.waits > 0
     assert torch.equal(decided, checked)
+
+
+@pytest.mark.parametrize("name", FITTED)
+def test_a_rule_learns_from_a_prediction_what_it_learns_from_its_scores(name: str) -> None:
+    plain = build_decision(name).fit(SCORES.tolist(), TARGETS.tolist()).fitted()
+    found = build_decision(name).fit(Prediction(SCORES), TARGETS.tolist()).fitted()
+    assert plain.keys() == found.keys()
+    for key, value in plain.items():
+        torch.testing.assert_close(found[key], value, check_dtype=False)
+    with pytest.raises(DataError, match="give a target for each score"):
+        build_decision(name).fit(Prediction(SCORES), TARGETS[:-1])
+    with pytest.raises(DataError, match="give 0 or 1"):
+        build_decision(name).fit(Prediction(SCORES), TARGETS * 2.0)
+    with pytest.raises(ConfigError, match="needs a prediction with scores"):
+        build_decision(name).fit(Prediction(), TARGETS)
+
+
+@pytest.mark.parametrize("name", sorted(set(DECISIONS) - set(FITTED)))
+def test_a_rule_that_is_not_tuned_computes_nothing_of_a_prediction(name: str) -> None:
+    def scores(_: Prediction) -> Tensor:
+        raise AssertionError("The scores were computed.")
+
+    rule = build_decision(name)
+    assert rule.fit(Prediction(scores), TARGETS) is rule
 
 
 def test_a_rule_that_takes_the_joint_cannot_be_tuned() -> None:

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from mlc.decisions.base import build_decision
+from mlc.evaluation.predictor import averaged
 from mlc.heads import listed
-from mlc.heads.base import HEADS, JointHead
+from mlc.heads.base import HEADS, JointHead, KnownLabels
 from mlc.heads.label_sets import all_label_sets
 from mlc.heads.plain import PlainHead, build_head
 from mlc.heads.prediction import Prediction
@@ -88,3 +89,60 @@ def test_each_part_is_computed_once_and_only_on_use() -> None:
     assert sorted(asked) == ["cardinality", "scores"]
     other = prediction.with_scores(torch.ones(2, 5, 3))
     assert torch.equal(other.cardinality, torch.full((2, 5), 3.0))
+
+
+@pytest.mark.parametrize("name", JOINT)
+def test_a_joint_head_computes_its_joint_once_for_all_that_is_asked(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    targets = all_label_sets(4)
+    known = KnownLabels(targets, torch.arange(16).expand(2, -1))
+    head = HEADS[name](3, 4, HEADS.options(name), [0, 1], known).double()
+    outputs = head(torch.randn(2, 9, 3, dtype=torch.float64))
+    expected, calls, computed = head.log_joint(outputs), [], head.log_joint
+
+    def counted(outputs: Tensor) -> Tensor:
+        calls.append(1)
+        return computed(outputs)
+
+    monkeypatch.setattr(head, "log_joint", counted)
+    shares = torch.full((2, 9), 0.5, dtype=torch.float64)
+    whole, mean = head.predict(outputs), averaged(head, outputs, shares)
+    assert not calls
+    for prediction in (whole.of_run(0), whole.of_run(1), whole):
+        for rule in ("mode", "expected_jaccard", "fixed"):
+            build_decision(rule).decide(prediction)
+    assert len(calls) == 1
+    for rule in ("mode", "expected_jaccard", "fixed"):
+        build_decision(rule).decide(mean)
+    assert len(calls) == 2
+    torch.testing.assert_close(mean.log_joint.exp(), expected.exp().mean(dim=0))
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_the_likelihood_of_a_run_is_that_of_the_head(name: str) -> None:
+    targets = torch.rand(2, 9, 4, generator=torch.Generator().manual_seed(3)) < 0.4
+    known = KnownLabels(targets[0], torch.stack([torch.arange(9), torch.arange(9).flip(0)]))
+    head = HEADS[name](3, 4, HEADS.options(name), [0, 1], known).double()
+    outputs = head(torch.randn(2, 9, 3, dtype=torch.float64))
+    whole = head.predict(outputs)
+    expected = head.log_likelihood(outputs, targets.double())
+    found = [
+        whole.log_likelihood(targets),
+        *(whole.of_run(r).log_likelihood(targets[r]) for r in (0, 1)),
+    ]
+    if expected is None:
+        assert found == [None, None, None]
+    else:
+        for value, right in zip(found, [expected, *expected], strict=True):
+            assert torch.equal(value, right)
+
+
+def test_marginals_sum_to_the_expected_cardinality() -> None:
+    marginals = torch.rand(5, 3, dtype=torch.float64)
+    prediction = Prediction.of_marginals(marginals)
+    assert torch.equal(prediction.scores, marginals)
+    assert torch.equal(prediction.cardinality, marginals.sum(dim=-1))
+    assert prediction.label_sets is None
+    assert not prediction.has_joint
+    assert prediction.log_likelihood(marginals > 0.5) is None

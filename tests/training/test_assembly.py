@@ -20,7 +20,7 @@ from mlc.data.splits import Split
 from mlc.decisions.base import DECISIONS
 from mlc.heads.base import HEADS
 from mlc.train import main
-from mlc.training.assembly import _say_left_out, build_model, build_rules
+from mlc.training.assembly import _say_left_out, build_model, build_rules, known_labels
 from mlc.training.stacked import OPTIMIZERS
 from tests.conftest import Command
 
@@ -71,7 +71,12 @@ def test_one_label_is_refused_where_nothing_can_be_learned(head: str) -> None:
     )
     split = Split(np.arange(4), np.arange(4, 5), np.arange(5, 6))
     with pytest.raises(ConfigError, match=rf"The head '{head}' has nothing to learn from 1 label"):
-        build_model([config_for(head, "global")], dataset, [split], torch.device("cpu"))
+        build_model(
+            [config_for(head, "global")],
+            dataset.sample_shape,
+            known_labels(dataset, [split]),
+            torch.device("cpu"),
+        )
 
 
 def test_a_sweep_judges_a_head_without_a_natural_threshold_by_its_other_rules(
