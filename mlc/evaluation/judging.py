@@ -114,7 +114,7 @@ def describe(rule: DecisionRule) -> dict[str, Any]:
     return {
         "tuned_on": rule.tuned_on,
         **{name: value for name, value in vars(rule.options).items() if name != "name"},
-        **{name: value.tolist() for name, value in rule.fitted().items()},
+        **rule.described(),
     }
 
 

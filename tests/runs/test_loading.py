@@ -26,7 +26,9 @@ from mlc.train import main
 from tests.conftest import Command, Outcome
 
 QUICK = ("trainer.max_epochs=2", "backbone.widths=[8]")
-ALL_RULES = "rules=[global,per_label,top_k,fixed,cardinality,mode,expected_jaccard,expected_f1]"
+ALL_RULES = (
+    "rules=[global,per_label,top_k,fixed,cardinality,mode,expected_jaccard,expected_f1,auto]"
+)
 
 
 @pytest.fixture
