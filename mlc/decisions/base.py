@@ -38,6 +38,10 @@ class DecisionRule:
         tuned_on: the part of the data that `fit` sees: "nothing", "validation", or "test" for a rule
             that is no fair contestant and is marked as such in every table. A rule that takes the joint
             is tuned on nothing, because joints are only held chunk by chunk.
+        uses_training_sets: whether it uses `training_sets`, which its builder then sets.
+
+    Attributes:
+        training_sets: (M, K), bool, label sets of the training rows, or None.
 
     Args:
         options: an instance of `Options`.
@@ -48,6 +52,8 @@ class DecisionRule:
     Options: ClassVar[type] = NoOptions
     needs: ClassVar[tuple[str, ...]] = ("scores",)
     tuned_on: ClassVar[str] = "nothing"
+    uses_training_sets: ClassVar[bool] = False
+    training_sets: Tensor | None = None
 
     def __init__(self, options: Any, natural_threshold: float | None = 0.5) -> None:
         self.options = options

@@ -98,6 +98,7 @@ def judge_baselines(
         if rule.input_from(Sigmoid.provides()) is None:
             continue
         fresh = type(rule)(rule.options)
+        fresh.training_sets = rule.training_sets
         _fit(fresh, scores, targets)
         of_test = torch.as_tensor(scores["test"])
         prediction = Prediction(of_test, cardinality=of_test.sum(dim=-1))

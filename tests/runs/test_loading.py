@@ -27,7 +27,7 @@ from tests.conftest import Command, Outcome
 
 QUICK = ("trainer.max_epochs=2", "backbone.widths=[8]")
 ALL_RULES = (
-    "rules=[global,per_label,top_k,fixed,cardinality,mode,expected_jaccard,expected_f1,auto]"
+    "rules=[global,per_label,top_k,fixed,cardinality,mode,expected_jaccard,expected_f1,auto,seen]"
 )
 
 
