@@ -14,7 +14,7 @@ import mlc
 PACKAGE = Path(mlc.__file__).parent
 
 # Each package imports only from those before it; the modules beside them are the commands.
-ORDER = "config files metrics data layers heads decisions backbones training evaluation bayes"
+ORDER = "config files metrics layers data heads decisions backbones training evaluation bayes"
 PACKAGES = [*ORDER.split(), "tracking", "runs", "reporting", "launching"]
 
 

@@ -18,7 +18,7 @@ class Backbone(nn.Module):
     Class attributes:
         Options: dataclass of the backbone's settings.
         per_run: the options that may differ between runs trained together.
-        takes_bags: whether its input is sparse rows as `mlc.data.Bags`, not dense ones.
+        takes_bags: whether its input is sparse rows as `mlc.layers.bags.Bags`, not dense ones.
         stacked: whether it trains several runs together; its parameters then have the runs axis.
 
     Shape: input (R, B, n_features), output (R, B, n_outputs).
@@ -31,7 +31,7 @@ class Backbone(nn.Module):
 
     Attributes:
         n_outputs: the width it hands to the head.
-        takes_sparse: whether its input may be `mlc.data.Bags` as well as dense rows.
+        takes_sparse: whether its input may be `mlc.layers.bags.Bags` as well as dense rows.
         separate: whether that is K blocks, each for one label alone.
         numbers_per_sample: the most numbers that one of its layers gives for a sample, where that is
             worth a thought when many are evaluated at once.

@@ -12,8 +12,8 @@ from torch.nn.functional import embedding_bag
 
 from mlc.backbones.base import Backbone, register_backbone
 from mlc.config.options import option
-from mlc.data.resident import Bags
 from mlc.layers import Streams
+from mlc.layers.bags import Bags
 
 
 @dataclass

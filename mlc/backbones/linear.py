@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from mlc.backbones.base import Backbone, register_backbone
-from mlc.data.resident import Bags
+from mlc.layers.bags import Bags
 
 
 @register_backbone("linear")

@@ -15,36 +15,7 @@ from mlc.config.errors import ConfigError
 from mlc.data.base import Dataset
 from mlc.data.preprocessing import Scaling
 from mlc.data.weighting import weighted
-
-
-@dataclass(frozen=True)
-class Bags:
-    """Sparse rows (R, B, D) as their entries, in the order of runs and rows.
-
-    Attributes:
-        run, bag, column: of each entry: its run, its row among all R * B, its column; int64.
-        value: of each entry.
-        offsets: each row's first entry, (R * B,).
-        shape: R, B, D.
-    """
-
-    run: Tensor
-    bag: Tensor
-    column: Tensor
-    value: Tensor
-    offsets: Tensor
-    shape: tuple[int, int, int]
-
-    @property
-    def totals(self) -> Tensor:
-        """The sum of each row's values: (R * B,)."""
-        return self.value.new_zeros(len(self.offsets)).index_add_(0, self.bag, self.value)
-
-    def dense(self) -> Tensor:
-        """(R, B, D)."""
-        dense = self.value.new_zeros(len(self.offsets) * self.shape[2])
-        dense[self.bag * self.shape[2] + self.column] = self.value
-        return dense.view(self.shape)
+from mlc.layers.bags import Bags
 
 
 class Rows(Protocol):

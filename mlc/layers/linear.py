@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding_bag
 
-from mlc.data.resident import Bags
+from mlc.layers.bags import Bags
 from mlc.layers.streams import Streams
 
 

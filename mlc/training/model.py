@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from mlc.backbones.base import Backbone
-from mlc.data.resident import Bags, ResidentData
+from mlc.data.resident import ResidentData
 from mlc.heads.base import Head
+from mlc.layers.bags import Bags
 
 # Outputs held at once outside training: 2^24 numbers are 64 MB in float32.
 _OUTPUTS_AT_ONCE = 2**24

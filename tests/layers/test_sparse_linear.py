@@ -10,8 +10,9 @@ from scipy.sparse import csr_matrix
 from mlc.backbones.base import BACKBONES
 from mlc.data.base import Dataset
 from mlc.data.preprocessing import fit_scaling
-from mlc.data.resident import Bags, ResidentData
+from mlc.data.resident import ResidentData
 from mlc.heads.base import HEADS
+from mlc.layers.bags import Bags
 from mlc.training.model import Model
 from mlc.training.stacked import OPTIMIZERS
 from mlc.training.steps import PlainStep

@@ -101,7 +101,7 @@ def run_folder_case(draw: random.Random, folder: Path) -> None:
     assert kind or BAD in results.unreadable, "what is damaged is refused"
     known = {*results.folders, *results.unreadable, *results.failed, *results.unfinished}
     assert BAD in known | set(results.repeats), "each run is named"
-    check_comparable(results)
+    check_comparable(results.statuses)
     for markdown in (False, True):
         said = summarise(results, ["jaccard_samples"], "sigmoid", markdown=markdown)
         assert "\x1b" not in said, "no control character"
