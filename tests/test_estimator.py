@@ -63,6 +63,17 @@ def test_every_rule_decides(rule: str, data: tuple[np.ndarray, np.ndarray]) -> N
     )
 
 
+def test_seen_knows_the_label_sets_of_rows_that_a_network_trained_on(
+    data: tuple[np.ndarray, np.ndarray],
+) -> None:
+    X, y = data
+    fitted = MultiLabelClassifier("sigmoid", decision="seen", n_seeds=2, **QUICK).fit(X, y)
+    trained = y[~fitted.held_out_.all(axis=0)]
+    sets = fitted.predictor_.rule.fitted()["label_sets"].int().tolist()
+    assert sets == np.unique(trained, axis=0).astype(int).tolist()
+    assert set(map(tuple, fitted.predict(X))) <= set(map(tuple, sets))
+
+
 def separable(n_rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Features and two classes, with a gap between them."""
     X = np.random.default_rng(seed).normal(size=(n_rows, 4)).astype(np.float32)

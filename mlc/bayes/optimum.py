@@ -149,6 +149,7 @@ def limit(
         values = dict(optimum.of_scores(prediction.scores))
         for name, rule in rules.items():
             tuned = type(rule)(rule.options, rule.natural_threshold)
+            tuned.training_sets = rule.training_sets
             if rule.tuned_on != "nothing":
                 tuned.fit(Prediction(prediction.scores.repeat(_DRAWS, 1)), optimum.drawn)
             decisions = tuned.decide(prediction)

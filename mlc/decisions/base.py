@@ -37,6 +37,10 @@ class DecisionRule:
         tuned_on: the part of the data that `fit` sees: "nothing", "validation", or "test" for a rule
             that is no fair contestant and is marked as such in every table. A rule that takes the joint
             is tuned on nothing, because joints are only held chunk by chunk.
+        uses_training_sets: whether it uses `training_sets`, which its builder then sets.
+
+    Attributes:
+        training_sets: (M, K), bool, label sets of the training rows, or None.
 
     Args:
         options: an instance of `Options`.
@@ -47,6 +51,8 @@ class DecisionRule:
     Options: ClassVar[type] = NoOptions
     needs: ClassVar[tuple[str, ...]] = ("scores",)
     tuned_on: ClassVar[str] = "nothing"
+    uses_training_sets: ClassVar[bool] = False
+    training_sets: Tensor | None = None
 
     def __init__(self, options: Any, natural_threshold: float | None = 0.5) -> None:
         self.options = options
@@ -140,6 +146,10 @@ class DecisionRule:
         """What `fit` learned, by name: tensors whose leading axes are those of the scores."""
         return {}
 
+    def described(self) -> dict[str, Any]:
+        """What `fit` learned, for JSON; with the options it is all that `restore` needs."""
+        return {name: value.tolist() for name, value in self.fitted().items()}
+
     def restore(self, fitted: Mapping[str, Any]) -> Self:
         """Take what `fit` learned before, as `fitted` told it or as lists; returns the rule itself.
 
@@ -159,6 +169,10 @@ class DecisionRule:
         """The shape of what `fit` learns from scores of this shape."""
         return shape[:-2]
 
+    def fitted_shapes(self, shape: Size) -> dict[str, Size]:
+        """The shape of each value that `fit` learns, where they differ; those left out fit any."""
+        return {name: self.fitted_shape(shape) for name in self.fitted()}
+
     def _kind(self, prediction: Prediction) -> str:
         """What it decides from, of what the prediction has."""
         if prediction.has_joint and "joint" in self.needs:
@@ -172,8 +186,9 @@ class DecisionRule:
 
     def _refuse_misfit(self, shape: Size) -> None:
         """Scores of a shape that what `fit` learned does not fit; that of one run fits any number."""
-        for value in self.fitted().values():
-            if value.shape not in (self.fitted_shape(shape), self.fitted_shape(shape[-2:])):
+        every, of_one = self.fitted_shapes(shape), self.fitted_shapes(shape[-2:])
+        for name, value in self.fitted().items():
+            if name in every and value.shape not in (every[name], of_one[name]):
                 raise DataError(
                     f"The rule {self.name!r} was fitted to scores of another shape than"
                     f" {tuple(shape)}: fit it to scores with the same labels and runs."

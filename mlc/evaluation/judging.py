@@ -98,6 +98,7 @@ def judge_baselines(
         if rule.input_from(Sigmoid.provides()) is None:
             continue
         fresh = type(rule)(rule.options)
+        fresh.training_sets = rule.training_sets
         _fit(fresh, scores, targets)
         decisions = fresh.decide(Prediction.of_marginals(torch.as_tensor(scores["test"]))).numpy()
         _add(prior, f"test/{name}", decision_metrics(decisions, targets["test"]))
@@ -112,7 +113,7 @@ def describe(rule: DecisionRule) -> dict[str, Any]:
     return {
         "tuned_on": rule.tuned_on,
         **{name: value for name, value in vars(rule.options).items() if name != "name"},
-        **{name: value.tolist() for name, value in rule.fitted().items()},
+        **rule.described(),
     }
 
 

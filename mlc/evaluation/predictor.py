@@ -86,8 +86,10 @@ class Predictor:
         """Tune the rule, if it needs tuning, on rows that were held out from training.
 
         The scores of a row are the mean over the runs that held it out (R, N), as in Breiman 1996,
-        "Out-of-bag estimation"; rows in the training part of all runs are not used.
+        "Out-of-bag estimation"; rows in the training part of all runs are not used. The label sets that
+        the rule may know are those of rows that a run trained on.
         """
+        self.rule.training_sets = torch.as_tensor(targets[~held_out.all(axis=0)])
         if self.rule.tuned_on == "nothing":
             return
         rows = held_out.any(axis=0)

@@ -125,7 +125,8 @@ class _Cohort:
             if config.seed not in self.splits:
                 self.splits[config.seed] = self._split(config)
             split, scaling, card = self.splits[config.seed]
-            rules = build_rules(config, HEADS[config.head.name], self.dataset.n_labels)
+            targets = self.dataset.targets[split.train]
+            rules = build_rules(config, HEADS[config.head.name], targets.shape[1], targets)
             return Prepared(index, config, split, scaling, card, rules)
         except BeingTrainedError as error:
             self._end(index, error)

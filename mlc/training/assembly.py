@@ -8,6 +8,7 @@ from functools import cache
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from mlc.backbones.base import BACKBONES
 from mlc.config.errors import ConfigError
@@ -16,6 +17,7 @@ from mlc.data.base import Dataset
 from mlc.data.preprocessing import Scaling
 from mlc.data.splits import Split
 from mlc.decisions.base import DECISIONS, DecisionRule
+from mlc.decisions.seen import distinct
 from mlc.heads.base import HEADS, Head, KnownLabels
 from mlc.heads.memory import require_memory
 from mlc.training.loop import DTYPES
@@ -106,8 +108,19 @@ def known_labels(dataset: Dataset, splits: Sequence[Split]) -> KnownLabels:
     return KnownLabels(torch.as_tensor(dataset.targets[outside]), torch.as_tensor(rows))
 
 
-def build_rules(config: Config, head: type[Head], n_labels: int) -> dict[str, DecisionRule]:
+def build_rules(
+    config: Config,
+    head: type[Head],
+    n_labels: int,
+    training_targets: NDArray[np.bool_] | None = None,
+) -> dict[str, DecisionRule]:
     """The run's rules, without those that need more than this head gives.
+
+    Args:
+        config: the run's.
+        head: the class of its head.
+        n_labels: K.
+        training_targets: (N, K), of the rows that the run trains on, for rules that use them.
 
     Raises:
         ConfigError: none is left.
@@ -128,6 +141,9 @@ def build_rules(config: Config, head: type[Head], n_labels: int) -> dict[str, De
         )
     if left_out:
         _say_left_out(config.head.name, _needs(left_out))
+    for rule in rules.values():
+        if rule.uses_training_sets and training_targets is not None:
+            rule.training_sets = distinct(torch.as_tensor(training_targets))
     return rules
 
 

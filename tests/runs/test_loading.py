@@ -26,7 +26,10 @@ from mlc.train import main
 from tests.conftest import Command, Outcome
 
 QUICK = ("trainer.max_epochs=2", "backbone.widths=[8]")
-ALL_RULES = "rules=[global,per_label,top_k,fixed,cardinality,mode,expected_jaccard,expected_f1]"
+ALL_RULES = (
+    "rules=[global,per_label,top_k,fixed,cardinality,mode,expected_jaccard,expected_f1,"
+    "auto,seen,calibrated]"
+)
 
 
 @pytest.fixture
@@ -42,6 +45,23 @@ def train(command: Command, write_arff: Callable[..., Path]) -> Callable[..., Pa
         return path.parent / "run"
 
     return start
+
+
+def test_rules_state_what_they_chose_and_the_sets_of_the_training_rows(
+    train: Callable[..., Path],
+) -> None:
+    run = train("head=sigmoid", "rules=[auto,seen,calibrated]", "decision.auto.metric=f1_micro")
+    stored = json.loads((run / "rules.json").read_text())
+    assert stored["auto"]["chosen"].split(",")[0] in ("fixed", "global", "top_k", "per_label") or (
+        stored["auto"]["chosen"].startswith("expected")
+    )
+    assert stored["calibrated"]["ece_before"] >= 0
+    with np.load(run / "split.npz") as split:
+        rows = split["train"]
+    options = SOURCES.options("arff", path=str(run.parent / "toy"))
+    targets = SOURCES["arff"].load(options).targets[rows]
+    sets = mlc.load(run, "seen").rule.fitted()["label_sets"]
+    assert sets.tolist() == np.unique(targets, axis=0).tolist()
 
 
 @pytest.mark.parametrize("head", [name for name in HEADS if name != "grouped"])

@@ -39,6 +39,14 @@ def config_for(head: str, *rules: str, threshold: float | None = None) -> Config
     return config
 
 
+def test_rules_that_use_training_sets_are_given_the_distinct_ones() -> None:
+    targets = np.array([[1, 0], [0, 1], [1, 0]], dtype=bool)
+    config = config_for("sigmoid", "seen", "global")
+    rules = build_rules(config, HEADS["sigmoid"], 2, targets)
+    assert rules["seen"].training_sets.int().tolist() == [[0, 1], [1, 0]]  # type: ignore[union-attr]
+    assert rules["global"].training_sets is None
+
+
 @pytest.mark.parametrize("head", HEADS)
 def test_fixed_is_the_heads_natural_threshold_or_no_rule(
     head: str, caplog: pytest.LogCaptureFixture
