@@ -19,7 +19,8 @@ class FusedSubmititLauncherConf:
 
     Attributes:
         max_runs: largest number of runs in a cohort.
-        n_workers: least number of cohorts into which runs that could share one are divided.
+        n_workers: number of tasks that the cluster is taken to run at a time; runs that could share a
+            cohort are divided where the sweep is then predicted to end earlier.
         cluster: slurm, local (processes on this machine) or debug (this process).
         folder: for submitit's files.
         parameters: of submitit's executor, as in {timeout_min: 60, gpus_per_node: 1,

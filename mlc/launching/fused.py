@@ -100,7 +100,15 @@ def _train(
     Returns:
         Jobs of the other runs that their process has released in the meantime, finished or not.
     """
-    groups = group(jobs, launcher.max_runs, n_workers)
+    # A daemonic process, such as a worker of a pool, cannot have child processes.
+    here = train is None and (
+        multiprocessing.current_process().daemon
+        or any(
+            job.run is not None and device_of(job.run.config.device).type == "cuda" for job in jobs
+        )
+    )
+    # Cohorts that are trained one after another gain nothing from a cut.
+    groups = group(jobs, launcher.max_runs, 1 if here else n_workers)
     log.info("Launching %d jobs as %d cohorts", len(jobs), len(groups))
     elsewhere: dict[Path, tuple[Job, Outcome]] = {}
 
@@ -114,10 +122,7 @@ def _train(
     runs = [[job.run for job in members if job.run is not None] for members in groups]
     if train is not None:
         train(runs, ended)
-    # A daemonic process, such as a worker of a pool, cannot have child processes.
-    elif multiprocessing.current_process().daemon or any(
-        device_of(members[0].config.device).type == "cuda" for members in runs
-    ):
+    elif here:
         train_here(runs, ended)
     else:
         train_in_workers(runs, n_workers, ended)

@@ -274,8 +274,9 @@ def test_what_can_be_trained_together(
         assert len({(run.config.head.name, run.config.trainer.batch_size) for run in runs}) == 1
 
 
-def test_groups_give_every_worker_a_share(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cohorts_are_cut_where_the_sweep_ends_earlier(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mlc.training.grouping.cohort_key", lambda config: config.key)
+    monkeypatch.setattr("mlc.training.grouping.run_seconds", lambda config: (0.1, 1.0))
     configs = [
         SimpleNamespace(key=key, optimizer=SimpleNamespace(lr=place % 2))
         for place, key in enumerate("aaaaabbb")
@@ -284,16 +285,10 @@ def test_groups_give_every_worker_a_share(monkeypatch: pytest.MonkeyPatch) -> No
     rates = [[job.run.config.optimizer.lr for job in own] for own in group(jobs, 64, n_workers=1)]  # type: ignore[union-attr]
     assert rates == [[0, 0, 0, 1, 1], [0, 1, 1]]
     sizes = [len(members) for members in group(jobs, max_runs=64, n_workers=2)]
-    assert sizes == [3, 2, 2, 1]
+    assert sizes == [4, 3, 1]
     assert [len(members) for members in group(jobs, max_runs=2, n_workers=1)] == [2, 2, 2, 1, 1]
-    # With four kinds of runs for each worker none has to be cut.
-    alike = SimpleNamespace(lr=0)
-    many = [
-        Job(None, None, None, SimpleNamespace(config=SimpleNamespace(key=key, optimizer=alike)))  # type: ignore[arg-type]
-        for key in "aabbccddeeffgghh"
-    ]
-    assert [len(members) for members in group(many, 64, n_workers=2)] == [2] * 8
-    assert [len(members) for members in group(many[:14], 64, n_workers=2)] == [1] * 14
+    grouped = [job for members in group(jobs, max_runs=64, n_workers=2) for job in members]
+    assert sorted(map(id, grouped)) == sorted(map(id, jobs))
 
 
 def test_other_hydra_applications_import_the_plugins_unharmed() -> None:
