@@ -31,6 +31,7 @@ benchmark: $(DEVELOPED) ## measure the launchers (20 minutes; yeast under $$MLC_
 	$(BIN)/python -m benchmarks.launchers
 	$(BIN)/python -m benchmarks.scikit_learn
 	$(BIN)/python -m benchmarks.growth
+	$(BIN)/python -m benchmarks.cohort_cost
 	$(BIN)/python -m benchmarks.powerset
 	$(BIN)/python -m benchmarks.estimator
 	$(BIN)/python -m benchmarks.cuda
