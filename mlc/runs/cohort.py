@@ -27,7 +27,7 @@ from mlc.heads.base import HEADS
 from mlc.runs.folder import BEST_VALUE
 from mlc.runs.provenance import identify
 from mlc.runs.recorder import Recorder, RunResult
-from mlc.tracking.progress import Progress, tell
+from mlc.tracking.progress import Progress, report_outcome
 from mlc.training.assembly import build_model, build_rules, device_of, known_labels
 from mlc.training.loop import DTYPES, Training
 from mlc.training.memory import bytes_of_run
@@ -255,7 +255,7 @@ class _Cohort:
 
     def _end(self, index: int, outcome: Outcome, message: str = "") -> None:
         self.outcomes[index] = outcome
-        tell(self.progress, index, self.recorder.name(index), outcome, message)
+        report_outcome(self.progress, index, self.recorder.name(index), outcome, message)
 
     def _fail_rest(self, error: Exception) -> None:
         for index in range(len(self.configs)):

@@ -19,7 +19,7 @@ from mlc.runs.ownership import check_run_folder
 from mlc.runs.provenance import Identity
 from mlc.runs.recorder import Recorder, RunResult
 from mlc.tracking.hyperparameters import hyperparameters
-from mlc.tracking.progress import Progress, tell
+from mlc.tracking.progress import Progress, report_outcome
 from mlc.tracking.tensorboard import RunLog, chosen_rule
 from mlc.training.checkpoint import save_run
 from mlc.training.loop import Epoch, Training
@@ -50,7 +50,9 @@ def train_runs(
         if recorder.leases:
             return train_cohort([run.config for run in runs], recorder, progress, memory_share)
         for index, outcome in recorder.settled.items():
-            tell(progress or Progress(), index, recorder.name(index), outcome, _WAS_FINISHED)
+            report_outcome(
+                progress or Progress(), index, recorder.name(index), outcome, _WAS_FINISHED
+            )
         return [recorder.settled[index] for index in range(len(runs))]
 
 

@@ -41,7 +41,7 @@ def ending(outcome: float | Exception, finished: str) -> str:
     return f"failed: {outcome}" if isinstance(outcome, Exception) else finished
 
 
-def tell(
+def report_outcome(
     progress: Progress, index: int, name: str, outcome: float | Exception, finished: str = ""
 ) -> None:
     """Report how a run ended, also in the run's log unless another process writes that log."""
