@@ -87,7 +87,10 @@ def main() -> None:
         readable = in_one_sentence(error)
         if readable is None or full_error not in ("", "0"):
             raise
-        print(f"mlc-train: {readable}", file=sys.stderr)
+        # The line of a sweep's run has named the run and the reason.
+        is_repeated = _is_sweep() and getattr(error, "reported", False)
+        message = sweep.failures() if is_repeated else readable
+        print(f"mlc-train: {message}", file=sys.stderr)
         sys.exit(readable.exit_status)
     finally:
         os.environ["HYDRA_FULL_ERROR"] = full_error

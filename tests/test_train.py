@@ -116,9 +116,10 @@ class TestSweep:
     def test_failed_runs_are_told_and_not_counted(self, swept: Swept) -> None:
         folder, result = swept
         assert result.returncode == 1
-        assert "lower optimizer.lr" in said(
-            Outcome(result.returncode, result.stdout, result.stderr)
-        )
+        last = said(Outcome(result.returncode, result.stdout, result.stderr))
+        assert last == "mlc-train: 4 of 8 runs failed, for the reasons above."
+        progress, _, _ = result.stdout.partition("8 of 8 runs ended")
+        assert progress.count("lower optimizer.lr") == 4
         failed = folder / "digits" / "sigmoid" / "seed=0,optimizer.lr=1e+38"
         assert read(failed / "status.json")["state"] == "failed"
         assert not (failed / "metrics.json").exists()

@@ -110,6 +110,14 @@ class SweepCallback(Callback):
             current.job_ended(failed, isinstance(value, float) and math.isnan(value))
 
 
+def failures() -> str:
+    """Return what to print of a sweep whose failed runs have been reported one by one."""
+    if current is None or not current.n_failed:
+        return "A run failed, for the reason above."
+    runs = "run" if current.n_jobs == 1 else "runs"
+    return f"{current.n_failed} of {current.n_jobs} {runs} failed, for the reasons above."
+
+
 def interrupted() -> str:
     """Return the message for a launch that the user interrupted."""
     if current is None or not current.folder.is_dir():

@@ -46,6 +46,8 @@ def report_outcome(
 ) -> None:
     """Report how a run ended, also in the run's log unless another process writes that log."""
     message = f"{name} {ending(outcome, finished)}"
+    if isinstance(outcome, Exception):
+        outcome.reported = True  # type: ignore[attr-defined]
     progress.ended(index, outcome, message)
     elsewhere = isinstance(outcome, BeingTrainedError)
     failed = isinstance(outcome, Exception) and not elsewhere
