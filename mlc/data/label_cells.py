@@ -19,9 +19,12 @@ from mlc.config.texts import shown
 from mlc.data.label_separators import NAMES, infer_separator, split_cell
 from mlc.data.places import place_of
 
-# Whole cells that hold nothing, in a column of features too.
-MISSING = {"", "?", "na", "nan", "null", "none"}
-_NO_LABEL = {*MISSING, "<na>", "[]", "()", "{}", "set()", "frozenset()", "array([])"}
+# Whole cells that hold nothing, in a column of features too: "?" and what pandas.read_csv takes.
+MISSING = {
+    "", "?", "na", "nan", "null", "none", "n/a", "#n/a", "#n/a n/a", "#na", "<na>", "-nan",
+    "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan",
+}  # fmt: skip
+_NO_LABEL = {*MISSING, "[]", "()", "{}", "set()", "frozenset()", "array([])"}
 _CALL = re.compile(r"^(?:np\.|numpy\.)?(?:set|frozenset|array|tuple|list)\((.*)\)$", re.DOTALL)
 _DTYPE = re.compile(r",\s*dtype=[^\])]*$")
 _CONSTANTS = {"null": "None", "nan": "None", "NaN": "None", "true": "True", "false": "False"}

@@ -163,3 +163,31 @@ def test_numbers_of_any_length_are_taken_or_refused_by_row(digits: str, load: An
             load(cells, labels=["tags"])
     else:
         assert load(cells, labels=["tags"]).label_names == tuple(sorted(("2", digits)))
+
+
+def numbers_with(*words: str) -> str:
+    """A table of 100 rows, of which the first hold these words in the place of a number."""
+    cells = [*words, *(f"{row}.5" for row in range(100 - len(words)))]
+    return "a,b,tags\n" + "".join(
+        f"{cell},{k % 7}.5,{'xy'[k % 2]}\n" for k, cell in enumerate(cells)
+    )
+
+
+@pytest.mark.parametrize(
+    "word", ["n/a", "N/A", "#N/A", "<NA>", "-", ".", "missing", "NULL", "nan", "-1.#IND"]
+)
+def test_a_word_for_a_gap_leaves_a_column_of_numbers(word: str, load: Any) -> None:
+    dataset = load(numbers_with(word), labels=["tags"])
+    assert dataset.feature_names == ("a", "b") and dataset.numeric.all()
+    assert np.isnan(dataset.features[:, 0]).tolist() == [True] + [False] * 99
+    assert f"Gaps among numbers: 1 cell of 'a', such as {word!r}." in dataset.notes
+
+
+def test_a_few_words_among_numbers_are_named_by_row_and_value(load: Any) -> None:
+    with pytest.raises(DataError, match="98 of 100 cells of the column 'a' are numbers, and 2 not"):
+        load(numbers_with("ca. 3", "4?"), labels=["tags"])
+    few = "a,b,tags\n" + "".join(
+        f"{'old' if k == 4 else k % 3},{k % 7}.5,{'xy'[k % 2]}\n" for k in range(60)
+    )
+    (note, *_) = load(few, labels=["tags"]).notes
+    assert "59 of 60 cells of the column 'a' are numbers, and 1 not, such as 'old' in" in note
