@@ -13,6 +13,7 @@ from sklearn.preprocessing import MultiLabelBinarizer
 from mlc.config.errors import DataError
 from mlc.config.texts import listed, shown
 from mlc.data.label_cells import MISSING, CellForm, read_cells, read_cells_as
+from mlc.data.left_out import refuse_nested, without_row_numbers
 from mlc.data.numerals import decimal_of, gaps, marked, numbers_of, slips
 from mlc.data.places import place_of
 
@@ -64,7 +65,10 @@ def encode_columns(frame: pd.DataFrame, where: str, names: Sequence[str] | None 
         DataError: a column is missing, or is no number and has too many values; a number is infinite.
     """
     if names is not None:
+        refuse_nested(frame[[name for name in frame.columns if str(name) in names]], where)
         return _as_named(frame, where, names)
+    refuse_nested(frame, where)
+    frame, numbered = without_row_numbers(frame)
     blocks, found, numeric = [], [], []
     categories: dict[str, int] = {}
     marks: list[str] = []
@@ -109,7 +113,11 @@ def encode_columns(frame: pd.DataFrame, where: str, names: Sequence[str] | None 
         raise DataError(f"{where}: no column is left for features: name fewer in data.ignore.")
     joined = np.hstack(blocks).astype(np.float32)
     return Encoded(
-        joined, found, np.array(numeric), categories, (*odd, *_notes(marks, texts, empty))
+        joined,
+        found,
+        np.array(numeric),
+        categories,
+        (*odd, *numbered, *_notes(marks, texts, empty)),
     )
 
 
