@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from mlc.data.card_figure import draw_card
 from mlc.data.files import located
 from mlc.data.splits import split_dataset
 from mlc.files.writing import write_atomically
+from mlc.launching.overrides import fitted
 
 _ENDINGS = {
     ".csv": "table", ".tsv": "table", ".txt": "table", ".tab": "table", ".psv": "table",
@@ -37,6 +39,7 @@ _ENDINGS = {
     ".npz": "arrays", ".npy": "arrays", ".safetensors": "arrays", ".svm": "libsvm",
     ".libsvm": "libsvm", ".svmlight": "libsvm",
 }  # fmt: skip
+_SETTING = re.compile(r"\+{0,2}data\.\w+=")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -59,7 +62,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "settings",
         nargs="*",
-        help="further settings, as in data.separator='|'",
+        help="further settings, as in data.separator=;",
         metavar="KEY=VALUE",
     )
     add_import_flag(parser)
@@ -104,11 +107,14 @@ def overrides(stated: argparse.Namespace) -> list[str]:
             f"There is no data set {name!r}: name a file that ends in {', '.join(_ENDINGS)},"
             f" FOLDER/NAME of ARFF files, or one of {', '.join(known)}."
         )
-    if stated.labels:
-        found.append(f"data.labels=[{','.join(map(_quoted, stated.labels))}]")
+    # What follows --labels may be settings already.
+    settings = [name for name in stated.labels or () if _SETTING.match(name)]
+    labels = [name for name in stated.labels or () if name not in settings]
+    if labels:
+        found.append(f"data.labels=[{','.join(map(_quoted, labels))}]")
     if stated.text is not None:
         found.append(f"data.text={_quoted(stated.text)}")
-    return [*found, *stated.settings]
+    return [*found, *(fitted(setting, False) for setting in [*settings, *stated.settings])]
 
 
 def read_card(chosen: list[str], seed: int) -> tuple[Card, Any]:

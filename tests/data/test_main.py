@@ -98,3 +98,14 @@ def test_what_cannot_be_meant_is_one_sentence(
     assert error.startswith("mlc-data: ")
     assert said in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("sign", [";", "、", "|", ",", "#", "+", "&", "·"])
+def test_a_separator_as_people_type_it(
+    sign: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "posts.tsv"
+    lines = [f"{k % 5}.5\t{sign.join('ab'[: 1 + k % 2])}" for k in range(24)]
+    file.write_text("\n".join(["x\ttags", *lines]), encoding="utf-8")
+    main([str(file), "--labels", "tags", f"data.separator={sign}"])
+    assert "24 rows, 2 labels" in capsys.readouterr().out
