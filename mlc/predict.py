@@ -134,8 +134,8 @@ def _table(loaded: LoadedRun, features: Any) -> pd.DataFrame:
 
 def _summary(table: pd.DataFrame, file: Path) -> str:
     """What was read and predicted, beside the table itself."""
-    sizes = (table["labels"] != "").sum()
-    return f"mlc-predict: {file}: {len(table):,} rows, {sizes:,} of them with a label."
+    n, sizes = len(table), (table["labels"] != "").sum()
+    return f"mlc-predict: {file}: {n:,} row{'s' * (n != 1)}, {sizes:,} of them with a label."
 
 
 def _require_other_file(output: Path | None, file: Path) -> None:

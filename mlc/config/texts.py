@@ -123,12 +123,20 @@ def never_fail_to_print() -> None:
             reconfigure(errors="backslashreplace")
 
 
+_WIDTH = 80  # Columns of a folded record.
+
+
 class LogFormatter(logging.Formatter):
-    """A formatter that escapes control characters."""
+    """A formatter that escapes control characters, and folds records with extra={"folded": True}."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the text of the record."""
-        return escaped(super().format(record))
+        text = escaped(super().format(record))
+        if not getattr(record, "folded", False) or "\n" in text:
+            return text
+        first, *more = fold(text, _WIDTH)
+        rest = fold(" ".join(more), _WIDTH - 2) if more else []
+        return "\n".join([first, *(f"  {line}" for line in rest)])
 
 
 def _columns(character: str) -> int:

@@ -31,7 +31,7 @@ from mlc.data.card_figure import draw_card
 from mlc.data.files import located
 from mlc.data.splits import split_dataset
 from mlc.files.writing import write_atomically
-from mlc.launching.overrides import fitted
+from mlc.launching.overrides import advice, fitted
 
 _ENDINGS = {
     ".csv": "table", ".tsv": "table", ".txt": "table", ".tab": "table", ".psv": "table",
@@ -75,7 +75,11 @@ def main(arguments: list[str] | None = None) -> None:
             with write_atomically(stated.figure) as file:
                 draw_card(card, targets).savefig(file, format="png", dpi=150)
     except (HydraException, OmegaConfBaseException) as error:
-        print(f"mlc-data: {str(error).splitlines()[0]}", file=sys.stderr)
+        said = str(error).splitlines()[0]
+        key = re.fullmatch(r"Could not override '([\w.]+)'\.?", said)
+        if key is not None:
+            said = f"There is no key {key[1]!r}: {advice(key[1])}choose another."
+        print(f"mlc-data: {said}", file=sys.stderr)
         sys.exit(ConfigError.exit_status)
     except MlcError as error:
         print(f"mlc-data: {error}", file=sys.stderr)

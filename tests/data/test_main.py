@@ -109,3 +109,14 @@ def test_a_separator_as_people_type_it(
     file.write_text("\n".join(["x\ttags", *lines]), encoding="utf-8")
     main([str(file), "--labels", "tags", f"data.separator={sign}"])
     assert "24 rows, 2 labels" in capsys.readouterr().out
+
+
+def test_a_former_name_gives_the_new_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "posts.csv"
+    file.write_text(TEXT)
+    with pytest.raises(SystemExit):
+        main([str(file), "--labels", "tags", "--text", "body", "data.min_count=1"])
+    said = capsys.readouterr().err
+    assert "no key 'data.min_count': it is now called data.min_df" in said
