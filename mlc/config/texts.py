@@ -116,11 +116,13 @@ def cell(value: object) -> object:
 
 
 def never_fail_to_print() -> None:
-    """Let stdout and stderr escape characters that their encoding lacks, as under LC_ALL=C."""
+    """Let stdout, stderr and warnings escape characters that their encoding lacks, as under LC_ALL=C."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(LogFormatter())
 
 
 _WIDTH = 80  # Columns of a folded record.

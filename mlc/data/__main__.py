@@ -78,7 +78,7 @@ def main(arguments: list[str] | None = None) -> None:
         said = str(error).splitlines()[0]
         key = re.fullmatch(r"Could not override '([\w.]+)'\.?", said)
         if key is not None:
-            said = f"There is no key {key[1]!r}: {advice(key[1])}choose another."
+            said = f"There is no key {key[1]!r}: {advice(key[1]).rstrip(', ') or 'remove it'}."
         print(f"mlc-data: {said}", file=sys.stderr)
         sys.exit(ConfigError.exit_status)
     except MlcError as error:

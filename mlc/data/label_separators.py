@@ -49,9 +49,9 @@ def infer_separator(cells: Sequence[str], name: str) -> tuple[str | None, str | 
                 f"The labels of {name!r} are separated by {shown}; data.separator states another."
             )
     if possible is not None:
-        example = next(cell for cell in different if possible in cell)
+        holding = next(cell for cell in different if possible in cell)
         return None, (
-            f"Warning: each cell of {name!r} is one label, such as {shortened(example, _LONGEST)!r}, but"
+            f"Warning: each cell of {name!r} is one label, such as {shortened(holding, _LONGEST)!r}, but"
             f" what {possible!r} parts recurs: data.separator={stated_as(possible)} would split it."
         )
     for separator in reversed(SEPARATORS):
