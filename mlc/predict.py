@@ -111,13 +111,13 @@ def _card(loaded: LoadedRun, features: Any, file: Path) -> str:
         kinds += f"; {n_scaled:,} of them standardised"
         missing = int(np.isnan(features[:, scaling.used]).sum())
         kinds += f"; {missing:,} values are missing" if missing else ""
-    n_labels = len(loaded.label_names)
+    n_labels, n_rows = len(loaded.label_names), features.shape[0]
     lines = [
         ("features", kinds),
         ("labels", f"{n_labels:,}: {listed(loaded.label_names, 5)}"),
         ("model", f"{loaded.config.head.name}, decided by the rule {loaded.rule.name}"),
     ]
-    return card_lines(f"{file.name}: {features.shape[0]:,} rows to predict", lines)
+    return card_lines(f"{file.name}: {n_rows:,} row{'s' * (n_rows != 1)} to predict", lines)
 
 
 def _table(loaded: LoadedRun, features: Any) -> pd.DataFrame:
@@ -134,8 +134,8 @@ def _table(loaded: LoadedRun, features: Any) -> pd.DataFrame:
 
 def _summary(table: pd.DataFrame, file: Path) -> str:
     """What was read and predicted, beside the table itself."""
-    sizes = (table["labels"] != "").sum()
-    return f"mlc-predict: {file}: {len(table):,} rows, {sizes:,} of them with a label."
+    n, sizes = len(table), (table["labels"] != "").sum()
+    return f"mlc-predict: {file}: {n:,} row{'s' * (n != 1)}, {sizes:,} of them with a label."
 
 
 def _require_other_file(output: Path | None, file: Path) -> None:

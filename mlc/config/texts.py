@@ -116,19 +116,29 @@ def cell(value: object) -> object:
 
 
 def never_fail_to_print() -> None:
-    """Let stdout and stderr escape characters that their encoding lacks, as under LC_ALL=C."""
+    """Let stdout, stderr and warnings escape characters that their encoding lacks, as under LC_ALL=C."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(LogFormatter())
+
+
+_WIDTH = 80  # Columns of a folded record.
 
 
 class LogFormatter(logging.Formatter):
-    """A formatter that escapes control characters."""
+    """A formatter that escapes control characters, and folds records with extra={"folded": True}."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the text of the record."""
-        return escaped(super().format(record))
+        text = escaped(super().format(record))
+        if not getattr(record, "folded", False) or "\n" in text:
+            return text
+        first, *more = fold(text, _WIDTH)
+        rest = fold(" ".join(more), _WIDTH - 2) if more else []
+        return "\n".join([first, *(f"  {line}" for line in rest)])
 
 
 def _columns(character: str) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from mlc.data.card_figure import draw_card
 from mlc.data.files import located
 from mlc.data.splits import split_dataset
 from mlc.files.writing import write_atomically
+from mlc.launching.overrides import advice, fitted
 
 _ENDINGS = {
     ".csv": "table", ".tsv": "table", ".txt": "table", ".tab": "table", ".psv": "table",
@@ -37,6 +39,7 @@ _ENDINGS = {
     ".npz": "arrays", ".npy": "arrays", ".safetensors": "arrays", ".svm": "libsvm",
     ".libsvm": "libsvm", ".svmlight": "libsvm",
 }  # fmt: skip
+_SETTING = re.compile(r"\+{0,2}data\.\w+=")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -59,7 +62,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "settings",
         nargs="*",
-        help="further settings, as in data.separator='|'",
+        help="further settings, as in data.separator=;",
         metavar="KEY=VALUE",
     )
     add_import_flag(parser)
@@ -72,7 +75,11 @@ def main(arguments: list[str] | None = None) -> None:
             with write_atomically(stated.figure) as file:
                 draw_card(card, targets).savefig(file, format="png", dpi=150)
     except (HydraException, OmegaConfBaseException) as error:
-        print(f"mlc-data: {str(error).splitlines()[0]}", file=sys.stderr)
+        said = str(error).splitlines()[0]
+        key = re.fullmatch(r"Could not override '([\w.]+)'\.?", said)
+        if key is not None:
+            said = f"There is no key {key[1]!r}: {advice(key[1]).rstrip(', ') or 'remove it'}."
+        print(f"mlc-data: {said}", file=sys.stderr)
         sys.exit(ConfigError.exit_status)
     except MlcError as error:
         print(f"mlc-data: {error}", file=sys.stderr)
@@ -104,11 +111,14 @@ def overrides(stated: argparse.Namespace) -> list[str]:
             f"There is no data set {name!r}: name a file that ends in {', '.join(_ENDINGS)},"
             f" FOLDER/NAME of ARFF files, or one of {', '.join(known)}."
         )
-    if stated.labels:
-        found.append(f"data.labels=[{','.join(map(_quoted, stated.labels))}]")
+    # What follows --labels may be settings already.
+    settings = [name for name in stated.labels or () if _SETTING.match(name)]
+    labels = [name for name in stated.labels or () if name not in settings]
+    if labels:
+        found.append(f"data.labels=[{','.join(map(_quoted, labels))}]")
     if stated.text is not None:
         found.append(f"data.text={_quoted(stated.text)}")
-    return [*found, *stated.settings]
+    return [*found, *(fitted(setting, False) for setting in [*settings, *stated.settings])]
 
 
 def read_card(chosen: list[str], seed: int) -> tuple[Card, Any]:

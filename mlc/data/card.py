@@ -95,7 +95,8 @@ class Card:
         """For a terminal."""
         n_labels = len(self.labels)
         name = fitted(self.name, _LONGEST)
-        title = f"{name}: {self.n_rows:,} rows, {n_labels} label{'s' * (n_labels > 1)}"
+        rows = f"{self.n_rows:,} row{'s' * (self.n_rows != 1)}"
+        title = f"{name}: {rows}, {n_labels} label{'s' * (n_labels > 1)}"
         return card_lines(title, self.lines(), width)
 
     def _rows(self) -> str:

@@ -13,7 +13,8 @@ from sklearn.preprocessing import MultiLabelBinarizer
 from mlc.config.errors import DataError
 from mlc.config.texts import listed, shown
 from mlc.data.label_cells import MISSING, CellForm, read_cells, read_cells_as
-from mlc.data.numerals import decimal_of, marked, numbers_of
+from mlc.data.left_out import refuse_nested, without_row_numbers
+from mlc.data.numerals import decimal_of, gaps, marked, numbers_of, slips
 from mlc.data.places import place_of
 
 # A column with more different words than these is text, or an identifier.
@@ -64,11 +65,16 @@ def encode_columns(frame: pd.DataFrame, where: str, names: Sequence[str] | None 
         DataError: a column is missing, or is no number and has too many values; a number is infinite.
     """
     if names is not None:
+        refuse_nested(frame[[name for name in frame.columns if str(name) in names]], where)
         return _as_named(frame, where, names)
+    refuse_nested(frame, where)
+    frame, numbered = without_row_numbers(frame)
     blocks, found, numeric = [], [], []
     categories: dict[str, int] = {}
     marks: list[str] = []
     texts: list[str] = []
+    odd: list[str] = []
+    empty: list[str] = []
     decimal = decimal_of(frame)
     for name in frame.columns:
         values = _numbers(frame[name], where, decimal)
@@ -77,7 +83,9 @@ def encode_columns(frame: pd.DataFrame, where: str, names: Sequence[str] | None 
             found.append(str(name))
             numeric.append(True)
             marks += [] if (example := marked(frame[name], values)) is None else [example]
+            empty += [] if (found_gaps := gaps(frame[name])) is None else [found_gaps]
             continue
+        slip = slips(frame[name], where)
         words = _words(frame[name])
         kinds = sorted({word for word in words if word is not None})
         if len(kinds) > MOST_CATEGORIES:
@@ -86,6 +94,10 @@ def encode_columns(frame: pd.DataFrame, where: str, names: Sequence[str] | None 
                 " data.text if it is text, or in data.ignore."
             )
         filled = sum(word is not None for word in words)
+        if slip is not None and filled >= _FEW_ROWS and len(kinds) * 2 >= filled:
+            raise DataError(f"{where}: {slip}: correct it or leave it empty.")
+        if slip is not None:
+            odd.append(f"Warning: {slip}: all its values are taken as categories.")
         if filled >= _FEW_ROWS and len(kinds) >= _ALL_DIFFERENT * filled:
             raise DataError(
                 f"{where}: {len(kinds)} of {filled} rows of the column {str(name)!r} differ: name it in"
@@ -100,7 +112,13 @@ def encode_columns(frame: pd.DataFrame, where: str, names: Sequence[str] | None 
     if not found:
         raise DataError(f"{where}: no column is left for features: name fewer in data.ignore.")
     joined = np.hstack(blocks).astype(np.float32)
-    return Encoded(joined, found, np.array(numeric), categories, _notes(marks, texts))
+    return Encoded(
+        joined,
+        found,
+        np.array(numeric),
+        categories,
+        (*odd, *numbered, *_notes(marks, texts, empty)),
+    )
 
 
 def encode_labels(
@@ -176,6 +194,8 @@ def _as_named(frame: pd.DataFrame, where: str, names: Sequence[str]) -> Encoded:
     for place, name in enumerate(names):
         if name in frame.columns:
             values = _numbers(frame[name], where, decimal)
+            if values is None and all(word is None for word in _words(frame[name])):
+                values = np.full(len(frame), np.nan)
             if values is None:
                 raise DataError(f"{where}: the column {name!r} must hold numbers, as in training.")
             encoded[:, place], numeric[place] = values, True
@@ -194,9 +214,11 @@ def _as_named(frame: pd.DataFrame, where: str, names: Sequence[str]) -> Encoded:
     return Encoded(encoded, list(names), numeric, {})
 
 
-def _notes(marks: Sequence[str], texts: Sequence[str]) -> tuple[str, ...]:
-    """Of numbers that hold marks, one example for each column, and of texts that became categories."""
+def _notes(marks: Sequence[str], texts: Sequence[str], empty: Sequence[str]) -> tuple[str, ...]:
+    """Of numbers that hold marks or gaps, and of texts that became categories."""
     notes = []
+    if empty:
+        notes.append(f"Gaps among numbers: {'; '.join(empty[:3])}.")
     if texts:
         notes.append(
             f"The values of {listed(texts, 5)} are taken as categories, although most have several"
@@ -245,7 +267,7 @@ def _one_hot(words: Sequence[str | None], kinds: Sequence[str]) -> NDArray[np.fl
 def _is_binary(column: pd.Series[Any]) -> bool:
     """Whether a single column is a label of 0 and 1, a few slips and gaps included."""
     words = [str(value).strip().lower() for value in column]
-    filled = [word for word in words if word not in MISSING and word != "<na>"]
+    filled = [word for word in words if word not in MISSING]
     values = [_BINARY.get(word) for word in filled]
     slips = values.count(None)
     return bool(values) and (not slips or (slips < _SLIPS * len(values) and {0, 1} <= set(values)))

@@ -16,12 +16,16 @@ import numpy as np
 
 from mlc.config.errors import DataError
 from mlc.config.texts import shown
+from mlc.data.label_bits import as_bits, bits
 from mlc.data.label_separators import NAMES, infer_separator, split_cell
 from mlc.data.places import place_of
 
-# Whole cells that hold nothing, in a column of features too.
-MISSING = {"", "?", "na", "nan", "null", "none"}
-_NO_LABEL = {*MISSING, "<na>", "[]", "()", "{}", "set()", "frozenset()", "array([])"}
+# Cells that hold nothing, in features too: "?" and what pandas.read_csv takes.
+MISSING = {
+    "", "?", "na", "nan", "null", "none", "n/a", "#n/a", "#n/a n/a", "#na", "<na>", "-nan",
+    "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan",
+}  # fmt: skip
+_NO_LABEL = {*MISSING, "[]", "()", "{}", "set()", "frozenset()", "array([])"}
 _CALL = re.compile(r"^(?:np\.|numpy\.)?(?:set|frozenset|array|tuple|list)\((.*)\)$", re.DOTALL)
 _DTYPE = re.compile(r",\s*dtype=[^\])]*$")
 _CONSTANTS = {"null": "None", "nan": "None", "NaN": "None", "true": "True", "false": "False"}
@@ -53,20 +57,22 @@ def read_cells(
     """Each cell's labels, and the form that explains the column.
 
     Cells may be lists (of words, of indices, of 0 and 1) or texts; texts hold a list as JSON, Python or
-    numpy write it, or labels parted by a separator, which is inferred where it is None. A label in
-    double quotes may hold the separator, and two quotes for one.
+    numpy write it, or labels parted by a separator (inferred where it is None) or zeros and ones. A
+    label in double quotes may hold the separator, and two quotes for one.
 
     Raises:
         DataError: a cell has another form than the others, in this data row.
     """
     cells = _parsed(values, separator is None, where, name)
     lists = [cell for cell in cells if isinstance(cell, list)]
-    texts = [cell for cell in cells if isinstance(cell, str)]
+    if (vectors := as_bits(cells, separator)) is not None:
+        cells = lists = vectors
     if lists:
         form = _form_of_lists(cells, values, where, name)
     elif separator is not None:
         form = CellForm("separated", separator)
     else:
+        texts = [cell for cell in cells if isinstance(cell, str)]
         inferred, note = infer_separator(texts, name)
         form = CellForm("separated", inferred, notes=(note,) if note else ())
     return _sets(cells, form, where, name)
@@ -79,6 +85,8 @@ def read_cells_as(values: Sequence[Any], form: CellForm, where: str, name: str) 
         DataError: a cell has another form.
     """
     cells = _parsed(values, form.kind != "separated", where, name)
+    if form.kind == "vectors":
+        cells = [(bits(cell) or cell) if isinstance(cell, str) else cell for cell in cells]
     return _sets(cells, form, where, name)[0]
 
 
@@ -97,13 +105,13 @@ def _quoted(label: str, separator: str) -> str:
 def _parsed(values: Sequence[Any], lists: bool, where: str, name: str) -> list[Labels | str | None]:
     """Lists as lists, texts as texts, and None for no label."""
     cells: list[Any] = [_plain(value) for value in values]
-    texts = [cell for cell in cells if isinstance(cell, str)]
-    if not lists or not any(_is_bracketed(text) for text in set(texts)):
+    texts = {cell for cell in cells if isinstance(cell, str)}
+    if not lists or not any(map(_is_bracketed, texts)):
         return cells
     with warnings.catch_warnings():
         # Of escapes such as "\d" in a label.
         warnings.simplefilter("ignore")
-        known = {text: _literal(text) for text in set(texts)}
+        known = {text: literal(text) for text in texts}
     if all(_is_bracketed(text) for text in known) and any(v is None for v in known.values()):
         square = all(text.strip()[0] in "[{" for text in known)
         if square and all(known[t] is not None or _bare(t) is not None for t in known):
@@ -140,12 +148,10 @@ def _is_gap(value: Any) -> bool:
 
 def _is_bracketed(text: str) -> bool:
     text = text.strip()
-    if _CALL.match(text):
-        return True
-    return len(text) > 1 and _PAIRS.get(text[0]) == text[-1]
+    return bool(_CALL.match(text)) or (len(text) > 1 and _PAIRS.get(text[0]) == text[-1])
 
 
-def _literal(text: str) -> Labels | None:
+def literal(text: str) -> Labels | None:
     """A list, tuple, set or array as JSON, Python or numpy write it; None where it is none."""
     text = text.strip()
     if not _is_bracketed(text):
@@ -194,8 +200,7 @@ def _form_of_lists(cells: Sequence[Any], values: Sequence[Any], where: str, name
                 f"{where}: the cell {shown(cell)} of {name!r} in {place_of(where, row)} is no plain"
                 " list of labels, as others are: write all in one form."
             )
-    own = [cell for _, cell in filled]
-    if _is_vectors(own):
+    if _is_vectors(own := [cell for _, cell in filled]):
         width = len(next(cell for cell in own if cell))
         note = f"{name!r} holds vectors of 0 and 1: its labels are called 0 to {width - 1}."
         return CellForm("vectors", width=width, notes=(note,))

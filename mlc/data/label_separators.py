@@ -10,11 +10,13 @@ from functools import cache
 from mlc.config.texts import shortened
 
 # In the order in which they are tried.
-SEPARATORS = (";", "|", "\t", "\n", ",", "#", "/", " ")
+SEPARATORS = (";", "；", "|", "\t", "\n", "、", ",", "，", "#", "/", " ")  # noqa: RUF001
 NAMES = {"\t": "tab", "\n": "newline", " ": "blank"}
 _LONGEST = 40  # Signs of a cell that a note shows.
 # Signs that no name holds: one cell with it is proof enough.
-_CERTAIN = (";", "|", "\t", "\n")
+_CERTAIN = (";", "；", "|", "\t", "\n", "、")  # noqa: RUF001
+# Rarer ones, which are only proposed.
+_POSSIBLE = ("·", "•", "+", "&", " and ", " und ", " et ", ":", "~", "^", ">", "_")
 
 
 def split_cell(text: str, separator: str | None) -> list[str]:
@@ -36,19 +38,28 @@ def infer_separator(cells: Sequence[str], name: str) -> tuple[str | None, str | 
     makes recur in other cells; a blank, where besides some cell holds one such piece alone.
     """
     different = list(dict.fromkeys(cells))
+    possible = next((sign for sign in _POSSIBLE if _recurs(different, sign)), None)
     for separator in SEPARATORS:
+        # Where " and " parts the labels, blanks would make one of it.
+        if separator == " " and possible is not None:
+            break
         if _explains(different, separator):
             shown = f"{NAMES[separator]}s" if separator in NAMES else repr(separator)
             return separator, (
                 f"The labels of {name!r} are separated by {shown}; data.separator states another."
             )
+    if possible is not None:
+        holding = next(cell for cell in different if possible in cell)
+        return None, (
+            f"Warning: each cell of {name!r} is one label, such as {shortened(holding, _LONGEST)!r}, but"
+            f" what {possible!r} parts recurs: data.separator={stated_as(possible)} would split it."
+        )
     for separator in reversed(SEPARATORS):
         example = next((cell for cell in different if separator in cell), None)
         if example is not None:
-            stated = NAMES.get(separator, f"'{separator}'")
             return None, (
                 f"Each cell of {name!r} is one label, such as {shortened(example, _LONGEST)!r};"
-                f" data.separator={stated} would split it."
+                f" data.separator={stated_as(separator)} would split it."
             )
     return None, None
 
@@ -64,10 +75,38 @@ def _explains(cells: Sequence[str], separator: str) -> bool:
         return False
     in_cells = Counter(piece for own in pieces for piece in set(own))
     recurring = [piece for own in parted for piece in own if in_cells[piece] > 1]
-    if 2 * len(recurring) <= sum(map(len, parted)):
+    if not _recurs(cells, separator):
         return False
     alone = {own[0] for own in pieces if len(own) == 1}
     return separator != " " or bool(alone & set(recurring)) or _is_mixed(parted, in_cells)
+
+
+def _recurs(cells: Sequence[str], separator: str) -> bool:
+    """Whether most of the pieces that it makes of these different cells stand in several of them."""
+    if not any(separator in cell for cell in cells):
+        return False
+    pieces = [split_cell(cell, separator) for cell in cells]
+    parted = [own for own in pieces if len(own) > 1]
+    in_cells = Counter(piece for own in pieces for piece in set(own))
+    recurring = sum(in_cells[piece] > 1 for own in parted for piece in own)
+    return 2 * recurring > sum(map(len, parted))
+
+
+def combined_by(cells: Sequence[str]) -> str | None:
+    """The sign that parts labels in these different cells, whose pieces recur; None where none does.
+
+    Unlike `infer_separator` it takes no sign that is common in names.
+    """
+    return next((s for s in (*_CERTAIN, ",") if _recurs(cells, s)), None)
+
+
+def stated_as(separator: str) -> str:
+    """A separator as it is typed in data.separator=...
+
+    >>> stated_as(" and "), stated_as(" "), stated_as("+")
+    ("' and '", 'blank', "'+'")
+    """
+    return NAMES.get(separator, f"'{separator}'")
 
 
 def _is_part_of_names(cells: Sequence[str], separator: str) -> bool:

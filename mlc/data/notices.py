@@ -13,7 +13,7 @@ def say_once(
     """Log the message unless its key is in `said`; a worker process hands both on to its launch."""
     if key not in said:
         said.add(key)
-        log.log(level, "%s", message, extra={"once": key})
+        log.log(level, "%s", message, extra={"once": key, "folded": True})
 
 
 def forget_notices() -> None:

@@ -24,6 +24,10 @@ _POINT = re.compile(
     re.ASCII,
 )
 _MOST_DIGITS = 1000
+# Cells among numbers that hold nothing; among words they may be words.
+_GAPS = {*MISSING, "-", "--", ".", "..", "missing"}
+# Of the cells of a column of numbers, fewer other words than this share are slips.
+_SLIPS = 0.05
 _GROUPED = re.compile(r"[+-]?\d{1,3}(\.\d{3})+|\d{1,3}", re.ASCII)
 _GRAMMARS = {",": _COMMA, ".": _POINT}
 
@@ -50,7 +54,7 @@ def numbers_of(column: pd.Series[Any], decimal: str | None, where: str) -> pd.Se
     if too_long.any():
         # Python refuses to convert so many digits to a whole number; they are infinite as a float.
         texts = texts.mask(too_long, texts.str.replace(r"^([+-]?[0-9]+)$", r"\1.0", regex=True))
-    missing = texts.isna() | texts.str.lower().isin(MISSING)
+    missing = texts.isna() | texts.str.lower().isin(_GAPS)
     if missing.all():
         return None
     grouped = decimal == "," and _all_fit(texts[~missing], _GROUPED)
@@ -89,6 +93,35 @@ def marked(column: pd.Series[Any], values: NDArray[np.float64]) -> str | None:
     return f"{str(column.iloc[row]).strip()} in {str(column.name)!r} is read as {values[row]:.10g}"
 
 
+def gaps(column: pd.Series[Any]) -> str | None:
+    """How many cells of a column of numbers are words for a gap, with an example; None if none is."""
+    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+        return None
+    texts = column.astype("string").str.strip()
+    found = texts[(texts != "") & texts.str.lower().isin(_GAPS)]
+    n = len(found)
+    if not n:
+        return None
+    return f"{n:,} cell{'s' * (n > 1)} of {str(column.name)!r}, such as {str(found.iloc[0])!r}"
+
+
+def slips(column: pd.Series[Any], where: str) -> str | None:
+    """The few words in a column that else holds numbers, in words; None where it is no such column."""
+    texts = column.astype("string").str.strip()
+    filled = texts[~(texts.isna() | texts.str.lower().isin(_GAPS))]
+    forms = tuple(_GRAMMARS.values())
+    fits = {t: t[-1:].isdigit() and any(f.fullmatch(t) for f in forms) for t in filled.unique()}
+    odd = ~filled.map(fits).astype(bool)
+    n = int(odd.sum())
+    if not 0 < n < _SLIPS * len(filled):
+        return None
+    row = int(np.flatnonzero(texts.index == odd.idxmax())[0])
+    return (
+        f"{len(filled) - n:,} of {len(filled):,} cells of the column {str(column.name)!r} are numbers,"
+        f" and {n:,} not, such as {shown(str(filled[odd].iloc[0]))} in {place_of(where, row)}"
+    )
+
+
 def _all_fit(texts: pd.Series[Any], form: re.Pattern[str]) -> bool:
     return all(form.fullmatch(text) and text[-1].isdigit() for text in texts.unique())
 
@@ -102,7 +135,7 @@ def _proven(column: pd.Series[Any]) -> str | None:
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
         return None
     sample = [text.strip() for text in column.unique() if isinstance(text, str)]
-    filled = pd.Series([text for text in sample if text.lower() not in MISSING], dtype=object)
+    filled = pd.Series([text for text in sample if text.lower() not in _GAPS], dtype=object)
     if not any("," in text for text in filled):
         return None
     fitting = [mark for mark, form in _GRAMMARS.items() if _all_fit(filled, form)]

@@ -64,8 +64,8 @@ def hold_out(dataset: Dataset, rows: Rows, fraction: float, seed: int) -> tuple[
     size = round(fraction * len(rows))
     if not 0 < size < len(rows):
         raise DataError(
-            f"Holding {fraction:g} of {len(rows)} rows of {dataset.name!r} out leaves an empty"
-            " part: give more rows, or another fraction."
+            f"Holding {fraction:g} of {len(rows)} row{'s' * (len(rows) != 1)} of"
+            f" {dataset.name!r} out leaves an empty part: give more rows, or another fraction."
         )
     targets = dataset.targets[rows]
     if targets.shape[1] == 1:

@@ -55,6 +55,11 @@ class TableOptions(TextOptions, SplitOptions):
     def validate(self, prefix: str) -> None:
         """The separator parts something, the encoding exists, and the text's options fit together."""
         super().validate(prefix)
+        if self.text is not None and self.text in self.labels:
+            raise ConfigError(
+                f"{prefix}text={self.text} is also in {prefix}labels, so the features would give the"
+                " answers away: name another column."
+            )
         if self.separator is not None and self.separator.strip('"') == "":
             raise ConfigError(
                 f"{prefix}separator={self.separator!r} parts no labels: name a sign such as ; or leave"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,8 @@ from sklearn.utils.validation import column_or_1d
 
 from mlc.config.errors import DataError
 from mlc.config.texts import shown
+from mlc.data.label_cells import literal
+from mlc.data.label_separators import combined_by
 from mlc.data.rows import Written, is_missing, is_number, read
 
 _NEEDS_BINARY = (
@@ -165,6 +168,7 @@ def _classes(array: NDArray[Any]) -> Targets:
     if values.dtype == object:
         _require_one_kind(values)
         values = _as_numbers(values)
+    _refuse_joined(values)
     assert_all_finite(values, input_name="y")
     check_classification_targets(values)
     encoder = LabelBinarizer().fit(values)
@@ -176,6 +180,35 @@ def _classes(array: NDArray[Any]) -> Targets:
     if columns.shape[1] == 1:
         columns = np.hstack([~columns, columns])
     return Targets("classes", encoder.classes_, columns)
+
+
+def _refuse_joined(values: NDArray[Any]) -> None:
+    """Raise DataError for texts that each hold a label set, as a file's column may."""
+    texts: dict[str, int] = {}
+    for row, value in enumerate(values):
+        if isinstance(value, str):
+            texts.setdefault(value, row)
+    if not texts:
+        return
+    filled = [text.strip() for text in texts if text.strip()]
+    with warnings.catch_warnings():
+        # Of escapes such as "\d" in a text.
+        warnings.simplefilter("ignore")
+        are_lists = bool(filled) and all(literal(text) is not None for text in filled)
+    if are_lists:
+        row = texts[next(text for text in texts if text.strip())]
+        raise DataError(
+            f"y is {shown(values[row])} in row {row}, a list written as text: give lists, as by"
+            " [ast.literal_eval(text) for text in y]."
+        )
+    sign = combined_by(filled)
+    if sign is not None:
+        row = next(row for text, row in texts.items() if sign in text)
+        raise DataError(
+            f"y is {shown(values[row])} in row {row}, and what {sign!r} parts recurs in other rows:"
+            f" give lists of labels, as by [text.split({sign!r}) for text in y], or classes without"
+            " this sign."
+        )
 
 
 def _require_one_kind(values: NDArray[Any]) -> None:

@@ -19,6 +19,12 @@ from mlc.decisions.base import DECISIONS
 
 _MOST_JOBS = 100_000
 _MOST_DIGITS = 4000
+# Former names of options.
+_RENAMED = {
+    "data.min_count": "data.min_df",
+    "data.max_words": "data.max_features",
+    "data.ngrams": "data.ngram_range=[1,N], with data.buckets to hash the sequences",
+}
 # Spellings that OmegaConf reads as a boolean.
 _TRUTHS = {"yes", "y", "on", "true", "1", "no", "n", "off", "false", "0"}
 
@@ -39,13 +45,16 @@ def fitted(argument: str, is_sweep: bool) -> str:
     item, is_list, optional = declared
     if not raw.strip():
         if item is str and not is_list:
-            return argument
+            return f"{key}='{raw}'" if raw else argument
         raise ConfigError(f"{key}= has no value: it must be {in_words(item, is_list, optional)}.")
     if sum(map(str.isdigit, raw)) > _MOST_DIGITS:
         raise ConfigError(f"{key} has {len(raw)} characters: give a shorter value.")
     try:
         override = OverridesParser.create().parse_override(argument)
     except (HydraException, ValueError):
+        # Signs that Hydra's grammar keeps for itself, such as ; in data.separator=;
+        if item is str and not is_list and not set(raw) & set("'\"\\[]{}()$"):
+            return f"{key}='{raw}'" if raw == "," or "," not in raw else argument
         return argument
     if is_list and optional and override.value() is None:
         return argument
@@ -135,6 +144,8 @@ def _fields(prefix: str, options: Any) -> Iterator[tuple[str, Any]]:
 def advice(key: str) -> str:
     """Return advice on an unknown key: the part that has the option, or similar keys."""
     group, _, last = key.rpartition(".")
+    if key in _RENAMED:
+        return f"it is now called {_RENAMED[key]}, "
     owners = [
         name for name in GROUPS.get(group, ()) if last in declared_types(GROUPS[group].schema(name))
     ]

@@ -164,7 +164,7 @@ def device_of(name: str) -> torch.device:
 @cache
 def _say_left_out(head: str, needs: str) -> None:
     """Once, however many runs have this head."""
-    log.info("head=%s is evaluated without these rules: %s", head, needs)
+    log.info("head=%s is evaluated without these rules: %s", head, needs, extra={"folded": True})
 
 
 _TAKEN = {

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from mlc.config.errors import BeingTrainedError, DataError
-from mlc.config.texts import cell, display_width, escaped, fitted, fold, markdown, readable
+from mlc.config.texts import (
+    LogFormatter,
+    cell,
+    display_width,
+    escaped,
+    fitted,
+    fold,
+    markdown,
+    readable,
+)
 
 
 def test_control_characters_are_shown_as_escapes() -> None:
@@ -60,3 +71,16 @@ def test_a_wide_name_keeps_its_beginning_and_its_end() -> None:
     assert fitted("日本料理" * 20 + "1", 15) == "日本料理...理1"
     assert fitted("short", 15) == "short"
     assert fitted("a\x1b[2J\n", 15) == "a\\x1b[2J "
+
+
+@pytest.mark.parametrize("name", ["label", "日本語"])
+def test_a_folded_record_fits_the_terminal(name: str) -> None:
+    message = "made: 3 of 7 labels have no positive in some part: " + ", ".join([name] * 30)
+    record = logging.LogRecord("mlc", logging.INFO, "", 0, "%s", (message,), None)
+    formatter = LogFormatter("[%(asctime)s] %(message)s", "%H:%M:%S")
+    assert "\n" not in formatter.format(record)
+    record.folded = True
+    lines = formatter.format(record).split("\n")
+    assert len(lines) > 1
+    assert max(map(display_width, lines)) <= 80
+    assert " ".join(map(str.strip, lines)).endswith(message)

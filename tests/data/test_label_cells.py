@@ -32,6 +32,14 @@ FORMS: dict[str, tuple[list[Any], list[list[str]]]] = {
     "numbers of numpy": (["[0 2]", "[1]"], [["0", "2"], ["1"]]),
     "vectors": (["[1, 0, 1]", "[0, 0, 0]"], [["0", "2"], []]),
     "arrays": ([np.array([True, False]), np.array([True, True])], [["0"], ["0", "1"]]),
+    "vectors in text": (["0 1 0", "1 0 1", "0 0 0"], [["1"], ["0", "2"], []]),
+    "vectors with commas": (["0,1", "1, 0"], [["1"], ["0"]]),
+    "strings of bits": (["010", "101", "000"], [["1"], ["0", "2"], []]),
+    "numbers of 0 and 1": (["10", "11", "101"], [["10"], ["11"], ["101"]]),
+    "ideographic commas": (["雨、風", "雨"], [["雨", "風"], ["雨"]]),
+    "wide commas": (["雨，風", "雨", "風"], [["雨", "風"], ["雨"], ["風"]]),  # noqa: RUF001
+    "wide semicolons": (["雨；風", "雨"], [["雨", "風"], ["雨"]]),  # noqa: RUF001
+    "words for gaps": (["a;b", "N/A", "#N/A", "<NA>", "n/a"], [["a", "b"]] + [[]] * 4),
     "padded": (["[0, 2, -1]", "[-1, -1, -1]"], [["0", "2"], []]),
     "lists": ([["wet", None, float("nan")], (), None], [["wet"], [], []]),
     "no label": (["a;b", "NaN", "None", "null", " ", "[]", None], [["a", "b"]] + [[]] * 6),
@@ -97,3 +105,21 @@ LABELS = st.text(
 def test_what_is_joined_is_read_back(sets: list[list[str]]) -> None:
     cells = [join_labels(labels) for labels in sets]
     assert read_cells(cells, ";", "t", "tags")[0] == sets
+
+
+@pytest.mark.parametrize("sign", ["·", "+", "&", " and "])
+def test_a_rare_separator_is_proposed(sign: str) -> None:
+    cells = [sign.join(own) for own in (("a", "b"), ("b", "c"), ("a", "b", "c"), ("a",))]
+    sets, form = read_cells(cells, None, "t", "tags")
+    assert sets == [[cell] for cell in cells]
+    (note,) = form.notes
+    assert note.startswith("Warning: each cell of 'tags' is one label")
+    assert f"data.separator='{sign}' would split it" in note
+    assert read_cells(cells, sign, "t", "tags")[0][2] == ["a", "b", "c"]
+
+
+def test_sets_of_the_labels_0_and_1_are_no_vectors() -> None:
+    cells = [join_labels(labels) for labels in (["0", "1"], ["0", "1"])]
+    assert read_cells(cells, None, "t", "tags")[0] == [["0", "1"]] * 2
+    assert read_cells(["0;1", "1;0"], ";", "t", "tags")[0] == [["0", "1"], ["1", "0"]]
+    assert read_cells(["010", "101"], ";", "t", "tags")[0] == [["010"], ["101"]]

@@ -98,3 +98,25 @@ def test_what_cannot_be_meant_is_one_sentence(
     assert error.startswith("mlc-data: ")
     assert said in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("sign", [";", "、", "|", ",", "#", "+", "&", "·"])
+def test_a_separator_as_people_type_it(
+    sign: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "posts.tsv"
+    lines = [f"{k % 5}.5\t{sign.join('ab'[: 1 + k % 2])}" for k in range(24)]
+    file.write_text("\n".join(["x\ttags", *lines]), encoding="utf-8")
+    main([str(file), "--labels", "tags", f"data.separator={sign}"])
+    assert "24 rows, 2 labels" in capsys.readouterr().out
+
+
+def test_a_former_name_gives_the_new_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "posts.csv"
+    file.write_text(TEXT)
+    with pytest.raises(SystemExit):
+        main([str(file), "--labels", "tags", "--text", "body", "data.min_count=1"])
+    said = capsys.readouterr().err
+    assert "no key 'data.min_count': it is now called data.min_df" in said

@@ -163,3 +163,65 @@ def test_numbers_of_any_length_are_taken_or_refused_by_row(digits: str, load: An
             load(cells, labels=["tags"])
     else:
         assert load(cells, labels=["tags"]).label_names == tuple(sorted(("2", digits)))
+
+
+def numbers_with(*words: str) -> str:
+    """A table of 100 rows, of which the first hold these words in the place of a number."""
+    cells = [*words, *(f"{row}.5" for row in range(100 - len(words)))]
+    return "a,b,tags\n" + "".join(
+        f"{cell},{k % 7}.5,{'xy'[k % 2]}\n" for k, cell in enumerate(cells)
+    )
+
+
+@pytest.mark.parametrize(
+    "word", ["n/a", "N/A", "#N/A", "<NA>", "-", ".", "missing", "NULL", "nan", "-1.#IND"]
+)
+def test_a_word_for_a_gap_leaves_a_column_of_numbers(word: str, load: Any) -> None:
+    dataset = load(numbers_with(word), labels=["tags"])
+    assert dataset.feature_names == ("a", "b")
+    assert dataset.numeric.all()
+    assert np.isnan(dataset.features[:, 0]).tolist() == [True] + [False] * 99
+    assert f"Gaps among numbers: 1 cell of 'a', such as {word!r}." in dataset.notes
+
+
+def test_a_few_words_among_numbers_are_named_by_row_and_value(load: Any) -> None:
+    with pytest.raises(DataError, match="98 of 100 cells of the column 'a' are numbers, and 2 not"):
+        load(numbers_with("ca. 3", "4?"), labels=["tags"])
+    few = "a,b,tags\n" + "".join(
+        f"{'old' if k == 4 else k % 3},{k % 7}.5,{'xy'[k % 2]}\n" for k in range(60)
+    )
+    (note, *_) = load(few, labels=["tags"]).notes
+    assert "59 of 60 cells of the column 'a' are numbers, and 1 not, such as 'old' in" in note
+
+
+@pytest.mark.parametrize("case", ["pandas", "Unnamed: 0", "shuffled", "from 0", "from 1"])
+def test_row_numbers_are_no_features(case: str, load: Any) -> None:
+    name = {"pandas": "", "shuffled": "", "Unnamed: 0": case}.get(case, "id")
+    numbers = np.arange(40) + (case == "from 1")
+    if case == "shuffled":
+        numbers = np.random.default_rng(0).permutation(numbers)
+    rows = [f"{number},{k % 7}.5,{'xy'[k % 2]}\n" for k, number in enumerate(numbers)]
+    dataset = load(f"{name},b,tags\n" + "".join(rows), labels=["tags"])
+    assert dataset.feature_names == ("b",)
+    assert f"Row numbers, which are no features: {name!r}." in dataset.notes
+
+
+def test_numbers_that_do_not_number_the_rows_are_features(load: Any) -> None:
+    rows = [f"{k * 2},{k % 5},{k % 7}.5,{'xy'[k % 2]}\n" for k in range(40)]
+    dataset = load("even,,b,tags\n" + "".join(rows), labels=["tags"])
+    assert dataset.feature_names == ("even", "", "b")
+
+
+def test_a_text_that_is_the_labels_is_refused(load: Any) -> None:
+    with pytest.raises(ConfigError, match="text=tags is also in labels"):
+        load(posts("wet;cold", "warm"), labels=["tags"], text="tags")
+
+
+@pytest.mark.parametrize("cell", [[0.5, 1.5], {"x": 1, "y": 2}])
+def test_nested_columns_of_parquet_are_refused(cell: Any, load: Any, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"v": [cell] * 4, "a": range(4), "tags": ["x;y", "x", "y", "x"]})
+    frame.to_parquet(tmp_path / "made.parquet")
+    content = (tmp_path / "made.parquet").read_bytes()
+    with pytest.raises(DataError, match=r"the column 'v' holds .* in data row 1, no single value"):
+        load(content, "nested.parquet", labels=["tags"])
+    assert load(content, "nested.parquet", labels=["tags"], ignore=["v"]).feature_names == ("a",)

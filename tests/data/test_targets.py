@@ -101,3 +101,23 @@ def test_ragged_rows_of_numbers_are_label_lists() -> None:
 def test_what_cannot_be_meant_is_named(y: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
         encode(y)
+
+
+@pytest.mark.parametrize(
+    ("texts", "cure"),
+    [
+        (["a;b", "b;c", "a", "a;b;c"], "text.split(';')"),
+        (["a,b", "b", "a", ""], "text.split(',')"),
+        (["['a', 'b']", "['a']", "[]", '["c"]'], "ast.literal_eval"),
+    ],
+)
+@pytest.mark.parametrize("dtype", [object, str])
+def test_label_sets_written_as_texts_are_refused(texts: list[str], cure: str, dtype: type) -> None:
+    with pytest.raises(ValueError, match="in row 0, ") as refused:
+        encode(np.array(texts, dtype=dtype))
+    assert cure in str(refused.value)
+
+
+def test_classes_may_hold_a_sign_by_chance() -> None:
+    classes = ["Paris, France", "Rome, Italy", "a;b", "plain"]
+    assert encode(np.array(classes, dtype=object)).form == "classes"

@@ -29,6 +29,11 @@ from tests.conftest import Command
     ("argument", "meant"),
     [
         ("data.labels=tags", "data.labels=[tags]"),
+        ("data.separator=;", "data.separator=';'"),
+        ("data.separator=、", "data.separator='、'"),
+        ("data.separator=,", "data.separator=','"),
+        ("data.separator= ", "data.separator=' '"),
+        ("data.separator=';'", "data.separator=';'"),
         ("data.labels=a,b", "data.labels=[a,b]"),
         ("data.labels=[a,b]", "data.labels=[a,b]"),
         ("backbone.widths=64", "backbone.widths=[64]"),
@@ -212,3 +217,11 @@ def test_bytes_that_the_locale_cannot_read_are_told() -> None:
     told = in_one_sentence(refused.value)
     assert "no text in this locale: set LC_ALL=C.UTF-8" in str(told)
     assert str(told).isascii()
+
+
+@pytest.mark.parametrize(
+    ("former", "now"),
+    [("min_count", "min_df"), ("max_words", "max_features"), ("ngrams", "ngram_range")],
+)
+def test_a_former_name_gives_the_new_one(former: str, now: str) -> None:
+    assert advice(f"data.{former}").startswith(f"it is now called data.{now}")
