@@ -88,9 +88,9 @@ def main() -> None:
         if readable is None or full_error not in ("", "0"):
             raise
         # The line of a sweep's run has named the run and the reason.
-        is_repeated = _is_sweep() and getattr(error, "reported", False)
-        message = sweep.failures() if is_repeated else readable
-        print(f"mlc-train: {message}", file=sys.stderr)
+        is_reported = _is_sweep() and getattr(error, "reported", False)
+        counted = sweep.failures() if is_reported else None
+        print(f"mlc-train: {counted or readable}", file=sys.stderr)
         sys.exit(readable.exit_status)
     finally:
         os.environ["HYDRA_FULL_ERROR"] = full_error

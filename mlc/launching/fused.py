@@ -109,7 +109,7 @@ def _train(
     )
     # Cohorts that are trained one after another gain nothing from a cut.
     groups = group(jobs, launcher.max_runs, 1 if here else n_workers)
-    log.info("Launching %d jobs as %d cohorts", len(jobs), len(groups))
+    log.info("Launching %d jobs, cohorts: %d", len(jobs), len(groups))
     elsewhere: dict[Path, tuple[Job, Outcome]] = {}
 
     def ended(number: int, index: int, outcome: Outcome) -> None:

@@ -110,12 +110,14 @@ class SweepCallback(Callback):
             current.job_ended(failed, isinstance(value, float) and math.isnan(value))
 
 
-def failures() -> str:
-    """Return what to print of a sweep whose failed runs have been reported one by one."""
+def failures() -> str | None:
+    """Return what to print of a sweep whose failed runs have been reported one by one.
+
+    None where this process has not seen them fail, as under Hydra's joblib launcher.
+    """
     if current is None or not current.n_failed:
-        return "A run failed, for the reason above."
-    runs = "run" if current.n_jobs == 1 else "runs"
-    return f"{current.n_failed} of {current.n_jobs} {runs} failed, for the reasons above."
+        return None
+    return f"{current.n_failed} of {current.n_jobs} runs failed, for the reasons above."
 
 
 def interrupted() -> str:

@@ -19,12 +19,13 @@ from typing import Any
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from mlc.config.errors import MlcError, TrainingError
+from mlc.config.errors import MlcError, RunFolderError, TrainingError
 from mlc.config.texts import LogFormatter
 from mlc.data.notices import say_once
 from mlc.files.writing import LogFile
 from mlc.runs.cohort import Outcome
 from mlc.runs.folder import fail
+from mlc.runs.leases import holder
 from mlc.runs.recording import Run, train_runs
 from mlc.tracking.progress import BarProgress, Progress, bar
 
@@ -254,12 +255,23 @@ def run_logs(runs: Sequence[Run]) -> Iterator[None]:
         for run in runs:
             handler = LogFile(run.folder / "train.log", delay=True)
             handler.setFormatter(LogFormatter("[%(asctime)s] %(message)s", "%H:%M:%S"))
-            handler.addFilter(_concerns(run.facts.run))
+            handler.addFilter(_concerns(run))
             root.addHandler(handler)
             stack.callback(handler.close)
             stack.callback(root.removeHandler, handler)
         yield
 
 
-def _concerns(name: str) -> Callable[[logging.LogRecord], bool]:
-    return lambda record: getattr(record, "run", name) == name
+def _concerns(run: Run) -> Callable[[logging.LogRecord], bool]:
+    def is_of_run(record: logging.LogRecord) -> bool:
+        return getattr(record, "run", run.facts.run) == run.facts.run and not _is_elsewhere(run)
+
+    return is_of_run
+
+
+def _is_elsewhere(run: Run) -> bool:
+    """Whether another process has the run's folder, or its lease cannot be read."""
+    try:
+        return holder(run.folder) is not None
+    except RunFolderError:
+        return True

@@ -188,7 +188,7 @@ def test_a_finished_run_is_kept_and_the_others_are_trained(
     before = (tmp_path / "s/toy/sigmoid/seed=0/metrics.json").read_bytes()
     ended = sweep("seed=0,1", "hydra.sweep.dir=s")
     assert ended.status == 1
-    assert "already holds a finished run" in ended.error
+    assert "already holds a finished run" in ended.out
     assert (tmp_path / "s/toy/sigmoid/seed=0/metrics.json").read_bytes() == before
     assert all(status["state"] == "completed" for status in statuses(tmp_path / "s").values())
 
