@@ -51,7 +51,8 @@ def test_limits_are_found_by_key() -> None:
     assert limits_of({"x": Outer()}, "x.inner.limit") is not None
 
 
-def test_a_name_can_be_registered_once() -> None:
+def test_a_name_can_be_registered_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mlc.config.registry._REGISTRIES", {})
     registry: Registry[type[Head]] = Registry("test head", "heads", "register_nothing")
     registry.register("mine")(HEADS["sigmoid"])
     with pytest.raises(ConfigError, match="already a test head named 'mine'"):
