@@ -13,7 +13,7 @@ from mlc.data.splits import split_dataset
 from mlc.decisions.base import DECISIONS
 from mlc.evaluation.baselines import most_frequent_set
 from mlc.evaluation.yardsticks import LogisticRegressions as Yardstick
-from mlc.evaluation.yardsticks import fit_scores
+from mlc.evaluation.yardsticks import fit_scores, network_features
 from mlc.heads.prediction import Prediction
 from mlc.metrics.counts import COUNT_METRICS
 
@@ -48,7 +48,8 @@ class LogisticRegressions(Decided):
         config = configure("league", {"data": trial["data"], "seed": trial["seed"]})
         dataset = SOURCES[config.data.source].load(config.data)
         split = split_dataset(dataset, config.data, config.seed)
-        found = fit_scores(Yardstick(), dataset, split, float(trial["C"]))
+        features, trained_on = network_features(dataset, split), dataset.targets[split.train]
+        found = fit_scores(Yardstick(), features, trained_on, float(trial["C"]))
         predictions = {p: Prediction.of_marginals(torch.as_tensor(own)) for p, own in found.items()}
         targets = {p: torch.as_tensor(dataset.targets[split.parts()[p]]) for p in predictions}
         rows = []

@@ -21,10 +21,10 @@ from mlc.data.base import Dataset
 from mlc.data.cache import remembered, source_version
 from mlc.data.preprocessing import fit_scaling
 from mlc.data.splits import Split
+from mlc.decisions.base import build_decision
 from mlc.evaluation.left_out import LEFT_OUT, MOST_VALUES
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.metrics.final import decision_metrics
-from mlc.metrics.sweep import best_threshold
 
 _VERSION = f"{source_version(__file__)} {sklearn.__version__}"
 
@@ -119,19 +119,31 @@ def count_values(dataset: Dataset, split: Split) -> int:
     return len(split.train) * dataset.n_features
 
 
-def fit_scores(yardstick: Yardstick, dataset: Dataset, split: Split, strength: float) -> Parts:
+def network_features(dataset: Dataset, split: Split) -> dict[str, Any]:
+    """The features that networks see, by part of the split: (N, D), dense or sparse."""
+    scaling = fit_scaling(dataset, split.train)
+    return {part: scaling.apply(dataset.features[rows]) for part, rows in split.parts().items()}
+
+
+def fit_scores(
+    yardstick: Yardstick, features: Mapping[str, Any], targets: NDArray[np.bool_], strength: float
+) -> Parts:
     """The logistic function of the decisions, (N, K) for "val" and "test".
 
-    The features are those that networks see. A label that is constant in training keeps its value.
+    A label that is constant in training keeps its value.
+
+    Args:
+        yardstick: the kind of model.
+        features: `network_features`.
+        targets: of the training rows, (N, K).
+        strength: the value of C.
     """
-    scaling = fit_scaling(dataset, split.train)
-    features = {p: scaling.apply(dataset.features[rows]) for p, rows in split.parts().items()}
-    scores = {p: np.zeros((features[p].shape[0], dataset.n_labels)) for p in ("val", "test")}
+    n_labels = targets.shape[1]
+    scores = {p: np.zeros((features[p].shape[0], n_labels)) for p in ("val", "test")}
     with warnings.catch_warnings():
         # The number of iterations is a bound on time.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        for label in range(dataset.n_labels):
-            target = dataset.targets[split.train, label]
+        for label, target in enumerate(targets.T):
             constant = target.all() or not target.any()
             if not constant:
                 model = yardstick.classifier(strength).fit(features["train"], target)
@@ -153,31 +165,21 @@ def decide(
     actual = torch.as_tensor(targets)
     best: tuple[float, NDArray[np.bool_]] | None = None
     for at_least_one in (False, True):
-        own = {part: _raised(values) if at_least_one else values for part, values in scores.items()}
-        found, _ = best_threshold(judge, torch.as_tensor(own["val"]), actual)
-        threshold = min(float(found), _ALWAYS) if at_least_one else float(found)
-        value = float(judge(torch.as_tensor(own["val"] >= threshold), actual))
+        rule = build_decision("global", metric=metric, at_least_one=at_least_one)
+        rule.fit(scores["val"], actual)
+        value = float(judge(rule.decide(scores["val"]), actual))
         if best is None or ((value > best[0]) == judge.higher_is_better and value != best[0]):
-            best = value, own["test"] >= threshold
+            best = value, rule.decide(scores["test"]).numpy()
     assert best is not None
     return best
-
-
-# Above all scores: a label with this is predicted at every threshold.
-_ALWAYS = 2.0
-
-
-def _raised(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    raised = scores.copy()
-    raised[np.arange(len(scores)), scores.argmax(axis=1)] = _ALWAYS
-    return raised
 
 
 def _judge(yardstick: Yardstick, dataset: Dataset, split: Split, metric: str) -> dict[str, float]:
     started = time.perf_counter()
     best: tuple[float, NDArray[np.bool_]] | None = None
+    features, trained_on = network_features(dataset, split), dataset.targets[split.train]
     for strength in yardstick.strengths:
-        scores = fit_scores(yardstick, dataset, split, strength)
+        scores = fit_scores(yardstick, features, trained_on, strength)
         value, decided = decide(scores, dataset.targets[split.val], metric)
         higher = COUNT_METRICS[metric].higher_is_better
         if best is None or (value > best[0] if higher else value < best[0]):

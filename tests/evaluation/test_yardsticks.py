@@ -23,6 +23,7 @@ from mlc.evaluation.yardsticks import (
     decide,
     fit_scores,
     judge_yardsticks,
+    network_features,
 )
 
 N, K = 120, 4
@@ -61,7 +62,9 @@ def test_scores_order_rows_as_scikit_learns_one_vs_rest_on_tfidf(
     train = tfidf.fit_transform(data.features[SPLIT.train])
     own = OneVsRestClassifier(model).fit(train, data.targets[SPLIT.train, :2])
     expected = own.decision_function(tfidf.transform(data.features[SPLIT.test]))
-    scores = fit_scores(yardstick, data, SPLIT, 3.0)["test"]
+    scores = fit_scores(yardstick, network_features(data, SPLIT), data.targets[SPLIT.train], 3.0)[
+        "test"
+    ]
     logits = np.log(scores[:, :2] / (1 - scores[:, :2]))
     np.testing.assert_allclose(logits, expected, atol=2e-4)
     assert (scores[:, 2:] == [0, 1]).all()
