@@ -3,7 +3,7 @@
 import dataclasses
 import difflib
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from mlc.config.errors import ConfigError
 from mlc.config.option_types import declared_types, typed
+from mlc.config.texts import shown
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,18 @@ def out_of_range(key: str, value: Any, limits: Limits) -> ConfigError:
     near = nearest(str(value), limits.named())
     guess = f"did you mean {near[0]}? " if near else ""
     return ConfigError(f"{key}={text} is out of range: {guess}it must be {limits}.")
+
+
+def require_known(owner: str, values: Iterable[str], known: Sequence[str]) -> None:
+    """Raise ConfigError for the first name that is none of the owner's options."""
+    for value in values:
+        if value not in known:
+            near = nearest(value, known)
+            raise ConfigError(
+                f"{owner} has no option {shown(value)}: "
+                + (f"did you mean {near[0]}? " if near else "")
+                + (f"it takes {', '.join(known)}." if known else "it takes none.")
+            )
 
 
 def nearest(word: str, known: Iterable[str]) -> list[str]:

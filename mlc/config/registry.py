@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from mlc.config.errors import ConfigError
 from mlc.config.imports import FLAG, import_named
-from mlc.config.options import check, nearest
+from mlc.config.options import check, nearest, require_known
 from mlc.config.texts import shown
 
 Part = TypeVar("Part")
@@ -138,14 +138,7 @@ class Registry(Mapping[str, Part]):
         """Create the part's options with these values and check them."""
         schema = self.schema(name)
         known = [field.name for field in dataclasses.fields(schema) if field.name != self.key]
-        for value in values:
-            if value not in known:
-                near = nearest(value, known)
-                raise ConfigError(
-                    f"The {self.kind} {name!r} has no option {shown(value)}: "
-                    + (f"did you mean {near[0]}? " if near else "")
-                    + (f"it takes {', '.join(known)}." if known else "it takes none.")
-                )
+        require_known(f"The {self.kind} {name!r}", values, known)
         options = schema(**values)
         check(options)
         return options

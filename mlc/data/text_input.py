@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from mlc.config.errors import ConfigError, DataError
-from mlc.config.options import check, nearest
+from mlc.config.errors import DataError
+from mlc.config.options import check, require_known
 from mlc.data.base import Dataset
 from mlc.data.feature_rows import as_texts
 from mlc.data.targets import Targets
@@ -25,14 +25,7 @@ def text_options(values: Mapping[str, Any]) -> TextOptions:
         ConfigError: there is no such option, or a value is out of range.
     """
     known = [field.name for field in dataclasses.fields(TextOptions)]
-    for name in values:
-        if name not in known:
-            near = nearest(name, known)
-            raise ConfigError(
-                f"text_options has no option {name!r}: "
-                + (f"did you mean {near[0]}? " if near else "")
-                + f"it takes {', '.join(known)}."
-            )
+    require_known("text_options", values, known)
     options = TextOptions(**values)
     check(options, "text_options.")
     return options
