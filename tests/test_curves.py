@@ -42,6 +42,8 @@ def served(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     with subprocess.Popen(
         [sys.executable, "-m", "mlc.curves", "--port", "0", *arguments],
         cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, env=environment,
+        # A shell that starts the tests in the background has them ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:  # fmt: skip
         assert process.stdout is not None
         printed = [process.stdout.readline().strip() for _ in range(2)]
