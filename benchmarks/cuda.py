@@ -254,9 +254,9 @@ def main() -> None:
         )
     ]
     text = (
-        "## Distance to the limit\n\nTraining steps a second (sigmoid, captured) beside `torch.bmm` alone,"
-        " forward and backward at the same shapes and precision (float32, captured), and the share of an epoch"
-        " in which the CPU draws the order of the rows."
+        "## Distance to the limit\n\nTraining steps a second (sigmoid, captured) beside `torch.bmm`"
+        " alone, forward and backward at the same shapes and precision (float32, captured), and the"
+        " share of an epoch in which the CPU draws the order of the rows."
     )
     sections.append((text, Table(beside, rows, 2)))
     write("cuda", "Cohorts on a CUDA device", "python -m benchmarks.cuda", sections)
