@@ -31,29 +31,8 @@ from mlc.runs.loading import LoadedRun, load
 
 def main(arguments: list[str] | None = None) -> None:
     """Parse the command line, predict, and print the CSV or write it."""
-    parser = argparse.ArgumentParser(
-        prog="mlc-predict",
-        description="Predict the label sets of a file's rows. The CSV has the row number, the labels"
-        " (separated by ;, in double quotes if a label contains it), and each score as score:LABEL.",
-    )
-    parser.add_argument("run", type=Path, help="the folder of a finished run")
-    parser.add_argument(
-        "file", type=Path, help="a file in the format and with the columns of the training data"
-    )
-    parser.add_argument("--rule", help="a decision rule of the run (default: its first tuned one)")
-    parser.add_argument(
-        "--output", type=Path, help="a file, pipe or device to write to (default: standard output)"
-    )
-    parser.add_argument(
-        "--spreadsheet",
-        action="store_true",
-        help="put an apostrophe before labels that a spreadsheet would read as a formula (=, +, -, @);"
-        " for other programs it is part of the name",
-    )
-    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
-    add_import_flag(parser)
     never_fail_to_print()
-    args = parser.parse_args(arguments)
+    args = _parser().parse_args(arguments)
     try:
         import_parts(args.imports)
         _require_other_file(args.output, args.file)
@@ -76,6 +55,31 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:
         print(f"mlc-predict: {args.output} cannot be written ({error.strerror}).", file=sys.stderr)
         sys.exit(1)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="mlc-predict",
+        description="Predict the label sets of a file's rows. The CSV has the row number, the labels"
+        " (separated by ;, in double quotes if a label contains it), and each score as score:LABEL.",
+    )
+    parser.add_argument("run", type=Path, help="the folder of a finished run")
+    parser.add_argument(
+        "file", type=Path, help="a file in the format and with the columns of the training data"
+    )
+    parser.add_argument("--rule", help="a decision rule of the run (default: its first tuned one)")
+    parser.add_argument(
+        "--output", type=Path, help="a file, pipe or device to write to (default: standard output)"
+    )
+    parser.add_argument(
+        "--spreadsheet",
+        action="store_true",
+        help="put an apostrophe before labels that a spreadsheet would read as a formula (=, +, -, @);"
+        " for other programs it is part of the name",
+    )
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    add_import_flag(parser)
+    return parser
 
 
 def predict(run: Path, file: Path, rule: str | None = None, device: str = "auto") -> pd.DataFrame:
