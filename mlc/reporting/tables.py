@@ -204,7 +204,7 @@ def _of_yardsticks(results: Results) -> list[str]:
         )
     if results.left_out:
         notes.append(
-            "Not trained, because the values of the training rows times the labels are more than"
+            "Not trained, for the values of the training rows times the labels are more than"
             f" {MOST_VALUES:,}: {', '.join(results.left_out)}."
         )
     return notes
