@@ -82,7 +82,7 @@ class Curves:
         self._monitors[status["monitor"]] = None
         self._followed.update(dict.fromkeys(status["config"]["trainer"]["followed"]))
         run = viewed_run(folder, sweep.resolve().name, status)
-        pair = status.get("place", 0), run
+        pair = status.get("index", 0), run
         if run.chosen is not None:
             self._finished[folder] = pair
         return pair
@@ -93,8 +93,8 @@ def viewed_run(folder: Path, sweep: str, status: Mapping[str, Any]) -> ViewedRun
     facts = {key: status[key] for key in ("data", "head", "seed", "monitor")}
     config = status["config"]
     # If a rule is not registered, only the results of the finished run say what it was tuned on.
-    known = {name: DECISIONS[name].tuned_on for name in config["rules"] if name in DECISIONS}
-    rule = chosen_rule(known or dict.fromkeys(config["rules"], ""))
+    known = {name: DECISIONS[name].tuned_on for name in config["decisions"] if name in DECISIONS}
+    rule = chosen_rule(known or dict.fromkeys(config["decisions"], ""))
     tags = [f"test/{rule}/{name}" for name in config["report"]["metrics"]]
     run = ViewedRun(folder, sweep, **facts, settings=status["overrides"], tags=tags)
     if status["state"] != "completed":

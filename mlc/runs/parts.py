@@ -20,8 +20,8 @@ def parts_elsewhere(config: Config) -> dict[str, dict[str, str]]:
 
     The parts are those that the config names, and all metrics, because every metric is computed.
     """
-    used = {group.kind: [getattr(getattr(config, key), group.key)] for key, group in GROUPS.items()}
-    used |= {DECISIONS.kind: config.rules, METRICS.kind: list(METRICS)}
+    used = {group.kind: [getattr(config, key).name] for key, group in GROUPS.items()}
+    used |= {DECISIONS.kind: config.decisions, METRICS.kind: list(METRICS)}
     modules = {
         kind: {
             name: module for name, module in REGISTRIES[kind].elsewhere().items() if name in names
