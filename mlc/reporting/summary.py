@@ -126,17 +126,17 @@ def summarise(
             caption = differences_caption(differences, first, reference, swept=chosen is not None)
             parts += show(caption, differences)
     notes = foot(results, first if swept else None)
-    parts += [
-        "\n".join(f"- {as_markdown(note, LONGEST_NOTE)}" for note in notes)
-        if markdown
-        else _wrapped(notes)
-    ]
+    parts.append(_listed(notes) if markdown else _wrapped(notes))
     return "\n\n".join(parts) + "\n"
 
 
 def _csv(frame: pd.DataFrame) -> str:
     """Write CSV in which no cell is a formula to a spreadsheet."""
     return str(frame.map(cell).rename(columns=cell).to_csv(index=False))
+
+
+def _listed(notes: Sequence[str]) -> str:
+    return "\n".join(f"- {as_markdown(note, LONGEST_NOTE)}" for note in notes)
 
 
 def _wrapped(notes: Sequence[str]) -> str:

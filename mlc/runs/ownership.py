@@ -202,7 +202,7 @@ def _is_interrupted_launch(stored: Path) -> bool:
 
 
 def _line(path: Path | str) -> str:
-    """The path in one line."""
+    """Return the path in one line."""
     text = str(path)
     return text if text.isprintable() else repr(text)
 
