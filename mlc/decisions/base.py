@@ -26,8 +26,9 @@ class DecisionRule:
     """Turns what a head tells of each sample into label sets.
 
     A rule is one class with `by_joint`, `by_cardinality` or `by_scores`, whichever it takes, and `tune`
-    if it learns; only `fit` and `decide` call these. Both take a head's `Prediction`, whose values are
-    not checked, so that a decision never waits for a device, or plain numbers, which are checked.
+    (or `learn`) if it learns; only `fit` and `decide` call these. Both take a head's `Prediction`, whose
+    values are not checked, so that a decision never waits for a device, or plain numbers, which are
+    checked.
 
     Class attributes:
         Options: dataclass of the rule's settings.
@@ -81,12 +82,17 @@ class DecisionRule:
             DataError: a shape does not fit, or a value is none that scores or targets can have.
         """
         if not isinstance(scores, Prediction):
-            return self.tune(*checked_pairs(scores, targets))
+            given, actual = checked_pairs(scores, targets)
+            return self.learn(Prediction(given), actual)
         if self.tuned_on == "nothing":
             return self
         if not scores.has_scores:
             raise self._missing("a prediction with scores")
-        return self.tune(scores.scores, checked_targets(targets, scores.scores))
+        return self.learn(scores, checked_targets(targets, scores.scores))
+
+    def learn(self, prediction: Prediction, targets: Tensor) -> Self:
+        """Learn from a prediction with scores, by default from these alone, and targets, unchecked."""
+        return self.tune(prediction.scores, targets)
 
     def tune(self, scores: Tensor, targets: Tensor) -> Self:
         """Learn from scores and targets, (..., N, K) each, unchecked; returns the rule itself."""
@@ -159,6 +165,19 @@ class DecisionRule:
             KeyError: an entry is missing.
         """
         return self
+
+    def by_joint_beside(
+        self, provides: Collection[str], deciding: bool = False
+    ) -> dict[str, DecisionRule]:
+        """Rules by the joint whose decisions it takes as `Prediction.decided`, by the names there.
+
+        They are for callers that no longer hold the joint when they call `fit` or `decide`.
+
+        Args:
+            provides: what the head gives.
+            deciding: whether they are for `decide`, once the rule is fitted.
+        """
+        return {}
 
     @classmethod
     def input_from(cls, offered: Collection[str]) -> str | None:
