@@ -74,8 +74,8 @@ class Auto(DecisionRule):
                 tried[own] = self._tried(own, prediction, targets, few, tried)
         places = torch.tensor([CANDIDATES.index(own) for own in tried], device=targets.device)
         self._choice = places[self._best(list(tried.values()), targets, 0 if few else MARGIN)]
-        own = [CANDIDATES[index] for index in self._choice.unique().tolist()]
-        self._rules = {one: self._tuned(one, prediction, targets) for one in own}
+        every = [CANDIDATES[index] for index in self._choice.unique().tolist()]
+        self._rules = {one: self._tuned(one, prediction, targets) for one in every}
         return self
 
     def _decide(self, prediction: Prediction) -> Tensor:

@@ -107,7 +107,9 @@ class Calibrated(DecisionRule):
         some = self.options.at_least_one
         if self.options.rule == "fixed":
             passed = marginals >= _THRESHOLD
-            return passed | (top_label(scores) & ~passed.any(dim=-1, keepdim=True) & some)
+            if not some:
+                return passed
+            return passed | (top_label(scores) & ~passed.any(dim=-1, keepdim=True))
         options = DECISIONS.options(self.options.rule, at_least_one=some)
         rule = DECISIONS[self.options.rule](options)
         assert isinstance(rule, ExpectedRule)

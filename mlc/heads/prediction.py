@@ -104,7 +104,7 @@ class Prediction:
 
     def of_run(self, run: int) -> Prediction:
         """Return the prediction of one run, if the first axis is the runs axis."""
-        parts = {name: self._slice(name, run) for name in _AXIS_OF_RUNS}
+        parts: Any = {name: self._slice(name, run) for name in _AXIS_OF_RUNS}
         label_sets = None if self._parts["label_sets"] is None else lambda _: self.label_sets
 
         def log_likelihood(targets: Tensor) -> Tensor | None:
@@ -115,7 +115,7 @@ class Prediction:
 
     def with_scores(self, scores: Tensor) -> Prediction:
         """Return a prediction with other scores; parts that depend on the scores are recomputed."""
-        parts = {**self._parts, "scores": scores}
+        parts: Any = {**self._parts, "scores": scores}
         return Prediction(log_likelihood=self._log_likelihood, **parts)
 
     def _slice(self, name: str, run: int) -> Part:
