@@ -47,7 +47,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
     Args:
         head: one of `mlc.heads.HEADS`.
         head_options: the head's own, as in {"gamma": 1.0} for focal.
-        decision: one of `mlc.decisions.DECISIONS`; it must suit the head.
+        decision: one of `mlc.decisions.DECISIONS` that suits the head; auto chooses one itself.
         decision_options: the rule's own, as in {"metric": "f1_macro"}.
         backbone: one of `mlc.backbones.BACKBONES`.
         backbone_options: the backbone's own, as in {"width": 50} for embedding_bag; for mlp they replace
@@ -95,7 +95,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         head: str = "sigmoid",
         *,
         head_options: Mapping[str, Any] | None = None,
-        decision: str = "global",
+        decision: str = "auto",
         decision_options: Mapping[str, Any] | None = None,
         backbone: str = "mlp",
         backbone_options: Mapping[str, Any] | None = None,
