@@ -190,8 +190,9 @@ def foot(results: Results, chosen_by: str | None = None) -> list[str]:
     if any(_draws_test_rows(status) for status in results.statuses.values()):
         drawn, same = "validation and test rows", ""
     notes.append(
-        f"Intervals are Student's t over seeds (initialisation, batches, {drawn}){same}. None is shown where all seeds have the same value. Values that"
-        " are skewed over the seeds lie outside more often than 5% (docs/statistics.md)."
+        f"Intervals are Student's t over seeds (initialisation, batches, {drawn}){same}. None is shown"
+        " where all seeds have the same value. Values that are skewed over the seeds lie outside more"
+        " often than 5% (docs/statistics.md)."
     )
     return [*notes, *_of_yardsticks(results), *CONVENTIONS, *_left_out(results)]
 
