@@ -9,7 +9,8 @@ import math
 import os
 import re
 import sys
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 
 import hydra
 from hydra.core.plugins import Plugins
@@ -19,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from hydra_plugins.mlc_fused_launcher import FusedLauncher
 from hydra_plugins.mlc_fused_submitit_launcher import FusedSubmititLauncher
+from hydra_plugins.mlc_search_sweeper import SearchSweeper
 from mlc.config.errors import BeingTrainedError, ConfigError, MlcError
 from mlc.config.imports import import_parts, without_flags
 from mlc.config.schema import config_folder, register_configs
@@ -96,11 +98,19 @@ def main() -> None:
         os.environ["HYDRA_FULL_ERROR"] = full_error
 
 
-def launch() -> None:
-    """Run the job or sweep of the command line, then print its summary, also after a failure."""
+def launch(arguments: Sequence[str] | None = None) -> None:
+    """Run the job or sweep of the command line, then print its summary, also after a failure.
+
+    Args:
+        arguments: the words of the command line, in place of this process's.
+    """
+    if arguments is not None:
+        with _command_line(arguments):
+            launch()
+        return
     register_configs()
-    for launcher in (FusedLauncher, FusedSubmititLauncher):
-        Plugins.instance().register(launcher)
+    for plugin in (FusedLauncher, FusedSubmititLauncher, SearchSweeper):
+        Plugins.instance().register(plugin)
     sweep.current = None
     _fit_overrides()
     forget_notices()
@@ -115,6 +125,16 @@ def launch() -> None:
         _print_summary()
         raise
     _print_summary()
+
+
+@contextmanager
+def _command_line(arguments: Sequence[str]) -> Iterator[None]:
+    before = sys.argv[:]
+    sys.argv[1:] = arguments
+    try:
+        yield
+    finally:
+        sys.argv[:] = before
 
 
 def _fit_overrides() -> None:

@@ -15,15 +15,9 @@ from mlc.config.errors import RunFolderError
 from mlc.files.names import METRICS, PREDICTIONS, SPLIT
 from mlc.files.reading import read_arrays
 from mlc.metrics.counts import COUNT_METRICS
-from mlc.reporting.choice import chosen_rows, chosen_settings, contestants
 from mlc.reporting.collect import Results
-from mlc.reporting.tables import FAIR
 from mlc.runs.folder import read_stored
-
-# Their K thresholds are tuned on the rows that would compare them, so they seem better than they are.
-_FLEXIBLE = ("per_label",)
-_OF_LABELS = "f1_macro"
-
+from mlc.search.choice import TRIAL, RuleChoice, choose, chosen_runs, validation_values
 
 @dataclass(frozen=True)
 class Candidate:
@@ -32,6 +26,7 @@ class Candidate:
     Attributes:
         head: the head.
         rule: the decision rule.
+        trial: the number of the configuration; 0 is the defaults.
         settings: the overrides by which its runs differ from those of the head's other settings.
         validation: the metric on validation rows, mean over the splits.
         test: the same on test rows.
@@ -40,6 +35,7 @@ class Candidate:
 
     head: str
     rule: str
+    trial: int
     settings: dict[str, str]
     validation: float
     test: float
@@ -47,44 +43,48 @@ class Candidate:
 
 
 def candidates(results: Results, metric: str) -> dict[str, list[Candidate]]:
-    """The candidates by head, the best rule of each head first, by validation values alone.
+    """The candidates by head, the chosen rule of each head first, by validation values alone.
 
-    Rules tuned on test rows are left out. Of equals the rule that is named first comes first. A rule
-    with a threshold for each label is never first, except for F1 averaged over labels.
+    Rules tuned on test rows are left out. A rule with a threshold for each label is never chosen, but
+    for F1 averaged over labels (`mlc.search.choice`).
 
     Raises:
-        RunFolderError: no run has a validation value of the metric.
+        RunFolderError: no run has a validation value of the metric, or the runs are those of no search.
     """
-    runs = contestants(results)
-    if f"val_{metric}" not in runs or not len(runs):
-        raise RunFolderError(f"No finished run has {metric} of validation rows: nothing is chosen.")
-    chosen = chosen_rows(runs, chosen_settings(runs, metric))
+    choices = choose(validation_values(results.runs, metric, results.tuned_on), metric)
+    runs = chosen_runs(results.runs, choices, by_rule=True)
     sign = 1 if COUNT_METRICS[metric].higher_is_better else -1
-    found: dict[str, list[Candidate]] = {}
-    keys = [key for key in results.varying if not key.startswith("data.")]
-    for (head, rule), group in chosen.groupby(["head", "rule"], sort=False):
-        if results.tuned_on.get(str(rule)) in FAIR:
-            candidate = _candidate(str(head), str(rule), group, metric, keys)
-            found.setdefault(str(head), []).append(candidate)
-
-    def worth(candidate: Candidate) -> tuple[bool, float]:
-        comes_last = candidate.rule in _FLEXIBLE and metric != _OF_LABELS
-        return comes_last, -sign * candidate.validation
-
-    return {head: sorted(rows, key=worth) for head, rows in found.items()}
+    keys = [key for key in results.varying if not key.startswith("data.") and key != TRIAL]
+    found = {}
+    for choice in choices:
+        if choice.rule is None:
+            continue
+        own = runs[runs["head"] == choice.head]
+        ranked = sorted(
+            choice.by_rule.items(),
+            key=lambda rule: (rule[0] != choice.rule, -sign * rule[1].value),
+        )
+        found[choice.head] = [
+            _candidate(choice.head, rule, best, own[own["rule"] == rule], metric, keys)
+            for rule, best in ranked
+        ]
+    if not found:
+        raise RunFolderError(f"No finished run of a search has {metric} of validation rows.")
+    return found
 
 
 def _candidate(
-    head: str, rule: str, group: pd.DataFrame, metric: str, keys: Sequence[str]
+    head: str, rule: str, best: RuleChoice, runs: pd.DataFrame, metric: str, keys: Sequence[str]
 ) -> Candidate:
-    first = group.iloc[0]
+    first = runs.iloc[0]
     return Candidate(
         head,
         rule,
+        best.trial,
         {key: str(first[key]) for key in keys if pd.notna(first[key])},
-        float(group[f"val_{metric}"].mean()),
-        float(group[metric].mean()),
-        {int(seed): str(run) for seed, run in zip(group["seed"], group["run"], strict=True)},
+        best.value,
+        float(runs[metric].mean()),
+        {int(seed): str(run) for seed, run in zip(runs["seed"], runs["run"], strict=True)},
     )
 
 

@@ -25,11 +25,8 @@ def sentences(answer: Answer, seconds: float | None = None) -> list[str]:
 
 def _use(answer: Answer) -> str:
     own = answer.chosen
-    settings = ", ".join(f"{key}={value}" for key, value in own.settings.items() if key != "trial")
     return (
-        f"Use the head {own.head}, decided by the rule {own.rule}"
-        + (f" ({settings})" if settings else "")
-        + f": of all that was tried it has the best {answer.metric} on validation rows,"
+        f"Use the head {own.head}, decided by the rule {own.rule}: of all that was tried it has the best {answer.metric} on validation rows,"
         f" {own.validation:.3f}, and {own.test:.3f} on the test rows, {_splits(answer)}."
     )
 
