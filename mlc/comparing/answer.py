@@ -8,13 +8,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mlc.comparing.candidates import Candidate, candidates, test_parts, training_seconds
+from mlc.comparing.candidates import (
+    Candidate,
+    candidates,
+    is_ahead,
+    test_parts,
+    training_seconds,
+)
 from mlc.comparing.intervals import Difference, Part, simultaneous
 from mlc.config.errors import RunFolderError
 from mlc.files.names import SPLIT
 from mlc.files.reading import read_arrays
 from mlc.metrics.counts import COUNT_METRICS
-from mlc.reporting.collect import Results, collect
+from mlc.reporting.collect import Results
 
 MARGIN = 0.01
 REFERENCE = "sigmoid"
@@ -31,8 +37,8 @@ class Answer:
         metric: by which everything is chosen and compared.
         margin: differences up to this count as equal.
         reference: the head that the others are compared with.
-        heads: the candidates by head, the best rule first; heads in the order of their validation
-            values.
+        heads: the candidates by head, the chosen rule first; the chosen head first, the others in the
+            order of their validation values.
         differences: from the reference, oriented so that more is better, by head.
         from_chosen: from the chosen head, likewise.
         seconds: of training one network, by head.
@@ -66,7 +72,7 @@ class Answer:
 
     @property
     def chosen(self) -> Candidate:
-        """The head and rule with the best validation value."""
+        """The chosen head with its rule."""
         return next(iter(self.heads.values()))[0]
 
     @property
@@ -92,15 +98,21 @@ class Answer:
 
 
 def find_answer(
-    folder: Path, metric: str, margin: float = MARGIN, reference: str = REFERENCE
+    results: Results,
+    folder: Path,
+    metric: str,
+    margin: float = MARGIN,
+    reference: str = REFERENCE,
 ) -> Answer:
     """Judge the finished runs of a sweep on one data set.
 
-    Validation values choose the settings and the rule of each head, and the head; test rows say by how
-    much they differ.
+    Validation values choose the settings and the rule of each head, and the head: the best one, or the
+    reference where that is ahead of it by no more than a standard error (`is_ahead`). Test rows say by
+    how much they differ.
 
     Args:
-        folder: of the sweep.
+        results: of the search.
+        folder: where it is, for messages.
         metric: one of COUNT_METRICS.
         margin: differences up to this count as equal.
         reference: the head that the others are compared with.
@@ -109,7 +121,6 @@ def find_answer(
         RunFolderError: no run has finished, the runs are of several data sets, or the reference has no
             finished run.
     """
-    results = collect(folder, [metric])
     names = list(dict.fromkeys(results.runs["data"]))
     if len(names) > 1:
         raise RunFolderError(
@@ -125,7 +136,10 @@ def find_answer(
             " with it: start the same command again."
         )
     sign = 1 if COUNT_METRICS[metric].higher_is_better else -1
-    heads = dict(sorted(found.items(), key=lambda own: -sign * own[1][0].validation))
+    ranked = sorted(found.items(), key=lambda own: -sign * own[1][0].validation)
+    if not is_ahead(ranked[0][1][0], found[reference][0], sign):
+        ranked.sort(key=lambda own: own[0] != reference)
+    heads = dict(ranked)
     first = {head: rows[0] for head, rows in heads.items()}
     parts = test_parts(results, first, metric)
     chosen, overlap = next(iter(heads)), _overlap(results, first[reference], parts[reference])

@@ -17,6 +17,8 @@ from mlc.heads.base import Head
 
 _WIDTH = 88
 _MOST_LINES = 30
+# Of a threshold; far fewer are within the spread of several runs.
+_DIGITS = 6
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,9 @@ def _averaged(
         return {"k": sorted(int(own["k"]) for own in runs)[len(runs) // 2]}
     if rule == "per_label":
         columns = zip(*(own["threshold"] for own in runs), strict=True)
-        return {"threshold": [fmean(column) for column in columns]}
+        return {"threshold": [round(fmean(column), _DIGITS) for column in columns]}
     if rule in ("global", "oracle"):
-        return {"threshold": fmean(float(own["threshold"]) for own in runs)}
+        return {"threshold": round(fmean(float(own["threshold"]) for own in runs), _DIGITS)}
     return {}
 
 
@@ -163,13 +165,15 @@ def _with_library(settled: Settled) -> str:
     )
     rule = DECISIONS[settled.rule]
     changed = _arguments(_changed(DECISIONS, settled.rule, settled.rule_options))
-    natural = f"natural_threshold=head.head.natural_threshold({n_labels})"
+    threshold = HEADS[settled.head].natural_threshold(n_labels)
+    natural = "" if threshold == 0.5 else f", natural_threshold={threshold!r}"
     lines = [
         "from mlc.decisions import build_decision",
         "from mlc.heads import build_head",
         "",
-        f"{build}  # the last layer of your network",
-        f'rule = build_decision("{settled.rule}", {natural}{changed})',
+        "# The last layer of your network.",
+        build,
+        f'rule = build_decision("{settled.rule}"{natural}{changed})',
     ]
     if settled.fitted and settled.rule != "fixed":
         lines.append(f"rule.restore({settled.fitted!r})  # or tune it again: rule.fit(...)")

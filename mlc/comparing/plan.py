@@ -63,7 +63,9 @@ def shortlist(card: Card) -> dict[str, str]:
             f"a class for each label set: there are {n_sets:,}, each on {repeats:.0f} rows on average"
         )
     if n_labels > 1:
-        heads["bernoulli_mixture"] = "several kinds of samples, each with label frequencies of its own"
+        heads["bernoulli_mixture"] = (
+            "several kinds of samples, each with label frequencies of its own"
+        )
     if n_labels > 1 and one >= _MOSTLY_ONE and empty <= _FEW_EMPTY:
         heads["softmax_uniform"] = f"one softmax over the labels: {share(one)} of the rows have one"
     rare = int((np.array(card.counts) < _RARE * card.n_rows).sum())
@@ -112,7 +114,7 @@ def _is_possible(name: str, card: Card) -> bool:
     n_labels = len(card.labels)
     if name == "powerset" and n_labels > _MOST_LISTED:
         return False
-    return n_labels >= HEADS[name].least_labels
+    return bool(n_labels >= HEADS[name].least_labels)
 
 
 def suitable_rules(metric: str, card: Card) -> list[str]:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from mlc.config.schema import Config
 from mlc.backbones.base import BACKBONES
+from mlc.config.schema import Config
 from mlc.data.base import Dataset
 from mlc.data.preprocessing import fit_scaling
 from mlc.data.resident import ResidentData
@@ -26,7 +26,9 @@ _ELSE = 1.25
 START, EACH = 8.0, 0.15
 
 
-def seconds_by_head(configs: Mapping[str, Config], dataset: Dataset, split: Split) -> dict[str, float]:
+def seconds_by_head(
+    configs: Mapping[str, Config], dataset: Dataset, split: Split
+) -> dict[str, float]:
     """Seconds of training one network with each head, alone on one core: by head.
 
     A few steps and a share of the validation rows are timed in the second of two short epochs.

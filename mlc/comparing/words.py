@@ -25,9 +25,18 @@ def sentences(answer: Answer, seconds: float | None = None) -> list[str]:
 
 def _use(answer: Answer) -> str:
     own = answer.chosen
+    others = [rows[0] for head, rows in answer.heads.items() if head != own.head]
+    values = f"{answer.metric} is {own.test:.3f} on the test rows ({_splits(answer)})"
+    if own.head != answer.reference or not others:
+        return (
+            f"Use the head {own.head}, decided by the rule {own.rule}: its {values}, and on validation"
+            f" rows it is the best of all that was tried, {own.validation:.3f}."
+        )
+    best = others[0]
     return (
-        f"Use the head {own.head}, decided by the rule {own.rule}: of all that was tried it has the best {answer.metric} on validation rows,"
-        f" {own.validation:.3f}, and {own.test:.3f} on the test rows, {_splits(answer)}."
+        f"Use {own.head}, the simplest head, decided by the rule {own.rule}: its {values}, and on"
+        f" validation rows, {own.validation:.3f}, no other head is ahead of it by more than a standard"
+        f" error (the best is {best.head}, {best.validation:.3f})."
     )
 
 
@@ -39,10 +48,10 @@ def _splits(answer: Answer) -> str:
 
 
 def _lead(answer: Answer) -> str:
+    if answer.chosen.head == answer.reference:
+        return _no_lead(answer)
     reference = answer.heads[answer.reference][0]
     plain = f"{answer.reference} with the rule that validation rows chose for it ({reference.rule})"
-    if answer.chosen.head == answer.reference:
-        return _no_lead(answer, plain)
     gap = answer.differences[answer.chosen.head]
     if answer.leads:
         return f"It leads {plain} by {_interval(gap)}, beyond chance for new rows and seeds."
@@ -54,13 +63,18 @@ def _lead(answer: Answer) -> str:
     )
 
 
-def _no_lead(answer: Answer, plain: str) -> str:
-    ahead = [h for h, gap in answer.differences.items() if gap.is_clear and gap.mean > 0]
-    others = f"; on the test rows {_named(ahead)} lead{'s' * (len(ahead) == 1)} it" if ahead else ""
-    n = len(answer.differences)
+def _no_lead(answer: Answer) -> str:
+    gaps = answer.differences
+    if not gaps:
+        return "No other head was tried."
+    ahead = {head: gap for head, gap in gaps.items() if gap.is_clear and gap.mean > 0}
+    if ahead:
+        leads = ", ".join(f"{head} by {_interval(gap)}" for head, gap in ahead.items())
+        return f"On the test rows, which choose nothing, these lead it beyond chance: {leads}."
+    best = max(gaps, key=lambda head: gaps[head].mean)
     return (
-        f"That is {plain}, the simplest head: {'the other' if n == 1 else f'none of the {n} other'}"
-        f" head{'s' * (n > 1)} tried {'is no' if n == 1 else 'is'} better on validation rows{others}."
+        f"On the test rows no other head leads it beyond chance; the nearest is {best},"
+        f" {_interval(gaps[best])}."
     )
 
 
