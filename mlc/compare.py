@@ -11,7 +11,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from mlc.comparing.plan import (
     within,
 )
 from mlc.comparing.stored import read_plan, write_plan
-from mlc.comparing.timing import EACH, START, seconds_by_head
+from mlc.comparing.timing import cost_by_head, expected_seconds
 from mlc.comparing.words import duration
 from mlc.comparing.writing import write_answer
 from mlc.config.errors import ConfigError, MlcError
@@ -186,21 +186,16 @@ def _planned(
 ) -> Plan:
     heads = chosen_heads(stated.heads, card)
     rules = suitable_rules(stated.metric, card)
-    each = _seconds(list(heads), chosen, dataset, split)
-    parallel = min(n_cores(), len(heads))
-    one = sum(each.values()) / parallel + EACH * len(heads)
-    budget = BUDGETS[stated.budget]
-    n_trials, n_splits, seconds = within(budget, stated.minutes, one, START)
-    return Plan(heads, tuple(rules), n_trials, n_splits, seconds)
-
-
-def _seconds(
-    heads: Sequence[str], chosen: Sequence[str], dataset: Dataset, split: Split
-) -> Mapping[str, float]:
     configs = {
         head: parse(_composed(["experiment=which_head", *chosen, f"head={head}"])) for head in heads
     }
-    return seconds_by_head(configs, dataset, split)
+    costs = list(cost_by_head(configs, dataset, split).values())
+
+    def seconds(n_trials: int, n_splits: int) -> float:
+        return expected_seconds(costs, n_trials, n_splits, n_cores())
+
+    n_trials, n_splits = within(BUDGETS[stated.budget], stated.minutes, seconds)
+    return Plan(heads, tuple(rules), n_trials, n_splits, seconds(n_trials, n_splits))
 
 
 def _said(plan: Plan, folder: Path, metric: str) -> str:

@@ -80,8 +80,8 @@ def simultaneous(
     row, and by chance. The variance of the mean is that of a crossed design: the sum over rows of the
     squared total of each row, plus the excess of the variance between splits over what their rows
     explain (Cameron, Gelbach and Miller 2011, "Robust inference with multiway clustering"). A few
-    splits tell little of the latter, so the mean excess over the heads is used, or the head's own where
-    it is larger. Degrees of freedom are Satterthwaite's, those of the splits for the whole variance
+    splits tell little of the latter, so it is drawn towards its mean over the heads, by their degrees
+    of freedom (Smyth 2004, "Linear models and empirical Bayes methods", section 3). Degrees of freedom are Satterthwaite's, those of the splits for the whole variance
     between them. The level of each interval is such that all cover together: the maximum of
     correlated normals, with the correlation of the heads' rows.
 
@@ -104,14 +104,15 @@ def simultaneous(
     if not own:
         return {}
     level = _level_of_each(np.stack([each.shares for each in own.values()]), confidence)
-    pooled = max(0.0, float(np.mean([each.splits for each in own.values()])))
+    pooled = float(np.mean([each.splits for each in own.values()]))
     differences = {}
     for head, each in own.items():
         n_free = each.n_splits - 1
-        excess, free = pooled, n_free * max(1.0, len(own) / 2)
-        if each.splits > pooled:
-            excess, free = each.splits, float(n_free)
-        excess *= 1 + each.n_splits * overlap
+        # The heads share the reference, so that they count half.
+        of_others = n_free * (len(own) - 1) / 2
+        free = n_free + of_others
+        shared = (n_free * each.splits + of_others * pooled) / free if n_free else 0.0
+        excess = max(0.0, shared) * (1 + each.n_splits * overlap)
         between = excess + each.by_chance
         total = each.rows + excess
         if total <= 0:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +13,7 @@ from mlc.config.registry import DECISIONS, HEADS
 from mlc.data.card import Card, share
 
 REFERENCE = "sigmoid"
+LEAST_SPLITS = 2
 # Label sets that occur so often on average are worth a class of their own.
 _REPEATED = 4
 _MOST_SETS = 2000
@@ -169,38 +169,33 @@ class Plan:
 
 
 def within(
-    budget: Budget, minutes: float | None, seconds_of_one: float, fixed: float
-) -> tuple[int, int, float]:
+    budget: Budget, minutes: float | None, seconds: Callable[[int, int], float]
+) -> tuple[int, int]:
     """Configurations and splits that fit into the time, equally many for each head.
 
     Args:
         budget: the most of both.
         minutes: the limit that was asked for; None takes that of the budget, which is no more than a
             wish.
-        seconds_of_one: of one configuration of every head with one seed.
-        fixed: seconds that do not depend on how many there are.
+        seconds: what so many configurations and splits are expected to take.
 
     Returns:
-        Configurations, splits, and the seconds that they are expected to take.
+        Configurations and splits.
 
     Raises:
-        ConfigError: one configuration with two seeds takes longer than was asked for.
+        ConfigError: one configuration with two splits takes longer than was asked for.
     """
     limit = budget.minutes if minutes is None else minutes
     n_trials, n_splits = budget.n_trials, budget.n_splits
-
-    def seconds() -> float:
-        return fixed + seconds_of_one * n_trials * n_splits
-
-    if limit is not None and seconds() > 60 * limit:
-        room = max(0.0, 60 * limit - fixed) / seconds_of_one
-        n_trials = max(1, min(n_trials, math.floor(room / n_splits)))
-        while n_splits > 2 and n_splits * n_trials > room:
+    if limit is not None:
+        while n_trials > 1 and seconds(n_trials, n_splits) > 60 * limit:
+            n_trials -= 1
+        while n_splits > LEAST_SPLITS and seconds(n_trials, n_splits) > 60 * limit:
             n_splits -= 1
-    if minutes is not None and seconds() > 60 * minutes:
+    if minutes is not None and seconds(n_trials, n_splits) > 60 * minutes:
         raise ConfigError(
-            f"One configuration of each head with {n_splits} seeds takes about"
-            f" {seconds() / 60:.0f} minutes, and --minutes is {minutes:g}: name fewer --heads, or"
-            " allow more minutes."
+            f"One configuration of each head on {n_splits} splits takes about"
+            f" {seconds(n_trials, n_splits) / 60:.1f} minutes, and --minutes is {minutes:g}: name fewer"
+            " --heads, or allow more minutes."
         )
-    return n_trials, n_splits, seconds()
+    return n_trials, n_splits

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -19,24 +20,50 @@ from mlc.training.assembly import build_model, device_of, known_labels
 from mlc.training.loop import DTYPES, Training
 from mlc.training.stacked import OPTIMIZERS
 
-_STEPS = 12
+_STEPS = 10
+_SIDE_BY_SIDE = 3
 # Of epochs: evaluation, tuning of rules, files.
 _ELSE = 1.25
 # Starting, composing, writing: of the whole comparison, and of each network.
 START, EACH = 8.0, 0.15
 
 
-def seconds_by_head(
-    configs: Mapping[str, Config], dataset: Dataset, split: Split
-) -> dict[str, float]:
-    """Seconds of training one network with each head, alone on one core: by head.
+@dataclass(frozen=True)
+class Cost:
+    """Seconds of training networks of one head side by side, on one core.
 
-    A few steps and a share of the validation rows are timed in the second of two short epochs.
+    Attributes:
+        fixed: of any number of them.
+        each: of each one more.
     """
-    return {head: _seconds(config, dataset, split) for head, config in configs.items()}
+
+    fixed: float
+    each: float
 
 
-def _seconds(config: Config, dataset: Dataset, split: Split) -> float:
+def cost_by_head(configs: Mapping[str, Config], dataset: Dataset, split: Split) -> dict[str, Cost]:
+    """The cost of training each head on these data: by head.
+
+    A few steps and a share of the validation rows are timed, of one network and of several.
+    """
+    costs = {}
+    for head, config in configs.items():
+        one, several = (_seconds(config, dataset, split, n) for n in (1, _SIDE_BY_SIDE))
+        each = max(0.0, several - one) / (_SIDE_BY_SIDE - 1)
+        costs[head] = Cost(max(0.0, one - each), each)
+    return costs
+
+
+def expected_seconds(
+    costs: Collection[Cost], n_trials: int, n_splits: int, n_workers: int
+) -> float:
+    """Seconds of a whole comparison: the trials of a split are trained side by side."""
+    parallel = max(1, min(n_workers, len(costs) * n_splits))
+    training = sum(own.fixed + own.each * n_trials for own in costs) * n_splits / parallel
+    return START + training + EACH * len(costs) * n_trials * n_splits
+
+
+def _seconds(config: Config, dataset: Dataset, split: Split, n_runs: int) -> float:
     n_rows = min(len(split.train), _STEPS * config.trainer.batch_size)
     part = n_rows / len(split.train)
     short = Split(split.train[:n_rows], _some(split.val, part), split.test[:1])
@@ -46,18 +73,19 @@ def _seconds(config: Config, dataset: Dataset, split: Split) -> float:
     data, scaling = dataset.with_columns(columns), scaling.with_columns(columns)
     device = device_of(config.device)
     torch.set_num_threads(config.threads)
-    known = known_labels(data, [split])
-    model = build_model([config], data.sample_shape, known, device, [scaling])
+    configs = [dataclasses.replace(config, seed=seed) for seed in range(n_runs)]
+    scalings = [scaling] * n_runs
+    known = known_labels(data, [split] * n_runs)
+    model = build_model(configs, data.sample_shape, known, device, scalings)
     dtype = DTYPES[config.trainer.precision]
-    resident = ResidentData(data, [scaling], device, dtype, bags, model.backbone.takes_sparse)
+    resident = ResidentData(data, scalings, device, dtype, bags, model.backbone.takes_sparse)
     optimizer = OPTIMIZERS[config.optimizer.name](
-        model.parameters(), [config.optimizer], model.without_axis
+        model.parameters(), [own.optimizer for own in configs], model.without_axis
     )
-    trainer = dataclasses.replace(config.trainer, max_epochs=2)
-    ends = [
-        time.perf_counter()
-        for _ in Training(model, resident, [short], optimizer, [trainer], [config.seed])
-    ]
+    trainers = [dataclasses.replace(config.trainer, max_epochs=2)] * n_runs
+    seeds = [own.seed for own in configs]
+    training = Training(model, resident, [short] * n_runs, optimizer, trainers, seeds)
+    ends = [time.perf_counter() for _ in training]
     return (ends[-1] - ends[0]) / part * config.trainer.max_epochs * _ELSE
 
 
