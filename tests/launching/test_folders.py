@@ -164,12 +164,12 @@ def test_a_launch_in_a_process_that_may_have_no_children(
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        ({"name": ".."}, "__"),
-        ({"name": "../../etc"}, "_._.._etc"),
+        ({"title": ".."}, "__"),
+        ({"title": "../../etc"}, "_._.._etc"),
         ({"path": "...csv"}, "__"),
-        ({"name": "results.csv"}, "_results.csv"),
+        ({"title": "results.csv"}, "_results.csv"),
         ({"path": "/data/my set.csv"}, "my_set"),
-        ({"name": "é" * 100}, None),
+        ({"title": "é" * 100}, None),
     ],
 )
 def test_names_do_not_lead_out_of_the_sweeps_folder(
