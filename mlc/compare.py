@@ -135,7 +135,7 @@ def compare(stated: argparse.Namespace) -> None:
     chosen = data_overrides(stated)
     config = _composed(["experiment=which_head", *chosen])
     options = parse(config)
-    dataset = SOURCES[options.data.source].load(options.data)
+    dataset = SOURCES[options.data.name].load(options.data)
     is_stated = any(re.match(r"\+*data\.split_seed=", own) for own in chosen)
     if "test" not in dataset.parts and hasattr(options.data, "split_seed") and not is_stated:
         chosen.append("data.split_seed=null")

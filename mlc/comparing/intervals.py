@@ -76,14 +76,15 @@ def simultaneous(
 ) -> dict[str, Difference]:
     """Differences of all heads from the reference; together the intervals hold with this confidence.
 
-    A difference d_si of row i in split s varies with the split (its training rows, the seed), with the
-    row, and by chance. The variance of the mean is that of a crossed design: the sum over rows of the
-    squared total of each row, plus the excess of the variance between splits over what their rows
-    explain (Cameron, Gelbach and Miller 2011, "Robust inference with multiway clustering"). A few
-    splits tell little of the latter, so it is drawn towards its mean over the heads, by their degrees
-    of freedom (Smyth 2004, "Linear models and empirical Bayes methods", section 3). Degrees of freedom are Satterthwaite's, those of the splits for the whole variance
-    between them. The level of each interval is such that all cover together: the maximum of
-    correlated normals, with the correlation of the heads' rows.
+    A difference d_si of row i in split s varies with the split (its training rows, the seed), with
+    the row, and by chance. The variance of the mean is that of a crossed design: the sum over rows
+    of the squared total of each row, plus the excess of the variance between splits over what their
+    rows explain (Cameron, Gelbach and Miller 2011, "Robust inference with multiway clustering"). A
+    few splits tell little of the latter, so it is drawn towards its mean over the heads, by their
+    degrees of freedom (Smyth 2004, "Linear models and empirical Bayes methods", section 3). Degrees
+    of freedom are Satterthwaite's, those of the splits for the whole variance between them. The
+    level of each interval is such that all cover together: the maximum of correlated normals, with
+    the correlation of the heads' rows.
 
     Args:
         parts: by head, one for each split in the same order, with the same rows.

@@ -134,7 +134,7 @@ def suitable_rules(metric: str, card: Card) -> list[str]:
 
 def rule_overrides(metric: str, rules: Sequence[str]) -> list[str]:
     """What the rules are tuned for."""
-    overrides = [f"rules=[{','.join(rules)}]"]
+    overrides = [f"decisions=[{','.join(rules)}]"]
     for rule in rules:
         if "metric" in DECISIONS[rule].Options.__annotations__ and rule != "per_label":
             overrides.append(f"decision.{rule}.metric={metric}")

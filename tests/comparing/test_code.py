@@ -158,7 +158,7 @@ def config_of(head: str, **changed: Any) -> dict[str, Any]:
         "backbone": {"name": "mlp", **options_of(BACKBONES, "mlp")},
         "optimizer": {"name": "adamw", **options_of(OPTIMIZERS, "adamw")},
         "trainer": dataclasses.asdict(TrainerOptions()),
-        "data": {"source": "table", "text": None},
+        "data": {"name": "table", "text": None},
         "decision": {name: options_of(DECISIONS, name) for name in DECISIONS},
     }
     for key, value in changed.items():
