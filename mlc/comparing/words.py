@@ -16,11 +16,22 @@ _MOST_NAMED = 6
 def sentences(answer: Answer, seconds: float | None = None) -> list[str]:
     """The answer: what to use, its lead, what is as good and what it costs; a sentence each.
 
+    A fourth says so where a linear model is ahead by more than the margin.
+
     Args:
         answer: the answer.
         seconds: the comparison took, if that is known.
     """
-    return [_use(answer), _lead(answer), _others(answer, seconds)]
+    said = [_use(answer), _lead(answer), _others(answer, seconds)]
+    ahead = {
+        name: value
+        for name, value in answer.yardsticks.items()
+        if answer.sign * (value - answer.chosen.test) > answer.margin
+    }
+    if ahead:
+        named = ", ".join(f"{name} {value:.3f}" for name, value in ahead.items())
+        said.append(f"No network is needed here: {named} on the same test rows.")
+    return said
 
 
 def _use(answer: Answer) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -110,6 +111,14 @@ def test_rules_and_trials_are_chosen_by_validation_rows(tmp_path: Path) -> None:
     others = other_rules(answer)
     assert others is not None
     assert [row[:2] for row in others.rows] == [["sigmoid", "mode"]]
+
+
+def test_a_linear_model_that_is_ahead_is_named(tmp_path: Path) -> None:
+    write_search(tmp_path, {"sigmoid": 0.5}, {"sigmoid": 0.5})
+    answer = answer_of(tmp_path)
+    assert len(sentences(answer)) == 3
+    ahead = dataclasses.replace(answer, yardsticks={"linear_svm": answer.chosen.test + 0.02})
+    assert f"linear_svm {answer.chosen.test + 0.02:.3f}" in sentences(ahead)[3]
 
 
 def test_test_rows_of_their_own_are_noticed(tmp_path: Path) -> None:
