@@ -137,7 +137,7 @@ RANGES = {
 EXACT = {
     "experiments.league.significance.least_wilcoxon_holm": "the smallest p that any data can give"
 }
-# Intervals that take too long to be simulated so often, by module: what they are, and how they are tried.
+# Intervals that are too slow to be simulated as often, by module: what they are, and how they are tried.
 ELSEWHERE = {
     "mlc.comparing.intervals": "the differences between heads that `mlc-compare` prints, over splits and"
     " test rows, corrected for the number of heads. tests/comparing/test_intervals.py simulates their"

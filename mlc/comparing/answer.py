@@ -11,7 +11,6 @@ from typing import Any
 from mlc.comparing.candidates import (
     Candidate,
     candidates,
-    is_ahead,
     test_parts,
     training_seconds,
 )
@@ -24,6 +23,8 @@ from mlc.reporting.collect import Results
 
 MARGIN = 0.01
 REFERENCE = "sigmoid"
+# A lead on validation rows up to this share of the margin is not worth another head than the reference.
+WORTH = 0.2
 # What the test rows say of a head against the chosen one.
 EQUAL, OPEN, BEHIND, AHEAD = "equal", "unclear", "behind", "ahead"
 
@@ -106,9 +107,9 @@ def find_answer(
 ) -> Answer:
     """Judge the finished runs of a sweep on one data set.
 
-    Validation values choose the settings and the rule of each head, and the head: the best one, or the
-    reference where that is ahead of it by no more than a standard error (`is_ahead`). Test rows say by
-    how much they differ.
+    Validation values choose the settings and the rule of each head, and the head: the best one, but the
+    reference where the lead over it is at most WORTH times the margin. Test rows say by how much they
+    differ.
 
     Args:
         results: of the search.
@@ -137,7 +138,8 @@ def find_answer(
         )
     sign = 1 if COUNT_METRICS[metric].higher_is_better else -1
     ranked = sorted(found.items(), key=lambda own: -sign * own[1][0].validation)
-    if not is_ahead(ranked[0][1][0], found[reference][0], sign):
+    lead = sign * (ranked[0][1][0].validation - found[reference][0].validation)
+    if lead <= WORTH * margin:
         ranked.sort(key=lambda own: own[0] != reference)
     heads = dict(ranked)
     first = {head: rows[0] for head, rows in heads.items()}

@@ -32,7 +32,6 @@ class Candidate:
         validation: the metric on validation rows, mean over the splits.
         test: the same on test rows.
         runs: names of its runs by seed.
-        by_seed: the metric on validation rows by seed.
     """
 
     head: str
@@ -42,7 +41,6 @@ class Candidate:
     validation: float
     test: float
     runs: dict[int, str]
-    by_seed: dict[int, float]
 
 
 def candidates(results: Results, metric: str) -> dict[str, list[Candidate]]:
@@ -88,22 +86,7 @@ def _candidate(
         best.value,
         float(runs[metric].mean()),
         {int(seed): str(run) for seed, run in zip(runs["seed"], runs["run"], strict=True)},
-        {int(s): float(v) for s, v in zip(runs["seed"], runs[f"val_{metric}"], strict=True)},
     )
-
-
-def is_ahead(best: Candidate, simplest: Candidate, sign: int) -> bool:
-    """Whether a head is ahead of the simplest one by more than a standard error on validation rows.
-
-    The error is that of the mean of paired differences over the seeds that both have; with one seed
-    any lead counts. This is the rule of one standard error (Breiman et al. 1984, "Classification and
-    regression trees", section 3.4.3): of what validation rows cannot tell apart, the simplest.
-    """
-    common = sorted(set(best.by_seed) & set(simplest.by_seed))
-    gaps = sign * np.array([best.by_seed[seed] - simplest.by_seed[seed] for seed in common])
-    if len(gaps) < 2:
-        return sign * (best.validation - simplest.validation) > 0
-    return bool(gaps.mean() > gaps.std(ddof=1) / np.sqrt(len(gaps)))
 
 
 def test_parts(

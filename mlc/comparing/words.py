@@ -46,8 +46,8 @@ def _use(answer: Answer) -> str:
     best = others[0]
     return (
         f"Use {own.head}, the simplest head, decided by the rule {own.rule}: its {values}, and on"
-        f" validation rows, {own.validation:.3f}, no other head is ahead of it by more than a standard"
-        f" error (the best is {best.head}, {best.validation:.3f})."
+        f" validation rows, {own.validation:.3f}, no other head has a lead that is worth it (the best of"
+        f" the others is {best.head}, {best.validation:.3f})."
     )
 
 

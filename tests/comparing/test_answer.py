@@ -55,14 +55,14 @@ def test_a_lead_beyond_chance_is_claimed_with_its_interval(tmp_path: Path) -> No
     assert answer.seconds["pairwise"] == pytest.approx(1.5)
 
 
-def test_of_what_validation_rows_cannot_tell_apart_the_simplest_is_chosen(tmp_path: Path) -> None:
+def test_a_lead_of_a_fifth_of_the_margin_is_not_worth_another_head(tmp_path: Path) -> None:
     errors = {"sigmoid": 0.2, "pairwise": 0.2}
-    # A mean lead of 0.01 with a standard error of 0.02, then one of 0.01 without any.
-    write_search(tmp_path / "a", errors, {"sigmoid": 0.5, "pairwise": [0.48, 0.5, 0.55]})
+    write_search(tmp_path / "a", errors, {"sigmoid": 0.5, "pairwise": 0.5019})
     answer = answer_of(tmp_path / "a")
     assert answer.chosen.head == "sigmoid"
-    assert "no other head is ahead of it by more than a standard error" in sentences(answer)[0]
-    write_search(tmp_path / "b", errors, {"sigmoid": 0.5, "pairwise": 0.51})
+    assert "no other head has a lead that is worth it" in sentences(answer)[0]
+    assert answer_of(tmp_path / "a", margin=0.001).chosen.head == "pairwise"
+    write_search(tmp_path / "b", errors, {"sigmoid": 0.5, "pairwise": 0.503})
     assert answer_of(tmp_path / "b").chosen.head == "pairwise"
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from mlc.compare import main
+from mlc.comparing.plan import BUDGETS, Budget
 from tests.conftest import Command
 
 
@@ -26,10 +27,13 @@ def table(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_file_gets_an_answer_and_the_same_command_goes_on(command: Command, table: Path) -> None:
+def test_a_file_gets_an_answer_and_the_same_command_goes_on(
+    command: Command, table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(BUDGETS, "quick", Budget(1, 2))
     words = [
-        str(table), "--labels", "high", "wide", "--heads", "sigmoid,pairwise", "--minutes", "0.5",
-        "trainer.max_epochs=2", "backbone.widths=[8]", "report.yardsticks=false",
+        str(table), "--labels", "high", "wide", "--heads", "sigmoid,pairwise",
+        "trainer.max_epochs=1", "backbone.widths=[8]", "report.yardsticks=false",
         "hydra.launcher.n_workers=1",
     ]  # fmt: skip
     planned = command(lambda: main(None), *words, "--plan")
