@@ -78,7 +78,7 @@ def test_a_sweep_replaces_nothing_at_its_root(name: str, launch: Launch, tmp_pat
 
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)
-@pytest.mark.parametrize("subdir", ["", "${data.source}/seed=${seed}"])
+@pytest.mark.parametrize("subdir", ["", "${data.name}/seed=${seed}"])
 def test_a_sweeps_jobs_use_no_folder_with_other_files(
     subdir: str, launcher: str, launch: Launch, tmp_path: Path
 ) -> None:
