@@ -44,7 +44,7 @@ class Studies:
         self._studies: dict[tuple[str, ...], Any] = {}
 
     def ask(self, group: Group, trial: int) -> dict[str, str]:
-        """Return the values of a trial's options as text, the same when asked again; none for trial 0."""
+        """Return a trial's values as text, the same when asked again; none for trial 0."""
         if trial == 0 or not group.spaces:
             return {}
         study = self._study(group)
