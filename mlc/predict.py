@@ -95,7 +95,7 @@ def predict(run: Path, file: Path, rule: str | None = None, device: str = "auto"
 
 def _features(loaded: LoadedRun, file: Path) -> Any:
     data = loaded.config.data
-    return read_features(file, data.source, data, loaded.feature_names, loaded.label_names)
+    return read_features(file, data.name, data, loaded.feature_names, loaded.label_names)
 
 
 def _card(loaded: LoadedRun, features: Any, file: Path) -> str:

@@ -22,14 +22,14 @@ from tests.conftest import REPOSITORY, Command
 from tests.tracking.test_view import make_run
 
 
-def write_status(folder: Path, head: str, seed: int, place: int) -> None:
+def write_status(folder: Path, head: str, seed: int, index: int) -> None:
     run = make_run(folder, head, seed).folder
     status = {
         "state": "running", "data": "yeast", "head": head, "seed": seed, "overrides": {},
-        "monitor": "f1_macro", "place": place,
+        "monitor": "f1_macro", "index": index,
         "config": {
             "trainer": {"followed": ["f1_macro"]}, "report": {"metrics": ["f1_macro"]},
-            "rules": ["global"],
+            "decisions": ["global"],
         },
     }  # fmt: skip
     (run / "status.json").write_text(json.dumps(status))

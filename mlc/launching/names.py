@@ -27,7 +27,7 @@ _NOT_IN_PATH = {
     "resume",
     "data.path",
     "data.root",
-    "data.name",
+    "data.title",
 }
 _FILE_ENDING = re.compile(r"\.(arff|csv|tsv|txt|parquet)(\.\w+)?$", re.IGNORECASE)
 
@@ -56,9 +56,9 @@ def setting_overrides(task_overrides: Iterable[str]) -> dict[str, str]:
 
 
 def data_name(config: DictConfig) -> str:
-    """Return the name of the data set; for a file without a given name, the file's name."""
-    name = config.data.get("name")
-    return str(name or _FILE_ENDING.sub("", Path(str(config.data.get("path"))).name))
+    """Return the title of the data set; for a file without a given title, the file's name."""
+    title = config.data.get("title")
+    return str(title or _FILE_ENDING.sub("", Path(str(config.data.get("path"))).name))
 
 
 def parsed(overrides: Iterable[str]) -> list[Override]:

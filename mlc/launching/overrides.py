@@ -21,6 +21,8 @@ MOST_JOBS = 100_000
 _MOST_DIGITS = 4000
 # Former names of options.
 _RENAMED = {
+    "rules": "decisions",
+    "data.source": "data.name, and data=NAME sets it",
     "data.min_count": "data.min_df",
     "data.max_words": "data.max_features",
     "data.ngrams": "data.ngram_range=[1,N], with data.buckets to hash the sequences",
@@ -36,9 +38,13 @@ def fitted(argument: str, is_sweep: bool) -> str:
     be null becomes null, and text that looks like a number or a boolean is quoted.
 
     Raises:
-        ConfigError: the override has two readings or no value, or the value is too long or no boolean.
+        ConfigError: the override has a former key, two readings or no value, or the value is too long
+            or no boolean.
     """
     key, _, raw = argument.partition("=")
+    if key.lstrip("+~") in _RENAMED:
+        key = key.lstrip("+~")
+        raise ConfigError(f"There is no key {key!r}: it is now called {_RENAMED[key]}.")
     declared = _declared(key.lstrip("+"))
     if declared is None:
         return argument

@@ -82,7 +82,7 @@ class Curves:
         self._monitors[status["monitor"]] = None
         self._followed.update(dict.fromkeys(status["config"]["trainer"]["followed"]))
         run = shown(folder, sweep.resolve().name, status)
-        pair = status.get("place", 0), run
+        pair = status.get("index", 0), run
         if run.chosen is not None:
             self._finished[folder] = pair
         return pair
@@ -93,8 +93,8 @@ def shown(folder: Path, sweep: str, status: Mapping[str, Any]) -> Shown:
     facts = {key: status[key] for key in ("data", "head", "seed", "monitor")}
     config = status["config"]
     # Of a rule that is not known here, the run says itself what it was tuned on, when it has ended.
-    known = {name: DECISIONS[name].tuned_on for name in config["rules"] if name in DECISIONS}
-    rule = chosen_rule(known or dict.fromkeys(config["rules"], ""))
+    known = {name: DECISIONS[name].tuned_on for name in config["decisions"] if name in DECISIONS}
+    rule = chosen_rule(known or dict.fromkeys(config["decisions"], ""))
     tags = [f"test/{rule}/{name}" for name in config["report"]["metrics"]]
     run = Shown(folder, sweep, **facts, settings=status["overrides"], tags=tags)
     if status["state"] != "completed":

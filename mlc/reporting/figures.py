@@ -20,7 +20,7 @@ from mlc.tracking.palette import MARKERS, Style, styles
 
 def styles_of(results: Results) -> dict[str, Style]:
     """Return the style of each contestant: as in TensorBoard, coloured in the sweep's order."""
-    indices = {name: status.get("place", 0) for name, status in results.statuses.items()}
+    indices = {name: status.get("index", 0) for name, status in results.statuses.items()}
     runs = contestants(results)
     rows = zip(runs["run"], runs["contestant"], runs["head"], strict=True)
     ordered = sorted(set(rows), key=lambda row: (indices[row[0]], row[0]))

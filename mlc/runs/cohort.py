@@ -103,7 +103,7 @@ class _Cohort:
         try:
             self.device = device_of(config.device)
             torch.set_num_threads(config.threads)
-            self.dataset = SOURCES[config.data.source].load(config.data)
+            self.dataset = SOURCES[config.data.name].load(config.data)
             self.recorder.begin(identify(self.dataset, self.device))
             indices = range(len(self.configs))
             prepared = [run for index in indices if (run := self._prepare(index))]

@@ -20,8 +20,8 @@ def parts_elsewhere(config: Config) -> dict[str, dict[str, str]]:
 
     These are the parts that the config chooses, and every metric, for all are measured.
     """
-    used = {own.kind: [getattr(getattr(config, key), own.key)] for key, own in GROUPS.items()}
-    used |= {DECISIONS.kind: config.rules, METRICS.kind: list(METRICS)}
+    used = {own.kind: [getattr(config, key).name] for key, own in GROUPS.items()}
+    used |= {DECISIONS.kind: config.decisions, METRICS.kind: list(METRICS)}
     found = {
         kind: {name: module for name, module in REGISTRIES[kind].elsewhere().items() if name in own}
         for kind, own in used.items()

@@ -105,7 +105,7 @@ def differences(
 
     Options of decision rules that not both report are left out.
     """
-    shared = [rule for rule in one.get("rules", ()) if rule in other.get("rules", ())]
+    shared = [rule for rule in one.get("decisions", ()) if rule in other.get("decisions", ())]
     first, second = flatten(with_rules(one, shared)), flatten(with_rules(other, shared))
     for key in dict.fromkeys((*first, *second)):
         if any(key == name or key.startswith(f"{name}.") for name in ignored):

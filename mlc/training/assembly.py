@@ -126,7 +126,7 @@ def build_rules(
         ConfigError: none is left.
     """
     natural = head.natural_threshold(n_labels)
-    every = {name: DECISIONS[name](config.decision[name], natural) for name in config.rules}
+    every = {name: DECISIONS[name](config.decision[name], natural) for name in config.decisions}
     rules = {
         name: rule
         for name, rule in every.items()
@@ -136,8 +136,9 @@ def build_rules(
     if not rules:
         others = "global" if natural is None else "fixed or global"
         raise ConfigError(
-            f"rules={config.rules} all need more than the {', '.join(sorted(head.provides()))} that the"
-            f" head {config.head.name!r} gives: {_needs(left_out)}; add {others}."
+            f"decisions={config.decisions} all need more than the"
+            f" {', '.join(sorted(head.provides()))} that the head {config.head.name!r} gives:"
+            f" {_needs(left_out)}; add {others}."
         )
     if left_out:
         _say_left_out(config.head.name, _needs(left_out))

@@ -207,7 +207,7 @@ def config(name: str, **more: Any) -> Config:
         head=HEADS.options("sigmoid"),
         optimizer=OPTIMIZERS.options("adamw"),
         trainer=TrainerOptions(max_epochs=1),
-        rules=["global"],
+        decisions=["global"],
         device="cpu",
         **more,
     )
