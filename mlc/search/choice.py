@@ -202,7 +202,7 @@ def _settings(values: pd.DataFrame) -> list[str]:
     return settings
 
 
-_GROUPS = ("backbone", "optimizer", "experiment", "rules", "device", "threads")
+_GROUPS = ("backbone", "optimizer", "experiment", "decisions", "device", "threads")
 
 
 def _numbers(runs: pd.DataFrame) -> pd.Series:

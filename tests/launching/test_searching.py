@@ -24,7 +24,7 @@ from tests.conftest import Command, Outcome
 Search = Callable[..., Outcome]
 QUICK = (
     "hydra/sweeper=search", "hydra.sweep.dir=s", "data=arff", "trainer.max_epochs=1",
-    "rules=[fixed,global,oracle]", "backbone.widths=[8]", "report.figures=false",
+    "decisions=[fixed,global,oracle]", "backbone.widths=[8]", "report.figures=false",
     "report.yardsticks=false",
 )  # fmt: skip
 
