@@ -59,7 +59,7 @@ GRIDS = {"reuters21578": (12, 25), "goemotions": (3, 6)}
 
 def settings(data: str) -> list[Setting]:
     """Return the grid, the shortest trainings first."""
-    cells = product(GRIDS[data], (0.003, 0.01), (0.3, 0.5), (128,), (64,))
+    cells = product(GRIDS[data], (0.001, 0.003, 0.01), (0.3, 0.5), (128,), (64,))
     return [Setting(data, lr, drop, width, size, n) for n, lr, drop, width, size in cells]
 
 
