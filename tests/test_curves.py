@@ -88,8 +88,8 @@ def test_a_growing_sweep_is_shown_in_its_order_until_it_is_interrupted(tmp_path:
     ("arguments", "status", "told"),
     [
         (["nowhere"], 1, "nowhere is not a folder"),
-        (["."], 1, "no run under . that has curves"),
-        ([".", "--runs", "("], 2, "is no regular expression"),
+        (["."], 1, "no run with curves under ."),
+        ([".", "--runs", "("], 2, "is not a regular expression"),
     ],
 )
 def test_what_cannot_be_shown_is_told_in_a_sentence(

@@ -90,6 +90,8 @@ class Config:
     decisions: list[str] = option(["fixed", "global", "mode", "oracle"])
     report: ReportOptions = field(default_factory=ReportOptions)
     seed: int = option(0, at_least=0, at_most=2**32 - 1)
+    # The number of the configuration in a search, whose sweeper sets it; it changes no result.
+    trial: int | None = option(None, at_least=0)
     device: str = option("auto", choices=("auto", "cpu", "cuda"))
     # Whether finished runs in the folder are kept, and only the others are trained.
     resume: bool = False

@@ -17,7 +17,7 @@ from mlc.config.options import nearest
 from mlc.config.schema import GROUPS, Config
 from mlc.decisions.base import DECISIONS
 
-_MOST_JOBS = 100_000
+MOST_JOBS = 100_000
 _MOST_DIGITS = 4000
 # Former names of options.
 _RENAMED = {
@@ -182,8 +182,8 @@ def refuse_too_many(override: Override, n_jobs: int | None) -> None:
         n_jobs: number of jobs; None to count only the values of the override.
     """
     n_jobs = n_values(override) if n_jobs is None else n_jobs
-    if n_jobs > _MOST_JOBS:
+    if n_jobs > MOST_JOBS:
         raise ConfigError(
-            f"{override.input_line} makes {n_jobs} jobs, more than {_MOST_JOBS}: sweep"
+            f"{override.input_line} makes {n_jobs} jobs, more than {MOST_JOBS}: sweep"
             " over fewer values."
         )

@@ -157,9 +157,9 @@ def resume_command(folder: Path, is_sweep: bool) -> str:
     if Path(program).match("mlc/train.py"):
         start = ["python", "-m", "mlc.train"]
     key = "hydra.sweep.dir" if is_sweep else "hydra.run.dir"
-    kept = [argument for argument in arguments if not argument.startswith((f"{key}=", "resume="))]
+    others = [argument for argument in arguments if not argument.startswith((f"{key}=", "resume="))]
     imports = [word for module in named_modules() for word in (FLAG, module)]
-    return shlex.join([*start, *imports, *kept, f"{key}={folder}", "resume=true"])
+    return shlex.join([*start, *imports, *others, f"{key}={folder}", "resume=true"])
 
 
 def trained_elsewhere(folder: Path) -> str:

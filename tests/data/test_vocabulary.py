@@ -56,7 +56,9 @@ def loaded(path: Path, seed: int, **options: Any) -> tuple[Dataset, Split]:
 
 def inputs(dataset: Dataset, splits: list[Split]) -> np.ndarray:
     """What each run's network sees of all rows: (R, N, D)."""
-    data = ResidentData(dataset, [fit_scaling(dataset, s.train) for s in splits], CPU)
+    data = ResidentData(
+        dataset.features, dataset.targets, [fit_scaling(dataset, s.train) for s in splits], CPU
+    )
     return data.batch(torch.arange(dataset.n_samples).expand(len(splits), -1)).features.numpy()
 
 

@@ -196,5 +196,5 @@ def test_a_prediction_does_not_replace_what_it_reads(command: Command, tmp_path:
     for output in ("new.csv", "out.csv"):
         ended = command(lambda o=output: predict_main(["run", "new.csv", "--output", o]))
         assert ended.status == 2
-        assert "is the file to be read" in ended.error
+        assert "is the input file" in ended.error
     assert (tmp_path / "new.csv").read_text() == "theirs"

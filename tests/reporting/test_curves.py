@@ -11,15 +11,15 @@ import pytest
 from mlc.files.names import EVENTS, PREDICTIONS, PREPROCESSING
 from mlc.reporting.curves import Curves, complete_curves, representative
 from mlc.tracking.events import EventFile
-from mlc.tracking.view import Shown
+from mlc.tracking.view import ViewedRun
 from tests.reporting.test_tables import write_run
 from tests.tracking.test_events import read
 
 
-def runs(monitor: str, **values: list[float]) -> dict[str, list[Shown]]:
+def runs(monitor: str, **values: list[float]) -> dict[str, list[ViewedRun]]:
     return {
         name: [
-            Shown(
+            ViewedRun(
                 Path(name), "night", "yeast", "chain", seed, monitor=monitor, chosen=1, value=value
             )
             for seed, value in enumerate(own)
