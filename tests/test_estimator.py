@@ -258,7 +258,7 @@ def test_an_ensembles_rule_sees_its_mean(data: tuple[np.ndarray, np.ndarray]) ->
         ({"head": "softmax"}, "There is no head named 'softmax'"),
         ({"head": "x" * 5000}, r"There is no head named 'x{30,50}\.\.\.x{10,30}': choose"),
         ({"head_options": {"gamma": 1}}, "has no option 'gamma'"),
-        ({"decision": "mode"}, "The rule 'mode' needs joint, and the head 'sigmoid' gives"),
+        ({"decision": "mode"}, "The rule 'mode' needs joint, and the head 'sigmoid' provides"),
         ({"dropout": 1.0}, "dropout=1.0 is out of range"),
         ({"n_seeds": 0}, "n_seeds=0 is out of range"),
         ({"n_seeds": 10**9}, "n_seeds=1000000000 is out of range"),
