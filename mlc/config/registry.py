@@ -46,6 +46,7 @@ class Registry(Mapping[str, Part]):
         self._parts: dict[str, Part] = {}
         self._elsewhere: dict[str, str] = {}
         self._scanned: dict[str, str] | None = None
+        self._schemas: dict[str, tuple[type[Any], type[Any]]] = {}
         _REGISTRIES[kind] = self
 
     def register(self, name: str) -> Callable[[Part], Part]:
@@ -118,6 +119,13 @@ class Registry(Mapping[str, Part]):
     def schema(self, name: str) -> type[Any]:
         """Return the class of the part's options with the part's name as an additional field."""
         options: type[Any] = self[name].Options  # type: ignore[attr-defined]
+        made_of, schema = self._schemas.get(name, (None, options))
+        if made_of is not options:
+            schema = self._made_schema(name, options)
+            self._schemas[name] = options, schema
+        return schema
+
+    def _made_schema(self, name: str, options: type[Any]) -> type[Any]:
         return make_dataclass(
             options.__name__,
             [(self.key, str, dataclasses.field(default=str(name)))],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import make_dataclass
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,20 @@ def test_every_file_composes(group: str, name: str) -> None:
 def test_every_registered_part_can_be_chosen(group: str, name: str) -> None:
     part = getattr(composed(f"{group}={name}"), group)
     assert getattr(part, GROUPS[group].key) == name
+
+
+def test_a_part_that_is_registered_anew_has_its_new_options() -> None:
+    backbones = GROUPS["backbone"]
+    try:
+        for default in (1, 2):
+            options = make_dataclass("Options", [("width", int, default)])
+            backbones.register("of_tests")(type("Part", (), {"Options": options}))
+            assert backbones.schema("of_tests") is backbones.schema("of_tests")
+            register_configs()
+            assert composed("backbone=of_tests").backbone.width == default
+            del backbones._parts["of_tests"]
+    finally:
+        backbones._parts.pop("of_tests", None)
 
 
 @pytest.mark.parametrize("name", DECISIONS)

@@ -21,7 +21,12 @@ from experiments.league.claims import (
 )
 from experiments.league.pooled import best_ensembles
 from experiments.league.published import PUBLISHED, published_table
-from experiments.league.significance import least_wilcoxon_holm, n_separated, nemenyi_p, ranks_figure
+from experiments.league.significance import (
+    least_wilcoxon_holm,
+    n_separated,
+    nemenyi_p,
+    ranks_figure,
+)
 from experiments.league.standings import (
     LEAST_SEEDS,
     against,
@@ -40,7 +45,6 @@ from experiments.league.withdrawn import (
     without_withdrawn,
 )
 from mlc.reporting.statistics import Interval, PairedDifference, paired_difference
-
 
 
 def test_the_ranks_are_drawn_alike_whatever_order_sets_have() -> None:
