@@ -1,4 +1,4 @@
-"""Entry point: one run, or a sweep with --multirun.
+"""Entry point: train one run, or a sweep with --multirun.
 
 python -m mlc.train -m head=sigmoid,powerset,pick_one data=yeast seed=range(5)
 """
@@ -9,7 +9,8 @@ import math
 import os
 import re
 import sys
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 
 import hydra
 from hydra.core.plugins import Plugins
@@ -19,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from hydra_plugins.mlc_fused_launcher import FusedLauncher
 from hydra_plugins.mlc_fused_submitit_launcher import FusedSubmititLauncher
+from hydra_plugins.mlc_search_sweeper import SearchSweeper
 from mlc.config.errors import BeingTrainedError, ConfigError, MlcError
 from mlc.config.imports import import_parts, without_flags
 from mlc.config.schema import config_folder, register_configs
@@ -46,7 +48,7 @@ _KINDS = {"Integer": "whole number", "Float": "number"}
 def train(config: DictConfig) -> float:
     """Run one job and return its best monitored value, for sweepers that optimise it.
 
-    NaN if another process trains the run, which is no failure.
+    The value is NaN if another process trains the run, which is not a failure.
     """
     run = describe(config)
     with nullcontext() if _is_sweep() else failures_in_files_only("mlc.tracking.progress"):
@@ -63,7 +65,7 @@ def _is_sweep() -> bool:
 
 
 def _train(run: Run) -> Outcome:
-    """Train the run, after waiting for another process of this machine that trains it."""
+    """Train the run; if another process of this machine trains it, wait for that process first."""
     outcome = train_runs([run], BarProgress())[0]
     while isinstance(outcome, BeingTrainedError) and wait_for_free([run.folder]):
         outcome = train_runs([run], BarProgress())[0]
@@ -74,7 +76,7 @@ def main() -> None:
     """Run the app; print an error that the user can correct as one sentence, without a traceback."""
     never_fail_to_print()
     full_error = os.environ.get("HYDRA_FULL_ERROR", "0")
-    # Otherwise Hydra would print its own trace and exit before the error is printed here.
+    # Otherwise Hydra prints a trace of its own and exits before the error is printed here.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         sys.argv[1:], modules = without_flags(sys.argv[1:])
@@ -87,7 +89,7 @@ def main() -> None:
         readable = in_one_sentence(error)
         if readable is None or full_error not in ("", "0"):
             raise
-        # The line of a sweep's run has named the run and the reason.
+        # The sweep has already reported the run and the reason.
         is_reported = _is_sweep() and getattr(error, "reported", False)
         counted = sweep.failures() if is_reported else None
         print(f"mlc-train: {counted or readable}", file=sys.stderr)
@@ -96,11 +98,19 @@ def main() -> None:
         os.environ["HYDRA_FULL_ERROR"] = full_error
 
 
-def launch() -> None:
-    """Run the job or sweep of the command line, then print its summary, also after a failure."""
+def launch(arguments: Sequence[str] | None = None) -> None:
+    """Run the job or sweep of the command line, then print its summary, also after a failure.
+
+    Args:
+        arguments: the words of the command line, in place of this process's.
+    """
+    if arguments is not None:
+        with _command_line(arguments):
+            launch()
+        return
     register_configs()
-    for launcher in (FusedLauncher, FusedSubmititLauncher):
-        Plugins.instance().register(launcher)
+    for plugin in (FusedLauncher, FusedSubmititLauncher, SearchSweeper):
+        Plugins.instance().register(plugin)
     sweep.current = None
     _fit_overrides()
     forget_notices()
@@ -115,6 +125,16 @@ def launch() -> None:
         _print_summary()
         raise
     _print_summary()
+
+
+@contextmanager
+def _command_line(arguments: Sequence[str]) -> Iterator[None]:
+    before = sys.argv[:]
+    sys.argv[1:] = arguments
+    try:
+        yield
+    finally:
+        sys.argv[:] = before
 
 
 def _fit_overrides() -> None:
@@ -146,10 +166,10 @@ def in_one_sentence(error: BaseException) -> MlcError | None:
         if group:
             return unknown_choice(group, name)
     if isinstance(error, OverrideParseException):
-        # Bytes of the command line that the locale has no characters for.
+        # Bytes of the command line that are not characters of the locale.
         if re.search("[\udc80-\udcff]", str(error.override)):
             return ConfigError(
-                f"{error.override} holds bytes that are no text in this locale: set LC_ALL=C.UTF-8, or"
+                f"{error.override} holds bytes that are not text in this locale: set LC_ALL=C.UTF-8, or"
                 " give the file a name in UTF-8."
             )
         reason = str(error).splitlines()[0].strip()

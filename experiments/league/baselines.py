@@ -46,7 +46,7 @@ class LogisticRegressions(Decided):
     def measured(self, trial: Trial) -> list[Row]:
         """Fit the classifiers, and evaluate each rule."""
         config = configure("league", {"data": trial["data"], "seed": trial["seed"]})
-        dataset = SOURCES[config.data.source].load(config.data)
+        dataset = SOURCES[config.data.name].load(config.data)
         split = split_dataset(dataset, config.data, config.seed)
         features, trained_on = network_features(dataset, split), dataset.targets[split.train]
         found = fit_scores(Yardstick(), features, trained_on, float(trial["C"]))
@@ -86,7 +86,7 @@ class MostFrequentSets(Decided):
     def measured(self, trial: Trial) -> list[Row]:
         """Return one row with test values only, since nothing is chosen."""
         config = configure("league", {"data": trial["data"], "seed": trial["seed"]})
-        dataset = SOURCES[config.data.source].load(config.data)
+        dataset = SOURCES[config.data.name].load(config.data)
         split = split_dataset(dataset, config.data, config.seed)
         decided = torch.as_tensor(most_frequent_set(dataset, split))
         targets = torch.as_tensor(dataset.targets[split.test])

@@ -51,7 +51,7 @@ class Ensembles(Decided):
     def measured(self, trial: Trial) -> list[Row]:
         """Fit on the published training part, and evaluate each rule that the head supports."""
         config = configure("league", {"data": trial["data"]})
-        dataset = SOURCES[config.data.source].load(config.data)
+        dataset = SOURCES[config.data.name].load(config.data)
         split = split_dataset(dataset, config.data, config.seed)
         trained = np.union1d(split.train, split.val)
         classifier = MultiLabelClassifier(

@@ -83,13 +83,15 @@ class Config:
     head: Any = MISSING
     optimizer: Any = MISSING
     trainer: TrainerOptions = field(default_factory=TrainerOptions)
-    # The options of each rule, by its name; `rules` are the rules that a run reports.
+    # The options of each rule, by its name; `decisions` are the rules that a run reports.
     decision: Any = field(
         default_factory=lambda: {name: DECISIONS[name].Options() for name in DECISIONS}
     )
-    rules: list[str] = option(["fixed", "global", "mode", "oracle"])
+    decisions: list[str] = option(["fixed", "global", "mode", "oracle"])
     report: ReportOptions = field(default_factory=ReportOptions)
     seed: int = option(0, at_least=0, at_most=2**32 - 1)
+    # The number of the configuration in a search, whose sweeper sets it; it changes no result.
+    trial: int | None = option(None, at_least=0)
     device: str = option("auto", choices=("auto", "cpu", "cuda"))
     # Whether finished runs in the folder are kept, and only the others are trained.
     resume: bool = False
@@ -98,16 +100,19 @@ class Config:
 
     def validate(self, prefix: str) -> None:
         """Require that each rule exists and is named once."""
-        for rule in self.rules:
+        for rule in self.decisions:
             if rule not in DECISIONS:
                 near = nearest(rule, DECISIONS)
                 guess = f"did you mean {near[0]}? " if near else ""
                 raise ConfigError(
-                    f"{prefix}rules={self.rules} names {rule!r}, which is no decision rule: {guess}"
-                    f"choose among {', '.join(DECISIONS)}, or add {FLAG} MODULE for one of your own."
+                    f"{prefix}decisions={self.decisions} names {rule!r}, which is no decision rule:"
+                    f" {guess}choose among {', '.join(DECISIONS)}, or add {FLAG} MODULE for one of your"
+                    " own."
                 )
-        if not self.rules or len(set(self.rules)) < len(self.rules):
-            raise ConfigError(f"{prefix}rules={self.rules} must name at least one rule, each once.")
+        if not self.decisions or len(set(self.decisions)) < len(self.decisions):
+            raise ConfigError(
+                f"{prefix}decisions={self.decisions} must name at least one rule, each once."
+            )
 
 
 def config_folder() -> Path:

@@ -132,7 +132,7 @@ def read_card(chosen: list[str], seed: int) -> tuple[Card, Any]:
         config = compose("train", chosen)
     options = OmegaConf.to_object(config.data)
     check(options, "data.")
-    dataset = SOURCES[config.data.source].load(options)
+    dataset = SOURCES[config.data.name].load(options)
     split = split_dataset(dataset, options, seed)
     return describe(dataset, split, options, seed), dataset.targets
 

@@ -37,13 +37,13 @@ class ArffOptions(SplitOptions):
         path: folder and name without ending: FOLDER/NAME finds NAME.arff, or NAME-train.arff and
             NAME-test.arff (-train-sparse and -test-sparse too), or their .gz or .bz2, and NAME.xml.
         root: where a relative path starts; $MLC_DATA or the working folder where it is null.
-        name: what tables call the data; the last part of the path where it is null.
+        title: what tables call the data; the last part of the path where it is null.
         obtain: how to get the files, said when they are missing.
     """
 
     path: str | None = None
     root: str | None = None
-    name: str | None = None
+    title: str | None = None
     obtain: str | None = None
 
 
@@ -70,7 +70,7 @@ class Arff(DataSource):
         n_train = int(arrays["n_train"])
         rows = np.arange(len(arrays["targets"]))
         return Dataset(
-            name=options.name or base.name,
+            name=options.title or base.name,
             features=features,
             targets=arrays["targets"],
             feature_names=tuple(map(str, arrays["feature_names"])),

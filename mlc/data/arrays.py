@@ -39,7 +39,7 @@ class ArraysOptions(SplitOptions):
         test_path: the file to test on, in the same form; null splits the one file.
         test_labels_path: the file of its y, where it holds X alone.
         root: where a relative path starts; $MLC_DATA or the working folder where it is null.
-        name: what tables call the data; the file's name where it is null.
+        title: what tables call the data; the file's name where it is null.
     """
 
     path: str | None = None
@@ -47,7 +47,7 @@ class ArraysOptions(SplitOptions):
     test_path: str | None = None
     test_labels_path: str | None = None
     root: str | None = None
-    name: str | None = None
+    title: str | None = None
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Arrays(DataSource):
         joined = join(features)
         n_train, rows = len(targets[0]), np.arange(sum(map(len, targets)))
         return Dataset(
-            name=options.name or path.name.split(".")[0],
+            name=options.title or path.name.split(".")[0],
             features=joined.tocsr() if issparse(joined) else joined,
             targets=np.concatenate(targets),
             feature_names=_feature_names(path, held, joined.shape[1]),

@@ -21,14 +21,14 @@ class ColouredDigitsOptions(DataOptions):
     """How the images are made.
 
     Attributes:
-        name: what tables call the data.
+        title: what tables call the data.
         noise: standard deviation of what is added to each pixel of each channel.
         n_train: images to train and validate on.
         n_test: images to test on.
         seed: of the images, apart from the runs' seed.
     """
 
-    name: str = "coloured_digits"
+    title: str = "coloured_digits"
     noise: float = option(0.25, at_least=0)
     n_train: int = option(4000, at_least=50)
     n_test: int = option(2000, at_least=1)
@@ -69,7 +69,7 @@ class ColouredDigits(DataSource):
         pixels[np.arange(n), colour] += drawn
         targets = np.hstack([np.eye(N_DIGITS)[digit], np.eye(n_colours)[colour], free]) > 0
         return Dataset(
-            name=options.name,
+            name=options.title,
             features=pixels.reshape(n, -1).astype(np.float32),
             targets=targets,
             feature_names=tuple(

@@ -40,7 +40,7 @@ class LibsvmOptions(SplitOptions):
             .xz); perhaps its first line is "N D K": rows, features and labels, which count from 0 then.
         test_path: the file to test on; null splits the one file.
         root: where a relative path starts; $MLC_DATA or the working folder where it is null.
-        name: what tables call the data; the file's name where it is null.
+        title: what tables call the data; the file's name where it is null.
         first_index: the number of the first feature, 0 or 1; "auto" is 0 where an index 0 occurs or a
             line "N D K" stands, else 1.
     """
@@ -48,7 +48,7 @@ class LibsvmOptions(SplitOptions):
     path: str | None = None
     test_path: str | None = None
     root: str | None = None
-    name: str | None = None
+    title: str | None = None
     first_index: str = option("auto", choices=("auto", "0", "1"))
 
 
@@ -116,7 +116,7 @@ class Libsvm(DataSource):
         targets = np.concatenate([_targets(own, names) for own in files])
         train, test = np.split(np.arange(len(targets)), [len(files[0].labels)])
         return Dataset(
-            name=options.name or path.name.split(".")[0],
+            name=options.title or path.name.split(".")[0],
             features=features,
             targets=targets,
             feature_names=tuple(map(str, range(first, first + n_columns))),

@@ -31,7 +31,7 @@ class TableOptions(TextOptions, SplitOptions):
             file of labelled texts in fastText's or LibMultiLabel's form, which needs no labels and text.
         test_path: the file to test on; null splits the one file.
         root: where a relative path starts; $MLC_DATA or the working folder where it is null.
-        name: what tables call the data; the file's name where it is null.
+        title: what tables call the data; the file's name where it is null.
         labels: the column that holds label sets, or several columns of 0 and 1.
         separator: between the labels of a set, or "tab", "newline" or "blank"; null infers it.
         encoding: of the file's characters, as in "cp1252"; null detects it.
@@ -44,7 +44,7 @@ class TableOptions(TextOptions, SplitOptions):
     path: str | None = None
     test_path: str | None = None
     root: str | None = None
-    name: str | None = None
+    title: str | None = None
     labels: list[str] = field(default_factory=list)
     separator: str | None = None
     encoding: str | None = None
@@ -108,7 +108,7 @@ class Table(DataSource):
             rows = np.arange(len(targets))
             parts = {"train": rows[: len(train.frame)], "test": rows[len(train.frame) :]}
         return Dataset(
-            name=options.name or path.name.split(".")[0],
+            name=options.title or path.name.split(".")[0],
             features=features.tocsr() if isinstance(features, csr_matrix) else features,
             targets=targets,
             feature_names=tuple(names),

@@ -10,10 +10,10 @@ from mlc.heads.prediction import Prediction
 
 @register_decision("mode")
 class Mode(DecisionRule):
-    """Predicts argmax_y P(y | x), the first of equals: the head's own mode.
+    """A rule that predicts argmax_y P(y | x), the first of equals: the mode of the head.
 
-    A head that lists only some label sets may search beyond them, as `chain` does; plain `log_joint`
-    and `label_sets` have no more than those.
+    A head that lists only some label sets may search beyond them, as `chain` does. Plain `log_joint`
+    and `label_sets` have no other sets than those listed.
 
     Optimal for subset accuracy (Dembczynski et al. 2012, "On label dependence and loss minimization
     in multi-label classification", section 4.2).
@@ -22,5 +22,5 @@ class Mode(DecisionRule):
     needs = ("joint",)
 
     def by_joint(self, prediction: Prediction) -> Tensor:
-        """The mode: (..., N, K), bool."""
+        """Return the mode: (..., N, K), bool."""
         return prediction.mode

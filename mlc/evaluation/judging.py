@@ -74,11 +74,8 @@ def evaluate(
             }
             result.decisions[part] = decided
             for name, decisions in decided.items():
-                _add(
-                    result.metrics,
-                    f"{part}/{name}",
-                    decision_metrics(decisions, result.targets[part]),
-                )
+                values = decision_metrics(decisions, result.targets[part])
+                _add(result.metrics, f"{part}/{name}", values)
     for result, rules_of_run, split in zip(results, rules, splits, strict=True):
         result.fitted = {name: describe(rule) for name, rule in rules_of_run.items()}
         result.baselines = judge_baselines(dataset, split, rules_of_run)
@@ -94,7 +91,7 @@ def judge_baselines(
     prior: dict[str, float] = {}
     scores = prior_scores(dataset, split)
     for name, rule in rules.items():
-        # Label frequencies give marginals and no joint.
+        # Label frequencies are marginals; they have no joint.
         if rule.input_from(Sigmoid.provides()) is None:
             continue
         fresh = type(rule)(rule.options)
@@ -141,7 +138,7 @@ def _predict(
     Rules on the joint need no tuning, so they decide each chunk: the joint of all rows is never held.
     """
     scores, targets, log_likelihoods, cardinalities = [], [], [], []
-    decided = [_ByJoint(each, model.head.provides()) for each in rules]
+    decided = [_ByJoint(rules_of_run, model.head.provides()) for rules_of_run in rules]
     for outputs, actual in model.outputs(data, rows):
         prediction = model.head.predict(outputs)
         scores.append(prediction.scores.cpu())

@@ -12,7 +12,6 @@ from scipy.sparse import csr_matrix, issparse
 from torch import Tensor
 
 from mlc.config.errors import ConfigError, DataError
-from mlc.data.base import Dataset
 from mlc.data.preprocessing import Scaling
 from mlc.data.resident import ResidentData
 from mlc.data.weighting import are_counts
@@ -56,8 +55,8 @@ class Predictor:
         if rule.input_from(model.head.provides()) is None:
             raise ConfigError(
                 f"The rule {rule.name!r} needs {' or '.join(rule.needs)}, and the head"
-                f" {model.head.name!r} gives {', '.join(sorted(model.head.provides()))}: choose another"
-                " head or rule."
+                f" {model.head.name!r} provides {', '.join(sorted(model.head.provides()))}: choose"
+                " another head or rule."
             )
 
     @property
@@ -117,8 +116,8 @@ class Predictor:
         data = self._resident(features)
         rows = torch.arange(features.shape[0], device=data.device).expand(self.model.n_runs, -1)
         first = 0
-        every = torch.ones(rows.shape, dtype=torch.float64)
-        votes = every if voters is None else torch.as_tensor(voters, dtype=torch.float64)
+        votes = torch.as_tensor(1.0 if voters is None else voters, dtype=torch.float64)
+        votes = votes.expand(rows.shape)
         for outputs, _ in self.model.outputs(data, rows):
             _require_numbers(outputs, first)
             chunk = votes[:, first : first + outputs.shape[1]]
@@ -135,7 +134,6 @@ class Predictor:
                 f" {self.n_features} columns: give (N, {self.n_features})."
             )
         weights = next(self.model.parameters())
-        n_samples, n_labels = features.shape[0], len(self.label_names)
         values = features.tocsr() if issparse(features) else np.asarray(features)
         with np.errstate(over="ignore"):
             values = values.astype(np.float32)
@@ -144,20 +142,13 @@ class Predictor:
             values = csr_matrix(values)
             if not are_counts(values.data):
                 raise DataError(
-                    "The model was trained on counts, and a feature is negative, missing or no whole"
-                    " number: give counts."
+                    "The model was trained on counts, and a feature is negative, missing or not a"
+                    " whole number: give counts."
                 )
-        dataset = Dataset(
-            name="features",
-            features=values,
-            targets=np.zeros((n_samples, n_labels), dtype=bool),
-            feature_names=self.feature_names,
-            label_names=self.label_names,
-            numeric=np.ones(self.n_features, dtype=bool),
-        )
         network = self.model.backbone
         return ResidentData(
-            dataset,
+            values,
+            np.zeros((features.shape[0], len(self.label_names)), dtype=bool),
             self.scalings,
             weights.device,
             weights.dtype,

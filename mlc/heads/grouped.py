@@ -38,6 +38,7 @@ class Grouped(Sigmoid):
 
     Options = GroupedOptions
     soft_targets = False
+    _free: Tensor
 
     def set_up(self, seeds: Sequence[int], known: KnownLabels | None) -> None:
         """Check the groups, and list the other labels."""
@@ -52,13 +53,18 @@ class Grouped(Sigmoid):
                 f"head.groups={self.options.groups} has a group of one label, which would always score"
                 " 1 with head.none=false: leave the label out of the groups, or set head.none=true."
             )
-        self._free = [label for label in range(self.n_labels) if label not in grouped]
+        free = [label for label in range(self.n_labels) if label not in grouped]
+        # As buffers, for Python's lists would be copied to the device in each step.
+        self._add_index("_free", free)
+        for place, group in enumerate(self.options.groups):
+            self._add_index(f"_group_{place}", group)
 
     def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """The sum of the cross-entropies of the groups and of the other labels: (R, B)."""
-        total = super().loss(outputs[..., self._free], targets[..., self._free])
-        for group in self.options.groups:
-            classes = targets[..., group]
+        free = self._free
+        total = super().loss(outputs.index_select(-1, free), targets.index_select(-1, free))
+        for group in self._groups:
+            classes = targets.index_select(-1, group)
             if self.options.none:
                 classes = torch.cat([classes, 1 - classes.amax(dim=-1, keepdim=True)], dim=-1)
             shares = classes / classes.sum(dim=-1, keepdim=True).clamp(min=1)
@@ -68,8 +74,9 @@ class Grouped(Sigmoid):
     def scores(self, outputs: Tensor) -> Tensor:
         """The probabilities of all labels: (R, B, K)."""
         scores = outputs.sigmoid()
-        for group in self.options.groups:
-            scores[..., group] = self._log_softmax(outputs, group)[..., : len(group)].exp()
+        for group in self._groups:
+            of_group = self._log_softmax(outputs, group)[..., : len(group)].exp()
+            scores = scores.index_copy(-1, group, of_group)
         return scores
 
     def log_likelihood(self, outputs: Tensor, targets: Tensor) -> Tensor | None:
@@ -80,6 +87,14 @@ class Grouped(Sigmoid):
         """The minimiser of the sigmoid head, or None with groups."""
         return None if self.options.groups else super().minimiser(joint)
 
-    def _log_softmax(self, outputs: Tensor, group: list[int]) -> Tensor:
-        logits = outputs[..., group]
+    @property
+    def _groups(self) -> list[Tensor]:
+        """The labels of each group, int64."""
+        return [self.get_buffer(f"_group_{place}") for place in range(len(self.options.groups))]
+
+    def _add_index(self, name: str, labels: Sequence[int]) -> None:
+        self.register_buffer(name, torch.tensor(labels, dtype=torch.int64), persistent=False)
+
+    def _log_softmax(self, outputs: Tensor, group: Tensor) -> Tensor:
+        logits = outputs.index_select(-1, group)
         return (pad(logits, (0, 1)) if self.options.none else logits).log_softmax(dim=-1)

@@ -45,6 +45,8 @@ class Pairwise(ListedHead):
     _has_label: Tensor
     _has_pair: Tensor
     _offsets: Tensor
+    _sets: Tensor
+    _set_offsets: Tensor
 
     def set_up(self, seeds: Sequence[int], known: KnownLabels | None) -> None:
         """List the pairs, and the labels and pairs in each label set."""
@@ -56,9 +58,11 @@ class Pairwise(ListedHead):
         has_label = self.label_sets.float().T.contiguous()
         has_pair = has_label[pairs[0]] * has_label[pairs[1]]
         if self.observed is not None:
-            # Label sets hold few pairs: a list of their indices, and where each set's list begins.
-            counts = has_pair.sum(dim=0).long()
-            self.register_buffer("_offsets", counts.cumsum(0) - counts, persistent=False)
+            # Label sets hold few pairs: a list of their indices, and where each set's list begins. For
+            # the gradient likewise of the sets that hold a pair.
+            self.register_buffer("_offsets", _begins(has_pair.sum(dim=0)), persistent=False)
+            self.register_buffer("_sets", has_pair.nonzero()[:, 1], persistent=False)
+            self.register_buffer("_set_offsets", _begins(has_pair.sum(dim=1)), persistent=False)
             has_pair = has_pair.T.nonzero()[:, 1]
         self.register_buffer("_has_label", has_label, persistent=False)
         self.register_buffer("_has_pair", has_pair, persistent=False)
@@ -103,9 +107,36 @@ class Pairwise(ListedHead):
         if self.observed is None:
             return energies @ self._has_pair.to(energies.dtype)
         by_pair = energies.flatten(0, 1).T.contiguous()
-        by_set = embedding_bag(self._has_pair, by_pair, self._offsets, mode="sum")
+        pairs, sets = (self._has_pair, self._offsets), (self._sets, self._set_offsets)
+        by_set: Tensor = _SumOfBags.apply(by_pair, *pairs, *sets)
         energies_of_sets: Tensor = by_set.T.unflatten(0, energies.shape[:2])
         return energies_of_sets
+
+
+class _SumOfBags(torch.autograd.Function):
+    """Sums of rows by bag; its gradient sums over the bags of each row.
+
+    Torch's own gradient of embedding_bag needs a row for each entry of a bag.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, rows: Tensor, own: Tensor, offsets: Tensor, bags: Tensor, bag_offsets: Tensor
+    ) -> Tensor:
+        ctx.save_for_backward(bags, bag_offsets)
+        return embedding_bag(own, rows, offsets, mode="sum")
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        bags, offsets = ctx.saved_tensors
+        by_row = embedding_bag(bags, gradient.contiguous(), offsets, mode="sum")
+        return by_row, None, None, None, None
+
+
+def _begins(counts: Tensor) -> Tensor:
+    """Where each list begins, of lists of these lengths one after another."""
+    lengths = counts.long()
+    return lengths.cumsum(0) - lengths
 
 
 def _pairs(n_labels: int, known: KnownLabels | None) -> Tensor:

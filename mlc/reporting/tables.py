@@ -134,8 +134,8 @@ def best_means(
 def choices_table(runs: pd.DataFrame, metric: str, tuned_on: dict[str, str]) -> Table:
     """Return the setting chosen on the validation rows for each head and fair rule, with its means."""
     rows = []
-    shown = chosen_rows(runs, chosen_settings(runs, metric))
-    for (contestant, rule), group in shown.groupby(["contestant", "rule"], sort=False):
+    selected = chosen_rows(runs, chosen_settings(runs, metric))
+    for (contestant, rule), group in selected.groupby(["contestant", "rule"], sort=False):
         if tuned_on.get(rule) in FAIR:
             values = [str(mean_interval(group[column])) for column in (f"val_{metric}", metric)]
             rows.append([contestant, rule, str(len(group)), *values])
@@ -194,7 +194,7 @@ def foot(results: Results, chosen_by: str | None = None) -> list[str]:
 
 
 def _of_yardsticks(results: Results) -> list[str]:
-    """How the linear models were trained, and which were not."""
+    """Return notes on the training of linear models, and on those that were not trained."""
     notes = []
     if results.baselines["head"].isin(YARDSTICKS).any():
         notes.append(

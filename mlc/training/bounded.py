@@ -33,6 +33,11 @@ class NoLarger(TorchDispatchMode):
         self._path = path
         self._left = _BESIDE_WEIGHTS + sum(math.prod(shape) for shape in shapes.values())
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No, for that would import torch's compiler, which takes longer than all else here."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Count a tensor before it is made.
 

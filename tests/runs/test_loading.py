@@ -28,7 +28,7 @@ from tests.conftest import Command, Outcome, exit_status, toy_arff
 PLAIN = ("report.figures=false", "report.yardsticks=false")
 QUICK = ("trainer.max_epochs=2", "backbone.widths=[8]", *PLAIN)
 ALL_RULES = (
-    "rules=[global,per_label,top_k,fixed,cardinality,mode,expected_jaccard,expected_f1,"
+    "decisions=[global,per_label,top_k,fixed,cardinality,mode,expected_jaccard,expected_f1,"
     "auto,seen,calibrated]"
 )
 
@@ -62,7 +62,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_rules_state_what_they_chose_and_the_sets_of_the_training_rows(
     train: Callable[..., Path],
 ) -> None:
-    run = train("head=sigmoid", "rules=[auto,seen,calibrated]", "decision.auto.metric=f1_micro")
+    run = train("head=sigmoid", "decisions=[auto,seen,calibrated]", "decision.auto.metric=f1_micro")
     stored = json.loads((run / "rules.json").read_text())
     assert stored["auto"]["chosen"].split(",")[0] in ("fixed", "global", "top_k", "per_label") or (
         stored["auto"]["chosen"].startswith("expected")
@@ -148,7 +148,7 @@ def test_labels_that_look_like_formulas_are_exact_unless_a_spreadsheet_is_meant(
         "data=table",
         f"data.path={tmp_path}/all.csv",
         "data.labels=[tags]",
-        "rules=[top_k]",
+        "decisions=[top_k]",
     )
     ended = command(main, *QUICK, *arguments, "data.separator=';'", "hydra.run.dir=run")
     assert ended.status == 0, ended.error
