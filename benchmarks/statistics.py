@@ -137,8 +137,15 @@ RANGES = {
 EXACT = {
     "experiments.league.significance.least_wilcoxon_holm": "the smallest p that any data can give"
 }
+# Intervals that are too slow to be simulated as often, by module: what they are, and how they are tried.
+ELSEWHERE = {
+    "mlc.comparing.intervals": "the differences between heads that `mlc-compare` prints, over splits and"
+    " test rows, corrected for the number of heads. tests/comparing/test_intervals.py simulates their"
+    " false alarms, and `python -m benchmarks.label_permutations` counts the winners that whole"
+    " comparisons claim on shuffled labels",
+}
 # Functions of statistics libraries that are neither interval nor test.
-NO_INFERENCE = ("scipy.stats.rankdata",)
+NO_INFERENCE = ("scipy.stats.rankdata", "scipy.stats.norm")
 _MEANING = {
     "normal": "what Student's t assumes",
     "skewed": "skewness 1 (gamma, shape 4)",
@@ -204,6 +211,8 @@ def page(rows: pd.DataFrame) -> str:
         ]
     meanings = [[case, text] for case, text in _MEANING.items()]
     parts += ["## The samples", Table(["name", "meaning"], meanings).markdown()]
+    elsewhere = [f"- `{name}`: {text}." for name, text in ELSEWHERE.items()]
+    parts += ["## Simulated elsewhere", "\n".join(elsewhere)]
     ranges = [f"- `{name}`: {text}" for name, text in {**RANGES, **EXACT}.items()]
     parts += ["## No intervals", _RANGES_TEXT, "\n".join(ranges)]
     return "\n\n".join(parts) + "\n"

@@ -46,7 +46,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
     Args:
         head: one of `mlc.heads.HEADS`.
         head_options: options of the head, such as {"gamma": 1.0} for focal.
-        decision: one of `mlc.decisions.DECISIONS`; the head must provide its input.
+        decision: one of `mlc.decisions.DECISIONS` that suits the head; auto chooses one itself.
         decision_options: options of the rule, such as {"metric": "f1_macro"}.
         backbone: one of `mlc.backbones.BACKBONES`.
         backbone_options: options of the backbone, such as {"width": 50} for embedding_bag; for mlp they
@@ -94,7 +94,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         head: str = "sigmoid",
         *,
         head_options: Mapping[str, Any] | None = None,
-        decision: str = "global",
+        decision: str = "auto",
         decision_options: Mapping[str, Any] | None = None,
         backbone: str = "mlp",
         backbone_options: Mapping[str, Any] | None = None,

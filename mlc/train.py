@@ -11,6 +11,8 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
 
 import hydra
 from hydra.core.plugins import Plugins
@@ -98,15 +100,16 @@ def main() -> None:
         os.environ["HYDRA_FULL_ERROR"] = full_error
 
 
-def launch(arguments: Sequence[str] | None = None) -> None:
+def launch(arguments: Sequence[str] | None = None, *, shows_summary: bool = True) -> None:
     """Run the job or sweep of the command line, then print its summary, also after a failure.
 
     Args:
         arguments: the words of the command line, in place of this process's.
+        shows_summary: whether the summary is printed too; it is written in any case.
     """
     if arguments is not None:
         with _command_line(arguments):
-            launch()
+            launch(shows_summary=shows_summary)
         return
     register_configs()
     for plugin in (FusedLauncher, FusedSubmititLauncher, SearchSweeper):
@@ -122,9 +125,9 @@ def launch(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         raise
     except BaseException:
-        _print_summary()
+        _summarise(shows_summary)
         raise
-    _print_summary()
+    _summarise(shows_summary)
 
 
 @contextmanager
@@ -149,10 +152,26 @@ def _fit_overrides() -> None:
             print(f"mlc-train: {argument} is read as {corrected}.", file=sys.stderr)
 
 
-def _print_summary() -> None:
+def _summarise(is_shown: bool) -> None:
     summary = sweep.finish()
-    if summary is not None:
+    if summary is not None and is_shown:
         print(f"\n{summary}")
+        if sweep.current is not None and sweep.current.report.answer:
+            _print_answer(sweep.current.folder, sweep.current.report)
+
+
+def _print_answer(folder: Path, report: Any) -> None:
+    """Write and print the answer of a search over heads; print why there is none."""
+    # Imports scikit-learn and matplotlib.
+    from mlc.comparing.writing import write_answer
+    from mlc.estimator import MultiLabelClassifier
+
+    defaults = MultiLabelClassifier().get_params(deep=False)
+    try:
+        text = write_answer(folder, report.metrics, defaults, report.margin, report.reference)
+    except MlcError as error:
+        text = f"There is no answer: {error}"
+    print(f"\n{text}\n")
 
 
 def in_one_sentence(error: BaseException) -> MlcError | None:

@@ -11,6 +11,7 @@ from experiments.league.decided import Decided
 from mlc.data.base import SOURCES
 from mlc.data.splits import split_dataset
 from mlc.decisions.base import DECISIONS
+from mlc.decisions.seen import distinct
 from mlc.evaluation.baselines import most_frequent_set
 from mlc.evaluation.yardsticks import LogisticRegressions as Yardstick
 from mlc.evaluation.yardsticks import fit_scores, network_features
@@ -57,6 +58,7 @@ class LogisticRegressions(Decided):
             if DECISIONS[name].input_from({"scores", "marginals", "cardinality"}) is None:
                 continue
             rule = DECISIONS[name](config.decision[name])
+            rule.training_sets = distinct(torch.as_tensor(trained_on))
             rule.fit(predictions["val"], targets["val"])
             decided = {part: rule.decide(own) for part, own in predictions.items()}
             rows.append(self.judged(name, decided, targets))

@@ -60,6 +60,8 @@ class ReportOptions:
             value, which takes minutes with many labels.
         yardsticks: whether tuned one-vs-rest logistic regression and linear SVMs stand beside the
             heads, computed once for each data set and split.
+        answer: whether a search ends with an answer: which head and rule, by how much, and its code.
+        margin: differences up to this count as equal in the answer.
     """
 
     metrics: list[str] = option(["jaccard_samples", "f1_macro", "subset_accuracy"], choices=METRICS)
@@ -67,6 +69,8 @@ class ReportOptions:
     figures: bool = True
     limits: bool = True
     yardsticks: bool = True
+    answer: bool = False
+    margin: float = option(0.01, at_least=0)
 
     def validate(self, prefix: str) -> None:
         """Require at least one metric."""

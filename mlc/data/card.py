@@ -224,6 +224,8 @@ def _how_split(dataset: Dataset, split: Split, options: Any, seed: int | None) -
     if "test" in dataset.parts:
         return f"test part {dataset.parts_from}; validation drawn{drawn}, stratified"
     split_seed = getattr(options, "split_seed", None)
+    if hasattr(options, "split_seed") and split_seed is None:
+        return f"test part and validation drawn{drawn}, both stratified"
     of_test = "" if split_seed is None else f" (data.split_seed={split_seed})"
     return f"test part drawn{of_test}, then validation{drawn}, both stratified"
 

@@ -40,8 +40,9 @@ def split_dataset(dataset: Dataset, options: Any, seed: int) -> Split:
     """The published parts where there are any; validation rows held out of the training part.
 
     The validation part depends on `seed`, a test part that is not published on `split_seed` alone,
-    so that all runs are tested on the same rows. Both by iterative stratification (Sechidis et al.
-    2011, "On the stratification of multi-label data"), both of a size that no seed changes.
+    so that all runs are tested on the same rows; on `seed` where `split_seed` is None. Both are drawn
+    by iterative stratification (Sechidis et al. 2011, "On the stratification of multi-label data"),
+    both of a size that no seed changes.
 
     Raises:
         DataError: a part would be empty, or lacks a label while `absent_labels` is "error".
@@ -49,8 +50,9 @@ def split_dataset(dataset: Dataset, options: Any, seed: int) -> Split:
     parts = dict(dataset.parts)
     if "test" not in parts:
         everything = np.arange(dataset.n_samples)
+        of_test = seed if options.split_seed is None else options.split_seed
         parts["train"], parts["test"] = hold_out(
-            dataset, everything, options.test_fraction, options.split_seed
+            dataset, everything, options.test_fraction, of_test
         )
     if "val" not in parts:
         parts["train"], parts["val"] = hold_out(dataset, parts["train"], options.val_fraction, seed)

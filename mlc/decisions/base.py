@@ -27,9 +27,10 @@ _ARGUMENTS = {
 class DecisionRule:
     """Base class of decision rules, which turn a head's predictions into label sets.
 
-    A subclass defines `by_joint`, `by_cardinality` or `by_scores`, according to its input, and `tune`
-    if it learns; only `fit` and `decide` call these. Both accept a head's `Prediction`, whose values
-    are not checked, so that a decision never waits for a device, or arrays, which are checked.
+    A rule is one class with `by_joint`, `by_cardinality` or `by_scores`, whichever it takes, and `tune`
+    (or `learn`) if it learns; only `fit` and `decide` call these. Both take a head's `Prediction`, whose
+    values are not checked, so that a decision never waits for a device, or plain numbers, which are
+    checked.
 
     Class attributes:
         Options: dataclass of the rule's options.
@@ -83,12 +84,17 @@ class DecisionRule:
             DataError: a shape does not match, or a value is not a valid score or target.
         """
         if not isinstance(scores, Prediction):
-            return self.tune(*checked_pairs(scores, targets))
+            given, actual = checked_pairs(scores, targets)
+            return self.learn(Prediction(given), actual)
         if self.tuned_on == "nothing":
             return self
         if not scores.has_scores:
             raise self._missing("a prediction with scores")
-        return self.tune(scores.scores, checked_targets(targets, scores.scores))
+        return self.learn(scores, checked_targets(targets, scores.scores))
+
+    def learn(self, prediction: Prediction, targets: Tensor) -> Self:
+        """Learn from a prediction with scores, by default from these alone, and targets, unchecked."""
+        return self.tune(prediction.scores, targets)
 
     def tune(self, scores: Tensor, targets: Tensor) -> Self:
         """Fit the rule to unchecked scores and targets, (..., N, K) each; return the rule itself."""
@@ -161,6 +167,19 @@ class DecisionRule:
             KeyError: an entry is missing.
         """
         return self
+
+    def by_joint_beside(
+        self, provides: Collection[str], deciding: bool = False
+    ) -> dict[str, DecisionRule]:
+        """Rules by the joint whose decisions it takes as `Prediction.decided`, by the names there.
+
+        They are for callers that no longer hold the joint when they call `fit` or `decide`.
+
+        Args:
+            provides: what the head gives.
+            deciding: whether they are for `decide`, once the rule is fitted.
+        """
+        return {}
 
     @classmethod
     def input_from(cls, offered: Collection[str]) -> str | None:

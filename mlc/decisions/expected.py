@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -24,9 +25,20 @@ _ROUNDING = 1e-9
 _PAIRS_AT_ONCE = 2**20
 
 
-class ExpectedRule(DecisionRule):
-    """Base class of rules that maximise an expectation, under the joint or with independent labels."""
+@dataclass
+class ExpectedOptions:
+    """Whether a set may be empty."""
 
+    at_least_one: bool = False
+
+
+class ExpectedRule(DecisionRule):
+    """The label set with the highest expected value, under the joint or with independent labels.
+
+    With `at_least_one`, the one with the highest expected value of all sets but the empty one.
+    """
+
+    Options = ExpectedOptions
     needs = ("joint", "marginals")
 
     def by_joint(self, prediction: Prediction) -> Tensor:
@@ -50,6 +62,27 @@ class ExpectedRule(DecisionRule):
         """Return how many independent labels to take: marginals (N, K), descending, to (N,)."""
         raise NotImplementedError
 
+    def _best_size(
+        self, marginals: Tensor, possible: Tensor, expected: Callable[[int, Tensor, Tensor], Tensor]
+    ) -> Tensor:
+        """The size with the highest expectation, the smallest of equals: (N, K) to (N,).
+
+        `possible` says which sizes from 1 could be the best, (N, K); `expected` takes a size, rows, and
+        the distribution of how many of their other labels are true, (rows, K + 1).
+        """
+        n_labels = marginals.shape[1]
+        without = marginals.new_zeros(len(marginals), n_labels + 1)
+        without[:, 0] = 1
+        values = torch.full_like(without, -1)
+        for size in range(n_labels, 0, -1):
+            rows = possible[:, size - 1].nonzero().squeeze(1)
+            if len(rows):
+                values[rows, size] = expected(size, rows, without[rows])
+            without = _one_more(without, marginals[:, size - 1])
+        if not self.options.at_least_one:
+            values[:, 0] = without[:, 0]
+        return values.argmax(dim=-1)
+
 
 @register_decision("expected_jaccard")
 class ExpectedJaccard(ExpectedRule):
@@ -66,13 +99,18 @@ class ExpectedJaccard(ExpectedRule):
     def best_set(self, joint: Tensor, label_sets: Tensor) -> Tensor:
         """Return the best of all label sets, or of candidates if there are too many."""
         n_sets, n_labels = label_sets.shape
+        least = int(self.options.at_least_one)
         if n_labels < 25 and 2**n_labels * n_sets <= _MOST_PAIRS:
-            candidates = all_label_sets(n_labels, joint.device)
+            # The empty set comes first.
+            candidates = all_label_sets(n_labels, joint.device)[least:]
             values = jaccard_of_sets(candidates.double(), label_sets.double())
             return candidates[(joint @ values.T).argmax(dim=-1)]
         marginals = joint @ label_sets.double()
         probable = label_sets[joint.topk(min(_MOST_PROBABLE, n_sets), dim=-1).indices]
-        small = _prefixes(marginals, 0, min(_SMALL, n_labels))
+        small = _prefixes(marginals, least, min(_SMALL, n_labels))
+        if least:
+            # The first prefix stands in for the empty set.
+            probable = torch.where(probable.any(dim=-1, keepdim=True), probable, small[:, :1])
         best, value = _best_of(torch.cat([probable, small], dim=1), joint, label_sets)
         # A set of size s is worth at most E|y| / s.
         largest = (marginals.sum(dim=-1) / value.clamp(min=_TINY)).clamp(max=n_labels)
@@ -95,7 +133,7 @@ class ExpectedJaccard(ExpectedRule):
         sizes = torch.arange(1, marginals.shape[1] + 1, device=marginals.device)
         # At least by Jensen's inequality, at most where nothing is true without.
         lower, upper = within / (sizes + within[:, -1:] - within), within / sizes
-        return _best_size(marginals, _may_win(lower, upper), expected)
+        return self._best_size(marginals, _may_win(lower, upper), expected)
 
 
 @register_decision("expected_f1")
@@ -122,6 +160,8 @@ class ExpectedF1(ExpectedRule):
         ranked = gains.sort(dim=1, descending=True, stable=True).values.cumsum(dim=1)
         values = torch.diagonal(ranked, dim1=1, dim2=2)
         nothing = joint[:, sizes == 0].sum(dim=-1, keepdim=True)
+        if self.options.at_least_one:
+            nothing = torch.full_like(nothing, -1)
         size = torch.cat([nothing, values], dim=-1).argmax(dim=-1)
         column = (size - 1).clamp(min=0)[:, None, None].expand(-1, n_labels, 1)
         return highest(gains.gather(2, column).squeeze(2), size)
@@ -145,33 +185,12 @@ class ExpectedF1(ExpectedRule):
             value = 2 * true / (size + true + count)
             return ((within[size][rows] @ value.to(without.dtype)) * without).sum(dim=-1)
 
-        return _best_size(marginals, possible, expected)
+        return self._best_size(marginals, possible, expected)
 
 
 def _may_win(lower: Tensor, upper: Tensor) -> Tensor:
     """Return which sizes could be the best, by bounds (N, K) of their values: (N, K), bool."""
     return upper >= lower.max(dim=-1, keepdim=True).values * (1 - _ROUNDING)
-
-
-def _best_size(
-    marginals: Tensor, possible: Tensor, expected: Callable[[int, Tensor, Tensor], Tensor]
-) -> Tensor:
-    """Return the size with the highest expectation, the smallest of equals: (N, K) to (N,).
-
-    `possible` says which sizes from 1 could be the best, (N, K); `expected` takes a size, rows, and
-    the distribution of how many of their other labels are true, (rows, K + 1).
-    """
-    n_labels = marginals.shape[1]
-    without = marginals.new_zeros(len(marginals), n_labels + 1)
-    without[:, 0] = 1
-    values = torch.full_like(without, -1)
-    for size in range(n_labels, 0, -1):
-        rows = possible[:, size - 1].nonzero().squeeze(1)
-        if len(rows):
-            values[rows, size] = expected(size, rows, without[rows])
-        without = _one_more(without, marginals[:, size - 1])
-    values[:, 0] = without[:, 0]
-    return values.argmax(dim=-1)
 
 
 def _one_more(distribution: Tensor, p: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Size, Tensor
 
 from mlc.config.options import Interval, option
 from mlc.decisions.base import DecisionRule, register_decision
+from mlc.decisions.together import tuned_together
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.metrics.sweep import best_threshold, top_label
 
@@ -143,8 +144,11 @@ class PerLabel(TunedThresholdRule):
     the value 0, so a label without a validation positive always falls back, unless `fallback` is 0.
     This is SCutFBR.1 of Yang 2001, "A study on thresholding strategies for text categorization", as
     Fan and Lin 2007, "A study on threshold selection for multi-label classification", describe it and
-    LibMultiLabel implements it; SCutFBR.0 would never predict such a label. Each threshold is tuned for
-    its label alone, so `at_least_one` changes the decisions but not the thresholds.
+    LibMultiLabel implements it; SCutFBR.0 would never predict such a label.
+
+    With `at_least_one` the thresholds are then tuned together, those of labels that fell back excepted:
+    each in turn to the best of all its values for the mean over labels of the sets that are decided.
+    That is a local optimum (`tuned_together`), no worse than thresholds tuned apart.
     """
 
     Options = PerLabelOptions
@@ -155,8 +159,14 @@ class PerLabel(TunedThresholdRule):
         # The macro metric, for its value 0 of two empty sets; each problem has one label.
         metric = COUNT_METRICS[f"{self.options.metric}_macro"]
         best, value = best_threshold(metric, by_label.unsqueeze(-1), true.unsqueeze(-1))
-        fallback = by_label.amax(dim=-1)
-        self._threshold = torch.where(value < self.options.fallback, fallback, best)
+        trusted = value >= self.options.fallback
+        self._threshold = torch.where(trusted, best, by_label.amax(dim=-1))
+        if self.options.at_least_one:
+            every = (part.reshape(-1, *part.shape[-2:]) for part in (scores.double(), targets))
+            each = (part.reshape(-1, part.shape[-1]) for part in (self._threshold, trusted))
+            runs = zip(*(part.cpu() for part in (*every, *each)), strict=True)
+            together = [tuned_together(metric, *run) for run in runs]
+            self._threshold = torch.stack(together).view_as(trusted).to(scores.device)
         return self
 
     def by_pair(self) -> Tensor:

@@ -92,8 +92,26 @@ class Predictor:
         if self.rule.tuned_on == "nothing":
             return
         rows = held_out.any(axis=0)
-        scores = self.scores(features[rows], held_out[:, rows])
-        self.rule.fit(Prediction(torch.as_tensor(scores)), torch.as_tensor(targets[rows]))
+        held = self._held(features[rows], held_out[:, rows])
+        self.rule.fit(held, torch.as_tensor(targets[rows]))
+
+    @torch.no_grad()
+    def _held(self, features: Any, voters: Voters) -> Prediction:
+        """What the rule is tuned on: scores, cardinality, and what the rules decide that it asks of."""
+        beside = self.rule.by_joint_beside(self.model.head.provides())
+        scores, cardinality = [], []
+        decided: dict[str, list[Tensor]] = {name: [] for name in beside}
+        for chunk in self._chunks(features, voters):
+            scores.append(chunk.scores)
+            if chunk.cardinality is not None:
+                cardinality.append(chunk.cardinality)
+            for name, rule in beside.items():
+                decided[name].append(rule.decide(chunk).cpu())
+        return Prediction(
+            torch.cat(scores),
+            cardinality=torch.cat(cardinality) if cardinality else None,
+            decided={name: torch.cat(own) for name, own in decided.items()},
+        )
 
     def _require_finite(self, features: Any) -> None:
         """Raise DataError if a value is infinite in float32; NaN is a missing value."""

@@ -33,6 +33,7 @@ MARKS = {
     ".csv": b"run,data,head,rule,seed",
     ".md": b"<!-- mlc-report -->",
     ".png": b"tEXtSoftware\0mlc",
+    ".json": b'"generator": "mlc"',
     ".html": b'<meta name="generator" content="mlc">',
     "search.json": b'"written_by": "mlc-search"',
     "search.csv": b"data,head,rule,trial",

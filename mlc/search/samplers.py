@@ -41,7 +41,7 @@ class Studies:
         self._studies: dict[tuple[str, ...], Any] = {}
 
     def ask(self, group: Group, trial: int) -> dict[str, str]:
-        """Return the values of a trial's options as text, the same when asked again; none for trial 0."""
+        """Return the values of a trial's options as text, always the same; none for trial 0."""
         if trial == 0 or not group.spaces:
             return {}
         study = self._study(group)

@@ -82,3 +82,15 @@ def test_mode_is_the_most_probable_set() -> None:
     log_joint = torch.tensor([[0.1, 0.2, 0.3, 0.4], [0.4, 0.4, 0.1, 0.1]]).log()
     decided = build_decision("mode").decide(log_joint=log_joint, label_sets=label_sets)
     assert decided.int().tolist() == [[1, 1], [0, 0]]
+
+
+def test_mode_with_at_least_one_label_is_the_most_probable_other_set() -> None:
+    label_sets = all_label_sets(2)
+    log_joint = torch.tensor([[0.5, 0.1, 0.3, 0.1], [0.1, 0.2, 0.3, 0.4]]).log()
+    rule = build_decision("mode", at_least_one=True)
+    assert rule.decide(log_joint=log_joint, label_sets=label_sets).int().tolist() == [
+        [1, 0],
+        [1, 1],
+    ]
+    only_empty = rule.decide(log_joint=torch.zeros(1, 1), label_sets=torch.zeros(1, 3))
+    assert only_empty.int().tolist() == [[1, 0, 0]]

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy.stats import studentized_range, ttest_rel, wilcoxon
+from torch import Tensor
 
+from experiments.harness.trainings import configure
+from experiments.league.baselines import LogisticRegressions
 from experiments.league.claims import (
     clear,
     constants,
@@ -19,6 +25,8 @@ from experiments.league.claims import (
     threshold_behind,
     top,
 )
+from experiments.league.decided import Decided
+from experiments.league.ensembles import Ensembles
 from experiments.league.pooled import best_ensembles
 from experiments.league.published import PUBLISHED, published_table
 from experiments.league.significance import (
@@ -44,6 +52,10 @@ from experiments.league.withdrawn import (
     withdrawn_table,
     without_withdrawn,
 )
+from mlc.config.schema import Config
+from mlc.data.base import SOURCES
+from mlc.data.splits import split_dataset
+from mlc.decisions.seen import Seen, distinct
 from mlc.reporting.statistics import Interval, PairedDifference, paired_difference
 
 
@@ -339,3 +351,40 @@ def test_nothing_is_left_out_once_the_list_is_empty(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("experiments.league.withdrawn.WITHDRAWN", ())
     pd.testing.assert_frame_equal(without_withdrawn(rows), rows)
     assert withdrawn_table(rows).rows == []
+
+
+@pytest.mark.parametrize("study", [LogisticRegressions, Ensembles])
+def test_seen_sets_are_those_of_training_rows(
+    study: type[Decided], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[Tensor] = []
+    tune = Seen.tune
+
+    def recorded(rule: Seen, scores: Tensor, targets: Tensor) -> Seen:
+        assert rule.training_sets is not None
+        found.append(distinct(rule.training_sets))
+        return tune(rule, scores, targets)
+
+    def quick(experiment: str, trial: Mapping[str, Any]) -> Config:
+        short = {"trainer.max_epochs": 1, "data.n_train": 300, "data.n_test": 20}
+        config = configure(experiment, {"seed": 0, **trial, **short})
+        dataset = SOURCES["digits"].load(config.data)
+        split = split_dataset(dataset, config.data, config.seed)
+        outside = np.union1d(split.train, split.val)
+        rows = split.train if study is LogisticRegressions else outside
+        known.append(distinct(torch.as_tensor(dataset.targets[rows])))
+        return config
+
+    known: list[Tensor] = []
+    monkeypatch.setattr(Seen, "tune", recorded)
+    monkeypatch.setattr(f"{study.__module__}.configure", quick)
+    if study is LogisticRegressions:
+        of = LogisticRegressions({}, ("subset_accuracy",), ("seen",))
+        of.measured({"data": "digits", "seed": 0, "C": 1.0})
+    else:
+        Ensembles({}, {}, ("subset_accuracy",), ("seen",)).measured(
+            {"data": "digits", "head": "sigmoid", "n_seeds": 2, "seed": 0}
+        )
+    # Of the rows outside the test part, all but the few that both networks held out are trained on.
+    assert len(found) == 1
+    assert len(found[0]) >= (1.0 if study is LogisticRegressions else 0.9) * len(known[0])
