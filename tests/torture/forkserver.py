@@ -14,6 +14,10 @@ import signal
 import sys
 import warnings
 
+# A launch imports these two late.
+import mlc.launching.fused  # noqa: F401
+import mlc.reporting.curves  # noqa: F401
+from mlc.config.schema import register_configs
 from mlc.train import main
 
 
@@ -66,4 +70,6 @@ def start(printed: str, prelude: str, *arguments: str) -> int:
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
+    # Imports every part.
+    register_configs()
     serve()
