@@ -19,6 +19,7 @@ import mlc.launching.fused  # noqa: F401
 import mlc.reporting.curves  # noqa: F401
 from mlc.config.schema import register_configs
 from mlc.train import main
+from tests.composing import compose_faster
 
 
 def serve() -> None:
@@ -72,4 +73,5 @@ if __name__ == "__main__":
     warnings.simplefilter("ignore")
     # Imports every part.
     register_configs()
+    compose_faster()
     serve()
