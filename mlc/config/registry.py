@@ -45,6 +45,7 @@ class Registry(Mapping[str, Part]):
         self._parts: dict[str, Part] = {}
         self._elsewhere: dict[str, str] = {}
         self._scanned: dict[str, str] | None = None
+        self._schemas: dict[str, tuple[type[Any], type[Any]]] = {}
         _REGISTRIES[kind] = self
 
     def register(self, name: str) -> Callable[[Part], Part]:
@@ -121,6 +122,13 @@ class Registry(Mapping[str, Part]):
             ConfigError: the part has an option `name` itself.
         """
         options: type[Any] = self[name].Options  # type: ignore[attr-defined]
+        made_of, schema = self._schemas.get(name, (None, options))
+        if made_of is not options:
+            schema = self._made_schema(name, options)
+            self._schemas[name] = options, schema
+        return schema
+
+    def _made_schema(self, name: str, options: type[Any]) -> type[Any]:
         if any(field.name == "name" for field in dataclasses.fields(options)):
             raise ConfigError(
                 f"The options of the {self.kind} {name!r} have a field 'name', which is where a config"

@@ -136,9 +136,17 @@ def register_configs() -> None:
     for group, registry in GROUPS.items():
         for name in registry:
             schema = registry.schema(name)
+            if _stored(store, group, name) is schema:
+                continue
             store.store(group=f"schema/{group}", name=name, node=schema)
             if not (config_folder() / group / f"{name}.yaml").is_file():
                 store.store(group=group, name=name, node=schema)
+
+
+def _stored(store: ConfigStore, group: str, name: str) -> type[Any] | None:
+    """Return the class of a part's stored schema; None if there is none yet."""
+    stored = store.repo.get("schema", {}).get(group, {}).get(f"{name}.yaml")
+    return OmegaConf.get_type(stored.node) if stored else None
 
 
 def parse(config: DictConfig) -> Config:
