@@ -86,7 +86,8 @@ class DecisionRule:
             return self
         if not scores.has_scores:
             raise self._missing("a prediction with scores")
-        return self.tune(scores.scores, checked_targets(targets, scores.scores))
+        own = scores.scores.detach()
+        return self.tune(own, checked_targets(targets, own))
 
     def tune(self, scores: Tensor, targets: Tensor) -> Self:
         """Learn from scores and targets, (..., N, K) each, unchecked; returns the rule itself."""
@@ -127,8 +128,8 @@ class DecisionRule:
             return self.by_joint(prediction)
         if kind == "cardinality":
             assert prediction.cardinality is not None
-            return self.by_cardinality(prediction.scores, prediction.cardinality)
-        return self.by_scores(prediction.scores)
+            return self.by_cardinality(prediction.scores.detach(), prediction.cardinality.detach())
+        return self.by_scores(prediction.scores.detach())
 
     def by_joint(self, prediction: Prediction) -> Tensor:
         """Label sets from a prediction that has a joint: (..., N, K), bool."""
