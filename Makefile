@@ -16,8 +16,9 @@ help: ## list the targets
 compare: $(INSTALLED) ## train three heads on composed digits, print the table
 	$(BIN)/python -m mlc.train --multirun experiment=compare
 
+# Bytecode is kept: each process that a test starts would else compile torch again, for seconds.
 test: $(DEVELOPED) ## run all tests
-	$(BIN)/python -m pytest --numprocesses auto
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses auto
 
 check: $(DEVELOPED) ## lint, formatting and types
 	$(BIN)/ruff check .

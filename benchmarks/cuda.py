@@ -1,77 +1,265 @@
 """Cohorts on a CUDA device, with and without a captured step: python -m benchmarks.cuda [--device cpu]
 
-Only training (steps and validation) of 30 epochs: 100 features, 14 labels, 1,200 rows, batch 64, hidden
-layers 64-64, sigmoid head, random data. Without a device the table says that nothing was measured;
-`--device cpu` tests the script and writes no table.
+Only training (steps and validation), on random data: 1,200 rows, batch 64, two hidden layers. Without a
+device the page says that nothing was measured; `--device cpu` tests the script and writes no page.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
+from scipy.sparse import random as random_sparse
 
-from benchmarks.growth import EPOCHS, prepare
 from benchmarks.measuring import spread, write
+from mlc.backbones.base import BACKBONES
+from mlc.config.memory import readable
+from mlc.config.schema import Config, TrainerOptions
+from mlc.data.base import Dataset
+from mlc.data.preprocessing import fit_scaling
+from mlc.data.resident import ResidentData
+from mlc.data.splits import Split
+from mlc.heads.base import HEADS
 from mlc.reporting.tables import Table
+from mlc.training.assembly import build_model, known_labels
+from mlc.training.loop import Training
+from mlc.training.stacked import OPTIMIZERS
 
-SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
-HEADER = ["R", "plain, runs a second", "captured, runs a second", "times R = 1 plain"]
+EPOCHS, ROWS, BATCH, FEATURES, LABELS = 30, 1200, 64, 100, 14
+# An embedding bag's columns, and how many of them a row has.
+WORDS, OCCURRING = 2000, 30
+IMAGE = (3, 16, 16)
 NOT_MEASURED = "not measured"
 
 
-def runs_per_second(n_runs: int, device: torch.device, graphs: bool, repeats: int) -> list[float]:
-    """Measure runs per second, after a warm-up training."""
+@dataclass(frozen=True)
+class Shape:
+    """What is trained, and in which cohorts."""
+
+    title: str
+    sizes: tuple[int, ...]
+    head: str = "sigmoid"
+    backbone: str = "mlp"
+    width: int = 64
+    epochs: int = 10
+    captured: bool = True
+
+
+SHAPES = (
+    Shape("sigmoid, hidden layers of 64", (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)),
+    Shape("sigmoid, hidden layers of 256", (1, 8, 64, 256, 1024), width=256),
+    Shape("powerset of 14 labels (16,384 outputs), hidden layers of 64", (1, 8, 64, 128),
+          head="powerset", epochs=5),
+    Shape("embedding bag of 2,000 words, 30 in a row", (1, 8, 64), backbone="embedding_bag",
+          epochs=5, captured=False),
+    Shape("cnn on 3 x 16 x 16 images", (1,), backbone="cnn", captured=False),
+)  # fmt: skip
+
+
+def random_data(backbone: str) -> tuple[Dataset, tuple[int, ...]]:
+    """Draw a data set for a backbone; return also the shape of a sample."""
+    rng, total = np.random.default_rng(0), ROWS * 5 // 4
+    n_features = {"embedding_bag": WORDS, "cnn": math.prod(IMAGE)}.get(backbone, FEATURES)
+    if backbone == "embedding_bag":
+        features = random_sparse(
+            total, WORDS, OCCURRING / WORDS, format="csr", dtype=np.float32, random_state=rng
+        )
+    else:
+        features = rng.normal(size=(total, n_features)).astype(np.float32)
+    targets = features @ rng.normal(size=(n_features, LABELS)) > 0.8 * n_features**0.5
+    names = tuple(map(str, range(n_features)))
+    shape = IMAGE if backbone == "cnn" else (n_features,)
+    data = Dataset(
+        "random", features, targets, names, names[:LABELS], np.zeros(n_features, dtype=bool)
+    )
+    return data, shape
+
+
+def prepare(shape: Shape, n_runs: int, device: torch.device, graphs: bool) -> Training:
+    """Build a cohort."""
+    data, sample_shape = random_data(shape.backbone)
+    train = np.arange(ROWS)
+    splits = [Split(train, np.arange(ROWS, len(data.targets)), train[:0])] * n_runs
+    options = {"widths": [shape.width] * 2} if shape.backbone == "mlp" else {}
+    trainer = TrainerOptions(max_epochs=shape.epochs, batch_size=BATCH, cuda_graphs=graphs)
+    configs = [
+        Config(
+            backbone=BACKBONES.options(shape.backbone, **options),
+            head=HEADS.options(shape.head),
+            optimizer=OPTIMIZERS.options("adamw"),
+            trainer=trainer,
+            seed=seed,
+        )
+        for seed in range(n_runs)
+    ]
+    scalings = [fit_scaling(data, train)] * n_runs
+    model = build_model(configs, sample_shape, known_labels(data, splits), device)
+    bags = BACKBONES[shape.backbone].takes_bags
+    resident = ResidentData(data, scalings, device, bags=bags)
+    optimizer = OPTIMIZERS["adamw"](
+        model.parameters(), [config.optimizer for config in configs], model.without_axis
+    )
+    seeds = [config.seed for config in configs]
+    return Training(model, resident, splits, optimizer, [trainer] * n_runs, seeds)
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has done all that was asked of it."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def seconds(work: Callable[[], object], device: torch.device) -> float:
+    """Time a call, the device's part included."""
+    synchronize(device)
+    started = time.perf_counter()
+    work()
+    synchronize(device)
+    return time.perf_counter() - started
+
+
+def runs_per_second(
+    shape: Shape, n_runs: int, device: torch.device, graphs: bool, repeats: int
+) -> list[float]:
+    """Measure runs of 30 epochs a second, after a warm-up training."""
     values = []
     for _ in range(repeats + 1):
-        training, _, _, n_epochs = prepare(n_runs=n_runs, device=device, cuda_graphs=graphs)
-        started = time.perf_counter()
-        for _epoch in training:
-            pass
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        values.append(n_runs / (time.perf_counter() - started) * n_epochs / EPOCHS)
+        training = prepare(shape, n_runs, device, graphs)
+        elapsed = seconds(lambda training=training: [None for _ in training], device)
+        values.append(n_runs * shape.epochs / EPOCHS / elapsed)
     return values[1:]
 
 
-def measure(device: torch.device, sizes: tuple[int, ...], repeats: int) -> list[list[str]]:
+def growth(shape: Shape, device: torch.device, repeats: int) -> list[list[str]]:
     """Measure each cohort size and return a row for each."""
     rows, base = [], 0.0
-    for n_runs in sizes:
-        plain = runs_per_second(n_runs, device, False, repeats)
-        captured = runs_per_second(n_runs, device, True, repeats)
+    for n_runs in shape.sizes:
+        plain = runs_per_second(shape, n_runs, device, False, repeats)
+        captured = (
+            runs_per_second(shape, n_runs, device, True, repeats) if shape.captured else plain
+        )
         base = base or float(np.median(plain))
         best = max(float(np.median(plain)), float(np.median(captured)))
-        rows.append([f"{n_runs:,}", spread(plain), spread(captured), f"{best / base:.1f}"])
-        print(rows[-1], flush=True)
+        row = [f"{n_runs:,}", spread(plain), spread(captured) if shape.captured else ""]
+        rows.append([*row, f"{best / base:.1f}"])
+        print(shape.title, rows[-1], flush=True)
+    return rows
+
+
+def products(n_runs: int, width: int, device: torch.device) -> Callable[[], None]:
+    """`torch.bmm` forward and backward at the layers' shapes, captured where there is CUDA."""
+    sizes = (FEATURES, width, width, LABELS)
+    weights = [torch.randn(n_runs, a, b, device=device) for a, b in pairwise(sizes)]
+    inputs = [torch.randn(n_runs, BATCH, size, device=device) for size in sizes]
+
+    def work() -> None:
+        for rows, weight in zip(inputs, weights, strict=False):
+            torch.bmm(rows, weight)
+        for rows, weight, gradient in zip(inputs, weights, inputs[1:], strict=False):
+            torch.bmm(rows.mT, gradient)
+            # The features need no gradient.
+            if rows is not inputs[0]:
+                torch.bmm(gradient, weight.mT)
+
+    if device.type != "cuda":
+        return work
+    for _ in range(3):
+        work()
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        work()
+    return graph.replay
+
+
+def limit(width: int, n_runs: int, device: torch.device, repeats: int) -> list[list[str]]:
+    """Compare a training step with its matrix products alone."""
+    shape = Shape("", (), width=width)
+    steps = math.ceil(ROWS / BATCH)
+    training = prepare(shape, n_runs, device, True)
+    training.train_epoch(1)
+    bare = products(n_runs, width, device)
+    whole, alone, order = [], [], []
+    for number in range(2, 2 + repeats):
+        whole.append(steps / seconds(lambda n=number: training.train_epoch(n), device))
+        alone.append(steps / seconds(lambda: [bare() for _ in range(steps)], device))
+        order.append(
+            seconds(lambda: training._order.permutations(ROWS).to(device), device)
+            / (steps / whole[-1])
+        )
+    share = [a / b for a, b in zip(whole, alone, strict=True)]
+    weights = sum(
+        a * b for a, b in zip((FEATURES, width, width), (width, width, LABELS), strict=True)
+    )
+    rows = [
+        [
+            f"{n_runs:,}", f"{width}", readable(4.0 * n_runs * weights), spread(whole, 0),
+            spread(alone, 0), spread(share), spread(order),
+        ]
+    ]  # fmt: skip
+    print(rows[0], flush=True)
     return rows
 
 
 def main() -> None:
-    """Measure and write the table, or write that there is no device."""
+    """Measure and write the tables, or write that there is no device."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     arguments = parser.parse_args()
+    header = ["R", "plain, runs a second", "captured, runs a second", "times R = 1 plain"]
+    beside = [
+        "R",
+        "width",
+        "weights",
+        "steps a second",
+        "bmm alone",
+        "ratio",
+        "share of drawing orders",
+    ]
     if arguments.device == "cpu":
-        measure(torch.device("cpu"), (1, 4), 1)
-        return
-    if torch.cuda.is_available():
-        rows = measure(torch.device("cuda"), SIZES, 3)
-    else:
-        rows = [[f"{n_runs:,}", NOT_MEASURED, NOT_MEASURED, NOT_MEASURED] for n_runs in SIZES]
-    write(
-        "cuda",
-        "Cohorts on a CUDA device",
-        "python -m benchmarks.cuda",
-        [
-            (
-                "Runs of 30 epochs a second (training and validation), median and range of 3 rounds.",
-                Table(HEADER, rows, 1),
+        for shape in SHAPES:
+            growth(
+                Shape(**{**vars(shape), "sizes": shape.sizes[:2], "epochs": 1}),
+                torch.device("cpu"),
+                1,
             )
-        ],
+        limit(64, 4, torch.device("cpu"), 2)
+        return
+    sections = []
+    device = torch.device("cuda")
+    measured = torch.cuda.is_available()
+    for shape in SHAPES:
+        rows = (
+            growth(shape, device, 3)
+            if measured
+            else [[f"{size:,}", *[NOT_MEASURED] * 3] for size in shape.sizes]
+        )
+        title = shape.title[0].upper() + shape.title[1:]
+        text = "Runs of 30 epochs a second (training and validation), median and range of 3 rounds."
+        sections.append((f"## {title}\n\n{text}", Table(header, rows, 1)))
+    pairs = ((1, 64), (64, 64), (1024, 64), (64, 256), (1024, 256))
+    rows = [
+        row
+        for n_runs, width in pairs
+        for row in (
+            limit(width, n_runs, device, 5)
+            if measured
+            else [[f"{n_runs:,}", f"{width}", *[NOT_MEASURED] * 5]]
+        )
+    ]
+    text = (
+        "## Distance to the limit\n\nTraining steps a second (sigmoid, captured) beside `torch.bmm`"
+        " alone, forward and backward at the same shapes and precision (float32, captured), and the"
+        " share of an epoch in which the CPU draws the order of the rows."
     )
+    sections.append((text, Table(beside, rows, 2)))
+    write("cuda", "Cohorts on a CUDA device", "python -m benchmarks.cuda", sections)
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ def by_mlc(
     backbone = BACKBONES["embedding_bag"](dataset.n_features, [options] * len(seeds), seeds)
     output_layer = HEADS[head](WIDTH, dataset.n_labels, HEADS.options(head), seeds)
     model = Model(backbone, output_layer)
-    data = ResidentData(dataset, scalings, device, bags=True)
+    data = ResidentData(dataset.features, dataset.targets, scalings, device, bags=True)
     rates = OPTIMIZERS.options("adam", lr=rate, schedule="cosine")
     optimizer = OPTIMIZERS["adam"](list(model.parameters()), [rates] * len(seeds))
     trainer = [TrainerOptions(max_epochs=EPOCHS)] * len(seeds)

@@ -62,7 +62,9 @@ def prepare(
     options = BACKBONES.options("mlp", widths=[width, width], dropout=0.5)
     backbone = BACKBONES["mlp"](FEATURES, [options] * n_runs, seeds)
     model = Model(backbone, HEADS[head](width, n_labels, HEADS.options(head), seeds)).to(device)
-    resident = ResidentData(data, [fit_scaling(data, split.train)] * n_runs, device)
+    resident = ResidentData(
+        data.features, data.targets, [fit_scaling(data, split.train)] * n_runs, device
+    )
     optimizer = OPTIMIZERS["adamw"](
         list(model.parameters()), [OPTIMIZERS.options("adamw")] * n_runs
     )

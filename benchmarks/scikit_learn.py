@@ -116,7 +116,10 @@ def cohort(seeds: Sequence[int], backbone: Mapping[str, Any]) -> list[Reached]:
     options = BACKBONES.options("mlp", widths=list(WIDTHS), **backbone)
     network = BACKBONES["mlp"](benchmark.data.n_features, [options] * len(seeds), seeds)
     head = HEADS["sigmoid"](WIDTHS[-1], benchmark.data.n_labels, HEADS.options("sigmoid"), seeds)
-    model, data = Model(network, head), ResidentData(benchmark.data, scalings, device)
+    model, data = (
+        Model(network, head),
+        ResidentData(benchmark.data.features, benchmark.data.targets, scalings, device),
+    )
     rates = [OPTIMIZERS.options("adamw", lr=LEARNING_RATE)] * len(seeds)
     training = Training(
         model,

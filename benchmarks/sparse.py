@@ -59,7 +59,9 @@ def train(
     head = HEADS["sigmoid"](network.n_outputs, N_LABELS, HEADS.options("sigmoid"), seeds)
     model = Model(network, head)
     scalings = [fit_scaling(dataset, rows)] * len(seeds)
-    data = ResidentData(dataset, scalings, torch.device("cpu"), keep_sparse=keep_sparse)
+    data = ResidentData(
+        dataset.features, dataset.targets, scalings, torch.device("cpu"), keep_sparse=keep_sparse
+    )
     rates = [OPTIMIZERS.options(optimizer)] * len(seeds)
     update = OPTIMIZERS[optimizer](list(model.parameters()), rates)
     trainer = [TrainerOptions(max_epochs=1)] * len(seeds)

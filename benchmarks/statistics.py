@@ -80,29 +80,29 @@ PRINTED = (
         "A mean ± half its 95% interval", INTERVAL,
         (f"{_STATISTICS}.mean_interval",), ("scipy.stats.t", "scipy.stats.sem"),
         "Student's t over seeds: every table of `mlc-report`, of the experiments and of the"
-        " benchmarks, and the bars of the figures. The simulation asks how often it covers the mean.",
+        " benchmarks, and the bars of the figures. The simulation counts how often it covers the mean.",
         simulation.judge_mean, tuple(SAMPLES),
     ),
     Procedure(
         "A paired difference ± half its 95% interval", INTERVAL,
         (f"{_STATISTICS}.paired_difference",), ("scipy.stats.t", "scipy.stats.sem"),
-        "The same of differences between runs with equal seeds. The samples are those of the"
-        " differences, but for the last, where both runs' values are very skewed.",
+        "The same for differences between runs with equal seeds. The samples are the differences,"
+        " except in the last row, where the values of both runs are very skewed.",
         simulation.judge_difference, (*SAMPLES, BOTH_SKEWED),
     ),
     Procedure(
         "The p-value of a paired difference", TEST,
         (f"{_STATISTICS}.paired_difference",), ("scipy.stats.ttest_1samp",),
-        "Student's t-test, before Holm's correction. The simulation asks how often p < 0.05 though the"
-        " mean difference is 0.",
+        "Student's t-test, before Holm's correction. The simulation counts how often p < 0.05 although"
+        " the mean difference is 0.",
         simulation.judge_p, (*SAMPLES, BOTH_SKEWED),
     ),
     Procedure(
         "p-values and stars with Holm's correction", FAMILY,
         (f"{_STATISTICS}.holm",), (),
-        "The column p of `mlc-report`, and the stars of the league, whose family are the heads on one"
-        f" data set: {simulation.N_HEADS - 1} heads against one reference, same seeds in pairs. The"
-        " simulation asks how often *any* p < 0.05 of a head that is like the reference.",
+        "The column p of `mlc-report`, and the stars of the league, where the heads on one data set are"
+        f" the family: {simulation.N_HEADS - 1} heads against one reference, paired by seed. The"
+        " simulation counts how often *any* head that equals the reference has p < 0.05.",
         simulation.judge_holm, (*SAMPLES, *DIFFERENCE_SKEWED, OTHERS_DIFFER), repetitions=20_000,
     ),
     Procedure(
@@ -116,15 +116,15 @@ PRINTED = (
         "Pairs of heads by Nemenyi's test", FAMILY,
         ("experiments.league.significance.nemenyi_p",),
         ("scikit_posthocs.posthoc_nemenyi_friedman", "scikit_posthocs.critical_difference_diagram"),
-        f"The bars in the league's diagrams and the number of pairs told apart, of {simulation.N_HEADS}"
-        " heads. The simulation asks how often *any* pair is told apart though all heads are alike.",
+        f"The bars in the league's diagrams and the number of separated pairs, of {simulation.N_HEADS}"
+        " heads. The simulation counts how often *any* pair is separated although all heads are equal.",
         simulation.judge_nemenyi, ("normal", "ties", "many ties"), (*SEEDS, 11), "data sets", 20_000,
     ),
     Procedure(
         "The rule of thumb for powersets", INTERVAL,
         ("experiments.powerset_samples.crossings.coefficient_intervals",), ("scipy.stats.t",),
-        "The ranges in brackets behind each coefficient of the regression of log rows on K and log"
-        " dependence, from 6 worlds for each seed, one in five not yet crossed where censored.",
+        "The ranges in brackets after each coefficient of the regression of log rows on K and log"
+        " dependence, from 6 worlds per seed; if censored, one in five has not crossed.",
         simulation.judge_rule, ("normal", "skewed", "very skewed", CENSORED),
     ),
 )  # fmt: skip
@@ -137,8 +137,15 @@ RANGES = {
 EXACT = {
     "experiments.league.significance.least_wilcoxon_holm": "the smallest p that any data can give"
 }
+# Intervals that are too slow to be simulated as often, by module: what they are, and how they are tried.
+ELSEWHERE = {
+    "mlc.comparing.intervals": "the differences between heads that `mlc-compare` prints, over splits and"
+    " test rows, corrected for the number of heads. tests/comparing/test_intervals.py simulates their"
+    " false alarms, and `python -m benchmarks.label_permutations` counts the winners that whole"
+    " comparisons claim on shuffled labels",
+}
 # Functions of statistics libraries that are neither interval nor test.
-NO_INFERENCE = ("scipy.stats.rankdata",)
+NO_INFERENCE = ("scipy.stats.rankdata", "scipy.stats.norm")
 _MEANING = {
     "normal": "what Student's t assumes",
     "skewed": "skewness 1 (gamma, shape 4)",
@@ -204,6 +211,8 @@ def page(rows: pd.DataFrame) -> str:
         ]
     meanings = [[case, text] for case, text in _MEANING.items()]
     parts += ["## The samples", Table(["name", "meaning"], meanings).markdown()]
+    elsewhere = [f"- `{name}`: {text}." for name, text in ELSEWHERE.items()]
+    parts += ["## Simulated elsewhere", "\n".join(elsewhere)]
     ranges = [f"- `{name}`: {text}" for name, text in {**RANGES, **EXACT}.items()]
     parts += ["## No intervals", _RANGES_TEXT, "\n".join(ranges)]
     return "\n\n".join(parts) + "\n"
@@ -217,35 +226,35 @@ def _cell(kind: str, row: pd.Series) -> str:
     return text if row["printed"] > 0.9995 else f"{text} ({row['printed']:.0%} printed)"
 
 
-_INTRODUCTION = f"""# What the intervals and tests are worth
+_INTRODUCTION = f"""# Accuracy of the intervals and tests
 
-Made by `python -m benchmarks.statistics` from `results/statistics/simulated.csv`: every interval and
-every test that the project prints, on samples whose truth is known. A share has a standard error of at
-most 0.2 points (0.35 for families of tests, 0.5 where worlds are censored). Bold is
-what lies outside the promise.
+`python -m benchmarks.statistics` writes this page from `results/statistics/simulated.csv`: it
+simulates every interval and test that the project prints, on samples with known truth. A share has a
+standard error of at most 0.2 points (0.35 for families of tests, 0.5 where worlds are censored).
+Values outside the promised range are bold.
 
-What follows for a reader:
+The conclusions are:
 
-- With values that are about normal over the seeds, each interval covers what it says from two seeds on,
-  and each test raises as many false alarms as it says from five seeds on.
-- With skewed values (as gamma variables of shape 4 are) intervals still cover 93%. Very skewed values
-  are covered in 88 to 91% of cases only. Where both sides of a difference are skewed alike it is not,
-  and tests raise fewer false alarms. A difference that is skewed itself raises more: a single one 6%
-  (10 to 12% if very skewed), one of a family of 19 corrected by Holm 10 to 13% (37%).
-- Ten values do not show how skewed the values are that they come from, so no table can leave these cases
-  out: the foot of each summary says so instead.
-- Where seeds differ in a few steps only (ties), intervals of two or three seeds that are printed cover
-  too much: all equal values, which would miss, give no interval.
-- No interval is printed where all values are equal up to rounding (a relative 1e-9), and no p-value: the
-  spread that both divide by is not known to be 0.
-- No p-value is printed below {LEAST_PAIRS} seeds. A t-test of fewer normal values would be right as
-  well, but it would lean on a spread that two to four differences show.
-- Intervals are over seeds (initialisation, batches, validation rows) on the same test rows. They say
-  nothing of other test rows or other data sets. In exact worlds a seed draws the world as well. Where a
-  mean is over several settings, each seed's mean over them is one value: seeds share the draws."""
+- With values that are about normal over the seeds, each interval has its nominal coverage from two
+  seeds on, and each test its nominal share of false alarms from five seeds on.
+- With skewed values (such as gamma variables of shape 4) intervals still cover 93%. Very skewed values
+  are covered in only 88 to 91% of cases. If both sides of a difference are equally skewed, the
+  difference is not, and tests raise fewer false alarms. A skewed difference raises more: a single one
+  6% (10 to 12% if very skewed), one of a family of 19 corrected by Holm 10 to 13% (37%).
+- Ten values do not show how skewed their distribution is, so no table can exclude these cases; the
+  notes of each summary say so instead.
+- If seeds differ only in a few steps (ties), printed intervals of two or three seeds cover too much,
+  because all equal values, which would miss, give no interval.
+- No interval and no p-value is printed if all values are equal up to rounding (a relative 1e-9): both
+  divide by the spread, which is not known to be 0.
+- No p-value is printed below {LEAST_PAIRS} seeds. A t-test of fewer normal values would also be
+  correct, but it would depend on a spread estimated from two to four differences.
+- Intervals are over seeds (initialisation, batches, validation rows) on the same test rows. They do
+  not cover other test rows or other data sets. In exact worlds a seed also draws the world. If a mean
+  is over several settings, each seed's mean over them is one value, because seeds share the draws."""
 
-_RANGES_TEXT = """These numbers in brackets, or behind the word "least", are no intervals, and nothing is
-promised of what they cover:"""
+_RANGES_TEXT = """These numbers in brackets, or after the word "least", are not intervals, and have no
+promised coverage:"""
 
 
 def main() -> None:

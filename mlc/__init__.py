@@ -1,4 +1,4 @@
-"""mlc: which output layer should a multi-label classifier end in? Measured answers."""
+"""mlc: measures which output layer a multi-label classifier should end in."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["MultiLabelClassifier", "__version__", "load"]
 
 
 def __getattr__(name: str) -> Any:
-    """What takes seconds to import, when it is asked for."""
+    """Import on first use what takes seconds to import."""
     if name == "MultiLabelClassifier":
         from mlc.estimator import MultiLabelClassifier
 

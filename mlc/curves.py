@@ -1,4 +1,4 @@
-"""Entry point: a TensorBoard view of the learning curves of sweeps.
+"""Entry point: show the learning curves of sweeps in TensorBoard.
 
 python -m mlc.curves multirun/2026-01-31/12-00-00
 """
@@ -21,7 +21,7 @@ from mlc.reporting.curves import Curves
 from mlc.tracking.server import serve
 from mlc.tracking.view import MOST_RUNS, View
 
-_LOOK_EVERY = 2  # seconds between two searches for new runs
+_REFRESH_SECONDS = 2
 # TensorBoard initially selects no run if there are more.
 _MOST_SELECTED = 500
 
@@ -32,15 +32,15 @@ def main(arguments: list[str] | None = None) -> None:
         prog="mlc-curves", description="Show the learning curves of sweeps, finished or running."
     )
     parser.add_argument("sweeps", type=Path, nargs="+", help="folders of sweeps, or of single runs")
-    parser.add_argument("--port", type=int, help="of the server; any free port if not given")
-    shown = parser.add_mutually_exclusive_group()
-    shown.add_argument(
+    parser.add_argument("--port", type=int, help="port of the server (default: any free port)")
+    curves = parser.add_mutually_exclusive_group()
+    curves.add_argument(
         "--runs", nargs="?", const="", metavar="REGEX",
-        help="show each run (whose path matches), also where there are many",
+        help="show each run (whose path matches REGEX), even if there are many",
     )  # fmt: skip
-    shown.add_argument(
+    curves.add_argument(
         "--bands", action="store_true",
-        help=f"show mean, lowest and highest over seeds; so by itself above {MOST_RUNS} runs",
+        help=f"show mean, lowest and highest over seeds (default above {MOST_RUNS} runs)",
     )  # fmt: skip
     add_import_flag(parser)
     args = parser.parse_args(arguments)
@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         return
     except re.error as error:
-        parser.error(f"--runs {args.runs} is no regular expression ({error})")
+        parser.error(f"--runs {args.runs} is not a regular expression ({error})")
     except MlcError as error:
         print(f"mlc-curves: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
@@ -63,7 +63,7 @@ def _show(sweeps: list[Path], port: int | None, runs: str | None, bands: bool) -
     first = curves.read()
     if not first:
         raise RunFolderError(
-            f"There is no run under {', '.join(map(str, sweeps))} that has curves: wait for one, or"
+            f"There is no run with curves under {', '.join(map(str, sweeps))}: wait for one, or"
             " name another folder."
         )
     if runs is None:
@@ -80,13 +80,13 @@ def _show(sweeps: list[Path], port: int | None, runs: str | None, bands: bool) -
             if _has_display():
                 webbrowser.open(link)
             while True:
-                time.sleep(_LOOK_EVERY)
+                time.sleep(_REFRESH_SECONDS)
                 view.refresh(curves.read())
 
 
 def _has_display() -> bool:
-    named = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
-    return named or sys.platform in ("darwin", "win32")
+    is_set = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+    return is_set or sys.platform in ("darwin", "win32")
 
 
 if __name__ == "__main__":

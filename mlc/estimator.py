@@ -1,4 +1,4 @@
-"""Every head and decision rule as a scikit-learn classifier."""
+"""A scikit-learn classifier with any head, decision rule and backbone."""
 
 from __future__ import annotations
 
@@ -17,71 +17,70 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from mlc.config.classifier import configs_of
 from mlc.config.errors import DataError
 from mlc.config.option_types import mapping, typed
-from mlc.config.registry import BACKBONES, OPTIMIZERS
+from mlc.config.registry import BACKBONES
 from mlc.data.base import Dataset
 from mlc.data.card import describe
 from mlc.data.feature_rows import features_of, refuse
-from mlc.data.preprocessing import fit_scaling
-from mlc.data.resident import ResidentData
+from mlc.data.preprocessing import Scaling, fit_scaling
 from mlc.data.splits import Split, hold_out
 from mlc.data.targets import Targets, encode
 from mlc.data.text_input import TextInput, text_options
 from mlc.decisions.base import build_decision
 from mlc.evaluation.predictor import Predictor
-from mlc.training.assembly import build_model, device_of, known_labels
+from mlc.training.assembly import build_model, build_training, device_of, known_labels
 from mlc.training.loop import Training
 
 
 class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """A network that ends in one of the heads, decided by one of the rules.
+    """A neural network with any of the heads, decision rules and backbones, as a classifier.
 
-    Part of the rows validate: they choose the epoch whose weights are kept and tune the rule. Each of
-    several networks holds out rows of its own, and the rule is tuned out of bag: on each row's mean
-    over the networks that held it out.
+    A validation part of the rows chooses the epoch whose weights are used, and tunes the rule. If there
+    are several networks, each holds out different rows, and the rule is tuned out of bag: on the mean
+    score of each row over the networks that held it out.
 
-    Where each row has one class, the classes are labels of which exactly one is right, two classes as
-    well as more. Predicted is then the class with the highest score among those that the rule predicts
-    (among all where it predicts none). One threshold for all classes therefore decides nothing; a
-    threshold for each, or the most probable label set, may.
+    If y has one class per row, the classes become labels of which exactly one is right; so do two
+    classes. The prediction is then the class with the highest score among those that the rule predicts,
+    or among all classes if it predicts none. One threshold for all classes therefore has no effect; a
+    threshold per label or the most probable label set can have one.
 
     Args:
         head: one of `mlc.heads.HEADS`.
-        head_options: the head's own, as in {"gamma": 1.0} for focal.
-        decision: one of `mlc.decisions.DECISIONS`; it must suit the head.
-        decision_options: the rule's own, as in {"metric": "f1_macro"}.
+        head_options: options of the head, such as {"gamma": 1.0} for focal.
+        decision: one of `mlc.decisions.DECISIONS` that suits the head; auto chooses one itself.
+        decision_options: options of the rule, such as {"metric": "f1_macro"}.
         backbone: one of `mlc.backbones.BACKBONES`.
-        backbone_options: the backbone's own, as in {"width": 50} for embedding_bag; for mlp they replace
-            the four that follow, which no other backbone takes.
-        widths: of the hidden layers; () is a linear model, 64 one layer.
-        dropout: after each hidden layer.
+        backbone_options: options of the backbone, such as {"width": 50} for embedding_bag; for mlp they
+            override the next four parameters, which no other backbone uses.
+        widths: widths of the hidden layers; () is a linear model, 64 one layer.
+        dropout: dropout rate after each hidden layer.
         activation: relu, gelu, silu or tanh.
         normalization: batch, layer or none.
-        text: the column of a data frame whose words are the features; None where X is numbers, or a
-            list, an array or a column of texts.
-        text_options: `mlc.data.text.TextOptions`, named as those of scikit-learn's TfidfVectorizer, as
-            in {"ngram_range": [1, 2], "min_df": 3}.
-        weighting: how counts (the words of texts, sparse whole numbers of which some exceed 1) enter:
-            tfidf, counts or binary; auto is tfidf for them, and leaves all else as it is.
+        text: the column of a data frame that holds texts; None if X is numbers, or a list, an array or
+            a column of texts.
+        text_options: options of `mlc.data.text.TextOptions`, named as in scikit-learn's
+            TfidfVectorizer, such as {"ngram_range": [1, 2], "min_df": 3}.
+        weighting: the weighting of counts (the words of texts, sparse whole numbers of which some exceed
+            1): tfidf, counts or binary; auto is tfidf for counts and changes no other features.
         optimizer: one of `mlc.training.OPTIMIZERS`.
         lr: learning rate.
-        weight_decay: of the optimizer.
-        schedule: of the learning rate.
-        max_epochs: passes over the training rows.
-        batch_size: rows of a step.
-        monitor: the validation metric whose best epoch is kept, or "loss".
-        patience: epochs without a better one after which the training ends; None trains them all.
-        val_fraction: share of the rows that validate a network.
-        n_seeds: networks that are trained side by side and whose probabilities are averaged.
+        weight_decay: weight decay of the optimizer.
+        schedule: schedule of the learning rate.
+        max_epochs: maximum number of passes over the training rows.
+        batch_size: rows per step.
+        monitor: the validation metric that selects the best epoch, or "loss".
+        patience: epochs without improvement after which training stops; None trains max_epochs.
+        val_fraction: share of the rows on which each network is validated.
+        n_seeds: number of networks that are trained together and whose probabilities are averaged.
         device: auto, cpu or cuda, or a torch.device.
         random_state: an int for reproducible fits.
-        verbose: 1 prints the card of the data, split as for the first network, before training.
+        verbose: 1 prints a description of the data and the first network's split before training.
 
     Attributes:
         classes_: the labels, (K,).
         n_features_in_: D.
         predictor_: the trained model with its preprocessing and rule.
-        held_out_: which rows each network was validated on, (n_seeds, N), bool.
-        history_: by name ("loss/train", "val/jaccard_samples", ...) an array (epochs, n_seeds).
+        held_out_: the validation rows of each network, (n_seeds, N), bool.
+        history_: arrays (epochs, n_seeds) by name: "loss/train", "val/jaccard_samples", ...
 
     >>> from sklearn.datasets import make_multilabel_classification
     >>> X, y = make_multilabel_classification(random_state=0)
@@ -95,7 +94,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         head: str = "sigmoid",
         *,
         head_options: Mapping[str, Any] | None = None,
-        decision: str = "global",
+        decision: str = "auto",
         decision_options: Mapping[str, Any] | None = None,
         backbone: str = "mlp",
         backbone_options: Mapping[str, Any] | None = None,
@@ -151,70 +150,41 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         """Train on features (N, D), dense or sparse, and label sets.
 
         Args:
-            X: features, of which NaN is a missing value; or texts.
-            y: zeros and ones, (N, K), dense or sparse; or a list of lists of labels; or, (N,), the one
-                class of each row. (N, 1) of zeros and ones is one label, which a row has or has not.
+            X: features, where NaN is a missing value; or texts.
+            y: zeros and ones, (N, K), dense or sparse; or a list of lists of labels; or one class per
+                row, (N,). An array (N, 1) of zeros and ones is a single label.
 
         Raises:
             ValueError: unusable data, or an unknown or unsuitable setting.
-            TrainingError: the loss is no longer finite.
+            TrainingError: the loss is not finite.
         """
         features, self._targets = self._validated(X, y)
         self.classes_ = self._targets.labels
         configs = configs_of(self)
         named = getattr(self, "feature_names_in_", range(features.shape[1]))
         dataset = self._texts.dataset(features, self._targets, named, self.weighting)
-        splits = [self._hold_out(dataset, own.seed) for own in configs]
+        splits = [self._hold_out(dataset, config.seed) for config in configs]
         self.held_out_ = np.zeros((len(splits), dataset.n_samples), dtype=bool)
-        for own, split in zip(self.held_out_, splits, strict=True):
-            own[split.val] = True
-        bags = BACKBONES[self.backbone].takes_bags
-        scalings = [fit_scaling(dataset, split.train, bags) for split in splits]
-        if typed("verbose", self.verbose, int):
-            shown = dataclasses.replace(splits[0], test=splits[0].val[:0])
-            print(describe(dataset, shown, scaling=scalings[0]).text())
-        if self._texts.is_fitted:
-            used = np.flatnonzero(np.any([scaling.used for scaling in scalings], axis=0))
-            dataset = dataset.with_columns(used)
-            scalings = [scaling.with_columns(used) for scaling in scalings]
-            self._texts.names = dataset.feature_names
+        for is_held_out, split in zip(self.held_out_, splits, strict=True):
+            is_held_out[split.val] = True
+        dataset, scalings = self._scaled(dataset, splits)
         device = device_of(str(self.device))
         known = known_labels(dataset, splits)
         model = build_model(configs, dataset.sample_shape, known, device, scalings)
-        names = (dataset.label_names, dataset.feature_names)
+        # Before the training, so that an unsuitable rule is refused at once.
         rule = build_decision(
             self.decision,
             natural_threshold=model.head.natural_threshold(dataset.n_labels),
             **mapping("decision_options", self.decision_options),
         )
-        predictor = Predictor(model, scalings, rule, *names)
-        training = Training(
-            model,
-            ResidentData(
-                dataset, scalings, device, bags=bags, keep_sparse=model.backbone.takes_sparse
-            ),
-            splits,
-            OPTIMIZERS[self.optimizer](
-                model.parameters(), [own.optimizer for own in configs], model.without_axis
-            ),
-            [own.trainer for own in configs],
-            [own.seed for own in configs],
-        )
-        epochs = [epoch.values for epoch in training]
-        for error in training.failures.values():
-            raise error
-        self.history_ = {
-            name: np.stack([values[name].cpu().numpy() for values in epochs]) for name in epochs[0]
-        }
-        model.zero_grad()
-        # As whoever calls `predictor_.model` expects: no dropout, no batch statistics.
-        model.eval()
+        predictor = Predictor(model, scalings, rule, dataset.label_names, dataset.feature_names)
+        self.history_ = _train(build_training(configs, model, dataset, splits, scalings, device))
         predictor.fit_rule(dataset.features, dataset.targets, self.held_out_)
         self.predictor_ = predictor
         return self
 
     def predict(self, X: Any) -> Any:
-        """Label sets in the form that `fit` was given: zeros and ones, lists, or one class a row."""
+        """Predict label sets in the form of the y of `fit`: zeros and ones, lists, or classes."""
         features = self._features(X)
         decided = self.predictor_.predict(features)
         if self._targets.form != "classes":
@@ -224,9 +194,9 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         return self.classes_[scores.argmax(axis=1)]
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """What the head scores each label with: (N, K).
+        """Return the score of each label, (N, K).
 
-        Where `fit` was given one class for each row, as shares that sum to one: (N, classes).
+        If the y of `fit` had one class per row, the scores are normalised to sum to one: (N, classes).
         """
         features = self._features(X)
         scores = self.predictor_.scores(features)
@@ -236,7 +206,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         return np.where(total > 0, scores / np.where(total > 0, total, 1), 1 / scores.shape[1])
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Subset accuracy, as scikit-learn's multi-label classifiers; accuracy for classes."""
+        """Return the subset accuracy, as scikit-learn's classifiers do; the accuracy for classes."""
         predicted = self.predict(X)
         y = self._targets.encoded(y)
         if self._targets.form == "lists":
@@ -244,11 +214,25 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
     def _hold_out(self, dataset: Dataset, seed: int) -> Split:
-        """Each network has its own, so that together they train on all rows."""
+        """Split the rows by the network's seed, so that the networks together train on all rows."""
         n_samples = dataset.n_samples
         fraction = max(self.val_fraction, 1 / n_samples)
         train, val = hold_out(dataset, np.arange(n_samples), fraction, seed)
         return Split(train, val, val)
+
+    def _scaled(self, dataset: Dataset, splits: Sequence[Split]) -> tuple[Dataset, list[Scaling]]:
+        """Fit the scalings, print the card if asked to, and drop words that no network uses."""
+        bags = BACKBONES[self.backbone].takes_bags
+        scalings = [fit_scaling(dataset, split.train, bags) for split in splits]
+        if typed("verbose", self.verbose, int):
+            without_test = dataclasses.replace(splits[0], test=splits[0].val[:0])
+            print(describe(dataset, without_test, scaling=scalings[0]).text())
+        if not self._texts.is_fitted:
+            return dataset, scalings
+        used = np.flatnonzero(np.any([scaling.used for scaling in scalings], axis=0))
+        dataset = dataset.with_columns(used)
+        self._texts.names = dataset.feature_names
+        return dataset, [scaling.with_columns(used) for scaling in scalings]
 
     def _validated(self, X: Any, y: Any) -> tuple[Any, Targets]:
         if y is None:
@@ -298,3 +282,13 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         tags.input_tags.sparse = True
         tags.input_tags.allow_nan = True
         return tags
+
+
+def _train(training: Training) -> dict[str, NDArray[Any]]:
+    """Train the model, put it into evaluation mode and return its history."""
+    epochs = [epoch.values for epoch in training]
+    for error in training.failures.values():
+        raise error
+    training.model.zero_grad()
+    training.model.eval()
+    return {name: np.stack([values[name].cpu().numpy() for values in epochs]) for name in epochs[0]}

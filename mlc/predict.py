@@ -1,11 +1,11 @@
-"""Entry point: label sets and probabilities of a file's rows, by a finished run.
+"""Entry point: predict label sets and scores of a file's rows with a finished run.
 
 python -m mlc.predict multirun/2026-01-31/12-00-00/yeast/powerset/seed=0 new.csv --output labels.csv
 
-The CSV holds label names exactly as the training data wrote them, so that pandas, data=table and any
-other program read the same names back. A spreadsheet takes a cell that begins with =, +, - or @ for a
-formula: for one, --spreadsheet puts an apostrophe before such a cell, as OWASP's page "CSV Injection"
-advises. That changes the names, and is therefore not the default.
+The CSV contains label names exactly as in the training data, so that pandas, data=table and other
+programs read the same names. A spreadsheet reads a cell that begins with =, +, - or @ as a formula. The
+option --spreadsheet puts an apostrophe before such cells, as OWASP's page "CSV Injection" advises; it
+changes the names and is therefore not the default.
 """
 
 from __future__ import annotations
@@ -31,60 +31,62 @@ from mlc.runs.loading import LoadedRun, load
 
 def main(arguments: list[str] | None = None) -> None:
     """Parse the command line, predict, and print the CSV or write it."""
-    parser = argparse.ArgumentParser(
-        prog="mlc-predict",
-        description="Predict the label sets of a file's rows: a CSV of the row, its labels (separated by"
-        " ;, in double quotes where a label holds it) and the score of each label, as score:LABEL.",
-    )
-    parser.add_argument("run", type=Path, help="the folder of a finished run")
-    parser.add_argument(
-        "file", type=Path, help="in the form and with the columns of the training data"
-    )
-    parser.add_argument("--rule", help="one of the run's decision rules; else its first tuned one")
-    parser.add_argument(
-        "--output", type=Path, help="the file, pipe or device to write to; else it is printed"
-    )
-    parser.add_argument(
-        "--spreadsheet",
-        action="store_true",
-        help="put an apostrophe before labels that a spreadsheet would take for a formula (=, +, -, @);"
-        " other programs read it as part of the name",
-    )
-    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
-    add_import_flag(parser)
     never_fail_to_print()
-    stated = parser.parse_args(arguments)
+    args = _parser().parse_args(arguments)
     try:
-        import_parts(stated.imports)
-        _require_other_file(stated.output, stated.file)
-        loaded = load(stated.run, stated.rule, stated.device)
-        features = _features(loaded, stated.file)
-        print(_card(loaded, features, stated.file), file=sys.stderr)
+        import_parts(args.imports)
+        _require_other_file(args.output, args.file)
+        loaded = load(args.run, args.rule, args.device)
+        features = _features(loaded, args.file)
+        print(_card(loaded, features, args.file), file=sys.stderr)
         table = _table(loaded, features)
-        print(_summary(table, stated.file), file=sys.stderr)
-        if stated.spreadsheet:
+        print(_summary(table, args.file), file=sys.stderr)
+        if args.spreadsheet:
             table = table.assign(labels=table["labels"].map(cell)).rename(columns=cell)
-        written = table.to_csv(index=False, float_format="%.6g")
-        if stated.output is None:
-            # A pipe gets the names as they are, a terminal is not to be steered by them.
-            print(escaped(written) if sys.stdout.isatty() else written, end="")
+        csv = table.to_csv(index=False, float_format="%.6g")
+        if args.output is None:
+            # Control characters in names must not reach a terminal.
+            print(escaped(csv) if sys.stdout.isatty() else csv, end="")
         else:
-            write_output(stated.output, written)
+            write_output(args.output, csv)
     except MlcError as error:
         print(f"mlc-predict: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
     except OSError as error:
-        print(
-            f"mlc-predict: {stated.output} cannot be written ({error.strerror}).", file=sys.stderr
-        )
+        print(f"mlc-predict: {args.output} cannot be written ({error.strerror}).", file=sys.stderr)
         sys.exit(1)
 
 
-def predict(run: Path, file: Path, rule: str | None = None, device: str = "auto") -> pd.DataFrame:
-    """A row for each of the file's: its number from 1, its labels, the scores as score:LABEL.
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="mlc-predict",
+        description="Predict the label sets of a file's rows. The CSV has the row number, the labels"
+        " (separated by ;, in double quotes if a label contains it), and each score as score:LABEL.",
+    )
+    parser.add_argument("run", type=Path, help="the folder of a finished run")
+    parser.add_argument(
+        "file", type=Path, help="a file in the format and with the columns of the training data"
+    )
+    parser.add_argument("--rule", help="a decision rule of the run (default: its first tuned one)")
+    parser.add_argument(
+        "--output", type=Path, help="a file, pipe or device to write to (default: standard output)"
+    )
+    parser.add_argument(
+        "--spreadsheet",
+        action="store_true",
+        help="put an apostrophe before labels that a spreadsheet would read as a formula (=, +, -, @);"
+        " for other programs it is part of the name",
+    )
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    add_import_flag(parser)
+    return parser
 
-    The labels are separated by ; and read back by data=table with data.separator=";": one that holds a ;
-    or would be taken for no label stands in double quotes.
+
+def predict(run: Path, file: Path, rule: str | None = None, device: str = "auto") -> pd.DataFrame:
+    """Return a row per row of the file: its number from 1, its labels, the scores as score:LABEL.
+
+    The labels are separated by ;, as data=table reads with data.separator=";". A label that contains a ;
+    or could be read as no label is in double quotes.
 
     Raises:
         MlcError: the run or the file cannot be used.
@@ -95,11 +97,11 @@ def predict(run: Path, file: Path, rule: str | None = None, device: str = "auto"
 
 def _features(loaded: LoadedRun, file: Path) -> Any:
     data = loaded.config.data
-    return read_features(file, data.source, data, loaded.feature_names, loaded.label_names)
+    return read_features(file, data.name, data, loaded.feature_names, loaded.label_names)
 
 
 def _card(loaded: LoadedRun, features: Any, file: Path) -> str:
-    """What was read to be predicted, and by what."""
+    """Describe the rows to be predicted and the model."""
     scaling = loaded.scalings[0]
     kinds = f"{int(scaling.used.sum()):,}, as in training"
     if issparse(features):
@@ -121,26 +123,23 @@ def _card(loaded: LoadedRun, features: Any, file: Path) -> str:
 
 
 def _table(loaded: LoadedRun, features: Any) -> pd.DataFrame:
-    decided, scores = loaded.predict(features), loaded.scores(features)
-    labels = [
-        join_labels([n for n, chosen in zip(loaded.label_names, row, strict=True) if chosen])
-        for row in decided
-    ]
-    first = {"row": range(1, len(labels) + 1), "labels": labels}
-    # A label may be called "row".
-    columns = [f"score:{name}" for name in loaded.label_names]
-    return pd.concat([pd.DataFrame(first), pd.DataFrame(scores, columns=columns)], axis=1)
+    names = np.array(loaded.label_names, dtype=object)
+    labels = [join_labels(names[row].tolist()) for row in loaded.predict(features)]
+    first = pd.DataFrame({"row": range(1, len(labels) + 1), "labels": labels})
+    # The prefix prevents a clash with a label called "row".
+    columns = [f"score:{name}" for name in names]
+    scores = pd.DataFrame(loaded.scores(features), columns=columns)
+    return pd.concat([first, scores], axis=1)
 
 
 def _summary(table: pd.DataFrame, file: Path) -> str:
-    """What was read and predicted, beside the table itself."""
-    n, sizes = len(table), (table["labels"] != "").sum()
-    return f"mlc-predict: {file}: {n:,} row{'s' * (n != 1)}, {sizes:,} of them with a label."
+    n, n_labelled = len(table), (table["labels"] != "").sum()
+    return f"mlc-predict: {file}: {n:,} row{'s' * (n != 1)}, {n_labelled:,} of them with a label."
 
 
 def _require_other_file(output: Path | None, file: Path) -> None:
     if output is not None and output.exists() and file.exists() and output.samefile(file):
-        raise ConfigError(f"--output {output} is the file to be read: name another.")
+        raise ConfigError(f"--output {output} is the input file: choose another path.")
 
 
 if __name__ == "__main__":

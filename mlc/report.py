@@ -1,4 +1,4 @@
-"""Entry point: the summary of any folder of finished runs.
+"""Entry point: summarise any folder of finished runs.
 
 python -m mlc.report multirun/2026-01-31/12-00-00 --metrics f1_macro hamming_loss
 """
@@ -28,18 +28,22 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="mlc-report", description="Summarise a folder of finished runs."
     )
-    parser.add_argument("folder", type=Path, help="a sweep's folder, or any folder above runs")
+    parser.add_argument(
+        "folder", type=Path, help="a sweep's folder, or any folder that contains runs"
+    )
     parser.add_argument(
         "--metrics",
         nargs="+",
         default=defaults.metrics,
-        help="columns; the first is drawn and paired",
+        help="metrics of the columns; the figure and the paired tests use the first",
     )
     parser.add_argument(
         "--reference", default=defaults.reference, help="the head that others are compared with"
     )
     parser.add_argument(
-        "--html", action="store_true", help="write report.html too: one page, all on it"
+        "--html",
+        action="store_true",
+        help="also write report.html, a page with all tables and charts",
     )
     add_import_flag(parser)
     never_fail_to_print()

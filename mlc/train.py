@@ -1,4 +1,4 @@
-"""Entry point: one run, or a sweep with --multirun.
+"""Entry point: train one run, or a sweep with --multirun.
 
 python -m mlc.train -m head=sigmoid,powerset,pick_one data=yeast seed=range(5)
 """
@@ -9,7 +9,10 @@ import math
 import os
 import re
 import sys
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
 
 import hydra
 from hydra.core.plugins import Plugins
@@ -19,6 +22,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from hydra_plugins.mlc_fused_launcher import FusedLauncher
 from hydra_plugins.mlc_fused_submitit_launcher import FusedSubmititLauncher
+from hydra_plugins.mlc_search_sweeper import SearchSweeper
 from mlc.config.errors import BeingTrainedError, ConfigError, MlcError
 from mlc.config.imports import import_parts, without_flags
 from mlc.config.schema import config_folder, register_configs
@@ -46,7 +50,7 @@ _KINDS = {"Integer": "whole number", "Float": "number"}
 def train(config: DictConfig) -> float:
     """Run one job and return its best monitored value, for sweepers that optimise it.
 
-    NaN if another process trains the run, which is no failure.
+    The value is NaN if another process trains the run, which is not a failure.
     """
     run = describe(config)
     with nullcontext() if _is_sweep() else failures_in_files_only("mlc.tracking.progress"):
@@ -63,7 +67,7 @@ def _is_sweep() -> bool:
 
 
 def _train(run: Run) -> Outcome:
-    """Train the run, after waiting for another process of this machine that trains it."""
+    """Train the run; if another process of this machine trains it, wait for that process first."""
     outcome = train_runs([run], BarProgress())[0]
     while isinstance(outcome, BeingTrainedError) and wait_for_free([run.folder]):
         outcome = train_runs([run], BarProgress())[0]
@@ -74,7 +78,7 @@ def main() -> None:
     """Run the app; print an error that the user can correct as one sentence, without a traceback."""
     never_fail_to_print()
     full_error = os.environ.get("HYDRA_FULL_ERROR", "0")
-    # Otherwise Hydra would print its own trace and exit before the error is printed here.
+    # Otherwise Hydra prints a trace of its own and exits before the error is printed here.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         sys.argv[1:], modules = without_flags(sys.argv[1:])
@@ -87,7 +91,7 @@ def main() -> None:
         readable = in_one_sentence(error)
         if readable is None or full_error not in ("", "0"):
             raise
-        # The line of a sweep's run has named the run and the reason.
+        # The sweep has already reported the run and the reason.
         is_reported = _is_sweep() and getattr(error, "reported", False)
         counted = sweep.failures() if is_reported else None
         print(f"mlc-train: {counted or readable}", file=sys.stderr)
@@ -96,11 +100,20 @@ def main() -> None:
         os.environ["HYDRA_FULL_ERROR"] = full_error
 
 
-def launch() -> None:
-    """Run the job or sweep of the command line, then print its summary, also after a failure."""
+def launch(arguments: Sequence[str] | None = None, *, shows_summary: bool = True) -> None:
+    """Run the job or sweep of the command line, then print its summary, also after a failure.
+
+    Args:
+        arguments: the words of the command line, in place of this process's.
+        shows_summary: whether the summary is printed too; it is written in any case.
+    """
+    if arguments is not None:
+        with _command_line(arguments):
+            launch(shows_summary=shows_summary)
+        return
     register_configs()
-    for launcher in (FusedLauncher, FusedSubmititLauncher):
-        Plugins.instance().register(launcher)
+    for plugin in (FusedLauncher, FusedSubmititLauncher, SearchSweeper):
+        Plugins.instance().register(plugin)
     sweep.current = None
     _fit_overrides()
     forget_notices()
@@ -112,9 +125,19 @@ def launch() -> None:
     except KeyboardInterrupt:
         raise
     except BaseException:
-        _print_summary()
+        _summarise(shows_summary)
         raise
-    _print_summary()
+    _summarise(shows_summary)
+
+
+@contextmanager
+def _command_line(arguments: Sequence[str]) -> Iterator[None]:
+    before = sys.argv[:]
+    sys.argv[1:] = arguments
+    try:
+        yield
+    finally:
+        sys.argv[:] = before
 
 
 def _fit_overrides() -> None:
@@ -129,10 +152,26 @@ def _fit_overrides() -> None:
             print(f"mlc-train: {argument} is read as {corrected}.", file=sys.stderr)
 
 
-def _print_summary() -> None:
+def _summarise(is_shown: bool) -> None:
     summary = sweep.finish()
-    if summary is not None:
+    if summary is not None and is_shown:
         print(f"\n{summary}")
+        if sweep.current is not None and sweep.current.report.answer:
+            _print_answer(sweep.current.folder, sweep.current.report)
+
+
+def _print_answer(folder: Path, report: Any) -> None:
+    """Write and print the answer of a search over heads; print why there is none."""
+    # Imports scikit-learn and matplotlib.
+    from mlc.comparing.writing import write_answer
+    from mlc.estimator import MultiLabelClassifier
+
+    defaults = MultiLabelClassifier().get_params(deep=False)
+    try:
+        text = write_answer(folder, report.metrics, defaults, report.margin, report.reference)
+    except MlcError as error:
+        text = f"There is no answer: {error}"
+    print(f"\n{text}\n")
 
 
 def in_one_sentence(error: BaseException) -> MlcError | None:
@@ -146,10 +185,10 @@ def in_one_sentence(error: BaseException) -> MlcError | None:
         if group:
             return unknown_choice(group, name)
     if isinstance(error, OverrideParseException):
-        # Bytes of the command line that the locale has no characters for.
+        # Bytes of the command line that are not characters of the locale.
         if re.search("[\udc80-\udcff]", str(error.override)):
             return ConfigError(
-                f"{error.override} holds bytes that are no text in this locale: set LC_ALL=C.UTF-8, or"
+                f"{error.override} holds bytes that are not text in this locale: set LC_ALL=C.UTF-8, or"
                 " give the file a name in UTF-8."
             )
         reason = str(error).splitlines()[0].strip()

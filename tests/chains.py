@@ -53,7 +53,9 @@ def make_case(
     known = known_labels(dataset, splits)
     made = HEADS[head](backbone.n_outputs, n_labels, HEADS.options(head, **options), seeds, known)
     model = Model(backbone, made).double()
-    data = ResidentData(dataset, scalings, torch.device("cpu"), torch.float64)
+    data = ResidentData(
+        dataset.features, dataset.targets, scalings, torch.device("cpu"), torch.float64
+    )
     case = Case(model, data, dataset, splits, scalings)
     if trained:
         _train(case)

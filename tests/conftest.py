@@ -5,16 +5,21 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hydra._internal.hydra import Hydra
+
+from tests.composing import compose_faster
 
 # Small trainings on a shared machine: more threads only wait for each other.
 torch.set_num_threads(1)
+compose_faster()
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -52,55 +57,69 @@ class Outcome:
 Command = Callable[..., Outcome]
 
 
+def exit_status(
+    main: Callable[[], None], arguments: Sequence[str], patch: pytest.MonkeyPatch
+) -> int:
+    """Call an entry point with a command line in this process."""
+    patch.setattr(sys, "argv", ["prog", *arguments])
+    # Hydra composes the config once more to read hydra.mode, which no config of these sets.
+    patch.setattr(Hydra, "get_mode", lambda *_, **__: None)
+    try:
+        main()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    finally:
+        # Hydra leaves the log files of its last job open.
+        for handler in logging.getLogger().handlers[:]:
+            if isinstance(handler, logging.FileHandler):
+                logging.getLogger().removeHandler(handler)
+                handler.close()
+    return 0
+
+
 @pytest.fixture
 def command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Command:
     """Call an entry point with a command line, in a folder of its own, in this process."""
     monkeypatch.chdir(tmp_path)
-
-    def call(main: Callable[[], None], *arguments: str) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["prog", *arguments])
-        status = 0
-        try:
-            main()
-        except SystemExit as end:
-            status = end.code if isinstance(end.code, int) else 1
-        finally:
-            # Hydra leaves the log files of its last job open.
-            for handler in logging.getLogger().handlers[:]:
-                if isinstance(handler, logging.FileHandler):
-                    logging.getLogger().removeHandler(handler)
-                    handler.close()
-        return Outcome(status, *capfd.readouterr())
-
     # Asking for tracebacks is the caller's choice, and main() sets this for Hydra.
     monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+
+    def call(main: Callable[[], None], *arguments: str) -> Outcome:
+        status = exit_status(main, arguments, monkeypatch)
+        return Outcome(status, *capfd.readouterr())
+
     return call
+
+
+def toy_arff(
+    folder: Path,
+    name: str = "toy",
+    rows: list[str] | None = None,
+    header: str | None = None,
+    n: int = 60,
+) -> Path:
+    """Write a small learnable MEKA data set of two labels; `rows` replaces its data."""
+    if header is None:
+        header = "\n".join(
+            [
+                f"@relation '{name}: -C 2'",
+                "@attribute even {0,1}",
+                "@attribute large {0,1}",
+                "@attribute x numeric",
+                "@attribute y numeric",
+            ]
+        )
+    if rows is None:
+        x = np.random.default_rng(0).normal(size=(n, 2))
+        rows = [f"{int(a > 0)},{int(b > 0.5)},{a:.3f},{b:.3f}" for a, b in x]
+    path = folder / f"{name}.arff"
+    path.write_text("\n".join([header, "@data", *rows, ""]))
+    return path.with_suffix("")
 
 
 @pytest.fixture
 def write_arff(tmp_path: Path) -> Callable[..., Path]:
-    """A small learnable MEKA data set of two labels; `rows` replaces its data."""
-
-    def write(
-        name: str = "toy", rows: list[str] | None = None, header: str | None = None, n: int = 60
-    ) -> Path:
-        if header is None:
-            header = "\n".join(
-                [
-                    f"@relation '{name}: -C 2'",
-                    "@attribute even {0,1}",
-                    "@attribute large {0,1}",
-                    "@attribute x numeric",
-                    "@attribute y numeric",
-                ]
-            )
-        if rows is None:
-            x = np.random.default_rng(0).normal(size=(n, 2))
-            rows = [f"{int(a > 0)},{int(b > 0.5)},{a:.3f},{b:.3f}" for a, b in x]
-        path = tmp_path / f"{name}.arff"
-        path.write_text("\n".join([header, "@data", *rows, ""]))
-        return path.with_suffix("")
-
-    return write
+    """`toy_arff` in the test's folder."""
+    return partial(toy_arff, tmp_path)

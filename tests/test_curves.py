@@ -22,14 +22,14 @@ from tests.conftest import REPOSITORY, Command
 from tests.tracking.test_view import make_run
 
 
-def write_status(folder: Path, head: str, seed: int, place: int) -> None:
+def write_status(folder: Path, head: str, seed: int, index: int) -> None:
     run = make_run(folder, head, seed).folder
     status = {
         "state": "running", "data": "yeast", "head": head, "seed": seed, "overrides": {},
-        "monitor": "f1_macro", "place": place,
+        "monitor": "f1_macro", "index": index,
         "config": {
             "trainer": {"followed": ["f1_macro"]}, "report": {"metrics": ["f1_macro"]},
-            "rules": ["global"],
+            "decisions": ["global"],
         },
     }  # fmt: skip
     (run / "status.json").write_text(json.dumps(status))
@@ -88,8 +88,8 @@ def test_a_growing_sweep_is_shown_in_its_order_until_it_is_interrupted(tmp_path:
     ("arguments", "status", "told"),
     [
         (["nowhere"], 1, "nowhere is not a folder"),
-        (["."], 1, "no run under . that has curves"),
-        ([".", "--runs", "("], 2, "is no regular expression"),
+        (["."], 1, "no run with curves under ."),
+        ([".", "--runs", "("], 2, "is not a regular expression"),
     ],
 )
 def test_what_cannot_be_shown_is_told_in_a_sentence(

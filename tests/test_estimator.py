@@ -258,7 +258,7 @@ def test_an_ensembles_rule_sees_its_mean(data: tuple[np.ndarray, np.ndarray]) ->
         ({"head": "softmax"}, "There is no head named 'softmax'"),
         ({"head": "x" * 5000}, r"There is no head named 'x{30,50}\.\.\.x{10,30}': choose"),
         ({"head_options": {"gamma": 1}}, "has no option 'gamma'"),
-        ({"decision": "mode"}, "The rule 'mode' needs joint, and the head 'sigmoid' gives"),
+        ({"decision": "mode"}, "The rule 'mode' needs joint, and the head 'sigmoid' provides"),
         ({"dropout": 1.0}, "dropout=1.0 is out of range"),
         ({"n_seeds": 0}, "n_seeds=0 is out of range"),
         ({"n_seeds": 10**9}, "n_seeds=1000000000 is out of range"),
@@ -419,3 +419,15 @@ def test_a_backbones_own_options_and_wrong_ones() -> None:
         MultiLabelClassifier(text_options={"min_dv": 2}).fit(texts, y)
     with pytest.raises(ConfigError, match="backbone 'linear' has no option 'width'"):
         MultiLabelClassifier(backbone="linear", backbone_options={"width": 7}).fit(texts, y)
+
+
+def test_auto_is_the_default_and_chooses_a_rule_by_the_joint() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 3))
+    y = np.array([[1, 1, 0, 0], [0, 0, 1, 0], [1, 0, 1, 1]])[rng.integers(3, size=400)]
+    same: dict[str, object] = {"max_epochs": 3, "random_state": 0, "device": "cpu", "widths": 8}
+    options = {"metric": "subset_accuracy"}
+    own = MultiLabelClassifier("label_powerset", decision_options=options, **same).fit(X, y)
+    assert own.predictor_.rule.described()["chosen"] == "mode, by the joint"
+    mode = MultiLabelClassifier("label_powerset", decision="mode", **same).fit(X, y)
+    np.testing.assert_array_equal(own.predict(X), mode.predict(X))

@@ -182,7 +182,7 @@ def test_the_page_escapes_what_it_was_given(
         "\n".join([*header, "@attribute x numeric", "@data", *rows]) + "\n"
     )
     ended = command(
-        main, *QUICK, "data=arff", "data.path=evil", "data.name='<b>evil</b>'", "hydra.run.dir=run"
+        main, *QUICK, "data=arff", "data.path=evil", "data.title='<b>evil</b>'", "hydra.run.dir=run"
     )
     assert ended.status == 0, ended.error
     assert command(report, "run", "--html").status == 0
@@ -217,9 +217,9 @@ BAD = {
     "no data set there": (("data=yeast", "data.root=nowhere"), 1, "download yeast from https"),
     "chdir": (("hydra.job.chdir=true",), 2, "chdir"),
     "rules": (
-        ("rules=[mode]",),
+        ("decisions=[mode]",),
         2,
-        r"rules=\['mode'\] all need more than the cardinality, marginals, scores that the",
+        r"decisions=\['mode'\] all need more than the cardinality, marginals, scores that the",
     ),
     "no multirun": (("head=sigmoid,powerset",), 2, "add --multirun"),
     "syntax": (("seed=[1",), 2, "seed"),

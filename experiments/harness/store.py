@@ -76,8 +76,9 @@ class Store:
         wanted = list(dict.fromkeys(command_of(trial) for trial in trials))
         lines = [line for run in wanted for line in self._rows.get(run, [])]
         frame = pd.read_csv(io.StringIO(_text([self._header, *lines])))
-        settings = [dict(part.split("=", 1) for part in run.split(" ")) for run in frame[RUN]]
-        keys = dict.fromkeys(key for each in settings for key in each)
+        by_run = {run: dict(part.split("=", 1) for part in run.split(" ")) for run in wanted}
+        settings = [by_run[run] for run in frame[RUN]]
+        keys = dict.fromkeys(key for run in frame[RUN].unique() for key in by_run[run])
         for index, key in enumerate(keys):
             values = pd.Series(
                 [each.get(key) for each in settings], index=frame.index, dtype=object

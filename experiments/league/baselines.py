@@ -11,6 +11,7 @@ from experiments.league.decided import Decided
 from mlc.data.base import SOURCES
 from mlc.data.splits import split_dataset
 from mlc.decisions.base import DECISIONS
+from mlc.decisions.seen import distinct
 from mlc.evaluation.baselines import most_frequent_set
 from mlc.evaluation.yardsticks import LogisticRegressions as Yardstick
 from mlc.evaluation.yardsticks import fit_scores, network_features
@@ -46,7 +47,7 @@ class LogisticRegressions(Decided):
     def measured(self, trial: Trial) -> list[Row]:
         """Fit the classifiers, and evaluate each rule."""
         config = configure("league", {"data": trial["data"], "seed": trial["seed"]})
-        dataset = SOURCES[config.data.source].load(config.data)
+        dataset = SOURCES[config.data.name].load(config.data)
         split = split_dataset(dataset, config.data, config.seed)
         features, trained_on = network_features(dataset, split), dataset.targets[split.train]
         found = fit_scores(Yardstick(), features, trained_on, float(trial["C"]))
@@ -57,6 +58,7 @@ class LogisticRegressions(Decided):
             if DECISIONS[name].input_from({"scores", "marginals", "cardinality"}) is None:
                 continue
             rule = DECISIONS[name](config.decision[name])
+            rule.training_sets = distinct(torch.as_tensor(trained_on))
             rule.fit(predictions["val"], targets["val"])
             decided = {part: rule.decide(own) for part, own in predictions.items()}
             rows.append(self.judged(name, decided, targets))
@@ -86,7 +88,7 @@ class MostFrequentSets(Decided):
     def measured(self, trial: Trial) -> list[Row]:
         """Return one row with test values only, since nothing is chosen."""
         config = configure("league", {"data": trial["data"], "seed": trial["seed"]})
-        dataset = SOURCES[config.data.source].load(config.data)
+        dataset = SOURCES[config.data.name].load(config.data)
         split = split_dataset(dataset, config.data, config.seed)
         decided = torch.as_tensor(most_frequent_set(dataset, split))
         targets = torch.as_tensor(dataset.targets[split.test])

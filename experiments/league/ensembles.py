@@ -51,7 +51,7 @@ class Ensembles(Decided):
     def measured(self, trial: Trial) -> list[Row]:
         """Fit on the published training part, and evaluate each rule that the head supports."""
         config = configure("league", {"data": trial["data"]})
-        dataset = SOURCES[config.data.source].load(config.data)
+        dataset = SOURCES[config.data.name].load(config.data)
         split = split_dataset(dataset, config.data, config.seed)
         trained = np.union1d(split.train, split.val)
         classifier = MultiLabelClassifier(
@@ -76,7 +76,8 @@ class Ensembles(Decided):
             if rule.input_from(head.provides()) is None or rule.lacks_threshold:
                 continue
             predictor.rule = rule
-            predictor.fit_rule(features["val"], targets["val"].numpy(), voters["val"])
+            # All rows, so that the rule knows the label sets of those that no network held out.
+            predictor.fit_rule(dataset.features[trained], dataset.targets[trained], held_out)
             decided = {
                 part: torch.as_tensor(predictor.predict(values, voters[part]))
                 for part, values in features.items()

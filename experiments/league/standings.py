@@ -64,11 +64,12 @@ def standings(tuned: pd.DataFrame, metric: str, gains: pd.DataFrame | None = Non
     sign = -1 if COUNT_METRICS[metric].higher_is_better else 1
     best = {data: (sign * values[data]).idxmin() for data in data_sets}
     heads = sorted(values.index, key=lambda head: (average.get(head, np.inf), head))
+    groups = dict(iter(tuned.groupby(["head", "data"], sort=False)[metric]))
     lines = []
     for head in heads:
         cells = []
         for data in data_sets:
-            group = tuned[(tuned["head"] == head) & (tuned["data"] == data)][metric]
+            group = groups.get((head, data), ())
             mark = ">" if best[data] == head and values[data].nunique() > 1 else ""
             more = "" if gains is None else f" ({gains.loc[head, data]:+.3f})"
             cells.append(f"{mark}{mean_interval(group)}{more}" if len(group) else "-")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -60,7 +62,8 @@ def contestants(data: str) -> tuple[str, ...]:
     return tuple(h for h in CONTESTANTS if N_LABELS[data] <= MOST_LABELS.get(h, 1000))
 
 
-def configuration(head: str, number: int) -> dict[str, Any]:
+@cache
+def configuration(head: str, number: int) -> Mapping[str, Any]:
     """Return settings drawn at random from the search spaces; number 0 is the defaults.
 
     Settings of other parts than the head are the same for all heads.

@@ -64,8 +64,9 @@ class Backbone(nn.Module):
         seeds: Sequence[int],
         n_labels: int,
     ) -> Backbone:
-        """The backbone for samples of this shape, which it sees flattened."""
-        return cls(math.prod(sample_shape), options, seeds, n_labels)
+        """Build the backbone for samples of this shape, which a stacked backbone sees flattened."""
+        shape: Any = math.prod(sample_shape) if cls.stacked else sample_shape
+        return cls(shape, options, seeds, n_labels)
 
 
 BACKBONES: Registry[type[Backbone]] = registry.BACKBONES

@@ -66,17 +66,6 @@ class SingleBackbone(Backbone):
         self.register_state_dict_post_hook(_add_runs_axis)
         self.register_load_state_dict_pre_hook(_drop_runs_axis)
 
-    @classmethod
-    def for_samples(
-        cls,
-        sample_shape: Sequence[int],
-        options: Sequence[Any],
-        seeds: Sequence[int],
-        n_labels: int,
-    ) -> SingleBackbone:
-        """The backbone for samples of this shape."""
-        return cls(sample_shape, options, seeds, n_labels)
-
     def _made(self, options: Any) -> tuple[nn.Module, int, int]:
         """The module, the width of its features, and the most numbers a layer gives for a sample."""
         try:

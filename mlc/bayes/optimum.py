@@ -151,11 +151,22 @@ def limit(
             tuned = type(rule)(rule.options, rule.natural_threshold)
             tuned.training_sets = rule.training_sets
             if rule.tuned_on != "nothing":
-                tuned.fit(Prediction(prediction.scores.repeat(_DRAWS, 1)), optimum.drawn)
+                tuned.fit(_drawn(prediction, tuned, head), optimum.drawn)
             decisions = tuned.decide(prediction)
             for metric, value in optimum.of_decisions(decisions).items():
                 values[f"{name}/{metric}"] = value
     return values
+
+
+def _drawn(prediction: Prediction, rule: DecisionRule, head: Head) -> Prediction:
+    """What a rule is tuned on: each row as often as label sets are drawn for it."""
+    cardinality = prediction.cardinality
+    beside = rule.by_joint_beside(head.provides())
+    return Prediction(
+        prediction.scores.repeat(_DRAWS, 1),
+        cardinality=None if cardinality is None else cardinality.repeat(_DRAWS),
+        decided={n: own.decide(prediction).repeat(_DRAWS, 1) for n, own in beside.items()},
+    )
 
 
 def add_regrets(

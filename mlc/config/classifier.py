@@ -46,7 +46,7 @@ def configs_of(classifier: Any) -> list[Config]:
         head=HEADS.options(classifier.head, **mapping("head_options", classifier.head_options)),
         optimizer=OPTIMIZERS.options(classifier.optimizer, **rates),
         trainer=trainer,
-        rules=[classifier.decision],
+        decisions=[classifier.decision],
         device=typed("device", device, str),
     )
     check(first)

@@ -16,20 +16,42 @@ from mlc.config.texts import shown
 
 @dataclass(frozen=True)
 class Interval:
-    """A search space for a number: uniform, or uniform in the logarithm."""
+    """A search space for a number: uniform, or uniform in the logarithm, both ends included.
+
+    Attributes:
+        low: the least value.
+        high: the largest value.
+        log: whether the logarithm is uniform.
+        step: the values are `low`, `low + step`, ... up to `high`; null for all numbers between. With
+            `log`, the step must be 1: whole numbers.
+    """
 
     low: float
     high: float
     log: bool = False
+    step: float | None = None
 
     def draw(self, rng: np.random.Generator) -> float:
         """One value."""
+        if self.step is not None:
+            return self._on_grid(rng)
         if self.log:
             return float(np.exp(rng.uniform(np.log(self.low), np.log(self.high))))
         return float(rng.uniform(self.low, self.high))
 
+    def _on_grid(self, rng: np.random.Generator) -> float:
+        assert self.step is not None
+        if self.log:
+            # Each whole number stands for the half units on both sides of it.
+            ends = np.log([self.low - 0.5, self.high + 0.5])
+            return int(np.clip(round(np.exp(rng.uniform(*ends))), self.low, self.high))
+        # 0.3 / 0.1 is 2.9999999999999996.
+        n_steps = math.floor((self.high - self.low) / self.step + 1e-9)
+        return self.low + int(rng.integers(n_steps + 1)) * self.step
+
     def __str__(self) -> str:
-        return f"{self.low:g} to {self.high:g}" + (", log" if self.log else "")
+        steps = "" if self.step is None else f", step {self.step:g}"
+        return f"{self.low:g} to {self.high:g}" + (", log" if self.log else "") + steps
 
 
 class Choice:

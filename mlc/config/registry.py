@@ -38,14 +38,14 @@ class Registry(Mapping[str, Part]):
         kind: the kind of part, for messages.
         package: the package of `mlc` whose modules are scanned.
         decorator: the name of the decorator that registers a part.
-        key: the config key of the name, as in `head.name` or `data.source`.
     """
 
-    def __init__(self, kind: str, package: str, decorator: str, key: str = "name") -> None:
-        self.kind, self.package, self.decorator, self.key = kind, package, decorator, key
+    def __init__(self, kind: str, package: str, decorator: str) -> None:
+        self.kind, self.package, self.decorator = kind, package, decorator
         self._parts: dict[str, Part] = {}
         self._elsewhere: dict[str, str] = {}
         self._scanned: dict[str, str] | None = None
+        self._schemas: dict[str, tuple[type[Any], type[Any]]] = {}
         _REGISTRIES[kind] = self
 
     def register(self, name: str) -> Callable[[Part], Part]:
@@ -116,15 +116,32 @@ class Registry(Mapping[str, Part]):
         return {*self._modules(), *self._parts}
 
     def schema(self, name: str) -> type[Any]:
-        """Return the class of the part's options with the part's name as an additional field."""
+        """Return the class of the part's options with the part's name as the additional field `name`.
+
+        Raises:
+            ConfigError: the part has an option `name` itself.
+        """
         options: type[Any] = self[name].Options  # type: ignore[attr-defined]
+        made_of, schema = self._schemas.get(name, (None, options))
+        if made_of is not options:
+            schema = self._made_schema(name, options)
+            self._schemas[name] = options, schema
+        return schema
+
+    def _made_schema(self, name: str, options: type[Any]) -> type[Any]:
+        if any(field.name == "name" for field in dataclasses.fields(options)):
+            raise ConfigError(
+                f"The options of the {self.kind} {name!r} have a field 'name', which is where a config"
+                " states which part it is: call the field otherwise, as in 'title'."
+            )
         return make_dataclass(
             options.__name__,
-            [(self.key, str, dataclasses.field(default=str(name)))],
+            [("name", str, dataclasses.field(default=str(name)))],
             bases=(options,),
             namespace={
                 "__module__": options.__module__,
                 "__doc__": options.__doc__,
+                "validate": lambda options, prefix: self._validate(name, options, prefix),
                 # The class cannot be imported by name: another process creates it again.
                 "__reduce__": lambda options: (
                     _restore,
@@ -134,10 +151,23 @@ class Registry(Mapping[str, Part]):
             kw_only=True,
         )
 
+    def _validate(self, name: str, options: Any, prefix: str) -> None:
+        """Require that a config does not rename the chosen part; then validate the part's options."""
+        if options.name != name:
+            group = prefix.rstrip(".")
+            title = f", and the data set's title with {group}.title" if group == "data" else ""
+            raise ConfigError(
+                f"{prefix}name={shown(options.name)} cannot be set, it is the name of the {self.kind}"
+                f" {name!r}: choose a {self.kind} with {group}=NAME{title}."
+            )
+        validate = getattr(self[name].Options, "validate", None)  # type: ignore[attr-defined]
+        if validate is not None:
+            validate(options, prefix)
+
     def options(self, name: str, /, **values: Any) -> Any:
         """Create the part's options with these values and check them."""
         schema = self.schema(name)
-        known = [field.name for field in dataclasses.fields(schema) if field.name != self.key]
+        known = [field.name for field in dataclasses.fields(schema) if field.name != "name"]
         require_known(f"The {self.kind} {name!r}", values, known)
         options = schema(**values)
         check(options)
@@ -170,4 +200,4 @@ DECISIONS: Registry[Any] = Registry("decision rule", "decisions", "register_deci
 HEADS: Registry[Any] = Registry("head", "heads", "register_head")
 METRICS: Registry[Any] = Registry("metric", "metrics", "register_metric")
 OPTIMIZERS: Registry[Any] = Registry("optimizer", "training", "register_optimizer")
-SOURCES: Registry[Any] = Registry("data source", "data", "register_source", key="source")
+SOURCES: Registry[Any] = Registry("data source", "data", "register_source")

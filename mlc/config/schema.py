@@ -60,6 +60,8 @@ class ReportOptions:
             value, which takes minutes with many labels.
         yardsticks: whether tuned one-vs-rest logistic regression and linear SVMs stand beside the
             heads, computed once for each data set and split.
+        answer: whether a search ends with an answer: which head and rule, by how much, and its code.
+        margin: differences up to this count as equal in the answer.
     """
 
     metrics: list[str] = option(["jaccard_samples", "f1_macro", "subset_accuracy"], choices=METRICS)
@@ -67,6 +69,8 @@ class ReportOptions:
     figures: bool = True
     limits: bool = True
     yardsticks: bool = True
+    answer: bool = False
+    margin: float = option(0.01, at_least=0)
 
     def validate(self, prefix: str) -> None:
         """Require at least one metric."""
@@ -83,13 +87,15 @@ class Config:
     head: Any = MISSING
     optimizer: Any = MISSING
     trainer: TrainerOptions = field(default_factory=TrainerOptions)
-    # The options of each rule, by its name; `rules` are the rules that a run reports.
+    # The options of each rule, by its name; `decisions` are the rules that a run reports.
     decision: Any = field(
         default_factory=lambda: {name: DECISIONS[name].Options() for name in DECISIONS}
     )
-    rules: list[str] = option(["fixed", "global", "mode", "oracle"])
+    decisions: list[str] = option(["fixed", "global", "mode", "oracle"])
     report: ReportOptions = field(default_factory=ReportOptions)
     seed: int = option(0, at_least=0, at_most=2**32 - 1)
+    # The number of the configuration in a search, whose sweeper sets it; it changes no result.
+    trial: int | None = option(None, at_least=0)
     device: str = option("auto", choices=("auto", "cpu", "cuda"))
     # Whether finished runs in the folder are kept, and only the others are trained.
     resume: bool = False
@@ -98,16 +104,19 @@ class Config:
 
     def validate(self, prefix: str) -> None:
         """Require that each rule exists and is named once."""
-        for rule in self.rules:
+        for rule in self.decisions:
             if rule not in DECISIONS:
                 near = nearest(rule, DECISIONS)
                 guess = f"did you mean {near[0]}? " if near else ""
                 raise ConfigError(
-                    f"{prefix}rules={self.rules} names {rule!r}, which is no decision rule: {guess}"
-                    f"choose among {', '.join(DECISIONS)}, or add {FLAG} MODULE for one of your own."
+                    f"{prefix}decisions={self.decisions} names {rule!r}, which is no decision rule:"
+                    f" {guess}choose among {', '.join(DECISIONS)}, or add {FLAG} MODULE for one of your"
+                    " own."
                 )
-        if not self.rules or len(set(self.rules)) < len(self.rules):
-            raise ConfigError(f"{prefix}rules={self.rules} must name at least one rule, each once.")
+        if not self.decisions or len(set(self.decisions)) < len(self.decisions):
+            raise ConfigError(
+                f"{prefix}decisions={self.decisions} must name at least one rule, each once."
+            )
 
 
 def config_folder() -> Path:
@@ -127,9 +136,17 @@ def register_configs() -> None:
     for group, registry in GROUPS.items():
         for name in registry:
             schema = registry.schema(name)
+            if _stored(store, group, name) is schema:
+                continue
             store.store(group=f"schema/{group}", name=name, node=schema)
             if not (config_folder() / group / f"{name}.yaml").is_file():
                 store.store(group=group, name=name, node=schema)
+
+
+def _stored(store: ConfigStore, group: str, name: str) -> type[Any] | None:
+    """Return the class of a part's stored schema; None if there is none yet."""
+    stored = store.repo.get("schema", {}).get(group, {}).get(f"{name}.yaml")
+    return OmegaConf.get_type(stored.node) if stored else None
 
 
 def parse(config: DictConfig) -> Config:

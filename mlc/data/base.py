@@ -93,9 +93,9 @@ class Dataset:
             raise DataError(f"The data set {self.name!r} has no label: name at least one.")
         if len(set(self.label_names)) < len(self.label_names):
             names = self.label_names
-            twice = next(name for place, name in enumerate(names) if name in names[:place])
+            repeated = next(name for index, name in enumerate(names) if name in names[:index])
             raise DataError(
-                f"The data set {self.name!r} has two labels {twice!r}: name each label once, in"
+                f"The data set {self.name!r} has two labels {repeated!r}: name each label once, in"
                 " data.labels or in the file."
             )
         if self.features.shape[0] != n_samples or n_samples == 0:
@@ -159,7 +159,7 @@ class SplitOptions(DataOptions):
 
     Attributes:
         test_fraction: share of the rows to test on.
-        split_seed: of that split.
+        split_seed: of that split; null for the run's seed, so that each seed tests on other rows.
         weighting: how counts (the words of texts, and sparse features that are whole numbers, some
             above 1) enter a network: "tfidf" is (1 + log count) times the inverse document frequency
             in the training rows, each row of length 1; "counts" as they are; "binary" as zeros and
@@ -167,7 +167,7 @@ class SplitOptions(DataOptions):
     """
 
     test_fraction: float = option(0.3, above=0, below=1)
-    split_seed: int = option(0, at_least=0, at_most=2**32 - 1)
+    split_seed: int | None = option(0, at_least=0, at_most=2**32 - 1)
     weighting: str = option("auto", choices=("auto", *WEIGHTINGS))
 
 

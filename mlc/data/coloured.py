@@ -21,14 +21,14 @@ class ColouredDigitsOptions(DataOptions):
     """How the images are made.
 
     Attributes:
-        name: what tables call the data.
+        title: what tables call the data.
         noise: standard deviation of what is added to each pixel of each channel.
         n_train: images to train and validate on.
         n_test: images to test on.
         seed: of the images, apart from the runs' seed.
     """
 
-    name: str = "coloured_digits"
+    title: str = "coloured_digits"
     noise: float = option(0.25, at_least=0)
     n_train: int = option(4000, at_least=50)
     n_test: int = option(2000, at_least=1)
@@ -55,13 +55,13 @@ class ColouredDigits(DataSource):
         n, n_colours = sum(counts.values()), len(COLOURS)
         digit, colour = rng.integers(N_DIGITS, size=n), rng.integers(n_colours, size=n)
         free = rng.random((n, len(FREE))) < 0.5
-        parts, source, first = {}, np.empty(n, dtype=np.int64), 0
+        parts, image_of, first = {}, np.empty(n, dtype=np.int64), 0
         pools = disjoint_pools(digits, rng, shares=(0.6, 0.2, 0.2))
         for (part, count), pool in zip(counts.items(), pools, strict=True):
             parts[part] = np.arange(first, first + count)
-            source[parts[part]] = [rng.choice(pool[d]) for d in digit[parts[part]]]
+            image_of[parts[part]] = [rng.choice(pool[d]) for d in digit[parts[part]]]
             first += count
-        drawn = images[source].reshape(n, CELL, CELL) / HIGHEST_INK
+        drawn = images[image_of].reshape(n, CELL, CELL) / HIGHEST_INK
         framed, dim = free.T
         drawn[framed, 0] = drawn[framed, -1] = drawn[framed, :, 0] = drawn[framed, :, -1] = 1
         drawn[dim] /= 2
@@ -69,7 +69,7 @@ class ColouredDigits(DataSource):
         pixels[np.arange(n), colour] += drawn
         targets = np.hstack([np.eye(N_DIGITS)[digit], np.eye(n_colours)[colour], free]) > 0
         return Dataset(
-            name=options.name,
+            name=options.title,
             features=pixels.reshape(n, -1).astype(np.float32),
             targets=targets,
             feature_names=tuple(

@@ -25,7 +25,7 @@ class DigitsOptions(DataOptions):
     """How the images are composed.
 
     Attributes:
-        name: what tables call the data.
+        title: what tables call the data.
         canvas: height and width in pixels; it holds one digit for each 8 x 8 cell, and the cells
             are shifted together by what the canvas has to spare.
         digits_per_image: probability of 0, 1, 2, ... different digits in an image.
@@ -36,7 +36,7 @@ class DigitsOptions(DataOptions):
         seed: of the images, apart from the runs' seed.
     """
 
-    name: str = "digits"
+    title: str = "digits"
     canvas: list[int] = option([16, 24], at_least=CELL)
     digits_per_image: list[float] = option([0.11, 0.27, 0.30, 0.20, 0.09, 0.03], at_least=0)
     dependence: float = option(1.0, at_least=-20, at_most=20)
@@ -111,7 +111,7 @@ class Digits(DataSource):
             first += count
         height, width = options.canvas
         return Dataset(
-            name=options.name,
+            name=options.title,
             features=np.concatenate(features),
             targets=np.concatenate(targets),
             feature_names=tuple(f"pixel_{y}_{x}" for y in range(height) for x in range(width)),

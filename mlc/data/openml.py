@@ -30,13 +30,13 @@ class OpenMLOptions(SplitOptions):
     """Which data set, and how to split it: OpenML has no published parts of these.
 
     Attributes:
-        name: one of the ten of `STANDARD`, or any other data set's name there.
+        title: one of the ten of `STANDARD`, or any other data set's name there.
         version: of a data set that is none of the ten; null is the newest active one.
         data_id: its number there; null finds it by the name.
         labels: the columns that are labels; [] are those that OpenML calls its targets.
     """
 
-    name: str = "yeast"
+    title: str = "yeast"
     version: int | None = option(None, at_least=1)
     data_id: int | None = option(None, at_least=1)
     labels: list[str] = option([])
@@ -51,34 +51,34 @@ class OpenML(DataSource):
     @classmethod
     def load(cls, options: Any) -> Dataset:
         """The data set, its label columns as targets."""
-        where = f"openml.org's data set {options.name!r}"
+        where = f"openml.org's data set {options.title!r}"
         fetched = _fetch(options, where)
-        stated = list(options.labels)
+        given = list(options.labels)
         frame: pd.DataFrame = fetched.frame
-        labels = stated or list(fetched.target_names or [])
+        labels = given or list(fetched.target_names or [])
         if not labels:
             raise DataError(f"{where} does not say which columns are labels: name data.labels.")
         targets, label_names, _, notes = encode_labels(frame, labels, None, where)
         encoded = encode_columns(frame.drop(columns=labels), where)
         return Dataset(
-            name=options.name,
+            name=options.title,
             features=np.asarray(encoded.values),
             targets=targets,
             feature_names=tuple(encoded.names),
             label_names=label_names,
             numeric=encoded.numeric,
             vocabulary=Vocabulary(~encoded.numeric, read_from=encoded.categories),
-            weighting=weighting_of(encoded.values, options.weighting, str(options.name)),
+            weighting=weighting_of(encoded.values, options.weighting, str(options.title)),
             notes=(*notes, *encoded.notes),
         )
 
 
 def _fetch(options: Any, where: str) -> Any:
-    number = options.data_id or (None if options.version else STANDARD.get(options.name))
-    chosen = (
+    number = options.data_id or (None if options.version else STANDARD.get(options.title))
+    query = (
         {"data_id": number}
         if number
-        else {"name": options.name, "version": options.version or "active"}
+        else {"name": options.title, "version": options.version or "active"}
     )
     folder = cache_folder()
     try:
@@ -86,7 +86,7 @@ def _fetch(options: Any, where: str) -> Any:
             # That it tries again; the last try's error is told.
             warnings.simplefilter("ignore")
             fetched = fetch_openml(
-                **chosen,
+                **query,
                 as_frame=True,
                 parser="liac-arff",
                 cache=folder is not None,
@@ -104,8 +104,8 @@ def _fetch(options: Any, where: str) -> Any:
         ) from error
     except (ValueError, KeyError) as error:
         reason = " ".join(str(error).split())
-        raise DataError(f"{where} cannot be used ({reason}): correct data.name.") from error
-    found = str(fetched.details["name"])
-    if options.data_id is None and found.lower() != options.name.lower():
-        raise DataError(f"{where}: number {number} there is {found!r}: state data.data_id.")
+        raise DataError(f"{where} cannot be used ({reason}): correct data.title.") from error
+    name = str(fetched.details["name"])
+    if options.data_id is None and name.lower() != options.title.lower():
+        raise DataError(f"{where}: number {number} there is {name!r}: state data.data_id.")
     return fetched

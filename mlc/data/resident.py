@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -12,7 +12,6 @@ from scipy.sparse import csr_matrix, issparse
 from torch import Tensor
 
 from mlc.config.errors import ConfigError
-from mlc.data.base import Dataset
 from mlc.data.preprocessing import Scaling
 from mlc.data.weighting import weighted
 from mlc.layers.bags import Bags
@@ -79,8 +78,8 @@ class SparseRows:
         shape = n_runs, n_rows, self._n_columns
         run = row.div(max(n_rows, 1), rounding_mode="floor")
         if self._used is not None:
-            kept = self._used[run, self._column[entry]]
-            run, row, entry = run[kept], row[kept], entry[kept]
+            is_used = self._used[run, self._column[entry]]
+            run, row, entry = run[is_used], row[is_used], entry[is_used]
             length = torch.bincount(row, minlength=len(flat))
             starts = length.cumsum(0) - length
         column, value = self._column[entry], self._value[entry]
@@ -105,7 +104,8 @@ class ResidentData:
     """A data set on the device, with each run's own scaling.
 
     Args:
-        dataset: the data.
+        features: (N, D), an array or a CSR matrix.
+        targets: (N, K).
         scalings: one for each run.
         device: where it is to stay.
         dtype: of features and targets.
@@ -119,7 +119,8 @@ class ResidentData:
 
     def __init__(
         self,
-        dataset: Dataset,
+        features: Any,
+        targets: np.ndarray,
         scalings: Sequence[Scaling],
         device: torch.device,
         dtype: torch.dtype = torch.float32,
@@ -128,7 +129,7 @@ class ResidentData:
     ) -> None:
         self.device = device
         self.dtype = dtype
-        sparse = issparse(dataset.features)
+        sparse = issparse(features)
         # Whether a batch takes the same operations on the same shapes whatever its rows are.
         self.fixed_shapes = not sparse
         if bags and not sparse:
@@ -141,11 +142,11 @@ class ResidentData:
         # A shift would make every entry differ from 0.
         stays = bags or (keep_sparse and not shift.any())
         self._rows: Rows = (
-            _sparse_rows(dataset, scalings, scale, device, dtype, bags, stays)
+            _sparse_rows(features, scalings, scale, device, dtype, bags, stays)
             if sparse
-            else DenseRows(dataset.features, device, dtype)
+            else DenseRows(features, device, dtype)
         )
-        self._targets = DenseRows(dataset.targets, device, dtype)
+        self._targets = DenseRows(targets, device, dtype)
         scale = scale[:, None]
         self._shift = torch.as_tensor(shift, dtype=dtype, device=device) if shift.any() else None
         self._scale = (
@@ -153,7 +154,7 @@ class ResidentData:
             if (scale != 1).any() and not sparse
             else None
         )
-        values = dataset.features.data if sparse else dataset.features
+        values = features.data if sparse else features
         self._has_missing = bool(np.isnan(values).any())
 
     def rows(self, parts: Sequence[np.ndarray]) -> Tensor:
@@ -178,7 +179,7 @@ class ResidentData:
 
 
 def _sparse_rows(
-    dataset: Dataset,
+    features: csr_matrix,
     scalings: Sequence[Scaling],
     scale: np.ndarray,
     device: torch.device,
@@ -187,7 +188,6 @@ def _sparse_rows(
     stays: bool,
 ) -> SparseRows:
     """Counts for a backbone that takes bags; else weighted and scaled entries, dense unless `stays`."""
-    features: csr_matrix = dataset.features
     if bags:
         used = scale != 0
         return SparseRows(features, device, dtype, True, None if used.all() else used)

@@ -31,7 +31,7 @@ class WorldOptions(DataOptions):
     """The world, and how much of it is seen.
 
     Attributes:
-        name: what tables call the data.
+        title: what tables call the data.
         n_labels: K.
         n_features: D; x is standard normal.
         energies: whether f is linear in x, or a fixed random network with one hidden layer.
@@ -48,7 +48,7 @@ class WorldOptions(DataOptions):
         seed: of the world and its rows, apart from the runs' seed.
     """
 
-    name: str = "world"
+    title: str = "world"
     n_labels: int = option(6, at_least=1, at_most=12)
     n_features: int = option(10, at_least=1)
     energies: str = option("linear", choices=("linear", "network"))
@@ -188,7 +188,7 @@ class World(DataSource):
         features, targets = drawn["features"], drawn["targets"]
         rows = np.arange(len(features))
         return Dataset(
-            name=options.name,
+            name=options.title,
             features=features,
             targets=targets,
             feature_names=tuple(f"x{j}" for j in range(options.n_features)),

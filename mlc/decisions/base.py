@@ -13,7 +13,9 @@ from mlc.config.registry import NoOptions, Registry
 from mlc.decisions.checks import checked_pairs, checked_prediction, checked_targets
 from mlc.heads.prediction import Prediction
 
-# What `decide` must be given for each kind of knowledge that a rule can take.
+# The threshold that is natural for scores which are P(y_k = 1 | x).
+MARGINAL_THRESHOLD = 0.5
+# The arguments of `decide` for each kind of input.
 _ARGUMENTS = {
     "joint": "a joint distribution (log_joint and label_sets)",
     "cardinality": "scores and an expected cardinality",
@@ -23,28 +25,29 @@ _ARGUMENTS = {
 
 
 class DecisionRule:
-    """Turns what a head tells of each sample into label sets.
+    """Base class of decision rules, which turn a head's predictions into label sets.
 
     A rule is one class with `by_joint`, `by_cardinality` or `by_scores`, whichever it takes, and `tune`
-    if it learns; only `fit` and `decide` call these. Both take a head's `Prediction`, whose values are
-    not checked, so that a decision never waits for a device, or plain numbers, which are checked.
+    (or `learn`) if it learns; only `fit` and `decide` call these. Both take a head's `Prediction`, whose
+    values are not checked, so that a decision never waits for a device, or plain numbers, which are
+    checked.
 
     Class attributes:
-        Options: dataclass of the rule's settings.
-        needs: what it can decide from, the best first: "joint", a distribution over label sets;
-            "marginals", scores that are P(y_k = 1 | x); "scores", whatever they mean; "cardinality",
-            scores and an expected number of labels.
+        Options: dataclass of the rule's options.
+        needs: the inputs that the rule can decide from, in order of preference: "joint", a
+            distribution over label sets; "marginals", scores that are P(y_k = 1 | x); "scores", of any
+            meaning; "cardinality", scores and an expected number of labels.
         tuned_on: the part of the data that `fit` sees: "nothing", "validation", or "test" for a rule
-            that is no fair contestant and is marked as such in every table. A rule that takes the joint
-            is tuned on nothing, because joints are only held chunk by chunk.
-        uses_training_sets: whether it uses `training_sets`, which its builder then sets.
+            that is no fair contestant, which every table marks. A rule that takes the joint is tuned
+            on nothing, because joints are held in memory only chunk by chunk.
+        uses_training_sets: whether the rule uses `training_sets`, which whoever builds it then sets.
 
     Attributes:
         training_sets: (M, K), bool, label sets of the training rows, or None.
 
     Args:
         options: an instance of `Options`.
-        natural_threshold: the head's own, for rules that use it; None where it has none.
+        natural_threshold: the natural threshold of the head, or None if it has none.
     """
 
     name: ClassVar[str]
@@ -60,7 +63,7 @@ class DecisionRule:
 
     @property
     def lacks_threshold(self) -> bool:
-        """Whether it needs a threshold and has neither a stated one nor the head's natural one."""
+        """Whether the rule needs a threshold and has neither a given nor a natural one."""
         return False
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -69,28 +72,32 @@ class DecisionRule:
             raise TypeError(f"The rule {cls.__name__} takes the joint, so it cannot be tuned.")
 
     def fit(self, scores: Any, targets: Any) -> Self:
-        """Learn from scores in [0, 1] and targets of 0 and 1; returns the rule itself.
+        """Fit the rule to scores in [0, 1] and targets of 0 and 1; return the rule itself.
 
         Args:
             scores: (..., N, K), a tensor, an array, or nested lists; or a `Prediction` with scores. A
-                rule that is tuned on nothing learns nothing from a prediction, and computes none of it.
-            targets: likewise, of the same shape.
+                rule that is tuned on nothing ignores a prediction and computes none of its values.
+            targets: (..., N, K), a tensor, an array, or nested lists.
 
         Raises:
             ConfigError: the prediction has no scores.
-            DataError: a shape does not fit, or a value is none that scores or targets can have.
+            DataError: a shape does not match, or a value is not a valid score or target.
         """
         if not isinstance(scores, Prediction):
-            return self.tune(*checked_pairs(scores, targets))
+            given, actual = checked_pairs(scores, targets)
+            return self.learn(Prediction(given), actual)
         if self.tuned_on == "nothing":
             return self
         if not scores.has_scores:
             raise self._missing("a prediction with scores")
-        own = scores.scores.detach()
-        return self.tune(own, checked_targets(targets, own))
+        return self.learn(scores, checked_targets(targets, scores.scores))
+
+    def learn(self, prediction: Prediction, targets: Tensor) -> Self:
+        """Learn from a prediction with scores, by default from these alone, and targets, unchecked."""
+        return self.tune(prediction.scores.detach(), targets)
 
     def tune(self, scores: Tensor, targets: Tensor) -> Self:
-        """Learn from scores and targets, (..., N, K) each, unchecked; returns the rule itself."""
+        """Fit the rule to unchecked scores and targets, (..., N, K) each; return the rule itself."""
         return self
 
     def decide(
@@ -101,25 +108,25 @@ class DecisionRule:
         label_sets: Any = None,
         cardinality: Any = None,
     ) -> Tensor:
-        """Label sets: (..., N, K), bool.
+        """Return the predicted label sets: (..., N, K), bool.
 
         Args:
-            scores: a `Prediction`, and nothing else; or (..., N, K), a tensor, an array, or nested
-                lists, for rules that decide from scores or marginals.
+            scores: a `Prediction`, without other arguments; or (..., N, K), a tensor, an array, or
+                nested lists, for rules that decide from scores or marginals.
             log_joint: (..., N, M), for rules that decide from the joint.
-            label_sets: (M, K), the sets that `log_joint` is over.
+            label_sets: (M, K), the label sets of `log_joint`.
             cardinality: (..., N), expected numbers of labels, for rules that take them.
 
         Raises:
-            ConfigError: what the rule needs was not given.
-            DataError: a shape does not fit, or a value is none that such a thing can have.
+            ConfigError: an argument that the rule needs is missing.
+            DataError: a shape does not match, or a value is out of range.
         """
         if isinstance(scores, Prediction):
             return self._decide(scores)
         prediction = checked_prediction(scores, log_joint, label_sets, cardinality)
         kind = self._kind(prediction)
         if kind != "joint":
-            self._refuse_misfit(prediction.scores.shape)
+            self._require_fitted_shape(prediction.scores.shape)
         return self._decide(prediction)
 
     def _decide(self, prediction: Prediction) -> Tensor:
@@ -132,27 +139,27 @@ class DecisionRule:
         return self.by_scores(prediction.scores.detach())
 
     def by_joint(self, prediction: Prediction) -> Tensor:
-        """Label sets from a prediction that has a joint: (..., N, K), bool."""
+        """Return label sets from a prediction that has a joint: (..., N, K), bool."""
         raise NotImplementedError
 
     def by_cardinality(self, scores: Tensor, cardinality: Tensor) -> Tensor:
-        """Label sets from scores (..., N, K) and expected numbers (..., N): (..., N, K), bool."""
+        """Return label sets from scores (..., N, K) and expected numbers (..., N): (..., N, K), bool."""
         raise NotImplementedError
 
     def by_scores(self, scores: Tensor) -> Tensor:
-        """Label sets from scores, or marginals, (..., N, K): likewise, bool."""
+        """Return label sets from scores or marginals (..., N, K): (..., N, K), bool."""
         raise NotImplementedError
 
     def fitted(self) -> dict[str, Tensor]:
-        """What `fit` learned, by name: tensors whose leading axes are those of the scores."""
+        """Return the fitted values by name: tensors whose leading axes are those of the scores."""
         return {}
 
     def described(self) -> dict[str, Any]:
-        """What `fit` learned, for JSON; with the options it is all that `restore` needs."""
+        """Return the fitted values for JSON; with the options they are all that `restore` needs."""
         return {name: value.tolist() for name, value in self.fitted().items()}
 
     def restore(self, fitted: Mapping[str, Any]) -> Self:
-        """Take what `fit` learned before, as `fitted` told it or as lists; returns the rule itself.
+        """Restore the values of `fitted` or `described`; return the rule itself.
 
         Other entries are ignored.
 
@@ -161,21 +168,34 @@ class DecisionRule:
         """
         return self
 
+    def by_joint_beside(
+        self, provides: Collection[str], deciding: bool = False
+    ) -> dict[str, DecisionRule]:
+        """Rules by the joint whose decisions it takes as `Prediction.decided`, by the names there.
+
+        They are for callers that no longer hold the joint when they call `fit` or `decide`.
+
+        Args:
+            provides: what the head gives.
+            deciding: whether they are for `decide`, once the rule is fitted.
+        """
+        return {}
+
     @classmethod
     def input_from(cls, offered: Collection[str]) -> str | None:
-        """What it would decide from, of what a head offers; None where that is not enough."""
+        """Return the input that the rule prefers among those offered, or None if it can use none."""
         return next((kind for kind in cls.needs if kind in offered), None)
 
     def fitted_shape(self, shape: Size) -> Size:
-        """The shape of what `fit` learns from scores of this shape."""
+        """Return the shape of a value fitted to scores of this shape."""
         return shape[:-2]
 
     def fitted_shapes(self, shape: Size) -> dict[str, Size]:
-        """The shape of each value that `fit` learns, where they differ; those left out fit any."""
+        """Return the shape of each fitted value; a value that is not listed matches any scores."""
         return {name: self.fitted_shape(shape) for name in self.fitted()}
 
     def _kind(self, prediction: Prediction) -> str:
-        """What it decides from, of what the prediction has."""
+        """Return the kind of input that the rule decides from, given this prediction."""
         if prediction.has_joint and "joint" in self.needs:
             return "joint"
         if prediction.has_scores:
@@ -185,11 +205,11 @@ class DecisionRule:
                 return "scores"
         raise self._missing(" or ".join(_ARGUMENTS[kind] for kind in self.needs))
 
-    def _refuse_misfit(self, shape: Size) -> None:
-        """Scores of a shape that what `fit` learned does not fit; that of one run fits any number."""
-        every, of_one = self.fitted_shapes(shape), self.fitted_shapes(shape[-2:])
+    def _require_fitted_shape(self, shape: Size) -> None:
+        """Raise DataError if fitted values do not match scores of this shape; one run's match any."""
+        stacked, single = self.fitted_shapes(shape), self.fitted_shapes(shape[-2:])
         for name, value in self.fitted().items():
-            if name in every and value.shape not in (every[name], of_one[name]):
+            if name in stacked and value.shape not in (stacked[name], single[name]):
                 raise DataError(
                     f"The rule {self.name!r} was fitted to scores of another shape than"
                     f" {tuple(shape)}: fit it to scores with the same labels and runs."
@@ -206,12 +226,12 @@ register_decision = DECISIONS.register
 def build_decision(
     name: str, *, natural_threshold: float | None = 0.5, **options: Any
 ) -> DecisionRule:
-    """The rule of this name.
+    """Build the decision rule of this name.
 
     Args:
         name: one of DECISIONS.
-        natural_threshold: `Head.natural_threshold(n_labels)` of the head, None where it has none.
-        options: the rule's own.
+        natural_threshold: `Head.natural_threshold(n_labels)` of the head, or None if it has none.
+        options: options of the rule.
 
     Raises:
         ConfigError: unknown rule or option, a value out of range, or no threshold where one is needed.
@@ -219,7 +239,7 @@ def build_decision(
     rule = DECISIONS[name](DECISIONS.options(name, **options), natural_threshold)
     if rule.lacks_threshold:
         raise ConfigError(
-            f"The rule {name!r} has no threshold, for the head's scores have no natural one: state"
+            f"The rule {name!r} has no threshold, because the head's scores have no natural one: give"
             " threshold=, or choose a tuned rule such as global."
         )
     return rule

@@ -14,23 +14,25 @@ from scipy.special import expit
 from torch import Size, Tensor
 
 from mlc.config.options import option
-from mlc.decisions.base import DECISIONS, DecisionRule, register_decision
+from mlc.decisions.base import DECISIONS, MARGINAL_THRESHOLD, DecisionRule, register_decision
 from mlc.decisions.counting import highest
 from mlc.decisions.expected import ExpectedRule
-from mlc.metrics.final import expected_calibration_error
+from mlc.decisions.folds import N_FOLDS, folds
+from mlc.metrics.final import brier_score, expected_calibration_error
+from mlc.metrics.sweep import top_label
 
 # Float32 does not tell scores closer to 0 or 1 from these.
 _CLOSEST = 1e-7
 _SLOPES = (1e-2, 1e2)
-_THRESHOLD = 0.5
 
 
 @dataclass
 class CalibratedOptions:
-    """How scores become probabilities, and the rule that takes these."""
+    """How scores become probabilities, the rule that takes these, and whether a set may be empty."""
 
     calibration: str = option("platt", choices=("temperature", "platt", "isotonic"))
     rule: str = option("expected_jaccard", choices=("expected_jaccard", "expected_f1", "fixed"))
+    at_least_one: bool = False
 
 
 @register_decision("calibrated")
@@ -48,8 +50,14 @@ class Calibrated(DecisionRule):
     - `isotonic`: the monotone map of the least squared error, linear between its knots (Zadrozny and
       Elkan 2002, "Transforming classifier scores into accurate multiclass probability estimates").
 
-    `rule` then decides: `expected_jaccard` or `expected_f1`, or `fixed` at 0.5. Among labels of equal
-    probability those with the highest scores are taken.
+    `rule` then decides: `expected_jaccard` or `expected_f1`, or `fixed` at 0.5, each with
+    `at_least_one` if that is set. Among labels of equal probability those with the highest scores are
+    taken. ECE and Brier score before and after are stored with the map: of the rows that it is fitted
+    to, each mapped as the rows of the other folds (five at most) say, so that an isotonic map gains
+    nothing from its flexibility.
+
+    Attributes:
+        is_judged: whether `fit` computes ECE and Brier score.
     """
 
     Options = CalibratedOptions
@@ -58,50 +66,51 @@ class Calibrated(DecisionRule):
     _line: Tensor | None = None
     _knots: Tensor | None = None
     _quality: dict[str, Any] | None = None
+    is_judged = True
 
     def tune(self, scores: Tensor, targets: Tensor) -> Self:
         """Fit a map for each run: scores and targets (..., N, K)."""
         leading = scores.shape[:-2]
         given = scores.double().cpu().numpy().reshape(-1, *scores.shape[-2:])
         true = targets.cpu().numpy().reshape(given.shape).astype(np.float64)
-        if self.options.calibration == "isotonic":
-            every = [_isotonic(own, y) for own, y in zip(given, true, strict=True)]
-            # Runs with fewer knots repeat their last.
-            most = max(len(knots) for knots in every)
-            equal = [np.pad(own, ((0, most - len(own)), (0, 0)), "edge") for own in every]
-            self._knots = torch.from_numpy(np.stack(equal)).view(*leading, most, 2)
+        kind = self.options.calibration
+        maps = [_fitted(kind, own, y) for own, y in zip(given, true, strict=True)]
+        # Runs with fewer knots repeat their last.
+        most = max(len(own) for own in maps)
+        equal = [np.pad(own, ((0, most - len(own)), (0, 0)), "edge") for own in maps]
+        fitted = torch.from_numpy(np.stack(equal))
+        if kind == "isotonic":
+            self._knots = fitted.view(*leading, most, 2)
         else:
-            platt = self.options.calibration == "platt"
-            lines = [_line(own, y, platt) for own, y in zip(given, true, strict=True)]
-            self._line = torch.from_numpy(np.stack(lines)).view(*leading, 2)
-        after = self.probabilities(scores).cpu().numpy().reshape(given.shape)
-        self._quality = {
-            name: _nested([of(own, y) for own, y in zip(values, true, strict=True)], leading)
-            for when, values in (("before", given), ("after", after))
-            for name, of in ((f"ece_{when}", expected_calibration_error), (f"brier_{when}", _brier))
-        }
+            self._line = fitted.view(*leading, 2)
+        self._quality = None
+        if self.is_judged and given.shape[1] > 1:
+            every = [_judged(kind, own, y) for own, y in zip(given, true, strict=True)]
+            self._quality = {n: _nested([own[n] for own in every], leading) for n in every[0]}
         return self
 
     def probabilities(self, scores: Tensor) -> Tensor:
         """The corrected scores: (..., N, K), float64."""
         if self._line is None and self._knots is None:
             raise self._missing("a call of fit(scores, targets) first")
-        if self._line is not None:
-            slope, intercept = self._line.to(scores.device)[..., None, None, :].unbind(dim=-1)
-            z = scores.double().clamp(_CLOSEST, 1 - _CLOSEST).logit()
-            return (slope * z + intercept).sigmoid()
-        assert self._knots is not None
-        leading = scores.shape[:-2]
-        knots = self._knots.to(scores.device)
-        x, y = (part.expand(*leading, -1).contiguous() for part in knots.unbind(dim=-1))
-        return _between(scores.double().flatten(-2), x, y).view(scores.shape)
+        leading, fitted = scores.shape[:-2], self._knots if self._line is None else self._line
+        assert fitted is not None
+        fitted = fitted.to(scores.device)
+        if self._line is None:
+            fitted = fitted.expand(*leading, -1, -1)
+        return _mapped(fitted, scores.double(), is_line=self._line is not None)
 
     def by_scores(self, scores: Tensor) -> Tensor:
         """The rule's decisions by the probabilities: (..., N, K), bool."""
         marginals = self.probabilities(scores)
+        some = self.options.at_least_one
         if self.options.rule == "fixed":
-            return marginals >= _THRESHOLD
-        rule = DECISIONS[self.options.rule](DECISIONS.options(self.options.rule))
+            passed = marginals >= MARGINAL_THRESHOLD
+            if not some:
+                return passed
+            return passed | (top_label(scores) & ~passed.any(dim=-1, keepdim=True))
+        options = DECISIONS.options(self.options.rule, at_least_one=some)
+        rule = DECISIONS[self.options.rule](options)
         assert isinstance(rule, ExpectedRule)
         order = scores.argsort(dim=-1, descending=True, stable=True)
         size = rule.best_prefix(marginals.gather(-1, order).flatten(0, -2))
@@ -120,7 +129,7 @@ class Calibrated(DecisionRule):
         return {name: Size((*leading, *end)) for name, end in ends.items()}
 
     def described(self) -> dict[str, Any]:
-        """The map, and ECE and Brier score of the rows that it was fitted to, before and after."""
+        """The map, and the cross-fitted ECE and Brier score of its rows, before and after it."""
         return {**super().described(), **(self._quality or {})}
 
     def restore(self, fitted: Mapping[str, Any]) -> Self:
@@ -128,6 +137,39 @@ class Calibrated(DecisionRule):
         name = "knots" if self.options.calibration == "isotonic" else "line"
         setattr(self, f"_{name}", torch.as_tensor(fitted[name], dtype=torch.float64))
         return self
+
+
+def _fitted(kind: str, scores: NDArray[Any], targets: NDArray[Any]) -> NDArray[np.float64]:
+    """The map of one run: slope and intercept, (1, 2), or the knots, (M, 2)."""
+    if kind == "isotonic":
+        return _isotonic(scores, targets)
+    return _line(scores, targets, kind == "platt")[None]
+
+
+def _mapped(fitted: Tensor, scores: Tensor, is_line: bool) -> Tensor:
+    """Scores (..., N, K) by lines (..., 2) or knots (..., M, 2)."""
+    if is_line:
+        slope, intercept = fitted[..., None, None, :].unbind(dim=-1)
+        return (slope * scores.clamp(_CLOSEST, 1 - _CLOSEST).logit() + intercept).sigmoid()
+    x, y = (part.contiguous() for part in fitted.unbind(dim=-1))
+    return _between(scores.flatten(-2), x, y).view(scores.shape)
+
+
+def _judged(kind: str, scores: NDArray[Any], targets: NDArray[Any]) -> dict[str, float]:
+    """ECE and Brier score of one run's scores (N, K), N at least 2; after by cross-fitted maps."""
+    after = np.empty_like(scores)
+    fold = folds(len(scores), min(N_FOLDS, len(scores))).numpy()
+    for index in np.unique(fold):
+        out = fold == index
+        fitted = torch.from_numpy(_fitted(kind, scores[~out], targets[~out]))
+        is_line = kind != "isotonic"
+        given = torch.from_numpy(scores[out])
+        after[out] = _mapped(fitted[0] if is_line else fitted, given, is_line).numpy()
+    return {
+        f"{name}_{when}": of(values, targets)
+        for when, values in (("before", scores), ("after", after))
+        for name, of in (("ece", expected_calibration_error), ("brier", brier_score))
+    }
 
 
 def _line(scores: NDArray[Any], targets: NDArray[Any], platt: bool) -> NDArray[np.float64]:
@@ -168,10 +210,6 @@ def _between(values: Tensor, x: Tensor, y: Tensor) -> Tensor:
     low, high = x.gather(-1, left), x.gather(-1, right)
     share = ((values - low) / (high - low).where(high > low, 1)).clamp(0, 1)
     return torch.lerp(y.gather(-1, left), y.gather(-1, right), share)
-
-
-def _brier(scores: NDArray[Any], targets: NDArray[Any]) -> float:
-    return float(((scores - targets) ** 2).mean())
 
 
 def _nested(values: list[float], leading: Size) -> Any:

@@ -1,4 +1,4 @@
-"""Rules that say how many labels, and take those with the highest scores."""
+"""Rules that determine the number of labels and take the labels with the highest scores."""
 
 from __future__ import annotations
 
@@ -16,17 +16,16 @@ from mlc.metrics.sweep import first_best
 
 
 def highest(scores: Tensor, count: Tensor) -> Tensor:
-    """The `count` labels with the highest scores, the first of equals: (..., N, K) and (..., N)."""
+    """Return the `count` labels with the highest scores, the first of equals: (..., N, K), (..., N)."""
     order = scores.argsort(dim=-1, descending=True, stable=True)
     rank = order.argsort(dim=-1)
     return rank < count.unsqueeze(-1)
 
 
 def values_by_size(metric: CountMetric, scores: Tensor, targets: Tensor) -> Tensor:
-    """The metric of the k highest labels of each sample, k from 0 to K: (..., N, K) to (..., K + 1).
+    """Compute the metric of the k highest labels per sample, k from 0 to K: (..., N, K) to (..., K + 1).
 
-    One more label of each sample changes the counts of each group a little, so no more than O(N K)
-    numbers are held.
+    The counts of each k are updated from those of k - 1, so the memory is O(N K).
     """
     order = scores.argsort(dim=-1, descending=True, stable=True)
     hits = targets.double().gather(-1, order)
@@ -48,7 +47,7 @@ def values_by_size(metric: CountMetric, scores: Tensor, targets: Tensor) -> Tens
 
 @dataclass
 class TopKOptions:
-    """How many labels, or null for the number that is best for a metric on validation data."""
+    """The number of labels, or null for the best number by a metric on validation data."""
 
     k: int | None = option(None, at_least=0)
     metric: str = option("jaccard_samples", choices=COUNT_METRICS)
@@ -57,7 +56,7 @@ class TopKOptions:
 
 @register_decision("top_k")
 class TopK(DecisionRule):
-    """The k labels with the highest scores, for every sample as many; the smallest of equally good k.
+    """A rule that takes the k labels with the highest scores; among equally good k the smallest.
 
     RCut of Yang 2001, "A study on thresholding strategies for text categorization". With
     `at_least_one`, k is at least 1.
@@ -68,7 +67,7 @@ class TopK(DecisionRule):
     _k: Tensor | None = None
 
     def tune(self, scores: Tensor, targets: Tensor) -> Self:
-        """Find k where it is not stated: scores and targets (..., N, K)."""
+        """Choose k unless the options give it: scores and targets (..., N, K)."""
         if self.options.k is not None:
             k = max(self.options.k, int(self.options.at_least_one))
             self._k = torch.full(scores.shape[:-2], k)
@@ -81,40 +80,40 @@ class TopK(DecisionRule):
         return self
 
     def restore(self, fitted: Mapping[str, Any]) -> Self:
-        """Take k."""
+        """Restore k."""
         self._k = torch.as_tensor(fitted["k"])
         return self
 
     def by_scores(self, scores: Tensor) -> Tensor:
-        """The k highest: (..., N, K), bool."""
+        """Return the k labels with the highest scores: (..., N, K), bool."""
         if self._k is None:
             raise self._missing("a call of fit(scores, targets) first")
         return highest(scores, self._k.to(scores.device).unsqueeze(-1).expand(scores.shape[:-1]))
 
     def fitted(self) -> dict[str, Tensor]:
-        """k."""
+        """Return k, (...)."""
         return {} if self._k is None else {"k": self._k}
 
 
 @dataclass
 class CardinalityOptions:
-    """Whether a set may be empty."""
+    """Whether each label set has at least one label."""
 
     at_least_one: bool = False
 
 
 @register_decision("cardinality")
 class Cardinality(DecisionRule):
-    """As many labels as the head expects, rounded, those with the highest scores.
+    """A rule that takes the labels with the highest scores, as many as the head expects, rounded.
 
     The meta-labeller of Tang et al. 2009, "Large scale multi-label classification via metalabeler",
-    with the head itself to tell the number.
+    where the head itself predicts the number.
     """
 
     Options = CardinalityOptions
     needs = ("cardinality",)
 
     def by_cardinality(self, scores: Tensor, cardinality: Tensor) -> Tensor:
-        """The highest, as many as expected: (..., N, K), bool."""
+        """Return the labels with the highest scores, as many as expected: (..., N, K), bool."""
         rounded = (cardinality.double() + 0.5).floor()
         return highest(scores, rounded.clamp(min=float(self.options.at_least_one)))

@@ -1,9 +1,10 @@
-"""Rules that maximise the expected value of a metric of single samples."""
+"""Rules that maximise the expected value of a metric per sample."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -13,79 +14,116 @@ from mlc.decisions.counting import highest
 from mlc.heads.label_sets import all_label_sets
 from mlc.heads.prediction import Prediction
 
-# Pairs of candidate and label set, of all samples, up to which every label set is tried.
+# Up to this number of pairs of candidate and label set, every label set is a candidate.
 _MOST_PAIRS = 2**24
 _MOST_PROBABLE = 32
-# Sizes tried for all samples; beyond, only for those in which a larger set could be the best.
+# Sizes tried for all samples; larger ones only for samples in which a larger set could be the best.
 _SMALL = 16
 _TINY = 1e-12
 _ROUNDING = 1e-9
-# More would not stay in the processor's cache, at ten times the time.
+# More pairs at once leave the processor's cache and take ten times as long.
 _PAIRS_AT_ONCE = 2**20
 
 
-class ExpectedRule(DecisionRule):
-    """The label set with the highest expected value, under the joint or with independent labels."""
+@dataclass
+class ExpectedOptions:
+    """Whether a set may be empty."""
 
+    at_least_one: bool = False
+
+
+class ExpectedRule(DecisionRule):
+    """The label set with the highest expected value, under the joint or with independent labels.
+
+    With `at_least_one`, the one with the highest expected value of all sets but the empty one.
+    """
+
+    Options = ExpectedOptions
     needs = ("joint", "marginals")
 
     def by_joint(self, prediction: Prediction) -> Tensor:
-        """The maximiser under the joint: (..., N, K), bool."""
+        """Return the maximiser under the joint: (..., N, K), bool."""
         label_sets, joint = prediction.label_sets, prediction.log_joint.detach().double().exp()
         assert label_sets is not None
         decided = self.best_set(joint.flatten(0, -2), label_sets)
         return decided.view(*joint.shape[:-1], label_sets.shape[-1])
 
     def by_scores(self, scores: Tensor) -> Tensor:
-        """The maximiser with independent labels: (..., N, K), bool."""
+        """Return the maximiser with independent labels: (..., N, K), bool."""
         order = scores.double().argsort(dim=-1, descending=True, stable=True)
         size = self.best_prefix(scores.double().gather(-1, order).flatten(0, -2))
         return highest(scores, size.view(scores.shape[:-1]))
 
     def best_set(self, joint: Tensor, label_sets: Tensor) -> Tensor:
-        """The maximiser for probabilities (N, M) of label sets (M, K): (N, K), bool."""
+        """Return the maximiser for probabilities (N, M) of label sets (M, K): (N, K), bool."""
         raise NotImplementedError
 
     def best_prefix(self, marginals: Tensor) -> Tensor:
-        """How many of independent labels to take: (N, K), in descending order, to (N,)."""
+        """Return how many independent labels to take: marginals (N, K), descending, to (N,)."""
         raise NotImplementedError
+
+    def _best_size(
+        self, marginals: Tensor, possible: Tensor, expected: Callable[[int, Tensor, Tensor], Tensor]
+    ) -> Tensor:
+        """The size with the highest expectation, the smallest of equals: (N, K) to (N,).
+
+        `possible` says which sizes from 1 could be the best, (N, K); `expected` takes a size, rows, and
+        the distribution of how many of their other labels are true, (rows, K + 1).
+        """
+        n_labels = marginals.shape[1]
+        without = marginals.new_zeros(len(marginals), n_labels + 1)
+        without[:, 0] = 1
+        values = torch.full_like(without, -1)
+        for size in range(n_labels, 0, -1):
+            rows = possible[:, size - 1].nonzero().squeeze(1)
+            if len(rows):
+                values[rows, size] = expected(size, rows, without[rows])
+            without = _one_more(without, marginals[:, size - 1])
+        if not self.options.at_least_one:
+            values[:, 0] = without[:, 0]
+        return values.argmax(dim=-1)
 
 
 @register_decision("expected_jaccard")
 class ExpectedJaccard(ExpectedRule):
-    """Maximises the expected Jaccard index of the sample.
+    """A rule that maximises the expected Jaccard index of each sample.
 
-    From a joint by trying every label set while these and the joint's M make up to 2^24 pairs (K = 12
-    for a full joint), so exactly; beyond that, among the 32 most probable label sets and those of the
-    labels with the highest marginals, an approximation. There is no known polynomial algorithm
-    (Chierichetti et al. 2010, "Finding the Jaccard median"). With independent labels the best set of a
-    size has the highest marginals, for these raise the expected intersection and lower the rest at
-    once; so one search over sizes is exact.
+    From a joint it is exact, by trying every label set, while all label sets and the M of the joint
+    make at most 2^24 pairs (K = 12 for a full joint). Beyond that it is an approximation: the best of
+    the 32 most probable label sets and of the sets of labels with the highest marginals. No polynomial
+    algorithm is known (Chierichetti et al. 2010, "Finding the Jaccard median"). With independent labels
+    the best set of each size has the highest marginals, which increase the expected intersection and
+    decrease the rest, so one search over sizes is exact.
     """
 
     def best_set(self, joint: Tensor, label_sets: Tensor) -> Tensor:
-        """Brute force, or among candidates."""
+        """Return the best of all label sets, or of candidates if there are too many."""
         n_sets, n_labels = label_sets.shape
+        least = int(self.options.at_least_one)
         if n_labels < 25 and 2**n_labels * n_sets <= _MOST_PAIRS:
-            candidates = all_label_sets(n_labels, joint.device)
-            values = _jaccard(candidates.double(), label_sets.double())
+            # The empty set comes first.
+            candidates = all_label_sets(n_labels, joint.device)[least:]
+            values = jaccard_of_sets(candidates.double(), label_sets.double())
             return candidates[(joint @ values.T).argmax(dim=-1)]
         marginals = joint @ label_sets.double()
         probable = label_sets[joint.topk(min(_MOST_PROBABLE, n_sets), dim=-1).indices]
-        small = _prefixes(marginals, 0, min(_SMALL, n_labels))
+        small = _prefixes(marginals, least, min(_SMALL, n_labels))
+        if least:
+            # The first prefix stands in for the empty set.
+            probable = torch.where(probable.any(dim=-1, keepdim=True), probable, small[:, :1])
         best, value = _best_of(torch.cat([probable, small], dim=1), joint, label_sets)
         # A set of size s is worth at most E|y| / s.
         largest = (marginals.sum(dim=-1) / value.clamp(min=_TINY)).clamp(max=n_labels)
         more = (largest > _SMALL).nonzero().squeeze(1)
         if len(more):
             prefixes = _prefixes(marginals[more], _SMALL + 1, math.ceil(float(largest.max())))
-            larger, its_value = _best_of(prefixes, joint[more], label_sets)
-            better = its_value > value[more]
+            larger, larger_value = _best_of(prefixes, joint[more], label_sets)
+            better = larger_value > value[more]
             best[more[better]] = larger[better]
         return best
 
     def best_prefix(self, marginals: Tensor) -> Tensor:
-        """E[J] = E[true within] E[1 / (size + true without)]; the empty set's is P(no label)."""
+        """Maximise E[J] = E[true within] E[1 / (size + true without)]; P(no label) for the empty set."""
         within = marginals.cumsum(dim=-1)
 
         def expected(size: int, rows: Tensor, without: Tensor) -> Tensor:
@@ -95,22 +133,22 @@ class ExpectedJaccard(ExpectedRule):
         sizes = torch.arange(1, marginals.shape[1] + 1, device=marginals.device)
         # At least by Jensen's inequality, at most where nothing is true without.
         lower, upper = within / (sizes + within[:, -1:] - within), within / sizes
-        return _best_size(marginals, _may_win(lower, upper), expected)
+        return self._best_size(marginals, _may_win(lower, upper), expected)
 
 
 @register_decision("expected_f1")
 class ExpectedF1(ExpectedRule):
-    """Maximises the expected F1 of the sample.
+    """A rule that maximises the expected F1 of each sample.
 
-    From a joint exactly, by the general F-measure maximiser: from P(y_k = 1, |y| = s) the best set of
-    each size takes the labels with the largest sum_s 2 P(y_k = 1, |y| = s) / (s + size) (Dembczynski
-    et al. 2011, "An exact algorithm for F-measure maximization"). With independent labels the best set
+    From a joint it is exact, by the general F-measure maximiser: the best set of each size takes the
+    labels with the largest sum_s 2 P(y_k = 1, |y| = s) / (s + size) (Dembczynski et al. 2011, "An exact
+    algorithm for F-measure maximization"). With independent labels the best set
     has the highest marginals (Lewis 1995, "Evaluating and optimizing autonomous text classification
     systems"), and one search over sizes is exact.
     """
 
     def best_set(self, joint: Tensor, label_sets: Tensor) -> Tensor:
-        """The general F-measure maximiser."""
+        """Apply the general F-measure maximiser."""
         n_labels, sizes = label_sets.shape[1], label_sets.sum(dim=1)
         table = joint.new_zeros(len(joint), n_labels, n_labels)
         for count in range(1, n_labels + 1):
@@ -122,12 +160,14 @@ class ExpectedF1(ExpectedRule):
         ranked = gains.sort(dim=1, descending=True, stable=True).values.cumsum(dim=1)
         values = torch.diagonal(ranked, dim1=1, dim2=2)
         nothing = joint[:, sizes == 0].sum(dim=-1, keepdim=True)
+        if self.options.at_least_one:
+            nothing = torch.full_like(nothing, -1)
         size = torch.cat([nothing, values], dim=-1).argmax(dim=-1)
         column = (size - 1).clamp(min=0)[:, None, None].expand(-1, n_labels, 1)
         return highest(gains.gather(2, column).squeeze(2), size)
 
     def best_prefix(self, marginals: Tensor) -> Tensor:
-        """The expectation over how many are true within the prefix and how many without."""
+        """Take the expectation over the numbers of true labels within the prefix and without."""
         n_labels = marginals.shape[1]
         count = torch.arange(n_labels + 1, device=marginals.device)
         true = marginals.cumsum(dim=-1)
@@ -145,37 +185,16 @@ class ExpectedF1(ExpectedRule):
             value = 2 * true / (size + true + count)
             return ((within[size][rows] @ value.to(without.dtype)) * without).sum(dim=-1)
 
-        return _best_size(marginals, possible, expected)
+        return self._best_size(marginals, possible, expected)
 
 
 def _may_win(lower: Tensor, upper: Tensor) -> Tensor:
-    """Which sizes are not behind another for certain: bounds (N, K) to (N, K), bool."""
+    """Return which sizes could be the best, by bounds (N, K) of their values: (N, K), bool."""
     return upper >= lower.max(dim=-1, keepdim=True).values * (1 - _ROUNDING)
 
 
-def _best_size(
-    marginals: Tensor, possible: Tensor, expected: Callable[[int, Tensor, Tensor], Tensor]
-) -> Tensor:
-    """The size with the highest expectation, the smallest of equals: (N, K) to (N,).
-
-    `possible` says which sizes from 1 could be the best, (N, K); `expected` takes a size, rows, and
-    the distribution of how many of their other labels are true, (rows, K + 1).
-    """
-    n_labels = marginals.shape[1]
-    without = marginals.new_zeros(len(marginals), n_labels + 1)
-    without[:, 0] = 1
-    values = torch.full_like(without, -1)
-    for size in range(n_labels, 0, -1):
-        rows = possible[:, size - 1].nonzero().squeeze(1)
-        if len(rows):
-            values[rows, size] = expected(size, rows, without[rows])
-        without = _one_more(without, marginals[:, size - 1])
-    values[:, 0] = without[:, 0]
-    return values.argmax(dim=-1)
-
-
 def _one_more(distribution: Tensor, p: Tensor) -> Tensor:
-    """Of a sum with one more zero or one, which is one with probability p: (N, K + 1) and (N,)."""
+    """Add a Bernoulli variable of probability p, (N,), to a sum of this distribution, (N, K + 1)."""
     p = p.unsqueeze(-1)
     more = distribution * (1 - p)
     more[:, 1:] += distribution[:, :-1] * p
@@ -183,34 +202,34 @@ def _one_more(distribution: Tensor, p: Tensor) -> Tensor:
 
 
 def _prefixes(marginals: Tensor, least: int, most: int) -> Tensor:
-    """The sets of the labels with the highest marginals, by size: (N, K) to (N, sizes, K), bool."""
+    """Return the sets of labels with the highest marginals, by size: (N, K) to (N, sizes, K), bool."""
     sizes = torch.arange(least, most + 1, device=marginals.device)
     return highest(marginals.unsqueeze(1), sizes.expand(len(marginals), -1))
 
 
 def _best_of(candidates: Tensor, joint: Tensor, label_sets: Tensor) -> tuple[Tensor, Tensor]:
-    """The first of the best of candidates (N, C, K), and its expected Jaccard index: (N, K), (N,)."""
-    value, place = _expected_jaccard(candidates, joint, label_sets).max(dim=1)
-    return candidates[torch.arange(len(joint), device=joint.device), place], value
+    """Return the best of candidates (N, C, K), (N, K), and its expected Jaccard index, (N,)."""
+    value, index = _expected_jaccard(candidates, joint, label_sets).max(dim=1)
+    return candidates[torch.arange(len(joint), device=joint.device), index], value
 
 
 def _expected_jaccard(candidates: Tensor, joint: Tensor, label_sets: Tensor) -> Tensor:
-    """Of candidates (N, C, K) for probabilities (N, M) of label sets (M, K): (N, C), float32."""
+    """Compute the values of candidates (N, C, K) for P (N, M) of label sets (M, K): (N, C), float32."""
     rows = max(1, _PAIRS_AT_ONCE // (candidates.shape[1] * len(label_sets)))
     sets, sizes = label_sets.float().T.contiguous(), label_sets.float().sum(dim=1)
     values = []
-    for some, own in zip(candidates.float().split(rows), joint.float().split(rows), strict=True):
-        size = some.sum(dim=-1, keepdim=True)
-        both = some @ sets
+    for chunk, p in zip(candidates.float().split(rows), joint.float().split(rows), strict=True):
+        size = chunk.sum(dim=-1, keepdim=True)
+        both = chunk @ sets
         # The empty candidate has nothing in common with any set, and is worth P(no label).
         shares = both.div_((size.clamp(min=1) + sizes).sub_(both))
-        empty = own[:, sizes == 0].sum(dim=1, keepdim=True)
-        values.append((shares @ own.unsqueeze(-1)).squeeze(-1) + empty * (size.squeeze(-1) == 0))
+        empty = p[:, sizes == 0].sum(dim=1, keepdim=True)
+        values.append((shares @ p.unsqueeze(-1)).squeeze(-1) + empty * (size.squeeze(-1) == 0))
     return torch.cat(values)
 
 
-def _jaccard(candidates: Tensor, label_sets: Tensor) -> Tensor:
-    """Of candidates (..., C, K) with label sets (M, K): (..., C, M); 1 for two empty sets."""
+def jaccard_of_sets(candidates: Tensor, label_sets: Tensor) -> Tensor:
+    """Compute the Jaccard index of candidates (C, K) with label sets (M, K): (C, M)."""
     both = candidates @ label_sets.T
-    either = candidates.sum(dim=-1).unsqueeze(-1) + label_sets.sum(dim=-1) - both
+    either = candidates.sum(dim=1, keepdim=True) + label_sets.sum(dim=1) - both
     return torch.where(either > 0, both / either.clamp(min=1), 1)

@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import torch
 from torch import Tensor
 
 from mlc.decisions.base import DecisionRule, register_decision
 from mlc.heads.prediction import Prediction
+from mlc.metrics.sweep import top_label
+
+
+@dataclass
+class ModeOptions:
+    """Whether a set may be empty."""
+
+    at_least_one: bool = False
 
 
 @register_decision("mode")
 class Mode(DecisionRule):
-    """Predicts argmax_y P(y | x), the first of equals: the head's own mode.
+    """A rule that predicts argmax_y P(y | x), the first of equals: the mode of the head.
 
     A head that lists only some label sets may search beyond them, as `chain` does; plain `log_joint`
-    and `label_sets` have no more than those.
+    and `label_sets` have no more than those. With `at_least_one`, a sample whose mode is the empty set
+    gets the most probable other one in `label_sets`, or the first label where there is none.
 
     Optimal for subset accuracy (Dembczynski et al. 2012, "On label dependence and loss minimization
     in multi-label classification", section 4.2).
     """
 
+    Options = ModeOptions
     needs = ("joint",)
 
     def by_joint(self, prediction: Prediction) -> Tensor:
         """The mode: (..., N, K), bool."""
-        return prediction.mode
+        mode = prediction.mode
+        if not self.options.at_least_one:
+            return mode
+        sets = prediction.label_sets
+        assert sets is not None
+        likely = prediction.log_joint.masked_fill(~sets.any(dim=-1), -torch.inf).argmax(dim=-1)
+        other = sets[likely]
+        other = other | (top_label(other.double()) & ~other.any(dim=-1, keepdim=True))
+        return torch.where(mode.any(dim=-1, keepdim=True), mode, other)

@@ -12,24 +12,26 @@ import torch
 from torch import Size, Tensor
 
 from mlc.config.options import option
-from mlc.decisions.base import DecisionRule, register_decision
+from mlc.decisions.base import MARGINAL_THRESHOLD, DecisionRule, register_decision
+from mlc.decisions.expected import jaccard_of_sets
 from mlc.heads.label_sets import EPSILON
+from mlc.metrics.sweep import top_label
 
 # Numbers in the largest arrays: of rows by sets, and of candidates by sets.
 _AT_ONCE = 2**22
-_OF_MARGINALS = 0.5
 # A log-weight far below those of shares of EPSILON.
 _IMPOSSIBLE = -1e4
 
 
 @dataclass
 class SeenOptions:
-    """What is maximised, and what the scores are: null for what the natural threshold tells."""
+    """What is maximised; what the scores are, null for what the natural threshold tells; empty sets."""
 
     maximise: str = option(
         "probability", choices=("probability", "expected_jaccard", "expected_f1")
     )
     model: str | None = option(None, choices=("independent", "shares"))
+    at_least_one: bool = False
 
 
 @register_decision("seen")
@@ -45,7 +47,9 @@ class Seen(DecisionRule):
     that only rank labels are taken as marginals.
 
     `expected_jaccard` and `expected_f1` maximise the mean over the seen sets by their weights. All are
-    exact: each seen set is tried. The first of equals wins, in lexicographic order of the sets.
+    exact: each seen set is tried. The first of equals wins, in lexicographic order of the sets. With
+    `at_least_one` the empty set is not tried, though the means count it; where no other was seen, the
+    label with the highest score is predicted.
 
     The sets are `training_sets`, or, where these are not given, those of the targets that `fit` sees.
     """
@@ -66,7 +70,7 @@ class Seen(DecisionRule):
             return self._stored_model
         if self.options.model is not None:
             return str(self.options.model)
-        return "independent" if self.natural_threshold in (None, _OF_MARGINALS) else "shares"
+        return "independent" if self.natural_threshold in (None, MARGINAL_THRESHOLD) else "shares"
 
     def tune(self, scores: Tensor, targets: Tensor) -> Self:
         """Keep the training label sets, or those of the targets (..., N, K)."""
@@ -123,20 +127,24 @@ class Seen(DecisionRule):
     def _best(self, scores: Tensor, sets: Tensor) -> Tensor:
         """Of scores (N, K) and sets (M, K): (N, K), bool."""
         sets = sets.to(scores.device)
+        # In lexicographic order the empty set is the first.
+        least = int(self.options.at_least_one and not bool(sets[0].any()))
+        if len(sets) == least:
+            return top_label(scores)
         rows = max(1, _AT_ONCE // len(sets))
-        return torch.cat([sets[self._place(chunk, sets)] for chunk in scores.split(rows)])
+        return torch.cat([sets[self._place(chunk, sets, least)] for chunk in scores.split(rows)])
 
-    def _place(self, scores: Tensor, sets: Tensor) -> Tensor:
-        """The index of each row's best set: (N,)."""
+    def _place(self, scores: Tensor, sets: Tensor, least: int) -> Tensor:
+        """The index of each row's best set from the index `least` on: (N,)."""
         weights = self._log_weights(scores.double(), sets.double())
         if self.options.maximise == "probability":
-            return weights.argmax(dim=-1)
-        similarity = _jaccard if self.options.maximise == "expected_jaccard" else _f1
+            return weights[:, least:].argmax(dim=-1) + least
+        similarity = jaccard_of_sets if self.options.maximise == "expected_jaccard" else _f1
         share = weights.softmax(dim=-1)
         best = share.new_full((len(share),), -torch.inf)
         place = torch.zeros_like(best, dtype=torch.long)
         numbers, size = sets.double(), max(1, _AT_ONCE // len(sets))
-        for first in range(0, len(sets), size):
+        for first in range(least, len(sets), size):
             value = share @ similarity(numbers[first : first + size], numbers).T
             own, index = value.max(dim=-1)
             place = torch.where(own > best, first + index, place)
@@ -160,14 +168,7 @@ def distinct(targets: Tensor) -> Tensor:
     return torch.from_numpy(np.unpackbits(packed, axis=-1, count=n_labels).astype(bool))
 
 
-def _jaccard(candidates: Tensor, sets: Tensor) -> Tensor:
-    """Of candidates (C, K) with sets (M, K): (C, M); 1 for two empty sets."""
-    both = candidates @ sets.T
-    either = candidates.sum(dim=1, keepdim=True) + sets.sum(dim=1) - both
-    return torch.where(either > 0, both / either.clamp(min=1), 1)
-
-
 def _f1(candidates: Tensor, sets: Tensor) -> Tensor:
-    """Likewise, of the F1 of the sample."""
+    """Compute the F1 of candidates (C, K) with sets (M, K): (C, M); 1 for two empty sets."""
     total = candidates.sum(dim=1, keepdim=True) + sets.sum(dim=1)
     return torch.where(total > 0, 2 * (candidates @ sets.T) / total.clamp(min=1), 1)

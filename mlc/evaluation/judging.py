@@ -59,26 +59,26 @@ def evaluate(
     """Evaluate each run of the model on its validation and test rows, under each of its rules."""
     results = [Evaluation() for _ in splits]
     rows = {part: data.rows([split.parts()[part] for split in splits]) for part in PARTS}
-    joint = {part: _predict(model, data, rows[part], part, results, rules) for part in PARTS}
-    for result, rules_of_run in zip(results, rules, strict=True):
-        for rule in rules_of_run.values():
-            _fit(rule, result.scores, result.targets)
+    joint = {}
+    for part in PARTS:
+        joint[part] = _predict(model, data, rows[part], part, results, rules)
+        for result, rules_of_run, by_joint in zip(results, rules, joint[part], strict=True):
+            for name, rule in rules_of_run.items():
+                if TUNED_PART.get(rule.tuned_on) == part:
+                    held = _held(result, part, by_joint.beside(name))
+                    rule.fit(held, torch.as_tensor(result.targets[part]))
     for part in PARTS:
         for result, rules_of_run, by_joint in zip(results, rules, joint[part], strict=True):
-            prediction = Prediction(
-                torch.as_tensor(result.scores[part]), cardinality=result.cardinalities.get(part)
-            )
-            decided = {
-                name: by_joint[name] if name in by_joint else rule.decide(prediction).numpy()
-                for name, rule in rules_of_run.items()
-            }
+            decided = by_joint.decided
+            for name, rule in rules_of_run.items():
+                if name not in decided:
+                    held = _held(result, part, by_joint.beside(name))
+                    decided[name] = rule.decide(held).numpy()
+            decided = {name: decided[name] for name in rules_of_run}
             result.decisions[part] = decided
             for name, decisions in decided.items():
-                _add(
-                    result.metrics,
-                    f"{part}/{name}",
-                    decision_metrics(decisions, result.targets[part]),
-                )
+                values = decision_metrics(decisions, result.targets[part])
+                _add(result.metrics, f"{part}/{name}", values)
     for result, rules_of_run, split in zip(results, rules, splits, strict=True):
         result.fitted = {name: describe(rule) for name, rule in rules_of_run.items()}
         result.baselines = judge_baselines(dataset, split, rules_of_run)
@@ -94,13 +94,16 @@ def judge_baselines(
     prior: dict[str, float] = {}
     scores = prior_scores(dataset, split)
     for name, rule in rules.items():
-        # Label frequencies give marginals and no joint.
+        # Label frequencies are marginals; they have no joint.
         if rule.input_from(Sigmoid.provides()) is None:
             continue
         fresh = type(rule)(rule.options)
         fresh.training_sets = rule.training_sets
-        _fit(fresh, scores, targets)
-        decisions = fresh.decide(Prediction.of_marginals(torch.as_tensor(scores["test"]))).numpy()
+        held = {p: Prediction.of_marginals(torch.as_tensor(own)) for p, own in scores.items()}
+        if rule.tuned_on in TUNED_PART:
+            part = TUNED_PART[rule.tuned_on]
+            fresh.fit(held[part], torch.as_tensor(targets[part]))
+        decisions = fresh.decide(held["test"]).numpy()
         _add(prior, f"test/{name}", decision_metrics(decisions, targets["test"]))
     return {
         "most_frequent_set": {f"test/constant/{name}": v for name, v in decided.items()},
@@ -117,17 +120,6 @@ def describe(rule: DecisionRule) -> dict[str, Any]:
     }
 
 
-def _fit(
-    rule: DecisionRule,
-    scores: Mapping[str, NDArray[np.floating]],
-    targets: Mapping[str, NDArray[np.bool_]],
-) -> None:
-    """Tune the rule on the part that its class names, if any."""
-    if rule.tuned_on in TUNED_PART:
-        part = TUNED_PART[rule.tuned_on]
-        rule.fit(Prediction(torch.as_tensor(scores[part])), torch.as_tensor(targets[part]))
-
-
 def _predict(
     model: Model,
     data: ResidentData,
@@ -135,13 +127,14 @@ def _predict(
     part: str,
     results: Sequence[Evaluation],
     rules: Sequence[Mapping[str, DecisionRule]],
-) -> list[dict[str, NDArray[np.bool_]]]:
+) -> list[_ByJoint]:
     """Store scores, targets and metrics without decisions; return decisions that need the joint.
 
     Rules on the joint need no tuning, so they decide each chunk: the joint of all rows is never held.
     """
     scores, targets, log_likelihoods, cardinalities = [], [], [], []
-    decided = [_ByJoint(each, model.head.provides()) for each in rules]
+    provides, deciding = model.head.provides(), part == "test"
+    decided = [_ByJoint(each, provides, deciding) for each in rules]
     for outputs, actual in model.outputs(data, rows):
         prediction = model.head.predict(outputs)
         scores.append(prediction.scores.cpu())
@@ -162,24 +155,50 @@ def _predict(
             result.cardinalities[part] = torch.cat(cardinalities, dim=1)[run]
         if likelihoods is not None:
             result.metrics[f"{part}/nll"] = -float(likelihoods[run])
-    return [by_joint.decisions() for by_joint in decided]
+    return decided
 
 
 class _ByJoint:
     """Decisions of one run by the rules on the joint, collected chunk by chunk."""
 
-    def __init__(self, rules: Mapping[str, DecisionRule], provides: Collection[str]) -> None:
-        self._rules = {n: rule for n, rule in rules.items() if rule.input_from(provides) == "joint"}
-        self._chunks: dict[str, list[Tensor]] = {name: [] for name in self._rules}
+    def __init__(
+        self, rules: Mapping[str, DecisionRule], provides: Collection[str], deciding: bool
+    ) -> None:
+        own = {n: rule for n, rule in rules.items() if rule.input_from(provides) == "joint"}
+        beside = {n: rule.by_joint_beside(provides, deciding) for n, rule in rules.items()}
+        # Equal rules decide once.
+        self._own = {name: _key(rule) for name, rule in own.items()}
+        self._beside = {n: {m: _key(r) for m, r in each.items()} for n, each in beside.items()}
+        every = [*own.values(), *(rule for each in beside.values() for rule in each.values())]
+        self._rules = {_key(rule): rule for rule in every}
+        self._chunks: dict[str, list[Tensor]] = {key: [] for key in self._rules}
 
     def add(self, prediction: Prediction) -> None:
         """Decide the next rows."""
-        for name, rule in self._rules.items():
-            self._chunks[name].append(rule.decide(prediction).cpu())
+        for key, rule in self._rules.items():
+            self._chunks[key].append(rule.decide(prediction).cpu())
 
-    def decisions(self) -> dict[str, NDArray[np.bool_]]:
-        """Return the decisions of all rows, (N, K), by rule."""
-        return {name: torch.cat(chunks).numpy() for name, chunks in self._chunks.items()}
+    @property
+    def decided(self) -> dict[str, NDArray[np.bool_]]:
+        """The decisions of all rows, (N, K), of each rule that takes the joint itself."""
+        return {name: torch.cat(self._chunks[key]).numpy() for name, key in self._own.items()}
+
+    def beside(self, name: str) -> dict[str, Tensor]:
+        """The decisions that the rule of this name takes as `Prediction.decided`."""
+        return {one: torch.cat(self._chunks[key]) for one, key in self._beside[name].items()}
+
+
+def _key(rule: DecisionRule) -> str:
+    return f"{rule.name} {rule.options}"
+
+
+def _held(result: Evaluation, part: str, decided: Mapping[str, Tensor]) -> Prediction:
+    """What is kept of a part's prediction once the joint is gone."""
+    return Prediction(
+        torch.as_tensor(result.scores[part]),
+        cardinality=result.cardinalities.get(part),
+        decided=decided,
+    )
 
 
 def _add(metrics: dict[str, float], prefix: str, values: Mapping[str, float]) -> None:

@@ -1,6 +1,6 @@
-"""Linear models that are too large to be trained."""
+"""The size limit of linear models."""
 
-# What stands for one in place of its metrics: how large it is.
+# The key of a model's size, its only entry if the model is too large to be trained.
 LEFT_OUT = "train/values"
-# Values of the training rows times labels above which it is; up to there it takes about a minute.
+# Training values times labels; a model of this size takes about a minute.
 MOST_VALUES = 10**8

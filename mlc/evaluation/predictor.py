@@ -12,7 +12,6 @@ from scipy.sparse import csr_matrix, issparse
 from torch import Tensor
 
 from mlc.config.errors import ConfigError, DataError
-from mlc.data.base import Dataset
 from mlc.data.preprocessing import Scaling
 from mlc.data.resident import ResidentData
 from mlc.data.weighting import are_counts
@@ -56,8 +55,8 @@ class Predictor:
         if rule.input_from(model.head.provides()) is None:
             raise ConfigError(
                 f"The rule {rule.name!r} needs {' or '.join(rule.needs)}, and the head"
-                f" {model.head.name!r} gives {', '.join(sorted(model.head.provides()))}: choose another"
-                " head or rule."
+                f" {model.head.name!r} provides {', '.join(sorted(model.head.provides()))}: choose"
+                " another head or rule."
             )
 
     @property
@@ -93,8 +92,26 @@ class Predictor:
         if self.rule.tuned_on == "nothing":
             return
         rows = held_out.any(axis=0)
-        scores = self.scores(features[rows], held_out[:, rows])
-        self.rule.fit(Prediction(torch.as_tensor(scores)), torch.as_tensor(targets[rows]))
+        held = self._held(features[rows], held_out[:, rows])
+        self.rule.fit(held, torch.as_tensor(targets[rows]))
+
+    @torch.no_grad()
+    def _held(self, features: Any, voters: Voters) -> Prediction:
+        """What the rule is tuned on: scores, cardinality, and what the rules decide that it asks of."""
+        beside = self.rule.by_joint_beside(self.model.head.provides())
+        scores, cardinality = [], []
+        decided: dict[str, list[Tensor]] = {name: [] for name in beside}
+        for chunk in self._chunks(features, voters):
+            scores.append(chunk.scores)
+            if chunk.cardinality is not None:
+                cardinality.append(chunk.cardinality)
+            for name, rule in beside.items():
+                decided[name].append(rule.decide(chunk).cpu())
+        return Prediction(
+            torch.cat(scores),
+            cardinality=torch.cat(cardinality) if cardinality else None,
+            decided={name: torch.cat(own) for name, own in decided.items()},
+        )
 
     def _require_finite(self, features: Any) -> None:
         """Raise DataError if a value is infinite in float32; NaN is a missing value."""
@@ -117,8 +134,8 @@ class Predictor:
         data = self._resident(features)
         rows = torch.arange(features.shape[0], device=data.device).expand(self.model.n_runs, -1)
         first = 0
-        every = torch.ones(rows.shape, dtype=torch.float64)
-        votes = every if voters is None else torch.as_tensor(voters, dtype=torch.float64)
+        votes = torch.as_tensor(1.0 if voters is None else voters, dtype=torch.float64)
+        votes = votes.expand(rows.shape)
         for outputs, _ in self.model.outputs(data, rows):
             _require_numbers(outputs, first)
             chunk = votes[:, first : first + outputs.shape[1]]
@@ -135,7 +152,6 @@ class Predictor:
                 f" {self.n_features} columns: give (N, {self.n_features})."
             )
         weights = next(self.model.parameters())
-        n_samples, n_labels = features.shape[0], len(self.label_names)
         values = features.tocsr() if issparse(features) else np.asarray(features)
         with np.errstate(over="ignore"):
             values = values.astype(np.float32)
@@ -144,20 +160,13 @@ class Predictor:
             values = csr_matrix(values)
             if not are_counts(values.data):
                 raise DataError(
-                    "The model was trained on counts, and a feature is negative, missing or no whole"
-                    " number: give counts."
+                    "The model was trained on counts, and a feature is negative, missing or not a"
+                    " whole number: give counts."
                 )
-        dataset = Dataset(
-            name="features",
-            features=values,
-            targets=np.zeros((n_samples, n_labels), dtype=bool),
-            feature_names=self.feature_names,
-            label_names=self.label_names,
-            numeric=np.ones(self.n_features, dtype=bool),
-        )
         network = self.model.backbone
         return ResidentData(
-            dataset,
+            values,
+            np.zeros((features.shape[0], len(self.label_names)), dtype=bool),
             self.scalings,
             weights.device,
             weights.dtype,

@@ -1,4 +1,4 @@
-"""Linear models of scikit-learn, tuned as the heads are: what a network must be worth."""
+"""Linear models of scikit-learn, tuned like the heads, as references for networks."""
 
 from __future__ import annotations
 
@@ -32,40 +32,40 @@ Parts = dict[str, NDArray[np.float64]]
 
 
 class Yardstick:
-    """One-vs-rest, a linear model for each label, by LIBLINEAR (Fan et al. 2008).
+    """Base class of one-vs-rest linear models, one per label, by LIBLINEAR (Fan et al. 2008).
 
     Class attributes:
-        strengths: the values of C, of which validation rows choose one for all labels; they are tried
-            until one is worse than the one before it.
+        strengths: the values of C. Validation rows choose one for all labels; the search stops when a
+            value is worse than the best one.
     """
 
     name: ClassVar[str]
     strengths: ClassVar[tuple[float, ...]]
 
     def classifier(self, strength: float) -> Any:
-        """Of one label."""
+        """Return the unfitted model of one label."""
         raise NotImplementedError
 
 
 class LogisticRegressions(Yardstick):
-    """With an L2 penalty."""
+    """Logistic regressions with an L2 penalty."""
 
     name = "logistic_regression"
     strengths = (0.03, 0.3, 3.0, 30.0, 300.0)
 
     def classifier(self, strength: float) -> Any:
-        """Of one label."""
+        """Return the unfitted model of one label."""
         return LogisticRegression(C=strength, max_iter=300, solver="liblinear")
 
 
 class LinearSVMs(Yardstick):
-    """With squared hinge loss and an L2 penalty."""
+    """Linear support vector machines with squared hinge loss and an L2 penalty."""
 
     name = "linear_svm"
     strengths = (0.01, 0.1, 1.0, 10.0)
 
     def classifier(self, strength: float) -> Any:
-        """Of one label."""
+        """Return the unfitted model of one label."""
         return LinearSVC(C=strength, random_state=0)
 
 
@@ -75,44 +75,46 @@ YARDSTICKS: tuple[type[Yardstick], ...] = (LogisticRegressions, LinearSVMs)
 def judge_yardsticks(
     dataset: Dataset, split: Split, metric: str, fingerprint: str
 ) -> dict[str, dict[str, float]]:
-    """Metrics on the test rows by yardstick, as "test/global/METRIC", and "train/seconds".
+    """Compute the test metrics of each yardstick, as "test/global/METRIC", and "train/seconds".
 
-    Each is computed once for each data set, split and metric, and then taken from the cache; processes
-    that need it at the same moment each compute it.
+    The metrics are computed once per data set, split and metric, then read from the cache. Processes
+    that need them at the same time each compute them.
 
     Args:
         dataset: the data.
-        split: of its rows.
-        metric: what C, the threshold and whether at least one label is predicted are to make best on
-            the validation rows.
-        fingerprint: of the data set as it was loaded.
+        split: the rows of each part.
+        metric: the metric on validation rows that C, the threshold and the choice of at least one label
+            maximise.
+        fingerprint: the fingerprint of the data set as it was loaded.
 
     Returns:
-        By name; LEFT_OUT alone where the training rows have more than MOST_VALUES values times labels.
+        Metrics by name; LEFT_OUT alone if training values times labels exceed MOST_VALUES.
     """
     n_values = count_values(dataset, split) * dataset.n_labels
     if n_values > MOST_VALUES:
-        return {own.name: {LEFT_OUT: float(n_values)} for own in YARDSTICKS}
+        return {kind.name: {LEFT_OUT: float(n_values)} for kind in YARDSTICKS}
     rows = [split.parts()[part].tobytes() for part in ("train", "val", "test")]
     limits = dataset.vocabulary
-    chosen = None if limits is None else (limits.min_df, limits.max_df, limits.max_features)
-    settings = f"{fingerprint} {metric} {dataset.weighting} {chosen}"
+    vocabulary = None if limits is None else (limits.min_df, limits.max_df, limits.max_features)
+    settings = f"{fingerprint} {metric} {dataset.weighting} {vocabulary}"
 
     def compute() -> dict[str, NDArray[Any]]:
-        found = {own.name: _judge(own(), dataset, split, metric) for own in YARDSTICKS}
-        names = list(found[YARDSTICKS[0].name])
-        values = {name: np.array([own[key] for key in names]) for name, own in found.items()}
+        results = {kind.name: _judge(kind(), dataset, split, metric) for kind in YARDSTICKS}
+        names = list(results[YARDSTICKS[0].name])
+        values = {
+            kind: np.array([result[name] for name in names]) for kind, result in results.items()
+        }
         return {"names": np.array(names, dtype=np.str_), **values}
 
     stored = remembered(_VERSION, [settings.encode(), *rows], compute)
     names = stored["names"].tolist()
     return {
-        own.name: dict(zip(names, stored[own.name].tolist(), strict=True)) for own in YARDSTICKS
+        kind.name: dict(zip(names, stored[kind.name].tolist(), strict=True)) for kind in YARDSTICKS
     }
 
 
 def count_values(dataset: Dataset, split: Split) -> int:
-    """Of the training rows: all where they are dense, those that are stored where they are sparse."""
+    """Count the values of the training rows: all of dense rows, the stored ones of sparse rows."""
     features: Any = dataset.features
     if issparse(features):
         return int(np.diff(features.indptr)[split.train].sum())
@@ -120,7 +122,7 @@ def count_values(dataset: Dataset, split: Split) -> int:
 
 
 def network_features(dataset: Dataset, split: Split) -> dict[str, Any]:
-    """The features that networks see, by part of the split: (N, D), dense or sparse."""
+    """Return the features that networks see, by part of the split: (N, D), dense or sparse."""
     scaling = fit_scaling(dataset, split.train)
     return {part: scaling.apply(dataset.features[rows]) for part, rows in split.parts().items()}
 
@@ -128,27 +130,27 @@ def network_features(dataset: Dataset, split: Split) -> dict[str, Any]:
 def fit_scores(
     yardstick: Yardstick, features: Mapping[str, Any], targets: NDArray[np.bool_], strength: float
 ) -> Parts:
-    """The logistic function of the decisions, (N, K) for "val" and "test".
+    """Fit the models and return the sigmoid of their decision values, (N, K) for "val" and "test".
 
-    A label that is constant in training keeps its value.
+    A label that is constant in the training rows has that constant as its score.
 
     Args:
         yardstick: the kind of model.
-        features: `network_features`.
-        targets: of the training rows, (N, K).
+        features: the result of `network_features`.
+        targets: the targets of the training rows, (N, K).
         strength: the value of C.
     """
     n_labels = targets.shape[1]
     scores = {p: np.zeros((features[p].shape[0], n_labels)) for p in ("val", "test")}
     with warnings.catch_warnings():
-        # The number of iterations is a bound on time.
+        # The number of iterations bounds the time.
         warnings.simplefilter("ignore", ConvergenceWarning)
         for label, target in enumerate(targets.T):
             constant = target.all() or not target.any()
             if not constant:
                 model = yardstick.classifier(strength).fit(features["train"], target)
-            for part, own in scores.items():
-                own[:, label] = (
+            for part, values in scores.items():
+                values[:, label] = (
                     target[0] if constant else expit(model.decision_function(features[part]))
                 )
     return scores
@@ -157,9 +159,9 @@ def fit_scores(
 def decide(
     scores: Mapping[str, NDArray[np.float64]], targets: NDArray[np.bool_], metric: str
 ) -> tuple[float, NDArray[np.bool_]]:
-    """The best value on the validation rows, and the test rows' label sets: (N, K).
+    """Return the best value on the validation rows, and label sets of the test rows: (N, K).
 
-    One threshold for all labels, with at least one label in each row where that is better.
+    All labels share one threshold; each row gets at least one label if that is better.
     """
     judge = COUNT_METRICS[metric]
     actual = torch.as_tensor(targets)
@@ -187,9 +189,9 @@ def _judge(yardstick: Yardstick, dataset: Dataset, split: Split, metric: str) ->
         elif value != best[0]:
             break
     assert best is not None
-    values = decision_metrics(best[1], dataset.targets[split.test])
+    metrics = decision_metrics(best[1], dataset.targets[split.test])
     return {
-        **{f"test/global/{name}": own for name, own in values.items()},
+        **{f"test/global/{name}": value for name, value in metrics.items()},
         "C": chosen,
         "train/seconds": time.perf_counter() - started,
     }

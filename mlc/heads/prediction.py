@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -26,6 +26,8 @@ class Prediction:
         mode: (..., N, K), bool, the most probable label sets; by default those with the largest
             log_joint, the first of equals.
         log_likelihood: maps targets (..., N, K) to the log-probability of each label set, (..., N).
+        decided: label sets (..., N, K), bool, by the names that a rule gives to others which decided
+            them by the joint, for one that takes them when the joint is no longer held.
     """
 
     def __init__(
@@ -37,7 +39,9 @@ class Prediction:
         label_sets: Part = None,
         mode: Part = None,
         log_likelihood: LogLikelihood | None = None,
+        decided: Mapping[str, Tensor] | None = None,
     ) -> None:
+        self.decided = dict(decided or {})
         self._parts: dict[str, Part] = {
             "scores": scores, "cardinality": cardinality, "log_joint": log_joint,
             "label_sets": label_sets, "mode": mode,
@@ -100,7 +104,7 @@ class Prediction:
 
     def of_run(self, run: int) -> Prediction:
         """Return the prediction of one run, if the first axis is the runs axis."""
-        parts = {name: self._slice(name, run) for name in _AXIS_OF_RUNS}
+        parts: Any = {name: self._slice(name, run) for name in _AXIS_OF_RUNS}
         label_sets = None if self._parts["label_sets"] is None else lambda _: self.label_sets
 
         def log_likelihood(targets: Tensor) -> Tensor | None:
@@ -111,7 +115,7 @@ class Prediction:
 
     def with_scores(self, scores: Tensor) -> Prediction:
         """Return a prediction with other scores; parts that depend on the scores are recomputed."""
-        parts = {**self._parts, "scores": scores}
+        parts: Any = {**self._parts, "scores": scores}
         return Prediction(log_likelihood=self._log_likelihood, **parts)
 
     def _slice(self, name: str, run: int) -> Part:

@@ -16,6 +16,7 @@ from mlc.config.schema import GROUPS, Config, config_folder
 from mlc.launching.names import data_name, key_of, parsed, setting_overrides
 from mlc.launching.overrides import n_values, refuse_too_many
 from mlc.launching.resuming import check_resumable
+from mlc.launching.search_request import Request
 from mlc.runs.parts import require_part
 
 
@@ -78,10 +79,17 @@ def unknown_choice(group: str, name: str) -> ConfigError:
 
 
 def require_resumable(
-    folder: Path, config: DictConfig, overrides: list[Override], n_jobs: int | None
+    folder: Path,
+    config: DictConfig,
+    overrides: list[Override],
+    n_jobs: int | None,
+    request: Request | None = None,
 ) -> None:
-    """Raise RunFolderError if runs in the folder do not belong to this launch."""
+    """Raise RunFolderError if runs in the folder do not belong to this launch, or to this search."""
     swept = {key_of(each): _values(each) for each in overrides if each.is_sweep_override()}
+    if request is not None:
+        # The drawn values are compared by the spaces that they are drawn from.
+        swept |= {**dict.fromkeys(request.drawn), "trial": request.trials}
     fixed = setting_overrides(
         str(each.input_line) for each in overrides if key_of(each) not in swept
     )

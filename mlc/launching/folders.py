@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -11,6 +12,7 @@ from omegaconf import DictConfig
 from mlc.reporting.summary import report_files
 from mlc.runs.folder import FILES, already_finished, is_finished
 from mlc.runs.ownership import MULTIRUN, check_report_files, check_run_folder
+from mlc.search.files import FILES as SEARCH_FILES
 
 _SUBDIR = "hydra.sweep.subdir"
 
@@ -28,18 +30,23 @@ def check_lone_run(folder: Path, config: DictConfig) -> None:
     check_report_files(folder, report_files(config.report.metrics))
 
 
-def check_sweep(folder: Path, config: DictConfig) -> None:
+def check_sweep(folder: Path, config: DictConfig, more: Sequence[str] = ()) -> None:
     """Check the folder of a sweep; files that the sweep does not write do not matter.
+
+    Args:
+        folder: of the sweep.
+        config: of the launch.
+        more: names of the files that the sweep writes beside those of any sweep.
 
     Raises:
         RunFolderError: the sweep would replace a file that mlc did not write.
     """
-    check_report_files(folder, (MULTIRUN, *report_files(config.report.metrics)))
+    check_report_files(folder, (MULTIRUN, *report_files(config.report.metrics), *more))
 
 
 def root_names(config: DictConfig) -> tuple[str, ...]:
     """Return the names of the files in a sweep's folder, beside the folders of its data sets."""
-    return MULTIRUN, *report_files(config.report.metrics)
+    return MULTIRUN, *report_files(config.report.metrics), *SEARCH_FILES
 
 
 def run_folder(subdir: str, _root_: DictConfig) -> str:

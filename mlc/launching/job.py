@@ -37,7 +37,7 @@ def describe(config: DictConfig) -> Run:
         overrides=setting_overrides(hydra_config.overrides.task),
         monitor=parsed.trainer.monitor,
         config=dataclasses.asdict(parsed),
-        place=hydra_config.job.num if is_sweep else 0,
+        index=hydra_config.job.num if is_sweep else 0,
         parts=parts_elsewhere(parsed),
     )
     return Run(parsed, folder, facts)

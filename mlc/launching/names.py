@@ -27,16 +27,20 @@ _NOT_IN_PATH = {
     "resume",
     "data.path",
     "data.root",
-    "data.name",
+    "data.title",
 }
 _FILE_ENDING = re.compile(r"\.(arff|csv|tsv|txt|parquet)(\.\w+)?$", re.IGNORECASE)
 
 
 def run_path(*keys: str, _root_: DictConfig) -> str:
-    """Return the path DATA/HEAD/seed=N,KEY=VALUE,... of a run; the resolver `mlc.run_path`."""
+    """Return the path DATA/HEAD/seed=N,KEY=VALUE,... of a run; the resolver `mlc.run_path`.
+
+    In a search, the trial's number precedes the seed.
+    """
     settings = setting_overrides(_root_.hydra.overrides.task)
-    more = sorted(f"{key}={settings[key]}" for key in keys if key in settings)
-    last = path_part(",".join([f"seed={_root_.seed}", *more]))
+    trial = [f"trial={settings['trial']}"] if "trial" in keys and "trial" in settings else []
+    more = sorted(f"{key}={settings[key]}" for key in keys if key in settings and key != "trial")
+    last = path_part(",".join([*trial, f"seed={_root_.seed}", *more]))
     data = path_part(data_name(_root_), root_names(_root_))
     return f"{data}/{path_part(_root_.head.name)}/{last}"
 
@@ -52,9 +56,9 @@ def setting_overrides(task_overrides: Iterable[str]) -> dict[str, str]:
 
 
 def data_name(config: DictConfig) -> str:
-    """Return the name of the data set; for a file without a given name, the file's name."""
-    name = config.data.get("name")
-    return str(name or _FILE_ENDING.sub("", Path(str(config.data.get("path"))).name))
+    """Return the title of the data set; for a file without a given title, the file's name."""
+    title = config.data.get("title")
+    return str(title or _FILE_ENDING.sub("", Path(str(config.data.get("path"))).name))
 
 
 def parsed(overrides: Iterable[str]) -> list[Override]:

@@ -17,10 +17,12 @@ from mlc.config.options import nearest
 from mlc.config.schema import GROUPS, Config
 from mlc.decisions.base import DECISIONS
 
-_MOST_JOBS = 100_000
+MOST_JOBS = 100_000
 _MOST_DIGITS = 4000
 # Former names of options.
 _RENAMED = {
+    "rules": "decisions",
+    "data.source": "data.name, and data=NAME sets it",
     "data.min_count": "data.min_df",
     "data.max_words": "data.max_features",
     "data.ngrams": "data.ngram_range=[1,N], with data.buckets to hash the sequences",
@@ -36,9 +38,13 @@ def fitted(argument: str, is_sweep: bool) -> str:
     be null becomes null, and text that looks like a number or a boolean is quoted.
 
     Raises:
-        ConfigError: the override has two readings or no value, or the value is too long or no boolean.
+        ConfigError: the override has a former key, two readings or no value, or the value is too long
+            or no boolean.
     """
     key, _, raw = argument.partition("=")
+    if key.lstrip("+~") in _RENAMED:
+        key = key.lstrip("+~")
+        raise ConfigError(f"There is no key {key!r}: it is now called {_RENAMED[key]}.")
     declared = _declared(key.lstrip("+"))
     if declared is None:
         return argument
@@ -176,8 +182,8 @@ def refuse_too_many(override: Override, n_jobs: int | None) -> None:
         n_jobs: number of jobs; None to count only the values of the override.
     """
     n_jobs = n_values(override) if n_jobs is None else n_jobs
-    if n_jobs > _MOST_JOBS:
+    if n_jobs > MOST_JOBS:
         raise ConfigError(
-            f"{override.input_line} makes {n_jobs} jobs, more than {_MOST_JOBS}: sweep"
+            f"{override.input_line} makes {n_jobs} jobs, more than {MOST_JOBS}: sweep"
             " over fewer values."
         )

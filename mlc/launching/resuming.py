@@ -110,7 +110,7 @@ class _Request:
             return False
         settings = {**status["overrides"], "head": status["head"], "seed": str(status["seed"])}
         # Values of these keys are not stored under them, and the settings of an experiment are unknown.
-        unnamed = ("data", "data.path", "data.name", "experiment")
+        unnamed = ("data", "data.path", "data.title", "experiment")
         values = {key: self.swept[key] for key in keys if key not in unnamed}
         return all(listed is None or settings.get(key) in listed for key, listed in values.items())
 
@@ -157,9 +157,9 @@ def resume_command(folder: Path, is_sweep: bool) -> str:
     if Path(program).match("mlc/train.py"):
         start = ["python", "-m", "mlc.train"]
     key = "hydra.sweep.dir" if is_sweep else "hydra.run.dir"
-    kept = [argument for argument in arguments if not argument.startswith((f"{key}=", "resume="))]
+    others = [argument for argument in arguments if not argument.startswith((f"{key}=", "resume="))]
     imports = [word for module in named_modules() for word in (FLAG, module)]
-    return shlex.join([*start, *imports, *kept, f"{key}={folder}", "resume=true"])
+    return shlex.join([*start, *imports, *others, f"{key}={folder}", "resume=true"])
 
 
 def trained_elsewhere(folder: Path) -> str:
@@ -177,8 +177,8 @@ def trained_elsewhere(folder: Path) -> str:
 
 def _fingerprint(options: Mapping[str, Any]) -> str:
     given = dict(options)
-    source = given.pop("source")
-    return fingerprint(SOURCES[source].load(SOURCES.options(source, **given)))
+    name = given.pop("name")
+    return fingerprint(SOURCES[name].load(SOURCES.options(name, **given)))
 
 
 def _changes(identity: Mapping[str, Any]) -> list[str]:

@@ -19,8 +19,11 @@ from mlc.launching.ending import RaisingJobReturn
 from mlc.launching.folders import check_lone_run, check_sweep, guarded
 from mlc.launching.names import key_of, parsed
 from mlc.launching.resuming import resume_command, trained_elsewhere
+from mlc.launching.search_request import read_request
 from mlc.reporting.summary import write_summary
 from mlc.runs.folder import is_finished
+from mlc.search.files import FILES as SEARCH_FILES
+from mlc.search.samplers import require_sampler
 
 log = logging.getLogger(__name__)
 
@@ -88,14 +91,20 @@ class SweepCallback(Callback):
         global current
         try:
             overrides = sweep_overrides(config)
-            n_jobs = check_swept_values(config, overrides)
+            request = read_request(config, overrides)
+            grid = overrides if request is None else request.grid_and_seeds
+            n_jobs = check_swept_values(config, grid)
+            if request is not None:
+                n_jobs = request.n_jobs
+                require_sampler(request.options)
             folder = Path(config.hydra.sweep.dir).absolute()
-            check_sweep(folder, config)
+            check_sweep(folder, config, () if request is None else SEARCH_FILES)
             if config.resume:
-                require_resumable(folder, config, overrides, n_jobs)
+                require_resumable(folder, config, overrides, n_jobs, request)
         except Exception as error:
             raise Refusal(error) from error
-        swept = [key_of(override) for override in overrides if override.is_sweep_override()]
+        swept = [key_of(override) for override in grid if override.is_sweep_override()]
+        swept += [] if request is None else ["trial"]
         # Jobs in other processes receive only the launcher's overrides.
         of_hydra = config.hydra.overrides.hydra
         of_hydra.append(guarded(list(of_hydra), f"${{mlc.run_path:{','.join(swept)}}}"))

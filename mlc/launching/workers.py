@@ -68,16 +68,8 @@ def train_in_workers(cohorts: Sequence[Sequence[Run]], n_workers: int, ended: En
         try:
             while waiting or active:
                 while waiting and len(active) < n_workers:
-                    number, runs = waiting.pop(0)
-                    receiver, sender = context.Pipe(duplex=False)
-                    process = context.Process(
-                        target=_work,
-                        args=(runs, sender, 1 / n_workers, os.getpid()),
-                        daemon=True,
-                    )
-                    process.start()
-                    sender.close()
-                    active[receiver] = _Worker(number, runs, process)
+                    receiver, worker = _start(context, *waiting.pop(0), 1 / n_workers)
+                    active[receiver] = worker
                 ready: list[Any] = wait(list(active))
                 for receiver in ready:
                     worker = active[receiver]
@@ -104,6 +96,17 @@ def train_in_workers(cohorts: Sequence[Sequence[Run]], n_workers: int, ended: En
             for worker in active.values():
                 worker.process.terminate()
                 worker.process.join()
+
+
+def _start(
+    context: Any, number: int, runs: Sequence[Run], memory_share: float
+) -> tuple[Connection, _Worker]:
+    receiver, sender = context.Pipe(duplex=False)
+    arguments = runs, sender, memory_share, os.getpid()
+    process = context.Process(target=_work, args=arguments, daemon=True)
+    process.start()
+    sender.close()
+    return receiver, _Worker(number, runs, process)
 
 
 class _Worker:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -43,7 +43,7 @@ def ranking_metrics(scores: NDArray[np.floating], targets: NDArray[np.bool_]) ->
         "lrap": float(np.where(trivial, 1, ranks.precision()).mean()),
         "coverage_error": float(np.where(targets, ranks.among_all, 0).max(axis=1).mean()),
         "ranking_loss": float(np.where(trivial, 0, above / pairs).mean()),
-        "brier": float(((scores - targets) ** 2).mean()),
+        "brier": brier_score(scores, targets),
         "ece": expected_calibration_error(scores, targets),
     }
     precision = _Ranks.of(scores.T, targets.T).precision()
@@ -99,6 +99,11 @@ def area_under_roc(scores: NDArray[np.floating], targets: NDArray[np.bool_]) -> 
     ranks = np.where(targets, rankdata(scores, axis=0), 0).sum(axis=0)
     wins = ranks - positives * (positives + 1) / 2
     return np.asarray(np.divide(wins, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0))
+
+
+def brier_score(scores: NDArray[np.floating], targets: NDArray[Any]) -> float:
+    """Compute the mean squared difference of score and target over all sample-label pairs."""
+    return float(((scores - targets) ** 2).mean())
 
 
 def expected_calibration_error(

@@ -71,5 +71,5 @@ def _names(frame: pd.DataFrame, keys: Sequence[str]) -> list[str]:
 def _settings_text(frame: pd.DataFrame, keys: Sequence[str]) -> list[str]:
     return [
         " ".join(f"{key}={value}" for key, value in zip(keys, row, strict=True) if pd.notna(value))
-        for row in frame[list(keys)].itertuples(index=False, name=None)
+        for row in frame[list(keys)].to_numpy(dtype=object)
     ]

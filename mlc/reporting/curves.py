@@ -24,7 +24,7 @@ from mlc.tracking.view import (
     EXPERIMENT,
     FIGURES,
     PORT,
-    Shown,
+    ViewedRun,
     contestant,
     differing_settings,
     link,
@@ -49,12 +49,12 @@ class Curves:
             if not sweep.is_dir():
                 raise RunFolderError(f"{sweep} is not a folder: give the folder of a sweep.")
         self._sweeps, self._pattern = sweeps, re.compile(pattern)
-        self._finished: dict[Path, tuple[int, Shown]] = {}
+        self._finished: dict[Path, tuple[int, ViewedRun]] = {}
         self._monitors: dict[str, None] = {}
         self._followed: dict[str, None] = {}
         self._heads: dict[str, None] = {}
 
-    def read(self) -> list[Shown]:
+    def read(self) -> list[ViewedRun]:
         """Read all runs that have started and not failed, in the order of their sweeps."""
         runs = []
         for sweep in self._sweeps:
@@ -73,7 +73,7 @@ class Curves:
         pinned = pinned_tags(list(self._monitors), list(self._followed))
         return link(address, pinned, several_heads=len(self._heads) > 1)
 
-    def _run(self, sweep: Path, folder: Path) -> tuple[int, Shown] | None:
+    def _run(self, sweep: Path, folder: Path) -> tuple[int, ViewedRun] | None:
         if folder in self._finished:
             return self._finished[folder]
         status = read_status(folder)
@@ -81,22 +81,22 @@ class Curves:
             return None
         self._monitors[status["monitor"]] = None
         self._followed.update(dict.fromkeys(status["config"]["trainer"]["followed"]))
-        run = shown(folder, sweep.resolve().name, status)
-        pair = status.get("place", 0), run
+        run = viewed_run(folder, sweep.resolve().name, status)
+        pair = status.get("index", 0), run
         if run.chosen is not None:
             self._finished[folder] = pair
         return pair
 
 
-def shown(folder: Path, sweep: str, status: Mapping[str, Any]) -> Shown:
+def viewed_run(folder: Path, sweep: str, status: Mapping[str, Any]) -> ViewedRun:
     """Build a run from its status, and from its results if it has finished."""
     facts = {key: status[key] for key in ("data", "head", "seed", "monitor")}
     config = status["config"]
-    # Of a rule that is not known here, the run says itself what it was tuned on, when it has ended.
-    known = {name: DECISIONS[name].tuned_on for name in config["rules"] if name in DECISIONS}
-    rule = chosen_rule(known or dict.fromkeys(config["rules"], ""))
+    # If a rule is not registered, only the results of the finished run say what it was tuned on.
+    known = {name: DECISIONS[name].tuned_on for name in config["decisions"] if name in DECISIONS}
+    rule = chosen_rule(known or dict.fromkeys(config["decisions"], ""))
     tags = [f"test/{rule}/{name}" for name in config["report"]["metrics"]]
-    run = Shown(folder, sweep, **facts, settings=status["overrides"], tags=tags)
+    run = ViewedRun(folder, sweep, **facts, settings=status["overrides"], tags=tags)
     if status["state"] != "completed":
         return run
     metrics, rules = read_stored(folder / METRICS), read_stored(folder / RULES)
@@ -135,11 +135,11 @@ def complete_curves(folder: Path, *, figures: bool) -> str:
     return curves.link()
 
 
-def _draw_heads(runs: Sequence[Shown]) -> None:
+def _draw_heads(runs: Sequence[ViewedRun]) -> None:
     differing = differing_settings([run.settings for run in runs])
     names = [contestant(run.head, run.settings, differing) for run in runs]
     colours = styles({name: run.head for name, run in zip(names, runs, strict=True)})
-    groups: dict[tuple[str, str], dict[str, list[Shown]]] = {}
+    groups: dict[tuple[str, str], dict[str, list[ViewedRun]]] = {}
     for name, run in zip(names, runs, strict=True):
         groups.setdefault((run.data, run.head), {}).setdefault(name, []).append(run)
     several_data = len({data for data, _ in groups}) > 1
@@ -153,14 +153,14 @@ def _draw_heads(runs: Sequence[Shown]) -> None:
         events.close()
 
 
-def representative(settings: Mapping[str, Sequence[Shown]]) -> tuple[str, Shown]:
+def representative(settings: Mapping[str, Sequence[ViewedRun]]) -> tuple[str, ViewedRun]:
     """Return the setting with the best mean validation value, and its median run."""
 
-    def value(run: Shown) -> float:
+    def value(run: ViewedRun) -> float:
         is_loss = run.monitor == "loss" or not COUNT_METRICS[run.monitor].higher_is_better
         return -run.value if is_loss else run.value
 
-    # Values of different metrics cannot be compared: only settings with the first's monitor count.
+    # Values of different metrics cannot be compared: only settings with the first monitor count.
     monitor = next(iter(settings.values()))[0].monitor
     settings = {name: runs for name, runs in settings.items() if runs[0].monitor == monitor}
     means = {name: float(np.mean([value(run) for run in runs])) for name, runs in settings.items()}
@@ -169,7 +169,7 @@ def representative(settings: Mapping[str, Sequence[Shown]]) -> tuple[str, Shown]
     return best, ranked[(len(ranked) - 1) // 2]
 
 
-def _figure(run: Shown, name: str, colour: str) -> HeadFigure:
+def _figure(run: ViewedRun, name: str, colour: str) -> HeadFigure:
     rules = read_stored(run.folder / RULES)
     rule = chosen_rule({key: fitted["tuned_on"] for key, fitted in rules.items()})
     threshold = rules[rule].get("threshold")

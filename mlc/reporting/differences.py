@@ -21,10 +21,10 @@ def differences_table(
     setting chosen on the validation rows is compared; the reference may name a setting itself, as
     in "focal head.gamma=2". The column p is absent if no comparison has `LEAST_PAIRS` seeds.
     """
-    shown = chosen_rows(runs, chosen_settings(runs, metric))
+    selected = chosen_rows(runs, chosen_settings(runs, metric))
     differences: list[tuple[str, str, PairedDifference]] = []
     for (rule, _), group in runs.groupby(["rule", "conditions"], sort=False):
-        candidates = shown.loc[group.index.intersection(shown.index)]
+        candidates = selected.loc[group.index.intersection(selected.index)]
         named = group[group["contestant"] == reference]
         base = named if len(named) else candidates[candidates["head"] == reference]
         if tuned_on.get(rule) not in FAIR or base["contestant"].nunique() != 1:

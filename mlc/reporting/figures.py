@@ -20,7 +20,7 @@ from mlc.tracking.palette import MARKERS, Style, styles
 
 def styles_of(results: Results) -> dict[str, Style]:
     """Return the style of each contestant: as in TensorBoard, coloured in the sweep's order."""
-    indices = {name: status.get("place", 0) for name, status in results.statuses.items()}
+    indices = {name: status.get("index", 0) for name, status in results.statuses.items()}
     runs = contestants(results)
     rows = zip(runs["run"], runs["contestant"], runs["head"], strict=True)
     ordered = sorted(set(rows), key=lambda row: (indices[row[0]], row[0]))
@@ -31,10 +31,14 @@ def draw_means(results: Results, metric: str) -> bytes:
     """Draw a PNG: a panel per data set, a row per head, a marker with its interval per rule."""
     # A dollar sign in a name does not begin a formula.
     with rc_context({"text.parse_math": False}):
-        return _drawn(results, metric)
+        figure = _figure(results, metric)
+        stream = io.BytesIO()
+        # A report recognises files that it wrote by this entry.
+        figure.savefig(stream, format="png", metadata={"Software": "mlc"})
+        return stream.getvalue()
 
 
-def _drawn(results: Results, metric: str) -> bytes:
+def _figure(results: Results, metric: str) -> Figure:
     runs = contestants(results)
     data_sets = list(dict.fromkeys(runs["data"]))
     names = list(dict.fromkeys(runs["contestant"]))
@@ -71,10 +75,7 @@ def _drawn(results: Results, metric: str) -> bytes:
     seeds = runs["seed"].nunique()
     title = f"Mean of {seeds} seeds with its 95% interval" if seeds > 1 else "One seed"
     figure.suptitle(title, fontsize="medium")
-    stream = io.BytesIO()
-    # A report recognises files that it wrote by this entry.
-    figure.savefig(stream, format="png", metadata={"Software": "mlc"})
-    return stream.getvalue()
+    return figure
 
 
 def _draw_rule(
@@ -88,8 +89,8 @@ def _draw_rule(
     metric: str,
     drawn_as: dict[str, Style],
 ) -> None:
-    shown = runs[runs["rule"] == rule].groupby("contestant")[metric]
-    intervals = {name: mean_interval(values) for name, values in shown}
+    groups = runs[runs["rule"] == rule].groupby("contestant")[metric]
+    intervals = {name: mean_interval(values) for name, values in groups}
     is_oracle = tuned_on.get(rule) == "test"
     marker, fill = MARKERS[index % len(MARKERS)], "white" if is_oracle else None
     for name, interval in intervals.items():

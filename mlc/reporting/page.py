@@ -18,6 +18,7 @@ from mlc.data.card import Card
 from mlc.files.names import CARD, PREDICTIONS, PREPROCESSING, RULES
 from mlc.files.reading import read_arrays
 from mlc.metrics.counts import COUNT_METRICS
+from mlc.reporting.answered import read_answer
 from mlc.reporting.choice import chosen_settings, contestants
 from mlc.reporting.collect import Results
 from mlc.reporting.figures import styles_of
@@ -46,7 +47,7 @@ def render(results: Results, folder: Path, metrics: Sequence[str]) -> str:
     A run whose predictions cannot be read is left out of the charts, with a note that says why.
 
     Raises:
-        RunFolderError: the rules of a finished run cannot be read.
+        RunFolderError: the rules of a finished run, or the answer of a comparison, cannot be read.
     """
     environment = Environment(
         loader=PackageLoader("mlc.reporting"),
@@ -62,6 +63,7 @@ def render(results: Results, folder: Path, metrics: Sequence[str]) -> str:
     notes += [f"{name} is in no chart: {reason}" for name, reason in missing.items()]
     return environment.get_template("page.html").render(
         title=folder.name,
+        answer=read_answer(folder),
         n_finished=len(results.folders),
         failed=results.failed,
         unfinished=results.unfinished,

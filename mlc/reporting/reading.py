@@ -9,8 +9,8 @@ from typing import Any
 
 from mlc.config.errors import MlcError, RunFolderError
 from mlc.files.names import BASELINES, METRICS, RULES, STATUS
-from mlc.files.reading import read_object
 from mlc.runs.folder import read_stored
+from mlc.runs.former import read_status_file
 
 ORDER = ["run", "data", "head", "rule", "seed"]
 # The prefix of a column by the part of the data on which its metric is computed; all parts after
@@ -104,7 +104,7 @@ def rules_in(metrics: dict[str, Any]) -> list[str]:
 
 def _status(path: Path) -> dict[str, Any]:
     try:
-        status = read_object(path)
+        status = read_status_file(path)
     except (OSError, ValueError) as error:
         raise RunFolderError(
             f"{path} cannot be read ({error}): delete the run's folder."

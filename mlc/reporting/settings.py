@@ -53,7 +53,7 @@ def data_key(status: Status) -> Hashable:
     if not config:
         overrides = {k: v for k, v in status["overrides"].items() if k.startswith("data.")}
         return (*_data(status), status["seed"], _frozen(overrides))
-    parts = {key: config.get(key) for key in ("data", "decision", "rules")}
+    parts = {key: config.get(key) for key in ("data", "decision", "decisions")}
     return (*_data(status), status["seed"], _frozen(_significant(parts)))
 
 
@@ -62,7 +62,7 @@ def _data(status: Status) -> tuple[Any, Any]:
 
 
 def _significant(config: Mapping[str, Any]) -> dict[str, Any]:
-    flat = flatten(with_rules(config, config["rules"]) if "rules" in config else config)
+    flat = flatten(with_rules(config, config["decisions"]) if "decisions" in config else config)
     ignored = tuple(f"{key}." for key in NOT_IDENTITY)
     return {k: v for k, v in flat.items() if k not in NOT_IDENTITY and not k.startswith(ignored)}
 

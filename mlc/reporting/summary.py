@@ -16,6 +16,7 @@ from mlc.reporting.choice import chosen_settings, contestants, named_baselines
 from mlc.reporting.collect import Results, check_comparable, collect
 from mlc.reporting.differences import differences_caption, differences_table
 from mlc.reporting.figures import draw_means
+from mlc.reporting.searching import Searched, searched, write_searched
 from mlc.reporting.tables import (
     WIDTH,
     Table,
@@ -25,6 +26,7 @@ from mlc.reporting.tables import (
     regrets_table,
 )
 from mlc.runs.ownership import MARKS, check_report_files
+from mlc.search.files import FILES as SEARCH_FILES
 
 RESULTS, BASELINE_RESULTS, SUMMARY = "results.csv", "baselines.csv", "summary.md"
 
@@ -36,6 +38,9 @@ def report_files(metrics: Sequence[str]) -> tuple[str, ...]:
 
 def write_summary(folder: Path, metrics: Sequence[str], reference: str) -> tuple[Results, str]:
     """Write results.csv, baselines.csv, summary.md and METRIC.png; return the summary for a terminal.
+
+    Of a search, search.csv and choice.yaml are written too, and all but results.csv show the chosen
+    trials alone.
 
     Raises:
         RunFolderError: no run has finished, a file of the same name that mlc did not write is in the
@@ -52,10 +57,15 @@ def write_summary(folder: Path, metrics: Sequence[str], reference: str) -> tuple
             f"No run under {folder} has finished"
             + (f" ({reasons})." if reasons else ": wait for one, or start them again.")
         )
+    found = searched(folder, results)
     try:
         write_text(folder / RESULTS, _csv(results.runs))
         write_text(folder / BASELINE_RESULTS, _csv(results.baselines))
-        summary = summarise(results, metrics, reference, markdown=True)
+        if found is not None:
+            check_report_files(folder, SEARCH_FILES)
+            write_searched(folder, found)
+            results = found.chosen(results)
+        summary = _summary(results, found, metrics, reference, markdown=True)
         write_text(folder / SUMMARY, f"{MARKS['.md'].decode()}\n{summary}")
         with write_atomically(folder / f"{metrics[0]}.png") as file:
             file.write(draw_means(results, metrics[0]))
@@ -63,7 +73,20 @@ def write_summary(folder: Path, metrics: Sequence[str], reference: str) -> tuple
         raise RunFolderError(
             f"The summary cannot be written to {folder} ({error.strerror}): make it writable."
         ) from error
-    return results, summarise(results, metrics, reference)
+    return results, _summary(results, found, metrics, reference)
+
+
+def _summary(
+    results: Results,
+    found: Searched | None,
+    metrics: Sequence[str],
+    reference: str,
+    *,
+    markdown: bool = False,
+) -> str:
+    """Return what a search has chosen, if there is one, and the summary."""
+    summary = summarise(results, metrics, reference, markdown=markdown)
+    return summary if found is None else f"{found.text(as_markdown=markdown)}\n\n{summary}"
 
 
 def summarise(
@@ -103,17 +126,17 @@ def summarise(
             caption = differences_caption(differences, first, reference, swept=chosen is not None)
             parts += show(caption, differences)
     notes = foot(results, first if swept else None)
-    parts += [
-        "\n".join(f"- {as_markdown(note, LONGEST_NOTE)}" for note in notes)
-        if markdown
-        else _wrapped(notes)
-    ]
+    parts.append(_listed(notes) if markdown else _wrapped(notes))
     return "\n\n".join(parts) + "\n"
 
 
 def _csv(frame: pd.DataFrame) -> str:
     """Write CSV in which no cell is a formula to a spreadsheet."""
     return str(frame.map(cell).rename(columns=cell).to_csv(index=False))
+
+
+def _listed(notes: Sequence[str]) -> str:
+    return "\n".join(f"- {as_markdown(note, LONGEST_NOTE)}" for note in notes)
 
 
 def _wrapped(notes: Sequence[str]) -> str:

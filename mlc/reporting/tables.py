@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -134,8 +135,8 @@ def best_means(
 def choices_table(runs: pd.DataFrame, metric: str, tuned_on: dict[str, str]) -> Table:
     """Return the setting chosen on the validation rows for each head and fair rule, with its means."""
     rows = []
-    shown = chosen_rows(runs, chosen_settings(runs, metric))
-    for (contestant, rule), group in shown.groupby(["contestant", "rule"], sort=False):
+    selected = chosen_rows(runs, chosen_settings(runs, metric))
+    for (contestant, rule), group in selected.groupby(["contestant", "rule"], sort=False):
         if tuned_on.get(rule) in FAIR:
             values = [str(mean_interval(group[column])) for column in (f"val_{metric}", metric)]
             rows.append([contestant, rule, str(len(group)), *values])
@@ -185,16 +186,24 @@ def foot(results: Results, chosen_by: str | None = None) -> list[str]:
     if contestants(results).groupby(["data", "contestant", "rule"]).size().max() == 1:
         notes.append("One seed: other seeds move every value; seed=0,1,2,3,4 gives intervals.")
         return [*notes, *_of_yardsticks(results), *CONVENTIONS[:1], *_left_out(results)]
+    drawn, same = "validation rows", "; the test rows are always the same"
+    if any(_draws_test_rows(status) for status in results.statuses.values()):
+        drawn, same = "validation and test rows", ""
     notes.append(
-        "Intervals are Student's t over seeds (initialisation, batches, validation rows); the test"
-        " rows are always the same. None is shown where all seeds have the same value. Values that"
-        " are skewed over the seeds lie outside more often than 5% (docs/statistics.md)."
+        f"Intervals are Student's t over seeds (initialisation, batches, {drawn}){same}. None is shown"
+        " where all seeds have the same value. Values that are skewed over the seeds lie outside more"
+        " often than 5% (docs/statistics.md)."
     )
     return [*notes, *_of_yardsticks(results), *CONVENTIONS, *_left_out(results)]
 
 
+def _draws_test_rows(status: Mapping[str, Any]) -> bool:
+    """Whether each seed has test rows of its own, where no test part is published."""
+    return ((status.get("config") or {}).get("data") or {}).get("split_seed", 0) is None
+
+
 def _of_yardsticks(results: Results) -> list[str]:
-    """How the linear models were trained, and which were not."""
+    """Return notes on the training of linear models, and on those that were not trained."""
     notes = []
     if results.baselines["head"].isin(YARDSTICKS).any():
         notes.append(

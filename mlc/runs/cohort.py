@@ -19,19 +19,23 @@ from mlc.data.base import SOURCES
 from mlc.data.card import Card, LabelStatistics, describe, label_statistics
 from mlc.data.notices import say_once
 from mlc.data.preprocessing import Scaling, fit_scaling
-from mlc.data.resident import ResidentData
 from mlc.data.splits import Split, split_dataset
 from mlc.decisions.base import DecisionRule
-from mlc.evaluation.judging import evaluate
+from mlc.evaluation.judging import Evaluation, evaluate
 from mlc.heads.base import HEADS
 from mlc.runs.folder import BEST_VALUE
 from mlc.runs.provenance import identify
 from mlc.runs.recorder import Recorder, RunResult
 from mlc.tracking.progress import Progress, report_outcome
-from mlc.training.assembly import build_model, build_rules, device_of, known_labels
-from mlc.training.loop import DTYPES, Training
+from mlc.training.assembly import (
+    build_model,
+    build_rules,
+    build_training,
+    device_of,
+    known_labels,
+)
+from mlc.training.loop import Training
 from mlc.training.memory import bytes_of_run
-from mlc.training.model import Model
 from mlc.training.stacked import OPTIMIZERS
 
 log = logging.getLogger(__name__)
@@ -103,7 +107,7 @@ class _Cohort:
         try:
             self.device = device_of(config.device)
             torch.set_num_threads(config.threads)
-            self.dataset = SOURCES[config.data.source].load(config.data)
+            self.dataset = SOURCES[config.data.name].load(config.data)
             self.recorder.begin(identify(self.dataset, self.device))
             indices = range(len(self.configs))
             prepared = [run for index in indices if (run := self._prepare(index))]
@@ -157,9 +161,9 @@ class _Cohort:
         config = prepared[0].config
         if len(prepared) == 1 or not BACKBONES[config.backbone.name].stacked:
             return 1
-        model, data, _ = self._build(prepared[:1])
+        training = self._build(prepared[:1])
         state = OPTIMIZERS[config.optimizer.name].state_per_weight
-        needed = bytes_of_run(model, data, config.trainer.batch_size, state)
+        needed = bytes_of_run(training.model, training.data, config.trainer.batch_size, state)
         free = free_bytes(self.device) * self.memory_share * _USABLE
         log.debug("a run of this cohort needs %s", readable(needed))
         return max(1, int(free / needed))
@@ -184,10 +188,8 @@ class _Cohort:
             self._attempt(half)
 
     def _train(self, part: Sequence[Prepared]) -> None:
-        model, data, training = self._build(part)
+        training = self._build(part)
         indices = [run.index for run in part]
-        splits = [run.split for run in part]
-        rules = [run.rules for run in part]
         with self.recorder.follow(indices, training) as log_epoch:
             more = f" and {len(part) - 1} more" if len(part) > 1 else ""
             n_epochs = part[0].config.trainer.max_epochs
@@ -197,61 +199,49 @@ class _Cohort:
                 log_epoch(epoch)
                 self.progress.epoch(epoch.number)
             seconds = time.perf_counter() - started
-            evaluations = evaluate(model, data, self.dataset, splits, rules)
-            if (optimum := Optimum.of(self.dataset, splits[0])) is not None:
-                limits = part[0].config.report.limits
-                add_regrets(evaluations, optimum, model.head, rules, limits)
-            for row, run in enumerate(part):
-                facts = {
-                    "parameters": model.n_parameters - model.n_unused.get(row, 0),
-                    "train/seconds": seconds / len(part),
-                    "train/epochs": int(training.n_epochs[row]),
-                    "train/best_epoch": int(training.best_epoch[row]),
-                    BEST_VALUE: float(training.best_value[row]),
-                }
-                result = RunResult(
-                    model,
-                    row,
-                    self.dataset,
-                    run.split,
-                    run.scaling,
-                    run.card,
-                    evaluations[row],
-                    facts,
-                )
-                try:
-                    if row in training.failures:
-                        raise training.failures[row]
-                    message = self.recorder.record(run.index, result)
-                except BeingTrainedError as error:
-                    self._end(run.index, error)
-                except Exception as error:
-                    self._fail(run.index, error)
-                else:
-                    self._end(run.index, float(training.best_value[row]), message)
+            evaluations = self._evaluate(part, training)
+            for row, (run, evaluation) in enumerate(zip(part, evaluations, strict=True)):
+                self._record(run, row, training, evaluation, seconds / len(part))
 
-    def _build(self, part: Sequence[Prepared]) -> tuple[Model, ResidentData, Training]:
-        configs = [run.config for run in part]
-        config, splits = configs[0], [run.split for run in part]
+    def _evaluate(self, part: Sequence[Prepared], training: Training) -> list[Evaluation]:
+        splits, rules = [run.split for run in part], [run.rules for run in part]
+        model = training.model
+        evaluations = evaluate(model, training.data, self.dataset, splits, rules)
+        if (optimum := Optimum.of(self.dataset, splits[0])) is not None:
+            add_regrets(evaluations, optimum, model.head, rules, part[0].config.report.limits)
+        return evaluations
+
+    def _record(
+        self, run: Prepared, row: int, training: Training, evaluation: Evaluation, seconds: float
+    ) -> None:
+        model = training.model
+        facts = {
+            "parameters": model.n_parameters - model.n_unused.get(row, 0),
+            "train/seconds": seconds,
+            "train/epochs": int(training.n_epochs[row]),
+            "train/best_epoch": int(training.best_epoch[row]),
+            BEST_VALUE: float(training.best_value[row]),
+        }
+        result = RunResult(
+            model, row, self.dataset, run.split, run.scaling, run.card, evaluation, facts
+        )
+        try:
+            if row in training.failures:
+                raise training.failures[row]
+            message = self.recorder.record(run.index, result)
+        except BeingTrainedError as error:
+            self._end(run.index, error)
+        except Exception as error:
+            self._fail(run.index, error)
+        else:
+            self._end(run.index, float(training.best_value[row]), message)
+
+    def _build(self, part: Sequence[Prepared]) -> Training:
+        configs, splits = [run.config for run in part], [run.split for run in part]
         scalings = [run.scaling for run in part]
         known = known_labels(self.dataset, splits)
         model = build_model(configs, self.dataset.sample_shape, known, self.device, scalings)
-        dtype, bags = DTYPES[config.trainer.precision], model.backbone.takes_bags
-        data = ResidentData(
-            self.dataset, scalings, self.device, dtype, bags, model.backbone.takes_sparse
-        )
-        optimizer = OPTIMIZERS[config.optimizer.name](
-            model.parameters(), [run.config.optimizer for run in part], model.without_axis
-        )
-        training = Training(
-            model,
-            data,
-            splits,
-            optimizer,
-            [run.config.trainer for run in part],
-            [run.config.seed for run in part],
-        )
-        return model, data, training
+        return build_training(configs, model, self.dataset, splits, scalings, self.device)
 
     def _end(self, index: int, outcome: Outcome, message: str = "") -> None:
         self.outcomes[index] = outcome

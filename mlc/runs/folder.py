@@ -27,6 +27,7 @@ from mlc.files.names import (
 from mlc.files.reading import read_object
 from mlc.files.writing import write_atomically, write_json
 from mlc.runs import ownership
+from mlc.runs.former import read_status_file
 from mlc.runs.leases import holding
 from mlc.runs.leases.owner import this_process
 from mlc.runs.provenance import Identity, differences
@@ -48,7 +49,7 @@ _KINDS = {str: "text", int: "integer", dict: "object"}
 # Required keys of a finished run's status, with their types.
 _FIELDS = {
     "data": str, "head": str, "seed": int, "overrides": dict, "monitor": str,
-    "config": dict, "config.data": dict, "config.data.source": str,
+    "config": dict, "config.data": dict, "config.data.name": str,
     "identity": dict, "identity.data": str, "identity.code": str, "identity.versions": dict,
 }  # fmt: skip
 
@@ -65,7 +66,7 @@ class RunFacts:
         overrides: all other options that were set, by key.
         monitor: the validation metric that chose the epoch.
         config: all options, nested.
-        place: the run's index in its sweep.
+        index: the run's index in its sweep.
         parts: the modules of the run's parts that are not in `mlc`, by kind and name.
     """
 
@@ -76,7 +77,7 @@ class RunFacts:
     overrides: dict[str, str] = field(default_factory=dict)
     monitor: str = "jaccard_samples"
     config: dict[str, Any] = field(default_factory=dict)
-    place: int = 0
+    index: int = 0
     parts: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
@@ -115,7 +116,7 @@ def is_finished(folder: Path) -> bool:
 def read_status(folder: Path) -> dict[str, Any] | None:
     """Return the run's status, or None if there is none that can be read."""
     try:
-        status = read_object(folder / STATUS)
+        status = read_status_file(folder / STATUS)
     except (OSError, ValueError):
         return None
     return status if "state" in status else None

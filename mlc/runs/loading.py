@@ -170,12 +170,10 @@ def _config_of(stored: Any) -> Config:
     for key, value in values.items():
         if "${" in str(value):
             raise RunFolderError(f"The stored config's {key} is an interpolation: state its value.")
-    parts = {
-        group: registry.schema(stored[group][registry.key])() for group, registry in GROUPS.items()
-    }
+    parts = {group: registry.schema(stored[group]["name"])() for group, registry in GROUPS.items()}
     schema = OmegaConf.structured(Config(**parts))
     # Rules that the run does not report need not be known.
-    known = [*DECISIONS, *stored["rules"]]
+    known = [*DECISIONS, *stored["decisions"]]
     merged = OmegaConf.merge(schema, OmegaConf.create(with_rules(stored, known)))
     assert isinstance(merged, DictConfig)
     return parse(merged)

@@ -28,12 +28,17 @@ HYDRA_FILES = ("config.yaml", "hydra.yaml", "overrides.yaml")
 MULTIRUN = "multirun.yaml"
 # Part of each config that Hydra stores for a launch of mlc.
 CALLBACK = "sweep.SweepCallback"
-# A text within the first bytes of each kind of report file.
+# A text within the first bytes of each report file, by its kind or its name.
 MARKS = {
     ".csv": b"run,data,head,rule,seed",
     ".md": b"<!-- mlc-report -->",
     ".png": b"tEXtSoftware\0mlc",
+    ".json": b'"generator": "mlc"',
     ".html": b'<meta name="generator" content="mlc">',
+    "search.json": b'"written_by": "mlc-search"',
+    "search.csv": b"data,head,rule,trial",
+    "choice.yaml": b"# mlc-search",
+    "optuna.journal": b'"op_code"',
 }
 _WITHIN = 512
 _STATUS_KEYS = {"state", "run", "data", "head", "seed"}
@@ -126,7 +131,7 @@ def check_report_files(folder: Path, names: Iterable[str]) -> None:
             is_replaceable = CALLBACK.encode() in path.read_bytes()
         else:
             with path.open("rb") as file:
-                is_replaceable = MARKS[path.suffix] in file.read(_WITHIN)
+                is_replaceable = (MARKS.get(name) or MARKS[path.suffix]) in file.read(_WITHIN)
         if not is_replaceable:
             raise RunFolderError(
                 f"{_line(path)} is not a file that mlc has written, and would be overwritten: move it,"
@@ -198,7 +203,7 @@ def _is_interrupted_launch(stored: Path) -> bool:
 
 
 def _line(path: Path | str) -> str:
-    """The path in one line."""
+    """Return the path in one line."""
     text = str(path)
     return text if text.isprintable() else repr(text)
 

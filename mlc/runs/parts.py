@@ -1,4 +1,4 @@
-"""Parts of runs that are not in `mlc`: remembered by the names of their modules, never imported."""
+"""Parts of runs from modules outside `mlc`: their names are stored, and they are never imported."""
 
 from __future__ import annotations
 
@@ -16,24 +16,26 @@ from mlc.runs.provenance import flatten
 
 
 def parts_elsewhere(config: Config) -> dict[str, dict[str, str]]:
-    """The modules of a run's parts that are not in `mlc`, by kind and name.
+    """Return the modules of a run's parts that are not in `mlc`, by kind and name.
 
-    These are the parts that the config chooses, and every metric, for all are measured.
+    The parts are those that the config names, and all metrics, because every metric is computed.
     """
-    used = {own.kind: [getattr(getattr(config, key), own.key)] for key, own in GROUPS.items()}
-    used |= {DECISIONS.kind: config.rules, METRICS.kind: list(METRICS)}
-    found = {
-        kind: {name: module for name, module in REGISTRIES[kind].elsewhere().items() if name in own}
-        for kind, own in used.items()
+    used = {group.kind: [getattr(config, key).name] for key, group in GROUPS.items()}
+    used |= {DECISIONS.kind: config.decisions, METRICS.kind: list(METRICS)}
+    modules = {
+        kind: {
+            name: module for name, module in REGISTRIES[kind].elsewhere().items() if name in names
+        }
+        for kind, names in used.items()
     }
-    return {kind: own for kind, own in found.items() if own}
+    return {kind: parts for kind, parts in modules.items() if parts}
 
 
 def require_parts(folder: Path, status: Mapping[str, Any]) -> None:
-    """Check that all parts of the run are known that its config names.
+    """Check that all parts that the run's config names are registered.
 
     Raises:
-        ConfigError: one is not.
+        ConfigError: a part is not registered.
     """
     named = [*_names_in(flatten(status["config"]).values())]
     for kind, name, module in _stored(status):
@@ -42,10 +44,10 @@ def require_parts(folder: Path, status: Mapping[str, Any]) -> None:
 
 
 def require_part(folder: Path, kind: str, name: str) -> None:
-    """Check that a part is known, if a run in the folder was trained with it.
+    """Check that a part is registered, if a run in the folder was trained with it.
 
     Raises:
-        ConfigError: it is not.
+        ConfigError: the part is not registered.
     """
     if name in REGISTRIES[kind]:
         return
@@ -63,7 +65,7 @@ def _unknown(folder: Path, kind: str, name: str, module: str) -> ConfigError:
 
 
 def _stored(status: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Kind, name and module of each part that a status remembers."""
+    """Yield the kind, name and module of each part in a status."""
     kinds = status.get("parts")
     for kind, parts in kinds.items() if isinstance(kinds, dict) else ():
         for name, module in parts.items() if isinstance(parts, dict) else ():

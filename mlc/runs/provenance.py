@@ -36,7 +36,7 @@ class Identity:
 
     Attributes:
         data: fingerprint of the data set.
-        code: version of this package, and the commit where it runs from a checkout.
+        code: version of mlc, and in a checkout the commit.
         versions: of Python and the libraries that compute.
         device: "cpu" or the GPU's name, with the processor.
     """
@@ -53,7 +53,7 @@ def identify(dataset: Dataset, device: torch.device) -> Identity:
 
 
 def fingerprint(dataset: Dataset) -> str:
-    """SHA-256 of the features, targets, names and published parts, in hexadecimal digits."""
+    """Return the SHA-256 of the features, targets, names and published parts, in hexadecimal digits."""
     digest = hashlib.sha256()
     features: Any = dataset.features
     arrays = (
@@ -71,7 +71,7 @@ def fingerprint(dataset: Dataset) -> str:
 
 @cache
 def code_version() -> str:
-    """This package's version, and the commit where it runs from a checkout ("+" if changed since)."""
+    """Return the version of mlc, and in a checkout the commit ("+" if files have changed since)."""
     folder = Path(mlc.__file__).parent.parent
     if not (folder / ".git").exists():
         return mlc.__version__
@@ -90,7 +90,7 @@ def versions() -> dict[str, str]:
 
 
 def device_name(device: torch.device) -> str:
-    """The GPU's name, or the processor's."""
+    """Return the name of the GPU, or of the processor."""
     if device.type == "cuda":
         import torch
 
@@ -101,11 +101,11 @@ def device_name(device: torch.device) -> str:
 def differences(
     one: Mapping[str, Any], other: Mapping[str, Any], ignored: tuple[str, ...] = NOT_IDENTITY
 ) -> Iterator[tuple[str, Any, Any]]:
-    """Dotted keys whose values differ between two nested configs, with both values; None is absent.
+    """Yield the dotted keys that differ between two nested configs, with both values or None.
 
-    Options of decision rules that not both report are left out.
+    Options of decision rules that only one of the configs reports are ignored.
     """
-    shared = [rule for rule in one.get("rules", ()) if rule in other.get("rules", ())]
+    shared = [rule for rule in one.get("decisions", ()) if rule in other.get("decisions", ())]
     first, second = flatten(with_rules(one, shared)), flatten(with_rules(other, shared))
     for key in dict.fromkeys((*first, *second)):
         if any(key == name or key.startswith(f"{name}.") for name in ignored):
@@ -115,7 +115,7 @@ def differences(
 
 
 def with_rules(config: Mapping[str, Any], rules: Collection[str]) -> dict[str, Any]:
-    """A nested config with the options of these decision rules alone."""
+    """Return a nested config with the options of only these decision rules."""
     decision = config.get("decision")
     if not isinstance(decision, Mapping):
         return dict(config)
@@ -146,7 +146,7 @@ def _git(folder: Path, *arguments: str) -> str:
 
 @cache
 def processor() -> str:
-    """The processor's name."""
+    """Return the name of the processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

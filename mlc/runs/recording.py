@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -69,6 +70,7 @@ class FolderRecorder(Recorder):
         self._runs = runs
         self._logs: dict[int, RunLog] = {}
         self._identity: Identity | None = None
+        self._yardsticks: dict[tuple[str | bytes, ...], dict[str, dict[str, float]]] = {}
         self.settled: dict[int, Outcome] = {}
         self.leases: dict[int, Lease] = {}
         for index, run in enumerate(runs):
@@ -152,20 +154,9 @@ class FolderRecorder(Recorder):
             self._logs[index].discard()
             raise
         run, evaluation = self._runs[index], result.evaluation
-        report = run.config.report
-        if report.yardsticks:
-            metric = run.config.decision["global"].metric
-            evaluation.baselines |= judge_yardsticks(
-                result.dataset, result.split, metric, self._identity.data
-            )
-        rule = chosen_rule({name: own["tuned_on"] for name, own in evaluation.fitted.items()})
-        tags = [f"test/{rule}/{metric}" for metric in report.metrics]
-        self._logs[index].finish(
-            {tag: evaluation.metrics[tag] for tag in tags},
-            run.facts.monitor,
-            int(result.facts["train/best_epoch"]),
-            result.facts[BEST_VALUE],
-        )
+        if run.config.report.yardsticks:
+            evaluation.baselines |= self._yardsticks_of(run.config, result)
+        self._finish_log(index, result)
         save_run(result.model, result.row, run.folder)
         save_preprocessing(run.folder, result.dataset, result.split, result.scaling)
         lease.require()
@@ -179,7 +170,30 @@ class FolderRecorder(Recorder):
             result.facts,
         )
         self._release(index)
-        return f"finished, {_headline(report.metrics[0], evaluation.metrics)}"
+        return f"finished, {_headline(run.config.report.metrics[0], evaluation.metrics)}"
+
+    def _yardsticks_of(self, config: Config, result: RunResult) -> dict[str, dict[str, float]]:
+        """Return the metrics of linear models, read from the cache once for equal splits."""
+        assert self._identity is not None
+        metric = config.decision["global"].metric
+        parts = result.split.parts().values()
+        key = metric, *(hashlib.sha256(rows.tobytes()).digest() for rows in parts)
+        if key not in self._yardsticks:
+            self._yardsticks[key] = judge_yardsticks(
+                result.dataset, result.split, metric, self._identity.data
+            )
+        return self._yardsticks[key]
+
+    def _finish_log(self, index: int, result: RunResult) -> None:
+        run, evaluation = self._runs[index], result.evaluation
+        rule = chosen_rule({name: fit["tuned_on"] for name, fit in evaluation.fitted.items()})
+        tags = [f"test/{rule}/{metric}" for metric in run.config.report.metrics]
+        self._logs[index].finish(
+            {tag: evaluation.metrics[tag] for tag in tags},
+            run.facts.monitor,
+            int(result.facts["train/best_epoch"]),
+            result.facts[BEST_VALUE],
+        )
 
     def _log(self, index: int, row: int) -> RunLog:
         run = self._runs[index]

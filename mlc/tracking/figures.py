@@ -54,7 +54,7 @@ class HeadFigure:
     threshold: float | None
 
 
-def draw_head(shown: HeadFigure) -> dict[str, NDArray[np.uint8]]:
+def draw_head(content: HeadFigure) -> dict[str, NDArray[np.uint8]]:
     """Draw images (height, width, 3), by tags in the order in which TensorBoard sorts them."""
     panels = {
         "figure_decisions/threshold": _draw_thresholds,
@@ -62,15 +62,15 @@ def draw_head(shown: HeadFigure) -> dict[str, NDArray[np.uint8]]:
         "figure_labels/precision_and_recall": _draw_labels,
         "figure_labels/reliability": _draw_reliability,
     }
-    return {tag: _picture(shown, draw) for tag, draw in panels.items()}
+    return {tag: _picture(content, draw) for tag, draw in panels.items()}
 
 
-def _picture(shown: HeadFigure, draw: Callable[[Axes, HeadFigure], None]) -> NDArray[np.uint8]:
+def _picture(content: HeadFigure, draw: Callable[[Axes, HeadFigure], None]) -> NDArray[np.uint8]:
     figure = Figure(figsize=_SIZE, dpi=_DPI, layout="constrained")
     canvas = FigureCanvasAgg(figure)
     axes = figure.subplots()
-    draw(axes, shown)
-    axes.set_title(shown.title, fontsize=_FONT)
+    draw(axes, content)
+    axes.set_title(content.title, fontsize=_FONT)
     axes.tick_params(labelsize=_FONT, length=2)
     axes.xaxis.label.set_fontsize(_FONT)
     axes.yaxis.label.set_fontsize(_FONT)
@@ -78,72 +78,74 @@ def _picture(shown: HeadFigure, draw: Callable[[Axes, HeadFigure], None]) -> NDA
     return np.array(canvas.buffer_rgba())[:, :, :3]
 
 
-def _draw_thresholds(axes: Axes, shown: HeadFigure) -> None:
+def _draw_thresholds(axes: Axes, content: HeadFigure) -> None:
     """Draw the exact metrics of `score >= t` over t, and the threshold of the rule."""
-    ranked = SortedScores(torch.as_tensor(shown.scores), torch.as_tensor(shown.targets))
-    for index, name in enumerate(shown.metrics):
+    ranked = SortedScores(torch.as_tensor(content.scores), torch.as_tensor(content.targets))
+    for index, name in enumerate(content.metrics):
         sweep = ranked.sweep(COUNT_METRICS[name])
         defined = ~sweep.values.isnan()
         thresholds, values = sweep.thresholds[defined].numpy(), sweep.values[defined].numpy()
         sample = np.unique(np.linspace(0, len(thresholds) - 1, _POINTS).astype(int))
         style = _STYLES[index % len(_STYLES)]
         x = thresholds[sample].clip(_CLOSEST, 1 - _CLOSEST)
-        axes.plot(x, values[sample], style, color=shown.colour, linewidth=1, label=name)
+        axes.plot(x, values[sample], style, color=content.colour, linewidth=1, label=name)
     axes.set_xscale("logit")
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticks(_TICKS, [f"{tick:g}".lstrip("0") for tick in _TICKS])
     axes.set(xlabel="threshold", ylabel="test rows", xlim=(_CLOSEST, 1 - _CLOSEST), ylim=(0, 1))
-    if shown.threshold is not None:
-        x = float(np.clip(shown.threshold, _CLOSEST, 1 - _CLOSEST))
-        label = f"{shown.rule}: {shown.threshold:.3f}"
+    if content.threshold is not None:
+        x = float(np.clip(content.threshold, _CLOSEST, 1 - _CLOSEST))
+        label = f"{content.rule}: {content.threshold:.3f}"
         axes.axvline(x, color="black", linewidth=1, label=label)
     axes.legend(frameon=False, fontsize=_FONT, loc="upper right", handlelength=2)
 
 
-def _draw_reliability(axes: Axes, shown: HeadFigure) -> None:
+def _draw_reliability(axes: Axes, content: HeadFigure) -> None:
     """Draw the share of true labels against the score in ten bins; marker area shows the count."""
-    scores, true = shown.scores.ravel(), shown.targets.ravel()
+    scores, true = content.scores.ravel(), content.targets.ravel()
     bins = np.minimum((scores * _BINS).astype(int), _BINS - 1)
     counts = np.bincount(bins, minlength=_BINS)
     filled = counts > 0
     means = np.bincount(bins, scores, _BINS)[filled] / counts[filled]
     shares = np.bincount(bins, true, _BINS)[filled] / counts[filled]
     axes.plot([0, 1], [0, 1], color="grey", linewidth=0.5)
-    axes.plot(means, shares, color=shown.colour, linewidth=1)
-    axes.scatter(means, shares, 6 + 60 * counts[filled] / counts.max(), color=shown.colour)
+    axes.plot(means, shares, color=content.colour, linewidth=1)
+    axes.scatter(means, shares, 6 + 60 * counts[filled] / counts.max(), color=content.colour)
     axes.set(xlim=(-0.05, 1.05), ylim=(-0.05, 1.05), xlabel="score", ylabel="share that is true")
 
 
-def _draw_cardinality(axes: Axes, shown: HeadFigure) -> None:
+def _draw_cardinality(axes: Axes, content: HeadFigure) -> None:
     """Draw the distribution of the number of predicted labels by number of true labels."""
-    predicted, actual = shown.decisions.sum(axis=1), shown.targets.sum(axis=1)
+    predicted, actual = content.decisions.sum(axis=1), content.targets.sum(axis=1)
     most = int(max(predicted.max(), actual.max()))
     counts = np.zeros((most + 1, most + 1))
     np.add.at(counts, (actual, predicted), 1)
     rows = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, rows, out=np.zeros_like(counts), where=rows > 0)
     axes.imshow(shares, origin="lower", cmap="Greys", vmin=0, vmax=1, aspect="auto")
-    axes.plot([-0.5, most + 0.5], [-0.5, most + 0.5], color=shown.colour, linewidth=1)
-    axes.set(xlabel=f"labels predicted ({shown.rule})", ylabel="true labels")
+    axes.plot([-0.5, most + 0.5], [-0.5, most + 0.5], color=content.colour, linewidth=1)
+    axes.set(xlabel=f"labels predicted ({content.rule})", ylabel="true labels")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(5, integer=True))
 
 
-def _draw_labels(axes: Axes, shown: HeadFigure) -> None:
+def _draw_labels(axes: Axes, content: HeadFigure) -> None:
     """Draw precision and recall of the most frequent labels."""
-    order = np.argsort(-shown.targets.sum(axis=0), kind="stable")[:_MOST_LABELS]
-    hits = (shown.decisions & shown.targets)[:, order].sum(axis=0)
-    predicted, actual = (sets[:, order].sum(axis=0) for sets in (shown.decisions, shown.targets))
+    order = np.argsort(-content.targets.sum(axis=0), kind="stable")[:_MOST_LABELS]
+    hits = (content.decisions & content.targets)[:, order].sum(axis=0)
+    predicted, actual = (
+        sets[:, order].sum(axis=0) for sets in (content.decisions, content.targets)
+    )
     y = np.arange(len(order))
     precision, recall = (
         np.divide(hits, of, out=np.zeros(len(order)), where=of > 0) for of in (predicted, actual)
     )
     axes.hlines(y, precision, recall, color="lightgrey", linewidth=1)
-    axes.plot(precision, y, "o", color=shown.colour, markersize=3, label="precision")
+    axes.plot(precision, y, "o", color=content.colour, markersize=3, label="precision")
     axes.plot(
-        recall, y, "s", color=shown.colour, markersize=3, markerfacecolor="white", label="recall"
+        recall, y, "s", color=content.colour, markersize=3, markerfacecolor="white", label="recall"
     )
-    names = [shown.labels[label] for label in order]
+    names = [content.labels[label] for label in order]
     axes.set_yticks(y, [name[:_LONGEST_LABEL].replace("$", r"\$") for name in names])
-    axes.set(xlim=(-0.05, 1.05), ylim=(len(order) - 0.5, -0.5), xlabel=f"by label ({shown.rule})")
+    axes.set(xlim=(-0.05, 1.05), ylim=(len(order) - 0.5, -0.5), xlabel=f"by label ({content.rule})")
     axes.legend(frameon=False, fontsize=_FONT, loc="lower left", handlelength=1)

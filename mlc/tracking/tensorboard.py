@@ -78,10 +78,8 @@ class RunLog:
             return
         values = {name: float(value[self._index]) for name, value in epoch.values.items()}
         self._history.append({"epoch": epoch.number, **values})
-        shown = {name: value for name, value in values.items() if name != RATE}
-        self._events.add(
-            self._tensorboard.scalars({**shown, **self._rate(values.get(RATE))}), epoch.number
-        )
+        rate = self._rate(values.pop(RATE, None))
+        self._events.add(self._tensorboard.scalars({**values, **rate}), epoch.number)
 
     def _rate(self, rate: float | None) -> dict[str, float]:
         """Return the learning rate if it varies; the HParams page shows a constant rate."""

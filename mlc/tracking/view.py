@@ -28,7 +28,7 @@ _READABLE = "/:,()*?$"  # characters that need no escape in an address
 
 
 @dataclass(frozen=True)
-class Shown:
+class ViewedRun:
     """A run in a view.
 
     Attributes:
@@ -83,9 +83,9 @@ class View:
         """Names of the runs or bands, in order."""
         return list(self._bands) if self._shows_bands else list(self._names.values())
 
-    def refresh(self, runs: Sequence[Shown]) -> None:
+    def refresh(self, runs: Sequence[ViewedRun]) -> None:
         """Update the view with the current state of the runs, in the order to be shown."""
-        groups: dict[str, list[Shown]] = {}
+        groups: dict[str, list[ViewedRun]] = {}
         for run, name in zip(runs, self._name(runs), strict=True):
             groups.setdefault(name, []).append(run)
         width = len(str(max((run.seed for run in runs), default=0)))
@@ -97,7 +97,7 @@ class View:
                     self._link(run, f"{name}/seed={run.seed:0{width}d}")
         self._describe(runs)
 
-    def _name(self, runs: Sequence[Shown]) -> list[str]:
+    def _name(self, runs: Sequence[ViewedRun]) -> list[str]:
         """Return names: numbered contestants, below their data set and sweep if there are several."""
         differing = differing_settings([run.settings for run in runs])
         parts = {
@@ -119,7 +119,7 @@ class View:
             self._numbers[kind, part] = known
         return f"{known} {part.replace('/', '_')}"
 
-    def _link(self, run: Shown, name: str) -> None:
+    def _link(self, run: ViewedRun, name: str) -> None:
         if run.folder not in self._names:
             # TensorBoard orders runs, and so their colours, by the times of their first records.
             EventFile(self._folder / name / f"{EVENTS}.0", began=len(self._names) + 1).close()
@@ -133,7 +133,7 @@ class View:
             if events.name != EXPERIMENT and not link.is_symlink():
                 link.symlink_to(events.absolute())
 
-    def _draw(self, name: str, finished: Sequence[Shown]) -> None:
+    def _draw(self, name: str, finished: Sequence[ViewedRun]) -> None:
         if not finished:
             return
         if name not in self._bands:
@@ -148,7 +148,7 @@ class View:
             if figures.exists() and not link.is_symlink():
                 link.symlink_to(figures.absolute())
 
-    def _describe(self, runs: Sequence[Shown]) -> None:
+    def _describe(self, runs: Sequence[ViewedRun]) -> None:
         """Write the columns of the HParams page into the first run.
 
         A server keeps the first columns that it reads, so those of a running sweep must leave room

@@ -15,12 +15,13 @@ from mlc.config.errors import ConfigError
 from mlc.config.schema import Config
 from mlc.data.base import Dataset
 from mlc.data.preprocessing import Scaling
+from mlc.data.resident import ResidentData
 from mlc.data.splits import Split
 from mlc.decisions.base import DECISIONS, DecisionRule
 from mlc.decisions.seen import distinct
 from mlc.heads.base import HEADS, Head, KnownLabels
 from mlc.heads.memory import require_memory
-from mlc.training.loop import DTYPES
+from mlc.training.loop import DTYPES, Training
 from mlc.training.model import Model
 from mlc.training.stacked import OPTIMIZERS
 
@@ -70,6 +71,32 @@ def build_model(
             own = KnownLabels(known.targets, known.rows[run : run + 1])
             _start_without_unused(model, run, configs[run], own, scaling)
     return model.to(device, DTYPES[config.trainer.precision])
+
+
+def build_training(
+    configs: Sequence[Config],
+    model: Model,
+    dataset: Dataset,
+    splits: Sequence[Split],
+    scalings: Sequence[Scaling],
+    device: torch.device,
+) -> Training:
+    """Build the training loop of a model, with its data on the device and its optimizer."""
+    config, backbone = configs[0], model.backbone
+    data = ResidentData(
+        dataset.features,
+        dataset.targets,
+        scalings,
+        device,
+        DTYPES[config.trainer.precision],
+        backbone.takes_bags,
+        backbone.takes_sparse,
+    )
+    optimizer = OPTIMIZERS[config.optimizer.name](
+        model.parameters(), [run.optimizer for run in configs], model.without_axis
+    )
+    trainers, seeds = [run.trainer for run in configs], [run.seed for run in configs]
+    return Training(model, data, splits, optimizer, trainers, seeds)
 
 
 @torch.no_grad()
@@ -126,7 +153,7 @@ def build_rules(
         ConfigError: none is left.
     """
     natural = head.natural_threshold(n_labels)
-    every = {name: DECISIONS[name](config.decision[name], natural) for name in config.rules}
+    every = {name: DECISIONS[name](config.decision[name], natural) for name in config.decisions}
     rules = {
         name: rule
         for name, rule in every.items()
@@ -136,8 +163,9 @@ def build_rules(
     if not rules:
         others = "global" if natural is None else "fixed or global"
         raise ConfigError(
-            f"rules={config.rules} all need more than the {', '.join(sorted(head.provides()))} that the"
-            f" head {config.head.name!r} gives: {_needs(left_out)}; add {others}."
+            f"decisions={config.decisions} all need more than the"
+            f" {', '.join(sorted(head.provides()))} that the head {config.head.name!r} gives:"
+            f" {_needs(left_out)}; add {others}."
         )
     if left_out:
         _say_left_out(config.head.name, _needs(left_out))

@@ -46,6 +46,8 @@ def cohort_key(config: Config) -> str:
         config.device,
         config.threads,
         config.report.limits,
+        # Then each seed has training and test rows of its own, and heads know all but the test rows.
+        config.seed if getattr(config.data, "split_seed", 0) is None else None,
     ]
     return repr(shared)
 

@@ -31,7 +31,9 @@ def dataset() -> Dataset:
 
 def resident(dataset: Dataset) -> ResidentData:
     scalings = [fit_scaling(dataset, np.arange(N))] * len(SEEDS)
-    return ResidentData(dataset, scalings, torch.device("cpu"), torch.float64, bags=True)
+    return ResidentData(
+        dataset.features, dataset.targets, scalings, torch.device("cpu"), torch.float64, bags=True
+    )
 
 
 def backbone() -> torch.nn.Module:

@@ -138,7 +138,9 @@ def test_three_epochs_are_those_of_a_loop_in_torch(name: str) -> None:
     data, rows = made(), np.arange(32)
     split = Split(rows, rows, rows)
     scaling = fit_scaling(data, rows)
-    resident = ResidentData(data, [scaling], torch.device("cpu"), torch.float64)
+    resident = ResidentData(
+        data.features, data.targets, [scaling], torch.device("cpu"), torch.float64
+    )
     options = OPTIMIZERS.options(name, lr=0.02, weight_decay=0.1)
     ours, theirs = model_of(backbone()), model_of(backbone())
     optimizer = OPTIMIZERS[name](ours.parameters(), [options], ours.without_axis)
@@ -207,7 +209,7 @@ def config(name: str, **more: Any) -> Config:
         head=HEADS.options("sigmoid"),
         optimizer=OPTIMIZERS.options("adamw"),
         trainer=TrainerOptions(max_epochs=1),
-        rules=["global"],
+        decisions=["global"],
         device="cpu",
         **more,
     )
@@ -269,7 +271,9 @@ def test_another_width_for_another_batch_is_refused() -> None:
 def test_a_step_of_any_module_is_not_captured(monkeypatch: pytest.MonkeyPatch) -> None:
     scaling = fit_scaling(made(), np.arange(33))
     model = model_of(backbone())
-    data = ResidentData(made(), [scaling], torch.device("cpu"), torch.float64)
+    data = ResidentData(
+        made().features, made().targets, [scaling], torch.device("cpu"), torch.float64
+    )
     optimizer = OPTIMIZERS["sgd"](
         model.parameters(), [OPTIMIZERS.options("sgd")], model.without_axis
     )

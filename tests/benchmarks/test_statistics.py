@@ -16,6 +16,7 @@ from scipy import stats
 
 from benchmarks import simulation
 from benchmarks.statistics import (
+    ELSEWHERE,
     EXACT,
     FAMILY,
     INTERVAL,
@@ -173,14 +174,14 @@ def test_every_quantile_in_use_is_registered(used: set[tuple[str, str]]) -> None
     """Bootstraps end in quantiles."""
     quantiles = ("quantile", "percentile", "nanquantile", "nanpercentile")
     found = {module for module, name in used if name.split(".")[-1] in quantiles}
-    assert found <= set(RANGES), "simulate its interval in benchmarks/statistics.py"
+    assert found <= {*RANGES, *ELSEWHERE}, "simulate its interval in benchmarks/statistics.py"
 
 
 def test_what_is_registered_exists() -> None:
     for name in FUNCTIONS | set(EXACT):
         module, function = name.rsplit(".", 1)
         assert callable(getattr(import_module(module), function))
-    for module in RANGES:
+    for module in (*RANGES, *ELSEWHERE):
         import_module(module)
     own = inspect.getmembers(statistics, inspect.isfunction)
     public = {

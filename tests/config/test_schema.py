@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import field, make_dataclass
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from omegaconf.errors import ConfigKeyError
 
 import mlc.train
 from mlc.config.errors import ConfigError
+from mlc.config.registry import SOURCES
 from mlc.config.schema import GROUPS, Config, config_folder, parse, register_configs
 from mlc.decisions.base import DECISIONS
 
@@ -43,23 +45,36 @@ def test_every_file_composes(group: str, name: str) -> None:
     ("group", "name"), [(g, n) for g, registry in GROUPS.items() for n in registry]
 )
 def test_every_registered_part_can_be_chosen(group: str, name: str) -> None:
-    part = getattr(composed(f"{group}={name}"), group)
-    assert getattr(part, GROUPS[group].key) == name
+    assert getattr(composed(f"{group}={name}"), group).name == name
+
+
+def test_a_part_that_is_registered_anew_has_its_new_options() -> None:
+    backbones = GROUPS["backbone"]
+    try:
+        for default in (1, 2):
+            options = make_dataclass("Options", [("width", int, default)])
+            backbones.register("of_tests")(type("Part", (), {"Options": options}))
+            assert backbones.schema("of_tests") is backbones.schema("of_tests")
+            register_configs()
+            assert composed("backbone=of_tests").backbone.width == default
+            del backbones._parts["of_tests"]
+    finally:
+        backbones._parts.pop("of_tests", None)
 
 
 @pytest.mark.parametrize("name", DECISIONS)
 def test_every_rules_options_can_be_set(name: str) -> None:
-    options = composed().decision[name]
+    config = compose("train")
+    options = parse(config).decision[name]
     assert type(options).__name__ == DECISIONS[name].Options.__name__
-    for key in vars(options):
-        assert key in OmegaConf.to_container(compose("train").decision[name])
+    assert set(vars(options)) <= set(OmegaConf.to_container(config.decision[name]))
 
 
 def test_defaults_agree_with_the_readme() -> None:
     config = composed()
     assert config.head.name == "sigmoid"
-    assert config.data.source == "digits"
-    assert config.rules == ["fixed", "global", "mode", "oracle"]
+    assert config.data.name == "digits"
+    assert config.decisions == ["fixed", "global", "mode", "oracle"]
 
 
 def test_the_oracle_tunes_the_metric_of_the_honest_rule() -> None:
@@ -75,8 +90,8 @@ def test_the_oracle_tunes_the_metric_of_the_honest_rule() -> None:
         ("backbone.dropout=1", ConfigError),
         ("trainer.monitor=accuracy", ConfigError),
         ("device=gpu", ConfigError),
-        ("rules=[global,none]", ConfigError),
-        ("rules=[]", ConfigError),
+        ("decisions=[global,none]", ConfigError),
+        ("decisions=[]", ConfigError),
         ("decision.global.metric=accuracy", ConfigError),
         ("data.val_fraction=1", ConfigError),
         ("report.metrics=[]", ConfigError),
@@ -101,3 +116,10 @@ def test_unknown_keys_are_refused(key: str) -> None:
 def test_configs_are_found_beside_the_package() -> None:
     assert (config_folder() / "train.yaml").is_file()
     assert config_folder() == Path(mlc.__file__).parent.parent / "conf"
+
+
+def test_a_part_with_an_option_called_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = make_dataclass("Options", [("name", str, field(default="mine"))])
+    monkeypatch.setattr(SOURCES["digits"], "Options", options)
+    with pytest.raises(ConfigError, match="the data source 'digits' have a field 'name'"):
+        SOURCES.options("digits")

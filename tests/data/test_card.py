@@ -7,6 +7,7 @@ import io
 import itertools
 import tracemalloc
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -182,6 +183,8 @@ def test_parts_are_said_to_be_what_they_are() -> None:
     assert describe(made, without_test, seed=3).split == "validation drawn (seed=3), stratified"
     said = " ".join(describe(made, without_test).text().split())
     assert "rows 8 training, 4 validation; " in said
+    drawn = describe(made, split, SimpleNamespace(split_seed=None), seed=3).split
+    assert drawn == "test part and validation drawn (seed=3), both stratified"
     given = {"train": split.train, "test": split.test}
     from_file = Dataset(**{**vars(made), "parts": given, "parts_from": "from t.csv"})
     expected = "test part from t.csv; validation drawn (seed=3), stratified"

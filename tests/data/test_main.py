@@ -111,12 +111,25 @@ def test_a_separator_as_people_type_it(
     assert "24 rows, 2 labels" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("data.min_count=1", "no key 'data.min_count': it is now called data.min_df."),
+        (
+            "data.source=arff",
+            "no key 'data.source': it is now called data.name, and data=NAME sets",
+        ),
+        (
+            "data.name=posts",
+            "a data source with data=NAME, and the data set's title with data.title.",
+        ),
+    ],
+)
 def test_a_former_name_gives_the_new_one(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    setting: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "posts.csv"
     file.write_text(TEXT)
     with pytest.raises(SystemExit):
-        main([str(file), "--labels", "tags", "--text", "body", "data.min_count=1"])
-    said = capsys.readouterr().err
-    assert "no key 'data.min_count': it is now called data.min_df" in said
+        main([str(file), "--labels", "tags", "--text", "body", setting])
+    assert message in capsys.readouterr().err

@@ -102,19 +102,19 @@ def load(**options: Any) -> Dataset:
 
 
 def test_a_standard_set_is_fetched_by_its_number_and_cached(requests: list[str]) -> None:
-    dataset = load(name="yeast")
+    dataset = load(title="yeast")
     assert dataset.label_names == ("red", "round")
     assert dataset.feature_names == ("x", "kind=a", "kind=b")
     np.testing.assert_array_equal(dataset.features, [[1.5, 1, 0], [np.nan, 0, 1], [3, 0, 1]])
     assert dataset.targets.tolist() == [[1, 0], [0, 0], [1, 1]]
     assert f"/api/v1/json/data/{NUMBER}" in requests
     n_asked = len(requests)
-    load(name="yeast")
+    load(title="yeast")
     assert len(requests) == n_asked
 
 
 def test_labels_may_be_named(requests: list[str]) -> None:
-    assert load(name="yeast", labels=["round"]).label_names == ("round",)
+    assert load(title="yeast", labels=["round"]).label_names == ("round",)
 
 
 def test_a_number_that_names_another_set_is_refused(
@@ -122,14 +122,14 @@ def test_a_number_that_names_another_set_is_refused(
 ) -> None:
     monkeypatch.setitem(STANDARD, "toy", NUMBER)
     with pytest.raises(DataError, match=r"number 40597 there is 'yeast': state data.data_id"):
-        load(name="toy")
+        load(title="toy")
 
 
 def test_an_unknown_set_is_told(requests: list[str]) -> None:
     with pytest.raises(
         DataError, match=r"openml.org's data set 'scene' cannot be fetched .HTTP 404"
     ):
-        load(name="scene")
+        load(title="scene")
 
 
 def test_no_network_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +139,7 @@ def test_no_network_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sklearn.datasets._openml.urlopen", offline)
     monkeypatch.setattr("sklearn.datasets._openml.time.sleep", lambda seconds: None)
     with pytest.raises(DataError) as told:
-        load(name="yeast")
+        load(title="yeast")
     assert str(told.value) == (
         "openml.org's data set 'yeast' cannot be fetched (Name or service not known): connect to the"
         " network, or use a file with data=arff or data=table."

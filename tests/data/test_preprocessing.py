@@ -25,7 +25,9 @@ def dataset(features: np.ndarray | csr_matrix, numeric: list[bool]) -> Dataset:
 def test_numeric_columns_are_standardised_on_the_training_rows_alone() -> None:
     features = RNG.normal(5, 3, (20, 2)).astype(np.float32)
     data, train = dataset(features, [True, True]), np.arange(10)
-    batch = ResidentData(data, [fit_scaling(data, train)], CPU).batch(torch.arange(20)[None])
+    batch = ResidentData(data.features, data.targets, [fit_scaling(data, train)], CPU).batch(
+        torch.arange(20)[None]
+    )
     scaled = batch.features[0].numpy()
     assert_allclose(scaled[:10].mean(axis=0), 0, atol=1e-6)
     assert_allclose(scaled[:10].std(axis=0), 1, atol=1e-6)
@@ -45,7 +47,9 @@ def test_binary_nominal_and_constant_columns_stay() -> None:
 def test_missing_values_become_the_mean() -> None:
     features = np.array([[1, 1], [3, 0], [np.nan, np.nan]], dtype=np.float32)
     data = dataset(features, [True, False])
-    batch = ResidentData(data, [fit_scaling(data, np.arange(3))], CPU).batch(torch.arange(3)[None])
+    batch = ResidentData(data.features, data.targets, [fit_scaling(data, np.arange(3))], CPU).batch(
+        torch.arange(3)[None]
+    )
     assert_array_equal(batch.features[0].numpy(), [[-1, 1], [1, 0], [0, 0]])
 
 
@@ -57,7 +61,9 @@ def test_sparse_batches_are_those_of_the_dense_matrix() -> None:
     scaling = fit_scaling(packed, rows)
     assert_allclose(scaling.scale, 1 / abs(full[:20]).max(axis=0), rtol=1e-6)
     index = torch.randint(30, (2, 11))
-    batch = ResidentData(packed, [scaling, scaling], CPU, torch.float64).batch(index)
+    batch = ResidentData(
+        packed.features, packed.targets, [scaling, scaling], CPU, torch.float64
+    ).batch(index)
     assert_allclose(batch.features.numpy(), full[index.numpy()] * scaling.scale, rtol=1e-6)
     assert_array_equal(batch.targets.numpy(), packed.targets[index.numpy()])
 
@@ -72,7 +78,11 @@ def test_each_run_has_its_own_scaling() -> None:
     data = dataset(features, [True, True])
     scalings = [fit_scaling(data, np.arange(10)), fit_scaling(data, np.arange(10, 20))]
     index = torch.arange(20).expand(2, -1)
-    together = ResidentData(data, scalings, CPU).batch(index).features
+    together = ResidentData(data.features, data.targets, scalings, CPU).batch(index).features
     for run in range(2):
-        alone = ResidentData(data, [scalings[run]], CPU).batch(index[:1]).features
+        alone = (
+            ResidentData(data.features, data.targets, [scalings[run]], CPU)
+            .batch(index[:1])
+            .features
+        )
         torch.testing.assert_close(together[run], alone[0])

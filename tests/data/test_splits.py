@@ -137,6 +137,14 @@ def test_split_seed_moves_the_test_rows() -> None:
     assert not np.array_equal(first.test, second.test)
 
 
+def test_without_a_split_seed_each_seed_has_test_rows_of_its_own() -> None:
+    first, second = (split_dataset(dataset(TARGETS), options(split_seed=None), s) for s in (3, 4))
+    assert not np.array_equal(first.test, second.test)
+    stated = split_dataset(dataset(TARGETS), options(split_seed=3), 3)
+    assert_array_equal(first.test, stated.test)
+    assert_array_equal(first.val, stated.val)
+
+
 def test_seeds_share_no_more_rows_than_chance_lets_them() -> None:
     """Two draws of 100 from 400 rows share 25 on average, with a standard deviation of 3.8."""
     held = [hold_out(dataset(TARGETS), np.arange(400), 0.25, seed)[1] for seed in range(5)]

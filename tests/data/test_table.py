@@ -118,7 +118,7 @@ def test_separators_packed_files_blank_lines_and_names(name: str, tmp_path: Path
     if ".csv" not in name.lower():
         content = content.replace(b",", b"\t")
     (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
-    dataset = load(tmp_path / name, labels=["y"], name="stated")
+    dataset = load(tmp_path / name, labels=["y"], title="stated")
     assert (dataset.name, dataset.feature_names) == ("stated", ("x",))
     assert dataset.features.tolist() == [[1], [2]]
     assert dataset.targets.tolist() == [[False], [True]]

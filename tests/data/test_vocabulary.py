@@ -56,7 +56,9 @@ def loaded(path: Path, seed: int, **options: Any) -> tuple[Dataset, Split]:
 
 def inputs(dataset: Dataset, splits: list[Split]) -> np.ndarray:
     """What each run's network sees of all rows: (R, N, D)."""
-    data = ResidentData(dataset, [fit_scaling(dataset, s.train) for s in splits], CPU)
+    data = ResidentData(
+        dataset.features, dataset.targets, [fit_scaling(dataset, s.train) for s in splits], CPU
+    )
     return data.batch(torch.arange(dataset.n_samples).expand(len(splits), -1)).features.numpy()
 
 
@@ -74,7 +76,7 @@ def test_inputs_are_those_of_tfidf_vectorizer_on_the_training_rows(
 ) -> None:
     path = written(tmp_path, TEXTS)
     chosen = {"min_df": min_df, "max_df": max_df, "max_features": max_features}
-    options = {"text": "body", "ngram_range": list(ngram_range), "name": "texts", **chosen}
+    options = {"text": "body", "ngram_range": list(ngram_range), "title": "texts", **chosen}
     dataset, first = loaded(path, 0, **options)
     splits = [first, loaded(path, 1, **options)[1]]
     seen = inputs(dataset, splits)
@@ -164,13 +166,13 @@ def trained(path: Path, backbone: str, seeds: list[int], **options: Any) -> dict
     configs = [
         Config(
             data=SOURCES.options(
-                "table", path=str(path), labels=["a", "b"], text="body", name="texts", **options
+                "table", path=str(path), labels=["a", "b"], text="body", title="texts", **options
             ),
             backbone=BACKBONES.options(backbone, **more[backbone]),
             head=HEADS.options("pairwise"),
             optimizer=OPTIMIZERS.options("adamw", lr=0.05),
             trainer=TrainerOptions(max_epochs=2, precision="float64", monitor="loss"),
-            rules=["fixed"],
+            decisions=["fixed"],
             seed=seed,
             device="cpu",
         )

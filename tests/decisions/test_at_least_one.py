@@ -1,4 +1,6 @@
-"""Rules that never predict the empty set, against trying every threshold and every size."""
+"""Rules that never predict the empty set, against trying every threshold, size and label set."""
+
+from itertools import product
 
 import pytest
 import torch
@@ -41,7 +43,7 @@ def test_global_is_the_best_of_all_thresholds(name: str, case: str, levels: int)
 
 @pytest.mark.parametrize(
     ("name", "options"),
-    [("fixed", {"threshold": 0.9}), ("per_label", {}), ("top_k", {"k": 0})],
+    [("fixed", {"threshold": 0.9}), ("top_k", {"k": 0})],
 )
 def test_only_empty_sets_change(name: str, options: dict[str, float]) -> None:
     scores = torch.rand(40, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
@@ -69,3 +71,70 @@ def test_top_k_is_the_best_size_but_0(name: str) -> None:
     tried = [float(metric(rank < k, targets)) for k in (1, 2, 3)]
     best = max(tried) if metric.higher_is_better else min(tried)
     assert float(metric(decided.decide(scores), targets)) == pytest.approx(best, abs=1e-9)
+
+
+def per_label_cases() -> list[tuple[str, Tensor, Tensor]]:
+    """Few rows with two or three labels, every third with equal scores."""
+    cases = []
+    for seed in range(12):
+        draw = torch.Generator().manual_seed(seed)
+        shape = (6, 2 + seed % 2)
+        levels = 5 if seed % 3 == 0 else 1000
+        scores = torch.randint(levels, shape, generator=draw).double() / levels
+        cases.append(
+            ("f1" if seed % 4 < 2 else "jaccard", scores, torch.rand(shape, generator=draw) < 0.4)
+        )
+    return cases
+
+
+def judged(name: str, thresholds: object, scores: Tensor, targets: Tensor) -> float:
+    """The macro average where a row without a passing label gets its top label."""
+    passed = scores >= torch.as_tensor(thresholds, dtype=torch.float64)
+    return float(COUNT_METRICS[f"{name}_macro"](filled(passed, scores), targets))
+
+
+def test_thresholds_of_labels_are_tuned_together() -> None:
+    reached = improved = 0
+    for name, *pair in per_label_cases():
+        options = {"metric": name, "fallback": 0.0}
+        rule = build_decision("per_label", at_least_one=True, **options).fit(*pair)
+        alone = build_decision("per_label", **options).fit(*pair).fitted()["threshold"]
+        own, apart = rule.fitted()["threshold"].tolist(), judged(name, alone, *pair)
+        found, decided = judged(name, own, *pair), rule.decide(pair[0])
+        metric = COUNT_METRICS[f"{name}_macro"]
+        assert found == pytest.approx(float(metric(decided, pair[1])), abs=1e-12)
+        assert found >= apart - 1e-12
+        tried = [[*of_label.unique().tolist(), 2.0] for of_label in pair[0].T]
+        for label, thresholds in enumerate(tried):
+            for threshold in thresholds:
+                other = [*own[:label], threshold, *own[label + 1 :]]
+                assert judged(name, other, *pair) <= found + 1e-9
+        best = max(judged(name, own, *pair) for own in product(*tried))
+        reached += found > best - 1e-9
+        improved += found > apart + 1e-9
+    # A local optimum need not be the best of all.
+    assert reached >= 11
+    assert improved >= 3
+
+
+def test_a_label_that_falls_back_keeps_its_threshold() -> None:
+    scores = torch.rand(30, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    targets = scores > 0.6
+    targets[:, 2] = False
+    rule = build_decision("per_label", at_least_one=True).fit(scores, targets)
+    assert float(rule.fitted()["threshold"][2]) == float(scores[:, 2].max())
+    assert rule.decide(scores).any(dim=-1).all()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_each_run_has_its_own_thresholds_of_labels(case: str) -> None:
+    one = CASES[case]
+    scores = torch.rand(
+        2, *one.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(3)
+    )
+    targets = torch.stack([one, one.flip(0)])
+    decided = build_decision("per_label", at_least_one=True).fit(scores, targets).decide(scores)
+    assert decided.any(dim=-1).all()
+    for run in range(2):
+        alone = build_decision("per_label", at_least_one=True).fit(scores[run], targets[run])
+        assert torch.equal(decided[run], alone.decide(scores[run]))

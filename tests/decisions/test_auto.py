@@ -9,8 +9,13 @@ import torch
 from torch import Tensor
 
 from mlc.config.errors import ConfigError, DataError
-from mlc.decisions.auto import CANDIDATES, N_FOLDS, folds
+from mlc.decisions.auto import MARGIN
 from mlc.decisions.base import DecisionRule, build_decision
+from mlc.decisions.candidates import BY_WORDS
+from mlc.decisions.folds import N_FOLDS, folds
+from mlc.decisions.seen import distinct
+from mlc.heads.label_sets import all_label_sets
+from mlc.heads.prediction import Prediction
 from mlc.metrics.counts import COUNT_METRICS
 
 
@@ -22,50 +27,89 @@ def drawn(seed: int, n_rows: int = 60, n_labels: int = 4, skew: float = 1.0) -> 
     return [marginals**skew, targets]
 
 
-def candidate(name: str, at_least_one: bool, metric: str, natural: float | None) -> DecisionRule:
-    options: dict[str, object] = {"at_least_one": True} if at_least_one else {}
-    if name in ("global", "top_k"):
+def by_words(words: str, metric: str, natural: float | None) -> DecisionRule:
+    own = BY_WORDS[words]
+    options: dict[str, object] = {"at_least_one": own.at_least_one}
+    if own.rule in ("global", "top_k"):
         options["metric"] = metric
-    if name == "per_label":
+    if own.rule == "per_label":
         options["metric"] = "jaccard" if "jaccard" in metric else "f1"
-    return build_decision(name, natural_threshold=natural, **options)
+    if own.inner is not None:
+        options["maximise" if own.rule == "seen" else "rule"] = own.inner
+    return build_decision(own.rule, natural_threshold=natural, **options)
+
+
+def expected_candidates(metric: str, natural: float | None, seen: bool) -> list[str]:
+    """In words; "+" stands for the same with at least one label."""
+    aim = {"j": "expected_jaccard", "f": "expected_f1"}.get(metric[0])
+    plain = ["global", *(["fixed"] if natural is not None else []), "top_k", "cardinality"]
+    if aim is not None:
+        plain += [aim] if natural == 0.5 else []
+        plain += [f"calibrated ({aim})"]
+    if seen:
+        plain += ["seen (probability)", *([f"seen ({aim})"] if aim is not None else [])]
+    return [
+        f"{own}{some}" for own in [*plain, "per_label"] for some in ("", ", at least one label")
+    ]
 
 
 def chosen_by_loop(
-    scores: Tensor, targets: Tensor, metric: str, natural: float | None
-) -> tuple[str, bool]:
-    """The first of the best candidates, row by row over the folds."""
-    fold = folds(len(scores)).tolist()
-    best, chosen = -float("inf"), ("", False)
-    for name, at_least_one in CANDIDATES:
-        if (name == "fixed" and natural is None) or ("expected" in name and natural != 0.5):
-            continue
-        decided = []
-        for row, own in enumerate(fold):
-            others = [index for index, other in enumerate(fold) if other != own]
-            rule = candidate(name, at_least_one, metric, natural)
-            rule.fit(scores[others], targets[others])
-            decided.append(rule.decide(scores[row : row + 1])[0])
-        value = float(COUNT_METRICS[metric](torch.stack(decided), targets))
-        value = value if COUNT_METRICS[metric].higher_is_better else -value
-        if value > best + 1e-10:
-            best, chosen = value, (name, at_least_one)
-    return chosen
+    prediction: Prediction, targets: Tensor, metric: str, natural: float | None, sets: Tensor | None
+) -> str:
+    """The first of the best candidates, by folds, or global where that is about as good."""
+    fold = folds(len(targets)).tolist()
+    of = COUNT_METRICS[metric]
+    tried: dict[str, Tensor] = {}
+    for words in expected_candidates(metric, natural, sets is not None):
+        decided = torch.zeros_like(targets)
+        for own in range(N_FOLDS):
+            others = [row for row, other in enumerate(fold) if other != own]
+            rows = [row for row, other in enumerate(fold) if other == own]
+            rule = by_words(words, metric, natural)
+            rule.training_sets = sets
+            rule.fit(prediction.scores[others], targets[others])
+            given = Prediction(prediction.scores[rows], cardinality=prediction.cardinality[rows])
+            decided[rows] = rule.decide(given)
+        tried[words] = decided
+
+    def value(words: str, rows: list[int]) -> float:
+        found = float(of(tried[words][rows], targets[rows]))
+        return found if of.higher_is_better else -found
+
+    everything = list(range(len(targets)))
+    best = "global"
+    for words in tried:
+        if value(words, everything) > value(best, everything) + 1e-10:
+            best = words
+    order = torch.randperm(len(targets), generator=torch.Generator().manual_seed(1)).tolist()
+    gains = []
+    for block in range(20):
+        rest = [row for row in everything if row not in order[block::20]]
+        gains.append(value(best, rest) - value("global", rest))
+    mean = sum(gains) / 20
+    error = (19 / 20 * sum((gain - mean) ** 2 for gain in gains)) ** 0.5
+    gain = value(best, everything) - value("global", everything)
+    return best if gain > MARGIN * error + 1e-10 else "global"
 
 
-@pytest.mark.parametrize("natural", [0.5, 0.25, None])
+@pytest.mark.parametrize(("natural", "seed"), [(0.5, 3), (0.5, 4), (0.25, 4), (None, 5)])
 @pytest.mark.parametrize("metric", ["jaccard_samples", "f1_macro", "hamming_loss"])
 def test_it_chooses_as_a_loop_and_decides_as_the_chosen_rule(
-    metric: str, natural: float | None
+    metric: str, natural: float | None, seed: int
 ) -> None:
-    scores, targets = drawn(3, n_rows=30, skew=1.5)
-    rule = build_decision("auto", natural_threshold=natural, metric=metric).fit(scores, targets)
-    place = CANDIDATES.index(chosen_by_loop(scores, targets, metric, natural))
-    assert int(rule.fitted()["choice"]) == place
-    alone = candidate(*CANDIDATES[place], metric, natural).fit(scores, targets)
-    fresh, _ = drawn(4)
+    scores, targets = drawn(seed, n_rows=30, skew=1.5)
+    prediction = Prediction.of_marginals(scores)
+    sets = distinct(targets[:20]) if seed == 4 else None
+    rule = build_decision("auto", natural_threshold=natural, metric=metric)
+    rule.training_sets = sets
+    rule.fit(prediction, targets)
+    words = chosen_by_loop(prediction, targets, metric, natural, sets)
+    assert rule.described()["chosen"] == words
+    alone = by_words(words, metric, natural)
+    alone.training_sets = sets
+    alone.fit(scores, targets)
+    fresh = Prediction.of_marginals(drawn(6)[0])
     assert torch.equal(rule.decide(fresh), alone.decide(fresh))
-    assert rule.described()["chosen"].split(",")[0] == CANDIDATES[place][0]
 
 
 def cases() -> dict[str, list[Tensor]]:
@@ -104,7 +148,7 @@ def test_each_run_has_its_own_rule_and_it_is_restored() -> None:
 
 
 def test_the_natural_threshold_is_stored() -> None:
-    scores = torch.rand(60, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    scores = torch.rand(40, 4, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     rule = build_decision("auto", natural_threshold=0.25).fit(scores, scores >= 0.25)
     assert rule.described()["chosen"] == "fixed"
     restored = build_decision("auto").restore(rule.described())
@@ -129,7 +173,8 @@ def test_few_rows_choose_between_sets_that_may_be_empty_or_not(n_rows: int) -> N
         scores, targets = drawn(seed, n_rows)
         values = {}
         for kept in (False, True):
-            rule = candidate("global", kept, "jaccard_samples", 0.5).fit(scores, targets)
+            words = "global, at least one label" if kept else "global"
+            rule = by_words(words, "jaccard_samples", 0.5).fit(scores, targets)
             metric = COUNT_METRICS["jaccard_samples"]
             values[kept] = float(metric(rule.decide(scores), targets))
         chosen = build_decision("auto").fit(scores, targets).described()["chosen"]
@@ -157,6 +202,72 @@ def test_folds_are_equal_and_always_the_same() -> None:
 def test_it_must_be_fitted_to_the_same_labels() -> None:
     with pytest.raises(ConfigError, match="fit"):
         build_decision("auto").decide(torch.rand(2, 3))
-    rule = build_decision("auto").fit(*drawn(0))
+    rule = build_decision("auto").fit(*cases()["per_label"])
     with pytest.raises(DataError, match="another shape"):
         rule.decide(torch.rand(2, 3))
+
+
+def exclusive(n_rows: int = 60) -> tuple[Prediction, Tensor]:
+    """Two labels of which one is right; which one, only the joint tells."""
+    draw = torch.Generator().manual_seed(7)
+    targets = torch.nn.functional.one_hot(torch.randint(2, (n_rows,), generator=draw), 2).bool()
+    joint = torch.full((n_rows, 4), 1e-9, dtype=torch.float64)
+    # Both marginals are about 0.5, and the mode is right.
+    joint[:, 2] = torch.where(targets[:, 0], 0.5001, 0.4999)
+    joint[:, 1] = 1 - joint.sum(dim=-1) + joint[:, 1]
+    blurred = torch.full((n_rows, 2), 0.5, dtype=torch.float64)
+    return Prediction(blurred, log_joint=joint.log(), label_sets=all_label_sets(2)), targets
+
+
+def test_it_can_choose_a_rule_by_the_joint() -> None:
+    prediction, targets = exclusive()
+    rule = build_decision("auto", metric="subset_accuracy")
+    beside = rule.by_joint_beside({"scores", "joint"})
+    assert list(beside) == ["mode, by the joint", "mode, by the joint, at least one label"]
+    assert rule.by_joint_beside({"scores"}) == {}
+    decided = {name: own.decide(prediction) for name, own in beside.items()}
+    held = Prediction(prediction.scores, decided=decided)
+    for given in (prediction, held):
+        rule = build_decision("auto", metric="subset_accuracy").fit(given, targets)
+        assert rule.described()["chosen"] == "mode, by the joint"
+        assert list(rule.by_joint_beside({"joint"}, deciding=True)) == ["mode, by the joint"]
+        stored = json.loads(json.dumps(rule.described()))
+        restored = build_decision("auto", metric="subset_accuracy").restore(stored)
+        for other in (prediction, held):
+            assert torch.equal(restored.decide(other), targets)
+        with pytest.raises(ConfigError, match="joint"):
+            restored.decide(prediction.scores)
+
+
+def test_it_can_choose_the_cardinality() -> None:
+    scores, _ = drawn(8)
+    sizes = torch.arange(60) % 4
+    targets = scores.argsort(descending=True).argsort() < sizes[:, None]
+    prediction = Prediction(scores, cardinality=sizes.double())
+    rule = build_decision("auto").fit(prediction, targets)
+    assert rule.described()["chosen"] == "cardinality"
+    assert torch.equal(rule.decide(prediction), targets)
+
+
+def test_it_can_choose_the_seen_sets() -> None:
+    draw = torch.Generator().manual_seed(9)
+    sets = torch.tensor([[1, 0, 1, 0], [0, 1, 0, 1]]).bool()
+    targets = sets[torch.randint(2, (80,), generator=draw)]
+    scores = (targets + 0.9 * torch.randn(80, 4, generator=draw)).double().sigmoid()
+    rule = build_decision("auto", metric="subset_accuracy")
+    rule.training_sets = sets[[0, 1, 1]]
+    rule.fit(scores, targets)
+    assert rule.described()["chosen"] == "seen (probability)"
+    restored = build_decision("auto").restore(json.loads(json.dumps(rule.described())))
+    assert torch.equal(restored.decide(scores), rule.decide(scores))
+
+
+def test_it_can_choose_calibrated_scores() -> None:
+    draw = torch.Generator().manual_seed(10)
+    # How many labels are likely differs from row to row.
+    logits = 3 * torch.randn(300, 1, generator=draw, dtype=torch.float64)
+    logits = logits + torch.randn(300, 8, generator=draw, dtype=torch.float64) - 1
+    targets = torch.rand(300, 8, generator=draw, dtype=torch.float64) < logits.sigmoid()
+    rule = build_decision("auto", natural_threshold=None).fit((logits / 3).sigmoid(), targets)
+    assert rule.described()["chosen"].startswith("calibrated (expected_jaccard)")
+    assert rule.described()["learned"]["calibrated (expected_jaccard)"]["line"][0] > 2

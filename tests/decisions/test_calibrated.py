@@ -14,8 +14,11 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy
 
 from mlc.config.errors import ConfigError
-from mlc.decisions.base import build_decision
+from mlc.decisions.base import DecisionRule, build_decision
 from mlc.decisions.calibrated import Calibrated
+from mlc.decisions.folds import folds
+from mlc.metrics.counts import COUNT_METRICS
+from mlc.metrics.final import CALIBRATION_BINS
 from tests.cases import label_matrices
 
 KINDS = ("temperature", "platt", "isotonic")
@@ -84,16 +87,63 @@ def test_overfitted_scores_become_probabilities(kind: str) -> None:
     )
 
 
+@pytest.mark.parametrize("some", [False, True])
 @pytest.mark.parametrize("rule", ["expected_jaccard", "expected_f1", "fixed"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_decides_as_the_rule_of_the_probabilities(kind: str, rule: str) -> None:
-    calibrated = fitted(kind, *overfitted(), rule)
+def test_it_decides_as_the_rule_of_the_probabilities(kind: str, rule: str, some: bool) -> None:
+    calibrated = build_decision("calibrated", calibration=kind, rule=rule, at_least_one=some)
+    assert isinstance(calibrated, Calibrated)
+    calibrated.fit(*overfitted())
     scores, _ = overfitted(seed=2)
     decided = calibrated.decide(scores)
     marginals = calibrated.probabilities(scores)
     # Equal probabilities of isotonic maps stay in the order of the scores.
     marginals = (marginals + 1e-9 * scores).clamp(max=1)
-    assert torch.equal(decided, build_decision(rule).decide(marginals))
+    assert torch.equal(decided, build_decision(rule, at_least_one=some).decide(marginals))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_quality_is_that_of_rows_that_the_map_was_not_fitted_to(kind: str) -> None:
+    scores, targets = overfitted(n_rows=23)
+    after = torch.zeros_like(scores)
+    for own in range(5):
+        out = folds(23) == own
+        rule = fitted(kind, scores[~out], targets[~out])
+        after[out] = rule.probabilities(scores[out])
+    bins = (after * CALIBRATION_BINS).long().clamp(max=CALIBRATION_BINS - 1)
+    gaps = [float((targets.double() - after)[bins == b].sum().abs()) for b in bins.unique()]
+    stated = fitted(kind, scores, targets).described()
+    assert stated["ece_after"] == pytest.approx(sum(gaps) / after.numel(), abs=1e-12)
+    assert stated["brier_after"] == pytest.approx(float(((after - targets.double()) ** 2).mean()))
+    assert stated["brier_before"] == pytest.approx(float(((scores - targets.double()) ** 2).mean()))
+
+
+def test_isotonic_gains_nothing_from_noise() -> None:
+    draw = torch.Generator().manual_seed(0)
+    scores = 0.5 + 0.001 * torch.rand(40, 5, generator=draw, dtype=torch.float64)
+    targets = torch.rand(40, 5, generator=draw) < 0.5
+    stated = fitted("isotonic", scores, targets).described()
+    assert stated["brier_after"] > stated["brier_before"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_expected_jaccard_gets_back_what_it_lost_to_overfitted_scores(kind: str) -> None:
+    metric = COUNT_METRICS["jaccard_samples"]
+    draw = torch.Generator().manual_seed(4)
+    # How many labels are likely differs from row to row.
+    logits = torch.randn(900, 1, generator=draw, dtype=torch.float64) - 2
+    logits = logits + torch.randn(900, 20, generator=draw, dtype=torch.float64)
+    targets = torch.rand(900, 20, generator=draw, dtype=torch.float64) < logits.sigmoid()
+    scores = (4 * logits).sigmoid()
+
+    def value(rule: DecisionRule, given: Tensor) -> float:
+        return float(metric(rule.decide(given[300:]), targets[300:]))
+
+    true = value(build_decision("expected_jaccard"), logits.sigmoid())
+    lost = true - value(build_decision("expected_jaccard"), scores)
+    rule = build_decision("calibrated", calibration=kind).fit(scores[:300], targets[:300])
+    assert lost > 0.08
+    assert true - value(rule, scores) < 0.1 * lost
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -140,7 +140,7 @@ def test_each_threshold_is_that_of_a_loop_with_empty_sets_counting_zero(metric: 
 
 def test_impossible_pairs_say_what_is_missing() -> None:
     class Stated:
-        rules: tuple[str, ...] = ("mode", "cardinality")
+        decisions: tuple[str, ...] = ("mode", "cardinality")
         decision = {name: DECISIONS.options(name) for name in DECISIONS}  # noqa: RUF012
         head = HEADS.options("pick_one")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 
 import pytest
 import torch
@@ -31,8 +32,10 @@ def value(metric: Callable[[Tensor, Tensor], float], decided: Tensor, joint: Ten
     )
 
 
-def best(metric: Callable[[Tensor, Tensor], float], joint: Tensor, n_labels: int) -> float:
-    return max(value(metric, one, joint) for one in all_label_sets(n_labels))
+def best(
+    metric: Callable[[Tensor, Tensor], float], joint: Tensor, n_labels: int, least: int = 0
+) -> float:
+    return max(value(metric, one, joint) for one in all_label_sets(n_labels)[least:])
 
 
 def independent(marginals: Tensor) -> Tensor:
@@ -40,32 +43,38 @@ def independent(marginals: Tensor) -> Tensor:
     return torch.where(label_sets, marginals, 1 - marginals).prod(dim=1)
 
 
-@pytest.mark.parametrize("n_labels", range(1, 7))
+@pytest.mark.parametrize(
+    ("least", "n_labels"), [*product([0], range(1, 7)), *product([1], range(1, 5))]
+)
 @pytest.mark.parametrize("name", METRICS)
 class TestEveryMaximiser:
-    def test_from_a_joint(self, name: str, n_labels: int) -> None:
+    def test_from_a_joint(self, name: str, least: int, n_labels: int) -> None:
         torch.manual_seed(n_labels)
         # Peaked and flat ones, and one on the empty set.
         scale = torch.tensor([[0.1], [1], [3], [3], [3]])
         joint = (scale * torch.randn(5, 2**n_labels)).double().softmax(dim=-1)
         joint = torch.cat([joint, torch.eye(2**n_labels)[:1].double()])
-        decided = build_decision(name).decide(
+        decided = build_decision(name, at_least_one=bool(least)).decide(
             log_joint=joint.log(), label_sets=all_label_sets(n_labels)
         )
+        assert decided.sum(dim=-1).min() == least
         for own, p in zip(decided, joint, strict=True):
-            found, highest = value(METRICS[name], own, p), best(METRICS[name], p, n_labels)
+            found, highest = value(METRICS[name], own, p), best(METRICS[name], p, n_labels, least)
             assert found == pytest.approx(highest, abs=1e-10)
 
-    def test_with_independent_labels(self, name: str, n_labels: int) -> None:
+    def test_with_independent_labels(self, name: str, least: int, n_labels: int) -> None:
         torch.manual_seed(n_labels)
         marginals = torch.rand(6, n_labels).double() ** torch.tensor(
             [[1], [1], [3], [3], [0.2], [9]]
         )
         marginals[0, 0] = 1
-        decided = build_decision(name).decide(marginals)
+        marginals = torch.cat([marginals, torch.zeros(1, n_labels).double()])
+        decided = build_decision(name, at_least_one=bool(least)).decide(marginals)
+        assert decided.sum(dim=-1).min() == least
         for own, p in zip(decided, marginals, strict=True):
             joint = independent(p)
-            found, highest = value(METRICS[name], own, joint), best(METRICS[name], joint, n_labels)
+            found = value(METRICS[name], own, joint)
+            highest = best(METRICS[name], joint, n_labels, least)
             assert found == pytest.approx(highest, abs=1e-10)
 
 
@@ -93,6 +102,21 @@ def test_candidates_come_close_where_not_every_set_is_tried(
     ]
     assert min(losses) >= -1e-12
     assert sum(losses) / 40 < 0.01
+
+
+def test_candidates_have_at_least_one_label(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    label_sets = all_label_sets(5)
+    joint = torch.cat([(3 * torch.randn(20, 32)).double(), 20 * torch.eye(32).double()[:1]])
+    joint = joint.softmax(dim=-1)
+    rule = build_decision("expected_jaccard", at_least_one=True)
+    exact = rule.decide(log_joint=joint.log(), label_sets=label_sets)
+    monkeypatch.setattr(expected, "_MOST_PAIRS", 0)
+    near = rule.decide(log_joint=joint.log(), label_sets=label_sets)
+    # All 32 sets are among the candidates.
+    for own, other, p in zip(near, exact, joint, strict=True):
+        assert own.any()
+        assert value(jaccard, own, p) == pytest.approx(value(jaccard, other, p), abs=1e-6)
 
 
 def test_one_row_of_many_labels_is_quick_and_takes_the_certain_ones() -> None:

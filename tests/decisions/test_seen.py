@@ -60,9 +60,10 @@ def values_of(
 @pytest.mark.parametrize("chunk", [1, 2**22])
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("model", ["independent", "shares"])
+@pytest.mark.parametrize("some", [False, True])
 @pytest.mark.parametrize("goal", GOALS)
 def test_it_is_the_best_seen_set(
-    goal: str, model: str, case: str, chunk: int, monkeypatch: pytest.MonkeyPatch
+    goal: str, model: str, case: str, chunk: int, some: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mlc.decisions.seen, "_AT_ONCE", chunk)
     targets = torch.stack([CASES[case], CASES[case].roll(1, dims=-1)])
@@ -71,15 +72,21 @@ def test_it_is_the_best_seen_set(
     scores = torch.rand(2, 9, targets.shape[-1], generator=draw, dtype=torch.float64)
     if model == "shares":
         scores = scores / scores.sum(dim=-1, keepdim=True)
-    rule = build_decision("seen", maximise=goal, model=model)
+    rule = build_decision("seen", maximise=goal, model=model, at_least_one=some)
     rule.fit(torch.zeros(targets.shape), targets)
     decided = rule.decide(scores)
-    restored = build_decision("seen", maximise=goal)
+    restored = build_decision("seen", maximise=goal, at_least_one=some)
     restored.restore(json.loads(json.dumps(rule.described())))
     assert torch.equal(restored.decide(scores), decided)
     for run in range(2):
         for row, own in zip(scores[run].tolist(), decided[run].tolist(), strict=True):
             values = values_of(goal, model, row, targets[run])
+            if some:
+                values.pop(tuple([False] * len(row)), None)
+            if not values:
+                assert own.index(True) == row.index(max(row))
+                assert sum(own) == 1
+                continue
             assert values[tuple(own)] == pytest.approx(max(values.values()), abs=1e-12)
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import mlc.decisions.auto
 from mlc.decisions.base import build_decision
 from mlc.evaluation.judging import evaluate
 from mlc.heads.base import JointHead
@@ -72,3 +73,26 @@ def test_a_model_is_run_once_for_each_part() -> None:
     case.model.register_forward_hook(lambda *_: calls.append(1))
     judged(case, "mode", "expected_f1", "global")
     assert len(calls) == len(PARTS)
+
+
+def test_auto_chooses_rules_by_the_joint_though_it_is_only_held_in_chunks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mlc.decisions.auto, "LEAST_ROWS", 10)
+    monkeypatch.setattr(mlc.decisions.auto, "MARGIN", 0)
+    case = make_case(4, head="bernoulli_mixture")
+    metric = "f1_samples"
+    rules = [{"auto": build_decision("auto", metric=metric)} for _ in case.splits]
+    found = evaluate(case.model, case.data, case.dataset, case.splits, rules)
+    for run, split in enumerate(case.splits):
+        alone = build_decision("auto", metric=metric)
+        with torch.no_grad():
+            whole = {p: case.model.head.predict(case.outputs(p)).of_run(run) for p in PARTS}
+            alone.fit(whole["val"], torch.as_tensor(case.dataset.targets[split.val]))
+            decided = {part: alone.decide(own) for part, own in whole.items()}
+        assert found[run].fitted["auto"]["chosen"] == alone.described()["chosen"]
+        for part in PARTS:
+            stored = torch.as_tensor(found[run].decisions[part]["auto"])
+            assert torch.equal(stored, decided[part])
+    chosen = [own.fitted["auto"]["chosen"] for own in found]
+    assert all("by the joint" in words for words in chosen)

@@ -61,7 +61,7 @@ def test_the_command_composes_for_each_setting_of_its_sweep(name: str) -> None:
     assert len(swept(of_the_run)) > len(runs) > 0, "several seeds"
     for run in runs:
         config = parse(compose("train", run))
-        assert config.data.name in set(SOURCES) | {"emotions", "scene", "yeast"}
+        assert config.data.title in set(SOURCES) | {"emotions", "scene", "yeast"}
         assert config.trainer.followed
 
 

@@ -182,7 +182,12 @@ def test_settings_come_back_as_columns(tmp_path: Path) -> None:
 TRIALS: list[Trial] = [
     {"data": "digits", "head": "focal", "head.gamma": 1.5, "seed": 3},
     {"data": "world", "data.n_labels": 4, "head": "chain", "optimizer": "sgd", "optimizer.lr": 0.5},
-    {"backbone.widths": [8], "trainer.max_epochs": 2, "rules": ["fixed"], "report.limits": False},
+    {
+        "backbone.widths": [8],
+        "trainer.max_epochs": 2,
+        "decisions": ["fixed"],
+        "report.limits": False,
+    },
 ]
 
 

@@ -78,7 +78,7 @@ def test_a_sweep_replaces_nothing_at_its_root(name: str, launch: Launch, tmp_pat
 
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)
-@pytest.mark.parametrize("subdir", ["", "${data.source}/seed=${seed}"])
+@pytest.mark.parametrize("subdir", ["", "${data.name}/seed=${seed}"])
 def test_a_sweeps_jobs_use_no_folder_with_other_files(
     subdir: str, launcher: str, launch: Launch, tmp_path: Path
 ) -> None:
@@ -164,12 +164,12 @@ def test_a_launch_in_a_process_that_may_have_no_children(
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        ({"name": ".."}, "__"),
-        ({"name": "../../etc"}, "_._.._etc"),
+        ({"title": ".."}, "__"),
+        ({"title": "../../etc"}, "_._.._etc"),
         ({"path": "...csv"}, "__"),
-        ({"name": "results.csv"}, "_results.csv"),
+        ({"title": "results.csv"}, "_results.csv"),
         ({"path": "/data/my set.csv"}, "my_set"),
-        ({"name": "é" * 100}, None),
+        ({"title": "é" * 100}, None),
     ],
 )
 def test_names_do_not_lead_out_of_the_sweeps_folder(
@@ -196,5 +196,5 @@ def test_a_prediction_does_not_replace_what_it_reads(command: Command, tmp_path:
     for output in ("new.csv", "out.csv"):
         ended = command(lambda o=output: predict_main(["run", "new.csv", "--output", o]))
         assert ended.status == 2
-        assert "is the file to be read" in ended.error
+        assert "is the input file" in ended.error
     assert (tmp_path / "new.csv").read_text() == "theirs"

@@ -38,7 +38,7 @@ from tests.conftest import Command
         ("data.labels=[a,b]", "data.labels=[a,b]"),
         ("backbone.widths=64", "backbone.widths=[64]"),
         ("backbone.widths='[64,32]'", "backbone.widths=[64,32]"),
-        ("rules=global", "rules=[global]"),
+        ("decisions=global", "decisions=[global]"),
         ("trainer.max_epochs=10.0", "trainer.max_epochs=10"),
         ("trainer.max_epochs=1e1", "trainer.max_epochs=10"),
         ("trainer.max_epochs=1.5", "trainer.max_epochs=1.5"),
@@ -58,8 +58,8 @@ from tests.conftest import Command
         ("data.labels=1e-3,TRUE", "data.labels=['1e-3','TRUE']"),
         ("data.labels=['1e-3',b]", "data.labels=['1e-3',b]"),
         ("data.labels=[]", "data.labels=[]"),
-        ("data.name=1e-3", "data.name='1e-3'"),
-        ("data.name=TRUE,1_0", "data.name='TRUE','1_0'"),
+        ("data.title=1e-3", "data.title='1e-3'"),
+        ("data.title=TRUE,1_0", "data.title='TRUE','1_0'"),
         ("seed=range(3)", "seed=range(3)"),
         ("data.path='a,b',c", "data.path='a,b',c"),
         ("data.labels=[a", "data.labels=[a"),
@@ -71,8 +71,9 @@ def test_what_is_meant(argument: str, meant: str) -> None:
 
 def test_a_sweep_over_lists_is_no_list() -> None:
     assert fitted("data.labels=[a],[b]", is_sweep=True) == "data.labels=[a],[b]"
-    with pytest.raises(ConfigError, match=r"write rules=\[a,b\] .* or rules=\[a\],\[b\] to sweep"):
-        fitted("rules=a,b", is_sweep=True)
+    message = r"write decisions=\[a,b\] .* or decisions=\[a\],\[b\] to sweep"
+    with pytest.raises(ConfigError, match=message):
+        fitted("decisions=a,b", is_sweep=True)
 
 
 def test_a_truth_value_is_none_of_two() -> None:
@@ -83,7 +84,7 @@ def test_a_truth_value_is_none_of_two() -> None:
 
 def test_every_list_option_takes_one_value() -> None:
     keys = {key for key, declared in _options() if unwrapped(declared)[1]}
-    assert {"data.labels", "backbone.widths", "rules", "optimizer.betas"} <= keys
+    assert {"data.labels", "backbone.widths", "decisions", "optimizer.betas"} <= keys
     for key in keys:
         assert fitted(f"{key}=5", is_sweep=False) == f"{key}=[5]"
 
@@ -97,7 +98,7 @@ REFUSED = {
     "text for a number": ("optimizer.lr=two", "lr=two is of the wrong type .*'two' is no number"),
     "a fraction": ("trainer.max_epochs=1.5", "1.5' is no whole number"),
     "digits": ("seed=" + "9" * 5000, "seed has 5000 characters"),
-    "a rule": ("rules=[gobal]", "did you mean global"),
+    "a rule": ("decisions=[gobal]", "did you mean global"),
     "dashes": ("trainer.max-epochs=1", r"did you mean trainer\.max_epochs"),
     "nothing": ("trainer.max_epochs=", "max_epochs= has no value: it must be a whole number"),
     "no list": ("data.labels=", "labels= has no value: it must be a list of texts"),
@@ -189,7 +190,7 @@ def test_near_misses_of_every_option_are_taken_as_meant_or_refused(
                     assert "\n" not in str(told)
                     # Refused is what is meant, too, where the option's own limits say so.
                     of_limits = re.search(
-                        "out of range|unknown|must|names|does not|needs", str(told)
+                        "out of range|unknown|must|names|does not|needs|cannot be set", str(told)
                     )
                     assert expected is None or of_limits, (key, raw, str(told))
                 else:
@@ -215,7 +216,7 @@ def test_bytes_that_the_locale_cannot_read_are_told() -> None:
     with pytest.raises(OverrideParseException) as refused:
         OverridesParser.create().parse_overrides([argument])
     told = in_one_sentence(refused.value)
-    assert "no text in this locale: set LC_ALL=C.UTF-8" in str(told)
+    assert "not text in this locale: set LC_ALL=C.UTF-8" in str(told)
     assert str(told).isascii()
 
 
@@ -225,3 +226,28 @@ def test_bytes_that_the_locale_cannot_read_are_told() -> None:
 )
 def test_a_former_name_gives_the_new_one(former: str, now: str) -> None:
     assert advice(f"data.{former}").startswith(f"it is now called data.{now}")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("rules=[global]", "There is no key 'rules': it is now called decisions."),
+        ("+rules=[global]", "There is no key 'rules': it is now called decisions."),
+        (
+            "data.source=arff",
+            "no key 'data.source': it is now called data.name, and data=NAME sets",
+        ),
+        (
+            "data.name=toy",
+            r"data.name='toy' cannot be set, .* with data=NAME, .* with data.title\.",
+        ),
+        ("head.name=zlpr", r"head.name='zlpr' cannot be set, .*: choose a head with head=NAME\."),
+    ],
+)
+def test_a_key_of_an_earlier_version_is_refused_with_the_present_one(
+    override: str, message: str, command: Command
+) -> None:
+    ended = command(main, override, "hydra.run.dir=a")
+    assert ended.status == 2
+    assert re.search(message, ended.error), ended.error
+    assert len(ended.error.strip().splitlines()) == 1

@@ -107,7 +107,7 @@ def test_old_runs_that_cannot_be_averaged_are_found_first(sweep: Sweep, tmp_path
         ({"seed": "0"}, "'seed' is no integer"),
         ({"seed": True}, "'seed' is no integer"),
         ({"overrides": "x"}, "'overrides' is no object"),
-        ({"config": {"data": {}}}, "'config.data.source' is missing"),
+        ({"config": {"data": {}}}, "'config.data.name' is missing"),
     ],
 )
 def test_a_status_without_what_is_needed_is_named(
@@ -116,7 +116,7 @@ def test_a_status_without_what_is_needed_is_named(
     whole = {
         "state": "completed", "run": "r", "data": "toy", "head": "sigmoid", "seed": 0,
         "overrides": {}, "monitor": "jaccard_samples",
-        "config": {"data": {"source": "arff"}},
+        "config": {"data": {"name": "arff"}},
         "identity": {"data": "0", "code": "0.1.0", "versions": {}, "device": "cpu"},
     }  # fmt: skip
     (tmp_path / "status.json").write_text(json.dumps(whole))

@@ -39,7 +39,9 @@ def trained(
         np.ones(D, dtype=bool),
     )
     scalings = [fit_scaling(dataset, np.arange(12 + seed)) for seed in seeds]
-    data = ResidentData(dataset, scalings, CPU, torch.float64, keep_sparse=keep_sparse)
+    data = ResidentData(
+        dataset.features, dataset.targets, scalings, CPU, torch.float64, keep_sparse=keep_sparse
+    )
     # A bias before batch normalisation has gradient 0, whose rounding AdamW would magnify.
     shape = {} if backbone == "linear" else {"widths": [6], "normalization": "layer"}
     options = [BACKBONES.options(backbone, **shape)] * len(seeds)
@@ -98,7 +100,13 @@ def test_an_entry_less_batch_is_the_bias() -> None:
         ("a",),
         np.ones(D, bool),
     )
-    data = ResidentData(dataset, [fit_scaling(dataset, np.arange(2))], CPU, keep_sparse=True)
+    data = ResidentData(
+        dataset.features,
+        dataset.targets,
+        [fit_scaling(dataset, np.arange(2))],
+        CPU,
+        keep_sparse=True,
+    )
     layer = BACKBONES["mlp"](D, [BACKBONES.options("mlp", widths=[4])], [0]).layers[0]
     out = layer(data.batch(torch.arange(2)[None]).features)
     torch.testing.assert_close(out, layer.bias.expand(1, 2, 4))

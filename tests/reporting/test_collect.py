@@ -23,7 +23,7 @@ def write(
     config = {
         "head": {"name": name.split("/")[1], "gamma": gamma}, "optimizer": {"name": "adamw"},
         "seed": int(name.split("=")[1].split(",")[0]), "device": values.pop("device", "cpu"),
-        "data": data, "report": {"metrics": [name]}, "rules": ["global", "oracle"],
+        "data": data, "report": {"metrics": [name]}, "decisions": ["global", "oracle"],
     }  # fmt: skip
     identity = {"data": values.pop("fingerprint", "aa"), "code": "0.1.0 abc", "device": "cpu"}
     write_run(folder, name, overrides=overrides or {}, config=config, identity=identity, **values)

@@ -11,15 +11,15 @@ import pytest
 from mlc.files.names import EVENTS, PREDICTIONS, PREPROCESSING
 from mlc.reporting.curves import Curves, complete_curves, representative
 from mlc.tracking.events import EventFile
-from mlc.tracking.view import Shown
+from mlc.tracking.view import ViewedRun
 from tests.reporting.test_tables import write_run
 from tests.tracking.test_events import read
 
 
-def runs(monitor: str, **values: list[float]) -> dict[str, list[Shown]]:
+def runs(monitor: str, **values: list[float]) -> dict[str, list[ViewedRun]]:
     return {
         name: [
-            Shown(
+            ViewedRun(
                 Path(name), "night", "yeast", "chain", seed, monitor=monitor, chosen=1, value=value
             )
             for seed, value in enumerate(own)
@@ -44,13 +44,13 @@ def test_values_of_different_metrics_are_not_compared() -> None:
     assert representative(settings)[0] == "a"
 
 
-def finished_run(folder: Path, name: str, place: int) -> Path:
+def finished_run(folder: Path, name: str, index: int) -> Path:
     write_run(folder, name)
     run = folder / name
     report = {"metrics": ["jaccard_samples"]}
     more = {
-        "place": place,
-        "config": {"trainer": {"followed": []}, "rules": ["global"], "report": report},
+        "index": index,
+        "config": {"trainer": {"followed": []}, "decisions": ["global"], "report": report},
     }
     for file, extra in (
         ("status.json", more),
@@ -83,8 +83,8 @@ def test_a_sweep_completed_twice_has_one_figure_for_each_head(tmp_path: Path) ->
 def test_runs_stand_as_the_sweep_was_written_and_a_pattern_chooses_among_them(
     tmp_path: Path,
 ) -> None:
-    for place, name in enumerate(("sigmoid/seed=2", "sigmoid/seed=10", "chain/seed=2")):
-        finished_run(tmp_path, f"yeast/{name}", place)
+    for index, name in enumerate(("sigmoid/seed=2", "sigmoid/seed=10", "chain/seed=2")):
+        finished_run(tmp_path, f"yeast/{name}", index)
     write_run(tmp_path, "yeast/chain/seed=3", state="failed")
     found = [(run.head, run.seed) for run in Curves([tmp_path]).read()]
     assert found == [("sigmoid", 2), ("sigmoid", 10), ("chain", 2)]

@@ -23,10 +23,10 @@ def test_a_picture_is_drawn_for_one_and_for_several_data_sets(tmp_path: Path) ->
 
 
 def test_colours_follow_the_order_in_which_the_sweep_was_written(tmp_path: Path) -> None:
-    for place, head in enumerate(("sigmoid", "chain", "powerset")):
+    for index, head in enumerate(("sigmoid", "chain", "powerset")):
         write_run(tmp_path, f"yeast/{head}/seed=0")
         status = tmp_path / "yeast" / head / "seed=0" / "status.json"
-        status.write_text(json.dumps({**json.loads(status.read_text()), "place": place}))
+        status.write_text(json.dumps({**json.loads(status.read_text()), "index": index}))
     results = collect(tmp_path)
     found = {name: style.colour for name, style in styles_of(results).items()}
     assert found == dict(zip(("sigmoid", "chain", "powerset"), COLOURS, strict=False))

@@ -213,6 +213,12 @@ def test_under_one_seed_stands_what_matters_there(tmp_path: Path) -> None:
     assert len("\n".join(fill(note, 80) for note in notes).splitlines()) <= 8
     write_run(tmp_path, "yeast/sigmoid/seed=1")
     assert any("Student" in note for note in foot(collect(tmp_path)))
+    assert any("the test rows are always the same" in note for note in foot(collect(tmp_path)))
+    drawn = {"data": {"split_seed": None}}
+    write_run(tmp_path, "yeast/sigmoid/seed=7", config=drawn)
+    notes = " ".join(foot(collect(tmp_path)))
+    assert "(initialisation, batches, validation and test rows)." in notes
+    assert "always the same" not in notes
 
 
 def test_linear_models_that_were_left_out_are_named(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_every_head_trains_where_labels_are_never_or_always_there(
         head=HEADS.options(head, **more),
         optimizer=OPTIMIZERS.options("adam", lr=0.1),
         trainer=TrainerOptions(max_epochs=1, batch_size=8),
-        rules=["global", "per_label", "fixed", "cardinality", "mode", "expected_jaccard"],
+        decisions=["global", "per_label", "fixed", "cardinality", "mode", "expected_jaccard"],
         device="cpu",
     )
     recorder = Results()

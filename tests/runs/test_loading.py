@@ -23,11 +23,12 @@ from mlc.heads.base import HEADS
 from mlc.predict import main as predict_main
 from mlc.predict import predict
 from mlc.train import main
-from tests.conftest import Command, Outcome
+from tests.conftest import Command, Outcome, exit_status, toy_arff
 
-QUICK = ("trainer.max_epochs=2", "backbone.widths=[8]")
+PLAIN = ("report.figures=false", "report.yardsticks=false")
+QUICK = ("trainer.max_epochs=2", "backbone.widths=[8]", *PLAIN)
 ALL_RULES = (
-    "rules=[global,per_label,top_k,fixed,cardinality,mode,expected_jaccard,expected_f1,"
+    "decisions=[global,per_label,top_k,fixed,cardinality,mode,expected_jaccard,expected_f1,"
     "auto,seen,calibrated]"
 )
 
@@ -47,10 +48,21 @@ def train(command: Command, write_arff: Callable[..., Path]) -> Callable[..., Pa
     return start
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run to copy."""
+    folder = tmp_path_factory.mktemp("finished")
+    arguments = (*QUICK, "data=arff", f"data.path={toy_arff(folder)}", "head=label_powerset")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        assert exit_status(main, [*arguments, f"hydra.run.dir={folder / 'run'}"], patch) == 0
+    return folder / "run"
+
+
 def test_rules_state_what_they_chose_and_the_sets_of_the_training_rows(
     train: Callable[..., Path],
 ) -> None:
-    run = train("head=sigmoid", "rules=[auto,seen,calibrated]", "decision.auto.metric=f1_micro")
+    run = train("head=sigmoid", "decisions=[auto,seen,calibrated]", "decision.auto.metric=f1_micro")
     stored = json.loads((run / "rules.json").read_text())
     assert stored["auto"]["chosen"].split(",")[0] in ("fixed", "global", "top_k", "per_label") or (
         stored["auto"]["chosen"].startswith("expected")
@@ -136,7 +148,7 @@ def test_labels_that_look_like_formulas_are_exact_unless_a_spreadsheet_is_meant(
         "data=table",
         f"data.path={tmp_path}/all.csv",
         "data.labels=[tags]",
-        "rules=[top_k]",
+        "decisions=[top_k]",
     )
     ended = command(main, *QUICK, *arguments, "data.separator=';'", "hydra.run.dir=run")
     assert ended.status == 0, ended.error
@@ -160,7 +172,7 @@ def test_a_text_runs_words_are_kept(command: Command, tmp_path: Path) -> None:
     ended: Outcome = command(
         main, "data=table", "data.path=texts.csv", "data.labels=[tags]", "data.text=body",
         "data.ngram_range=[1,2]", "data.buckets=64", "backbone=embedding_bag", "trainer.max_epochs=30",
-        "optimizer.lr=0.05", "hydra.run.dir=run",
+        "optimizer.lr=0.05", "hydra.run.dir=run", *PLAIN,
     )  # fmt: skip
     assert ended.status == 0, ended.error
     pd.DataFrame({"body": ["salt oven hot", "one salt goal"]}).to_csv(
@@ -186,7 +198,7 @@ def test_words_that_a_run_left_out_are_left_out_again(
         main, "data=table", "data.path=texts.csv", "data.labels=[kept]", "data.text=body",
         "data.ngram_range=[1,2]", f"data.buckets={n_buckets}", "data.min_df=1",
         "data.max_features=25",
-        f"backbone={backbone}", "trainer.max_epochs=3", "hydra.run.dir=run",
+        f"backbone={backbone}", "trainer.max_epochs=3", "hydra.run.dir=run", *PLAIN,
     )  # fmt: skip
     assert ended.status == 0, ended.error
     run = tmp_path / "run"
@@ -207,8 +219,8 @@ class TestAStrangersFolder:
     """Nothing in the folder is executed, and the error is one sentence."""
 
     @pytest.fixture
-    def run(self, train: Callable[..., Path]) -> Path:
-        return train("head=label_powerset")
+    def run(self, finished: Path, tmp_path: Path) -> Path:
+        return shutil.copytree(finished, tmp_path / "run")
 
     def change(self, run: Path, **values: object) -> None:
         status = json.loads((run / "status.json").read_text())

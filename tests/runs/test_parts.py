@@ -37,7 +37,7 @@ NAMES = {
 }  # fmt: skip
 SWEEP = (
     "-m", "data=signs", "data.n_rows=80", "head=sigmoid,smoothed", "backbone=cosine",
-    "backbone.width=8", "optimizer=sign", "rules=[fixed,at_least_one]", "seed=0,1",
+    "backbone.width=8", "optimizer=sign", "decisions=[fixed,at_least_one]", "seed=0,1",
     "trainer.monitor=hit_samples", "trainer.max_epochs=2", "hydra.sweep.dir=s",
     "report.metrics=[hit_samples,jaccard_samples]", "report.figures=false",
 )  # fmt: skip

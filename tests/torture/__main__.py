@@ -158,52 +158,52 @@ SECTIONS: list[tuple[str, str, Row, Callable[[Torture], list[Row]]]] = [
         "A sweep of six runs (three heads, two seeds) is killed (SIGKILL) at a random moment of its"
         " work, then started again with `resume=true`. It survives if no file under its final name is"
         " cut off, no finished run is written again, all six are finished in the end, and"
-        " `results.csv` equals that of a sweep nobody disturbed, byte for byte. Which moments were met"
-        " shows in how many runs were finished at the kill.",
+        " `results.csv` equals that of an uninterrupted sweep, byte for byte. The number of runs that"
+        " were finished at the kill shows the moments that were tested.",
         ("launcher", "killed after", "runs finished at the kill", "survived"),
         Torture.kill,
     ),
     (
         "Ctrl-C ends a sweep within five seconds",
-        "It keeps what is finished, exits with 130 and ends its output with the command to go on.",
+        "It keeps finished runs, exits with 130 and ends its output with the command that resumes it.",
         ("launcher", "slowest end", "survived"),
         Torture.interrupt,
     ),
     (
         "Two machines share one sweep",
-        "The same command runs on two machines at once in one folder (two processes, each of which takes"
-        " itself to be on a machine of its own). Each run is trained by one of them, and those of a"
-        " machine that is killed are taken over by the other.",
+        "The same command runs on two machines at once in one folder (two processes that appear to be on"
+        " different machines). One of them trains each run; if a machine is killed, the other takes over"
+        " its runs.",
         ("machines", "each run trained once, none left"),
         Torture.share,
     ),
     (
         "The machine's limits end in a sentence",
-        "No traceback, an exit status that is not 0, and what was finished is kept.",
+        "There is no traceback, the exit status is not 0, and finished runs are kept.",
         ("limit", "what was done", "held"),
         Torture.meet_limits,
     ),
     (
         "Nothing of the user's is deleted, overwritten or followed",
-        "Folders that hold dot files, files and folders under our own names, symbolic and hard links,"
-        " and named pipes, with a run of ours among them or not. Each is used as its row says, or"
-        " refused in a sentence before anything is written. A fault is anything else: an entry that"
-        " was not ours and is gone or changed, there or behind a link, or a path that leaves its"
-        " folder. A run's folder is used if it is missing, empty, or holds the status of a run; a"
-        " report replaces only what bears the mark of one.",
+        "The folders hold dot files, files and folders with the names that mlc uses, symbolic and"
+        " hard links, and named pipes, with or without a run of mlc. Each is used as its row says,"
+        " or refused in a sentence before anything is written. A fault is anything else: an entry"
+        " that mlc did not write is missing or changed, there or behind a link, or a path leaves"
+        " its folder. A run's folder is used if it is missing, empty, or holds the status of a"
+        " run; a report replaces only files that have the mark of a report.",
         ("what is done", "folders", "used", "refused", "faults"),
         Torture.fill,
     ),
     (
         "Malformed input is read rightly or refused in a sentence",
-        "Files, tables, targets, overrides and settings in every form that is taken: whole, with one"
-        " odd value, claiming what is not there, packed to a thousandth of their size, or with bytes"
-        " changed, removed, doubled, moved or special ones put in. What is whole is read back as it was"
-        " written, and beside an odd value the other rows are. A fault is anything else: a crash, an"
-        f" error that is not ours, a warning, more than {inputs.LONGEST:g} s of computing or"
-        f" {inputs.MOST_MEMORY >> 30} GiB, a sentence of more than {inputs.LONGEST_SENTENCE} characters,"
-        " with control characters or without the name of what is wrong, or data that contradict"
-        " what was written.",
+        "The inputs are files, tables, targets, overrides and settings in every accepted form:"
+        " intact, with one odd value, with headers that claim absent content, packed to a"
+        " thousandth of their size, or with bytes changed, removed, doubled, moved or inserted."
+        " Intact inputs are read back as they were written; beside an odd value the other rows"
+        " are. A fault is anything else: a crash, an error of another library, a warning, more"
+        f" than {inputs.LONGEST:g} s of computing or {inputs.MOST_MEMORY >> 30} GiB, a sentence of"
+        f" more than {inputs.LONGEST_SENTENCE} characters, with control characters or without the"
+        " name of what is wrong, or data that contradict what was written.",
         ("reader", "inputs", "read", "refused", "faults"),
         Torture.fuzz,
     ),
@@ -231,9 +231,9 @@ def main() -> None:
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     minutes = (time.monotonic() - began) / 60
     head = (
-        "# Reliability\n\nWhat is promised, how it was tried, and what it survived:"
+        "# Reliability\n\nThe guarantees, how they were tested, and the results, by"
         f" `make torture FULL=1` ({minutes:.0f} minutes on {today}; {machine()}). A short form of each"
-        " is part of `make test`.\n"
+        " test is part of `make test`.\n"
     )
     path = kills.REPOSITORY / "docs" / "reliability.md"
     if stated.only and path.is_file():

@@ -14,7 +14,12 @@ import signal
 import sys
 import warnings
 
+# A launch imports these two late.
+import mlc.launching.fused  # noqa: F401
+import mlc.reporting.curves  # noqa: F401
+from mlc.config.schema import register_configs
 from mlc.train import main
+from tests.composing import compose_faster
 
 
 def serve() -> None:
@@ -66,4 +71,7 @@ def start(printed: str, prelude: str, *arguments: str) -> int:
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
+    # Imports every part.
+    register_configs()
+    compose_faster()
     serve()

@@ -23,7 +23,7 @@ from mlc.files.names import STATUS
 REPOSITORY = Path(__file__).parent.parent.parent
 SWEEP = (
     "data=digits", "data.n_train=300", "data.n_test=150", "head=sigmoid,powerset,pick_one",
-    "seed=0,1", "trainer.max_epochs=6", "backbone.widths=[32]", "rules=[fixed,global]",
+    "seed=0,1", "trainer.max_epochs=6", "backbone.widths=[32]", "decisions=[fixed,global]",
     "report.figures=false",
 )  # fmt: skip
 LAUNCHERS = {"fused": ("hydra.launcher.n_workers=2",), "basic": ("hydra/launcher=basic",)}

@@ -24,8 +24,8 @@ from mlc.training.stacked import OPTIMIZERS
 from tests.torture.inputs import Reader, mangled
 
 OVERRIDES = (
-    b"head=sigmoid,powerset", b"optimizer.lr=1e-3", b"rules=[fixed,global]", b"seed=range(5)",
-    b"+data.name='a b'", b"~report", b"data.path=${oc.env:HOME}/x", b"data.labels=tags",
+    b"head=sigmoid,powerset", b"optimizer.lr=1e-3", b"decisions=[fixed,global]", b"seed=range(5)",
+    b"+data.title='a b'", b"~report", b"data.path=${oc.env:HOME}/x", b"data.labels=tags",
     b"data.labels=[a,'b;c']", b"trainer.max_epochs=10.0", b"data.separator=;", b"backbone.widths=64,32",
     b"data.ignore=None", b"trainer.patience=null", b"data.binary_features=1",
 )  # fmt: skip

@@ -13,8 +13,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,10 @@ from matplotlib.colors import to_hex as hex_of
 from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 
+from mlc.report import main as report_main
 from mlc.tracking.palette import COLOURS
-from tests.conftest import REPOSITORY
+from mlc.train import main as train_main
+from tests.conftest import REPOSITORY, exit_status
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 CHROMIUM = (
@@ -76,8 +78,8 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     (folder / "toy.arff").write_text("\n".join([*header, *rows]) + "\n")
     arguments = ["data=arff", f"data.path={folder}/toy", f"head={','.join(HEADS)}"]
     arguments += ["seed=range(5)", "trainer.max_epochs=8", "backbone.widths=[8]"]
-    printed = run("mlc.train", "-m", *arguments, f"hydra.sweep.dir={folder}/sweep")
-    run("mlc.report", str(folder / "sweep"), "--html")
+    printed = run(train_main, folder, "-m", *arguments, f"hydra.sweep.dir={folder}/sweep")
+    run(report_main, folder, str(folder / "sweep"), "--html")
     return folder / "sweep", printed
 
 
@@ -86,13 +88,13 @@ def sweep(ended: tuple[Path, str]) -> Path:
     return ended[0]
 
 
-def run(module: str, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", module, *arguments],
-        cwd=REPOSITORY, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def run(main: Callable[[], None], folder: Path, *arguments: str) -> str:
+    """What an entry point prints."""
+    printed = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed):
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        assert exit_status(main, arguments, patch) == 0
+    return printed.getvalue()
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
-import subprocess
-import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +15,9 @@ from tensorboard.plugins.hparams import metadata, plugin_data_pb2
 from mlc.files.names import HISTORY
 from mlc.tracking.hyperparameters import hyperparameters
 from mlc.tracking.tensorboard import RunLog, chosen_rule
+from mlc.train import main
 from mlc.training.loop import Epoch
+from tests.conftest import exit_status
 from tests.tracking.test_events import read
 
 HEADS, SEEDS = ("sigmoid", "pick_one"), (0, 1)
@@ -25,16 +27,16 @@ HEADS, SEEDS = ("sigmoid", "pick_one"), (0, 1)
 def ended(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A sweep's folder, and what it printed."""
     folder = tmp_path_factory.mktemp("sweep")
-    done = subprocess.run(
-        [
-            sys.executable, "-m", "mlc.train", "-m", "head=sigmoid,pick_one", "seed=0,1",
-            "trainer.max_epochs=3",
-            "backbone.widths=[8]", "data.n_train=100", "data.n_test=50", "data.absent_labels=keep",
-            f"hydra.sweep.dir={folder}",
-        ],
-        cwd=folder, capture_output=True, check=True, timeout=300, text=True,
+    printed = io.StringIO()
+    arguments = (
+        "-m", "head=sigmoid,pick_one", "seed=0,1", "trainer.max_epochs=3", "backbone.widths=[8]",
+        "data.n_train=100", "data.n_test=50", "data.absent_labels=keep", f"hydra.sweep.dir={folder}",
     )  # fmt: skip
-    return folder, done.stdout
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed):
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.chdir(folder)
+        assert exit_status(main, arguments, patch) == 0
+    return folder, printed.getvalue()
 
 
 def hparams_of(folder: Path) -> dict[str, plugin_data_pb2.HParamsPluginData]:

@@ -15,11 +15,11 @@ from tensorboard.plugins.hparams import metadata
 
 from mlc.files.names import EVENTS
 from mlc.tracking.events import EventFile, scalars
-from mlc.tracking.view import EXPERIMENT, Shown, View, link, pinned_tags
+from mlc.tracking.view import EXPERIMENT, View, ViewedRun, link, pinned_tags
 from tests.tracking.test_events import read
 
 
-def make_run(folder: Path, head: str, seed: int, **more: Any) -> Shown:
+def make_run(folder: Path, head: str, seed: int, **more: Any) -> ViewedRun:
     settings = more.get("settings", {})
     own = folder / "-".join([head, str(seed), *settings.values()])
     events = EventFile(own / f"{EVENTS}.17.host")
@@ -28,7 +28,7 @@ def make_run(folder: Path, head: str, seed: int, **more: Any) -> Shown:
     frame = pd.DataFrame({"epoch": [1], "loss/train": [1.0], "val/f1_macro": [seed / 10]})
     frame.to_csv(own / "history.csv", index=False)
     facts = {"sweep": "night", "data": "yeast", **more}
-    return Shown(own, head=head, seed=seed, **facts)
+    return ViewedRun(own, head=head, seed=seed, **facts)
 
 
 def in_tensorboards_order(view: Path) -> list[str]:

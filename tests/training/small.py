@@ -128,7 +128,7 @@ def model_and_data(
         part.separate,
     )
     rows = ResidentData(
-        data, scalings(n_labels, sparse, n_runs), device, dtype, part.takes_bags,
+        data.features, data.targets, scalings(n_labels, sparse, n_runs), device, dtype, part.takes_bags,
         sparse and part.takes_sparse,
     )  # fmt: skip
     return Model(part, output).to(device, dtype), rows

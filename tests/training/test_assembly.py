@@ -33,7 +33,7 @@ def config_for(head: str, *rules: str, threshold: float | None = None) -> Config
         backbone=BACKBONES.options("linear"),
         head=HEADS.options(head),
         optimizer=OPTIMIZERS.options("adam"),
-        rules=list(rules),
+        decisions=list(rules),
     )
     config.decision["fixed"] = DECISIONS.options("fixed", threshold=threshold)
     return config
@@ -93,7 +93,7 @@ def test_a_sweep_judges_a_head_without_a_natural_threshold_by_its_other_rules(
     quick = ("trainer.max_epochs=1", "backbone.widths=[4]", "report.figures=false")
     ended = command(
         main, "-m", *quick, "data=arff", f"data.path={write_arff()}", "head=margin,pick_one",
-        "rules=[fixed,global]", "hydra.sweep.dir=sweep",
+        "decisions=[fixed,global]", "hydra.sweep.dir=sweep",
     )  # fmt: skip
     assert ended.status == 0, ended.error
     runs = {path.parent: json.loads(path.read_text()) for path in tmp_path.rglob("rules.json")}

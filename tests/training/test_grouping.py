@@ -72,6 +72,21 @@ def configured(head: str, widths: Sequence[int], seed: int, backbone: str = "mlp
     )
 
 
+def test_seeds_with_test_rows_of_their_own_are_trained_apart() -> None:
+    """A head knows the labels outside the test part, which are others for each seed."""
+
+    def of_table(seed: int, split_seed: int | None) -> Config:
+        data = SOURCES.options("table", path="t.csv", labels=["y"], split_seed=split_seed)
+        config = configured("pairwise", [8], seed)
+        config.data = data
+        return config
+
+    drawn = [of_table(seed, None) for seed in (0, 0, 1)]
+    assert sorted(map(sorted, cohorts(drawn, 64, 1))) == [[0, 1], [2]]
+    stated = [of_table(seed, 0) for seed in (0, 0, 1)]
+    assert sorted(map(sorted, cohorts(stated, 64, 1))) == [[0, 1, 2]]
+
+
 def test_expensive_outputs_are_divided_and_cheap_ones_are_not() -> None:
     cheap = [configured(head, [64], seed) for head in ("sigmoid", "pick_one") for seed in (0, 1)]
     assert sorted(map(sorted, cohorts(cheap, 64, n_workers=2))) == [[0, 1], [2, 3]]

@@ -53,7 +53,13 @@ def prepare(
     known = known_labels(DATA, splits)
     own_options = HEADS.options(head, **(head_options or {}))
     model = Model(backbone, HEADS[head](8, 3, own_options, seeds, known)).double().to(device)
-    data = ResidentData(DATA, [fit_scaling(DATA, s.train) for s in splits], device, torch.float64)
+    data = ResidentData(
+        DATA.features,
+        DATA.targets,
+        [fit_scaling(DATA, s.train) for s in splits],
+        device,
+        torch.float64,
+    )
     rates = lr if isinstance(lr, list) else [lr] * len(seeds)
     optimizer = OPTIMIZERS["adam"](
         list(model.parameters()), [OPTIMIZERS.options("adam", lr=rate) for rate in rates]

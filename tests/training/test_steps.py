@@ -34,7 +34,9 @@ def plain_step(head: str, device: torch.device) -> PlainStep:
     known = KnownLabels(torch.as_tensor(DATA.targets), torch.arange(40).expand(3, -1))
     output = HEADS[head](8, 3, HEADS.options(head), SEEDS, known)
     model = Model(backbone, output).to(device).double()
-    data = ResidentData(DATA, [fit_scaling(DATA, np.arange(40))] * 3, device, torch.float64)
+    data = ResidentData(
+        DATA.features, DATA.targets, [fit_scaling(DATA, np.arange(40))] * 3, device, torch.float64
+    )
     rates = [OPTIMIZERS.options("adamw", lr=lr, schedule="cosine") for lr in (0.01, 0.02, 0.1)]
     return PlainStep(model, data, OPTIMIZERS["adamw"](list(model.parameters()), rates))
 

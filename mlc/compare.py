@@ -1,0 +1,256 @@
+"""Entry point: which head and decision rule to use for a data set of one's own.
+
+mlc-compare posts.csv --labels tags --text body
+mlc-compare yeast --metric f1_macro --budget fair
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+
+from mlc.comparing.plan import (
+    BUDGETS,
+    Plan,
+    chosen_heads,
+    rule_overrides,
+    suitable_rules,
+    within,
+)
+from mlc.comparing.stored import read_plan, write_plan
+from mlc.comparing.timing import cost_by_head, expected_seconds
+from mlc.comparing.words import duration
+from mlc.comparing.writing import write_answer
+from mlc.config.errors import ConfigError, MlcError
+from mlc.config.imports import add_import_flag, import_parts
+from mlc.config.schema import config_folder, parse, register_configs
+from mlc.config.texts import fold, never_fail_to_print
+from mlc.data.__main__ import overrides as data_overrides
+from mlc.data.base import SOURCES, Dataset
+from mlc.data.card import Card, describe
+from mlc.data.splits import Split, split_dataset
+from mlc.estimator import MultiLabelClassifier
+from mlc.launching.names import data_name
+from mlc.launching.sweep import Refusal
+from mlc.launching.workers import n_cores
+from mlc.metrics.counts import COUNT_METRICS
+from mlc.runs.ownership import path_part
+from mlc.train import in_one_sentence, launch
+
+_WIDTH = 80
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parse the command line, train the comparison and print its answer."""
+    stated = _parser().parse_intermixed_args(arguments)
+    never_fail_to_print()
+    full_error = os.environ.get("HYDRA_FULL_ERROR", "0")
+    # Otherwise Hydra would print its own trace and exit before the error is printed here.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        import_parts(stated.imports)
+        compare(stated)
+    except KeyboardInterrupt:
+        print("\nmlc-compare: interrupted; the same command goes on.", file=sys.stderr)
+        sys.exit(130)
+    except (Exception, Refusal) as error:
+        readable = in_one_sentence(error)
+        if readable is None or full_error not in ("", "0"):
+            raise
+        print(f"mlc-compare: {readable}", file=sys.stderr)
+        sys.exit(readable.exit_status)
+    finally:
+        os.environ["HYDRA_FULL_ERROR"] = full_error
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="mlc-compare",
+        description="Say which head and decision rule to use for a data set, and write the code.",
+    )
+    parser.add_argument(
+        "data", help="a file; FOLDER/NAME of ARFF files; or a data set's name as in data=NAME"
+    )
+    parser.add_argument(
+        "--labels", nargs="+", help="the column that holds label sets, or several of 0 and 1"
+    )
+    parser.add_argument("--text", help="the column whose words are the features")
+    parser.add_argument(
+        "--metric",
+        default="jaccard_samples",
+        choices=sorted(COUNT_METRICS),
+        metavar="METRIC",
+        help="by which all is chosen and compared (jaccard_samples): " + ", ".join(COUNT_METRICS),
+    )
+    parser.add_argument(
+        "--budget",
+        default="quick",
+        choices=list(BUDGETS),
+        help="configurations of each head times splits: "
+        + ", ".join(f"{name} {own.n_trials} x {own.n_splits}" for name, own in BUDGETS.items()),
+    )
+    parser.add_argument(
+        "--minutes", type=_positive, help="fewer configurations, equally many for each head"
+    )
+    parser.add_argument("--heads", help="all, or names with commas between them")
+    parser.add_argument(
+        "--margin", type=_positive, default=0.01, help="differences up to this are equal (0.01)"
+    )
+    parser.add_argument("--folder", type=Path, help="for all files (compared/NAME_METRIC_BUDGET)")
+    parser.add_argument("--plan", action="store_true", help="only say what would be trained")
+    parser.add_argument(
+        "settings",
+        nargs="*",
+        metavar="KEY=VALUE",
+        help="further settings, as in data.separator=;",
+    )
+    add_import_flag(parser)
+    return parser
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not more than 0")
+    return value
+
+
+def compare(stated: argparse.Namespace) -> None:
+    """Say what the data hold and what is planned, train it, and print the answer.
+
+    Raises:
+        MlcError: the data, an option or the folder cannot be used.
+    """
+    started = time.perf_counter()
+    register_configs()
+    chosen = data_overrides(stated)
+    config = _composed(["experiment=which_head", *chosen])
+    options = parse(config)
+    dataset = SOURCES[options.data.name].load(options.data)
+    is_stated = any(re.match(r"\+*data\.split_seed=", own) for own in chosen)
+    if "test" not in dataset.parts and hasattr(options.data, "split_seed") and not is_stated:
+        chosen.append("data.split_seed=null")
+        options.data.split_seed = None
+    split = split_dataset(dataset, options.data, 0)
+    card = describe(dataset, split, options.data, 0)
+    print(card.text(), flush=True)
+    folder = stated.folder or _default_folder(config, stated)
+    asked = _asked(stated)
+    plan = read_plan(folder, asked)
+    goes_on = plan is not None
+    if plan is None:
+        plan = _planned(stated, chosen, dataset, split, card)
+    print(_said(plan, folder, stated.metric), flush=True)
+    if stated.plan:
+        return
+    write_plan(folder, plan, asked)
+    failure = _train(folder, plan, stated, chosen)
+    defaults = MultiLabelClassifier().get_params(deep=False)
+    metrics = _metrics(stated.metric)
+    try:
+        seconds = None if goes_on else time.perf_counter() - started
+        text = write_answer(folder, metrics, defaults, stated.margin, seconds=seconds)
+    except MlcError:
+        if failure is not None:
+            raise failure from None
+        raise
+    print(f"\n{text}\n\n{folder / 'report.html'}")
+
+
+def _composed(overrides: Sequence[str]) -> DictConfig:
+    with initialize_config_dir(str(config_folder()), version_base="1.3"):
+        return compose("train", list(overrides))
+
+
+def _default_folder(config: DictConfig, stated: argparse.Namespace) -> Path:
+    return Path("compared") / path_part(f"{data_name(config)}_{stated.metric}_{stated.budget}")
+
+
+def _asked(stated: argparse.Namespace) -> dict[str, Any]:
+    """The options on which the plan depends."""
+    keys = ("data", "labels", "text", "metric", "budget", "minutes", "heads", "settings")
+    return {key: getattr(stated, key) for key in keys}
+
+
+def _planned(
+    stated: argparse.Namespace, chosen: Sequence[str], dataset: Dataset, split: Split, card: Card
+) -> Plan:
+    heads = chosen_heads(stated.heads, card)
+    rules = suitable_rules(stated.metric, card)
+    configs = {
+        head: parse(_composed(["experiment=which_head", *chosen, f"head={head}"])) for head in heads
+    }
+    costs = list(cost_by_head(configs, dataset, split).values())
+
+    def seconds(n_trials: int, n_splits: int) -> float:
+        return expected_seconds(costs, n_trials, n_splits, n_cores())
+
+    n_trials, n_splits = within(BUDGETS[stated.budget], stated.minutes, seconds)
+    return Plan(heads, tuple(rules), n_trials, n_splits, seconds(n_trials, n_splits))
+
+
+def _said(plan: Plan, folder: Path, metric: str) -> str:
+    lines = [
+        f"{plan.n_runs} networks: {plan.n_trials} configuration{'s' * (plan.n_trials > 1)} of each of"
+        f" {len(plan.heads)} heads, the same draws for all, on {plan.n_splits} splits; chosen by"
+        f" {metric} on validation rows under the rules {', '.join(plan.rules)}. About"
+        f" {duration(plan.seconds)} on this machine; interrupted, the same command goes on. All files"
+        f" are in {folder}."
+    ]
+    said = fold(lines[0], _WIDTH)
+    for head, reason in plan.heads.items():
+        first, *more = fold(f"{head}: {reason}", _WIDTH - 2)
+        said += [f"  {first}", *(f"    {line}" for line in more)]
+    return "\n" + "\n".join(said) + "\n"
+
+
+def _metrics(metric: str) -> list[str]:
+    return list(dict.fromkeys([metric, "jaccard_samples", "f1_macro", "subset_accuracy"]))
+
+
+def _train(
+    folder: Path, plan: Plan, stated: argparse.Namespace, chosen: Sequence[str]
+) -> Exception | None:
+    """Train what is not finished; return the error of a search in which runs failed."""
+    metric = stated.metric
+    arguments = [
+        "-m",
+        "experiment=which_head",
+        *chosen,
+        f"head={','.join(plan.heads)}",
+        f"seed={','.join(map(str, range(plan.n_splits)))}",
+        *rule_overrides(metric, plan.rules),
+        f"trainer.monitor={metric}",
+        f"report.metrics=[{','.join(_metrics(metric))}]",
+        "report.answer=false",
+        f"hydra.sweeper.n_trials={plan.n_trials}",
+        f"hydra.sweeper.metric={metric}",
+        f"hydra.sweep.dir={_quoted(str(folder))}",
+        "resume=true",
+    ]
+    try:
+        # The answer stands for its tables, which are in the folder.
+        launch(arguments, shows_summary=False)
+    except ConfigError:
+        raise
+    except MlcError as error:
+        return error
+    return None
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+if __name__ == "__main__":
+    main()

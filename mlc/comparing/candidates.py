@@ -1,0 +1,133 @@
+"""What validation rows choose in a sweep: settings for each head and rule, and the rule of each head."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mlc.comparing.intervals import Part
+from mlc.comparing.row_values import row_values
+from mlc.config.errors import RunFolderError
+from mlc.files.names import METRICS, PREDICTIONS, SPLIT
+from mlc.files.reading import read_arrays
+from mlc.metrics.counts import COUNT_METRICS
+from mlc.reporting.collect import Results
+from mlc.runs.folder import read_stored
+from mlc.search.choice import TRIAL, RuleChoice, choose, chosen_runs, validation_values
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A head with a rule, in the settings that validation rows choose for the two.
+
+    Attributes:
+        head: the head.
+        rule: the decision rule.
+        trial: the number of the configuration; 0 is the defaults.
+        settings: the overrides by which its runs differ from those of the head's other settings.
+        validation: the metric on validation rows, mean over the splits.
+        test: the same on test rows.
+        runs: names of its runs by seed.
+    """
+
+    head: str
+    rule: str
+    trial: int
+    settings: dict[str, str]
+    validation: float
+    test: float
+    runs: dict[int, str]
+
+
+def candidates(results: Results, metric: str) -> dict[str, list[Candidate]]:
+    """The candidates by head, the chosen rule of each head first, by validation values alone.
+
+    Rules tuned on test rows are left out. A rule with a threshold for each label is never chosen, but
+    for F1 averaged over labels (`mlc.search.choice`).
+
+    Raises:
+        RunFolderError: no run has a validation value of the metric, or the runs are those of no search.
+    """
+    choices = choose(validation_values(results.runs, metric, results.tuned_on), metric)
+    runs = chosen_runs(results.runs, choices, by_rule=True)
+    sign = 1 if COUNT_METRICS[metric].higher_is_better else -1
+    keys = [key for key in results.varying if not key.startswith("data.") and key != TRIAL]
+    found = {}
+    for choice in choices:
+        if choice.rule is None:
+            continue
+        own = runs[runs["head"] == choice.head]
+        ranked = sorted(
+            choice.by_rule.items(),
+            key=lambda rule: (rule[0] != choice.rule, -sign * rule[1].value),
+        )
+        found[choice.head] = [
+            _candidate(choice.head, rule, best, own[own["rule"] == rule], metric, keys)
+            for rule, best in ranked
+        ]
+    if not found:
+        raise RunFolderError(f"No finished run of a search has {metric} of validation rows.")
+    return found
+
+
+def _candidate(
+    head: str, rule: str, best: RuleChoice, runs: pd.DataFrame, metric: str, keys: Sequence[str]
+) -> Candidate:
+    first = runs.iloc[0]
+    return Candidate(
+        head,
+        rule,
+        best.trial,
+        {key: str(first[key]) for key in keys if pd.notna(first[key])},
+        best.value,
+        float(runs[metric].mean()),
+        {int(seed): str(run) for seed, run in zip(runs["seed"], runs["run"], strict=True)},
+    )
+
+
+def test_parts(
+    results: Results, heads: Mapping[str, Candidate], metric: str
+) -> dict[str, list[Part]]:
+    """The values of the test rows by head, one part for each seed that all heads have.
+
+    Raises:
+        RunFolderError: no seed is common to all heads, or the rows of two heads differ.
+    """
+    common = sorted(set.intersection(*(set(each.runs) for each in heads.values())))
+    if not common:
+        raise RunFolderError("No seed has finished for every head: start the same command again.")
+    parts: dict[str, list[Part]] = {}
+    rows: dict[int, NDArray[np.int64]] = {}
+    for head, candidate in heads.items():
+        for seed in common:
+            part = _part(results, candidate, seed, metric)
+            if not np.array_equal(rows.setdefault(seed, part.rows), part.rows):
+                raise RunFolderError(
+                    f"{candidate.runs[seed]} has other test rows than the runs of other heads with its"
+                    " seed: compare heads on the same data in one folder."
+                )
+            parts.setdefault(head, []).append(part)
+    return parts
+
+
+def _part(results: Results, candidate: Candidate, seed: int, metric: str) -> Part:
+    folder = results.folders[candidate.runs[seed]]
+    stored = read_arrays(folder / PREDICTIONS)
+    try:
+        decisions, targets = stored[f"decisions_{candidate.rule}"], stored["targets"]
+        rows = read_arrays(folder / SPLIT)["test"]
+    except KeyError as error:
+        raise RunFolderError(f"{folder} lacks {error}: train the run again.") from error
+    if decisions.shape != targets.shape or len(rows) != len(targets):
+        raise RunFolderError(f"{folder / PREDICTIONS} does not fit the split: train the run again.")
+    return Part(rows, row_values(metric, decisions, targets))
+
+
+def training_seconds(results: Results, candidate: Candidate) -> float:
+    """Seconds of training one network, mean over its runs; networks trained side by side share time."""
+    stored = [read_stored(results.folders[run] / METRICS) for run in candidate.runs.values()]
+    return float(np.mean([values.get("train/seconds", np.nan) for values in stored]))

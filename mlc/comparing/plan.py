@@ -1,0 +1,201 @@
+"""The plan of a comparison: heads, rules, how many configurations and splits, and their overrides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlc.config.errors import ConfigError
+from mlc.config.options import nearest
+from mlc.config.registry import DECISIONS, HEADS
+from mlc.data.card import Card, share
+
+REFERENCE = "sigmoid"
+LEAST_SPLITS = 2
+# Label sets that occur so often on average are worth a class of their own.
+_REPEATED = 4
+_MOST_SETS = 2000
+_MOSTLY_ONE, _FEW_EMPTY = 0.5, 0.05
+_RARE = 0.02
+_MOST_PAIRWISE = 400
+_MOST_LISTED = 16
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much is trained.
+
+    Attributes:
+        n_trials: configurations of each head, the same draws for all.
+        n_splits: seeds, each with validation rows of its own.
+        minutes: the number of configurations is lowered until the estimate is at most this; None for no
+            limit.
+    """
+
+    n_trials: int
+    n_splits: int
+    minutes: float | None = None
+
+
+BUDGETS = {
+    "quick": Budget(4, 3, minutes=3.0),
+    "fair": Budget(10, 3),
+    "thorough": Budget(30, 5),
+}
+
+
+def shortlist(card: Card) -> dict[str, str]:
+    """The heads that are worth a try on such data, with the reason of each."""
+    n_labels, n_sets = len(card.labels), card.label_sets
+    repeats = card.n_rows / max(n_sets, 1)
+    one = card.sizes[1] / card.n_rows if len(card.sizes) > 1 else 0.0
+    empty = card.sizes[0] / card.n_rows
+    heads = {REFERENCE: "the usual choice, with which the others are compared"}
+    if n_labels > 1 and n_labels <= _MOST_PAIRWISE:
+        heads["pairwise"] = (
+            f"an energy for each pair of the {n_labels} labels, for labels that come together or"
+            " exclude each other"
+        )
+    if n_labels > 1 and repeats >= _REPEATED and n_sets <= _MOST_SETS:
+        heads["label_powerset"] = (
+            f"a class for each label set: there are {n_sets:,}, each on {repeats:.0f} rows on average"
+        )
+    if n_labels > 1:
+        heads["bernoulli_mixture"] = (
+            "several kinds of samples, each with label frequencies of its own"
+        )
+    if n_labels > 1 and one >= _MOSTLY_ONE and empty <= _FEW_EMPTY:
+        heads["softmax_uniform"] = f"one softmax over the labels: {share(one)} of the rows have one"
+    rare = int((np.array(card.counts) < _RARE * card.n_rows).sum())
+    if 2 * rare >= n_labels:
+        heads["asymmetric"] = (
+            f"a loss for rare labels: {rare} of {n_labels} are on less than {share(_RARE)} of the rows"
+        )
+    return heads
+
+
+def chosen_heads(stated: str | None, card: Card) -> dict[str, str]:
+    """The heads to compare, always with the reference first, and why each is there.
+
+    Args:
+        stated: None for the shortlist, "all", or names with commas between them.
+        card: of the data.
+
+    Raises:
+        ConfigError: there is no such head.
+    """
+    if stated is None:
+        return shortlist(card)
+    if stated == "all":
+        names = [name for name in HEADS if _is_possible(name, card)]
+    else:
+        names = [name.strip() for name in stated.split(",") if name.strip()]
+    for name in names:
+        if name not in HEADS:
+            near = nearest(name, HEADS)
+            guess = f"did you mean {near[0]}? " if near else ""
+            raise ConfigError(
+                f"--heads names {name!r}, which is no head: {guess}choose among {', '.join(HEADS)},"
+                " or write all."
+            )
+        if not _is_possible(name, card):
+            raise ConfigError(
+                f"--heads names {name!r}, which does not suit {len(card.labels)}"
+                f" label{'s' * (len(card.labels) != 1)}: leave it out."
+            )
+    known = shortlist(card)
+    every = dict.fromkeys([REFERENCE, *names])
+    return {name: known.get(name, "as you asked") for name in every}
+
+
+def _is_possible(name: str, card: Card) -> bool:
+    n_labels = len(card.labels)
+    if name == "powerset" and n_labels > _MOST_LISTED:
+        return False
+    return bool(n_labels >= HEADS[name].least_labels)
+
+
+def suitable_rules(metric: str, card: Card) -> list[str]:
+    """The decision rules that suit the metric; those that a head cannot feed are left out later."""
+    rules = ["fixed", "global", "auto", "mode"]
+    if metric in ("jaccard_samples", "subset_accuracy"):
+        rules.append("expected_jaccard")
+    if metric == "f1_samples":
+        rules.append("expected_f1")
+    if metric.endswith("_macro"):
+        rules.append("per_label")
+    by_sample = metric in ("jaccard_samples", "subset_accuracy", "f1_samples")
+    if by_sample and card.label_sets <= min(_MOST_SETS, card.n_rows / 2):
+        rules.append("seen")
+    return [rule for rule in rules if rule in DECISIONS]
+
+
+def rule_overrides(metric: str, rules: Sequence[str]) -> list[str]:
+    """What the rules are tuned for."""
+    overrides = [f"decisions=[{','.join(rules)}]"]
+    for rule in rules:
+        if "metric" in DECISIONS[rule].Options.__annotations__ and rule != "per_label":
+            overrides.append(f"decision.{rule}.metric={metric}")
+    if "seen" in rules and metric != "subset_accuracy":
+        maximise = "expected_f1" if metric == "f1_samples" else "expected_jaccard"
+        overrides.append(f"decision.seen.maximise={maximise}")
+    return overrides
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is trained, and how long that is expected to take.
+
+    Attributes:
+        heads: why each head is compared, by its name.
+        rules: the decision rules.
+        n_trials: configurations of each head.
+        n_splits: seeds.
+        seconds: expected, of all trainings on this machine.
+    """
+
+    heads: Mapping[str, str]
+    rules: tuple[str, ...]
+    n_trials: int
+    n_splits: int
+    seconds: float
+
+    @property
+    def n_runs(self) -> int:
+        """Networks to train."""
+        return len(self.heads) * self.n_trials * self.n_splits
+
+
+def within(
+    budget: Budget, minutes: float | None, seconds: Callable[[int, int], float]
+) -> tuple[int, int]:
+    """Configurations and splits that fit into the time, equally many for each head.
+
+    Args:
+        budget: the most of both.
+        minutes: the limit that was asked for; None takes that of the budget, which is no more than a
+            wish.
+        seconds: what so many configurations and splits are expected to take.
+
+    Returns:
+        Configurations and splits.
+
+    Raises:
+        ConfigError: one configuration with two splits takes longer than was asked for.
+    """
+    limit = budget.minutes if minutes is None else minutes
+    n_trials, n_splits = budget.n_trials, budget.n_splits
+    if limit is not None:
+        while n_trials > 1 and seconds(n_trials, n_splits) > 60 * limit:
+            n_trials -= 1
+        while n_splits > LEAST_SPLITS and seconds(n_trials, n_splits) > 60 * limit:
+            n_splits -= 1
+    if minutes is not None and seconds(n_trials, n_splits) > 60 * minutes:
+        raise ConfigError(
+            f"One configuration of each head on {n_splits} splits takes about"
+            f" {seconds(n_trials, n_splits) / 60:.1f} minutes, and --minutes is {minutes:g}: name fewer"
+            " --heads, or allow more minutes."
+        )
+    return n_trials, n_splits

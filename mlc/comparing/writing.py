@@ -1,0 +1,127 @@
+"""The files of an answer in its sweep's folder, and its text for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mlc.comparing.answer import MARGIN, REFERENCE, Answer, find_answer
+from mlc.comparing.candidates import Candidate
+from mlc.comparing.code import estimator_code, is_plain, network_code, settle
+from mlc.comparing.figure import draw_differences
+from mlc.comparing.words import as_text, notes, other_rules, sentences, table
+from mlc.config.errors import RunFolderError
+from mlc.config.texts import markdown
+from mlc.files.names import ANSWER, DIFFERENCES, PREPROCESSING, RULES
+from mlc.files.reading import read_arrays
+from mlc.files.writing import write_atomically, write_json, write_text
+from mlc.reporting.collect import Results, collect
+from mlc.reporting.page import render
+from mlc.reporting.searching import searched
+from mlc.reporting.tables import Table
+from mlc.runs.folder import read_stored
+from mlc.runs.ownership import MARKS, check_report_files
+
+TEXT, PAGE = "answer.md", "report.html"
+FILES = (ANSWER, TEXT, DIFFERENCES, PAGE)
+
+
+def write_answer(
+    folder: Path,
+    metrics: Sequence[str],
+    defaults: Mapping[str, Any],
+    margin: float = MARGIN,
+    reference: str = REFERENCE,
+    seconds: float | None = None,
+) -> str:
+    """Write answer.md, answer.json, differences.png and report.html; return the text for a terminal.
+
+    Args:
+        folder: of a search.
+        metrics: the first chooses and is compared; the page shows all.
+        defaults: `MultiLabelClassifier().get_params(deep=False)`.
+        margin: differences up to this count as equal.
+        reference: the head that the others are compared with.
+        seconds: the comparison took, if that is known.
+
+    Raises:
+        RunFolderError: there is no answer (see `find_answer`), a file of the same name that mlc did not
+            write is in the folder, or the folder is not writable.
+    """
+    check_report_files(folder, FILES)
+    results = collect(folder, list(metrics))
+    answer = find_answer(results, folder, metrics[0], margin, reference)
+    code = take_away(answer, results, defaults)
+    try:
+        with write_atomically(folder / DIFFERENCES) as file:
+            file.write(draw_differences(answer))
+        write_json(folder / ANSWER, _content(answer, code, seconds))
+        write_text(folder / TEXT, _markdown(answer, code, seconds))
+        found = searched(folder, results)
+        assert found is not None
+        write_text(folder / PAGE, render(found.chosen(results), folder.absolute(), list(metrics)))
+    except OSError as error:
+        raise RunFolderError(
+            f"The answer cannot be written to {folder} ({error.strerror}): make it writable."
+        ) from error
+    shown = [f"{title}:\n\n{_indented(text)}" for title, text in code.items()]
+    return "\n\n".join([as_text(answer, seconds), *shown])
+
+
+def take_away(answer: Answer, results: Results, defaults: Mapping[str, Any]) -> dict[str, str]:
+    """The code of the chosen head and rule by its title, and of the reference where none leads it."""
+    code = _code_of(answer.chosen, results, defaults)
+    if not answer.leads and answer.chosen.head != answer.reference:
+        code |= _code_of(answer.heads[answer.reference][0], results, defaults)
+    return code
+
+
+def _code_of(own: Candidate, results: Results, defaults: Mapping[str, Any]) -> dict[str, str]:
+    folders = [results.folders[run] for run in own.runs.values()]
+    stored = [read_stored(folder / RULES)[own.rule] for folder in folders]
+    config = next(iter(results.statuses[run]["config"] for run in own.runs.values()))
+    labels = [str(name) for name in read_arrays(folders[0] / PREPROCESSING)["label_names"]]
+    settled = settle(config, own.rule, stored, labels)
+    made_of = "in plain PyTorch" if is_plain(settled) else "with mlc"
+    return {
+        f"{own.head} with {own.rule} in your own network, {made_of}": network_code(settled),
+        f"{own.head} with {own.rule} as an estimator": estimator_code(config, settled, defaults),
+    }
+
+
+def _content(answer: Answer, code: Mapping[str, str], seconds: float | None) -> dict[str, Any]:
+    others = other_rules(answer)
+    shown = {
+        "sentences": sentences(answer, seconds),
+        "table": _rows(table(answer)),
+        "others": None if others is None else _rows(others),
+        "notes": notes(answer),
+        "code": dict(code),
+    }
+    return {"generator": "mlc", "shown": shown, "seconds": seconds, **answer.as_json()}
+
+
+def _rows(shown: Table) -> dict[str, Any]:
+    return {"header": list(shown.header), "rows": [list(row) for row in shown.rows]}
+
+
+def _markdown(answer: Answer, code: Mapping[str, str], seconds: float | None) -> str:
+    others = other_rules(answer)
+    parts = [
+        MARKS[".md"].decode(),
+        f"# Which head for {markdown(answer.data)}?",
+        markdown(" ".join(sentences(answer, seconds)), 10_000),
+        table(answer).markdown(by_strangers=True),
+    ]
+    if others is not None:
+        hidden = others.markdown(by_strangers=True)
+        parts.append(f"<details><summary>The other rules</summary>\n\n{hidden}\n\n</details>")
+    parts.append(f"![Differences from {answer.reference}]({DIFFERENCES})")
+    parts.append("\n".join(f"- {markdown(note, 10_000)}" for note in notes(answer)))
+    parts += [f"## {title}\n\n```python\n{text}```" for title, text in code.items()]
+    return "\n\n".join(parts) + "\n"
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}".rstrip() for line in text.splitlines())

@@ -1,0 +1,140 @@
+"""The course of a search: its trials drawn, launched, and judged where a sampler learns from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.utils import JobReturn, JobStatus
+from omegaconf import OmegaConf
+
+from mlc.launching.checks import sweep_overrides
+from mlc.launching.search_plan import Planned, plan, seeds_of
+from mlc.launching.search_request import Request, read_request
+from mlc.reporting.searching import trial_value
+from mlc.runs.ownership import MULTIRUN
+from mlc.search.draws import configuration
+from mlc.search.files import Record, read_record, write_record
+from mlc.search.options import RANDOM, SearchOptions
+from mlc.search.samplers import Studies
+
+if TYPE_CHECKING:
+    from hydra_plugins.mlc_search_sweeper import SearchSweeper
+
+# A group's index, the trial's number and the overrides of one job.
+Job = tuple[int, int, list[str]]
+
+
+def search(sweeper: SearchSweeper) -> list[Sequence[JobReturn]]:
+    """Launch all trials of all groups; return the results of each launch.
+
+    A run that fails does not end the search, for its trial only loses. A group of which every run
+    fails does.
+
+    Raises:
+        ConfigError: the search cannot be planned.
+        RunFolderError: the folder holds another search.
+        Exception: the error of a group's first run, if all its runs failed.
+    """
+    config, context, launcher = sweeper.config, sweeper.hydra_context, sweeper.launcher
+    assert config is not None
+    assert context is not None
+    assert launcher is not None
+    request = read_request(config, sweep_overrides(config))
+    assert request is not None
+    planned = plan(request, context.config_loader, config)
+    folder = Path(config.hydra.sweep.dir)
+    _record(folder, request.options, planned, sweeper)
+    draw: Drawer = _random(planned, request.options)
+    batches = [range(request.options.n_trials)]
+    studies = None
+    if request.options.sampler != RANDOM:
+        studies = Studies(folder, request.options)
+        draw, batches = _learning(planned, studies), list(_batches(request.options))
+    returns: list[Sequence[JobReturn]] = []
+    results: list[tuple[int, JobReturn]] = []
+    for trials in batches:
+        jobs = _jobs(request, planned, trials, draw)
+        overrides = [job for _, _, job in jobs]
+        # Errors of composing are found before any training.
+        sweeper.validate_batch_is_legal(overrides)
+        ended = launcher.launch(overrides, initial_job_idx=len(results))
+        returns.append(ended)
+        results += [(group, each) for (group, *_), each in zip(jobs, ended, strict=True)]
+        if studies is not None:
+            _tell(studies, planned, jobs, ended, request.options.metric)
+    _raise_where_all_failed(results)
+    return returns
+
+
+# Returns the drawn values of a group's trial, by key.
+Drawer = Callable[[int, int], dict[str, str]]
+
+
+def _random(planned: Sequence[Planned], options: SearchOptions) -> Drawer:
+    return lambda group, trial: configuration(planned[group].group.spaces, options.seed, trial)
+
+
+def _learning(planned: Sequence[Planned], studies: Studies) -> Drawer:
+    return lambda group, trial: studies.ask(planned[group].group, trial)
+
+
+def _batches(options: SearchOptions) -> Iterator[range]:
+    """Yield the trials of each launch; the number of trials in a batch bounds what is learned late."""
+    for start in range(0, options.n_trials, options.batch):
+        yield range(start, min(start + options.batch, options.n_trials))
+
+
+def _jobs(
+    request: Request, planned: Sequence[Planned], trials: Sequence[int], draw: Drawer
+) -> list[Job]:
+    seeds = seeds_of(request)
+    return [
+        (index, trial, group.job(trial, drawn, seed))
+        for index, group in enumerate(planned)
+        for trial in trials
+        for drawn in [draw(index, trial)]
+        for seed in seeds
+    ]
+
+
+def _record(
+    folder: Path, options: SearchOptions, planned: Sequence[Planned], sweeper: SearchSweeper
+) -> None:
+    """Write what the search draws from, after a comparison with an earlier launch in the folder."""
+    groups = [each.group for each in planned]
+    record = Record(options.seed, options.sampler, options.metric, options.n_trials, groups)
+    before = read_record(folder)
+    if before is not None:
+        record = record.continued(before, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    OmegaConf.save(sweeper.config, folder / MULTIRUN)
+    write_record(folder, record)
+
+
+def _tell(
+    studies: Studies,
+    planned: Sequence[Planned],
+    jobs: Sequence[Job],
+    ended: Sequence[JobReturn],
+    metric: str,
+) -> None:
+    """Report the mean validation value of each trial of a batch to its study."""
+    folders: dict[tuple[int, int], list[Path]] = {}
+    for (group, trial, _), result in zip(jobs, ended, strict=True):
+        folders.setdefault((group, trial), []).append(_folder(result))
+    for (group, trial), runs in folders.items():
+        studies.tell(planned[group].group, trial, trial_value(runs, metric))
+
+
+def _folder(result: JobReturn) -> Path:
+    hydra_config: Any = result.hydra_cfg
+    return Path(hydra_config.hydra.runtime.output_dir)
+
+
+def _raise_where_all_failed(results: Sequence[tuple[int, JobReturn]]) -> None:
+    succeeded = {group for group, each in results if each.status != JobStatus.FAILED}
+    for group, each in results:
+        if group not in succeeded:
+            _ = each.return_value  # raises the error of the run

@@ -1,0 +1,61 @@
+"""The metrics by which a search may choose: those of the validation rows."""
+
+from __future__ import annotations
+
+from mlc.config.errors import ConfigError
+from mlc.config.options import nearest
+from mlc.config.registry import METRICS
+from mlc.metrics.final import AT_K
+
+LOSS = "loss"
+# Metrics without a decision rule, by whether a higher value is better.
+_OF_SCORES = {
+    "lrap": True, "coverage_error": False, "ranking_loss": False, "brier": False, "ece": False,
+    "average_precision_macro": True, "roc_auc_macro": True, "one_error": False, "nll": False,
+    **{f"{name}_at_{k}": True for k in AT_K for name in ("precision", "recall")},
+}  # fmt: skip
+
+
+def validation_metrics() -> list[str]:
+    """Return the names of all metrics of the validation rows that have a better and a worse value."""
+    return [LOSS, *METRICS, *_OF_SCORES]
+
+
+def needs_rule(metric: str) -> bool:
+    """Return whether the metric judges label sets, so that it has a value for each decision rule."""
+    return metric in METRICS
+
+
+def higher_is_better(metric: str) -> bool:
+    """Return whether a higher value of the metric is better.
+
+    Raises:
+        ConfigError: the metric is none of the validation rows.
+    """
+    require_validation_metric("metric", metric)
+    if metric == LOSS:
+        return False
+    return METRICS[metric].higher_is_better if metric in METRICS else _OF_SCORES[metric]
+
+
+def require_validation_metric(key: str, metric: str) -> None:
+    """Raise ConfigError unless the metric is one of the validation rows.
+
+    Args:
+        key: the option that names the metric, for the message.
+        metric: the name, without the part of the data.
+    """
+    known = validation_metrics()
+    if metric in known:
+        return
+    if metric.split("/")[0].split("_")[0] == "test":
+        raise ConfigError(
+            f"{key}={metric} would choose by the test rows: name a metric of the validation rows,"
+            f" as in {key}={known[1]}."
+        )
+    near = nearest(metric, known)
+    guess = f"did you mean {near[0]}? " if near else ""
+    raise ConfigError(
+        f"{key}={metric} is no metric of the validation rows: {guess}choose one of"
+        f" {', '.join(known)}."
+    )

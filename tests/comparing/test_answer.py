@@ -1,0 +1,155 @@
+"""The answer of searches whose results are written by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mlc.comparing.answer import AHEAD, BEHIND, EQUAL, OPEN, Answer, find_answer
+from mlc.comparing.candidates import candidates
+from mlc.comparing.words import as_text, other_rules, sentences, table
+from mlc.config.errors import RunFolderError
+from mlc.reporting.collect import collect
+from mlc.reporting.tables import WIDTH
+from tests.comparing.sweeps import METRIC, targets_of, with_errors, write_run, write_search
+
+
+def answer_of(folder: Path, metric: str = METRIC, margin: float = 0.01) -> Answer:
+    return find_answer(collect(folder), folder, metric, margin)
+
+
+def test_the_best_on_validation_rows_is_chosen_whatever_the_test_rows_say(tmp_path: Path) -> None:
+    write_search(
+        tmp_path,
+        errors={"sigmoid": 0.2, "pairwise": 0.3, "zlpr": 0.05},
+        validation={"sigmoid": 0.5, "pairwise": 0.7, "zlpr": 0.6},
+    )
+    answer = answer_of(tmp_path)
+    assert answer.chosen.head == "pairwise"
+    assert not answer.leads
+    assert answer.verdict("zlpr") == AHEAD
+    assert "it trails sigmoid" in sentences(answer)[1]
+    # By test rows the table is sorted, and > marks what was chosen.
+    assert [row[0] for row in table(answer).rows] == [
+        "zlpr", "sigmoid", ">pairwise", "(most_frequent_set)"
+    ]  # fmt: skip
+
+
+def test_a_lead_beyond_chance_is_claimed_with_its_interval(tmp_path: Path) -> None:
+    write_search(
+        tmp_path,
+        errors={"sigmoid": 0.3, "pairwise": 0.1, "zlpr": 0.5},
+        validation={"sigmoid": 0.5, "pairwise": 0.7, "zlpr": 0.4},
+    )
+    answer = answer_of(tmp_path)
+    lead = answer.differences["pairwise"]
+    tests = {head: rows[0].test for head, rows in answer.heads.items()}
+    assert answer.leads
+    assert lead.mean == pytest.approx(tests["pairwise"] - tests["sigmoid"])
+    assert f"[{lead.low:+.3f}, {lead.high:+.3f}]" in sentences(answer)[1]
+    assert answer.verdict("zlpr") == BEHIND
+    assert answer.seconds["pairwise"] == pytest.approx(1.5)
+
+
+def test_a_lead_of_a_fifth_of_the_margin_is_not_worth_another_head(tmp_path: Path) -> None:
+    errors = {"sigmoid": 0.2, "pairwise": 0.2}
+    write_search(tmp_path / "a", errors, {"sigmoid": 0.5, "pairwise": 0.5019})
+    answer = answer_of(tmp_path / "a")
+    assert answer.chosen.head == "sigmoid"
+    assert "no other head has a lead that is worth it" in sentences(answer)[0]
+    assert answer_of(tmp_path / "a", margin=0.001).chosen.head == "pairwise"
+    write_search(tmp_path / "b", errors, {"sigmoid": 0.5, "pairwise": 0.503})
+    assert answer_of(tmp_path / "b").chosen.head == "pairwise"
+
+
+def test_heads_are_equal_only_where_the_interval_lies_within_the_margin(tmp_path: Path) -> None:
+    validation = {"sigmoid": 0.5, "pairwise": 0.5}
+    write_search(tmp_path, {"sigmoid": 0.2, "pairwise": 0.2}, validation)
+    half = answer_of(tmp_path).from_chosen["pairwise"].half_width
+    assert half > 0.01
+    assert answer_of(tmp_path).verdict("pairwise") == OPEN
+    assert answer_of(tmp_path, margin=0.1).verdict("pairwise") == EQUAL
+
+
+def test_a_loss_is_turned_so_that_more_is_better(tmp_path: Path) -> None:
+    write_search(
+        tmp_path,
+        errors={"sigmoid": 0.3, "pairwise": 0.1},
+        validation={"sigmoid": 0.3, "pairwise": 0.1},
+    )
+    answer = answer_of(tmp_path, "hamming_loss")
+    assert answer.chosen.head == "pairwise"
+    assert answer.leads
+    assert answer.differences["pairwise"].mean == pytest.approx(0.2, abs=0.03)
+    assert table(answer).rows[0][0] == ">pairwise"
+
+
+def test_rules_and_trials_are_chosen_by_validation_rows(tmp_path: Path) -> None:
+    rng, targets, rows = np.random.default_rng(0), targets_of(50), np.arange(50)
+    for seed in range(2):
+        for trial, (by_fixed, by_mode) in enumerate([(0.4, 0.5), (0.6, 0.3)]):
+            write_run(
+                tmp_path,
+                "sigmoid",
+                seed,
+                {name: with_errors(targets, 0.3, rng) for name in ("fixed", "mode")},
+                targets,
+                rows,
+                {"fixed": by_fixed, "mode": by_mode},
+                trial,
+            )
+    (found,) = candidates(collect(tmp_path), METRIC).values()
+    assert [(own.rule, own.trial, own.validation) for own in found] == [
+        ("fixed", 1, 0.6),
+        ("mode", 0, 0.5),
+    ]
+    answer = answer_of(tmp_path)
+    others = other_rules(answer)
+    assert others is not None
+    assert [row[:2] for row in others.rows] == [["sigmoid", "mode"]]
+
+
+def test_a_linear_model_that_is_ahead_is_named(tmp_path: Path) -> None:
+    write_search(tmp_path, {"sigmoid": 0.5}, {"sigmoid": 0.5})
+    answer = answer_of(tmp_path)
+    assert len(sentences(answer)) == 3
+    ahead = dataclasses.replace(answer, yardsticks={"linear_svm": answer.chosen.test + 0.02})
+    assert f"linear_svm {answer.chosen.test + 0.02:.3f}" in sentences(ahead)[3]
+
+
+def test_test_rows_of_their_own_are_noticed(tmp_path: Path) -> None:
+    validation = {"sigmoid": 0.5, "pairwise": 0.6}
+    write_search(tmp_path, {"sigmoid": 0.3, "pairwise": 0.1}, validation, redrawn=True)
+    answer = answer_of(tmp_path)
+    assert answer.draws_test_rows
+    assert "mean of 3 divisions of the rows" in sentences(answer)[0]
+
+
+def test_seeds_that_a_head_lacks_are_left_out(tmp_path: Path) -> None:
+    validation = {"sigmoid": 0.5, "pairwise": 0.6}
+    write_search(tmp_path, {"sigmoid": 0.3, "pairwise": 0.1}, validation)
+    (tmp_path / "toy/pairwise/seed=2,trial=0/status.json").unlink()
+    assert answer_of(tmp_path).n_splits == 2
+
+
+def test_what_cannot_be_answered_is_said_in_a_sentence(tmp_path: Path) -> None:
+    write_search(tmp_path / "a", {"pairwise": 0.1}, {"pairwise": 0.5})
+    with pytest.raises(RunFolderError, match="No run of the head 'sigmoid'"):
+        answer_of(tmp_path / "a")
+    write_search(tmp_path / "b", {"sigmoid": 0.1, "zlpr": 0.1}, {"sigmoid": 0.5, "zlpr": 0.5})
+    path = tmp_path / "b/toy/zlpr/seed=1,trial=0/split.npz"
+    np.savez(path, train=np.arange(3), val=np.arange(3), test=np.arange(1, 301))
+    with pytest.raises(RunFolderError, match="other test rows"):
+        answer_of(tmp_path / "b")
+
+
+def test_the_text_is_as_wide_as_a_terminal_and_the_json_holds_no_nan(tmp_path: Path) -> None:
+    heads = ["sigmoid", "distribution_cardinality", "bernoulli_mixture", "label_powerset"]
+    write_search(tmp_path, dict.fromkeys(heads, 0.2), dict.fromkeys(heads, 0.5))
+    answer = answer_of(tmp_path)
+    assert max(map(len, as_text(answer, 100).splitlines())) <= WIDTH
+    json.dumps(answer.as_json(), allow_nan=False)

@@ -1,0 +1,195 @@
+"""The code to take away, run and held against the library's own losses and decisions."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from mlc import MultiLabelClassifier
+from mlc.comparing.code import Settled, estimator_code, is_plain, network_code, settle
+from mlc.comparing.plain import PLAIN_HEADS, PLAIN_RULES
+from mlc.config.registry import BACKBONES, DECISIONS, HEADS, OPTIMIZERS
+from mlc.config.schema import TrainerOptions
+from mlc.decisions import build_decision
+from mlc.heads import build_head
+
+K = 4
+LABELS = tuple("abcd")
+
+
+def outputs_and_targets(n_outputs: int) -> tuple[Tensor, Tensor]:
+    draw = torch.Generator().manual_seed(0)
+    outputs = 2 * torch.randn(40, n_outputs, generator=draw, dtype=torch.float64)
+    targets = (torch.rand(40, K, generator=draw) < 0.4).double()
+    targets[0], targets[1] = 0, 1
+    return outputs, targets
+
+
+def options_of(registry: Any, name: str, **changed: Any) -> dict[str, Any]:
+    return {**dataclasses.asdict(registry[name].Options()), **changed}
+
+
+def run(code: str) -> dict[str, Any]:
+    """Define the code's names; N_FEATURES is what its user knows."""
+    names: dict[str, Any] = {"N_FEATURES": 3}
+    exec(code, names)
+    return names
+
+
+def settled(head: str, rule: str, **values: Any) -> Settled:
+    fitted = {
+        "fixed": {"threshold": HEADS[head].natural_threshold(K)},
+        "global": {"threshold": 0.371},
+        "per_label": {"threshold": [0.2, 0.31, 0.5, 0.77]},
+        "top_k": {"k": 2},
+    }.get(rule, {})
+    values = {
+        "head_options": options_of(HEADS, head),
+        "rule_options": options_of(DECISIONS, rule),
+        **values,
+    }
+    return Settled(head, values["head_options"], rule, values["rule_options"], fitted, LABELS, 3)
+
+
+VARIANTS: list[tuple[str, dict[str, Any]]] = [
+    *((head, {}) for head in PLAIN_HEADS),
+    ("focal", {"alpha": None, "gamma": 1.3}),
+    ("asymmetric", {"shift": 0.0, "gamma_positive": 0.7}),
+    ("regression", {"outputs": "sigmoid"}),
+]
+
+
+@pytest.mark.parametrize(("head", "changed"), VARIANTS)
+def test_plain_heads_have_the_loss_and_scores_of_the_library(
+    head: str, changed: dict[str, Any]
+) -> None:
+    options = options_of(HEADS, head, **changed)
+    code = network_code(settled(head, "global", head_options=options))
+    assert "mlc" not in code
+    names = run(code)
+    own = build_head(head, n_features=3, n_labels=K, **options)
+    outputs, targets = outputs_and_targets(own.head.n_outputs)
+    assert names["output"].out_features == own.head.n_outputs
+    assert torch.equal(names["scores"](outputs), own.scores(outputs)) or torch.allclose(
+        names["scores"](outputs), own.scores(outputs), atol=1e-12
+    )
+    if head == "pick_one":
+        assert_picks_one_positive(names["loss"], outputs, targets)
+    else:
+        torch.testing.assert_close(names["loss"](outputs, targets), own.loss(outputs, targets))
+
+
+def assert_picks_one_positive(loss: Any, outputs: Tensor, targets: Tensor) -> None:
+    """Each loss is the cross-entropy to one of the sample's labels, each label equally often."""
+    torch.manual_seed(0)
+    drawn = torch.stack([loss(outputs, targets) for _ in range(2000)])
+    possible = -outputs.log_softmax(dim=-1)
+    near = (drawn.unsqueeze(-1) - possible).abs() < 1e-9
+    has_label = targets.sum(dim=-1) > 0
+    assert bool((near & (targets > 0)).any(dim=-1)[:, has_label].all())
+    assert bool((drawn[:, ~has_label] == 0).all())
+    shares = near[:, has_label].double().mean(dim=0)
+    expected = (targets / targets.sum(dim=-1, keepdim=True).clamp(min=1))[has_label]
+    assert float((shares - expected).abs().max()) < 0.06
+
+
+@pytest.mark.parametrize("at_least_one", [False, True])
+@pytest.mark.parametrize("rule", PLAIN_RULES)
+@pytest.mark.parametrize("head", ["sigmoid", "softmax_uniform", "powerset"])
+def test_plain_rules_decide_as_the_library(head: str, rule: str, at_least_one: bool) -> None:
+    rule_class = DECISIONS[rule]
+    has_option = "at_least_one" in vars(rule_class.Options())
+    if rule_class.input_from(HEADS[head].provides()) is None or (at_least_one and not has_option):
+        pytest.skip("the head does not suit the rule, or the rule has no such option")
+    changed = {"at_least_one": True} if at_least_one else {}
+    own = settled(head, rule, rule_options=options_of(DECISIONS, rule, **changed))
+    assert is_plain(own)
+    names = run(network_code(own))
+    head_module = build_head(head, n_features=3, n_labels=K)
+    outputs, _ = outputs_and_targets(head_module.head.n_outputs)
+    natural = HEADS[head].natural_threshold(K)
+    built = build_decision(rule, natural_threshold=natural, **own.rule_options)
+    if own.fitted and rule != "fixed":
+        built.restore(own.fitted)
+    expected = built.decide(head_module.predict(outputs))
+    assert torch.equal(names["decide"](outputs), expected)
+
+
+def test_all_else_is_said_with_the_library_and_runs() -> None:
+    targets = torch.rand(40, 17, generator=torch.Generator().manual_seed(0)) < 0.3
+    features = torch.randn(40, 3)
+    for head, rule in [("pairwise", "mode"), ("label_powerset", "expected_jaccard")]:
+        labels = tuple(f"label {k}" for k in range(17))
+        own = dataclasses.replace(settled(head, rule), labels=labels)
+        assert not is_plain(own)
+        names = {
+            "N_FEATURES": 3,
+            "training_targets": targets,
+            "features": features,
+            "targets": targets,
+        }
+        exec(network_code(own), names)
+        assert names["label_sets"].shape == (40, 17)  # type: ignore[union-attr]
+
+
+def test_the_library_tunes_what_has_no_numbers() -> None:
+    targets = torch.rand(40, K, generator=torch.Generator().manual_seed(0)) < 0.3
+    names: dict[str, Any] = {
+        "N_FEATURES": 3,
+        "training_targets": targets,
+        "features": torch.randn(40, 3),
+        "targets": targets,
+        "validation_scores": torch.rand(40, K),
+        "validation_targets": targets,
+    }
+    exec(network_code(settled("sigmoid", "seen")), names)
+    assert names["label_sets"].shape == (40, K)
+
+
+def config_of(head: str, **changed: Any) -> dict[str, Any]:
+    """A run's config, nested, as its status holds it."""
+    parts = {
+        "head": {"name": head, **options_of(HEADS, head)},
+        "backbone": {"name": "mlp", **options_of(BACKBONES, "mlp")},
+        "optimizer": {"name": "adamw", **options_of(OPTIMIZERS, "adamw")},
+        "trainer": dataclasses.asdict(TrainerOptions()),
+        "data": {"name": "table", "text": None},
+        "decision": {name: options_of(DECISIONS, name) for name in DECISIONS},
+    }
+    for key, value in changed.items():
+        part, _, name = key.partition("__")
+        parts[part][name] = value
+    return parts
+
+
+def test_the_rule_that_auto_chose_stands_in_the_code() -> None:
+    stored = [
+        {"choice": 3, "threshold": [0.2, 0.2, 0.2, 0.2], "k": 0},
+        {"choice": 3, "threshold": [0.4, 0.4, 0.4, 0.4], "k": 0},
+        {"choice": 4, "threshold": [0.0, 0.0, 0.0, 0.0], "k": 2},
+    ]
+    own = settle(config_of("sigmoid"), "auto", stored, LABELS)
+    assert own.rule == "global"
+    assert own.rule_options["at_least_one"] is True
+    assert own.fitted["threshold"] == pytest.approx(0.3)
+    assert own.n_runs == 2
+
+
+def test_the_estimator_has_the_options_of_the_run_and_fits() -> None:
+    config = config_of(
+        "focal", head__gamma=1.5, backbone__widths=[8], trainer__max_epochs=1, optimizer__lr=0.01
+    )
+    stored = [{"threshold": 0.3}]
+    defaults = MultiLabelClassifier().get_params(deep=False)
+    code = estimator_code(config, settle(config, "global", stored, LABELS), defaults)
+    rng = np.random.default_rng(0)
+    names: dict[str, Any] = {"X": rng.normal(size=(40, 3)), "y": rng.random((40, K)) < 0.4}
+    exec(code, names)
+    classifier = names["classifier"]
+    assert classifier.head_options == {"gamma": 1.5}
+    assert (classifier.widths, classifier.lr, classifier.max_epochs) == ([8], 0.01, 1)

@@ -1,0 +1,80 @@
+"""mlc-compare from a file to an answer, in process."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mlc.compare import main
+from mlc.comparing.plan import BUDGETS, Budget
+from tests.conftest import Command
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """Two numbers and two labels that follow from them."""
+    rng = np.random.default_rng(0)
+    path = tmp_path / "things.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["x", "y", "high", "wide"])
+        for x, y in rng.normal(size=(120, 2)):
+            writer.writerow([f"{x:.3f}", f"{y:.3f}", int(x > 0), int(y > 0.3)])
+    return path
+
+
+def test_a_file_gets_an_answer_and_the_same_command_goes_on(
+    command: Command, table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(BUDGETS, "quick", Budget(1, 2))
+    words = [
+        str(table), "--labels", "high", "wide", "--heads", "sigmoid,pairwise",
+        "trainer.max_epochs=1", "backbone.widths=[8]", "report.yardsticks=false",
+        "hydra.launcher.n_workers=1",
+    ]  # fmt: skip
+    planned = command(lambda: main(None), *words, "--plan")
+    assert planned.status == 0, planned.error
+    assert "things: 120 rows, 2 labels" in planned.out
+    assert "heads, the same draws for all, on" in planned.out
+    assert not Path("compared").exists()
+    first = command(lambda: main(None), *words)
+    assert first.status == 0, first.error
+    folder = Path("compared/things_jaccard_samples_quick")
+    answer = json.loads((folder / "answer.json").read_text())
+    assert answer["draws_test_rows"]
+    assert set(answer["heads"]) == {"sigmoid", "pairwise"}
+    assert "MultiLabelClassifier(" in first.out
+    assert answer["shown"]["sentences"][0].split()[0] == "Use"
+    assert "The answer" in (folder / "report.html").read_text()
+    weights = folder / "things/sigmoid/trial=0,seed=0/checkpoint.safetensors"
+    trained = weights.stat().st_mtime_ns
+    again = command(lambda: main(None), *words)
+    assert again.status == 0, again.error
+    assert weights.stat().st_mtime_ns == trained
+    other = command(lambda: main(None), *words, "--metric", "f1_macro", "--folder", str(folder))
+    assert other.status == 1
+    assert "holds a comparison with --metric jaccard_samples" in other.error
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nothing.csv"], "nothing.csv"),
+        (["things.csv", "--labels", "hihg"], "hihg"),
+        (["things.csv", "--labels", "high", "--heads", "sigmiod"], "did you mean sigmoid"),
+        (["things.csv", "--labels", "high", "data.blub=1"], "blub"),
+    ],
+)
+def test_mistakes_get_one_sentence(
+    command: Command, table: Path, words: list[str], said: str
+) -> None:
+    outcome = command(lambda: main(None), *words)
+    assert outcome.status in (1, 2)
+    assert said in outcome.error
+    assert outcome.error.startswith("mlc-compare: ")
+    assert "Traceback" not in outcome.error
+    assert len(outcome.error.strip().splitlines()) == 1

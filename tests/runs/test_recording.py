@@ -1,0 +1,61 @@
+"""The recorder of runs that are stored in folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlc.backbones.base import BACKBONES
+from mlc.config.schema import Config, TrainerOptions
+from mlc.data.base import SOURCES, Dataset
+from mlc.decisions.base import DECISIONS
+from mlc.heads.base import HEADS
+from mlc.runs import recording
+from mlc.runs.folder import BASELINES, RunFacts, read_stored
+from mlc.runs.recording import Run, train_runs
+from mlc.training.stacked import OPTIMIZERS
+
+
+def toy(options: Any) -> Dataset:
+    features = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
+    numeric = np.ones(3, dtype=bool)
+    parts = {"train": np.arange(40), "test": np.arange(40, 60)}
+    targets = features[:, :2] > 0
+    return Dataset("toy", features, targets, tuple("xyz"), ("a", "b"), numeric, parts)
+
+
+def run(folder: Path, seed: int, lr: float) -> Run:
+    config = Config(
+        seed=seed,
+        data=SOURCES.options("digits"),
+        backbone=BACKBONES.options("mlp", widths=[4]),
+        head=HEADS.options("sigmoid"),
+        optimizer=OPTIMIZERS.options("adamw", lr=lr),
+        decision={name: DECISIONS.options(name) for name in DECISIONS},
+        trainer=TrainerOptions(max_epochs=1),
+        device="cpu",
+    )
+    return Run(config, folder / f"{seed},{lr}", RunFacts(f"{seed},{lr}", "toy", "sigmoid", seed))
+
+
+def test_linear_models_are_asked_for_once_per_split(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SOURCES["digits"], "load", toy)
+    splits: list[bytes] = []
+
+    def judge(dataset: Any, split: Any, *rest: Any) -> dict[str, dict[str, float]]:
+        splits.append(split.val.tobytes())
+        return {"linear_svm": {"test/global/f1_macro": float(len(splits))}}
+
+    monkeypatch.setattr(recording, "judge_yardsticks", judge)
+    runs = [run(tmp_path, seed, lr) for seed in (0, 1) for lr in (0.01, 0.1)]
+    outcomes = train_runs(runs)
+    assert all(isinstance(outcome, float) for outcome in outcomes), outcomes
+    assert len(splits) == len(set(splits)) == 2
+    stored = [read_stored(one.folder / BASELINES) for one in runs]
+    values = [baselines["linear_svm"]["test/global/f1_macro"] for baselines in stored]
+    assert values == [1, 1, 2, 2]
