@@ -83,7 +83,9 @@ class Auto(DecisionRule):
         decided = torch.zeros_like(prediction.scores, dtype=torch.bool)
         for own, rule in self._rules.items():
             of_run = (choice == CANDIDATES.index(own))[..., None, None]
-            decided = decided | (decided_by(own, rule, prediction) & of_run)
+            # An ensemble's scores are averaged on the CPU, its joint stays on the device.
+            by_rule = decided_by(own, rule, prediction).to(decided.device)
+            decided = decided | (by_rule & of_run)
         return decided
 
     def by_joint_beside(
