@@ -216,7 +216,7 @@ def test_bytes_that_the_locale_cannot_read_are_told() -> None:
     with pytest.raises(OverrideParseException) as refused:
         OverridesParser.create().parse_overrides([argument])
     told = in_one_sentence(refused.value)
-    assert "no text in this locale: set LC_ALL=C.UTF-8" in str(told)
+    assert "not text in this locale: set LC_ALL=C.UTF-8" in str(told)
     assert str(told).isascii()
 
 
