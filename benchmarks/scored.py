@@ -93,7 +93,7 @@ def _trained(
             for seed in range(n_splits)
         ]  # fmt: skip
     torch.set_num_threads(1)
-    dataset = SOURCES[configs[0].data.source].load(configs[0].data)
+    dataset = SOURCES[configs[0].data.name].load(configs[0].data)
     dataset = dataclasses.replace(dataset, parts={})
     splits = [split_dataset(dataset, own.data, own.seed) for own in configs]
     rules: dict[str, DecisionRule] = {"global": build_decision("global")}

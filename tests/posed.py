@@ -38,6 +38,10 @@ class Posed(Tensor):
 
     @staticmethod
     def __new__(cls, held: Tensor) -> Posed:
+        if held.layout == torch.sparse_coo:
+            return Tensor._make_wrapper_subclass(
+                cls, held.size(), dtype=held.dtype, device=DEVICE, layout=held.layout
+            )
         return Tensor._make_wrapper_subclass(
             cls,
             held.size(),
@@ -89,6 +93,8 @@ class _Factories(TorchFunctionMode):
         ) == (DEVICE):
             del kwargs["device"]
             return func(*args, **kwargs).to(DEVICE)
+        if func is Tensor.tolist and isinstance(args[0], Posed):
+            return args[0].cpu().tolist()
         if func in (Tensor.__getitem__, Tensor.__setitem__) and isinstance(args[0], Posed):
             index = args[1] if isinstance(args[1], tuple) else (args[1],)
             moved = tuple(torch.tensor(i).to(DEVICE) if isinstance(i, list) else i for i in index)

@@ -14,6 +14,7 @@ WAITS: dict[str, Callable[[Tensor], object]] = {
     "item": lambda x: x.sum().item(),
     "bool": lambda x: bool((x > 0).any()),
     "int": lambda x: int(x.max()),
+    "tolist": lambda x: x.tolist(),
     "cpu": lambda x: x.cpu(),
     "nonzero": lambda x: (x > 1).nonzero(),
     "where": lambda x: torch.where(x > 1),

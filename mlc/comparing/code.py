@@ -12,7 +12,7 @@ from typing import Any
 
 from mlc.comparing.plain import decision, loss_and_scores
 from mlc.config.registry import BACKBONES, DECISIONS, HEADS
-from mlc.decisions.auto import CANDIDATES
+from mlc.decisions.candidates import BY_WORDS
 from mlc.heads.base import Head
 
 _WIDTH = 88
@@ -33,6 +33,7 @@ class Settled:
         fitted: what it learned: the mean threshold of the runs, or the middle k.
         labels: K names.
         n_runs: how many runs the numbers are the mean of.
+        by_scores: whether the rule decides from the scores although the head has a joint distribution.
     """
 
     head: str
@@ -42,6 +43,7 @@ class Settled:
     fitted: dict[str, Any]
     labels: tuple[str, ...]
     n_runs: int
+    by_scores: bool = False
 
 
 def settle(
@@ -57,25 +59,20 @@ def settle(
     """
     given = _without(config["head"], "name")
     options = {k: v for k, v in config["decision"][rule].items() if k != "name"}
-    alike = list(stored)
-    if rule == "auto":
-        place, _ = Counter(int(own["choice"]) for own in stored).most_common(1)[0]
-        alike = [own for own in stored if int(own["choice"]) == place]
-        rule, at_least_one = CANDIDATES[place]
-        metric = options["metric"]
-        options = {"at_least_one": True} if at_least_one else {}
-        if rule in ("global", "top_k"):
-            options["metric"] = metric
-        if rule != "per_label":
-            # For all labels the same one is stored.
-            alike = [{**own, "threshold": _first(own["threshold"])} for own in alike]
     head_class = HEADS[config["head"]["name"]]
+    natural = head_class.natural_threshold(len(labels))
+    alike, by_scores = list(stored), False
+    if rule == "auto":
+        words, _ = Counter(str(run["chosen"]) for run in stored).most_common(1)[0]
+        alike = [run["learned"].get(words, {}) for run in stored if run["chosen"] == words]
+        chosen = BY_WORDS[words]
+        built = chosen.build(options["metric"], natural)
+        rule, options = chosen.rule, dataclasses.asdict(built.options)
+        by_scores = DECISIONS[rule].needs[0] == "joint" and not chosen.by_joint
     fitted = _averaged(rule, alike, options, head_class, len(labels))
-    return Settled(head_class.name, given, rule, options, fitted, tuple(labels), len(alike))
-
-
-def _first(value: Any) -> Any:
-    return value[0] if isinstance(value, list) else value
+    return Settled(
+        head_class.name, given, rule, options, fitted, tuple(labels), len(alike), by_scores
+    )
 
 
 def _averaged(
@@ -177,14 +174,16 @@ def _with_library(settled: Settled) -> str:
     ]
     if settled.fitted and settled.rule != "fixed":
         lines.append(f"rule.restore({settled.fitted!r})  # or tune it again: rule.fit(...)")
-    elif rule.tuned_on != "nothing":
+    else:
         lines += ["rule.training_sets = training_targets"] * rule.uses_training_sets
-        lines.append("rule.fit(validation_scores, validation_targets)")
+        if rule.tuned_on != "nothing":
+            lines.append("rule.fit(validation_scores, validation_targets)")
+    taken = "head.predict(head(features))" + ".scores" * settled.by_scores
     return "\n".join([
         *lines,
         "",
         "loss = head.loss(head(features), targets).mean()",
-        "label_sets = rule.decide(head.predict(head(features)))  # (B, K), bool",
+        f"label_sets = rule.decide({taken})  # (B, K), bool",
         "",
     ])  # fmt: skip
 

@@ -116,6 +116,9 @@ def decision(
     """
     at_least_one = bool(options.get("at_least_one"))
     if rule == "mode" and head == "powerset":
+        if at_least_one:
+            # The empty set comes first.
+            return ["return LABEL_SETS[1 + outputs[..., 1:].argmax(dim=-1)]"]
         return ["return LABEL_SETS[outputs.argmax(dim=-1)]"]
     if rule == "top_k":
         return ["own = scores(outputs)", *_highest(repr(int(fitted["k"])))]

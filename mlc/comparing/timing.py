@@ -14,11 +14,8 @@ from mlc.backbones.base import BACKBONES
 from mlc.config.schema import Config
 from mlc.data.base import Dataset
 from mlc.data.preprocessing import fit_scaling
-from mlc.data.resident import ResidentData
 from mlc.data.splits import Rows, Split
-from mlc.training.assembly import build_model, device_of, known_labels
-from mlc.training.loop import DTYPES, Training
-from mlc.training.stacked import OPTIMIZERS
+from mlc.training.assembly import build_model, build_training, device_of, known_labels
 
 _STEPS = 10
 _SIDE_BY_SIDE = 3
@@ -73,18 +70,12 @@ def _seconds(config: Config, dataset: Dataset, split: Split, n_runs: int) -> flo
     data, scaling = dataset.with_columns(columns), scaling.with_columns(columns)
     device = device_of(config.device)
     torch.set_num_threads(config.threads)
-    configs = [dataclasses.replace(config, seed=seed) for seed in range(n_runs)]
+    trainer = dataclasses.replace(config.trainer, max_epochs=2)
+    configs = [dataclasses.replace(config, trainer=trainer, seed=seed) for seed in range(n_runs)]
     scalings = [scaling] * n_runs
     known = known_labels(data, [split] * n_runs)
     model = build_model(configs, data.sample_shape, known, device, scalings)
-    dtype = DTYPES[config.trainer.precision]
-    resident = ResidentData(data, scalings, device, dtype, bags, model.backbone.takes_sparse)
-    optimizer = OPTIMIZERS[config.optimizer.name](
-        model.parameters(), [own.optimizer for own in configs], model.without_axis
-    )
-    trainers = [dataclasses.replace(config.trainer, max_epochs=2)] * n_runs
-    seeds = [own.seed for own in configs]
-    training = Training(model, resident, [short] * n_runs, optimizer, trainers, seeds)
+    training = build_training(configs, model, data, [short] * n_runs, scalings, device)
     ends = [time.perf_counter() for _ in training]
     return (ends[-1] - ends[0]) / part * config.trainer.max_epochs * _ELSE
 

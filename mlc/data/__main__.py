@@ -67,33 +67,33 @@ def main(arguments: list[str] | None = None) -> None:
     )
     add_import_flag(parser)
     never_fail_to_print()
-    stated = parser.parse_intermixed_args(arguments)
+    parsed = parser.parse_intermixed_args(arguments)
     try:
-        import_parts(stated.imports)
-        card, targets = read_card(overrides(stated), stated.seed)
-        if stated.figure is not None:
-            with write_atomically(stated.figure) as file:
+        import_parts(parsed.imports)
+        card, targets = read_card(overrides(parsed), parsed.seed)
+        if parsed.figure is not None:
+            with write_atomically(parsed.figure) as file:
                 draw_card(card, targets).savefig(file, format="png", dpi=150)
     except (HydraException, OmegaConfBaseException) as error:
-        said = str(error).splitlines()[0]
-        key = re.fullmatch(r"Could not override '([\w.]+)'\.?", said)
+        message = str(error).splitlines()[0]
+        key = re.fullmatch(r"Could not override '([\w.]+)'\.?", message)
         if key is not None:
-            said = f"There is no key {key[1]!r}: {advice(key[1]).rstrip(', ') or 'remove it'}."
-        print(f"mlc-data: {said}", file=sys.stderr)
+            message = f"There is no key {key[1]!r}: {advice(key[1]).rstrip(', ') or 'remove it'}."
+        print(f"mlc-data: {message}", file=sys.stderr)
         sys.exit(ConfigError.exit_status)
     except MlcError as error:
         print(f"mlc-data: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
-    print(json.dumps(card.as_json(), indent=2) if stated.json else card.text())
+    print(json.dumps(card.as_json(), indent=2) if parsed.json else card.text())
 
 
-def overrides(stated: argparse.Namespace) -> list[str]:
+def overrides(arguments: argparse.Namespace) -> list[str]:
     """The command line as Hydra's overrides.
 
     Raises:
         ConfigError: there is neither such a file nor such a data set.
     """
-    name = stated.data.removeprefix("data=")
+    name = arguments.data.removeprefix("data=")
     path = Path(name)
     ending = next((s.lower() for s in reversed(path.suffixes) if s.lower() in _ENDINGS), None)
     published = {file.stem for file in (config_folder() / "data").glob("*.yaml")}
@@ -101,24 +101,24 @@ def overrides(stated: argparse.Namespace) -> list[str]:
     composed = {name for name in SOURCES if not hasattr(SOURCES[name].Options(), "path")}
     known = sorted(published | composed)
     if name in known:
-        found = [f"data={name}"]
+        chosen = [f"data={name}"]
     elif ending is not None:
-        found = [f"data={_ENDINGS[ending]}", f"data.path={_quoted(name)}"]
+        chosen = [f"data={_ENDINGS[ending]}", f"data.path={_quoted(name)}"]
     elif _is_arff(name):
-        found = ["data=arff", f"data.path={_quoted(name)}"]
+        chosen = ["data=arff", f"data.path={_quoted(name)}"]
     else:
         raise ConfigError(
             f"There is no data set {name!r}: name a file that ends in {', '.join(_ENDINGS)},"
             f" FOLDER/NAME of ARFF files, or one of {', '.join(known)}."
         )
     # What follows --labels may be settings already.
-    settings = [name for name in stated.labels or () if _SETTING.match(name)]
-    labels = [name for name in stated.labels or () if name not in settings]
+    settings = [name for name in arguments.labels or () if _SETTING.match(name)]
+    labels = [name for name in arguments.labels or () if name not in settings]
     if labels:
-        found.append(f"data.labels=[{','.join(map(_quoted, labels))}]")
-    if stated.text is not None:
-        found.append(f"data.text={_quoted(stated.text)}")
-    return [*found, *(fitted(setting, False) for setting in [*settings, *stated.settings])]
+        chosen.append(f"data.labels=[{','.join(map(_quoted, labels))}]")
+    if arguments.text is not None:
+        chosen.append(f"data.text={_quoted(arguments.text)}")
+    return [*chosen, *(fitted(setting, False) for setting in [*settings, *arguments.settings])]
 
 
 def read_card(chosen: list[str], seed: int) -> tuple[Card, Any]:

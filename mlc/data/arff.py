@@ -1,4 +1,4 @@
-"""Data sets in Mulan's or MEKA's ARFF form, found by name."""
+"""Data sets in the ARFF format of Mulan or MEKA."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mlc.data.cache import Arrays, cached, source_version
 from mlc.data.files import Read, located, read_bytes, unreadable
 from mlc.data.weighting import weighting_of
 
-# Of the arrays that are made of files: the code's, so that older cache entries are not used.
+# The version of cache entries: a hash of the parser's code.
 _VERSION = (
     f"{FORMAT_VERSION}"
     f" {source_version(__file__, arff_file.__file__, arff_grammar.__file__, arff_rows.__file__)}"
@@ -31,14 +31,14 @@ _PACKED = (".arff", ".arff.gz", ".arff.bz2")
 
 @dataclass
 class ArffOptions(SplitOptions):
-    """Which files, and how to split them where no split is published.
+    """Options of ARFF files.
 
     Attributes:
         path: folder and name without ending: FOLDER/NAME finds NAME.arff, or NAME-train.arff and
             NAME-test.arff (-train-sparse and -test-sparse too), or their .gz or .bz2, and NAME.xml.
-        root: where a relative path starts; $MLC_DATA or the working folder where it is null.
-        title: what tables call the data; the last part of the path where it is null.
-        obtain: how to get the files, said when they are missing.
+        root: folder of a relative path; null is $MLC_DATA or the working folder.
+        title: name of the data set in tables and paths; null is the last part of the path.
+        obtain: how to get the files, for the message that they are missing.
     """
 
     path: str | None = None
@@ -55,7 +55,7 @@ class Arff(DataSource):
 
     @classmethod
     def load(cls, options: Any) -> Dataset:
-        """The data set, with the published split where there are -train and -test files."""
+        """Load the data set; -train and -test files are its published split."""
         if options.path is None:
             raise DataError(
                 "data=arff needs data.path=FOLDER/NAME, the files without their ending."
@@ -83,35 +83,35 @@ class Arff(DataSource):
 
 
 def find_files(base: Path, obtain: str | None = None) -> dict[str, Path]:
-    """The files of a data set: "all", or "train" and "test"; "xml" where there is one.
+    """Return the files of a data set by part: "all", or "train" and "test"; and "xml" if it exists.
 
-    Names are matched in either case, since archives differ in it.
+    The case of file names is ignored, because archives differ in it.
 
     Raises:
-        DataError: there are none, or one half of a split only.
+        DataError: there is no file, or only one of -train and -test.
     """
     try:
-        there = {
+        by_name = {
             file.name.lower(): file for file in sorted(base.parent.iterdir()) if file.is_file()
         }
     except (FileNotFoundError, NotADirectoryError):
-        there = {}
+        by_name = {}
     except OSError as error:
         raise unreadable(base.parent, error) from error
 
     def first(stem: str) -> Path | None:
         names = [f"{base.name}{stem}{middle}{end}" for middle in ("", "-sparse") for end in _PACKED]
-        return next((there[name.lower()] for name in names if name.lower() in there), None)
+        return next((by_name[name.lower()] for name in names if name.lower() in by_name), None)
 
-    found = {"train": first("-train"), "test": first("-test"), "all": first("")}
-    if found["train"] and found["test"]:
-        files = {"train": found["train"], "test": found["test"]}
-    elif found["all"]:
-        files = {"all": found["all"]}
-    elif found["train"] or found["test"]:
-        there_is, missing = ("train", "test") if found["train"] else ("test", "train")
+    candidates = {"train": first("-train"), "test": first("-test"), "all": first("")}
+    if candidates["train"] and candidates["test"]:
+        files = {"train": candidates["train"], "test": candidates["test"]}
+    elif candidates["all"]:
+        files = {"all": candidates["all"]}
+    elif candidates["train"] or candidates["test"]:
+        present, missing = ("train", "test") if candidates["train"] else ("test", "train")
         raise DataError(
-            f"{found[there_is]} is there and {base.name}-{missing}.arff is not: add it, or name"
+            f"{candidates[present]} is there and {base.name}-{missing}.arff is not: add it, or name"
             f" the one file {base.name}.arff."
         )
     else:
@@ -119,7 +119,7 @@ def find_files(base: Path, obtain: str | None = None) -> dict[str, Path]:
             f"There is no {base}.arff, nor {base.name}-train.arff and {base.name}-test.arff"
             f" (plain, .gz or .bz2): {obtain or 'correct data.path, or data.root where it starts'}."
         )
-    xml = there.get(f"{base.name}.xml".lower())
+    xml = by_name.get(f"{base.name}.xml".lower())
     return {**files, "xml": xml} if xml else files
 
 
@@ -142,9 +142,11 @@ def _parse(files: dict[str, Path], read: Read = read_bytes) -> Arrays:
             " beside it (Mulan), or end its @relation in '-C n' (MEKA)."
         )
     label_names = tuple(map(first.named, label_names))
-    twice = [name for place, name in enumerate(label_names) if name in label_names[:place]]
-    if twice:
-        raise DataError(f"{files['xml']} names the label {twice[0]!r} twice: remove one of them.")
+    repeated = [name for index, name in enumerate(label_names) if name in label_names[:index]]
+    if repeated:
+        raise DataError(
+            f"{files['xml']} names the label {repeated[0]!r} twice: remove one of them."
+        )
     blocks = [file.features(label_names) for file in parsed.values()]
     matrices = [matrix for matrix, _, _ in blocks]
     _, feature_names, numeric = blocks[0]

@@ -18,7 +18,7 @@ from mlc.data.arff_grammar import Attribute, lines_of, read_header
 from mlc.data.arff_rows import read_rows
 from mlc.data.files import Read, read_bytes, read_text
 
-# Raised whenever the arrays made of a file change, so that older cache entries are not used.
+# Increased when the parsed arrays change, so that older cache entries are not used.
 FORMAT_VERSION = "arff-3"
 _MOST_DIGITS = 18
 
@@ -27,7 +27,7 @@ _MOST_DIGITS = 18
 class ArffFile:
     """A parsed file: its attributes in order, and a column of numbers for each.
 
-    A nominal value is the position in its attribute's list. Missing values are NaN.
+    A nominal value is stored as its index in the attribute's list of values. Missing values are NaN.
     """
 
     path: Path
@@ -36,30 +36,30 @@ class ArffFile:
     columns: NDArray[np.float64] | csc_matrix
 
     def meka_labels(self) -> tuple[str, ...] | None:
-        """The labels by MEKA's `-C n`: the first n attributes, or the last -n where n < 0."""
-        stated = re.search(r"-C\s+(-?\d+)(?![\w.])", self.relation, re.ASCII)
-        if stated is None:
+        """Return the labels by MEKA's `-C n`: the first n attributes, or the last -n if n < 0."""
+        match = re.search(r"-C\s+(-?\d+)(?![\w.])", self.relation, re.ASCII)
+        if match is None:
             return None
-        # Python refuses to convert thousands of digits, and as many do not fit.
-        count = int(stated[1][:_MOST_DIGITS])
+        # Python refuses to convert thousands of digits.
+        count = int(match[1][:_MOST_DIGITS])
         if not 0 < abs(count) < len(self.attributes):
             raise DataError(
-                f"{self.path}: '-C {stated[1]}' in @relation does not fit its"
+                f"{self.path}: '-C {match[1]}' in @relation does not fit its"
                 f" {len(self.attributes)} attributes: correct the number of labels."
             )
         chosen = self.attributes[:count] if count > 0 else self.attributes[count:]
         return tuple(attribute.name for attribute in chosen)
 
     def named(self, name: str) -> str:
-        """The attribute of this name, or the one that differs from it in escaping alone; else itself."""
+        """Return the attribute of this name, or the only one that differs in escaping; else the name."""
         names = [attribute.name for attribute in self.attributes]
         if name in names:
             return name
-        alike = [own for own in names if _unescaped(own) == _unescaped(name)]
+        alike = [other for other in names if _unescaped(other) == _unescaped(name)]
         return alike[0] if len(alike) == 1 else name
 
     def targets(self, label_names: Sequence[str]) -> NDArray[np.bool_]:
-        """The label columns, (N, K)."""
+        """Return the label columns, (N, K)."""
         position = {attribute.name: j for j, attribute in enumerate(self.attributes)}
         for name in label_names:
             if name not in position:
@@ -72,12 +72,12 @@ class ArffFile:
     def features(
         self, label_names: Sequence[str]
     ) -> tuple[NDArray[np.float32] | csr_matrix, list[str], NDArray[np.bool_]]:
-        """All other columns, (N, D), nominal ones as one-hot; their names; which are numeric."""
+        """Return all other columns (N, D), nominal ones one-hot, their names, and which are numeric."""
         labels = set(label_names)
-        kept = [j for j, attribute in enumerate(self.attributes) if attribute.name not in labels]
         blocks, names, numeric = [], [], []
-        for j in kept:
-            attribute = self.attributes[j]
+        for j, attribute in enumerate(self.attributes):
+            if attribute.name in labels:
+                continue
             block = self._feature(j)
             blocks.append(block)
             if block.shape[1] == 1 and (
@@ -108,15 +108,15 @@ class ArffFile:
             )
         wrong = np.flatnonzero(~np.isin(values, np.arange(len(meaning))))
         if len(wrong):
-            shown = "missing" if np.isnan(values[wrong[0]]) else f"{values[wrong[0]]:g}"
+            value = "missing" if np.isnan(values[wrong[0]]) else f"{values[wrong[0]]:g}"
             raise DataError(
-                f"{self.path}: the label {attribute.name!r} is {shown} in data row"
+                f"{self.path}: the label {attribute.name!r} is {value} in data row"
                 f" {wrong[0] + 1}: labels must be 0 or 1 in every row."
             )
         return np.asarray(meaning[values.astype(int)] > 0)
 
     def _feature(self, j: int) -> Any:
-        """The columns (N, width) that one attribute becomes."""
+        """Return the feature columns (N, width) of one attribute."""
         attribute, meaning = self.attributes[j], self.attributes[j].as_binary()
         as_stored = attribute.values is None or (
             meaning is not None and np.array_equal(meaning, [0, 1])
@@ -129,7 +129,7 @@ class ArffFile:
             block = np.full((len(values), 1), np.nan)
             block[known, 0] = meaning[values[known].astype(int)]
         else:
-            # A missing value is none of the values.
+            # A missing value is a row of zeros.
             block = np.zeros((len(values), len(attribute.values or ())))
             block[known, values[known].astype(int)] = 1
         return csc_matrix(block) if issparse(self.columns) else block
@@ -140,12 +140,12 @@ class ArffFile:
 
 
 def _unescaped(name: str) -> str:
-    """Without what XML and ARFF writers put around or before special characters."""
+    """Remove the escapes and quotes that XML and ARFF writers add."""
     return re.sub(r"\\(.)", r"\1", html.unescape(name)).strip().strip("'\"")
 
 
 def read_arff(path: Path, read: Read = read_bytes) -> ArffFile:
-    """Parse a file, whose bytes `read` gives.
+    """Parse a file; `read` returns the bytes of a path.
 
     Raises:
         DataError: it cannot be read, is cut off, breaks the grammar (see `arff_grammar`), or holds NaN,
@@ -164,11 +164,13 @@ def _check_size(path: Path, attributes: Sequence[Attribute], columns: Any) -> No
             return
     stored = columns.tocoo() if issparse(columns) else None
     with np.errstate(over="ignore"):
-        held = columns.astype(np.float32) if stored is None else stored.data.astype(np.float32)
-    found = np.nonzero(np.isinf(held))
-    rows, places = found if stored is None else (stored.row[found[0]], stored.col[found[0]])
+        as_float32 = (
+            columns.astype(np.float32) if stored is None else stored.data.astype(np.float32)
+        )
+    infinite = np.nonzero(np.isinf(as_float32))
+    rows, cols = infinite if stored is None else (stored.row[infinite[0]], stored.col[infinite[0]])
     first = int(np.argmin(rows))
-    i, j = int(rows[first]), int(places[first])
+    i, j = int(rows[first]), int(cols[first])
     raise DataError(
         f"{path}: the attribute {attributes[j].name!r} is {columns[i, j]:g} in data row {i + 1}, too"
         " large for 32 bits: give a smaller number, or ? for a missing one."

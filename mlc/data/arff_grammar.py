@@ -1,4 +1,4 @@
-"""The grammar of ARFF, and what a file's header declares.
+"""The grammar of ARFF, and the parser of a file's header.
 
 The grammar is Weka's (weka.core.converters.ArffLoader, which reads by java.io.StreamTokenizer):
 
@@ -13,16 +13,16 @@ The grammar is Weka's (weka.core.converters.ArffLoader, which reads by java.io.S
     name       = word | quoted
     value      = number | name of the type | "?", which is a missing value if it is not quoted
 
-Values are separated by a comma or by characters up to the blank (U+0000 to U+0020), which may stand
-around commas, too. A line ends with LF, CR or CR LF, and nothing goes on in the next one. A comment may
-follow anything that is not in quotes. A word has no separator, quote, brace or "%". What is quoted, by
-' or ", knows the escapes of Java: \\t, \\n, \\r, \\a, \\b, \\f, \\v, octal numbers, and any other
-character for itself. "integer" is "numeric". What a sparse row does not name is 0, or the first name
-of the type.
+Values are separated by a comma or by characters up to the blank (U+0000 to U+0020), which may also
+surround commas. A line ends with LF, CR or CR LF, and no value continues in the next line. A comment
+may follow anything outside quotes. A word has no separator, quote, brace or "%". Text in quotes, ' or
+", may contain the escapes of Java: \\t, \\n, \\r, \\a, \\b, \\f, \\v, octal numbers, and any other
+character for itself. "integer" means "numeric". A value that a sparse row omits is 0, or the first
+name of the type.
 
-More than Weka takes: a word may hold a quote behind a backslash; sparse indices in any order.
-Less: types that are no features here (string, date, relational); weights other than 1; NaN and infinity;
-an empty value between two commas, which Weka passes over; a quote that begins within a value.
+Accepted beyond Weka's grammar: a quote behind a backslash in a word; sparse indices in any order.
+Refused: types that cannot be features (string, date, relational); weights other than 1; NaN and
+infinity; an empty value between two commas, which Weka skips; a quote that begins within a value.
 """
 
 from __future__ import annotations
@@ -59,18 +59,18 @@ Token = tuple[str, str]
 
 
 class Malformed(Exception):
-    """Why a line cannot be read."""
+    """The reason why a line cannot be parsed."""
 
 
 @dataclass(frozen=True)
 class Attribute:
-    """A column of the file; `values` is None for a numeric one."""
+    """A column of the file; `values` is None for a numeric attribute."""
 
     name: str
     values: tuple[str, ...] | None
 
     def as_binary(self) -> NDArray[np.float64] | None:
-        """What each nominal value means as 0 or 1, where all of them can be read so."""
+        """Return 0 or 1 for each nominal value, or None if a value is neither."""
         if self.values is None:
             return None
         words = [str(value).strip().lower() for value in self.values]
@@ -80,15 +80,15 @@ class Attribute:
 
 
 def lines_of(text: str) -> list[str]:
-    """The lines, whichever of the three line ends they have."""
+    """Split a text into lines, at any of the three line ends."""
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def read_header(path: Path, lines: Sequence[str]) -> tuple[str, tuple[Attribute, ...], list[str]]:
-    """The relation's name, the attributes, and the lines of rows, without comments and empty ones.
+    """Return the relation's name, the attributes, and the lines of rows without comments and blanks.
 
     Raises:
-        DataError: a line breaks the grammar, which the message quotes.
+        DataError: a line breaks the grammar; the message quotes it.
     """
     relation: str | None = None
     attributes: dict[str, Attribute] = {}
@@ -121,50 +121,50 @@ def read_header(path: Path, lines: Sequence[str]) -> tuple[str, tuple[Attribute,
 
 
 def tokens(line: str) -> Iterator[Token]:
-    """The words, quoted values ("value", text) and marks (mark, mark) of a line.
+    """Yield the tokens of a line: values ("value" or "missing", text) and marks (mark, mark).
 
     Raises:
         Malformed: a quote is not closed, or stands within a value.
     """
-    at, follows = 0, False
+    position, follows = 0, False
     while True:
-        found = _TOKEN.match(line, at)
-        kind = found.lastgroup if found else None
-        if found is None or kind is None or kind == "comment":
+        match = _TOKEN.match(line, position)
+        kind = match.lastgroup if match else None
+        if match is None or kind is None or kind == "comment":
             return
-        text = found[kind]
+        text = match[kind]
         if kind == "mark":
             yield text, text
         elif kind == "open":
             raise Malformed("a quote is not closed: close it, or put a backslash before it")
-        elif follows and line[at] not in BLANKS:
+        elif follows and line[position] not in BLANKS:
             raise Malformed("a quote stands within a value: quote the whole value")
         elif kind == "word":
             yield ("missing" if text == "?" else "value"), re.sub(r"\\(['\"])", r"\1", text)
         else:
             yield "value", _ESCAPE.sub(_unescaped, text)
-        at, follows = found.end(), kind != "mark"
+        position, follows = match.end(), kind != "mark"
 
 
-def in_braces(found: Sequence[Token]) -> tuple[list[Token], Sequence[Token]]:
-    """The values from a { to its }, and the tokens after that."""
-    kinds = [kind for kind, _ in found]
+def in_braces(line_tokens: Sequence[Token]) -> tuple[list[Token], Sequence[Token]]:
+    """Return the values between a { and its }, and the tokens after the }."""
+    kinds = [kind for kind, _ in line_tokens]
     if "}" not in kinds:
         raise Malformed("a { is not closed by a } in the same line")
     end = kinds.index("}")
-    values, rest = until_brace(found[1:end])
+    values, rest = until_brace(line_tokens[1:end])
     if rest:
         raise Malformed("a { stands within another: quote it")
-    return values, found[end + 1 :]
+    return values, line_tokens[end + 1 :]
 
 
-def until_brace(found: Sequence[Token]) -> tuple[list[Token], Sequence[Token]]:
-    """The values before a brace, if there is one, and the tokens from it on."""
+def until_brace(line_tokens: Sequence[Token]) -> tuple[list[Token], Sequence[Token]]:
+    """Return the values before the first brace, and the tokens from the brace on."""
     values: list[Token] = []
     separated = True
-    for place, token in enumerate(found):
+    for index, token in enumerate(line_tokens):
         if token[0] in "{}":
-            return values, found[place:]
+            return values, line_tokens[index:]
         if token[0] != ",":
             values.append(token)
         elif separated:
@@ -176,30 +176,30 @@ def until_brace(found: Sequence[Token]) -> tuple[list[Token], Sequence[Token]]:
 def _relation(word: str, rest: str) -> str:
     if word != "@relation":
         raise Malformed("@relation must stand here")
-    found = list(tokens(rest))
-    if len(found) != 1 or found[0][0] not in ("value", "missing"):
+    line_tokens = list(tokens(rest))
+    if len(line_tokens) != 1 or line_tokens[0][0] not in ("value", "missing"):
         raise Malformed("@relation must be followed by one name: put quotes around it")
-    return found[0][1]
+    return line_tokens[0][1]
 
 
 def _declaration(rest: str) -> Iterator[Token]:
-    """The tokens of an attribute up to its type's end."""
-    n_found = 0
+    """Yield the tokens of an attribute up to the end of its type."""
+    n_words = 0
     for token in tokens(rest):
         yield token
-        n_found += token[0] != ","
-        if n_found == 2 and token[1].lower() in ("numeric", "real", "integer"):
+        n_words += token[0] != ","
+        if n_words == 2 and token[1].lower() in ("numeric", "real", "integer"):
             return
 
 
-def _attribute(found: list[Token]) -> Attribute:
-    while found and found[0][0] == ",":
-        found = found[1:]
-    if len(found) < 2 or found[0][0] not in ("value", "missing"):
+def _attribute(line_tokens: list[Token]) -> Attribute:
+    while line_tokens and line_tokens[0][0] == ",":
+        line_tokens = line_tokens[1:]
+    if len(line_tokens) < 2 or line_tokens[0][0] not in ("value", "missing"):
         raise Malformed("@attribute must be followed by a name and a type")
-    name, kind, word = found[0][1], found[1][0], found[1][1]
+    name, kind, word = line_tokens[0][1], line_tokens[1][0], line_tokens[1][1]
     if kind == "{":
-        values, rest = in_braces(found[1:])
+        values, rest = in_braces(line_tokens[1:])
         if rest:
             raise Malformed("after the } there must be nothing but a comment")
         texts = [text for _, text in values]
@@ -211,27 +211,28 @@ def _attribute(found: list[Token]) -> Attribute:
     if word.lower() in ("numeric", "real", "integer"):
         return Attribute(name, None)
     known = word.upper() in ("STRING", "DATE", "RELATIONAL")
-    told = f"is of type {word.upper()}," if known else f"is of the unknown type {shown(word)},"
+    description = f"type {word.upper()}" if known else f"the unknown type {shown(word)}"
     raise Malformed(
-        f"the attribute {name!r} {told} which is neither numeric nor nominal: convert or remove it"
+        f"the attribute {name!r} is of {description}, which is neither numeric nor nominal: convert or"
+        " remove it"
     )
 
 
 def _rows(lines: Sequence[str]) -> list[str]:
-    kept = []
+    rows = []
     for line in lines:
-        begun = line.lstrip(BLANKS)
-        if begun and begun[0] != "%":
-            kept.append(line)
-    return kept
+        stripped = line.lstrip(BLANKS)
+        if stripped and stripped[0] != "%":
+            rows.append(line)
+    return rows
 
 
-def _unescaped(found: re.Match[str]) -> str:
-    text = found[1]
+def _unescaped(match: re.Match[str]) -> str:
+    text = match[1]
     return chr(int(text, 8)) if text[0] in "01234567" else _ESCAPED.get(text, text)
 
 
 def shown(text: str) -> str:
-    """A text for a message: in quotes, without control characters, not too long."""
-    told = repr(text) if text.isprintable() else ascii(text)
-    return told if len(told) <= _LONGEST_SHOWN else f"{told[:_LONGEST_SHOWN]}..."
+    """Format a text for a message: quoted, without control characters, shortened."""
+    quoted = repr(text) if text.isprintable() else ascii(text)
+    return quoted if len(quoted) <= _LONGEST_SHOWN else f"{quoted[:_LONGEST_SHOWN]}..."

@@ -1,4 +1,4 @@
-"""The rows of an ARFF file as numbers."""
+"""Parsing of the rows of an ARFF file."""
 
 from __future__ import annotations
 
@@ -23,24 +23,26 @@ from mlc.data.arff_grammar import (
 )
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[fFdD]?", re.ASCII)
-# What the quick ways do not know: quotes, comments, and what Python's float takes and Weka does not.
+# Not handled by the fast paths: quotes, comments, and text that Python's float accepts and Weka refuses.
 _NOT_PLAIN = re.compile(r"""['"{}%\\_]|[^\t-\r\x20-\x7e]""")
 _PLAIN_SPARSE = re.compile(
     r"""\{[ \t]*(?:\d+[ \t]+[^\x00-\x20,'"{}%\\_]+[ \t]*
         (?:,[ \t]*\d+[ \t]+[^\x00-\x20,'"{}%\\_]+[ \t]*)*)?\}""",
     re.VERBOSE | re.ASCII,
 )
-# Rows that are split at once, so that their words do not all stay in memory.
+# Rows that are split at a time, to limit the memory of their words.
 _CHUNK = 512
 
 
 def read_rows(
     path: Path, rows: Sequence[str], attributes: Sequence[Attribute]
 ) -> NDArray[np.float64] | csc_matrix:
-    """The values (N, D): sparse where the first row is, missing values NaN, names as their positions.
+    """Parse the rows to values (N, D), sparse if the first row is sparse.
+
+    Missing values are NaN, and names are their indices in the attribute.
 
     Raises:
-        DataError: a row breaks the grammar or does not fit the attributes, or there is none.
+        DataError: a row breaks the grammar or does not fit the attributes, or there is no row.
     """
     if not rows:
         raise DataError(f"{path}: there is no row after @data: the file is empty or cut off.")
@@ -49,7 +51,7 @@ def read_rows(
 
 
 class _Numbers(dict[str, float]):
-    """From a word to its number; those of short words are remembered."""
+    """Map words to numbers; the numbers of short words are cached."""
 
     def __missing__(self, text: str) -> float:
         if _NUMBER.fullmatch(text) is None:
@@ -61,18 +63,18 @@ class _Numbers(dict[str, float]):
 
 
 class _RowReader:
-    """Rows as numbers: plain ones quickly, others by their tokens."""
+    """Parser of rows, with fast paths for plain rows."""
 
     def __init__(self, path: Path, attributes: Sequence[Attribute]) -> None:
         self._path, self._attributes = path, attributes
         self._names = [
-            None if own.values is None else {value: float(i) for i, value in enumerate(own.values)}
-            for own in attributes
+            None if values is None else {value: float(i) for i, value in enumerate(values)}
+            for values in (attribute.values for attribute in attributes)
         ]
         numbers = _Numbers({"?": np.nan})
         self._plain: list[Callable[[str], float]] = [
-            numbers.__getitem__ if own is None else {**own, "?": np.nan}.__getitem__
-            for own in self._names
+            numbers.__getitem__ if names is None else {**names, "?": np.nan}.__getitem__
+            for names in self._names
         ]
         self._of_numbers = numbers
 
@@ -83,9 +85,9 @@ class _RowReader:
             block = values[first : first + len(chunk)]
             if not self._fill_plain(chunk, block):
                 for i, row in enumerate(chunk):
-                    columns, found = self._entries(row, first + i + 1)
+                    columns, entries = self._entries(row, first + i + 1)
                     block[i] = 0
-                    block[i, columns] = found
+                    block[i, columns] = entries
         return values
 
     def sparse(self, rows: Sequence[str]) -> csc_matrix:
@@ -93,16 +95,16 @@ class _RowReader:
         values: list[float] = []
         starts = [0]
         for number, row in enumerate(rows, 1):
-            own, found = self._plain_entries(row) or self._entries(row, number)
-            columns += own
-            values += found
+            row_columns, row_values = self._plain_entries(row) or self._entries(row, number)
+            columns += row_columns
+            values += row_values
             starts.append(len(columns))
         shape = len(rows), len(self._attributes)
         parts = np.array(values), np.array(columns, dtype=np.int64), np.array(starts)
         return csr_matrix(parts, shape=shape).tocsc()
 
     def _fill_plain(self, rows: Sequence[str], block: NDArray[np.float64]) -> bool:
-        """Rows without quotes and comments, one value between two commas; False for others."""
+        """Parse rows without quotes, comments and empty values; return False for other rows."""
         if _NOT_PLAIN.search("\n".join(rows)):
             return False
         cells = [row.split(",") for row in rows]
@@ -135,15 +137,15 @@ class _RowReader:
         return None if len(set(columns)) < len(columns) else (columns, values)
 
     def _entries(self, row: str, number: int) -> tuple[list[int], list[float]]:
-        """The columns and values that a row names, by its tokens."""
+        """Parse a row by its tokens; return its column indices and values."""
         try:
-            found = list(tokens(row))
-            if found[0][0] == "{":
-                words, rest = in_braces(found)
+            row_tokens = list(tokens(row))
+            if row_tokens[0][0] == "{":
+                words, rest = in_braces(row_tokens)
                 columns = self._indices(words[::2], len(words))
                 values = words[1::2]
             else:
-                values, rest = until_brace(found)
+                values, rest = until_brace(row_tokens)
                 columns = list(range(len(values)))
                 if len(values) != len(self._attributes):
                     raise Malformed(
@@ -196,10 +198,10 @@ def _check_weight(rest: Sequence[Token]) -> None:
     rest = [token for token in rest if token[0] != ","]
     if not rest:
         return
-    values, left = in_braces(rest) if rest[0][0] == "{" else ([], rest)
-    if len(values) != 1 or left:
+    values, remainder = in_braces(rest) if rest[0][0] == "{" else ([], rest)
+    if len(values) != 1 or remainder:
         raise Malformed(f"{shown(rest[0][1])} follows after its values")
     if _Numbers()[values[0][1]] != 1:
         raise Malformed(
-            f"it has the weight {values[0][1]}, and weights are not used here: remove it"
+            f"it has the weight {values[0][1]}, and weights are not supported: remove it"
         )

@@ -1,4 +1,4 @@
-"""Arrays from .npy, .npz and .safetensors files, of which nothing is executed or believed."""
+"""Arrays from .npy, .npz and .safetensors files, read without trusting their content."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from mlc.config.errors import DataError
 from mlc.data.files import read_bytes, require_memory
 
 ENDINGS = (".npz", ".npy", ".safetensors")
-# The name of a file's only array.
+# The key of an array in a file that holds only one.
 ONLY = "the array"
-# Names of columns: in a safetensors file, JSON lists in its metadata.
+# Names of columns; in a safetensors file they are JSON lists in its metadata.
 NAMES = ("feature_names", "label_names")
 
 Contents = dict[str, Any]
 
 
 def read_arrays(path: Path) -> Contents:
-    """The arrays of a file by their names, numbers or texts; one that stands alone is `ONLY`.
+    """Return the arrays of a file by name; the only array of a file without names has the key `ONLY`.
 
-    Pickles are not read. What a header states is held against the bytes that follow, and against the
-    memory that is free, before anything is allocated.
+    Pickles are not read. The size in a header is compared with the number of bytes and with the free
+    memory before anything is allocated.
 
     Raises:
-        DataError: it cannot be read, is damaged, or holds objects.
+        DataError: the file cannot be read, is damaged, or holds objects.
     """
     readers: dict[str, Callable[[Path, bytes], Contents]] = {
         ".npz": _npz, ".npy": _npy, ".safetensors": _safetensors,
@@ -49,13 +49,13 @@ def read_arrays(path: Path) -> Contents:
     content = read_bytes(path)
     try:
         with warnings.catch_warnings():
-            # Headers that are odd are judged by what they state.
+            # Unusual headers are checked below.
             warnings.simplefilter("ignore")
-            return {name: _as_text(own) for name, own in reader(path, content).items()}
+            return {name: _as_text(array) for name, array in reader(path, content).items()}
     except DataError:
         raise
     except Exception as error:
-        # numpy's, scipy's and zipfile's readers raise whatever they meet in a damaged file.
+        # Readers raise many kinds of errors for damaged files.
         reason = " ".join(str(error).split()).rstrip(".")[:200] or type(error).__name__
         raise DataError(
             f"{path} cannot be read as a {path.suffix} file ({ascii(reason)[1:-1]}): write it again,"
@@ -64,13 +64,13 @@ def read_arrays(path: Path) -> Contents:
 
 
 def _as_text(array: Any) -> Any:
-    """Bytes as text; what is no text of Unicode is a ValueError."""
+    """Decode arrays of bytes; raise ValueError for text that is not valid Unicode."""
     if issparse(array) or array.dtype.kind not in "US":
         return array
     if array.dtype.kind == "S":
         return np.char.decode(array, "utf-8")
-    own = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="))).reshape(-1)
-    codes = own.view(np.uint32)
+    flat = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="))).reshape(-1)
+    codes = flat.view(np.uint32)
     if ((codes > sys.maxunicode) | ((codes >= 0xD800) & (codes < 0xE000))).any():
         raise ValueError("a text holds what is no character")
     return array
@@ -110,15 +110,15 @@ def _safetensors(path: Path, content: bytes) -> Contents:
     metadata = header.get("__metadata__", {})
     for name in NAMES:
         if name in metadata:
-            stated = json.loads(metadata[name])
-            if not isinstance(stated, list):
+            listed = json.loads(metadata[name])
+            if not isinstance(listed, list):
                 raise SafetensorError(f"{name} in its metadata must be a JSON list")
-            arrays[name] = np.array([str(own) for own in stated], dtype=np.str_)
+            arrays[name] = np.array([str(text) for text in listed], dtype=np.str_)
     return arrays
 
 
 def _check_header(path: Path, stream: Any, size: int, what: str) -> None:
-    """Raise DataError where an array is of objects, or its bytes are not those that it states."""
+    """Raise DataError if the array holds objects, or its size differs from that of its header."""
     version = npy.read_magic(stream)
     if version == (1, 0):
         shape, _, dtype = npy.read_array_header_1_0(stream)
@@ -135,10 +135,10 @@ def _check_header(path: Path, stream: Any, size: int, what: str) -> None:
         )
     if dtype.names is not None or dtype.itemsize == 0 or min(shape, default=0) < 0:
         raise DataError(f"{path}: {what} is no array of numbers or texts: convert it.")
-    stated = math.prod(shape) * dtype.itemsize
-    if not 0 <= size - start - stated <= 2**16:
+    n_bytes = math.prod(shape) * dtype.itemsize
+    if not 0 <= size - start - n_bytes <= 2**16:
         raise DataError(
-            f"{path}: {what} states the shape {shape}, {stated} bytes, and the file holds"
+            f"{path}: {what} states the shape {shape}, {n_bytes} bytes, and the file holds"
             f" {max(size - start, 0)}: write it again, or fetch it again if it is cut off."
         )
 
@@ -158,10 +158,10 @@ def _checked_sparse(path: Path, matrix: Any) -> csr_matrix:
 
 
 def text_names(path: Path, array: NDArray[Any], what: str) -> tuple[str, ...]:
-    """Names that a file holds, as texts.
+    """Return an array of names as texts.
 
     Raises:
-        DataError: they are no flat array of texts or whole numbers.
+        DataError: it is not a flat array of texts or integers.
     """
     if array.ndim != 1 or array.dtype.kind not in "Uiu":
         raise DataError(f"{path}: {what} must be a flat array of texts.")

@@ -1,4 +1,4 @@
-"""Features and labels in NumPy's, SciPy's and safetensors' files."""
+"""Data sets in files of NumPy, SciPy and safetensors."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ _NAMES = {
     "feature": ("feature_names", "features_names", "columns"),
     "label": ("label_names", "labels_names", "target_names", "classes"),
 }
-# Wider or more, and the number is a mistake: names and scalings would take gigabytes.
+# A larger number is a mistake: names and scalings would take gigabytes.
 _MOST_COLUMNS = 10_000_000
 
 
 @dataclass
 class ArraysOptions(SplitOptions):
-    """Which files, and how to split them.
+    """Options of array files.
 
     Attributes:
         path: a .npz or .safetensors file with X (or features) and y (or labels, targets), perhaps as
             X_train, X_test, y_train, y_test, perhaps with feature_names and label_names; or X alone,
             as .npy or SciPy's sparse .npz.
-        labels_path: the file of y, where `path` holds X alone.
-        test_path: the file to test on, in the same form; null splits the one file.
-        test_labels_path: the file of its y, where it holds X alone.
-        root: where a relative path starts; $MLC_DATA or the working folder where it is null.
-        title: what tables call the data; the file's name where it is null.
+        labels_path: the file of y, if `path` holds X alone.
+        test_path: file of the test rows, in the same form; null splits the one file.
+        test_labels_path: the file of y of the test rows, if `test_path` holds X alone.
+        root: folder of a relative path; null is $MLC_DATA or the working folder.
+        title: name of the data set in tables and paths; null is the file's name.
     """
 
     path: str | None = None
@@ -52,7 +52,7 @@ class ArraysOptions(SplitOptions):
 
 @dataclass(frozen=True)
 class Part:
-    """The rows of one part, and the files that hold them: features as read, labels as read."""
+    """The features and labels of one part as they were read, and their files."""
 
     features: Any
     labels: Any
@@ -62,29 +62,31 @@ class Part:
 
 @register_source("arrays")
 class Arrays(DataSource):
-    """A matrix of features and one of labels; what each may be is told in `label_sets`."""
+    """A matrix of features and an array of labels in one of the forms of `label_sets`."""
 
     Options = ArraysOptions
 
     @classmethod
     def load(cls, options: Any) -> Dataset:
-        """The data set; columns without names are called by their numbers from 0."""
+        """Load the data set; columns without names are numbered from 0."""
         if options.path is None:
             raise DataError(
                 "data=arrays needs data.path=FILE, a .npz, .npy or .safetensors file, and"
                 " data.labels_path=FILE where it holds features alone."
             )
         path = located(options.path, options.root)
-        held = read_arrays(path)
+        arrays = read_arrays(path)
         beside = _beside(options.labels_path, options.root)
-        parts, names = _parts(path, held, options, beside)
+        parts, names = _parts(path, arrays, options, beside)
         numbers = any(are_numbers(part.labels) for part in parts)
         n_labels = max(_largest(part.labels) for part in parts) + 1 if numbers else 0
         features, targets, label_names = [], [], names
         for part in parts:
             features.append(_as_features(part.path, part.features))
-            encoded, own = label_sets(part.labels_path, part.labels, label_names, numbers, n_labels)
-            label_names = own if label_names is None else label_names
+            encoded, part_names = label_sets(
+                part.labels_path, part.labels, label_names, numbers, n_labels
+            )
+            label_names = part_names if label_names is None else label_names
             targets.append(encoded)
             if len(encoded) != features[-1].shape[0]:
                 raise DataError(
@@ -99,7 +101,7 @@ class Arrays(DataSource):
             name=options.title or path.name.split(".")[0],
             features=joined.tocsr() if issparse(joined) else joined,
             targets=np.concatenate(targets),
-            feature_names=_feature_names(path, held, joined.shape[1]),
+            feature_names=_feature_names(path, arrays, joined.shape[1]),
             label_names=label_names or (),
             numeric=np.ones(joined.shape[1], dtype=bool),
             weighting=weighting_of(joined, options.weighting, str(path)),
@@ -109,86 +111,89 @@ class Arrays(DataSource):
 
     @classmethod
     def read_features(cls, path: Path, options: Any, names: Sequence[str]) -> Any:
-        """The features of another file, by their names where it has some, else in their order."""
-        held = read_arrays(path)
-        features = _as_features(path, _one(path, held, _FEATURES, "features", only=True))
-        own = _feature_names(path, held, features.shape[1])
-        if _stated_names(path, held, "feature") is None:
-            if len(own) != len(names):
+        """Return the features of another file, by name if it has names, else by order."""
+        arrays = read_arrays(path)
+        features = _as_features(path, _one(path, arrays, _FEATURES, "features", only=True))
+        file_names = _feature_names(path, arrays, features.shape[1])
+        if _stated_names(path, arrays, "feature") is None:
+            if len(file_names) != len(names):
                 raise DataError(
-                    f"{path} has {len(own)} columns of features, and the training had {len(names)}."
+                    f"{path} has {len(file_names)} columns of features, and the training had"
+                    f" {len(names)}."
                 )
             return features
-        place = {name: number for number, name in enumerate(own)}
-        missing = [name for name in names if name not in place]
+        column_of = {name: number for number, name in enumerate(file_names)}
+        missing = [name for name in names if name not in column_of]
         if missing:
             raise DataError(f"{path}: there is no feature {missing[0]!r}, which the training had.")
-        return features[:, np.array([place[name] for name in names])]
+        return features[:, np.array([column_of[name] for name in names])]
 
 
 def _parts(
-    path: Path, held: Contents, options: Any, beside: Path | None
+    path: Path, arrays: Contents, options: Any, beside: Path | None
 ) -> tuple[list[Part], tuple[str, ...] | None]:
-    """The training and the test rows, or all; and the labels' names, where they are stated."""
-    labels_held = held if beside is None else read_arrays(beside)
+    """Return the training and test parts, or one part, and the label names if a file states them."""
+    label_arrays = arrays if beside is None else read_arrays(beside)
     labels_path = beside or path
-    names = _stated_names(labels_path, labels_held, "label") or _stated_names(path, held, "label")
+    names = _stated_names(labels_path, label_arrays, "label") or _stated_names(
+        path, arrays, "label"
+    )
     test = _beside(options.test_path, options.root)
-    if test is None and (split := _split(path, held)) is not None:
+    if test is None and (split := _split(path, arrays)) is not None:
         return split, names
-    parts = [_part(path, held, labels_path, labels_held)]
+    parts = [_part(path, arrays, labels_path, label_arrays)]
     if test is not None:
-        test_held = read_arrays(test)
+        test_arrays = read_arrays(test)
         test_beside = _beside(options.test_labels_path, options.root)
-        of_labels = test_held if test_beside is None else read_arrays(test_beside)
-        parts.append(_part(test, test_held, test_beside or test, of_labels))
+        of_labels = test_arrays if test_beside is None else read_arrays(test_beside)
+        parts.append(_part(test, test_arrays, test_beside or test, of_labels))
     return parts, names
 
 
-def _part(path: Path, held: Contents, labels_path: Path, labels_held: Contents) -> Part:
-    if held is labels_held and ONLY in held:
+def _part(path: Path, arrays: Contents, labels_path: Path, label_arrays: Contents) -> Part:
+    if arrays is label_arrays and ONLY in arrays:
         raise DataError(
             f"{path} holds one array: name the file of the other, y, in data.labels_path (that of a"
             " test file in data.test_labels_path)."
         )
-    features = _one(path, held, _FEATURES, "features", only=True)
-    labels = _one(labels_path, labels_held, _LABELS, "labels", only=True)
+    features = _one(path, arrays, _FEATURES, "features", only=True)
+    labels = _one(labels_path, label_arrays, _LABELS, "labels", only=True)
     return Part(features, labels, path, labels_path)
 
 
-def _split(path: Path, held: Contents) -> list[Part] | None:
-    """X_train, y_train, X_test and y_test, or train_X and so on; None where none of them is there."""
+def _split(path: Path, arrays: Contents) -> list[Part] | None:
+    """Return the parts of X_train, y_train, X_test, y_test (or train_X, ...); None if none is there."""
     parts = []
     for part in ("train", "test"):
         keys = {
             what: [form for base in bases for form in (f"{base}_{part}", f"{part}_{base}")]
             for what, bases in (("features", _FEATURES), ("labels", _LABELS))
         }
-        if any(key in held for forms in keys.values() for key in forms):
-            own = [_one(path, held, forms, f"{what} ({part})") for what, forms in keys.items()]
-            parts.append(Part(own[0], own[1], path, path))
+        if any(key in arrays for forms in keys.values() for key in forms):
+            pair = [_one(path, arrays, forms, f"{what} ({part})") for what, forms in keys.items()]
+            parts.append(Part(pair[0], pair[1], path, path))
     if len(parts) == 1:
         raise DataError(f"{path} must hold both X_train, y_train and X_test, y_test, or X and y.")
     return parts or None
 
 
-def _one(path: Path, held: Contents, keys: Sequence[str], what: str, only: bool = False) -> Any:
-    found = [key for key in keys if key in held]
-    if only and ONLY in held:
-        found = [ONLY]
-    if len(found) == 1:
-        return held[found[0]]
-    told = ", ".join(ascii(key)[:40] for key in list(held)[:10]) or "nothing"
-    if found:
-        raise DataError(f"{path} holds {' and '.join(found)}: keep one array of {what}.")
+def _one(path: Path, arrays: Contents, keys: Sequence[str], what: str, only: bool = False) -> Any:
+    matches = [key for key in keys if key in arrays]
+    if only and ONLY in arrays:
+        matches = [ONLY]
+    if len(matches) == 1:
+        return arrays[matches[0]]
+    contents = ", ".join(ascii(key)[:40] for key in list(arrays)[:10]) or "nothing"
+    if matches:
+        raise DataError(f"{path} holds {' and '.join(matches)}: keep one array of {what}.")
     raise DataError(
-        f"{path} holds {told}, and no {what}: name the array {' or '.join(keys[:3])}, or the file of y"
-        " in data.labels_path."
+        f"{path} holds {contents}, and no {what}: name the array {' or '.join(keys[:3])}, or the file of"
+        " y in data.labels_path."
     )
 
 
 def _as_features(path: Path, array: Any) -> Any:
-    """(N, D), float32, CSR where it is sparse."""
+    """Check and convert features to float32, (N, D); sparse ones to CSR."""
     if array.ndim != 2 or array.dtype.kind not in "biuf" or 0 in array.shape:
         raise DataError(
             f"{path}: the features are an array of {array.dtype} in the shape {array.shape}: give"
@@ -223,8 +228,8 @@ def _check_same_width(parts: Sequence[Part], features: Sequence[Any]) -> None:
         )
 
 
-def _feature_names(path: Path, held: Contents, n_features: int) -> tuple[str, ...]:
-    names = _stated_names(path, held, "feature")
+def _feature_names(path: Path, arrays: Contents, n_features: int) -> tuple[str, ...]:
+    names = _stated_names(path, arrays, "feature")
     if names is None:
         return tuple(map(str, range(n_features)))
     if len(names) != n_features or len(set(names)) < len(names):
@@ -235,13 +240,13 @@ def _feature_names(path: Path, held: Contents, n_features: int) -> tuple[str, ..
     return names
 
 
-def _stated_names(path: Path, held: Contents, what: str) -> tuple[str, ...] | None:
-    key = next((key for key in _NAMES[what] if key in held), None)
-    return None if key is None else text_names(path, held[key], key)
+def _stated_names(path: Path, arrays: Contents, what: str) -> tuple[str, ...] | None:
+    key = next((key for key in _NAMES[what] if key in arrays), None)
+    return None if key is None else text_names(path, arrays[key], key)
 
 
 def _largest(labels: Any) -> int:
-    """The largest number in y, where it is of numbers."""
+    """Return the largest number in y; 0 if y has no numbers."""
     numbers = not issparse(labels) and labels.dtype.kind in "iuf" and labels.size
     largest = np.nanmax(labels) if numbers and not np.isnan(labels).all() else 0
     return int(largest) if np.isfinite(largest) else 0

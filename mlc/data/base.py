@@ -93,9 +93,9 @@ class Dataset:
             raise DataError(f"The data set {self.name!r} has no label: name at least one.")
         if len(set(self.label_names)) < len(self.label_names):
             names = self.label_names
-            twice = next(name for place, name in enumerate(names) if name in names[:place])
+            repeated = next(name for index, name in enumerate(names) if name in names[:index])
             raise DataError(
-                f"The data set {self.name!r} has two labels {twice!r}: name each label once, in"
+                f"The data set {self.name!r} has two labels {repeated!r}: name each label once, in"
                 " data.labels or in the file."
             )
         if self.features.shape[0] != n_samples or n_samples == 0:

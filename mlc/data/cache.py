@@ -75,7 +75,7 @@ def remembered(version: str, inputs: Sequence[bytes], compute: Callable[[], Arra
     folder = cache_folder()
     if folder is None:
         return compute()
-    key = _key(version, [hashlib.sha256(own).digest() for own in inputs])
+    key = _key(version, [hashlib.sha256(content).digest() for content in inputs])
     stored = _read_entry(_entry(folder, key), key)
     if stored is None:
         stored = compute()
@@ -105,8 +105,8 @@ def _read_entry(entry: Path, key: bytes) -> Arrays | None:
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
         with os.fdopen(os.open(entry, flags | getattr(os, "O_BINARY", 0)), "rb") as file:
-            stated = file.read(_DIGEST_SIZE)
-            if _seal(key, hashlib.file_digest(file, "sha256").digest()) != stated:
+            seal = file.read(_DIGEST_SIZE)
+            if _seal(key, hashlib.file_digest(file, "sha256").digest()) != seal:
                 raise ValueError("its content is not what was written")
             file.seek(_DIGEST_SIZE)
             with np.load(file, allow_pickle=False) as stored:

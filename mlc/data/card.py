@@ -233,23 +233,23 @@ def _how_split(dataset: Dataset, split: Split, options: Any, seed: int | None) -
 def card_lines(title: str, lines: Sequence[tuple[str, str]], width: int = WIDTH) -> str:
     """A title and what is said of each aspect, for a terminal of so many columns."""
     folded = fold(escaped(title), width)
-    for aspect, said in lines:
-        first, *more = fold(escaped(said), width - _MARGIN)
+    for aspect, text in lines:
+        first, *more = fold(escaped(text), width - _MARGIN)
         folded.append((f"  {aspect}".ljust(_MARGIN) + first).rstrip())
         folded += [" " * _MARGIN + line for line in more]
     return "\n".join(folded)
 
 
-def share(part: float, whole: float = 1) -> str:
+def share(part: float, total: float = 1) -> str:
     """In per cent; what is neither none nor all never looks so.
 
     >>> share(0, 3000), share(1, 3000), share(2999, 3000), share(1, 3)
     ('0.0%', '<0.1%', '>99.9%', '33.3%')
     """
-    shown = f"{100 * part / whole:.1f}%"
-    if shown == "0.0%" and part > 0:
+    text = f"{100 * part / total:.1f}%"
+    if text == "0.0%" and part > 0:
         return "<0.1%"
-    return ">99.9%" if shown == "100.0%" and part < whole else shown
+    return ">99.9%" if text == "100.0%" and part < total else text
 
 
 def _strength(phi: float) -> str:

@@ -53,9 +53,9 @@ def lettering(names: Sequence[str]) -> Lettering:
         if not font.name.startswith("Last Resort")
     )
     for font in usable:
-        if missing and (found := missing & _signs(font.fname)):
+        if missing and (covered := missing & _signs(font.fname)):
             families.append(font.name)
-            missing -= found
+            missing -= covered
     escapes = {ord(sign): sign.encode("unicode_escape").decode("ascii") for sign in missing}
     return Lettering(families, escapes)
 
@@ -102,14 +102,18 @@ def _draw_frequencies(
     letters: Lettering,
 ) -> None:
     shares = 100 * np.asarray(card.counts)[order] / card.n_rows
-    places = np.arange(len(order))
-    axes.barh(places, shares, color="0.35")
-    for place, share in enumerate(shares):
+    positions = np.arange(len(order))
+    axes.barh(positions, shares, color="0.35")
+    for position, share in enumerate(shares):
         axes.text(
-            float(share), place, f" {card.counts[order[place]]:,}", va="center", fontsize="x-small"
+            float(share),
+            position,
+            f" {card.counts[order[position]]:,}",
+            va="center",
+            fontsize="x-small",
         )
-    shown = [letters.fitted(name, _LONG) for name in labels]
-    axes.set_yticks(places, shown, fontsize="x-small", family=letters.families, parse_math=False)
+    texts = [letters.fitted(name, _LONG) for name in labels]
+    axes.set_yticks(positions, texts, fontsize="x-small", family=letters.families, parse_math=False)
     axes.invert_yaxis()
     axes.margins(x=0.15)
     axes.set_xlabel("% of the rows (number)")
@@ -134,11 +138,11 @@ def _draw_together(
     shares = 100 * both / np.maximum(counts, 1)[:, None]
     np.fill_diagonal(shares, np.nan)
     image = axes.imshow(shares, cmap="Greys", vmin=0, vmax=100)
-    places, shown = np.arange(len(labels)), [letters.fitted(name, _SHORT) for name in labels]
+    positions, texts = np.arange(len(labels)), [letters.fitted(name, _SHORT) for name in labels]
     axes.set_xticks(
-        places, shown, rotation=90, fontsize="x-small", family=letters.families, parse_math=False
+        positions, texts, rotation=90, fontsize="x-small", family=letters.families, parse_math=False
     )
-    axes.set_yticks(places, shown, fontsize="x-small", family=letters.families, parse_math=False)
+    axes.set_yticks(positions, texts, fontsize="x-small", family=letters.families, parse_math=False)
     axes.figure.colorbar(image, ax=axes, label="%", shrink=0.8)
     axes.set_title(
         "of the rows with this label (line), how many have\nthat one (column)", fontsize="medium"

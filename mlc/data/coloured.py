@@ -55,13 +55,13 @@ class ColouredDigits(DataSource):
         n, n_colours = sum(counts.values()), len(COLOURS)
         digit, colour = rng.integers(N_DIGITS, size=n), rng.integers(n_colours, size=n)
         free = rng.random((n, len(FREE))) < 0.5
-        parts, source, first = {}, np.empty(n, dtype=np.int64), 0
+        parts, image_of, first = {}, np.empty(n, dtype=np.int64), 0
         pools = disjoint_pools(digits, rng, shares=(0.6, 0.2, 0.2))
         for (part, count), pool in zip(counts.items(), pools, strict=True):
             parts[part] = np.arange(first, first + count)
-            source[parts[part]] = [rng.choice(pool[d]) for d in digit[parts[part]]]
+            image_of[parts[part]] = [rng.choice(pool[d]) for d in digit[parts[part]]]
             first += count
-        drawn = images[source].reshape(n, CELL, CELL) / HIGHEST_INK
+        drawn = images[image_of].reshape(n, CELL, CELL) / HIGHEST_INK
         framed, dim = free.T
         drawn[framed, 0] = drawn[framed, -1] = drawn[framed, :, 0] = drawn[framed, :, -1] = 1
         drawn[dim] /= 2

@@ -14,8 +14,8 @@ from mlc.config.errors import DataError
 from mlc.config.texts import listed, shown
 from mlc.data.label_cells import MISSING, CellForm, read_cells, read_cells_as
 from mlc.data.left_out import refuse_nested, without_row_numbers
+from mlc.data.locations import location_of
 from mlc.data.numerals import decimal_of, gaps, marked, numbers_of, slips
-from mlc.data.places import place_of
 
 # A column with more different words than these is text, or an identifier.
 MOST_CATEGORIES = 1000
@@ -69,7 +69,7 @@ def encode_columns(frame: pd.DataFrame, where: str, names: Sequence[str] | None 
         return _as_named(frame, where, names)
     refuse_nested(frame, where)
     frame, numbered = without_row_numbers(frame)
-    blocks, found, numeric = [], [], []
+    blocks, feature_names, numeric = [], [], []
     categories: dict[str, int] = {}
     marks: list[str] = []
     texts: list[str] = []
@@ -80,10 +80,10 @@ def encode_columns(frame: pd.DataFrame, where: str, names: Sequence[str] | None 
         values = _numbers(frame[name], where, decimal)
         if values is not None:
             blocks.append(values[:, None])
-            found.append(str(name))
+            feature_names.append(str(name))
             numeric.append(True)
             marks += [] if (example := marked(frame[name], values)) is None else [example]
-            empty += [] if (found_gaps := gaps(frame[name])) is None else [found_gaps]
+            empty += [] if (gap_note := gaps(frame[name])) is None else [gap_note]
             continue
         slip = slips(frame[name], where)
         words = _words(frame[name])
@@ -104,17 +104,17 @@ def encode_columns(frame: pd.DataFrame, where: str, names: Sequence[str] | None 
                 " data.text if it is text, or in data.ignore."
             )
         blocks.append(_one_hot(words, kinds))
-        found += [f"{name}={kind}" for kind in kinds]
+        feature_names += [f"{name}={kind}" for kind in kinds]
         numeric += [False] * len(kinds)
         categories[str(name)] = len(kinds)
         if sum(len(kind.split()) >= _WORDS_OF_TEXT for kind in kinds) * 2 > len(kinds):
             texts.append(str(name))
-    if not found:
+    if not feature_names:
         raise DataError(f"{where}: no column is left for features: name fewer in data.ignore.")
     joined = np.hstack(blocks).astype(np.float32)
     return Encoded(
         joined,
-        found,
+        feature_names,
         np.array(numeric),
         categories,
         (*odd, *numbered, *_notes(marks, texts, empty)),
@@ -156,8 +156,8 @@ def _label_sets(
         sets, form = read_cells(values, separator, where, name)
     else:
         sets = read_cells_as(values, form, where, name)
-    stated = [str(place) for place in range(form.width)]
-    encoder = MultiLabelBinarizer(classes=stated or None).fit(sets)
+    classes = [str(index) for index in range(form.width)]
+    encoder = MultiLabelBinarizer(classes=classes or None).fit(sets)
     if len(encoder.classes_) == 0 or not any(sets):
         raise DataError(f"{where}: no row of the column {name!r} has a label.")
     targets = encoder.transform(sets).astype(bool)
@@ -170,7 +170,7 @@ def _zeros_and_ones(column: pd.Series[Any], where: str) -> NDArray[np.bool_]:
         wrong = values.index(None)
         raise DataError(
             f"{where}: the label {str(column.name)!r} is {shown(str(column.iloc[wrong]))} in"
-            f" {place_of(where, wrong)}: labels must be 0 or 1, or true or false, in every row; where"
+            f" {location_of(where, wrong)}: labels must be 0 or 1, or true or false, in every row; where"
             " cells name labels, state data.separator."
         )
     return np.array(values, dtype=bool)
@@ -178,12 +178,12 @@ def _zeros_and_ones(column: pd.Series[Any], where: str) -> NDArray[np.bool_]:
 
 def zero_one_columns(frame: pd.DataFrame) -> list[str]:
     """The columns that hold nothing but 0 and 1, or words for them, and both."""
-    found = []
+    names = []
     for name in frame.columns:
         values = {_binary_value(value) for value in frame[name]}
         if values == {0, 1}:
-            found.append(str(name))
-    return found
+            names.append(str(name))
+    return names
 
 
 def _as_named(frame: pd.DataFrame, where: str, names: Sequence[str]) -> Encoded:
@@ -191,14 +191,14 @@ def _as_named(frame: pd.DataFrame, where: str, names: Sequence[str]) -> Encoded:
     numeric = np.zeros(len(names), dtype=bool)
     words: dict[str, list[str | None]] = {}
     decimal = decimal_of(frame[[name for name in names if name in frame.columns]])
-    for place, name in enumerate(names):
+    for index, name in enumerate(names):
         if name in frame.columns:
             values = _numbers(frame[name], where, decimal)
             if values is None and all(word is None for word in _words(frame[name])):
                 values = np.full(len(frame), np.nan)
             if values is None:
                 raise DataError(f"{where}: the column {name!r} must hold numbers, as in training.")
-            encoded[:, place], numeric[place] = values, True
+            encoded[:, index], numeric[index] = values, True
             continue
         column, is_category, kind = name.rpartition("=")
         while column and column not in frame.columns:
@@ -210,7 +210,7 @@ def _as_named(frame: pd.DataFrame, where: str, names: Sequence[str]) -> Encoded:
             )
         if column not in words:
             words[column] = _words(frame[column])
-        encoded[:, place] = [word == kind for word in words[column]]
+        encoded[:, index] = [word == kind for word in words[column]]
     return Encoded(encoded, list(names), numeric, {})
 
 
@@ -245,22 +245,22 @@ def _numbers(
     if len(wrong):
         raise DataError(
             f"{where}: the column {str(column.name)!r} is infinite, or too large for 32 bits, in"
-            f" {place_of(where, int(wrong[0]))}: correct it."
+            f" {location_of(where, int(wrong[0]))}: correct it."
         )
     return np.asarray(numbers)
 
 
 def _words(column: pd.Series[Any]) -> list[str | None]:
-    found = [None if value is None or value is pd.NA else str(value).strip() for value in column]
-    return [None if word is None or word.lower() in MISSING else word for word in found]
+    words = [None if value is None or value is pd.NA else str(value).strip() for value in column]
+    return [None if word is None or word.lower() in MISSING else word for word in words]
 
 
 def _one_hot(words: Sequence[str | None], kinds: Sequence[str]) -> NDArray[np.float64]:
-    place = {kind: number for number, kind in enumerate(kinds)}
+    column_of = {kind: number for number, kind in enumerate(kinds)}
     block = np.zeros((len(words), len(kinds)))
     for row, word in enumerate(words):
         if word is not None:
-            block[row, place[word]] = 1
+            block[row, column_of[word]] = 1
     return block
 
 

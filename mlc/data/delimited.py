@@ -72,10 +72,10 @@ def require_header(rows: Rows, wanted: Sequence[str], where: str) -> None:
     if recurs or len(wanted) > 1 or any(_is_number(cell) for cell in rows.header):
         n = len(rows.header)
         names = list(wanted) if n == len(wanted) else [f"x{k + 1}" for k in range(n)]
-        shown = ", ".join(map(repr, rows.header[:3]))
+        cells = ", ".join(map(repr, rows.header[:3]))
         raise DataError(
             f"{where} has no header with {', '.join(map(repr, wanted[:5]))}: write the columns' names,"
-            f" such as {','.join(names[:5])}, into a first line above {shown[:80]}."
+            f" such as {','.join(names[:5])}, into a first line above {cells[:80]}."
         )
 
 
@@ -94,7 +94,7 @@ def _parsed(text: str, mark: str, unusual: bool, where: str) -> Rows:
     stream = io.StringIO(text, newline="")
     lines = csv.reader(stream, delimiter=mark, strict=True, skipinitialspace=True)
     rows: list[list[str]] = []
-    places: list[int] = []
+    line_numbers: list[int] = []
     try:
         header = next((line for line in lines if line), [])
         for row in lines:
@@ -105,11 +105,11 @@ def _parsed(text: str, mark: str, unusual: bool, where: str) -> Rows:
                 )
             if row:
                 rows.append(row)
-                places.append(lines.line_num)
+                line_numbers.append(lines.line_num)
     except csv.Error as error:
         raise DataError(f"{where}, line {lines.line_num}: {error}: correct its quotes.") from error
     note = f"The file's columns are separated by {_SHOWN.get(mark, repr(mark))}."
-    return Rows([n.strip() for n in header], rows, places, (note,) if unusual else ())
+    return Rows([n.strip() for n in header], rows, line_numbers, (note,) if unusual else ())
 
 
 def _is_number(cell: str) -> bool:

@@ -76,13 +76,13 @@ def _by_chance(counts: NDArray[np.int64], n_rows: int) -> float:
     values, multiplicity = np.unique(counts.astype(np.int64), return_counts=True)
     spreads = np.sqrt(values * (n_rows - values.astype(np.float64)))
     total = 0.0
-    for place, count in enumerate(values):
-        others = values[place:]
+    for index, count in enumerate(values):
+        others = values[index:]
         above = count * others // n_rows + 1  # the smallest number above the mean
         log_p = log_choose(others, above) + log_choose(n_rows - others, count - above)
         p = np.exp(log_p - log_choose(n_rows, count))
         deviation = 2 * above * (n_rows - count - others + above) / n_rows * p
-        pairs = multiplicity[place] * multiplicity[place:].astype(np.float64)
-        pairs[0] = multiplicity[place] * (multiplicity[place] - 1) / 2
-        total += float((pairs * deviation * n_rows / (spreads[place] * spreads[place:])).sum())
+        pairs = multiplicity[index] * multiplicity[index:].astype(np.float64)
+        pairs[0] = multiplicity[index] * (multiplicity[index] - 1) / 2
+        total += float((pairs * deviation * n_rows / (spreads[index] * spreads[index:])).sum())
     return total

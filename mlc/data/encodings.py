@@ -43,14 +43,14 @@ def decode(content: bytes, where: str, encoding: str | None = None) -> tuple[str
     Raises:
         DataError: the bytes are not in the encoding that is stated, or that the file's mark states.
     """
-    marked = next((name for mark, name in _MARKS if content.startswith(mark)), None)
-    stated = encoding or marked
-    if stated is not None and stated.lower().replace("_", "-") not in ("utf-8", "utf8"):
+    from_mark = next((name for mark, name in _MARKS if content.startswith(mark)), None)
+    given = encoding or from_mark
+    if given is not None and given.lower().replace("_", "-") not in ("utf-8", "utf8"):
         try:
-            return content.decode(stated).removeprefix("\ufeff"), ()
+            return content.decode(given).removeprefix("\ufeff"), ()
         except (UnicodeDecodeError, LookupError) as error:
             raise DataError(
-                f"{where} is not in the encoding {stated} that"
+                f"{where} is not in the encoding {given} that"
                 f" {'data.encoding' if encoding else 'its first bytes'} states: save it as UTF-8."
             ) from error
     wide = _without_mark(content)
@@ -64,9 +64,9 @@ def decode(content: bytes, where: str, encoding: str | None = None) -> tuple[str
                 f"{where} is not in the encoding {encoding} that data.encoding states: save it as"
                 " UTF-8."
             ) from error
-    found = _detected(content)
-    note = f"Not in UTF-8: read as {found}; data.encoding=NAME states another."
-    return content.decode(found), (note,)
+    detected = _detected(content)
+    note = f"Not in UTF-8: read as {detected}; data.encoding=NAME states another."
+    return content.decode(detected), (note,)
 
 
 def _without_mark(content: bytes) -> str | None:
@@ -96,25 +96,25 @@ def _detected(content: bytes) -> str:
     if japanese:
         return japanese[0]
     best = from_bytes(sample, cp_isolation=fits, enable_fallback=False).best()
-    found = best.encoding if best is not None and best.encoding in fits else fits[0]
+    guess = best.encoding if best is not None and best.encoding in fits else fits[0]
     # What tells these apart is which letters are frequent; signs alone are Windows' Western ones.
     latin = [name for name in _LETTERS if name in fits]
     familiar = {name: _familiar(sample.decode(name), _LETTERS[name]) for name in latin}
-    if latin and (found in _LETTERS or familiar[latin[0]] == 1):
+    if latin and (guess in _LETTERS or familiar[latin[0]] == 1):
         return max(latin, key=lambda name: familiar[name])
-    return found
+    return guess
 
 
 def _telling(content: bytes, fits: list[str]) -> bytes:
     """The different lines that are not all ASCII, as far as `_ENOUGH`."""
     # No candidate has the byte of a line's end within a sign.
-    kept, size = [], 0
+    lines, size = [], 0
     for line in dict.fromkeys(line for line in content.splitlines() if not line.isascii()):
-        kept.append(line)
+        lines.append(line)
         size += len(line)
         if size > _ENOUGH:
             break
-    sample = b"\n".join(kept)
+    sample = b"\n".join(lines)
     return sample if all(_decodes(sample, name) for name in fits) else content
 
 

@@ -74,11 +74,11 @@ def _as_what(scaling: Scaling) -> str:
 
 def _origin(vocabulary: Vocabulary) -> str:
     """The columns of the file that words or categories were made of."""
-    made = vocabulary.read_from
-    if not made:
+    origins = vocabulary.read_from
+    if not origins:
         return ""
-    several = len(made) > 1
-    names = [f"{name} ({n:,})" if several else name for name, n in made.items()]
+    several = len(origins) > 1
+    names = [f"{name} ({n:,})" if several else name for name, n in origins.items()]
     return f" of {listed(names, _ALL_NAMED)}"
 
 
@@ -100,17 +100,17 @@ def _plain(dataset: Dataset, columns: Columns, scaling: Scaling) -> list[str]:
     if rest.any():
         low, high = np.nanmin(values), np.nanmax(values)
         kinds.append((rest, f"numeric from {low:g} to {high:g}, not scaled"))
-    return [_named(dataset, own, said) for own, said in kinds if own.any()]
+    return [_named(dataset, group, description) for group, description in kinds if group.any()]
 
 
 def _are_binary(values: Any) -> bool:
     return bool(((values == 0) | (values == 1) | (values != values)).all())
 
 
-def _named(dataset: Dataset, columns: Columns, said: str) -> str:
+def _named(dataset: Dataset, columns: Columns, description: str) -> str:
     n = int(columns.sum())
     names = [dataset.feature_names[j] for j in np.flatnonzero(columns)]
     # Numbers in the place of names tell nothing.
     if all(name.isdecimal() for name in names):
-        return f"{n:,} {said}"
-    return f"{n:,} {said}: {listed(names, n if n <= _ALL_NAMED else _NAMED)}"
+        return f"{n:,} {description}"
+    return f"{n:,} {description}: {listed(names, n if n <= _ALL_NAMED else _NAMED)}"

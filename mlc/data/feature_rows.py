@@ -23,14 +23,14 @@ def as_texts(X: Any) -> list[str] | None:
     if isinstance(X, (list, tuple)) or (getattr(X, "ndim", 0) == 1 and hasattr(X, "__iter__")):
         rows = list(X)
         if any(isinstance(row, str) for row in rows):
-            return [_as_text(row, place) for place, row in enumerate(rows)]
+            return [_as_text(row, index) for index, row in enumerate(rows)]
     return None
 
 
-def _as_text(row: Any, place: int) -> str:
+def _as_text(row: Any, index: int) -> str:
     if isinstance(row, str) or is_missing(row):
         return row if isinstance(row, str) else ""
-    raise DataError(f"X is {shown(row)} in row {place}, and texts in others: give texts alone.")
+    raise DataError(f"X is {shown(row)} in row {index}, and texts in others: give texts alone.")
 
 
 def features_of(X: Any) -> Any:
@@ -46,13 +46,13 @@ def features_of(X: Any) -> Any:
         gaps = np.array([is_missing(value) for value in X.ravel()], dtype=bool)
         return np.where(gaps.reshape(X.shape), np.nan, X)
     if hasattr(X, "isetitem"):
-        found = X
-        for place, dtype in enumerate(X.dtypes):
+        frame = X
+        for column, dtype in enumerate(X.dtypes):
             if dtype.kind == "O":
-                found = X.copy() if found is X else found
-                values = [np.nan if is_missing(value) else value for value in X.iloc[:, place]]
-                found.isetitem(place, values)
-        return found
+                frame = X.copy() if frame is X else frame
+                values = [np.nan if is_missing(value) else value for value in X.iloc[:, column]]
+                frame.isetitem(column, values)
+        return frame
     if isinstance(X, np.ndarray) and X.dtype.kind in "mM":
         refuse(X)
     return X
@@ -63,9 +63,11 @@ def refuse(X: Any, error: Exception | None = None) -> None:
     n_axes = len(getattr(X, "shape", ()))
     is_text = n_axes == 1 and X.dtype.kind in "OU"
     if is_text or (n_axes != 2 and not isinstance(error, ValueError)):
-        told = f"{shown(X[0])} in row 0" if n_axes == 1 and len(X) else f"a {type(X).__name__}"
+        description = (
+            f"{shown(X[0])} in row 0" if n_axes == 1 and len(X) else f"a {type(X).__name__}"
+        )
         raise _NotANumberError(
-            f"X is {told}: give a row of numbers for each sample, as an array (N, D) ({error})."
+            f"X is {description}: give a row of numbers for each sample, as an array (N, D) ({error})."
         ) from error
     if n_axes == 2 and getattr(getattr(X, "dtype", None), "kind", "") != "c":
         _refuse_cell(X, error)
@@ -80,17 +82,18 @@ def _refuse_cell(X: Any, error: Exception | None) -> None:
         rows = X.itertuples(index=False, name=None) if hasattr(X, "itertuples") else np.asarray(X)
         cells = ((i, j, value) for i, row in enumerate(rows) for j, value in enumerate(row))
     names = getattr(X, "column_names", getattr(X, "columns", None))
-    for row, place, value in cells:
-        where = f"in row {row}, column {place if names is None else repr(names[place])}"
+    for row, column, value in cells:
+        where = f"in row {row}, column {column if names is None else repr(names[column])}"
         try:
             wrong = not is_missing(value) and _too_large(value)
-        except (TypeError, ValueError) as own:
-            told = f" ({own})" if isinstance(own, TypeError) else ""
+        except (TypeError, ValueError) as cause:
+            reason = f" ({cause})" if isinstance(cause, TypeError) else ""
             cure = "or leave the column out"
             if isinstance(value, str) and hasattr(X, "columns"):
-                cure = f"leave the column out, or state text={X.columns[place]!r} for its words"
+                cure = f"leave the column out, or state text={X.columns[column]!r} for its words"
             raise _NotANumberError(
-                f"X is {shown(value)} {where}: encode it as numbers (as by OneHotEncoder), {cure}{told}."
+                f"X is {shown(value)} {where}: encode it as numbers (as by OneHotEncoder),"
+                f" {cure}{reason}."
             ) from error
         if wrong:
             raise DataError(

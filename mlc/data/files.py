@@ -28,16 +28,16 @@ Read = Callable[[Path], bytes]
 
 def located(path: str, root: str | None) -> Path:
     """The path itself, or under `root`, or under $MLC_DATA where `root` is null and it is there."""
-    stated = Path(path).expanduser()
+    given = Path(path).expanduser()
     base = root or os.environ.get("MLC_DATA")
-    if stated.is_absolute() or not base:
-        return stated
-    under = Path(base).expanduser() / stated
+    if given.is_absolute() or not base:
+        return given
+    under = Path(base).expanduser() / given
     # A path that the user typed may start in the working folder although $MLC_DATA is set.
-    here = root is None and _is_folder(stated.parent)
-    if here and any(stated.parent.glob(f"{glob.escape(stated.name)}*")):
-        return stated
-    return stated if here and not _is_folder(under.parent) else under
+    in_working_folder = root is None and _is_folder(given.parent)
+    if in_working_folder and any(given.parent.glob(f"{glob.escape(given.name)}*")):
+        return given
+    return given if in_working_folder and not _is_folder(under.parent) else under
 
 
 def read_bytes(path: Path) -> bytes:

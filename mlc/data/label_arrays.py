@@ -51,8 +51,8 @@ def label_sets(
         return _of_numbers(path, table, names, n_labels)
     if y.dtype.kind == "b" or np.isin(table, (0, 1)).all():
         return _named(path, table.astype(bool), names)
-    whole = _is_whole(table)
-    if whole and table.min() == -1:
+    is_whole = _is_whole(table)
+    if is_whole and table.min() == -1:
         raise DataError(
             f"{path}: y holds -1, 0 and 1 alone, which may be labels that are false, or numbers of"
             " labels filled up with -1: give 0 and 1, (N, K)."
@@ -120,8 +120,8 @@ def _of_numbers(
             " correct it, or number the labels anew."
         )
     multi_hot = np.zeros((len(table), n_labels), dtype=bool)
-    rows, places = np.nonzero(table >= 0)
-    chosen = table[rows, places].astype(np.int64)
+    rows, cols = np.nonzero(table >= 0)
+    chosen = table[rows, cols].astype(np.int64)
     multi_hot[rows, chosen] = True
     short = np.flatnonzero(multi_hot.sum(axis=1) < (table >= 0).sum(axis=1))
     if len(short):
@@ -132,15 +132,15 @@ def _of_numbers(
 def _of_texts(
     path: Path, texts: NDArray[Any], names: tuple[str, ...] | None
 ) -> tuple[MultiHot, tuple[str, ...]]:
-    own = tuple(str(text) for text in np.unique(texts) if text)
-    names = own if names is None else names
-    unknown = sorted(set(own) - set(names))
+    present = tuple(str(text) for text in np.unique(texts) if text)
+    names = present if names is None else names
+    unknown = sorted(set(present) - set(names))
     if unknown or not names:
-        told = f"the label {unknown[0]!r}, which label_names lacks" if unknown else "no label"
-        raise DataError(f"{path}: y holds {told}: correct one of the two.")
+        problem = f"the label {unknown[0]!r}, which label_names lacks" if unknown else "no label"
+        raise DataError(f"{path}: y holds {problem}: correct one of the two.")
     require_memory(path, len(texts) * len(names), "its labels")
-    place = {name: column for column, name in enumerate(names)}
+    column_of = {name: column for column, name in enumerate(names)}
     multi_hot = np.zeros((len(texts), len(names)), dtype=bool)
-    rows, places = np.nonzero(texts != "")
-    multi_hot[rows, [place[str(text)] for text in texts[rows, places]]] = True
+    rows, cols = np.nonzero(texts != "")
+    multi_hot[rows, [column_of[str(text)] for text in texts[rows, cols]]] = True
     return multi_hot, names

@@ -18,19 +18,19 @@ def as_bits(cells: Sequence[Any], separator: str | None) -> list[Any] | None:
     if any(isinstance(cell, list) for cell in cells):
         return None
     different = {cell for cell in cells if cell is not None}
-    found = {text: bits(text) for text in different if isinstance(text, str)}
-    vectors = [vector for vector in found.values() if vector is not None]
+    parsed = {text: bits(text) for text in different if isinstance(text, str)}
+    vectors = [vector for vector in parsed.values() if vector is not None]
     if not different or len(vectors) < len(different) or len(set(map(len, vectors))) > 1:
         return None
-    joined = all(len(text) == len(vector or ()) for text, vector in found.items())
-    if separator is not None and not all(separator in text for text in found):
+    joined = all(len(text) == len(vector or ()) for text, vector in parsed.items())
+    if separator is not None and not all(separator in text for text in parsed):
         return None
-    twice = any(len(set(vector)) < len(vector) for vector in vectors)
-    if joined and not any(text.startswith("0") for text in found):
+    repeats = any(len(set(vector)) < len(vector) for vector in vectors)
+    if joined and not any(text.startswith("0") for text in parsed):
         return None
-    if not twice and (len(different) < 2 or None in cells or separator is not None):
+    if not repeats and (len(different) < 2 or None in cells or separator is not None):
         return None
-    return [None if cell is None else found[cell] for cell in cells]
+    return [None if cell is None else parsed[cell] for cell in cells]
 
 
 def bits(text: str) -> list[int] | None:

@@ -18,7 +18,7 @@ from mlc.config.errors import DataError
 from mlc.config.texts import shown
 from mlc.data.label_bits import as_bits, bits
 from mlc.data.label_separators import NAMES, infer_separator, split_cell
-from mlc.data.places import place_of
+from mlc.data.locations import location_of
 
 # Cells that hold nothing, in features too: "?" and what pandas.read_csv takes.
 MISSING = {
@@ -122,7 +122,7 @@ def _parsed(values: Sequence[Any], lists: bool, where: str, name: str) -> list[L
     for row, cell in enumerate(cells):
         if isinstance(cell, str) and known[cell] is None:
             raise DataError(
-                f"{where}: the cell {shown(cell)} of {name!r} in {place_of(where, row)} is no list"
+                f"{where}: the cell {shown(cell)} of {name!r} in {location_of(where, row)} is no list"
                 " that can be read: write all in one form, or state data.separator."
             )
     return [known[cell] if isinstance(cell, str) else cell for cell in cells]
@@ -160,12 +160,12 @@ def literal(text: str) -> Labels | None:
     if call is not None:
         text = _DTYPE.sub("", call.group(1).strip()) or "[]"
     try:
-        found = ast.literal_eval(_with_commas(text))
+        value = ast.literal_eval(_with_commas(text))
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError, tokenize.TokenError):
         return None
-    if isinstance(found, (set, frozenset)):
-        return sorted(found, key=str)
-    return list(found) if isinstance(found, (list, tuple)) else None
+    if isinstance(value, (set, frozenset)):
+        return sorted(value, key=str)
+    return list(value) if isinstance(value, (list, tuple)) else None
 
 
 def _with_commas(text: str) -> str:
@@ -197,14 +197,14 @@ def _form_of_lists(cells: Sequence[Any], values: Sequence[Any], where: str, name
             isinstance(v, (list, tuple, dict, set, type(...))) for v in cell
         ):
             raise DataError(
-                f"{where}: the cell {shown(cell)} of {name!r} in {place_of(where, row)} is no plain"
+                f"{where}: the cell {shown(cell)} of {name!r} in {location_of(where, row)} is no plain"
                 " list of labels, as others are: write all in one form."
             )
-    if _is_vectors(own := [cell for _, cell in filled]):
-        width = len(next(cell for cell in own if cell))
+    if _is_vectors(lists := [cell for _, cell in filled]):
+        width = len(next(cell for cell in lists if cell))
         note = f"{name!r} holds vectors of 0 and 1: its labels are called 0 to {width - 1}."
         return CellForm("vectors", width=width, notes=(note,))
-    if _is_padded(own):
+    if _is_padded(lists):
         return CellForm("lists", notes=(f"-1 in {name!r} is taken as padding, which is no label.",))
     _refuse_almost(filled, where, name)
     parsed = any(isinstance(value, str) for value in values)
@@ -216,8 +216,8 @@ def _is_vectors(lists: Sequence[Labels]) -> bool:
     if not filled or not all(_is_zero_or_one(value) for cell in filled for value in cell):
         return False
     # No index stands twice in a set.
-    twice = any(len(set(cell)) < len(cell) for cell in filled)
-    return twice or (len(filled) == len(lists) and len({len(cell) for cell in filled}) == 1)
+    repeats = any(len(set(cell)) < len(cell) for cell in filled)
+    return repeats or (len(filled) == len(lists) and len({len(cell) for cell in filled}) == 1)
 
 
 def _refuse_almost(filled: Sequence[tuple[int, Labels]], where: str, name: str) -> None:
@@ -230,7 +230,7 @@ def _refuse_almost(filled: Sequence[tuple[int, Labels]], where: str, name: str) 
         numbers = [value for value in cell if isinstance(value, (int, float))]
         if len(set(numbers)) < len(numbers) or any(value < 0 for value in numbers):
             raise DataError(
-                f"{where}: the cell {shown(cell)} of {name!r} in {place_of(where, row)} has a number"
+                f"{where}: the cell {shown(cell)} of {name!r} in {location_of(where, row)} has a number"
                 " twice or below 0, and not all cells are vectors of 0 and 1, or filled up with -1:"
                 " write all in one form."
             )
@@ -260,28 +260,28 @@ def _sets(
         elif isinstance(cell, str):
             if form.kind == "lists":
                 raise DataError(
-                    f"{where}: the cell {shown(cell)} of {name!r} in {place_of(where, row)} is no"
+                    f"{where}: the cell {shown(cell)} of {name!r} in {location_of(where, row)} is no"
                     " list, as in the training file: write it as one."
                 )
             sets.append(split_cell(cell, form.separator))
         else:
-            own = [] if cell is None else [v for v in cell if not (padded and v == -1)]
-            if any(isinstance(v, float) and math.isinf(v) for v in own):
+            labels = [] if cell is None else [v for v in cell if not (padded and v == -1)]
+            if any(isinstance(v, float) and math.isinf(v) for v in labels):
                 raise DataError(
-                    f"{where}: the cell {shown(cell)} of {name!r} in {place_of(where, row)} holds a"
+                    f"{where}: the cell {shown(cell)} of {name!r} in {location_of(where, row)} holds a"
                     " number that is infinite, or too large for 64 bits: write it in quotes."
                 )
-            sets.append([label for label in map(_name_of, own) if label])
+            sets.append([label for label in map(_name_of, labels) if label])
     return sets, form
 
 
 def _of_vector(cell: Any, width: int, where: str, name: str, row: int) -> list[str]:
     if not isinstance(cell, list) or len(cell) != width or not all(map(_is_zero_or_one, cell)):
         raise DataError(
-            f"{where}: the cell {shown(cell)} of {name!r} in {place_of(where, row)} is no vector of"
+            f"{where}: the cell {shown(cell)} of {name!r} in {location_of(where, row)} is no vector of"
             f" {width} zeros and ones, as the others are: correct it."
         )
-    return [str(place) for place, value in enumerate(cell) if value]
+    return [str(index) for index, value in enumerate(cell) if value]
 
 
 def _name_of(value: Any) -> str:
@@ -292,8 +292,6 @@ def _name_of(value: Any) -> str:
     return str(value).strip()
 
 
-def separator_named(stated: str) -> str:
+def separator_named(given: str) -> str:
     """A separator as it may be typed: "\\t" and "tab", "\\n" and "newline", "blank"."""
-    return {"\\t": "\t", "\\n": "\n"}.get(
-        stated, {v: k for k, v in NAMES.items()}.get(stated, stated)
-    )
+    return {"\\t": "\t", "\\n": "\n"}.get(given, {v: k for k, v in NAMES.items()}.get(given, given))

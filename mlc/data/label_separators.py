@@ -68,16 +68,16 @@ def _explains(cells: Sequence[str], separator: str) -> bool:
     if not any(separator in cell for cell in cells):
         return False
     pieces = [split_cell(cell, separator) for cell in cells]
-    parted = [own for own in pieces if len(own) > 1]
+    parted = [labels for labels in pieces if len(labels) > 1]
     if separator in _CERTAIN:
         return bool(parted) or separator == ";"
     if not parted or (separator in "#/" and _is_part_of_names(cells, separator)):
         return False
-    in_cells = Counter(piece for own in pieces for piece in set(own))
-    recurring = [piece for own in parted for piece in own if in_cells[piece] > 1]
+    in_cells = Counter(piece for labels in pieces for piece in set(labels))
+    recurring = [piece for labels in parted for piece in labels if in_cells[piece] > 1]
     if not _recurs(cells, separator):
         return False
-    alone = {own[0] for own in pieces if len(own) == 1}
+    alone = {labels[0] for labels in pieces if len(labels) == 1}
     return separator != " " or bool(alone & set(recurring)) or _is_mixed(parted, in_cells)
 
 
@@ -86,9 +86,9 @@ def _recurs(cells: Sequence[str], separator: str) -> bool:
     if not any(separator in cell for cell in cells):
         return False
     pieces = [split_cell(cell, separator) for cell in cells]
-    parted = [own for own in pieces if len(own) > 1]
-    in_cells = Counter(piece for own in pieces for piece in set(own))
-    recurring = sum(in_cells[piece] > 1 for own in parted for piece in own)
+    parted = [labels for labels in pieces if len(labels) > 1]
+    in_cells = Counter(piece for labels in pieces for piece in set(labels))
+    recurring = sum(in_cells[piece] > 1 for labels in parted for piece in labels)
     return 2 * recurring > sum(map(len, parted))
 
 
@@ -119,7 +119,7 @@ def _is_part_of_names(cells: Sequence[str], separator: str) -> bool:
 
 def _is_mixed(parted: Sequence[Sequence[str]], in_cells: Counter[str]) -> bool:
     """Few pieces make many cells of several lengths, as no list of names does."""
-    return len({len(own) for own in parted}) > 1 and 2 * len(in_cells) <= len(parted)
+    return len({len(labels) for labels in parted}) > 1 and 2 * len(in_cells) <= len(parted)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Columns of a table that cannot be features."""
+"""Columns of a table that cannot be features: row numbers and nested values."""
 
 from __future__ import annotations
 
@@ -10,25 +10,27 @@ import pandas as pd
 
 from mlc.config.errors import DataError
 from mlc.config.texts import listed, shown
-from mlc.data.places import place_of
+from mlc.data.locations import location_of
 
 _UNNAMED = re.compile(r"\s*(?:Unnamed: \d+(?:\.\d+)*|__index_level_\d+__)?\s*")
-# In a table of fewer rows whole numbers may count up by chance.
+# In a table with fewer rows, integers may count up by chance.
 _FEW_ROWS = 20
 
 
 def without_row_numbers(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """The columns that do not number the rows, and a note of those that do.
+    """Drop the columns that number the rows; return the others, and a note on the dropped ones.
 
-    A column without a name numbers the rows where its values are different whole numbers, as in the
-    index that pandas writes; one with a name where they count up from 0 or 1. If no other column is
-    left, they stay.
+    A column without a name numbers the rows if its values are distinct integers, such as the index that
+    pandas writes; a column with a name, if they count up from 0 or 1. The columns stay if there is no
+    other.
     """
-    found = [name for name in frame.columns if _numbers_rows(frame[name])]
-    if not found or len(found) == len(frame.columns):
+    numbering = [name for name in frame.columns if _numbers_rows(frame[name])]
+    if not numbering or len(numbering) == len(frame.columns):
         return frame, ()
-    named = [f"{str(name)!r}" for name in found]
-    return frame.drop(columns=found), (f"Row numbers, which are no features: {listed(named, 5)}.",)
+    named = [f"{str(name)!r}" for name in numbering]
+    return frame.drop(columns=numbering), (
+        f"Row numbers, which are no features: {listed(named, 5)}.",
+    )
 
 
 def _numbers_rows(column: pd.Series[Any]) -> bool:
@@ -46,7 +48,7 @@ def _numbers_rows(column: pd.Series[Any]) -> bool:
 
 
 def refuse_nested(frame: pd.DataFrame, where: str) -> None:
-    """Raise DataError for a column of vectors or structures, as Parquet may hold them."""
+    """Raise DataError for a column of vectors or structures, as a Parquet file may have."""
     for name in frame.columns:
         if frame[name].dtype != object:
             continue
@@ -54,6 +56,6 @@ def refuse_nested(frame: pd.DataFrame, where: str) -> None:
             if isinstance(value, (list, tuple, dict, set, np.ndarray)):
                 raise DataError(
                     f"{where}: the column {str(name)!r} holds {shown(value)} in"
-                    f" {place_of(where, row)}, no single value: write a column for each, or name it in"
-                    " data.ignore."
+                    f" {location_of(where, row)}, no single value: write a column for each, or name it"
+                    " in data.ignore."
                 )

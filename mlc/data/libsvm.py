@@ -63,7 +63,7 @@ class Rows:
         values: of all entries, float32.
         starts: each row's first entry, and the number of entries: (N + 1,).
         lines: the line of each row, from 1.
-        stated: D and K of the line "N D K", if there is one.
+        header: D and K of the line "N D K", if there is one.
     """
 
     path: Path
@@ -72,7 +72,7 @@ class Rows:
     values: NDArray[np.float32]
     starts: NDArray[np.int64]
     lines: list[int]
-    stated: tuple[int, int] | None
+    header: tuple[int, int] | None
 
     def features(self, first: int, n_columns: int) -> csr_matrix:
         """(N, D), the column of index `first` first.
@@ -107,13 +107,13 @@ class Libsvm(DataSource):
         if options.path is None:
             raise DataError('data=libsvm needs data.path=FILE, of lines "3,7 1:0.5 9:2".')
         path = located(options.path, options.root)
-        of_test = [options.test_path] if options.test_path is not None else []
-        files = [read_rows(path), *(read_rows(located(own, options.root)) for own in of_test)]
+        test_paths = [options.test_path] if options.test_path is not None else []
+        files = [read_rows(path), *(read_rows(located(p, options.root)) for p in test_paths)]
         first = _first_index(files, options.first_index)
         n_columns = _n_columns(files, first)
         names = _label_numbers(files)
-        features = vstack([own.features(first, n_columns) for own in files], format="csr")
-        targets = np.concatenate([_targets(own, names) for own in files])
+        features = vstack([rows.features(first, n_columns) for rows in files], format="csr")
+        targets = np.concatenate([_targets(rows, names) for rows in files])
         train, test = np.split(np.arange(len(targets)), [len(files[0].labels)])
         return Dataset(
             name=options.title or path.name.split(".")[0],
@@ -123,7 +123,7 @@ class Libsvm(DataSource):
             label_names=tuple(map(str, names)),
             numeric=np.ones(n_columns, dtype=bool),
             weighting=weighting_of(features, options.weighting, str(path)),
-            parts={"train": train, "test": test} if of_test else {},
+            parts={"train": train, "test": test} if test_paths else {},
             parts_from=f"from {files[-1].path.name}",
         )
 
@@ -147,47 +147,47 @@ def read_rows(path: Path) -> Rows:
     """
     lines = read_text(path).replace("\r\n", "\n").split("\n")
     lines = lines if lines[-1].strip() else lines[:-1] or [""]
-    stated = _HEADER.fullmatch(lines[0])
+    header = _HEADER.fullmatch(lines[0])
     numbered = [(number, line.partition("#")) for number, line in enumerate(lines, 1)]
-    numbered = numbered[1:] if stated else numbered
+    numbered = numbered[1:] if header else numbered
     # A line of a comment alone is no row; an empty one may be a row without labels and features.
-    kept = [(number, own[0]) for number, own in numbered if own[0].strip() or not own[1]]
-    rows = [(number, line) for number, line in kept if line.strip()]
-    if stated and len(rows) != int(stated[1]):
-        rows = kept[: int(stated[1])]
-        left = [number for number, line in kept[len(rows) :] if line.strip()]
-        if left or len(rows) < int(stated[1]):
+    candidates = [(n, parts[0]) for n, parts in numbered if parts[0].strip() or not parts[1]]
+    rows = [(number, line) for number, line in candidates if line.strip()]
+    if header and len(rows) != int(header[1]):
+        rows = candidates[: int(header[1])]
+        further = [number for number, line in candidates[len(rows) :] if line.strip()]
+        if further or len(rows) < int(header[1]):
+            n_rows = sum(bool(line.strip()) for _, line in candidates)
             raise DataError(
-                f"{path}: the first line states {stated[1]} rows, and"
-                f" {len([line for _, line in kept if line.strip()])} follow: correct it, or fetch the"
-                " file again if it is cut off."
+                f"{path}: the first line states {header[1]} rows, and {n_rows} follow: correct it, or"
+                " fetch the file again if it is cut off."
             )
     if not rows:
         raise DataError(f"{path} has no row: name a file that has.")
-    return _parsed(path, rows, (int(stated[2]), int(stated[3])) if stated else None)
+    return _parsed(path, rows, (int(header[2]), int(header[3])) if header else None)
 
 
-def _parsed(path: Path, rows: list[tuple[int, str]], stated: tuple[int, int] | None) -> Rows:
+def _parsed(path: Path, rows: list[tuple[int, str]], header: tuple[int, int] | None) -> Rows:
     labels: list[list[int]] = []
     indices: list[NDArray[np.int64]] = []
     values: list[NDArray[np.float32]] = []
     for number, line in rows:
-        found = _ROW.fullmatch(line.strip())
+        match = _ROW.fullmatch(line.strip())
         try:
-            if found is None:
+            if match is None:
                 raise ValueError(_why_malformed(line))
-            own, held = _pairs(found["pairs"] or "")
-            labels.append(_labels(found["labels"]))
+            row_indices, row_values = _pairs(match["pairs"] or "")
+            labels.append(_labels(match["labels"]))
         except (ValueError, OverflowError) as error:
-            shown = line.strip()
-            shown = shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}..."
-            raise DataError(f"{path}, line {number}: {error}: {shown!a}.") from error
-        indices.append(own)
-        values.append(held)
+            quoted = line.strip()
+            quoted = quoted if len(quoted) <= _LONGEST_SHOWN else f"{quoted[:_LONGEST_SHOWN]}..."
+            raise DataError(f"{path}, line {number}: {error}: {quoted!a}.") from error
+        indices.append(row_indices)
+        values.append(row_values)
     starts = np.cumsum([0, *map(len, indices)])
     numbers = [number for number, _ in rows]
     return Rows(
-        path, labels, np.concatenate(indices), np.concatenate(values), starts, numbers, stated
+        path, labels, np.concatenate(indices), np.concatenate(values), starts, numbers, header
     )
 
 
@@ -200,19 +200,19 @@ def _pairs(text: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         raise ValueError("an index or a value is no number that can be held: correct it") from None
     steps = np.diff(indices)
     if (steps <= 0).any():
-        place = int(np.argmax(steps <= 0))
-        told = "stands twice" if steps[place] == 0 else f"follows after {indices[place]}"
+        index = int(np.argmax(steps <= 0))
+        problem = "stands twice" if steps[index] == 0 else f"follows after {indices[index]}"
         raise ValueError(
-            f"the index {indices[place + 1]} {told}: each must be larger than the last"
+            f"the index {indices[index + 1]} {problem}: each must be larger than the last"
         )
     with np.errstate(over="ignore"):
-        held = values.astype(np.float32)
-    if not np.isfinite(held).all():
-        wrong = int(np.argmin(np.isfinite(held)))
+        as_float32 = values.astype(np.float32)
+    if not np.isfinite(as_float32).all():
+        wrong = int(np.argmin(np.isfinite(as_float32)))
         raise ValueError(
             f"the value {words[2 * wrong + 1]} is infinite, or too large for 32 bits: correct it"
         )
-    return indices, held
+    return indices, as_float32
 
 
 def _labels(text: str | None) -> list[int]:
@@ -237,23 +237,23 @@ def _why_malformed(line: str) -> str:
     return 'it must be labels and then index:value, as in "3,7 1:0.5 9:2"'
 
 
-def _first_index(files: Sequence[Rows], stated: str) -> int:
-    if stated != "auto":
-        return int(stated)
-    from_zero = any(own.stated is not None or (own.indices == 0).any() for own in files)
+def _first_index(files: Sequence[Rows], given: str) -> int:
+    if given != "auto":
+        return int(given)
+    from_zero = any(rows.header is not None or (rows.indices == 0).any() for rows in files)
     return 0 if from_zero else 1
 
 
 def _n_columns(files: Sequence[Rows], first: int) -> int:
     """D: what a first line states, or the largest index of any file."""
-    largest = max((int(own.indices.max()) for own in files if len(own.indices)), default=first - 1)
-    stated = {own.stated for own in files if own.stated is not None}
-    if len({own[0] for own in stated}) > 1 or len({own[1] for own in stated}) > 1:
+    largest = max((int(r.indices.max()) for r in files if len(r.indices)), default=first - 1)
+    headers = {rows.header for rows in files if rows.header is not None}
+    if len(headers) > 1:
         raise DataError(
             f"{files[0].path} and {files[1].path} state other numbers of features or labels in their"
             " first lines: they are no two parts of one data set."
         )
-    n_columns = next(iter(stated))[0] if stated else largest + 1 - first
+    n_columns = next(iter(headers))[0] if headers else largest + 1 - first
     if n_columns == 0:
         raise DataError(f"{files[0].path}: no row has a feature: give at least one.")
     if n_columns > _MOST_COLUMNS:
@@ -267,10 +267,10 @@ def _n_columns(files: Sequence[Rows], first: int) -> int:
 
 def _label_numbers(files: Sequence[Rows]) -> list[int]:
     """All K that a first line states, or those that occur."""
-    stated = next((own.stated[1] for own in files if own.stated is not None), None)
-    n_rows = sum(len(own.labels) for own in files)
-    found = sorted({number for own in files for labels in own.labels for number in labels})
-    n_labels = len(found) if stated is None else stated
+    n_stated = next((rows.header[1] for rows in files if rows.header is not None), None)
+    n_rows = sum(len(rows.labels) for rows in files)
+    numbers = sorted({number for rows in files for labels in rows.labels for number in labels})
+    n_labels = len(numbers) if n_stated is None else n_stated
     if n_labels == 0:
         raise DataError(f"{files[0].path}: no row has a label: give at least one.")
     if n_labels > _MOST_COLUMNS:
@@ -279,22 +279,22 @@ def _label_numbers(files: Sequence[Rows]) -> list[int]:
             " that are frequent."
         )
     require_memory(files[0].path, n_labels * (n_rows + _BYTES_OF_COLUMN), "its labels")
-    if stated is None:
-        return found
-    for own in files:
-        for line, labels in zip(own.lines, own.labels, strict=True):
-            if labels and max(labels) >= stated:
+    if n_stated is None:
+        return numbers
+    for rows in files:
+        for line, labels in zip(rows.lines, rows.labels, strict=True):
+            if labels and max(labels) >= n_stated:
                 raise DataError(
-                    f"{own.path}, line {line}: the label {max(labels)} is none of the {stated} from 0"
-                    f" to {stated - 1} that the first line states: correct one of the two."
+                    f"{rows.path}, line {line}: the label {max(labels)} is none of the {n_stated} from 0"
+                    f" to {n_stated - 1} that the first line states: correct one of the two."
                 )
-    return list(range(stated))
+    return list(range(n_stated))
 
 
 def _targets(rows: Rows, names: Sequence[int]) -> NDArray[np.bool_]:
     targets = np.zeros((len(rows.labels), len(names)), dtype=bool)
-    place = {number: column for column, number in enumerate(names)}
+    column_of = {number: column for column, number in enumerate(names)}
     counts = list(map(len, rows.labels))
-    columns = [place[number] for labels in rows.labels for number in labels]
+    columns = [column_of[number] for labels in rows.labels for number in labels]
     targets[np.repeat(np.arange(len(counts)), counts), columns] = True
     return targets

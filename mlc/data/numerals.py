@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mlc.config.errors import DataError
 from mlc.config.texts import shown
 from mlc.data.label_cells import MISSING
-from mlc.data.places import place_of
+from mlc.data.locations import location_of
 
 _THOUSANDS = " \u00a0\u202f'\u2019"
 _COMMA = re.compile(
@@ -72,7 +72,7 @@ def numbers_of(column: pd.Series[Any], decimal: str | None, where: str) -> pd.Se
         else:
             raise DataError(
                 f"{where}: the comma of {shown(str(texts.iloc[row]))} in the column"
-                f" {str(column.name)!r}, {place_of(where, row)}, may be decimal or part"
+                f" {str(column.name)!r}, {location_of(where, row)}, may be decimal or part"
                 " thousands: write it without."
             )
     mark = decimal if decimal in fitting else fitting[0]
@@ -86,10 +86,12 @@ def marked(column: pd.Series[Any], values: NDArray[np.float64]) -> str | None:
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
         return None
     plain = pd.to_numeric(column.astype("string").str.strip(), errors="coerce")
-    found = np.flatnonzero(~np.isnan(values) & (plain.to_numpy(float, na_value=np.nan) != values))
-    if not len(found):
+    differing = np.flatnonzero(
+        ~np.isnan(values) & (plain.to_numpy(float, na_value=np.nan) != values)
+    )
+    if not len(differing):
         return None
-    row = found[0]
+    row = differing[0]
     return f"{str(column.iloc[row]).strip()} in {str(column.name)!r} is read as {values[row]:.10g}"
 
 
@@ -98,11 +100,11 @@ def gaps(column: pd.Series[Any]) -> str | None:
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
         return None
     texts = column.astype("string").str.strip()
-    found = texts[(texts != "") & texts.str.lower().isin(_GAPS)]
-    n = len(found)
+    cells = texts[(texts != "") & texts.str.lower().isin(_GAPS)]
+    n = len(cells)
     if not n:
         return None
-    return f"{n:,} cell{'s' * (n > 1)} of {str(column.name)!r}, such as {str(found.iloc[0])!r}"
+    return f"{n:,} cell{'s' * (n > 1)} of {str(column.name)!r}, such as {str(cells.iloc[0])!r}"
 
 
 def slips(column: pd.Series[Any], where: str) -> str | None:
@@ -118,7 +120,7 @@ def slips(column: pd.Series[Any], where: str) -> str | None:
     row = int(np.flatnonzero(texts.index == odd.idxmax())[0])
     return (
         f"{len(filled) - n:,} of {len(filled):,} cells of the column {str(column.name)!r} are numbers,"
-        f" and {n:,} not, such as {shown(str(filled[odd].iloc[0]))} in {place_of(where, row)}"
+        f" and {n:,} not, such as {shown(str(filled[odd].iloc[0]))} in {location_of(where, row)}"
     )
 
 

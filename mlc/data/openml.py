@@ -53,9 +53,9 @@ class OpenML(DataSource):
         """The data set, its label columns as targets."""
         where = f"openml.org's data set {options.title!r}"
         fetched = _fetch(options, where)
-        stated = list(options.labels)
+        given = list(options.labels)
         frame: pd.DataFrame = fetched.frame
-        labels = stated or list(fetched.target_names or [])
+        labels = given or list(fetched.target_names or [])
         if not labels:
             raise DataError(f"{where} does not say which columns are labels: name data.labels.")
         targets, label_names, _, notes = encode_labels(frame, labels, None, where)
@@ -75,7 +75,7 @@ class OpenML(DataSource):
 
 def _fetch(options: Any, where: str) -> Any:
     number = options.data_id or (None if options.version else STANDARD.get(options.title))
-    chosen = (
+    query = (
         {"data_id": number}
         if number
         else {"name": options.title, "version": options.version or "active"}
@@ -86,7 +86,7 @@ def _fetch(options: Any, where: str) -> Any:
             # That it tries again; the last try's error is told.
             warnings.simplefilter("ignore")
             fetched = fetch_openml(
-                **chosen,
+                **query,
                 as_frame=True,
                 parser="liac-arff",
                 cache=folder is not None,
@@ -105,7 +105,7 @@ def _fetch(options: Any, where: str) -> Any:
     except (ValueError, KeyError) as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{where} cannot be used ({reason}): correct data.title.") from error
-    found = str(fetched.details["name"])
-    if options.data_id is None and found.lower() != options.title.lower():
-        raise DataError(f"{where}: number {number} there is {found!r}: state data.data_id.")
+    name = str(fetched.details["name"])
+    if options.data_id is None and name.lower() != options.title.lower():
+        raise DataError(f"{where}: number {number} there is {name!r}: state data.data_id.")
     return fetched

@@ -107,17 +107,17 @@ def _used_columns(dataset: Dataset, features: Any) -> NDArray[np.bool_]:
     if vocabulary is None:
         return used
     columns = np.flatnonzero(vocabulary.columns)
-    found = features[:, columns]
-    n_rows = np.asarray((found != 0).sum(axis=0)).ravel()
+    counts = features[:, columns]
+    n_rows = np.asarray((counts != 0).sum(axis=0)).ravel()
     n = features.shape[0]
     least, most = vocabulary.min_df, vocabulary.max_df
     least = least * n if least < 1 else min(least, n)
     frequent = (n_rows >= least) & (n_rows <= (most * n if most <= 1 else most))
-    sums = np.asarray(found.sum(axis=0, dtype=np.float64)).ravel()
-    kept = np.flatnonzero(frequent)
-    kept = kept[np.argsort(-sums[kept], kind="stable")[: vocabulary.max_features]]
+    sums = np.asarray(counts.sum(axis=0, dtype=np.float64)).ravel()
+    chosen = np.flatnonzero(frequent)
+    chosen = chosen[np.argsort(-sums[chosen], kind="stable")[: vocabulary.max_features]]
     used[columns] = False
-    used[columns[kept]] = True
+    used[columns[chosen]] = True
     if not used.any():
         raise DataError(
             f"The {n} training rows of {dataset.name!r} hold no word or category in at least"

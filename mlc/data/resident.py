@@ -78,8 +78,8 @@ class SparseRows:
         shape = n_runs, n_rows, self._n_columns
         run = row.div(max(n_rows, 1), rounding_mode="floor")
         if self._used is not None:
-            kept = self._used[run, self._column[entry]]
-            run, row, entry = run[kept], row[kept], entry[kept]
+            is_used = self._used[run, self._column[entry]]
+            run, row, entry = run[is_used], row[is_used], entry[is_used]
             length = torch.bincount(row, minlength=len(flat))
             starts = length.cumsum(0) - length
         column, value = self._column[entry], self._value[entry]

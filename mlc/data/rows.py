@@ -70,11 +70,11 @@ def read(y: Any) -> Written:
 def _refuse_huge(values: Any) -> None:
     """Whole numbers that no array holds, and that may have too many digits to be shown."""
     if isinstance(values, list) or values.dtype == object:
-        for place, row in enumerate(values):
+        for index, row in enumerate(values):
             for value in row if isinstance(row, (list, np.ndarray)) else (row,):
                 if type(value) is int and abs(value) >= 2**63:
                     raise DataError(
-                        f"y has a number of more than 64 bits in row {place}: write it as text."
+                        f"y has a number of more than 64 bits in row {index}: write it as text."
                     )
 
 
@@ -134,14 +134,14 @@ def _as_objects(rows: list[Any]) -> NDArray[Any]:
 
 
 def _read_rows(rows: list[Any]) -> Written:
-    for place, row in enumerate(rows):
+    for index, row in enumerate(rows):
         if not _is_container(row):
             cure = (
                 f"write [{shown(row)}]"
                 if isinstance(row, str)
                 else "write [] for a row without one"
             )
-            raise DataError(f"y has no label set in row {place} but {shown(row)}: {cure}.")
+            raise DataError(f"y has no label set in row {index} but {shown(row)}: {cure}.")
     lists = [_labels(row) for row in rows]
     ordered = not any(isinstance(row, (set, frozenset)) for row in rows)
     if ordered and lists[0] and len({len(row) for row in lists}) == 1:
@@ -166,40 +166,40 @@ def _labels(row: Any) -> list[Any]:
 def _refuse_text(lists: list[list[Any]]) -> None:
     """Zeros and ones as text: in label sets no label stands twice."""
     if all(isinstance(value, str) and value in ("0", "1") for row in lists for value in row):
-        for place, row in enumerate(lists):
+        for index, row in enumerate(lists):
             if len(set(row)) < len(row):
                 raise DataError(
-                    f"y is {shown(row)} in row {place}, zeros and ones as text: convert them with int."
+                    f"y is {shown(row)} in row {index}, zeros and ones as text: convert them with int."
                 )
 
 
 def _refuse_twice(lists: list[list[Any]]) -> None:
     """Zeros and ones that another value, or a row of another length, would turn into label sets."""
-    for place, row in enumerate(lists):
+    for index, row in enumerate(lists):
         if row and is_number(row[0]) and len(set(row)) < len(row):
             raise DataError(
-                f"y is {shown(row)} in row {place}, where a number stands twice: a label set holds"
+                f"y is {shown(row)} in row {index}, where a number stands twice: a label set holds"
                 " each label once, and zeros and ones need rows of one length and no other value."
             )
 
 
 def _require_one_kind(lists: list[list[Any]]) -> None:
     first: tuple[str, Any, int] | None = None
-    for place, row in enumerate(lists):
+    for index, row in enumerate(lists):
         for label in row:
             if is_missing(label):
-                raise DataError(f"y has the label {shown(label)} in row {place}: leave it out.")
+                raise DataError(f"y has the label {shown(label)} in row {index}: leave it out.")
             kind = _kind(label)
             if kind is None:
                 raise DataError(
-                    f"y has the label {shown(label)} in row {place}, a {type(label).__name__}: a label"
+                    f"y has the label {shown(label)} in row {index}, a {type(label).__name__}: a label"
                     " is a text or a number."
                 )
-            first = first or (kind, label, place)
+            first = first or (kind, label, index)
             if kind != first[0]:
                 raise DataError(
                     f"y has the label {shown(first[1])} in row {first[2]} and {shown(label)} in row"
-                    f" {place}: write all labels as {first[0]}, or all as {kind}."
+                    f" {index}: write all labels as {first[0]}, or all as {kind}."
                 )
 
 

@@ -74,16 +74,16 @@ def hold_out(dataset: Dataset, rows: Rows, fraction: float, seed: int) -> tuple[
         # The stratifier takes two columns or more.
         targets = np.hstack([targets, ~targets])
     stratifier = MultilabelStratifiedShuffleSplit(n_splits=1, test_size=fraction, random_state=seed)
-    stay, held = next(stratifier.split(np.zeros(len(rows)), targets))
+    remaining, held_out = next(stratifier.split(np.zeros(len(rows)), targets))
     # The stratifier meets the size only about; the difference is moved at random.
-    excess = len(held) - size
+    excess = len(held_out) - size
     rng = np.random.default_rng(seed)
     if excess > 0:
-        moved = rng.choice(held, excess, replace=False)
-        held = np.setdiff1d(held, moved)
+        moved = rng.choice(held_out, excess, replace=False)
+        held_out = np.setdiff1d(held_out, moved)
     else:
-        held = np.union1d(held, rng.choice(stay, -excess, replace=False))
-    return np.delete(rows, held), np.sort(rows[held])
+        held_out = np.union1d(held_out, rng.choice(remaining, -excess, replace=False))
+    return np.delete(rows, held_out), np.sort(rows[held_out])
 
 
 def _check_labels(dataset: Dataset, split: Split, absent_labels: str) -> None:
@@ -100,16 +100,16 @@ def _check_labels(dataset: Dataset, split: Split, absent_labels: str) -> None:
         for part, absent in missing.items()
         if len(absent)
     )
-    found = (
+    problem = (
         f"{dataset.name}: {n_absent} of {dataset.n_labels} labels have no positive in some part"
         f" ({parts})"
     )
     if absent_labels == "error":
         raise DataError(
-            f"{found}: drop them, try another seed or data.val_fraction, or set"
+            f"{problem}: drop them, try another seed or data.val_fraction, or set"
             " data.absent_labels=keep."
         )
-    message = f"{found}: they are kept; data.absent_labels=error refuses them."
+    message = f"{problem}: they are kept; data.absent_labels=error refuses them."
     say_once(log, logging.WARNING, f"absent labels of {dataset.name}", message)
 
 

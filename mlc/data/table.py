@@ -140,12 +140,12 @@ def _further_labels(file: TableFile, labels: Labels, options: Any) -> tuple[str,
     if labels.form is not None or file.text is not None or options.binary_features:
         return ()
     others = file.frame.drop(columns=[*file.labels, *options.ignore], errors="ignore")
-    found = zero_one_columns(others)
-    if not found:
+    names = zero_one_columns(others)
+    if not names:
         return ()
-    shown = ", ".join(found[:8]) + (f" and {len(found) - 8} more" if len(found) > 8 else "")
+    listed_names = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
     return (
-        f"Warning: {shown} hold 0 and 1 as the labels do, and are taken as features: name them in"
+        f"Warning: {listed_names} hold 0 and 1 as the labels do, and are taken as features: name them in"
         " data.labels or data.ignore, or state data.binary_features=true.",
     )
 
@@ -154,8 +154,8 @@ def _features(file: TableFile, options: Any, names: Sequence[str] | None) -> Enc
     frame, where = file.frame, file.where
     if file.text is None:
         left_out = [*file.labels, *options.ignore]
-        own = frame.drop(columns=[name for name in left_out if name in frame.columns])
-        return encode_columns(own, where, names)
+        columns = frame.drop(columns=[name for name in left_out if name in frame.columns])
+        return encode_columns(columns, where, names)
     if file.text not in frame.columns:
         raise DataError(
             f"{where}: there is no column {file.text!r}: data.text may be"
@@ -163,12 +163,12 @@ def _features(file: TableFile, options: Any, names: Sequence[str] | None) -> Enc
         )
     column = frame[file.text]
     texts = ["" if gap else str(text) for text, gap in zip(column, column.isna(), strict=True)]
-    counts, found = count_words(texts, options, where, names)
+    counts, words = count_words(texts, options, where, names)
     used = {file.text, *file.labels, *options.ignore}
     unused = [str(name) for name in frame.columns if name not in used]
     note = f"Not used beside the text: the columns {listed(unused, 8)}."
     numeric: Any = np.ones(counts.shape[1], dtype=bool)
-    return Encoded(counts, found, numeric, {}, (note,) if unused else ())
+    return Encoded(counts, words, numeric, {}, (note,) if unused else ())
 
 
 def _vocabulary(file: TableFile, options: Any, encoded: Encoded) -> Vocabulary:
@@ -188,13 +188,13 @@ def _weighting(file: TableFile, options: Any, features: Any) -> str | None:
 
 def _targets_as(file: TableFile, options: Any, labels: Labels) -> Any:
     """The test file's targets in the training file's order of labels."""
-    own = _encode(file, options, labels.form)
-    unknown = sorted(set(own.names) - set(labels.names))
+    test_labels = _encode(file, options, labels.form)
+    unknown = sorted(set(test_labels.names) - set(labels.names))
     if unknown:
         raise DataError(
             f"{file.where}: the label {unknown[0]!r} is not in the training file: remove it."
         )
     ordered = np.zeros((len(file.frame), len(labels.names)), dtype=bool)
-    for place, name in enumerate(own.names):
-        ordered[:, labels.names.index(name)] = own.targets[:, place]
+    for index, name in enumerate(test_labels.names):
+        ordered[:, labels.names.index(name)] = test_labels.targets[:, index]
     return ordered

@@ -13,7 +13,7 @@ from mlc.config.errors import DataError
 from mlc.data.delimited import read_rows, require_header
 from mlc.data.encodings import decode
 from mlc.data.files import OPENERS, require_memory, unpacked_bytes, unreadable
-from mlc.data.places import Place
+from mlc.data.locations import FileName
 from mlc.data.text_forms import LabelledTexts, plain_texts, read_labelled_texts
 
 _DELIMITERS = {
@@ -80,14 +80,14 @@ def read_table(path: Path, options: Any, names: Sequence[str] | None = None) -> 
             if _labelled(content, labels, names) is None:
                 raise
     if rows is None or not set(wanted) & set(rows.header):
-        found = _labelled(content, labels, names)
-        if found is not None:
-            return _of_texts(found, path, labels, text, notes)
+        labelled = _labelled(content, labels, names)
+        if labelled is not None:
+            return _of_texts(labelled, path, labels, text, notes)
     if rows is None:
         raise needs_labels(f"{path} is not in fastText's or LibMultiLabel's form, so ")
     require_header(rows, _required(wanted, names), str(path))
     frame = pd.DataFrame(rows.rows, columns=rows.header, dtype=str)
-    where = Place(str(path), rows.lines)
+    where = FileName(str(path), rows.lines)
     return TableFile(_usable(frame, path), where, labels, text or (None if labels else _TEXT),
                      (*notes, *rows.notes))  # fmt: skip
 
@@ -104,17 +104,19 @@ def _labelled(
 ) -> LabelledTexts | None:
     if len(labels) > 1:
         return None
-    found = read_labelled_texts(content)
-    return plain_texts(content) if found is None and names is not None and not labels else found
+    labelled = read_labelled_texts(content)
+    return (
+        plain_texts(content) if labelled is None and names is not None and not labels else labelled
+    )
 
 
 def _of_texts(
-    found: LabelledTexts, path: Path, labels: list[str], text: str | None, notes: tuple[str, ...]
+    labelled: LabelledTexts, path: Path, labels: list[str], text: str | None, notes: tuple[str, ...]
 ) -> TableFile:
     names = [labels[0] if labels else _LABELS, text or _TEXT]
-    frame = pd.DataFrame(dict(zip(names, (found.labels, found.texts), strict=True)))
-    note = f"Read in {found.form}'s form, of labels and a text in each line, without a header."
-    where = Place(str(path), [line + 1 for line in found.lines])
+    frame = pd.DataFrame(dict(zip(names, (labelled.labels, labelled.texts), strict=True)))
+    note = f"Read in {labelled.form}'s form, of labels and a text in each line, without a header."
+    where = FileName(str(path), [line + 1 for line in labelled.lines])
     return TableFile(_usable(frame, path), where, names[:1], names[1], (*notes, note))
 
 
@@ -154,8 +156,8 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         from pyarrow.parquet import read_metadata
 
         with path.open("rb") as file:
-            stated = read_metadata(file)
-            require_memory(path, 8 * stated.num_rows * stated.num_columns, "its table")
+            metadata = read_metadata(file)
+            require_memory(path, 8 * metadata.num_rows * metadata.num_columns, "its table")
             file.seek(0)
             return _with_text(_usable(pd.read_parquet(file), path))
     except DataError:

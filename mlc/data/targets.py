@@ -62,11 +62,11 @@ class Targets:
         if written.sets is None:
             raise DataError("y has no lists of labels, and fit was given lists.")
         known = set(self.labels.tolist())
-        for place, labels in enumerate(written.sets):
+        for index, labels in enumerate(written.sets):
             for label in labels:
                 if label not in known:
                     raise DataError(
-                        f"Row {place} of y has the label {shown(label)}, which fit never saw."
+                        f"Row {index} of y has the label {shown(label)}, which fit never saw."
                     )
         encoder = MultiLabelBinarizer(classes=self.labels.tolist())
         return np.asarray(encoder.fit_transform(written.sets))
@@ -126,13 +126,13 @@ def _binary(array: NDArray[Any], columns: Any) -> NDArray[np.bool_]:
     if array.ndim != 2:
         raise DataError(f"y has {array.ndim} axes: give zeros and ones as (rows, labels).")
     if array.dtype.kind in "biufc":
-        right = np.isin(array, (0, 1))
+        valid = np.isin(array, (0, 1))
     else:
         flat = [is_number(value) and value in (0, 1) for value in array.ravel().tolist()]
-        right = np.array(flat, dtype=bool).reshape(array.shape)
-    if right.all():
+        valid = np.array(flat, dtype=bool).reshape(array.shape)
+    if valid.all():
         return array.astype(bool)
-    row, column = (int(place) for place in np.argwhere(~right)[0])
+    row, column = (int(index) for index in np.argwhere(~valid)[0])
     raise DataError(_not_binary(array[row, column], row, column, columns))
 
 

@@ -96,7 +96,7 @@ def count_words(
         raise DataError(
             f"{where}: no word is left ({error}): lower data.min_df, or name another data.text."
         ) from error
-    blocks, found = [counts], [str(name) for name in counter.get_feature_names_out()]
+    blocks, column_names = [counts], [str(name) for name in counter.get_feature_names_out()]
     if n_buckets:
         hashing = HashingVectorizer(
             **kind,
@@ -106,5 +106,5 @@ def count_words(
             norm=None,
         )
         blocks.append(hashing.transform(texts))
-        found += [f"bucket {number}" for number in range(n_buckets)]
-    return csr_matrix(hstack(blocks, format="csr"), dtype="float32"), found
+        column_names += [f"bucket {number}" for number in range(n_buckets)]
+    return csr_matrix(hstack(blocks, format="csr"), dtype="float32"), column_names

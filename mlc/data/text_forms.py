@@ -58,10 +58,10 @@ def _fasttext(lines: list[tuple[int, str]]) -> LabelledTexts:
     words = [line.split() for _, line in lines]
     return LabelledTexts(
         [
-            [w.removeprefix(PREFIX) for w in own if w.startswith(PREFIX) and w != PREFIX]
-            for own in words
+            [w.removeprefix(PREFIX) for w in row if w.startswith(PREFIX) and w != PREFIX]
+            for row in words
         ],
-        [" ".join(w for w in own if not w.startswith(PREFIX)) for own in words],
+        [" ".join(w for w in row if not w.startswith(PREFIX)) for row in words],
         [n for n, _ in lines],
         "fastText",
     )

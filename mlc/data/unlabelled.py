@@ -39,11 +39,11 @@ def read_features(
         return read(path, options, names)
     if ".arff" not in path.suffixes:
         return encode_columns(read_frame(path), str(path), names).values
-    features, found, _ = read_arff(path).features(label_names)
-    place = {name: number for number, name in enumerate(found)}
-    missing = [name for name in names if name not in place]
+    features, feature_names, _ = read_arff(path).features(label_names)
+    column_of = {name: number for number, name in enumerate(feature_names)}
+    missing = [name for name in names if name not in column_of]
     if missing:
         raise DataError(
             f"{path}: there is no attribute {missing[0]!r}, which the training had: add it."
         )
-    return features[:, np.array([place[name] for name in names])]
+    return features[:, np.array([column_of[name] for name in names])]

@@ -13,7 +13,7 @@ from mlc.config.errors import DataError
 WEIGHTINGS = ("tfidf", "counts", "binary")
 
 
-def weighting_of(features: Any, stated: str, where: str) -> str | None:
+def weighting_of(features: Any, given: str, where: str) -> str | None:
     """How these features are weighted, where `stated` is one of WEIGHTINGS or "auto".
 
     Sparse features are counts where all of them are whole numbers from 0, and some exceed 1.
@@ -22,19 +22,19 @@ def weighting_of(features: Any, stated: str, where: str) -> str | None:
         DataError: a weighting of counts is stated, and the features are none.
     """
     if not issparse(features):
-        if stated in ("auto", "counts"):
+        if given in ("auto", "counts"):
             return None
-        raise DataError(f"{where}: data.weighting={stated} needs sparse features: leave it out.")
-    if stated == "auto":
+        raise DataError(f"{where}: data.weighting={given} needs sparse features: leave it out.")
+    if given == "auto":
         return "tfidf" if are_counts(features.data) and (features.data > 1).any() else None
     if not are_counts(features.data):
-        if stated == "counts":
+        if given == "counts":
             return None
         raise DataError(
-            f"{where}: data.weighting={stated} needs counts, and a feature is negative, missing or no"
+            f"{where}: data.weighting={given} needs counts, and a feature is negative, missing or no"
             " whole number: leave it out."
         )
-    return stated
+    return given
 
 
 def are_counts(values: NDArray[Any]) -> bool:

@@ -94,7 +94,7 @@ class DecisionRule:
 
     def learn(self, prediction: Prediction, targets: Tensor) -> Self:
         """Learn from a prediction with scores, by default from these alone, and targets, unchecked."""
-        return self.tune(prediction.scores, targets)
+        return self.tune(prediction.scores.detach(), targets)
 
     def tune(self, scores: Tensor, targets: Tensor) -> Self:
         """Fit the rule to unchecked scores and targets, (..., N, K) each; return the rule itself."""
@@ -135,8 +135,8 @@ class DecisionRule:
             return self.by_joint(prediction)
         if kind == "cardinality":
             assert prediction.cardinality is not None
-            return self.by_cardinality(prediction.scores, prediction.cardinality)
-        return self.by_scores(prediction.scores)
+            return self.by_cardinality(prediction.scores.detach(), prediction.cardinality.detach())
+        return self.by_scores(prediction.scores.detach())
 
     def by_joint(self, prediction: Prediction) -> Tensor:
         """Return label sets from a prediction that has a joint: (..., N, K), bool."""

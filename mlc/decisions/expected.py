@@ -43,7 +43,7 @@ class ExpectedRule(DecisionRule):
 
     def by_joint(self, prediction: Prediction) -> Tensor:
         """Return the maximiser under the joint: (..., N, K), bool."""
-        label_sets, joint = prediction.label_sets, prediction.log_joint.double().exp()
+        label_sets, joint = prediction.label_sets, prediction.log_joint.detach().double().exp()
         assert label_sets is not None
         decided = self.best_set(joint.flatten(0, -2), label_sets)
         return decided.view(*joint.shape[:-1], label_sets.shape[-1])

@@ -13,7 +13,7 @@ from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, open_dict, read_write
 
 from mlc.config.errors import ConfigError
-from mlc.config.options import Choice, Search, limits_of, out_of_range
+from mlc.config.options import Choice, Interval, Search, limits_of, out_of_range
 from mlc.config.schema import Config, parse
 from mlc.launching.names import data_name, key_of, parsed, setting_overrides
 from mlc.launching.overrides import advice
@@ -97,6 +97,7 @@ def _spaces(request: Request, options: Config, values: Mapping[str, Any]) -> dic
     declared = declared_spaces(names)
     stated = {key: space for key, space in request.spaces.items() if key in values}
     for key, space in stated.items():
+        _require_whole(key, values[key], space)
         _require_within(options, key, space)
     free = {key: space for key, space in declared.items() if key not in request.taken}
     return {**free, **stated}
@@ -110,6 +111,15 @@ def _refuse_options_of_the_head(keys: Iterable[str]) -> None:
                 f"hydra.sweeper.metric=loss cannot choose {key}, which changes the loss itself: name"
                 " another metric, or one value."
             )
+
+
+def _require_whole(key: str, default: Any, space: Search) -> None:
+    """Refuse an interval of all numbers for an option that takes whole numbers."""
+    is_whole = isinstance(default, int) and not isinstance(default, bool)
+    if is_whole and isinstance(space, Interval) and space.step is None:
+        raise ConfigError(
+            f"{key} takes whole numbers: write {key}=int(interval({space.low:g},{space.high:g}))."
+        )
 
 
 def _require_within(options: Config, key: str, space: Search) -> None:

@@ -108,7 +108,7 @@ def read_request(config: DictConfig, overrides: Sequence[Override]) -> Request |
 def space_of(override: Override) -> Search:
     """Return the search space of a sweep, as Hydra's Optuna sweeper reads it.
 
-    Two whole numbers are an interval of whole numbers, `tag(log, ...)` makes an interval logarithmic,
+    `int(interval(...))` is an interval of whole numbers, `tag(log, ...)` makes an interval logarithmic,
     and a range includes its end.
 
     Raises:

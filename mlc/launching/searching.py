@@ -37,10 +37,13 @@ def search(sweeper: SearchSweeper) -> list[Sequence[JobReturn]]:
         RunFolderError: the folder holds another search.
         Exception: the error of a group's first run, if all its runs failed.
     """
-    config = sweeper.config
+    config, context, launcher = sweeper.config, sweeper.hydra_context, sweeper.launcher
+    assert config is not None
+    assert context is not None
+    assert launcher is not None
     request = read_request(config, sweep_overrides(config))
     assert request is not None
-    planned = plan(request, sweeper.hydra_context.config_loader, config)
+    planned = plan(request, context.config_loader, config)
     folder = Path(config.hydra.sweep.dir)
     _record(folder, request.options, planned, sweeper)
     draw: Drawer = _random(planned, request.options)
@@ -56,7 +59,7 @@ def search(sweeper: SearchSweeper) -> list[Sequence[JobReturn]]:
         overrides = [job for _, _, job in jobs]
         # Errors of composing are found before any training.
         sweeper.validate_batch_is_legal(overrides)
-        ended = sweeper.launcher.launch(overrides, initial_job_idx=len(results))
+        ended = launcher.launch(overrides, initial_job_idx=len(results))
         returns.append(ended)
         results += [(group, each) for (group, *_), each in zip(jobs, ended, strict=True)]
         if studies is not None:

@@ -181,7 +181,7 @@ def _described(
     lost: Sequence[tuple[Mapping[str, Any], str]],
 ) -> Chosen:
     """Add the drawn options, the edges and the failures to a choice."""
-    failed = {}
+    failed: dict[int, str] = {}
     for status, reason in lost:
         same = (status.get("data"), status.get("head")) == (choice.data, choice.head)
         same = same and all(setting(status, k) == v for k, v in choice.settings.items())

@@ -96,8 +96,8 @@ def validation_values(
     values[TRIAL] = _numbers(searched).astype(int) if len(searched) else values[TRIAL]
     values[VALUE] = searched[column] if column in searched else float("nan")
     if needs_rule(metric):
-        fair = [tuned_on.get(rule) != "test" for rule in values["rule"]]
-        return values[fair].reset_index(drop=True)
+        unfair = [rule for rule, part in tuned_on.items() if part == "test"]
+        return values[~values["rule"].isin(unfair)].reset_index(drop=True)
     values["rule"] = NO_RULE
     return values.drop_duplicates(keys).reset_index(drop=True)
 
@@ -202,7 +202,7 @@ def _settings(values: pd.DataFrame) -> list[str]:
     return settings
 
 
-_GROUPS = ("backbone", "optimizer", "experiment", "rules", "device", "threads")
+_GROUPS = ("backbone", "optimizer", "experiment", "decisions", "device", "threads")
 
 
 def _numbers(runs: pd.DataFrame) -> pd.Series:

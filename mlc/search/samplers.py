@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from mlc.search.metrics import higher_is_better
 from mlc.search.options import SearchOptions
 
 _CLASSES = {"tpe": "TPESampler", "gp": "GPSampler", "cmaes": "CmaEsSampler"}
+# What a sampler needs beside Optuna.
+_NEEDS = {"cmaes": "cmaes"}
 _TRIAL = "trial"
 
 
@@ -41,7 +44,7 @@ class Studies:
         self._studies: dict[tuple[str, ...], Any] = {}
 
     def ask(self, group: Group, trial: int) -> dict[str, str]:
-        """Return the values of a trial's options as text, always the same; none for trial 0."""
+        """Return a trial's values as text, the same when asked again; none for trial 0."""
         if trial == 0 or not group.spaces:
             return {}
         study = self._study(group)
@@ -78,7 +81,8 @@ class Studies:
 
     def _sampler(self, trial: int) -> Any:
         digest = hashlib.sha256(f"{self._options.seed}/{trial}".encode()).digest()
-        return _make(self._optuna, self._options.sampler, int.from_bytes(digest[:4], "big"))
+        create = getattr(self._optuna.samplers, _CLASSES[self._options.sampler])
+        return create(seed=int.from_bytes(digest[:4], "big"))
 
     def _of_defaults(self, group: Group, value: float | None) -> Any:
         """Return trial 0 with those of its values that lie in their spaces."""
@@ -98,8 +102,15 @@ class Studies:
 
 def require_sampler(options: SearchOptions) -> None:
     """Raise ConfigError if the sampler needs a package that is not installed."""
-    if options.sampler in _CLASSES:
-        _make(_import_optuna(options.sampler), options.sampler, 0)
+    if options.sampler not in _CLASSES:
+        return
+    _import_optuna(options.sampler)
+    package = _NEEDS.get(options.sampler)
+    if package is not None and find_spec(package) is None:
+        raise ConfigError(
+            f"hydra.sweeper.sampler={options.sampler} needs the package {package}: pip install"
+            f" {package}, or search with hydra.sweeper.sampler=random."
+        )
 
 
 def _import_optuna(sampler: str) -> Any:
@@ -114,17 +125,6 @@ def _import_optuna(sampler: str) -> Any:
     assert journal is optuna.storages.journal
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna
-
-
-def _make(optuna: Any, sampler: str, seed: int) -> Any:
-    try:
-        return getattr(optuna.samplers, _CLASSES[sampler])(seed=seed)
-    except ImportError as error:
-        reason = str(error).splitlines()[0].rstrip(".")
-        raise ConfigError(
-            f"hydra.sweeper.sampler={sampler} needs another package ({reason}): install it, or search"
-            " with hydra.sweeper.sampler=random."
-        ) from error
 
 
 def _find(study: Any, trial: int) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from mlc.comparing.plain import PLAIN_HEADS, PLAIN_RULES
 from mlc.config.registry import BACKBONES, DECISIONS, HEADS, OPTIMIZERS
 from mlc.config.schema import TrainerOptions
 from mlc.decisions import build_decision
+from mlc.decisions.candidates import CANDIDATES, Candidate
 from mlc.heads import build_head
 
 K = 4
@@ -169,15 +171,58 @@ def config_of(head: str, **changed: Any) -> dict[str, Any]:
 
 def test_the_rule_that_auto_chose_stands_in_the_code() -> None:
     stored = [
-        {"choice": 3, "threshold": [0.2, 0.2, 0.2, 0.2], "k": 0},
-        {"choice": 3, "threshold": [0.4, 0.4, 0.4, 0.4], "k": 0},
-        {"choice": 4, "threshold": [0.0, 0.0, 0.0, 0.0], "k": 2},
+        {
+            "chosen": "global, at least one label",
+            "learned": {"global, at least one label": {"threshold": 0.2}},
+        },
+        {
+            "chosen": "global, at least one label",
+            "learned": {"global, at least one label": {"threshold": 0.4}},
+        },
+        {"chosen": "top_k", "learned": {"top_k": {"k": 2}}},
     ]
     own = settle(config_of("sigmoid"), "auto", stored, LABELS)
     assert own.rule == "global"
     assert own.rule_options["at_least_one"] is True
     assert own.fitted["threshold"] == pytest.approx(0.3)
     assert own.n_runs == 2
+
+
+@pytest.mark.parametrize("candidate", CANDIDATES, ids=lambda candidate: candidate.words)
+def test_every_choice_of_auto_becomes_code_that_decides_as_auto(candidate: Candidate) -> None:
+    by_joint = candidate.by_joint
+    config = config_of("powerset" if by_joint or candidate.rule == "expected_f1" else "sigmoid")
+    outputs, targets = outputs_and_targets(2**K if config["head"]["name"] == "powerset" else K)
+    head = build_head(config["head"]["name"], n_features=3, n_labels=K)
+    with torch.no_grad():
+        prediction = head.predict(outputs.float())
+        auto = DECISIONS["auto"](DECISIONS["auto"].Options(), 0.5)
+        rule = candidate.build(auto.options.metric, 0.5)
+        rule.training_sets = targets.bool().unique(dim=0)
+        given = prediction if by_joint else prediction.scores
+        if not by_joint:
+            rule.fit(prediction.scores, targets)
+        expected = (
+            rule.decide(given) if candidate.rule != "cardinality" else rule.decide(prediction)
+        )
+    stored = [{"chosen": candidate.words, "learned": {candidate.words: rule.described()}}]
+    own = settle(config, "auto", stored, LABELS)
+    if is_plain(own):
+        names = run(network_code(own))
+        assert torch.equal(names["decide"](outputs.float()), expected)
+        return
+    code = network_code(own)
+    lines = [line for line in code.splitlines() if not line.startswith(("head = ", "loss = "))]
+    names = {
+        "head": SimpleNamespace(predict=lambda _: prediction, __call__=None),
+        "training_targets": rule.training_sets,
+        "validation_scores": prediction.scores,
+        "validation_targets": targets,
+        "features": outputs,
+    }
+    text = "\n".join(lines).replace("head.predict(head(features))", "head.predict(features)")
+    exec(text, names)
+    assert torch.equal(names["label_sets"], expected)
 
 
 def test_the_estimator_has_the_options_of_the_run_and_fits() -> None:

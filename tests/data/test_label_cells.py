@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mlc.config.errors import DataError
 from mlc.data.label_cells import join_labels, read_cells, read_cells_as
-from mlc.data.places import Place
+from mlc.data.locations import FileName
 
 FORMS: dict[str, tuple[list[Any], list[list[str]]]] = {
     "semicolons": (["wet; cold", "warm;"], [["wet", "cold"], ["warm"]]),
@@ -90,7 +90,7 @@ def test_what_was_taken_is_stated() -> None:
 )
 def test_another_form_is_refused_by_its_row(values: list[Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
-        read_cells(values, None, Place("toy.csv", [2, 9]), "tags")
+        read_cells(values, None, FileName("toy.csv", [2, 9]), "tags")
 
 
 LABELS = st.text(

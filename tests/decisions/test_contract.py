@@ -7,6 +7,7 @@ import torch
 
 from mlc.config.errors import ConfigError
 from mlc.decisions.base import DECISIONS, build_decision
+from mlc.heads import build_head
 from mlc.heads.label_sets import all_label_sets
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.metrics.sweep import best_threshold
@@ -94,3 +95,18 @@ def test_mode_with_at_least_one_label_is_the_most_probable_other_set() -> None:
     ]
     only_empty = rule.decide(log_joint=torch.zeros(1, 1), label_sets=torch.zeros(1, 3))
     assert only_empty.int().tolist() == [[1, 0, 0]]
+
+
+@pytest.mark.parametrize("head_name", ["chain", "sigmoid"])
+@pytest.mark.parametrize("name", DECISIONS)
+def test_a_prediction_may_still_have_its_gradients(name: str, head_name: str) -> None:
+    targets = torch.rand(40, 18) < 0.2
+    head = build_head(head_name, n_features=4, n_labels=18, targets=targets)
+    outputs = head(torch.randn(40, 4))
+    decided = []
+    for own in (outputs, outputs.detach()):
+        prediction, rule = head.predict(own), build_decision(name)
+        if rule.input_from(head.head.provides()) is None:
+            return
+        decided.append(rule.fit(prediction, targets).decide(prediction))
+    assert torch.equal(*decided)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -128,7 +128,7 @@ def model_and_data(
         part.separate,
     )
     rows = ResidentData(
-        data, scalings(n_labels, sparse, n_runs), device, dtype, part.takes_bags,
+        data.features, data.targets, scalings(n_labels, sparse, n_runs), device, dtype, part.takes_bags,
         sparse and part.takes_sparse,
     )  # fmt: skip
     return Model(part, output).to(device, dtype), rows
@@ -188,18 +188,19 @@ def training(device: torch.device, precision: str = "float64", **model: Any) -> 
     return Training(built, data, splits(n_runs), own, [settings] * n_runs, SEEDS[:n_runs])
 
 
-def judged(found: Training) -> list[Evaluation]:
-    """The runs under every rule that their head allows."""
+def judged(found: Training, names: Collection[str] = DECISIONS) -> list[Evaluation]:
+    """The runs under those of the rules that their head allows."""
+    model, data = found.model, found.data
     return evaluate(
-        found.model, found.data, dataset(found.model.head.n_labels, not found.data.fixed_shapes),
-        splits(found.model.n_runs), [rules(found.model.head) for _ in range(found.model.n_runs)],
+        model, data, dataset(model.head.n_labels, not data.fixed_shapes), splits(model.n_runs),
+        [rules(model.head, names) for _ in range(model.n_runs)],
     )  # fmt: skip
 
 
-def rules(head: Head) -> dict[str, DecisionRule]:
-    """Every rule that it allows, not fitted."""
+def rules(head: Head, names: Collection[str] = DECISIONS) -> dict[str, DecisionRule]:
+    """Those of the rules that it allows, not fitted."""
     natural = type(head).natural_threshold(head.n_labels)
-    every = {name: DECISIONS[name](DECISIONS.options(name), natural) for name in DECISIONS}
+    every = {name: DECISIONS[name](DECISIONS.options(name), natural) for name in names}
     offered = type(head).provides()
     return {
         name: rule

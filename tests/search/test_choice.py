@@ -1,0 +1,162 @@
+"""The choice of a trial takes validation values and nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlc.config.errors import ConfigError
+from mlc.search.choice import choose, chosen_runs, trial_means, validation_values
+
+TUNED_ON = {"fixed": "nothing", "global": "validation", "per_label": "validation", "oracle": "test"}
+
+
+def runs(n_trials: int = 6, n_seeds: int = 3, seed: int = 0) -> pd.DataFrame:
+    """Runs of two heads with random values, test values among them."""
+    draw = np.random.default_rng(seed)
+    rows = [
+        {
+            "run": f"{head}/{trial}/{s}", "data": "toy", "head": head, "rule": rule, "seed": s,
+            "trial": str(trial), "jaccard_samples": draw.random(), "hamming_loss": draw.random(),
+            "val_jaccard_samples": draw.random(), "val_hamming_loss": draw.random(),
+            "val_lrap": 0.1 * trial + 0.01 * s,
+        }
+        for head in ("sigmoid", "powerset")
+        for trial in range(n_trials)
+        for s in range(n_seeds)
+        for rule in TUNED_ON
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize("metric", ["jaccard_samples", "hamming_loss"])
+def test_the_best_mean_over_the_seeds_is_chosen(metric: str) -> None:
+    table = runs()
+    choices = choose(validation_values(table, metric, TUNED_ON), metric)
+    assert [choice.head for choice in choices] == ["sigmoid", "powerset"]
+    for choice in choices:
+        best: tuple[float, int, str] | None = None
+        for trial in range(6):
+            for rule in ("fixed", "global"):
+                own = [
+                    row[f"val_{metric}"]
+                    for row in table.to_dict("records")
+                    if (row["head"], row["trial"], row["rule"]) == (choice.head, str(trial), rule)
+                ]
+                mean = sum(own) / len(own)
+                better = best is None or (mean > best[0] if metric[0] == "j" else mean < best[0])
+                best = (mean, trial, rule) if better else best
+        assert best is not None
+        assert (choice.trial, choice.rule) == best[1:]
+        assert choice.value == pytest.approx(best[0], abs=1e-12)
+        assert (choice.n_seeds, choice.n_trials) == (3, 6)
+        # A rule that is tuned on each label takes no part, and has a best trial of its own.
+        assert set(choice.by_rule) == {"fixed", "global", "per_label"}
+
+
+def test_test_values_do_not_take_part() -> None:
+    table = runs()
+    changed = table.copy()
+    test = ["jaccard_samples", "hamming_loss"]
+    changed[test] = changed[test].sample(frac=1, random_state=1).to_numpy()
+    is_oracle = changed["rule"] == "oracle"
+    changed.loc[is_oracle, "val_jaccard_samples"] = 1.0
+    assert not changed[test].equals(table[test])
+    one, other = (
+        choose(validation_values(each, "jaccard_samples", TUNED_ON), "jaccard_samples")
+        for each in (table, changed)
+    )
+    assert one == other
+
+
+@pytest.mark.parametrize("column", ["jaccard_samples", "test", "val_jaccard_samples", "run"])
+def test_a_table_with_other_columns_is_refused(column: str) -> None:
+    values = validation_values(runs(), "jaccard_samples", TUNED_ON)
+    for place in (0, 2, len(values.columns)):
+        wider = values.copy()
+        wider.insert(place, column, 0.5)
+        with pytest.raises(ConfigError, match="takes the columns of validation_values"):
+            choose(wider, "jaccard_samples")
+    renamed = values.rename(columns={"value": column})
+    with pytest.raises(ConfigError, match="takes the columns of validation_values"):
+        choose(renamed, "jaccard_samples")
+
+
+def test_a_rule_for_each_label_is_chosen_only_for_what_it_tunes() -> None:
+    table = runs().rename(columns={"val_jaccard_samples": "val_f1_macro"})
+    table.loc[table["rule"] == "per_label", "val_f1_macro"] += 1
+    (first, _) = choose(validation_values(table, "f1_macro", TUNED_ON), "f1_macro")
+    assert first.rule == "per_label"
+    other = table.rename(columns={"val_f1_macro": "val_jaccard_samples"})
+    values = validation_values(other, "jaccard_samples", TUNED_ON)
+    assert choose(values, "jaccard_samples")[0].rule != "per_label"
+    alone = values[values["rule"] == "per_label"]
+    assert choose(alone, "jaccard_samples")[0].rule == "per_label"
+
+
+def test_a_trial_with_a_failed_or_undefined_run_loses() -> None:
+    table = runs()
+    best = choose(validation_values(table, "jaccard_samples", TUNED_ON), "jaccard_samples")[0]
+    own = (table["head"] == "sigmoid") & (table["trial"] == str(best.trial))
+    missing = table[~(own & (table["seed"] == 1))]
+    undefined = table.copy()
+    undefined.loc[own & (table["seed"] == 1), "val_jaccard_samples"] = np.nan
+    for changed in (missing, undefined):
+        values = validation_values(changed, "jaccard_samples", TUNED_ON)
+        choice = choose(values, "jaccard_samples")[0]
+        assert choice.trial != best.trial
+        assert (choice.n_seeds, choice.n_trials) == (3, 5)
+
+
+def test_a_head_without_a_value_has_no_choice() -> None:
+    table = runs(n_trials=2)
+    table.loc[table["head"] == "sigmoid", "val_lrap"] = np.nan
+    first, second = choose(validation_values(table, "lrap", TUNED_ON), "lrap")
+    assert (first.trial, first.value, first.n_trials) == (None, None, 0)
+    assert (second.trial, second.rule, second.n_seeds) == (1, "-", 3)
+    assert second.value == pytest.approx(0.11)
+
+
+def test_equal_trials_leave_the_first() -> None:
+    table = runs()
+    table["val_jaccard_samples"] = 0.5
+    values = validation_values(table.sample(frac=1, random_state=0), "jaccard_samples", TUNED_ON)
+    assert {choice.trial for choice in choose(values, "jaccard_samples")} == {0}
+
+
+def test_settings_of_the_grid_are_chosen_for_each_by_itself() -> None:
+    parts = [runs(seed=seed).assign(**{"data.n": text}) for seed, text in ((0, "5"), (1, "9"))]
+    table = pd.concat(parts, ignore_index=True)
+    values = validation_values(table, "jaccard_samples", TUNED_ON, ["data.n"])
+    choices = choose(values, "jaccard_samples")
+    assert [(c.head, c.settings["data.n"]) for c in choices] == [
+        ("sigmoid", "5"), ("powerset", "5"), ("sigmoid", "9"), ("powerset", "9"),
+    ]  # fmt: skip
+    alone = choose(validation_values(parts[1], "jaccard_samples", TUNED_ON), "jaccard_samples")
+    assert [choice.trial for choice in choices[2:]] == [choice.trial for choice in alone]
+
+
+def test_the_rows_of_the_chosen_trials() -> None:
+    table = runs()
+    choices = choose(validation_values(table, "jaccard_samples", TUNED_ON), "jaccard_samples")
+    rows = chosen_runs(table, choices)
+    assert len(rows) == 2 * 3 * len(TUNED_ON)
+    by_rule = chosen_runs(table, choices, by_rule=True)
+    for choice in choices:
+        for rule in TUNED_ON:
+            trial = choice.by_rule[rule].trial if rule in choice.by_rule else choice.trial
+            own = by_rule[(by_rule["head"] == choice.head) & (by_rule["rule"] == rule)]
+            assert own["trial"].tolist() == [str(trial)] * 3
+
+
+def test_runs_of_no_search_take_no_part() -> None:
+    table = runs(n_trials=1)
+    none = table.assign(trial="null")
+    assert validation_values(none, "jaccard_samples", TUNED_ON).empty
+    assert choose(validation_values(none, "jaccard_samples", TUNED_ON), "jaccard_samples") == []
+    without = table.drop(columns="trial")
+    assert validation_values(without, "lrap", TUNED_ON).empty
+    assert chosen_runs(without, []).empty
+    means = trial_means(validation_values(pd.concat([table, none]), "lrap", TUNED_ON))
+    assert means["n_seeds"].tolist() == [3, 3]
