@@ -24,7 +24,8 @@ WAITING = {
     aten._unique2, aten.unique_dim, aten.unique_consecutive, aten._local_scalar_dense,
     aten.is_nonzero, aten._coalesce, aten.histc,
     # On CUDA it sorts, and in some builds of torch waits for how many rows there are.
-    aten._embedding_bag_dense_backward, aten.embedding_dense_backward,
+    aten._embedding_bag_backward, aten._embedding_bag_dense_backward,
+    aten.embedding_dense_backward,
 }  # fmt: skip
 _COPIES = {aten._to_copy, aten.copy_}
 

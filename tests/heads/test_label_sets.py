@@ -190,6 +190,12 @@ def test_pairs_that_occur_are_summed_in_each_label_set(interactions: str, most: 
     if interactions == "shared":
         torch.nn.init.normal_(inner.interactions)
     outputs = torch.randn(3, inner.n_outputs).double()
+
+    def joint(given: torch.Tensor) -> torch.Tensor:
+        return head.log_joint(given)[:, head.head.observed.seen[0, 0]]
+
+    assert torch.autograd.gradcheck(joint, outputs.requires_grad_())
+    outputs = outputs.detach()
     log_joint = head.log_joint(outputs)
     for row in range(3):
         of_pairs = inner.interactions[0, 0] if interactions == "shared" else outputs[row, n_labels:]

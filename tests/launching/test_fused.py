@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 import torch
 
+import mlc
 from mlc.launching import workers
 from mlc.launching.fused import Job, group
 from mlc.tracking.tensorboard import RunLog
@@ -310,6 +311,12 @@ def test_a_sweep_on_cuda(sweep: Callable[..., Outcome], tmp_path: Path) -> None:
     ended = sweep("head=sigmoid,powerset", "seed=0,1", "device=cuda", "hydra.sweep.dir=s")
     assert ended.status == 0, ended.error
     assert len(pd.read_csv(tmp_path / "s" / "results.csv")) == 2 * 3 + 2 * 4
+    for status in (tmp_path / "s").rglob("status.json"):
+        loaded = [mlc.load(status.parent, device=device) for device in ("cpu", "cuda")]
+        features = np.random.default_rng(0).normal(size=(50, loaded[0].n_features))
+        on_cpu, on_cuda = (run.scores(features) for run in loaded)
+        np.testing.assert_allclose(on_cuda, on_cpu, atol=1e-4)
+        assert (loaded[0].predict(features) == loaded[1].predict(features)).mean() > 0.95
 
 
 def test_a_setting_that_makes_other_data_may_be_swept(command: Command, tmp_path: Path) -> None:
