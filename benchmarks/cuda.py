@@ -101,7 +101,7 @@ def prepare(shape: Shape, n_runs: int, device: torch.device, graphs: bool) -> Tr
     scalings = [fit_scaling(data, train)] * n_runs
     model = build_model(configs, sample_shape, known_labels(data, splits), device)
     bags = BACKBONES[shape.backbone].takes_bags
-    resident = ResidentData(data, scalings, device, bags=bags)
+    resident = ResidentData(data.features, data.targets, scalings, device, bags=bags)
     optimizer = OPTIMIZERS["adamw"](
         model.parameters(), [config.optimizer for config in configs], model.without_axis
     )

@@ -114,7 +114,7 @@ def _evaluated(
     rows = torch.as_tensor(np.stack([split.train for split in splits]))
     known = KnownLabels(torch.as_tensor(dataset.targets), rows)
     model = build_model(configs, dataset.sample_shape, known, device, scalings)
-    resident = ResidentData(dataset, scalings, device)
+    resident = ResidentData(dataset.features, dataset.targets, scalings, device)
     training = Training(
         model,
         resident,

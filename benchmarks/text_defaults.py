@@ -99,7 +99,9 @@ def train(dataset: Dataset, split: Split, own: Setting, seed: int = 0) -> tuple[
     backbone = BACKBONES["mlp"](len(columns), [BACKBONES.options("mlp", **shape)], [seed])
     head = HEADS["sigmoid"](backbone.n_outputs, dataset.n_labels, HEADS.options("sigmoid"), [seed])
     model = Model(backbone, head)
-    data = ResidentData(dataset, [scaling], torch.device("cpu"), keep_sparse=True)
+    data = ResidentData(
+        dataset.features, dataset.targets, [scaling], torch.device("cpu"), keep_sparse=True
+    )
     options = OPTIMIZERS.options("adamw", lr=own.lr, weight_decay=0.01, schedule="cosine")
     update = OPTIMIZERS["adamw"](list(model.parameters()), [options])
     trainer = TrainerOptions(max_epochs=own.epochs, batch_size=own.batch_size)

@@ -16,7 +16,7 @@ def test_both_ratios_at_14_labels_stand_in_both_places_with_their_batches() -> N
     benchmark = (RESULTS / "benchmarks" / "powerset.md").read_text()
     here = quoted(readme)["k14"]
     (row,) = re.findall(r"^\| +14 \|(?:[^|]*\|){4} +(\d+) \|", benchmark, flags=re.MULTILINE)
-    assert f"has {row} times" in " ".join(readme.split())
+    assert f"reports {row} times" in " ".join(readme.split())
     assert f"a ratio of {here} for batch {BATCH}" in benchmark
     assert f"batch {BENCHMARK_BATCH}," in benchmark
     assert f"there the batch is {BENCHMARK_BATCH}" in " ".join(readme.split())
