@@ -23,11 +23,10 @@ from mlc.config.memory import readable
 from mlc.config.schema import Config, TrainerOptions
 from mlc.data.base import Dataset
 from mlc.data.preprocessing import fit_scaling
-from mlc.data.resident import ResidentData
 from mlc.data.splits import Split
 from mlc.heads.base import HEADS
 from mlc.reporting.tables import Table
-from mlc.training.assembly import build_model, known_labels
+from mlc.training.assembly import build_model, build_training, known_labels
 from mlc.training.loop import Training
 from mlc.training.stacked import OPTIMIZERS
 
@@ -100,13 +99,7 @@ def prepare(shape: Shape, n_runs: int, device: torch.device, graphs: bool) -> Tr
     ]
     scalings = [fit_scaling(data, train)] * n_runs
     model = build_model(configs, sample_shape, known_labels(data, splits), device)
-    bags = BACKBONES[shape.backbone].takes_bags
-    resident = ResidentData(data.features, data.targets, scalings, device, bags=bags)
-    optimizer = OPTIMIZERS["adamw"](
-        model.parameters(), [config.optimizer for config in configs], model.without_axis
-    )
-    seeds = [config.seed for config in configs]
-    return Training(model, resident, splits, optimizer, [trainer] * n_runs, seeds)
+    return build_training(configs, model, data, splits, scalings, device)
 
 
 def synchronize(device: torch.device) -> None:

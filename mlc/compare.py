@@ -7,7 +7,6 @@ mlc-compare yeast --metric f1_macro --budget fair
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import sys
 import time
@@ -15,7 +14,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from mlc.comparing.plan import (
@@ -32,19 +30,21 @@ from mlc.comparing.words import duration
 from mlc.comparing.writing import write_answer
 from mlc.config.errors import ConfigError, MlcError
 from mlc.config.imports import add_import_flag, import_parts
-from mlc.config.schema import config_folder, parse, register_configs
+from mlc.config.schema import parse, register_configs
 from mlc.config.texts import fold, never_fail_to_print
 from mlc.data.__main__ import overrides as data_overrides
 from mlc.data.base import SOURCES, Dataset
 from mlc.data.card import Card, describe
 from mlc.data.splits import Split, split_dataset
 from mlc.estimator import MultiLabelClassifier
+from mlc.launching.composing import composed
 from mlc.launching.names import data_name
+from mlc.launching.overrides import quoted
 from mlc.launching.sweep import Refusal
 from mlc.launching.workers import n_cores
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.runs.ownership import path_part
-from mlc.train import in_one_sentence, launch
+from mlc.train import errors_raised_by_hydra, in_one_sentence, launch
 
 _WIDTH = 80
 
@@ -53,23 +53,19 @@ def main(arguments: list[str] | None = None) -> None:
     """Parse the command line, train the comparison and print its answer."""
     stated = _parser().parse_intermixed_args(arguments)
     never_fail_to_print()
-    full_error = os.environ.get("HYDRA_FULL_ERROR", "0")
-    # Otherwise Hydra would print its own trace and exit before the error is printed here.
-    os.environ["HYDRA_FULL_ERROR"] = "1"
-    try:
-        import_parts(stated.imports)
-        compare(stated)
-    except KeyboardInterrupt:
-        print("\nmlc-compare: interrupted; the same command goes on.", file=sys.stderr)
-        sys.exit(130)
-    except (Exception, Refusal) as error:
-        readable = in_one_sentence(error)
-        if readable is None or full_error not in ("", "0"):
-            raise
-        print(f"mlc-compare: {readable}", file=sys.stderr)
-        sys.exit(readable.exit_status)
-    finally:
-        os.environ["HYDRA_FULL_ERROR"] = full_error
+    with errors_raised_by_hydra() as wants_trace:
+        try:
+            import_parts(stated.imports)
+            compare(stated)
+        except KeyboardInterrupt:
+            print("\nmlc-compare: interrupted; the same command goes on.", file=sys.stderr)
+            sys.exit(130)
+        except (Exception, Refusal) as error:
+            readable = in_one_sentence(error)
+            if readable is None or wants_trace:
+                raise
+            print(f"mlc-compare: {readable}", file=sys.stderr)
+            sys.exit(readable.exit_status)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -133,7 +129,7 @@ def compare(stated: argparse.Namespace) -> None:
     started = time.perf_counter()
     register_configs()
     chosen = data_overrides(stated)
-    config = _composed(["experiment=which_head", *chosen])
+    config = composed(["experiment=which_head", *chosen])
     options = parse(config)
     dataset = SOURCES[options.data.name].load(options.data)
     is_stated = any(re.match(r"\+*data\.split_seed=", own) for own in chosen)
@@ -166,11 +162,6 @@ def compare(stated: argparse.Namespace) -> None:
     print(f"\n{text}\n\n{folder / 'report.html'}")
 
 
-def _composed(overrides: Sequence[str]) -> DictConfig:
-    with initialize_config_dir(str(config_folder()), version_base="1.3"):
-        return compose("train", list(overrides))
-
-
 def _default_folder(config: DictConfig, stated: argparse.Namespace) -> Path:
     return Path("compared") / path_part(f"{data_name(config)}_{stated.metric}_{stated.budget}")
 
@@ -187,7 +178,7 @@ def _planned(
     heads = chosen_heads(stated.heads, card)
     rules = suitable_rules(stated.metric, card)
     configs = {
-        head: parse(_composed(["experiment=which_head", *chosen, f"head={head}"])) for head in heads
+        head: parse(composed(["experiment=which_head", *chosen, f"head={head}"])) for head in heads
     }
     costs = list(cost_by_head(configs, dataset, split).values())
 
@@ -234,7 +225,7 @@ def _train(
         "report.answer=false",
         f"hydra.sweeper.n_trials={plan.n_trials}",
         f"hydra.sweeper.metric={metric}",
-        f"hydra.sweep.dir={_quoted(str(folder))}",
+        f"hydra.sweep.dir={quoted(str(folder))}",
         "resume=true",
     ]
     try:
@@ -245,11 +236,6 @@ def _train(
     except MlcError as error:
         return error
     return None
-
-
-def _quoted(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
 
 
 if __name__ == "__main__":

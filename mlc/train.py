@@ -77,27 +77,38 @@ def _train(run: Run) -> Outcome:
 def main() -> None:
     """Run the app; print an error that the user can correct as one sentence, without a traceback."""
     never_fail_to_print()
-    full_error = os.environ.get("HYDRA_FULL_ERROR", "0")
-    # Otherwise Hydra prints a trace of its own and exits before the error is printed here.
+    with errors_raised_by_hydra() as wants_trace:
+        try:
+            sys.argv[1:], modules = without_flags(sys.argv[1:])
+            import_parts(modules)
+            launch()
+        except KeyboardInterrupt:
+            print(f"\nmlc-train: {sweep.interrupted()}", file=sys.stderr)
+            sys.exit(130)
+        except (Exception, sweep.Refusal) as error:
+            readable = in_one_sentence(error)
+            if readable is None or wants_trace:
+                raise
+            # The sweep has already reported the run and the reason.
+            is_reported = _is_sweep() and getattr(error, "reported", False)
+            counted = sweep.failures() if is_reported else None
+            print(f"mlc-train: {counted or readable}", file=sys.stderr)
+            sys.exit(readable.exit_status)
+
+
+@contextmanager
+def errors_raised_by_hydra() -> Iterator[bool]:
+    """Make Hydra raise errors, which it otherwise prints in its own way before it exits.
+
+    Yields:
+        Whether the user has asked for tracebacks by HYDRA_FULL_ERROR.
+    """
+    before = os.environ.get("HYDRA_FULL_ERROR", "0")
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
-        sys.argv[1:], modules = without_flags(sys.argv[1:])
-        import_parts(modules)
-        launch()
-    except KeyboardInterrupt:
-        print(f"\nmlc-train: {sweep.interrupted()}", file=sys.stderr)
-        sys.exit(130)
-    except (Exception, sweep.Refusal) as error:
-        readable = in_one_sentence(error)
-        if readable is None or full_error not in ("", "0"):
-            raise
-        # The sweep has already reported the run and the reason.
-        is_reported = _is_sweep() and getattr(error, "reported", False)
-        counted = sweep.failures() if is_reported else None
-        print(f"mlc-train: {counted or readable}", file=sys.stderr)
-        sys.exit(readable.exit_status)
+        yield before not in ("", "0")
     finally:
-        os.environ["HYDRA_FULL_ERROR"] = full_error
+        os.environ["HYDRA_FULL_ERROR"] = before
 
 
 def launch(arguments: Sequence[str] | None = None, *, shows_summary: bool = True) -> None:

@@ -81,7 +81,7 @@ def _tidy(regret: float) -> float:
 
 
 def _sign(metric: str) -> int:
-    return 1 if COUNT_METRICS[metric].higher_is_better else -1
+    return COUNT_METRICS[metric].sign
 
 
 class Dials(Measurements):

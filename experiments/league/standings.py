@@ -61,7 +61,7 @@ def standings(tuned: pd.DataFrame, metric: str, gains: pd.DataFrame | None = Non
     average = ranks(tuned, metric).mean(axis=1)
     data_sets = list(dict.fromkeys(tuned["data"]))
     values = means(tuned, metric)
-    sign = -1 if COUNT_METRICS[metric].higher_is_better else 1
+    sign = -COUNT_METRICS[metric].sign
     best = {data: (sign * values[data]).idxmin() for data in data_sets}
     heads = sorted(values.index, key=lambda head: (average.get(head, np.inf), head))
     groups = dict(iter(tuned.groupby(["head", "data"], sort=False)[metric]))

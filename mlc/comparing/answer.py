@@ -15,6 +15,7 @@ from mlc.comparing.candidates import (
     training_seconds,
 )
 from mlc.comparing.intervals import Difference, Part, simultaneous
+from mlc.comparing.plan import REFERENCE
 from mlc.config.errors import RunFolderError
 from mlc.files.names import SPLIT
 from mlc.files.reading import read_arrays
@@ -22,7 +23,6 @@ from mlc.metrics.counts import COUNT_METRICS
 from mlc.reporting.collect import Results
 
 MARGIN = 0.01
-REFERENCE = "sigmoid"
 # A lead on validation rows up to this share of the margin is not worth another head than the reference.
 WORTH = 0.2
 # What the test rows say of a head against the chosen one.
@@ -69,7 +69,7 @@ class Answer:
     @property
     def sign(self) -> int:
         """1 where more of the metric is better, else -1."""
-        return 1 if COUNT_METRICS[self.metric].higher_is_better else -1
+        return COUNT_METRICS[self.metric].sign
 
     @property
     def chosen(self) -> Candidate:
@@ -136,7 +136,7 @@ def find_answer(
             f"No run of the head {reference!r} in {folder} has finished, and the others are compared"
             " with it: start the same command again."
         )
-    sign = 1 if COUNT_METRICS[metric].higher_is_better else -1
+    sign = COUNT_METRICS[metric].sign
     ranked = sorted(found.items(), key=lambda own: -sign * own[1][0].validation)
     lead = sign * (ranked[0][1][0].validation - found[reference][0].validation)
     if lead <= WORTH * margin:

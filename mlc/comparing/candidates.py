@@ -54,7 +54,7 @@ def candidates(results: Results, metric: str) -> dict[str, list[Candidate]]:
     """
     choices = choose(validation_values(results.runs, metric, results.tuned_on), metric)
     runs = chosen_runs(results.runs, choices, by_rule=True)
-    sign = 1 if COUNT_METRICS[metric].higher_is_better else -1
+    sign = COUNT_METRICS[metric].sign
     keys = [key for key in results.varying if not key.startswith("data.") and key != TRIAL]
     found = {}
     for choice in choices:

@@ -9,7 +9,7 @@ from typing import Any
 
 from mlc.comparing.plan import Plan
 from mlc.config.errors import RunFolderError
-from mlc.files.reading import read_object
+from mlc.files.reading import content_of, read_object
 from mlc.files.writing import write_json
 from mlc.runs.ownership import check_report_files
 
@@ -42,15 +42,11 @@ def read_plan(folder: Path, asked: Mapping[str, Any]) -> Plan | None:
     path = folder / PLAN
     if not path.is_file():
         return None
-    try:
+    with content_of(path, "the plan of a comparison", "name another --folder"):
         content = read_object(path)
         before, stored = content["asked"], content["plan"]
         plan = Plan(**{**stored, "rules": tuple(stored["rules"])})
         other = [key for key in asked if before.get(key) != asked[key]]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RunFolderError(
-            f"{path} is not the plan of a comparison ({error}): name another --folder."
-        ) from error
     if other:
         named = ", ".join(f"--{key} {before.get(key)}" for key in other)
         raise RunFolderError(

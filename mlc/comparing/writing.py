@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlc.comparing.answer import MARGIN, REFERENCE, Answer, find_answer
+from mlc.comparing.answer import MARGIN, Answer, find_answer
 from mlc.comparing.candidates import Candidate
 from mlc.comparing.code import estimator_code, is_plain, network_code, settle
 from mlc.comparing.figure import draw_differences
+from mlc.comparing.plan import REFERENCE
 from mlc.comparing.words import as_text, notes, other_rules, sentences, table
 from mlc.config.errors import RunFolderError
 from mlc.config.texts import markdown

@@ -14,7 +14,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -31,7 +30,8 @@ from mlc.data.card_figure import draw_card
 from mlc.data.files import located
 from mlc.data.splits import split_dataset
 from mlc.files.writing import write_atomically
-from mlc.launching.overrides import advice, fitted
+from mlc.launching.composing import composed
+from mlc.launching.overrides import advice, fitted, quoted
 
 _ENDINGS = {
     ".csv": "table", ".tsv": "table", ".txt": "table", ".tab": "table", ".psv": "table",
@@ -103,9 +103,9 @@ def overrides(arguments: argparse.Namespace) -> list[str]:
     if name in known:
         chosen = [f"data={name}"]
     elif ending is not None:
-        chosen = [f"data={_ENDINGS[ending]}", f"data.path={_quoted(name)}"]
+        chosen = [f"data={_ENDINGS[ending]}", f"data.path={quoted(name)}"]
     elif _is_arff(name):
-        chosen = ["data=arff", f"data.path={_quoted(name)}"]
+        chosen = ["data=arff", f"data.path={quoted(name)}"]
     else:
         raise ConfigError(
             f"There is no data set {name!r}: name a file that ends in {', '.join(_ENDINGS)},"
@@ -115,9 +115,9 @@ def overrides(arguments: argparse.Namespace) -> list[str]:
     settings = [name for name in arguments.labels or () if _SETTING.match(name)]
     labels = [name for name in arguments.labels or () if name not in settings]
     if labels:
-        chosen.append(f"data.labels=[{','.join(map(_quoted, labels))}]")
+        chosen.append(f"data.labels=[{','.join(map(quoted, labels))}]")
     if arguments.text is not None:
-        chosen.append(f"data.text={_quoted(arguments.text)}")
+        chosen.append(f"data.text={quoted(arguments.text)}")
     return [*chosen, *(fitted(setting, False) for setting in [*settings, *arguments.settings])]
 
 
@@ -128,8 +128,7 @@ def read_card(chosen: list[str], seed: int) -> tuple[Card, Any]:
         MlcError: it cannot be read, or an override cannot be meant.
     """
     register_configs()
-    with initialize_config_dir(str(config_folder()), version_base="1.3"):
-        config = compose("train", chosen)
+    config = composed(chosen)
     options = OmegaConf.to_object(config.data)
     check(options, "data.")
     dataset = SOURCES[config.data.name].load(options)
@@ -142,11 +141,6 @@ def _is_arff(name: str) -> bool:
         return bool(find_files(located(name, None)))
     except DataError:
         return False
-
-
-def _quoted(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
 
 
 if __name__ == "__main__":

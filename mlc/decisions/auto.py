@@ -178,8 +178,7 @@ class Auto(DecisionRule):
     def _best(self, decided: list[Tensor], targets: Tensor, margin: float) -> Tensor:
         """The index of the best decisions, or 0 if it is not better than that by the margin: (...)."""
         metric = COUNT_METRICS[self.options.metric]
-        sign = 1 if metric.higher_is_better else -1
-        values = sign * torch.stack([metric(own, targets) for own in decided], dim=-1)
+        values = metric.sign * torch.stack([metric(own, targets) for own in decided], dim=-1)
         best = first_best(values)
         gain = values.gather(-1, best.unsqueeze(-1)).squeeze(-1) - values[..., 0]
         if margin == 0:

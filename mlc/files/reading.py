@@ -7,7 +7,8 @@ import math
 import stat
 import zipfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,15 @@ _LARGEST_NUMBER = 16  # Bytes: a complex number of two doubles.
 Arrays = dict[str, NDArray[Any]]
 Shape = tuple[int, ...]
 Shapes = dict[str, Shape]
+
+
+@contextmanager
+def content_of(path: Path, what: str, cure: str) -> Iterator[None]:
+    """Raise a RunFolderError that `path` is not `what` if its content cannot be read in the block."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RunFolderError(f"{path} is not {what} ({error}): {cure}.") from error
 
 
 def read_object(path: Path) -> dict[str, Any]:

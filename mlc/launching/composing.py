@@ -1,4 +1,4 @@
-"""Composing the configs of many jobs that differ only in numbers."""
+"""Composing the configs of jobs, of many that differ only in numbers once."""
 
 from __future__ import annotations
 
@@ -7,12 +7,21 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from hydra import compose, initialize_config_dir
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
+from mlc.config.schema import config_folder
+
 _INTEGER, _REAL = r"-?\d+", r"-?\d+(?:\.\d*(?:[eE][-+]?\d+)?|[eE][-+]?\d+)"
 _NUMBER = re.compile(rf"(?!hydra\.)([A-Za-z_][\w.]*)=({_INTEGER}|{_REAL})")
+
+
+def composed(overrides: Sequence[str]) -> DictConfig:
+    """Return the config of one job, outside a launch."""
+    with initialize_config_dir(str(config_folder()), version_base="1.3"):
+        return compose("train", list(overrides))
 
 
 class NumberCache:

@@ -147,6 +147,12 @@ def _fields(prefix: str, options: Any) -> Iterator[tuple[str, Any]]:
         yield f"{prefix}{name}", types
 
 
+def quoted(value: str) -> str:
+    """Return text as one quoted value of an override."""
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
 def advice(key: str) -> str:
     """Return advice on an unknown key: the part that has the option, or similar keys."""
     group, _, last = key.rpartition(".")

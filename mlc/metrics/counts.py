@@ -41,6 +41,11 @@ class CountMetric:
     average: str
     higher_is_better: bool = True
 
+    @property
+    def sign(self) -> int:
+        """1 if more of the metric is better, else -1."""
+        return 1 if self.higher_is_better else -1
+
     def groups(self, pairs: Tensor) -> Tensor:
         """Rearrange pairs (..., N, K) to one group in each row: (..., groups, pairs of a group)."""
         if self.average == "samples":

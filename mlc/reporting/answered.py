@@ -6,9 +6,8 @@ import base64
 from pathlib import Path
 from typing import Any
 
-from mlc.config.errors import RunFolderError
 from mlc.files.names import ANSWER, DIFFERENCES
-from mlc.files.reading import read_object
+from mlc.files.reading import content_of, read_object
 
 
 def read_answer(folder: Path) -> dict[str, Any] | None:
@@ -24,7 +23,8 @@ def read_answer(folder: Path) -> dict[str, Any] | None:
     path = folder / ANSWER
     if not path.is_file():
         return None
-    try:
+    cure = "delete it, and give the command of the comparison again"
+    with content_of(path, "the answer of a comparison", cure):
         shown = read_object(path)["shown"]
         answer = {
             "sentences": [str(own) for own in shown["sentences"]],
@@ -33,11 +33,6 @@ def read_answer(folder: Path) -> dict[str, Any] | None:
             "others": None if shown["others"] is None else _table(shown["others"]),
             "code": {str(title): str(text) for title, text in shown["code"].items()},
         }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RunFolderError(
-            f"{path} is not the answer of a comparison ({error}): delete it, and give the command of"
-            " the comparison again."
-        ) from error
     figure = folder / DIFFERENCES
     png = base64.b64encode(figure.read_bytes()).decode() if figure.is_file() else None
     return {**answer, "figure": png}

@@ -14,7 +14,7 @@ import yaml
 from mlc.config.errors import RunFolderError
 from mlc.config.options import Choice, Interval, Search
 from mlc.config.texts import cell
-from mlc.files.reading import read_object
+from mlc.files.reading import content_of, read_object
 from mlc.files.writing import write_json, write_text
 from mlc.runs.ownership import MARKS
 from mlc.search.choice import Chosen, RuleChoice
@@ -106,7 +106,9 @@ def read_record(folder: Path) -> Record | None:
     path = folder / RECORD
     if not path.is_file():
         return None
-    try:
+    with content_of(
+        path, "the record of a search", "delete it, and start the search again with resume=true"
+    ):
         content = read_object(path)
         content.pop("written_by")
         groups = [
@@ -114,11 +116,6 @@ def read_record(folder: Path) -> Record | None:
             for group in content.pop("groups")
         ]
         return Record(**content, groups=groups)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise RunFolderError(
-            f"{path} is not the record of a search ({error}): delete it, and start the search again"
-            " with resume=true."
-        ) from error
 
 
 def write_choices(
