@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from mlc.comparing.intervals import Part, simultaneous
+from tests.conftest import REPOSITORY
 
 Rows = NDArray[np.int64]
 
@@ -97,3 +98,16 @@ def test_a_true_difference_is_found() -> None:
     found = simultaneous(parts, "0")
     assert found["1"].is_clear
     assert not found["2"].is_clear
+
+
+def test_a_percentile_bootstrap_over_three_splits_leaves_out_the_truth_in_a_third() -> None:
+    """As docs/compare.md says, for normal values, whose mean is 0."""
+    draw = np.random.default_rng(0)
+    resamples = np.stack(np.meshgrid(*[np.arange(3)] * 3), axis=-1).reshape(-1, 3)
+    means = draw.normal(size=(20_000, 3))[:, resamples].mean(axis=-1)
+    low, high = np.quantile(means, [0.025, 0.975], axis=1)
+    assert float(((low > 0) | (high < 0)).mean()) == pytest.approx(1 / 3, abs=0.02)
+    assert (
+        "leave out the truth in a third of the cases"
+        in (REPOSITORY / "docs/compare.md").read_text()
+    )
