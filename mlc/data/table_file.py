@@ -83,7 +83,7 @@ def read_table(path: Path, options: Any, names: Sequence[str] | None = None) -> 
         labelled = _labelled(content, labels, names)
         if labelled is not None:
             return _of_texts(labelled, path, labels, text, notes)
-    if rows is None:
+    if rows is None or (names is None and not labels):
         raise needs_labels(f"{path} is not in fastText's or LibMultiLabel's form, so ")
     require_header(rows, _required(wanted, names), str(path))
     frame = pd.DataFrame(rows.rows, columns=rows.header, dtype=str)

@@ -78,3 +78,14 @@ def test_mistakes_get_one_sentence(
     assert outcome.error.startswith("mlc-compare: ")
     assert "Traceback" not in outcome.error
     assert len(outcome.error.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "message"), [("abc", "'abc' is not a number"), ("0", "0 is not more than 0")]
+)
+def test_minutes_that_are_none_are_refused_in_words(
+    command: Command, table: Path, value: str, message: str
+) -> None:
+    ended = command(lambda: main(None), str(table), "--labels", "high", "--minutes", value)
+    assert ended.status == 2
+    assert message in ended.error
