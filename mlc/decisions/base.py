@@ -16,7 +16,7 @@ from mlc.heads.prediction import Prediction
 # The threshold that is natural for scores which are P(y_k = 1 | x).
 MARGINAL_THRESHOLD = 0.5
 # The arguments of `decide` for each kind of input.
-_ARGUMENTS = {
+ARGUMENTS = {
     "joint": "a joint distribution (log_joint and label_sets)",
     "cardinality": "scores and an expected cardinality",
     "marginals": "marginals (scores)",
@@ -203,7 +203,7 @@ class DecisionRule:
                 return "cardinality"
             if {"marginals", "scores"} & set(self.needs):
                 return "scores"
-        raise self._missing(" or ".join(_ARGUMENTS[kind] for kind in self.needs))
+        raise self._missing(" or ".join(ARGUMENTS[kind] for kind in self.needs))
 
     def _require_fitted_shape(self, shape: Size) -> None:
         """Raise DataError if fitted values do not match scores of this shape; one run's match any."""
