@@ -157,9 +157,7 @@ class Auto(DecisionRule):
         rule.training_sets = self.training_sets
         return rule
 
-    def _tuned(
-        self, candidate: Candidate, prediction: Prediction, targets: Tensor
-    ) -> DecisionRule:
+    def _tuned(self, candidate: Candidate, prediction: Prediction, targets: Tensor) -> DecisionRule:
         rule = self._built(candidate)
         return rule if candidate.by_joint else rule.fit(rows_of(prediction), targets)
 
