@@ -1,4 +1,4 @@
-"""The forms that a user's features come in: texts, arrays, frames, tensors, sparse matrices."""
+"""Conversion of a user's features: texts, arrays, data frames, tensors, sparse matrices."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from mlc.data.rows import dense, is_missing
 
 
 class _NotANumberError(DataError, TypeError):
-    """As scikit-learn's contract has it: what float() refuses is a TypeError."""
+    """A value that float() refuses; a TypeError too, as scikit-learn's estimator checks require."""
 
 
 def as_texts(X: Any) -> list[str] | None:
-    """The texts of a sequence, an array or a column of them; None where it is anything else."""
+    """Return the texts of a sequence, an array or a series; None for other input."""
     if isinstance(X, (list, tuple)) or (getattr(X, "ndim", 0) == 1 and hasattr(X, "__iter__")):
         rows = list(X)
         if any(isinstance(row, str) for row in rows):
@@ -34,7 +34,7 @@ def _as_text(row: Any, index: int) -> str:
 
 
 def features_of(X: Any) -> Any:
-    """X as scikit-learn takes it: tensors and rows of tensors as arrays, gaps of any kind as NaN."""
+    """Convert X for scikit-learn: tensors to arrays, missing values of any kind to NaN."""
     if isinstance(X, Iterator):
         X = list(X)
     if isinstance(X, (list, tuple)):
@@ -59,7 +59,7 @@ def features_of(X: Any) -> Any:
 
 
 def refuse(X: Any, error: Exception | None = None) -> None:
-    """Raise DataError for the first cell of X that is no number of 32 bits, if there is one."""
+    """Raise DataError for the first cell of X that is not a float32 number, if there is one."""
     n_axes = len(getattr(X, "shape", ()))
     is_text = n_axes == 1 and X.dtype.kind in "OU"
     if is_text or (n_axes != 2 and not isinstance(error, ValueError)):
