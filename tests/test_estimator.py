@@ -214,6 +214,21 @@ def test_a_data_frames_columns_name_the_labels(data: tuple[np.ndarray, np.ndarra
     assert fitted.classes_.tolist() == list("abcd")
 
 
+def test_labels_of_yes_and_no_are_those_of_zeros_and_ones(
+    data: tuple[np.ndarray, np.ndarray],
+) -> None:
+    X, y = data
+    names = ["rain", "wind", "sun", "snow"]
+    frame = pd.DataFrame(np.where(y > 0, "yes", "no"), columns=names)
+    fitted = MultiLabelClassifier(**QUICK).fit(X, frame)
+    assert fitted.classes_.tolist() == names
+    by_numbers = MultiLabelClassifier(**QUICK).fit(X, y)
+    np.testing.assert_array_equal(fitted.predict(X), by_numbers.predict(X))
+    assert fitted.score(X, frame) == fitted.score(X, frame == "yes") == by_numbers.score(X, y)
+    one = MultiLabelClassifier(**QUICK).fit(X, frame[["rain"]])
+    assert one.predict_proba(X).shape == (120, 1)
+
+
 def each_members_joint(ensemble: MultiLabelClassifier, X: np.ndarray) -> np.ndarray:
     model, features = ensemble.predictor_.model, X.astype(np.float32)
     data = ensemble.predictor_._resident(features)
