@@ -21,7 +21,7 @@ from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from mlc import MultiLabelClassifier
-from mlc.config.errors import ConfigError, DataError
+from mlc.config.errors import ConfigError, DataError, NotANumberError
 from mlc.config.schema import config_folder, parse, register_configs
 from mlc.decisions.base import DECISIONS, build_decision
 from mlc.heads.base import HEADS
@@ -273,6 +273,8 @@ def test_an_ensembles_rule_sees_its_mean(data: tuple[np.ndarray, np.ndarray]) ->
         ({"head": "softmax"}, "There is no head named 'softmax'"),
         ({"head": "x" * 5000}, r"There is no head named 'x{30,50}\.\.\.x{10,30}': choose"),
         ({"head_options": {"gamma": 1}}, "has no option 'gamma'"),
+        ({"decision": "globl"}, "There is no decision rule named 'globl': did you mean global"),
+        ({"decision": ["global"]}, r"no decision rule named \['global'\]"),
         ({"decision": "mode"}, "The rule 'mode' needs joint, and the head 'sigmoid' provides"),
         ({"dropout": 1.0}, "dropout=1.0 is out of range"),
         ({"n_seeds": 0}, "n_seeds=0 is out of range"),
@@ -285,6 +287,14 @@ def test_bad_settings_are_told(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         MultiLabelClassifier(**{**QUICK, **settings}).fit(*data)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["head", "decision", "backbone", "optimizer"])
+def test_an_unknown_part_may_be_imported(
+    kind: str, data: tuple[np.ndarray, np.ndarray]
+) -> None:
+    with pytest.raises(ConfigError, match=r"'x': choose one of .*, or import the module .* --import"):
+        MultiLabelClassifier(**{**QUICK, kind: "x"}).fit(*data)
 
 
 @pytest.mark.parametrize(
@@ -358,6 +368,9 @@ def test_a_column_of_text_is_named(data: tuple[np.ndarray, np.ndarray]) -> None:
     frame = pd.DataFrame(X[:, :2], columns=["a", "b"]).assign(colour=["1.5", "red"] * 60)
     with pytest.raises(DataError, match="X is 'red' in row 1, column 'colour': encode it"):
         MultiLabelClassifier(**QUICK).fit(frame, y)
+    dates = frame.assign(colour=pd.Timestamp(2026, 1, 1))
+    with pytest.raises(NotANumberError, match="X is .*2026.* in row 0, column 'colour': encode it"):
+        MultiLabelClassifier(**QUICK).fit(dates, y)
     nullable = pd.DataFrame(X).astype("Float64")
     nullable.iloc[0, 0] = pd.NA
     assert MultiLabelClassifier(**QUICK).fit(nullable, y).predict(nullable).shape == y.shape

@@ -59,6 +59,7 @@ class Targets:
         if self.form == "multi_hot":
             if written.array is None:
                 raise DataError("y has lists of labels, and fit was given zeros and ones.")
+            self._require_order(written.columns)
             return _binary(written.array, written.columns).astype(np.int64)
         if written.sets is None:
             raise DataError("y has no lists of labels, and fit was given lists.")
@@ -71,6 +72,15 @@ class Targets:
                     )
         encoder = MultiLabelBinarizer(classes=self.labels.tolist())
         return np.asarray(encoder.fit_transform(written.sets))
+
+    def _require_order(self, columns: list[Any] | None) -> None:
+        """Raise DataError for the columns of `fit` in another order."""
+        names = self.labels.tolist()
+        if columns is not None and columns != names and set(columns) == set(names):
+            raise DataError(
+                f"y has the columns {shown(columns)}, and fit was given {shown(names)}: give them in"
+                " this order."
+            )
 
 
 def encode(y: Any) -> Targets:

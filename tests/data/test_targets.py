@@ -76,6 +76,14 @@ def test_words_for_zeros_and_ones_are_read_as_by_the_commands(
     np.testing.assert_array_equal(encode(mixed).multi_hot, targets)
 
 
+def test_columns_in_another_order_are_refused() -> None:
+    frame = pd.DataFrame(Y, columns=["rain", "wind", "sun"])
+    targets = encode(frame)
+    with pytest.raises(DataError, match=r"columns \['sun', 'rain', 'wind'\], and fit was given \['rain"):
+        targets.encoded(frame[["sun", "rain", "wind"]])
+    np.testing.assert_array_equal(targets.encoded(Y), Y)
+
+
 def test_words_in_one_row_of_values_are_classes() -> None:
     result = encode(pd.Series(["yes", "no", "no"]))
     assert (result.form, result.labels.tolist()) == ("classes", ["no", "yes"])
