@@ -81,6 +81,8 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         classes_: the labels, (K,).
         n_features_in_: D.
         predictor_: the trained model with its preprocessing and rule.
+        decision_: the fitted decision rule. Its repr states in words what auto chose and what the rule
+            learned, as in "auto: global, threshold 0.314"; `decision_.decide` takes scores, (N, K).
         held_out_: the validation rows of each network, (n_seeds, N), bool.
         history_: arrays (epochs, n_seeds) by name: "loss/train", "val/jaccard_samples", ...
 
@@ -153,7 +155,9 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         predictor = Predictor(model, scalings, rule, dataset.label_names, dataset.feature_names)
         self.history_ = _train(build_training(configs, model, dataset, splits, scalings, device))
         predictor.fit_rule(dataset.features, dataset.targets, self.held_out_)
-        self.predictor_ = predictor
+        self.predictor_, self.decision_ = predictor, rule
+        if self.verbose:
+            print(f"  {'decision':<11} {rule!r}")
         return self
 
     def predict(self, X: Any) -> Any:

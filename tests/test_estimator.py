@@ -290,10 +290,10 @@ def test_bad_settings_are_told(
 
 
 @pytest.mark.parametrize("kind", ["head", "decision", "backbone", "optimizer"])
-def test_an_unknown_part_may_be_imported(
-    kind: str, data: tuple[np.ndarray, np.ndarray]
-) -> None:
-    with pytest.raises(ConfigError, match=r"'x': choose one of .*, or import the module .* --import"):
+def test_an_unknown_part_may_be_imported(kind: str, data: tuple[np.ndarray, np.ndarray]) -> None:
+    with pytest.raises(
+        ConfigError, match=r"'x': choose one of .*, or import the module .* --import"
+    ):
         MultiLabelClassifier(**{**QUICK, kind: "x"}).fit(*data)
 
 
@@ -391,6 +391,12 @@ def test_verbose_prints_the_card_and_nothing_else_does(
     )
     assert f"{held_out} validation; validation drawn, stratified" in said
     assert "sensor 0" in said
+    assert said.endswith(f"decision {classifier.decision_!r}")
+    assert repr(classifier.decision_).startswith("auto: ")
+    scores = classifier.predict_proba(frame)
+    np.testing.assert_array_equal(
+        classifier.decision_.decide(scores), classifier.predict(frame) == 1
+    )
 
 
 def reviews() -> tuple[list[str], list[list[str]]]:
@@ -457,5 +463,6 @@ def test_auto_is_the_default_and_chooses_a_rule_by_the_joint() -> None:
     options = {"metric": "subset_accuracy"}
     own = MultiLabelClassifier("label_powerset", decision_options=options, **same).fit(X, y)
     assert own.predictor_.rule.described()["chosen"] == "mode, by the joint"
+    assert repr(own.decision_) == "auto (metric='subset_accuracy'): mode, by the joint"
     mode = MultiLabelClassifier("label_powerset", decision="mode", **same).fit(X, y)
     np.testing.assert_array_equal(own.predict(X), mode.predict(X))

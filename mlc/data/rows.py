@@ -167,7 +167,9 @@ def _labels(row: Any) -> list[Any]:
 def _refuse_text(lists: list[list[Any]]) -> None:
     """Raise DataError for lists of words for 0 and 1: a label set holds each label once."""
     values = {value for row in lists for value in row if isinstance(value, str)}
-    if all(isinstance(v, str) for row in lists for v in row) and None not in map(binary_value, values):
+    if all(isinstance(v, str) for row in lists for v in row) and None not in map(
+        binary_value, values
+    ):
         for index, row in enumerate(lists):
             if len(set(row)) < len(row):
                 raise DataError(

@@ -132,6 +132,17 @@ class Auto(DecisionRule):
         }
         return self
 
+    def _learned(self) -> str:
+        """Return the chosen rule, or the chosen rules and their numbers of runs, in words."""
+        if self._choice is None:
+            return ""
+        runs = {one: int((self._choice == CANDIDATES.index(one)).sum()) for one in self._rules}
+        one_run = self._choice.numel() == 1
+        return ": " + "; ".join(
+            f"{one.words}{rule._learned()}" if one_run else f"{one.words} ({runs[one]} runs)"
+            for one, rule in self._rules.items()
+        )
+
     def _require_fitted_shape(self, shape: Size) -> None:
         super()._require_fitted_shape(shape)
         for rule in self._rules.values():

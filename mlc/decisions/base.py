@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import fields
 from typing import Any, ClassVar, Self
 
 from torch import Size, Tensor
@@ -60,6 +61,18 @@ class DecisionRule:
     def __init__(self, options: Any, natural_threshold: float | None = 0.5) -> None:
         self.options = options
         self.natural_threshold = natural_threshold
+
+    def __repr__(self) -> str:
+        """Return the name, the options that are not the defaults, and what the rule learned, in words.
+
+        As in "global (at_least_one=True), threshold 0.314".
+        """
+        given = [
+            f"{field.name}={getattr(self.options, field.name)!r}"
+            for field in fields(self.Options)
+            if getattr(self.options, field.name) != field.default
+        ]
+        return self.name + (f" ({', '.join(given)})" if given else "") + self._learned()
 
     @property
     def lacks_threshold(self) -> bool:
@@ -193,6 +206,11 @@ class DecisionRule:
     def fitted_shapes(self, shape: Size) -> dict[str, Size]:
         """Return the shape of each fitted value; a value that is not listed matches any scores."""
         return {name: self.fitted_shape(shape) for name in self.fitted()}
+
+    def _learned(self) -> str:
+        """Return the fitted values that are one number each, in words, with the mark before them."""
+        values = {name: value for name, value in self.fitted().items() if value.numel() == 1}
+        return "".join(f", {name} {value.item():.4g}" for name, value in values.items())
 
     def _kind(self, prediction: Prediction) -> str:
         """Return the kind of input that the rule decides from, given this prediction."""

@@ -53,7 +53,14 @@ def test_zeros_and_ones_of_any_form(form: str) -> None:
     np.testing.assert_array_equal(found.encoded(BINARY[form]), Y)
 
 
-WORDS_FOR_BITS = [("yes", "no"), ("True", "False"), ("Y", "n "), ("t", "f"), ("1", "0"), ("1.0", "0.0")]
+WORDS_FOR_BITS = [
+    ("yes", "no"),
+    ("True", "False"),
+    ("Y", "n "),
+    ("t", "f"),
+    ("1", "0"),
+    ("1.0", "0.0"),
+]
 
 
 @pytest.mark.parametrize("words", WORDS_FOR_BITS, ids=str)
@@ -62,7 +69,9 @@ def test_words_for_zeros_and_ones_are_read_as_by_the_commands(
     words: tuple[str, str], n_columns: int
 ) -> None:
     targets = Y[:, :n_columns]
-    frame = pd.DataFrame(np.where(targets == 1, *words), columns=["rain", "wind", "sun"][:n_columns])
+    frame = pd.DataFrame(
+        np.where(targets == 1, *words), columns=["rain", "wind", "sun"][:n_columns]
+    )
     by_command = encode_labels(frame, list(frame.columns), None, "new.csv")
     for y in (frame, frame.astype("category"), frame.astype("string"), frame.to_numpy()):
         result = encode(y)
@@ -79,7 +88,9 @@ def test_words_for_zeros_and_ones_are_read_as_by_the_commands(
 def test_columns_in_another_order_are_refused() -> None:
     frame = pd.DataFrame(Y, columns=["rain", "wind", "sun"])
     targets = encode(frame)
-    with pytest.raises(DataError, match=r"columns \['sun', 'rain', 'wind'\], and fit was given \['rain"):
+    with pytest.raises(
+        DataError, match=r"columns \['sun', 'rain', 'wind'\], and fit was given \['rain"
+    ):
         targets.encoded(frame[["sun", "rain", "wind"]])
     np.testing.assert_array_equal(targets.encoded(Y), Y)
 

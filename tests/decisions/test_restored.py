@@ -75,6 +75,31 @@ def test_auto_states_a_choice_for_each_run() -> None:
     assert len({words for row in chosen for words in row}) > 1
 
 
+@pytest.mark.parametrize("name", DECISIONS)
+def test_its_repr_is_the_same_and_names_it(name: str) -> None:
+    prediction, targets = predictions(())
+    fresh = build_decision(name)
+    assert repr(fresh).startswith(name)
+    fitted = build_decision(name).fit(prediction, targets)
+    restored = build_decision(name).restore(json.loads(json.dumps(fitted.described())))
+    assert repr(restored) == repr(fitted)
+
+
+def test_its_repr_states_options_choices_and_values() -> None:
+    scores = torch.tensor([[0.2, 0.4], [0.6, 0.9]] * 20, dtype=torch.float64)
+    rule = build_decision("global", at_least_one=True)
+    assert repr(rule) == "global (at_least_one=True)"
+    threshold = float(rule.fit(scores, scores > 0.5).fitted()["threshold"])
+    assert repr(rule) == f"global (at_least_one=True), threshold {threshold:.4g}"
+    assert repr(build_decision("top_k", k=2).fit(scores, scores > 0.5)) == "top_k (k=2), k 2"
+    assert repr(build_decision("auto", metric="f1_macro")) == "auto (metric='f1_macro')"
+    alone = build_decision("auto").fit(scores, scores > 0.7)
+    plain = build_decision("global").fit(scores, scores > 0.7)
+    assert repr(alone) == f"auto: {plain!r}"
+    runs = build_decision("auto").fit(torch.stack([scores] * 3), torch.stack([scores > 0.7] * 3))
+    assert repr(runs) == "auto: global (3 runs)"
+
+
 BY_JOINT = [candidate.words for candidate in CANDIDATES if candidate.by_joint]
 
 
