@@ -369,7 +369,9 @@ def test_a_column_of_text_is_named(data: tuple[np.ndarray, np.ndarray]) -> None:
     with pytest.raises(DataError, match="X is 'red' in row 1, column 'colour': encode it"):
         MultiLabelClassifier(**QUICK).fit(frame, y)
     dates = frame.assign(colour=pd.Timestamp(2026, 1, 1))
-    with pytest.raises(NotANumberError, match="X is .*2026.* in row 0, column 'colour': encode it"):
+    with pytest.raises(
+        NotANumberError, match=r"X is .*2026.* in row 0, column 'colour': encode it"
+    ):
         MultiLabelClassifier(**QUICK).fit(dates, y)
     nullable = pd.DataFrame(X).astype("Float64")
     nullable.iloc[0, 0] = pd.NA

@@ -148,7 +148,7 @@ def _binary(array: NDArray[Any], columns: Any) -> NDArray[np.bool_]:
     values = _zeros_and_ones(array)
     valid = ~np.isnan(values)
     if valid.all():
-        return values == 1
+        return np.asarray(values == 1)
     row, column = (int(index) for index in np.argwhere(~valid)[0])
     raise DataError(_not_binary(array[row, column], row, column, columns))
 
