@@ -24,8 +24,10 @@ from mlc import MultiLabelClassifier
 from mlc.config.errors import ConfigError, DataError, NotANumberError
 from mlc.config.schema import config_folder, parse, register_configs
 from mlc.decisions.base import DECISIONS, build_decision
+from mlc.decisions.candidates import CANDIDATES
 from mlc.heads.base import HEADS
 from mlc.heads.label_sets import all_label_sets
+from tests.choices import force_choice
 from tests.conftest import REPOSITORY
 
 QUICK = {"max_epochs": 3, "widths": (16,), "random_state": 0}
@@ -265,6 +267,22 @@ def test_an_ensembles_rule_sees_its_mean(data: tuple[np.ndarray, np.ndarray]) ->
     sets = predictor.model.head.label_sets.numpy()  # type: ignore[union-attr]
     np.testing.assert_array_equal(ensemble.predict(X), sets[joint.argmax(axis=1)])
     np.testing.assert_allclose(ensemble.predict_proba(X), joint @ sets, atol=1e-6)
+
+
+@pytest.mark.parametrize("words", [one.words for one in CANDIDATES if one.by_joint])
+def test_an_ensembles_auto_decides_by_the_mean_joint(
+    words: str, data: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X, y = data
+    force_choice(monkeypatch, words)
+    metric = {"e": f"{words[9:].split(',')[0]}_samples"}.get(words[0], "subset_accuracy")
+    options = {"decision_options": {"metric": metric}, "n_seeds": 2, **QUICK, "max_epochs": 1}
+    ensemble = MultiLabelClassifier("powerset", **options).fit(X, y)  # type: ignore[arg-type]
+    assert repr(ensemble.decision_).endswith(f": {words}")
+    joint = torch.tensor(each_members_joint(ensemble, X).mean(axis=0))
+    rule = build_decision(words.split(",")[0], at_least_one="at least one" in words)
+    decided = rule.decide(log_joint=joint.log(), label_sets=all_label_sets(4))
+    np.testing.assert_array_equal(ensemble.predict(X), decided.numpy())
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def test_ragged_rows_of_numbers_are_label_lists() -> None:
         ([["a"], [1]], "y has the label 'a' in row 0 and 1 in row 1"),
         ([["a"], [["b"]]], r"y has the label \['b'\] in row 1, a list"),
         (np.array([["1", "2"]]), "y is '2', a str, in row 0, column 1: .* yes and no"),
-        (pd.DataFrame({"a": ["no", "maybe"], "b": "no"}), "'maybe', a str, in row 1, column 'a': .*yes and"),
+        (pd.DataFrame({"a": ["no", "maybe"], "b": "no"}), "'maybe', a str, in row 1, column 'a': .*yes"),
         (Y.astype(str).tolist(), r"y is \['1', '0', '1'\] in row 0, zeros and ones as text: .* array"),
         ([["yes", "no", "no"]] * 2, r"y is \['yes', 'no', 'no'\] in row 0, zeros and ones as text"),
         (pd.DataFrame({"a": ["yes", None], "b": "no"}), "y is (None|nan) in row 1, column 'a' .* gap"),

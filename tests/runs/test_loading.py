@@ -23,6 +23,7 @@ from mlc.heads.base import HEADS
 from mlc.predict import main as predict_main
 from mlc.predict import predict
 from mlc.train import main
+from tests.choices import force_choice
 from tests.conftest import Command, Outcome, exit_status, toy_arff
 
 PLAIN = ("report.figures=false", "report.yardsticks=false")
@@ -90,6 +91,30 @@ def test_it_predicts_the_test_rows_as_the_run_did(head: str, train: Callable[...
         np.testing.assert_allclose(loaded.scores(features), expected["scores"], atol=1e-6)
         np.testing.assert_array_equal(loaded.predict(features), expected[f"decisions_{rule}"])
     assert mlc.load(run).rule.name == "global"
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        ("label_powerset", "mode, by the joint"),
+        ("chain", "expected_jaccard, by the joint, at least one label"),
+        ("bernoulli_mixture", "seen (expected_jaccard)"),
+        ("zlpr", "calibrated (expected_jaccard)"),
+    ],
+)
+def test_auto_decides_as_in_the_run_whatever_it_chose(
+    head: str, words: str, train: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        force_choice(patch, words)
+        run = train(f"head={head}", "decisions=[auto]")
+    assert json.loads((run / "rules.json").read_text())["auto"]["chosen"] == words
+    with np.load(run / "predictions.npz") as stored, np.load(run / "split.npz") as split:
+        expected, rows = stored["decisions_auto"], split["test"]
+    table = predict(run, run.parent / "toy.arff")
+    names = ["even", "large"]
+    decided = [[name in cell.split(";") for name in names] for cell in table["labels"]]
+    np.testing.assert_array_equal(np.array(decided)[rows], expected)
 
 
 def test_the_model_is_in_evaluation_mode(train: Callable[..., Path]) -> None:
