@@ -18,7 +18,7 @@ from mlc.metrics.sweep import best_threshold, top_label
 
 @dataclass
 class FixedOptions:
-    """The threshold, or null for the head's natural one."""
+    """The threshold, or null for the head's natural one; whether each set has at least one label."""
 
     threshold: float | None = option(None, at_least=0, at_most=1)
     at_least_one: bool = False
@@ -167,11 +167,11 @@ class PerLabel(TunedThresholdRule):
         trusted = value >= self.options.fallback
         self._threshold = torch.where(trusted, best, by_label.amax(dim=-1))
         if self.options.at_least_one:
-            every = (part.reshape(-1, *part.shape[-2:]) for part in (scores.double(), targets))
-            each = (part.reshape(-1, part.shape[-1]) for part in (self._threshold, trusted))
-            runs = zip(*(part.cpu() for part in (*every, *each)), strict=True)
-            together = [tuned_together(metric, *run) for run in runs]
-            self._threshold = torch.stack(together).view_as(trusted).to(scores.device)
+            tables = (part.reshape(-1, *part.shape[-2:]) for part in (scores.double(), targets))
+            lines = (part.reshape(-1, part.shape[-1]) for part in (self._threshold, trusted))
+            runs = zip(*(part.cpu() for part in (*tables, *lines)), strict=True)
+            tuned = [tuned_together(metric, *run) for run in runs]
+            self._threshold = torch.stack(tuned).view_as(trusted).to(scores.device)
         return self
 
     def by_pair(self) -> Tensor:
