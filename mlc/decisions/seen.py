@@ -159,7 +159,7 @@ class Seen(DecisionRule):
         return index
 
     def _log_weights(self, scores: Tensor, sets: Tensor) -> Tensor:
-        """Compute log-weights of sets (M, K) for scores (N, K): (N, M), finite for a softmax without NaN."""
+        """Compute log-weights of sets (M, K) for scores (N, K): (N, M), finite so that none is NaN."""
         if self.model == "independent":
             return scores.clamp(EPSILON, 1 - EPSILON).logit() @ sets.T
         sizes = sets.sum(dim=1)
