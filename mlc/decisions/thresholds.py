@@ -55,8 +55,8 @@ class ThresholdRule(DecisionRule):
         return passed | (top_label(scores) & ~passed.any(dim=-1, keepdim=True))
 
     def fitted(self) -> dict[str, Tensor]:
-        """Return the threshold."""
-        return {"threshold": self.threshold()}
+        """Return the threshold, if there is one."""
+        return {} if self.lacks_threshold else {"threshold": self.threshold()}
 
 
 class TunedThresholdRule(ThresholdRule):
@@ -69,6 +69,10 @@ class TunedThresholdRule(ThresholdRule):
         """Restore the threshold."""
         self._threshold = torch.as_tensor(fitted["threshold"], dtype=torch.float64)
         return self
+
+    def fitted(self) -> dict[str, Tensor]:
+        """Return the threshold, if it is tuned."""
+        return {} if self._threshold is None else {"threshold": self._threshold}
 
     def threshold(self) -> Tensor:
         """Return the tuned threshold."""
@@ -89,8 +93,9 @@ class Fixed(ThresholdRule):
 
     @property
     def lacks_threshold(self) -> bool:
-        """Whether there is neither a given nor a natural threshold."""
-        return self.options.threshold is None and self.natural_threshold is None
+        """Whether there is no restored, given or natural threshold."""
+        values = (self._restored, self.options.threshold, self.natural_threshold)
+        return all(value is None for value in values)
 
     def restore(self, fitted: Mapping[str, Any]) -> Self:
         """Restore the threshold of a stored run."""
