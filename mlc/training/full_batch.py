@@ -47,14 +47,15 @@ class FullBatch:
         self._batches: list[Batch] | None = None
 
     def __call__(self, number: int) -> Tensor:
-        """Minimise for the `number`th penalty, from 1; return the mean loss without it: (1,), float64."""
+        """Minimise for the `number`th penalty, from 1; return the mean loss alone: (1,), float64."""
         self.model.train()
-        strength = 1 / (self.optimizer.options.C[number - 1] * self.rows.shape[1])
+        strength: float = 1 / (self.optimizer.options.C[number - 1] * self.rows.shape[1])
         loss = torch.zeros((), dtype=torch.float64, device=self.data.device)
 
         def closure() -> Tensor:
             loss.copy_(self._mean_loss())
-            penalty = strength / 2 * sum(weights.square().sum() for weights in self._weights)
+            squares = torch.stack([weights.square().sum() for weights in self._weights])
+            penalty = strength / 2 * squares.sum()
             penalty.backward()
             return loss + penalty.detach()
 

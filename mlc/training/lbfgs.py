@@ -96,7 +96,7 @@ class LBFGS(StackedOptimizer):
         """
         options = self.options
         # A new history: the curvature of the previous penalty is another.
-        optimizer = torch.optim.LBFGS(
+        optimizer = _Minimiser(
             self.parameters,
             max_iter=options.max_iter,
             tolerance_grad=options.tolerance,
@@ -105,4 +105,11 @@ class LBFGS(StackedOptimizer):
             history_size=options.history_size,
             line_search_fn="strong_wolfe",
         )
-        optimizer.step(loss)  # type: ignore[arg-type]
+        optimizer.step(loss)
+
+
+class _Minimiser(torch.optim.LBFGS):
+    # The function as torch wraps it imports torch's compiler, which takes three seconds.
+    add_param_group = getattr(
+        torch.optim.LBFGS.add_param_group, "__wrapped__", torch.optim.LBFGS.add_param_group
+    )

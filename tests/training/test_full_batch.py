@@ -40,6 +40,7 @@ def training(
     targets: NDArray[np.bool_] = TARGETS,
     backbone: str = "linear",
     network: dict[str, Any] | None = None,
+    max_iter: int = 1000,
     **trainer: Any,
 ) -> Training:
     features: Any = csr_matrix(rows) if rows is SPARSE else rows
@@ -54,7 +55,7 @@ def training(
     resident = ResidentData(
         features, targets, [scaling], torch.device("cpu"), torch.float64, keep_sparse=True
     )
-    lbfgs = OPTIMIZERS.options("lbfgs", C=C, tolerance=1e-9, max_iter=1000)
+    lbfgs = OPTIMIZERS.options("lbfgs", C=C, tolerance=1e-9, max_iter=max_iter)
     optimizer = OPTIMIZERS["lbfgs"](model.parameters(), [lbfgs], model.without_axis)
     settings = TrainerOptions(**{"precision": "float64", "monitor": "loss", **trainer})
     return Training(model, resident, [SPLIT], optimizer, [settings], [0])
@@ -153,7 +154,7 @@ def test_labels_without_an_example_are_predicted_by_their_biases() -> None:
 
 def test_hidden_layers_are_trained_too() -> None:
     network = {"widths": [8], "dropout": 0.0, "normalization": "layer"}
-    trained = training(DENSE, [1.0, 10.0], backbone="mlp", network=network)
+    trained = training(DENSE, [0.1, 1.0], backbone="mlp", network=network, max_iter=20)
     first, second = (float(epoch.values["loss/train"]) for epoch in trained)
     assert second < first < K * np.log(2)
 

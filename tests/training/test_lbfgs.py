@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
 from torch import Tensor
@@ -26,6 +28,14 @@ def test_a_quadratic_is_minimised() -> None:
     optimizer.minimise(loss)
     torch.testing.assert_close(parameter.detach(), target, rtol=1e-6, atol=1e-6)
     assert optimizer.learning_rates.tolist() == [1]
+
+
+def test_the_compiler_of_torch_is_not_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That takes three seconds in each process."""
+    wrapped = torch.optim.Optimizer.add_param_group.__wrapped__  # type: ignore[attr-defined]
+    monkeypatch.delattr(wrapped, "__dynamo_disable", raising=False)
+    monkeypatch.setitem(sys.modules, "torch._dynamo", None)
+    test_a_quadratic_is_minimised()
 
 
 def test_several_runs_and_no_penalty_are_refused() -> None:
