@@ -182,7 +182,8 @@ def _default_folder(config: DictConfig, stated: argparse.Namespace) -> Path:
 
 def _asked(stated: argparse.Namespace) -> dict[str, Any]:
     """The options on which the plan depends."""
-    keys = ("data", "labels", "text", "test", "validation", "metric", "budget", "minutes", "heads", "settings")
+    data = ("data", "labels", "text", "test", "validation")
+    keys = (*data, "metric", "budget", "minutes", "heads", "settings")
     return {key: getattr(stated, key) for key in keys}
 
 

@@ -62,7 +62,7 @@ class TableOptions(TextOptions, SplitOptions):
         super().validate(prefix)
         if self.val_path is not None and self.test_path is None:
             raise ConfigError(
-                f"{prefix}val_path={self.val_path} needs {prefix}test_path: name the file to test on too."
+                f"{prefix}val_path={self.val_path} needs {prefix}test_path: name the file to test on."
             )
         if self.text is not None and self.text in self.labels:
             raise ConfigError(
@@ -110,7 +110,9 @@ class Table(DataSource):
         for part, name in _part_files(options).items():
             file = read_table(located(name, options.root), options)
             more = _features(file, options, names).values
-            notes += tuple(f"{_PARTS[part]} file: {note}" for note in file.notes if note not in notes)
+            notes += tuple(
+                f"{_PARTS[part]} file: {note}" for note in file.notes if note not in notes
+            )
             join: Any = vstack if isinstance(features, csr_matrix) else np.concatenate
             parts["train"] = np.arange(len(train.frame))
             parts[part] = np.arange(len(targets), len(targets) + len(file.frame))
