@@ -36,9 +36,9 @@ from mlc.training.loop import Training
 class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A neural network with any of the heads, decision rules and backbones, as a classifier.
 
-    The validation part of the rows selects the epoch whose weights are used, and tunes the rule. If there
-    are several networks, each holds out different rows, and the rule is tuned out of bag: on the mean
-    score of each row over the networks that held it out.
+    The validation part of the rows selects the epoch whose weights are used, and tunes the rule. Where
+    there are several networks, each holds out different rows, and the rule is tuned out of bag: on the
+    mean score of each row over the networks that held it out.
 
     If y has one class per row, the classes become labels of which exactly one is right; so do two
     classes. The prediction is then the class with the highest score among those that the rule predicts,
