@@ -80,6 +80,8 @@ def _parser() -> argparse.ArgumentParser:
         "--labels", nargs="+", help="the column that holds label sets, or several of 0 and 1"
     )
     parser.add_argument("--text", help="the column whose words are the features")
+    parser.add_argument("--test", metavar="FILE", help="the test rows (data.test_path)")
+    parser.add_argument("--validation", metavar="FILE", help="the validation rows (data.val_path)")
     parser.add_argument(
         "--metric",
         default="jaccard_samples",
@@ -131,7 +133,7 @@ def compare(stated: argparse.Namespace) -> None:
     """
     started = time.perf_counter()
     register_configs()
-    chosen = data_overrides(stated)
+    chosen = _data_overrides(stated)
     config = composed(["experiment=which_head", *chosen])
     options = parse(config)
     dataset = SOURCES[options.data.name].load(options.data)
@@ -165,13 +167,23 @@ def compare(stated: argparse.Namespace) -> None:
     print(f"\n{text}\n\n{folder / 'report.html'}")
 
 
+def _data_overrides(stated: argparse.Namespace) -> list[str]:
+    """The data set and its files as Hydra's overrides."""
+    files = {"test_path": stated.test, "val_path": stated.validation}
+    return [
+        *data_overrides(stated),
+        *(f"data.{key}={quoted(name)}" for key, name in files.items() if name is not None),
+    ]
+
+
 def _default_folder(config: DictConfig, stated: argparse.Namespace) -> Path:
     return Path("compared") / path_part(f"{data_name(config)}_{stated.metric}_{stated.budget}")
 
 
 def _asked(stated: argparse.Namespace) -> dict[str, Any]:
     """The options on which the plan depends."""
-    keys = ("data", "labels", "text", "metric", "budget", "minutes", "heads", "settings")
+    data = ("data", "labels", "text", "test", "validation")
+    keys = (*data, "metric", "budget", "minutes", "heads", "settings")
     return {key: getattr(stated, key) for key in keys}
 
 
