@@ -170,7 +170,7 @@ def find_answer(
 
 
 def _data_of(results: Results, folder: Path) -> str:
-    names = list(dict.fromkeys(results.runs["data"]))
+    names = [str(name) for name in dict.fromkeys(results.runs["data"])]
     if len(names) > 1:
         raise RunFolderError(
             f"{folder} holds runs on {', '.join(names)}: an answer is for one data set."

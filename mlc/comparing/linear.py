@@ -142,7 +142,7 @@ def _tuned(
     best: tuple[float, float, dict[bytes, Scores], float] | None = None
     for strength in kind.strengths:
         started = time.perf_counter()
-        scores = {
+        scores: dict[bytes, Scores] = {
             key: fit_scores(kind, features[key], dataset.targets[split.train], strength)
             for key, split in distinct_splits.items()
         }

@@ -32,7 +32,7 @@ def take_away(
         defaults: `MultiLabelClassifier().get_params(deep=False)`.
         rivals: the linear models and constants that were compared.
     """
-    code = {}
+    code: dict[str, str] = {}
     if rivals is not None and answer.chosen.head in answer.baselines:
         code |= _code_of_rival(answer, answer.chosen, results, rivals)
     network = answer.network
