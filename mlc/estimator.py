@@ -31,6 +31,8 @@ from mlc.training.assembly import build_model, build_training, device_of, known_
 from mlc.training.loop import Training
 
 
+# Only the constructor: equality and repr stay those of scikit-learn.
+@dataclasses.dataclass(eq=False, repr=False)
 class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A neural network with any of the heads, decision rules and backbones, as a classifier.
 
@@ -79,6 +81,8 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         classes_: the labels, (K,).
         n_features_in_: D.
         predictor_: the trained model with its preprocessing and rule.
+        decision_: the fitted decision rule. Its repr states in words what auto chose and what the rule
+            learned, as in "auto: global, threshold 0.314"; `decision_.decide` takes scores, (N, K).
         held_out_: the validation rows of each network, (n_seeds, N), bool.
         history_: arrays (epochs, n_seeds) by name: "loss/train", "val/jaccard_samples", ...
 
@@ -89,62 +93,33 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
     (100, 5)
     """
 
-    def __init__(
-        self,
-        head: str = "sigmoid",
-        *,
-        head_options: Mapping[str, Any] | None = None,
-        decision: str = "auto",
-        decision_options: Mapping[str, Any] | None = None,
-        backbone: str = "mlp",
-        backbone_options: Mapping[str, Any] | None = None,
-        widths: Sequence[int] | int = (256, 256),
-        dropout: float = 0.5,
-        activation: str = "relu",
-        normalization: str = "batch",
-        text: str | None = None,
-        text_options: Mapping[str, Any] | None = None,
-        weighting: str = "auto",
-        optimizer: str = "adamw",
-        lr: float = 2e-3,
-        weight_decay: float = 0.01,
-        schedule: str = "cosine",
-        max_epochs: int = 60,
-        batch_size: int = 64,
-        monitor: str = "jaccard_samples",
-        patience: int | None = None,
-        val_fraction: float = 0.2,
-        n_seeds: int = 1,
-        device: str | torch.device = "auto",
-        random_state: Any = None,
-        verbose: int = 0,
-    ) -> None:
-        self.head = head
-        self.head_options = head_options
-        self.decision = decision
-        self.decision_options = decision_options
-        self.backbone = backbone
-        self.backbone_options = backbone_options
-        self.widths = widths
-        self.dropout = dropout
-        self.activation = activation
-        self.normalization = normalization
-        self.text = text
-        self.text_options = text_options
-        self.weighting = weighting
-        self.optimizer = optimizer
-        self.lr = lr
-        self.weight_decay = weight_decay
-        self.schedule = schedule
-        self.max_epochs = max_epochs
-        self.batch_size = batch_size
-        self.monitor = monitor
-        self.patience = patience
-        self.val_fraction = val_fraction
-        self.n_seeds = n_seeds
-        self.device = device
-        self.random_state = random_state
-        self.verbose = verbose
+    head: str = "sigmoid"
+    _: dataclasses.KW_ONLY
+    head_options: Mapping[str, Any] | None = None
+    decision: str = "auto"
+    decision_options: Mapping[str, Any] | None = None
+    backbone: str = "mlp"
+    backbone_options: Mapping[str, Any] | None = None
+    widths: Sequence[int] | int = (256, 256)
+    dropout: float = 0.5
+    activation: str = "relu"
+    normalization: str = "batch"
+    text: str | None = None
+    text_options: Mapping[str, Any] | None = None
+    weighting: str = "auto"
+    optimizer: str = "adamw"
+    lr: float = 2e-3
+    weight_decay: float = 0.01
+    schedule: str = "cosine"
+    max_epochs: int = 60
+    batch_size: int = 64
+    monitor: str = "jaccard_samples"
+    patience: int | None = None
+    val_fraction: float = 0.2
+    n_seeds: int = 1
+    device: str | torch.device = "auto"
+    random_state: Any = None
+    verbose: int = 0
 
     def fit(self, X: Any, y: Any) -> Self:
         """Train on features (N, D), dense or sparse, and label sets.
@@ -180,7 +155,9 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         predictor = Predictor(model, scalings, rule, dataset.label_names, dataset.feature_names)
         self.history_ = _train(build_training(configs, model, dataset, splits, scalings, device))
         predictor.fit_rule(dataset.features, dataset.targets, self.held_out_)
-        self.predictor_ = predictor
+        self.predictor_, self.decision_ = predictor, rule
+        if self.verbose:
+            print(f"  {'decision':<11} {rule!r}")
         return self
 
     def predict(self, X: Any) -> Any:

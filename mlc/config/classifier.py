@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 from mlc.config.errors import ConfigError
 from mlc.config.option_types import mapping, typed
 from mlc.config.options import check
-from mlc.config.registry import BACKBONES, HEADS, OPTIMIZERS, SOURCES
+from mlc.config.registry import BACKBONES, DECISIONS, HEADS, OPTIMIZERS, SOURCES
 from mlc.config.schema import Config, TrainerOptions
 
 
@@ -46,7 +46,7 @@ def configs_of(classifier: Any) -> list[Config]:
         head=HEADS.options(classifier.head, **mapping("head_options", classifier.head_options)),
         optimizer=OPTIMIZERS.options(classifier.optimizer, **rates),
         trainer=trainer,
-        decisions=[classifier.decision],
+        decisions=[DECISIONS[classifier.decision].name],
         device=typed("device", device, str),
     )
     check(first)

@@ -55,10 +55,20 @@ class Interval:
 
 
 class Choice:
-    """A search space of given values."""
+    """A search space of given values; a tuple among them becomes a list, as in JSON."""
 
     def __init__(self, *values: Any) -> None:
-        self.values = values
+        self.values = tuple(map(_plain, values))
+
+    def __eq__(self, other: object) -> bool:
+        # 1 and True are equal, but not as text.
+        return isinstance(other, Choice) and repr(self.values) == repr(other.values)
+
+    def __hash__(self) -> int:
+        return hash(repr(self.values))
+
+    def __repr__(self) -> str:
+        return f"Choice({', '.join(map(repr, self.values))})"
 
     def draw(self, rng: np.random.Generator) -> Any:
         """One value."""
@@ -69,6 +79,13 @@ class Choice:
 
 
 Search = Interval | Choice
+
+
+def _plain(value: Any) -> Any:
+    """Convert tuples and arrays to lists, and NumPy's scalars to Python's."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        value = value.tolist()
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 # Allowed names, or a function that returns them, since parts may be registered later.

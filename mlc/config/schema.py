@@ -32,7 +32,8 @@ class TrainerOptions:
         monitor: the validation metric, at its best threshold in each epoch, or "loss"; the weights of
             its best epoch are kept.
         followed: further validation metrics that are logged, each at its best threshold.
-        patience: the training ends after this many epochs without a better one; null for never.
+        patience: the training ends after this many epochs without a better one; null for never (with
+            optimizer=lbfgs, 2).
         precision: bfloat16 means autocast and needs CUDA.
         cuda_graphs: whether a step on CUDA is captured once and replayed.
     """

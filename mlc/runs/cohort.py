@@ -159,10 +159,11 @@ class _Cohort:
 
     def _largest_size(self, prepared: Sequence[Prepared]) -> int:
         config = prepared[0].config
-        if len(prepared) == 1 or not BACKBONES[config.backbone.name].stacked:
+        backbone, optimizer = BACKBONES[config.backbone.name], OPTIMIZERS[config.optimizer.name]
+        if len(prepared) == 1 or not (backbone.stacked and optimizer.stacked):
             return 1
         training = self._build(prepared[:1])
-        state = OPTIMIZERS[config.optimizer.name].state_per_weight
+        state = optimizer.state_per_weight
         needed = bytes_of_run(training.model, training.data, config.trainer.batch_size, state)
         free = free_bytes(self.device) * self.memory_share * _USABLE
         log.debug("a run of this cohort needs %s", readable(needed))
@@ -192,8 +193,7 @@ class _Cohort:
         indices = [run.index for run in part]
         with self.recorder.follow(indices, training) as log_epoch:
             more = f" and {len(part) - 1} more" if len(part) > 1 else ""
-            n_epochs = part[0].config.trainer.max_epochs
-            self.progress.begin(self.recorder.name(indices[0]) + more, n_epochs)
+            self.progress.begin(self.recorder.name(indices[0]) + more, training.max_epochs)
             started = time.perf_counter()
             for epoch in training:
                 log_epoch(epoch)

@@ -32,10 +32,10 @@ Piece = tuple[int, int]
 def cohort_key(config: Config) -> str:
     """Runs with the same key can be trained as one: same data, shape, head and batch size.
 
-    A backbone that is not stacked trains each run alone.
+    A backbone or an optimizer that is not stacked trains each run alone.
     """
     backbone, optimizer = BACKBONES[config.backbone.name], OPTIMIZERS[config.optimizer.name]
-    if not backbone.stacked:
+    if not (backbone.stacked and optimizer.stacked):
         return repr(config)
     shared = [
         vars(config.data),

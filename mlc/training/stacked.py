@@ -36,6 +36,13 @@ class StackedOptimizer:
     Subclasses implement `update` for one parameter. Options whose value differs between runs must be
     named in `per_run`; all others must be the same in all runs.
 
+    Class attributes:
+        state_per_weight: the number of values that are stored for each weight.
+        stacked: whether several runs can be trained together.
+        full_batch: whether an epoch is one minimisation over all training rows, as in
+            `mlc.training.lbfgs`, in place of steps on batches.
+        patience: the default of trainer.patience; None to train all epochs.
+
     Args:
         parameters: tensors with the runs axis first.
         options: one `Options` for each run.
@@ -46,6 +53,9 @@ class StackedOptimizer:
     Options: ClassVar[type] = OptimizerOptions
     per_run: ClassVar[tuple[str, ...]] = ("lr", "weight_decay")
     state_per_weight: ClassVar[int] = 0
+    stacked: ClassVar[bool] = True
+    full_batch: ClassVar[bool] = False
+    patience: ClassVar[int | None] = None
 
     def __init__(
         self,
