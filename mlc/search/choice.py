@@ -174,11 +174,7 @@ def _best(group: pd.DataFrame, metric: str, choice: Chosen) -> Chosen:
     for rule, of_rule in complete.groupby("rule", sort=False):
         row = of_rule.loc[(sign * of_rule[VALUE]).idxmax()]
         by_rule[str(rule)] = RuleChoice(int(row[TRIAL]), float(row[VALUE]), int(row["n_seeds"]))
-    fair = {
-        rule: best
-        for rule, best in by_rule.items()
-        if rule != _PER_LABEL or metric == _ITS_METRIC or len(by_rule) == 1
-    }
+    fair = {rule: by_rule[rule] for rule in choosable(list(by_rule), metric)}
     n_trials = int(complete[TRIAL].nunique())
     facts = {**vars(choice), "n_trials": n_trials, "by_rule": by_rule}
     if fair:
@@ -186,6 +182,12 @@ def _best(group: pd.DataFrame, metric: str, choice: Chosen) -> Chosen:
         best = fair[rule]
         facts |= {"rule": rule, "trial": best.trial, "value": best.value, "n_seeds": best.n_seeds}
     return Chosen(**facts)
+
+
+def choosable(rules: Sequence[str], metric: str) -> list[str]:
+    """Return the rules whose values on the validation rows can be compared."""
+    others = [rule for rule in rules if rule != _PER_LABEL]
+    return list(rules) if metric == _ITS_METRIC or not others else others
 
 
 def _settings(values: pd.DataFrame) -> list[str]:
