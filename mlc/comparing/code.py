@@ -223,7 +223,9 @@ def estimator_code(config: Mapping[str, Any], settled: Settled, defaults: Mappin
     if isinstance(config["data"].get("text"), str):
         values["text"] = config["data"]["text"]
     changed = {
-        key: value for key, value in values.items() if value and _listed(defaults[key]) != value
+        key: value
+        for key, value in values.items()
+        if value not in (None, {}) and _listed(defaults[key]) != value
     }
     arguments = [f'"{settled.head}"', *(f"{key}={value!r}" for key, value in changed.items())]
     call = f"classifier = MultiLabelClassifier({', '.join(arguments)}).fit(X, y)"
