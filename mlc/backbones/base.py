@@ -94,7 +94,7 @@ def register_backbone(
 
         if issubclass(cls, Backbone):
             return BACKBONES.register(name)(cls)
-        options_class: type = options or getattr(cls, "Options", NoOptions)
+        options_class: type = getattr(cls, "Options", NoOptions) if options is None else options
         part = single(cls, options_class)
         part.name = name
         BACKBONES.add(name, part, cls.__module__)

@@ -140,19 +140,21 @@ class Dataset:
 
 
 def join_parts(
-    features: Sequence[Any], targets: Sequence[NDArray[np.bool_]]
+    features: Sequence[Any],
+    targets: Sequence[NDArray[np.bool_]],
+    parts: Sequence[str] = ("train", "test"),
 ) -> tuple[Any, NDArray[np.bool_], dict[str, NDArray[np.int64]]]:
-    """Concatenate the features and targets of files: one, or the training and the test file.
+    """Concatenate the features and targets of one file, or of a file for each of the parts.
 
     Returns:
-        Features (N, D), dense or CSR, targets (N, K), and the row indices of the parts if there are two.
+        Features (N, D), dense or CSR, targets (N, K), and the row indices of several parts.
     """
     if len(targets) == 1:
         return features[0], targets[0], {}
     joined = vstack(features, format="csr") if issparse(features[0]) else np.concatenate(features)
-    all_targets = np.concatenate(targets)
-    train, test = np.split(np.arange(len(all_targets)), [len(targets[0])])
-    return joined, all_targets, {"train": train, "test": test}
+    ends = np.cumsum(list(map(len, targets)))
+    rows = np.split(np.arange(ends[-1]), ends[:-1])
+    return joined, np.concatenate(targets), dict(zip(parts, rows, strict=True))
 
 
 def select_columns(

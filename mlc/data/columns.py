@@ -12,7 +12,7 @@ from sklearn.preprocessing import MultiLabelBinarizer
 
 from mlc.config.errors import DataError
 from mlc.config.texts import listed, shown
-from mlc.data.label_bits import BINARY_WORDS
+from mlc.data.label_bits import BINARY_WORDS, binary_value
 from mlc.data.label_cells import MISSING, CellForm, read_cells, read_cells_as
 from mlc.data.left_out import refuse_nested, without_row_numbers
 from mlc.data.locations import location_of
@@ -169,7 +169,7 @@ def _label_sets(
 
 
 def _zeros_and_ones(column: pd.Series[Any], where: str) -> NDArray[np.bool_]:
-    values = [_binary_value(value) for value in column]
+    values = [binary_value(value) for value in column]
     if None in values:
         wrong = values.index(None)
         raise DataError(
@@ -184,7 +184,7 @@ def zero_one_columns(frame: pd.DataFrame) -> list[str]:
     """Return the columns whose values are exactly 0 and 1, or words for them."""
     names = []
     for name in frame.columns:
-        values = {_binary_value(value) for value in frame[name]}
+        values = {binary_value(value) for value in frame[name]}
         if values == {0, 1}:
             names.append(str(name))
     return names
@@ -270,7 +270,3 @@ def _is_binary(column: pd.Series[Any]) -> bool:
     n_slips = values.count(None)
     few = n_slips < _SLIPS * len(values) and {0, 1} <= set(values)
     return bool(values) and (not n_slips or few)
-
-
-def _binary_value(value: Any) -> int | None:
-    return BINARY_WORDS.get(str(value).strip().lower())

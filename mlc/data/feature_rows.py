@@ -9,13 +9,9 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from mlc.config.errors import DataError
+from mlc.config.errors import DataError, NotANumberError
 from mlc.config.texts import shown
 from mlc.data.rows import dense, is_missing
-
-
-class _NotANumberError(DataError, TypeError):
-    """A value that float() refuses; a TypeError too, as scikit-learn's estimator checks require."""
 
 
 def as_texts(X: Any) -> list[str] | None:
@@ -48,6 +44,8 @@ def features_of(X: Any) -> Any:
     if hasattr(X, "isetitem"):
         frame = X
         for column, dtype in enumerate(X.dtypes):
+            if dtype.kind in "mM":
+                refuse(X.iloc[:, [column]])
             if dtype.kind == "O":
                 frame = X.copy() if frame is X else frame
                 values = [np.nan if is_missing(value) else value for value in X.iloc[:, column]]
@@ -66,7 +64,7 @@ def refuse(X: Any, error: Exception | None = None) -> None:
         description = (
             f"{shown(X[0])} in row 0" if n_axes == 1 and len(X) else f"a {type(X).__name__}"
         )
-        raise _NotANumberError(
+        raise NotANumberError(
             f"X is {description}: give a row of numbers for each sample, as an array (N, D) ({error})."
         ) from error
     if n_axes == 2 and getattr(getattr(X, "dtype", None), "kind", "") != "c":
@@ -91,7 +89,7 @@ def _refuse_cell(X: Any, error: Exception | None) -> None:
             cure = "or leave the column out"
             if isinstance(value, str) and hasattr(X, "columns"):
                 cure = f"leave the column out, or state text={X.columns[column]!r} for its words"
-            raise _NotANumberError(
+            raise NotANumberError(
                 f"X is {shown(value)} {where}: encode it as numbers (as by OneHotEncoder),"
                 f" {cure}{reason}."
             ) from error

@@ -13,6 +13,11 @@ BINARY_WORDS = {
 _BITS = re.compile(r"[01](?:(?P<mark>[ ;,|/#\t])\s*[01](?:(?P=mark)\s*[01])*)|[01]{2,}")
 
 
+def binary_value(value: Any) -> int | None:
+    """Return 0 or 1 for a number, a truth value or a word that means it, and None for other values."""
+    return BINARY_WORDS.get(str(value).strip().lower())
+
+
 def as_bits(cells: Sequence[Any], separator: str | None) -> list[Any] | None:
     """Parse cells such as "0 1 0" or "010" as vectors of 0 and 1; return None for other cells.
 

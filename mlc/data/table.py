@@ -27,6 +27,8 @@ from mlc.data.table_file import TableFile, needs_labels, read_table
 from mlc.data.text import TextOptions, count_words
 from mlc.data.weighting import weighting_of
 
+_PARTS = {"val": "Validation", "test": "Test"}
+
 
 @dataclass
 class TableOptions(TextOptions, SplitOptions):
@@ -37,6 +39,8 @@ class TableOptions(TextOptions, SplitOptions):
             columns; or a file of labelled texts in the format of fastText or LibMultiLabel, which
             needs neither `labels` nor `text`.
         test_path: file of the test rows; null splits the one file.
+        val_path: file of the validation rows, beside `test_path`; null draws them from the training
+            file.
         root: folder of a relative path; null is $MLC_DATA or the working folder.
         title: name of the data set in tables; null is the file's name.
         labels: the column that holds label sets, or several columns of 0 and 1.
@@ -50,6 +54,7 @@ class TableOptions(TextOptions, SplitOptions):
 
     path: str | None = None
     test_path: str | None = None
+    val_path: str | None = None
     root: str | None = None
     title: str | None = None
     labels: list[str] = field(default_factory=list)
@@ -62,6 +67,10 @@ class TableOptions(TextOptions, SplitOptions):
     def validate(self, prefix: str) -> None:
         """Check that separator and encoding are valid and that the text is not a label."""
         super().validate(prefix)
+        if self.val_path is not None and self.test_path is None:
+            raise ConfigError(
+                f"{prefix}val_path={self.val_path} needs {prefix}test_path: name the file to test on."
+            )
         if self.text is not None and self.text in self.labels:
             raise ConfigError(
                 f"{prefix}text={self.text} is also in {prefix}labels, so the features would give the"
@@ -104,12 +113,15 @@ class Table(DataSource):
         notes = (
             *_further_labels(train, labels, options), *train.notes, *labels.notes, *encoded.notes,
         )  # fmt: skip
-        if options.test_path is not None:
-            test = read_table(located(options.test_path, options.root), options)
-            targets.append(_targets_as(test, options, labels))
-            features.append(_features(test, options, encoded.names).values)
-            notes += tuple(f"Test file: {note}" for note in test.notes if note not in notes)
-        joined, all_targets, parts = join_parts(features, targets)
+        for part, name in _part_files(options).items():
+            file = read_table(located(name, options.root), options)
+            targets.append(_targets_as(file, options, labels))
+            features.append(_features(file, options, encoded.names).values)
+            notes += tuple(
+                f"{_PARTS[part]} file: {note}" for note in file.notes if note not in notes
+            )
+        part_names = ["train", *_part_files(options)]
+        joined, all_targets, parts = join_parts(features, targets, part_names)
         return Dataset(
             name=options.title or path.name.split(".")[0],
             features=joined,
@@ -121,13 +133,19 @@ class Table(DataSource):
             vocabulary=_vocabulary(train, options, encoded),
             weighting=_weighting(train, options, joined),
             notes=notes,
-            parts_from=f"from {Path(options.test_path).name}" if options.test_path else "",
+            parts_from=f"from {listed([Path(file).name for file in _part_files(options).values()], 2)}",
         )
 
     @classmethod
     def read_features(cls, path: Path, options: Any, names: Sequence[str]) -> Any:
         """Return the features of another file with these names: (N, D)."""
         return _features(read_table(path, options, names), options, names).values
+
+
+def _part_files(options: Any) -> dict[str, str]:
+    """The files of further parts by the part."""
+    files = {"val": options.val_path, "test": options.test_path}
+    return {part: file for part, file in files.items() if file is not None}
 
 
 def _encode(file: TableFile, options: Any, form: Any = None) -> Labels:

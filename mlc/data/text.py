@@ -89,16 +89,13 @@ def count_words(
         counts = counter.fit_transform(texts) if names is None else counter.transform(texts)
     except ValueError as error:
         raise DataError(
-            f"{where}: no word is left ({error}): lower data.min_df, or name another data.text."
+            f"{where}: no word is left ({error}): lower min_df (in a config, data.min_df), or give"
+            " other texts."
         ) from error
     blocks, column_names = [counts], [str(name) for name in counter.get_feature_names_out()]
     if n_buckets:
         hashing = HashingVectorizer(
-            **kind,
-            ngram_range=(2, longest),
-            n_features=n_buckets,
-            alternate_sign=False,
-            norm=None,
+            **kind, ngram_range=(2, longest), n_features=n_buckets, alternate_sign=False, norm=None
         )
         blocks.append(hashing.transform(texts))
         column_names += [f"bucket {number}" for number in range(n_buckets)]

@@ -14,7 +14,7 @@ from torch.nn import Parameter
 
 from mlc.config import registry
 from mlc.config.errors import ConfigError
-from mlc.config.options import option
+from mlc.config.options import Auto, option
 from mlc.config.registry import Registry
 from mlc.training.schedules import SCHEDULES
 
@@ -25,15 +25,22 @@ State = dict[str, Tensor]
 class OptimizerOptions:
     """Options of every optimiser; the schedule multiplies the learning rate in each step."""
 
-    lr: float = option(1e-3, above=0)
+    lr: Auto[float] = option(1e-3, above=0)
     weight_decay: float = option(0.0, at_least=0)
-    schedule: str = option("constant", choices=tuple(SCHEDULES))
+    schedule: Auto[str] = option("constant", choices=tuple(SCHEDULES))
 
 
 class StackedOptimizer:
     """An optimiser of parameters (R, ...).
 
     Subclasses implement `update` for one parameter. Only options in `per_run` may differ between runs.
+
+    Class attributes:
+        state_per_weight: the number of values that are stored for each weight.
+        stacked: whether several runs can be trained together.
+        full_batch: whether an epoch is one minimisation over all training rows, as in
+            `mlc.training.lbfgs`, in place of steps on batches.
+        patience: the default of trainer.patience; None to train all epochs.
 
     Args:
         parameters: parameters whose first axis is the runs axis.
@@ -45,6 +52,9 @@ class StackedOptimizer:
     Options: ClassVar[type] = OptimizerOptions
     per_run: ClassVar[tuple[str, ...]] = ("lr", "weight_decay")
     state_per_weight: ClassVar[int] = 0
+    stacked: ClassVar[bool] = True
+    full_batch: ClassVar[bool] = False
+    patience: ClassVar[int | None] = None
 
     def __init__(
         self,
