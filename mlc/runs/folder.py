@@ -58,7 +58,7 @@ _FIELDS = {
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What identifies a run: the values by which tables name and group runs.
+    """The identification of a run: the values by which tables name and group runs.
 
     Attributes:
         run: the run's path in the sweep, as in "yeast/powerset/seed=3".
