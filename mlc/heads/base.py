@@ -190,7 +190,7 @@ class Head(nn.Module):
         )
 
     def _likelihood(self, outputs: Tensor, targets: Tensor) -> Tensor | None:
-        """Return `log_likelihood` for targets of any dtype and of all runs, (R, B, K), or each, (B, K)."""
+        """Return `log_likelihood` for targets of any dtype, (R, B, K), or (B, K) for all runs."""
         return self.log_likelihood(outputs, targets.to(outputs).expand(len(outputs), -1, -1))
 
     def expected_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
