@@ -160,7 +160,15 @@ def compare(stated: argparse.Namespace) -> None:
     metrics = _metrics(stated.metric)
     try:
         seconds = None if goes_on else time.perf_counter() - started
-        text = write_answer(folder, metrics, defaults, stated.margin, seconds=seconds)
+        text = write_answer(
+            folder,
+            metrics,
+            defaults,
+            stated.margin,
+            seconds=seconds,
+            dataset=dataset,
+            with_linear=options.report.yardsticks,
+        )
     except MlcError:
         if failure is not None:
             raise failure from None

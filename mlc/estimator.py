@@ -37,9 +37,9 @@ from mlc.training.loop import Training
 class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A neural network with any of the heads, decision rules and backbones, as a classifier.
 
-    A validation part of the rows chooses the epoch whose weights are used, and tunes the rule. If there
-    are several networks, each holds out different rows, and the rule is tuned out of bag: on the mean
-    score of each row over the networks that held it out.
+    The validation part of the rows selects the epoch whose weights are used, and tunes the rule. Where
+    there are several networks, each holds out different rows, and the rule is tuned out of bag: on the
+    mean score of each row over the networks that held it out.
 
     If y has one class per row, the classes become labels of which exactly one is right; so do two
     classes. The prediction is then the class with the highest score among those that the rule predicts,
@@ -49,7 +49,8 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
     Args:
         head: one of `mlc.heads.HEADS`.
         head_options: options of the head, such as {"gamma": 1.0} for focal.
-        decision: one of `mlc.decisions.DECISIONS` that suits the head; auto chooses one itself.
+        decision: one of `mlc.decisions.DECISIONS` that suits the head; auto chooses one of the others on
+            the validation rows, and `decision_` states which.
         decision_options: options of the rule, such as {"metric": "f1_macro"}.
         backbone: one of `mlc.backbones.BACKBONES`.
         backbone_options: options of the backbone, such as {"width": 50} for embedding_bag; for mlp they
@@ -77,11 +78,12 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         n_seeds: number of networks that are trained together and whose probabilities are averaged.
         device: auto, cpu or cuda, or a torch.device.
         random_state: an int for reproducible fits.
-        verbose: 1 prints a description of the data and the first network's split before training.
+        verbose: 1 prints a description of the data and the first network's split before training, and
+            the fitted decision rule after it.
 
     Attributes:
         classes_: the labels, (K,).
-        n_features_in_: D.
+        n_features_in_: the number of features D.
         predictor_: the trained model with its preprocessing and rule.
         decision_: the fitted decision rule. Its repr states in words what auto chose and what the rule
             learned, as in "auto: global, threshold 0.314"; `decision_.decide` takes scores, (N, K).
@@ -128,8 +130,9 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
 
         Args:
             X: features, where NaN is a missing value; or texts.
-            y: zeros and ones, (N, K), dense or sparse; or a list of lists of labels; or one class per
-                row, (N,). An array (N, 1) of zeros and ones is a single label.
+            y: zeros and ones, (N, K), dense or sparse, or words for them such as yes and no, in an array
+                or a data frame, whose columns name the labels; or a list of lists of labels; or one
+                class per row, (N,). An array (N, 1) of zeros and ones is a single label.
 
         Raises:
             ValueError: unusable data, or an unknown or unsuitable setting.
@@ -138,8 +141,8 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         features, self._targets = self._validated(X, y)
         self.classes_ = self._targets.labels
         configs = configs_of(self)
-        named = getattr(self, "feature_names_in_", range(features.shape[1]))
-        dataset = self._texts.dataset(features, self._targets, named, self.weighting)
+        names = getattr(self, "feature_names_in_", range(features.shape[1]))
+        dataset = self._texts.dataset(features, self._targets, names, self.weighting)
         splits = [self._hold_out(dataset, config.seed) for config in configs]
         kind = kind_of(dataset, splits[0].train)
         configs = [resolve(config, kind) for config in configs]
@@ -165,7 +168,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         return self
 
     def predict(self, X: Any) -> Any:
-        """Predict label sets in the form of the y of `fit`: zeros and ones, lists, or classes."""
+        """Predict label sets: zeros and ones (N, K), or lists or classes if the y of `fit` had these."""
         features = self._features(X)
         decided = self.predictor_.predict(features)
         if self._targets.form != "classes":

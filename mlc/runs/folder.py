@@ -192,11 +192,10 @@ def complete(
     write_json(folder / BASELINES, evaluation.baselines)
     write_json(folder / CARD, card.as_json())
     with write_atomically(folder / SPLIT) as file:
-        np.savez_compressed(file, allow_pickle=False, **split.parts())
+        np.savez_compressed(file, **split.parts())
     with write_atomically(folder / PREDICTIONS) as file:
         np.savez_compressed(
             file,
-            allow_pickle=False,
             scores=evaluation.scores["test"],
             targets=evaluation.targets["test"],
             **{f"decisions_{rule}": d for rule, d in evaluation.decisions["test"].items()},

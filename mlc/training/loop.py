@@ -104,6 +104,8 @@ class Training:
         patience = [run.patience or optimizer.patience or self.max_epochs for run in options]
         self._patience = torch.tensor(patience, device=device)
         self._best = torch.full((n_runs,), -torch.inf, dtype=torch.float64, device=device)
+        self._least_loss = torch.full_like(self._best, torch.inf)
+        self._least_loss_epoch = torch.zeros(n_runs, dtype=torch.int64, device=device)
         self._best_weights = {name: value.clone() for name, value in model.state_dict().items()}
         self.best_epoch = torch.zeros(n_runs, dtype=torch.int64, device=device)
         self.n_epochs = torch.zeros(n_runs, dtype=torch.int64, device=device)
@@ -185,7 +187,14 @@ class Training:
         for name, weights in self.model.state_dict().items():
             kept = self._best_weights[name]
             torch.where(better.view(-1, *[1] * (kept.ndim - 1)), weights, kept, out=kept)
-        self._active &= number - self.best_epoch < self._patience
+        last = self.best_epoch
+        if self._full_batch is not None:
+            # While the penalty is too strong, all rows may have the same decision, epoch after epoch.
+            fell = values["loss/val"] < self._least_loss
+            self._least_loss = torch.where(fell, values["loss/val"], self._least_loss)
+            self._least_loss_epoch.masked_fill_(fell, number)
+            last = torch.maximum(last, self._least_loss_epoch)
+        self._active &= number - last < self._patience
 
     def _drop_failed(self, number: int, trained: Tensor, validated: Tensor) -> None:
         finite = trained.isfinite() & validated.isfinite()
