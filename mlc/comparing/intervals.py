@@ -14,8 +14,8 @@ CONFIDENCE = 0.95
 _DRAWS = 10_000
 # Keeps the correlation of two heads with equal decisions positive definite.
 _JITTER = 1e-6
-# Of the error, for a head's own variance: Satterthwaite's few degrees of freedom are estimates.
-_OWN_SHARE = 0.8
+# Of the error, for several differences and splits: Satterthwaite's degrees of freedom are estimates.
+_SHARE = 0.8
 # Half-widths below this share of the largest difference are those of rounding.
 _ROUNDING = 1e-9
 # Variances of no less than this share of the largest have a logarithm in the prior's moments.
@@ -129,11 +129,13 @@ def simultaneous(
     if not by_head:
         return {}
     variances = list(by_head.values())
+    if len(variances) > 1 and len(parts[reference]) > 1:
+        confidence = 1 - _SHARE * (1 - confidence)
     level = _level_of_each(np.stack([each.shares for each in variances]), confidence)
     if min(len(part.rows) for part in parts[reference]) < 2:
-        widths = [0.0 if each.scale == 0 else np.nan for each in variances]
+        widths = np.array([0.0 if each.scale == 0 else np.nan for each in variances])
     else:
-        widths = _half_widths(variances, overlap, level, _OWN_SHARE * (1 - confidence))
+        widths = _half_widths(variances, overlap, level, 1 - confidence)
     return {
         head: Difference(each.mean, float(width))
         for (head, each), width in zip(by_head.items(), widths, strict=True)

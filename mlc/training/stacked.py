@@ -14,7 +14,7 @@ from torch.nn import Parameter
 
 from mlc.config import registry
 from mlc.config.errors import ConfigError
-from mlc.config.options import option
+from mlc.config.options import Auto, option
 from mlc.config.registry import Registry
 from mlc.training.schedules import SCHEDULES
 
@@ -25,9 +25,9 @@ State = dict[str, Tensor]
 class OptimizerOptions:
     """What every optimiser takes; the schedule multiplies the learning rate step by step."""
 
-    lr: float = option(1e-3, above=0)
+    lr: Auto[float] = option(1e-3, above=0)
     weight_decay: float = option(0.0, at_least=0)
-    schedule: str = option("constant", choices=tuple(SCHEDULES))
+    schedule: Auto[str] = option("constant", choices=tuple(SCHEDULES))
 
 
 class StackedOptimizer:
