@@ -1,8 +1,8 @@
 """Search the default settings of the mlp and the embedding bag by validation rows.
 
-It does so on thirteen data sets. Each cohort trains four rates, and two dropouts of the mlp, side by side. A finished cohort's rows are in
-results/benchmarks/defaults.csv and are not trained again: the same command goes on where it was
-stopped. Test rows are not read.
+Thirteen data sets. Each cohort trains four rates, and two dropouts of the mlp, side by side. A finished
+cohort's rows are in results/benchmarks/defaults.csv and are not trained again: the same command goes on
+where it was stopped. Test rows are not read.
 
     python -m benchmarks.defaults --folder FOLDER [--data NAME ...]
 
