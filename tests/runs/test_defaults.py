@@ -30,7 +30,9 @@ def sweep(command: Command, write_arff: Callable[..., Path]) -> Sweep:
 
 
 def status(run: str) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(Path("s/toy/sigmoid", run, "status.json").read_text())
+    content: dict[str, Any] = json.loads(
+        Path("s/toy/sigmoid", run, "status.json").read_text(encoding="utf-8")
+    )
     return content
 
 
@@ -57,7 +59,8 @@ def test_a_run_is_resumed_also_by_an_earlier_versions_status(sweep: Sweep) -> No
     before = status("seed=0")
     path = Path("s/toy/sigmoid/seed=0/status.json")
     # An earlier version did not say which values were defaults.
-    path.write_text(json.dumps({k: v for k, v in before.items() if k != "automatic"}))
+    earlier = {key: value for key, value in before.items() if key != "automatic"}
+    path.write_text(json.dumps(earlier), encoding="utf-8")
     changed = path.stat().st_mtime_ns
     ended = sweep("backbone.widths=[8]", "resume=true")
     assert ended.status == 0, ended.error
