@@ -142,19 +142,26 @@ class Dataset:
 def join_parts(
     features: Sequence[Any],
     targets: Sequence[NDArray[np.bool_]],
-    parts: Sequence[str] = ("train", "test"),
+    names: Sequence[str] = ("train", "test"),
 ) -> tuple[Any, NDArray[np.bool_], dict[str, NDArray[np.int64]]]:
-    """Concatenate the features and targets of one file, or of a file for each of the parts.
+    """Concatenate the features and targets of files: one, or the training file and others.
+
+    Args:
+        features: (N_p, D) of each file.
+        targets: (N_p, K) of each file.
+        names: the name of the part in each file.
 
     Returns:
-        Features (N, D), dense or CSR, targets (N, K), and the row indices of several parts.
+        Features (N, D), dense or CSR, targets (N, K), and the row indices of the parts if there are
+        several.
     """
     if len(targets) == 1:
         return features[0], targets[0], {}
     joined = vstack(features, format="csr") if issparse(features[0]) else np.concatenate(features)
-    ends = np.cumsum(list(map(len, targets)))
-    rows = np.split(np.arange(ends[-1]), ends[:-1])
-    return joined, np.concatenate(targets), dict(zip(parts, rows, strict=True))
+    all_targets = np.concatenate(targets)
+    ends = np.cumsum([len(part) for part in targets])
+    rows = np.split(np.arange(len(all_targets)), ends[:-1])
+    return joined, all_targets, dict(zip(names, rows, strict=True))
 
 
 def select_columns(

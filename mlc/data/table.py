@@ -39,8 +39,8 @@ class TableOptions(TextOptions, SplitOptions):
             columns; or a file of labelled texts in the format of fastText or LibMultiLabel, which
             needs neither `labels` nor `text`.
         test_path: file of the test rows; null splits the one file.
-        val_path: file of the validation rows, beside `test_path`; null draws them from the training
-            file.
+        val_path: file of the validation rows beside that of `test_path`; null draws them from the
+            training file.
         root: folder of a relative path; null is $MLC_DATA or the working folder.
         title: name of the data set in tables; null is the file's name.
         labels: the column that holds label sets, or several columns of 0 and 1.
@@ -113,15 +113,15 @@ class Table(DataSource):
         notes = (
             *_further_labels(train, labels, options), *train.notes, *labels.notes, *encoded.notes,
         )  # fmt: skip
-        for part, name in _part_files(options).items():
+        others = _part_files(options)
+        for part, name in others.items():
             file = read_table(located(name, options.root), options)
             targets.append(_targets_as(file, options, labels))
             features.append(_features(file, options, encoded.names).values)
             notes += tuple(
                 f"{_PARTS[part]} file: {note}" for note in file.notes if note not in notes
             )
-        part_names = ["train", *_part_files(options)]
-        joined, all_targets, parts = join_parts(features, targets, part_names)
+        joined, all_targets, parts = join_parts(features, targets, ("train", *others))
         return Dataset(
             name=options.title or path.name.split(".")[0],
             features=joined,

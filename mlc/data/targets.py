@@ -87,9 +87,9 @@ def encode(y: Any) -> Targets:
     """Encode zeros and ones (N, K), a sequence of lists of labels, or classes (N,).
 
     `y` may be an array, data frame, series, tensor or sparse matrix; nullable types must not have
-    missing values. Arrays and data frames may hold words for 0 and 1, such as yes and no. A row of
-    labels is a list, tuple, set, array or series. Ordered rows of equal length that hold only 0 and 1
-    are zeros and ones: [(0, 1), (1, 0)] as well as [[0, 1], [1, 0]].
+    missing values. Arrays and data frames may hold words for 0 and 1, such as yes and no, as the files
+    of the commands may. A row of labels is a list, tuple, set, array or series. Ordered rows of equal
+    length that hold only 0 and 1 are zeros and ones: [(0, 1), (1, 0)] as well as [[0, 1], [1, 0]].
 
     Raises:
         DataError: `y` has another form, a missing value, or a single class.
@@ -142,7 +142,7 @@ def _zeros_and_ones(array: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _binary(array: NDArray[Any], columns: Any) -> NDArray[np.bool_]:
-    """Return zeros and ones, or words for them, as bool: (N, K)."""
+    """Convert zeros and ones, or words for them, to bool: (N, K)."""
     if array.ndim != 2:
         raise DataError(f"y has {array.ndim} axes: give zeros and ones as (rows, labels).")
     values = _zeros_and_ones(array)

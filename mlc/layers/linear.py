@@ -67,8 +67,8 @@ class _SparseProduct(torch.autograd.Function):
             row, value, offsets = ctx.by_column
             total = embedding_bag(row, gradient, offsets, mode="sum", per_sample_weights=value)
             return total.view(ctx.size), None
-        entries = gradient.index_select(0, bag).mul_(value.unsqueeze(1))
-        total = gradient.new_zeros(n_runs * n_inputs, n_outputs).index_add_(0, index, entries)
+        products = gradient.index_select(0, bag).mul_(value.unsqueeze(1))
+        total = gradient.new_zeros(n_runs * n_inputs, n_outputs).index_add_(0, index, products)
         return total.view(ctx.size), None
 
 

@@ -191,15 +191,16 @@ def complete(
     write_json(folder / RULES, evaluation.fitted)
     write_json(folder / BASELINES, evaluation.baselines)
     write_json(folder / CARD, card.as_json())
+    parts: dict[str, Any] = split.parts()
     with write_atomically(folder / SPLIT) as file:
-        np.savez_compressed(file, **split.parts())
+        np.savez_compressed(file, **parts)
+    predictions: dict[str, Any] = {
+        "scores": evaluation.scores["test"],
+        "targets": evaluation.targets["test"],
+        **{f"decisions_{rule}": d for rule, d in evaluation.decisions["test"].items()},
+    }
     with write_atomically(folder / PREDICTIONS) as file:
-        np.savez_compressed(
-            file,
-            scores=evaluation.scores["test"],
-            targets=evaluation.targets["test"],
-            **{f"decisions_{rule}": d for rule, d in evaluation.decisions["test"].items()},
-        )
+        np.savez_compressed(file, **predictions)
     _write_status(folder, "completed", facts, identity)
 
 
