@@ -45,6 +45,7 @@ from mlc.launching.workers import n_cores
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.runs.ownership import path_part
 from mlc.train import errors_raised_by_hydra, in_one_sentence, launch
+from mlc.training.defaults import kind_of, resolve
 
 _WIDTH = 80
 
@@ -159,7 +160,15 @@ def compare(stated: argparse.Namespace) -> None:
     metrics = _metrics(stated.metric)
     try:
         seconds = None if goes_on else time.perf_counter() - started
-        text = write_answer(folder, metrics, defaults, stated.margin, seconds=seconds)
+        text = write_answer(
+            folder,
+            metrics,
+            defaults,
+            stated.margin,
+            seconds=seconds,
+            dataset=dataset,
+            with_linear=options.report.yardsticks,
+        )
     except MlcError:
         if failure is not None:
             raise failure from None
@@ -192,8 +201,10 @@ def _planned(
 ) -> Plan:
     heads = chosen_heads(stated.heads, card)
     rules = suitable_rules(stated.metric, card)
+    kind = kind_of(dataset, split.train)
     configs = {
-        head: parse(composed(["experiment=which_head", *chosen, f"head={head}"])) for head in heads
+        head: resolve(parse(composed(["experiment=which_head", *chosen, f"head={head}"])), kind)
+        for head in heads
     }
     costs = list(cost_by_head(configs, dataset, split).values())
 

@@ -28,6 +28,7 @@ from mlc.data.text_input import TextInput, text_options
 from mlc.decisions.base import build_decision
 from mlc.evaluation.predictor import Predictor
 from mlc.training.assembly import build_model, build_training, device_of, known_labels
+from mlc.training.defaults import kind_of, resolve
 from mlc.training.loop import Training
 
 
@@ -54,10 +55,11 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         backbone: one of `mlc.backbones.BACKBONES`.
         backbone_options: options of the backbone, such as {"width": 50} for embedding_bag; for mlp they
             override the next four parameters, which no other backbone uses.
-        widths: widths of the hidden layers; () is a linear model, 64 one layer.
-        dropout: dropout rate after each hidden layer.
+        widths: widths of the hidden layers; () is a linear model, 64 one layer. Here and below, auto is
+            the default for the backbone and the kind of the training rows (docs/defaults.md).
+        dropout: dropout rate after each hidden layer, or auto.
         activation: relu, gelu, silu or tanh.
-        normalization: batch, layer or none.
+        normalization: batch, layer, none or auto.
         text: the column of a data frame that holds texts; None if X is numbers, or a list, an array or
             a column of texts.
         text_options: options of `mlc.data.text.TextOptions`, named as in scikit-learn's
@@ -65,11 +67,11 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         weighting: the weighting of counts (the words of texts, sparse whole numbers of which some exceed
             1): tfidf, counts or binary; auto is tfidf for counts and changes no other features.
         optimizer: one of `mlc.training.OPTIMIZERS`.
-        lr: learning rate.
+        lr: learning rate, or auto.
         weight_decay: weight decay of the optimizer.
-        schedule: schedule of the learning rate.
-        max_epochs: maximum number of passes over the training rows.
-        batch_size: rows per step.
+        schedule: schedule of the learning rate: constant, linear, cosine or auto.
+        max_epochs: maximum number of passes over the training rows, or auto.
+        batch_size: rows per step, or auto.
         monitor: the validation metric that selects the best epoch, or "loss".
         patience: epochs without improvement after which training stops; None trains max_epochs.
         val_fraction: share of the rows on which each network is validated.
@@ -102,19 +104,19 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
     decision_options: Mapping[str, Any] | None = None
     backbone: str = "mlp"
     backbone_options: Mapping[str, Any] | None = None
-    widths: Sequence[int] | int = (256, 256)
-    dropout: float = 0.5
+    widths: Sequence[int] | int | str = "auto"
+    dropout: float | str = "auto"
     activation: str = "relu"
-    normalization: str = "batch"
+    normalization: str = "auto"
     text: str | None = None
     text_options: Mapping[str, Any] | None = None
     weighting: str = "auto"
     optimizer: str = "adamw"
-    lr: float = 2e-3
+    lr: float | str = "auto"
     weight_decay: float = 0.01
-    schedule: str = "cosine"
-    max_epochs: int = 60
-    batch_size: int = 64
+    schedule: str = "auto"
+    max_epochs: int | str = "auto"
+    batch_size: int | str = "auto"
     monitor: str = "jaccard_samples"
     patience: int | None = None
     val_fraction: float = 0.2
@@ -142,6 +144,8 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         names = getattr(self, "feature_names_in_", range(features.shape[1]))
         dataset = self._texts.dataset(features, self._targets, names, self.weighting)
         splits = [self._hold_out(dataset, config.seed) for config in configs]
+        kind = kind_of(dataset, splits[0].train)
+        configs = [resolve(config, kind) for config in configs]
         self.held_out_ = np.zeros((len(splits), dataset.n_samples), dtype=bool)
         for is_held_out, split in zip(self.held_out_, splits, strict=True):
             is_held_out[split.val] = True

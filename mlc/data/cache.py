@@ -121,7 +121,7 @@ def _read_entry(entry: Path, key: bytes) -> Arrays | None:
 
 def _write_entry(entry: Path, key: bytes, arrays: Arrays) -> None:
     payload = io.BytesIO()
-    np.savez(payload, allow_pickle=False, **arrays)
+    np.savez(payload, **arrays)
     content = payload.getbuffer()
     try:
         # Leave anything but a regular file alone; reading it already caused a warning.

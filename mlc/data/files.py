@@ -20,6 +20,9 @@ from mlc.config.errors import DataError
 
 OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
+# A larger number of features or labels is a mistake: their names would take gigabytes.
+MOST_COLUMNS = 10_000_000
+
 _PIECE = 2**24  # Bytes to decompress at a time.
 
 # A function from a path to the bytes of the file.

@@ -28,8 +28,8 @@ _TRIAL = "trial"
 class Studies:
     """Optuna's studies of a search, one for each group, stored in the sweep's folder.
 
-    The draws of a study depend on the trials of its group before, on the search's seed and on the trial's
-    number: a search that was stopped continues with the same draws.
+    The draws of a study depend on the trials of its group before, on the seed of the search and on the
+    number of the trial: a search that was stopped continues with the same draws.
 
     Args:
         folder: the sweep's folder.

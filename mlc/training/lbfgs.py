@@ -14,7 +14,7 @@ from mlc.config.errors import ConfigError
 from mlc.config.options import option
 from mlc.training.stacked import StackedOptimizer, register_optimizer
 
-_PATH = [0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0]
+_PATH = [0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0]
 
 
 @dataclass
@@ -26,16 +26,16 @@ class LBFGSOptions:
             minimised sum is C * (losses of all training rows) + |weights|^2 / 2, biases excluded. One
             epoch minimises it for one value, and starts from the weights of the value before. The
             monitored validation metric selects the epoch, hence the penalty; the path ends after two
-            values (trainer.patience) without a better one.
+            values (trainer.patience) with neither a better one nor a smaller validation loss.
         max_iter: the maximum number of iterations for one value.
         tolerance: the iterations end when no entry of the gradient of the mean loss exceeds it.
         history_size: the number of updates from which the curvature is estimated.
     """
 
     C: list[float] = option(_PATH, above=0)
-    max_iter: int = option(200, at_least=1)
-    tolerance: float = option(1e-5, above=0)
-    history_size: int = option(10, at_least=1)
+    max_iter: int = option(100, at_least=1)
+    tolerance: float = option(1e-4, above=0)
+    history_size: int = option(20, at_least=1)
 
     def validate(self, prefix: str) -> None:
         """Require at least one value of C."""
