@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mlc.backbones.base import Backbone, register_backbone
 from mlc.config.errors import ConfigError
-from mlc.config.options import Interval, option
+from mlc.config.options import Auto, Interval, option
 from mlc.layers import (
     StackedBatchNorm,
     StackedBlockLinear,
@@ -30,15 +30,15 @@ class MLPOptions:
     With `separate`, each label has a network of its own of these widths.
     """
 
-    widths: list[int] = option([256], at_least=1)
-    dropout: float = option(0.3, at_least=0, below=1, search=Interval(0, 0.7))
+    widths: Auto[list[int]] = option([256], at_least=1)
+    dropout: Auto[float] = option(0.3, at_least=0, below=1, search=Interval(0, 0.7))
     activation: str = option("relu", choices=tuple(ACTIVATIONS))
-    normalization: str = option("none", choices=("none", *NORMALIZATIONS))
+    normalization: Auto[str] = option("none", choices=("none", *NORMALIZATIONS))
     separate: bool = False
 
     def validate(self, prefix: str) -> None:
         """Separate networks exist, and share nothing."""
-        if self.separate and not self.widths:
+        if self.separate and self.widths == []:
             raise ConfigError(f"{prefix}separate=true needs a hidden layer: name {prefix}widths.")
         if self.separate and self.normalization == "layer":
             raise ConfigError(

@@ -14,7 +14,7 @@ from defusedxml.common import DefusedXmlException
 from scipy.sparse import csr_matrix, issparse, vstack
 
 from mlc.config.errors import DataError
-from mlc.data import arff_file, arff_grammar, arff_rows
+from mlc.data import arff_file, arff_grammar, arff_rows, label_bits
 from mlc.data.arff_file import FORMAT_VERSION, ArffFile, read_arff
 from mlc.data.base import Dataset, DataSource, SplitOptions, register_source
 from mlc.data.cache import Arrays, cached, source_version
@@ -22,10 +22,8 @@ from mlc.data.files import Read, located, read_bytes, unreadable
 from mlc.data.weighting import weighting_of
 
 # The version of cache entries: a hash of the parser's code.
-_VERSION = (
-    f"{FORMAT_VERSION}"
-    f" {source_version(__file__, arff_file.__file__, arff_grammar.__file__, arff_rows.__file__)}"
-)
+_MODULES = (arff_file, arff_grammar, arff_rows, label_bits)
+_VERSION = f"{FORMAT_VERSION} {source_version(__file__, *(str(m.__file__) for m in _MODULES))}"
 _PACKED = (".arff", ".arff.gz", ".arff.bz2")
 
 

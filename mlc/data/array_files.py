@@ -72,7 +72,7 @@ def _as_text(array: Any) -> Any:
     flat = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="))).reshape(-1)
     codes = flat.view(np.uint32)
     if ((codes > sys.maxunicode) | ((codes >= 0xD800) & (codes < 0xE000))).any():
-        raise ValueError("a text holds what is no character")
+        raise ValueError("a text holds an invalid character")
     return array
 
 

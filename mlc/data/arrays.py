@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix, issparse, vstack
 from mlc.config.errors import DataError
 from mlc.data.array_files import ONLY, Contents, read_arrays, text_names
 from mlc.data.base import Dataset, DataSource, SplitOptions, register_source
-from mlc.data.files import located
+from mlc.data.files import MOST_COLUMNS, located
 from mlc.data.label_arrays import are_numbers, label_sets
 from mlc.data.weighting import weighting_of
 
@@ -23,8 +23,6 @@ _NAMES = {
     "feature": ("feature_names", "features_names", "columns"),
     "label": ("label_names", "labels_names", "target_names", "classes"),
 }
-# A larger number is a mistake: names and scalings would take gigabytes.
-_MOST_COLUMNS = 10_000_000
 
 
 @dataclass
@@ -199,9 +197,9 @@ def _as_features(path: Path, array: Any) -> Any:
             f"{path}: the features are an array of {array.dtype} in the shape {array.shape}: give"
             " numbers in the shape (N, D), as X.reshape(len(X), -1) has."
         )
-    if array.shape[1] > _MOST_COLUMNS:
+    if array.shape[1] > MOST_COLUMNS:
         raise DataError(
-            f"{path} has {array.shape[1]} features, and at most {_MOST_COLUMNS} can be used."
+            f"{path} has {array.shape[1]} features, and at most {MOST_COLUMNS} can be used."
         )
     with np.errstate(over="ignore"):
         features = array.astype(np.float32)

@@ -134,8 +134,8 @@ class ResidentData:
         self.fixed_shapes = not sparse
         if bags and not sparse:
             raise ConfigError(
-                "backbone=embedding_bag needs sparse rows, such as texts (data=table data.text=COLUMN):"
-                " choose backbone=mlp."
+                "backbone=embedding_bag needs sparse rows: give texts (in a config, data=table"
+                " data.text=COLUMN), or choose backbone=mlp."
             )
         scale = np.stack([scaling.scale for scaling in scalings])
         shift = np.stack([scaling.shift for scaling in scalings])[:, None]

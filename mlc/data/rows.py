@@ -11,6 +11,7 @@ from scipy.sparse import issparse
 
 from mlc.config.errors import DataError
 from mlc.config.texts import shown
+from mlc.data.label_bits import binary_value
 
 _CONTAINERS = (list, tuple, set, frozenset, range)
 
@@ -164,12 +165,16 @@ def _labels(row: Any) -> list[Any]:
 
 
 def _refuse_text(lists: list[list[Any]]) -> None:
-    """Zeros and ones as text: in label sets no label stands twice."""
-    if all(isinstance(value, str) and value in ("0", "1") for row in lists for value in row):
+    """Raise DataError for lists of words for 0 and 1: a label set holds each label once."""
+    values = {value for row in lists for value in row if isinstance(value, str)}
+    if all(isinstance(v, str) for row in lists for v in row) and None not in map(
+        binary_value, values
+    ):
         for index, row in enumerate(lists):
             if len(set(row)) < len(row):
                 raise DataError(
-                    f"y is {shown(row)} in row {index}, zeros and ones as text: convert them with int."
+                    f"y is {shown(row)} in row {index}, zeros and ones as text: give the rows as an"
+                    " array or a data frame, which may hold words for 0 and 1."
                 )
 
 

@@ -21,6 +21,8 @@ from mlc.data.table_file import TableFile, needs_labels, read_table
 from mlc.data.text import TextOptions, count_words
 from mlc.data.weighting import weighting_of
 
+_PARTS = {"val": "Validation", "test": "Test"}
+
 
 @dataclass
 class TableOptions(TextOptions, SplitOptions):
@@ -30,6 +32,8 @@ class TableOptions(TextOptions, SplitOptions):
         path: a .csv, .tsv, .txt or .parquet file, perhaps packed; its first line names the columns. Or a
             file of labelled texts in fastText's or LibMultiLabel's form, which needs no labels and text.
         test_path: the file to test on; null splits the one file.
+        val_path: the file of the validation rows beside that of `test_path`; null draws them from the
+            training file.
         root: where a relative path starts; $MLC_DATA or the working folder where it is null.
         title: what tables call the data; the file's name where it is null.
         labels: the column that holds label sets, or several columns of 0 and 1.
@@ -43,6 +47,7 @@ class TableOptions(TextOptions, SplitOptions):
 
     path: str | None = None
     test_path: str | None = None
+    val_path: str | None = None
     root: str | None = None
     title: str | None = None
     labels: list[str] = field(default_factory=list)
@@ -55,6 +60,10 @@ class TableOptions(TextOptions, SplitOptions):
     def validate(self, prefix: str) -> None:
         """The separator parts something, the encoding exists, and the text's options fit together."""
         super().validate(prefix)
+        if self.val_path is not None and self.test_path is None:
+            raise ConfigError(
+                f"{prefix}val_path={self.val_path} needs {prefix}test_path: name the file to test on."
+            )
         if self.text is not None and self.text in self.labels:
             raise ConfigError(
                 f"{prefix}text={self.text} is also in {prefix}labels, so the features would give the"
@@ -98,15 +107,17 @@ class Table(DataSource):
         notes = (
             *_further_labels(train, labels, options), *train.notes, *labels.notes, *encoded.notes,
         )  # fmt: skip
-        if options.test_path is not None:
-            test = read_table(located(options.test_path, options.root), options)
-            of_test = _targets_as(test, options, labels)
-            more = _features(test, options, names).values
-            notes += tuple(f"Test file: {note}" for note in test.notes if note not in notes)
+        for part, name in _part_files(options).items():
+            file = read_table(located(name, options.root), options)
+            more = _features(file, options, names).values
+            notes += tuple(
+                f"{_PARTS[part]} file: {note}" for note in file.notes if note not in notes
+            )
             join: Any = vstack if isinstance(features, csr_matrix) else np.concatenate
-            features, targets = join([features, more]), np.concatenate([targets, of_test])
-            rows = np.arange(len(targets))
-            parts = {"train": rows[: len(train.frame)], "test": rows[len(train.frame) :]}
+            parts["train"] = np.arange(len(train.frame))
+            parts[part] = np.arange(len(targets), len(targets) + len(file.frame))
+            features = join([features, more])
+            targets = np.concatenate([targets, _targets_as(file, options, labels)])
         return Dataset(
             name=options.title or path.name.split(".")[0],
             features=features.tocsr() if isinstance(features, csr_matrix) else features,
@@ -118,13 +129,19 @@ class Table(DataSource):
             vocabulary=_vocabulary(train, options, encoded),
             weighting=_weighting(train, options, features),
             notes=notes,
-            parts_from=f"from {Path(options.test_path).name}" if options.test_path else "",
+            parts_from=f"from {listed([Path(file).name for file in _part_files(options).values()], 2)}",
         )
 
     @classmethod
     def read_features(cls, path: Path, options: Any, names: Sequence[str]) -> Any:
         """The features of another file with these columns: (N, D)."""
         return _features(read_table(path, options, names), options, names).values
+
+
+def _part_files(options: Any) -> dict[str, str]:
+    """The files of further parts by the part."""
+    files = {"val": options.val_path, "test": options.test_path}
+    return {part: file for part, file in files.items() if file is not None}
 
 
 def _encode(file: TableFile, options: Any, form: Any = None) -> Labels:

@@ -16,13 +16,14 @@ from sklearn.utils.validation import column_or_1d
 
 from mlc.config.errors import DataError
 from mlc.config.texts import shown
+from mlc.data.label_bits import binary_value
 from mlc.data.label_cells import literal
 from mlc.data.label_separators import combined_by
-from mlc.data.rows import Written, is_missing, is_number, read
+from mlc.data.rows import Written, is_missing, read
 
 _NEEDS_BINARY = (
-    "several columns must be labels of 0 or 1. Unknown label type: give a list of lists of labels for"
-    " other values"
+    "several columns must be labels of 0 or 1, or words such as yes and no or true and false. Unknown"
+    " label type: give a list of lists of labels for other values"
 )
 
 
@@ -58,6 +59,7 @@ class Targets:
         if self.form == "multi_hot":
             if written.array is None:
                 raise DataError("y has lists of labels, and fit was given zeros and ones.")
+            self._require_order(written.columns)
             return _binary(written.array, written.columns).astype(np.int64)
         if written.sets is None:
             raise DataError("y has no lists of labels, and fit was given lists.")
@@ -71,16 +73,26 @@ class Targets:
         encoder = MultiLabelBinarizer(classes=self.labels.tolist())
         return np.asarray(encoder.fit_transform(written.sets))
 
+    def _require_order(self, columns: list[Any] | None) -> None:
+        """Raise DataError for the columns of `fit` in another order."""
+        names = self.labels.tolist()
+        if columns is not None and columns != names and set(columns) == set(names):
+            raise DataError(
+                f"y has the columns {shown(columns)}, and fit was given {shown(names)}: give them in"
+                " this order."
+            )
+
 
 def encode(y: Any) -> Targets:
-    """Zeros and ones (N, K), dense or sparse; a sequence of lists of labels; or classes (N,).
+    """Encode zeros and ones (N, K), dense or sparse; a sequence of lists of labels; or classes (N,).
 
-    Arrays, data frames, series, tensors and sparse matrices are taken, and nullable types without a
-    gap. A row of labels is a list, a tuple, a set, an array or a series. Ordered rows of equal length
-    with nothing but zeros and ones are zeros and ones: [(0, 1), (1, 0)] as well as [[0, 1], [1, 0]].
+    Arrays, data frames, series, tensors and sparse matrices are accepted, and nullable types without
+    missing values. Arrays and data frames may hold words for 0 and 1, such as yes and no, as the files
+    of the commands may. A row of labels is a list, a tuple, a set, an array or a series. Ordered rows
+    of equal length with only zeros and ones are zeros and ones: [(0, 1), (1, 0)] and [[0, 1], [1, 0]].
 
     Raises:
-        DataError: it is none of these, has a gap, or has a single class.
+        DataError: y is none of these, has a missing value, or has a single class.
     """
     written = read(y)
     if written.sets is not None:
@@ -116,22 +128,27 @@ def _as_numbers(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _is_all_binary(array: NDArray[Any]) -> bool:
+    return not np.isnan(_zeros_and_ones(array)).any()
+
+
+def _zeros_and_ones(array: NDArray[Any]) -> NDArray[np.float64]:
+    """Return 0 or 1 for each value, or word for it, and NaN for other values."""
     array = _as_numbers(array)
-    return array.dtype.kind in "biufc" and bool(np.isin(array, (0, 1)).all())
+    if array.dtype.kind in "biufc":
+        return np.where(np.isin(array, (0, 1)), array == 1, np.nan)
+    # NumPy turns None into NaN.
+    flat = [binary_value(value) for value in array.ravel().tolist()]
+    return np.array(flat, dtype=np.float64).reshape(array.shape)
 
 
 def _binary(array: NDArray[Any], columns: Any) -> NDArray[np.bool_]:
-    """Zeros and ones as bool, (N, K)."""
-    array = _as_numbers(array)
+    """Return zeros and ones, or words for them, as bool: (N, K)."""
     if array.ndim != 2:
         raise DataError(f"y has {array.ndim} axes: give zeros and ones as (rows, labels).")
-    if array.dtype.kind in "biufc":
-        valid = np.isin(array, (0, 1))
-    else:
-        flat = [is_number(value) and value in (0, 1) for value in array.ravel().tolist()]
-        valid = np.array(flat, dtype=bool).reshape(array.shape)
+    values = _zeros_and_ones(array)
+    valid = ~np.isnan(values)
     if valid.all():
-        return array.astype(bool)
+        return np.asarray(values == 1)
     row, column = (int(index) for index in np.argwhere(~valid)[0])
     raise DataError(_not_binary(array[row, column], row, column, columns))
 
@@ -146,8 +163,7 @@ def _not_binary(value: Any, row: int, column: int, columns: Any) -> str:
             " out."
         )
     if isinstance(value, str):
-        cure = "convert y with .astype(int)" if value.strip() in ("0", "1") else _NEEDS_BINARY
-        return f"y is {shown(value)}, a str, {where}: {cure}."
+        return f"y is {shown(value)}, a str, {where}: {_NEEDS_BINARY}."
     return f"y is {shown(value)} {where}: {_NEEDS_BINARY}."
 
 

@@ -94,7 +94,8 @@ def count_words(
         counts = counter.fit_transform(texts) if names is None else counter.transform(texts)
     except ValueError as error:
         raise DataError(
-            f"{where}: no word is left ({error}): lower data.min_df, or name another data.text."
+            f"{where}: no word is left ({error}): lower min_df (in a config, data.min_df), or give"
+            " other texts."
         ) from error
     blocks, column_names = [counts], [str(name) for name in counter.get_feature_names_out()]
     if n_buckets:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
 
 
@@ -16,6 +17,8 @@ class Bags:
         value: of each entry.
         offsets: each row's first entry, (R * B,).
         shape: R, B, D.
+        by_column: the rows and values of the entries in the order of runs and columns, and the first
+            entry of each column, (R * D,); None where the order is not known.
     """
 
     run: Tensor
@@ -24,11 +27,19 @@ class Bags:
     value: Tensor
     offsets: Tensor
     shape: tuple[int, int, int]
+    by_column: tuple[Tensor, Tensor, Tensor] | None = None
 
     @property
     def totals(self) -> Tensor:
         """The sum of each row's values: (R * B,)."""
         return self.value.new_zeros(len(self.offsets)).index_add_(0, self.bag, self.value)
+
+    def with_columns_sorted(self) -> Bags:
+        """Return the same rows with `by_column`, for rows that are multiplied many times."""
+        column, order = (self.column + self.run * self.shape[2]).sort(stable=True)
+        every = torch.arange(self.shape[0] * self.shape[2], device=column.device)
+        offsets = torch.searchsorted(column, every)
+        return replace(self, by_column=(self.bag[order], self.value[order], offsets))
 
     def dense(self) -> Tensor:
         """(R, B, D)."""

@@ -12,6 +12,7 @@ from mlc.backbones.base import BACKBONES
 from mlc.config.errors import ConfigError
 from mlc.config.schema import Config
 from mlc.heads.base import HEADS
+from mlc.training.defaults import resolve
 from mlc.training.stacked import OPTIMIZERS
 
 # Seconds of a step, and seconds for each weight and row: fitted by python -m benchmarks.cohort_cost
@@ -32,10 +33,10 @@ Piece = tuple[int, int]
 def cohort_key(config: Config) -> str:
     """Runs with the same key can be trained as one: same data, shape, head and batch size.
 
-    A backbone that is not stacked trains each run alone.
+    A backbone or an optimizer that is not stacked trains each run alone.
     """
     backbone, optimizer = BACKBONES[config.backbone.name], OPTIMIZERS[config.optimizer.name]
-    if not backbone.stacked:
+    if not (backbone.stacked and optimizer.stacked):
         return repr(config)
     shared = [
         vars(config.data),
@@ -78,6 +79,7 @@ def cohorts(configs: Sequence[Config], max_runs: int, n_workers: int) -> list[li
 
 def run_seconds(config: Config) -> tuple[float, float]:
     """Predict the seconds of training a cohort: those of its steps, and those of each run in it."""
+    config = resolve(config)
     n_rows = getattr(config.data, "n_train", _ROWS)
     n_steps = config.trainer.max_epochs * max(1, n_rows / config.trainer.batch_size)
     return n_steps * OVERHEAD, n_steps * PER_PRODUCT * config.trainer.batch_size * n_weights(config)

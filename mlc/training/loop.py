@@ -15,6 +15,8 @@ from mlc.data.splits import Split
 from mlc.layers import Streams
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.metrics.sweep import SortedScores
+from mlc.training.full_batch import FullBatch
+from mlc.training.lbfgs import LBFGS
 from mlc.training.model import Model
 from mlc.training.stacked import StackedOptimizer
 from mlc.training.steps import PlainStep, step_for
@@ -48,10 +50,12 @@ class Training:
         data: resident.
         splits: one for each run, all of the same sizes.
         optimizer: over the model's parameters.
-        options: the trainer's, one for each run; `monitor` and `patience` may differ among them.
+        options: the trainer's, one for each run; `monitor` and `patience` may differ among them. Without
+            a patience, that of the optimizer holds.
         seeds: one for each run.
 
     Attributes:
+        max_epochs: the number of epochs after which the training ends at the latest.
         train_rows, val_rows: (R, N), each run's.
         best_epoch: (R,), from 1.
         n_epochs: (R,), how many were trained.
@@ -71,11 +75,18 @@ class Training:
         device = data.device
         if self.options.precision == "bfloat16" and device.type != "cuda":
             raise ConfigError("trainer.precision=bfloat16 needs CUDA: use float32 here.")
+        if self.options.precision == "bfloat16" and optimizer.full_batch:
+            raise ConfigError("optimizer=lbfgs needs trainer.precision=float32 or float64.")
         self._plain_step = PlainStep(
             model, data, optimizer, bfloat16=self.options.precision == "bfloat16"
         )
         self._step = step_for(self._plain_step, self.options.cuda_graphs)
+        self.max_epochs = self.options.max_epochs
         self.train_rows = data.rows([split.train for split in splits])
+        self._full_batch: FullBatch | None = None
+        if isinstance(optimizer, LBFGS):
+            self._full_batch = FullBatch(model, data, self.train_rows, optimizer)
+            self.max_epochs = min(self.max_epochs, optimizer.n_epochs)
         self.val_rows = data.rows([split.val for split in splits])
         self._order = Streams(seeds, "batch order")
         self._uniforms = Streams(seeds, "noise")
@@ -90,9 +101,11 @@ class Training:
         }
         signs = [1 if _higher_is_better(monitor) else -1 for monitor in monitors]
         self._sign = torch.tensor(signs, dtype=torch.float64, device=device)
-        patience = [run.patience or self.options.max_epochs for run in options]
+        patience = [run.patience or optimizer.patience or self.max_epochs for run in options]
         self._patience = torch.tensor(patience, device=device)
         self._best = torch.full((n_runs,), -torch.inf, dtype=torch.float64, device=device)
+        self._least_loss = torch.full_like(self._best, torch.inf)
+        self._least_loss_epoch = torch.zeros(n_runs, dtype=torch.int64, device=device)
         self._best_weights = {name: value.clone() for name, value in model.state_dict().items()}
         self.best_epoch = torch.zeros(n_runs, dtype=torch.int64, device=device)
         self.n_epochs = torch.zeros(n_runs, dtype=torch.int64, device=device)
@@ -100,7 +113,7 @@ class Training:
         self.failures: dict[int, TrainingError] = {}
 
     def __iter__(self) -> Iterator[Epoch]:
-        for number in range(1, self.options.max_epochs + 1):
+        for number in range(1, self.max_epochs + 1):
             trained = self._active.clone()
             self.n_epochs += trained
             values = {"loss/train": self.train_epoch(number), **self._validate()}
@@ -118,7 +131,9 @@ class Training:
         return self._sign * self._best
 
     def train_epoch(self, number: int) -> Tensor:
-        """One pass over the training rows, the `number`th; the mean loss of each run, (R,)."""
+        """Train the `number`th epoch, a pass over the training rows; the mean loss of each run, (R,)."""
+        if self._full_batch is not None:
+            return self._full_batch(number)
         self.model.train()
         n_rows, size = self.train_rows.shape[1], self.options.batch_size
         rows = self.train_rows.gather(
@@ -172,7 +187,14 @@ class Training:
         for name, weights in self.model.state_dict().items():
             kept = self._best_weights[name]
             torch.where(better.view(-1, *[1] * (kept.ndim - 1)), weights, kept, out=kept)
-        self._active &= number - self.best_epoch < self._patience
+        last = self.best_epoch
+        if self._full_batch is not None:
+            # While the penalty is too strong, all rows may have the same decision, epoch after epoch.
+            fell = values["loss/val"] < self._least_loss
+            self._least_loss = torch.where(fell, values["loss/val"], self._least_loss)
+            self._least_loss_epoch.masked_fill_(fell, number)
+            last = torch.maximum(last, self._least_loss_epoch)
+        self._active &= number - last < self._patience
 
     def _drop_failed(self, number: int, trained: Tensor, validated: Tensor) -> None:
         finite = trained.isfinite() & validated.isfinite()
@@ -184,8 +206,13 @@ class Training:
                 what = f"loss is {float(trained[run])} from step {step} of"
             rate = float(self.optimizer.learning_rates[run])
             self.failures[run] = TrainingError(
-                f"The {what} epoch {number}, at a learning rate of {rate:g}: lower optimizer.lr, or"
-                " choose another optimizer."
+                f"The {what} epoch {number}, "
+                + (
+                    "of optimizer=lbfgs: choose smaller values of optimizer.C, or another optimizer."
+                    if self._full_batch
+                    else f"at a learning rate of {rate:g}: lower optimizer.lr, or choose another"
+                    " optimizer."
+                )
             )
         self._active &= finite
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.optim.adam import adam
 
 from mlc.config.errors import ConfigError
-from mlc.config.options import Interval, option
+from mlc.config.options import Auto, Interval, option
 from mlc.training.stacked import OptimizerOptions, StackedOptimizer, State, register_optimizer
 
 # So many runs in a row must share their rate for a kernel that takes one rate to be the faster one.
@@ -21,7 +21,7 @@ _LEAST_ALIKE = 4
 class SGDOptions(OptimizerOptions):
     """Stochastic gradient descent."""
 
-    lr: float = option(0.1, above=0)
+    lr: Auto[float] = option(0.1, above=0)
     momentum: float = option(0.9, at_least=0, below=1)
     nesterov: bool = False
 
@@ -130,7 +130,7 @@ class Adam(StackedOptimizer):
 class AdamWOptions(AdamOptions):
     """AdamW, with torch's default decay."""
 
-    lr: float = option(1e-3, above=0, search=Interval(3e-4, 1e-2, log=True))
+    lr: Auto[float] = option(1e-3, above=0, search=Interval(3e-4, 1e-2, log=True))
     weight_decay: float = option(0.01, at_least=0, search=Interval(1e-3, 1, log=True))
 
 
@@ -146,7 +146,7 @@ class AdamW(Adam):
 class AdagradOptions(OptimizerOptions):
     """Adagrad."""
 
-    lr: float = option(0.01, above=0)
+    lr: Auto[float] = option(0.01, above=0)
     eps: float = option(1e-10, above=0)
 
 
@@ -170,7 +170,7 @@ class Adagrad(StackedOptimizer):
 class AdadeltaOptions(OptimizerOptions):
     """Adadelta; `rho` is the decay rate of both averages."""
 
-    lr: float = option(1.0, above=0)
+    lr: Auto[float] = option(1.0, above=0)
     rho: float = option(0.9, at_least=0, below=1)
     eps: float = option(1e-6, above=0)
 
@@ -199,7 +199,7 @@ class Adadelta(StackedOptimizer):
 class RMSpropOptions(OptimizerOptions):
     """RMSprop; `alpha` is the decay rate of the average."""
 
-    lr: float = option(0.01, above=0)
+    lr: Auto[float] = option(0.01, above=0)
     alpha: float = option(0.99, at_least=0, below=1)
     eps: float = option(1e-8, above=0)
     momentum: float = option(0.0, at_least=0, below=1)

@@ -14,7 +14,7 @@ from torch.nn import Parameter
 
 from mlc.config import registry
 from mlc.config.errors import ConfigError
-from mlc.config.options import option
+from mlc.config.options import Auto, option
 from mlc.config.registry import Registry
 from mlc.training.schedules import SCHEDULES
 
@@ -25,9 +25,9 @@ State = dict[str, Tensor]
 class OptimizerOptions:
     """What every optimiser takes; the schedule multiplies the learning rate step by step."""
 
-    lr: float = option(1e-3, above=0)
+    lr: Auto[float] = option(1e-3, above=0)
     weight_decay: float = option(0.0, at_least=0)
-    schedule: str = option("constant", choices=tuple(SCHEDULES))
+    schedule: Auto[str] = option("constant", choices=tuple(SCHEDULES))
 
 
 class StackedOptimizer:
@@ -35,6 +35,13 @@ class StackedOptimizer:
 
     Subclasses implement `update` for one parameter. Options whose value differs between runs must be
     named in `per_run`; all others must be the same in all runs.
+
+    Class attributes:
+        state_per_weight: the number of values that are stored for each weight.
+        stacked: whether several runs can be trained together.
+        full_batch: whether an epoch is one minimisation over all training rows, as in
+            `mlc.training.lbfgs`, in place of steps on batches.
+        patience: the default of trainer.patience; None to train all epochs.
 
     Args:
         parameters: tensors with the runs axis first.
@@ -46,6 +53,9 @@ class StackedOptimizer:
     Options: ClassVar[type] = OptimizerOptions
     per_run: ClassVar[tuple[str, ...]] = ("lr", "weight_decay")
     state_per_weight: ClassVar[int] = 0
+    stacked: ClassVar[bool] = True
+    full_batch: ClassVar[bool] = False
+    patience: ClassVar[int | None] = None
 
     def __init__(
         self,
