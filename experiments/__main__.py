@@ -9,7 +9,14 @@ from pathlib import Path
 
 from experiments.harness import EXPERIMENTS, load
 from experiments.harness.experiment import ROOT
-from experiments.harness.running import RESULTS, build_report, compare, measure, overview
+from experiments.harness.running import (
+    RESULTS,
+    build_report,
+    compare,
+    measure,
+    overview,
+    overview_documents,
+)
 from experiments.harness.study import BUDGETS
 from mlc.config.errors import MlcError
 
@@ -43,7 +50,9 @@ def main() -> None:
             status = error.exit_status
     if any(reported) and arguments.folder.resolve() == RESULTS.resolve():
         # Only once: the overview quotes every experiment, and some reports take ten seconds.
-        overview().refresh(ROOT.parent / "README.md")
+        report = overview()
+        for document in overview_documents(ROOT.parent):
+            report.refresh(document)
     sys.exit(status)
 
 

@@ -45,6 +45,7 @@ from mlc.launching.workers import n_cores
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.runs.ownership import path_part
 from mlc.train import errors_raised_by_hydra, in_one_sentence, launch
+from mlc.training.defaults import kind_of, resolve
 
 _WIDTH = 80
 
@@ -80,6 +81,8 @@ def _parser() -> argparse.ArgumentParser:
         "--labels", nargs="+", help="the column that holds label sets, or several of 0 and 1"
     )
     parser.add_argument("--text", help="the column whose words are the features")
+    parser.add_argument("--test", metavar="FILE", help="the test rows (data.test_path)")
+    parser.add_argument("--validation", metavar="FILE", help="the validation rows (data.val_path)")
     parser.add_argument(
         "--metric",
         default="jaccard_samples",
@@ -131,7 +134,7 @@ def compare(stated: argparse.Namespace) -> None:
     """
     started = time.perf_counter()
     register_configs()
-    chosen = data_overrides(stated)
+    chosen = _data_overrides(stated)
     config = composed(["experiment=which_head", *chosen])
     options = parse(config)
     dataset = SOURCES[options.data.name].load(options.data)
@@ -157,12 +160,29 @@ def compare(stated: argparse.Namespace) -> None:
     metrics = _metrics(stated.metric)
     try:
         seconds = None if goes_on else time.perf_counter() - started
-        text = write_answer(folder, metrics, defaults, stated.margin, seconds=seconds)
+        text = write_answer(
+            folder,
+            metrics,
+            defaults,
+            stated.margin,
+            seconds=seconds,
+            dataset=dataset,
+            with_linear=options.report.yardsticks,
+        )
     except MlcError:
         if failure is not None:
             raise failure from None
         raise
     print(f"\n{text}\n\n{folder / 'report.html'}")
+
+
+def _data_overrides(stated: argparse.Namespace) -> list[str]:
+    """The data set and its files as Hydra's overrides."""
+    files = {"test_path": stated.test, "val_path": stated.validation}
+    return [
+        *data_overrides(stated),
+        *(f"data.{key}={quoted(name)}" for key, name in files.items() if name is not None),
+    ]
 
 
 def _default_folder(config: DictConfig, stated: argparse.Namespace) -> Path:
@@ -171,7 +191,8 @@ def _default_folder(config: DictConfig, stated: argparse.Namespace) -> Path:
 
 def _asked(stated: argparse.Namespace) -> dict[str, Any]:
     """The options on which the plan depends."""
-    keys = ("data", "labels", "text", "metric", "budget", "minutes", "heads", "settings")
+    data = ("data", "labels", "text", "test", "validation")
+    keys = (*data, "metric", "budget", "minutes", "heads", "settings")
     return {key: getattr(stated, key) for key in keys}
 
 
@@ -180,8 +201,10 @@ def _planned(
 ) -> Plan:
     heads = chosen_heads(stated.heads, card)
     rules = suitable_rules(stated.metric, card)
+    kind = kind_of(dataset, split.train)
     configs = {
-        head: parse(composed(["experiment=which_head", *chosen, f"head={head}"])) for head in heads
+        head: resolve(parse(composed(["experiment=which_head", *chosen, f"head={head}"])), kind)
+        for head in heads
     }
     costs = list(cost_by_head(configs, dataset, split).values())
 

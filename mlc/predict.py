@@ -117,7 +117,7 @@ def _card(loaded: LoadedRun, features: Any, file: Path) -> str:
     lines = [
         ("features", kinds),
         ("labels", f"{n_labels:,}: {listed(loaded.label_names, 5)}"),
-        ("model", f"{loaded.config.head.name}, decided by the rule {loaded.rule.name}"),
+        ("model", f"{loaded.config.head.name}, decided by the rule {loaded.rule!r}"),
     ]
     return card_lines(f"{file.name}: {n_rows:,} row{'s' * (n_rows != 1)} to predict", lines)
 

@@ -179,7 +179,14 @@ def _print_answer(folder: Path, report: Any) -> None:
 
     defaults = MultiLabelClassifier().get_params(deep=False)
     try:
-        text = write_answer(folder, report.metrics, defaults, report.margin, report.reference)
+        text = write_answer(
+            folder,
+            report.metrics,
+            defaults,
+            report.margin,
+            report.reference,
+            with_linear=report.yardsticks,
+        )
     except MlcError as error:
         text = f"There is no answer: {error}"
     print(f"\n{text}\n")

@@ -21,11 +21,16 @@ from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from mlc import MultiLabelClassifier
-from mlc.config.errors import ConfigError, DataError
-from mlc.config.schema import config_folder, parse, register_configs
+from mlc.config.errors import ConfigError, DataError, NotANumberError
+from mlc.config.schema import Config, config_folder, parse, register_configs
 from mlc.decisions.base import DECISIONS, build_decision
+from mlc.decisions.candidates import CANDIDATES
 from mlc.heads.base import HEADS
 from mlc.heads.label_sets import all_label_sets
+from mlc.training.assembly import build_training
+from mlc.training.defaults import TABLE
+from mlc.training.loop import Training
+from tests.choices import force_choice
 from tests.conftest import REPOSITORY
 
 QUICK = {"max_epochs": 3, "widths": (16,), "random_state": 0}
@@ -52,6 +57,34 @@ def test_every_head_fits_and_predicts(head: str, data: tuple[np.ndarray, np.ndar
     assert scores.shape == y.shape
     assert ((scores >= 0) & (scores <= 1)).all()
     assert set(np.unique(fitted.predict(X))) <= {0, 1}
+
+
+def test_auto_is_a_default_by_the_data_and_what_is_given_wins(
+    data: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configs: list[Config] = []
+
+    def record(given: list[Config], *arguments: object) -> Training:
+        configs.append(given[0])
+        return build_training(given, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("mlc.estimator.build_training", record)
+    X, y = data
+    words = csr_matrix(np.eye(30)[np.arange(len(y)) % 30])
+    classifier = clone(MultiLabelClassifier(max_epochs=1, dropout=0.25))
+    assert classifier.get_params() == MultiLabelClassifier(max_epochs=1, dropout=0.25).get_params()
+    before = classifier.get_params()
+    for features, row in zip((X, words), TABLE["mlp"], strict=True):
+        classifier.fit(features, y)
+        config = configs.pop()
+        assert config.trainer.max_epochs == 1
+        assert config.backbone.dropout == 0.25
+        assert config.backbone.widths == row["backbone.widths"]
+        assert config.optimizer.lr == row["optimizer.lr"]
+        assert config.trainer.batch_size == 64
+    assert classifier.get_params() == before
+    MultiLabelClassifier(max_epochs=1, optimizer="sgd", weight_decay=0.0).fit(X, y)
+    assert configs.pop().optimizer.lr == 0.1
 
 
 @pytest.mark.parametrize("rule", [name for name in DECISIONS if name != "oracle"])
@@ -214,6 +247,21 @@ def test_a_data_frames_columns_name_the_labels(data: tuple[np.ndarray, np.ndarra
     assert fitted.classes_.tolist() == list("abcd")
 
 
+def test_labels_of_yes_and_no_are_those_of_zeros_and_ones(
+    data: tuple[np.ndarray, np.ndarray],
+) -> None:
+    X, y = data
+    names = ["rain", "wind", "sun", "snow"]
+    frame = pd.DataFrame(np.where(y > 0, "yes", "no"), columns=names)
+    fitted = MultiLabelClassifier(**QUICK).fit(X, frame)
+    assert fitted.classes_.tolist() == names
+    by_numbers = MultiLabelClassifier(**QUICK).fit(X, y)
+    np.testing.assert_array_equal(fitted.predict(X), by_numbers.predict(X))
+    assert fitted.score(X, frame) == fitted.score(X, frame == "yes") == by_numbers.score(X, y)
+    one = MultiLabelClassifier(**QUICK).fit(X, frame[["rain"]])
+    assert one.predict_proba(X).shape == (120, 1)
+
+
 def each_members_joint(ensemble: MultiLabelClassifier, X: np.ndarray) -> np.ndarray:
     model, features = ensemble.predictor_.model, X.astype(np.float32)
     data = ensemble.predictor_._resident(features)
@@ -252,12 +300,30 @@ def test_an_ensembles_rule_sees_its_mean(data: tuple[np.ndarray, np.ndarray]) ->
     np.testing.assert_allclose(ensemble.predict_proba(X), joint @ sets, atol=1e-6)
 
 
+@pytest.mark.parametrize("words", [one.words for one in CANDIDATES if one.by_joint])
+def test_an_ensembles_auto_decides_by_the_mean_joint(
+    words: str, data: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X, y = data
+    force_choice(monkeypatch, words)
+    metric = {"e": f"{words[9:].split(',')[0]}_samples"}.get(words[0], "subset_accuracy")
+    options = {"decision_options": {"metric": metric}, "n_seeds": 2, **QUICK, "max_epochs": 1}
+    ensemble = MultiLabelClassifier("powerset", **options).fit(X, y)  # type: ignore[arg-type]
+    assert repr(ensemble.decision_).endswith(f": {words}")
+    joint = torch.tensor(each_members_joint(ensemble, X).mean(axis=0))
+    rule = build_decision(words.split(",")[0], at_least_one="at least one" in words)
+    decided = rule.decide(log_joint=joint.log(), label_sets=all_label_sets(4))
+    np.testing.assert_array_equal(ensemble.predict(X), decided.numpy())
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"head": "softmax"}, "There is no head named 'softmax'"),
         ({"head": "x" * 5000}, r"There is no head named 'x{30,50}\.\.\.x{10,30}': choose"),
         ({"head_options": {"gamma": 1}}, "has no option 'gamma'"),
+        ({"decision": "globl"}, "There is no decision rule named 'globl': did you mean global"),
+        ({"decision": ["global"]}, r"no decision rule named \['global'\]"),
         ({"decision": "mode"}, "The rule 'mode' needs joint, and the head 'sigmoid' provides"),
         ({"dropout": 1.0}, "dropout=1.0 is out of range"),
         ({"n_seeds": 0}, "n_seeds=0 is out of range"),
@@ -270,6 +336,14 @@ def test_bad_settings_are_told(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         MultiLabelClassifier(**{**QUICK, **settings}).fit(*data)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["head", "decision", "backbone", "optimizer"])
+def test_an_unknown_part_may_be_imported(kind: str, data: tuple[np.ndarray, np.ndarray]) -> None:
+    with pytest.raises(
+        ConfigError, match=r"'x': choose one of .*, or import the module .* --import"
+    ):
+        MultiLabelClassifier(**{**QUICK, kind: "x"}).fit(*data)
 
 
 @pytest.mark.parametrize(
@@ -343,6 +417,11 @@ def test_a_column_of_text_is_named(data: tuple[np.ndarray, np.ndarray]) -> None:
     frame = pd.DataFrame(X[:, :2], columns=["a", "b"]).assign(colour=["1.5", "red"] * 60)
     with pytest.raises(DataError, match="X is 'red' in row 1, column 'colour': encode it"):
         MultiLabelClassifier(**QUICK).fit(frame, y)
+    dates = frame.assign(colour=pd.Timestamp(2026, 1, 1))
+    with pytest.raises(
+        NotANumberError, match=r"X is .*2026.* in row 0, column 'colour': encode it"
+    ):
+        MultiLabelClassifier(**QUICK).fit(dates, y)
     nullable = pd.DataFrame(X).astype("Float64")
     nullable.iloc[0, 0] = pd.NA
     assert MultiLabelClassifier(**QUICK).fit(nullable, y).predict(nullable).shape == y.shape
@@ -363,6 +442,12 @@ def test_verbose_prints_the_card_and_nothing_else_does(
     )
     assert f"{held_out} validation; validation drawn, stratified" in said
     assert "sensor 0" in said
+    assert said.endswith(f"decision {classifier.decision_!r}")
+    assert repr(classifier.decision_).startswith("auto: ")
+    scores = classifier.predict_proba(frame)
+    np.testing.assert_array_equal(
+        classifier.decision_.decide(scores), classifier.predict(frame) == 1
+    )
 
 
 def reviews() -> tuple[list[str], list[list[str]]]:
@@ -429,5 +514,6 @@ def test_auto_is_the_default_and_chooses_a_rule_by_the_joint() -> None:
     options = {"metric": "subset_accuracy"}
     own = MultiLabelClassifier("label_powerset", decision_options=options, **same).fit(X, y)
     assert own.predictor_.rule.described()["chosen"] == "mode, by the joint"
+    assert repr(own.decision_) == "auto (metric='subset_accuracy'): mode, by the joint"
     mode = MultiLabelClassifier("label_powerset", decision="mode", **same).fit(X, y)
     np.testing.assert_array_equal(own.predict(X), mode.predict(X))

@@ -292,9 +292,9 @@ def test_the_report_of_no_runs_says_so(command: Command, tmp_path: Path) -> None
     assert command(report, "empty", "--metrics", "accuracy").status == 2
 
 
-def test_the_readmes_own_head_trains_and_appears_in_the_table(tmp_path: Path) -> None:
+def test_the_documents_own_head_trains_and_appears_in_the_table(tmp_path: Path) -> None:
     blocks = re.findall(
-        r"```python\n(.*?)```", (REPOSITORY / "README.md").read_text(), flags=re.DOTALL
+        r"```python\n(.*?)```", (REPOSITORY / "docs/own_head.md").read_text(), flags=re.DOTALL
     )
     script = next(block for block in blocks if "register_head" in block)
     (tmp_path / "my_head.py").write_text(script)

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from benchmarks import measuring
 from experiments.harness import provenance
 from experiments.harness.experiment import EXPERIMENTS, ROOT, Experiment, load
-from experiments.harness.report import Report, combine
+from experiments.harness.report import Report, combine, quoted
 from experiments.harness.store import Store
 from experiments.harness.study import BUDGETS, command_of
 from mlc.config.errors import ConfigError, DataError, MlcError
@@ -135,7 +135,7 @@ def compare(experiment: Experiment, folder: Path, committed: Path) -> list[str]:
 
 
 def overview() -> Report:
-    """Combine the reports of all experiments that have results, for the project's README."""
+    """Combine the reports of all experiments that have results, for the project's documents."""
     reports: dict[str, Report] = {}
     unreported: list[str] = []
     for name in EXPERIMENTS:
@@ -146,6 +146,12 @@ def overview() -> Report:
                 log.warning("The overview omits %s: %s", name, error)
                 unreported.append(name)
     return replace(combine(reports), unreported=frozenset(unreported))
+
+
+def overview_documents(root: Path) -> list[Path]:
+    """Return the documents that quote several experiments: README.md and some of docs."""
+    documents = [root / "README.md", *sorted((root / "docs").glob("*.md"))]
+    return [path for path in documents if quoted(path.read_text(encoding="utf-8"))]
 
 
 def machine() -> str:

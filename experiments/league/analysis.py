@@ -12,6 +12,7 @@ from experiments.league.baselines import NAME as BASELINE
 from experiments.league.baselines import LogisticRegressions, MostFrequentSets
 from experiments.league.claims import DEPENDENT, claims, constants, over_logistic
 from experiments.league.ensembles import N_MEMBERS, Ensembles
+from experiments.league.forest import forest_figure
 from experiments.league.pooled import (
     best_ensembles,
     best_ensembles_table,
@@ -50,6 +51,7 @@ from experiments.league.studies import (
     contestants,
 )
 from experiments.league.withdrawn import is_withdrawn, withdrawn_table, without_withdrawn
+from mlc.reporting.statistics import mean_interval
 
 # The least number of labels called many; chosen after the tables were seen.
 MANY_LABELS = 100
@@ -116,6 +118,7 @@ class League(Experiment):
             f" the data set; none with fewer than {LEAST_SEEDS} seeds; {left_out})",
             against(tuned, "jaccard_samples", "sigmoid"),
         )
+        report.figures["against_sigmoid"] = forest_figure(tuned, "jaccard_samples")
         report.tables["rules"] = (
             "Test jaccard_samples by rule, of the configuration that is best for the rule on"
             " validation rows: mean over the heads that can take it, less that of global on the same"
@@ -200,6 +203,7 @@ class League(Experiment):
         dependent = values.loc[list(DEPENDENT)].mean() - values.loc["sigmoid"]
         many = [data for data in data_sets if N_LABELS[data] >= MANY_LABELS]
         gain = rule_gains(rows, "expected_jaccard")
+        at_half = mean_interval(-rule_gains(rows, "fixed"))
         oracle = best_pairs(rows)
         logistic = means(tuned[tuned["head"] == BASELINE], metric)
         margins = over_logistic(tuned)
@@ -217,6 +221,8 @@ class League(Experiment):
             "sigmoid_place": str(positions["sigmoid"]),
             "pick_one_place": str(positions["pick_one"]),
             "sigmoid_behind": f"{behind:.3f}",
+            "sigmoid_behind_mean": str(mean_interval(by_data)),
+            "fixed_loss": str(at_half),
             "sigmoid_behind_few": f"{by_data.drop(many).max():.3f}",
             "dependent_gain_few": f"{dependent.drop(many).mean():+.3f}",
             "beats_logistic": _ahead(values, logistic),

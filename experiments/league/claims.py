@@ -85,6 +85,15 @@ def gains_over_sigmoid(
     return _less(of_head, sigmoid, metric)
 
 
+def single_gains(tuned: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Return the gain over sigmoid of each head on the data set beside it."""
+    gains = {head: gains_over_sigmoid(tuned, head) for head, _ in pairs}
+    return {
+        f"gain_{head}_{data}": gains[head][data].signed() if data in gains[head] else "not measured"
+        for head, data in pairs
+    }
+
+
 def exact_gains(rows: pd.DataFrame, head: str) -> dict[str, tuple[Interval, Interval]]:
     """Return a head's gain in subset accuracy over sigmoid, and the rule's part of it, by data set.
 
@@ -99,16 +108,19 @@ def exact_gains(rows: pd.DataFrame, head: str) -> dict[str, tuple[Interval, Inte
 
 
 def exact_counts(rows: pd.DataFrame, heads: Sequence[str]) -> str:
-    """Count the data sets on which each head finds more, or fewer, exact sets than sigmoid.
-
-    Only differences whose interval over seeds excludes 0 are counted.
-    """
+    """Describe on how many data sets each head finds more, or fewer, exact sets than sigmoid."""
     texts = []
     for head in heads:
         gains = [gain for gain, _ in exact_gains(rows, head).values()]
-        ahead, behind = (sum(is_clear(g) and s * g.mean > 0 for g in gains) for s in (1, -1))
+        ahead, behind = count_clear(gains)
         texts.append(f"{head} {ahead} and {behind} of {len(gains)}")
     return ", ".join(texts)
+
+
+def count_clear(gains: Sequence[Interval]) -> tuple[int, int]:
+    """Return the numbers of gains above and below 0 whose interval over seeds excludes 0."""
+    ahead, behind = (sum(is_clear(g) and s * g.mean > 0 for g in gains) for s in (1, -1))
+    return ahead, behind
 
 
 def is_clear(gain: Interval) -> bool:
@@ -138,6 +150,7 @@ def claims(rows: pd.DataFrame, tuned: pd.DataFrame, many: list[str]) -> dict[str
     threshold = threshold_behind(rows)
     dependent = {data: value for data, value in dependent_gains(tuned).items() if data in many}
     exact = exact_gains(rows, "pairwise")
+    ahead, _ = count_clear([gain for gain, _ in exact.values()])
     texts = {
         data: f"{gain.signed()} ({of_rule.signed()})" for data, (gain, of_rule) in exact.items()
     }
@@ -153,6 +166,8 @@ def claims(rows: pd.DataFrame, tuned: pd.DataFrame, many: list[str]) -> dict[str
         )
         or "none",
         "exact_counts": exact_counts(rows, ("pairwise", "label_powerset", *DEPENDENT[:2])),
+        "exact_ahead_pairwise": f"{ahead} of {len(exact)}",
+        **single_gains(tuned, (("pick_one", "birds"), ("pairwise", "bibtex"))),
         "pick_one_clear": clear(gains_over_sigmoid(tuned, "pick_one")),
         "sigmoid_f1_macro_rank": rank_of(rows, "f1_macro", "sigmoid"),
         "sigmoid_f1_macro_behind": most_behind(rows, "f1_macro", "sigmoid"),

@@ -34,9 +34,9 @@ class PowersetSamples(Experiment):
         """Report regrets, crossing points and a rule of thumb."""
         all_rates = complete_groups(frames["runs"], _SETTING, "head")
         tuned = tune(all_rates)
-        rows = pd.concat(
-            [tuned, complete_groups(frames["one_rate"], _SETTING, "head")], ignore_index=True
-        )
+        one_rate = complete_groups(frames["one_rate"], _SETTING, "head")
+        rows = pd.concat([each for each in (tuned, one_rate) if len(each)] or [tuned])
+        rows = rows.reset_index(drop=True)
         report = Report()
         for metric, name in REGRETS.items():
             report.tables[f"crossing_{metric}"] = (

@@ -11,11 +11,13 @@ from typing import Any
 from mlc.comparing.candidates import (
     Candidate,
     candidates,
+    common_seeds,
     test_parts,
     training_seconds,
 )
 from mlc.comparing.intervals import Difference, Part, simultaneous
 from mlc.comparing.plan import REFERENCE
+from mlc.comparing.rivals import Rivals
 from mlc.config.errors import RunFolderError
 from mlc.files.names import SPLIT
 from mlc.files.reading import read_arrays
@@ -23,7 +25,7 @@ from mlc.metrics.counts import COUNT_METRICS
 from mlc.reporting.collect import Results
 
 MARGIN = 0.01
-# A lead on validation rows up to this share of the margin is not worth another head than the reference.
+# A lead on validation rows up to this share of the margin is not worth a head that is less simple.
 WORTH = 0.2
 # What the test rows say of a head against the chosen one.
 EQUAL, OPEN, BEHIND, AHEAD = "equal", "unclear", "behind", "ahead"
@@ -39,11 +41,11 @@ class Answer:
         margin: differences up to this count as equal.
         reference: the head that the others are compared with.
         heads: the candidates by head, the chosen rule first; the chosen head first, the others in the
-            order of their validation values.
+            order of their validation values. Linear models and constants are among them.
+        baselines: the names of these, the simplest first.
         differences: from the reference, oriented so that more is better, by head.
         from_chosen: from the chosen head, likewise.
         seconds: of training one network, by head.
-        yardsticks: linear models and constants, their mean on test rows by name.
         n_splits: seeds that all heads have.
         n_test: test rows of one split.
         draws_test_rows: whether each split has test rows of its own.
@@ -56,10 +58,10 @@ class Answer:
     margin: float
     reference: str
     heads: dict[str, list[Candidate]]
+    baselines: tuple[str, ...]
     differences: dict[str, Difference]
     from_chosen: dict[str, Difference]
     seconds: dict[str, float]
-    yardsticks: dict[str, float]
     n_splits: int
     n_test: int
     draws_test_rows: bool
@@ -75,6 +77,11 @@ class Answer:
     def chosen(self) -> Candidate:
         """The chosen head with its rule."""
         return next(iter(self.heads.values()))[0]
+
+    @property
+    def network(self) -> Candidate:
+        """The network that validation rows choose: `chosen`, or the best one where that is none."""
+        return next(rows[0] for head, rows in self.heads.items() if head not in self.baselines)
 
     @property
     def leads(self) -> bool:
@@ -104,12 +111,14 @@ def find_answer(
     metric: str,
     margin: float = MARGIN,
     reference: str = REFERENCE,
+    rivals: Rivals | None = None,
 ) -> Answer:
     """Judge the finished runs of a sweep on one data set.
 
-    Validation values choose the settings and the rule of each head, and the head: the best one, but the
-    reference where the lead over it is at most WORTH times the margin. Test rows say by how much they
-    differ.
+    Validation values choose the settings and the rule of each head, and the head: the best one, but a
+    simpler one where the lead over it is at most WORTH times the margin. Linear models and constants
+    are simpler than the reference, and the reference than all other heads. Test rows say by how much
+    they differ.
 
     Args:
         results: of the search.
@@ -117,19 +126,13 @@ def find_answer(
         metric: one of COUNT_METRICS.
         margin: differences up to this count as equal.
         reference: the head that the others are compared with.
+        rivals: linear models and constants; None compares heads alone.
 
     Raises:
-        RunFolderError: no run has finished, the runs are of several data sets, or the reference has no
-            finished run.
+        RunFolderError: no run has finished, the runs are of several data sets, the reference has no
+            finished run, or the split has no test row.
     """
-    names = list(dict.fromkeys(results.runs["data"]))
-    if len(names) > 1:
-        raise RunFolderError(
-            f"{folder} holds runs on {', '.join(names)}: an answer is for one data set."
-        )
-    if not names:
-        reason = next(iter(results.failed.values()), "start the same command again")
-        raise RunFolderError(f"No run in {folder} has finished: {reason}")
+    data = _data_of(results, folder)
     found = candidates(results, metric)
     if reference not in found:
         raise RunFolderError(
@@ -137,24 +140,27 @@ def find_answer(
             " with it: start the same command again."
         )
     sign = COUNT_METRICS[metric].sign
-    ranked = sorted(found.items(), key=lambda own: -sign * own[1][0].validation)
-    lead = sign * (ranked[0][1][0].validation - found[reference][0].validation)
-    if lead <= WORTH * margin:
-        ranked.sort(key=lambda own: own[0] != reference)
-    heads = dict(ranked)
-    first = {head: rows[0] for head, rows in heads.items()}
-    parts = test_parts(results, first, metric)
-    chosen, overlap = next(iter(heads)), _overlap(results, first[reference], parts[reference])
+    simple = {} if rivals is None else rivals.candidates(metric)
+    heads = _ranked({**simple, **found}, [*simple, reference], sign, WORTH * margin)
+    networks = {head: rows[0] for head, rows in heads.items() if head in found}
+    parts = test_parts(results, networks, metric)
+    overlap = _overlap(results, networks[reference], next(iter(parts.values())))
+    if rivals is not None:
+        seeds = common_seeds(networks)
+        parts |= {name: rivals.parts(rows[0], seeds, metric) for name, rows in simple.items()}
+    parts = {head: parts[head] for head in heads}
+    chosen = next(iter(heads))
+    seconds = {head: training_seconds(results, network) for head, network in networks.items()}
     return Answer(
-        data=names[0],
+        data=data,
         metric=metric,
         margin=margin,
         reference=reference,
         heads=heads,
+        baselines=tuple(simple),
         differences=_oriented(simultaneous(parts, reference, overlap=overlap), sign),
         from_chosen=_oriented(simultaneous(parts, chosen, overlap=overlap), sign),
-        seconds={head: training_seconds(results, own) for head, own in first.items()},
-        yardsticks=_yardsticks(results, metric),
+        seconds=seconds if rivals is None else seconds | rivals.seconds,
         n_splits=len(parts[chosen]),
         n_test=len(parts[chosen][0].rows),
         draws_test_rows=overlap > 0,
@@ -163,8 +169,38 @@ def find_answer(
     )
 
 
+def _data_of(results: Results, folder: Path) -> str:
+    names = [str(name) for name in dict.fromkeys(results.runs["data"])]
+    if len(names) > 1:
+        raise RunFolderError(
+            f"{folder} holds runs on {', '.join(names)}: an answer is for one data set."
+        )
+    if not names:
+        reason = next(iter(results.failed.values()), "start the same command again")
+        raise RunFolderError(f"No run in {folder} has finished: {reason}")
+    return names[0]
+
+
+def _ranked(
+    found: Mapping[str, list[Candidate]], simple: Sequence[str], sign: int, worth: float
+) -> dict[str, list[Candidate]]:
+    """The candidates by validation values; the first is the simplest that is within `worth` of the best.
+
+    Args:
+        found: the candidates by head.
+        simple: the heads that are simpler than the others, the simplest first.
+        sign: 1 where more of the metric is better, else -1.
+        worth: a lead up to this is not worth a head that is less simple.
+    """
+    ranked = dict(sorted(found.items(), key=lambda item: -sign * item[1][0].validation))
+    best = next(iter(ranked.values()))[0].validation
+    near = [head for head in simple if sign * (best - ranked[head][0].validation) <= worth]
+    chosen = near[0] if near else next(iter(ranked))
+    return {chosen: ranked[chosen], **ranked}
+
+
 def _oriented(differences: Mapping[str, Difference], sign: int) -> dict[str, Difference]:
-    return {head: Difference(sign * own.mean, own.half_width) for head, own in differences.items()}
+    return {head: Difference(sign * gap.mean, gap.half_width) for head, gap in differences.items()}
 
 
 def _overlap(results: Results, candidate: Candidate, parts: Sequence[Part]) -> float:
@@ -175,18 +211,9 @@ def _overlap(results: Results, candidate: Candidate, parts: Sequence[Part]) -> f
     return len(split["test"]) / len(split["train"])
 
 
-def _yardsticks(results: Results, metric: str) -> dict[str, float]:
-    """The mean on test rows of each linear model and of the most frequent label set."""
-    if metric not in results.baselines:
-        return {}
-    rows = results.baselines[results.baselines["head"] != "prior"]
-    means = rows.groupby("head", sort=False)[metric].mean().dropna()
-    return {str(head): float(value) for head, value in means.items()}
-
-
 def _defined(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, Mapping):
-        return {str(key): _defined(own) for key, own in value.items()}
-    return [_defined(own) for own in value] if isinstance(value, (list, tuple)) else value
+        return {str(key): _defined(each) for key, each in value.items()}
+    return [_defined(each) for each in value] if isinstance(value, (list, tuple)) else value

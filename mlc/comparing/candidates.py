@@ -95,11 +95,9 @@ def test_parts(
     """The values of the test rows by head, one part for each seed that all heads have.
 
     Raises:
-        RunFolderError: no seed is common to all heads, or the rows of two heads differ.
+        RunFolderError: no seed is common to all heads, the rows of two heads differ, or there is none.
     """
-    common = sorted(set.intersection(*(set(each.runs) for each in heads.values())))
-    if not common:
-        raise RunFolderError("No seed has finished for every head: start the same command again.")
+    common = common_seeds(heads)
     parts: dict[str, list[Part]] = {}
     rows: dict[int, NDArray[np.int64]] = {}
     for head, candidate in heads.items():
@@ -114,6 +112,18 @@ def test_parts(
     return parts
 
 
+def common_seeds(heads: Mapping[str, Candidate]) -> list[int]:
+    """The seeds that all heads have.
+
+    Raises:
+        RunFolderError: there is none.
+    """
+    common = sorted(set.intersection(*(set(each.runs) for each in heads.values())))
+    if not common:
+        raise RunFolderError("No seed has finished for every head: start the same command again.")
+    return common
+
+
 def _part(results: Results, candidate: Candidate, seed: int, metric: str) -> Part:
     folder = results.folders[candidate.runs[seed]]
     stored = read_arrays(folder / PREDICTIONS)
@@ -122,6 +132,10 @@ def _part(results: Results, candidate: Candidate, seed: int, metric: str) -> Par
         rows = read_arrays(folder / SPLIT)["test"]
     except KeyError as error:
         raise RunFolderError(f"{folder} lacks {error}: train the run again.") from error
+    if not len(rows):
+        raise RunFolderError(
+            f"{folder / SPLIT} has no test row, so there is nothing to compare on: give data with some."
+        )
     if decisions.shape != targets.shape or len(rows) != len(targets):
         raise RunFolderError(f"{folder / PREDICTIONS} does not fit the split: train the run again.")
     return Part(rows, row_values(metric, decisions, targets))

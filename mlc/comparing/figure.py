@@ -27,22 +27,22 @@ def draw_differences(answer: Answer) -> bytes:
 
 
 def _drawn(answer: Answer) -> bytes:
-    heads = [name for name, own in rows_by_test(answer) if own and name in answer.differences]
+    heads = [name for name, _ in rows_by_test(answer) if name in answer.differences]
     figure = Figure(figsize=(6.5, 1.5 + 0.36 * max(len(heads), 1)), layout="constrained", dpi=150)
     panel = figure.subplots()
     limit = axis_limit(answer)
     panel.axvspan(-answer.margin, answer.margin, color="0.9", zorder=0)
     panel.axvline(0, color="0.4", linewidth=1, zorder=1)
-    for place, head in enumerate(heads):
-        _draw_head(panel, answer, head, place, limit)
+    for index, head in enumerate(heads):
+        _draw_head(panel, answer, head, index, limit)
     panel.set_yticks(range(len(heads)), [f"{h}, {answer.heads[h][0].rule}" for h in heads])
     panel.set_ylim(max(len(heads), 1) - 0.5, -0.5)
     panel.set_xlim(-limit, limit)
     better = "" if answer.sign > 0 else ", sign turned so that more is better"
     rule = answer.heads[answer.reference][0].rule
-    panel.set_xlabel(f"test {answer.metric} less that of {answer.reference}, {rule}{better}")
+    panel.set_xlabel(f"test {answer.metric} minus that of {answer.reference}, {rule}{better}")
     panel.set_title(
-        f"95% intervals over splits and rows; grey: equal within {answer.margin:g}; filled: chosen",
+        f"bars: 95% intervals; grey band: equal within {answer.margin:g}; filled dot: the choice",
         fontsize="small",
     )
     panel.grid(axis="x", color="0.93")
@@ -53,20 +53,20 @@ def _drawn(answer: Answer) -> bytes:
     return stream.getvalue()
 
 
-def _draw_head(panel: Axes, answer: Answer, head: str, place: int, limit: float) -> None:
+def _draw_head(panel: Axes, answer: Answer, head: str, index: int, limit: float) -> None:
     gap = answer.differences[head]
     fill = "black" if head == answer.chosen.head else "white"
     if abs(gap.mean) < limit:
         width = np.nan_to_num(gap.half_width)
         panel.errorbar(
-            gap.mean, place, xerr=width, fmt="o", color="black", markerfacecolor=fill, capsize=3
+            gap.mean, index, xerr=width, fmt="o", color="black", markerfacecolor=fill, capsize=3
         )
         return
     side = float(np.sign(gap.mean))
     panel.annotate(
         f"{gap.mean:+.3f}",
-        xy=(side * limit, place),
-        xytext=(side * limit * 0.8, place),
+        xy=(side * limit, index),
+        xytext=(side * limit * 0.8, index),
         arrowprops={"arrowstyle": "->"},
         ha="left" if side < 0 else "right",
         va="center",

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import optimize, special, stats
 
 CONFIDENCE = 0.95
 _DRAWS = 10_000
 # Keeps the correlation of two heads with equal decisions positive definite.
 _JITTER = 1e-6
+# Of the error, for several differences and splits: Satterthwaite's degrees of freedom are estimates.
+_SHARE = 0.8
+# Half-widths below this share of the largest difference are those of rounding.
+_ROUNDING = 1e-9
+# Variances of no less than this share of the largest have a logarithm in the prior's moments.
+_LEAST = 1e-10
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,7 @@ class Part:
 class Difference:
     """A mean difference from the reference, and half the width of its interval.
 
-    The width is NaN where a difference is the same in every row, as in a single one.
+    The width is NaN where it is not known, as for a difference that is the same in every row.
     """
 
     mean: float
@@ -56,12 +63,22 @@ class Difference:
 
 @dataclass(frozen=True)
 class _Variance:
-    """Of a mean difference: what test rows contribute, what splits or seeds do beyond their rows, and
-    what of the rows' part shows between splits too."""
+    """The components of the variance of a mean difference.
+
+    Attributes:
+        mean: the mean difference.
+        scale: the largest difference of a row.
+        rows: the variance by the choice of test rows.
+        between: the variance between splits, divided by their number; 0 for one split.
+        by_chance: the part of `between` that the rows of each split explain.
+        shares: the contribution of each distinct row, (rows,).
+        n_splits: the number of splits.
+    """
 
     mean: float
+    scale: float
     rows: float
-    splits: float
+    between: float
     by_chance: float
     shares: NDArray[np.float64]
     n_splits: int
@@ -74,78 +91,145 @@ def simultaneous(
     overlap: float = 0.0,
     confidence: float = CONFIDENCE,
 ) -> dict[str, Difference]:
-    """Differences of all heads from the reference; together the intervals hold with this confidence.
+    """Compute the differences of all heads from the reference, with simultaneous intervals.
 
     A difference d_si of row i in split s varies with the split (its training rows, the seed), with
     the row, and by chance. The variance of the mean is that of a crossed design: the sum over rows
     of the squared total of each row, plus the excess of the variance between splits over what their
-    rows explain (Cameron, Gelbach and Miller 2011, "Robust inference with multiway clustering"). A
-    few splits tell little of the latter, so it is drawn towards its mean over the heads, by their
-    degrees of freedom (Smyth 2004, "Linear models and empirical Bayes methods", section 3). Degrees
-    of freedom are Satterthwaite's, those of the splits for the whole variance between them. The
-    level of each interval is such that all cover together: the maximum of correlated normals, with
-    the correlation of the heads' rows.
+    rows explain (Cameron, Gelbach and Miller 2011, "Robust inference with multiway clustering").
+    Degrees of freedom are Satterthwaite's. A few splits tell little of the variance between them, so
+    each interval is the widest of three:
+
+    - with the variance between splits drawn to its mean over the heads;
+    - with this variance drawn to a prior whose weight is small where the heads' variances differ
+      (moments of log variances; Smyth 2004, "Linear models and empirical Bayes methods");
+    - with the head's own variance alone, for this head alone, so that a head that is less stable than
+      the others is covered.
+
+    The error of the first two is such that all intervals cover together: the maximum of correlated
+    normals, with the correlation of the heads' rows.
 
     Args:
         parts: by head, one for each split in the same order, with the same rows.
-        reference: the head from which the others are subtracted.
+        reference: the head that is subtracted from the others.
         overlap: test rows over training rows where every split draws its test rows anew, else 0. Such
             splits share training rows, so their variance is raised (Nadeau and Bengio 2003, "Inference
             for the generalization error").
         confidence: of all intervals together.
 
     Returns:
-        By head, without the reference.
+        By head, without the reference. The half-width is NaN where it cannot be estimated: a split has
+        one row, or the difference is the same in all rows and splits, but not 0.
     """
-    own = {
+    by_head = {
         head: _variance(of_head, parts[reference])
         for head, of_head in parts.items()
         if head != reference
     }
-    if not own:
+    if not by_head:
         return {}
-    level = _level_of_each(np.stack([each.shares for each in own.values()]), confidence)
-    pooled = float(np.mean([each.splits for each in own.values()]))
-    differences = {}
-    for head, each in own.items():
-        n_free = each.n_splits - 1
-        # The heads share the reference, so that they count half.
-        of_others = n_free * (len(own) - 1) / 2
-        free = n_free + of_others
-        shared = (n_free * each.splits + of_others * pooled) / free if n_free else 0.0
-        excess = max(0.0, shared) * (1 + each.n_splits * overlap)
-        between = excess + each.by_chance
-        total = each.rows + excess
-        if total <= 0:
-            differences[head] = Difference(each.mean, 0.0 if each.mean == 0 else np.nan)
-            continue
-        spread = each.rows**2 / (len(each.shares) - 1) + (between**2 / free if n_free else 0.0)
-        quantile = stats.t.ppf(1 - level / 2, total**2 / spread)
-        differences[head] = Difference(each.mean, float(quantile * np.sqrt(total)))
-    return differences
+    variances = list(by_head.values())
+    if len(variances) > 1 and len(parts[reference]) > 1:
+        confidence = 1 - _SHARE * (1 - confidence)
+    level = _level_of_each(np.stack([each.shares for each in variances]), confidence)
+    if min(len(part.rows) for part in parts[reference]) < 2:
+        widths = np.array([0.0 if each.scale == 0 else np.nan for each in variances])
+    else:
+        widths = _half_widths(variances, overlap, level, 1 - confidence)
+    return {
+        head: Difference(each.mean, float(width))
+        for (head, each), width in zip(by_head.items(), widths, strict=True)
+    }
+
+
+def _half_widths(
+    variances: Sequence[_Variance], overlap: float, level: float, own_level: float
+) -> NDArray[np.float64]:
+    """The widest of the three half-widths, by head; see `simultaneous`."""
+    rows, between, by_chance = (
+        np.array([getattr(each, name) for each in variances])
+        for name in ("rows", "between", "by_chance")
+    )
+    n_splits, n_rows = variances[0].n_splits, len(variances[0].shares)
+
+    def half_width(variance: Any, freedom: float, error: float) -> NDArray[np.float64]:
+        excess = np.maximum(0.0, variance - by_chance) * (1 + n_splits * overlap)
+        spread = rows**2 / (n_rows - 1)
+        if n_splits > 1:
+            spread = spread + (excess + by_chance) ** 2 / freedom
+        else:
+            excess = np.zeros_like(rows)
+        total = rows + excess
+        freedoms = np.divide(total**2, spread, out=np.ones_like(total), where=spread > 0)
+        width: NDArray[np.float64] = stats.t.ppf(1 - error / 2, freedoms) * np.sqrt(total)
+        return width
+
+    own = n_splits - 1
+    # The heads share the reference, so each of the others counts half.
+    most = own * (len(variances) - 1) / 2
+    # Chance differs between heads and is known, so the mean is one of the excess.
+    pooled = by_chance + _drawn(between - by_chance, own, float((between - by_chance).mean()), most)
+    location, weight = _prior(between, own)
+    weight = min(weight, most)
+    of_pooled = half_width(pooled, own + most, level)
+    of_prior = half_width(_drawn(between, own, location, weight), own + weight, level)
+    widths = np.maximum(of_pooled, of_prior)
+    if len(variances) > 1:
+        widths = np.maximum(widths, half_width(between, own, own_level))
+    scale = np.array([each.scale for each in variances])
+    # Differences that are equal in all rows and splits have no more than the variance of rounding.
+    return np.where((widths <= _ROUNDING * scale) & (scale > 0), np.nan, widths)
+
+
+def _drawn(
+    variances: NDArray[np.float64], freedom: float, location: float, weight: float
+) -> NDArray[np.float64]:
+    """Variances drawn to a location; both weights are degrees of freedom."""
+    if freedom + weight == 0:
+        return variances
+    return (freedom * variances + weight * location) / (freedom + weight)
+
+
+def _prior(variances: NDArray[np.float64], freedom: float) -> tuple[float, float]:
+    """The location and the degrees of freedom of a scaled inverse chi-squared prior of variances.
+
+    Moments of log variances (Smyth 2004, section 6.2). The degrees of freedom are infinite where the
+    variances differ no more than estimates with `freedom` degrees of freedom do by chance, and 0 where
+    there are fewer than two variances.
+    """
+    if freedom < 1 or len(variances) < 2 or variances.max() <= 0:
+        return 0.0, 0.0
+    logs = np.log(np.maximum(variances, _LEAST * variances.max()))
+    logs += np.log(freedom / 2) - special.digamma(freedom / 2)
+    excess = float(logs.var(ddof=1) - special.polygamma(1, freedom / 2))
+    if excess <= 0:
+        return float(np.exp(logs.mean())), np.inf
+    # trigamma falls from infinity to 0.
+    half = optimize.brentq(lambda value: special.polygamma(1, value) - excess, 1e-8, 1e8)
+    location = np.exp(logs.mean() + special.digamma(half) - np.log(half))
+    return float(location), float(2 * half)
 
 
 def _variance(parts: Sequence[Part], reference: Sequence[Part]) -> _Variance:
     """The components of the variance of a head's mean difference from the reference."""
     n_splits = len(parts)
-    values = [own.values - other.values for own, other in zip(parts, reference, strict=True)]
+    values = [one.values - other.values for one, other in zip(parts, reference, strict=True)]
     means = np.array([each.mean() for each in values])
     weighted = [
         (each - mean) / (n_splits * len(each)) for each, mean in zip(values, means, strict=True)
     ]
     numbers = np.concatenate([part.rows for part in parts])
-    _, places = np.unique(numbers, return_inverse=True)
-    shares: NDArray[np.float64] = np.zeros(int(places.max()) + 1)
-    np.add.at(shares, places, np.concatenate(weighted))
-    both = sum(float(each @ each) for each in weighted)
-    between = float(means.var(ddof=1)) / n_splits if n_splits > 1 else 0.0
+    _, indices = np.unique(numbers, return_inverse=True)
+    shares: NDArray[np.float64] = np.zeros(int(indices.max()) + 1)
+    np.add.at(shares, indices, np.concatenate(weighted))
     return _Variance(
-        float(means.mean()),
-        float(shares @ shares),
-        between - both if n_splits > 1 else 0.0,
-        both,
-        shares,
-        n_splits,
+        mean=float(means.mean()),
+        scale=max(float(np.abs(each).max()) for each in values),
+        rows=float(shares @ shares),
+        between=float(means.var(ddof=1)) / n_splits if n_splits > 1 else 0.0,
+        by_chance=sum(float(each @ each) for each in weighted) if n_splits > 1 else 0.0,
+        shares=shares,
+        n_splits=n_splits,
     )
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 # Of outputs (B, n_outputs) and targets (B, K) of 0 and 1, in lines of a function's body.
-_BINARY = 'F.binary_cross_entropy_with_logits({}, reduction="none").sum(dim=-1)'
 _SIGMOID = ["return outputs.sigmoid()"]
 _SOFTMAX = ["return outputs.softmax(dim=-1)"]
 _SHARES = "shares = targets / targets.sum(dim=-1, keepdim=True).clamp(min=1)"
@@ -44,17 +43,18 @@ def loss_and_scores(
     if head == "asymmetric":
         return _asymmetric(**options), _SIGMOID
     return {
-        "sigmoid": ([f"return {_BINARY.format('outputs, targets')}"], _SIGMOID),
+        "sigmoid": (_binary("targets"), _SIGMOID),
         "zlpr": (
             [
-                "nothing = outputs.new_zeros(len(outputs), 1)",
-                'above = torch.cat([outputs.masked_fill(targets > 0, -float("inf")), nothing], 1)',
-                'below = torch.cat([(-outputs).masked_fill(targets == 0, -float("inf")), nothing], 1)',
-                "return above.logsumexp(dim=1) + below.logsumexp(dim=1)",
+                'nothing, never = outputs.new_zeros(len(outputs), 1), -float("inf")',
+                "above = outputs.masked_fill(targets > 0, never)",
+                "below = (-outputs).masked_fill(targets == 0, never)",
+                "above = torch.cat([above, nothing], 1).logsumexp(dim=1)",
+                "return above + torch.cat([below, nothing], 1).logsumexp(dim=1)",
             ],
             _SIGMOID,
         ),
-        "ova_n": ([_SHARES, f"return {_BINARY.format('outputs, shares')}"], _SIGMOID),
+        "ova_n": ([_SHARES, *_binary("shares")], _SIGMOID),
         "softmax_all": (["return -(targets * outputs.log_softmax(dim=-1)).sum(dim=-1)"], _SOFTMAX),
         "softmax_uniform": (
             [_SHARES, "return -(shares * outputs.log_softmax(dim=-1)).sum(dim=-1)"],
@@ -64,22 +64,32 @@ def loss_and_scores(
             [
                 "has_label = targets.sum(dim=-1) > 0",
                 "weights = torch.where(has_label.unsqueeze(-1), targets, 1).float()",
-                "picked = weights.multinomial(1)  # one of its labels, drawn anew each time",
-                "losses = -outputs.log_softmax(dim=-1).gather(-1, picked).squeeze(-1)",
-                "return losses * has_label",
+                "picked = weights.multinomial(1)  # one of its labels, at random",
+                "losses = -outputs.log_softmax(dim=-1).gather(-1, picked)",
+                "return losses.squeeze(-1) * has_label",
             ],
             _SOFTMAX,
         ),
     }.get(head)
 
 
+def _binary(targets: str) -> list[str]:
+    """The binary cross-entropy to `targets`."""
+    return [
+        "losses = F.binary_cross_entropy_with_logits(",
+        f'    outputs, {targets}, reduction="none")',
+        "return losses.sum(dim=-1)",
+    ]
+
+
 def _focal(gamma: float, alpha: float | None) -> list[str]:
     lines = [
         "signed = outputs * (2 * targets - 1)",
-        f"losses = -({gamma!r} * F.logsigmoid(-signed)).exp() * F.logsigmoid(signed)",
+        f"focus = ({gamma!r} * F.logsigmoid(-signed)).exp()",
+        "losses = -focus * F.logsigmoid(signed)",
     ]
     if alpha is not None:
-        lines.append(f"losses = losses * torch.where(targets > 0, {alpha!r}, {1 - alpha!r})")
+        lines.append(f"losses *= torch.where(targets > 0, {alpha!r}, {1 - alpha!r})")
     return [*lines, "return losses.sum(dim=-1)"]
 
 
@@ -97,7 +107,8 @@ def _asymmetric(gamma_positive: float, gamma_negative: float, shift: float) -> l
 
 def _powerset(n_labels: int) -> tuple[list[str], list[str]]:
     loss = [
-        f"index = (targets.long() * 2 ** torch.arange({n_labels - 1}, -1, -1)).sum(dim=-1)",
+        f"places = 2 ** torch.arange({n_labels - 1}, -1, -1)",
+        "index = (targets.long() * places).sum(dim=-1)",
         'return F.cross_entropy(outputs, index, reduction="none")',
     ]
     return loss, ["return outputs.softmax(dim=-1) @ LABEL_SETS.to(outputs.dtype)"]
@@ -121,26 +132,30 @@ def decision(
             return ["return LABEL_SETS[1 + outputs[..., 1:].argmax(dim=-1)]"]
         return ["return LABEL_SETS[outputs.argmax(dim=-1)]"]
     if rule == "top_k":
-        return ["own = scores(outputs)", *_highest(repr(int(fitted["k"])))]
+        return ["values = scores(outputs)", *_highest(repr(int(fitted["k"])))]
     if rule == "cardinality" and head in _OF_MARGINALS:
         least = 1.0 if at_least_one else 0.0
-        count = f"(own.double().sum(dim=-1, keepdim=True) + 0.5).floor().clamp(min={least})"
-        return ["own = scores(outputs)", f"count = {count}", *_highest("count")]
+        return [
+            "values = scores(outputs)",
+            "count = (values.double().sum(dim=-1, keepdim=True) + 0.5).floor()",
+            *_highest(f"count.clamp(min={least})"),
+        ]
     if rule not in ("fixed", "global", "per_label"):
         return None
     name = "THRESHOLDS" if rule == "per_label" else repr(float(fitted["threshold"]))
-    lines = ["own = scores(outputs)", f"passed = own.double() >= {name}"]
+    lines = ["values = scores(outputs)", f"passed = values.double() >= {name}"]
     if not at_least_one:
         return [*lines, "return passed"]
     return [
         *lines,
-        "top = torch.zeros_like(passed).scatter(-1, own.argmax(dim=-1, keepdim=True), True)",
+        "best = values.argmax(dim=-1, keepdim=True)",
+        "top = torch.zeros_like(passed).scatter(-1, best, True)",
         "return passed | (top & ~passed.any(dim=-1, keepdim=True))",
     ]
 
 
 def _highest(count: str) -> list[str]:
     return [
-        "order = own.argsort(dim=-1, descending=True, stable=True)",
+        "order = values.argsort(dim=-1, descending=True, stable=True)",
         f"return order.argsort(dim=-1) < {count}",
     ]

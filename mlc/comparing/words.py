@@ -4,51 +4,66 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from mlc.comparing.answer import AHEAD, BEHIND, EQUAL, OPEN, Answer
 from mlc.comparing.candidates import Candidate
 from mlc.comparing.intervals import Difference
+from mlc.comparing.linear import CONSTANT, LINEAR
 from mlc.config.texts import fold
 from mlc.reporting.tables import WIDTH, Table
 
 _MOST_NAMED = 6
 
 
+# What a reader calls the contestants that are no heads.
+_CALLED = {
+    "linear_svm": "one-vs-rest linear SVMs (linear_svm{})",
+    "logistic_regression": "one-vs-rest logistic regression (logistic_regression{})",
+    "prior": "no model: every row gets the same labels, by their frequencies (prior)",
+    "most_frequent_set": "no model: every row gets the most frequent label set (most_frequent_set)",
+}
+
+
 def sentences(answer: Answer, seconds: float | None = None) -> list[str]:
     """The answer: what to use, its lead, what is as good and what it costs; a sentence each.
-
-    A fourth says so where a linear model is ahead by more than the margin.
 
     Args:
         answer: the answer.
         seconds: the comparison took, if that is known.
     """
-    said = [_use(answer), _lead(answer), _others(answer, seconds)]
-    ahead = {
-        name: value
-        for name, value in answer.yardsticks.items()
-        if answer.sign * (value - answer.chosen.test) > answer.margin
-    }
-    if ahead:
-        named = ", ".join(f"{name} {value:.3f}" for name, value in ahead.items())
-        said.append(f"No network is needed here: {named} on the same test rows.")
-    return said
+    return [_use(answer), _lead(answer), _others(answer, seconds)]
 
 
 def _use(answer: Answer) -> str:
-    own = answer.chosen
-    others = [rows[0] for head, rows in answer.heads.items() if head != own.head]
-    values = f"{answer.metric} is {own.test:.3f} on the test rows ({_splits(answer)})"
-    if own.head != answer.reference or not others:
-        return (
-            f"Use the head {own.head}, decided by the rule {own.rule}: its {values}, and on validation"
-            f" rows it is the best of all that was tried, {own.validation:.3f}."
+    chosen = answer.chosen
+    others = [rows[0] for head, rows in answer.heads.items() if head != chosen.head]
+    values = f"{answer.metric} is {chosen.test:.3f} on the test rows ({_splits(answer)})"
+    use = f"Use {_called(chosen)}, decided by the rule {chosen.rule}: its {values}, and on"
+    best = max(others, key=lambda other: answer.sign * other.validation, default=None)
+    if best is None or answer.sign * (chosen.validation - best.validation) >= 0:
+        text = (
+            f"{use} validation rows it is the best of all that was tried, {chosen.validation:.3f}"
         )
-    best = others[0]
-    return (
-        f"Use {own.head}, the simplest head, decided by the rule {own.rule}: its {values}, and on"
-        f" validation rows, {own.validation:.3f}, no other head has a lead that is worth it (the best of"
-        f" the others is {best.head}, {best.validation:.3f})."
-    )
+    else:
+        text = (
+            f"{use} validation rows, {chosen.validation:.3f}, nothing less simple has a lead that is"
+            f" worth it (the best is {best.head}, {best.validation:.3f})"
+        )
+    network = answer.network
+    if chosen.head in answer.baselines:
+        text += (
+            f"; among networks the head {network.head} with the rule {network.rule} is the one to use"
+            f" ({network.validation:.3f} on validation rows, {network.test:.3f} on test rows)"
+        )
+    return f"{text}."
+
+
+def _called(candidate: Candidate) -> str:
+    if candidate.head not in _CALLED:
+        return f"the head {candidate.head}"
+    settings = "".join(f", {key}={value}" for key, value in candidate.settings.items())
+    return _CALLED[candidate.head].format(settings)
 
 
 def _splits(answer: Answer) -> str:
@@ -65,27 +80,40 @@ def _lead(answer: Answer) -> str:
     plain = f"{answer.reference} with the rule that validation rows chose for it ({reference.rule})"
     gap = answer.differences[answer.chosen.head]
     if answer.leads:
-        return f"It leads {plain} by {_interval(gap)}, beyond chance for new rows and seeds."
+        return f"It leads {plain} by {_interval(gap)}, beyond chance for {_sources(answer)}."
     if gap.is_clear:
-        return f"On the test rows it trails {plain} by {_interval(gap)}: use that one instead."
+        return (
+            f"On the test rows, which choose nothing, it trails {plain} by {_interval(gap)}, beyond"
+            f" chance for {_sources(answer)}: more validation rows would make the choice safer."
+        )
+    if np.isnan(gap.half_width):
+        return f"Its difference from {plain} is {_interval(gap)}: whether by chance is not known."
+    simplest = "" if answer.chosen.head in answer.baselines else ", and simpler"
     return (
         f"Its difference from {plain} is {_interval(gap)}, no more than chance:"
-        f" {answer.reference} is as good a choice, and the simplest."
+        f" {answer.reference} is as good a choice{simplest}."
     )
+
+
+def _sources(answer: Answer) -> str:
+    """What the intervals speak of."""
+    if answer.n_splits > 1:
+        return "new rows and seeds"
+    return "new rows (of other seeds one split says nothing)"
 
 
 def _no_lead(answer: Answer) -> str:
     gaps = answer.differences
     if not gaps:
-        return "No other head was tried."
+        return "Nothing else was tried."
     ahead = {head: gap for head, gap in gaps.items() if gap.is_clear and gap.mean > 0}
     if ahead:
         leads = ", ".join(f"{head} by {_interval(gap)}" for head, gap in ahead.items())
         return f"On the test rows, which choose nothing, these lead it beyond chance: {leads}."
     best = max(gaps, key=lambda head: gaps[head].mean)
     return (
-        f"On the test rows no other head leads it beyond chance; the nearest is {best},"
-        f" {_interval(gaps[best])}."
+        f"On the test rows nothing else leads it beyond chance for {_sources(answer)}; the nearest is"
+        f" {best}, {_interval(gaps[best])}."
     )
 
 
@@ -96,15 +124,19 @@ def _others(answer: Answer, seconds: float | None) -> str:
         BEHIND: f"more than {answer.margin:g} behind it",
         AHEAD: f"more than {answer.margin:g} ahead of it on the test rows",
     }
-    found = []
+    clauses = []
     for verdict, words in groups.items():
-        names = [head for head in answer.from_chosen if answer.verdict(head) == verdict]
+        names = [
+            head
+            for head in answer.from_chosen
+            if answer.verdict(head) == verdict and head not in CONSTANT
+        ]
         if names:
-            found.append(f"{words}: {_named(names)}")
+            clauses.append(f"{words}: {_named(names)}")
     cost = f"training it once takes {duration(answer.seconds[answer.chosen.head])}"
     if seconds is not None:
         cost += f" (the whole comparison, {answer.n_runs} networks, took {duration(seconds)})"
-    return f"{_capital('; '.join([*found, cost]))}."
+    return f"{_capital('; '.join([*clauses, cost]))}."
 
 
 def _capital(text: str) -> str:
@@ -117,8 +149,8 @@ def _named(heads: Sequence[str]) -> str:
 
 
 def _interval(gap: Difference) -> str:
-    if gap.half_width != gap.half_width:
-        return f"{gap.mean:+.3f}"
+    if np.isnan(gap.half_width):
+        return f"{gap.mean:+.3f} (interval not known)"
     return f"{gap.mean:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}]"
 
 
@@ -136,69 +168,90 @@ def duration(seconds: float) -> str:
 
 
 def rows_by_test(answer: Answer) -> list[tuple[str, list[Candidate]]]:
-    """Heads and yardsticks by their value on test rows; yardsticks have no candidate."""
-    values = {head: rows[0].test for head, rows in answer.heads.items()} | answer.yardsticks
-    ordered = sorted(values, key=lambda name: -answer.sign * values[name])
-    return [(name, answer.heads.get(name, [])) for name in ordered]
+    """Heads, linear models and constants by their value on test rows."""
+    return sorted(answer.heads.items(), key=lambda item: -answer.sign * item[1][0].test)
 
 
-HEADER = ("head", "rule", "val", "test", "less {}", "against >")
+HEADER = ("head", "rule", "val", "test", "minus {}", "verdict")
 
 
 def first_cells(answer: Answer, name: str) -> list[str]:
-    """The row of a head with its best rule, or of a yardstick."""
-    if name not in answer.heads:
-        return [f"({name})", "-", "-", f"{answer.yardsticks[name]:.3f}", "-", "-"]
-    own = answer.heads[name][0]
+    """The row of a head with its best rule."""
+    candidate = answer.heads[name][0]
     gap = answer.differences.get(name)
     is_chosen = name == answer.chosen.head
     return [
         f"{'>' if is_chosen else ''}{name}",
-        own.rule,
-        f"{own.validation:.3f}",
-        f"{own.test:.3f}",
+        candidate.rule,
+        f"{candidate.validation:.3f}",
+        f"{candidate.test:.3f}",
         "-" if gap is None else _plus_minus(gap),
-        "-" if is_chosen else answer.verdict(name),
+        "chosen" if is_chosen else answer.verdict(name),
     ]
 
 
 def _plus_minus(gap: Difference) -> str:
-    width = "" if gap.half_width != gap.half_width else f" ±{gap.half_width:.3f}"
-    return f"{gap.mean:+.3f}{width}"
+    return f"{gap.mean:+.3f} {'±?' if np.isnan(gap.half_width) else f'±{gap.half_width:.3f}'}"
 
 
 def table(answer: Answer) -> Table:
-    """The best rule of each head, sorted by its value on test rows, and the yardsticks."""
+    """The best rule of each head, sorted by its value on test rows."""
     header = [cell.format(answer.reference) for cell in HEADER]
-    return Table(header, [first_cells(answer, name) for name, _ in rows_by_test(answer)])
+    return Table(header, [first_cells(answer, name) for name in dict(rows_by_test(answer))])
 
 
 def other_rules(answer: Answer) -> Table | None:
     """The other rules of each head; None where there are none."""
     rows = [
-        [name, own.rule, f"{own.validation:.3f}", f"{own.test:.3f}"]
+        [name, candidate.rule, f"{candidate.validation:.3f}", f"{candidate.test:.3f}"]
         for name, candidates in rows_by_test(answer)
-        for own in candidates[1:]
+        for candidate in candidates[1:]
     ]
     return Table(["head", "rule", "val", "test"], rows) if rows else None
 
 
 def notes(answer: Answer) -> list[str]:
     """What the numbers are, and what is missing."""
-    said = [
-        f"> and each head's rule and settings are chosen by {answer.metric} on validation rows (val),"
-        " the mean over the splits; test rows choose nothing.",
-        f"less {answer.reference}: difference on the test rows, ± half the 95% interval over"
-        f" {'splits' if answer.draws_test_rows else 'seeds'} and test rows ({answer.n_test:,} in"
-        " each), corrected for the number of heads.",
+    lines = [
+        f"> is the choice. It, and each head's rule and settings, are chosen by {answer.metric} on"
+        " validation rows (val), the mean over the splits; test rows choose nothing.",
+        f"minus {answer.reference}: difference on the test rows, ± half the 95% interval over"
+        f" {_varied(answer)} ({answer.n_test:,} in each split), corrected for the number of heads.",
+        f"verdict, from the interval of the difference from the choice: equal is within"
+        f" {answer.margin:g}, behind and ahead are beyond it, unclear is neither.",
     ]
-    if answer.yardsticks:
-        said.append(
-            "In brackets: linear models, tuned on the same validation rows, and the most frequent"
-            " label set for every row."
+    if any(name in LINEAR for name in answer.baselines):
+        lines.append(
+            f"{' and '.join(LINEAR)} are scikit-learn's, one model for each label, on the features that"
+            " networks see; validation rows choose C."
         )
-    said += [f"Not counted: {run}: {reason}" for run, reason in answer.left_out.items()]
-    return said
+    if answer.baselines:
+        lines.append(
+            "prior and most_frequent_set give every row the same labels: a head that is no better than"
+            " these has learned nothing."
+        )
+    return lines + _left_out(answer)
+
+
+def _varied(answer: Answer) -> str:
+    """What the intervals are over."""
+    if answer.n_splits == 1:
+        return "test rows; of other seeds one split says nothing"
+    return f"{'splits' if answer.draws_test_rows else 'seeds'} and test rows"
+
+
+def _left_out(answer: Answer) -> list[str]:
+    """The runs that do not count, those of one head with one reason together."""
+    runs: dict[tuple[str, str], list[str]] = {}
+    for run, reason in answer.left_out.items():
+        head = run.split("/")[-2] if run.count("/") > 1 else run
+        runs.setdefault((head, reason), []).append(run)
+    lines = []
+    for (head, reason), names in runs.items():
+        what = names[0] if len(names) == 1 else f"{len(names)} runs of {head}"
+        missing = "" if head in answer.heads else f" No run of {head} has finished."
+        lines.append(f"Not counted: {what}: {reason.rstrip('.')}.{missing}")
+    return lines
 
 
 def as_text(answer: Answer, seconds: float | None = None) -> str:

@@ -7,21 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from mlc.comparing.answer import MARGIN, Answer, find_answer
-from mlc.comparing.candidates import Candidate
-from mlc.comparing.code import estimator_code, is_plain, network_code, settle
 from mlc.comparing.figure import draw_differences
 from mlc.comparing.plan import REFERENCE
+from mlc.comparing.rivals import find_rivals
+from mlc.comparing.take_away import take_away
 from mlc.comparing.words import as_text, notes, other_rules, sentences, table
 from mlc.config.errors import RunFolderError
 from mlc.config.texts import markdown
-from mlc.files.names import ANSWER, DIFFERENCES, PREPROCESSING, RULES
-from mlc.files.reading import read_arrays
+from mlc.data.base import Dataset
+from mlc.files.names import ANSWER, DIFFERENCES
 from mlc.files.writing import write_atomically, write_json, write_text
-from mlc.reporting.collect import Results, collect
+from mlc.reporting.collect import collect
 from mlc.reporting.page import render
 from mlc.reporting.searching import searched
 from mlc.reporting.tables import Table
-from mlc.runs.folder import read_stored
 from mlc.runs.ownership import MARKS, check_report_files
 
 TEXT, PAGE = "answer.md", "report.html"
@@ -35,6 +34,9 @@ def write_answer(
     margin: float = MARGIN,
     reference: str = REFERENCE,
     seconds: float | None = None,
+    dataset: Dataset | None = None,
+    *,
+    with_linear: bool = False,
 ) -> str:
     """Write answer.md, answer.json, differences.png and report.html; return the text for a terminal.
 
@@ -45,6 +47,8 @@ def write_answer(
         margin: differences up to this count as equal.
         reference: the head that the others are compared with.
         seconds: the comparison took, if that is known.
+        dataset: the data; None loads them where they are needed.
+        with_linear: whether linear models and constants are compared too.
 
     Raises:
         RunFolderError: there is no answer (see `find_answer`), a file of the same name that mlc did not
@@ -52,59 +56,39 @@ def write_answer(
     """
     check_report_files(folder, FILES)
     results = collect(folder, list(metrics))
-    answer = find_answer(results, folder, metrics[0], margin, reference)
-    code = take_away(answer, results, defaults)
+    rivals = find_rivals(results, metrics[0], dataset) if with_linear else None
+    answer = find_answer(results, folder, metrics[0], margin, reference, rivals)
+    code = take_away(answer, results, defaults, rivals)
     try:
         with write_atomically(folder / DIFFERENCES) as file:
             file.write(draw_differences(answer))
         write_json(folder / ANSWER, _content(answer, code, seconds))
         write_text(folder / TEXT, _markdown(answer, code, seconds))
-        found = searched(folder, results)
-        assert found is not None
-        write_text(folder / PAGE, render(found.chosen(results), folder.absolute(), list(metrics)))
+        choices = searched(folder, results)
+        assert choices is not None
+        write_text(folder / PAGE, render(choices.chosen(results), folder.absolute(), list(metrics)))
     except OSError as error:
         raise RunFolderError(
             f"The answer cannot be written to {folder} ({error.strerror}): make it writable."
         ) from error
-    shown = [f"{title}:\n\n{_indented(text)}" for title, text in code.items()]
-    return "\n\n".join([as_text(answer, seconds), *shown])
-
-
-def take_away(answer: Answer, results: Results, defaults: Mapping[str, Any]) -> dict[str, str]:
-    """The code of the chosen head and rule by its title, and of the reference where none leads it."""
-    code = _code_of(answer.chosen, results, defaults)
-    if not answer.leads and answer.chosen.head != answer.reference:
-        code |= _code_of(answer.heads[answer.reference][0], results, defaults)
-    return code
-
-
-def _code_of(own: Candidate, results: Results, defaults: Mapping[str, Any]) -> dict[str, str]:
-    folders = [results.folders[run] for run in own.runs.values()]
-    stored = [read_stored(folder / RULES)[own.rule] for folder in folders]
-    config = next(iter(results.statuses[run]["config"] for run in own.runs.values()))
-    labels = [str(name) for name in read_arrays(folders[0] / PREPROCESSING)["label_names"]]
-    settled = settle(config, own.rule, stored, labels)
-    made_of = "in plain PyTorch" if is_plain(settled) else "with mlc"
-    return {
-        f"{own.head} with {own.rule} in your own network, {made_of}": network_code(settled),
-        f"{own.head} with {own.rule} as an estimator": estimator_code(config, settled, defaults),
-    }
+    sections = [f"{title}:\n\n{_indented(text)}" for title, text in code.items()]
+    return "\n\n".join([as_text(answer, seconds), *sections])
 
 
 def _content(answer: Answer, code: Mapping[str, str], seconds: float | None) -> dict[str, Any]:
     others = other_rules(answer)
-    shown = {
+    page = {
         "sentences": sentences(answer, seconds),
         "table": _rows(table(answer)),
         "others": None if others is None else _rows(others),
         "notes": notes(answer),
         "code": dict(code),
     }
-    return {"generator": "mlc", "shown": shown, "seconds": seconds, **answer.as_json()}
+    return {"generator": "mlc", "shown": page, "seconds": seconds, **answer.as_json()}
 
 
-def _rows(shown: Table) -> dict[str, Any]:
-    return {"header": list(shown.header), "rows": [list(row) for row in shown.rows]}
+def _rows(table: Table) -> dict[str, Any]:
+    return {"header": list(table.header), "rows": [list(row) for row in table.rows]}
 
 
 def _markdown(answer: Answer, code: Mapping[str, str], seconds: float | None) -> str:

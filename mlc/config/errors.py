@@ -35,6 +35,10 @@ class DataError(MlcError, ValueError):
     """A file, row, column or split cannot be used as it is."""
 
 
+class NotANumberError(DataError, TypeError):
+    """A value that float() refuses; a TypeError too, as scikit-learn's estimator checks require."""
+
+
 class CapacityError(MlcError):
     """Something does not fit into the free memory."""
 

@@ -5,13 +5,21 @@ import difflib
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, Optional, TypeVar
 
 import numpy as np
 
 from mlc.config.errors import ConfigError
 from mlc.config.option_types import declared_types, typed
 from mlc.config.texts import shown
+
+Value = TypeVar("Value")
+if TYPE_CHECKING:
+    # A type checker sees the value's type: null is replaced before anything reads the value.
+    Auto = Annotated[Value, "or null"]
+else:
+    # The type of an option that null leaves to `mlc.training.defaults`; a command line says auto.
+    Auto = Optional
 
 
 @dataclass(frozen=True)
@@ -55,10 +63,20 @@ class Interval:
 
 
 class Choice:
-    """A search space of given values."""
+    """A search space of given values; a tuple among them becomes a list, as in JSON."""
 
     def __init__(self, *values: Any) -> None:
-        self.values = values
+        self.values = tuple(map(_plain, values))
+
+    def __eq__(self, other: object) -> bool:
+        # 1 and True are equal, but not as text.
+        return isinstance(other, Choice) and repr(self.values) == repr(other.values)
+
+    def __hash__(self) -> int:
+        return hash(repr(self.values))
+
+    def __repr__(self) -> str:
+        return f"Choice({', '.join(map(repr, self.values))})"
 
     def draw(self, rng: np.random.Generator) -> Any:
         """One value."""
@@ -69,6 +87,13 @@ class Choice:
 
 
 Search = Interval | Choice
+
+
+def _plain(value: Any) -> Any:
+    """Convert tuples and arrays to lists, and NumPy's scalars to Python's."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        value = value.tolist()
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 # Allowed names, or a function that returns them, since parts may be registered later.

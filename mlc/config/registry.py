@@ -95,7 +95,8 @@ class Registry(Mapping[str, Part]):
             guess = f"did you mean {near[0]}? " if near else ""
             raise ConfigError(
                 f"There is no {self.kind} named {shown(name)}: {guess}choose one of"
-                f" {', '.join(self)}, or add {FLAG} MODULE for one of your own."
+                f" {', '.join(self)}, or import the module of your own one (a command does with {FLAG}"
+                " MODULE)."
             )
         if name not in self._parts:
             importlib.import_module(self._modules()[name])

@@ -1,4 +1,4 @@
-"""Entry point: the card of a data set, without any training.
+"""Entry point: print the card of a data set, without training.
 
 python -m mlc.data posts.csv --labels tags --text body
 python -m mlc.data yeast --figure yeast.png
@@ -43,31 +43,9 @@ _SETTING = re.compile(r"\+{0,2}data\.\w+=")
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Parse the command line, read the data, split them and print their card."""
-    parser = argparse.ArgumentParser(
-        prog="mlc-data", description="Say what a data set holds, without any training."
-    )
-    parser.add_argument(
-        "data",
-        help="a file; or FOLDER/NAME of ARFF files, without their ending; or a data set's name as in"
-        " data=NAME",
-    )
-    parser.add_argument(
-        "--labels", nargs="+", help="the column that holds label sets, or several of 0 and 1"
-    )
-    parser.add_argument("--text", help="the column whose words are the features")
-    parser.add_argument("--seed", type=int, default=0, help="of the validation part")
-    parser.add_argument("--figure", type=Path, help="draw the labels into this PNG")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument(
-        "settings",
-        nargs="*",
-        help="further settings, as in data.separator=;",
-        metavar="KEY=VALUE",
-    )
-    add_import_flag(parser)
+    """Parse the command line, load and split the data, and print the card."""
     never_fail_to_print()
-    parsed = parser.parse_intermixed_args(arguments)
+    parsed = _parser().parse_intermixed_args(arguments)
     try:
         import_parts(parsed.imports)
         card, targets = read_card(overrides(parsed), parsed.seed)
@@ -87,8 +65,34 @@ def main(arguments: list[str] | None = None) -> None:
     print(json.dumps(card.as_json(), indent=2) if parsed.json else card.text())
 
 
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="mlc-data", description="Describe a data set, without training."
+    )
+    parser.add_argument(
+        "data",
+        help="a file; or FOLDER/NAME of ARFF files, without their ending; or a data set's name as in"
+        " data=NAME",
+    )
+    parser.add_argument(
+        "--labels", nargs="+", help="the column that holds label sets, or several of 0 and 1"
+    )
+    parser.add_argument("--text", help="the column whose words are the features")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the validation part")
+    parser.add_argument("--figure", type=Path, help="draw the labels into this PNG")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "settings",
+        nargs="*",
+        help="further settings, as in data.separator=;",
+        metavar="KEY=VALUE",
+    )
+    add_import_flag(parser)
+    return parser
+
+
 def overrides(arguments: argparse.Namespace) -> list[str]:
-    """The command line as Hydra's overrides.
+    """Convert the command line to Hydra overrides.
 
     Raises:
         ConfigError: there is neither such a file nor such a data set.
@@ -97,9 +101,8 @@ def overrides(arguments: argparse.Namespace) -> list[str]:
     path = Path(name)
     ending = next((s.lower() for s in reversed(path.suffixes) if s.lower() in _ENDINGS), None)
     published = {file.stem for file in (config_folder() / "data").glob("*.yaml")}
-    # Of the sources, those that need no file.
-    composed = {name for name in SOURCES if not hasattr(SOURCES[name].Options(), "path")}
-    known = sorted(published | composed)
+    generated = {name for name in SOURCES if not hasattr(SOURCES[name].Options(), "path")}
+    known = sorted(published | generated)
     if name in known:
         chosen = [f"data={name}"]
     elif ending is not None:
@@ -111,7 +114,7 @@ def overrides(arguments: argparse.Namespace) -> list[str]:
             f"There is no data set {name!r}: name a file that ends in {', '.join(_ENDINGS)},"
             f" FOLDER/NAME of ARFF files, or one of {', '.join(known)}."
         )
-    # What follows --labels may be settings already.
+    # argparse assigns settings that follow --labels to it.
     settings = [name for name in arguments.labels or () if _SETTING.match(name)]
     labels = [name for name in arguments.labels or () if name not in settings]
     if labels:
@@ -122,10 +125,10 @@ def overrides(arguments: argparse.Namespace) -> list[str]:
 
 
 def read_card(chosen: list[str], seed: int) -> tuple[Card, Any]:
-    """The card and the targets (N, K) of the data set that the overrides choose.
+    """Load the data set that the overrides choose; return its card and its targets (N, K).
 
     Raises:
-        MlcError: it cannot be read, or an override cannot be meant.
+        MlcError: the data set cannot be read, or an override is invalid.
     """
     register_configs()
     config = composed(chosen)

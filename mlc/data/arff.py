@@ -14,7 +14,7 @@ from defusedxml.common import DefusedXmlException
 from scipy.sparse import csr_matrix, issparse, vstack
 
 from mlc.config.errors import DataError
-from mlc.data import arff_file, arff_grammar, arff_rows
+from mlc.data import arff_file, arff_grammar, arff_rows, label_bits
 from mlc.data.arff_file import FORMAT_VERSION, ArffFile, read_arff
 from mlc.data.base import Dataset, DataSource, SplitOptions, register_source
 from mlc.data.cache import Arrays, cached, source_version
@@ -22,10 +22,8 @@ from mlc.data.files import Read, located, read_bytes, unreadable
 from mlc.data.weighting import weighting_of
 
 # The version of cache entries: a hash of the parser's code.
-_VERSION = (
-    f"{FORMAT_VERSION}"
-    f" {source_version(__file__, arff_file.__file__, arff_grammar.__file__, arff_rows.__file__)}"
-)
+_MODULES = (arff_file, arff_grammar, arff_rows, label_bits)
+_VERSION = f"{FORMAT_VERSION} {source_version(__file__, *(str(m.__file__) for m in _MODULES))}"
 _PACKED = (".arff", ".arff.gz", ".arff.bz2")
 
 
@@ -180,7 +178,7 @@ def _check_same_attributes(first: ArffFile, other: ArffFile) -> None:
     differing = next((a.name for a, b in pairs if a != b), "the number of attributes")
     raise DataError(
         f"{first.path} and {other.path} must have the same attributes and differ in"
-        f" {differing!r}: they are no two parts of one data set."
+        f" {differing!r}: they are not parts of one data set."
     )
 
 
@@ -189,7 +187,7 @@ def _xml_labels(path: Path, read: Read) -> tuple[str, ...]:
         tree = defusedxml.ElementTree.parse(io.BytesIO(read(path)))
     except (ParseError, DefusedXmlException) as error:
         raise DataError(
-            f"{path} is no valid XML ({error}): fetch it again, or delete it if the .arff is in"
+            f"{path} is not valid XML ({error}): fetch it again, or delete it if the .arff is in"
             " MEKA's form."
         ) from error
     names = tuple(
@@ -198,5 +196,5 @@ def _xml_labels(path: Path, read: Read) -> tuple[str, ...]:
         if element.tag.rpartition("}")[2] == "label" and "name" in element.attrib
     )
     if not names:
-        raise DataError(f"{path} names no label: it must hold <label name=...> elements.")
+        raise DataError(f"{path} has no label: it must hold <label name=...> elements.")
     return names

@@ -129,7 +129,7 @@ class ArffFile:
             block = np.full((len(values), 1), np.nan)
             block[known, 0] = meaning[values[known].astype(int)]
         else:
-            # A missing value is a row of zeros.
+            # A missing value becomes a row of zeros.
             block = np.zeros((len(values), len(attribute.values or ())))
             block[known, values[known].astype(int)] = 1
         return csc_matrix(block) if issparse(self.columns) else block

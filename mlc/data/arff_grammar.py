@@ -36,11 +36,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlc.config.errors import DataError
+from mlc.data.label_bits import BINARY_WORDS
 
-_BINARY_WORDS = {
-    "0": 0, "1": 1, "0.0": 0, "1.0": 1, "no": 0, "yes": 1, "n": 0, "y": 1,
-    "false": 0, "true": 1, "f": 0, "t": 1,
-}  # fmt: skip
 BLANKS = "".join(map(chr, range(33)))
 _KEYWORD = re.compile(r"[\x00-\x20,]*(@\w+)")
 _TOKEN = re.compile(
@@ -74,9 +71,9 @@ class Attribute:
         if self.values is None:
             return None
         words = [str(value).strip().lower() for value in self.values]
-        if not all(word in _BINARY_WORDS for word in words):
+        if not all(word in BINARY_WORDS for word in words):
             return None
-        return np.array([_BINARY_WORDS[word] for word in words], dtype=np.float64)
+        return np.array([BINARY_WORDS[word] for word in words], dtype=np.float64)
 
 
 def lines_of(text: str) -> list[str]:
@@ -138,7 +135,7 @@ def tokens(line: str) -> Iterator[Token]:
         elif kind == "open":
             raise Malformed("a quote is not closed: close it, or put a backslash before it")
         elif follows and line[position] not in BLANKS:
-            raise Malformed("a quote stands within a value: quote the whole value")
+            raise Malformed("a quote is inside a value: quote the whole value")
         elif kind == "word":
             yield ("missing" if text == "?" else "value"), re.sub(r"\\(['\"])", r"\1", text)
         else:
@@ -154,7 +151,7 @@ def in_braces(line_tokens: Sequence[Token]) -> tuple[list[Token], Sequence[Token
     end = kinds.index("}")
     values, rest = until_brace(line_tokens[1:end])
     if rest:
-        raise Malformed("a { stands within another: quote it")
+        raise Malformed("a { is inside another: quote it")
     return values, line_tokens[end + 1 :]
 
 

@@ -1,15 +1,16 @@
-"""What a data set is, and what a source of one is."""
+"""Data sets and the sources that load them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, issparse, vstack
 
 from mlc.config import registry
 from mlc.config.errors import DataError
@@ -19,26 +20,26 @@ from mlc.data.weighting import WEIGHTINGS
 
 
 class Truth(Protocol):
-    """The distribution that label sets were drawn from."""
+    """The distribution p(y | x) that label sets were drawn from."""
 
     def joint(self, features: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Probabilities of all label sets, most significant bit first: (N, D) to (N, 2^K)."""
+        """Return p of all label sets, (N, D) to (N, 2^K); the first label is the highest bit."""
         ...
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Columns that exist because some row holds a value: the words of a text, a column's categories.
+    """Feature columns that are derived from values in the rows: words of texts, and categories.
 
-    A data set has all of them, which is no more than a list of names. Each run uses those that its
-    training rows hold; see `fit_scaling`.
+    A data set has the columns of all rows. Each run uses only those that occur in its training rows;
+    see `fit_scaling`.
 
     Attributes:
-        columns: (D,), bool: which columns these are.
-        min_df: in how many training rows a column must hold something: a share below 1, else a number.
-        max_df: in how many it may: a share up to 1, else a number.
-        max_features: how many are used, the largest sums first; None is all.
-        read_from: the file's columns that they were made of, and how many columns each became.
+        columns: (D,), bool: the mask of these columns.
+        min_df: least number of training rows with a nonzero value; a share if below 1.
+        max_df: largest number of training rows with a nonzero value; a share if at most 1.
+        max_features: largest number of columns used, by their sums; None is all.
+        read_from: the columns of the file, and how many feature columns each became.
     """
 
     columns: NDArray[np.bool_]
@@ -53,22 +54,21 @@ class Dataset:
     """Samples with their label sets.
 
     Attributes:
-        name: what tables and paths call it.
-        features: (N, D), float32, dense or CSR; NaN where a value is missing.
+        name: the name in tables and paths.
+        features: (N, D), float32, dense or CSR; missing values are NaN.
         targets: (N, K), bool.
-        feature_names: D of them.
-        label_names: K of them.
-        numeric: (D,), bool: columns on a scale of their own, which is to be standardised.
-        parts: row numbers of the parts that are given: "train" and "test", perhaps "val"; empty where
-            none are.
-        truth: what p(y | x) is, where that is known.
-        vocabulary: the columns of which each run uses what its training rows hold, if there are any.
-        weighting: how counts enter a network, one of `mlc.data.weighting.WEIGHTINGS`; None where the
-            features are no counts.
-        notes: what was assumed when it was read, a sentence each; the weightiest first.
-        parts_from: where `parts` come from, in words that follow "test part" or "all parts".
-        sample_shape: what a row of the features is when unflattened, (channels, height, width) for an
-            image; (D,) unless stated.
+        feature_names: D names.
+        label_names: K names.
+        numeric: (D,), bool: the columns to standardise.
+        parts: row indices of the published parts, "train" and "test", perhaps "val"; empty if the data
+            set has none.
+        truth: p(y | x), if it is known.
+        vocabulary: the columns that each run selects by its training rows, if there are any.
+        weighting: the weighting of counts, one of `mlc.data.weighting.WEIGHTINGS`; None if the
+            features are not counts.
+        notes: assumptions that the reader made, one sentence each, the most important first.
+        parts_from: origin of `parts`, in words that follow "test part" or "all parts".
+        sample_shape: the shape of one sample, (channels, height, width) for an image; (D,) by default.
     """
 
     name: str
@@ -105,8 +105,8 @@ class Dataset:
             )
         if math.prod(self.sample_shape) != self.n_features:
             raise DataError(
-                f"The data set {self.name!r} has {self.n_features} features, which are no samples of"
-                f" shape {self.sample_shape}: state a shape with as many numbers."
+                f"The data set {self.name!r} has {self.n_features} features, which do not form samples"
+                f" of shape {self.sample_shape}: give a shape with as many numbers."
             )
 
     @property
@@ -125,7 +125,7 @@ class Dataset:
         return int(self.targets.shape[1])
 
     def with_columns(self, columns: NDArray[np.int64]) -> Dataset:
-        """The same rows with these columns of the features alone."""
+        """Return the data set with only these feature columns."""
         vocabulary = self.vocabulary
         if vocabulary is not None:
             vocabulary = replace(vocabulary, columns=vocabulary.columns[columns])
@@ -139,14 +139,56 @@ class Dataset:
         )
 
 
+def join_parts(
+    features: Sequence[Any],
+    targets: Sequence[NDArray[np.bool_]],
+    names: Sequence[str] = ("train", "test"),
+) -> tuple[Any, NDArray[np.bool_], dict[str, NDArray[np.int64]]]:
+    """Concatenate the features and targets of files: one, or the training file and others.
+
+    Args:
+        features: (N_p, D) of each file.
+        targets: (N_p, K) of each file.
+        names: the name of the part in each file.
+
+    Returns:
+        Features (N, D), dense or CSR, targets (N, K), and the row indices of the parts if there are
+        several.
+    """
+    if len(targets) == 1:
+        return features[0], targets[0], {}
+    joined = vstack(features, format="csr") if issparse(features[0]) else np.concatenate(features)
+    all_targets = np.concatenate(targets)
+    ends = np.cumsum([len(part) for part in targets])
+    rows = np.split(np.arange(len(all_targets)), ends[:-1])
+    return joined, all_targets, dict(zip(names, rows, strict=True))
+
+
+def select_columns(
+    path: Path, features: Any, file_names: Sequence[str], names: Sequence[str]
+) -> Any:
+    """Return the columns of features (N, D) with these names; `file_names` are all D names.
+
+    Raises:
+        DataError: a name is missing.
+    """
+    column_of = {name: column for column, name in enumerate(file_names)}
+    missing = [name for name in names if name not in column_of]
+    if missing:
+        raise DataError(
+            f"{path}: there is no feature {missing[0]!r}, which the training had: add it."
+        )
+    return features[:, np.array([column_of[name] for name in names])]
+
+
 @dataclass
 class DataOptions:
-    """What every source takes.
+    """Options of every source.
 
     Attributes:
         val_fraction: share of the training part that is held out for validation.
-        absent_labels: whether labels without a positive in some part are kept, with one warning that
-            counts them, or are an error.
+        absent_labels: "keep" keeps labels without a positive in some part and warns once; "error"
+            refuses them.
     """
 
     val_fraction: float = option(0.2, above=0, below=1)
@@ -155,15 +197,15 @@ class DataOptions:
 
 @dataclass
 class SplitOptions(DataOptions):
-    """What a source takes besides where no split is published.
+    """Options of sources whose data may have no published split.
 
     Attributes:
-        test_fraction: share of the rows to test on.
-        split_seed: of that split; null for the run's seed, so that each seed tests on other rows.
-        weighting: how counts (the words of texts, and sparse features that are whole numbers, some
-            above 1) enter a network: "tfidf" is (1 + log count) times the inverse document frequency
-            in the training rows, each row of length 1; "counts" as they are; "binary" as zeros and
-            ones; "auto" is tfidf for counts, and leaves all else as it is.
+        test_fraction: share of the rows in the test part.
+        split_seed: seed of the test part; null is the run's seed, so each seed has other test rows.
+        weighting: transformation of counts (words of texts, and sparse features that are integers, some
+            above 1): "tfidf" is (1 + log count) times the inverse document frequency in the training
+            rows, with rows scaled to length 1; "counts" is the identity; "binary" is 0 or 1; "auto" is
+            tfidf for counts and the identity for other features.
     """
 
     test_fraction: float = option(0.3, above=0, below=1)
@@ -172,17 +214,17 @@ class SplitOptions(DataOptions):
 
 
 class DataSource:
-    """Where data sets come from: one class with `Options` and `load`."""
+    """A source of data sets: a class with `Options` and `load`."""
 
     name: ClassVar[str]
     Options: ClassVar[type] = DataOptions
 
     @classmethod
     def load(cls, options: Any) -> Dataset:
-        """The data set that the options describe.
+        """Load the data set that the options describe.
 
         Raises:
-            DataError: a file is missing or cannot be read as what it claims to be.
+            DataError: a file is missing or malformed.
         """
         raise NotImplementedError
 

@@ -1,4 +1,4 @@
-"""Parsed arrays kept on disk, so that a second load need not parse again."""
+"""A cache of parsed arrays on disk."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _DIGEST_SIZE = hashlib.sha256().digest_size
 
 
 def cache_folder() -> Path | None:
-    """`mlc` under $XDG_CACHE_HOME, or under ~/.cache; None, with one warning, where there is no home."""
+    """Return `mlc` under $XDG_CACHE_HOME or ~/.cache; warn once and return None without a home."""
     base = os.environ.get("XDG_CACHE_HOME")
     if base:
         return Path(base) / "mlc"
@@ -37,12 +37,12 @@ def cache_folder() -> Path | None:
 
 
 def cached(files: Sequence[Path], version: str, parse: Callable[[Read], Arrays]) -> Arrays:
-    """What `parse` returns, from the cache where these very bytes were parsed before.
+    """Return the arrays of the files from the cache, or parse the files and cache the result.
 
-    `parse` is given the function by which it must read the files, each once. An entry is named by a
-    hash of `version` and of the bytes that were parsed, so a file that is edited, even while it is
-    read, is parsed again. An entry holds a hash of itself: what is damaged in any way is parsed anew,
-    with one warning. A cache that cannot be written costs time only.
+    `parse` must read each file once, by the function that it receives. The name of an entry is a hash
+    of `version` and of the parsed bytes, so a file that changes, even while it is read, is parsed
+    again. An entry contains its own hash: a damaged entry causes a warning and is parsed again. A
+    cache that cannot be written only costs time.
 
     Raises:
         DataError: a file cannot be read.
@@ -64,14 +64,14 @@ def cached(files: Sequence[Path], version: str, parse: Callable[[Read], Arrays])
         return content
 
     arrays = parse(read)
-    # A file may have been replaced since it was hashed, and be restored by now.
+    # A file may have changed after it was hashed.
     parsed = _key(version, [digests[path] for path in files])
     _write_entry(_entry(folder, parsed), parsed, arrays)
     return arrays
 
 
 def remembered(version: str, inputs: Sequence[bytes], compute: Callable[[], Arrays]) -> Arrays:
-    """What `compute` returns, from the cache where it was computed of these inputs before."""
+    """Return the arrays for these inputs from the cache, or compute and cache them."""
     folder = cache_folder()
     if folder is None:
         return compute()
@@ -84,9 +84,9 @@ def remembered(version: str, inputs: Sequence[bytes], compute: Callable[[], Arra
 
 
 def source_version(*modules: str) -> str:
-    """A hash of modules' files, for the `version` of what they compute; to be taken on import.
+    """Hash the files of modules, for the `version` of their results.
 
-    Later the files may hold other code than runs.
+    Call it on import: later the files may differ from the running code.
     """
     return hashlib.sha256(b"".join(sha256_of(Path(module)) for module in modules)).hexdigest()
 
@@ -100,20 +100,20 @@ def _entry(folder: Path, key: bytes) -> Path:
 
 
 def _read_entry(entry: Path, key: bytes) -> Arrays | None:
-    """The arrays of an entry; None where there is none, or none that is whole."""
-    # A link is not followed, and nothing that waits for a writer is waited for.
+    """Return the arrays of an entry, or None if it is missing or damaged."""
+    # Do not follow links, and do not wait for the writer of a pipe.
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
         with os.fdopen(os.open(entry, flags | getattr(os, "O_BINARY", 0)), "rb") as file:
             seal = file.read(_DIGEST_SIZE)
             if _seal(key, hashlib.file_digest(file, "sha256").digest()) != seal:
-                raise ValueError("its content is not what was written")
+                raise ValueError("its content differs from its hash")
             file.seek(_DIGEST_SIZE)
             with np.load(file, allow_pickle=False) as stored:
                 return dict(stored)
     except FileNotFoundError:
         return None
-    # NumPy and zipfile raise errors of a dozen kinds for bytes that are not what they should be.
+    # NumPy and zipfile raise many kinds of errors for damaged files.
     except Exception as error:
         log.warning("The cache entry %s cannot be used (%s): parsing again.", entry, error)
         return None
@@ -121,21 +121,21 @@ def _read_entry(entry: Path, key: bytes) -> Arrays | None:
 
 def _write_entry(entry: Path, key: bytes, arrays: Arrays) -> None:
     payload = io.BytesIO()
-    np.savez(payload, allow_pickle=False, **arrays)
+    np.savez(payload, **arrays)
     content = payload.getbuffer()
     try:
-        # What is no file in an entry's place is not ours, and its reading has been warned of.
+        # Leave anything but a regular file alone; reading it already caused a warning.
         if os.path.lexists(entry) and not stat.S_ISREG(entry.lstat().st_mode):
             return
-        with write_atomically(entry) as beside:
-            beside.write(_seal(key, hashlib.sha256(content).digest()))
-            beside.write(content)
+        with write_atomically(entry) as file:
+            file.write(_seal(key, hashlib.sha256(content).digest()))
+            file.write(content)
     except OSError as error:
         log.warning("The parsed data were not cached in %s: %s.", entry.parent, error)
 
 
 def _seal(key: bytes, digest: bytes) -> bytes:
-    """What an entry begins with: other content, or another entry under this name, differs in it."""
+    """Return the first bytes of an entry, a hash of its key and its content."""
     return hashlib.sha256(key + digest).digest()
 
 

@@ -1,4 +1,4 @@
-"""What a data set holds, in a few lines: the data card."""
+"""The data card: a short description of a data set and its split."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mlc.data.preprocessing import Scaling, fit_scaling
 from mlc.data.splits import CALLED, Split
 
 WIDTH = 80
-_MARGIN = 14  # Where the lines' text begins.
+_MARGIN = 14  # Columns before the text of a line.
 _LONGEST = 30  # Columns of a name.
 
 
@@ -27,19 +27,19 @@ class Card:
     """Numbers of a data set and one split of it.
 
     Attributes:
-        name: the data set's.
-        parts: rows by part: "train", "val" and "test".
-        split: how the rows were divided, in words.
-        features: how many there are, and how they enter a network, in words.
+        name: name of the data set.
+        parts: number of rows in "train", "val" and "test".
+        split: description of the split.
+        features: description of the features and of their encoding.
         labels: K names.
-        counts: positives of each label, (K,), among all rows.
-        sizes: how many rows have 0, 1, ... labels.
-        label_sets: distinct ones among all rows.
-        unseen: share of the validation rows whose label set no training row has.
-        absent: labels without a positive by part.
-        dependence: mean |phi| over pairs of labels that vary; None where there is no pair.
-        by_chance: its expectation were the labels independent.
-        notes: what the reader assumed.
+        counts: positives of each label among all rows, (K,).
+        sizes: numbers of rows with 0, 1, ... labels.
+        label_sets: number of distinct label sets among all rows.
+        unseen: share of the validation rows whose label set does not occur in training.
+        absent: number of labels without a positive, by part.
+        dependence: mean |phi| over pairs of non-constant labels; None if there is no pair.
+        by_chance: expectation of `dependence` for independent labels.
+        notes: assumptions of the reader.
     """
 
     name: str
@@ -62,12 +62,12 @@ class Card:
         return sum(self.sizes)
 
     def as_json(self) -> dict[str, Any]:
-        """Its fields, for JSON."""
+        """Return the fields for JSON."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_json(cls, content: Any) -> Card | None:
-        """The card that `as_json` gave, or None where it is none."""
+        """Restore a card from `as_json`; return None for other content."""
         try:
             values: dict[str, Any] = {
                 key: tuple(v) if isinstance(v, list) else v for key, v in content.items()
@@ -79,7 +79,7 @@ class Card:
         return card
 
     def lines(self) -> list[tuple[str, str]]:
-        """What is said of each aspect."""
+        """Return pairs of an aspect and its description."""
         return [
             ("rows", self._rows()),
             ("features", self.features),
@@ -92,7 +92,7 @@ class Card:
         ]
 
     def text(self, width: int = WIDTH) -> str:
-        """For a terminal."""
+        """Format the card for a terminal."""
         n_labels = len(self.labels)
         name = fitted(self.name, _LONGEST)
         rows = f"{self.n_rows:,} row{'s' * (self.n_rows != 1)}"
@@ -154,12 +154,12 @@ class Card:
 
 @dataclass(frozen=True)
 class LabelStatistics:
-    """What of a card no split changes.
+    """Label statistics that do not depend on the split.
 
     Attributes:
-        numbers: (N,), equal for rows with equal label sets, from 0.
-        dependence: as on the card.
-        by_chance: as on the card.
+        numbers: (N,), the index of the label set of each row among the distinct ones.
+        dependence: as in `Card`.
+        by_chance: as in `Card`.
     """
 
     numbers: NDArray[np.int64]
@@ -168,7 +168,7 @@ class LabelStatistics:
 
 
 def label_statistics(targets: NDArray[np.bool_]) -> LabelStatistics:
-    """Of label sets (N, K)."""
+    """Compute the statistics of label sets (N, K)."""
     _, numbers = np.unique(np.packbits(targets, axis=1), axis=0, return_inverse=True)
     return LabelStatistics(numbers.ravel(), *mean_phi(targets))
 
@@ -181,15 +181,15 @@ def describe(
     scaling: Scaling | None = None,
     statistics: LabelStatistics | None = None,
 ) -> Card:
-    """The card of a data set in one split.
+    """Describe a data set and one split of it.
 
     Args:
-        dataset: what was read.
+        dataset: the data set.
         split: its parts.
-        options: of the source, for the seed of a test part that is not published.
-        seed: of the run, from which the validation part was drawn.
-        scaling: fitted on the split's training rows; fitted here where it is None.
-        statistics: of the data set's targets; found here where they are None.
+        options: options of the source, which hold the seed of an unpublished test part.
+        seed: seed of the run, which draws the validation part.
+        scaling: scaling fitted on the training rows; None fits it.
+        statistics: statistics of the targets; None computes them.
     """
     targets = dataset.targets
     scaling = scaling or fit_scaling(dataset, split.train)
@@ -231,7 +231,7 @@ def _how_split(dataset: Dataset, split: Split, options: Any, seed: int | None) -
 
 
 def card_lines(title: str, lines: Sequence[tuple[str, str]], width: int = WIDTH) -> str:
-    """A title and what is said of each aspect, for a terminal of so many columns."""
+    """Format a title and descriptions of aspects for a terminal of `width` columns."""
     folded = fold(escaped(title), width)
     for aspect, text in lines:
         first, *more = fold(escaped(text), width - _MARGIN)
@@ -241,7 +241,7 @@ def card_lines(title: str, lines: Sequence[tuple[str, str]], width: int = WIDTH)
 
 
 def share(part: float, total: float = 1) -> str:
-    """In per cent; what is neither none nor all never looks so.
+    """Format a share in per cent; only 0 and 1 are written as 0.0% and 100.0%.
 
     >>> share(0, 3000), share(1, 3000), share(2999, 3000), share(1, 3)
     ('0.0%', '<0.1%', '>99.9%', '33.3%')

@@ -1,4 +1,4 @@
-"""The labels of a data set as a picture."""
+"""A figure of the labels of a data set."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ from numpy.typing import NDArray
 from mlc.config.texts import fitted, readable
 from mlc.data.card import Card
 
-_MOST_LABELS = 20  # Bars and cells of more cannot be read.
+_MOST_LABELS = 20  # Names of more labels would be too small to read.
 _LONG, _SHORT = 24, 14  # Columns of a name beside the bars and around the matrix.
 
 
 @dataclass(frozen=True)
 class Lettering:
-    """How names are drawn.
+    """Fonts and escapes for names.
 
     Attributes:
-        families: of the fonts that together have the names' signs, the default one first.
-        escapes: what stands for the signs that no installed font has, by code point.
+        families: font families that together have the characters of the names, the default one first.
+        escapes: replacements, by code point, of characters that no installed font has.
     """
 
     families: list[str]
     escapes: dict[int, str]
 
     def fitted(self, name: str, width: int) -> str:
-        """The name in about so many columns."""
-        # An escape takes the place of three wide signs and more.
+        """Shorten the name to about `width` columns."""
+        # An escape is at least three times as wide as a character.
         known = name.translate(self.escapes) == name
         return fitted(name, width if known else width // 3).translate(self.escapes)
 
 
 def lettering(names: Sequence[str]) -> Lettering:
-    """The fonts for these names."""
+    """Choose fonts for these names."""
     default = FontProperties()
-    missing = set(readable("".join(names), 10**6)) - _signs(findfont(default))
+    missing = set(readable("".join(names), 10**6)) - _characters(findfont(default))
     families = list(default.get_family())
-    # Of a family the upright font of usual weight alone; one font draws a box for every sign.
+    # Only upright fonts of normal weight; "Last Resort" draws a box for every character.
     usable = (
         font
         for font in fontManager.ttflist
@@ -53,17 +53,17 @@ def lettering(names: Sequence[str]) -> Lettering:
         if not font.name.startswith("Last Resort")
     )
     for font in usable:
-        if missing and (covered := missing & _signs(font.fname)):
+        if missing and (covered := missing & _characters(font.fname)):
             families.append(font.name)
             missing -= covered
-    escapes = {ord(sign): sign.encode("unicode_escape").decode("ascii") for sign in missing}
+    escapes = {ord(char): char.encode("unicode_escape").decode("ascii") for char in missing}
     return Lettering(families, escapes)
 
 
 def draw_card(card: Card, targets: NDArray[np.bool_]) -> Figure:
-    """Label frequencies, numbers of labels, and which labels go together.
+    """Draw label frequencies, label set sizes and co-occurrences.
 
-    Of more than 20 labels the most frequent are drawn.
+    At most 20 labels are drawn, the most frequent ones.
     """
     order = np.argsort(-np.asarray(card.counts), kind="stable")[:_MOST_LABELS]
     labels = [card.labels[k] for k in order]
@@ -84,9 +84,9 @@ def draw_card(card: Card, targets: NDArray[np.bool_]) -> Figure:
     return figure
 
 
-def _signs(path: str) -> set[str]:
-    """The signs that a font has; none where its shapes cannot be drawn."""
-    # Installed fonts may be damaged, or of a kind that FreeType was built without.
+def _characters(path: str) -> set[str]:
+    """Return the characters of a scalable font; none if the font cannot be used."""
+    # Installed fonts may be damaged or unsupported by FreeType.
     with suppress(RuntimeError, OSError):
         font = FT2Font(path)
         if font.scalable:
@@ -132,7 +132,7 @@ def _draw_sizes(axes: Axes, card: Card) -> None:
 def _draw_together(
     axes: Axes, targets: NDArray[np.bool_], labels: Sequence[str], letters: Lettering
 ) -> None:
-    """P(column | row), in per cent: what else a row with the label has."""
+    """Draw P(column | row) in per cent: the other labels of rows with a label."""
     counts = targets.sum(axis=0)
     both = targets.T.astype(np.float64) @ targets
     shares = 100 * both / np.maximum(counts, 1)[:, None]

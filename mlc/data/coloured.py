@@ -1,4 +1,4 @@
-"""One handwritten digit in one colour: labels that exclude each other, and some that do not."""
+"""Coloured handwritten digits, with mutually exclusive labels and free ones."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ FREE = ("framed", "dim")
 
 @dataclass
 class ColouredDigitsOptions(DataOptions):
-    """How the images are made.
+    """Options of the coloured digits.
 
     Attributes:
-        title: what tables call the data.
-        noise: standard deviation of what is added to each pixel of each channel.
-        n_train: images to train and validate on.
-        n_test: images to test on.
-        seed: of the images, apart from the runs' seed.
+        title: name of the data set in tables.
+        noise: standard deviation of the noise added to each pixel of each channel.
+        n_train: number of training and validation images.
+        n_test: number of test images.
+        seed: seed of the images, independent of the runs' seeds.
     """
 
     title: str = "coloured_digits"
@@ -39,15 +39,15 @@ class ColouredDigitsOptions(DataOptions):
 class ColouredDigits(DataSource):
     """scikit-learn's `load_digits` in red, green or blue, perhaps framed, perhaps dim.
 
-    The first ten labels are the digits and the next three the colours, of each of which an image has
-    exactly one; the last two are free. Train, validation and test share no source image.
+    Each image has exactly one of the first ten labels, the digits, and one of the next three, the
+    colours; the last two labels are free. Training, validation and test share no source image.
     """
 
     Options = ColouredDigitsOptions
 
     @classmethod
     def load(cls, options: Any) -> Dataset:
-        """Images (3, 8, 8), K = 15."""
+        """Compose the images (3, 8, 8), K = 15."""
         rng = np.random.default_rng([options.seed, 0xC0109])
         images, digits = load_digits(return_X_y=True)
         n_val = max(1, round(options.val_fraction * options.n_train))

@@ -1,8 +1,8 @@
-"""Columns of a data frame as features and labels."""
+"""Encoding of a data frame's columns as features and labels."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,27 +12,24 @@ from sklearn.preprocessing import MultiLabelBinarizer
 
 from mlc.config.errors import DataError
 from mlc.config.texts import listed, shown
+from mlc.data.label_bits import BINARY_WORDS, binary_value
 from mlc.data.label_cells import MISSING, CellForm, read_cells, read_cells_as
 from mlc.data.left_out import refuse_nested, without_row_numbers
 from mlc.data.locations import location_of
 from mlc.data.numerals import decimal_of, gaps, marked, numbers_of, slips
 
-# A column with more different words than these is text, or an identifier.
+# A column with more distinct words is text or an identifier.
 MOST_CATEGORIES = 1000
-_BINARY = {
-    "0": 0, "1": 1, "0.0": 0, "1.0": 1, "no": 0, "yes": 1, "false": 0, "true": 1,
-    "n": 0, "y": 1, "f": 0, "t": 1,
-}  # fmt: skip
-# In a single 0/1 column fewer other values than this share are slips.
+# In a single 0/1 column, a smaller share of other values counts as slips.
 _SLIPS = 0.1
-# A word column of this many rows, of which this share differ, is text or an identifier.
+# A column of words with this many rows, of which this share differ, is text or an identifier.
 _FEW_ROWS, _ALL_DIFFERENT = 20, 0.9
-# A value of this many words is rather a text than a category.
+# A value of at least this many words is probably a text.
 _WORDS_OF_TEXT = 4
 
 
 class Labels(NamedTuple):
-    """Targets (N, K), bool; the K names; how one column's cells were read; what was assumed."""
+    """Targets (N, K), bool; K names; the form of the cells of a single column; assumptions."""
 
     targets: NDArray[np.bool_]
     names: tuple[str, ...]
@@ -41,9 +38,9 @@ class Labels(NamedTuple):
 
 
 class Encoded(NamedTuple):
-    """Features (N, D), the names of their columns, and which of them are numeric.
+    """Features (N, D), their names, and which of them are numeric.
 
-    `categories` are the columns of words, and how many values each has; `notes` what was assumed.
+    `categories` maps each column of words to its number of values; `notes` are assumptions.
     """
 
     values: NDArray[np.float32]
@@ -53,72 +50,79 @@ class Encoded(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
+class _Column(NamedTuple):
+    """Features (N, d) of one column, their names, and what its notes need.
+
+    `odd`, `mark` and `gap` describe odd cells; `is_text` says that most categories have several words.
+    """
+
+    values: NDArray[Any]
+    names: list[str]
+    numeric: bool
+    odd: str | None = None
+    mark: str | None = None
+    gap: str | None = None
+    is_text: bool = False
+
+
 def encode_columns(frame: pd.DataFrame, where: str, names: Sequence[str] | None = None) -> Encoded:
-    """Numbers as they are, other columns one-hot as NAME=VALUE; missing values are NaN.
+    """Encode numbers as they are and other columns one-hot as NAME=VALUE; missing numbers are NaN.
 
     Args:
-        frame: the columns that are features.
+        frame: the feature columns.
         where: the file, for messages.
-        names: the features that are wanted, as an earlier call named them; None makes them.
+        names: the features to encode, as named by an earlier call; None derives them from the frame.
 
     Raises:
-        DataError: a column is missing, or is no number and has too many values; a number is infinite.
+        DataError: a column is missing, or is not numeric and has too many values; a number is infinite.
     """
     if names is not None:
         refuse_nested(frame[[name for name in frame.columns if str(name) in names]], where)
         return _as_named(frame, where, names)
     refuse_nested(frame, where)
-    frame, numbered = without_row_numbers(frame)
-    blocks, feature_names, numeric = [], [], []
-    categories: dict[str, int] = {}
-    marks: list[str] = []
-    texts: list[str] = []
-    odd: list[str] = []
-    empty: list[str] = []
+    frame, dropped = without_row_numbers(frame)
     decimal = decimal_of(frame)
-    for name in frame.columns:
-        values = _numbers(frame[name], where, decimal)
-        if values is not None:
-            blocks.append(values[:, None])
-            feature_names.append(str(name))
-            numeric.append(True)
-            marks += [] if (example := marked(frame[name], values)) is None else [example]
-            empty += [] if (gap_note := gaps(frame[name])) is None else [gap_note]
-            continue
-        slip = slips(frame[name], where)
-        words = _words(frame[name])
-        kinds = sorted({word for word in words if word is not None})
-        if len(kinds) > MOST_CATEGORIES:
-            raise DataError(
-                f"{where}: the column {str(name)!r} has {len(kinds)} different words: name it in"
-                " data.text if it is text, or in data.ignore."
-            )
-        filled = sum(word is not None for word in words)
-        if slip is not None and filled >= _FEW_ROWS and len(kinds) * 2 >= filled:
-            raise DataError(f"{where}: {slip}: correct it or leave it empty.")
-        if slip is not None:
-            odd.append(f"Warning: {slip}: all its values are taken as categories.")
-        if filled >= _FEW_ROWS and len(kinds) >= _ALL_DIFFERENT * filled:
-            raise DataError(
-                f"{where}: {len(kinds)} of {filled} rows of the column {str(name)!r} differ: name it in"
-                " data.text if it is text, or in data.ignore."
-            )
-        blocks.append(_one_hot(words, kinds))
-        feature_names += [f"{name}={kind}" for kind in kinds]
-        numeric += [False] * len(kinds)
-        categories[str(name)] = len(kinds)
-        if sum(len(kind.split()) >= _WORDS_OF_TEXT for kind in kinds) * 2 > len(kinds):
-            texts.append(str(name))
+    columns = {str(name): _encode_column(frame[name], where, decimal) for name in frame.columns}
+    feature_names = [name for column in columns.values() for name in column.names]
     if not feature_names:
         raise DataError(f"{where}: no column is left for features: name fewer in data.ignore.")
-    joined = np.hstack(blocks).astype(np.float32)
+    widths = [len(column.names) for column in columns.values()]
     return Encoded(
-        joined,
+        np.hstack([column.values for column in columns.values()]).astype(np.float32),
         feature_names,
-        np.array(numeric),
-        categories,
-        (*odd, *numbered, *_notes(marks, texts, empty)),
+        np.repeat([column.numeric for column in columns.values()], widths),
+        {name: len(column.names) for name, column in columns.items() if not column.numeric},
+        (*(c.odd for c in columns.values() if c.odd is not None), *dropped, *_notes(columns)),
     )
+
+
+def _encode_column(column: pd.Series[Any], where: str, decimal: str | None) -> _Column:
+    name = str(column.name)
+    values = _numbers(column, where, decimal)
+    if values is not None:
+        mark = marked(column, values)
+        return _Column(values[:, None], [name], True, mark=mark, gap=gaps(column))
+    slip = slips(column, where)
+    words = _words(column)
+    kinds = sorted({word for word in words if word is not None})
+    if len(kinds) > MOST_CATEGORIES:
+        raise DataError(
+            f"{where}: the column {name!r} has {len(kinds)} different words: name it in data.text if it"
+            " is text, or in data.ignore."
+        )
+    filled = sum(word is not None for word in words)
+    if slip is not None and filled >= _FEW_ROWS and len(kinds) * 2 >= filled:
+        raise DataError(f"{where}: {slip}: correct it or leave it empty.")
+    if filled >= _FEW_ROWS and len(kinds) >= _ALL_DIFFERENT * filled:
+        raise DataError(
+            f"{where}: {len(kinds)} of {filled} rows of the column {name!r} differ: name it in"
+            " data.text if it is text, or in data.ignore."
+        )
+    one_hot = pd.get_dummies(pd.Categorical(words, categories=kinds)).to_numpy(dtype=np.float32)
+    odd = None if slip is None else f"Warning: {slip}: all its values are taken as categories."
+    several_words = sum(len(kind.split()) >= _WORDS_OF_TEXT for kind in kinds)
+    is_text = several_words * 2 > len(kinds)
+    return _Column(one_hot, [f"{name}={kind}" for kind in kinds], False, odd, is_text=is_text)
 
 
 def encode_labels(
@@ -128,10 +132,10 @@ def encode_labels(
     where: str,
     form: CellForm | None = None,
 ) -> Labels:
-    """Targets and the labels' names.
+    """Encode label columns as targets.
 
-    One column holds label sets (see `read_cells`), or is one label of 0 and 1 where no separator is
-    stated; several are labels of 0 and 1. `form` is what an earlier file's one column was read by.
+    A single column holds label sets (see `read_cells`), or, without a separator, one label of 0 and 1.
+    Several columns are labels of 0 and 1. `form` is the form of the single column in an earlier file.
 
     Raises:
         DataError: a column is missing, a value is neither 0 nor 1, or there is no label at all.
@@ -165,7 +169,7 @@ def _label_sets(
 
 
 def _zeros_and_ones(column: pd.Series[Any], where: str) -> NDArray[np.bool_]:
-    values = [_binary_value(value) for value in column]
+    values = [binary_value(value) for value in column]
     if None in values:
         wrong = values.index(None)
         raise DataError(
@@ -177,10 +181,10 @@ def _zeros_and_ones(column: pd.Series[Any], where: str) -> NDArray[np.bool_]:
 
 
 def zero_one_columns(frame: pd.DataFrame) -> list[str]:
-    """The columns that hold nothing but 0 and 1, or words for them, and both."""
+    """Return the columns whose values are exactly 0 and 1, or words for them."""
     names = []
     for name in frame.columns:
-        values = {_binary_value(value) for value in frame[name]}
+        values = {binary_value(value) for value in frame[name]}
         if values == {0, 1}:
             names.append(str(name))
     return names
@@ -214,8 +218,11 @@ def _as_named(frame: pd.DataFrame, where: str, names: Sequence[str]) -> Encoded:
     return Encoded(encoded, list(names), numeric, {})
 
 
-def _notes(marks: Sequence[str], texts: Sequence[str], empty: Sequence[str]) -> tuple[str, ...]:
-    """Of numbers that hold marks or gaps, and of texts that became categories."""
+def _notes(columns: Mapping[str, _Column]) -> tuple[str, ...]:
+    """Describe gaps and marks in numbers, and texts that became categories."""
+    texts = [name for name, column in columns.items() if column.is_text]
+    marks = [column.mark for column in columns.values() if column.mark is not None]
+    empty = [column.gap for column in columns.values() if column.gap is not None]
     notes = []
     if empty:
         notes.append(f"Gaps among numbers: {'; '.join(empty[:3])}.")
@@ -232,7 +239,7 @@ def _notes(marks: Sequence[str], texts: Sequence[str], empty: Sequence[str]) -> 
 def _numbers(
     column: pd.Series[Any], where: str, decimal: str | None = None
 ) -> NDArray[np.float64] | None:
-    """The column as numbers, None where it holds other words."""
+    """Convert a column to numbers; return None if it holds other words."""
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
         numbers = column.astype(float).to_numpy()
     else:
@@ -255,23 +262,11 @@ def _words(column: pd.Series[Any]) -> list[str | None]:
     return [None if word is None or word.lower() in MISSING else word for word in words]
 
 
-def _one_hot(words: Sequence[str | None], kinds: Sequence[str]) -> NDArray[np.float64]:
-    column_of = {kind: number for number, kind in enumerate(kinds)}
-    block = np.zeros((len(words), len(kinds)))
-    for row, word in enumerate(words):
-        if word is not None:
-            block[row, column_of[word]] = 1
-    return block
-
-
 def _is_binary(column: pd.Series[Any]) -> bool:
-    """Whether a single column is a label of 0 and 1, a few slips and gaps included."""
+    """Whether a single column is a label of 0 and 1, perhaps with a few slips and gaps."""
     words = [str(value).strip().lower() for value in column]
     filled = [word for word in words if word not in MISSING]
-    values = [_BINARY.get(word) for word in filled]
-    slips = values.count(None)
-    return bool(values) and (not slips or (slips < _SLIPS * len(values) and {0, 1} <= set(values)))
-
-
-def _binary_value(value: Any) -> int | None:
-    return _BINARY.get(str(value).strip().lower())
+    values = [BINARY_WORDS.get(word) for word in filled]
+    n_slips = values.count(None)
+    few = n_slips < _SLIPS * len(values) and {0, 1} <= set(values)
+    return bool(values) and (not n_slips or few)

@@ -1,4 +1,4 @@
-"""Text files of rows and fields, whatever parts the fields."""
+"""Delimited text files, whatever the delimiter."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _SHOWN = {"\t": "tabs"}
 
 
 @dataclass(frozen=True)
-class Rows:
-    """A file's fields.
+class DelimitedRows:
+    """The fields of a file.
 
     Attributes:
-        header: the names of the columns.
-        rows: the fields of each data row, as many as names.
-        lines: the line in which each row ends, from 1.
-        notes: what was assumed, a sentence each.
+        header: names of the columns.
+        rows: the fields of each data row, one per column.
+        lines: the line on which each row ends, from 1.
+        notes: assumptions, one sentence each.
     """
 
     header: list[str]
@@ -31,24 +31,24 @@ class Rows:
     notes: tuple[str, ...] = ()
 
 
-def read_rows(text: str, usual: str, wanted: Collection[str], where: str) -> Rows:
-    """The rows of a file, by the delimiter under which each has as many fields as the first.
+def read_rows(text: str, usual: str, wanted: Collection[str], where: str) -> DelimitedRows:
+    """Parse a file by the delimiter that gives all rows the same number of fields.
 
     Args:
-        text: the file's.
-        usual: the delimiter that the file's ending speaks for.
-        wanted: columns that are to be found; a delimiter that finds them goes before one that does not.
+        text: content of the file.
+        usual: the delimiter that the file's ending suggests.
+        wanted: columns that the file should have; delimiters that yield them are tried first.
         where: the file, for messages.
 
     Raises:
-        DataError: rows have other lengths, or a quote is left open.
+        DataError: the rows differ in length, or a quote is not closed.
     """
     headers = {mark: _header(text, mark) for mark in (usual, *DELIMITERS)}
     marks = [mark for mark in headers if mark == usual or len(headers[mark]) > 1]
     if wanted:
         most = max(len(set(wanted) & set(headers[mark])) for mark in marks)
         marks = [mark for mark in marks if len(set(wanted) & set(headers[mark])) == most]
-    # A single column has no delimiter at all.
+    # A file of one column has no delimiter.
     marks.sort(key=lambda mark: len(headers[mark]) < 2)
     failed: list[DataError] = []
     for mark in marks:
@@ -59,11 +59,11 @@ def read_rows(text: str, usual: str, wanted: Collection[str], where: str) -> Row
     raise failed[0]
 
 
-def require_header(rows: Rows, wanted: Sequence[str], where: str) -> None:
-    """The first line names columns, unless it looks as the rows do.
+def require_header(rows: DelimitedRows, wanted: Sequence[str], where: str) -> None:
+    """Check that the first line names columns.
 
     Raises:
-        DataError: it is a row of data.
+        DataError: the first line looks like a row of data.
     """
     if not rows.rows or not wanted or set(wanted) & set(rows.header):
         return
@@ -88,8 +88,8 @@ def _header(text: str, mark: str) -> list[str]:
         return []
 
 
-def _parsed(text: str, mark: str, unusual: bool, where: str) -> Rows:
-    """By Python's own reader: pandas fills short rows up, and takes what is too many for row names."""
+def _parsed(text: str, mark: str, unusual: bool, where: str) -> DelimitedRows:
+    """Parse by Python's csv: pandas pads short rows, and takes surplus fields as row names."""
     csv.field_size_limit(sys.maxsize)
     stream = io.StringIO(text, newline="")
     lines = csv.reader(stream, delimiter=mark, strict=True, skipinitialspace=True)
@@ -109,7 +109,9 @@ def _parsed(text: str, mark: str, unusual: bool, where: str) -> Rows:
     except csv.Error as error:
         raise DataError(f"{where}, line {lines.line_num}: {error}: correct its quotes.") from error
     note = f"The file's columns are separated by {_SHOWN.get(mark, repr(mark))}."
-    return Rows([n.strip() for n in header], rows, line_numbers, (note,) if unusual else ())
+    return DelimitedRows(
+        [n.strip() for n in header], rows, line_numbers, (note,) if unusual else ()
+    )
 
 
 def _is_number(cell: str) -> bool:

@@ -1,4 +1,4 @@
-"""How strongly labels depend on each other: the mean |phi| of two labels."""
+"""The strength of dependence between labels: the mean |phi| over pairs."""
 
 from __future__ import annotations
 
@@ -10,24 +10,23 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 from scipy.special import gammaln
 
-# Pairs of labels whose counts are held at once.
+# Pairs of labels whose counts are in memory at a time.
 _AT_ONCE = 2**22
-# A sparse product takes about as long for each of its steps as a dense one for this many.
+# A step of a sparse product takes about as long as this many steps of a dense one.
 _DENSE_STEPS = 50
 
 
 def mean_phi(targets: NDArray[np.bool_]) -> tuple[float | None, float | None]:
-    """The mean of |phi| over all pairs of labels that vary, and its expectation under independence.
+    """Compute the mean |phi| over pairs of non-constant labels, and its value under independence.
 
-    phi is Pearson's correlation of two binary labels. The expectation is over independent permutations
-    of each label's rows, exactly: about sqrt(2 / (pi N)) unless labels are rare. Memory is O(N K), not
-    K^2.
+    phi is Pearson's correlation of two binary labels. The expectation over independent permutations of
+    each label's rows is exact, and about sqrt(2 / (pi N)) unless labels are rare. Memory is O(N K).
 
     Args:
         targets: (N, K).
 
     Returns:
-        Both None where fewer than two labels vary.
+        Both None if fewer than two labels vary.
     """
     n_rows = len(targets)
     counts = targets.sum(axis=0)
@@ -37,7 +36,7 @@ def mean_phi(targets: NDArray[np.bool_]) -> tuple[float | None, float | None]:
     if not n_pairs:
         return None, None
     spreads = np.sqrt(counts * (n_rows - counts.astype(np.float64)))
-    # Two labels that no row has together have |phi| = apart[i] * apart[j].
+    # Two labels without a common row have |phi| = apart[i] * apart[j].
     apart = counts / spreads
     total = (apart.sum() ** 2 - (apart**2).sum()) / 2
     for i, j, both in _together(targets if varies.all() else targets[:, varies]):
@@ -47,7 +46,7 @@ def mean_phi(targets: NDArray[np.bool_]) -> tuple[float | None, float | None]:
 
 
 def _together(targets: NDArray[np.bool_]) -> Iterator[tuple[Any, Any, Any]]:
-    """Labels i < j that some rows have both of, and how many: in blocks of such pairs."""
+    """Yield blocks of pairs i < j of labels that occur together, and their numbers of common rows."""
     n_rows, n_labels = targets.shape
     sizes = targets.sum(axis=1, dtype=np.float64)
     dense = _DENSE_STEPS * (sizes**2).sum() > n_rows * n_labels**2
@@ -63,10 +62,10 @@ def _together(targets: NDArray[np.bool_]) -> Iterator[tuple[Any, Any, Any]]:
 
 
 def _by_chance(counts: NDArray[np.int64], n_rows: int) -> float:
-    """The sum over pairs of E|phi| where the rows of both labels are drawn independently.
+    """Sum E|phi| over pairs, with the rows of both labels drawn independently.
 
-    The number of rows with both is hypergeometric; its mean absolute deviation has a closed form, as
-    the binomial's has (Diaconis and Zabell 1991, "Closed form summation for classical distributions").
+    The number of common rows is hypergeometric. Its mean absolute deviation has a closed form, like
+    that of the binomial (Diaconis and Zabell 1991, "Closed form summation for classical distributions").
     """
     log_factorial = gammaln(np.arange(n_rows + 1) + 1.0)
 

@@ -1,4 +1,4 @@
-"""Several handwritten digits on one canvas; the label set says which."""
+"""Images of several handwritten digits; the label set holds the digits in the image."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ HIGHEST_INK = 16
 
 @dataclass
 class DigitsOptions(DataOptions):
-    """How the images are composed.
+    """Options of the composed images.
 
     Attributes:
-        title: what tables call the data.
-        canvas: height and width in pixels; it holds one digit for each 8 x 8 cell, and the cells
-            are shifted together by what the canvas has to spare.
-        digits_per_image: probability of 0, 1, 2, ... different digits in an image.
-        dependence: 0 draws the digits of an image independently of each other; the higher, the more
-            does an image hold only even or only odd digits.
-        n_train: images to train and validate on.
-        n_test: images to test on.
-        seed: of the images, apart from the runs' seed.
+        title: name of the data set in tables.
+        canvas: height and width in pixels. Each 8 x 8 cell holds one digit; the grid of cells is
+            shifted at random within the rest of the canvas.
+        digits_per_image: probabilities of 0, 1, 2, ... different digits in an image.
+        dependence: 0 draws the digits of an image independently; larger values favour images with only
+            even or only odd digits.
+        n_train: number of training and validation images.
+        n_test: number of test images.
+        seed: seed of the images, independent of the runs' seeds.
     """
 
     title: str = "digits"
@@ -45,7 +45,7 @@ class DigitsOptions(DataOptions):
     seed: int = option(0, at_least=0)
 
     def validate(self, prefix: str) -> None:
-        """The canvas has two sides and room for the largest number of digits; the shares sum to 1."""
+        """Check that the canvas has two sides and enough cells, and that the probabilities sum to 1."""
         if len(self.canvas) != 2:
             raise ConfigError(f"{prefix}canvas={self.canvas} must be a height and a width.")
         room = min((self.canvas[0] // CELL) * (self.canvas[1] // CELL), N_DIGITS)
@@ -62,10 +62,10 @@ class DigitsOptions(DataOptions):
 def label_set_distribution(
     digits_per_image: list[float], dependence: float
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """All 1024 label sets (1024, 10) and their probabilities (1024,).
+    """Return all 1024 label sets (1024, 10) and their probabilities (1024,).
 
-    P(S) = P(|S|) * exp(dependence * e(S)) / Z_|S|, where e(S) counts the pairs of digits in S that
-    are both even or both odd, less the pairs that are not: an Ising model given the cardinality.
+    P(S) = P(|S|) * exp(dependence * e(S)) / Z_|S|, where e(S) is the number of pairs of digits in
+    S of equal parity minus the number of other pairs: an Ising model given the cardinality.
     """
     sets = all_label_sets(N_DIGITS)
     energy = np.zeros(len(sets))
@@ -83,17 +83,16 @@ def label_set_distribution(
 
 @register_source("digits")
 class Digits(DataSource):
-    """Composed from the 1,797 images of scikit-learn's `load_digits` (Alpaydin and Kaynak 1998).
+    """Images composed from scikit-learn's `load_digits`, 1,797 digits (Alpaydin and Kaynak 1998).
 
-    The images of train, validation and test are composed from different source images, so that no
-    handwriting is seen twice.
+    Training, validation and test images are composed from different source images.
     """
 
     Options = DigitsOptions
 
     @classmethod
     def load(cls, options: Any) -> Dataset:
-        """The composed images (1, height, width): pixels in [0, 1], K = 10."""
+        """Compose the images (1, height, width), pixels in [0, 1], K = 10."""
         rng = np.random.default_rng([options.seed, 0xD1617])
         images, digits = load_digits(return_X_y=True)
         images = images.reshape(-1, CELL, CELL) / HIGHEST_INK
@@ -126,7 +125,7 @@ class Digits(DataSource):
 def disjoint_pools(
     digits: NDArray[np.int64], rng: np.random.Generator, shares: tuple[float, ...]
 ) -> list[list[NDArray[np.int64]]]:
-    """For each share, the source images of each digit; the shares of a digit do not overlap."""
+    """Return for each share the source images of each digit; the shares of a digit are disjoint."""
     pools: list[list[NDArray[np.int64]]] = [[] for _ in shares]
     for digit in range(N_DIGITS):
         order = rng.permutation(np.flatnonzero(digits == digit))
@@ -144,7 +143,7 @@ def _compose(
     canvas: list[int],
     rng: np.random.Generator,
 ) -> NDArray[np.float32]:
-    """One image for each label set: (N, height * width)."""
+    """Compose one image per label set: (N, height * width)."""
     height, width = canvas
     columns = width // CELL
     n_cells = (height // CELL) * columns

@@ -1,4 +1,4 @@
-"""The characters of a text file whose encoding nobody states."""
+"""Detection of the encoding of text files."""
 
 from __future__ import annotations
 
@@ -10,38 +10,40 @@ from charset_normalizer import from_bytes
 from mlc.config.errors import DataError
 
 _MARKS = (
-    # UTF-32's mark begins with UTF-16's.
+    # The mark of UTF-32 begins with that of UTF-16.
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-# The most common first: of two that fit equally well the earlier is taken.
+# The most common first; the first of several that fit equally well is taken.
 _CANDIDATES = (
     "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257",
     "cp932", "gb18030", "big5", "euc_jp", "cp949", "koi8_r",
 )  # fmt: skip
-# The frequent letters of those that share the Latin alphabet, and signs that all of them have.
+# Frequent letters of the Latin encodings, and symbols that all of them have.
 _LETTERS = {
     "cp1252": "äöüßéèàçñáíóúêâôîûåæøãõœ",
     "cp1250": "ěščřžýáíéůúóąęłśżźćńőűöüä",
     "cp1254": "ğışçöüâî",
     "cp1257": "āčēģīķļņšūžąęėįųõäöü",
 }
-_SIGNS = "‘’‚“”„†‡•…‰‹›–—€™£¥§©«»®°±²³´µ·¼½¾¿¡¢×÷\xa0"  # noqa: RUF001
+_SYMBOLS = "‘’‚“”„†‡•…‰‹›–—€™£¥§©«»®°±²³´µ·¼½¾¿¡¢×÷\xa0"  # noqa: RUF001
 _ENOUGH = 65_536
 
 
 def decode(content: bytes, where: str, encoding: str | None = None) -> tuple[str, tuple[str, ...]]:
-    """A file's text, and what was assumed of its encoding: nothing of UTF-8 or where a mark says it.
+    """Decode a file; return its text and notes on a detected encoding.
+
+    UTF-8 and encodings given by a byte order mark need no note.
 
     Args:
-        content: the file's bytes.
+        content: the bytes of the file.
         where: the file, for messages.
-        encoding: as Python names it; None detects it.
+        encoding: Python's name of the encoding; None detects it.
 
     Raises:
-        DataError: the bytes are not in the encoding that is stated, or that the file's mark states.
+        DataError: the bytes are not valid in the given encoding, or in that of the byte order mark.
     """
     from_mark = next((name for mark, name in _MARKS if content.startswith(mark)), None)
     given = encoding or from_mark
@@ -70,7 +72,7 @@ def decode(content: bytes, where: str, encoding: str | None = None) -> tuple[str
 
 
 def _without_mark(content: bytes) -> str | None:
-    """UTF-16's byte order where no mark states it: every second byte of common signs is 0."""
+    """Detect UTF-16 without a mark: every second byte of common characters is 0."""
     if len(content) % 2 or b"\0" not in content[:_ENOUGH]:
         return None
     sample = content[:_ENOUGH]
@@ -86,18 +88,18 @@ def _without_mark(content: bytes) -> str | None:
 
 
 def _detected(content: bytes) -> str:
-    """The encoding that the lines with other signs than ASCII's speak for; Latin-1 if none fits."""
+    """Detect the encoding by the lines with non-ASCII characters; Latin-1 if none fits."""
     fits = [name for name in _CANDIDATES if _decodes(content, name)]
     if not fits:
         return "latin-1"
-    sample = _telling(content, fits)
+    sample = _sample(content, fits)
     japanese = [name for name in ("cp932", "euc_jp") if name in fits]
     japanese = [name for name in japanese if _share_of_kana(sample.decode(name)) > 0.3]
     if japanese:
         return japanese[0]
     best = from_bytes(sample, cp_isolation=fits, enable_fallback=False).best()
     guess = best.encoding if best is not None and best.encoding in fits else fits[0]
-    # What tells these apart is which letters are frequent; signs alone are Windows' Western ones.
+    # The Latin encodings differ in their frequent letters; without letters it is cp1252.
     latin = [name for name in _LETTERS if name in fits]
     familiar = {name: _familiar(sample.decode(name), _LETTERS[name]) for name in latin}
     if latin and (guess in _LETTERS or familiar[latin[0]] == 1):
@@ -105,9 +107,9 @@ def _detected(content: bytes) -> str:
     return guess
 
 
-def _telling(content: bytes, fits: list[str]) -> bytes:
-    """The different lines that are not all ASCII, as far as `_ENOUGH`."""
-    # No candidate has the byte of a line's end within a sign.
+def _sample(content: bytes, fits: list[str]) -> bytes:
+    """Join distinct lines with non-ASCII characters, up to about `_ENOUGH` bytes."""
+    # In no candidate is a line end part of a character.
     lines, size = [], 0
     for line in dict.fromkeys(line for line in content.splitlines() if not line.isascii()):
         lines.append(line)
@@ -131,7 +133,7 @@ def _share_of_kana(text: str) -> float:
 
 
 def _familiar(text: str, letters: str) -> float:
-    """The share of the signs beyond ASCII that a language of this encoding often has."""
-    beyond = [sign for sign in text if not sign.isascii()]
-    known = {*letters, *letters.upper(), *_SIGNS}
-    return sum(sign in known for sign in beyond) / max(1, len(beyond))
+    """Return the share of non-ASCII characters that are frequent in an encoding's languages."""
+    beyond = [char for char in text if not char.isascii()]
+    known = {*letters, *letters.upper(), *_SYMBOLS}
+    return sum(char in known for char in beyond) / max(1, len(beyond))

@@ -1,4 +1,4 @@
-"""The columns of a data set in words: how many of each kind, their names, how they are encoded."""
+"""A description of the features of a data set: kinds, numbers, names and encodings."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from mlc.config.texts import listed
 from mlc.data.base import Dataset, Vocabulary
 from mlc.data.preprocessing import Scaling
 
-# All names where there are this many at most, else the first few.
+# Up to this many names are all listed, otherwise only the first few.
 _ALL_NAMED, _NAMED = 12, 5
 
 Columns = NDArray[np.bool_]
 
 
 def kinds_of_features(dataset: Dataset, scaling: Scaling) -> str:
-    """Words, categories, numbers and other columns, each with how many there are."""
+    """Describe the words, categories, numbers and other columns of a data set."""
     vocabulary = dataset.vocabulary or Vocabulary(np.zeros(dataset.n_features, dtype=bool))
     words = vocabulary.columns & dataset.numeric
     categories = vocabulary.columns & ~dataset.numeric
@@ -29,7 +29,7 @@ def kinds_of_features(dataset: Dataset, scaling: Scaling) -> str:
         limits = _limits(vocabulary)
         kinds.append(
             f"{_used(words, scaling)} {_sequences(dataset, words)}{_origin(vocabulary)} ({limits})"
-            f" {_as_what(scaling)}"
+            f" {_weighting(scaling)}"
         )
     if words.any() and plain.any():
         kinds.append(f"{int(plain.sum()):,} hashed sequences of words, likewise")
@@ -51,19 +51,19 @@ def _used(columns: Columns, scaling: Scaling) -> str:
 
 
 def _sequences(dataset: Dataset, words: Columns) -> str:
-    """What a text is taken apart into."""
+    """Name the units of the text: words, pairs or longer sequences."""
     lengths = sorted({len(dataset.feature_names[j].split()) for j in np.flatnonzero(words)})
     return " and ".join({1: "words", 2: "pairs"}.get(n, f"sequences of {n}") for n in lengths)
 
 
 def _limits(vocabulary: Vocabulary) -> str:
-    """How many of the training texts must hold a word, and how many may."""
+    """Describe the limits on the number of training texts with a word."""
     most = "" if vocabulary.max_df == 1 else f", max_df {vocabulary.max_df:g}"
     return f"min_df {vocabulary.min_df:g}{most}"
 
 
-def _as_what(scaling: Scaling) -> str:
-    """How counts enter a network."""
+def _weighting(scaling: Scaling) -> str:
+    """Describe the weighting of counts."""
     if scaling.weighting == "tfidf":
         return "as TF-IDF (1 + log count, idf of the training rows, rows of length 1)"
     if scaling.weighting == "binary":
@@ -73,7 +73,7 @@ def _as_what(scaling: Scaling) -> str:
 
 
 def _origin(vocabulary: Vocabulary) -> str:
-    """The columns of the file that words or categories were made of."""
+    """Name the file's columns from which words or categories are derived."""
     origins = vocabulary.read_from
     if not origins:
         return ""
@@ -83,9 +83,9 @@ def _origin(vocabulary: Vocabulary) -> str:
 
 
 def _plain(dataset: Dataset, columns: Columns, scaling: Scaling) -> list[str]:
-    """Numbers and flags, by what is done to them."""
+    """Describe numbers and flags by their scaling."""
     if scaling.weighting is not None:
-        return [_named(dataset, columns, f"counts {_as_what(scaling)}")]
+        return [_named(dataset, columns, f"counts {_weighting(scaling)}")]
     if issparse(dataset.features):
         values = dataset.features.data if columns.all() else dataset.features[:, columns].data
         scaled = "binary" if _are_binary(values) else "numeric, scaled to at most 1"
@@ -110,7 +110,7 @@ def _are_binary(values: Any) -> bool:
 def _named(dataset: Dataset, columns: Columns, description: str) -> str:
     n = int(columns.sum())
     names = [dataset.feature_names[j] for j in np.flatnonzero(columns)]
-    # Numbers in the place of names tell nothing.
+    # Numbers instead of names are not worth listing.
     if all(name.isdecimal() for name in names):
         return f"{n:,} {description}"
     return f"{n:,} {description}: {listed(names, n if n <= _ALL_NAMED else _NAMED)}"

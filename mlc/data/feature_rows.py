@@ -1,4 +1,4 @@
-"""The forms that a user's features come in: texts, arrays, frames, tensors, sparse matrices."""
+"""Conversion of a user's features: texts, arrays, data frames, tensors, sparse matrices."""
 
 from __future__ import annotations
 
@@ -9,17 +9,13 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from mlc.config.errors import DataError
+from mlc.config.errors import DataError, NotANumberError
 from mlc.config.texts import shown
 from mlc.data.rows import dense, is_missing
 
 
-class _NotANumberError(DataError, TypeError):
-    """As scikit-learn's contract has it: what float() refuses is a TypeError."""
-
-
 def as_texts(X: Any) -> list[str] | None:
-    """The texts of a sequence, an array or a column of them; None where it is anything else."""
+    """Return the texts of a sequence, an array or a series; None for other input."""
     if isinstance(X, (list, tuple)) or (getattr(X, "ndim", 0) == 1 and hasattr(X, "__iter__")):
         rows = list(X)
         if any(isinstance(row, str) for row in rows):
@@ -34,7 +30,7 @@ def _as_text(row: Any, index: int) -> str:
 
 
 def features_of(X: Any) -> Any:
-    """X as scikit-learn takes it: tensors and rows of tensors as arrays, gaps of any kind as NaN."""
+    """Convert X for scikit-learn: tensors to arrays, missing values of any kind to NaN."""
     if isinstance(X, Iterator):
         X = list(X)
     if isinstance(X, (list, tuple)):
@@ -48,6 +44,8 @@ def features_of(X: Any) -> Any:
     if hasattr(X, "isetitem"):
         frame = X
         for column, dtype in enumerate(X.dtypes):
+            if dtype.kind in "mM":
+                refuse(X.iloc[:, [column]])
             if dtype.kind == "O":
                 frame = X.copy() if frame is X else frame
                 values = [np.nan if is_missing(value) else value for value in X.iloc[:, column]]
@@ -59,14 +57,14 @@ def features_of(X: Any) -> Any:
 
 
 def refuse(X: Any, error: Exception | None = None) -> None:
-    """Raise DataError for the first cell of X that is no number of 32 bits, if there is one."""
+    """Raise DataError for the first cell of X that is not a float32 number, if there is one."""
     n_axes = len(getattr(X, "shape", ()))
     is_text = n_axes == 1 and X.dtype.kind in "OU"
     if is_text or (n_axes != 2 and not isinstance(error, ValueError)):
         description = (
             f"{shown(X[0])} in row 0" if n_axes == 1 and len(X) else f"a {type(X).__name__}"
         )
-        raise _NotANumberError(
+        raise NotANumberError(
             f"X is {description}: give a row of numbers for each sample, as an array (N, D) ({error})."
         ) from error
     if n_axes == 2 and getattr(getattr(X, "dtype", None), "kind", "") != "c":
@@ -91,7 +89,7 @@ def _refuse_cell(X: Any, error: Exception | None) -> None:
             cure = "or leave the column out"
             if isinstance(value, str) and hasattr(X, "columns"):
                 cure = f"leave the column out, or state text={X.columns[column]!r} for its words"
-            raise _NotANumberError(
+            raise NotANumberError(
                 f"X is {shown(value)} {where}: encode it as numbers (as by OneHotEncoder),"
                 f" {cure}{reason}."
             ) from error
@@ -103,7 +101,7 @@ def _refuse_cell(X: Any, error: Exception | None) -> None:
 
 def _too_large(value: Any) -> bool:
     if isinstance(value, (np.datetime64, np.timedelta64)):
-        raise TypeError("a date is no number")
+        raise TypeError("a date is not a number")
     try:
         number = float(value)
     except OverflowError:

@@ -1,4 +1,4 @@
-"""Finding and reading the files that a user names."""
+"""Locating and reading the files that a user names."""
 
 from __future__ import annotations
 
@@ -20,20 +20,23 @@ from mlc.config.errors import DataError
 
 OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
-_PIECE = 2**24  # Bytes that are unpacked at once.
+# A larger number of features or labels is a mistake: their names would take gigabytes.
+MOST_COLUMNS = 10_000_000
 
-# From a path to the bytes of its file.
+_PIECE = 2**24  # Bytes to decompress at a time.
+
+# A function from a path to the bytes of the file.
 Read = Callable[[Path], bytes]
 
 
 def located(path: str, root: str | None) -> Path:
-    """The path itself, or under `root`, or under $MLC_DATA where `root` is null and it is there."""
+    """Resolve a relative path: under `root`, else in the working folder or under $MLC_DATA."""
     given = Path(path).expanduser()
     base = root or os.environ.get("MLC_DATA")
     if given.is_absolute() or not base:
         return given
     under = Path(base).expanduser() / given
-    # A path that the user typed may start in the working folder although $MLC_DATA is set.
+    # A file in the working folder takes precedence over $MLC_DATA.
     in_working_folder = root is None and _is_folder(given.parent)
     if in_working_folder and any(given.parent.glob(f"{glob.escape(given.name)}*")):
         return given
@@ -41,10 +44,10 @@ def located(path: str, root: str | None) -> Path:
 
 
 def read_bytes(path: Path) -> bytes:
-    """A file's bytes, packed as they are.
+    """Read the bytes of a file, without decompression.
 
     Raises:
-        DataError: it cannot be read.
+        DataError: the file cannot be read.
     """
     try:
         with path.open("rb") as file:
@@ -54,10 +57,10 @@ def read_bytes(path: Path) -> bytes:
 
 
 def sha256_of(path: Path) -> bytes:
-    """The hash of a file's bytes, which are not held in memory at once.
+    """Hash a file in chunks.
 
     Raises:
-        DataError: it cannot be read.
+        DataError: the file cannot be read.
     """
     try:
         with path.open("rb") as file:
@@ -67,10 +70,10 @@ def sha256_of(path: Path) -> bytes:
 
 
 def read_text(path: Path, read: Read = read_bytes) -> str:
-    """A text file, perhaps packed, in UTF-8 or else in Latin-1; `read` gives its bytes.
+    """Read a text file, perhaps compressed, in UTF-8 or else Latin-1; `read` returns its bytes.
 
     Raises:
-        DataError: it cannot be read, or is cut off.
+        DataError: the file cannot be read, or is cut off.
     """
     content = unpacked_bytes(path, read)
     try:
@@ -80,10 +83,10 @@ def read_text(path: Path, read: Read = read_bytes) -> str:
 
 
 def unpacked_bytes(path: Path, read: Read = read_bytes) -> bytes:
-    """A file's bytes, unpacked where its ending says that it is packed; `read` gives them.
+    """Read a file and decompress it according to its ending; `read` returns its bytes.
 
     Raises:
-        DataError: it cannot be read, or is cut off.
+        DataError: the file cannot be read, or is cut off.
     """
     content = read(path)
     opener = OPENERS.get(path.suffix.lower())
@@ -91,7 +94,7 @@ def unpacked_bytes(path: Path, read: Read = read_bytes) -> bytes:
 
 
 def unreadable(path: Path, error: OSError) -> DataError:
-    """What to say of a file or folder that the machine does not let us read."""
+    """Build the error for a file or folder that cannot be read."""
     if isinstance(error, FileNotFoundError):
         return DataError(f"There is no file {path}: correct its name.")
     return DataError(
@@ -100,7 +103,7 @@ def unreadable(path: Path, error: OSError) -> DataError:
 
 
 def require_memory(path: Path, n_bytes: int, what: str) -> None:
-    """Raise DataError where `what` would take more than the memory that is free."""
+    """Raise DataError if `what` needs more than the free memory."""
     free = int(psutil.virtual_memory().available)
     if n_bytes > free:
         raise DataError(
@@ -115,7 +118,7 @@ def _unpacked(path: Path, content: bytes, opener: Any) -> bytes:
             unpacked = bytearray()
             while piece := file.read(_PIECE):
                 unpacked += piece
-                # Packed zeros take a thousandth of their size, and less; as text they take it again.
+                # Zeros compress to a thousandth of their size.
                 require_memory(path, len(unpacked), "its unpacked content")
     except (EOFError, zlib.error, lzma.LZMAError) as error:
         raise DataError(
@@ -130,5 +133,5 @@ def _is_folder(path: Path) -> bool:
     try:
         return path.is_dir()
     except OSError:
-        # Whoever reads the file is told why that fails.
+        # Reading the file raises the error.
         return False

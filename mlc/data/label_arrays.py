@@ -1,4 +1,4 @@
-"""Label sets in the forms that arrays hold them in."""
+"""Label sets in arrays of several forms."""
 
 from __future__ import annotations
 
@@ -10,30 +10,27 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from mlc.config.errors import DataError
-from mlc.data.files import require_memory
+from mlc.data.files import MOST_COLUMNS, require_memory
 
 MultiHot = NDArray[np.bool_]
-
-# More, and the number is a mistake: their names alone would take gigabytes.
-_MOST_LABELS = 10_000_000
 
 
 def label_sets(
     path: Path, y: Any, names: tuple[str, ...] | None, numbers: bool, n_labels: int
 ) -> tuple[MultiHot, tuple[str, ...]]:
-    """Targets (N, K) and the K names of an array.
+    """Convert an array to targets (N, K) and K names.
 
     Args:
         path: the file, for messages.
-        y: zeros and ones or booleans (N, K), dense or sparse; whole numbers (N, M), the labels of each
-            row, filled up with -1; texts (N, M), filled up with ""; zeros and ones (N,), one label;
-            whole numbers (N,) or texts (N,), the one label of each row.
-        names: the labels' names, or None: their numbers, or the texts.
-        numbers: whether values of this or of another part are numbers of labels; see `are_numbers`.
-        n_labels: K at least, where they are and have no names.
+        y: zeros and ones or booleans (N, K), dense or sparse; integers (N, M), the labels of each row,
+            padded with -1; texts (N, M), padded with ""; zeros and ones (N,), a single label; integers
+            (N,) or texts (N,), one label per row.
+        names: the label names; None takes the numbers or the texts.
+        numbers: whether values of this or of another part are label numbers; see `are_numbers`.
+        n_labels: least K for label numbers without names.
 
     Raises:
-        DataError: it is none of these.
+        DataError: the array has none of these forms.
     """
     if issparse(y):
         _require_binary(path, y.data)
@@ -42,7 +39,7 @@ def label_sets(
     if y.ndim not in (1, 2) or y.dtype.kind not in "biufU" or y.shape[-1] == 0 or len(y) == 0:
         raise DataError(
             f"{path}: y is an array of {y.dtype} in the shape {y.shape}: give 0 and 1 (N, K), or the"
-            " numbers of each row's labels, filled up with -1."
+            " numbers of each row's labels, padded with -1."
         )
     table = y[:, None] if y.ndim == 1 else y
     if y.dtype.kind == "U":
@@ -51,21 +48,24 @@ def label_sets(
         return _of_numbers(path, table, names, n_labels)
     if y.dtype.kind == "b" or np.isin(table, (0, 1)).all():
         return _named(path, table.astype(bool), names)
-    is_whole = _is_whole(table)
-    if is_whole and table.min() == -1:
-        raise DataError(
+    raise _not_binary(path, table)
+
+
+def _not_binary(path: Path, table: NDArray[Any]) -> DataError:
+    if _is_whole(table) and table.min() == -1:
+        return DataError(
             f"{path}: y holds -1, 0 and 1 alone, which may be labels that are false, or numbers of"
-            " labels filled up with -1: give 0 and 1, (N, K)."
+            " labels padded with -1: give 0 and 1, (N, K)."
         )
     wrong = np.argwhere(~np.isin(table, (0, 1)))[0]
-    raise DataError(
+    return DataError(
         f"{path}: y is {table[tuple(wrong)]} in row {wrong[0] + 1}: labels must be 0 or 1 (N, K), or the"
-        " numbers of each row's labels, filled up with -1."
+        " numbers of each row's labels, padded with -1."
     )
 
 
 def are_numbers(y: Any) -> bool:
-    """Whether an array holds numbers of labels, not zeros and ones: above 1, and filled up or flat."""
+    """Whether an array holds label numbers: integers above 1, either flat or padded with -1."""
     if issparse(y) or y.dtype.kind not in "iuf" or y.size == 0 or not _is_whole(y):
         return False
     return bool(y.max() > 1 and (y.ndim == 1 or (y == -1).any()))
@@ -114,9 +114,9 @@ def _of_numbers(
             " numbers of labels must count from 0."
         )
     require_memory(path, len(table) * n_labels, "its labels")
-    if n_labels > _MOST_LABELS:
+    if n_labels > MOST_COLUMNS:
         raise DataError(
-            f"{path}: y holds the label {largest}, and at most {_MOST_LABELS} labels can be used:"
+            f"{path}: y holds the label {largest}, and at most {MOST_COLUMNS} labels can be used:"
             " correct it, or number the labels anew."
         )
     multi_hot = np.zeros((len(table), n_labels), dtype=bool)

@@ -1,4 +1,4 @@
-"""Vectors of 0 and 1 in cells of text."""
+"""Zeros and ones written as text: words for them, and vectors in one cell."""
 
 from __future__ import annotations
 
@@ -6,14 +6,25 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+BINARY_WORDS = {
+    "0": 0, "1": 1, "0.0": 0, "1.0": 1, "no": 0, "yes": 1, "n": 0, "y": 1,
+    "false": 0, "true": 1, "f": 0, "t": 1,
+}  # fmt: skip
 _BITS = re.compile(r"[01](?:(?P<mark>[ ;,|/#\t])\s*[01](?:(?P=mark)\s*[01])*)|[01]{2,}")
 
 
-def as_bits(cells: Sequence[Any], separator: str | None) -> list[Any] | None:
-    """Texts such as "0 1 0" or "010" as lists of 0 and 1; None where they are no vectors.
+def binary_value(value: Any) -> int | None:
+    """Return 0 or 1 for a number, a truth value or a word that means it, and None for other values."""
+    return BINARY_WORDS.get(str(value).strip().lower())
 
-    A set has no label twice, as most vectors have a 0 or a 1; vectors of two places are known by their
-    other order. Without a sign between them they may be numbers of labels, which do not begin with 0.
+
+def as_bits(cells: Sequence[Any], separator: str | None) -> list[Any] | None:
+    """Parse cells such as "0 1 0" or "010" as vectors of 0 and 1; return None for other cells.
+
+    Label sets look alike: "0 1" may be the labels 0 and 1, and "10" the label 10. But a label set
+    repeats no label, which most vectors do, and a number does not begin with 0. So without a repeated
+    value there must be two distinct cells, no empty cell and no given separator; without separators in
+    the cells, one cell must begin with 0.
     """
     if any(isinstance(cell, list) for cell in cells):
         return None
@@ -34,5 +45,5 @@ def as_bits(cells: Sequence[Any], separator: str | None) -> list[Any] | None:
 
 
 def bits(text: str) -> list[int] | None:
-    """The zeros and ones of such a text; None where it is none."""
-    return [int(sign) for sign in text if sign in "01"] if _BITS.fullmatch(text) else None
+    """Parse one vector of 0 and 1; return None for other text."""
+    return [int(bit) for bit in text if bit in "01"] if _BITS.fullmatch(text) else None

@@ -1,4 +1,4 @@
-"""Label sets as they stand in the cells of one column."""
+"""Parsing of label sets in the cells of one column."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mlc.data.label_bits import as_bits, bits
 from mlc.data.label_separators import NAMES, infer_separator, split_cell
 from mlc.data.locations import location_of
 
-# Cells that hold nothing, in features too: "?" and what pandas.read_csv takes.
+# Cells for a missing value, in features too: "?" and those of pandas.read_csv.
 MISSING = {
     "", "?", "na", "nan", "null", "none", "n/a", "#n/a", "#n/a n/a", "#na", "<na>", "-nan",
     "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan",
@@ -36,13 +36,13 @@ Labels = list[Any]
 
 @dataclass(frozen=True)
 class CellForm:
-    """How a column's cells hold label sets.
+    """The form of label sets in a column.
 
     Attributes:
-        kind: "separated", "lists" or "vectors" of 0 and 1.
-        separator: of the first; None is one label a cell.
+        kind: "separated" labels, "lists" of labels or "vectors" of 0 and 1.
+        separator: the separator of "separated" labels; None is one label per cell.
         width: the length of a vector.
-        notes: what was assumed, a sentence each.
+        notes: assumptions, one sentence each.
     """
 
     kind: str
@@ -54,14 +54,14 @@ class CellForm:
 def read_cells(
     values: Sequence[Any], separator: str | None, where: str, name: str
 ) -> tuple[list[list[str]], CellForm]:
-    """Each cell's labels, and the form that explains the column.
+    """Parse the cells of a column; return the labels of each cell and the form of the column.
 
-    Cells may be lists (of words, of indices, of 0 and 1) or texts; texts hold a list as JSON, Python or
-    numpy write it, or labels parted by a separator (inferred where it is None) or zeros and ones. A
-    label in double quotes may hold the separator, and two quotes for one.
+    Cells are lists (of words, of indices, of 0 and 1) or texts. A text is a list as written by JSON,
+    Python or numpy, labels with a separator between them (None infers it), or zeros and ones. A label
+    in double quotes may contain the separator, and doubled quotes.
 
     Raises:
-        DataError: a cell has another form than the others, in this data row.
+        DataError: a cell has a different form than the others.
     """
     cells = _parsed(values, separator is None, where, name)
     lists = [cell for cell in cells if isinstance(cell, list)]
@@ -79,7 +79,7 @@ def read_cells(
 
 
 def read_cells_as(values: Sequence[Any], form: CellForm, where: str, name: str) -> list[list[str]]:
-    """The labels of another file's cells, in the form of the first.
+    """Parse the cells of another file in the form of the first file.
 
     Raises:
         DataError: a cell has another form.
@@ -91,7 +91,7 @@ def read_cells_as(values: Sequence[Any], form: CellForm, where: str, name: str) 
 
 
 def join_labels(labels: Sequence[str], separator: str = ";") -> str:
-    """One cell that is read back, with this separator, as these labels; odd ones in quotes."""
+    """Write labels as one cell that `read_cells` reads back; ambiguous labels are quoted."""
     return separator.join(_quoted(label, separator) for label in labels)
 
 
@@ -103,20 +103,20 @@ def _quoted(label: str, separator: str) -> str:
 
 
 def _parsed(values: Sequence[Any], lists: bool, where: str, name: str) -> list[Labels | str | None]:
-    """Lists as lists, texts as texts, and None for no label."""
+    """Convert each cell to a list, a text, or None for no label."""
     cells: list[Any] = [_plain(value) for value in values]
     texts = {cell for cell in cells if isinstance(cell, str)}
     if not lists or not any(map(_is_bracketed, texts)):
         return cells
     with warnings.catch_warnings():
-        # Of escapes such as "\d" in a label.
+        # Escapes such as "\d" in a label cause warnings.
         warnings.simplefilter("ignore")
         known = {text: literal(text) for text in texts}
     if all(_is_bracketed(text) for text in known) and any(v is None for v in known.values()):
         square = all(text.strip()[0] in "[{" for text in known)
         if square and all(known[t] is not None or _bare(t) is not None for t in known):
             known = {t: _bare(t) if v is None else v for t, v in known.items()}
-    # Names may stand in (brackets), or in others here and there; a column of them is one of lists.
+    # Names may be in parentheses, and some in brackets; only a column of brackets holds lists.
     if all(v is None for v in known.values()) and not all(t.strip()[0] in "[{" for t in known):
         return cells
     for row, cell in enumerate(cells):
@@ -142,7 +142,7 @@ def _plain(value: Any) -> Labels | str | None:
 
 
 def _is_gap(value: Any) -> bool:
-    # pandas' NA and NaT have no equal, themselves included, or an undecided one.
+    # Comparing pandas' NA with itself gives NA, which has no truth value.
     return value is None or type(value).__name__ in ("NAType", "NaTType") or value != value
 
 
@@ -169,7 +169,7 @@ def literal(text: str) -> Labels | None:
 
 
 def _with_commas(text: str) -> str:
-    """Commas between values that nothing parts, as numpy writes them, and Python's constants."""
+    """Insert the commas that numpy omits, and replace the constants of JSON by those of Python."""
     written, before = [], False
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type in (tokenize.NL, tokenize.NEWLINE, tokenize.ENDMARKER, tokenize.INDENT):
@@ -183,7 +183,7 @@ def _with_commas(text: str) -> str:
 
 
 def _bare(text: str) -> Labels | None:
-    """[wet, cold]: words without quotes."""
+    """Parse a list of words without quotes, such as [wet, cold]."""
     inner = text.strip()[1:-1]
     if re.search(r"[\[\]{}()\"':]|[.][.][.]", inner):
         return None
@@ -205,7 +205,9 @@ def _form_of_lists(cells: Sequence[Any], values: Sequence[Any], where: str, name
         note = f"{name!r} holds vectors of 0 and 1: its labels are called 0 to {width - 1}."
         return CellForm("vectors", width=width, notes=(note,))
     if _is_padded(lists):
-        return CellForm("lists", notes=(f"-1 in {name!r} is taken as padding, which is no label.",))
+        return CellForm(
+            "lists", notes=(f"-1 in {name!r} is taken as padding, which is not a label.",)
+        )
     _refuse_almost(filled, where, name)
     parsed = any(isinstance(value, str) for value in values)
     return CellForm("lists", notes=(f"The cells of {name!r} are read as lists.",) if parsed else ())
@@ -215,23 +217,23 @@ def _is_vectors(lists: Sequence[Labels]) -> bool:
     filled = [cell for cell in lists if cell]
     if not filled or not all(_is_zero_or_one(value) for cell in filled for value in cell):
         return False
-    # No index stands twice in a set.
+    # A set repeats no index.
     repeats = any(len(set(cell)) < len(cell) for cell in filled)
     return repeats or (len(filled) == len(lists) and len({len(cell) for cell in filled}) == 1)
 
 
 def _refuse_almost(filled: Sequence[tuple[int, Labels]], where: str, name: str) -> None:
-    """A cell that only vectors or padded lists have, where another cell keeps the column from being so.
+    """Refuse a column that is almost, but not entirely, of vectors or padded lists.
 
     Raises:
-        DataError: read as numbers of labels it would name other ones.
+        DataError: a cell repeats a number or has a negative one, so its numbers are not label numbers.
     """
     for row, cell in filled:
         numbers = [value for value in cell if isinstance(value, (int, float))]
         if len(set(numbers)) < len(numbers) or any(value < 0 for value in numbers):
             raise DataError(
                 f"{where}: the cell {shown(cell)} of {name!r} in {location_of(where, row)} has a number"
-                " twice or below 0, and not all cells are vectors of 0 and 1, or filled up with -1:"
+                " twice or below 0, and not all cells are vectors of 0 and 1, or padded with -1:"
                 " write all in one form."
             )
 
@@ -293,5 +295,5 @@ def _name_of(value: Any) -> str:
 
 
 def separator_named(given: str) -> str:
-    """A separator as it may be typed: "\\t" and "tab", "\\n" and "newline", "blank"."""
+    """Return the separator for its typed form, such as "\\t" or "tab", "\\n" or "newline", "blank"."""
     return {"\\t": "\t", "\\n": "\n"}.get(given, {v: k for k, v in NAMES.items()}.get(given, given))

@@ -1,4 +1,4 @@
-"""Which sign parts the labels of a cell."""
+"""Splitting a cell into labels, and inference of the separator."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from functools import cache
 
 from mlc.config.texts import shortened
 
-# In the order in which they are tried.
+# In the order of trial.
 SEPARATORS = (";", "；", "|", "\t", "\n", "、", ",", "，", "#", "/", " ")  # noqa: RUF001
 NAMES = {"\t": "tab", "\n": "newline", " ": "blank"}
-_LONGEST = 40  # Signs of a cell that a note shows.
-# Signs that no name holds: one cell with it is proof enough.
+_LONGEST = 40  # Characters of a cell in a note.
+# Characters that names do not contain: a single cell with one is sufficient evidence.
 _CERTAIN = (";", "；", "|", "\t", "\n", "、")  # noqa: RUF001
-# Rarer ones, which are only proposed.
+# Rarer separators, which a note proposes.
 _POSSIBLE = ("·", "•", "+", "&", " and ", " und ", " et ", ":", "~", "^", ">", "_")
 
 
 def split_cell(text: str, separator: str | None) -> list[str]:
-    """The labels of one cell; those in double quotes as they stand in them.
+    """Split one cell into labels; a label in double quotes may contain the separator.
 
     >>> split_cell('a; "b;c" ;;d', ";")
     ['a', 'b;c', 'd']
@@ -32,15 +32,15 @@ def split_cell(text: str, separator: str | None) -> list[str]:
 
 
 def infer_separator(cells: Sequence[str], name: str) -> tuple[str | None, str | None]:
-    """The separator that explains a column's cells, None for one label a cell; and a note of it.
+    """Infer the separator of a column; return it, or None for one label per cell, and a note.
 
-    A sign that names can hold too (, # / and a blank) parts labels where most of the pieces that it
-    makes recur in other cells; a blank, where besides some cell holds one such piece alone.
+    Names may contain a comma, #, / or a blank. Such a character is the separator if most of the pieces
+    recur in other cells; for a blank, one of these pieces must also fill a cell.
     """
     different = list(dict.fromkeys(cells))
     possible = next((sign for sign in _POSSIBLE if _recurs(different, sign)), None)
     for separator in SEPARATORS:
-        # Where " and " parts the labels, blanks would make one of it.
+        # If " and " is the separator, splitting by blanks would make "and" a label.
         if separator == " " and possible is not None:
             break
         if _explains(different, separator):
@@ -82,7 +82,7 @@ def _explains(cells: Sequence[str], separator: str) -> bool:
 
 
 def _recurs(cells: Sequence[str], separator: str) -> bool:
-    """Whether most of the pieces that it makes of these different cells stand in several of them."""
+    """Whether most pieces of these distinct cells occur in several of them."""
     if not any(separator in cell for cell in cells):
         return False
     pieces = [split_cell(cell, separator) for cell in cells]
@@ -93,15 +93,15 @@ def _recurs(cells: Sequence[str], separator: str) -> bool:
 
 
 def combined_by(cells: Sequence[str]) -> str | None:
-    """The sign that parts labels in these different cells, whose pieces recur; None where none does.
+    """Return the separator of these distinct cells, whose pieces recur; None without one.
 
-    Unlike `infer_separator` it takes no sign that is common in names.
+    Unlike `infer_separator`, it tries no character that is common in names.
     """
     return next((s for s in (*_CERTAIN, ",") if _recurs(cells, s)), None)
 
 
 def stated_as(separator: str) -> str:
-    """A separator as it is typed in data.separator=...
+    """Return the typed form of a separator in data.separator=...
 
     >>> stated_as(" and "), stated_as(" "), stated_as("+")
     ("' and '", 'blank', "'+'")
@@ -110,7 +110,7 @@ def stated_as(separator: str) -> str:
 
 
 def _is_part_of_names(cells: Sequence[str], separator: str) -> bool:
-    """C# and AC/: a piece is empty, and not because every cell begins with the sign."""
+    """Whether cells such as C# or AC/ end or begin with the separator, unless all begin with it."""
     leading = all(cell.startswith(separator) for cell in cells)
     return any(
         cell.endswith(separator) or (cell.startswith(separator) and not leading) for cell in cells
@@ -118,7 +118,7 @@ def _is_part_of_names(cells: Sequence[str], separator: str) -> bool:
 
 
 def _is_mixed(parted: Sequence[Sequence[str]], in_cells: Counter[str]) -> bool:
-    """Few pieces make many cells of several lengths, as no list of names does."""
+    """Whether few pieces make many cells of several lengths, unlike a list of names."""
     return len({len(labels) for labels in parted}) > 1 and 2 * len(in_cells) <= len(parted)
 
 

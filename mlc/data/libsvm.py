@@ -1,4 +1,4 @@
-"""Files in the multi-label form of LIBSVM, and of the extreme classification repository."""
+"""Data sets in the multi-label format of LIBSVM and of the extreme classification repository."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, vstack
+from scipy.sparse import csr_matrix
 
 from mlc.config.errors import DataError
 from mlc.config.options import option
-from mlc.data.base import Dataset, DataSource, SplitOptions, register_source
-from mlc.data.files import located, read_text, require_memory
+from mlc.data.base import Dataset, DataSource, SplitOptions, join_parts, register_source
+from mlc.data.files import MOST_COLUMNS, located, read_text, require_memory
 from mlc.data.weighting import weighting_of
 
 _HEADER = re.compile(r"\s*(\d{1,12})\s+(\d{1,12})\s+(\d{1,12})\s*", re.ASCII)
@@ -23,26 +23,24 @@ _ROW = re.compile(
     r"(?P<labels>\d+(?:,\d+)*)?(?:(?:^|\s+)(?P<pairs>\d+:[-+.\deE]+(?:\s+\d+:[-+.\deE]+)*))?",
     re.ASCII,
 )
-# Wider or more, and the number is a mistake: names and scalings would take gigabytes.
-_MOST_COLUMNS = 10_000_000
-# A name, and whether it is a number.
-_BYTES_OF_COLUMN = 100
+_BYTES_OF_COLUMN = 100  # A name, and whether it is numeric.
 _LONGEST_SHOWN = 60
 _MOST_DIGITS = 19  # Of a number of 64 bits.
 
 
 @dataclass
 class LibsvmOptions(SplitOptions):
-    """Which files, and how to split one.
+    """Options of LIBSVM files.
 
     Attributes:
-        path: a file of lines "3,7 1:0.5 9:2", labels and then index:value; perhaps packed (.gz, .bz2,
-            .xz); perhaps its first line is "N D K": rows, features and labels, which count from 0 then.
-        test_path: the file to test on; null splits the one file.
-        root: where a relative path starts; $MLC_DATA or the working folder where it is null.
-        title: what tables call the data; the file's name where it is null.
-        first_index: the number of the first feature, 0 or 1; "auto" is 0 where an index 0 occurs or a
-            line "N D K" stands, else 1.
+        path: a file of lines "3,7 1:0.5 9:2", labels and then index:value, perhaps compressed (.gz,
+            .bz2, .xz). A first line "N D K" gives the numbers of rows, features and labels; features
+            and labels then count from 0.
+        test_path: file of the test rows; null splits the one file.
+        root: folder of a relative path; null is $MLC_DATA or the working folder.
+        title: name of the data set in tables; null is the file's name.
+        first_index: index of the first feature, 0 or 1; "auto" is 0 if an index 0 or a line "N D K"
+            occurs, else 1.
     """
 
     path: str | None = None
@@ -53,16 +51,16 @@ class LibsvmOptions(SplitOptions):
 
 
 @dataclass(frozen=True)
-class Rows:
-    """What a file holds.
+class LibsvmRows:
+    """The content of a file.
 
     Attributes:
         path: the file.
-        labels: the label numbers of each row.
-        indices: of all entries, as they stand there.
-        values: of all entries, float32.
-        starts: each row's first entry, and the number of entries: (N + 1,).
-        lines: the line of each row, from 1.
+        labels: label numbers of each row.
+        indices: feature indices of all entries, as in the file.
+        values: values of all entries, float32.
+        starts: index of each row's first entry, then the number of entries: (N + 1,).
+        lines: line number of each row, from 1.
         header: D and K of the line "N D K", if there is one.
     """
 
@@ -75,7 +73,7 @@ class Rows:
     header: tuple[int, int] | None
 
     def features(self, first: int, n_columns: int) -> csr_matrix:
-        """(N, D), the column of index `first` first.
+        """Return the features (N, D); their first column has the index `first`.
 
         Raises:
             DataError: an index is smaller than `first`, or does not fit the D columns.
@@ -97,13 +95,13 @@ class Rows:
 
 @register_source("libsvm")
 class Libsvm(DataSource):
-    """Sparse rows whose labels and features are numbers."""
+    """Sparse rows with numbered labels and features."""
 
     Options = LibsvmOptions
 
     @classmethod
     def load(cls, options: Any) -> Dataset:
-        """The data set; labels and features are named by their numbers."""
+        """Load the data set; the names of labels and features are their numbers."""
         if options.path is None:
             raise DataError('data=libsvm needs data.path=FILE, of lines "3,7 1:0.5 9:2".')
         path = located(options.path, options.root)
@@ -112,9 +110,10 @@ class Libsvm(DataSource):
         first = _first_index(files, options.first_index)
         n_columns = _n_columns(files, first)
         names = _label_numbers(files)
-        features = vstack([rows.features(first, n_columns) for rows in files], format="csr")
-        targets = np.concatenate([_targets(rows, names) for rows in files])
-        train, test = np.split(np.arange(len(targets)), [len(files[0].labels)])
+        features, targets, parts = join_parts(
+            [rows.features(first, n_columns) for rows in files],
+            [_targets(rows, names) for rows in files],
+        )
         return Dataset(
             name=options.title or path.name.split(".")[0],
             features=features,
@@ -123,13 +122,13 @@ class Libsvm(DataSource):
             label_names=tuple(map(str, names)),
             numeric=np.ones(n_columns, dtype=bool),
             weighting=weighting_of(features, options.weighting, str(path)),
-            parts={"train": train, "test": test} if test_paths else {},
+            parts=parts,
             parts_from=f"from {files[-1].path.name}",
         )
 
     @classmethod
     def read_features(cls, path: Path, options: Any, names: Sequence[str]) -> Any:
-        """The features of another file, whose indices mean what they meant in training: (N, D)."""
+        """Return the features of another file with the same indices: (N, D)."""
         first = int(names[0]) if names and re.fullmatch(r"\d{1,8}", names[0], re.ASCII) else None
         if first is None:
             raise DataError(
@@ -138,19 +137,19 @@ class Libsvm(DataSource):
         return read_rows(path).features(first, len(names))
 
 
-def read_rows(path: Path) -> Rows:
+def read_rows(path: Path) -> LibsvmRows:
     """Parse a file.
 
     Raises:
-        DataError: it cannot be read, or a line is none of this form; a row has an index twice, or
-            smaller than the one before, or a value that is infinite or too large for 32 bits.
+        DataError: the file cannot be read, a line is malformed, the indices of a row do not increase,
+            or a value is infinite or too large for 32 bits.
     """
     lines = read_text(path).replace("\r\n", "\n").split("\n")
     lines = lines if lines[-1].strip() else lines[:-1] or [""]
     header = _HEADER.fullmatch(lines[0])
     numbered = [(number, line.partition("#")) for number, line in enumerate(lines, 1)]
     numbered = numbered[1:] if header else numbered
-    # A line of a comment alone is no row; an empty one may be a row without labels and features.
+    # A line with only a comment is not a row; an empty line may be a row without labels and features.
     candidates = [(n, parts[0]) for n, parts in numbered if parts[0].strip() or not parts[1]]
     rows = [(number, line) for number, line in candidates if line.strip()]
     if header and len(rows) != int(header[1]):
@@ -167,7 +166,7 @@ def read_rows(path: Path) -> Rows:
     return _parsed(path, rows, (int(header[2]), int(header[3])) if header else None)
 
 
-def _parsed(path: Path, rows: list[tuple[int, str]], header: tuple[int, int] | None) -> Rows:
+def _parsed(path: Path, rows: list[tuple[int, str]], header: tuple[int, int] | None) -> LibsvmRows:
     labels: list[list[int]] = []
     indices: list[NDArray[np.int64]] = []
     values: list[NDArray[np.float32]] = []
@@ -186,7 +185,7 @@ def _parsed(path: Path, rows: list[tuple[int, str]], header: tuple[int, int] | N
         values.append(row_values)
     starts = np.cumsum([0, *map(len, indices)])
     numbers = [number for number, _ in rows]
-    return Rows(
+    return LibsvmRows(
         path, labels, np.concatenate(indices), np.concatenate(values), starts, numbers, header
     )
 
@@ -197,11 +196,11 @@ def _pairs(text: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         indices = np.array(list(map(int, words[::2])), dtype=np.int64)
         values = np.array(list(map(float, words[1::2])))
     except (ValueError, OverflowError):
-        raise ValueError("an index or a value is no number that can be held: correct it") from None
+        raise ValueError("an index or a value is out of range: correct it") from None
     steps = np.diff(indices)
     if (steps <= 0).any():
         index = int(np.argmax(steps <= 0))
-        problem = "stands twice" if steps[index] == 0 else f"follows after {indices[index]}"
+        problem = "occurs twice" if steps[index] == 0 else f"follows after {indices[index]}"
         raise ValueError(
             f"the index {indices[index + 1]} {problem}: each must be larger than the last"
         )
@@ -225,73 +224,73 @@ def _labels(text: str | None) -> list[int]:
     ):
         raise ValueError("a label is too large for a number of 64 bits: correct it")
     if len(set(numbers)) < len(numbers):
-        raise ValueError("a label stands in it twice: remove one")
+        raise ValueError("it has a label twice: remove one")
     return numbers
 
 
 def _why_malformed(line: str) -> str:
     if re.search(r"\bqid:", line):
-        return "qid is of ranking data, whose rows are no samples: remove it"
+        return "qid is of ranking data, whose rows are not samples: remove it"
     if re.match(r"\s*[-+]\d", line):
         return "a label has a sign: state the numbers of the labels that are true, from 0"
     return 'it must be labels and then index:value, as in "3,7 1:0.5 9:2"'
 
 
-def _first_index(files: Sequence[Rows], given: str) -> int:
+def _first_index(files: Sequence[LibsvmRows], given: str) -> int:
     if given != "auto":
         return int(given)
     from_zero = any(rows.header is not None or (rows.indices == 0).any() for rows in files)
     return 0 if from_zero else 1
 
 
-def _n_columns(files: Sequence[Rows], first: int) -> int:
-    """D: what a first line states, or the largest index of any file."""
+def _n_columns(files: Sequence[LibsvmRows], first: int) -> int:
+    """Return D, from a first line or from the largest index of all files."""
     largest = max((int(r.indices.max()) for r in files if len(r.indices)), default=first - 1)
     headers = {rows.header for rows in files if rows.header is not None}
     if len(headers) > 1:
         raise DataError(
-            f"{files[0].path} and {files[1].path} state other numbers of features or labels in their"
-            " first lines: they are no two parts of one data set."
+            f"{files[0].path} and {files[1].path} give different numbers of features or labels in their"
+            " first lines: they are not parts of one data set."
         )
     n_columns = next(iter(headers))[0] if headers else largest + 1 - first
     if n_columns == 0:
         raise DataError(f"{files[0].path}: no row has a feature: give at least one.")
-    if n_columns > _MOST_COLUMNS:
+    if n_columns > MOST_COLUMNS:
         raise DataError(
-            f"{files[0].path} has {n_columns} features, and at most {_MOST_COLUMNS} can be used:"
+            f"{files[0].path} has {n_columns} features, and at most {MOST_COLUMNS} can be used:"
             " correct the largest index, or number the features anew."
         )
     require_memory(files[0].path, _BYTES_OF_COLUMN * n_columns, "the names of its features")
     return n_columns
 
 
-def _label_numbers(files: Sequence[Rows]) -> list[int]:
-    """All K that a first line states, or those that occur."""
-    n_stated = next((rows.header[1] for rows in files if rows.header is not None), None)
+def _label_numbers(files: Sequence[LibsvmRows]) -> list[int]:
+    """Return the label numbers: 0 to K - 1 with a first line, otherwise those that occur."""
+    n_given = next((rows.header[1] for rows in files if rows.header is not None), None)
     n_rows = sum(len(rows.labels) for rows in files)
     numbers = sorted({number for rows in files for labels in rows.labels for number in labels})
-    n_labels = len(numbers) if n_stated is None else n_stated
+    n_labels = len(numbers) if n_given is None else n_given
     if n_labels == 0:
         raise DataError(f"{files[0].path}: no row has a label: give at least one.")
-    if n_labels > _MOST_COLUMNS:
+    if n_labels > MOST_COLUMNS:
         raise DataError(
-            f"{files[0].path} has {n_labels} labels, and at most {_MOST_COLUMNS} can be used: use those"
+            f"{files[0].path} has {n_labels} labels, and at most {MOST_COLUMNS} can be used: use those"
             " that are frequent."
         )
     require_memory(files[0].path, n_labels * (n_rows + _BYTES_OF_COLUMN), "its labels")
-    if n_stated is None:
+    if n_given is None:
         return numbers
     for rows in files:
         for line, labels in zip(rows.lines, rows.labels, strict=True):
-            if labels and max(labels) >= n_stated:
+            if labels and max(labels) >= n_given:
                 raise DataError(
-                    f"{rows.path}, line {line}: the label {max(labels)} is none of the {n_stated} from 0"
-                    f" to {n_stated - 1} that the first line states: correct one of the two."
+                    f"{rows.path}, line {line}: the label {max(labels)} is none of the {n_given} from 0"
+                    f" to {n_given - 1} that the first line states: correct one of the two."
                 )
-    return list(range(n_stated))
+    return list(range(n_given))
 
 
-def _targets(rows: Rows, names: Sequence[int]) -> NDArray[np.bool_]:
+def _targets(rows: LibsvmRows, names: Sequence[int]) -> NDArray[np.bool_]:
     targets = np.zeros((len(rows.labels), len(names)), dtype=bool)
     column_of = {number: column for column, number in enumerate(names)}
     counts = list(map(len, rows.labels))

@@ -1,21 +1,21 @@
-"""What a launch says once, however many of its runs meet it."""
+"""Log messages that appear once per launch."""
 
 from __future__ import annotations
 
 import logging
 
-_said: set[str] = set()
+_logged: set[str] = set()
 
 
 def say_once(
-    log: logging.Logger, level: int, key: str, message: str, said: set[str] = _said
+    log: logging.Logger, level: int, key: str, message: str, logged: set[str] = _logged
 ) -> None:
-    """Log the message unless its key is in `said`; a worker process hands both on to its launch."""
-    if key not in said:
-        said.add(key)
+    """Log the message unless its key was logged; worker processes pass key and message to the launch."""
+    if key not in logged:
+        logged.add(key)
         log.log(level, "%s", message, extra={"once": key, "folded": True})
 
 
 def forget_notices() -> None:
-    """A launch begins: all is to be said once more."""
-    _said.clear()
+    """Reset the logged keys at the start of a launch."""
+    _logged.clear()

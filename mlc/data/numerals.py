@@ -1,4 +1,4 @@
-"""Numbers as people write them: decimal commas and thousands marks."""
+"""Parsing of numbers with decimal commas and thousands separators."""
 
 from __future__ import annotations
 
@@ -24,65 +24,66 @@ _POINT = re.compile(
     re.ASCII,
 )
 _MOST_DIGITS = 1000
-# Cells among numbers that hold nothing; among words they may be words.
+# Cells for a missing number; in a column of words they may be words.
 _GAPS = {*MISSING, "-", "--", ".", "..", "missing"}
-# Of the cells of a column of numbers, fewer other words than this share are slips.
+# In a column of numbers, a smaller share of other words counts as slips.
 _SLIPS = 0.05
 _GROUPED = re.compile(r"[+-]?\d{1,3}(\.\d{3})+|\d{1,3}", re.ASCII)
 _GRAMMARS = {",": _COMMA, ".": _POINT}
 
 
 def decimal_of(frame: pd.DataFrame) -> str | None:
-    """The decimal mark that some column proves, where numbers have commas; None where none does."""
+    """Return the decimal mark that a column with commas proves; None without such a column."""
     proven = {mark for name in frame.columns if (mark := _proven(frame[name])) is not None}
     return proven.pop() if len(proven) == 1 else None
 
 
 def numbers_of(column: pd.Series[Any], decimal: str | None, where: str) -> pd.Series[Any] | None:
-    """A text column as floats, NaN where nothing stands; None where it holds other words.
+    """Convert a text column to floats, missing cells to NaN; return None if it holds other words.
 
     Args:
-        column: its cells.
-        decimal: the mark that other columns of the file use.
+        column: the cells.
+        decimal: the decimal mark of other columns of the file.
         where: the file, for messages.
 
     Raises:
-        DataError: its commas may be decimal or part thousands, and no other column tells.
+        DataError: the commas may be decimal or thousands separators, and no other column decides.
     """
     texts = column.astype("string").str.strip()
     too_long = texts.str.len() > _MOST_DIGITS
     if too_long.any():
-        # Python refuses to convert so many digits to a whole number; they are infinite as a float.
+        # Python refuses to convert so many digits to an integer; as a float the number is infinite.
         texts = texts.mask(too_long, texts.str.replace(r"^([+-]?[0-9]+)$", r"\1.0", regex=True))
     missing = texts.isna() | texts.str.lower().isin(_GAPS)
     if missing.all():
         return None
-    grouped = decimal == "," and _all_fit(texts[~missing], _GROUPED)
-    if not grouped:
+    if decimal != "," or not _all_fit(texts[~missing], _GROUPED):
         parsed = pd.to_numeric(texts.mask(missing), errors="coerce")
         if not (parsed.isna() & ~missing).any():
             return parsed
     fitting = [mark for mark, form in _GRAMMARS.items() if _all_fit(texts[~missing], form)]
     if not fitting:
         return None
-    if len(fitting) == 2 and decimal is None:
-        row = int(texts.str.contains(",", na=False).to_numpy().argmax())
-        if "," not in str(texts.iloc[row]):
-            fitting = ["."]
-        else:
-            raise DataError(
-                f"{where}: the comma of {shown(str(texts.iloc[row]))} in the column"
-                f" {str(column.name)!r}, {location_of(where, row)}, may be decimal or part"
-                " thousands: write it without."
-            )
     mark = decimal if decimal in fitting else fitting[0]
+    if len(fitting) == 2 and decimal is None:
+        _refuse_comma(texts, where)
+        mark = "."
     return pd.to_numeric(
         texts.mask(missing).map(lambda text: float(_plain(text, mark)), na_action="ignore")
     )
 
 
+def _refuse_comma(texts: pd.Series[Any], where: str) -> None:
+    row = int(texts.str.contains(",", na=False).to_numpy().argmax())
+    if "," in str(texts.iloc[row]):
+        raise DataError(
+            f"{where}: the comma of {shown(str(texts.iloc[row]))} in the column {str(texts.name)!r},"
+            f" {location_of(where, row)}, may be decimal or part thousands: write it without."
+        )
+
+
 def marked(column: pd.Series[Any], values: NDArray[np.float64]) -> str | None:
-    """A cell whose marks Python's float() reads otherwise or not at all, and its value, in words."""
+    """Describe a cell, with its value, that Python's float() would not read in the same way."""
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
         return None
     plain = pd.to_numeric(column.astype("string").str.strip(), errors="coerce")
@@ -96,7 +97,7 @@ def marked(column: pd.Series[Any], values: NDArray[np.float64]) -> str | None:
 
 
 def gaps(column: pd.Series[Any]) -> str | None:
-    """How many cells of a column of numbers are words for a gap, with an example; None if none is."""
+    """Describe the words for missing values in a column of numbers; None without any."""
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
         return None
     texts = column.astype("string").str.strip()
@@ -108,7 +109,7 @@ def gaps(column: pd.Series[Any]) -> str | None:
 
 
 def slips(column: pd.Series[Any], where: str) -> str | None:
-    """The few words in a column that else holds numbers, in words; None where it is no such column."""
+    """Describe the few words in a column of numbers; None for other columns."""
     texts = column.astype("string").str.strip()
     filled = texts[~(texts.isna() | texts.str.lower().isin(_GAPS))]
     forms = tuple(_GRAMMARS.values())

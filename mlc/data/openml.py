@@ -18,7 +18,7 @@ from mlc.data.cache import cache_folder
 from mlc.data.columns import encode_columns, encode_labels
 from mlc.data.weighting import weighting_of
 
-# Those of Probst et al. 2017, "Multilabel classification with R package mlr"; names are checked.
+# Data sets of Probst et al. 2017, "Multilabel classification with R package mlr"; names are checked.
 STANDARD = {
     "birds": 40588, "emotions": 40589, "enron": 40590, "genbase": 40591, "image": 40592,
     "langLog": 40593, "reuters": 40594, "scene": 40595, "slashdot": 40596, "yeast": 40597,
@@ -27,13 +27,13 @@ STANDARD = {
 
 @dataclass
 class OpenMLOptions(SplitOptions):
-    """Which data set, and how to split it: OpenML has no published parts of these.
+    """Options of OpenML data sets, which have no published split.
 
     Attributes:
-        title: one of the ten of `STANDARD`, or any other data set's name there.
-        version: of a data set that is none of the ten; null is the newest active one.
-        data_id: its number there; null finds it by the name.
-        labels: the columns that are labels; [] are those that OpenML calls its targets.
+        title: one of the ten names in `STANDARD`, or the name of any data set on OpenML.
+        version: version of a data set outside `STANDARD`; null is the newest active one.
+        data_id: number on OpenML; null finds the data set by name.
+        labels: the label columns; [] takes OpenML's targets.
     """
 
     title: str = "yeast"
@@ -44,13 +44,13 @@ class OpenMLOptions(SplitOptions):
 
 @register_source("openml")
 class OpenML(DataSource):
-    """Fetched once, then from the cache."""
+    """A data set from OpenML, fetched once and then read from the cache."""
 
     Options = OpenMLOptions
 
     @classmethod
     def load(cls, options: Any) -> Dataset:
-        """The data set, its label columns as targets."""
+        """Load the data set, with its label columns as targets."""
         where = f"openml.org's data set {options.title!r}"
         fetched = _fetch(options, where)
         given = list(options.labels)
@@ -83,7 +83,7 @@ def _fetch(options: Any, where: str) -> Any:
     folder = cache_folder()
     try:
         with warnings.catch_warnings():
-            # That it tries again; the last try's error is told.
+            # It warns of each retry; the last error is raised.
             warnings.simplefilter("ignore")
             fetched = fetch_openml(
                 **query,

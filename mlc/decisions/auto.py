@@ -6,9 +6,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import Size, Tensor
 
+from mlc.config.errors import ConfigError
 from mlc.config.options import option
 from mlc.decisions.base import DecisionRule, register_decision
 from mlc.decisions.calibrated import Calibrated
@@ -22,7 +24,7 @@ from mlc.metrics.sweep import EQUAL, first_best
 
 # Fewer rows cannot tell rules apart.
 LEAST_ROWS = 20
-# By how many standard errors a rule must be better than `global`.
+# The number of standard errors by which a rule must be better than `global`.
 MARGIN = 0.5
 
 
@@ -35,23 +37,24 @@ class AutoOptions:
 
 @register_decision("auto")
 class Auto(DecisionRule):
-    """The rule that is best for a named metric on validation rows, cross-fitted, or else `global`.
+    """A rule that takes the best candidate for a metric on validation rows, or else `global`.
 
-    The candidates are `CANDIDATES`, each also with at least one label: `global`, `fixed` at the head's
-    natural threshold (where it has one), `top_k`, `per_label`, `cardinality` of heads that expect a
-    number, `mode` of those with a joint, and `seen` where the training label sets are known. For F1 and
-    the Jaccard index there is the expectation's rule: by the joint, and, where the natural threshold is
-    that of marginals (0.5), with independent labels; by the calibrated scores of any head; and among
-    the seen sets, unless these are so many that it would take minutes.
+    The candidates are `CANDIDATES`, each with and without `at_least_one`: `global`, `fixed` at the
+    head's natural threshold (where it has one), `top_k`, `per_label`, `cardinality` for heads that
+    predict a number of labels, `mode` for heads with a joint, and `seen` where the training label sets
+    are known. For F1 and the Jaccard index the rules that maximise the expectation are candidates too:
+    by the joint; with independent labels where the natural threshold is that of marginals (0.5); by
+    calibrated scores for every head; and among the seen sets, unless their number would take minutes.
 
-    The validation rows are dealt into five folds at random, always in the same way. Each candidate is
-    tuned on four folds and decides the fifth; the metric of all these decisions together is its value,
-    so a flexible candidate gains nothing from luck (Stone 1974, "Cross-validatory choice and assessment
-    of statistical predictions"). The best of many candidates still has luck: it is taken if it is
-    better than `global` by more than `MARGIN` standard errors of the difference (by the jackknife over
-    20 blocks of rows); if not, `global` is. Of equally good candidates the first, and so simplest, is
-    the best. The rule that is taken is then tuned on all rows. Below 20 rows it is `global`, with or
-    without at least one label, whichever has the better value on the rows that it is tuned on.
+    Each candidate is cross-fitted: the validation rows are split into five random folds (the same for
+    the same number of rows), and the candidate is tuned on four folds and decides the fifth. Its value
+    is the metric of all these decisions together, so a flexible candidate gains nothing from luck
+    (Stone 1974, "Cross-validatory choice and assessment of statistical predictions"). The best of many
+    candidates is still lucky. It therefore replaces `global` only if it is better by more than `MARGIN`
+    standard errors of the difference (by the jackknife over 20 blocks of rows). Of equally good
+    candidates the first, and so the simplest, is the best. The chosen rule is then tuned on all rows.
+    With fewer than 20 rows the choice is between `global` with and without `at_least_one`, by the value
+    on the rows that tune them.
     """
 
     Options = AutoOptions
@@ -68,58 +71,77 @@ class Auto(DecisionRule):
         if self.training_sets is not None:
             self.training_sets = distinct(self.training_sets)
         few = targets.shape[-2] < LEAST_ROWS
-        tried: dict[Candidate, Tensor] = {}
-        for own in CANDIDATES:
-            if self._suits(own, prediction) and (own.rule == "global" or not few):
-                tried[own] = self._tried(own, prediction, targets, few, tried)
-        places = torch.tensor([CANDIDATES.index(own) for own in tried], device=targets.device)
-        self._choice = places[self._best(list(tried.values()), targets, 0 if few else MARGIN)]
-        every = [CANDIDATES[index] for index in self._choice.unique().tolist()]
-        self._rules = {one: self._tuned(one, prediction, targets) for one in every}
+        decisions: dict[Candidate, Tensor] = {}
+        for candidate in CANDIDATES:
+            if self._suits(candidate, prediction) and (candidate.rule == "global" or not few):
+                decisions[candidate] = self._cross_fitted(
+                    candidate, prediction, targets, few, decisions
+                )
+        indices = torch.tensor([CANDIDATES.index(one) for one in decisions], device=targets.device)
+        best = self._best(list(decisions.values()), targets, 0 if few else MARGIN)
+        self._choice = indices[best]
+        chosen = [CANDIDATES[index] for index in self._choice.unique().tolist()]
+        self._rules = {one: self._tuned(one, prediction, targets) for one in chosen}
         return self
 
     def _decide(self, prediction: Prediction) -> Tensor:
         choice = self._chosen().to(prediction.scores.device)
         decided = torch.zeros_like(prediction.scores, dtype=torch.bool)
-        for own, rule in self._rules.items():
-            of_run = (choice == CANDIDATES.index(own))[..., None, None]
+        for candidate, rule in self._rules.items():
+            lacking = candidate.lacking(prediction)
+            if lacking is not None:
+                raise ConfigError(
+                    f"The rule 'auto' chose {candidate.words} on the validation rows, which cannot"
+                    f" decide from the scores alone: give {lacking} as well."
+                )
+            takes = (choice == CANDIDATES.index(candidate))[..., None, None]
             # An ensemble's scores are averaged on the CPU, its joint stays on the device.
-            by_rule = decided_by(own, rule, prediction).to(decided.device)
-            decided = decided | (by_rule & of_run)
+            by_rule = decided_by(candidate, rule, prediction).to(decided.device)
+            decided = decided | (by_rule & takes)
         return decided
 
     def by_joint_beside(
         self, provides: Collection[str], deciding: bool = False
     ) -> dict[str, DecisionRule]:
-        """All candidates by the joint that suit the metric; to decide, those that were chosen."""
-        every = [own for own in CANDIDATES if own.by_joint and "joint" in provides]
-        own = [one for one in every if one in self._rules] if deciding else every
-        return {one.words: self._built(one) for one in own if self._is_apt(one)}
+        """Return the candidates by the joint that suit the metric; to decide, those that were chosen."""
+        if "joint" not in provides:
+            return {}
+        candidates = self._rules if deciding else filter(self._is_apt, CANDIDATES)
+        return {one.words: self._built(one) for one in candidates if one.by_joint}
 
     def fitted(self) -> dict[str, Tensor]:
-        """The places in `CANDIDATES`: (...)."""
+        """Return the indices in `CANDIDATES`: (...)."""
         return {} if self._choice is None else {"choice": self._choice}
 
     def described(self) -> dict[str, Any]:
-        """In words which rule was chosen, for each run, and what the chosen ones learned."""
-        words = [CANDIDATES[place].words for place in self._chosen().flatten().tolist()]
-        nested = words[0] if self._chosen().ndim == 0 else words
+        """Return which rule was chosen for each run, in words, and what the chosen rules learned."""
+        words = [CANDIDATES[index].words for index in self._chosen().flatten().tolist()]
         return {
-            "chosen": nested,
-            "learned": {own.words: rule.described() for own, rule in self._rules.items()},
+            "chosen": np.array(words, dtype=object).reshape(self._chosen().shape).tolist(),
+            "learned": {one.words: rule.described() for one, rule in self._rules.items()},
         }
 
     def restore(self, fitted: Mapping[str, Any]) -> Self:
-        """Take the choices, and what the chosen rules learned."""
-        chosen = fitted["chosen"]
-        words = [chosen] if isinstance(chosen, str) else chosen
-        places = torch.tensor([CANDIDATES.index(BY_WORDS[own]) for own in words])
-        self._choice = places[0] if isinstance(chosen, str) else places
+        """Restore the choices, and what the chosen rules learned."""
+        words = np.array(fitted["chosen"], dtype=object)
+        indices = [CANDIDATES.index(BY_WORDS[one]) for one in words.ravel()]
+        self._choice = torch.tensor(indices).view(words.shape)
         self._rules = {
-            BY_WORDS[own]: self._built(BY_WORDS[own]).restore(values)
-            for own, values in fitted["learned"].items()
+            BY_WORDS[one]: self._built(BY_WORDS[one]).restore(values)
+            for one, values in fitted["learned"].items()
         }
         return self
+
+    def _learned(self) -> str:
+        """Return the chosen rule, or the chosen rules and their numbers of runs, in words."""
+        if self._choice is None:
+            return ""
+        runs = {one: int((self._choice == CANDIDATES.index(one)).sum()) for one in self._rules}
+        one_run = self._choice.numel() == 1
+        return ": " + "; ".join(
+            f"{one.words}{rule._learned()}" if one_run else f"{one.words} ({runs[one]} runs)"
+            for one, rule in self._rules.items()
+        )
 
     def _require_fitted_shape(self, shape: Size) -> None:
         super()._require_fitted_shape(shape)
@@ -141,49 +163,53 @@ class Auto(DecisionRule):
         )
 
     def _built(self, candidate: Candidate) -> DecisionRule:
-        """A candidate's rule, not tuned."""
+        """Build a candidate's rule, not tuned."""
         rule = candidate.build(self.options.metric, self.natural_threshold)
         rule.training_sets = self.training_sets
         return rule
 
-    def _tuned(self, own: Candidate, prediction: Prediction, targets: Tensor) -> DecisionRule:
-        rule = self._built(own)
-        return rule if own.by_joint else rule.fit(rows_of(prediction), targets)
+    def _tuned(self, candidate: Candidate, prediction: Prediction, targets: Tensor) -> DecisionRule:
+        rule = self._built(candidate)
+        return rule if candidate.by_joint else rule.fit(rows_of(prediction), targets)
 
-    def _tried(
+    def _cross_fitted(
         self,
-        own: Candidate,
+        candidate: Candidate,
         prediction: Prediction,
         targets: Tensor,
         few: bool,
-        tried: Mapping[Candidate, Tensor],
+        earlier: Mapping[Candidate, Tensor],
     ) -> Tensor:
-        """A candidate's decisions for all rows, tuned on the other folds: (..., N, K), bool."""
-        plain = tried.get(own.may_be_empty())
-        if own.changes_only_empty_sets and plain is not None and bool(plain.any(dim=-1).all()):
+        """Return decisions for all rows, by a rule tuned on the other folds: (..., N, K), bool.
+
+        With few rows the rule is tuned on all of them. `earlier` are the decisions of the candidates
+        before this one.
+        """
+        plain = earlier.get(candidate.may_be_empty()) if candidate.changes_only_empty_sets else None
+        if plain is not None and bool(plain.any(dim=-1).all()):
             return plain
-        if few or not own.is_tuned_on_rows:
-            return decided_by(own, self._tuned(own, prediction, targets), prediction)
+        if few or not candidate.is_tuned_on_rows:
+            return decided_by(candidate, self._tuned(candidate, prediction, targets), prediction)
         fold = folds(targets.shape[-2]).to(targets.device)
         decided = torch.zeros_like(targets)
         for index in range(N_FOLDS):
             out, rest = (fold == index).nonzero().squeeze(1), (fold != index).nonzero().squeeze(1)
-            rule = self._built(own)
+            rule = self._built(candidate)
             if isinstance(rule, Calibrated):
                 rule.is_judged = False
             rule.fit(rows_of(prediction, rest), targets[..., rest, :])
             decided[..., out, :] = rule.decide(rows_of(prediction, out))
         return decided
 
-    def _best(self, decided: list[Tensor], targets: Tensor, margin: float) -> Tensor:
-        """The index of the best decisions, or 0 if it is not better than that by the margin: (...)."""
+    def _best(self, decisions: list[Tensor], targets: Tensor, margin: float) -> Tensor:
+        """Return the index of the best decisions, or 0 if they are not better by the margin: (...)."""
         metric = COUNT_METRICS[self.options.metric]
-        values = metric.sign * torch.stack([metric(own, targets) for own in decided], dim=-1)
+        values = metric.sign * torch.stack([metric(one, targets) for one in decisions], dim=-1)
         best = first_best(values)
         gain = values.gather(-1, best.unsqueeze(-1)).squeeze(-1) - values[..., 0]
         if margin == 0:
             return torch.where(gain > EQUAL, best, 0)
-        left_out = torch.stack([values_left_out(metric, own, targets) for own in decided])
-        place = best[None, ..., None].expand(1, *left_out.shape[1:])
-        error = standard_error(left_out.gather(0, place).squeeze(0) - left_out[0])
+        left_out = torch.stack([values_left_out(metric, one, targets) for one in decisions])
+        index = best[None, ..., None].expand(1, *left_out.shape[1:])
+        error = standard_error(left_out.gather(0, index).squeeze(0) - left_out[0])
         return torch.where(gain > margin * error + EQUAL, best, 0)

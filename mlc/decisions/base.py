@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import fields
 from typing import Any, ClassVar, Self
 
 from torch import Size, Tensor
@@ -16,7 +17,7 @@ from mlc.heads.prediction import Prediction
 # The threshold that is natural for scores which are P(y_k = 1 | x).
 MARGINAL_THRESHOLD = 0.5
 # The arguments of `decide` for each kind of input.
-_ARGUMENTS = {
+ARGUMENTS = {
     "joint": "a joint distribution (log_joint and label_sets)",
     "cardinality": "scores and an expected cardinality",
     "marginals": "marginals (scores)",
@@ -60,6 +61,18 @@ class DecisionRule:
     def __init__(self, options: Any, natural_threshold: float | None = 0.5) -> None:
         self.options = options
         self.natural_threshold = natural_threshold
+
+    def __repr__(self) -> str:
+        """Return the name, the options that are not the defaults, and what the rule learned, in words.
+
+        As in "global (at_least_one=True), threshold 0.314".
+        """
+        given = [
+            f"{field.name}={getattr(self.options, field.name)!r}"
+            for field in fields(self.Options)
+            if getattr(self.options, field.name) != field.default
+        ]
+        return self.name + (f" ({', '.join(given)})" if given else "") + self._learned()
 
     @property
     def lacks_threshold(self) -> bool:
@@ -194,6 +207,11 @@ class DecisionRule:
         """Return the shape of each fitted value; a value that is not listed matches any scores."""
         return {name: self.fitted_shape(shape) for name in self.fitted()}
 
+    def _learned(self) -> str:
+        """Return the fitted values that are one number each, in words, with the mark before them."""
+        values = {name: value for name, value in self.fitted().items() if value.numel() == 1}
+        return "".join(f", {name} {value.item():.4g}" for name, value in values.items())
+
     def _kind(self, prediction: Prediction) -> str:
         """Return the kind of input that the rule decides from, given this prediction."""
         if prediction.has_joint and "joint" in self.needs:
@@ -203,7 +221,7 @@ class DecisionRule:
                 return "cardinality"
             if {"marginals", "scores"} & set(self.needs):
                 return "scores"
-        raise self._missing(" or ".join(_ARGUMENTS[kind] for kind in self.needs))
+        raise self._missing(" or ".join(ARGUMENTS[kind] for kind in self.needs))
 
     def _require_fitted_shape(self, shape: Size) -> None:
         """Raise DataError if fitted values do not match scores of this shape; one run's match any."""

@@ -7,23 +7,23 @@ from typing import Any
 
 from torch import Tensor
 
-from mlc.decisions.base import DECISIONS, MARGINAL_THRESHOLD, DecisionRule
+from mlc.decisions.base import ARGUMENTS, DECISIONS, MARGINAL_THRESHOLD, DecisionRule
 from mlc.heads.prediction import Prediction
 
 # Rows times pairs of seen sets, beyond which their expectations would take minutes.
 _MOST_PAIRS = 10**11
-# What an expectation is of; no other metric is one that a rule can maximise for each sample.
+# The rules that maximise the expectation of a metric; no rule does so for other metrics.
 _EXPECTATIONS = {"jaccard": "expected_jaccard", "f1": "expected_f1"}
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A rule with options of its own.
+    """A rule with its options, among which `auto` chooses.
 
     Attributes:
-        rule: its name.
-        at_least_one: whether no set may be empty.
-        by_joint: whether it decides from the joint.
+        rule: the name of the rule.
+        at_least_one: whether each set has at least one label.
+        by_joint: whether the rule decides from the joint.
         inner: what `seen` maximises, or the rule of `calibrated`.
     """
 
@@ -34,13 +34,13 @@ class Candidate:
 
     @property
     def words(self) -> str:
-        """As results and stored runs name it."""
+        """The name of the candidate in results and stored runs."""
         parts = [self.rule if self.inner is None else f"{self.rule} ({self.inner})"]
         parts += ["by the joint"] * self.by_joint + ["at least one label"] * self.at_least_one
         return ", ".join(parts)
 
     def build(self, metric: str, natural_threshold: float | None) -> DecisionRule:
-        """The rule, not tuned, for a metric."""
+        """Build the rule, not tuned, for a metric."""
         options: dict[str, Any] = {"at_least_one": self.at_least_one}
         if self.rule in ("global", "top_k"):
             options["metric"] = metric
@@ -57,32 +57,40 @@ class Candidate:
 
     @property
     def changes_only_empty_sets(self) -> bool:
-        """Whether it decides as the one without `at_least_one` where that predicts a label."""
+        """Whether it differs from the candidate without `at_least_one` only where that set is empty."""
         return self.at_least_one and self.rule not in ("global", "top_k", "per_label")
 
     @property
     def is_tuned_on_rows(self) -> bool:
-        """Whether it learns from the targets that `fit` sees."""
+        """Whether the rule learns from the targets that `fit` sees."""
         return self.rule in ("global", "top_k", "per_label", "calibrated")
 
     def is_apt(self, metric: str) -> bool:
-        """Whether it is not the maximiser of another metric's expectation."""
-        aim = self.rule if self.inner is None else self.inner
-        own = _EXPECTATIONS.get(metric.partition("_")[0])
-        return aim == own or not aim.startswith("expected")
+        """Whether the candidate suits the metric: it maximises no other metric's expectation."""
+        maximised = self.rule if self.inner is None else self.inner
+        suitable = _EXPECTATIONS.get(metric.partition("_")[0])
+        return maximised == suitable or not maximised.startswith("expected")
+
+    def lacking(self, prediction: Prediction) -> str | None:
+        """Return what the prediction lacks for this candidate, in words, or None."""
+        if self.by_joint and self.words not in prediction.decided and not prediction.has_joint:
+            return ARGUMENTS["joint"]
+        if self.rule == "cardinality" and prediction.cardinality is None:
+            return "an expected cardinality"
+        return None
 
     def is_possible(
         self, natural_threshold: float | None, prediction: Prediction, n_seen: int
     ) -> bool:
-        """Whether the prediction has what it needs; `n_seen` is the number of known label sets."""
+        """Whether the candidate can be tried; `n_seen` is the number of known label sets."""
+        if self.lacking(prediction) is not None:
+            return False
         if self.by_joint:
-            return self.words in prediction.decided or prediction.has_joint
+            return True
         if self.rule == "seen":
             n_rows = prediction.scores.shape[:-1].numel()
             is_quick = self.inner == "probability" or n_rows * n_seen**2 <= _MOST_PAIRS
             return n_seen > 0 and is_quick
-        if self.rule == "cardinality":
-            return prediction.cardinality is not None
         if self.rule == "fixed":
             return natural_threshold is not None
         return not self.rule.startswith("expected") or natural_threshold == MARGINAL_THRESHOLD
@@ -114,7 +122,7 @@ BY_WORDS = {candidate.words: candidate for candidate in CANDIDATES}
 
 
 def decided_by(candidate: Candidate, rule: DecisionRule, prediction: Prediction) -> Tensor:
-    """The decisions of a candidate that is built and, if need be, tuned: (..., N, K), bool."""
+    """Return the decisions of a candidate's rule, tuned where it needs that: (..., N, K), bool."""
     if candidate.by_joint:
         given = prediction.decided.get(candidate.words)
         return rule.decide(prediction) if given is None else given
@@ -122,7 +130,7 @@ def decided_by(candidate: Candidate, rule: DecisionRule, prediction: Prediction)
 
 
 def rows_of(prediction: Prediction, rows: Tensor | None = None) -> Prediction:
-    """The scores and the cardinality alone, of some rows or of all."""
+    """Return the scores and the cardinality alone, of these rows or of all."""
     scores, cardinality = prediction.scores, prediction.cardinality
     if rows is not None:
         scores = scores[..., rows, :]

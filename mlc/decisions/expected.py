@@ -27,15 +27,16 @@ _PAIRS_AT_ONCE = 2**20
 
 @dataclass
 class ExpectedOptions:
-    """Whether a set may be empty."""
+    """Whether each label set has at least one label."""
 
     at_least_one: bool = False
 
 
 class ExpectedRule(DecisionRule):
-    """The label set with the highest expected value, under the joint or with independent labels.
+    """Base class of rules that predict the label set with the highest expected value of a metric.
 
-    With `at_least_one`, the one with the highest expected value of all sets but the empty one.
+    The expectation is under the joint, or with independent labels. With `at_least_one` the empty set is
+    not tried.
     """
 
     Options = ExpectedOptions
@@ -65,10 +66,10 @@ class ExpectedRule(DecisionRule):
     def _best_size(
         self, marginals: Tensor, possible: Tensor, expected: Callable[[int, Tensor, Tensor], Tensor]
     ) -> Tensor:
-        """The size with the highest expectation, the smallest of equals: (N, K) to (N,).
+        """Return the size with the highest expectation, the smallest of equals: (N, K) to (N,).
 
-        `possible` says which sizes from 1 could be the best, (N, K); `expected` takes a size, rows, and
-        the distribution of how many of their other labels are true, (rows, K + 1).
+        `possible`, (N, K), marks the sizes from 1 that could be the best. `expected` takes a size, rows,
+        and the distribution of the number of true labels outside the prefix, (rows, K + 1).
         """
         n_labels = marginals.shape[1]
         without = marginals.new_zeros(len(marginals), n_labels + 1)

@@ -1,4 +1,4 @@
-"""Folds of rows, for what is tuned on some and judged on the others."""
+"""Folds of rows for cross-fitting."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ N_FOLDS = 5
 
 
 def folds(n_rows: int, n_folds: int = N_FOLDS) -> Tensor:
-    """The fold of each row at random, equally many rows in each but for one: (N,), from 0.
+    """Return a random fold from 0 for each row: (N,); the sizes of folds differ by at most one.
 
-    It is always the same for as many rows.
+    The folds are the same for the same number of rows.
     """
     generator = torch.Generator().manual_seed(0)
     return torch.randperm(n_rows, generator=generator) % n_folds

@@ -1,4 +1,4 @@
-"""The most probable label set."""
+"""The rule that predicts the most probable label set."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mlc.metrics.sweep import top_label
 
 @dataclass
 class ModeOptions:
-    """Whether a set may be empty."""
+    """Whether each label set has at least one label."""
 
     at_least_one: bool = False
 
@@ -23,9 +23,10 @@ class ModeOptions:
 class Mode(DecisionRule):
     """A rule that predicts argmax_y P(y | x), the first of equals: the mode of the head.
 
-    A head that lists only some label sets may search beyond them, as `chain` does; plain `log_joint`
-    and `label_sets` have no more than those. With `at_least_one`, a sample whose mode is the empty set
-    gets the most probable other one in `label_sets`, or the first label where there is none.
+    A head that lists only some label sets may search beyond them, as `chain` does. From plain
+    `log_joint` and `label_sets` the mode is one of these sets. With `at_least_one`, a sample whose mode
+    is the empty set gets the most probable other set in `label_sets`, or the first label if there is
+    none.
 
     Optimal for subset accuracy (Dembczynski et al. 2012, "On label dependence and loss minimization
     in multi-label classification", section 4.2).
@@ -35,7 +36,7 @@ class Mode(DecisionRule):
     needs = ("joint",)
 
     def by_joint(self, prediction: Prediction) -> Tensor:
-        """The mode: (..., N, K), bool."""
+        """Return the mode: (..., N, K), bool."""
         mode = prediction.mode
         if not self.options.at_least_one:
             return mode

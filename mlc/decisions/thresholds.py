@@ -18,7 +18,7 @@ from mlc.metrics.sweep import best_threshold, top_label
 
 @dataclass
 class FixedOptions:
-    """The threshold, or null for the head's natural one."""
+    """The threshold, or null for the head's natural one; whether each set has at least one label."""
 
     threshold: float | None = option(None, at_least=0, at_most=1)
     at_least_one: bool = False
@@ -35,8 +35,8 @@ class TunedOptions:
 class ThresholdRule(DecisionRule):
     """Base class of rules that predict the labels with score >= threshold.
 
-    With `at_least_one`, a sample where no label passes gets the label with the highest score, the first
-    of equals, whatever its threshold.
+    With `at_least_one`, a sample where no label passes gets the label with the highest score, whatever
+    its threshold; of equal scores the first.
     """
 
     def threshold(self) -> Tensor:
@@ -55,8 +55,8 @@ class ThresholdRule(DecisionRule):
         return passed | (top_label(scores) & ~passed.any(dim=-1, keepdim=True))
 
     def fitted(self) -> dict[str, Tensor]:
-        """Return the threshold."""
-        return {"threshold": self.threshold()}
+        """Return the threshold, if there is one."""
+        return {} if self.lacks_threshold else {"threshold": self.threshold()}
 
 
 class TunedThresholdRule(ThresholdRule):
@@ -69,6 +69,10 @@ class TunedThresholdRule(ThresholdRule):
         """Restore the threshold."""
         self._threshold = torch.as_tensor(fitted["threshold"], dtype=torch.float64)
         return self
+
+    def fitted(self) -> dict[str, Tensor]:
+        """Return the threshold, if it is tuned."""
+        return {} if self._threshold is None else {"threshold": self._threshold}
 
     def threshold(self) -> Tensor:
         """Return the tuned threshold."""
@@ -89,8 +93,9 @@ class Fixed(ThresholdRule):
 
     @property
     def lacks_threshold(self) -> bool:
-        """Whether there is neither a given nor a natural threshold."""
-        return self.options.threshold is None and self.natural_threshold is None
+        """Whether there is no restored, given or natural threshold."""
+        values = (self._restored, self.options.threshold, self.natural_threshold)
+        return all(value is None for value in values)
 
     def restore(self, fitted: Mapping[str, Any]) -> Self:
         """Restore the threshold of a stored run."""
@@ -139,16 +144,16 @@ class PerLabelOptions:
 class PerLabel(TunedThresholdRule):
     """A threshold for each label, the best on validation data for the F1 or Jaccard index of that label.
 
-    A label whose best value is below `fallback` has too few samples to tune on: its threshold is then
-    the highest validation score, so that rare labels are not predicted everywhere. Two empty sets have
+    A label whose best value is below `fallback` is too rare to tune on. Its threshold is then the
+    highest validation score, so that rare labels are not predicted everywhere. Two empty sets have
     the value 0, so a label without a validation positive always falls back, unless `fallback` is 0.
     This is SCutFBR.1 of Yang 2001, "A study on thresholding strategies for text categorization", as
     Fan and Lin 2007, "A study on threshold selection for multi-label classification", describe it and
     LibMultiLabel implements it; SCutFBR.0 would never predict such a label.
 
-    With `at_least_one` the thresholds are then tuned together, those of labels that fell back excepted:
-    each in turn to the best of all its values for the mean over labels of the sets that are decided.
-    That is a local optimum (`tuned_together`), no worse than thresholds tuned apart.
+    With `at_least_one` the thresholds are then tuned together (`tuned_together`), except those of labels
+    that fell back: each in turn is set to its best value for the mean over labels. The result is a local
+    optimum, no worse than thresholds that are tuned separately.
     """
 
     Options = PerLabelOptions
@@ -162,11 +167,11 @@ class PerLabel(TunedThresholdRule):
         trusted = value >= self.options.fallback
         self._threshold = torch.where(trusted, best, by_label.amax(dim=-1))
         if self.options.at_least_one:
-            every = (part.reshape(-1, *part.shape[-2:]) for part in (scores.double(), targets))
-            each = (part.reshape(-1, part.shape[-1]) for part in (self._threshold, trusted))
-            runs = zip(*(part.cpu() for part in (*every, *each)), strict=True)
-            together = [tuned_together(metric, *run) for run in runs]
-            self._threshold = torch.stack(together).view_as(trusted).to(scores.device)
+            tables = (part.reshape(-1, *part.shape[-2:]) for part in (scores.double(), targets))
+            lines = (part.reshape(-1, part.shape[-1]) for part in (self._threshold, trusted))
+            runs = zip(*(part.cpu() for part in (*tables, *lines)), strict=True)
+            tuned = [tuned_together(metric, *run) for run in runs]
+            self._threshold = torch.stack(tuned).view_as(trusted).to(scores.device)
         return self
 
     def by_pair(self) -> Tensor:
@@ -182,7 +187,7 @@ class PerLabel(TunedThresholdRule):
 class Oracle(Global):
     """The global threshold tuned on the test data: no fair contestant, but a measure of optimism.
 
-    It shows what a comparison reports that tunes its threshold on its test set.
+    It shows what a comparison would report if it tuned its threshold on the test set.
     """
 
     tuned_on = "test"

@@ -1,4 +1,4 @@
-"""Thresholds of labels that depend on each other, because no set may be empty."""
+"""Joint tuning of the thresholds of all labels, for label sets with at least one label."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _MOST_ROUNDS = 20
 def tuned_together(
     metric: CountMetric, scores: Tensor, targets: Tensor, thresholds: Tensor, free: Tensor
 ) -> Tensor:
-    """Thresholds for sets where a row without a passing label gets its top label: (K,).
+    """Tune thresholds where a row without a passing label gets its top label: (K,).
 
     Cyclic coordinate ascent, as in Fan and Lin 2007, "A study on threshold selection for multi-label
-    classification": in turn each threshold is set to the best of all its values, given the others, until
-    a round improves nothing. What is improved is the mean over labels, as each threshold decides which
-    rows get their top label. It starts twice, from the given thresholds and from some that no score
-    passes; the better end is never worse than the given thresholds. No single threshold can improve it,
-    though several together may.
+    classification": each threshold in turn is set to its best value given the others, until a round
+    improves nothing. The objective is the mean over labels, because each threshold affects which rows
+    get their top label. There are two starts: the given thresholds, and thresholds that no score passes.
+    The better result is never worse than the given thresholds. It is a local optimum: a change of one
+    threshold cannot improve it, a change of several may.
 
     Args:
         metric: a macro average.
@@ -31,18 +31,18 @@ def tuned_together(
         free: (K,), bool, the labels whose thresholds may change.
     """
     starts = [thresholds, torch.where(free, scores.amax(dim=0) + 1, thresholds)]
-    ends = [_State(metric, scores, targets, start) for start in starts]
-    for state in ends:
+    states = [_State(metric, scores, targets, start) for start in starts]
+    for state in states:
         for _ in range(_MOST_ROUNDS):
             changed = [state.improve(label) for label in free.nonzero().flatten().tolist()]
             if not any(changed):
                 break
-    apart, top = (metric(own.decided(), targets) for own in ends)
-    return ends[int(top > apart + EQUAL)].thresholds
+    from_given, from_none = (metric(state.decided(), targets) for state in states)
+    return states[int(from_none > from_given + EQUAL)].thresholds
 
 
 class _State:
-    """Thresholds, which pairs pass them, and what is the same in all rounds."""
+    """Thresholds, the pairs of row and label that pass them, and values that all rounds share."""
 
     def __init__(
         self, metric: CountMetric, scores: Tensor, targets: Tensor, thresholds: Tensor
@@ -60,13 +60,13 @@ class _State:
         self._true = (self._targets * self._passes).sum(dim=0)
 
     def decided(self) -> Tensor:
-        """The sets: (N, K), bool."""
+        """Return the label sets: (N, K), bool."""
         empty = (self._n_passing == 0).unsqueeze(1)
         top = torch.zeros_like(self._passes).scatter_(1, self._top[:, None], empty)
         return self._passes | top
 
     def improve(self, label: int) -> bool:
-        """Set the best threshold of a label, if it is better than the present one."""
+        """Set the threshold of a label to the best one, if that is better; return whether it is."""
         passes, order = self._passes[:, label], self._order[label]
         alone = self._n_passing == passes
         gains = self._gains(label, alone)
@@ -85,30 +85,30 @@ class _State:
         return True
 
     def _gains(self, label: int, alone: Tensor) -> Tensor:
-        """The sum over labels, up to a constant, when the label passes in its n highest rows: (N + 1,).
+        """Return the sum over labels if the label passes in its n highest rows: (N + 1,).
 
-        `alone`, (N,), says where no other label passes.
+        The sum is up to a constant. `alone`, (N,), marks the rows where no other label passes.
         """
-        order, own_top = self._order[label], self._top == label
-        hits, always = self._targets[:, label], alone & own_top
+        order, is_top = self._order[label], self._top == label
+        hits, always = self._targets[:, label], alone & is_top
         joined = torch.stack([~always, hits * ~always])[:, order]
         start = torch.stack([always.sum(), (hits * always).sum()]).double()
         predicted, true = torch.cat([start[:, None], start[:, None] + joined.cumsum(dim=-1)], dim=1)
         value = self._value(true, predicted, self._actual[label])
         # Where the label passes alone, the top label is no longer predicted.
-        others = (alone & ~own_top)[order]
+        others = (alone & ~is_top)[order]
         change = torch.zeros_like(value)
         change[1:][others] = self._losses(label, alone, order[others])
         return value + change.cumsum(dim=0)
 
     def _losses(self, label: int, alone: Tensor, rows: Tensor) -> Tensor:
-        """The change of the top label's value as each of the rows, in order, loses it."""
+        """Return the change of the top label's value as each row, in order, loses its top label."""
         added = torch.stack([alone.double(), alone * self._hit])
         filled = torch.zeros(2, len(self._actual), dtype=torch.float64)
         filled.index_add_(1, self._top, added)
         top = self._top[rows]
-        place = top.argsort(stable=True)
-        grouped, hits = top[place], self._hit[rows][place]
+        by_label = top.argsort(stable=True)
+        grouped, hits = top[by_label], self._hit[rows][by_label]
         first = torch.searchsorted(grouped, grouped)
         number = torch.arange(1, len(rows) + 1) - first
         total = torch.cat([hits.new_zeros(1), hits.cumsum(dim=0)])
@@ -118,7 +118,7 @@ class _State:
         change = self._value(true, predicted, actual) - self._value(
             true + hits, predicted + 1, actual
         )
-        return torch.empty_like(change).index_copy_(0, place, change)
+        return torch.empty_like(change).index_copy_(0, by_label, change)
 
     def _value(self, true: Tensor, predicted: Tensor, actual: Tensor) -> Tensor:
         value: Tensor = self._metric.formula(true, predicted, actual, len(self._top))
@@ -126,7 +126,7 @@ class _State:
 
 
 def _between(descending: Tensor, n_passing: int) -> Tensor:
-    """The threshold that the n highest scores pass, midway to the next."""
+    """Return a threshold that the n highest scores pass, midway to the next score."""
     if n_passing == 0:
         return descending[0] + 1
     if n_passing == len(descending):

@@ -9,15 +9,16 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
-from mlc.config.errors import ConfigError
+from mlc.config.errors import ConfigError, RunFolderError
 from mlc.config.imports import FLAG
 from mlc.config.options import limits_of, nearest, out_of_range
 from mlc.config.schema import GROUPS, Config, config_folder
 from mlc.launching.names import data_name, key_of, parsed, setting_overrides
 from mlc.launching.overrides import n_values, refuse_too_many
-from mlc.launching.resuming import check_resumable
+from mlc.launching.resuming import check_resumable, check_unfinished
 from mlc.launching.search_request import Request
 from mlc.runs.parts import require_part
+from mlc.search.files import RECORD
 
 
 def sweep_overrides(config: DictConfig) -> list[Override]:
@@ -86,6 +87,25 @@ def require_resumable(
     request: Request | None = None,
 ) -> None:
     """Raise RunFolderError if runs in the folder do not belong to this launch, or to this search."""
+    check_resumable(folder, *_settings(config, overrides, request), n_jobs)
+
+
+def require_unfinished(
+    folder: Path, config: DictConfig, overrides: list[Override], n_jobs: int | None
+) -> None:
+    """Raise RunFolderError if the folder holds a search, or if all runs of the sweep are finished."""
+    if (folder / RECORD).is_file():
+        raise RunFolderError(
+            f"{folder} already holds a search: continue it with resume=true, or name another folder with"
+            " hydra.sweep.dir."
+        )
+    check_unfinished(folder, *_settings(config, overrides, None), n_jobs)
+
+
+def _settings(
+    config: DictConfig, overrides: list[Override], request: Request | None
+) -> tuple[dict[str, Any], str, dict[str, list[str] | None], dict[str, str]]:
+    """Return the launch's common config, its data set, and its swept and fixed overrides."""
     swept = {key_of(each): _values(each) for each in overrides if each.is_sweep_override()}
     if request is not None:
         # The drawn values are compared by the spaces that they are drawn from.
@@ -93,8 +113,7 @@ def require_resumable(
     fixed = setting_overrides(
         str(each.input_line) for each in overrides if key_of(each) not in swept
     )
-    requested = dataclasses.asdict(_as_config(config))
-    check_resumable(folder, requested, data_name(config), swept, fixed, n_jobs)
+    return dataclasses.asdict(_as_config(config)), data_name(config), swept, fixed
 
 
 def _values(override: Override) -> list[str] | None:

@@ -15,7 +15,7 @@ from mlc.config.imports import FLAG, named_modules
 from mlc.data.base import SOURCES
 from mlc.files.names import STATUS
 from mlc.reporting.collect import check_comparable
-from mlc.runs.folder import is_finished, read_finished
+from mlc.runs.folder import automatic_in, is_finished, read_finished, read_status
 from mlc.runs.leases import holders
 from mlc.runs.provenance import NOT_IDENTITY, code_version, differences, fingerprint, versions
 
@@ -72,6 +72,33 @@ def check_resumable(
         log.warning("Finished runs in %s were made with %s.", folder, "; ".join(sorted(older)))
 
 
+def check_unfinished(
+    folder: Path,
+    config: Mapping[str, Any],
+    data: str,
+    swept: Mapping[str, list[str] | None],
+    fixed: Mapping[str, str],
+    n_jobs: int | None,
+) -> None:
+    """Raise RunFolderError if all runs of a launch without `resume` are finished in its folder.
+
+    The arguments are those of `check_resumable`.
+    """
+    request = _Request(json.loads(json.dumps(config)), data, swept, fixed)
+    statuses = (read_status(path.parent) for path in folder.rglob(STATUS))
+    finished = [s for s in statuses if s is not None and s["state"] == "completed"]
+    if n_jobs and sum(map(request.has_job, filter(_is_complete, finished))) >= n_jobs:
+        raise RunFolderError(
+            f"{folder} already holds all {n_jobs} runs of this sweep: make their table again with"
+            " resume=true, or name another folder with hydra.sweep.dir."
+        )
+
+
+def _is_complete(status: Mapping[str, Any]) -> bool:
+    """Return whether a status has what `_Request.has_job` compares; a damaged one is no run's."""
+    return {"data", "head", "seed"} <= status.keys() and isinstance(status.get("overrides"), dict)
+
+
 class _Request:
     """The requested launch; see `check_resumable`."""
 
@@ -118,7 +145,9 @@ class _Request:
         """Raise RunFolderError if the run has other settings."""
         if "experiment" in self.swept:
             return
-        for key, before, now in differences(status["config"], self.config, self._ignored):
+        for key, before, now in differences(
+            status["config"], self.config, self._ignored, automatic_in(status)
+        ):
             raise RunFolderError(
                 f"{run} was run with {key}={_shown(before)}, and {key}={_shown(now)} is asked for"
                 " now: resume with the same settings, or name another folder."

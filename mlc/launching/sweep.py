@@ -14,7 +14,12 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from mlc.files.names import STATUS
-from mlc.launching.checks import check_swept_values, require_resumable, sweep_overrides
+from mlc.launching.checks import (
+    check_swept_values,
+    require_resumable,
+    require_unfinished,
+    sweep_overrides,
+)
 from mlc.launching.ending import RaisingJobReturn
 from mlc.launching.folders import check_lone_run, check_sweep, guarded
 from mlc.launching.names import key_of, parsed
@@ -101,6 +106,8 @@ class SweepCallback(Callback):
             check_sweep(folder, config, () if request is None else SEARCH_FILES)
             if config.resume:
                 require_resumable(folder, config, overrides, n_jobs, request)
+            else:
+                require_unfinished(folder, config, overrides, n_jobs)
         except Exception as error:
             raise Refusal(error) from error
         swept = [key_of(override) for override in grid if override.is_sweep_override()]

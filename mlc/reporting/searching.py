@@ -28,7 +28,7 @@ from mlc.search.choice import (
     validation_values,
 )
 from mlc.search.draws import as_text
-from mlc.search.files import Group, Record, read_record, write_choices
+from mlc.search.files import CHOICE, Group, Record, read_record, write_choices
 from mlc.search.metrics import LOSS
 from mlc.search.spaces import edge
 
@@ -77,7 +77,7 @@ class Searched:
         for line, (*_, options) in zip(table[-len(rows) :], rows, strict=True):
             lines.append(line)
             lines += [_indented(options)] if options else []
-        return "\n".join(lines)
+        return "\n".join([*lines, *_left_out(self.choices)])
 
 
 def searched(folder: Path, results: Results) -> Searched | None:
@@ -181,13 +181,13 @@ def _described(
     lost: Sequence[tuple[Mapping[str, Any], str]],
 ) -> Chosen:
     """Add the drawn options, the edges and the failures to a choice."""
-    failed: dict[int, str] = {}
+    failed = dict(choice.failed)
     for status, reason in lost:
         same = (status.get("data"), status.get("head")) == (choice.data, choice.head)
         same = same and all(setting(status, k) == v for k, v in choice.settings.items())
-        trial = (status.get("overrides") or {}).get(TRIAL)
-        if same and trial is not None and int(trial) < record.n_trials:
-            failed.setdefault(int(trial), reason)
+        trial = str((status.get("overrides") or {}).get(TRIAL))
+        if same and trial.isdecimal() and int(trial) < record.n_trials:
+            failed[int(trial)] = reason
     group = _group(record, choice)
     if group is None or choice.trial is None:
         return dataclasses.replace(choice, failed=failed)
@@ -235,6 +235,21 @@ def _with_options(trials: pd.DataFrame, runs: pd.DataFrame, record: Record) -> p
     options = runs[[*keys, *drawn]].copy()
     options[TRIAL] = pd.to_numeric(options[TRIAL], errors="coerce")
     return trials.merge(options.drop_duplicates(keys), on=keys, how="left")
+
+
+def _left_out(choices: Sequence[Chosen]) -> list[str]:
+    """Return a line for each head with trials that could not be chosen."""
+    return [
+        fill(
+            readable(
+                f"{choice.head}: trials {', '.join(map(str, sorted(choice.failed)))} lack a finite value"
+                f" for a seed and take no part ({CHOICE} names the reasons)."
+            ),
+            WIDTH,
+        )
+        for choice in choices
+        if choice.failed
+    ]
 
 
 def _row(choice: Chosen, record: Record) -> list[str]:

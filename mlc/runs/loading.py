@@ -77,7 +77,6 @@ def save_preprocessing(folder: Path, dataset: Dataset, split: Split, scaling: Sc
     with write_atomically(folder / PREPROCESSING) as file:
         np.savez_compressed(
             file,
-            allow_pickle=False,
             shift=scaling.shift,
             scale=scaling.scale,
             weighting=np.array(scaling.weighting or "", dtype=np.str_),

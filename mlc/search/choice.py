@@ -1,14 +1,18 @@
 """The choice of each head's trial by validation rows.
 
-`choose` takes a table that has one value for each run and rule and no column for any other, so that
-test rows cannot take part.
+`choose` takes a table with one validation value for each run and rule and no other value, so that test
+rows cannot take part.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from mlc.config.errors import ConfigError
@@ -17,11 +21,13 @@ from mlc.search.metrics import higher_is_better, needs_rule, require_validation_
 TRIAL, VALUE = "trial", "value"
 # The columns of validation values, with the grid's other settings between head and trial.
 _FIRST, _LAST = ["data", "head"], [TRIAL, "rule", "seed", VALUE]
-# The rule of values that depend on none.
+# The name of the rule where the metric needs none.
 NO_RULE = "-"
-# A threshold for each label is tuned on the rows of the choice, so that its values there are too good to
-# be compared with those of other rules; only for the metric that it tunes is its gain larger.
-_PER_LABEL, _ITS_METRIC = "per_label", "f1_macro"
+# per_label tunes a threshold for each label on the validation rows, so that its values there are too
+# good to be compared with those of other rules; only for this metric is its gain larger than that bias.
+PER_LABEL, PER_LABEL_METRIC = "per_label", "f1_macro"
+# Means over seeds that differ by less are equal but for rounding.
+_RELATIVE, _ABSOLUTE = 1e-9, 1e-12
 
 
 @dataclass(frozen=True)
@@ -29,9 +35,9 @@ class RuleChoice:
     """The best trial of a head with one rule.
 
     Attributes:
-        trial: its number.
-        value: its mean value of the metric on the validation rows.
-        n_seeds: the number of runs in the mean.
+        trial: the trial's number.
+        value: the mean value of the metric on the validation rows, over the seeds.
+        n_seeds: the number of seeds in the mean.
     """
 
     trial: int
@@ -47,15 +53,15 @@ class Chosen:
         data: the data set's name.
         head: the head's name.
         settings: the other settings of the grid, by key.
-        trial: the number of the chosen trial; null if no run has a value.
+        trial: the number of the chosen trial; null if no run has a finite value.
         rule: the rule of the best value; "-" if the metric depends on none.
         value: the mean value of the metric on the validation rows, over the seeds.
-        n_seeds: the number of runs in the mean.
+        n_seeds: the number of seeds in the mean.
         n_trials: the number of trials that could be chosen.
         overrides: the values drawn for the chosen trial, as overrides; none for trial 0.
         edges: "low" or "high" by key, for values at an edge of their space.
         by_rule: the best trial of each rule.
-        failed: what became of the trials that have fewer runs than others, by number.
+        failed: why a trial could not be chosen, by number.
     """
 
     data: str
@@ -103,22 +109,25 @@ def validation_values(
 
 
 def trial_means(values: pd.DataFrame) -> pd.DataFrame:
-    """Return the mean value of each trial and rule over its seeds, and the number of runs.
+    """Return the mean of the finite values of each trial and rule over its seeds.
 
     Returns:
-        The columns of `values` without seed, with n_seeds, in the order of the trials.
+        The columns of `values` without seed, with n_seeds (the number of values in the mean), in the
+        order of the trials.
     """
     keys = [column for column in values.columns if column not in ("seed", VALUE)]
-    grouped = values.groupby(keys, sort=False, dropna=False)[VALUE]
-    means = grouped.agg(value="mean", n_seeds="count").reset_index()
+    grouped = _finite(values).groupby(keys, sort=False, dropna=False)
+    means = grouped.agg(value=(VALUE, "mean"), n_seeds=(VALUE, "count")).reset_index()
     return means.sort_values(TRIAL, kind="stable").reset_index(drop=True)
 
 
 def choose(values: pd.DataFrame, metric: str) -> list[Chosen]:
     """Choose the trial and rule with the best mean value for each data set, head and settings.
 
-    Only trials with the largest number of runs of their head can be chosen: one with failed runs would
-    be judged by the seeds that succeeded. Of equal values, the lower trial is chosen.
+    Trials are compared on the same seeds: the largest set of seeds for which a trial has finite values.
+    Of sets of equal size, it is the one that most trials have, then that of the lowest trial. A trial
+    without a finite value for one of these seeds cannot be chosen. Of values that are equal up to
+    rounding, that of the lower trial is chosen.
 
     Args:
         values: as `validation_values` returns them.
@@ -127,16 +136,12 @@ def choose(values: pd.DataFrame, metric: str) -> list[Chosen]:
     Raises:
         ConfigError: there is another column than those of `validation_values`.
     """
-    settings = _settings(values)
-    means = trial_means(values)
-    keys = [*_FIRST, *settings]
-    chosen = []
-    for key, group in means.groupby(keys, sort=False, dropna=False):
-        named = {name: str(value) for name, value in zip(keys, key, strict=True)}
-        data, head = named.pop("data"), named.pop("head")
-        chosen.append(_best(group, metric, Chosen(data, head, named)))
-    order = list(dict.fromkeys(values[keys].astype(str).itertuples(index=False, name=None)))
-    return sorted(chosen, key=lambda c: order.index((c.data, c.head, *c.settings.values())))
+    keys = [*_FIRST, *_settings(values)]
+    choices = []
+    for key, group in values.groupby(keys, sort=False, dropna=False):
+        texts = {name: str(value) for name, value in zip(keys, key, strict=True)}
+        choices.append(_best(group, metric, Chosen(texts.pop("data"), texts.pop("head"), texts)))
+    return choices
 
 
 def chosen_runs(
@@ -152,42 +157,101 @@ def chosen_runs(
     if TRIAL not in runs:
         return runs.iloc[:0]
     numbers = _numbers(runs)
-    kept = pd.Series(False, index=runs.index)
+    is_chosen = pd.Series(False, index=runs.index)
     for choice in choices:
-        is_own = (runs["data"] == choice.data) & (runs["head"] == choice.head)
+        matches = (runs["data"] == choice.data) & (runs["head"] == choice.head)
         for key, value in choice.settings.items():
-            is_own &= runs[key].astype(str) == value
+            matches &= runs[key].astype(str) == value
         best = choice.by_rule if by_rule else {}
         trials = [
             best[rule].trial if rule in best else choice.trial for rule in runs["rule"].astype(str)
         ]
-        kept |= is_own & (numbers == pd.Series(trials, index=runs.index, dtype=float))
-    return runs[kept]
+        is_chosen |= matches & (numbers == pd.Series(trials, index=runs.index, dtype=float))
+    return runs[is_chosen]
 
 
-def _best(group: pd.DataFrame, metric: str, choice: Chosen) -> Chosen:
+def _best(values: pd.DataFrame, metric: str, choice: Chosen) -> Chosen:
     """Return the choice with the best trial of each rule, and the best of these."""
     sign = 1 if higher_is_better(metric) else -1
-    n_runs = group["n_seeds"].max()
-    complete = group[(group["n_seeds"] == n_runs) & group[VALUE].notna()]
-    by_rule = {}
-    for rule, of_rule in complete.groupby("rule", sort=False):
-        row = of_rule.loc[(sign * of_rule[VALUE]).idxmax()]
-        by_rule[str(rule)] = RuleChoice(int(row[TRIAL]), float(row[VALUE]), int(row["n_seeds"]))
-    fair = {rule: by_rule[rule] for rule in choosable(list(by_rule), metric)}
-    n_trials = int(complete[TRIAL].nunique())
-    facts = {**vars(choice), "n_trials": n_trials, "by_rule": by_rule}
-    if fair:
-        rule = max(fair, key=lambda name: (sign * fair[name].value, -fair[name].trial))
-        best = fair[rule]
-        facts |= {"rule": rule, "trial": best.trial, "value": best.value, "n_seeds": best.n_seeds}
-    return Chosen(**facts)
+    seeds = _seeds_of_trials(values)
+    common = _common(seeds)
+    complete = [pair for pair, of_pair in seeds.items() if common and common <= of_pair]
+    rows = _finite(values).set_index([TRIAL, "rule"])[["seed", VALUE]]
+    rows = rows[rows.index.isin(complete) & rows["seed"].isin(common)]
+    means = rows.groupby(level=[0, 1], sort=False)[VALUE].mean()
+    by_rule: dict[str, RuleChoice] = {}
+    for rule in dict.fromkeys(rule for _, rule in complete):
+        of_rule = {trial: means[trial, rule] for trial, each in complete if each == rule}
+        trial = _first_best({trial: sign * of_rule[trial] for trial in sorted(of_rule)})
+        by_rule[str(rule)] = RuleChoice(int(trial), float(of_rule[trial]), len(common))
+    trials = {int(trial) for trial, _ in complete}
+    result = dataclasses.replace(
+        choice,
+        n_trials=len(trials),
+        by_rule=by_rule,
+        failed=_reasons(values[~values[TRIAL].isin(trials)], common or frozenset(values["seed"])),
+    )
+    allowed = choosable(list(by_rule), metric)
+    ordered = sorted(by_rule.items(), key=lambda item: item[1].trial)
+    comparable = {rule: best for rule, best in ordered if rule in allowed}
+    if not comparable:
+        return result
+    rule = _first_best({rule: sign * best.value for rule, best in comparable.items()})
+    return dataclasses.replace(result, rule=rule, **vars(comparable[rule]))
+
+
+def _first_best(values: Mapping[Any, float]) -> Any:
+    """Return the first key whose value is the largest, up to rounding."""
+    largest = max(values.values())
+    return next(
+        key
+        for key, value in values.items()
+        if math.isclose(value, largest, rel_tol=_RELATIVE, abs_tol=_ABSOLUTE)
+    )
+
+
+def _seeds_of_trials(values: pd.DataFrame) -> dict[tuple[Any, Any], frozenset[Any]]:
+    """Return the seeds with finite values of each trial and rule, in the order of the trials."""
+    finite = _finite(values).dropna(subset=[VALUE]).sort_values(TRIAL, kind="stable")
+    seeds: dict[tuple[Any, Any], set[Any]] = {}
+    for trial, rule, seed in zip(finite[TRIAL], finite["rule"], finite["seed"], strict=True):
+        seeds.setdefault((trial, rule), set()).add(seed)
+    return {pair: frozenset(of_pair) for pair, of_pair in seeds.items()}
+
+
+def _common(seeds: Mapping[tuple[Any, Any], frozenset[Any]]) -> frozenset[Any]:
+    """Return the seeds on which trials are compared; empty if no trial has any."""
+    trials: dict[frozenset[Any], set[Any]] = {}
+    for (trial, _), of_pair in seeds.items():
+        trials.setdefault(of_pair, set()).add(trial)
+    return max(trials, key=lambda each: (len(each), len(trials[each])), default=frozenset())
+
+
+def _reasons(values: pd.DataFrame, seeds: Collection[Any]) -> dict[int, str]:
+    """Return why each trial of the rows has not a finite value for each of the seeds."""
+    reasons = {}
+    for trial, rows in values.groupby(TRIAL):
+        infinite = set(rows["seed"][np.isinf(rows[VALUE].astype(float))])
+        missing = set(seeds) - set(_finite(rows).dropna(subset=[VALUE])["seed"]) - infinite
+        parts = [
+            f"{what} for {'seed' if len(of) == 1 else 'seeds'} {', '.join(map(str, sorted(of)))}"
+            for what, of in (("an infinite value", infinite), ("no value", missing))
+            if of
+        ]
+        reasons[int(trial)] = " and ".join(parts) or "no rule has a value for each seed"
+    return reasons
+
+
+def _finite(values: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with NaN for infinite values."""
+    numbers = values[VALUE].astype(float)
+    return values.assign(**{VALUE: numbers.where(np.isfinite(numbers))})
 
 
 def choosable(rules: Sequence[str], metric: str) -> list[str]:
     """Return the rules whose values on the validation rows can be compared."""
-    others = [rule for rule in rules if rule != _PER_LABEL]
-    return list(rules) if metric == _ITS_METRIC or not others else others
+    others = [rule for rule in rules if rule != PER_LABEL]
+    return list(rules) if metric == PER_LABEL_METRIC or not others else others
 
 
 def _settings(values: pd.DataFrame) -> list[str]:

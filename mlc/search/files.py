@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,19 @@ import pandas as pd
 import yaml
 
 from mlc.config.errors import RunFolderError
-from mlc.config.options import Choice, Interval, Search
+from mlc.config.options import Choice, Interval, Search, check
 from mlc.config.texts import cell
 from mlc.files.reading import content_of, read_object
 from mlc.files.writing import write_json, write_text
 from mlc.runs.ownership import MARKS
-from mlc.search.choice import Chosen, RuleChoice
+from mlc.search.choice import Chosen
+from mlc.search.options import SearchOptions
+from mlc.search.stored import from_content
 
 RECORD, TRIALS, CHOICE, JOURNAL = "search.json", "search.csv", "choice.yaml", "optuna.journal"
 FILES = (RECORD, TRIALS, CHOICE, JOURNAL)
+_MOST_STEPS = 2**53
+_CURE = "delete it, and start the search again with resume=true"
 
 
 @dataclass(frozen=True)
@@ -83,8 +87,8 @@ class Record:
             if old is None:
                 continue
             for key in dict.fromkeys((*old.spaces, *group.spaces)):
-                spaces = [_space_text(each.spaces.get(key)) for each in (old, group)]
-                _require_same(folder, f"{key} drawn from", *spaces)
+                before_and_now = [each.spaces.get(key) for each in (old, group)]
+                _require_same(folder, f"{key} drawn from", *before_and_now, _space_text)
         return dataclasses.replace(self, groups=[*self.groups, *earlier.values()])
 
 
@@ -106,16 +110,15 @@ def read_record(folder: Path) -> Record | None:
     path = folder / RECORD
     if not path.is_file():
         return None
-    with content_of(
-        path, "the record of a search", "delete it, and start the search again with resume=true"
-    ):
+    with content_of(path, "the record of a search", _CURE):
         content = read_object(path)
-        content.pop("written_by")
-        groups = [
-            Group(**{**group, "spaces": {k: _space(v) for k, v in group["spaces"].items()}})
-            for group in content.pop("groups")
-        ]
-        return Record(**content, groups=groups)
+        content.pop("written_by", None)
+        groups = from_content(list[dict[str, Any]], content.pop("groups", None), "groups")
+        record: Record = from_content(Record, content)
+        options = (record.n_trials, record.seed, record.metric, record.sampler)
+        check(SearchOptions(*options))
+        record.groups.extend(_group(each, f"groups[{index}]") for index, each in enumerate(groups))
+        return record
 
 
 def write_choices(
@@ -147,35 +150,60 @@ def read_choices(folder: Path) -> list[Chosen]:
         raise RunFolderError(
             f"{folder} holds no choice of a search: name the folder of one that ended."
         )
+    with content_of(path, "the choice of a search", f"mlc-report {folder} writes it again"):
+        content = from_content(dict[str, Any], _read_yaml(path))
+        choices: list[Chosen] = from_content(list[Chosen], content.get("choices"), "choices")
+        return choices
+
+
+def _read_yaml(path: Path) -> Any:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return [_chosen(each) for each in content["choices"]]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError) as error:
-        raise RunFolderError(
-            f"{path} is not the choice of a search: mlc-report {folder} writes it again."
-        ) from error
-
-
-def _chosen(content: Mapping[str, Any]) -> Chosen:
-    by_rule = {rule: RuleChoice(**best) for rule, best in content["by_rule"].items()}
-    return Chosen(**{**content, "by_rule": by_rule})
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"it cannot be read as YAML: {reason}") from error
 
 
 def _as_json(space: Search) -> dict[str, Any]:
     return {"values": list(space.values)} if isinstance(space, Choice) else dict(vars(space))
 
 
-def _space(content: Mapping[str, Any]) -> Search:
-    return Choice(*content["values"]) if "values" in content else Interval(**content)
+def _group(content: Mapping[str, Any], key: str) -> Group:
+    """Return a group of a record from its JSON content."""
+    spaces = from_content(dict[str, dict[str, Any]], content.get("spaces"), f"{key}.spaces")
+    group: Group = from_content(Group, {**content, "spaces": {}}, key)
+    for option, space in spaces.items():
+        if option not in group.defaults:
+            raise ValueError(f"{key}.defaults.{option} is missing")
+        group.spaces[option] = _space(space, f"{key}.spaces.{option}")
+    return group
+
+
+def _space(content: Mapping[str, Any], key: str) -> Search:
+    """Return a search space from its JSON content."""
+    if "values" in content:
+        values = from_content(list[Any], content["values"], f"{key}.values")
+        if not values or len(content) > 1:
+            raise ValueError(f"{key} must be a list of values or an interval")
+        return Choice(*values)
+    space: Interval = from_content(Interval, content, key)
+    step = space.step
+    is_empty = space.low > space.high or (step is not None and step <= 0)
+    is_beyond_log = space.log and (space.low <= 0 or (step is not None and space.low < 1))
+    if is_empty or is_beyond_log or (step and (space.high - space.low) / step > _MOST_STEPS):
+        raise ValueError(f"{key} is no search space, but {space}")
+    return space
 
 
 def _space_text(space: Search | None) -> str:
     return "no space" if space is None else f"({space})"
 
 
-def _require_same(folder: Path, what: str, before: object, now: object) -> None:
+def _require_same(
+    folder: Path, what: str, before: Any, now: Any, as_text: Callable[[Any], str] = str
+) -> None:
     if before != now:
         raise RunFolderError(
-            f"The search in {folder} has {what} {before}, and {now} is asked for now: resume with the"
-            " same, or name another folder."
+            f"The search in {folder} has {what} {as_text(before)}, and {as_text(now)} is asked for now:"
+            " resume with the same, or name another folder."
         )

@@ -15,22 +15,24 @@ from mlc.data.splits import Split
 from mlc.layers import Streams
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.metrics.sweep import SortedScores
+from mlc.training.full_batch import FullBatch
+from mlc.training.lbfgs import LBFGS
 from mlc.training.model import Model
 from mlc.training.stacked import StackedOptimizer
 from mlc.training.steps import PlainStep, step_for
 
-# Of the weights, by trainer.precision.
+# The dtype of the weights by trainer.precision.
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch brought, an entry (R,) for each run.
+    """The results of one epoch.
 
     Attributes:
-        number: from 1.
-        active: which runs were still in training.
-        values: by name: "loss/train", "loss/val", "val/METRIC", "learning_rate".
+        number: number of the epoch, from 1.
+        active: (R,), bool: the runs that were still training.
+        values: (R,) by name: "loss/train", "loss/val", "val/METRIC", "learning_rate".
     """
 
     number: int
@@ -39,23 +41,25 @@ class Epoch:
 
 
 class Training:
-    """Trains R runs side by side; iterate over it for one `Epoch` after another.
+    """The training of R runs at once; iteration yields an `Epoch` after each epoch.
 
-    Afterwards the model holds the weights of each run's best epoch.
+    At the end the model has the weights of each run's best epoch.
 
     Args:
-        model: with R runs, on the device of `data`.
-        data: resident.
-        splits: one for each run, all of the same sizes.
-        optimizer: over the model's parameters.
-        options: the trainer's, one for each run; `monitor` and `patience` may differ among them.
-        seeds: one for each run.
+        model: model of R runs, on the device of `data`.
+        data: the data in device memory.
+        splits: one per run, with equal sizes.
+        optimizer: optimiser of the model's parameters.
+        options: trainer options, one per run; only `monitor` and `patience` may differ. Without a
+            patience, that of the optimizer holds.
+        seeds: one per run.
 
     Attributes:
-        train_rows, val_rows: (R, N), each run's.
+        max_epochs: the largest number of epochs.
+        train_rows, val_rows: row indices of each run's parts, (R, N).
         best_epoch: (R,), from 1.
-        n_epochs: (R,), how many were trained.
-        failures: why a run could not go on, by its place among the runs.
+        n_epochs: number of trained epochs, (R,).
+        failures: the reason why a run stopped, by its index.
     """
 
     def __init__(
@@ -71,15 +75,22 @@ class Training:
         device = data.device
         if self.options.precision == "bfloat16" and device.type != "cuda":
             raise ConfigError("trainer.precision=bfloat16 needs CUDA: use float32 here.")
+        if self.options.precision == "bfloat16" and optimizer.full_batch:
+            raise ConfigError("optimizer=lbfgs needs trainer.precision=float32 or float64.")
         self._plain_step = PlainStep(
             model, data, optimizer, bfloat16=self.options.precision == "bfloat16"
         )
         self._step = step_for(self._plain_step, self.options.cuda_graphs)
+        self.max_epochs = self.options.max_epochs
         self.train_rows = data.rows([split.train for split in splits])
+        self._full_batch: FullBatch | None = None
+        if isinstance(optimizer, LBFGS):
+            self._full_batch = FullBatch(model, data, self.train_rows, optimizer)
+            self.max_epochs = min(self.max_epochs, optimizer.n_epochs)
         self.val_rows = data.rows([split.val for split in splits])
         self._order = Streams(seeds, "batch order")
         self._uniforms = Streams(seeds, "noise")
-        # The same at every epoch, so that validation losses can be compared.
+        # The same in every epoch, so that validation losses are comparable.
         val_uniforms = Streams(seeds, "validation noise").uniform(self.val_rows.shape[1])
         self._val_uniforms = val_uniforms.to(device, data.dtype)
         n_runs = len(seeds)
@@ -90,9 +101,11 @@ class Training:
         }
         signs = [1 if _higher_is_better(monitor) else -1 for monitor in monitors]
         self._sign = torch.tensor(signs, dtype=torch.float64, device=device)
-        patience = [run.patience or self.options.max_epochs for run in options]
+        patience = [run.patience or optimizer.patience or self.max_epochs for run in options]
         self._patience = torch.tensor(patience, device=device)
         self._best = torch.full((n_runs,), -torch.inf, dtype=torch.float64, device=device)
+        self._least_loss = torch.full_like(self._best, torch.inf)
+        self._least_loss_epoch = torch.zeros(n_runs, dtype=torch.int64, device=device)
         self._best_weights = {name: value.clone() for name, value in model.state_dict().items()}
         self.best_epoch = torch.zeros(n_runs, dtype=torch.int64, device=device)
         self.n_epochs = torch.zeros(n_runs, dtype=torch.int64, device=device)
@@ -100,7 +113,7 @@ class Training:
         self.failures: dict[int, TrainingError] = {}
 
     def __iter__(self) -> Iterator[Epoch]:
-        for number in range(1, self.options.max_epochs + 1):
+        for number in range(1, self.max_epochs + 1):
             trained = self._active.clone()
             self.n_epochs += trained
             values = {"loss/train": self.train_epoch(number), **self._validate()}
@@ -118,7 +131,9 @@ class Training:
         return self._sign * self._best
 
     def train_epoch(self, number: int) -> Tensor:
-        """One pass over the training rows, the `number`th; the mean loss of each run, (R,)."""
+        """Train for one epoch; return the mean loss of each run, (R,)."""
+        if self._full_batch is not None:
+            return self._full_batch(number)
         self.model.train()
         n_rows, size = self.train_rows.shape[1], self.options.batch_size
         rows = self.train_rows.gather(
@@ -133,9 +148,9 @@ class Training:
         )
         self._plain_step.begin_epoch()
         for step, start in enumerate(starts):
-            here = slice(start, start + size)
+            batch = slice(start, start + size)
             self.optimizer.advance(step)
-            self._step(rows[:, here], None if uniforms is None else uniforms[:, here])
+            self._step(rows[:, batch], None if uniforms is None else uniforms[:, batch])
         return self._plain_step.total / n_rows
 
     @torch.no_grad()
@@ -147,7 +162,7 @@ class Training:
             first += actual.shape[1]
             scores.append(head.scores(outputs))
             targets.append(actual)
-            # Batches as in training where samples are compared, whatever the size of a chunk.
+            # Losses that compare samples need the batches of training, not chunks of another size.
             n_rows = size if head.compares_samples else actual.shape[1]
             parts = (outputs.split(n_rows, 1), actual.split(n_rows, 1), uniforms.split(n_rows, 1))
             losses += [head.loss(*part).double() for part in zip(*parts, strict=True)]
@@ -162,17 +177,24 @@ class Training:
 
     def _keep_best(self, number: int, values: dict[str, Tensor]) -> None:
         value = torch.zeros_like(self._best)
-        for monitor, own in self._monitored.items():
-            followed = values["loss/val" if monitor == "loss" else f"val/{monitor}"]
-            value = torch.where(own, self._sign * followed.double(), value)
+        for monitor, runs in self._monitored.items():
+            monitored = values["loss/val" if monitor == "loss" else f"val/{monitor}"]
+            value = torch.where(runs, self._sign * monitored.double(), value)
         better = self._active & (value > self._best)
-        # Without an index of the better ones, which the host would have to wait for.
+        # Masks instead of indices, for which the host would have to wait.
         self._best = torch.where(better, value, self._best)
         self.best_epoch.masked_fill_(better, number)
         for name, weights in self.model.state_dict().items():
-            kept = self._best_weights[name]
-            torch.where(better.view(-1, *[1] * (kept.ndim - 1)), weights, kept, out=kept)
-        self._active &= number - self.best_epoch < self._patience
+            best = self._best_weights[name]
+            torch.where(better.view(-1, *[1] * (best.ndim - 1)), weights, best, out=best)
+        last = self.best_epoch
+        if self._full_batch is not None:
+            # While the penalty is too strong, all rows may have the same decision, epoch after epoch.
+            fell = values["loss/val"] < self._least_loss
+            self._least_loss = torch.where(fell, values["loss/val"], self._least_loss)
+            self._least_loss_epoch.masked_fill_(fell, number)
+            last = torch.maximum(last, self._least_loss_epoch)
+        self._active &= number - last < self._patience
 
     def _drop_failed(self, number: int, trained: Tensor, validated: Tensor) -> None:
         finite = trained.isfinite() & validated.isfinite()
@@ -184,8 +206,13 @@ class Training:
                 what = f"loss is {float(trained[run])} from step {step} of"
             rate = float(self.optimizer.learning_rates[run])
             self.failures[run] = TrainingError(
-                f"The {what} epoch {number}, at a learning rate of {rate:g}: lower optimizer.lr, or"
-                " choose another optimizer."
+                f"The {what} epoch {number}, "
+                + (
+                    "of optimizer=lbfgs: choose smaller values of optimizer.C, or another optimizer."
+                    if self._full_batch
+                    else f"at a learning rate of {rate:g}: lower optimizer.lr, or choose another"
+                    " optimizer."
+                )
             )
         self._active &= finite
 

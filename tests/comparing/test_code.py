@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from mlc import MultiLabelClassifier
-from mlc.comparing.code import Settled, estimator_code, is_plain, network_code, settle
+from mlc.comparing.code import is_plain, network_code
+from mlc.comparing.lines import WIDTH
 from mlc.comparing.plain import PLAIN_HEADS, PLAIN_RULES
-from mlc.config.registry import BACKBONES, DECISIONS, HEADS, OPTIMIZERS
-from mlc.config.schema import TrainerOptions
+from mlc.comparing.settled import Model, Settled, provenance, settle, value_of
+from mlc.config.registry import DECISIONS, HEADS
 from mlc.decisions import build_decision
 from mlc.decisions.candidates import CANDIDATES, Candidate
 from mlc.heads import build_head
@@ -34,6 +34,12 @@ def outputs_and_targets(n_outputs: int) -> tuple[Tensor, Tensor]:
 
 def options_of(registry: Any, name: str, **changed: Any) -> dict[str, Any]:
     return {**dataclasses.asdict(registry[name].Options()), **changed}
+
+
+def model_of(head: str, options: dict[str, Any] | None = None, n_labels: int = K) -> Model:
+    labels = LABELS if n_labels == K else tuple(f"label {k}" for k in range(n_labels))
+    natural = HEADS[head].natural_threshold(n_labels)
+    return Model(head, options_of(HEADS, head) if options is None else options, natural, labels)
 
 
 def run(code: str) -> dict[str, Any]:
@@ -55,7 +61,9 @@ def settled(head: str, rule: str, **values: Any) -> Settled:
         "rule_options": options_of(DECISIONS, rule),
         **values,
     }
-    return Settled(head, values["head_options"], rule, values["rule_options"], fitted, LABELS, 3)
+    model = model_of(head, values["head_options"])
+    options = values["rule_options"]
+    return Settled(model, rule, options, rule, options, fitted, {}, 3)
 
 
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
@@ -73,6 +81,7 @@ def test_plain_heads_have_the_loss_and_scores_of_the_library(
     options = options_of(HEADS, head, **changed)
     code = network_code(settled(head, "global", head_options=options))
     assert "mlc" not in code
+    assert max(map(len, code.splitlines())) <= WIDTH
     names = run(code)
     own = build_head(head, n_features=3, n_labels=K, **options)
     outputs, targets = outputs_and_targets(own.head.n_outputs)
@@ -126,8 +135,7 @@ def test_all_else_is_said_with_the_library_and_runs() -> None:
     targets = torch.rand(40, 17, generator=torch.Generator().manual_seed(0)) < 0.3
     features = torch.randn(40, 3)
     for head, rule in [("pairwise", "mode"), ("label_powerset", "expected_jaccard")]:
-        labels = tuple(f"label {k}" for k in range(17))
-        own = dataclasses.replace(settled(head, rule), labels=labels)
+        own = dataclasses.replace(settled(head, rule), model=model_of(head, n_labels=17))
         assert not is_plain(own)
         names = {
             "N_FEATURES": 3,
@@ -153,47 +161,54 @@ def test_the_library_tunes_what_has_no_numbers() -> None:
     assert names["label_sets"].shape == (40, K)
 
 
-def config_of(head: str, **changed: Any) -> dict[str, Any]:
-    """A run's config, nested, as its status holds it."""
-    parts = {
-        "head": {"name": head, **options_of(HEADS, head)},
-        "backbone": {"name": "mlp", **options_of(BACKBONES, "mlp")},
-        "optimizer": {"name": "adamw", **options_of(OPTIMIZERS, "adamw")},
-        "trainer": dataclasses.asdict(TrainerOptions()),
-        "data": {"name": "table", "text": None},
-        "decision": {name: options_of(DECISIONS, name) for name in DECISIONS},
-    }
-    for key, value in changed.items():
-        part, _, name = key.partition("__")
-        parts[part][name] = value
-    return parts
-
-
-def test_the_rule_that_auto_chose_stands_in_the_code() -> None:
-    stored = [
-        {
-            "chosen": "global, at least one label",
-            "learned": {"global, at least one label": {"threshold": 0.2}},
-        },
-        {
-            "chosen": "global, at least one label",
-            "learned": {"global, at least one label": {"threshold": 0.4}},
-        },
-        {"chosen": "top_k", "learned": {"top_k": {"k": 2}}},
-    ]
-    own = settle(config_of("sigmoid"), "auto", stored, LABELS)
+def test_the_rule_that_auto_chose_in_all_runs_stands_in_the_code() -> None:
+    words = "global, at least one label"
+    stored = [{"chosen": words, "learned": {words: {"threshold": value}}} for value in (0.2, 0.4)]
+    own = settle(model_of("sigmoid"), "auto", options_of(DECISIONS, "auto"), stored)
     assert own.rule == "global"
     assert own.rule_options["at_least_one"] is True
     assert own.fitted["threshold"] == pytest.approx(0.3)
-    assert own.n_runs == 2
+    scores = np.array([[0.1, 0.9, 0.3, 0.2], [0.3, 0.2, 0.1, 0.1], [0.1, 0.2, 0.1, 0.0]])
+    targets = np.array([[0, 1, 1, 0], [1, 1, 0, 0], [0, 1, 0, 0]], dtype=bool)
+    # By hand: labels 1 and 2; label 0 of two; label 1, which is the highest.
+    printed = value_of(own, [scores], [targets], "jaccard_samples")
+    assert printed == pytest.approx((1 + 1 / 2 + 1) / 3)
+    text = " ".join(provenance(own, "jaccard_samples", 0.9, printed))
+    assert f"auto chose {words!r} in all 2 runs" in text
+    assert "mean of 2 runs (0.200 to 0.400)" in text
+    assert "With these numbers jaccard_samples is 0.833" in text
+    assert "auto, fitted in each run, has 0.900" in text
+
+
+def test_where_runs_differ_auto_itself_stands_in_the_code() -> None:
+    stored = [
+        {"chosen": "global", "learned": {"global": {"threshold": 0.2}}},
+        {"chosen": "global", "learned": {"global": {"threshold": 0.4}}},
+        {"chosen": "top_k", "learned": {"top_k": {"k": 2}}},
+    ]
+    options = options_of(DECISIONS, "auto", metric="f1_samples")
+    own = settle(model_of("sigmoid"), "auto", options, stored)
+    text = " ".join(provenance(own, "f1_samples", 0.9, None))
+    assert "auto chose 'global' in 2 of 3 runs, 'top_k' in 1 of 3 runs" in text
+    assert "auto, fitted in each run, has f1_samples 0.900" in text
+    draw = torch.Generator().manual_seed(0)
+    features = torch.randn(40, 3, generator=draw)
+    targets = torch.rand(40, K, generator=draw) < 0.3
+    names: dict[str, Any] = {
+        "N_FEATURES": 3, "training_targets": targets, "features": features, "targets": targets,
+        "validation_features": features, "validation_targets": targets,
+    }  # fmt: skip
+    exec(network_code(own), names)
+    assert names["rule"].options.metric == "f1_samples"
+    assert names["label_sets"].shape == (40, K)
 
 
 @pytest.mark.parametrize("candidate", CANDIDATES, ids=lambda candidate: candidate.words)
 def test_every_choice_of_auto_becomes_code_that_decides_as_auto(candidate: Candidate) -> None:
     by_joint = candidate.by_joint
-    config = config_of("powerset" if by_joint or candidate.rule == "expected_f1" else "sigmoid")
-    outputs, targets = outputs_and_targets(2**K if config["head"]["name"] == "powerset" else K)
-    head = build_head(config["head"]["name"], n_features=3, n_labels=K)
+    name = "powerset" if by_joint or candidate.rule == "expected_f1" else "sigmoid"
+    outputs, targets = outputs_and_targets(2**K if name == "powerset" else K)
+    head = build_head(name, n_features=3, n_labels=K)
     with torch.no_grad():
         prediction = head.predict(outputs.float())
         auto = DECISIONS["auto"](DECISIONS["auto"].Options(), 0.5)
@@ -206,7 +221,7 @@ def test_every_choice_of_auto_becomes_code_that_decides_as_auto(candidate: Candi
             rule.decide(given) if candidate.rule != "cardinality" else rule.decide(prediction)
         )
     stored = [{"chosen": candidate.words, "learned": {candidate.words: rule.described()}}]
-    own = settle(config, "auto", stored, LABELS)
+    own = settle(model_of(name), "auto", options_of(DECISIONS, "auto"), stored)
     if is_plain(own):
         names = run(network_code(own))
         assert torch.equal(names["decide"](outputs.float()), expected)
@@ -223,18 +238,3 @@ def test_every_choice_of_auto_becomes_code_that_decides_as_auto(candidate: Candi
     text = "\n".join(lines).replace("head.predict(head(features))", "head.predict(features)")
     exec(text, names)
     assert torch.equal(names["label_sets"], expected)
-
-
-def test_the_estimator_has_the_options_of_the_run_and_fits() -> None:
-    config = config_of(
-        "focal", head__gamma=1.5, backbone__widths=[8], trainer__max_epochs=1, optimizer__lr=0.01
-    )
-    stored = [{"threshold": 0.3}]
-    defaults = MultiLabelClassifier().get_params(deep=False)
-    code = estimator_code(config, settle(config, "global", stored, LABELS), defaults)
-    rng = np.random.default_rng(0)
-    names: dict[str, Any] = {"X": rng.normal(size=(40, 3)), "y": rng.random((40, K)) < 0.4}
-    exec(code, names)
-    classifier = names["classifier"]
-    assert classifier.head_options == {"gamma": 1.5}
-    assert (classifier.widths, classifier.lr, classifier.max_epochs) == ([8], 0.01, 1)

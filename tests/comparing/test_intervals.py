@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
+from mlc.comparing import intervals
 from mlc.comparing.intervals import Part, simultaneous
 from tests.conftest import REPOSITORY
 
@@ -58,11 +59,42 @@ def test_equal_heads_differ_by_nothing() -> None:
     assert (found.mean, found.half_width, found.is_clear) == (0, 0, False)
 
 
-def test_one_row_has_no_interval_and_claims_nothing() -> None:
-    one = {"a": parts_of(np.ones((1, 1))), "b": parts_of(np.zeros((1, 1)))}
+@pytest.mark.parametrize("n_splits", [1, 2, 3])
+def test_one_row_has_no_interval_and_claims_nothing(n_splits: int) -> None:
+    values = np.array([[1.0], [0.9], [0.8]])[:n_splits]
+    one = {"a": parts_of(values), "b": parts_of(np.zeros((n_splits, 1)))}
     found = simultaneous(one, "b")["a"]
+    assert found.mean == pytest.approx(values.mean())
     assert np.isnan(found.half_width)
     assert not found.is_clear
+
+
+@pytest.mark.parametrize("n_splits", [1, 3])
+def test_a_difference_that_is_the_same_in_every_row_has_no_interval(n_splits: int) -> None:
+    """Rounding leaves differences between the rows of about 1e-17."""
+    reference = np.random.default_rng(0).random((n_splits, 50))
+    found = simultaneous({"a": parts_of(reference + 0.1), "b": parts_of(reference)}, "b")["a"]
+    assert found.mean == pytest.approx(0.1)
+    assert np.isnan(found.half_width)
+    assert not found.is_clear
+
+
+@pytest.mark.parametrize(("n_splits", "n_heads"), [(3, 8), (3, 20), (5, 20)])
+def test_a_head_far_less_stable_than_the_others_is_covered(
+    n_splits: int, n_heads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """benchmarks/interval_coverage.py simulates more of it."""
+    monkeypatch.setattr(intervals, "_DRAWS", 1000)
+    rng = np.random.default_rng(1)
+    spreads = np.array([0.02] * (n_heads - 1) + [0.2])
+    covered = 0
+    for _ in range(120):
+        shifts = rng.normal(0, spreads[:, None, None], (n_heads, n_splits, 1))
+        values = shifts + rng.normal(0, 0.02, (n_heads, n_splits, 40))
+        heads = {str(head): parts_of(own) for head, own in enumerate(values)}
+        gap = simultaneous(heads, "0")[str(n_heads - 1)]
+        covered += gap.low <= 0 <= gap.high
+    assert covered >= 112  # 93%
 
 
 def world(rng: np.random.Generator, n_heads: int, redrawn: bool) -> dict[str, list[Part]]:

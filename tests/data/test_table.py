@@ -12,8 +12,11 @@ import pandas as pd
 import pytest
 from scipy.sparse import issparse
 
-from mlc.config.errors import DataError
+from mlc.config.errors import ConfigError, DataError
 from mlc.data.base import SOURCES, Dataset
+from mlc.data.card import describe
+from mlc.data.splits import split_dataset
+from mlc.data.table import TableOptions
 from mlc.data.unlabelled import read_features
 
 NUMBERS = "size,colour,round,red\n1.5,blue,1,0\n2,red,0,1\n,red,1,1\n-3e2,,0,0\n"
@@ -91,6 +94,24 @@ def test_a_test_file_is_read_as_the_training_file(write: Any) -> None:
         "test": [4],
     }
     assert dataset.features[4].tolist() == [7, 0, 0]
+
+
+def test_a_validation_file_is_read_as_the_training_file(write: Any) -> None:
+    path, test = write(NUMBERS), write("red,round,colour,size\n1,1,green,7\n", "test.csv")
+    val = write("size,colour,round,red\n8,green,0,1\n9,green,1,0\n", "val.csv")
+    labels = ["round", "red"]
+    dataset = load(path, test_path=str(test), val_path=str(val), labels=labels)
+    split = split_dataset(dataset, TableOptions(), seed=3)
+    assert {part: rows.tolist() for part, rows in split.parts().items()} == {
+        "train": [0, 1, 2, 3],
+        "val": [4, 5],
+        "test": [6],
+    }
+    assert dataset.features[4:, 0].tolist() == [8, 9, 7]
+    assert dataset.targets[4:].tolist() == [[0, 1], [1, 0], [1, 1]]
+    assert "all parts from val.csv, test.csv" in describe(dataset, split).text()
+    with pytest.raises(ConfigError, match=r"val_path=.* needs .*test_path"):
+        load(path, val_path=str(val), labels=labels)
 
 
 def test_a_test_files_labels_are_in_the_training_files_order(write: Any) -> None:
@@ -192,7 +213,7 @@ def test_what_is_no_table_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="There is no file"):
         load(tmp_path / "none.csv", labels=["a"])
     (tmp_path / "toy.doc").write_text("a,b\n1,0\n")
-    with pytest.raises(DataError, match=r"is no .csv, .tsv or .parquet file"):
+    with pytest.raises(DataError, match=r"is not a .csv, .tsv or .parquet file"):
         load(tmp_path / "toy.doc", labels=["a"])
     (tmp_path / "toy.parquet").write_text("nonsense")
     with pytest.raises(DataError, match="cannot be read as a Parquet file"):

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 import torch
 
 from mlc.config.errors import DataError
+from mlc.data.columns import encode_labels
 from mlc.data.targets import encode
 
 Y = np.array([[1, 0, 1], [0, 1, 0], [0, 0, 0], [1, 1, 1]])
@@ -52,6 +53,53 @@ def test_zeros_and_ones_of_any_form(form: str) -> None:
     np.testing.assert_array_equal(found.encoded(BINARY[form]), Y)
 
 
+WORDS_FOR_BITS = [
+    ("yes", "no"),
+    ("True", "False"),
+    ("Y", "n "),
+    ("t", "f"),
+    ("1", "0"),
+    ("1.0", "0.0"),
+]
+
+
+@pytest.mark.parametrize("words", WORDS_FOR_BITS, ids=str)
+@pytest.mark.parametrize("n_columns", [1, 3])
+def test_words_for_zeros_and_ones_are_read_as_by_the_commands(
+    words: tuple[str, str], n_columns: int
+) -> None:
+    targets = Y[:, :n_columns]
+    frame = pd.DataFrame(
+        np.where(targets == 1, *words), columns=["rain", "wind", "sun"][:n_columns]
+    )
+    by_command = encode_labels(frame, list(frame.columns), None, "new.csv")
+    for y in (frame, frame.astype("category"), frame.astype("string"), frame.to_numpy()):
+        result = encode(y)
+        assert result.form == "multi_hot"
+        np.testing.assert_array_equal(result.multi_hot, targets)
+        np.testing.assert_array_equal(result.multi_hot, by_command.targets)
+        np.testing.assert_array_equal(result.encoded(y), targets)
+        names = by_command.names if hasattr(y, "columns") else tuple(range(n_columns))
+        assert tuple(result.labels) == names
+    mixed = frame.assign(rain=targets[:, 0] == 1)
+    np.testing.assert_array_equal(encode(mixed).multi_hot, targets)
+
+
+def test_columns_in_another_order_are_refused() -> None:
+    frame = pd.DataFrame(Y, columns=["rain", "wind", "sun"])
+    targets = encode(frame)
+    with pytest.raises(
+        DataError, match=r"columns \['sun', 'rain', 'wind'\], and fit was given \['rain"
+    ):
+        targets.encoded(frame[["sun", "rain", "wind"]])
+    np.testing.assert_array_equal(targets.encoded(Y), Y)
+
+
+def test_words_in_one_row_of_values_are_classes() -> None:
+    result = encode(pd.Series(["yes", "no", "no"]))
+    assert (result.form, result.labels.tolist()) == ("classes", ["no", "yes"])
+
+
 WORDS = [["b", "a"], ["b"], [], ["c"]]
 
 
@@ -82,15 +130,17 @@ def test_ragged_rows_of_numbers_are_label_lists() -> None:
         ([["a"], ["b", float("nan")]], "y has the label nan in row 1"),
         ([["a"], [1]], "y has the label 'a' in row 0 and 1 in row 1"),
         ([["a"], [["b"]]], r"y has the label \['b'\] in row 1, a list"),
-        (Y.astype(str), "y is '1', a str, in row 0, column 0: convert y with .astype"),
-        (pd.DataFrame(Y).astype(str), "y is '1', a str, in row 0, column 0"),
-        (Y.astype(str).tolist(), r"y is \['1', '0', '1'\] in row 0, zeros and ones as text"),
+        (np.array([["1", "2"]]), "y is '2', a str, in row 0, column 1: .* yes and no"),
+        (pd.DataFrame({"a": ["no", "maybe"], "b": "no"}), "'maybe', a str, in row 1, column 'a': .*yes"),
+        (Y.astype(str).tolist(), r"y is \['1', '0', '1'\] in row 0, zeros and ones as text: .* array"),
+        ([["yes", "no", "no"]] * 2, r"y is \['yes', 'no', 'no'\] in row 0, zeros and ones as text"),
+        (pd.DataFrame({"a": ["yes", None], "b": "no"}), "y is (None|nan) in row 1, column 'a' .* gap"),
         (["a", None, "b"], "y is None in row 1"),
         (["a", 1, "b"], "y is 'a' in row 0 and 1 in row 1"),
         (sp.csr_array(Y * 2.0), "y is 2.0 in row 0, column 0"),
         ({"a": [1]}, "y is a dict"),
-        ([[1, 0, 1], [0, 2, 0]], r"y is \[1, 0, 1\] in row 0, where a number stands twice"),
-        ([(1, 0, 1), (0, 1)], r"y is \[1, 0, 1\] in row 0, where a number stands twice"),
+        ([[1, 0, 1], [0, 2, 0]], r"y is \[1, 0, 1\] in row 0, which repeats a number"),
+        ([(1, 0, 1), (0, 1)], r"y is \[1, 0, 1\] in row 0, which repeats a number"),
         ([[1, 10**400], [0, 1]], "a number of more than 64 bits in row 0"),
         (np.array([[1, 10**5000], [0, 1]], dtype=object), "a number of more than 64 bits in row 0"),
         (pd.Series([3, 10**30], dtype=object), "a number of more than 64 bits in row 1"),

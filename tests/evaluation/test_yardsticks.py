@@ -50,8 +50,11 @@ def counts() -> Dataset:
 @pytest.mark.parametrize(
     ("yardstick", "model"),
     [
-        (LogisticRegressions(), LogisticRegression(C=3.0, solver="liblinear", max_iter=300)),
-        (LinearSVMs(), LinearSVC(C=3.0, random_state=0)),
+        (
+            LogisticRegressions(),
+            LogisticRegression(C=3.0, solver="liblinear", max_iter=300, intercept_scaling=10),
+        ),
+        (LinearSVMs(), LinearSVC(C=3.0, random_state=0, intercept_scaling=10)),
     ],
 )
 def test_scores_order_rows_as_scikit_learns_one_vs_rest_on_tfidf(
@@ -68,6 +71,44 @@ def test_scores_order_rows_as_scikit_learns_one_vs_rest_on_tfidf(
     logits = np.log(scores[:, :2] / (1 - scores[:, :2]))
     np.testing.assert_allclose(logits, expected, atol=2e-4)
     assert (scores[:, 2:] == [0, 1]).all()
+
+
+@pytest.mark.parametrize("strength", [0.003, 3.0])
+def test_the_penalty_of_the_intercepts_is_negligible(strength: float) -> None:
+    """scikit-learn's solver "lbfgs" leaves them out of the penalty."""
+    data = counts()
+    features = network_features(data, SPLIT)
+    targets = data.targets[SPLIT.train]
+    scores = fit_scores(LogisticRegressions(), features, targets, strength)["test"]
+    for label in range(2):
+        model = LogisticRegression(C=strength).fit(features["train"], targets[:, label])
+        expected = model.predict_proba(features["test"])[:, 1]
+        np.testing.assert_allclose(scores[:, label], expected, atol=0.02)
+
+
+class Listed(LinearSVMs):
+    """Scores that are right in a growing share of the validation rows, then in a falling one."""
+
+    strengths = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0)
+
+
+def test_the_search_of_C_goes_on_after_ties_and_after_one_worse_value(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data, tried = counts(), []
+    qualities = dict(zip(Listed.strengths, (5, 5, 5, 9, 8, 14, 13, 12), strict=True))
+
+    def listed(_: Any, __: Any, ___: Any, strength: float) -> dict[str, np.ndarray]:
+        tried.append(strength)
+        targets = {p: data.targets[rows].astype(float) for p, rows in SPLIT.parts().items()}
+        targets["val"][qualities[strength] :] = 1 - targets["val"][qualities[strength] :]
+        return targets
+
+    monkeypatch.setattr(yardsticks, "fit_scores", listed)
+    monkeypatch.setattr(yardsticks, "YARDSTICKS", (Listed,))
+    judged = judge_yardsticks(data, SPLIT, "jaccard_samples", "listed")["linear_svm"]
+    assert judged["C"] == 6
+    assert tried == list(Listed.strengths)
 
 
 @pytest.mark.parametrize("metric", ["jaccard_samples", "hamming_loss"])

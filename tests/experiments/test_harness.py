@@ -301,13 +301,17 @@ def test_rows_that_cannot_be_reported_stop_no_other_experiment(
         (tmp_path / "experiments" / name).mkdir(parents=True)
         (tmp_path / "experiments" / name / "README.md").write_text("<!--=total-->?<!--/-->")
     text = "<!--=broken.total-->1<!--/--> <!--=small.total-->?<!--/-->"
-    (tmp_path / "README.md").write_text(text)
+    documents = tmp_path / "README.md", tmp_path / "docs/which_head.md"
+    documents[1].parent.mkdir()
+    for document in documents:
+        document.write_text(text)
     monkeypatch.setattr("sys.argv", ["experiments", "--report", "--folder", str(tmp_path)])
     with pytest.raises(SystemExit) as ended:
         command.main()
     assert ended.value.code == 1
     assert "rows of broken in" in capsys.readouterr().err
-    assert (tmp_path / "README.md").read_text() == text.replace("?", "2")
+    for document in documents:
+        assert document.read_text() == text.replace("?", "2")
 
 
 def test_a_run_without_its_first_epoch_is_left_out_of_the_noise() -> None:

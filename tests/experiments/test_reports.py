@@ -13,7 +13,7 @@ from experiments.harness import EXPERIMENTS, load
 from experiments.harness.experiment import ROOT
 from experiments.harness.provenance import drawn_with
 from experiments.harness.report import combine, quoted
-from experiments.harness.running import RESULTS, FootedReport, build_report
+from experiments.harness.running import RESULTS, FootedReport, build_report, overview_documents
 from experiments.harness.store import Store
 from experiments.harness.study import Trial, command_of
 from experiments.league.studies import METRICS
@@ -85,10 +85,13 @@ def test_the_league_counts_as_many_separated_pairs_as_its_diagrams_leave_unjoine
     assert [own.split(" by ")[1] for own in counts] == list(METRICS)
 
 
-def test_every_number_in_the_projects_readme_follows_from_the_rows() -> None:
-    readme = (REPOSITORY / "README.md").read_text()
-    assert quoted(readme)
-    assert combine({name: made_of(name).report for name in MEASURED}).fill(readme) == readme
+def test_every_number_in_the_front_page_and_docs_follows_from_the_rows() -> None:
+    report = combine({name: made_of(name).report for name in MEASURED})
+    documents = overview_documents(REPOSITORY)
+    assert {"README.md", "which_head.md"} <= {path.name for path in documents}
+    for path in documents:
+        text = path.read_text(encoding="utf-8")
+        assert report.fill(text) == text, path
 
 
 @pytest.mark.parametrize("name", MEASURED)

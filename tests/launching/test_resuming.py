@@ -97,6 +97,24 @@ def test_old_runs_that_cannot_be_averaged_are_found_first(sweep: Sweep, tmp_path
     assert not (tmp_path / "s/toy/sigmoid").exists()
 
 
+def test_a_finished_sweep_is_not_launched_again(sweep: Sweep, tmp_path: Path) -> None:
+    assert sweep("seed=0,1").status == 0
+    table = tmp_path / "s/results.csv"
+    before = table.stat().st_mtime_ns
+    for asked in ("seed=0,1", "seed=1"):
+        ended = sweep(asked)
+        assert ended.status == 1
+        assert f"already holds all {len(asked.split(','))} runs of this sweep" in ended.error
+        assert len(ended.error.strip().splitlines()) == 1
+        assert ended.out == ""
+    assert table.stat().st_mtime_ns == before
+    # A search's folder is one, whatever is asked of it, even before its first run has finished.
+    (tmp_path / "s/search.json").write_text('{"written_by": "mlc-search"}')
+    ended = sweep("seed=2")
+    assert ended.status == 1
+    assert "already holds a search: continue it with resume=true" in ended.error
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [

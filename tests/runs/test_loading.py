@@ -23,6 +23,7 @@ from mlc.heads.base import HEADS
 from mlc.predict import main as predict_main
 from mlc.predict import predict
 from mlc.train import main
+from tests.choices import force_choice
 from tests.conftest import Command, Outcome, exit_status, toy_arff
 
 PLAIN = ("report.figures=false", "report.yardsticks=false")
@@ -92,6 +93,30 @@ def test_it_predicts_the_test_rows_as_the_run_did(head: str, train: Callable[...
     assert mlc.load(run).rule.name == "global"
 
 
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        ("label_powerset", "mode, by the joint"),
+        ("chain", "expected_jaccard, by the joint, at least one label"),
+        ("bernoulli_mixture", "seen (expected_jaccard)"),
+        ("zlpr", "calibrated (expected_jaccard)"),
+    ],
+)
+def test_auto_decides_as_in_the_run_whatever_it_chose(
+    head: str, words: str, train: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        force_choice(patch, words)
+        run = train(f"head={head}", "decisions=[auto]")
+    assert json.loads((run / "rules.json").read_text())["auto"]["chosen"] == words
+    with np.load(run / "predictions.npz") as stored, np.load(run / "split.npz") as split:
+        expected, rows = stored["decisions_auto"], split["test"]
+    table = predict(run, run.parent / "toy.arff")
+    names = ["even", "large"]
+    decided = [[name in cell.split(";") for name in names] for cell in table["labels"]]
+    np.testing.assert_array_equal(np.array(decided)[rows], expected)
+
+
 def test_the_model_is_in_evaluation_mode(train: Callable[..., Path]) -> None:
     """Called directly, it gives the run's scores, whatever else is in the batch."""
     run = train("backbone.dropout=0.5", "backbone.normalization=batch", "head=sigmoid")
@@ -126,7 +151,7 @@ def test_the_command_writes_label_sets_and_scores(
     card = " ".join(ended.error.split())
     assert (
         "new.csv: 3 rows to predict features 2, as in training; 2 of them standardised labels 2: even,"
-        " large model powerset, decided by the rule global" in card
+        " large model powerset, decided by the rule global, threshold " in card
     )
     written = pd.read_csv(tmp_path / "out.csv", keep_default_na=False)
     assert written["labels"].tolist() == expected

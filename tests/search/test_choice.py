@@ -160,3 +160,67 @@ def test_runs_of_no_search_take_no_part() -> None:
     assert chosen_runs(without, []).empty
     means = trial_means(validation_values(pd.concat([table, none]), "lrap", TUNED_ON))
     assert means["n_seeds"].tolist() == [3, 3]
+
+
+def table_of(values: dict[tuple[int, int], float]) -> pd.DataFrame:
+    """Values of one head and rule, by trial and seed."""
+    return pd.DataFrame(
+        {"data": "toy", "head": "focal", "trial": trial, "rule": "global", "seed": seed, "value": value}
+        for (trial, seed), value in values.items()
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("values", "trial", "value", "n_seeds", "failed"),
+    [
+        # Seeds 2 and 3 are easier: no trial may win by them.
+        (
+            {(0, 0): 0.4, (0, 1): 0.6, (1, 2): 0.9, (1, 3): 0.9, (2, 0): 0.5, (2, 1): 0.7},
+            2, 0.6, 2, {1: "no value for seeds 0, 1"},
+        ),
+        # Most trials have seeds 5 and 6, although trial 0 has others.
+        (
+            {(0, 0): 0.9, (0, 1): 0.9, (1, 5): 0.1, (1, 6): 0.1, (2, 5): 0.2, (2, 6): 0.1},
+            2, 0.15, 2, {0: "no value for seeds 5, 6"},
+        ),
+        # More seeds than those of the others are no advantage where they lack.
+        ({(0, 0): 0.4, (0, 1): 0.4, (1, 1): 0.9}, 0, 0.4, 2, {1: "no value for seed 0"}),
+        ({(0, 0): np.nan, (0, 1): 0.4, (1, 1): 0.3, (1, 0): np.nan}, 0, 0.4, 1, {}),
+    ],
+)  # fmt: skip
+def test_trials_are_compared_on_the_same_seeds(
+    values: dict[tuple[int, int], float],
+    trial: int,
+    value: float,
+    n_seeds: int,
+    failed: dict[int, str],
+) -> None:
+    (choice,) = choose(table_of(values), "jaccard_samples")
+    assert (choice.trial, choice.n_seeds, choice.failed) == (trial, n_seeds, failed)
+    assert choice.value == pytest.approx(value, abs=1e-12)
+    assert choice.by_rule["global"].n_seeds == n_seeds
+
+
+@pytest.mark.parametrize(("metric", "sign"), [("jaccard_samples", 1), ("hamming_loss", -1)])
+def test_values_that_differ_by_rounding_leave_the_lower_trial(metric: str, sign: int) -> None:
+    high, low = np.nextafter(0.5, 1), np.nextafter(0.5, 0)
+    values = table_of({(2, 0): high if sign > 0 else low, (1, 0): 0.5, (0, 0): 0.5 - sign * 1e-6})
+    (choice,) = choose(values, metric)
+    assert choice.trial == 1
+    # The same between rules, whose best trials are others.
+    other = values[values["trial"] == 1].assign(rule="fixed", trial=0)
+    (choice,) = choose(pd.concat([values[values["trial"] == 2], other]), metric)
+    assert (choice.trial, choice.rule) == (0, "fixed")
+
+
+@pytest.mark.parametrize("infinite", [np.inf, -np.inf])
+@pytest.mark.parametrize("metric", ["jaccard_samples", "loss"])
+def test_an_infinite_value_is_a_failure(metric: str, infinite: float) -> None:
+    values = table_of({(0, 0): 0.5, (0, 1): 0.5, (1, 0): infinite, (1, 1): 0.5})
+    (choice,) = choose(values, metric)
+    assert (choice.trial, choice.n_trials, choice.value) == (0, 1, 0.5)
+    assert choice.failed == {1: "an infinite value for seed 0"}
+    assert trial_means(values)["value"].tolist() == [0.5, 0.5]
+    assert trial_means(values)["n_seeds"].tolist() == [2, 1]
+    (alone,) = choose(values[values["trial"] == 1].head(1), metric)
+    assert (alone.trial, alone.value) == (None, None)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import json
+import math
+import typing
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from mlc.config.errors import RunFolderError
 from mlc.config.options import Choice, Interval, Search
 from mlc.search.choice import Chosen, RuleChoice
+from mlc.search.draws import configuration
 from mlc.search.files import (
     CHOICE,
     RECORD,
@@ -104,3 +112,109 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
         (tmp_path / RECORD).write_text(text)
         with pytest.raises(RunFolderError, match="is not the record of a search"):
             read_record(tmp_path)
+
+
+def positions(content: object, path: tuple[object, ...] = ()) -> Iterator[tuple[object, ...]]:
+    """Yield the path of every value in nested content."""
+    yield path
+    pairs = content.items() if isinstance(content, dict) else []
+    for key, value in enumerate(content) if isinstance(content, list) else pairs:
+        yield from positions(value, (*path, key))
+
+
+def replaced(content: object, path: tuple[object, ...], value: object) -> object:
+    """Return a copy with the value at a path replaced."""
+    if not path:
+        return value
+    copied = copy.copy(content)
+    copied[path[0]] = replaced(content[path[0]], path[1:], value)  # type: ignore[index]
+    return copied
+
+
+OTHERS = (None, True, 7, -1, 0.5, 10**400, "7", [], [None], {}, {"a": 1}, {"values": []})
+
+
+def test_a_record_with_any_value_replaced_is_read_or_refused(tmp_path: Path) -> None:
+    group = Group(
+        "toy", "focal", {"trainer.batch_size": "8"},
+        {"optimizer.lr": RATE, "head.n": Interval(1, 9, step=2), "head.form": Choice("a", None)},
+        {"optimizer.lr": 0.01, "head.n": 3, "head.form": "a"},
+    )  # fmt: skip
+    write_record(tmp_path, Record(0, "random", "f1_macro", 5, [group]))
+    content = json.loads((tmp_path / RECORD).read_text())
+    refused: list[tuple[tuple[object, ...], str]] = []
+    for path in positions(content):
+        for value in OTHERS:
+            (tmp_path / RECORD).write_text(json.dumps(replaced(content, path, value)))
+            try:
+                found = read_record(tmp_path)
+            except RunFolderError as error:
+                refused.append((path, str(error)))
+                continue
+            assert found is not None
+            # What can be read can be drawn from, compared and written.
+            for each in found.groups:
+                configuration(each.spaces, found.seed, 1)
+                assert isinstance(hash(each.key), int)
+            found.continued(found, tmp_path)
+            write_record(tmp_path, found)
+            assert read_record(tmp_path) == found
+    assert len(refused) > 200
+    for path, message in refused:
+        assert str(tmp_path / RECORD) in message
+        assert "\n" not in message
+        assert not path or any(str(step) in message for step in path[-2:])
+
+
+def test_a_choice_with_any_value_replaced_is_read_or_refused(tmp_path: Path) -> None:
+    choice = Chosen(
+        "toy", "focal", {"data.n": "5"}, 3, "global", 0.25, 2, 5, ["optimizer.lr=1e-05"],
+        {"optimizer.lr": "low"}, {"global": RuleChoice(3, 0.25, 2)}, {4: "unfinished"},
+    )  # fmt: skip
+    columns = ["data", "head", "rule", "trial", "n_seeds", "value", "chosen"]
+    write_choices(tmp_path, record(), pd.DataFrame(columns=columns), [choice])
+    content = yaml.safe_load((tmp_path / CHOICE).read_text())
+    hints = typing.get_type_hints(Chosen)
+    refused: list[tuple[tuple[object, ...], str]] = []
+    for path in positions(content):
+        for value in (None, True, 10**400, "7", [None], {"a": 1}, float("nan"), float("inf")):
+            (tmp_path / CHOICE).write_text(yaml.safe_dump(replaced(content, path, value)))
+            try:
+                found = read_choices(tmp_path)
+            except RunFolderError as error:
+                refused.append((path, str(error)))
+                continue
+            for each in found:
+                assert all(isinstance(v, str) for v in (*each.settings.values(), *each.overrides))
+                assert each.trial is None or type(each.trial) is int
+                assert each.value is None or math.isfinite(each.value)
+                assert set(vars(each)) == set(hints)
+    assert len(refused) > 60
+    for path, message in refused:
+        assert str(tmp_path / CHOICE) in message
+        assert "\n" not in message
+        assert len(path) < 2 or any(str(step) in message for step in path[-2:])
+
+
+@pytest.mark.parametrize("text", ["a: [1, 2", "!!python/object:os.system {}", "[" * 500, "\x00"])
+def test_a_choice_that_is_not_yaml_is_refused_in_one_line(text: str, tmp_path: Path) -> None:
+    (tmp_path / CHOICE).write_text(text)
+    with pytest.raises(RunFolderError, match=r"is not the choice of a search .*writes it again\.$"):
+        read_choices(tmp_path)
+
+
+def test_spaces_of_tuples_and_of_numpys_numbers_are_read_as_they_were_written(
+    tmp_path: Path,
+) -> None:
+    spaces = (Choice((64,), (128, 128)), Choice(*np.arange(3)), Choice(True, 1, None), RATE)
+    for space in spaces:
+        before = as_read(tmp_path, record(space))
+        assert before == record(space)
+        assert record(space).continued(before, tmp_path) == record(space)
+    assert Choice((1, 2)) == Choice([1, 2])
+    assert len({Choice((1, 2)), Choice([1, 2])}) == 1
+    assert Choice(1) != Choice(True)
+    assert Choice(1) != Interval(1, 1)
+    # Spaces that differ by less than a message shows are others nevertheless.
+    with pytest.raises(RunFolderError, match="drawn from"):
+        record(Interval(0.1, 0.2)).continued(record(Interval(0.1, 0.2 + 1e-9)), tmp_path)

@@ -56,6 +56,22 @@ def uncut(sizes: Sequence[int], max_runs: int) -> list[Piece]:
     return [(kind, len(share)) for kind, own in enumerate(shares) for share in own]
 
 
+def test_runs_of_lbfgs_are_trained_one_by_one() -> None:
+    configs = [
+        Config(
+            SOURCES.options("digits"),
+            BACKBONES.options("linear"),
+            HEADS.options("sigmoid"),
+            OPTIMIZERS.options(optimizer),
+            seed=seed,
+        )
+        for optimizer in ("lbfgs", "adamw")
+        for seed in range(3)
+    ]
+    groups = cohorts(configs, max_runs=64, n_workers=1)
+    assert sorted(map(sorted, groups)) == [[0], [1], [2], [3, 4, 5]]
+
+
 def test_two_heads_of_two_seeds_are_two_cohorts() -> None:
     pieces = cut([2, 2], Costs(0.3, 0.35), max_runs=64, n_workers=2)
     assert sorted(pieces) == [(0, 2), (1, 2)]

@@ -1,0 +1,68 @@
+"""The figure of the front page: contestants less sigmoid on every data set."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from experiments.league.baselines import NAME as BASELINE
+from experiments.league.claims import gains_over_sigmoid
+from experiments.league.studies import N_LABELS
+from mlc.reporting.statistics import Interval
+
+# Differences within this margin are called equal.
+MARGIN = 0.01
+SHOWN = {
+    "pairwise": "pairwise\n(energies of label pairs)",
+    "label_powerset": "label_powerset\n(a class for each label set)",
+    "chain": "chain\n(one label after another)",
+    "pick_one": "pick_one\n(one softmax and a threshold)",
+    "weighted_sigmoid": "weighted_sigmoid\n(rare labels weigh more)",
+    BASELINE: "logistic regression\n(no network)",
+}
+_LIMITS = (-0.13, 0.06)
+
+
+def forest_figure(tuned: pd.DataFrame, metric: str) -> Figure:
+    """Draw each contestant's gain over sigmoid by data set, with the band of equality.
+
+    A filled point is a gain whose interval over seeds excludes 0.
+    """
+    measured = set(tuned["data"])
+    data_sets = [name for name in sorted(N_LABELS, key=lambda n: N_LABELS[n]) if name in measured]
+    contestants = [name for name in SHOWN if name in set(tuned["head"])]
+    figure = Figure(figsize=(9, 6.4), layout="constrained")
+    grid = figure.subplots(2, 3, sharex=True, sharey=True)
+    for axes, name in zip(grid.flat, contestants, strict=False):
+        _draw(axes, gains_over_sigmoid(tuned, name, metric), data_sets)
+        axes.set_title(SHOWN[name], fontsize="medium")
+    for axes in grid.flat[len(contestants) :]:
+        axes.remove()
+    grid[0, 0].set_yticks(
+        range(len(data_sets)), [f"{name} ({N_LABELS[name]})" for name in data_sets]
+    )
+    grid[0, 0].invert_yaxis()
+    grid[0, 0].set_xlim(*_LIMITS)
+    figure.suptitle(
+        f"Test {metric} less that of sigmoid, by data set (number of labels)\n"
+        f"grey: within {MARGIN}, called equal; filled: the interval over seeds excludes 0",
+        fontsize="medium",
+    )
+    return figure
+
+
+def _draw(axes: Axes, gains: dict[str, Interval], data_sets: list[str]) -> None:
+    axes.axvspan(-MARGIN, MARGIN, color="0.88")
+    axes.axvline(0, color="0.4", linewidth=0.8)
+    for position, name in enumerate(data_sets):
+        gain = gains.get(name)
+        if gain is None:
+            continue
+        is_clear = abs(gain.mean) > gain.half_width
+        axes.errorbar(
+            gain.mean, position, xerr=gain.half_width, fmt="o", color="black", markersize=5,
+            markerfacecolor="black" if is_clear else "white", elinewidth=1.2,
+        )  # fmt: skip
+    axes.grid(axis="y", color="0.93")
+    axes.set_axisbelow(True)

@@ -1,0 +1,98 @@
+"""The code of an answer: for the choice, for the best network, and for the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mlc.comparing.answer import Answer
+from mlc.comparing.candidates import Candidate
+from mlc.comparing.code import is_plain, network_code
+from mlc.comparing.linear import CONSTANT
+from mlc.comparing.lines import comment
+from mlc.comparing.rivals import Rivals
+from mlc.comparing.scripts import constant_code, estimator_code, linear_code
+from mlc.comparing.settled import Model, provenance, settle, value_of
+from mlc.config.registry import HEADS
+from mlc.files.names import PREDICTIONS, PREPROCESSING, RULES
+from mlc.files.reading import read_arrays
+from mlc.reporting.collect import Results
+from mlc.runs.folder import read_stored
+
+
+def take_away(
+    answer: Answer, results: Results, defaults: Mapping[str, Any], rivals: Rivals | None = None
+) -> dict[str, str]:
+    """The code by its title: of the choice, of the best network where the choice is none, and of the
+    reference where no network leads it.
+
+    Args:
+        answer: the answer.
+        results: of the search.
+        defaults: `MultiLabelClassifier().get_params(deep=False)`.
+        rivals: the linear models and constants that were compared.
+    """
+    code: dict[str, str] = {}
+    if rivals is not None and answer.chosen.head in answer.baselines:
+        code |= _code_of_rival(answer, answer.chosen, results, rivals)
+    network = answer.network
+    code |= _code_of_head(answer, network, results, defaults, rivals)
+    gap = answer.differences.get(network.head)
+    leads = gap is not None and gap.is_clear and gap.mean > 0
+    if not leads and network.head != answer.reference:
+        reference = answer.heads[answer.reference][0]
+        code |= _code_of_head(answer, reference, results, defaults, rivals)
+    return code
+
+
+def _code_of_head(
+    answer: Answer,
+    candidate: Candidate,
+    results: Results,
+    defaults: Mapping[str, Any],
+    rivals: Rivals | None,
+) -> dict[str, str]:
+    folders = [results.folders[run] for run in candidate.runs.values()]
+    stored = [read_stored(folder / RULES)[candidate.rule] for folder in folders]
+    config = next(results.statuses[run]["config"] for run in candidate.runs.values())
+    labels = tuple(str(name) for name in read_arrays(folders[0] / PREPROCESSING)["label_names"])
+    head = HEADS[candidate.head]
+    options = {key: value for key, value in config["head"].items() if key != "name"}
+    model = Model(candidate.head, options, head.natural_threshold(len(labels)), labels)
+    settled = settle(model, candidate.rule, config["decision"][candidate.rule], stored)
+    predictions = [read_arrays(folder / PREDICTIONS) for folder in folders]
+    printed = value_of(
+        settled,
+        [each["scores"] for each in predictions],
+        [each["targets"] for each in predictions],
+        answer.metric,
+    )
+    lines = provenance(settled, answer.metric, candidate.test, printed)
+    above = [comment(" ".join(lines))] if lines else []
+    made_of = "in plain PyTorch" if is_plain(settled) else "with mlc"
+    name = f"{candidate.head} with {candidate.rule}"
+    dataset = None if rivals is None else rivals.dataset
+    return {
+        f"{name} in your own network, {made_of}": "\n".join([*above, network_code(settled)]),
+        f"{name} as an estimator": estimator_code(config, settled, defaults, dataset),
+    }
+
+
+def _code_of_rival(
+    answer: Answer, candidate: Candidate, results: Results, rivals: Rivals
+) -> dict[str, str]:
+    labels = rivals.dataset.label_names
+    title = f"{candidate.head} with {candidate.rule}"
+    if candidate.head in CONSTANT:
+        decided = rivals.decisions(candidate)[0][0]
+        names = [label for label, is_on in zip(labels, decided, strict=True) if is_on]
+        return {title: constant_code(names)}
+    config = next(iter(results.statuses.values()))["config"]
+    model = Model(candidate.head, candidate.settings, rivals.natural(candidate), labels)
+    options = config["decision"][candidate.rule]
+    settled = settle(model, candidate.rule, options, rivals.learned(candidate))
+    printed = value_of(settled, rivals.test_scores(candidate), rivals.test_targets(), answer.metric)
+    lines = provenance(settled, answer.metric, candidate.test, printed)
+    above = [comment(" ".join(lines))] if lines else []
+    code = linear_code(config, settled, rivals.dataset)
+    return {f"{title}, by scikit-learn": "\n".join([*above, code])}

@@ -1,0 +1,128 @@
+"""An epoch that minimises the loss of all training rows, for optimisers without mini-batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
+
+from mlc.config.errors import ConfigError
+from mlc.data.resident import Batch, ResidentData
+from mlc.layers.bags import Bags
+from mlc.layers.dropout import StackedDropout
+from mlc.layers.normalization import StackedBatchNorm
+from mlc.training.lbfgs import LBFGS
+from mlc.training.model import Model
+
+# Dense rows stay on the device in the order of training up to this many numbers, 512 MB in float32.
+_MOST_CACHED = 2**27
+_ENTRIES_AT_ONCE = 2**24
+
+
+class FullBatch:
+    """The penalised mean loss of one run, and its minimisation.
+
+    Heads that draw a label for each sample are trained on the mean over the draws, which is smooth.
+
+    Args:
+        model: with one run, on the device of `data`.
+        data: the resident data.
+        rows: the training rows, (1, N).
+        optimizer: over the model's parameters.
+
+    Raises:
+        ConfigError: the loss depends on random numbers or on which rows are in a batch.
+    """
+
+    def __init__(self, model: Model, data: ResidentData, rows: Tensor, optimizer: LBFGS) -> None:
+        _require_deterministic(model)
+        self.model, self.data, self.rows, self.optimizer = model, data, rows, optimizer
+        self._weights = [
+            weights for name, weights in model.named_parameters() if not name.endswith("bias")
+        ]
+        self._batches: list[Batch] | None = None
+
+    def __call__(self, number: int) -> Tensor:
+        """Minimise for the `number`th penalty, from 1; return the mean loss alone: (1,), float64."""
+        self.model.train()
+        strength: float = 1 / (self.optimizer.options.C[number - 1] * self.rows.shape[1])
+        loss = torch.zeros((), dtype=torch.float64, device=self.data.device)
+
+        def closure() -> Tensor:
+            loss.copy_(self._mean_loss())
+            squares = torch.stack([weights.square().sum() for weights in self._weights])
+            penalty = strength / 2 * squares.sum()
+            penalty.backward()
+            return loss + penalty.detach()
+
+        self.optimizer.minimise(closure)
+        # The last evaluation of the line search need not be the step that it takes.
+        loss.copy_(self._mean_loss())
+        self.optimizer.zero_grad()
+        return loss.view(1)
+
+    def _mean_loss(self) -> Tensor:
+        """Set the gradients of the mean loss of the training rows, and return it: ()."""
+        self.optimizer.zero_grad()
+        total = torch.zeros((), dtype=torch.float64, device=self.data.device)
+        for batch in self._training_batches():
+            outputs = self.model(batch.features).to(batch.targets.dtype)
+            losses = self.model.head.expected_loss(outputs, batch.targets)
+            loss = losses.sum() / self.rows.shape[1]
+            loss.backward()
+            total += loss.detach()
+        return total
+
+    def _training_batches(self) -> Iterator[Batch]:
+        """Yield the training rows, as many at once as memory allows."""
+        if self._batches is not None:
+            yield from self._batches
+            return
+        model, n_rows = self.model, self.rows.shape[1]
+        per_row = max(model.head.numbers_per_sample, model.backbone.numbers_per_sample)
+        batches, is_cached = [], True
+        for index in self.rows.split(max(1, _ENTRIES_AT_ONCE // per_row), dim=1):
+            batch = self.data.batch(index)
+            if isinstance(batch.features, Bags):
+                batch = replace(batch, features=batch.features.with_columns_sorted())
+            elif is_cached:
+                is_cached = n_rows * batch.features.shape[-1] <= _MOST_CACHED
+            batches += [batch] if is_cached else []
+            yield batch
+        self._batches = batches if is_cached else None
+
+
+def _require_deterministic(model: Model) -> None:
+    """Require that neither random numbers nor the other rows of a batch change a row's loss.
+
+    Raises:
+        ConfigError: they do.
+    """
+    if model.head.compares_samples:
+        raise ConfigError(
+            f"optimizer=lbfgs cannot train head={model.head.name}, whose loss compares the rows of a"
+            " batch: choose another optimizer, such as adamw."
+        )
+    for module in model.modules():
+        if _rate(module):
+            raise ConfigError(
+                "optimizer=lbfgs needs the same loss at each evaluation, and the backbone"
+                f" {model.backbone.name!r} has dropout: set backbone.dropout=0, or choose another"
+                " optimizer, such as adamw."
+            )
+        if isinstance(module, (StackedBatchNorm, _BatchNorm)):
+            raise ConfigError(
+                "optimizer=lbfgs needs a loss that is the same in training and in evaluation, and the"
+                f" backbone {model.backbone.name!r} has batch normalisation: set"
+                " backbone.normalization=none or layer, or choose another optimizer, such as adamw."
+            )
+
+
+def _rate(module: nn.Module) -> float:
+    if isinstance(module, StackedDropout):
+        return max(module.rates)
+    return module.p if isinstance(module, _DropoutNd) else 0.0

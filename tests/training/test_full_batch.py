@@ -1,0 +1,184 @@
+"""L-BFGS on all training rows against scikit-learn's logistic regression."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from sklearn.linear_model import LogisticRegression
+
+from mlc.backbones.base import BACKBONES
+from mlc.config.errors import ConfigError
+from mlc.config.schema import TrainerOptions
+from mlc.data.base import Dataset
+from mlc.data.preprocessing import fit_scaling
+from mlc.data.resident import ResidentData
+from mlc.data.splits import Split
+from mlc.heads.base import HEADS
+from mlc.training import full_batch
+from mlc.training.assembly import known_labels
+from mlc.training.loop import Training
+from mlc.training.model import Model
+from mlc.training.stacked import OPTIMIZERS
+
+N, D, K = 80, 6, 4
+SPLIT = Split(np.arange(50), np.arange(50, 65), np.arange(65, N))
+RNG = np.random.default_rng(0)
+DENSE = (RNG.normal(size=(N, D)) * (1, 1, 2, 2, 3, 1)).astype(np.float32)
+SPARSE = np.where(RNG.random((N, D)) < 0.4, np.abs(DENSE), 0).astype(np.float32)
+TARGETS = DENSE[:, :K] + RNG.normal(size=(N, K)) > (0, 0.5, 1, -0.5)
+
+
+def training(
+    rows: NDArray[Any],
+    C: list[float],
+    head: str = "sigmoid",
+    targets: NDArray[np.bool_] = TARGETS,
+    backbone: str = "linear",
+    network: dict[str, Any] | None = None,
+    max_iter: int = 1000,
+    **trainer: Any,
+) -> Training:
+    features: Any = csr_matrix(rows) if rows is SPARSE else rows
+    names = tuple(map(str, range(D))), tuple(map(str, range(targets.shape[1])))
+    data = Dataset("made", features, targets, *names, np.ones(D, dtype=bool))
+    scaling = fit_scaling(data, SPLIT.train)
+    options = BACKBONES.options(backbone, **(network or {}))
+    body = BACKBONES[backbone](D, [options], [0])
+    known = known_labels(data, [SPLIT])
+    parts = body.n_outputs, targets.shape[1], HEADS.options(head), [0], known
+    model = Model(body, HEADS[head](*parts)).double()
+    resident = ResidentData(
+        features, targets, [scaling], torch.device("cpu"), torch.float64, keep_sparse=True
+    )
+    lbfgs = OPTIMIZERS.options("lbfgs", C=C, tolerance=1e-9, max_iter=max_iter)
+    optimizer = OPTIMIZERS["lbfgs"](model.parameters(), [lbfgs], model.without_axis)
+    settings = TrainerOptions(**{"precision": "float64", "monitor": "loss", **trainer})
+    return Training(model, resident, [SPLIT], optimizer, [settings], [0])
+
+
+def fitted(trained: Training) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Weights (D, outputs), biases (outputs,) and the outputs of the test rows."""
+    output = trained.model.head.output
+    test = trained.data.rows([SPLIT.test])
+    outputs = torch.cat([chunk for chunk, _ in trained.model.outputs(trained.data, test)], 1)
+    arrays = output.weight[0], output.bias[0, 0], outputs[0]
+    return tuple(array.detach().numpy() for array in arrays)
+
+
+def scaled(trained: Training, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    features = trained.data.batch(trained.data.rows([rows])).features
+    return (features if isinstance(features, torch.Tensor) else features.dense())[0].numpy()
+
+
+@pytest.mark.parametrize("rows", [DENSE, SPARSE], ids=["dense", "sparse"])
+@pytest.mark.parametrize("C", [0.1, 30.0])
+def test_sigmoids_are_logistic_regressions_of_the_same_C(rows: NDArray[Any], C: float) -> None:
+    trained = training(rows, [C])
+    assert [epoch.number for epoch in trained] == [1]
+    weights, biases, outputs = fitted(trained)
+    train, test = scaled(trained, SPLIT.train), scaled(trained, SPLIT.test)
+    for label in range(K):
+        model = LogisticRegression(C=C, tol=1e-10, max_iter=10_000)
+        model.fit(train, TARGETS[SPLIT.train, label])
+        np.testing.assert_allclose(weights[:, label], model.coef_[0], atol=1e-4)
+        np.testing.assert_allclose(biases[label], model.intercept_[0], atol=1e-4)
+        probabilities = 1 / (1 + np.exp(-outputs[:, label]))
+        np.testing.assert_allclose(probabilities, model.predict_proba(test)[:, 1], atol=1e-4)
+
+
+def test_a_powerset_of_the_seen_sets_is_multinomial_regression() -> None:
+    """The outputs are determined up to a constant, which the penalty leaves to the biases."""
+    kinds = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 1]], dtype=bool)
+    index = np.abs(DENSE[:, :4] + RNG.normal(size=(N, 4))).argmax(axis=1)
+    trained = training(DENSE, [2.0], "label_powerset", kinds[index])
+    list(trained)
+    weights, _, outputs = fitted(trained)
+    sets = trained.model.head.label_sets.numpy()
+    classes = [(sets == kinds[label]).all(axis=1).argmax() for label in range(4)]
+    model = LogisticRegression(C=2.0, tol=1e-10, max_iter=10_000)
+    model.fit(scaled(trained, SPLIT.train), index[SPLIT.train])
+    np.testing.assert_allclose(weights[:, classes].T, model.coef_, atol=1e-4)
+    shares = torch.as_tensor(outputs).softmax(dim=1).numpy()[:, classes]
+    expected = model.predict_proba(scaled(trained, SPLIT.test))
+    np.testing.assert_allclose(shares, expected, atol=1e-4)
+
+
+def test_the_path_ends_after_two_worse_values_and_keeps_the_best() -> None:
+    path = [0.001, 0.3, 10.0, 100.0, 1000.0]
+    trained = training(DENSE, path)
+    losses = [float(epoch.values["loss/val"]) for epoch in trained]
+    alone = [training(DENSE, [C]) for C in path]
+    expected = [float(epoch.values["loss/val"]) for one in alone for epoch in one]
+    np.testing.assert_allclose(losses, expected[:4], atol=1e-6)
+    best = int(np.argmin(expected))
+    assert (int(trained.best_epoch), best) == (2, 1)
+    np.testing.assert_allclose(fitted(trained)[0], fitted(alone[best])[0], atol=1e-4)
+    assert len(list(training(DENSE, path, patience=1))) == 3
+    assert len(list(training(DENSE, path, max_epochs=1))) == 1
+
+
+def test_the_path_goes_on_while_the_validation_loss_falls() -> None:
+    """With so strong penalties each row has the same decision, so the metric stays the same."""
+    path = [1e-4, 2e-4, 4e-4, 1e-3, 0.3]
+    trained = training(DENSE, path, monitor="subset_accuracy")
+    values = [float(epoch.values["val/subset_accuracy"]) for epoch in trained]
+    assert values[:4] == values[:1] * 4
+    assert values[4] > values[0]
+    assert int(trained.best_epoch) == 5
+
+
+def test_a_drawn_label_is_replaced_by_the_mean_over_the_draws() -> None:
+    drawn, mean = training(DENSE, [1.0], "pick_one"), training(DENSE, [1.0], "softmax_uniform")
+    list(drawn), list(mean)
+    np.testing.assert_allclose(fitted(drawn)[2], fitted(mean)[2], atol=1e-5)
+
+
+@pytest.mark.parametrize("rows", [DENSE, SPARSE], ids=["dense", "sparse"])
+def test_rows_in_several_batches_are_the_rows_at_once(
+    rows: NDArray[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = training(rows, [1.0])
+    (expected,) = (epoch.values["loss/train"] for epoch in whole)
+    monkeypatch.setattr(full_batch, "_ENTRIES_AT_ONCE", 12 * D)
+    monkeypatch.setattr(full_batch, "_MOST_CACHED", 0)
+    parts = training(rows, [1.0])
+    (found,) = (epoch.values["loss/train"] for epoch in parts)
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(fitted(parts)[0], fitted(whole)[0], atol=1e-6)
+
+
+def test_labels_without_an_example_are_predicted_by_their_biases() -> None:
+    targets = TARGETS.copy()
+    targets[:, 0], targets[:, 1] = False, True
+    trained = training(DENSE, [1.0], targets=targets)
+    assert all(epoch.values["loss/train"].isfinite() for epoch in trained)
+    outputs = fitted(trained)[2]
+    assert (outputs[:, 0] < -5).all()
+    assert (outputs[:, 1] > 5).all()
+
+
+def test_hidden_layers_are_trained_too() -> None:
+    network = {"widths": [8], "dropout": 0.0, "normalization": "layer"}
+    trained = training(DENSE, [0.1, 1.0], backbone="mlp", network=network, max_iter=20)
+    first, second = (float(epoch.values["loss/train"]) for epoch in trained)
+    assert second < first < K * np.log(2)
+
+
+@pytest.mark.parametrize(
+    ("network", "head", "message"),
+    [
+        ({"dropout": 0.5, "normalization": "none"}, "sigmoid", "set backbone.dropout=0"),
+        ({"dropout": 0.0, "normalization": "batch"}, "sigmoid", "set backbone.normalization=none"),
+        ({"dropout": 0.0, "normalization": "none"}, "two_way", "compares the rows of a batch"),
+    ],
+)
+def test_a_loss_that_depends_on_draws_or_batches_is_refused(
+    network: dict[str, Any], head: str, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        training(DENSE, [1.0], head, backbone="mlp", network=network)
