@@ -19,7 +19,6 @@ from mlc.runs.recorder import Recorder, RunResult
 from mlc.training.grouping import cohorts
 from mlc.training.loop import Epoch, Training
 
-
 # What only a sweep's curves and page show, and takes time.
 _UNLOGGED = ("trainer.followed=[]", "report.figures=false", "report.limits=false")
 
