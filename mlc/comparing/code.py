@@ -14,6 +14,8 @@ from mlc.heads.base import Head
 from mlc.heads.plain import build_head
 
 _MOST_STATEMENTS = 30
+# What `auto` is fitted on: more than scores where the head has a joint distribution.
+_VALIDATION = {"auto": "head.predict(head(validation_features))"}
 
 
 def is_plain(settled: Settled) -> bool:
@@ -84,7 +86,7 @@ def _with_library(settled: Settled) -> str:
         "",
         "# The last layer of your network.",
         call("head = build_head", [repr(settled.model.name)], arguments),
-        *rule_lines(settled, "validation_scores", "validation_targets"),
+        *rule_lines(settled, _VALIDATION.get(settled.rule, "validation_scores"), "validation_targets"),
         "",
         "loss = head.loss(head(features), targets).mean()",
         f"label_sets = rule.decide({taken})  # (B, K), bool",

@@ -37,6 +37,7 @@ LINEAR = tuple(kind.name for kind in YARDSTICKS)
 CONSTANT = ("most_frequent_set", "prior")
 # Models whose scores are P(y_k = 1 | x); those of the others only rank labels.
 _MARGINALS = ("prior", "logistic_regression")
+_PATIENCE = 2
 _VERSION = f"{source_version(__file__)} {code_version()}"
 
 Scores = Mapping[str, NDArray[np.float64]]
@@ -133,13 +134,14 @@ def _tuned(
 ) -> tuple[float, dict[int, Scores], float]:
     """C of the best mean value over the splits, the scores by seed, and the seconds of one fit.
 
-    The search stops when a value of C is worse than the best one.
+    The search stops after two values of C that are worse than the best one before them.
     """
     sign = COUNT_METRICS[metric].sign
     # Splits with equal rows, as those of published parts, have equal scores.
     distinct_splits = {_key(split): split for split in splits.values()}
     features = {key: network_features(dataset, split) for key, split in distinct_splits.items()}
     best: tuple[float, float, dict[bytes, Scores], float] | None = None
+    n_worse = 0
     for strength in kind.strengths:
         started = time.perf_counter()
         scores: dict[bytes, Scores] = {
@@ -153,8 +155,10 @@ def _tuned(
         ]
         value = sign * float(np.mean(values))
         if best is None or value > best[0]:
-            best = value, strength, scores, seconds
-        elif value < best[0]:
+            best, n_worse = (value, strength, scores, seconds), 0
+        else:
+            n_worse += value < best[0]
+        if n_worse == _PATIENCE:
             break
     assert best is not None
     by_seed = {seed: best[2][_key(split)] for seed, split in splits.items()}

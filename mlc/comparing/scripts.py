@@ -11,6 +11,7 @@ from mlc.comparing.lines import as_list, call, changed, comment, literals
 from mlc.comparing.settled import Settled
 from mlc.config.registry import BACKBONES, DECISIONS, HEADS
 from mlc.data.base import SOURCES, Dataset, SplitOptions
+from mlc.evaluation.yardsticks import YARDSTICKS
 
 # Options of a source that do not change what is read.
 _NOT_READ = {field.name for field in fields(SplitOptions)} | {"name", "title", "obtain", "root"}
@@ -65,30 +66,33 @@ def linear_code(config: Mapping[str, Any], settled: Settled, data: Dataset) -> s
         settled: the linear model and rule.
         data: the data set.
     """
-    model = (
-        "LinearSVC(C={C}, random_state=0)"
-        if settled.model.name == "linear_svm"
-        else 'LogisticRegression(C={C}, max_iter=300, solver="liblinear")'
-    ).format(**settled.model.options)
-    imported = "from sklearn.svm import LinearSVC"
-    if "Logistic" in model:
-        imported = "from sklearn.linear_model import LogisticRegression"
+    kind = next(kind for kind in YARDSTICKS if kind.name == settled.model.name)
+    model = kind().classifier(float(settled.model.options["C"]))
+    package = type(model).__module__.rpartition(".")[0]
     scale, modules = _scaling_lines(data)
     return "\n".join([
         "import numpy as np",
         "from scipy.special import expit",
-        *sorted({imported, "from sklearn.pipeline import make_pipeline",
+        *sorted({f"from {package} import {type(model).__name__}",
+                 "from sklearn.pipeline import make_pipeline",
                  "from sklearn.multiclass import OneVsRestClassifier", *modules}),
         *_library_imports(settled),
         *_data_lines(config["data"], data),
         *scale,
-        f"model = {model}",
+        call(f"model = {type(model).__name__}", _named_values(model)),
         *_fitting(settled),
         *_new_rows(config["data"]),
         "scores = expit(model.decision_function(new)).reshape(new.shape[0], -1)",
         *_decision_lines(settled),
         "",
     ])  # fmt: skip
+
+
+def _named_values(model: Any) -> list[str]:
+    """The parameters of a scikit-learn model that differ from their defaults."""
+    defaults = type(model)().get_params()
+    values = model.get_params()
+    return [f"{key}={value!r}" for key, value in values.items() if value != defaults[key]]
 
 
 def constant_code(labels: Sequence[str]) -> str:

@@ -45,10 +45,10 @@ class Settled:
         model: what the rule decides for.
         chosen: the rule that validation rows chose, "auto" or `rule`.
         chosen_options: the options of the chosen rule.
-        rule: the rule's name; for `auto` the rule that most runs chose.
+        rule: the rule's name; for `auto` the rule that all runs chose, or `auto` where they differ.
         rule_options: the options of `rule`.
         fitted: what it learned: the mean threshold of the runs, or the middle k.
-        counts: for `auto` how many runs chose each rule, in words; the first is `rule`.
+        counts: for `auto` how many runs chose each rule, in words.
         n_runs: the number of runs that `fitted` is the mean of.
         ranges: the least and the largest threshold among them; None without a single threshold.
         by_scores: whether the rule decides from the scores although the head has a joint distribution.
@@ -82,8 +82,12 @@ def settle(
     counts: dict[str, int] = {}
     if rule == "auto":
         counts = dict(Counter(str(run["chosen"]) for run in stored).most_common())
-        words = next(iter(counts))
-        runs = [run["learned"].get(words, {}) for run in stored if run["chosen"] == words]
+    if len(counts) > 1:
+        # No rule decides as all runs do: auto is fitted again.
+        runs = []
+    elif counts:
+        (words,) = counts
+        runs = [run["learned"].get(words, {}) for run in stored]
         candidate = BY_WORDS[words]
         built = candidate.build(chosen_options["metric"], model.natural)
         name, rule_options = candidate.rule, dataclasses.asdict(built.options)
@@ -162,10 +166,13 @@ def provenance(settled: Settled, metric: str, measured: float, printed: float | 
     """
     lines = []
     n_all = sum(settled.counts.values())
-    if settled.counts:
-        first, *others = settled.counts.items()
-        chose = [f"{words!r} in {n} of {n_all} runs" for words, n in (first, *others)]
-        lines.append(f"auto chose {', '.join(chose)}; this is {first[0]!r}.")
+    if settled.rule == "auto":
+        chose = [f"{words!r} in {n} of {n_all} runs" for words, n in settled.counts.items()]
+        lines.append(f"auto chose {', '.join(chose)}, and is fitted anew here.")
+    elif settled.counts:
+        (words,) = settled.counts
+        runs = f"all {n_all} runs" if n_all > 1 else "the run"
+        lines.append(f"auto chose {words!r} in {runs}; this is that rule.")
     if settled.ranges is not None:
         low, high = settled.ranges
         lines.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 
 from mlc.config.errors import ConfigError
 from mlc.config.imports import FLAG
-from mlc.config.options import Auto, check, nearest, option
+from mlc.config.options import Auto, check, nearest, option, require_known
 from mlc.config.registry import BACKBONES, DECISIONS, HEADS, METRICS, OPTIMIZERS, SOURCES, Registry
 
 GROUPS: dict[str, Registry[Any]] = {
@@ -161,9 +162,22 @@ def parse(config: DictConfig) -> Config:
     """Convert a composed config to dataclasses and check every value.
 
     Raises:
-        ConfigError: a value is out of range, of the wrong type or missing.
+        ConfigError: a value is out of range, of the wrong type or missing, or a key is no option.
     """
     parsed = OmegaConf.to_object(config)
     assert isinstance(parsed, Config)
+    _refuse_unknown(parsed, "The config")
+    require_known("decision", parsed.decision, list(DECISIONS))
     check(parsed)
     return parsed
+
+
+def _refuse_unknown(options: Any, owner: str) -> None:
+    """Raise ConfigError for the first key of a dataclass that is none of its fields."""
+    children = options
+    if dataclasses.is_dataclass(options):
+        children = vars(options)
+        require_known(owner, children, [field.name for field in dataclasses.fields(options)])
+    for name, value in children.items():
+        if dataclasses.is_dataclass(value) or name == "decision":
+            _refuse_unknown(value, name if owner == "The config" else f"{owner}.{name}")

@@ -39,13 +39,15 @@ def fitted(argument: str, is_sweep: bool) -> str:
     number or a boolean is quoted.
 
     Raises:
-        ConfigError: the override has a former key, two readings or no value, or the value is too long
-            or no boolean.
+        ConfigError: the override has a former or unknown key, two readings or no value, or the value is
+            too long or no boolean.
     """
     key, _, raw = argument.partition("=")
     if key.lstrip("+~") in _RENAMED:
         key = key.lstrip("+~")
         raise ConfigError(f"There is no key {key!r}: it is now called {_RENAMED[key]}.")
+    if key.startswith("+"):
+        _require_option(key.lstrip("+"))
     declared = _declared(key.lstrip("+"))
     if declared is None:
         return argument
@@ -76,6 +78,16 @@ def fitted(argument: str, is_sweep: bool) -> str:
     if isinstance(override.value(), (list, dict)):
         return argument
     return f"{key}={_as_one(key, raw, override.value(), item, optional)}"
+
+
+def _require_option(key: str) -> None:
+    """Refuse to add a key that is no option, a part of one, or in an option that holds a mapping."""
+    groups = (*GROUPS, "experiment", "hydra")
+    if set(key) & set("@/") or key.split(".")[0] == "hydra" or key in groups:
+        return
+    known = {name for name, _ in _options()}
+    if not any(f"{key}.".startswith(f"{k}.") or f"{k}.".startswith(f"{key}.") for k in known):
+        raise ConfigError(f"There is no key {key!r}: {advice(key)}leave it out.")
 
 
 def _as_one(key: str, raw: str, value: Any, item: type, optional: bool) -> str:

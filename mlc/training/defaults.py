@@ -53,14 +53,14 @@ _STEPS = {
 _HIDDEN = {
     "backbone.widths": [256, 256], "backbone.dropout": 0.5, "backbone.normalization": "batch",
 }  # fmt: skip
-_SPARSE = {**_STEPS, "optimizer.lr": 0.001}
+_MLP = {**_STEPS, **_HIDDEN, "optimizer.lr": 0.003}
 OTHERS = "other backbones"
 # By backbone: the defaults for dense rows and those for sparse rows, for steps of Adam's kind.
 TABLE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "mlp": ({**_STEPS, **_HIDDEN}, {**_SPARSE, **_HIDDEN, "backbone.widths": [128]}),
+    "mlp": (_MLP, {**_MLP, "backbone.widths": [128]}),
     "linear": ({**_STEPS, "optimizer.lr": 0.01}, {**_STEPS, "optimizer.lr": 0.01}),
     "embedding_bag": ({**_STEPS, "optimizer.lr": 0.03}, {**_STEPS, "optimizer.lr": 0.03}),
-    OTHERS: (_STEPS, _SPARSE),
+    OTHERS: (_STEPS, _STEPS),
 }
 _OF_STEPS = "optimizer.lr", "optimizer.schedule", "trainer.max_epochs"
 

@@ -161,33 +161,46 @@ def test_the_library_tunes_what_has_no_numbers() -> None:
     assert names["label_sets"].shape == (40, K)
 
 
-def test_the_rule_that_auto_chose_stands_in_the_code() -> None:
-    stored = [
-        {
-            "chosen": "global, at least one label",
-            "learned": {"global, at least one label": {"threshold": 0.2}},
-        },
-        {
-            "chosen": "global, at least one label",
-            "learned": {"global, at least one label": {"threshold": 0.4}},
-        },
-        {"chosen": "top_k", "learned": {"top_k": {"k": 2}}},
-    ]
+def test_the_rule_that_auto_chose_in_all_runs_stands_in_the_code() -> None:
+    words = "global, at least one label"
+    stored = [{"chosen": words, "learned": {words: {"threshold": value}}} for value in (0.2, 0.4)]
     own = settle(model_of("sigmoid"), "auto", options_of(DECISIONS, "auto"), stored)
     assert own.rule == "global"
     assert own.rule_options["at_least_one"] is True
     assert own.fitted["threshold"] == pytest.approx(0.3)
-    assert own.n_runs == 2
-    # Two of three rows of four labels have a score of 0.3; of the third the highest is taken.
     scores = np.array([[0.1, 0.9, 0.3, 0.2], [0.3, 0.2, 0.1, 0.1], [0.1, 0.2, 0.1, 0.0]])
     targets = np.array([[0, 1, 1, 0], [1, 1, 0, 0], [0, 1, 0, 0]], dtype=bool)
+    # By hand: labels 1 and 2; label 0 of two; label 1, which is the highest.
     printed = value_of(own, [scores], [targets], "jaccard_samples")
     assert printed == pytest.approx((1 + 1 / 2 + 1) / 3)
     text = " ".join(provenance(own, "jaccard_samples", 0.9, printed))
-    assert "'global, at least one label' in 2 of 3 runs, 'top_k' in 1 of 3 runs" in text
+    assert f"auto chose {words!r} in all 2 runs" in text
     assert "mean of 2 runs (0.200 to 0.400)" in text
     assert "With these numbers jaccard_samples is 0.833" in text
     assert "auto, fitted in each run, has 0.900" in text
+
+
+def test_where_runs_differ_auto_itself_stands_in_the_code() -> None:
+    stored = [
+        {"chosen": "global", "learned": {"global": {"threshold": 0.2}}},
+        {"chosen": "global", "learned": {"global": {"threshold": 0.4}}},
+        {"chosen": "top_k", "learned": {"top_k": {"k": 2}}},
+    ]
+    options = options_of(DECISIONS, "auto", metric="f1_samples")
+    own = settle(model_of("sigmoid"), "auto", options, stored)
+    text = " ".join(provenance(own, "f1_samples", 0.9, None))
+    assert "auto chose 'global' in 2 of 3 runs, 'top_k' in 1 of 3 runs" in text
+    assert "auto, fitted in each run, has f1_samples 0.900" in text
+    draw = torch.Generator().manual_seed(0)
+    features = torch.randn(40, 3, generator=draw)
+    targets = torch.rand(40, K, generator=draw) < 0.3
+    names: dict[str, Any] = {
+        "N_FEATURES": 3, "training_targets": targets, "features": features, "targets": targets,
+        "validation_features": features, "validation_targets": targets,
+    }  # fmt: skip
+    exec(network_code(own), names)
+    assert names["rule"].options.metric == "f1_samples"
+    assert names["label_sets"].shape == (40, K)
 
 
 @pytest.mark.parametrize("candidate", CANDIDATES, ids=lambda candidate: candidate.words)

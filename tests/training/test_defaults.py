@@ -57,7 +57,8 @@ def test_more_rows_need_fewer_epochs(n_rows: int, n_epochs: int) -> None:
 @pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("backbone", ["mlp", "linear", "embedding_bag", "cnn"])
 def test_each_option_gets_the_value_of_the_table(backbone: str, sparse: bool) -> None:
-    resolved = values(resolve(configured(f"backbone={backbone}"), Kind(sparse, 100)))
+    config = configured(f"backbone={backbone}", "optimizer=adamw")
+    resolved = values(resolve(config, Kind(sparse, 100)))
     row = TABLE.get(backbone, TABLE[OTHERS])[sparse]
     assert resolved["trainer.max_epochs"] == 60
     assert {key: resolved[key] for key in row} == row
@@ -92,6 +93,13 @@ def test_another_optimizer_keeps_its_own_rate() -> None:
     assert resolved["optimizer.schedule"] == "constant"
     assert resolved["trainer.max_epochs"] == 60
     assert resolved["trainer.batch_size"] == 64
+
+
+def test_the_linear_backbone_has_the_path_of_its_optimizer() -> None:
+    config = configured("backbone=linear")
+    resolved = resolve(config, Kind(True, 10**6))
+    assert resolved.optimizer == config.optimizer == OPTIMIZERS.options("lbfgs")
+    assert resolved.trainer.max_epochs > len(resolved.optimizer.C)
 
 
 def test_the_table_names_options_that_exist() -> None:
