@@ -78,9 +78,9 @@ def measure(data: str, dataset: Dataset, splits: Sequence[Split]) -> dict[str, o
     seconds, strengths = dict.fromkeys(contestants, 0.0), {name: [] for name in contestants}
     for split in splits:
         for name, run in contestants.items():
-            began = time.perf_counter()
+            began = time.process_time()
             decided, strength = run(dataset, split)
-            seconds[name] += (time.perf_counter() - began) / len(splits)
+            seconds[name] += (time.process_time() - began) / len(splits)
             strengths[name].append(f"{strength:g}")
             values = row_values(METRIC, decided, dataset.targets[split.test])
             parts[name].append(Part(split.test, values))
@@ -134,9 +134,9 @@ def report() -> None:
         " optimizer=lbfgs` with default settings, *regression* one-vs-rest logistic regression by"
         " scikit-learn's LIBLINEAR on the same features. Validation rows choose C, one threshold for all"
         " labels, and whether each row gets at least one label, for both. ± is half the 95% interval of"
-        " the paired difference over seeds (validation rows) and test rows. Seconds are for one seed,"
-        " with the choice of C, on one thread of a machine that did other work too. Of imdb a random"
-        f" sample of {MOST_ROWS:,} training rows is used."
+        " the paired difference over seeds (validation rows) and test rows. Seconds are CPU time,"
+        " for one seed, with the choice of C, on one thread. Of imdb a random sample of"
+        f" {MOST_ROWS:,} training rows is used."
     )
     command = "python -m benchmarks.linear --folder FOLDER"
     write(

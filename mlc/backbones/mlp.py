@@ -25,9 +25,9 @@ NORMALIZATIONS = {"batch": StackedBatchNorm, "layer": StackedLayerNorm}
 
 @dataclass
 class MLPOptions:
-    """Hidden layers, each: linear, normalisation, activation, dropout.
+    """Options of hidden layers: linear, normalisation, activation, dropout.
 
-    With `separate`, each label has a network of its own of these widths.
+    With `separate`, each label has its separate network of these widths.
     """
 
     widths: Auto[list[int]] = option([256], at_least=1)
@@ -37,7 +37,7 @@ class MLPOptions:
     separate: bool = False
 
     def validate(self, prefix: str) -> None:
-        """Separate networks exist, and share nothing."""
+        """Check that separate networks have a hidden layer and share no normalisation."""
         if self.separate and self.widths == []:
             raise ConfigError(f"{prefix}separate=true needs a hidden layer: name {prefix}widths.")
         if self.separate and self.normalization == "layer":
@@ -84,6 +84,6 @@ class MLP(Backbone):
         self.n_outputs = width * n_blocks
 
     def forward(self, features: Tensor) -> Tensor:
-        """The last hidden layer: (R, B, widths[-1]), or K of them side by side."""
+        """Compute the last hidden layer, (R, B, widths[-1]), or K of them, concatenated."""
         hidden: Tensor = self.layers(features)
         return hidden

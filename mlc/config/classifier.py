@@ -33,11 +33,15 @@ def configs_of(classifier: Any) -> list[Config]:
     is_mlp = classifier.backbone == "mlp"
     backbone = {name: _given(classifier, name) for name in of_mlp if is_mlp}
     backbone |= mapping("backbone_options", classifier.backbone_options)
+    optimizer = classifier.optimizer
+    if _is_auto(optimizer):
+        optimizer = BACKBONES[classifier.backbone].optimizer
+    # Only options that the optimizer has can be null.
+    automatic = {"lr", "schedule"} & {*OPTIMIZERS[optimizer].Options.__dataclass_fields__}
     rates = {
         name: _given(classifier, name)
         for name in ("lr", "weight_decay", "schedule")
-        if not _is_auto(getattr(classifier, name))
-        or name in OPTIMIZERS[classifier.optimizer].Options.__dataclass_fields__
+        if not _is_auto(getattr(classifier, name)) or name in automatic
     }
     device = classifier.device
     if type(device).__module__ == "torch":
@@ -48,7 +52,7 @@ def configs_of(classifier: Any) -> list[Config]:
         ),
         backbone=BACKBONES.options(classifier.backbone, **backbone),
         head=HEADS.options(classifier.head, **mapping("head_options", classifier.head_options)),
-        optimizer=OPTIMIZERS.options(classifier.optimizer, **rates),
+        optimizer=OPTIMIZERS.options(optimizer, **rates),
         trainer=trainer,
         decisions=[DECISIONS[classifier.decision].name],
         device=typed("device", device, str),

@@ -17,9 +17,9 @@ def read_answer(folder: Path) -> dict[str, Any] | None:
 
     Returns:
         "sentences" and "notes", lists of text; "table" and "others", each a header and rows of text
-        ("others" may be None); "code", text by title; "rules", the chosen rule by head; "gaps", the
-        figure of differences, or None; "image", the figure as a PNG in base64 where "gaps" is None, or
-        None; "metric" and "reference" of the differences.
+        ("others" may be None); "code", text by title; "rules", the chosen rule by head; "chosen", the
+        chosen head, or None; "gaps", the figure of differences, or None; "image", the figure as a PNG
+        in base64 where "gaps" is None, or None; "metric" and "reference" of the differences.
 
     Raises:
         RunFolderError: the answer is damaged.
@@ -40,6 +40,7 @@ def read_answer(folder: Path) -> dict[str, Any] | None:
             "rules": {
                 head: str(rows[0]["rule"]) for head, rows in content.get("heads", {}).items()
             },
+            "chosen": content["chosen"]["head"] if "chosen" in content else None,
             "gaps": _gaps(content) if "differences" in content else None,
             "metric": str(content.get("metric", "")),
             "reference": str(content.get("reference", "")),

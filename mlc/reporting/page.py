@@ -113,8 +113,8 @@ def _compared(
     best: Sequence[Leader], base: Leader | None, answer: dict[str, Any] | None
 ) -> list[Leader]:
     """Return the chosen leader and the reference, whose values by label are shown."""
-    chosen = list(answer["rules"])[:1] if answer else []
-    first = [leader for leader in best if leader.head in chosen][:1] or list(best[:1])
+    chosen = answer["chosen"] if answer else None
+    first = [leader for leader in best if leader.head == chosen][:1] or list(best[:1])
     return first + [base for _ in first if base is not None and base is not first[0]]
 
 

@@ -150,7 +150,7 @@ def _formula(metric: Any, counts: Any, n_pairs: int) -> Counts:
 
 def _ratio(numerator: Counts, denominator: Counts, defined: Counts) -> Counts:
     empty = np.full(len(numerator), np.nan)
-    return np.divide(numerator, denominator, out=empty, where=defined > 0)
+    return np.asarray(np.divide(numerator, denominator, out=empty, where=defined > 0))
 
 
 def mean_labels(counts: Sequence[LabelCounts]) -> Mapping[str, Counts]:

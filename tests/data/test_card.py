@@ -20,7 +20,7 @@ from sklearn.metrics import matthews_corrcoef
 from mlc.config.texts import display_width
 from mlc.data.base import Dataset, Vocabulary
 from mlc.data.card import WIDTH, Card, describe
-from mlc.data.card_figure import _signs, draw_card, lettering
+from mlc.data.card_figure import _characters, draw_card, lettering
 from mlc.data.dependence import mean_phi
 from mlc.data.splits import Split
 
@@ -241,10 +241,10 @@ def test_names_in_the_figure_have_glyphs_and_stay_inside(monkeypatch: pytest.Mon
 
 
 def test_signs_of_another_installed_font_are_drawn_in_it() -> None:
-    default = _signs(findfont("DejaVu Sans"))
+    default = _characters(findfont("DejaVu Sans"))
     (other,) = [font for font in fontManager.ttflist if font.name == "STIXSizeOneSym"
                 and font.weight == 400]  # fmt: skip
-    sign = min(_signs(other.fname) - default)
+    sign = min(_characters(other.fname) - default)
     found = lettering(["plain", sign])
     assert len(found.families) == 2
     assert not found.escapes
