@@ -43,7 +43,7 @@ STORED = RESULTS / f"{NAME}.csv"
 METRIC = "jaccard_samples"
 CANDIDATES = "sigmoid", "label_powerset", "pairwise"
 # pairwise has an output for each pair of labels.
-_MOST_PAIRWISE = 60
+_MOST_PAIRWISE = 20
 SHOWN = METRIC, "f1_micro", "subset_accuracy"
 
 

@@ -516,6 +516,7 @@ def test_auto_is_the_default_and_chooses_a_rule_by_the_joint() -> None:
     X = rng.normal(size=(400, 3))
     y = np.array([[1, 1, 0, 0], [0, 0, 1, 0], [1, 0, 1, 1]])[rng.integers(3, size=400)]
     same: dict[str, object] = {"max_epochs": 3, "random_state": 0, "device": "cpu", "widths": 8}
+    same["lr"] = 0.002
     options = {"metric": "subset_accuracy"}
     fitted = MultiLabelClassifier("label_powerset", decision_options=options, **same).fit(X, y)
     assert fitted.predictor_.rule.described()["chosen"] == "mode, by the joint"

@@ -11,6 +11,7 @@ from benchmarks import defaults_vs_linear as table
 from benchmarks import measuring
 from mlc.data.base import Dataset
 from mlc.data.splits import Split
+from mlc.training import defaults
 
 
 def test_each_model_has_a_row_and_the_best_head_is_chosen_without_test_rows(
@@ -23,6 +24,7 @@ def test_each_model_has_a_row_and_the_best_head_is_chosen_without_test_rows(
     splits = [Split(rows[seed : 60 + seed], rows[70:100], rows[100:]) for seed in (0, 5)]
     monkeypatch.setattr(table, "CANDIDATES", ("sigmoid", "label_powerset"))
     monkeypatch.setattr(measuring, "RESULTS", tmp_path)
+    monkeypatch.setattr(defaults, "EPOCHS", ((1000, 8),))
     found = []
     for number, labels in enumerate((targets, np.vstack([targets[:100], ~targets[100:]]))):
         data = Dataset("flags", features, labels, tuple("wxyz"), tuple("abc"), np.ones(4, bool))
