@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import fill
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -176,7 +177,7 @@ class CurvesFigure:
             )  # fmt: skip
         return ends
 
-    def _style(self, name: str, others: Sequence[str]) -> dict[str, object]:
+    def _style(self, name: str, others: Sequence[str]) -> dict[str, Any]:
         if name == self.reference:
             return {"color": "black", "linewidth": 2.4, "linestyle": "-", "zorder": 4}
         if name not in others:
