@@ -23,10 +23,12 @@ from mlc.evaluation.judging import describe
 from mlc.evaluation.left_out import MOST_VALUES
 from mlc.evaluation.yardsticks import (
     YARDSTICKS,
+    StrengthSearch,
     Yardstick,
     count_values,
     decide,
     fit_scores,
+    log_loss,
     network_features,
 )
 from mlc.metrics.counts import COUNT_METRICS
@@ -37,7 +39,6 @@ LINEAR = tuple(kind.name for kind in YARDSTICKS)
 CONSTANT = ("most_frequent_set", "prior")
 # Models whose scores are P(y_k = 1 | x); those of the others only rank labels.
 _MARGINALS = ("prior", "logistic_regression")
-_PATIENCE = 2
 _VERSION = f"{source_version(__file__)} {code_version()}"
 
 Scores = Mapping[str, NDArray[np.float64]]
@@ -134,14 +135,12 @@ def _tuned(
 ) -> tuple[float, dict[int, Scores], float]:
     """C of the best mean value over the splits, the scores by seed, and the seconds of one fit.
 
-    The search stops after two values of C that are worse than the best one before them.
+    `StrengthSearch` ends the search.
     """
-    sign = COUNT_METRICS[metric].sign
     # Splits with equal rows, as those of published parts, have equal scores.
     distinct_splits = {_key(split): split for split in splits.values()}
     features = {key: network_features(dataset, split) for key, split in distinct_splits.items()}
-    best: tuple[float, float, dict[bytes, Scores], float] | None = None
-    n_worse = 0
+    search = StrengthSearch(metric)
     for strength in kind.strengths:
         started = time.perf_counter()
         scores: dict[bytes, Scores] = {
@@ -153,16 +152,16 @@ def _tuned(
             decide(scores[_key(split)], dataset.targets[split.val], metric)[0]
             for split in splits.values()
         ]
-        value = sign * float(np.mean(values))
-        if best is None or value > best[0]:
-            best, n_worse = (value, strength, scores, seconds), 0
-        else:
-            n_worse += value < best[0]
-        if n_worse == _PATIENCE:
+        losses = [
+            log_loss(scores[_key(split)]["val"], dataset.targets[split.val])
+            for split in splits.values()
+        ]
+        if search.is_best(float(np.mean(values)), float(np.mean(losses))):
+            best = strength, scores, seconds
+        if search.is_over:
             break
-    assert best is not None
-    by_seed = {seed: best[2][_key(split)] for seed, split in splits.items()}
-    return best[1], by_seed, best[3]
+    chosen, scores, seconds = best
+    return chosen, {seed: scores[_key(split)] for seed, split in splits.items()}, seconds
 
 
 def _key(split: Split) -> bytes:

@@ -32,6 +32,8 @@ _VERSION = f"{source_version(__file__)} {sklearn.__version__}"
 # rare and frequent labels towards each other.
 _INTERCEPT_SCALING = 10.0
 _PATIENCE = 2
+# Of a pair of a row and a label.
+_LEAST_LIKELIHOOD = 1e-12
 
 Parts = dict[str, NDArray[np.float64]]
 
@@ -40,8 +42,7 @@ class Yardstick:
     """Base class of one-vs-rest linear models, one per label, by LIBLINEAR (Fan et al. 2008).
 
     Class attributes:
-        strengths: the values of C. Validation rows choose one for all labels; the search stops after
-            two values that are worse than the best one before them.
+        strengths: the values of C. Validation rows choose one for all labels, by `StrengthSearch`.
     """
 
     name: ClassVar[str]
@@ -183,25 +184,56 @@ def decide(
     return best
 
 
+class StrengthSearch:
+    """The search for the best value on validation rows along a path of C.
+
+    It ends after two values in a row with neither a better metric nor a smaller log loss. While the
+    penalty is too strong the metric may rise and fall by chance, and the log loss falls.
+
+    Args:
+        metric: a name in COUNT_METRICS.
+    """
+
+    def __init__(self, metric: str) -> None:
+        self._sign = COUNT_METRICS[metric].sign
+        self._best, self._least_loss = -np.inf, np.inf
+        self._n_not_better = 0
+
+    def is_best(self, value: float, loss: float) -> bool:
+        """Take the metric and the log loss of the next C; return whether the metric is the best one."""
+        is_better = self._sign * value > self._best
+        is_progress = is_better or loss < self._least_loss
+        self._n_not_better = 0 if is_progress else self._n_not_better + 1
+        self._best = max(self._best, self._sign * value)
+        self._least_loss = min(self._least_loss, loss)
+        return is_better
+
+    @property
+    def is_over(self) -> bool:
+        """Whether two values in a row brought nothing."""
+        return self._n_not_better == _PATIENCE
+
+
+def log_loss(scores: NDArray[np.float64], targets: NDArray[np.bool_]) -> float:
+    """Compute the mean binary cross-entropy of scores in [0, 1]: (N, K) and (N, K)."""
+    likelihoods = np.where(targets, scores, 1 - scores)
+    return float(-np.log(np.maximum(likelihoods, _LEAST_LIKELIHOOD)).mean())
+
+
 def tune(
     yardstick: Yardstick, dataset: Dataset, split: Split, metric: str
 ) -> tuple[NDArray[np.bool_], float]:
     """Choose C by the metric on validation rows; return the label sets of the test rows, and C."""
-    best: tuple[float, NDArray[np.bool_]] | None = None
-    n_worse = 0
+    search = StrengthSearch(metric)
     features, trained_on = network_features(dataset, split), dataset.targets[split.train]
     for strength in yardstick.strengths:
         scores = fit_scores(yardstick, features, trained_on, strength)
         value, decided = decide(scores, dataset.targets[split.val], metric)
-        higher = COUNT_METRICS[metric].higher_is_better
-        if best is None or (value > best[0] if higher else value < best[0]):
-            best, chosen, n_worse = (value, decided), strength, 0
-        else:
-            n_worse += value != best[0]
-        if n_worse == _PATIENCE:
+        if search.is_best(value, log_loss(scores["val"], dataset.targets[split.val])):
+            best = decided, strength
+        if search.is_over:
             break
-    assert best is not None
-    return best[1], chosen
+    return best
 
 
 def _judge(yardstick: Yardstick, dataset: Dataset, split: Split, metric: str) -> dict[str, float]:

@@ -11,6 +11,7 @@ from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import hamming_loss, jaccard_score
+from sklearn.metrics import log_loss as sklearn_log_loss
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import LinearSVC
 
@@ -20,9 +21,11 @@ from mlc.evaluation import yardsticks
 from mlc.evaluation.yardsticks import (
     LinearSVMs,
     LogisticRegressions,
+    StrengthSearch,
     decide,
     fit_scores,
     judge_yardsticks,
+    log_loss,
     network_features,
 )
 
@@ -86,17 +89,36 @@ def test_the_penalty_of_the_intercepts_is_negligible(strength: float) -> None:
         np.testing.assert_allclose(scores[:, label], expected, atol=0.02)
 
 
+def test_the_search_ends_after_two_values_without_progress() -> None:
+    search = StrengthSearch("jaccard_samples")
+    path = [(0.5, 9.0), (0.4, 8.0), (0.3, 7.0), (0.2, 6.0), (0.6, 7.0), (0.5, 8.0), (0.5, 9.0)]
+    assert [search.is_best(*own) for own in path[:6]] == [True, False, False, False, True, False]
+    assert not search.is_over
+    assert not search.is_best(*path[6])
+    assert search.is_over
+    losses = StrengthSearch("hamming_loss")
+    assert [losses.is_best(value, 1.0) for value in (0.3, 0.2, 0.25)] == [True, True, False]
+
+
+def test_the_log_loss_is_scikit_learns() -> None:
+    rng = np.random.default_rng(0)
+    scores, targets = rng.random((30, 2)), rng.random((30, 2)) < 0.4
+    expected = sklearn_log_loss(targets.ravel(), scores.ravel())
+    assert log_loss(scores, targets) == pytest.approx(expected, rel=1e-12)
+    assert np.isfinite(log_loss(np.zeros((1, 1)), np.ones((1, 1), dtype=bool)))
+
+
 class Listed(LinearSVMs):
     """Scores that are right in a growing share of the validation rows, then in a falling one."""
 
     strengths = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0)
 
 
-def test_the_search_of_C_goes_on_after_ties_and_after_one_worse_value(
+def test_the_search_of_C_goes_on_after_one_worse_value(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     data, tried = counts(), []
-    qualities = dict(zip(Listed.strengths, (5, 5, 5, 9, 8, 14, 13, 12), strict=True))
+    qualities = dict(zip(Listed.strengths, (3, 5, 4, 9, 8, 14, 13, 12), strict=True))
 
     def listed(_: Any, __: Any, ___: Any, strength: float) -> dict[str, np.ndarray]:
         tried.append(strength)
