@@ -82,9 +82,9 @@ def _dotted(key: str, name: object) -> str:
     return f"{key}.{name}" if key else str(name)
 
 
-def _require(kind: type, content: Any, key: str) -> None:
+def _require(kind: Any, content: Any, key: str) -> None:
     """Raise ValueError if the content has another type or is not finite."""
-    kinds = (int, float) if kind is float else kind
+    kinds: Any = (int, float) if kind is float else kind
     is_truth = isinstance(content, bool) and kind is not bool
     if not isinstance(content, kinds) or is_truth:
         raise ValueError(f"{key} must be {_WORDS[kind]}, not {shown(content)}")
