@@ -15,22 +15,21 @@ import argparse
 import csv
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks import text_defaults
+from benchmarks.defaults import MOST_ROWS, load
 from benchmarks.measuring import RESULTS, write
 from mlc.backbones.base import BACKBONES
 from mlc.comparing.intervals import Part, simultaneous
 from mlc.comparing.row_values import row_values
 from mlc.config.schema import Config
-from mlc.data.base import SOURCES, Dataset
+from mlc.data.base import Dataset
 from mlc.data.preprocessing import fit_scaling
-from mlc.data.splits import Split, split_dataset
+from mlc.data.splits import Split
 from mlc.evaluation.yardsticks import LogisticRegressions, decide, tune
 from mlc.heads.base import HEADS
 from mlc.reporting.tables import Table
@@ -39,39 +38,11 @@ from mlc.training.stacked import OPTIMIZERS
 
 STORED = RESULTS / "linear.csv"
 METRIC = "jaccard_samples"
-TEXTS = "reuters21578", "goemotions"
 # The cheapest first.
 DATA = (
     "flags", "emotions", "birds", "cal500", "yeast", "scene", "enron", "bibtex", "corel5k",
     "reuters21578", "tmc2007-500", "goemotions", "imdb",
 )  # fmt: skip
-# The largest number of training rows; of imdb a random sample is used.
-MOST_ROWS = 16000
-# Below this number of training rows, three seeds.
-FEW_ROWS = 3000
-
-
-def load(folder: Path, data: str) -> tuple[Dataset, list[Split]]:
-    """Return a data set and its splits: of three seeds where there are few rows, else of one."""
-    if data in TEXTS:
-        dataset, split = text_defaults.load(folder, data)
-        return dataset, [split]
-    options = SOURCES.options("arff", path=f"{data}/{data}", root=str(folder), title=data)
-    dataset = SOURCES["arff"].load(options)
-    first = split_dataset(dataset, options, 0)
-    n_seeds = 3 if len(first.train) < FEW_ROWS else 1
-    splits = [first, *(split_dataset(dataset, options, seed) for seed in range(1, n_seeds))]
-    return dataset, [_sampled(split) if data == "imdb" else split for split in splits]
-
-
-def _sampled(split: Split) -> Split:
-    share = MOST_ROWS / len(split.train)
-    rng = np.random.default_rng(0)
-    train, val = (
-        np.sort(rng.choice(rows, int(share * len(rows)), replace=False))
-        for rows in (split.train, split.val)
-    )
-    return replace(split, train=train, val=val)
 
 
 def network(dataset: Dataset, split: Split) -> tuple[NDArray[np.bool_], float]:
@@ -107,9 +78,9 @@ def measure(data: str, dataset: Dataset, splits: Sequence[Split]) -> dict[str, o
     seconds, strengths = dict.fromkeys(contestants, 0.0), {name: [] for name in contestants}
     for split in splits:
         for name, run in contestants.items():
-            began = time.perf_counter()
+            began = time.process_time()
             decided, strength = run(dataset, split)
-            seconds[name] += (time.perf_counter() - began) / len(splits)
+            seconds[name] += (time.process_time() - began) / len(splits)
             strengths[name].append(f"{strength:g}")
             values = row_values(METRIC, decided, dataset.targets[split.test])
             parts[name].append(Part(split.test, values))
@@ -163,9 +134,9 @@ def report() -> None:
         " optimizer=lbfgs` with default settings, *regression* one-vs-rest logistic regression by"
         " scikit-learn's LIBLINEAR on the same features. Validation rows choose C, one threshold for all"
         " labels, and whether each row gets at least one label, for both. ± is half the 95% interval of"
-        " the paired difference over seeds (validation rows) and test rows. Seconds are for one seed,"
-        " with the choice of C, on one thread of a machine that did other work too. Of imdb a random"
-        f" sample of {MOST_ROWS:,} training rows is used."
+        " the paired difference over seeds (validation rows) and test rows. Seconds are CPU time,"
+        " for one seed, with the choice of C, on one thread. Of imdb a random sample of"
+        f" {MOST_ROWS:,} training rows is used."
     )
     command = "python -m benchmarks.linear --folder FOLDER"
     write(

@@ -19,13 +19,16 @@ from omegaconf import DictConfig
 from mlc.comparing.plan import (
     BUDGETS,
     Plan,
+    check_names,
     chosen_heads,
+    profile_of,
     rule_overrides,
     suitable_rules,
     within,
 )
-from mlc.comparing.stored import read_plan, write_plan
-from mlc.comparing.timing import cost_by_head, expected_seconds
+from mlc.comparing.quiet import brief_log
+from mlc.comparing.stored import add_seconds, read_plan, write_plan
+from mlc.comparing.timing import RANGE, cost_by_head, expected_seconds, linear_seconds
 from mlc.comparing.words import duration
 from mlc.comparing.writing import write_answer
 from mlc.config.errors import ConfigError, MlcError
@@ -34,7 +37,7 @@ from mlc.config.schema import parse, register_configs
 from mlc.config.texts import fold, never_fail_to_print
 from mlc.data.__main__ import overrides as data_overrides
 from mlc.data.base import SOURCES, Dataset
-from mlc.data.card import Card, describe
+from mlc.data.card import describe
 from mlc.data.splits import Split, split_dataset
 from mlc.estimator import MultiLabelClassifier
 from mlc.launching.composing import composed
@@ -50,14 +53,14 @@ from mlc.training.defaults import kind_of, resolve
 _WIDTH = 80
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main(words: list[str] | None = None) -> None:
     """Parse the command line, train the comparison and print its answer."""
-    stated = _parser().parse_intermixed_args(arguments)
+    arguments = _parser().parse_intermixed_args(words)
     never_fail_to_print()
     with errors_raised_by_hydra() as wants_trace:
         try:
-            import_parts(stated.imports)
-            compare(stated)
+            import_parts(arguments.imports)
+            compare(arguments)
         except KeyboardInterrupt:
             print("\nmlc-compare: interrupted; the same command goes on.", file=sys.stderr)
             sys.exit(130)
@@ -78,7 +81,9 @@ def _parser() -> argparse.ArgumentParser:
         "data", help="a file; FOLDER/NAME of ARFF files; or a data set's name as in data=NAME"
     )
     parser.add_argument(
-        "--labels", nargs="+", help="the column that holds label sets, or several of 0 and 1"
+        "--labels",
+        nargs="+",
+        help="the column that holds label sets, or several of 0 and 1 (or yes and no, true and false)",
     )
     parser.add_argument("--text", help="the column whose words are the features")
     parser.add_argument("--test", metavar="FILE", help="the test rows (data.test_path)")
@@ -95,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
         default="quick",
         choices=list(BUDGETS),
         help="configurations of each head times splits: "
-        + ", ".join(f"{name} {own.n_trials} x {own.n_splits}" for name, own in BUDGETS.items()),
+        + ", ".join(f"{name} {each.n_trials} x {each.n_splits}" for name, each in BUDGETS.items()),
     )
     parser.add_argument(
         "--minutes", type=_positive, help="fewer configurations, equally many for each head"
@@ -126,48 +131,51 @@ def _positive(text: str) -> float:
     return value
 
 
-def compare(stated: argparse.Namespace) -> None:
+def compare(arguments: argparse.Namespace) -> None:
     """Say what the data hold and what is planned, train it, and print the answer.
 
     Raises:
         MlcError: the data, an option or the folder cannot be used.
     """
     started = time.perf_counter()
+    check_names(arguments.heads, arguments.labels)
     register_configs()
-    chosen = _data_overrides(stated)
+    chosen = _data_overrides(arguments)
     config = composed(["experiment=which_head", *chosen])
     options = parse(config)
+    folder = arguments.folder or _default_folder(config, arguments)
+    asked = _asked(arguments)
+    plan = read_plan(folder, asked)
     dataset = SOURCES[options.data.name].load(options.data)
-    is_stated = any(re.match(r"\+*data\.split_seed=", own) for own in chosen)
-    if "test" not in dataset.parts and hasattr(options.data, "split_seed") and not is_stated:
+    is_given = any(re.match(r"\+*data\.split_seed=", override) for override in chosen)
+    if "test" not in dataset.parts and hasattr(options.data, "split_seed") and not is_given:
         chosen.append("data.split_seed=null")
         options.data.split_seed = None
     split = split_dataset(dataset, options.data, 0)
-    card = describe(dataset, split, options.data, 0)
-    print(card.text(), flush=True)
-    folder = stated.folder or _default_folder(config, stated)
-    asked = _asked(stated)
-    plan = read_plan(folder, asked)
-    goes_on = plan is not None
+    with_linear = options.report.yardsticks
     if plan is None:
-        plan = _planned(stated, chosen, dataset, split, card)
-    print(_said(plan, folder, stated.metric), flush=True)
-    if stated.plan:
+        print("Timing a first piece of each head ...", file=sys.stderr, flush=True)
+        plan = _planned(arguments, chosen, dataset, split, with_linear)
+    # Nothing above this line is refused below it.
+    print(describe(dataset, split, options.data, 0).text(), flush=True)
+    print(_plan_text(plan, folder, arguments.metric), flush=True)
+    if arguments.plan:
         return
-    write_plan(folder, plan, asked)
-    failure = _train(folder, plan, stated, chosen)
-    defaults = MultiLabelClassifier().get_params(deep=False)
-    metrics = _metrics(stated.metric)
+    before = write_plan(folder, plan, asked)
     try:
-        seconds = None if goes_on else time.perf_counter() - started
+        failure = _train(folder, plan, arguments, chosen)
+    finally:
+        add_seconds(folder, time.perf_counter() - started)
+    metrics = _metrics(arguments.metric)
+    try:
         text = write_answer(
             folder,
             metrics,
-            defaults,
-            stated.margin,
-            seconds=seconds,
+            MultiLabelClassifier().get_params(deep=False),
+            arguments.margin,
+            seconds=before + time.perf_counter() - started,
             dataset=dataset,
-            with_linear=options.report.yardsticks,
+            with_linear=with_linear,
         )
     except MlcError:
         if failure is not None:
@@ -176,58 +184,64 @@ def compare(stated: argparse.Namespace) -> None:
     print(f"\n{text}\n\n{folder / 'report.html'}")
 
 
-def _data_overrides(stated: argparse.Namespace) -> list[str]:
+def _data_overrides(arguments: argparse.Namespace) -> list[str]:
     """The data set and its files as Hydra's overrides."""
-    files = {"test_path": stated.test, "val_path": stated.validation}
+    files = {"test_path": arguments.test, "val_path": arguments.validation}
     return [
-        *data_overrides(stated),
+        *data_overrides(arguments),
         *(f"data.{key}={quoted(name)}" for key, name in files.items() if name is not None),
     ]
 
 
-def _default_folder(config: DictConfig, stated: argparse.Namespace) -> Path:
-    return Path("compared") / path_part(f"{data_name(config)}_{stated.metric}_{stated.budget}")
+def _default_folder(config: DictConfig, arguments: argparse.Namespace) -> Path:
+    name = f"{data_name(config)}_{arguments.metric}_{arguments.budget}"
+    return Path("compared") / path_part(name)
 
 
-def _asked(stated: argparse.Namespace) -> dict[str, Any]:
+def _asked(arguments: argparse.Namespace) -> dict[str, Any]:
     """The options on which the plan depends."""
     data = ("data", "labels", "text", "test", "validation")
     keys = (*data, "metric", "budget", "minutes", "heads", "settings")
-    return {key: getattr(stated, key) for key in keys}
+    return {key: getattr(arguments, key) for key in keys}
 
 
 def _planned(
-    stated: argparse.Namespace, chosen: Sequence[str], dataset: Dataset, split: Split, card: Card
+    arguments: argparse.Namespace,
+    chosen: Sequence[str],
+    dataset: Dataset,
+    split: Split,
+    with_linear: bool,
 ) -> Plan:
-    heads = chosen_heads(stated.heads, card)
-    rules = suitable_rules(stated.metric, card)
+    profile = profile_of(dataset.targets[split.train])
+    heads = chosen_heads(arguments.heads, profile)
+    rules = suitable_rules(arguments.metric, profile)
+    settings = ["experiment=which_head", *chosen, *rule_overrides(arguments.metric, rules)]
     kind = kind_of(dataset, split.train)
-    configs = {
-        head: resolve(parse(composed(["experiment=which_head", *chosen, f"head={head}"])), kind)
-        for head in heads
-    }
+    configs = {head: resolve(parse(composed([*settings, f"head={head}"])), kind) for head in heads}
     costs = list(cost_by_head(configs, dataset, split).values())
+    linear = linear_seconds(dataset, split) if with_linear else 0.0
 
     def seconds(n_trials: int, n_splits: int) -> float:
-        return expected_seconds(costs, n_trials, n_splits, n_cores())
+        return expected_seconds(costs, n_trials, n_splits, n_cores(), linear)
 
-    n_trials, n_splits = within(BUDGETS[stated.budget], stated.minutes, seconds)
+    n_trials, n_splits = within(BUDGETS[arguments.budget], arguments.minutes, seconds)
     return Plan(heads, tuple(rules), n_trials, n_splits, seconds(n_trials, n_splits))
 
 
-def _said(plan: Plan, folder: Path, metric: str) -> str:
-    lines = [
+def _plan_text(plan: Plan, folder: Path, metric: str) -> str:
+    low, high = (duration(share * plan.seconds) for share in RANGE)
+    text = (
         f"{plan.n_runs} networks: {plan.n_trials} configuration{'s' * (plan.n_trials > 1)} of each of"
         f" {len(plan.heads)} heads, the same draws for all, on {plan.n_splits} splits; chosen by"
-        f" {metric} on validation rows under the rules {', '.join(plan.rules)}. About"
-        f" {duration(plan.seconds)} on this machine; interrupted, the same command goes on. All files"
-        f" are in {folder}."
-    ]
-    said = fold(lines[0], _WIDTH)
+        f" {metric} on validation rows under the rules {', '.join(plan.rules)}. It takes about {low}"
+        f" to {high} on this machine, from the first steps of each head; interrupted, the same command"
+        f" goes on. All files are in {folder}."
+    )
+    lines = fold(text, _WIDTH)
     for head, reason in plan.heads.items():
         first, *more = fold(f"{head}: {reason}", _WIDTH - 2)
-        said += [f"  {first}", *(f"    {line}" for line in more)]
-    return "\n" + "\n".join(said) + "\n"
+        lines += [f"  {first}", *(f"    {line}" for line in more)]
+    return "\n" + "\n".join(lines) + "\n"
 
 
 def _metrics(metric: str) -> list[str]:
@@ -235,11 +249,11 @@ def _metrics(metric: str) -> list[str]:
 
 
 def _train(
-    folder: Path, plan: Plan, stated: argparse.Namespace, chosen: Sequence[str]
+    folder: Path, plan: Plan, arguments: argparse.Namespace, chosen: Sequence[str]
 ) -> Exception | None:
     """Train what is not finished; return the error of a search in which runs failed."""
-    metric = stated.metric
-    arguments = [
+    metric = arguments.metric
+    words = [
         "-m",
         "experiment=which_head",
         *chosen,
@@ -249,6 +263,8 @@ def _train(
         f"trainer.monitor={metric}",
         f"report.metrics=[{','.join(_metrics(metric))}]",
         "report.answer=false",
+        # The answer has its own, under every rule.
+        "report.yardsticks=false",
         f"hydra.sweeper.n_trials={plan.n_trials}",
         f"hydra.sweeper.metric={metric}",
         f"hydra.sweep.dir={quoted(str(folder))}",
@@ -256,7 +272,8 @@ def _train(
     ]
     try:
         # The answer stands for its tables, which are in the folder.
-        launch(arguments, shows_summary=False)
+        with brief_log():
+            launch(words, shows_summary=False)
     except ConfigError:
         raise
     except MlcError as error:

@@ -27,9 +27,9 @@ from mlc.data.targets import Targets, encode
 from mlc.data.text_input import TextInput, text_options
 from mlc.decisions.base import build_decision
 from mlc.evaluation.predictor import Predictor
-from mlc.training.assembly import build_model, build_training, device_of, known_labels
+from mlc.training.assembly import build_model, device_of, known_labels
 from mlc.training.defaults import kind_of, resolve
-from mlc.training.loop import Training
+from mlc.training.ensemble import train_ensemble
 
 
 # Only the constructor: equality and repr stay those of scikit-learn.
@@ -66,9 +66,9 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             TfidfVectorizer, such as {"ngram_range": [1, 2], "min_df": 3}.
         weighting: the weighting of counts (the words of texts, sparse whole numbers of which some exceed
             1): tfidf, counts or binary; auto is tfidf for counts and changes no other features.
-        optimizer: one of `mlc.training.OPTIMIZERS`.
+        optimizer: one of `mlc.training.OPTIMIZERS`; auto is lbfgs for backbone="linear", else adamw.
         lr: learning rate, or auto.
-        weight_decay: weight decay of the optimizer.
+        weight_decay: weight decay of the optimizer; auto is the optimizer's default.
         schedule: schedule of the learning rate: constant, linear, cosine or auto.
         max_epochs: maximum number of passes over the training rows, or auto.
         batch_size: rows per step, or auto.
@@ -88,7 +88,8 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         decision_: the fitted decision rule. Its repr states in words what auto chose and what the rule
             learned, as in "auto: global, threshold 0.314"; `decision_.decide` takes scores, (N, K).
         held_out_: the validation rows of each network, (n_seeds, N), bool.
-        history_: arrays (epochs, n_seeds) by name: "loss/train", "val/jaccard_samples", ...
+        history_: arrays (epochs, n_seeds) by name: "loss/train", "val/jaccard_samples", ...;
+            NaN after the last epoch of a network that was trained by itself (lbfgs).
 
     >>> from sklearn.datasets import make_multilabel_classification
     >>> X, y = make_multilabel_classification(random_state=0)
@@ -111,9 +112,9 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
     text: str | None = None
     text_options: Mapping[str, Any] | None = None
     weighting: str = "auto"
-    optimizer: str = "adamw"
+    optimizer: str = "auto"
     lr: float | str = "auto"
-    weight_decay: float = 0.01
+    weight_decay: float | str = "auto"
     schedule: str = "auto"
     max_epochs: int | str = "auto"
     batch_size: int | str = "auto"
@@ -160,7 +161,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             **mapping("decision_options", self.decision_options),
         )
         predictor = Predictor(model, scalings, rule, dataset.label_names, dataset.feature_names)
-        self.history_ = _train(build_training(configs, model, dataset, splits, scalings, device))
+        self.history_ = train_ensemble(configs, model, dataset, splits, scalings, device)
         predictor.fit_rule(dataset.features, dataset.targets, self.held_out_)
         self.predictor_, self.decision_ = predictor, rule
         if self.verbose:
@@ -266,13 +267,3 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         tags.input_tags.sparse = True
         tags.input_tags.allow_nan = True
         return tags
-
-
-def _train(training: Training) -> dict[str, NDArray[Any]]:
-    """Train the model, put it into evaluation mode and return its history."""
-    epochs = [epoch.values for epoch in training]
-    for error in training.failures.values():
-        raise error
-    training.model.zero_grad()
-    training.model.eval()
-    return {name: np.stack([values[name].cpu().numpy() for values in epochs]) for name in epochs[0]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,11 @@ def test_only_fit_and_decide_lead_from_a_prediction_to_label_sets() -> None:
     }
     assert "decide" in {name for _, name in calls}
     assert not {call for call in calls if call[1] in INNER}
+
+
+def test_the_files_that_the_architecture_names_exist() -> None:
+    root = PACKAGE.parent
+    text = (root / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:mlc|tests)/[\w/.]+)`", text))
+    assert len(named) > 40
+    assert not {name for name in named if not (root / name).exists()}

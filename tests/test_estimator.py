@@ -22,7 +22,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from mlc import MultiLabelClassifier
 from mlc.config.errors import ConfigError, DataError, NotANumberError
-from mlc.config.schema import Config, config_folder, parse, register_configs
+from mlc.config.schema import AUTOMATIC, Config, config_folder, parse, register_configs
 from mlc.decisions.base import DECISIONS, build_decision
 from mlc.decisions.candidates import CANDIDATES
 from mlc.heads.base import HEADS
@@ -30,6 +30,7 @@ from mlc.heads.label_sets import all_label_sets
 from mlc.training.assembly import build_training
 from mlc.training.defaults import TABLE
 from mlc.training.loop import Training
+from mlc.training.stacked import OPTIMIZERS
 from tests.choices import force_choice
 from tests.conftest import REPOSITORY
 
@@ -68,7 +69,7 @@ def test_auto_is_a_default_by_the_data_and_what_is_given_wins(
         configs.append(given[0])
         return build_training(given, *arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("mlc.estimator.build_training", record)
+    monkeypatch.setattr("mlc.training.ensemble.build_training", record)
     X, y = data
     words = csr_matrix(np.eye(30)[np.arange(len(y)) % 30])
     classifier = clone(MultiLabelClassifier(max_epochs=1, dropout=0.25))
@@ -83,8 +84,10 @@ def test_auto_is_a_default_by_the_data_and_what_is_given_wins(
         assert config.optimizer.lr == row["optimizer.lr"]
         assert config.trainer.batch_size == 64
     assert classifier.get_params() == before
-    MultiLabelClassifier(max_epochs=1, optimizer="sgd", weight_decay=0.0).fit(X, y)
-    assert configs.pop().optimizer.lr == 0.1
+    MultiLabelClassifier(max_epochs=1, optimizer="sgd").fit(X, y)
+    assert vars(configs.pop().optimizer) == vars(OPTIMIZERS.options("sgd"))
+    MultiLabelClassifier(max_epochs=1, backbone="linear").fit(X, y)
+    assert configs.pop().optimizer == OPTIMIZERS.options("lbfgs")
 
 
 @pytest.mark.parametrize("rule", [name for name in DECISIONS if name != "oracle"])
@@ -130,15 +133,16 @@ REFUSE_ONE_LABEL = {"pick_one", "softmax_uniform", "softmax_all", "margin"}
 
 @pytest.mark.parametrize("as_column", [False, True], ids=["classes", "one label"])
 def test_every_head_learns_two_classes_or_is_refused(as_column: bool) -> None:
-    found = {}
+    accuracies = {}
     for head in HEADS:
         if as_column and head in REFUSE_ONE_LABEL:
             with pytest.raises(ConfigError, match=f"'{head}' has nothing to learn from 1 label"):
                 accuracy_of_two_classes(head, as_column)
         else:
-            found[head] = accuracy_of_two_classes(head, as_column)
-    assert found["sigmoid"] > 0.9
-    far = {head: value for head, value in found.items() if abs(value - found["sigmoid"]) > 0.05}
+            accuracies[head] = accuracy_of_two_classes(head, as_column)
+    sigmoid = accuracies["sigmoid"]
+    assert sigmoid > 0.9
+    far = {head: value for head, value in accuracies.items() if abs(value - sigmoid) > 0.05}
     assert not far
 
 
@@ -170,14 +174,14 @@ def test_a_threshold_for_each_class_decides_between_them() -> None:
     assert (fitted.predict(X) == 1).all()
 
 
-def test_a_head_without_a_natural_threshold_needs_a_stated_one(
+def test_a_head_without_a_natural_threshold_needs_a_given_one(
     data: tuple[np.ndarray, np.ndarray],
 ) -> None:
     for head in ("margin", "two_way"):
         with pytest.raises(ConfigError, match="The rule 'fixed' has no threshold"):
             MultiLabelClassifier(head, decision="fixed", **QUICK).fit(*data)
-        stated = {"decision": "fixed", "decision_options": {"threshold": 0.5}}
-        MultiLabelClassifier(head, **stated, **QUICK).fit(*data).predict(data[0])  # type: ignore[arg-type]
+        given = {"decision": "fixed", "decision_options": {"threshold": 0.5}}
+        MultiLabelClassifier(head, **given, **QUICK).fit(*data).predict(data[0])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("decision", ["global", "fixed"])
@@ -196,13 +200,14 @@ def test_its_defaults_are_those_of_the_command_line() -> None:
     register_configs()
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
         config = parse(compose("train"))
-    parts = {"backbone": config.backbone, "optimizer": config.optimizer, "trainer": config.trainer}
-    found = {key: value for part in parts.values() for key, value in vars(part).items()}
+    expected = {
+        key: "auto" if f"{group}.{key}" in AUTOMATIC and value is None else value
+        for group in ("backbone", "optimizer", "trainer")
+        for key, value in vars(getattr(config, group)).items()
+    }
     for name, parameter in inspect.signature(MultiLabelClassifier).parameters.items():
-        if name in found:
-            expected = found[name]
-            stated = list(parameter.default) if name == "widths" else parameter.default
-            assert stated == expected, name
+        if name in expected:
+            assert parameter.default == expected[name], name
 
 
 def test_it_works_in_scikit_learns_tools(data: tuple[np.ndarray, np.ndarray]) -> None:
@@ -435,14 +440,14 @@ def test_verbose_prints_the_card_and_nothing_else_does(
     MultiLabelClassifier(**QUICK).fit(X, y)
     assert capsys.readouterr().out == ""
     classifier = MultiLabelClassifier(**QUICK, verbose=1).fit(frame, y)
-    said = " ".join(capsys.readouterr().out.split())
+    printed = " ".join(capsys.readouterr().out.split())
     held_out = int(classifier.held_out_[0].sum())
-    assert said.startswith(
+    assert printed.startswith(
         f"X: {len(X)} rows, {y.shape[1]} labels rows {len(X) - held_out} training,"
     )
-    assert f"{held_out} validation; validation drawn, stratified" in said
-    assert "sensor 0" in said
-    assert said.endswith(f"decision {classifier.decision_!r}")
+    assert f"{held_out} validation; validation drawn, stratified" in printed
+    assert "sensor 0" in printed
+    assert printed.endswith(f"decision {classifier.decision_!r}")
     assert repr(classifier.decision_).startswith("auto: ")
     scores = classifier.predict_proba(frame)
     np.testing.assert_array_equal(
@@ -463,9 +468,9 @@ def test_texts_go_in_as_a_list_a_series_an_array_or_a_column(backbone: str) -> N
     """Forms of the same texts give the same scores, and so does a pickle of a clone in a pipeline."""
     texts, y = reviews()
     frame = pd.DataFrame({"n": range(80), "body": texts})
-    quick = {"lr": 0.1, "max_epochs": 30, "batch_size": 16, "random_state": 0}
-    stated = {**quick, "text_options": {"min_df": 1}}
-    classifier = MultiLabelClassifier(backbone=backbone, **stated)  # type: ignore[arg-type]
+    steps = {} if backbone == "linear" else {"lr": 0.1, "max_epochs": 30, "batch_size": 16}
+    settings = {**steps, "random_state": 0, "text_options": {"min_df": 1}}
+    classifier = MultiLabelClassifier(backbone=backbone, **settings)  # type: ignore[arg-type]
     scores = classifier.fit(texts, y).predict_proba(texts)
     assert classifier.score(texts, y) > 0.9
     for X in (np.array(texts), np.array(texts, dtype=object), frame["body"]):
@@ -511,9 +516,10 @@ def test_auto_is_the_default_and_chooses_a_rule_by_the_joint() -> None:
     X = rng.normal(size=(400, 3))
     y = np.array([[1, 1, 0, 0], [0, 0, 1, 0], [1, 0, 1, 1]])[rng.integers(3, size=400)]
     same: dict[str, object] = {"max_epochs": 3, "random_state": 0, "device": "cpu", "widths": 8}
+    same["lr"] = 0.002
     options = {"metric": "subset_accuracy"}
-    own = MultiLabelClassifier("label_powerset", decision_options=options, **same).fit(X, y)
-    assert own.predictor_.rule.described()["chosen"] == "mode, by the joint"
-    assert repr(own.decision_) == "auto (metric='subset_accuracy'): mode, by the joint"
+    fitted = MultiLabelClassifier("label_powerset", decision_options=options, **same).fit(X, y)
+    assert fitted.predictor_.rule.described()["chosen"] == "mode, by the joint"
+    assert repr(fitted.decision_) == "auto (metric='subset_accuracy'): mode, by the joint"
     mode = MultiLabelClassifier("label_powerset", decision="mode", **same).fit(X, y)
-    np.testing.assert_array_equal(own.predict(X), mode.predict(X))
+    np.testing.assert_array_equal(fitted.predict(X), mode.predict(X))

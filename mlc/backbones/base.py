@@ -20,6 +20,7 @@ class Backbone(nn.Module):
         per_run: the options that may differ between runs of a cohort.
         takes_bags: whether the input must be `mlc.layers.bags.Bags` instead of dense rows.
         stacked: whether it trains several runs at once; its parameters then have the runs axis.
+        optimizer: the optimizer that trains it by default, as in conf/backbone.
 
     Shape: input (R, B, n_features), output (R, B, n_outputs).
 
@@ -42,6 +43,7 @@ class Backbone(nn.Module):
     per_run: ClassVar[tuple[str, ...]] = ()
     takes_bags: ClassVar[bool] = False
     stacked: ClassVar[bool] = True
+    optimizer: ClassVar[str] = "adamw"
     n_outputs: int
     takes_sparse: bool = False
     separate: bool = False
@@ -94,7 +96,7 @@ def register_backbone(
 
         if issubclass(cls, Backbone):
             return BACKBONES.register(name)(cls)
-        options_class: type = options or getattr(cls, "Options", NoOptions)
+        options_class: type = getattr(cls, "Options", NoOptions) if options is None else options
         part = single(cls, options_class)
         part.name = name
         BACKBONES.add(name, part, cls.__module__)

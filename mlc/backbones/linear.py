@@ -16,6 +16,7 @@ class Linear(Backbone):
     """The identity; with a head, this is (multinomial) logistic regression."""
 
     takes_sparse = True
+    optimizer = "lbfgs"
 
     def __init__(
         self, n_features: int, options: Sequence[Any], seeds: Sequence[int], n_labels: int = 1

@@ -159,13 +159,13 @@ def limit(
 
 
 def _drawn(prediction: Prediction, rule: DecisionRule, head: Head) -> Prediction:
-    """What a rule is tuned on: each row as often as label sets are drawn for it."""
+    """Repeat each row of a prediction as often as label sets are drawn for it."""
     cardinality = prediction.cardinality
     beside = rule.by_joint_beside(head.provides())
     return Prediction(
         prediction.scores.repeat(_DRAWS, 1),
         cardinality=None if cardinality is None else cardinality.repeat(_DRAWS),
-        decided={n: own.decide(prediction).repeat(_DRAWS, 1) for n, own in beside.items()},
+        decided={n: other.decide(prediction).repeat(_DRAWS, 1) for n, other in beside.items()},
     )
 
 

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlc.config.errors import ConfigError
 from mlc.config.options import nearest
 from mlc.config.registry import DECISIONS, HEADS
-from mlc.data.card import Card, share
+from mlc.data.card import share
 
 REFERENCE = "sigmoid"
 LEAST_SPLITS = 2
@@ -46,12 +47,42 @@ BUDGETS = {
 }
 
 
-def shortlist(card: Card) -> dict[str, str]:
-    """The heads that are worth a try on such data, with the reason of each."""
-    n_labels, n_sets = len(card.labels), card.label_sets
-    repeats = card.n_rows / max(n_sets, 1)
-    one = card.sizes[1] / card.n_rows if len(card.sizes) > 1 else 0.0
-    empty = card.sizes[0] / card.n_rows
+@dataclass(frozen=True)
+class Profile:
+    """What of the training rows' label sets heads and rules are chosen by.
+
+    Attributes:
+        n_rows: the number of rows.
+        counts: positives of each label, (K,).
+        sizes: how many rows have 0, 1, ... labels.
+        label_sets: the number of distinct label sets.
+    """
+
+    n_rows: int
+    counts: tuple[int, ...]
+    sizes: tuple[int, ...]
+    label_sets: int
+
+    @property
+    def n_labels(self) -> int:
+        """K."""
+        return len(self.counts)
+
+
+def profile_of(targets: NDArray[np.bool_]) -> Profile:
+    """The profile of label sets (N, K)."""
+    sets = np.unique(np.packbits(targets, axis=1), axis=0)
+    sizes = np.bincount(targets.sum(axis=1))
+    counts = targets.sum(axis=0)
+    return Profile(len(targets), tuple(map(int, counts)), tuple(map(int, sizes)), len(sets))
+
+
+def shortlist(profile: Profile) -> dict[str, str]:
+    """The heads that are worth a try on such training rows, with the reason of each."""
+    n_labels, n_sets, n_rows = profile.n_labels, profile.label_sets, profile.n_rows
+    repeats = n_rows / max(n_sets, 1)
+    one = profile.sizes[1] / n_rows if len(profile.sizes) > 1 else 0.0
+    empty = profile.sizes[0] / n_rows
     heads = {REFERENCE: "the usual choice, with which the others are compared"}
     if n_labels > 1 and n_labels <= _MOST_PAIRWISE:
         heads["pairwise"] = (
@@ -60,39 +91,37 @@ def shortlist(card: Card) -> dict[str, str]:
         )
     if n_labels > 1 and repeats >= _REPEATED and n_sets <= _MOST_SETS:
         heads["label_powerset"] = (
-            f"a class for each label set: there are {n_sets:,}, each on {repeats:.0f} rows on average"
+            f"a class for each label set: the training rows have {n_sets:,}, each {repeats:.0f} times on"
+            " average"
         )
     if n_labels > 1:
         heads["bernoulli_mixture"] = (
             "several kinds of samples, each with label frequencies of its own"
         )
     if n_labels > 1 and one >= _MOSTLY_ONE and empty <= _FEW_EMPTY:
-        heads["softmax_uniform"] = f"one softmax over the labels: {share(one)} of the rows have one"
-    rare = int((np.array(card.counts) < _RARE * card.n_rows).sum())
+        heads["softmax_uniform"] = (
+            f"one softmax over the labels: {share(one)} of the training rows have one"
+        )
+    rare = int((np.array(profile.counts) < _RARE * n_rows).sum())
     if 2 * rare >= n_labels:
         heads["asymmetric"] = (
-            f"a loss for rare labels: {rare} of {n_labels} are on less than {share(_RARE)} of the rows"
+            f"a loss for rare labels: {rare} of {n_labels} are on less than {share(_RARE)} of the"
+            " training rows"
         )
     return heads
 
 
-def chosen_heads(stated: str | None, card: Card) -> dict[str, str]:
-    """The heads to compare, always with the reference first, and why each is there.
+def check_names(heads: str | None, labels: Sequence[str] | None) -> None:
+    """Refuse names on the command line that no data can make right.
 
     Args:
-        stated: None for the shortlist, "all", or names with commas between them.
-        card: of the data.
+        heads: None, "all", or names with commas between them.
+        labels: the columns of labels.
 
     Raises:
-        ConfigError: there is no such head.
+        ConfigError: there is no such head, or a column is named twice.
     """
-    if stated is None:
-        return shortlist(card)
-    if stated == "all":
-        names = [name for name in HEADS if _is_possible(name, card)]
-    else:
-        names = [name.strip() for name in stated.split(",") if name.strip()]
-    for name in names:
+    for name in _names(heads):
         if name not in HEADS:
             near = nearest(name, HEADS)
             guess = f"did you mean {near[0]}? " if near else ""
@@ -100,24 +129,50 @@ def chosen_heads(stated: str | None, card: Card) -> dict[str, str]:
                 f"--heads names {name!r}, which is no head: {guess}choose among {', '.join(HEADS)},"
                 " or write all."
             )
-        if not _is_possible(name, card):
+    twice = [name for name in labels or () if list(labels or ()).count(name) > 1]
+    if twice:
+        raise ConfigError(f"--labels names {twice[0]!r} twice: name each column once.")
+
+
+def chosen_heads(heads: str | None, profile: Profile) -> dict[str, str]:
+    """The heads to compare, always with the reference first, and why each is there.
+
+    Args:
+        heads: None for the shortlist, "all", or names with commas between them.
+        profile: of the training rows.
+
+    Raises:
+        ConfigError: there is no such head, or it does not suit the number of labels.
+    """
+    check_names(heads, None)
+    n_labels, known = profile.n_labels, shortlist(profile)
+    if heads is None:
+        return known
+    every_head = [name for name in HEADS if _is_possible(name, n_labels)]
+    names = every_head if heads == "all" else _names(heads)
+    for name in names:
+        if not _is_possible(name, n_labels):
             raise ConfigError(
-                f"--heads names {name!r}, which does not suit {len(card.labels)}"
-                f" label{'s' * (len(card.labels) != 1)}: leave it out."
+                f"--heads names {name!r}, which does not suit {n_labels}"
+                f" label{'s' * (n_labels != 1)}: leave it out."
             )
-    known = shortlist(card)
     every = dict.fromkeys([REFERENCE, *names])
     return {name: known.get(name, "as you asked") for name in every}
 
 
-def _is_possible(name: str, card: Card) -> bool:
-    n_labels = len(card.labels)
+def _names(heads: str | None) -> list[str]:
+    if heads in (None, "all"):
+        return []
+    return [name.strip() for name in str(heads).split(",") if name.strip()]
+
+
+def _is_possible(name: str, n_labels: int) -> bool:
     if name == "powerset" and n_labels > _MOST_LISTED:
         return False
     return bool(n_labels >= HEADS[name].least_labels)
 
 
-def suitable_rules(metric: str, card: Card) -> list[str]:
+def suitable_rules(metric: str, profile: Profile) -> list[str]:
     """The decision rules that suit the metric; those that a head cannot feed are left out later."""
     rules = ["fixed", "global", "auto", "mode"]
     if metric in ("jaccard_samples", "subset_accuracy"):
@@ -127,7 +182,7 @@ def suitable_rules(metric: str, card: Card) -> list[str]:
     if metric.endswith("_macro"):
         rules.append("per_label")
     by_sample = metric in ("jaccard_samples", "subset_accuracy", "f1_samples")
-    if by_sample and card.label_sets <= min(_MOST_SETS, card.n_rows / 2):
+    if by_sample and profile.label_sets <= min(_MOST_SETS, profile.n_rows / 2):
         rules.append("seen")
     return [rule for rule in rules if rule in DECISIONS]
 

@@ -16,21 +16,44 @@ from mlc.runs.ownership import check_report_files
 PLAN = "comparison.json"
 
 
-def write_plan(folder: Path, plan: Plan, asked: Mapping[str, Any]) -> None:
-    """Write the plan, and what it was made for.
+def write_plan(folder: Path, plan: Plan, asked: Mapping[str, Any]) -> float:
+    """Write the plan, the options that it is for, and the seconds that the comparison took so far.
 
     Args:
         folder: of the sweep.
         plan: to be followed.
         asked: the options of the command line.
 
+    Returns:
+        The seconds that earlier commands took, which `add_seconds` has stored.
+
     Raises:
         RunFolderError: a file of that name that mlc did not write is in the folder.
     """
     check_report_files(folder, [PLAN])
     folder.mkdir(parents=True, exist_ok=True)
-    content = {"generator": "mlc", "asked": dict(asked), "plan": dataclasses.asdict(plan)}
+    seconds = _seconds(folder)
+    content = {
+        "generator": "mlc",
+        "asked": dict(asked),
+        "plan": dataclasses.asdict(plan),
+        "seconds": seconds,
+    }
     write_json(folder / PLAN, content)
+    return seconds
+
+
+def add_seconds(folder: Path, seconds: float) -> None:
+    """Add the seconds of this command to those that the plan's file holds."""
+    write_json(folder / PLAN, {**read_object(folder / PLAN), "seconds": _seconds(folder) + seconds})
+
+
+def _seconds(folder: Path) -> float:
+    path = folder / PLAN
+    if not path.is_file():
+        return 0.0
+    with content_of(path, "the plan of a comparison", "name another --folder"):
+        return float(read_object(path).get("seconds", 0.0))
 
 
 def read_plan(folder: Path, asked: Mapping[str, Any]) -> Plan | None:
@@ -48,9 +71,20 @@ def read_plan(folder: Path, asked: Mapping[str, Any]) -> Plan | None:
         plan = Plan(**{**stored, "rules": tuple(stored["rules"])})
         other = [key for key in asked if before.get(key) != asked[key]]
     if other:
-        named = ", ".join(f"--{key} {before.get(key)}" for key in other)
+        named = ", ".join(f"{_option(key)} {_words(before.get(key))}" for key in other)
         raise RunFolderError(
-            f"{folder} holds a comparison with {named}: give the same options to go on with it, or"
-            " name another --folder."
+            f"{folder} holds a comparison with {named}: give the same options to go on with it (only"
+            " --margin and --plan may differ), or name another --folder."
         )
     return plan
+
+
+def _option(key: str) -> str:
+    return {"data": "the data", "settings": "the settings"}.get(key, f"--{key}")
+
+
+def _words(value: Any) -> str:
+    """An option's value as it stands on the command line."""
+    if value in (None, []):
+        return "not given"
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -84,7 +84,7 @@ def _content(answer: Answer, code: Mapping[str, str], seconds: float | None) -> 
         "notes": notes(answer),
         "code": dict(code),
     }
-    return {"generator": "mlc", "shown": page, "seconds": seconds, **answer.as_json()}
+    return {"generator": "mlc", "shown": page, "seconds_in_all": seconds, **answer.as_json()}
 
 
 def _rows(table: Table) -> dict[str, Any]:

@@ -23,21 +23,25 @@ def configs_of(classifier: Any) -> list[Config]:
     if not 1 <= n_seeds <= 10_000:
         raise ConfigError(f"n_seeds={n_seeds} is out of range: it must be from 1 to 10000.")
     trainer = TrainerOptions(
-        max_epochs=_given(classifier.max_epochs),
-        batch_size=_given(classifier.batch_size),
+        max_epochs=_given(classifier, "max_epochs"),
+        batch_size=_given(classifier, "batch_size"),
         monitor=classifier.monitor,
         patience=classifier.patience,
     )
     check(trainer)
     of_mlp = ("widths", "dropout", "activation", "normalization")
     is_mlp = classifier.backbone == "mlp"
-    backbone = {name: _given(getattr(classifier, name)) for name in of_mlp if is_mlp}
+    backbone = {name: _given(classifier, name) for name in of_mlp if is_mlp}
     backbone |= mapping("backbone_options", classifier.backbone_options)
+    optimizer = classifier.optimizer
+    if _is_auto(optimizer):
+        optimizer = BACKBONES[classifier.backbone].optimizer
+    # Only options that the optimizer has can be null.
+    automatic = {"lr", "schedule"} & {*OPTIMIZERS[optimizer].Options.__dataclass_fields__}
     rates = {
-        name: _given(getattr(classifier, name))
+        name: _given(classifier, name)
         for name in ("lr", "weight_decay", "schedule")
-        if not _is_auto(getattr(classifier, name))
-        or name in OPTIMIZERS[classifier.optimizer].Options.__dataclass_fields__
+        if not _is_auto(getattr(classifier, name)) or name in automatic
     }
     device = classifier.device
     if type(device).__module__ == "torch":
@@ -48,7 +52,7 @@ def configs_of(classifier: Any) -> list[Config]:
         ),
         backbone=BACKBONES.options(classifier.backbone, **backbone),
         head=HEADS.options(classifier.head, **mapping("head_options", classifier.head_options)),
-        optimizer=OPTIMIZERS.options(classifier.optimizer, **rates),
+        optimizer=OPTIMIZERS.options(optimizer, **rates),
         trainer=trainer,
         decisions=[DECISIONS[classifier.decision].name],
         device=typed("device", device, str),
@@ -62,6 +66,13 @@ def _is_auto(value: Any) -> bool:
     return isinstance(value, str) and value == AUTO
 
 
-def _given(value: Any) -> Any:
-    """Return null for auto: the default by the data takes its place."""
+def _given(classifier: Any, name: str) -> Any:
+    """Return the value of a parameter; null for auto, which a default by the data replaces.
+
+    Raises:
+        ConfigError: the value is None.
+    """
+    value = getattr(classifier, name)
+    if value is None:
+        raise ConfigError(f"{name}=None is of the wrong type (NoneType): give a value, or auto.")
     return None if _is_auto(value) else value

@@ -16,6 +16,7 @@ from scipy.sparse import csc_matrix, csr_matrix, hstack, issparse
 from mlc.config.errors import DataError
 from mlc.data.arff_grammar import Attribute, lines_of, read_header
 from mlc.data.arff_rows import read_rows
+from mlc.data.base import first_infinite
 from mlc.data.files import Read, read_bytes, read_text
 
 # Increased when the parsed arrays change, so that older cache entries are not used.
@@ -158,20 +159,9 @@ def read_arff(path: Path, read: Read = read_bytes) -> ArffFile:
 
 
 def _check_size(path: Path, attributes: Sequence[Attribute], columns: Any) -> None:
-    values = columns.data if issparse(columns) else columns
-    with np.errstate(over="ignore"):
-        if not np.isinf(values.astype(np.float32)).any():
-            return
-    stored = columns.tocoo() if issparse(columns) else None
-    with np.errstate(over="ignore"):
-        as_float32 = (
-            columns.astype(np.float32) if stored is None else stored.data.astype(np.float32)
+    if (infinite := first_infinite(columns)) is not None:
+        i, j = infinite
+        raise DataError(
+            f"{path}: the attribute {attributes[j].name!r} is {columns[i, j]:g} in data row {i + 1}, too"
+            " large for 32 bits: give a smaller number, or ? for a missing one."
         )
-    infinite = np.nonzero(np.isinf(as_float32))
-    rows, cols = infinite if stored is None else (stored.row[infinite[0]], stored.col[infinite[0]])
-    first = int(np.argmin(rows))
-    i, j = int(rows[first]), int(cols[first])
-    raise DataError(
-        f"{path}: the attribute {attributes[j].name!r} is {columns[i, j]:g} in data row {i + 1}, too"
-        " large for 32 bits: give a smaller number, or ? for a missing one."
-    )

@@ -16,6 +16,7 @@ from mlc.data.base import (
     Dataset,
     DataSource,
     SplitOptions,
+    first_infinite,
     join_parts,
     register_source,
     select_columns,
@@ -202,18 +203,13 @@ def _as_features(path: Path, array: Any) -> Any:
         raise DataError(
             f"{path} has {array.shape[1]} features, and at most {MOST_COLUMNS} can be used."
         )
-    with np.errstate(over="ignore"):
-        features = array.astype(np.float32)
-    values = features.data if issparse(features) else features
-    wrong = np.argwhere(np.isinf(values))
-    if len(wrong):
-        stored = features.tocoo() if issparse(features) else None
-        row = wrong[0][0] if stored is None else stored.row[wrong[0][0]]
-        column = wrong[0][1] if stored is None else stored.col[wrong[0][0]]
+    if (infinite := first_infinite(array)) is not None:
+        row, column = infinite
         raise DataError(
             f"{path}: the features are infinite, or too large for 32 bits, in row {row + 1}, column"
             f" {column + 1}: correct it, or write nan where a value is missing."
         )
+    features = array.astype(np.float32)
     return csr_matrix(features) if issparse(features) else features
 
 

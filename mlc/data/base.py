@@ -181,6 +181,17 @@ def select_columns(
     return features[:, np.array([column_of[name] for name in names])]
 
 
+def first_infinite(features: Any) -> tuple[int, int] | None:
+    """Return row and column of the first value that is infinite in float32; None without any."""
+    entries = features.tocoo() if issparse(features) else None
+    values = features if entries is None else entries.data
+    with np.errstate(over="ignore"):
+        wrong = np.nonzero(np.isinf(values.astype(np.float32)))
+    rows, columns = wrong if entries is None else (entries.row[wrong[0]], entries.col[wrong[0]])
+    first = np.argmin(rows) if len(rows) else None
+    return None if first is None else (int(rows[first]), int(columns[first]))
+
+
 @dataclass
 class DataOptions:
     """Options of every source.

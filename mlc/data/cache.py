@@ -10,6 +10,7 @@ import stat
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -119,7 +120,7 @@ def _read_entry(entry: Path, key: bytes) -> Arrays | None:
         return None
 
 
-def _write_entry(entry: Path, key: bytes, arrays: Arrays) -> None:
+def _write_entry(entry: Path, key: bytes, arrays: dict[str, Any]) -> None:
     payload = io.BytesIO()
     np.savez(payload, **arrays)
     content = payload.getbuffer()

@@ -14,9 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from mlc.config.errors import DataError
+from mlc.config.memory import free_bytes
 
 OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
@@ -104,7 +103,7 @@ def unreadable(path: Path, error: OSError) -> DataError:
 
 def require_memory(path: Path, n_bytes: int, what: str) -> None:
     """Raise DataError if `what` needs more than the free memory."""
-    free = int(psutil.virtual_memory().available)
+    free = free_bytes()
     if n_bytes > free:
         raise DataError(
             f"{path}: {what} would take {n_bytes / 1e9:.3g} GB, and {free / 1e9:.3g} GB of memory are"

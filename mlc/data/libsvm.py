@@ -105,8 +105,9 @@ class Libsvm(DataSource):
         if options.path is None:
             raise DataError('data=libsvm needs data.path=FILE, of lines "3,7 1:0.5 9:2".')
         path = located(options.path, options.root)
-        test_paths = [options.test_path] if options.test_path is not None else []
-        files = [read_rows(path), *(read_rows(located(p, options.root)) for p in test_paths)]
+        files = [read_rows(path)]
+        if options.test_path is not None:
+            files.append(read_rows(located(options.test_path, options.root)))
         first = _first_index(files, options.first_index)
         n_columns = _n_columns(files, first)
         names = _label_numbers(files)

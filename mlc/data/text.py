@@ -95,11 +95,7 @@ def count_words(
     blocks, column_names = [counts], [str(name) for name in counter.get_feature_names_out()]
     if n_buckets:
         hashing = HashingVectorizer(
-            **kind,
-            ngram_range=(2, longest),
-            n_features=n_buckets,
-            alternate_sign=False,
-            norm=None,
+            **kind, ngram_range=(2, longest), n_features=n_buckets, alternate_sign=False, norm=None
         )
         blocks.append(hashing.transform(texts))
         column_names += [f"bucket {number}" for number in range(n_buckets)]

@@ -190,7 +190,7 @@ class Head(nn.Module):
         )
 
     def _likelihood(self, outputs: Tensor, targets: Tensor) -> Tensor | None:
-        """As `log_likelihood`, for targets of any dtype and of all runs, (R, B, K), or each, (B, K)."""
+        """Return `log_likelihood` for targets of any dtype, (R, B, K), or (B, K) for all runs."""
         return self.log_likelihood(outputs, targets.to(outputs).expand(len(outputs), -1, -1))
 
     def expected_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -263,7 +263,7 @@ class JointHead(Head):
     def improved_mean(
         self, outputs: Tensor, shares: Tensor, of_runs: Prediction, listed: Tensor
     ) -> Tensor:
-        """As `improved`, under the mean of the runs' predictions `of_runs`: both (B, K), bool.
+        """Return `improved` under the mean of the runs' predictions `of_runs`: both (B, K), bool.
 
         `shares` (R, B) are the weights of the runs in each row's mean; they sum to one.
         """

@@ -223,7 +223,7 @@ class Chain(ListedHead):
         return values.gather(-1, positions.expand_as(values))
 
     def _offsets(self, links: Tensor, position: int) -> Tensor:
-        """What each prefix adds to the logit of the label at this position: (R, 1, 2^position)."""
+        """Return the terms of all prefixes in the logit at this position: (R, 1, 2^position)."""
         prefixes = all_label_sets(position, links.device).to(links.dtype)
         return (prefixes @ links[:, :position, position, None]).mT
 

@@ -56,8 +56,8 @@ class Grouped(Sigmoid):
         free = [label for label in range(self.n_labels) if label not in grouped]
         # As buffers, for Python's lists would be copied to the device in each step.
         self._add_index("_free", free)
-        for place, group in enumerate(self.options.groups):
-            self._add_index(f"_group_{place}", group)
+        for index, group in enumerate(self.options.groups):
+            self._add_index(f"_group_{index}", group)
 
     def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """The sum of the cross-entropies of the groups and of the other labels: (R, B)."""
@@ -90,7 +90,7 @@ class Grouped(Sigmoid):
     @property
     def _groups(self) -> list[Tensor]:
         """The labels of each group, int64."""
-        return [self.get_buffer(f"_group_{place}") for place in range(len(self.options.groups))]
+        return [self.get_buffer(f"_group_{index}") for index in range(len(self.options.groups))]
 
     def _add_index(self, name: str, labels: Sequence[int]) -> None:
         self.register_buffer(name, torch.tensor(labels, dtype=torch.int64), persistent=False)

@@ -66,7 +66,7 @@ class WeightedSigmoid(SigmoidScores):
 
 @dataclass
 class ClassBalancedOptions:
-    """How fast the value of further samples of a label decreases."""
+    """Options; `beta` sets how fast the value of further samples of a label decreases."""
 
     beta: float = option(0.999, at_least=0, below=1, search=Interval(0.9, 0.9999))
 

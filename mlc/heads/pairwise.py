@@ -114,17 +114,17 @@ class Pairwise(ListedHead):
 
 
 class _SumOfBags(torch.autograd.Function):
-    """Sums of rows by bag; its gradient sums over the bags of each row.
+    """Sums of rows by bag, with a gradient that sums over the bags of each row.
 
     Torch's own gradient of embedding_bag needs a row for each entry of a bag.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, rows: Tensor, own: Tensor, offsets: Tensor, bags: Tensor, bag_offsets: Tensor
+        ctx: Any, rows: Tensor, indices: Tensor, offsets: Tensor, bags: Tensor, bag_offsets: Tensor
     ) -> Tensor:
         ctx.save_for_backward(bags, bag_offsets)
-        return embedding_bag(own, rows, offsets, mode="sum")
+        return embedding_bag(indices, rows, offsets, mode="sum")
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
@@ -134,7 +134,7 @@ class _SumOfBags(torch.autograd.Function):
 
 
 def _begins(counts: Tensor) -> Tensor:
-    """Where each list begins, of lists of these lengths one after another."""
+    """Return the first index of each of consecutive lists of these lengths."""
     lengths = counts.long()
     return lengths.cumsum(0) - lengths
 

@@ -62,7 +62,7 @@ class Powerset(JointHead):
 
 @dataclass
 class LabelPowersetOptions:
-    """How often a label set must occur in the training data to be a class."""
+    """Options; a label set is a class if it occurs at least `min_count` times in training."""
 
     min_count: int = option(1, at_least=1, search=Choice(1, 2, 3, 5))
 

@@ -23,7 +23,7 @@ from mlc.reporting.settings import setting
 from mlc.runs.provenance import flatten
 from mlc.search.files import Group
 from mlc.search.metrics import LOSS
-from mlc.search.spaces import PARTS, declared_spaces
+from mlc.search.spaces import PARTS, declared_spaces, edge
 from mlc.training.defaults import resolve
 
 
@@ -93,7 +93,7 @@ def _planned(
 def _spaces(request: Request, options: Config, values: Mapping[str, Any]) -> dict[str, Search]:
     """Return the spaces of a group: those that its parts declare, and those of the command line.
 
-    A declared space that lacks the backbone's default is shifted to it.
+    A declared space is shifted where it has the backbone's default at an edge.
     """
     names = {group: getattr(options, group).name for group in PARTS}
     if request.options.metric == LOSS:
@@ -114,11 +114,10 @@ def _spaces(request: Request, options: Config, values: Mapping[str, Any]) -> dic
 
 
 def _around(space: Search, default: Any) -> Search:
-    """Shift a logarithmic interval without the default so that it has the default in its middle."""
-    is_number = isinstance(default, (int, float)) and not isinstance(default, bool)
-    if not (isinstance(space, Interval) and space.log and is_number and default > 0):
+    """Shift a logarithmic interval with the default at an edge so that the default is in its middle."""
+    if not isinstance(space, Interval) or not space.log or edge(space, default) is None:
         return space
-    if space.step is not None or space.low <= default <= space.high:
+    if space.step is not None or default <= 0:
         return space
     half = math.sqrt(space.high / space.low)
     return dataclasses.replace(space, low=default / half, high=default * half)

@@ -70,8 +70,8 @@ def train_cohort(
 ) -> list[Outcome]:
     """Train and evaluate the runs; all must have the same `cohort_key`.
 
-    A run that cannot be prepared, or whose loss is no longer finite, fails alone. If the training fails
-    as a whole (out of memory, say), each half of the runs is trained again, down to single runs.
+    A run that cannot be prepared, or whose loss is no longer finite, fails alone. If the joint training
+    fails (out of memory, for example), each half of the runs is trained again, down to single runs.
 
     Args:
         configs: configs of the cohort's runs.

@@ -58,7 +58,7 @@ _FIELDS = {
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What identifies a run: the values by which tables name and group runs.
+    """The identification of a run: the values by which tables name and group runs.
 
     Attributes:
         run: the run's path in the sweep, as in "yeast/powerset/seed=3".
@@ -191,15 +191,16 @@ def complete(
     write_json(folder / RULES, evaluation.fitted)
     write_json(folder / BASELINES, evaluation.baselines)
     write_json(folder / CARD, card.as_json())
+    parts: dict[str, Any] = split.parts()
     with write_atomically(folder / SPLIT) as file:
-        np.savez_compressed(file, **split.parts())
+        np.savez_compressed(file, **parts)
+    predictions: dict[str, Any] = {
+        "scores": evaluation.scores["test"],
+        "targets": evaluation.targets["test"],
+        **{f"decisions_{rule}": d for rule, d in evaluation.decisions["test"].items()},
+    }
     with write_atomically(folder / PREDICTIONS) as file:
-        np.savez_compressed(
-            file,
-            scores=evaluation.scores["test"],
-            targets=evaluation.targets["test"],
-            **{f"decisions_{rule}": d for rule, d in evaluation.decisions["test"].items()},
-        )
+        np.savez_compressed(file, **predictions)
     _write_status(folder, "completed", facts, identity)
 
 

@@ -54,11 +54,11 @@ class LoadedRun(Predictor):
     status: dict[str, Any]
 
     def scores(self, features: Any, voters: Voters = None) -> NDArray[np.float64]:
-        """As of a Predictor; a run that was trained on texts takes texts as well."""
+        """Like the method of `Predictor`; a run trained on texts also accepts texts."""
         return super().scores(self._counted(features), voters)
 
     def predict(self, features: Any, voters: Voters = None) -> NDArray[np.bool_]:
-        """As of a Predictor; a run that was trained on texts takes texts as well."""
+        """Like the method of `Predictor`; a run trained on texts also accepts texts."""
         return super().predict(self._counted(features), voters)
 
     def _counted(self, features: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What identifies an experiment: config, data, code, libraries and device."""
+"""Identification of an experiment: config, data, code, libraries and device."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn")
 
 @dataclasses.dataclass(frozen=True)
 class Identity:
-    """What a run's results depend on, beside its config.
+    """The dependencies of a run's results other than its config.
 
     Attributes:
         data: fingerprint of the data set.

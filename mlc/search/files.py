@@ -87,8 +87,8 @@ class Record:
             if old is None:
                 continue
             for key in dict.fromkeys((*old.spaces, *group.spaces)):
-                before_and_now = [each.spaces.get(key) for each in (old, group)]
-                _require_same(folder, f"{key} drawn from", *before_and_now, _space_text)
+                before_space, space = old.spaces.get(key), group.spaces.get(key)
+                _require_same(folder, f"{key} drawn from", before_space, space, _space_text)
         return dataclasses.replace(self, groups=[*self.groups, *earlier.values()])
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 # The palette of TensorBoard, which cannot be changed, in its order. The first three also differ in
-# lightness (34, 68 and 52 of 100), so that they can be told apart in print.
+# lightness (34, 68 and 52 of 100), so that they differ in print.
 COLOURS = ("#425066", "#12b5cb", "#e52592", "#f9ab00", "#9334e6", "#7cb342", "#e8710a")
 # Lengths of dashes and gaps.
 DASHES = ("", "7 3", "2 2", "9 3 2 3", "4 4", "1 4", "9 3 2 3 2 3", "12 2")

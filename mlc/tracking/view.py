@@ -18,7 +18,7 @@ PORT = 6006  # TensorBoard's default
 # Events that a sweep adds to its first run, and to the run of each head that has figures. The names
 # sort after those of the runs, which begin with the time.
 EXPERIMENT, FIGURES = f"{EVENTS}.9999999990.experiment", f"{EVENTS}.9999999991.figures"
-# More lines in one chart cannot be told apart.
+# More lines in one chart cannot be distinguished.
 MOST_RUNS = 100
 _MOST_PINNED_METRICS = 3
 # A run is called [N SWEEP/][N DATA/]N HEAD SETTINGS/seed=S; or, in a sweep's own folder, DATA/HEAD/...

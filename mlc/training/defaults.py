@@ -48,16 +48,15 @@ class Kind:
 
 
 _STEPS = {
-    "optimizer.lr": 0.002, "optimizer.schedule": "cosine", "trainer.batch_size": 64,
+    "optimizer.lr": 0.003, "optimizer.schedule": "cosine", "trainer.batch_size": 64,
 }  # fmt: skip
 _HIDDEN = {
     "backbone.widths": [256, 256], "backbone.dropout": 0.5, "backbone.normalization": "batch",
 }  # fmt: skip
-_MLP = {**_STEPS, **_HIDDEN, "optimizer.lr": 0.003}
 OTHERS = "other backbones"
 # By backbone: the defaults for dense rows and those for sparse rows, for steps of Adam's kind.
 TABLE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "mlp": (_MLP, {**_MLP, "backbone.widths": [128]}),
+    "mlp": ({**_STEPS, **_HIDDEN}, {**_STEPS, **_HIDDEN, "backbone.widths": [128]}),
     "linear": ({**_STEPS, "optimizer.lr": 0.01}, {**_STEPS, "optimizer.lr": 0.01}),
     "embedding_bag": ({**_STEPS, "optimizer.lr": 0.03}, {**_STEPS, "optimizer.lr": 0.03}),
     OTHERS: (_STEPS, _STEPS),

@@ -93,7 +93,10 @@ class Training:
         # The same in every epoch, so that validation losses are comparable.
         val_uniforms = Streams(seeds, "validation noise").uniform(self.val_rows.shape[1])
         self._val_uniforms = val_uniforms.to(device, data.dtype)
-        n_runs = len(seeds)
+        self._begin_monitoring(options)
+
+    def _begin_monitoring(self, options: Sequence[TrainerOptions]) -> None:
+        device, n_runs = self.data.device, len(options)
         monitors = [run.monitor for run in options]
         self._monitored = {
             name: torch.tensor([monitor == name for monitor in monitors], device=device)
@@ -101,12 +104,14 @@ class Training:
         }
         signs = [1 if _higher_is_better(monitor) else -1 for monitor in monitors]
         self._sign = torch.tensor(signs, dtype=torch.float64, device=device)
-        patience = [run.patience or optimizer.patience or self.max_epochs for run in options]
+        patience = [run.patience or self.optimizer.patience or self.max_epochs for run in options]
         self._patience = torch.tensor(patience, device=device)
         self._best = torch.full((n_runs,), -torch.inf, dtype=torch.float64, device=device)
         self._least_loss = torch.full_like(self._best, torch.inf)
         self._least_loss_epoch = torch.zeros(n_runs, dtype=torch.int64, device=device)
-        self._best_weights = {name: value.clone() for name, value in model.state_dict().items()}
+        self._best_weights = {
+            name: value.clone() for name, value in self.model.state_dict().items()
+        }
         self.best_epoch = torch.zeros(n_runs, dtype=torch.int64, device=device)
         self.n_epochs = torch.zeros(n_runs, dtype=torch.int64, device=device)
         self._active = torch.ones(n_runs, dtype=torch.bool, device=device)

@@ -4,7 +4,9 @@ from scipy.sparse import csr_matrix
 
 from mlc.backbones.base import BACKBONES
 from mlc.config.errors import ConfigError
+from mlc.config.schema import register_configs
 from mlc.data.resident import SparseRows
+from mlc.launching.composing import composed
 
 
 @pytest.mark.parametrize("name", [name for name in BACKBONES if BACKBONES[name].stacked])
@@ -27,6 +29,14 @@ def test_every_backbone_gives_its_width_and_starts_alike_in_any_company(name: st
     assert outputs.shape == (3, 4, together.n_outputs)
     torch.testing.assert_close(outputs[1], lone[0], rtol=1e-13, atol=1e-13)
     assert all(value.shape[0] == 3 for value in together.state_dict().values())
+
+
+def test_the_command_line_has_each_backbones_optimizer() -> None:
+    register_configs()
+    for name in BACKBONES:
+        config = composed([f"backbone={name}"])
+        assert config.optimizer.name == BACKBONES[name].optimizer
+    assert composed(["backbone=linear", "optimizer=sgd"]).optimizer.name == "sgd"
 
 
 def test_mlp_is_its_layers_in_order() -> None:

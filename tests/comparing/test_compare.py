@@ -33,7 +33,7 @@ def test_a_file_gets_an_answer_and_the_same_command_goes_on(
     monkeypatch.setitem(BUDGETS, "quick", Budget(1, 2))
     words = [
         str(table), "--labels", "high", "wide", "--heads", "sigmoid,pairwise",
-        "trainer.max_epochs=1", "backbone.widths=[8]", "report.yardsticks=false",
+        "trainer.max_epochs=1", "backbone.widths=[8]", "decisions=[fixed,auto]",
         "hydra.launcher.n_workers=1",
     ]  # fmt: skip
     planned = command(lambda: main(None), *words, "--plan")
@@ -46,7 +46,16 @@ def test_a_file_gets_an_answer_and_the_same_command_goes_on(
     folder = Path("compared/things_jaccard_samples_quick")
     answer = json.loads((folder / "answer.json").read_text())
     assert answer["draws_test_rows"]
-    assert set(answer["heads"]) == {"sigmoid", "pairwise"}
+    networks, linear = {"sigmoid", "pairwise"}, {"linear_svm", "logistic_regression"}
+    assert set(answer["heads"]) == networks | linear | {"prior", "most_frequent_set"}
+    # The labels follow from one number each, which one epoch of a network does not learn.
+    assert answer["chosen"]["head"] in linear
+    assert answer["differences"][answer["chosen"]["head"]]["mean"] > 0
+    assert "among networks the head" in answer["shown"]["sentences"][0]
+    assert "by scikit-learn" in first.out
+    assert first.out.count("things: 120 rows") == 1
+    assert " finished, " not in first.out + first.error
+    assert "Launching" not in first.out + first.error
     assert "MultiLabelClassifier(" in first.out
     assert answer["shown"]["sentences"][0].split()[0] == "Use"
     assert "The answer" in (folder / "report.html").read_text()
@@ -55,9 +64,14 @@ def test_a_file_gets_an_answer_and_the_same_command_goes_on(
     again = command(lambda: main(None), *words)
     assert again.status == 0, again.error
     assert weights.stat().st_mtime_ns == trained
+    resumed = json.loads((folder / "answer.json").read_text())
+    assert resumed["heads"] == answer["heads"]
+    assert resumed["seconds_in_all"] > answer["seconds_in_all"]
     other = command(lambda: main(None), *words, "--metric", "f1_macro", "--folder", str(folder))
     assert other.status == 1
     assert "holds a comparison with --metric jaccard_samples" in other.error
+    # Refused before the data are read.
+    assert other.out == ""
 
 
 @pytest.mark.parametrize(
@@ -67,6 +81,7 @@ def test_a_file_gets_an_answer_and_the_same_command_goes_on(
         (["things.csv", "--labels", "hihg"], "hihg"),
         (["things.csv", "--labels", "high", "--heads", "sigmiod"], "did you mean sigmoid"),
         (["things.csv", "--labels", "high", "data.blub=1"], "blub"),
+        (["things.csv", "--labels", "high", "high"], "--labels names 'high' twice"),
     ],
 )
 def test_mistakes_get_one_sentence(
@@ -74,6 +89,7 @@ def test_mistakes_get_one_sentence(
 ) -> None:
     outcome = command(lambda: main(None), *words)
     assert outcome.status in (1, 2)
+    assert outcome.out == ""
     assert said in outcome.error
     assert outcome.error.startswith("mlc-compare: ")
     assert "Traceback" not in outcome.error

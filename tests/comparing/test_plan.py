@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mlc.comparing.plan import (
@@ -13,65 +14,71 @@ from mlc.comparing.plan import (
     LEAST_SPLITS,
     Budget,
     Plan,
+    Profile,
+    check_names,
     chosen_heads,
+    profile_of,
     rule_overrides,
     shortlist,
     suitable_rules,
     within,
 )
-from mlc.comparing.stored import read_plan, write_plan
+from mlc.comparing.stored import add_seconds, read_plan, write_plan
 from mlc.comparing.timing import Cost, expected_seconds
 from mlc.config.errors import ConfigError, RunFolderError
 from mlc.config.registry import DECISIONS, HEADS
-from mlc.data.card import Card
 from mlc.metrics.counts import COUNT_METRICS
 
 
-def card(**changed: Any) -> Card:
+def profile(**changed: Any) -> Profile:
     """Of 1,000 rows with five labels, most of them with two."""
     values: dict[str, Any] = {
-        "name": "toy",
-        "parts": {"train": 600, "val": 200, "test": 200},
-        "split": "",
-        "features": "",
-        "labels": tuple("abcde"),
+        "n_rows": 1000,
         "counts": (400,) * 5,
         "sizes": (50, 150, 550, 250),
         "label_sets": 20,
-        "unseen": 0.0,
-        "absent": {},
-        "dependence": 0.1,
-        "by_chance": 0.03,
     }
-    return Card(**{**values, **changed})
+    return Profile(**{**values, **changed})
 
 
-def test_the_shortlist_follows_the_data() -> None:
-    assert list(shortlist(card())) == ["sigmoid", "pairwise", "label_powerset", "bernoulli_mixture"]
-    mostly_one = card(sizes=(0, 840, 160))
-    assert "84.0% of the rows" in shortlist(mostly_one)["softmax_uniform"]
-    assert "softmax_uniform" not in shortlist(card(sizes=(100, 740, 160)))
-    assert "label_powerset" not in shortlist(card(label_sets=900))
-    rare = card(counts=(10, 10, 10, 400, 400))
-    assert "3 of 5 are on less than 2.0% of the rows" in shortlist(rare)["asymmetric"]
-    assert list(shortlist(card(labels=("a",), counts=(500,), sizes=(500, 500)))) == ["sigmoid"]
+def test_a_profile_counts_label_sets() -> None:
+    targets = np.array([[1, 0, 1], [0, 0, 0], [1, 0, 1], [0, 0, 1]], dtype=bool)
+    assert profile_of(targets) == Profile(4, (2, 0, 3), (1, 1, 2), 3)
+
+
+def test_the_shortlist_follows_the_training_rows() -> None:
+    heads = ["sigmoid", "pairwise", "label_powerset", "bernoulli_mixture"]
+    assert list(shortlist(profile())) == heads
+    mostly_one = profile(sizes=(0, 840, 160))
+    assert "84.0% of the training rows" in shortlist(mostly_one)["softmax_uniform"]
+    assert "softmax_uniform" not in shortlist(profile(sizes=(100, 740, 160)))
+    assert "label_powerset" not in shortlist(profile(label_sets=900))
+    rare = profile(counts=(10, 10, 10, 400, 400))
+    assert "3 of 5 are on less than 2.0% of the training" in shortlist(rare)["asymmetric"]
+    assert list(shortlist(profile(counts=(500,), sizes=(500, 500)))) == ["sigmoid"]
 
 
 def test_stated_heads_are_compared_with_sigmoid() -> None:
-    assert list(chosen_heads("chain, zlpr", card())) == ["sigmoid", "chain", "zlpr"]
-    every = chosen_heads("all", card())
+    assert list(chosen_heads("chain, zlpr", profile())) == ["sigmoid", "chain", "zlpr"]
+    every = chosen_heads("all", profile())
     assert set(every) == set(HEADS)
-    many = card(labels=tuple(map(str, range(40))))
+    many = profile(counts=(400,) * 40)
     assert "powerset" not in chosen_heads("all", many)
     with pytest.raises(ConfigError, match="'sigmiod', which is no head: did you mean sigmoid"):
-        chosen_heads("sigmiod", card())
+        chosen_heads("sigmiod", profile())
     with pytest.raises(ConfigError, match="'powerset', which does not suit 40 labels"):
         chosen_heads("powerset", many)
 
 
+def test_a_column_of_labels_is_named_once() -> None:
+    with pytest.raises(ConfigError, match="--labels names 'tags' twice"):
+        check_names(None, ["tags", "other", "tags"])
+    check_names("all", ["tags"])
+
+
 @pytest.mark.parametrize("metric", COUNT_METRICS)
 def test_every_metric_has_rules_and_their_options_exist(metric: str) -> None:
-    rules = suitable_rules(metric, card())
+    rules = suitable_rules(metric, profile())
     assert {"fixed", "global", "auto"} <= set(rules)
     assert "oracle" not in rules
     for override in rule_overrides(metric, rules)[1:]:
@@ -105,17 +112,28 @@ def test_the_expected_time_counts_each_split_and_each_network() -> None:
     assert expected_seconds(costs, 3, 1, 1) - one == pytest.approx(6 + 4 * 0.15)
     assert expected_seconds(costs, 1, 2, 1) - one == pytest.approx(13 + 2 * 0.15)
     assert expected_seconds(costs, 1, 1, 2) == pytest.approx(one - 6.5)
+    # Each network decides, and the linear models are fitted on each split.
+    slow = [Cost(4.0, 1.0, 3.0), Cost(6.0, 2.0)]
+    assert expected_seconds(slow, 2, 1, 1) - expected_seconds(costs, 2, 1, 1) == pytest.approx(6)
+    assert expected_seconds(costs, 1, 3, 2, 5.0) - expected_seconds(costs, 1, 3, 2) == 15
 
 
 def test_a_plan_is_followed_again_for_the_same_options_alone(tmp_path: Path) -> None:
     plan = Plan({"sigmoid": "why"}, ("fixed", "auto"), 3, 2, 12.5)
-    asked = {"metric": "f1_macro", "heads": None, "labels": ["a", "b"]}
+    asked = {"labels": ["a", "b"], "metric": "f1_macro", "heads": None}
     assert read_plan(tmp_path, asked) is None
     write_plan(tmp_path, plan, asked)
     assert read_plan(tmp_path, asked) == plan
-    with pytest.raises(RunFolderError, match="holds a comparison with --metric f1_macro"):
-        read_plan(tmp_path, {**asked, "metric": "hamming_loss"})
-    write_plan(tmp_path, plan, asked)
+    message = (
+        "with --labels a b, --metric f1_macro: give the same options to go on with it"
+        r" \(only --margin and --plan may differ\)"
+    )
+    with pytest.raises(RunFolderError, match=message):
+        read_plan(tmp_path, {**asked, "metric": "hamming_loss", "labels": ["a"]})
+    add_seconds(tmp_path, 2.5)
+    add_seconds(tmp_path, 4)
+    assert write_plan(tmp_path, plan, asked) == 6.5
+    assert write_plan(tmp_path, plan, asked) == 6.5
     (tmp_path / "comparison.json").write_text("[]")
     with pytest.raises(RunFolderError, match="is not the plan of a comparison"):
         read_plan(tmp_path, asked)

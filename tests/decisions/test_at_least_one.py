@@ -36,8 +36,9 @@ def test_global_is_the_best_of_all_thresholds(name: str, case: str, levels: int)
     rule = build_decision("global", metric=name, at_least_one=True).fit(scores, targets)
     decided = rule.decide(scores)
     for run in range(2):
-        own, true = scores[run], targets[run]
-        tried = [float(metric(filled(own >= t, own), true)) for t in [*own.unique().tolist(), 2]]
+        given, true = scores[run], targets[run]
+        thresholds = [*given.unique().tolist(), 2]
+        tried = [float(metric(filled(given >= t, given), true)) for t in thresholds]
         best = max(tried) if metric.higher_is_better else min(tried)
         assert float(metric(decided[run], true)) == pytest.approx(best, abs=1e-9)
         assert decided[run].any(dim=-1).all()
@@ -52,9 +53,9 @@ def test_only_empty_sets_change(name: str, options: dict[str, float]) -> None:
     targets = torch.zeros(40, 3)
     targets[:8, 0] = 1
     free = build_decision(name, **options).fit(scores, targets).decide(scores)
-    kept = build_decision(name, at_least_one=True, **options).fit(scores, targets).decide(scores)
+    some = build_decision(name, at_least_one=True, **options).fit(scores, targets).decide(scores)
     assert not free.any(dim=-1).all()
-    assert torch.equal(kept, filled(free, scores))
+    assert torch.equal(some, filled(free, scores))
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -121,19 +122,19 @@ def test_thresholds_of_labels_are_tuned_together() -> None:
         options = {"metric": name, "fallback": 0.0}
         rule = build_decision("per_label", at_least_one=True, **options).fit(*pair)
         alone = build_decision("per_label", **options).fit(*pair).fitted()["threshold"]
-        own, apart = rule.fitted()["threshold"].tolist(), judged(name, alone, *pair)
-        found, decided = judged(name, own, *pair), rule.decide(pair[0])
+        together, apart = rule.fitted()["threshold"].tolist(), judged(name, alone, *pair)
+        value, decided = judged(name, together, *pair), rule.decide(pair[0])
         metric = COUNT_METRICS[f"{name}_macro"]
-        assert found == pytest.approx(float(metric(decided, pair[1])), abs=1e-12)
-        assert found >= apart - 1e-12
+        assert value == pytest.approx(float(metric(decided, pair[1])), abs=1e-12)
+        assert value >= apart - 1e-12
         tried = [[*of_label.unique().tolist(), 2.0] for of_label in pair[0].T]
         for label, thresholds in enumerate(tried):
             for threshold in thresholds:
-                other = [*own[:label], threshold, *own[label + 1 :]]
-                assert judged(name, other, *pair) <= found + 1e-9
-        best = max(judged(name, own, *pair) for own in product(*tried))
-        reached += found > best - 1e-9
-        improved += found > apart + 1e-9
+                other = [*together[:label], threshold, *together[label + 1 :]]
+                assert judged(name, other, *pair) <= value + 1e-9
+        best = max(judged(name, thresholds, *pair) for thresholds in product(*tried))
+        reached += value > best - 1e-9
+        improved += value > apart + 1e-9
     # A local optimum need not be the best of all.
     assert reached >= 11
     assert improved >= 3

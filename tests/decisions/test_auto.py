@@ -28,15 +28,15 @@ def drawn(seed: int, n_rows: int = 60, n_labels: int = 4, skew: float = 1.0) -> 
 
 
 def by_words(words: str, metric: str, natural: float | None) -> DecisionRule:
-    own = BY_WORDS[words]
-    options: dict[str, object] = {"at_least_one": own.at_least_one}
-    if own.rule in ("global", "top_k"):
+    candidate = BY_WORDS[words]
+    options: dict[str, object] = {"at_least_one": candidate.at_least_one}
+    if candidate.rule in ("global", "top_k"):
         options["metric"] = metric
-    if own.rule == "per_label":
+    if candidate.rule == "per_label":
         options["metric"] = "jaccard" if "jaccard" in metric else "f1"
-    if own.inner is not None:
-        options["maximise" if own.rule == "seen" else "rule"] = own.inner
-    return build_decision(own.rule, natural_threshold=natural, **options)
+    if candidate.inner is not None:
+        options["maximise" if candidate.rule == "seen" else "rule"] = candidate.inner
+    return build_decision(candidate.rule, natural_threshold=natural, **options)
 
 
 def expected_candidates(metric: str, natural: float | None, seen: bool) -> list[str]:
@@ -49,7 +49,7 @@ def expected_candidates(metric: str, natural: float | None, seen: bool) -> list[
     if seen:
         plain += ["seen (probability)", *([f"seen ({aim})"] if aim is not None else [])]
     return [
-        f"{own}{some}" for own in [*plain, "per_label"] for some in ("", ", at least one label")
+        f"{words}{some}" for words in [*plain, "per_label"] for some in ("", ", at least one label")
     ]
 
 
@@ -62,9 +62,9 @@ def chosen_by_loop(
     tried: dict[str, Tensor] = {}
     for words in expected_candidates(metric, natural, sets is not None):
         decided = torch.zeros_like(targets)
-        for own in range(N_FOLDS):
-            others = [row for row, other in enumerate(fold) if other != own]
-            rows = [row for row, other in enumerate(fold) if other == own]
+        for index in range(N_FOLDS):
+            others = [row for row, of_row in enumerate(fold) if of_row != index]
+            rows = [row for row, of_row in enumerate(fold) if of_row == index]
             rule = by_words(words, metric, natural)
             rule.training_sets = sets
             rule.fit(prediction.scores[others], targets[others])
@@ -73,8 +73,8 @@ def chosen_by_loop(
         tried[words] = decided
 
     def value(words: str, rows: list[int]) -> float:
-        found = float(of(tried[words][rows], targets[rows]))
-        return found if of.higher_is_better else -found
+        result = float(of(tried[words][rows], targets[rows]))
+        return result if of.higher_is_better else -result
 
     everything = list(range(len(targets)))
     best = "global"
@@ -134,13 +134,13 @@ def test_it_finds_the_rule_that_made_the_labels(name: str) -> None:
 
 
 def test_each_run_has_its_own_rule_and_it_is_restored() -> None:
-    own = [pair for name, pair in cases().items() if name != "per_label"]
-    scores, targets = torch.stack([s for s, _ in own]), torch.stack([t for _, t in own])
+    pairs = [pair for name, pair in cases().items() if name != "per_label"]
+    scores, targets = torch.stack([s for s, _ in pairs]), torch.stack([t for _, t in pairs])
     rule = build_decision("auto").fit(scores, targets)
     assert rule.described()["chosen"] == ["fixed", "global", "top_k"]
     stored = json.loads(json.dumps(rule.described()))
     restored = build_decision("auto", natural_threshold=None).restore(stored)
-    for run, pair in enumerate(own):
+    for run, pair in enumerate(pairs):
         alone = build_decision("auto").fit(*pair)
         assert torch.equal(rule.decide(scores)[run], alone.decide(scores[run]))
         assert torch.equal(alone.decide(scores)[1], alone.decide(scores[1]))
@@ -172,11 +172,11 @@ def test_few_rows_choose_between_sets_that_may_be_empty_or_not(n_rows: int) -> N
     for seed in range(5):
         scores, targets = drawn(seed, n_rows)
         values = {}
-        for kept in (False, True):
-            words = "global, at least one label" if kept else "global"
+        for at_least_one in (False, True):
+            words = "global, at least one label" if at_least_one else "global"
             rule = by_words(words, "jaccard_samples", 0.5).fit(scores, targets)
             metric = COUNT_METRICS["jaccard_samples"]
-            values[kept] = float(metric(rule.decide(scores), targets))
+            values[at_least_one] = float(metric(rule.decide(scores), targets))
         chosen = build_decision("auto").fit(scores, targets).described()["chosen"]
         better = values[True] > values[False] + 1e-10
         assert chosen == ("global, at least one label" if better else "global")
@@ -225,7 +225,7 @@ def test_it_can_choose_a_rule_by_the_joint() -> None:
     beside = rule.by_joint_beside({"scores", "joint"})
     assert list(beside) == ["mode, by the joint", "mode, by the joint, at least one label"]
     assert rule.by_joint_beside({"scores"}) == {}
-    decided = {name: own.decide(prediction) for name, own in beside.items()}
+    decided = {name: one.decide(prediction) for name, one in beside.items()}
     held = Prediction(prediction.scores, decided=decided)
     for given in (prediction, held):
         rule = build_decision("auto", metric="subset_accuracy").fit(given, targets)

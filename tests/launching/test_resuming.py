@@ -76,10 +76,10 @@ def test_another_seeds_settings_and_data_are_compared_too(sweep: Sweep, tmp_path
     assert sweep("seed=0").status == 0
     run = tmp_path / "s/toy/sigmoid/seed=0"
     status = (run / "status.json").read_bytes()
-    change(run, config__trainer__batch_size=63)
+    change(run, config__trainer__patience=3)
     ended = sweep("seed=1", "resume=true")
     assert ended.status == 1
-    assert "was run with trainer.batch_size=63, and trainer.batch_size=64 is asked" in ended.error
+    assert "was run with trainer.patience=3, and trainer.patience=null is asked" in ended.error
     (run / "status.json").write_bytes(status)
     change(run, identity__data="0" * 64)
     ended = sweep("seed=1", "head=powerset", "resume=true")

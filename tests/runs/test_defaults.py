@@ -41,17 +41,17 @@ def test_numbers_are_stored_and_reported_and_what_is_given_wins(sweep: Sweep) ->
     assert ended.status == 0, ended.error
     found = {path.parent.name: status(path.parent.name) for path in Path("s").rglob("status.json")}
     rates = {name: each["config"]["optimizer"]["lr"] for name, each in found.items()}
-    assert sorted(rates.values()) == [0.002, 0.5]
+    assert sorted(rates.values()) == [0.003, 0.5]
     for name, each in found.items():
         config = each["config"]
         assert config["backbone"]["widths"] == [8]
         assert config["trainer"]["batch_size"] == 64
         assert config["optimizer"]["schedule"] == "cosine"
-        assert ("optimizer.lr" in each["automatic"]) == (rates[name] == 0.002)
+        assert ("optimizer.lr" in each["automatic"]) == (rates[name] == 0.003)
         assert "backbone.widths" not in each["automatic"]
     said = " ".join((ended.out + ended.error).split())
     assert "defaults of backbone=mlp for " in said
-    assert "dense training rows: trainer.batch_size=64, optimizer.lr=0.002" in said
+    assert "dense training rows: trainer.batch_size=64, optimizer.lr=0.003" in said
 
 
 def test_a_run_is_resumed_also_by_an_earlier_versions_status(sweep: Sweep) -> None:
@@ -59,14 +59,15 @@ def test_a_run_is_resumed_also_by_an_earlier_versions_status(sweep: Sweep) -> No
     before = status("seed=0")
     path = Path("s/toy/sigmoid/seed=0/status.json")
     # An earlier version did not say which values were defaults.
-    earlier = {key: value for key, value in before.items() if key != "automatic"}
-    path.write_text(json.dumps(earlier), encoding="utf-8")
+    path.write_text(
+        json.dumps({k: v for k, v in before.items() if k != "automatic"}), encoding="utf-8"
+    )
     changed = path.stat().st_mtime_ns
     ended = sweep("backbone.widths=[8]", "resume=true")
     assert ended.status == 0, ended.error
     assert path.stat().st_mtime_ns == changed
     # With the numbers as well.
-    ended = sweep("backbone.widths=[8]", "optimizer.lr=0.002", "resume=true")
+    ended = sweep("backbone.widths=[8]", "optimizer.lr=0.003", "resume=true")
     assert ended.status == 0, ended.error
     assert path.stat().st_mtime_ns == changed
 

@@ -65,3 +65,63 @@ def test_an_earlier_versions_sweep_is_read_and_resumed(
     old_sweep("seed=0,1,2", "resume=true")
     assert {p: p.stat().st_mtime_ns for p in before} == before
     assert len(pd.read_csv(tmp_path / "s/results.csv")["run"].unique()) == 3
+
+
+@pytest.mark.parametrize(
+    ("former", "now"),
+    [
+        (
+            {
+                "config": {"data": {"source": "arff", "name": "toy"}},
+                "overrides": {"data.source": "arff", "data.name": "toy"},
+            },
+            {
+                "config": {"data": {"name": "arff", "title": "toy"}},
+                "overrides": {"data.name": "arff", "data.title": "toy"},
+            },
+        ),
+        # The title alone was given on the command line.
+        (
+            {
+                "config": {"data": {"source": "arff", "name": "toy"}},
+                "overrides": {"data.name": "toy", "rules": "[mode]"},
+            },
+            {
+                "config": {"data": {"name": "arff", "title": "toy"}},
+                "overrides": {"data.title": "toy", "decisions": "[mode]"},
+            },
+        ),
+        (
+            {
+                "config": {"data": {"name": "arff", "title": None}},
+                "overrides": {"data.title": "toy"},
+            },
+            {
+                "config": {"data": {"name": "arff", "title": None}},
+                "overrides": {"data.title": "toy"},
+            },
+        ),
+        # Both names, in either order: that of this version is what was run.
+        (
+            {
+                "config": {"decisions": ["mode"], "rules": ["fixed"]},
+                "overrides": {"rules": "[fixed]", "decisions": "[mode]"},
+            },
+            {"config": {"decisions": ["mode"]}, "overrides": {"decisions": "[mode]"}},
+        ),
+        (
+            {"place": 1, "index": 2, "config": {"rules": ["fixed"], "decisions": ["mode"]}},
+            {"index": 2, "config": {"decisions": ["mode"]}},
+        ),
+        (
+            {"config": None, "overrides": 3, "place": 0},
+            {"config": None, "overrides": 3, "index": 0},
+        ),
+    ],
+)
+def test_former_keys_are_those_of_this_version(
+    former: dict[str, object], now: dict[str, object], tmp_path: Path
+) -> None:
+    path = tmp_path / "status.json"
+    path.write_text(json.dumps(former))
+    assert read_status_file(path) == now

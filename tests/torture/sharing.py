@@ -9,7 +9,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from mlc.runs.leases import LEASE
+from mlc.files.names import STATUS
+from mlc.runs.leases import LEASE, holders
 from tests.torture.kills import LAUNCHERS, N_RUNS, SWEEP, ForkServer, broken_files
 
 # Run first in a sweep's process: it is on a machine of its own, and the leases are in a hurry.
@@ -21,15 +22,18 @@ renewing.BEAT = 0.1
 sys.modules["mlc.runs.leases.holding"].STALE = {stale}
 sys.modules["mlc.runs.leases.holding"]._POLL = 0.05
 """
-STALE = 1.5
+# Seconds without a heartbeat after which the runs of a machine are another's. While both machines live,
+# none may take over from one that only waits for a processor.
+STALE, NEVER_STALE = 1.5, 600
+_LONGEST = 120
 
 
-def start(forkserver: ForkServer, folder: Path, name: str) -> int:
-    """The sweep in this folder on the machine of this name; its number."""
+def start(forkserver: ForkServer, folder: Path, name: str, stale: float = STALE) -> int:
+    """Start the sweep in this folder on the machine of this name; return its number."""
     arguments = ("-m", *SWEEP, *LAUNCHERS["fused"], f"hydra.sweep.dir={folder}", "resume=true")
     # One run a cohort, so that there is something to share.
     arguments = (*arguments, "hydra.launcher.max_runs=1", "hydra.launcher.n_workers=1")
-    prelude = _MACHINE.format(name=name, stale=STALE)
+    prelude = _MACHINE.format(name=name, stale=stale)
     return forkserver.start(said_by(folder, name), arguments, prelude)
 
 
@@ -38,10 +42,18 @@ def said_by(folder: Path, name: str) -> Path:
     return folder.with_name(f"{folder.name}.{name}.printed")
 
 
+def has_begun(folder: Path, name: str) -> bool:
+    """Return whether the machine of this name holds a run whose status says that it is running."""
+    return any(
+        owner.endswith(f" on {name}") and (run / STATUS).is_file()
+        for run, owner in holders(folder).items()
+    )
+
+
 def share(
     forkservers: tuple[ForkServer, ForkServer], folder: Path, moment: float | None = None
 ) -> list[str]:
-    """Two machines train one sweep; the first is killed `moment` seconds after its first file.
+    """Two machines train one sweep; the first is killed `moment` seconds after its first run has begun.
 
     Returns:
         What is wrong: runs that were trained twice or not at all, files that are not as a lone sweep's.
@@ -49,10 +61,15 @@ def share(
     for own in forkservers:
         # Until both have imported everything, one would be done before the other begins.
         own.wait(own.start(said_by(folder, "help"), ("--help",)))
-    numbers = [start(own, folder, name) for own, name in zip(forkservers, "ab", strict=True)]
+    stale = NEVER_STALE if moment is None else STALE
+    numbers = [
+        start(forkserver, folder, name, stale)
+        for forkserver, name in zip(forkservers, "ab", strict=True)
+    ]
     if moment is not None:
-        deadline = time.monotonic() + 120
-        while not any(folder.glob(f"*/*/*/{LEASE}")) and time.monotonic() < deadline:
+        deadline = time.monotonic() + _LONGEST
+        while not has_begun(folder, "a"):
+            assert time.monotonic() < deadline, said_by(folder, "a").read_text()
             time.sleep(0.005)
         time.sleep(moment)
         with suppress(ProcessLookupError):

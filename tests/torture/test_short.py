@@ -111,7 +111,7 @@ def test_two_sweeps_write_into_one_folder_at_once(
 def test_two_machines_share_one_sweep(forkserver: kills.ForkServer, tmp_path: Path) -> None:
     """Each run is trained once; those of a machine that is killed are the other's."""
     with kills.ForkServer() as other:
-        for moment, name in ((None, "shared"), (0.1, "killed")):
+        for moment, name in ((None, "shared"), (0.0, "killed")):
             assert sharing.share((forkserver, other), tmp_path / name, moment) == []
             report_main([str(tmp_path / name)])
             table = pd.read_csv(tmp_path / name / "results.csv")

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from scipy.sparse import csr_matrix
 
 from mlc.config.registry import BACKBONES, OPTIMIZERS
 from mlc.config.schema import AUTOMATIC, Config, parse, register_configs
 from mlc.data.base import Dataset
 from mlc.launching.composing import composed
-from mlc.training.defaults import OTHERS, TABLE, Kind, kind_of, resolve, unresolved
+from mlc.training.defaults import (
+    EPOCHS,
+    MOST_SPARSE,
+    OTHERS,
+    TABLE,
+    Kind,
+    kind_of,
+    resolve,
+    unresolved,
+)
 
 REPOSITORY = Path(__file__).parent.parent.parent
 EXPERIMENTS = [path.stem for path in sorted((REPOSITORY / "conf/experiment").glob("*.yaml"))]
@@ -57,11 +68,28 @@ def test_more_rows_need_fewer_epochs(n_rows: int, n_epochs: int) -> None:
 @pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("backbone", ["mlp", "linear", "embedding_bag", "cnn"])
 def test_each_option_gets_the_value_of_the_table(backbone: str, sparse: bool) -> None:
-    resolved = values(resolve(configured(f"backbone={backbone}"), Kind(sparse, 100)))
+    config = configured(f"backbone={backbone}", "optimizer=adamw")
+    resolved = values(resolve(config, Kind(sparse, 100)))
     row = TABLE.get(backbone, TABLE[OTHERS])[sparse]
     assert resolved["trainer.max_epochs"] == 60
     assert {key: resolved[key] for key in row} == row
     assert None not in resolved.values()
+
+
+def test_the_page_shows_the_tables() -> None:
+    page = (REPOSITORY / "docs/defaults.md").read_text(encoding="utf-8")
+    columns = ("lr", "schedule", "batch_size", "widths", "dropout", "normalization")
+    rows = [["backbone", "rows", *columns], ["---"] * 8]
+    for backbone, kinds in TABLE.items():
+        for kind, row in zip(("dense", "sparse"), kinds, strict=True):
+            named = {key.split(".")[1]: str(value) for key, value in row.items()}
+            assert named.keys() <= set(columns)
+            rows.append([backbone, kind, *(named.get(name, "") for name in columns)])
+    assert "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n\n" in page
+    limits = [f"{limit:,}" if limit < math.inf else "any number" for limit, _ in EPOCHS]
+    epochs = [f"| {limit} | {n} |" for limit, (_, n) in zip(limits, EPOCHS, strict=True)]
+    assert "\n".join(["| ---: | ---: |", *epochs]) + "\n\n" in page
+    assert f"at most {MOST_SPARSE:.0%}" in page
 
 
 def test_no_default_depends_on_the_head() -> None:
@@ -94,6 +122,13 @@ def test_another_optimizer_keeps_its_own_rate() -> None:
     assert resolved["trainer.batch_size"] == 64
 
 
+def test_the_linear_backbone_has_the_path_of_its_optimizer() -> None:
+    config = configured("backbone=linear")
+    resolved = resolve(config, Kind(True, 10**6))
+    assert resolved.optimizer == config.optimizer == OPTIMIZERS.options("lbfgs")
+    assert resolved.trainer.max_epochs > len(resolved.optimizer.C)
+
+
 def test_the_table_names_options_that_exist() -> None:
     for backbone, rows in TABLE.items():
         for row in rows:
@@ -105,7 +140,10 @@ def test_the_table_names_options_that_exist() -> None:
 
 @pytest.mark.parametrize("experiment", sorted({*EXPERIMENTS} - {"which_head"}))
 def test_an_experiment_depends_on_no_default(experiment: str) -> None:
-    assert unresolved(configured(f"experiment={experiment}")) == []
+    path = REPOSITORY / f"conf/experiment/{experiment}.yaml"
+    hydra = yaml.safe_load(path.read_text(encoding="utf-8")).get("hydra", {})
+    swept = hydra.get("sweeper", {}).get("params", {})
+    assert set(unresolved(configured(f"experiment={experiment}"))) <= set(swept)
 
 
 def test_the_comparison_of_the_readme_keeps_its_settings() -> None:

@@ -1,0 +1,247 @@
+"""Compare networks with default settings and tuned linear models on thirteen data sets.
+
+A measured data set has its rows in results/benchmarks/defaults_vs_linear.csv and is not measured again.
+
+    python -m benchmarks.defaults_vs_linear --folder FOLDER [--data NAME ...]
+
+FOLDER is as for benchmarks.defaults.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks.defaults import DATA, MOST_ROWS, load, precision_at_1
+from benchmarks.measuring import RESULTS, write
+from mlc.comparing.intervals import Part, simultaneous
+from mlc.comparing.row_values import row_values
+from mlc.config.registry import HEADS
+from mlc.config.schema import parse, register_configs
+from mlc.data.base import Dataset
+from mlc.data.preprocessing import fit_scaling
+from mlc.data.splits import Split
+from mlc.evaluation.judging import evaluate
+from mlc.evaluation.yardsticks import YARDSTICKS, tune
+from mlc.launching.composing import composed
+from mlc.metrics.final import decision_metrics
+from mlc.reporting.tables import Table
+from mlc.training.assembly import build_model, build_rules, build_training, known_labels
+from mlc.training.defaults import kind_of, resolve
+
+NAME = "defaults_vs_linear"
+STORED = RESULTS / f"{NAME}.csv"
+METRIC = "jaccard_samples"
+CANDIDATES = "sigmoid", "label_powerset", "pairwise"
+# pairwise has an output for each pair of labels.
+_MOST_PAIRWISE = 20
+SHOWN = METRIC, "f1_micro", "subset_accuracy"
+
+
+@dataclasses.dataclass(frozen=True)
+class Judged:
+    """A model on each split.
+
+    Attributes:
+        validation: the metric of the validation rows, mean over the splits.
+        decisions: the label sets of the test rows, (N, K) for each split.
+        values: other metrics of the test rows, mean over the splits.
+        seconds: of one training.
+    """
+
+    validation: float
+    decisions: list[NDArray[np.bool_]]
+    values: dict[str, float]
+    seconds: float
+
+
+def network(dataset: Dataset, splits: Sequence[Split], head: str) -> Judged:
+    """Train the head with all default settings on each split, decided by auto."""
+    config = parse(composed([f"head={head}", "decisions=[auto]", f"decision.auto.metric={METRIC}"]))
+    config = resolve(config, kind_of(dataset, splits[0].train))
+    configs = [dataclasses.replace(config, seed=seed) for seed in range(len(splits))]
+    scalings = [fit_scaling(dataset, split.train) for split in splits]
+    columns = np.flatnonzero(np.any([scaling.used for scaling in scalings], axis=0))
+    used = dataset.with_columns(columns)
+    scalings = [scaling.with_columns(columns) for scaling in scalings]
+    known, cpu = known_labels(used, splits), torch.device("cpu")
+    began = time.perf_counter()
+    model = build_model(configs, used.sample_shape, known, cpu, scalings)
+    training = build_training(configs, model, used, splits, scalings, cpu)
+    for _ in training:
+        pass
+    rules = [
+        build_rules(config, HEADS[head], used.n_labels, used.targets[split.train])
+        for split in splits
+    ]
+    results = evaluate(model, training.data, used, splits, rules)
+    seconds = (time.perf_counter() - began) / len(splits)
+    top = [
+        precision_at_1(torch.as_tensor(result.scores["test"]), used.targets[split.test])
+        for result, split in zip(results, splits, strict=True)
+    ]
+    decisions = [result.decisions["test"]["auto"] for result in results]
+    return Judged(
+        float(np.mean([result.metrics[f"val/auto/{METRIC}"] for result in results])),
+        decisions,
+        {**_means(decisions, dataset, splits), "precision_at_1": float(np.mean(top))},
+        seconds,
+    )
+
+
+def linear(dataset: Dataset, splits: Sequence[Split], kind: Any) -> Judged:
+    """Tune a linear model on each split."""
+    began = time.perf_counter()
+    decisions = [tune(kind(), dataset, split, METRIC)[0] for split in splits]
+    seconds = (time.perf_counter() - began) / len(splits)
+    return Judged(float("nan"), decisions, _means(decisions, dataset, splits), seconds)
+
+
+def _means(
+    decisions: Sequence[NDArray[np.bool_]], dataset: Dataset, splits: Sequence[Split]
+) -> dict[str, float]:
+    metrics = [
+        decision_metrics(decided, dataset.targets[split.test])
+        for decided, split in zip(decisions, splits, strict=True)
+    ]
+    return {name: float(np.mean([each[name] for each in metrics])) for name in SHOWN}
+
+
+def measure(data: str, dataset: Dataset, splits: Sequence[Split]) -> list[dict[str, object]]:
+    """Return a row for each model; the best head is chosen on validation rows."""
+    heads = [h for h in CANDIDATES if h != "pairwise" or dataset.n_labels <= _MOST_PAIRWISE]
+    networks = {head: network(dataset, splits, head) for head in heads}
+    best = max(networks, key=lambda head: networks[head].validation)
+    lines = {kind.name: linear(dataset, splits, kind) for kind in YARDSTICKS}
+    judged = {"sigmoid": networks["sigmoid"], "best head": networks[best], **lines}
+    parts = {
+        name: [
+            Part(split.test, row_values(METRIC, decided, dataset.targets[split.test]))
+            for decided, split in zip(each.decisions, splits, strict=True)
+        ]
+        for name, each in judged.items()
+    }
+    return [
+        {
+            "data": data, "model": name, "head": best if name == "best head" else name,
+            "n_train": len(splits[0].train), "splits": len(splits),
+            "validation": f"{each.validation:.4f}",
+            **{key: f"{each.values[key]:.4f}" for key in SHOWN},
+            "precision_at_1": f"{each.values.get('precision_at_1', np.nan):.4f}",
+            "seconds": f"{each.seconds:.1f}",
+            **(_differences(parts, name, list(lines)) if name not in lines else
+               {f"{line}_{part}": "" for line in lines for part in ("difference", "half_width")}),
+        }
+        for name, each in judged.items()
+    ]  # fmt: skip
+
+
+def _differences(
+    parts: Mapping[str, Sequence[Part]], name: str, lines: Sequence[str]
+) -> dict[str, str]:
+    values = {}
+    for line in lines:
+        pair = {name: parts[name], line: parts[line]}
+        difference = simultaneous(pair, line)[name]
+        values[f"{line}_difference"] = f"{difference.mean:.4f}"
+        values[f"{line}_half_width"] = f"{difference.half_width:.4f}"
+    return values
+
+
+def stored() -> list[dict[str, str]]:
+    """Return the rows so far."""
+    if not STORED.is_file():
+        return []
+    with STORED.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def append(rows: Sequence[dict[str, object]]) -> None:
+    """Append the rows of a data set."""
+    is_new = not STORED.is_file()
+    with STORED.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        if is_new:
+            writer.writeheader()
+        writer.writerows(rows)
+
+
+def report() -> None:
+    """Print and write the tables."""
+    of_data: dict[str, dict[str, dict[str, str]]] = {}
+    for row in stored():
+        of_data.setdefault(row["data"], {})[row["model"]] = row
+    lines = [kind.name for kind in YARDSTICKS]
+    header = ["data", "best head", *("sigmoid", "best"), *lines]
+    header += [f"{name} - {line}" for name in ("sigmoid", "best") for line in lines]
+    rows = []
+    for data, models in of_data.items():
+        row = [data, models["best head"]["head"]]
+        row += [models[name][METRIC] for name in ("sigmoid", "best head", *lines)]
+        row += [_cell(models[name], line) for name in ("sigmoid", "best head") for line in lines]
+        rows.append(row)
+    text = (
+        "Jaccard index of the test rows (`jaccard_samples`). *sigmoid* and *best* are `backbone=mlp`"
+        " with all default settings, decided by `auto`; *best* is the head of sigmoid, label_powerset"
+        f" and (up to {_MOST_PAIRWISE} labels) pairwise with the best validation value under its rule."
+        " The linear models are scikit-learn's LIBLINEAR, one-vs-rest on the same features; validation"
+        " rows choose C, the threshold and at least one label. ± is half of the 95% interval of the"
+        " paired difference over splits and test rows; ! marks a network that is behind by more than"
+        f" that. Of imdb {MOST_ROWS:,} training rows are used."
+    )
+    metrics = [*SHOWN, "precision_at_1", "seconds"]
+    second = [
+        [row["data"], f"{row['model']} ({row['head']})", *(row[name] for name in metrics)]
+        for row in stored()
+        if row["data"] in ("reuters21578", "goemotions")
+    ]
+    write(
+        NAME,
+        "Default networks and tuned linear models",
+        f"python -m benchmarks.{NAME} --folder FOLDER",
+        [
+            (text, Table(header, rows)),
+            (
+                "The texts. Seconds are those of one training or of a whole tuning, on one thread of a"
+                " machine that did other work too.",
+                Table(["data", "model", *metrics], second),
+            ),
+        ],
+    )
+
+
+def _cell(row: Mapping[str, str], line: str) -> str:
+    difference = float(row[f"{line}_difference"])
+    half_width = float(row[f"{line}_half_width"])
+    mark = " !" if difference + half_width < 0 else ""
+    return f"{difference:+.3f} ±{half_width:.3f}{mark}"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure what is not stored, then write the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA))
+    options = parser.parse_args(arguments)
+    register_configs()
+    torch.set_num_threads(1)
+    done = {row["data"] for row in stored()}
+    for data in options.data:
+        if data not in done:
+            rows = measure(data, *load(options.folder, data))
+            append(rows)
+            print(*([row["model"], row["head"], row[METRIC]] for row in rows), flush=True)
+    report()
+
+
+if __name__ == "__main__":
+    main()

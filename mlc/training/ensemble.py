@@ -1,0 +1,85 @@
+"""Training of the networks of an ensemble: together, or one by one if the optimizer requires it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mlc.config.schema import Config
+from mlc.data.base import Dataset
+from mlc.data.preprocessing import Scaling
+from mlc.data.splits import Split
+from mlc.training.assembly import build_model, build_training, known_labels
+from mlc.training.loop import Training
+from mlc.training.model import Model
+from mlc.training.stacked import OPTIMIZERS
+
+History = dict[str, NDArray[np.float64]]
+
+
+def train_ensemble(
+    configs: Sequence[Config],
+    model: Model,
+    dataset: Dataset,
+    splits: Sequence[Split],
+    scalings: Sequence[Scaling],
+    device: torch.device,
+) -> History:
+    """Train all runs of the model and put it into evaluation mode.
+
+    Args:
+        configs: one per run, which differ in their seeds alone.
+        model: with R runs.
+        dataset: the data.
+        splits: one per run.
+        scalings: one per run.
+        device: the device of the model.
+
+    Returns:
+        The history of the training, (epochs, R) by name; NaN after the end of a run that was trained by
+        itself.
+
+    Raises:
+        TrainingError: the loss of a run is not finite.
+    """
+    if len(configs) == 1 or OPTIMIZERS[configs[0].optimizer.name].stacked:
+        return _train(build_training(configs, model, dataset, splits, scalings, device))
+    histories = []
+    for run, config in enumerate(configs):
+        parts = [config], [splits[run]], [scalings[run]]
+        known = known_labels(dataset, parts[1])
+        alone = build_model(parts[0], dataset.sample_shape, known, device, parts[2])
+        training = build_training(parts[0], alone, dataset, parts[1], parts[2], device)
+        histories.append(_train(training))
+        weights = alone.state_dict()
+        for name, value in model.state_dict().items():
+            value[run] = weights[name][0]
+    model.eval()
+    return _side_by_side(histories)
+
+
+def _train(training: Training) -> History:
+    epochs: list[dict[str, Any]] = [epoch.values for epoch in training]
+    for error in training.failures.values():
+        raise error
+    training.model.zero_grad()
+    training.model.eval()
+    return {name: np.stack([values[name].cpu().numpy() for values in epochs]) for name in epochs[0]}
+
+
+def _side_by_side(histories: Sequence[History]) -> History:
+    """Join (epochs, 1) of each run to (most epochs, R)."""
+    n_epochs = max(len(values) for history in histories for values in history.values())
+    joined = {
+        name: np.full((n_epochs, len(histories)), np.nan)
+        for history in histories
+        for name in history
+    }
+    for run, history in enumerate(histories):
+        for name, values in history.items():
+            joined[name][: len(values), run] = values[:, 0]
+    return joined
