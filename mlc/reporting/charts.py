@@ -127,7 +127,7 @@ class Charts:
         readable = [leader for leader in compared if self._predicted(leader)]
         if not readable:
             return None
-        means = [mean_labels([p.labels for p in self._predicted(own)]) for own in readable]
+        means = [mean_labels([p.labels for p in self._predicted(leader)]) for leader in readable]
         first, others = means[0], [other["f1"] for other in means[1:]]
         names = self._label_names(readable[0], len(first["f1"]))
         if any(len(other) != len(names) for other in others):

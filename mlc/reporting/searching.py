@@ -53,7 +53,7 @@ class Searched:
         """Return the results of the chosen trials alone, without the drawn options in their names."""
         drawn = {TRIAL, *(key for group in self.record.groups for key in group.spaces)}
         runs = chosen_runs(results.runs, self.choices, by_rule=True)
-        order = {rule: place for place, rule in enumerate(results.tuned_on)}
+        order = {rule: index for index, rule in enumerate(results.tuned_on)}
         # The trials of two rules may be different ones, and the rows are in the order of the trials.
         by_rule = runs.sort_values("rule", key=lambda rules: rules.map(order), kind="stable")
         return dataclasses.replace(
@@ -106,9 +106,9 @@ def searched(folder: Path, results: Results) -> Searched | None:
     return Searched(record, choices, _with_options(trials, runs, record))
 
 
-def write_searched(folder: Path, found: Searched) -> None:
+def write_searched(folder: Path, search: Searched) -> None:
     """Write search.csv and choice.yaml into the folder."""
-    write_choices(folder, found.record, found.trials, found.choices)
+    write_choices(folder, search.record, search.trials, search.choices)
 
 
 def trial_value(runs: Sequence[Path], metric: str) -> float | None:
@@ -204,10 +204,10 @@ def _described(
 
 
 def _is_chosen(trial: Mapping[Any, Any], choices: Sequence[Chosen]) -> bool:
-    own = (trial["data"], trial["head"], trial[TRIAL], trial["rule"])
+    key = (trial["data"], trial["head"], trial[TRIAL], trial["rule"])
     return any(
-        own == (choice.data, choice.head, choice.trial, choice.rule)
-        and all(str(trial[key]) == value for key, value in choice.settings.items())
+        key == (choice.data, choice.head, choice.trial, choice.rule)
+        and all(str(trial[name]) == value for name, value in choice.settings.items())
         for choice in choices
     )
 

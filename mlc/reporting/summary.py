@@ -63,15 +63,15 @@ def write_summary(folder: Path, metrics: Sequence[str], reference: str) -> tuple
             + (f" ({reasons})." if reasons else ": wait for one, or start them again.")
         )
     require_stored(folder, results, metrics)
-    found = searched(folder, results)
+    search = searched(folder, results)
     try:
         write_text(folder / RESULTS, _csv(results.runs))
         write_text(folder / BASELINE_RESULTS, _csv(results.baselines))
-        if found is not None:
+        if search is not None:
             check_report_files(folder, SEARCH_FILES)
-            write_searched(folder, found)
-            results = found.chosen(results)
-        summary = _summary(results, found, metrics, reference, markdown=True)
+            write_searched(folder, search)
+            results = search.chosen(results)
+        summary = _summary(results, search, metrics, reference, markdown=True)
         write_text(folder / SUMMARY, f"{MARKS['.md'].decode()}\n{summary}")
         with write_atomically(folder / f"{metrics[0]}.png") as file:
             file.write(draw_means(results, metrics[0]))
@@ -79,7 +79,7 @@ def write_summary(folder: Path, metrics: Sequence[str], reference: str) -> tuple
         raise RunFolderError(
             f"The summary cannot be written to {folder} ({error.strerror}): make it writable."
         ) from error
-    return results, _summary(results, found, metrics, reference)
+    return results, _summary(results, search, metrics, reference)
 
 
 def require_metric(metric: str, known: Sequence[str], folder: Path | None = None) -> None:
@@ -112,7 +112,7 @@ def require_stored(folder: Path, results: Results, metrics: Sequence[str]) -> No
 
 def _summary(
     results: Results,
-    found: Searched | None,
+    search: Searched | None,
     metrics: Sequence[str],
     reference: str,
     *,
@@ -120,7 +120,7 @@ def _summary(
 ) -> str:
     """Return what a search has chosen, if there is one, and the summary."""
     summary = summarise(results, metrics, reference, markdown=markdown)
-    return summary if found is None else f"{found.text(as_markdown=markdown)}\n\n{summary}"
+    return summary if search is None else f"{search.text(as_markdown=markdown)}\n\n{summary}"
 
 
 def summarise(
