@@ -30,6 +30,7 @@ from mlc.heads.label_sets import all_label_sets
 from mlc.training.assembly import build_training
 from mlc.training.defaults import TABLE
 from mlc.training.loop import Training
+from mlc.training.stacked import OPTIMIZERS
 from tests.choices import force_choice
 from tests.conftest import REPOSITORY
 
@@ -68,7 +69,7 @@ def test_auto_is_a_default_by_the_data_and_what_is_given_wins(
         configs.append(given[0])
         return build_training(given, *arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("mlc.estimator.build_training", record)
+    monkeypatch.setattr("mlc.training.ensemble.build_training", record)
     X, y = data
     words = csr_matrix(np.eye(30)[np.arange(len(y)) % 30])
     classifier = clone(MultiLabelClassifier(max_epochs=1, dropout=0.25))
@@ -83,8 +84,10 @@ def test_auto_is_a_default_by_the_data_and_what_is_given_wins(
         assert config.optimizer.lr == row["optimizer.lr"]
         assert config.trainer.batch_size == 64
     assert classifier.get_params() == before
-    MultiLabelClassifier(max_epochs=1, optimizer="sgd", weight_decay=0.0).fit(X, y)
-    assert configs.pop().optimizer.lr == 0.1
+    MultiLabelClassifier(max_epochs=1, optimizer="sgd").fit(X, y)
+    assert vars(configs.pop().optimizer) == vars(OPTIMIZERS.options("sgd"))
+    MultiLabelClassifier(max_epochs=1, backbone="linear").fit(X, y)
+    assert configs.pop().optimizer == OPTIMIZERS.options("lbfgs")
 
 
 @pytest.mark.parametrize("rule", [name for name in DECISIONS if name != "oracle"])

@@ -11,11 +11,9 @@ from experiments.league.baselines import NAME as BASELINE
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.reporting.statistics import PairedDifference, holm, mean_interval, paired_difference
 from mlc.reporting.tables import Table
+from mlc.search.choice import PER_LABEL, PER_LABEL_METRIC
 
 _KEY = ["data", "head", "seed"]
-# per_label tunes K numbers on the rows of the selection, so its validation value is optimistic; only
-# for the metric that it optimises is its gain larger than this bias.
-PER_LABEL, ITS_METRIC = "per_label", "f1_macro"
 # Least number of seeds to mark a difference: fewer do not estimate the spread well enough.
 LEAST_SEEDS = 5
 _LEVEL = 0.05
@@ -25,11 +23,13 @@ _DIGITS = 9
 
 def candidates(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Return the rows from which the rule of a contestant is chosen for the metric."""
-    return rows if metric == ITS_METRIC else rows[rows["rule"] != PER_LABEL]
+    return rows if metric == PER_LABEL_METRIC else rows[rows["rule"] != PER_LABEL]
 
 
 def select(rows: pd.DataFrame, metric: str, by_rule: bool = False) -> pd.DataFrame:
     """Return the run and rule with the best validation value of each data set, head and seed.
+
+    It is the choice of `mlc.search.choice.choose` for each seed by itself.
 
     With `by_rule`, return the best run for each rule, including all rules.
     """

@@ -66,7 +66,9 @@ def contestants(data: str) -> tuple[str, ...]:
 def configuration(head: str, number: int) -> Mapping[str, Any]:
     """Return settings drawn at random from the search spaces; number 0 is the defaults.
 
-    Settings of other parts than the head are the same for all heads.
+    Settings of other parts than the head are the same for all heads. The stored rows are those of these
+    draws; `mlc.search.draws` takes the same spaces and has other random numbers, by which every
+    configuration would have to be trained again.
     """
     if number == 0:
         return {}

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from experiments.league.standings import ITS_METRIC, PER_LABEL
 from experiments.league.studies import N_LABELS
 from mlc.heads.label_sets import MOST_LABELS
 from mlc.reporting.tables import Table
+from mlc.search.choice import PER_LABEL, PER_LABEL_METRIC
 
 # Seeds whose validation part lacks positives of at least one label (None: every seed). The seed alone
 # determines the validation part of data with a published test part, so this holds for every head.
@@ -93,7 +93,7 @@ def without_withdrawn(rows: pd.DataFrame) -> pd.DataFrame:
     key = ["data", "seed"]
     lost = pd.MultiIndex.from_frame(rows.loc[gone & (rows["rule"] == PER_LABEL), key])
     incomplete = pd.MultiIndex.from_frame(remaining[key]).isin(lost)
-    columns = [c for c in (f"val_{ITS_METRIC}", ITS_METRIC) if c in remaining]
+    columns = [c for c in (f"val_{PER_LABEL_METRIC}", PER_LABEL_METRIC) if c in remaining]
     remaining.loc[incomplete, columns] = float("nan")
     return remaining
 

@@ -15,7 +15,7 @@ from mlc.reporting.tables import FAIR, mean_of, validation_means
 from mlc.search.choice import choosable
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Leader:
     """A head in the setting and with the rule that the validation rows choose.
 

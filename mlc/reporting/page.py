@@ -112,10 +112,11 @@ def _section(
 def _compared(
     best: Sequence[Leader], base: Leader | None, answer: dict[str, Any] | None
 ) -> list[Leader]:
-    """Return the chosen leader and the reference, whose values by label are shown."""
+    """Return the chosen leader, whose values by label are shown, and the reference or the next."""
     chosen = answer["chosen"] if answer else None
     first = [leader for leader in best if leader.head == chosen][:1] or list(best[:1])
-    return first + [base for _ in first if base is not None and base is not first[0]]
+    others = [leader for leader in best if leader not in first]
+    return first + [leader for leader in others if leader is base or base in first][:1]
 
 
 def _card(runs: pd.DataFrame, results: Results) -> Card | None:

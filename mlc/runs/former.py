@@ -26,8 +26,8 @@ def read_status_file(path: Path) -> dict[str, Any]:
     if isinstance(config, dict):
         config = status["config"] = _renamed(config, _NAMES)
         data = config.get("data")
-        is_former = isinstance(data, dict) and "source" in data
-        if is_former:
+        if isinstance(data, dict) and "source" in data:
+            is_former = True
             config["data"] = _renamed(data, _DATA_NAMES)
     overrides = status.get("overrides")
     if isinstance(overrides, dict):

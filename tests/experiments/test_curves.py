@@ -1,26 +1,31 @@
-"""Each experiment that trains says how to look at its curves."""
+"""Each experiment that trains is also a sweep, whose curves its README shows."""
 
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator
-from itertools import product
+from functools import cache
+from importlib.metadata import version
 
+import pandas as pd
 import pytest
 from hydra import compose, initialize_config_dir
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from PIL import Image
+from omegaconf import DictConfig
 
-from experiments.harness import EXPERIMENTS
+from experiments.curves import DRAWN, figures, newest
+from experiments.harness import EXPERIMENTS, Trainings, load
+from experiments.harness.curves import COLUMNS, CurvesFigure, logged
 from experiments.harness.experiment import ROOT
-from mlc.config.schema import config_folder, parse, register_configs
-from mlc.data.base import SOURCES
+from experiments.harness.provenance import drawn_with
+from experiments.harness.running import RESULTS
+from mlc.config.schema import Config, config_folder, parse, register_configs
+from mlc.launching.checks import check_swept_values, sweep_overrides
+from mlc.tracking.events import EventFile, scalars
+from mlc.tracking.view import ViewedRun
 
-TRAINED = [
-    name for name in EXPERIMENTS if (config_folder() / "experiment" / f"{name}.yaml").is_file()
-]
-COMMAND = re.compile(r"python -m (mlc\.train -m experiment=[^`]*?)\nmlc-curves (\S+)\n")
+YAMLS = sorted(path.stem for path in (config_folder() / "experiment").glob("*.yaml"))
+FIGURES = [(name, figure) for name in DRAWN for figure in figures(name)]
+SWEEPS = [(name, figure.sweep) for name, figure in FIGURES]
 
 
 @pytest.fixture(autouse=True)
@@ -30,45 +35,99 @@ def hydra_configs() -> Iterator[None]:
         yield
 
 
-def its_curves(name: str) -> str:
-    readme = (ROOT / name / "README.md").read_text(encoding="utf-8")
-    _, _, passage = readme.partition("**Its curves.**")
-    assert passage, f"{name}/README.md has no passage on its curves"
-    return passage
+@cache
+def readme(name: str) -> str:
+    return (ROOT / name / "README.md").read_text(encoding="utf-8")
 
 
-def swept(overrides: list[str]) -> list[list[str]]:
-    """The overrides of each run of the sweep."""
-    parsed = OverridesParser.create().parse_overrides(overrides)
-    choices = [
-        [f"{own.key_or_group}={value}" for value in own.sweep_string_iterator()]
-        if own.is_sweep_override()
-        else [str(own.input_line)]
-        for own in parsed
+def launched(sweep: str) -> DictConfig:
+    return compose("train", [f"experiment={sweep}"], return_hydra_config=True)
+
+
+def first_job(sweep: str) -> Config:
+    params = sweep_overrides(launched(sweep))
+    chosen = [
+        f"{override.key_or_group}={next(override.sweep_string_iterator())}"
+        if override.is_sweep_override()
+        else str(override.input_line)
+        for override in params
     ]
-    return [list(chosen) for chosen in product(*choices)]
+    return parse(compose("train", [f"experiment={sweep}", *chosen]))
 
 
-@pytest.mark.parametrize("name", TRAINED)
-def test_the_command_composes_for_each_setting_of_its_sweep(name: str) -> None:
-    found = COMMAND.search(its_curves(name))
-    assert found is not None
-    _, _, *overrides = shlex.split(found[1].replace("\\\n", " "))
-    assert overrides[0] == f"experiment={name}"
-    assert f"hydra.sweep.dir={found[2]}" in overrides
-    of_the_run = [own for own in overrides if not own.startswith("hydra.")]
-    runs = [own for own in swept(of_the_run) if own[-1] == "seed=0" or "seed=0" in own]
-    assert len(swept(of_the_run)) > len(runs) > 0, "several seeds"
-    for run in runs:
-        config = parse(compose("train", run))
-        assert config.data.title in set(SOURCES) | {"emotions", "scene", "yeast"}
-        assert config.trainer.followed
+def test_every_experiment_that_trains_is_drawn() -> None:
+    training = [
+        name
+        for name in EXPERIMENTS
+        if any(isinstance(study, Trainings) for study in load(name).studies)
+    ]
+    assert training == DRAWN
+    assert {sweep for _, sweep in SWEEPS} <= set(YAMLS)
 
 
-@pytest.mark.parametrize("name", TRAINED)
-def test_its_picture_is_there_and_small(name: str) -> None:
-    picture = ROOT.parent / "docs" / "images" / f"curves_{name}.png"
-    assert f"(../../docs/images/{picture.name})" in its_curves(name)
-    assert picture.stat().st_size < 80_000
-    with Image.open(picture) as image:
-        assert image.width == 900
+@pytest.mark.parametrize("sweep", YAMLS)
+def test_every_experiment_composes_with_the_question_on_top(sweep: str) -> None:
+    text = (config_folder() / "experiment" / f"{sweep}.yaml").read_text(encoding="utf-8")
+    assert text.startswith("# @package _global_\n# ")
+    assert f"experiment={sweep}" in text
+    if launched(sweep).hydra.sweeper.get("params"):
+        config = first_job(sweep)
+        assert config.report.metrics
+        assert launched(sweep).hydra.sweep.dir.startswith(f"multirun/{sweep}/")
+
+
+@pytest.mark.parametrize(("name", "sweep"), SWEEPS)
+def test_a_sweep_logs_curves_and_its_readme_names_both_commands(name: str, sweep: str) -> None:
+    assert first_job(sweep).trainer.followed
+    command = re.search(rf"python -m mlc\.train -m experiment={sweep} +# (\d+) runs", readme(name))
+    assert command is not None
+    assert f"python -m experiments {name}" in readme(name)
+    assert f"python -m experiments.curves {name} " in readme(name)
+    config = launched(sweep)
+    n_jobs = check_swept_values(config, sweep_overrides(config))
+    assert n_jobs == int(command[1])
+    text = (config_folder() / "experiment" / f"{sweep}.yaml").read_text(encoding="utf-8")
+    assert f"experiment={sweep}    {n_jobs} runs" in text
+
+
+@pytest.mark.parametrize("sweep", [sweep for _, sweep in SWEEPS if sweep != "optimizers"])
+def test_a_sweep_states_its_settings_instead_of_the_defaults(sweep: str) -> None:
+    text = (config_folder() / "experiment" / f"{sweep}.yaml").read_text(encoding="utf-8")
+    for key in ("dropout", "normalization", "widths", "lr", "batch_size", "max_epochs", "monitor"):
+        assert re.search(rf"\b{key}: ", text), key
+
+
+@pytest.mark.parametrize(("name", "figure"), FIGURES, ids=[sweep for _, sweep in SWEEPS])
+def test_a_figure_shows_its_title_and_follows_from_the_stored_curves(
+    name: str, figure: CurvesFigure
+) -> None:
+    csv, png = figure.files(name)
+    rows = pd.read_csv(RESULTS / name / csv)
+    assert list(rows) == COLUMNS
+    assert figure.shows(rows)
+    assert len(figure.title) < 100
+    picture = (RESULTS / name / png).read_bytes()
+    assert len(picture) < 100_000
+    assert f"![{figure.title}](../../results/{name}/{png})" in readme(name)
+    config = launched(figure.sweep)
+    seeds = [o for o in sweep_overrides(config) if o.key_or_group == "seed"]
+    assert set(rows["seed"]) == set(map(int, seeds[0].sweep_string_iterator()))
+    if drawn_with(RESULTS / name) == version("matplotlib"):
+        assert figure.draw(rows) == picture
+
+
+def test_the_scalars_of_a_run_are_read_from_its_events(tmp_path) -> None:
+    events = EventFile(tmp_path / "events.out.tfevents.1")
+    for epoch, value in ((1, 0.25), (2, 0.5)):
+        events.add(scalars({"val/jaccard_samples": value, "loss/val": 1 - value}), epoch)
+    events.close()
+    run = ViewedRun(tmp_path, "sweep", "digits", "sigmoid", 0)
+    read = list(logged({"loss/val": "loss"})(run))
+    assert read == [("loss", 1, 0.75), ("loss", 2, 0.5)]
+
+
+def test_the_newest_sweep_is_the_last_by_name(tmp_path) -> None:
+    for time in ("2026-01-02_10-00-00", "2026-01-10_09-00-00"):
+        (tmp_path / time).mkdir()
+    assert newest(tmp_path).name == "2026-01-10_09-00-00"
+    assert newest(tmp_path / "none") == tmp_path / "none"

@@ -57,6 +57,7 @@ from mlc.data.base import SOURCES
 from mlc.data.splits import split_dataset
 from mlc.decisions.seen import Seen, distinct
 from mlc.reporting.statistics import Interval, PairedDifference, paired_difference
+from mlc.search.choice import choose, validation_values
 
 
 def test_the_ranks_are_drawn_alike_whatever_order_sets_have() -> None:
@@ -388,3 +389,23 @@ def test_seen_sets_are_those_of_training_rows(
     # Of the rows outside the test part, all but the few that both networks held out are trained on.
     assert len(found) == 1
     assert len(found[0]) >= (1.0 if study is LogisticRegressions else 0.9) * len(known[0])
+
+
+@pytest.mark.parametrize("metric", ["jaccard_samples", "hamming_loss", "f1_macro"])
+def test_the_leagues_choice_is_that_of_a_search_for_each_seed(metric: str) -> None:
+    rng = np.random.default_rng(0)
+    rules = ("fixed", "global", "per_label")
+    # Values of one digit, so that many are equal, and some are missing.
+    rows = pd.DataFrame(
+        {"data": data, "head": head, "seed": seed, "trial": trial, "rule": rule, "run": trial,
+         f"val_{metric}": rng.integers(10) / 10 if rng.random() < 0.8 else np.nan}
+        for data in ("a", "b") for head in ("h", "i") for seed in range(3)
+        for trial in range(4) for rule in rules
+    )  # fmt: skip
+    tuned = select(rows, metric).set_index(["data", "head", "seed"])
+    assert len(tuned) == 12
+    for seed, of_seed in rows.groupby("seed"):
+        for choice in choose(validation_values(of_seed, metric, {}), metric):
+            row = tuned.loc[(choice.data, choice.head, seed)]
+            assert (row["trial"], row["rule"]) == (choice.trial, choice.rule)
+            assert row[f"val_{metric}"] == choice.value

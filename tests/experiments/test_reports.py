@@ -9,7 +9,9 @@ from itertools import combinations
 
 import pytest
 
+from experiments.curves import DRAWN, figures
 from experiments.harness import EXPERIMENTS, load
+from experiments.harness.curves import CurvesFigure
 from experiments.harness.experiment import ROOT
 from experiments.harness.provenance import drawn_with
 from experiments.harness.report import combine, quoted
@@ -30,6 +32,10 @@ PARTS = (
 )
 
 
+def figures_of(name: str) -> tuple[CurvesFigure, ...]:
+    return figures(name) if name in DRAWN else ()
+
+
 @cache
 def made_of(name: str) -> FootedReport:
     """Some take ten seconds."""
@@ -47,7 +53,8 @@ def test_every_table_and_figure_is_made_again_from_the_rows(name: str) -> None:
         assert (RESULTS / name / file).read_bytes() == content, file
     kept = {f"{study.name}.csv" for study in load(name).studies} | {"provenance.json"}
     present = {path.name for path in (RESULTS / name).iterdir() if ".part." not in path.name}
-    assert present <= kept | set(files)
+    curves = {file for figure in figures_of(name) for file in figure.files(name)}
+    assert present <= kept | set(files) | curves
 
 
 @pytest.mark.parametrize("name", MEASURED)

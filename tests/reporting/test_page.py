@@ -63,7 +63,7 @@ def test_the_page_of_a_sweep_begins_with_the_best_head_and_its_difference(runs: 
     first = (
         "powerset with the rule global has the best jaccard_samples on the validation rows, 0.550"
     )
-    assert text.index(first) < text.index("Test jaccard_samples less that of sigmoid, global")
+    assert text.index(first) < text.index("Test jaccard_samples minus that of sigmoid, global")
     # 0.04 and 0.06 in pairs: 0.05 with 12.706 * 0.01 on either side.
     assert "It differs from sigmoid with global by +0.050 [-0.077, +0.177] there." in text
     assert text.index("[-0.077, +0.177] there") < text.index("yeast: jaccard_samples, hamming_loss")
@@ -122,7 +122,7 @@ def test_runs_without_validation_values_are_reported(runs: Path) -> None:
         path.write_text(json.dumps(kept))
     text = text_of(render(collect(runs), runs, METRICS))
     assert "has the best" not in text
-    assert "Test jaccard_samples less that of sigmoid, global" in text
+    assert "Test jaccard_samples minus that of sigmoid, global" in text
 
 
 @pytest.mark.parametrize("metric", ["lrap", "cardinality_predicted", "hamming_loss"])

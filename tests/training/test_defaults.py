@@ -122,6 +122,13 @@ def test_another_optimizer_keeps_its_own_rate() -> None:
     assert resolved["trainer.batch_size"] == 64
 
 
+def test_the_linear_backbone_has_the_path_of_its_optimizer() -> None:
+    config = configured("backbone=linear")
+    resolved = resolve(config, Kind(True, 10**6))
+    assert resolved.optimizer == config.optimizer == OPTIMIZERS.options("lbfgs")
+    assert resolved.trainer.max_epochs > len(resolved.optimizer.C)
+
+
 def test_the_table_names_options_that_exist() -> None:
     for backbone, rows in TABLE.items():
         for row in rows:

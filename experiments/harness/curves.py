@@ -1,0 +1,223 @@
+"""A figure of the learning curves of a sweep, from its TensorBoard events."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import fill
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from PIL import Image
+
+from experiments.harness.plots import DASHES
+from mlc.config.errors import RunFolderError
+from mlc.files.writing import write_atomically, write_text
+from mlc.reporting.curves import Curves
+from mlc.tracking.palette import COLOURS
+from mlc.tracking.view import ViewedRun
+
+COLUMNS = ["panel", "line", "seed", "x", "value"]
+# Points of one run: panel, x and value.
+Points = Iterator[tuple[str, float, float]]
+_LABEL_GAP = 0.062  # between the labels of two lines, as a share of the height of a panel
+_OTHERS = COLOURS[1:]  # the first is too dark beside the black reference
+
+
+def logged(panels: Mapping[str, str]) -> Callable[[ViewedRun], Points]:
+    """Return a reader of the scalars of a run by epoch: a panel for each tag.
+
+    Args:
+        panels: title of the panel by tag.
+    """
+
+    def read(run: ViewedRun) -> Points:
+        # Importing TensorBoard takes a second.
+        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+        events = EventAccumulator(str(run.folder), size_guidance={"scalars": 0})
+        events.Reload()
+        for tag, panel in panels.items():
+            for scalar in events.Scalars(tag):
+                yield panel, scalar.step, scalar.value
+
+    return read
+
+
+@dataclass(frozen=True)
+class CurvesFigure:
+    """A figure of one sweep: a panel for each metric or setting, a line for each contestant.
+
+    Attributes:
+        sweep: the file in conf/experiment.
+        title: the finding, in words.
+        shows: whether curves show what the title says.
+        line: name of the line that a run belongs to.
+        points: reads the curves of a run.
+        y, x: labels of the axes.
+        reference: the line drawn in black.
+        named: lines with a label; empty for all. Other lines are grey.
+        rows: the rows on which the curves were measured.
+        shares_y: whether the panels have one y axis.
+        mark: an x marked by a dotted line.
+    """
+
+    sweep: str
+    title: str
+    shows: Callable[[pd.DataFrame], bool]
+    line: Callable[[ViewedRun], str]
+    points: Callable[[ViewedRun], Points]
+    y: str
+    x: str = "epoch"
+    reference: str = "sigmoid"
+    named: Sequence[str] = ()
+    rows: str = "validation rows of digits"
+    shares_y: bool = False
+    mark: float | None = None
+
+    def files(self, experiment: str) -> tuple[str, str]:
+        """Return the names of the CSV and of the PNG."""
+        stem = "curves" if self.sweep == experiment else f"curves_{self.sweep}"
+        return f"{stem}.csv", f"{stem}.png"
+
+    def read(self, folder: Path) -> pd.DataFrame:
+        """Read the curves of all finished runs of the sweeps in a folder.
+
+        Raises:
+            RunFolderError: there is no finished run.
+        """
+        runs = [run for run in Curves([folder]).read() if run.chosen is not None]
+        if not runs:
+            raise RunFolderError(
+                f"{folder} has no finished run: start python -m mlc.train -m"
+                f" experiment={self.sweep}, or give the folder of its sweep."
+            )
+        return pd.DataFrame(
+            [
+                (panel, self.line(run), run.seed, x, float(f"{value:.4g}"))
+                for run in runs
+                for panel, x, value in self.points(run)
+            ],
+            columns=COLUMNS,
+        )
+
+    def write(self, rows: pd.DataFrame, folder: Path, experiment: str) -> Path:
+        """Write the curves as CSV and as PNG; return the path of the PNG."""
+        csv, png = self.files(experiment)
+        write_text(folder / csv, rows.to_csv(index=False))
+        with write_atomically(folder / png) as file:
+            file.write(self.draw(rows))
+        return folder / png
+
+    def draw(self, rows: pd.DataFrame) -> bytes:
+        """Return a PNG: the mean of each line, and a band from its lowest to its highest seed."""
+        names = list(dict.fromkeys(rows["panel"]))
+        width = max(6.2, (4.3 if len(names) < 3 else 3.6) * len(names))
+        figure = Figure(figsize=(width, 3.7), layout="constrained")
+        panels = figure.subplots(1, len(names), squeeze=False, sharey=self.shares_y)[0]
+        lines = list(dict.fromkeys(rows["line"]))
+        ends = []
+        for panel, name in zip(panels, names, strict=True):
+            ends.append(self._draw_panel(panel, rows[rows["panel"] == name], lines))
+            panel.set_title(name, fontsize="medium")
+        # Panels that share their axis have their limits only after the last one is drawn.
+        for panel, of_panel in zip(panels, ends, strict=True):
+            _label_ends(panel, of_panel, self.reference)
+        panels[0].set_ylabel(self.y)
+        title = fill(self.title, round(10 * figure.get_figwidth()))
+        figure.suptitle(title, fontsize="large", fontweight="bold", x=0.01, ha="left")
+        n_seeds = rows["seed"].nunique()
+        figure.supxlabel(
+            f"{self.rows}; line: mean of {n_seeds} seeds, band: lowest to highest",
+            fontsize="x-small", color="0.35", x=0.01, ha="left",
+        )  # fmt: skip
+        drawn, small = io.BytesIO(), io.BytesIO()
+        figure.savefig(drawn, format="png", dpi=110, metadata={"Software": None})
+        Image.open(drawn).convert("RGB").quantize(64, dither=Image.Dither.NONE).save(
+            small, format="png", optimize=True
+        )
+        return small.getvalue()
+
+    def _draw_panel(
+        self, panel: Axes, rows: pd.DataFrame, lines: Sequence[str]
+    ) -> dict[str, tuple[float, str]]:
+        others = [name for name in self.named or lines if name != self.reference]
+        ends: dict[str, tuple[float, str]] = {}
+        for name in sorted(lines, key=lambda name: (name in others, name == self.reference)):
+            by_x = rows[rows["line"] == name].groupby("x")["value"]
+            mean = by_x.mean()
+            if mean.empty:
+                continue
+            style = self._style(name, others)
+            panel.plot(mean.index, mean, **style)
+            if name in others or name == self.reference:
+                panel.fill_between(
+                    mean.index,
+                    by_x.min(),
+                    by_x.max(),
+                    color=style["color"],
+                    alpha=0.14,
+                    linewidth=0,
+                )
+                ends[name] = float(mean.iloc[-1]), style["color"]
+        panel.set_xlabel(self.x)
+        panel.grid(color="0.92")
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.set_xlim(rows["x"].min(), rows["x"].max())
+        if self.mark is not None:
+            panel.axvline(self.mark, color="0.4", linestyle=":", linewidth=1.2)
+            panel.annotate(
+                f"{self.mark:g}", (self.mark, 0.02), (4, 0), xycoords=("data", "axes fraction"),
+                textcoords="offset points", fontsize="small", color="0.3",
+            )  # fmt: skip
+        return ends
+
+    def _style(self, name: str, others: Sequence[str]) -> dict[str, object]:
+        if name == self.reference:
+            return {"color": "black", "linewidth": 2.4, "linestyle": "-", "zorder": 4}
+        if name not in others:
+            return {"color": "0.75", "linewidth": 0.8, "linestyle": "-", "zorder": 1}
+        index = others.index(name)
+        return {
+            "color": _OTHERS[index % len(_OTHERS)], "linewidth": 1.6,
+            "linestyle": DASHES[(index + 1) % len(DASHES)], "zorder": 3,
+        }  # fmt: skip
+
+
+def _label_ends(panel: Axes, ends: Mapping[str, tuple[float, str]], reference: str) -> None:
+    """Write the name of each line right of its end, apart from the other names."""
+    heights = {
+        name: float(panel.transLimits.transform((0.0, value))[1])
+        for name, (value, _) in ends.items()
+    }
+    order = sorted(heights, key=heights.__getitem__)
+    places = np.array([heights[name] for name in order])
+    for index in range(1, len(places)):
+        places[index] = max(places[index], places[index - 1] + _LABEL_GAP)
+    # Lines end close to each other: the labels are centred on them.
+    places -= np.mean(places - [heights[name] for name in order])
+    for name, height in zip(order, places, strict=True):
+        panel.annotate(
+            name, (1.0, heights[name]), (1.02, height),
+            xycoords="axes fraction", textcoords="axes fraction", va="center",
+            fontsize="small", color=ends[name][1],
+            fontweight="bold" if name == reference else "normal", annotation_clip=False,
+        )  # fmt: skip
+
+
+def last(rows: pd.DataFrame, panel: str | None = None) -> pd.Series:
+    """Return the mean of each line at the last x, over the seeds."""
+    if panel is not None:
+        rows = rows[rows["panel"] == panel]
+    return rows[rows["x"] == rows["x"].max()].groupby("line")["value"].mean()
+
+
+def at(rows: pd.DataFrame, x: float, panel: str | None = None) -> pd.Series:
+    """Return the mean of each line at one x, over the seeds."""
+    if panel is not None:
+        rows = rows[rows["panel"] == panel]
+    return rows[rows["x"] == x].groupby("line")["value"].mean()
