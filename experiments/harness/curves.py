@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import fill
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -64,6 +65,7 @@ class CurvesFigure:
         rows: the rows on which the curves were measured.
         shares_y: whether the panels have one y axis.
         mark: an x marked by a dotted line.
+        all_bands: whether each named line has a band of its seeds, or the reference alone.
     """
 
     sweep: str
@@ -78,6 +80,7 @@ class CurvesFigure:
     rows: str = "validation rows of digits"
     shares_y: bool = False
     mark: float | None = None
+    all_bands: bool = True
 
     def files(self, experiment: str) -> tuple[str, str]:
         """Return the names of the CSV and of the PNG."""
@@ -154,7 +157,7 @@ class CurvesFigure:
                 continue
             style = self._style(name, others)
             panel.plot(mean.index, mean, **style)
-            if name in others or name == self.reference:
+            if name == self.reference or (name in others and self.all_bands):
                 panel.fill_between(
                     mean.index,
                     by_x.min(),
@@ -163,6 +166,7 @@ class CurvesFigure:
                     alpha=0.14,
                     linewidth=0,
                 )
+            if name == self.reference or name in others:
                 ends[name] = float(mean.iloc[-1]), style["color"]
         panel.set_xlabel(self.x)
         panel.grid(color="0.92")
@@ -176,7 +180,7 @@ class CurvesFigure:
             )  # fmt: skip
         return ends
 
-    def _style(self, name: str, others: Sequence[str]) -> dict[str, object]:
+    def _style(self, name: str, others: Sequence[str]) -> dict[str, Any]:
         if name == self.reference:
             return {"color": "black", "linewidth": 2.4, "linestyle": "-", "zorder": 4}
         if name not in others:
