@@ -65,6 +65,7 @@ class CurvesFigure:
         rows: the rows on which the curves were measured.
         shares_y: whether the panels have one y axis.
         mark: an x marked by a dotted line.
+        all_bands: whether each named line has a band of its seeds, or the reference alone.
     """
 
     sweep: str
@@ -79,6 +80,7 @@ class CurvesFigure:
     rows: str = "validation rows of digits"
     shares_y: bool = False
     mark: float | None = None
+    all_bands: bool = True
 
     def files(self, experiment: str) -> tuple[str, str]:
         """Return the names of the CSV and of the PNG."""
@@ -155,7 +157,7 @@ class CurvesFigure:
                 continue
             style = self._style(name, others)
             panel.plot(mean.index, mean, **style)
-            if name in others or name == self.reference:
+            if name == self.reference or (name in others and self.all_bands):
                 panel.fill_between(
                     mean.index,
                     by_x.min(),
@@ -164,6 +166,7 @@ class CurvesFigure:
                     alpha=0.14,
                     linewidth=0,
                 )
+            if name == self.reference or name in others:
                 ends[name] = float(mean.iloc[-1]), style["color"]
         panel.set_xlabel(self.x)
         panel.grid(color="0.92")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import version
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -40,10 +41,12 @@ def readme(name: str) -> str:
     return (ROOT / name / "README.md").read_text(encoding="utf-8")
 
 
+@cache
 def launched(sweep: str) -> DictConfig:
     return compose("train", [f"experiment={sweep}"], return_hydra_config=True)
 
 
+@cache
 def first_job(sweep: str) -> Config:
     params = sweep_overrides(launched(sweep))
     chosen = [
@@ -116,7 +119,7 @@ def test_a_figure_shows_its_title_and_follows_from_the_stored_curves(
         assert figure.draw(rows) == picture
 
 
-def test_the_scalars_of_a_run_are_read_from_its_events(tmp_path) -> None:
+def test_the_scalars_of_a_run_are_read_from_its_events(tmp_path: Path) -> None:
     events = EventFile(tmp_path / "events.out.tfevents.1")
     for epoch, value in ((1, 0.25), (2, 0.5)):
         events.add(scalars({"val/jaccard_samples": value, "loss/val": 1 - value}), epoch)
@@ -126,7 +129,7 @@ def test_the_scalars_of_a_run_are_read_from_its_events(tmp_path) -> None:
     assert read == [("loss", 1, 0.75), ("loss", 2, 0.5)]
 
 
-def test_the_newest_sweep_is_the_last_by_name(tmp_path) -> None:
+def test_the_newest_sweep_is_the_last_by_name(tmp_path: Path) -> None:
     for time in ("2026-01-02_10-00-00", "2026-01-10_09-00-00"):
         (tmp_path / time).mkdir()
     assert newest(tmp_path).name == "2026-01-10_09-00-00"
