@@ -21,7 +21,7 @@ import torch
 from scipy import stats
 
 from benchmarks.measuring import RESULTS, write
-from benchmarks.scored import Scored, named, of_data
+from benchmarks.scored import FULL, SHORT, Scored, named, of_data
 from mlc.decisions.base import DecisionRule, build_decision
 from mlc.decisions.candidates import CANDIDATES, Candidate, decided_by
 from mlc.decisions.seen import distinct
@@ -45,15 +45,7 @@ LISTED = {
 }  # fmt: skip
 # The margin of `auto` was set after a look at pairs of these data sets and heads.
 LOOKED_AT = ("flags", "emotions", "birds")
-# The settings are fixed, so that values stay comparable when defaults change.
-RATES = (
-    "optimizer=adamw", "optimizer.lr=0.002", "optimizer.weight_decay=0.01", "optimizer.schedule=cosine",
-    "backbone.dropout=0.5", "backbone.normalization=batch", "trainer.monitor=jaccard_samples",
-    "trainer.patience=null",
-)  # fmt: skip
-FULL = (*RATES, "backbone.widths=[256,256]", "trainer.max_epochs=60", "trainer.batch_size=64")
-# For the larger data sets, to save time.
-SHORT = (*RATES, "backbone.widths=[128,128]", "trainer.max_epochs=30", "trainer.batch_size=128")
+# The other data sets have FULL.
 SETTINGS = dict.fromkeys(("yeast", "enron", "bibtex"), SHORT)
 
 

@@ -34,10 +34,20 @@ BY_JOINT = tuple(
     (n, some) for n in ("mode", "expected_jaccard", "expected_f1") for some in (False, True)
 )
 
+# The settings are fixed, so that values stay comparable when defaults change.
+RATES = (
+    "optimizer=adamw", "optimizer.lr=0.002", "optimizer.weight_decay=0.01", "optimizer.schedule=cosine",
+    "backbone.dropout=0.5", "backbone.normalization=batch", "trainer.monitor=jaccard_samples",
+    "trainer.patience=null",
+)  # fmt: skip
+FULL = (*RATES, "backbone.widths=[256,256]", "trainer.max_epochs=60", "trainer.batch_size=64")
+# For the larger data sets, to save time.
+SHORT = (*RATES, "backbone.widths=[128,128]", "trainer.max_epochs=30", "trainer.batch_size=128")
+
 
 @dataclass(frozen=True)
 class Scored:
-    """A trained head's output on one split.
+    """The output of a trained head on one split.
 
     Attributes:
         scores: (N, K) by part, "val" and "test".
@@ -55,14 +65,14 @@ class Scored:
 
 
 def named(rule: str, at_least_one: bool) -> str:
-    """A rule in words."""
+    """Return the name of a rule with or without at least one label."""
     return f"{rule}, at least one label" if at_least_one else rule
 
 
 def of_data(
     data: str, head: str, n_splits: int, folder: Path, more: Sequence[str] = ()
 ) -> Iterator[Scored]:
-    """The head's output on each split of the data, trained unless `folder` holds it.
+    """Yield the head's output on each split of the data; train unless `folder` holds it.
 
     Args:
         data: a data set of `conf/data`.
@@ -95,7 +105,7 @@ def _trained(
     torch.set_num_threads(1)
     dataset = SOURCES[configs[0].data.name].load(configs[0].data)
     dataset = dataclasses.replace(dataset, parts={})
-    splits = [split_dataset(dataset, own.data, own.seed) for own in configs]
+    splits = [split_dataset(dataset, config.data, config.seed) for config in configs]
     rules: dict[str, DecisionRule] = {"global": build_decision("global")}
     if issubclass(HEADS[head], JointHead):
         for name, some in BY_JOINT:
@@ -120,14 +130,14 @@ def _evaluated(
         resident,
         splits,
         OPTIMIZERS[first.optimizer.name](
-            model.parameters(), [own.optimizer for own in configs], model.without_axis
+            model.parameters(), [config.optimizer for config in configs], model.without_axis
         ),
-        [own.trainer for own in configs],
-        [own.seed for own in configs],
+        [config.trainer for config in configs],
+        [config.seed for config in configs],
     )
     for _ in training:
         pass
-    found = []
+    outputs = []
     for result, split in zip(
         evaluate(model, resident, dataset, splits, [rules] * len(splits)), splits, strict=True
     ):
@@ -140,8 +150,8 @@ def _evaluated(
             for name, decided in result.decisions[part].items():
                 if name != "global":
                     arrays[f"decided/{part}/{name}"] = decided
-        found.append(arrays)
-    return found
+        outputs.append(arrays)
+    return outputs
 
 
 def _read(path: Path) -> Scored:

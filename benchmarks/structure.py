@@ -1,7 +1,7 @@
 """A figure of the packages of mlc and their imports.
 
-python -m benchmarks.structure docs/images/packages.svg
-python -m benchmarks.structure --tree ANOTHER_CHECKOUT before.svg
+python -m benchmarks.structure docs/images/packages.png
+python -m benchmarks.structure --tree ANOTHER_CHECKOUT before.png
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import ast
 from collections import Counter
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from textwrap import shorten
 
 from matplotlib.figure import Figure
-from matplotlib.patches import Arc
 
 PACKAGE = Path(__file__).parent.parent / "mlc"
+LONGEST = 92  # Characters of a purpose.
 
 
 def imports(package: Path) -> Counter[tuple[str, str]]:
@@ -49,47 +50,79 @@ def exists(package: Path, part: str) -> bool:
     return (package / part).is_dir() or (package / f"{part}.py").is_file()
 
 
-def order(edges: Counter[tuple[str, str]]) -> list[str]:
-    """Return all parts, each after the parts that it imports from.
+def order(edges: Counter[tuple[str, str]], package: Path) -> list[str]:
+    """Return all parts, each after the parts that it imports from; the most imported packages first.
 
     Raises:
         SystemExit: the imports are cyclic.
     """
-    graph: dict[str, set[str]] = {}
+    importers = Counter(other for _, other in edges)
+    sorter: TopologicalSorter[str] = TopologicalSorter()
     for part, other in edges:
-        graph.setdefault(part, set()).add(other)
+        sorter.add(part, other)
     try:
-        return list(TopologicalSorter(graph).static_order())
+        sorter.prepare()
     except CycleError as error:
         raise SystemExit(f"Cyclic imports: {' -> '.join(error.args[1])}.") from error
+    parts: list[str] = []
+    ready: set[str] = set()
+    while sorter.is_active():
+        ready.update(sorter.get_ready())
+        part = min(ready, key=lambda name: (not (package / name).is_dir(), -importers[name], name))
+        ready.remove(part)
+        sorter.done(part)
+        parts.append(part)
+    return parts
 
 
-def draw(edges: Counter[tuple[str, str]], package: Path, title: str) -> Figure:
-    """Draw a line per part and an arc per import, wider for more importing modules."""
-    parts = order(edges)
-    figure = Figure(figsize=(7, 0.32 * len(parts) + 1), layout="constrained")
-    axes = figure.subplots()
-    height = {part: -index for index, part in enumerate(parts)}
-    for (importer, other), n_modules in edges.items():
-        top, bottom = height[other], height[importer]
-        axes.add_patch(
-            Arc(
-                (0, (top + bottom) / 2), 0.9 * (top - bottom), top - bottom, theta1=-90, theta2=90,
-                linewidth=0.5 + 0.25 * n_modules, color="#4477aa", alpha=0.5,
-            )
-        )  # fmt: skip
-    for part, y in height.items():
-        files = list((package / part).rglob("*.py")) or [package / f"{part}.py"]
-        lines = sum(
-            len(file.read_text(encoding="utf-8").splitlines()) for file in files if file.is_file()
-        )
-        about = f"{part}  ({lines:,} lines)" if lines else part
-        axes.text(-0.3, y, about, ha="right", va="center", fontsize=9)
-        axes.plot(0, y, "o", color="black", markersize=3)
-    axes.set_xlim(-0.45 * len(parts), 0.47 * len(parts))
-    axes.set_ylim(-len(parts), 1)
-    axes.set_axis_off()
-    axes.set_title(f"{title}: {len(parts)} parts, {len(edges)} imports", fontsize=10)
+def purpose(package: Path, part: str) -> str:
+    """Return the first sentence of a part's docstring, without what follows a colon."""
+    folder, command, _ = part.partition(" (")
+    file = package / folder / ("__main__.py" if command else "__init__.py")
+    file = file if file.is_file() else package / f"{folder}.py"
+    text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+    text = text.partition("\n")[0].removeprefix("Entry point: ").rstrip(".")
+    head, _, rest = text.partition(": ")
+    text = rest if rest and head.lower().split()[-1] == folder else text
+    return shorten(text[:1].upper() + text[1:], LONGEST, placeholder=" ...")
+
+
+def n_lines(package: Path, part: str) -> int:
+    """Count the lines of a part; a package's command belongs to the package."""
+    files = list((package / part).rglob("*.py")) or [package / f"{part}.py"]
+    return sum(
+        len(file.read_text(encoding="utf-8").splitlines()) for file in files if file.is_file()
+    )
+
+
+def draw(edges: Counter[tuple[str, str]], package: Path) -> Figure:
+    """Draw a matrix with a row per part and a dot for each part that it imports from."""
+    parts = order(edges, package)
+    n, index = len(parts), {part: number for number, part in enumerate(parts)}
+    figure = Figure(figsize=(0.24 * n, 0.24 * n))
+    axes = figure.add_axes((0, 0, 1, 1))
+    for row in range(n):
+        axes.axhspan(row - 0.5, row + 0.5, color="0.95" if row % 2 else "white", linewidth=0)
+    axes.plot(range(n), range(n), "s", color="0.75", markersize=9)
+    x, y = zip(*((index[other], index[importer]) for importer, other in edges), strict=True)
+    axes.scatter(x, y, s=[15 + 4 * n_modules for n_modules in edges.values()], color="#4477aa")
+    axes.set(xlim=(-0.5, n - 0.5), ylim=(n - 0.5, -0.5))
+    axes.set_yticks(range(n), parts, fontsize=9)
+    axes.xaxis.tick_top()
+    axes.set_xticks(range(n), parts, fontsize=9, rotation=90)
+    axes.tick_params(length=0)
+    for side in axes.spines.values():
+        side.set_visible(False)
+    for row, part in enumerate(parts):
+        lines = n_lines(package, part)
+        axes.text(n + 1.4, row, f"{lines:,}" if lines else "", ha="right", va="center", fontsize=8)
+        axes.text(n + 1.8, row, purpose(package, part), va="center", fontsize=8, color="0.35")
+    axes.set_title(
+        f"{n} parts, {len(edges)} imports: a row's dots are the parts that it imports from,"
+        " larger for more modules;\nno dot is right of the diagonal, so imports go one way."
+        " Right: lines and purpose.",
+        fontsize=9, loc="left", x=-0.2,
+    )  # fmt: skip
     return figure
 
 
@@ -100,8 +133,7 @@ def main() -> None:
     parser.add_argument("--tree", type=Path, default=PACKAGE.parent)
     arguments = parser.parse_args()
     package = arguments.tree / "mlc"
-    title = "Each part imports from parts above it"
-    draw(imports(package), package, title).savefig(arguments.output, dpi=150)
+    draw(imports(package), package).savefig(arguments.output, dpi=110, bbox_inches="tight")
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ from mlc.launching.workers import n_cores
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.runs.ownership import path_part
 from mlc.train import errors_raised_by_hydra, in_one_sentence, launch
+from mlc.training.defaults import kind_of, resolve
 
 _WIDTH = 80
 
@@ -215,7 +216,8 @@ def _planned(
     heads = chosen_heads(arguments.heads, profile)
     rules = suitable_rules(arguments.metric, profile)
     settings = ["experiment=which_head", *chosen, *rule_overrides(arguments.metric, rules)]
-    configs = {head: parse(composed([*settings, f"head={head}"])) for head in heads}
+    kind = kind_of(dataset, split.train)
+    configs = {head: resolve(parse(composed([*settings, f"head={head}"])), kind) for head in heads}
     costs = list(cost_by_head(configs, dataset, split).values())
     linear = linear_seconds(dataset, split) if with_linear else 0.0
 

@@ -28,6 +28,7 @@ from mlc.data.text_input import TextInput, text_options
 from mlc.decisions.base import build_decision
 from mlc.evaluation.predictor import Predictor
 from mlc.training.assembly import build_model, build_training, device_of, known_labels
+from mlc.training.defaults import kind_of, resolve
 from mlc.training.loop import Training
 
 
@@ -36,9 +37,9 @@ from mlc.training.loop import Training
 class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A neural network with any of the heads, decision rules and backbones, as a classifier.
 
-    A validation part of the rows chooses the epoch whose weights are used, and tunes the rule. If there
-    are several networks, each holds out different rows, and the rule is tuned out of bag: on the mean
-    score of each row over the networks that held it out.
+    The validation part of the rows selects the epoch whose weights are used, and tunes the rule. Where
+    there are several networks, each holds out different rows, and the rule is tuned out of bag: on the
+    mean score of each row over the networks that held it out.
 
     If y has one class per row, the classes become labels of which exactly one is right; so do two
     classes. The prediction is then the class with the highest score among those that the rule predicts,
@@ -48,15 +49,17 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
     Args:
         head: one of `mlc.heads.HEADS`.
         head_options: options of the head, such as {"gamma": 1.0} for focal.
-        decision: one of `mlc.decisions.DECISIONS` that suits the head; auto chooses one itself.
+        decision: one of `mlc.decisions.DECISIONS` that suits the head; auto chooses one of the others on
+            the validation rows, and `decision_` states which.
         decision_options: options of the rule, such as {"metric": "f1_macro"}.
         backbone: one of `mlc.backbones.BACKBONES`.
         backbone_options: options of the backbone, such as {"width": 50} for embedding_bag; for mlp they
             override the next four parameters, which no other backbone uses.
-        widths: widths of the hidden layers; () is a linear model, 64 one layer.
-        dropout: dropout rate after each hidden layer.
+        widths: widths of the hidden layers; () is a linear model, 64 one layer. Here and below, auto is
+            the default for the backbone and the kind of the training rows (docs/defaults.md).
+        dropout: dropout rate after each hidden layer, or auto.
         activation: relu, gelu, silu or tanh.
-        normalization: batch, layer or none.
+        normalization: batch, layer, none or auto.
         text: the column of a data frame that holds texts; None if X is numbers, or a list, an array or
             a column of texts.
         text_options: options of `mlc.data.text.TextOptions`, named as in scikit-learn's
@@ -64,22 +67,23 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         weighting: the weighting of counts (the words of texts, sparse whole numbers of which some exceed
             1): tfidf, counts or binary; auto is tfidf for counts and changes no other features.
         optimizer: one of `mlc.training.OPTIMIZERS`.
-        lr: learning rate.
+        lr: learning rate, or auto.
         weight_decay: weight decay of the optimizer.
-        schedule: schedule of the learning rate.
-        max_epochs: maximum number of passes over the training rows.
-        batch_size: rows per step.
+        schedule: schedule of the learning rate: constant, linear, cosine or auto.
+        max_epochs: maximum number of passes over the training rows, or auto.
+        batch_size: rows per step, or auto.
         monitor: the validation metric that selects the best epoch, or "loss".
         patience: epochs without improvement after which training stops; None trains max_epochs.
         val_fraction: share of the rows on which each network is validated.
         n_seeds: number of networks that are trained together and whose probabilities are averaged.
         device: auto, cpu or cuda, or a torch.device.
         random_state: an int for reproducible fits.
-        verbose: 1 prints a description of the data and the first network's split before training.
+        verbose: 1 prints a description of the data and the first network's split before training, and
+            the fitted decision rule after it.
 
     Attributes:
         classes_: the labels, (K,).
-        n_features_in_: D.
+        n_features_in_: the number of features D.
         predictor_: the trained model with its preprocessing and rule.
         decision_: the fitted decision rule. Its repr states in words what auto chose and what the rule
             learned, as in "auto: global, threshold 0.314"; `decision_.decide` takes scores, (N, K).
@@ -100,19 +104,19 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
     decision_options: Mapping[str, Any] | None = None
     backbone: str = "mlp"
     backbone_options: Mapping[str, Any] | None = None
-    widths: Sequence[int] | int = (256, 256)
-    dropout: float = 0.5
+    widths: Sequence[int] | int | str = "auto"
+    dropout: float | str = "auto"
     activation: str = "relu"
-    normalization: str = "batch"
+    normalization: str = "auto"
     text: str | None = None
     text_options: Mapping[str, Any] | None = None
     weighting: str = "auto"
     optimizer: str = "adamw"
-    lr: float = 2e-3
+    lr: float | str = "auto"
     weight_decay: float = 0.01
-    schedule: str = "cosine"
-    max_epochs: int = 60
-    batch_size: int = 64
+    schedule: str = "auto"
+    max_epochs: int | str = "auto"
+    batch_size: int | str = "auto"
     monitor: str = "jaccard_samples"
     patience: int | None = None
     val_fraction: float = 0.2
@@ -126,8 +130,9 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
 
         Args:
             X: features, where NaN is a missing value; or texts.
-            y: zeros and ones, (N, K), dense or sparse; or a list of lists of labels; or one class per
-                row, (N,). An array (N, 1) of zeros and ones is a single label.
+            y: zeros and ones, (N, K), dense or sparse, or words for them such as yes and no, in an array
+                or a data frame, whose columns name the labels; or a list of lists of labels; or one
+                class per row, (N,). An array (N, 1) of zeros and ones is a single label.
 
         Raises:
             ValueError: unusable data, or an unknown or unsuitable setting.
@@ -136,9 +141,11 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         features, self._targets = self._validated(X, y)
         self.classes_ = self._targets.labels
         configs = configs_of(self)
-        named = getattr(self, "feature_names_in_", range(features.shape[1]))
-        dataset = self._texts.dataset(features, self._targets, named, self.weighting)
+        names = getattr(self, "feature_names_in_", range(features.shape[1]))
+        dataset = self._texts.dataset(features, self._targets, names, self.weighting)
         splits = [self._hold_out(dataset, config.seed) for config in configs]
+        kind = kind_of(dataset, splits[0].train)
+        configs = [resolve(config, kind) for config in configs]
         self.held_out_ = np.zeros((len(splits), dataset.n_samples), dtype=bool)
         for is_held_out, split in zip(self.held_out_, splits, strict=True):
             is_held_out[split.val] = True
@@ -161,7 +168,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         return self
 
     def predict(self, X: Any) -> Any:
-        """Predict label sets in the form of the y of `fit`: zeros and ones, lists, or classes."""
+        """Predict label sets: zeros and ones (N, K), or lists or classes if the y of `fit` had these."""
         features = self._features(X)
         decided = self.predictor_.predict(features)
         if self._targets.form != "classes":

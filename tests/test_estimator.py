@@ -22,11 +22,14 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from mlc import MultiLabelClassifier
 from mlc.config.errors import ConfigError, DataError, NotANumberError
-from mlc.config.schema import config_folder, parse, register_configs
+from mlc.config.schema import Config, config_folder, parse, register_configs
 from mlc.decisions.base import DECISIONS, build_decision
 from mlc.decisions.candidates import CANDIDATES
 from mlc.heads.base import HEADS
 from mlc.heads.label_sets import all_label_sets
+from mlc.training.assembly import build_training
+from mlc.training.defaults import TABLE
+from mlc.training.loop import Training
 from tests.choices import force_choice
 from tests.conftest import REPOSITORY
 
@@ -54,6 +57,34 @@ def test_every_head_fits_and_predicts(head: str, data: tuple[np.ndarray, np.ndar
     assert scores.shape == y.shape
     assert ((scores >= 0) & (scores <= 1)).all()
     assert set(np.unique(fitted.predict(X))) <= {0, 1}
+
+
+def test_auto_is_a_default_by_the_data_and_what_is_given_wins(
+    data: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configs: list[Config] = []
+
+    def record(given: list[Config], *arguments: object) -> Training:
+        configs.append(given[0])
+        return build_training(given, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("mlc.estimator.build_training", record)
+    X, y = data
+    words = csr_matrix(np.eye(30)[np.arange(len(y)) % 30])
+    classifier = clone(MultiLabelClassifier(max_epochs=1, dropout=0.25))
+    assert classifier.get_params() == MultiLabelClassifier(max_epochs=1, dropout=0.25).get_params()
+    before = classifier.get_params()
+    for features, row in zip((X, words), TABLE["mlp"], strict=True):
+        classifier.fit(features, y)
+        config = configs.pop()
+        assert config.trainer.max_epochs == 1
+        assert config.backbone.dropout == 0.25
+        assert config.backbone.widths == row["backbone.widths"]
+        assert config.optimizer.lr == row["optimizer.lr"]
+        assert config.trainer.batch_size == 64
+    assert classifier.get_params() == before
+    MultiLabelClassifier(max_epochs=1, optimizer="sgd", weight_decay=0.0).fit(X, y)
+    assert configs.pop().optimizer.lr == 0.1
 
 
 @pytest.mark.parametrize("rule", [name for name in DECISIONS if name != "oracle"])

@@ -19,6 +19,9 @@ from mlc.runs.recorder import Recorder, RunResult
 from mlc.training.grouping import cohorts
 from mlc.training.loop import Epoch, Training
 
+# What only a sweep's curves and page show, and takes time.
+_UNLOGGED = ("trainer.followed=[]", "report.figures=false", "report.limits=false")
+
 
 class Trainings(Study):
     """A study whose trials are trainings; a run has a row for each rule.
@@ -119,6 +122,8 @@ class _RowRecorder(Recorder):
 def configure(experiment: str, trial: Trial) -> Config:
     """Return the config of `python -m mlc.train experiment=EXPERIMENT` with a trial's overrides.
 
+    A study logs no curves, so no metric is followed.
+
     Raises:
         ConfigError: a value is out of range or unknown.
     """
@@ -136,7 +141,7 @@ def _composed(experiment: str, chosen: tuple[str, ...]) -> Config:
     """Compose a config; cached, because this takes 0.1 s and most trials differ only in numbers."""
     register_configs()
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
-        return parse(compose("train", [f"experiment={experiment}", *chosen]))
+        return parse(compose("train", [f"experiment={experiment}", *_UNLOGGED, *chosen]))
 
 
 def _set(config: Any, key: str, value: Any) -> None:

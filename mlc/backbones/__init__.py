@@ -1,4 +1,4 @@
-"""Backbones: features (R, B, D) in, features (R, B, width) out, shared by every head."""
+"""Networks before the head: mlp, linear, embedding bag, CNN, and any torch module."""
 
 from mlc.backbones.base import BACKBONES, Backbone, register_backbone
 

@@ -1,4 +1,4 @@
-"""What a backbone is, and how one becomes known."""
+"""The base class of backbones, and their registration."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from mlc.config.registry import NoOptions, Registry
 
 
 class Backbone(nn.Module):
-    """Everything before the output layer.
+    """The part of a model before the head.
 
     Class attributes:
-        Options: dataclass of the backbone's settings.
-        per_run: the options that may differ between runs trained together.
-        takes_bags: whether its input is sparse rows as `mlc.layers.bags.Bags`, not dense ones.
-        stacked: whether it trains several runs together; its parameters then have the runs axis.
+        Options: dataclass of options.
+        per_run: the options that may differ between runs of a cohort.
+        takes_bags: whether the input must be `mlc.layers.bags.Bags` instead of dense rows.
+        stacked: whether it trains several runs at once; its parameters then have the runs axis.
 
     Shape: input (R, B, n_features), output (R, B, n_outputs).
 
     Args:
-        n_features: columns of the data.
-        options: one `Options` for each run; what shapes the network must be the same in all of them.
-        seeds: one for each run.
-        n_labels: K, for networks of which each label has its own.
+        n_features: number of columns of the data.
+        options: one `Options` per run; those outside `per_run` must be equal.
+        seeds: one per run.
+        n_labels: K, for separate networks of the labels.
 
     Attributes:
-        n_outputs: the width it hands to the head.
-        takes_sparse: whether its input may be `mlc.layers.bags.Bags` as well as dense rows.
-        separate: whether that is K blocks, each for one label alone.
-        numbers_per_sample: the most numbers that one of its layers gives for a sample, where that is
-            worth a thought when many are evaluated at once.
+        n_outputs: width of the output.
+        takes_sparse: whether the input may be `mlc.layers.bags.Bags` as well as dense rows.
+        separate: whether the output consists of K blocks, one per label.
+        numbers_per_sample: size of the largest layer output for a sample, which bounds the number of
+            samples evaluated at a time.
     """
 
     name: ClassVar[str]
@@ -64,7 +64,7 @@ class Backbone(nn.Module):
         seeds: Sequence[int],
         n_labels: int,
     ) -> Backbone:
-        """Build the backbone for samples of this shape, which a stacked backbone sees flattened."""
+        """Build the backbone for samples of this shape; a stacked backbone takes them flattened."""
         shape: Any = math.prod(sample_shape) if cls.stacked else sample_shape
         return cls(shape, options, seeds, n_labels)
 
@@ -75,15 +75,15 @@ BACKBONES: Registry[type[Backbone]] = registry.BACKBONES
 def register_backbone(
     name: str, options: type | None = None
 ) -> Callable[[type[nn.Module]], type[nn.Module]]:
-    """Class decorator: make a `Backbone`, or any other `nn.Module`, known under this name.
+    """Class decorator: register a `Backbone`, or any other `nn.Module`, under a name.
 
-    What is no `Backbone` is written without a runs axis: it is made as `cls(sample_shape, options)`,
+    A module that is not a `Backbone` has no runs axis: it is created as `cls(sample_shape, options)`,
     takes samples (B, *sample_shape) and returns features (B, D). See `mlc.backbones.single`.
 
     Args:
-        name: as in backbone=NAME.
-        options: dataclass of its settings, of which it is given an instance; the class attribute
-            `Options`, or none, where this is None.
+        name: the name in backbone=NAME.
+        options: dataclass of options, whose instance the module gets; None takes the class attribute
+            `Options`, if there is one.
 
     Raises:
         ConfigError: there is a backbone of this name.
@@ -94,8 +94,8 @@ def register_backbone(
 
         if issubclass(cls, Backbone):
             return BACKBONES.register(name)(cls)
-        own: type = getattr(cls, "Options", NoOptions) if options is None else options
-        part = single(cls, own)
+        options_class: type = options or getattr(cls, "Options", NoOptions)
+        part = single(cls, options_class)
         part.name = name
         BACKBONES.add(name, part, cls.__module__)
         return cls

@@ -12,7 +12,7 @@ from mlc.config.options import Interval, option
 
 @dataclass
 class CNNOptions:
-    """Blocks of two convolutions, one block for each number of channels, and what follows them."""
+    """Channels of each block, parts per side of the final pooling, and the final dropout rate."""
 
     channels: list[int] = option([32, 64], at_least=1)
     pooled: int = option(2, at_least=1)
@@ -21,9 +21,9 @@ class CNNOptions:
 
 @register_backbone("cnn", CNNOptions)
 class CNN(nn.Module):
-    """Each block: twice a 3 x 3 convolution, batch normalisation and ReLU; then pooling by 2.
+    """Blocks of two 3 x 3 convolutions with batch normalisation and ReLU, and pooling by 2.
 
-    In the end the maxima of pooled x pooled parts of the image, so that any size will do.
+    The features are the maxima of pooled x pooled parts of the image, so any image size works.
     """
 
     def __init__(self, sample_shape: tuple[int, ...], options: CNNOptions) -> None:

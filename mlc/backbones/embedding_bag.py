@@ -1,4 +1,4 @@
-"""The mean of a text's word vectors."""
+"""The mean of word vectors."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from mlc.layers.bags import Bags
 
 @dataclass
 class EmbeddingBagOptions:
-    """How many numbers a word vector has."""
+    """Options of the embedding bag; `width` is the size of a word vector."""
 
     width: int = option(100, at_least=1)
 
 
 @register_backbone("embedding_bag")
 class EmbeddingBag(Backbone):
-    """A vector for each column of sparse rows; a sample is their mean, weighed by its counts.
+    """A vector for each column; a sample is the mean of its vectors, weighted by its counts.
 
-    Over words and hashed n-grams, with `head=pick_one`, this is fastText's supervised model (Joulin et
-    al. 2017, "Bag of tricks for efficient text classification", section 2); with `head=sigmoid` its
-    one-vs-all loss. Gradients are sparse: only vectors of words in the batch move, so that an
-    optimiser's moments and decay rest for the others, as in torch.optim.SparseAdam.
+    On words and hashed n-grams, with `head=pick_one`, this is fastText's supervised model (Joulin et
+    al. 2017, "Bag of tricks for efficient text classification", section 2); with `head=sigmoid` it is
+    fastText with the one-vs-all loss. Gradients are sparse: an optimiser updates weights and moments
+    only for words in the batch, as in torch.optim.SparseAdam.
     """
 
     Options = EmbeddingBagOptions
@@ -57,15 +57,15 @@ class EmbeddingBag(Backbone):
 
 
 class _Mean(torch.autograd.Function):
-    """embedding_bag over a table with a runs axis, whose gradient is sparse."""
+    """embedding_bag with a runs axis and a sparse gradient."""
 
     @staticmethod
     def forward(ctx: Any, vectors: Tensor, bags: Bags) -> Tensor:
         n_runs, n_columns, width = vectors.shape
         share = bags.value / bags.totals[bags.bag]
-        place = bags.column + bags.run * n_columns
+        index = bags.column + bags.run * n_columns
         means = embedding_bag(
-            place, vectors.view(-1, width), bags.offsets, mode="sum", per_sample_weights=share
+            index, vectors.view(-1, width), bags.offsets, mode="sum", per_sample_weights=share
         )
         ctx.bags, ctx.size, ctx.share = bags, vectors.shape, share
         return means.view(n_runs, -1, width)
@@ -74,7 +74,7 @@ class _Mean(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> Any:
         bags = ctx.bags
         values = gradient.reshape(-1, gradient.shape[-1])[bags.bag] * ctx.share.unsqueeze(1)
-        places = torch.stack([bags.run, bags.column])
-        # Chosen in words, without which torch 2.11 warns.
+        indices = torch.stack([bags.run, bags.column])
+        # torch 2.11 warns without an explicit choice.
         with torch.sparse.check_sparse_tensor_invariants(enable=False):
-            return torch.sparse_coo_tensor(places, values, ctx.size), None
+            return torch.sparse_coo_tensor(indices, values, ctx.size), None

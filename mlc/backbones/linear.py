@@ -1,4 +1,4 @@
-"""No hidden layer: the head's own affine map is the whole model."""
+"""No hidden layer: the model is the affine map of the head."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mlc.layers.bags import Bags
 
 @register_backbone("linear")
 class Linear(Backbone):
-    """The features as they are, so that head plus backbone is (multinomial) logistic regression."""
+    """The identity; with a head, this is (multinomial) logistic regression."""
 
     takes_sparse = True
 
@@ -24,5 +24,5 @@ class Linear(Backbone):
         self.n_outputs = n_features
 
     def forward(self, features: Tensor | Bags) -> Tensor | Bags:
-        """The input."""
+        """Return the input."""
         return features

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mlc.backbones.base import Backbone, register_backbone
 from mlc.config.errors import ConfigError
-from mlc.config.options import Interval, option
+from mlc.config.options import Auto, Interval, option
 from mlc.layers import (
     StackedBatchNorm,
     StackedBlockLinear,
@@ -25,20 +25,20 @@ NORMALIZATIONS = {"batch": StackedBatchNorm, "layer": StackedLayerNorm}
 
 @dataclass
 class MLPOptions:
-    """Hidden layers, each: linear, normalisation, activation, dropout.
+    """Options of hidden layers: linear, normalisation, activation, dropout.
 
-    With `separate`, each label has a network of its own of these widths.
+    With `separate`, each label has its separate network of these widths.
     """
 
-    widths: list[int] = option([256], at_least=1)
-    dropout: float = option(0.3, at_least=0, below=1, search=Interval(0, 0.7))
+    widths: Auto[list[int]] = option([256], at_least=1)
+    dropout: Auto[float] = option(0.3, at_least=0, below=1, search=Interval(0, 0.7))
     activation: str = option("relu", choices=tuple(ACTIVATIONS))
-    normalization: str = option("none", choices=("none", *NORMALIZATIONS))
+    normalization: Auto[str] = option("none", choices=("none", *NORMALIZATIONS))
     separate: bool = False
 
     def validate(self, prefix: str) -> None:
-        """Separate networks exist, and share nothing."""
-        if self.separate and not self.widths:
+        """Check that separate networks have a hidden layer and share no normalisation."""
+        if self.separate and self.widths == []:
             raise ConfigError(f"{prefix}separate=true needs a hidden layer: name {prefix}widths.")
         if self.separate and self.normalization == "layer":
             raise ConfigError(
@@ -84,6 +84,6 @@ class MLP(Backbone):
         self.n_outputs = width * n_blocks
 
     def forward(self, features: Tensor) -> Tensor:
-        """The last hidden layer: (R, B, widths[-1]), or K of them side by side."""
+        """Compute the last hidden layer, (R, B, widths[-1]), or K of them, concatenated."""
         hidden: Tensor = self.layers(features)
         return hidden

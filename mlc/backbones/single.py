@@ -1,4 +1,4 @@
-"""Backbones written without a runs axis, as ordinary torch, each trained one run at a time."""
+"""Backbones of ordinary torch, without a runs axis, which train one run at a time."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from mlc.layers.streams import seed_for
 
 
 class SingleBackbone(Backbone):
-    """Gives an `nn.Module` the runs axis, of length 1.
+    """Adapter that gives an `nn.Module` a runs axis of length 1.
 
-    The module is called with samples (B, *sample_shape) and must return features (B, D). It is made as
-    `network_class(sample_shape, options)`. D is found by calling it once on zeros.
+    The module is created as `network_class(sample_shape, options)`, takes samples (B, *sample_shape)
+    and must return features (B, D). One call on zeros determines D.
 
-    Torch's CPU generator is seeded with the run's own seed while the module is made, and follows the
-    run's own stream while it trains. On CUDA the device's generator is seeded once, when training
-    begins. What a module draws from NumPy or from Python's `random` does not depend on the run's seed.
+    Torch's CPU generator is seeded with the run's seed while the module is created, and has a separate
+    state for each run in training. On CUDA the device's generator is seeded once, when training begins.
+    Random numbers from NumPy or Python's `random` do not depend on the run's seed.
 
-    Its entries in the state dict have the runs axis; its parameters have not. In a training batch of
-    one row, layers of batch normalisation use and keep their running statistics.
+    The entries in the state dict have the runs axis, the parameters do not. In a training batch of one
+    row, batch normalisation uses its running statistics and does not update them.
 
     Shape: input (1, B, prod(sample_shape)), output (1, B, D).
 
     Args:
-        sample_shape: of the data.
-        options: of the one run.
-        seeds: the run's.
+        sample_shape: the shape of a sample.
+        options: the options of the run, in a sequence of one.
+        seeds: the seed of the run, in a sequence of one.
         n_labels: not used.
 
     Raises:
-        ConfigError: there are several runs, the module does not fit the samples, or it returns no
-            matrix of features.
+        ConfigError: there are several runs, the module does not accept the samples, or its output is
+            not a matrix of features.
     """
 
     network_class: ClassVar[type[nn.Module]]
@@ -59,15 +59,15 @@ class SingleBackbone(Backbone):
             )
         self.sample_shape = tuple(sample_shape)
         with _torch_seeded(seed_for(seeds[0], "initialisation/backbone")):
-            self.network, self.n_outputs, self.numbers_per_sample = self._made(options[0])
+            self.network, self.n_outputs, self.numbers_per_sample = self._build(options[0])
         self._training_seed = seed_for(seeds[0], "training/backbone")
         self._random_state = torch.Generator().manual_seed(self._training_seed).get_state()
         self._cuda_is_seeded = False
         self.register_state_dict_post_hook(_add_runs_axis)
         self.register_load_state_dict_pre_hook(_drop_runs_axis)
 
-    def _made(self, options: Any) -> tuple[nn.Module, int, int]:
-        """The module, the width of its features, and the most numbers a layer gives for a sample."""
+    def _build(self, options: Any) -> tuple[nn.Module, int, int]:
+        """Return the module, the width of its features, and its largest layer output per sample."""
         try:
             network = self.network_class(self.sample_shape, options).eval()
             with torch.no_grad(), _largest_output(network) as largest:
@@ -91,9 +91,9 @@ class SingleBackbone(Backbone):
         return network.train(), features.shape[1], max(largest) // 2
 
     def forward(self, features: Tensor) -> Tensor:
-        """Flat samples (1, B, prod(sample_shape)) to features (1, B, D)."""
+        """Map flat samples (1, B, prod(sample_shape)) to features (1, B, D)."""
         samples = features.reshape(-1, *self.sample_shape)
-        with self._own_random_numbers(samples.device), self._no_statistics_of_one(len(samples)):
+        with self._random_numbers(samples.device), self._no_statistics_of_one(len(samples)):
             outputs: Tensor = self.network(samples)
         if outputs.shape != (len(samples), self.n_outputs):
             raise ConfigError(
@@ -103,7 +103,7 @@ class SingleBackbone(Backbone):
         return outputs.unsqueeze(0)
 
     @contextmanager
-    def _own_random_numbers(self, device: torch.device) -> Iterator[None]:
+    def _random_numbers(self, device: torch.device) -> Iterator[None]:
         if not self.training:
             yield
             return
@@ -122,7 +122,7 @@ class SingleBackbone(Backbone):
 
     @contextmanager
     def _no_statistics_of_one(self, n_samples: int) -> Iterator[None]:
-        """One row has no variance: torch refuses it, or normalises it to 0."""
+        """Use running statistics for one row, whose variance torch refuses or takes as 0."""
         layers = []
         if self.training and n_samples == 1:
             layers = [m for m in self.network.modules() if isinstance(m, _BatchNorm) and m.training]
@@ -136,14 +136,14 @@ class SingleBackbone(Backbone):
 
 
 def single(network: type[nn.Module], options: type) -> type[SingleBackbone]:
-    """The backbone class of a module class."""
-    more = {
+    """Create the backbone class of a module class."""
+    attributes = {
         "__module__": network.__module__,
         "__doc__": network.__doc__,
         "network_class": network,
         "Options": options,
     }
-    return type(network.__name__, (SingleBackbone,), more)
+    return type(network.__name__, (SingleBackbone,), attributes)
 
 
 @contextmanager
@@ -155,7 +155,7 @@ def _torch_seeded(seed: int) -> Iterator[None]:
 
 @contextmanager
 def _largest_output(network: nn.Module) -> Iterator[list[int]]:
-    """Collects how many numbers each layer gives while the module is called."""
+    """Collect the output sizes of all layers while the module is called."""
     numbers = [1]
 
     def measure(_: nn.Module, __: Any, output: Any) -> None:

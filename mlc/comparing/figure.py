@@ -11,17 +11,13 @@ from matplotlib.figure import Figure
 
 from mlc.comparing.answer import Answer
 from mlc.comparing.words import rows_by_test
-
-# The axis shows this many times the median distance of the intervals' ends, and no less than this many
-# margins; what lies beyond is an arrow with its number.
-_MEDIANS, _MARGINS = 2.5, 3.0
+from mlc.reporting import gaps
 
 
 def axis_limit(answer: Answer) -> float:
     """How far the axis reaches on both sides of 0; one head that is far behind does not squeeze it."""
     ends = [abs(gap.mean) + np.nan_to_num(gap.half_width) for gap in answer.differences.values()]
-    wanted = [min(max(ends), _MEDIANS * float(np.median(ends)))] if ends else []
-    return float(max([*wanted, _MARGINS * answer.margin, 1e-3]) * 1.05)
+    return gaps.axis_limit(ends, answer.margin)
 
 
 def draw_differences(answer: Answer) -> bytes:

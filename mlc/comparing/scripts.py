@@ -40,7 +40,9 @@ def estimator_code(
         "weighting": _weighting(config["data"]),
     }
     given = {
-        key: value for key, value in values.items() if value and as_list(defaults[key]) != value
+        key: value
+        for key, value in values.items()
+        if value not in (None, {}) and as_list(defaults[key]) != value
     }
     arguments = literals({"decision": settled.chosen, **given})
     has_test = data is not None and "test" in data.parts

@@ -13,27 +13,31 @@ from mlc.config.options import check
 from mlc.config.registry import BACKBONES, DECISIONS, HEADS, OPTIMIZERS, SOURCES
 from mlc.config.schema import Config, TrainerOptions
 
+AUTO = "auto"
+
 
 def configs_of(classifier: Any) -> list[Config]:
-    """One for each network."""
+    """Return the config of each network; auto is null in them."""
     random = check_random_state(classifier.random_state)
     n_seeds = typed("n_seeds", classifier.n_seeds, int)
     if not 1 <= n_seeds <= 10_000:
         raise ConfigError(f"n_seeds={n_seeds} is out of range: it must be from 1 to 10000.")
     trainer = TrainerOptions(
-        max_epochs=classifier.max_epochs,
-        batch_size=classifier.batch_size,
+        max_epochs=_given(classifier.max_epochs),
+        batch_size=_given(classifier.batch_size),
         monitor=classifier.monitor,
         patience=classifier.patience,
     )
     check(trainer)
     of_mlp = ("widths", "dropout", "activation", "normalization")
-    backbone = {name: getattr(classifier, name) for name in of_mlp if classifier.backbone == "mlp"}
+    is_mlp = classifier.backbone == "mlp"
+    backbone = {name: _given(getattr(classifier, name)) for name in of_mlp if is_mlp}
     backbone |= mapping("backbone_options", classifier.backbone_options)
     rates = {
-        "lr": classifier.lr,
-        "weight_decay": classifier.weight_decay,
-        "schedule": classifier.schedule,
+        name: _given(getattr(classifier, name))
+        for name in ("lr", "weight_decay", "schedule")
+        if not _is_auto(getattr(classifier, name))
+        or name in OPTIMIZERS[classifier.optimizer].Options.__dataclass_fields__
     }
     device = classifier.device
     if type(device).__module__ == "torch":
@@ -52,3 +56,12 @@ def configs_of(classifier: Any) -> list[Config]:
     check(first)
     seeds = random.randint(2**31 - 1, size=n_seeds)
     return [dataclasses.replace(first, seed=int(seed)) for seed in seeds]
+
+
+def _is_auto(value: Any) -> bool:
+    return isinstance(value, str) and value == AUTO
+
+
+def _given(value: Any) -> Any:
+    """Return null for auto: the default by the data takes its place."""
+    return None if _is_auto(value) else value

@@ -5,13 +5,21 @@ import difflib
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, Optional, TypeVar
 
 import numpy as np
 
 from mlc.config.errors import ConfigError
 from mlc.config.option_types import declared_types, typed
 from mlc.config.texts import shown
+
+Value = TypeVar("Value")
+if TYPE_CHECKING:
+    # A type checker sees the value's type: null is replaced before anything reads the value.
+    Auto = Annotated[Value, "or null"]
+else:
+    # The type of an option that null leaves to `mlc.training.defaults`; a command line says auto.
+    Auto = Optional
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 
 from mlc.config.errors import ConfigError
 from mlc.config.imports import FLAG
-from mlc.config.options import check, nearest, option
+from mlc.config.options import Auto, check, nearest, option, require_known
 from mlc.config.registry import BACKBONES, DECISIONS, HEADS, METRICS, OPTIMIZERS, SOURCES, Registry
 
 GROUPS: dict[str, Registry[Any]] = {
@@ -27,8 +28,8 @@ class TrainerOptions:
     """Options of the training loop.
 
     Attributes:
-        max_epochs: the number of passes over the training rows.
-        batch_size: the number of rows in a step.
+        max_epochs: the number of passes over the training rows; null for the default.
+        batch_size: the number of rows in a step; null for the default.
         monitor: the validation metric, at its best threshold in each epoch, or "loss"; the weights of
             its best epoch are kept.
         followed: further validation metrics that are logged, each at its best threshold.
@@ -38,8 +39,8 @@ class TrainerOptions:
         cuda_graphs: whether a step on CUDA is captured once and replayed.
     """
 
-    max_epochs: int = option(60, at_least=1)
-    batch_size: int = option(64, at_least=1)
+    max_epochs: Auto[int] = option(60, at_least=1)
+    batch_size: Auto[int] = option(64, at_least=1)
     monitor: str = option("jaccard_samples", choices=lambda: ("loss", *METRICS))
     followed: list[str] = option(
         ["jaccard_samples", "f1_macro", "subset_accuracy"], choices=METRICS
@@ -120,6 +121,13 @@ class Config:
             )
 
 
+# Options whose null stands for a default that depends on the backbone and on the training rows.
+AUTOMATIC = (
+    "trainer.max_epochs", "trainer.batch_size", "optimizer.lr", "optimizer.schedule",
+    "backbone.widths", "backbone.dropout", "backbone.normalization",
+)  # fmt: skip
+
+
 def config_folder() -> Path:
     """Return the `conf` folder: inside an installed package, beside the package in a checkout."""
     package = Path(__file__).parent.parent
@@ -154,9 +162,22 @@ def parse(config: DictConfig) -> Config:
     """Convert a composed config to dataclasses and check every value.
 
     Raises:
-        ConfigError: a value is out of range, of the wrong type or missing.
+        ConfigError: a value is out of range, of the wrong type or missing, or a key is no option.
     """
     parsed = OmegaConf.to_object(config)
     assert isinstance(parsed, Config)
+    _refuse_unknown(parsed, "The config")
+    require_known("decision", parsed.decision, list(DECISIONS))
     check(parsed)
     return parsed
+
+
+def _refuse_unknown(options: Any, owner: str) -> None:
+    """Raise ConfigError for the first key of a dataclass that is none of its fields."""
+    children = options
+    if dataclasses.is_dataclass(options):
+        children = vars(options)
+        require_known(owner, children, [field.name for field in dataclasses.fields(options)])
+    for name, value in children.items():
+        if dataclasses.is_dataclass(value) or name == "decision":
+            _refuse_unknown(value, name if owner == "The config" else f"{owner}.{name}")

@@ -1,4 +1,4 @@
-"""Data sources, splits, scaling, and the resident batches that every head trains on."""
+"""Data sources, splits, scaling, and batches in device memory."""
 
 from __future__ import annotations
 

@@ -178,7 +178,7 @@ def _check_same_attributes(first: ArffFile, other: ArffFile) -> None:
     differing = next((a.name for a, b in pairs if a != b), "the number of attributes")
     raise DataError(
         f"{first.path} and {other.path} must have the same attributes and differ in"
-        f" {differing!r}: they are no two parts of one data set."
+        f" {differing!r}: they are not parts of one data set."
     )
 
 
@@ -187,7 +187,7 @@ def _xml_labels(path: Path, read: Read) -> tuple[str, ...]:
         tree = defusedxml.ElementTree.parse(io.BytesIO(read(path)))
     except (ParseError, DefusedXmlException) as error:
         raise DataError(
-            f"{path} is no valid XML ({error}): fetch it again, or delete it if the .arff is in"
+            f"{path} is not valid XML ({error}): fetch it again, or delete it if the .arff is in"
             " MEKA's form."
         ) from error
     names = tuple(
@@ -196,5 +196,5 @@ def _xml_labels(path: Path, read: Read) -> tuple[str, ...]:
         if element.tag.rpartition("}")[2] == "label" and "name" in element.attrib
     )
     if not names:
-        raise DataError(f"{path} names no label: it must hold <label name=...> elements.")
+        raise DataError(f"{path} has no label: it must hold <label name=...> elements.")
     return names

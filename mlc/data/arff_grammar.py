@@ -135,7 +135,7 @@ def tokens(line: str) -> Iterator[Token]:
         elif kind == "open":
             raise Malformed("a quote is not closed: close it, or put a backslash before it")
         elif follows and line[position] not in BLANKS:
-            raise Malformed("a quote stands within a value: quote the whole value")
+            raise Malformed("a quote is inside a value: quote the whole value")
         elif kind == "word":
             yield ("missing" if text == "?" else "value"), re.sub(r"\\(['\"])", r"\1", text)
         else:
@@ -151,7 +151,7 @@ def in_braces(line_tokens: Sequence[Token]) -> tuple[list[Token], Sequence[Token
     end = kinds.index("}")
     values, rest = until_brace(line_tokens[1:end])
     if rest:
-        raise Malformed("a { stands within another: quote it")
+        raise Malformed("a { is inside another: quote it")
     return values, line_tokens[end + 1 :]
 
 

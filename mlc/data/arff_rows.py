@@ -55,7 +55,7 @@ class _Numbers(dict[str, float]):
 
     def __missing__(self, text: str) -> float:
         if _NUMBER.fullmatch(text) is None:
-            raise Malformed(f"{shown(text)} is no number")
+            raise Malformed(f"{shown(text)} is not a number")
         value = float(text.rstrip("fFdD"))
         if len(text) < 5:
             self[text] = value
@@ -169,9 +169,9 @@ class _RowReader:
         for _, text in words:
             index = int(text) if re.fullmatch(r"\d{1,15}", text, re.ASCII) else n_columns
             if index >= n_columns:
-                raise Malformed(f"{shown(text)} is no index from 0 to {n_columns - 1}")
+                raise Malformed(f"{shown(text)} is not an index from 0 to {n_columns - 1}")
             if index in columns:
-                raise Malformed(f"the index {index} stands in it twice")
+                raise Malformed(f"it has the index {index} twice")
             columns[index] = None
         return list(columns)
 
@@ -183,7 +183,7 @@ class _RowReader:
         if names is not None:
             if text not in names:
                 raise Malformed(
-                    f"{shown(text)} is no value of the attribute {self._attributes[j].name!r}"
+                    f"{shown(text)} is not a value of the attribute {self._attributes[j].name!r}"
                 )
             return names[text]
         if text.strip("+-").lower() in ("nan", "inf", "infinity"):

@@ -90,7 +90,7 @@ def _npz(path: Path, content: bytes) -> Contents:
         for member in members:
             if not member.filename.endswith(".npy"):
                 raise DataError(
-                    f"{path} holds {ascii(member.filename)[:80]}, which is no array: write it by"
+                    f"{path} holds {ascii(member.filename)[:80]}, which is not an array: write it by"
                     " numpy.savez."
                 )
             with archive.open(member) as stream:
@@ -134,7 +134,7 @@ def _check_header(path: Path, stream: Any, size: int, what: str) -> None:
             " .astype(float), .astype(int) or .astype(str)."
         )
     if dtype.names is not None or dtype.itemsize == 0 or min(shape, default=0) < 0:
-        raise DataError(f"{path}: {what} is no array of numbers or texts: convert it.")
+        raise DataError(f"{path}: {what} is not an array of numbers or texts: convert it.")
     n_bytes = math.prod(shape) * dtype.itemsize
     if not 0 <= size - start - n_bytes <= 2**16:
         raise DataError(

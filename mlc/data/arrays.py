@@ -8,11 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_matrix, issparse, vstack
+from scipy.sparse import csr_matrix, issparse
 
 from mlc.config.errors import DataError
 from mlc.data.array_files import ONLY, Contents, read_arrays, text_names
-from mlc.data.base import Dataset, DataSource, SplitOptions, register_source
+from mlc.data.base import (
+    Dataset,
+    DataSource,
+    SplitOptions,
+    join_parts,
+    register_source,
+    select_columns,
+)
 from mlc.data.files import MOST_COLUMNS, located
 from mlc.data.label_arrays import are_numbers, label_sets
 from mlc.data.weighting import weighting_of
@@ -92,18 +99,16 @@ class Arrays(DataSource):
                     f" {len(encoded)} of labels: both must be the same."
                 )
         _check_same_width(parts, features)
-        join: Any = vstack if issparse(features[0]) else np.concatenate
-        joined = join(features)
-        n_train, rows = len(targets[0]), np.arange(sum(map(len, targets)))
+        joined, all_targets, row_parts = join_parts(features, targets)
         return Dataset(
             name=options.title or path.name.split(".")[0],
-            features=joined.tocsr() if issparse(joined) else joined,
-            targets=np.concatenate(targets),
+            features=joined,
+            targets=all_targets,
             feature_names=_feature_names(path, arrays, joined.shape[1]),
             label_names=label_names or (),
             numeric=np.ones(joined.shape[1], dtype=bool),
             weighting=weighting_of(joined, options.weighting, str(path)),
-            parts={"train": rows[:n_train], "test": rows[n_train:]} if len(parts) > 1 else {},
+            parts=row_parts,
             parts_from=f"from {parts[-1].path.name}",
         )
 
@@ -120,11 +125,7 @@ class Arrays(DataSource):
                     f" {len(names)}."
                 )
             return features
-        column_of = {name: number for number, name in enumerate(file_names)}
-        missing = [name for name in names if name not in column_of]
-        if missing:
-            raise DataError(f"{path}: there is no feature {missing[0]!r}, which the training had.")
-        return features[:, np.array([column_of[name] for name in names])]
+        return select_columns(path, features, file_names, names)
 
 
 def _parts(
@@ -220,7 +221,7 @@ def _check_same_width(parts: Sequence[Part], features: Sequence[Any]) -> None:
     first, last = features[0], features[-1]
     if first.shape[1] != last.shape[1] or issparse(first) != issparse(last):
         raise DataError(
-            f"{parts[0].path} and {parts[-1].path} must have as many features as each other, both"
+            f"{parts[0].path} and {parts[-1].path} must have the same number of features, both"
             f" dense or both sparse: the test rows have {last.shape[1]} columns, the training rows"
             f" {first.shape[1]}."
         )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, issparse, vstack
 
 from mlc.config import registry
 from mlc.config.errors import DataError
@@ -104,8 +105,8 @@ class Dataset:
             )
         if math.prod(self.sample_shape) != self.n_features:
             raise DataError(
-                f"The data set {self.name!r} has {self.n_features} features, which are no samples of"
-                f" shape {self.sample_shape}: state a shape with as many numbers."
+                f"The data set {self.name!r} has {self.n_features} features, which do not form samples"
+                f" of shape {self.sample_shape}: give a shape with as many numbers."
             )
 
     @property
@@ -136,6 +137,48 @@ class Dataset:
             vocabulary=vocabulary,
             sample_shape=(),
         )
+
+
+def join_parts(
+    features: Sequence[Any],
+    targets: Sequence[NDArray[np.bool_]],
+    names: Sequence[str] = ("train", "test"),
+) -> tuple[Any, NDArray[np.bool_], dict[str, NDArray[np.int64]]]:
+    """Concatenate the features and targets of files: one, or the training file and others.
+
+    Args:
+        features: (N_p, D) of each file.
+        targets: (N_p, K) of each file.
+        names: the name of the part in each file.
+
+    Returns:
+        Features (N, D), dense or CSR, targets (N, K), and the row indices of the parts if there are
+        several.
+    """
+    if len(targets) == 1:
+        return features[0], targets[0], {}
+    joined = vstack(features, format="csr") if issparse(features[0]) else np.concatenate(features)
+    all_targets = np.concatenate(targets)
+    ends = np.cumsum([len(part) for part in targets])
+    rows = np.split(np.arange(len(all_targets)), ends[:-1])
+    return joined, all_targets, dict(zip(names, rows, strict=True))
+
+
+def select_columns(
+    path: Path, features: Any, file_names: Sequence[str], names: Sequence[str]
+) -> Any:
+    """Return the columns of features (N, D) with these names; `file_names` are all D names.
+
+    Raises:
+        DataError: a name is missing.
+    """
+    column_of = {name: column for column, name in enumerate(file_names)}
+    missing = [name for name in names if name not in column_of]
+    if missing:
+        raise DataError(
+            f"{path}: there is no feature {missing[0]!r}, which the training had: add it."
+        )
+    return features[:, np.array([column_of[name] for name in names])]
 
 
 @dataclass

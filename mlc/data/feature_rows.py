@@ -101,7 +101,7 @@ def _refuse_cell(X: Any, error: Exception | None) -> None:
 
 def _too_large(value: Any) -> bool:
     if isinstance(value, (np.datetime64, np.timedelta64)):
-        raise TypeError("a date is no number")
+        raise TypeError("a date is not a number")
     try:
         number = float(value)
     except OverflowError:

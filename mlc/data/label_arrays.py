@@ -39,7 +39,7 @@ def label_sets(
     if y.ndim not in (1, 2) or y.dtype.kind not in "biufU" or y.shape[-1] == 0 or len(y) == 0:
         raise DataError(
             f"{path}: y is an array of {y.dtype} in the shape {y.shape}: give 0 and 1 (N, K), or the"
-            " numbers of each row's labels, filled up with -1."
+            " numbers of each row's labels, padded with -1."
         )
     table = y[:, None] if y.ndim == 1 else y
     if y.dtype.kind == "U":
@@ -48,16 +48,19 @@ def label_sets(
         return _of_numbers(path, table, names, n_labels)
     if y.dtype.kind == "b" or np.isin(table, (0, 1)).all():
         return _named(path, table.astype(bool), names)
-    is_whole = _is_whole(table)
-    if is_whole and table.min() == -1:
-        raise DataError(
+    raise _not_binary(path, table)
+
+
+def _not_binary(path: Path, table: NDArray[Any]) -> DataError:
+    if _is_whole(table) and table.min() == -1:
+        return DataError(
             f"{path}: y holds -1, 0 and 1 alone, which may be labels that are false, or numbers of"
-            " labels filled up with -1: give 0 and 1, (N, K)."
+            " labels padded with -1: give 0 and 1, (N, K)."
         )
     wrong = np.argwhere(~np.isin(table, (0, 1)))[0]
-    raise DataError(
+    return DataError(
         f"{path}: y is {table[tuple(wrong)]} in row {wrong[0] + 1}: labels must be 0 or 1 (N, K), or the"
-        " numbers of each row's labels, filled up with -1."
+        " numbers of each row's labels, padded with -1."
     )
 
 

@@ -205,7 +205,9 @@ def _form_of_lists(cells: Sequence[Any], values: Sequence[Any], where: str, name
         note = f"{name!r} holds vectors of 0 and 1: its labels are called 0 to {width - 1}."
         return CellForm("vectors", width=width, notes=(note,))
     if _is_padded(lists):
-        return CellForm("lists", notes=(f"-1 in {name!r} is taken as padding, which is no label.",))
+        return CellForm(
+            "lists", notes=(f"-1 in {name!r} is taken as padding, which is not a label.",)
+        )
     _refuse_almost(filled, where, name)
     parsed = any(isinstance(value, str) for value in values)
     return CellForm("lists", notes=(f"The cells of {name!r} are read as lists.",) if parsed else ())
@@ -231,7 +233,7 @@ def _refuse_almost(filled: Sequence[tuple[int, Labels]], where: str, name: str) 
         if len(set(numbers)) < len(numbers) or any(value < 0 for value in numbers):
             raise DataError(
                 f"{where}: the cell {shown(cell)} of {name!r} in {location_of(where, row)} has a number"
-                " twice or below 0, and not all cells are vectors of 0 and 1, or filled up with -1:"
+                " twice or below 0, and not all cells are vectors of 0 and 1, or padded with -1:"
                 " write all in one form."
             )
 

@@ -29,7 +29,7 @@ def without_row_numbers(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, .
         return frame, ()
     named = [f"{str(name)!r}" for name in numbering]
     return frame.drop(columns=numbering), (
-        f"Row numbers, which are no features: {listed(named, 5)}.",
+        f"Row numbers, which are not features: {listed(named, 5)}.",
     )
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, vstack
+from scipy.sparse import csr_matrix
 
 from mlc.config.errors import DataError
 from mlc.config.options import option
-from mlc.data.base import Dataset, DataSource, SplitOptions, register_source
+from mlc.data.base import Dataset, DataSource, SplitOptions, join_parts, register_source
 from mlc.data.files import MOST_COLUMNS, located, read_text, require_memory
 from mlc.data.weighting import weighting_of
 
@@ -110,9 +110,10 @@ class Libsvm(DataSource):
         first = _first_index(files, options.first_index)
         n_columns = _n_columns(files, first)
         names = _label_numbers(files)
-        features = vstack([rows.features(first, n_columns) for rows in files], format="csr")
-        targets = np.concatenate([_targets(rows, names) for rows in files])
-        train, test = np.split(np.arange(len(targets)), [len(files[0].labels)])
+        features, targets, parts = join_parts(
+            [rows.features(first, n_columns) for rows in files],
+            [_targets(rows, names) for rows in files],
+        )
         return Dataset(
             name=options.title or path.name.split(".")[0],
             features=features,
@@ -121,7 +122,7 @@ class Libsvm(DataSource):
             label_names=tuple(map(str, names)),
             numeric=np.ones(n_columns, dtype=bool),
             weighting=weighting_of(features, options.weighting, str(path)),
-            parts={"train": train, "test": test} if test_paths else {},
+            parts=parts,
             parts_from=f"from {files[-1].path.name}",
         )
 
@@ -195,11 +196,11 @@ def _pairs(text: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         indices = np.array(list(map(int, words[::2])), dtype=np.int64)
         values = np.array(list(map(float, words[1::2])))
     except (ValueError, OverflowError):
-        raise ValueError("an index or a value is no number that can be held: correct it") from None
+        raise ValueError("an index or a value is out of range: correct it") from None
     steps = np.diff(indices)
     if (steps <= 0).any():
         index = int(np.argmax(steps <= 0))
-        problem = "stands twice" if steps[index] == 0 else f"follows after {indices[index]}"
+        problem = "occurs twice" if steps[index] == 0 else f"follows after {indices[index]}"
         raise ValueError(
             f"the index {indices[index + 1]} {problem}: each must be larger than the last"
         )
@@ -223,13 +224,13 @@ def _labels(text: str | None) -> list[int]:
     ):
         raise ValueError("a label is too large for a number of 64 bits: correct it")
     if len(set(numbers)) < len(numbers):
-        raise ValueError("a label stands in it twice: remove one")
+        raise ValueError("it has a label twice: remove one")
     return numbers
 
 
 def _why_malformed(line: str) -> str:
     if re.search(r"\bqid:", line):
-        return "qid is of ranking data, whose rows are no samples: remove it"
+        return "qid is of ranking data, whose rows are not samples: remove it"
     if re.match(r"\s*[-+]\d", line):
         return "a label has a sign: state the numbers of the labels that are true, from 0"
     return 'it must be labels and then index:value, as in "3,7 1:0.5 9:2"'
@@ -248,8 +249,8 @@ def _n_columns(files: Sequence[LibsvmRows], first: int) -> int:
     headers = {rows.header for rows in files if rows.header is not None}
     if len(headers) > 1:
         raise DataError(
-            f"{files[0].path} and {files[1].path} state other numbers of features or labels in their"
-            " first lines: they are no two parts of one data set."
+            f"{files[0].path} and {files[1].path} give different numbers of features or labels in their"
+            " first lines: they are not parts of one data set."
         )
     n_columns = next(iter(headers))[0] if headers else largest + 1 - first
     if n_columns == 0:

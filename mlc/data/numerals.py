@@ -57,28 +57,29 @@ def numbers_of(column: pd.Series[Any], decimal: str | None, where: str) -> pd.Se
     missing = texts.isna() | texts.str.lower().isin(_GAPS)
     if missing.all():
         return None
-    grouped = decimal == "," and _all_fit(texts[~missing], _GROUPED)
-    if not grouped:
+    if decimal != "," or not _all_fit(texts[~missing], _GROUPED):
         parsed = pd.to_numeric(texts.mask(missing), errors="coerce")
         if not (parsed.isna() & ~missing).any():
             return parsed
     fitting = [mark for mark, form in _GRAMMARS.items() if _all_fit(texts[~missing], form)]
     if not fitting:
         return None
-    if len(fitting) == 2 and decimal is None:
-        row = int(texts.str.contains(",", na=False).to_numpy().argmax())
-        if "," not in str(texts.iloc[row]):
-            fitting = ["."]
-        else:
-            raise DataError(
-                f"{where}: the comma of {shown(str(texts.iloc[row]))} in the column"
-                f" {str(column.name)!r}, {location_of(where, row)}, may be decimal or part"
-                " thousands: write it without."
-            )
     mark = decimal if decimal in fitting else fitting[0]
+    if len(fitting) == 2 and decimal is None:
+        _refuse_comma(texts, where)
+        mark = "."
     return pd.to_numeric(
         texts.mask(missing).map(lambda text: float(_plain(text, mark)), na_action="ignore")
     )
+
+
+def _refuse_comma(texts: pd.Series[Any], where: str) -> None:
+    row = int(texts.str.contains(",", na=False).to_numpy().argmax())
+    if "," in str(texts.iloc[row]):
+        raise DataError(
+            f"{where}: the comma of {shown(str(texts.iloc[row]))} in the column {str(texts.name)!r},"
+            f" {location_of(where, row)}, may be decimal or part thousands: write it without."
+        )
 
 
 def marked(column: pd.Series[Any], values: NDArray[np.float64]) -> str | None:

@@ -1,4 +1,4 @@
-"""What is fitted on a run's training rows alone: which columns are used, and their scaling."""
+"""Selection and scaling of columns, fitted on the training rows of a run."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from mlc.data.weighting import weighted
 
 @dataclass(frozen=True)
 class Scaling:
-    """features -> (features - shift) * scale, then 0 where a value is missing. (D,) each, float32.
+    """The map (features - shift) * scale, with 0 for missing values.
 
-    A scale of 0 leaves the column out: the run was trained as if the data did not have it.
+    A column with scale 0 is left out: the run is trained as if the data did not have it.
 
     Attributes:
-        shift: of each column.
-        scale: of each column; under "tfidf" its inverse document frequency.
-        weighting: of counts, which comes before the scale: one of `mlc.data.weighting.WEIGHTINGS`, or
-            None. Under "tfidf" each row is then divided by its length.
+        shift: (D,), float32.
+        scale: (D,), float32; with "tfidf" the inverse document frequency.
+        weighting: weighting of counts, applied before the scale: one of
+            `mlc.data.weighting.WEIGHTINGS`, or None. With "tfidf" rows are then scaled to length 1.
     """
 
     shift: NDArray[np.float32]
@@ -36,15 +36,15 @@ class Scaling:
 
     @property
     def used(self) -> NDArray[np.bool_]:
-        """The columns that are not left out: (D,)."""
+        """Mask of the columns that are not left out: (D,)."""
         return np.asarray(self.scale != 0)
 
     def with_columns(self, columns: NDArray[np.int64]) -> Scaling:
-        """Of these columns alone."""
+        """Return the scaling of these columns."""
         return Scaling(self.shift[columns], self.scale[columns], self.weighting)
 
     def apply(self, features: Any) -> Any:
-        """Rows (N, D) as a network sees them: dense ones as an array, sparse ones as CSR."""
+        """Transform rows (N, D); dense rows give an array, sparse rows CSR."""
         if not issparse(features):
             return np.nan_to_num((features - self.shift) * self.scale)
         scaled = csr_matrix(_with_entries(features, self.weighting).multiply(self.scale))
@@ -54,16 +54,16 @@ class Scaling:
 
 
 def fit_scaling(dataset: Dataset, train: Rows, bags: bool = False) -> Scaling:
-    """Dense numeric columns get mean 0 and variance 1; sparse ones a largest magnitude of 1.
+    """Fit the scaling on the training rows.
 
-    Counts that are weighted by "tfidf" get the inverse document frequency ln((1 + n) / (1 + df)) + 1
-    instead, df of the n training rows holding the column. With `bags` sparse rows stay as they are, for
-    backbones that take them as `Bags`.
+    Dense numeric columns are standardised to mean 0 and variance 1. Sparse columns are divided by their
+    largest magnitude; with the weighting "tfidf" they are multiplied by the inverse document frequency
+    ln((1 + n) / (1 + df)) + 1, where df of the n training rows are nonzero. With `bags`, for backbones
+    with input `Bags`, sparse rows are not scaled.
 
-    Columns that hold only zeros and ones stay as they are: standardising makes the rarest words of
-    small sparse text the loudest, and costs half the Jaccard index there. What is constant, or
-    missing, throughout the training part stays as well. Words and categories that the training part
-    does not hold (often enough) are left out.
+    Columns of zeros and ones are not scaled: standardising would give rare words the largest values,
+    which halves the Jaccard index on small texts. Columns that are constant or missing in the training
+    part are not scaled either. Words and categories that are too rare in it are left out.
 
     Raises:
         DataError: no column is left.
@@ -98,9 +98,9 @@ def _with_entries(features: Any, weighting: str | None) -> Any:
 
 
 def _used_columns(dataset: Dataset, features: Any) -> NDArray[np.bool_]:
-    """As scikit-learn's CountVectorizer, fitted on the training rows `features`, would choose: (D,).
+    """Select columns like scikit-learn's CountVectorizer, fitted on the training rows: (D,).
 
-    Of words with equal counts at the limit, those that come first in the alphabet are used.
+    Among words with equal counts at the limit, the alphabetically first ones are used.
     """
     used = np.ones(dataset.n_features, dtype=bool)
     vocabulary = dataset.vocabulary

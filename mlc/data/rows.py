@@ -1,4 +1,4 @@
-"""The forms that a user's rows of labels come in: arrays, frames, tensors, sequences of sequences."""
+"""Conversion of a user's labels: arrays, data frames, tensors, sequences of sequences."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _CONTAINERS = (list, tuple, set, frozenset, range)
 
 @dataclass(frozen=True)
 class Written:
-    """What stands in `y`: either an array of values, or a list of labels for each row.
+    """The content of `y`: an array of values, or a list of labels for each row.
 
     Attributes:
-        array: (N, K) or (N,), any type; None where there are lists.
-        columns: the K names of a data frame's columns, if it is one.
-        sets: N lists of labels of one kind; None where there is an array.
+        array: (N, K) or (N,), any dtype; None for lists.
+        columns: the K column names of a data frame.
+        sets: N lists of labels of one kind; None for an array.
     """
 
     array: NDArray[Any] | None = None
@@ -32,7 +32,7 @@ class Written:
 
 
 def dense(value: Any) -> Any:
-    """Tensors, sparse and masked matrices as arrays, masked values as None; all else as it is."""
+    """Convert tensors, sparse and masked matrices to arrays, masked values to None."""
     value = value.toarray() if issparse(value) else dense_tensor(value)
     if isinstance(value, np.ma.MaskedArray):
         masked = np.ma.getmaskarray(value)
@@ -45,23 +45,24 @@ def dense(value: Any) -> Any:
 
 
 def dense_tensor(value: Any) -> Any:
-    """Tensors as arrays, on any device and of any type; all else as it is."""
+    """Convert a tensor of any device and dtype to an array; return other values unchanged."""
     if hasattr(value, "detach") and hasattr(value, "is_floating_point"):
         if getattr(value, "is_meta", False):
             raise DataError("A tensor on the device meta holds no values: give one that does.")
         if getattr(value, "is_sparse", False) or "sparse" in str(getattr(value, "layout", "")):
             value = value.to_dense()
         value = value.detach().cpu()
-        # NumPy lacks bfloat16, and a double holds every value of the other types.
+        # NumPy lacks bfloat16; a double holds the values of all types.
         return (value.double() if value.is_floating_point() else value).numpy()
     return value
 
 
 def read(y: Any) -> Written:
-    """The values or label lists that `y` holds.
+    """Return the values or the label lists in `y`.
 
     Raises:
-        DataError: it has lists of labels, and a row is none, or has a gap or labels of two kinds.
+        DataError: among lists of labels, a row is not a list, or has a missing label or labels of two
+            kinds.
     """
     written = _read(y)
     _refuse_huge(written.array if written.sets is None else written.sets)
@@ -69,7 +70,7 @@ def read(y: Any) -> Written:
 
 
 def _refuse_huge(values: Any) -> None:
-    """Whole numbers that no array holds, and that may have too many digits to be shown."""
+    """Raise DataError for integers of more than 64 bits."""
     if isinstance(values, list) or values.dtype == object:
         for index, row in enumerate(values):
             for value in row if isinstance(row, (list, np.ndarray)) else (row,):
@@ -103,7 +104,7 @@ def _read(y: Any) -> Written:
 
 
 def is_missing(value: Any) -> bool:
-    """None, NaN, NaT or pandas' NA."""
+    """Whether the value is None, NaN, NaT or pandas' NA."""
     if value is None:
         return True
     if isinstance(value, (float, np.floating)):
@@ -112,7 +113,7 @@ def is_missing(value: Any) -> bool:
 
 
 def is_number(value: Any) -> bool:
-    """A bool, an int or a float, of Python or of NumPy."""
+    """Whether the value is a bool, an int or a float, of Python or of NumPy."""
     return isinstance(value, (bool, int, float, np.bool_, np.integer, np.floating))
 
 
@@ -123,7 +124,7 @@ def _is_container(value: Any) -> bool:
 
 
 def _is_mixed(rows: list[Any]) -> bool:
-    """Whether NumPy would turn numbers or gaps into text."""
+    """Whether NumPy would convert numbers or missing values to text."""
     n_texts = sum(isinstance(value, str) for value in rows)
     return 0 < n_texts < len(rows) or any(map(is_missing, rows))
 
@@ -155,7 +156,7 @@ def _read_rows(rows: list[Any]) -> Written:
 
 
 def _labels(row: Any) -> list[Any]:
-    """A row's labels as Python's own values."""
+    """Return the labels of a row as Python values."""
     values = dense(row)
     values = values.tolist() if isinstance(values, np.ndarray) else list(values)
     return [
@@ -179,11 +180,11 @@ def _refuse_text(lists: list[list[Any]]) -> None:
 
 
 def _refuse_twice(lists: list[list[Any]]) -> None:
-    """Zeros and ones that another value, or a row of another length, would turn into label sets."""
+    """Raise DataError for a repeated number, which a label set does not have."""
     for index, row in enumerate(lists):
         if row and is_number(row[0]) and len(set(row)) < len(row):
             raise DataError(
-                f"y is {shown(row)} in row {index}, where a number stands twice: a label set holds"
+                f"y is {shown(row)} in row {index}, which repeats a number: a label set holds"
                 " each label once, and zeros and ones need rows of one length and no other value."
             )
 

@@ -1,4 +1,4 @@
-"""Which rows train, which validate and which test."""
+"""Division of the rows into training, validation and test part."""
 
 from __future__ import annotations
 
@@ -18,42 +18,40 @@ log = logging.getLogger(__name__)
 
 Rows = NDArray[np.int64]
 
-# Labels that a message names of each part, and characters of each.
+# Number of labels in a message for each part, and characters of a name.
 _SHOWN, _LONGEST = 3, 40
 CALLED = {"train": "training", "val": "validation", "test": "test"}
 
 
 @dataclass(frozen=True)
 class Split:
-    """Row numbers of the three parts; they do not overlap."""
+    """Row indices of the three disjoint parts."""
 
     train: Rows
     val: Rows
     test: Rows
 
     def parts(self) -> dict[str, Rows]:
-        """The parts by name."""
+        """Return the parts by name."""
         return {"train": self.train, "val": self.val, "test": self.test}
 
 
 def split_dataset(dataset: Dataset, options: Any, seed: int) -> Split:
-    """The published parts where there are any; validation rows held out of the training part.
+    """Split a data set into training, validation and test part; published parts are kept.
 
-    The validation part depends on `seed`, a test part that is not published on `split_seed` alone,
-    so that all runs are tested on the same rows; on `seed` where `split_seed` is None. Both are drawn
-    by iterative stratification (Sechidis et al. 2011, "On the stratification of multi-label data"),
-    both of a size that no seed changes.
+    The validation part depends on `seed`. An unpublished test part depends on `split_seed`, so that all
+    runs have the same test rows, or on `seed` if `split_seed` is None. Both are drawn by iterative
+    stratification (Sechidis et al. 2011, "On the stratification of multi-label data"), and their sizes
+    do not depend on a seed.
 
     Raises:
         DataError: a part would be empty, or lacks a label while `absent_labels` is "error".
     """
     parts = dict(dataset.parts)
     if "test" not in parts:
-        everything = np.arange(dataset.n_samples)
-        of_test = seed if options.split_seed is None else options.split_seed
-        parts["train"], parts["test"] = hold_out(
-            dataset, everything, options.test_fraction, of_test
-        )
+        rows = np.arange(dataset.n_samples)
+        split_seed = seed if options.split_seed is None else options.split_seed
+        parts["train"], parts["test"] = hold_out(dataset, rows, options.test_fraction, split_seed)
     if "val" not in parts:
         parts["train"], parts["val"] = hold_out(dataset, parts["train"], options.val_fraction, seed)
     split = Split(**parts)
@@ -62,7 +60,7 @@ def split_dataset(dataset: Dataset, options: Any, seed: int) -> Split:
 
 
 def hold_out(dataset: Dataset, rows: Rows, fraction: float, seed: int) -> tuple[Rows, Rows]:
-    """The rows that stay and the `round(fraction * len(rows))` that are held out, both sorted."""
+    """Return the remaining rows and the `round(fraction * len(rows))` held-out rows, both sorted."""
     size = round(fraction * len(rows))
     if not 0 < size < len(rows):
         raise DataError(
@@ -71,11 +69,11 @@ def hold_out(dataset: Dataset, rows: Rows, fraction: float, seed: int) -> tuple[
         )
     targets = dataset.targets[rows]
     if targets.shape[1] == 1:
-        # The stratifier takes two columns or more.
+        # The stratifier needs at least two columns.
         targets = np.hstack([targets, ~targets])
     stratifier = MultilabelStratifiedShuffleSplit(n_splits=1, test_size=fraction, random_state=seed)
     remaining, held_out = next(stratifier.split(np.zeros(len(rows)), targets))
-    # The stratifier meets the size only about; the difference is moved at random.
+    # The stratifier meets the size only approximately; random rows make up the difference.
     excess = len(held_out) - size
     rng = np.random.default_rng(seed)
     if excess > 0:
@@ -87,7 +85,7 @@ def hold_out(dataset: Dataset, rows: Rows, fraction: float, seed: int) -> tuple[
 
 
 def _check_labels(dataset: Dataset, split: Split, absent_labels: str) -> None:
-    """Warn of labels without a positive in some part, once for each data set, or refuse them."""
+    """Warn once per data set of labels without a positive in some part, or refuse them."""
     missing = {
         part: np.flatnonzero(~dataset.targets[rows].any(axis=0))
         for part, rows in split.parts().items()

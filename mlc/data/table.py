@@ -1,4 +1,4 @@
-"""CSV, TSV and Parquet files, and files of labelled texts."""
+"""Data sets in CSV, TSV and Parquet files, and in files of labelled texts."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_matrix, vstack
 
 from mlc.config.errors import ConfigError, DataError
 from mlc.config.texts import listed
-from mlc.data.base import Dataset, DataSource, SplitOptions, Vocabulary, register_source
+from mlc.data.base import (
+    Dataset,
+    DataSource,
+    SplitOptions,
+    Vocabulary,
+    join_parts,
+    register_source,
+)
 from mlc.data.columns import Encoded, Labels, encode_columns, encode_labels, zero_one_columns
 from mlc.data.files import located
 from mlc.data.label_cells import separator_named
@@ -26,23 +32,24 @@ _PARTS = {"val": "Validation", "test": "Test"}
 
 @dataclass
 class TableOptions(TextOptions, SplitOptions):
-    """Which file, and which of its columns are what.
+    """Options of tables.
 
     Attributes:
-        path: a .csv, .tsv, .txt or .parquet file, perhaps packed; its first line names the columns. Or a
-            file of labelled texts in fastText's or LibMultiLabel's form, which needs no labels and text.
-        test_path: the file to test on; null splits the one file.
-        val_path: the file of the validation rows beside that of `test_path`; null draws them from the
+        path: a .csv, .tsv, .txt or .parquet file, perhaps compressed, whose first line names the
+            columns; or a file of labelled texts in the format of fastText or LibMultiLabel, which
+            needs neither `labels` nor `text`.
+        test_path: file of the test rows; null splits the one file.
+        val_path: file of the validation rows beside that of `test_path`; null draws them from the
             training file.
-        root: where a relative path starts; $MLC_DATA or the working folder where it is null.
-        title: what tables call the data; the file's name where it is null.
+        root: folder of a relative path; null is $MLC_DATA or the working folder.
+        title: name of the data set in tables; null is the file's name.
         labels: the column that holds label sets, or several columns of 0 and 1.
-        separator: between the labels of a set, or "tab", "newline" or "blank"; null infers it.
-        encoding: of the file's characters, as in "cp1252"; null detects it.
+        separator: separator of the labels of a set, or "tab", "newline" or "blank"; null infers it.
+        encoding: encoding of the file, such as "cp1252"; null detects it.
         text: the column whose words are the features; null takes all other columns.
-        ignore: columns that are no features.
-        binary_features: whether columns of 0 and 1 beside labels of 0 and 1 are meant as features;
-            else the data set's notes name them.
+        ignore: columns that are not features.
+        binary_features: whether columns of 0 and 1 beside labels of 0 and 1 are features; otherwise a
+            note names them.
     """
 
     path: str | None = None
@@ -58,7 +65,7 @@ class TableOptions(TextOptions, SplitOptions):
     binary_features: bool = False
 
     def validate(self, prefix: str) -> None:
-        """The separator parts something, the encoding exists, and the text's options fit together."""
+        """Check that separator and encoding are valid and that the text is not a label."""
         super().validate(prefix)
         if self.val_path is not None and self.test_path is None:
             raise ConfigError(
@@ -84,16 +91,16 @@ class TableOptions(TextOptions, SplitOptions):
 
 @register_source("table")
 class Table(DataSource):
-    """One row for each sample; numbers, categories or a text, and labels."""
+    """One row per sample: numbers and categories, or a text, and labels."""
 
     Options = TableOptions
 
     @classmethod
     def load(cls, options: Any) -> Dataset:
-        """The data set; words and categories are those of the training file.
+        """Load the data set.
 
-        Of those each run uses what its own training rows hold. All rows of the training file together
-        decide what columns there can be: which labels there are, and which columns are numbers.
+        All rows of the training file decide which labels, words and categories there are, and which
+        columns are numeric. Each run uses only the words and categories of its training rows.
         """
         options.validate("data.")
         if options.path is None:
@@ -102,39 +109,36 @@ class Table(DataSource):
         train = read_table(path, options)
         labels = _encode(train, options)
         encoded = _features(train, options, None)
-        features, names = encoded.values, encoded.names
-        targets, parts = labels.targets, {}
+        features, targets = [encoded.values], [labels.targets]
         notes = (
             *_further_labels(train, labels, options), *train.notes, *labels.notes, *encoded.notes,
         )  # fmt: skip
-        for part, name in _part_files(options).items():
+        others = _part_files(options)
+        for part, name in others.items():
             file = read_table(located(name, options.root), options)
-            more = _features(file, options, names).values
+            targets.append(_targets_as(file, options, labels))
+            features.append(_features(file, options, encoded.names).values)
             notes += tuple(
                 f"{_PARTS[part]} file: {note}" for note in file.notes if note not in notes
             )
-            join: Any = vstack if isinstance(features, csr_matrix) else np.concatenate
-            parts["train"] = np.arange(len(train.frame))
-            parts[part] = np.arange(len(targets), len(targets) + len(file.frame))
-            features = join([features, more])
-            targets = np.concatenate([targets, _targets_as(file, options, labels)])
+        joined, all_targets, parts = join_parts(features, targets, ("train", *others))
         return Dataset(
             name=options.title or path.name.split(".")[0],
-            features=features.tocsr() if isinstance(features, csr_matrix) else features,
-            targets=targets,
-            feature_names=tuple(names),
+            features=joined,
+            targets=all_targets,
+            feature_names=tuple(encoded.names),
             label_names=labels.names,
             numeric=encoded.numeric,
             parts=parts,
             vocabulary=_vocabulary(train, options, encoded),
-            weighting=_weighting(train, options, features),
+            weighting=_weighting(train, options, joined),
             notes=notes,
             parts_from=f"from {listed([Path(file).name for file in _part_files(options).values()], 2)}",
         )
 
     @classmethod
     def read_features(cls, path: Path, options: Any, names: Sequence[str]) -> Any:
-        """The features of another file with these columns: (N, D)."""
+        """Return the features of another file with these names: (N, D)."""
         return _features(read_table(path, options, names), options, names).values
 
 
@@ -150,9 +154,9 @@ def _encode(file: TableFile, options: Any, form: Any = None) -> Labels:
 
 
 def _further_labels(file: TableFile, labels: Labels, options: Any) -> tuple[str, ...]:
-    """A note of columns of 0 and 1 that are features, where the labels are such columns too.
+    """Note the feature columns of 0 and 1 if the labels are such columns too.
 
-    It is no error: flags are common features. But a label that is left among them gives answers away.
+    They may be ordinary flags, but a forgotten label among the features would be a leak.
     """
     if labels.form is not None or file.text is not None or options.binary_features:
         return ()
@@ -189,7 +193,7 @@ def _features(file: TableFile, options: Any, names: Sequence[str] | None) -> Enc
 
 
 def _vocabulary(file: TableFile, options: Any, encoded: Encoded) -> Vocabulary:
-    """The words of a text, but for its buckets; or what encodes a category."""
+    """Return the vocabulary: the words of a text, without hash buckets, or the categories."""
     if file.text is None:
         return Vocabulary(~encoded.numeric, read_from=encoded.categories)
     vocabulary: Vocabulary = options.vocabulary(len(encoded.names), file.text)
@@ -197,14 +201,14 @@ def _vocabulary(file: TableFile, options: Any, encoded: Encoded) -> Vocabulary:
 
 
 def _weighting(file: TableFile, options: Any, features: Any) -> str | None:
-    """Of a text's words, though none may stand twice in any text."""
+    """Return the weighting; "auto" is tfidf for words, even if no text repeats one."""
     if file.text is not None and options.weighting == "auto":
         return "tfidf"
     return weighting_of(features, options.weighting, file.where)
 
 
 def _targets_as(file: TableFile, options: Any, labels: Labels) -> Any:
-    """The test file's targets in the training file's order of labels."""
+    """Return the targets of the test file in the label order of the training file."""
     test_labels = _encode(file, options, labels.form)
     unknown = sorted(set(test_labels.names) - set(labels.names))
     if unknown:

@@ -1,4 +1,4 @@
-"""A table's file: how it is read, and which of its columns are what."""
+"""Reading a table's file, and the roles of its columns."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from mlc.data.text_forms import LabelledTexts, plain_texts, read_labelled_texts
 _DELIMITERS = {
     ".csv": ",", ".tsv": "\t", ".txt": "\t", ".tab": "\t", ".dat": "\t", ".data": ",", ".psv": "|",
 }  # fmt: skip
-# What the columns of a file of labelled texts are called where nobody names them.
+# Default column names for a file of labelled texts.
 _LABELS, _TEXT = "labels", "text"
 
 
 @dataclass(frozen=True)
 class TableFile:
-    """A file's columns, and which of them are what.
+    """The columns of a file and their roles.
 
     Attributes:
-        frame: its columns.
-        where: its name for messages.
-        labels: the columns of its labels.
-        text: the column of its texts.
-        notes: what was assumed, a sentence each.
+        frame: the columns.
+        where: the file, for messages.
+        labels: the label columns.
+        text: the text column.
+        notes: assumptions, one sentence each.
     """
 
     frame: pd.DataFrame
@@ -43,7 +43,7 @@ class TableFile:
 
 
 def needs_labels(why: str = "") -> DataError:
-    """That nobody says which columns are labels."""
+    """Build the error for missing label columns."""
     return DataError(
         f"{why}data=table needs data.path=FILE and data.labels=[COLUMN], the column that holds label"
         " sets, or several columns of 0 and 1."
@@ -51,15 +51,15 @@ def needs_labels(why: str = "") -> DataError:
 
 
 def read_table(path: Path, options: Any, names: Sequence[str] | None = None) -> TableFile:
-    """A file and what the options say of its columns.
+    """Read a file and assign roles to its columns by the options.
 
     Args:
         path: the file.
         options: `TableOptions`.
-        names: the features that are wanted of a file to predict; None is a file with labels.
+        names: the features needed for prediction; None for a file with labels.
 
     Raises:
-        DataError: it is missing, is none of these, or has rows of other lengths than its first line.
+        DataError: the file is missing or of another type, or its rows differ in length.
     """
     mark = _DELIMITERS.get(_ending(path))
     labels, text = list(options.labels), options.text
@@ -93,7 +93,7 @@ def read_table(path: Path, options: Any, names: Sequence[str] | None = None) -> 
 
 
 def _required(wanted: Sequence[str], names: Sequence[str] | None) -> list[str]:
-    """Columns as a header has them: features named KIND=VALUE are columns KIND."""
+    """Return the columns of the features; a feature COLUMN=VALUE is derived from COLUMN."""
     return (
         list(wanted) if names is None else list(dict.fromkeys(n.partition("=")[0] for n in wanted))
     )
@@ -125,10 +125,10 @@ def _ending(path: Path) -> str:
 
 
 def read_frame(path: Path) -> pd.DataFrame:
-    """A file's columns: as it types them (Parquet), or all as text (CSV, TSV).
+    """Read the columns of a file, typed (Parquet) or as text (CSV, TSV).
 
     Raises:
-        DataError: it is missing, is none of these, or has rows of other lengths than its first line.
+        DataError: the file is missing or of another type, or its rows differ in length.
     """
     mark = _DELIMITERS.get(_ending(path))
     if mark is None:
@@ -149,7 +149,7 @@ def _usable(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 def _read_parquet(path: Path) -> pd.DataFrame:
     if _ending(path) != ".parquet":
-        raise DataError(f"{path} is no .csv, .tsv or .parquet file: name one.")
+        raise DataError(f"{path} is not a .csv, .tsv or .parquet file: name one.")
     try:
         if path.is_dir():
             return _with_text(_usable(pd.read_parquet(path), path))
@@ -167,12 +167,12 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     except ImportError as error:
         raise DataError(f"{path}: Parquet needs pyarrow: pip install pyarrow.") from error
     except Exception as error:
-        # pyarrow raises whatever it meets in a file that is none of its own.
+        # For damaged files pyarrow raises many kinds of errors.
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"{path} cannot be read as a Parquet file: {reason}.") from error
 
 
 def _with_text(frame: pd.DataFrame) -> pd.DataFrame:
-    """Texts as Python's: pyarrow finds bytes that are none only when a text is taken out."""
+    """Convert texts to Python strings, since pyarrow decodes, and may fail, only on access."""
     texts = [n for n, kind in frame.dtypes.items() if isinstance(kind, pd.StringDtype)]
     return frame.astype(dict.fromkeys(texts, object))

@@ -1,4 +1,4 @@
-"""Label sets as users write them, to zeros and ones and back."""
+"""Conversion between a user's label sets and zeros and ones."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _NEEDS_BINARY = (
 
 @dataclass(frozen=True)
 class Targets:
-    """Label sets and how they were written.
+    """Encoded label sets and the form of the user's `y`.
 
     Attributes:
-        form: "multi_hot", "lists" of labels, or "classes", one for each row.
+        form: "multi_hot", "lists" of labels, or "classes", one per row.
         labels: (K,).
-        multi_hot: (N, K), bool; of classes, two too, each row has exactly one.
+        multi_hot: (N, K), bool; for classes, even two, each row has exactly one label.
     """
 
     form: str
@@ -42,16 +42,16 @@ class Targets:
     multi_hot: NDArray[np.bool_]
 
     def decode(self, predicted: NDArray[np.bool_]) -> Any:
-        """Label sets (N, K) as zeros and ones or as lists."""
+        """Convert label sets (N, K) to zeros and ones or to lists."""
         if self.form == "multi_hot":
             return predicted.astype(np.int64)
         return [self.labels[row].tolist() for row in predicted]
 
     def encoded(self, y: Any) -> Any:
-        """Label sets in this form as zeros and ones, (N, K); classes as they are, (N,).
+        """Encode label sets of this form as zeros and ones (N, K); classes (N,) stay unchanged.
 
         Raises:
-            DataError: a label was not among those of the training rows, or it is another form.
+            DataError: a label does not occur in the training rows, or `y` has another form.
         """
         written = read(y)
         if self.form == "classes":
@@ -84,15 +84,15 @@ class Targets:
 
 
 def encode(y: Any) -> Targets:
-    """Encode zeros and ones (N, K), dense or sparse; a sequence of lists of labels; or classes (N,).
+    """Encode zeros and ones (N, K), a sequence of lists of labels, or classes (N,).
 
-    Arrays, data frames, series, tensors and sparse matrices are accepted, and nullable types without
+    `y` may be an array, data frame, series, tensor or sparse matrix; nullable types must not have
     missing values. Arrays and data frames may hold words for 0 and 1, such as yes and no, as the files
-    of the commands may. A row of labels is a list, a tuple, a set, an array or a series. Ordered rows
-    of equal length with only zeros and ones are zeros and ones: [(0, 1), (1, 0)] and [[0, 1], [1, 0]].
+    of the commands may. A row of labels is a list, tuple, set, array or series. Ordered rows of equal
+    length that hold only 0 and 1 are zeros and ones: [(0, 1), (1, 0)] as well as [[0, 1], [1, 0]].
 
     Raises:
-        DataError: y is none of these, has a missing value, or has a single class.
+        DataError: `y` has another form, a missing value, or a single class.
     """
     written = read(y)
     if written.sets is not None:
@@ -110,18 +110,18 @@ def _column_names(written: Written, n_columns: int) -> NDArray[Any]:
         return np.arange(n_columns)
     names = np.empty(n_columns, dtype=object)
     names[:] = written.columns
-    # NumPy would turn numbers among texts into text, and pairs of a multi-index into rows.
+    # NumPy would convert numbers among texts to text, and pairs of a multi-index to rows.
     kinds = {isinstance(name, str) for name in written.columns}
     return names if len(kinds) > 1 or np.ndim(written.columns) > 1 else np.asarray(written.columns)
 
 
 def _as_numbers(array: NDArray[Any]) -> NDArray[Any]:
-    """Objects that all are numbers as an array of numbers; anything else as it is."""
+    """Convert an object array of numbers to floats; return other arrays unchanged."""
     if array.dtype != object:
         return array
     kinds = set(map(type, array.ravel().tolist()))
     if all(issubclass(kind, (bool, int, float, np.number, np.bool_)) for kind in kinds):
-        # A whole number may be larger than any float.
+        # An integer may exceed the largest float.
         with suppress(OverflowError):
             return array.astype(np.float64)
     return array
@@ -142,7 +142,7 @@ def _zeros_and_ones(array: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _binary(array: NDArray[Any], columns: Any) -> NDArray[np.bool_]:
-    """Return zeros and ones, or words for them, as bool: (N, K)."""
+    """Convert zeros and ones, or words for them, to bool: (N, K)."""
     if array.ndim != 2:
         raise DataError(f"y has {array.ndim} axes: give zeros and ones as (rows, labels).")
     values = _zeros_and_ones(array)
@@ -199,7 +199,7 @@ def _classes(array: NDArray[Any]) -> Targets:
 
 
 def _refuse_joined(values: NDArray[Any]) -> None:
-    """Raise DataError for texts that each hold a label set, as a file's column may."""
+    """Raise DataError for texts that each hold a label set."""
     texts: dict[str, int] = {}
     for row, value in enumerate(values):
         if isinstance(value, str):
@@ -208,7 +208,7 @@ def _refuse_joined(values: NDArray[Any]) -> None:
         return
     filled = [text.strip() for text in texts if text.strip()]
     with warnings.catch_warnings():
-        # Of escapes such as "\d" in a text.
+        # Escapes such as "\d" in a text cause warnings.
         warnings.simplefilter("ignore")
         are_lists = bool(filled) and all(literal(text) is not None for text in filled)
     if are_lists:
@@ -228,7 +228,7 @@ def _refuse_joined(values: NDArray[Any]) -> None:
 
 
 def _require_one_kind(values: NDArray[Any]) -> None:
-    """Classes that are all text or all numbers, without a gap."""
+    """Raise DataError unless the classes are all texts or all numbers, without missing values."""
     for row, value in enumerate(values):
         if is_missing(value):
             raise DataError(

@@ -1,4 +1,4 @@
-"""Texts as counts of words and of sequences of words."""
+"""Conversion of texts to counts of words and n-grams."""
 
 from __future__ import annotations
 
@@ -19,19 +19,16 @@ _TOKENS = {"words": r"(?u)\b\w\w+\b", "whitespace": r"\S+"}
 
 @dataclass
 class TextOptions:
-    """How a text becomes counts; the names are those of scikit-learn's TfidfVectorizer.
+    """Options of text features, named as in scikit-learn's TfidfVectorizer.
 
     Attributes:
-        tokens: "words" are two letters or digits and more, in lower case; "whitespace" is what stands
-            between blanks, as it stands there, which is fastText's way.
-        ngram_range: the shortest and the longest sequence of words that is a feature; [1, 2] is words
-            and pairs.
-        min_df: in how many of the run's training texts a word must be: a share below 1, else a number.
-        max_df: in how many of them it may be: a share up to 1, else a number.
-        max_features: how many words are used: those most frequent in the run's training texts; null is
-            all.
-        buckets: how many numbers the sequences of two words and more are hashed to; 0 gives each a
-            feature of its own.
+        tokens: "words" are lower-case tokens of at least two letters or digits; "whitespace" splits at
+            blanks and keeps the case, like fastText.
+        ngram_range: the shortest and the longest n-gram; [1, 2] is words and pairs.
+        min_df: least number of a run's training texts with a word; a share if below 1.
+        max_df: largest number of a run's training texts with a word; a share if at most 1.
+        max_features: number of words used, the most frequent in the run's training texts; null is all.
+        buckets: number of hash buckets for n-grams of two words and more; 0 gives each a feature.
     """
 
     tokens: str = option("words", choices=tuple(_TOKENS))
@@ -42,7 +39,7 @@ class TextOptions:
     buckets: int = option(0, at_least=0)
 
     def validate(self, prefix: str) -> None:
-        """The range is one, and starts with words where longer sequences are hashed."""
+        """Check the range, which must start with words if longer n-grams are hashed."""
         if len(self.ngram_range) != 2 or self.ngram_range[0] > self.ngram_range[1]:
             raise ConfigError(
                 f"{prefix}ngram_range={self.ngram_range} must be the shortest and the longest sequence"
@@ -55,11 +52,11 @@ class TextOptions:
             )
 
     def n_buckets(self) -> int:
-        """Columns for hashed sequences."""
+        """Return the number of columns for hashed n-grams."""
         return self.buckets if self.ngram_range[1] > 1 else 0
 
     def vocabulary(self, n_columns: int, column: str | None = None) -> Vocabulary:
-        """The words among the columns of `count_words`, all but the buckets; `column` held the texts."""
+        """Return the words among the columns of `count_words`; `column` held the texts."""
         n_words = n_columns - self.n_buckets()
         read_from = {} if column is None else {column: n_words}
         words = np.arange(n_columns) < n_words
@@ -69,18 +66,16 @@ class TextOptions:
 def count_words(
     texts: Sequence[str], options: TextOptions, where: str, names: Sequence[str] | None = None
 ) -> tuple[csr_matrix, list[str]]:
-    """Counts (N, D) in CSR, and the names of the columns: words and sequences, then the buckets.
+    """Count words and n-grams; return the counts (N, D) in CSR and the names, buckets last.
 
-    `names` are those of an earlier call; None finds all words that any part of the texts could hold
-    `min_df` times.
+    `names` are those of an earlier call; None takes the words that are frequent enough, by `min_df`, for
+    some part of the texts.
 
     Raises:
         DataError: no word is left.
     """
-    kind: dict[str, Any] = {
-        "token_pattern": _TOKENS[options.tokens],
-        "lowercase": options.tokens == "words",
-    }
+    pattern, lowercase = _TOKENS[options.tokens], options.tokens == "words"
+    kind: dict[str, Any] = {"token_pattern": pattern, "lowercase": lowercase}
     shortest, longest = options.ngram_range
     n_buckets = options.n_buckets()
     least = int(min(max(options.min_df, 1), len(texts)))

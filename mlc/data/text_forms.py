@@ -1,4 +1,4 @@
-"""Files of labelled texts without a header: fastText's and LibMultiLabel's."""
+"""Files of labelled texts without a header, in the formats of fastText and LibMultiLabel."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ PREFIX = "__label__"
 
 @dataclass(frozen=True)
 class LabelledTexts:
-    """What such a file holds.
+    """The content of a file.
 
     Attributes:
-        labels: of each row.
-        texts: of each row.
-        lines: of each row, from 1.
-        form: the program whose form it is.
+        labels: labels of each row.
+        texts: text of each row.
+        lines: line number of each row, from 1.
+        form: the program whose format it is.
     """
 
     labels: list[list[str]]
@@ -26,11 +26,11 @@ class LabelledTexts:
 
 
 def read_labelled_texts(text: str) -> LabelledTexts | None:
-    """The rows of a file in one of these forms; None where it is in none.
+    """Parse a file in one of these formats; return None for other files.
 
     fastText (https://fasttext.cc/docs/en/supervised-tutorial.html): every word that begins with
-    __label__ is a label, wherever it stands. LibMultiLabel (its command line's documentation): labels
-    parted by blanks, a tab, a text; a first column may hold the rows' names.
+    __label__ is a label. LibMultiLabel (documentation of its command line): labels separated by
+    blanks, a tab, a text; a first column may hold the names of the rows.
     """
     lines = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
     labelled = sum(line.lstrip().startswith(PREFIX) for _, line in lines)
@@ -49,7 +49,7 @@ def read_labelled_texts(text: str) -> LabelledTexts | None:
 
 
 def plain_texts(text: str) -> LabelledTexts:
-    """Each line as a text without labels."""
+    """Parse each line as a text without labels."""
     lines = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
     return _fasttext(lines)
 
@@ -68,7 +68,7 @@ def _fasttext(lines: list[tuple[int, str]]) -> LabelledTexts:
 
 
 def _has_header(rows: list[list[str]]) -> bool:
-    """The first row names columns, or the last column holds no texts."""
+    """Whether the first row seems to name columns, or the last column holds single words."""
     texts = Counter(row[-1] for row in rows)
     of_words = sum(len(row[-1].split()) > 1 for row in rows)
     first = rows[0][-1]

@@ -1,4 +1,4 @@
-"""Texts that a user's rows hold, in place of numbers."""
+"""Texts as the estimator's input."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mlc.data.weighting import weighting_of
 
 
 def text_options(values: Mapping[str, Any]) -> TextOptions:
-    """`TextOptions` with these values, checked.
+    """Build and check `TextOptions`.
 
     Raises:
         ConfigError: there is no such option, or a value is out of range.
@@ -45,14 +45,14 @@ class TextInput:
 
     @property
     def is_fitted(self) -> bool:
-        """Whether the words are known."""
+        """Whether `counts` has chosen the words."""
         return self.names is not None
 
     def texts(self, X: Any) -> list[str] | None:
-        """The texts of `X`; None where it holds none.
+        """Return the texts of `X`; None if it holds none.
 
         Raises:
-            DataError: a column is named, and is not there or holds something else.
+            DataError: the text column is missing or does not hold texts.
         """
         if self.column is None:
             return as_texts(X)
@@ -67,7 +67,7 @@ class TextInput:
         return texts
 
     def counts(self, texts: Sequence[str]) -> csr_matrix:
-        """(N, D); the first call, on the rows to be fitted on, chooses the words."""
+        """Count words, (N, D); the first call, on the training rows, chooses the words."""
         counts, names = count_words(texts, self.options, "X", self.names)
         if self.names is None:
             self.names = names
@@ -76,9 +76,9 @@ class TextInput:
     def dataset(
         self, features: Any, targets: Targets, names: Iterable[Any], weighting: str
     ) -> Dataset:
-        """Features (N, D), which are `counts` where the words are known, with their targets.
+        """Build a data set of features (N, D), after a fit the `counts` of texts, and targets.
 
-        `names` are those of features that are no words; `weighting` is that of `SplitOptions`.
+        `names` are the names of features other than words; `weighting` is as in `SplitOptions`.
         """
         n_features = features.shape[1]
         if self.is_fitted and weighting == "auto":

@@ -1,4 +1,4 @@
-"""The features of a file whose labels, if it has any, nobody asks for."""
+"""Reading the features of a file for prediction."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from mlc.config.errors import DataError
 from mlc.data.arff_file import read_arff
-from mlc.data.base import SOURCES
+from mlc.data.base import SOURCES, select_columns
 from mlc.data.columns import encode_columns
 from mlc.data.table_file import read_frame
 
@@ -18,15 +15,15 @@ from mlc.data.table_file import read_frame
 def read_features(
     path: Path, source: str, options: Any, names: Sequence[str], label_names: Sequence[str]
 ) -> Any:
-    """The features that a model was trained on, of the rows of another file.
+    """Read a model's features from another file.
 
     Args:
-        path: a file in the source's own form, where it is of files; else an ARFF, CSV, TSV or Parquet
-            file, whose columns are found by their names.
-        source: the data source that the model was trained on.
-        options: the source's; a table's say which column is text.
-        names: the model's features, D.
-        label_names: the model's labels, whose columns are passed over.
+        path: a file in the format of the source, if it reads files; else an ARFF, CSV, TSV or Parquet
+            file with columns of the features' names.
+        source: name of the data source of the model's training.
+        options: options of the source.
+        names: the D features of the model.
+        label_names: the labels of the model, whose columns are ignored.
 
     Returns:
         (N, D), dense or CSR.
@@ -40,10 +37,4 @@ def read_features(
     if ".arff" not in path.suffixes:
         return encode_columns(read_frame(path), str(path), names).values
     features, feature_names, _ = read_arff(path).features(label_names)
-    column_of = {name: number for number, name in enumerate(feature_names)}
-    missing = [name for name in names if name not in column_of]
-    if missing:
-        raise DataError(
-            f"{path}: there is no attribute {missing[0]!r}, which the training had: add it."
-        )
-    return features[:, np.array([column_of[name] for name in names])]
+    return select_columns(path, features, feature_names, names)

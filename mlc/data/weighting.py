@@ -1,4 +1,4 @@
-"""Counts, such as those of words, as the numbers that a network sees."""
+"""Weightings of counts, such as those of words."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ WEIGHTINGS = ("tfidf", "counts", "binary")
 
 
 def weighting_of(features: Any, given: str, where: str) -> str | None:
-    """How these features are weighted, where `stated` is one of WEIGHTINGS or "auto".
+    """Choose the weighting of features; `given` is one of WEIGHTINGS or "auto".
 
-    Sparse features are counts where all of them are whole numbers from 0, and some exceed 1.
+    Sparse features are counts if all of them are non-negative integers and some exceed 1.
 
     Raises:
-        DataError: a weighting of counts is stated, and the features are none.
+        DataError: a weighting is given, and the features are not counts.
     """
     if not issparse(features):
         if given in ("auto", "counts"):
@@ -38,12 +38,12 @@ def weighting_of(features: Any, given: str, where: str) -> str | None:
 
 
 def are_counts(values: NDArray[Any]) -> bool:
-    """Whether all are whole numbers from 0; NaN is none."""
+    """Whether all values are non-negative integers, without NaN."""
     return bool(((values >= 0) & (values == np.floor(values))).all())
 
 
 def weighted(values: NDArray[Any], weighting: str | None) -> NDArray[Any]:
-    """Each entry of sparse counts by itself: 1 + log for tfidf, 1 for binary; 0 stays 0."""
+    """Transform the entries of sparse counts: 1 + log for tfidf, 1 for binary; 0 stays 0."""
     if weighting == "tfidf":
         with np.errstate(divide="ignore"):
             logs: NDArray[Any] = np.where(values > 0, 1 + np.log(values), 0).astype(values.dtype)

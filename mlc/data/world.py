@@ -1,4 +1,4 @@
-"""A world whose p(y | x) is known: labels with energies that depend on x, and on each other in pairs."""
+"""Synthetic data with a known p(y | x): an Ising model of the labels given x."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ Floats = NDArray[np.float64]
 
 _SOURCE = source_version(__file__)
 _CALIBRATION_ROWS, _CALIBRATION_STEPS = 1024, 60
-# Rows whose joint is held at once: 2^22 numbers are 32 MB.
+# Numbers of a joint in memory at a time: 2^22 are 32 MB.
 _AT_ONCE = 2**22
 
 
 @dataclass
 class WorldOptions(DataOptions):
-    """The world, and how much of it is seen.
+    """Options of the distribution and of the sample.
 
     Attributes:
-        title: what tables call the data.
+        title: name of the data set in tables.
         n_labels: K.
         n_features: D; x is standard normal.
-        energies: whether f is linear in x, or a fixed random network with one hidden layer.
-        signal: standard deviation of f_k(x): how much x tells of a label.
-        dependence: standard deviation of the pairs' energies, times sqrt(K); with no attraction
-            either, 0 leaves the labels independent given x.
-        attraction: mean of the pairs' energies, times sqrt(K): above 0 labels come together, so that
-            their number spreads; below 0 they exclude each other.
+        energies: form of f: linear in x, or a fixed random network with one hidden layer.
+        signal: standard deviation of f_k(x), the information in x about a label.
+        dependence: standard deviation of the pair energies, times sqrt(K); 0 without attraction makes
+            the labels independent given x.
+        attraction: mean of the pair energies, times sqrt(K): above 0 labels co-occur, so that their
+            number varies more; below 0 they exclude each other.
         cardinality: mean number of labels, before noise.
-        imbalance: the most frequent label's odds are e to this times those of the least frequent.
-        noise: probability with which each label is flipped, apart from all else.
-        n_train: rows to train and validate on.
-        n_test: rows to test on.
-        seed: of the world and its rows, apart from the runs' seed.
+        imbalance: logarithm of the ratio between the odds of the most and the least frequent label.
+        noise: probability with which each label is flipped independently.
+        n_train: number of training and validation rows.
+        n_test: number of test rows.
+        seed: seed of the distribution and of its rows, independent of the runs' seeds.
     """
 
     title: str = "world"
@@ -63,7 +63,7 @@ class WorldOptions(DataOptions):
     seed: int = option(0, at_least=0)
 
     def validate(self, prefix: str) -> None:
-        """The mean number of labels lies below K."""
+        """Check that the mean number of labels is below K."""
         if self.cardinality >= self.n_labels:
             raise ConfigError(
                 f"{prefix}cardinality={self.cardinality} must be below {prefix}n_labels="
@@ -75,23 +75,23 @@ class WorldOptions(DataOptions):
 class ExactWorld:
     """p(y | x) proportional to exp(sum_k f_k(x) y_k + sum_{j<k} A_jk y_j y_k), then flipped by noise.
 
-    An Ising model given x, as Ghamrawi and McCallum 2005, "Collective multi-label classification".
+    An Ising model given x, as in Ghamrawi and McCallum 2005, "Collective multi-label classification".
     """
 
     options: WorldOptions
 
     def joint(self, features: NDArray[np.floating]) -> Floats:
-        """Probabilities of all label sets, most significant bit first: (N, D) to (N, 2^K)."""
+        """Return p of all label sets, (N, D) to (N, 2^K); the first label is the highest bit."""
         parts = np.split(features, self._cuts(len(features)))
         return np.concatenate([self._flipped(self._joint(p, self._intercepts)) for p in parts])
 
     def draw(
         self, n: int, rng: np.random.Generator
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Features (n, D) and label sets (n, K)."""
+        """Draw features (n, D) and label sets (n, K)."""
         features = rng.standard_normal((n, self.options.n_features)).astype(np.float32)
         uniform, cuts, chosen = rng.random((n, 1)), self._cuts(n), []
-        # The joint of all rows together may be larger than memory.
+        # The joint of all rows may exceed the memory.
         for part, u in zip(np.split(features, cuts), np.split(uniform, cuts), strict=True):
             cumulative = self.joint(part).cumsum(axis=1)
             chosen.append((cumulative < u * cumulative[:, -1:]).sum(axis=1))
@@ -107,7 +107,7 @@ class ExactWorld:
 
     @cached_property
     def _pair_energies(self) -> Floats:
-        """Of each label set: (2^K,)."""
+        """The sum of pair energies in each label set: (2^K,)."""
         n = self.options.n_labels
         rng = np.random.default_rng([self.options.seed, 1])
         drawn = self.options.dependence * rng.standard_normal((n, n)) + self.options.attraction
@@ -117,7 +117,7 @@ class ExactWorld:
 
     @cached_property
     def _weights(self) -> tuple[Floats, Floats | None]:
-        """Of f's output and, in a network, of its hidden layer."""
+        """The output weights of f and, for a network, those of its hidden layer."""
         rng = np.random.default_rng([self.options.seed, 2])
         n_inputs, n_labels = self.options.n_features, self.options.n_labels
         if self.options.energies == "linear":
@@ -127,7 +127,7 @@ class ExactWorld:
 
     @cached_property
     def _intercepts(self) -> Floats:
-        """So that on average over x label k is as frequent as cardinality and imbalance ask."""
+        """Intercepts that give the labels the frequencies of cardinality and imbalance."""
         n = self.options.n_labels
         slope = -self.options.imbalance * (np.linspace(0, 1, n) - 0.5)
         level = brentq(lambda b: expit(b + slope).sum() - self.options.cardinality, -50, 50)
@@ -142,7 +142,7 @@ class ExactWorld:
                 intercepts = intercepts + logit(wanted) - logit(marginals.clip(1e-6, 1 - 1e-6))
             return {"intercepts": intercepts}
 
-        # Three seconds with 12 labels, and the same for all runs on the world.
+        # It takes three seconds with 12 labels, and is the same for all runs.
         return cached([], f"{_SOURCE} intercepts of {self.options}", calibrate)["intercepts"]
 
     def _joint(self, features: NDArray[np.floating], intercepts: Floats) -> Floats:
@@ -156,7 +156,7 @@ class ExactWorld:
         return weights
 
     def _flipped(self, joint: Floats) -> Floats:
-        """Each label flipped with the noise's probability, one axis of length 2 after another."""
+        """Flip each label with the noise probability, one axis of length 2 after another."""
         noise, n = self.options.noise, self.options.n_labels
         if noise == 0:
             return joint
@@ -169,13 +169,13 @@ class ExactWorld:
 
 @register_source("world")
 class World(DataSource):
-    """Drawn from an `ExactWorld`, which the data set keeps as its truth."""
+    """A sample of an `ExactWorld`, which is the truth of the data set."""
 
     Options = WorldOptions
 
     @classmethod
     def load(cls, options: Any) -> Dataset:
-        """The rows: the first train, the last test."""
+        """Draw the rows: the training part first, then the test part."""
         truth = ExactWorld(options)
         rng = np.random.default_rng([options.seed, 4])
 
@@ -183,7 +183,7 @@ class World(DataSource):
             features, targets = truth.draw(options.n_train + options.n_test, rng)
             return {"features": features, "targets": targets}
 
-        # A row with 12 labels takes 0.2 ms, and a sweep loads the same rows for each of its heads.
+        # A row with 12 labels takes 0.2 ms, and every head of a sweep needs the same rows.
         drawn = cached([], f"{_SOURCE} {options!r}", draw)
         features, targets = drawn["features"], drawn["targets"]
         rows = np.arange(len(features))

@@ -183,8 +183,10 @@ def decide(
     return best
 
 
-def _judge(yardstick: Yardstick, dataset: Dataset, split: Split, metric: str) -> dict[str, float]:
-    started = time.perf_counter()
+def tune(
+    yardstick: Yardstick, dataset: Dataset, split: Split, metric: str
+) -> tuple[NDArray[np.bool_], float]:
+    """Choose C by the metric on validation rows; return the label sets of the test rows, and C."""
     best: tuple[float, NDArray[np.bool_]] | None = None
     n_worse = 0
     features, trained_on = network_features(dataset, split), dataset.targets[split.train]
@@ -199,7 +201,13 @@ def _judge(yardstick: Yardstick, dataset: Dataset, split: Split, metric: str) ->
         if n_worse == _PATIENCE:
             break
     assert best is not None
-    metrics = decision_metrics(best[1], dataset.targets[split.test])
+    return best[1], chosen
+
+
+def _judge(yardstick: Yardstick, dataset: Dataset, split: Split, metric: str) -> dict[str, float]:
+    started = time.perf_counter()
+    decided, chosen = tune(yardstick, dataset, split, metric)
+    metrics = decision_metrics(decided, dataset.targets[split.test])
     return {
         **{f"test/global/{name}": value for name, value in metrics.items()},
         "C": chosen,

@@ -1,1 +1,1 @@
-"""Reading files after a check of their size and form, and writing files atomically."""
+"""Checked reading and atomic writing of files."""

@@ -14,7 +14,7 @@ from hydra.errors import HydraException
 from mlc.config.errors import ConfigError
 from mlc.config.option_types import declared_types, in_words, unwrapped
 from mlc.config.options import nearest
-from mlc.config.schema import GROUPS, Config
+from mlc.config.schema import AUTOMATIC, GROUPS, Config
 from mlc.decisions.base import DECISIONS
 
 MOST_JOBS = 100_000
@@ -35,16 +35,19 @@ def fitted(argument: str, is_sweep: bool) -> str:
     """Return the override with its value in the type of its option.
 
     One value for a list gets brackets, 10.0 for an integer becomes 10, None for an option that may
-    be null becomes null, and text that looks like a number or a boolean is quoted.
+    be null becomes null, as does auto for one with a default by the data, and text that looks like a
+    number or a boolean is quoted.
 
     Raises:
-        ConfigError: the override has a former key, two readings or no value, or the value is too long
-            or no boolean.
+        ConfigError: the override has a former or unknown key, two readings or no value, or the value is
+            too long or no boolean.
     """
     key, _, raw = argument.partition("=")
     if key.lstrip("+~") in _RENAMED:
         key = key.lstrip("+~")
         raise ConfigError(f"There is no key {key!r}: it is now called {_RENAMED[key]}.")
+    if key.startswith("+"):
+        _require_option(key.lstrip("+"))
     declared = _declared(key.lstrip("+"))
     if declared is None:
         return argument
@@ -64,6 +67,8 @@ def fitted(argument: str, is_sweep: bool) -> str:
         return argument
     if is_list and optional and override.value() is None:
         return argument
+    if is_list and key in AUTOMATIC and raw == "auto":
+        return f"{key}=null"
     if is_list:
         return _as_list(key, raw, override, item, is_sweep)
     if override.is_sweep_override():
@@ -75,9 +80,19 @@ def fitted(argument: str, is_sweep: bool) -> str:
     return f"{key}={_as_one(key, raw, override.value(), item, optional)}"
 
 
+def _require_option(key: str) -> None:
+    """Refuse to add a key that is no option, a part of one, or in an option that holds a mapping."""
+    groups = (*GROUPS, "experiment", "hydra")
+    if set(key) & set("@/") or key.split(".")[0] == "hydra" or key in groups:
+        return
+    known = {name for name, _ in _options()}
+    if not any(f"{key}.".startswith(f"{k}.") or f"{k}.".startswith(f"{key}.") for k in known):
+        raise ConfigError(f"There is no key {key!r}: {advice(key)}leave it out.")
+
+
 def _as_one(key: str, raw: str, value: Any, item: type, optional: bool) -> str:
     """Return one value as text for an override."""
-    if optional and raw in ("None", "none"):
+    if optional and (raw in ("None", "none") or (key in AUTOMATIC and raw == "auto")):
         return "null"
     if item is int and isinstance(value, float) and value.is_integer():
         return str(int(value))

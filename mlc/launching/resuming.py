@@ -15,7 +15,7 @@ from mlc.config.imports import FLAG, named_modules
 from mlc.data.base import SOURCES
 from mlc.files.names import STATUS
 from mlc.reporting.collect import check_comparable
-from mlc.runs.folder import is_finished, read_finished, read_status
+from mlc.runs.folder import automatic_in, is_finished, read_finished, read_status
 from mlc.runs.leases import holders
 from mlc.runs.provenance import NOT_IDENTITY, code_version, differences, fingerprint, versions
 
@@ -145,7 +145,9 @@ class _Request:
         """Raise RunFolderError if the run has other settings."""
         if "experiment" in self.swept:
             return
-        for key, before, now in differences(status["config"], self.config, self._ignored):
+        for key, before, now in differences(
+            status["config"], self.config, self._ignored, automatic_in(status)
+        ):
             raise RunFolderError(
                 f"{run} was run with {key}={_shown(before)}, and {key}={_shown(now)} is asked for"
                 " now: resume with the same settings, or name another folder."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ from mlc.runs.provenance import flatten
 from mlc.search.files import Group
 from mlc.search.metrics import LOSS
 from mlc.search.spaces import PARTS, declared_spaces
+from mlc.training.defaults import resolve
 
 
 @dataclass(frozen=True)
@@ -89,18 +91,37 @@ def _planned(
 
 
 def _spaces(request: Request, options: Config, values: Mapping[str, Any]) -> dict[str, Search]:
-    """Return the spaces of a group: those that its parts declare, and those of the command line."""
+    """Return the spaces of a group: those that its parts declare, and those of the command line.
+
+    A declared space that lacks the backbone's default is shifted to it.
+    """
     names = {group: getattr(options, group).name for group in PARTS}
     if request.options.metric == LOSS:
         _refuse_options_of_the_head(request.spaces)
         del names["head"]
     declared = declared_spaces(names)
     stated = {key: space for key, space in request.spaces.items() if key in values}
+    defaults = flatten(dataclasses.asdict(resolve(options)))
     for key, space in stated.items():
-        _require_whole(key, values[key], space)
+        _require_whole(key, defaults[key], space)
         _require_within(options, key, space)
-    free = {key: space for key, space in declared.items() if key not in request.taken}
+    free = {
+        key: _around(space, defaults[key])
+        for key, space in declared.items()
+        if key not in request.taken
+    }
     return {**free, **stated}
+
+
+def _around(space: Search, default: Any) -> Search:
+    """Shift a logarithmic interval without the default so that it has the default in its middle."""
+    is_number = isinstance(default, (int, float)) and not isinstance(default, bool)
+    if not (isinstance(space, Interval) and space.log and is_number and default > 0):
+        return space
+    if space.step is not None or space.low <= default <= space.high:
+        return space
+    half = math.sqrt(space.high / space.low)
+    return dataclasses.replace(space, low=default / half, high=default * half)
 
 
 def _refuse_options_of_the_head(keys: Iterable[str]) -> None:

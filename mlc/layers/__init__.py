@@ -1,4 +1,4 @@
-"""Layers for R independent runs at once: tensors have the shape `(R, B, ...)`."""
+"""Layers and random streams for R independent runs: tensors are (R, B, ...)."""
 
 from mlc.layers.bits import CountedBits
 from mlc.layers.dropout import StackedDropout

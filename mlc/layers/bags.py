@@ -1,4 +1,4 @@
-"""Sparse rows of all runs."""
+"""Batches of sparse rows."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Bags:
-    """Sparse rows (R, B, D) as their entries, in the order of runs and rows.
+    """Sparse rows (R, B, D) as lists of entries, ordered by run and row.
 
     Attributes:
-        run, bag, column: of each entry: its run, its row among all R * B, its column; int64.
-        value: of each entry.
-        offsets: each row's first entry, (R * B,).
+        run, bag, column: run, row (among all R * B) and column of each entry, int64.
+        value: value of each entry.
+        offsets: index of each row's first entry, (R * B,).
         shape: R, B, D.
         by_column: the rows and values of the entries in the order of runs and columns, and the first
             entry of each column, (R * D,); None where the order is not known.
@@ -31,7 +31,7 @@ class Bags:
 
     @property
     def totals(self) -> Tensor:
-        """The sum of each row's values: (R * B,)."""
+        """Sums of the rows' values: (R * B,)."""
         return self.value.new_zeros(len(self.offsets)).index_add_(0, self.bag, self.value)
 
     def with_columns_sorted(self) -> Bags:
@@ -42,7 +42,7 @@ class Bags:
         return replace(self, by_column=(self.bag[order], self.value[order], offsets))
 
     def dense(self) -> Tensor:
-        """(R, B, D)."""
+        """Return the dense rows, (R, B, D)."""
         dense = self.value.new_zeros(len(self.offsets) * self.shape[2])
         dense[self.bag * self.shape[2] + self.column] = self.value
         return dense.view(self.shape)

@@ -17,8 +17,8 @@ class StackedLinear(nn.Module):
     Initialised like torch.nn.Linear, uniform on (-1/sqrt(in), 1/sqrt(in)), from each run's stream.
 
     Shape: input (R, B, in), dense or as `Bags`, output (R, B, out); `weight` (R, in, out), `bias`
-    (R, 1, out). Of sparse rows only the entries are multiplied; the gradient is dense all the same, so
-    that optimisers do what they do for dense rows.
+    (R, 1, out). Only the entries of sparse rows are multiplied; the gradient is dense, so that
+    optimisers update all weights as for dense rows.
 
     >>> layer = StackedLinear(4, 3, Streams(seeds=[0, 1], purpose="initialisation"))
     >>> layer(torch.zeros(2, 5, 4)).shape
@@ -67,8 +67,8 @@ class _SparseProduct(torch.autograd.Function):
             row, value, offsets = ctx.by_column
             total = embedding_bag(row, gradient, offsets, mode="sum", per_sample_weights=value)
             return total.view(ctx.size), None
-        entries = gradient.index_select(0, bag).mul_(value.unsqueeze(1))
-        total = gradient.new_zeros(n_runs * n_inputs, n_outputs).index_add_(0, index, entries)
+        products = gradient.index_select(0, bag).mul_(value.unsqueeze(1))
+        total = gradient.new_zeros(n_runs * n_inputs, n_outputs).index_add_(0, index, products)
         return total.view(ctx.size), None
 
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from mlc.metrics.counts import count_metrics
+from mlc.metrics.names import AT_K, CARDINALITY
 
-AT_K = (1, 3, 5)
 CALIBRATION_BINS = 15
 
 
@@ -21,7 +21,7 @@ def decision_metrics(decisions: NDArray[np.bool_], targets: NDArray[np.bool_]) -
     values = count_metrics(torch.as_tensor(decisions), torch.as_tensor(targets))
     return {
         **{name: float(value) for name, value in values.items()},
-        "cardinality_predicted": float(decisions.sum(axis=1).mean()),
+        CARDINALITY: float(decisions.sum(axis=1).mean()),
     }
 
 

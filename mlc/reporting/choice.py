@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from mlc.metrics.counts import COUNT_METRICS
+from mlc.metrics.names import metric_sign
 from mlc.reporting.collect import Results
 
 # (contestant, rule) pairs.
@@ -37,21 +37,20 @@ def named_baselines(results: Results) -> pd.DataFrame:
 def chosen_settings(runs: pd.DataFrame, metric: str) -> Pairs | None:
     """Return the contestant with the best mean validation value for each head and rule.
 
-    None if no head has several settings, or no validation value is known. Only settings with the
+    None if no head has several settings, no validation value is known, or the metric has no better
+    direction. Only settings with the
     largest number of runs can be chosen: a setting with failed runs would be judged by the seeds
     that succeeded.
     """
-    column, key = f"val_{metric}", ["head", "conditions"]
-    if column not in runs or runs.groupby(key)["contestant"].nunique().max() < 2:
+    column, key, sign = f"val_{metric}", ["head", "conditions"], metric_sign(metric)
+    if not sign or column not in runs or runs.groupby(key)["contestant"].nunique().max() < 2:
         return None
     chosen: Pairs = set()
     for (_, _, rule), group in runs.groupby([*key, "rule"], sort=False):
         values = group.groupby("contestant", sort=False)[column].agg(["mean", "count"])
         complete = values[values["count"] == values["count"].max()]["mean"].dropna()
         if len(complete):
-            higher = COUNT_METRICS[metric].higher_is_better
-            best = complete.idxmax() if higher else complete.idxmin()
-            chosen.add((str(best), str(rule)))
+            chosen.add((str((sign * complete).idxmax()), str(rule)))
     return chosen
 
 

@@ -81,7 +81,7 @@ def collect(folder: Path, metrics: Sequence[str] = ()) -> Results:
 
     Args:
         folder: contains the runs, at any depth.
-        metrics: test metrics that each rule of a finished run must have.
+        metrics: test metrics; those of label sets must be known for each rule of a finished run.
 
     Raises:
         RunFolderError: the folder does not exist or has no run.

@@ -55,7 +55,11 @@ def _figure(results: Results, metric: str) -> Figure:
             )
         prior = results.baselines.query("data == @data and head == 'prior' and rule == 'global'")
         # Several settings of the data have no common line.
-        if len(prior) and not any(key.startswith("data.") for key in results.varying):
+        if (
+            metric in prior
+            and len(prior)
+            and not any(key.startswith("data.") for key in results.varying)
+        ):
             panel.axvline(
                 prior[metric].mean(), color="grey", linestyle=":", label="label frequencies, global"
             )

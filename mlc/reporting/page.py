@@ -4,47 +4,43 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from numpy.typing import NDArray
 
-from mlc.config.errors import RunFolderError
+from mlc.config.schema import ReportOptions
 from mlc.data.card import Card
-from mlc.files.names import CARD, PREDICTIONS, PREPROCESSING, RULES
-from mlc.files.reading import read_arrays
-from mlc.metrics.counts import COUNT_METRICS
+from mlc.files.names import CARD
+from mlc.metrics.names import metric_sign
 from mlc.reporting.answered import read_answer
-from mlc.reporting.choice import chosen_settings, contestants
+from mlc.reporting.charts import Charts
+from mlc.reporting.choice import contestants, named_baselines
 from mlc.reporting.collect import Results
-from mlc.reporting.figures import styles_of
-from mlc.reporting.tables import best_means, foot, marked, validation_cells
-from mlc.runs.folder import read_stored
-
-MOST_LABELS = 30  # more bars are unreadable
-_WIDTH, _HEIGHT = 420, 220  # of a chart, in CSS pixels
-_THRESHOLDS = np.linspace(0, 1, 101)
+from mlc.reporting.gaps import drawn
+from mlc.reporting.leaders import Leader, gaps, leaders, reference_of, sentence
+from mlc.reporting.summary import is_swept
+from mlc.reporting.tables import best_means, foot, marked, mean_of
 
 
-@dataclass(frozen=True)
-class Curve:
-    """The line of a head in a chart, with the thresholds that its rules chose."""
-
-    name: str
-    colour: str
-    dash: str
-    points: str
-    marks: list[tuple[float, float, str]]
-
-
-def render(results: Results, folder: Path, metrics: Sequence[str]) -> str:
+def render(
+    results: Results,
+    folder: Path,
+    metrics: Sequence[str],
+    reference: str = ReportOptions.reference,
+    margin: float = ReportOptions.margin,
+) -> str:
     """Render the page as HTML.
 
     A run whose predictions cannot be read is left out of the charts, with a note that says why.
+
+    Args:
+        results: of the runs.
+        folder: that holds them, and the answer of a comparison if there is one.
+        metrics: of the columns and charts; the first chooses and is compared.
+        reference: the head that others are compared with.
+        margin: differences up to this count as equal.
 
     Raises:
         RunFolderError: the rules of a finished run, or the answer of a comparison, cannot be read.
@@ -56,36 +52,70 @@ def render(results: Results, folder: Path, metrics: Sequence[str]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    runs = contestants(results)
-    missing = _without_predictions(runs, results)
-    charted = runs[~runs["run"].isin(list(missing))]
-    notes = foot(results, None if chosen_settings(runs, metrics[0]) is None else metrics[0])
-    notes += [f"{name} is in no chart: {reason}" for name, reason in missing.items()]
+    answer, runs = read_answer(folder), contestants(results)
+    charts = Charts(results, metrics)
+    sections = [
+        _section(group, data, results, metrics, reference, margin, answer, charts)
+        for data, group in runs.groupby("data", sort=False)
+    ]
+    notes = foot(results, metrics, swept=is_swept(runs, metrics[0]))
+    notes += [f"{name} is in no chart: {reason}" for name, reason in charts.missing.items()]
     return environment.get_template("page.html").render(
         title=folder.name,
-        answer=read_answer(folder),
+        answer=answer,
         n_finished=len(results.folders),
         failed=results.failed,
         unfinished=results.unfinished,
         metrics=list(metrics),
-        width=_WIDTH,
-        height=_HEIGHT,
-        sections=[
-            {
-                "data": data,
-                "card": _card(runs[runs["data"] == data], results),
-                "swept": chosen_settings(runs[runs["data"] == data], metrics[0]) is not None,
-                "rows": _rows(runs[runs["data"] == data], metrics, results),
-                "charts": [
-                    _threshold_chart(charted[charted["data"] == data], results, metric)
-                    for metric in metrics
-                ],
-                "labels": _label_bars(charted[charted["data"] == data], results),
-            }
-            for data in dict.fromkeys(runs["data"])
-        ],
+        sections=sections,
         notes=notes,
     )
+
+
+def _section(
+    runs: pd.DataFrame,
+    data: str,
+    results: Results,
+    metrics: Sequence[str],
+    reference: str,
+    margin: float,
+    answer: dict[str, Any] | None,
+    charts: Charts,
+) -> dict[str, Any]:
+    """Return what the page shows of one data set."""
+    first = metrics[0]
+    best = leaders(runs, first, results.tuned_on, answer["rules"] if answer else None)
+    base = reference_of(best, reference)
+    differences = gaps(best, base, first) if base and not answer and metric_sign(first) else []
+    baselines = named_baselines(results).query("data == @data")
+    by_test = sorted(best, key=lambda leader: -metric_sign(first) * leader.test.mean)
+    names = {(leader.name, leader.rule): None for leader in by_test}
+    pairs = _rows(runs, metrics, results, charts)
+    top = [row for pair in names for row in pairs if row["pair"] == pair]
+    # The label frequencies have a row for each rule.
+    top += _baseline_rows(baselines[baselines["head"] != "prior"], metrics)
+    every = [*pairs, *_baseline_rows(baselines, metrics)]
+    has_sentence = best and best[0].validation == best[0].validation and metric_sign(first)
+    return {
+        "data": data,
+        "card": _card(runs, results),
+        "sentence": sentence(best, base, first) if has_sentence and not answer else None,
+        "gaps": drawn(differences, margin) if differences else None,
+        "reference": f"{base.name}, {base.rule}" if base else "",
+        "top": top,
+        "every": every if len(every) > len(top) else [],
+        "groups": charts.thresholds(best),
+        "labels": charts.labels(_compared(best, base, answer)),
+    }
+
+
+def _compared(
+    best: Sequence[Leader], base: Leader | None, answer: dict[str, Any] | None
+) -> list[Leader]:
+    """Return the chosen leader and the reference, whose values by label are shown."""
+    chosen = list(answer["rules"])[:1] if answer else []
+    first = [leader for leader in best if leader.head in chosen][:1] or list(best[:1])
+    return first + [base for _ in first if base is not None and base is not first[0]]
 
 
 def _card(runs: pd.DataFrame, results: Results) -> Card | None:
@@ -100,145 +130,48 @@ def _card(runs: pd.DataFrame, results: Results) -> Card | None:
     return None
 
 
-def _rows(runs: pd.DataFrame, metrics: Sequence[str], results: Results) -> list[dict[str, Any]]:
+def _rows(
+    runs: pd.DataFrame, metrics: Sequence[str], results: Results, charts: Charts
+) -> list[dict[str, Any]]:
+    """Return a row of the table for each contestant and rule, the best in the first metric first."""
     means, best = best_means(runs, metrics, results.tuned_on)
-    drawn_as = styles_of(results)
-    validation = validation_cells(runs, metrics[0], chosen_settings(runs, metrics[0]))
-    return [
+    groups = dict(iter(runs.groupby(["contestant", "rule"], sort=False)))
+    rows = [
         {
-            "head": contestant,
-            "style": drawn_as[contestant],
-            "rule": marked(rule, results.tuned_on),
-            "n": next(iter(intervals.values())).n,
-            "validation": validation.get((contestant, rule), []),
-            "values": [
-                {
-                    "shown": f"{'>' if best[metric] == (contestant, rule) else ''}{interval}",
-                    "mean": f"{interval.mean:.9f}",
-                }
+            "pair": pair,
+            "name": pair[0],
+            "style": charts.styles[pair[0]],
+            "rule": marked(pair[1], results.tuned_on),
+            "n": len(groups[pair]),
+            "cells": [
+                cell
                 for metric, interval in intervals.items()
+                for cell in (
+                    _cell(mean_of(groups[pair], f"val_{metric}").mean),
+                    _cell(interval.mean, f"{'>' * (best[metric] == pair)}{interval}"),
+                )
             ],
         }
-        for (contestant, rule), intervals in means.items()
+        for pair, intervals in means.items()
     ]
+    sign = metric_sign(metrics[0])
+    return sorted(rows, key=lambda row: -sign * means[row["pair"]][metrics[0]].mean)
 
 
-def _threshold_chart(runs: pd.DataFrame, results: Results, metric: str) -> dict[str, Any]:
-    """Draw a test metric against one threshold on all scores; a line is the mean over seeds."""
-    curves = []
-    drawn_as = styles_of(results)
-    for name, group in runs.groupby("contestant", sort=False):
-        names = list(dict.fromkeys(group["run"]))
-        values = np.mean([_values(results.folders[run], metric) for run in names], axis=0)
-        marks = []
-        for rule, thresholds in _thresholds(results, names).items():
-            x = float(np.mean(thresholds))
-            marks.append((*_position(x, float(np.interp(x, _THRESHOLDS, values))), rule))
-        positions = (_position(x, y) for x, y in zip(_THRESHOLDS, values, strict=True))
-        curves.append(
-            Curve(
-                str(name),
-                drawn_as[str(name)].colour,
-                drawn_as[str(name)].dash,
-                " ".join(f"{x:.1f},{y:.1f}" for x, y in positions),
-                marks,
-            )
+def _baseline_rows(baselines: pd.DataFrame, metrics: Sequence[str]) -> list[dict[str, Any]]:
+    rows = []
+    for (name, rule), group in baselines.groupby(["contestant", "rule"], sort=False):
+        intervals = [mean_of(group, metric) for metric in metrics]
+        cells = [cell for i in intervals for cell in (_cell(float("nan")), _cell(i.mean, str(i)))]
+        label = "-" if rule == "constant" else str(rule)
+        rows.append(
+            {"name": f"({name})", "style": None, "rule": label, "n": len(group), "cells": cells}
         )
-    return {"metric": metric, "curves": curves}
+    return rows
 
 
-def _values(run: Path, metric: str) -> NDArray[np.float64]:
-    import torch
-
-    stored = read_arrays(run / PREDICTIONS)
-    scores, targets = (torch.as_tensor(stored[key]) for key in ("scores", "targets"))
-    compute = COUNT_METRICS[metric]
-    return np.array([float(compute(scores.double() >= t, targets)) for t in _THRESHOLDS])
-
-
-def _thresholds(results: Results, names: Sequence[str]) -> dict[str, list[float]]:
-    """Return the thresholds of the runs, by each rule that has one threshold."""
-    thresholds: dict[str, list[float]] = {}
-    for name in names:
-        for rule, fitted in read_stored(results.folders[name] / RULES).items():
-            if isinstance(fitted.get("threshold"), float):
-                name_of_rule = marked(rule, results.tuned_on)
-                thresholds.setdefault(name_of_rule, []).append(fitted["threshold"])
-    return thresholds
-
-
-def _label_bars(runs: pd.DataFrame, results: Results) -> dict[str, Any]:
-    """Compute the test F1 of the most frequent labels by head, under the first tuned rule."""
-    import torch
-
-    rules = list(dict.fromkeys(runs["rule"]))
-    if not rules:
-        return {"rule": "-", "rows": {}, "colours": {}, "more": 0}
-    rule = next((name for name in rules if results.tuned_on[name] == "validation"), rules[0])
-    rows: dict[str, dict[str, float]] = {}
-    shares: NDArray[np.float64] | None = None
-    for name, group in runs[runs["rule"] == rule].groupby("contestant", sort=False):
-        stored = [
-            read_arrays(results.folders[run] / PREDICTIONS) for run in dict.fromkeys(group["run"])
-        ]
-        targets = stored[0]["targets"]
-        shares = targets.mean(axis=0)
-        order = np.argsort(-shares, kind="stable")[:MOST_LABELS]
-        f1 = np.mean(
-            [
-                COUNT_METRICS["f1_macro"]
-                .per_group(
-                    torch.as_tensor(run[f"decisions_{rule}"]), torch.as_tensor(run["targets"])
-                )
-                .numpy()
-                for run in stored
-            ],
-            axis=0,
-        )
-        names = _label_names(results.folders[group["run"].iloc[0]], len(shares))
-        for label in order:
-            key = f"{names[label]} ({shares[label]:.1%})"
-            rows.setdefault(key, {})[str(name)] = float(f1[label])
-    colours = {name: style.colour for name, style in styles_of(results).items()}
-    more = max(0, (0 if shares is None else len(shares)) - MOST_LABELS)
-    return {"rule": rule, "rows": rows, "colours": colours, "more": more}
-
-
-def _label_names(run: Path, n_labels: int) -> list[str]:
-    try:
-        names = [str(name) for name in read_arrays(run / PREPROCESSING)["label_names"]]
-    except (RunFolderError, KeyError):
-        names = []
-    return names if len(names) == n_labels else [f"label {k}" for k in range(n_labels)]
-
-
-def _without_predictions(runs: pd.DataFrame, results: Results) -> dict[str, str]:
-    """Return why runs are left out of the charts, by name of the run."""
-    reasons: dict[str, str] = {}
-    widths: dict[str, int] = {}  # number of labels by data set
-    for name, group in runs.groupby("run", sort=False):
-        path = results.folders[str(name)] / PREDICTIONS
-        try:
-            stored = read_arrays(path)
-            keys = ["scores", "targets", *(f"decisions_{rule}" for rule in group["rule"])]
-            arrays = [stored[key] for key in keys if key in stored]
-            shape = stored["targets"].shape
-            n_labels = widths.get(group["data"].iloc[0])
-            fits = len(arrays) == len(keys) and all(
-                array.shape == shape and array.dtype.kind == ("f" if key == "scores" else "b")
-                for key, array in zip(keys, arrays, strict=True)
-            )
-            if not fits or len(shape) != 2 or n_labels not in (None, shape[1]) or not shape[0]:
-                raise RunFolderError(f"{path} does not hold the predictions of a run.")
-            if not np.isfinite(stored["scores"]).all():
-                raise RunFolderError(f"{path} holds scores that are not finite.")
-            widths[group["data"].iloc[0]] = shape[1]
-        except RunFolderError as error:
-            reasons[str(name)] = str(error)
-        except KeyError as error:
-            reasons[str(name)] = f"{path} lacks {error}."
-    return reasons
-
-
-def _position(x: float, y: float) -> tuple[float, float]:
-    return round(x * _WIDTH, 1), round((1 - y) * _HEIGHT, 1)
+def _cell(value: float, text: str | None = None) -> dict[str, str]:
+    """Return a cell's text, and the value by which it is sorted; NaN is an empty value."""
+    if value != value:
+        return {"text": "-", "value": ""}
+    return {"text": text or f"{value:.3f}", "value": f"{value:.9f}"}

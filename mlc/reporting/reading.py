@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlc.config.errors import MlcError, RunFolderError
+from mlc.config.registry import METRICS as METRIC_NAMES
 from mlc.files.names import BASELINES, METRICS, RULES, STATUS
 from mlc.runs.folder import read_stored
 from mlc.runs.former import read_status_file
@@ -44,7 +45,7 @@ def read_run(folder: Path, metrics: Sequence[str] = ()) -> StoredRun:
 
     Args:
         folder: of the run.
-        metrics: test metrics that each rule of a finished run must have.
+        metrics: test metrics; those of label sets must be known for each rule of a finished run.
 
     Raises:
         RunFolderError: the files are not those of a run.
@@ -75,6 +76,8 @@ def _read_run(folder: Path, metrics: Sequence[str]) -> StoredRun:
     run_metrics = read_stored(path)
     taken = {*ORDER, *status["overrides"]}
     _check_metrics(path, run_metrics, taken, rules)
+    # A metric of scores may be undefined, as precision_at_5 of four labels.
+    metrics = [metric for metric in metrics if metric in METRIC_NAMES]
     for rule in rules:
         for metric in metrics:
             key = f"test/{rule}/{metric}"

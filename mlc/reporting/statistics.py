@@ -20,7 +20,7 @@ class Interval:
     """A mean and half the width of its 95% interval.
 
     The half width is NaN, and not printed, for one value and for values that are all equal: a few
-    equal values do not show that further values would be equal.
+    equal values do not show that further values would be equal. Of no values, the mean is NaN too.
     """
 
     mean: float
@@ -28,7 +28,7 @@ class Interval:
     n: int
 
     def __str__(self) -> str:
-        return f"{self.mean:.3f}{self._spread()}"
+        return f"{self.mean:.3f}{self._spread()}" if self.n else "-"
 
     def signed(self) -> str:
         """Return the interval of a difference as text, with its sign."""
@@ -69,6 +69,8 @@ def paired_difference(values: ArrayLike, reference: ArrayLike) -> PairedDifferen
 
 def _interval(sample: NDArray[np.float64], largest: float) -> Interval:
     n = len(sample)
+    if n == 0:
+        return Interval(np.nan, np.nan, 0)
     if n < 2 or np.ptp(sample) <= ROUNDING * largest:
         return Interval(float(sample.mean()), np.nan, n)
     width = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * stats.sem(sample)

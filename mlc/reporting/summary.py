@@ -8,10 +8,12 @@ from textwrap import fill
 
 import pandas as pd
 
-from mlc.config.errors import RunFolderError
-from mlc.config.texts import LONGEST_NOTE, cell, escaped, readable
+from mlc.config.errors import ConfigError, RunFolderError
+from mlc.config.options import nearest
+from mlc.config.texts import LONGEST_NOTE, cell, escaped, readable, shown
 from mlc.config.texts import markdown as as_markdown
 from mlc.files.writing import write_atomically, write_text
+from mlc.metrics.names import stored_metrics
 from mlc.reporting.choice import chosen_settings, contestants, named_baselines
 from mlc.reporting.collect import Results, check_comparable, collect
 from mlc.reporting.differences import differences_caption, differences_table
@@ -43,9 +45,12 @@ def write_summary(folder: Path, metrics: Sequence[str], reference: str) -> tuple
     trials alone.
 
     Raises:
+        ConfigError: no finished run has one of the metrics.
         RunFolderError: no run has finished, a file of the same name that mlc did not write is in the
             folder, or the folder is not writable.
     """
+    for metric in metrics:
+        require_metric(metric, stored_metrics())
     check_report_files(folder, report_files(metrics))
     results = collect(folder, metrics)
     check_comparable(results.statuses)
@@ -57,6 +62,7 @@ def write_summary(folder: Path, metrics: Sequence[str], reference: str) -> tuple
             f"No run under {folder} has finished"
             + (f" ({reasons})." if reasons else ": wait for one, or start them again.")
         )
+    require_stored(folder, results, metrics)
     found = searched(folder, results)
     try:
         write_text(folder / RESULTS, _csv(results.runs))
@@ -74,6 +80,34 @@ def write_summary(folder: Path, metrics: Sequence[str], reference: str) -> tuple
             f"The summary cannot be written to {folder} ({error.strerror}): make it writable."
         ) from error
     return results, _summary(results, found, metrics, reference)
+
+
+def require_metric(metric: str, known: Sequence[str], folder: Path | None = None) -> None:
+    """Require that a metric is known, or that it is stored in a folder.
+
+    Raises:
+        ConfigError: it is not; the nearest name and all names are listed.
+    """
+    if metric in known:
+        return
+    near = nearest(metric, known)
+    guess = f"did you mean {near[0]}? " if near else ""
+    where = "There is" if folder is None else f"{folder} holds"
+    raise ConfigError(
+        f"{where} no metric named {shown(metric)}: {guess}choose among {', '.join(known)}."
+    )
+
+
+def require_stored(folder: Path, results: Results, metrics: Sequence[str]) -> None:
+    """Require that the finished runs in a folder have a test value of each metric.
+
+    Raises:
+        ConfigError: none has a value of one of them.
+    """
+    columns = results.runs.columns[results.runs.notna().any()]
+    stored = [metric for metric in stored_metrics() if metric in columns]
+    for metric in metrics:
+        require_metric(metric, stored, folder)
 
 
 def _summary(
@@ -103,7 +137,7 @@ def summarise(
 
     parts = []
     runs, baselines = contestants(results), named_baselines(results)
-    first, swept = metrics[0], False
+    first = metrics[0]
     for data in dict.fromkeys(runs["data"]):
         group = runs[runs["data"] == data]
         chosen = chosen_settings(group, first)
@@ -113,7 +147,6 @@ def summarise(
         table = means_table(group, baselines[baselines["data"] == data], metrics, results.tuned_on)
         parts += show(heading, table, 2)
         if chosen is not None:
-            swept = True
             caption = f"Each head's setting with the best mean {first} on the validation rows"
             parts += show(caption, choices_table(group, first, results.tuned_on))
         caption = (
@@ -125,9 +158,15 @@ def summarise(
         if differences is not None:
             caption = differences_caption(differences, first, reference, swept=chosen is not None)
             parts += show(caption, differences)
-    notes = foot(results, first if swept else None)
+    notes = foot(results, metrics, swept=is_swept(runs, first))
     parts.append(_listed(notes) if markdown else _wrapped(notes))
     return "\n\n".join(parts) + "\n"
+
+
+def is_swept(runs: pd.DataFrame, metric: str) -> bool:
+    """Return whether the validation rows choose between settings on any of the data sets."""
+    groups = runs.groupby("data", sort=False)
+    return any(chosen_settings(group, metric) is not None for _, group in groups)
 
 
 def _csv(frame: pd.DataFrame) -> str:

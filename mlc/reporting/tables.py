@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from mlc.config.texts import markdown, readable
 from mlc.evaluation.left_out import MOST_VALUES
-from mlc.metrics.counts import CONVENTIONS, COUNT_METRICS
+from mlc.metrics.counts import CONVENTIONS
+from mlc.metrics.names import COUNTED, SCORE_METRICS, metric_sign
 from mlc.reporting.choice import Pairs, chosen_rows, chosen_settings, contestants
 from mlc.reporting.collect import Results
 from mlc.reporting.statistics import Interval, mean_interval
@@ -71,42 +73,53 @@ def means_table(
 ) -> Table:
     """Return a row per contestant and rule, then the baselines; > marks the best fair mean.
 
-    If settings were swept, the first metric's mean on the validation rows precedes the test values,
-    > marks the setting that it chooses for a head and rule, and only chosen settings can be the best
-    of a column.
+    The first metric's mean on the validation rows, where it is known, precedes the test values. If
+    settings were swept, > marks there the setting that it chooses for a head and rule, and only chosen
+    settings can be the best of a column.
     """
     means, best = best_means(runs, metrics, tuned_on)
-    chosen = chosen_settings(runs, metrics[0])
-    validation = validation_cells(runs, metrics[0], chosen)
+    validation = validation_means(runs, metrics[0])
+    n_runs = runs.groupby(["contestant", "rule"]).size()
+    chosen = chosen_settings(runs, metrics[0]) or set()
     rows = [
         [
             contestant,
             marked(rule, tuned_on),
-            str(next(iter(intervals.values())).n),
-            *validation.get((contestant, rule), []),
+            str(n_runs[contestant, rule]),
+            *_validation_cell((contestant, rule), validation, chosen),
             *(f"{'>' if best[m] == (contestant, rule) else ''}{intervals[m]}" for m in metrics),
         ]
         for (contestant, rule), intervals in means.items()
     ]
     for (baseline, rule), group in baselines.groupby(["contestant", "rule"], sort=False):
         name = "-" if rule == "constant" else marked(rule, tuned_on)
-        values = [mean_interval(group[metric]) for metric in metrics]
-        first = [] if chosen is None else ["-"]
-        rows.append([f"({baseline})", name, str(values[0].n), *first, *map(str, values)])
-    return Table(["head", "rule", "n", *([] if chosen is None else ["val"]), *metrics], rows)
+        values = [mean_of(group, metric) for metric in metrics]
+        rows.append(
+            [f"({baseline})", name, str(len(group)), *["-"] * bool(validation), *map(str, values)]
+        )
+    return Table(["head", "rule", "n", *["val"] * bool(validation), *metrics], rows)
 
 
-def validation_cells(
-    runs: pd.DataFrame, metric: str, chosen: Pairs | None
-) -> dict[tuple[str, str], list[str]]:
-    """Return a cell with the validation mean by contestant and rule, if settings are chosen."""
-    if chosen is None:
+def validation_means(runs: pd.DataFrame, metric: str) -> dict[tuple[str, str], float]:
+    """Return the mean on the validation rows by contestant and rule; empty if none is known."""
+    column = f"val_{metric}"
+    if column not in runs or runs[column].isna().all():
         return {}
-    means = runs.groupby(["contestant", "rule"], sort=False)[f"val_{metric}"].mean()
-    return {
-        (contestant, rule): [f"{'>' if (contestant, rule) in chosen else ''}{mean:.3f}"]
-        for (contestant, rule), mean in means.items()
-    }
+    means = runs.groupby(["contestant", "rule"], sort=False)[column].mean()
+    return {(str(name), str(rule)): float(mean) for (name, rule), mean in means.items()}
+
+
+def _validation_cell(
+    pair: tuple[str, str], means: Mapping[tuple[str, str], float], chosen: Pairs
+) -> list[str]:
+    if not means:
+        return []
+    return ["-" if np.isnan(means[pair]) else f"{'>' * (pair in chosen)}{means[pair]:.3f}"]
+
+
+def mean_of(rows: pd.DataFrame, metric: str) -> Interval:
+    """Return the mean of a metric, which some or all of the rows may lack, with its interval."""
+    return mean_interval(rows[metric].dropna() if metric in rows else [])
 
 
 def best_means(
@@ -114,21 +127,22 @@ def best_means(
 ) -> tuple[dict[tuple[str, str], dict[str, Interval]], dict[str, tuple[str, str] | None]]:
     """Return the intervals of each contestant and rule by metric, and the best fair pair by metric.
 
-    Of several settings of a head, only the setting chosen on the validation rows is fair.
+    Of several settings of a head, only the setting chosen on the validation rows is fair. A metric of
+    which more is neither better nor worse has no best pair.
     """
     means = {
-        key: {metric: mean_interval(group[metric]) for metric in metrics}
+        key: {metric: mean_of(group, metric) for metric in metrics}
         for key, group in runs.groupby(["contestant", "rule"], sort=False)
     }
     chosen = chosen_settings(runs, metrics[0])
     fair = [
         key for key in means if tuned_on.get(key[1]) in FAIR and (chosen is None or key in chosen)
     ]
-    best = {}
+    best: dict[str, tuple[str, str] | None] = {}
     for metric in metrics:
-        value = {key: means[key][metric].mean for key in fair}
-        choose = max if COUNT_METRICS[metric].higher_is_better else min
-        best[metric] = choose(value, key=value.__getitem__) if value else None
+        sign = metric_sign(metric)
+        value = {key: sign * means[key][metric].mean for key in fair if means[key][metric].n}
+        best[metric] = max(value, key=value.__getitem__) if value and sign else None
     return means, best
 
 
@@ -156,12 +170,13 @@ def regrets_table(runs: pd.DataFrame, metric: str, tuned_on: dict[str, str]) -> 
     return Table(["head", "rule", "n", "Bayes", "head", "training", "regret"], rows)
 
 
-def foot(results: Results, chosen_by: str | None = None) -> list[str]:
+def foot(results: Results, metrics: Sequence[str] = (), *, swept: bool = False) -> list[str]:
     """Return the notes below the tables.
 
     Args:
         results: of the sweep.
-        chosen_by: the metric by which settings are chosen, if there are several.
+        metrics: of the columns.
+        swept: whether the first metric chooses between settings.
     """
     notes = []
     if results.monitors:
@@ -169,11 +184,17 @@ def foot(results: Results, chosen_by: str | None = None) -> list[str]:
             f"Weights: the epoch with the best validation {' or '.join(results.monitors)}, at its"
             " own best threshold. > marks the best mean of a column."
         )
-    if chosen_by is not None:
-        notes.append(
-            f"val: mean {chosen_by} on the validation rows. > there marks the setting that it"
-            " chooses for a head and rule; only chosen settings can be the best of a test column."
-        )
+    if metrics and validation_means(contestants(results), metrics[0]):
+        note = f"val: mean {metrics[0]} on the validation rows."
+        if swept:
+            note += (
+                " > there marks the setting that it chooses for a head and rule; only chosen settings"
+                " can be the best of a test column."
+            )
+        notes.append(note)
+    of_scores = [metric for metric in metrics if metric in (*SCORE_METRICS, *COUNTED)]
+    if of_scores:
+        notes.append(f"Of the scores, so equal for all rules of a run: {', '.join(of_scores)}.")
     for part in ("validation", "test"):
         rules = [
             marked(rule, results.tuned_on) for rule, on in results.tuned_on.items() if on == part

@@ -34,6 +34,8 @@ from mlc.training.assembly import (
     device_of,
     known_labels,
 )
+from mlc.training.defaults import kind_of, report_defaults, resolve
+from mlc.training.grouping import cohort_key
 from mlc.training.loop import Training
 from mlc.training.memory import bytes_of_run
 from mlc.training.stacked import OPTIMIZERS
@@ -113,9 +115,10 @@ class _Cohort:
             prepared = [run for index in indices if (run := self._prepare(index))]
             if prepared:
                 prepared = self._without_unused_columns(prepared)
-                size = self._largest_size(prepared)
-                for first in range(0, len(prepared), size):
-                    self._attempt(prepared[first : first + size])
+                for alike in _alike(prepared):
+                    size = self._largest_size(alike)
+                    for first in range(0, len(alike), size):
+                        self._attempt(alike[first : first + size])
         except Exception as error:
             self._fail_rest(error)
         except BaseException:
@@ -129,6 +132,7 @@ class _Cohort:
             if config.seed not in self.splits:
                 self.splits[config.seed] = self._split(config)
             split, scaling, card = self.splits[config.seed]
+            config = self._resolve(index, split)
             targets = self.dataset.targets[split.train]
             rules = build_rules(config, HEADS[config.head.name], targets.shape[1], targets)
             return Prepared(index, config, split, scaling, card, rules)
@@ -138,6 +142,15 @@ class _Cohort:
         except Exception as error:
             self._fail(index, error)
             return None
+
+    def _resolve(self, index: int, split: Split) -> Config:
+        """Return the config with the defaults for the run's training rows."""
+        config = self.configs[index]
+        kind = kind_of(self.dataset, split.train)
+        resolved = resolve(config, kind)
+        report_defaults(config, resolved, kind)
+        self.recorder.resolved(index, resolved)
+        return resolved
 
     def _split(self, config: Config) -> tuple[Split, Scaling, Card]:
         split = split_dataset(self.dataset, config.data, config.seed)
@@ -259,3 +272,11 @@ class _Cohort:
             name = self.recorder.name(index)
             log.error("%s failed", name, exc_info=error, extra={"run": name})
         self._end(index, error)
+
+
+def _alike(prepared: Sequence[Prepared]) -> list[list[Prepared]]:
+    """Group the runs that can still be trained as one with the defaults for their training rows."""
+    groups: dict[str, list[Prepared]] = {}
+    for run in prepared:
+        groups.setdefault(cohort_key(run.config), []).append(run)
+    return list(groups.values())

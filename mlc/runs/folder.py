@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlc.config.errors import BeingTrainedError, MlcError, RunFolderError
+from mlc.config.schema import AUTOMATIC
 from mlc.files.names import (
     BASELINES,
     CARD,
@@ -67,6 +69,7 @@ class RunFacts:
         monitor: the validation metric that chose the epoch.
         config: all options, nested.
         index: the run's index in its sweep.
+        automatic: keys of the options whose values are defaults by the data.
         parts: the modules of the run's parts that are not in `mlc`, by kind and name.
     """
 
@@ -78,6 +81,7 @@ class RunFacts:
     monitor: str = "jaccard_samples"
     config: dict[str, Any] = field(default_factory=dict)
     index: int = 0
+    automatic: list[str] = field(default_factory=list)
     parts: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
@@ -236,7 +240,18 @@ def _same_config(status: dict[str, Any], facts: RunFacts) -> bool:
     if not isinstance(before, dict) or not before:
         return False
     # As stored: JSON turns tuples into lists.
-    return not any(differences(before, json.loads(json.dumps(facts.config))))
+    now = json.loads(json.dumps(facts.config))
+    return not any(differences(before, now, automatic=automatic_in(status)))
+
+
+def automatic_in(status: Mapping[str, Any]) -> list[str]:
+    """Return the keys of a run's options whose values may be defaults by the data.
+
+    A status of an earlier version does not name them: then all but those that were set.
+    """
+    if "automatic" in status:
+        return list(status["automatic"])
+    return [key for key in AUTOMATIC if key not in (status.get("overrides") or {})]
 
 
 def already_finished(folder: Path, difference: str | None = None) -> RunFolderError:

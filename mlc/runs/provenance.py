@@ -99,16 +99,22 @@ def device_name(device: torch.device) -> str:
 
 
 def differences(
-    one: Mapping[str, Any], other: Mapping[str, Any], ignored: tuple[str, ...] = NOT_IDENTITY
+    one: Mapping[str, Any],
+    other: Mapping[str, Any],
+    ignored: tuple[str, ...] = NOT_IDENTITY,
+    automatic: Collection[str] = (),
 ) -> Iterator[tuple[str, Any, Any]]:
     """Yield the dotted keys that differ between two nested configs, with both values or None.
 
-    Options of decision rules that only one of the configs reports are ignored.
+    Options of decision rules that only one of the configs reports are ignored. A null of the other
+    config equals any value of an option whose key is among the `automatic` ones.
     """
     shared = [rule for rule in one.get("decisions", ()) if rule in other.get("decisions", ())]
     first, second = flatten(with_rules(one, shared)), flatten(with_rules(other, shared))
     for key in dict.fromkeys((*first, *second)):
         if any(key == name or key.startswith(f"{name}.") for name in ignored):
+            continue
+        if key in automatic and second.get(key, "") is None:
             continue
         if first.get(key) != second.get(key):
             yield key, first.get(key), second.get(key)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from mlc.config.schema import Config
 from mlc.data.base import Dataset
 from mlc.data.card import Card
 from mlc.data.preprocessing import Scaling
@@ -57,6 +58,9 @@ class Recorder:
 
     def claim(self, index: int) -> None:
         """Called before a run is prepared."""
+
+    def resolved(self, index: int, config: Config) -> None:
+        """Called with the run's config, in which defaults by the data have their values."""
 
     @contextmanager
     def follow(

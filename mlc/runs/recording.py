@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -23,6 +24,7 @@ from mlc.tracking.hyperparameters import hyperparameters
 from mlc.tracking.progress import Progress, report_outcome
 from mlc.tracking.tensorboard import RunLog, chosen_rule
 from mlc.training.checkpoint import save_run
+from mlc.training.defaults import unresolved
 from mlc.training.loop import Epoch, Training
 
 _WAS_FINISHED = "was finished before"
@@ -67,7 +69,7 @@ class FolderRecorder(Recorder):
     """
 
     def __init__(self, runs: Sequence[Run]) -> None:
-        self._runs = runs
+        self._runs = list(runs)
         self._logs: dict[int, RunLog] = {}
         self._identity: Identity | None = None
         self._yardsticks: dict[tuple[str | bytes, ...], dict[str, dict[str, float]]] = {}
@@ -123,6 +125,14 @@ class FolderRecorder(Recorder):
             raise settled
         if settled is None:
             claim(self._runs[index].folder, self._runs[index].facts, self._identity)
+
+    def resolved(self, index: int, config: Config) -> None:
+        """Store the run with this config from now on."""
+        run = self._runs[index]
+        facts = dataclasses.replace(
+            run.facts, config=dataclasses.asdict(config), automatic=unresolved(run.config)
+        )
+        self._runs[index] = dataclasses.replace(run, config=config, facts=facts)
 
     @contextmanager
     def follow(

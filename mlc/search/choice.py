@@ -191,11 +191,9 @@ def _best(values: pd.DataFrame, metric: str, choice: Chosen) -> Chosen:
         by_rule=by_rule,
         failed=_reasons(values[~values[TRIAL].isin(trials)], common or frozenset(values["seed"])),
     )
-    comparable = {
-        rule: best
-        for rule, best in sorted(by_rule.items(), key=lambda item: item[1].trial)
-        if rule != PER_LABEL or metric == PER_LABEL_METRIC or len(by_rule) == 1
-    }
+    allowed = choosable(list(by_rule), metric)
+    ordered = sorted(by_rule.items(), key=lambda item: item[1].trial)
+    comparable = {rule: best for rule, best in ordered if rule in allowed}
     if not comparable:
         return result
     rule = _first_best({rule: sign * best.value for rule, best in comparable.items()})
@@ -248,6 +246,12 @@ def _finite(values: pd.DataFrame) -> pd.DataFrame:
     """Return the table with NaN for infinite values."""
     numbers = values[VALUE].astype(float)
     return values.assign(**{VALUE: numbers.where(np.isfinite(numbers))})
+
+
+def choosable(rules: Sequence[str], metric: str) -> list[str]:
+    """Return the rules whose values on the validation rows can be compared."""
+    others = [rule for rule in rules if rule != PER_LABEL]
+    return list(rules) if metric == PER_LABEL_METRIC or not others else others
 
 
 def _settings(values: pd.DataFrame) -> list[str]:

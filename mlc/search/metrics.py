@@ -5,20 +5,14 @@ from __future__ import annotations
 from mlc.config.errors import ConfigError
 from mlc.config.options import nearest
 from mlc.config.registry import METRICS
-from mlc.metrics.final import AT_K
+from mlc.metrics.names import SCORE_METRICS, metric_sign
 
 LOSS = "loss"
-# Metrics without a decision rule, by whether a higher value is better.
-_OF_SCORES = {
-    "lrap": True, "coverage_error": False, "ranking_loss": False, "brier": False, "ece": False,
-    "average_precision_macro": True, "roc_auc_macro": True, "one_error": False, "nll": False,
-    **{f"{name}_at_{k}": True for k in AT_K for name in ("precision", "recall")},
-}  # fmt: skip
 
 
 def validation_metrics() -> list[str]:
     """Return the names of all metrics of the validation rows that have a better and a worse value."""
-    return [LOSS, *METRICS, *_OF_SCORES]
+    return [LOSS, *METRICS, *SCORE_METRICS]
 
 
 def needs_rule(metric: str) -> bool:
@@ -33,9 +27,7 @@ def higher_is_better(metric: str) -> bool:
         ConfigError: the metric is none of the validation rows.
     """
     require_validation_metric("metric", metric)
-    if metric == LOSS:
-        return False
-    return METRICS[metric].higher_is_better if metric in METRICS else _OF_SCORES[metric]
+    return metric != LOSS and metric_sign(metric) > 0
 
 
 def require_validation_metric(key: str, metric: str) -> None:

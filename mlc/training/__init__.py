@@ -1,1 +1,1 @@
-"""Training: the model, the loop, optimisers, and which runs are trained as one."""
+"""The model, the training loop, optimisers, and the division into cohorts."""

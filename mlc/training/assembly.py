@@ -1,4 +1,4 @@
-"""From a config to the parts that it names."""
+"""Building the parts that a config names: model, training, decision rules."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mlc.backbones.base import BACKBONES
+from mlc.backbones.base import BACKBONES, Backbone
 from mlc.config.errors import ConfigError
 from mlc.config.schema import Config
 from mlc.data.base import Dataset
@@ -35,25 +35,23 @@ def build_model(
     device: torch.device,
     scalings: Sequence[Scaling] = (),
 ) -> Model:
-    """Build the stacked model, once it is known to fit into memory.
+    """Build the stacked model, after a check that it fits into memory.
 
-    A run whose scaling leaves columns out starts from the weights of a model without them.
+    A run whose scaling leaves columns out starts with the weights of a model without them.
 
     Args:
-        configs: one per run of a cohort.
-        sample_shape: the shape of a sample; flat samples have (D,).
-        known: the labels outside the test part, and each run's training rows.
-        device: where the model is to be.
+        configs: one per run of the cohort.
+        sample_shape: the shape of a sample; (D,) for flat samples.
+        known: the labels outside the test part, and the training rows of each run.
+        device: device of the model.
         scalings: one per run, or none.
     """
     config, n_labels = configs[0], known.targets.shape[1]
-    seeds = [own.seed for own in configs]
     backbone = BACKBONES[config.backbone.name].for_samples(
-        sample_shape, [own.backbone for own in configs], seeds, n_labels
+        sample_shape, [run.backbone for run in configs], [run.seed for run in configs], n_labels
     )
-    head_class = HEADS[config.head.name]
     require_memory(
-        head_class,
+        HEADS[config.head.name],
         backbone.n_outputs,
         n_labels,
         config.head,
@@ -64,13 +62,20 @@ def build_model(
         bytes_per_number=DTYPES[config.trainer.precision].itemsize,
         known=known,
     )
-    head = head_class(backbone.n_outputs, n_labels, config.head, seeds, known, backbone.separate)
-    model = Model(backbone, head)
+    model = _with_head(backbone, configs, known)
     for run, scaling in enumerate(scalings):
         if not scaling.used.all():
-            own = KnownLabels(known.targets, known.rows[run : run + 1])
-            _start_without_unused(model, run, configs[run], own, scaling)
+            known_to_run = KnownLabels(known.targets, known.rows[run : run + 1])
+            _start_without_unused(model, run, configs[run], known_to_run, scaling)
     return model.to(device, DTYPES[config.trainer.precision])
+
+
+def _with_head(backbone: Backbone, configs: Sequence[Config], known: KnownLabels) -> Model:
+    config, seeds, n_labels = configs[0], [run.seed for run in configs], known.targets.shape[1]
+    head = HEADS[config.head.name](
+        backbone.n_outputs, n_labels, config.head, seeds, known, backbone.separate
+    )
+    return Model(backbone, head)
 
 
 def build_training(
@@ -103,33 +108,30 @@ def build_training(
 def _start_without_unused(
     model: Model, run: int, config: Config, known: KnownLabels, scaling: Scaling
 ) -> None:
-    """Give a run the initial weights of a model of the columns that it uses, 0 at all others.
+    """Initialise a run like a model of the columns that it uses, with weights 0 for all others.
 
-    So neither what the rows outside its training part hold, nor the columns of other runs, have an
-    influence on them: the range of initial weights depends on the number of columns.
+    The range of initial weights depends on the number of columns. So the weights depend neither on rows
+    outside the training part nor on the columns of other runs.
     """
     used = torch.as_tensor(np.flatnonzero(scaling.used))
     n_labels = known.targets.shape[1]
     backbone = BACKBONES[config.backbone.name](
         len(used), [config.backbone], [config.seed], n_labels
     )
-    head = HEADS[config.head.name](
-        backbone.n_outputs, n_labels, config.head, [config.seed], known, backbone.separate
-    )
-    alone = Model(backbone, head)
-    for whole, part in zip(model.parameters(), alone.parameters(), strict=True):
-        start = part[0]
-        for axis, size in enumerate(whole[run].shape):
-            # An axis of another length is that of the columns.
-            if start.shape[axis] != size:
-                shape = [*start.shape[:axis], size, *start.shape[axis + 1 :]]
-                start = start.new_zeros(shape).index_copy_(axis, used, start)
-        whole[run] = start
+    alone = _with_head(backbone, [config], known)
+    for parameter, smaller in zip(model.parameters(), alone.parameters(), strict=True):
+        weights = smaller[0]
+        for axis, size in enumerate(parameter[run].shape):
+            # An axis of different length is the axis of columns.
+            if weights.shape[axis] != size:
+                shape = [*weights.shape[:axis], size, *weights.shape[axis + 1 :]]
+                weights = weights.new_zeros(shape).index_copy_(axis, used, weights)
+        parameter[run] = weights
     model.n_unused[run] = model.n_parameters - alone.n_parameters
 
 
 def known_labels(dataset: Dataset, splits: Sequence[Split]) -> KnownLabels:
-    """The labels of all rows outside the test part, and which of the rows each run trains on."""
+    """Return the labels of all rows outside the test part, and each run's training rows among them."""
     outside = np.union1d(splits[0].train, splits[0].val)
     rows = np.stack([np.searchsorted(outside, split.train) for split in splits])
     return KnownLabels(torch.as_tensor(dataset.targets[outside]), torch.as_tensor(rows))
@@ -141,25 +143,25 @@ def build_rules(
     n_labels: int,
     training_targets: NDArray[np.bool_] | None = None,
 ) -> dict[str, DecisionRule]:
-    """The run's rules, without those that need more than this head gives.
+    """Build the decision rules of a run, without those that need more than the head provides.
 
     Args:
-        config: the run's.
-        head: the class of its head.
+        config: config of the run.
+        head: class of its head.
         n_labels: K.
-        training_targets: (N, K), of the rows that the run trains on, for rules that use them.
+        training_targets: (N, K), targets of the training rows, for rules that use them.
 
     Raises:
-        ConfigError: none is left.
+        ConfigError: no rule is left.
     """
     natural = head.natural_threshold(n_labels)
-    every = {name: DECISIONS[name](config.decision[name], natural) for name in config.decisions}
+    requested = {name: DECISIONS[name](config.decision[name], natural) for name in config.decisions}
     rules = {
         name: rule
-        for name, rule in every.items()
+        for name, rule in requested.items()
         if rule.input_from(head.provides()) is not None and not rule.lacks_threshold
     }
-    left_out = [rule for name, rule in every.items() if name not in rules]
+    left_out = [rule for name, rule in requested.items() if name not in rules]
     if not rules:
         others = "global" if natural is None else "fixed or global"
         raise ConfigError(
@@ -168,7 +170,7 @@ def build_rules(
             f" {_needs(left_out)}; add {others}."
         )
     if left_out:
-        _say_left_out(config.head.name, _needs(left_out))
+        _log_left_out(config.head.name, _needs(left_out))
     for rule in rules.values():
         if rule.uses_training_sets and training_targets is not None:
             rule.training_sets = distinct(torch.as_tensor(training_targets))
@@ -176,10 +178,10 @@ def build_rules(
 
 
 def device_of(name: str) -> torch.device:
-    """auto is CUDA where there is one, else the CPU.
+    """Return the device of a name; "auto" is CUDA if available, else the CPU.
 
     Raises:
-        ConfigError: CUDA is asked for and there is none.
+        ConfigError: the name is "cuda" and there is no CUDA device.
     """
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
@@ -190,12 +192,12 @@ def device_of(name: str) -> torch.device:
 
 
 @cache
-def _say_left_out(head: str, needs: str) -> None:
-    """Once, however many runs have this head."""
+def _log_left_out(head: str, needs: str) -> None:
+    """Log once per head."""
     log.info("head=%s is evaluated without these rules: %s", head, needs, extra={"folded": True})
 
 
-_TAKEN = {
+_NEEDS = {
     "joint": "a distribution over label sets", "marginals": "label probabilities",
     "scores": "scores", "cardinality": "an expected number of labels",
 }  # fmt: skip
@@ -208,7 +210,7 @@ def _needs(rules: Sequence[DecisionRule]) -> str:
         + (
             threshold.format(rule.name)
             if rule.lacks_threshold
-            else " or ".join(_TAKEN[kind] for kind in rule.needs)
+            else " or ".join(_NEEDS[kind] for kind in rule.needs)
         )
         for rule in rules
     )

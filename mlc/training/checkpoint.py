@@ -17,7 +17,7 @@ from mlc.training.model import Model
 
 def save_run(model: Model, run: int, folder: Path) -> None:
     """Write the weights of one of the model's runs, without the runs axis."""
-    # Copies, for safetensors refuses weights that share their memory.
+    # Copy, because safetensors refuses tensors that share memory.
     weights = {
         name: value[run].cpu().clone(memory_format=torch.contiguous_format)
         for name, value in model.state_dict().items()

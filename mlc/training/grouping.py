@@ -1,4 +1,4 @@
-"""Which runs can be trained as one stacked model, and how many of them at a time."""
+"""Division of runs into cohorts, each trained as one stacked model."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ from mlc.backbones.base import BACKBONES
 from mlc.config.errors import ConfigError
 from mlc.config.schema import Config
 from mlc.heads.base import HEADS
+from mlc.training.defaults import resolve
 from mlc.training.stacked import OPTIMIZERS
 
-# Seconds of a step, and seconds for each weight and row: fitted by python -m benchmarks.cohort_cost
+# Seconds per step, and per weight and row of it: fitted by python -m benchmarks.cohort_cost
 OVERHEAD, PER_PRODUCT = 1.2e-3, 2.0e-10
-# Sizes that only the data set knows. Reading it before the workers start could take minutes, and a
-# cut depends only on how the cohorts' costs compare.
+# Assumed sizes of the data set. Reading it before the workers start could take minutes, and a cut
+# depends only on the ratios of the costs.
 _FEATURES, _LABELS, _LABEL_SETS, _ROWS = 100, 10, 100, 1000
 # A cut must gain at least this share of the sweep's time.
 _WORTH = 0.01
 _TRIED = 100
 
-# The seconds of a cohort of the runs of kind k, of which there are n: cost(k, n).
+# The seconds of a cohort of n runs of kind k: cost(k, n).
 Cost = Callable[[int, int], float]
 # A cohort's kind and number of runs.
 Piece = tuple[int, int]
 
 
 def cohort_key(config: Config) -> str:
-    """Runs with the same key can be trained as one: same data, shape, head and batch size.
+    """Return a key; runs with equal keys can share a cohort: same data, shape, head and batch size.
 
     A backbone or an optimizer that is not stacked trains each run alone.
     """
@@ -46,7 +47,7 @@ def cohort_key(config: Config) -> str:
         config.device,
         config.threads,
         config.report.limits,
-        # Then each seed has training and test rows of its own, and heads know all but the test rows.
+        # With split_seed=null each seed has other test rows, and heads know all but the test rows.
         config.seed if getattr(config.data, "split_seed", 0) is None else None,
     ]
     return repr(shared)
@@ -59,18 +60,18 @@ def cohorts(configs: Sequence[Config], max_runs: int, n_workers: int) -> list[li
     end earlier when they are divided among the workers.
     """
     alike: dict[str, list[int]] = {}
-    # Runs with the same rates side by side, for an optimiser updates such neighbours faster.
-    for place, config in sorted(enumerate(configs), key=lambda own: repr(vars(own[1].optimizer))):
-        alike.setdefault(cohort_key(config), []).append(place)
+    # An optimiser updates neighbours with the same rates faster.
+    for index, config in sorted(enumerate(configs), key=lambda run: repr(vars(run[1].optimizer))):
+        alike.setdefault(cohort_key(config), []).append(index)
     kinds = list(alike.values())
-    work = [run_seconds(configs[places[0]]) for places in kinds]
+    work = [run_seconds(configs[indices[0]]) for indices in kinds]
 
     def cost(kind: int, n_runs: int) -> float:
         fixed, each = work[kind]
         return fixed + n_runs * each
 
     groups, taken = [], [0] * len(kinds)
-    for kind, n_runs in cut([len(places) for places in kinds], cost, max_runs, n_workers):
+    for kind, n_runs in cut([len(indices) for indices in kinds], cost, max_runs, n_workers):
         groups.append(kinds[kind][taken[kind] : taken[kind] + n_runs])
         taken[kind] += n_runs
     return groups
@@ -78,6 +79,7 @@ def cohorts(configs: Sequence[Config], max_runs: int, n_workers: int) -> list[li
 
 def run_seconds(config: Config) -> tuple[float, float]:
     """Predict the seconds of training a cohort: those of its steps, and those of each run in it."""
+    config = resolve(config)
     n_rows = getattr(config.data, "n_train", _ROWS)
     n_steps = config.trainer.max_epochs * max(1, n_rows / config.trainer.batch_size)
     return n_steps * OVERHEAD, n_steps * PER_PRODUCT * config.trainer.batch_size * n_weights(config)
@@ -94,22 +96,21 @@ def n_weights(config: Config) -> int:
         hidden *= n_labels
     try:
         n_outputs = HEADS[config.head.name].count_outputs(n_labels, config.head)
-    except ConfigError:  # It must see the labels.
+    except ConfigError:  # The number depends on the labels.
         n_outputs = _LABEL_SETS
     return int(hidden + widths[-1] * n_outputs)
 
 
 def cut(sizes: Sequence[int], cost: Cost, max_runs: int, n_workers: int) -> list[Piece]:
-    """Divide `sizes[k]` runs of each kind k into cohorts, so that the last worker ends early.
+    """Divide `sizes[k]` runs of each kind k into cohorts that minimise the time of the last worker.
 
-    The kinds stay whole, as far as `max_runs` allows, unless a cut makes the end strictly earlier.
+    A kind is one cohort, as far as `max_runs` allows, unless a cut makes the end strictly earlier.
 
     Returns:
         The cohorts in the order in which the workers take them: the longest first.
     """
-    whole = _even(sizes, [max_runs] * len(sizes))
-    best = whole
-    for pieces in (whole, _level(sizes, cost, max_runs, n_workers)):
+    best = uncut = _even(sizes, [max_runs] * len(sizes))
+    for pieces in (uncut, _level(sizes, cost, max_runs, n_workers)):
         refined = _refine(pieces, cost, n_workers)
         if end(refined, cost, n_workers) < (1 - _WORTH) * end(best, cost, n_workers):
             best = refined

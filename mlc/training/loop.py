@@ -21,18 +21,18 @@ from mlc.training.model import Model
 from mlc.training.stacked import StackedOptimizer
 from mlc.training.steps import PlainStep, step_for
 
-# Of the weights, by trainer.precision.
+# The dtype of the weights by trainer.precision.
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch brought, an entry (R,) for each run.
+    """The results of one epoch.
 
     Attributes:
-        number: from 1.
-        active: which runs were still in training.
-        values: by name: "loss/train", "loss/val", "val/METRIC", "learning_rate".
+        number: number of the epoch, from 1.
+        active: (R,), bool: the runs that were still training.
+        values: (R,) by name: "loss/train", "loss/val", "val/METRIC", "learning_rate".
     """
 
     number: int
@@ -41,25 +41,25 @@ class Epoch:
 
 
 class Training:
-    """Trains R runs side by side; iterate over it for one `Epoch` after another.
+    """The training of R runs at once; iteration yields an `Epoch` after each epoch.
 
-    Afterwards the model holds the weights of each run's best epoch.
+    At the end the model has the weights of each run's best epoch.
 
     Args:
-        model: with R runs, on the device of `data`.
-        data: resident.
-        splits: one for each run, all of the same sizes.
-        optimizer: over the model's parameters.
-        options: the trainer's, one for each run; `monitor` and `patience` may differ among them. Without
-            a patience, that of the optimizer holds.
-        seeds: one for each run.
+        model: model of R runs, on the device of `data`.
+        data: the data in device memory.
+        splits: one per run, with equal sizes.
+        optimizer: optimiser of the model's parameters.
+        options: trainer options, one per run; only `monitor` and `patience` may differ. Without a
+            patience, that of the optimizer holds.
+        seeds: one per run.
 
     Attributes:
-        max_epochs: the number of epochs after which the training ends at the latest.
-        train_rows, val_rows: (R, N), each run's.
+        max_epochs: the largest number of epochs.
+        train_rows, val_rows: row indices of each run's parts, (R, N).
         best_epoch: (R,), from 1.
-        n_epochs: (R,), how many were trained.
-        failures: why a run could not go on, by its place among the runs.
+        n_epochs: number of trained epochs, (R,).
+        failures: the reason why a run stopped, by its index.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Training:
         self.val_rows = data.rows([split.val for split in splits])
         self._order = Streams(seeds, "batch order")
         self._uniforms = Streams(seeds, "noise")
-        # The same at every epoch, so that validation losses can be compared.
+        # The same in every epoch, so that validation losses are comparable.
         val_uniforms = Streams(seeds, "validation noise").uniform(self.val_rows.shape[1])
         self._val_uniforms = val_uniforms.to(device, data.dtype)
         n_runs = len(seeds)
@@ -131,7 +131,7 @@ class Training:
         return self._sign * self._best
 
     def train_epoch(self, number: int) -> Tensor:
-        """Train the `number`th epoch, a pass over the training rows; the mean loss of each run, (R,)."""
+        """Train for one epoch; return the mean loss of each run, (R,)."""
         if self._full_batch is not None:
             return self._full_batch(number)
         self.model.train()
@@ -148,9 +148,9 @@ class Training:
         )
         self._plain_step.begin_epoch()
         for step, start in enumerate(starts):
-            here = slice(start, start + size)
+            batch = slice(start, start + size)
             self.optimizer.advance(step)
-            self._step(rows[:, here], None if uniforms is None else uniforms[:, here])
+            self._step(rows[:, batch], None if uniforms is None else uniforms[:, batch])
         return self._plain_step.total / n_rows
 
     @torch.no_grad()
@@ -162,7 +162,7 @@ class Training:
             first += actual.shape[1]
             scores.append(head.scores(outputs))
             targets.append(actual)
-            # Batches as in training where samples are compared, whatever the size of a chunk.
+            # Losses that compare samples need the batches of training, not chunks of another size.
             n_rows = size if head.compares_samples else actual.shape[1]
             parts = (outputs.split(n_rows, 1), actual.split(n_rows, 1), uniforms.split(n_rows, 1))
             losses += [head.loss(*part).double() for part in zip(*parts, strict=True)]
@@ -177,16 +177,16 @@ class Training:
 
     def _keep_best(self, number: int, values: dict[str, Tensor]) -> None:
         value = torch.zeros_like(self._best)
-        for monitor, own in self._monitored.items():
-            followed = values["loss/val" if monitor == "loss" else f"val/{monitor}"]
-            value = torch.where(own, self._sign * followed.double(), value)
+        for monitor, runs in self._monitored.items():
+            monitored = values["loss/val" if monitor == "loss" else f"val/{monitor}"]
+            value = torch.where(runs, self._sign * monitored.double(), value)
         better = self._active & (value > self._best)
-        # Without an index of the better ones, which the host would have to wait for.
+        # Masks instead of indices, for which the host would have to wait.
         self._best = torch.where(better, value, self._best)
         self.best_epoch.masked_fill_(better, number)
         for name, weights in self.model.state_dict().items():
-            kept = self._best_weights[name]
-            torch.where(better.view(-1, *[1] * (kept.ndim - 1)), weights, kept, out=kept)
+            best = self._best_weights[name]
+            torch.where(better.view(-1, *[1] * (best.ndim - 1)), weights, best, out=best)
         last = self.best_epoch
         if self._full_batch is not None:
             # While the penalty is too strong, all rows may have the same decision, epoch after epoch.

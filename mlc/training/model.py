@@ -1,4 +1,4 @@
-"""Backbone and head as one module with a runs axis."""
+"""The model: a backbone and a head, with a runs axis."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from mlc.data.resident import ResidentData
 from mlc.heads.base import Head
 from mlc.layers.bags import Bags
 
-# Outputs held at once outside training: 2^24 numbers are 64 MB in float32.
+# Outputs in memory at a time outside training: 2^24 numbers are 64 MB in float32.
 _OUTPUTS_AT_ONCE = 2**24
 _ROWS_AT_ONCE = 4096
 
 
 class Model(nn.Module):
-    """Features (R, B, D) to the head's outputs (R, B, n_outputs).
+    """A map from features (R, B, D) to the head's outputs (R, B, n_outputs).
 
     Attributes:
-        n_unused: for a run that leaves columns out, how many of its weights belong to those.
+        n_unused: the number of weights of left-out columns, by run.
     """
 
     def __init__(self, backbone: Backbone, head: Head) -> None:
@@ -31,7 +31,7 @@ class Model(nn.Module):
         self.n_unused: dict[int, int] = {}
 
     def forward(self, features: Tensor | Bags) -> Tensor:
-        """The head's outputs."""
+        """Compute the head's outputs (R, B, n_outputs)."""
         outputs: Tensor = self.head(self.backbone(features))
         return outputs
 
@@ -42,21 +42,21 @@ class Model(nn.Module):
 
     @property
     def n_parameters(self) -> int:
-        """Of each run."""
+        """Number of parameters of each run."""
         return sum(parameter.numel() for parameter in self.parameters()) // self.n_runs
 
     @property
     def without_axis(self) -> set[nn.Parameter]:
-        """The parameters without a runs axis: those of a backbone that trains one run at a time."""
+        """The parameters without a runs axis: those of a backbone that is not stacked."""
         return set() if self.backbone.stacked else set(self.backbone.parameters())
 
     @torch.no_grad()
     def outputs(
         self, data: ResidentData, rows: Tensor, batch_size: int = 1
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Outputs (R, b, n_outputs) and targets (R, b, K) of rows (R, N), chunk after chunk.
+        """Yield outputs (R, b, n_outputs) and targets (R, b, K) of rows (R, N) in chunks.
 
-        As many rows as memory allows; b is a multiple of `batch_size`, but for the last chunk.
+        Chunks are bounded in memory; b is a multiple of `batch_size`, except in the last chunk.
         """
         self.eval()
         per_row = self.n_runs * max(self.head.numbers_per_sample, self.backbone.numbers_per_sample)

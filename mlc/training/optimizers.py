@@ -1,4 +1,4 @@
-"""The optimisers, each the algorithm of its namesake in torch.optim, which documents its formula."""
+"""Optimisers with a runs axis; torch.optim documents the algorithm of each."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from torch import Tensor
 from torch.optim.adam import adam
 
 from mlc.config.errors import ConfigError
-from mlc.config.options import Interval, option
+from mlc.config.options import Auto, Interval, option
 from mlc.training.stacked import OptimizerOptions, StackedOptimizer, State, register_optimizer
 
-# So many runs in a row must share their rate for a kernel that takes one rate to be the faster one.
+# The fused kernel, which takes one rate, is faster from this many neighbouring runs with equal rate.
 _LEAST_ALIKE = 4
 
 
 @dataclass
 class SGDOptions(OptimizerOptions):
-    """Stochastic gradient descent."""
+    """Options of stochastic gradient descent."""
 
-    lr: float = option(0.1, above=0)
+    lr: Auto[float] = option(0.1, above=0)
     momentum: float = option(0.9, at_least=0, below=1)
     nesterov: bool = False
 
@@ -48,13 +48,13 @@ class SGD(StackedOptimizer):
 
 @dataclass
 class AdamOptions(OptimizerOptions):
-    """Adam; `betas` are the decay rates of the two moments."""
+    """Options of Adam; `betas` are the decay rates of the two moments."""
 
     betas: list[float] = option([0.9, 0.999], at_least=0, below=1)
     eps: float = option(1e-8, above=0)
 
     def validate(self, prefix: str) -> None:
-        """There are two betas."""
+        """Check that there are two betas."""
         if len(self.betas) != 2:
             raise ConfigError(f"{prefix}betas={self.betas} must be two numbers.")
 
@@ -68,7 +68,7 @@ class Adam(StackedOptimizer):
     decoupled: ClassVar[bool] = False
 
     def changing(self, steps: range) -> dict[str, list[list[float]]]:
-        """The corrections for the moments' start at 0."""
+        """Return the bias corrections of the moments, which start at 0."""
         first, second = self.options.betas
         return {
             "mean_share": [[1 - first**step] for step in steps],
@@ -77,11 +77,11 @@ class Adam(StackedOptimizer):
 
     @torch.no_grad()
     def apply(self) -> None:
-        """As every optimiser; by torch's own kernel where many runs have the same rate.
+        """Update all parameters; use torch's fused kernel if many runs have the same rate.
 
-        It takes one pass over the weights instead of ten, and one number for a rate.
+        The kernel takes one pass over the weights instead of ten.
         """
-        gradients = [own for own in self._gradients() if _fusible(own)]
+        gradients = [gradient for gradient in self._gradients() if _fusible(gradient)]
         many = len(self._alike) == 1 or len(self._values["lr"]) >= _LEAST_ALIKE * len(self._alike)
         if not many or len(gradients) < len(self.parameters):
             super().apply()
@@ -92,8 +92,9 @@ class Adam(StackedOptimizer):
         squares = [state["square"] for state in self._state]
         for runs, options in self._alike:
             adam(
-                [own[runs] for own in self._weights], [own[runs] for own in gradients],
-                [own[runs] for own in means], [own[runs] for own in squares], [],
+                [weights[runs] for weights in self._weights],
+                [gradient[runs] for gradient in gradients],
+                [mean[runs] for mean in means], [square[runs] for square in squares], [],
                 [torch.tensor(self._n_steps - 1.0) for _ in gradients],
                 fused=True, amsgrad=False, maximize=False, lr=float(self._values["lr"][runs.start]),
                 beta1=options.betas[0], beta2=options.betas[1], eps=options.eps,
@@ -101,7 +102,7 @@ class Adam(StackedOptimizer):
             )  # fmt: skip
 
     def update(self, parameter: Tensor, gradient: Tensor, state: State) -> None:
-        """p -= lr m / (sqrt(v) + eps), m and v corrected for their start at 0."""
+        """p -= lr m / (sqrt(v) + eps), with bias-corrected m and v."""
         self._begin(parameter, state)
         first, second = self.options.betas
         gradient = self._with_decay(parameter, gradient)
@@ -118,7 +119,7 @@ class Adam(StackedOptimizer):
             state["square"] = torch.zeros_like(parameter)
 
     def _with_decay(self, parameter: Tensor, gradient: Tensor) -> Tensor:
-        """The gradient to follow; a decoupled decay is no part of it: p *= 1 - lr weight_decay."""
+        """Add weight decay to the gradient, or apply decoupled decay: p *= 1 - lr weight_decay."""
         if not self.decoupled:
             return self.decayed(parameter, gradient)
         if self._used["weight_decay"]:
@@ -128,9 +129,9 @@ class Adam(StackedOptimizer):
 
 @dataclass
 class AdamWOptions(AdamOptions):
-    """AdamW, with torch's default decay."""
+    """Options of AdamW, with torch's default decay."""
 
-    lr: float = option(1e-3, above=0, search=Interval(3e-4, 1e-2, log=True))
+    lr: Auto[float] = option(1e-3, above=0, search=Interval(3e-4, 1e-2, log=True))
     weight_decay: float = option(0.01, at_least=0, search=Interval(1e-3, 1, log=True))
 
 
@@ -144,15 +145,15 @@ class AdamW(Adam):
 
 @dataclass
 class AdagradOptions(OptimizerOptions):
-    """Adagrad."""
+    """Options of Adagrad."""
 
-    lr: float = option(0.01, above=0)
+    lr: Auto[float] = option(0.01, above=0)
     eps: float = option(1e-10, above=0)
 
 
 @register_optimizer("adagrad")
 class Adagrad(StackedOptimizer):
-    """torch.optim.Adagrad (Duchi et al. 2011), fastText's habit."""
+    """torch.optim.Adagrad (Duchi et al. 2011)."""
 
     Options = AdagradOptions
     state_per_weight = 1
@@ -168,9 +169,9 @@ class Adagrad(StackedOptimizer):
 
 @dataclass
 class AdadeltaOptions(OptimizerOptions):
-    """Adadelta; `rho` is the decay rate of both averages."""
+    """Options of Adadelta; `rho` is the decay rate of both averages."""
 
-    lr: float = option(1.0, above=0)
+    lr: Auto[float] = option(1.0, above=0)
     rho: float = option(0.9, at_least=0, below=1)
     eps: float = option(1e-6, above=0)
 
@@ -197,9 +198,9 @@ class Adadelta(StackedOptimizer):
 
 @dataclass
 class RMSpropOptions(OptimizerOptions):
-    """RMSprop; `alpha` is the decay rate of the average."""
+    """Options of RMSprop; `alpha` is the decay rate of the average."""
 
-    lr: float = option(0.01, above=0)
+    lr: Auto[float] = option(0.01, above=0)
     alpha: float = option(0.99, at_least=0, below=1)
     eps: float = option(1e-8, above=0)
     momentum: float = option(0.0, at_least=0, below=1)
@@ -207,7 +208,7 @@ class RMSpropOptions(OptimizerOptions):
 
 @register_optimizer("rmsprop")
 class RMSprop(StackedOptimizer):
-    """torch.optim.RMSprop (Hinton 2012, lecture 6e), not centred."""
+    """torch.optim.RMSprop (Hinton 2012, lecture 6e), not centered."""
 
     Options = RMSpropOptions
     per_run = ("lr", "weight_decay", "momentum")

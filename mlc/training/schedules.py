@@ -1,21 +1,21 @@
-"""The learning rate over a training: progress in [0, 1] to a factor in [0, 1]."""
+"""Learning rate schedules: maps from the progress in [0, 1] to a factor in [0, 1]."""
 
 import math
 from collections.abc import Callable
 
 
 def constant(progress: float) -> float:
-    """1 throughout."""
+    """Return 1."""
     return 1.0
 
 
 def linear(progress: float) -> float:
-    """From 1 down to 0 along a line, fastText's schedule."""
+    """Decay linearly from 1 to 0, like fastText."""
     return 1 - progress
 
 
 def cosine(progress: float) -> float:
-    """From 1 down to 0 along half a cosine (Loshchilov and Hutter 2017, eq. 5, without restarts)."""
+    """Decay from 1 to 0 along half a cosine (Loshchilov and Hutter 2017, eq. 5, without restarts)."""
     return (1 + math.cos(math.pi * progress)) / 2
 
 

@@ -1,4 +1,4 @@
-"""What an optimiser on the runs axis is: one step for all runs, each with its own rate and decay."""
+"""The base class of optimisers with a runs axis: one step for all runs, with a rate for each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.nn import Parameter
 
 from mlc.config import registry
 from mlc.config.errors import ConfigError
-from mlc.config.options import option
+from mlc.config.options import Auto, option
 from mlc.config.registry import Registry
 from mlc.training.schedules import SCHEDULES
 
@@ -23,18 +23,17 @@ State = dict[str, Tensor]
 
 @dataclass
 class OptimizerOptions:
-    """What every optimiser takes; the schedule multiplies the learning rate step by step."""
+    """Options of every optimiser; the schedule multiplies the learning rate in each step."""
 
-    lr: float = option(1e-3, above=0)
+    lr: Auto[float] = option(1e-3, above=0)
     weight_decay: float = option(0.0, at_least=0)
-    schedule: str = option("constant", choices=tuple(SCHEDULES))
+    schedule: Auto[str] = option("constant", choices=tuple(SCHEDULES))
 
 
 class StackedOptimizer:
-    """Updates tensors (R, ...) by their gradients.
+    """An optimiser of parameters (R, ...).
 
-    Subclasses implement `update` for one parameter. Options whose value differs between runs must be
-    named in `per_run`; all others must be the same in all runs.
+    Subclasses implement `update` for one parameter. Only options in `per_run` may differ between runs.
 
     Class attributes:
         state_per_weight: the number of values that are stored for each weight.
@@ -44,9 +43,9 @@ class StackedOptimizer:
         patience: the default of trainer.patience; None to train all epochs.
 
     Args:
-        parameters: tensors with the runs axis first.
-        options: one `Options` for each run.
-        without_axis: those of the parameters that lack the runs axis, for there is one run.
+        parameters: parameters whose first axis is the runs axis.
+        options: one `Options` per run.
+        without_axis: the parameters without the runs axis; there must be one run.
     """
 
     name: ClassVar[str]
@@ -65,7 +64,7 @@ class StackedOptimizer:
     ) -> None:
         self.parameters = list(parameters)
         self._lacks_axis = [parameter in without_axis for parameter in self.parameters]
-        # The same memory, with the runs axis.
+        # Views of the parameters with the runs axis.
         self._weights = [
             parameter.detach().unsqueeze(0) if lacks else parameter
             for parameter, lacks in zip(self.parameters, self._lacks_axis, strict=True)
@@ -73,23 +72,15 @@ class StackedOptimizer:
         self.options = options[0]
         self._n_steps = 0
         self._state: list[State] = [{} for _ in self.parameters]
-        for field in dataclasses.fields(self.options):
-            values = [getattr(run, field.name) for run in options]
-            if field.name not in (*self.per_run, "schedule") and values.count(values[0]) < len(
-                values
-            ):
-                raise ConfigError(
-                    f"optimizer.{field.name} must be the same in all runs trained together, and is"
-                    f" {values}."
-                )
+        self._check_shared(options)
         device, dtype = self.parameters[0].device, self.parameters[0].dtype
         self._values = {
             name: torch.tensor([getattr(run, name) for run in options], device=device, dtype=dtype)
             for name in self.per_run
         }
         self._used = {name: bool(values.any()) for name, values in self._values.items()}
-        cuts = [place for place in range(1, len(options)) if options[place] != options[place - 1]]
-        # Neighbours with the same options, which can be updated as one.
+        cuts = [run for run in range(1, len(options)) if options[run] != options[run - 1]]
+        # Neighbouring runs with equal options, which can be updated together.
         self._alike = [
             (slice(first, last), options[first])
             for first, last in pairwise([0, *cuts, len(options)])
@@ -97,16 +88,26 @@ class StackedOptimizer:
         self._schedules = [SCHEDULES[run.schedule] for run in options]
         self._base_lr = self._values["lr"].clone()
         self._tables: dict[str, Tensor] = {}
-        # The run of each row, while rows of several runs are updated as one tensor.
+        # The run of each row during an update of rows of several runs.
         self._runs: Tensor | None = None
 
+    def _check_shared(self, options: Sequence[Any]) -> None:
+        for field in dataclasses.fields(options[0]):
+            values = [getattr(run, field.name) for run in options]
+            shared = field.name not in (*self.per_run, "schedule")
+            if shared and any(value != values[0] for value in values):
+                raise ConfigError(
+                    f"optimizer.{field.name} must be the same in all runs trained together, and is"
+                    f" {values}."
+                )
+
     def plan(self, progress: Sequence[float]) -> None:
-        """Bring what changes from step to step to the device, for as many steps as are to come.
+        """Move the values that change from step to step to the device, for the next steps.
 
         Args:
-            progress: for each step the share of the training that is done before it, in [0, 1).
+            progress: for each step, the share of the training before it, in [0, 1).
         """
-        factors = [[schedule(done) for schedule in self._schedules] for done in progress]
+        factors = [[schedule(share) for schedule in self._schedules] for share in progress]
         numbers = range(self._n_steps + 1, self._n_steps + len(progress) + 1)
         self._tables = {
             name: torch.tensor(values, dtype=self._base_lr.dtype).to(self._base_lr.device)
@@ -117,13 +118,13 @@ class StackedOptimizer:
             self._values.setdefault(name, torch.empty_like(table[0]))
 
     def advance(self, step: int) -> None:
-        """Make the numbers of this step of the plan current, in place: a captured update reads them."""
+        """Set the values of this step of the plan in place, since a captured update reads them."""
         self._n_steps += 1
         for name, table in self._tables.items():
             self._values[name].copy_(table[step])
 
     def apply(self) -> None:
-        """One update of all parameters by their gradients."""
+        """Update all parameters by their gradients."""
         with torch.no_grad():
             for weights, gradient, state in zip(
                 self._weights, self._gradients(), self._state, strict=True
@@ -136,30 +137,30 @@ class StackedOptimizer:
                     self.update(weights, gradient, state)
 
     def _gradients(self) -> list[Tensor | None]:
-        """With the runs axis."""
+        """Return the gradients with the runs axis."""
         return [
             parameter.grad.unsqueeze(0) if lacks and parameter.grad is not None else parameter.grad
             for parameter, lacks in zip(self.parameters, self._lacks_axis, strict=True)
         ]
 
     def step(self, progress: float = 0.0) -> None:
-        """One planned step; `progress` is the share of the training that is done, in [0, 1)."""
+        """Plan and do one step; `progress` is the share of the training before it, in [0, 1)."""
         self.plan([progress])
         self.advance(0)
         self.apply()
 
     def changing(self, steps: range) -> dict[str, list[list[float]]]:
-        """What `update` takes, beside the rate, that differs between steps counted from 1: (1,) each."""
+        """Return further values of `update`, (1,) for each step; steps count from 1."""
         return {}
 
     def zero_grad(self) -> None:
-        """Forget the gradients."""
+        """Reset the gradients."""
         for parameter in self.parameters:
             parameter.grad = None
 
     @property
     def learning_rates(self) -> Tensor:
-        """Of the last step: (R,)."""
+        """Learning rates of the last step: (R,)."""
         return self._values["lr"].clone()
 
     def update(self, parameter: Tensor, gradient: Tensor, state: State) -> None:
@@ -167,26 +168,27 @@ class StackedOptimizer:
         raise NotImplementedError
 
     def _update_rows(self, parameter: Tensor, gradient: Tensor, state: State) -> None:
-        """`update` on the rows (run, row) that a sparse gradient has; the others rest."""
+        """Apply `update` to the rows (run, row) of a sparse gradient only."""
         runs, rows = gradient.indices()
-        values, own = parameter[runs, rows], {name: s[runs, rows] for name, s in state.items()}
+        values = parameter[runs, rows]
+        row_state = {name: value[runs, rows] for name, value in state.items()}
         self._runs = runs
-        self.update(values, gradient.values(), own)
+        self.update(values, gradient.values(), row_state)
         self._runs = None
         parameter[runs, rows] = values
-        for name, value in own.items():
-            # All optimisers' states begin at 0.
+        for name, value in row_state.items():
+            # The state of every optimiser begins at 0.
             state.setdefault(name, torch.zeros_like(parameter))[runs, rows] = value
 
     def of(self, name: str, like: Tensor) -> Tensor:
-        """A per-run option, shaped to multiply a tensor (R, ...)."""
+        """Return a per-run option in a shape that broadcasts to a tensor (R, ...)."""
         values = self._values[name]
         if self._runs is not None:
             values = values[self._runs]
         return values.view(-1, *[1] * (like.ndim - 1))
 
     def decayed(self, parameter: Tensor, gradient: Tensor) -> Tensor:
-        """The gradient of the loss plus weight_decay / 2 * |parameter|^2."""
+        """Return the gradient of the loss plus weight_decay / 2 * |parameter|^2."""
         if not self._used["weight_decay"]:
             return gradient
         return gradient + self.of("weight_decay", parameter) * parameter

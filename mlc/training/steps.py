@@ -1,4 +1,4 @@
-"""One training step, op by op or as a captured CUDA graph."""
+"""The training step, op by op or as a captured CUDA graph."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from mlc.training.stacked import StackedOptimizer
 
 log = logging.getLogger(__name__)
 
-# Captures a function's work without doing it; what it returns does that work again and again.
+# Captures the operations of a function; each call of the result replays them.
 Capture = Callable[[Callable[[], None]], Callable[[], None]]
 Uniforms = Tensor | None
 
-# As torch advises, so that what is made at first use is there before the capture.
+# Steps before the capture, as torch advises, so that lazily created objects exist.
 _WARM_UP = 3
 
 
@@ -26,8 +26,8 @@ class PlainStep:
     """Forward, loss, backward, update.
 
     Attributes:
-        total: the losses of all samples since the epoch began, (R,), float64.
-        finite: the steps since then after which that was a finite number, (R,), int64.
+        total: sum of the losses of all samples in this epoch, (R,), float64.
+        finite: number of steps in this epoch after which `total` was finite, (R,), int64.
     """
 
     def __init__(
@@ -42,21 +42,21 @@ class PlainStep:
         self.finite = torch.zeros(model.n_runs, dtype=torch.int64, device=data.device)
 
     def begin_epoch(self) -> None:
-        """Count from 0."""
+        """Reset the counters."""
         self.total.zero_()
         self.finite.zero_()
 
     def __call__(self, rows: Tensor, uniforms: Uniforms) -> None:
-        """A step on rows (R, B) of the data, with uniforms (R, B) for heads that draw."""
+        """Train on rows (R, B) of the data, with uniforms (R, B) for heads that need them."""
         batch = self.data.batch(rows)
-        # A captured step may not rely on casts that were cached before it.
+        # A captured step must not use casts cached before the capture.
         with torch.autocast(
             "cuda", dtype=torch.bfloat16, enabled=self.bfloat16, cache_enabled=False
         ):
             outputs = self.model(batch.features)
         losses = self.model.head.loss(outputs.to(batch.targets.dtype), batch.targets, uniforms)
         self.optimizer.zero_grad()
-        # Runs share no weight, so the gradient of the sum is each run's own.
+        # Runs share no weights, so the gradient of the sum gives each run the gradient of its loss.
         losses.mean(dim=1).sum().backward()
         self.optimizer.apply()
         self.total += losses.detach().sum(dim=1)
@@ -64,10 +64,9 @@ class PlainStep:
 
 
 class GraphStep:
-    """The plain step, captured once and replayed: one launch instead of a hundred.
+    """The plain step, captured once and then replayed: one kernel launch instead of a hundred.
 
-    A batch of another size than the first (an epoch's last) takes the plain step. So do the first
-    ones, which are steps of the training as any other.
+    The first steps, and batches of a different size (the last of an epoch), use the plain step.
     """
 
     def __init__(self, plain: PlainStep, capture: Capture) -> None:
@@ -77,7 +76,7 @@ class GraphStep:
         self._replay: Callable[[], None] | None = None
 
     def __call__(self, rows: Tensor, uniforms: Uniforms) -> None:
-        """As `PlainStep`."""
+        """Train on rows (R, B) of the data, like `PlainStep`."""
         self._shape = self._shape or rows.shape
         if rows.shape != self._shape or self._warm < _WARM_UP:
             self._warm += rows.shape == self._shape
@@ -94,7 +93,10 @@ class GraphStep:
 
 
 def cuda_capture(work: Callable[[], None]) -> Callable[[], None]:
-    """`torch.cuda.graph`: https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs."""
+    """Capture with `torch.cuda.graph`.
+
+    See https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs.
+    """
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         work()
@@ -102,14 +104,14 @@ def cuda_capture(work: Callable[[], None]) -> Callable[[], None]:
 
 
 def step_for(plain: PlainStep, graphs: bool) -> PlainStep | GraphStep:
-    """The captured step where the device, the data and the caller allow one."""
+    """Return the captured step if device, data, backbone and `graphs` allow it, else the plain one."""
     if not graphs or plain.data.device.type != "cuda":
         return plain
     if not plain.data.fixed_shapes:
         log.info("sparse rows have as many entries as they have: the step is not captured")
         return plain
     if not plain.model.backbone.stacked:
-        # What such a module does in Python, a replay would not do again.
+        # A replay would skip the Python code of the module.
         log.info("the backbone may be any module: the step is not captured")
         return plain
     return GraphStep(plain, cuda_capture)

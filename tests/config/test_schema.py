@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import field, make_dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
@@ -14,7 +15,7 @@ from omegaconf.errors import ConfigKeyError
 
 import mlc.train
 from mlc.config.errors import ConfigError
-from mlc.config.registry import SOURCES
+from mlc.config.registry import HEADS, SOURCES
 from mlc.config.schema import GROUPS, Config, config_folder, parse, register_configs
 from mlc.decisions.base import DECISIONS
 
@@ -123,3 +124,15 @@ def test_a_part_with_an_option_called_name_is_refused(monkeypatch: pytest.Monkey
     monkeypatch.setattr(SOURCES["digits"], "Options", options)
     with pytest.raises(ConfigError, match="the data source 'digits' have a field 'name'"):
         SOURCES.options("digits")
+
+
+def test_a_part_with_free_options_takes_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    fields = [("more", dict[str, Any], field(default_factory=dict))]
+    options = make_dataclass("FreeOptions", fields, bases=(HEADS["sigmoid"].Options,))
+    free = type("Free", (HEADS["sigmoid"],), {"name": "free", "Options": options})
+    monkeypatch.setitem(HEADS._parts, "free", free)  # type: ignore[attr-defined]
+    register_configs()
+    config = compose("train", ["head=free", "+head.more.depth=3", "+head.more.of={a: 1}"])
+    assert parse(config).head.more == {"depth": 3, "of": {"a": 1}}
+    with pytest.raises(ConfigError, match=r"head has no option 'depth': it takes .*more"):
+        parse(compose("train", ["head=free", "+head.depth=3"]))

@@ -215,7 +215,7 @@ def test_what_else_can_be_wrong_with_files(write_arff: Write, tmp_path: Path) ->
     with pytest.raises(DataError, match="no attribute 'b'"):
         load(base)
     base.with_suffix(".xml").write_text("<labels><label")
-    with pytest.raises(DataError, match="no valid XML"):
+    with pytest.raises(DataError, match="not valid XML"):
         load(base)
     with pytest.raises(DataError, match="'-C 9' in @relation"):
         load(
@@ -312,7 +312,7 @@ REFUSED_HEADERS = {
     "@attribute y {0,1\n@attribute x numeric": "not closed by a }.*line 2",
     "@attribute y {0,1} 2\n@attribute x numeric": "after the }",
     "@attribute 'y {0,1}\n@attribute x numeric": "quote is not closed",
-    "@attribute y {it's,that's}\n@attribute x numeric": "quote stands within a value",
+    "@attribute y {it's,that's}\n@attribute x numeric": "a quote is inside a value",
     "@attribute y\n@attribute x numeric": "name and a type",
     "@relation again\n@attribute y {0,1}": "@attribute must stand here",
 }
@@ -326,21 +326,21 @@ def test_what_a_header_may_not_hold_is_told_by_its_line(declared: str, write_arf
 
 
 REFUSED_ROWS = {
-    "{0 1,0 0,2 1}": "the index 0 stands in it twice",
-    "{0 1,2 1,2 1}": "the index 2 stands in it twice",
-    "{0 1,4 1}": "'4' is no index from 0 to 3",
-    "{0 1,-1 1}": "'-1' is no index",
+    "{0 1,0 0,2 1}": "it has the index 0 twice",
+    "{0 1,2 1,2 1}": "it has the index 2 twice",
+    "{0 1,4 1}": "'4' is not an index from 0 to 3",
+    "{0 1,-1 1}": "'-1' is not an index",
     "{0 1,2}": "pairs of an index and a value",
     "{0 1": "not closed",
     "1,0,,2": "a value is empty",
-    "1,0,1_0,2": "'1_0' is no number",
-    "1,0,\u0661,2": "is no number",
-    "1,0,0x10,2": "is no number",
-    "1,0,'?',2": r"'\?' is no number",
+    "1,0,1_0,2": "'1_0' is not a number",
+    "1,0,\u0661,2": "is not a number",
+    "1,0,0x10,2": "is not a number",
+    "1,0,'?',2": r"'\?' is not a number",
     "1,0,1,2,{0.5}": "weight 0.5",
     "1,0,1,2,3": "5 values, and there are 4",
     "1,0,1,2 {1} 3": "follows after|weight|{",
-    "1,0,it's,that's": "quote stands within",
+    "1,0,it's,that's": "a quote is inside",
 }
 
 

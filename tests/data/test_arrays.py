@@ -183,7 +183,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "-2": ({"X": X, "y": at(-2, (2, 1), padded(Y))}, "y is -2 in row 3"),
     "twice": ({"X": X, "y": at(2, (2, 1), padded(Y))}, "a label twice in row 3"),
     "objects": ({"X": X, "y": np.array([[1], []] * 6, dtype=object)}, "Python objects"),
-    "fields": ({"X": X, "y": np.zeros(12, dtype=[("a", int)])}, "no array of numbers or texts"),
+    "fields": ({"X": X, "y": np.zeros(12, dtype=[("a", int)])}, "not an array of numbers or texts"),
     "dates": ({"X": X, "y": np.zeros((12, 2), dtype="M8[s]")}, "array of datetime64"),
     "large": ({"X": X, "y": np.array([[10**7, -1]] * 12)}, "at most 10000000 labels"),
     "many": ({"X": X, "y": np.array([[10**15, -1]] * 12)}, "its labels would take 1.2e.07 GB"),
@@ -273,5 +273,5 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(stream, "w") as archive:
         archive.writestr("run.sh", "true")
     (tmp_path / "toy.npz").write_bytes(stream.getvalue())
-    with pytest.raises(DataError, match=r"'run.sh', which is no array"):
+    with pytest.raises(DataError, match=r"'run.sh', which is not an array"):
         load(tmp_path / "toy.npz")

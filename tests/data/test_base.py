@@ -26,5 +26,5 @@ def test_a_sample_is_flat_unless_its_shape_is_stated() -> None:
     images = Dataset("images", *rest, sample_shape=(1, 2, 3))
     assert images.sample_shape == (1, 2, 3)
     assert images.with_columns(np.array([0, 4])).sample_shape == (2,)
-    with pytest.raises(DataError, match=r"6 features, which are no samples of shape \(2, 2\)"):
+    with pytest.raises(DataError, match=r"6 features, which do not form samples of shape \(2, 2\)"):
         Dataset("wrong", *rest, sample_shape=(2, 2))

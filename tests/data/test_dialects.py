@@ -184,7 +184,7 @@ def test_entity_bombs_are_refused(tmp_path: Path) -> None:
     (tmp_path / "toy.xml").write_text(
         '<!DOCTYPE l [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;">]><labels><label name="&b;"/></labels>'
     )
-    with np.testing.assert_raises_regex(DataError, "is no valid XML"):
+    with np.testing.assert_raises_regex(DataError, "is not valid XML"):
         _parse(find_files(tmp_path / "toy"))
 
 

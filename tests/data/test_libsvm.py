@@ -91,15 +91,15 @@ def test_new_rows_have_the_columns_of_training(write: Write) -> None:
 
 
 BROKEN = {
-    "0 1:1\n1 2:1 2:3\n": "line 2: the index 2 stands twice",
+    "0 1:1\n1 2:1 2:3\n": "line 2: the index 2 occurs twice",
     "0 1:1\n1 3:1 2:3\n": "line 2: the index 2 follows after 3",
     "0 1:1\n1 2:1e39\n": "line 2: the value 1e39 is infinite, or too large",
     "0 1:1\n1 2:nan\n": "line 2: it must be labels and then index:value",
     "0 1:1\n1 2:1_0\n": "line 2: it must be",
-    "0 1:1\n1 2:1e\n": "line 2: an index or a value is no number",
+    "0 1:1\n1 2:1e\n": "line 2: an index or a value is out of range",
     "0 1:1\n1 2: 1\n": "line 2: it must be",
     "0 1:1\n1 1:2:3\n": "line 2: it must be",
-    "0 1:1\n1,1 2:1\n": "line 2: a label stands in it twice",
+    "0 1:1\n1,1 2:1\n": "line 2: it has a label twice",
     "0 1:1\n1 qid:3 2:1\n": "line 2: qid is of ranking data",
     "+1 1:1\n-1 2:1\n": "line 1: a label has a sign",
     "sport 1:1\n": "line 1: it must be",
@@ -108,7 +108,7 @@ BROKEN = {
     "1 2 2\n0 2:1\n": "line 2: the index 2 is none of the 2 features from 0 to 1",
     "1 2 2\n2 0:1\n": "line 2: the label 2 is none of the 2 from 0",
     "0 99999999999:1\n": "at most 10000000 can be used",
-    "0 9999999999999999999999:1\n": "line 1: an index or a value is no number",
+    "0 9999999999999999999999:1\n": "line 1: an index or a value is out of range",
     "1 9 999999999999\n0 1:1\n": "999999999999 labels, and at most",
     "1:1\n2:1\n": "no row has a label",
     "0\n1\n": "no row has a feature",
@@ -129,5 +129,5 @@ def test_the_first_index_may_be_stated(write: Write) -> None:
     assert load(path, first_index="0").n_features == 3
     with pytest.raises(DataError, match=r"line 1: the index 0 is none of the 1 features from 1"):
         load(write("0 0:1\n1 1:1\n"), first_index="1")
-    with pytest.raises(DataError, match="other numbers of features"):
+    with pytest.raises(DataError, match="different numbers of features"):
         load(write("1 3 2\n0 0:1\n"), test_path=str(write("1 4 2\n0 0:1\n", "test")))

@@ -6,9 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from mlc.decisions.base import build_decision
+from mlc.decisions.base import DECISIONS, build_decision
+from mlc.heads.label_sets import all_label_sets
+from mlc.heads.prediction import Prediction
 from mlc.metrics.counts import COUNT_METRICS
-from tests.cases import label_matrices
+from tests.cases import label_matrices, tied_scores
 
 CASES = label_matrices()
 
@@ -53,6 +55,26 @@ def test_only_empty_sets_change(name: str, options: dict[str, float]) -> None:
     kept = build_decision(name, at_least_one=True, **options).fit(scores, targets).decide(scores)
     assert not free.any(dim=-1).all()
     assert torch.equal(kept, filled(free, scores))
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "name", [n for n in DECISIONS if hasattr(DECISIONS[n].Options, "at_least_one")]
+)
+def test_no_rule_predicts_the_empty_set(name: str, case: str) -> None:
+    targets = CASES[case]
+    n_labels = targets.shape[1]
+    rule = build_decision(name, at_least_one=True).fit(tied_scores(*targets.shape), targets)
+    scores = torch.cat([tied_scores(6, n_labels, seed=1), torch.zeros(2, n_labels)]).double()
+    label_sets = all_label_sets(n_labels)
+    for log_joint in (torch.randn(8, 2**n_labels), -1e3 * torch.arange(2**n_labels).expand(8, -1)):
+        prediction = Prediction(
+            scores,
+            cardinality=torch.linspace(0, n_labels, 8),
+            log_joint=log_joint.double().log_softmax(dim=-1),
+            label_sets=label_sets,
+        )
+        assert rule.decide(prediction).any(dim=-1).all()
 
 
 def test_cardinality_is_at_least_one() -> None:

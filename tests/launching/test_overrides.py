@@ -231,6 +231,59 @@ def test_a_former_name_gives_the_new_one(former: str, now: str) -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
+        ("+trainer.batchsize=8", "no key 'trainer.batchsize': did you mean trainer.batch_size"),
+        ("++sed=1", "no key 'sed': did you mean seed? leave it out."),
+        ("+foo=1", "There is no key 'foo': leave it out."),
+        ("+foo={a: 1}", "There is no key 'foo': leave it out."),
+        ("+decision.global.metrik=1", "did you mean decision.global.metric"),
+        ("+decision.glob=1", "no key 'decision.glob'"),
+        ("+report.x.y=1", "no key 'report.x.y'"),
+    ],
+)
+def test_a_key_that_is_added_must_be_an_option(override: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        fitted(override, False)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("+foo=1",), "There is no key 'foo': leave it out."),
+        (("+foo/bar=1",), "The config has no option 'foo/bar': it takes data, backbone"),
+        # An option of another head.
+        (("-m", "seed=0,1", "+head.gamma=1"), "head has no option 'gamma': it takes name."),
+    ],
+)
+def test_no_run_is_trained_with_a_key_that_is_no_option(
+    words: tuple[str, ...], message: str, command: Command
+) -> None:
+    # Without a data set, for nothing is trained.
+    ended = command(
+        main, *words, "data=arff", "data.path=x", "hydra.run.dir=a", "hydra.sweep.dir=a"
+    )
+    assert ended.status == 2
+    assert message in ended.error
+    assert len(ended.error.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "+experiment=compare",
+        "++seed=1",
+        "+data@data=digits",
+        "+decision={}",
+        "++head.gamma=2",
+        "+head={}",
+    ],
+)
+def test_a_key_of_an_option_may_be_added(override: str) -> None:
+    assert fitted(override, False) == override
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
         ("rules=[global]", "There is no key 'rules': it is now called decisions."),
         ("+rules=[global]", "There is no key 'rules': it is now called decisions."),
         (

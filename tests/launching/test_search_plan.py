@@ -16,6 +16,7 @@ from mlc.config.schema import config_folder, register_configs
 from mlc.launching.checks import sweep_overrides
 from mlc.launching.search_plan import Planned, plan, seeds_of
 from mlc.launching.search_request import Request, read_request
+from mlc.training.defaults import TABLE
 
 Plan = Callable[..., list[Planned]]
 
@@ -40,6 +41,21 @@ def planned(hydra: Hydra) -> Plan:
     return start
 
 
+def test_the_rates_are_around_the_backbones_default(planned: Plan) -> None:
+    spaces = {
+        backbone: planned(f"backbone={backbone}")[0].group.spaces["optimizer.lr"]
+        for backbone in ("mlp", "embedding_bag")
+    }
+    declared, shifted = spaces["mlp"], spaces["embedding_bag"]
+    assert isinstance(declared, Interval)
+    assert isinstance(shifted, Interval)
+    assert (declared.low, declared.high, declared.log) == (3e-4, 1e-2, True)
+    default = TABLE["embedding_bag"][True]["optimizer.lr"]
+    assert default > declared.high
+    assert shifted.low * shifted.high == pytest.approx(default**2)
+    assert shifted.high / shifted.low == pytest.approx(declared.high / declared.low)
+
+
 def test_each_group_has_the_spaces_of_its_parts(planned: Plan) -> None:
     groups = planned(
         "head=sigmoid,focal", "data=world", "data.dependence=0,3", "seed=0,1",
@@ -56,7 +72,8 @@ def test_each_group_has_the_spaces_of_its_parts(planned: Plan) -> None:
     assert sorted(focal.spaces) == sorted([*shared, "head.gamma", "head.alpha"])
     assert focal.spaces["head.gamma"] == Interval(1.0, 2.0)
     assert focal.defaults["head.gamma"] == 2.0
-    assert focal.defaults["trainer.batch_size"] == 64
+    # By the kind of the data, which are not read.
+    assert focal.defaults["trainer.batch_size"] is None
     job = groups[3].job(2, {"head.gamma": "1.5"}, "seed=1")
     assert set(job) == {
         "head=focal", "data=world", "data.dependence=3", "optimizer.lr=0.01", "trial=2",

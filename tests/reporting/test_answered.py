@@ -27,11 +27,12 @@ def test_a_folder_without_an_answer_has_none(tmp_path: Path) -> None:
 
 def test_an_answer_is_read_with_its_figure(tmp_path: Path) -> None:
     (tmp_path / ANSWER).write_text(json.dumps({"generator": "mlc", "shown": SHOWN}))
-    assert read_answer(tmp_path) == {**SHOWN, "figure": None}
+    more = {"rules": {}, "gaps": None, "metric": "", "reference": ""}
+    assert read_answer(tmp_path) == {**SHOWN, **more, "image": None}
     (tmp_path / DIFFERENCES).write_bytes(b"png")
     answer = read_answer(tmp_path)
     assert answer is not None
-    assert answer["figure"] == "cG5n"
+    assert answer["image"] == "cG5n"
 
 
 @pytest.mark.parametrize(

@@ -43,9 +43,9 @@ def test_one_run_in_two_folders_counts_once(twice: Path) -> None:
     results = collect(twice)
     table = means_table(contestants(results), named_baselines(results), METRICS, results.tuned_on)
     # 0.52 and t_(1, 0.975) * 0.02, by hand.
-    assert [row[1:4] for row in table.rows if row[1] == "global"] == [
-        ["global", "2", ">0.520 ±0.254"],
-        ["global", "2", "0.260 ±0.127"],
+    assert [row[1:5] for row in table.rows if row[1] == "global"] == [
+        ["global", "2", "0.520", ">0.520 ±0.254"],
+        ["global", "2", "-", "0.260 ±0.127"],
     ]
     summary = " ".join(summarise(results, METRICS, "focal").split())
     assert "2 runs are repeats of others (same data, settings and seed) and count once:" in summary

@@ -20,7 +20,7 @@ from mlc.data.splits import Split
 from mlc.decisions.base import DECISIONS
 from mlc.heads.base import HEADS
 from mlc.train import main
-from mlc.training.assembly import _say_left_out, build_model, build_rules, known_labels
+from mlc.training.assembly import _log_left_out, build_model, build_rules, known_labels
 from mlc.training.stacked import OPTIMIZERS
 from tests.conftest import Command
 
@@ -51,7 +51,7 @@ def test_rules_that_use_training_sets_are_given_the_distinct_ones() -> None:
 def test_fixed_is_the_heads_natural_threshold_or_no_rule(
     head: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    _say_left_out.cache_clear()
+    _log_left_out.cache_clear()
     with caplog.at_level(logging.INFO, "mlc.training.assembly"):
         for _ in range(2):
             rules = build_rules(config_for(head, "fixed", "global"), HEADS[head], n_labels=8)

@@ -1,0 +1,117 @@
+"""Defaults by the backbone and the kind of the data, and where they are stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+
+from mlc.config.registry import BACKBONES, OPTIMIZERS
+from mlc.config.schema import AUTOMATIC, Config, parse, register_configs
+from mlc.data.base import Dataset
+from mlc.launching.composing import composed
+from mlc.training.defaults import OTHERS, TABLE, Kind, kind_of, resolve, unresolved
+
+REPOSITORY = Path(__file__).parent.parent.parent
+EXPERIMENTS = [path.stem for path in sorted((REPOSITORY / "conf/experiment").glob("*.yaml"))]
+
+
+def configured(*overrides: str) -> Config:
+    register_configs()
+    return parse(composed(overrides))
+
+
+def values(config: Config) -> dict[str, Any]:
+    pairs = ((key, *key.split(".")) for key in AUTOMATIC)
+    options = {key: (getattr(config, group), name) for key, group, name in pairs}
+    return {key: getattr(own, name) for key, (own, name) in options.items() if hasattr(own, name)}
+
+
+def dataset(features: Any) -> Dataset:
+    n_rows, n_columns = features.shape
+    names = tuple(map(str, range(n_columns)))
+    numeric = np.ones(n_columns, dtype=bool)
+    targets = np.ones((n_rows, 1), dtype=bool)
+    return Dataset("rows", features, targets, names, ("label",), numeric)
+
+
+@pytest.mark.parametrize(("n_values", "sparse"), [(15, True), (16, False)])
+@pytest.mark.parametrize("form", [np.asarray, csr_matrix])
+def test_the_kind_is_that_of_the_training_rows(n_values: int, sparse: bool, form: Any) -> None:
+    features = np.ones((20, 10), dtype=np.float32)
+    features[:10] = 0
+    features[:10].flat[:n_values] = 2
+    assert kind_of(dataset(form(features)), np.arange(10)) == Kind(sparse, 10)
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "n_epochs"), [(2_999, 60), (3_000, 25), (11_999, 25), (12_000, 8), (10**6, 8)]
+)
+def test_more_rows_need_fewer_epochs(n_rows: int, n_epochs: int) -> None:
+    assert resolve(configured(), Kind(True, n_rows)).trainer.max_epochs == n_epochs
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("backbone", ["mlp", "linear", "embedding_bag", "cnn"])
+def test_each_option_gets_the_value_of_the_table(backbone: str, sparse: bool) -> None:
+    resolved = values(resolve(configured(f"backbone={backbone}"), Kind(sparse, 100)))
+    row = TABLE.get(backbone, TABLE[OTHERS])[sparse]
+    assert resolved["trainer.max_epochs"] == 60
+    assert {key: resolved[key] for key in row} == row
+    assert None not in resolved.values()
+
+
+def test_no_default_depends_on_the_head() -> None:
+    heads = [configured(f"head={head}") for head in ("sigmoid", "pairwise", "label_powerset")]
+    assert len({repr(values(resolve(config, Kind(True, 9)))) for config in heads}) == 1
+
+
+def test_what_is_given_stays() -> None:
+    given = (
+        "optimizer.lr=0.5",
+        "backbone.dropout=0.0",
+        "trainer.batch_size=7",
+        "backbone.widths=[]",
+    )
+    config = configured(*given)
+    left = {key: value for key, value in values(config).items() if value is not None}
+    assert left == {
+        "optimizer.lr": 0.5, "backbone.dropout": 0.0, "trainer.batch_size": 7, "backbone.widths": [],
+    }  # fmt: skip
+    resolved = values(resolve(config, Kind(True, 100)))
+    assert {**resolved, **left} == resolved
+
+
+def test_another_optimizer_keeps_its_own_rate() -> None:
+    config = configured("optimizer=sgd", "optimizer.lr=null", "optimizer.schedule=null")
+    resolved = values(resolve(config, Kind(True, 10**6)))
+    assert resolved["optimizer.lr"] == OPTIMIZERS.options("sgd").lr == 0.1
+    assert resolved["optimizer.schedule"] == "constant"
+    assert resolved["trainer.max_epochs"] == 60
+    assert resolved["trainer.batch_size"] == 64
+
+
+def test_the_table_names_options_that_exist() -> None:
+    for backbone, rows in TABLE.items():
+        for row in rows:
+            own = [key.split(".")[1] for key in row if key.startswith("backbone.")]
+            assert set(row) <= set(AUTOMATIC)
+            assert backbone != OTHERS or not own
+            BACKBONES.options("mlp" if backbone == OTHERS else backbone, **dict.fromkeys(own))
+
+
+@pytest.mark.parametrize("experiment", sorted({*EXPERIMENTS} - {"which_head"}))
+def test_an_experiment_depends_on_no_default(experiment: str) -> None:
+    assert unresolved(configured(f"experiment={experiment}")) == []
+
+
+def test_the_comparison_of_the_readme_keeps_its_settings() -> None:
+    assert values(configured("experiment=compare")) == {
+        "trainer.max_epochs": 30, "trainer.batch_size": 64, "optimizer.lr": 0.002,
+        "optimizer.schedule": "cosine", "backbone.widths": [256, 256], "backbone.dropout": 0.5,
+        "backbone.normalization": "batch",
+    }  # fmt: skip
+    assert configured("experiment=compare").optimizer.weight_decay == 0.01
