@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 
 from mlc.config.texts import escaped, fitted, fold, listed
 from mlc.data.base import Dataset
@@ -40,6 +41,7 @@ class Card:
         dependence: mean |phi| over pairs of non-constant labels; None if there is no pair.
         by_chance: expectation of `dependence` for independent labels.
         notes: assumptions of the reader.
+        missing: rows without a value, by feature column of the file; columns without gaps are left out.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Card:
     dependence: float | None
     by_chance: float | None
     notes: tuple[str, ...] = ()
+    missing: dict[str, int] = dataclasses.field(default_factory=dict)
 
     @property
     def n_rows(self) -> int:
@@ -83,6 +86,7 @@ class Card:
         return [
             ("rows", self._rows()),
             ("features", self.features),
+            *([("missing", self._missing())] if self.missing else []),
             ("labels", listed(self.labels, 5)),
             ("per row", self._per_row()),
             ("label sets", self._label_sets()),
@@ -104,6 +108,13 @@ class Card:
             f"{self.parts[part]:,} {name}" for part, name in CALLED.items() if self.parts[part]
         )
         return f"{parts}; {self.split}"
+
+    def _missing(self) -> str:
+        most_first = sorted(self.missing.items(), key=lambda item: -item[1])
+        columns = [
+            f"{fitted(name, _LONGEST)} {n:,} ({share(n, self.n_rows)})" for name, n in most_first
+        ]
+        return f"rows without a value: {listed(columns, 5, _LONGEST + 20)}"
 
     def _per_row(self) -> str:
         numbers = np.flatnonzero(self.sizes)
@@ -212,7 +223,24 @@ def describe(
         dependence=statistics.dependence,
         by_chance=statistics.by_chance,
         notes=dataset.notes,
+        missing=missing_values(dataset),
     )
+
+
+def missing_values(dataset: Dataset) -> dict[str, int]:
+    """The number of rows without a value, by feature column of the file, for columns with gaps."""
+    features, names = dataset.features, dataset.feature_names
+    if issparse(features):
+        gaps = np.bincount(features.indices[np.isnan(features.data)], minlength=len(names))
+        return {names[column]: int(gaps[column]) for column in np.flatnonzero(gaps)}
+    missing = np.isnan(features).sum(axis=0)
+    counts = {names[column]: int(missing[column]) for column in np.flatnonzero(missing)}
+    columns = () if dataset.vocabulary is None else dataset.vocabulary.read_from
+    for column in columns:
+        is_own = [name.startswith(f"{column}=") for name in names]
+        n_empty = int((~features[:, is_own].any(axis=1)).sum())
+        counts |= {column: n_empty} if n_empty else {}
+    return counts
 
 
 def _how_split(dataset: Dataset, split: Split, options: Any, seed: int | None) -> str:

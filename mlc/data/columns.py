@@ -174,8 +174,8 @@ def _zeros_and_ones(column: pd.Series[Any], where: str) -> NDArray[np.bool_]:
         wrong = values.index(None)
         raise DataError(
             f"{where}: the label {str(column.name)!r} is {shown(str(column.iloc[wrong]))} in"
-            f" {location_of(where, wrong)}: labels must be 0 or 1, or true or false, in every row; where"
-            " cells name labels, state data.separator."
+            f" {location_of(where, wrong)}: labels must be 0 or 1, yes or no, or true or false,"
+            " in every row; where cells name labels, state data.separator."
         )
     return np.array(values, dtype=bool)
 

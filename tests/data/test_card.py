@@ -266,3 +266,28 @@ def test_a_card_says_how_texts_are_encoded(weighting: str, said: str) -> None:
     )
     card = describe(texts, split_of(8))
     assert card.features.startswith(f"2 words and pairs (min_df 2, max_df 0.9) {said}")
+
+
+def test_gaps_are_counted_by_the_columns_of_the_file() -> None:
+    nan = np.nan
+    features = np.array([[nan, 1, 0], [1, 0, 0], [nan, 0, 1], [2, 0, 0]], dtype=np.float32)
+    data = dataclasses.replace(
+        dataset(np.eye(4, 2, dtype=bool), features),
+        feature_names=("age", "kind=a", "kind=b"),
+        numeric=np.array([True, False, False]),
+        vocabulary=Vocabulary(np.array([False, True, True]), read_from={"kind": 2}),
+        sample_shape=(),
+    )
+    card = describe(data, Split(np.arange(2), np.arange(2, 3), np.arange(3, 4)))
+    assert card.missing == {"age": 2, "kind": 2}
+    assert "rows without a value: age 2 (50.0%), kind 2 (50.0%)" in card.text()
+    assert Card.from_json(card.as_json()) == card
+    sparse = csr_matrix(np.array([[nan, 1], [0, 1], [1, 0], [nan, nan]], dtype=np.float32))
+    counted = describe(
+        dataset(np.eye(4, 2, dtype=bool), sparse),
+        Split(np.arange(2), np.arange(2, 3), np.arange(3, 4)),
+    )
+    assert counted.missing == {"a": 2, "b": 1}
+    full = describe(dataset(np.eye(4, 2, dtype=bool)), Split(*np.split(np.arange(4), [2, 3])))
+    assert full.missing == {}
+    assert "without a value" not in full.text()
