@@ -229,7 +229,8 @@ def describe(
 
 def missing_values(dataset: Dataset) -> dict[str, int]:
     """The number of rows without a value, by feature column of the file, for columns with gaps."""
-    features, names = dataset.features, dataset.feature_names
+    features: Any = dataset.features
+    names = dataset.feature_names
     if issparse(features):
         gaps = np.bincount(features.indices[np.isnan(features.data)], minlength=len(names))
         return {names[column]: int(gaps[column]) for column in np.flatnonzero(gaps)}
