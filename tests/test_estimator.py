@@ -21,6 +21,7 @@ from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from mlc import MultiLabelClassifier
+from mlc.config.classifier import configs_of
 from mlc.config.errors import ConfigError, DataError, NotANumberError
 from mlc.config.schema import AUTOMATIC, Config, config_folder, parse, register_configs
 from mlc.decisions.base import DECISIONS, build_decision
@@ -205,9 +206,14 @@ def test_its_defaults_are_those_of_the_command_line() -> None:
         for group in ("backbone", "optimizer", "trainer")
         for key, value in vars(getattr(config, group)).items()
     }
+    # The decay is that of the optimizer, which the backbone chooses.
+    expected["weight_decay"] = "auto"
     for name, parameter in inspect.signature(MultiLabelClassifier).parameters.items():
         if name in expected:
             assert parameter.default == expected[name], name
+    (of_classifier,) = configs_of(MultiLabelClassifier())
+    for group in ("backbone", "optimizer"):
+        assert vars(getattr(of_classifier, group)) == vars(getattr(config, group))
 
 
 def test_it_works_in_scikit_learns_tools(data: tuple[np.ndarray, np.ndarray]) -> None:

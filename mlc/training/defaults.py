@@ -100,7 +100,7 @@ def resolve(config: Config, kind: Kind | None = None) -> Config:
     for key in keys:
         group, name = key.split(".")
         options = getattr(resolved, group)
-        value = copy.copy(values[key]) if key in values else _declared(options, name)
+        value = copy.copy(values[key]) if key in values else getattr(type(options)(), name)
         setattr(resolved, group, dataclasses.replace(options, **{name: value}))
     return resolved
 
@@ -119,10 +119,3 @@ def report_defaults(config: Config, resolved: Config, kind: Kind) -> None:
 
 def _row(backbone: str, kind: Kind) -> dict[str, Any]:
     return TABLE.get(backbone, TABLE[OTHERS])[kind.sparse]
-
-
-def _declared(options: Any, name: str) -> Any:
-    (field,) = (field for field in dataclasses.fields(options) if field.name == name)
-    if field.default_factory is not dataclasses.MISSING:
-        return field.default_factory()
-    return field.default
