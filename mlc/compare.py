@@ -145,13 +145,14 @@ def compare(arguments: argparse.Namespace) -> None:
     options = parse(config)
     folder = arguments.folder or _default_folder(config, arguments)
     asked = _asked(arguments)
-    plan = read_plan(folder, asked)
     dataset = SOURCES[options.data.name].load(options.data)
     is_given = any(re.match(r"\+*data\.split_seed=", override) for override in chosen)
     if "test" not in dataset.parts and hasattr(options.data, "split_seed") and not is_given:
         chosen.append("data.split_seed=null")
         options.data.split_seed = None
     split = split_dataset(dataset, options.data, 0)
+    # After the data, so that a misspelled column is not taken for another comparison.
+    plan = read_plan(folder, asked)
     with_linear = options.report.yardsticks
     if plan is None:
         print("Timing a first piece of each head ...", file=sys.stderr, flush=True)

@@ -15,6 +15,8 @@ _DRAWS = 10_000
 # Keeps the correlation of two heads with equal decisions positive definite.
 _JITTER = 1e-6
 # Of the error, for several differences and splits: Satterthwaite's degrees of freedom are estimates.
+# A variance is an outlier if chance makes one as large with this probability.
+_OUTLIER = 0.001
 _SHARE = 0.8
 # Half-widths below this share of the largest difference are those of rounding.
 _ROUNDING = 1e-9
@@ -100,7 +102,8 @@ def simultaneous(
     Degrees of freedom are Satterthwaite's. A few splits tell little of the variance between them, so
     each interval is the widest of three:
 
-    - with the variance between splits drawn to its mean over the heads;
+    - with the variance between splits drawn to its mean over the heads, without those that are far less
+      stable than the median head;
     - with this variance drawn to a prior whose weight is small where the heads' variances differ
       (moments of log variances; Smyth 2004, "Linear models and empirical Bayes methods");
     - with the head's own variance alone, for this head alone, so that a head that is less stable than
@@ -165,10 +168,12 @@ def _half_widths(
         return width
 
     own = n_splits - 1
+    alike = _alike(between, own)
     # The heads share the reference, so each of the others counts half.
-    most = own * (len(variances) - 1) / 2
+    most = own * (int(alike.sum()) - 1) / 2
     # Chance differs between heads and is known, so the mean is one of the excess.
-    pooled = by_chance + _drawn(between - by_chance, own, float((between - by_chance).mean()), most)
+    mean_excess = float((between - by_chance)[alike].mean())
+    pooled = by_chance + _drawn(between - by_chance, own, mean_excess, most)
     location, weight = _prior(between, own)
     weight = min(weight, most)
     of_pooled = half_width(pooled, own + most, level)
@@ -179,6 +184,18 @@ def _half_widths(
     scale = np.array([each.scale for each in variances])
     # Differences that are equal in all rows and splits have no more than the variance of rounding.
     return np.where((widths <= _ROUNDING * scale) & (scale > 0), np.nan, widths)
+
+
+def _alike(variances: NDArray[np.float64], freedom: float) -> NDArray[np.bool_]:
+    """Return which heads are pooled: not those whose variance is far above what the median explains.
+
+    Such a head has an interval of its own variance, and would only widen those of all others.
+    """
+    if freedom < 1:
+        return np.ones(len(variances), dtype=bool)
+    typical = np.median(variances) * freedom / stats.chi2.median(freedom)
+    alike: NDArray[np.bool_] = variances * freedom <= typical * stats.chi2.isf(_OUTLIER, freedom)
+    return alike
 
 
 def _drawn(

@@ -75,7 +75,9 @@ def _parser() -> argparse.ArgumentParser:
         " data=NAME",
     )
     parser.add_argument(
-        "--labels", nargs="+", help="the column that holds label sets, or several of 0 and 1"
+        "--labels",
+        nargs="+",
+        help="the column that holds label sets, or several of 0 and 1 (or yes and no)",
     )
     parser.add_argument("--text", help="the column whose words are the features")
     parser.add_argument("--seed", type=int, default=0, help="seed of the validation part")

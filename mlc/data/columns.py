@@ -116,10 +116,15 @@ def _encode_column(column: pd.Series[Any], where: str, decimal: str | None) -> _
     if filled >= _FEW_ROWS and len(kinds) >= _ALL_DIFFERENT * filled:
         raise DataError(
             f"{where}: {len(kinds)} of {filled} rows of the column {name!r} differ: name it in"
-            " data.text if it is text, or in data.ignore."
+            f" data.text if it is text, or in data.ignore, as in 'data.ignore=[{name}]'."
         )
     one_hot = pd.get_dummies(pd.Categorical(words, categories=kinds)).to_numpy(dtype=np.float32)
     odd = None if slip is None else f"Warning: {slip}: all its values are taken as categories."
+    if odd is None and filled >= _FEW_ROWS and len(kinds) * 2 > filled:
+        odd = (
+            f"Warning: the column {name!r} has {len(kinds)} different values in {filled} rows, each of"
+            f" them a feature: leave it out by 'data.ignore=[{name}]', or replace it by numbers."
+        )
     several_words = sum(len(kind.split()) >= _WORDS_OF_TEXT for kind in kinds)
     is_text = several_words * 2 > len(kinds)
     return _Column(one_hot, [f"{name}={kind}" for kind in kinds], False, odd, is_text=is_text)

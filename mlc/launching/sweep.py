@@ -33,6 +33,7 @@ from mlc.search.samplers import require_sampler
 log = logging.getLogger(__name__)
 
 _LOG_EVERY = 5  # seconds between two lines on the sweep's progress
+_TELLING = 8  # the time left is estimated once this fraction of the runs has ended
 
 
 class Launch:
@@ -59,7 +60,8 @@ class Launch:
             line += f", {self.n_failed} failed"
         if self.n_elsewhere:
             line += f", {self.n_elsewhere} being trained by other processes"
-        if self.n_jobs and self.n_ended < self.n_jobs:
+        # The first runs of a cohort end after all its training, so that they tell little.
+        if self.n_jobs and self.n_jobs / _TELLING <= self.n_ended < self.n_jobs:
             seconds = (now - self.started) / self.n_ended * (self.n_jobs - self.n_ended)
             line += f", about {_duration(seconds)} left"
         log.info(line)

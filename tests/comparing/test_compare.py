@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from mlc.compare import main
-from mlc.comparing.plan import BUDGETS, Budget
+from mlc.comparing.plan import BUDGETS, Budget, Plan
+from mlc.comparing.stored import write_plan
 from tests.conftest import Command
 
 
@@ -106,3 +107,15 @@ def test_minutes_that_are_none_are_refused_in_words(
     ended = command(lambda: main(None), str(table), "--labels", "high", "--minutes", value)
     assert ended.status == 2
     assert message in ended.error
+
+
+def test_a_misspelled_column_is_named_though_the_folder_holds_another_comparison(
+    command: Command, table: Path
+) -> None:
+    folder = table.parent / "c"
+    plan = Plan(["sigmoid"], ("global",), 1, 1, 1.0)
+    write_plan(folder, plan, {"data": str(table), "labels": ["high"]})
+    ended = command(lambda: main(None), str(table), "--labels", "hihg", "--folder", str(folder))
+    assert ended.status == 1
+    assert "hihg" in ended.error
+    assert "holds a comparison" not in ended.error

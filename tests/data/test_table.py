@@ -234,3 +234,12 @@ def test_parquet_is_read_as_far_as_memory_and_unicode_go(
     monkeypatch.setattr("psutil.virtual_memory", lambda: free)
     with pytest.raises(DataError, match=r"its table would take 0\.0016 GB, and 0\.001 GB"):
         load(tmp_path / "toy.parquet", labels=["y"])
+
+
+def test_a_column_of_mostly_different_words_is_named_on_the_card(tmp_path: Path) -> None:
+    rows = [f"2024-{k % 12 + 1:02}-{k % 15 + 1:02},{k % 3},{k % 2}" for k in range(80)]
+    (tmp_path / "t.csv").write_text("\n".join(["joined,a,y", *rows]) + "\n", encoding="utf-8")
+    options = SOURCES.options("table", path=str(tmp_path / "t.csv"), labels=["y"])
+    (note,) = [note for note in SOURCES["table"].load(options).notes if "joined" in note]
+    assert "60 different values in 80 rows" in note
+    assert "'data.ignore=[joined]'" in note

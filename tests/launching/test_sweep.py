@@ -1,0 +1,28 @@
+"""The progress of a launch."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from mlc.launching import sweep
+from mlc.launching.sweep import Launch
+
+
+def test_the_time_left_is_estimated_once_an_eighth_of_the_runs_has_ended(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(sweep.time, "monotonic", lambda: clock[0])
+    launch = Launch(tmp_path, None, 16, is_sweep=True)
+    with caplog.at_level(logging.INFO):
+        for seconds in (30.0, 36.0, 42.0):
+            clock[0] = seconds
+            launch.job_ended(failed=False)
+    assert caplog.messages == [
+        "1 of 16 runs ended",
+        "2 of 16 runs ended, about 4 min left",
+        "3 of 16 runs ended, about 3 min left",
+    ]
