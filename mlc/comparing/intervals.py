@@ -106,11 +106,11 @@ def simultaneous(
       stable than the median head;
     - with this variance drawn to a prior whose weight is small where the heads' variances differ
       (moments of log variances; Smyth 2004, "Linear models and empirical Bayes methods");
-    - with the head's own variance alone, for this head alone, so that a head that is less stable than
-      the others is covered.
+    - with the head's own variance alone, so that a head that is less stable than the others is covered:
+      for this head alone, or, where it is not pooled, together with all others.
 
-    The error of the first two is such that all intervals cover together: the maximum of correlated
-    normals, with the correlation of the heads' rows.
+    The error of the first two, and of the third for heads that are not pooled, is such that all
+    intervals cover together: the maximum of correlated normals, with the correlation of the heads' rows.
 
     Args:
         parts: by head, one for each split in the same order, with the same rows.
@@ -155,7 +155,7 @@ def _half_widths(
     )
     n_splits, n_rows = variances[0].n_splits, len(variances[0].shares)
 
-    def half_width(variance: Any, freedom: float, error: float) -> NDArray[np.float64]:
+    def half_width(variance: Any, freedom: float, error: Any) -> NDArray[np.float64]:
         excess = np.maximum(0.0, variance - by_chance) * (1 + n_splits * overlap)
         spread = rows**2 / (n_rows - 1)
         if n_splits > 1:
@@ -180,7 +180,8 @@ def _half_widths(
     of_prior = half_width(_drawn(between, own, location, weight), own + weight, level)
     widths = np.maximum(of_pooled, of_prior)
     if len(variances) > 1:
-        widths = np.maximum(widths, half_width(between, own, own_level))
+        alone = np.where(alike, own_level, level)
+        widths = np.maximum(widths, half_width(between, own, alone))
     scale = np.array([each.scale for each in variances])
     # Differences that are equal in all rows and splits have no more than the variance of rounding.
     return np.where((widths <= _ROUNDING * scale) & (scale > 0), np.nan, widths)

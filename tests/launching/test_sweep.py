@@ -23,6 +23,6 @@ def test_the_time_left_is_estimated_once_an_eighth_of_the_runs_has_ended(
             launch.job_ended(failed=False)
     assert caplog.messages == [
         "1 of 16 runs ended",
-        "2 of 16 runs ended, about 4 min left",
-        "3 of 16 runs ended, about 3 min left",
+        "2 of 16 runs ended, about 5 min left",
+        "3 of 16 runs ended, about 4 min left",
     ]
