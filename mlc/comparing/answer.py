@@ -80,8 +80,10 @@ class Answer:
 
     @property
     def network(self) -> Candidate:
-        """The network that validation rows choose: `chosen`, or the best one where that is none."""
-        return next(rows[0] for head, rows in self.heads.items() if head not in self.baselines)
+        """The network that validation rows choose: `chosen`, or the one to use where that is none."""
+        networks = {head: rows for head, rows in self.heads.items() if head not in self.baselines}
+        ranked = _ranked(networks, [self.reference], self.sign, WORTH * self.margin)
+        return next(iter(ranked.values()))[0]
 
     @property
     def leads(self) -> bool:

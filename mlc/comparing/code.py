@@ -52,7 +52,11 @@ def _plain(settled: Settled) -> str | None:
         *constants,
         "# The last layer of your network.",
         f"output = nn.Linear(N_FEATURES, {n_outputs})",
-        *_function("loss(outputs, targets)", "One number for each sample: (B,).", bodies[0]),
+        *_function(
+            "loss(outputs, targets)",
+            "Of each sample: (B,); targets: floats (B, K).",
+            bodies[0],
+        ),
         *_function("scores(outputs)", "In [0, 1], for each label: (B, K).", bodies[1]),
         *_function("decide(outputs)", "Label sets: (B, K), bool.", decide),
     ]

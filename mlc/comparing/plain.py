@@ -122,9 +122,11 @@ def decision(
     Args:
         rule: the rule's name.
         options: the rule's own.
-        fitted: what it learned, by name.
+        fitted: what it learned, by name; empty where the rule is to be fitted, which is too long.
         head: the head's name.
     """
+    if rule in ("top_k", "global", "per_label") and not fitted:
+        return None
     at_least_one = bool(options.get("at_least_one"))
     if rule == "mode" and head == "powerset":
         if at_least_one:

@@ -199,8 +199,13 @@ def _needs_fit(settled: Settled) -> bool:
     return DECISIONS[settled.rule].tuned_on != "nothing" and not settled.fitted
 
 
+def _has_numbers(settled: Settled) -> bool:
+    """Whether thresholds in the code say it all."""
+    return settled.rule in ("fixed", "global", "per_label") and bool(settled.fitted)
+
+
 def _library_imports(settled: Settled) -> list[str]:
-    if settled.rule in ("fixed", "global", "per_label"):
+    if _has_numbers(settled):
         return []
     uses_sets = DECISIONS[settled.rule].uses_training_sets
     return ["import torch"] * uses_sets + ["from mlc.decisions import build_decision"]
@@ -222,7 +227,7 @@ def _fitting(settled: Settled) -> list[str]:
 
 
 def _decision_lines(settled: Settled) -> list[str]:
-    if settled.rule not in ("fixed", "global", "per_label"):
+    if not _has_numbers(settled):
         return [
             *rule_lines(settled, "validation_scores", "y[is_val]"),
             "label_sets = rule.decide(scores).numpy()  # (N, K)",

@@ -52,6 +52,8 @@ class Settled:
         n_runs: the number of runs that `fitted` is the mean of.
         ranges: the least and the largest threshold among them; None without a single threshold.
         by_scores: whether the rule decides from the scores although the head has a joint distribution.
+        averages_lose: by how much the averaged numbers are worse than those of each run, where that is
+            too much to print them; `fitted` is then empty.
     """
 
     model: Model
@@ -64,6 +66,7 @@ class Settled:
     n_runs: int
     ranges: tuple[float, float] | None = None
     by_scores: bool = False
+    averages_lose: float | None = None
 
 
 def settle(
@@ -147,6 +150,19 @@ def value_of(
     return float(np.mean(values))
 
 
+def without_poor_average(settled: Settled, loss: float | None, margin: float) -> Settled:
+    """Return the rule to be fitted anew where its averaged numbers lose more than the margin.
+
+    Args:
+        settled: the rule.
+        loss: by how much the averaged rule is worse on test rows than the rule fitted in each run.
+        margin: differences up to this count as equal.
+    """
+    if loss is None or loss <= margin or not settled.fitted or settled.rule == "fixed":
+        return settled
+    return dataclasses.replace(settled, fitted={}, averages_lose=loss)
+
+
 def _by_scores(settled: Settled) -> bool:
     """Whether the rule decides from scores here."""
     return settled.by_scores or DECISIONS[settled.rule].needs[0] in ("scores", "marginals")
@@ -173,7 +189,13 @@ def provenance(settled: Settled, metric: str, measured: float, printed: float | 
         (words,) = settled.counts
         runs = f"all {n_all} runs" if n_all > 1 else "the run"
         lines.append(f"auto chose {words!r} in {runs}; this is that rule.")
-    if settled.ranges is not None:
+    if settled.averages_lose is not None:
+        spread = "" if settled.ranges is None else " ({:.3f} to {:.3f})".format(*settled.ranges)
+        lines.append(
+            f"What it learned differs between the runs{spread}, and the average would lose"
+            f" {settled.averages_lose:.3f}: the rule is fitted here, on validation rows."
+        )
+    elif settled.ranges is not None:
         low, high = settled.ranges
         lines.append(
             f"Its threshold is the mean of {settled.n_runs} runs ({low:.3f} to {high:.3f})."
@@ -184,7 +206,7 @@ def provenance(settled: Settled, metric: str, measured: float, printed: float | 
         average = "the middle" if settled.rule == "top_k" else "the mean"
         of = f"{average} of {settled.n_runs} runs" if settled.n_runs > 1 else "that of one run"
         lines.append(f"What it learned is {of}.")
-    if lines and printed is not None:
+    if lines and printed is not None and settled.averages_lose is None:
         lines.append(
             f"With these numbers {metric} is {printed:.3f} on the test rows;"
             f" {settled.chosen}, fitted in each run, has {measured:.3f}."

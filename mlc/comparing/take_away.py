@@ -12,7 +12,7 @@ from mlc.comparing.linear import CONSTANT
 from mlc.comparing.lines import comment
 from mlc.comparing.rivals import Rivals
 from mlc.comparing.scripts import constant_code, estimator_code, linear_code
-from mlc.comparing.settled import Model, provenance, settle, value_of
+from mlc.comparing.settled import Model, provenance, settle, value_of, without_poor_average
 from mlc.config.registry import HEADS
 from mlc.files.names import PREDICTIONS, PREPROCESSING, RULES
 from mlc.files.reading import read_arrays
@@ -67,6 +67,7 @@ def _code_of_head(
         [each["targets"] for each in predictions],
         answer.metric,
     )
+    settled = without_poor_average(settled, _loss(answer, candidate, printed), answer.margin)
     lines = provenance(settled, answer.metric, candidate.test, printed)
     above = [comment(" ".join(lines))] if lines else []
     made_of = "in plain PyTorch" if is_plain(settled) else "with mlc"
@@ -92,7 +93,12 @@ def _code_of_rival(
     options = config["decision"][candidate.rule]
     settled = settle(model, candidate.rule, options, rivals.learned(candidate))
     printed = value_of(settled, rivals.test_scores(candidate), rivals.test_targets(), answer.metric)
+    settled = without_poor_average(settled, _loss(answer, candidate, printed), answer.margin)
     lines = provenance(settled, answer.metric, candidate.test, printed)
     above = [comment(" ".join(lines))] if lines else []
     code = linear_code(config, settled, rivals.dataset)
     return {f"{title}, by scikit-learn": "\n".join([*above, code])}
+
+
+def _loss(answer: Answer, candidate: Candidate, printed: float | None) -> float | None:
+    return None if printed is None else answer.sign * (candidate.test - printed)

@@ -79,18 +79,20 @@ def _lead(answer: Answer) -> str:
     reference = answer.heads[answer.reference][0]
     plain = f"{answer.reference} with the rule that validation rows chose for it ({reference.rule})"
     gap = answer.differences[answer.chosen.head]
+    head = answer.chosen.head
+    name = f"The difference of {head}"
     if answer.leads:
-        return f"It leads {plain} by {_interval(gap)}, beyond chance for {_sources(answer)}."
+        return f"{head} leads {plain} by {_interval(gap)}, beyond chance for {_sources(answer)}."
     if gap.is_clear:
         return (
-            f"On the test rows, which choose nothing, it trails {plain} by {_interval(gap)}, beyond"
-            f" chance for {_sources(answer)}: more validation rows would make the choice safer."
+            f"On the test rows, which choose nothing, {head} trails {plain} by {_interval(gap)},"
+            f" beyond chance for {_sources(answer)}: more validation rows would make the choice safer."
         )
     if np.isnan(gap.half_width):
-        return f"Its difference from {plain} is {_interval(gap)}: whether by chance is not known."
+        return f"{name} from {plain} is {_interval(gap)}: whether by chance is not known."
     simplest = "" if answer.chosen.head in answer.baselines else ", and simpler"
     return (
-        f"Its difference from {plain} is {_interval(gap)}, no more than chance:"
+        f"{name} from {plain} is {_interval(gap)}, no more than chance:"
         f" {answer.reference} is as good a choice{simplest}."
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -166,6 +167,11 @@ def parse(config: DictConfig) -> Config:
     """
     parsed = OmegaConf.to_object(config)
     assert isinstance(parsed, Config)
+    if not isinstance(parsed.decision, Mapping):
+        raise ConfigError(
+            f"decision={parsed.decision} is not a mapping: decisions=[{parsed.decision}] names the rules"
+            " of a run, and decision.RULE.OPTION sets an option of a rule."
+        )
     _refuse_unknown(parsed, "The config")
     require_known("decision", parsed.decision, list(DECISIONS))
     check(parsed)

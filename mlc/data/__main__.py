@@ -76,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--labels",
+        action="extend",
         nargs="+",
         help="the column that holds label sets, or several of 0 and 1 (or yes and no)",
     )

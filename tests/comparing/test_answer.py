@@ -31,7 +31,7 @@ def test_the_best_on_validation_rows_is_chosen_whatever_the_test_rows_say(tmp_pa
     assert answer.chosen.head == "pairwise"
     assert not answer.leads
     assert answer.verdict("zlpr") == AHEAD
-    assert "it trails sigmoid" in sentences(answer)[1]
+    assert "pairwise trails sigmoid" in sentences(answer)[1]
     # By test rows the table is sorted, and > marks what was chosen.
     assert [row[0] for row in table(answer).rows] == [
         "zlpr", "sigmoid", ">pairwise"

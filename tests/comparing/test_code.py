@@ -14,7 +14,14 @@ from torch import Tensor
 from mlc.comparing.code import is_plain, network_code
 from mlc.comparing.lines import WIDTH
 from mlc.comparing.plain import PLAIN_HEADS, PLAIN_RULES
-from mlc.comparing.settled import Model, Settled, provenance, settle, value_of
+from mlc.comparing.settled import (
+    Model,
+    Settled,
+    provenance,
+    settle,
+    value_of,
+    without_poor_average,
+)
 from mlc.config.registry import DECISIONS, HEADS
 from mlc.decisions import build_decision
 from mlc.decisions.candidates import CANDIDATES, Candidate
@@ -238,3 +245,22 @@ def test_every_choice_of_auto_becomes_code_that_decides_as_auto(candidate: Candi
     text = "\n".join(lines).replace("head.predict(head(features))", "head.predict(features)")
     exec(text, names)
     assert torch.equal(names["label_sets"], expected)
+
+
+def test_averages_that_lose_more_than_the_margin_are_fitted_anew() -> None:
+    """Two runs whose scores lie at other heights: each threshold is right for its run alone."""
+    actual = np.array([[True], [False]] * 20)
+    scores = [np.where(actual, 0.3, 0.1), np.where(actual, 0.9, 0.7)]
+    stored = [{"threshold": 0.2}, {"threshold": 0.8}]
+    model = Model("sigmoid", {}, 0.5, ("a",))
+    rule = settle(model, "global", options_of(DECISIONS, "global"), stored)
+    assert rule.fitted == {"threshold": 0.5}
+    printed = value_of(rule, scores, [actual, actual], "subset_accuracy")
+    assert printed == 0.5  # All rows empty in one run, and full in the other.
+    assert without_poor_average(rule, 0.005, margin=0.01) is rule
+    anew = without_poor_average(rule, 1 - printed, margin=0.01)
+    assert "rule.fit(validation_scores, validation_targets)" in network_code(anew)
+    assert "0.5" not in network_code(anew)
+    text = " ".join(provenance(anew, "subset_accuracy", 1.0, printed))
+    assert "(0.200 to 0.800), and the average would lose 0.500" in text
+    assert "With these numbers" not in text

@@ -136,3 +136,8 @@ def test_a_part_with_free_options_takes_any(monkeypatch: pytest.MonkeyPatch) -> 
     assert parse(config).head.more == {"depth": 3, "of": {"a": 1}}
     with pytest.raises(ConfigError, match=r"head has no option 'depth': it takes .*more"):
         parse(compose("train", ["head=free", "+head.depth=3"]))
+
+
+def test_a_rule_given_as_decision_is_named_with_the_right_key() -> None:
+    with pytest.raises(ConfigError, match=r"decisions=\[auto\] names the rules"):
+        composed("decision=auto")
