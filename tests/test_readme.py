@@ -140,3 +140,12 @@ def test_the_share_of_birds_without_a_label_is_that_of_its_card(benchmarks: Path
     share = re.search(r"([\d.]+)% of the\s+rows\s+have\s+none", card("birds"))
     assert share is not None
     assert f"birds, where {float(share[1]):.0f}% of the rows have none" in README
+
+
+def test_the_lead_of_the_linear_model_on_texts_is_that_of_its_rows() -> None:
+    rows = pd.read_csv(ROOT / "results/benchmarks/defaults_vs_linear.csv").set_index(
+        ["data", "model"]
+    )
+    row = rows.loc[("goemotions", "sigmoid")]
+    lead, half = -row["linear_svm_difference"], row["linear_svm_half_width"]
+    assert f"[{lead:.3f} ±{half:.3f}](results/benchmarks/defaults_vs_linear.md)" in README
