@@ -145,7 +145,7 @@ ELSEWHERE = {
     " comparisons claim on shuffled labels",
 }
 # Functions of statistics libraries that are neither interval nor test.
-NO_INFERENCE = ("scipy.stats.rankdata", "scipy.stats.norm")
+NO_INFERENCE = ("scipy.stats.rankdata", "scipy.stats.norm", "scipy.stats.chi2")
 _MEANING = {
     "normal": "what Student's t assumes",
     "skewed": "skewness 1 (gamma, shape 4)",
