@@ -50,7 +50,7 @@ def _plain(settled: Settled) -> str | None:
     lines = [
         *_imports(bodies[0]),
         *constants,
-        "# The last layer of your network.",
+        "# The last layer of your network, which has N_FEATURES inputs.",
         f"output = nn.Linear(N_FEATURES, {n_outputs})",
         *_function(
             "loss(outputs, targets)",
@@ -88,7 +88,7 @@ def _with_library(settled: Settled) -> str:
         "from mlc.decisions import build_decision",
         "from mlc.heads import build_head",
         "",
-        "# The last layer of your network.",
+        "# The last layer of your network, which has N_FEATURES inputs.",
         call("head = build_head", [repr(settled.model.name)], arguments),
         *rule_lines(settled, _VALIDATION.get(settled.rule, "validation_scores"), "validation_targets"),
         "",

@@ -29,7 +29,8 @@ def _in_files_only(record: logging.LogRecord) -> bool:
     """Whether the record is shown; others go to the log files alone."""
     message = record.getMessage()
     is_card = str(getattr(record, "once", "")).startswith("card of ")
-    if not is_card and " finished, " not in message and not message.startswith("Launching "):
+    is_run = " finished, " in message or message.endswith("was finished before")
+    if not is_card and not is_run and not message.startswith("Launching "):
         return True
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.FileHandler) or not isinstance(
