@@ -90,10 +90,15 @@ def _lead(answer: Answer) -> str:
         )
     if np.isnan(gap.half_width):
         return f"{name} from {plain} is {_interval(gap)}: whether by chance is not known."
-    simplest = "" if answer.chosen.head in answer.baselines else ", and simpler"
+    simpler = "" if answer.chosen.head in answer.baselines else ", which is simpler"
+    if answer.verdict(answer.reference) == EQUAL:
+        return (
+            f"{name} from {plain} is {_interval(gap)}, within {answer.margin:g}:"
+            f" {answer.reference} is as good{simpler}."
+        )
     return (
-        f"{name} from {plain} is {_interval(gap)}, no more than chance:"
-        f" {answer.reference} is as good a choice{simplest}."
+        f"{name} from {plain} is {_interval(gap)}, which may be chance: these rows do not tell it from"
+        f" {answer.reference}{simpler}."
     )
 
 

@@ -144,3 +144,23 @@ def test_the_text_is_as_wide_as_a_terminal_and_the_json_holds_no_nan(tmp_path: P
     answer = answer_of(tmp_path)
     assert max(map(len, as_text(answer, 100).splitlines())) <= WIDTH
     json.dumps(answer.as_json(), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("margin", "said"),
+    [
+        (0.5, "within 0.5: sigmoid is as good, which is simpler"),
+        (0.001, "which may be chance: these rows do not tell it from sigmoid, which is simpler"),
+    ],
+)
+def test_what_the_rows_do_not_tell_apart_is_not_called_equal(
+    tmp_path: Path, margin: float, said: str
+) -> None:
+    write_search(
+        tmp_path,
+        errors={"sigmoid": 0.2, "pairwise": 0.21},
+        validation={"sigmoid": 0.1, "pairwise": 0.9},
+    )
+    answer = answer_of(tmp_path, margin=margin)
+    assert answer.chosen.head == "pairwise"
+    assert said in sentences(answer)[1]
