@@ -15,7 +15,7 @@ from mlc.config.options import limits_of, nearest, out_of_range
 from mlc.config.schema import GROUPS, Config, config_folder
 from mlc.launching.names import data_name, key_of, parsed, setting_overrides
 from mlc.launching.overrides import n_values, refuse_too_many
-from mlc.launching.resuming import check_resumable, check_unfinished
+from mlc.launching.resuming import RequestedLaunch, check_resumable, check_unfinished
 from mlc.launching.search_request import Request
 from mlc.runs.parts import require_part
 from mlc.search.files import RECORD
@@ -87,7 +87,7 @@ def require_resumable(
     request: Request | None = None,
 ) -> None:
     """Raise RunFolderError if runs in the folder do not belong to this launch, or to this search."""
-    check_resumable(folder, *_settings(config, overrides, request), n_jobs)
+    check_resumable(folder, _requested(config, overrides, request), n_jobs)
 
 
 def require_unfinished(
@@ -99,13 +99,13 @@ def require_unfinished(
             f"{folder} already holds a search: continue it with resume=true, or name another folder with"
             " hydra.sweep.dir."
         )
-    check_unfinished(folder, *_settings(config, overrides, None), n_jobs)
+    check_unfinished(folder, _requested(config, overrides), n_jobs)
 
 
-def _settings(
-    config: DictConfig, overrides: list[Override], request: Request | None
-) -> tuple[dict[str, Any], str, dict[str, list[str] | None], dict[str, str]]:
-    """Return the launch's common config, its data set, and its swept and fixed overrides."""
+def _requested(
+    config: DictConfig, overrides: list[Override], request: Request | None = None
+) -> RequestedLaunch:
+    """Return the launch by its common config, its data set, and its swept and fixed overrides."""
     swept = {key_of(each): _values(each) for each in overrides if each.is_sweep_override()}
     if request is not None:
         # The drawn values are compared by the spaces that they are drawn from.
@@ -113,7 +113,7 @@ def _settings(
     fixed = setting_overrides(
         str(each.input_line) for each in overrides if key_of(each) not in swept
     )
-    return dataclasses.asdict(_as_config(config)), data_name(config), swept, fixed
+    return RequestedLaunch(dataclasses.asdict(_as_config(config)), data_name(config), swept, fixed)
 
 
 def _values(override: Override) -> list[str] | None:

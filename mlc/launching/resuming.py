@@ -25,31 +25,20 @@ log = logging.getLogger(__name__)
 _GROUPS = ("data", "backbone", "head", "optimizer")
 
 
-def check_resumable(
-    folder: Path,
-    config: Mapping[str, Any],
-    data: str,
-    swept: Mapping[str, list[str] | None],
-    fixed: Mapping[str, str],
-    n_jobs: int | None = None,
-) -> None:
+def check_resumable(folder: Path, request: RequestedLaunch, n_jobs: int | None = None) -> None:
     """Compare the finished runs in the folder with the requested launch, before any training.
 
     Every difference that the final table would refuse is refused here.
 
     Args:
         folder: of the sweep, or of the one run.
-        config: the common config of all jobs, nested; swept settings have an arbitrary value.
-        data: name of the data set.
-        swept: swept values by key; None for values that cannot be listed.
-        fixed: overrides of every job that tables show, by key.
+        request: the requested launch.
         n_jobs: number of jobs, or None if unknown.
 
     Raises:
         RunFolderError: a run has another setting, was trained on other data or by another version, or
             has an unusable status.
     """
-    request = _Request(json.loads(json.dumps(config)), data, swept, fixed)
     finished = {
         path.parent: status
         for path in sorted(folder.rglob(STATUS))
@@ -65,26 +54,18 @@ def check_resumable(
             if run in matching or request.has_row(status):
                 request.require_same_settings(run, status)
                 _require_same_version(run, status)
-            if not request.sweeps_data and status["data"] == data:
+            if not request.sweeps_data and status["data"] == request.data:
                 request.require_same_data(run, status)
     older = {change for run in matching for change in _changes(finished[run]["identity"])}
     if older:
         log.warning("Finished runs in %s were made with %s.", folder, "; ".join(sorted(older)))
 
 
-def check_unfinished(
-    folder: Path,
-    config: Mapping[str, Any],
-    data: str,
-    swept: Mapping[str, list[str] | None],
-    fixed: Mapping[str, str],
-    n_jobs: int | None,
-) -> None:
+def check_unfinished(folder: Path, request: RequestedLaunch, n_jobs: int | None) -> None:
     """Raise RunFolderError if all runs of a launch without `resume` are finished in its folder.
 
     The arguments are those of `check_resumable`.
     """
-    request = _Request(json.loads(json.dumps(config)), data, swept, fixed)
     statuses = (read_status(path.parent) for path in folder.rglob(STATUS))
     finished = [s for s in statuses if s is not None and s["state"] == "completed"]
     if n_jobs and sum(map(request.has_job, filter(_is_complete, finished))) >= n_jobs:
@@ -95,12 +76,19 @@ def check_unfinished(
 
 
 def _is_complete(status: Mapping[str, Any]) -> bool:
-    """Return whether a status has what `_Request.has_job` compares; a damaged one is no run's."""
+    """Return whether a status has what `RequestedLaunch.has_job` compares; a damaged one is no run's."""
     return {"data", "head", "seed"} <= status.keys() and isinstance(status.get("overrides"), dict)
 
 
-class _Request:
-    """The requested launch; see `check_resumable`."""
+class RequestedLaunch:
+    """The requested launch, with which stored runs are compared.
+
+    Args:
+        config: the common config of all jobs, nested; swept settings have an arbitrary value.
+        data: name of the data set.
+        swept: swept values by key; None for values that cannot be listed.
+        fixed: overrides of every job that tables show, by key.
+    """
 
     def __init__(
         self,
@@ -109,7 +97,9 @@ class _Request:
         swept: Mapping[str, list[str] | None],
         fixed: Mapping[str, str],
     ) -> None:
-        self.config, self.data, self.swept, self.fixed = config, data, swept, fixed
+        # As stored configs are read.
+        self.config: dict[str, Any] = json.loads(json.dumps(config))
+        self.data, self.swept, self.fixed = data, swept, fixed
         self.sweeps_data = any(key.split(".")[0] == "data" for key in swept)
         changed = tuple(key for key in swept if key not in ("head", "seed"))
         groups = tuple(name for name in _GROUPS if name in swept)

@@ -12,7 +12,7 @@ import pytest
 
 import mlc
 from mlc.config.errors import RunFolderError
-from mlc.launching.resuming import check_resumable
+from mlc.launching.resuming import RequestedLaunch, check_resumable
 from mlc.runs.folder import best_value
 from mlc.train import main
 from tests.conftest import Command, Outcome
@@ -140,7 +140,9 @@ def test_a_status_without_what_is_needed_is_named(
     (tmp_path / "status.json").write_text(json.dumps(whole))
     change(tmp_path, **changed)
     for read in (
-        lambda: check_resumable(tmp_path, {"head": {"name": "sigmoid"}}, "toy", {}, {}),
+        lambda: check_resumable(
+            tmp_path, RequestedLaunch({"head": {"name": "sigmoid"}}, "toy", {}, {})
+        ),
         lambda: mlc.load(tmp_path),
     ):
         with pytest.raises(RunFolderError) as told:
