@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.league.baselines import NAME as BASELINE
-from experiments.league.claims import gains_over_sigmoid
+from experiments.league.claims import gains_over_sigmoid, is_clear
 from experiments.league.studies import N_LABELS
 from mlc.reporting.statistics import Interval
 
@@ -21,7 +21,6 @@ SHOWN = {
     "weighted_sigmoid": "weighted_sigmoid\n(rare labels weigh more)",
     BASELINE: "logistic regression\n(no network)",
 }
-_LIMITS = (-0.13, 0.06)
 
 
 def forest_figure(tuned: pd.DataFrame, metric: str) -> Figure:
@@ -43,7 +42,6 @@ def forest_figure(tuned: pd.DataFrame, metric: str) -> Figure:
         range(len(data_sets)), [f"{name} ({N_LABELS[name]})" for name in data_sets]
     )
     grid[0, 0].invert_yaxis()
-    grid[0, 0].set_xlim(*_LIMITS)
     figure.suptitle(
         f"Test {metric} less that of sigmoid, by data set (number of labels)\n"
         f"grey: within {MARGIN}, called equal; filled: the interval over seeds excludes 0",
@@ -59,10 +57,9 @@ def _draw(axes: Axes, gains: dict[str, Interval], data_sets: list[str]) -> None:
         gain = gains.get(name)
         if gain is None:
             continue
-        is_clear = abs(gain.mean) > gain.half_width
         axes.errorbar(
             gain.mean, position, xerr=gain.half_width, fmt="o", color="black", markersize=5,
-            markerfacecolor="black" if is_clear else "white", elinewidth=1.2,
+            markerfacecolor="black" if is_clear(gain) else "white", elinewidth=1.2,
         )  # fmt: skip
     axes.grid(axis="y", color="0.93")
     axes.set_axisbelow(True)
