@@ -21,7 +21,7 @@ from mlc.config.registry import BACKBONES
 from mlc.data.base import Dataset
 from mlc.data.card import describe
 from mlc.data.feature_rows import features_of, refuse
-from mlc.data.preprocessing import Scaling, fit_scaling
+from mlc.data.preprocessing import Scaling, fit_scaling, without_unused
 from mlc.data.splits import Split, hold_out
 from mlc.data.targets import Targets, encode
 from mlc.data.text_input import TextInput, text_options
@@ -214,10 +214,9 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             print(describe(dataset, without_test, scaling=scalings[0]).text())
         if not self._texts.is_fitted:
             return dataset, scalings
-        used = np.flatnonzero(np.any([scaling.used for scaling in scalings], axis=0))
-        dataset = dataset.with_columns(used)
+        dataset, scalings = without_unused(dataset, scalings)
         self._texts.names = dataset.feature_names
-        return dataset, [scaling.with_columns(used) for scaling in scalings]
+        return dataset, scalings
 
     def _validated(self, X: Any, y: Any) -> tuple[Any, Targets]:
         if y is None:

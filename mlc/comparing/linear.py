@@ -21,18 +21,10 @@ from mlc.decisions.seen import distinct
 from mlc.evaluation.baselines import most_frequent_set, prior_scores
 from mlc.evaluation.judging import describe
 from mlc.evaluation.left_out import MOST_VALUES
-from mlc.evaluation.yardsticks import (
-    YARDSTICKS,
-    StrengthSearch,
-    Yardstick,
-    count_values,
-    decide,
-    fit_scores,
-    log_loss,
-    network_features,
-)
+from mlc.evaluation.yardsticks import YARDSTICKS, count_values, tune_together
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.runs.provenance import code_version, fingerprint
+from mlc.search.choice import PER_LABEL, PER_LABEL_METRIC
 
 LINEAR = tuple(kind.name for kind in YARDSTICKS)
 # The simplest first.
@@ -102,7 +94,7 @@ def fit_baselines(
 
 def _is_fair(rule: str, metric: str) -> bool:
     """A threshold for each label is compared only for the metric that it tunes, as with networks."""
-    return DECISIONS[rule].tuned_on != "test" and (rule != "per_label" or metric == "f1_macro")
+    return DECISIONS[rule].tuned_on != "test" and (rule != PER_LABEL or metric == PER_LABEL_METRIC)
 
 
 def _fit(
@@ -118,7 +110,9 @@ def _fit(
     kinds = {kind.name: kind for kind in YARDSTICKS}
     strength = None
     if name in kinds:
-        strength, scores, seconds = _tuned(kinds[name](), dataset, splits, metric)
+        tuned = tune_together(kinds[name](), dataset, list(splits.values()), metric)
+        strength, seconds = tuned.strength, tuned.seconds
+        scores: dict[int, Scores] = dict(zip(splits, tuned.scores, strict=True))
     else:
         scores = {seed: prior_scores(dataset, split) for seed, split in splits.items()}
         seconds = time.perf_counter() - started
@@ -128,44 +122,6 @@ def _fit(
         if _suits(name, rule):
             _judge(baseline, rule, options, dataset, splits, scores, metric)
     return baseline
-
-
-def _tuned(
-    kind: Yardstick, dataset: Dataset, splits: Mapping[int, Split], metric: str
-) -> tuple[float, dict[int, Scores], float]:
-    """C of the best mean value over the splits, the scores by seed, and the seconds of one fit.
-
-    `StrengthSearch` ends the search.
-    """
-    # Splits with equal rows, as those of published parts, have equal scores.
-    distinct_splits = {_key(split): split for split in splits.values()}
-    features = {key: network_features(dataset, split) for key, split in distinct_splits.items()}
-    search = StrengthSearch(metric)
-    for strength in kind.strengths:
-        started = time.perf_counter()
-        scores: dict[bytes, Scores] = {
-            key: fit_scores(kind, features[key], dataset.targets[split.train], strength)
-            for key, split in distinct_splits.items()
-        }
-        seconds = (time.perf_counter() - started) / len(distinct_splits)
-        values = [
-            decide(scores[_key(split)], dataset.targets[split.val], metric)[0]
-            for split in splits.values()
-        ]
-        losses = [
-            log_loss(scores[_key(split)]["val"], dataset.targets[split.val])
-            for split in splits.values()
-        ]
-        if search.is_best(float(np.mean(values)), float(np.mean(losses))):
-            best = strength, scores, seconds
-        if search.is_over:
-            break
-    chosen, scores, seconds = best
-    return chosen, {seed: scores[_key(split)] for seed, split in splits.items()}, seconds
-
-
-def _key(split: Split) -> bytes:
-    return b"".join(rows.tobytes() for rows in split.parts().values())
 
 
 def _suits(name: str, rule: str) -> bool:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mlc.comparing.answer import Answer
 from mlc.comparing.candidates import Candidate
@@ -12,7 +15,14 @@ from mlc.comparing.linear import CONSTANT
 from mlc.comparing.lines import comment
 from mlc.comparing.rivals import Rivals
 from mlc.comparing.scripts import constant_code, estimator_code, linear_code
-from mlc.comparing.settled import Model, provenance, settle, value_of, without_poor_average
+from mlc.comparing.settled import (
+    Model,
+    Settled,
+    provenance,
+    settle,
+    value_of,
+    without_poor_average,
+)
 from mlc.config.registry import HEADS
 from mlc.files.names import PREDICTIONS, PREPROCESSING, RULES
 from mlc.files.reading import read_arrays
@@ -61,15 +71,8 @@ def _code_of_head(
     model = Model(candidate.head, options, head.natural_threshold(len(labels)), labels)
     settled = settle(model, candidate.rule, config["decision"][candidate.rule], stored)
     predictions = [read_arrays(folder / PREDICTIONS) for folder in folders]
-    printed = value_of(
-        settled,
-        [each["scores"] for each in predictions],
-        [each["targets"] for each in predictions],
-        answer.metric,
-    )
-    settled = without_poor_average(settled, _loss(answer, candidate, printed), answer.margin)
-    lines = provenance(settled, answer.metric, candidate.test, printed)
-    above = [comment(" ".join(lines))] if lines else []
+    scores, targets = ([each[name] for each in predictions] for name in ("scores", "targets"))
+    settled, above = _as_printed(answer, candidate, settled, scores, targets)
     made_of = "in plain PyTorch" if is_plain(settled) else "with mlc"
     name = f"{candidate.head} with {candidate.rule}"
     dataset = None if rivals is None else rivals.dataset
@@ -92,13 +95,30 @@ def _code_of_rival(
     model = Model(candidate.head, candidate.settings, rivals.natural(candidate), labels)
     options = config["decision"][candidate.rule]
     settled = settle(model, candidate.rule, options, rivals.learned(candidate))
-    printed = value_of(settled, rivals.test_scores(candidate), rivals.test_targets(), answer.metric)
-    settled = without_poor_average(settled, _loss(answer, candidate, printed), answer.margin)
-    lines = provenance(settled, answer.metric, candidate.test, printed)
-    above = [comment(" ".join(lines))] if lines else []
+    scores, targets = rivals.test_scores(candidate), rivals.test_targets()
+    settled, above = _as_printed(answer, candidate, settled, scores, targets)
     code = linear_code(config, settled, rivals.dataset)
     return {f"{title}, by scikit-learn": "\n".join([*above, code])}
 
 
-def _loss(answer: Answer, candidate: Candidate, printed: float | None) -> float | None:
-    return None if printed is None else answer.sign * (candidate.test - printed)
+def _as_printed(
+    answer: Answer,
+    candidate: Candidate,
+    settled: Settled,
+    scores: Sequence[NDArray[np.floating]],
+    targets: Sequence[NDArray[np.bool_]],
+) -> tuple[Settled, list[str]]:
+    """The rule as it is printed, and the comment above it: what its numbers are and what they are worth.
+
+    Args:
+        answer: the answer.
+        candidate: what the code is for.
+        settled: its rule.
+        scores: of the test rows of each run, (N, K).
+        targets: likewise.
+    """
+    printed = value_of(settled, scores, targets, answer.metric)
+    loss = None if printed is None else answer.sign * (candidate.test - printed)
+    settled = without_poor_average(settled, loss, answer.margin)
+    lines = provenance(settled, answer.metric, candidate.test, printed)
+    return settled, [comment(" ".join(lines))] if lines else []

@@ -16,7 +16,7 @@ from mlc.backbones.base import BACKBONES
 from mlc.config.registry import HEADS
 from mlc.config.schema import Config
 from mlc.data.base import Dataset
-from mlc.data.preprocessing import fit_scaling
+from mlc.data.preprocessing import fit_scaling, without_unused
 from mlc.data.splits import Rows, Split
 from mlc.evaluation.judging import evaluate
 from mlc.evaluation.left_out import MOST_VALUES
@@ -117,9 +117,7 @@ def _seconds(
     part = n_rows / len(split.train)
     short = Split(split.train[:n_rows], _some(split.val, part), split.test[:1])
     bags = BACKBONES[config.backbone.name].takes_bags
-    scaling = fit_scaling(dataset, split.train, bags)
-    columns = np.flatnonzero(scaling.used)
-    data, scaling = dataset.with_columns(columns), scaling.with_columns(columns)
+    data, (scaling,) = without_unused(dataset, [fit_scaling(dataset, split.train, bags)])
     device = device_of(config.device)
     torch.set_num_threads(config.threads)
     trainer = dataclasses.replace(config.trainer, max_epochs=2)

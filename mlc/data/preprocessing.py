@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +52,14 @@ class Scaling:
         scaled.data = np.nan_to_num(scaled.data)
         scaled.eliminate_zeros()
         return normalize(scaled) if self.weighting == "tfidf" else scaled
+
+
+def without_unused(dataset: Dataset, scalings: Sequence[Scaling]) -> tuple[Dataset, list[Scaling]]:
+    """Drop the columns that no scaling uses, to save their weights and data."""
+    columns = np.flatnonzero(np.any([scaling.used for scaling in scalings], axis=0))
+    if len(columns) == dataset.n_features:
+        return dataset, list(scalings)
+    return dataset.with_columns(columns), [scaling.with_columns(columns) for scaling in scalings]
 
 
 def fit_scaling(dataset: Dataset, train: Rows, bags: bool = False) -> Scaling:

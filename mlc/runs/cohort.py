@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 
 from mlc.backbones.base import BACKBONES
@@ -18,7 +17,7 @@ from mlc.config.schema import Config
 from mlc.data.base import SOURCES
 from mlc.data.card import Card, LabelStatistics, describe, label_statistics
 from mlc.data.notices import say_once
-from mlc.data.preprocessing import Scaling, fit_scaling
+from mlc.data.preprocessing import Scaling, fit_scaling, without_unused
 from mlc.data.splits import Split, split_dataset
 from mlc.decisions.base import DecisionRule
 from mlc.evaluation.judging import Evaluation, evaluate
@@ -34,7 +33,7 @@ from mlc.training.assembly import (
     device_of,
     known_labels,
 )
-from mlc.training.defaults import kind_of, report_defaults, resolve
+from mlc.training.defaults import Kind, kind_of, report_defaults, resolve, unresolved
 from mlc.training.grouping import cohort_key
 from mlc.training.loop import Training
 from mlc.training.memory import bytes_of_run
@@ -101,6 +100,8 @@ class _Cohort:
         self.outcomes: dict[int, Outcome] = {}
         # By seed: a split depends on nothing else that differs between runs of a cohort.
         self.splits: dict[int, tuple[Split, Scaling, Card]] = {}
+        # Likewise; only of runs with a setting that is left to the defaults.
+        self.kinds: dict[int, Kind] = {}
         self.statistics: LabelStatistics | None = None
 
     def train(self) -> None:
@@ -145,10 +146,13 @@ class _Cohort:
 
     def _resolve(self, index: int, split: Split) -> Config:
         """Return the config with the defaults for the run's training rows."""
-        config = self.configs[index]
-        kind = kind_of(self.dataset, split.train)
-        resolved = resolve(config, kind)
-        report_defaults(config, resolved, kind)
+        config = resolved = self.configs[index]
+        if unresolved(config):
+            if config.seed not in self.kinds:
+                self.kinds[config.seed] = kind_of(self.dataset, split.train)
+            kind = self.kinds[config.seed]
+            resolved = resolve(config, kind)
+            report_defaults(config, resolved, kind)
         self.recorder.resolved(index, resolved)
         return resolved
 
@@ -163,12 +167,10 @@ class _Cohort:
         return split, scaling, card
 
     def _without_unused_columns(self, prepared: Sequence[Prepared]) -> list[Prepared]:
-        """Drop the columns that no run uses, to save their weights and data."""
-        columns = np.flatnonzero(np.any([run.scaling.used for run in prepared], axis=0))
-        if len(columns) == self.dataset.n_features:
-            return list(prepared)
-        self.dataset = self.dataset.with_columns(columns)
-        return [replace(run, scaling=run.scaling.with_columns(columns)) for run in prepared]
+        self.dataset, scalings = without_unused(self.dataset, [run.scaling for run in prepared])
+        return [
+            replace(run, scaling=scaling) for run, scaling in zip(prepared, scalings, strict=True)
+        ]
 
     def _largest_size(self, prepared: Sequence[Prepared]) -> int:
         config = prepared[0].config

@@ -72,7 +72,7 @@ def test_a_file_gets_an_answer_and_the_same_command_goes_on(
     other = command(lambda: main(None), *words, "--metric", "f1_macro", "--folder", str(folder))
     assert other.status == 1
     assert "holds a comparison with --metric jaccard_samples" in other.error
-    # Refused before the data are read.
+    # Refused before the card is printed.
     assert other.out == ""
 
 
