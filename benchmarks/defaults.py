@@ -26,16 +26,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.measuring import RESULTS
+from benchmarks.measuring import RESULTS, append_rows, stored_rows
+from benchmarks.networks import scores_of, training_of
 from mlc.backbones.base import BACKBONES
 from mlc.config.schema import Config, TrainerOptions
 from mlc.data.base import SOURCES, Dataset
-from mlc.data.preprocessing import fit_scaling
 from mlc.data.splits import Split, split_dataset
 from mlc.decisions.base import build_decision
 from mlc.heads.base import HEADS
 from mlc.metrics.final import decision_metrics
-from mlc.training.assembly import build_model, build_training, known_labels
 from mlc.training.stacked import OPTIMIZERS
 
 _KEY = "data", "backbone", "head", "widths"
@@ -137,10 +136,6 @@ def search(dataset: Dataset, of_seeds: Sequence[Split], shape: Shape) -> list[di
     """Train a cohort and return a row for each of its runs."""
     n_epochs = epochs_for(len(of_seeds[0].train))
     cells = list(product(RATES[shape.backbone], DROPOUTS[shape.backbone], range(len(of_seeds))))
-    takes_bags = BACKBONES[shape.backbone].takes_bags
-    of_scalings = [fit_scaling(dataset, split.train, takes_bags) for split in of_seeds]
-    columns = np.flatnonzero(np.any([scaling.used for scaling in of_scalings], axis=0))
-    dataset = dataset.with_columns(columns)
     configs = [
         Config(
             backbone=_backbone(shape, dropout),
@@ -152,17 +147,12 @@ def search(dataset: Dataset, of_seeds: Sequence[Split], shape: Shape) -> list[di
         for rate, dropout, seed in cells
     ]
     splits = [of_seeds[seed] for *_, seed in cells]
-    scalings = [of_scalings[seed].with_columns(columns) for *_, seed in cells]
-    cpu = torch.device("cpu")
-    known = known_labels(dataset, splits)
-    model = build_model(configs, dataset.sample_shape, known, cpu, scalings)
-    training = build_training(configs, model, dataset, splits, scalings, cpu)
+    training, _ = training_of(configs, dataset, splits)
     began = time.perf_counter()
     for _ in training:
         pass
     seconds = (time.perf_counter() - began) / len(cells)
-    parts = model.outputs(training.data, training.data.rows([split.val for split in splits]))
-    scores = torch.cat([model.head.scores(outputs) for outputs, _ in parts], dim=1)
+    scores = scores_of(training, [split.val for split in splits])
     rows: list[dict[str, object]] = []
     for run, (rate, dropout, seed) in enumerate(cells):
         actual = dataset.targets[splits[run].val]
@@ -199,24 +189,6 @@ def precision_at_1(scores: torch.Tensor, targets: np.ndarray) -> float:
     return float(targets[np.arange(len(targets)), scores.argmax(dim=1).numpy()].mean())
 
 
-def stored() -> list[dict[str, str]]:
-    """Return the rows so far."""
-    if not STORED.is_file():
-        return []
-    with STORED.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def append(rows: Sequence[dict[str, object]]) -> None:
-    """Append the rows of a cohort to the stored ones."""
-    is_new = not STORED.is_file()
-    with STORED.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        if is_new:
-            writer.writeheader()
-        writer.writerows(rows)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train the cohorts that are missing."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -224,12 +196,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA))
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    done = {tuple(row[name] for name in _KEY) for row in stored()}
+    done = {tuple(row[name] for name in _KEY) for row in stored_rows(STORED)}
     for shape in shapes(options.data):
         if shape.key in done:
             continue
         rows = search(*load(options.folder, shape.data), shape)
-        append(rows)
+        append_rows(STORED, rows)
         best = max(rows, key=lambda row: float(str(row["val_global"])))
         print(
             shape,

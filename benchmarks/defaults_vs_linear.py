@@ -10,7 +10,6 @@ FOLDER is as for benchmarks.defaults.
 from __future__ import annotations
 
 import argparse
-import csv
 import dataclasses
 import time
 from collections.abc import Mapping, Sequence
@@ -22,20 +21,20 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.defaults import DATA, MOST_ROWS, load, precision_at_1
-from benchmarks.measuring import RESULTS, write
+from benchmarks.measuring import RESULTS, append_rows, stored_rows, write
+from benchmarks.networks import training_of
 from mlc.comparing.intervals import Part, simultaneous
 from mlc.comparing.row_values import row_values
 from mlc.config.registry import HEADS
 from mlc.config.schema import parse, register_configs
 from mlc.data.base import Dataset
-from mlc.data.preprocessing import fit_scaling
 from mlc.data.splits import Split
 from mlc.evaluation.judging import evaluate
 from mlc.evaluation.yardsticks import YARDSTICKS, tune
 from mlc.launching.composing import composed
 from mlc.metrics.final import decision_metrics
 from mlc.reporting.tables import Table
-from mlc.training.assembly import build_model, build_rules, build_training, known_labels
+from mlc.training.assembly import build_rules
 from mlc.training.defaults import kind_of, resolve
 
 NAME = "defaults_vs_linear"
@@ -69,21 +68,15 @@ def network(dataset: Dataset, splits: Sequence[Split], head: str) -> Judged:
     config = parse(composed([f"head={head}", "decisions=[auto]", f"decision.auto.metric={METRIC}"]))
     config = resolve(config, kind_of(dataset, splits[0].train))
     configs = [dataclasses.replace(config, seed=seed) for seed in range(len(splits))]
-    scalings = [fit_scaling(dataset, split.train) for split in splits]
-    columns = np.flatnonzero(np.any([scaling.used for scaling in scalings], axis=0))
-    used = dataset.with_columns(columns)
-    scalings = [scaling.with_columns(columns) for scaling in scalings]
-    known, cpu = known_labels(used, splits), torch.device("cpu")
     began = time.perf_counter()
-    model = build_model(configs, used.sample_shape, known, cpu, scalings)
-    training = build_training(configs, model, used, splits, scalings, cpu)
+    training, used = training_of(configs, dataset, splits)
     for _ in training:
         pass
     rules = [
         build_rules(config, HEADS[head], used.n_labels, used.targets[split.train])
         for split in splits
     ]
-    results = evaluate(model, training.data, used, splits, rules)
+    results = evaluate(training.model, training.data, used, splits, rules)
     seconds = (time.perf_counter() - began) / len(splits)
     top = [
         precision_at_1(torch.as_tensor(result.scores["test"]), used.targets[split.test])
@@ -157,28 +150,10 @@ def _differences(
     return values
 
 
-def stored() -> list[dict[str, str]]:
-    """Return the rows so far."""
-    if not STORED.is_file():
-        return []
-    with STORED.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def append(rows: Sequence[dict[str, object]]) -> None:
-    """Append the rows of a data set."""
-    is_new = not STORED.is_file()
-    with STORED.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        if is_new:
-            writer.writeheader()
-        writer.writerows(rows)
-
-
 def report() -> None:
     """Print and write the tables."""
     of_data: dict[str, dict[str, dict[str, str]]] = {}
-    for row in stored():
+    for row in stored_rows(STORED):
         of_data.setdefault(row["data"], {})[row["model"]] = row
     lines = [kind.name for kind in YARDSTICKS]
     header = ["data", "best head", *("sigmoid", "best"), *lines]
@@ -201,7 +176,7 @@ def report() -> None:
     metrics = [*SHOWN, "precision_at_1", "seconds"]
     second = [
         [row["data"], f"{row['model']} ({row['head']})", *(row[name] for name in metrics)]
-        for row in stored()
+        for row in stored_rows(STORED)
         if row["data"] in ("reuters21578", "goemotions")
     ]
     write(
@@ -234,11 +209,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     register_configs()
     torch.set_num_threads(1)
-    done = {row["data"] for row in stored()}
+    done = {row["data"] for row in stored_rows(STORED)}
     for data in options.data:
         if data not in done:
             rows = measure(data, *load(options.folder, data))
-            append(rows)
+            append_rows(STORED, rows)
             print(*([row["model"], row["head"], row[METRIC]] for row in rows), flush=True)
     report()
 

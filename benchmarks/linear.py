@@ -12,7 +12,6 @@ goemotions/{train,test}.tsv.
 from __future__ import annotations
 
 import argparse
-import csv
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,50 +20,38 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.defaults import MOST_ROWS, load
-from benchmarks.measuring import RESULTS, write
+from benchmarks.defaults import DATA, MOST_ROWS, load
+from benchmarks.measuring import RESULTS, append_rows, stored_rows, write
+from benchmarks.networks import scores_of, training_of
 from mlc.backbones.base import BACKBONES
 from mlc.comparing.intervals import Part, simultaneous
 from mlc.comparing.row_values import row_values
 from mlc.config.schema import Config
 from mlc.data.base import Dataset
-from mlc.data.preprocessing import fit_scaling
 from mlc.data.splits import Split
 from mlc.evaluation.yardsticks import LogisticRegressions, decide, tune
 from mlc.heads.base import HEADS
 from mlc.reporting.tables import Table
-from mlc.training.assembly import build_model, build_training, known_labels
 from mlc.training.stacked import OPTIMIZERS
 
 STORED = RESULTS / "linear.csv"
 METRIC = "jaccard_samples"
-# The cheapest first.
-DATA = (
-    "flags", "emotions", "birds", "cal500", "yeast", "scene", "enron", "bibtex", "corel5k",
-    "reuters21578", "tmc2007-500", "goemotions", "imdb",
-)  # fmt: skip
 
 
 def network(dataset: Dataset, split: Split) -> tuple[NDArray[np.bool_], float]:
     """Train backbone=linear head=sigmoid; return the label sets of the test rows, and C."""
-    scaling = fit_scaling(dataset, split.train)
-    columns = np.flatnonzero(scaling.used)
-    used, scalings = dataset.with_columns(columns), [scaling.with_columns(columns)]
     config = Config(
         backbone=BACKBONES.options("linear"),
         head=HEADS.options("sigmoid"),
         optimizer=OPTIMIZERS.options("lbfgs"),
     )
-    known, cpu = known_labels(used, [split]), torch.device("cpu")
-    model = build_model([config], used.sample_shape, known, cpu, scalings)
-    training = build_training([config], model, used, [split], scalings, cpu)
+    training, _ = training_of([config], dataset, [split])
     for _ in training:
         pass
-    scores = {}
-    for part in ("val", "test"):
-        chunks = model.outputs(training.data, training.data.rows([split.parts()[part]]))
-        scores[part] = torch.cat([model.head.scores(chunk)[0] for chunk, _ in chunks]).numpy()
-    _, decided = decide(scores, used.targets[split.val], METRIC)
+    scores = {
+        part: scores_of(training, [split.parts()[part]])[0].numpy() for part in ("val", "test")
+    }
+    _, decided = decide(scores, dataset.targets[split.val], METRIC)
     return decided, config.optimizer.C[int(training.best_epoch) - 1]
 
 
@@ -97,24 +84,6 @@ def measure(data: str, dataset: Dataset, splits: Sequence[Split]) -> dict[str, o
     }  # fmt: skip
 
 
-def stored() -> list[dict[str, str]]:
-    """Return the rows so far."""
-    if not STORED.is_file():
-        return []
-    with STORED.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def append(row: dict[str, object]) -> None:
-    """Append a row to the stored ones."""
-    is_new = not STORED.is_file()
-    with STORED.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(row), lineterminator="\n")
-        if is_new:
-            writer.writeheader()
-        writer.writerow(row)
-
-
 def report() -> None:
     """Print and write the table of all stored rows."""
     rows = [
@@ -123,7 +92,7 @@ def report() -> None:
             row["regression"], f"{row['difference']} ±{row['half_width']}", row["linear_seconds"],
             row["regression_seconds"], row["linear_C"], row["regression_C"],
         )
-        for row in stored()
+        for row in stored_rows(STORED)
     ]  # fmt: skip
     header = (
         "data", "training rows", "seeds", "linear", "regression", "difference", "seconds, linear",
@@ -154,11 +123,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA))
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    done = {row["data"] for row in stored()}
+    done = {row["data"] for row in stored_rows(STORED)}
     for data in options.data:
         if data not in done:
             row = measure(data, *load(options.folder, data))
-            append(row)
+            append_rows(STORED, [row])
             print(row, flush=True)
     report()
 

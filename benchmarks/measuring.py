@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import platform
 import statistics
 import time
@@ -54,6 +55,24 @@ def spread(values: Sequence[float], digits: int = 2) -> str:
 def ratios(slow: Sequence[float], fast: Sequence[float]) -> list[float]:
     """Return the ratios slow / fast, round by round."""
     return [a / b for a, b in zip(slow, fast, strict=True)]
+
+
+def stored_rows(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV that is written piece by piece; none if there is no file."""
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def append_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    """Append rows to a CSV, which gets their names as its header if it is new."""
+    is_new = not path.is_file()
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        if is_new:
+            writer.writeheader()
+        writer.writerows(rows)
 
 
 def write(name: str, title: str, command: str, sections: Sequence[tuple[str, Table]]) -> None:

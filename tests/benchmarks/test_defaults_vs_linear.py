@@ -4,34 +4,28 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from benchmarks import defaults_vs_linear as table
 from benchmarks import measuring
-from mlc.data.base import Dataset
-from mlc.data.splits import Split
+from benchmarks.measuring import stored_rows
 from mlc.training import defaults
+from tests.benchmarks.toy import toy
 
 
 def test_each_model_has_a_row_and_the_best_head_is_chosen_without_test_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rng = np.random.default_rng(0)
-    features = rng.normal(size=(160, 4)).astype(np.float32)
-    targets = features[:, :3] + 0.5 * rng.normal(size=(160, 3)) > 0.3
-    rows = np.arange(160)
-    splits = [Split(rows[seed : 60 + seed], rows[70:100], rows[100:]) for seed in (0, 5)]
     monkeypatch.setattr(table, "CANDIDATES", ("sigmoid", "label_powerset"))
     monkeypatch.setattr(measuring, "RESULTS", tmp_path)
     monkeypatch.setattr(defaults, "EPOCHS", ((1000, 8),))
     found = []
-    for number, labels in enumerate((targets, np.vstack([targets[:100], ~targets[100:]]))):
-        data = Dataset("flags", features, labels, tuple("wxyz"), tuple("abc"), np.ones(4, bool))
-        monkeypatch.setattr(table, "load", lambda folder, name, data=data: (data, splits))
+    for number, is_other in enumerate((False, True)):
+        loaded = toy(is_other)
+        monkeypatch.setattr(table, "load", lambda folder, name, loaded=loaded: loaded)
         monkeypatch.setattr(table, "STORED", tmp_path / f"{number}.csv")
         table.main(["--folder", str(tmp_path), "--data", "flags"])
-        found.append({row["model"]: row for row in table.stored()})
+        found.append({row["model"]: row for row in stored_rows(table.STORED)})
     first, other = found
     assert list(first) == ["sigmoid", "best head", "logistic_regression", "linear_svm"]
     assert first["best head"]["head"] == other["best head"]["head"]
