@@ -6,8 +6,9 @@ the config's values pass the same checks as those of a command line.
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mlc.config.errors import DataError, MlcError, RunFolderError
 from mlc.config.schema import GROUPS, Config, parse
-from mlc.data.base import SAMPLES, Dataset
+from mlc.data.base import SAMPLES, SOURCES, Dataset
 from mlc.data.feature_rows import as_texts
+from mlc.data.image_input import as_paths, images_in
 from mlc.data.preprocessing import Scaling
 from mlc.data.splits import Split
 from mlc.data.text import TextOptions, count_words
@@ -54,14 +56,16 @@ class LoadedRun(Predictor):
     status: dict[str, Any]
 
     def scores(self, features: Any, voters: Voters = None) -> NDArray[np.float64]:
-        """Like the method of `Predictor`; a run trained on texts also accepts texts."""
+        """Like the method of `Predictor`; texts or image files may take the place of features."""
         return super().scores(self._counted(features), voters)
 
     def predict(self, features: Any, voters: Voters = None) -> NDArray[np.bool_]:
-        """Like the method of `Predictor`; a run trained on texts also accepts texts."""
+        """Like the method of `Predictor`; texts or image files may take the place of features."""
         return super().predict(self._counted(features), voters)
 
     def _counted(self, features: Any) -> Any:
+        if self.samples == "pixels":
+            return self._decoded(features)
         texts = as_texts(features)
         if texts is None:
             return features
@@ -69,6 +73,36 @@ class LoadedRun(Predictor):
         if not isinstance(options, TextOptions) or self.scalings[0].weighting is None:
             raise DataError("The run was not trained on texts: give its features, (N, D).")
         return count_words(texts, options, "texts", self.feature_names)[0]
+
+    def _decoded(self, features: Any) -> Any:
+        """Return pixels (N, C * H * W) of image files, or of images (N, C, H, W) or (N, H, W, C)."""
+        paths = as_paths(features)
+        if paths is not None:
+            return self.read_images(paths, broken="error")[0]
+        if len(self.sample_shape) == 3 and np.shape(features)[1:] != self.sample_shape:
+            images = images_in(features)
+            return features if images is None else images
+        return features
+
+    def read_images(
+        self, paths: Sequence[Path], broken: str | None = None
+    ) -> tuple[Any, list[Path]]:
+        """Return the pixels (M, C * H * W) of image files as in training, and the files.
+
+        Args:
+            paths: images, folders of images, or tables that name images.
+            broken: "error" or "skip"; None is that of the training.
+
+        Raises:
+            DataError: the run was not trained on image files, or one cannot be used.
+        """
+        read = getattr(SOURCES[self.config.data.name], "read_samples", None)
+        if read is None:
+            raise DataError("The run was not trained on image files: give its features.")
+        options = copy.copy(self.config.data)
+        options.broken = broken or options.broken
+        pixels, files = read(paths, options, self.sample_shape)
+        return pixels, files
 
 
 def save_preprocessing(folder: Path, dataset: Dataset, split: Split, scaling: Scaling) -> None:
