@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import shlex
@@ -46,7 +47,7 @@ def test_the_commands_of_the_page_lead_from_a_folder_to_a_table(
 ) -> None:
     clothes(tmp_path / "clothes")
     monkeypatch.setattr(defaults, "EPOCHS", ((math.inf, 2),))
-    first, second, *_ = commands()
+    first, second, third, *_ = commands()
     assert first[:3] == ["python", "-m", "mlc.data"]
     assert "images of 8 x 8 pixels" in command(card, *first[3:]).out
     assert second[:3] == ["python", "-m", "mlc.train"]
@@ -54,8 +55,12 @@ def test_the_commands_of_the_page_lead_from_a_folder_to_a_table(
     assert ended.status == 0, ended.error
     for head in ("sigmoid", "grouped", "pick_one"):
         assert re.search(rf"^{head}\n  fixed +3  0\.", ended.out, re.MULTILINE), ended.out
-    (report,) = tmp_path.rglob("report.html")
-    assert len(list(report.parent.rglob("checkpoint.safetensors"))) == 9
+    assert len(list((tmp_path / "multirun").rglob("checkpoint.safetensors"))) == 9
+    (groups,) = (word for word in third if word.startswith("head.groups="))
+    names = load_data("images", path="clothes").label_names
+    assert [[names[k] for k in group] for group in json.loads(groups.partition("=")[2])] == [
+        ["black", "blue", "red"], ["jeans", "shirt"],
+    ]  # fmt: skip
 
 
 def test_the_table_of_the_page_is_read(command: Command, tmp_path: Path) -> None:
