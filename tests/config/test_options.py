@@ -2,6 +2,7 @@ import pickle
 from dataclasses import dataclass, field
 
 import pytest
+from joblib.externals import cloudpickle
 
 from mlc.backbones.base import BACKBONES
 from mlc.config.errors import ConfigError
@@ -65,3 +66,15 @@ def test_options_can_be_pickled() -> None:
     assert vars(pickle.loads(pickle.dumps(options))) == vars(options)
     changed = BACKBONES.options("mlp", widths=[3], dropout=0.1)
     assert vars(pickle.loads(pickle.dumps(changed))) == vars(changed)
+
+
+def test_a_schema_is_pickled_without_a_copy_of_its_registry() -> None:
+    """A launcher that pickles by value would hand its workers a copy for each job."""
+    assert pickle.loads(pickle.dumps(HEADS)) is HEADS
+    schema = cloudpickle.loads(cloudpickle.dumps(HEADS.schema("powerset")))
+    (registry,) = (
+        cell.cell_contents
+        for cell in schema.__reduce__.__closure__
+        if isinstance(cell.cell_contents, Registry)
+    )
+    assert registry is HEADS
