@@ -2,7 +2,6 @@ import pickle
 from dataclasses import dataclass, field
 
 import pytest
-from joblib.externals import cloudpickle
 
 from mlc.backbones.base import BACKBONES
 from mlc.config.errors import ConfigError
@@ -71,6 +70,7 @@ def test_options_can_be_pickled() -> None:
 def test_a_schema_is_pickled_without_a_copy_of_its_registry() -> None:
     """A launcher that pickles by value would hand its workers a copy for each job."""
     assert pickle.loads(pickle.dumps(HEADS)) is HEADS
+    cloudpickle = pytest.importorskip("cloudpickle")
     schema = cloudpickle.loads(cloudpickle.dumps(HEADS.schema("powerset")))
     (registry,) = (
         cell.cell_contents
