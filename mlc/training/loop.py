@@ -75,7 +75,7 @@ class Training:
         device = data.device
         if self.options.precision == "bfloat16" and device.type != "cuda":
             raise ConfigError("trainer.precision=bfloat16 needs CUDA: use float32 here.")
-        if self.options.precision == "bfloat16" and optimizer.full_batch:
+        if self.options.precision == "bfloat16" and isinstance(optimizer, LBFGS):
             raise ConfigError("optimizer=lbfgs needs trainer.precision=float32 or float64.")
         self._plain_step = PlainStep(
             model, data, optimizer, bfloat16=self.options.precision == "bfloat16"
