@@ -72,9 +72,12 @@ def choices(group: str) -> list[str]:
 def unknown_choice(group: str, name: str) -> ConfigError:
     """Return the error for an option of a group that does not exist."""
     known = choices(group)
+    source = (
+        f"{FLAG} MODULE" if group in GROUPS else f"--config-dir FOLDER, with {group}/{name}.yaml,"
+    )
     return ConfigError(
         f"{group}={name} does not exist: {suggestion(name, known)}choose one of {', '.join(known)}, or"
-        f" add {FLAG} MODULE for one of your own."
+        f" add {source} for one of your own."
     )
 
 
