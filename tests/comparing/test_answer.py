@@ -10,7 +10,8 @@ import pytest
 
 from mlc.comparing.answer import AHEAD, BEHIND, EQUAL, OPEN, Answer, find_answer
 from mlc.comparing.candidates import candidates
-from mlc.comparing.words import as_text, other_rules, sentences, table
+from mlc.comparing.sentences import sentences
+from mlc.comparing.words import as_text, other_rules, table
 from mlc.config.errors import RunFolderError
 from mlc.reporting.collect import collect
 from mlc.reporting.tables import WIDTH
@@ -59,7 +60,7 @@ def test_a_lead_of_a_fifth_of_the_margin_is_not_worth_another_head(tmp_path: Pat
     write_search(tmp_path / "a", errors, {"sigmoid": 0.5, "pairwise": 0.5019})
     answer = answer_of(tmp_path / "a")
     assert answer.chosen.head == "sigmoid"
-    assert "nothing less simple has a lead that is worth it" in sentences(answer)[0]
+    assert "no other head has a lead that is worth it" in sentences(answer)[0]
     assert answer_of(tmp_path / "a", margin=0.001).chosen.head == "pairwise"
     write_search(tmp_path / "b", errors, {"sigmoid": 0.5, "pairwise": 0.503})
     assert answer_of(tmp_path / "b").chosen.head == "pairwise"
