@@ -223,7 +223,8 @@ class Plan:
         n_splits: seeds with which all of them are trained.
         seconds: expected, of the whole comparison on this machine.
         n_more: further seeds of the chosen configuration of each head.
-        seconds_by_head: expected of training the first configuration once, of each head.
+        seconds_by_head: of a core, expected of training the first configuration once, of each head.
+        free: the share of a core that other processes left when this was timed.
     """
 
     heads: Mapping[str, str]
@@ -233,6 +234,7 @@ class Plan:
     seconds: float
     n_more: int = 0
     seconds_by_head: Mapping[str, float] = field(default_factory=dict)
+    free: float = 1.0
 
     @property
     def n_runs(self) -> int:

@@ -78,8 +78,8 @@ def _beside(answer: Answer) -> str | None:
         )
     if answer.simplest.head == rival.head:
         text += (
-            f"; validation rows prefer it to every head, for it is simpler ({rival.validation:.3f}, and"
-            f" {head} {answer.chosen.validation:.3f})"
+            f"; on validation rows, too, no head has a lead over it that is worth it"
+            f" ({rival.validation:.3f}, and {head} {answer.chosen.validation:.3f}, though its epoch is chosen there)"
         )
     return f"{text}."
 

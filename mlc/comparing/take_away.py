@@ -34,7 +34,7 @@ def take_away(
     answer: Answer, results: Results, defaults: Mapping[str, Any], rivals: Rivals | None = None
 ) -> dict[str, str]:
     """The code by its title: of the chosen head, of the reference where the head does not lead it, and
-    of the linear model or constant that validation rows prefer to all heads.
+    of the linear model or constant beside it where that does not trail the head beyond chance.
 
     Args:
         answer: the answer.
@@ -47,8 +47,11 @@ def take_away(
     if not answer.leads and answer.chosen.head != answer.reference:
         reference = answer.heads[answer.reference][0]
         code |= _code_of_head(answer, reference, results, defaults, rivals)
-    if rivals is not None and answer.simplest.head in answer.baselines:
-        code |= _code_of_rival(answer, answer.simplest, results, rivals)
+    rival = answer.rival
+    if rivals is not None and rival is not None:
+        gap = answer.from_chosen[rival.head]
+        if gap.mean > 0 or not gap.is_clear:
+            code |= _code_of_rival(answer, rival, results, rivals)
     return code
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from mlc.comparing.answer import Answer
@@ -71,6 +73,7 @@ def notes(answer: Answer) -> list[str]:
             f"{' and '.join(LINEAR)} are scikit-learn's, one model for each label, on the features that"
             " networks see; validation rows choose C."
         )
+        lines += _optimism(answer)
     if answer.baselines:
         lines.append(
             "prior and most_frequent_set give every row the same labels: a head that is no better than"
@@ -84,6 +87,22 @@ def _varied(answer: Answer) -> str:
     if answer.n_splits == 1:
         return "test rows; of other seeds one split says nothing"
     return f"{'splits' if answer.draws_test_rows else 'seeds'} and test rows"
+
+
+def _optimism(answer: Answer) -> list[str]:
+    """By how much validation values are too good, of heads and of linear models."""
+
+    def gap(names: Iterable[str]) -> float:
+        rows = [answer.heads[name][0] for name in names]
+        return float(np.mean([answer.sign * (row.validation - row.test) for row in rows]))
+
+    heads = [name for name in answer.heads if name not in answer.baselines]
+    linear = [name for name in answer.baselines if name in LINEAR]
+    return [
+        "The epoch of a network is chosen on the validation rows, which makes its val too good beside"
+        f" that of a linear model (val minus test, more is better: heads {gap(heads):+.3f}, linear models"
+        f" {gap(linear):+.3f}): compare the two by their test rows, which neither used."
+    ]
 
 
 def _missing(answer: Answer) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.utils import JobReturn, JobStatus
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from mlc.launching.checks import sweep_overrides
 from mlc.launching.search_plan import Planned, plan, seeds_of
@@ -45,7 +45,7 @@ def search(sweeper: SearchSweeper) -> list[Sequence[JobReturn]]:
     assert request is not None
     planned = plan(request, context.config_loader, config)
     folder = Path(config.hydra.sweep.dir)
-    _record(folder, request, planned, sweeper)
+    _record(folder, request, planned, config)
     draw: Drawer = _random(planned, request.options)
     batches = [range(request.options.n_trials)]
     studies = None
@@ -72,6 +72,7 @@ def _launch(sweeper: SearchSweeper, jobs: Sequence[Job], first: int) -> Sequence
     overrides = [job for _, _, job in jobs]
     # Errors of composing are found before any training.
     sweeper.validate_batch_is_legal(overrides)
+    assert sweeper.launcher is not None
     ended: Sequence[JobReturn] = sweeper.launcher.launch(overrides, initial_job_idx=first)
     return ended
 
@@ -122,18 +123,16 @@ def _further_jobs(
     return jobs
 
 
-def _record(
-    folder: Path, request: Request, planned: Sequence[Planned], sweeper: SearchSweeper
-) -> None:
+def _record(folder: Path, request: Request, planned: Sequence[Planned], config: DictConfig) -> None:
     """Write what the search draws from, after a comparison with an earlier launch in the folder."""
     groups, options = [each.group for each in planned], request.options
-    seeds = request.searched_seeds(sweeper.config.seed)
+    seeds = request.searched_seeds(config.seed)
     record = Record(options.seed, options.sampler, options.metric, options.n_trials, groups, seeds)
     before = read_record(folder)
     if before is not None:
         record = record.continued(before, folder)
     folder.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(sweeper.config, folder / MULTIRUN)
+    OmegaConf.save(config, folder / MULTIRUN)
     write_record(folder, record)
 
 

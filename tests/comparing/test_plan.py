@@ -151,6 +151,14 @@ def test_a_plan_is_followed_again_for_the_same_options_alone(tmp_path: Path) -> 
     add_seconds(tmp_path, 4)
     assert write_plan(tmp_path, plan, asked) == 6.5
     assert write_plan(tmp_path, plan, asked) == 6.5
+    other = tmp_path / "other"
+    other.mkdir()
+    assert read_plan(other, asked) is None
+    (other / "thesis.tex").write_text("")
+    with pytest.raises(RunFolderError, match=r"other holds no comparison, but thesis\.tex: name"):
+        read_plan(other, asked)
+    with pytest.raises(RunFolderError, match=r"thesis\.tex is not a folder"):
+        read_plan(other / "thesis.tex", asked)
     (tmp_path / "comparison.json").write_text("[]")
     with pytest.raises(RunFolderError, match="is not the plan of a comparison"):
         read_plan(tmp_path, asked)
