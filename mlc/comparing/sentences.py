@@ -79,7 +79,8 @@ def _beside(answer: Answer) -> str | None:
     if answer.simplest.head == rival.head:
         text += (
             f"; on validation rows, too, no head has a lead over it that is worth it"
-            f" ({rival.validation:.3f}, and {head} {answer.chosen.validation:.3f}, though its epoch is chosen there)"
+            f" ({rival.validation:.3f}, and {head} {answer.chosen.validation:.3f}, whose epoch they"
+            " choose)"
         )
     return f"{text}."
 

@@ -100,8 +100,8 @@ def _optimism(answer: Answer) -> list[str]:
     linear = [name for name in answer.baselines if name in LINEAR]
     return [
         "The epoch of a network is chosen on the validation rows, which makes its val too good beside"
-        f" that of a linear model (val minus test, more is better: heads {gap(heads):+.3f}, linear models"
-        f" {gap(linear):+.3f}): compare the two by their test rows, which neither used."
+        f" that of a linear model (val minus test, more is better: heads {gap(heads):+.3f}, linear"
+        f" models {gap(linear):+.3f}): compare the two by their test rows, which neither used."
     ]
 
 
