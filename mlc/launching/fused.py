@@ -27,12 +27,13 @@ from hydra.core.utils import (
 from omegaconf import DictConfig, open_dict, read_write
 
 from mlc.config.errors import BeingTrainedError, ConfigError
+from mlc.launching.ending import finished_runs_folded
 from mlc.launching.job import describe
 from mlc.launching.workers import Ended, n_cores, train_here, train_in_workers
 from mlc.runs.cohort import Outcome
 from mlc.runs.folder import is_finished
 from mlc.runs.leases import holder, wait_for_free
-from mlc.runs.recording import Run
+from mlc.runs.recording import WAS_FINISHED, Run
 from mlc.training.assembly import device_of
 from mlc.training.grouping import cohorts
 
@@ -83,8 +84,9 @@ def launch(
         for job in jobs:
             _begin(launcher, job)
         remaining = [job for job in jobs if job.run is not None]
-        while remaining:
-            remaining = _train(launcher, remaining, n_workers, train)
+        with finished_runs_folded(("mlc.launching.workers", "mlc.tracking.progress"), WAS_FINISHED):
+            while remaining:
+                remaining = _train(launcher, remaining, n_workers, train)
     finally:
         Singleton.set_state(state)
         # A sweeper may launch many times, and only the collector frees configs, which are cyclic.

@@ -144,6 +144,29 @@ def choose(values: pd.DataFrame, metric: str) -> list[Chosen]:
     return choices
 
 
+def choose_and_confirm(values: pd.DataFrame, metric: str, seeds: Collection[int]) -> list[Chosen]:
+    """Choose trials by the seeds of the search, then the rule of each by all seeds of its trial.
+
+    Only chosen trials have further seeds.
+
+    Args:
+        values, metric: as `choose` takes them.
+        seeds: those of every trial; all seeds where there are none.
+    """
+    is_searched = values["seed"].isin(seeds) if len(seeds) else values["seed"].notna()
+    choices = choose(values[is_searched], metric)
+    return choices if is_searched.all() else [_confirmed(values, metric, each) for each in choices]
+
+
+def _confirmed(values: pd.DataFrame, metric: str, choice: Chosen) -> Chosen:
+    """Return the choice with the rules and values of all seeds of its trial, if it has further ones."""
+    of_trial = chosen_runs(values, [choice])
+    if of_trial["seed"].nunique() <= choice.n_seeds:
+        return choice
+    (again,) = choose(of_trial, metric)
+    return dataclasses.replace(again, n_trials=choice.n_trials, failed=choice.failed)
+
+
 def chosen_runs(
     runs: pd.DataFrame, choices: Sequence[Chosen], by_rule: bool = False
 ) -> pd.DataFrame:
