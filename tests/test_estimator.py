@@ -133,8 +133,8 @@ def accuracy_of_two_classes(head: str, as_column: bool) -> float:
     return fitted.score(X_test, y_test)
 
 
-# A softmax over one label is always 1, and one label makes no pair.
-REFUSE_ONE_LABEL = {"pick_one", "softmax_uniform", "softmax_all", "margin", "sparsemax", "bp_mll"}
+# A softmax over one label is always 1, and one label makes no pair and no draw.
+REFUSE_ONE_LABEL = {name for name in HEADS if HEADS[name].least_labels > 1}
 
 
 @pytest.mark.parametrize("as_column", [False, True], ids=["classes", "one label"])

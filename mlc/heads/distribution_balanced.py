@@ -35,7 +35,8 @@ class DistributionBalanced(SigmoidScores):
     q = sigmoid(u), u = z - v, tolerance t. The weight of the sample and label is w_k = 0.1 +
     sigmoid(10 (r_k - centre)), r_k = (1 / n_k) / sum_{j: y_j = 1} (1 / n_j), with n_k positives in the
     training rows; it is 1.1 for a sample without labels. The bias v_k = (bias / t) log(negatives /
-    positives) makes sigmoid(z) start near the label's frequency. A count of none is replaced by one half.
+    positives) lowers u for rare labels at the start of the training. A count of none is replaced by
+    one half.
     With gamma = 2 it is, up to a factor of 2, the form with the focal loss (DB-focal).
     Consistent for none of the usual measures: weights that depend on the true label set and a loss of
     negatives with another slope change the order of samples; the threshold should be tuned.
@@ -68,7 +69,8 @@ class DistributionBalanced(SigmoidScores):
         focus = (self.options.gamma * logsigmoid(-signed)).exp()
         losses = -focus * logsigmoid(signed)
         losses = torch.where(is_positive, losses, losses / tolerance)
-        return (self.weights(targets) * losses).sum(dim=-1)
+        total: Tensor = (self.weights(targets) * losses).sum(dim=-1)
+        return total
 
     def weights(self, targets: Tensor) -> Tensor:
         """Return the weight of each label of each sample: (R, B, K)."""

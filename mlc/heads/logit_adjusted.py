@@ -55,5 +55,5 @@ class LogitAdjusted(SigmoidScores):
 
     def minimiser(self, joint: Tensor) -> Tensor | None:
         """The logits of the marginals minus the log odds."""
-        marginals = fold_marginals(joint, self.n_labels).logit(eps=EPSILON)
-        return marginals - self.options.tau * self.log_odds[0].to(joint.dtype)
+        logits = fold_marginals(joint, self.n_labels).logit(eps=EPSILON)
+        return logits.sub(self.log_odds[0].to(joint.dtype), alpha=self.options.tau)

@@ -58,7 +58,8 @@ class SigmoidF1(SigmoidScores):
         return outputs.sigmoid() if self.options.twice else self._counted(outputs)
 
     def _counted(self, numbers: Tensor) -> Tensor:
-        return (self.options.slope * (numbers + self.options.offset)).sigmoid()
+        counted: Tensor = (self.options.slope * (numbers + self.options.offset)).sigmoid()
+        return counted
 
 
 @dataclass
