@@ -77,4 +77,5 @@ class DistributionBalanced(SigmoidScores):
         rarity = self.rarity.to(targets.dtype)
         present = (targets * rarity).sum(dim=-1, keepdim=True)
         share = torch.where(present > 0, rarity / present, torch.inf)
-        return _SMALLEST + (_SLOPE * (share - self.options.centre)).sigmoid()
+        weights: Tensor = _SMALLEST + (_SLOPE * (share - self.options.centre)).sigmoid()
+        return weights

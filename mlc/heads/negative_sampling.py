@@ -100,7 +100,7 @@ class NegativeSampling(SigmoidScores):
         odds, absent = shares / (1 - q), q * softplus(outputs)
         total = odds.sum(dim=-1) * absent.sum(dim=-1) - (odds * absent).sum(dim=-1)
         present: Tensor = (shares * softplus(-outputs)).sum(dim=-1)
-        return present + self.options.n_negatives * total
+        return present.add(total, alpha=self.options.n_negatives)
 
     def minimiser(self, joint: Tensor) -> Tensor | None:
         """The logits of a / (a + b)."""
@@ -108,7 +108,8 @@ class NegativeSampling(SigmoidScores):
         shares = fold_shares(joint, self.n_labels)
         odds = shares / (1 - q)
         absent = self.options.n_negatives * q * (odds.sum(dim=-1, keepdim=True) - odds)
-        return shares.clamp(min=EPSILON).log() - absent.clamp(min=EPSILON).log()
+        logits: Tensor = shares.clamp(min=EPSILON).log() - absent.clamp(min=EPSILON).log()
+        return logits
 
     def _q(self) -> Tensor:
         """The probabilities of the labels in float64: (R, 1, K)."""
@@ -127,7 +128,8 @@ def spread(uniforms: Tensor, n: int) -> Tensor:
     for shift, factor in _MIX:
         bits = (bits ^ _shifted(bits, shift)) * factor
     bits = bits ^ _shifted(bits, 31)
-    return _shifted(bits, 11).double() * 2.0**-53
+    numbers: Tensor = _shifted(bits, 11).double() * 2.0**-53
+    return numbers
 
 
 def _shifted(bits: Tensor, n: int) -> Tensor:
