@@ -219,6 +219,7 @@ def _log_left_out(head: str, needs: str) -> None:
 _NEEDS = {
     "joint": "a distribution over label sets", "marginals": "label probabilities",
     "scores": "scores", "cardinality": "an expected number of labels",
+    "sizes": "probabilities of labels and sizes",
 }  # fmt: skip
 
 
