@@ -21,6 +21,7 @@ from mlc.decisions.base import DECISIONS, DecisionRule
 from mlc.decisions.seen import distinct
 from mlc.heads.base import HEADS, Head, KnownLabels
 from mlc.heads.memory import require_memory
+from mlc.training.augmentation import augmentation_of
 from mlc.training.loop import DTYPES, Training
 from mlc.training.model import Model
 from mlc.training.stacked import OPTIMIZERS
@@ -102,11 +103,19 @@ def build_training(
         backbone.takes_bags,
         backbone.takes_sparse,
     )
+    augmentation = augmentation_of(
+        config,
+        dataset.sample_shape,
+        dataset.samples == "pixels",
+        backbone.stacked,
+        device=device,
+        dtype=data.dtype,
+    )
     optimizer = OPTIMIZERS[config.optimizer.name](
         model.parameters(), [run.optimizer for run in configs], model.without_axis
     )
     trainers, seeds = [run.trainer for run in configs], [run.seed for run in configs]
-    return Training(model, data, splits, optimizer, trainers, seeds)
+    return Training(model, data, splits, optimizer, trainers, seeds, augmentation)
 
 
 def _require_samples(backbone: Backbone, dataset: Dataset) -> None:

@@ -15,6 +15,7 @@ from mlc.data.splits import Split
 from mlc.layers import Streams
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.metrics.sweep import SortedScores
+from mlc.training.augmentation import Augmentation
 from mlc.training.full_batch import FullBatch
 from mlc.training.lbfgs import LBFGS
 from mlc.training.model import Model
@@ -53,6 +54,7 @@ class Training:
         options: trainer options, one per run; only `monitor` and `patience` may differ. Without a
             patience, that of the optimizer holds.
         seeds: one per run.
+        augmentation: random changes of the samples in training batches.
 
     Attributes:
         max_epochs: the largest number of epochs.
@@ -70,6 +72,7 @@ class Training:
         optimizer: StackedOptimizer,
         options: Sequence[TrainerOptions],
         seeds: Sequence[int],
+        augmentation: Augmentation | None = None,
     ) -> None:
         self.model, self.data, self.optimizer, self.options = model, data, optimizer, options[0]
         device = data.device
@@ -78,13 +81,17 @@ class Training:
         if self.options.precision == "bfloat16" and isinstance(optimizer, LBFGS):
             raise ConfigError("optimizer=lbfgs needs trainer.precision=float32 or float64.")
         self._plain_step = PlainStep(
-            model, data, optimizer, bfloat16=self.options.precision == "bfloat16"
+            model, data, optimizer, self.options.precision == "bfloat16", augmentation
         )
         self._step = step_for(self._plain_step, self.options.cuda_graphs)
         self.max_epochs = self.options.max_epochs
         self.train_rows = data.rows([split.train for split in splits])
         self._full_batch: FullBatch | None = None
         if isinstance(optimizer, LBFGS):
+            if augmentation is not None:
+                raise ConfigError(
+                    "optimizer=lbfgs trains on unchanged rows: leave data.augment out."
+                )
             self._full_batch = FullBatch(model, data, self.train_rows, optimizer)
             self.max_epochs = min(self.max_epochs, optimizer.n_epochs)
         self.val_rows = data.rows([split.val for split in splits])
@@ -151,7 +158,7 @@ class Training:
         self.optimizer.plan(
             [(number - 1 + start / n_rows) / self.options.max_epochs for start in starts]
         )
-        self._plain_step.begin_epoch()
+        self._plain_step.begin_epoch(n_rows)
         self.data.prefetch(batches)
         for step, (start, batch) in enumerate(zip(starts, batches, strict=True)):
             self.optimizer.advance(step)
