@@ -74,13 +74,23 @@ class Backbone(nn.Module):
 BACKBONES: Registry[type[Backbone]] = registry.BACKBONES
 
 
+def trained_class(options: Any) -> type[Backbone]:
+    """Return the class of the network that a run with these options of a backbone trains.
+
+    With `frozen`, the backbone's features are computed before (`mlc.backbones.stage`), and hidden layers
+    on these are trained.
+    """
+    return BACKBONES["mlp" if getattr(options, "frozen", False) else options.name]
+
+
 def register_backbone(
     name: str, options: type | None = None
 ) -> Callable[[type[nn.Module]], type[nn.Module]]:
     """Class decorator: register a `Backbone`, or any other `nn.Module`, under a name.
 
     A module that is not a `Backbone` has no runs axis: it is created as `cls(sample_shape, options)`,
-    takes samples (B, *sample_shape) and returns features (B, D). See `mlc.backbones.single`.
+    takes samples (B, *sample_shape) and returns features (B, D). See `mlc.backbones.single`. With a
+    static method `prepare` or `fingerprint`, it has the options of `mlc.backbones.frozen` too.
 
     Args:
         name: the name in backbone=NAME.
@@ -92,10 +102,10 @@ def register_backbone(
     """
 
     def decorated(cls: type[nn.Module]) -> type[nn.Module]:
-        from mlc.backbones.single import single
-
         if issubclass(cls, Backbone):
             return BACKBONES.register(name)(cls)
+        from mlc.backbones.single import single
+
         options_class: type = getattr(cls, "Options", NoOptions) if options is None else options
         part = single(cls, options_class)
         part.name = name

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mlc.backbones.base import BACKBONES, Backbone
+from mlc.backbones.base import Backbone, trained_class
 from mlc.config.errors import ConfigError
 from mlc.config.schema import Config
 from mlc.data.base import Dataset
@@ -47,7 +47,7 @@ def build_model(
         scalings: one per run, or none.
     """
     config, n_labels = configs[0], known.targets.shape[1]
-    backbone = BACKBONES[config.backbone.name].for_samples(
+    backbone = trained_class(config.backbone).for_samples(
         sample_shape, [run.backbone for run in configs], [run.seed for run in configs], n_labels
     )
     require_memory(
@@ -115,9 +115,7 @@ def _start_without_unused(
     """
     used = torch.as_tensor(np.flatnonzero(scaling.used))
     n_labels = known.targets.shape[1]
-    backbone = BACKBONES[config.backbone.name](
-        len(used), [config.backbone], [config.seed], n_labels
-    )
+    backbone = trained_class(config.backbone)(len(used), [config.backbone], [config.seed], n_labels)
     alone = _with_head(backbone, [config], known)
     for parameter, smaller in zip(model.parameters(), alone.parameters(), strict=True):
         weights = smaller[0]
