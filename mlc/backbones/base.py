@@ -32,6 +32,7 @@ class Backbone(nn.Module):
 
     Attributes:
         n_outputs: width of the output.
+        takes_tokens: whether the input must be numbers of tokens, int64, instead of floats.
         takes_sparse: whether the input may be `mlc.layers.bags.Bags` as well as dense rows.
         separate: whether the output consists of K blocks, one per label.
         numbers_per_sample: size of the largest layer output for a sample, which bounds the number of
@@ -45,6 +46,7 @@ class Backbone(nn.Module):
     stacked: ClassVar[bool] = True
     optimizer: ClassVar[str] = "adamw"
     n_outputs: int
+    takes_tokens: bool = False
     takes_sparse: bool = False
     separate: bool = False
     numbers_per_sample: int = 1
@@ -89,8 +91,9 @@ def register_backbone(
     """Class decorator: register a `Backbone`, or any other `nn.Module`, under a name.
 
     A module that is not a `Backbone` has no runs axis: it is created as `cls(sample_shape, options)`,
-    takes samples (B, *sample_shape) and returns features (B, D). See `mlc.backbones.single`. With a
-    static method `prepare` or `fingerprint`, it has the options of `mlc.backbones.frozen` too.
+    takes samples (B, *sample_shape) and returns features (B, D). See `mlc.backbones.single`.
+    With a class attribute `takes_tokens = True`, samples are numbers of tokens, int64. With a static
+    method `prepare` or `fingerprint`, it has the options of `mlc.backbones.frozen` too.
 
     Args:
         name: the name in backbone=NAME.

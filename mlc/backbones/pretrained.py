@@ -30,9 +30,9 @@ class PretrainedOptions:
     Attributes:
         model: a folder that `save_pretrained` wrote, or a name on the hub, as "microsoft/resnet-18".
         weights: "default" are the stored weights; "none" are random ones.
-        pooling: from the last hidden layer to one vector: the "mean" over tokens or positions, the "first"
-            token, or the "pooled" output of the network; "auto" is mean for texts, and for images pooled
-            unless the files lack the weights of that output, then first.
+        pooling: from the last hidden layer to one vector: the "mean" over tokens or positions, the
+            "first" token, or the "pooled" output of the network; "auto" is mean for texts, and for
+            images pooled unless the files lack the weights of that output, then first.
         max_length: the number of tokens after which a text is cut.
         rate_factor: the learning rate of this network as a multiple of optimizer.lr.
         checkpointing: whether hidden layers are computed again in the backward pass, which saves memory.
@@ -65,10 +65,10 @@ class Pretrained(nn.Module):
 
     def __init__(self, sample_shape: Sequence[int], options: PretrainedOptions) -> None:
         super().__init__()
-        self.takes_texts = len(sample_shape) == 1
+        self.takes_tokens = len(sample_shape) == 1
         self.network, missing = _network(options)
-        self.pooling = _pooling(options, self.network, self.takes_texts, missing)
-        if self.takes_texts:
+        self.pooling = _pooling(options, self.network, self.takes_tokens, missing)
+        if self.takes_tokens:
             self.padding = getattr(self.network.config, "pad_token_id", None) or 0
         else:
             for name, value in _normalisation(options).items():
@@ -81,7 +81,7 @@ class Pretrained(nn.Module):
 
     def forward(self, samples: Tensor) -> Tensor:
         """Map tokens (B, L), with -1 after the end of a text, or pixels (B, C, H, W) to (B, D)."""
-        return self._of_tokens(samples.long()) if self.takes_texts else self._of_images(samples)
+        return self._of_tokens(samples.long()) if self.takes_tokens else self._of_images(samples)
 
     def _of_tokens(self, tokens: Tensor) -> Tensor:
         mask = tokens >= 0

@@ -61,6 +61,7 @@ class SingleBackbone(Backbone):
         self.sample_shape = tuple(sample_shape)
         with torch_seeded(seed_for(seeds[0], "initialisation/backbone")):
             self.network, self.n_outputs, self.numbers_per_sample = self._build(options[0])
+        self.takes_tokens = getattr(self.network, "takes_tokens", False)
         self._training_seed = seed_for(seeds[0], "training/backbone")
         self._random_state = torch.Generator().manual_seed(self._training_seed).get_state()
         self._cuda_is_seeded = False
@@ -72,7 +73,8 @@ class SingleBackbone(Backbone):
         try:
             network = self.network_class(self.sample_shape, options).eval()
             with torch.no_grad(), _largest_output(network) as largest:
-                features = network(torch.zeros(2, *self.sample_shape))
+                dtype = torch.int64 if self.takes_tokens else torch.float32
+                features = network(torch.zeros(2, *self.sample_shape, dtype=dtype))
         except ConfigError:
             raise
         except (RuntimeError, ValueError, IndexError) as error:
@@ -147,6 +149,7 @@ def single(network: type[nn.Module], options: type) -> type[SingleBackbone]:
         "__module__": network.__module__,
         "__doc__": network.__doc__,
         "network_class": network,
+        "takes_tokens": getattr(network, "takes_tokens", False),
         "Options": with_frozen(options) if may_be_frozen(network) else options,
     }
     return type(network.__name__, (SingleBackbone,), attributes)

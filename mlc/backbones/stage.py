@@ -21,6 +21,7 @@ from mlc.backbones.single import torch_seeded
 from mlc.config.errors import ConfigError
 from mlc.data.base import Dataset, RawSamples
 from mlc.data.cache import remembered_parts, source_version
+from mlc.data.files import sha256_of
 
 # Texts, or an array (N, *sample_shape).
 Samples = Sequence[str] | NDArray[Any]
@@ -43,7 +44,7 @@ class Stage:
       (N, *sample_shape). Integers, except pixels of the type uint8, are numbers of tokens, with -1 after
       the end of a text.
     - `fingerprint(options)` returns a text that changes with the weights and with the preparation.
-      Without it, they are identified by the weights and by the file of the class.
+      Without it, that is a hash of the weights.
 
     Args:
         options: the options of the backbone.
@@ -73,25 +74,21 @@ class Stage:
         return samples
 
     def fingerprint(self, sample: Samples) -> str:
-        """Return a text that changes with the weights, the preparation and the version of this code.
+        """Return a text that changes with the weights and with the preparation.
 
         `sample` holds at least one sample, for the shape of the network's input.
         """
         declared = getattr(self._class, "fingerprint", None)
-        if declared is not None:
-            text = declared(self.options)
-        else:
-            text = self._own_fingerprint(sample)
-        return f"{_VERSION} {self.options.name} {self.frozen} {text}"
+        text = self._of_weights(sample) if declared is None else declared(self.options)
+        return f"{self.options.name} {self.frozen} {text}"
 
-    def _own_fingerprint(self, sample: Samples) -> str:
+    def _of_weights(self, sample: Samples) -> str:
         digest = hashlib.sha256()
         network = self._built(self.prepared(sample[:1]).shape[1:])
         for name, value in sorted(network.state_dict().items()):
             array = value.cpu().numpy()
             digest.update(f"{name}{array.shape}{array.dtype}".encode())
             digest.update(np.ascontiguousarray(array).data)
-        digest.update(Path(inspect.getfile(self._class)).read_bytes())
         of_training = {field.name for field in dataclasses.fields(FrozenOptions)}
         own = {k: v for k, v in vars(self.options).items() if k not in of_training}
         return f"{digest.hexdigest()} {own}"
@@ -109,7 +106,8 @@ class Stage:
             With `frozen` the features (N, D), else the prepared samples (N, ...); and their digest.
         """
         rows = [slice(i, i + ROWS_OF_PART) for i in range(0, len(samples), ROWS_OF_PART)]
-        version = self.fingerprint(samples)
+        code = sha256_of(Path(inspect.getfile(self._class))).hex()
+        version = f"{_VERSION} {code} {self.fingerprint(samples)}"
         digests = [_digest(samples[part]) for part in rows]
         parts = remembered_parts(
             version,

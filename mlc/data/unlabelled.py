@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mlc.config.errors import DataError
 from mlc.data.arff_file import read_arff
 from mlc.data.base import SOURCES, select_columns
 from mlc.data.columns import encode_columns

@@ -20,7 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 from mlc.backbones.stage import Stage, stage_of
 from mlc.config.errors import DataError, MlcError, RunFolderError
 from mlc.config.schema import GROUPS, Config, parse
-from mlc.data.base import Dataset, RawSamples
+from mlc.data.base import SAMPLES, Dataset, RawSamples
 from mlc.data.feature_rows import as_texts
 from mlc.data.preprocessing import Scaling
 from mlc.data.splits import Split
@@ -102,8 +102,8 @@ class LoadedRun(Predictor):
             assert stage is not None
             if len(samples) and stage.fingerprint(samples) != raw.fingerprint:
                 raise RunFolderError(
-                    f"The backbone {stage.options.name!r} has other weights or another preparation than in"
-                    " the training of the run: restore them, or train the run again."
+                    f"The backbone {stage.options.name!r} has other weights or another preparation than"
+                    " in the training of the run: restore them, or train the run again."
                 )
             self._stage = stage
         return self._stage.compute(samples).reshape(len(samples), -1)
@@ -122,6 +122,7 @@ def save_preprocessing(folder: Path, dataset: Dataset, split: Split, scaling: Sc
             label_names=np.array(dataset.label_names, dtype=np.str_),
             label_sets=np.unique(dataset.targets[outside], axis=0),
             sample_shape=np.array(dataset.sample_shape, dtype=np.int64),
+            samples=np.array(dataset.samples, dtype=np.str_),
             **_of_raw(dataset.raw),
         )
 
@@ -181,7 +182,8 @@ def load(folder: str | Path, rule: str | None = None, device: str = "auto") -> L
         scaling = Scaling(arrays["shift"], arrays["scale"], weighting)
         raw = _raw(arrays)
         labels, features = (arrays[key].tolist() for key in ("label_names", "feature_names"))
-        loaded = LoadedRun(model, [scaling], decision, labels, features, shape)
+        samples = str(arrays.get("samples", "columns"))
+        loaded = LoadedRun(model, [scaling], decision, labels, features, shape, samples)
     except MlcError:
         raise
     # For damaged files each library raises its own errors.
@@ -240,8 +242,10 @@ def _config_of(stored: Any) -> Config:
 
 def _arrays(path: Path) -> Arrays:
     arrays = read_arrays(path)
-    n_features = len(arrays["feature_names"])
-    if arrays["shift"].shape != (n_features,) or arrays["scale"].shape != (n_features,):
+    n_features = len(arrays["shift"])
+    # Pixels have no names.
+    lengths = {n_features, len(arrays["scale"]), len(arrays["feature_names"]) or n_features}
+    if len(lengths) > 1 or arrays["shift"].ndim != 1 or arrays["scale"].ndim != 1:
         raise RunFolderError(
             f"{path} does not hold a scaling of its features: train the run again."
         )
@@ -250,6 +254,8 @@ def _arrays(path: Path) -> Arrays:
     if sets.shape[1:] != names.shape or sets.size == 0 or not distinct:
         raise RunFolderError(f"{path} does not hold sets of its labels: train the run again.")
     shape = _sample_shape(arrays)
+    if str(arrays.get("samples", "columns")) not in SAMPLES:
+        raise RunFolderError(f"{path} states no kind of samples: train the run again.")
     if min(shape, default=0) < 1 or math.prod(shape) != n_features:
         raise RunFolderError(
             f"{path} states samples of shape {shape} and {n_features} features: train the run again."

@@ -67,6 +67,8 @@ _OF_STEPS = "optimizer.lr", "optimizer.schedule", "trainer.max_epochs"
 
 def kind_of(dataset: Dataset, train: Rows) -> Kind:
     """Return the kind of the training rows."""
+    if dataset.samples != "columns":
+        return Kind(n_rows=len(train))
     features: Any = dataset.features[train]
     n_values = features.count_nonzero() if issparse(features) else np.count_nonzero(features)
     return Kind(bool(n_values <= MOST_SPARSE * math.prod(features.shape)), len(train))
