@@ -105,6 +105,9 @@ def build_training(
     optimizer = OPTIMIZERS[config.optimizer.name](
         model.parameters(), [run.optimizer for run in configs], model.without_axis
     )
+    factor = getattr(config.backbone, "rate_factor", 1.0)
+    if factor != 1 and not (backbone.stacked or optimizer.full_batch):
+        optimizer.scale_rates(backbone.parameters(), factor)
     trainers, seeds = [run.trainer for run in configs], [run.seed for run in configs]
     return Training(model, data, splits, optimizer, trainers, seeds)
 
