@@ -163,9 +163,10 @@ class StackedOptimizer:
     def apply(self) -> None:
         """Update all parameters by their gradients."""
         with torch.no_grad():
-            for weights, gradient, state, self._factor in zip(
+            for weights, gradient, state, factor in zip(
                 self._weights, self._gradients(), self._state, self._factors, strict=True
             ):
+                self._factor = factor
                 if gradient is None:
                     continue
                 if gradient.is_sparse:
