@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
-from mlc.backbones.base import BACKBONES
+from mlc.backbones.base import trained_class
 from mlc.config.registry import HEADS
 from mlc.config.schema import Config
 from mlc.data.base import Dataset
@@ -171,7 +171,7 @@ def _seconds(
     n_rows = min(len(split.train), _STEPS * config.trainer.batch_size)
     part = n_rows / len(split.train)
     short = Split(split.train[:n_rows], _some(split.val, part), split.test[:1])
-    bags = BACKBONES[config.backbone.name].takes_bags
+    bags = trained_class(config.backbone).takes_bags
     data, (scaling,) = without_unused(dataset, [fit_scaling(dataset, split.train, bags)])
     device = device_of(config.device)
     torch.set_num_threads(config.threads)

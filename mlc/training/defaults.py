@@ -54,12 +54,13 @@ _STEPS = {
 _HIDDEN = {
     "backbone.widths": [256, 256], "backbone.dropout": 0.5, "backbone.normalization": "batch",
 }  # fmt: skip
-OTHERS = "other backbones"
+FROZEN, OTHERS = "frozen features", "other backbones"
 # By backbone: the defaults for dense rows and those for sparse rows, for steps of Adam's kind.
 TABLE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "mlp": ({**_STEPS, **_HIDDEN}, {**_STEPS, **_HIDDEN, "backbone.widths": [128]}),
     "linear": ({**_STEPS, "optimizer.lr": 0.01}, {**_STEPS, "optimizer.lr": 0.01}),
     "embedding_bag": ({**_STEPS, "optimizer.lr": 0.03}, {**_STEPS, "optimizer.lr": 0.03}),
+    FROZEN: (_STEPS, _STEPS),
     OTHERS: (_STEPS, _STEPS),
 }
 _OF_STEPS = "optimizer.lr", "optimizer.schedule", "trainer.max_epochs"
@@ -101,7 +102,7 @@ def resolve(config: Config, kind: Kind | None = None) -> Config:
 
 def defaults_of(config: Config, keys: Iterable[str], kind: Kind) -> dict[str, Any]:
     """Return the defaults of options for the config's backbone and optimiser, by key."""
-    row = TABLE.get(config.backbone.name, TABLE[OTHERS])[kind.sparse]
+    row = _row(config.backbone, kind)
     values = {"trainer.max_epochs": kind.n_epochs, **row}
     if config.optimizer.name not in ("adam", "adamw"):
         values = {key: value for key, value in values.items() if key not in _OF_STEPS}
@@ -117,5 +118,11 @@ def report_defaults(config: Config, kind: Kind) -> None:
     """Log once in a launch which defaults a config gets, and why."""
     values = defaults_of(config, unresolved(config), kind)
     listed = ", ".join(f"{key}={value}" for key, value in values.items())
-    text = f"defaults of backbone={config.backbone.name} for {kind}: {listed}"
+    frozen = " (frozen)" if getattr(config.backbone, "frozen", False) else ""
+    text = f"defaults of backbone={config.backbone.name}{frozen} for {kind}: {listed}"
     say_once(log, logging.INFO, text, text)
+
+
+def _row(backbone: Any, kind: Kind) -> dict[str, Any]:
+    name = FROZEN if getattr(backbone, "frozen", False) else backbone.name
+    return TABLE.get(name, TABLE[OTHERS])[kind.sparse]
