@@ -23,9 +23,10 @@ from scipy.sparse import issparse
 from mlc.config.errors import ConfigError, MlcError
 from mlc.config.imports import add_import_flag, import_parts
 from mlc.config.texts import cell, escaped, listed, never_fail_to_print
+from mlc.data.base import SOURCES
 from mlc.data.card import card_lines, share
 from mlc.data.label_cells import join_labels
-from mlc.data.unlabelled import read_features
+from mlc.data.unlabelled import read_features, read_texts
 from mlc.files.writing import write_output
 from mlc.runs.loading import LoadedRun, load
 
@@ -108,16 +109,20 @@ def predict(
 
 
 def _features(loaded: LoadedRun, files: Sequence[Path]) -> tuple[Any, list[Path] | None]:
-    """Return the features of the rows to predict, and their files if these are images."""
-    data = loaded.config.data
-    if loaded.samples == "pixels":
-        return loaded.read_images(files)
+    """Return the features of the rows to predict, and the files of the rows if these are images."""
+    data, raw = loaded.config.data, loaded.raw
+    if loaded.image_shape:
+        pixels, images = SOURCES[data.name].read_samples(files, data, loaded.image_shape)  # type: ignore[attr-defined]
+        return loaded.inputs(pixels), images
     if len(files) > 1:
         raise ConfigError(
             f"The run was not trained on images: give one file instead of {len(files)}."
         )
-    read = read_features(files[0], data.name, data, loaded.feature_names, loaded.label_names)
-    return read, None
+    if raw is not None and not raw.shape:
+        return loaded.inputs(read_texts(files[0], data.name, data)), None
+    names = loaded.feature_names if raw is None else raw.names
+    read = read_features(files[0], data.name, data, names, loaded.label_names)
+    return loaded.inputs(read), None
 
 
 def _card(loaded: LoadedRun, features: Any, name: str) -> str:

@@ -50,6 +50,21 @@ class Vocabulary:
 
 
 @dataclass(frozen=True)
+class RawSamples:
+    """The samples that a backbone has turned into the features of a data set.
+
+    Attributes:
+        shape: the shape of a sample; () for texts.
+        names: the names of the columns of samples that are not texts.
+        fingerprint: of the weights and of the preparation.
+    """
+
+    shape: tuple[int, ...]
+    names: tuple[str, ...]
+    fingerprint: str
+
+
+@dataclass(frozen=True)
 class Dataset:
     """Samples with their label sets.
 
@@ -71,6 +86,8 @@ class Dataset:
         notes: assumptions that the reader made, one sentence each, the most important first.
         parts_from: origin of `parts`, in words that follow "test part" or "all parts".
         sample_shape: the shape of one sample, (channels, height, width) for an image; (D,) by default.
+        texts: N texts from which the features were counted, if there are any.
+        raw: what the features were computed from, if a backbone has computed them before the training.
         digest: a hash of the features, if the source knows it; it saves reading them for a fingerprint.
     """
 
@@ -88,6 +105,8 @@ class Dataset:
     parts_from: str = "as given"
     sample_shape: tuple[int, ...] = ()
     digest: str = ""
+    texts: tuple[str, ...] | None = None
+    raw: RawSamples | None = None
 
     def __post_init__(self) -> None:
         if not self.sample_shape:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mlc.backbones.base import BACKBONES, Backbone
+from mlc.backbones.base import Backbone, trained_class
 from mlc.config.errors import ConfigError
 from mlc.config.schema import Config
 from mlc.data.base import Dataset
@@ -22,6 +22,7 @@ from mlc.decisions.seen import distinct
 from mlc.heads.base import HEADS, Head, KnownLabels
 from mlc.heads.memory import require_memory
 from mlc.training.augmentation import augmentation_of
+from mlc.training.lbfgs import LBFGS
 from mlc.training.loop import DTYPES, Training
 from mlc.training.model import Model
 from mlc.training.stacked import OPTIMIZERS
@@ -48,7 +49,7 @@ def build_model(
         scalings: one per run, or none.
     """
     config, n_labels = configs[0], known.targets.shape[1]
-    backbone = BACKBONES[config.backbone.name].for_samples(
+    backbone = trained_class(config.backbone).for_samples(
         sample_shape, [run.backbone for run in configs], [run.seed for run in configs], n_labels
     )
     require_memory(
@@ -114,6 +115,9 @@ def build_training(
     optimizer = OPTIMIZERS[config.optimizer.name](
         model.parameters(), [run.optimizer for run in configs], model.without_axis
     )
+    factor = getattr(config.backbone, "rate_factor", 1.0)
+    if factor != 1 and not (backbone.stacked or isinstance(optimizer, LBFGS)):
+        optimizer.scale_rates(backbone.parameters(), factor)
     trainers, seeds = [run.trainer for run in configs], [run.seed for run in configs]
     return Training(model, data, splits, optimizer, trainers, seeds, augmentation)
 
@@ -143,9 +147,7 @@ def _start_without_unused(
     """
     used = torch.as_tensor(np.flatnonzero(scaling.used))
     n_labels = known.targets.shape[1]
-    backbone = BACKBONES[config.backbone.name](
-        len(used), [config.backbone], [config.seed], n_labels
-    )
+    backbone = trained_class(config.backbone)(len(used), [config.backbone], [config.seed], n_labels)
     alone = _with_head(backbone, [config], known)
     for parameter, smaller in zip(model.parameters(), alone.parameters(), strict=True):
         weights = smaller[0]
@@ -228,6 +230,7 @@ def _log_left_out(head: str, needs: str) -> None:
 _NEEDS = {
     "joint": "a distribution over label sets", "marginals": "label probabilities",
     "scores": "scores", "cardinality": "an expected number of labels",
+    "sizes": "probabilities of labels and sizes",
 }  # fmt: skip
 
 

@@ -37,9 +37,12 @@ class PlainStep:
         data: ResidentData,
         optimizer: StackedOptimizer,
         bfloat16: bool = False,
+        clip_norm: float | None = None,
+        n_parts: int = 1,
         augmentation: Augmentation | None = None,
     ) -> None:
         self.model, self.data, self.optimizer, self.bfloat16 = model, data, optimizer, bfloat16
+        self.clip_norm, self.n_parts = clip_norm, n_parts
         self._augmentation = augmentation
         self.total = torch.zeros(model.n_runs, dtype=torch.float64, device=data.device)
         self.finite = torch.zeros(model.n_runs, dtype=torch.int64, device=data.device)
@@ -53,6 +56,21 @@ class PlainStep:
 
     def __call__(self, rows: Tensor, uniforms: Uniforms) -> None:
         """Train on rows (R, B) of the data, with uniforms (R, B) for heads that need them."""
+        self.optimizer.zero_grad()
+        if self.n_parts == 1:
+            self._add_gradients(rows, uniforms, 1.0)
+        else:
+            parts = rows.chunk(self.n_parts, dim=1)
+            noise = [None] * len(parts) if uniforms is None else uniforms.chunk(self.n_parts, dim=1)
+            for part, uniform in zip(parts, noise, strict=True):
+                self._add_gradients(part, uniform, part.shape[1] / rows.shape[1])
+        if self.clip_norm is not None:
+            self.optimizer.clip(self.clip_norm)
+        self.optimizer.apply()
+        self.finite += self.total.isfinite()
+
+    def _add_gradients(self, rows: Tensor, uniforms: Uniforms, share: float) -> None:
+        """Add the gradients of a share of the batch."""
         batch = self.data.batch(rows)
         features = batch.features
         if self._augmentation is not None and isinstance(features, Tensor):
@@ -63,12 +81,10 @@ class PlainStep:
         ):
             outputs = self.model(features)
         losses = self.model.head.loss(outputs.to(batch.targets.dtype), batch.targets, uniforms)
-        self.optimizer.zero_grad()
         # Runs share no weights, so the gradient of the sum gives each run the gradient of its loss.
-        losses.mean(dim=1).sum().backward()
-        self.optimizer.apply()
+        loss = losses.mean(dim=1).sum()
+        (loss if share == 1 else share * loss).backward()
         self.total += losses.detach().sum(dim=1)
-        self.finite += self.total.isfinite()
 
 
 class GraphStep:
