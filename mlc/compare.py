@@ -64,7 +64,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Say which head and decision rule to use for a data set, and write the code.",
     )
     parser.add_argument(
-        "data", help="a file; FOLDER/NAME of ARFF files; or a data set's name as in data=NAME"
+        "data",
+        help="a file; FOLDER/NAME of ARFF files; a folder of images; or a name as in data=NAME",
     )
     parser.add_argument(
         "--labels",
@@ -73,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         help="the column that holds label sets, or several of 0 and 1 (or yes and no, true and false)",
     )
     parser.add_argument("--text", help="the column whose words are the features")
+    parser.add_argument("--image", help="the column that names image files")
     parser.add_argument("--test", metavar="FILE", help="the test rows (data.test_path)")
     parser.add_argument("--validation", metavar="FILE", help="the validation rows (data.val_path)")
     parser.add_argument(
@@ -179,8 +181,11 @@ def compare(arguments: argparse.Namespace) -> None:
 def _data_overrides(arguments: argparse.Namespace) -> list[str]:
     """The data set and its files as Hydra's overrides."""
     files = {"test_path": arguments.test, "val_path": arguments.validation}
+    data = data_overrides(arguments)
+    names_backbone = any(setting.startswith("backbone=") for setting in arguments.settings)
     return [
-        *data_overrides(arguments),
+        *(["backbone=cnn"] if "data=images" in data and not names_backbone else []),
+        *data,
         *(f"data.{key}={quoted(name)}" for key, name in files.items() if name is not None),
     ]
 
@@ -192,7 +197,7 @@ def _default_folder(config: DictConfig, arguments: argparse.Namespace) -> Path:
 
 def _asked(arguments: argparse.Namespace) -> dict[str, Any]:
     """The options on which the plan depends."""
-    data = ("data", "labels", "text", "test", "validation")
+    data = ("data", "labels", "text", "image", "test", "validation")
     keys = (*data, "metric", "budget", "minutes", "heads", "settings")
     return {key: getattr(arguments, key) for key in keys}
 
