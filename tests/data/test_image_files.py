@@ -195,3 +195,22 @@ def test_resizing_is_that_of_pillow(tmp_path: Path) -> None:
     path = write_image(tmp_path / "a.png", source)
     expected = ImageOps.fit(source, (16, 12), Image.Resampling.BILINEAR)
     np.testing.assert_array_equal(decode(path, 3, 12, 16), channels_first(expected))
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png", "gif", "bmp", "webp", "tiff"])
+def test_damaged_files_decode_or_are_broken_and_nothing_else(ending: str, tmp_path: Path) -> None:
+    whole = write_image(tmp_path / f"a.{ending}", random_image(0, 24, 20)).read_bytes()
+    draw, n_broken = np.random.default_rng(0), 0
+    for trial in range(40):
+        content = bytearray(whole)
+        for place in draw.integers(len(content), size=1 + trial % 4):
+            content[place] = draw.integers(256)
+        if trial % 5 == 0:
+            del content[int(draw.integers(len(content))) :]
+        (tmp_path / "b").write_bytes(content)
+        try:
+            assert decode(tmp_path / "b", 3, 24, 20).shape == (3, 24, 20)
+        except BrokenImageError as error:
+            n_broken += 1
+            assert 0 < len(str(error)) < 500
+    assert n_broken
