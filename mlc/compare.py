@@ -73,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         help="the column that holds label sets, or several of 0 and 1 (or yes and no, true and false)",
     )
     parser.add_argument("--text", help="the column whose words are the features")
+    parser.add_argument("--image", help="the column that names image files")
     parser.add_argument("--test", metavar="FILE", help="the test rows (data.test_path)")
     parser.add_argument("--validation", metavar="FILE", help="the validation rows (data.val_path)")
     parser.add_argument(
@@ -192,7 +193,7 @@ def _default_folder(config: DictConfig, arguments: argparse.Namespace) -> Path:
 
 def _asked(arguments: argparse.Namespace) -> dict[str, Any]:
     """The options on which the plan depends."""
-    data = ("data", "labels", "text", "test", "validation")
+    data = ("data", "labels", "text", "image", "test", "validation")
     keys = (*data, "metric", "budget", "minutes", "heads", "settings")
     return {key: getattr(arguments, key) for key in keys}
 
