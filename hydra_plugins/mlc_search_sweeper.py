@@ -1,4 +1,4 @@
-"""hydra/sweeper=search: configurations drawn for each head, and the best by validation rows chosen.
+"""hydra/sweeper=search: a search draws configurations for each head and chooses by validation rows.
 
 The rules on imports and annotations of `mlc_fused_launcher` apply.
 """

@@ -104,7 +104,9 @@ def _card(loaded: LoadedRun, features: Any, file: Path) -> str:
     """Describe the rows to be predicted and the model."""
     scaling = loaded.scalings[0]
     kinds = f"{int(scaling.used.sum()):,}, as in training"
-    if issparse(features):
+    if loaded.samples != "columns":
+        kinds = f"{loaded.samples}, a row is {' x '.join(map(str, loaded.sample_shape))}"
+    elif issparse(features):
         kinds += f"; sparse, {features.nnz / features.shape[0]:.1f} nonzero values per row"
         empty = int((np.diff(features.tocsr().indptr) == 0).sum())
         kinds += f"; {share(empty, features.shape[0])} of the rows hold none of them"

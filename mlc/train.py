@@ -44,7 +44,7 @@ OmegaConf.register_new_resolver("mlc.run_path", run_path, replace=True)
 OmegaConf.register_new_resolver("mlc.run_folder", run_folder, replace=True)
 
 
-_KINDS = {"Integer": "whole number", "Float": "number"}
+_KINDS = {"Integer": "a whole number", "Float": "a number"}
 
 
 def train(config: DictConfig) -> float:
@@ -155,7 +155,7 @@ def _fit_overrides() -> None:
     """Correct overrides that nearly fit the type of their option, and print the corrections."""
     is_sweep = bool({"-m", "--multirun"} & set(sys.argv))
     for index, argument in enumerate(sys.argv[1:], start=1):
-        if argument.startswith("-") or "=" not in argument:
+        if argument.startswith("-") or not ("=" in argument or argument.startswith("~")):
             continue
         corrected = fitted(argument, is_sweep)
         if corrected != argument:
@@ -241,7 +241,7 @@ def _plain(error: BaseException) -> str:
     message = message.replace("Error merging override ", "")
     message = re.sub(
         r"^(.*)\. Value '(.*)' of type '(\w+)' could not be converted to (Integer|Float)$",
-        lambda m: f"{m[1]} is of the wrong type ({m[3]}): {m[2]!r} is no {_KINDS[m[4]]}",
+        lambda m: f"{m[1]} is of the wrong type ({m[3]}): {m[2]!r} is not {_KINDS[m[4]]}",
         message,
     )
     message = re.sub(

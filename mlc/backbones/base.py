@@ -19,6 +19,7 @@ class Backbone(nn.Module):
         Options: dataclass of options.
         per_run: the options that may differ between runs of a cohort.
         takes_bags: whether the input must be `mlc.layers.bags.Bags` instead of dense rows.
+        takes_tokens: whether the input must be numbers of tokens, int64, instead of floats.
         stacked: whether it trains several runs at once; its parameters then have the runs axis.
         optimizer: the optimizer that trains it by default, as in conf/backbone.
 
@@ -42,6 +43,7 @@ class Backbone(nn.Module):
     Options: ClassVar[type] = NoOptions
     per_run: ClassVar[tuple[str, ...]] = ()
     takes_bags: ClassVar[bool] = False
+    takes_tokens: ClassVar[bool] = False
     stacked: ClassVar[bool] = True
     optimizer: ClassVar[str] = "adamw"
     n_outputs: int
@@ -81,6 +83,7 @@ def register_backbone(
 
     A module that is not a `Backbone` has no runs axis: it is created as `cls(sample_shape, options)`,
     takes samples (B, *sample_shape) and returns features (B, D). See `mlc.backbones.single`.
+    With a class attribute `takes_tokens = True`, samples are numbers of tokens, int64.
 
     Args:
         name: the name in backbone=NAME.

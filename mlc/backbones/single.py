@@ -71,7 +71,8 @@ class SingleBackbone(Backbone):
         try:
             network = self.network_class(self.sample_shape, options).eval()
             with torch.no_grad(), _largest_output(network) as largest:
-                features = network(torch.zeros(2, *self.sample_shape))
+                dtype = torch.int64 if self.takes_tokens else torch.float32
+                features = network(torch.zeros(2, *self.sample_shape, dtype=dtype))
         except ConfigError:
             raise
         except (RuntimeError, ValueError, IndexError) as error:
@@ -141,6 +142,7 @@ def single(network: type[nn.Module], options: type) -> type[SingleBackbone]:
         "__module__": network.__module__,
         "__doc__": network.__doc__,
         "network_class": network,
+        "takes_tokens": getattr(network, "takes_tokens", False),
         "Options": options,
     }
     return type(network.__name__, (SingleBackbone,), attributes)

@@ -1,4 +1,4 @@
-"""What validation rows choose in a sweep: settings for each head and rule, and the rule of each head."""
+"""The choice of settings for each head and rule, and of each head's rule, by validation rows."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from mlc.search.choice import TRIAL, choose_and_confirm, chosen_runs, validation
 
 @dataclass(frozen=True)
 class Candidate:
-    """A head with a rule, in the settings that validation rows choose for the two.
+    """A head with a rule, in the settings that the validation rows choose for the pair.
 
     Attributes:
         head: the head.
         rule: the decision rule.
         trial: the number of the configuration; 0 is the defaults.
-        settings: the overrides by which its runs differ from those of the head's other settings.
-        validation: the metric on validation rows, mean over the seeds of `values`.
-        test: the same on test rows.
+        settings: the overrides that distinguish its runs from the head's other runs.
+        validation: the metric on the validation rows, mean over the seeds of `values`.
+        test: the metric on the test rows, likewise.
         runs: names of its runs by seed; none of a linear model or a constant.
         values: the metric on validation rows and on test rows, by seed.
     """
@@ -59,10 +59,10 @@ class Candidate:
 def candidates(
     results: Results, metric: str, searched: Collection[int] = ()
 ) -> dict[str, list[Candidate]]:
-    """The candidates by head, the chosen rule of each head first, by validation values alone.
+    """Return the candidates of each head, the chosen rule first, by validation values alone.
 
-    Rules tuned on test rows are left out. A rule with a threshold for each label is never chosen, but
-    for F1 averaged over labels (`mlc.search.choice`).
+    Rules tuned on test rows are left out. A rule with a threshold for each label is chosen only for F1
+    averaged over labels (`mlc.search.choice`).
 
     Args:
         results: of the search.
@@ -70,29 +70,31 @@ def candidates(
         searched: the seeds of every trial, which choose it; all where there are none.
 
     Raises:
-        RunFolderError: no run has a validation value of the metric, or the runs are those of no search.
+        RunFolderError: no run of a search has a validation value of the metric.
     """
     values = validation_values(results.runs, metric, results.tuned_on)
     choices = choose_and_confirm(values, metric, searched)
     runs = chosen_runs(results.runs, choices, by_rule=True)
     sign = COUNT_METRICS[metric].sign
     keys = [key for key in results.varying if not key.startswith("data.") and key != TRIAL]
-    found = {}
+    by_head = {}
     for choice in choices:
         if choice.rule is None:
             continue
-        own = runs[runs["head"] == choice.head]
+        of_head = runs[runs["head"] == choice.head]
         ranked = sorted(
             choice.by_rule.items(),
             key=lambda rule: (rule[0] != choice.rule, -sign * rule[1].value),
         )
-        found[choice.head] = [
-            _candidate(choice.head, rule, best.trial, own[own["rule"] == rule], metric, keys)
+        by_head[choice.head] = [
+            _candidate(
+                choice.head, rule, best.trial, of_head[of_head["rule"] == rule], metric, keys
+            )
             for rule, best in ranked
         ]
-    if not found:
+    if not by_head:
         raise RunFolderError(f"No finished run of a search has {metric} of validation rows.")
-    return found
+    return by_head
 
 
 def _candidate(
@@ -113,10 +115,10 @@ def _candidate(
 def test_parts(
     results: Results, heads: Mapping[str, Candidate], seeds: Sequence[int], metric: str
 ) -> dict[str, list[Part]]:
-    """The values of the test rows by head, one part for each seed.
+    """Return the values of the test rows of each head, one part for each seed.
 
     Raises:
-        RunFolderError: the rows of two heads differ, or there is none.
+        RunFolderError: the rows of two heads differ, or there is no row.
     """
     parts: dict[str, list[Part]] = {}
     rows: dict[int, NDArray[np.int64]] = {}
@@ -133,10 +135,10 @@ def test_parts(
 
 
 def common_seeds(heads: Mapping[str, Candidate]) -> tuple[list[int], dict[int, list[str]]]:
-    """The seeds that all heads have, and of every other seed the heads that lack it.
+    """Return the seeds that all heads have, and of every other seed the heads that lack it.
 
     Raises:
-        RunFolderError: there is none that all have.
+        RunFolderError: no seed is common to all heads.
     """
     every = sorted(set().union(*(each.values for each in heads.values())))
     lacking = {seed: [h for h, each in heads.items() if seed not in each.values] for seed in every}
@@ -164,6 +166,6 @@ def _part(results: Results, candidate: Candidate, seed: int, metric: str) -> Par
 
 
 def training_seconds(results: Results, candidate: Candidate) -> float:
-    """Seconds of training one network, mean over its runs; networks trained side by side share time."""
+    """Return the mean seconds of training one network; networks trained side by side share the time."""
     stored = [read_stored(results.folders[run] / METRICS) for run in candidate.runs.values()]
     return float(np.mean([values.get("train/seconds", np.nan) for values in stored]))

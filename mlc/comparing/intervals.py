@@ -160,12 +160,15 @@ def _half_widths(
         excess = np.maximum(0.0, variance - by_chance) * raised
         spread = rows**2 / (n_rows - 1)
         if n_splits > 1:
-            # The error of the estimated variance between splits is raised with the excess.
+            # The error of the estimated variance between splits is raised with the excess. The part by
+            # chance is subtracted from it, which must not leave fewer degrees of freedom than it has.
             spread = spread + (excess + raised * by_chance) ** 2 / freedom
         else:
             excess = np.zeros_like(rows)
         total = rows + excess
         freedoms = np.divide(total**2, spread, out=np.ones_like(total), where=spread > 0)
+        if n_splits > 1:
+            freedoms = np.maximum(freedoms, freedom)
         width: NDArray[np.float64] = stats.t.ppf(1 - error / 2, freedoms) * np.sqrt(total)
         return width
 

@@ -21,9 +21,8 @@ from mlc.data.base import Dataset
 from mlc.data.preprocessing import fit_scaling, without_unused
 from mlc.data.splits import Rows, Split
 from mlc.evaluation.judging import evaluate
-from mlc.evaluation.left_out import MOST_VALUES
 from mlc.evaluation.linear_models import YARDSTICKS, Yardstick
-from mlc.evaluation.yardsticks import count_values, n_processes, network_features
+from mlc.evaluation.yardsticks import n_processes, network_features, suit_linear
 from mlc.training.assembly import (
     build_model,
     build_rules,
@@ -97,9 +96,9 @@ def linear_cost(dataset: Dataset, split: Split) -> LinearCost:
     """The cost of the linear models, by fits of some labels on some rows with each C.
 
     LIBLINEAR takes longer for a larger C. The time is taken to grow as the rows and the labels do. It is
-    0 where the models are too large to be fitted.
+    0 for data that do not suit them.
     """
-    if count_values(dataset, split) * dataset.n_labels > MOST_VALUES:
+    if not suit_linear(dataset, split):
         return LinearCost()
     some = Split(np.random.default_rng(0).permutation(split.train)[:_ROWS], split.val, split.test)
     features, targets = network_features(dataset, some)["train"], dataset.targets[some.train]

@@ -1,4 +1,4 @@
-"""Reporting the error of a job once."""
+"""Reports of a job's error, each printed once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The course of a search: its trials drawn, launched, and judged where a sampler learns from them."""
+"""A search: it draws trials, launches them, and reports their values to a sampler that learns."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ Job = tuple[int, int, list[str]]
 def search(sweeper: SearchSweeper) -> list[Sequence[JobReturn]]:
     """Launch all trials of all groups; return the results of each launch.
 
-    A run that fails does not end the search, for its trial only loses. A group of which every run
-    fails does.
+    A failed run does not end the search; its trial cannot be chosen. If all runs of a group fail, the
+    search fails.
 
     Raises:
         ConfigError: the search cannot be planned.
@@ -90,7 +90,7 @@ def _learning(planned: Sequence[Planned], studies: Studies) -> Drawer:
 
 
 def _batches(options: SearchOptions) -> Iterator[range]:
-    """Yield the trials of each launch; the number of trials in a batch bounds what is learned late."""
+    """Yield the trials of each launch, `options.batch` at a time."""
     for start in range(0, options.n_trials, options.batch):
         yield range(start, min(start + options.batch, options.n_trials))
 

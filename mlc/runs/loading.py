@@ -1,4 +1,4 @@
-"""Loading a finished run as a predictor, and storing what the weights do not hold.
+"""Loading a finished run as a predictor, and storing its preprocessing and names.
 
 Nothing in a run's folder is executed: weights are safetensors, arrays are read without pickle, and
 the config's values pass the same checks as those of a command line.
@@ -19,7 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mlc.config.errors import DataError, MlcError, RunFolderError
 from mlc.config.schema import GROUPS, Config, parse
-from mlc.data.base import Dataset
+from mlc.data.base import SAMPLES, Dataset
 from mlc.data.feature_rows import as_texts
 from mlc.data.preprocessing import Scaling
 from mlc.data.splits import Split
@@ -84,6 +84,7 @@ def save_preprocessing(folder: Path, dataset: Dataset, split: Split, scaling: Sc
             label_names=np.array(dataset.label_names, dtype=np.str_),
             label_sets=np.unique(dataset.targets[outside], axis=0),
             sample_shape=np.array(dataset.sample_shape, dtype=np.int64),
+            samples=np.array(dataset.samples, dtype=np.str_),
         )
 
 
@@ -121,7 +122,8 @@ def load(folder: str | Path, rule: str | None = None, device: str = "auto") -> L
         weighting = str(arrays.get("weighting", "")) or None
         scaling = Scaling(arrays["shift"], arrays["scale"], weighting)
         labels, features = (arrays[key].tolist() for key in ("label_names", "feature_names"))
-        loaded = LoadedRun(model, [scaling], decision, labels, features, shape)
+        samples = str(arrays.get("samples", "columns"))
+        loaded = LoadedRun(model, [scaling], decision, labels, features, shape, samples)
     except MlcError:
         raise
     # For damaged files each library raises its own errors.
@@ -138,7 +140,7 @@ def config_of(stored: Any) -> Config:
     """Convert the config of a run's status; types, ranges and keys are checked, nothing is resolved.
 
     Raises:
-        MlcError: it is no config, or one of another version.
+        MlcError: it is not a config, or a config of another version.
     """
     try:
         return _config_of(stored)
@@ -180,8 +182,10 @@ def _config_of(stored: Any) -> Config:
 
 def _arrays(path: Path) -> Arrays:
     arrays = read_arrays(path)
-    n_features = len(arrays["feature_names"])
-    if arrays["shift"].shape != (n_features,) or arrays["scale"].shape != (n_features,):
+    n_features = len(arrays["shift"])
+    # Pixels have no names.
+    lengths = {n_features, len(arrays["scale"]), len(arrays["feature_names"]) or n_features}
+    if len(lengths) > 1 or arrays["shift"].ndim != 1 or arrays["scale"].ndim != 1:
         raise RunFolderError(
             f"{path} does not hold a scaling of its features: train the run again."
         )
@@ -190,6 +194,8 @@ def _arrays(path: Path) -> Arrays:
     if sets.shape[1:] != names.shape or sets.size == 0 or not distinct:
         raise RunFolderError(f"{path} does not hold sets of its labels: train the run again.")
     shape = _sample_shape(arrays)
+    if str(arrays.get("samples", "columns")) not in SAMPLES:
+        raise RunFolderError(f"{path} states no kind of samples: train the run again.")
     if min(shape, default=0) < 1 or math.prod(shape) != n_features:
         raise RunFolderError(
             f"{path} states samples of shape {shape} and {n_features} features: train the run again."

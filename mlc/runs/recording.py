@@ -32,7 +32,7 @@ WAS_FINISHED = "was finished before"
 
 @dataclass(frozen=True)
 class Run:
-    """A run to be trained: its config, its folder and what reports call it."""
+    """A run to be trained: its config, its folder and its identification in reports."""
 
     config: Config
     folder: Path
@@ -45,9 +45,9 @@ def train_runs(
     """Train a cohort as `train_cohort` does and store each run in its folder.
 
     A run that another process trains is left to that process; its outcome is BeingTrainedError. With
-    `resume`, finished runs stay as they are. If other runs of their cohort are still to be trained, they
-    are trained again without being stored: in float32, the last digits of a run depend on the runs that
-    are trained with it.
+    `resume`, finished runs stay as they are. If another run of their cohort is not finished, they are
+    trained again but not stored: in float32, the last digits of a run depend on the runs that are
+    trained with it.
     """
     with FolderRecorder(runs) as recorder:
         if recorder.leases:

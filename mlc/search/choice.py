@@ -19,7 +19,7 @@ from mlc.config.errors import ConfigError
 from mlc.search.metrics import higher_is_better, needs_rule, require_validation_metric
 
 TRIAL, VALUE = "trial", "value"
-# The columns of validation values, with the grid's other settings between head and trial.
+# The columns of validation values; the grid's other settings are between head and trial.
 _FIRST, _LAST = ["data", "head"], [TRIAL, "rule", "seed", VALUE]
 # The name of the rule where the metric needs none.
 NO_RULE = "-"
@@ -134,7 +134,7 @@ def choose(values: pd.DataFrame, metric: str) -> list[Chosen]:
         metric: of the values, for its direction.
 
     Raises:
-        ConfigError: there is another column than those of `validation_values`.
+        ConfigError: the columns are not those of `validation_values`.
     """
     keys = [*_FIRST, *_settings(values)]
     choices = []
@@ -251,7 +251,7 @@ def _common(seeds: Mapping[tuple[Any, Any], frozenset[Any]]) -> frozenset[Any]:
 
 
 def _reasons(values: pd.DataFrame, seeds: Collection[Any]) -> dict[int, str]:
-    """Return why each trial of the rows has not a finite value for each of the seeds."""
+    """Return the reason for each trial in the rows that lacks a finite value for one of the seeds."""
     reasons = {}
     for trial, rows in values.groupby(TRIAL):
         infinite = set(rows["seed"][np.isinf(rows[VALUE].astype(float))])
@@ -285,7 +285,7 @@ def _settings(values: pd.DataFrame) -> list[str]:
     others = [c for c in settings if "." not in c and c not in _GROUPS]
     if not is_known or others:
         raise ConfigError(
-            f"A choice by validation rows takes the columns of validation_values, and not"
+            f"A choice by validation rows needs the columns of validation_values, and not"
             f" {', '.join(others or columns)}: pass the table that it returns."
         )
     return settings

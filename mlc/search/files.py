@@ -47,13 +47,13 @@ class Group:
 
     @property
     def key(self) -> tuple[str, ...]:
-        """What distinguishes the group from others."""
+        """The data set, the head and the settings, which identify the group."""
         return (self.data, self.head, *(f"{k}={v}" for k, v in sorted(self.settings.items())))
 
 
 @dataclass(frozen=True)
 class Record:
-    """What a search draws from, written before its first training.
+    """The seed, sampler, metric and spaces of a search, written before its first training.
 
     Attributes:
         seed: of the draws.
@@ -143,7 +143,7 @@ def write_choices(
 
 
 def read_choices(folder: Path) -> list[Chosen]:
-    """Return what the search in the folder has chosen.
+    """Return the choices of the search in the folder.
 
     Raises:
         RunFolderError: there is no choice in the folder, or it is damaged.
@@ -194,7 +194,7 @@ def _space(content: Mapping[str, Any], key: str) -> Search:
     is_empty = space.low > space.high or (step is not None and step <= 0)
     is_beyond_log = space.log and (space.low <= 0 or (step is not None and space.low < 1))
     if is_empty or is_beyond_log or (step and (space.high - space.low) / step > _MOST_STEPS):
-        raise ValueError(f"{key} is no search space, but {space}")
+        raise ValueError(f"{key} is not a search space, but {space}")
     return space
 
 

@@ -86,8 +86,13 @@ def build_training(
     scalings: Sequence[Scaling],
     device: torch.device,
 ) -> Training:
-    """Build the training loop of a model, with its data on the device and its optimizer."""
+    """Build the training loop of a model, with its data on the device and its optimizer.
+
+    Raises:
+        ConfigError: the backbone does not take such samples.
+    """
     config, backbone = configs[0], model.backbone
+    _require_samples(backbone, dataset)
     data = ResidentData(
         dataset.features,
         dataset.targets,
@@ -102,6 +107,20 @@ def build_training(
     )
     trainers, seeds = [run.trainer for run in configs], [run.seed for run in configs]
     return Training(model, data, splits, optimizer, trainers, seeds)
+
+
+def _require_samples(backbone: Backbone, dataset: Dataset) -> None:
+    is_tokens = dataset.samples == "tokens"
+    if is_tokens and not backbone.takes_tokens:
+        raise ConfigError(
+            f"{dataset.name!r} holds numbers of tokens, and backbone={backbone.name} computes with its"
+            " input: choose a backbone that takes tokens."
+        )
+    if backbone.takes_tokens and not is_tokens:
+        raise ConfigError(
+            f"backbone={backbone.name} needs numbers of tokens, and {dataset.name!r} holds"
+            f" {dataset.samples}: choose another backbone."
+        )
 
 
 @torch.no_grad()

@@ -82,10 +82,10 @@ def test_a_table_with_other_columns_is_refused(column: str) -> None:
     for place in (0, 2, len(values.columns)):
         wider = values.copy()
         wider.insert(place, column, 0.5)
-        with pytest.raises(ConfigError, match="takes the columns of validation_values"):
+        with pytest.raises(ConfigError, match="needs the columns of validation_values"):
             choose(wider, "jaccard_samples")
     renamed = values.rename(columns={"value": column})
-    with pytest.raises(ConfigError, match="takes the columns of validation_values"):
+    with pytest.raises(ConfigError, match="needs the columns of validation_values"):
         choose(renamed, "jaccard_samples")
 
 
