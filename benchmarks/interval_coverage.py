@@ -119,7 +119,7 @@ def main() -> None:
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for noise in _NOISE:
         for case in CASES:
-            for n_splits in (3, 5):
+            for n_splits in (3, 6):
                 for n_heads in (4, 8, 20):
                     values = coverage(case, noise, n_splits, n_heads, n_worlds)
                     cells = [f"{value:.3f}" for value in values]
