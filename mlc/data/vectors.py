@@ -81,10 +81,10 @@ def with_coverage(dataset: Dataset, path: Path) -> Dataset:
     missing = np.flatnonzero(~known)
     most_frequent = missing[np.argsort(-counts[missing], kind="stable")]
     without = f"; without: {listed([names[i] for i in most_frequent], 5)}" if len(missing) else ""
+    shares = 100 * known.mean(), 100 * counts[known].sum() / counts.sum()
     note = (
         f"{path.name} has vectors of {width_of(path)} numbers for {known.sum():,} of {len(names):,}"
-        f" words ({100 * known.mean():.1f}%, and {100 * counts[known].sum() / counts.sum():.1f}% of their"
-        f" occurrences){without}."
+        f" words ({shares[0]:.1f}%, and {shares[1]:.1f}% of their occurrences){without}."
     )
     return replace(dataset, notes=(note, *dataset.notes))
 
