@@ -42,16 +42,17 @@ def images_in(X: Any) -> NDArray[Any] | None:
             raise DataError(
                 f"X is infinite, too large for 32 bits or missing in image {row}: correct it."
             )
+    images: NDArray[Any] = X
     if n_axes == 3:
-        return X[:, None]
-    if X.shape[3] not in _CHANNELS:
-        return X
-    if X.shape[1] in _CHANNELS:
+        return images[:, None]
+    if images.shape[3] not in _CHANNELS:
+        return images
+    if images.shape[1] in _CHANNELS:
         raise DataError(
             f"X has the shape {X.shape}, where the second or the last axis may be that of the channels:"
             " give larger images (N, C, H, W)."
         )
-    return X.transpose(0, 3, 1, 2)
+    return images.transpose(0, 3, 1, 2)
 
 
 def as_rows(X: Any, images: NDArray[Any] | None, shape: tuple[int, ...]) -> NDArray[Any]:

@@ -139,7 +139,7 @@ def test_the_chosen_trials_are_trained_with_further_seeds(search: Search, tmp_pa
     assert record is not None
     assert record.seeds == [0, 1]
     assert "12 of 12 runs ended" in ended.out + ended.error
-    choices = {choice.head: choice for choice in read_choices(tmp_path / "s")}
+    choices = {choice.head: choice for choice in stored_choices(tmp_path / "s")}
     for head, choice in choices.items():
         runs = {path.parent.name for path in (tmp_path / "s/toy" / head).glob("*/status.json")}
         further = {name for name in runs if name.endswith(("seed=2", "seed=3"))}
@@ -149,7 +149,7 @@ def test_the_chosen_trials_are_trained_with_further_seeds(search: Search, tmp_pa
         assert (choice.n_seeds, choice.n_trials) == (4, 2)
     again = search(*asked, "resume=true")
     assert again.status == 0, again.error
-    assert {choice.head: choice for choice in read_choices(tmp_path / "s")} == choices
+    assert {choice.head: choice for choice in stored_choices(tmp_path / "s")} == choices
 
 
 def test_heads_that_differ_in_name_only_get_the_same(
