@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from mlc.compare import main
-from mlc.comparing.plan import BUDGETS, Budget, Plan
+from mlc.comparing.budgets import BUDGETS, Budget
+from mlc.comparing.plan import Plan
 from mlc.comparing.stored import write_plan
 from tests.conftest import Command
 

@@ -19,8 +19,8 @@ from mlc.config.option_types import declared_types, unwrapped
 from mlc.config.options import check
 from mlc.config.schema import GROUPS, ReportOptions
 from mlc.decisions.base import DECISIONS
+from mlc.launching.command import in_one_sentence, main
 from mlc.launching.overrides import _options, advice, fitted
-from mlc.train import in_one_sentence, main
 from mlc.training.loop import TrainerOptions
 from tests.conftest import Command
 

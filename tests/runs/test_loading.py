@@ -21,7 +21,7 @@ from mlc.config.errors import ConfigError, MlcError, RunFolderError
 from mlc.data.base import SOURCES
 from mlc.heads.base import HEADS
 from mlc.predict import main as predict_main
-from mlc.predict import predict
+from mlc.runs.predicting import predict
 from mlc.train import main
 from tests.choices import force_choice
 from tests.conftest import Command, Outcome, exit_status, toy_arff
