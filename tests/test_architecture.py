@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,6 +72,38 @@ def test_only_fit_and_decide_lead_from_a_prediction_to_label_sets() -> None:
     }
     assert "decide" in {name for _, name in calls}
     assert not {call for call in calls if call[1] in INNER}
+
+
+def loaded_by(file: Path) -> set[str]:
+    """The modules that a file imports when it is imported itself, directly or by others of mlc."""
+    names, waiting = set(), [file]
+    while waiting:
+        for node in ast.parse(waiting.pop().read_text(encoding="utf-8")).body:
+            modules = set()
+            if isinstance(node, ast.Import):
+                modules = {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                modules = {str(node.module)}
+                modules |= {f"{node.module}.{alias.name}" for alias in node.names}
+            for name in modules - names:
+                path = PACKAGE.parent / name.replace(".", "/")
+                files = path.with_suffix(".py"), path / "__init__.py"
+                waiting += [other for other in files if other.exists()]
+            names |= modules
+    return names
+
+
+@pytest.mark.parametrize("command", sorted(PACKAGE.glob("*.py")), ids=lambda file: file.stem)
+def test_tensorboard_is_not_imported_before_it_is_needed(command: Path) -> None:
+    assert not {name for name in loaded_by(command) if name.startswith("tensorboard")}
+
+
+def test_importing_the_curves_leaves_tensorboard_out() -> None:
+    assert any(
+        name.startswith("tensorboard.") for name in loaded_by(PACKAGE / "tracking/events.py")
+    )
+    code = "import mlc.curves, sys; sys.exit('tensorboard' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_the_files_that_the_architecture_names_exist() -> None:

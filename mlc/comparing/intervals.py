@@ -156,10 +156,12 @@ def _half_widths(
     n_splits, n_rows = variances[0].n_splits, len(variances[0].shares)
 
     def half_width(variance: Any, freedom: float, error: Any) -> NDArray[np.float64]:
-        excess = np.maximum(0.0, variance - by_chance) * (1 + n_splits * overlap)
+        raised = 1 + n_splits * overlap
+        excess = np.maximum(0.0, variance - by_chance) * raised
         spread = rows**2 / (n_rows - 1)
         if n_splits > 1:
-            spread = spread + (excess + by_chance) ** 2 / freedom
+            # The error of the estimated variance between splits is raised with the excess.
+            spread = spread + (excess + raised * by_chance) ** 2 / freedom
         else:
             excess = np.zeros_like(rows)
         total = rows + excess

@@ -1,4 +1,4 @@
-"""Loading a finished run as a predictor, and storing what the weights do not hold.
+"""Loading a finished run as a predictor, and storing its preprocessing and names.
 
 Nothing in a run's folder is executed: weights are safetensors, arrays are read without pickle, and
 the config's values pass the same checks as those of a command line.
@@ -127,7 +127,7 @@ def save_preprocessing(folder: Path, dataset: Dataset, split: Split, scaling: Sc
         )
 
 
-def _of_raw(raw: RawSamples | None) -> dict[str, NDArray[Any]]:
+def _of_raw(raw: RawSamples | None) -> dict[str, Any]:
     if raw is None:
         return {}
     return {
@@ -200,7 +200,7 @@ def config_of(stored: Any) -> Config:
     """Convert the config of a run's status; types, ranges and keys are checked, nothing is resolved.
 
     Raises:
-        MlcError: it is no config, or one of another version.
+        MlcError: it is not a config, or a config of another version.
     """
     try:
         return _config_of(stored)
