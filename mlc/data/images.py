@@ -132,7 +132,7 @@ class Images(DataSource):
             DataError: a path cannot be read, or an image is broken and is not to be skipped.
         """
         files = [file for path in paths for file in _files_of(path, options)]
-        images = decoded(files, shape[1:], shape[0] == 1)
+        images = decoded(files, shape[1:], shape[0] == 1, in_memory=True)
         _broken(images, files, options)
         return images.pixels, [files[index] for index in images.indices]
 

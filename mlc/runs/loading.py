@@ -17,21 +17,18 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from mlc.backbones.stage import Stage, stage_of
-from mlc.config.errors import DataError, MlcError, RunFolderError
+from mlc.config.errors import MlcError, RunFolderError
 from mlc.config.schema import GROUPS, Config, parse
 from mlc.data.base import SAMPLES, Dataset, RawSamples
-from mlc.data.feature_rows import as_texts
 from mlc.data.preprocessing import Scaling
 from mlc.data.splits import Split
-from mlc.data.text import TextOptions, count_words
 from mlc.decisions.base import DECISIONS, DecisionRule
-from mlc.evaluation.predictor import Predictor, Voters
 from mlc.files.names import CHECKPOINT, PREPROCESSING, RULES
 from mlc.files.reading import check_weights, read_arrays, weight_shapes
 from mlc.files.writing import write_atomically
 from mlc.heads.base import KnownLabels
 from mlc.runs.folder import read_finished, read_stored
+from mlc.runs.loaded import LoadedRun
 from mlc.runs.parts import require_parts
 from mlc.runs.provenance import flatten, with_rules
 from mlc.training.assembly import build_model, device_of
@@ -41,72 +38,6 @@ from mlc.training.checkpoint import load_run
 Arrays = Mapping[str, NDArray[Any]]
 
 _MOST_VALUES = 100_000  # OmegaConf needs seconds for this many.
-
-
-class LoadedRun(Predictor):
-    """A finished run, ready to predict.
-
-    Attributes:
-        config: the run's config.
-        status: the content of the run's status file.
-    """
-
-    config: Config
-    status: dict[str, Any]
-    raw: RawSamples | None
-    _stage: Stage | None = None
-
-    def scores(self, features: Any, voters: Voters = None) -> NDArray[np.float64]:
-        """Like the method of `Predictor`; a run trained on texts also accepts texts."""
-        return super().scores(self.inputs(features), voters)
-
-    def predict(self, features: Any, voters: Voters = None) -> NDArray[np.bool_]:
-        """Like the method of `Predictor`; a run trained on texts also accepts texts."""
-        return super().predict(self.inputs(features), voters)
-
-    def inputs(self, features: Any) -> Any:
-        """Convert texts, or samples that the run's backbone prepares, to the features of the model.
-
-        Features (N, D) of the model stay as they are.
-
-        Raises:
-            DataError: the run was not trained on texts.
-            RunFolderError: the backbone has other weights than in the training.
-        """
-        texts = as_texts(features)
-        if self.raw is not None:
-            return self._computed(features if texts is None else texts, self.raw)
-        if texts is None:
-            return features
-        options = self.config.data
-        if not isinstance(options, TextOptions) or self.scalings[0].weighting is None:
-            raise DataError("The run was not trained on texts: give its features, (N, D).")
-        return count_words(texts, options, "texts", self.feature_names)[0]
-
-    def _computed(self, samples: Any, raw: RawSamples) -> Any:
-        if not isinstance(samples, list):
-            samples = np.asarray(samples)
-            if samples.shape[1:] == (self.n_features,) or not raw.shape:
-                return samples
-            if samples[:1].size == math.prod(raw.shape):
-                samples = samples.reshape(-1, *raw.shape)
-            if samples.shape[1:] != raw.shape:
-                raise DataError(
-                    f"The samples have the shape {samples.shape[1:]}, and those of the training"
-                    f" {raw.shape}: give (N, {', '.join(map(str, raw.shape))})."
-                )
-        elif raw.shape:
-            raise DataError(f"The run was not trained on texts: give samples (N, {raw.shape}).")
-        if self._stage is None:
-            stage = stage_of(self.config.backbone, next(self.model.parameters()).device)
-            assert stage is not None
-            if len(samples) and stage.fingerprint(samples) != raw.fingerprint:
-                raise RunFolderError(
-                    f"The backbone {stage.options.name!r} has other weights or another preparation than"
-                    " in the training of the run: restore them, or train the run again."
-                )
-            self._stage = stage
-        return self._stage.compute(samples).reshape(len(samples), -1)
 
 
 def save_preprocessing(folder: Path, dataset: Dataset, split: Split, scaling: Scaling) -> None:
