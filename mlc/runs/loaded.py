@@ -1,4 +1,4 @@
-"""A finished run as a predictor of texts, image files and other samples."""
+"""A finished run that predicts from features, texts, images, or what its backbone takes."""
 
 from __future__ import annotations
 
@@ -27,39 +27,36 @@ class LoadedRun(Predictor):
     Attributes:
         config: the run's config.
         status: the content of the run's status file.
-        raw: what the samples were before the backbone prepared them; None if it prepares nothing.
+        raw: what the backbone computed the features from, before the training; None if they are those
+            of the data.
     """
 
     config: Config
     status: dict[str, Any]
-    raw: RawSamples | None
+    raw: RawSamples | None = None
     _stage: Stage | None = None
 
+    @property
+    def takes_files(self) -> bool:
+        """Whether the run was trained on image files."""
+        return hasattr(SOURCES[self.config.data.name], "read_samples")
+
     def scores(self, features: Any, voters: Voters = None) -> NDArray[np.float64]:
-        """Like the method of `Predictor`; texts or image files may take the place of features."""
+        """Like the method of `Predictor`; texts or images may take the place of features."""
         return super().scores(self.inputs(features), voters)
 
     def predict(self, features: Any, voters: Voters = None) -> NDArray[np.bool_]:
-        """Like the method of `Predictor`; texts or image files may take the place of features."""
+        """Like the method of `Predictor`; texts or images may take the place of features."""
         return super().predict(self.inputs(features), voters)
 
-    @property
-    def image_shape(self) -> tuple[int, ...]:
-        """The shape (C, H, W) of the images that the run reads from files; () if it reads none."""
-        if not hasattr(SOURCES[self.config.data.name], "read_samples"):
-            return ()
-        return self.sample_shape if self.raw is None else self.raw.shape
-
     def inputs(self, features: Any) -> Any:
-        """Convert texts, image files, or samples that the backbone prepares, to the model's features.
-
-        Features (N, D) of the model stay as they are.
+        """Convert texts, images or image files to the features of the model, which stay as they are.
 
         Raises:
-            DataError: the run was not trained on texts, or not on image files.
+            DataError: the run was not trained on texts, or on samples of this shape.
             RunFolderError: the backbone has other weights than in the training.
         """
-        if self.samples == "pixels" or self.image_shape:
+        if self.samples == "pixels" or (self.raw is not None and len(self.raw.shape) == 3):
             features = self._decoded(features)
         texts = as_texts(features)
         if self.raw is not None:
@@ -72,11 +69,12 @@ class LoadedRun(Predictor):
         return count_words(texts, options, "texts", self.feature_names)[0]
 
     def _computed(self, samples: Any, raw: RawSamples) -> Any:
+        """Return what the backbone computes from texts, or from samples of the shape `raw.shape`."""
         if not isinstance(samples, list):
             samples = np.asarray(samples)
             if samples.shape[1:] == (self.n_features,) or not raw.shape:
                 return samples
-            if samples[:1].size == math.prod(raw.shape):
+            if len(samples) and samples[0].size == math.prod(raw.shape):
                 samples = samples.reshape(-1, *raw.shape)
             if samples.shape[1:] != raw.shape:
                 raise DataError(
@@ -84,17 +82,20 @@ class LoadedRun(Predictor):
                     f" {raw.shape}: give (N, {', '.join(map(str, raw.shape))})."
                 )
         elif raw.shape:
-            raise DataError(f"The run was not trained on texts: give samples (N, {raw.shape}).")
+            raise DataError("The run was not trained on texts: give its samples.")
         if self._stage is None:
-            stage = stage_of(self.config.backbone, next(self.model.parameters()).device)
-            assert stage is not None
-            if len(samples) and stage.fingerprint(samples) != raw.fingerprint:
-                raise RunFolderError(
-                    f"The backbone {stage.options.name!r} has other weights or another preparation than"
-                    " in the training of the run: restore them, or train the run again."
-                )
-            self._stage = stage
+            self._stage = self._checked_stage(samples, raw)
         return self._stage.compute(samples).reshape(len(samples), -1)
+
+    def _checked_stage(self, samples: Any, raw: RawSamples) -> Stage:
+        stage = stage_of(self.config.backbone, next(self.model.parameters()).device)
+        assert stage is not None
+        if len(samples) and stage.fingerprint(samples) != raw.fingerprint:
+            raise RunFolderError(
+                f"The backbone {stage.options.name!r} has other weights or another preparation than in"
+                " the training of the run: restore them, or train the run again."
+            )
+        return stage
 
     def _decoded(self, features: Any) -> Any:
         """Return pixels (N, C * H * W) of image files, or of images (N, C, H, W) or (N, H, W, C)."""
@@ -119,10 +120,11 @@ class LoadedRun(Predictor):
         Raises:
             DataError: the run was not trained on image files, or one cannot be used.
         """
-        read = getattr(SOURCES[self.config.data.name], "read_samples", None)
-        if read is None:
+        if not self.takes_files:
             raise DataError("The run was not trained on image files: give its features.")
+        read: Any = SOURCES[self.config.data.name].read_samples  # type: ignore[attr-defined]
         options = copy.copy(self.config.data)
         options.broken = broken or options.broken
-        pixels, files = read(paths, options, self.image_shape)
+        shape = self.sample_shape if self.raw is None else self.raw.shape
+        pixels, files = read(paths, options, shape)
         return pixels, files

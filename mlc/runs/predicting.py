@@ -40,7 +40,7 @@ def predict(
 def read_rows(loaded: LoadedRun, files: Sequence[Path]) -> tuple[Any, list[Path] | None]:
     """Return the features of the rows to predict, and their files if these are images."""
     data, raw = loaded.config.data, loaded.raw
-    if loaded.image_shape:
+    if loaded.takes_files:
         pixels, read = loaded.read_images(files)
         return loaded.inputs(pixels), read
     if len(files) > 1:

@@ -103,10 +103,12 @@ def resolve(config: Config, kind: Kind | None = None) -> Config:
 
 def defaults_of(config: Config, keys: Iterable[str], kind: Kind) -> dict[str, Any]:
     """Return the defaults of options for the config's backbone and optimiser, by key."""
-    row = _row(config.backbone, kind)
-    values = {"trainer.max_epochs": kind.n_epochs, **row}
     of_options = BACKBONES[config.backbone.name].defaults(config.backbone)
-    values |= {f"backbone.{name}": value for name, value in of_options.items()}
+    values = {
+        "trainer.max_epochs": kind.n_epochs,
+        **_row(config.backbone, kind),
+        **{f"backbone.{name}": value for name, value in of_options.items()},
+    }
     if config.optimizer.name not in ("adam", "adamw"):
         values = {key: value for key, value in values.items() if key not in _OF_STEPS}
     defaults = {}
