@@ -106,22 +106,7 @@ def load(folder: str | Path, rule: str | None = None, device: str = "auto") -> L
         raise RunFolderError(f"{folder} holds no finished run: name the folder of one.")
     require_parts(folder, status)
     try:
-        config = config_of(status["config"])
-        arrays = _arrays(folder / PREPROCESSING)
-        stored = weight_shapes(folder / CHECKPOINT)
-        with NoLarger(folder / CHECKPOINT, stored):
-            shape = _sample_shape(arrays)
-            model = build_model([config], shape, _known(arrays), device_of(device))
-        shapes = {name: tuple(tensor.shape[1:]) for name, tensor in model.state_dict().items()}
-        check_weights(folder / CHECKPOINT, stored, shapes)
-        load_run(model, folder)
-        # No dropout and no batch statistics, also for callers of the model itself.
-        model.eval()
-        decision = _rule(folder, rule, config)
-        weighting = str(arrays.get("weighting", "")) or None
-        scaling = Scaling(arrays["shift"], arrays["scale"], weighting)
-        labels, features = (arrays[key].tolist() for key in ("label_names", "feature_names"))
-        loaded = LoadedRun(model, [scaling], decision, labels, features, shape)
+        loaded = _load(folder, config_of(status["config"]), rule, device)
     except MlcError:
         raise
     # For damaged files each library raises its own errors.
@@ -130,7 +115,26 @@ def load(folder: str | Path, rule: str | None = None, device: str = "auto") -> L
             f"{folder} does not hold what a run writes ({type(error).__name__}: {error}): train it"
             " again."
         ) from error
-    loaded.config, loaded.status = config, status
+    loaded.status = status
+    return loaded
+
+
+def _load(folder: Path, config: Config, rule: str | None, device: str) -> LoadedRun:
+    arrays = _arrays(folder / PREPROCESSING)
+    stored = weight_shapes(folder / CHECKPOINT)
+    with NoLarger(folder / CHECKPOINT, stored):
+        shape = _sample_shape(arrays)
+        model = build_model([config], shape, _known(arrays), device_of(device))
+    shapes = {name: tuple(tensor.shape[1:]) for name, tensor in model.state_dict().items()}
+    check_weights(folder / CHECKPOINT, stored, shapes)
+    load_run(model, folder)
+    # No dropout and no batch statistics, also for callers of the model itself.
+    model.eval()
+    decision = _rule(folder, rule, config)
+    scaling = Scaling(arrays["shift"], arrays["scale"], str(arrays.get("weighting", "")) or None)
+    labels, features = (arrays[key].tolist() for key in ("label_names", "feature_names"))
+    loaded = LoadedRun(model, [scaling], decision, labels, features, shape)
+    loaded.config = config
     return loaded
 
 
