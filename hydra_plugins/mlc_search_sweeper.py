@@ -28,6 +28,7 @@ class SearchSweeperConf:
     metric: str = "jaccard_samples"
     sampler: str = "random"
     batch: int = 5
+    more_seeds: int = 0
     params: dict[str, Any] | None = field(default_factory=dict)
 
 

@@ -34,7 +34,7 @@ from mlc.launching.ending import failures_in_files_only
 from mlc.launching.folders import run_folder
 from mlc.launching.job import describe
 from mlc.launching.names import run_path
-from mlc.launching.overrides import advice, fitted
+from mlc.launching.overrides import advice, fitted, option_of_others
 from mlc.runs.cohort import Outcome
 from mlc.runs.leases import wait_for_free
 from mlc.runs.recording import Run, train_runs
@@ -253,6 +253,9 @@ def _plain(error: BaseException) -> str:
     node = getattr(cause, "parent_node", None)
     if isinstance(node, DictConfig) and getattr(cause, "key", None) not in node:
         key = re.search(r"'([\w.-]+)'", message)
+        sentence = option_of_others(key[1], str(node.get("name")), sys.argv[1:]) if key else None
+        if sentence is not None:
+            return sentence
         guess = advice(key[1]) if key else ""
         message += f": {guess}choose one of {', '.join(sorted(map(str, node)))}"
     return message + "."

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from mlc.files.reading import read_arrays
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.reporting.collect import Results
 from mlc.runs.folder import read_stored
-from mlc.search.choice import TRIAL, RuleChoice, choose, chosen_runs, validation_values
+from mlc.search.choice import TRIAL, choose_and_confirm, chosen_runs, validation_values
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,10 @@ class Candidate:
         rule: the decision rule.
         trial: the number of the configuration; 0 is the defaults.
         settings: the overrides that distinguish its runs from the head's other runs.
-        validation: the metric on the validation rows, mean over the splits.
-        test: the metric on the test rows, mean over the splits.
-        runs: names of its runs by seed.
+        validation: the metric on the validation rows, mean over the seeds of `values`.
+        test: the metric on the test rows, likewise.
+        runs: names of its runs by seed; none of a linear model or a constant.
+        values: the metric on validation rows and on test rows, by seed.
     """
 
     head: str
@@ -41,18 +42,38 @@ class Candidate:
     validation: float
     test: float
     runs: dict[int, str]
+    values: dict[int, tuple[float, float]]
+
+    def on(self, seeds: Collection[int]) -> Candidate | None:
+        """Return the candidate on these seeds alone; None if it has none of them."""
+        values = {seed: pair for seed, pair in self.values.items() if seed in seeds}
+        if not values:
+            return None
+        runs = {seed: run for seed, run in self.runs.items() if seed in values}
+        validation, test = np.array(list(values.values())).mean(axis=0)
+        return replace(
+            self, validation=float(validation), test=float(test), runs=runs, values=values
+        )
 
 
-def candidates(results: Results, metric: str) -> dict[str, list[Candidate]]:
+def candidates(
+    results: Results, metric: str, searched: Collection[int] = ()
+) -> dict[str, list[Candidate]]:
     """Return the candidates of each head, the chosen rule first, by validation values alone.
 
     Rules tuned on test rows are left out. A rule with a threshold for each label is chosen only for F1
     averaged over labels (`mlc.search.choice`).
 
+    Args:
+        results: of the search.
+        metric: one of COUNT_METRICS.
+        searched: the seeds of every trial, which choose it; all where there are none.
+
     Raises:
         RunFolderError: no run of a search has a validation value of the metric.
     """
-    choices = choose(validation_values(results.runs, metric, results.tuned_on), metric)
+    values = validation_values(results.runs, metric, results.tuned_on)
+    choices = choose_and_confirm(values, metric, searched)
     runs = chosen_runs(results.runs, choices, by_rule=True)
     sign = COUNT_METRICS[metric].sign
     keys = [key for key in results.varying if not key.startswith("data.") and key != TRIAL]
@@ -66,7 +87,9 @@ def candidates(results: Results, metric: str) -> dict[str, list[Candidate]]:
             key=lambda rule: (rule[0] != choice.rule, -sign * rule[1].value),
         )
         by_head[choice.head] = [
-            _candidate(choice.head, rule, best, of_head[of_head["rule"] == rule], metric, keys)
+            _candidate(
+                choice.head, rule, best.trial, of_head[of_head["rule"] == rule], metric, keys
+            )
             for rule, best in ranked
         ]
     if not by_head:
@@ -75,33 +98,32 @@ def candidates(results: Results, metric: str) -> dict[str, list[Candidate]]:
 
 
 def _candidate(
-    head: str, rule: str, best: RuleChoice, runs: pd.DataFrame, metric: str, keys: Sequence[str]
+    head: str, rule: str, trial: int, runs: pd.DataFrame, metric: str, keys: Sequence[str]
 ) -> Candidate:
     first = runs.iloc[0]
-    return Candidate(
-        head,
-        rule,
-        best.trial,
-        {key: str(first[key]) for key in keys if pd.notna(first[key])},
-        best.value,
-        float(runs[metric].mean()),
-        {int(seed): str(run) for seed, run in zip(runs["seed"], runs["run"], strict=True)},
-    )
+    settings = {key: str(first[key]) for key in keys if pd.notna(first[key])}
+    finite = runs[np.isfinite(runs[f"val_{metric}"].astype(float))]
+    by_seed = {int(row["seed"]): row for row in finite.to_dict("records")}
+    values = {
+        seed: (float(row[f"val_{metric}"]), float(row[metric])) for seed, row in by_seed.items()
+    }
+    validation, test = np.array(list(values.values())).mean(axis=0)
+    names = {seed: str(row["run"]) for seed, row in by_seed.items()}
+    return Candidate(head, rule, trial, settings, float(validation), float(test), names, values)
 
 
 def test_parts(
-    results: Results, heads: Mapping[str, Candidate], metric: str
+    results: Results, heads: Mapping[str, Candidate], seeds: Sequence[int], metric: str
 ) -> dict[str, list[Part]]:
-    """Return the values of the test rows of each head, one part for each seed that all heads have.
+    """Return the values of the test rows of each head, one part for each seed.
 
     Raises:
-        RunFolderError: no seed is common to all heads, the rows of two heads differ, or there is no row.
+        RunFolderError: the rows of two heads differ, or there is no row.
     """
-    common = common_seeds(heads)
     parts: dict[str, list[Part]] = {}
     rows: dict[int, NDArray[np.int64]] = {}
     for head, candidate in heads.items():
-        for seed in common:
+        for seed in seeds:
             part = _part(results, candidate, seed, metric)
             if not np.array_equal(rows.setdefault(seed, part.rows), part.rows):
                 raise RunFolderError(
@@ -112,16 +134,18 @@ def test_parts(
     return parts
 
 
-def common_seeds(heads: Mapping[str, Candidate]) -> list[int]:
-    """Return the seeds that all heads have.
+def common_seeds(heads: Mapping[str, Candidate]) -> tuple[list[int], dict[int, list[str]]]:
+    """Return the seeds that all heads have, and of every other seed the heads that lack it.
 
     Raises:
         RunFolderError: no seed is common to all heads.
     """
-    common = sorted(set.intersection(*(set(each.runs) for each in heads.values())))
+    every = sorted(set().union(*(each.values for each in heads.values())))
+    lacking = {seed: [h for h, each in heads.items() if seed not in each.values] for seed in every}
+    common = [seed for seed in every if not lacking[seed]]
     if not common:
         raise RunFolderError("No seed has finished for every head: start the same command again.")
-    return common
+    return common, {seed: names for seed, names in lacking.items() if names}
 
 
 def _part(results: Results, candidate: Candidate, seed: int, metric: str) -> Part:

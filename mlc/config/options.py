@@ -210,9 +210,15 @@ def require_known(owner: str, values: Iterable[str], known: Sequence[str]) -> No
 
 
 def nearest(word: str, known: Iterable[str]) -> list[str]:
-    """Return the known words that resemble a word, the most similar first."""
+    """Return up to three known words that resemble a word, the most similar first.
+
+    Where none does, they are the words that begin with it, as f1_macro with f1.
+    """
     by_fold = {name.casefold(): name for name in known}
-    matches = difflib.get_close_matches(word.casefold(), by_fold, n=3, cutoff=0.6)
+    folded = word.casefold()
+    matches = difflib.get_close_matches(folded, by_fold, n=3, cutoff=0.6)
+    if not matches and len(folded) > 1:
+        matches = [name for name in by_fold if name.startswith(folded)][:3]
     return [by_fold[name] for name in matches]
 
 

@@ -48,6 +48,10 @@ class Registry(Mapping[str, Part]):
         self._schemas: dict[str, tuple[type[Any], type[Any]]] = {}
         _REGISTRIES[kind] = self
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by reference: a schema, which a launcher pickles, refers to its registry."""
+        return _of_kind, (self.kind,)
+
     def register(self, name: str) -> Callable[[Part], Part]:
         """Class decorator that registers the class under this name.
 
@@ -172,6 +176,10 @@ class Registry(Mapping[str, Part]):
         options = schema(**values)
         check(options)
         return options
+
+
+def _of_kind(kind: str) -> Registry[Any]:
+    return _REGISTRIES[kind]
 
 
 def _restore(kind: str, name: str, values: dict[str, Any], module: str | None) -> Any:

@@ -112,6 +112,9 @@ def _requested(
     if request is not None:
         # The drawn values are compared by the spaces that they are drawn from.
         swept |= {**dict.fromkeys(request.drawn), "trial": request.trials}
+        if request.options.more_seeds:
+            seeds = request.searched_seeds(config.seed) + request.more_seeds(config.seed)
+            swept["seed"] = list(map(str, seeds))
     fixed = setting_overrides(
         str(each.input_line) for each in overrides if key_of(each) not in swept
     )

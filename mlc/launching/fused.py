@@ -9,6 +9,7 @@ import math
 import multiprocessing
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,12 +28,14 @@ from hydra.core.utils import (
 from omegaconf import DictConfig, open_dict, read_write
 
 from mlc.config.errors import BeingTrainedError, ConfigError
+from mlc.data.base import SOURCES
+from mlc.launching.ending import finished_runs_folded
 from mlc.launching.job import describe
 from mlc.launching.workers import Ended, n_cores, train_here, train_in_workers
 from mlc.runs.cohort import Outcome
 from mlc.runs.folder import is_finished
 from mlc.runs.leases import holder, wait_for_free
-from mlc.runs.recording import Run
+from mlc.runs.recording import WAS_FINISHED, Run
 from mlc.training.assembly import device_of
 from mlc.training.grouping import cohorts
 
@@ -83,8 +86,9 @@ def launch(
         for job in jobs:
             _begin(launcher, job)
         remaining = [job for job in jobs if job.run is not None]
-        while remaining:
-            remaining = _train(launcher, remaining, n_workers, train)
+        with finished_runs_folded(("mlc.launching.workers", "mlc.tracking.progress"), WAS_FINISHED):
+            while remaining:
+                remaining = _train(launcher, remaining, n_workers, train)
     finally:
         Singleton.set_state(state)
         # A sweeper may launch many times, and only the collector frees configs, which are cyclic.
@@ -120,6 +124,8 @@ def _train(
             _end(launcher, job, outcome)
 
     runs = [[job.run for job in members if job.run is not None] for members in groups]
+    if train is None:
+        _prepare_data(runs)
     if train is not None:
         train(runs, ended)
     elif in_this_process:
@@ -130,6 +136,15 @@ def _train(
     for job, outcome in elsewhere.values():
         _end(launcher, job, outcome)
     return free
+
+
+def _prepare_data(cohorts: Sequence[Sequence[Run]]) -> None:
+    """Let each source prepare its data once, before workers load them."""
+    configs = [run.config.data for runs in cohorts for run in runs]
+    for options in {repr(options): options for options in configs}.values():
+        # The run reports the error.
+        with suppress(Exception):
+            SOURCES[options.name].prepare(options)
 
 
 def group(jobs: Sequence[Job], max_runs: int, n_workers: int) -> list[list[Job]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hydra.conf import HydraConf
@@ -21,6 +21,7 @@ from mlc.config.schema import AUTOMATIC, GROUPS, Config
 
 MOST_JOBS = 100_000
 _MOST_DIGITS = 4000
+_MOST_NAMED = 4
 # Former names of options.
 _RENAMED = {
     "rules": "decisions",
@@ -214,15 +215,47 @@ def advice(key: str) -> str:
     group, _, last = key.rpartition(".")
     if key in _RENAMED:
         return f"it is now called {_RENAMED[key]}, "
-    owners = [
-        name for name in GROUPS.get(group, ()) if last in declared_types(GROUPS[group].schema(name))
-    ]
+    owners = _owners(key)
     if owners:
         return f"it is an option of {group}={' or '.join(owners)}, "
     known = sorted({name for name, _ in _options()} | set(GROUPS))
     elsewhere = [name for name in known if name.rpartition(".")[2] == last]
     near = elsewhere[:3] or nearest(key, known)
     return f"did you mean {' or '.join(near)}? " if near else ""
+
+
+def option_of_others(key: str, name: str, arguments: Sequence[str]) -> str | None:
+    """Return a sentence on an option that one part lacks and another one has; None if none has it.
+
+    Args:
+        key: of the option, as in head.shift.
+        name: of the part that lacks it.
+        arguments: the words of the command line, which may sweep over several parts.
+    """
+    group, _, option = key.rpartition(".")
+    owners = _owners(key)
+    if not owners:
+        return None
+    given = {word.partition("=")[0].lstrip("+"): word.partition("=")[2] for word in arguments}
+    swept = given.get(group, "").split(",")
+    lacking = [part for part in swept if part in GROUPS[group] and part not in owners] or [name]
+    have = [part for part in swept if part in owners] or owners
+    example = f"{group}={have[0]} {key}={given.get(key, 'VALUE')}"
+    parts, others = (
+        " and ".join(f"{group}={part}" for part in some[:_MOST_NAMED]) for some in (lacking, have)
+    )
+    return (
+        f"{parts} {'have' if len(lacking) > 1 else 'has'} no option {option}, which {others}"
+        f" {'have' if len(have) > 1 else 'has'}: leave it out, or start a command for the part that has"
+        f" it, with {example}."
+    )
+
+
+def _owners(key: str) -> list[str]:
+    """Return the parts of a config group that have an option."""
+    group, _, option = key.rpartition(".")
+    parts = GROUPS.get(group, ())
+    return [name for name in parts if option in declared_types(GROUPS[group].schema(name))]
 
 
 def n_values(override: Override) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -52,9 +53,8 @@ class Request:
         Raises:
             ConfigError: there are too many.
         """
-        n_jobs = self.options.n_trials
-        for override in self.grid_and_seeds:
-            n_jobs *= n_values(override)
+        n_groups, n_seeds = (math.prod(map(n_values, part)) for part in (self.grid, self.seeds))
+        n_jobs = n_groups * (self.options.n_trials * n_seeds + self.options.more_seeds)
         if n_jobs > MOST_JOBS:
             raise ConfigError(
                 f"{_PREFIX}n_trials={self.options.n_trials} makes {n_jobs} jobs, more than"
@@ -66,6 +66,16 @@ class Request:
     def trials(self) -> list[str]:
         """The numbers of the trials, as text."""
         return [str(trial) for trial in range(self.options.n_trials)]
+
+    def searched_seeds(self, default: int) -> list[int]:
+        """Return the seeds of every trial; the default where no seeds are swept."""
+        values = [value for each in self.seeds for value in each.sweep_string_iterator()]
+        return [int(value) for value in values if value.isdecimal()] or [default]
+
+    def more_seeds(self, default: int) -> list[int]:
+        """Return the further seeds of the chosen trials: those that follow the largest."""
+        first = max(self.searched_seeds(default)) + 1
+        return list(range(first, first + self.options.more_seeds))
 
     @property
     def taken(self) -> set[str]:

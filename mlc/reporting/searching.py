@@ -23,6 +23,7 @@ from mlc.search.choice import (
     TRIAL,
     Chosen,
     choose,
+    choose_and_confirm,
     chosen_runs,
     trial_means,
     validation_values,
@@ -62,6 +63,14 @@ class Searched:
             varying=[key for key in results.varying if key not in drawn],
         )
 
+    def choice_of(self, group: Group) -> Chosen | None:
+        """Return the choice of a group; None if none of its runs has finished."""
+        for choice in self.choices:
+            own = _group(self.record, choice)
+            if own is not None and own.key == group.key:
+                return choice
+        return None
+
     def text(self, *, as_markdown: bool = False) -> str:
         """Return the table of the chosen trials, with the drawn options below each row."""
         caption = (
@@ -98,9 +107,8 @@ def searched(folder: Path, results: Results) -> Searched | None:
     values = validation_values(runs, record.metric, results.tuned_on, settings)
     values = values[values[TRIAL] < record.n_trials].reset_index(drop=True)
     missing = _without_result(folder, results)
-    choices = [
-        _described(choice, record, results, missing) for choice in choose(values, record.metric)
-    ]
+    chosen = choose_and_confirm(values, record.metric, record.seeds)
+    choices = [_described(choice, record, results, missing) for choice in chosen]
     trials = trial_means(values)
     trials["chosen"] = [_is_chosen(row, choices) for row in trials.to_dict("records")]
     return Searched(record, choices, _with_options(trials, runs, record))

@@ -27,7 +27,7 @@ from mlc.training.checkpoint import save_run
 from mlc.training.defaults import unresolved
 from mlc.training.loop import Epoch, Training
 
-_WAS_FINISHED = "was finished before"
+WAS_FINISHED = "was finished before"
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def train_runs(
             return train_cohort([run.config for run in runs], recorder, progress, memory_share)
         for index, outcome in recorder.settled.items():
             report_outcome(
-                progress or Progress(), index, recorder.name(index), outcome, _WAS_FINISHED
+                progress or Progress(), index, recorder.name(index), outcome, WAS_FINISHED
             )
         return [recorder.settled[index] for index in range(len(runs))]
 
@@ -156,7 +156,7 @@ class FolderRecorder(Recorder):
         """Write the weights, the results, and last the status."""
         assert self._identity is not None
         if index in self.settled:
-            return _WAS_FINISHED
+            return WAS_FINISHED
         lease = self.leases[index]
         try:
             lease.require()

@@ -23,9 +23,9 @@ TRIAL, VALUE = "trial", "value"
 _FIRST, _LAST = ["data", "head"], [TRIAL, "rule", "seed", VALUE]
 # The name of the rule where the metric needs none.
 NO_RULE = "-"
-# per_label tunes a threshold for each label on the validation rows, so that its values there are too
-# good to be compared with those of other rules; only for this metric is its gain larger than that bias.
-PER_LABEL, PER_LABEL_METRIC = "per_label", "f1_macro"
+# These tune a threshold for each label on the validation rows, so that their values there are too good
+# to be compared with those of other rules; only for this metric is the gain larger than that bias.
+PER_LABEL, PER_LABEL_METRIC = ("per_label", "micro_macro"), "f1_macro"
 # Means over seeds that differ by less are equal but for rounding.
 _RELATIVE, _ABSOLUTE = 1e-9, 1e-12
 
@@ -144,6 +144,29 @@ def choose(values: pd.DataFrame, metric: str) -> list[Chosen]:
     return choices
 
 
+def choose_and_confirm(values: pd.DataFrame, metric: str, seeds: Collection[int]) -> list[Chosen]:
+    """Choose trials by the seeds of the search, then the rule of each by all seeds of its trial.
+
+    Only chosen trials have further seeds.
+
+    Args:
+        values, metric: as `choose` takes them.
+        seeds: those of every trial; all seeds where there are none.
+    """
+    is_searched = values["seed"].isin(seeds) if len(seeds) else values["seed"].notna()
+    choices = choose(values[is_searched], metric)
+    return choices if is_searched.all() else [_confirmed(values, metric, each) for each in choices]
+
+
+def _confirmed(values: pd.DataFrame, metric: str, choice: Chosen) -> Chosen:
+    """Return the choice with the rules and values of all seeds of its trial, if it has further ones."""
+    of_trial = chosen_runs(values, [choice])
+    if of_trial["seed"].nunique() <= choice.n_seeds:
+        return choice
+    (again,) = choose(of_trial, metric)
+    return dataclasses.replace(again, n_trials=choice.n_trials, failed=choice.failed)
+
+
 def chosen_runs(
     runs: pd.DataFrame, choices: Sequence[Chosen], by_rule: bool = False
 ) -> pd.DataFrame:
@@ -250,7 +273,7 @@ def _finite(values: pd.DataFrame) -> pd.DataFrame:
 
 def choosable(rules: Sequence[str], metric: str) -> list[str]:
     """Return the rules whose values on the validation rows can be compared."""
-    others = [rule for rule in rules if rule != PER_LABEL]
+    others = [rule for rule in rules if rule not in PER_LABEL]
     return list(rules) if metric == PER_LABEL_METRIC or not others else others
 
 

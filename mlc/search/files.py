@@ -61,6 +61,7 @@ class Record:
         metric: of the choice.
         n_trials: the number of configurations of each group.
         groups: the searches.
+        seeds: those of every trial; none in the record of an older version.
     """
 
     seed: int
@@ -68,6 +69,7 @@ class Record:
     metric: str
     n_trials: int
     groups: list[Group] = field(default_factory=list)
+    seeds: list[int] = field(default_factory=list)
 
     def continued(self, before: Record, folder: Path) -> Record:
         """Return this record with the groups of an earlier launch in the folder.
@@ -89,7 +91,8 @@ class Record:
             for key in dict.fromkeys((*old.spaces, *group.spaces)):
                 then, now = old.spaces.get(key), group.spaces.get(key)
                 _require_same(folder, f"{key} drawn from", then, now, _space_text)
-        return dataclasses.replace(self, groups=[*self.groups, *earlier.values()])
+        seeds = sorted({*before.seeds, *self.seeds})
+        return dataclasses.replace(self, groups=[*self.groups, *earlier.values()], seeds=seeds)
 
 
 def write_record(folder: Path, record: Record) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
+from mlc.backbones.base import BACKBONES
 from mlc.config.schema import AUTOMATIC, Config
 from mlc.data.base import Dataset
 from mlc.data.notices import say_once
@@ -54,12 +55,13 @@ _STEPS = {
 _HIDDEN = {
     "backbone.widths": [256, 256], "backbone.dropout": 0.5, "backbone.normalization": "batch",
 }  # fmt: skip
-OTHERS = "other backbones"
+FROZEN, OTHERS = "frozen features", "other backbones"
 # By backbone: the defaults for dense rows and those for sparse rows, for steps of Adam's kind.
 TABLE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "mlp": ({**_STEPS, **_HIDDEN}, {**_STEPS, **_HIDDEN, "backbone.widths": [128]}),
     "linear": ({**_STEPS, "optimizer.lr": 0.01}, {**_STEPS, "optimizer.lr": 0.01}),
     "embedding_bag": ({**_STEPS, "optimizer.lr": 0.03}, {**_STEPS, "optimizer.lr": 0.03}),
+    FROZEN: (_STEPS, _STEPS),
     OTHERS: (_STEPS, _STEPS),
 }
 _OF_STEPS = "optimizer.lr", "optimizer.schedule", "trainer.max_epochs"
@@ -67,6 +69,8 @@ _OF_STEPS = "optimizer.lr", "optimizer.schedule", "trainer.max_epochs"
 
 def kind_of(dataset: Dataset, train: Rows) -> Kind:
     """Return the kind of the training rows."""
+    if dataset.samples != "columns":
+        return Kind(n_rows=len(train))
     features: Any = dataset.features[train]
     n_values = features.count_nonzero() if issparse(features) else np.count_nonzero(features)
     return Kind(bool(n_values <= MOST_SPARSE * math.prod(features.shape)), len(train))
@@ -99,8 +103,10 @@ def resolve(config: Config, kind: Kind | None = None) -> Config:
 
 def defaults_of(config: Config, keys: Iterable[str], kind: Kind) -> dict[str, Any]:
     """Return the defaults of options for the config's backbone and optimiser, by key."""
-    row = TABLE.get(config.backbone.name, TABLE[OTHERS])[kind.sparse]
+    row = _row(config.backbone, kind)
     values = {"trainer.max_epochs": kind.n_epochs, **row}
+    of_options = BACKBONES[config.backbone.name].defaults(config.backbone)
+    values |= {f"backbone.{name}": value for name, value in of_options.items()}
     if config.optimizer.name not in ("adam", "adamw"):
         values = {key: value for key, value in values.items() if key not in _OF_STEPS}
     defaults = {}
@@ -115,5 +121,11 @@ def report_defaults(config: Config, kind: Kind) -> None:
     """Log once in a launch which defaults a config gets, and why."""
     values = defaults_of(config, unresolved(config), kind)
     listed = ", ".join(f"{key}={value}" for key, value in values.items())
-    text = f"defaults of backbone={config.backbone.name} for {kind}: {listed}"
+    frozen = " (frozen)" if getattr(config.backbone, "frozen", False) else ""
+    text = f"defaults of backbone={config.backbone.name}{frozen} for {kind}: {listed}"
     say_once(log, logging.INFO, text, text)
+
+
+def _row(backbone: Any, kind: Kind) -> dict[str, Any]:
+    name = FROZEN if getattr(backbone, "frozen", False) else backbone.name
+    return TABLE.get(name, TABLE[OTHERS])[kind.sparse]

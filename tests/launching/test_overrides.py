@@ -92,7 +92,7 @@ def test_every_list_option_takes_one_value() -> None:
 REFUSED = {
     "another place": ("lr=0.1", r"no key 'lr': did you mean optimizer\.lr\?"),
     "a letter": ("trainer.max_epoch=1", r"did you mean trainer\.max_epochs"),
-    "another head": ("head.gamma=1", "it is an option of head=focal"),
+    "another head": ("head.gamma=1", "head=sigmoid has no option gamma, which head=focal has"),
     "a name": ("head=sigmiod", r"head=sigmiod does not exist: did you mean sigmoid\?"),
     "an experiment": ("experiment=leage", r"did you mean league\?"),
     "text for a number": ("optimizer.lr=two", "lr=two is of the wrong type .*'two' is not a number"),
@@ -114,6 +114,18 @@ def test_what_does_not_fit_is_refused_once(case: str, command: Command) -> None:
     assert ended.status == 2
     assert len(re.findall(message, printed)) == 1, printed
     assert not re.search("Traceback|Error executing", printed)
+
+
+def test_an_option_of_one_of_two_heads_is_told_in_one_sentence(command: Command) -> None:
+    ended = command(
+        main, "-m", "head=sigmoid,asymmetric,powerset", "head.shift=0.1,0.2", "hydra.sweep.dir=s"
+    )
+    assert ended.status == 2
+    assert ended.error.splitlines() == [
+        "mlc-train: head=sigmoid and head=powerset have no option shift, which head=asymmetric has:"
+        " leave it out, or start a command for the part that has it, with head=asymmetric"
+        " head.shift=0.1,0.2."
+    ]
 
 
 def test_a_range_is_counted_before_it_is_listed(command: Command) -> None:

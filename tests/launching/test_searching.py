@@ -129,6 +129,29 @@ def test_a_search_draws_trains_chooses_and_resumes(search: Search, tmp_path: Pat
     assert len(refused.error.strip().splitlines()) == 1
 
 
+def test_the_chosen_trials_are_trained_with_further_seeds(search: Search, tmp_path: Path) -> None:
+    asked = (
+        "head=sigmoid,focal", "seed=0,1", "hydra.sweeper.n_trials=2", "hydra.sweeper.more_seeds=2",
+    )  # fmt: skip
+    ended = search(*asked)
+    assert ended.status == 0, ended.error
+    record = read_record(tmp_path / "s")
+    assert record is not None
+    assert record.seeds == [0, 1]
+    assert "12 of 12 runs ended" in ended.out + ended.error
+    choices = {choice.head: choice for choice in stored_choices(tmp_path / "s")}
+    for head, choice in choices.items():
+        runs = {path.parent.name for path in (tmp_path / "s/toy" / head).glob("*/status.json")}
+        further = {name for name in runs if name.endswith(("seed=2", "seed=3"))}
+        assert len(runs) == 6
+        assert len(further) == 2
+        assert all(f"trial={choice.trial}," in name for name in further)
+        assert (choice.n_seeds, choice.n_trials) == (4, 2)
+    again = search(*asked, "resume=true")
+    assert again.status == 0, again.error
+    assert {choice.head: choice for choice in stored_choices(tmp_path / "s")} == choices
+
+
 def test_heads_that_differ_in_name_only_get_the_same(
     search: Search, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -108,7 +108,9 @@ def test_every_optimisers_step_can_be_captured(optimizer: str, settings: dict[st
 
 
 def test_every_backbone_and_optimiser_is_tried() -> None:
-    assert {name for name, _ in CAPTURED_BACKBONES} | set(NOT_CAPTURED) == set(BACKBONES)
+    # A pretrained network needs files; tests/backbones/test_pretrained.py trains one.
+    tried = {name for name, _ in CAPTURED_BACKBONES} | {*NOT_CAPTURED, "pretrained"}
+    assert tried == set(BACKBONES)
     assert {name for name, _ in OPTIMIZERS} == {*STACKED} - {"lbfgs"}
 
 
