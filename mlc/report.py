@@ -17,6 +17,17 @@ from mlc.config.texts import never_fail_to_print
 
 def main(arguments: list[str] | None = None) -> None:
     """Parse the command line, write the summary into the folder and print it."""
+    never_fail_to_print()
+    args = _parser().parse_args(arguments)
+    try:
+        summary = _summarise(args)
+    except MlcError as error:
+        print(f"mlc-report: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)
+    print(summary, end="")
+
+
+def _parser() -> argparse.ArgumentParser:
     defaults = ReportOptions()
     parser = argparse.ArgumentParser(
         prog="mlc-report", description="Summarise a folder of finished runs."
@@ -41,14 +52,7 @@ def main(arguments: list[str] | None = None) -> None:
         help="also write report.html, a page with all tables and charts",
     )
     add_import_flag(parser)
-    never_fail_to_print()
-    args = parser.parse_args(arguments)
-    try:
-        summary = _summarise(args)
-    except MlcError as error:
-        print(f"mlc-report: {error}", file=sys.stderr)
-        sys.exit(error.exit_status)
-    print(summary, end="")
+    return parser
 
 
 def _summarise(args: argparse.Namespace) -> str:

@@ -13,7 +13,12 @@ from typing import Any
 
 import hydra
 from hydra.core.plugins import Plugins
-from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.errors import (
+    HydraException,
+    InstantiationException,
+    MissingConfigException,
+    OverrideParseException,
+)
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -44,6 +49,8 @@ OmegaConf.register_new_resolver("mlc.run_folder", run_folder, replace=True)
 Answer = Callable[[Path, Any], str]
 
 _KINDS = {"Integer": "a whole number", "Float": "a number"}
+# Hydra's error for an option that a launcher or sweeper does not have.
+_UNKNOWN = re.compile(r"'[\w.]*(Launcher|Sweeper)'.*unexpected keyword argument '(\w+)'", re.DOTALL)
 
 
 def train(config: DictConfig) -> float:
@@ -213,6 +220,9 @@ def in_one_sentence(error: BaseException) -> MlcError | None:
         )
     if isinstance(error, OmegaConfBaseException) and (ours := _raised_in_resolver(error)):
         return ours
+    if isinstance(error, InstantiationException) and (unknown := _UNKNOWN.search(str(error))):
+        key = f"hydra.{unknown[1].lower()}.{unknown[2]}"
+        return ConfigError(f"There is no key {key!r}: leave it out.")
     if isinstance(error, (HydraException, OmegaConfBaseException)):
         return ConfigError(_plain(error))
     if isinstance(error, OSError):

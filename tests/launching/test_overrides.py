@@ -268,6 +268,8 @@ def test_a_key_that_is_added_must_be_an_option(override: str, message: str) -> N
         (("+foo/bar=1",), "The config has no option 'foo/bar': it takes data, backbone"),
         # An option of another head.
         (("-m", "seed=0,1", "+head.gamma=1"), "head has no option 'gamma': it takes name."),
+        (("-m", "+hydra.launcher.foo=1"), "There is no key 'hydra.launcher.foo': leave it out."),
+        (("-m", "+hydra.sweeper.foo=1"), "There is no key 'hydra.sweeper.foo': leave it out."),
     ],
 )
 def test_no_run_is_trained_with_a_key_that_is_no_option(
