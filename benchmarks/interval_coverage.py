@@ -1,6 +1,6 @@
 """How often the intervals of a comparison hold where no head differs from another, by simulation.
 
-python -m benchmarks.interval_coverage            # about ten minutes on one core
+python -m benchmarks.interval_coverage            # about two minutes on one idle core
 python -m benchmarks.interval_coverage --worlds 100
 python -m benchmarks.interval_coverage --redrawn  # each split tests on rows of its own
 

@@ -21,6 +21,11 @@ class Budget:
     n_more: int = 0
     minutes: float | None = None
 
+    @property
+    def n_all_splits(self) -> int:
+        """Splits of the chosen configuration."""
+        return self.n_splits + self.n_more
+
 
 BUDGETS = {
     "quick": Budget(4, 2, 4, minutes=3.0),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from mlc.comparing.budgets import BUDGETS
 from mlc.comparing.plan import Plan, check_names, rule_overrides
 from mlc.comparing.planning import plan_comparison, plan_text
 from mlc.comparing.quiet import brief_log
@@ -19,7 +19,7 @@ from mlc.comparing.stored import add_seconds, read_plan, write_plan
 from mlc.comparing.writing import write_answer
 from mlc.config.errors import ConfigError, MlcError
 from mlc.config.schema import parse, register_configs
-from mlc.data.base import SOURCES
+from mlc.data.base import SOURCES, SplitOptions
 from mlc.data.card import describe
 from mlc.data.splits import split_dataset
 from mlc.launching.command import launch
@@ -49,10 +49,8 @@ def compare(arguments: argparse.Namespace, defaults: Mapping[str, Any]) -> None:
     folder = arguments.folder or _default_folder(config, arguments)
     asked = _asked(arguments)
     dataset = SOURCES[options.data.name].load(options.data)
-    is_given = any(re.match(r"\+*data\.split_seed=", override) for override in chosen)
-    if "test" not in dataset.parts and hasattr(options.data, "split_seed") and not is_given:
-        chosen.append("data.split_seed=null")
-        options.data.split_seed = None
+    if "test" not in dataset.parts and hasattr(options.data, "split_seed"):
+        _redraw_test_rows(arguments, chosen, options.data)
     split = split_dataset(dataset, options.data, 0)
     # After the data, so that a misspelled column is not taken for another comparison.
     plan = read_plan(folder, asked)
@@ -86,6 +84,23 @@ def compare(arguments: argparse.Namespace, defaults: Mapping[str, Any]) -> None:
             raise failure from None
         raise
     print(f"\n{text}\n\n{folder / 'report.html'}")
+
+
+def _redraw_test_rows(
+    arguments: argparse.Namespace, chosen: list[str], options: SplitOptions
+) -> None:
+    """Let each split draw test rows of its own, as large a share as all splits together test once.
+
+    A small share leaves more training rows to each split, and splits that share fewer of them.
+    """
+    given = {override.partition("=")[0].lstrip("+") for override in chosen}
+    if "data.split_seed" in given:
+        return
+    chosen.append("data.split_seed=null")
+    options.split_seed = None
+    if "data.test_fraction" not in given:
+        options.test_fraction = round(1 / BUDGETS[arguments.budget].n_all_splits, 4)
+        chosen.append(f"data.test_fraction={options.test_fraction}")
 
 
 def _data_overrides(arguments: argparse.Namespace) -> list[str]:

@@ -52,6 +52,8 @@ def test_a_file_gets_an_answer_and_the_same_command_goes_on(
     folder = Path("compared/things_jaccard_samples_quick")
     answer = json.loads((folder / "answer.json").read_text())
     assert answer["draws_test_rows"]
+    # A third of the rows for each of three splits.
+    assert answer["n_test"] == 40
     networks, linear = {"sigmoid", "pairwise"}, {"linear_svm", "logistic_regression"}
     assert set(answer["heads"]) == networks | linear | {"prior", "most_frequent_set"}
     # The labels follow from one number each, which one epoch of a network does not learn.
