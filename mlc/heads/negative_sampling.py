@@ -134,4 +134,5 @@ def spread(uniforms: Tensor, n: int) -> Tensor:
 
 def _shifted(bits: Tensor, n: int) -> Tensor:
     """Shift to the right and fill with zeros; torch fills with the sign."""
-    return (bits >> n) & (2 ** (64 - n) - 1)
+    shifted: Tensor = (bits >> n) & (2 ** (64 - n) - 1)
+    return shifted
