@@ -418,7 +418,7 @@ def test_numpys_numbers_and_torchs_device_are_taken(data: tuple[np.ndarray, np.n
         ({"n_seeds": 1.5}, "n_seeds=1.5"),
         ({"head": ["sigmoid"]}, r"no head named \['sigmoid'\]"),
         ({"head": "sigmiod"}, "did you mean sigmoid"),
-        ({"head_options": "gamma"}, "head_options='gamma' is no mapping"),
+        ({"head_options": "gamma"}, "head_options='gamma' is not a mapping"),
     ],
 )
 def test_settings_of_another_type_are_named(

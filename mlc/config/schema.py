@@ -13,7 +13,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 
 from mlc.config.errors import ConfigError
 from mlc.config.imports import FLAG
-from mlc.config.options import Auto, check, nearest, option, require_known
+from mlc.config.options import Auto, check, option, require_known, suggestion
 from mlc.config.registry import BACKBONES, DECISIONS, HEADS, METRICS, OPTIMIZERS, SOURCES, Registry
 
 GROUPS: dict[str, Registry[Any]] = {
@@ -38,6 +38,10 @@ class TrainerOptions:
             optimizer=lbfgs, 2).
         precision: bfloat16 means autocast and needs CUDA.
         cuda_graphs: whether a step on CUDA is captured once and replayed.
+        warmup: the share of the training in which the rate rises linearly from 0; the schedule follows.
+        clip_norm: the largest norm of a run's gradient, over all its weights; null for any.
+        accumulation: the number of parts in which a batch is computed, for less memory; the gradients of
+            the parts are added up.
     """
 
     max_epochs: Auto[int] = option(60, at_least=1)
@@ -49,6 +53,9 @@ class TrainerOptions:
     patience: int | None = option(None, at_least=1)
     precision: str = option("float32", choices=("float32", "float64", "bfloat16"))
     cuda_graphs: bool = True
+    warmup: float = option(0.0, at_least=0, below=1)
+    clip_norm: float | None = option(None, above=0)
+    accumulation: int = option(1, at_least=1)
 
 
 @dataclass
@@ -61,8 +68,8 @@ class ReportOptions:
         figures: whether a figure of each head is drawn for TensorBoard when a launch ends.
         limits: whether a run on a known world is compared with its head's limit besides the Bayes
             value, which takes minutes with many labels.
-        yardsticks: whether tuned one-vs-rest logistic regression and linear SVMs stand beside the
-            heads, computed once for each data set and split.
+        yardsticks: whether the table has tuned one-vs-rest logistic regressions and linear SVMs too,
+            trained once for each data set and split.
         answer: whether a search ends with an answer: which head and rule, by how much, and its code.
         margin: differences up to this count as equal in the answer.
     """
@@ -109,12 +116,10 @@ class Config:
         """Require that each rule exists and is named once."""
         for rule in self.decisions:
             if rule not in DECISIONS:
-                near = nearest(rule, DECISIONS)
-                guess = f"did you mean {near[0]}? " if near else ""
                 raise ConfigError(
-                    f"{prefix}decisions={self.decisions} names {rule!r}, which is no decision rule:"
-                    f" {guess}choose among {', '.join(DECISIONS)}, or add {FLAG} MODULE for one of your"
-                    " own."
+                    f"{prefix}decisions={self.decisions} names {rule!r}, which is not a decision rule:"
+                    f" {suggestion(rule, DECISIONS)}choose among {', '.join(DECISIONS)}, or add {FLAG}"
+                    " MODULE for one of your own."
                 )
         if not self.decisions or len(set(self.decisions)) < len(self.decisions):
             raise ConfigError(
@@ -125,7 +130,7 @@ class Config:
 # Options whose null stands for a default that depends on the backbone and on the training rows.
 AUTOMATIC = (
     "trainer.max_epochs", "trainer.batch_size", "optimizer.lr", "optimizer.schedule",
-    "backbone.widths", "backbone.dropout", "backbone.normalization",
+    "backbone.width", "backbone.widths", "backbone.dropout", "backbone.normalization",
 )  # fmt: skip
 
 
@@ -163,7 +168,7 @@ def parse(config: DictConfig) -> Config:
     """Convert a composed config to dataclasses and check every value.
 
     Raises:
-        ConfigError: a value is out of range, of the wrong type or missing, or a key is no option.
+        ConfigError: a value is out of range, of the wrong type or missing, or a key is unknown.
     """
     parsed = OmegaConf.to_object(config)
     assert isinstance(parsed, Config)
@@ -179,7 +184,7 @@ def parse(config: DictConfig) -> Config:
 
 
 def _refuse_unknown(options: Any, owner: str) -> None:
-    """Raise ConfigError for the first key of a dataclass that is none of its fields."""
+    """Raise ConfigError for the first key of a dataclass that is not one of its fields."""
     children = options
     if dataclasses.is_dataclass(options):
         children = vars(options)

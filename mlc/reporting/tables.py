@@ -219,7 +219,7 @@ def foot(results: Results, metrics: Sequence[str] = (), *, swept: bool = False) 
 
 
 def _draws_test_rows(status: Mapping[str, Any]) -> bool:
-    """Whether each seed has test rows of its own, where no test part is published."""
+    """Whether each seed draws its own test rows, because no test part is published."""
     return ((status.get("config") or {}).get("data") or {}).get("split_seed", 0) is None
 
 
@@ -234,8 +234,8 @@ def _of_yardsticks(results: Results) -> list[str]:
         )
     if results.left_out:
         notes.append(
-            "Not trained, for the values of the training rows times the labels are more than"
-            f" {MOST_VALUES:,}: {', '.join(results.left_out)}."
+            "Not trained, for the rows are images or tokens, or the values of the training rows times"
+            f" the labels are more than {MOST_VALUES:,}: {', '.join(results.left_out)}."
         )
     return notes
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from mlc.backbones.base import BACKBONES
+from mlc.backbones.base import trained_class
 from mlc.bayes.optimum import Optimum, add_regrets
 from mlc.config.errors import BeingTrainedError, MlcError, TrainingError, as_user_error
 from mlc.config.memory import free_bytes, readable
@@ -25,6 +25,7 @@ from mlc.heads.base import HEADS
 from mlc.runs.folder import BEST_VALUE
 from mlc.runs.provenance import identify
 from mlc.runs.recorder import Recorder, RunResult
+from mlc.runs.staging import run_stage
 from mlc.tracking.progress import Progress, report_outcome
 from mlc.training.assembly import (
     build_model,
@@ -88,7 +89,7 @@ def train_cohort(
 
 
 class _Cohort:
-    """The training of one cohort; `outcomes` maps the index of each run that has ended."""
+    """The training of one cohort; `outcomes` has the outcome of each ended run, by index."""
 
     def __init__(
         self, configs: Sequence[Config], recorder: Recorder, progress: Progress, memory_share: float
@@ -100,7 +101,7 @@ class _Cohort:
         self.outcomes: dict[int, Outcome] = {}
         # By seed: a split depends on nothing else that differs between runs of a cohort.
         self.splits: dict[int, tuple[Split, Scaling, Card]] = {}
-        # Likewise; only of runs with a setting that is left to the defaults.
+        # By seed, only for runs with an option that gets a default.
         self.kinds: dict[int, Kind] = {}
         self.statistics: LabelStatistics | None = None
 
@@ -110,8 +111,11 @@ class _Cohort:
         try:
             self.device = device_of(config.device)
             torch.set_num_threads(config.threads)
-            self.dataset = SOURCES[config.data.name].load(config.data)
-            self.recorder.begin(identify(self.dataset, self.device))
+            dataset = SOURCES[config.data.name].load(config.data)
+            self.recorder.begin(identify(dataset, self.device))
+            self.dataset = run_stage(
+                dataset, config, self.device, self.progress, memory_share=self.memory_share
+            )
             indices = range(len(self.configs))
             prepared = [run for index in indices if (run := self._prepare(index))]
             if prepared:
@@ -152,13 +156,13 @@ class _Cohort:
                 self.kinds[config.seed] = kind_of(self.dataset, split.train)
             kind = self.kinds[config.seed]
             resolved = resolve(config, kind)
-            report_defaults(config, resolved, kind)
+            report_defaults(config, kind)
         self.recorder.resolved(index, resolved)
         return resolved
 
     def _split(self, config: Config) -> tuple[Split, Scaling, Card]:
         split = split_dataset(self.dataset, config.data, config.seed)
-        bags = BACKBONES[config.backbone.name].takes_bags
+        bags = trained_class(config.backbone).takes_bags
         scaling = fit_scaling(self.dataset, split.train, bags)
         if self.statistics is None:
             self.statistics = label_statistics(self.dataset.targets)
@@ -174,7 +178,7 @@ class _Cohort:
 
     def _largest_size(self, prepared: Sequence[Prepared]) -> int:
         config = prepared[0].config
-        backbone, optimizer = BACKBONES[config.backbone.name], OPTIMIZERS[config.optimizer.name]
+        backbone, optimizer = trained_class(config.backbone), OPTIMIZERS[config.optimizer.name]
         if len(prepared) == 1 or not (backbone.stacked and optimizer.stacked):
             return 1
         training = self._build(prepared[:1])
@@ -255,7 +259,8 @@ class _Cohort:
         configs, splits = [run.config for run in part], [run.split for run in part]
         scalings = [run.scaling for run in part]
         known = known_labels(self.dataset, splits)
-        model = build_model(configs, self.dataset.sample_shape, known, self.device, scalings)
+        shape, names = self.dataset.sample_shape, self.dataset.feature_names
+        model = build_model(configs, shape, known, self.device, scalings, names)
         return build_training(configs, model, self.dataset, splits, scalings, self.device)
 
     def _end(self, index: int, outcome: Outcome, message: str = "") -> None:
@@ -277,7 +282,7 @@ class _Cohort:
 
 
 def _alike(prepared: Sequence[Prepared]) -> list[list[Prepared]]:
-    """Group the runs that can still be trained as one with the defaults for their training rows."""
+    """Group the runs that can be trained together, after each has the defaults for its training rows."""
     groups: dict[str, list[Prepared]] = {}
     for run in prepared:
         groups.setdefault(cohort_key(run.config), []).append(run)

@@ -1,4 +1,4 @@
-"""Loading a finished run as a predictor, and storing what the weights do not hold.
+"""Loading a finished run as a predictor, and storing its preprocessing and names.
 
 Nothing in a run's folder is executed: weights are safetensors, arrays are read without pickle, and
 the config's values pass the same checks as those of a command line.
@@ -6,8 +6,9 @@ the config's values pass the same checks as those of a command line.
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,12 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from mlc.backbones.stage import Stage, stage_of
 from mlc.config.errors import DataError, MlcError, RunFolderError
 from mlc.config.schema import GROUPS, Config, parse
-from mlc.data.base import Dataset
+from mlc.data.base import SAMPLES, SOURCES, Dataset, RawSamples
 from mlc.data.feature_rows import as_texts
+from mlc.data.image_input import as_paths, images_in
 from mlc.data.preprocessing import Scaling
 from mlc.data.splits import Split
 from mlc.data.text import TextOptions, count_words
@@ -52,23 +55,100 @@ class LoadedRun(Predictor):
 
     config: Config
     status: dict[str, Any]
+    raw: RawSamples | None
+    _stage: Stage | None = None
 
     def scores(self, features: Any, voters: Voters = None) -> NDArray[np.float64]:
-        """Like the method of `Predictor`; a run trained on texts also accepts texts."""
-        return super().scores(self._counted(features), voters)
+        """Like the method of `Predictor`; texts or image files may take the place of features."""
+        return super().scores(self.inputs(features), voters)
 
     def predict(self, features: Any, voters: Voters = None) -> NDArray[np.bool_]:
-        """Like the method of `Predictor`; a run trained on texts also accepts texts."""
-        return super().predict(self._counted(features), voters)
+        """Like the method of `Predictor`; texts or image files may take the place of features."""
+        return super().predict(self.inputs(features), voters)
 
-    def _counted(self, features: Any) -> Any:
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """The shape (C, H, W) of the images that the run reads from files; () if it reads none."""
+        if not hasattr(SOURCES[self.config.data.name], "read_samples"):
+            return ()
+        return self.sample_shape if self.raw is None else self.raw.shape
+
+    def inputs(self, features: Any) -> Any:
+        """Convert texts, image files, or samples that the backbone prepares, to the model's features.
+
+        Features (N, D) of the model stay as they are.
+
+        Raises:
+            DataError: the run was not trained on texts, or not on image files.
+            RunFolderError: the backbone has other weights than in the training.
+        """
+        if self.samples == "pixels" or self.image_shape:
+            features = self._decoded(features)
         texts = as_texts(features)
+        if self.raw is not None:
+            return self._computed(features if texts is None else texts, self.raw)
         if texts is None:
             return features
         options = self.config.data
         if not isinstance(options, TextOptions) or self.scalings[0].weighting is None:
             raise DataError("The run was not trained on texts: give its features, (N, D).")
         return count_words(texts, options, "texts", self.feature_names)[0]
+
+    def _computed(self, samples: Any, raw: RawSamples) -> Any:
+        if not isinstance(samples, list):
+            samples = np.asarray(samples)
+            if samples.shape[1:] == (self.n_features,) or not raw.shape:
+                return samples
+            if samples[:1].size == math.prod(raw.shape):
+                samples = samples.reshape(-1, *raw.shape)
+            if samples.shape[1:] != raw.shape:
+                raise DataError(
+                    f"The samples have the shape {samples.shape[1:]}, and those of the training"
+                    f" {raw.shape}: give (N, {', '.join(map(str, raw.shape))})."
+                )
+        elif raw.shape:
+            raise DataError(f"The run was not trained on texts: give samples (N, {raw.shape}).")
+        if self._stage is None:
+            stage = stage_of(self.config.backbone, next(self.model.parameters()).device)
+            assert stage is not None
+            if len(samples) and stage.fingerprint(samples) != raw.fingerprint:
+                raise RunFolderError(
+                    f"The backbone {stage.options.name!r} has other weights or another preparation than"
+                    " in the training of the run: restore them, or train the run again."
+                )
+            self._stage = stage
+        return self._stage.compute(samples).reshape(len(samples), -1)
+
+    def _decoded(self, features: Any) -> Any:
+        """Return pixels (N, C * H * W) of image files, or of images (N, C, H, W) or (N, H, W, C)."""
+        paths = as_paths(features)
+        if paths is not None:
+            return self.read_images(paths, broken="error")[0]
+        shape = self.sample_shape if self.raw is None else self.raw.shape
+        if len(shape) == 3 and np.shape(features)[1:] != shape:
+            images = images_in(features)
+            return features if images is None else images
+        return features
+
+    def read_images(
+        self, paths: Sequence[Path], broken: str | None = None
+    ) -> tuple[Any, list[Path]]:
+        """Return the pixels (M, C * H * W) of image files as in training, and the files.
+
+        Args:
+            paths: images, folders of images, or tables that name images.
+            broken: "error" or "skip"; None is that of the training.
+
+        Raises:
+            DataError: the run was not trained on image files, or one cannot be used.
+        """
+        read = getattr(SOURCES[self.config.data.name], "read_samples", None)
+        if read is None:
+            raise DataError("The run was not trained on image files: give its features.")
+        options = copy.copy(self.config.data)
+        options.broken = broken or options.broken
+        pixels, files = read(paths, options, self.image_shape)
+        return pixels, files
 
 
 def save_preprocessing(folder: Path, dataset: Dataset, split: Split, scaling: Scaling) -> None:
@@ -84,7 +164,29 @@ def save_preprocessing(folder: Path, dataset: Dataset, split: Split, scaling: Sc
             label_names=np.array(dataset.label_names, dtype=np.str_),
             label_sets=np.unique(dataset.targets[outside], axis=0),
             sample_shape=np.array(dataset.sample_shape, dtype=np.int64),
+            samples=np.array(dataset.samples, dtype=np.str_),
+            **_of_raw(dataset.raw),
         )
+
+
+def _of_raw(raw: RawSamples | None) -> dict[str, Any]:
+    if raw is None:
+        return {}
+    return {
+        "raw_shape": np.array(raw.shape, dtype=np.int64),
+        "raw_names": np.array(raw.names, dtype=np.str_),
+        "raw_fingerprint": np.array(raw.fingerprint, dtype=np.str_),
+    }
+
+
+def _raw(arrays: Arrays) -> RawSamples | None:
+    if "raw_fingerprint" not in arrays:
+        return None
+    return RawSamples(
+        tuple(map(int, arrays["raw_shape"])),
+        tuple(arrays["raw_names"].tolist()),
+        str(arrays["raw_fingerprint"]),
+    )
 
 
 def load(folder: str | Path, rule: str | None = None, device: str = "auto") -> LoadedRun:
@@ -120,8 +222,10 @@ def load(folder: str | Path, rule: str | None = None, device: str = "auto") -> L
         decision = _rule(folder, rule, config)
         weighting = str(arrays.get("weighting", "")) or None
         scaling = Scaling(arrays["shift"], arrays["scale"], weighting)
+        raw = _raw(arrays)
         labels, features = (arrays[key].tolist() for key in ("label_names", "feature_names"))
-        loaded = LoadedRun(model, [scaling], decision, labels, features, shape)
+        samples = str(arrays.get("samples", "columns"))
+        loaded = LoadedRun(model, [scaling], decision, labels, features, shape, samples)
     except MlcError:
         raise
     # For damaged files each library raises its own errors.
@@ -130,7 +234,7 @@ def load(folder: str | Path, rule: str | None = None, device: str = "auto") -> L
             f"{folder} does not hold what a run writes ({type(error).__name__}: {error}): train it"
             " again."
         ) from error
-    loaded.config, loaded.status = config, status
+    loaded.config, loaded.status, loaded.raw = config, status, raw
     return loaded
 
 
@@ -138,7 +242,7 @@ def config_of(stored: Any) -> Config:
     """Convert the config of a run's status; types, ranges and keys are checked, nothing is resolved.
 
     Raises:
-        MlcError: it is no config, or one of another version.
+        MlcError: it is not a config, or a config of another version.
     """
     try:
         return _config_of(stored)
@@ -180,8 +284,10 @@ def _config_of(stored: Any) -> Config:
 
 def _arrays(path: Path) -> Arrays:
     arrays = read_arrays(path)
-    n_features = len(arrays["feature_names"])
-    if arrays["shift"].shape != (n_features,) or arrays["scale"].shape != (n_features,):
+    n_features = len(arrays["shift"])
+    # Pixels have no names.
+    lengths = {n_features, len(arrays["scale"]), len(arrays["feature_names"]) or n_features}
+    if len(lengths) > 1 or arrays["shift"].ndim != 1 or arrays["scale"].ndim != 1:
         raise RunFolderError(
             f"{path} does not hold a scaling of its features: train the run again."
         )
@@ -190,6 +296,8 @@ def _arrays(path: Path) -> Arrays:
     if sets.shape[1:] != names.shape or sets.size == 0 or not distinct:
         raise RunFolderError(f"{path} does not hold sets of its labels: train the run again.")
     shape = _sample_shape(arrays)
+    if str(arrays.get("samples", "columns")) not in SAMPLES:
+        raise RunFolderError(f"{path} states no kind of samples: train the run again.")
     if min(shape, default=0) < 1 or math.prod(shape) != n_features:
         raise RunFolderError(
             f"{path} states samples of shape {shape} and {n_features} features: train the run again."

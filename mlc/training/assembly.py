@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mlc.backbones.base import BACKBONES, Backbone
+from mlc.backbones.base import Backbone, trained_class
 from mlc.config.errors import ConfigError
 from mlc.config.schema import Config
 from mlc.data.base import Dataset
@@ -21,6 +21,8 @@ from mlc.decisions.base import DECISIONS, DecisionRule
 from mlc.decisions.seen import distinct
 from mlc.heads.base import HEADS, Head, KnownLabels
 from mlc.heads.memory import require_memory
+from mlc.training.augmentation import augmentation_of
+from mlc.training.lbfgs import LBFGS
 from mlc.training.loop import DTYPES, Training
 from mlc.training.model import Model
 from mlc.training.stacked import OPTIMIZERS
@@ -34,6 +36,7 @@ def build_model(
     known: KnownLabels,
     device: torch.device,
     scalings: Sequence[Scaling] = (),
+    feature_names: Sequence[str] = (),
 ) -> Model:
     """Build the stacked model, after a check that it fits into memory.
 
@@ -45,9 +48,11 @@ def build_model(
         known: the labels outside the test part, and the training rows of each run.
         device: device of the model.
         scalings: one per run, or none.
+        feature_names: names of the columns before a training, which may decide the first weights; none
+            for weights that are loaded.
     """
     config, n_labels = configs[0], known.targets.shape[1]
-    backbone = BACKBONES[config.backbone.name].for_samples(
+    backbone = trained_class(config.backbone).for_samples(
         sample_shape, [run.backbone for run in configs], [run.seed for run in configs], n_labels
     )
     require_memory(
@@ -62,11 +67,13 @@ def build_model(
         bytes_per_number=DTYPES[config.trainer.precision].itemsize,
         known=known,
     )
+    if len(feature_names):
+        backbone.name_columns(feature_names)
     model = _with_head(backbone, configs, known)
     for run, scaling in enumerate(scalings):
         if not scaling.used.all():
             known_to_run = KnownLabels(known.targets, known.rows[run : run + 1])
-            _start_without_unused(model, run, configs[run], known_to_run, scaling)
+            _start_without_unused(model, run, configs[run], known_to_run, scaling, feature_names)
     return model.to(device, DTYPES[config.trainer.precision])
 
 
@@ -86,8 +93,13 @@ def build_training(
     scalings: Sequence[Scaling],
     device: torch.device,
 ) -> Training:
-    """Build the training loop of a model, with its data on the device and its optimizer."""
+    """Build the training loop of a model, with its data on the device and its optimizer.
+
+    Raises:
+        ConfigError: the backbone does not take such samples.
+    """
     config, backbone = configs[0], model.backbone
+    _require_samples(backbone, dataset)
     data = ResidentData(
         dataset.features,
         dataset.targets,
@@ -97,16 +109,46 @@ def build_training(
         backbone.takes_bags,
         backbone.takes_sparse,
     )
+    augmentation = augmentation_of(
+        config,
+        dataset.sample_shape,
+        dataset.samples == "pixels",
+        backbone.stacked,
+        device=device,
+        dtype=data.dtype,
+    )
     optimizer = OPTIMIZERS[config.optimizer.name](
         model.parameters(), [run.optimizer for run in configs], model.without_axis
     )
+    factor = getattr(config.backbone, "rate_factor", 1.0)
+    if factor != 1 and not (backbone.stacked or isinstance(optimizer, LBFGS)):
+        optimizer.scale_rates(backbone.parameters(), factor)
     trainers, seeds = [run.trainer for run in configs], [run.seed for run in configs]
-    return Training(model, data, splits, optimizer, trainers, seeds)
+    return Training(model, data, splits, optimizer, trainers, seeds, augmentation)
+
+
+def _require_samples(backbone: Backbone, dataset: Dataset) -> None:
+    is_tokens = dataset.samples == "tokens"
+    if is_tokens and not backbone.takes_tokens:
+        raise ConfigError(
+            f"{dataset.name!r} holds numbers of tokens, and backbone={backbone.name} computes with its"
+            " input: choose a backbone that takes tokens."
+        )
+    if backbone.takes_tokens and not is_tokens:
+        raise ConfigError(
+            f"backbone={backbone.name} needs numbers of tokens, and {dataset.name!r} holds"
+            f" {dataset.samples}: choose another backbone."
+        )
 
 
 @torch.no_grad()
 def _start_without_unused(
-    model: Model, run: int, config: Config, known: KnownLabels, scaling: Scaling
+    model: Model,
+    run: int,
+    config: Config,
+    known: KnownLabels,
+    scaling: Scaling,
+    feature_names: Sequence[str] = (),
 ) -> None:
     """Initialise a run like a model of the columns that it uses, with weights 0 for all others.
 
@@ -115,9 +157,9 @@ def _start_without_unused(
     """
     used = torch.as_tensor(np.flatnonzero(scaling.used))
     n_labels = known.targets.shape[1]
-    backbone = BACKBONES[config.backbone.name](
-        len(used), [config.backbone], [config.seed], n_labels
-    )
+    backbone = trained_class(config.backbone)(len(used), [config.backbone], [config.seed], n_labels)
+    if len(feature_names):
+        backbone.name_columns([feature_names[column] for column in used.tolist()])
     alone = _with_head(backbone, [config], known)
     for parameter, smaller in zip(model.parameters(), alone.parameters(), strict=True):
         weights = smaller[0]

@@ -15,6 +15,7 @@ from mlc.data.splits import Split
 from mlc.layers import Streams
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.metrics.sweep import SortedScores
+from mlc.training.augmentation import Augmentation
 from mlc.training.full_batch import FullBatch
 from mlc.training.lbfgs import LBFGS
 from mlc.training.model import Model
@@ -53,6 +54,7 @@ class Training:
         options: trainer options, one per run; only `monitor` and `patience` may differ. Without a
             patience, that of the optimizer holds.
         seeds: one per run.
+        augmentation: random changes of the samples in training batches.
 
     Attributes:
         max_epochs: the largest number of epochs.
@@ -70,21 +72,33 @@ class Training:
         optimizer: StackedOptimizer,
         options: Sequence[TrainerOptions],
         seeds: Sequence[int],
+        augmentation: Augmentation | None = None,
     ) -> None:
         self.model, self.data, self.optimizer, self.options = model, data, optimizer, options[0]
         device = data.device
         if self.options.precision == "bfloat16" and device.type != "cuda":
             raise ConfigError("trainer.precision=bfloat16 needs CUDA: use float32 here.")
-        if self.options.precision == "bfloat16" and optimizer.full_batch:
+        if self.options.precision == "bfloat16" and isinstance(optimizer, LBFGS):
             raise ConfigError("optimizer=lbfgs needs trainer.precision=float32 or float64.")
+        self._require_steps()
         self._plain_step = PlainStep(
-            model, data, optimizer, bfloat16=self.options.precision == "bfloat16"
+            model,
+            data,
+            optimizer,
+            self.options.precision == "bfloat16",
+            self.options.clip_norm,
+            self.options.accumulation,
+            augmentation,
         )
         self._step = step_for(self._plain_step, self.options.cuda_graphs)
         self.max_epochs = self.options.max_epochs
         self.train_rows = data.rows([split.train for split in splits])
         self._full_batch: FullBatch | None = None
         if isinstance(optimizer, LBFGS):
+            if augmentation is not None:
+                raise ConfigError(
+                    "optimizer=lbfgs trains on unchanged rows: leave data.augment out."
+                )
             self._full_batch = FullBatch(model, data, self.train_rows, optimizer)
             self.max_epochs = min(self.max_epochs, optimizer.n_epochs)
         self.val_rows = data.rows([split.val for split in splits])
@@ -94,6 +108,24 @@ class Training:
         val_uniforms = Streams(seeds, "validation noise").uniform(self.val_rows.shape[1])
         self._val_uniforms = val_uniforms.to(device, data.dtype)
         self._begin_monitoring(options)
+
+    def _require_steps(self) -> None:
+        options = self.options
+        used = {
+            "warmup": options.warmup > 0,
+            "clip_norm": options.clip_norm is not None,
+            "accumulation": options.accumulation > 1,
+        }
+        named = [f"trainer.{name}" for name, is_used in used.items() if is_used]
+        if named and isinstance(self.optimizer, LBFGS):
+            raise ConfigError(
+                f"optimizer=lbfgs takes no steps on batches: leave out {', '.join(named)}."
+            )
+        if options.accumulation > 1 and self.model.head.compares_samples:
+            raise ConfigError(
+                f"The head {self.model.head.name!r} compares the samples of a batch, which"
+                " trainer.accumulation would divide: leave it out, or choose another head."
+            )
 
     def _begin_monitoring(self, options: Sequence[TrainerOptions]) -> None:
         device, n_runs = self.data.device, len(options)
@@ -147,15 +179,16 @@ class Training:
         uniforms = None
         if self.model.head.needs_uniforms:
             uniforms = self._uniforms.uniform(n_rows).to(self.data.device, self.data.dtype)
-        starts = range(0, n_rows, size)
+        starts, batches = range(0, n_rows, size), rows.split(size, dim=1)
         self.optimizer.plan(
-            [(number - 1 + start / n_rows) / self.options.max_epochs for start in starts]
+            [(number - 1 + start / n_rows) / self.options.max_epochs for start in starts],
+            self.options.warmup,
         )
-        self._plain_step.begin_epoch()
-        for step, start in enumerate(starts):
-            batch = slice(start, start + size)
+        self._plain_step.begin_epoch(n_rows)
+        self.data.prefetch(batches)
+        for step, (start, batch) in enumerate(zip(starts, batches, strict=True)):
             self.optimizer.advance(step)
-            self._step(rows[:, batch], None if uniforms is None else uniforms[:, batch])
+            self._step(batch, None if uniforms is None else uniforms[:, start : start + size])
         return self._plain_step.total / n_rows
 
     @torch.no_grad()
