@@ -24,7 +24,7 @@ from mlc.evaluation.linear_models import YARDSTICKS
 from mlc.evaluation.yardsticks import fit_splits, n_processes, suit_linear, tune_together
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.runs.provenance import code_version, fingerprint
-from mlc.search.choice import PER_LABEL, PER_LABEL_METRIC
+from mlc.search.choice import BY_LABEL, PER_LABEL_METRIC
 
 LINEAR = tuple(kind.name for kind in YARDSTICKS)
 # The simplest first.
@@ -98,7 +98,7 @@ def fit_baselines(
 def _is_fair(rule: str, metric: str) -> bool:
     """Thresholds for each label are compared only for macro F1, as with networks."""
     return DECISIONS[rule].tuned_on != "test" and (
-        rule not in PER_LABEL or metric == PER_LABEL_METRIC
+        rule not in BY_LABEL or metric == PER_LABEL_METRIC
     )
 
 

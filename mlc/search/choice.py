@@ -25,7 +25,8 @@ _FIRST, _LAST = ["data", "head"], [TRIAL, "rule", "seed", VALUE]
 NO_RULE = "-"
 # These tune a threshold for each label on the validation rows, so that their values there are too good
 # to be compared with those of other rules; only for this metric is the gain larger than that bias.
-PER_LABEL, PER_LABEL_METRIC = ("per_label", "micro_macro"), "f1_macro"
+PER_LABEL, PER_LABEL_METRIC = "per_label", "f1_macro"
+BY_LABEL = (PER_LABEL, "micro_macro")
 # Means over seeds that differ by less are equal but for rounding.
 _RELATIVE, _ABSOLUTE = 1e-9, 1e-12
 
@@ -273,7 +274,7 @@ def _finite(values: pd.DataFrame) -> pd.DataFrame:
 
 def choosable(rules: Sequence[str], metric: str) -> list[str]:
     """Return the rules whose values on the validation rows can be compared."""
-    others = [rule for rule in rules if rule not in PER_LABEL]
+    others = [rule for rule in rules if rule not in BY_LABEL]
     return list(rules) if metric == PER_LABEL_METRIC or not others else others
 
 
