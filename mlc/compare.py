@@ -47,7 +47,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Say which head and decision rule to use for a data set, and write the code.",
     )
     parser.add_argument(
-        "data", help="a file; FOLDER/NAME of ARFF files; or a data set's name as in data=NAME"
+        "data",
+        help="a file; FOLDER/NAME of ARFF files; a folder of images; or a name as in data=NAME",
     )
     parser.add_argument(
         "--labels",

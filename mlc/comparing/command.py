@@ -106,8 +106,11 @@ def _redraw_test_rows(
 def _data_overrides(arguments: argparse.Namespace) -> list[str]:
     """The data set and its files as Hydra's overrides."""
     files = {"test_path": arguments.test, "val_path": arguments.validation}
+    data = data_overrides(arguments)
+    names_backbone = any(setting.startswith("backbone=") for setting in arguments.settings)
     return [
-        *data_overrides(arguments),
+        *(["backbone=cnn"] if "data=images" in data and not names_backbone else []),
+        *data,
         *(f"data.{key}={quoted(name)}" for key, name in files.items() if name is not None),
     ]
 

@@ -12,6 +12,7 @@ from scipy.sparse import issparse
 
 from mlc.config.errors import ConfigError
 from mlc.config.texts import listed
+from mlc.data.base import SOURCES
 from mlc.data.card import card_lines, share
 from mlc.data.label_cells import join_labels
 from mlc.data.unlabelled import read_features, read_texts
@@ -40,9 +41,10 @@ def predict(
 def read_rows(loaded: LoadedRun, files: Sequence[Path]) -> tuple[Any, list[Path] | None]:
     """Return the features of the rows to predict, and their files if these are images."""
     data, raw = loaded.config.data, loaded.raw
-    if loaded.takes_files:
-        pixels, read = loaded.read_images(files)
-        return loaded.inputs(pixels), read
+    if loaded.image_shape:
+        read: Any = SOURCES[data.name].read_samples  # type: ignore[attr-defined]
+        pixels, images = read(files, data, loaded.image_shape)
+        return loaded.inputs(pixels), images
     if len(files) > 1:
         raise ConfigError(
             f"The run was not trained on images: give one file instead of {len(files)}."
