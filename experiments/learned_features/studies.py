@@ -1,0 +1,121 @@
+"""Trainings on words, on frozen features, and of whole networks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+from experiments.harness import Row, Trainings, Trial
+from experiments.harness.study import Measured
+from experiments.league.studies import CONTESTANTS, configuration
+from experiments.learned_features.rules import rows_of_rules
+from mlc.heads.base import HEADS
+from mlc.runs.recorder import RunResult
+
+METRICS = ("jaccard_samples", "f1_macro", "subset_accuracy", "f1_micro")
+PRECISION = "average_precision_macro"
+SOURCES = "experiments.learned_features.sources"
+# All data sets have too many labels for a softmax over 2^K label sets.
+ALL_HEADS = tuple(head for head in CONTESTANTS if head != "powerset")
+FEW_HEADS = ("sigmoid", "pick_one", "pairwise", "label_powerset")
+N_SEEDS, N_CONFIGURATIONS = 5, 3
+TRAINED_SEEDS = 3
+# Settings of the quick budget: heads, configurations and seeds.
+QUICK = (("sigmoid", "label_powerset"), 1, 1)
+
+
+class Learned(Trainings):
+    """Trainings whose rows hold each rule, with and without at least one label."""
+
+    experiment = "learned_features"
+    metrics = METRICS
+    more = (f"val/{PRECISION}", f"test/{PRECISION}", "train/best_epoch")
+    max_runs = N_SEEDS
+
+    def measure(self, trials: Sequence[Trial], n_workers: int) -> Iterator[list[Measured]]:
+        """Register the data sources, which only these trainings read, and train."""
+        import_module(SOURCES)
+        yield from super().measure(trials, n_workers)
+
+    def rows(self, trial: Trial, result: RunResult) -> list[Row]:
+        """Return a row for each rule."""
+        evaluation = result.evaluation
+        found = evaluation.metrics | result.facts
+        more = {key: found[key] for key in self.more if key in found}
+        natural = HEADS[str(trial["head"])].natural_threshold(evaluation.scores["val"].shape[1])
+        rows = rows_of_rules(evaluation, natural, self.metrics)
+        return [{**row, **more} for row in rows]
+
+
+class Features(Learned):
+    """All heads on the words or on the frozen features of a data set, with drawn configurations."""
+
+    def __init__(self, data: str, features: str, settings: Mapping[str, Any]) -> None:
+        self.name = f"{data}_{features}"
+        self._settings = {"data": data, "data.features": features, **settings}
+
+    def trials(self, budget: str) -> list[Trial]:
+        """Return heads, configurations and seeds."""
+        heads, n_configurations, n_seeds = (
+            QUICK if budget == "quick" else (ALL_HEADS, N_CONFIGURATIONS, N_SEEDS)
+        )
+        return [
+            {**self._settings, "head": head, **configuration(head, number), "seed": seed}
+            for number in range(n_configurations)
+            for head in heads
+            for seed in range(n_seeds)
+        ]
+
+
+class Networks(Learned):
+    """Whole networks, trained with few heads at several rates."""
+
+    max_runs = TRAINED_SEEDS
+
+    def __init__(
+        self,
+        name: str,
+        settings: Mapping[str, Any],
+        rates: Sequence[float],
+        heads: Sequence[str] = FEW_HEADS,
+    ) -> None:
+        self.name = name
+        self._settings, self._rates, self._heads = dict(settings), rates, heads
+
+    def trials(self, budget: str) -> list[Trial]:
+        """Return rates, heads and seeds."""
+        heads, n_rates, n_seeds = (
+            QUICK if budget == "quick" else (self._heads, len(self._rates), TRAINED_SEEDS)
+        )
+        return [
+            {**self._settings, "head": head, "optimizer.lr": rate, "seed": seed}
+            for rate in self._rates[:n_rates]
+            for head in heads
+            for seed in range(n_seeds)
+        ]
+
+
+BAG_RATES = (0.03, 0.01, 0.1)
+CNN_RATES = (0.003, 0.001, 0.01)
+_GOEMOTIONS = {"trainer.batch_size": 256, "trainer.max_epochs": 10}
+STUDIES: tuple[Learned, ...] = (
+    Features("ucmerced", "frozen", {"backbone": "mlp"}),
+    Features("reuters", "words", {"backbone": "mlp"}),
+    Features("reuters", "frozen", {"backbone": "mlp"}),
+    Features("goemotions", "frozen", {"backbone": "mlp", **_GOEMOTIONS}),
+    Features("goemotions", "words", {"backbone": "mlp", **_GOEMOTIONS}),
+    Networks(
+        "reuters_bag",
+        {"data": "reuters", "data.features": "words", "backbone": "embedding_bag"},
+        BAG_RATES,
+    ),
+    Networks(
+        "goemotions_bag",
+        {
+            "data": "goemotions", "data.features": "words", "backbone": "embedding_bag",
+            **_GOEMOTIONS,
+        },
+        BAG_RATES,
+    ),
+)  # fmt: skip
