@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -80,17 +78,19 @@ class Properties(Measurements):
 
     def measured(self, trial: Trial) -> list[Row]:
         """Load the data set, split it with seed 0, and describe its labels."""
-        import_module(SOURCES)
-        settings: dict[str, Any] = dict(trial)
-        if trial["data"] in LEARNED[:2]:
-            settings["data.features"] = "words"
-        config = configure("learned_features", settings)
+        sources = import_module(SOURCES)
+        config = configure("learned_features", trial)
+        if trial["data"] in LEARNED:
+            # The labels are known without features.
+            rows = sources.read(trial["data"])
+            split = split_dataset(rows.without_features(), config.data, 0)
+            return [properties(rows.targets[split.train], rows.targets[split.val])]
         dataset = REGISTRY[config.data.name].load(config.data)
         split = split_dataset(dataset, config.data, 0)
-        return [dict(properties(dataset.targets[split.train], dataset.targets[split.val]))]
+        return [properties(dataset.targets[split.train], dataset.targets[split.val])]
 
 
-def properties(train: NDArray[np.bool_], val: NDArray[np.bool_]) -> dict[str, float]:
+def properties(train: NDArray[np.bool_], val: NDArray[np.bool_]) -> Row:
     """Compute `PROPERTIES` from label sets (N, K) of the training and the validation rows."""
     targets = np.concatenate([train, val])
     statistics = label_statistics(targets)

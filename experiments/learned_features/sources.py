@@ -43,6 +43,18 @@ class Rows:
     labels: tuple[str, ...]
     parts: dict[str, NDArray[np.int64]]
 
+    def without_features(self) -> Dataset:
+        """Return a data set of the labels and parts alone."""
+        return Dataset(
+            name="labels",
+            features=np.zeros((len(self.targets), 1), dtype=np.float32),
+            targets=self.targets,
+            feature_names=("none",),
+            label_names=self.labels,
+            numeric=np.ones(1, dtype=bool),
+            parts=self.parts,
+        )
+
 
 def goemotions(folder: Path) -> Rows:
     """Read the comments of Demszky et al. 2020 in the form of monologg/GoEmotions-pytorch."""
