@@ -52,7 +52,9 @@ def one_threshold(rows: pd.DataFrame, metric: str) -> str:
 def best_heads(rows: pd.DataFrame, metric: str = "jaccard_samples") -> dict[str, str]:
     """Return the head that is best on validation rows, by data set."""
     tuned = best_validated(select(rows[rows["head"] != BASELINE], metric), metric)
-    return {str(data): str(group["head"].iloc[0]) for data, group in tuned.groupby("data", sort=False)}
+    return {
+        str(data): str(group["head"].iloc[0]) for data, group in tuned.groupby("data", sort=False)
+    }
 
 
 def _values(chosen: pd.DataFrame, metric: str) -> pd.Series:

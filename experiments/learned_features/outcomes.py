@@ -50,7 +50,11 @@ class LeagueLeads(Measurements):
         rows = league_rows(str(trial["data"]))
         (head,) = best_heads(rows).values()
         return [
-            {"seed": int(lead["seed"]), "best_head": head, **{name: float(lead[name]) for name in LEADS}}
+            {
+                "seed": int(lead["seed"]),
+                "best_head": head,
+                **{name: float(lead[name]) for name in LEADS},
+            }
             for lead in leads(rows).to_dict("records")
         ]
 

@@ -78,9 +78,5 @@ def _one_threshold(
     rule = build_decision(
         "global", natural_threshold=natural_threshold, metric=metric, at_least_one=at_least_one
     )
-    rule.fit(
-        torch.as_tensor(evaluation.scores["val"]), torch.as_tensor(evaluation.targets["val"])
-    )
-    return {
-        part: rule.decide(torch.as_tensor(evaluation.scores[part])).numpy() for part in PARTS
-    }
+    rule.fit(torch.as_tensor(evaluation.scores["val"]), torch.as_tensor(evaluation.targets["val"]))
+    return {part: rule.decide(torch.as_tensor(evaluation.scores[part])).numpy() for part in PARTS}

@@ -214,4 +214,6 @@ def _frozen(name: str, n_rows: int) -> NDArray[np.float32]:
 
 
 for _name in READERS:
-    register_source(_name)(type(_name, (LearnedSource,), {"reads": _name, "__doc__": LearnedSource.__doc__}))
+    register_source(_name)(
+        type(_name, (LearnedSource,), {"reads": _name, "__doc__": LearnedSource.__doc__})
+    )
