@@ -41,20 +41,23 @@ class Dials(Learned):
 
     name = "dials"
 
-    def trials(self, budget: str) -> list[Trial]:
-        """Return data sets, heads, configurations and seeds."""
-        heads, n_configurations, n_seeds = FEW_HEADS, _CONFIGURATIONS, _SEEDS
-        chosen = settings()
+    def by_configuration(self, budget: str) -> list[list[Trial]]:
+        """Return data sets, heads and seeds for each configuration."""
+        n_configurations, n_seeds, chosen = _CONFIGURATIONS, _SEEDS, settings()
         if budget == "quick":
-            heads, n_configurations, n_seeds = FEW_HEADS, 1, 1
-            chosen = chosen[::5]
+            n_configurations, n_seeds, chosen = 1, 1, chosen[::5]
         return [
-            {
-                **data, "backbone": "mlp", "head": head,
-                **configuration(head, number), "seed": seed,
-            }
-            for data in chosen
-            for head in heads
+            [
+                {
+                    **data,
+                    "backbone": "mlp",
+                    "head": head,
+                    **configuration(head, number),
+                    "seed": seed,
+                }
+                for data in chosen
+                for head in FEW_HEADS
+                for seed in range(n_seeds)
+            ]
             for number in range(n_configurations)
-            for seed in range(n_seeds)
-        ]  # fmt: skip
+        ]

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any
 
 from experiments.harness import Row, Trainings, Trial
-from experiments.harness.study import Measured
+from experiments.harness.study import BUDGETS, Measured, command_of
 from experiments.harness.trainings import configure
 from experiments.league.studies import CONTESTANTS, configuration
 from experiments.learned_features.rules import rows_of_rules
@@ -41,7 +41,35 @@ class Learned(Trainings):
         # The processes that train are forks: the data set that is loaded here is theirs too.
         config = configure(self.experiment, trials[0])
         REGISTRY[config.data.name].load(config.data)
-        yield from super().measure(trials, n_workers)
+        for part in self.rounds(trials):
+            yield from super().measure(part, n_workers)
+
+    def rounds(self, trials: Sequence[Trial]) -> list[list[Trial]]:
+        """Return the trials in the order of their configurations, a list for each.
+
+        An interrupted measurement then has the same configurations for all heads.
+        """
+        numbers = self.configurations()
+        by_number: dict[int, list[Trial]] = {}
+        for trial in trials:
+            by_number.setdefault(numbers[command_of(trial)], []).append(trial)
+        return [by_number[number] for number in sorted(by_number)]
+
+    def configurations(self) -> dict[str, int]:
+        """Return the number of the configuration of each run of the full budget."""
+        return {
+            command_of(trial): number
+            for number, trials in enumerate(self.by_configuration(BUDGETS[-1]))
+            for trial in trials
+        }
+
+    def by_configuration(self, budget: str) -> list[list[Trial]]:
+        """Return the trials of a budget, a list for each configuration."""
+        raise NotImplementedError
+
+    def trials(self, budget: str) -> list[Trial]:
+        """Return all configurations, heads and seeds."""
+        return [trial for trials in self.by_configuration(budget) for trial in trials]
 
     def rows(self, trial: Trial, result: RunResult) -> list[Row]:
         """Return a row for each rule."""
@@ -60,16 +88,18 @@ class Features(Learned):
         self.name = f"{data}_{features}"
         self._settings = {"data": data, "data.features": features, **settings}
 
-    def trials(self, budget: str) -> list[Trial]:
-        """Return heads, configurations and seeds."""
+    def by_configuration(self, budget: str) -> list[list[Trial]]:
+        """Return heads and seeds for each configuration."""
         heads, n_configurations, n_seeds = (
             QUICK if budget == "quick" else (ALL_HEADS, N_CONFIGURATIONS, N_SEEDS)
         )
         return [
-            {**self._settings, "head": head, **configuration(head, number), "seed": seed}
+            [
+                {**self._settings, "head": head, **configuration(head, number), "seed": seed}
+                for head in heads
+                for seed in range(n_seeds)
+            ]
             for number in range(n_configurations)
-            for head in heads
-            for seed in range(n_seeds)
         ]
 
 
@@ -88,16 +118,18 @@ class Networks(Learned):
         self.name = name
         self._settings, self._rates, self._heads = dict(settings), rates, heads
 
-    def trials(self, budget: str) -> list[Trial]:
-        """Return rates, heads and seeds."""
+    def by_configuration(self, budget: str) -> list[list[Trial]]:
+        """Return heads and seeds for each rate."""
         heads, n_rates, n_seeds = (
             QUICK if budget == "quick" else (self._heads, len(self._rates), TRAINED_SEEDS)
         )
         return [
-            {**self._settings, "head": head, "optimizer.lr": rate, "seed": seed}
+            [
+                {**self._settings, "head": head, "optimizer.lr": rate, "seed": seed}
+                for head in heads
+                for seed in range(n_seeds)
+            ]
             for rate in self._rates[:n_rates]
-            for head in heads
-            for seed in range(n_seeds)
         ]
 
 
