@@ -10,7 +10,7 @@ import csv
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from mlc.config.errors import DataError
 from mlc.config.options import option
 from mlc.data.base import DataOptions, Dataset, DataSource, register_source
 from mlc.data.cache import cache_folder
+from mlc.data.coloured import ColouredDigits, ColouredDigitsOptions
 from mlc.data.files import located
 from mlc.data.text import TextOptions, count_words
 
@@ -227,3 +228,29 @@ def _frozen(name: str, n_rows: int) -> NDArray[np.float32]:
 for _name in READERS:
     _kind = type(_name, (LearnedSource,), {"reads": _name, "__doc__": LearnedSource.__doc__})
     register_source(_name)(_kind)
+
+
+@dataclass
+class PartOptions(ColouredDigitsOptions):
+    """Options of the coloured digits, and which labels are kept."""
+
+    part: str = option("digits", choices=("digits", "colours", "free"))
+
+
+@register_source("coloured_digits_part")
+class ColouredDigitsPart(DataSource):
+    """The coloured digits with some of their labels, for a network of their own."""
+
+    Options = PartOptions
+
+    @classmethod
+    def load(cls, options: Any) -> Dataset:
+        """Compose the images (3, 8, 8) as `coloured_digits` does, and keep the labels of the part."""
+        whole = ColouredDigits.load(options)
+        labels = _LABELS[options.part]
+        return replace(
+            whole, targets=whole.targets[:, labels], label_names=whole.label_names[labels]
+        )
+
+
+_LABELS = {"digits": slice(0, 10), "colours": slice(10, 13), "free": slice(13, 15)}
