@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from mlc.backbones.base import BACKBONES
+from mlc.backbones.base import trained_class
 from mlc.config.schema import Config
 from mlc.data.base import Dataset
 from mlc.data.preprocessing import fit_scaling, without_unused
@@ -28,7 +28,7 @@ def training_of(
     Returns:
         The training, and the data without the columns that no run uses.
     """
-    bags = BACKBONES[configs[0].backbone.name].takes_bags
+    bags = trained_class(configs[0].backbone).takes_bags
     by_split = {id(split): split for split in splits}
     fitted = {key: fit_scaling(dataset, split.train, bags) for key, split in by_split.items()}
     used, scalings = without_unused(dataset, [fitted[id(split)] for split in splits])

@@ -24,7 +24,7 @@ from mlc.config.imports import add_import_flag, import_parts
 from mlc.config.texts import cell, escaped, listed, never_fail_to_print
 from mlc.data.card import card_lines, share
 from mlc.data.label_cells import join_labels
-from mlc.data.unlabelled import read_features
+from mlc.data.unlabelled import read_features, read_texts
 from mlc.files.writing import write_output
 from mlc.runs.loading import LoadedRun, load
 
@@ -96,15 +96,20 @@ def predict(run: Path, file: Path, rule: str | None = None, device: str = "auto"
 
 
 def _features(loaded: LoadedRun, file: Path) -> Any:
-    data = loaded.config.data
-    return read_features(file, data.name, data, loaded.feature_names, loaded.label_names)
+    data, raw = loaded.config.data, loaded.raw
+    if raw is not None and not raw.shape:
+        return loaded.inputs(read_texts(file, data.name, data))
+    names = loaded.feature_names if raw is None else raw.names
+    return loaded.inputs(read_features(file, data.name, data, names, loaded.label_names))
 
 
 def _card(loaded: LoadedRun, features: Any, file: Path) -> str:
     """Describe the rows to be predicted and the model."""
     scaling = loaded.scalings[0]
     kinds = f"{int(scaling.used.sum()):,}, as in training"
-    if issparse(features):
+    if loaded.samples != "columns":
+        kinds = f"{loaded.samples}, a row is {' x '.join(map(str, loaded.sample_shape))}"
+    elif issparse(features):
         kinds += f"; sparse, {features.nnz / features.shape[0]:.1f} nonzero values per row"
         empty = int((np.diff(features.tocsr().indptr) == 0).sum())
         kinds += f"; {share(empty, features.shape[0])} of the rows hold none of them"

@@ -32,6 +32,7 @@ class Backbone(nn.Module):
 
     Attributes:
         n_outputs: width of the output.
+        takes_tokens: whether the input must be numbers of tokens, int64, instead of floats.
         takes_sparse: whether the input may be `mlc.layers.bags.Bags` as well as dense rows.
         separate: whether the output consists of K blocks, one per label.
         numbers_per_sample: size of the largest layer output for a sample, which bounds the number of
@@ -45,6 +46,7 @@ class Backbone(nn.Module):
     stacked: ClassVar[bool] = True
     optimizer: ClassVar[str] = "adamw"
     n_outputs: int
+    takes_tokens: bool = False
     takes_sparse: bool = False
     separate: bool = False
     numbers_per_sample: int = 1
@@ -74,6 +76,15 @@ class Backbone(nn.Module):
 BACKBONES: Registry[type[Backbone]] = registry.BACKBONES
 
 
+def trained_class(options: Any) -> type[Backbone]:
+    """Return the class of the network that a run with these options of a backbone trains.
+
+    With `frozen`, the backbone's features are computed before (`mlc.backbones.stage`), and hidden layers
+    on these are trained.
+    """
+    return BACKBONES["mlp" if getattr(options, "frozen", False) else options.name]
+
+
 def register_backbone(
     name: str, options: type | None = None
 ) -> Callable[[type[nn.Module]], type[nn.Module]]:
@@ -81,6 +92,8 @@ def register_backbone(
 
     A module that is not a `Backbone` has no runs axis: it is created as `cls(sample_shape, options)`,
     takes samples (B, *sample_shape) and returns features (B, D). See `mlc.backbones.single`.
+    With a class attribute `takes_tokens = True`, samples are numbers of tokens, int64. With a static
+    method `prepare` or `fingerprint`, it has the options of `mlc.backbones.frozen` too.
 
     Args:
         name: the name in backbone=NAME.
@@ -92,10 +105,10 @@ def register_backbone(
     """
 
     def decorated(cls: type[nn.Module]) -> type[nn.Module]:
-        from mlc.backbones.single import single
-
         if issubclass(cls, Backbone):
             return BACKBONES.register(name)(cls)
+        from mlc.backbones.single import single
+
         options_class: type = getattr(cls, "Options", NoOptions) if options is None else options
         part = single(cls, options_class)
         part.name = name

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mlc.backbones.base import Backbone
+from mlc.backbones.frozen import with_frozen
 from mlc.config.errors import ConfigError
 from mlc.layers.streams import seed_for
 
@@ -58,8 +59,9 @@ class SingleBackbone(Backbone):
                 " together: train one at a time."
             )
         self.sample_shape = tuple(sample_shape)
-        with _torch_seeded(seed_for(seeds[0], "initialisation/backbone")):
+        with torch_seeded(seed_for(seeds[0], "initialisation/backbone")):
             self.network, self.n_outputs, self.numbers_per_sample = self._build(options[0])
+        self.takes_tokens = getattr(self.network, "takes_tokens", False)
         self._training_seed = seed_for(seeds[0], "training/backbone")
         self._random_state = torch.Generator().manual_seed(self._training_seed).get_state()
         self._cuda_is_seeded = False
@@ -71,7 +73,8 @@ class SingleBackbone(Backbone):
         try:
             network = self.network_class(self.sample_shape, options).eval()
             with torch.no_grad(), _largest_output(network) as largest:
-                features = network(torch.zeros(2, *self.sample_shape))
+                dtype = torch.int64 if self.takes_tokens else torch.float32
+                features = network(torch.zeros(2, *self.sample_shape, dtype=dtype))
         except ConfigError:
             raise
         except (RuntimeError, ValueError, IndexError) as error:
@@ -135,19 +138,26 @@ class SingleBackbone(Backbone):
                 layer.train()
 
 
+def may_be_frozen(network: type[nn.Module]) -> bool:
+    """Return whether a module class declares what the cache of its features needs."""
+    return hasattr(network, "prepare") or hasattr(network, "fingerprint")
+
+
 def single(network: type[nn.Module], options: type) -> type[SingleBackbone]:
     """Create the backbone class of a module class."""
     attributes = {
         "__module__": network.__module__,
         "__doc__": network.__doc__,
         "network_class": network,
-        "Options": options,
+        "takes_tokens": getattr(network, "takes_tokens", False),
+        "Options": with_frozen(options) if may_be_frozen(network) else options,
     }
     return type(network.__name__, (SingleBackbone,), attributes)
 
 
 @contextmanager
-def _torch_seeded(seed: int) -> Iterator[None]:
+def torch_seeded(seed: int) -> Iterator[None]:
+    """Seed torch's CPU generator inside the context, and restore it at the end."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         yield

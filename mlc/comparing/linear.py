@@ -20,8 +20,7 @@ from mlc.decisions.base import MARGINAL_THRESHOLD, DecisionRule
 from mlc.decisions.seen import distinct
 from mlc.evaluation.baselines import most_frequent_set, prior_scores
 from mlc.evaluation.judging import describe
-from mlc.evaluation.left_out import MOST_VALUES
-from mlc.evaluation.yardsticks import YARDSTICKS, count_values, tune_together
+from mlc.evaluation.yardsticks import YARDSTICKS, suit_linear, tune_together
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.runs.provenance import code_version, fingerprint
 from mlc.search.choice import PER_LABEL, PER_LABEL_METRIC
@@ -76,11 +75,10 @@ def fit_baselines(
         rules: the options of each rule, by name.
 
     Returns:
-        The constants and the linear models; no linear models where the values of the training rows times
-        the labels exceed MOST_VALUES.
+        The constants and the linear models; no linear models for data that do not `suit_linear`.
     """
-    n_values = count_values(dataset, next(iter(splits.values()))) * dataset.n_labels
-    names = [*CONSTANT, *(LINEAR if n_values <= MOST_VALUES else ())]
+    with_linear = suit_linear(dataset, next(iter(splits.values())))
+    names = [*CONSTANT, *(LINEAR if with_linear else ())]
     rows = [rows.tobytes() for split in splits.values() for rows in split.parts().values()]
     rules = {name: options for name, options in rules.items() if _is_fair(name, metric)}
     settings = json.dumps([fingerprint(dataset), metric, sorted(splits), names, dict(rules)])

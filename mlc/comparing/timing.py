@@ -12,15 +12,14 @@ import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
 
-from mlc.backbones.base import BACKBONES
+from mlc.backbones.base import trained_class
 from mlc.config.registry import HEADS
 from mlc.config.schema import Config
 from mlc.data.base import Dataset
 from mlc.data.preprocessing import fit_scaling, without_unused
 from mlc.data.splits import Rows, Split
 from mlc.evaluation.judging import evaluate
-from mlc.evaluation.left_out import MOST_VALUES
-from mlc.evaluation.yardsticks import YARDSTICKS, count_values, network_features
+from mlc.evaluation.yardsticks import YARDSTICKS, network_features, suit_linear
 from mlc.training.assembly import (
     build_model,
     build_rules,
@@ -72,9 +71,9 @@ def cost_by_head(configs: Mapping[str, Config], dataset: Dataset, split: Split) 
 def linear_seconds(dataset: Dataset, split: Split) -> float:
     """Seconds of tuning the linear models on one split, by fits of a few labels.
 
-    0 where they are too large. About half the values of C are tried.
+    0 for data that do not suit them. About half the values of C are tried.
     """
-    if count_values(dataset, split) * dataset.n_labels > MOST_VALUES:
+    if not suit_linear(dataset, split):
         return 0.0
     features = network_features(dataset, split)["train"]
     targets = dataset.targets[split.train]
@@ -116,7 +115,7 @@ def _seconds(
     n_rows = min(len(split.train), _STEPS * config.trainer.batch_size)
     part = n_rows / len(split.train)
     short = Split(split.train[:n_rows], _some(split.val, part), split.test[:1])
-    bags = BACKBONES[config.backbone.name].takes_bags
+    bags = trained_class(config.backbone).takes_bags
     data, (scaling,) = without_unused(dataset, [fit_scaling(dataset, split.train, bags)])
     device = device_of(config.device)
     torch.set_num_threads(config.threads)

@@ -50,14 +50,31 @@ class Vocabulary:
 
 
 @dataclass(frozen=True)
+class RawSamples:
+    """The samples that a backbone has turned into the features of a data set.
+
+    Attributes:
+        shape: the shape of a sample; () for texts.
+        names: the names of the columns of samples that are not texts.
+        fingerprint: of the weights and of the preparation.
+    """
+
+    shape: tuple[int, ...]
+    names: tuple[str, ...]
+    fingerprint: str
+
+
+@dataclass(frozen=True)
 class Dataset:
     """Samples with their label sets.
 
     Attributes:
         name: the name in tables and paths.
-        features: (N, D), float32, dense or CSR; missing values are NaN.
+        features: (N, D), float32, dense or CSR, where missing values are NaN; or integers that are never
+            scaled: pixels as uint8, or numbers of tokens in another integer type. Integers may be
+            memory-mapped.
         targets: (N, K), bool.
-        feature_names: D names.
+        feature_names: D names; integers may have none.
         label_names: K names.
         numeric: (D,), bool: the columns to standardise.
         parts: row indices of the published parts, "train" and "test", perhaps "val"; empty if the data
@@ -69,10 +86,13 @@ class Dataset:
         notes: assumptions that the reader made, one sentence each, the most important first.
         parts_from: origin of `parts`, in words that follow "test part" or "all parts".
         sample_shape: the shape of one sample, (channels, height, width) for an image; (D,) by default.
+        texts: N texts from which the features were counted, if there are any.
+        raw: what the features were computed from, if a backbone has computed them before the training.
+        digest: a hash of the features, if the source knows it; it saves reading them for a fingerprint.
     """
 
     name: str
-    features: NDArray[np.float32] | csr_matrix
+    features: NDArray[Any] | csr_matrix
     targets: NDArray[np.bool_]
     feature_names: tuple[str, ...]
     label_names: tuple[str, ...]
@@ -84,6 +104,9 @@ class Dataset:
     notes: tuple[str, ...] = ()
     parts_from: str = "as given"
     sample_shape: tuple[int, ...] = ()
+    digest: str = ""
+    texts: tuple[str, ...] | None = None
+    raw: RawSamples | None = None
 
     def __post_init__(self) -> None:
         if not self.sample_shape:
@@ -124,6 +147,11 @@ class Dataset:
         """K."""
         return int(self.targets.shape[1])
 
+    @property
+    def samples(self) -> str:
+        """What a row is: "columns" of a table, "pixels" of an image, or "tokens"."""
+        return samples_in(self.features)
+
     def with_columns(self, columns: NDArray[np.int64]) -> Dataset:
         """Return the data set with only these feature columns."""
         vocabulary = self.vocabulary
@@ -137,6 +165,17 @@ class Dataset:
             vocabulary=vocabulary,
             sample_shape=(),
         )
+
+
+# What a row of features can be.
+SAMPLES = "columns", "pixels", "tokens"
+
+
+def samples_in(features: Any) -> str:
+    """Return what the rows of features are: "columns" of a table, "pixels", or numbers of "tokens"."""
+    if issparse(features) or features.dtype.kind not in "iu":
+        return "columns"
+    return "pixels" if features.dtype == np.uint8 else "tokens"
 
 
 def join_parts(

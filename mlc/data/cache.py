@@ -7,8 +7,10 @@ import io
 import logging
 import os
 import stat
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +84,92 @@ def remembered(version: str, inputs: Sequence[bytes], compute: Callable[[], Arra
         stored = compute()
         _write_entry(_entry(folder, key), key, stored)
     return stored
+
+
+def remembered_parts(
+    version: str,
+    digests: Sequence[bytes],
+    compute: Callable[[int], Arrays],
+    report: Callable[[int], None] = lambda done: None,
+) -> list[Arrays]:
+    """Return the arrays of all parts from the cache, or compute and cache those that are missing.
+
+    A process that ends early leaves the parts that it has computed. Processes that need the same parts
+    at the same time divide them: each leaves a part that another computes until the others are done.
+
+    Args:
+        version: identifies the computation.
+        digests: a hash of the input of each part.
+        compute: computes the part of a number.
+        report: is called with the number of finished parts after each.
+    """
+    folder = cache_folder()
+    parts: dict[int, Arrays] = {}
+    waiting = deque(range(len(digests)))
+    n_busy = 0  # Parts in a row that other processes compute.
+    while waiting:
+        number = waiting.popleft()
+        part = None
+        if folder is None:
+            part = compute(number)
+        else:
+            key = _key(version, [digests[number]])
+            entry = _entry(folder, key)
+            part = _read_entry(entry, key)
+            if part is None:
+                waits = n_busy > len(waiting)
+                part = _compute_alone(entry, key, partial(compute, number), waits)
+        if part is None:
+            waiting.append(number)
+            n_busy += 1
+            continue
+        n_busy = 0
+        parts[number] = part
+        report(len(parts))
+    return [parts[number] for number in range(len(digests))]
+
+
+def _compute_alone(
+    entry: Path, key: bytes, compute: Callable[[], Arrays], waits: bool
+) -> Arrays | None:
+    """Compute and cache an entry under a lock; None if another process does and `waits` is not set."""
+    with _locked(entry.with_suffix(".lock"), waits) as is_free:
+        if not is_free:
+            return None
+        # Another process may have written it since.
+        if (stored := _read_entry(entry, key)) is not None:
+            return stored
+        arrays = compute()
+        _write_entry(entry, key, arrays)
+        return arrays
+
+
+@contextmanager
+def _locked(path: Path, waits: bool) -> Iterator[bool]:
+    """Hold the lock of a file; yield False if another process does and `waits` is not set.
+
+    Without locks in the file system, processes may do the same work twice.
+    """
+    try:
+        import fcntl
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a", encoding="utf-8")
+    except (ImportError, OSError):
+        yield True
+        return
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+            return
+        except OSError:
+            pass
+        try:
+            yield True
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def source_version(*modules: str) -> str:

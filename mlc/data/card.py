@@ -229,6 +229,8 @@ def describe(
 
 def missing_values(dataset: Dataset) -> dict[str, int]:
     """The number of rows without a value, by feature column of the file, for columns with gaps."""
+    if dataset.samples != "columns":
+        return {}
     features: Any = dataset.features
     names = dataset.feature_names
     if issparse(features):

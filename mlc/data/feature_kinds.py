@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
+from mlc.config.memory import readable
 from mlc.config.texts import listed
 from mlc.data.base import Dataset, Vocabulary
 from mlc.data.preprocessing import Scaling
@@ -20,6 +21,8 @@ Columns = NDArray[np.bool_]
 
 def kinds_of_features(dataset: Dataset, scaling: Scaling) -> str:
     """Describe the words, categories, numbers and other columns of a data set."""
+    if dataset.samples != "columns":
+        return _integers(dataset)
     vocabulary = dataset.vocabulary or Vocabulary(np.zeros(dataset.n_features, dtype=bool))
     words = vocabulary.columns & dataset.numeric
     categories = vocabulary.columns & ~dataset.numeric
@@ -43,6 +46,20 @@ def kinds_of_features(dataset: Dataset, scaling: Scaling) -> str:
     if len(dataset.sample_shape) > 1:
         kinds.append(f"a sample is {' x '.join(map(str, dataset.sample_shape))}")
     return "; ".join(kinds)
+
+
+def _integers(dataset: Dataset) -> str:
+    """Describe the size of images, or of sequences of tokens."""
+    if dataset.samples == "tokens":
+        return f"sequences of {dataset.n_features:,} numbers of tokens"
+    if len(dataset.sample_shape) != 3:
+        return f"{dataset.n_features:,} pixels from 0 to 255, divided by 255"
+    channels, height, width = dataset.sample_shape
+    colours = {1: "grey", 3: "colour"}.get(channels, f"{channels} channels")
+    return (
+        f"images of {height} x {width} pixels ({colours}), a byte each, divided by 255:"
+        f" {readable(dataset.features.nbytes)} in all"
+    )
 
 
 def _used(columns: Columns, scaling: Scaling) -> str:

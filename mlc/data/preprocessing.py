@@ -65,6 +65,8 @@ def without_unused(dataset: Dataset, scalings: Sequence[Scaling]) -> tuple[Datas
 def fit_scaling(dataset: Dataset, train: Rows, bags: bool = False) -> Scaling:
     """Fit the scaling on the training rows.
 
+    Pixels and tokens are not scaled.
+
     Dense numeric columns are standardised to mean 0 and variance 1. Sparse columns are divided by their
     largest magnitude; with the weighting "tfidf" they are multiplied by the inverse document frequency
     ln((1 + n) / (1 + df)) + 1, where df of the n training rows are nonzero. With `bags`, for backbones
@@ -77,7 +79,10 @@ def fit_scaling(dataset: Dataset, train: Rows, bags: bool = False) -> Scaling:
     Raises:
         DataError: no column is left.
     """
-    features = dataset.features[train]
+    if dataset.samples != "columns":
+        n_features = dataset.n_features
+        return Scaling(np.zeros(n_features, np.float32), np.ones(n_features, np.float32))
+    features: Any = dataset.features[train]
     shift = np.zeros(dataset.n_features)
     scale = np.ones(dataset.n_features)
     weighting = dataset.weighting

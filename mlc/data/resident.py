@@ -12,7 +12,9 @@ from scipy.sparse import csr_matrix, issparse
 from torch import Tensor
 
 from mlc.config.errors import ConfigError
+from mlc.data.base import samples_in
 from mlc.data.preprocessing import Scaling
+from mlc.data.sample_rows import SampleRows
 from mlc.data.weighting import weighted
 from mlc.layers.bags import Bags
 
@@ -88,7 +90,10 @@ class SparseRows:
 
 @dataclass(frozen=True)
 class Batch:
-    """Features (R, B, D), dense or as bags, and targets (R, B, K) in the same dtype."""
+    """Features (R, B, D), dense or as bags, and targets (R, B, K) in the same dtype.
+
+    Numbers of tokens are int64.
+    """
 
     features: Tensor | Bags
     targets: Tensor
@@ -98,7 +103,7 @@ class ResidentData:
     """A data set on a device, with a scaling for each run.
 
     Args:
-        features: (N, D), an array or a CSR matrix.
+        features: (N, D), an array or a CSR matrix; integers as in `Dataset`.
         targets: (N, K).
         scalings: one scaling per run.
         device: device of the data.
@@ -124,13 +129,26 @@ class ResidentData:
         self.device = device
         self.dtype = dtype
         sparse = issparse(features)
-        # Whether the shapes of all operations are independent of the rows in the batch.
-        self.fixed_shapes = not sparse
         if bags and not sparse:
             raise ConfigError(
                 "backbone=embedding_bag needs sparse rows: give texts (in a config, data=table"
                 " data.text=COLUMN), or choose backbone=mlp."
             )
+        self._samples: SampleRows | None = None
+        if samples_in(features) != "columns":
+            self._samples = SampleRows(features, device, dtype)
+        # Whether a step consists of the same operations on the device, whatever the rows in its batch.
+        self.fixed_shapes = not sparse and (self._samples is None or self._samples.on_device)
+        # Size of a sample in a batch, where it may be larger than what a network computes from it.
+        self.numbers_per_sample = 1 if self._samples is None else features.shape[1]
+        self._targets = DenseRows(targets, device, dtype)
+        if self._samples is None:
+            self._prepare_columns(features, scalings, bags, keep_sparse)
+
+    def _prepare_columns(
+        self, features: Any, scalings: Sequence[Scaling], bags: bool, keep_sparse: bool
+    ) -> None:
+        device, dtype, sparse = self.device, self.dtype, issparse(features)
         scale = np.stack([scaling.scale for scaling in scalings])
         shift = np.stack([scaling.shift for scaling in scalings])[:, None]
         # After a shift, entries of 0 would no longer be 0.
@@ -140,7 +158,6 @@ class ResidentData:
             if sparse
             else DenseRows(features, device, dtype)
         )
-        self._targets = DenseRows(targets, device, dtype)
         scale = scale[:, None]
         self._shift = torch.as_tensor(shift, dtype=dtype, device=device) if shift.any() else None
         self._scale = (
@@ -155,8 +172,15 @@ class ResidentData:
         """Stack the row indices of each run's part: (R, N), int64, on the device."""
         return torch.stack([torch.as_tensor(part) for part in parts]).to(self.device)
 
+    def prefetch(self, batches: Sequence[Tensor]) -> None:
+        """Announce the next calls of `batch`, with the same tensors in this order; it saves waiting."""
+        if self._samples is not None:
+            self._samples.prefetch(batches)
+
     def batch(self, index: Tensor) -> Batch:
         """Gather the rows of each run; `index` is (R, B), int64, on the device."""
+        if self._samples is not None:
+            return Batch(self._samples[index], self._targets[index])
         # A copy, which can be changed in place.
         features = self._rows[index]
         if isinstance(features, Bags):

@@ -110,6 +110,7 @@ class Table(DataSource):
         labels = _encode(train, options)
         encoded = _features(train, options, None)
         features, targets = [encoded.values], [labels.targets]
+        texts = _texts(train)
         notes = (
             *_further_labels(train, labels, options), *train.notes, *labels.notes, *encoded.notes,
         )  # fmt: skip
@@ -118,6 +119,7 @@ class Table(DataSource):
             file = read_table(located(name, options.root), options)
             targets.append(_targets_as(file, options, labels))
             features.append(_features(file, options, encoded.names).values)
+            texts += _texts(file)
             notes += tuple(
                 f"{_PARTS[part]} file: {note}" for note in file.notes if note not in notes
             )
@@ -133,6 +135,7 @@ class Table(DataSource):
             vocabulary=_vocabulary(train, options, encoded),
             weighting=_weighting(train, options, joined),
             notes=notes,
+            texts=None if train.text is None else tuple(texts),
             parts_from=f"from {listed([Path(file).name for file in _part_files(options).values()], 2)}",
         )
 
@@ -140,6 +143,11 @@ class Table(DataSource):
     def read_features(cls, path: Path, options: Any, names: Sequence[str]) -> Any:
         """Return the features of another file with these names: (N, D)."""
         return _features(read_table(path, options, names), options, names).values
+
+    @classmethod
+    def read_texts(cls, path: Path, options: Any) -> list[str]:
+        """Return the texts of another file."""
+        return _texts(read_table(path, options, ()))
 
 
 def _part_files(options: Any) -> dict[str, str]:
@@ -177,19 +185,25 @@ def _features(file: TableFile, options: Any, names: Sequence[str] | None) -> Enc
         left_out = [*file.labels, *options.ignore]
         columns = frame.drop(columns=[name for name in left_out if name in frame.columns])
         return encode_columns(columns, where, names)
-    if file.text not in frame.columns:
-        raise DataError(
-            f"{where}: there is no column {file.text!r}: data.text may be"
-            f" {', '.join(map(str, frame.columns[:20]))}."
-        )
-    column = frame[file.text]
-    texts = ["" if gap else str(text) for text, gap in zip(column, column.isna(), strict=True)]
-    counts, words = count_words(texts, options, where, names)
+    counts, words = count_words(_texts(file), options, where, names)
     used = {file.text, *file.labels, *options.ignore}
     unused = [str(name) for name in frame.columns if name not in used]
     note = f"Not used beside the text: the columns {listed(unused, 8)}."
     numeric: Any = np.ones(counts.shape[1], dtype=bool)
     return Encoded(counts, words, numeric, {}, (note,) if unused else ())
+
+
+def _texts(file: TableFile) -> list[str]:
+    """Return the texts of the text column, of which "" is a gap; none without such a column."""
+    if file.text is None:
+        return []
+    if file.text not in file.frame.columns:
+        raise DataError(
+            f"{file.where}: there is no column {file.text!r}: data.text may be"
+            f" {', '.join(map(str, file.frame.columns[:20]))}."
+        )
+    column = file.frame[file.text]
+    return ["" if gap else str(text) for text, gap in zip(column, column.isna(), strict=True)]
 
 
 def _vocabulary(file: TableFile, options: Any, encoded: Encoded) -> Vocabulary:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mlc.config.errors import DataError
 from mlc.data.arff_file import read_arff
 from mlc.data.base import SOURCES, select_columns
 from mlc.data.columns import encode_columns
@@ -38,3 +39,16 @@ def read_features(
         return encode_columns(read_frame(path), str(path), names).values
     features, feature_names, _ = read_arff(path).features(label_names)
     return select_columns(path, features, feature_names, names)
+
+
+def read_texts(path: Path, source: str, options: Any) -> list[str]:
+    """Read the texts of another file in the format of a source of texts.
+
+    Raises:
+        DataError: the file cannot be read, or the source has no texts.
+    """
+    read = getattr(SOURCES[source], "read_texts", None)
+    if read is None:
+        raise DataError(f"{path}: data={source} holds no texts: name a file of data=table.")
+    texts: list[str] = read(path, options)
+    return texts

@@ -12,6 +12,7 @@ from scipy.sparse import csr_matrix, issparse
 from torch import Tensor
 
 from mlc.config.errors import ConfigError, DataError
+from mlc.data.base import samples_in
 from mlc.data.preprocessing import Scaling
 from mlc.data.resident import ResidentData
 from mlc.data.weighting import are_counts
@@ -35,6 +36,7 @@ class Predictor:
         label_names: K names.
         feature_names: D names, for messages.
         sample_shape: of samples that are not flat, such as images; () is (D,).
+        samples: what rows of features are, as in `mlc.data.Dataset`.
 
     Raises:
         ConfigError: the head does not provide the input of the rule.
@@ -48,10 +50,12 @@ class Predictor:
         label_names: Sequence[str],
         feature_names: Sequence[str] = (),
         sample_shape: Sequence[int] = (),
+        samples: str = "columns",
     ) -> None:
         self.model, self.scalings, self.rule = model, list(scalings), rule
         self.label_names, self.feature_names = tuple(label_names), tuple(feature_names)
         self.sample_shape = tuple(sample_shape) or (self.n_features,)
+        self.samples = samples
         if rule.input_from(model.head.provides()) is None:
             raise ConfigError(
                 f"The rule {rule.name!r} needs {' or '.join(rule.needs)}, and the head"
@@ -152,6 +156,21 @@ class Predictor:
                 f" {self.n_features} columns: give (N, {self.n_features})."
             )
         weights = next(self.model.parameters())
+        network = self.model.backbone
+        return ResidentData(
+            self._values(features),
+            np.zeros((features.shape[0], len(self.label_names)), dtype=bool),
+            self.scalings,
+            weights.device,
+            weights.dtype,
+            network.takes_bags,
+            network.takes_sparse,
+        )
+
+    def _values(self, features: Any) -> Any:
+        """Return checked features (N, D) in the dtype of the training."""
+        if self.samples != "columns":
+            return self._integers(features)
         values = features.tocsr() if issparse(features) else np.asarray(features)
         with np.errstate(over="ignore"):
             values = values.astype(np.float32)
@@ -163,16 +182,17 @@ class Predictor:
                     "The model was trained on counts, and a feature is negative, missing or not a"
                     " whole number: give counts."
                 )
-        network = self.model.backbone
-        return ResidentData(
-            values,
-            np.zeros((features.shape[0], len(self.label_names)), dtype=bool),
-            self.scalings,
-            weights.device,
-            weights.dtype,
-            network.takes_bags,
-            network.takes_sparse,
-        )
+        return values
+
+    def _integers(self, features: Any) -> Any:
+        values = np.asarray(features)
+        if samples_in(values) != self.samples:
+            wanted = {"pixels": "pixels from 0 to 255 (uint8)", "tokens": "numbers of tokens"}
+            raise DataError(
+                f"The features are of the type {values.dtype}, and the model was trained on"
+                f" {wanted[self.samples]}: give these."
+            )
+        return values
 
 
 def _require_numbers(outputs: Tensor, first: int) -> None:

@@ -97,11 +97,11 @@ def judge_yardsticks(
         fingerprint: the fingerprint of the data set as it was loaded.
 
     Returns:
-        Metrics by name; LEFT_OUT alone if training values times labels exceed MOST_VALUES.
+        Metrics by name; LEFT_OUT alone for data that do not `suit_linear`.
     """
-    n_values = count_values(dataset, split) * dataset.n_labels
-    if n_values > MOST_VALUES:
-        return {kind.name: {LEFT_OUT: float(n_values)} for kind in YARDSTICKS}
+    if not suit_linear(dataset, split):
+        n_values = float(count_values(dataset, split) * dataset.n_labels)
+        return {kind.name: {LEFT_OUT: n_values} for kind in YARDSTICKS}
     rows = [split.parts()[part].tobytes() for part in ("train", "val", "test")]
     limits = dataset.vocabulary
     vocabulary = None if limits is None else (limits.min_df, limits.max_df, limits.max_features)
@@ -120,6 +120,12 @@ def judge_yardsticks(
     return {
         kind.name: dict(zip(names, stored[kind.name].tolist(), strict=True)) for kind in YARDSTICKS
     }
+
+
+def suit_linear(dataset: Dataset, split: Split) -> bool:
+    """Whether rows are columns of a table, and training values times labels at most MOST_VALUES."""
+    is_small = count_values(dataset, split) * dataset.n_labels <= MOST_VALUES
+    return is_small and dataset.samples == "columns"
 
 
 def count_values(dataset: Dataset, split: Split) -> int:

@@ -234,8 +234,8 @@ def _of_yardsticks(results: Results) -> list[str]:
         )
     if results.left_out:
         notes.append(
-            "Not trained, for the values of the training rows times the labels are more than"
-            f" {MOST_VALUES:,}: {', '.join(results.left_out)}."
+            "Not trained, for the rows are images or tokens, or the values of the training rows times"
+            f" the labels are more than {MOST_VALUES:,}: {', '.join(results.left_out)}."
         )
     return notes
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from mlc.backbones.base import BACKBONES
+from mlc.backbones.base import trained_class
 from mlc.bayes.optimum import Optimum, add_regrets
 from mlc.config.errors import BeingTrainedError, MlcError, TrainingError, as_user_error
 from mlc.config.memory import free_bytes, readable
@@ -25,6 +25,7 @@ from mlc.heads.base import HEADS
 from mlc.runs.folder import BEST_VALUE
 from mlc.runs.provenance import identify
 from mlc.runs.recorder import Recorder, RunResult
+from mlc.runs.staging import run_stage
 from mlc.tracking.progress import Progress, report_outcome
 from mlc.training.assembly import (
     build_model,
@@ -110,8 +111,11 @@ class _Cohort:
         try:
             self.device = device_of(config.device)
             torch.set_num_threads(config.threads)
-            self.dataset = SOURCES[config.data.name].load(config.data)
-            self.recorder.begin(identify(self.dataset, self.device))
+            dataset = SOURCES[config.data.name].load(config.data)
+            self.recorder.begin(identify(dataset, self.device))
+            self.dataset = run_stage(
+                dataset, config, self.device, self.progress, memory_share=self.memory_share
+            )
             indices = range(len(self.configs))
             prepared = [run for index in indices if (run := self._prepare(index))]
             if prepared:
@@ -158,7 +162,7 @@ class _Cohort:
 
     def _split(self, config: Config) -> tuple[Split, Scaling, Card]:
         split = split_dataset(self.dataset, config.data, config.seed)
-        bags = BACKBONES[config.backbone.name].takes_bags
+        bags = trained_class(config.backbone).takes_bags
         scaling = fit_scaling(self.dataset, split.train, bags)
         if self.statistics is None:
             self.statistics = label_statistics(self.dataset.targets)
@@ -174,7 +178,7 @@ class _Cohort:
 
     def _largest_size(self, prepared: Sequence[Prepared]) -> int:
         config = prepared[0].config
-        backbone, optimizer = BACKBONES[config.backbone.name], OPTIMIZERS[config.optimizer.name]
+        backbone, optimizer = trained_class(config.backbone), OPTIMIZERS[config.optimizer.name]
         if len(prepared) == 1 or not (backbone.stacked and optimizer.stacked):
             return 1
         training = self._build(prepared[:1])

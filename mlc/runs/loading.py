@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from mlc.backbones.stage import Stage, stage_of
 from mlc.config.errors import DataError, MlcError, RunFolderError
 from mlc.config.schema import GROUPS, Config, parse
-from mlc.data.base import Dataset
+from mlc.data.base import SAMPLES, Dataset, RawSamples
 from mlc.data.feature_rows import as_texts
 from mlc.data.preprocessing import Scaling
 from mlc.data.splits import Split
@@ -52,23 +53,60 @@ class LoadedRun(Predictor):
 
     config: Config
     status: dict[str, Any]
+    raw: RawSamples | None
+    _stage: Stage | None = None
 
     def scores(self, features: Any, voters: Voters = None) -> NDArray[np.float64]:
         """Like the method of `Predictor`; a run trained on texts also accepts texts."""
-        return super().scores(self._counted(features), voters)
+        return super().scores(self.inputs(features), voters)
 
     def predict(self, features: Any, voters: Voters = None) -> NDArray[np.bool_]:
         """Like the method of `Predictor`; a run trained on texts also accepts texts."""
-        return super().predict(self._counted(features), voters)
+        return super().predict(self.inputs(features), voters)
 
-    def _counted(self, features: Any) -> Any:
+    def inputs(self, features: Any) -> Any:
+        """Convert texts, or samples that the run's backbone prepares, to the features of the model.
+
+        Features (N, D) of the model stay as they are.
+
+        Raises:
+            DataError: the run was not trained on texts.
+            RunFolderError: the backbone has other weights than in the training.
+        """
         texts = as_texts(features)
+        if self.raw is not None:
+            return self._computed(features if texts is None else texts, self.raw)
         if texts is None:
             return features
         options = self.config.data
         if not isinstance(options, TextOptions) or self.scalings[0].weighting is None:
             raise DataError("The run was not trained on texts: give its features, (N, D).")
         return count_words(texts, options, "texts", self.feature_names)[0]
+
+    def _computed(self, samples: Any, raw: RawSamples) -> Any:
+        if not isinstance(samples, list):
+            samples = np.asarray(samples)
+            if samples.shape[1:] == (self.n_features,) or not raw.shape:
+                return samples
+            if samples[:1].size == math.prod(raw.shape):
+                samples = samples.reshape(-1, *raw.shape)
+            if samples.shape[1:] != raw.shape:
+                raise DataError(
+                    f"The samples have the shape {samples.shape[1:]}, and those of the training"
+                    f" {raw.shape}: give (N, {', '.join(map(str, raw.shape))})."
+                )
+        elif raw.shape:
+            raise DataError(f"The run was not trained on texts: give samples (N, {raw.shape}).")
+        if self._stage is None:
+            stage = stage_of(self.config.backbone, next(self.model.parameters()).device)
+            assert stage is not None
+            if len(samples) and stage.fingerprint(samples) != raw.fingerprint:
+                raise RunFolderError(
+                    f"The backbone {stage.options.name!r} has other weights or another preparation than"
+                    " in the training of the run: restore them, or train the run again."
+                )
+            self._stage = stage
+        return self._stage.compute(samples).reshape(len(samples), -1)
 
 
 def save_preprocessing(folder: Path, dataset: Dataset, split: Split, scaling: Scaling) -> None:
@@ -84,7 +122,29 @@ def save_preprocessing(folder: Path, dataset: Dataset, split: Split, scaling: Sc
             label_names=np.array(dataset.label_names, dtype=np.str_),
             label_sets=np.unique(dataset.targets[outside], axis=0),
             sample_shape=np.array(dataset.sample_shape, dtype=np.int64),
+            samples=np.array(dataset.samples, dtype=np.str_),
+            **_of_raw(dataset.raw),
         )
+
+
+def _of_raw(raw: RawSamples | None) -> dict[str, NDArray[Any]]:
+    if raw is None:
+        return {}
+    return {
+        "raw_shape": np.array(raw.shape, dtype=np.int64),
+        "raw_names": np.array(raw.names, dtype=np.str_),
+        "raw_fingerprint": np.array(raw.fingerprint, dtype=np.str_),
+    }
+
+
+def _raw(arrays: Arrays) -> RawSamples | None:
+    if "raw_fingerprint" not in arrays:
+        return None
+    return RawSamples(
+        tuple(map(int, arrays["raw_shape"])),
+        tuple(arrays["raw_names"].tolist()),
+        str(arrays["raw_fingerprint"]),
+    )
 
 
 def load(folder: str | Path, rule: str | None = None, device: str = "auto") -> LoadedRun:
@@ -120,8 +180,10 @@ def load(folder: str | Path, rule: str | None = None, device: str = "auto") -> L
         decision = _rule(folder, rule, config)
         weighting = str(arrays.get("weighting", "")) or None
         scaling = Scaling(arrays["shift"], arrays["scale"], weighting)
+        raw = _raw(arrays)
         labels, features = (arrays[key].tolist() for key in ("label_names", "feature_names"))
-        loaded = LoadedRun(model, [scaling], decision, labels, features, shape)
+        samples = str(arrays.get("samples", "columns"))
+        loaded = LoadedRun(model, [scaling], decision, labels, features, shape, samples)
     except MlcError:
         raise
     # For damaged files each library raises its own errors.
@@ -130,7 +192,7 @@ def load(folder: str | Path, rule: str | None = None, device: str = "auto") -> L
             f"{folder} does not hold what a run writes ({type(error).__name__}: {error}): train it"
             " again."
         ) from error
-    loaded.config, loaded.status = config, status
+    loaded.config, loaded.status, loaded.raw = config, status, raw
     return loaded
 
 
@@ -180,8 +242,10 @@ def _config_of(stored: Any) -> Config:
 
 def _arrays(path: Path) -> Arrays:
     arrays = read_arrays(path)
-    n_features = len(arrays["feature_names"])
-    if arrays["shift"].shape != (n_features,) or arrays["scale"].shape != (n_features,):
+    n_features = len(arrays["shift"])
+    # Pixels have no names.
+    lengths = {n_features, len(arrays["scale"]), len(arrays["feature_names"]) or n_features}
+    if len(lengths) > 1 or arrays["shift"].ndim != 1 or arrays["scale"].ndim != 1:
         raise RunFolderError(
             f"{path} does not hold a scaling of its features: train the run again."
         )
@@ -190,6 +254,8 @@ def _arrays(path: Path) -> Arrays:
     if sets.shape[1:] != names.shape or sets.size == 0 or not distinct:
         raise RunFolderError(f"{path} does not hold sets of its labels: train the run again.")
     shape = _sample_shape(arrays)
+    if str(arrays.get("samples", "columns")) not in SAMPLES:
+        raise RunFolderError(f"{path} states no kind of samples: train the run again.")
     if min(shape, default=0) < 1 or math.prod(shape) != n_features:
         raise RunFolderError(
             f"{path} states samples of shape {shape} and {n_features} features: train the run again."

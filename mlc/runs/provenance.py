@@ -56,6 +56,8 @@ def fingerprint(dataset: Dataset) -> str:
     """Return the SHA-256 of the features, targets, names and published parts, in hexadecimal digits."""
     digest = hashlib.sha256()
     features: Any = dataset.features
+    if dataset.digest:
+        features = np.frombuffer(dataset.digest.encode(), dtype=np.uint8)
     arrays = (
         (features.data, features.indices, features.indptr) if issparse(features) else (features,)
     )
@@ -63,9 +65,9 @@ def fingerprint(dataset: Dataset) -> str:
     for array in (*arrays, dataset.targets, dataset.numeric, *rows):
         digest.update(f"{array.shape}{array.dtype}".encode())
         digest.update(np.ascontiguousarray(array).data)
-    digest.update(
-        repr((dataset.feature_names, dataset.label_names, sorted(dataset.parts))).encode()
-    )
+    shape = () if dataset.samples == "columns" else dataset.sample_shape
+    names = (dataset.feature_names, dataset.label_names, sorted(dataset.parts), *shape)
+    digest.update(repr(names).encode())
     return digest.hexdigest()
 
 

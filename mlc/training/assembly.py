@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mlc.backbones.base import BACKBONES, Backbone
+from mlc.backbones.base import Backbone, trained_class
 from mlc.config.errors import ConfigError
 from mlc.config.schema import Config
 from mlc.data.base import Dataset
@@ -47,7 +47,7 @@ def build_model(
         scalings: one per run, or none.
     """
     config, n_labels = configs[0], known.targets.shape[1]
-    backbone = BACKBONES[config.backbone.name].for_samples(
+    backbone = trained_class(config.backbone).for_samples(
         sample_shape, [run.backbone for run in configs], [run.seed for run in configs], n_labels
     )
     require_memory(
@@ -86,8 +86,13 @@ def build_training(
     scalings: Sequence[Scaling],
     device: torch.device,
 ) -> Training:
-    """Build the training loop of a model, with its data on the device and its optimizer."""
+    """Build the training loop of a model, with its data on the device and its optimizer.
+
+    Raises:
+        ConfigError: the backbone does not take such samples.
+    """
     config, backbone = configs[0], model.backbone
+    _require_samples(backbone, dataset)
     data = ResidentData(
         dataset.features,
         dataset.targets,
@@ -104,6 +109,20 @@ def build_training(
     return Training(model, data, splits, optimizer, trainers, seeds)
 
 
+def _require_samples(backbone: Backbone, dataset: Dataset) -> None:
+    is_tokens = dataset.samples == "tokens"
+    if is_tokens and not backbone.takes_tokens:
+        raise ConfigError(
+            f"{dataset.name!r} holds numbers of tokens, and backbone={backbone.name} computes with its"
+            " input: choose a backbone that takes tokens."
+        )
+    if backbone.takes_tokens and not is_tokens:
+        raise ConfigError(
+            f"backbone={backbone.name} needs numbers of tokens, and {dataset.name!r} holds"
+            f" {dataset.samples}: choose another backbone."
+        )
+
+
 @torch.no_grad()
 def _start_without_unused(
     model: Model, run: int, config: Config, known: KnownLabels, scaling: Scaling
@@ -115,9 +134,7 @@ def _start_without_unused(
     """
     used = torch.as_tensor(np.flatnonzero(scaling.used))
     n_labels = known.targets.shape[1]
-    backbone = BACKBONES[config.backbone.name](
-        len(used), [config.backbone], [config.seed], n_labels
-    )
+    backbone = trained_class(config.backbone)(len(used), [config.backbone], [config.seed], n_labels)
     alone = _with_head(backbone, [config], known)
     for parameter, smaller in zip(model.parameters(), alone.parameters(), strict=True):
         weights = smaller[0]

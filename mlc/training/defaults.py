@@ -53,12 +53,13 @@ _STEPS = {
 _HIDDEN = {
     "backbone.widths": [256, 256], "backbone.dropout": 0.5, "backbone.normalization": "batch",
 }  # fmt: skip
-OTHERS = "other backbones"
+FROZEN, OTHERS = "frozen features", "other backbones"
 # By backbone: the defaults for dense rows and those for sparse rows, for steps of Adam's kind.
 TABLE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "mlp": ({**_STEPS, **_HIDDEN}, {**_STEPS, **_HIDDEN, "backbone.widths": [128]}),
     "linear": ({**_STEPS, "optimizer.lr": 0.01}, {**_STEPS, "optimizer.lr": 0.01}),
     "embedding_bag": ({**_STEPS, "optimizer.lr": 0.03}, {**_STEPS, "optimizer.lr": 0.03}),
+    FROZEN: (_STEPS, _STEPS),
     OTHERS: (_STEPS, _STEPS),
 }
 _OF_STEPS = "optimizer.lr", "optimizer.schedule", "trainer.max_epochs"
@@ -66,6 +67,8 @@ _OF_STEPS = "optimizer.lr", "optimizer.schedule", "trainer.max_epochs"
 
 def kind_of(dataset: Dataset, train: Rows) -> Kind:
     """Return the kind of the training rows."""
+    if dataset.samples != "columns":
+        return Kind(n_rows=len(train))
     features: Any = dataset.features[train]
     n_values = features.count_nonzero() if issparse(features) else np.count_nonzero(features)
     return Kind(bool(n_values <= MOST_SPARSE * math.prod(features.shape)), len(train))
@@ -93,7 +96,7 @@ def resolve(config: Config, kind: Kind | None = None) -> Config:
     if not keys:
         return config
     kind = kind or Kind()
-    values = {"trainer.max_epochs": kind.n_epochs, **_row(config.backbone.name, kind)}
+    values = {"trainer.max_epochs": kind.n_epochs, **_row(config.backbone, kind)}
     if config.optimizer.name not in ("adam", "adamw"):
         values = {key: value for key, value in values.items() if key not in _OF_STEPS}
     resolved = copy.copy(config)
@@ -113,9 +116,12 @@ def report_defaults(config: Config, resolved: Config, kind: Kind) -> None:
         for group, name in [key.split(".")]
     ]
     if values:
-        text = f"defaults of backbone={config.backbone.name} for {kind}: {', '.join(values)}"
+        frozen = " (frozen)" if getattr(config.backbone, "frozen", False) else ""
+        name = f"{config.backbone.name}{frozen}"
+        text = f"defaults of backbone={name} for {kind}: {', '.join(values)}"
         say_once(log, logging.INFO, text, text)
 
 
-def _row(backbone: str, kind: Kind) -> dict[str, Any]:
-    return TABLE.get(backbone, TABLE[OTHERS])[kind.sparse]
+def _row(backbone: Any, kind: Kind) -> dict[str, Any]:
+    name = FROZEN if getattr(backbone, "frozen", False) else backbone.name
+    return TABLE.get(name, TABLE[OTHERS])[kind.sparse]

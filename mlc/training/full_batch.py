@@ -83,9 +83,15 @@ class FullBatch:
             yield from self._batches
             return
         model, n_rows = self.model, self.rows.shape[1]
-        per_row = max(model.head.numbers_per_sample, model.backbone.numbers_per_sample)
+        per_row = max(
+            model.head.numbers_per_sample,
+            model.backbone.numbers_per_sample,
+            self.data.numbers_per_sample,
+        )
         batches, is_cached = [], True
-        for index in self.rows.split(max(1, _ENTRIES_AT_ONCE // per_row), dim=1):
+        chunks = self.rows.split(max(1, _ENTRIES_AT_ONCE // per_row), dim=1)
+        self.data.prefetch(chunks)
+        for index in chunks:
             batch = self.data.batch(index)
             if isinstance(batch.features, Bags):
                 batch = replace(batch, features=batch.features.with_columns_sorted())

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
-from mlc.backbones.base import BACKBONES
+from mlc.backbones.base import trained_class
 from mlc.config.errors import ConfigError
 from mlc.config.schema import Config
 from mlc.heads.base import HEADS
@@ -35,7 +35,7 @@ def cohort_key(config: Config) -> str:
 
     A backbone or an optimizer that is not stacked trains each run alone.
     """
-    backbone, optimizer = BACKBONES[config.backbone.name], OPTIMIZERS[config.optimizer.name]
+    backbone, optimizer = trained_class(config.backbone), OPTIMIZERS[config.optimizer.name]
     if not (backbone.stacked and optimizer.stacked):
         return repr(config)
     shared = [

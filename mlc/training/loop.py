@@ -147,15 +147,15 @@ class Training:
         uniforms = None
         if self.model.head.needs_uniforms:
             uniforms = self._uniforms.uniform(n_rows).to(self.data.device, self.data.dtype)
-        starts = range(0, n_rows, size)
+        starts, batches = range(0, n_rows, size), rows.split(size, dim=1)
         self.optimizer.plan(
             [(number - 1 + start / n_rows) / self.options.max_epochs for start in starts]
         )
         self._plain_step.begin_epoch()
-        for step, start in enumerate(starts):
-            batch = slice(start, start + size)
+        self.data.prefetch(batches)
+        for step, (start, batch) in enumerate(zip(starts, batches, strict=True)):
             self.optimizer.advance(step)
-            self._step(rows[:, batch], None if uniforms is None else uniforms[:, batch])
+            self._step(batch, None if uniforms is None else uniforms[:, start : start + size])
         return self._plain_step.total / n_rows
 
     @torch.no_grad()

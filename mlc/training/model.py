@@ -59,9 +59,16 @@ class Model(nn.Module):
         Chunks are bounded in memory; b is a multiple of `batch_size`, except in the last chunk.
         """
         self.eval()
-        per_row = self.n_runs * max(self.head.numbers_per_sample, self.backbone.numbers_per_sample)
+        largest = max(
+            self.head.numbers_per_sample,
+            self.backbone.numbers_per_sample,
+            data.numbers_per_sample,
+        )
+        per_row = self.n_runs * largest
         size = min(_ROWS_AT_ONCE, _OUTPUTS_AT_ONCE // per_row)
         size = max(1, size // batch_size) * batch_size
-        for index in rows.split(size, dim=1):
+        chunks = rows.split(size, dim=1)
+        data.prefetch(chunks)
+        for index in chunks:
             batch = data.batch(index)
             yield self(batch.features), batch.targets

@@ -17,6 +17,7 @@ from mlc.data.base import Dataset
 from mlc.launching.composing import composed
 from mlc.training.defaults import (
     EPOCHS,
+    FROZEN,
     MOST_SPARSE,
     OTHERS,
     TABLE,
@@ -134,8 +135,9 @@ def test_the_table_names_options_that_exist() -> None:
         for row in rows:
             own = [key.split(".")[1] for key in row if key.startswith("backbone.")]
             assert set(row) <= set(AUTOMATIC)
-            assert backbone != OTHERS or not own
-            BACKBONES.options("mlp" if backbone == OTHERS else backbone, **dict.fromkeys(own))
+            assert backbone not in (FROZEN, OTHERS) or not own
+            name = "mlp" if backbone in (FROZEN, OTHERS) else backbone
+            BACKBONES.options(name, **dict.fromkeys(own))
 
 
 @pytest.mark.parametrize("experiment", sorted({*EXPERIMENTS} - {"which_head"}))

@@ -1,0 +1,283 @@
+"""Networks of Hugging Face's transformers for images and texts, trained further or frozen."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mlc.backbones.base import register_backbone
+from mlc.config.errors import ConfigError, DataError
+from mlc.config.options import option
+
+_WEIGHTS = ".safetensors", ".bin"
+_SETTINGS = ".json", ".txt", ".model"
+_PADDING = -1
+
+
+@dataclass
+class PretrainedOptions:
+    """Options of a pretrained network.
+
+    Attributes:
+        model: a folder that `save_pretrained` wrote, or a name on the hub, as "microsoft/resnet-18".
+        weights: "default" are the stored weights; "none" are random ones.
+        pooling: from the last hidden layer to one vector: the "mean" over tokens or positions, the
+            "first" token, or the "pooled" output of the network; "auto" is mean for texts, and for
+            images pooled unless the files lack the weights of that output, then first.
+        max_length: the number of tokens after which a text is cut.
+        rate_factor: the learning rate of this network as a multiple of optimizer.lr.
+        checkpointing: whether hidden layers are computed again in the backward pass, which saves memory.
+    """
+
+    model: str | None = None
+    weights: str = option("default", choices=("default", "none"))
+    pooling: str = option("auto", choices=("auto", "mean", "first", "pooled"))
+    max_length: int = option(128, at_least=2)
+    rate_factor: float = option(0.01, above=0)
+    checkpointing: bool = False
+
+    def validate(self, prefix: str) -> None:
+        """Check that a network is named."""
+        if not self.model:
+            raise ConfigError(
+                f"{prefix}model is missing: name a folder that save_pretrained wrote, or a network of"
+                " the hub, such as microsoft/resnet-18 or sentence-transformers/all-MiniLM-L6-v2."
+            )
+
+
+@register_backbone("pretrained", PretrainedOptions)
+class Pretrained(nn.Module):
+    """A network of transformers (`AutoModel`) with its tokenizer or image processor.
+
+    Args:
+        sample_shape: (max_length,) for texts, (channels, height, width) for images.
+        options: the options.
+    """
+
+    def __init__(self, sample_shape: Sequence[int], options: PretrainedOptions) -> None:
+        super().__init__()
+        self.takes_tokens = len(sample_shape) == 1
+        self.network, missing = _network(options)
+        self.pooling = _pooling(options, self.network, self.takes_tokens, missing)
+        if self.takes_tokens:
+            self.padding = getattr(self.network.config, "pad_token_id", None) or 0
+        else:
+            for name, value in _normalisation(options).items():
+                self.register_buffer(name, value.view(-1, 1, 1), persistent=False)
+        pooler = getattr(self.network, "pooler", None)
+        if self.pooling != "pooled" and pooler is not None and [*pooler.parameters()]:
+            self.network.pooler = None  # type: ignore[assignment]
+        if options.checkpointing:
+            _checkpoint(self.network, options)
+
+    def forward(self, samples: Tensor) -> Tensor:
+        """Map tokens (B, L), with -1 after the end of a text, or pixels (B, C, H, W) to (B, D)."""
+        return self._of_tokens(samples.long()) if self.takes_tokens else self._of_images(samples)
+
+    def _of_tokens(self, tokens: Tensor) -> Tensor:
+        mask = tokens >= 0
+        # Columns that are padding in all rows cost time and change nothing.
+        longest = max(1, int(mask.sum(dim=1).max()))
+        tokens, mask = tokens[:, :longest], mask[:, :longest]
+        outputs = self.network(
+            input_ids=tokens.masked_fill(~mask, self.padding), attention_mask=mask.long()
+        )
+        if self.pooling == "pooled":
+            return _vectors(outputs.pooler_output)
+        hidden: Tensor = outputs.last_hidden_state
+        if self.pooling == "first":
+            return hidden[:, 0]
+        kept = mask.unsqueeze(-1).to(hidden.dtype)
+        return (hidden * kept).sum(dim=1) / kept.sum(dim=1).clamp(min=1)
+
+    def _of_images(self, images: Tensor) -> Tensor:
+        outputs = self.network(pixel_values=images * self.scale + self.shift)
+        if self.pooling == "pooled":
+            return _vectors(outputs.pooler_output)
+        hidden: Tensor = outputs.last_hidden_state
+        if self.pooling == "first":
+            return hidden[:, 0]
+        return hidden.mean(dim=1) if hidden.ndim == 3 else hidden.flatten(2).mean(dim=2)
+
+    @staticmethod
+    def prepare(samples: Any, options: PretrainedOptions) -> NDArray[Any]:
+        """Return tokens (N, max_length), int32, or resized images (N, 3, height, width), uint8."""
+        if isinstance(samples, np.ndarray):
+            return _resized(samples, options)
+        return _tokens(samples, options)
+
+    @staticmethod
+    def fingerprint(options: PretrainedOptions) -> str:
+        """Return a text that changes with the files of the network and with the preparation."""
+        used = options.weights, options.pooling, options.max_length
+        return f"{_files_digest(options)} {used}"
+
+
+def transformers() -> Any:
+    """Return the package transformers, silent about what it loads.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
+    try:
+        import transformers as package
+    except ImportError as error:
+        raise ConfigError(
+            "backbone=pretrained needs the package transformers: pip install 'mlc[pretrained]'."
+        ) from error
+    package.logging.set_verbosity_error()
+    package.logging.disable_progress_bar()
+    return package
+
+
+def _load(kind: str, options: PretrainedOptions, **arguments: Any) -> Any:
+    """Call `from_pretrained` of a class of transformers."""
+    try:
+        return getattr(transformers(), kind).from_pretrained(options.model, **arguments)
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ConfigError(
+            f"backbone.model={options.model}: {kind} cannot be loaded ({reason}): name a folder that"
+            " save_pretrained wrote, or a network of the hub, which needs the internet once."
+        ) from error
+
+
+def _network(options: PretrainedOptions) -> tuple[nn.Module, list[str]]:
+    """Return the network, and the names of its weights that no file holds."""
+    if options.weights == "none":
+        config = _load("AutoConfig", options)
+        return transformers().AutoModel.from_config(config).float(), []
+    network, info = _load("AutoModel", options, output_loading_info=True, dtype=torch.float32)
+    return network, sorted(info["missing_keys"])
+
+
+def _pooling(
+    options: PretrainedOptions, network: nn.Module, takes_texts: bool, missing: Sequence[str]
+) -> str:
+    """Choose the pooling; refuse one that needs weights which no file holds.
+
+    Raises:
+        ConfigError: the files lack weights that the features depend on.
+    """
+    lacks_pooler = [name for name in missing if name.startswith("pooler.")]
+    others = [name for name in missing if name not in lacks_pooler]
+    pooling = options.pooling
+    if pooling == "auto" and takes_texts:
+        pooling = "mean"
+    elif pooling == "auto":
+        has_pooler = getattr(network, "pooler", None) is not None or hasattr(network, "layernorm")
+        pooling = "pooled" if has_pooler and not lacks_pooler else "first"
+    lacking = [*others, *(lacks_pooler if pooling == "pooled" else [])]
+    if lacking:
+        raise ConfigError(
+            f"backbone.model={options.model} holds no weights for {lacking[0]} and {len(lacking) - 1}"
+            " more: name another network or pooling, or train it from scratch with"
+            " backbone.weights=none."
+        )
+    return pooling
+
+
+def _vectors(pooled: Tensor | None) -> Tensor:
+    if pooled is None:
+        raise ConfigError(
+            "The network has no pooled output: set backbone.pooling to mean or first."
+        )
+    return pooled.flatten(1)
+
+
+def _checkpoint(network: nn.Module, options: PretrainedOptions) -> None:
+    try:
+        network.gradient_checkpointing_enable({"use_reentrant": False})  # type: ignore[operator]
+    except ValueError as error:
+        raise ConfigError(
+            f"backbone.model={options.model} cannot compute its layers again: leave out"
+            " backbone.checkpointing."
+        ) from error
+
+
+def _tokens(texts: Sequence[str], options: PretrainedOptions) -> NDArray[np.int32]:
+    tokenizer = _tokenizer(options.model)
+    encoded = tokenizer(list(texts), truncation=True, max_length=options.max_length, padding=False)[
+        "input_ids"
+    ]
+    rows = np.full((len(texts), options.max_length), _PADDING, dtype=np.int32)
+    for row, tokens in zip(rows, encoded, strict=True):
+        # A text without a token still needs an input.
+        tokens = tokens or [tokenizer.pad_token_id or tokenizer.eos_token_id or 0]
+        row[: len(tokens)] = tokens
+    return rows
+
+
+@lru_cache(maxsize=1)
+def _tokenizer(model: str) -> Any:
+    return _load("AutoTokenizer", PretrainedOptions(model))
+
+
+@lru_cache(maxsize=1)
+def _processor(model: str) -> Any:
+    # The other implementation needs torchvision.
+    return _load("AutoImageProcessor", PretrainedOptions(model), backend="pil")
+
+
+def _resized(images: NDArray[Any], options: PretrainedOptions) -> NDArray[np.uint8]:
+    """Return images (N, C, H, W), bytes or numbers in [0, 1], in the size of the network, as bytes."""
+    if images.ndim != 4 or images.shape[1] not in (1, 3):
+        raise ConfigError(
+            f"backbone=pretrained takes texts, or images of 1 or 3 channels, and a sample has the shape"
+            f" {images.shape[1:]}: name other data, or for texts data=table data.text=COLUMN."
+        )
+    if images.dtype != np.uint8:
+        if len(images) and not (images.min() >= 0 and images.max() <= 1):
+            raise DataError("A pixel is outside [0, 1]: give images in [0, 1], or bytes (uint8).")
+        images = np.rint(images * 255).astype(np.uint8)
+    if images.shape[1] == 1:
+        images = images.repeat(3, axis=1)
+    resized = _processor(options.model)(
+        images=list(images.transpose(0, 2, 3, 1)),
+        do_rescale=False,
+        do_normalize=False,
+        input_data_format="channels_last",
+        return_tensors="np",
+    )["pixel_values"]
+    return np.clip(np.rint(resized), 0, 255).astype(np.uint8)
+
+
+def _normalisation(options: PretrainedOptions) -> dict[str, Tensor]:
+    """Return the factors and shifts of the channels for pixels in [0, 1]: (C,) each."""
+    processor = _processor(options.model)
+    factor = 255 * processor.rescale_factor if processor.do_rescale else 255.0
+    mean, std = ([0.0] * 3, [1.0] * 3)
+    if processor.do_normalize:
+        mean, std = processor.image_mean, processor.image_std
+    centre, deviation = torch.tensor(mean).double(), torch.tensor(std).double()
+    return {"scale": (factor / deviation).float(), "shift": (-centre / deviation).float()}
+
+
+def _files_digest(options: PretrainedOptions) -> str:
+    """Hash the files of the network; a snapshot of the hub is identified by its commit."""
+    folder = Path(str(options.model)).expanduser()
+    if not folder.is_dir():
+        config = transformers().utils.cached_file(options.model, "config.json")
+        return f"{options.model} {Path(config).parent.name}"
+    endings = _SETTINGS if options.weights == "none" else (*_SETTINGS, *_WEIGHTS)
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.suffix in endings and path.is_file():
+            facts = path.stat()
+            digest.update(f"{path.name} {_file_digest(path, facts.st_mtime_ns)} ".encode())
+    return digest.hexdigest()
+
+
+@lru_cache(maxsize=64)
+def _file_digest(path: Path, modified: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
