@@ -25,9 +25,9 @@ from mlc.config.errors import ConfigError, MlcError
 
 CHUNK = 1024  # rows of a stored piece
 _BATCH = 32
-# Pixels of a side of an image, and the mean and standard deviation of its channels.
+# Pixels of a side of an image; EfficientNet-Lite was trained on (pixel - 127) / 128.
 SIDE = 224
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+MEAN, SCALE = 127.0, 128.0
 _MOST_TOKENS = 256
 # Embeds a batch of texts, or of paths of images: to (B, D).
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
@@ -59,12 +59,11 @@ def minilm() -> Embed:
 def efficientnet_lite0() -> Embed:
     """Return the 1,280 means of the last feature maps of EfficientNet-Lite0, trained on ImageNet."""
     model = pretrained_efficientnet().eval()
-    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (_MEAN, _STD))
 
     def embed(paths: Sequence[str]) -> NDArray[np.float32]:
         images = torch.stack([torch.from_numpy(pixels(path)) for path in paths])
         with torch.inference_mode():
-            maps = model.extract_features((images.float() / 255 - mean) / std)
+            maps = model.extract_features((images.float() - MEAN) / SCALE)
         means: NDArray[np.float32] = maps.mean(dim=(2, 3)).numpy()
         return means
 
