@@ -21,6 +21,8 @@ from mlc.config.options import option
 _WEIGHTS = ".safetensors", ".bin"
 _SETTINGS = ".json", ".txt", ".model"
 _PADDING = -1
+# To be raised when this module prepares samples or pools outputs otherwise.
+_VERSION = "pretrained 1"
 
 
 @dataclass
@@ -119,7 +121,7 @@ class Pretrained(nn.Module):
     def fingerprint(options: PretrainedOptions) -> str:
         """Return a text that changes with the files of the network and with the preparation."""
         used = options.weights, options.pooling, options.max_length
-        return f"{_files_digest(options)} {used}"
+        return f"{_VERSION} {_files_digest(options)} {used}"
 
 
 def transformers() -> Any:
@@ -195,8 +197,11 @@ def _vectors(pooled: Tensor | None) -> Tensor:
 
 
 def _checkpoint(network: nn.Module, options: PretrainedOptions) -> None:
+    # The second name is that of older versions.
+    names = "activation_checkpointing_enable", "gradient_checkpointing_enable"
+    enable: Any = next(getattr(network, name) for name in names if hasattr(network, name))
     try:
-        network.gradient_checkpointing_enable({"use_reentrant": False})  # type: ignore[operator]
+        enable({"use_reentrant": False})
     except ValueError as error:
         raise ConfigError(
             f"backbone.model={options.model} cannot compute its layers again: leave out"

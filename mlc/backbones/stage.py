@@ -20,7 +20,7 @@ from mlc.backbones.frozen import FrozenOptions
 from mlc.backbones.single import torch_seeded
 from mlc.config.errors import ConfigError
 from mlc.data.base import Dataset, RawSamples
-from mlc.data.cache import remembered_parts, source_version
+from mlc.data.cache import remembered_parts
 from mlc.data.files import sha256_of
 
 # Texts, or an array (N, *sample_shape).
@@ -28,7 +28,9 @@ Samples = Sequence[str] | NDArray[Any]
 # Called with the number of finished parts and that of all.
 Report = Callable[[int, int], None]
 
-_VERSION = source_version(__file__)
+# To be raised when this module computes other values; a hash of the file would change too often for
+# features that took hours.
+_VERSION = "features 1"
 # Rows of an entry in the cache; a process that is killed loses the work on one.
 ROWS_OF_PART = 256
 # Weights that no file holds are the same in every process.
@@ -106,7 +108,9 @@ class Stage:
             With `frozen` the features (N, D), else the prepared samples (N, ...); and their digest.
         """
         rows = [slice(i, i + ROWS_OF_PART) for i in range(0, len(samples), ROWS_OF_PART)]
-        code = sha256_of(Path(inspect.getfile(self._class))).hex()
+        # A class that declares no fingerprint may prepare samples otherwise after a change of its file.
+        declares = hasattr(self._class, "fingerprint")
+        code = "" if declares else sha256_of(Path(inspect.getfile(self._class))).hex()
         version = f"{_VERSION} {code} {self.fingerprint(samples)}"
         digests = [_digest(samples[part]) for part in rows]
         parts = remembered_parts(

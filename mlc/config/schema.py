@@ -38,6 +38,10 @@ class TrainerOptions:
             optimizer=lbfgs, 2).
         precision: bfloat16 means autocast and needs CUDA.
         cuda_graphs: whether a step on CUDA is captured once and replayed.
+        warmup: the share of the training in which the rate rises linearly from 0; the schedule follows.
+        clip_norm: the largest norm of a run's gradient, over all its weights; null for any.
+        accumulation: the number of parts in which a batch is computed, for less memory; the gradients of
+            the parts are added up.
     """
 
     max_epochs: Auto[int] = option(60, at_least=1)
@@ -49,6 +53,9 @@ class TrainerOptions:
     patience: int | None = option(None, at_least=1)
     precision: str = option("float32", choices=("float32", "float64", "bfloat16"))
     cuda_graphs: bool = True
+    warmup: float = option(0.0, at_least=0, below=1)
+    clip_norm: float | None = option(None, above=0)
+    accumulation: int = option(1, at_least=1)
 
 
 @dataclass
@@ -125,7 +132,7 @@ class Config:
 # Options whose null stands for a default that depends on the backbone and on the training rows.
 AUTOMATIC = (
     "trainer.max_epochs", "trainer.batch_size", "optimizer.lr", "optimizer.schedule",
-    "backbone.widths", "backbone.dropout", "backbone.normalization",
+    "backbone.width", "backbone.widths", "backbone.dropout", "backbone.normalization",
 )  # fmt: skip
 
 

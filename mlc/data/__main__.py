@@ -3,6 +3,7 @@
 python -m mlc.data posts.csv --labels tags --text body
 python -m mlc.data yeast --figure yeast.png
 python -m mlc.data FOLDER/NAME          # NAME.arff, or NAME-train.arff and NAME-test.arff
+python -m mlc.data FOLDER               # of images, in folders that name their labels
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from mlc.data.card import Card, describe
 from mlc.data.card_figure import draw_card
 from mlc.data.files import located
 from mlc.data.splits import split_dataset
+from mlc.data.vectors import with_coverage
 from mlc.files.writing import write_atomically
 from mlc.launching.composing import composed
 from mlc.launching.overrides import advice, fitted, quoted
@@ -48,7 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
     parsed = _parser().parse_intermixed_args(arguments)
     try:
         import_parts(parsed.imports)
-        card, targets = read_card(overrides(parsed), parsed.seed)
+        card, targets = read_card(overrides(parsed), parsed.seed, parsed.vectors)
         if parsed.figure is not None:
             with write_atomically(parsed.figure) as file:
                 draw_card(card, targets).savefig(file, format="png", dpi=150)
@@ -71,8 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "data",
-        help="a file; or FOLDER/NAME of ARFF files, without their ending; or a data set's name as in"
-        " data=NAME",
+        help="a file; or FOLDER/NAME of ARFF files, without their ending; or a folder of images; or the"
+        " name of a data set as in data=NAME",
     )
     parser.add_argument(
         "--labels",
@@ -81,6 +83,10 @@ def _parser() -> argparse.ArgumentParser:
         help="the column that holds label sets, or several of 0 and 1 (or yes and no)",
     )
     parser.add_argument("--text", help="the column whose words are the features")
+    parser.add_argument("--image", help="the column that names image files")
+    parser.add_argument(
+        "--vectors", type=Path, help="a file of word vectors: how many words have one"
+    )
     parser.add_argument("--seed", type=int, default=0, help="seed of the validation part")
     parser.add_argument("--figure", type=Path, help="draw the labels into this PNG")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -108,14 +114,22 @@ def overrides(arguments: argparse.Namespace) -> list[str]:
     known = sorted(published | generated)
     if name in known:
         chosen = [f"data={name}"]
+    elif arguments.image is not None and ending is not None:
+        chosen = [
+            "data=images",
+            f"data.path={quoted(name)}",
+            f"data.file={quoted(arguments.image)}",
+        ]
     elif ending is not None:
         chosen = [f"data={_ENDINGS[ending]}", f"data.path={quoted(name)}"]
     elif _is_arff(name):
         chosen = ["data=arff", f"data.path={quoted(name)}"]
+    elif located(name, None).is_dir():
+        chosen = ["data=images", f"data.path={quoted(name)}"]
     else:
         raise ConfigError(
             f"There is no data set {name!r}: name a file that ends in {', '.join(_ENDINGS)},"
-            f" FOLDER/NAME of ARFF files, or one of {', '.join(known)}."
+            f" FOLDER/NAME of ARFF files, a folder of images, or one of {', '.join(known)}."
         )
     # argparse assigns settings that follow --labels to it.
     settings = [name for name in arguments.labels or () if _SETTING.match(name)]
@@ -127,8 +141,10 @@ def overrides(arguments: argparse.Namespace) -> list[str]:
     return [*chosen, *(fitted(setting, False) for setting in [*settings, *arguments.settings])]
 
 
-def read_card(chosen: list[str], seed: int) -> tuple[Card, Any]:
+def read_card(chosen: list[str], seed: int, vectors: Path | None = None) -> tuple[Card, Any]:
     """Load the data set that the overrides choose; return its card and its targets (N, K).
+
+    With a file of word vectors, a note of the card says how many words have one.
 
     Raises:
         MlcError: the data set cannot be read, or an override is invalid.
@@ -138,6 +154,8 @@ def read_card(chosen: list[str], seed: int) -> tuple[Card, Any]:
     options = OmegaConf.to_object(config.data)
     check(options, "data.")
     dataset = SOURCES[config.data.name].load(options)
+    if vectors is not None:
+        dataset = with_coverage(dataset, vectors)
     split = split_dataset(dataset, options, seed)
     return describe(dataset, split, options, seed), dataset.targets
 

@@ -246,20 +246,29 @@ class DataOptions:
 
 
 @dataclass
-class SplitOptions(DataOptions):
+class HoldOutOptions(DataOptions):
     """Options of sources whose data may have no published split.
 
     Attributes:
         test_fraction: share of the rows in the test part.
         split_seed: seed of the test part; null is the run's seed, so each seed has other test rows.
+    """
+
+    test_fraction: float = option(0.3, above=0, below=1)
+    split_seed: int | None = option(0, at_least=0, at_most=2**32 - 1)
+
+
+@dataclass
+class SplitOptions(HoldOutOptions):
+    """Options of tables whose data may have no published split.
+
+    Attributes:
         weighting: transformation of counts (words of texts, and sparse features that are integers, some
             above 1): "tfidf" is (1 + log count) times the inverse document frequency in the training
             rows, with rows scaled to length 1; "counts" is the identity; "binary" is 0 or 1; "auto" is
             tfidf for counts and the identity for other features.
     """
 
-    test_fraction: float = option(0.3, above=0, below=1)
-    split_seed: int | None = option(0, at_least=0, at_most=2**32 - 1)
     weighting: str = option("auto", choices=("auto", *WEIGHTINGS))
 
 
@@ -268,6 +277,10 @@ class DataSource:
 
     name: ClassVar[str]
     Options: ClassVar[type] = DataOptions
+
+    @classmethod
+    def prepare(cls, options: Any) -> None:
+        """Do once, before processes load the data side by side, what they would each do."""
 
     @classmethod
     def load(cls, options: Any) -> Dataset:

@@ -9,6 +9,7 @@ import math
 import multiprocessing
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ from hydra.core.utils import (
 from omegaconf import DictConfig, open_dict, read_write
 
 from mlc.config.errors import BeingTrainedError, ConfigError
+from mlc.data.base import SOURCES
 from mlc.launching.job import describe
 from mlc.launching.workers import Ended, n_cores, train_here, train_in_workers
 from mlc.runs.cohort import Outcome
@@ -120,6 +122,8 @@ def _train(
             _end(launcher, job, outcome)
 
     runs = [[job.run for job in members if job.run is not None] for members in groups]
+    if train is None:
+        _prepare_data(runs)
     if train is not None:
         train(runs, ended)
     elif here:
@@ -130,6 +134,15 @@ def _train(
     for job, outcome in elsewhere.values():
         _end(launcher, job, outcome)
     return free
+
+
+def _prepare_data(cohorts: Sequence[Sequence[Run]]) -> None:
+    """Let each source prepare its data once, before workers load them."""
+    configs = [run.config.data for runs in cohorts for run in runs]
+    for options in {repr(options): options for options in configs}.values():
+        # The run reports the error.
+        with suppress(Exception):
+            SOURCES[options.name].prepare(options)
 
 
 def group(jobs: Sequence[Job], max_runs: int, n_workers: int) -> list[list[Job]]:

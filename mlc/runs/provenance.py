@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # Options that change no result of a run: paths, device and resources, reports.
 NOT_IDENTITY = (
-    "device", "threads", "resume", "report", "data.path", "data.root", "data.obtain",
+    "device", "threads", "resume", "report", "data.path", "data.root", "data.folder", "data.obtain",
     "data.absent_labels",
 )  # fmt: skip
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn")

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
+from mlc.backbones.base import BACKBONES
 from mlc.config.schema import AUTOMATIC, Config
 from mlc.data.base import Dataset
 from mlc.data.notices import say_once
@@ -97,6 +98,8 @@ def resolve(config: Config, kind: Kind | None = None) -> Config:
         return config
     kind = kind or Kind()
     values = {"trainer.max_epochs": kind.n_epochs, **_row(config.backbone, kind)}
+    of_options = BACKBONES[config.backbone.name].defaults(config.backbone)
+    values |= {f"backbone.{name}": value for name, value in of_options.items()}
     if config.optimizer.name not in ("adam", "adamw"):
         values = {key: value for key, value in values.items() if key not in _OF_STEPS}
     resolved = copy.copy(config)

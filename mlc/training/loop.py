@@ -77,8 +77,14 @@ class Training:
             raise ConfigError("trainer.precision=bfloat16 needs CUDA: use float32 here.")
         if self.options.precision == "bfloat16" and optimizer.full_batch:
             raise ConfigError("optimizer=lbfgs needs trainer.precision=float32 or float64.")
+        self._require_steps()
         self._plain_step = PlainStep(
-            model, data, optimizer, bfloat16=self.options.precision == "bfloat16"
+            model,
+            data,
+            optimizer,
+            self.options.precision == "bfloat16",
+            self.options.clip_norm,
+            self.options.accumulation,
         )
         self._step = step_for(self._plain_step, self.options.cuda_graphs)
         self.max_epochs = self.options.max_epochs
@@ -94,6 +100,24 @@ class Training:
         val_uniforms = Streams(seeds, "validation noise").uniform(self.val_rows.shape[1])
         self._val_uniforms = val_uniforms.to(device, data.dtype)
         self._begin_monitoring(options)
+
+    def _require_steps(self) -> None:
+        options = self.options
+        used = {
+            "warmup": options.warmup > 0,
+            "clip_norm": options.clip_norm is not None,
+            "accumulation": options.accumulation > 1,
+        }
+        named = [f"trainer.{name}" for name, is_used in used.items() if is_used]
+        if named and self.optimizer.full_batch:
+            raise ConfigError(
+                f"optimizer=lbfgs takes no steps on batches: leave out {', '.join(named)}."
+            )
+        if options.accumulation > 1 and self.model.head.compares_samples:
+            raise ConfigError(
+                f"The head {self.model.head.name!r} compares the samples of a batch, which"
+                " trainer.accumulation would divide: leave it out, or choose another head."
+            )
 
     def _begin_monitoring(self, options: Sequence[TrainerOptions]) -> None:
         device, n_runs = self.data.device, len(options)
@@ -149,7 +173,8 @@ class Training:
             uniforms = self._uniforms.uniform(n_rows).to(self.data.device, self.data.dtype)
         starts, batches = range(0, n_rows, size), rows.split(size, dim=1)
         self.optimizer.plan(
-            [(number - 1 + start / n_rows) / self.options.max_epochs for start in starts]
+            [(number - 1 + start / n_rows) / self.options.max_epochs for start in starts],
+            self.options.warmup,
         )
         self._plain_step.begin_epoch()
         self.data.prefetch(batches)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import ClassVar, TypeGuard
 
 import torch
@@ -90,13 +91,16 @@ class Adam(StackedOptimizer):
             self._begin(weights, state)
         means = [state["mean"] for state in self._state]
         squares = [state["square"] for state in self._state]
-        for runs, options in self._alike:
+        for (runs, options), factor in product(self._alike, dict.fromkeys(self._factors)):
+            rate = factor * float(self._values["lr"][runs.start])
+            chosen = [index for index, other in enumerate(self._factors) if other == factor]
             adam(
-                [weights[runs] for weights in self._weights],
-                [gradient[runs] for gradient in gradients],
-                [mean[runs] for mean in means], [square[runs] for square in squares], [],
-                [torch.tensor(self._n_steps - 1.0) for _ in gradients],
-                fused=True, amsgrad=False, maximize=False, lr=float(self._values["lr"][runs.start]),
+                [self._weights[index][runs] for index in chosen],
+                [gradients[index][runs] for index in chosen],
+                [means[index][runs] for index in chosen],
+                [squares[index][runs] for index in chosen], [],
+                [torch.tensor(self._n_steps - 1.0) for _ in chosen],
+                fused=True, amsgrad=False, maximize=False, lr=rate,
                 beta1=options.betas[0], beta2=options.betas[1], eps=options.eps,
                 weight_decay=options.weight_decay, decoupled_weight_decay=self.decoupled,
             )  # fmt: skip

@@ -19,6 +19,22 @@ def cosine(progress: float) -> float:
     return (1 + math.cos(math.pi * progress)) / 2
 
 
+def warmed_up(schedule: Callable[[float], float], warmup: float) -> Callable[[float], float]:
+    """Return a schedule after a linear rise from 0 in the first share `warmup` of the training.
+
+    As `get_cosine_schedule_with_warmup` of transformers.
+    """
+    if warmup == 0:
+        return schedule
+
+    def factor(progress: float) -> float:
+        if progress < warmup:
+            return progress / warmup
+        return schedule((progress - warmup) / (1 - warmup))
+
+    return factor
+
+
 SCHEDULES: dict[str, Callable[[float], float]] = {
     "constant": constant,
     "cosine": cosine,

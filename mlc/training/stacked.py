@@ -16,7 +16,7 @@ from mlc.config import registry
 from mlc.config.errors import ConfigError
 from mlc.config.options import Auto, option
 from mlc.config.registry import Registry
-from mlc.training.schedules import SCHEDULES
+from mlc.training.schedules import SCHEDULES, warmed_up
 
 State = dict[str, Tensor]
 
@@ -88,6 +88,9 @@ class StackedOptimizer:
         self._schedules = [SCHEDULES[run.schedule] for run in options]
         self._base_lr = self._values["lr"].clone()
         self._tables: dict[str, Tensor] = {}
+        # Multiples of the learning rate by parameter, and that of the parameter in an update.
+        self._factors = [1.0 for _ in self.parameters]
+        self._factor = 1.0
         # The run of each row during an update of rows of several runs.
         self._runs: Tensor | None = None
 
@@ -101,13 +104,47 @@ class StackedOptimizer:
                     f" {values}."
                 )
 
-    def plan(self, progress: Sequence[float]) -> None:
+    def scale_rates(self, parameters: Iterable[Parameter], factor: float) -> None:
+        """Update these parameters with a multiple of the learning rate."""
+        scaled = set(parameters)
+        self._factors = [
+            factor if parameter in scaled else known
+            for parameter, known in zip(self.parameters, self._factors, strict=True)
+        ]
+
+    def clip(self, max_norm: float) -> None:
+        """Scale the gradient of each run to at most this norm, like torch's `clip_grad_norm_`."""
+        gradients = [gradient for gradient in self._gradients() if gradient is not None]
+        # The norm of a sparse gradient needs one entry for each weight.
+        gradients = [g.coalesce() if g.is_sparse else g for g in gradients]
+        n_runs = len(self._base_lr)
+        squares = self._base_lr.new_zeros(n_runs)
+        for gradient in gradients:
+            if gradient.is_sparse:
+                squares.index_add_(0, gradient.indices()[0], gradient.values().square().sum(-1))
+            else:
+                squares += gradient.reshape(n_runs, -1).square().sum(dim=1)
+        factor = (max_norm / (squares.sqrt() + 1e-6)).clamp(max=1)
+        for parameter, gradient in zip(
+            (p for p in self.parameters if p.grad is not None), gradients, strict=True
+        ):
+            if gradient.is_sparse:
+                values = gradient.values() * factor[gradient.indices()[0]].unsqueeze(-1)
+                parameter.grad = torch.sparse_coo_tensor(
+                    gradient.indices(), values, gradient.shape, check_invariants=False
+                )
+            else:
+                gradient.mul_(factor.view(-1, *[1] * (gradient.ndim - 1)))
+
+    def plan(self, progress: Sequence[float], warmup: float = 0.0) -> None:
         """Move the values that change from step to step to the device, for the next steps.
 
         Args:
             progress: for each step, the share of the training before it, in [0, 1).
+            warmup: the share of the training in which the rates rise.
         """
-        factors = [[schedule(share) for schedule in self._schedules] for share in progress]
+        schedules = [warmed_up(schedule, warmup) for schedule in self._schedules]
+        factors = [[schedule(share) for schedule in schedules] for share in progress]
         numbers = range(self._n_steps + 1, self._n_steps + len(progress) + 1)
         self._tables = {
             name: torch.tensor(values, dtype=self._base_lr.dtype).to(self._base_lr.device)
@@ -126,9 +163,10 @@ class StackedOptimizer:
     def apply(self) -> None:
         """Update all parameters by their gradients."""
         with torch.no_grad():
-            for weights, gradient, state in zip(
-                self._weights, self._gradients(), self._state, strict=True
+            for weights, gradient, state, factor in zip(
+                self._weights, self._gradients(), self._state, self._factors, strict=True
             ):
+                self._factor = factor
                 if gradient is None:
                     continue
                 if gradient.is_sparse:
@@ -185,6 +223,8 @@ class StackedOptimizer:
         values = self._values[name]
         if self._runs is not None:
             values = values[self._runs]
+        if name == "lr" and self._factor != 1:
+            values = values * self._factor
         return values.view(-1, *[1] * (like.ndim - 1))
 
     def decayed(self, parameter: Tensor, gradient: Tensor) -> Tensor:

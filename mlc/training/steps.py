@@ -36,8 +36,11 @@ class PlainStep:
         data: ResidentData,
         optimizer: StackedOptimizer,
         bfloat16: bool = False,
+        clip_norm: float | None = None,
+        n_parts: int = 1,
     ) -> None:
         self.model, self.data, self.optimizer, self.bfloat16 = model, data, optimizer, bfloat16
+        self.clip_norm, self.n_parts = clip_norm, n_parts
         self.total = torch.zeros(model.n_runs, dtype=torch.float64, device=data.device)
         self.finite = torch.zeros(model.n_runs, dtype=torch.int64, device=data.device)
 
@@ -48,6 +51,21 @@ class PlainStep:
 
     def __call__(self, rows: Tensor, uniforms: Uniforms) -> None:
         """Train on rows (R, B) of the data, with uniforms (R, B) for heads that need them."""
+        self.optimizer.zero_grad()
+        if self.n_parts == 1:
+            self._add_gradients(rows, uniforms, 1.0)
+        else:
+            parts = rows.chunk(self.n_parts, dim=1)
+            noise = [None] * len(parts) if uniforms is None else uniforms.chunk(self.n_parts, dim=1)
+            for part, uniform in zip(parts, noise, strict=True):
+                self._add_gradients(part, uniform, part.shape[1] / rows.shape[1])
+        if self.clip_norm is not None:
+            self.optimizer.clip(self.clip_norm)
+        self.optimizer.apply()
+        self.finite += self.total.isfinite()
+
+    def _add_gradients(self, rows: Tensor, uniforms: Uniforms, share: float) -> None:
+        """Add the gradients of a share of the batch."""
         batch = self.data.batch(rows)
         # A captured step must not use casts cached before the capture.
         with torch.autocast(
@@ -55,12 +73,10 @@ class PlainStep:
         ):
             outputs = self.model(batch.features)
         losses = self.model.head.loss(outputs.to(batch.targets.dtype), batch.targets, uniforms)
-        self.optimizer.zero_grad()
         # Runs share no weights, so the gradient of the sum gives each run the gradient of its loss.
-        losses.mean(dim=1).sum().backward()
-        self.optimizer.apply()
+        loss = losses.mean(dim=1).sum()
+        (loss if share == 1 else share * loss).backward()
         self.total += losses.detach().sum(dim=1)
-        self.finite += self.total.isfinite()
 
 
 class GraphStep:

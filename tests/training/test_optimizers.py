@@ -9,7 +9,7 @@ import torch
 from torch.nn import Parameter
 
 from mlc.config.errors import ConfigError
-from mlc.training.schedules import SCHEDULES
+from mlc.training.schedules import SCHEDULES, warmed_up
 from mlc.training.stacked import OPTIMIZERS
 
 REFERENCES: dict[str, type[torch.optim.Optimizer]] = {
@@ -121,3 +121,67 @@ def test_options_that_cannot_differ_between_runs_are_refused() -> None:
     options = [OPTIMIZERS.options("adam", eps=eps) for eps in (1e-8, 1e-3)]
     with pytest.raises(ConfigError, match=r"optimizer.eps must be the same"):
         OPTIMIZERS["adam"]([Parameter(torch.zeros(2, 1, 1))], options)
+
+
+def test_a_warm_up_is_that_of_transformers() -> None:
+    transformers = pytest.importorskip("transformers", reason="the reference of the schedules")
+    for name, reference in (
+        ("cosine", transformers.get_cosine_schedule_with_warmup),
+        ("linear", transformers.get_linear_schedule_with_warmup),
+    ):
+        optimizer = torch.optim.SGD([Parameter(torch.zeros(1))], lr=1.0)
+        expected = reference(optimizer, num_warmup_steps=5, num_training_steps=20)
+        rates = []
+        for _ in range(20):
+            rates.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            expected.step()
+        factor = warmed_up(SCHEDULES[name], 0.25)
+        assert [factor(step / 20) for step in range(20)] == pytest.approx(rates)
+    assert warmed_up(SCHEDULES["linear"], 0.0) is SCHEDULES["linear"]
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd"])
+@pytest.mark.parametrize("n_runs", [1, 5])
+def test_a_factor_scales_the_rate_of_some_parameters(name: str, n_runs: int) -> None:
+    parameters = [Parameter(torch.ones(n_runs, 3, dtype=torch.float64)) for _ in range(2)]
+    options = OPTIMIZERS.options(name, lr=0.1, weight_decay=0.1)
+    stacked = OPTIMIZERS[name](parameters, [options] * n_runs)
+    stacked.scale_rates(parameters[1:], 0.01)
+    expected = [Parameter(torch.ones(3, dtype=torch.float64)) for _ in range(2)]
+    groups = [{"params": [expected[0]]}, {"params": [expected[1]], "lr": 0.001}]
+    if name == "adamw":
+        torch_optimizer: Any = torch.optim.AdamW(groups, lr=0.1, weight_decay=0.1)
+    else:
+        torch_optimizer = torch.optim.SGD(groups, lr=0.1, weight_decay=0.1, momentum=0.9)
+    for step in range(4):
+        for parameter, other in zip(parameters, expected, strict=True):
+            other.grad = torch.tensor([1.0, -2.0, step], dtype=torch.float64)
+            parameter.grad = other.grad.expand(n_runs, 3).clone()
+        stacked.step()
+        torch_optimizer.step()
+    for parameter, other in zip(parameters, expected, strict=True):
+        torch.testing.assert_close(parameter.detach(), other.detach().expand(n_runs, 3))
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_a_gradient_is_clipped_run_by_run_as_by_torch(sparse: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+    parameters = [Parameter(torch.zeros(3, 4, 2, dtype=torch.float64)) for _ in range(2)]
+    scales = torch.tensor([0.01, 1.0, 100.0], dtype=torch.float64).view(3, 1, 1)
+    gradients = [
+        scales * torch.randn(3, 4, 2, generator=generator, dtype=torch.float64) for _ in range(2)
+    ]
+    stacked = OPTIMIZERS["sgd"](parameters, [OPTIMIZERS.options("sgd")] * 3)
+    parameters[0].grad = gradients[0].clone()
+    parameters[1].grad = gradients[1].to_sparse(2) if sparse else gradients[1].clone()
+    stacked.clip(1.5)
+    for run in range(3):
+        alone = [Parameter(torch.zeros(4, 2, dtype=torch.float64)) for _ in range(2)]
+        for parameter, gradient in zip(alone, gradients, strict=True):
+            parameter.grad = gradient[run].clone()
+        torch.nn.utils.clip_grad_norm_(alone, 1.5)
+        for parameter, other in zip(parameters, alone, strict=True):
+            assert parameter.grad is not None
+            dense = parameter.grad.to_dense() if parameter.grad.is_sparse else parameter.grad
+            torch.testing.assert_close(dense[run], other.grad)

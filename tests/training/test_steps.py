@@ -17,6 +17,7 @@ from mlc.heads.base import HEADS, KnownLabels
 from mlc.training.model import Model
 from mlc.training.stacked import OPTIMIZERS
 from mlc.training.steps import GraphStep, PlainStep, cuda_capture, step_for
+from tests.training import small
 
 RNG = np.random.default_rng(0)
 FEATURES = RNG.normal(size=(40, 4)).astype(np.float32)
@@ -97,3 +98,35 @@ def test_a_captured_training_is_the_plain_training(head: str) -> None:
     expected, got = train(plain, plain), train(GraphStep(other, cuda_capture), other)
     for a, b in zip(expected, got, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("head", ["sigmoid", "pick_one"])
+def test_a_batch_in_parts_is_the_batch(head: str) -> None:
+    network = {"dropout": 0.0}
+    whole, parts = (
+        small.plain_step(torch.device("cpu"), head=head, network=network) for _ in range(2)
+    )
+    parts.n_parts = 3
+    expected, found = small.train(whole, whole), small.train(parts, parts)
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value)
+
+
+def test_a_step_clips_the_gradient_of_the_batch() -> None:
+    cpu = torch.device("cpu")
+    free, clipped = (
+        small.plain_step(cpu, "sgd", {"momentum": 0.0}, network={"dropout": 0.0}) for _ in range(2)
+    )
+    clipped.clip_norm = 1e-3
+    before = {name: value.clone() for name, value in free.model.state_dict().items()}
+    for step in (free, clipped):
+        step.optimizer.plan([0.0])
+        step.optimizer.advance(0)
+        step(torch.arange(16).expand(3, -1), None)
+    moved = [
+        sum(float((value[run] - before[name][run]).square().sum()) for name, value in state.items())
+        for run, state in ((1, free.model.state_dict()), (1, clipped.model.state_dict()))
+    ]
+    # The rate of the second run is 0.02.
+    assert moved[1] ** 0.5 == pytest.approx(0.02 * 1e-3, rel=1e-3)
+    assert moved[0] > 100 * moved[1]

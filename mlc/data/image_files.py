@@ -1,0 +1,177 @@
+"""Image files: which there are, their sizes, and their pixels."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+
+from mlc.data.files import unreadable
+
+ENDINGS = (
+    ".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".jp2",
+)  # fmt: skip
+# Pillow reads more formats; some of them start other programs.
+_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "JPEG2000")
+# Pillow's own limit: a small file can hold an image that fills the memory.
+MOST_PIXELS = 89_478_485
+_GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N")
+_ORIENTATION = 0x0112
+_SIDEWAYS = (5, 6, 7, 8)
+
+
+class BrokenImageError(Exception):
+    """An image cannot be decoded; the message is the reason."""
+
+
+def find_images(folder: Path) -> list[Path]:
+    """Return the images below a folder, sorted; names that begin with a dot are passed over.
+
+    Raises:
+        DataError: a folder cannot be read.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise unreadable(Path(error.filename or folder), error) from error
+
+    files, seen = [], set()
+    for name, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        status = Path(name).stat()
+        if (status.st_dev, status.st_ino) in seen:
+            # A link leads back to a folder.
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders[:] = [one for one in folders if not one.startswith(".")]
+        files += [
+            Path(name, one)
+            for one in names
+            if not one.startswith(".") and one.lower().endswith(ENDINGS)
+        ]
+    return sorted(files)
+
+
+def probe(path: Path) -> tuple[int, int, bool]:
+    """Return an upright image's height and width, and whether it is grey, from the file's header.
+
+    Raises:
+        BrokenImageError: the file is no image, or too large.
+    """
+    with _opened(path) as image:
+        width, height = image.size
+        # For other PNG files, Pillow would have to decode the image first.
+        known = image.format != "PNG" or "exif" in image.info
+        if known and image.getexif().get(_ORIENTATION) in _SIDEWAYS:
+            width, height = height, width
+        return height, width, image.mode in _GREY
+
+
+def decode(path: Path, channels: int, height: int, width: int) -> NDArray[np.uint8]:
+    """Decode an image to (channels, height, width), with 1 channel for grey and 3 for colour.
+
+    The EXIF orientation is applied. Transparent pixels lie over white. Grey values of 16 bits are
+    divided by 257. Of several frames, the first is taken. Colour profiles are ignored. An image of
+    another size is cropped around its centre to the sides' ratio, and resized (bilinear, with
+    antialiasing).
+
+    Raises:
+        BrokenImageError: the file is no image, cut off or too large.
+    """
+    with _opened(path) as image:
+        upright = _in_mode(ImageOps.exif_transpose(image), "L" if channels == 1 else "RGB")
+        if upright.size != (width, height):
+            upright = ImageOps.fit(upright, (width, height), Image.Resampling.BILINEAR)
+        pixels = np.asarray(upright).reshape(height, width, channels)
+        return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def decode_all(
+    paths: Sequence[Path], channels: int, height: int, width: int
+) -> list[NDArray[np.uint8] | str]:
+    """Return the pixels of each image, or the reason why it cannot be decoded."""
+    results: list[NDArray[np.uint8] | str] = []
+    for path in paths:
+        try:
+            results.append(decode(path, channels, height, width))
+        except BrokenImageError as error:
+            results.append(str(error))
+    return results
+
+
+def _in_mode(image: Image.Image, mode: str) -> Image.Image:
+    if image.mode == "I" or image.mode.startswith("I;"):
+        image = _of_16_bits(image)
+    elif image.mode == "F":
+        raise BrokenImageError("it holds floating-point numbers")
+    elif image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert(mode)
+
+
+def _of_16_bits(image: Image.Image) -> Image.Image:
+    # Pillow would cut values above 255 off.
+    values = np.asarray(image).astype(np.int64)
+    if values.min() < 0 or values.max() > 65535:
+        raise BrokenImageError("it holds numbers of more than 16 bits")
+    return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Open an image; errors in the block are reasons why it is broken."""
+    try:
+        with warnings.catch_warnings(), path.open("rb") as file:
+            # Of damaged metadata, and of sizes that are checked below.
+            warnings.simplefilter("ignore")
+            # It reads several formats only after this.
+            Image.init()
+            with _whole_images(), Image.open(file, formats=_FORMATS) as image:
+                if image.size[0] * image.size[1] > MOST_PIXELS:
+                    raise BrokenImageError(_too_large(image.size))
+                yield image
+    except BrokenImageError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise BrokenImageError(f"it has more than {MOST_PIXELS:,} pixels") from error
+    except UnidentifiedImageError as error:
+        raise BrokenImageError("it is no image of a known format") from error
+    except FileNotFoundError as error:
+        raise BrokenImageError("it does not exist") from error
+    except MemoryError as error:
+        raise BrokenImageError("it does not fit into memory") from error
+    # For damaged files, Pillow's decoders raise many kinds of errors.
+    except Exception as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise BrokenImageError(" ".join(reason.split()).rstrip(".")) from error
+
+
+@contextmanager
+def _whole_images() -> Iterator[None]:
+    """Refuse truncated images, whatever the program around has chosen."""
+    before = ImageFile.LOAD_TRUNCATED_IMAGES
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    try:
+        yield
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = before
+
+
+def _too_large(size: tuple[int, int]) -> str:
+    return f"it has {size[0]:,} x {size[1]:,} pixels, and at most {MOST_PIXELS:,} are decoded"
+
+
+def state_of(path: Path) -> tuple[Any, ...] | None:
+    """Return what changes with a file's content: its size and times; None if there is no file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns

@@ -1,0 +1,241 @@
+"""Which images there are and their labels: a table that names files, or folders that name labels."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.preprocessing import MultiLabelBinarizer
+
+from mlc.config.errors import DataError
+from mlc.config.texts import listed, shown
+from mlc.data.columns import encode_labels, zero_one_columns
+from mlc.data.files import located
+from mlc.data.image_files import ENDINGS, find_images
+from mlc.data.label_cells import MISSING, separator_named
+from mlc.data.label_separators import split_cell
+from mlc.data.locations import location_of
+from mlc.data.table_file import read_frame
+
+# The usual names of the column with the files, and of the parts.
+FILE_COLUMNS = ("file", "filename", "file_name", "image", "image_path", "path", "img")
+_PARTS = {
+    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val",
+    "dev": "val", "test": "test", "testing": "test",
+}  # fmt: skip
+_TABLES = (".csv", ".tsv", ".parquet")
+_SEPARATOR = "_"
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Images and their labels.
+
+    Attributes:
+        files: N paths.
+        targets: (N, K), bool.
+        names: K names.
+        parts: the part of each image; None if no parts are given.
+        parts_from: the origin of the parts.
+        notes: assumptions, one sentence each.
+    """
+
+    files: list[Path]
+    targets: NDArray[np.bool_]
+    names: tuple[str, ...]
+    parts: list[str] | None = None
+    parts_from: str = "as given"
+    notes: tuple[str, ...] = ()
+
+
+def list_images(path: Path, options: Any) -> Listing:
+    """Return the images and labels of a table or folder.
+
+    Raises:
+        DataError: there is no such file, column or label, or a row names no part.
+    """
+    if not path.is_dir():
+        return _of_table(path, options)
+    if options.labels:
+        return _of_table(_table_in(path), options)
+    return _of_folders(path, options)
+
+
+def files_named_in(path: Path, options: Any) -> list[Path]:
+    """Return the image files that a table names in its column of files.
+
+    Raises:
+        DataError: there is no such table or column, or a row has no file.
+    """
+    frame = read_frame(path)
+    return _files(frame, _file_column(frame, path, options.file), path, options)
+
+
+def _of_table(path: Path, options: Any) -> Listing:
+    frame = read_frame(path)
+    column = _file_column(frame, path, options.file)
+    if not options.labels:
+        binary = zero_one_columns(frame.drop(columns=[column]))
+        example = f"[{','.join(binary[:3])}{', ...' if len(binary) > 3 else ''}]"
+        raise DataError(
+            f"{path}: data=images needs data.labels={example if binary else '[COLUMN]'}, the column that"
+            " holds label sets, or several columns of 0 and 1."
+        )
+    files = _files(frame, column, path, options)
+    separator = None if options.separator is None else separator_named(options.separator)
+    labels = encode_labels(frame, options.labels, separator, str(path))
+    parts = None if options.split is None else _parts_in(frame, options.split, path)
+    notes = [*labels.notes, *_unnamed(files, path), *_unused_split(frame, options)]
+    return Listing(
+        files, labels.targets, labels.names, parts,
+        f"from the column {options.split!r} of {path.name}", tuple(notes),
+    )  # fmt: skip
+
+
+def _table_in(folder: Path) -> Path:
+    tables = sorted(file for file in folder.iterdir() if file.suffix.lower() in _TABLES)
+    if len(tables) != 1:
+        names = listed([file.name for file in tables], 5) or "no table"
+        raise DataError(
+            f"{folder} holds {names}: name the .csv or .parquet file with the column"
+            " of data.labels in data.path."
+        )
+    return tables[0]
+
+
+def _file_column(frame: pd.DataFrame, path: Path, name: str | None) -> str:
+    candidates = [name] if name is not None else [*FILE_COLUMNS]
+    names = [str(column) for column in frame.columns if str(column) in candidates]
+    if len(names) != 1:
+        columns = listed(list(map(str, frame.columns)), 20)
+        wrong = f"no column {name!r}" if name is not None else f"{len(names)} columns of files"
+        raise DataError(
+            f"{path}: there is {wrong}: name the column of the images in data.file, one of {columns}."
+        )
+    return names[0]
+
+
+def _files(frame: pd.DataFrame, column: str, path: Path, options: Any) -> list[Path]:
+    folder = path.parent if options.folder is None else located(options.folder, options.root)
+    rows: dict[str, int] = {}
+    for row, value in enumerate(frame[column]):
+        name = "" if value is None or pd.isna(value) else str(value).strip()
+        where = location_of(str(path), row)
+        if name.lower() in MISSING or "\0" in name:
+            raise DataError(f"{path}: {where} names no image in the column {column!r}: add it.")
+        if name in rows:
+            raise DataError(
+                f"{path}: {name} is named in {location_of(str(path), rows[name])} and in {where}: give"
+                " each image one row with all its labels."
+            )
+        rows[name] = row
+    return [folder / name for name in rows]
+
+
+def _parts_in(frame: pd.DataFrame, column: str, path: Path) -> list[str]:
+    if column not in frame.columns:
+        raise DataError(
+            f"{path}: there is no column {column!r}: data.split may be"
+            f" {listed(list(map(str, frame.columns)), 20)}."
+        )
+    parts = [_PARTS.get(str(value).strip().lower(), "") for value in frame[column]]
+    if "" in parts:
+        row = parts.index("")
+        raise DataError(
+            f"{path}: the column {column!r} is {shown(str(frame[column].iloc[row]))} in"
+            f" {location_of(str(path), row)}: write train, val or test."
+        )
+    _require_parts(parts, f"{path}: the column {column!r}")
+    return parts
+
+
+def _require_parts(parts: Sequence[str], where: str) -> None:
+    for part in ("train", "test"):
+        if part not in parts:
+            raise DataError(
+                f"{where} names no {part} rows, only {', '.join(sorted(set(parts)))}: name those to"
+                f" {'train' if part == 'train' else 'test'} on {part}."
+            )
+
+
+def _unused_split(frame: pd.DataFrame, options: Any) -> list[str]:
+    """Note a column that looks like a split and is not used."""
+    if options.split is not None:
+        return []
+    for name in frame.columns:
+        words = {str(value).strip().lower() for value in frame[name].iloc[:1000]}
+        if str(name) not in options.labels and words <= set(_PARTS) and len(words) > 1:
+            return [f"The column {str(name)!r} seems to name parts: data.split={name} uses them."]
+    return []
+
+
+def _unnamed(files: Sequence[Path], table: Path) -> list[str]:
+    """Note the images beside those of a table that it does not name."""
+    folder = Path(os.path.commonpath([file.parent.absolute() for file in files]))
+    if not folder.is_dir():
+        return []
+    named = {file.absolute() for file in files}
+    others = [file for file in find_images(folder) if file.absolute() not in named]
+    if not others:
+        return []
+    examples = listed([str(file.relative_to(folder)) for file in others], 3)
+    return [
+        f"Not used: {len(others):,} images in {folder} are in no row of {table.name}: {examples}."
+    ]
+
+
+def _of_folders(root: Path, options: Any) -> Listing:
+    files = find_images(root)
+    if not files:
+        raise DataError(f"{root} holds no image ({', '.join(ENDINGS)}): name another folder.")
+    folders = [file.relative_to(root).parts[:-1] for file in files]
+    parts = _parts_of(folders, root)
+    if parts is not None:
+        folders = [levels[1:] for levels in folders]
+    separator = _SEPARATOR if options.separator is None else options.separator
+    sign = None if separator == "none" else separator_named(separator)
+    sets: list[list[str]] = []
+    for file, levels in zip(files, folders, strict=True):
+        if not levels:
+            raise DataError(
+                f"{file} lies in no folder that names its labels: move it into one, or name a table"
+                " with its labels in data.path."
+            )
+        named = [level for level in levels if level not in options.no_label]
+        sets.append([label for level in named for label in split_cell(level, sign)])
+    classes = set(folders)
+    missing = [name for name in options.no_label if not any(name in levels for levels in classes)]
+    if missing:
+        raise DataError(f"{root}: there is no folder {missing[0]!r}, which data.no_label names.")
+    if len(classes) == 1:
+        raise DataError(
+            f"All images of {root} lie in the folder {'/'.join(next(iter(classes)))}, so all have the"
+            " same labels: name the folder above the labels in data.path."
+        )
+    encoder = MultiLabelBinarizer().fit(sets)
+    if len(encoder.classes_) == 0:
+        raise DataError(f"{root}: no folder names a label: name fewer in data.no_label.")
+    note = (
+        "A label is the name of a folder; data.separator splits names."
+        if sign is None
+        else f"Labels are the names of folders, split at {sign!r}; data.separator states another."
+    )
+    return Listing(
+        files, encoder.transform(sets).astype(bool), tuple(map(str, encoder.classes_)), parts,
+        "from the folders", (note,),
+    )  # fmt: skip
+
+
+def _parts_of(folders: Sequence[tuple[str, ...]], root: Path) -> list[str] | None:
+    """Return the part of each image if the first folders are named train, val and test."""
+    parts = [_PARTS.get(levels[0].lower(), "") if levels else "" for levels in folders]
+    if "" in parts or len(set(parts)) < 2:
+        return None
+    _require_parts(parts, str(root))
+    return parts

@@ -1,0 +1,198 @@
+"""Images in files, as a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlc.config.errors import ConfigError, DataError
+from mlc.config.options import option
+from mlc.config.texts import readable
+from mlc.data.base import Dataset, DataSource, HoldOutOptions, register_source
+from mlc.data.files import located
+from mlc.data.image_cache import Decoded, decoded
+from mlc.data.image_files import ENDINGS, find_images
+from mlc.data.image_listing import Listing, files_named_in, list_images
+
+_NAMED = 5  # Broken images in a message.
+
+
+@dataclass
+class ImagesOptions(HoldOutOptions):
+    """Options of images.
+
+    Attributes:
+        path: a .csv, .tsv or .parquet file that names images and their labels; or a folder whose folders
+            name the labels, perhaps below folders train, val and test; or a folder with one such table,
+            if `labels` is given.
+        labels: the table's column that holds label sets, or several columns of 0 and 1.
+        file: the table's column of file names; null is a column file, image, path or the like.
+        folder: the folder of the table's file names; null is that of the table.
+        split: the table's column that names the part of each image: train, val or test.
+        separator: separator of the labels in a cell, null infers it; or in a folder's name, null is _,
+            and "none" takes the whole name as one label.
+        no_label: folders whose images have no label.
+        size: height and width, or one number for both; null is the common size of all images, else 224.
+        grey: one channel instead of three; null is true if all images are grey.
+        broken: "error" refuses broken and missing images; "skip" leaves them out.
+        root: folder of a relative path; null is $MLC_DATA or the working folder.
+        title: name of the data set in tables; null is the folder's name.
+    """
+
+    path: str | None = None
+    labels: list[str] = field(default_factory=list)
+    file: str | None = None
+    folder: str | None = None
+    split: str | None = None
+    separator: str | None = None
+    no_label: list[str] = field(default_factory=list)
+    size: list[int] | None = option(None, at_least=1, at_most=4096)
+    grey: bool | None = None
+    broken: str = option("error", choices=("error", "skip"))
+    root: str | None = None
+    title: str | None = None
+
+    def validate(self, prefix: str) -> None:
+        """Check that the size has one or two sides, and that labels are no file names."""
+        if self.size is not None and len(self.size) not in (1, 2):
+            raise ConfigError(f"{prefix}size={self.size} must be a height and a width.")
+        if self.separator is not None and self.separator.strip('"') == "":
+            raise ConfigError(
+                f"{prefix}separator={self.separator!r} parts no labels: name a sign such as _ or none."
+            )
+        for key in ("file", "split"):
+            if getattr(self, key) is not None and getattr(self, key) in self.labels:
+                raise ConfigError(
+                    f"{prefix}{key}={getattr(self, key)} is also in {prefix}labels: name it in one."
+                )
+
+
+@register_source("images")
+class Images(DataSource):
+    """Images named by a table, or in folders that name their labels.
+
+    The images are decoded once, into a file of the cache.
+    """
+
+    Options = ImagesOptions
+
+    @classmethod
+    def prepare(cls, options: Any) -> None:
+        """Decode the images into the cache."""
+        cls.load(options)
+
+    @classmethod
+    def load(cls, options: Any) -> Dataset:
+        """Load the data set: pixels (N, C * H * W), uint8."""
+        options.validate("data.")
+        path = _path(options)
+        listing = list_images(path, options)
+        images = decoded(listing.files, _size(options), options.grey)
+        notes = (
+            *_broken(images, listing.files, options),
+            *listing.notes,
+            *_resized(images, options),
+        )
+        rows = images.indices
+        return Dataset(
+            name=options.title or (path.name if path.is_dir() else path.name.split(".")[0]),
+            features=images.pixels,
+            targets=listing.targets[rows],
+            feature_names=(),
+            label_names=listing.names,
+            numeric=np.zeros(images.pixels.shape[1], dtype=bool),
+            parts=_parts(listing, rows, path),
+            parts_from=listing.parts_from,
+            notes=notes,
+            sample_shape=images.shape,
+            digest=images.digest,
+        )
+
+    @classmethod
+    def read_samples(
+        cls, paths: Sequence[Path], options: Any, shape: Sequence[int]
+    ) -> tuple[NDArray[np.uint8], list[Path]]:
+        """Return the pixels (M, C * H * W) of images as in training, and their files.
+
+        Args:
+            paths: images, folders of images, or tables that name images.
+            options: of the training.
+            shape: (C, H, W) of the training.
+
+        Raises:
+            DataError: a path cannot be read, or an image is broken and is not to be skipped.
+        """
+        files = [file for path in paths for file in _files_of(path, options)]
+        images = decoded(files, shape[1:], shape[0] == 1)
+        _broken(images, files, options)
+        return images.pixels, [files[index] for index in images.indices]
+
+
+def _path(options: Any) -> Path:
+    if options.path is None:
+        raise DataError(
+            "data=images needs data.path: a folder whose folders name the labels, or a table that names"
+            " images and labels."
+        )
+    path = located(options.path, options.root)
+    if not path.exists():
+        raise DataError(f"There is no file or folder {path}: correct data.path.")
+    return path
+
+
+def _size(options: Any) -> tuple[int, ...]:
+    return () if options.size is None else (options.size[0], options.size[-1])
+
+
+def _files_of(path: Path, options: Any) -> list[Path]:
+    if path.is_dir():
+        files = find_images(path)
+        if not files:
+            raise DataError(f"{path} holds no image ({', '.join(ENDINGS)}): name another folder.")
+        return files
+    return [path] if path.suffix.lower() in ENDINGS else files_named_in(path, options)
+
+
+def _broken(images: Decoded, files: Sequence[Path], options: Any) -> tuple[str, ...]:
+    """Return a note on the broken images that are left out.
+
+    Raises:
+        DataError: there is one, and it is not to be skipped.
+    """
+    if not images.broken:
+        return ()
+    names = [f"{files[index]} ({reason})" for index, reason in sorted(images.broken.items())]
+    more = f", and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    named = ", ".join(readable(name) for name in names[:_NAMED]) + more
+    if options.broken == "error":
+        raise DataError(
+            f"{len(names):,} of {len(files):,} images cannot be used: {named}: repair or remove them, or"
+            " set data.broken=skip."
+        )
+    return (f"Warning: {len(names):,} of {len(files):,} images are left out: {named}.",)
+
+
+def _resized(images: Decoded, options: Any) -> tuple[str, ...]:
+    if not images.n_resized:
+        return ()
+    _, height, width = images.shape
+    because = " since they differ in size" if options.size is None else ""
+    return (
+        f"{images.n_resized:,} images were cropped around their centre and resized to {height} x"
+        f" {width}{because}; data.size states another size.",
+    )
+
+
+def _parts(listing: Listing, rows: NDArray[np.int64], path: Path) -> dict[str, NDArray[np.int64]]:
+    if listing.parts is None:
+        return {}
+    named = np.array(listing.parts, dtype=np.str_)[rows]
+    parts = {part: np.flatnonzero(named == part) for part in ("train", "val", "test")}
+    if not all(len(parts[part]) for part in ("train", "test")):
+        raise DataError(f"{path}: all images of the training or test part are broken: repair them.")
+    return {part: members for part, members in parts.items() if len(members)}
