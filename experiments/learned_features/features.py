@@ -40,7 +40,7 @@ def minilm() -> Embed:
 
     folder = str(get_model_path())
     tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = _device()
     model: Any = AutoModel.from_pretrained(folder, dtype=torch.float32).eval().to(device)
 
     def embed(texts: Sequence[str]) -> NDArray[np.float32]:
@@ -59,16 +59,21 @@ def minilm() -> Embed:
 
 def efficientnet_lite0() -> Embed:
     """Return the 1,280 means of the last feature maps of EfficientNet-Lite0, trained on ImageNet."""
-    model = pretrained_efficientnet().eval()
+    device = _device()
+    model = pretrained_efficientnet().eval().to(device)
 
     def embed(paths: Sequence[str]) -> NDArray[np.float32]:
         images = torch.stack([torch.from_numpy(pixels(path)) for path in paths])
         with torch.inference_mode():
-            maps = model.extract_features((images.float() - MEAN) / SCALE)
-        means: NDArray[np.float32] = maps.mean(dim=(2, 3)).numpy()
+            maps = model.extract_features((images.to(device).float() - MEAN) / SCALE)
+        means: NDArray[np.float32] = maps.mean(dim=(2, 3)).cpu().numpy()
         return means
 
     return embed
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def pretrained_efficientnet() -> Any:
