@@ -30,7 +30,8 @@ from mlc.config.schema import parse, register_configs
 from mlc.data.base import Dataset
 from mlc.data.splits import Split
 from mlc.evaluation.judging import evaluate
-from mlc.evaluation.yardsticks import YARDSTICKS, tune
+from mlc.evaluation.linear_models import YARDSTICKS
+from mlc.evaluation.yardsticks import tune
 from mlc.launching.composing import composed
 from mlc.metrics.final import decision_metrics
 from mlc.reporting.tables import Table

@@ -29,7 +29,8 @@ from mlc.comparing.row_values import row_values
 from mlc.config.schema import Config
 from mlc.data.base import Dataset
 from mlc.data.splits import Split
-from mlc.evaluation.yardsticks import LogisticRegressions, decide, tune
+from mlc.evaluation.linear_models import LogisticRegressions
+from mlc.evaluation.yardsticks import decide, tune
 from mlc.heads.base import HEADS
 from mlc.reporting.tables import Table
 from mlc.training.stacked import OPTIMIZERS

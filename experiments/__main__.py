@@ -18,7 +18,8 @@ from experiments.harness.running import (
     overview_documents,
 )
 from experiments.harness.study import BUDGETS
-from mlc.config.errors import MlcError
+from mlc.config.imports import add_import_flag, import_parts
+from mlc.train import in_one_sentence
 
 
 def main() -> None:
@@ -38,16 +39,21 @@ def main() -> None:
     parser.add_argument(
         "--report", action="store_true", help="measure nothing, report the present rows"
     )
+    add_import_flag(parser)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     reported, status = [], 0
     for name in arguments.names or EXPERIMENTS:
         try:
+            import_parts(arguments.imports)
             reported.append(run(name, arguments))
         # An error in one experiment must not stop the others.
-        except MlcError as error:
-            print(f"experiments: {error}", file=sys.stderr)
-            status = error.exit_status
+        except Exception as error:
+            sentence = in_one_sentence(error)
+            if sentence is None:
+                raise
+            print(f"experiments: {sentence}", file=sys.stderr)
+            status = sentence.exit_status
     if any(reported) and arguments.folder.resolve() == RESULTS.resolve():
         # Only once: the overview quotes every experiment, and some reports take ten seconds.
         report = overview()

@@ -1,4 +1,4 @@
-"""hydra/sweeper=search: configurations drawn for each head, and the best by validation rows chosen.
+"""hydra/sweeper=search: a search draws configurations for each head and chooses by validation rows.
 
 The rules on imports and annotations of `mlc_fused_launcher` apply.
 """
@@ -28,6 +28,7 @@ class SearchSweeperConf:
     metric: str = "jaccard_samples"
     sampler: str = "random"
     batch: int = 5
+    more_seeds: int = 0
     params: dict[str, Any] | None = field(default_factory=dict)
 
 

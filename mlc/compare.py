@@ -16,41 +16,27 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from mlc.comparing.plan import (
-    BUDGETS,
-    Plan,
-    check_names,
-    chosen_heads,
-    profile_of,
-    rule_overrides,
-    suitable_rules,
-    within,
-)
+from mlc.comparing.plan import BUDGETS, Plan, check_names, rule_overrides
+from mlc.comparing.planning import plan_comparison, plan_text
 from mlc.comparing.quiet import brief_log
 from mlc.comparing.stored import add_seconds, read_plan, write_plan
-from mlc.comparing.timing import RANGE, cost_by_head, expected_seconds, linear_seconds
-from mlc.comparing.words import duration
 from mlc.comparing.writing import write_answer
 from mlc.config.errors import ConfigError, MlcError
 from mlc.config.imports import add_import_flag, import_parts
 from mlc.config.schema import parse, register_configs
-from mlc.config.texts import fold, never_fail_to_print
+from mlc.config.texts import never_fail_to_print
 from mlc.data.__main__ import overrides as data_overrides
-from mlc.data.base import SOURCES, Dataset
+from mlc.data.base import SOURCES
 from mlc.data.card import describe
-from mlc.data.splits import Split, split_dataset
+from mlc.data.splits import split_dataset
 from mlc.estimator import MultiLabelClassifier
 from mlc.launching.composing import composed
 from mlc.launching.names import data_name
 from mlc.launching.overrides import quoted
 from mlc.launching.sweep import Refusal
-from mlc.launching.workers import n_cores
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.runs.ownership import path_part
 from mlc.train import errors_raised_by_hydra, in_one_sentence, launch
-from mlc.training.defaults import kind_of, resolve
-
-_WIDTH = 80
 
 
 def main(words: list[str] | None = None) -> None:
@@ -87,12 +73,12 @@ def _parser() -> argparse.ArgumentParser:
         help="the column that holds label sets, or several of 0 and 1 (or yes and no, true and false)",
     )
     parser.add_argument("--text", help="the column whose words are the features")
+    parser.add_argument("--image", help="the column that names image files")
     parser.add_argument("--test", metavar="FILE", help="the test rows (data.test_path)")
     parser.add_argument("--validation", metavar="FILE", help="the validation rows (data.val_path)")
     parser.add_argument(
         "--metric",
         default="jaccard_samples",
-        choices=sorted(COUNT_METRICS),
         metavar="METRIC",
         help="by which all is chosen and compared (jaccard_samples): " + ", ".join(COUNT_METRICS),
     )
@@ -100,11 +86,16 @@ def _parser() -> argparse.ArgumentParser:
         "--budget",
         default="quick",
         choices=list(BUDGETS),
-        help="configurations of each head times splits: "
-        + ", ".join(f"{name} {each.n_trials} x {each.n_splits}" for name, each in BUDGETS.items()),
+        help="configurations of each head x splits + further splits of the chosen one: "
+        + ", ".join(
+            f"{name} {each.n_trials} x {each.n_splits} + {each.n_more}"
+            for name, each in BUDGETS.items()
+        ),
     )
     parser.add_argument(
-        "--minutes", type=_positive, help="fewer configurations, equally many for each head"
+        "--minutes",
+        type=_positive,
+        help="fewer configurations and splits, so that it takes no longer",
     )
     parser.add_argument("--heads", help="all, or names with commas between them")
     parser.add_argument(
@@ -139,7 +130,7 @@ def compare(arguments: argparse.Namespace) -> None:
         MlcError: the data, an option or the folder cannot be used.
     """
     started = time.perf_counter()
-    check_names(arguments.heads, arguments.labels)
+    check_names(arguments.heads, arguments.labels, arguments.metric)
     register_configs()
     chosen = _data_overrides(arguments)
     config = composed(["experiment=which_head", *chosen])
@@ -157,10 +148,10 @@ def compare(arguments: argparse.Namespace) -> None:
     with_linear = options.report.yardsticks
     if plan is None:
         print("Timing a first piece of each head ...", file=sys.stderr, flush=True)
-        plan = _planned(arguments, chosen, dataset, split, with_linear)
+        plan = plan_comparison(arguments, chosen, dataset, split, with_linear)
     # Nothing above this line is refused below it.
     print(describe(dataset, split, options.data, 0).text(), flush=True)
-    print(_plan_text(plan, folder, arguments.metric), flush=True)
+    print(plan_text(plan, folder, arguments), flush=True)
     if arguments.plan:
         return
     before = write_plan(folder, plan, asked)
@@ -202,48 +193,9 @@ def _default_folder(config: DictConfig, arguments: argparse.Namespace) -> Path:
 
 def _asked(arguments: argparse.Namespace) -> dict[str, Any]:
     """The options on which the plan depends."""
-    data = ("data", "labels", "text", "test", "validation")
+    data = ("data", "labels", "text", "image", "test", "validation")
     keys = (*data, "metric", "budget", "minutes", "heads", "settings")
     return {key: getattr(arguments, key) for key in keys}
-
-
-def _planned(
-    arguments: argparse.Namespace,
-    chosen: Sequence[str],
-    dataset: Dataset,
-    split: Split,
-    with_linear: bool,
-) -> Plan:
-    profile = profile_of(dataset.targets[split.train])
-    heads = chosen_heads(arguments.heads, profile)
-    rules = suitable_rules(arguments.metric, profile)
-    settings = ["experiment=which_head", *chosen, *rule_overrides(arguments.metric, rules)]
-    kind = kind_of(dataset, split.train)
-    configs = {head: resolve(parse(composed([*settings, f"head={head}"])), kind) for head in heads}
-    costs = list(cost_by_head(configs, dataset, split).values())
-    linear = linear_seconds(dataset, split) if with_linear else 0.0
-
-    def seconds(n_trials: int, n_splits: int) -> float:
-        return expected_seconds(costs, n_trials, n_splits, n_cores(), linear)
-
-    n_trials, n_splits = within(BUDGETS[arguments.budget], arguments.minutes, seconds)
-    return Plan(heads, tuple(rules), n_trials, n_splits, seconds(n_trials, n_splits))
-
-
-def _plan_text(plan: Plan, folder: Path, metric: str) -> str:
-    low, high = (duration(share * plan.seconds) for share in RANGE)
-    text = (
-        f"{plan.n_runs} networks: {plan.n_trials} configuration{'s' * (plan.n_trials > 1)} of each of"
-        f" {len(plan.heads)} heads, the same draws for all, on {plan.n_splits} splits; chosen by"
-        f" {metric} on validation rows under the rules {', '.join(plan.rules)}. It takes about {low}"
-        f" to {high} on this machine, from the first steps of each head; interrupted, the same command"
-        f" goes on. All files are in {folder}."
-    )
-    lines = fold(text, _WIDTH)
-    for head, reason in plan.heads.items():
-        first, *more = fold(f"{head}: {reason}", _WIDTH - 2)
-        lines += [f"  {first}", *(f"    {line}" for line in more)]
-    return "\n" + "\n".join(lines) + "\n"
 
 
 def _metrics(metric: str) -> list[str]:
@@ -268,6 +220,7 @@ def _train(
         # The answer has its own, under every rule.
         "report.yardsticks=false",
         f"hydra.sweeper.n_trials={plan.n_trials}",
+        f"hydra.sweeper.more_seeds={plan.n_more}",
         f"hydra.sweeper.metric={metric}",
         f"hydra.sweep.dir={quoted(str(folder))}",
         "resume=true",

@@ -21,6 +21,7 @@ from mlc.config.registry import BACKBONES
 from mlc.data.base import Dataset
 from mlc.data.card import describe
 from mlc.data.feature_rows import features_of, refuse
+from mlc.data.image_input import as_rows, images_in, with_shape
 from mlc.data.preprocessing import Scaling, fit_scaling, without_unused
 from mlc.data.splits import Split, hold_out
 from mlc.data.targets import Targets, encode
@@ -130,7 +131,8 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         """Train on features (N, D), dense or sparse, and label sets.
 
         Args:
-            X: features, where NaN is a missing value; or texts.
+            X: features, where NaN is a missing value; or texts; or images, (N, C, H, W) or (N, H, W, C),
+                as bytes from 0 to 255 or as floats, which are not scaled.
             y: zeros and ones, (N, K), dense or sparse, or words for them such as yes and no, in an array
                 or a data frame, whose columns name the labels; or a list of lists of labels; or one
                 class per row, (N,). An array (N, 1) of zeros and ones is a single label.
@@ -144,6 +146,8 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         configs = configs_of(self)
         names = getattr(self, "feature_names_in_", range(features.shape[1]))
         dataset = self._texts.dataset(features, self._targets, names, self.weighting)
+        if self._image_shape:
+            dataset = with_shape(dataset, self._image_shape)
         splits = [self._hold_out(dataset, config.seed) for config in configs]
         kind = kind_of(dataset, splits[0].train)
         configs = [resolve(config, kind) for config in configs]
@@ -161,7 +165,15 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             natural_threshold=model.head.natural_threshold(dataset.n_labels),
             **mapping("decision_options", self.decision_options),
         )
-        predictor = Predictor(model, scalings, rule, dataset.label_names, dataset.feature_names)
+        predictor = Predictor(
+            model,
+            scalings,
+            rule,
+            dataset.label_names,
+            dataset.feature_names,
+            dataset.sample_shape,
+            dataset.samples,
+        )
         self.history_ = train_ensemble(configs, model, dataset, splits, scalings, device)
         predictor.fit_rule(dataset.features, dataset.targets, self.held_out_)
         self.predictor_, self.decision_ = predictor, rule
@@ -239,6 +251,13 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             check_is_fitted(self)
         if isinstance(X, Iterator):
             X = list(X)
+        images = images_in(X)
+        if reset:
+            self._image_shape = () if images is None else images.shape[1:]
+        if images is not None or self._image_shape:
+            rows = as_rows(X, images, self._image_shape)
+            self.n_features_in_ = rows.shape[1]
+            return rows
         texts = self._texts.texts(X)
         if texts is not None and (reset or self._texts.is_fitted):
             return self._texts.counts(texts)

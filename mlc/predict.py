@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +36,14 @@ def main(arguments: list[str] | None = None) -> None:
     args = _parser().parse_args(arguments)
     try:
         import_parts(args.imports)
-        _require_other_file(args.output, args.file)
+        for file in args.file:
+            _require_other_file(args.output, file)
         loaded = load(args.run, args.rule, args.device)
-        features = _features(loaded, args.file)
-        print(_card(loaded, features, args.file), file=sys.stderr)
-        table = _table(loaded, features)
-        print(_summary(table, args.file), file=sys.stderr)
+        features, files = _features(loaded, args.file)
+        name = args.file[0].name if len(args.file) == 1 else f"{len(args.file)} files"
+        print(_card(loaded, features, name), file=sys.stderr)
+        table = _table(loaded, features, files)
+        print(_summary(table, args.file[0] if len(args.file) == 1 else name), file=sys.stderr)
         if args.spreadsheet:
             table = table.assign(labels=table["labels"].map(cell)).rename(columns=cell)
         csv = table.to_csv(index=False, float_format="%.6g")
@@ -65,7 +68,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("run", type=Path, help="the folder of a finished run")
     parser.add_argument(
-        "file", type=Path, help="a file in the format and with the columns of the training data"
+        "file",
+        type=Path,
+        nargs="+",
+        help="a file in the format and with the columns of the training data; for a run on images, any"
+        " number of images, of folders with images, and of tables that name images",
     )
     parser.add_argument("--rule", help="a decision rule of the run (default: its first tuned one)")
     parser.add_argument(
@@ -82,8 +89,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def predict(run: Path, file: Path, rule: str | None = None, device: str = "auto") -> pd.DataFrame:
+def predict(
+    run: Path, file: Path | Sequence[Path], rule: str | None = None, device: str = "auto"
+) -> pd.DataFrame:
     """Return a row per row of the file: its number from 1, its labels, the scores as score:LABEL.
+
+    For a run on images, `file` may be several images, folders and tables, and a column "file" follows
+    the number.
 
     The labels are separated by ;, as data=table reads with data.separator=";". A label that contains a ;
     or could be read as no label is in double quotes.
@@ -92,18 +104,27 @@ def predict(run: Path, file: Path, rule: str | None = None, device: str = "auto"
         MlcError: the run or the file cannot be used.
     """
     loaded = load(run, rule, device)
-    return _table(loaded, _features(loaded, file))
+    return _table(loaded, *_features(loaded, [file] if isinstance(file, (str, Path)) else file))
 
 
-def _features(loaded: LoadedRun, file: Path) -> Any:
+def _features(loaded: LoadedRun, files: Sequence[Path]) -> tuple[Any, list[Path] | None]:
+    """Return the features of the rows to predict, and their files if these are images."""
     data, raw = loaded.config.data, loaded.raw
+    if loaded.image_shape:
+        pixels, read = loaded.read_images(files)
+        return loaded.inputs(pixels), read
+    if len(files) > 1:
+        raise ConfigError(
+            f"The run was not trained on images: give one file instead of {len(files)}."
+        )
     if raw is not None and not raw.shape:
-        return loaded.inputs(read_texts(file, data.name, data))
+        return loaded.inputs(read_texts(files[0], data.name, data)), None
     names = loaded.feature_names if raw is None else raw.names
-    return loaded.inputs(read_features(file, data.name, data, names, loaded.label_names))
+    read_columns = read_features(files[0], data.name, data, names, loaded.label_names)
+    return loaded.inputs(read_columns), None
 
 
-def _card(loaded: LoadedRun, features: Any, file: Path) -> str:
+def _card(loaded: LoadedRun, features: Any, name: str) -> str:
     """Describe the rows to be predicted and the model."""
     scaling = loaded.scalings[0]
     kinds = f"{int(scaling.used.sum()):,}, as in training"
@@ -124,20 +145,22 @@ def _card(loaded: LoadedRun, features: Any, file: Path) -> str:
         ("labels", f"{n_labels:,}: {listed(loaded.label_names, 5)}"),
         ("model", f"{loaded.config.head.name}, decided by the rule {loaded.rule!r}"),
     ]
-    return card_lines(f"{file.name}: {n_rows:,} row{'s' * (n_rows != 1)} to predict", lines)
+    return card_lines(f"{name}: {n_rows:,} row{'s' * (n_rows != 1)} to predict", lines)
 
 
-def _table(loaded: LoadedRun, features: Any) -> pd.DataFrame:
+def _table(loaded: LoadedRun, features: Any, files: Sequence[Path] | None) -> pd.DataFrame:
     names = np.array(loaded.label_names, dtype=object)
     labels = [join_labels(names[row].tolist()) for row in loaded.predict(features)]
     first = pd.DataFrame({"row": range(1, len(labels) + 1), "labels": labels})
+    if files is not None:
+        first.insert(1, "file", list(map(str, files)))
     # The prefix prevents a clash with a label called "row".
     columns = [f"score:{name}" for name in names]
     scores = pd.DataFrame(loaded.scores(features), columns=columns)
     return pd.concat([first, scores], axis=1)
 
 
-def _summary(table: pd.DataFrame, file: Path) -> str:
+def _summary(table: pd.DataFrame, file: Path | str) -> str:
     n, n_labelled = len(table), (table["labels"] != "").sum()
     return f"mlc-predict: {file}: {n:,} row{'s' * (n != 1)}, {n_labelled:,} of them with a label."
 

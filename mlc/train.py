@@ -34,7 +34,7 @@ from mlc.launching.ending import failures_in_files_only
 from mlc.launching.folders import run_folder
 from mlc.launching.job import describe
 from mlc.launching.names import run_path
-from mlc.launching.overrides import advice, fitted
+from mlc.launching.overrides import advice, fitted, option_of_others
 from mlc.runs.cohort import Outcome
 from mlc.runs.leases import wait_for_free
 from mlc.runs.recording import Run, train_runs
@@ -44,7 +44,7 @@ OmegaConf.register_new_resolver("mlc.run_path", run_path, replace=True)
 OmegaConf.register_new_resolver("mlc.run_folder", run_folder, replace=True)
 
 
-_KINDS = {"Integer": "whole number", "Float": "number"}
+_KINDS = {"Integer": "a whole number", "Float": "a number"}
 
 
 def train(config: DictConfig) -> float:
@@ -155,7 +155,7 @@ def _fit_overrides() -> None:
     """Correct overrides that nearly fit the type of their option, and print the corrections."""
     is_sweep = bool({"-m", "--multirun"} & set(sys.argv))
     for index, argument in enumerate(sys.argv[1:], start=1):
-        if argument.startswith("-") or "=" not in argument:
+        if argument.startswith("-") or not ("=" in argument or argument.startswith("~")):
             continue
         corrected = fitted(argument, is_sweep)
         if corrected != argument:
@@ -241,7 +241,7 @@ def _plain(error: BaseException) -> str:
     message = message.replace("Error merging override ", "")
     message = re.sub(
         r"^(.*)\. Value '(.*)' of type '(\w+)' could not be converted to (Integer|Float)$",
-        lambda m: f"{m[1]} is of the wrong type ({m[3]}): {m[2]!r} is no {_KINDS[m[4]]}",
+        lambda m: f"{m[1]} is of the wrong type ({m[3]}): {m[2]!r} is not {_KINDS[m[4]]}",
         message,
     )
     message = re.sub(
@@ -253,6 +253,9 @@ def _plain(error: BaseException) -> str:
     node = getattr(cause, "parent_node", None)
     if isinstance(node, DictConfig) and getattr(cause, "key", None) not in node:
         key = re.search(r"'([\w.-]+)'", message)
+        sentence = option_of_others(key[1], str(node.get("name")), sys.argv[1:]) if key else None
+        if sentence is not None:
+            return sentence
         guess = advice(key[1]) if key else ""
         message += f": {guess}choose one of {', '.join(sorted(map(str, node)))}"
     return message + "."

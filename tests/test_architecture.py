@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,9 +74,53 @@ def test_only_fit_and_decide_lead_from_a_prediction_to_label_sets() -> None:
     assert not {call for call in calls if call[1] in INNER}
 
 
+def loaded_by(file: Path) -> set[str]:
+    """The modules that a file imports when it is imported itself, directly or by others of mlc."""
+    names, waiting = set(), [file]
+    while waiting:
+        for node in ast.parse(waiting.pop().read_text(encoding="utf-8")).body:
+            modules = set()
+            if isinstance(node, ast.Import):
+                modules = {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                modules = {str(node.module)}
+                modules |= {f"{node.module}.{alias.name}" for alias in node.names}
+            for name in modules - names:
+                path = PACKAGE.parent / name.replace(".", "/")
+                files = path.with_suffix(".py"), path / "__init__.py"
+                waiting += [other for other in files if other.exists()]
+            names |= modules
+    return names
+
+
+@pytest.mark.parametrize("command", sorted(PACKAGE.glob("*.py")), ids=lambda file: file.stem)
+def test_tensorboard_is_not_imported_before_it_is_needed(command: Path) -> None:
+    assert not {name for name in loaded_by(command) if name.startswith("tensorboard")}
+
+
+def test_importing_the_curves_leaves_tensorboard_out() -> None:
+    assert any(
+        name.startswith("tensorboard.") for name in loaded_by(PACKAGE / "tracking/events.py")
+    )
+    code = "import mlc.curves, sys; sys.exit('tensorboard' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
 def test_the_files_that_the_architecture_names_exist() -> None:
     root = PACKAGE.parent
     text = (root / "docs" / "architecture.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"`((?:mlc|tests)/[\w/.]+)`", text))
+    named = set(re.findall(r"`((?:mlc|tests|hydra_plugins)/[\w/.]+)`", text))
     assert len(named) > 40
     assert not {name for name in named if not (root / name).exists()}
+
+
+def test_the_files_of_each_step_have_the_names_that_the_architecture_gives() -> None:
+    root = PACKAGE.parent
+    steps = re.findall(r"^\| (.*) \| (`.*`) \|$", (root / "docs/architecture.md").read_text(), re.M)
+    assert len(steps) > 20
+    for step, cell in steps:
+        files = [root / name for name in re.findall(r"`([\w/.]+\.py)`", cell)]
+        code = "\n".join(file.read_text(encoding="utf-8") for file in files)
+        names = re.findall(r"\(`(\w+)`\)|`(?:\w+\.)?(\w+)`, which", step)
+        for name in (first or second for first, second in names):
+            assert re.search(rf"^ *(def|class) {name}\b", code, re.M), (step, name)

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
+import mlc
 from mlc.data.__main__ import main as mlc_data
 from mlc.reporting.statistics import paired_difference
 
@@ -24,7 +25,7 @@ def test_the_front_page_is_short() -> None:
 
 
 def test_every_link_and_picture_leads_to_a_file() -> None:
-    for document in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+    for document in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")):
         text = re.sub(r"```.*?```", "", document.read_text(encoding="utf-8"), flags=re.DOTALL)
         for target in re.findall(r"\]\(([^)\s]+)\)", text):
             path, _, heading = target.partition("#")
@@ -36,6 +37,13 @@ def test_every_link_and_picture_leads_to_a_file() -> None:
                 headings = re.findall(r"^#+ (.*)", linked.read_text(encoding="utf-8"), re.MULTILINE)
                 anchors = {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings}
                 assert heading in anchors, f"{document.name}: {target}"
+
+
+def test_the_version_is_set_in_one_place() -> None:
+    assert f"version: {mlc.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    released = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## \[(\d.*?)\]", released, re.MULTILINE)[0] == mlc.__version__
+    assert 'dynamic = ["version"]' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 
 
 def test_the_network_of_the_front_page_trains_and_decides() -> None:

@@ -8,12 +8,11 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any, ClassVar
 
-from hydra import compose, initialize_config_dir
-
 from experiments.harness.study import Measured, Row, Study, Trial, in_processes
 from mlc.config.errors import CapacityError, TrainingError
 from mlc.config.options import check
-from mlc.config.schema import GROUPS, Config, config_folder, parse, register_configs
+from mlc.config.schema import GROUPS, Config, parse, register_configs
+from mlc.launching.composing import composed
 from mlc.runs.cohort import train_cohort
 from mlc.runs.recorder import Recorder, RunResult
 from mlc.training.grouping import cohorts
@@ -142,8 +141,7 @@ def configure(experiment: str, trial: Trial) -> Config:
 def _composed(experiment: str, chosen: tuple[str, ...]) -> Config:
     """Compose a config; cached, because this takes 0.1 s and most trials differ only in numbers."""
     register_configs()
-    with initialize_config_dir(str(config_folder()), version_base="1.3"):
-        return parse(compose("train", [f"experiment={experiment}", *_UNLOGGED, *chosen]))
+    return parse(composed([f"experiment={experiment}", *_UNLOGGED, *chosen]))
 
 
 def _set(config: Any, key: str, value: Any) -> None:

@@ -14,6 +14,7 @@ from experiments.harness import Experiment, Finding, Report, Row, Trainings, Tri
 from experiments.harness.frames import complete_groups
 from experiments.harness.plots import curve, legend, panels
 from experiments.harness.report import listed
+from mlc.decisions import build_decision
 from mlc.reporting.statistics import Interval, mean_interval, paired_difference
 from mlc.reporting.tables import Table
 from mlc.runs.folder import BEST_VALUE
@@ -93,11 +94,10 @@ class Runs(Trainings):
         if epoch.number not in FOLLOWED:
             return None
         head, empty = training.model.head, []
-        threshold = head.natural_threshold(head.n_labels)
-        assert threshold is not None
+        natural = head.natural_threshold(head.n_labels)
+        rule = build_decision("fixed", natural_threshold=natural)
         for outputs, _ in training.model.outputs(training.data, training.val_rows):
-            decided = head.scores(outputs) >= threshold
-            empty.append(~decided.any(dim=-1))
+            empty.append(~rule.decide(head.predict(outputs)).any(dim=-1))
         shares = torch.cat(empty, dim=1).double().mean(dim=1)
         return [[{"epoch": epoch.number, "empty": float(share)}] for share in shares]
 
@@ -122,8 +122,8 @@ class Imbalance(Experiment):
         )
         for metric in ("f1_macro", _RANKED_BY):
             report.tables[metric] = (
-                f"Test {metric} of sigmoid, and what the other heads have more (same worlds and seeds"
-                " in pairs)",
+                f"Test {metric} of sigmoid, and the differences of the other heads from it (paired by"
+                " world and seed)",
                 _metric_table(judged, metric),
             )
         report.tables["rates"] = (
@@ -132,7 +132,7 @@ class Imbalance(Experiment):
             _rates_table(rows[rows["rule"] == "fixed"], judged),
         )
         report.tables["metrics"] = (
-            "What each metric shows of sigmoid and of the baselines that see no features",
+            "Each metric of sigmoid and of the baselines without features",
             _metrics_table(judged),
         )
         report.figures["empty"] = _figure(epochs)

@@ -13,8 +13,9 @@ from mlc.data.splits import split_dataset
 from mlc.decisions.base import DECISIONS
 from mlc.decisions.seen import distinct
 from mlc.evaluation.baselines import most_frequent_set
-from mlc.evaluation.yardsticks import LogisticRegressions as Yardstick
-from mlc.evaluation.yardsticks import fit_scores, network_features
+from mlc.evaluation.linear_models import LogisticRegressions as Yardstick
+from mlc.evaluation.linear_models import fit_scores
+from mlc.evaluation.yardsticks import network_features
 from mlc.heads.prediction import Prediction
 from mlc.metrics.counts import COUNT_METRICS
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from experiments.harness import Experiment, Finding, Measurements, Report, Row, Trial
 from experiments.harness.plots import panels
 from experiments.harness.study import options_of
+from mlc.decisions import build_decision
 from mlc.heads.base import HEADS, Head
 from mlc.reporting.tables import Table
 from mlc.tracking.palette import COLOURS
@@ -142,7 +143,8 @@ class LossBasics(Experiment):
         report.figures["scores"] = _figure(nodes)
         three = {name: nodes["three", name]["score"].to_numpy() for name in CONTESTANTS}
         share = three["softmax, uniform target"][0]
-        n_found = {name: int((scores >= 0.5).sum()) for name, scores in three.items()}
+        fixed = build_decision("fixed")
+        n_found = {name: int(fixed.decide(scores[None]).sum()) for name, scores in three.items()}
         change = {
             loss: values[loss, "on_one_node"] - values[loss, "spread_evenly"]
             for loss in values.index.get_level_values(0)

@@ -15,6 +15,7 @@ from experiments.harness import Experiment, Finding, Report, Row, Trainings, Tri
 from experiments.harness.frames import complete_groups
 from experiments.harness.plots import curve, legend, panels
 from experiments.harness.report import listed
+from mlc.decisions import build_decision
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.reporting.statistics import Interval, mean_interval, paired_difference
 from mlc.reporting.tables import Table
@@ -125,7 +126,7 @@ def impossible(decisions: NDArray[np.bool_]) -> float:
 
 def highest_of_groups(scores: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Predict the highest score of each group, and free labels with at least 0.5: (N, K)."""
-    decided = scores >= 0.5
+    decided = build_decision("fixed").decide(scores).numpy()
     for labels in (DIGIT_LABELS, COLOUR_LABELS):
         group = scores[:, labels]
         decided[:, labels] = np.arange(group.shape[1]) == group.argmax(axis=1)[:, None]

@@ -76,9 +76,20 @@ class Backbone(nn.Module):
         seeds: Sequence[int],
         n_labels: int,
     ) -> Backbone:
-        """Build the backbone for samples of this shape; a stacked backbone takes them flattened."""
-        shape: Any = math.prod(sample_shape) if cls.stacked else sample_shape
-        return cls(shape, options, seeds, n_labels)
+        """Build the backbone for samples of this shape; a stacked backbone takes them flattened.
+
+        Several runs of a backbone that is not stacked predict together and are trained one by one.
+        """
+        if cls.stacked:
+            return cls(math.prod(sample_shape), options, seeds, n_labels)
+        shape: Any = sample_shape
+        if len(seeds) == 1:
+            return cls(shape, options, seeds, n_labels)
+        from mlc.backbones.single import SideBySide
+
+        return SideBySide(
+            [cls(shape, [one], [seed], n_labels) for one, seed in zip(options, seeds, strict=True)]
+        )
 
 
 BACKBONES: Registry[type[Backbone]] = registry.BACKBONES

@@ -65,6 +65,9 @@ class Pretrained(nn.Module):
         options: the options.
     """
 
+    scale: Tensor
+    shift: Tensor
+
     def __init__(self, sample_shape: Sequence[int], options: PretrainedOptions) -> None:
         super().__init__()
         self.takes_tokens = len(sample_shape) == 1
@@ -253,7 +256,8 @@ def _resized(images: NDArray[Any], options: PretrainedOptions) -> NDArray[np.uin
         input_data_format="channels_last",
         return_tensors="np",
     )["pixel_values"]
-    return np.clip(np.rint(resized), 0, 255).astype(np.uint8)
+    pixels: NDArray[np.uint8] = np.clip(np.rint(resized), 0, 255).astype(np.uint8)
+    return pixels
 
 
 def _normalisation(options: PretrainedOptions) -> dict[str, Tensor]:

@@ -143,6 +143,31 @@ def may_be_frozen(network: type[nn.Module]) -> bool:
     return hasattr(network, "prepare") or hasattr(network, "fingerprint")
 
 
+class SideBySide(Backbone):
+    """Backbones of several runs that were trained one by one, for their joint prediction.
+
+    Shape: input (R, B, prod(sample_shape)), output (R, B, D).
+
+    Args:
+        runs: one backbone per run.
+    """
+
+    stacked = False
+
+    def __init__(self, runs: Sequence[Backbone]) -> None:
+        nn.Module.__init__(self)
+        self.runs = nn.ModuleList(runs)
+        first = runs[0]
+        # Those of the runs, which the class does not know.
+        self.name, self.takes_tokens = first.name, first.takes_tokens  # type: ignore[misc]
+        self.n_outputs, self.numbers_per_sample = first.n_outputs, first.numbers_per_sample
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map flat samples (R, B, prod(sample_shape)) to features (R, B, D)."""
+        parts = features.split(1)
+        return torch.cat([run(part) for run, part in zip(self.runs, parts, strict=True)])
+
+
 def single(network: type[nn.Module], options: type) -> type[SingleBackbone]:
     """Create the backbone class of a module class."""
     attributes = {

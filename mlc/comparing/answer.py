@@ -16,6 +16,7 @@ from mlc.comparing.candidates import (
     training_seconds,
 )
 from mlc.comparing.intervals import Difference, Part, simultaneous
+from mlc.comparing.linear import LINEAR
 from mlc.comparing.plan import REFERENCE
 from mlc.comparing.rivals import Rivals
 from mlc.config.errors import RunFolderError
@@ -23,6 +24,7 @@ from mlc.files.names import SPLIT
 from mlc.files.reading import read_arrays
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.reporting.collect import Results
+from mlc.search.files import read_record
 
 MARGIN = 0.01
 # A lead on validation rows up to this share of the margin is not worth a head that is less simple.
@@ -41,12 +43,14 @@ class Answer:
         margin: differences up to this count as equal.
         reference: the head that the others are compared with.
         heads: the candidates by head, the chosen rule first; the chosen head first, the others in the
-            order of their validation values. Linear models and constants are among them.
+            order of their validation values. Linear models and constants are among them, but never
+            chosen.
         baselines: the names of these, the simplest first.
         differences: from the reference, oriented so that more is better, by head.
         from_chosen: from the chosen head, likewise.
         seconds: of training one network, by head.
-        n_splits: seeds that all heads have.
+        n_splits: seeds that all heads have, which alone are compared.
+        missing: of the other seeds, the heads that have no value.
         n_test: test rows of one split.
         draws_test_rows: whether each split has test rows of its own.
         n_runs: finished runs.
@@ -63,6 +67,7 @@ class Answer:
     from_chosen: dict[str, Difference]
     seconds: dict[str, float]
     n_splits: int
+    missing: dict[int, list[str]]
     n_test: int
     draws_test_rows: bool
     n_runs: int
@@ -79,11 +84,22 @@ class Answer:
         return next(iter(self.heads.values()))[0]
 
     @property
-    def network(self) -> Candidate:
-        """The network that validation rows choose: `chosen`, or the one to use where that is none."""
-        networks = {head: rows for head, rows in self.heads.items() if head not in self.baselines}
-        ranked = _ranked(networks, [self.reference], self.sign, WORTH * self.margin)
+    def simplest(self) -> Candidate:
+        """What validation rows choose of all: a constant or linear model where no head is worth more."""
+        simple = [*self.baselines, self.reference]
+        ranked = _ranked(self.heads, simple, self.sign, WORTH * self.margin)
         return next(iter(ranked.values()))[0]
+
+    @property
+    def rival(self) -> Candidate | None:
+        """The linear model or constant to stand beside the head; None if none was compared.
+
+        It is `simplest` where that is none of the heads, else the best linear model on validation rows.
+        """
+        if self.simplest.head in self.baselines:
+            return self.simplest
+        linear = [rows[0] for name, rows in self.heads.items() if name in LINEAR]
+        return max(linear, key=lambda each: self.sign * each.validation, default=None)
 
     @property
     def leads(self) -> bool:
@@ -117,10 +133,10 @@ def find_answer(
 ) -> Answer:
     """Judge the finished runs of a sweep on one data set.
 
-    Validation values choose the settings and the rule of each head, and the head: the best one, but a
-    simpler one where the lead over it is at most WORTH times the margin. Linear models and constants
-    are simpler than the reference, and the reference than all other heads. Test rows say by how much
-    they differ.
+    Validation values choose the settings and the rule of each head, and the head: the best one, but the
+    reference where the lead over it is at most WORTH times the margin. Linear models and constants are
+    compared with it, and are never chosen. Test rows say by how much they differ. All means are over
+    the seeds that every head has.
 
     Args:
         results: of the search.
@@ -135,7 +151,7 @@ def find_answer(
             finished run, or the split has no test row.
     """
     data = _data_of(results, folder)
-    found = candidates(results, metric)
+    found = candidates(results, metric, searched_seeds(folder))
     if reference not in found:
         raise RunFolderError(
             f"No run of the head {reference!r} in {folder} has finished, and the others are compared"
@@ -143,15 +159,24 @@ def find_answer(
         )
     sign = COUNT_METRICS[metric].sign
     simple = {} if rivals is None else rivals.candidates(metric)
-    heads = _ranked({**simple, **found}, [*simple, reference], sign, WORTH * margin)
-    networks = {head: rows[0] for head, rows in heads.items() if head in found}
-    parts = test_parts(results, networks, metric)
+    seeds, missing = common_seeds({head: rows[0] for head, rows in found.items()})
+    found, simple = (
+        {
+            name: [one for each in rows if (one := each.on(seeds)) is not None]
+            for name, rows in of.items()
+        }
+        for of in (found, simple)
+    )
+    ranked = _ranked(found, [reference], sign, WORTH * margin)
+    chosen = next(iter(ranked))
+    by_validation = _ranked({**ranked, **simple}, [], sign, 0)
+    heads = {chosen: ranked[chosen], **by_validation}
+    networks = {head: rows[0] for head, rows in ranked.items()}
+    parts = test_parts(results, networks, seeds, metric)
     overlap = _overlap(results, networks[reference], next(iter(parts.values())))
     if rivals is not None:
-        seeds = common_seeds(networks)
         parts |= {name: rivals.parts(rows[0], seeds, metric) for name, rows in simple.items()}
     parts = {head: parts[head] for head in heads}
-    chosen = next(iter(heads))
     seconds = {head: training_seconds(results, network) for head, network in networks.items()}
     return Answer(
         data=data,
@@ -163,12 +188,19 @@ def find_answer(
         differences=_oriented(simultaneous(parts, reference, overlap=overlap), sign),
         from_chosen=_oriented(simultaneous(parts, chosen, overlap=overlap), sign),
         seconds=seconds if rivals is None else seconds | rivals.seconds,
-        n_splits=len(parts[chosen]),
+        n_splits=len(seeds),
+        missing=missing,
         n_test=len(parts[chosen][0].rows),
         draws_test_rows=overlap > 0,
         n_runs=len(results.folders),
         left_out={**results.failed, **results.unreadable},
     )
+
+
+def searched_seeds(folder: Path) -> list[int]:
+    """The seeds of every trial of the search in a folder; none where its record does not say."""
+    record = read_record(folder)
+    return [] if record is None else record.seeds
 
 
 def _data_of(results: Results, folder: Path) -> str:

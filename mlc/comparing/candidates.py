@@ -1,9 +1,9 @@
-"""What validation rows choose in a sweep: settings for each head and rule, and the rule of each head."""
+"""The choice of settings for each head and rule, and of each head's rule, by validation rows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -17,21 +17,22 @@ from mlc.files.reading import read_arrays
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.reporting.collect import Results
 from mlc.runs.folder import read_stored
-from mlc.search.choice import TRIAL, RuleChoice, choose, chosen_runs, validation_values
+from mlc.search.choice import TRIAL, choose_and_confirm, chosen_runs, validation_values
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A head with a rule, in the settings that validation rows choose for the two.
+    """A head with a rule, in the settings that the validation rows choose for the pair.
 
     Attributes:
         head: the head.
         rule: the decision rule.
         trial: the number of the configuration; 0 is the defaults.
-        settings: the overrides by which its runs differ from those of the head's other settings.
-        validation: the metric on validation rows, mean over the splits.
-        test: the same on test rows.
-        runs: names of its runs by seed.
+        settings: the overrides that distinguish its runs from the head's other runs.
+        validation: the metric on the validation rows, mean over the seeds of `values`.
+        test: the metric on the test rows, likewise.
+        runs: names of its runs by seed; none of a linear model or a constant.
+        values: the metric on validation rows and on test rows, by seed.
     """
 
     head: str
@@ -41,67 +42,88 @@ class Candidate:
     validation: float
     test: float
     runs: dict[int, str]
+    values: dict[int, tuple[float, float]]
+
+    def on(self, seeds: Collection[int]) -> Candidate | None:
+        """Return the candidate on these seeds alone; None if it has none of them."""
+        values = {seed: pair for seed, pair in self.values.items() if seed in seeds}
+        if not values:
+            return None
+        runs = {seed: run for seed, run in self.runs.items() if seed in values}
+        validation, test = np.array(list(values.values())).mean(axis=0)
+        return replace(
+            self, validation=float(validation), test=float(test), runs=runs, values=values
+        )
 
 
-def candidates(results: Results, metric: str) -> dict[str, list[Candidate]]:
-    """The candidates by head, the chosen rule of each head first, by validation values alone.
+def candidates(
+    results: Results, metric: str, searched: Collection[int] = ()
+) -> dict[str, list[Candidate]]:
+    """Return the candidates of each head, the chosen rule first, by validation values alone.
 
-    Rules tuned on test rows are left out. A rule with a threshold for each label is never chosen, but
-    for F1 averaged over labels (`mlc.search.choice`).
+    Rules tuned on test rows are left out. A rule with a threshold for each label is chosen only for F1
+    averaged over labels (`mlc.search.choice`).
+
+    Args:
+        results: of the search.
+        metric: one of COUNT_METRICS.
+        searched: the seeds of every trial, which choose it; all where there are none.
 
     Raises:
-        RunFolderError: no run has a validation value of the metric, or the runs are those of no search.
+        RunFolderError: no run of a search has a validation value of the metric.
     """
-    choices = choose(validation_values(results.runs, metric, results.tuned_on), metric)
+    values = validation_values(results.runs, metric, results.tuned_on)
+    choices = choose_and_confirm(values, metric, searched)
     runs = chosen_runs(results.runs, choices, by_rule=True)
     sign = COUNT_METRICS[metric].sign
     keys = [key for key in results.varying if not key.startswith("data.") and key != TRIAL]
-    found = {}
+    by_head = {}
     for choice in choices:
         if choice.rule is None:
             continue
-        own = runs[runs["head"] == choice.head]
+        of_head = runs[runs["head"] == choice.head]
         ranked = sorted(
             choice.by_rule.items(),
             key=lambda rule: (rule[0] != choice.rule, -sign * rule[1].value),
         )
-        found[choice.head] = [
-            _candidate(choice.head, rule, best, own[own["rule"] == rule], metric, keys)
+        by_head[choice.head] = [
+            _candidate(
+                choice.head, rule, best.trial, of_head[of_head["rule"] == rule], metric, keys
+            )
             for rule, best in ranked
         ]
-    if not found:
+    if not by_head:
         raise RunFolderError(f"No finished run of a search has {metric} of validation rows.")
-    return found
+    return by_head
 
 
 def _candidate(
-    head: str, rule: str, best: RuleChoice, runs: pd.DataFrame, metric: str, keys: Sequence[str]
+    head: str, rule: str, trial: int, runs: pd.DataFrame, metric: str, keys: Sequence[str]
 ) -> Candidate:
     first = runs.iloc[0]
-    return Candidate(
-        head,
-        rule,
-        best.trial,
-        {key: str(first[key]) for key in keys if pd.notna(first[key])},
-        best.value,
-        float(runs[metric].mean()),
-        {int(seed): str(run) for seed, run in zip(runs["seed"], runs["run"], strict=True)},
-    )
+    settings = {key: str(first[key]) for key in keys if pd.notna(first[key])}
+    finite = runs[np.isfinite(runs[f"val_{metric}"].astype(float))]
+    by_seed = {int(row["seed"]): row for row in finite.to_dict("records")}
+    values = {
+        seed: (float(row[f"val_{metric}"]), float(row[metric])) for seed, row in by_seed.items()
+    }
+    validation, test = np.array(list(values.values())).mean(axis=0)
+    names = {seed: str(row["run"]) for seed, row in by_seed.items()}
+    return Candidate(head, rule, trial, settings, float(validation), float(test), names, values)
 
 
 def test_parts(
-    results: Results, heads: Mapping[str, Candidate], metric: str
+    results: Results, heads: Mapping[str, Candidate], seeds: Sequence[int], metric: str
 ) -> dict[str, list[Part]]:
-    """The values of the test rows by head, one part for each seed that all heads have.
+    """Return the values of the test rows of each head, one part for each seed.
 
     Raises:
-        RunFolderError: no seed is common to all heads, the rows of two heads differ, or there is none.
+        RunFolderError: the rows of two heads differ, or there is no row.
     """
-    common = common_seeds(heads)
     parts: dict[str, list[Part]] = {}
     rows: dict[int, NDArray[np.int64]] = {}
     for head, candidate in heads.items():
-        for seed in common:
+        for seed in seeds:
             part = _part(results, candidate, seed, metric)
             if not np.array_equal(rows.setdefault(seed, part.rows), part.rows):
                 raise RunFolderError(
@@ -112,16 +134,18 @@ def test_parts(
     return parts
 
 
-def common_seeds(heads: Mapping[str, Candidate]) -> list[int]:
-    """The seeds that all heads have.
+def common_seeds(heads: Mapping[str, Candidate]) -> tuple[list[int], dict[int, list[str]]]:
+    """Return the seeds that all heads have, and of every other seed the heads that lack it.
 
     Raises:
-        RunFolderError: there is none.
+        RunFolderError: no seed is common to all heads.
     """
-    common = sorted(set.intersection(*(set(each.runs) for each in heads.values())))
+    every = sorted(set().union(*(each.values for each in heads.values())))
+    lacking = {seed: [h for h, each in heads.items() if seed not in each.values] for seed in every}
+    common = [seed for seed in every if not lacking[seed]]
     if not common:
         raise RunFolderError("No seed has finished for every head: start the same command again.")
-    return common
+    return common, {seed: names for seed, names in lacking.items() if names}
 
 
 def _part(results: Results, candidate: Candidate, seed: int, metric: str) -> Part:
@@ -142,6 +166,6 @@ def _part(results: Results, candidate: Candidate, seed: int, metric: str) -> Par
 
 
 def training_seconds(results: Results, candidate: Candidate) -> float:
-    """Seconds of training one network, mean over its runs; networks trained side by side share time."""
+    """Return the mean seconds of training one network; networks trained side by side share the time."""
     stored = [read_stored(results.folders[run] / METRICS) for run in candidate.runs.values()]
     return float(np.mean([values.get("train/seconds", np.nan) for values in stored]))

@@ -14,6 +14,9 @@ from mlc.heads.base import Head
 from mlc.heads.plain import build_head
 
 _MOST_STATEMENTS = 30
+_N_FEATURES = (
+    "# How many numbers your network's last hidden layer has: put it here.\nN_FEATURES = 128"
+)
 # What `auto` is fitted on: more than scores where the head has a joint distribution.
 _VALIDATION = {"auto": "head.predict(head(validation_features))"}
 
@@ -50,7 +53,7 @@ def _plain(settled: Settled) -> str | None:
     lines = [
         *_imports(bodies[0]),
         *constants,
-        "# The last layer of your network, which has N_FEATURES inputs.",
+        _N_FEATURES,
         f"output = nn.Linear(N_FEATURES, {n_outputs})",
         *_function(
             "loss(outputs, targets)",
@@ -88,7 +91,7 @@ def _with_library(settled: Settled) -> str:
         "from mlc.decisions import build_decision",
         "from mlc.heads import build_head",
         "",
-        "# The last layer of your network, which has N_FEATURES inputs.",
+        _N_FEATURES,
         call("head = build_head", [repr(settled.model.name)], arguments),
         *rule_lines(settled, _VALIDATION.get(settled.rule, "validation_scores"), "validation_targets"),
         "",

@@ -20,7 +20,8 @@ from mlc.decisions.base import MARGINAL_THRESHOLD, DecisionRule
 from mlc.decisions.seen import distinct
 from mlc.evaluation.baselines import most_frequent_set, prior_scores
 from mlc.evaluation.judging import describe
-from mlc.evaluation.yardsticks import YARDSTICKS, suit_linear, tune_together
+from mlc.evaluation.linear_models import YARDSTICKS
+from mlc.evaluation.yardsticks import fit_splits, n_processes, suit_linear, tune_together
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.runs.provenance import code_version, fingerprint
 from mlc.search.choice import PER_LABEL, PER_LABEL_METRIC
@@ -63,6 +64,7 @@ def fit_baselines(
     splits: Mapping[int, Split],
     metric: str,
     rules: Mapping[str, Mapping[str, Any]],
+    searched: Sequence[int],
 ) -> list[Baseline]:
     """Fit linear models and constants on every split, and decide under each rule that suits them.
 
@@ -73,6 +75,7 @@ def fit_baselines(
         splits: by seed.
         metric: the metric that chooses C.
         rules: the options of each rule, by name.
+        searched: the seeds of the splits that choose C.
 
     Returns:
         The constants and the linear models; no linear models for data that do not `suit_linear`.
@@ -81,18 +84,22 @@ def fit_baselines(
     names = [*CONSTANT, *(LINEAR if with_linear else ())]
     rows = [rows.tobytes() for split in splits.values() for rows in split.parts().values()]
     rules = {name: options for name, options in rules.items() if _is_fair(name, metric)}
-    settings = json.dumps([fingerprint(dataset), metric, sorted(splits), names, dict(rules)])
+    settings = json.dumps(
+        [fingerprint(dataset), metric, list(splits), list(searched), names, dict(rules)]
+    )
 
     def compute() -> dict[str, NDArray[Any]]:
-        return _as_arrays([_fit(name, dataset, splits, metric, rules) for name in names])
+        return _as_arrays([_fit(name, dataset, splits, metric, rules, searched) for name in names])
 
     stored = remembered(_VERSION, [settings.encode(), *rows], compute)
     return _from_arrays(stored, dataset.n_labels)
 
 
 def _is_fair(rule: str, metric: str) -> bool:
-    """A threshold for each label is compared only for the metric that it tunes, as with networks."""
-    return DECISIONS[rule].tuned_on != "test" and (rule != PER_LABEL or metric == PER_LABEL_METRIC)
+    """Thresholds for each label are compared only for macro F1, as with networks."""
+    return DECISIONS[rule].tuned_on != "test" and (
+        rule not in PER_LABEL or metric == PER_LABEL_METRIC
+    )
 
 
 def _fit(
@@ -101,6 +108,7 @@ def _fit(
     splits: Mapping[int, Split],
     metric: str,
     rules: Mapping[str, Mapping[str, Any]],
+    searched: Sequence[int],
 ) -> Baseline:
     started = time.perf_counter()
     if name == "most_frequent_set":
@@ -108,9 +116,12 @@ def _fit(
     kinds = {kind.name: kind for kind in YARDSTICKS}
     strength = None
     if name in kinds:
-        tuned = tune_together(kinds[name](), dataset, list(splits.values()), metric)
+        kind, n_jobs = kinds[name](), n_processes(dataset, next(iter(splits.values())))
+        first = [splits[seed] for seed in searched]
+        tuned = tune_together(kind, dataset, first, metric, n_jobs)
         strength, seconds = tuned.strength, tuned.seconds
-        scores: dict[int, Scores] = dict(zip(splits, tuned.scores, strict=True))
+        every = fit_splits(kind, dataset, list(splits.values()), tuned, n_jobs)
+        scores: dict[int, Scores] = dict(zip(splits, every, strict=True))
     else:
         scores = {seed: prior_scores(dataset, split) for seed, split in splits.items()}
         seconds = time.perf_counter() - started

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,12 @@ from mlc.config.errors import ConfigError
 from mlc.config.options import nearest
 from mlc.config.registry import DECISIONS, HEADS
 from mlc.data.card import share
+from mlc.metrics.counts import COUNT_METRICS
 
 REFERENCE = "sigmoid"
 LEAST_SPLITS = 2
+# The shortest and the longest time that is usual, as shares of the estimate.
+SHORTEST, LONGEST = 0.7, 1.6
 # Label sets that occur so often on average are worth a class of their own.
 _REPEATED = 4
 _MOST_SETS = 2000
@@ -30,20 +33,21 @@ class Budget:
 
     Attributes:
         n_trials: configurations of each head, the same draws for all.
-        n_splits: seeds, each with validation rows of its own.
-        minutes: the number of configurations is lowered until the estimate is at most this; None for no
-            limit.
+        n_splits: seeds with which all of them are trained, each with validation rows of its own.
+        n_more: further seeds, with which the chosen configuration alone is trained.
+        minutes: all numbers are lowered until the estimate is at most this; None for no limit.
     """
 
     n_trials: int
     n_splits: int
+    n_more: int = 0
     minutes: float | None = None
 
 
 BUDGETS = {
-    "quick": Budget(4, 3, minutes=3.0),
-    "fair": Budget(10, 3),
-    "thorough": Budget(30, 5),
+    "quick": Budget(4, 2, 4, minutes=3.0),
+    "fair": Budget(10, 3, 4),
+    "thorough": Budget(30, 5, 5),
 }
 
 
@@ -111,16 +115,25 @@ def shortlist(profile: Profile) -> dict[str, str]:
     return heads
 
 
-def check_names(heads: str | None, labels: Sequence[str] | None) -> None:
+def check_names(
+    heads: str | None, labels: Sequence[str] | None, metric: str = "jaccard_samples"
+) -> None:
     """Refuse names on the command line that no data can make right.
 
     Args:
         heads: None, "all", or names with commas between them.
         labels: the columns of labels.
+        metric: by which everything is chosen.
 
     Raises:
-        ConfigError: there is no such head, or a column is named twice.
+        ConfigError: there is no such head or metric, or a column is named twice.
     """
+    if metric not in COUNT_METRICS:
+        guess = " or ".join(nearest(metric, COUNT_METRICS))
+        raise ConfigError(
+            f"--metric names {metric!r}, which is no metric of label sets:"
+            f"{f' did you mean {guess}?' if guess else ''} choose among {', '.join(COUNT_METRICS)}."
+        )
     for name in _names(heads):
         if name not in HEADS:
             near = nearest(name, HEADS)
@@ -207,8 +220,11 @@ class Plan:
         heads: why each head is compared, by its name.
         rules: the decision rules.
         n_trials: configurations of each head.
-        n_splits: seeds.
-        seconds: expected, of all trainings on this machine.
+        n_splits: seeds with which all of them are trained.
+        seconds: expected, of the whole comparison on this machine.
+        n_more: further seeds of the chosen configuration of each head.
+        seconds_by_head: of a core, expected of training the first configuration once, of each head.
+        free: the share of a core that other processes left when this was timed.
     """
 
     heads: Mapping[str, str]
@@ -216,41 +232,49 @@ class Plan:
     n_trials: int
     n_splits: int
     seconds: float
+    n_more: int = 0
+    seconds_by_head: Mapping[str, float] = field(default_factory=dict)
+    free: float = 1.0
 
     @property
     def n_runs(self) -> int:
         """Networks to train."""
-        return len(self.heads) * self.n_trials * self.n_splits
+        return len(self.heads) * (self.n_trials * self.n_splits + self.n_more)
 
 
 def within(
-    budget: Budget, minutes: float | None, seconds: Callable[[int, int], float]
-) -> tuple[int, int]:
-    """Configurations and splits that fit into the time, equally many for each head.
+    budget: Budget, minutes: float | None, seconds: Callable[[int, int, int], float]
+) -> tuple[int, int, int]:
+    """Configurations, splits and further splits that fit into the time, equally many for each head.
+
+    Configurations and further splits are lowered in proportion, then the splits of the search.
 
     Args:
-        budget: the most of both.
-        minutes: the limit that was asked for; None takes that of the budget, which is no more than a
-            wish.
-        seconds: what so many configurations and splits are expected to take.
-
-    Returns:
-        Configurations and splits.
+        budget: the most of all three.
+        minutes: the limit that was asked for, which the longest usual time keeps; None takes that of the
+            budget, which is no more than a wish for the expected time.
+        seconds: what so many configurations, splits and further splits are expected to take.
 
     Raises:
-        ConfigError: one configuration with two splits takes longer than was asked for.
+        ConfigError: one configuration with two splits may take longer than was asked for.
     """
-    limit = budget.minutes if minutes is None else minutes
-    n_trials, n_splits = budget.n_trials, budget.n_splits
-    if limit is not None:
-        while n_trials > 1 and seconds(n_trials, n_splits) > 60 * limit:
+    limit = np.inf if budget.minutes is None else 60 * budget.minutes
+    if minutes is not None:
+        limit = 60 * minutes / LONGEST
+    n_trials, n_splits, n_more = budget.n_trials, budget.n_splits, budget.n_more
+    while seconds(n_trials, n_splits, n_more) > limit:
+        if n_trials > 1 and n_trials * budget.n_more >= n_more * budget.n_trials:
             n_trials -= 1
-        while n_splits > LEAST_SPLITS and seconds(n_trials, n_splits) > 60 * limit:
+        elif n_more > 0:
+            n_more -= 1
+        elif n_splits > LEAST_SPLITS:
             n_splits -= 1
-    if minutes is not None and seconds(n_trials, n_splits) > 60 * minutes:
-        raise ConfigError(
-            f"One configuration of each head on {n_splits} splits takes about"
-            f" {seconds(n_trials, n_splits) / 60:.1f} minutes, and --minutes is {minutes:g}: name fewer"
-            " --heads, or allow more minutes."
-        )
-    return n_trials, n_splits
+        elif minutes is None:
+            break
+        else:
+            longest = LONGEST * seconds(n_trials, n_splits, n_more) / 60
+            raise ConfigError(
+                f"One configuration of each head on {n_splits} splits may take {longest:.1f} minutes,"
+                f" and --minutes is {minutes:g}: name fewer --heads, or allow more minutes."
+            )
+    return n_trials, n_splits, n_more

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -48,12 +48,13 @@ class Rivals:
 
     def parts(self, candidate: Candidate, seeds: Sequence[int], metric: str) -> list[Part]:
         """The test rows of a candidate, one part for each seed."""
-        by_seed = self._of(candidate.head).decisions[candidate.rule]
-        return [
-            Part(rows, row_values(metric, by_seed[seed], self.dataset.targets[rows]))
-            for seed in seeds
-            for rows in [np.asarray(self.splits[seed].test)]
-        ]
+        baseline = self._of(candidate.head)
+        return [self._part(baseline, candidate.rule, seed, metric) for seed in seeds]
+
+    def _part(self, baseline: Baseline, rule: str, seed: int, metric: str) -> Part:
+        rows = np.asarray(self.splits[seed].test)
+        decided = baseline.decisions[rule][seed]
+        return Part(rows, row_values(metric, decided, self.dataset.targets[rows]))
 
     @property
     def seconds(self) -> dict[str, float]:
@@ -88,23 +89,33 @@ class Rivals:
         sign = COUNT_METRICS[metric].sign
         settings = {} if baseline.strength is None else {"C": f"{baseline.strength:g}"}
         found = []
-        for rule, values in baseline.validation.items():
-            candidate = Candidate(
-                baseline.name, rule, 0, settings, float(np.mean(list(values.values()))), 0.0, {}
+        for rule, of_validation in baseline.validation.items():
+            values = {
+                seed: (value, float(self._part(baseline, rule, seed, metric).values.mean()))
+                for seed, value in of_validation.items()
+            }
+            validation, test = np.array(list(values.values())).mean(axis=0)
+            found.append(
+                Candidate(
+                    baseline.name, rule, 0, settings, float(validation), float(test), {}, values
+                )
             )
-            parts = self.parts(candidate, list(values), metric)
-            test = float(np.mean([part.values.mean() for part in parts]))
-            found.append(replace(candidate, test=test))
         return sorted(found, key=lambda candidate: -sign * candidate.validation)
 
 
-def find_rivals(results: Results, metric: str, dataset: Dataset | None = None) -> Rivals | None:
+def find_rivals(
+    results: Results,
+    metric: str,
+    dataset: Dataset | None = None,
+    searched: Collection[int] = (),
+) -> Rivals | None:
     """Fit linear models and constants on the splits of a search's runs; None if no run has finished.
 
     Args:
         results: of the search, on one data set.
         metric: the metric that chooses C.
         dataset: the data; None loads them as the runs did.
+        searched: the seeds that choose C; all where there are none.
 
     Raises:
         RunFolderError: the data have other rows than those of the runs.
@@ -128,7 +139,8 @@ def find_rivals(results: Results, metric: str, dataset: Dataset | None = None) -
         rule: {key: value for key, value in stored["decision"][rule].items() if key != "name"}
         for rule in stored["decisions"]
     }
-    return Rivals(fit_baselines(dataset, splits, metric, rules), dataset, splits)
+    seeds = [seed for seed in splits if seed in searched] or list(splits)
+    return Rivals(fit_baselines(dataset, splits, metric, rules, seeds), dataset, splits)
 
 
 def _split(stored: Any) -> Split:

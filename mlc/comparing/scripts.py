@@ -11,7 +11,7 @@ from mlc.comparing.lines import as_list, call, changed, comment, literals
 from mlc.comparing.settled import Settled
 from mlc.config.registry import BACKBONES, DECISIONS, HEADS
 from mlc.data.base import SOURCES, Dataset, SplitOptions
-from mlc.evaluation.yardsticks import YARDSTICKS
+from mlc.evaluation.linear_models import YARDSTICKS
 
 # Options of a source that do not change what is read.
 _NOT_READ = {field.name for field in fields(SplitOptions)} | {"name", "title", "obtain", "root"}

@@ -14,6 +14,7 @@ from mlc.files.writing import write_json
 from mlc.runs.ownership import check_report_files
 
 PLAN = "comparison.json"
+_MOST_NAMED = 3
 
 
 def write_plan(folder: Path, plan: Plan, asked: Mapping[str, Any]) -> float:
@@ -60,10 +61,12 @@ def read_plan(folder: Path, asked: Mapping[str, Any]) -> Plan | None:
     """Return the plan that was made for the same options; None if the folder holds no plan.
 
     Raises:
-        RunFolderError: the plan was made for other options, or is damaged.
+        RunFolderError: the plan was made for other options, or is damaged; or there is none, and the
+            folder is a file or holds something else.
     """
     path = folder / PLAN
     if not path.is_file():
+        _require_free(folder)
         return None
     with content_of(path, "the plan of a comparison", "name another --folder"):
         content = read_object(path)
@@ -77,6 +80,20 @@ def read_plan(folder: Path, asked: Mapping[str, Any]) -> Plan | None:
             " --margin and --plan may differ), or name another --folder."
         )
     return plan
+
+
+def _require_free(folder: Path) -> None:
+    """Refuse a folder of something else, in which a comparison would count runs that are not its own."""
+    if not folder.is_dir():
+        if folder.exists():
+            raise RunFolderError(f"{folder} is not a folder: name another --folder.")
+        return
+    others = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    if others:
+        raise RunFolderError(
+            f"{folder} holds no comparison, but {', '.join(others[:_MOST_NAMED])}"
+            f"{' and more' * (len(others) > _MOST_NAMED)}: name another --folder."
+        )
 
 
 def _option(key: str) -> str:

@@ -33,8 +33,8 @@ from mlc.runs.folder import read_stored
 def take_away(
     answer: Answer, results: Results, defaults: Mapping[str, Any], rivals: Rivals | None = None
 ) -> dict[str, str]:
-    """The code by its title: of the choice, of the best network where the choice is none, and of the
-    reference where no network leads it.
+    """The code by its title: of the chosen head, of the reference where the head does not lead it, and
+    of the linear model or constant beside it where that does not trail the head beyond chance.
 
     Args:
         answer: the answer.
@@ -43,15 +43,15 @@ def take_away(
         rivals: the linear models and constants that were compared.
     """
     code: dict[str, str] = {}
-    if rivals is not None and answer.chosen.head in answer.baselines:
-        code |= _code_of_rival(answer, answer.chosen, results, rivals)
-    network = answer.network
-    code |= _code_of_head(answer, network, results, defaults, rivals)
-    gap = answer.differences.get(network.head)
-    leads = gap is not None and gap.is_clear and gap.mean > 0
-    if not leads and network.head != answer.reference:
+    code |= _code_of_head(answer, answer.chosen, results, defaults, rivals)
+    if not answer.leads and answer.chosen.head != answer.reference:
         reference = answer.heads[answer.reference][0]
         code |= _code_of_head(answer, reference, results, defaults, rivals)
+    rival = answer.rival
+    if rivals is not None and rival is not None:
+        gap = answer.from_chosen[rival.head]
+        if gap.mean > 0 or not gap.is_clear:
+            code |= _code_of_rival(answer, rival, results, rivals)
     return code
 
 

@@ -7,9 +7,11 @@ import time
 import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from mlc.backbones.base import trained_class
@@ -19,7 +21,8 @@ from mlc.data.base import Dataset
 from mlc.data.preprocessing import fit_scaling, without_unused
 from mlc.data.splits import Rows, Split
 from mlc.evaluation.judging import evaluate
-from mlc.evaluation.yardsticks import YARDSTICKS, network_features, suit_linear
+from mlc.evaluation.linear_models import YARDSTICKS, Yardstick
+from mlc.evaluation.yardsticks import n_processes, network_features, suit_linear
 from mlc.training.assembly import (
     build_model,
     build_rules,
@@ -30,12 +33,13 @@ from mlc.training.assembly import (
 
 _STEPS = 10
 _SIDE_BY_SIDE = 3
-# Rows of each part on which deciding is timed, and labels of a linear model.
-_DECIDED, _LABELS = 300, 3
-# Starting, composing, writing: of the whole comparison, and of each network.
-START, EACH = 8.0, 0.15
-# The shortest and the longest time that is usual, as shares of the estimate.
-RANGE = 0.7, 1.6
+# Rows of each part on which deciding is timed.
+_DECIDED = 300
+# Rows and labels on which linear models are timed, the largest C that their search is expected to reach,
+# and the seconds after which the time of each larger C is taken for that of the one before and a half.
+_ROWS, _LABELS, _LARGEST, _PATIENCE, _GROWTH = 1000, 6, 3.0, 1.5, 1.5
+# Starting, composing, writing: of the whole comparison, of its second launch, and of each network.
+START, AGAIN, EACH = 8.0, 4.0, 0.15
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,26 @@ class Cost:
     deciding: float = 0.0
 
 
+@dataclass(frozen=True)
+class LinearCost:
+    """Seconds of both linear models, with all processes that fit their labels.
+
+    Attributes:
+        tuning: of the search of C on one split.
+        fitting: of one fit on a further split.
+        n_distinct: how many splits differ at most; 1 where all parts are published.
+    """
+
+    tuning: float = 0.0
+    fitting: float = 0.0
+    n_distinct: float = np.inf
+
+    def seconds(self, n_splits: int, n_more: int) -> float:
+        """Of so many splits that choose C, and of further ones."""
+        tuned = min(n_splits, self.n_distinct)
+        return tuned * self.tuning + min(n_more, self.n_distinct - tuned) * self.fitting
+
+
 def cost_by_head(configs: Mapping[str, Config], dataset: Dataset, split: Split) -> dict[str, Cost]:
     """The cost of each head on these data, by head.
 
@@ -68,44 +92,76 @@ def cost_by_head(configs: Mapping[str, Config], dataset: Dataset, split: Split) 
     return costs
 
 
-def linear_seconds(dataset: Dataset, split: Split) -> float:
-    """Seconds of tuning the linear models on one split, by fits of a few labels.
+def linear_cost(dataset: Dataset, split: Split) -> LinearCost:
+    """The cost of the linear models, by fits of some labels on some rows with each C.
 
-    0 for data that do not suit them. About half the values of C are tried.
+    LIBLINEAR takes longer for a larger C. The time is taken to grow as the rows and the labels do. It is
+    0 for data that do not suit them.
     """
     if not suit_linear(dataset, split):
-        return 0.0
-    features = network_features(dataset, split)["train"]
-    targets = dataset.targets[split.train]
-    varying = np.flatnonzero(targets.any(axis=0) & ~targets.all(axis=0))[:_LABELS]
-    seconds = 0.0
-    for kind in YARDSTICKS:
+        return LinearCost()
+    some = Split(np.random.default_rng(0).permutation(split.train)[:_ROWS], split.val, split.test)
+    features, targets = network_features(dataset, some)["train"], dataset.targets[some.train]
+    varying = np.flatnonzero(targets.any(axis=0) & ~targets.all(axis=0))
+    labels = varying[:: max(1, len(varying) // _LABELS)][:_LABELS]
+    if not len(labels):
+        return LinearCost()
+    grown = len(split.train) / len(some.train) * len(varying) / len(labels)
+    grown /= n_processes(dataset, split)
+    paths = [_path_seconds(kind(), features, targets[:, labels]) for kind in YARDSTICKS]
+    is_fixed = {"val", "test"} <= dataset.parts.keys()
+    return LinearCost(
+        grown * sum(map(sum, paths)),
+        grown * sum(float(np.mean(path)) for path in paths),
+        1 if is_fixed else np.inf,
+    )
+
+
+def _path_seconds(yardstick: Yardstick, features: Any, targets: NDArray[np.bool_]) -> list[float]:
+    """Seconds of fitting all labels, for each C that the search is expected to try."""
+    path: list[float] = []
+    for strength in yardstick.strengths:
+        if strength > _LARGEST:
+            break
+        if sum(path) > _PATIENCE:
+            path.append(_GROWTH * path[-1])
+            continue
         started = time.perf_counter()
         with warnings.catch_warnings():
             # Only the time of these fits is of interest.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            for label in varying:
-                kind().classifier(1.0).fit(features, targets[:, label])
-        seconds += (time.perf_counter() - started) * len(kind.strengths) / 2
-    return seconds * dataset.n_labels / max(1, len(varying))
+            for target in targets.T:
+                yardstick.classifier(strength).fit(features, target)
+        path.append(time.perf_counter() - started)
+    return path
 
 
 def expected_seconds(
-    costs: Collection[Cost], n_trials: int, n_splits: int, n_workers: int, linear: float = 0.0
+    costs: Collection[Cost],
+    n_trials: int,
+    n_splits: int,
+    n_more: int,
+    n_workers: int,
+    linear: LinearCost,
 ) -> float:
     """Seconds of a whole comparison: the trials of a split are trained side by side.
 
     Args:
         costs: of the heads.
         n_trials: configurations of each head.
-        n_splits: the number of splits.
+        n_splits: the number of splits that they are trained on.
+        n_more: further splits, on which one configuration of each head is trained.
         n_workers: processes that train at the same time.
-        linear: seconds of the linear models on one split.
+        linear: of the linear models.
     """
-    parallel = max(1, min(n_workers, len(costs) * n_splits))
-    of_split = sum(cost.fixed + (cost.each + cost.deciding) * n_trials for cost in costs)
-    per_network = EACH * len(costs) * n_trials * n_splits
-    return START + of_split * n_splits / parallel + per_network + linear * n_splits
+
+    def training(n_runs: int, n_seeds: int) -> float:
+        of_split = sum(cost.fixed + (cost.each + cost.deciding) * n_runs for cost in costs)
+        parallel = max(1, min(n_workers, len(costs) * n_seeds))
+        return of_split * n_seeds / parallel + EACH * len(costs) * n_runs * n_seeds
+
+    again = AGAIN + training(1, n_more) if n_more else 0.0
+    return START + training(n_trials, n_splits) + again + linear.seconds(n_splits, n_more)
 
 
 def _seconds(

@@ -1,177 +1,18 @@
-"""The answer in sentences and as a table, for a terminal and in Markdown."""
+"""The answer as a table with its notes, and as text for a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
-from mlc.comparing.answer import AHEAD, BEHIND, EQUAL, OPEN, Answer
+from mlc.comparing.answer import Answer
 from mlc.comparing.candidates import Candidate
 from mlc.comparing.intervals import Difference
-from mlc.comparing.linear import CONSTANT, LINEAR
+from mlc.comparing.linear import LINEAR
+from mlc.comparing.sentences import named, sentences
 from mlc.config.texts import fold
 from mlc.reporting.tables import WIDTH, Table
-
-_MOST_NAMED = 6
-
-
-# What a reader calls the contestants that are no heads.
-_CALLED = {
-    "linear_svm": "one-vs-rest linear SVMs (linear_svm{})",
-    "logistic_regression": "one-vs-rest logistic regression (logistic_regression{})",
-    "prior": "no model: every row gets the same labels, by their frequencies (prior)",
-    "most_frequent_set": "no model: every row gets the most frequent label set (most_frequent_set)",
-}
-
-
-def sentences(answer: Answer, seconds: float | None = None) -> list[str]:
-    """The answer: what to use, its lead, what is as good and what it costs; a sentence each.
-
-    Args:
-        answer: the answer.
-        seconds: the comparison took, if that is known.
-    """
-    return [_use(answer), _lead(answer), _others(answer, seconds)]
-
-
-def _use(answer: Answer) -> str:
-    chosen = answer.chosen
-    others = [rows[0] for head, rows in answer.heads.items() if head != chosen.head]
-    values = f"{answer.metric} is {chosen.test:.3f} on the test rows ({_splits(answer)})"
-    use = f"Use {_called(chosen)}, decided by the rule {chosen.rule}: its {values}, and on"
-    best = max(others, key=lambda other: answer.sign * other.validation, default=None)
-    if best is None or answer.sign * (chosen.validation - best.validation) >= 0:
-        text = (
-            f"{use} validation rows it is the best of all that was tried, {chosen.validation:.3f}"
-        )
-    else:
-        text = (
-            f"{use} validation rows, {chosen.validation:.3f}, nothing less simple has a lead that is"
-            f" worth it (the best is {best.head}, {best.validation:.3f})"
-        )
-    network = answer.network
-    if chosen.head in answer.baselines:
-        text += (
-            f"; among networks the head {network.head} with the rule {network.rule} is the one to use"
-            f" ({network.validation:.3f} on validation rows, {network.test:.3f} on test rows)"
-        )
-    return f"{text}."
-
-
-def _called(candidate: Candidate) -> str:
-    if candidate.head not in _CALLED:
-        return f"the head {candidate.head}"
-    settings = "".join(f", {key}={value}" for key, value in candidate.settings.items())
-    return _CALLED[candidate.head].format(settings)
-
-
-def _splits(answer: Answer) -> str:
-    n = answer.n_splits
-    if answer.draws_test_rows:
-        return f"mean of {n} divisions of the rows"
-    return f"mean of {n} seeds" if n > 1 else "one seed"
-
-
-def _lead(answer: Answer) -> str:
-    if answer.chosen.head == answer.reference:
-        return _no_lead(answer)
-    reference = answer.heads[answer.reference][0]
-    plain = f"{answer.reference} with the rule that validation rows chose for it ({reference.rule})"
-    gap = answer.differences[answer.chosen.head]
-    head = answer.chosen.head
-    name = f"The difference of {head}"
-    if answer.leads:
-        return f"{head} leads {plain} by {_interval(gap)}, beyond chance for {_sources(answer)}."
-    if gap.is_clear:
-        return (
-            f"On the test rows, which choose nothing, {head} trails {plain} by {_interval(gap)},"
-            f" beyond chance for {_sources(answer)}: more validation rows would make the choice safer."
-        )
-    if np.isnan(gap.half_width):
-        return f"{name} from {plain} is {_interval(gap)}: whether by chance is not known."
-    simpler = "" if answer.chosen.head in answer.baselines else ", which is simpler"
-    if answer.verdict(answer.reference) == EQUAL:
-        return (
-            f"{name} from {plain} is {_interval(gap)}, within {answer.margin:g}:"
-            f" {answer.reference} is as good{simpler}."
-        )
-    return (
-        f"{name} from {plain} is {_interval(gap)}, which may be chance: these rows do not tell it from"
-        f" {answer.reference}{simpler}."
-    )
-
-
-def _sources(answer: Answer) -> str:
-    """What the intervals speak of."""
-    if answer.n_splits > 1:
-        return "new rows and seeds"
-    return "new rows (of other seeds one split says nothing)"
-
-
-def _no_lead(answer: Answer) -> str:
-    gaps = answer.differences
-    if not gaps:
-        return "Nothing else was tried."
-    ahead = {head: gap for head, gap in gaps.items() if gap.is_clear and gap.mean > 0}
-    if ahead:
-        leads = ", ".join(f"{head} by {_interval(gap)}" for head, gap in ahead.items())
-        return f"On the test rows, which choose nothing, these lead it beyond chance: {leads}."
-    best = max(gaps, key=lambda head: gaps[head].mean)
-    return (
-        f"On the test rows nothing else leads it beyond chance for {_sources(answer)}; the nearest is"
-        f" {best}, {_interval(gaps[best])}."
-    )
-
-
-def _others(answer: Answer, seconds: float | None) -> str:
-    groups = {
-        EQUAL: f"equal to it within {answer.margin:g}",
-        OPEN: "not told apart from it by so few rows",
-        BEHIND: f"more than {answer.margin:g} behind it",
-        AHEAD: f"more than {answer.margin:g} ahead of it on the test rows",
-    }
-    clauses = []
-    for verdict, words in groups.items():
-        names = [
-            head
-            for head in answer.from_chosen
-            if answer.verdict(head) == verdict and head not in CONSTANT
-        ]
-        if names:
-            clauses.append(f"{words}: {_named(names)}")
-    cost = f"training it once takes {duration(answer.seconds[answer.chosen.head])}"
-    if seconds is not None:
-        cost += f" (the whole comparison, {answer.n_runs} networks, took {duration(seconds)})"
-    return f"{_capital('; '.join([*clauses, cost]))}."
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _named(heads: Sequence[str]) -> str:
-    more = len(heads) - _MOST_NAMED
-    return ", ".join(heads[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
-def _interval(gap: Difference) -> str:
-    if np.isnan(gap.half_width):
-        return f"{gap.mean:+.3f} (interval not known)"
-    return f"{gap.mean:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}]"
-
-
-def duration(seconds: float) -> str:
-    """A time in the unit in which it is read.
-
-    >>> duration(0.31), duration(41.2), duration(250), duration(8000)
-    ('0.3 s', '41 s', '4 min', '2.2 h')
-    """
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def rows_by_test(answer: Answer) -> list[tuple[str, list[Candidate]]]:
@@ -220,11 +61,11 @@ def other_rules(answer: Answer) -> Table | None:
 def notes(answer: Answer) -> list[str]:
     """What the numbers are, and what is missing."""
     lines = [
-        f"> is the choice. It, and each head's rule and settings, are chosen by {answer.metric} on"
+        f"> is the chosen head. It, and each head's rule and settings, are chosen by {answer.metric} on"
         " validation rows (val), the mean over the splits; test rows choose nothing.",
         f"minus {answer.reference}: difference on the test rows, ± half the 95% interval over"
         f" {_varied(answer)} ({answer.n_test:,} in each split), corrected for the number of heads.",
-        f"verdict, from the interval of the difference from the choice: equal is within"
+        f"verdict, from the interval of the difference from the chosen head: equal is within"
         f" {answer.margin:g}, behind and ahead are beyond it, unclear is neither.",
     ]
     if any(name in LINEAR for name in answer.baselines):
@@ -232,12 +73,13 @@ def notes(answer: Answer) -> list[str]:
             f"{' and '.join(LINEAR)} are scikit-learn's, one model for each label, on the features that"
             " networks see; validation rows choose C."
         )
+        lines += _optimism(answer)
     if answer.baselines:
         lines.append(
             "prior and most_frequent_set give every row the same labels: a head that is no better than"
             " these has learned nothing."
         )
-    return lines + _left_out(answer)
+    return lines + _missing(answer) + _left_out(answer)
 
 
 def _varied(answer: Answer) -> str:
@@ -245,6 +87,35 @@ def _varied(answer: Answer) -> str:
     if answer.n_splits == 1:
         return "test rows; of other seeds one split says nothing"
     return f"{'splits' if answer.draws_test_rows else 'seeds'} and test rows"
+
+
+def _optimism(answer: Answer) -> list[str]:
+    """By how much validation values are too good, of heads and of linear models."""
+
+    def gap(names: Iterable[str]) -> float:
+        rows = [answer.heads[name][0] for name in names]
+        return float(np.mean([answer.sign * (row.validation - row.test) for row in rows]))
+
+    heads = [name for name in answer.heads if name not in answer.baselines]
+    linear = [name for name in answer.baselines if name in LINEAR]
+    return [
+        "The epoch of a network is chosen on the validation rows, which makes its val too good beside"
+        f" that of a linear model (val minus test, more is better: heads {gap(heads):+.3f}, linear"
+        f" models {gap(linear):+.3f}): compare the two by their test rows, which neither used."
+    ]
+
+
+def _missing(answer: Answer) -> list[str]:
+    """The seeds that are not compared, and whose runs they lack."""
+    if not answer.missing:
+        return []
+    lacking = ", ".join(f"{seed} ({named(heads)})" for seed, heads in answer.missing.items())
+    are = "are" if answer.n_splits > 1 else "is"
+    return [
+        f"All values are of the {answer.n_splits} split{'s' * (answer.n_splits > 1)} that {are} finished"
+        f" for every head, those of linear models too; left out, with the heads that lack them: seed"
+        f" {lacking}."
+    ]
 
 
 def _left_out(answer: Answer) -> list[str]:

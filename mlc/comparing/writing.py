@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlc.comparing.answer import MARGIN, Answer, find_answer
+from mlc.comparing.answer import MARGIN, Answer, find_answer, searched_seeds
 from mlc.comparing.figure import draw_differences
 from mlc.comparing.plan import REFERENCE
 from mlc.comparing.rivals import find_rivals
+from mlc.comparing.sentences import sentences
 from mlc.comparing.take_away import take_away
-from mlc.comparing.words import as_text, notes, other_rules, sentences, table
+from mlc.comparing.words import as_text, notes, other_rules, table
 from mlc.config.errors import RunFolderError
 from mlc.config.texts import markdown
 from mlc.data.base import Dataset
@@ -56,7 +57,9 @@ def write_answer(
     """
     check_report_files(folder, FILES)
     results = collect(folder, list(metrics))
-    rivals = find_rivals(results, metrics[0], dataset) if with_linear else None
+    rivals = None
+    if with_linear:
+        rivals = find_rivals(results, metrics[0], dataset, searched_seeds(folder))
     answer = find_answer(results, folder, metrics[0], margin, reference, rivals)
     code = take_away(answer, results, defaults, rivals)
     try:

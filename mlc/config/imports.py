@@ -18,7 +18,7 @@ VARIABLE = "MLC_IMPORT"
 
 
 def add_import_flag(parser: ArgumentParser) -> None:
-    """Give a command the flag `--import MODULE`, as `imports` of what it parses."""
+    """Add the flag `--import MODULE` to a command's parser, with the destination `imports`."""
     parser.add_argument(
         FLAG, dest="imports", action="append", default=[], metavar="MODULE",
         help="a module that registers parts of your own, such as heads; may be repeated",
@@ -26,48 +26,48 @@ def add_import_flag(parser: ArgumentParser) -> None:
 
 
 def without_flags(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """A command line without its `--import MODULE` flags, and their modules.
+    """Return a command line without its `--import MODULE` flags, and their modules.
 
     Raises:
         ConfigError: a flag names no module.
     """
-    left, modules = [], []
-    rest = iter(arguments)
-    for argument in rest:
+    others, modules = [], []
+    words = iter(arguments)
+    for argument in words:
         flag, equals, module = argument.partition("=")
         if flag != FLAG:
-            left.append(argument)
+            others.append(argument)
             continue
-        module = module if equals else next(rest, "")
+        module = module if equals else next(words, "")
         if not module or module.startswith("-"):
             raise ConfigError(f"{FLAG} names no module: write {FLAG} my_parts.")
         modules.append(module)
-    return left, modules
+    return others, modules
 
 
 def import_parts(modules: Iterable[str]) -> None:
-    """Import these modules, here and in all processes that this one starts.
+    """Import modules in this process and in all processes that it starts.
 
     Raises:
-        ConfigError: one cannot be imported.
+        ConfigError: a module cannot be imported.
     """
     os.environ[VARIABLE] = ",".join(dict.fromkeys([*named_modules(), *modules]))
     import_named()
 
 
 def named_modules() -> list[str]:
-    """The modules that the flag or the variable names."""
+    """Return the names of the modules from the flags and the environment variable."""
     return [name for part in os.environ.get(VARIABLE, "").split(",") if (name := part.strip())]
 
 
 def import_named() -> None:
-    """Import those of the named modules that are not imported yet.
+    """Import the named modules that are not imported yet.
 
     Raises:
-        ConfigError: one cannot be imported.
+        ConfigError: a module cannot be imported.
     """
     for name in named_modules():
-        # While a module is being imported, it is there already.
+        # A module that is being imported is in sys.modules already.
         if name not in sys.modules:
             _import(name)
 
@@ -93,5 +93,5 @@ def _import(name: str) -> None:
         last = traceback.extract_tb(error.__traceback__)[-1]
         raise ConfigError(
             f"{FLAG} {name} cannot be imported ({type(error).__name__}: {error}; {last.filename}, line"
-            f" {last.lineno}): mend it."
+            f" {last.lineno}): fix it."
         ) from error

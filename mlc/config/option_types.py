@@ -116,5 +116,5 @@ def mapping(name: str, options: Mapping[str, Any] | None) -> Mapping[str, Any]:
         ConfigError: `options` is something else.
     """
     if options is not None and not isinstance(options, Mapping):
-        raise ConfigError(f"{name}={options!r} is no mapping: give option names and values.")
+        raise ConfigError(f"{name}={options!r} is not a mapping: give option names and values.")
     return options or {}

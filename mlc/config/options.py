@@ -40,7 +40,7 @@ class Interval:
     step: float | None = None
 
     def draw(self, rng: np.random.Generator) -> float:
-        """One value."""
+        """Draw one value."""
         if self.step is not None:
             return self._on_grid(rng)
         if self.log:
@@ -79,7 +79,7 @@ class Choice:
         return f"Choice({', '.join(map(repr, self.values))})"
 
     def draw(self, rng: np.random.Generator) -> Any:
-        """One value."""
+        """Draw one value."""
         return self.values[int(rng.integers(len(self.values)))]
 
     def __str__(self) -> str:
@@ -195,28 +195,37 @@ def check(options: Any, prefix: str = "") -> None:
 def out_of_range(key: str, value: Any, limits: Limits) -> ConfigError:
     """Return the error for a value out of range; it suggests the most similar choice."""
     text = repr(value) if value == "" else value
-    near = nearest(str(value), limits.named())
-    guess = f"did you mean {near[0]}? " if near else ""
+    guess = suggestion(str(value), limits.named())
     return ConfigError(f"{key}={text} is out of range: {guess}it must be {limits}.")
 
 
 def require_known(owner: str, values: Iterable[str], known: Sequence[str]) -> None:
-    """Raise ConfigError for the first name that is none of the owner's options."""
+    """Raise ConfigError for the first name that is not one of the owner's options."""
     for value in values:
         if value not in known:
-            near = nearest(value, known)
             raise ConfigError(
-                f"{owner} has no option {shown(value)}: "
-                + (f"did you mean {near[0]}? " if near else "")
-                + (f"it takes {', '.join(known)}." if known else "it takes none.")
+                f"{owner} has no option {shown(value)}: {suggestion(value, known)}it takes"
+                f" {', '.join(known) or 'none'}."
             )
 
 
 def nearest(word: str, known: Iterable[str]) -> list[str]:
-    """Return the known words that resemble a word, the most similar first."""
+    """Return up to three known words that resemble a word, the most similar first.
+
+    Where none does, they are the words that begin with it, as f1_macro with f1.
+    """
     by_fold = {name.casefold(): name for name in known}
-    matches = difflib.get_close_matches(word.casefold(), by_fold, n=3, cutoff=0.6)
+    folded = word.casefold()
+    matches = difflib.get_close_matches(folded, by_fold, n=3, cutoff=0.6)
+    if not matches and len(folded) > 1:
+        matches = [name for name in by_fold if name.startswith(folded)][:3]
     return [by_fold[name] for name in matches]
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """Return "did you mean X? " with the most similar known word; empty if none is similar."""
+    near = nearest(word, known)
+    return f"did you mean {near[0]}? " if near else ""
 
 
 def _convert(options: Any, prefix: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from mlc.config.errors import ConfigError
 from mlc.config.imports import FLAG, import_named
-from mlc.config.options import check, nearest, require_known
+from mlc.config.options import check, require_known, suggestion
 from mlc.config.texts import shown
 
 Part = TypeVar("Part")
@@ -47,6 +47,10 @@ class Registry(Mapping[str, Part]):
         self._scanned: dict[str, str] | None = None
         self._schemas: dict[str, tuple[type[Any], type[Any]]] = {}
         _REGISTRIES[kind] = self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by reference: a schema, which a launcher pickles, refers to its registry."""
+        return _of_kind, (self.kind,)
 
     def register(self, name: str) -> Callable[[Part], Part]:
         """Class decorator that registers the class under this name.
@@ -91,8 +95,7 @@ class Registry(Mapping[str, Part]):
 
     def __getitem__(self, name: str) -> Part:
         if name not in self:
-            near = nearest(name, self) if isinstance(name, str) else []
-            guess = f"did you mean {near[0]}? " if near else ""
+            guess = suggestion(name, self) if isinstance(name, str) else ""
             raise ConfigError(
                 f"There is no {self.kind} named {shown(name)}: {guess}choose one of"
                 f" {', '.join(self)}, or import the module of your own one (a command does with {FLAG}"
@@ -123,13 +126,13 @@ class Registry(Mapping[str, Part]):
             ConfigError: the part has an option `name` itself.
         """
         options: type[Any] = self[name].Options  # type: ignore[attr-defined]
-        made_of, schema = self._schemas.get(name, (None, options))
-        if made_of is not options:
-            schema = self._made_schema(name, options)
+        source, schema = self._schemas.get(name, (None, options))
+        if source is not options:
+            schema = self._build_schema(name, options)
             self._schemas[name] = options, schema
         return schema
 
-    def _made_schema(self, name: str, options: type[Any]) -> type[Any]:
+    def _build_schema(self, name: str, options: type[Any]) -> type[Any]:
         if any(field.name == "name" for field in dataclasses.fields(options)):
             raise ConfigError(
                 f"The options of the {self.kind} {name!r} have a field 'name', which is where a config"
@@ -173,6 +176,10 @@ class Registry(Mapping[str, Part]):
         options = schema(**values)
         check(options)
         return options
+
+
+def _of_kind(kind: str) -> Registry[Any]:
+    return _REGISTRIES[kind]
 
 
 def _restore(kind: str, name: str, values: dict[str, Any], module: str | None) -> Any:

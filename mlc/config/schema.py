@@ -13,7 +13,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 
 from mlc.config.errors import ConfigError
 from mlc.config.imports import FLAG
-from mlc.config.options import Auto, check, nearest, option, require_known
+from mlc.config.options import Auto, check, option, require_known, suggestion
 from mlc.config.registry import BACKBONES, DECISIONS, HEADS, METRICS, OPTIMIZERS, SOURCES, Registry
 
 GROUPS: dict[str, Registry[Any]] = {
@@ -68,8 +68,8 @@ class ReportOptions:
         figures: whether a figure of each head is drawn for TensorBoard when a launch ends.
         limits: whether a run on a known world is compared with its head's limit besides the Bayes
             value, which takes minutes with many labels.
-        yardsticks: whether tuned one-vs-rest logistic regression and linear SVMs stand beside the
-            heads, computed once for each data set and split.
+        yardsticks: whether the table has tuned one-vs-rest logistic regressions and linear SVMs too,
+            trained once for each data set and split.
         answer: whether a search ends with an answer: which head and rule, by how much, and its code.
         margin: differences up to this count as equal in the answer.
     """
@@ -116,12 +116,10 @@ class Config:
         """Require that each rule exists and is named once."""
         for rule in self.decisions:
             if rule not in DECISIONS:
-                near = nearest(rule, DECISIONS)
-                guess = f"did you mean {near[0]}? " if near else ""
                 raise ConfigError(
-                    f"{prefix}decisions={self.decisions} names {rule!r}, which is no decision rule:"
-                    f" {guess}choose among {', '.join(DECISIONS)}, or add {FLAG} MODULE for one of your"
-                    " own."
+                    f"{prefix}decisions={self.decisions} names {rule!r}, which is not a decision rule:"
+                    f" {suggestion(rule, DECISIONS)}choose among {', '.join(DECISIONS)}, or add {FLAG}"
+                    " MODULE for one of your own."
                 )
         if not self.decisions or len(set(self.decisions)) < len(self.decisions):
             raise ConfigError(
@@ -170,7 +168,7 @@ def parse(config: DictConfig) -> Config:
     """Convert a composed config to dataclasses and check every value.
 
     Raises:
-        ConfigError: a value is out of range, of the wrong type or missing, or a key is no option.
+        ConfigError: a value is out of range, of the wrong type or missing, or a key is unknown.
     """
     parsed = OmegaConf.to_object(config)
     assert isinstance(parsed, Config)
@@ -186,7 +184,7 @@ def parse(config: DictConfig) -> Config:
 
 
 def _refuse_unknown(options: Any, owner: str) -> None:
-    """Raise ConfigError for the first key of a dataclass that is none of its fields."""
+    """Raise ConfigError for the first key of a dataclass that is not one of its fields."""
     children = options
     if dataclasses.is_dataclass(options):
         children = vars(options)

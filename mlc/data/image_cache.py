@@ -20,7 +20,7 @@ import PIL
 from numpy.typing import NDArray
 
 from mlc.config.errors import DataError
-from mlc.config.memory import readable
+from mlc.config.memory import free_bytes, readable
 from mlc.data import image_files
 from mlc.data.cache import cache_folder, source_version
 from mlc.data.files import require_memory
@@ -61,7 +61,12 @@ class Decoded:
     digest: str
 
 
-def decoded(files: Sequence[Path], size: Sequence[int] = (), grey: bool | None = None) -> Decoded:
+def decoded(
+    files: Sequence[Path],
+    size: Sequence[int] = (),
+    grey: bool | None = None,
+    in_memory: bool = False,
+) -> Decoded:
     """Return the images' pixels from the cache, or decode the files and cache the pixels.
 
     An entry belongs to the paths, sizes and times of the files, to the options and to the version of
@@ -72,6 +77,7 @@ def decoded(files: Sequence[Path], size: Sequence[int] = (), grey: bool | None =
         files: the images; a missing file is a broken image.
         size: height and width; () is the common size of all images, else DEFAULT_SIZE squared.
         grey: whether there is one channel instead of three; None is true if all images are grey.
+        in_memory: whether pixels that take at most a quarter of the free memory are not cached.
 
     Raises:
         DataError: no image can be decoded, a file is changed meanwhile, or the pixels do not fit.
@@ -86,7 +92,8 @@ def decoded(files: Sequence[Path], size: Sequence[int] = (), grey: bool | None =
             return stored
     with workers_for(len(files)) as workers:
         plan = _plan(files, size, grey, workers)
-        result = None if folder is None else _into_file(entry, key, plan, workers)
+        cacheless = folder is None or (in_memory and 4 * plan.n_bytes <= free_bytes())
+        result = None if cacheless else _into_file(entry, key, plan, workers)
         result = result or _into_memory(plan, workers)
     changed = [path for path, state in zip(files, states, strict=True) if state_of(path) != state]
     if changed:

@@ -19,6 +19,7 @@ from mlc.data.image_cache import Decoded, decoded
 from mlc.data.image_files import ENDINGS, find_images
 from mlc.data.image_listing import Listing, files_named_in, list_images
 
+AUGMENTATIONS = ("hflip", "vflip", "rotate90", "crop", "color")
 _NAMED = 5  # Broken images in a message.
 
 
@@ -40,6 +41,8 @@ class ImagesOptions(HoldOutOptions):
         size: height and width, or one number for both; null is the common size of all images, else 224.
         grey: one channel instead of three; null is true if all images are grey.
         broken: "error" refuses broken and missing images; "skip" leaves them out.
+        augment: random changes of the images in training batches, of hflip, vflip, rotate90, crop and
+            color.
         root: folder of a relative path; null is $MLC_DATA or the working folder.
         title: name of the data set in tables; null is the folder's name.
     """
@@ -54,6 +57,7 @@ class ImagesOptions(HoldOutOptions):
     size: list[int] | None = option(None, at_least=1, at_most=4096)
     grey: bool | None = None
     broken: str = option("error", choices=("error", "skip"))
+    augment: list[str] = option([], choices=AUGMENTATIONS)
     root: str | None = None
     title: str | None = None
 
@@ -128,7 +132,7 @@ class Images(DataSource):
             DataError: a path cannot be read, or an image is broken and is not to be skipped.
         """
         files = [file for path in paths for file in _files_of(path, options)]
-        images = decoded(files, shape[1:], shape[0] == 1)
+        images = decoded(files, shape[1:], shape[0] == 1, in_memory=True)
         _broken(images, files, options)
         return images.pixels, [files[index] for index in images.indices]
 

@@ -77,14 +77,14 @@ def with_coverage(dataset: Dataset, path: Path) -> Dataset:
         )
     names = [dataset.feature_names[column] for column in columns]
     known = read_vectors(path, names).known
-    counts = np.asarray(dataset.features.sum(axis=0)).ravel()[columns]  # type: ignore[union-attr]
+    counts = np.asarray(dataset.features.sum(axis=0)).ravel()[columns]
     missing = np.flatnonzero(~known)
     most_frequent = missing[np.argsort(-counts[missing], kind="stable")]
     without = f"; without: {listed([names[i] for i in most_frequent], 5)}" if len(missing) else ""
+    shares = 100 * known.mean(), 100 * counts[known].sum() / counts.sum()
     note = (
         f"{path.name} has vectors of {width_of(path)} numbers for {known.sum():,} of {len(names):,}"
-        f" words ({100 * known.mean():.1f}%, and {100 * counts[known].sum() / counts.sum():.1f}% of their"
-        f" occurrences){without}."
+        f" words ({shares[0]:.1f}%, and {shares[1]:.1f}% of their occurrences){without}."
     )
     return replace(dataset, notes=(note, *dataset.notes))
 
@@ -146,10 +146,10 @@ def _read(path: Path, words: Sequence[str], form: tuple[bool, int]) -> WordVecto
             # A few words of GloVe contain blanks, and none of a data set does.
             if n_blanks > width:
                 continue
-            word, _, values = line.partition(b" ")
-            own = row_of.get(word)
+            key, _, values = line.partition(b" ")
+            own = row_of.get(key)
             rows = [] if own is None or exact[own] else [own]
-            rows += [row for row in lower.get(word, ()) if not known[row] and row != own]
+            rows += [row for row in lower.get(key, ()) if not known[row] and row != own]
             if not rows:
                 continue
             try:

@@ -21,6 +21,7 @@ ARGUMENTS = {
     "joint": "a joint distribution (log_joint and label_sets)",
     "cardinality": "scores and an expected cardinality",
     "marginals": "marginals (scores)",
+    "sizes": "probabilities of labels and sizes",
     "scores": "scores",
 }
 
@@ -28,16 +29,17 @@ ARGUMENTS = {
 class DecisionRule:
     """Base class of decision rules, which turn a head's predictions into label sets.
 
-    A rule is one class with `by_joint`, `by_cardinality` or `by_scores`, whichever it takes, and `tune`
-    (or `learn`) if it learns; only `fit` and `decide` call these. Both take a head's `Prediction`, whose
-    values are not checked, so that a decision never waits for a device, or plain numbers, which are
-    checked.
+    A rule is one class with `by_joint`, `by_sizes`, `by_cardinality` or `by_scores`, as it takes, and
+    `tune` (or `learn`) if it learns; only `fit` and `decide` call these. Both take a `Prediction`,
+    whose values are not checked, so that a decision never waits for a device, or plain numbers, which
+    are checked.
 
     Class attributes:
         Options: dataclass of the rule's options.
         needs: the inputs that the rule can decide from, in order of preference: "joint", a
             distribution over label sets; "marginals", scores that are P(y_k = 1 | x); "scores", of any
-            meaning; "cardinality", scores and an expected number of labels.
+            meaning; "cardinality", scores and an expected number of labels; "sizes", the
+            probabilities of each label with each number of labels, which only a `Prediction` has.
         tuned_on: the part of the data that `fit` sees: "nothing", "validation", or "test" for a rule
             that is no fair contestant, which every table marks. A rule that takes the joint is tuned
             on nothing, because joints are held in memory only chunk by chunk.
@@ -146,6 +148,9 @@ class DecisionRule:
         kind = self._kind(prediction)
         if kind == "joint":
             return self.by_joint(prediction)
+        if kind == "sizes":
+            assert prediction.sizes is not None
+            return self.by_sizes(prediction.sizes.detach())
         if kind == "cardinality":
             assert prediction.cardinality is not None
             return self.by_cardinality(prediction.scores.detach(), prediction.cardinality.detach())
@@ -157,6 +162,10 @@ class DecisionRule:
 
     def by_cardinality(self, scores: Tensor, cardinality: Tensor) -> Tensor:
         """Return label sets from scores (..., N, K) and expected numbers (..., N): (..., N, K), bool."""
+        raise NotImplementedError
+
+    def by_sizes(self, sizes: Tensor) -> Tensor:
+        """Return label sets from `Prediction.sizes`, (..., N, 1 + K^2): (..., N, K), bool."""
         raise NotImplementedError
 
     def by_scores(self, scores: Tensor) -> Tensor:
@@ -216,6 +225,8 @@ class DecisionRule:
         """Return the kind of input that the rule decides from, given this prediction."""
         if prediction.has_joint and "joint" in self.needs:
             return "joint"
+        if "sizes" in self.needs and prediction.sizes is not None:
+            return "sizes"
         if prediction.has_scores:
             if "cardinality" in self.needs and prediction.cardinality is not None:
                 return "cardinality"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -40,7 +41,7 @@ class ExpectedRule(DecisionRule):
     """
 
     Options = ExpectedOptions
-    needs = ("joint", "marginals")
+    needs: ClassVar[tuple[str, ...]] = ("joint", "marginals")
 
     def by_joint(self, prediction: Prediction) -> Tensor:
         """Return the maximiser under the joint: (..., N, K), bool."""
@@ -141,12 +142,22 @@ class ExpectedJaccard(ExpectedRule):
 class ExpectedF1(ExpectedRule):
     """A rule that maximises the expected F1 of each sample.
 
-    From a joint it is exact, by the general F-measure maximiser: the best set of each size takes the
-    labels with the largest sum_s 2 P(y_k = 1, |y| = s) / (s + size) (Dembczynski et al. 2011, "An exact
-    algorithm for F-measure maximization"). With independent labels the best set
+    From a joint, or from P(y_k = 1, |y| = s) alone (the head `f_measure`), it is exact, by the general
+    F-measure maximiser: the best set of each size takes the labels with the largest
+    sum_s 2 P(y_k = 1, |y| = s) / (s + size) (Dembczynski et al. 2011, "An exact algorithm for
+    F-measure maximization"). With independent labels the best set
     has the highest marginals (Lewis 1995, "Evaluating and optimizing autonomous text classification
     systems"), and one search over sizes is exact.
     """
+
+    needs = ("joint", "sizes", "marginals")
+
+    def by_sizes(self, sizes: Tensor) -> Tensor:
+        """Return the maximiser by the probabilities of labels and sizes: (..., N, K), bool."""
+        n_labels = math.isqrt(sizes.shape[-1] - 1)
+        nothing, pairs = sizes.double().flatten(0, -2).tensor_split([1], dim=-1)
+        decided = self._from_table(pairs.unflatten(-1, (n_labels, n_labels)), nothing)
+        return decided.view(*sizes.shape[:-1], n_labels)
 
     def best_set(self, joint: Tensor, label_sets: Tensor) -> Tensor:
         """Apply the general F-measure maximiser."""
@@ -155,12 +166,16 @@ class ExpectedF1(ExpectedRule):
         for count in range(1, n_labels + 1):
             of_size = sizes == count
             table[:, :, count - 1] = joint[:, of_size] @ label_sets[of_size].to(joint.dtype)
-        numbers = torch.arange(1, n_labels + 1, device=joint.device)
-        gains = table @ (2 / (numbers.unsqueeze(1) + numbers)).to(joint.dtype)
+        return self._from_table(table, joint[:, sizes == 0].sum(dim=-1, keepdim=True))
+
+    def _from_table(self, table: Tensor, nothing: Tensor) -> Tensor:
+        """Return the maximiser for P(y_k = 1, |y| = s), (N, K, K), and P(no label), (N, 1)."""
+        n_labels = table.shape[1]
+        numbers = torch.arange(1, n_labels + 1, device=table.device)
+        gains = table @ (2 / (numbers.unsqueeze(1) + numbers)).to(table.dtype)
         # The best set of size s takes the s largest gains of column s.
         ranked = gains.sort(dim=1, descending=True, stable=True).values.cumsum(dim=1)
         values = torch.diagonal(ranked, dim1=1, dim2=2)
-        nothing = joint[:, sizes == 0].sum(dim=-1, keepdim=True)
         if self.options.at_least_one:
             nothing = torch.full_like(nothing, -1)
         size = torch.cat([nothing, values], dim=-1).argmax(dim=-1)

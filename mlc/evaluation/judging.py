@@ -130,7 +130,8 @@ def _predict(
 ) -> list[_ByJoint]:
     """Store scores, targets and metrics without decisions; return decisions that need the joint.
 
-    Rules on the joint need no tuning, so they decide each chunk: the joint of all rows is never held.
+    Rules on the joint or on sizes need no tuning, so they decide each chunk: the joint and the sizes of
+    all rows are never held.
     """
     scores, targets, log_likelihoods, cardinalities = [], [], [], []
     provides, deciding = model.head.provides(), part == "test"
@@ -159,12 +160,14 @@ def _predict(
 
 
 class _ByJoint:
-    """Decisions of one run by the rules on the joint, collected chunk by chunk."""
+    """Decisions of one run by the rules on the joint or on sizes, collected chunk by chunk."""
 
     def __init__(
         self, rules: Mapping[str, DecisionRule], provides: Collection[str], deciding: bool
     ) -> None:
-        own = {n: rule for n, rule in rules.items() if rule.input_from(provides) == "joint"}
+        own = {
+            n: rule for n, rule in rules.items() if rule.input_from(provides) in ("joint", "sizes")
+        }
         beside = {n: rule.by_joint_beside(provides, deciding) for n, rule in rules.items()}
         # Equal rules decide once.
         self._own = {name: _key(rule) for name, rule in own.items()}

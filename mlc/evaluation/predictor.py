@@ -221,8 +221,12 @@ def averaged(head: Head, outputs: Tensor, shares: Tensor) -> Prediction:
         cardinality = of_runs.cardinality
         return None if cardinality is None else (cardinality.double().cpu() * shares).sum(dim=0)
 
+    def mean_sizes(_: Prediction) -> Tensor | None:
+        sizes = of_runs.sizes
+        return None if sizes is None else (sizes.double().cpu() * shares.unsqueeze(-1)).sum(dim=0)
+
     if not isinstance(head, JointHead):
-        return Prediction(mean_scores, cardinality=mean_cardinality)
+        return Prediction(mean_scores, cardinality=mean_cardinality, sizes=mean_sizes)
     on_device = shares.to(outputs.device)
 
     def mean_log_joint(_: Prediction) -> Tensor:

@@ -3,89 +3,45 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
+import joblib
 import numpy as np
 import sklearn
 import torch
 from numpy.typing import NDArray
 from scipy.sparse import issparse
-from scipy.special import expit
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.svm import LinearSVC
 
 from mlc.data.base import Dataset
 from mlc.data.cache import remembered, source_version
 from mlc.data.preprocessing import fit_scaling
 from mlc.data.splits import Split
 from mlc.decisions.base import build_decision
+from mlc.evaluation import linear_models
 from mlc.evaluation.left_out import LEFT_OUT, MOST_VALUES
+from mlc.evaluation.linear_models import YARDSTICKS, Parts, Yardstick, fit_scores
 from mlc.metrics.counts import COUNT_METRICS
-from mlc.metrics.final import decision_metrics
+from mlc.metrics.final import decision_metrics, ranking_metrics
 
-_VERSION = f"{source_version(__file__)} {sklearn.__version__}"
+_VERSION = f"{source_version(__file__, linear_models.__file__)} {sklearn.__version__}"
 
-# LIBLINEAR penalises the intercept. A hundredth of that penalty is left, for a small C would else pull
-# rare and frequent labels towards each other.
-_INTERCEPT_SCALING = 10.0
 _PATIENCE = 2
+# Values times labels from which a fit takes longer than to start processes for it.
+_WORTH_PROCESSES = 3_000_000
+# Of the metrics of scores, those of probabilities, which an SVM does not have.
+_OF_PROBABILITIES = ("brier", "ece")
 # Of a pair of a row and a label.
 _LEAST_LIKELIHOOD = 1e-12
-
-Parts = dict[str, NDArray[np.float64]]
-
-
-class Yardstick:
-    """Base class of one-vs-rest linear models, one per label, by LIBLINEAR (Fan et al. 2008).
-
-    Class attributes:
-        strengths: the values of C. Validation rows choose one for all labels, by `StrengthSearch`.
-    """
-
-    name: ClassVar[str]
-    strengths: ClassVar[tuple[float, ...]]
-
-    def classifier(self, strength: float) -> Any:
-        """Return the unfitted model of one label."""
-        raise NotImplementedError
-
-
-class LogisticRegressions(Yardstick):
-    """Logistic regressions with an L2 penalty."""
-
-    name = "logistic_regression"
-    strengths = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
-
-    def classifier(self, strength: float) -> Any:
-        """Return the unfitted model of one label."""
-        return LogisticRegression(
-            C=strength, max_iter=300, solver="liblinear", intercept_scaling=_INTERCEPT_SCALING
-        )
-
-
-class LinearSVMs(Yardstick):
-    """Linear support vector machines with squared hinge loss and an L2 penalty."""
-
-    name = "linear_svm"
-    strengths = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
-
-    def classifier(self, strength: float) -> Any:
-        """Return the unfitted model of one label."""
-        return LinearSVC(C=strength, random_state=0, intercept_scaling=_INTERCEPT_SCALING)
-
-
-YARDSTICKS: tuple[type[Yardstick], ...] = (LogisticRegressions, LinearSVMs)
 
 
 def judge_yardsticks(
     dataset: Dataset, split: Split, metric: str, fingerprint: str
 ) -> dict[str, dict[str, float]]:
-    """Compute the test metrics of each yardstick, as "test/global/METRIC", and "train/seconds".
+    """Compute the test metrics of each yardstick: "test/global/METRIC", "test/METRIC" of its scores.
 
+    "C" and "train/seconds" stand beside them.
     The metrics are computed once per data set, split and metric, then read from the cache. Processes
     that need them at the same time each compute them.
 
@@ -109,16 +65,18 @@ def judge_yardsticks(
 
     def compute() -> dict[str, NDArray[Any]]:
         results = {kind.name: _judge(kind(), dataset, split, metric) for kind in YARDSTICKS}
-        names = list(results[YARDSTICKS[0].name])
-        values = {
-            kind: np.array([result[name] for name in names]) for kind, result in results.items()
-        }
-        return {"names": np.array(names, dtype=np.str_), **values}
+        arrays: dict[str, NDArray[Any]] = {}
+        for kind, result in results.items():
+            arrays[f"{kind} names"] = np.array(list(result), dtype=np.str_)
+            arrays[kind] = np.array(list(result.values()))
+        return arrays
 
     stored = remembered(_VERSION, [settings.encode(), *rows], compute)
-    names = stored["names"].tolist()
     return {
-        kind.name: dict(zip(names, stored[kind.name].tolist(), strict=True)) for kind in YARDSTICKS
+        kind.name: dict(
+            zip(stored[f"{kind.name} names"].tolist(), stored[kind.name].tolist(), strict=True)
+        )
+        for kind in YARDSTICKS
     }
 
 
@@ -142,33 +100,10 @@ def network_features(dataset: Dataset, split: Split) -> dict[str, Any]:
     return {part: scaling.apply(dataset.features[rows]) for part, rows in split.parts().items()}
 
 
-def fit_scores(
-    yardstick: Yardstick, features: Mapping[str, Any], targets: NDArray[np.bool_], strength: float
-) -> Parts:
-    """Fit the models and return the sigmoid of their decision values, (N, K) for "val" and "test".
-
-    A label that is constant in the training rows has that constant as its score.
-
-    Args:
-        yardstick: the kind of model.
-        features: the result of `network_features`.
-        targets: the targets of the training rows, (N, K).
-        strength: the value of C.
-    """
-    n_labels = targets.shape[1]
-    scores = {p: np.zeros((features[p].shape[0], n_labels)) for p in ("val", "test")}
-    with warnings.catch_warnings():
-        # The number of iterations bounds the time.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        for label, target in enumerate(targets.T):
-            constant = target.all() or not target.any()
-            if not constant:
-                model = yardstick.classifier(strength).fit(features["train"], target)
-            for part, values in scores.items():
-                values[:, label] = (
-                    target[0] if constant else expit(model.decision_function(features[part]))
-                )
-    return scores
+def n_processes(dataset: Dataset, split: Split) -> int:
+    """Return how many processes to fit the labels in: all cores, or one where the data are small."""
+    is_large = count_values(dataset, split) * dataset.n_labels >= _WORTH_PROCESSES
+    return max(1, min(joblib.cpu_count(), dataset.n_labels)) if is_large else 1
 
 
 def decide(
@@ -235,22 +170,24 @@ class Tuned:
         strength: C.
         scores: of each split, the result of `fit_scores`.
         seconds: of one fit.
+        fitted: the distinct ones of `scores`, by the rows of the split.
     """
 
     strength: float
     scores: list[Parts]
     seconds: float
+    fitted: dict[bytes, Parts]
 
 
 def tune_together(
-    yardstick: Yardstick, dataset: Dataset, splits: Sequence[Split], metric: str
+    yardstick: Yardstick, dataset: Dataset, splits: Sequence[Split], metric: str, n_jobs: int = 1
 ) -> Tuned:
     """Choose C by the mean of the metric over the validation rows of the splits.
 
     The threshold and the choice of at least one label are those of `decide`. `StrengthSearch` ends the
     search. Splits with equal rows, as those of published parts, are fitted once.
     """
-    rows_of = [b"".join(rows.tobytes() for rows in split.parts().values()) for split in splits]
+    rows_of = list(map(_rows_of, splits))
     distinct = dict(zip(rows_of, splits, strict=True))
     features = {key: network_features(dataset, split) for key, split in distinct.items()}
     actual = [dataset.targets[split.val] for split in splits]
@@ -258,7 +195,9 @@ def tune_together(
     for strength in yardstick.strengths:
         started = time.perf_counter()
         fitted = {
-            key: fit_scores(yardstick, features[key], dataset.targets[split.train], strength)
+            key: fit_scores(
+                yardstick, features[key], dataset.targets[split.train], strength, n_jobs
+            )
             for key, split in distinct.items()
         }
         seconds = (time.perf_counter() - started) / len(distinct)
@@ -272,10 +211,27 @@ def tune_together(
             for of_split, targets in zip(scores, actual, strict=True)
         ]
         if search.is_best(float(np.mean(values)), float(np.mean(losses))):
-            best = Tuned(strength, scores, seconds)
+            best = Tuned(strength, scores, seconds, fitted)
         if search.is_over:
             break
     return best
+
+
+def fit_splits(
+    yardstick: Yardstick, dataset: Dataset, splits: Sequence[Split], tuned: Tuned, n_jobs: int = 1
+) -> list[Parts]:
+    """Return the scores on each split, fitted with the chosen C where the tuning did not use it."""
+    fitted = dict(tuned.fitted)
+    for split in splits:
+        key = _rows_of(split)
+        if key not in fitted:
+            features, targets = network_features(dataset, split), dataset.targets[split.train]
+            fitted[key] = fit_scores(yardstick, features, targets, tuned.strength, n_jobs)
+    return [fitted[_rows_of(split)] for split in splits]
+
+
+def _rows_of(split: Split) -> bytes:
+    return b"".join(rows.tobytes() for rows in split.parts().values())
 
 
 def tune(
@@ -289,10 +245,15 @@ def tune(
 
 def _judge(yardstick: Yardstick, dataset: Dataset, split: Split, metric: str) -> dict[str, float]:
     started = time.perf_counter()
-    decided, chosen = tune(yardstick, dataset, split, metric)
-    metrics = decision_metrics(decided, dataset.targets[split.test])
+    tuned = tune_together(yardstick, dataset, [split], metric)
+    _, decided = decide(tuned.scores[0], dataset.targets[split.val], metric)
+    actual = dataset.targets[split.test]
+    of_scores = ranking_metrics(tuned.scores[0]["test"], actual)
+    if not yardstick.has_probabilities:
+        of_scores = {k: value for k, value in of_scores.items() if k not in _OF_PROBABILITIES}
     return {
-        **{f"test/global/{name}": value for name, value in metrics.items()},
-        "C": chosen,
+        **{f"test/global/{k}": value for k, value in decision_metrics(decided, actual).items()},
+        **{f"test/{k}": value for k, value in of_scores.items()},
+        "C": tuned.strength,
         "train/seconds": time.perf_counter() - started,
     }

@@ -210,7 +210,7 @@ class Head(nn.Module):
 
     @classmethod
     def provides(cls) -> frozenset[str]:
-        """Return what decision rules can use: "scores", "marginals", "cardinality", "joint"."""
+        """Return what decision rules can use: "scores", "marginals", "cardinality", "sizes", "joint"."""
         calibrated = cls.estimates == "marginals"
         return frozenset({"scores", "marginals", "cardinality"} if calibrated else {"scores"})
 

@@ -12,7 +12,7 @@ from torch import Tensor
 Part: TypeAlias = "Tensor | Callable[[Prediction], Tensor | None] | None"
 LogLikelihood: TypeAlias = Callable[[Tensor], "Tensor | None"]
 
-_AXIS_OF_RUNS = ("scores", "cardinality", "log_joint", "mode")
+_AXIS_OF_RUNS = ("scores", "cardinality", "sizes", "log_joint", "mode")
 
 
 class Prediction:
@@ -21,6 +21,8 @@ class Prediction:
     Args:
         scores: (..., N, K), the score of each label, in [0, 1].
         cardinality: (..., N), expected numbers of labels.
+        sizes: (..., N, 1 + K^2), the probability of the empty set, then P(y_k = 1, |y| = s) for s from
+            1 to K of label 1, of label 2, and so on.
         log_joint: (..., N, M), log-probabilities of the label sets.
         label_sets: (M, K), bool.
         mode: (..., N, K), bool, the most probable label sets; by default those with the largest
@@ -35,6 +37,7 @@ class Prediction:
         scores: Part = None,
         *,
         cardinality: Part = None,
+        sizes: Part = None,
         log_joint: Part = None,
         label_sets: Part = None,
         mode: Part = None,
@@ -43,8 +46,8 @@ class Prediction:
     ) -> None:
         self.decided = dict(decided or {})
         self._parts: dict[str, Part] = {
-            "scores": scores, "cardinality": cardinality, "log_joint": log_joint,
-            "label_sets": label_sets, "mode": mode,
+            "scores": scores, "cardinality": cardinality, "sizes": sizes,
+            "log_joint": log_joint, "label_sets": label_sets, "mode": mode,
         }  # fmt: skip
         self._log_likelihood = log_likelihood
 
@@ -74,6 +77,12 @@ class Prediction:
         """Expected numbers of labels, (..., N), or None."""
         cardinality: Tensor | None = self._computed("cardinality")
         return cardinality
+
+    @cached_property
+    def sizes(self) -> Tensor | None:
+        """Probabilities of the empty set and of each label with each number of labels, or None."""
+        sizes: Tensor | None = self._computed("sizes")
+        return sizes
 
     @cached_property
     def log_joint(self) -> Tensor:

@@ -57,12 +57,9 @@ class PickOne(Softmax):
         """Cross-entropy to the drawn label: (R, B)."""
         if uniforms is None:
             uniforms = torch.rand(targets.shape[:-1], device=targets.device)
-        n_positive = targets.sum(dim=-1)
-        # The product can round up to n; the largest rank is n - 1.
-        rank = torch.minimum((uniforms * n_positive).floor(), n_positive - 1)
-        picked = (targets.cumsum(dim=-1) > rank.unsqueeze(-1)).int().argmax(dim=-1, keepdim=True)
+        picked = drawn_positive(targets, uniforms)
         cross_entropy = outputs.logsumexp(dim=-1) - outputs.gather(-1, picked).squeeze(-1)
-        return torch.where(n_positive > 0, cross_entropy, torch.zeros_like(cross_entropy))
+        return torch.where(targets.any(dim=-1), cross_entropy, torch.zeros_like(cross_entropy))
 
     def expected_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The mean over the positives: (R, B)."""
@@ -129,6 +126,22 @@ class OneVersusAllNormalised(Shares, SigmoidScores):
     def minimiser(self, joint: Tensor) -> Tensor | None:
         """The logits of the expected shares."""
         return fold_shares(joint, self.n_labels).logit(eps=EPSILON)
+
+
+def drawn_positive(targets: Tensor, uniforms: Tensor) -> Tensor:
+    """Return the index of one of the positives of each sample, or 0 if there is none.
+
+    Args:
+        targets: (..., B, K).
+        uniforms: (..., B), uniform on [0, 1); equal parts of it belong to each positive.
+
+    Returns:
+        (..., B, 1), int64.
+    """
+    n_positive = targets.sum(dim=-1)
+    # The product can round up to n; the largest rank is n - 1.
+    rank = torch.minimum((uniforms * n_positive).floor(), n_positive - 1)
+    return (targets.cumsum(dim=-1) > rank.unsqueeze(-1)).int().argmax(dim=-1, keepdim=True)
 
 
 def _cross_entropy_to_shares(outputs: Tensor, targets: Tensor) -> Tensor:

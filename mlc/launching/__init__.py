@@ -1,1 +1,1 @@
-"""A sweep's jobs composed, grouped into cohorts and handed to worker processes."""
+"""Launches by Hydra: checks, composition of jobs, grouping into cohorts, worker processes, searches."""

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mlc.config.errors import ConfigError, RunFolderError
 from mlc.config.imports import FLAG
-from mlc.config.options import limits_of, nearest, out_of_range
+from mlc.config.options import limits_of, out_of_range, suggestion
 from mlc.config.schema import GROUPS, Config, config_folder
 from mlc.launching.names import data_name, key_of, parsed, setting_overrides
 from mlc.launching.overrides import n_values, refuse_too_many
@@ -71,11 +71,13 @@ def choices(group: str) -> list[str]:
 
 def unknown_choice(group: str, name: str) -> ConfigError:
     """Return the error for an option of a group that does not exist."""
-    near = nearest(name, choices(group))
-    guess = f"did you mean {near[0]}? " if near else ""
+    known = choices(group)
+    source = (
+        f"{FLAG} MODULE" if group in GROUPS else f"--config-dir FOLDER, with {group}/{name}.yaml,"
+    )
     return ConfigError(
-        f"{group}={name} does not exist: {guess}choose one of {', '.join(choices(group))}, or add"
-        f" {FLAG} MODULE for one of your own."
+        f"{group}={name} does not exist: {suggestion(name, known)}choose one of {', '.join(known)}, or"
+        f" add {source} for one of your own."
     )
 
 
@@ -110,6 +112,9 @@ def _requested(
     if request is not None:
         # The drawn values are compared by the spaces that they are drawn from.
         swept |= {**dict.fromkeys(request.drawn), "trial": request.trials}
+        if request.options.more_seeds:
+            seeds = request.searched_seeds(config.seed) + request.more_seeds(config.seed)
+            swept["seed"] = list(map(str, seeds))
     fixed = setting_overrides(
         str(each.input_line) for each in overrides if key_of(each) not in swept
     )

@@ -1,4 +1,4 @@
-"""Composing the configs of jobs, of many that differ only in numbers once."""
+"""Composition of jobs' configs; jobs that differ only in numbers share one composition."""
 
 from __future__ import annotations
 
@@ -13,13 +13,20 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from mlc.config.schema import config_folder
+from mlc.launching.overrides import refuse_former
 
 _INTEGER, _REAL = r"-?\d+", r"-?\d+(?:\.\d*(?:[eE][-+]?\d+)?|[eE][-+]?\d+)"
 _NUMBER = re.compile(rf"(?!hydra\.)([A-Za-z_][\w.]*)=({_INTEGER}|{_REAL})")
 
 
 def composed(overrides: Sequence[str]) -> DictConfig:
-    """Return the config of one job, outside a launch."""
+    """Return the config of one job, outside a launch.
+
+    Raises:
+        ConfigError: an override has the former name of an option.
+    """
+    for override in overrides:
+        refuse_former(override)
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
         return compose("train", list(overrides))
 

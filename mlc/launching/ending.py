@@ -1,13 +1,15 @@
-"""Reporting the error of a job once."""
+"""Reports of a job's error, each printed once."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
+
+_MOST_SHOWN = 5
 
 
 class RaisingJobReturn(JobReturn):
@@ -23,6 +25,30 @@ class RaisingJobReturn(JobReturn):
     @return_value.setter
     def return_value(self, value: Any) -> None:
         self._return_value = value
+
+
+@contextmanager
+def finished_runs_folded(loggers: Sequence[str], ending: str) -> Iterator[None]:
+    """Show the first few records that end so, and then only how many more there were."""
+    n_records = 0
+
+    def is_shown(record: logging.LogRecord) -> bool:
+        nonlocal n_records
+        if not record.getMessage().endswith(ending):
+            return True
+        n_records += 1
+        return n_records <= _MOST_SHOWN
+
+    filtered = [logging.getLogger(name) for name in loggers]
+    for logger in filtered:
+        logger.addFilter(is_shown)
+    try:
+        yield
+    finally:
+        for logger in filtered:
+            logger.removeFilter(is_shown)
+        if n_records > _MOST_SHOWN:
+            filtered[0].info("%d more runs were finished before", n_records - _MOST_SHOWN)
 
 
 @contextmanager

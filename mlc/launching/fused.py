@@ -29,12 +29,13 @@ from omegaconf import DictConfig, open_dict, read_write
 
 from mlc.config.errors import BeingTrainedError, ConfigError
 from mlc.data.base import SOURCES
+from mlc.launching.ending import finished_runs_folded
 from mlc.launching.job import describe
 from mlc.launching.workers import Ended, n_cores, train_here, train_in_workers
 from mlc.runs.cohort import Outcome
 from mlc.runs.folder import is_finished
 from mlc.runs.leases import holder, wait_for_free
-from mlc.runs.recording import Run
+from mlc.runs.recording import WAS_FINISHED, Run
 from mlc.training.assembly import device_of
 from mlc.training.grouping import cohorts
 
@@ -69,7 +70,7 @@ def launch(
     `train` replaces the training on this machine, for example by that on a cluster.
     """
     setup_globals()
-    # Configs are many small objects, which make the garbage collector scan the heap again and again.
+    # Configs are many small objects: without a freeze, the garbage collector scans the heap repeatedly.
     gc.freeze()
     config = launcher.config
     n_workers = launcher.n_workers or n_cores()
@@ -85,8 +86,9 @@ def launch(
         for job in jobs:
             _begin(launcher, job)
         remaining = [job for job in jobs if job.run is not None]
-        while remaining:
-            remaining = _train(launcher, remaining, n_workers, train)
+        with finished_runs_folded(("mlc.launching.workers", "mlc.tracking.progress"), WAS_FINISHED):
+            while remaining:
+                remaining = _train(launcher, remaining, n_workers, train)
     finally:
         Singleton.set_state(state)
         # A sweeper may launch many times, and only the collector frees configs, which are cyclic.
@@ -100,17 +102,17 @@ def _train(
     """Train the runs that no other process trains.
 
     Returns:
-        Jobs of the other runs that their process has released in the meantime, finished or not.
+        The jobs of runs that another process trained and has released, finished or not.
     """
     # A daemonic process, such as a worker of a pool, cannot have child processes.
-    here = train is None and (
+    in_this_process = train is None and (
         multiprocessing.current_process().daemon
         or any(
             job.run is not None and device_of(job.run.config.device).type == "cuda" for job in jobs
         )
     )
     # Cohorts that are trained one after another gain nothing from a cut.
-    groups = group(jobs, launcher.max_runs, 1 if here else n_workers)
+    groups = group(jobs, launcher.max_runs, 1 if in_this_process else n_workers)
     log.info("Launching %d jobs, cohorts: %d", len(jobs), len(groups))
     elsewhere: dict[Path, tuple[Job, Outcome]] = {}
 
@@ -126,7 +128,7 @@ def _train(
         _prepare_data(runs)
     if train is not None:
         train(runs, ended)
-    elif here:
+    elif in_this_process:
         train_here(runs, ended)
     else:
         train_in_workers(runs, n_workers, ended)
@@ -147,11 +149,9 @@ def _prepare_data(cohorts: Sequence[Sequence[Run]]) -> None:
 
 def group(jobs: Sequence[Job], max_runs: int, n_workers: int) -> list[list[Job]]:
     """Group the jobs that have a run into cohorts."""
-    described = [job for job in jobs if job.run is not None]
-    configs = [job.run.config for job in described if job.run is not None]
-    return [
-        [described[index] for index in indices] for indices in cohorts(configs, max_runs, n_workers)
-    ]
+    runs = [(job, job.run.config) for job in jobs if job.run is not None]
+    groups = cohorts([config for _, config in runs], max_runs, n_workers)
+    return [[runs[index][0] for index in indices] for indices in groups]
 
 
 def _compose(launcher: FusedLauncher, overrides: list[str], number: int) -> Job:

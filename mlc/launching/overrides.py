@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from hydra.conf import HydraConf
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
@@ -14,11 +16,12 @@ from hydra.errors import HydraException
 from mlc.config.errors import ConfigError
 from mlc.config.option_types import declared_types, in_words, unwrapped
 from mlc.config.options import nearest
+from mlc.config.registry import DECISIONS
 from mlc.config.schema import AUTOMATIC, GROUPS, Config
-from mlc.decisions.base import DECISIONS
 
 MOST_JOBS = 100_000
 _MOST_DIGITS = 4000
+_MOST_NAMED = 4
 # Former names of options.
 _RENAMED = {
     "rules": "decisions",
@@ -32,20 +35,20 @@ _TRUTHS = {"yes", "y", "on", "true", "1", "no", "n", "off", "false", "0"}
 
 
 def fitted(argument: str, is_sweep: bool) -> str:
-    """Return the override with its value in the type of its option.
+    """Return the override with its value converted to the type of its option.
 
     One value for a list gets brackets, 10.0 for an integer becomes 10, None for an option that may
     be null becomes null, as does auto for one with a default by the data, and text that looks like a
     number or a boolean is quoted.
 
     Raises:
-        ConfigError: the override has a former or unknown key, two readings or no value, or the value is
-            too long or no boolean.
+        ConfigError: the override has a former or unknown key, removes an option, or has two readings or
+            no value, or the value is too long or not a boolean.
     """
     key, _, raw = argument.partition("=")
-    if key.lstrip("+~") in _RENAMED:
-        key = key.lstrip("+~")
-        raise ConfigError(f"There is no key {key!r}: it is now called {_RENAMED[key]}.")
+    refuse_former(argument)
+    if key.startswith("~"):
+        _refuse_removal(key)
     if key.startswith("+"):
         _require_option(key.lstrip("+"))
     declared = _declared(key.lstrip("+"))
@@ -61,7 +64,7 @@ def fitted(argument: str, is_sweep: bool) -> str:
     try:
         override = OverridesParser.create().parse_override(argument)
     except (HydraException, ValueError):
-        # Signs that Hydra's grammar keeps for itself, such as ; in data.separator=;
+        # Characters that Hydra's grammar reserves, such as ; in data.separator=;
         if item is str and not is_list and not set(raw) & set("'\"\\[]{}()$"):
             return f"{key}='{raw}'" if raw == "," or "," not in raw else argument
         return argument
@@ -80,14 +83,49 @@ def fitted(argument: str, is_sweep: bool) -> str:
     return f"{key}={_as_one(key, raw, override.value(), item, optional)}"
 
 
+def refuse_former(override: str) -> None:
+    """Raise ConfigError if an override has the former name of an option."""
+    key = override.partition("=")[0].lstrip("+~")
+    if key in _RENAMED:
+        raise ConfigError(f"There is no key {key!r}: it is now called {_RENAMED[key]}.")
+
+
+def _refuse_removal(key: str) -> None:
+    """Refuse to remove an option of mlc: every run has all options."""
+    name = key.lstrip("~")
+    if re.split("[./]", name)[0] != "hydra":
+        _require_option(name)
+        raise ConfigError(
+            f"{key} cannot remove {name}, which every run has: leave {key} out for the default, or write"
+            f" {name}=VALUE."
+        )
+
+
 def _require_option(key: str) -> None:
-    """Refuse to add a key that is no option, a part of one, or in an option that holds a mapping."""
-    groups = (*GROUPS, "experiment", "hydra")
-    if set(key) & set("@/") or key.split(".")[0] == "hydra" or key in groups:
+    """Refuse to add a key that is not an option, a part of one, or in an option that holds a mapping."""
+    if set(key) & set("@/") or key in (*GROUPS, "experiment", "hydra"):
+        return
+    if key.startswith("hydra."):
+        _require_option_of_hydra(key)
         return
     known = {name for name, _ in _options()}
     if not any(f"{key}.".startswith(f"{k}.") or f"{k}.".startswith(f"{key}.") for k in known):
         raise ConfigError(f"There is no key {key!r}: {advice(key)}leave it out.")
+
+
+def _require_option_of_hydra(key: str) -> None:
+    """Refuse to add a key that Hydra's config does not declare; mappings and plugins accept any key."""
+    declared: Any = HydraConf
+    parent = "hydra"
+    for name in key.split(".")[1:]:
+        if not dataclasses.is_dataclass(declared):
+            return
+        types = declared_types(declared)  # type: ignore[arg-type]
+        if name not in types:
+            known = [f"{parent}.{other}" for other in sorted(types)]
+            choice = next(iter(nearest(key, known)), f"one of {', '.join(known)}")
+            raise ConfigError(f"There is no key {key!r}: choose {choice}, or leave it out.")
+        declared, parent = types[name], f"{parent}.{name}"
 
 
 def _as_one(key: str, raw: str, value: Any, item: type, optional: bool) -> str:
@@ -173,15 +211,47 @@ def advice(key: str) -> str:
     group, _, last = key.rpartition(".")
     if key in _RENAMED:
         return f"it is now called {_RENAMED[key]}, "
-    owners = [
-        name for name in GROUPS.get(group, ()) if last in declared_types(GROUPS[group].schema(name))
-    ]
+    owners = _owners(key)
     if owners:
         return f"it is an option of {group}={' or '.join(owners)}, "
     known = sorted({name for name, _ in _options()} | set(GROUPS))
     elsewhere = [name for name in known if name.rpartition(".")[2] == last]
     near = elsewhere[:3] or nearest(key, known)
     return f"did you mean {' or '.join(near)}? " if near else ""
+
+
+def option_of_others(key: str, name: str, arguments: Sequence[str]) -> str | None:
+    """Return a sentence on an option that one part lacks and another one has; None if none has it.
+
+    Args:
+        key: of the option, as in head.shift.
+        name: of the part that lacks it.
+        arguments: the words of the command line, which may sweep over several parts.
+    """
+    group, _, option = key.rpartition(".")
+    owners = _owners(key)
+    if not owners:
+        return None
+    given = {word.partition("=")[0].lstrip("+"): word.partition("=")[2] for word in arguments}
+    swept = given.get(group, "").split(",")
+    lacking = [part for part in swept if part in GROUPS[group] and part not in owners] or [name]
+    have = [part for part in swept if part in owners] or owners
+    example = f"{group}={have[0]} {key}={given.get(key, 'VALUE')}"
+    parts, others = (
+        " and ".join(f"{group}={part}" for part in some[:_MOST_NAMED]) for some in (lacking, have)
+    )
+    return (
+        f"{parts} {'have' if len(lacking) > 1 else 'has'} no option {option}, which {others}"
+        f" {'have' if len(have) > 1 else 'has'}: leave it out, or start a command for the part that has"
+        f" it, with {example}."
+    )
+
+
+def _owners(key: str) -> list[str]:
+    """Return the parts of a config group that have an option."""
+    group, _, option = key.rpartition(".")
+    parts = GROUPS.get(group, ())
+    return [name for name in parts if option in declared_types(GROUPS[group].schema(name))]
 
 
 def n_values(override: Override) -> int:

@@ -12,12 +12,23 @@ from typing import Any
 
 from mlc.config.errors import RunFolderError
 from mlc.config.imports import FLAG, named_modules
-from mlc.data.base import SOURCES
+from mlc.data.base import SOURCES, Dataset
+from mlc.data.splits import split_dataset
 from mlc.files.names import STATUS
 from mlc.reporting.collect import check_comparable
 from mlc.runs.folder import automatic_in, is_finished, read_finished, read_status
 from mlc.runs.leases import holders
-from mlc.runs.provenance import NOT_IDENTITY, code_version, differences, fingerprint, versions
+from mlc.runs.loading import config_of
+from mlc.runs.provenance import (
+    NOT_IDENTITY,
+    code_version,
+    differences,
+    fingerprint,
+    flatten,
+    versions,
+)
+from mlc.search.draws import as_text
+from mlc.training.defaults import Kind, defaults_of, kind_of
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +65,7 @@ def check_resumable(folder: Path, request: RequestedLaunch, n_jobs: int | None =
             if run in matching or request.has_row(status):
                 request.require_same_settings(run, status)
                 _require_same_version(run, status)
+                request.require_same_defaults(run, status)
             if not request.sweeps_data and status["data"] == request.data:
                 request.require_same_data(run, status)
     older = {change for run in matching for change in _changes(finished[run]["identity"])}
@@ -76,7 +88,7 @@ def check_unfinished(folder: Path, request: RequestedLaunch, n_jobs: int | None)
 
 
 def _is_complete(status: Mapping[str, Any]) -> bool:
-    """Return whether a status has what `RequestedLaunch.has_job` compares; a damaged one is no run's."""
+    """Return whether a status has what `RequestedLaunch.has_job` compares; a damaged one has not."""
     return {"data", "head", "seed"} <= status.keys() and isinstance(status.get("overrides"), dict)
 
 
@@ -105,6 +117,9 @@ class RequestedLaunch:
         groups = tuple(name for name in _GROUPS if name in swept)
         self._ignored = (*NOT_IDENTITY, *changed, *groups, "seed")
         self._fingerprints: dict[str, str] = {}
+        # The data set that was loaded last, with its options as text.
+        self._loaded: tuple[str, Dataset] | None = None
+        self._kinds: dict[tuple[str, int], Kind] = {}
 
     def has_job(self, status: Mapping[str, Any]) -> bool:
         """Return whether a job has the run's data, head, seed and swept settings."""
@@ -139,7 +154,7 @@ class RequestedLaunch:
             status["config"], self.config, self._ignored, automatic_in(status)
         ):
             raise RunFolderError(
-                f"{run} was run with {key}={_shown(before)}, and {key}={_shown(now)} is asked for"
+                f"{run} was run with {key}={as_text(before)}, and {key}={as_text(now)} is asked for"
                 " now: resume with the same settings, or name another folder."
             )
 
@@ -147,16 +162,56 @@ class RequestedLaunch:
         """Raise RunFolderError if the run was trained on other data."""
         if "experiment" in self.swept:
             return
-        options = status["config"]["data"] if self.sweeps_data else self.config["data"]
-        key = json.dumps(options, sort_keys=True)
+        options = self._data_options(status)
+        key = repr(options)
         if key not in self._fingerprints:
-            self._fingerprints[key] = _fingerprint(options)
+            self._fingerprints[key] = fingerprint(self._dataset(options))
         before, now = status["identity"]["data"], self._fingerprints[key]
         if before != now:
             raise RunFolderError(
                 f"{run} was run on other data than {status['data']!r} is now (fingerprint"
                 f" {before[:12]}, now {now[:12]}): restore the data, or name another folder."
             )
+
+    def require_same_defaults(self, run: Path, status: Mapping[str, Any]) -> None:
+        """Raise RunFolderError if options of the run that are left to the defaults have others now."""
+        given, before = flatten(self.config), flatten(status["config"])
+        keys = [
+            key
+            for key in automatic_in(status)
+            if key in before and (key in self.swept or given.get(key) is None)
+        ]
+        if not keys or "experiment" in self.swept:
+            return
+        now = defaults_of(config_of(status["config"]), keys, self._kind(status))
+        changed = [key for key in keys if before[key] != now[key]]
+        if changed:
+            old = " ".join(f"{key}={as_text(before[key])}" for key in changed)
+            new = " ".join(f"{key}={as_text(now[key])}" for key in changed)
+            raise RunFolderError(
+                f"{run} was run with the defaults {old}, and the defaults are {new} now: resume with"
+                f" {old}, or name another folder."
+            )
+
+    def _kind(self, status: Mapping[str, Any]) -> Kind:
+        """Return the kind of the run's training rows."""
+        options, seed = self._data_options(status), status["seed"]
+        key = repr(options), seed
+        if key not in self._kinds:
+            dataset = self._dataset(options)
+            self._kinds[key] = kind_of(dataset, split_dataset(dataset, options, seed).train)
+        return self._kinds[key]
+
+    def _data_options(self, status: Mapping[str, Any]) -> Any:
+        stored = status["config"]["data"] if self.sweeps_data else self.config["data"]
+        given = {key: value for key, value in stored.items() if key != "name"}
+        return SOURCES.options(stored["name"], **given)
+
+    def _dataset(self, options: Any) -> Dataset:
+        key = repr(options)
+        if self._loaded is None or self._loaded[0] != key:
+            self._loaded = key, SOURCES[options.name].load(options)
+        return self._loaded[1]
 
 
 def _require_same_version(run: Path, status: Mapping[str, Any]) -> None:
@@ -194,12 +249,6 @@ def trained_elsewhere(folder: Path) -> str:
     )
 
 
-def _fingerprint(options: Mapping[str, Any]) -> str:
-    given = dict(options)
-    name = given.pop("name")
-    return fingerprint(SOURCES[name].load(SOURCES.options(name, **given)))
-
-
 def _changes(identity: Mapping[str, Any]) -> list[str]:
     changes = []
     if identity["code"] != code_version():
@@ -210,7 +259,3 @@ def _changes(identity: Mapping[str, Any]) -> list[str]:
         if before != versions().get(name)
     ]
     return changes
-
-
-def _shown(value: Any) -> str:
-    return "null" if value is None else json.dumps(value).strip('"')

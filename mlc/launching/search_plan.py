@@ -1,4 +1,4 @@
-"""The groups of a search, with the spaces that their options are drawn from, and their jobs."""
+"""The groups of a search: their search spaces and their jobs."""
 
 from __future__ import annotations
 
@@ -91,18 +91,18 @@ def _planned(
 
 
 def _spaces(request: Request, options: Config, values: Mapping[str, Any]) -> dict[str, Search]:
-    """Return the spaces of a group: those that its parts declare, and those of the command line.
+    """Return the spaces of a group: those of the command line, and those that its parts declare.
 
-    A declared space is shifted where it has the backbone's default at an edge.
+    A declared space is shifted if the backbone's default is at an edge of it.
     """
     names = {group: getattr(options, group).name for group in PARTS}
     if request.options.metric == LOSS:
         _refuse_options_of_the_head(request.spaces)
         del names["head"]
     declared = declared_spaces(names)
-    stated = {key: space for key, space in request.spaces.items() if key in values}
+    given = {key: space for key, space in request.spaces.items() if key in values}
     defaults = flatten(dataclasses.asdict(resolve(options)))
-    for key, space in stated.items():
+    for key, space in given.items():
         _require_whole(key, defaults[key], space)
         _require_within(options, key, space)
     free = {
@@ -110,11 +110,11 @@ def _spaces(request: Request, options: Config, values: Mapping[str, Any]) -> dic
         for key, space in declared.items()
         if key not in request.taken
     }
-    return {**free, **stated}
+    return {**free, **given}
 
 
 def _around(space: Search, default: Any) -> Search:
-    """Shift a logarithmic interval with the default at an edge so that the default is in its middle."""
+    """Centre a logarithmic interval on the default if the default is at an edge of it."""
     if not isinstance(space, Interval) or not space.log or edge(space, default) is None:
         return space
     if space.step is not None or default <= 0:
@@ -124,7 +124,7 @@ def _around(space: Search, default: Any) -> Search:
 
 
 def _refuse_options_of_the_head(keys: Iterable[str]) -> None:
-    """A head's options are part of its loss, so that losses under different ones do not compare."""
+    """Refuse to search a head's options: they change its loss, so that losses cannot be compared."""
     for key in keys:
         if key.startswith("head."):
             raise ConfigError(

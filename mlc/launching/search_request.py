@@ -1,8 +1,9 @@
-"""What a command line asks of a search: a grid, seeds, fixed options and search spaces."""
+"""A requested search, read from a command line: a grid, seeds, fixed options and search spaces."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
 from mlc.config.errors import ConfigError
-from mlc.config.options import Choice, Interval, Search, check
+from mlc.config.options import Choice, Interval, Search, check, require_known
 from mlc.config.schema import GROUPS
 from mlc.launching.names import key_of
 from mlc.launching.overrides import MOST_JOBS, n_values
@@ -24,14 +25,14 @@ _PREFIX = "hydra.sweeper."
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of a search.
+    """A requested search.
 
     Attributes:
         options: of the search.
         fixed: overrides with one value, which no trial changes.
-        grid: overrides with several values; each combination is searched for itself.
+        grid: overrides with several values; each combination is searched separately.
         seeds: the override of the seeds, if there are several.
-        spaces: the search spaces that the command line states, by dotted key.
+        spaces: the search spaces of the command line, by dotted key.
     """
 
     options: SearchOptions
@@ -50,11 +51,10 @@ class Request:
         """The number of runs.
 
         Raises:
-            ConfigError: they are too many.
+            ConfigError: there are too many.
         """
-        n_jobs = self.options.n_trials
-        for override in self.grid_and_seeds:
-            n_jobs *= n_values(override)
+        n_groups, n_seeds = (math.prod(map(n_values, part)) for part in (self.grid, self.seeds))
+        n_jobs = n_groups * (self.options.n_trials * n_seeds + self.options.more_seeds)
         if n_jobs > MOST_JOBS:
             raise ConfigError(
                 f"{_PREFIX}n_trials={self.options.n_trials} makes {n_jobs} jobs, more than"
@@ -66,6 +66,16 @@ class Request:
     def trials(self) -> list[str]:
         """The numbers of the trials, as text."""
         return [str(trial) for trial in range(self.options.n_trials)]
+
+    def searched_seeds(self, default: int) -> list[int]:
+        """Return the seeds of every trial; the default where no seeds are swept."""
+        values = [value for each in self.seeds for value in each.sweep_string_iterator()]
+        return [int(value) for value in values if value.isdecimal()] or [default]
+
+    def more_seeds(self, default: int) -> list[int]:
+        """Return the further seeds of the chosen trials: those that follow the largest."""
+        first = max(self.searched_seeds(default)) + 1
+        return list(range(first, first + self.options.more_seeds))
 
     @property
     def taken(self) -> set[str]:
@@ -79,15 +89,17 @@ class Request:
 
 
 def read_request(config: DictConfig, overrides: Sequence[Override]) -> Request | None:
-    """Return what the overrides ask of a search; None if the sweeper is another.
+    """Return the search that the overrides request; None if another sweeper is chosen.
 
     Raises:
         ConfigError: an option of the search is out of range, or an override cannot be searched.
     """
     if config.hydra.sweeper.get("_target_") != TARGET:
         return None
-    known = {field.name for field in dataclasses.fields(SearchOptions)}
-    options = SearchOptions(**{k: v for k, v in config.hydra.sweeper.items() if k in known})
+    known = [field.name for field in dataclasses.fields(SearchOptions)]
+    given = {k: v for k, v in config.hydra.sweeper.items() if k not in ("_target_", "params")}
+    require_known(_PREFIX.rstrip("."), given, known)
+    options = SearchOptions(**given)
     check(options, _PREFIX)
     request = Request(options, [], [], [], {})
     for override in overrides:
@@ -133,7 +145,7 @@ def space_of(override: Override) -> Search:
 
 
 def _is_of_grid(override: Override) -> bool:
-    """Whether each value of a sweep is searched for itself: parts, data, and values between commas."""
+    """Whether each value of a sweep is searched separately: parts, data, and values between commas."""
     key = key_of(override)
     is_of_data = key in GROUPS or key == "experiment" or "/" in key or key.startswith("data.")
     return is_of_data or getattr(override.value(), "simple_form", False)
@@ -143,7 +155,7 @@ def _listed(override: Override) -> Override:
     """Require that the values of a sweep can be listed."""
     if override.is_interval_sweep():
         raise ConfigError(
-            f"{override.input_line} is no search space: list the values of {key_of(override)}, and"
-            " each is searched for itself."
+            f"{override.input_line} is not a search space: list the values of {key_of(override)}, and"
+            " each is searched separately."
         )
     return override

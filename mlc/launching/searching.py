@@ -1,4 +1,4 @@
-"""The course of a search: its trials drawn, launched, and judged where a sampler learns from them."""
+"""A search: it draws trials, launches them, and reports their values to a sampler that learns."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.utils import JobReturn, JobStatus
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from mlc.launching.checks import sweep_overrides
 from mlc.launching.search_plan import Planned, plan, seeds_of
 from mlc.launching.search_request import Request, read_request
-from mlc.reporting.searching import trial_value
+from mlc.reporting.collect import collect
+from mlc.reporting.searching import searched, trial_value
 from mlc.runs.ownership import MULTIRUN
 from mlc.search.draws import configuration
 from mlc.search.files import Record, read_record, write_record
@@ -29,23 +30,22 @@ Job = tuple[int, int, list[str]]
 def search(sweeper: SearchSweeper) -> list[Sequence[JobReturn]]:
     """Launch all trials of all groups; return the results of each launch.
 
-    A run that fails does not end the search, for its trial only loses. A group of which every run
-    fails does.
+    A failed run does not end the search; its trial cannot be chosen. If all runs of a group fail, the
+    search fails.
 
     Raises:
         ConfigError: the search cannot be planned.
         RunFolderError: the folder holds another search.
         Exception: the error of a group's first run, if all its runs failed.
     """
-    config, context, launcher = sweeper.config, sweeper.hydra_context, sweeper.launcher
+    config, context = sweeper.config, sweeper.hydra_context
     assert config is not None
     assert context is not None
-    assert launcher is not None
     request = read_request(config, sweep_overrides(config))
     assert request is not None
     planned = plan(request, context.config_loader, config)
     folder = Path(config.hydra.sweep.dir)
-    _record(folder, request.options, planned, sweeper)
+    _record(folder, request, planned, config)
     draw: Drawer = _random(planned, request.options)
     batches = [range(request.options.n_trials)]
     studies = None
@@ -56,16 +56,25 @@ def search(sweeper: SearchSweeper) -> list[Sequence[JobReturn]]:
     results: list[tuple[int, JobReturn]] = []
     for trials in batches:
         jobs = _jobs(request, planned, trials, draw)
-        overrides = [job for _, _, job in jobs]
-        # Errors of composing are found before any training.
-        sweeper.validate_batch_is_legal(overrides)
-        ended = launcher.launch(overrides, initial_job_idx=len(results))
-        returns.append(ended)
-        results += [(group, each) for (group, *_), each in zip(jobs, ended, strict=True)]
+        returns.append(_launch(sweeper, jobs, len(results)))
+        results += [(group, each) for (group, *_), each in zip(jobs, returns[-1], strict=True)]
         if studies is not None:
-            _tell(studies, planned, jobs, ended, request.options.metric)
+            _tell(studies, planned, jobs, returns[-1], request.options.metric)
     _raise_where_all_failed(results)
+    further = _further_jobs(folder, planned, request.more_seeds(config.seed), draw)
+    if further:
+        returns.append(_launch(sweeper, further, len(results)))
     return returns
+
+
+def _launch(sweeper: SearchSweeper, jobs: Sequence[Job], first: int) -> Sequence[JobReturn]:
+    """Launch jobs, of which the first has this number."""
+    overrides = [job for _, _, job in jobs]
+    # Errors of composing are found before any training.
+    sweeper.validate_batch_is_legal(overrides)
+    assert sweeper.launcher is not None
+    ended: Sequence[JobReturn] = sweeper.launcher.launch(overrides, initial_job_idx=first)
+    return ended
 
 
 # Returns the drawn values of a group's trial, by key.
@@ -81,7 +90,7 @@ def _learning(planned: Sequence[Planned], studies: Studies) -> Drawer:
 
 
 def _batches(options: SearchOptions) -> Iterator[range]:
-    """Yield the trials of each launch; the number of trials in a batch bounds what is learned late."""
+    """Yield the trials of each launch, `options.batch` at a time."""
     for start in range(0, options.n_trials, options.batch):
         yield range(start, min(start + options.batch, options.n_trials))
 
@@ -99,17 +108,31 @@ def _jobs(
     ]
 
 
-def _record(
-    folder: Path, options: SearchOptions, planned: Sequence[Planned], sweeper: SearchSweeper
-) -> None:
+def _further_jobs(
+    folder: Path, planned: Sequence[Planned], seeds: Sequence[int], draw: Drawer
+) -> list[Job]:
+    """Return the jobs of each group's chosen trial with the seeds that follow those of the search."""
+    found = searched(folder, collect(folder)) if seeds else None
+    jobs = []
+    for index, each in enumerate(planned):
+        choice = None if found is None else found.choice_of(each.group)
+        if choice is None or choice.trial is None:
+            continue
+        drawn = draw(index, choice.trial)
+        jobs += [(index, choice.trial, each.job(choice.trial, drawn, f"seed={s}")) for s in seeds]
+    return jobs
+
+
+def _record(folder: Path, request: Request, planned: Sequence[Planned], config: DictConfig) -> None:
     """Write what the search draws from, after a comparison with an earlier launch in the folder."""
-    groups = [each.group for each in planned]
-    record = Record(options.seed, options.sampler, options.metric, options.n_trials, groups)
+    groups, options = [each.group for each in planned], request.options
+    seeds = request.searched_seeds(config.seed)
+    record = Record(options.seed, options.sampler, options.metric, options.n_trials, groups, seeds)
     before = read_record(folder)
     if before is not None:
         record = record.continued(before, folder)
     folder.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(sweeper.config, folder / MULTIRUN)
+    OmegaConf.save(config, folder / MULTIRUN)
     write_record(folder, record)
 
 

@@ -25,6 +25,7 @@ from mlc.launching.folders import check_lone_run, check_sweep, guarded
 from mlc.launching.names import key_of, parsed
 from mlc.launching.resuming import resume_command, trained_elsewhere
 from mlc.launching.search_request import read_request
+from mlc.reporting.curves import complete_curves
 from mlc.reporting.summary import write_summary
 from mlc.runs.folder import is_finished
 from mlc.search.files import FILES as SEARCH_FILES
@@ -33,7 +34,7 @@ from mlc.search.samplers import require_sampler
 log = logging.getLogger(__name__)
 
 _LOG_EVERY = 5  # seconds between two lines on the sweep's progress
-_TELLING = 8  # the time left is estimated once this fraction of the runs has ended
+_ESTIMATED_FROM = 1 / 8  # the share of ended runs from which the remaining time is estimated
 
 
 class Launch:
@@ -60,8 +61,8 @@ class Launch:
             line += f", {self.n_failed} failed"
         if self.n_elsewhere:
             line += f", {self.n_elsewhere} being trained by other processes"
-        # The first runs of a cohort end after all its training, so that they tell little.
-        if self.n_jobs and self.n_jobs / _TELLING <= self.n_ended < self.n_jobs:
+        # The first runs of a cohort end only after all its training, so early estimates are too high.
+        if self.n_jobs and self.n_jobs * _ESTIMATED_FROM <= self.n_ended < self.n_jobs:
             seconds = (now - self.started) / self.n_ended * (self.n_jobs - self.n_ended)
             line += f", about {_duration(seconds)} left"
         log.info(line)
@@ -129,9 +130,9 @@ class SweepCallback(Callback):
 
 
 def failures() -> str | None:
-    """Return what to print of a sweep whose failed runs have been reported one by one.
+    """Return the message on a sweep with failed runs, each of which has been reported.
 
-    None where this process has not seen them fail, as under Hydra's joblib launcher.
+    None if this process has not observed a failure, as under Hydra's joblib launcher.
     """
     if current is None or not current.n_failed:
         return None
@@ -163,9 +164,6 @@ def finish() -> str | None:
 
 
 def _summary(current: Launch) -> str:
-    # Imports TensorBoard, which a launch without runs does not need.
-    from mlc.reporting.curves import complete_curves
-
     report = current.report
     _, summary = write_summary(current.folder, report.metrics, report.reference)
     link = complete_curves(current.folder, figures=report.figures)

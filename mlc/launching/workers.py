@@ -110,6 +110,8 @@ def _start(
 
 
 class _Worker:
+    """A worker process, with the outcomes of its runs by index."""
+
     def __init__(self, number: int, runs: Sequence[Run], process: BaseProcess) -> None:
         self.number, self.runs, self.process = number, runs, process
         self.outcomes: dict[int, Outcome] = {}

@@ -1,1 +1,1 @@
-"""Tables, statistics and figures of finished runs."""
+"""Tables, statistics, figures and the page of finished runs."""

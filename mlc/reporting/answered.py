@@ -1,4 +1,4 @@
-"""The answer of a comparison, as its sweep's folder holds it, for the page."""
+"""Reading the answer of a comparison from its folder, for the page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mlc.reporting.gaps import Gap, drawn
 
 
 def read_answer(folder: Path) -> dict[str, Any] | None:
-    """Return what the page shows of the folder's answer; None if there is none.
+    """Return the parts of the folder's answer that the page shows; None if there is no answer.
 
     Returns:
         "sentences" and "notes", lists of text; "table" and "others", each a header and rows of text

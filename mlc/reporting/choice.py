@@ -38,9 +38,8 @@ def chosen_settings(runs: pd.DataFrame, metric: str) -> Pairs | None:
     """Return the contestant with the best mean validation value for each head and rule.
 
     None if no head has several settings, no validation value is known, or the metric has no better
-    direction. Only settings with the
-    largest number of runs can be chosen: a setting with failed runs would be judged by the seeds
-    that succeeded.
+    direction. Only settings with the largest number of runs can be chosen: a setting with failed runs
+    would be judged by the seeds that succeeded.
     """
     column, key, sign = f"val_{metric}", ["head", "conditions"], metric_sign(metric)
     if not sign or column not in runs or runs.groupby(key)["contestant"].nunique().max() < 2:

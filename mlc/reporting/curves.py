@@ -1,4 +1,4 @@
-"""Reading runs for a TensorBoard view, and the events that a finished sweep adds."""
+"""Runs read for a TensorBoard view, and the events that a finished sweep adds."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 
 from mlc.config.errors import RunFolderError
-from mlc.decisions.base import DECISIONS
+from mlc.config.registry import DECISIONS
 from mlc.files.names import EVENTS, METRICS, PREDICTIONS, PREPROCESSING, RULES, STATUS
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.runs.folder import BEST_VALUE, read_status, read_stored
-from mlc.tracking.events import EventFile, image
 from mlc.tracking.figures import HeadFigure, draw_head
 from mlc.tracking.hyperparameters import varying
 from mlc.tracking.palette import styles
@@ -136,6 +135,8 @@ def complete_curves(folder: Path, *, figures: bool) -> str:
 
 
 def _draw_heads(runs: Sequence[ViewedRun]) -> None:
+    from mlc.tracking.events import EventFile, image  # imports TensorBoard
+
     differing = differing_settings([run.settings for run in runs])
     names = [contestant(run.head, run.settings, differing) for run in runs]
     colours = styles({name: run.head for name, run in zip(names, runs, strict=True)})

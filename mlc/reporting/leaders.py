@@ -1,4 +1,4 @@
-"""The best rule of each head by its validation values, and what the test rows say of it."""
+"""The best rule of each head by its validation values, with its test values."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def leaders(
         metric: that chooses.
         tuned_on: the part of the data on which each rule was tuned; rules tuned on test rows are left
             out.
-        rules: rules that are chosen already, by head.
+        rules: rules that a comparison has chosen, by head.
     """
     rules, sign = rules or {}, metric_sign(metric)
     chosen, means = chosen_settings(runs, metric), validation_means(runs, metric)

@@ -82,7 +82,7 @@ def _section(
     answer: dict[str, Any] | None,
     charts: Charts,
 ) -> dict[str, Any]:
-    """Return what the page shows of one data set."""
+    """Return the content of the page's section on one data set."""
     first = metrics[0]
     best = leaders(runs, first, results.tuned_on, answer["rules"] if answer else None)
     base = reference_of(best, reference)

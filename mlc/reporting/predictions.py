@@ -47,7 +47,7 @@ class LabelCounts:
 
 @dataclass(frozen=True)
 class Predicted:
-    """What the page shows of a run's predictions.
+    """The parts of a run's predictions that the page shows.
 
     Attributes:
         curves: by metric, its test value at each of THRESHOLDS.

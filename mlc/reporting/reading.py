@@ -54,7 +54,7 @@ def read_run(folder: Path, metrics: Sequence[str] = ()) -> StoredRun:
         return _read_run(folder, metrics)
     except MlcError:
         raise
-    # Whatever a library raises on damaged files, the other runs are still reported.
+    # Libraries raise many kinds of errors on damaged files; the other runs are still reported.
     except Exception as error:
         raise RunFolderError(
             f"{folder} does not hold what a run writes ({type(error).__name__}: {error}): delete it,"
@@ -85,7 +85,7 @@ def _read_run(folder: Path, metrics: Sequence[str]) -> StoredRun:
     path = folder / BASELINES
     baselines = read_stored(path)
     for name, values in baselines.items():
-        _require(isinstance(values, dict), path, f"{name!r} is no object")
+        _require(isinstance(values, dict), path, f"{name!r} is not an object")
         _check_metrics(path, values, taken)
         for rule in rules_in(values):
             for metric in metrics:
@@ -125,12 +125,12 @@ def _status(path: Path) -> dict[str, Any]:
         _require(fits, path, f"its {key!r} is {'missing' if value is None else 'of another type'}")
     for key, value in status["overrides"].items():
         fits = isinstance(value, str) and key not in ORDER
-        _require(fits, path, f"its override {key!r} is none")
+        _require(fits, path, f"its override {key!r} is not text or has a reserved name")
     for key in ("config", "identity"):
         fits = status.get(key) is None or isinstance(status[key], dict)
         _require(fits, path, f"its {key!r} is of another type")
     data = (status.get("identity") or {}).get("data")
-    _require(data is None or isinstance(data, str), path, "its fingerprint of the data is no text")
+    _require(data is None or isinstance(data, str), path, "its fingerprint of the data is not text")
     seed = status.get("seed", 0)
     fits = state != "completed" or abs(seed) < _LARGEST_SEED
     _require(fits, path, "its seed has more than 63 bits")
@@ -145,10 +145,10 @@ def _check_metrics(
         if part not in PREFIX:
             continue
         fits = value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
-        _require(fits and abs(value or 0) < 1e300, path, f"{key!r} is no number")
-        _require(len(rule) < 2, path, f"{key!r} is no metric")
-        _require(f"{PREFIX[part]}{metric}" not in taken, path, f"{key!r} is no metric")
-        _require(rules is None or set(rule) <= rules.keys(), path, f"{key!r} is of no known rule")
+        _require(fits and abs(value or 0) < 1e300, path, f"{key!r} is not a number")
+        is_metric = len(rule) < 2 and f"{PREFIX[part]}{metric}" not in taken
+        _require(is_metric, path, f"{key!r} is not a metric")
+        _require(rules is None or set(rule) <= rules.keys(), path, f"{key!r} has an unknown rule")
 
 
 def _require(fits: bool, path: Path, fault: str) -> None:

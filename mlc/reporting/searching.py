@@ -1,4 +1,4 @@
-"""What a search has chosen, from the runs in its folder."""
+"""The choice of a search, computed from the runs in its folder."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ from mlc.search.choice import (
     TRIAL,
     Chosen,
     choose,
+    choose_and_confirm,
     chosen_runs,
     trial_means,
     validation_values,
 )
 from mlc.search.draws import as_text
-from mlc.search.files import CHOICE, Group, Record, read_record, write_choices
+from mlc.search.files import CHOICE, Group, Record, read_record
 from mlc.search.metrics import LOSS
 from mlc.search.spaces import edge
 
@@ -40,8 +41,8 @@ class Searched:
     """A search in a folder of runs.
 
     Attributes:
-        record: what it drew from.
-        choices: what it chose.
+        record: the seed, sampler, metric and spaces of the search.
+        choices: the chosen trial of each head, data set and setting.
         trials: a row for each trial and rule: the mean validation value, and the drawn options.
     """
 
@@ -62,8 +63,16 @@ class Searched:
             varying=[key for key in results.varying if key not in drawn],
         )
 
+    def choice_of(self, group: Group) -> Chosen | None:
+        """Return the choice of a group; None if none of its runs has finished."""
+        for choice in self.choices:
+            own = _group(self.record, choice)
+            if own is not None and own.key == group.key:
+                return choice
+        return None
+
     def text(self, *, as_markdown: bool = False) -> str:
-        """Return the table of what was chosen, with the drawn options below each row."""
+        """Return the table of the chosen trials, with the drawn options below each row."""
         caption = (
             f"Chosen by {self.record.metric} on the validation rows, of"
             f" {self.record.n_trials} trials each; trial 0 is the defaults"
@@ -97,22 +106,16 @@ def searched(folder: Path, results: Results) -> Searched | None:
         runs = runs.assign(**{_LOSS_COLUMN: runs["run"].map(losses)})
     values = validation_values(runs, record.metric, results.tuned_on, settings)
     values = values[values[TRIAL] < record.n_trials].reset_index(drop=True)
-    lost = _lost(folder, results)
-    choices = [
-        _described(choice, record, results, lost) for choice in choose(values, record.metric)
-    ]
+    missing = _without_result(folder, results)
+    chosen = choose_and_confirm(values, record.metric, record.seeds)
+    choices = [_described(choice, record, results, missing) for choice in chosen]
     trials = trial_means(values)
     trials["chosen"] = [_is_chosen(row, choices) for row in trials.to_dict("records")]
     return Searched(record, choices, _with_options(trials, runs, record))
 
 
-def write_searched(folder: Path, search: Searched) -> None:
-    """Write search.csv and choice.yaml into the folder."""
-    write_choices(folder, search.record, search.trials, search.choices)
-
-
 def trial_value(runs: Sequence[Path], metric: str) -> float | None:
-    """Return the value of a trial by which a sampler learns: that of its best rule.
+    """Return the value of a trial from which a sampler learns: the value of its best rule.
 
     Args:
         runs: the folders of its runs, one for each seed.
@@ -162,8 +165,8 @@ def _stored(folder: Path, run: StoredRun, rule: str, metric: str) -> float | Non
     return run.metrics.get(f"val/{rule}/{metric}", run.metrics.get(f"val/{metric}"))
 
 
-def _lost(folder: Path, results: Results) -> list[tuple[Mapping[str, Any], str]]:
-    """Return the status and the reason of each run of a trial that has no result."""
+def _without_result(folder: Path, results: Results) -> list[tuple[Mapping[str, Any], str]]:
+    """Return the status of each run without a result, and the reason."""
     reasons = {
         **results.failed,
         **dict.fromkeys(results.unfinished, "unfinished"),
@@ -178,11 +181,11 @@ def _described(
     choice: Chosen,
     record: Record,
     results: Results,
-    lost: Sequence[tuple[Mapping[str, Any], str]],
+    missing: Sequence[tuple[Mapping[str, Any], str]],
 ) -> Chosen:
     """Add the drawn options, the edges and the failures to a choice."""
     failed = dict(choice.failed)
-    for status, reason in lost:
+    for status, reason in missing:
         same = (status.get("data"), status.get("head")) == (choice.data, choice.head)
         same = same and all(setting(status, k) == v for k, v in choice.settings.items())
         trial = str((status.get("overrides") or {}).get(TRIAL))
@@ -217,7 +220,7 @@ def _names(runs: pd.DataFrame, choice: Chosen) -> list[str]:
 
 
 def _group(record: Record, choice: Chosen) -> Group | None:
-    """Return the group of a choice: that with most of its settings."""
+    """Return the group of a choice: the one that has the most of the choice's settings."""
     matching = [
         group
         for group in record.groups

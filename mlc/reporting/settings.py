@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from mlc.runs.provenance import NOT_IDENTITY, flatten, with_rules
+from mlc.search.draws import as_text
 
 Status = Mapping[str, Any]
 
@@ -19,7 +20,7 @@ def setting(status: Status, key: str) -> str | None:
     config = flatten(status.get("config") or {})
     for name in (key, f"{key}.name"):
         if name in config:
-            return _text(config[name])
+            return as_text(config[name])
     override = status.get("overrides", {}).get(key)
     return None if override is None else str(override)
 
@@ -69,14 +70,6 @@ def _significant(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _in_path(run: str, key: str) -> bool:
     return any(part.startswith(f"{key}=") for part in PurePosixPath(run).name.split(","))
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, (list, tuple)):
-        return "[" + ",".join(map(_text, value)) + "]"
-    if value is None:
-        return "null"
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _frozen(value: Any) -> Any:

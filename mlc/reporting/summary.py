@@ -9,7 +9,7 @@ from textwrap import fill
 import pandas as pd
 
 from mlc.config.errors import ConfigError, RunFolderError
-from mlc.config.options import nearest
+from mlc.config.options import suggestion
 from mlc.config.texts import LONGEST_NOTE, cell, escaped, readable, shown
 from mlc.config.texts import markdown as as_markdown
 from mlc.files.writing import write_atomically, write_text
@@ -18,7 +18,7 @@ from mlc.reporting.choice import chosen_settings, contestants, named_baselines
 from mlc.reporting.collect import Results, check_comparable, collect
 from mlc.reporting.differences import differences_caption, differences_table
 from mlc.reporting.figures import draw_means
-from mlc.reporting.searching import Searched, searched, write_searched
+from mlc.reporting.searching import Searched, searched
 from mlc.reporting.tables import (
     WIDTH,
     Table,
@@ -29,6 +29,7 @@ from mlc.reporting.tables import (
 )
 from mlc.runs.ownership import MARKS, check_report_files
 from mlc.search.files import FILES as SEARCH_FILES
+from mlc.search.files import write_choices
 
 RESULTS, BASELINE_RESULTS, SUMMARY = "results.csv", "baselines.csv", "summary.md"
 
@@ -69,7 +70,7 @@ def write_summary(folder: Path, metrics: Sequence[str], reference: str) -> tuple
         write_text(folder / BASELINE_RESULTS, _csv(results.baselines))
         if search is not None:
             check_report_files(folder, SEARCH_FILES)
-            write_searched(folder, search)
+            write_choices(folder, search.record, search.trials, search.choices)
             results = search.chosen(results)
         summary = _summary(results, search, metrics, reference, markdown=True)
         write_text(folder / SUMMARY, f"{MARKS['.md'].decode()}\n{summary}")
@@ -83,18 +84,13 @@ def write_summary(folder: Path, metrics: Sequence[str], reference: str) -> tuple
 
 
 def require_metric(metric: str, known: Sequence[str], folder: Path | None = None) -> None:
-    """Require that a metric is known, or that it is stored in a folder.
-
-    Raises:
-        ConfigError: it is not; the nearest name and all names are listed.
-    """
+    """Raise ConfigError unless a metric is known, or stored in a folder; all known ones are listed."""
     if metric in known:
         return
-    near = nearest(metric, known)
-    guess = f"did you mean {near[0]}? " if near else ""
     where = "There is" if folder is None else f"{folder} holds"
     raise ConfigError(
-        f"{where} no metric named {shown(metric)}: {guess}choose among {', '.join(known)}."
+        f"{where} no metric named {shown(metric)}: {suggestion(metric, known)}choose among"
+        f" {', '.join(known)}."
     )
 
 
@@ -118,7 +114,7 @@ def _summary(
     *,
     markdown: bool = False,
 ) -> str:
-    """Return what a search has chosen, if there is one, and the summary."""
+    """Return the summary, after the choice of the search if there is one."""
     summary = summarise(results, metrics, reference, markdown=markdown)
     return summary if search is None else f"{search.text(as_markdown=markdown)}\n\n{summary}"
 

@@ -219,7 +219,7 @@ def foot(results: Results, metrics: Sequence[str] = (), *, swept: bool = False) 
 
 
 def _draws_test_rows(status: Mapping[str, Any]) -> bool:
-    """Whether each seed has test rows of its own, where no test part is published."""
+    """Whether each seed draws its own test rows, because no test part is published."""
     return ((status.get("config") or {}).get("data") or {}).get("split_seed", 0) is None
 
 

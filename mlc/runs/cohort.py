@@ -89,7 +89,7 @@ def train_cohort(
 
 
 class _Cohort:
-    """The training of one cohort; `outcomes` maps the index of each run that has ended."""
+    """The training of one cohort; `outcomes` has the outcome of each ended run, by index."""
 
     def __init__(
         self, configs: Sequence[Config], recorder: Recorder, progress: Progress, memory_share: float
@@ -101,7 +101,7 @@ class _Cohort:
         self.outcomes: dict[int, Outcome] = {}
         # By seed: a split depends on nothing else that differs between runs of a cohort.
         self.splits: dict[int, tuple[Split, Scaling, Card]] = {}
-        # Likewise; only of runs with a setting that is left to the defaults.
+        # By seed, only for runs with an option that gets a default.
         self.kinds: dict[int, Kind] = {}
         self.statistics: LabelStatistics | None = None
 
@@ -156,7 +156,7 @@ class _Cohort:
                 self.kinds[config.seed] = kind_of(self.dataset, split.train)
             kind = self.kinds[config.seed]
             resolved = resolve(config, kind)
-            report_defaults(config, resolved, kind)
+            report_defaults(config, kind)
         self.recorder.resolved(index, resolved)
         return resolved
 
@@ -282,7 +282,7 @@ class _Cohort:
 
 
 def _alike(prepared: Sequence[Prepared]) -> list[list[Prepared]]:
-    """Group the runs that can still be trained as one with the defaults for their training rows."""
+    """Group the runs that can be trained together, after each has the defaults for its training rows."""
     groups: dict[str, list[Prepared]] = {}
     for run in prepared:
         groups.setdefault(cohort_key(run.config), []).append(run)

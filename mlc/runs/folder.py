@@ -1,4 +1,4 @@
-"""The files of a run's folder, and the status that says whether the run is finished."""
+"""The files of a run's folder, and its status: running, completed or failed."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ if TYPE_CHECKING:
 
 # The monitored metric in the best epoch, among a run's metrics.
 BEST_VALUE = "train/best_value"
-# What a run writes into its folder beside its status, log, config and TensorBoard events.
+# The files of a run beside its status, log, config and TensorBoard events.
 FILES = (
     METRICS, RULES, BASELINES, PREDICTIONS, SPLIT, PREPROCESSING, CARD, HISTORY, CHECKPOINT,
 )  # fmt: skip
 
 
-_KINDS = {str: "text", int: "integer", dict: "object"}
+_KINDS = {str: "text", int: "an integer", dict: "an object"}
 # Required keys of a finished run's status, with their types.
 _FIELDS = {
     "data": str, "head": str, "seed": int, "overrides": dict, "monitor": str,
@@ -140,7 +140,7 @@ def read_finished(folder: Path) -> dict[str, Any] | None:
         for part in key.split("."):
             value = value.get(part)
         if not isinstance(value, kind) or isinstance(value, bool):
-            problem = "is missing" if value is None else f"is no {_KINDS[kind]}"
+            problem = "is missing" if value is None else f"is not {_KINDS[kind]}"
             raise RunFolderError(
                 f"{folder / STATUS} is not that of a finished run, its {key!r} {problem}: delete the"
                 " run's folder, and train it again."
@@ -152,13 +152,13 @@ def best_value(folder: Path) -> float:
     """Return the monitored metric of the finished run in the folder, in its best epoch.
 
     Raises:
-        RunFolderError: the value is missing, or is no finite number.
+        RunFolderError: the value is missing, or is not a finite number.
     """
     value = read_stored(folder / METRICS).get(BEST_VALUE)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise RunFolderError(
-            f"{folder / METRICS} of a finished run has {BEST_VALUE}={value!r}, which is no number:"
-            " delete the run's folder."
+            f"{folder / METRICS} of a finished run has {BEST_VALUE}={value!r}, which is not a finite"
+            " number: delete the run's folder."
         )
     return float(value)
 

@@ -1,4 +1,4 @@
-"""Loading a finished run as a predictor, and storing what the weights do not hold.
+"""Loading a finished run as a predictor, and storing its preprocessing and names.
 
 Nothing in a run's folder is executed: weights are safetensors, arrays are read without pickle, and
 the config's values pass the same checks as those of a command line.
@@ -6,8 +6,9 @@ the config's values pass the same checks as those of a command line.
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ from omegaconf.errors import OmegaConfBaseException
 from mlc.backbones.stage import Stage, stage_of
 from mlc.config.errors import DataError, MlcError, RunFolderError
 from mlc.config.schema import GROUPS, Config, parse
-from mlc.data.base import SAMPLES, Dataset, RawSamples
+from mlc.data.base import SAMPLES, SOURCES, Dataset, RawSamples
 from mlc.data.feature_rows import as_texts
+from mlc.data.image_input import as_paths, images_in
 from mlc.data.preprocessing import Scaling
 from mlc.data.splits import Split
 from mlc.data.text import TextOptions, count_words
@@ -57,22 +59,31 @@ class LoadedRun(Predictor):
     _stage: Stage | None = None
 
     def scores(self, features: Any, voters: Voters = None) -> NDArray[np.float64]:
-        """Like the method of `Predictor`; a run trained on texts also accepts texts."""
+        """Like the method of `Predictor`; texts or image files may take the place of features."""
         return super().scores(self.inputs(features), voters)
 
     def predict(self, features: Any, voters: Voters = None) -> NDArray[np.bool_]:
-        """Like the method of `Predictor`; a run trained on texts also accepts texts."""
+        """Like the method of `Predictor`; texts or image files may take the place of features."""
         return super().predict(self.inputs(features), voters)
 
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """The shape (C, H, W) of the images that the run reads from files; () if it reads none."""
+        if not hasattr(SOURCES[self.config.data.name], "read_samples"):
+            return ()
+        return self.sample_shape if self.raw is None else self.raw.shape
+
     def inputs(self, features: Any) -> Any:
-        """Convert texts, or samples that the run's backbone prepares, to the features of the model.
+        """Convert texts, image files, or samples that the backbone prepares, to the model's features.
 
         Features (N, D) of the model stay as they are.
 
         Raises:
-            DataError: the run was not trained on texts.
+            DataError: the run was not trained on texts, or not on image files.
             RunFolderError: the backbone has other weights than in the training.
         """
+        if self.samples == "pixels" or self.image_shape:
+            features = self._decoded(features)
         texts = as_texts(features)
         if self.raw is not None:
             return self._computed(features if texts is None else texts, self.raw)
@@ -108,6 +119,37 @@ class LoadedRun(Predictor):
             self._stage = stage
         return self._stage.compute(samples).reshape(len(samples), -1)
 
+    def _decoded(self, features: Any) -> Any:
+        """Return pixels (N, C * H * W) of image files, or of images (N, C, H, W) or (N, H, W, C)."""
+        paths = as_paths(features)
+        if paths is not None:
+            return self.read_images(paths, broken="error")[0]
+        shape = self.sample_shape if self.raw is None else self.raw.shape
+        if len(shape) == 3 and np.shape(features)[1:] != shape:
+            images = images_in(features)
+            return features if images is None else images
+        return features
+
+    def read_images(
+        self, paths: Sequence[Path], broken: str | None = None
+    ) -> tuple[Any, list[Path]]:
+        """Return the pixels (M, C * H * W) of image files as in training, and the files.
+
+        Args:
+            paths: images, folders of images, or tables that name images.
+            broken: "error" or "skip"; None is that of the training.
+
+        Raises:
+            DataError: the run was not trained on image files, or one cannot be used.
+        """
+        read = getattr(SOURCES[self.config.data.name], "read_samples", None)
+        if read is None:
+            raise DataError("The run was not trained on image files: give its features.")
+        options = copy.copy(self.config.data)
+        options.broken = broken or options.broken
+        pixels, files = read(paths, options, self.image_shape)
+        return pixels, files
+
 
 def save_preprocessing(folder: Path, dataset: Dataset, split: Split, scaling: Scaling) -> None:
     """Write the scaling, the names, and the label sets that the head may use."""
@@ -127,7 +169,7 @@ def save_preprocessing(folder: Path, dataset: Dataset, split: Split, scaling: Sc
         )
 
 
-def _of_raw(raw: RawSamples | None) -> dict[str, NDArray[Any]]:
+def _of_raw(raw: RawSamples | None) -> dict[str, Any]:
     if raw is None:
         return {}
     return {
@@ -200,7 +242,7 @@ def config_of(stored: Any) -> Config:
     """Convert the config of a run's status; types, ranges and keys are checked, nothing is resolved.
 
     Raises:
-        MlcError: it is no config, or one of another version.
+        MlcError: it is not a config, or a config of another version.
     """
     try:
         return _config_of(stored)

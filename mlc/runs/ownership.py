@@ -1,4 +1,4 @@
-"""Which files mlc may write, replace or delete in a folder that a user names.
+"""Checks of the files that mlc may write, replace or delete in a folder that a user names.
 
 A folder with a status that a run wrote is a run's folder. A folder may become one if it is missing or
 empty, or if it holds only files of a launch that was stopped before it wrote its first status. Any
@@ -217,7 +217,7 @@ def _is_empty(path: Path) -> bool:
 
 
 def _require_folder(path: Path) -> None:
-    """Refuse a path that exists and is no folder; a link to a folder is none."""
+    """Refuse a path that exists and is not a folder, such as a link to a folder."""
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
@@ -230,7 +230,7 @@ def _require_folder(path: Path) -> None:
 
 
 def _require_file(path: Path, single: bool = False) -> bool:
-    """Whether the path exists; refuse it if it is no regular file."""
+    """Return whether the path exists; refuse it if it is not a regular file."""
     try:
         status = path.lstat()
     except (FileNotFoundError, NotADirectoryError):

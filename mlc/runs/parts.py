@@ -1,4 +1,4 @@
-"""Parts of runs from modules outside `mlc`: their names are stored, and they are never imported."""
+"""Parts of runs from modules outside `mlc`: runs store the modules' names; mlc never imports them."""
 
 from __future__ import annotations
 

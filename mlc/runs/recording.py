@@ -27,12 +27,12 @@ from mlc.training.checkpoint import save_run
 from mlc.training.defaults import unresolved
 from mlc.training.loop import Epoch, Training
 
-_WAS_FINISHED = "was finished before"
+WAS_FINISHED = "was finished before"
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run to be trained: its config, its folder and what reports call it."""
+    """A run to be trained: its config, its folder and its identification in reports."""
 
     config: Config
     folder: Path
@@ -45,16 +45,16 @@ def train_runs(
     """Train a cohort as `train_cohort` does and store each run in its folder.
 
     A run that another process trains is left to that process; its outcome is BeingTrainedError. With
-    `resume`, finished runs stay as they are. If other runs of their cohort are still to be trained, they
-    are trained again without being stored: in float32, the last digits of a run depend on the runs that
-    are trained with it.
+    `resume`, finished runs stay as they are. If another run of their cohort is not finished, they are
+    trained again but not stored: in float32, the last digits of a run depend on the runs that are
+    trained with it.
     """
     with FolderRecorder(runs) as recorder:
         if recorder.leases:
             return train_cohort([run.config for run in runs], recorder, progress, memory_share)
         for index, outcome in recorder.settled.items():
             report_outcome(
-                progress or Progress(), index, recorder.name(index), outcome, _WAS_FINISHED
+                progress or Progress(), index, recorder.name(index), outcome, WAS_FINISHED
             )
         return [recorder.settled[index] for index in range(len(runs))]
 
@@ -156,7 +156,7 @@ class FolderRecorder(Recorder):
         """Write the weights, the results, and last the status."""
         assert self._identity is not None
         if index in self.settled:
-            return _WAS_FINISHED
+            return WAS_FINISHED
         lease = self.leases[index]
         try:
             lease.require()

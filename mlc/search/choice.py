@@ -19,13 +19,13 @@ from mlc.config.errors import ConfigError
 from mlc.search.metrics import higher_is_better, needs_rule, require_validation_metric
 
 TRIAL, VALUE = "trial", "value"
-# The columns of validation values, with the grid's other settings between head and trial.
+# The columns of validation values; the grid's other settings are between head and trial.
 _FIRST, _LAST = ["data", "head"], [TRIAL, "rule", "seed", VALUE]
 # The name of the rule where the metric needs none.
 NO_RULE = "-"
-# per_label tunes a threshold for each label on the validation rows, so that its values there are too
-# good to be compared with those of other rules; only for this metric is its gain larger than that bias.
-PER_LABEL, PER_LABEL_METRIC = "per_label", "f1_macro"
+# These tune a threshold for each label on the validation rows, so that their values there are too good
+# to be compared with those of other rules; only for this metric is the gain larger than that bias.
+PER_LABEL, PER_LABEL_METRIC = ("per_label", "micro_macro"), "f1_macro"
 # Means over seeds that differ by less are equal but for rounding.
 _RELATIVE, _ABSOLUTE = 1e-9, 1e-12
 
@@ -134,7 +134,7 @@ def choose(values: pd.DataFrame, metric: str) -> list[Chosen]:
         metric: of the values, for its direction.
 
     Raises:
-        ConfigError: there is another column than those of `validation_values`.
+        ConfigError: the columns are not those of `validation_values`.
     """
     keys = [*_FIRST, *_settings(values)]
     choices = []
@@ -142,6 +142,29 @@ def choose(values: pd.DataFrame, metric: str) -> list[Chosen]:
         texts = {name: str(value) for name, value in zip(keys, key, strict=True)}
         choices.append(_best(group, metric, Chosen(texts.pop("data"), texts.pop("head"), texts)))
     return choices
+
+
+def choose_and_confirm(values: pd.DataFrame, metric: str, seeds: Collection[int]) -> list[Chosen]:
+    """Choose trials by the seeds of the search, then the rule of each by all seeds of its trial.
+
+    Only chosen trials have further seeds.
+
+    Args:
+        values, metric: as `choose` takes them.
+        seeds: those of every trial; all seeds where there are none.
+    """
+    is_searched = values["seed"].isin(seeds) if len(seeds) else values["seed"].notna()
+    choices = choose(values[is_searched], metric)
+    return choices if is_searched.all() else [_confirmed(values, metric, each) for each in choices]
+
+
+def _confirmed(values: pd.DataFrame, metric: str, choice: Chosen) -> Chosen:
+    """Return the choice with the rules and values of all seeds of its trial, if it has further ones."""
+    of_trial = chosen_runs(values, [choice])
+    if of_trial["seed"].nunique() <= choice.n_seeds:
+        return choice
+    (again,) = choose(of_trial, metric)
+    return dataclasses.replace(again, n_trials=choice.n_trials, failed=choice.failed)
 
 
 def chosen_runs(
@@ -228,7 +251,7 @@ def _common(seeds: Mapping[tuple[Any, Any], frozenset[Any]]) -> frozenset[Any]:
 
 
 def _reasons(values: pd.DataFrame, seeds: Collection[Any]) -> dict[int, str]:
-    """Return why each trial of the rows has not a finite value for each of the seeds."""
+    """Return the reason for each trial in the rows that lacks a finite value for one of the seeds."""
     reasons = {}
     for trial, rows in values.groupby(TRIAL):
         infinite = set(rows["seed"][np.isinf(rows[VALUE].astype(float))])
@@ -250,7 +273,7 @@ def _finite(values: pd.DataFrame) -> pd.DataFrame:
 
 def choosable(rules: Sequence[str], metric: str) -> list[str]:
     """Return the rules whose values on the validation rows can be compared."""
-    others = [rule for rule in rules if rule != PER_LABEL]
+    others = [rule for rule in rules if rule not in PER_LABEL]
     return list(rules) if metric == PER_LABEL_METRIC or not others else others
 
 
@@ -262,7 +285,7 @@ def _settings(values: pd.DataFrame) -> list[str]:
     others = [c for c in settings if "." not in c and c not in _GROUPS]
     if not is_known or others:
         raise ConfigError(
-            f"A choice by validation rows takes the columns of validation_values, and not"
+            f"A choice by validation rows needs the columns of validation_values, and not"
             f" {', '.join(others or columns)}: pass the table that it returns."
         )
     return settings

@@ -34,7 +34,7 @@ def drawn(space: Search, seed: int, trial: int, key: str) -> str:
 
 
 def as_text(value: Any) -> str:
-    """Return a value as Hydra reads it in an override; text is one already."""
+    """Return a value as the text that Hydra reads in an override."""
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -47,13 +47,13 @@ class Group:
 
     @property
     def key(self) -> tuple[str, ...]:
-        """What distinguishes the group from others."""
+        """The data set, the head and the settings, which identify the group."""
         return (self.data, self.head, *(f"{k}={v}" for k, v in sorted(self.settings.items())))
 
 
 @dataclass(frozen=True)
 class Record:
-    """What a search draws from, written before its first training.
+    """The seed, sampler, metric and spaces of a search, written before its first training.
 
     Attributes:
         seed: of the draws.
@@ -61,6 +61,7 @@ class Record:
         metric: of the choice.
         n_trials: the number of configurations of each group.
         groups: the searches.
+        seeds: those of every trial; none in the record of an older version.
     """
 
     seed: int
@@ -68,6 +69,7 @@ class Record:
     metric: str
     n_trials: int
     groups: list[Group] = field(default_factory=list)
+    seeds: list[int] = field(default_factory=list)
 
     def continued(self, before: Record, folder: Path) -> Record:
         """Return this record with the groups of an earlier launch in the folder.
@@ -89,7 +91,8 @@ class Record:
             for key in dict.fromkeys((*old.spaces, *group.spaces)):
                 then, now = old.spaces.get(key), group.spaces.get(key)
                 _require_same(folder, f"{key} drawn from", then, now, _space_text)
-        return dataclasses.replace(self, groups=[*self.groups, *earlier.values()])
+        seeds = sorted({*before.seeds, *self.seeds})
+        return dataclasses.replace(self, groups=[*self.groups, *earlier.values()], seeds=seeds)
 
 
 def write_record(folder: Path, record: Record) -> None:
@@ -139,31 +142,6 @@ def write_choices(
     write_text(folder / CHOICE, f"{MARKS[CHOICE].decode()}: chosen by validation rows\n{lines}")
 
 
-def read_choices(folder: Path) -> list[Chosen]:
-    """Return what the search in the folder has chosen.
-
-    Raises:
-        RunFolderError: there is no choice in the folder, or it is damaged.
-    """
-    path = folder / CHOICE
-    if not path.is_file():
-        raise RunFolderError(
-            f"{folder} holds no choice of a search: name the folder of one that ended."
-        )
-    with content_of(path, "the choice of a search", f"mlc-report {folder} writes it again"):
-        content = from_content(dict[str, Any], _read_yaml(path))
-        choices: list[Chosen] = from_content(list[Chosen], content.get("choices"), "choices")
-        return choices
-
-
-def _read_yaml(path: Path) -> Any:
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, RecursionError) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(f"it cannot be read as YAML: {reason}") from error
-
-
 def _as_json(space: Search) -> dict[str, Any]:
     return {"values": list(space.values)} if isinstance(space, Choice) else dict(vars(space))
 
@@ -191,7 +169,7 @@ def _space(content: Mapping[str, Any], key: str) -> Search:
     is_empty = space.low > space.high or (step is not None and step <= 0)
     is_beyond_log = space.log and (space.low <= 0 or (step is not None and space.low < 1))
     if is_empty or is_beyond_log or (step and (space.high - space.low) / step > _MOST_STEPS):
-        raise ValueError(f"{key} is no search space, but {space}")
+        raise ValueError(f"{key} is not a search space, but {space}")
     return space
 
 

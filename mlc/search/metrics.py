@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlc.config.errors import ConfigError
-from mlc.config.options import nearest
+from mlc.config.options import suggestion
 from mlc.config.registry import METRICS
 from mlc.metrics.names import SCORE_METRICS, metric_sign
 
@@ -16,7 +16,7 @@ def validation_metrics() -> list[str]:
 
 
 def needs_rule(metric: str) -> bool:
-    """Return whether the metric judges label sets, so that it has a value for each decision rule."""
+    """Return whether the metric evaluates label sets, so that each decision rule has its own value."""
     return metric in METRICS
 
 
@@ -24,7 +24,7 @@ def higher_is_better(metric: str) -> bool:
     """Return whether a higher value of the metric is better.
 
     Raises:
-        ConfigError: the metric is none of the validation rows.
+        ConfigError: the metric is not one of the validation rows.
     """
     require_validation_metric("metric", metric)
     return metric != LOSS and metric_sign(metric) > 0
@@ -45,9 +45,7 @@ def require_validation_metric(key: str, metric: str) -> None:
             f"{key}={metric} would choose by the test rows: name a metric of the validation rows,"
             f" as in {key}={known[1]}."
         )
-    near = nearest(metric, known)
-    guess = f"did you mean {near[0]}? " if near else ""
     raise ConfigError(
-        f"{key}={metric} is no metric of the validation rows: {guess}choose one of"
-        f" {', '.join(known)}."
+        f"{key}={metric} is not a metric of the validation rows: {suggestion(metric, known)}choose one"
+        f" of {', '.join(known)}."
     )

@@ -21,6 +21,7 @@ class SearchOptions:
         metric: of the validation rows, by which a trial is chosen.
         sampler: random, or one of Optuna's that learn from the trials before.
         batch: the number of trials that another sampler than random draws at a time.
+        more_seeds: further seeds, with which the chosen trial of each head alone is trained.
     """
 
     n_trials: int = option(20, at_least=1, at_most=100_000)
@@ -28,6 +29,7 @@ class SearchOptions:
     metric: str = "jaccard_samples"
     sampler: str = option(RANDOM, choices=SAMPLERS)
     batch: int = option(5, at_least=1)
+    more_seeds: int = option(0, at_least=0, at_most=10_000)
 
     def validate(self, prefix: str) -> None:
         """Require a metric of the validation rows."""

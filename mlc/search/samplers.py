@@ -146,7 +146,7 @@ def _content_of(path: Path) -> Iterator[None]:
     except Exception as error:
         raise RunFolderError(
             f"{path} is not what Optuna wrote ({type(error).__name__}: {error}): delete it, and the"
-            " sampler learns anew from the runs in the folder."
+            " sampler learns again from the runs in the folder."
         ) from error
 
 

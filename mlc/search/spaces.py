@@ -41,8 +41,9 @@ def searched_options() -> set[str]:
 def edge(space: Search, value: object) -> str | None:
     """Return "low" or "high" if the value is at or beyond an edge of the space, else None.
 
-    Where a value is at an edge, better ones may lie beyond. The edges of an interval are its outermost
-    tenths; of numbers to choose from, or with a step, the least and the largest. Words have no edge.
+    Better values may lie beyond an edge. The edges of an interval are its outermost tenths; the edges
+    of numbers in a choice, or of an interval with a step, are the least and the largest. Words have no
+    edge.
     """
     number = _number(value)
     if number is None:

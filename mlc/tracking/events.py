@@ -1,4 +1,4 @@
-"""Writing TensorBoard's event files as plain records."""
+"""TensorBoard's event files, written as plain records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reporting the progress of a cohort, by bars on a terminal."""
+"""The progress of a cohort, shown by bars on a terminal."""
 
 from __future__ import annotations
 

@@ -6,13 +6,16 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from mlc.files.names import EVENTS, HISTORY
-from mlc.tracking.bands import Band
-from mlc.tracking.events import EventFile, Value, experiment
 from mlc.tracking.hyperparameters import SEED, hyperparameters, varying
 from mlc.tracking.tensorboard import chosen_tag
+
+if TYPE_CHECKING:
+    from mlc.tracking.bands import Band
+    from mlc.tracking.events import Value
 
 PORT = 6006  # TensorBoard's default
 # Events that a sweep adds to its first run, and to the run of each head that has figures. The names
@@ -121,6 +124,9 @@ class View:
 
     def _link(self, run: ViewedRun, name: str) -> None:
         if run.folder not in self._names:
+            # Importing TensorBoard takes a second.
+            from mlc.tracking.events import EventFile
+
             # TensorBoard orders runs, and so their colours, by the times of their first records.
             EventFile(self._folder / name / f"{EVENTS}.0", began=len(self._names) + 1).close()
             self._names[run.folder] = name
@@ -137,6 +143,8 @@ class View:
         if not finished:
             return
         if name not in self._bands:
+            from mlc.tracking.bands import Band  # imports TensorBoard
+
             common = {k: v for k, v in finished[0].hyperparameters.items() if k != SEED}
             self._bands[name] = Band(self._folder / name, len(self._bands) + 1, common)
         points = [
@@ -181,6 +189,8 @@ def write_experiment(
     If each run described its own columns, the page would lose keys that only some heads have. In a
     folder above the runs, the description would be shown as a further run.
     """
+    from mlc.tracking.events import EventFile, experiment  # imports TensorBoard
+
     path = run / EXPERIMENT
     path.unlink(missing_ok=True)
     events = EventFile(path)

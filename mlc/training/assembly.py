@@ -21,6 +21,8 @@ from mlc.decisions.base import DECISIONS, DecisionRule
 from mlc.decisions.seen import distinct
 from mlc.heads.base import HEADS, Head, KnownLabels
 from mlc.heads.memory import require_memory
+from mlc.training.augmentation import augmentation_of
+from mlc.training.lbfgs import LBFGS
 from mlc.training.loop import DTYPES, Training
 from mlc.training.model import Model
 from mlc.training.stacked import OPTIMIZERS
@@ -107,14 +109,22 @@ def build_training(
         backbone.takes_bags,
         backbone.takes_sparse,
     )
+    augmentation = augmentation_of(
+        config,
+        dataset.sample_shape,
+        dataset.samples == "pixels",
+        backbone.stacked,
+        device=device,
+        dtype=data.dtype,
+    )
     optimizer = OPTIMIZERS[config.optimizer.name](
         model.parameters(), [run.optimizer for run in configs], model.without_axis
     )
     factor = getattr(config.backbone, "rate_factor", 1.0)
-    if factor != 1 and not (backbone.stacked or optimizer.full_batch):
+    if factor != 1 and not (backbone.stacked or isinstance(optimizer, LBFGS)):
         optimizer.scale_rates(backbone.parameters(), factor)
     trainers, seeds = [run.trainer for run in configs], [run.seed for run in configs]
-    return Training(model, data, splits, optimizer, trainers, seeds)
+    return Training(model, data, splits, optimizer, trainers, seeds, augmentation)
 
 
 def _require_samples(backbone: Backbone, dataset: Dataset) -> None:
@@ -232,6 +242,7 @@ def _log_left_out(head: str, needs: str) -> None:
 _NEEDS = {
     "joint": "a distribution over label sets", "marginals": "label probabilities",
     "scores": "scores", "cardinality": "an expected number of labels",
+    "sizes": "probabilities of labels and sizes",
 }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import logging
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +29,7 @@ EPOCHS = (3_000, 60), (12_000, 25), (math.inf, 8)
 
 @dataclass(frozen=True)
 class Kind:
-    """What the defaults depend on beside the backbone.
+    """The properties of the training rows on which the defaults depend, beside the backbone.
 
     Attributes:
         sparse: whether at most MOST_SPARSE of the values of the training rows are other than 0, as in
@@ -76,7 +77,7 @@ def kind_of(dataset: Dataset, train: Rows) -> Kind:
 
 
 def unresolved(config: Config) -> list[str]:
-    """Return the keys of the options that are left to the defaults."""
+    """Return the keys of the options that are null and get defaults."""
     options = ((key, *key.split(".")) for key in AUTOMATIC)
     return [
         key for key, group, name in options if getattr(getattr(config, group), name, "") is None
@@ -84,7 +85,7 @@ def unresolved(config: Config) -> list[str]:
 
 
 def resolve(config: Config, kind: Kind | None = None) -> Config:
-    """Return the config with defaults in the place of null; all other values stay.
+    """Return the config with defaults in place of null; all other values stay.
 
     With an optimiser that takes no steps of Adam's kind, the rate, the schedule and the number of epochs
     are those that their parts declare, and so is an option that the table does not name.
@@ -93,36 +94,36 @@ def resolve(config: Config, kind: Kind | None = None) -> Config:
         config: the config.
         kind: the kind of the training rows; None for few dense rows.
     """
-    keys = unresolved(config)
-    if not keys:
-        return config
-    kind = kind or Kind()
-    values = {"trainer.max_epochs": kind.n_epochs, **_row(config.backbone, kind)}
+    resolved = copy.copy(config)
+    for key, value in defaults_of(config, unresolved(config), kind or Kind()).items():
+        group, name = key.split(".")
+        setattr(resolved, group, dataclasses.replace(getattr(resolved, group), **{name: value}))
+    return resolved
+
+
+def defaults_of(config: Config, keys: Iterable[str], kind: Kind) -> dict[str, Any]:
+    """Return the defaults of options for the config's backbone and optimiser, by key."""
+    row = _row(config.backbone, kind)
+    values = {"trainer.max_epochs": kind.n_epochs, **row}
     of_options = BACKBONES[config.backbone.name].defaults(config.backbone)
     values |= {f"backbone.{name}": value for name, value in of_options.items()}
     if config.optimizer.name not in ("adam", "adamw"):
         values = {key: value for key, value in values.items() if key not in _OF_STEPS}
-    resolved = copy.copy(config)
+    defaults = {}
     for key in keys:
         group, name = key.split(".")
-        options = getattr(resolved, group)
-        value = copy.copy(values[key]) if key in values else getattr(type(options)(), name)
-        setattr(resolved, group, dataclasses.replace(options, **{name: value}))
-    return resolved
+        declared = getattr(type(getattr(config, group))(), name)
+        defaults[key] = copy.copy(values.get(key, declared))
+    return defaults
 
 
-def report_defaults(config: Config, resolved: Config, kind: Kind) -> None:
-    """Log once in a launch which defaults a config got, and why."""
-    values = [
-        f"{key}={getattr(getattr(resolved, group), name)}"
-        for key in unresolved(config)
-        for group, name in [key.split(".")]
-    ]
-    if values:
-        frozen = " (frozen)" if getattr(config.backbone, "frozen", False) else ""
-        name = f"{config.backbone.name}{frozen}"
-        text = f"defaults of backbone={name} for {kind}: {', '.join(values)}"
-        say_once(log, logging.INFO, text, text)
+def report_defaults(config: Config, kind: Kind) -> None:
+    """Log once in a launch which defaults a config gets, and why."""
+    values = defaults_of(config, unresolved(config), kind)
+    listed = ", ".join(f"{key}={value}" for key, value in values.items())
+    frozen = " (frozen)" if getattr(config.backbone, "frozen", False) else ""
+    text = f"defaults of backbone={config.backbone.name}{frozen} for {kind}: {listed}"
+    say_once(log, logging.INFO, text, text)
 
 
 def _row(backbone: Any, kind: Kind) -> dict[str, Any]:

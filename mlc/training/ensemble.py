@@ -1,4 +1,4 @@
-"""Training of the networks of an ensemble: together, or one by one if the optimizer requires it."""
+"""Training of the networks of an ensemble: together, or one by one if optimizer or backbone need it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
+from mlc.backbones.single import SideBySide
 from mlc.config.schema import Config
 from mlc.data.base import Dataset
 from mlc.data.preprocessing import Scaling
@@ -46,7 +48,8 @@ def train_ensemble(
     Raises:
         TrainingError: the loss of a run is not finite.
     """
-    if len(configs) == 1 or OPTIMIZERS[configs[0].optimizer.name].stacked:
+    stacked = OPTIMIZERS[configs[0].optimizer.name].stacked and model.backbone.stacked
+    if len(configs) == 1 or stacked:
         return _train(build_training(configs, model, dataset, splits, scalings, device))
     histories = []
     for run, config in enumerate(configs):
@@ -56,11 +59,21 @@ def train_ensemble(
         alone = build_model(parts[0], shape, known, device, parts[2], names)
         training = build_training(parts[0], alone, dataset, parts[1], parts[2], device)
         histories.append(_train(training))
-        weights = alone.state_dict()
-        for name, value in model.state_dict().items():
-            value[run] = weights[name][0]
+        _take_run(model, run, alone)
     model.eval()
     return _side_by_side(histories)
+
+
+def _take_run(model: Model, run: int, alone: Model) -> None:
+    """Copy the weights of a model of one run into a model of several."""
+    several: nn.Module = model
+    if isinstance(model.backbone, SideBySide):
+        model.backbone.runs[run].load_state_dict(alone.backbone.state_dict())
+        several, weights = model.head, alone.head.state_dict()
+    else:
+        weights = alone.state_dict()
+    for name, value in several.state_dict().items():
+        value[run] = weights[name][0]
 
 
 def _train(training: Training) -> History:

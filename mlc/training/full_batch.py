@@ -1,4 +1,4 @@
-"""An epoch that minimises the loss of all training rows, for optimisers without mini-batches."""
+"""Full-batch training: an epoch minimises the loss of all training rows."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class FullBatch:
         self._batches: list[Batch] | None = None
 
     def __call__(self, number: int) -> Tensor:
-        """Minimise for the `number`th penalty, from 1; return the mean loss alone: (1,), float64."""
+        """Minimise for penalty `number`, from 1; return the mean loss without it: (1,), float64."""
         self.model.train()
         strength: float = 1 / (self.optimizer.options.C[number - 1] * self.rows.shape[1])
         loss = torch.zeros((), dtype=torch.float64, device=self.data.device)
@@ -60,7 +60,7 @@ class FullBatch:
             return loss + penalty.detach()
 
         self.optimizer.minimise(closure)
-        # The last evaluation of the line search need not be the step that it takes.
+        # The line search may end with other weights than those that it evaluated last.
         loss.copy_(self._mean_loss())
         self.optimizer.zero_grad()
         return loss.view(1)

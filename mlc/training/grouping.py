@@ -16,7 +16,7 @@ from mlc.training.defaults import resolve
 from mlc.training.stacked import OPTIMIZERS
 
 # Seconds per step, and per weight and row of it: fitted by python -m benchmarks.cohort_cost
-OVERHEAD, PER_PRODUCT = 1.2e-3, 2.0e-10
+OVERHEAD, PER_PRODUCT = 0.94e-3, 1.4e-10
 # Assumed sizes of the data set. Reading it before the workers start could take minutes, and a cut
 # depends only on the ratios of the costs.
 _FEATURES, _LABELS, _LABEL_SETS, _ROWS = 100, 10, 100, 1000
@@ -78,7 +78,7 @@ def cohorts(configs: Sequence[Config], max_runs: int, n_workers: int) -> list[li
 
 
 def run_seconds(config: Config) -> tuple[float, float]:
-    """Predict the seconds of training a cohort: those of its steps, and those of each run in it."""
+    """Predict the seconds of training a cohort: a fixed number, and a number for each run."""
     config = resolve(config)
     n_rows = getattr(config.data, "n_train", _ROWS)
     n_steps = config.trainer.max_epochs * max(1, n_rows / config.trainer.batch_size)
@@ -86,7 +86,7 @@ def run_seconds(config: Config) -> tuple[float, float]:
 
 
 def n_weights(config: Config) -> int:
-    """Return the approximate number of weights of a run; a stated default for unknown sizes."""
+    """Return the approximate number of weights of a run, with assumed values for unknown sizes."""
     n_labels = getattr(config.data, "n_labels", _LABELS)
     options = config.backbone
     widths = [getattr(config.data, "n_features", _FEATURES)]
@@ -153,7 +153,7 @@ def _level(sizes: Sequence[int], cost: Cost, max_runs: int, n_workers: int) -> l
             for kind, size in enumerate(sizes)
         ]
         pieces = _even(sizes, limits)
-        # The time if the workers ended together; more cohorts only raise it.
+        # The time if all workers ended at once, a lower bound that grows with the number of cohorts.
         together = sum(cost(*piece) for piece in pieces) / n_workers
         if max(together, longest_run) >= (1 - _WORTH) * earliest:
             break
@@ -167,7 +167,7 @@ def _times(sizes: Sequence[int], cost: Cost, max_runs: int) -> list[float]:
     times = sorted(
         {cost(k, n + 1) for k, size in enumerate(sizes) for n in range(min(size, max_runs))}
     )
-    # A sample of them in large sweeps, which need no finer one.
+    # Large sweeps try a sample of the times.
     return times[:: -max(1, len(times) // _TRIED)]
 
 
@@ -179,7 +179,7 @@ def _refine(pieces: list[Piece], cost: Cost, n_workers: int) -> list[Piece]:
         if sum(ends) / n_workers >= (1 - _WORTH) * earliest:
             return pieces
         last = ends.index(earliest)
-        # One of several equal cohorts is enough to try.
+        # Of several equal cohorts, only one is tried.
         tried = Counter(
             piece for piece, worker in zip(pieces, taken, strict=True) if worker == last
         )

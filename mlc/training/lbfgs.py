@@ -47,8 +47,8 @@ class LBFGSOptions:
 class LBFGS(StackedOptimizer):
     """torch.optim.LBFGS with a strong Wolfe line search, on all training rows at once.
 
-    One run at a time, since each run has a line search of its own. There is no learning rate: the
-    first trial step is the quasi-Newton step. `mlc.training.full_batch` computes the loss.
+    It trains one run at a time, because each run needs its own line search. There is no learning rate:
+    the first trial step is the quasi-Newton step. `mlc.training.full_batch` computes the loss.
 
     Source: Liu and Nocedal 1989, "On the limited memory BFGS method for large scale optimization".
 
@@ -61,7 +61,6 @@ class LBFGS(StackedOptimizer):
     # The history holds as many differences of weights as of gradients.
     state_per_weight = 2 * LBFGSOptions().history_size
     stacked = False
-    full_batch = True
     patience = 2
 
     def __init__(
@@ -95,7 +94,7 @@ class LBFGS(StackedOptimizer):
             loss: sets the parameters' gradients and returns the loss, ().
         """
         options = self.options
-        # A new history: the curvature of the previous penalty is another.
+        # A new history, because another penalty has another curvature.
         optimizer = _Minimiser(
             self.parameters,
             max_iter=options.max_iter,
@@ -109,7 +108,7 @@ class LBFGS(StackedOptimizer):
 
 
 class _Minimiser(torch.optim.LBFGS):
-    # The function as torch wraps it imports torch's compiler, which takes three seconds.
+    # Torch's wrapper of the method imports torch's compiler, which takes three seconds.
     add_param_group = getattr(
         torch.optim.LBFGS.add_param_group, "__wrapped__", torch.optim.LBFGS.add_param_group
     )

@@ -15,6 +15,7 @@ from mlc.data.splits import Split
 from mlc.layers import Streams
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.metrics.sweep import SortedScores
+from mlc.training.augmentation import Augmentation
 from mlc.training.full_batch import FullBatch
 from mlc.training.lbfgs import LBFGS
 from mlc.training.model import Model
@@ -53,6 +54,7 @@ class Training:
         options: trainer options, one per run; only `monitor` and `patience` may differ. Without a
             patience, that of the optimizer holds.
         seeds: one per run.
+        augmentation: random changes of the samples in training batches.
 
     Attributes:
         max_epochs: the largest number of epochs.
@@ -70,12 +72,13 @@ class Training:
         optimizer: StackedOptimizer,
         options: Sequence[TrainerOptions],
         seeds: Sequence[int],
+        augmentation: Augmentation | None = None,
     ) -> None:
         self.model, self.data, self.optimizer, self.options = model, data, optimizer, options[0]
         device = data.device
         if self.options.precision == "bfloat16" and device.type != "cuda":
             raise ConfigError("trainer.precision=bfloat16 needs CUDA: use float32 here.")
-        if self.options.precision == "bfloat16" and optimizer.full_batch:
+        if self.options.precision == "bfloat16" and isinstance(optimizer, LBFGS):
             raise ConfigError("optimizer=lbfgs needs trainer.precision=float32 or float64.")
         self._require_steps()
         self._plain_step = PlainStep(
@@ -85,12 +88,17 @@ class Training:
             self.options.precision == "bfloat16",
             self.options.clip_norm,
             self.options.accumulation,
+            augmentation,
         )
         self._step = step_for(self._plain_step, self.options.cuda_graphs)
         self.max_epochs = self.options.max_epochs
         self.train_rows = data.rows([split.train for split in splits])
         self._full_batch: FullBatch | None = None
         if isinstance(optimizer, LBFGS):
+            if augmentation is not None:
+                raise ConfigError(
+                    "optimizer=lbfgs trains on unchanged rows: leave data.augment out."
+                )
             self._full_batch = FullBatch(model, data, self.train_rows, optimizer)
             self.max_epochs = min(self.max_epochs, optimizer.n_epochs)
         self.val_rows = data.rows([split.val for split in splits])
@@ -109,7 +117,7 @@ class Training:
             "accumulation": options.accumulation > 1,
         }
         named = [f"trainer.{name}" for name, is_used in used.items() if is_used]
-        if named and self.optimizer.full_batch:
+        if named and isinstance(self.optimizer, LBFGS):
             raise ConfigError(
                 f"optimizer=lbfgs takes no steps on batches: leave out {', '.join(named)}."
             )
@@ -176,7 +184,7 @@ class Training:
             [(number - 1 + start / n_rows) / self.options.max_epochs for start in starts],
             self.options.warmup,
         )
-        self._plain_step.begin_epoch()
+        self._plain_step.begin_epoch(n_rows)
         self.data.prefetch(batches)
         for step, (start, batch) in enumerate(zip(starts, batches, strict=True)):
             self.optimizer.advance(step)

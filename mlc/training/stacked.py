@@ -38,8 +38,6 @@ class StackedOptimizer:
     Class attributes:
         state_per_weight: the number of values that are stored for each weight.
         stacked: whether several runs can be trained together.
-        full_batch: whether an epoch is one minimisation over all training rows, as in
-            `mlc.training.lbfgs`, in place of steps on batches.
         patience: the default of trainer.patience; None to train all epochs.
 
     Args:
@@ -53,7 +51,6 @@ class StackedOptimizer:
     per_run: ClassVar[tuple[str, ...]] = ("lr", "weight_decay")
     state_per_weight: ClassVar[int] = 0
     stacked: ClassVar[bool] = True
-    full_batch: ClassVar[bool] = False
     patience: ClassVar[int | None] = None
 
     def __init__(

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from mlc.data.resident import ResidentData
+from mlc.training.augmentation import Augmentation
 from mlc.training.model import Model
 from mlc.training.stacked import StackedOptimizer
 
@@ -38,16 +39,20 @@ class PlainStep:
         bfloat16: bool = False,
         clip_norm: float | None = None,
         n_parts: int = 1,
+        augmentation: Augmentation | None = None,
     ) -> None:
         self.model, self.data, self.optimizer, self.bfloat16 = model, data, optimizer, bfloat16
         self.clip_norm, self.n_parts = clip_norm, n_parts
+        self._augmentation = augmentation
         self.total = torch.zeros(model.n_runs, dtype=torch.float64, device=data.device)
         self.finite = torch.zeros(model.n_runs, dtype=torch.int64, device=data.device)
 
-    def begin_epoch(self) -> None:
-        """Reset the counters."""
+    def begin_epoch(self, n_rows: int) -> None:
+        """Reset the counters, and draw the random changes of the epoch's samples."""
         self.total.zero_()
         self.finite.zero_()
+        if self._augmentation is not None:
+            self._augmentation.begin_epoch(n_rows)
 
     def __call__(self, rows: Tensor, uniforms: Uniforms) -> None:
         """Train on rows (R, B) of the data, with uniforms (R, B) for heads that need them."""
@@ -67,11 +72,14 @@ class PlainStep:
     def _add_gradients(self, rows: Tensor, uniforms: Uniforms, share: float) -> None:
         """Add the gradients of a share of the batch."""
         batch = self.data.batch(rows)
+        features = batch.features
+        if self._augmentation is not None and isinstance(features, Tensor):
+            features = self._augmentation(features)
         # A captured step must not use casts cached before the capture.
         with torch.autocast(
             "cuda", dtype=torch.bfloat16, enabled=self.bfloat16, cache_enabled=False
         ):
-            outputs = self.model(batch.features)
+            outputs = self.model(features)
         losses = self.model.head.loss(outputs.to(batch.targets.dtype), batch.targets, uniforms)
         # Runs share no weights, so the gradient of the sum gives each run the gradient of its loss.
         loss = losses.mean(dim=1).sum()

@@ -10,15 +10,22 @@ import pytest
 
 from mlc.comparing.answer import AHEAD, BEHIND, EQUAL, OPEN, Answer, find_answer
 from mlc.comparing.candidates import candidates
-from mlc.comparing.words import as_text, other_rules, sentences, table
+from mlc.comparing.linear import Baseline
+from mlc.comparing.rivals import Rivals
+from mlc.comparing.sentences import sentences
+from mlc.comparing.words import as_text, notes, other_rules, table
 from mlc.config.errors import RunFolderError
+from mlc.data.base import Dataset
+from mlc.data.splits import Split
 from mlc.reporting.collect import collect
 from mlc.reporting.tables import WIDTH
 from tests.comparing.sweeps import METRIC, targets_of, with_errors, write_run, write_search
 
 
-def answer_of(folder: Path, metric: str = METRIC, margin: float = 0.01) -> Answer:
-    return find_answer(collect(folder), folder, metric, margin)
+def answer_of(
+    folder: Path, metric: str = METRIC, margin: float = 0.01, rivals: Rivals | None = None
+) -> Answer:
+    return find_answer(collect(folder), folder, metric, margin, rivals=rivals)
 
 
 def test_the_best_on_validation_rows_is_chosen_whatever_the_test_rows_say(tmp_path: Path) -> None:
@@ -59,7 +66,7 @@ def test_a_lead_of_a_fifth_of_the_margin_is_not_worth_another_head(tmp_path: Pat
     write_search(tmp_path / "a", errors, {"sigmoid": 0.5, "pairwise": 0.5019})
     answer = answer_of(tmp_path / "a")
     assert answer.chosen.head == "sigmoid"
-    assert "nothing less simple has a lead that is worth it" in sentences(answer)[0]
+    assert "no other head has a lead that is worth it" in sentences(answer)[0]
     assert answer_of(tmp_path / "a", margin=0.001).chosen.head == "pairwise"
     write_search(tmp_path / "b", errors, {"sigmoid": 0.5, "pairwise": 0.503})
     assert answer_of(tmp_path / "b").chosen.head == "pairwise"
@@ -120,11 +127,75 @@ def test_test_rows_of_their_own_are_noticed(tmp_path: Path) -> None:
     assert "mean of 3 divisions of the rows" in sentences(answer)[0]
 
 
-def test_seeds_that_a_head_lacks_are_left_out(tmp_path: Path) -> None:
-    validation = {"sigmoid": 0.5, "pairwise": 0.6}
+def test_all_values_are_of_the_seeds_that_every_head_has(tmp_path: Path) -> None:
+    """Without the good third seed of sigmoid, pairwise is the better one."""
+    validation = {"sigmoid": [0.5, 0.5, 0.9], "pairwise": [0.6, 0.6, 0.6]}
     write_search(tmp_path, {"sigmoid": 0.3, "pairwise": 0.1}, validation)
+    assert answer_of(tmp_path).chosen.head == "sigmoid"
     (tmp_path / "toy/pairwise/seed=2,trial=0/status.json").unlink()
-    assert answer_of(tmp_path).n_splits == 2
+    rival = rival_of(tmp_path, {0: 0.2, 1: 0.4, 2: 0.9}, errors=0.2)
+    answer = answer_of(tmp_path, rivals=rival)
+    assert answer.chosen.head == "pairwise"
+    assert answer.n_splits == 2
+    assert answer.missing == {2: ["pairwise"]}
+    for rows in answer.heads.values():
+        assert set(rows[0].values) == {0, 1}
+        of_seeds = [json.loads(metrics(tmp_path, rows[0].head, seed)) for seed in (0, 1)]
+        if of_seeds[0]:
+            expected = np.mean([each[f"test/global/{METRIC}"] for each in of_seeds])
+            assert rows[0].test == pytest.approx(expected)
+    assert answer.heads["linear_svm"][0].validation == pytest.approx(0.3)
+    assert any(
+        "left out, with the heads that lack them: seed 2 (pairwise)" in n for n in notes(answer)
+    )
+
+
+def metrics(folder: Path, head: str, seed: int) -> str:
+    """The metrics of a run as they are stored; an empty object of what is no run."""
+    path = folder / f"toy/{head}/seed={seed},trial=0/metrics.json"
+    return path.read_text() if path.is_file() else "{}"
+
+
+def rival_of(folder: Path, validation: dict[int, float], errors: float) -> Rivals:
+    """A linear model that errs so often on the test rows of the search in the folder."""
+    rng = np.random.default_rng(2)
+    splits, decisions = {}, {}
+    targets = targets_of(1200)
+    for seed in validation:
+        stored = np.load(folder / f"toy/sigmoid/seed={seed},trial=0/split.npz")
+        splits[seed] = Split(stored["train"], stored["val"], stored["test"])
+        decisions[seed] = with_errors(targets[stored["test"]], errors, rng)
+    linear = Baseline("linear_svm", 0.3, 1.0, {"global": validation}, {}, {"global": decisions}, {})
+    dataset = Dataset(
+        "toy", np.zeros((1200, 1)), targets, ("x",), ("a", "b", "c"), np.ones(1, dtype=bool)
+    )
+    return Rivals([linear], dataset, splits)
+
+
+@pytest.mark.parametrize(("errors", "word"), [(0.05, "leads"), (0.35, "trails")])
+def test_the_answer_begins_with_a_head_and_says_how_a_linear_model_stands(
+    tmp_path: Path, errors: float, word: str
+) -> None:
+    write_search(tmp_path, {"sigmoid": 0.3, "pairwise": 0.15}, {"sigmoid": 0.5, "pairwise": 0.6})
+    rivals = rival_of(tmp_path, dict.fromkeys(range(3), 0.7), errors)
+    answer = answer_of(tmp_path, rivals=rivals)
+    use, lead, beside, _ = sentences(answer)
+    assert use.startswith("Use the head pairwise, decided by the rule global")
+    assert lead.startswith("pairwise leads sigmoid")
+    gap = answer.from_chosen["linear_svm"]
+    assert beside.startswith(
+        "A linear SVM for each label (linear_svm, C=0.3), with the rule global,"
+        f" {word} pairwise by {gap.mean:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}] on the test rows"
+    )
+    # Whatever the test rows say, the validation rows' word is passed on.
+    assert "on validation rows, too, no head has a lead over it that is worth it (0.700" in beside
+    # Validation values are compared with those of test rows, for heads and for linear models.
+    of_linear = 0.7 - answer.heads["linear_svm"][0].test
+    of_heads = np.mean([0.5, 0.6]) - np.mean(
+        [answer.heads[head][0].test for head in ("sigmoid", "pairwise")]
+    )
+    expected = f"heads {of_heads:+.3f}, linear models {of_linear:+.3f}"
+    assert any(expected in note for note in notes(answer))
 
 
 def test_what_cannot_be_answered_is_said_in_a_sentence(tmp_path: Path) -> None:

@@ -50,10 +50,16 @@ def model_of(head: str, options: dict[str, Any] | None = None, n_labels: int = K
 
 
 def run(code: str) -> dict[str, Any]:
-    """Define the code's names; N_FEATURES is what its user knows."""
-    names: dict[str, Any] = {"N_FEATURES": 3}
-    exec(code, names)
+    """Define the code's names for a network of three features."""
+    names: dict[str, Any] = {}
+    exec(for_three_features(code), names)
     return names
+
+
+def for_three_features(code: str) -> str:
+    """The code after its user put the number of features in."""
+    assert code.count("N_FEATURES = 128\n") == 1
+    return code.replace("N_FEATURES = 128\n", "N_FEATURES = 3\n")
 
 
 def settled(head: str, rule: str, **values: Any) -> Settled:
@@ -145,26 +151,24 @@ def test_all_else_is_said_with_the_library_and_runs() -> None:
         own = dataclasses.replace(settled(head, rule), model=model_of(head, n_labels=17))
         assert not is_plain(own)
         names = {
-            "N_FEATURES": 3,
             "training_targets": targets,
             "features": features,
             "targets": targets,
         }
-        exec(network_code(own), names)
+        exec(for_three_features(network_code(own)), names)
         assert names["label_sets"].shape == (40, 17)  # type: ignore[union-attr]
 
 
 def test_the_library_tunes_what_has_no_numbers() -> None:
     targets = torch.rand(40, K, generator=torch.Generator().manual_seed(0)) < 0.3
     names: dict[str, Any] = {
-        "N_FEATURES": 3,
         "training_targets": targets,
         "features": torch.randn(40, 3),
         "targets": targets,
         "validation_scores": torch.rand(40, K),
         "validation_targets": targets,
     }
-    exec(network_code(settled("sigmoid", "seen")), names)
+    exec(for_three_features(network_code(settled("sigmoid", "seen"))), names)
     assert names["label_sets"].shape == (40, K)
 
 
@@ -202,10 +206,10 @@ def test_where_runs_differ_auto_itself_stands_in_the_code() -> None:
     features = torch.randn(40, 3, generator=draw)
     targets = torch.rand(40, K, generator=draw) < 0.3
     names: dict[str, Any] = {
-        "N_FEATURES": 3, "training_targets": targets, "features": features, "targets": targets,
+        "training_targets": targets, "features": features, "targets": targets,
         "validation_features": features, "validation_targets": targets,
     }  # fmt: skip
-    exec(network_code(own), names)
+    exec(for_three_features(network_code(own)), names)
     assert names["rule"].options.metric == "f1_samples"
     assert names["label_sets"].shape == (40, K)
 

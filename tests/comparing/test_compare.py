@@ -31,7 +31,7 @@ def table(tmp_path: Path) -> Path:
 def test_a_file_gets_an_answer_and_the_same_command_goes_on(
     command: Command, table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(BUDGETS, "quick", Budget(1, 2))
+    monkeypatch.setitem(BUDGETS, "quick", Budget(1, 2, 1))
     words = [
         str(table), "--labels", "high", "wide", "--heads", "sigmoid,pairwise",
         "trainer.max_epochs=1", "backbone.widths=[8]", "decisions=[fixed,auto]",
@@ -40,7 +40,11 @@ def test_a_file_gets_an_answer_and_the_same_command_goes_on(
     planned = command(lambda: main(None), *words, "--plan")
     assert planned.status == 0, planned.error
     assert "things: 120 rows, 2 labels" in planned.out
-    assert "heads, the same draws for all, on" in planned.out
+    plan = " ".join(planned.out.split())
+    assert (
+        "heads, the same draws for all, on 2 splits, and the best one of each on 1 further" in plan
+    )
+    assert "That is all of --budget quick; one training takes" in plan
     assert not Path("compared").exists()
     first = command(lambda: main(None), *words)
     assert first.status == 0, first.error
@@ -50,10 +54,16 @@ def test_a_file_gets_an_answer_and_the_same_command_goes_on(
     networks, linear = {"sigmoid", "pairwise"}, {"linear_svm", "logistic_regression"}
     assert set(answer["heads"]) == networks | linear | {"prior", "most_frequent_set"}
     # The labels follow from one number each, which one epoch of a network does not learn.
-    assert answer["chosen"]["head"] in linear
-    assert answer["differences"][answer["chosen"]["head"]]["mean"] > 0
-    assert "among networks the head" in answer["shown"]["sentences"][0]
-    assert "by scikit-learn" in first.out
+    # The answer names a head first all the same, then the linear model that leads it.
+    assert answer["chosen"]["head"] in networks
+    use, _, beside, _ = answer["shown"]["sentences"]
+    assert use.startswith(f"Use the head {answer['chosen']['head']}, decided by")
+    assert f" leads {answer['chosen']['head']} by +" in beside
+    assert "on validation rows, too, no head has a lead over it" in beside
+    assert list(answer["shown"]["code"])[-1].endswith("by scikit-learn")
+    # The further split has a value too, of every contestant.
+    assert answer["n_splits"] == 3
+    assert {len(rows[0]["values"]) for rows in answer["heads"].values()} == {3}
     assert first.out.count("things: 120 rows") == 1
     assert " finished, " not in first.out + first.error
     assert "Launching" not in first.out + first.error
@@ -83,6 +93,11 @@ def test_a_file_gets_an_answer_and_the_same_command_goes_on(
         (["things.csv", "--labels", "hihg"], "hihg"),
         (["things.csv", "--labels", "high", "--heads", "sigmiod"], "did you mean sigmoid"),
         (["things.csv", "--labels", "high", "data.blub=1"], "blub"),
+        (
+            ["things.csv", "--metric", "f1"],
+            "did you mean f1_macro or f1_micro or f1_samples? choose",
+        ),
+        (["things.csv", "--metric", "jacard_samples"], "did you mean jaccard_samples"),
         (["things.csv", "--labels", "high", "high"], "--labels names 'high' twice"),
     ],
 )

@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
+from benchmarks.interval_coverage import redrawn_coverage
 from mlc.comparing import intervals
 from mlc.comparing.intervals import Part, simultaneous
 from tests.conftest import REPOSITORY
@@ -112,6 +113,18 @@ def world(rng: np.random.Generator, n_heads: int, redrawn: bool) -> dict[str, li
             for own in numbers
         ]
     return parts
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.02])
+def test_six_splits_with_test_rows_of_their_own_halve_the_intervals_of_three(
+    spread: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And hold as often; benchmarks/interval_coverage.py --redrawn simulates more of it."""
+    monkeypatch.setattr(intervals, "_DRAWS", 1000)
+    three, six = (redrawn_coverage(spread, n_splits, 4, 80) for n_splits in (3, 6))
+    assert six[2] < 0.62 * three[2]
+    assert six[0] >= 0.88
+    assert six[1] >= 0.93
 
 
 @pytest.mark.parametrize("redrawn", [False, True])

@@ -12,6 +12,7 @@ import pytest
 from mlc.comparing.plan import (
     BUDGETS,
     LEAST_SPLITS,
+    LONGEST,
     Budget,
     Plan,
     Profile,
@@ -24,7 +25,7 @@ from mlc.comparing.plan import (
     within,
 )
 from mlc.comparing.stored import add_seconds, read_plan, write_plan
-from mlc.comparing.timing import Cost, expected_seconds
+from mlc.comparing.timing import AGAIN, Cost, LinearCost, expected_seconds
 from mlc.config.errors import ConfigError, RunFolderError
 from mlc.config.registry import DECISIONS, HEADS
 from mlc.metrics.counts import COUNT_METRICS
@@ -86,36 +87,52 @@ def test_every_metric_has_rules_and_their_options_exist(metric: str) -> None:
         DECISIONS.options(rule, **{option: override.split("=")[1]})
 
 
-def cost_of(per_run: float) -> Callable[[int, int], float]:
-    return lambda n_trials, n_splits: 10 + per_run * n_trials * n_splits
+def cost_of(per_run: float) -> Callable[[int, int, int], float]:
+    return lambda n_trials, n_splits, n_more: 10 + per_run * (n_trials * n_splits + n_more)
 
 
 def test_configurations_are_cut_until_they_fit_the_time() -> None:
-    budget = Budget(10, 3)
-    assert within(budget, None, cost_of(1)) == (10, 3)
-    # 10 s, and 1 s for each of 10 x 3; in 25 s there is room for 5 x 3.
-    assert within(budget, 25 / 60, cost_of(1)) == (5, 3)
-    # Not even for 1 x 3.
-    assert within(budget, 12.5 / 60, cost_of(1)) == (1, LEAST_SPLITS)
+    budget = Budget(10, 3, 4)
+    assert within(budget, None, cost_of(1)) == (10, 3, 4)
+    # 10 s, and 1 s for each of 10 x 3 + 4, of which the longest usual time must fit.
+    assert within(budget, LONGEST * 27 / 60, cost_of(1)) == (5, 3, 2)
+    assert within(budget, LONGEST * 12.5 / 60, cost_of(1)) == (1, LEAST_SPLITS, 0)
     with pytest.raises(ConfigError, match="name fewer --heads, or allow more minutes"):
-        within(budget, 11 / 60, cost_of(1))
+        within(budget, LONGEST * 11 / 60, cost_of(1))
+
+
+@pytest.mark.parametrize("minutes", [0.5, 0.7, 1.1, 3.0])
+def test_the_longest_usual_time_is_within_the_minutes(minutes: float) -> None:
+    for budget in BUDGETS.values():
+        assert LONGEST * cost_of(1)(*within(budget, minutes, cost_of(1))) <= 60 * minutes
 
 
 def test_the_wish_of_a_budget_is_no_limit() -> None:
-    assert within(BUDGETS["quick"], None, cost_of(1e6)) == (1, LEAST_SPLITS)
+    assert within(BUDGETS["quick"], None, cost_of(1e6)) == (1, LEAST_SPLITS, 0)
 
 
 def test_the_expected_time_counts_each_split_and_each_network() -> None:
     costs = [Cost(4.0, 1.0), Cost(6.0, 2.0)]
-    one = expected_seconds(costs, 1, 1, 1)
+    none = LinearCost()
+    one = expected_seconds(costs, 1, 1, 0, 1, none)
     # Two more trials of both heads: (1 + 2) x 2 seconds, and what each network needs beside.
-    assert expected_seconds(costs, 3, 1, 1) - one == pytest.approx(6 + 4 * 0.15)
-    assert expected_seconds(costs, 1, 2, 1) - one == pytest.approx(13 + 2 * 0.15)
-    assert expected_seconds(costs, 1, 1, 2) == pytest.approx(one - 6.5)
-    # Each network decides, and the linear models are fitted on each split.
+    assert expected_seconds(costs, 3, 1, 0, 1, none) - one == pytest.approx(6 + 4 * 0.15)
+    assert expected_seconds(costs, 1, 2, 0, 1, none) - one == pytest.approx(13 + 2 * 0.15)
+    assert expected_seconds(costs, 1, 1, 0, 2, none) == pytest.approx(one - 6.5)
+    # A further split has one network of each head, in a second launch.
+    more = expected_seconds(costs, 3, 1, 2, 1, none) - expected_seconds(costs, 3, 1, 0, 1, none)
+    assert more == pytest.approx(AGAIN + 2 * 13 + 4 * 0.15)
+    # Each network decides.
     slow = [Cost(4.0, 1.0, 3.0), Cost(6.0, 2.0)]
-    assert expected_seconds(slow, 2, 1, 1) - expected_seconds(costs, 2, 1, 1) == pytest.approx(6)
-    assert expected_seconds(costs, 1, 3, 2, 5.0) - expected_seconds(costs, 1, 3, 2) == 15
+    assert expected_seconds(slow, 2, 1, 0, 1, none) - expected_seconds(
+        costs, 2, 1, 0, 1, none
+    ) == pytest.approx(6)
+
+
+def test_linear_models_are_tuned_on_the_searched_splits_and_fitted_on_the_further_ones() -> None:
+    assert LinearCost(5.0, 0.5).seconds(3, 4) == 3 * 5.0 + 4 * 0.5
+    # Published parts are the same in every split.
+    assert LinearCost(5.0, 0.5, 1).seconds(3, 4) == 5.0
 
 
 def test_a_plan_is_followed_again_for_the_same_options_alone(tmp_path: Path) -> None:
@@ -134,6 +151,14 @@ def test_a_plan_is_followed_again_for_the_same_options_alone(tmp_path: Path) -> 
     add_seconds(tmp_path, 4)
     assert write_plan(tmp_path, plan, asked) == 6.5
     assert write_plan(tmp_path, plan, asked) == 6.5
+    other = tmp_path / "other"
+    other.mkdir()
+    assert read_plan(other, asked) is None
+    (other / "thesis.tex").write_text("")
+    with pytest.raises(RunFolderError, match=r"other holds no comparison, but thesis\.tex: name"):
+        read_plan(other, asked)
+    with pytest.raises(RunFolderError, match=r"thesis\.tex is not a folder"):
+        read_plan(other / "thesis.tex", asked)
     (tmp_path / "comparison.json").write_text("[]")
     with pytest.raises(RunFolderError, match="is not the plan of a comparison"):
         read_plan(tmp_path, asked)

@@ -18,7 +18,8 @@ from mlc.config.schema import TrainerOptions
 from mlc.data import Dataset, load_data, load_features
 from mlc.data.base import SOURCES
 from mlc.data.splits import Split
-from mlc.evaluation.yardsticks import YARDSTICKS, fit_scores, network_features
+from mlc.evaluation.linear_models import YARDSTICKS, fit_scores
+from mlc.evaluation.yardsticks import network_features
 
 
 def options_of(registry: Any, name: str, **changed: Any) -> dict[str, Any]:

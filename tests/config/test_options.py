@@ -65,3 +65,16 @@ def test_options_can_be_pickled() -> None:
     assert vars(pickle.loads(pickle.dumps(options))) == vars(options)
     changed = BACKBONES.options("mlp", widths=[3], dropout=0.1)
     assert vars(pickle.loads(pickle.dumps(changed))) == vars(changed)
+
+
+def test_a_schema_is_pickled_without_a_copy_of_its_registry() -> None:
+    """A launcher that pickles by value would hand its workers a copy for each job."""
+    assert pickle.loads(pickle.dumps(HEADS)) is HEADS
+    cloudpickle = pytest.importorskip("cloudpickle")
+    schema = cloudpickle.loads(cloudpickle.dumps(HEADS.schema("powerset")))
+    (registry,) = (
+        cell.cell_contents
+        for cell in schema.__reduce__.__closure__
+        if isinstance(cell.cell_contents, Registry)
+    )
+    assert registry is HEADS

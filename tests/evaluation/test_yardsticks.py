@@ -10,7 +10,13 @@ import pytest
 from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import hamming_loss, jaccard_score
+from sklearn.metrics import (
+    coverage_error,
+    hamming_loss,
+    jaccard_score,
+    label_ranking_average_precision_score,
+    roc_auc_score,
+)
 from sklearn.metrics import log_loss as sklearn_log_loss
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import LinearSVC
@@ -18,15 +24,15 @@ from sklearn.svm import LinearSVC
 from mlc.data.base import Dataset
 from mlc.data.splits import Split
 from mlc.evaluation import yardsticks
+from mlc.evaluation.linear_models import LinearSVMs, LogisticRegressions, fit_scores
 from mlc.evaluation.yardsticks import (
-    LinearSVMs,
-    LogisticRegressions,
     StrengthSearch,
     decide,
-    fit_scores,
+    fit_splits,
     judge_yardsticks,
     log_loss,
     network_features,
+    tune_together,
 )
 
 N, K = 120, 4
@@ -120,7 +126,7 @@ def test_the_search_of_C_goes_on_after_one_worse_value(
     data, tried = counts(), []
     qualities = dict(zip(Listed.strengths, (3, 5, 4, 9, 8, 14, 13, 12), strict=True))
 
-    def listed(_: Any, __: Any, ___: Any, strength: float) -> dict[str, np.ndarray]:
+    def listed(_: Any, __: Any, ___: Any, strength: float, ____: int) -> dict[str, np.ndarray]:
         tried.append(strength)
         targets = {p: data.targets[rows].astype(float) for p, rows in SPLIT.parts().items()}
         targets["val"][qualities[strength] :] = 1 - targets["val"][qualities[strength] :]
@@ -178,6 +184,61 @@ def test_they_are_computed_once_and_left_out_where_they_are_too_large(
     assert judge_yardsticks(data, SPLIT, "jaccard_samples", "other")["linear_svm"] == {
         "train/values": n_values
     }
+
+
+def test_metrics_of_scores_are_scikit_learns_on_the_decision_values() -> None:
+    targets = counts().targets[:, :2]
+    data = dataclasses.replace(counts(), targets=targets, label_names=("a", "b"))
+    features, actual = network_features(data, SPLIT), data.targets[SPLIT.test]
+    judged = judge_yardsticks(data, SPLIT, "jaccard_samples", "ranked")
+    for kind in yardsticks.YARDSTICKS:
+        values = judged[kind.name]
+        model = OneVsRestClassifier(kind().classifier(values["C"]))
+        model.fit(features["train"], data.targets[SPLIT.train])
+        ranked = model.decision_function(features["test"])
+        assert values["test/lrap"] == pytest.approx(
+            label_ranking_average_precision_score(actual, ranked)
+        )
+        assert values["test/coverage_error"] == pytest.approx(coverage_error(actual, ranked))
+        assert values["test/roc_auc_macro"] == pytest.approx(
+            roc_auc_score(actual, ranked, average="macro")
+        )
+    brier = np.mean((model_probabilities(data, judged) - actual) ** 2)
+    assert judged["logistic_regression"]["test/brier"] == pytest.approx(brier)
+    # The sigmoid of an SVM's decision value is no probability.
+    assert not {"test/brier", "test/ece"} & judged["linear_svm"].keys()
+
+
+def model_probabilities(data: Dataset, judged: dict[str, dict[str, float]]) -> np.ndarray:
+    """P(y_k = 1 | x) of scikit-learn's logistic regressions on the test rows."""
+    features = network_features(data, SPLIT)
+    strength = judged["logistic_regression"]["C"]
+    model = OneVsRestClassifier(LogisticRegressions().classifier(strength))
+    model.fit(features["train"], data.targets[SPLIT.train])
+    return np.asarray(model.predict_proba(features["test"]))
+
+
+def test_processes_fit_the_same_scores() -> None:
+    """The SVM of few rows and many columns is fitted by random steps."""
+    data = counts()
+    features, targets = network_features(data, SPLIT), data.targets[SPLIT.train]
+    alone, together = (fit_scores(LinearSVMs(), features, targets, 1.0, n) for n in (1, 2))
+    for part, scores in alone.items():
+        np.testing.assert_array_equal(scores, together[part])
+
+
+def test_further_splits_are_fitted_with_the_chosen_C() -> None:
+    data = counts()
+    other = Split(SPLIT.train[::-1][:-3], SPLIT.val, SPLIT.test)
+    tuned = tune_together(LogisticRegressions(), data, [SPLIT], "jaccard_samples")
+    first, second, again = fit_splits(LogisticRegressions(), data, [SPLIT, other, SPLIT], tuned)
+    assert first is tuned.scores[0]
+    assert again is first
+    targets = data.targets[other.train]
+    expected = fit_scores(
+        LogisticRegressions(), network_features(data, other), targets, tuned.strength
+    )
+    np.testing.assert_array_equal(second["test"], expected["test"])
 
 
 def test_one_label_without_a_positive() -> None:

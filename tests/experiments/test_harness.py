@@ -30,6 +30,7 @@ from experiments.harness.study import Measured, command_of
 from experiments.harness.trainings import configure
 from experiments.pick_one.analysis import _noise
 from mlc.config.errors import ConfigError, DataError
+from mlc.config.imports import VARIABLE
 from mlc.config.schema import config_folder, parse
 from mlc.reporting.tables import Table
 from mlc.runs.recorder import RunResult
@@ -327,3 +328,38 @@ def test_a_run_without_its_first_epoch_is_left_out_of_the_noise() -> None:
     assert _noise(epochs[(epochs["head"] == "pick_one") | (epochs["seed"] == 1)])[
         "seed"
     ].tolist() == [1]
+
+
+class Unregistered(Trainings):
+    name = "unregistered"
+    experiment = "compare"
+
+    def trials(self, budget: str) -> list[Trial]:
+        return [{"data": "world", "head": "smoothed", "seed": 0}]
+
+
+class WithUnregistered(Experiment):
+    name = "with_unregistered"
+    studies = (Unregistered(),)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "head=smoothed does not exist: choose one of asymmetric, "),
+        (("--import", "no_such_module"), "--import no_such_module cannot be found"),
+    ],
+)
+def test_a_part_of_ones_own_needs_its_module(
+    words: Sequence[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(command, "load", lambda name: WithUnregistered())
+    monkeypatch.setenv(VARIABLE, "")
+    monkeypatch.setattr("sys.argv", ["experiments", "x", "--folder", str(tmp_path), *words])
+    with pytest.raises(SystemExit) as ended:
+        command.main()
+    error = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert message in error
+    assert error.count("experiments: ") == 1

@@ -13,8 +13,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 import mlc.train  # noqa: F401  (registers the resolver that the primary config names)
+from mlc.config.errors import ConfigError
 from mlc.config.schema import config_folder, register_configs
-from mlc.launching.composing import NumberCache
+from mlc.launching.composing import NumberCache, composed
 
 JOBS = [
     ["head=powerset", "seed=3", "optimizer.lr=0.1"],
@@ -62,6 +63,12 @@ def test_what_is_no_setting_is_refused_as_ever(hydra: tuple[Hydra, DictConfig], 
     with pytest.raises(type(expected.value)) as told:
         cached.load_sweep_config(master, [wrong])
     assert str(told.value) == str(expected.value)
+
+
+@pytest.mark.parametrize("override", ["data.source=arff", "+rules=[global]", "data.ngrams=2"])
+def test_a_former_key_is_refused_with_the_present_one(override: str) -> None:
+    with pytest.raises(ConfigError, match=r"There is no key '.*': it is now called d\w+"):
+        composed([override])
 
 
 def test_numbers_share_one_composition(

@@ -92,11 +92,11 @@ def test_every_list_option_takes_one_value() -> None:
 REFUSED = {
     "another place": ("lr=0.1", r"no key 'lr': did you mean optimizer\.lr\?"),
     "a letter": ("trainer.max_epoch=1", r"did you mean trainer\.max_epochs"),
-    "another head": ("head.gamma=1", "it is an option of head=focal"),
+    "another head": ("head.gamma=1", "head=sigmoid has no option gamma, which head=focal has"),
     "a name": ("head=sigmiod", r"head=sigmiod does not exist: did you mean sigmoid\?"),
     "an experiment": ("experiment=leage", r"did you mean league\?"),
-    "text for a number": ("optimizer.lr=two", "lr=two is of the wrong type .*'two' is no number"),
-    "a fraction": ("trainer.max_epochs=1.5", "1.5' is no whole number"),
+    "text for a number": ("optimizer.lr=two", "lr=two is of the wrong type .*'two' is not a number"),
+    "a fraction": ("trainer.max_epochs=1.5", "1.5' is not a whole number"),
     "digits": ("seed=" + "9" * 5000, "seed has 5000 characters"),
     "a rule": ("decisions=[gobal]", "did you mean global"),
     "dashes": ("trainer.max-epochs=1", r"did you mean trainer\.max_epochs"),
@@ -114,6 +114,18 @@ def test_what_does_not_fit_is_refused_once(case: str, command: Command) -> None:
     assert ended.status == 2
     assert len(re.findall(message, printed)) == 1, printed
     assert not re.search("Traceback|Error executing", printed)
+
+
+def test_an_option_of_one_of_two_heads_is_told_in_one_sentence(command: Command) -> None:
+    ended = command(
+        main, "-m", "head=sigmoid,asymmetric,powerset", "head.shift=0.1,0.2", "hydra.sweep.dir=s"
+    )
+    assert ended.status == 2
+    assert ended.error.splitlines() == [
+        "mlc-train: head=sigmoid and head=powerset have no option shift, which head=asymmetric has:"
+        " leave it out, or start a command for the part that has it, with head=asymmetric"
+        " head.shift=0.1,0.2."
+    ]
 
 
 def test_a_range_is_counted_before_it_is_listed(command: Command) -> None:
@@ -238,6 +250,9 @@ def test_a_former_name_gives_the_new_one(former: str, now: str) -> None:
         ("+decision.global.metrik=1", "did you mean decision.global.metric"),
         ("+decision.glob=1", "no key 'decision.glob'"),
         ("+report.x.y=1", "no key 'report.x.y'"),
+        ("+hydra.foo=1", "There is no key 'hydra.foo': choose hydra."),
+        ("++hydra.sweep.subdri=x", "choose hydra.sweep.subdir, or leave it out."),
+        ("+hydra.job.config.x.y=1", "There is no key 'hydra.job.config.x.y'"),
     ],
 )
 def test_a_key_that_is_added_must_be_an_option(override: str, message: str) -> None:
@@ -275,10 +290,36 @@ def test_no_run_is_trained_with_a_key_that_is_no_option(
         "+decision={}",
         "++head.gamma=2",
         "+head={}",
+        "+hydra.job.env_set.X=1",
+        "+hydra.job_logging.handlers.x=1",
+        "+hydra.launcher.parameters.timeout_min=5",
+        "++hydra.sweep.dir=a",
+        "+hydra/launcher=joblib",
     ],
 )
 def test_a_key_of_an_option_may_be_added(override: str) -> None:
     assert fitted(override, False) == override
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("~seed", "~seed cannot remove seed, which every run has: leave ~seed out for the default"),
+        ("~data.path=x", "leave ~data.path out for the default, or write data.path=VALUE."),
+        ("~optimizer", "or write optimizer=VALUE."),
+        ("~sed", "There is no key 'sed': did you mean seed? leave it out."),
+    ],
+)
+def test_no_option_is_removed(override: str, message: str, command: Command) -> None:
+    ended = command(main, override, "data=arff", "data.path=x", "hydra.run.dir=a")
+    assert ended.status == 2
+    assert message in ended.error
+    assert len(ended.error.strip().splitlines()) == 1
+
+
+def test_settings_of_hydra_may_be_removed() -> None:
+    for override in ("~hydra.sweeper.params.x", "~hydra/launcher", "~hydra.job.env_set.X=1"):
+        assert fitted(override, False) == override
 
 
 @pytest.mark.parametrize(

@@ -120,11 +120,11 @@ def test_a_finished_sweep_is_not_launched_again(sweep: Sweep, tmp_path: Path) ->
     [
         ({"config": None}, "'config' is missing"),
         ({"identity": None}, "'identity' is missing"),
-        ({"identity": []}, "'identity' is no object"),
-        ({"identity": {"data": 3, "code": "", "versions": {}}}, "'identity.data' is no text"),
-        ({"seed": "0"}, "'seed' is no integer"),
-        ({"seed": True}, "'seed' is no integer"),
-        ({"overrides": "x"}, "'overrides' is no object"),
+        ({"identity": []}, "'identity' is not an object"),
+        ({"identity": {"data": 3, "code": "", "versions": {}}}, "'identity.data' is not text"),
+        ({"seed": "0"}, "'seed' is not an integer"),
+        ({"seed": True}, "'seed' is not an integer"),
+        ({"overrides": "x"}, "'overrides' is not an object"),
         ({"config": {"data": {}}}, "'config.data.name' is missing"),
     ],
 )

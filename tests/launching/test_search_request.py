@@ -128,3 +128,10 @@ def test_options_of_the_search_are_checked(options: dict[str, object], reason: s
 def test_other_sweepers_ask_for_no_search() -> None:
     basic = {"hydra": {"sweeper": {"_target_": "hydra._internal.core_plugins.BasicSweeper"}}}
     assert read_request(OmegaConf.create(basic), []) is None
+
+
+def test_an_unknown_setting_of_a_search_is_refused() -> None:
+    with pytest.raises(
+        ConfigError, match=r"hydra\.sweeper has no option 'n_trial': did you mean n_trials\? it"
+    ):
+        request(n_trial=3)

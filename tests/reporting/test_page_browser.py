@@ -178,3 +178,47 @@ def test_the_code_is_copied_or_selected(folders: dict[str, Path], browser: Any) 
     button.click()
     browser.execute_async_script("setTimeout(arguments[0], 200)")
     assert button.text in ("Copied", "Selected: copy it with Ctrl+C")
+
+
+# Of each element with text of its own: the text, and the contrast of its colour with what is behind it
+# (WCAG 2.2, section 1.4.3).
+CONTRASTS = """
+const parts = colour => colour.match(/[0-9.]+/g).map(Number);
+const luminance = ([r, g, b]) => [r, g, b]
+  .map(v => v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4)
+  .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+const behind = element => {
+  for (let each = element; each; each = each.parentElement) {
+    const colour = parts(getComputedStyle(each).backgroundColor);
+    if (colour.length === 3 || colour[3] > 0) return colour;
+  }
+  return [255, 255, 255];
+};
+const shown = [...document.querySelectorAll("body *")].filter(each =>
+  !["SCRIPT", "STYLE", "TITLE"].includes(each.tagName.toUpperCase()) &&
+  [...each.childNodes].some(node => node.nodeType === 3 && node.textContent.trim()));
+return shown.map(each => {
+  const style = getComputedStyle(each);
+  const ink = parts(each.namespaceURI.endsWith("svg") ? style.fill : style.color);
+  const [one, other] = [luminance(ink), luminance(behind(each))];
+  return [each.textContent.trim(), (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05)];
+});
+"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_all_text_is_readable_in_both_colour_schemes(
+    scheme: str, folders: dict[str, Path], browser: Any
+) -> None:
+    feature = {"name": "prefers-color-scheme", "value": scheme}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    try:
+        opened(browser, folders["compared"], 1280)
+        browser.execute_script(OPENED)
+        paper = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+        assert paper == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(22, 22, 22)")
+        contrasts = browser.execute_script(CONTRASTS)
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert len(contrasts) > 100
+    assert min(contrasts, key=lambda each: each[1])[1] >= 4.5

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from mlc.train import main
+from mlc.training import defaults
 from tests.conftest import Command, Outcome
 
 Sweep = Callable[..., Outcome]
@@ -77,3 +78,34 @@ def test_a_given_value_is_no_default_of_a_resumed_launch(sweep: Sweep) -> None:
     ended = sweep("backbone.widths=[8]", "resume=true")
     assert ended.status != 0
     assert "optimizer.lr=0.5, and optimizer.lr=null is asked for" in ended.error
+
+
+def test_other_defaults_than_those_of_finished_runs_are_refused_before_any_training(
+    sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    widths = "backbone.widths=[8]"
+    assert sweep(widths).status == 0
+    before = status("seed=0")
+    dense, sparse = defaults.TABLE["mlp"]
+    changed = {**dense, "optimizer.lr": 0.004, "backbone.dropout": 0.25}
+    monkeypatch.setitem(defaults.TABLE, "mlp", (changed, sparse))
+    ended = sweep(widths, "seed=0,1", "resume=true")
+    assert ended.status == 1
+    message = (
+        "seed=0 was run with the defaults optimizer.lr=0.003 backbone.dropout=0.5, and the defaults are"
+        " optimizer.lr=0.004 backbone.dropout=0.25 now: resume with optimizer.lr=0.003"
+        " backbone.dropout=0.5, or name another folder."
+    )
+    assert message in ended.error
+    assert len(ended.error.strip().splitlines()) == 1
+    assert not Path("s/toy/sigmoid/seed=1").exists()
+    # Where nothing is to be trained, finished runs keep their numbers.
+    assert sweep(widths, "resume=true").status == 0
+    assert status("seed=0") == before
+    # As the message says.
+    stored = ("optimizer.lr=0.003", "backbone.dropout=0.5")
+    ended = sweep(widths, "seed=0,1", *stored, "resume=true")
+    assert ended.status == 0, ended.error
+    assert status("seed=0") == before
+    assert status("seed=1")["config"]["backbone"] == before["config"]["backbone"]
+    assert status("seed=1")["config"]["optimizer"] == before["config"]["optimizer"]

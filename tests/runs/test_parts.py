@@ -18,6 +18,8 @@ import torch
 
 import mlc
 from experiments.guarantees import analysis as guarantees
+from experiments.harness import load
+from experiments.harness.running import RESULTS, build_report
 from experiments.league import studies as league
 from mlc.config.errors import ConfigError
 from mlc.config.imports import VARIABLE, import_parts, without_flags
@@ -28,9 +30,8 @@ from mlc.report import main as mlc_report
 from mlc.train import main as mlc_train
 from tests.conftest import REPOSITORY, Command
 
-BLOCKS = re.findall(
-    r"```python\n(.*?)```", (REPOSITORY / "docs/extend.md").read_text(), flags=re.DOTALL
-)
+EXTEND = (REPOSITORY / "docs/extend.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", EXTEND, flags=re.DOTALL)
 NAMES = {
     "backbone": "cosine", "data source": "signs", "decision rule": "at_least_one",
     "head": "smoothed", "metric": "hit_samples", "optimizer": "sign",
@@ -113,10 +114,15 @@ def test_one_of_each_outside_the_package(
 
 
 def assert_reports_unchanged() -> None:
-    """What the experiments list is the same while there are more heads."""
+    """What the experiments list and report is the same while there are more heads."""
     for module in (league, guarantees):
         again = runpy.run_path(str(module.__file__))
         assert again["CONTESTANTS"] == module.CONTESTANTS
+    for name in ("one_network_or_many", "guarantees"):
+        built = build_report(load(name), RESULTS / name)
+        for file, content in built.report.files(built.foot).items():
+            if not file.endswith(".png"):
+                assert (RESULTS / name / file).read_bytes() == content, file
 
 
 @pytest.mark.parametrize(
@@ -140,6 +146,22 @@ def test_a_module_that_cannot_be_imported_is_told(
         (tmp_path / f"{module}.py").write_text(content)
     with pytest.raises(ConfigError, match=message):
         import_parts([module])
+
+
+def test_an_experiment_in_a_folder_of_ones_own(
+    forget: Callable[[], None], command: Command, tmp_path: Path
+) -> None:
+    (settings,) = re.findall(r"```yaml\n(.*?)```", EXTEND, flags=re.DOTALL)
+    (tmp_path / "my_conf/experiment").mkdir(parents=True)
+    (tmp_path / "my_conf/experiment/mine.yaml").write_text(settings)
+    words = ("--import", "my_parts", "experiment=mine", "data=signs", "--cfg", "job")
+    printed = command(mlc_train, "--config-dir", "my_conf", *words)
+    assert printed.status == 0, printed.error
+    assert "max_epochs: 2\n" in printed.out
+    assert "title: signs\n" in printed.out
+    refused = command(mlc_train, *words)
+    assert refused.status == 2
+    assert "add --config-dir FOLDER, with experiment/mine.yaml, for one of" in refused.error
 
 
 def test_flags_stand_anywhere_in_a_command_line() -> None:

@@ -7,7 +7,13 @@ import pandas as pd
 import pytest
 
 from mlc.config.errors import ConfigError
-from mlc.search.choice import choose, chosen_runs, trial_means, validation_values
+from mlc.search.choice import (
+    choose,
+    choose_and_confirm,
+    chosen_runs,
+    trial_means,
+    validation_values,
+)
 
 TUNED_ON = {"fixed": "nothing", "global": "validation", "per_label": "validation", "oracle": "test"}
 
@@ -76,10 +82,10 @@ def test_a_table_with_other_columns_is_refused(column: str) -> None:
     for place in (0, 2, len(values.columns)):
         wider = values.copy()
         wider.insert(place, column, 0.5)
-        with pytest.raises(ConfigError, match="takes the columns of validation_values"):
+        with pytest.raises(ConfigError, match="needs the columns of validation_values"):
             choose(wider, "jaccard_samples")
     renamed = values.rename(columns={"value": column})
-    with pytest.raises(ConfigError, match="takes the columns of validation_values"):
+    with pytest.raises(ConfigError, match="needs the columns of validation_values"):
         choose(renamed, "jaccard_samples")
 
 
@@ -116,6 +122,30 @@ def test_a_head_without_a_value_has_no_choice() -> None:
     assert (first.trial, first.value, first.n_trials) == (None, None, 0)
     assert (second.trial, second.rule, second.n_seeds) == (1, "-", 3)
     assert second.value == pytest.approx(0.11)
+
+
+def test_further_seeds_choose_the_rule_and_not_the_trial() -> None:
+    """Trial 1 is best on the seeds of the search; its further seeds are worse than those of trial 0."""
+    values = {
+        ("a", 0): [0.5, 0.5], ("a", 1): [0.6, 0.6, 0.1, 0.1],
+        ("b", 0): [0.4, 0.4], ("b", 1): [0.3, 0.3, 0.9, 0.9],
+    }  # fmt: skip
+    table = pd.DataFrame(
+        [
+            {"data": "d", "head": "h", "trial": trial, "rule": rule, "seed": seed, "value": value}
+            for (rule, trial), of_seeds in values.items()
+            for seed, value in enumerate(of_seeds)
+        ]
+    )
+    (choice,) = choose_and_confirm(table, "jaccard_samples", [0, 1])
+    assert (choice.trial, choice.rule, choice.n_seeds, choice.n_trials) == (1, "b", 4, 2)
+    assert choice.value == pytest.approx(0.6)
+    assert {rule: best.value for rule, best in choice.by_rule.items()} == pytest.approx(
+        {"a": 0.35, "b": 0.6}
+    )
+    assert not choice.failed
+    (of_search,) = choose_and_confirm(table[table["seed"] < 2], "jaccard_samples", [0, 1])
+    assert (of_search.trial, of_search.rule, of_search.n_seeds) == (1, "a", 2)
 
 
 def test_equal_trials_leave_the_first() -> None:

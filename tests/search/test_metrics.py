@@ -39,9 +39,9 @@ def test_losses_are_better_the_lower() -> None:
         ("test/global/f1_macro", "would choose by the test rows"),
         ("test_jaccard_samples", "would choose by the test rows"),
         ("jaccard_sample", "did you mean jaccard_samples"),
-        ("val/jaccard_samples", "is no metric of the validation rows"),
-        ("cardinality_predicted", "is no metric of the validation rows"),
-        ("regret_jaccard_samples", "is no metric of the validation rows"),
+        ("val/jaccard_samples", "is not a metric of the validation rows"),
+        ("cardinality_predicted", "is not a metric of the validation rows"),
+        ("regret_jaccard_samples", "is not a metric of the validation rows"),
     ],
 )
 def test_other_metrics_are_refused(metric: str, reason: str) -> None:

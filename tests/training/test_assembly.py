@@ -66,7 +66,8 @@ def test_fixed_is_the_heads_natural_threshold_or_no_rule(
         stated = build_rules(config_for(head, "fixed", threshold=0.3), HEADS[head], n_labels=8)
         assert stated["fixed"].fitted()["threshold"] == 0.3
     else:
-        expected = 1 / 8 if HEADS[head].estimates == "shares" else 0.5
+        shares = HEADS[head].estimates == "shares"
+        expected = 1 / 6 if head == "negative_sampling" else 1 / 8 if shares else 0.5
         assert rules["fixed"].fitted()["threshold"] == expected
         assert not caplog.records
 

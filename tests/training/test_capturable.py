@@ -108,8 +108,10 @@ def test_every_optimisers_step_can_be_captured(optimizer: str, settings: dict[st
 
 
 def test_every_backbone_and_optimiser_is_tried() -> None:
-    assert {name for name, _ in CAPTURED_BACKBONES} | set(NOT_CAPTURED) == set(BACKBONES)
-    assert {name for name, _ in OPTIMIZERS} == {n for n in STACKED if not STACKED[n].full_batch}
+    # A pretrained network needs files; tests/backbones/test_pretrained.py trains one.
+    tried = {name for name, _ in CAPTURED_BACKBONES} | {*NOT_CAPTURED, "pretrained"}
+    assert tried == set(BACKBONES)
+    assert {name for name, _ in OPTIMIZERS} == {*STACKED} - {"lbfgs"}
 
 
 def test_the_metrics_that_are_followed_wait_for_nothing() -> None:

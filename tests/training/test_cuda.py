@@ -13,6 +13,7 @@ from mlc.evaluation.predictor import Predictor
 from mlc.training.checkpoint import load_run, save_run
 from mlc.training.loop import Training
 from mlc.training.steps import GraphStep, cuda_capture, step_for
+from tests.training import test_full_batch as full_batch
 from tests.training.small import (
     CPU,
     N_ROWS,
@@ -88,6 +89,18 @@ def test_other_backbones_take_the_plain_step(backbone: str, optimizer: str) -> N
 def test_sparse_rows_are_trained_as_on_the_cpu(backbone: str) -> None:
     on_cuda, on_cpu = (plain_step(d, backbone=backbone, sparse=True) for d in (CUDA, CPU))
     require_equal(train(on_cuda, on_cuda), train(on_cpu, on_cpu), 1e-7)
+
+
+@pytest.mark.parametrize("rows", [full_batch.DENSE, full_batch.SPARSE], ids=["dense", "sparse"])
+@pytest.mark.parametrize("head", ["sigmoid", "pick_one", "label_powerset", "pairwise"])
+def test_lbfgs_finds_the_minimum_of_the_cpu(rows: np.ndarray, head: str) -> None:
+    on_cuda, on_cpu = (
+        full_batch.training(rows, [0.1, 1.0], head, device=device) for device in ("cuda", "cpu")
+    )
+    for own, other in zip(on_cuda, on_cpu, strict=True):
+        np.testing.assert_allclose(own.values["loss/val"].cpu(), other.values["loss/val"], 1e-6)
+    for own, other in zip(full_batch.fitted(on_cuda), full_batch.fitted(on_cpu), strict=True):
+        np.testing.assert_allclose(own, other, atol=1e-4)
 
 
 def trained(device: torch.device, **parts: Any) -> tuple[Training, list[dict[str, Any]]]:

@@ -41,6 +41,7 @@ def training(
     backbone: str = "linear",
     network: dict[str, Any] | None = None,
     max_iter: int = 1000,
+    device: str = "cpu",
     **trainer: Any,
 ) -> Training:
     features: Any = csr_matrix(rows) if rows is SPARSE else rows
@@ -51,9 +52,9 @@ def training(
     body = BACKBONES[backbone](D, [options], [0])
     known = known_labels(data, [SPLIT])
     parts = body.n_outputs, targets.shape[1], HEADS.options(head), [0], known
-    model = Model(body, HEADS[head](*parts)).double()
+    model = Model(body, HEADS[head](*parts)).to(device, torch.float64)
     resident = ResidentData(
-        features, targets, [scaling], torch.device("cpu"), torch.float64, keep_sparse=True
+        features, targets, [scaling], torch.device(device), torch.float64, keep_sparse=True
     )
     lbfgs = OPTIMIZERS.options("lbfgs", C=C, tolerance=1e-9, max_iter=max_iter)
     optimizer = OPTIMIZERS["lbfgs"](model.parameters(), [lbfgs], model.without_axis)
@@ -67,7 +68,7 @@ def fitted(trained: Training) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
     test = trained.data.rows([SPLIT.test])
     outputs = torch.cat([chunk for chunk, _ in trained.model.outputs(trained.data, test)], 1)
     arrays = output.weight[0], output.bias[0, 0], outputs[0]
-    return tuple(array.detach().numpy() for array in arrays)
+    return tuple(array.detach().cpu().numpy() for array in arrays)
 
 
 def scaled(trained: Training, rows: NDArray[np.int64]) -> NDArray[np.float64]:

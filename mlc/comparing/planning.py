@@ -1,0 +1,123 @@
+"""How a comparison is planned by the data and the time, and the plan in words."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from mlc.comparing.plan import (
+    BUDGETS,
+    LONGEST,
+    SHORTEST,
+    Plan,
+    chosen_heads,
+    profile_of,
+    rule_overrides,
+    suitable_rules,
+    within,
+)
+from mlc.comparing.sentences import duration
+from mlc.comparing.timing import LinearCost, cost_by_head, expected_seconds, linear_cost
+from mlc.config.schema import parse
+from mlc.config.texts import fold
+from mlc.data.base import Dataset
+from mlc.data.splits import Split
+from mlc.launching.composing import composed
+from mlc.launching.workers import n_cores
+from mlc.training.assembly import device_of
+from mlc.training.defaults import kind_of, resolve
+
+_WIDTH = 80
+# The share of a core below which the machine is called busy.
+_BUSY = 0.8
+
+
+def plan_comparison(
+    arguments: argparse.Namespace,
+    chosen: Sequence[str],
+    dataset: Dataset,
+    split: Split,
+    with_linear: bool,
+) -> Plan:
+    """Choose heads and rules by the training rows, and the size by a timed first piece of each head.
+
+    Args:
+        arguments: of the command line.
+        chosen: the overrides of the data, and further settings.
+        dataset: the data.
+        split: of the first seed.
+        with_linear: whether linear models are compared too.
+
+    Raises:
+        ConfigError: a head does not suit the data, or nothing fits into the minutes.
+    """
+    profile = profile_of(dataset.targets[split.train])
+    heads = chosen_heads(arguments.heads, profile)
+    rules = suitable_rules(arguments.metric, profile)
+    settings = ["experiment=which_head", *chosen, *rule_overrides(arguments.metric, rules)]
+    kind = kind_of(dataset, split.train)
+    configs = {head: resolve(parse(composed([*settings, f"head={head}"])), kind) for head in heads}
+    started = time.perf_counter(), time.process_time()
+    costs = cost_by_head(configs, dataset, split)
+    linear = linear_cost(dataset, split) if with_linear else LinearCost()
+    wall, cpu = time.perf_counter() - started[0], time.process_time() - started[1]
+    uses_device = device_of(next(iter(configs.values())).device).type != "cpu"
+    free = 1.0 if uses_device else min(1.0, cpu / wall)
+
+    def seconds(n_trials: int, n_splits: int, n_more: int) -> float:
+        return expected_seconds(costs.values(), n_trials, n_splits, n_more, n_cores(), linear)
+
+    def seconds_alone(n_trials: int, n_splits: int, n_more: int) -> float:
+        return free * seconds(n_trials, n_splits, n_more)
+
+    # A budget has the same size on a busy machine, and takes longer there; minutes are those of a clock.
+    judged = seconds_alone if arguments.minutes is None else seconds
+    size = within(BUDGETS[arguments.budget], arguments.minutes, judged)
+    n_trials, n_splits, n_more = size
+    each = {head: free * (cost.fixed + cost.each) for head, cost in costs.items()}
+    return Plan(heads, tuple(rules), n_trials, n_splits, seconds(*size), n_more, each, free)
+
+
+def plan_text(plan: Plan, folder: Path, arguments: argparse.Namespace) -> str:
+    """The plan for a terminal: what is trained, what decided that, how long it takes, and each head."""
+    low, high = (duration(share * plan.seconds) for share in (SHORTEST, LONGEST))
+    further = f", and the best one of each on {plan.n_more} further splits" if plan.n_more else ""
+    text = (
+        f"{plan.n_runs} networks: {plan.n_trials} configuration{'s' * (plan.n_trials > 1)} of each of"
+        f" {len(plan.heads)} heads, the same draws for all, on {plan.n_splits} splits{further};"
+        f" chosen by {arguments.metric} on validation rows under the rules {', '.join(plan.rules)}."
+        f" {_size_text(plan, arguments)} It takes about {low} to {high} on this machine; interrupted,"
+        f" the same command goes on. All files are in {folder}."
+    )
+    lines = fold(text, _WIDTH)
+    for head, reason in plan.heads.items():
+        first, *more = fold(f"{head}: {reason}", _WIDTH - 2)
+        lines += [f"  {first}", *(f"    {line}" for line in more)]
+    return "\n" + "\n".join(lines) + "\n"
+
+
+def _size_text(plan: Plan, arguments: argparse.Namespace) -> str:
+    """What decided the size of the comparison."""
+    budget = BUDGETS[arguments.budget]
+    full = (budget.n_trials, budget.n_splits, budget.n_more)
+    is_full = (plan.n_trials, plan.n_splits, plan.n_more) == full
+    timed = ""
+    if plan.seconds_by_head:
+        by_time = sorted(plan.seconds_by_head.items(), key=lambda item: item[1])
+        fast, slow = by_time[0], by_time[-1]
+        timed = (
+            f"one training takes {duration(fast[1])} ({fast[0]}) to {duration(slow[1])} ({slow[0]}) of a"
+            " core"
+        )
+    if plan.free < _BUSY:
+        timed += f", of which other processes leave {plan.free:.0%} now"
+    if is_full:
+        return f"That is all of --budget {arguments.budget}" + (f"; {timed}." if timed else ".")
+    minutes = budget.minutes if arguments.minutes is None else arguments.minutes
+    whole = f"{full[0]} configurations on {full[1]} splits, and {full[2]} further splits"
+    return (
+        f"--budget {arguments.budget} has {whole}, of which {minutes:g} minutes leave room for these"
+        + (f": {timed}." if timed else ".")
+    )

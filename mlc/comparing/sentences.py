@@ -1,0 +1,198 @@
+"""The answer in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mlc.comparing.answer import AHEAD, BEHIND, EQUAL, OPEN, Answer
+from mlc.comparing.candidates import Candidate
+from mlc.comparing.intervals import Difference
+from mlc.comparing.linear import CONSTANT
+
+_MOST_NAMED = 6
+
+
+# What a reader calls the contestants that are no heads.
+_CALLED = {
+    "linear_svm": "a linear SVM for each label (linear_svm{})",
+    "logistic_regression": "a logistic regression for each label (logistic_regression{})",
+    "prior": "no model: every row gets the same labels, by their frequencies (prior)",
+    "most_frequent_set": "no model: every row gets the most frequent label set (most_frequent_set)",
+}
+
+
+def sentences(answer: Answer, seconds: float | None = None) -> list[str]:
+    """The answer, a sentence each: the head to use, its lead over plain sigmoids, a linear model beside
+    it, and what else is as good with what it costs.
+
+    Args:
+        answer: the answer.
+        seconds: the comparison took, if that is known.
+    """
+    text = [_use(answer), _lead(answer), _beside(answer), _others(answer, seconds)]
+    return [sentence for sentence in text if sentence is not None]
+
+
+def _use(answer: Answer) -> str:
+    chosen = answer.chosen
+    others = [
+        rows[0]
+        for head, rows in answer.heads.items()
+        if head != chosen.head and head not in answer.baselines
+    ]
+    values = f"{answer.metric} is {chosen.test:.3f} on the test rows ({_splits(answer)})"
+    use = f"Use the head {chosen.head}, decided by the rule {chosen.rule}: its {values}, and on"
+    best = max(others, key=lambda other: answer.sign * other.validation, default=None)
+    if best is None or answer.sign * (chosen.validation - best.validation) >= 0:
+        return f"{use} validation rows it is the best head that was tried, {chosen.validation:.3f}."
+    return (
+        f"{use} validation rows, {chosen.validation:.3f}, no other head has a lead that is worth it (the"
+        f" best is {best.head}, {best.validation:.3f})."
+    )
+
+
+def _beside(answer: Answer) -> str | None:
+    """How a linear model, or a constant that is no worse on validation rows, stands against the head."""
+    rival = answer.rival
+    if rival is None:
+        return None
+    gap, head = answer.from_chosen[rival.head], answer.chosen.head
+    name = f"{_capital(_called(rival))}, with the rule {rival.rule},"
+    if rival.head in CONSTANT:
+        name = f"{_capital(_called(rival))}:"
+    if gap.is_clear:
+        text = (
+            f"{name} {'leads' if gap.mean > 0 else 'trails'} {head} by {_interval(gap)} on the test"
+            f" rows, beyond chance for {_sources(answer)}"
+        )
+    elif np.isnan(gap.half_width):
+        text = f"{name} differs from {head} by {_interval(gap)}: whether by chance is not known"
+    elif answer.verdict(rival.head) == EQUAL:
+        text = f"{name} differs from {head} by {_interval(gap)}, within {answer.margin:g}"
+    else:
+        text = (
+            f"{name} {'leads' if gap.mean > 0 else 'trails'} {head} by {_interval(gap)}, which may be"
+            " chance"
+        )
+    if answer.simplest.head == rival.head:
+        text += (
+            f"; on validation rows, too, no head has a lead over it that is worth it"
+            f" ({rival.validation:.3f}, and {head} {answer.chosen.validation:.3f}, whose epoch they"
+            " choose)"
+        )
+    return f"{text}."
+
+
+def _called(candidate: Candidate) -> str:
+    settings = "".join(f", {key}={value}" for key, value in candidate.settings.items())
+    return _CALLED[candidate.head].format(settings)
+
+
+def _splits(answer: Answer) -> str:
+    n = answer.n_splits
+    if answer.draws_test_rows:
+        return f"mean of {n} divisions of the rows"
+    return f"mean of {n} seeds" if n > 1 else "one seed"
+
+
+def _lead(answer: Answer) -> str:
+    if answer.chosen.head == answer.reference:
+        return _no_lead(answer)
+    reference = answer.heads[answer.reference][0]
+    plain = f"{answer.reference} with the rule that validation rows chose for it ({reference.rule})"
+    gap = answer.differences[answer.chosen.head]
+    head = answer.chosen.head
+    name = f"The difference of {head}"
+    if answer.leads:
+        return f"{head} leads {plain} by {_interval(gap)}, beyond chance for {_sources(answer)}."
+    if gap.is_clear:
+        return (
+            f"On the test rows, which choose nothing, {head} trails {plain} by {_interval(gap)},"
+            f" beyond chance for {_sources(answer)}: more validation rows would make the choice safer."
+        )
+    if np.isnan(gap.half_width):
+        return f"{name} from {plain} is {_interval(gap)}: whether by chance is not known."
+    if answer.verdict(answer.reference) == EQUAL:
+        return (
+            f"{name} from {plain} is {_interval(gap)}, within {answer.margin:g}:"
+            f" {answer.reference} is as good, which is simpler."
+        )
+    return (
+        f"{name} from {plain} is {_interval(gap)}, which may be chance: these rows do not tell it from"
+        f" {answer.reference}, which is simpler."
+    )
+
+
+def _sources(answer: Answer) -> str:
+    """What the intervals speak of."""
+    if answer.n_splits > 1:
+        return "new rows and seeds"
+    return "new rows (of other seeds one split says nothing)"
+
+
+def _no_lead(answer: Answer) -> str:
+    gaps = {h: gap for h, gap in answer.differences.items() if h not in answer.baselines}
+    if not gaps:
+        return "No other head was tried."
+    ahead = {head: gap for head, gap in gaps.items() if gap.is_clear and gap.mean > 0}
+    if ahead:
+        leads = ", ".join(f"{head} by {_interval(gap)}" for head, gap in ahead.items())
+        return f"On the test rows, which choose nothing, these lead it beyond chance: {leads}."
+    best = max(gaps, key=lambda head: gaps[head].mean)
+    return (
+        f"It is plain sigmoids: on the test rows no head leads it beyond chance for {_sources(answer)};"
+        f" the nearest is {best}, {_interval(gaps[best])}."
+    )
+
+
+def _others(answer: Answer, seconds: float | None) -> str:
+    groups = {
+        EQUAL: f"equal to it within {answer.margin:g}",
+        OPEN: "not told apart from it by so few rows",
+        BEHIND: f"more than {answer.margin:g} behind it",
+        AHEAD: f"more than {answer.margin:g} ahead of it on the test rows",
+    }
+    clauses = []
+    for verdict, words in groups.items():
+        names = [
+            head
+            for head in answer.from_chosen
+            if answer.verdict(head) == verdict and head not in CONSTANT
+        ]
+        if names:
+            clauses.append(f"{words}: {named(names)}")
+    cost = f"training it once takes {duration(answer.seconds[answer.chosen.head])}"
+    if seconds is not None:
+        cost += f" (the whole comparison, {answer.n_runs} networks, took {duration(seconds)})"
+    return f"{_capital('; '.join([*clauses, cost]))}."
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def named(heads: Sequence[str]) -> str:
+    """Names with commas between them, the first few of many."""
+    more = len(heads) - _MOST_NAMED
+    return ", ".join(heads[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _interval(gap: Difference) -> str:
+    if np.isnan(gap.half_width):
+        return f"{gap.mean:+.3f} (interval not known)"
+    return f"{gap.mean:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}]"
+
+
+def duration(seconds: float) -> str:
+    """A time in the unit in which it is read.
+
+    >>> duration(0.31), duration(41.2), duration(250), duration(8000)
+    ('0.3 s', '41 s', '4 min', '2.2 h')
+    """
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
