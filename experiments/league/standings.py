@@ -23,7 +23,7 @@ _DIGITS = 9
 
 def candidates(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Return the rows from which the rule of a contestant is chosen for the metric."""
-    return rows if metric == PER_LABEL_METRIC else rows[rows["rule"] != PER_LABEL]
+    return rows if metric == PER_LABEL_METRIC else rows[~rows["rule"].isin(PER_LABEL)]
 
 
 def select(rows: pd.DataFrame, metric: str, by_rule: bool = False) -> pd.DataFrame:

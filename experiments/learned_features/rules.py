@@ -53,7 +53,8 @@ def every_rule(
         if rule == "global":
             continue
         yield rule, decided
-        if not all(sets.any(axis=1).all() for sets in decided.values()):
+        # Thresholds by label are chosen for F1 over labels, which rows without a label do not matter to.
+        if rule != "per_label" and not all(s.any(axis=1).all() for s in decided.values()):
             yield (
                 rule + AT_LEAST_ONE,
                 {part: with_one(decided[part], evaluation.scores[part]) for part in PARTS},

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from experiments.harness.study import command_of
-from experiments.league.standings import select
+from experiments.league.standings import candidates, select
 from experiments.learned_features.studies import PRECISION, Learned
 from mlc.reporting.statistics import Interval, mean_interval
 
@@ -78,7 +78,7 @@ def best_pair(rows: pd.DataFrame, metric: str) -> tuple[str, str, Interval]:
 
     The configuration of the pair is chosen for each seed on validation rows.
     """
-    pairs = select(rows, metric, by_rule=True)
+    pairs = select(candidates(rows, metric), metric, by_rule=True)
     validation = pairs.groupby(["head", "rule"])[f"val_{metric}"].mean()
     head, rule = validation.idxmax()
     test = pairs[(pairs["head"] == head) & (pairs["rule"] == rule)][metric]
