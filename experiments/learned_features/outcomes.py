@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 
 import numpy as np
@@ -72,7 +73,7 @@ class Properties(Measurements):
     name = "properties"
     columns = (*PROPERTIES, "error")
 
-    def __init__(self, generated: list[Trial]) -> None:
+    def __init__(self, generated: Sequence[Trial]) -> None:
         self._generated = generated
 
     def trials(self, budget: str) -> list[Trial]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, ClassVar
 
 from experiments.harness import Row, Trainings, Trial
 from experiments.harness.study import BUDGETS, Measured, command_of
@@ -33,8 +33,8 @@ class Learned(Trainings):
     """Trainings whose rows hold each rule, with and without at least one label."""
 
     experiment = "learned_features"
-    metrics = METRICS
-    more = (f"val/{PRECISION}", f"test/{PRECISION}", "train/best_epoch")
+    metrics: ClassVar[tuple[str, ...]] = METRICS
+    more: ClassVar[tuple[str, ...]] = (f"val/{PRECISION}", f"test/{PRECISION}", "train/best_epoch")
     max_runs = N_SEEDS
 
     def measure(self, trials: Sequence[Trial], n_workers: int) -> Iterator[list[Measured]]:
@@ -152,7 +152,7 @@ LABELS = (
 )  # fmt: skip
 _IMAGES = {
     "data": "images", "data.path": "ucmerced/labels.csv", "data.file": "file", "data.split": "split",
-    "data.labels": LABELS,
+    "data.labels": LABELS, "data.augment": ("hflip", "vflip", "rotate90"),
 }  # fmt: skip
 STUDIES: tuple[Learned, ...] = (
     Features("goemotions", "words", {"backbone": "mlp", **_GOEMOTIONS}),
