@@ -157,7 +157,8 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         dataset, scalings = self._scaled(dataset, splits)
         device = device_of(str(self.device))
         known = known_labels(dataset, splits)
-        model = build_model(configs, dataset.sample_shape, known, device, scalings)
+        shape, names = dataset.sample_shape, dataset.feature_names
+        model = build_model(configs, shape, known, device, scalings, names)
         # Before the training, so that an unsuitable rule is refused at once.
         rule = build_decision(
             self.decision,

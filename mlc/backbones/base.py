@@ -61,6 +61,14 @@ class Backbone(nn.Module):
         super().__init__()
 
     @classmethod
+    def defaults(cls, options: Any) -> dict[str, Any]:
+        """Return the values of options that are null, as far as they depend on other options."""
+        return {}
+
+    def name_columns(self, names: Sequence[str]) -> None:
+        """Take the names of the columns before a training; they may decide the first weights."""
+
+    @classmethod
     def for_samples(
         cls,
         sample_shape: Sequence[int],

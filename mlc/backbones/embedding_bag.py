@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,16 +12,37 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding_bag
 
 from mlc.backbones.base import Backbone, register_backbone
-from mlc.config.options import option
+from mlc.config.errors import ConfigError
+from mlc.config.options import Auto, option
+from mlc.data.vectors import read_vectors, width_of
 from mlc.layers import Streams
 from mlc.layers.bags import Bags
+
+_WIDTH = 100
 
 
 @dataclass
 class EmbeddingBagOptions:
-    """Options of the embedding bag; `width` is the size of a word vector."""
+    """Options of the embedding bag.
 
-    width: int = option(100, at_least=1)
+    Attributes:
+        width: the size of a vector; null is that of the vectors in the file, or 100 without a file.
+        vectors: a text file of word vectors, of GloVe, word2vec or fastText, with which the training
+            starts; null is random vectors.
+        vectors_frozen: whether the vectors stay as they are in the file, and those of other words 0.
+    """
+
+    width: Auto[int] = option(None, at_least=1)
+    vectors: str | None = None
+    vectors_frozen: bool = False
+
+    def validate(self, prefix: str) -> None:
+        """Check that frozen vectors come from a file."""
+        if self.vectors_frozen and self.vectors is None:
+            raise ConfigError(
+                f"{prefix}vectors_frozen=true needs word vectors: name their file with"
+                f" {prefix}vectors=FILE."
+            )
 
 
 @register_backbone("embedding_bag")
@@ -44,11 +66,38 @@ class EmbeddingBag(Backbone):
         n_labels: int = 1,
     ) -> None:
         super().__init__(n_features, options, seeds, n_labels)
-        width = options[0].width
+        self.options = options[0]
+        width = self.options.width or _WIDTH
         streams = Streams(seeds, "initialisation/backbone")
         bound = 1 / width  # fastText's Matrix::uniform.
-        self.vectors = nn.Parameter(streams.uniform(n_features, width, low=-bound, high=bound))
+        vectors = streams.uniform(n_features, width, low=-bound, high=bound)
+        self.vectors = nn.Parameter(vectors, requires_grad=not self.options.vectors_frozen)
         self.n_outputs = width
+
+    @classmethod
+    def defaults(cls, options: EmbeddingBagOptions) -> dict[str, Any]:
+        """Return the width of the vectors in the file."""
+        return {"width": width_of(Path(options.vectors)) if options.vectors else _WIDTH}
+
+    def name_columns(self, names: Sequence[str]) -> None:
+        """Read the vectors of the words in the file.
+
+        Raises:
+            ConfigError: the file's vectors have another width than the option says.
+        """
+        if self.options.vectors is None:
+            return
+        file = read_vectors(Path(self.options.vectors), names)
+        if file.vectors.shape[1] != self.n_outputs:
+            raise ConfigError(
+                f"backbone.width={self.n_outputs}, and the vectors in {self.options.vectors} have"
+                f" {file.vectors.shape[1]} numbers: leave out backbone.width."
+            )
+        known = torch.as_tensor(file.known)
+        with torch.no_grad():
+            if self.options.vectors_frozen:
+                self.vectors.zero_()
+            self.vectors[:, known] = torch.as_tensor(file.vectors[file.known]).to(self.vectors)
 
     def forward(self, bags: Bags) -> Tensor:
         """Sparse rows (R, B, n_features) to mean vectors (R, B, width); 0 for an empty row."""

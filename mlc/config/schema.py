@@ -130,7 +130,7 @@ class Config:
 # Options whose null stands for a default that depends on the backbone and on the training rows.
 AUTOMATIC = (
     "trainer.max_epochs", "trainer.batch_size", "optimizer.lr", "optimizer.schedule",
-    "backbone.widths", "backbone.dropout", "backbone.normalization",
+    "backbone.width", "backbone.widths", "backbone.dropout", "backbone.normalization",
 )  # fmt: skip
 
 

@@ -259,7 +259,8 @@ class _Cohort:
         configs, splits = [run.config for run in part], [run.split for run in part]
         scalings = [run.scaling for run in part]
         known = known_labels(self.dataset, splits)
-        model = build_model(configs, self.dataset.sample_shape, known, self.device, scalings)
+        shape, names = self.dataset.sample_shape, self.dataset.feature_names
+        model = build_model(configs, shape, known, self.device, scalings, names)
         return build_training(configs, model, self.dataset, splits, scalings, self.device)
 
     def _end(self, index: int, outcome: Outcome, message: str = "") -> None:

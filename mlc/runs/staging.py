@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
+from pathlib import Path
 
 import torch
 
 from mlc.backbones.stage import stage_of, staged
 from mlc.config.schema import Config
 from mlc.data.base import Dataset
+from mlc.data.vectors import with_coverage
 from mlc.tracking.progress import Progress
 
 log = logging.getLogger(__name__)
@@ -27,6 +29,8 @@ def run_stage(
 ) -> Dataset:
     """Return the data set of prepared samples or frozen features; the same if there is no such stage.
 
+    Of a backbone that starts from word vectors, a note says how many words have one.
+
     Args:
         dataset: the data set of the source.
         config: config of a run.
@@ -34,6 +38,8 @@ def run_stage(
         progress: shows the parts of the stage.
         memory_share: the share of the machine, here of its cores, that the cohort may use.
     """
+    if getattr(config.backbone, "vectors", None) is not None:
+        return with_coverage(dataset, Path(config.backbone.vectors))
     stage = stage_of(config.backbone, device)
     if stage is None:
         return dataset

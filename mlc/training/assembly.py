@@ -36,6 +36,7 @@ def build_model(
     known: KnownLabels,
     device: torch.device,
     scalings: Sequence[Scaling] = (),
+    feature_names: Sequence[str] = (),
 ) -> Model:
     """Build the stacked model, after a check that it fits into memory.
 
@@ -47,6 +48,8 @@ def build_model(
         known: the labels outside the test part, and the training rows of each run.
         device: device of the model.
         scalings: one per run, or none.
+        feature_names: names of the columns before a training, which may decide the first weights; none
+            for weights that are loaded.
     """
     config, n_labels = configs[0], known.targets.shape[1]
     backbone = trained_class(config.backbone).for_samples(
@@ -64,11 +67,13 @@ def build_model(
         bytes_per_number=DTYPES[config.trainer.precision].itemsize,
         known=known,
     )
+    if len(feature_names):
+        backbone.name_columns(feature_names)
     model = _with_head(backbone, configs, known)
     for run, scaling in enumerate(scalings):
         if not scaling.used.all():
             known_to_run = KnownLabels(known.targets, known.rows[run : run + 1])
-            _start_without_unused(model, run, configs[run], known_to_run, scaling)
+            _start_without_unused(model, run, configs[run], known_to_run, scaling, feature_names)
     return model.to(device, DTYPES[config.trainer.precision])
 
 
@@ -138,7 +143,12 @@ def _require_samples(backbone: Backbone, dataset: Dataset) -> None:
 
 @torch.no_grad()
 def _start_without_unused(
-    model: Model, run: int, config: Config, known: KnownLabels, scaling: Scaling
+    model: Model,
+    run: int,
+    config: Config,
+    known: KnownLabels,
+    scaling: Scaling,
+    feature_names: Sequence[str] = (),
 ) -> None:
     """Initialise a run like a model of the columns that it uses, with weights 0 for all others.
 
@@ -148,6 +158,8 @@ def _start_without_unused(
     used = torch.as_tensor(np.flatnonzero(scaling.used))
     n_labels = known.targets.shape[1]
     backbone = trained_class(config.backbone)(len(used), [config.backbone], [config.seed], n_labels)
+    if len(feature_names):
+        backbone.name_columns([feature_names[column] for column in used.tolist()])
     alone = _with_head(backbone, [config], known)
     for parameter, smaller in zip(model.parameters(), alone.parameters(), strict=True):
         weights = smaller[0]

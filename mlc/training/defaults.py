@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
+from mlc.backbones.base import BACKBONES
 from mlc.config.schema import AUTOMATIC, Config
 from mlc.data.base import Dataset
 from mlc.data.notices import say_once
@@ -102,8 +103,12 @@ def resolve(config: Config, kind: Kind | None = None) -> Config:
 
 def defaults_of(config: Config, keys: Iterable[str], kind: Kind) -> dict[str, Any]:
     """Return the defaults of options for the config's backbone and optimiser, by key."""
-    row = _row(config.backbone, kind)
-    values = {"trainer.max_epochs": kind.n_epochs, **row}
+    of_options = BACKBONES[config.backbone.name].defaults(config.backbone)
+    values = {
+        "trainer.max_epochs": kind.n_epochs,
+        **_row(config.backbone, kind),
+        **{f"backbone.{name}": value for name, value in of_options.items()},
+    }
     if config.optimizer.name not in ("adam", "adamw"):
         values = {key: value for key, value in values.items() if key not in _OF_STEPS}
     defaults = {}

@@ -55,7 +55,8 @@ def train_ensemble(
     for run, config in enumerate(configs):
         parts = [config], [splits[run]], [scalings[run]]
         known = known_labels(dataset, parts[1])
-        alone = build_model(parts[0], dataset.sample_shape, known, device, parts[2])
+        shape, names = dataset.sample_shape, dataset.feature_names
+        alone = build_model(parts[0], shape, known, device, parts[2], names)
         training = build_training(parts[0], alone, dataset, parts[1], parts[2], device)
         histories.append(_train(training))
         _take_run(model, run, alone)

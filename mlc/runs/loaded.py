@@ -1,0 +1,100 @@
+"""A finished run that predicts from features, texts, images, or what its backbone takes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlc.backbones.stage import Stage, stage_of
+from mlc.config.errors import DataError, RunFolderError
+from mlc.config.schema import Config
+from mlc.data.base import SOURCES, RawSamples
+from mlc.data.feature_rows import as_texts
+from mlc.data.image_input import pixels_of
+from mlc.data.text import TextOptions, count_words
+from mlc.evaluation.predictor import Predictor, Voters
+
+
+class LoadedRun(Predictor):
+    """A finished run, ready to predict.
+
+    Attributes:
+        config: the run's config.
+        status: the content of the run's status file.
+        raw: what the backbone computed the features from, before the training; None if they are those
+            of the data.
+    """
+
+    config: Config
+    status: dict[str, Any]
+    raw: RawSamples | None = None
+    _stage: Stage | None = None
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """The shape (C, H, W) to which image files are decoded; () if the run was trained on none."""
+        if not hasattr(SOURCES[self.config.data.name], "read_samples"):
+            return ()
+        return self.sample_shape if self.raw is None else self.raw.shape
+
+    def scores(self, features: Any, voters: Voters = None) -> NDArray[np.float64]:
+        """Like the method of `Predictor`; texts or images may take the place of features."""
+        return super().scores(self.inputs(features), voters)
+
+    def predict(self, features: Any, voters: Voters = None) -> NDArray[np.bool_]:
+        """Like the method of `Predictor`; texts or images may take the place of features."""
+        return super().predict(self.inputs(features), voters)
+
+    def inputs(self, features: Any) -> Any:
+        """Convert texts, images or image files to the features of the model, which stay as they are.
+
+        Images are files, or arrays (N, C, H, W) or (N, H, W, C).
+
+        Raises:
+            DataError: the run was not trained on texts, or on samples of this shape.
+            RunFolderError: the backbone has other weights than in the training.
+        """
+        if self.image_shape:
+            features = pixels_of(features, self.image_shape, self.config.data)
+            return features if self.raw is None else self._computed(features, self.raw)
+        texts = as_texts(features)
+        if self.raw is not None:
+            return self._computed(features if texts is None else texts, self.raw)
+        if texts is None:
+            return features
+        options = self.config.data
+        if not isinstance(options, TextOptions) or self.scalings[0].weighting is None:
+            raise DataError("The run was not trained on texts: give its features, (N, D).")
+        return count_words(texts, options, "texts", self.feature_names)[0]
+
+    def _computed(self, samples: Any, raw: RawSamples) -> Any:
+        """Return what the backbone computes from texts, or from samples of the shape `raw.shape`."""
+        if not isinstance(samples, list):
+            samples = np.asarray(samples)
+            if samples.shape[1:] == (self.n_features,) or not raw.shape:
+                return samples
+            if len(samples) and samples[0].size == math.prod(raw.shape):
+                samples = samples.reshape(-1, *raw.shape)
+            if samples.shape[1:] != raw.shape:
+                raise DataError(
+                    f"The samples have the shape {samples.shape[1:]}, and those of the training"
+                    f" {raw.shape}: give (N, {', '.join(map(str, raw.shape))})."
+                )
+        elif raw.shape:
+            raise DataError("The run was not trained on texts: give its samples.")
+        if self._stage is None:
+            self._stage = self._checked_stage(samples, raw)
+        return self._stage.compute(samples).reshape(len(samples), -1)
+
+    def _checked_stage(self, samples: Any, raw: RawSamples) -> Stage:
+        stage = stage_of(self.config.backbone, next(self.model.parameters()).device)
+        assert stage is not None
+        if len(samples) and stage.fingerprint(samples) != raw.fingerprint:
+            raise RunFolderError(
+                f"The backbone {stage.options.name!r} has other weights or another preparation than in"
+                " the training of the run: restore them, or train the run again."
+            )
+        return stage
