@@ -77,7 +77,7 @@ def with_coverage(dataset: Dataset, path: Path) -> Dataset:
         )
     names = [dataset.feature_names[column] for column in columns]
     known = read_vectors(path, names).known
-    counts = np.asarray(dataset.features.sum(axis=0)).ravel()[columns]  # type: ignore[union-attr]
+    counts = np.asarray(dataset.features.sum(axis=0)).ravel()[columns]
     missing = np.flatnonzero(~known)
     most_frequent = missing[np.argsort(-counts[missing], kind="stable")]
     without = f"; without: {listed([names[i] for i in most_frequent], 5)}" if len(missing) else ""
@@ -136,20 +136,20 @@ def _read(path: Path, words: Sequence[str], form: tuple[bool, int]) -> WordVecto
     vectors = np.zeros((len(words), width), dtype=np.float32)
     exact, known = np.zeros(len(words), dtype=bool), np.zeros(len(words), dtype=bool)
     with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
+        for number, content in enumerate(file, 1):
             if number == 1 and has_header:
                 continue
-            line = line.rstrip()
+            line: bytes = content.rstrip()
             n_blanks = line.count(b" ")
             if n_blanks < width:
                 raise _malformed(path, number, width)
             # A few words of GloVe contain blanks, and none of a data set does.
             if n_blanks > width:
                 continue
-            word, _, values = line.partition(b" ")
-            own = row_of.get(word)
+            key, _, values = line.partition(b" ")
+            own = row_of.get(key)
             rows = [] if own is None or exact[own] else [own]
-            rows += [row for row in lower.get(word, ()) if not known[row] and row != own]
+            rows += [row for row in lower.get(key, ()) if not known[row] and row != own]
             if not rows:
                 continue
             try:

@@ -253,3 +253,17 @@ def test_the_network_from_elsewhere_of_the_page(
         for mapping in (BACKBONES._parts, BACKBONES._elsewhere, BACKBONES._schemas):
             mapping.pop("lite0", None)
         sys.modules.pop("lite0", None)
+
+
+def test_the_estimator_predicts_from_texts_by_frozen_features(tmp_path: Path) -> None:
+    folder, samples = text_network(tmp_path / "bert"), texts()
+    y = np.array([["good" in text, "moon" in text] for text in samples])
+    chosen = {"lr": 0.05, "max_epochs": 3, "random_state": 0}
+    network = {"model": str(folder), "frozen": True}
+    of_texts = mlc.MultiLabelClassifier(backbone="pretrained", backbone_options=network, **chosen)
+    features = by_hand(folder, samples)
+    of_columns = mlc.MultiLabelClassifier(widths=[], **chosen)
+    expected = of_columns.fit(features, y).predict_proba(features)
+    np.testing.assert_allclose(of_texts.fit(samples, y).predict_proba(samples), expected, atol=1e-4)
+    with pytest.raises(DataError, match="fitted on texts"):
+        of_texts.predict(features)
