@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/installed
 DEVELOPED := $(VENV)/developed
 
 .DEFAULT_GOAL := help
-.PHONY: help compare test check reproduce benchmark torture clean
+.PHONY: help compare test check extras reproduce benchmark torture clean
 
 help: ## list the targets
 	@sed -n -E 's/^([a-z]+):.*## (.*)/\1\t\2/p' Makefile | sed 's/\$$\$$/$$/' | expand -t 12
@@ -24,6 +24,9 @@ check: $(DEVELOPED) ## lint, formatting and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+extras: $(DEVELOPED) ## install kornia and transformers; without them their tests are skipped
+	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check --editable '.[images,pretrained]'
 
 reproduce: $(DEVELOPED) ## run the experiments into reproduced/ (EXPERIMENT=league BUDGET=full)
 	$(BIN)/python -m experiments $(EXPERIMENT) --budget $(or $(BUDGET),quick)

@@ -18,11 +18,11 @@ N_RUNS = 32
 # The measured time starts with main(): imports are the same for both.
 DRIVER = """
 import sys, time
-import mlc.train
+import mlc.launching.command
 started = time.perf_counter()
 sys.argv = ["mlc-train", *sys.argv[1:]]
 try:
-    mlc.train.main()
+    mlc.launching.command.main()
 finally:
     print("seconds", time.perf_counter() - started)
 """

@@ -78,21 +78,21 @@ _STATISTICS = "mlc.reporting.statistics"
 PRINTED = (
     Procedure(
         "A mean ± half its 95% interval", INTERVAL,
-        (f"{_STATISTICS}.mean_interval",), ("scipy.stats.t", "scipy.stats.sem"),
+        (f"{_STATISTICS}.mean_interval",), ("scipy.special.stdtrit",),
         "Student's t over seeds: every table of `mlc-report`, of the experiments and of the"
         " benchmarks, and the bars of the figures. The simulation counts how often it covers the mean.",
         simulation.judge_mean, tuple(SAMPLES),
     ),
     Procedure(
         "A paired difference ± half its 95% interval", INTERVAL,
-        (f"{_STATISTICS}.paired_difference",), ("scipy.stats.t", "scipy.stats.sem"),
+        (f"{_STATISTICS}.paired_difference",), ("scipy.special.stdtrit",),
         "The same for differences between runs with equal seeds. The samples are the differences,"
         " except in the last row, where the values of both runs are very skewed.",
         simulation.judge_difference, (*SAMPLES, BOTH_SKEWED),
     ),
     Procedure(
         "The p-value of a paired difference", TEST,
-        (f"{_STATISTICS}.paired_difference",), ("scipy.stats.ttest_1samp",),
+        (f"{_STATISTICS}.paired_difference",), ("scipy.special.stdtr",),
         "Student's t-test, before Holm's correction. The simulation counts how often p < 0.05 although"
         " the mean difference is 0.",
         simulation.judge_p, (*SAMPLES, BOTH_SKEWED),

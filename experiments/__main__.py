@@ -19,7 +19,7 @@ from experiments.harness.running import (
 )
 from experiments.harness.study import BUDGETS
 from mlc.config.imports import add_import_flag, import_parts
-from mlc.train import in_one_sentence
+from mlc.launching.command import in_one_sentence
 
 
 def main() -> None:

@@ -17,9 +17,6 @@ from pathlib import Path
 
 from mlc.config.errors import MlcError, RunFolderError
 from mlc.config.imports import add_import_flag, import_parts
-from mlc.reporting.curves import Curves
-from mlc.tracking.server import serve
-from mlc.tracking.view import MOST_RUNS, View
 
 _REFRESH_SECONDS = 2
 # TensorBoard initially selects no run if there are more.
@@ -40,7 +37,7 @@ def main(arguments: list[str] | None = None) -> None:
     )  # fmt: skip
     curves.add_argument(
         "--bands", action="store_true",
-        help=f"show mean, lowest and highest over seeds (default above {MOST_RUNS} runs)",
+        help="show mean, lowest and highest over seeds (default if there are many runs)",
     )  # fmt: skip
     add_import_flag(parser)
     args = parser.parse_args(arguments)
@@ -59,6 +56,11 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _show(sweeps: list[Path], port: int | None, runs: str | None, bands: bool) -> None:
+    # Imports torch and matplotlib, which take seconds.
+    from mlc.reporting.curves import Curves
+    from mlc.tracking.server import serve
+    from mlc.tracking.view import MOST_RUNS, View
+
     curves = Curves(sweeps, runs or "")
     first = curves.read()
     if not first:

@@ -12,23 +12,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import pandas as pd
-from scipy.sparse import issparse
+from typing import TYPE_CHECKING
 
 from mlc.config.errors import ConfigError, MlcError
 from mlc.config.imports import add_import_flag, import_parts
-from mlc.config.texts import cell, escaped, listed, never_fail_to_print
-from mlc.data.card import card_lines, share
-from mlc.data.label_cells import join_labels
-from mlc.data.unlabelled import read_features, read_texts
-from mlc.files.writing import write_output
-from mlc.runs.loaded import LoadedRun
-from mlc.runs.loading import load
+from mlc.config.texts import cell, escaped, never_fail_to_print
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -36,29 +28,39 @@ def main(arguments: list[str] | None = None) -> None:
     never_fail_to_print()
     args = _parser().parse_args(arguments)
     try:
-        import_parts(args.imports)
-        for file in args.file:
-            _require_other_file(args.output, file)
-        loaded = load(args.run, args.rule, args.device)
-        features, files = _features(loaded, args.file)
-        name = args.file[0].name if len(args.file) == 1 else f"{len(args.file)} files"
-        print(_card(loaded, features, name), file=sys.stderr)
-        table = _table(loaded, features, files)
-        print(_summary(table, args.file[0] if len(args.file) == 1 else name), file=sys.stderr)
-        if args.spreadsheet:
-            table = table.assign(labels=table["labels"].map(cell)).rename(columns=cell)
-        csv = table.to_csv(index=False, float_format="%.6g")
-        if args.output is None:
-            # Control characters in names must not reach a terminal.
-            print(escaped(csv) if sys.stdout.isatty() else csv, end="")
-        else:
-            write_output(args.output, csv)
+        _predict(args)
     except MlcError as error:
         print(f"mlc-predict: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
     except OSError as error:
         print(f"mlc-predict: {args.output} cannot be written ({error.strerror}).", file=sys.stderr)
         sys.exit(1)
+
+
+def _predict(args: argparse.Namespace) -> None:
+    """Write or print the table of the rows, and describe both on standard error."""
+    # Imports torch, which takes seconds.
+    from mlc.files.writing import write_output
+    from mlc.runs.loading import load
+    from mlc.runs.predicting import card_of, read_rows, table_of
+
+    import_parts(args.imports)
+    for file in args.file:
+        _require_other_file(args.output, file)
+    loaded = load(args.run, args.rule, args.device)
+    features, files = read_rows(loaded, args.file)
+    name = args.file[0].name if len(args.file) == 1 else f"{len(args.file)} files"
+    print(card_of(loaded, features, name), file=sys.stderr)
+    table = table_of(loaded, features, files)
+    print(_summary(table, args.file[0] if len(args.file) == 1 else name), file=sys.stderr)
+    if args.spreadsheet:
+        table = table.assign(labels=table["labels"].map(cell)).rename(columns=cell)
+    csv = table.to_csv(index=False, float_format="%.6g")
+    if args.output is None:
+        # Control characters in names must not reach a terminal.
+        print(escaped(csv) if sys.stdout.isatty() else csv, end="")
+    else:
+        write_output(args.output, csv)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -88,77 +90,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     add_import_flag(parser)
     return parser
-
-
-def predict(
-    run: Path, file: Path | Sequence[Path], rule: str | None = None, device: str = "auto"
-) -> pd.DataFrame:
-    """Return a row per row of the file: its number from 1, its labels, the scores as score:LABEL.
-
-    For a run on images, `file` may be several images, folders and tables, and a column "file" follows
-    the number.
-
-    The labels are separated by ;, as data=table reads with data.separator=";". A label that contains a ;
-    or could be read as no label is in double quotes.
-
-    Raises:
-        MlcError: the run or the file cannot be used.
-    """
-    loaded = load(run, rule, device)
-    return _table(loaded, *_features(loaded, [file] if isinstance(file, (str, Path)) else file))
-
-
-def _features(loaded: LoadedRun, files: Sequence[Path]) -> tuple[Any, list[Path] | None]:
-    """Return the features of the rows to predict, and their files if these are images."""
-    data, raw = loaded.config.data, loaded.raw
-    if loaded.takes_files:
-        pixels, images = loaded.read_images(files)
-        return loaded.inputs(pixels), images
-    if len(files) > 1:
-        raise ConfigError(
-            f"The run was not trained on images: give one file instead of {len(files)}."
-        )
-    if raw is not None and not raw.shape:
-        return loaded.inputs(read_texts(files[0], data.name, data)), None
-    names = loaded.feature_names if raw is None else raw.names
-    read = read_features(files[0], data.name, data, names, loaded.label_names)
-    return loaded.inputs(read), None
-
-
-def _card(loaded: LoadedRun, features: Any, name: str) -> str:
-    """Describe the rows to be predicted and the model."""
-    scaling = loaded.scalings[0]
-    kinds = f"{int(scaling.used.sum()):,}, as in training"
-    if loaded.samples != "columns":
-        kinds = f"{loaded.samples}, a row is {' x '.join(map(str, loaded.sample_shape))}"
-    elif issparse(features):
-        kinds += f"; sparse, {features.nnz / features.shape[0]:.1f} nonzero values per row"
-        empty = int((np.diff(features.tocsr().indptr) == 0).sum())
-        kinds += f"; {share(empty, features.shape[0])} of the rows hold none of them"
-    else:
-        n_scaled = int((scaling.used & ((scaling.shift != 0) | (scaling.scale != 1))).sum())
-        kinds += f"; {n_scaled:,} of them standardised"
-        missing = int(np.isnan(features[:, scaling.used]).sum())
-        kinds += f"; {missing:,} values are missing" if missing else ""
-    n_labels, n_rows = len(loaded.label_names), features.shape[0]
-    lines = [
-        ("features", kinds),
-        ("labels", f"{n_labels:,}: {listed(loaded.label_names, 5)}"),
-        ("model", f"{loaded.config.head.name}, decided by the rule {loaded.rule!r}"),
-    ]
-    return card_lines(f"{name}: {n_rows:,} row{'s' * (n_rows != 1)} to predict", lines)
-
-
-def _table(loaded: LoadedRun, features: Any, files: Sequence[Path] | None) -> pd.DataFrame:
-    names = np.array(loaded.label_names, dtype=object)
-    labels = [join_labels(names[row].tolist()) for row in loaded.predict(features)]
-    first = pd.DataFrame({"row": range(1, len(labels) + 1), "labels": labels})
-    if files is not None:
-        first.insert(1, "file", list(map(str, files)))
-    # The prefix prevents a clash with a label called "row".
-    columns = [f"score:{name}" for name in names]
-    scores = pd.DataFrame(loaded.scores(features), columns=columns)
-    return pd.concat([first, scores], axis=1)
 
 
 def _summary(table: pd.DataFrame, file: Path | str) -> str:

@@ -11,18 +11,23 @@ from pathlib import Path
 
 from mlc.config.errors import MlcError
 from mlc.config.imports import add_import_flag, import_parts
-from mlc.config.registry import METRICS
 from mlc.config.schema import ReportOptions
 from mlc.config.texts import never_fail_to_print
-from mlc.files.writing import write_text
-from mlc.reporting.page import render
-from mlc.reporting.summary import write_summary
-from mlc.runs.ownership import check_report_files
-from mlc.runs.parts import require_part
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Parse the command line, write the summary into the folder and print it."""
+    never_fail_to_print()
+    args = _parser().parse_args(arguments)
+    try:
+        summary = _summarise(args)
+    except MlcError as error:
+        print(f"mlc-report: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)
+    print(summary, end="")
+
+
+def _parser() -> argparse.ArgumentParser:
     defaults = ReportOptions()
     parser = argparse.ArgumentParser(
         prog="mlc-report", description="Summarise a folder of finished runs."
@@ -47,23 +52,30 @@ def main(arguments: list[str] | None = None) -> None:
         help="also write report.html, a page with all tables and charts",
     )
     add_import_flag(parser)
-    never_fail_to_print()
-    args = parser.parse_args(arguments)
-    try:
-        import_parts(args.imports)
-        for metric in args.metrics:
-            require_part(args.folder, METRICS.kind, metric)
-        if args.html:
-            check_report_files(args.folder, ["report.html"])
-        results, summary = write_summary(args.folder, args.metrics, args.reference)
-        if args.html:
-            page = args.folder / "report.html"
-            write_text(page, render(results, args.folder.absolute(), args.metrics, args.reference))
-            summary += f"\n{page}\n"
-    except MlcError as error:
-        print(f"mlc-report: {error}", file=sys.stderr)
-        sys.exit(error.exit_status)
-    print(summary, end="")
+    return parser
+
+
+def _summarise(args: argparse.Namespace) -> str:
+    """Write the report into the folder; return its text."""
+    # pandas and matplotlib take seconds to import.
+    from mlc.config.registry import METRICS
+    from mlc.files.writing import write_text
+    from mlc.reporting.page import render
+    from mlc.reporting.summary import write_summary
+    from mlc.runs.ownership import check_report_files
+    from mlc.runs.parts import require_part
+
+    import_parts(args.imports)
+    for metric in args.metrics:
+        require_part(args.folder, METRICS.kind, metric)
+    if args.html:
+        check_report_files(args.folder, ["report.html"])
+    results, summary = write_summary(args.folder, args.metrics, args.reference)
+    if args.html:
+        page = args.folder / "report.html"
+        write_text(page, render(results, args.folder.absolute(), args.metrics, args.reference))
+        summary += f"\n{page}\n"
+    return summary
 
 
 if __name__ == "__main__":

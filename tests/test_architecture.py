@@ -109,6 +109,18 @@ def test_importing_the_curves_leaves_tensorboard_out() -> None:
 def test_the_files_that_the_architecture_names_exist() -> None:
     root = PACKAGE.parent
     text = (root / "docs" / "architecture.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"`((?:mlc|tests)/[\w/.]+)`", text))
+    named = set(re.findall(r"`((?:mlc|tests|hydra_plugins)/[\w/.]+)`", text))
     assert len(named) > 40
     assert not {name for name in named if not (root / name).exists()}
+
+
+def test_the_files_of_each_step_have_the_names_that_the_architecture_gives() -> None:
+    root = PACKAGE.parent
+    steps = re.findall(r"^\| (.*) \| (`.*`) \|$", (root / "docs/architecture.md").read_text(), re.M)
+    assert len(steps) > 20
+    for step, cell in steps:
+        files = [root / name for name in re.findall(r"`([\w/.]+\.py)`", cell)]
+        code = "\n".join(file.read_text(encoding="utf-8") for file in files)
+        names = re.findall(r"\(`(\w+)`\)|`(?:\w+\.)?(\w+)`, which", step)
+        for name in (first or second for first, second in names):
+            assert re.search(rf"^ *(def|class) {name}\b", code, re.M), (step, name)

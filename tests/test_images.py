@@ -21,7 +21,7 @@ from mlc.data import load_data
 from mlc.data.__main__ import main as card
 from mlc.data.base import SOURCES
 from mlc.predict import main as predict_main
-from mlc.predict import predict
+from mlc.runs.predicting import predict
 from mlc.train import main
 from mlc.training import defaults
 from tests.conftest import REPOSITORY, Command

@@ -17,7 +17,7 @@ from experiments.harness import provenance
 from experiments.harness.experiment import EXPERIMENTS, ROOT, Experiment, load
 from experiments.harness.report import Report, combine, quoted
 from experiments.harness.store import Store
-from experiments.harness.study import BUDGETS, command_of
+from experiments.harness.study import BUDGETS, command_of, in_processes
 from mlc.config.errors import ConfigError, DataError, MlcError
 from mlc.launching.workers import n_cores
 
@@ -155,5 +155,9 @@ def overview_documents(root: Path) -> list[Path]:
 
 
 def machine() -> str:
-    """Return the processor and the number of cores."""
-    return measuring.machine().split(";")[0]
+    """Return the processor, the number of cores, and the GPU.
+
+    Another process asks: once CUDA has answered a process, its forks cannot use CUDA.
+    """
+    ((_, text),) = in_processes(measuring.machine, [()], 1)
+    return str(text).split(";")[0]

@@ -18,6 +18,8 @@ from mlc.runs.recorder import Recorder, RunResult
 from mlc.training.grouping import cohorts
 from mlc.training.loop import Epoch, Training
 
+# Options without a default, without which a config cannot be composed.
+_REQUIRED = ("backbone.model",)
 # What only a sweep's curves and page show, and takes time.
 _UNLOGGED = ("trainer.followed=[]", "report.figures=false", "report.limits=false")
 
@@ -126,7 +128,7 @@ def configure(experiment: str, trial: Trial) -> Config:
     Raises:
         ConfigError: a value is out of range or unknown.
     """
-    chosen = tuple(f"{key}={value}" for key, value in trial.items() if key in GROUPS)
+    chosen = tuple(f"{k}={value}" for k, value in trial.items() if k in GROUPS or k in _REQUIRED)
     config = copy.deepcopy(_composed(experiment, chosen))
     for key, value in trial.items():
         if key not in GROUPS:

@@ -122,8 +122,8 @@ class Imbalance(Experiment):
         )
         for metric in ("f1_macro", _RANKED_BY):
             report.tables[metric] = (
-                f"Test {metric} of sigmoid, and what the other heads have more (same worlds and seeds"
-                " in pairs)",
+                f"Test {metric} of sigmoid, and the differences of the other heads from it (paired by"
+                " world and seed)",
                 _metric_table(judged, metric),
             )
         report.tables["rates"] = (
@@ -132,7 +132,7 @@ class Imbalance(Experiment):
             _rates_table(rows[rows["rule"] == "fixed"], judged),
         )
         report.tables["metrics"] = (
-            "What each metric shows of sigmoid and of the baselines that see no features",
+            "Each metric of sigmoid and of the baselines without features",
             _metrics_table(judged),
         )
         report.figures["empty"] = _figure(epochs)

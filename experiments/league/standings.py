@@ -11,7 +11,7 @@ from experiments.league.baselines import NAME as BASELINE
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.reporting.statistics import PairedDifference, holm, mean_interval, paired_difference
 from mlc.reporting.tables import Table
-from mlc.search.choice import PER_LABEL, PER_LABEL_METRIC
+from mlc.search.choice import BY_LABEL, PER_LABEL_METRIC
 
 _KEY = ["data", "head", "seed"]
 # Least number of seeds to mark a difference: fewer do not estimate the spread well enough.
@@ -23,7 +23,7 @@ _DIGITS = 9
 
 def candidates(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Return the rows from which the rule of a contestant is chosen for the metric."""
-    return rows if metric == PER_LABEL_METRIC else rows[rows["rule"] != PER_LABEL]
+    return rows if metric == PER_LABEL_METRIC else rows[~rows["rule"].isin(BY_LABEL)]
 
 
 def select(rows: pd.DataFrame, metric: str, by_rule: bool = False) -> pd.DataFrame:

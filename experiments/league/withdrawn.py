@@ -10,7 +10,7 @@ import pandas as pd
 from experiments.league.studies import N_LABELS
 from mlc.heads.label_sets import MOST_LABELS
 from mlc.reporting.tables import Table
-from mlc.search.choice import PER_LABEL, PER_LABEL_METRIC
+from mlc.search.choice import BY_LABEL, PER_LABEL_METRIC
 
 # Seeds whose validation part lacks positives of at least one label (None: every seed). The seed alone
 # determines the validation part of data with a published test part, so this holds for every head.
@@ -46,7 +46,7 @@ def _by_label(rows: pd.DataFrame) -> pd.Series:
     for data, seeds in NO_POSITIVE.items():
         affected = rows["data"] == data
         absent |= affected if seeds is None else affected & rows["seed"].isin(seeds)
-    return (rows["rule"] == PER_LABEL) & absent
+    return rows["rule"].isin(BY_LABEL) & absent
 
 
 def _at_half(rows: pd.DataFrame) -> pd.Series:
@@ -91,7 +91,7 @@ def without_withdrawn(rows: pd.DataFrame) -> pd.DataFrame:
     gone = is_withdrawn(rows)
     remaining = rows[~gone].copy()
     key = ["data", "seed"]
-    lost = pd.MultiIndex.from_frame(rows.loc[gone & (rows["rule"] == PER_LABEL), key])
+    lost = pd.MultiIndex.from_frame(rows.loc[gone & rows["rule"].isin(BY_LABEL), key])
     incomplete = pd.MultiIndex.from_frame(remaining[key]).isin(lost)
     columns = [c for c in (f"val_{PER_LABEL_METRIC}", PER_LABEL_METRIC) if c in remaining]
     remaining.loc[incomplete, columns] = float("nan")

@@ -42,10 +42,10 @@ class PickOne(Experiment):
         )
         noise = _noise(epochs)
         report.tables["noise"] = (
-            "Variance of a sample's gradient by the outputs, in the first epoch: what picking adds, and"
-            " what the choice of the sample makes anyway; epochs until pick_one's expected validation"
-            " loss is what softmax_uniform's is after 3 (one more than were trained where it never is:"
-            f" seeds {_unreached(noise)})",
+            "Variance of a sample's gradient by the outputs, in the first epoch: due to picking, and"
+            " between samples; epochs until pick_one's expected validation loss reaches that of"
+            " softmax_uniform after 3 (one more than were trained if it never does: seeds"
+            f" {_unreached(noise)})",
             _noise_table(noise),
         )
         flattery = _flattery(frames["flattery"])

@@ -63,8 +63,8 @@ class PowersetSamples(Experiment):
             ),
         )
         report.tables["choice"] = (
-            f"The simplest head whose regret is within {TOLERANCE:g} of the lowest (in brackets how much"
-            f" less it misses than sigmoid; {_MARKED})",
+            f"The simplest head whose regret is within {TOLERANCE:g} of the lowest (in brackets"
+            f" the regret of sigmoid less its own; {_MARKED})",
             choice_table(rows, REGRETS, shown),
         )
         report.figures["regret"] = _regret_figure(rows, "jaccard_samples")

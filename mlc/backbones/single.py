@@ -138,11 +138,6 @@ class SingleBackbone(Backbone):
                 layer.train()
 
 
-def may_be_frozen(network: type[nn.Module]) -> bool:
-    """Return whether a module class declares what the cache of its features needs."""
-    return hasattr(network, "prepare") or hasattr(network, "fingerprint")
-
-
 class SideBySide(Backbone):
     """Backbones of several runs that were trained one by one, for their joint prediction.
 
@@ -166,6 +161,11 @@ class SideBySide(Backbone):
         """Map flat samples (R, B, prod(sample_shape)) to features (R, B, D)."""
         parts = features.split(1)
         return torch.cat([run(part) for run, part in zip(self.runs, parts, strict=True)])
+
+
+def may_be_frozen(network: type[nn.Module]) -> bool:
+    """Return whether a module class declares what the cache of its features needs."""
+    return hasattr(network, "prepare") or hasattr(network, "fingerprint")
 
 
 def single(network: type[nn.Module], options: type) -> type[SingleBackbone]:

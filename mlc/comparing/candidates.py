@@ -28,9 +28,9 @@ class Candidate:
         head: the head.
         rule: the decision rule.
         trial: the number of the configuration; 0 is the defaults.
-        settings: the overrides by which its runs differ from those of the head's other settings.
-        validation: the metric on validation rows, mean over the seeds of `values`.
-        test: the same on test rows.
+        settings: the overrides that distinguish its runs from the head's other runs.
+        validation: the metric on the validation rows, mean over the seeds of `values`.
+        test: the metric on the test rows, likewise.
         runs: names of its runs by seed; none of a linear model or a constant.
         values: the metric on validation rows and on test rows, by seed.
     """
@@ -59,7 +59,7 @@ class Candidate:
 def candidates(
     results: Results, metric: str, searched: Collection[int] = ()
 ) -> dict[str, list[Candidate]]:
-    """Return the candidates by head, the chosen rule of each head first, by validation values alone.
+    """Return the candidates of each head, the chosen rule first, by validation values alone.
 
     Rules tuned on test rows are left out. A rule with a threshold for each label is chosen only for F1
     averaged over labels (`mlc.search.choice`).
@@ -115,10 +115,10 @@ def _candidate(
 def test_parts(
     results: Results, heads: Mapping[str, Candidate], seeds: Sequence[int], metric: str
 ) -> dict[str, list[Part]]:
-    """Return the values of the test rows by head, one part for each seed.
+    """Return the values of the test rows of each head, one part for each seed.
 
     Raises:
-        RunFolderError: the rows of two heads differ, or there is none.
+        RunFolderError: the rows of two heads differ, or there is no row.
     """
     parts: dict[str, list[Part]] = {}
     rows: dict[int, NDArray[np.int64]] = {}
@@ -138,7 +138,7 @@ def common_seeds(heads: Mapping[str, Candidate]) -> tuple[list[int], dict[int, l
     """Return the seeds that all heads have, and of every other seed the heads that lack it.
 
     Raises:
-        RunFolderError: there is none that all have.
+        RunFolderError: no seed is common to all heads.
     """
     every = sorted(set().union(*(each.values for each in heads.values())))
     lacking = {seed: [h for h, each in heads.items() if seed not in each.values] for seed in every}

@@ -72,7 +72,7 @@ class _Variance:
         scale: the largest difference of a row.
         rows: the variance by the choice of test rows.
         between: the variance between splits, divided by their number; 0 for one split.
-        by_chance: the part of `between` that the rows of each split explain.
+        by_chance: the part of `between` that the choice of the splits' rows explains.
         shares: the contribution of each distinct row, (rows,).
         n_splits: the number of splits.
     """
@@ -160,12 +160,14 @@ def _half_widths(
         excess = np.maximum(0.0, variance - by_chance) * raised
         spread = rows**2 / (n_rows - 1)
         if n_splits > 1:
-            # The error of the estimated variance between splits is raised with the excess.
-            spread = spread + (excess + raised * by_chance) ** 2 / freedom
+            spread = spread + (excess + by_chance) ** 2 / freedom
         else:
             excess = np.zeros_like(rows)
         total = rows + excess
         freedoms = np.divide(total**2, spread, out=np.ones_like(total), where=spread > 0)
+        if n_splits > 1:
+            # What is subtracted must not leave fewer degrees of freedom than the splits have.
+            freedoms = np.maximum(freedoms, freedom)
         width: NDArray[np.float64] = stats.t.ppf(1 - error / 2, freedoms) * np.sqrt(total)
         return width
 
@@ -242,12 +244,19 @@ def _variance(parts: Sequence[Part], reference: Sequence[Part]) -> _Variance:
     _, indices = np.unique(numbers, return_inverse=True)
     shares: NDArray[np.float64] = np.zeros(int(indices.max()) + 1)
     np.add.at(shares, indices, np.concatenate(weighted))
+    rows, between, by_chance = float(shares @ shares), 0.0, 0.0
+    if n_splits > 1:
+        between = float(means.var(ddof=1)) / n_splits
+        # The sum over rows of the variance of what each contributes to the means of the splits. A row
+        # that contributes the same to all of them does not make them differ.
+        contributed = sum(float(each @ each) for each in weighted)
+        by_chance = max(0.0, n_splits * contributed - rows) / (n_splits - 1)
     return _Variance(
         mean=float(means.mean()),
         scale=max(float(np.abs(each).max()) for each in values),
-        rows=float(shares @ shares),
-        between=float(means.var(ddof=1)) / n_splits if n_splits > 1 else 0.0,
-        by_chance=sum(float(each @ each) for each in weighted) if n_splits > 1 else 0.0,
+        rows=rows,
+        between=between,
+        by_chance=by_chance,
         shares=shares,
         n_splits=n_splits,
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from mlc.comparing.budgets import Budget
 from mlc.config.errors import ConfigError
 from mlc.config.options import nearest
 from mlc.config.registry import DECISIONS, HEADS
@@ -25,30 +26,6 @@ _MOSTLY_ONE, _FEW_EMPTY = 0.5, 0.05
 _RARE = 0.02
 _MOST_PAIRWISE = 400
 _MOST_LISTED = 16
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How much is trained.
-
-    Attributes:
-        n_trials: configurations of each head, the same draws for all.
-        n_splits: seeds with which all of them are trained, each with validation rows of its own.
-        n_more: further seeds, with which the chosen configuration alone is trained.
-        minutes: all numbers are lowered until the estimate is at most this; None for no limit.
-    """
-
-    n_trials: int
-    n_splits: int
-    n_more: int = 0
-    minutes: float | None = None
-
-
-BUDGETS = {
-    "quick": Budget(4, 2, 4, minutes=3.0),
-    "fair": Budget(10, 3, 4),
-    "thorough": Budget(30, 5, 5),
-}
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from mlc.comparing.budgets import BUDGETS
 from mlc.comparing.plan import (
-    BUDGETS,
     LONGEST,
     SHORTEST,
     Plan,

@@ -16,6 +16,8 @@ from mlc.evaluation.linear_models import YARDSTICKS
 # Options of a source that do not change what is read.
 _NOT_READ = {field.name for field in fields(SplitOptions)} | {"name", "title", "obtain", "root"}
 
+_WITHOUT_TEST = 'train = np.setdiff1d(np.arange(data.n_samples), data.parts["test"])'
+
 
 def estimator_code(
     config: Mapping[str, Any], settled: Settled, defaults: Mapping[str, Any], data: Dataset | None
@@ -120,11 +122,17 @@ def _data_lines(options: Mapping[str, Any], data: Dataset | None) -> list[str]:
                 " missing. y: 0 and 1 for each label."),
     ]  # fmt: skip
     has_test = data is not None and "test" in data.parts
+    if hasattr(SOURCES[source], "read_samples"):
+        lines[-1] = "# X: images as bytes. y: 0 and 1 for each label."
+        images = "data.features.reshape(-1, *data.sample_shape)"
+        if not has_test:
+            return [*lines, f"X, y = {images}, data.targets"]
+        return [*lines, _WITHOUT_TEST, f"X, y = {images}[train], data.targets[train]"]
     if not has_test:
         return [*lines, "X, y = data.features, data.targets"]
     return [
         *lines,
-        'train = np.setdiff1d(np.arange(data.n_samples), data.parts["test"])',
+        _WITHOUT_TEST,
         "X, y = data.features[train], data.targets[train]",
     ]
 

@@ -86,6 +86,9 @@ def cost_by_head(configs: Mapping[str, Config], dataset: Dataset, split: Split) 
     costs = {}
     for head, config in configs.items():
         one, deciding = _seconds(config, dataset, split, 1, decides=True)
+        if not trained_class(config.backbone).stacked:
+            costs[head] = Cost(0.0, one, deciding)
+            continue
         several, _ = _seconds(config, dataset, split, _SIDE_BY_SIDE)
         each = max(0.0, several - one) / (_SIDE_BY_SIDE - 1)
         costs[head] = Cost(max(0.0, one - each), each, deciding)

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.preprocessing import MultiLabelBinarizer
 
 from mlc.config.errors import DataError
 from mlc.config.texts import listed, shown
@@ -160,6 +159,9 @@ def encode_labels(
 def _label_sets(
     column: pd.Series[Any], separator: str | None, where: str, form: CellForm | None
 ) -> Labels:
+    # scikit-learn takes a second to import, and mlc-predict does not need it.
+    from sklearn.preprocessing import MultiLabelBinarizer
+
     name, values = str(column.name), column.tolist()
     if form is None:
         sets, form = read_cells(values, separator, where, name)

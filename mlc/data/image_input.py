@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlc.config.errors import DataError
-from mlc.data.base import Dataset
+from mlc.data.base import SOURCES, Dataset
 from mlc.data.rows import dense_tensor
 
 _CHANNELS = (1, 3)
@@ -26,32 +27,40 @@ def images_in(X: Any) -> NDArray[Any] | None:
     Raises:
         DataError: both axes could be that of the channels, or a value is infinite or no number.
     """
-    X = dense_tensor(X)
-    n_axes = getattr(X, "ndim", 0)
-    if not isinstance(X, np.ndarray) or not (n_axes == 4 or (n_axes == 3 and X.dtype == np.uint8)):
+    array = dense_tensor(X)
+    n_axes = getattr(array, "ndim", 0)
+    if not isinstance(array, np.ndarray) or not (
+        n_axes == 4 or (n_axes == 3 and array.dtype == np.uint8)
+    ):
         return None
-    if X.dtype.kind not in "biuf" or 0 in X.shape:
+    images: NDArray[Any] = array
+    if images.dtype.kind not in "biuf" or 0 in images.shape:
         raise DataError(
-            f"X is an array of {X.dtype} in the shape {X.shape}: give images of numbers."
+            f"X is an array of {images.dtype} in the shape {images.shape}: give images of numbers."
         )
-    if X.dtype != np.uint8:
-        with np.errstate(over="ignore"):
-            X = X.astype(np.float32)
-        if not np.isfinite(X).all():
-            row = int(np.argwhere(~np.isfinite(X))[0][0])
-            raise DataError(
-                f"X is infinite, too large for 32 bits or missing in image {row}: correct it."
-            )
+    if images.dtype != np.uint8:
+        images = _floats(images)
     if n_axes == 3:
-        return X[:, None]
-    if X.shape[3] not in _CHANNELS:
-        return X
-    if X.shape[1] in _CHANNELS:
+        return images[:, None]
+    if images.shape[3] not in _CHANNELS:
+        return images
+    if images.shape[1] in _CHANNELS:
         raise DataError(
-            f"X has the shape {X.shape}, where the second or the last axis may be that of the channels:"
-            " give larger images (N, C, H, W)."
+            f"X has the shape {images.shape}, where the second or the last axis may be that of the"
+            " channels: give larger images (N, C, H, W)."
         )
-    return X.transpose(0, 3, 1, 2)
+    return images.transpose(0, 3, 1, 2)
+
+
+def _floats(images: NDArray[Any]) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):
+        images = images.astype(np.float32)
+    if not np.isfinite(images).all():
+        row = int(np.argwhere(~np.isfinite(images))[0][0])
+        raise DataError(
+            f"X is infinite, too large for 32 bits or missing in image {row}: correct it."
+        )
+    return images
 
 
 def as_rows(X: Any, images: NDArray[Any] | None, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -74,6 +83,29 @@ def with_shape(dataset: Dataset, shape: Sequence[int]) -> Dataset:
     """Return a data set of images of this shape, whose pixels are not scaled."""
     numeric = np.zeros(dataset.n_features, dtype=bool)
     return dataclasses.replace(dataset, sample_shape=tuple(shape), numeric=numeric)
+
+
+def pixels_of(X: Any, shape: tuple[int, ...], options: Any) -> Any:
+    """Return the pixels of image files or arrays for a run on images; other input stays as it is.
+
+    Args:
+        X: a path or several, or an array.
+        shape: (C, H, W) of the training.
+        options: of the data source of the training.
+
+    Raises:
+        DataError: a file cannot be used, or the array holds no images.
+    """
+    paths = as_paths(X)
+    if paths is not None:
+        strict = copy.copy(options)
+        # The caller's rows are the files.
+        strict.broken = "error"
+        return SOURCES[options.name].read_samples(paths, strict, shape)[0]  # type: ignore[attr-defined]
+    if np.shape(X)[1:] == shape:
+        return X
+    images = images_in(X)
+    return X if images is None else images
 
 
 def as_paths(X: Any) -> list[Path] | None:

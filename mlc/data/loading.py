@@ -27,7 +27,7 @@ def load_data(source: str, /, **options: Any) -> Dataset:
 def load_features(file: str | Path, like: Dataset, source: str, /, **options: Any) -> Any:
     """Load the features of another file in the columns of a data set: (M, D), dense or CSR.
 
-    The file needs no labels.
+    The file needs no labels. An image, a folder or a table of images gives (M, C, H, W), uint8.
 
     Args:
         file: the file.
@@ -39,7 +39,8 @@ def load_features(file: str | Path, like: Dataset, source: str, /, **options: An
         DataError: the file cannot be read, or lacks a feature.
     """
     given = SOURCES.options(source, **options)
-    root = getattr(given, "root", None)
-    return read_features(
-        located(str(file), root), source, given, like.feature_names, like.label_names
-    )
+    path = located(str(file), getattr(given, "root", None))
+    read = getattr(SOURCES[source], "read_samples", None)
+    if read is not None:
+        return read([path], given, like.sample_shape)[0].reshape(-1, *like.sample_shape)
+    return read_features(path, source, given, like.feature_names, like.label_names)

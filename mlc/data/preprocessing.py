@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, issparse
-from sklearn.feature_extraction.text import TfidfTransformer
-from sklearn.preprocessing import MaxAbsScaler, StandardScaler, normalize
 
 from mlc.config.errors import DataError
 from mlc.data.base import Dataset
@@ -51,7 +49,12 @@ class Scaling:
         scaled = csr_matrix(_with_entries(features, self.weighting).multiply(self.scale))
         scaled.data = np.nan_to_num(scaled.data)
         scaled.eliminate_zeros()
-        return normalize(scaled) if self.weighting == "tfidf" else scaled
+        if self.weighting != "tfidf":
+            return scaled
+        # scikit-learn takes a second to import, and mlc-report does not need it.
+        from sklearn.preprocessing import normalize
+
+        return normalize(scaled)
 
 
 def without_unused(dataset: Dataset, scalings: Sequence[Scaling]) -> tuple[Dataset, list[Scaling]]:
@@ -82,6 +85,9 @@ def fit_scaling(dataset: Dataset, train: Rows, bags: bool = False) -> Scaling:
     if dataset.samples != "columns":
         n_features = dataset.n_features
         return Scaling(np.zeros(n_features, np.float32), np.ones(n_features, np.float32))
+    from sklearn.feature_extraction.text import TfidfTransformer
+    from sklearn.preprocessing import MaxAbsScaler, StandardScaler
+
     features: Any = dataset.features[train]
     shift = np.zeros(dataset.n_features)
     scale = np.ones(dataset.n_features)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from iterstrat.ml_stratifiers import MultilabelStratifiedShuffleSplit
 from numpy.typing import NDArray
 
 from mlc.config.errors import DataError
@@ -67,6 +66,9 @@ def hold_out(dataset: Dataset, rows: Rows, fraction: float, seed: int) -> tuple[
             f"Holding {fraction:g} of {len(rows)} row{'s' * (len(rows) != 1)} of"
             f" {dataset.name!r} out leaves an empty part: give more rows, or another fraction."
         )
+    # Imports scikit-learn.
+    from iterstrat.ml_stratifiers import MultilabelStratifiedShuffleSplit
+
     targets = dataset.targets[rows]
     if targets.shape[1] == 1:
         # The stratifier needs at least two columns.

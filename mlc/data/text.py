@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_matrix, hstack
-from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 
 from mlc.config.errors import ConfigError, DataError
 from mlc.config.options import option
@@ -74,6 +73,8 @@ def count_words(
     Raises:
         DataError: no word is left.
     """
+    from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
+
     pattern, lowercase = _TOKENS[options.tokens], options.tokens == "words"
     kind: dict[str, Any] = {"token_pattern": pattern, "lowercase": lowercase}
     shortest, longest = options.ngram_range

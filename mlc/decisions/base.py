@@ -30,9 +30,9 @@ class DecisionRule:
     """Base class of decision rules, which turn a head's predictions into label sets.
 
     A rule is one class with `by_joint`, `by_sizes`, `by_cardinality` or `by_scores`, as it takes, and
-    `tune` (or `learn`) if it learns; only `fit` and `decide` call these. Both take a head's
-    `Prediction`, whose values are not checked, so that a decision never waits for a device, or plain
-    numbers, which are checked.
+    `tune` (or `learn`) if it learns; only `fit` and `decide` call these. Both take a `Prediction`,
+    whose values are not checked, so that a decision never waits for a device, or plain numbers, which
+    are checked.
 
     Class attributes:
         Options: dataclass of the rule's options.

@@ -81,6 +81,18 @@ class TunedThresholdRule(ThresholdRule):
         return self._threshold
 
 
+class LabelThresholdRule(TunedThresholdRule):
+    """Base class of rules whose `fit` tunes a threshold for each label: (..., K)."""
+
+    def by_pair(self) -> Tensor:
+        """Return the threshold of each label: (..., 1, K)."""
+        return self.threshold()[..., None, :]
+
+    def fitted_shape(self, shape: Size) -> Size:
+        """Return the shape of one threshold per label: (..., K)."""
+        return shape[:-2] + shape[-1:]
+
+
 @register_decision("fixed")
 class Fixed(ThresholdRule):
     """One threshold that does not depend on data: the given one, or the natural threshold of the head.
@@ -141,7 +153,7 @@ class PerLabelOptions:
 
 
 @register_decision("per_label")
-class PerLabel(TunedThresholdRule):
+class PerLabel(LabelThresholdRule):
     """A threshold for each label, the best on validation data for the F1 or Jaccard index of that label.
 
     A label whose best value is below `fallback` is too rare to tune on. Its threshold is then the
@@ -173,14 +185,6 @@ class PerLabel(TunedThresholdRule):
             tuned = [tuned_together(metric, *run) for run in runs]
             self._threshold = torch.stack(tuned).view_as(trusted).to(scores.device)
         return self
-
-    def by_pair(self) -> Tensor:
-        """Return the threshold of each label: (..., 1, K)."""
-        return self.threshold()[..., None, :]
-
-    def fitted_shape(self, shape: Size) -> Size:
-        """Return the shape of one threshold per label: (..., K)."""
-        return shape[:-2] + shape[-1:]
 
 
 @register_decision("oracle")

@@ -46,11 +46,7 @@ def fitted(argument: str, is_sweep: bool) -> str:
             no value, or the value is too long or not a boolean.
     """
     key, _, raw = argument.partition("=")
-    refuse_former(argument)
-    if key.startswith("~"):
-        _refuse_removal(key)
-    if key.startswith("+"):
-        _require_option(key.lstrip("+"))
+    _check_key(key)
     declared = _declared(key.lstrip("+"))
     if declared is None:
         return argument
@@ -65,9 +61,8 @@ def fitted(argument: str, is_sweep: bool) -> str:
         override = OverridesParser.create().parse_override(argument)
     except (HydraException, ValueError):
         # Characters that Hydra's grammar reserves, such as ; in data.separator=;
-        if item is str and not is_list and not set(raw) & set("'\"\\[]{}()$"):
-            return f"{key}='{raw}'" if raw == "," or "," not in raw else argument
-        return argument
+        is_plain = item is str and not is_list and not set(raw) & set("'\"\\[]{}()$")
+        return f"{key}='{raw}'" if is_plain and (raw == "," or "," not in raw) else argument
     if is_list and optional and override.value() is None:
         return argument
     if is_list and key in AUTOMATIC and raw == "auto":
@@ -81,6 +76,15 @@ def fitted(argument: str, is_sweep: bool) -> str:
     if isinstance(override.value(), (list, dict)):
         return argument
     return f"{key}={_as_one(key, raw, override.value(), item, optional)}"
+
+
+def _check_key(key: str) -> None:
+    """Refuse a former key, the removal of an option, and a key that adds no option."""
+    refuse_former(key)
+    if key.startswith("~"):
+        _refuse_removal(key)
+    if key.startswith("+"):
+        _require_option(key.lstrip("+"))
 
 
 def refuse_former(override: str) -> None:

@@ -72,30 +72,37 @@ def train_in_workers(cohorts: Sequence[Sequence[Run]], n_workers: int, ended: En
                     active[receiver] = worker
                 ready: list[Any] = wait(list(active))
                 for receiver in ready:
-                    worker = active[receiver]
                     try:
-                        kind, *content = receiver.recv()
+                        message = receiver.recv()
                     except EOFError:
-                        del active[receiver]
+                        worker = active.pop(receiver)
                         for index in worker.reap():
                             ended(worker.number, index, worker.outcomes[index])
                             board.ended(worker.number)
-                        continue
-                    if kind == "ended":
-                        index, outcome, message = content
-                        worker.outcomes[index] = outcome
-                        log.info(message)
-                        ended(worker.number, index, outcome)
-                        board.ended(worker.number)
-                    elif kind == "notice":
-                        level, key, message = content
-                        say_once(log, level, key, message, notices)
                     else:
-                        board.epoch(worker.number, *content)
+                        _handle(message, active[receiver], ended, board, notices)
         finally:
             for worker in active.values():
                 worker.process.terminate()
                 worker.process.join()
+
+
+def _handle(
+    message: tuple[Any, ...], worker: _Worker, ended: Ended, board: _Board, notices: set[str]
+) -> None:
+    """Handle a message that `_Reporter` has sent."""
+    kind, *content = message
+    if kind == "ended":
+        index, outcome, text = content
+        worker.outcomes[index] = outcome
+        log.info(text)
+        ended(worker.number, index, outcome)
+        board.ended(worker.number)
+    elif kind == "notice":
+        level, key, text = content
+        say_once(log, level, key, text, notices)
+    else:
+        board.epoch(worker.number, *content)
 
 
 def _start(

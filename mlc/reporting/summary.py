@@ -55,14 +55,7 @@ def write_summary(folder: Path, metrics: Sequence[str], reference: str) -> tuple
     check_report_files(folder, report_files(metrics))
     results = collect(folder, metrics)
     check_comparable(results.statuses)
-    if not results.folders:
-        reasons = "; ".join(
-            f"{run}: {error}" for run, error in (results.failed | results.unreadable).items()
-        )
-        raise RunFolderError(
-            f"No run under {folder} has finished"
-            + (f" ({reasons})." if reasons else ": wait for one, or start them again.")
-        )
+    _require_finished(folder, results)
     require_stored(folder, results, metrics)
     search = searched(folder, results)
     try:
@@ -81,6 +74,17 @@ def write_summary(folder: Path, metrics: Sequence[str], reference: str) -> tuple
             f"The summary cannot be written to {folder} ({error.strerror}): make it writable."
         ) from error
     return results, _summary(results, search, metrics, reference)
+
+
+def _require_finished(folder: Path, results: Results) -> None:
+    if not results.folders:
+        reasons = "; ".join(
+            f"{run}: {error}" for run, error in (results.failed | results.unreadable).items()
+        )
+        raise RunFolderError(
+            f"No run under {folder} has finished"
+            + (f" ({reasons})." if reasons else ": wait for one, or start them again.")
+        )
 
 
 def require_metric(metric: str, known: Sequence[str], folder: Path | None = None) -> None:

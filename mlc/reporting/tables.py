@@ -207,15 +207,19 @@ def foot(results: Results, metrics: Sequence[str] = (), *, swept: bool = False) 
     if contestants(results).groupby(["data", "contestant", "rule"]).size().max() == 1:
         notes.append("One seed: other seeds move every value; seed=0,1,2,3,4 gives intervals.")
         return [*notes, *_of_yardsticks(results), *CONVENTIONS[:1], *_left_out(results)]
+    notes.append(_of_intervals(results))
+    return [*notes, *_of_yardsticks(results), *CONVENTIONS, *_left_out(results)]
+
+
+def _of_intervals(results: Results) -> str:
     drawn, same = "validation rows", "; the test rows are always the same"
     if any(_draws_test_rows(status) for status in results.statuses.values()):
         drawn, same = "validation and test rows", ""
-    notes.append(
+    return (
         f"Intervals are Student's t over seeds (initialisation, batches, {drawn}){same}. None is shown"
         " where all seeds have the same value. Values that are skewed over the seeds lie outside more"
         " often than 5% (docs/statistics.md)."
     )
-    return [*notes, *_of_yardsticks(results), *CONVENTIONS, *_left_out(results)]
 
 
 def _draws_test_rows(status: Mapping[str, Any]) -> bool:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +13,7 @@ from mlc.config.errors import DataError, RunFolderError
 from mlc.config.schema import Config
 from mlc.data.base import SOURCES, RawSamples
 from mlc.data.feature_rows import as_texts
-from mlc.data.image_input import as_paths, images_in
+from mlc.data.image_input import pixels_of
 from mlc.data.text import TextOptions, count_words
 from mlc.evaluation.predictor import Predictor, Voters
 
@@ -37,9 +34,11 @@ class LoadedRun(Predictor):
     _stage: Stage | None = None
 
     @property
-    def takes_files(self) -> bool:
-        """Whether the run was trained on image files."""
-        return hasattr(SOURCES[self.config.data.name], "read_samples")
+    def image_shape(self) -> tuple[int, ...]:
+        """The shape (C, H, W) to which image files are decoded; () if the run was trained on none."""
+        if not hasattr(SOURCES[self.config.data.name], "read_samples"):
+            return ()
+        return self.sample_shape if self.raw is None else self.raw.shape
 
     def scores(self, features: Any, voters: Voters = None) -> NDArray[np.float64]:
         """Like the method of `Predictor`; texts or images may take the place of features."""
@@ -52,12 +51,15 @@ class LoadedRun(Predictor):
     def inputs(self, features: Any) -> Any:
         """Convert texts, images or image files to the features of the model, which stay as they are.
 
+        Images are files, or arrays (N, C, H, W) or (N, H, W, C).
+
         Raises:
             DataError: the run was not trained on texts, or on samples of this shape.
             RunFolderError: the backbone has other weights than in the training.
         """
-        if self.samples == "pixels" or (self.raw is not None and len(self.raw.shape) == 3):
-            features = self._decoded(features)
+        if self.image_shape:
+            features = pixels_of(features, self.image_shape, self.config.data)
+            return features if self.raw is None else self._computed(features, self.raw)
         texts = as_texts(features)
         if self.raw is not None:
             return self._computed(features if texts is None else texts, self.raw)
@@ -96,35 +98,3 @@ class LoadedRun(Predictor):
                 " the training of the run: restore them, or train the run again."
             )
         return stage
-
-    def _decoded(self, features: Any) -> Any:
-        """Return pixels (N, C * H * W) of image files, or of images (N, C, H, W) or (N, H, W, C)."""
-        paths = as_paths(features)
-        if paths is not None:
-            return self.read_images(paths, broken="error")[0]
-        shape = self.sample_shape if self.raw is None else self.raw.shape
-        if len(shape) == 3 and np.shape(features)[1:] != shape:
-            images = images_in(features)
-            return features if images is None else images
-        return features
-
-    def read_images(
-        self, paths: Sequence[Path], broken: str | None = None
-    ) -> tuple[Any, list[Path]]:
-        """Return the pixels (M, C * H * W) of image files as in training, and the files.
-
-        Args:
-            paths: images, folders of images, or tables that name images.
-            broken: "error" or "skip"; None is that of the training.
-
-        Raises:
-            DataError: the run was not trained on image files, or one cannot be used.
-        """
-        if not self.takes_files:
-            raise DataError("The run was not trained on image files: give its features.")
-        read: Any = SOURCES[self.config.data.name].read_samples  # type: ignore[attr-defined]
-        options = copy.copy(self.config.data)
-        options.broken = broken or options.broken
-        shape = self.sample_shape if self.raw is None else self.raw.shape
-        pixels, files = read(paths, options, shape)
-        return pixels, files

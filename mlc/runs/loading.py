@@ -1,4 +1,4 @@
-"""Loading a finished run as a predictor, and storing its preprocessing and names.
+"""Loading a finished run as a predictor.
 
 Nothing in a run's folder is executed: weights are safetensors, arrays are read without pickle, and
 the config's values pass the same checks as those of a command line.
@@ -6,76 +6,33 @@ the config's values pass the same checks as those of a command line.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mlc.config.errors import MlcError, RunFolderError
 from mlc.config.schema import GROUPS, Config, parse
-from mlc.data.base import SAMPLES, Dataset, RawSamples
 from mlc.data.preprocessing import Scaling
-from mlc.data.splits import Split
 from mlc.decisions.base import DECISIONS, DecisionRule
-from mlc.files.names import CHECKPOINT, PREPROCESSING, RULES
-from mlc.files.reading import check_weights, read_arrays, weight_shapes
-from mlc.files.writing import write_atomically
-from mlc.heads.base import KnownLabels
+from mlc.files.names import CHECKPOINT, RULES
+from mlc.files.reading import check_weights, weight_shapes
 from mlc.runs.folder import read_finished, read_stored
 from mlc.runs.loaded import LoadedRun
 from mlc.runs.parts import require_parts
+from mlc.runs.preprocessing import (
+    known_labels_of,
+    raw_samples_of,
+    read_preprocessing,
+    sample_shape_of,
+)
 from mlc.runs.provenance import flatten, with_rules
 from mlc.training.assembly import build_model, device_of
 from mlc.training.bounded import NoLarger
 from mlc.training.checkpoint import load_run
 
-Arrays = Mapping[str, NDArray[Any]]
-
 _MOST_VALUES = 100_000  # OmegaConf needs seconds for this many.
-
-
-def save_preprocessing(folder: Path, dataset: Dataset, split: Split, scaling: Scaling) -> None:
-    """Write the scaling, the names, and the label sets that the head may use."""
-    outside = np.union1d(split.train, split.val)
-    with write_atomically(folder / PREPROCESSING) as file:
-        np.savez_compressed(
-            file,
-            shift=scaling.shift,
-            scale=scaling.scale,
-            weighting=np.array(scaling.weighting or "", dtype=np.str_),
-            feature_names=np.array(dataset.feature_names, dtype=np.str_),
-            label_names=np.array(dataset.label_names, dtype=np.str_),
-            label_sets=np.unique(dataset.targets[outside], axis=0),
-            sample_shape=np.array(dataset.sample_shape, dtype=np.int64),
-            samples=np.array(dataset.samples, dtype=np.str_),
-            **_of_raw(dataset.raw),
-        )
-
-
-def _of_raw(raw: RawSamples | None) -> dict[str, Any]:
-    if raw is None:
-        return {}
-    return {
-        "raw_shape": np.array(raw.shape, dtype=np.int64),
-        "raw_names": np.array(raw.names, dtype=np.str_),
-        "raw_fingerprint": np.array(raw.fingerprint, dtype=np.str_),
-    }
-
-
-def _raw(arrays: Arrays) -> RawSamples | None:
-    if "raw_fingerprint" not in arrays:
-        return None
-    return RawSamples(
-        tuple(map(int, arrays["raw_shape"])),
-        tuple(arrays["raw_names"].tolist()),
-        str(arrays["raw_fingerprint"]),
-    )
 
 
 def load(folder: str | Path, rule: str | None = None, device: str = "auto") -> LoadedRun:
@@ -97,24 +54,7 @@ def load(folder: str | Path, rule: str | None = None, device: str = "auto") -> L
         raise RunFolderError(f"{folder} holds no finished run: name the folder of one.")
     require_parts(folder, status)
     try:
-        config = config_of(status["config"])
-        arrays = _arrays(folder / PREPROCESSING)
-        stored = weight_shapes(folder / CHECKPOINT)
-        with NoLarger(folder / CHECKPOINT, stored):
-            shape = _sample_shape(arrays)
-            model = build_model([config], shape, _known(arrays), device_of(device))
-        shapes = {name: tuple(tensor.shape[1:]) for name, tensor in model.state_dict().items()}
-        check_weights(folder / CHECKPOINT, stored, shapes)
-        load_run(model, folder)
-        # No dropout and no batch statistics, also for callers of the model itself.
-        model.eval()
-        decision = _rule(folder, rule, config)
-        weighting = str(arrays.get("weighting", "")) or None
-        scaling = Scaling(arrays["shift"], arrays["scale"], weighting)
-        raw = _raw(arrays)
-        labels, features = (arrays[key].tolist() for key in ("label_names", "feature_names"))
-        samples = str(arrays.get("samples", "columns"))
-        loaded = LoadedRun(model, [scaling], decision, labels, features, shape, samples)
+        loaded = _load(folder, config_of(status["config"]), rule, device)
     except MlcError:
         raise
     # For damaged files each library raises its own errors.
@@ -123,7 +63,27 @@ def load(folder: str | Path, rule: str | None = None, device: str = "auto") -> L
             f"{folder} does not hold what a run writes ({type(error).__name__}: {error}): train it"
             " again."
         ) from error
-    loaded.config, loaded.status, loaded.raw = config, status, raw
+    loaded.status = status
+    return loaded
+
+
+def _load(folder: Path, config: Config, rule: str | None, device: str) -> LoadedRun:
+    arrays = read_preprocessing(folder)
+    stored = weight_shapes(folder / CHECKPOINT)
+    with NoLarger(folder / CHECKPOINT, stored):
+        shape = sample_shape_of(arrays)
+        model = build_model([config], shape, known_labels_of(arrays), device_of(device))
+    shapes = {name: tuple(tensor.shape[1:]) for name, tensor in model.state_dict().items()}
+    check_weights(folder / CHECKPOINT, stored, shapes)
+    load_run(model, folder)
+    # No dropout and no batch statistics, also for callers of the model itself.
+    model.eval()
+    decision = _rule(folder, rule, config)
+    scaling = Scaling(arrays["shift"], arrays["scale"], str(arrays.get("weighting", "")) or None)
+    labels, features = (arrays[key].tolist() for key in ("label_names", "feature_names"))
+    samples = str(arrays.get("samples", "columns"))
+    loaded = LoadedRun(model, [scaling], decision, labels, features, shape, samples)
+    loaded.config, loaded.raw = config, raw_samples_of(arrays)
     return loaded
 
 
@@ -169,40 +129,6 @@ def _config_of(stored: Any) -> Config:
     merged = OmegaConf.merge(schema, OmegaConf.create(with_rules(stored, known)))
     assert isinstance(merged, DictConfig)
     return parse(merged)
-
-
-def _arrays(path: Path) -> Arrays:
-    arrays = read_arrays(path)
-    n_features = len(arrays["shift"])
-    # Pixels have no names.
-    lengths = {n_features, len(arrays["scale"]), len(arrays["feature_names"]) or n_features}
-    if len(lengths) > 1 or arrays["shift"].ndim != 1 or arrays["scale"].ndim != 1:
-        raise RunFolderError(
-            f"{path} does not hold a scaling of its features: train the run again."
-        )
-    sets, names = arrays["label_sets"], arrays["label_names"]
-    distinct = len(set(names.flat)) == names.size
-    if sets.shape[1:] != names.shape or sets.size == 0 or not distinct:
-        raise RunFolderError(f"{path} does not hold sets of its labels: train the run again.")
-    shape = _sample_shape(arrays)
-    if str(arrays.get("samples", "columns")) not in SAMPLES:
-        raise RunFolderError(f"{path} states no kind of samples: train the run again.")
-    if min(shape, default=0) < 1 or math.prod(shape) != n_features:
-        raise RunFolderError(
-            f"{path} states samples of shape {shape} and {n_features} features: train the run again."
-        )
-    return arrays
-
-
-def _known(arrays: Arrays) -> KnownLabels:
-    """Return labels from which the same head is built: one row for each label set."""
-    label_sets = torch.as_tensor(arrays["label_sets"].astype(bool))
-    return KnownLabels(label_sets, torch.arange(len(label_sets)).unsqueeze(0))
-
-
-def _sample_shape(arrays: Arrays) -> tuple[int, ...]:
-    """Return the shape of a sample; without a stored shape, samples are flat."""
-    return tuple(map(int, arrays.get("sample_shape", [len(arrays["shift"])])))
 
 
 def _rule(folder: Path, name: str | None, config: Config) -> DecisionRule:

@@ -16,8 +16,8 @@ from mlc.evaluation.yardsticks import judge_yardsticks
 from mlc.runs.cohort import Outcome, train_cohort
 from mlc.runs.folder import BEST_VALUE, FILES, RunFacts, best_value, claim, complete, fail, holds
 from mlc.runs.leases import LEASE, Lease, take
-from mlc.runs.loading import save_preprocessing
 from mlc.runs.ownership import check_run_folder
+from mlc.runs.preprocessing import save_preprocessing
 from mlc.runs.provenance import Identity
 from mlc.runs.recorder import Recorder, RunResult
 from mlc.tracking.hyperparameters import hyperparameters

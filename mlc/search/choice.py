@@ -23,9 +23,10 @@ TRIAL, VALUE = "trial", "value"
 _FIRST, _LAST = ["data", "head"], [TRIAL, "rule", "seed", VALUE]
 # The name of the rule where the metric needs none.
 NO_RULE = "-"
-# per_label tunes a threshold for each label on the validation rows, so that its values there are too
-# good to be compared with those of other rules; only for this metric is its gain larger than that bias.
+# These tune a threshold for each label on the validation rows, so that their values there are too good
+# to be compared with those of other rules; only for this metric is the gain larger than that bias.
 PER_LABEL, PER_LABEL_METRIC = "per_label", "f1_macro"
+BY_LABEL = (PER_LABEL, "micro_macro")
 # Means over seeds that differ by less are equal but for rounding.
 _RELATIVE, _ABSOLUTE = 1e-9, 1e-12
 
@@ -273,7 +274,7 @@ def _finite(values: pd.DataFrame) -> pd.DataFrame:
 
 def choosable(rules: Sequence[str], metric: str) -> list[str]:
     """Return the rules whose values on the validation rows can be compared."""
-    others = [rule for rule in rules if rule != PER_LABEL]
+    others = [rule for rule in rules if rule not in BY_LABEL]
     return list(rules) if metric == PER_LABEL_METRIC or not others else others
 
 

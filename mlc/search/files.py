@@ -142,31 +142,6 @@ def write_choices(
     write_text(folder / CHOICE, f"{MARKS[CHOICE].decode()}: chosen by validation rows\n{lines}")
 
 
-def read_choices(folder: Path) -> list[Chosen]:
-    """Return the choices of the search in the folder.
-
-    Raises:
-        RunFolderError: there is no choice in the folder, or it is damaged.
-    """
-    path = folder / CHOICE
-    if not path.is_file():
-        raise RunFolderError(
-            f"{folder} holds no choice of a search: name the folder of one that ended."
-        )
-    with content_of(path, "the choice of a search", f"mlc-report {folder} writes it again"):
-        content = from_content(dict[str, Any], _read_yaml(path))
-        choices: list[Chosen] = from_content(list[Chosen], content.get("choices"), "choices")
-        return choices
-
-
-def _read_yaml(path: Path) -> Any:
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, RecursionError) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(f"it cannot be read as YAML: {reason}") from error
-
-
 def _as_json(space: Search) -> dict[str, Any]:
     return {"values": list(space.values)} if isinstance(space, Choice) else dict(vars(space))
 

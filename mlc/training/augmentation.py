@@ -174,6 +174,11 @@ def augmentation_of(
     names = getattr(config.data, "augment", None)
     if not names:
         return None
+    if getattr(config.backbone, "frozen", False):
+        raise ConfigError(
+            f"data.augment={names} changes images in each epoch, and backbone.frozen=true computes their"
+            " features once: leave one of them out."
+        )
     if stacked:
         raise ConfigError(
             f"data.augment={names} needs a backbone that takes images and trains one run at a time, such"

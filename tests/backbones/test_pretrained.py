@@ -19,7 +19,7 @@ import mlc
 from mlc.backbones.base import BACKBONES
 from mlc.backbones.stage import Stage
 from mlc.config.errors import ConfigError, DataError, RunFolderError
-from mlc.predict import predict
+from mlc.runs.predicting import predict
 from mlc.train import main
 from tests.backbones.pretrained import WORDS, image_network, text_network
 from tests.conftest import REPOSITORY, Command

@@ -92,7 +92,7 @@ def test_precision_and_recall_at_k_agree_with_simulation() -> None:
     ],
 )
 def test_closed_forms_agree_with_minimisation(name: str, options: dict[str, Any]) -> None:
-    world, head = optimum(), head_for(name, **options)
+    world, head = optimum(rows=8), head_for(name, **options)
     closed = head.double().minimiser(world.joint)
     if closed is None:
         return

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from mlc.compare import main
-from mlc.comparing.plan import BUDGETS, Budget, Plan
+from mlc.comparing.budgets import BUDGETS, Budget
+from mlc.comparing.plan import Plan
 from mlc.comparing.stored import write_plan
+from mlc.data import load_features
 from tests.conftest import Command
+from tests.images import clothes
 
 
 @pytest.fixture
@@ -51,6 +56,8 @@ def test_a_file_gets_an_answer_and_the_same_command_goes_on(
     folder = Path("compared/things_jaccard_samples_quick")
     answer = json.loads((folder / "answer.json").read_text())
     assert answer["draws_test_rows"]
+    # A third of the rows for each of three splits.
+    assert answer["n_test"] == 40
     networks, linear = {"sigmoid", "pairwise"}, {"linear_svm", "logistic_regression"}
     assert set(answer["heads"]) == networks | linear | {"prior", "most_frequent_set"}
     # The labels follow from one number each, which one epoch of a network does not learn.
@@ -134,3 +141,25 @@ def test_a_misspelled_column_is_named_though_the_folder_holds_another_comparison
     assert ended.status == 1
     assert "hihg" in ended.error
     assert "holds a comparison" not in ended.error
+
+
+def test_a_folder_of_images_is_compared_by_networks_for_images(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(BUDGETS, "quick", Budget(1, 2, 1))
+    clothes(tmp_path / "clothes")
+    ended = command(
+        lambda: main(None), "clothes", "--heads", "sigmoid", "trainer.max_epochs=1",
+        "backbone.channels=[4]", "decisions=[fixed,auto]", "hydra.launcher.n_workers=1",
+    )  # fmt: skip
+    assert ended.status == 0, ended.error
+    folder = Path("compared/clothes_jaccard_samples_quick")
+    answer = json.loads((folder / "answer.json").read_text())
+    assert set(answer["heads"]) == {"sigmoid", "prior", "most_frequent_set"}
+    blocks = re.findall(r"```python\n(.*?)```", (folder / "answer.md").read_text(), re.DOTALL)
+    (script,) = (block for block in blocks if "load_data" in block)
+    names: dict[str, Any] = {}
+    exec(script, names)
+    assert names["X"].shape == (48, 3, 8, 8)
+    assert names["label_sets"].shape == (48, 5)
+    assert load_features("clothes", names["data"], "images").shape == (48, 3, 8, 8)

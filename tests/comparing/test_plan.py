@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mlc.comparing.budgets import BUDGETS, Budget
 from mlc.comparing.plan import (
-    BUDGETS,
     LEAST_SPLITS,
     LONGEST,
-    Budget,
     Plan,
     Profile,
     check_names,

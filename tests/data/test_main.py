@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mlc.data.__main__ import main, overrides
+from mlc.data.__main__ import main
+from mlc.launching.data_card import overrides
 
 TEXT = "body,tags\n" + "rain on hill,wet;cold\nsun on road,warm\nfog on road,\n" * 8
 

@@ -12,7 +12,7 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-import mlc.train  # noqa: F401  (registers the resolver that the primary config names)
+import mlc.launching.command  # noqa: F401  (registers the resolver that the primary config names)
 from mlc.config.errors import ConfigError
 from mlc.config.schema import config_folder, register_configs
 from mlc.launching.composing import NumberCache, composed

@@ -16,10 +16,11 @@ from mlc.launching import fused
 from mlc.launching.workers import train_here
 from mlc.reporting.collect import collect
 from mlc.search.draws import configuration
-from mlc.search.files import read_choices, read_record
+from mlc.search.files import read_record
 from mlc.search.spaces import declared_spaces
 from mlc.train import main
 from tests.conftest import Command, Outcome
+from tests.searched import stored_choices
 
 Search = Callable[..., Outcome]
 QUICK = (
@@ -86,7 +87,7 @@ def test_a_search_draws_trains_chooses_and_resumes(search: Search, tmp_path: Pat
         for trial in range(2)
         for rule in ("fixed", "global")
     }
-    choices = {choice.head: choice for choice in read_choices(folder)}
+    choices = {choice.head: choice for choice in stored_choices(folder)}
     for head in ("sigmoid", "focal"):
         own = {key: value for key, value in means.items() if key[0] == head}
         choice = choices[head]
@@ -138,7 +139,7 @@ def test_the_chosen_trials_are_trained_with_further_seeds(search: Search, tmp_pa
     assert record is not None
     assert record.seeds == [0, 1]
     assert "12 of 12 runs ended" in ended.out + ended.error
-    choices = {choice.head: choice for choice in read_choices(tmp_path / "s")}
+    choices = {choice.head: choice for choice in stored_choices(tmp_path / "s")}
     for head, choice in choices.items():
         runs = {path.parent.name for path in (tmp_path / "s/toy" / head).glob("*/status.json")}
         further = {name for name in runs if name.endswith(("seed=2", "seed=3"))}
@@ -148,7 +149,7 @@ def test_the_chosen_trials_are_trained_with_further_seeds(search: Search, tmp_pa
         assert (choice.n_seeds, choice.n_trials) == (4, 2)
     again = search(*asked, "resume=true")
     assert again.status == 0, again.error
-    assert {choice.head: choice for choice in read_choices(tmp_path / "s")} == choices
+    assert {choice.head: choice for choice in stored_choices(tmp_path / "s")} == choices
 
 
 def test_heads_that_differ_in_name_only_get_the_same(
@@ -164,7 +165,7 @@ def test_heads_that_differ_in_name_only_get_the_same(
         for head in ("focal", "twin")
     )
     pd.testing.assert_frame_equal(one, other)
-    first, second = read_choices(tmp_path / "s")
+    first, second = stored_choices(tmp_path / "s")
     assert {**vars(first), "head": "twin"} == vars(second)
     assert first.rule == "-"
 
@@ -175,7 +176,7 @@ def test_trials_that_fail_are_named_and_lose(search: Search, tmp_path: Path) -> 
         "hydra.sweeper.metric=loss",
     )  # fmt: skip
     assert ended.status == 0, ended.error
-    (choice,) = read_choices(tmp_path / "s")
+    (choice,) = stored_choices(tmp_path / "s")
     drawn = {
         trial: value["optimizer.lr"]
         for trial in range(1, 6)
@@ -228,7 +229,7 @@ def test_a_sampler_is_told_what_the_choice_sees(search: Search, tmp_path: Path) 
     )
     table = pd.read_csv(folder / "search.csv").groupby("trial")["value"].max()
     assert [trial.value for trial in study.trials] == pytest.approx([table[1], table[0], table[2]])
-    (choice,) = read_choices(folder)
+    (choice,) = stored_choices(folder)
     assert choice.value == pytest.approx(table.max())
     assert len(set(pd.read_csv(folder / "search.csv")["optimizer.lr"])) == 3
     record = read_record(folder)

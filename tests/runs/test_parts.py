@@ -18,6 +18,8 @@ import torch
 
 import mlc
 from experiments.guarantees import analysis as guarantees
+from experiments.harness import load
+from experiments.harness.running import RESULTS, build_report
 from experiments.league import studies as league
 from mlc.config.errors import ConfigError
 from mlc.config.imports import VARIABLE, import_parts, without_flags
@@ -112,10 +114,15 @@ def test_one_of_each_outside_the_package(
 
 
 def assert_reports_unchanged() -> None:
-    """What the experiments list is the same while there are more heads."""
+    """What the experiments list and report is the same while there are more heads."""
     for module in (league, guarantees):
         again = runpy.run_path(str(module.__file__))
         assert again["CONTESTANTS"] == module.CONTESTANTS
+    for name in ("one_network_or_many", "guarantees"):
+        built = build_report(load(name), RESULTS / name)
+        for file, content in built.report.files(built.foot).items():
+            if not file.endswith(".png"):
+                assert (RESULTS / name / file).read_bytes() == content, file
 
 
 @pytest.mark.parametrize(

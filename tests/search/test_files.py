@@ -5,30 +5,26 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
-import math
-import typing
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
 from mlc.config.errors import RunFolderError
 from mlc.config.options import Choice, Interval, Search
 from mlc.search.choice import Chosen, RuleChoice
 from mlc.search.draws import configuration
 from mlc.search.files import (
-    CHOICE,
     RECORD,
     Group,
     Record,
-    read_choices,
     read_record,
     write_choices,
     write_record,
 )
+from tests.searched import stored_choices
 
 RATE = Interval(1e-4, 1e-1, log=True)
 
@@ -96,18 +92,12 @@ def test_choices_are_read_as_they_were_written(tmp_path: Path) -> None:
     trials = pd.DataFrame([["toy", "=1+1", "global", 3, 2, 0.25, True]], columns=columns)
     none = Chosen("toy", "sigmoid")
     write_choices(tmp_path, record(), trials, [chosen, none])
-    assert read_choices(tmp_path) == [chosen, none]
+    assert stored_choices(tmp_path) == [chosen, none]
     # A cell that a spreadsheet would compute is text.
     assert (tmp_path / "search.csv").read_text().splitlines()[1] == "toy,'=1+1,global,3,2,0.25,True"
 
 
-def test_damaged_files_are_named(tmp_path: Path) -> None:
-    with pytest.raises(RunFolderError, match="holds no choice of a search"):
-        read_choices(tmp_path)
-    for text in ("", "choices: 3", "choices: [{}]", "{"):
-        (tmp_path / CHOICE).write_text(text)
-        with pytest.raises(RunFolderError, match="is not the choice of a search"):
-            read_choices(tmp_path)
+def test_a_damaged_record_is_named(tmp_path: Path) -> None:
     for text in ("", "{}", '{"written_by": "mlc-search", "groups": 3}', "[]"):
         (tmp_path / RECORD).write_text(text)
         with pytest.raises(RunFolderError, match="is not the record of a search"):
@@ -164,43 +154,6 @@ def test_a_record_with_any_value_replaced_is_read_or_refused(tmp_path: Path) -> 
         assert str(tmp_path / RECORD) in message
         assert "\n" not in message
         assert not path or any(str(step) in message for step in path[-2:])
-
-
-def test_a_choice_with_any_value_replaced_is_read_or_refused(tmp_path: Path) -> None:
-    choice = Chosen(
-        "toy", "focal", {"data.n": "5"}, 3, "global", 0.25, 2, 5, ["optimizer.lr=1e-05"],
-        {"optimizer.lr": "low"}, {"global": RuleChoice(3, 0.25, 2)}, {4: "unfinished"},
-    )  # fmt: skip
-    columns = ["data", "head", "rule", "trial", "n_seeds", "value", "chosen"]
-    write_choices(tmp_path, record(), pd.DataFrame(columns=columns), [choice])
-    content = yaml.safe_load((tmp_path / CHOICE).read_text())
-    hints = typing.get_type_hints(Chosen)
-    refused: list[tuple[tuple[object, ...], str]] = []
-    for path in positions(content):
-        for value in (None, True, 10**400, "7", [None], {"a": 1}, float("nan"), float("inf")):
-            (tmp_path / CHOICE).write_text(yaml.safe_dump(replaced(content, path, value)))
-            try:
-                found = read_choices(tmp_path)
-            except RunFolderError as error:
-                refused.append((path, str(error)))
-                continue
-            for each in found:
-                assert all(isinstance(v, str) for v in (*each.settings.values(), *each.overrides))
-                assert each.trial is None or type(each.trial) is int
-                assert each.value is None or math.isfinite(each.value)
-                assert set(vars(each)) == set(hints)
-    assert len(refused) > 60
-    for path, message in refused:
-        assert str(tmp_path / CHOICE) in message
-        assert "\n" not in message
-        assert len(path) < 2 or any(str(step) in message for step in path[-2:])
-
-
-@pytest.mark.parametrize("text", ["a: [1, 2", "!!python/object:os.system {}", "[" * 500, "\x00"])
-def test_a_choice_that_is_not_yaml_is_refused_in_one_line(text: str, tmp_path: Path) -> None:
-    (tmp_path / CHOICE).write_text(text)
-    with pytest.raises(RunFolderError, match=r"is not the choice of a search .*writes it again\.$"):
-        read_choices(tmp_path)
 
 
 def test_spaces_of_tuples_and_of_numpys_numbers_are_read_as_they_were_written(

@@ -14,7 +14,8 @@ import signal
 import sys
 import warnings
 
-# A launch imports these two late.
+# A launch imports these late.
+import mlc.launching.command  # noqa: F401
 import mlc.launching.fused  # noqa: F401
 import mlc.reporting.curves  # noqa: F401
 from mlc.config.schema import register_configs

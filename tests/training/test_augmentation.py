@@ -15,7 +15,7 @@ from torch import Tensor
 from mlc.backbones.base import BACKBONES
 from mlc.config.errors import ConfigError
 from mlc.config.schema import Config, TrainerOptions
-from mlc.data import load_data
+from mlc.data import load_data, sample_rows
 from mlc.data.base import SOURCES, Dataset
 from mlc.data.images import AUGMENTATIONS
 from mlc.data.preprocessing import fit_scaling
@@ -30,6 +30,7 @@ from mlc.training.augmentation import _KINDS, Augmentation, crop, hflip, rotate9
 from mlc.training.loop import Training
 from mlc.training.stacked import OPTIMIZERS
 from tests.images import clothes
+from tests.posed import DEVICE, posing
 
 CPU = torch.device("cpu")
 GEOMETRIC = ["hflip", "vflip", "rotate90", "crop"]
@@ -255,3 +256,31 @@ def test_a_batch_of_data_is_never_changed_in_place() -> None:
     own.begin_epoch(20)
     own(resident.batch(torch.arange(20)[None]).features)  # type: ignore[arg-type]
     np.testing.assert_array_equal(data.features, before)
+
+
+@pytest.mark.parametrize("on_device", [True, False])
+def test_a_device_changes_images_as_the_cpu_does(
+    on_device: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("kornia", reason="kornia is not installed")
+    if not on_device:
+        monkeypatch.setattr(sample_rows, "ON_DEVICE", 0.0)
+    data = dataset()
+
+    def batches(device: torch.device) -> list[Tensor]:
+        resident = ResidentData(
+            data.features, data.targets, [fit_scaling(data, SPLIT.train)], device, torch.float64
+        )
+        own = Augmentation(AUGMENTATIONS, (3, 6, 6), 0, device, torch.float64)
+        own.begin_epoch(20)
+        rows = resident.rows([np.arange(20)]).split(7, dim=1)
+        resident.prefetch(rows)
+        return [own(resident.batch(index).features) for index in rows]  # type: ignore[arg-type]
+
+    expected = batches(CPU)
+    with posing() as device:
+        results = batches(DEVICE)
+        # The data, the rows and the uniform numbers; the order, and a copy of each of three batches.
+        assert device.waits == ["aten._to_copy.default"] * (4 if on_device else 7)
+        for result, other in zip(results, expected, strict=True):
+            torch.testing.assert_close(result.cpu(), other, rtol=1e-12, atol=1e-12)

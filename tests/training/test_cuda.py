@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from mlc.data import sample_rows
 from mlc.evaluation.predictor import Predictor
+from mlc.training.augmentation import Augmentation
 from mlc.training.checkpoint import load_run, save_run
 from mlc.training.loop import Training
 from mlc.training.steps import GraphStep, cuda_capture, step_for
@@ -162,3 +164,24 @@ def test_bfloat16_stays_finite(head: str, options: dict[str, Any], n_labels: int
     for epoch in values:
         for name, value in epoch.items():
             assert np.isfinite(value).all(), name
+
+
+@pytest.mark.parametrize("on_device", [True, False])
+def test_images_are_gathered_and_changed_as_on_the_cpu(
+    on_device: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not on_device:
+        monkeypatch.setattr(sample_rows, "ON_DEVICE", 0.0)
+    pixels = np.random.default_rng(0).integers(256, size=(64, 3 * 36), dtype=np.uint8)
+    found = {}
+    for device in (CPU, CUDA):
+        rows = sample_rows.SampleRows(pixels, device, torch.float32)
+        own = Augmentation(
+            ["hflip", "vflip", "rotate90", "crop"], (3, 6, 6), 0, device, rows._dtype
+        )
+        own.begin_epoch(64)
+        index = torch.randperm(64, generator=torch.Generator().manual_seed(0))[None].to(device)
+        batches = index.split(10, dim=1)
+        rows.prefetch(batches)
+        found[device.type] = torch.cat([own(rows[batch]) for batch in batches], dim=1).cpu()
+    torch.testing.assert_close(found["cuda"], found["cpu"], rtol=0, atol=1e-5)

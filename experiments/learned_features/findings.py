@@ -1,0 +1,265 @@
+"""The predictions with their measurements, and the numbers that the README quotes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+
+from experiments.harness import Finding
+from experiments.harness.report import listed
+from experiments.learned_features.decides import LeftOut, rank_correlations
+from experiments.learned_features.groups import chosen, difference
+from experiments.learned_features.leads import LEADS, best_heads
+from experiments.learned_features.outcomes import PROPERTIES
+from experiments.learned_features.published import LEVELS, reached
+from experiments.learned_features.studies import STUDIES
+from experiments.learned_features.tables import decides, lead_intervals
+from experiments.learned_features.tuned import TITLES, n_configurations
+from mlc.reporting.statistics import Interval
+
+Frames = Mapping[str, pd.DataFrame]
+Leads = dict[str, dict[str, Interval]]
+NOT_MEASURED = "not measured"
+_SIGNIFICANT = 0.05
+
+
+def findings(
+    frames: Frames, kinds: Frames, found: pd.DataFrame, properties: pd.DataFrame
+) -> list[Finding]:
+    """Return the predictions in the order of the README."""
+    of_kind = _leads(kinds)
+    return [
+        *_on_features(of_kind),
+        _levels(kinds),
+        *_on_groups(frames),
+        *_on_what_decides(found, properties),
+    ]
+
+
+def numbers(
+    frames: Frames, kinds: Frames, found: pd.DataFrame, properties: pd.DataFrame
+) -> dict[str, str]:
+    """Return the quoted numbers by name."""
+    of_kind = _leads(kinds)
+    rows = pd.concat(kinds.values(), ignore_index=True) if kinds else pd.DataFrame()
+    studies = {study.name: study for study in STUDIES}
+    texts = {name: listed(of_kind[name]) or NOT_MEASURED for name in LEADS} if kinds else {}
+    texts = {**dict.fromkeys(LEADS, NOT_MEASURED), **texts}
+    texts["best_heads"] = _listed(best_heads(rows)) if kinds else NOT_MEASURED
+    texts["configurations"] = (
+        ", ".join(
+            f"{TITLES[name]} {n_configurations(studies[name], group)}"
+            for name, group in kinds.items()
+        )
+        or NOT_MEASURED
+    )
+    missing = [TITLES[name] for name in studies if name not in kinds]
+    texts["not_run"] = ", ".join(missing) or "none"
+    for level in LEVELS:
+        best = reached(kinds, level.data, level.metric, level.study)
+        texts[f"level_{level.data}_{level.metric}"] = (
+            NOT_MEASURED if best is None else f"{best.test} ({best.pair})"
+        )
+    return texts | _numbers_of_groups(frames) | _numbers_of_what_decides(found, properties)
+
+
+def _leads(kinds: Frames) -> Leads:
+    if not kinds:
+        return {name: {} for name in LEADS}
+    return lead_intervals(pd.concat(kinds.values(), ignore_index=True))
+
+
+def _listed(values: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())
+
+
+def _of(leads: Mapping[str, Interval], *titles: str) -> dict[str, Interval]:
+    return {name: lead for name, lead in leads.items() if name.startswith(titles)}
+
+
+def _finding(
+    prediction: str, leads: Mapping[str, Interval], holds: Callable[[str, float], bool]
+) -> Finding:
+    return Finding(
+        prediction,
+        listed(leads) or NOT_MEASURED,
+        all(holds(name, lead.mean) for name, lead in leads.items()) if leads else None,
+    )
+
+
+def _on_features(leads: Leads) -> list[Finding]:
+    one, exact = leads["one_threshold"], leads["exact"]
+    text = _of(one, "GoEmotions", "Reuters")
+    spreads = {
+        title: max(values) - min(values)
+        for title in ("GoEmotions", "Reuters")
+        if len(values := [lead.mean for lead in _of(one, title).values()]) > 1
+    }
+    return [
+        _finding(
+            "the best head is ahead of sigmoid with one threshold by at least 0.02 on GoEmotions and"
+            " 0.01 on Reuters",
+            text,
+            lambda name, lead: lead >= (0.02 if name.startswith("GoEmotions") else 0.01),
+        ),
+        _finding(
+            "and by less than 0.01 on UC Merced", _of(one, "UC Merced"), lambda _, lead: lead < 0.01
+        ),
+        _finding(
+            "with its rule chosen, sigmoid is within 0.01 of it everywhere",
+            leads["own_rule"],
+            lambda _, lead: lead <= 0.01,
+        ),
+        Finding(
+            "on one data set the lead over one threshold differs by less than 0.015 between kinds of"
+            " features",
+            ", ".join(f"{title} {spread:.3f}" for title, spread in spreads.items()) or NOT_MEASURED,
+            all(spread < 0.015 for spread in spreads.values()) if spreads else None,
+        ),
+        _finding(
+            "on GoEmotions the lead in exact sets is at least 0.08 over one threshold",
+            _of(exact, "GoEmotions"),
+            lambda _, lead: lead >= 0.08,
+        ),
+        _finding(
+            "and at most 0.02 over sigmoid with its rule chosen",
+            _of(leads["exact_own_rule"], "GoEmotions"),
+            lambda _, lead: lead <= 0.02,
+        ),
+        _finding(
+            "pick_one is more than 0.01 behind sigmoid on UC Merced, and less on the texts",
+            leads["pick_one"],
+            lambda name, lead: (lead < -0.01) == name.startswith("UC Merced"),
+        ),
+        _finding(
+            "trained networks: the best head is within 0.02 of sigmoid, its rule chosen, on UC Merced",
+            _of(leads["own_rule"], TITLES["ucmerced_fine_tuned"], TITLES["ucmerced_cnn"]),
+            lambda _, lead: abs(lead) <= 0.02,
+        ),
+    ]
+
+
+def _levels(kinds: Frames) -> Finding:
+    texts, held = [], []
+    for level in LEVELS:
+        best = reached(kinds, level.data, level.metric, level.study)
+        if best is not None:
+            texts.append(f"{level.data} {level.metric} {best.test} of {level.value:g}")
+            held.append(best.test.mean >= level.value)
+    return Finding(
+        "the levels are reached, with everything chosen on validation rows",
+        ", ".join(texts) or NOT_MEASURED,
+        all(held) if held else None,
+    )
+
+
+_GROUPS = {
+    "flat": ("softmax for each group", "flat sigmoids, 0.5"),
+    "decision": ("softmax for each group", "flat sigmoids, highest of each group"),
+    "three": ("three networks", "softmax for each group"),
+}
+
+
+def _group_differences(frames: Frames) -> dict[str, Interval | None]:
+    one, three = frames["coloured"], frames["three_networks"]
+    pairs = chosen(one, three) if len(one) else {}
+    return {name: difference(pairs, *both, 1000) for name, both in _GROUPS.items()}
+
+
+def _numbers_of_groups(frames: Frames) -> dict[str, str]:
+    return {
+        f"groups_{name}": NOT_MEASURED if gain is None else gain.signed()
+        for name, gain in _group_differences(frames).items()
+    }
+
+
+def _on_groups(frames: Frames) -> list[Finding]:
+    gains = _group_differences(frames)
+    predictions: dict[str, tuple[str, Callable[[float], bool]]] = {
+        "flat": (
+            "coloured digits, 1,000 images: a softmax for each group is at least 0.05 of"
+            " subset_accuracy ahead of flat sigmoids at 0.5",
+            lambda gain: gain >= 0.05,
+        ),
+        "decision": (
+            "and within 0.02 of flat sigmoids that take the highest score of each group",
+            lambda gain: abs(gain) <= 0.02,
+        ),
+        "three": ("three separate networks are not ahead of one", lambda gain: gain <= 0),
+    }
+    return [
+        Finding(
+            text,
+            NOT_MEASURED if (gain := gains[name]) is None else gain.signed(),
+            None if gain is None else holds(gain.mean),
+        )
+        for name, (text, holds) in predictions.items()
+    ]
+
+
+def _judged(found: pd.DataFrame, properties: pd.DataFrame) -> dict[str, LeftOut]:
+    if found.empty:
+        return {}
+    real = found[found["kind"] == "real"].reset_index(drop=True)
+    judged = decides(properties, real)
+    return {lead: result for lead, result in judged.items() if len(result.errors)}
+
+
+def _survivors(found: pd.DataFrame, properties: pd.DataFrame) -> dict[str, list[str]]:
+    """Return the properties whose rank correlation with a lead is significant, by lead."""
+    if found.empty:
+        return {}
+    real = found[found["kind"] == "real"]
+    means = real.groupby("group", sort=False)[list(LEADS)].mean().dropna(axis=1)
+    values = properties.loc[means.index, list(PROPERTIES)]
+    survivors = {}
+    for lead in means:
+        table = rank_correlations(values, means[lead])
+        names = table.index[table["p_holm"] < _SIGNIFICANT]
+        survivors[str(lead)] = [f"{name} ({table.loc[name, 'rho']:+.2f})" for name in names]
+    return survivors
+
+
+def _numbers_of_what_decides(found: pd.DataFrame, properties: pd.DataFrame) -> dict[str, str]:
+    judged = _judged(found, properties)
+    texts = {}
+    for lead in LEADS:
+        result = judged.get(lead)
+        for other in ("mean", "none"):
+            texts[f"split_{lead}_{other}"] = (
+                NOT_MEASURED if result is None else result.gain(other).signed()
+            )
+        texts[f"correlated_{lead}"] = (
+            ", ".join(_survivors(found, properties).get(lead, [])) or "none"
+        )
+    n_real = 0 if found.empty else found[found["kind"] == "real"]["group"].nunique()
+    return texts | {"n_real": str(n_real)}
+
+
+def _on_what_decides(found: pd.DataFrame, properties: pd.DataFrame) -> list[Finding]:
+    judged, survivors = _judged(found, properties), _survivors(found, properties)
+    result = judged.get("one_threshold")
+    if result is None:
+        return [Finding("the share of rows with exactly one label decides", NOT_MEASURED, None)]
+    names = [split.name for split in result.chosen.values()]
+    gain = result.gain("mean")
+    return [
+        Finding(
+            "the share of rows with exactly one label is the best single predictor of the lead over one"
+            " threshold, whichever data set is left out",
+            ", ".join(f"{name} {names.count(name)}" for name in dict.fromkeys(names)),
+            names.count("one") > len(names) / 2,
+        ),
+        Finding(
+            "one split has a smaller error on data sets left out than the mean, with an interval that"
+            " contains 0",
+            gain.signed(),
+            bool(gain.mean > 0 and gain.mean <= gain.half_width),
+        ),
+        Finding(
+            "once sigmoid's rule is chosen too, no property is correlated with what is left",
+            ", ".join(survivors.get("own_rule", [])) or "none",
+            not survivors.get("own_rule"),
+        ),
+    ]

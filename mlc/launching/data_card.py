@@ -1,0 +1,97 @@
+"""The data set that mlc-data and mlc-compare are asked about, and its card."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from mlc.config.errors import ConfigError, DataError
+from mlc.config.options import check
+from mlc.config.schema import config_folder, register_configs
+from mlc.data.arff import find_files
+from mlc.data.base import SOURCES
+from mlc.data.card import Card, describe
+from mlc.data.files import located
+from mlc.data.splits import split_dataset
+from mlc.data.vectors import with_coverage
+from mlc.launching.composing import composed
+from mlc.launching.overrides import fitted, quoted
+
+_ENDINGS = {
+    ".csv": "table", ".tsv": "table", ".txt": "table", ".tab": "table", ".psv": "table",
+    ".dat": "table", ".data": "table", ".parquet": "table", ".arff": "arff",
+    ".npz": "arrays", ".npy": "arrays", ".safetensors": "arrays", ".svm": "libsvm",
+    ".libsvm": "libsvm", ".svmlight": "libsvm",
+}  # fmt: skip
+_SETTING = re.compile(r"\+{0,2}data\.\w+=")
+
+
+def overrides(arguments: argparse.Namespace) -> list[str]:
+    """Convert the command line to Hydra overrides.
+
+    Raises:
+        ConfigError: there is neither such a file nor such a data set.
+    """
+    name = arguments.data.removeprefix("data=")
+    path = Path(name)
+    ending = next((s.lower() for s in reversed(path.suffixes) if s.lower() in _ENDINGS), None)
+    published = {file.stem for file in (config_folder() / "data").glob("*.yaml")}
+    generated = {name for name in SOURCES if not hasattr(SOURCES[name].Options(), "path")}
+    known = sorted(published | generated)
+    if name in known:
+        chosen = [f"data={name}"]
+    elif arguments.image is not None and ending is not None:
+        chosen = [
+            "data=images",
+            f"data.path={quoted(name)}",
+            f"data.file={quoted(arguments.image)}",
+        ]
+    elif ending is not None:
+        chosen = [f"data={_ENDINGS[ending]}", f"data.path={quoted(name)}"]
+    elif _is_arff(name):
+        chosen = ["data=arff", f"data.path={quoted(name)}"]
+    elif located(name, None).is_dir():
+        chosen = ["data=images", f"data.path={quoted(name)}"]
+    else:
+        raise ConfigError(
+            f"There is no data set {name!r}: name a file that ends in {', '.join(_ENDINGS)},"
+            f" FOLDER/NAME of ARFF files, a folder of images, or one of {', '.join(known)}."
+        )
+    # argparse assigns settings that follow --labels to it.
+    settings = [name for name in arguments.labels or () if _SETTING.match(name)]
+    labels = [name for name in arguments.labels or () if name not in settings]
+    if labels:
+        chosen.append(f"data.labels=[{','.join(map(quoted, labels))}]")
+    if arguments.text is not None:
+        chosen.append(f"data.text={quoted(arguments.text)}")
+    return [*chosen, *(fitted(setting, False) for setting in [*settings, *arguments.settings])]
+
+
+def read_card(chosen: list[str], seed: int, vectors: Path | None = None) -> tuple[Card, Any]:
+    """Load the data set that the overrides choose; return its card and its targets (N, K).
+
+    With a file of word vectors, a note of the card says how many words have one.
+
+    Raises:
+        MlcError: the data set cannot be read, or an override is invalid.
+    """
+    register_configs()
+    config = composed(chosen)
+    options = OmegaConf.to_object(config.data)
+    check(options, "data.")
+    dataset = SOURCES[config.data.name].load(options)
+    if vectors is not None:
+        dataset = with_coverage(dataset, vectors)
+    split = split_dataset(dataset, options, seed)
+    return describe(dataset, split, options, seed), dataset.targets
+
+
+def _is_arff(name: str) -> bool:
+    try:
+        return bool(find_files(located(name, None)))
+    except DataError:
+        return False

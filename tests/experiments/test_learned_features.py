@@ -1,0 +1,219 @@
+"""What the experiment on learned features computes from rows and from labels."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import spearmanr
+from sklearn.metrics import jaccard_score
+
+from experiments.harness.running import RESULTS
+from experiments.harness.store import Store
+from experiments.harness.study import command_of
+from experiments.learned_features.decides import fit_split, leave_out, rank_correlations
+from experiments.learned_features.leads import LEADS, leads
+from experiments.learned_features.outcomes import LeagueLeads, properties
+from experiments.learned_features.rules import every_rule, with_one
+from experiments.learned_features.sources import Rows, goemotions, reuters, ucmerced
+from experiments.learned_features.studies import STUDIES
+from experiments.learned_features.tuned import best_pair, complete
+from mlc.evaluation.judging import Evaluation
+
+
+def test_stored_leads_are_those_of_the_leagues_rows() -> None:
+    study = LeagueLeads()
+    stored = Store(study, RESULTS / "learned_features").frame(study.trials("full"))
+    for data in ("flags", "bibtex"):
+        expected = pd.DataFrame(study.measured({"data": data}))
+        rows = stored[stored["data"] == data]
+        assert list(rows["best_head"]) == list(expected["best_head"])
+        np.testing.assert_allclose(rows[list(LEADS)], expected[list(LEADS)], atol=1e-4)
+
+
+def rows_of(values: dict[tuple[str, str], tuple[float, float]], seeds: int = 2) -> pd.DataFrame:
+    """Rows by head and rule: the validation and the test value; test values grow with the seed."""
+    return pd.DataFrame(
+        [
+            {"data": "d", "head": head, "rule": rule, "seed": seed, "run": f"{head} {seed}",
+             **{f"val_{metric}": val for metric in ("jaccard_samples", "subset_accuracy")},
+             **dict.fromkeys(("jaccard_samples", "subset_accuracy"), test + 0.1 * seed)}
+            for (head, rule), (val, test) in values.items()
+            for seed in range(seeds)
+        ]
+    )  # fmt: skip
+
+
+def test_leads_choose_on_validation_rows_and_are_paired_by_seed() -> None:
+    rows = rows_of(
+        {
+            ("sigmoid", "global"): (0.5, 0.40),
+            ("sigmoid", "fixed, at least one"): (0.6, 0.45),
+            ("sigmoid", "per_label"): (0.9, 0.9),
+            ("pairwise", "mode"): (0.7, 0.47),
+            ("pairwise", "global"): (0.6, 0.99),
+            ("pick_one", "global"): (0.3, 0.95),
+        }
+    )
+    found = leads(rows)
+    assert list(found["seed"]) == [0, 1]
+    expected = {
+        "one_threshold": 0.07, "own_rule": 0.02, "pick_one": 0.5, "exact": 0.07, "exact_own_rule": 0.02,
+    }  # fmt: skip
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], [value] * 2, err_msg=name)
+
+
+def test_one_threshold_for_exact_sets_is_the_one_tuned_for_them() -> None:
+    rows = rows_of(
+        {
+            ("sigmoid", "global"): (0.5, 0.1),
+            ("sigmoid", "global subset_accuracy"): (0.4, 0.3),
+            ("pairwise", "mode"): (0.7, 0.5),
+        }
+    )
+    assert leads(rows)["exact"].tolist() == pytest.approx([0.2, 0.2])
+
+
+def test_the_best_pair_is_that_of_the_validation_rows() -> None:
+    rows = rows_of(
+        {("a", "mode"): (0.5, 0.2), ("a", "global"): (0.4, 0.9), ("b", "per_label"): (0.8, 0.9)}
+    )
+    head, rule, test = best_pair(rows, "jaccard_samples")
+    assert (head, rule) == ("a", "mode")
+    assert test.mean == pytest.approx(0.25)
+
+
+def test_properties_are_those_of_a_loop_over_rows() -> None:
+    rng = np.random.default_rng(0)
+    train, val = rng.random((40, 4)) < 0.3, rng.random((20, 4)) < 0.3
+    targets = np.vstack([train, val])
+    found = properties(train, val)
+    sizes = [int(row.sum()) for row in targets]
+    seen = {tuple(row) for row in train.tolist()}
+    assert found["one"] == pytest.approx(np.mean([size == 1 for size in sizes]))
+    assert found["none"] == pytest.approx(np.mean([size == 0 for size in sizes]))
+    assert found["per_row"] == pytest.approx(np.mean(sizes))
+    assert found["unseen"] == pytest.approx(np.mean([tuple(r) not in seen for r in val.tolist()]))
+    assert (found["labels"], found["rows"], found["rows_per_label"]) == (4, 40, 10)
+
+
+def test_one_split_has_the_least_squared_error_of_all() -> None:
+    rng = np.random.default_rng(1)
+    values = pd.DataFrame(rng.normal(size=(9, 3)), columns=list("abc"))
+    y = pd.Series(rng.normal(size=9))
+    split = fit_split(values, y)
+    assert split is not None
+    errors = []
+    for name in values:
+        for limit in np.sort(values[name])[2:-1]:
+            above = values[name] >= limit
+            if above.sum() >= 2 and (~above).sum() >= 2:
+                errors.append(
+                    ((y[above] - y[above].mean()) ** 2).sum()
+                    + ((y[~above] - y[~above].mean()) ** 2).sum()
+                )
+    assert ((y - split.predict(values)) ** 2).sum() == pytest.approx(min(errors))
+
+
+def test_a_left_out_group_is_unknown_to_its_split() -> None:
+    values = pd.DataFrame({"x": [0.0, 0.1, 0.2, 0.8, 0.9, 1.0, 1.0]})
+    y = pd.Series([0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 5.0])
+    groups = ["a", "b", "c", "d", "e", "f", "f"]
+    result = leave_out(values, y, groups)
+    # Without f, all others follow the split; its two rows are averaged.
+    assert result.errors.loc["f", "split"] == pytest.approx((0 + 4) / 2)
+    assert result.errors.loc["f", "mean"] == pytest.approx((0.6 + 4.6) / 2)
+    assert result.errors.loc["f", "none"] == pytest.approx(3)
+    # Without a, e and f are apart from b, c and d: two groups on each side, and the least error.
+    assert result.errors.loc["a", "split"] == pytest.approx(1 / 3)
+
+
+def test_rank_correlations_are_spearmans() -> None:
+    rng = np.random.default_rng(2)
+    values = pd.DataFrame({"a": rng.integers(4, size=12), "b": rng.normal(size=12)})
+    y = pd.Series(values["b"] + rng.normal(size=12))
+    table = rank_correlations(values, y)
+    for name in values:
+        expected = spearmanr(values[name], y)
+        assert table.loc[name, "rho"] == pytest.approx(expected.statistic)
+        assert table.loc[name, "p"] == pytest.approx(expected.pvalue, abs=0.03)
+
+
+def test_rules_with_at_least_one_label_leave_no_row_empty_and_change_no_other() -> None:
+    rng = np.random.default_rng(3)
+    scores = {part: rng.random((50, 5)) for part in ("val", "test")}
+    targets = {part: own > 0.6 for part, own in scores.items()}
+    fixed = {part: own >= 0.8 for part, own in scores.items()}
+    evaluation = Evaluation(
+        scores=scores, targets=targets,
+        decisions={part: {"fixed": fixed[part], "global": fixed[part]} for part in scores},
+    )  # fmt: skip
+    rules = dict(every_rule(evaluation, 0.5))
+    for name, decided in rules.items():
+        if name.endswith("at least one"):
+            assert all(sets.any(axis=1).all() for sets in decided.values()), name
+    full = rules["fixed, at least one"]["test"]
+    for row in range(50):
+        expected = fixed["test"][row].copy()
+        if not expected.any():
+            expected[scores["test"][row].argmax()] = True
+        assert (full[row] == expected).all()
+    # One threshold separates these labels, whatever it is tuned for.
+    for metric in ("global", "global f1_macro", "global subset_accuracy"):
+        assert jaccard_score(targets["val"], rules[metric]["val"], average="micro") == 1
+    assert (with_one(fixed["val"], scores["val"]) >= fixed["val"]).all()
+
+
+def test_only_configurations_that_all_heads_have_are_reported() -> None:
+    study = STUDIES[0]
+    first, second, _ = study.by_configuration("full")
+    runs = [command_of(trial) for trial in [*first, *second[:-1]]]
+    frame = pd.DataFrame({"run": runs, "rule": "global"})
+    assert set(complete(study, frame)["run"]) == {command_of(trial) for trial in first}
+
+
+def test_texts_and_images_are_read_with_their_published_parts(tmp_path: Path) -> None:
+    (tmp_path / "emotions.txt").write_text("joy\nanger\nneutral\n")
+    for part, line in (
+        ("train", "so glad\t0,2\tid1"),
+        ("dev", "no\t1\tid2"),
+        ("test", "hm\t2\tid3"),
+    ):
+        (tmp_path / f"{part}.tsv").write_text(line + "\n")
+    found = goemotions(tmp_path)
+    assert found.inputs == ["so glad", "no", "hm"]
+    assert found.targets.tolist() == [
+        [True, False, True],
+        [False, True, False],
+        [False, False, True],
+    ]
+    assert {part: rows.tolist() for part, rows in found.parts.items()} == {
+        "train": [0],
+        "val": [1],
+        "test": [2],
+    }
+
+    (tmp_path / "labels.txt").write_text("acq\nearn\n")
+    for part, label in (("train", "earn"), ("test", "acq")):
+        document = {"id": 1, "title": "T", "text": "words", "labels": [label]}
+        (tmp_path / f"modapte90_{part}.jsonl").write_text(json.dumps(document) + "\n")
+    news = reuters(tmp_path)
+    assert news.inputs == ["T\nwords"] * 2
+    assert news.targets.tolist() == [[False, True], [True, False]]
+    assert sorted(news.parts) == ["test", "train"]
+
+    (tmp_path / "labels.csv").write_text(
+        "file,split,scene_class,cars,sea\na.jpg,test,beach,0,1\nb.jpg,train,beach,1,1\nc.jpg,val,x,0,0\n"
+    )
+    images = ucmerced(tmp_path)
+    assert images.labels == ("cars", "sea")
+    assert images.targets.tolist() == [[False, True], [True, True], [False, False]]
+    assert parts_of(images) == {"train": [1], "val": [2], "test": [0]}
+
+
+def parts_of(rows: Rows) -> dict[str, list[int]]:
+    return {part: indices.tolist() for part, indices in rows.parts.items()}
