@@ -128,6 +128,7 @@ def by_mlc(folder: Path, n_seeds: int) -> None:
         frozen=True,
         frozen_batch=BATCH,
         max_length=MAX_LENGTH,
+        widths=[],
     )
     if n_seeds == 0:
         Stage(network).apply(pd.read_csv(folder / "texts.csv", dtype=str)["text"].tolist())

@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from mlc.backbones.stage import stage_of, staged
 from mlc.config.classifier import configs_of
 from mlc.config.errors import DataError
 from mlc.config.option_types import mapping, typed
@@ -141,6 +142,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             ValueError: unusable data, or an unknown or unsuitable setting.
             TrainingError: the loss is not finite.
         """
+        X = list(X) if isinstance(X, Iterator) else X
         features, self._targets = self._validated(X, y)
         self.classes_ = self._targets.labels
         configs = configs_of(self)
@@ -148,6 +150,14 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         dataset = self._texts.dataset(features, self._targets, names, self.weighting)
         if self._image_shape:
             dataset = with_shape(dataset, self._image_shape)
+        device = device_of(str(self.device))
+        self._stage, self._sample_shape = (
+            stage_of(configs[0].backbone, device),
+            dataset.sample_shape,
+        )
+        if self._stage is not None:
+            texts = tuple(self._texts.texts(X) or ()) or None
+            dataset = staged(dataclasses.replace(dataset, texts=texts), self._stage)
         splits = [self._hold_out(dataset, config.seed) for config in configs]
         kind = kind_of(dataset, splits[0].train)
         configs = [resolve(config, kind) for config in configs]
@@ -155,7 +165,6 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         for is_held_out, split in zip(self.held_out_, splits, strict=True):
             is_held_out[split.val] = True
         dataset, scalings = self._scaled(dataset, splits)
-        device = device_of(str(self.device))
         known = known_labels(dataset, splits)
         shape, names = dataset.sample_shape, dataset.feature_names
         model = build_model(configs, shape, known, device, scalings, names)
@@ -183,7 +192,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
 
     def predict(self, X: Any) -> Any:
         """Predict label sets: zeros and ones (N, K), or lists or classes if the y of `fit` had these."""
-        features = self._features(X)
+        features = self._inputs(X)
         decided = self.predictor_.predict(features)
         if self._targets.form != "classes":
             return self._targets.decode(decided)
@@ -196,7 +205,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
 
         If the y of `fit` had one class per row, the scores are normalised to sum to one: (N, classes).
         """
-        features = self._features(X)
+        features = self._inputs(X)
         scores = self.predictor_.scores(features)
         if self._targets.form != "classes":
             return scores
@@ -225,7 +234,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         if typed("verbose", self.verbose, int):
             without_test = dataclasses.replace(splits[0], test=splits[0].val[:0])
             print(describe(dataset, without_test, scaling=scalings[0]).text())
-        if not self._texts.is_fitted:
+        if not self._texts.is_fitted or self._stage is not None:
             return dataset, scalings
         dataset, scalings = without_unused(dataset, scalings)
         self._texts.names = dataset.feature_names
@@ -246,11 +255,17 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             )
         return features, targets
 
+    def _inputs(self, X: Any) -> Any:
+        """Return the features of the networks, with what their backbone does before the training."""
+        check_is_fitted(self)
+        X = list(X) if isinstance(X, Iterator) else X
+        if self._stage is None:
+            return self._features(X)
+        texts = self._texts.texts(X) if self._texts.is_fitted else None
+        samples = self._features(X).reshape(-1, *self._sample_shape) if texts is None else texts
+        return self._stage.compute(samples).reshape(len(samples), -1)
+
     def _features(self, X: Any, reset: bool = False) -> Any:
-        if not reset:
-            check_is_fitted(self)
-        if isinstance(X, Iterator):
-            X = list(X)
         images = images_in(X)
         if reset:
             self._image_shape = () if images is None else images.shape[1:]

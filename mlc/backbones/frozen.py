@@ -7,7 +7,7 @@ from functools import cache
 
 from mlc.backbones.mlp import NORMALIZATIONS, MLPOptions
 from mlc.config.errors import ConfigError
-from mlc.config.options import option
+from mlc.config.options import Auto, Interval, option
 
 
 @dataclass
@@ -18,14 +18,15 @@ class FrozenOptions(MLPOptions):
         frozen: whether the features of all rows are computed once, before the training, and cached;
             the runs then train hidden layers, as those of the mlp, and the head.
         frozen_batch: the number of rows that pass through the frozen network at once.
-        widths: the hidden layers; none by default, for an affine map of the features.
+        widths: the hidden layers, as those of the mlp; [] is an affine map of the features. Null, like
+            that of the next two, is the default (docs/defaults.md).
     """
 
     frozen: bool = False
     frozen_batch: int = option(32, at_least=1)
-    widths: list[int] = option([], at_least=1)
-    dropout: float = option(0.0, at_least=0, below=1)
-    normalization: str = option("none", choices=("none", *NORMALIZATIONS))
+    widths: Auto[list[int]] = option(None, at_least=1)
+    dropout: Auto[float] = option(None, at_least=0, below=1, search=Interval(0, 0.7))
+    normalization: Auto[str] = option(None, choices=("none", *NORMALIZATIONS))
 
     def validate(self, prefix: str) -> None:
         """Check that hidden layers are those of frozen features."""

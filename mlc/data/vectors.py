@@ -136,10 +136,10 @@ def _read(path: Path, words: Sequence[str], form: tuple[bool, int]) -> WordVecto
     vectors = np.zeros((len(words), width), dtype=np.float32)
     exact, known = np.zeros(len(words), dtype=bool), np.zeros(len(words), dtype=bool)
     with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
+        for number, content in enumerate(file, 1):
             if number == 1 and has_header:
                 continue
-            line = line.rstrip()
+            line: bytes = content.rstrip()
             n_blanks = line.count(b" ")
             if n_blanks < width:
                 raise _malformed(path, number, width)

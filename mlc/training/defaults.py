@@ -61,7 +61,7 @@ TABLE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "mlp": ({**_STEPS, **_HIDDEN}, {**_STEPS, **_HIDDEN, "backbone.widths": [128]}),
     "linear": ({**_STEPS, "optimizer.lr": 0.01}, {**_STEPS, "optimizer.lr": 0.01}),
     "embedding_bag": ({**_STEPS, "optimizer.lr": 0.03}, {**_STEPS, "optimizer.lr": 0.03}),
-    FROZEN: (_STEPS, _STEPS),
+    FROZEN: ({**_STEPS, **_HIDDEN}, {**_STEPS, **_HIDDEN}),
     OTHERS: (_STEPS, _STEPS),
 }
 _OF_STEPS = "optimizer.lr", "optimizer.schedule", "trainer.max_epochs"
@@ -79,8 +79,13 @@ def kind_of(dataset: Dataset, train: Rows) -> Kind:
 def unresolved(config: Config) -> list[str]:
     """Return the keys of the options that are null and get defaults."""
     options = ((key, *key.split(".")) for key in AUTOMATIC)
+    # Hidden layers are those on frozen features.
+    without_hidden = getattr(config.backbone, "frozen", None) is False
     return [
-        key for key, group, name in options if getattr(getattr(config, group), name, "") is None
+        key
+        for key, group, name in options
+        if getattr(getattr(config, group), name, "") is None
+        and not (without_hidden and key in _HIDDEN)
     ]
 
 

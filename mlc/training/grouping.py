@@ -90,7 +90,8 @@ def n_weights(config: Config) -> int:
     n_labels = getattr(config.data, "n_labels", _LABELS)
     options = config.backbone
     widths = [getattr(config.data, "n_features", _FEATURES)]
-    widths += getattr(options, "widths", [getattr(options, "width", _FEATURES)])
+    hidden_widths = getattr(options, "widths", None)
+    widths += [getattr(options, "width", _FEATURES)] if hidden_widths is None else hidden_widths
     hidden = sum(before * after for before, after in pairwise(widths))
     if getattr(options, "separate", False):
         hidden *= n_labels

@@ -114,6 +114,7 @@ def test_a_frozen_sweep_equals_one_over_precomputed_columns(
     shared = ("-m", *PLAIN, "head=sigmoid,pick_one", "seed=0,1", "trainer.max_epochs=3")
     shared += ("hydra.launcher.n_workers=1", "optimizer.lr=0.01", "trainer.batch_size=8")
     frozen = ("backbone=pretrained", f"backbone.model={folder}", "backbone.frozen=true")
+    frozen += ("backbone.widths=[]",)
     ended = command(main, *shared, *data(path), *frozen, "hydra.sweep.dir=frozen")
     assert ended.status == 0, ended.error
     frame = pd.read_csv(path)
@@ -253,3 +254,17 @@ def test_the_network_from_elsewhere_of_the_page(
         for mapping in (BACKBONES._parts, BACKBONES._elsewhere, BACKBONES._schemas):
             mapping.pop("lite0", None)
         sys.modules.pop("lite0", None)
+
+
+def test_the_estimator_predicts_from_texts_by_frozen_features(tmp_path: Path) -> None:
+    folder, samples = text_network(tmp_path / "bert"), texts()
+    y = np.array([["good" in text, "moon" in text] for text in samples])
+    chosen = {"lr": 0.05, "max_epochs": 3, "random_state": 0}
+    network = {"model": str(folder), "frozen": True, "widths": []}
+    of_texts = mlc.MultiLabelClassifier(backbone="pretrained", backbone_options=network, **chosen)
+    features = by_hand(folder, samples)
+    of_columns = mlc.MultiLabelClassifier(widths=[], **chosen)
+    expected = of_columns.fit(features, y).predict_proba(features)
+    np.testing.assert_allclose(of_texts.fit(samples, y).predict_proba(samples), expected, atol=1e-4)
+    with pytest.raises(DataError, match="fitted on texts"):
+        of_texts.predict(features)

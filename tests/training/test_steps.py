@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from mlc.backbones.base import BACKBONES
+from mlc.config.errors import ConfigError
+from mlc.config.schema import TrainerOptions
 from mlc.data.base import Dataset
 from mlc.data.preprocessing import fit_scaling
 from mlc.data.resident import ResidentData
 from mlc.heads.base import HEADS, KnownLabels
+from mlc.training.loop import Training
 from mlc.training.model import Model
 from mlc.training.stacked import OPTIMIZERS
 from mlc.training.steps import GraphStep, PlainStep, cuda_capture, step_for
@@ -130,3 +134,23 @@ def test_a_step_clips_the_gradient_of_the_batch() -> None:
     # The rate of the second run is 0.02.
     assert moved[1] ** 0.5 == pytest.approx(0.02 * 1e-3, rel=1e-3)
     assert moved[0] > 100 * moved[1]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "values", "message"),
+    [
+        ("lbfgs", {"warmup": 0.1}, r"lbfgs takes no steps on batches: leave out trainer\.warmup"),
+        ("lbfgs", {"clip_norm": 1.0, "accumulation": 2}, r"clip_norm, trainer\.accumulation"),
+        ("adamw", {"accumulation": 2}, "compares the samples of a batch"),
+    ],
+)
+def test_settings_that_need_steps_or_independent_samples(
+    optimizer: str, values: dict[str, Any], message: str
+) -> None:
+    comparing = next(name for name in HEADS if HEADS[name].compares_samples)
+    head = "sigmoid" if optimizer == "lbfgs" else comparing
+    network = {"dropout": 0.0}
+    model, data = small.model_and_data(torch.device("cpu"), head, network=network, n_runs=1)
+    steps = OPTIMIZERS[optimizer](list(model.parameters()), [OPTIMIZERS.options(optimizer)])
+    with pytest.raises(ConfigError, match=message):
+        Training(model, data, small.splits(1), steps, [TrainerOptions(5, 8, **values)], [0])
