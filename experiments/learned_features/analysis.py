@@ -15,7 +15,7 @@ from experiments.learned_features.figures import decides_figure, heads_figure
 from experiments.learned_features.findings import findings, numbers
 from experiments.learned_features.groups import groups_table
 from experiments.learned_features.leads import LEADS, leads
-from experiments.learned_features.outcomes import PROPERTIES, LeagueLeads, Properties
+from experiments.learned_features.outcomes import LEAGUE, PROPERTIES, LeagueLeads, Properties
 from experiments.learned_features.published import levels_table, published_table
 from experiments.learned_features.studies import METRICS, STUDIES
 from experiments.learned_features.tables import (
@@ -24,6 +24,7 @@ from experiments.learned_features.tables import (
     leads_table,
     properties_table,
     rules_table,
+    transfer_table,
 )
 from experiments.learned_features.tuned import complete, measured
 
@@ -143,6 +144,12 @@ def _report_decides(report: Report, found: pd.DataFrame, properties: pd.DataFram
         " sets that were left out, and the gains have an interval over data sets",
         decides_table(properties, real),
     )
+    if set(found["group"]) - set(LEAGUE):
+        report.tables["transfer"] = (
+            "Absolute errors on the three new data sets, and on digits with a set number of labels, of"
+            " splits that were fitted on the league alone, of its mean, and of no lead",
+            transfer_table(properties, found),
+        )
     report.tables["correlations"] = (
         "Spearman's correlation of each property with each lead over the real data sets (p by"
         " permutations, after Holm's correction over the properties)",

@@ -13,7 +13,7 @@ from experiments.learned_features.groups import chosen, difference
 from experiments.learned_features.leads import LEADS, best_heads
 from experiments.learned_features.outcomes import PROPERTIES
 from experiments.learned_features.published import LEVELS, reached
-from experiments.learned_features.studies import STUDIES
+from experiments.learned_features.studies import N_CONFIGURATIONS, STUDIES
 from experiments.learned_features.tables import decides, lead_intervals
 from experiments.learned_features.tuned import TITLES, n_configurations
 from mlc.reporting.statistics import Interval
@@ -54,6 +54,7 @@ def numbers(
         )
         or NOT_MEASURED
     )
+    texts["n_configurations"] = str(N_CONFIGURATIONS)
     missing = [TITLES[name] for name in studies if name not in kinds]
     texts["not_run"] = ", ".join(missing) or "none"
     for level in LEVELS:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from experiments.learned_features.decides import LeftOut, fit_split, leave_out, rank_correlations
 from experiments.learned_features.leads import LEADS, best_heads, leads
-from experiments.learned_features.outcomes import PROPERTIES
+from experiments.learned_features.outcomes import LEAGUE, LEARNED, PROPERTIES
 from experiments.learned_features.rules import AT_LEAST_ONE
 from experiments.learned_features.tuned import values_of
 from mlc.reporting.statistics import Interval, mean_interval
@@ -104,6 +104,37 @@ def decides_table(properties: pd.DataFrame, found: pd.DataFrame) -> Table:
         "of the mean", "of no lead", "split gains on the mean", "on no lead",
     ]  # fmt: skip
     return Table(header, lines)
+
+
+def transfer_table(properties: pd.DataFrame, found: pd.DataFrame) -> Table:
+    """Return the errors on new data of splits that were fitted on the data sets of the league alone.
+
+    One split is free to take any property; the other must take the share of rows with exactly one label.
+    """
+    values = properties.loc[found["group"]].set_axis(found.index)[list(PROPERTIES)]
+    old = found["group"].isin(LEAGUE)
+    new = {"new data": found["group"].isin(LEARNED), "digits": found["kind"] == "digits"}
+    lines = []
+    for lead in LEADS:
+        for columns in (list(PROPERTIES), ["one"]):
+            split = fit_split(values.loc[old, columns], found.loc[old, lead])
+            if split is None:
+                continue
+            cells = []
+            for rows in new.values():
+                chosen = rows & found[lead].notna()
+                predictions = {
+                    "split": split.predict(values[chosen]),
+                    "mean": found.loc[old, lead].mean(),
+                    "none": 0.0,
+                }
+                for prediction in predictions.values():
+                    errors = (found.loc[chosen, lead] - prediction).abs()
+                    by_group = errors.groupby(found.loc[chosen, "group"]).mean()
+                    cells.append(f"{by_group.mean():.4f}" if len(by_group) else "-")
+            lines.append([lead, str(split), *cells])
+    kinds = [f"{name}: {what}" for name in new for what in ("split", "mean", "no lead")]
+    return Table(["lead", "one split, fitted on the league", *kinds], lines)
 
 
 def correlations_table(properties: pd.DataFrame, found: pd.DataFrame) -> Table:

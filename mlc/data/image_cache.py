@@ -80,7 +80,8 @@ def decoded(
         in_memory: whether pixels that take at most a quarter of the free memory are not cached.
 
     Raises:
-        DataError: no image can be decoded, a file is changed meanwhile, or the pixels do not fit.
+        DataError: no image can be decoded, a file cannot be read or is changed meanwhile, or the pixels
+            do not fit into memory.
     """
     folder = cache_folder()
     states = [state_of(path) for path in files]
@@ -95,11 +96,11 @@ def decoded(
         cacheless = folder is None or (in_memory and 4 * plan.n_bytes <= free_bytes())
         result = None if cacheless else _into_file(entry, key, plan, workers)
         result = result or _into_memory(plan, workers)
-    changed = [path for path, state in zip(files, states, strict=True) if state_of(path) != state]
-    if changed:
-        if folder is not None:
-            entry.with_suffix(".json").unlink(missing_ok=True)
-        raise DataError(f"{changed[0]} was changed while the images were decoded: start again.")
+    for path, state in zip(files, states, strict=True):
+        if state_of(path) != state:
+            if folder is not None:
+                entry.with_suffix(".json").unlink(missing_ok=True)
+            raise DataError(f"{path} was changed while the images were decoded: start again.")
     return result
 
 

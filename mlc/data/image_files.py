@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import warnings
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
+from mlc.config.errors import DataError
 from mlc.data.files import unreadable
 
 ENDINGS = (
@@ -25,6 +27,10 @@ MOST_PIXELS = 89_478_485
 _GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N")
 _ORIENTATION = 0x0112
 _SIDEWAYS = (5, 6, 7, 8)
+
+
+# Other system errors, such as a lack of permission, are none of the image's. Pillow's have no number.
+_OF_THE_FILE = (None, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG)
 
 
 class BrokenImageError(Exception):
@@ -63,6 +69,7 @@ def probe(path: Path) -> tuple[int, int, bool]:
 
     Raises:
         BrokenImageError: the file is no image, or too large.
+        DataError: the file cannot be read.
     """
     with _opened(path) as image:
         width, height = image.size
@@ -83,6 +90,7 @@ def decode(path: Path, channels: int, height: int, width: int) -> NDArray[np.uin
 
     Raises:
         BrokenImageError: the file is no image, cut off or too large.
+        DataError: the file cannot be read.
     """
     with _opened(path) as image:
         upright = _in_mode(ImageOps.exif_transpose(image), "L" if channels == 1 else "RGB")
@@ -146,9 +154,11 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     except FileNotFoundError as error:
         raise BrokenImageError("it does not exist") from error
     except MemoryError as error:
-        raise BrokenImageError("it does not fit into memory") from error
+        raise DataError(f"{path} does not fit into the free memory: free some.") from error
     # For damaged files, Pillow's decoders raise many kinds of errors.
     except Exception as error:
+        if isinstance(error, OSError) and error.errno not in _OF_THE_FILE:
+            raise unreadable(path, error) from error
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise BrokenImageError(" ".join(reason.split()).rstrip(".")) from error
 

@@ -198,17 +198,11 @@ def _of_folders(root: Path, options: Any) -> Listing:
     parts = _parts_of(folders, root)
     if parts is not None:
         folders = [levels[1:] for levels in folders]
-    separator = _SEPARATOR if options.separator is None else options.separator
-    sign = None if separator == "none" else separator_named(separator)
-    sets: list[list[str]] = []
-    for file, levels in zip(files, folders, strict=True):
-        if not levels:
-            raise DataError(
-                f"{file} lies in no folder that names its labels: move it into one, or name a table"
-                " with its labels in data.path."
-            )
-        named = [level for level in levels if level not in options.no_label]
-        sets.append([label for level in named for label in split_cell(level, sign)])
+    if () in folders:
+        raise DataError(
+            f"{files[folders.index(())]} lies in no folder that names its labels: move it into one, or"
+            " name a table with its labels in data.path."
+        )
     classes = set(folders)
     missing = [name for name in options.no_label if not any(name in levels for levels in classes)]
     if missing:
@@ -218,6 +212,10 @@ def _of_folders(root: Path, options: Any) -> Listing:
             f"All images of {root} lie in the folder {'/'.join(next(iter(classes)))}, so all have the"
             " same labels: name the folder above the labels in data.path."
         )
+    separator = _SEPARATOR if options.separator is None else options.separator
+    sign = None if separator == "none" else separator_named(separator)
+    named = [[level for level in levels if level not in options.no_label] for levels in folders]
+    sets = [[label for level in levels for label in split_cell(level, sign)] for levels in named]
     encoder = MultiLabelBinarizer().fit(sets)
     if len(encoder.classes_) == 0:
         raise DataError(f"{root}: no folder names a label: name fewer in data.no_label.")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile, ImageOps
 
+from mlc.config.errors import DataError
 from mlc.data.image_files import BrokenImageError, decode, find_images, probe
 from tests.images import random_image, write_image
 
@@ -171,6 +172,27 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
         probe(tmp_path / "folder.png")
 
 
+def test_a_system_error_is_no_property_of_the_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_image(tmp_path / "a.png")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", refuse)
+        with pytest.raises(DataError, match=r"a\.png cannot be read \(Permission denied\)"):
+            decode(path, 3, 6, 5)
+
+    def exhausted(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(ImageOps, "exif_transpose", exhausted)
+    with pytest.raises(DataError, match=r"a\.png does not fit into the free memory"):
+        decode(path, 3, 6, 5)
+
+
 def test_an_extreme_shape_is_cropped_before_it_is_resized(tmp_path: Path) -> None:
     # Resized to 224 rows first, it would have 224 x 224 x 60,000 pixels.
     path = write_image(tmp_path / "a.png", Image.new("L", (60_000, 1), 9))
@@ -195,3 +217,22 @@ def test_resizing_is_that_of_pillow(tmp_path: Path) -> None:
     path = write_image(tmp_path / "a.png", source)
     expected = ImageOps.fit(source, (16, 12), Image.Resampling.BILINEAR)
     np.testing.assert_array_equal(decode(path, 3, 12, 16), channels_first(expected))
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png", "gif", "bmp", "webp", "tiff"])
+def test_damaged_files_decode_or_are_broken_and_nothing_else(ending: str, tmp_path: Path) -> None:
+    whole = write_image(tmp_path / f"a.{ending}", random_image(0, 24, 20)).read_bytes()
+    draw, reasons = np.random.default_rng(0), []
+    for trial in range(40):
+        content = bytearray(whole)
+        for place in draw.integers(len(content), size=1 + trial % 4):
+            content[place] = draw.integers(256)
+        if trial % 5 == 0:
+            del content[int(draw.integers(len(content))) :]
+        (tmp_path / "b").write_bytes(content)
+        try:
+            assert decode(tmp_path / "b", 3, 24, 20).shape == (3, 24, 20)
+        except BrokenImageError as error:
+            reasons.append(str(error))
+    assert reasons
+    assert all(0 < len(reason) < 500 for reason in reasons)
