@@ -124,10 +124,8 @@ def _names(rows: pd.DataFrame) -> list[str]:
     if "data.digits_per_image" not in rows:
         return [str(name) for name in rows["data"]]
     return [
-        name_of(shares, int(n)) if name == "digits" else str(name)
-        for name, shares, n in zip(
-            rows["data"], rows["data.digits_per_image"], rows["data.n_train"], strict=True
-        )
+        name_of(shares) if name == "digits" else str(name)
+        for name, shares in zip(rows["data"], rows["data.digits_per_image"], strict=True)
     ]
 
 

@@ -32,7 +32,7 @@ from mlc.metrics.counts import COUNT_METRICS
 from mlc.runs.cohort import train_cohort
 from mlc.runs.recorder import Recorder, RunResult
 
-N_ROWS = (1000, 4000)
+N_ROWS = 1000
 METRICS = ("subset_accuracy", "jaccard_samples")
 HIGHEST = "highest_of_group"
 # The labels of each network, and its head.
@@ -48,9 +48,9 @@ _HEADS: tuple[dict[str, Any], ...] = (
 )
 
 
-def _settings(n: int, rate: float, seed: int) -> dict[str, Any]:
+def _settings(rate: float, seed: int) -> dict[str, Any]:
     return {
-        "data.n_train": n, "data.seed": seed, "backbone": "cnn", "trainer.max_epochs": 40,
+        "data.n_train": N_ROWS, "data.seed": seed, "backbone": "cnn", "trainer.max_epochs": 40,
         "optimizer.lr": rate, "seed": seed,
     }  # fmt: skip
 
@@ -63,11 +63,10 @@ class Coloured(Learned):
     more = (f"val/{PRECISION}", f"test/{PRECISION}", "train/best_epoch", "impossible")
 
     def by_configuration(self, budget: str) -> list[list[Trial]]:
-        """Return numbers of rows, heads and seeds for each rate."""
+        """Return heads and seeds for each rate."""
         return [
             [
-                {"data": "coloured_digits", **head, **_settings(n, rate, seed)}
-                for n in N_ROWS[: 1 if budget == "quick" else None]
+                {"data": "coloured_digits", **head, **_settings(rate, seed)}
                 for head in _HEADS
                 for seed in _seeds(budget)
             ]
@@ -97,11 +96,10 @@ class ThreeNetworks(Measurements):
         return ("rule", *(f"{p}{m}" for p in ("val_", "") for m in METRICS), "impossible", "error")
 
     def trials(self, budget: str) -> list[Trial]:
-        """Return rates, numbers of rows and seeds."""
+        """Return rates and seeds."""
         return [
-            {"data": "coloured_digits", "networks": "three", **_settings(n, rate, seed)}
+            {"data": "coloured_digits", "networks": "three", **_settings(rate, seed)}
             for rate in _rates(budget)
-            for n in N_ROWS[: 1 if budget == "quick" else None]
             for seed in _seeds(budget)
         ]
 

@@ -8,14 +8,16 @@ import pandas as pd
 
 from experiments.harness import Finding
 from experiments.harness.report import listed
+from experiments.league.claims import gains_over_sigmoid
+from experiments.league.standings import select
 from experiments.learned_features.decides import LeftOut, rank_correlations
 from experiments.learned_features.groups import chosen, difference
 from experiments.learned_features.leads import LEADS, best_heads
 from experiments.learned_features.outcomes import PROPERTIES
-from experiments.learned_features.published import LEVELS, reached
+from experiments.learned_features.published import LEVELS, findings_on_features, reached
 from experiments.learned_features.studies import N_CONFIGURATIONS, STUDIES
 from experiments.learned_features.tables import decides, lead_intervals
-from experiments.learned_features.tuned import TITLES, n_configurations
+from experiments.learned_features.tuned import TITLES, n_configurations, not_finished
 from mlc.reporting.statistics import Interval
 
 Frames = Mapping[str, pd.DataFrame]
@@ -32,6 +34,7 @@ def findings(
     return [
         *_on_features(of_kind),
         _levels(kinds),
+        *findings_on_features(kinds),
         *_on_groups(frames),
         *_on_what_decides(found, properties),
     ]
@@ -56,13 +59,31 @@ def numbers(
     )
     texts["n_configurations"] = str(N_CONFIGURATIONS)
     missing = [TITLES[name] for name in studies if name not in kinds]
-    texts["not_run"] = ", ".join(missing) or "none"
+    for name, group in kinds.items():
+        heads = not_finished(studies[name], group)
+        missing += [f"{TITLES[name]} by {', '.join(heads)}"] if heads else []
+    texts["not_run"] = "; ".join(missing) or "none"
     for level in LEVELS:
         best = reached(kinds, level.data, level.metric, level.study)
         texts[f"level_{level.data}_{level.metric}"] = (
             NOT_MEASURED if best is None else f"{best.test} ({best.pair})"
         )
+    texts["most_ahead"] = _most_ahead(kinds)
     return texts | _numbers_of_groups(frames) | _numbers_of_what_decides(found, properties)
+
+
+def _most_ahead(kinds: Frames) -> str:
+    """Return the largest mean gain of any head over sigmoid on words and frozen features."""
+    best: tuple[float, str] | None = None
+    for name, rows in kinds.items():
+        if not name.endswith(("_words", "_frozen")):
+            continue
+        tuned = select(rows, "jaccard_samples")
+        for head in sorted(set(tuned["head"]) - {"sigmoid"}):
+            for data, gain in gains_over_sigmoid(tuned, head).items():
+                if best is None or gain.mean > best[0]:
+                    best = gain.mean, f"{gain.signed()} ({head}, {data})"
+    return NOT_MEASURED if best is None else best[1]
 
 
 def _leads(kinds: Frames) -> Leads:

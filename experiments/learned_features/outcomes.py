@@ -29,7 +29,7 @@ PROPERTIES = {
     "none": "share of rows with no label",
     "per_row": "labels a row",
     "unseen": "share of validation rows with an unseen label set",
-    "dependence": "mean |phi| of two labels, less that of independent ones",
+    "dependence": "mean absolute correlation (phi) of two labels, less that of independent ones",
     "frequency": "median frequency of a label",
     "rows_per_label": "training rows per label",
     "labels": "number of labels",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from experiments.harness import Finding
 from experiments.learned_features.studies import PRECISION
 from experiments.learned_features.tuned import TITLES, best_by_precision, best_pair, values_of
 from mlc.reporting.statistics import Interval
@@ -90,6 +91,32 @@ def reached(
         if value > highest:
             best, highest = Reached(name, pair, test), value
     return best
+
+
+# Predictions on two studies: the second is ahead of the first by at least this much.
+AHEAD = (
+    ("ucmerced_frozen", "ucmerced_fine_tuned", PRECISION, 0.005),
+    ("ucmerced_cnn", "ucmerced_frozen", PRECISION, 0.1),
+    ("goemotions_words", "goemotions_frozen", "jaccard_samples", 0.02),
+    ("reuters_frozen", "reuters_words", "jaccard_samples", 0.01),
+)
+
+
+def findings_on_features(kinds: Mapping[str, pd.DataFrame]) -> list[Finding]:
+    """Compare the best pairs of two kinds of features, chosen on validation rows."""
+    findings = []
+    for first, second, metric, least in AHEAD:
+        best = [reached(kinds, name, metric, name) for name in (first, second)]
+        measured = "; ".join(f"{TITLES[b.study]} {b.test}" for b in best if b is not None)
+        low, high = best
+        findings.append(
+            Finding(
+                f"by {metric} {TITLES[second]} is at least {least:g} ahead of {TITLES[first]}",
+                measured or "not measured",
+                None if low is None or high is None else high.test.mean - low.test.mean >= least,
+            )
+        )
+    return findings
 
 
 def published_table(kinds: Mapping[str, pd.DataFrame]) -> Table:

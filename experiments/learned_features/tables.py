@@ -16,7 +16,7 @@ from mlc.reporting.tables import Table
 
 SIGMOID_RULES = (
     "global", f"global{AT_LEAST_ONE}", "fixed", f"fixed{AT_LEAST_ONE}", "expected_jaccard",
-    f"expected_jaccard{AT_LEAST_ONE}", "seen", "per_label",
+    f"expected_jaccard{AT_LEAST_ONE}", "seen",
 )  # fmt: skip
 
 

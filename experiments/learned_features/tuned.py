@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from experiments.harness import Trial
 from experiments.harness.study import command_of
 from experiments.league.standings import candidates, select
 from experiments.learned_features.studies import PRECISION, Learned
@@ -29,19 +30,35 @@ TITLES = {
 def complete(study: Learned, frame: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of the configurations that all heads have in all seeds.
 
-    Of the quick budget's rows alone, the heads and seeds are those of the quick budget.
+    Heads that have no configuration in all seeds are left out. Of the quick budget's rows alone, the
+    heads and seeds are those of the quick budget.
     """
     rows = frame[frame["rule"].notna()] if len(frame) else frame
     runs = set(frame["run"]) if len(frame) else set()
     for budget in ("full", "quick"):
+        wanted = [_by_head(trials) for trials in study.by_configuration(budget)]
+        heads = [head for head in wanted[0] if any(each[head] <= runs for each in wanted)]
         finished = [
-            {command_of(trial) for trial in trials}
-            for trials in study.by_configuration(budget)
-            if {command_of(trial) for trial in trials} <= runs
+            set().union(*(each[head] for head in heads))
+            for each in wanted
+            if all(each[head] <= runs for head in heads)
         ]
-        if finished:
+        if "sigmoid" in heads and finished:
             return rows[rows["run"].isin(set().union(*finished))]
     return rows.iloc[:0]
+
+
+def _by_head(trials: Sequence[Trial]) -> dict[str, set[str]]:
+    """Return the commands of trials by head."""
+    commands: dict[str, set[str]] = {}
+    for trial in trials:
+        commands.setdefault(str(trial["head"]), set()).add(command_of(trial))
+    return commands
+
+
+def not_finished(study: Learned, rows: pd.DataFrame) -> list[str]:
+    """Return the heads of a study that complete rows lack."""
+    return [head for head in _by_head(study.trials("full")) if head not in set(rows["head"])]
 
 
 def n_configurations(study: Learned, rows: pd.DataFrame) -> int:
