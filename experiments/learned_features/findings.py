@@ -255,11 +255,11 @@ def _numbers_of_what_decides(found: pd.DataFrame, properties: pd.DataFrame) -> d
         texts[f"correlated_{lead}"] = (
             ", ".join(_survivors(found, properties).get(lead, [])) or "none"
         )
-    result = None if found.empty else transfer_errors(properties, found, "one_threshold", ["one"])
-    if result is None:
+    moved = None if found.empty else transfer_errors(properties, found, "one_threshold", ["one"])
+    if moved is None:
         texts |= dict.fromkeys(("transfer_split", "transfer_mean", "transfer_none"), NOT_MEASURED)
     else:
-        split, errors = result
+        split, errors = moved
         texts["transfer_split"] = str(split)
         for other in ("mean", "none"):
             texts[f"transfer_{other}"] = mean_interval(errors[other] - errors["split"]).signed()
