@@ -69,6 +69,8 @@ def numbers(
             NOT_MEASURED if best is None else f"{best.test} ({best.pair})"
         )
     texts["most_ahead"] = _most_ahead(kinds)
+    for lead in ("one_threshold", "own_rule"):
+        texts[f"texts_{lead}"] = _range(_of(of_kind[lead], "GoEmotions", "Reuters"))
     return texts | _numbers_of_groups(frames) | _numbers_of_what_decides(found, properties)
 
 
@@ -98,6 +100,11 @@ def _listed(values: Mapping[str, str]) -> str:
 
 def _of(leads: Mapping[str, Interval], *titles: str) -> dict[str, Interval]:
     return {name: lead for name, lead in leads.items() if name.startswith(titles)}
+
+
+def _range(leads: Mapping[str, Interval]) -> str:
+    means = [lead.mean for lead in leads.values()]
+    return f"{min(means):.3f} to {max(means):.3f}" if means else NOT_MEASURED
 
 
 def _finding(
