@@ -9,10 +9,9 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import accuracy_score
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from mlc.backbones.stage import stage_of, staged
 from mlc.config.classifier import configs_of
@@ -21,7 +20,7 @@ from mlc.config.option_types import mapping, typed
 from mlc.config.registry import BACKBONES
 from mlc.data.base import Dataset
 from mlc.data.card import describe
-from mlc.data.feature_rows import features_of, refuse
+from mlc.data.feature_rows import validated
 from mlc.data.image_input import as_rows, images_in, with_shape
 from mlc.data.preprocessing import Scaling, fit_scaling, without_unused
 from mlc.data.splits import Split, hold_out
@@ -278,22 +277,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             return self._texts.counts(texts)
         if self._texts.is_fitted:
             raise DataError("X holds no texts, and the classifier was fitted on texts: give texts.")
-        X = features_of(X)
-        try:
-            with np.errstate(over="ignore"):
-                validated = validate_data(
-                    self,
-                    X,
-                    reset=reset,
-                    accept_sparse="csr",
-                    dtype=np.float32,
-                    ensure_all_finite="allow-nan",
-                    ensure_min_samples=2 if reset else 1,
-                )
-        except (ValueError, TypeError, OverflowError) as error:
-            refuse(X, error)
-            raise
-        return validated.tocsr() if issparse(validated) else validated
+        return validated(self, X, reset)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

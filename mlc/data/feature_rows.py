@@ -107,3 +107,36 @@ def _too_large(value: Any) -> bool:
     except OverflowError:
         return True
     return abs(number) > float(np.finfo(np.float32).max)
+
+
+def validated(estimator: Any, X: Any, reset: bool) -> Any:
+    """Return the features of X, (N, D) float32, dense or CSR, after scikit-learn's checks.
+
+    Args:
+        estimator: a scikit-learn estimator, which notes the number and the names of the columns.
+        X: what a fit or a prediction was given.
+        reset: whether it is a fit, which needs two rows.
+
+    Raises:
+        DataError: a value is no number, with its row and column.
+        ValueError: scikit-learn refuses X.
+    """
+    # Not at the top: as_texts is used where scikit-learn is not.
+    from sklearn.utils.validation import validate_data
+
+    X = features_of(X)
+    try:
+        with np.errstate(over="ignore"):
+            features = validate_data(
+                estimator,
+                X,
+                reset=reset,
+                accept_sparse="csr",
+                dtype=np.float32,
+                ensure_all_finite="allow-nan",
+                ensure_min_samples=2 if reset else 1,
+            )
+    except (ValueError, TypeError, OverflowError) as error:
+        refuse(X, error)
+        raise
+    return features.tocsr() if issparse(features) else features

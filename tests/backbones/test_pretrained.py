@@ -23,6 +23,7 @@ from mlc.runs.predicting import predict
 from mlc.train import main
 from tests.backbones.pretrained import WORDS, image_network, text_network
 from tests.conftest import REPOSITORY, Command
+from tests.registered import forget
 
 transformers = pytest.importorskip("transformers", reason="the extra [pretrained] is not installed")
 
@@ -251,8 +252,7 @@ def test_the_network_from_elsewhere_of_the_page(
         np.testing.assert_allclose(features, expected.numpy(), atol=1e-4)
         assert features.shape == (6, 1280)
     finally:
-        for mapping in (BACKBONES._parts, BACKBONES._elsewhere, BACKBONES._schemas):
-            mapping.pop("lite0", None)
+        forget(BACKBONES, "lite0")
         sys.modules.pop("lite0", None)
 
 

@@ -35,6 +35,7 @@ from mlc.training.model import Model
 from mlc.training.stacked import OPTIMIZERS
 from mlc.training.steps import PlainStep, step_for
 from tests.conftest import Command
+from tests.registered import forget
 
 SHAPE = (2, 4, 3)
 
@@ -91,7 +92,7 @@ def model_of(network: SingleBackbone) -> Model:
 def registered() -> Iterator[str]:
     register_backbone("of_tests", NetworkOptions)(Network)
     yield "of_tests"
-    BACKBONES._parts.pop("of_tests")
+    forget(BACKBONES, "of_tests")
 
 
 def test_it_is_the_module_with_a_runs_axis_of_length_one() -> None:

@@ -26,6 +26,7 @@ from mlc.config.options import option
 from mlc.data.base import SOURCES
 from mlc.train import main
 from tests.conftest import Command
+from tests.registered import forget
 
 CALLS: list[int] = []
 SECONDS = 0.0
@@ -84,9 +85,7 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(stages, "ROWS_OF_PART", 8)
     CALLS.clear()
     yield
-    for mapping in (BACKBONES._parts, BACKBONES._elsewhere, BACKBONES._schemas):
-        for name in ("scaled", "words"):
-            mapping.pop(name, None)
+    forget(BACKBONES, "scaled", "words")
 
 
 def stage(**options: Any) -> Stage:

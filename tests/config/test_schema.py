@@ -18,6 +18,7 @@ from mlc.config.errors import ConfigError
 from mlc.config.registry import HEADS, SOURCES
 from mlc.config.schema import GROUPS, Config, config_folder, parse, register_configs
 from mlc.decisions.base import DECISIONS
+from tests.registered import forget
 
 FILES = [
     (path.parent.name, path.stem)
@@ -61,7 +62,7 @@ def test_a_part_that_is_registered_anew_has_its_new_options() -> None:
             assert composed("backbone=of_tests").backbone.width == default
             del backbones._parts["of_tests"]
     finally:
-        backbones._parts.pop("of_tests", None)
+        forget(backbones, "of_tests")
 
 
 @pytest.mark.parametrize("name", DECISIONS)

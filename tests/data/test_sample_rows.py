@@ -31,6 +31,7 @@ from mlc.training.assembly import build_model, build_training, known_labels
 from mlc.training.defaults import kind_of
 from mlc.training.loop import Training
 from mlc.training.stacked import OPTIMIZERS
+from tests.registered import forget
 
 CPU = torch.device("cpu")
 SHAPE = (3, 5, 4)
@@ -161,7 +162,7 @@ class Tokens(nn.Module):
 def of_tokens() -> Iterator[str]:
     register_backbone("of_tokens")(Tokens)
     yield "of_tokens"
-    BACKBONES._parts.pop("of_tokens")
+    forget(BACKBONES, "of_tokens")
 
 
 def test_tokens_reach_a_backbone_that_takes_them(of_tokens: str) -> None:

@@ -15,6 +15,7 @@ import mlc
 from mlc.backbones.base import BACKBONES
 from mlc.data.base import SOURCES
 from tests.conftest import REPOSITORY, Command
+from tests.registered import forget
 
 EXAMPLES = re.findall(
     r"```python\n(.*?)```", (REPOSITORY / "docs/own_network.md").read_text(), re.DOTALL
@@ -58,7 +59,7 @@ def test_a_backbone_trains_resumes_and_predicts(command: Command, tmp_path: Path
         shown = images.features[-40:].reshape(-1, *images.sample_shape)
         label_sets = mlc.load(tmp_path / "run").predict(shown)
     finally:
-        BACKBONES._parts.pop("strokes")
+        forget(BACKBONES, "strokes")
     with np.load(tmp_path / "run" / "predictions.npz") as stored:
         np.testing.assert_array_equal(label_sets, stored["decisions_global"])
     right = images.targets[-40:]
