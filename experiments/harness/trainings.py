@@ -28,7 +28,7 @@ class Trainings(Study):
     """A study whose trials are trainings; a run has a row for each rule.
 
     Class attributes:
-        experiment: the file in conf/experiment with the common settings of all trials; "" for none.
+        experiment: the file in conf/experiment with the common settings of all trials.
         metrics: stored metrics that depend on the rule, on the validation part ("val_...") and the
             test part.
         more: other metrics of a run, stored in all its rows.
@@ -45,10 +45,6 @@ class Trainings(Study):
         """The rule, the metrics and further columns."""
         of_parts = [f"{part}{metric}" for part in ("val_", "") for metric in self.metrics]
         return ("rule", *of_parts, *self.more, "error")
-
-    def config(self, trial: Trial) -> Config:
-        """Return the config of a trial."""
-        return configure(self.experiment, trial)
 
     def rows(self, trial: Trial, result: RunResult) -> list[Row]:
         """Return a row for each rule."""
@@ -70,7 +66,7 @@ class Trainings(Study):
 
     def measure(self, trials: Sequence[Trial], n_workers: int) -> Iterator[list[Measured]]:
         """Train the trials in cohorts, in processes of one thread each."""
-        configs = [self.config(trial) for trial in trials]
+        configs = [configure(self.experiment, trial) for trial in trials]
         groups = cohorts(configs, self.max_runs, n_workers)
         arguments = [
             ([trials[index] for index in group], [configs[index] for index in group], 1 / n_workers)
@@ -145,8 +141,7 @@ def configure(experiment: str, trial: Trial) -> Config:
 def _composed(experiment: str, chosen: tuple[str, ...]) -> Config:
     """Compose a config; cached, because this takes 0.1 s and most trials differ only in numbers."""
     register_configs()
-    base = [f"experiment={experiment}"] if experiment else []
-    return parse(composed([*base, *_UNLOGGED, *chosen]))
+    return parse(composed([f"experiment={experiment}", *_UNLOGGED, *chosen]))
 
 
 def _set(config: Any, key: str, value: Any) -> None:

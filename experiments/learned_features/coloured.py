@@ -136,7 +136,7 @@ class _Kept(Recorder):
 
 def _trained(trial: Trial) -> Evaluation:
     kept = _Kept()
-    train_cohort([configure("", trial)], kept)
+    train_cohort([configure("learned_features", trial)], kept)
     return kept.evaluation
 
 

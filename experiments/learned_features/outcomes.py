@@ -85,7 +85,7 @@ class Properties(Measurements):
     def measured(self, trial: Trial) -> list[Row]:
         """Load the data set, split it with seed 0, and describe its labels."""
         sources = import_module(SOURCES)
-        config = configure("", trial)
+        config = configure("learned_features", trial)
         if trial["data"] in LEARNED:
             # The labels are known without features.
             rows = sources.read(trial["data"])

@@ -8,18 +8,14 @@ from typing import Any, ClassVar
 
 from experiments.harness import Row, Trainings, Trial
 from experiments.harness.study import BUDGETS, Measured, command_of
+from experiments.harness.trainings import configure
 from experiments.league.studies import CONTESTANTS, configuration
 from experiments.learned_features.rules import rows_of_rules
 from mlc.config.registry import SOURCES as REGISTRY
-from mlc.config.schema import Config
 from mlc.heads.base import HEADS
 from mlc.runs.recorder import RunResult
 
 METRICS = ("jaccard_samples", "f1_macro", "subset_accuracy", "f1_micro")
-RULES = (
-    "fixed", "global", "per_label", "top_k", "cardinality", "mode", "expected_jaccard", "expected_f1",
-    "seen",
-)  # fmt: skip
 PRECISION = "average_precision_macro"
 # Modules that register the sources and the backbone of these trainings alone.
 SOURCES = "experiments.learned_features.sources"
@@ -36,8 +32,7 @@ QUICK = (("sigmoid", "label_powerset"), 1, 1)
 class Learned(Trainings):
     """Trainings whose rows hold each rule, with and without at least one label."""
 
-    # The defaults by backbone and kind of data: no experiment fits words, features and images alike.
-    experiment = ""
+    experiment = "learned_features"
     metrics: ClassVar[tuple[str, ...]] = METRICS
     more: ClassVar[tuple[str, ...]] = (f"val/{PRECISION}", f"test/{PRECISION}", "train/best_epoch")
     max_runs = N_SEEDS
@@ -47,7 +42,7 @@ class Learned(Trainings):
         import_module(SOURCES)
         import_module(NETWORKS)
         # The processes that train are forks: the data set that is loaded here is theirs too.
-        config = self.config(trials[0])
+        config = configure(self.experiment, trials[0])
         REGISTRY[config.data.name].load(config.data)
         for part in self.rounds(trials):
             yield from super().measure(part, n_workers)
@@ -78,12 +73,6 @@ class Learned(Trainings):
     def trials(self, budget: str) -> list[Trial]:
         """Return all configurations, heads and seeds."""
         return [trial for trials in self.by_configuration(budget) for trial in trials]
-
-    def config(self, trial: Trial) -> Config:
-        """Return the config of a trial, with all rules."""
-        config = super().config(trial)
-        config.decisions = list(RULES)
-        return config
 
     def rows(self, trial: Trial, result: RunResult) -> list[Row]:
         """Return a row for each rule."""
