@@ -109,7 +109,7 @@ def _lead(answer: Answer) -> str:
         return f"{head} leads {plain} by {_interval(gap)}, beyond chance for {_sources(answer)}."
     if gap.is_clear:
         return (
-            f"On the test rows, which choose nothing, {head} trails {plain} by {_interval(gap)},"
+            f"{_on_test_rows(answer)} {head} trails {plain} by {_interval(gap)},"
             f" beyond chance for {_sources(answer)}: more validation rows would make the choice safer."
         )
     if np.isnan(gap.half_width):
@@ -123,6 +123,11 @@ def _lead(answer: Answer) -> str:
         f"{name} from {plain} is {_interval(gap)}, which may be chance: these rows do not tell it from"
         f" {answer.reference}, which is simpler."
     )
+
+
+def _on_test_rows(answer: Answer) -> str:
+    choose = "" if answer.draws_test_rows else ", which choose nothing,"
+    return f"On the test rows{choose}"
 
 
 def _sources(answer: Answer) -> str:
@@ -139,7 +144,7 @@ def _no_lead(answer: Answer) -> str:
     ahead = {head: gap for head, gap in gaps.items() if gap.is_clear and gap.mean > 0}
     if ahead:
         leads = ", ".join(f"{head} by {_interval(gap)}" for head, gap in ahead.items())
-        return f"On the test rows, which choose nothing, these lead it beyond chance: {leads}."
+        return f"{_on_test_rows(answer)} these lead it beyond chance: {leads}."
     best = max(gaps, key=lambda head: gaps[head].mean)
     return (
         f"It is plain sigmoids: on the test rows no head leads it beyond chance for {_sources(answer)};"

@@ -40,6 +40,8 @@ class BrokenImageError(Exception):
 def find_images(folder: Path) -> list[Path]:
     """Return the images below a folder, sorted; names that begin with a dot are passed over.
 
+    A folder to which several links lead is read by each, but not within itself.
+
     Raises:
         DataError: a folder cannot be read.
     """
@@ -47,14 +49,18 @@ def find_images(folder: Path) -> list[Path]:
     def refuse(error: OSError) -> None:
         raise unreadable(Path(error.filename or folder), error) from error
 
-    files, seen = [], set()
+    files: list[Path] = []
+    # The device and inode of each folder and of those above it.
+    lines: dict[Path, set[tuple[int, int]]] = {}
     for name, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
         status = Path(name).stat()
-        if (status.st_dev, status.st_ino) in seen:
+        identity = (status.st_dev, status.st_ino)
+        above = lines.get(Path(name).parent, set())
+        if identity in above:
             # A link leads back to a folder.
             folders.clear()
             continue
-        seen.add((status.st_dev, status.st_ino))
+        lines[Path(name)] = above | {identity}
         folders[:] = [one for one in folders if not one.startswith(".")]
         files += [
             Path(name, one)

@@ -123,19 +123,23 @@ def _file_column(frame: pd.DataFrame, path: Path, name: str | None) -> str:
 
 def _files(frame: pd.DataFrame, column: str, path: Path, options: Any) -> list[Path]:
     folder = path.parent if options.folder is None else located(options.folder, options.root)
-    rows: dict[str, int] = {}
+    rows: dict[str, tuple[int, str]] = {}
     for row, value in enumerate(frame[column]):
         name = "" if value is None or pd.isna(value) else str(value).strip()
         where = location_of(str(path), row)
         if name.lower() in MISSING or "\0" in name:
             raise DataError(f"{path}: {where} names no image in the column {column!r}: add it.")
-        if name in rows:
+        # Other spellings and links name the same file.
+        file = os.path.realpath(folder / name)
+        if file in rows:
+            first, other = rows[file]
+            also = "" if other == name else f" as {other}"
             raise DataError(
-                f"{path}: {name} is named in {location_of(str(path), rows[name])} and in {where}: give"
+                f"{path}: {name} is named in {location_of(str(path), first)}{also} and in {where}: give"
                 " each image one row with all its labels."
             )
-        rows[name] = row
-    return [folder / name for name in rows]
+        rows[file] = (row, name)
+    return [folder / name for _, name in rows.values()]
 
 
 def _parts_in(frame: pd.DataFrame, column: str, path: Path) -> list[str]:
@@ -177,11 +181,11 @@ def _unused_split(frame: pd.DataFrame, options: Any) -> list[str]:
 
 def _unnamed(files: Sequence[Path], table: Path) -> list[str]:
     """Note the images beside those of a table that it does not name."""
-    folder = Path(os.path.commonpath([file.parent.absolute() for file in files]))
+    folder = Path(os.path.commonpath([os.path.normpath(file.parent.absolute()) for file in files]))
     if not folder.is_dir():
         return []
-    named = {file.absolute() for file in files}
-    others = [file for file in find_images(folder) if file.absolute() not in named]
+    named = set(map(os.path.realpath, files))
+    others = [file for file in find_images(folder) if os.path.realpath(file) not in named]
     if not others:
         return []
     examples = listed([str(file.relative_to(folder)) for file in others], 3)
@@ -216,6 +220,7 @@ def _of_folders(root: Path, options: Any) -> Listing:
     sign = None if separator == "none" else separator_named(separator)
     named = [[level for level in levels if level not in options.no_label] for levels in folders]
     sets = [[label for level in levels for label in split_cell(level, sign)] for levels in named]
+    files, sets, parts, linked = _merged(files, sets, parts)
     encoder = MultiLabelBinarizer().fit(sets)
     if len(encoder.classes_) == 0:
         raise DataError(f"{root}: no folder names a label: name fewer in data.no_label.")
@@ -226,8 +231,38 @@ def _of_folders(root: Path, options: Any) -> Listing:
     )
     return Listing(
         files, encoder.transform(sets).astype(bool), tuple(map(str, encoder.classes_)), parts,
-        "from the folders", (note,),
+        "from the folders", (note, *linked),
     )  # fmt: skip
+
+
+def _merged(
+    files: list[Path], sets: list[list[str]], parts: list[str] | None
+) -> tuple[list[Path], list[list[str]], list[str] | None, list[str]]:
+    """Give a file that links put into several folders the labels of all of them; with a note on it.
+
+    Raises:
+        DataError: a file is in several parts.
+    """
+    first: dict[str, int] = {}
+    labels: dict[int, list[str]] = {}
+    for row, file in enumerate(files):
+        index = first.setdefault(os.path.realpath(file), row)
+        labels[index] = [*labels.get(index, ()), *sets[row]]
+        if parts is not None and parts[row] != parts[index]:
+            raise DataError(
+                f"{files[index]} and {file} are links to one image in two parts: remove one of them."
+            )
+    n_linked = len(files) - len(labels)
+    notes = [
+        f"{n_linked:,} links lead to images that the folders hold already: such an image counts once and"
+        " has the labels of all its folders."
+    ]
+    return (
+        [files[row] for row in labels],
+        [list(dict.fromkeys(names)) for names in labels.values()],
+        None if parts is None else [parts[row] for row in labels],
+        notes if n_linked else [],
+    )
 
 
 def _parts_of(folders: Sequence[tuple[str, ...]], root: Path) -> list[str] | None:

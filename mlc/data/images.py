@@ -16,8 +16,9 @@ from mlc.config.texts import readable
 from mlc.data.base import Dataset, DataSource, HoldOutOptions, register_source
 from mlc.data.files import located
 from mlc.data.image_cache import Decoded, decoded
+from mlc.data.image_copies import note_on_copies
 from mlc.data.image_files import ENDINGS, find_images
-from mlc.data.image_listing import Listing, files_named_in, list_images
+from mlc.data.image_listing import files_named_in, list_images
 
 AUGMENTATIONS = ("hflip", "vflip", "rotate90", "crop", "color")
 _NAMED = 5  # Broken images in a message.
@@ -97,12 +98,14 @@ class Images(DataSource):
         path = _path(options)
         listing = list_images(path, options)
         images = decoded(listing.files, _size(options), options.grey)
+        rows = images.indices
+        parts = None if listing.parts is None else np.array(listing.parts, dtype=np.str_)[rows]
         notes = (
             *_broken(images, listing.files, options),
+            *note_on_copies(images.pixels, parts, [str(listing.files[row]) for row in rows]),
             *listing.notes,
             *_resized(images, options),
         )
-        rows = images.indices
         return Dataset(
             name=options.title or (path.name if path.is_dir() else path.name.split(".")[0]),
             features=images.pixels,
@@ -110,7 +113,7 @@ class Images(DataSource):
             feature_names=(),
             label_names=listing.names,
             numeric=np.zeros(images.pixels.shape[1], dtype=bool),
-            parts=_parts(listing, rows, path),
+            parts=_parts(parts, path),
             parts_from=listing.parts_from,
             notes=notes,
             sample_shape=images.shape,
@@ -192,10 +195,9 @@ def _resized(images: Decoded, options: Any) -> tuple[str, ...]:
     )
 
 
-def _parts(listing: Listing, rows: NDArray[np.int64], path: Path) -> dict[str, NDArray[np.int64]]:
-    if listing.parts is None:
+def _parts(named: NDArray[np.str_] | None, path: Path) -> dict[str, NDArray[np.int64]]:
+    if named is None:
         return {}
-    named = np.array(listing.parts, dtype=np.str_)[rows]
     parts = {part: np.flatnonzero(named == part) for part in ("train", "val", "test")}
     if not all(len(parts[part]) for part in ("train", "test")):
         raise DataError(f"{path}: all images of the training or test part are broken: repair them.")

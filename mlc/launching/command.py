@@ -33,10 +33,11 @@ from mlc.data.notices import forget_notices
 from mlc.launching import sweep
 from mlc.launching.checks import unknown_choice
 from mlc.launching.ending import failures_in_files_only
+from mlc.launching.flags import overrides_first
 from mlc.launching.folders import run_folder
 from mlc.launching.job import describe
 from mlc.launching.names import run_path
-from mlc.launching.overrides import advice, fitted, option_of_others
+from mlc.launching.overrides import advice, fitted, option_of_others, unknown_option
 from mlc.runs.cohort import Outcome
 from mlc.runs.leases import wait_for_free
 from mlc.runs.recording import Run, train_runs
@@ -143,6 +144,7 @@ def launch(
     for plugin in (FusedLauncher, FusedSubmititLauncher, SearchSweeper):
         Plugins.instance().register(plugin)
     sweep.current = None
+    sys.argv[1:] = overrides_first(sys.argv[1:])
     _fit_overrides()
     forget_notices()
     app = hydra.main(config_path=str(config_folder()), config_name="train", version_base="1.3")(
@@ -261,9 +263,11 @@ def _plain(error: BaseException) -> str:
     node = getattr(cause, "parent_node", None)
     if isinstance(node, DictConfig) and getattr(cause, "key", None) not in node:
         key = re.search(r"'([\w.-]+)'", message)
-        sentence = option_of_others(key[1], str(node.get("name")), sys.argv[1:]) if key else None
+        part = str(node.get("name"))
+        sentence = option_of_others(key[1], part, sys.argv[1:]) if key else None
         if sentence is not None:
             return sentence
-        guess = advice(key[1]) if key else ""
-        message += f": {guess}choose one of {', '.join(sorted(map(str, node)))}"
+        guess = unknown_option(key[1], part) if key else None
+        choices = f"choose one of {', '.join(sorted(map(str, node)))}"
+        message += f": {guess or (advice(key[1]) if key else '') + choices}"
     return message + "."

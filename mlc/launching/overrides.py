@@ -215,8 +215,7 @@ def advice(key: str) -> str:
     group, _, last = key.rpartition(".")
     if key in _RENAMED:
         return f"it is now called {_RENAMED[key]}, "
-    owners = _owners(key)
-    if owners:
+    if owners := _owners(key):
         return f"it is an option of {group}={' or '.join(owners)}, "
     known = sorted({name for name, _ in _options()} | set(GROUPS))
     elsewhere = [name for name in known if name.rpartition(".")[2] == last]
@@ -233,8 +232,7 @@ def option_of_others(key: str, name: str, arguments: Sequence[str]) -> str | Non
         arguments: the words of the command line, which may sweep over several parts.
     """
     group, _, option = key.rpartition(".")
-    owners = _owners(key)
-    if not owners:
+    if not (owners := _owners(key)):
         return None
     given = {word.partition("=")[0].lstrip("+"): word.partition("=")[2] for word in arguments}
     swept = given.get(group, "").split(",")
@@ -249,6 +247,23 @@ def option_of_others(key: str, name: str, arguments: Sequence[str]) -> str | Non
         f" {'have' if len(have) > 1 else 'has'}: leave it out, or start a command for the part that has"
         f" it, with {example}."
     )
+
+
+def unknown_option(key: str, part: str) -> str | None:
+    """Return advice on a key such as head.gama, given to a part; None if its group has no such part."""
+    group, _, option = key.rpartition(".")
+    if part not in GROUPS.get(group, ()):
+        return None
+    keys = sorted({name for name, _ in _options()})
+    known = [key.rpartition(".")[2] for key in keys if key.rpartition(".")[0] == group]
+    own = [name for name in known if name != "name" and part in _owners(f"{group}.{name}")]
+    guess = ""
+    if near := nearest(option, own) or [key for key in keys if key.endswith(f".{option}")]:
+        guess = f"did you mean {near[0] if '.' in near[0] else f'{group}.{near[0]}'}? "
+    elif near := nearest(option, set(known) - {"name"}):
+        others = [f"{group}={name}" for name in _owners(f"{group}.{near[0]}")[:_MOST_NAMED]]
+        guess = f"{group}.{near[0]} is an option of {' or '.join(others)}; "
+    return guess + (f"choose one of {', '.join(own)}" if own else f"{group}={part} has no options")
 
 
 def _owners(key: str) -> list[str]:

@@ -125,6 +125,13 @@ def test_test_rows_of_their_own_are_noticed(tmp_path: Path) -> None:
     answer = answer_of(tmp_path)
     assert answer.draws_test_rows
     assert "mean of 3 divisions of the rows" in sentences(answer)[0]
+    said = " ".join(notes(answer))
+    assert "lead tends to be a little too large" in said
+    assert "choose nothing" not in said
+    write_search(tmp_path / "fixed", {"sigmoid": 0.3, "pairwise": 0.1}, validation)
+    said = " ".join(notes(answer_of(tmp_path / "fixed")))
+    assert "a little too large" not in said
+    assert "test rows choose nothing" in said
 
 
 def test_all_values_are_of_the_seeds_that_every_head_has(tmp_path: Path) -> None:
@@ -196,6 +203,25 @@ def test_the_answer_begins_with_a_head_and_says_how_a_linear_model_stands(
     )
     expected = f"heads {of_heads:+.3f}, linear models {of_linear:+.3f}"
     assert any(expected in note for note in notes(answer))
+
+
+@pytest.mark.parametrize(
+    ("of_linear", "word"), [(-0.05, "larger"), (0.05, "smaller"), (0.0, "equal")]
+)
+def test_the_note_on_validation_values_says_which_are_better_beside_test_values(
+    tmp_path: Path, of_linear: float, word: str
+) -> None:
+    write_search(tmp_path, {"sigmoid": 0.3}, {"sigmoid": 0.5})
+    answer = answer_of(tmp_path, rivals=rival_of(tmp_path, dict.fromkeys(range(3), 0.5), 0.3))
+    tests = {name: rows[0].test for name, rows in answer.heads.items()}
+    rivals = rival_of(
+        tmp_path,
+        dict.fromkeys(range(3), 0.5 - tests["sigmoid"] + tests["linear_svm"] + of_linear),
+        0.3,
+    )
+    said = " ".join(notes(answer_of(tmp_path, rivals=rivals)))
+    assert f"is {word} for heads" in said
+    assert ("too good" in said) == (word == "larger")
 
 
 def test_what_cannot_be_answered_is_said_in_a_sentence(tmp_path: Path) -> None:

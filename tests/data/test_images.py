@@ -19,6 +19,7 @@ from mlc.data import image_cache, image_pool, load_data
 from mlc.data.__main__ import main as card
 from mlc.data.base import Dataset
 from mlc.data.cache import cache_folder
+from mlc.data.image_copies import copies
 from mlc.data.image_files import decode
 from tests.conftest import Command
 from tests.images import clothes, random_image, write_image
@@ -206,6 +207,16 @@ def test_images_that_no_row_names_are_said(table: Callable[..., Path], tmp_path:
         ({"path": ["x"] * 6}, {}, "there is 2 columns of files"),
         ({"file": ["images/0.png"] * 6}, {}, "is named in data row 1 and in data row 2"),
         (
+            {"file": ["images/0.png", "./images/0.png", *["images/1.png"] * 4]},
+            {},
+            "./images/0.png is named in data row 1 as images/0.png and in data row 2",
+        ),
+        (
+            {"file": ["images/0.png", "images/1.png", "images/../images/0.png", *["x.png"] * 3]},
+            {},
+            r"0.png is named in data row 1 as images/0.png and in data row 3",
+        ),
+        (
             {"file": ["images/0.png", *[""] * 5]},
             {},
             "data row 2 names no image in the column 'file'",
@@ -248,6 +259,64 @@ def test_a_folder_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
         load_data("images", path=str(tmp_path), size=[1, 2, 3])
     with pytest.raises(ConfigError, match=r"size=.* is out of range"):
         load_data("images", path=str(tmp_path), size=100_000)
+
+
+def test_copies_of_an_image_in_two_parts_are_counted(
+    table: Callable[..., Path], tmp_path: Path
+) -> None:
+    path = table(part=["train", "test", "train", "val", "train", "test"])
+    options: dict[str, Any] = {"path": str(path), "labels": ["small"]}
+
+    def warnings(**more: Any) -> list[str]:
+        return [note for note in load_data("images", **options, **more).notes if "pixels" in note]
+
+    assert warnings() == warnings(split="part") == []
+    # The same bytes within a part, then also in another one; the others differ in a corner.
+    write_image(tmp_path / "images" / "2.png", 0)
+    (inside,) = warnings()
+    assert "2 images occur more than once" in inside
+    assert warnings(split="part") == []
+    near = np.array(random_image(0))
+    near[0, 0, 0] ^= 1
+    write_image(tmp_path / "images" / "3.png", Image.fromarray(near))
+    write_image(tmp_path / "images" / "5.png", 0)
+    (across,) = warnings(split="part")
+    assert "3 images occur in more than one part" in across
+    assert across.endswith(f"{tmp_path}/images/0.png and {tmp_path}/images/5.png.")
+
+
+def test_copies_of_large_images_are_found_beside_those_with_the_same_middle() -> None:
+    draw = np.random.default_rng(0)
+    pixels = np.repeat(draw.integers(256, size=(1, 3000), dtype=np.uint8), 6, axis=0)
+    pixels[1, 0] ^= 1
+    pixels[[2, 4], 2999] ^= 1
+    pixels[5] = draw.integers(256, size=3000)
+    assert copies(pixels) == [[0, 3], [2, 4]]
+
+
+def test_links_give_an_image_the_labels_of_all_its_folders(tmp_path: Path) -> None:
+    for number in range(4):
+        write_image(tmp_path / "store" / f"{number}.png", number)
+    for number, folder in enumerate(("all/dog", "all/wet")):
+        write_image(tmp_path / folder / "own.png", 10 + number)
+    for name in ("cat", "small"):
+        (tmp_path / "all" / name).symlink_to(tmp_path / "store", target_is_directory=True)
+    # Back to a folder above, which ends the search.
+    (tmp_path / "all" / "dog" / "up").symlink_to(tmp_path / "all", target_is_directory=True)
+    (tmp_path / "all" / "wet" / "0.png").symlink_to(tmp_path / "store" / "0.png")
+    data = load_data("images", path=str(tmp_path / "all"))
+    assert data.label_names == ("cat", "dog", "small", "wet")
+    both = [True, False, True, False]
+    assert data.targets.tolist() == [
+        [True, False, True, True], both, both, both, [False, True, False, False],
+        [False, False, False, True],
+    ]  # fmt: skip
+    assert any(note.startswith("5 links lead to images") for note in data.notes)
+    for part in ("train", "test"):
+        write_image(tmp_path / "parts" / part / "dog" / "own.png", 1)
+        (tmp_path / "parts" / part / "cat").symlink_to(tmp_path / "store", target_is_directory=True)
+    with pytest.raises(DataError, match=r"test/cat/0\.png and .*train/cat/0\.png are links to one"):
+        load_data("images", path=str(tmp_path / "parts"))
 
 
 def test_processes_decode_as_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

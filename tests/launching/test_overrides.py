@@ -93,6 +93,10 @@ REFUSED = {
     "another place": ("lr=0.1", r"no key 'lr': did you mean optimizer\.lr\?"),
     "a letter": ("trainer.max_epoch=1", r"did you mean trainer\.max_epochs"),
     "another head": ("head.gamma=1", "head=sigmoid has no option gamma, which head=.*head=focal"),
+    "a letter of another head": (
+        "head.gama=2",
+        r"head\.gama': head\.gamma is an option of .*head=focal.*; head=sigmoid has no options\.",
+    ),
     "a name": ("head=sigmiod", r"head=sigmiod does not exist: did you mean sigmoid\?"),
     "an experiment": ("experiment=leage", r"did you mean league\?"),
     "text for a number": ("optimizer.lr=two", "lr=two is of the wrong type .*'two' is not a number"),
