@@ -145,7 +145,8 @@ def _report_decides(report: Report, found: pd.DataFrame, properties: pd.DataFram
     if set(found["group"]) - set(LEAGUE):
         report.tables["transfer"] = (
             "Absolute errors on the three new data sets, and on digits with a set number of labels, of"
-            " splits that were fitted on the league alone, of its mean, and of no lead",
+            " splits that were fitted on the league alone, of its mean, and of no lead (gains ± over"
+            " these data sets)",
             transfer_table(properties, found),
         )
     report.tables["correlations"] = (

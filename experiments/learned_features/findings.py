@@ -16,9 +16,9 @@ from experiments.learned_features.leads import LEADS, best_heads
 from experiments.learned_features.outcomes import PROPERTIES
 from experiments.learned_features.published import LEVELS, findings_on_features, reached
 from experiments.learned_features.studies import N_CONFIGURATIONS, STUDIES
-from experiments.learned_features.tables import decides, lead_intervals
+from experiments.learned_features.tables import decides, lead_intervals, transfer_errors
 from experiments.learned_features.tuned import TITLES, n_configurations, not_finished
-from mlc.reporting.statistics import Interval
+from mlc.reporting.statistics import Interval, mean_interval
 
 Frames = Mapping[str, pd.DataFrame]
 Leads = dict[str, dict[str, Interval]]
@@ -69,6 +69,8 @@ def numbers(
             NOT_MEASURED if best is None else f"{best.test} ({best.pair})"
         )
     texts["most_ahead"] = _most_ahead(kinds)
+    for lead in ("one_threshold", "own_rule"):
+        texts[f"texts_{lead}"] = _range(_of(of_kind[lead], "GoEmotions", "Reuters"))
     return texts | _numbers_of_groups(frames) | _numbers_of_what_decides(found, properties)
 
 
@@ -98,6 +100,11 @@ def _listed(values: Mapping[str, str]) -> str:
 
 def _of(leads: Mapping[str, Interval], *titles: str) -> dict[str, Interval]:
     return {name: lead for name, lead in leads.items() if name.startswith(titles)}
+
+
+def _range(leads: Mapping[str, Interval]) -> str:
+    means = [lead.mean for lead in leads.values()]
+    return f"{min(means):.3f} to {max(means):.3f}" if means else NOT_MEASURED
 
 
 def _finding(
@@ -245,7 +252,7 @@ def _survivors(found: pd.DataFrame, properties: pd.DataFrame) -> dict[str, list[
 
 def _numbers_of_what_decides(found: pd.DataFrame, properties: pd.DataFrame) -> dict[str, str]:
     judged = _judged(found, properties)
-    texts = {}
+    texts: dict[str, str] = {}
     for lead in LEADS:
         result = judged.get(lead)
         for other in ("mean", "none"):
@@ -254,6 +261,23 @@ def _numbers_of_what_decides(found: pd.DataFrame, properties: pd.DataFrame) -> d
             )
         texts[f"correlated_{lead}"] = (
             ", ".join(_survivors(found, properties).get(lead, [])) or "none"
+        )
+    moved = None if found.empty else transfer_errors(properties, found, "one_threshold", ["one"])
+    if moved is None:
+        texts |= dict.fromkeys(("transfer_split", "transfer_mean", "transfer_none"), NOT_MEASURED)
+    else:
+        split, errors = moved
+        texts["transfer_split"] = str(split)
+        for other in ("mean", "none"):
+            texts[f"transfer_{other}"] = mean_interval(errors[other] - errors["split"]).signed()
+    digits = found[found["kind"] == "digits"] if len(found) else found
+    for lead in ("one_threshold", "pick_one"):
+        texts[f"digits_{lead}"] = (
+            ", ".join(
+                f"{row['group'].removeprefix('digits, ')} {row[lead]:+.3f}"
+                for _, row in digits.iterrows()
+            )
+            or NOT_MEASURED
         )
     n_real = 0 if found.empty else found[found["kind"] == "real"]["group"].nunique()
     return texts | {"n_real": str(n_real)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from experiments.learned_features.coloured import HIGHEST
+from experiments.learned_features.studies import TRAINED_SEEDS
 from mlc.reporting.statistics import Interval, mean_interval, paired_difference
 from mlc.reporting.tables import Table
 
@@ -18,13 +19,22 @@ SHOWN = {
     "three networks": ("three", HIGHEST),
 }
 _KEY = ["data.n_train", "seed"]
+_RATE = "optimizer.lr"
 
 
 def chosen(one: pd.DataFrame, three: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Return the rows of each pair, with the rate that is best on validation rows of each seed."""
+    """Return the rows of each pair, with the rate that is best on validation rows of each seed.
+
+    Only rates that every network has in all seeds are chosen from.
+    """
     if len(three):
         three = three.assign(head="three")
     rows = pd.concat([one, three], ignore_index=True)
+    if len(rows):
+        n_seeds = rows.groupby([_RATE, "head"])["seed"].nunique().unstack("head")
+        finished = n_seeds.index[(n_seeds == TRAINED_SEEDS).all(axis=1)]
+        if len(finished):
+            rows = rows[rows[_RATE].isin(finished)]
     found = {}
     for name, (head, rule) in SHOWN.items():
         group = rows[(rows["head"] == head) & (rows["rule"] == rule)]

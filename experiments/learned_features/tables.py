@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from experiments.learned_features.decides import LeftOut, fit_split, leave_out, rank_correlations
+from experiments.learned_features.decides import (
+    LeftOut,
+    Split,
+    fit_split,
+    leave_out,
+    rank_correlations,
+)
 from experiments.learned_features.leads import LEADS, best_heads, leads
 from experiments.learned_features.outcomes import LEAGUE, LEARNED, PROPERTIES
 from experiments.learned_features.rules import AT_LEAST_ONE
@@ -106,35 +112,55 @@ def decides_table(properties: pd.DataFrame, found: pd.DataFrame) -> Table:
     return Table(header, lines)
 
 
+def transfer_errors(
+    properties: pd.DataFrame, found: pd.DataFrame, lead: str, columns: Sequence[str]
+) -> tuple[Split, pd.DataFrame] | None:
+    """Fit a split of a lead on the league alone; return it and its errors on each other data set.
+
+    The errors are absolute, averaged over the kinds of features of a data set, with the columns "split",
+    "mean" (of the league) and "none" (no lead).
+    """
+    values = properties.loc[found["group"]].set_axis(found.index)[list(columns)]
+    old = found["group"].isin(LEAGUE)
+    split = fit_split(values[old], found.loc[old, lead])
+    new = ~old & found[lead].notna()
+    if split is None or not new.any():
+        return None
+    actual = found.loc[new, lead]
+    errors = pd.DataFrame(
+        {
+            "split": (actual - split.predict(values[new])).abs(),
+            "mean": (actual - found.loc[old, lead].mean()).abs(),
+            "none": actual.abs(),
+        }
+    )
+    return split, errors.groupby(found.loc[new, "group"], sort=False).mean()
+
+
 def transfer_table(properties: pd.DataFrame, found: pd.DataFrame) -> Table:
-    """Return the errors on new data of splits that were fitted on the data sets of the league alone.
+    """Return the errors on other data of splits that were fitted on the data sets of the league alone.
 
     One split is free to take any property; the other must take the share of rows with exactly one label.
     """
-    values = properties.loc[found["group"]].set_axis(found.index)[list(PROPERTIES)]
-    old = found["group"].isin(LEAGUE)
-    new = {"new data": found["group"].isin(LEARNED), "digits": found["kind"] == "digits"}
     lines = []
     for lead in LEADS:
         for columns in (list(PROPERTIES), ["one"]):
-            split = fit_split(values.loc[old, columns], found.loc[old, lead])
-            if split is None:
+            result = transfer_errors(properties, found, lead, columns)
+            if result is None:
                 continue
-            cells = []
-            for rows in new.values():
-                chosen = rows & found[lead].notna()
-                predictions = {
-                    "split": split.predict(values[chosen]),
-                    "mean": found.loc[old, lead].mean(),
-                    "none": 0.0,
-                }
-                for prediction in predictions.values():
-                    errors = (found.loc[chosen, lead] - prediction).abs()
-                    by_group = errors.groupby(found.loc[chosen, "group"]).mean()
-                    cells.append(f"{by_group.mean():.4f}" if len(by_group) else "-")
-            lines.append([lead, str(split), *cells])
-    kinds = [f"{name}: {what}" for name in new for what in ("split", "mean", "no lead")]
-    return Table(["lead", "one split, fitted on the league", *kinds], lines)
+            split, errors = result
+            new = errors.index.isin(LEARNED)
+            parts = [errors[new].mean(), errors[~new].mean()]
+            cells = ["-" if pd.isna(e) else f"{e:.4f}" for part in parts for e in part]
+            gain = mean_interval(errors["mean"] - errors["split"]).signed()
+            lines.append([lead, str(split), *cells, gain])
+    kinds = [
+        f"{name}: {what}"
+        for name in ("new data", "digits")
+        for what in ("split", "mean", "no lead")
+    ]
+    header = ["lead", "one split, fitted on the league", *kinds, "split gains on the mean"]
+    return Table(header, lines)
 
 
 def correlations_table(properties: pd.DataFrame, found: pd.DataFrame) -> Table:
