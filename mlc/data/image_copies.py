@@ -19,7 +19,7 @@ def copies(pixels: NDArray[np.uint8]) -> list[list[int]]:
         pixels: (N, C * H * W). Rows are read whole only where their middles are equal.
     """
     start = max(0, (pixels.shape[1] - _BLOCK) // 2)
-    middles = (row[start : start + _BLOCK].tobytes() for row in pixels)
+    middles = (row[start : start + _BLOCK].tobytes() for row in np.asarray(pixels))
     return [
         same
         for alike in _equal(range(len(pixels)), middles)
