@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -213,7 +214,7 @@ def _checkpoint(network: nn.Module, options: PretrainedOptions) -> None:
 
 
 def _tokens(texts: Sequence[str], options: PretrainedOptions) -> NDArray[np.int32]:
-    tokenizer = _tokenizer(options.model)
+    tokenizer = _tokenizer(str(options.model), _files_digest(options))
     encoded = tokenizer(list(texts), truncation=True, max_length=options.max_length, padding=False)[
         "input_ids"
     ]
@@ -226,12 +227,14 @@ def _tokens(texts: Sequence[str], options: PretrainedOptions) -> NDArray[np.int3
 
 
 @lru_cache(maxsize=1)
-def _tokenizer(model: str) -> Any:
+def _tokenizer(model: str, files: str) -> Any:
+    """Load a tokenizer; `files` is the digest of the network's files, for the cache."""
     return _load("AutoTokenizer", PretrainedOptions(model))
 
 
 @lru_cache(maxsize=1)
-def _processor(model: str) -> Any:
+def _processor(model: str, files: str) -> Any:
+    """Load an image processor; `files` is the digest of the network's files, for the cache."""
     # The other implementation needs torchvision.
     return _load("AutoImageProcessor", PretrainedOptions(model), backend="pil")
 
@@ -249,7 +252,7 @@ def _resized(images: NDArray[Any], options: PretrainedOptions) -> NDArray[np.uin
         images = np.rint(images * 255).astype(np.uint8)
     if images.shape[1] == 1:
         images = images.repeat(3, axis=1)
-    resized = _processor(options.model)(
+    resized = _processor(str(options.model), _files_digest(options))(
         images=list(images.transpose(0, 2, 3, 1)),
         do_rescale=False,
         do_normalize=False,
@@ -262,7 +265,7 @@ def _resized(images: NDArray[Any], options: PretrainedOptions) -> NDArray[np.uin
 
 def _normalisation(options: PretrainedOptions) -> dict[str, Tensor]:
     """Return the factors and shifts of the channels for pixels in [0, 1]: (C,) each."""
-    processor = _processor(options.model)
+    processor = _processor(str(options.model), _files_digest(options))
     factor = 255 * processor.rescale_factor if processor.do_rescale else 255.0
     mean, std = ([0.0] * 3, [1.0] * 3)
     if processor.do_normalize:
@@ -275,18 +278,39 @@ def _files_digest(options: PretrainedOptions) -> str:
     """Hash the files of the network; a snapshot of the hub is identified by its commit."""
     folder = Path(str(options.model)).expanduser()
     if not folder.is_dir():
-        config = transformers().utils.cached_file(options.model, "config.json")
+        config = _cached_config(options)
         return f"{options.model} {Path(config).parent.name}"
     endings = _SETTINGS if options.weights == "none" else (*_SETTINGS, *_WEIGHTS)
     digest = hashlib.sha256()
     for path in sorted(folder.iterdir()):
         if path.suffix in endings and path.is_file():
             facts = path.stat()
-            digest.update(f"{path.name} {_file_digest(path, facts.st_mtime_ns)} ".encode())
+            state = facts.st_mtime_ns, facts.st_ctime_ns, facts.st_size, facts.st_ino
+            digest.update(f"{path.name} {_file_digest(path, state)} ".encode())
     return digest.hexdigest()
 
 
+def _cached_config(options: PretrainedOptions) -> str:
+    """Return the file config.json of a network of the hub, in the cache of transformers.
+
+    Raises:
+        ConfigError: it is neither there nor can be downloaded.
+    """
+    package, model = transformers(), str(options.model)
+    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", model) or model.startswith("."):
+        raise ConfigError(f"backbone.model={model}: there is no such folder.")
+    try:
+        path: str = package.utils.cached_file(model, "config.json")
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"backbone.model={model} is neither a folder nor a network in the cache of transformers, and"
+            " cannot be downloaded: check the name, or carry its folder, as docs/pretrained.md says"
+            ' under "Weights without the internet".'
+        ) from error
+    return path
+
+
 @lru_cache(maxsize=64)
-def _file_digest(path: Path, modified: int) -> str:
+def _file_digest(path: Path, state: tuple[int, ...]) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

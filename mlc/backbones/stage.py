@@ -85,12 +85,17 @@ class Stage:
         return f"{self.options.name} {self.frozen} {text}"
 
     def _of_weights(self, sample: Samples) -> str:
-        digest = hashlib.sha256()
+        """Hash the file of the class, weights, buffers, and attributes that are numbers or texts."""
+        digest = hashlib.sha256(sha256_of(Path(inspect.getfile(self._class))))
         network = self._built(self.prepared(sample[:1]).shape[1:])
-        for name, value in sorted(network.state_dict().items()):
-            array = value.cpu().numpy()
+        tensors = [*network.named_parameters(), *network.named_buffers()]
+        for name, value in sorted(tensors, key=lambda named: named[0]):
+            array = value.detach().cpu().numpy()
             digest.update(f"{name}{array.shape}{array.dtype}".encode())
             digest.update(np.ascontiguousarray(array).data)
+        for name, module in network.named_modules():
+            plain = {k: v for k, v in sorted(vars(module).items()) if _is_plain(v)}
+            digest.update(f"{name} {plain}".encode())
         of_training = {field.name for field in dataclasses.fields(FrozenOptions)}
         own = {k: v for k, v in vars(self.options).items() if k not in of_training}
         return f"{digest.hexdigest()} {own}"
@@ -108,10 +113,7 @@ class Stage:
             With `frozen` the features (N, D), else the prepared samples (N, ...); and their digest.
         """
         rows = [slice(i, i + ROWS_OF_PART) for i in range(0, len(samples), ROWS_OF_PART)]
-        # A class that declares no fingerprint may prepare samples otherwise after a change of its file.
-        declares = hasattr(self._class, "fingerprint")
-        code = "" if declares else sha256_of(Path(inspect.getfile(self._class))).hex()
-        version = f"{_VERSION} {code} {self.fingerprint(samples)}"
+        version = f"{_VERSION} {self.fingerprint(samples)}"
         digests = [_digest(samples[part]) for part in rows]
         parts = remembered_parts(
             version,
@@ -147,6 +149,13 @@ class Stage:
                 network = self._class(shape, self.options)
             self._network = network.eval().requires_grad_(False).to(self.device)
         return self._network
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether the text of a value says all about it."""
+    if isinstance(value, tuple):
+        return all(map(_is_plain, value))
+    return isinstance(value, (bool, int, float, str))
 
 
 def stage_of(options: Any, device: torch.device | None = None) -> Stage | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import importlib
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -268,3 +269,35 @@ def test_the_estimator_predicts_from_texts_by_frozen_features(tmp_path: Path) ->
     np.testing.assert_allclose(of_texts.fit(samples, y).predict_proba(samples), expected, atol=1e-4)
     with pytest.raises(DataError, match="fitted on texts"):
         of_texts.predict(features)
+
+
+def test_a_tokenizer_that_changes_in_its_folder_is_read_again(tmp_path: Path) -> None:
+    folder = text_network(tmp_path / "bert")
+    stage = Stage(BACKBONES.options("pretrained", model=str(folder), frozen=True))
+    before = stage.fingerprint(["good"]), stage.prepared(["good bad"]).tolist()
+    for file in (folder / "vocab.txt", folder / "tokenizer.json"):
+        text = file.read_text(encoding="utf-8")
+        text = text.replace('"good"', '"@"').replace('"bad"', '"good"').replace('"@"', '"bad"')
+        stamp = file.stat()
+        file.write_text(text, encoding="utf-8")
+        os.utime(file, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert stage.fingerprint(["good"]) != before[0]
+    assert stage.prepared(["good bad"]).tolist() != before[1]
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("nofolder", "neither a folder nor a network in the cache of transformers"),
+        ("/nodir/x", "there is no such folder"),
+        ("./x", "there is no such folder"),
+    ],
+)
+def test_a_network_that_is_not_there_is_told_in_one_sentence(
+    model: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    stage = Stage(BACKBONES.options("pretrained", model=model, frozen=True))
+    with pytest.raises(ConfigError, match=message) as caught:
+        stage.fingerprint(["good"])
+    assert "\n" not in str(caught.value)

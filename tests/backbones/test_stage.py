@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -225,3 +226,41 @@ def test_a_sweep_costs_one_pass_and_predicts_from_images(command: Command) -> No
     loaded = mlc.load("sweep/digits/powerset/seed=1")
     np.testing.assert_array_equal(loaded.predict(samples), loaded.predict(features))
     np.testing.assert_array_equal(loaded.scores(data.features), loaded.scores(features))
+
+
+def test_the_fingerprint_covers_code_buffers_and_attributes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Plain(nn.Module):
+        factor, offset = 1.0, 0.0
+
+        def __init__(self, sample_shape: tuple[int, ...], options: Any) -> None:
+            super().__init__()
+            self.scale = Plain.factor
+            self.register_buffer("shift", torch.tensor(Plain.offset), persistent=False)
+
+        def forward(self, samples: torch.Tensor) -> torch.Tensor:
+            return samples.flatten(1) * self.scale + self.shift
+
+    code = tmp_path / "code.py"
+    code.write_text("first")
+    monkeypatch.setattr(stages, "inspect", SimpleNamespace(getfile=lambda _: str(code)))
+    prepare = staticmethod(lambda samples, _: samples)
+    register_backbone("plain_of_tests")(type("Prepared", (Plain,), {"prepare": prepare}))
+    samples = np.zeros((2, 1, 2, 2), dtype=np.float32)
+
+    def fingerprint() -> str:
+        return Stage(BACKBONES.options("plain_of_tests", frozen=True)).fingerprint(samples)
+
+    try:
+        seen = [fingerprint()]
+        assert fingerprint() == seen[0]
+        Plain.factor = 2.0
+        seen.append(fingerprint())
+        Plain.offset = 1.0
+        seen.append(fingerprint())
+        code.write_text("second")
+        seen.append(fingerprint())
+        assert len(set(seen)) == 4
+    finally:
+        forget(BACKBONES, "plain_of_tests")
