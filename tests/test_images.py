@@ -138,6 +138,20 @@ def test_broken_images_are_refused_in_a_prediction(
         mlc.load(run).predict(["none.png"])
 
 
+def test_images_that_a_prediction_leaves_out_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "broken.png").write_bytes(b"nothing")
+    good = next(path for path in clothes(tmp_path / "c", 1).rglob("*.png"))
+    options = SOURCES.options("images", path=str(tmp_path), broken="skip")
+    pixels, files = SOURCES["images"].read_samples(  # type: ignore[attr-defined]
+        [tmp_path / "broken.png", good], options, (3, 8, 8)
+    )
+    assert (len(pixels), files) == (1, [good])
+    assert "1 of 2 images are left out" in caplog.text
+    assert "broken.png" in caplog.text
+
+
 def arrays(tmp_path: Path) -> tuple[np.ndarray, np.ndarray]:
     data = load_data("images", path=str(clothes(tmp_path / "clothes", 5)))
     return data.features.reshape(-1, 3, 8, 8), data.targets.astype(int)

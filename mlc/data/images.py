@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,8 @@ from mlc.data.image_cache import Decoded, decoded
 from mlc.data.image_copies import note_on_copies
 from mlc.data.image_files import ENDINGS, find_images
 from mlc.data.image_listing import files_named_in, list_images
+
+log = logging.getLogger(__name__)
 
 AUGMENTATIONS = ("hflip", "vflip", "rotate90", "crop", "color")
 _NAMED = 5  # Broken images in a message.
@@ -136,7 +139,8 @@ class Images(DataSource):
         """
         files = [file for path in paths for file in _files_of(path, options)]
         images = decoded(files, shape[1:], shape[0] == 1, in_memory=True)
-        _broken(images, files, options)
+        for note in _broken(images, files, options):
+            log.warning(note)
         return images.pixels, [files[index] for index in images.indices]
 
 
