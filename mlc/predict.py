@@ -42,7 +42,7 @@ def _predict(args: argparse.Namespace) -> None:
     # Imports torch, which takes seconds.
     from mlc.files.writing import write_output
     from mlc.runs.loading import load
-    from mlc.runs.predicting import card_of, read_rows, table_of
+    from mlc.runs.predicting import card_of, note_on_empty_rows, read_rows, table_of
 
     import_parts(args.imports)
     for file in args.file:
@@ -51,6 +51,8 @@ def _predict(args: argparse.Namespace) -> None:
     features, files = read_rows(loaded, args.file)
     name = args.file[0].name if len(args.file) == 1 else f"{len(args.file)} files"
     print(card_of(loaded, features, name), file=sys.stderr)
+    if (note := note_on_empty_rows(features)) is not None:
+        print(note, file=sys.stderr)
     table = table_of(loaded, features, files)
     print(_summary(table, args.file[0] if len(args.file) == 1 else name), file=sys.stderr)
     if args.spreadsheet:

@@ -80,6 +80,20 @@ def card_of(loaded: LoadedRun, features: Any, name: str) -> str:
     return card_lines(f"{name}: {n_rows:,} row{'s' * (n_rows != 1)} to predict", lines)
 
 
+def note_on_empty_rows(features: Any) -> str | None:
+    """Return a warning that names sparse rows without any value; None if there is none."""
+    if not issparse(features):
+        return None
+    empty = np.flatnonzero(np.diff(features.tocsr().indptr) == 0) + 1
+    if not len(empty):
+        return None
+    named = listed([str(row) for row in empty], 5)
+    return (
+        f"Warning: {len(empty):,} of {features.shape[0]:,} rows hold no word or value of the training (row"
+        f" {named}): their labels are the same for each, and say nothing about them."
+    )
+
+
 def table_of(loaded: LoadedRun, features: Any, files: Sequence[Path] | None) -> pd.DataFrame:
     """Return the number, perhaps the file, the labels and the scores of each row."""
     names = np.array(loaded.label_names, dtype=object)

@@ -15,13 +15,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.sparse import csr_matrix
 
 import mlc
 from mlc.config.errors import ConfigError, MlcError, RunFolderError
 from mlc.data.base import SOURCES
 from mlc.heads.base import HEADS
 from mlc.predict import main as predict_main
-from mlc.runs.predicting import predict
+from mlc.runs.predicting import note_on_empty_rows, predict
 from mlc.train import main
 from tests.choices import force_choice
 from tests.conftest import Command, Outcome, exit_status, toy_arff
@@ -397,3 +398,12 @@ def test_new_files_of_every_source_that_reads_files(
     assert table.columns.tolist() == ["row", "labels", *names]
     expected = mlc.load(tmp_path / "run").scores(x[50:])
     np.testing.assert_allclose(table[names], expected, atol=1e-6)
+
+
+def test_rows_without_a_known_word_are_named() -> None:
+    rows = csr_matrix(np.array([[1.0, 0.0], [0.0, 0.0], [0.0, 2.0], [0.0, 0.0]], dtype=np.float32))
+    note = note_on_empty_rows(rows)
+    assert note is not None
+    assert note.startswith("Warning: 2 of 4 rows hold no word or value of the training (row 2, 4)")
+    assert note_on_empty_rows(rows[[0, 2]]) is None
+    assert note_on_empty_rows(rows.toarray()) is None
