@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,11 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mlc.backbones.base import register_backbone
+from mlc.backbones.pretrained_files import files_digest, transformers
 from mlc.config.errors import ConfigError, DataError
 from mlc.config.options import option
 
-_WEIGHTS = ".safetensors", ".bin"
-_SETTINGS = ".json", ".txt", ".model"
 _PADDING = -1
 # To be raised when this module prepares samples or pools outputs otherwise.
 _VERSION = "pretrained 1"
@@ -93,6 +89,7 @@ class Pretrained(nn.Module):
         mask = tokens >= 0
         # Columns that are padding in all rows cost time and change nothing.
         longest = max(1, int(mask.sum(dim=1).max()))
+        self._require_positions(longest)
         tokens, mask = tokens[:, :longest], mask[:, :longest]
         outputs = self.network(
             input_ids=tokens.masked_fill(~mask, self.padding), attention_mask=mask.long()
@@ -104,6 +101,19 @@ class Pretrained(nn.Module):
             return hidden[:, 0]
         kept = mask.unsqueeze(-1).to(hidden.dtype)
         return (hidden * kept).sum(dim=1) / kept.sum(dim=1).clamp(min=1)
+
+    def _require_positions(self, n_tokens: int) -> None:
+        """Require that the network has a position for each token."""
+        config: Any = self.network.config
+        positions = getattr(config, "max_position_embeddings", None)
+        if positions is not None and "roberta" in str(config.model_type):
+            # Its positions begin after that of the padding.
+            positions -= (config.pad_token_id or 0) + 1
+        if positions is not None and n_tokens > positions:
+            raise ConfigError(
+                f"A text has more tokens than the {positions} positions of the network: set"
+                f" backbone.max_length={positions} or less."
+            )
 
     def _of_images(self, images: Tensor) -> Tensor:
         outputs = self.network(pixel_values=images * self.scale + self.shift)
@@ -125,24 +135,7 @@ class Pretrained(nn.Module):
     def fingerprint(options: PretrainedOptions) -> str:
         """Return a text that changes with the files of the network and with the preparation."""
         used = options.weights, options.pooling, options.max_length
-        return f"{_VERSION} {_files_digest(options)} {used}"
-
-
-def transformers() -> Any:
-    """Return the package transformers, silent about what it loads.
-
-    Raises:
-        ConfigError: it is not installed.
-    """
-    try:
-        import transformers as package
-    except ImportError as error:
-        raise ConfigError(
-            "backbone=pretrained needs the package transformers: pip install 'mlc[pretrained]'."
-        ) from error
-    package.logging.set_verbosity_error()
-    package.logging.disable_progress_bar()
-    return package
+        return f"{_VERSION} {files_digest(str(options.model), options.weights)} {used}"
 
 
 def _load(kind: str, options: PretrainedOptions, **arguments: Any) -> Any:
@@ -214,7 +207,7 @@ def _checkpoint(network: nn.Module, options: PretrainedOptions) -> None:
 
 
 def _tokens(texts: Sequence[str], options: PretrainedOptions) -> NDArray[np.int32]:
-    tokenizer = _tokenizer(str(options.model), _files_digest(options))
+    tokenizer = _tokenizer(str(options.model), files_digest(str(options.model), options.weights))
     encoded = tokenizer(list(texts), truncation=True, max_length=options.max_length, padding=False)[
         "input_ids"
     ]
@@ -252,7 +245,7 @@ def _resized(images: NDArray[Any], options: PretrainedOptions) -> NDArray[np.uin
         images = np.rint(images * 255).astype(np.uint8)
     if images.shape[1] == 1:
         images = images.repeat(3, axis=1)
-    resized = _processor(str(options.model), _files_digest(options))(
+    resized = _processor(str(options.model), files_digest(str(options.model), options.weights))(
         images=list(images.transpose(0, 2, 3, 1)),
         do_rescale=False,
         do_normalize=False,
@@ -265,52 +258,10 @@ def _resized(images: NDArray[Any], options: PretrainedOptions) -> NDArray[np.uin
 
 def _normalisation(options: PretrainedOptions) -> dict[str, Tensor]:
     """Return the factors and shifts of the channels for pixels in [0, 1]: (C,) each."""
-    processor = _processor(str(options.model), _files_digest(options))
+    processor = _processor(str(options.model), files_digest(str(options.model), options.weights))
     factor = 255 * processor.rescale_factor if processor.do_rescale else 255.0
     mean, std = ([0.0] * 3, [1.0] * 3)
     if processor.do_normalize:
         mean, std = processor.image_mean, processor.image_std
     centre, deviation = torch.tensor(mean).double(), torch.tensor(std).double()
     return {"scale": (factor / deviation).float(), "shift": (-centre / deviation).float()}
-
-
-def _files_digest(options: PretrainedOptions) -> str:
-    """Hash the files of the network; a snapshot of the hub is identified by its commit."""
-    folder = Path(str(options.model)).expanduser()
-    if not folder.is_dir():
-        config = _cached_config(options)
-        return f"{options.model} {Path(config).parent.name}"
-    endings = _SETTINGS if options.weights == "none" else (*_SETTINGS, *_WEIGHTS)
-    digest = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        if path.suffix in endings and path.is_file():
-            facts = path.stat()
-            state = facts.st_mtime_ns, facts.st_ctime_ns, facts.st_size, facts.st_ino
-            digest.update(f"{path.name} {_file_digest(path, state)} ".encode())
-    return digest.hexdigest()
-
-
-def _cached_config(options: PretrainedOptions) -> str:
-    """Return the file config.json of a network of the hub, in the cache of transformers.
-
-    Raises:
-        ConfigError: it is neither there nor can be downloaded.
-    """
-    package, model = transformers(), str(options.model)
-    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", model) or model.startswith("."):
-        raise ConfigError(f"backbone.model={model}: there is no such folder.")
-    try:
-        path: str = package.utils.cached_file(model, "config.json")
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"backbone.model={model} is neither a folder nor a network in the cache of transformers, and"
-            " cannot be downloaded: check the name, or carry its folder, as docs/pretrained.md says"
-            ' under "Weights without the internet".'
-        ) from error
-    return path
-
-
-@lru_cache(maxsize=64)
-def _file_digest(path: Path, state: tuple[int, ...]) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

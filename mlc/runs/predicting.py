@@ -89,8 +89,8 @@ def note_on_empty_rows(features: Any) -> str | None:
         return None
     named = listed([str(row) for row in empty], 5)
     return (
-        f"Warning: {len(empty):,} of {features.shape[0]:,} rows hold no word or value of the training (row"
-        f" {named}): their labels are the same for each, and say nothing about them."
+        f"Warning: {len(empty):,} of {features.shape[0]:,} rows hold no word or value of the training"
+        f" (row {named}): their labels are the same for each, and say nothing about them."
     )
 
 

@@ -301,3 +301,12 @@ def test_a_network_that_is_not_there_is_told_in_one_sentence(
     with pytest.raises(ConfigError, match=message) as caught:
         stage.fingerprint(["good"])
     assert "\n" not in str(caught.value)
+
+
+def test_a_text_with_more_tokens_than_positions_is_refused(tmp_path: Path) -> None:
+    model = str(text_network(tmp_path / "bert"))
+    long = [" ".join(["good"] * 40)]
+    with pytest.raises(ConfigError, match="the 32 positions of the network"):
+        Stage(BACKBONES.options("pretrained", model=model, frozen=True)).compute(long)
+    options = BACKBONES.options("pretrained", model=model, frozen=True, max_length=32)
+    assert Stage(options).compute(long).shape == (1, 8)
