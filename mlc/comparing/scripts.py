@@ -46,7 +46,7 @@ def estimator_code(
         for key, value in values.items()
         if value not in (None, {}) and as_list(defaults[key]) != value
     }
-    arguments = literals({"decision": settled.chosen, **given})
+    arguments = literals({"decision": settled.chosen, **given, "random_state": 0})
     has_test = data is not None and "test" in data.parts
     return "\n".join([
         *(["import numpy as np"] if has_test else []),
