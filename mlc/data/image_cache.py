@@ -9,7 +9,7 @@ import logging
 import math
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +75,8 @@ def decoded(
 
     Args:
         files: the images; a missing file is a broken image.
-        size: height and width; () is the common size of all images, else DEFAULT_SIZE squared.
+        size: height and width; () is the common size of all images; if they differ, the largest sides,
+            or DEFAULT_SIZE squared if one of these is larger.
         grey: whether there is one channel instead of three; None is true if all images are grey.
         in_memory: whether pixels that take at most a quarter of the free memory are not cached.
 
@@ -132,7 +133,7 @@ def _plan(
         reasons = f"{files[0]}: {broken[0]}" if files else "there is none"
         raise DataError(f"No image can be decoded ({reasons}): name a folder or table of images.")
     sizes = {header[:2] for header in headers.values()}
-    height, width = size or (next(iter(sizes)) if len(sizes) == 1 else (DEFAULT_SIZE,) * 2)
+    height, width = size or _size_of_all(sizes)
     is_grey = all(header[2] for header in headers.values()) if grey is None else grey
     return _Plan(
         {index: files[index] for index in headers},
@@ -140,6 +141,14 @@ def _plan(
         broken,
         sum(header[:2] != (height, width) for header in headers.values()),
     )
+
+
+def _size_of_all(sizes: Collection[tuple[int, int]]) -> tuple[int, int]:
+    """Return one height and width for images of these sizes; it is at most that of the largest."""
+    height, width = (max(sides) for sides in zip(*sizes, strict=True))
+    if len(sizes) > 1 and max(height, width) > DEFAULT_SIZE:
+        return DEFAULT_SIZE, DEFAULT_SIZE
+    return height, width
 
 
 def _probe_all(paths: Sequence[Path]) -> list[tuple[int, int, bool] | str]:

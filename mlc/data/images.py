@@ -42,7 +42,8 @@ class ImagesOptions(HoldOutOptions):
         separator: separator of the labels in a cell, null infers it; or in a folder's name, null is _,
             and "none" takes the whole name as one label.
         no_label: folders whose images have no label.
-        size: height and width, or one number for both; null is the common size of all images, else 224.
+        size: height and width, or one number for both; null is the common size of all images; if
+            they differ, the largest height and width, or 224 if one of these is larger.
         grey: one channel instead of three; null is true if all images are grey.
         broken: "error" refuses broken and missing images; "skip" leaves them out.
         augment: random changes of the images in training batches, of hflip, vflip, rotate90, crop and

@@ -130,12 +130,14 @@ def test_sizes_and_grey_are_chosen_and_said(table: Callable[..., Path], tmp_path
     path = table()
     write_image(tmp_path / "images" / "5.png", random_image(5, 9, 9))
     data = load_data("images", path=str(path), labels=["wet"])
-    assert data.sample_shape == (3, 224, 224)
+    assert data.sample_shape == (3, 9, 9)
     (note,) = (note for note in data.notes if "resized" in note)
     assert note == (
-        "6 images were cropped around their centre and resized to 224 x 224 since they differ in size;"
+        "5 images were cropped around their centre and resized to 9 x 9 since they differ in size;"
         " data.size states another size."
     )
+    write_image(tmp_path / "images" / "5.png", random_image(5, 9, 300))
+    assert load_data("images", path=str(path), labels=["wet"]).sample_shape == (3, 224, 224)
     small = load_data("images", path=str(path), labels=["wet"], size=[6, 5], grey=True)
     assert small.sample_shape == (1, 6, 5)
     expected = [decode(tmp_path / "images" / f"{i}.png", 1, 6, 5).ravel() for i in range(6)]
