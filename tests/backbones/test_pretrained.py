@@ -296,7 +296,8 @@ def test_a_tokenizer_that_changes_in_its_folder_is_read_again(tmp_path: Path) ->
 def test_a_network_that_is_not_there_is_told_in_one_sentence(
     model: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    # The variable HF_HUB_OFFLINE is read once, at the import.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     stage = Stage(BACKBONES.options("pretrained", model=model, frozen=True))
     with pytest.raises(ConfigError, match=message) as caught:
         stage.fingerprint(["good"])
