@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -34,7 +37,7 @@ def forest_figure(tuned: pd.DataFrame, metric: str) -> Figure:
     figure = Figure(figsize=(9, 6.4), layout="constrained")
     grid = figure.subplots(2, 3, sharex=True, sharey=True)
     for axes, name in zip(grid.flat, contestants, strict=False):
-        _draw(axes, gains_over_sigmoid(tuned, name, metric), data_sets)
+        draw_gains(axes, gains_over_sigmoid(tuned, name, metric), data_sets)
         axes.set_title(SHOWN[name], fontsize="medium")
     for axes in grid.flat[len(contestants) :]:
         axes.remove()
@@ -50,15 +53,23 @@ def forest_figure(tuned: pd.DataFrame, metric: str) -> Figure:
     return figure
 
 
-def _draw(axes: Axes, gains: dict[str, Interval], data_sets: list[str]) -> None:
+def draw_gains(axes: Axes, gains: Mapping[str, Interval], names: Sequence[str]) -> None:
+    """Draw a row for each name, in this order: its gain with the interval, if it has one.
+
+    Args:
+        axes: the axes.
+        gains: the gains over sigmoid by name.
+        names: the names of the rows.
+    """
     axes.axvspan(-MARGIN, MARGIN, color="0.88")
     axes.axvline(0, color="0.4", linewidth=0.8)
-    for position, name in enumerate(data_sets):
+    for position, name in enumerate(names):
         gain = gains.get(name)
         if gain is None:
             continue
+        half = 0.0 if np.isnan(gain.half_width) else gain.half_width
         axes.errorbar(
-            gain.mean, position, xerr=gain.half_width, fmt="o", color="black", markersize=5,
+            gain.mean, position, xerr=half, fmt="o", color="black", markersize=5,
             markerfacecolor="black" if is_clear(gain) else "white", elinewidth=1.2,
         )  # fmt: skip
     axes.grid(axis="y", color="0.93")

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.league.claims import gains_over_sigmoid, is_clear
-from experiments.league.forest import MARGIN
+from experiments.league.claims import gains_over_sigmoid
+from experiments.league.forest import MARGIN, draw_gains
 from experiments.league.standings import select
 from experiments.learned_features.decides import Split
-from experiments.learned_features.leads import best_heads
 from mlc.reporting.statistics import Interval, mean_interval
 
 SHOWN = ("pick_one", "pairwise", "label_powerset")
@@ -35,7 +30,7 @@ def heads_figure(rows: pd.DataFrame, metric: str = "jaccard_samples") -> Figure:
         gains = (
             _of_threshold(rows, metric) if head == _ONE else gains_over_sigmoid(tuned, head, metric)
         )
-        _draw(panel, gains, kinds)
+        draw_gains(panel, gains, kinds)
         panel.set_title(head, fontsize="medium")
     panels[0].set_yticks(range(len(kinds)), kinds)
     panels[0].set_ylim(len(kinds) - 0.5, -0.5)
@@ -53,22 +48,6 @@ def _of_threshold(rows: pd.DataFrame, metric: str) -> dict[str, Interval]:
     one = select(sigmoid[sigmoid["rule"] == "global"], metric).set_index(key)[metric]
     less = one - select(sigmoid, metric).set_index(key)[metric]
     return {str(data): mean_interval(group) for data, group in less.groupby("data", sort=False)}
-
-
-def _draw(panel: Axes, gains: Mapping[str, Interval], kinds: list[str]) -> None:
-    panel.axvspan(-MARGIN, MARGIN, color="0.88")
-    panel.axvline(0, color="0.4", linewidth=0.8)
-    for position, kind in enumerate(kinds):
-        gain = gains.get(kind)
-        if gain is None:
-            continue
-        half = 0.0 if np.isnan(gain.half_width) else gain.half_width
-        panel.errorbar(
-            gain.mean, position, xerr=half, fmt="o", color="black", markersize=5,
-            markerfacecolor="black" if is_clear(gain) else "white", elinewidth=1.2,
-        )  # fmt: skip
-    panel.grid(axis="y", color="0.93")
-    panel.set_axisbelow(True)
 
 
 def decides_figure(found: pd.DataFrame, split: Split | None, lead: str = "one_threshold") -> Figure:
@@ -108,8 +87,3 @@ def decides_figure(found: pd.DataFrame, split: Split | None, lead: str = "one_th
     panel.legend(fontsize="small", frameon=False, loc="upper left")
     figure.suptitle("What the best head gains on sigmoid with one threshold", fontsize="medium")
     return figure
-
-
-def heads_named(rows: pd.DataFrame) -> str:
-    """Describe which head is best on validation rows for each kind of features."""
-    return ", ".join(f"{data} {head}" for data, head in best_heads(rows).items())

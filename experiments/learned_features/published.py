@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from experiments.harness import Finding
+from experiments.league.published import Published
 from experiments.learned_features.studies import PRECISION
 from experiments.learned_features.tuned import TITLES, best_by_precision, best_pair, values_of
 from mlc.reporting.statistics import Interval
@@ -18,17 +19,7 @@ _MONOLOGG = "monologg/GoEmotions-pytorch, README"
 _SAMLOWE = "SamLowe/roberta-base-go_emotions, model card"
 
 
-@dataclass(frozen=True)
-class Published:
-    """A value that its source reports on the published test part; `data` begins the studies' names."""
-
-    data: str
-    metric: str
-    method: str
-    value: float
-    source: str
-
-
+# `data` begins the names of studies.
 PUBLISHED = (
     Published("ucmerced", PRECISION, "AlexNet, fine-tuned", 0.926, _AITLAS),
     Published("ucmerced", PRECISION, "Swin-T, fine-tuned", 0.968, _AITLAS),

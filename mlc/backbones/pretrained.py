@@ -18,6 +18,7 @@ from mlc.config.errors import ConfigError, DataError
 from mlc.config.options import option
 
 _PADDING = -1
+_TOKENIZER, _PROCESSOR = "AutoTokenizer", "AutoImageProcessor"
 # To be raised when this module prepares samples or pools outputs otherwise.
 _VERSION = "pretrained 1"
 
@@ -207,7 +208,7 @@ def _checkpoint(network: nn.Module, options: PretrainedOptions) -> None:
 
 
 def _tokens(texts: Sequence[str], options: PretrainedOptions) -> NDArray[np.int32]:
-    tokenizer = _tokenizer(str(options.model), files_digest(str(options.model), options.weights))
+    tokenizer = _preparation(_TOKENIZER, options)
     encoded = tokenizer(list(texts), truncation=True, max_length=options.max_length, padding=False)[
         "input_ids"
     ]
@@ -219,17 +220,17 @@ def _tokens(texts: Sequence[str], options: PretrainedOptions) -> NDArray[np.int3
     return rows
 
 
-@lru_cache(maxsize=1)
-def _tokenizer(model: str, files: str) -> Any:
-    """Load a tokenizer; `files` is the digest of the network's files, for the cache."""
-    return _load("AutoTokenizer", PretrainedOptions(model))
+def _preparation(kind: str, options: PretrainedOptions) -> Any:
+    """Return the tokenizer or image processor, loaded once for each state of its files."""
+    model = str(options.model)
+    return _load_once(kind, model, files_digest(model, options.weights))
 
 
 @lru_cache(maxsize=1)
-def _processor(model: str, files: str) -> Any:
-    """Load an image processor; `files` is the digest of the network's files, for the cache."""
-    # The other implementation needs torchvision.
-    return _load("AutoImageProcessor", PretrainedOptions(model), backend="pil")
+def _load_once(kind: str, model: str, files: str) -> Any:
+    # The other implementation of processors needs torchvision.
+    arguments = {"backend": "pil"} if kind == _PROCESSOR else {}
+    return _load(kind, PretrainedOptions(model), **arguments)
 
 
 def _resized(images: NDArray[Any], options: PretrainedOptions) -> NDArray[np.uint8]:
@@ -245,7 +246,7 @@ def _resized(images: NDArray[Any], options: PretrainedOptions) -> NDArray[np.uin
         images = np.rint(images * 255).astype(np.uint8)
     if images.shape[1] == 1:
         images = images.repeat(3, axis=1)
-    resized = _processor(str(options.model), files_digest(str(options.model), options.weights))(
+    resized = _preparation(_PROCESSOR, options)(
         images=list(images.transpose(0, 2, 3, 1)),
         do_rescale=False,
         do_normalize=False,
@@ -258,7 +259,7 @@ def _resized(images: NDArray[Any], options: PretrainedOptions) -> NDArray[np.uin
 
 def _normalisation(options: PretrainedOptions) -> dict[str, Tensor]:
     """Return the factors and shifts of the channels for pixels in [0, 1]: (C,) each."""
-    processor = _processor(str(options.model), files_digest(str(options.model), options.weights))
+    processor = _preparation(_PROCESSOR, options)
     factor = 255 * processor.rescale_factor if processor.do_rescale else 255.0
     mean, std = ([0.0] * 3, [1.0] * 3)
     if processor.do_normalize:

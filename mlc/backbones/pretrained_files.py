@@ -47,8 +47,11 @@ def files_digest(model: str, weights: str) -> str:
     return digest.hexdigest()
 
 
+@lru_cache(maxsize=16)
 def _cached_config(model: str) -> str:
     """Return the file config.json of a network of the hub, in the cache of transformers.
+
+    The hub is asked once in a process.
 
     Raises:
         ConfigError: it is neither there nor can be downloaded.

@@ -11,6 +11,7 @@ from torch.nn.functional import logsigmoid
 
 from mlc.config.options import Choice, Interval, option
 from mlc.heads.base import KnownLabels, register_head
+from mlc.heads.imbalance import counts
 from mlc.heads.sigmoid import SigmoidScores
 
 # The authors' smallest weight and slope, the same on both of their data sets.
@@ -54,9 +55,7 @@ class DistributionBalanced(SigmoidScores):
 
     def set_up(self, seeds: Sequence[int], known: KnownLabels | None) -> None:
         """Compute 1 / n_k and v_k of each run from its training rows: (R, 1, K)."""
-        targets = self.require_known(known).of_runs
-        count = targets.sum(dim=1, keepdim=True)
-        positives, negatives = count.clamp(min=0.5), (targets.shape[1] - count).clamp(min=0.5)
+        positives, negatives = counts(self.require_known(known))
         self.register_buffer("rarity", 1 / positives)
         odds = (negatives / positives).log()
         self.register_buffer("shift", self.options.bias / self.options.tolerance * odds)

@@ -16,6 +16,16 @@ from mlc.heads.label_sets import EPSILON, fold_marginals
 from mlc.heads.sigmoid import Sigmoid, SigmoidScores
 
 
+def counts(known: KnownLabels) -> tuple[Tensor, Tensor]:
+    """Return the positives and the negatives of each label in each run's training rows: (R, 1, K).
+
+    A count of 0 is replaced by one half, so that no weight is 0 or infinite.
+    """
+    targets = known.of_runs
+    positives = targets.sum(dim=1, keepdim=True)
+    return positives.clamp(min=0.5), (targets.shape[1] - positives).clamp(min=0.5)
+
+
 @dataclass
 class WeightedSigmoidOptions:
     """The largest weight of a positive."""
@@ -44,12 +54,8 @@ class WeightedSigmoid(SigmoidScores):
 
     def set_up(self, seeds: Sequence[int], known: KnownLabels | None) -> None:
         """Compute each run's weights from its training rows."""
-        targets = self.require_known(known).of_runs
-        positives = targets.sum(dim=1, keepdim=True)
-        negatives = targets.shape[1] - positives
-        # A count of 0 is replaced by one half, so that no weight is 0 or infinite.
-        weights = negatives.clamp(min=0.5) / positives.clamp(min=0.5)
-        self.register_buffer("weights", weights.clamp(max=self.options.cap))
+        positives, negatives = counts(self.require_known(known))
+        self.register_buffer("weights", (negatives / positives).clamp(max=self.options.cap))
 
     def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """Weighted binary cross-entropy, summed over the labels: (R, B)."""

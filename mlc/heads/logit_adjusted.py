@@ -10,6 +10,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from mlc.config.options import Interval, option
 from mlc.heads.base import KnownLabels, register_head
+from mlc.heads.imbalance import counts
 from mlc.heads.label_sets import EPSILON, fold_marginals
 from mlc.heads.sigmoid import SigmoidScores
 
@@ -42,10 +43,8 @@ class LogitAdjusted(SigmoidScores):
 
     def set_up(self, seeds: Sequence[int], known: KnownLabels | None) -> None:
         """Compute each run's log odds from its training rows: (R, 1, K)."""
-        targets = self.require_known(known).of_runs
-        count = targets.sum(dim=1, keepdim=True)
-        negatives = (targets.shape[1] - count).clamp(min=0.5)
-        self.register_buffer("log_odds", (count.clamp(min=0.5) / negatives).log())
+        positives, negatives = counts(self.require_known(known))
+        self.register_buffer("log_odds", (positives / negatives).log())
 
     def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """Binary cross-entropy of the adjusted logits, summed over the labels: (R, B)."""

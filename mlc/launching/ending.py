@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,6 +28,19 @@ class RaisingJobReturn(JobReturn):
 
 
 @contextmanager
+def filtered(names: Sequence[str], is_shown: Callable[[logging.LogRecord], bool]) -> Iterator[None]:
+    """Drop the records of the loggers of these names that are not to be shown."""
+    loggers = [logging.getLogger(name) for name in names]
+    for logger in loggers:
+        logger.addFilter(is_shown)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(is_shown)
+
+
+@contextmanager
 def finished_runs_folded(loggers: Sequence[str], ending: str) -> Iterator[None]:
     """Show the first few records that end so, and then only how many more there were."""
     n_records = 0
@@ -39,16 +52,13 @@ def finished_runs_folded(loggers: Sequence[str], ending: str) -> Iterator[None]:
         n_records += 1
         return n_records <= _MOST_SHOWN
 
-    filtered = [logging.getLogger(name) for name in loggers]
-    for logger in filtered:
-        logger.addFilter(is_shown)
     try:
-        yield
+        with filtered(loggers, is_shown):
+            yield
     finally:
-        for logger in filtered:
-            logger.removeFilter(is_shown)
         if n_records > _MOST_SHOWN:
-            filtered[0].info("%d more runs were finished before", n_records - _MOST_SHOWN)
+            n_more = n_records - _MOST_SHOWN
+            logging.getLogger(loggers[0]).info("%d more runs were finished before", n_more)
 
 
 @contextmanager
@@ -63,9 +73,5 @@ def failures_in_files_only(logger: str) -> Iterator[None]:
                 handler.handle(record)
         return False
 
-    filtered = logging.getLogger(logger)
-    filtered.addFilter(is_shown)
-    try:
+    with filtered([logger], is_shown):
         yield
-    finally:
-        filtered.removeFilter(is_shown)

@@ -82,12 +82,7 @@ class FullBatch:
         if self._batches is not None:
             yield from self._batches
             return
-        model, n_rows = self.model, self.rows.shape[1]
-        per_row = max(
-            model.head.numbers_per_sample,
-            model.backbone.numbers_per_sample,
-            self.data.numbers_per_sample,
-        )
+        n_rows, per_row = self.rows.shape[1], self.model.numbers_per_sample(self.data)
         batches, is_cached = [], True
         chunks = self.rows.split(max(1, _ENTRIES_AT_ONCE // per_row), dim=1)
         self.data.prefetch(chunks)

@@ -50,6 +50,12 @@ class Model(nn.Module):
         """The parameters without a runs axis: those of a backbone that is not stacked."""
         return set() if self.backbone.stacked else set(self.backbone.parameters())
 
+    def numbers_per_sample(self, data: ResidentData) -> int:
+        """Return the largest number of values in memory for a sample, its own among them."""
+        return max(
+            self.head.numbers_per_sample, self.backbone.numbers_per_sample, data.numbers_per_sample
+        )
+
     @torch.no_grad()
     def outputs(
         self, data: ResidentData, rows: Tensor, batch_size: int = 1
@@ -59,12 +65,7 @@ class Model(nn.Module):
         Chunks are bounded in memory; b is a multiple of `batch_size`, except in the last chunk.
         """
         self.eval()
-        largest = max(
-            self.head.numbers_per_sample,
-            self.backbone.numbers_per_sample,
-            data.numbers_per_sample,
-        )
-        per_row = self.n_runs * largest
+        per_row = self.n_runs * self.numbers_per_sample(data)
         size = min(_ROWS_AT_ONCE, _OUTPUTS_AT_ONCE // per_row)
         size = max(1, size // batch_size) * batch_size
         chunks = rows.split(size, dim=1)

@@ -91,9 +91,8 @@ class Adam(StackedOptimizer):
             self._begin(weights, state)
         means = [state["mean"] for state in self._state]
         squares = [state["square"] for state in self._state]
-        for (runs, options), factor in product(self._alike, dict.fromkeys(self._factors)):
+        for (runs, options), (factor, chosen) in product(self._alike, self._of_factor.items()):
             rate = factor * float(self._values["lr"][runs.start])
-            chosen = [index for index, other in enumerate(self._factors) if other == factor]
             adam(
                 [self._weights[index][runs] for index in chosen],
                 [gradients[index][runs] for index in chosen],

@@ -87,6 +87,8 @@ class StackedOptimizer:
         self._tables: dict[str, Tensor] = {}
         # Multiples of the learning rate by parameter, and that of the parameter in an update.
         self._factors = [1.0 for _ in self.parameters]
+        # The indices of the parameters with each of the factors.
+        self._of_factor = {1.0: list(range(len(self.parameters)))}
         self._factor = 1.0
         # The run of each row during an update of rows of several runs.
         self._runs: Tensor | None = None
@@ -108,6 +110,10 @@ class StackedOptimizer:
             factor if parameter in scaled else known
             for parameter, known in zip(self.parameters, self._factors, strict=True)
         ]
+        self._of_factor = {
+            factor: [index for index, other in enumerate(self._factors) if other == factor]
+            for factor in dict.fromkeys(self._factors)
+        }
 
     def clip(self, max_norm: float) -> None:
         """Scale the gradient of each run to at most this norm, like torch's `clip_grad_norm_`."""
