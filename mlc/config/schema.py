@@ -72,6 +72,8 @@ class ReportOptions:
             trained once for each data set and split.
         answer: whether a search ends with an answer: which head and rule, by how much, and its code.
         margin: differences up to this count as equal in the answer.
+        expected: a table of `conf/expected`, or the path of a CSV, with means and tolerances that those
+            of the sweep are compared with at its end.
     """
 
     metrics: list[str] = option(["jaccard_samples", "f1_macro", "subset_accuracy"], choices=METRICS)
@@ -81,6 +83,7 @@ class ReportOptions:
     yardsticks: bool = True
     answer: bool = False
     margin: float = option(0.01, at_least=0)
+    expected: str | None = None
 
     def validate(self, prefix: str) -> None:
         """Require at least one metric."""

@@ -7,6 +7,7 @@ import math
 import shlex
 import time
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
@@ -26,7 +27,9 @@ from mlc.launching.names import key_of, parsed
 from mlc.launching.resuming import resume_command, trained_elsewhere
 from mlc.launching.search_request import read_request
 from mlc.reporting.curves import complete_curves
+from mlc.reporting.expected import check_expected, read_expected
 from mlc.reporting.summary import write_summary
+from mlc.reporting.tables import WIDTH
 from mlc.runs.folder import is_finished
 from mlc.search.files import FILES as SEARCH_FILES
 from mlc.search.samplers import require_sampler
@@ -100,6 +103,8 @@ class SweepCallback(Callback):
         try:
             overrides = sweep_overrides(config)
             request = read_request(config, overrides)
+            if config.report.expected is not None:
+                read_expected(config.report.expected)
             grid = overrides if request is None else request.grid_and_seeds
             n_jobs = check_swept_values(config, grid)
             if request is not None:
@@ -165,7 +170,9 @@ def finish() -> str | None:
 
 def _summary(current: Launch) -> str:
     report = current.report
-    _, summary = write_summary(current.folder, report.metrics, report.reference)
+    results, summary = write_summary(current.folder, report.metrics, report.reference)
+    if current.is_sweep and report.expected is not None:
+        summary += f"\n{fill(check_expected(results, report.expected), WIDTH)}\n"
     link = complete_curves(current.folder, figures=report.figures)
     if current.is_sweep and link:
         summary += "\nThe curves, by this command at this address:\n"
