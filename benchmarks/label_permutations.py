@@ -1,10 +1,10 @@
-"""How often a comparison claims a winner where there is nothing to find: labels shuffled over the rows.
+"""How often a comparison claims a winner where labels are shuffled over the rows: nothing is to find.
 
-python -m benchmarks.label_permutations               200 shuffles, with one test part and with redrawn ones
-python -m benchmarks.label_permutations --shuffles 40
+python -m benchmarks.label_permutations                 200 shuffles, of one test part and of redrawn ones
+python -m benchmarks.label_permutations --shuffles 40   fewer
 
-Each shuffle's result is a row of results/benchmarks/label_permutations.csv and is not computed again: the
-same command goes on where it was stopped. A shuffle takes about 4 seconds of a core.
+Each shuffle's result is a row of results/benchmarks/label_permutations.csv and is not computed again:
+the same command goes on where it was stopped. A shuffle takes about 4 seconds of a core.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ MOST = 0.08
 
 
 def judged(seed: int, parts: str) -> dict[str, object]:
-    """Return the row of a shuffle: the chosen head, its lead over sigmoid, and whether a winner is claimed.
+    """Return the row of a shuffle: the chosen head, its lead over sigmoid, and whether it is claimed.
 
     Args:
         seed: of the data and of the shuffle.

@@ -236,7 +236,7 @@ def _ranked(
 
 
 def _oriented(differences: Mapping[str, Difference], metric: str) -> dict[str, Difference]:
-    """Turn differences so that more is better; intervals as wide as the metric's range become unknown."""
+    """Turn differences so that more is better; an interval as wide as the range becomes unknown."""
     sign, most = COUNT_METRICS[metric].sign, largest_difference(metric)
     return {
         head: Difference(sign * gap.mean, known_width(gap.half_width, most))

@@ -92,7 +92,7 @@ def read_plan(folder: Path, asked: Mapping[str, Any]) -> Plan | None:
 
 
 def is_of_data(folder: Path, data: str) -> bool:
-    """Whether a comparison of these data may be in the folder: it holds none, or one of the same data."""
+    """Whether the folder holds no comparison, or one of the same data."""
     path = folder / PLAN
     if not path.is_file():
         return True
