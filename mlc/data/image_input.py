@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
@@ -98,14 +97,26 @@ def pixels_of(X: Any, shape: tuple[int, ...], options: Any) -> Any:
     """
     paths = as_paths(X)
     if paths is not None:
-        strict = copy.copy(options)
-        # The caller's rows are the files.
-        strict.broken = "error"
-        return SOURCES[options.name].read_samples(paths, strict, shape)[0]  # type: ignore[attr-defined]
+        return read_whole(options.name, paths, options, shape)
     if np.shape(X)[1:] == shape:
         return X
     images = images_in(X)
     return X if images is None else images
+
+
+def read_whole(source: str, paths: Sequence[Path], options: Any, shape: Sequence[int]) -> Any:
+    """Return the pixels (M, C * H * W) of image files, a row for each.
+
+    Raises:
+        DataError: an image is broken, so that the rows would not be the files.
+    """
+    # Imports Pillow.
+    from mlc.data.image_files import refuse_broken
+
+    read: Any = SOURCES[source].read_samples  # type: ignore[attr-defined]
+    pixels, files, broken = read(paths, options, shape)
+    refuse_broken(broken, files, "")
+    return pixels
 
 
 def as_paths(X: Any) -> list[Path] | None:
