@@ -29,6 +29,36 @@ def _as_text(row: Any, index: int) -> str:
     raise DataError(f"X is {shown(row)} in row {index}, and texts in others: give texts alone.")
 
 
+def as_array(X: Any, wanted: str) -> Any:
+    """Return rows of numbers as an array of two axes or more, or a sparse matrix; None becomes NaN.
+
+    Args:
+        X: what a prediction was given, except texts.
+        wanted: what a prediction takes, for messages.
+
+    Raises:
+        DataError: there is no row, or the rows are not numbers, or differ in length.
+    """
+    if isinstance(X, (str, bytes, dict, set)) or (not hasattr(X, "__len__") and np.ndim(X) == 0):
+        raise DataError(f"X is {shown(X)}: give {wanted}.")
+    if isinstance(X, (list, tuple)) and not len(X):
+        raise DataError(f"X holds no row: give {wanted}.")
+    array = features_of(X)
+    if issparse(array):
+        return array
+    if isinstance(array, (list, tuple)):
+        raise DataError(f"X has rows of different lengths: give {wanted}.")
+    array = np.asarray(array)
+    if array.ndim < 2:
+        row = f"{shown(X[0])} in row 0" if isinstance(X, (list, tuple)) else "an array of one axis"
+        raise DataError(f"X is {row}: give {wanted}.")
+    if array.dtype.kind == "O" or (array.dtype.kind in "US" and array.ndim == 2):
+        refuse(array)
+    if array.dtype.kind not in "biufO":
+        raise DataError(f"X is an array of {array.dtype}: give {wanted}.")
+    return array
+
+
 def features_of(X: Any) -> Any:
     """Convert X for scikit-learn: tensors to arrays, missing values of any kind to NaN."""
     if isinstance(X, Iterator):
