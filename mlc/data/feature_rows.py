@@ -13,6 +13,9 @@ from mlc.config.errors import DataError, NotANumberError
 from mlc.config.texts import shown
 from mlc.data.rows import dense, is_missing
 
+# Lists that are no array.
+_RAGGED = "rows of different lengths"
+
 
 def as_texts(X: Any) -> list[str] | None:
     """Return the texts of a sequence, an array or a series; None for other input."""
@@ -47,7 +50,7 @@ def as_array(X: Any, wanted: str) -> Any:
     if issparse(array):
         return array
     if isinstance(array, (list, tuple)):
-        raise DataError(f"X has rows of different lengths: give {wanted}.")
+        raise DataError(f"X has {_RAGGED}: give {wanted}.")
     array = np.asarray(array)
     if array.ndim < 2:
         row = f"{shown(X[0])} in row 0" if isinstance(X, (list, tuple)) else "an array of one axis"
@@ -88,6 +91,8 @@ def features_of(X: Any) -> Any:
 
 def refuse(X: Any, error: Exception | None = None) -> None:
     """Raise DataError for the first cell of X that is not a float32 number, if there is one."""
+    if isinstance(X, (list, tuple)):
+        raise DataError(f"X has {_RAGGED}: give a row of numbers for each sample.") from error
     n_axes = len(getattr(X, "shape", ()))
     is_text = n_axes == 1 and X.dtype.kind in "OU"
     if is_text or (n_axes != 2 and not isinstance(error, ValueError)):

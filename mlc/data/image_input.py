@@ -76,9 +76,11 @@ def as_rows(X: Any, images: NDArray[Any] | None, shape: tuple[int, ...]) -> NDAr
     if images is None or images.shape[1:] != shape:
         known = f"images (C, H, W) of the shape {shape}" if shape else "no images"
         form = "(N, C, H, W)" if shape else "(N, D)"
-        raise DataError(
-            f"X has the shape {np.shape(X)}, and fit was given {known}: give {form} of this kind."
-        )
+        try:
+            given = f"the shape {np.shape(X)}"
+        except ValueError:  # Lists of different lengths have none.
+            given = "rows of different lengths"
+        raise DataError(f"X has {given}, and fit was given {known}: give {form} of this kind.")
     return np.ascontiguousarray(images).reshape(len(images), -1)
 
 

@@ -171,7 +171,7 @@ class Chain(ListedHead):
         z = outputs.unflatten(-1, (-1, self.n_labels))[:, :, chain, :, None]
         listed = self.label_sets.to(outputs.dtype)
         offsets = listed @ self._masked_links(outputs)[:, chain]
-        log_p = z.new_zeros(*z.shape[:2], len(listed))
+        log_p: Tensor = z.new_zeros(*z.shape[:2], len(listed))
         # Label by label, for the logits of all labels and label sets would fill the memory.
         for label, values in enumerate(listed.unbind(dim=1)):
             logits = z[:, :, label] + offsets[:, None, :, label]
