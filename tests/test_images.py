@@ -215,6 +215,21 @@ def test_arrays_that_are_no_images_are_refused(tmp_path: Path) -> None:
         flat.predict(images)
 
 
+def test_the_estimator_takes_images_on_the_scale_of_the_fit() -> None:
+    draw = np.random.default_rng(0)
+    pixels, y = draw.integers(256, size=(12, 3, 8, 8), dtype=np.uint8), draw.random((12, 2)) < 0.5
+    for X, wrong, message in (
+        (pixels, pixels.astype(float), r"model was trained on pixels from 0 to 255 \(uint8\)"),
+        (pixels / 255, pixels, r"are bytes \(uint8\), and those of the training were floats"),
+        (pixels, [[1, 2], [3]], "X has rows of different lengths, and fit was given images"),
+        (pixels, [], r"X has the shape \(0,\), and fit was given images"),
+        (pixels.reshape(12, -1), [[1, 2], [3]], "X has rows of different lengths: give a row of"),
+    ):
+        fitted = MultiLabelClassifier(backbone="linear", max_epochs=1, random_state=0).fit(X, y)
+        with pytest.raises(DataError, match=message):
+            fitted.predict(wrong)
+
+
 def test_several_networks_are_trained_one_after_another(tmp_path: Path) -> None:
     images, y = arrays(tmp_path)
     ensemble = MultiLabelClassifier(**QUICK, n_seeds=3).fit(images, y)
