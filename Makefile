@@ -25,8 +25,8 @@ check: $(DEVELOPED) ## lint, formatting and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-extras: $(DEVELOPED) ## install kornia and transformers; without them their tests are skipped
-	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check --editable '.[images,pretrained]'
+extras: $(DEVELOPED) ## install kornia, transformers and ONNX; without them their tests are skipped
+	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check --editable '.[images,pretrained,export]'
 
 reproduce: $(DEVELOPED) ## run the experiments into reproduced/ (EXPERIMENT=league BUDGET=full)
 	$(BIN)/python -m experiments $(EXPERIMENT) --budget $(or $(BUDGET),quick)

@@ -90,7 +90,9 @@ class Pretrained(nn.Module):
     def _of_tokens(self, tokens: Tensor) -> Tensor:
         mask = tokens >= 0
         # Columns that are padding in all rows cost time and change nothing.
-        longest = max(1, int(mask.sum(dim=1).max()))
+        longest = tokens.shape[1]
+        if not torch.compiler.is_exporting():
+            longest = max(1, int(mask.sum(dim=1).max()))
         self._require_positions(longest)
         tokens, mask = tokens[:, :longest], mask[:, :longest]
         outputs = self.network(

@@ -87,7 +87,7 @@ class Stage:
     def _of_weights(self, sample: Samples) -> str:
         """Hash the file of the class, weights, buffers, and attributes that are numbers or texts."""
         digest = hashlib.sha256(sha256_of(Path(inspect.getfile(self._class))))
-        network = self._built(self.prepared(sample[:1]).shape[1:])
+        network = self.network(self.prepared(sample[:1]).shape[1:])
         tensors = [*network.named_parameters(), *network.named_buffers()]
         for name, value in sorted(tensors, key=lambda named: named[0]):
             array = value.detach().cpu().numpy()
@@ -135,7 +135,7 @@ class Stage:
         inputs = self.prepared(samples)
         if not self.frozen or not len(inputs):
             return inputs
-        network = self._built(inputs.shape[1:])
+        network = self.network(inputs.shape[1:])
         # Texts of similar length pass together, which leaves less padding.
         order = np.argsort(_lengths(inputs), kind="stable")
         features: NDArray[np.float32] | None = None
@@ -179,7 +179,8 @@ class Stage:
             return samples.astype(np.float32)
         return samples
 
-    def _built(self, shape: tuple[int, ...]) -> nn.Module:
+    def network(self, shape: tuple[int, ...]) -> nn.Module:
+        """Return the network for prepared samples of this shape, in evaluation mode."""
         if self._network is None:
             with torch_seeded(_SEED):
                 network = self._class(shape, self.options)

@@ -203,7 +203,7 @@ class Chain(ListedHead):
             added = torch.where(is_added, position, no_label)
             prefixes.scatter_(-1, count.unsqueeze(-1), added.unsqueeze(-1))
             count = count + is_added
-            if int(count.max()) == prefixes.shape[-1]:
+            if torch.compiler.is_exporting() or int(count.max()) == prefixes.shape[-1]:
                 prefixes = nn.functional.pad(prefixes, (0, 1), value=no_label)
         sets = z.new_zeros(*prefixes.shape[:-1], no_label + 1).scatter_(-1, prefixes, 1)
         return self._of_labels(sets[..., :no_label], chain), self._of_labels(marginals, chain)

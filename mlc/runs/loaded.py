@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from mlc.backbones.stage import Stage, stage_of
 from mlc.config.errors import DataError, RunFolderError
@@ -100,6 +101,17 @@ class LoadedRun(Predictor):
         if isinstance(samples, np.ndarray):
             samples = self._stage.on_scale(samples, raw.samples)
         return self._stage.compute(samples).reshape(len(samples), -1)
+
+    def frozen_network(self, samples: Any) -> tuple[NDArray[Any], nn.Module]:
+        """Return prepared samples, and the frozen network that computes the features from these.
+
+        Raises:
+            RunFolderError: the backbone has other weights than in the training.
+        """
+        assert self.raw is not None
+        stage = self._checked_stage(samples, self.raw)
+        inputs = stage.prepared(samples)
+        return inputs, stage.network(inputs.shape[1:])
 
     def _checked_stage(self, samples: Any, raw: RawSamples) -> Stage:
         stage = stage_of(self.config.backbone, next(self.model.parameters()).device)
