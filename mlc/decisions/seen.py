@@ -12,6 +12,7 @@ import torch
 from torch import Size, Tensor
 
 from mlc.config.options import option
+from mlc.data.label_sets import distinct_rows
 from mlc.decisions.base import MARGINAL_THRESHOLD, DecisionRule, register_decision
 from mlc.decisions.expected import jaccard_of_sets
 from mlc.heads.label_sets import EPSILON
@@ -175,9 +176,9 @@ class Seen(DecisionRule):
 
 def distinct(targets: Tensor) -> Tensor:
     """Return the distinct label sets in lexicographic order: (N, K) to (M, K), bool, on the CPU."""
-    n_labels = targets.shape[-1]
-    packed = np.unique(np.packbits(targets.bool().cpu().numpy(), axis=-1), axis=0)
-    return torch.from_numpy(np.unpackbits(packed, axis=-1, count=n_labels).astype(bool))
+    sets = targets.bool().cpu().numpy()
+    first, _, _ = distinct_rows(sets)
+    return torch.from_numpy(sets[first])
 
 
 def _f1(candidates: Tensor, sets: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ SCORE_METRICS = {
     "lrap": True, "coverage_error": False, "ranking_loss": False, "brier": False, "ece": False,
     "average_precision_macro": True, "roc_auc_macro": True, "one_error": False, "nll": False,
     **{f"{name}_at_{k}": True for k in AT_K for name in ("precision", "recall")},
+    **{f"{name}_at_{k}": True for k in AT_K for name in ("ndcg", "psprecision", "psndcg")},
 }  # fmt: skip
 # Values that are neither good nor bad: of the label sets, then of the scores.
 CARDINALITY = "cardinality_predicted"
