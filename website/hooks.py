@@ -14,9 +14,9 @@ ROOT = Path(__file__).parent.parent
 # MkDocs loads this file by its path.
 sys.path.insert(0, str(ROOT))
 
-from website import pages, parts  # noqa: E402
+from website import font, pages, parts  # noqa: E402
 
-STYLE = ("website/style.css", "website/worker.js")
+STYLE = ("website/style.css", "website/iframe-worker.js")
 
 
 @cache
@@ -56,5 +56,6 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             *theme,
             *(File.generated(config, path, content=text) for path, text in site.pages.items()),
             *(File.generated(config, path, abs_src_path=str(ROOT / path)) for path in copied),
+            File.generated(config, "website/formulas.woff", content=font.formula_font()),
         ]
     )

@@ -1,8 +1,8 @@
 """The pages of the site: Markdown files of the repository, with links that hold on the site.
 
-Paths on the site are those of the repository. A link to a folder leads to its README.md or to a list of
-its files, a link to code or to another text file leads to a page that shows it, and pictures and tables of
-numbers are copied.
+Paths on the site are those of the repository. A link to a folder leads to its README.md or to a
+list of its files, a link to code or to another text file leads to a page that shows it, and pictures and
+tables of numbers are copied.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SOURCES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/*.md", "experim
 COPIED = {".png", ".csv", ".json", ".svg"}
 _CODE = r"~~~~~.*?~~~~~|```.*?```|`[^`]*`"
 _LINK = re.compile(rf"({_CODE})|\]\(([^)\s]+)\)", re.DOTALL)
-# A comment at the beginning of a line would end a paragraph; the experiments mark their numbers by comments.
+# The experiments mark their numbers by comments; one at the beginning of a line would end a paragraph.
 _COMMENT = re.compile(rf"({_CODE})|<!--.*?-->", re.DOTALL)
 
 

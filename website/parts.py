@@ -40,7 +40,7 @@ def heads_index() -> str:
     """Return the table of all heads, each of which has a page."""
     ranks = {name: row["rank"] for name, row in rows_of(LEAGUE / "jaccard_samples.md").items()}
     index = table({name: f"heads/{name}.md" for name in HEADS}, rank=ranks)
-    note = "The rank is that by Jaccard index in the [league](../experiments/league), over its data sets.\n"
+    note = "The rank is the mean over the data sets of the [league](../experiments/league).\n"
     return "\n".join(["# Heads", "", INTRODUCTION, note, index])
 
 
@@ -82,8 +82,8 @@ def head_results(name: str) -> str:
         if data != "head":
             lines.append([data, *(row.get(data, "-") for row in rows.values())])
     note = (
-        "Test rows, with the configuration and the rule chosen on validation rows, ± half the 95% interval"
-        " over seeds. `>` marks the best head of a data set; the rank is the mean over the data sets."
+        "Test rows, with the configuration and the rule chosen on validation rows, ± half the 95%"
+        " interval over seeds. `>` marks the best head of a data set; the rank is the mean over the data sets."
         " [How it was measured](../../experiments/league).\n"
     )
     return "\n".join(["".join(f"| {' | '.join(cells)} |\n" for cells in lines), note])
@@ -115,8 +115,8 @@ def rule_results(name: str) -> list[str]:
         return []
     lines = [f"| {data} | {value} |" for data, value in row.items() if data != "rule"]
     note = (
-        "Test Jaccard index less that of `global`, on the mean of the heads that can take the rule, ± half"
-        " the 95% interval over seeds ([all rules](../../results/league/rules.md)).\n"
+        "Test Jaccard index less that of `global`, on the mean of the heads that can take the rule, ±"
+        " half the 95% interval over seeds ([all rules](../../results/league/rules.md)).\n"
     )
     return [
         "## Results in the league\n",

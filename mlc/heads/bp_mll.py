@@ -17,8 +17,8 @@ class BPMLL(Head):
     steps.
     Consistent for none of the usual measures: convex pairwise losses are not consistent for the
     ranking loss (Gao and Zhou 2013, "On the consistency of multi-label learning"). A label is
-    predicted if $`c_k \geq 0`$, a score of 0.5, since $`c`$ is 1 or -1 for certain labels. The source learns a
-    threshold for each sample by least squares; here the rules do that.
+    predicted if $`c_k \geq 0`$, a score of 0.5, since $`c`$ is 1 or -1 for certain labels. The
+    source learns a threshold for each sample by least squares; here the rules do that.
     Source: Zhang and Zhou 2006, "Multilabel neural networks with applications to functional genomics
     and text categorization", equation 3 and tanh units.
     """
