@@ -41,7 +41,7 @@ def mathml(latex: str) -> str:
 
 
 class _Inline(InlineProcessor):
-    def handleMatch(self, m: re.Match[str], data: str) -> tuple[str, int, int]:  # type: ignore[override]
+    def handleMatch(self, m: re.Match[str], data: str) -> tuple[str, int, int]:
         """Return the formula in a span; a long one is a box that scrolls."""
         kind = "long formula" if len(m[1]) > _LONG else "formula"
         html = f'<span class="{kind}">{mathml(m[1])}{m[2]}</span>'

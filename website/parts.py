@@ -49,7 +49,7 @@ def rules_index() -> str:
     text = (ROOT / "docs/decisions.md").read_text(encoding="utf-8")
     return re.sub(
         r"^\| (`.*?) \|",
-        lambda cell: re.sub(r"`(\w+)`", r"[`\1`](decisions/\1.md)", cell[0]),
+        lambda cell: re.sub(r"`(\w+)(\*?)`", r"[`\1\2`](decisions/\1.md)", cell[0]),
         text,
         flags=re.MULTILINE,
     )
@@ -83,8 +83,8 @@ def head_results(name: str) -> str:
             lines.append([data, *(row.get(data, "-") for row in rows.values())])
     note = (
         "Test rows, with the configuration and the rule chosen on validation rows, ± half the 95%"
-        " interval over seeds. `>` marks the best head of a data set; the rank is the mean over the data sets."
-        " [How it was measured](../../experiments/league).\n"
+        " interval over seeds. `>` marks the best head of a data set; the rank is the mean over the"
+        " data sets. [How it was measured](../../experiments/league).\n"
     )
     return "\n".join(["".join(f"| {' | '.join(cells)} |\n" for cells in lines), note])
 
