@@ -103,6 +103,12 @@ def test_a_run_predicts_from_files_folders_tables_and_arrays(
         loaded.scores(images.transpose(0, 2, 3, 1)), loaded.scores(tested)
     )
     assert loaded.predict(str(tested[0])).shape == (1, 5)
+    of_files = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[0]
+    assert "new_images/1.png" in of_files
+    Path("new_images").mkdir()
+    for number in (1, 2):
+        write_image(Path(f"new_images/{number}.png"), number)
+    exec(of_files.replace('"RUN"', '"run"'), {})
     # Another size and another mode are decoded to those of the training.
     Image.open(tested[0]).convert("L").resize((40, 30)).save(tmp_path / "other.png")
     pd.DataFrame({"file": ["other.png", str(tested[1])]}).to_csv("new.csv", index=False)
@@ -200,6 +206,15 @@ def test_the_estimator_takes_images_in_either_order(tmp_path: Path) -> None:
         first.predict(images.reshape(len(images), -1))
     grey = MultiLabelClassifier(**QUICK).fit(images[:, 0], y)
     assert grey.predict(images[:, :1]).shape == y.shape
+
+
+def test_the_estimator_of_the_page_runs(tmp_path: Path) -> None:
+    images, y = arrays(tmp_path)
+    of_arrays = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[1]
+    few = of_arrays.replace("random_state=0", "random_state=0, max_epochs=1")
+    names: dict[str, Any] = {"images": images, "y": y}
+    exec(few, names)
+    assert names["classifier"].predict(images).shape == y.shape
 
 
 def test_arrays_that_are_no_images_are_refused(tmp_path: Path) -> None:

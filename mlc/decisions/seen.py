@@ -40,15 +40,17 @@ class SeenOptions:
 
 @register_decision("seen")
 class Seen(DecisionRule):
-    """A rule that predicts the most probable, or in expectation best, label set seen in training.
+    r"""A rule that predicts the most probable, or in expectation best, label set seen in training.
 
-    With `model=independent` the weight of a set S is the product of p_k / (1 - p_k) over its labels. If
-    the scores p are marginals of independent labels, it is the probability of S up to a factor that all
-    sets share. With `model=shares` the weight is exp(-KL(u_S || q)) = |S| (product of q_k over S)^(1 /
-    |S|), for scores q that sum to 1 and the distribution u_S that is 1 / |S| on S: the softmax loss of
-    the target u_S minus its minimum. The empty set has no u_S, and its weight is 0. By default a head
-    with the natural threshold 1/K has shares and every other head marginals. For K = 2 both thresholds
-    are 0.5, and `model` has to be given for shares. Scores that only rank labels are used as marginals.
+    With `model=independent` the weight of a set S is $`\prod_{k \in S} p_k / (1 - p_k)`$. If the
+    scores $`p`$ are marginals of independent labels, it is the probability of S up to a factor that
+    all sets share. With `model=shares` the weight is $`\exp(-\operatorname{KL}(u_S \,\Vert\, q)) =
+    \lvert S \rvert (\prod_{k \in S} q_k)^{1 / \lvert S \rvert}`$, for scores $`q`$ that sum to 1 and
+    the distribution $`u_S`$ that is $`1 / \lvert S \rvert`$ on S; the divergence is the softmax loss
+    of the target $`u_S`$ minus its minimum. The empty set has no $`u_S`$, and its weight is 0. By
+    default a head with the natural threshold 1/K has shares and every other head marginals. For K = 2
+    both thresholds are 0.5, and `model` has to be given for shares. Scores that only rank labels are
+    used as marginals.
 
     `expected_jaccard` and `expected_f1` maximise the weighted mean over the seen sets. All forms are
     exact, because each seen set is tried. Of equally good sets the first in lexicographic order is

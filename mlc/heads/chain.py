@@ -29,20 +29,21 @@ class ChainOptions:
 
 @register_head("chain")
 class Chain(ListedHead):
-    """Each label given x and the labels before it; several chains are an ensemble over label orders.
+    r"""Each label given x and the labels before it; several chains are an ensemble over label orders.
 
-    loss = sum_k [softplus(l_k) - y_k l_k], l_k = z_k + sum_{j before k} A_jk y_j, averaged over the
-    chains; the chains' probabilities are averaged too. One chain uses the labels in the order of the
-    data; several use random orders, drawn from the seed of each run. The likelihood is exact for any K.
-    Up to K = 16 the joint covers all label sets. With more labels it covers those in the training data,
-    normalised, and beam search replaces enumeration: a marginal is the label's probability when the
-    search reaches it, averaged over the beam; the mode is the most probable of the beam's label sets
-    and those in the training data.
-    Consistent for P(y | x) if a chain of logistic models can express it; the mode is then optimal for
-    subset accuracy.
+    loss = $`\sum_k [\log(1 + \exp l_k) - y_k l_k]`$, $`l_k = z_k + \sum_{j \prec k} A_{jk} y_j`$ over
+    the labels j before k, averaged over the chains; the chains' probabilities are averaged too. One
+    chain uses the labels in the order of the data; several use random orders, drawn from the seed of
+    each run. The likelihood is exact for any K. Up to K = 16 the joint covers all label sets. With
+    more labels it covers those in the training data, normalised, and beam search replaces
+    enumeration: a marginal is the label's probability when the search reaches it, averaged over the
+    beam; the mode is the most probable of the beam's label sets and those in the training data.
+    Consistent for $`P(y \mid x)`$ if a chain of logistic models can express it; the mode is then
+    optimal for subset accuracy.
     Source: Dembczynski et al. 2010, "Bayes optimal multilabel classification via probabilistic
     classifier chains"; ensemble: Read et al. 2011, "Classifier chains for multi-label
     classification"; beam: Kumar et al. 2013, "Beam search algorithms for multilabel learning".
+    Use: with 100 labels and more, beside `pairwise` (experiments/league).
     """
 
     Options = ChainOptions

@@ -154,6 +154,10 @@ def trained(command: Command, tmp_path: Path) -> Callable[..., Path]:
 
 def test_changed_weights_are_refused_for_raw_texts(trained: Callable[..., Path]) -> None:
     run = trained("backbone.frozen=true")
+    page = (REPOSITORY / "docs/pretrained.md").read_text(encoding="utf-8")
+    names: dict[str, object] = {}
+    exec(re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0], names)
+    assert names["label_sets"].shape == (2, 2)  # type: ignore[attr-defined]
     text_network(run.parent / "bert", seed=1)
     with pytest.raises(RunFolderError, match="other weights"):
         mlc.load(run).predict(["good"])
@@ -255,6 +259,16 @@ def test_the_network_from_elsewhere_of_the_page(
     finally:
         forget(BACKBONES, "lite0")
         sys.modules.pop("lite0", None)
+
+
+def test_the_weights_of_the_page_are_those_of_a_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("all_minilm_l6_v2", reason="the weights of the example")
+    page = (REPOSITORY / "docs/pretrained.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    exec(re.findall(r"```python\n(.*?)```", page, re.DOTALL)[2], {})
+    assert (tmp_path / capfd.readouterr().out.split()[-1] / "config.json").is_file()
 
 
 def test_the_estimator_predicts_from_texts_by_frozen_features(tmp_path: Path) -> None:
