@@ -39,8 +39,8 @@ MONITOR = "jaccard_samples"
 PATIENCE = 5, 10
 # Dense and sparse rows in turn, the cheaper first.
 ORDER = (
-    "flags", "emotions", "birds", "enron", "cal500", "tmc2007-500", "scene", "bibtex", "yeast", "corel5k",
-    "imdb", "goemotions", "reuters21578",
+    "flags", "emotions", "birds", "enron", "cal500", "tmc2007-500", "scene", "bibtex", "yeast",
+    "corel5k", "imdb", "goemotions", "reuters21578",
 )  # fmt: skip
 
 
