@@ -48,24 +48,15 @@ def settings_table(means: pd.DataFrame) -> Table:
         difference = (setting["value"] - default["value"]).dropna()
         seconds = setting["seconds"].sum() / default["seconds"][setting["seconds"].index].sum()
         of_data = difference.groupby(level="data").mean()
+        by_head = [difference.xs(head, level="head").mean() for head in HEADS_SEARCHED]
+        compared = [mean_interval(of_data).signed(), *(f"{mean:+.3f}" for mean in by_head)]
+        losses = f"{setting['loss'].mean():.4f}", f"{setting['loss'].max():.3f}"
         rows.append([
-            *_named(key), str(len(of_data)), f"{setting['loss'].mean():.4f}", f"{setting['loss'].max():.3f}",
-            "" if key == DEFAULT else mean_interval(of_data).signed(),
-            *("" if key == DEFAULT else f"{difference.xs(head, level='head').mean():+.3f}"
-              for head in HEADS_SEARCHED),
-            f"{seconds:.2f}",
+            *_named(key), str(len(of_data)), *losses,
+            *([""] * len(compared) if key == DEFAULT else compared), f"{seconds:.2f}",
         ])  # fmt: skip
-    header = [
-        "epochs",
-        "settings",
-        "rate",
-        "data sets",
-        "loss",
-        "largest",
-        "difference",
-        *HEADS_SEARCHED,
-    ]
-    return Table([*header, "time"], rows)
+    header = ["epochs", "settings", "rate", "data sets", "loss", "largest", "difference"]
+    return Table([*header, *HEADS_SEARCHED, "time"], rows)
 
 
 def settings() -> list[tuple[object, ...]]:
