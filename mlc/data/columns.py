@@ -116,7 +116,8 @@ def _encode_column(column: pd.Series[Any], where: str, decimal: str | None) -> _
     if filled >= _FEW_ROWS and len(kinds) >= _ALL_DIFFERENT * filled:
         raise DataError(
             f"{where}: {len(kinds)} of {filled} rows of the column {name!r} differ:"
-            f"{_of_images(name, kinds)} name it in data.text if it is text, or in data.ignore, as in 'data.ignore=[{name}]'."
+            f"{_of_images(name, kinds)} name it in data.text if it is text, or in data.ignore, as in"
+            f" 'data.ignore=[{name}]'."
         )
     one_hot = pd.get_dummies(pd.Categorical(words, categories=kinds)).to_numpy(dtype=np.float32)
     odd = None if slip is None else f"Warning: {slip}: all its values are taken as categories."
