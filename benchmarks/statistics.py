@@ -145,8 +145,8 @@ ELSEWHERE = {
     " comparisons claim on shuffled labels",
     "experiments.equal_budgets.bootstrap": "the gains over sigmoid of searches with equal budgets,"
     " over seeds, test rows and data sets, corrected for the number of contestants, and the intervals"
-    " of their ranks. tests/experiments/test_equal_statistics.py simulates their coverage on one data set and"
-    " compares their variances with closed forms",
+    " of their ranks. tests/experiments/test_equal_statistics.py simulates their coverage on one data"
+    " set and compares their variances with closed forms",
 }
 # Functions of statistics libraries that are neither interval nor test.
 NO_INFERENCE = (

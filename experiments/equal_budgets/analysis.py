@@ -60,7 +60,7 @@ class EqualBudgets(Experiment):
         for metric, of_metric in draws.items():
             if of_metric:
                 _add_intervals(report, by_metric[metric], metric, of_metric)
-        if any(draws.values()):
+        if all(len(of_metric) >= tables.LEAST_DATA_SETS for of_metric in draws.values()) and draws:
             report.figures["gains"] = forest_figure(draws)
         _add_tables(report, rows, frames)
         if by_metric:

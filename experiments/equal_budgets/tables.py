@@ -43,8 +43,9 @@ def pooled_table(draws: Mapping[str, Draws], tuned: pd.DataFrame, metric: str) -
     shared = common(draws)
     heads = shared[0].heads
     ranked = rank_intervals(shared, np.random.default_rng(2), sign > 0)
-    nemenyi = nemenyi_p(tuned[tuned["head"].isin(heads)], metric)[REFERENCE]
     by_head = pooled_gains(draws)
+    of_shared = tuned[tuned["head"].isin(heads)]
+    nemenyi = nemenyi_p(of_shared, metric)[REFERENCE] if by_head else {}
     column = heads.index(REFERENCE)
     lines = []
     for index, head in enumerate(heads):
