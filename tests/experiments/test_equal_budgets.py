@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +16,18 @@ from hydra.types import RunMode
 
 from experiments.equal_budgets import archive
 from experiments.equal_budgets.analysis import EXPERIMENT
-from experiments.equal_budgets.chosen import edges, tuned
+from experiments.equal_budgets.chosen import complete, edges, tuned
 from experiments.equal_budgets.ml_knn import MLkNN
+from experiments.equal_budgets.published import published_table
 from experiments.equal_budgets.row_draws import chosen_draws
 from experiments.equal_budgets.runs import COLUMNS, METRICS, Job, Run
+from experiments.equal_budgets.sources import SampledOptions, _sample
 from experiments.equal_budgets.spaces import N_CONFIGURATIONS, drawn, network_spaces, typed
-from experiments.equal_budgets.studies import CONFIRM, PLANS, SEARCH, Plan, searched
+from experiments.equal_budgets.studies import CONFIRM, PLANS, SEARCH, Plan, contestants, searched
+from experiments.league.published import Published
+from mlc.config.errors import DataError
 from mlc.config.schema import config_folder, register_configs
+from mlc.data.base import Dataset
 from mlc.launching.checks import sweep_overrides
 from mlc.launching.search_plan import plan
 from mlc.launching.search_request import read_request
@@ -258,3 +264,58 @@ def test_a_search_trains_all_configurations_and_the_chosen_ones_again(
                 float(COUNT_METRICS[metric](torch.as_tensor(d), targets)) for d in decisions[key]
             ]
             assert chosen[metric].tolist() == pytest.approx(values, abs=1e-4)
+
+
+def test_published_values_stand_beside_the_best_head_on_validation_rows(
+    measured: tuple[dict[str, pd.DataFrame], Path],
+) -> None:
+    rows = pd.concat([frame for frame in measured[0].values() if len(frame)])
+    published = (
+        Published("scene", "hamming_loss", "an SVM", 0.1, "a page"),
+        Published("scene", "f1_samples", "an SVM", 0.2, "a page"),
+        Published("bibtex", "f1_samples", "not measured here", 0.3, "a page"),
+    )
+    hamming, f1, absent = published_table(rows, published).rows
+    for line, chosen_by, metric, sign in (
+        (hamming, "hamming_loss", "hamming_loss", -1),
+        (f1, "jaccard_samples", "f1_samples", 1),
+    ):
+        chosen = tuned(rows[rows["data"] == "scene"], chosen_by)
+        # No baseline is among the heads.
+        heads = {head: chosen[chosen["head"] == head] for head in ("sigmoid", "pairwise")}
+        best = max(heads, key=lambda head: sign * heads[head][f"val_{metric}"].mean())
+        assert line[5] == best
+        values = [float(cell.split(" ")[0]) for cell in (line[4], line[6])]
+        expected = [heads[head][metric].mean() for head in ("sigmoid", best)]
+        assert values == pytest.approx(expected, abs=6e-4)
+    assert absent[4:7] == ["-", "-", "-"]
+
+
+def test_incomplete_data_sets_are_left_out_once_one_is_complete() -> None:
+    rows = pd.DataFrame(
+        [{"data": "flags", "head": head} for head in contestants("flags")]
+        + [{"data": "emotions", "head": head} for head in contestants("emotions")[1:]]
+    )
+    assert set(complete(rows)["data"]) == {"flags"}
+    assert complete(rows[rows["data"] == "emotions"]).empty
+    assert complete(rows.iloc[:0]).empty
+
+
+def test_a_published_test_part_is_untouched_when_settings_are_compared() -> None:
+    rng = np.random.default_rng(0)
+    dataset = Dataset(
+        "some", rng.random((50, 2)), rng.random((50, 3)) < 0.5, ("a", "b"), ("x", "y", "z"),
+        np.ones(2, dtype=bool), {"train": np.arange(30), "test": np.arange(30, 50)},
+    )  # fmt: skip
+    options = SampledOptions(only_training=True, test_fraction=0.3)
+    parts = _sample(dataset, options).parts
+    assert len(parts["test"]) == 9
+    assert sorted([*parts["test"], *parts["train"]]) == list(range(30))
+    unpublished = replace(dataset, parts={})
+    drawn_parts = _sample(unpublished, SampledOptions(n_train=12, n_test=7)).parts
+    assert {part: len(rows) for part, rows in drawn_parts.items()} == {"train": 12, "test": 7}
+    assert not set(drawn_parts["train"]) & set(drawn_parts["test"])
+    again = _sample(unpublished, SampledOptions(n_train=12, n_test=7)).parts
+    assert all(np.array_equal(drawn_parts[part], again[part]) for part in again)
+    with pytest.raises(DataError, match=r"data\.n_train=44"):
+        _sample(unpublished, SampledOptions(n_train=44, n_test=7))
