@@ -110,6 +110,8 @@ def _onnx_bytes(program: ExportedProgram, metadata: Metadata) -> bytes:
                 input_names=[INPUT],
                 output_names=list(OUTPUTS),
                 external_data=False,
+                # onnxruntime optimises each file that it loads; the optimizer here takes minutes.
+                optimize=False,
                 verbose=False,
                 custom_translation_table={torch.ops.aten.sort.stable: _stable_sort()},
             )
