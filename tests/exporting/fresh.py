@@ -1,5 +1,10 @@
-"""Predictions of exported files in a process that cannot import mlc: FOLDER."""
+"""Run the code of a document in a process that cannot import mlc: DOCUMENT FOLDER.
 
+In the folder, the second and third block predict rows.npy with a file of torch.export and a folder of
+plain torch; results.npz gets the scores and label sets of each.
+"""
+
+import re
 import sys
 from pathlib import Path
 
@@ -16,19 +21,16 @@ class NoMlc:
 
 
 sys.meta_path.insert(0, NoMlc())
-folder = Path(sys.argv[1])
-rows = torch.from_numpy(np.load(folder / "rows.npy"))
-extra = {"metadata.json": ""}
-loaded = torch.export.load(folder / "model.pt2", extra_files=extra).module()
-sys.path.insert(0, str(folder / "model_torch"))
-from predict import labels, predict  # noqa: E402
-
+document, folder = map(Path, sys.argv[1:])
+blocks = re.findall(r"```python\n(.*?)```", document.read_text(encoding="utf-8"), re.DOTALL)
+rows = np.load(folder / "rows.npy")
 results = {}
-for name, function in (("pt2", loaded), ("torch", predict)):
+for name, block in zip(("pt2", "torch"), blocks[1:3], strict=True):
     for n in (len(rows), 1):
-        scores, label_sets = function(rows[:n])
-        results[f"{name}_scores_{n}"] = scores.numpy()
-        results[f"{name}_sets_{n}"] = label_sets.numpy()
-np.savez(folder / "fresh.npz", labels=np.array(labels), **results)
-(folder / "metadata.json").write_text(str(extra["metadata.json"]), encoding="utf-8")
+        names = {"rows": rows[:n], "torch": torch}
+        exec(compile(block, f"{document} {name}", "exec"), names)
+        results[f"{name} {n} scores"] = np.asarray(names["scores"])
+        results[f"{name} {n} label_sets"] = np.asarray(names["label_sets"])
+        results[f"{name} {n} named"] = np.array([";".join(row) for row in names["named"]])
+np.savez(folder / "results.npz", **results)
 assert not any(name.partition(".")[0] == "mlc" for name in sys.modules)

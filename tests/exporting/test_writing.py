@@ -1,9 +1,8 @@
-"""Written files predict as mlc does, in onnxruntime and in a process without mlc."""
+"""Files for onnxruntime predict as mlc does, and what cannot be exported is named."""
 
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +19,7 @@ from mlc.exporting import formats, writing
 from mlc.exporting.inputs import metadata_of, rows_of
 from mlc.exporting.module import PortableModel
 from mlc.exporting.tracing import traced
+from mlc.exporting.usage import usage
 from mlc.exporting.writing import require_absent, require_format, write_predictor
 from mlc.heads.base import Head
 from tests.exporting.predictors import drawn_predictor, features_of
@@ -45,65 +45,31 @@ class SideBySide(nn.Module):
         return torch.stack(scores, dim=1), torch.stack(label_sets, dim=1)
 
 
-@pytest.fixture(scope="module")
-def expected() -> dict[str, np.ndarray]:
-    predictors = [drawn_predictor(*pair) for pair in PAIRS]
-    features = features_of(30)
-    return {
-        "scores": np.stack([one.scores(features) for one in predictors], axis=1),
-        "label_sets": np.stack([one.predict(features) for one in predictors], axis=1),
-    }
-
-
-@pytest.fixture(scope="module")
-def program() -> Any:
-    predictors = [drawn_predictor(*pair) for pair in PAIRS]
-    models = [PortableModel(one, rows_of(one)) for one in predictors]
-    return traced(SideBySide(models), torch.as_tensor(features_of(5)))  # type: ignore[arg-type]
-
-
 def metadata() -> dict[str, Any]:
     predictor = drawn_predictor("sigmoid")
     return metadata_of(predictor, rows_of(predictor))
 
 
-def check(scores: Any, label_sets: Any, expected: dict[str, np.ndarray], n: int) -> None:
-    np.testing.assert_allclose(scores, expected["scores"][:n], atol=1e-6)
-    np.testing.assert_array_equal(label_sets, expected["label_sets"][:n])
-
-
-def test_a_process_without_mlc_predicts_the_same(
-    program: Any, expected: dict[str, np.ndarray], tmp_path: Path
-) -> None:
-    formats.write_pt2(program, metadata(), tmp_path / "model.pt2")
-    formats.write_torch(program, metadata(), tmp_path / "model_torch")
-    np.save(tmp_path / "rows.npy", features_of(30))
-    script = Path(__file__).parent / "fresh.py"
-    ended = subprocess.run(
-        [sys.executable, str(script), str(tmp_path)], capture_output=True, text=True, cwd=tmp_path
-    )
-    assert ended.returncode == 0, ended.stderr
-    with np.load(tmp_path / "fresh.npz") as stored:
-        results = dict(stored)
-    for name in ("pt2", "torch"):
-        for n in (30, 1):
-            check(results[f"{name}_scores_{n}"], results[f"{name}_sets_{n}"], expected, n)
-    assert results["labels"].tolist() == ["label 0", "label 1", "label 2"]
-    assert json.loads((tmp_path / "metadata.json").read_text()) == metadata()
-
-
-def test_onnxruntime_predicts_the_same(
-    program: Any, expected: dict[str, np.ndarray], tmp_path: Path
-) -> None:
-    onnxruntime = pytest.importorskip("onnxruntime", reason="the extra export is not installed")
+def test_onnxruntime_predicts_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the code of the document."""
+    pytest.importorskip("onnxruntime", reason="the extra export is not installed")
     pytest.importorskip("onnxscript", reason="the extra export is not installed")
-    path = tmp_path / "model.onnx"
-    formats.write_onnx(program, metadata(), path)
+    predictors, features = [drawn_predictor(*pair) for pair in PAIRS], features_of(30)
+    models = SideBySide([PortableModel(one, rows_of(one)) for one in predictors])
+    monkeypatch.chdir(tmp_path)
+    program = traced(models, torch.as_tensor(features))  # type: ignore[arg-type]
+    formats.write_onnx(program, metadata(), Path("model.onnx"))
     assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    block = usage("onnx", Path("model.onnx")).partition("named = ")[0]
     for n in (30, 1):
-        check(*session.run(["scores", "label_sets"], {"rows": features_of(30)[:n]}), expected, n)
-    properties = session.get_modelmeta().custom_metadata_map
+        names: dict[str, Any] = {"rows": features[:n]}
+        exec(compile(block, "docs/export.md", "exec"), names)
+        scores, label_sets = names["scores"], names["label_sets"]
+        for index, predictor in enumerate(predictors):
+            np.testing.assert_allclose(scores[:, index], predictor.scores(features)[:n], atol=1e-6)
+            np.testing.assert_array_equal(label_sets[:, index], predictor.predict(features)[:n])
+    assert names["labels"] == metadata()["labels"]
+    properties = names["session"].get_modelmeta().custom_metadata_map
     assert {key: json.loads(value) for key, value in properties.items()} == metadata()
 
 
