@@ -23,6 +23,8 @@ Predict = Callable[[Tensor], tuple[Tensor, Tensor]]
 METADATA = "metadata.json"
 # A protobuf file, which an ONNX model is, cannot be larger.
 _MOST_BYTES = 2**31
+# The optimizer takes minutes for thousands of operations; onnxruntime optimises what it loads anyway.
+_MOST_OPTIMIZED = 1000
 _HEADER = '''\
 """A multi-label classifier as plain torch: preprocessing, network, head and decision rule.
 
@@ -110,8 +112,7 @@ def _onnx_bytes(program: ExportedProgram, metadata: Metadata) -> bytes:
                 input_names=[INPUT],
                 output_names=list(OUTPUTS),
                 external_data=False,
-                # onnxruntime optimises each file that it loads; the optimizer here takes minutes.
-                optimize=False,
+                optimize=len(program.graph.nodes) <= _MOST_OPTIMIZED,
                 verbose=False,
                 custom_translation_table=_translations(),
             )

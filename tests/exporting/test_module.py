@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,16 @@ import pytest
 import torch
 from scipy.sparse import csr_matrix
 
+from mlc import MultiLabelClassifier
 from mlc.backbones.base import BACKBONES
 from mlc.data.preprocessing import Scaling
 from mlc.decisions.base import DECISIONS
 from mlc.evaluation.predictor import Predictor
-from mlc.exporting.inputs import rows_of
-from mlc.exporting.module import PortableModel
+from mlc.exporting.inputs import rows_of, rows_of_stage
+from mlc.exporting.module import PortableModel, Rows
 from mlc.heads.base import HEADS
 from mlc.training.model import Model
+from tests.backbones.pretrained import WORDS, text_network
 from tests.exporting.predictors import drawn_predictor, features_of
 
 RULES: list[tuple[str, dict[str, Any]]] = [
@@ -136,6 +139,28 @@ def test_pixels_are_divided_by_255(exporting: None) -> None:
     linear = images.flatten(1) / 255 @ model.head.output.weight[0] + model.head.output.bias[0]
     np.testing.assert_allclose(scores, linear.sigmoid().detach(), atol=1e-6)
     np.testing.assert_allclose(scores, predictor.scores(images.numpy()), atol=1e-6)
+
+
+def test_a_frozen_network_is_part_of_the_module(tmp_path: Path, exporting: None) -> None:
+    """A pretrained one of tokens, with padding."""
+    pytest.importorskip("transformers", reason="the extra pretrained is not installed")
+    folder = str(text_network(tmp_path / "bert"))
+    texts = [f"good {WORDS[i % 7]} {'goal ' * (i % 4)}" for i in range(30)]
+    classifier = MultiLabelClassifier(
+        backbone="pretrained", decision="global", max_epochs=1, random_state=0,
+        backbone_options={"model": folder, "max_length": 6, "frozen": True},
+    ).fit(texts, np.array([["oven" in text, "very" in text] for text in texts]))  # fmt: skip
+    rows, frozen = rows_of_stage(classifier._stage, (), is_bytes=False)
+    assert rows == Rows("tokens", (6,))
+    module = PortableModel(classifier.predictor_, rows, frozen)
+    tokens = torch.as_tensor(classifier._stage.prepared(texts)).long()
+    with torch.no_grad():
+        scores, label_sets = module(tokens)
+    np.testing.assert_allclose(scores, classifier.predict_proba(texts), atol=1e-6)
+    np.testing.assert_array_equal(label_sets, classifier.predict(texts))
+    examples = rows.examples(50, classifier.predictor_, frozen)
+    assert (examples.min(), examples.max()) == (-1, len(WORDS) + 4)
+    assert (examples[:, 0] >= 0).all()
 
 
 def test_one_class_is_the_highest_score_among_the_labels_of_the_rule(exporting: None) -> None:
