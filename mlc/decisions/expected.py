@@ -108,6 +108,10 @@ class ExpectedJaccard(ExpectedRule):
     algorithm is known (Chierichetti et al. 2010, "Finding the Jaccard median"). With independent labels
     the best set of each size has the highest marginals, which increase the expected intersection and
     decrease the rest, so one search over sizes is exact.
+
+    Use: for the Jaccard index without validation rows, from a joint or from good marginals.
+    Avoid: with sigmoids and very many labels: on bibtex one tuned threshold is far ahead of it
+    (experiments/thresholds).
     """
 
     def best_set(self, joint: Tensor, label_sets: Tensor) -> Tensor:
@@ -160,14 +164,17 @@ class ExpectedJaccard(ExpectedRule):
 
 @register_decision("expected_f1")
 class ExpectedF1(ExpectedRule):
-    """A rule that maximises the expected F1 of each sample.
+    r"""A rule that maximises the expected F1 of each sample.
 
-    From a joint, or from P(y_k = 1, |y| = s) alone (the head `f_measure`), it is exact, by the general
-    F-measure maximiser: the best set of each size takes the labels with the largest
-    sum_s 2 P(y_k = 1, |y| = s) / (s + size) (Dembczynski et al. 2011, "An exact algorithm for
-    F-measure maximization"). With independent labels the best set
-    has the highest marginals (Lewis 1995, "Evaluating and optimizing autonomous text classification
-    systems"), and one search over sizes is exact.
+    From a joint, or from $`P(y_k = 1, \lvert y \rvert = s)`$ alone (the head `f_measure`), it is exact,
+    by the general F-measure maximiser: the best set of size n takes the labels with the largest
+    $`\sum_s 2 P(y_k = 1, \lvert y \rvert = s) / (s + n)`$ (Dembczynski et al. 2011, "An exact algorithm
+    for F-measure maximization"). With independent labels the best set has the highest marginals
+    (Lewis 1995, "Evaluating and optimizing autonomous text classification systems"), and one search
+    over sizes is exact.
+
+    Use: for the F1 of each sample without validation rows, from a joint or from good marginals, or
+    with the head `f_measure`.
     """
 
     needs = ("joint", "sizes", "marginals")

@@ -12,6 +12,7 @@ import torch
 from torch import Size, Tensor
 
 from mlc.config.options import option
+from mlc.data.label_sets import distinct_rows
 from mlc.decisions.base import MARGINAL_THRESHOLD, DecisionRule, register_decision
 from mlc.decisions.expected import jaccard_of_sets
 from mlc.heads.label_sets import EPSILON
@@ -39,15 +40,17 @@ class SeenOptions:
 
 @register_decision("seen")
 class Seen(DecisionRule):
-    """A rule that predicts the most probable, or in expectation best, label set seen in training.
+    r"""A rule that predicts the most probable, or in expectation best, label set seen in training.
 
-    With `model=independent` the weight of a set S is the product of p_k / (1 - p_k) over its labels. If
-    the scores p are marginals of independent labels, it is the probability of S up to a factor that all
-    sets share. With `model=shares` the weight is exp(-KL(u_S || q)) = |S| (product of q_k over S)^(1 /
-    |S|), for scores q that sum to 1 and the distribution u_S that is 1 / |S| on S: the softmax loss of
-    the target u_S minus its minimum. The empty set has no u_S, and its weight is 0. By default a head
-    with the natural threshold 1/K has shares and every other head marginals. For K = 2 both thresholds
-    are 0.5, and `model` has to be given for shares. Scores that only rank labels are used as marginals.
+    With `model=independent` the weight of a set S is $`\prod_{k \in S} p_k / (1 - p_k)`$. If the
+    scores $`p`$ are marginals of independent labels, it is the probability of S up to a factor that
+    all sets share. With `model=shares` the weight is $`\exp(-\operatorname{KL}(u_S \,\Vert\, q)) =
+    \lvert S \rvert (\prod_{k \in S} q_k)^{1 / \lvert S \rvert}`$, for scores $`q`$ that sum to 1 and
+    the distribution $`u_S`$ that is $`1 / \lvert S \rvert`$ on S; the divergence is the softmax loss
+    of the target $`u_S`$ minus its minimum. The empty set has no $`u_S`$, and its weight is 0. By
+    default a head with the natural threshold 1/K has shares and every other head marginals. For K = 2
+    both thresholds are 0.5, and `model` has to be given for shares. Scores that only rank labels are
+    used as marginals.
 
     `expected_jaccard` and `expected_f1` maximise the weighted mean over the seen sets. All forms are
     exact, because each seen set is tried. Of equally good sets the first in lexicographic order is
@@ -175,9 +178,9 @@ class Seen(DecisionRule):
 
 def distinct(targets: Tensor) -> Tensor:
     """Return the distinct label sets in lexicographic order: (N, K) to (M, K), bool, on the CPU."""
-    n_labels = targets.shape[-1]
-    packed = np.unique(np.packbits(targets.bool().cpu().numpy(), axis=-1), axis=0)
-    return torch.from_numpy(np.unpackbits(packed, axis=-1, count=n_labels).astype(bool))
+    sets = targets.bool().cpu().numpy()
+    first, _, _ = distinct_rows(sets)
+    return torch.from_numpy(sets[first])
 
 
 def _f1(candidates: Tensor, sets: Tensor) -> Tensor:
