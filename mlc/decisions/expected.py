@@ -9,10 +9,10 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from mlc.decisions.base import DecisionRule, register_decision
 from mlc.decisions.counting import highest
+from mlc.decisions.sums import one_more, sums_of_prefixes
 from mlc.heads.label_sets import all_label_sets
 from mlc.heads.prediction import Prediction
 
@@ -81,7 +81,7 @@ class ExpectedRule(DecisionRule):
             rows = possible[:, size - 1].nonzero().squeeze(1)
             if len(rows):
                 values[rows, size] = expected(size, rows, without[rows])
-            without = _one_more(without, marginals[:, size - 1])
+            without = one_more(without, marginals[:, size - 1])
         if not self.options.at_least_one:
             values[:, 0] = without[:, 0]
         return values.argmax(dim=-1)
@@ -147,7 +147,7 @@ class ExpectedJaccard(ExpectedRule):
         """Maximise E[J] = E[true within] E[1 / (size + true without)]; P(no label) for the empty set."""
         within = marginals.cumsum(dim=-1)
         if torch.compiler.is_exporting():
-            without = _sums_of_prefixes(marginals.flip(-1)).flip(1)
+            without = sums_of_prefixes(marginals.flip(-1)).flip(1)
             numbers = torch.arange(without.shape[1], device=marginals.device)
             shares = (without[:, 1:] / (numbers[1:, None] + numbers)).sum(dim=-1)
             return self._best_of_all(within * shares, without)
@@ -219,14 +219,12 @@ class ExpectedF1(ExpectedRule):
         n_labels = marginals.shape[1]
         count = torch.arange(n_labels + 1, device=marginals.device)
         if torch.compiler.is_exporting():
-            within, without = (_sums_of_prefixes(p) for p in (marginals, marginals.flip(-1)))
-            without = without.flip(1)
-            true = count[:, None]
-            gains = 2 * true / (count[1:, None, None] + true + count)
-            by_size = within[:, 1:].transpose(0, 1) @ gains.to(within.dtype)
-            return self._best_of_all(
-                (by_size.transpose(0, 1) * without[:, 1:]).sum(dim=-1), without
-            )
+            inside, outside = (sums_of_prefixes(p) for p in (marginals, marginals.flip(-1)))
+            outside = outside.flip(1)
+            values = 2 * count[:, None] / (count[1:, None, None] + count[:, None] + count)
+            by_size = inside[:, 1:].transpose(0, 1) @ values.to(inside.dtype)
+            expectation = (by_size.transpose(0, 1) * outside[:, 1:]).sum(dim=-1)
+            return self._best_of_all(expectation, outside)
         true = marginals.cumsum(dim=-1)
         # E[2 I / (s + I + W)], I true within and W without: at least (I <= s, Jensen), at most (I >= 1).
         lower = 2 * true / (2 * count[1:] + true[:, -1:] - true)
@@ -235,7 +233,7 @@ class ExpectedF1(ExpectedRule):
         within = [marginals.new_zeros(marginals.shape[0], n_labels + 1)]
         within[0][:, 0] = 1
         for p in marginals[:, : int((possible.any(dim=0) * count[1:]).max())].unbind(dim=1):
-            within.append(_one_more(within[-1], p))
+            within.append(one_more(within[-1], p))
 
         def expected(size: int, rows: Tensor, without: Tensor) -> Tensor:
             true = count.unsqueeze(1)
@@ -248,23 +246,6 @@ class ExpectedF1(ExpectedRule):
 def _may_win(lower: Tensor, upper: Tensor) -> Tensor:
     """Return which sizes could be the best, by bounds (N, K) of their values: (N, K), bool."""
     return upper >= lower.max(dim=-1, keepdim=True).values * (1 - _ROUNDING)
-
-
-def _one_more(distribution: Tensor, p: Tensor) -> Tensor:
-    """Add a Bernoulli variable of probability p, (N,), to a sum of this distribution, (N, K + 1)."""
-    p = p.unsqueeze(-1)
-    more = distribution * (1 - p)
-    more[:, 1:] += distribution[:, :-1] * p
-    return more
-
-
-def _sums_of_prefixes(marginals: Tensor) -> Tensor:
-    """Distributions of the number of true labels among the first 0 to K: (N, K) to (N, K + 1, K + 1)."""
-    sums = [pad(torch.ones_like(marginals[:, :1]), (0, marginals.shape[1]))]
-    for p in marginals.unbind(dim=1):
-        p = p.unsqueeze(-1)
-        sums.append(sums[-1] * (1 - p) + pad(sums[-1][:, :-1], (1, 0)) * p)
-    return torch.stack(sums, dim=1)
 
 
 def _prefixes(marginals: Tensor, least: int, most: int) -> Tensor:
