@@ -56,6 +56,7 @@ class Head(nn.Module):
             "shares", E[y_k / |y| given x]; or "order", numbers that only rank the labels.
         compares_samples: whether a sample's loss depends on the other samples of its batch. The
             validation loss is then computed in batches of the training's size.
+        many_labels: whether thousands of labels are possible: memory and time grow with K, not faster.
         identifiable: whether the minimum of the expected loss determines a sample's scores. It does not
             if a constant can be added to a sample's outputs, or if the loss compares samples.
 
@@ -79,6 +80,7 @@ class Head(nn.Module):
     needs_uniforms: ClassVar[bool] = False
     estimates: ClassVar[str] = "marginals"
     compares_samples: ClassVar[bool] = False
+    many_labels: ClassVar[bool] = True
     identifiable: ClassVar[bool] = True
 
     def __init__(

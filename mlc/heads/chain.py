@@ -46,6 +46,7 @@ class Chain(ListedHead):
     """
 
     Options = ChainOptions
+    many_labels = False
     _orders: Tensor
     _places: Tensor
 

@@ -28,6 +28,8 @@ class FMeasure(Head):
     al. 2011, "An exact algorithm for F-measure maximization".
     """
 
+    many_labels = False
+
     @classmethod
     def count_outputs(cls, n_labels: int, options: Any, known: KnownLabels | None = None) -> int:
         """Return K^2 + 1: first the empty set, then the sizes 1 to K of label 1, and so on."""

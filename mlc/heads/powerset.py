@@ -33,6 +33,8 @@ class Powerset(JointHead):
     dense form: unseen label sets have a class too.
     """
 
+    many_labels = False
+
     @classmethod
     def count_outputs(cls, n_labels: int, options: Any, known: KnownLabels | None = None) -> int:
         """Return 2^K."""
