@@ -50,7 +50,9 @@ def test_with_many_labels_a_head_is_trained_or_refused_in_a_sentence(name: str) 
         assert scores.shape == (3, 1000)
         assert bool(scores.isfinite().all())
         return
-    refused = rf"'{name}' cannot be trained with 1,000 labels, .* choose sigmoid, .* fewer than 1,000"
+    refused = (
+        rf"'{name}' cannot be trained with 1,000 labels, .* choose sigmoid, .* fewer than 1,000"
+    )
     with pytest.raises(CapacityError, match=refused):
         build_head(name, n_features=4, n_labels=1000, targets=targets)
 
