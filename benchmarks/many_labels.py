@@ -118,9 +118,9 @@ def report() -> None:
     ]  # fmt: skip
     text = (
         "![Seconds and memory by the number of labels](many_labels.png)\n\n"
-        f"`mlc-train data=libsvm` with {N_ROWS:,} rows, {N_FEATURES:,} sparse features and 5 labels a row:"
-        f" reading, splitting, {EPOCHS} epoch of the default network (128 hidden units) with validation"
-        ", three rules, all metrics, and storing. Processor seconds of one thread and peak"
+        f"`mlc-train data=libsvm` with {N_ROWS:,} rows, {N_FEATURES:,} sparse features and 5 labels a"
+        f" row: reading, splitting, {EPOCHS} epoch of the default network (128 hidden units) with"
+        " validation, three rules, all metrics, and storing. Processor seconds of one thread and peak"
         " memory of the process, one measurement each. The test metrics are of one epoch: they show that"
         " each head learns, and are no comparison of heads."
     )

@@ -76,13 +76,14 @@ def require_memory(
     """Estimate the memory, log it, and require that it is free.
 
     Raises:
-        CapacityError: there are at least MANY_LABELS labels and the head is not for so many; or the memory
-            exceeds the free memory; the message names the sizes and other heads.
+        CapacityError: there are at least MANY_LABELS labels and the head is not for so many; or the
+            memory exceeds the free memory; the message names the sizes and other heads.
     """
     if n_labels >= MANY_LABELS and not head.many_labels:
         raise CapacityError(
-            f"The head {head.name!r} cannot be trained with {n_labels:,} labels, since its memory or time"
-            f" grows faster than their number: choose {_FOR_MANY}, or fewer than {MANY_LABELS:,} labels."
+            f"The head {head.name!r} cannot be trained with {n_labels:,} labels, since its memory or"
+            f" time grows faster than their number: choose {_FOR_MANY}, or fewer than"
+            f" {MANY_LABELS:,} labels."
         )
     device = device or torch.device("cpu")
     needed = estimate(head, n_features, n_labels, options, **training)
