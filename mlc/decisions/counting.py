@@ -60,6 +60,8 @@ class TopK(DecisionRule):
 
     RCut of Yang 2001, "A study on thresholding strategies for text categorization". With
     `at_least_one`, k is at least 1.
+
+    Avoid: where the number of labels differs between samples, since every sample gets k.
     """
 
     Options = TopKOptions

@@ -99,6 +99,10 @@ class Fixed(ThresholdRule):
     """One threshold that does not depend on data: the given one, or the natural threshold of the head.
 
     The natural threshold is 0.5 for marginals and 1/K for shares; heads that only rank labels have none.
+
+    Use: for the Hamming loss, at 0.5 on marginals (docs/theory.md, statement 6).
+    Avoid: for the Jaccard index where validation rows can tune a threshold: on the mean of the
+    heads the rule is behind `global` in the league (results/league/rules.md).
     """
 
     Options = FixedOptions
@@ -133,6 +137,9 @@ class Global(TunedThresholdRule):
     Exact over all distinct scores, not over a grid: the plug-in rule of Koyejo et al. 2015,
     "Consistent multilabel classification", with the threshold found by one sort. With `at_least_one`
     the threshold is tuned for the sets after that correction.
+
+    Use: as the default where there are validation rows: in the league few rules are ahead of it by
+    more than a hundredth of Jaccard index (results/league/rules.md).
     """
 
     Options = TunedOptions
@@ -167,6 +174,11 @@ class PerLabel(LabelThresholdRule):
     With `at_least_one` the thresholds are then tuned together (`tuned_together`), except those of labels
     that fell back: each in turn is set to its best value for the mean over labels. The result is a local
     optimum, no worse than thresholds that are tuned separately.
+
+    Use: for macro F1, with validation rows that have enough positives of each label
+    (experiments/thresholds).
+    Avoid: for the Jaccard index of each sample, and with few validation rows
+    (experiments/thresholds).
     """
 
     Options = PerLabelOptions
@@ -193,6 +205,8 @@ class Oracle(Global):
     """The global threshold tuned on the test data: no fair contestant, but a measure of optimism.
 
     It shows what a comparison would report if it tuned its threshold on the test set.
+
+    Avoid: as a result, since it has seen the test rows.
     """
 
     tuned_on = "test"

@@ -17,6 +17,15 @@ CARDINALITY = "cardinality_predicted"
 COUNTED = ("average_precision_labels", "roc_auc_labels")
 
 
+# Metrics without an upper bound; all others lie between 0 and 1.
+UNBOUNDED = ("coverage_error", "nll", CARDINALITY, *COUNTED)
+
+
+def largest_difference(metric: str) -> float:
+    """Return the largest possible difference of two values of the metric."""
+    return float("inf") if metric in UNBOUNDED else 1.0
+
+
 def stored_metrics() -> list[str]:
     """Return the names of all metrics that a run stores, the metrics of label sets first."""
     return [*METRICS, CARDINALITY, *SCORE_METRICS, *COUNTED]
