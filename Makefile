@@ -25,8 +25,8 @@ check: $(DEVELOPED) ## lint, formatting and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-extras: $(DEVELOPED) ## install kornia and transformers; without them their tests are skipped
-	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check --editable '.[images,pretrained]'
+extras: $(DEVELOPED) ## install kornia, transformers and ONNX; without them their tests are skipped
+	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check --editable '.[images,pretrained,export]'
 
 docs: $(DEVELOPED) ## build the documentation into site/, which is read without a server
 	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check --editable '.[docs]'

@@ -150,10 +150,8 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         if self._image_shape:
             dataset = with_shape(dataset, self._image_shape)
         device = device_of(str(self.device))
-        self._stage, self._sample_shape = (
-            stage_of(configs[0].backbone, device),
-            dataset.sample_shape,
-        )
+        self._stage = stage_of(configs[0].backbone, device)
+        self._sample_shape, self._samples = dataset.sample_shape, dataset.samples
         if self._stage is not None:
             texts = tuple(self._texts.texts(X) or ()) or None
             dataset = staged(dataclasses.replace(dataset, texts=texts), self._stage)
@@ -261,7 +259,11 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         if self._stage is None:
             return self._features(X)
         texts = self._texts.texts(X) if self._texts.is_fitted else None
-        samples = self._features(X).reshape(-1, *self._sample_shape) if texts is None else texts
+        if texts is None:
+            samples = self._features(X).reshape(-1, *self._sample_shape)
+            samples = self._stage.on_scale(samples, self._samples)
+        else:
+            samples = texts
         return self._stage.compute(samples).reshape(len(samples), -1)
 
     def _features(self, X: Any, reset: bool = False) -> Any:

@@ -17,7 +17,7 @@ from PIL import Image
 import mlc
 from mlc import MultiLabelClassifier
 from mlc.config.errors import DataError
-from mlc.data import load_data
+from mlc.data import load_data, load_features
 from mlc.data.__main__ import main as card
 from mlc.data.base import SOURCES
 from mlc.predict import main as predict_main
@@ -138,24 +138,45 @@ def test_broken_images_are_refused_in_a_prediction(
             "mlc-predict: 1 of 2 images cannot be used: broken.png (it is no image of a known format)"
         )
     )
+    assert "--skip-broken" in ended.error
     with pytest.raises(DataError, match="1 of 2 images cannot be used"):
         mlc.load(run).predict(["broken.png", good])
     with pytest.raises(DataError, match="it does not exist"):
         mlc.load(run).predict(["none.png"])
 
 
-def test_images_that_a_prediction_leaves_out_are_named(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_a_run_that_skipped_broken_images_predicts_no_fewer_rows_than_it_is_given(
+    command: Command, tmp_path: Path
 ) -> None:
-    (tmp_path / "broken.png").write_bytes(b"nothing")
-    good = next(path for path in clothes(tmp_path / "c", 1).rglob("*.png"))
-    options = SOURCES.options("images", path=str(tmp_path), broken="skip")
-    pixels, files = SOURCES["images"].read_samples(  # type: ignore[attr-defined]
-        [tmp_path / "broken.png", good], options, (3, 8, 8)
+    """In training they are left out; a prediction names them, or is refused."""
+    good = sorted(clothes(tmp_path / "clothes", 3).rglob("*.png"))
+    for name in ("clothes/red_shirt/broken.png", "broken.png"):
+        (tmp_path / name).write_bytes(b"nothing")
+    trained = command(main, *TRAIN, "data.broken=skip", "backbone.channels=[4]")
+    assert trained.status == 0, trained.error
+    assert "1 of 19 images are left out" in " ".join(trained.error.split())
+    files = [str(good[0]), "broken.png", str(good[1])]
+    refused = command(predict_main, "run", *files, "--output", "labels.csv")
+    assert refused.status == 1
+    assert "1 of 3 images cannot be used: broken.png" in refused.error
+    assert "--skip-broken" in refused.error
+    assert not Path("labels.csv").exists()
+    ended = command(predict_main, "run", *files, "--output", "labels.csv", "--skip-broken")
+    assert ended.status == 0, ended.error
+    assert "Warning: 1 of 3 images have no prediction" in ended.error
+    table = pd.read_csv("labels.csv")
+    assert table["row"].tolist() == [1, 2, 3]
+    assert table["file"].tolist() == files
+    assert table.filter(like="score:").isna().all(axis=1).tolist() == [False, True, False]
+    assert table["error"].fillna("").tolist() == ["", "it is no image of a known format", ""]
+    without = predict(Path("run"), [good[0], good[1]])
+    kept = table.drop(index=1, columns=["row", "error"]).reset_index(drop=True)
+    pd.testing.assert_frame_equal(
+        kept.fillna({"labels": ""}), without.drop(columns="row"), check_exact=False, atol=1e-5
     )
-    assert (len(pixels), files) == (1, [good])
-    assert "1 of 2 images are left out" in caplog.text
-    assert "broken.png" in caplog.text
+    data = load_data("images", path="clothes", broken="skip")
+    with pytest.raises(DataError, match="1 of 4 images cannot be used"):
+        load_features("clothes/red_shirt", data, "images", broken="skip")
 
 
 def arrays(tmp_path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -207,6 +228,21 @@ def test_arrays_that_are_no_images_are_refused(tmp_path: Path) -> None:
     flat = MultiLabelClassifier(max_epochs=1).fit(images[:, 0, 0] / 255.0, y)
     with pytest.raises(DataError, match="fit was given no images"):
         flat.predict(images)
+
+
+def test_the_estimator_takes_images_on_the_scale_of_the_fit() -> None:
+    draw = np.random.default_rng(0)
+    pixels, y = draw.integers(256, size=(12, 3, 8, 8), dtype=np.uint8), draw.random((12, 2)) < 0.5
+    for X, wrong, message in (
+        (pixels, pixels.astype(float), r"model was trained on pixels from 0 to 255 \(uint8\)"),
+        (pixels / 255, pixels, r"are bytes \(uint8\), and those of the training were floats"),
+        (pixels, [[1, 2], [3]], "X has rows of different lengths, and fit was given images"),
+        (pixels, [], r"X has the shape \(0,\), and fit was given images"),
+        (pixels.reshape(12, -1), [[1, 2], [3]], "X has rows of different lengths: give a row of"),
+    ):
+        fitted = MultiLabelClassifier(backbone="linear", max_epochs=1, random_state=0).fit(X, y)
+        with pytest.raises(DataError, match=message):
+            fitted.predict(wrong)
 
 
 def test_several_networks_are_trained_one_after_another(tmp_path: Path) -> None:

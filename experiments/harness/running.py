@@ -54,6 +54,7 @@ def measure(
                 total=len(missing), desc=f"{experiment.name}/{study.name}", unit="trial"
             ) as bar:
                 for measured in study.measure(missing, n_workers or n_cores()):
+                    study.keep(folder, measured)
                     store.add(measured)
                     n_measured += len(measured)
                     bar.update(len(measured))

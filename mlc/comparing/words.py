@@ -11,7 +11,7 @@ from mlc.comparing.candidates import Candidate
 from mlc.comparing.intervals import Difference
 from mlc.comparing.linear import LINEAR
 from mlc.comparing.sentences import named, sentences
-from mlc.config.texts import fold
+from mlc.config.texts import fold, signed
 from mlc.reporting.tables import WIDTH, Table
 
 
@@ -39,7 +39,7 @@ def first_cells(answer: Answer, name: str) -> list[str]:
 
 
 def _plus_minus(gap: Difference) -> str:
-    return f"{gap.mean:+.3f} {'±?' if np.isnan(gap.half_width) else f'±{gap.half_width:.3f}'}"
+    return f"{signed(gap.mean)} {'±?' if np.isnan(gap.half_width) else f'±{gap.half_width:.3f}'}"
 
 
 def table(answer: Answer) -> Table:
@@ -69,6 +69,11 @@ def notes(answer: Answer) -> list[str]:
         f"verdict, from the interval of the difference from the chosen head: equal is within"
         f" {answer.margin:g}, behind and ahead are beyond it, unclear is neither.",
     ]
+    if any(np.isnan(gap.half_width) for gap in answer.differences.values()):
+        lines.append(
+            "±?: no interval, for these splits and test rows are too few: it would be as wide as the"
+            " range of the metric, or the difference is the same in every row."
+        )
     if answer.draws_test_rows:
         lines.append(
             "Each split draws its test rows, which are training and validation rows of other splits: the"
@@ -105,7 +110,7 @@ def _optimism(answer: Answer) -> list[str]:
 
     heads = gap(name for name in answer.heads if name not in answer.baselines)
     linear = gap(name for name in answer.baselines if name in LINEAR)
-    numbers = f"heads {heads:+.3f}, linear models {linear:+.3f}"
+    numbers = f"heads {signed(heads)}, linear models {signed(linear)}"
     excess = round(heads, 3) - round(linear, 3)
     if excess > 0:
         finding = (

@@ -207,7 +207,12 @@ def _isotonic(scores: NDArray[Any], targets: NDArray[Any]) -> NDArray[np.float64
 
 def _between(values: Tensor, x: Tensor, y: Tensor) -> Tensor:
     """Interpolate values (..., n) between ascending knots (..., M); constant outside of them."""
-    right = torch.searchsorted(x, values.contiguous()).clamp(max=x.shape[-1] - 1)
+    if torch.compiler.is_exporting():
+        # ONNX has no binary search.
+        right = (x.unsqueeze(-2) < values.unsqueeze(-1)).sum(dim=-1)
+    else:
+        right = torch.searchsorted(x, values.contiguous())
+    right = right.clamp(max=x.shape[-1] - 1)
     left = (right - 1).clamp(min=0)
     low, high = x.gather(-1, left), x.gather(-1, right)
     share = ((values - low) / (high - low).where(high > low, 1)).clamp(0, 1)

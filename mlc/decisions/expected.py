@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -65,7 +65,7 @@ class ExpectedRule(DecisionRule):
         raise NotImplementedError
 
     def _best_size(
-        self, marginals: Tensor, possible: Tensor, expected: Callable[[int, Tensor, Tensor], Tensor]
+        self, marginals: Tensor, possible: Tensor, expected: Callable[[int, Any, Tensor], Tensor]
     ) -> Tensor:
         """Return the size with the highest expectation, the smallest of equals: (N, K) to (N,).
 
@@ -73,12 +73,12 @@ class ExpectedRule(DecisionRule):
         and the distribution of the number of true labels outside the prefix, (rows, K + 1).
         """
         n_labels = marginals.shape[1]
-        without = marginals.new_zeros(len(marginals), n_labels + 1)
+        without = marginals.new_zeros(marginals.shape[0], n_labels + 1)
         without[:, 0] = 1
         values = torch.full_like(without, -1)
         for size in range(n_labels, 0, -1):
-            rows = possible[:, size - 1].nonzero().squeeze(1)
-            if len(rows):
+            rows = _rows_in(possible[:, size - 1])
+            if rows is not None:
                 values[rows, size] = expected(size, rows, without[rows])
             without = _one_more(without, marginals[:, size - 1])
         if not self.options.at_least_one:
@@ -113,11 +113,14 @@ class ExpectedJaccard(ExpectedRule):
             return candidates[(joint @ values.T).argmax(dim=-1)]
         marginals = joint @ label_sets.double()
         probable = label_sets[joint.topk(min(_MOST_PROBABLE, n_sets), dim=-1).indices]
-        small = _prefixes(marginals, least, min(_SMALL, n_labels))
+        traced = torch.compiler.is_exporting()
+        small = _prefixes(marginals, least, n_labels if traced else min(_SMALL, n_labels))
         if least:
             # The first prefix stands in for the empty set.
             probable = torch.where(probable.any(dim=-1, keepdim=True), probable, small[:, :1])
         best, value = _best_of(torch.cat([probable, small], dim=1), joint, label_sets)
+        if traced:
+            return best
         # A set of size s is worth at most E|y| / s.
         largest = (marginals.sum(dim=-1) / value.clamp(min=_TINY)).clamp(max=n_labels)
         more = (largest > _SMALL).nonzero().squeeze(1)
@@ -132,7 +135,7 @@ class ExpectedJaccard(ExpectedRule):
         """Maximise E[J] = E[true within] E[1 / (size + true without)]; P(no label) for the empty set."""
         within = marginals.cumsum(dim=-1)
 
-        def expected(size: int, rows: Tensor, without: Tensor) -> Tensor:
+        def expected(size: int, rows: Any, without: Tensor) -> Tensor:
             union = size + torch.arange(without.shape[1], device=without.device)
             return within[rows, size - 1] * (without / union).sum(dim=-1)
 
@@ -169,11 +172,15 @@ class ExpectedF1(ExpectedRule):
     def best_set(self, joint: Tensor, label_sets: Tensor) -> Tensor:
         """Apply the general F-measure maximiser."""
         n_labels, sizes = label_sets.shape[1], label_sets.sum(dim=1)
-        table = joint.new_zeros(len(joint), n_labels, n_labels)
+        table = joint.new_zeros(joint.shape[0], n_labels, n_labels)
         for count in range(1, n_labels + 1):
             of_size = sizes == count
-            table[:, :, count - 1] = joint[:, of_size] @ label_sets[of_size].to(joint.dtype)
-        return self._from_table(table, joint[:, sizes == 0].sum(dim=-1, keepdim=True))
+            if torch.compiler.is_exporting():
+                part = torch.where(of_size, joint, 0) @ label_sets.to(joint.dtype)
+            else:
+                part = joint[:, of_size] @ label_sets[of_size].to(joint.dtype)
+            table[:, :, count - 1] = part
+        return self._from_table(table, torch.where(sizes == 0, joint, 0).sum(dim=-1, keepdim=True))
 
     def _from_table(self, table: Tensor, nothing: Tensor) -> Tensor:
         """Return the maximiser for P(y_k = 1, |y| = s), (N, K, K), and P(no label), (N, 1)."""
@@ -198,17 +205,31 @@ class ExpectedF1(ExpectedRule):
         lower = 2 * true / (2 * count[1:] + true[:, -1:] - true)
         upper = 2 * true / (count[1:] + 1)
         possible = _may_win(lower, upper)
-        within = [marginals.new_zeros(len(marginals), n_labels + 1)]
+        within = [marginals.new_zeros(marginals.shape[0], n_labels + 1)]
         within[0][:, 0] = 1
-        for p in marginals[:, : int((possible.any(dim=0) * count[1:]).max())].unbind(dim=1):
+        longest = n_labels
+        if not torch.compiler.is_exporting():
+            longest = int((possible.any(dim=0) * count[1:]).max())
+        for p in marginals[:, :longest].unbind(dim=1):
             within.append(_one_more(within[-1], p))
 
-        def expected(size: int, rows: Tensor, without: Tensor) -> Tensor:
+        def expected(size: int, rows: Any, without: Tensor) -> Tensor:
             true = count.unsqueeze(1)
             value = 2 * true / (size + true + count)
             return ((within[size][rows] @ value.to(without.dtype)) * without).sum(dim=-1)
 
         return self._best_size(marginals, possible, expected)
+
+
+def _rows_in(mask: Tensor) -> Any:
+    """Return the index of the rows in a mask, (N,), or None if there are none.
+
+    In a program that is exported, shapes do not depend on values: the index is that of all rows.
+    """
+    if torch.compiler.is_exporting():
+        return slice(None)
+    rows = mask.nonzero().squeeze(1)
+    return rows if len(rows) else None
 
 
 def _may_win(lower: Tensor, upper: Tensor) -> Tensor:
@@ -227,26 +248,30 @@ def _one_more(distribution: Tensor, p: Tensor) -> Tensor:
 def _prefixes(marginals: Tensor, least: int, most: int) -> Tensor:
     """Return the sets of labels with the highest marginals, by size: (N, K) to (N, sizes, K), bool."""
     sizes = torch.arange(least, most + 1, device=marginals.device)
-    return highest(marginals.unsqueeze(1), sizes.expand(len(marginals), -1))
+    return highest(marginals.unsqueeze(1), sizes.expand(marginals.shape[0], -1))
 
 
 def _best_of(candidates: Tensor, joint: Tensor, label_sets: Tensor) -> tuple[Tensor, Tensor]:
     """Return the best of candidates (N, C, K), (N, K), and its expected Jaccard index, (N,)."""
     value, index = _expected_jaccard(candidates, joint, label_sets).max(dim=1)
-    return candidates[torch.arange(len(joint), device=joint.device), index], value
+    return candidates[torch.arange(joint.shape[0], device=joint.device), index], value
 
 
 def _expected_jaccard(candidates: Tensor, joint: Tensor, label_sets: Tensor) -> Tensor:
     """Compute the values of candidates (N, C, K) for P (N, M) of label sets (M, K): (N, C), float32."""
     rows = max(1, _PAIRS_AT_ONCE // (candidates.shape[1] * len(label_sets)))
     sets, sizes = label_sets.float().T.contiguous(), label_sets.float().sum(dim=1)
+    chunks = [(candidates.float(), joint.float())]
+    if not torch.compiler.is_exporting():
+        parts = candidates.float().split(rows), joint.float().split(rows)
+        chunks = list(zip(*parts, strict=True))
     values = []
-    for chunk, p in zip(candidates.float().split(rows), joint.float().split(rows), strict=True):
+    for chunk, p in chunks:
         size = chunk.sum(dim=-1, keepdim=True)
         both = chunk @ sets
         # The empty candidate has nothing in common with any set, and is worth P(no label).
         shares = both.div_((size.clamp(min=1) + sizes).sub_(both))
-        empty = p[:, sizes == 0].sum(dim=1, keepdim=True)
+        empty = torch.where(sizes == 0, p, 0).sum(dim=1, keepdim=True)
         values.append((shares @ p.unsqueeze(-1)).squeeze(-1) + empty * (size.squeeze(-1) == 0))
     return torch.cat(values)
 

@@ -13,7 +13,8 @@ from mlc.config.options import Interval, option
 from mlc.decisions.base import DecisionRule, register_decision
 from mlc.decisions.together import tuned_together
 from mlc.metrics.counts import COUNT_METRICS
-from mlc.metrics.sweep import best_threshold, top_label
+from mlc.metrics.sweep import top_label
+from mlc.metrics.top_scores import best_threshold
 
 
 @dataclass

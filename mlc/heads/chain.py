@@ -122,8 +122,11 @@ class Chain(ListedHead):
 
     @property
     def numbers_per_sample(self) -> int:
-        """The number of logits of all listed label sets."""
-        return len(self.label_sets) * (self.n_labels if self.observed is not None else 1)
+        """The size of the listed joints, or of the beams' label sets."""
+        if self.observed is None:
+            return max(self.n_outputs, len(self.label_sets))
+        largest = max(len(self.label_sets), (self.options.beam + 1) * self.n_labels)
+        return int(self.options.n_chains * largest)
 
     def _of_chains(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Each chain's log-likelihood: (R, B, chains)."""
@@ -166,10 +169,15 @@ class Chain(ListedHead):
 
     def _listed_joint(self, outputs: Tensor, chain: int) -> Tensor:
         """Log-probabilities of the listed label sets under one chain: (R, B, M)."""
-        z = outputs.unflatten(-1, (-1, self.n_labels))[:, :, chain, None, :]
+        z = outputs.unflatten(-1, (-1, self.n_labels))[:, :, chain, :, None]
         listed = self.label_sets.to(outputs.dtype)
         offsets = listed @ self._masked_links(outputs)[:, chain]
-        return _bernoulli(listed, z + offsets.unsqueeze(1))
+        log_p: Tensor = z.new_zeros(*z.shape[:2], len(listed))
+        # Label by label, for the logits of all labels and label sets would fill the memory.
+        for label, values in enumerate(listed.unbind(dim=1)):
+            logits = z[:, :, label] + offsets[:, None, :, label]
+            log_p = log_p + (values * logits - softplus(logits))
+        return log_p
 
     def _beam(self, outputs: Tensor, chain: int) -> tuple[Tensor, Tensor]:
         """Beam search in one chain: the best label sets, (R, B, W, K), and the marginals, (R, B, K)."""
@@ -196,7 +204,7 @@ class Chain(ListedHead):
             added = torch.where(is_added, position, no_label)
             prefixes.scatter_(-1, count.unsqueeze(-1), added.unsqueeze(-1))
             count = count + is_added
-            if int(count.max()) == prefixes.shape[-1]:
+            if torch.compiler.is_exporting() or int(count.max()) == prefixes.shape[-1]:
                 prefixes = nn.functional.pad(prefixes, (0, 1), value=no_label)
         sets = z.new_zeros(*prefixes.shape[:-1], no_label + 1).scatter_(-1, prefixes, 1)
         return self._of_labels(sets[..., :no_label], chain), self._of_labels(marginals, chain)

@@ -56,9 +56,13 @@ class CountMetric:
 
     def counts(self, decisions: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor, int]:
         """Compute the formula's arguments, (..., groups), float64, from two (..., N, K)."""
-        predicted = self.groups(decisions).double()
-        actual = self.groups(targets).double()
+        predicted, actual = self.groups(decisions), self.groups(targets)
         n = predicted.shape[-1]
+        if not (predicted.is_floating_point() or actual.is_floating_point()):
+            # Sums of truth values need no copy in float64.
+            true = (predicted * actual).sum(-1)
+            return true.double(), predicted.sum(-1).double(), actual.sum(-1).double(), n
+        predicted, actual = predicted.double(), actual.double()
         return (predicted * actual).sum(-1), predicted.sum(-1), actual.sum(-1), n
 
     def per_group(self, decisions: Tensor, targets: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from mlc.data.resident import ResidentData
 from mlc.data.splits import Split
 from mlc.layers import Streams
 from mlc.metrics.counts import COUNT_METRICS
-from mlc.metrics.sweep import SortedScores
+from mlc.metrics.top_scores import ScoreCollector, n_kept
 from mlc.training.augmentation import Augmentation
 from mlc.training.full_batch import FullBatch
 from mlc.training.lbfgs import LBFGS
@@ -102,6 +102,7 @@ class Training:
             self._full_batch = FullBatch(model, data, self.train_rows, optimizer)
             self.max_epochs = min(self.max_epochs, optimizer.n_epochs)
         self.val_rows = data.rows([split.val for split in splits])
+        self._n_kept = n_kept(data.most_labels)
         self._order = Streams(seeds, "batch order")
         self._uniforms = Streams(seeds, "noise")
         # The same in every epoch, so that validation losses are comparable.
@@ -194,12 +195,11 @@ class Training:
     @torch.no_grad()
     def _validate(self) -> dict[str, Tensor]:
         head, size = self.model.head, self.options.batch_size
-        scores, targets, losses, first = [], [], [], 0
+        collected, losses, first = ScoreCollector(self._n_kept), [], 0
         for outputs, actual in self.model.outputs(self.data, self.val_rows, size):
             uniforms = self._val_uniforms[:, first : first + actual.shape[1]]
             first += actual.shape[1]
-            scores.append(head.scores(outputs))
-            targets.append(actual)
+            collected.add(head.scores(outputs), actual)
             # Losses that compare samples need the batches of training, not chunks of another size.
             n_rows = size if head.compares_samples else actual.shape[1]
             parts = (outputs.split(n_rows, 1), actual.split(n_rows, 1), uniforms.split(n_rows, 1))
@@ -208,7 +208,7 @@ class Training:
         followed = dict.fromkeys((*self._monitored, *self.options.followed))
         followed.pop("loss", None)
         if followed:
-            ranked = SortedScores(torch.cat(scores, dim=1), torch.cat(targets, dim=1))
+            ranked = collected.ranked()
             for name in followed:
                 _, values[f"val/{name}"] = ranked.best(COUNT_METRICS[name])
         return values
