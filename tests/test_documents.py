@@ -163,6 +163,7 @@ def test_the_experiments_that_are_run_exist(module: str) -> None:
 def test_the_arguments_of_every_command_are_read(module: str) -> None:
     name = "mlc.data.__main__" if module == "mlc.data" else module
     parser = importlib.import_module(name)._parser()
+    parser.allow_abbrev = False
     for _, words in words_of(module):
         parser.parse_intermixed_args(words)
 
