@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +52,7 @@ def read(path: Path) -> Decisions:
 
 def add(path: Path, decisions: Mapping[str, NDArray[np.bool_]]) -> None:
     """Add decisions to those of a data set; the file is replaced when the new one is complete."""
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for name, each in {**read(path), **decisions}.items():
         for kind, values in pack(each).items():
             arrays[f"{name}|{kind}"] = values

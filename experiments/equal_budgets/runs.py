@@ -58,7 +58,7 @@ class Run:
     job: Job
     decided: dict[str, Decided] = field(default_factory=dict)
     targets: dict[str, NDArray[Any]] = field(default_factory=dict)
-    ranking: dict[str, Mapping[str, float]] = field(default_factory=dict)
+    ranking: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     facts: Mapping[str, float] = field(default_factory=dict)
     error: str = ""
 

@@ -185,7 +185,7 @@ def write_torch(program: ExportedProgram, metadata: Metadata, path: Path) -> Pre
 
 
 def _code(program: ExportedProgram) -> str:
-    return program.graph_module.code.strip() + "\n"
+    return f"{program.graph_module.code.strip()}\n"
 
 
 def _weights(program: ExportedProgram) -> dict[str, Tensor]:

@@ -79,7 +79,9 @@ def read_rows(loaded: LoadedRun, files: Sequence[Path], skip_broken: bool = Fals
             refuse_broken(broken, images, ", or give --skip-broken to leave their labels empty")
         return NewRows(loaded.inputs(pixels), images, broken)
     if skip_broken:
-        raise ConfigError("--skip-broken is for images, which the run was not trained on: remove it.")
+        raise ConfigError(
+            "--skip-broken is for images, which the run was not trained on: remove it."
+        )
     if len(files) > 1:
         raise ConfigError(
             f"The run was not trained on images: give one file instead of {len(files)}."
