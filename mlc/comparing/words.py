@@ -20,7 +20,7 @@ def rows_by_test(answer: Answer) -> list[tuple[str, list[Candidate]]]:
     return sorted(answer.heads.items(), key=lambda item: -answer.sign * item[1][0].test)
 
 
-# By how much a chosen head's lead is too large where each split draws its test rows, and of how many rows
+# By how much a chosen lead is too large where each split draws its test rows, and of how many rows
 # (results/benchmarks/chosen_lead.csv).
 EXCESS, OF_ROWS = 0.007, 300
 HEADER = ("head", "rule", "val", "test", "minus {}", "verdict")
