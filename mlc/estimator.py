@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -216,6 +217,15 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         if self._targets.form == "lists":
             predicted = self._targets.encoded(predicted)
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))
+
+    def export(self, path: str | Path) -> None:
+        """Write networks and rule as FILE.onnx, FILE.pt2 or a folder of plain torch (docs/export.md)."""
+        check_is_fitted(self)
+        from mlc.exporting.estimator import export_classifier
+
+        is_one = self._targets.form == "classes"
+        inputs = self._texts, self._stage, self._sample_shape
+        export_classifier(Path(path), self.predictor_, *inputs, is_one)
 
     def _hold_out(self, dataset: Dataset, seed: int) -> Split:
         """Split the rows by the network's seed, so that the networks together train on all rows."""

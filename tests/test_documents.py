@@ -35,6 +35,7 @@ MODULES |= {"mlc.data": "mlc-data"}
 PYTHON = {
     "README.md": (2, "tests/test_estimator.py, tests/test_readme.py"),
     "docs/architecture.md": (1, "this file"),
+    "docs/export.md": (5, "tests/exporting/test_command.py, tests/exporting/test_writing.py"),
     "docs/extend.md": (6, "tests/runs/test_parts.py"),
     "docs/images.md": (2, "tests/test_images.py"),
     "docs/own_head.md": (1, "tests/test_train.py"),
