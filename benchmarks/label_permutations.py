@@ -1,6 +1,6 @@
-"""How often a comparison claims a winner where labels are shuffled over the rows: nothing is to find.
+"""How often a comparison claims a winner on labels that are shuffled over the rows.
 
-python -m benchmarks.label_permutations                 200 shuffles, one test part and redrawn ones
+python -m benchmarks.label_permutations                 200 shuffles
 python -m benchmarks.label_permutations --shuffles 40   fewer
 
 Each shuffle's result is a row of results/benchmarks/label_permutations.csv and is not computed again:

@@ -23,6 +23,7 @@ from mlc.data.base import (
 from mlc.data.columns import Encoded, Labels, encode_columns, encode_labels, zero_one_columns
 from mlc.data.files import located
 from mlc.data.label_cells import separator_named
+from mlc.data.locations import location_of
 from mlc.data.table_file import TableFile, needs_labels, read_table
 from mlc.data.text import TextOptions, count_words
 from mlc.data.weighting import weighting_of
@@ -113,6 +114,7 @@ class Table(DataSource):
         texts = _texts(train)
         notes = (
             *_further_labels(train, labels, options), *train.notes, *labels.notes, *encoded.notes,
+            *_empty_texts(train),
         )  # fmt: skip
         others = _part_files(options)
         for part, name in others.items():
@@ -121,7 +123,9 @@ class Table(DataSource):
             features.append(_features(file, options, encoded.names).values)
             texts += _texts(file)
             notes += tuple(
-                f"{_PARTS[part]} file: {note}" for note in file.notes if note not in notes
+                f"{_PARTS[part]} file: {note}"
+                for note in (*file.notes, *_empty_texts(file))
+                if note not in notes
             )
         joined, all_targets, parts = join_parts(features, targets, ("train", *others))
         return Dataset(
@@ -204,6 +208,20 @@ def _texts(file: TableFile) -> list[str]:
         )
     column = file.frame[file.text]
     return ["" if gap else str(text) for text, gap in zip(column, column.isna(), strict=True)]
+
+
+def _empty_texts(file: TableFile) -> tuple[str, ...]:
+    """Note the rows whose text is empty or blank."""
+    texts = _texts(file)
+    rows = [row for row, text in enumerate(texts) if not text.strip()]
+    if not rows:
+        return ()
+    is_one = len(rows) == 1
+    return (
+        f"Warning: {len(rows):,} of {len(texts):,} texts {'is' if is_one else 'are'} empty"
+        f" ({listed([location_of(file.where, row) for row in rows], 5, 40)}): without any word, the"
+        f" labels of {'this row' if is_one else 'these rows'} cannot be told.",
+    )
 
 
 def _vocabulary(file: TableFile, options: Any, encoded: Encoded) -> Vocabulary:

@@ -47,6 +47,7 @@ class Chain(ListedHead):
     """
 
     Options = ChainOptions
+    many_labels = False
     _orders: Tensor
     _places: Tensor
 
