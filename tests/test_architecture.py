@@ -16,7 +16,16 @@ PACKAGE = Path(mlc.__file__).parent
 
 # Each package imports only from those before it; the modules beside them are the commands.
 ORDER = "config files metrics layers data heads decisions backbones training evaluation bayes"
-PACKAGES = [*ORDER.split(), "tracking", "runs", "search", "reporting", "launching", "comparing"]
+PACKAGES = [
+    *ORDER.split(),
+    "tracking",
+    "runs",
+    "search",
+    "reporting",
+    "exporting",
+    "launching",
+    "comparing",
+]
 
 
 def package_of(name: str) -> int:

@@ -57,11 +57,13 @@ class RawSamples:
         shape: the shape of a sample; () for texts.
         names: the names of the columns of samples that are not texts.
         fingerprint: of the weights and of the preparation.
+        samples: what the samples are, as in `Dataset`; "" is unknown.
     """
 
     shape: tuple[int, ...]
     names: tuple[str, ...]
     fingerprint: str
+    samples: str = ""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from mlc.config.texts import escaped, fitted, fold, listed
 from mlc.data.base import Dataset
 from mlc.data.dependence import mean_phi
 from mlc.data.feature_kinds import kinds_of_features
+from mlc.data.label_sets import distinct_rows
 from mlc.data.preprocessing import Scaling, fit_scaling
 from mlc.data.splits import CALLED, Split
 
@@ -180,8 +181,8 @@ class LabelStatistics:
 
 def label_statistics(targets: NDArray[np.bool_]) -> LabelStatistics:
     """Compute the statistics of label sets (N, K)."""
-    _, numbers = np.unique(np.packbits(targets, axis=1), axis=0, return_inverse=True)
-    return LabelStatistics(numbers.ravel(), *mean_phi(targets))
+    _, numbers, _ = distinct_rows(targets)
+    return LabelStatistics(numbers, *mean_phi(targets))
 
 
 def describe(
