@@ -18,12 +18,16 @@ from experiments.equal_budgets.row_draws import chosen_draws
 from experiments.equal_budgets.runs import METRICS
 from experiments.equal_budgets.studies import PLANS, Searches
 from experiments.harness import Experiment, Finding, Report
+from experiments.harness.report import listed
 from experiments.league.standings import means, standings
+from mlc.reporting.statistics import mean_interval
 
 # Metrics with stored decisions.
 BOOTSTRAPPED = METRICS[:3]
 JOINT = ("pairwise", "chain", "label_powerset", "bernoulli_mixture")
 PLAIN = ("logistic_regression", "random_forest")
+# By which the epoch is chosen.
+MONITORED = "jaccard_samples"
 _MARGIN, _BEHIND = 0.01, 0.02
 _OVER = "± over seeds alone"
 _BOOTSTRAP = "bootstrapped over data sets, seeds and test rows"
@@ -42,7 +46,8 @@ class EqualBudgets(Experiment):
     def report_from(self, folder: Path, frames: Mapping[str, pd.DataFrame]) -> Report:
         """Report the chosen contestants, with intervals from the stored decisions."""
         rows = _rows(frames)
-        draws = {metric: chosen_draws(rows, metric, folder, N_DRAWS) for metric in BOOTSTRAPPED}
+        measured = BOOTSTRAPPED if len(rows) else ()
+        draws = {metric: chosen_draws(rows, metric, folder, N_DRAWS) for metric in measured}
         return self._report(frames, draws)
 
     @staticmethod
@@ -60,11 +65,16 @@ class EqualBudgets(Experiment):
         for metric, of_metric in draws.items():
             if of_metric:
                 _add_intervals(report, by_metric[metric], metric, of_metric)
-        if all(len(of_metric) >= tables.LEAST_DATA_SETS for of_metric in draws.values()) and draws:
+        if draws and all(len(each) >= tables.LEAST_DATA_SETS for each in draws.values()):
             report.figures["gains"] = forest_figure(draws)
-        _add_tables(report, rows, frames)
+        if len(rows):
+            _add_tables(report, rows)
+        if len(frames[Epochs.name]):
+            _add_pilot(report, frames[Epochs.name])
         if by_metric:
-            report.findings = _findings(by_metric)
+            report.findings += _findings(by_metric)
+        report.numbers["n_data"] = str(rows["data"].nunique() if len(rows) else 0)
+        report.numbers["n_planned"] = str(len(PLANS))
         return report
 
 
@@ -98,29 +108,40 @@ def _add_intervals(
     )
 
 
-def _add_tables(report: Report, rows: pd.DataFrame, frames: Mapping[str, pd.DataFrame]) -> None:
-    if len(rows):
-        report.tables["rules"] = (
-            "Test jaccard_samples by rule, of the configuration chosen for it: mean over the data sets"
-            " (in brackets their number where some have no such rule)",
-            tables.rules_table(rows, METRICS[0]),
+def _add_pilot(report: Report, rows: pd.DataFrame) -> None:
+    report.tables["epochs"] = (
+        "Test values by the metric that chooses the epoch, less those by the loss (pilot on rows of the"
+        " training parts; ± over pairs of data set and head)",
+        tables.epochs_table(rows),
+    )
+    gains = {m: mean_interval(tables.epoch_gains(rows, m)[MONITORED]) for m in METRICS}
+    report.findings.append(
+        Finding(
+            f"epochs chosen by {MONITORED} give test values that do not differ from those of epochs"
+            " chosen by the loss beyond the interval",
+            listed(gains),
+            all(abs(gain.mean) <= gain.half_width for gain in gains.values()),
         )
-        report.tables["edges"] = (
-            "Chosen values in the outermost tenth at either end of their space, per cent, beside the"
-            " share of drawn values there",
-            tables.edges_table(rows),
-        )
-        report.tables["budgets"] = ("What each data set's search took", tables.budgets_table(rows))
-        report.tables["published"] = (
-            "What others published on the same test rows, and the same metric here",
-            published_table(rows),
-        )
-    if len(frames[Epochs.name]):
-        report.tables["epochs"] = (
-            "Test values by the metric that chooses the epoch, less those by the loss (pilot on training"
-            " rows; ± over pairs of data set and head)",
-            tables.epochs_table(frames[Epochs.name]),
-        )
+    )
+    report.numbers["pilot_runs"] = str(rows["run"].nunique())
+
+
+def _add_tables(report: Report, rows: pd.DataFrame) -> None:
+    report.tables["rules"] = (
+        "Test jaccard_samples by rule, of the configuration chosen for it: mean over the data sets"
+        " (in brackets their number where some have no such rule)",
+        tables.rules_table(rows, METRICS[0]),
+    )
+    report.tables["edges"] = (
+        "Chosen values in the outermost tenth at either end of their space, per cent, beside the"
+        " share of drawn values there",
+        tables.edges_table(rows),
+    )
+    report.tables["budgets"] = ("What each data set's search took", tables.budgets_table(rows))
+    report.tables["published"] = (
+        "What others published on the same test rows, and the same metric here",
+        published_table(rows),
+    )
 
 
 def _findings(by_metric: Mapping[str, pd.DataFrame]) -> list[Finding]:
