@@ -14,7 +14,7 @@ from experiments.equal_budgets.chosen import complete, tuned
 from experiments.equal_budgets.epochs import Epochs
 from experiments.equal_budgets.forest import forest_figure
 from experiments.equal_budgets.published import published_table
-from experiments.equal_budgets.row_draws import chosen_draws
+from experiments.equal_budgets.row_draws import REFERENCE, chosen_draws
 from experiments.equal_budgets.runs import METRICS
 from experiments.equal_budgets.studies import PLANS, Searches
 from experiments.harness import Experiment, Finding, Report
@@ -95,7 +95,7 @@ def _rows(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     done = complete(rows)
     if len(done):
         return done
-    with_reference = set(rows.loc[rows["head"] == tables.REFERENCE, "data"])
+    with_reference = set(rows.loc[rows["head"] == REFERENCE, "data"])
     return rows[rows["data"].isin(with_reference)]
 
 
@@ -103,14 +103,14 @@ def _add_intervals(
     report: Report, chosen: pd.DataFrame, metric: str, draws: Mapping[str, Draws]
 ) -> None:
     report.tables[f"pooled_{metric}"] = (
-        f"{metric} on the mean of {len(draws)} data sets: average rank, gain over {tables.REFERENCE}"
+        f"{metric} on the mean of {len(draws)} data sets: average rank, gain over {REFERENCE}"
         f" with an interval that holds for all contestants together, the least true gain that it would"
         f" show with a probability of 80% (all {_BOOTSTRAP}), the Bayesian signed-rank test over data"
         f" sets with a margin of {_MARGIN}, and Nemenyi's test",
         tables.pooled_table(draws, chosen, metric),
     )
     report.tables[f"gains_{metric}"] = (
-        f"{metric} less that of {tables.REFERENCE} (± simultaneous over the contestants of a data set,"
+        f"{metric} less that of {REFERENCE} (± simultaneous over the contestants of a data set,"
         " bootstrapped over seeds and test rows; * excludes 0)",
         tables.gains_by_data(draws),
     )
@@ -155,10 +155,10 @@ def _add_tables(report: Report, rows: pd.DataFrame) -> None:
 def _findings(by_metric: Mapping[str, pd.DataFrame]) -> list[Finding]:
     jaccard = means(by_metric["jaccard_samples"], "jaccard_samples")
     heads = [head for head in jaccard.index if head not in BASELINES]
-    gain = (jaccard.loc[heads] - jaccard.loc["sigmoid"]).dropna().mean(axis=1).drop("sigmoid")
+    gain = (jaccard.loc[heads] - jaccard.loc[REFERENCE]).dropna().mean(axis=1).drop(REFERENCE)
     far = gain[gain.abs() > _MARGIN]
     exact = means(by_metric["subset_accuracy"], "subset_accuracy")
-    lead = (exact.reindex(JOINT) - exact.loc["sigmoid"]).mean(axis=1).dropna()
+    lead = (exact.reindex(JOINT) - exact.loc[REFERENCE]).mean(axis=1).dropna()
     best = jaccard.loc[heads].max()
     behind = (best - jaccard.reindex(PLAIN).max()).dropna()
     return [

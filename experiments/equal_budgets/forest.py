@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 
 from experiments.equal_budgets.baselines import BASELINES
 from experiments.equal_budgets.bootstrap import Draws, Gain
+from experiments.equal_budgets.row_draws import REFERENCE
 from experiments.equal_budgets.signed_rank import MARGIN
-from experiments.equal_budgets.tables import REFERENCE, pooled_gains
+from experiments.equal_budgets.tables import pooled_gains
 
 _OF_HEADS, _OF_BASELINES, _OF_REFERENCE = "black", "tab:orange", "tab:blue"
 

@@ -10,6 +10,7 @@ import pandas as pd
 from experiments.equal_budgets.bootstrap import Draws, Gain, gains, pooled, rank_intervals
 from experiments.equal_budgets.chosen import configured, edges
 from experiments.equal_budgets.epochs import MONITORS
+from experiments.equal_budgets.row_draws import REFERENCE
 from experiments.equal_budgets.runs import METRICS, NO_RULE
 from experiments.equal_budgets.signed_rank import signed_rank
 from experiments.equal_budgets.studies import CONFIRM, PLANS, SEARCH, contestants
@@ -18,7 +19,6 @@ from mlc.metrics.counts import COUNT_METRICS
 from mlc.reporting.statistics import mean_interval
 from mlc.reporting.tables import Table
 
-REFERENCE = "sigmoid"
 # With fewer data sets nothing is said of others.
 LEAST_DATA_SETS = 3
 
