@@ -11,8 +11,7 @@ import pandas as pd
 
 from experiments.equal_budgets import archive
 from experiments.equal_budgets.bootstrap import Draws, Values, draw
-from experiments.equal_budgets.chosen import configured
-from experiments.equal_budgets.studies import choice
+from experiments.equal_budgets.chosen import best, configured
 from mlc.comparing.row_values import row_values
 
 
@@ -29,8 +28,7 @@ def chosen_draws(rows: pd.DataFrame, metric: str, folder: Path, n_draws: int) ->
     """
     keys: dict[str, dict[str, str]] = {}
     for data, head, of_number in configured(rows, metric):
-        rule = choice(of_number, data, head, metric).rule
-        number = int(of_number["number"].iloc[0])
+        number, rule = best(of_number, metric)
         keys.setdefault(data, {})[head] = f"{head}/{number}/{rule}"
     draws = {}
     for number, (data, of_data) in enumerate(keys.items()):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -79,10 +81,7 @@ class PlainStep:
         features = batch.features
         if self._augmentation is not None and isinstance(features, Tensor):
             features = self._augmentation(features)
-        # A captured step must not use casts cached before the capture.
-        with torch.autocast(
-            "cuda", dtype=torch.bfloat16, enabled=self.bfloat16, cache_enabled=False
-        ):
+        with self._precision():
             outputs = self.model(features)
         losses = self.model.head.loss(outputs.to(batch.targets.dtype), batch.targets, uniforms)
         if self._weights is not None:
@@ -91,6 +90,13 @@ class PlainStep:
         loss = losses.mean(dim=1).sum()
         (loss if share == 1 else share * loss).backward()
         self.total += losses.detach().sum(dim=1)
+
+    def _precision(self) -> AbstractContextManager[Any]:
+        """Return the context of the computation; entering autocast takes time even if it is off."""
+        if not self.bfloat16:
+            return nullcontext()
+        # A captured step must not use casts cached before the capture.
+        return torch.autocast("cuda", dtype=torch.bfloat16, cache_enabled=False)
 
 
 class GraphStep:
