@@ -30,7 +30,7 @@ _RENAMED = {
     "data.max_words": "data.max_features",
     "data.ngrams": "data.ngram_range=[1,N], with data.buckets to hash the sequences",
 }
-_OPEN = "hydra.launcher.parameters."  # Options of submitit, which need no +.
+_OPEN = re.compile(r"hydra\.launcher\.parameters(\.|$)")  # Options of submitit, which need no +.
 # Spellings that OmegaConf reads as a boolean.
 _TRUTHS = {"yes", "y", "on", "true", "1", "no", "n", "off", "false", "0"}
 
@@ -48,7 +48,7 @@ def fitted(argument: str, is_sweep: bool) -> str:
     _check_key(key)
     declared = _declared(key.lstrip("+"))
     if declared is None:
-        return f"++{argument}" if key.startswith(_OPEN) else argument
+        return f"++{argument}" if _OPEN.match(key) else argument
     if key == "device" and re.fullmatch(DEVICES, raw):
         return f"{key}='{raw}'"  # Its commas separate no values of a sweep.
     item, is_list, optional = declared
