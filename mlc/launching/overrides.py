@@ -133,10 +133,8 @@ def _require_option_of_hydra(key: str) -> None:
 
 
 def _as_one(key: str, raw: str, value: Any, item: type, optional: bool) -> str:
-    """Return one value as text for an override."""
-    nulls = (
-        {"None"} if key == "backbone.normalization" else {"None", "none"}
-    )  # it has a choice none
+    """Return one value as text for an override; none is a choice of backbone.normalization."""
+    nulls = {"None"} if key == "backbone.normalization" else {"None", "none"}
     if optional and (raw in nulls or (key in AUTOMATIC and raw == "auto")):
         return "null"
     if item is int and isinstance(value, float) and value.is_integer():
