@@ -80,7 +80,7 @@ def test_a_contestant_that_equals_the_reference_in_every_row_has_no_width() -> N
 def test_the_intervals_of_one_data_set_cover() -> None:
     """Rows, seeds and both together are drawn anew; the truth is 0."""
     covered = 0
-    for repetition in range(300):
+    for repetition in range(150):
         rng = np.random.default_rng(repetition)
         shared = rng.normal(size=80)
         values = {
@@ -92,7 +92,7 @@ def test_the_intervals_of_one_data_set_cover() -> None:
         }
         by_head = gains(draw(values, rng, 400), "r")
         covered += all(gain.low <= 0 <= gain.high for gain in by_head.values())
-    assert 0.93 <= covered / 300 <= 1
+    assert 0.92 <= covered / 150 <= 1
 
 
 def test_ranks_are_those_of_scipy() -> None:
