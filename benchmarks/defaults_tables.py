@@ -5,7 +5,6 @@ python -m benchmarks.defaults_tables
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pandas as pd
@@ -112,23 +111,29 @@ def _named(key: tuple[object, ...]) -> tuple[str, str, str]:
     return f"{plan.epochs:g}", ", ".join(named), f"{rate:g}"
 
 
-def tables() -> dict[str, Table]:
-    """Return the tables of the page by name."""
+def blocks() -> dict[str, str]:
+    """Return the text of the page below each comment."""
     means = read()
-    return {
+    tables = {
         "dense": settings_table(means[~means["sparse"]]),
         "sparse": settings_table(means[means["sparse"]]),
         "patience": patience_table(means),
         "best epoch": epoch_table(means),
     }
+    finished = f"{', '.join(dict.fromkeys(means['data']))}."
+    return {
+        "data sets": finished,
+        **{f"table: {name}": table.markdown() for name, table in tables.items()},
+    }
 
 
 def main() -> None:
-    """Replace the tables in the page."""
+    """Replace the blocks in the page."""
     text = PAGE.read_text(encoding="utf-8")
-    for name, table in tables().items():
-        block = re.compile(rf"(<!-- table: {name} -->\n)(\|.*\n)*")
-        text = block.sub(lambda match, table=table: f"{match[1]}{table.markdown()}\n", text)
+    for name, block in blocks().items():
+        before, _, rest = text.partition(f"<!-- {name} -->\n")
+        _, _, after = rest.partition("\n\n")
+        text = f"{before}<!-- {name} -->\n{block}\n\n{after}"
     PAGE.write_text(text, encoding="utf-8")
 
 
