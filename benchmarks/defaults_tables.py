@@ -18,15 +18,22 @@ PAGE = Path(__file__).parent.parent / "docs" / "defaults.md"
 _RUN = ["data", "head"]
 _SETTING = ["plan", *Steps._fields]
 DEFAULT = ("default", *Steps(0.003))
+# The plans that every data set has.
+_REQUIRED = "default", "half", "double", "large batches", "small batches"
 _OF_PATIENCE = DEFAULT, ("double", *Steps(0.003)), ("constant", *Steps(0.001, "constant"))
 
 
 def read(path: Path = STORED) -> pd.DataFrame:
     """Return the mean over the seeds of each data set, head and setting, with the loss of its value.
 
-    The loss is counted from the best setting of the data set and head.
+    The loss is counted from the best setting of the data set and head. A data set whose plans up to
+    "small batches" are not finished is left out, and a plan of a data set that lacks a head.
     """
     rows = pd.read_csv(path)
+    heads = rows.groupby(["data", "plan"])["head"].transform("nunique")
+    rows = rows[heads == len(HEADS_SEARCHED)]
+    of_data = rows.groupby("data")["plan"].agg(set)
+    rows = rows[rows["data"].map(of_data.map(set(_REQUIRED).issubset))]
     means = rows.groupby([*_RUN, *_SETTING, "sparse"], sort=False).mean(numeric_only=True)
     means = means.drop(columns="seed").reset_index()
     best = means.groupby(_RUN)["value"].transform("max")
