@@ -136,13 +136,13 @@ BY_BAYCOMP = {
 def test_the_signed_rank_test_is_that_of_baycomp(case: str) -> None:
     differences, expected = BY_BAYCOMP[case]
     verdict = signed_rank(differences)
-    assert (verdict.worse, verdict.equal, verdict.better) == pytest.approx(expected, abs=0.008)
+    assert (verdict.worse, verdict.equal, verdict.better) == pytest.approx(expected, abs=0.012)
 
 
 def test_the_signed_rank_test_of_one_difference_or_none_is_a_closed_form() -> None:
     # It is better unless the weight of 0, which is Beta(1/2, 1), exceeds the root of 1/2.
-    assert signed_rank([0.05]).better == pytest.approx(0.5**0.25, abs=0.006)
+    assert signed_rank([0.05]).better == pytest.approx(0.5**0.25, abs=0.009)
     assert signed_rank([]).equal == 1
     mirrored = signed_rank([-0.05])
-    assert mirrored.worse == pytest.approx(0.5**0.25, abs=0.006)
+    assert mirrored.worse == pytest.approx(0.5**0.25, abs=0.009)
     assert mirrored.better == 0
