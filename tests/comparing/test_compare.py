@@ -74,6 +74,7 @@ def test_a_file_gets_an_answer_and_the_same_command_goes_on(
     assert first.out.count("things: 120 rows") == 1
     assert " finished, " not in first.out + first.error
     assert "Launching" not in first.out + first.error
+    assert "outputs need" not in first.out + first.error
     assert "MultiLabelClassifier(" in first.out
     assert answer["shown"]["sentences"][0].split()[0] == "Use"
     page = (folder / "report.html").read_text()
