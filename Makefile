@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/installed
 DEVELOPED := $(VENV)/developed
 
 .DEFAULT_GOAL := help
-.PHONY: help compare test check extras reproduce benchmark torture clean
+.PHONY: help compare test check extras docs reproduce benchmark torture clean
 
 help: ## list the targets
 	@sed -n -E 's/^([a-z]+):.*## (.*)/\1\t\2/p' Makefile | sed 's/\$$\$$/$$/' | expand -t 12
@@ -25,8 +25,12 @@ check: $(DEVELOPED) ## lint, formatting and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-extras: $(DEVELOPED) ## install kornia and transformers; without them their tests are skipped
-	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check --editable '.[images,pretrained]'
+extras: $(DEVELOPED) ## install kornia, transformers and ONNX; without them their tests are skipped
+	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check --editable '.[images,pretrained,export]'
+
+docs: $(DEVELOPED) ## build the documentation into site/, which is read without a server
+	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 reproduce: $(DEVELOPED) ## run the experiments into reproduced/ (EXPERIMENT=league BUDGET=full)
 	$(BIN)/python -m experiments $(EXPERIMENT) --budget $(or $(BUDGET),quick)
@@ -43,8 +47,8 @@ benchmark: $(DEVELOPED) ## measure the launchers (20 minutes; yeast under $$MLC_
 torture: $(DEVELOPED) ## kill sweeps, fill disks, mangle files (FULL=1 writes docs/reliability.md)
 	$(BIN)/python -m tests.torture $(if $(FULL),,--scale 0.1)
 
-clean: ## delete the virtual environment and the tools' caches
-	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache
+clean: ## delete the virtual environment, the site and the tools' caches
+	rm -rf $(VENV) site .pytest_cache .ruff_cache .mypy_cache
 
 $(INSTALLED): pyproject.toml
 	@test -n "$(PYTHON)" && $(PYTHON) -c '$(SUPPORTED)' \

@@ -26,7 +26,7 @@ from mlc.data.resident import ResidentData
 from mlc.data.splits import Split, hold_out
 from mlc.heads.base import HEADS
 from mlc.metrics.counts import COUNT_METRICS
-from mlc.metrics.sweep import best_threshold
+from mlc.metrics.top_scores import best_threshold
 from mlc.reporting.statistics import mean_interval
 from mlc.reporting.tables import Table
 from mlc.training.loop import Training

@@ -35,7 +35,7 @@ from mlc.data.splits import Split, split_dataset
 from mlc.heads.base import HEADS
 from mlc.launching.workers import n_cores
 from mlc.metrics.counts import COUNT_METRICS
-from mlc.metrics.sweep import best_threshold
+from mlc.metrics.top_scores import best_threshold
 from mlc.reporting.tables import Table
 from mlc.training.loop import Training
 from mlc.training.model import Model

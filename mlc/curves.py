@@ -25,6 +25,23 @@ _MOST_SELECTED = 500
 
 def main(arguments: list[str] | None = None) -> None:
     """Parse the command line, serve the view and keep it up to date until Ctrl-C."""
+    parser = _parser()
+    args = parser.parse_args(arguments)
+    # SIGTERM must end the server too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        import_parts(args.imports)
+        _show(args.sweeps, args.port, args.runs, args.bands)
+    except KeyboardInterrupt:
+        return
+    except re.error as error:
+        parser.error(f"--runs {args.runs} is not a regular expression ({error})")
+    except MlcError as error:
+        print(f"mlc-curves: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="mlc-curves", description="Show the learning curves of sweeps, finished or running."
     )
@@ -40,19 +57,7 @@ def main(arguments: list[str] | None = None) -> None:
         help="show mean, lowest and highest over seeds (default if there are many runs)",
     )  # fmt: skip
     add_import_flag(parser)
-    args = parser.parse_args(arguments)
-    # SIGTERM must end the server too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        import_parts(args.imports)
-        _show(args.sweeps, args.port, args.runs, args.bands)
-    except KeyboardInterrupt:
-        return
-    except re.error as error:
-        parser.error(f"--runs {args.runs} is not a regular expression ({error})")
-    except MlcError as error:
-        print(f"mlc-curves: {error}", file=sys.stderr)
-        sys.exit(error.exit_status)
+    return parser
 
 
 def _show(sweeps: list[Path], port: int | None, runs: str | None, bands: bool) -> None:

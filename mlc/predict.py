@@ -42,18 +42,25 @@ def _predict(args: argparse.Namespace) -> None:
     # Imports torch, which takes seconds.
     from mlc.files.writing import write_output
     from mlc.runs.loading import load
-    from mlc.runs.predicting import card_of, note_on_empty_rows, read_rows, table_of
+    from mlc.runs.predicting import (
+        card_of,
+        note_on_broken,
+        note_on_empty_rows,
+        read_rows,
+        table_of,
+    )
 
     import_parts(args.imports)
     for file in args.file:
         _require_other_file(args.output, file)
     loaded = load(args.run, args.rule, args.device)
-    features, files = read_rows(loaded, args.file)
+    rows = read_rows(loaded, args.file, args.skip_broken)
     name = args.file[0].name if len(args.file) == 1 else f"{len(args.file)} files"
-    print(card_of(loaded, features, name), file=sys.stderr)
-    if (note := note_on_empty_rows(features)) is not None:
-        print(note, file=sys.stderr)
-    table = table_of(loaded, features, files)
+    print(card_of(loaded, rows.features, name), file=sys.stderr)
+    for note in (note_on_empty_rows(rows.features), note_on_broken(rows)):
+        if note is not None:
+            print(note, file=sys.stderr)
+    table = table_of(loaded, rows)
     print(_summary(table, args.file[0] if len(args.file) == 1 else name), file=sys.stderr)
     if args.spreadsheet:
         table = table.assign(labels=table["labels"].map(cell)).rename(columns=cell)
@@ -89,13 +96,19 @@ def _parser() -> argparse.ArgumentParser:
         help="put an apostrophe before labels that a spreadsheet would read as a formula (=, +, -, @);"
         " for other programs it is part of the name",
     )
+    parser.add_argument(
+        "--skip-broken",
+        action="store_true",
+        help="leave the labels and scores of images that cannot be decoded empty, with the reason in a"
+        " column called error, instead of refusing all",
+    )
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     add_import_flag(parser)
     return parser
 
 
 def _summary(table: pd.DataFrame, file: Path | str) -> str:
-    n, n_labelled = len(table), (table["labels"] != "").sum()
+    n, n_labelled = len(table), (table["labels"].fillna("") != "").sum()
     return f"mlc-predict: {file}: {n:,} row{'s' * (n != 1)}, {n_labelled:,} of them with a label."
 
 

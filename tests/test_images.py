@@ -17,7 +17,7 @@ from PIL import Image
 import mlc
 from mlc import MultiLabelClassifier
 from mlc.config.errors import DataError
-from mlc.data import load_data
+from mlc.data import load_data, load_features
 from mlc.data.__main__ import main as card
 from mlc.data.base import SOURCES
 from mlc.predict import main as predict_main
@@ -53,7 +53,7 @@ def test_the_commands_of_the_page_lead_from_a_folder_to_a_table(
     assert second[:3] == ["python", "-m", "mlc.train"]
     ended = command(main, *second[3:])
     assert ended.status == 0, ended.error
-    for head in ("sigmoid", "grouped", "pick_one"):
+    for head in ("sigmoid", "pairwise", "pick_one"):
         assert re.search(rf"^{head}\n  fixed +3  0\.", ended.out, re.MULTILINE), ended.out
     assert len(list((tmp_path / "multirun").rglob("checkpoint.safetensors"))) == 9
     (groups,) = (word for word in third if word.startswith("head.groups="))
@@ -103,6 +103,12 @@ def test_a_run_predicts_from_files_folders_tables_and_arrays(
         loaded.scores(images.transpose(0, 2, 3, 1)), loaded.scores(tested)
     )
     assert loaded.predict(str(tested[0])).shape == (1, 5)
+    of_files = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[0]
+    assert "new_images/1.png" in of_files
+    Path("new_images").mkdir()
+    for number in (1, 2):
+        write_image(Path(f"new_images/{number}.png"), number)
+    exec(of_files.replace('"RUN"', '"run"'), {})
     # Another size and another mode are decoded to those of the training.
     Image.open(tested[0]).convert("L").resize((40, 30)).save(tmp_path / "other.png")
     pd.DataFrame({"file": ["other.png", str(tested[1])]}).to_csv("new.csv", index=False)
@@ -132,24 +138,45 @@ def test_broken_images_are_refused_in_a_prediction(
             "mlc-predict: 1 of 2 images cannot be used: broken.png (it is no image of a known format)"
         )
     )
+    assert "--skip-broken" in ended.error
     with pytest.raises(DataError, match="1 of 2 images cannot be used"):
         mlc.load(run).predict(["broken.png", good])
     with pytest.raises(DataError, match="it does not exist"):
         mlc.load(run).predict(["none.png"])
 
 
-def test_images_that_a_prediction_leaves_out_are_named(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_a_run_that_skipped_broken_images_predicts_no_fewer_rows_than_it_is_given(
+    command: Command, tmp_path: Path
 ) -> None:
-    (tmp_path / "broken.png").write_bytes(b"nothing")
-    good = next(path for path in clothes(tmp_path / "c", 1).rglob("*.png"))
-    options = SOURCES.options("images", path=str(tmp_path), broken="skip")
-    pixels, files = SOURCES["images"].read_samples(  # type: ignore[attr-defined]
-        [tmp_path / "broken.png", good], options, (3, 8, 8)
+    """In training they are left out; a prediction names them, or is refused."""
+    good = sorted(clothes(tmp_path / "clothes", 3).rglob("*.png"))
+    for name in ("clothes/red_shirt/broken.png", "broken.png"):
+        (tmp_path / name).write_bytes(b"nothing")
+    trained = command(main, *TRAIN, "data.broken=skip", "backbone.channels=[4]")
+    assert trained.status == 0, trained.error
+    assert "1 of 19 images are left out" in " ".join(trained.error.split())
+    files = [str(good[0]), "broken.png", str(good[1])]
+    refused = command(predict_main, "run", *files, "--output", "labels.csv")
+    assert refused.status == 1
+    assert "1 of 3 images cannot be used: broken.png" in refused.error
+    assert "--skip-broken" in refused.error
+    assert not Path("labels.csv").exists()
+    ended = command(predict_main, "run", *files, "--output", "labels.csv", "--skip-broken")
+    assert ended.status == 0, ended.error
+    assert "Warning: 1 of 3 images have no prediction" in ended.error
+    table = pd.read_csv("labels.csv")
+    assert table["row"].tolist() == [1, 2, 3]
+    assert table["file"].tolist() == files
+    assert table.filter(like="score:").isna().all(axis=1).tolist() == [False, True, False]
+    assert table["error"].fillna("").tolist() == ["", "it is no image of a known format", ""]
+    without = predict(Path("run"), [good[0], good[1]])
+    kept = table.drop(index=1, columns=["row", "error"]).reset_index(drop=True)
+    pd.testing.assert_frame_equal(
+        kept.fillna({"labels": ""}), without.drop(columns="row"), check_exact=False, atol=1e-5
     )
-    assert (len(pixels), files) == (1, [good])
-    assert "1 of 2 images are left out" in caplog.text
-    assert "broken.png" in caplog.text
+    data = load_data("images", path="clothes", broken="skip")
+    with pytest.raises(DataError, match="1 of 4 images cannot be used"):
+        load_features("clothes/red_shirt", data, "images", broken="skip")
 
 
 def arrays(tmp_path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -181,6 +208,15 @@ def test_the_estimator_takes_images_in_either_order(tmp_path: Path) -> None:
     assert grey.predict(images[:, :1]).shape == y.shape
 
 
+def test_the_estimator_of_the_page_runs(tmp_path: Path) -> None:
+    images, y = arrays(tmp_path)
+    of_arrays = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[1]
+    few = of_arrays.replace("random_state=0", "random_state=0, max_epochs=1")
+    names: dict[str, Any] = {"images": images, "y": y}
+    exec(few, names)
+    assert names["classifier"].predict(images).shape == y.shape
+
+
 def test_arrays_that_are_no_images_are_refused(tmp_path: Path) -> None:
     images, y = arrays(tmp_path)
     with pytest.raises(DataError, match="the second or the last axis may be that of the channels"):
@@ -192,6 +228,21 @@ def test_arrays_that_are_no_images_are_refused(tmp_path: Path) -> None:
     flat = MultiLabelClassifier(max_epochs=1).fit(images[:, 0, 0] / 255.0, y)
     with pytest.raises(DataError, match="fit was given no images"):
         flat.predict(images)
+
+
+def test_the_estimator_takes_images_on_the_scale_of_the_fit() -> None:
+    draw = np.random.default_rng(0)
+    pixels, y = draw.integers(256, size=(12, 3, 8, 8), dtype=np.uint8), draw.random((12, 2)) < 0.5
+    for X, wrong, message in (
+        (pixels, pixels.astype(float), r"model was trained on pixels from 0 to 255 \(uint8\)"),
+        (pixels / 255, pixels, r"are bytes \(uint8\), and those of the training were floats"),
+        (pixels, [[1, 2], [3]], "X has rows of different lengths, and fit was given images"),
+        (pixels, [], r"X has the shape \(0,\), and fit was given images"),
+        (pixels.reshape(12, -1), [[1, 2], [3]], "X has rows of different lengths: give a row of"),
+    ):
+        fitted = MultiLabelClassifier(backbone="linear", max_epochs=1, random_state=0).fit(X, y)
+        with pytest.raises(DataError, match=message):
+            fitted.predict(wrong)
 
 
 def test_several_networks_are_trained_one_after_another(tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ def measure(
                 total=len(missing), desc=f"{experiment.name}/{study.name}", unit="trial"
             ) as bar:
                 for measured in study.measure(missing, n_workers or n_cores()):
+                    study.keep(folder, measured)
                     store.add(measured)
                     n_measured += len(measured)
                     bar.update(len(measured))
@@ -97,7 +98,7 @@ def build_report(experiment: Experiment, folder: Path) -> FootedReport:
     elif done["full"] == done["quick"]:
         del coverage["full"]
     try:
-        report = experiment.report(frames)
+        report = experiment.report_from(folder, frames)
     except MlcError:
         raise
     # Missing rows can raise any exception in an analysis.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -60,6 +61,9 @@ class Study:
     def measure(self, trials: Sequence[Trial], n_workers: int) -> Iterator[list[Measured]]:
         """Measure all trials, and yield their rows in groups as they are finished."""
         raise NotImplementedError
+
+    def keep(self, folder: Path, measured: Sequence[Measured]) -> None:
+        """Store what the CSV does not hold; called before the rows are added to it."""
 
 
 class Measurements(Study):

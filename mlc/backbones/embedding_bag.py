@@ -99,8 +99,11 @@ class EmbeddingBag(Backbone):
                 self.vectors.zero_()
             self.vectors[:, known] = torch.as_tensor(file.vectors[file.known]).to(self.vectors)
 
-    def forward(self, bags: Bags) -> Tensor:
-        """Sparse rows (R, B, n_features) to mean vectors (R, B, width); 0 for an empty row."""
+    def forward(self, bags: Bags | Tensor) -> Tensor:
+        """Rows (R, B, n_features), sparse or dense, to mean vectors (R, B, width); empty rows to 0."""
+        if isinstance(bags, Tensor):
+            totals = bags.sum(dim=-1, keepdim=True)
+            return (bags / torch.where(totals > 0, totals, 1)) @ self.vectors
         means: Tensor = _Mean.apply(self.vectors, bags)
         return means
 

@@ -16,6 +16,7 @@ from mlc.backbones.base import register_backbone
 from mlc.backbones.pretrained_files import files_digest, transformers
 from mlc.config.errors import ConfigError, DataError
 from mlc.config.options import option
+from mlc.config.texts import shown
 
 _PADDING = -1
 _TOKENIZER, _PROCESSOR = "AutoTokenizer", "AutoImageProcessor"
@@ -89,7 +90,9 @@ class Pretrained(nn.Module):
     def _of_tokens(self, tokens: Tensor) -> Tensor:
         mask = tokens >= 0
         # Columns that are padding in all rows cost time and change nothing.
-        longest = max(1, int(mask.sum(dim=1).max()))
+        longest = tokens.shape[1]
+        if not torch.compiler.is_exporting():
+            longest = max(1, int(mask.sum(dim=1).max()))
         self._require_positions(longest)
         tokens, mask = tokens[:, :longest], mask[:, :longest]
         outputs = self.network(
@@ -122,7 +125,7 @@ class Pretrained(nn.Module):
             return _vectors(outputs.pooler_output)
         hidden: Tensor = outputs.last_hidden_state
         if self.pooling == "first":
-            return hidden[:, 0]
+            return _first_token(hidden)
         return hidden.mean(dim=1) if hidden.ndim == 3 else hidden.flatten(2).mean(dim=2)
 
     @staticmethod
@@ -194,6 +197,15 @@ def _vectors(pooled: Tensor | None) -> Tensor:
     return pooled.flatten(1)
 
 
+def _first_token(hidden: Tensor) -> Tensor:
+    """Return the first token of hidden states (B, L, D): (B, D)."""
+    if hidden.ndim != 3:
+        raise ConfigError(
+            "The network has feature maps and no first token: set backbone.pooling to mean or pooled."
+        )
+    return hidden[:, 0]
+
+
 def _checkpoint(network: nn.Module, options: PretrainedOptions) -> None:
     # The second name is that of older versions.
     names = "activation_checkpointing_enable", "gradient_checkpointing_enable"
@@ -208,6 +220,7 @@ def _checkpoint(network: nn.Module, options: PretrainedOptions) -> None:
 
 
 def _tokens(texts: Sequence[str], options: PretrainedOptions) -> NDArray[np.int32]:
+    _require_characters(texts)
     tokenizer = _preparation(_TOKENIZER, options)
     encoded = tokenizer(list(texts), truncation=True, max_length=options.max_length, padding=False)[
         "input_ids"
@@ -218,6 +231,18 @@ def _tokens(texts: Sequence[str], options: PretrainedOptions) -> NDArray[np.int3
         tokens = tokens or [tokenizer.pad_token_id or tokenizer.eos_token_id or 0]
         row[: len(tokens)] = tokens
     return rows
+
+
+def _require_characters(texts: Sequence[str]) -> None:
+    """Require texts that UTF-8 can encode, as tokenizers do."""
+    for text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise DataError(
+                f"The text {shown(text)} holds half a character (a lone surrogate) at position"
+                f" {error.start}: replace it, as text.encode(errors='replace').decode() does."
+            ) from error
 
 
 def _preparation(kind: str, options: PretrainedOptions) -> Any:

@@ -60,6 +60,7 @@ def _cached_config(model: str) -> str:
     if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", model) or model.startswith("."):
         raise ConfigError(f"backbone.model={model}: there is no such folder.")
     try:
+        _require_answer(model)
         path: str = package.utils.cached_file(model, "config.json")
     except (OSError, ValueError) as error:
         raise ConfigError(
@@ -68,6 +69,23 @@ def _cached_config(model: str) -> str:
             ' under "Weights without the internet".'
         ) from error
     return path
+
+
+def _require_answer(model: str) -> None:
+    """Raise OSError if the network is not in the cache and the hub does not answer.
+
+    A download would try again for half a minute.
+    """
+    import huggingface_hub as hub
+
+    if isinstance(hub.try_to_load_from_cache(model, "config.json"), str):
+        return
+    try:
+        hub.get_hf_file_metadata(hub.hf_hub_url(model, "config.json"))
+    except hub.errors.HfHubHTTPError:
+        return  # The download reports what the hub answers.
+    except Exception as error:  # Each version of the hub has its own errors of the connection.
+        raise OSError(str(error)) from error
 
 
 @lru_cache(maxsize=64)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from mlc.backbones.base import BACKBONES
 from mlc.backbones.frozen import FrozenOptions
 from mlc.backbones.single import torch_seeded
-from mlc.config.errors import ConfigError
+from mlc.config.errors import ConfigError, DataError
 from mlc.data.base import Dataset, RawSamples
 from mlc.data.cache import remembered_parts
 from mlc.data.files import sha256_of
@@ -87,7 +87,7 @@ class Stage:
     def _of_weights(self, sample: Samples) -> str:
         """Hash the file of the class, weights, buffers, and attributes that are numbers or texts."""
         digest = hashlib.sha256(sha256_of(Path(inspect.getfile(self._class))))
-        network = self._built(self.prepared(sample[:1]).shape[1:])
+        network = self.network(self.prepared(sample[:1]).shape[1:])
         tensors = [*network.named_parameters(), *network.named_buffers()]
         for name, value in sorted(tensors, key=lambda named: named[0]):
             array = value.detach().cpu().numpy()
@@ -112,8 +112,14 @@ class Stage:
         Returns:
             With `frozen` the features (N, D), else the prepared samples (N, ...); and their digest.
         """
+        return self.apply_as(self.fingerprint(samples), samples, report)
+
+    def apply_as(
+        self, fingerprint: str, samples: Samples, report: Report
+    ) -> tuple[NDArray[Any], str]:
+        """Do what `apply` does, with the fingerprint that `fingerprint` has returned."""
         rows = [slice(i, i + ROWS_OF_PART) for i in range(0, len(samples), ROWS_OF_PART)]
-        version = f"{_VERSION} {self.fingerprint(samples)}"
+        version = f"{_VERSION} {fingerprint}"
         digests = [_digest(samples[part]) for part in rows]
         parts = remembered_parts(
             version,
@@ -129,7 +135,7 @@ class Stage:
         inputs = self.prepared(samples)
         if not self.frozen or not len(inputs):
             return inputs
-        network = self._built(inputs.shape[1:])
+        network = self.network(inputs.shape[1:])
         # Texts of similar length pass together, which leaves less padding.
         order = np.argsort(_lengths(inputs), kind="stable")
         features: NDArray[np.float32] | None = None
@@ -143,7 +149,38 @@ class Stage:
         assert features is not None
         return features
 
-    def _built(self, shape: tuple[int, ...]) -> nn.Module:
+    def on_scale(self, samples: NDArray[Any], trained_on: str) -> NDArray[Any]:
+        """Return samples as numbers on the scale of the training.
+
+        A network with a method `prepare` decides by it which samples it takes.
+
+        Args:
+            samples: (N, *sample_shape).
+            trained_on: what the samples of the training were, as in `mlc.data.Dataset.samples`.
+
+        Raises:
+            DataError: the images are bytes and those of the training were not, or the reverse with
+                numbers outside [0, 1].
+        """
+        if hasattr(self._class, "prepare"):
+            return samples
+        if trained_on == "pixels" and samples.dtype != np.uint8:
+            if samples.dtype.kind != "f" or not ((samples >= 0) & (samples <= 1)).all():
+                raise DataError(
+                    f"The images are of the type {samples.dtype}, and those of the training were bytes:"
+                    " give bytes (uint8), or floats in [0, 1]."
+                )
+        elif trained_on == "columns" and samples.dtype.kind in "biu":
+            if samples.dtype == np.uint8 and samples.ndim > 2:
+                raise DataError(
+                    "The images are bytes (uint8), and those of the training were floats: give floats on"
+                    " the scale of the training."
+                )
+            return samples.astype(np.float32)
+        return samples
+
+    def network(self, shape: tuple[int, ...]) -> nn.Module:
+        """Return the network for prepared samples of this shape, in evaluation mode."""
         if self._network is None:
             with torch_seeded(_SEED):
                 network = self._class(shape, self.options)
@@ -173,7 +210,8 @@ def staged(dataset: Dataset, stage: Stage, report: Report = lambda done, total: 
         ConfigError: the samples are neither texts nor dense.
     """
     samples = samples_of(dataset)
-    values, digest = stage.apply(samples, report)
+    fingerprint = stage.fingerprint(samples)
+    values, digest = stage.apply_as(fingerprint, samples, report)
     shape = values.shape[1:]
     n_values = int(np.prod(shape))
     is_float = values.dtype.kind == "f"
@@ -200,7 +238,8 @@ def staged(dataset: Dataset, stage: Stage, report: Report = lambda done, total: 
         raw=RawSamples(
             () if dataset.texts is not None else dataset.sample_shape,
             () if dataset.texts is not None else dataset.feature_names,
-            stage.fingerprint(samples),
+            fingerprint,
+            dataset.samples,
         ),
     )
 

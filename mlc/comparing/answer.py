@@ -23,7 +23,9 @@ from mlc.config.errors import RunFolderError
 from mlc.files.names import SPLIT
 from mlc.files.reading import read_arrays
 from mlc.metrics.counts import COUNT_METRICS
+from mlc.metrics.names import largest_difference
 from mlc.reporting.collect import Results
+from mlc.reporting.gaps import known_width
 from mlc.search.files import read_record
 
 MARGIN = 0.01
@@ -185,8 +187,8 @@ def find_answer(
         reference=reference,
         heads=heads,
         baselines=tuple(simple),
-        differences=_oriented(simultaneous(parts, reference, overlap=overlap), sign),
-        from_chosen=_oriented(simultaneous(parts, chosen, overlap=overlap), sign),
+        differences=_oriented(simultaneous(parts, reference, overlap=overlap), metric),
+        from_chosen=_oriented(simultaneous(parts, chosen, overlap=overlap), metric),
         seconds=seconds if rivals is None else seconds | rivals.seconds,
         n_splits=len(seeds),
         missing=missing,
@@ -233,8 +235,13 @@ def _ranked(
     return {chosen: ranked[chosen], **ranked}
 
 
-def _oriented(differences: Mapping[str, Difference], sign: int) -> dict[str, Difference]:
-    return {head: Difference(sign * gap.mean, gap.half_width) for head, gap in differences.items()}
+def _oriented(differences: Mapping[str, Difference], metric: str) -> dict[str, Difference]:
+    """Turn differences so that more is better; an interval as wide as the range becomes unknown."""
+    sign, most = COUNT_METRICS[metric].sign, largest_difference(metric)
+    return {
+        head: Difference(sign * gap.mean, known_width(gap.half_width, most))
+        for head, gap in differences.items()
+    }
 
 
 def _overlap(results: Results, candidate: Candidate, parts: Sequence[Part]) -> float:

@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from mlc.comparing.budgets import BUDGETS
 from mlc.comparing.plan import Plan, check_names, rule_overrides
 from mlc.comparing.planning import plan_comparison, plan_text
 from mlc.comparing.quiet import brief_log
-from mlc.comparing.stored import add_seconds, read_plan, write_plan
+from mlc.comparing.stored import add_seconds, is_of_data, numbered, read_plan, write_plan
 from mlc.comparing.writing import write_answer
 from mlc.config.errors import ConfigError, MlcError
 from mlc.config.schema import parse, register_configs
@@ -46,7 +47,7 @@ def compare(arguments: argparse.Namespace, defaults: Mapping[str, Any]) -> None:
     chosen = _data_overrides(arguments)
     config = composed(["experiment=which_head", *chosen])
     options = parse(config)
-    folder = arguments.folder or _default_folder(config, arguments)
+    folder = arguments.folder or default_folder(config, arguments)
     asked = _asked(arguments)
     dataset = SOURCES[options.data.name].load(options.data)
     if "test" not in dataset.parts and hasattr(options.data, "split_seed"):
@@ -70,15 +71,16 @@ def compare(arguments: argparse.Namespace, defaults: Mapping[str, Any]) -> None:
         add_seconds(folder, time.perf_counter() - started)
     metrics = _metrics(arguments.metric)
     try:
-        text = write_answer(
-            folder,
-            metrics,
-            defaults,
-            arguments.margin,
-            seconds=before + time.perf_counter() - started,
-            dataset=dataset,
-            with_linear=with_linear,
-        )
+        with brief_log():
+            text = write_answer(
+                folder,
+                metrics,
+                defaults,
+                arguments.margin,
+                seconds=before + time.perf_counter() - started,
+                dataset=dataset,
+                with_linear=with_linear,
+            )
     except MlcError:
         if failure is not None:
             raise failure from None
@@ -115,9 +117,15 @@ def _data_overrides(arguments: argparse.Namespace) -> list[str]:
     ]
 
 
-def _default_folder(config: DictConfig, arguments: argparse.Namespace) -> Path:
+def default_folder(config: DictConfig, arguments: argparse.Namespace) -> Path:
+    """The folder that bears the name of the data; of several data sets of one name, each has its own."""
     name = f"{data_name(config)}_{arguments.metric}_{arguments.budget}"
-    return Path("compared") / path_part(name)
+    first = Path("compared") / path_part(name)
+    return next(
+        folder
+        for number in count(1)
+        if is_of_data(folder := numbered(first, number), arguments.data)
+    )
 
 
 def _asked(arguments: argparse.Namespace) -> dict[str, Any]:

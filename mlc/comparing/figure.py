@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from mlc.comparing.answer import Answer
 from mlc.comparing.words import rows_by_test
+from mlc.config.texts import signed
 from mlc.reporting import gaps
 
 
@@ -64,7 +65,7 @@ def _draw_head(panel: Axes, answer: Answer, head: str, index: int, limit: float)
         return
     side = float(np.sign(gap.mean))
     panel.annotate(
-        f"{gap.mean:+.3f}",
+        signed(gap.mean),
         xy=(side * limit, index),
         xytext=(side * limit * 0.8, index),
         arrowprops={"arrowstyle": "->"},

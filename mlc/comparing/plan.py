@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -202,6 +203,8 @@ class Plan:
         n_more: further seeds of the chosen configuration of each head.
         seconds_by_head: of a core, expected of training the first configuration once, of each head.
         free: the share of a core that other processes left when this was timed.
+        shorter: options that bring the comparison to the time that the budget wishes for, where it
+            takes far longer.
     """
 
     heads: Mapping[str, str]
@@ -212,6 +215,7 @@ class Plan:
     n_more: int = 0
     seconds_by_head: Mapping[str, float] = field(default_factory=dict)
     free: float = 1.0
+    shorter: tuple[str, ...] = ()
 
     @property
     def n_runs(self) -> int:
@@ -220,7 +224,10 @@ class Plan:
 
 
 def within(
-    budget: Budget, minutes: float | None, seconds: Callable[[int, int, int], float]
+    budget: Budget,
+    minutes: float | None,
+    seconds: Callable[[int, int, int], float],
+    ways_to: Callable[[float], Sequence[str]] = lambda limit: (),
 ) -> tuple[int, int, int]:
     """Configurations, splits and further splits that fit into the time, equally many for each head.
 
@@ -231,6 +238,7 @@ def within(
         minutes: the limit that was asked for, which the longest usual time keeps; None takes that of the
             budget, which is no more than a wish for the expected time.
         seconds: what so many configurations, splits and further splits are expected to take.
+        ways_to: options that bring the least of all three to so many seconds, for the refusal.
 
     Raises:
         ConfigError: one configuration with two splits may take longer than was asked for.
@@ -250,8 +258,10 @@ def within(
             break
         else:
             longest = LONGEST * seconds(n_trials, n_splits, n_more) / 60
+            others = ", or ".join(ways_to(limit))
             raise ConfigError(
-                f"One configuration of each head on {n_splits} splits may take {longest:.1f} minutes,"
-                f" and --minutes is {minutes:g}: name fewer --heads, or allow more minutes."
+                f"One configuration of each head on {n_splits} splits, the least of every --budget, may"
+                f" take {longest:.1f} minutes, and --minutes is {minutes:g}: allow --minutes"
+                f" {math.ceil(longest)}, or {others or 'give fewer rows, epochs and heads'}."
             )
     return n_trials, n_splits, n_more

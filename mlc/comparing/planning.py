@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlc.comparing.budgets import BUDGETS
@@ -19,8 +19,9 @@ from mlc.comparing.plan import (
     within,
 )
 from mlc.comparing.sentences import duration
-from mlc.comparing.timing import LinearCost, cost_by_head, expected_seconds, linear_cost
-from mlc.config.schema import parse
+from mlc.comparing.shorter import Work
+from mlc.comparing.timing import Cost, LinearCost, cost_by_head, expected_seconds, linear_cost
+from mlc.config.schema import Config, parse
 from mlc.config.texts import fold
 from mlc.data.base import Dataset
 from mlc.data.splits import Split
@@ -32,6 +33,8 @@ from mlc.training.defaults import kind_of, resolve
 _WIDTH = 80
 # The share of a core below which the machine is called busy.
 _BUSY = 0.8
+# A comparison that takes so many times the minutes that its budget wishes for says what shortens it.
+_FAR_LONGER = 2
 
 
 def plan_comparison(
@@ -66,18 +69,52 @@ def plan_comparison(
     uses_device = device_of(next(iter(configs.values())).device).type != "cpu"
     free = 1.0 if uses_device else min(1.0, cpu / wall)
 
+    work = work_of(arguments, configs, costs, linear, dataset)
+
     def seconds(n_trials: int, n_splits: int, n_more: int) -> float:
-        return expected_seconds(costs.values(), n_trials, n_splits, n_more, n_cores(), linear)
+        return expected_seconds(costs.values(), n_trials, n_splits, n_more, work.n_workers, linear)
 
     def seconds_alone(n_trials: int, n_splits: int, n_more: int) -> float:
         return free * seconds(n_trials, n_splits, n_more)
 
     # A budget has the same size on a busy machine, and takes longer there; minutes are those of a clock.
     judged = seconds_alone if arguments.minutes is None else seconds
-    size = within(BUDGETS[arguments.budget], arguments.minutes, judged)
+    budget = BUDGETS[arguments.budget]
+    size = within(budget, arguments.minutes, judged, work.ways_to)
     n_trials, n_splits, n_more = size
     each = {head: free * (cost.fixed + cost.each) for head, cost in costs.items()}
-    return Plan(heads, tuple(rules), n_trials, n_splits, seconds(*size), n_more, each, free)
+    shorter: list[str] = []
+    if arguments.minutes is None and budget.minutes is not None:
+        limit = 60 * budget.minutes
+        if seconds_alone(*size) > _FAR_LONGER * limit:
+            shorter = work.ways_to(limit / free)
+    return Plan(
+        heads, tuple(rules), n_trials, n_splits, seconds(*size), n_more, each, free, tuple(shorter)
+    )
+
+
+def work_of(
+    arguments: argparse.Namespace,
+    configs: Mapping[str, Config],
+    costs: Mapping[str, Cost],
+    linear: LinearCost,
+    dataset: Dataset,
+) -> Work:
+    """The work of the comparison, with what its time depends on."""
+    key = "hydra.launcher.n_workers="
+    given = [s.removeprefix(key) for s in arguments.settings if s.startswith(key)]
+    n_workers = int(given[-1]) if given and given[-1].isdecimal() else 0
+    by_pixels = len(dataset.sample_shape) == 3 and all(
+        config.backbone.name == "cnn" for config in configs.values()
+    )
+    return Work(
+        costs,
+        linear,
+        n_workers or n_cores(),
+        max(config.trainer.max_epochs for config in configs.values()),
+        dataset.n_samples,
+        max(dataset.sample_shape[1:]) if by_pixels else 0,
+    )
 
 
 def plan_text(plan: Plan, folder: Path, arguments: argparse.Namespace) -> str:
@@ -89,13 +126,21 @@ def plan_text(plan: Plan, folder: Path, arguments: argparse.Namespace) -> str:
         f" {len(plan.heads)} heads, the same draws for all, on {plan.n_splits} splits{further};"
         f" chosen by {arguments.metric} on validation rows under the rules {', '.join(plan.rules)}."
         f" {_size_text(plan, arguments)} It takes about {low} to {high} on this machine; interrupted,"
-        f" the same command goes on. All files are in {folder}."
+        f" the same command goes on.{_shorter_text(plan, arguments)} All files are in {folder}."
     )
     lines = fold(text, _WIDTH)
     for head, reason in plan.heads.items():
         first, *more = fold(f"{head}: {reason}", _WIDTH - 2)
         lines += [f"  {first}", *(f"    {line}" for line in more)]
     return "\n" + "\n".join(lines) + "\n"
+
+
+def _shorter_text(plan: Plan, arguments: argparse.Namespace) -> str:
+    """What brings a long comparison to the minutes of its budget."""
+    if not plan.shorter:
+        return ""
+    minutes = BUDGETS[arguments.budget].minutes
+    return f" About {minutes:g} minutes are enough with {', or '.join(plan.shorter)}."
 
 
 def _size_text(plan: Plan, arguments: argparse.Namespace) -> str:

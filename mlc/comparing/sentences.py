@@ -10,8 +10,12 @@ from mlc.comparing.answer import AHEAD, BEHIND, EQUAL, OPEN, Answer
 from mlc.comparing.candidates import Candidate
 from mlc.comparing.intervals import Difference
 from mlc.comparing.linear import CONSTANT
+from mlc.config.texts import signed
+from mlc.reporting.gaps import interval_text
 
 _MOST_NAMED = 6
+# The largest difference of two values of a metric of label sets.
+_MOST = 1.0
 
 
 # What a reader calls the contestants that are no heads.
@@ -72,10 +76,7 @@ def _beside(answer: Answer) -> str | None:
     elif answer.verdict(rival.head) == EQUAL:
         text = f"{name} differs from {head} by {_interval(gap)}, within {answer.margin:g}"
     else:
-        text = (
-            f"{name} {'leads' if gap.mean > 0 else 'trails'} {head} by {_interval(gap)}, which may be"
-            " chance"
-        )
+        text = f"{name} {_verb(gap)} {head} by {_interval(gap)}, which may be chance"
     if answer.simplest.head == rival.head:
         text += (
             f"; on validation rows, too, no head has a lead over it that is worth it"
@@ -83,6 +84,12 @@ def _beside(answer: Answer) -> str | None:
             " choose)"
         )
     return f"{text}."
+
+
+def _verb(gap: Difference) -> str:
+    if not float(signed(gap.mean)):
+        return "differs from"
+    return "leads" if gap.mean > 0 else "trails"
 
 
 def _called(candidate: Candidate) -> str:
@@ -106,7 +113,10 @@ def _lead(answer: Answer) -> str:
     head = answer.chosen.head
     name = f"The difference of {head}"
     if answer.leads:
-        return f"{head} leads {plain} by {_interval(gap)}, beyond chance for {_sources(answer)}."
+        return (
+            f"{head} leads {plain} by {_interval(gap)} on the test rows, beyond chance for"
+            f" {_sources(answer)}."
+        )
     if gap.is_clear:
         return (
             f"{_on_test_rows(answer)} {head} trails {plain} by {_interval(gap)},"
@@ -186,8 +196,10 @@ def named(heads: Sequence[str]) -> str:
 
 def _interval(gap: Difference) -> str:
     if np.isnan(gap.half_width):
-        return f"{gap.mean:+.3f} (interval not known)"
-    return f"{gap.mean:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}]"
+        return f"{signed(gap.mean)} (too few splits or test rows for an interval)"
+    if gap.mean == gap.half_width == 0:
+        return f"{signed(0)} (equal in every row)"
+    return interval_text(gap.mean, gap.half_width, _MOST)
 
 
 def duration(seconds: float) -> str:

@@ -71,15 +71,50 @@ def read_plan(folder: Path, asked: Mapping[str, Any]) -> Plan | None:
     with content_of(path, "the plan of a comparison", "name another --folder"):
         content = read_object(path)
         before, stored = content["asked"], content["plan"]
-        plan = Plan(**{**stored, "rules": tuple(stored["rules"])})
-        other = [key for key in asked if before.get(key) != asked[key]]
+        tuples = {key: tuple(stored.get(key, ())) for key in ("rules", "shorter")}
+        plan = Plan(**{**stored, **tuples})
+        other = [key for key in asked if _differ(key, before.get(key), asked[key])]
+    if "data" in other:
+        # The other options are those of other data.
+        raise RunFolderError(
+            f"{folder} holds a comparison of {before.get('data')}, not of {asked['data']}: name another"
+            " --folder."
+        )
     if other:
-        named = ", ".join(f"{_option(key)} {_words(before.get(key))}" for key in other)
+        named = ", ".join(
+            f"{_option(key)} {_words(before.get(key))} (now {_words(asked[key])})" for key in other
+        )
         raise RunFolderError(
             f"{folder} holds a comparison with {named}: give the same options to go on with it (only"
             " --margin and --plan may differ), or name another --folder."
         )
     return plan
+
+
+def is_of_data(folder: Path, data: str) -> bool:
+    """Whether the folder holds no comparison, or one of the same data."""
+    path = folder / PLAN
+    if not path.is_file():
+        return True
+    with content_of(path, "the plan of a comparison", "name another --folder"):
+        return same_data(str(read_object(path)["asked"].get("data")), data)
+
+
+def same_data(one: str, other: str) -> bool:
+    """Whether two words of the command line name the same file, folder or data set."""
+    one, other = (name.removeprefix("data=") for name in (one, other))
+    return one == other or Path(one).resolve() == Path(other).resolve()
+
+
+def numbered(folder: Path, number: int) -> Path:
+    """The folder with a number behind its name from 2 on."""
+    return folder if number == 1 else folder.with_name(f"{folder.name}_{number}")
+
+
+def _differ(key: str, before: Any, now: Any) -> bool:
+    if key == "data" and before is not None and now is not None:
+        return not same_data(str(before), str(now))
+    return bool(before != now)
 
 
 def _require_free(folder: Path) -> None:

@@ -96,6 +96,16 @@ def shown(value: object, longest: int = 60) -> str:
         return f"a {kind} of too many digits"
 
 
+def signed(value: float, digits: int = 3) -> str:
+    """A difference with its sign; what rounds to 0 has none.
+
+    >>> signed(0.0124), signed(-0.0004), signed(-0.5, 1)
+    ('+0.012', '0.000', '-0.5')
+    """
+    text = f"{value:+.{digits}f}"
+    return text if float(text) else text[1:]
+
+
 def markdown(text: str, longest: int = LONGEST_NAME) -> str:
     """Escape the characters that have a meaning in Markdown or HTML."""
     return _MARKDOWN.sub(r"\\\1", readable(text, longest))

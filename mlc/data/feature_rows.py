@@ -13,6 +13,9 @@ from mlc.config.errors import DataError, NotANumberError
 from mlc.config.texts import shown
 from mlc.data.rows import dense, is_missing
 
+# Lists that are no array.
+_RAGGED = "rows of different lengths"
+
 
 def as_texts(X: Any) -> list[str] | None:
     """Return the texts of a sequence, an array or a series; None for other input."""
@@ -27,6 +30,36 @@ def _as_text(row: Any, index: int) -> str:
     if isinstance(row, str) or is_missing(row):
         return row if isinstance(row, str) else ""
     raise DataError(f"X is {shown(row)} in row {index}, and texts in others: give texts alone.")
+
+
+def as_array(X: Any, wanted: str) -> Any:
+    """Return rows of numbers as an array of two axes or more, or a sparse matrix; None becomes NaN.
+
+    Args:
+        X: what a prediction was given, except texts.
+        wanted: what a prediction takes, for messages.
+
+    Raises:
+        DataError: there is no row, or the rows are not numbers, or differ in length.
+    """
+    if isinstance(X, (str, bytes, dict, set)) or (not hasattr(X, "__len__") and np.ndim(X) == 0):
+        raise DataError(f"X is {shown(X)}: give {wanted}.")
+    if isinstance(X, (list, tuple)) and not len(X):
+        raise DataError(f"X holds no row: give {wanted}.")
+    array = features_of(X)
+    if issparse(array):
+        return array
+    if isinstance(array, (list, tuple)):
+        raise DataError(f"X has {_RAGGED}: give {wanted}.")
+    array = np.asarray(array)
+    if array.ndim < 2:
+        row = f"{shown(X[0])} in row 0" if isinstance(X, (list, tuple)) else "an array of one axis"
+        raise DataError(f"X is {row}: give {wanted}.")
+    if array.dtype.kind == "O" or (array.dtype.kind in "US" and array.ndim == 2):
+        refuse(array)
+    if array.dtype.kind not in "biufO":
+        raise DataError(f"X is an array of {array.dtype}: give {wanted}.")
+    return array
 
 
 def features_of(X: Any) -> Any:
@@ -58,6 +91,8 @@ def features_of(X: Any) -> Any:
 
 def refuse(X: Any, error: Exception | None = None) -> None:
     """Raise DataError for the first cell of X that is not a float32 number, if there is one."""
+    if isinstance(X, (list, tuple)):
+        raise DataError(f"X has {_RAGGED}: give a row of numbers for each sample.") from error
     n_axes = len(getattr(X, "shape", ()))
     is_text = n_axes == 1 and X.dtype.kind in "OU"
     if is_text or (n_axes != 2 and not isinstance(error, ValueError)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from mlc.config.errors import DataError
-from mlc.data.files import unreadable
+from mlc.config.texts import readable
+from mlc.data.files import IMAGE_ENDINGS, unreadable
 
-ENDINGS = (
-    ".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".jp2",
-)  # fmt: skip
 # Pillow reads more formats; some of them start other programs.
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "JPEG2000")
 # Pillow's own limit: a small file can hold an image that fills the memory.
@@ -27,6 +25,7 @@ MOST_PIXELS = 89_478_485
 _GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N")
 _ORIENTATION = 0x0112
 _SIDEWAYS = (5, 6, 7, 8)
+_NAMED = 5  # Broken images in a message.
 
 
 # Other system errors, such as a lack of permission, are none of the image's. Pillow's have no number.
@@ -65,7 +64,7 @@ def find_images(folder: Path) -> list[Path]:
         files += [
             Path(name, one)
             for one in names
-            if not one.startswith(".") and one.lower().endswith(ENDINGS)
+            if not one.startswith(".") and one.lower().endswith(IMAGE_ENDINGS)
         ]
     return sorted(files)
 
@@ -117,6 +116,27 @@ def decode_all(
         except BrokenImageError as error:
             results.append(str(error))
     return results
+
+
+def broken_text(broken: Mapping[int, str], files: Sequence[Path]) -> str:
+    """Name the first broken images with the reasons.
+
+    Args:
+        broken: the reasons, by the index among the files.
+        files: all images.
+    """
+    names = [f"{files[index]} ({reason})" for index, reason in sorted(broken.items())]
+    more = f", and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return ", ".join(readable(name) for name in names[:_NAMED]) + more
+
+
+def refuse_broken(broken: Mapping[int, str], files: Sequence[Path], cure: str) -> None:
+    """Raise DataError if an image is broken; `cure` is an alternative to repairing them."""
+    if broken:
+        raise DataError(
+            f"{len(broken):,} of {len(files):,} images cannot be used: {broken_text(broken, files)}:"
+            f" repair or remove them{cure}."
+        )
 
 
 def _in_mode(image: Image.Image, mode: str) -> Image.Image:

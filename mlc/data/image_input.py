@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlc.config.errors import DataError
+from mlc.config.texts import shown
 from mlc.data.base import SOURCES, Dataset
+from mlc.data.feature_rows import as_array
 from mlc.data.rows import dense_tensor
 
 _CHANNELS = (1, 3)
@@ -73,9 +75,11 @@ def as_rows(X: Any, images: NDArray[Any] | None, shape: tuple[int, ...]) -> NDAr
     if images is None or images.shape[1:] != shape:
         known = f"images (C, H, W) of the shape {shape}" if shape else "no images"
         form = "(N, C, H, W)" if shape else "(N, D)"
-        raise DataError(
-            f"X has the shape {np.shape(X)}, and fit was given {known}: give {form} of this kind."
-        )
+        try:
+            given = f"the shape {np.shape(X)}"
+        except ValueError:  # Lists of different lengths have none.
+            given = "rows of different lengths"
+        raise DataError(f"X has {given}, and fit was given {known}: give {form} of this kind.")
     return np.ascontiguousarray(images).reshape(len(images), -1)
 
 
@@ -98,20 +102,50 @@ def pixels_of(X: Any, shape: tuple[int, ...], options: Any) -> Any:
     """
     paths = as_paths(X)
     if paths is not None:
-        strict = copy.copy(options)
-        # The caller's rows are the files.
-        strict.broken = "error"
-        return SOURCES[options.name].read_samples(paths, strict, shape)[0]  # type: ignore[attr-defined]
-    if np.shape(X)[1:] == shape:
-        return X
-    images = images_in(X)
-    return X if images is None else images
+        return read_whole(options.name, paths, options, shape)
+    array = as_array(X, f"image files, or an array (N, {', '.join(map(str, shape))})")
+    if array.shape[1:] == shape:
+        return array
+    images = images_in(array)
+    return array if images is None else images
+
+
+def read_whole(source: str, paths: Sequence[Path], options: Any, shape: Sequence[int]) -> Any:
+    """Return the pixels (M, C * H * W) of image files, a row for each.
+
+    Raises:
+        DataError: an image is broken, so that the rows would not be the files.
+    """
+    # Imports Pillow.
+    from mlc.data.image_files import refuse_broken
+
+    read: Any = SOURCES[source].read_samples  # type: ignore[attr-defined]
+    pixels, files, broken = read(paths, options, shape)
+    refuse_broken(broken, files, "")
+    return pixels
 
 
 def as_paths(X: Any) -> list[Path] | None:
-    """Return the paths in a path or a sequence of paths; None for other input."""
+    """Return the paths in a path or a sequence of paths; None for other input.
+
+    Raises:
+        DataError: only some entries are paths, or one is no possible name of a file.
+    """
     if isinstance(X, (str, Path)):
-        return [Path(X)]
-    if isinstance(X, (list, tuple)) and X and all(isinstance(one, (str, Path)) for one in X):
-        return [Path(one) for one in X]
-    return None
+        X = [X]
+    if not isinstance(X, (list, tuple)) or not any(isinstance(one, (str, Path)) for one in X):
+        return None
+    for index, one in enumerate(X):
+        if not isinstance(one, (str, Path)):
+            raise DataError(
+                f"X is {shown(one)} in row {index}, and a file in others: give files alone."
+            )
+        try:
+            is_name = b"\0" not in os.fsencode(one)
+        except UnicodeEncodeError:
+            is_name = False
+        if not is_name:
+            raise DataError(
+                f"X is {shown(str(one))} in row {index}, which no file can be called: correct it."
+            )
+    return [Path(one) for one in X]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,18 +12,14 @@ from numpy.typing import NDArray
 
 from mlc.config.errors import ConfigError, DataError
 from mlc.config.options import option
-from mlc.config.texts import readable
 from mlc.data.base import Dataset, DataSource, HoldOutOptions, register_source
-from mlc.data.files import located
+from mlc.data.files import IMAGE_ENDINGS, located
 from mlc.data.image_cache import Decoded, decoded
 from mlc.data.image_copies import note_on_copies
-from mlc.data.image_files import ENDINGS, find_images
+from mlc.data.image_files import broken_text, find_images, refuse_broken
 from mlc.data.image_listing import files_named_in, list_images
 
-log = logging.getLogger(__name__)
-
 AUGMENTATIONS = ("hflip", "vflip", "rotate90", "crop", "color")
-_NAMED = 5  # Broken images in a message.
 
 
 @dataclass
@@ -127,8 +122,11 @@ class Images(DataSource):
     @classmethod
     def read_samples(
         cls, paths: Sequence[Path], options: Any, shape: Sequence[int]
-    ) -> tuple[NDArray[np.uint8], list[Path]]:
-        """Return the pixels (M, C * H * W) of images as in training, and their files.
+    ) -> tuple[NDArray[np.uint8], list[Path], dict[int, str]]:
+        """Return the pixels (M, C * H * W) of images as in training, all files, and which are broken.
+
+        Broken images have no pixels: they are the files whose index has a reason in the last of the
+        three. A caller whose rows are the files refuses them.
 
         Args:
             paths: images, folders of images, or tables that name images.
@@ -136,13 +134,11 @@ class Images(DataSource):
             shape: (C, H, W) of the training.
 
         Raises:
-            DataError: a path cannot be read, or an image is broken and is not to be skipped.
+            DataError: a path cannot be read, or all images are broken.
         """
         files = [file for path in paths for file in _files_of(path, options)]
         images = decoded(files, shape[1:], shape[0] == 1, in_memory=True)
-        for note in _broken(images, files, options):
-            log.warning(note)
-        return images.pixels, [files[index] for index in images.indices]
+        return images.pixels, files, images.broken
 
 
 def _path(options: Any) -> Path:
@@ -165,9 +161,11 @@ def _files_of(path: Path, options: Any) -> list[Path]:
     if path.is_dir():
         files = find_images(path)
         if not files:
-            raise DataError(f"{path} holds no image ({', '.join(ENDINGS)}): name another folder.")
+            raise DataError(
+                f"{path} holds no image ({', '.join(IMAGE_ENDINGS)}): name another folder."
+            )
         return files
-    return [path] if path.suffix.lower() in ENDINGS else files_named_in(path, options)
+    return [path] if path.suffix.lower() in IMAGE_ENDINGS else files_named_in(path, options)
 
 
 def _broken(images: Decoded, files: Sequence[Path], options: Any) -> tuple[str, ...]:
@@ -178,15 +176,10 @@ def _broken(images: Decoded, files: Sequence[Path], options: Any) -> tuple[str, 
     """
     if not images.broken:
         return ()
-    names = [f"{files[index]} ({reason})" for index, reason in sorted(images.broken.items())]
-    more = f", and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-    named = ", ".join(readable(name) for name in names[:_NAMED]) + more
     if options.broken == "error":
-        raise DataError(
-            f"{len(names):,} of {len(files):,} images cannot be used: {named}: repair or remove them, or"
-            " set data.broken=skip."
-        )
-    return (f"Warning: {len(names):,} of {len(files):,} images are left out: {named}.",)
+        refuse_broken(images.broken, files, ", or set data.broken=skip")
+    named = broken_text(images.broken, files)
+    return (f"Warning: {len(images.broken):,} of {len(files):,} images are left out: {named}.",)
 
 
 def _resized(images: Decoded, options: Any) -> tuple[str, ...]:
@@ -194,9 +187,13 @@ def _resized(images: Decoded, options: Any) -> tuple[str, ...]:
         return ()
     _, height, width = images.shape
     because = " since they differ in size" if options.size is None else ""
+    least_high, least_wide, high, wide = images.sizes
+    before = f"{least_high} to {high} pixels high and {least_wide} to {wide} wide"
+    if (least_high, least_wide) == (high, wide):
+        before = f"{high} x {wide} pixels"
     return (
-        f"{images.n_resized:,} images were cropped around their centre and resized to {height} x"
-        f" {width}{because}; data.size states another size.",
+        f"{images.n_resized:,} images of {before} were cropped around their centre and resized to"
+        f" {height} x {width}{because}; data.size states another size.",
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from mlc.data.base import SOURCES, Dataset
 from mlc.data.files import located
+from mlc.data.image_input import read_whole
 from mlc.data.unlabelled import read_features
 
 
@@ -40,7 +41,7 @@ def load_features(file: str | Path, like: Dataset, source: str, /, **options: An
     """
     given = SOURCES.options(source, **options)
     path = located(str(file), getattr(given, "root", None))
-    read = getattr(SOURCES[source], "read_samples", None)
-    if read is not None:
-        return read([path], given, like.sample_shape)[0].reshape(-1, *like.sample_shape)
+    if hasattr(SOURCES[source], "read_samples"):
+        pixels = read_whole(source, [path], given, like.sample_shape)
+        return pixels.reshape(-1, *like.sample_shape)
     return read_features(path, source, given, like.feature_names, like.label_names)

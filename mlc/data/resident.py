@@ -141,7 +141,10 @@ class ResidentData:
         self.fixed_shapes = not sparse and (self._samples is None or self._samples.on_device)
         # Size of a sample in a batch, where it may be larger than what a network computes from it.
         self.numbers_per_sample = 1 if self._samples is None else features.shape[1]
-        self._targets = DenseRows(targets, device, dtype)
+        # Truth values take a quarter of the memory of numbers.
+        self._targets = DenseRows(targets, device, torch.bool)
+        # The largest number of labels of a row.
+        self.most_labels = int(targets.sum(axis=1).max(initial=0))
         if self._samples is None:
             self._prepare_columns(features, scalings, bags, keep_sparse)
 
@@ -180,20 +183,20 @@ class ResidentData:
     def batch(self, index: Tensor) -> Batch:
         """Gather the rows of each run; `index` is (R, B), int64, on the device."""
         if self._samples is not None:
-            return Batch(self._samples[index], self._targets[index])
+            return Batch(self._samples[index], self._targets[index].to(self.dtype))
         # A copy, which can be changed in place.
         features = self._rows[index]
         if isinstance(features, Bags):
             if self._has_missing:
                 features.value.nan_to_num_(nan=0.0)
-            return Batch(features, self._targets[index])
+            return Batch(features, self._targets[index].to(self.dtype))
         if self._shift is not None:
             features.sub_(self._shift)
         if self._scale is not None:
             features.mul_(self._scale)
         if self._has_missing:
             features.nan_to_num_(nan=0.0)
-        return Batch(features, self._targets[index])
+        return Batch(features, self._targets[index].to(self.dtype))
 
 
 def _sparse_rows(

@@ -66,15 +66,15 @@ def hold_out(dataset: Dataset, rows: Rows, fraction: float, seed: int) -> tuple[
             f"Holding {fraction:g} of {len(rows)} row{'s' * (len(rows) != 1)} of"
             f" {dataset.name!r} out leaves an empty part: give more rows, or another fraction."
         )
-    # Imports scikit-learn.
-    from iterstrat.ml_stratifiers import MultilabelStratifiedShuffleSplit
-
     targets = dataset.targets[rows]
     if targets.shape[1] == 1:
-        # The stratifier needs at least two columns.
+        # A label and its absence.
         targets = np.hstack([targets, ~targets])
-    stratifier = MultilabelStratifiedShuffleSplit(n_splits=1, test_size=fraction, random_state=seed)
-    remaining, held_out = next(stratifier.split(np.zeros(len(rows)), targets))
+    # Imports scipy.
+    from mlc.data.stratification import stratified_part
+
+    marked = stratified_part(targets, fraction, seed)
+    remaining, held_out = np.flatnonzero(~marked), np.flatnonzero(marked)
     # The stratifier meets the size only approximately; random rows make up the difference.
     excess = len(held_out) - size
     rng = np.random.default_rng(seed)

@@ -62,6 +62,11 @@ class TextOptions:
         return Vocabulary(words, self.min_df, self.max_df, self.max_features, read_from)
 
 
+def token_pattern(options: TextOptions) -> str:
+    """Return the regular expression of a token, as in scikit-learn's CountVectorizer."""
+    return _TOKENS[options.tokens]
+
+
 def count_words(
     texts: Sequence[str], options: TextOptions, where: str, names: Sequence[str] | None = None
 ) -> tuple[csr_matrix, list[str]]:
@@ -75,7 +80,7 @@ def count_words(
     """
     from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 
-    pattern, lowercase = _TOKENS[options.tokens], options.tokens == "words"
+    pattern, lowercase = token_pattern(options), options.tokens == "words"
     kind: dict[str, Any] = {"token_pattern": pattern, "lowercase": lowercase}
     shortest, longest = options.ngram_range
     n_buckets = options.n_buckets()

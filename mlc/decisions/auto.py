@@ -55,6 +55,9 @@ class Auto(DecisionRule):
     candidates the first, and so the simplest, is the best. The chosen rule is then tuned on all rows.
     With fewer than 20 rows the choice is between `global` with and without `at_least_one`, by the value
     on the rows that tune them.
+
+    Use: where it is not known which rule suits the head and the data: it is clearly behind `global` in
+    none of the measured pairs of head and data set (results/benchmarks/rules.md).
     """
 
     Options = AutoOptions

@@ -37,17 +37,17 @@ class CalibratedOptions:
 
 @register_decision("calibrated")
 class Calibrated(DecisionRule):
-    """A rule that maps scores to probabilities on validation rows and decides by these.
+    r"""A rule that maps scores to probabilities on validation rows and decides by these.
 
     Labels are taken as independent. One map, fitted to all pairs of a row and a label, serves all
     labels, because rare labels have too few positives for a separate map. The map is monotone. With
-    z = logit(score):
+    $`z = \operatorname{logit}(\text{score})`$:
 
-    - `temperature`: sigmoid(z / T), T from 0.01 to 100, with the least log loss (Guo et al. 2017, "On
+    - `temperature`: $`\sigma(z / T)`$, T from 0.01 to 100, with the least log loss (Guo et al. 2017, "On
       calibration of modern neural networks").
-    - `platt`: sigmoid(a z + b), a from 0 to 100, with the least log loss for Platt's targets (n + 1) /
-      (n + 2) and 1 / (m + 2) for n positive and m negative pairs (Platt 1999, "Probabilistic outputs
-      for support vector machines").
+    - `platt`: $`\sigma(a z + b)`$, a from 0 to 100, with the least log loss for Platt's targets
+      $`(n + 1) / (n + 2)`$ and $`1 / (m + 2)`$ for n positive and m negative pairs (Platt 1999,
+      "Probabilistic outputs for support vector machines").
     - `isotonic`: the monotone map with the least squared error, linear between its knots (Zadrozny and
       Elkan 2002, "Transforming classifier scores into accurate multiclass probability estimates").
 
@@ -207,7 +207,12 @@ def _isotonic(scores: NDArray[Any], targets: NDArray[Any]) -> NDArray[np.float64
 
 def _between(values: Tensor, x: Tensor, y: Tensor) -> Tensor:
     """Interpolate values (..., n) between ascending knots (..., M); constant outside of them."""
-    right = torch.searchsorted(x, values.contiguous()).clamp(max=x.shape[-1] - 1)
+    if torch.compiler.is_exporting():
+        # ONNX has no binary search.
+        right = (x.unsqueeze(-2) < values.unsqueeze(-1)).sum(dim=-1)
+    else:
+        right = torch.searchsorted(x, values.contiguous())
+    right = right.clamp(max=x.shape[-1] - 1)
     left = (right - 1).clamp(min=0)
     low, high = x.gather(-1, left), x.gather(-1, right)
     share = ((values - low) / (high - low).where(high > low, 1)).clamp(0, 1)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mlc.decisions.base import DecisionRule, register_decision
 from mlc.decisions.counting import highest
+from mlc.decisions.sums import one_more, sums_of_prefixes
 from mlc.heads.label_sets import all_label_sets
 from mlc.heads.prediction import Prediction
 
@@ -73,17 +74,28 @@ class ExpectedRule(DecisionRule):
         and the distribution of the number of true labels outside the prefix, (rows, K + 1).
         """
         n_labels = marginals.shape[1]
-        without = marginals.new_zeros(len(marginals), n_labels + 1)
+        without = marginals.new_zeros(marginals.shape[0], n_labels + 1)
         without[:, 0] = 1
         values = torch.full_like(without, -1)
         for size in range(n_labels, 0, -1):
             rows = possible[:, size - 1].nonzero().squeeze(1)
             if len(rows):
                 values[rows, size] = expected(size, rows, without[rows])
-            without = _one_more(without, marginals[:, size - 1])
+            without = one_more(without, marginals[:, size - 1])
         if not self.options.at_least_one:
             values[:, 0] = without[:, 0]
         return values.argmax(dim=-1)
+
+    def _best_of_all(self, values: Tensor, without: Tensor) -> Tensor:
+        """Return the size with the highest value, the smallest of equals: (N, K) to (N,).
+
+        In a program that is exported, no shape depends on a value: all sizes are tried at once.
+        `without[:, 0]` is the distribution of the number of all true labels.
+        """
+        empty = without[:, 0, :1]
+        if self.options.at_least_one:
+            empty = torch.full_like(empty, -1)
+        return torch.cat([empty, values], dim=-1).argmax(dim=-1)
 
 
 @register_decision("expected_jaccard")
@@ -96,6 +108,10 @@ class ExpectedJaccard(ExpectedRule):
     algorithm is known (Chierichetti et al. 2010, "Finding the Jaccard median"). With independent labels
     the best set of each size has the highest marginals, which increase the expected intersection and
     decrease the rest, so one search over sizes is exact.
+
+    Use: for the Jaccard index without validation rows, from a joint or from good marginals.
+    Avoid: with sigmoids and very many labels: on bibtex one tuned threshold is far ahead of it
+    (experiments/thresholds).
     """
 
     def best_set(self, joint: Tensor, label_sets: Tensor) -> Tensor:
@@ -109,11 +125,14 @@ class ExpectedJaccard(ExpectedRule):
             return candidates[(joint @ values.T).argmax(dim=-1)]
         marginals = joint @ label_sets.double()
         probable = label_sets[joint.topk(min(_MOST_PROBABLE, n_sets), dim=-1).indices]
-        small = _prefixes(marginals, least, min(_SMALL, n_labels))
+        traced = torch.compiler.is_exporting()
+        small = _prefixes(marginals, least, n_labels if traced else min(_SMALL, n_labels))
         if least:
             # The first prefix stands in for the empty set.
             probable = torch.where(probable.any(dim=-1, keepdim=True), probable, small[:, :1])
         best, value = _best_of(torch.cat([probable, small], dim=1), joint, label_sets)
+        if traced:
+            return best
         # A set of size s is worth at most E|y| / s.
         largest = (marginals.sum(dim=-1) / value.clamp(min=_TINY)).clamp(max=n_labels)
         more = (largest > _SMALL).nonzero().squeeze(1)
@@ -127,6 +146,11 @@ class ExpectedJaccard(ExpectedRule):
     def best_prefix(self, marginals: Tensor) -> Tensor:
         """Maximise E[J] = E[true within] E[1 / (size + true without)]; P(no label) for the empty set."""
         within = marginals.cumsum(dim=-1)
+        if torch.compiler.is_exporting():
+            without = sums_of_prefixes(marginals.flip(-1)).flip(1)
+            numbers = torch.arange(without.shape[1], device=marginals.device)
+            shares = (without[:, 1:] / (numbers[1:, None] + numbers)).sum(dim=-1)
+            return self._best_of_all(within * shares, without)
 
         def expected(size: int, rows: Tensor, without: Tensor) -> Tensor:
             union = size + torch.arange(without.shape[1], device=without.device)
@@ -140,14 +164,17 @@ class ExpectedJaccard(ExpectedRule):
 
 @register_decision("expected_f1")
 class ExpectedF1(ExpectedRule):
-    """A rule that maximises the expected F1 of each sample.
+    r"""A rule that maximises the expected F1 of each sample.
 
-    From a joint, or from P(y_k = 1, |y| = s) alone (the head `f_measure`), it is exact, by the general
-    F-measure maximiser: the best set of each size takes the labels with the largest
-    sum_s 2 P(y_k = 1, |y| = s) / (s + size) (Dembczynski et al. 2011, "An exact algorithm for
-    F-measure maximization"). With independent labels the best set
-    has the highest marginals (Lewis 1995, "Evaluating and optimizing autonomous text classification
-    systems"), and one search over sizes is exact.
+    From a joint, or from $`P(y_k = 1, \lvert y \rvert = s)`$ alone (the head `f_measure`), it is exact,
+    by the general F-measure maximiser: the best set of size n takes the labels with the largest
+    $`\sum_s 2 P(y_k = 1, \lvert y \rvert = s) / (s + n)`$ (Dembczynski et al. 2011, "An exact algorithm
+    for F-measure maximization"). With independent labels the best set has the highest marginals
+    (Lewis 1995, "Evaluating and optimizing autonomous text classification systems"), and one search
+    over sizes is exact.
+
+    Use: for the F1 of each sample without validation rows, from a joint or from good marginals, or
+    with the head `f_measure`.
     """
 
     needs = ("joint", "sizes", "marginals")
@@ -162,11 +189,16 @@ class ExpectedF1(ExpectedRule):
     def best_set(self, joint: Tensor, label_sets: Tensor) -> Tensor:
         """Apply the general F-measure maximiser."""
         n_labels, sizes = label_sets.shape[1], label_sets.sum(dim=1)
-        table = joint.new_zeros(len(joint), n_labels, n_labels)
+        by_size = []
         for count in range(1, n_labels + 1):
             of_size = sizes == count
-            table[:, :, count - 1] = joint[:, of_size] @ label_sets[of_size].to(joint.dtype)
-        return self._from_table(table, joint[:, sizes == 0].sum(dim=-1, keepdim=True))
+            if torch.compiler.is_exporting():
+                part = torch.where(of_size, joint, 0) @ label_sets.to(joint.dtype)
+            else:
+                part = joint[:, of_size] @ label_sets[of_size].to(joint.dtype)
+            by_size.append(part)
+        table = torch.stack(by_size, dim=2)
+        return self._from_table(table, torch.where(sizes == 0, joint, 0).sum(dim=-1, keepdim=True))
 
     def _from_table(self, table: Tensor, nothing: Tensor) -> Tensor:
         """Return the maximiser for P(y_k = 1, |y| = s), (N, K, K), and P(no label), (N, 1)."""
@@ -186,15 +218,22 @@ class ExpectedF1(ExpectedRule):
         """Take the expectation over the numbers of true labels within the prefix and without."""
         n_labels = marginals.shape[1]
         count = torch.arange(n_labels + 1, device=marginals.device)
+        if torch.compiler.is_exporting():
+            inside, outside = (sums_of_prefixes(p) for p in (marginals, marginals.flip(-1)))
+            outside = outside.flip(1)
+            values = 2 * count[:, None] / (count[1:, None, None] + count[:, None] + count)
+            by_size = inside[:, 1:].transpose(0, 1) @ values.to(inside.dtype)
+            expectation = (by_size.transpose(0, 1) * outside[:, 1:]).sum(dim=-1)
+            return self._best_of_all(expectation, outside)
         true = marginals.cumsum(dim=-1)
         # E[2 I / (s + I + W)], I true within and W without: at least (I <= s, Jensen), at most (I >= 1).
         lower = 2 * true / (2 * count[1:] + true[:, -1:] - true)
         upper = 2 * true / (count[1:] + 1)
         possible = _may_win(lower, upper)
-        within = [marginals.new_zeros(len(marginals), n_labels + 1)]
+        within = [marginals.new_zeros(marginals.shape[0], n_labels + 1)]
         within[0][:, 0] = 1
         for p in marginals[:, : int((possible.any(dim=0) * count[1:]).max())].unbind(dim=1):
-            within.append(_one_more(within[-1], p))
+            within.append(one_more(within[-1], p))
 
         def expected(size: int, rows: Tensor, without: Tensor) -> Tensor:
             true = count.unsqueeze(1)
@@ -209,37 +248,33 @@ def _may_win(lower: Tensor, upper: Tensor) -> Tensor:
     return upper >= lower.max(dim=-1, keepdim=True).values * (1 - _ROUNDING)
 
 
-def _one_more(distribution: Tensor, p: Tensor) -> Tensor:
-    """Add a Bernoulli variable of probability p, (N,), to a sum of this distribution, (N, K + 1)."""
-    p = p.unsqueeze(-1)
-    more = distribution * (1 - p)
-    more[:, 1:] += distribution[:, :-1] * p
-    return more
-
-
 def _prefixes(marginals: Tensor, least: int, most: int) -> Tensor:
     """Return the sets of labels with the highest marginals, by size: (N, K) to (N, sizes, K), bool."""
     sizes = torch.arange(least, most + 1, device=marginals.device)
-    return highest(marginals.unsqueeze(1), sizes.expand(len(marginals), -1))
+    return highest(marginals.unsqueeze(1), sizes.expand(marginals.shape[0], -1))
 
 
 def _best_of(candidates: Tensor, joint: Tensor, label_sets: Tensor) -> tuple[Tensor, Tensor]:
     """Return the best of candidates (N, C, K), (N, K), and its expected Jaccard index, (N,)."""
     value, index = _expected_jaccard(candidates, joint, label_sets).max(dim=1)
-    return candidates[torch.arange(len(joint), device=joint.device), index], value
+    return candidates[torch.arange(joint.shape[0], device=joint.device), index], value
 
 
 def _expected_jaccard(candidates: Tensor, joint: Tensor, label_sets: Tensor) -> Tensor:
     """Compute the values of candidates (N, C, K) for P (N, M) of label sets (M, K): (N, C), float32."""
     rows = max(1, _PAIRS_AT_ONCE // (candidates.shape[1] * len(label_sets)))
     sets, sizes = label_sets.float().T.contiguous(), label_sets.float().sum(dim=1)
+    chunks = [(candidates.float(), joint.float())]
+    if not torch.compiler.is_exporting():
+        parts = candidates.float().split(rows), joint.float().split(rows)
+        chunks = list(zip(*parts, strict=True))
     values = []
-    for chunk, p in zip(candidates.float().split(rows), joint.float().split(rows), strict=True):
+    for chunk, p in chunks:
         size = chunk.sum(dim=-1, keepdim=True)
         both = chunk @ sets
         # The empty candidate has nothing in common with any set, and is worth P(no label).
         shares = both.div_((size.clamp(min=1) + sizes).sub_(both))
-        empty = p[:, sizes == 0].sum(dim=1, keepdim=True)
+        empty = torch.where(sizes == 0, p, 0).sum(dim=1, keepdim=True)
         values.append((shares @ p.unsqueeze(-1)).squeeze(-1) + empty * (size.squeeze(-1) == 0))
     return torch.cat(values)
 

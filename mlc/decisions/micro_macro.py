@@ -35,6 +35,8 @@ class MicroMacro(LabelThresholdRule):
     Source: Lin and Lin 2023, "On the thresholding strategy for infrequent labels in multi-label
     classification", section 4.3, the variant micromacro-freq, as `train_thresholding` of LibMultiLabel
     implements it, with one validation part in place of its three folds.
+
+    Use: for macro F1 with rare labels, for which the source designed it.
     """
 
     Options = MicroMacroOptions

@@ -21,7 +21,7 @@ class ModeOptions:
 
 @register_decision("mode")
 class Mode(DecisionRule):
-    """A rule that predicts argmax_y P(y | x), the first of equals: the mode of the head.
+    """A rule that predicts the mode of the head: the most probable label set, the first of equals.
 
     A head that lists only some label sets may search beyond them, as `chain` does. From plain
     `log_joint` and `label_sets` the mode is one of these sets. With `at_least_one`, a sample whose mode
@@ -30,6 +30,11 @@ class Mode(DecisionRule):
 
     Optimal for subset accuracy (Dembczynski et al. 2012, "On label dependence and loss minimization
     in multi-label classification", section 4.2).
+
+    Use: for the exact label set, with a head that has a joint distribution (docs/theory.md,
+    statement 2).
+    Avoid: for the Jaccard index, by which it is behind `global` on several tables of the league
+    (results/league/rules.md).
     """
 
     Options = ModeOptions

@@ -12,6 +12,7 @@ import torch
 from torch import Size, Tensor
 
 from mlc.config.options import option
+from mlc.data.label_sets import distinct_rows
 from mlc.decisions.base import MARGINAL_THRESHOLD, DecisionRule, register_decision
 from mlc.decisions.expected import jaccard_of_sets
 from mlc.heads.label_sets import EPSILON
@@ -39,15 +40,17 @@ class SeenOptions:
 
 @register_decision("seen")
 class Seen(DecisionRule):
-    """A rule that predicts the most probable, or in expectation best, label set seen in training.
+    r"""A rule that predicts the most probable, or in expectation best, label set seen in training.
 
-    With `model=independent` the weight of a set S is the product of p_k / (1 - p_k) over its labels. If
-    the scores p are marginals of independent labels, it is the probability of S up to a factor that all
-    sets share. With `model=shares` the weight is exp(-KL(u_S || q)) = |S| (product of q_k over S)^(1 /
-    |S|), for scores q that sum to 1 and the distribution u_S that is 1 / |S| on S: the softmax loss of
-    the target u_S minus its minimum. The empty set has no u_S, and its weight is 0. By default a head
-    with the natural threshold 1/K has shares and every other head marginals. For K = 2 both thresholds
-    are 0.5, and `model` has to be given for shares. Scores that only rank labels are used as marginals.
+    With `model=independent` the weight of a set S is $`\prod_{k \in S} p_k / (1 - p_k)`$. If the
+    scores $`p`$ are marginals of independent labels, it is the probability of S up to a factor that
+    all sets share. With `model=shares` the weight is $`\exp(-\operatorname{KL}(u_S \,\Vert\, q)) =
+    \lvert S \rvert (\prod_{k \in S} q_k)^{1 / \lvert S \rvert}`$, for scores $`q`$ that sum to 1 and
+    the distribution $`u_S`$ that is $`1 / \lvert S \rvert`$ on S; the divergence is the softmax loss
+    of the target $`u_S`$ minus its minimum. The empty set has no $`u_S`$, and its weight is 0. By
+    default a head with the natural threshold 1/K has shares and every other head marginals. For K = 2
+    both thresholds are 0.5, and `model` has to be given for shares. Scores that only rank labels are
+    used as marginals.
 
     `expected_jaccard` and `expected_f1` maximise the weighted mean over the seen sets. All forms are
     exact, because each seen set is tried. Of equally good sets the first in lexicographic order is
@@ -63,6 +66,8 @@ class Seen(DecisionRule):
     uses_training_sets = True
     # One tensor for each run, or one for all runs.
     _sets: list[Tensor] | None = None
+    # Whether the empty set is among them, its first one; a traced program cannot ask for values.
+    _has_empty: tuple[bool, ...] = ()
     _leading: Size = Size()
     _stored_model: str | None = None
 
@@ -77,20 +82,16 @@ class Seen(DecisionRule):
 
     def tune(self, scores: Tensor, targets: Tensor) -> Self:
         """Keep the training label sets, or those of the targets (..., N, K)."""
-        if self.training_sets is not None:
-            self._sets, self._leading = [distinct(self.training_sets)], Size()
-        else:
-            self._leading = targets.shape[:-2]
-            self._sets = [distinct(run) for run in targets.reshape(-1, *targets.shape[-2:])]
-        return self
+        return self._keep(targets if self.training_sets is None else self.training_sets)
 
     def by_scores(self, scores: Tensor) -> Tensor:
         """Return the best seen set of each row: (..., N, K), bool."""
         if self._sets is None:
             raise self._missing("a call of fit(scores, targets) first")
         runs = scores.reshape(-1, *scores.shape[-2:])
-        sets = self._sets * (len(runs) if len(self._sets) == 1 else 1)
-        decided = [self._best(run, of_run) for run, of_run in zip(runs, sets, strict=True)]
+        repeats = len(runs) if len(self._sets) == 1 else 1
+        sets, has_empty = self._sets * repeats, self._has_empty * repeats
+        decided = [self._best(*run) for run in zip(runs, sets, has_empty, strict=True)]
         return torch.stack(decided).view(scores.shape)
 
     def fitted(self) -> dict[str, Tensor]:
@@ -124,18 +125,25 @@ class Seen(DecisionRule):
             bits = np.frombuffer(base64.b64decode(sets["bits"]), dtype=np.uint8)
             sets = np.unpackbits(bits, count=int(np.prod(shape))).reshape(shape)
         by_run = torch.as_tensor(sets).bool()
-        self._leading = by_run.shape[:-2]
-        self._sets = [distinct(run) for run in by_run.reshape(-1, *by_run.shape[-2:])]
         self._stored_model = fitted.get("model")
+        return self._keep(by_run)
+
+    def _keep(self, targets: Tensor) -> Self:
+        """Keep the distinct label sets of each run: (..., N, K)."""
+        self._leading = targets.shape[:-2]
+        self._sets = [distinct(run) for run in targets.reshape(-1, *targets.shape[-2:])]
+        # In lexicographic order the empty set is the first.
+        self._has_empty = tuple(not bool(sets[0].any()) for sets in self._sets)
         return self
 
-    def _best(self, scores: Tensor, sets: Tensor) -> Tensor:
+    def _best(self, scores: Tensor, sets: Tensor, has_empty: bool) -> Tensor:
         """Return the best of sets (M, K) for each row of scores (N, K): (N, K), bool."""
         sets = sets.to(scores.device)
-        # In lexicographic order the empty set is the first.
-        least = int(self.options.at_least_one and not bool(sets[0].any()))
+        least = int(self.options.at_least_one and has_empty)
         if len(sets) == least:
             return top_label(scores)
+        if torch.compiler.is_exporting():
+            return sets[self._best_index(scores, sets, least)]
         rows = max(1, _AT_ONCE // len(sets))
         return torch.cat(
             [sets[self._best_index(chunk, sets, least)] for chunk in scores.split(rows)]
@@ -148,7 +156,7 @@ class Seen(DecisionRule):
             return weights[:, least:].argmax(dim=-1) + least
         similarity = jaccard_of_sets if self.options.maximise == "expected_jaccard" else _f1
         share = weights.softmax(dim=-1)
-        best = share.new_full((len(share),), -torch.inf)
+        best = share.new_full(share.shape[:1], -torch.inf)
         index = torch.zeros_like(best, dtype=torch.long)
         numbers, size = sets.double(), max(1, _AT_ONCE // len(sets))
         for first in range(least, len(sets), size):
@@ -170,9 +178,9 @@ class Seen(DecisionRule):
 
 def distinct(targets: Tensor) -> Tensor:
     """Return the distinct label sets in lexicographic order: (N, K) to (M, K), bool, on the CPU."""
-    n_labels = targets.shape[-1]
-    packed = np.unique(np.packbits(targets.bool().cpu().numpy(), axis=-1), axis=0)
-    return torch.from_numpy(np.unpackbits(packed, axis=-1, count=n_labels).astype(bool))
+    sets = targets.bool().cpu().numpy()
+    first, _, _ = distinct_rows(sets)
+    return torch.from_numpy(sets[first])
 
 
 def _f1(candidates: Tensor, sets: Tensor) -> Tensor:

@@ -13,7 +13,11 @@ from mlc.config.options import Interval, option
 from mlc.decisions.base import DecisionRule, register_decision
 from mlc.decisions.together import tuned_together
 from mlc.metrics.counts import COUNT_METRICS
-from mlc.metrics.sweep import best_threshold, top_label
+from mlc.metrics.sweep import top_label
+from mlc.metrics.top_scores import best_threshold
+
+# Pairs of rows and labels whose thresholds are tuned at a time.
+_AT_ONCE = 2**22
 
 
 @dataclass
@@ -98,6 +102,10 @@ class Fixed(ThresholdRule):
     """One threshold that does not depend on data: the given one, or the natural threshold of the head.
 
     The natural threshold is 0.5 for marginals and 1/K for shares; heads that only rank labels have none.
+
+    Use: for the Hamming loss, at 0.5 on marginals (docs/theory.md, statement 6).
+    Avoid: for the Jaccard index where validation rows can tune a threshold: on the mean of the
+    heads the rule is behind `global` in the league (results/league/rules.md).
     """
 
     Options = FixedOptions
@@ -132,6 +140,9 @@ class Global(TunedThresholdRule):
     Exact over all distinct scores, not over a grid: the plug-in rule of Koyejo et al. 2015,
     "Consistent multilabel classification", with the threshold found by one sort. With `at_least_one`
     the threshold is tuned for the sets after that correction.
+
+    Use: as the default where there are validation rows: in the league few rules are ahead of it by
+    more than a hundredth of Jaccard index (results/league/rules.md).
     """
 
     Options = TunedOptions
@@ -166,18 +177,28 @@ class PerLabel(LabelThresholdRule):
     With `at_least_one` the thresholds are then tuned together (`tuned_together`), except those of labels
     that fell back: each in turn is set to its best value for the mean over labels. The result is a local
     optimum, no worse than thresholds that are tuned separately.
+
+    Use: for macro F1, with validation rows that have enough positives of each label
+    (experiments/thresholds).
+    Avoid: for the Jaccard index of each sample, and with few validation rows
+    (experiments/thresholds).
     """
 
     Options = PerLabelOptions
 
     def tune(self, scores: Tensor, targets: Tensor) -> Self:
         """Tune the thresholds: scores and targets (..., N, K)."""
-        by_label, true = scores.double().transpose(-1, -2), targets.transpose(-1, -2)
         # The macro metric, for its value 0 of two empty sets; each problem has one label.
         metric = COUNT_METRICS[f"{self.options.metric}_macro"]
-        best, value = best_threshold(metric, by_label.unsqueeze(-1), true.unsqueeze(-1))
+        by_label, true = scores.transpose(-1, -2), targets.transpose(-1, -2)
+        step = max(1, _AT_ONCE // scores[..., :1].numel())
+        parts = zip(by_label.split(step, dim=-2), true.split(step, dim=-2), strict=True)
+        pairs = [
+            best_threshold(metric, s.double().unsqueeze(-1), t.unsqueeze(-1)) for s, t in parts
+        ]
+        best, value = (torch.cat(part, dim=-1) for part in zip(*pairs, strict=True))
         trusted = value >= self.options.fallback
-        self._threshold = torch.where(trusted, best, by_label.amax(dim=-1))
+        self._threshold = torch.where(trusted, best, scores.amax(dim=-2).double())
         if self.options.at_least_one:
             tables = (part.reshape(-1, *part.shape[-2:]) for part in (scores.double(), targets))
             lines = (part.reshape(-1, part.shape[-1]) for part in (self._threshold, trusted))
@@ -192,6 +213,8 @@ class Oracle(Global):
     """The global threshold tuned on the test data: no fair contestant, but a measure of optimism.
 
     It shows what a comparison would report if it tuned its threshold on the test set.
+
+    Avoid: as a result, since it has seen the test rows.
     """
 
     tuned_on = "test"

@@ -18,11 +18,14 @@ from mlc.decisions.base import DecisionRule
 from mlc.evaluation.baselines import most_frequent_set, prior_scores
 from mlc.heads.prediction import Prediction
 from mlc.heads.sigmoid import Sigmoid
+from mlc.metrics.at_top import inverse_propensities
 from mlc.metrics.final import decision_metrics, ranking_metrics
 from mlc.training.model import Model
 
 PARTS = ("val", "test")
 TUNED_PART = {"validation": "val", "test": "test"}
+# Pairs of rows and labels that a rule decides at a time.
+_AT_ONCE = 2**24
 
 
 @dataclass
@@ -59,9 +62,10 @@ def evaluate(
     """Evaluate each run of the model on its validation and test rows, under each of its rules."""
     results = [Evaluation() for _ in splits]
     rows = {part: data.rows([split.parts()[part] for split in splits]) for part in PARTS}
+    weights = [inverse_propensities(dataset.targets[split.train]) for split in splits]
     joint = {}
     for part in PARTS:
-        joint[part] = _predict(model, data, rows[part], part, results, rules)
+        joint[part] = _predict(model, data, rows[part], part, results, rules, weights)
         for result, rules_of_run, by_joint in zip(results, rules, joint[part], strict=True):
             for name, rule in rules_of_run.items():
                 if TUNED_PART.get(rule.tuned_on) == part:
@@ -73,7 +77,7 @@ def evaluate(
             for name, rule in rules_of_run.items():
                 if name not in decided:
                     held = _held(result, part, by_joint.beside(name))
-                    decided[name] = rule.decide(held).numpy()
+                    decided[name] = _decide(rule, held)
             decided = {name: decided[name] for name in rules_of_run}
             result.decisions[part] = decided
             for name, decisions in decided.items():
@@ -103,7 +107,7 @@ def judge_baselines(
         if rule.tuned_on in TUNED_PART:
             part = TUNED_PART[rule.tuned_on]
             fresh.fit(held[part], torch.as_tensor(targets[part]))
-        decisions = fresh.decide(held["test"]).numpy()
+        decisions = _decide(fresh, held["test"])
         _add(prior, f"test/{name}", decision_metrics(decisions, targets["test"]))
     return {
         "most_frequent_set": {f"test/constant/{name}": v for name, v in decided.items()},
@@ -127,6 +131,7 @@ def _predict(
     part: str,
     results: Sequence[Evaluation],
     rules: Sequence[Mapping[str, DecisionRule]],
+    weights: Sequence[NDArray[np.float64]],
 ) -> list[_ByJoint]:
     """Store scores, targets and metrics without decisions; return decisions that need the joint.
 
@@ -151,7 +156,7 @@ def _predict(
     likelihoods = torch.cat(log_likelihoods, dim=1).mean(dim=1) if log_likelihoods else None
     for run, result in enumerate(results):
         result.scores[part], result.targets[part] = all_scores[run], all_targets[run]
-        _add(result.metrics, part, ranking_metrics(all_scores[run], all_targets[run]))
+        _add(result.metrics, part, ranking_metrics(all_scores[run], all_targets[run], weights[run]))
         if cardinalities:
             result.cardinalities[part] = torch.cat(cardinalities, dim=1)[run]
         if likelihoods is not None:
@@ -193,6 +198,24 @@ class _ByJoint:
 
 def _key(rule: DecisionRule) -> str:
     return f"{rule.name} {rule.options}"
+
+
+def _decide(rule: DecisionRule, held: Prediction) -> NDArray[np.bool_]:
+    """Return the decisions of all rows, (N, K); as many are computed at a time as fit into memory."""
+    n_rows, n_labels = held.scores.shape
+    step = max(1, _AT_ONCE // n_labels)
+    if n_rows <= step:
+        return np.asarray(rule.decide(held).numpy())
+    decided = np.empty((n_rows, n_labels), dtype=bool)
+    for first in range(0, n_rows, step):
+        rows = slice(first, first + step)
+        part = Prediction(
+            held.scores[rows],
+            cardinality=None if held.cardinality is None else held.cardinality[rows],
+            decided={name: sets[rows] for name, sets in held.decided.items()},
+        )
+        decided[rows] = rule.decide(part).numpy()
+    return decided
 
 
 def _held(result: Evaluation, part: str, decided: Mapping[str, Tensor]) -> Prediction:

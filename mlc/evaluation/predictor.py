@@ -148,6 +148,12 @@ class Predictor:
             yield averaged(self.model.head, outputs, shares)
 
     def _resident(self, features: Any) -> ResidentData:
+        is_image = len(self.sample_shape) == 3
+        if is_image and self.samples == "columns" and features.dtype == np.uint8:
+            raise DataError(
+                "The images are bytes (uint8), and those of the training were floats: give floats on the"
+                " scale of the training."
+            )
         if tuple(features.shape[1:]) == self.sample_shape and features.ndim > 2:
             features = features.reshape(len(features), -1)
         if features.ndim != 2 or features.shape[1] != self.n_features:

@@ -9,17 +9,18 @@ from mlc.heads.base import Head, register_head
 
 @register_head("bp_mll")
 class BPMLL(Head):
-    """The exponential loss of all pairs of a positive and a negative label of a sample.
+    r"""The exponential loss of all pairs of a positive and a negative label of a sample.
 
-    loss = sum_{j: y_j = 1} sum_{i: y_i = 0} exp(-(c_j - c_i)) / (|y| (K - |y|)), c = tanh(z); 0 if
-    either is missing (the source leaves such samples out). It is the product of a sum over the positives
-    and one over the negatives, so it takes K steps.
-    Consistent for none of the usual measures: convex pairwise losses are not consistent for the ranking
-    loss (Gao and Zhou 2013, "On the consistency of multi-label learning"). A label is predicted if
-    c_k >= 0, a score of 0.5, since c is 1 or -1 for certain labels. The source learns a threshold for
-    each sample by least squares; here the rules do that.
-    Source: Zhang and Zhou 2006, "Multilabel neural networks with applications to functional genomics and
-    text categorization", equation 3 and tanh units.
+    loss = $`\frac{1}{\lvert y \rvert (K - \lvert y \rvert)} \sum_{j: y_j = 1} \sum_{i: y_i = 0}
+    \exp(-(c_j - c_i))`$, $`c = \tanh(z)`$; 0 if either is missing (the source leaves such samples
+    out). It is the product of a sum over the positives and one over the negatives, so it takes K
+    steps.
+    Consistent for none of the usual measures: convex pairwise losses are not consistent for the
+    ranking loss (Gao and Zhou 2013, "On the consistency of multi-label learning"). A label is
+    predicted if $`c_k \geq 0`$, a score of 0.5, since $`c`$ is 1 or -1 for certain labels. The
+    source learns a threshold for each sample by least squares; here the rules do that.
+    Source: Zhang and Zhou 2006, "Multilabel neural networks with applications to functional genomics
+    and text categorization", equation 3 and tanh units.
     """
 
     least_labels = 2

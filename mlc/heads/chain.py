@@ -29,23 +29,25 @@ class ChainOptions:
 
 @register_head("chain")
 class Chain(ListedHead):
-    """Each label given x and the labels before it; several chains are an ensemble over label orders.
+    r"""Each label given x and the labels before it; several chains are an ensemble over label orders.
 
-    loss = sum_k [softplus(l_k) - y_k l_k], l_k = z_k + sum_{j before k} A_jk y_j, averaged over the
-    chains; the chains' probabilities are averaged too. One chain uses the labels in the order of the
-    data; several use random orders, drawn from the seed of each run. The likelihood is exact for any K.
-    Up to K = 16 the joint covers all label sets. With more labels it covers those in the training data,
-    normalised, and beam search replaces enumeration: a marginal is the label's probability when the
-    search reaches it, averaged over the beam; the mode is the most probable of the beam's label sets
-    and those in the training data.
-    Consistent for P(y | x) if a chain of logistic models can express it; the mode is then optimal for
-    subset accuracy.
+    loss = $`\sum_k [\log(1 + \exp l_k) - y_k l_k]`$, $`l_k = z_k + \sum_{j \prec k} A_{jk} y_j`$ over
+    the labels j before k, averaged over the chains; the chains' probabilities are averaged too. One
+    chain uses the labels in the order of the data; several use random orders, drawn from the seed of
+    each run. The likelihood is exact for any K. Up to K = 16 the joint covers all label sets. With
+    more labels it covers those in the training data, normalised, and beam search replaces
+    enumeration: a marginal is the label's probability when the search reaches it, averaged over the
+    beam; the mode is the most probable of the beam's label sets and those in the training data.
+    Consistent for $`P(y \mid x)`$ if a chain of logistic models can express it; the mode is then
+    optimal for subset accuracy.
     Source: Dembczynski et al. 2010, "Bayes optimal multilabel classification via probabilistic
     classifier chains"; ensemble: Read et al. 2011, "Classifier chains for multi-label
     classification"; beam: Kumar et al. 2013, "Beam search algorithms for multilabel learning".
+    Use: with 100 labels and more, beside `pairwise` (experiments/league).
     """
 
     Options = ChainOptions
+    many_labels = False
     _orders: Tensor
     _places: Tensor
 
@@ -121,8 +123,11 @@ class Chain(ListedHead):
 
     @property
     def numbers_per_sample(self) -> int:
-        """The number of logits of all listed label sets."""
-        return len(self.label_sets) * (self.n_labels if self.observed is not None else 1)
+        """The size of the listed joints, or of the beams' label sets."""
+        if self.observed is None:
+            return max(self.n_outputs, len(self.label_sets))
+        largest = max(len(self.label_sets), (self.options.beam + 1) * self.n_labels)
+        return int(self.options.n_chains * largest)
 
     def _of_chains(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Each chain's log-likelihood: (R, B, chains)."""
@@ -149,15 +154,15 @@ class Chain(ListedHead):
     def _exact_marginals(self, outputs: Tensor, chain: int) -> Tensor:
         """Exact marginals of one chain, without the joint of all labels: (R, B, K)."""
         z, links = self._in_order(outputs, chain)
-        marginals = torch.empty_like(z)
+        marginals = []
         prefix = z.new_ones(*z.shape[:-1], 1)
         for position in range(self.n_labels):
             logits = z[..., position, None] + self._offsets(links, position)
             is_added = logits.sigmoid() * prefix
-            marginals[..., position] = is_added.sum(dim=-1)
+            marginals.append(is_added.sum(dim=-1))
             if position < self.n_labels - 1:
                 prefix = torch.stack((prefix - is_added, is_added), dim=-1).flatten(-2)
-        return self._of_labels(marginals, chain)
+        return self._of_labels(torch.stack(marginals, dim=-1), chain)
 
     def _beam_marginals(self, outputs: Tensor, chain: int) -> Tensor:
         """The marginals of one chain by beam search: (R, B, K)."""
@@ -165,10 +170,15 @@ class Chain(ListedHead):
 
     def _listed_joint(self, outputs: Tensor, chain: int) -> Tensor:
         """Log-probabilities of the listed label sets under one chain: (R, B, M)."""
-        z = outputs.unflatten(-1, (-1, self.n_labels))[:, :, chain, None, :]
+        z = outputs.unflatten(-1, (-1, self.n_labels))[:, :, chain, :, None]
         listed = self.label_sets.to(outputs.dtype)
         offsets = listed @ self._masked_links(outputs)[:, chain]
-        return _bernoulli(listed, z + offsets.unsqueeze(1))
+        log_p: Tensor = z.new_zeros(*z.shape[:2], len(listed))
+        # Label by label, for the logits of all labels and label sets would fill the memory.
+        for label, values in enumerate(listed.unbind(dim=1)):
+            logits = z[:, :, label] + offsets[:, None, :, label]
+            log_p = log_p + (values * logits - softplus(logits))
+        return log_p
 
     def _beam(self, outputs: Tensor, chain: int) -> tuple[Tensor, Tensor]:
         """Beam search in one chain: the best label sets, (R, B, W, K), and the marginals, (R, B, K)."""
@@ -179,11 +189,11 @@ class Chain(ListedHead):
         prefixes = torch.full((*z.shape[:-1], 1, 1), no_label, device=z.device)
         count = torch.zeros_like(prefixes[..., 0])
         log_p = z.new_zeros(*z.shape[:-1], 1)
-        marginals = torch.empty_like(z)
+        marginals = []
         for position in range(self.n_labels):
             linked = links[..., position].gather(1, prefixes.flatten(1)).view(prefixes.shape)
             logits = z[..., position, None] + linked.sum(dim=-1)
-            marginals[..., position] = (log_p.softmax(dim=-1) * logits.sigmoid()).sum(dim=-1)
+            marginals.append((log_p.softmax(dim=-1) * logits.sigmoid()).sum(dim=-1))
             log_p = torch.cat([log_p + logsigmoid(-logits), log_p + logsigmoid(logits)], dim=-1)
             n_prefixes = logits.shape[-1]
             log_p, best = log_p.topk(min(self.options.beam, log_p.shape[-1]), dim=-1)
@@ -195,10 +205,12 @@ class Chain(ListedHead):
             added = torch.where(is_added, position, no_label)
             prefixes.scatter_(-1, count.unsqueeze(-1), added.unsqueeze(-1))
             count = count + is_added
-            if int(count.max()) == prefixes.shape[-1]:
+            if torch.compiler.is_exporting() or int(count.max()) == prefixes.shape[-1]:
                 prefixes = nn.functional.pad(prefixes, (0, 1), value=no_label)
         sets = z.new_zeros(*prefixes.shape[:-1], no_label + 1).scatter_(-1, prefixes, 1)
-        return self._of_labels(sets[..., :no_label], chain), self._of_labels(marginals, chain)
+        return self._of_labels(sets[..., :no_label], chain), self._of_labels(
+            torch.stack(marginals, dim=-1), chain
+        )
 
     def _masked_links(self, outputs: Tensor) -> Tensor:
         """The links of each chain, zero except from a label to later ones: (R, chains, K, K)."""

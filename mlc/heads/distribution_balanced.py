@@ -30,15 +30,16 @@ class DistributionBalancedOptions:
 
 @register_head("distribution_balanced")
 class DistributionBalanced(SigmoidScores):
-    """One sigmoid for each label, with weights by label frequency and a softer loss of negatives.
+    r"""One sigmoid for each label, with weights by label frequency and a softer loss of negatives.
 
-    loss = sum_k w_k [y_k f(u_k) + (1 - y_k) f(-t u_k) / t], f(u) = (1 - q)^gamma (-log q) with
-    q = sigmoid(u), u = z - v, tolerance t. The weight of the sample and label is w_k = 0.1 +
-    sigmoid(10 (r_k - centre)), r_k = (1 / n_k) / sum_{j: y_j = 1} (1 / n_j), with n_k positives in the
-    training rows; it is 1.1 for a sample without labels. The bias v_k = (bias / t) log(negatives /
-    positives) lowers u for rare labels at the start of the training. A count of none is replaced by
-    one half.
-    With gamma = 2 it is, up to a factor of 2, the form with the focal loss (DB-focal).
+    loss = $`\sum_k w_k [y_k f(u_k) + (1 - y_k) f(-t u_k) / t]`$, $`f(u) = -(1 - q)^\gamma \log q`$
+    with $`q = \sigma(u)`$, $`u = z - v`$, tolerance $`t`$. The weight of the sample and label is
+    $`w_k = 0.1 + \sigma(10 (r_k - c))`$ with the centre $`c`$,
+    $`r_k = \frac{1 / n_k}{\sum_{j: y_j = 1} 1 / n_j}`$, with $`n_k`$ positives in the training rows;
+    it is 1.1 for a sample without labels. The bias
+    $`v_k = (b / t) \log(\text{negatives} / \text{positives})`$, with the option `bias` as $`b`$,
+    lowers $`u`$ for rare labels at the start of the training. A count of none is replaced by one
+    half. With $`\gamma = 2`$ it is, up to a factor of 2, the form with the focal loss (DB-focal).
     Consistent for none of the usual measures: weights that depend on the true label set and a loss of
     negatives with another slope change the order of samples; the threshold should be tuned.
     Source: Wu et al. 2020, "Distribution-balanced loss for multi-label classification in long-tailed

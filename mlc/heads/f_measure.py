@@ -15,18 +15,22 @@ from mlc.heads.prediction import Prediction
 
 @register_head("f_measure")
 class FMeasure(Head):
-    """A sigmoid for each pair of a label and a number of labels, and one for the empty set.
+    r"""A sigmoid for each pair of a label and a number of labels, and one for the empty set.
 
-    loss = -sum_e [t_e log q_e + (1 - t_e) log(1 - q_e)], q = sigmoid(z), over K^2 + 1 events e: "y_k = 1
-    and |y| = s" for each label k and number s from 1 to K, and "|y| = 0"; t_e = 1 if e is true. The
-    scores are sum_s q_ks, at most 1.
-    Consistent for the marginals, and with the rule `expected_f1`, which decides from the q, for the
-    expected F1 of each sample: these K^2 + 1 probabilities are all that its maximiser needs, without
-    an assumption of independent labels.
+    loss = $`-\sum_e [t_e \log q_e + (1 - t_e) \log(1 - q_e)]`$, $`q = \sigma(z)`$, over $`K^2 + 1`$
+    events e: $`y_k = 1, \lvert y \rvert = s`$ for each label k and number s from 1 to K, and
+    $`\lvert y \rvert = 0`$; $`t_e = 1`$ if e is true. The scores are $`\sum_s q_{ks}`$, at most 1.
+    Consistent for the marginals, and with the rule `expected_f1`, which decides from the $`q`$, for
+    the expected F1 of each sample: these $`K^2 + 1`$ probabilities are all that its maximiser needs,
+    without an assumption of independent labels.
     Source: Zhang, Ramaswamy and Agarwal 2020, "Convex calibrated surrogates for the multi-label
-    F-measure", with logistic losses; the decision is the general F-measure maximiser of Dembczynski et
-    al. 2011, "An exact algorithm for F-measure maximization".
+    F-measure", with logistic losses; the decision is the general F-measure maximiser of Dembczynski
+    et al. 2011, "An exact algorithm for F-measure maximization".
+    Use: for the F1 of each sample with the rule `expected_f1`, where labels depend on each other.
+    Avoid: with many labels: the head has $`K^2 + 1`$ outputs.
     """
+
+    many_labels = False
 
     @classmethod
     def count_outputs(cls, n_labels: int, options: Any, known: KnownLabels | None = None) -> int:

@@ -30,18 +30,25 @@ class DistributionCardinalityOptions:
 
 @register_head("distribution_cardinality")
 class DistributionCardinality(Head):
-    """A softmax over the labels times a number of labels; their product is a score.
+    r"""A softmax over the labels times a number of labels; their product is a score.
 
-    loss = KL(y/|y| || p) + w C(n, |y|), p = softmax(z_1..K), n = K sigmoid(z_K+1); the first term is 0
-    for a sample without labels. C is (n - |y|)^2 for mse; n - |y| log n for poisson; (log v +
-    (n - |y|)^2 / v) / 2 with v = softplus(z_K+2) + 0.01 for gaussian. For product the loss is
-    sum_k (n p_k - y_k)^2 alone.
-    Consistent for E[y_k / |y| given x and |y| > 0] and for E[|y| given x] (mse, poisson, gaussian),
-    whose product is P(y_k = 1 | x) only if share and number are uncorrelated; for the marginals
-    (product), so that the threshold 0.5 is optimal for Hamming loss. It is also right in the other
-    forms if the label set is certain given x.
+    loss = $`\operatorname{KL}(y / \lvert y \rvert \,\Vert\, p) + w\, C(n, \lvert y \rvert)`$,
+    $`p = \operatorname{softmax}(z_1, \dots, z_K)`$, $`n = K \sigma(z_{K+1})`$; the first term is 0
+    for a sample without labels. C is $`(n - \lvert y \rvert)^2`$ for mse;
+    $`n - \lvert y \rvert \log n`$ for poisson; $`\frac{1}{2} (\log v + (n - \lvert y \rvert)^2 / v)`$
+    with $`v = \log(1 + \exp z_{K+2}) + 0.01`$ for gaussian. For product the loss is
+    $`\sum_k (n p_k - y_k)^2`$ alone.
+    Consistent for $`\mathbb{E}[y_k / \lvert y \rvert \mid x, y \neq \emptyset]`$ and for
+    $`\mathbb{E}[\lvert y \rvert \mid x]`$ (mse, poisson, gaussian), whose product is
+    $`P(y_k = 1 \mid x)`$ only if share and number are uncorrelated; for the marginals (product), so
+    that the threshold 0.5 is optimal for Hamming loss. It is also right in the other forms if the
+    label set is certain given x.
     Source: the proposal to "model the partition function and the distribution separately" on forums;
     torch.nn.KLDivLoss, PoissonNLLLoss, GaussianNLLLoss (Nix and Weigend 1994) for the terms.
+    Use: where the number of labels is to be predicted beside their order: the rule `cardinality` uses
+    it.
+    Avoid: the forms mse, poisson and gaussian where samples with many labels have other labels than
+    samples with few (docs/theory.md, statement 15).
     """
 
     Options = DistributionCardinalityOptions
@@ -112,11 +119,11 @@ class UnnormalisedKLOptions:
 
 @register_head("unnormalised_kl")
 class UnnormalisedKL(Head):
-    """A positive number for each label; they need not sum to one (a "pseudo-distribution").
+    r"""A positive number for each label; they need not sum to one (a "pseudo-distribution").
 
-    loss = sum_k [y_k log(y_k / q_k) - y_k + q_k], q = exp(z) (its tangent above z = 8) or
-    softplus(z): the Kullback-Leibler divergence of unnormalised measures.
-    Consistent for the marginals, which are the mean of y_k given x: it is a Bregman divergence
+    loss = $`\sum_k [y_k \log(y_k / q_k) - y_k + q_k]`$, $`q = \exp z`$ (its tangent above $`z = 8`$)
+    or $`q = \log(1 + \exp z)`$: the Kullback-Leibler divergence of unnormalised measures.
+    Consistent for the marginals, which are the mean of $`y_k`$ given x: it is a Bregman divergence
     (Banerjee et al. 2005, "Clustering with Bregman divergences").
     Source: Csiszar 1991, "Why least squares and maximum entropy?"; the Poisson likelihood of y_k.
     """

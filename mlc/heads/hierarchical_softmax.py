@@ -16,17 +16,20 @@ from mlc.heads.reductions import Shares, drawn_positive
 
 @register_head("hierarchical_softmax")
 class HierarchicalSoftmax(Shares):
-    """A binary tree over the labels; the target is one positive label, drawn anew in each epoch.
+    r"""A binary tree over the labels; the target is one positive label, drawn anew in each epoch.
 
-    loss = -log p_t, p_t = product of sigmoid(z_i) or sigmoid(-z_i) over the nodes i from the root to
-    label t, where the path turns right or left; t uniform over the positives of the sample; 0 for a
-    sample without labels. The p_k sum to one. The tree is the Huffman tree of the labels' positives in
-    the training rows, so that frequent labels have short paths: K - 1 outputs.
-    Consistent for recall at k, as `pick_one`: the scores estimate E[y_k / |y| given x and |y| > 0]; not
-    in general for precision at k. The threshold without tuning is 1/K, the lowest score of a certain
-    label.
-    Source: fastText's `HierarchicalSoftmaxLoss` in src/loss.cc (Joulin et al. 2017, "Bag of tricks for
-    efficient text classification"; Goodman 2001, "Classes for fast maximum entropy training").
+    loss = $`-\log p_t`$, $`p_t = \prod_i \sigma(\pm z_i)`$ over the nodes i from the root to label t,
+    with + where the path turns right and - where it turns left; t uniform over the positives of the
+    sample; 0 for a sample without labels. The $`p_k`$ sum to one. The tree is the Huffman tree of the
+    labels' positives in the training rows, so that frequent labels have short paths: $`K - 1`$
+    outputs.
+    Consistent for recall at k, as `pick_one`: the scores estimate
+    $`\mathbb{E}[y_k / \lvert y \rvert \mid x, y \neq \emptyset]`$; not in general for precision at k.
+    The threshold without tuning is $`1 / K`$, the lowest score of a certain label.
+    Source: fastText's `HierarchicalSoftmaxLoss` in src/loss.cc (Joulin et al. 2017, "Bag of tricks
+    for efficient text classification"; Goodman 2001, "Classes for fast maximum entropy training").
+    Avoid: where samples without labels are frequent: the scores sum to one (docs/theory.md, statement
+    13).
     """
 
     least_labels = 2

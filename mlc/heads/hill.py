@@ -24,16 +24,18 @@ class HillOptions:
 
 @register_head("hill")
 class Hill(SigmoidScores):
-    """One sigmoid for each label; negatives with a high score have a small gradient.
+    r"""One sigmoid for each label; negatives with a high score have a small gradient.
 
-    loss = sum_k [-y_k (1 - p_k)^gamma log p_k + (1 - y_k) (tolerance - s_k) s_k^2], s = sigmoid(z),
-    p = sigmoid(z - margin). The gradient of a negative with respect to s is that of a squared error
-    times tolerance - 3 s / 2, which for tolerance = 1.5 falls to 0 at s = 1: such a negative may be a
-    missing positive.
+    loss = $`\sum_k [-y_k (1 - p_k)^\gamma \log p_k + (1 - y_k) (t - s_k) s_k^2]`$, $`s = \sigma(z)`$,
+    $`p = \sigma(z - m)`$, with the tolerance $`t`$ and the margin $`m`$. The gradient of a negative
+    with respect to $`s`$ is that of a squared error times $`t - 3 s / 2`$, which for $`t = 1.5`$
+    falls to 0 at $`s = 1`$: such a negative may be a missing positive.
     Consistent for none of the usual measures: the losses of positives and of negatives are not of one
     proper loss, so the threshold should be tuned.
     Source: Zhang et al. 2021, "Simple and robust loss design for multi-label learning with missing
     labels"; `Hill` in src/loss_functions/losses.py, github.com/xinyu1205/robust-loss-mlml.
+    Use: where training rows lack some of their labels, for which the source designed it.
+    Avoid: where scores are to be probabilities.
     """
 
     Options = HillOptions

@@ -35,16 +35,21 @@ class WeightedSigmoidOptions:
 
 @register_head("weighted_sigmoid")
 class WeightedSigmoid(SigmoidScores):
-    """One sigmoid for each label, with weights that balance its positives and negatives.
+    r"""One sigmoid for each label, with weights that balance its positives and negatives.
 
-    loss = -sum_k [w_k y_k log s_k + (1 - y_k) log(1 - s_k)], s = sigmoid(z), w_k = min(negatives /
-    positives, cap) in the training rows, where a count of none is replaced by one half.
-    Consistent for the order of samples within a label: s_k estimates w m / (w m + 1 - m) for the
-    marginal m, so the threshold 0.5 corresponds to 1 / (1 + w_k) on the marginals; if w_k is not
-    capped, this is the label's frequency, which is optimal for balanced accuracy (Menon et al. 2013,
-    "On the statistical consistency of algorithms for binary classification under class imbalance").
+    loss = $`-\sum_k [w_k y_k \log s_k + (1 - y_k) \log(1 - s_k)]`$, $`s = \sigma(z)`$,
+    $`w_k = \min(\text{negatives} / \text{positives}, c)`$ with the cap $`c`$, in the training rows,
+    where a count of none is replaced by one half.
+    Consistent for the order of samples within a label: $`s_k`$ estimates $`w m / (w m + 1 - m)`$ for
+    the marginal $`m`$, so the threshold 0.5 corresponds to $`1 / (1 + w_k)`$ on the marginals; if
+    $`w_k`$ is not capped, this is the label's frequency, which is optimal for balanced accuracy
+    (Menon et al. 2013, "On the statistical consistency of algorithms for binary classification under
+    class imbalance").
     Source: torch.nn.BCEWithLogitsLoss, `pos_weight`; King and Zeng 2001, "Logistic regression in rare
     events data".
+    Use: for balanced accuracy without tuned thresholds (Menon et al. 2013).
+    Avoid: as a remedy for rare labels: a tuned threshold on a plain sigmoid does the same
+    (docs/theory.md, statement 5; experiments/imbalance).
     """
 
     Options = WeightedSigmoidOptions
@@ -79,12 +84,14 @@ class ClassBalancedOptions:
 
 @register_head("class_balanced")
 class ClassBalanced(Sigmoid):
-    """One sigmoid for each label, with weights by the labels' effective numbers of positives.
+    r"""One sigmoid for each label, with weights by the labels' effective numbers of positives.
 
-    loss = -sum_k w_k [y_k log s_k + (1 - y_k) log(1 - s_k)], s = sigmoid(z), w_k proportional to
-    (1 - beta) / (1 - beta^n_k) with mean 1, n_k the label's positives in the training rows (at least
-    1). The source weights a sample by its single class; here each of the K labels has a weight.
-    Consistent for the marginals, as `sigmoid`: the weights matter only if capacity or data are limited.
+    loss = $`-\sum_k w_k [y_k \log s_k + (1 - y_k) \log(1 - s_k)]`$, $`s = \sigma(z)`$, $`w_k`$
+    proportional to $`(1 - \beta) / (1 - \beta^{n_k})`$ with mean 1, $`n_k`$ the label's positives in
+    the training rows (at least 1). The source weights a sample by its single class; here each of the
+    K labels has a weight.
+    Consistent for the marginals, as `sigmoid`: the weights matter only if capacity or data are
+    limited.
     Source: Cui et al. 2019, "Class-balanced loss based on effective number of samples".
     """
 
@@ -118,14 +125,17 @@ class FocalOptions:
 
 @register_head("focal")
 class Focal(SigmoidScores):
-    """One sigmoid for each label; well-predicted labels have a small weight.
+    r"""One sigmoid for each label; well-predicted labels have a small weight.
 
-    loss = -sum_k a_k (1 - q_k)^gamma log q_k, q_k the probability of the true value of label k,
-    a_k = alpha where y_k = 1, else 1 - alpha.
-    Consistent for the order of samples within a label, not for the marginals: q is under-confident
-    (Charoenphakdee et al. 2021, "On focal loss for class-posterior probability estimation"). As q is
-    the same for both values at z = 0, the threshold 0.5 corresponds to 1 - alpha on the marginals.
+    loss = $`-\sum_k a_k (1 - q_k)^\gamma \log q_k`$, $`q_k`$ the probability of the true value of
+    label k, $`a_k = \alpha`$ where $`y_k = 1`$, else $`1 - \alpha`$.
+    Consistent for the order of samples within a label, not for the marginals: $`q`$ is
+    under-confident (Charoenphakdee et al. 2021, "On focal loss for class-posterior probability
+    estimation"). As $`q`$ is the same for both values at $`z = 0`$, the threshold 0.5 corresponds to
+    $`1 - \alpha`$ on the marginals.
     Source: Lin et al. 2017, "Focal loss for dense object detection", equation 5.
+    Avoid: where scores are to be probabilities: they are under-confident (Charoenphakdee et al.
+    2021).
     """
 
     Options = FocalOptions
@@ -152,14 +162,16 @@ class AsymmetricOptions:
 
 @register_head("asymmetric")
 class Asymmetric(SigmoidScores):
-    """One sigmoid for each label; easy negatives have a small weight, the easiest none.
+    r"""One sigmoid for each label; easy negatives have a small weight, the easiest none.
 
-    loss = -sum_k [y_k (1 - s)^gamma+ log s + (1 - y_k) s_m^gamma- log(1 - s_m)], s = sigmoid(z_k),
-    s_m = max(s - m, 0); the gradient is that of the whole expression.
+    loss = $`-\sum_k [y_k (1 - s_k)^{\gamma_+} \log s_k + (1 - y_k) t_k^{\gamma_-} \log(1 - t_k)]`$,
+    $`s = \sigma(z)`$, $`t = \max(s - m, 0)`$ with the shift $`m`$; the gradient is that of the whole
+    expression.
     Consistent for none of the usual measures: negatives below the shift have no loss, and the scores
     are not marginals, so the threshold must be tuned. With the default options, the threshold 0.5
     corresponds to about 0.13 on the marginals.
     Source: Ridnik et al. 2021, "Asymmetric loss for multi-label classification".
+    Avoid: without a tuned threshold.
     """
 
     Options = AsymmetricOptions

@@ -24,16 +24,19 @@ class LogitAdjustedOptions:
 
 @register_head("logit_adjusted")
 class LogitAdjusted(SigmoidScores):
-    """One sigmoid for each label, trained on logits with the log odds of the label's frequency added.
+    r"""One sigmoid for each label, trained on logits with the log odds of the label's frequency added.
 
-    loss = -sum_k [y_k log s_k + (1 - y_k) log(1 - s_k)], s = sigmoid(z + tau b), b_k = log(positives /
-    negatives) in the training rows, where a count of none is replaced by one half. The scores are
-    sigmoid(z), without the log odds. This is the source's loss for the two classes of each label: the
-    source adds tau log(frequency) to the logits of a softmax over the classes.
-    Consistent for the order of samples within a label: z estimates logit(m) - tau b for the marginal m,
-    so with tau = 1 the threshold 0.5 corresponds to the label's frequency on the marginals, which is
-    optimal for balanced accuracy, as for `weighted_sigmoid` without a cap.
+    loss = $`-\sum_k [y_k \log s_k + (1 - y_k) \log(1 - s_k)]`$, $`s = \sigma(z + \tau b)`$,
+    $`b_k = \log(\text{positives} / \text{negatives})`$ in the training rows, where a count of none is
+    replaced by one half. The scores are $`\sigma(z)`$, without the log odds. This is the source's
+    loss for the two classes of each label: the source adds $`\tau \log(\text{frequency})`$ to the
+    logits of a softmax over the classes.
+    Consistent for the order of samples within a label: $`z`$ estimates
+    $`\operatorname{logit}(m) - \tau b`$ for the marginal $`m`$, so with $`\tau = 1`$ the threshold
+    0.5 corresponds to the label's frequency on the marginals, which is optimal for balanced accuracy,
+    as for `weighted_sigmoid` without a cap.
     Source: Menon et al. 2021, "Long-tail learning via logit adjustment", equation 10, for each label.
+    Use: for balanced accuracy without tuned thresholds.
     """
 
     Options = LogitAdjustedOptions

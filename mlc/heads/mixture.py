@@ -23,15 +23,17 @@ class BernoulliMixtureOptions:
 
 @register_head("bernoulli_mixture")
 class BernoulliMixture(ListedHead):
-    """A mixture of components with independent labels; the weights depend on x.
+    r"""A mixture of components with independent labels; the weights depend on x.
 
-    loss = -log sum_c pi_c prod_k s_ck^y_k (1 - s_ck)^(1 - y_k), pi = softmax over the C components,
-    s_c = sigmoid(z_c), all outputs of the network; minimised by gradient descent, in the source by
-    expectation maximisation. Likelihood and marginals are exact for any K. The joint covers all label
-    sets up to K = 16, with more labels those in the training data, normalised.
-    Consistent for P(y | x) if C components can express it, thus always with 2^K components; with one
-    component it is `sigmoid`.
+    loss = $`-\log \sum_c \pi_c \prod_k s_{ck}^{y_k} (1 - s_{ck})^{1 - y_k}`$, $`\pi`$ a softmax over
+    the C components, $`s_c = \sigma(z_c)`$, all outputs of the network; minimised by gradient
+    descent, in the source by expectation maximisation. Likelihood and marginals are exact for any K.
+    The joint covers all label sets up to K = 16, with more labels those in the training data,
+    normalised.
+    Consistent for $`P(y \mid x)`$ if C components can express it, thus always with $`2^K`$ components;
+    with one component it is `sigmoid`.
     Source: Li et al. 2016, "Conditional Bernoulli mixtures for multi-label classification".
+    Use: for labels that depend on each other where `powerset` is out of reach (experiments/league).
     """
 
     Options = BernoulliMixtureOptions

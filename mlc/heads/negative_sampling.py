@@ -29,19 +29,22 @@ class NegativeSamplingOptions:
 
 @register_head("negative_sampling")
 class NegativeSampling(SigmoidScores):
-    """One sigmoid for each label; in each epoch one positive and some negatives are drawn for a sample.
+    r"""One sigmoid for each label; in each epoch one positive and some negatives are drawn for a sample.
 
-    loss = -log s_t - sum over negatives j of log(1 - s_j), s = sigmoid(z), t uniform over the positives
-    of the sample, each j with probability q_j / (1 - q_t) over the labels but t, q_j proportional to the
-    square root of the label's positives in the training rows (one half for none); 0 for a sample without
-    labels. Other positives of the sample may be drawn as negatives, as in the source.
-    Consistent for none of the usual measures: at the minimum s_k = a / (a + b) with a = E[y_k / |y|] and
-    b = n q_k sum_{t != k} E[y_t / |y|] / (1 - q_t) for n negatives, so frequent labels are scored lower.
-    The threshold without tuning is 1/6, the lowest score of a certain label with five negatives and
-    equally frequent labels (1 / (1 + n) in general).
+    loss = $`-\log s_t - \sum_j \log(1 - s_j)`$ over the drawn negatives j, $`s = \sigma(z)`$, t
+    uniform over the positives of the sample, each j with probability $`q_j / (1 - q_t)`$ over the
+    labels but t, $`q_j`$ proportional to the square root of the label's positives in the training
+    rows (one half for none); 0 for a sample without labels. Other positives of the sample may be
+    drawn as negatives, as in the source.
+    Consistent for none of the usual measures: at the minimum $`s_k = a / (a + b)`$ with
+    $`a = \mathbb{E}[y_k / \lvert y \rvert]`$ and
+    $`b = n q_k \sum_{t \neq k} \mathbb{E}[y_t / \lvert y \rvert] / (1 - q_t)`$ for n negatives, so
+    frequent labels are scored lower. The threshold without tuning is 1/6, the lowest score of a
+    certain label with five negatives and equally frequent labels ($`1 / (1 + n)`$ in general).
     Source: fastText's `NegativeSamplingLoss` in src/loss.cc (Joulin et al. 2017, "Bag of tricks for
     efficient text classification"; Mikolov et al. 2013, "Distributed representations of words and
     phrases and their compositionality"), with exact probabilities in place of its table.
+    Avoid: where frequent and rare labels share one threshold: frequent labels are scored lower.
     """
 
     Options = NegativeSamplingOptions

@@ -25,19 +25,21 @@ class SigmoidF1Options:
 
 @register_head("sigmoid_f1")
 class SigmoidF1(SigmoidScores):
-    """One sigmoid for each label, with the smooth macro F1 of the batch as the loss.
+    r"""One sigmoid for each label, with the smooth macro F1 of the batch as the loss.
 
-    loss = 1 - (1/K) sum_k 2 tp_k / (2 tp_k + fp_k + fn_k), the same for all samples of the batch, with
-    sums over the batch: tp = sum s y, fp = sum s (1 - y), fn = sum (1 - s) y, and
-    s = sigmoid(slope (z + offset)). With the default options this is the soft F1. With `twice`, s is
-    sigmoid(slope (sigmoid(z) + offset)), as in the authors' code: with the default slope and offset it
-    lies between 0.5 and 0.73, so that the loss never reaches 0. A label without a positive in the batch
-    adds 1 and has no gradient.
+    loss = $`1 - \frac{1}{K} \sum_k \frac{2 t_k}{2 t_k + f_k + n_k}`$, the same for all samples of the
+    batch, with sums over the batch: $`t = \sum s y`$, $`f = \sum s (1 - y)`$, $`n = \sum (1 - s) y`$,
+    and $`s = \sigma(a (z + b))`$ with the slope $`a`$ and the offset $`b`$. With the default options
+    this is the soft F1. With `twice`, $`s`$ is $`\sigma(a (\sigma(z) + b))`$, as in the authors'
+    code: with the default slope and offset it lies between 0.5 and 0.73, so that the loss never
+    reaches 0. A label without a positive in the batch adds 1 and has no gradient.
     Consistent for none of the usual measures: the expectation of the F1 of a small batch is not the
-    macro F1. A label is predicted if s >= 0.5; with `twice` if sigmoid(z) >= 0.5, as in the source.
+    macro F1. A label is predicted if $`s \geq 0.5`$; with `twice` if $`\sigma(z) \geq 0.5`$, as in
+    the source.
     Source: Benedict et al. 2022, "sigmoidF1: a smooth F1 score surrogate loss for multilabel
     classification"; its code (`sigmoidF1` and `macroSoftF1` in src/loss_functions/losses.py,
     github.com/gabriben/sigmoidF1) applies the sigmoid twice, its formula once.
+    Avoid: with small batches: the expectation of their F1 is not the macro F1.
     """
 
     Options = SigmoidF1Options
@@ -72,18 +74,19 @@ class SoftJaccardOptions:
 
 @register_head("soft_jaccard")
 class SoftJaccard(SigmoidScores):
-    """One sigmoid for each label, with the smooth Jaccard index of each sample as the loss.
+    r"""One sigmoid for each label, with the smooth Jaccard index of each sample as the loss.
 
-    loss = 1 - J, J = (I + c) / (U + c), I = sum_k s_k y_k, U = sum_k (s_k + y_k - s_k y_k),
-    s = sigmoid(z), smoothing c; with form=f1, loss = 1 - 2 J / (1 + J), the soft F1 (Dice) of the
-    sample. The sums are over the labels of a sample, so samples are not compared. For a sample without
-    labels J = c / (sum_k s_k + c), whose optimum is the empty set.
-    Consistent for none of the usual measures: with s_k in {0, 1} and c = 0 it is the Jaccard index, but
-    the expectation over label sets is of a ratio, which has local minima.
-    Source: Rahman and Wang 2016, "Optimizing intersection-over-union in deep neural networks for image
-    segmentation", equations 3 and 4, for the labels of a sample in place of pixels and with smoothing;
-    Milletari et al. 2016, "V-Net: fully convolutional neural networks for volumetric medical image
-    segmentation", for Dice, which squares in the denominator.
+    loss = $`1 - J`$, $`J = \frac{I + c}{U + c}`$, $`I = \sum_k s_k y_k`$,
+    $`U = \sum_k (s_k + y_k - s_k y_k)`$, $`s = \sigma(z)`$, smoothing $`c`$; with form=f1 it is
+    $`1 - 2 J / (1 + J)`$, the soft F1 (Dice) of the sample. The sums are over the labels of a sample,
+    so samples are not compared. For a sample without labels $`J = c / (\sum_k s_k + c)`$, whose
+    optimum is the empty set.
+    Consistent for none of the usual measures: with $`s_k \in \{0, 1\}`$ and $`c = 0`$ it is the
+    Jaccard index, but the expectation over label sets is of a ratio, which has local minima.
+    Source: Rahman and Wang 2016, "Optimizing intersection-over-union in deep neural networks for
+    image segmentation", equations 3 and 4, for the labels of a sample in place of pixels and with
+    smoothing; Milletari et al. 2016, "V-Net: fully convolutional neural networks for volumetric
+    medical image segmentation", for Dice, which squares in the denominator.
     """
 
     Options = SoftJaccardOptions

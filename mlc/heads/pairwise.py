@@ -28,19 +28,22 @@ class PairwiseOptions:
 
 @register_head("pairwise")
 class Pairwise(ListedHead):
-    """A softmax over label sets, with an energy for each label and each pair of labels.
+    r"""A softmax over label sets, with an energy for each label and each pair of labels.
 
-    loss = log sum_v exp(E(v)) - E(y), E(y) = sum_k z_k y_k + sum_{j<k} A_jk y_j y_k. With up to 16
-    labels the sum is over all 2^K label sets and exact. With more labels it is over those in the
-    training data; the others share the probability reserved for them (ObservedSets), and only pairs
-    that occur together have an energy.
-    Consistent for P(y | x) if it has this form: like `sigmoid` if labels are independent given x, like
-    `powerset` if they interact in pairs, with K (K - 1) / 2 numbers more than the former.
+    loss = $`\log \sum_v \exp E(v) - E(y)`$, $`E(y) = \sum_k z_k y_k + \sum_{j < k} A_{jk} y_j y_k`$.
+    With up to 16 labels the sum is over all $`2^K`$ label sets and exact. With more labels it is over
+    those in the training data; the others share the probability reserved for them (ObservedSets), and
+    only pairs that occur together have an energy.
+    Consistent for $`P(y \mid x)`$ if it has this form: like `sigmoid` if labels are independent given
+    x, like `powerset` if they interact in pairs, with $`K (K - 1) / 2`$ numbers more than the former.
     Source: Ghamrawi and McCallum 2005, "Collective multi-label classification", the CML model; the
     Ising model of Ravikumar et al. 2010 for the energies.
+    Use: for exact label sets, decided by the rule `mode`, and with 100 labels and more
+    (experiments/league).
     """
 
     Options = PairwiseOptions
+    many_labels = False
     _pairs: Tensor
     _has_label: Tensor
     _has_pair: Tensor

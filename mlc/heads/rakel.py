@@ -25,14 +25,19 @@ class RakelOptions:
 
 @register_head("rakel")
 class Rakel(Head):
-    """A powerset for each of m random k-subsets of the labels; their marginals are averaged.
+    r"""A powerset for each of m random k-subsets of the labels; their marginals are averaged.
 
-    loss = K / (m k) sum_j [logsumexp(z_j) - z_j[index(y in labelset j)]]: cross-entropies, scaled so
-    that each label counts once. Each run draws its labelsets from random partitions of the labels (the
-    last part of each is filled at random), so that all labels are in equally many labelsets.
+    loss = $`\frac{K}{m k} \sum_{j=1}^m [\log \sum_v \exp z_{jv} - z_{j y(j)}]`$, y(j) the labels of
+    the sample in labelset j, v all its subsets: cross-entropies, scaled so that each label counts
+    once. Each run draws its labelsets from random partitions of the labels (the last part of each is
+    filled at random), so that all labels are in equally many labelsets.
     Consistent for the marginals, and for the joint of each labelset; not for the joint of all labels.
-    Source: Tsoumakas et al. 2011, "Random k-labelsets for multilabel classification", RAkELo with
-    m = 2K and k = 3, its votes replaced by marginals and its draw by partitions, as in RAkELd.
+    Source: Tsoumakas et al. 2011, "Random k-labelsets for multilabel classification", RAkELo with m =
+    2K and k = 3, its votes replaced by marginals and its draw by partitions, as in RAkELd.
+    Use: for labels that depend on each other within small groups: the joint of each labelset is
+    modelled.
+    Avoid: for exact label sets: the joint of all labels is not modelled, so the rule `mode` does not
+    apply.
     """
 
     Options = RakelOptions

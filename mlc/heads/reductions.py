@@ -38,17 +38,23 @@ class Softmax(Shares):
 
 @register_head("pick_one")
 class PickOne(Softmax):
-    """Softmax over the K labels; the target is one positive label, drawn anew in each epoch.
+    r"""Softmax over the K labels; the target is one positive label, drawn anew in each epoch.
 
-    loss = logsumexp(z) - z_j, j uniform over the positives of the sample; 0 for a sample without
-    labels. In expectation this is the cross-entropy to y/|y| (PAL-N in Menon et al. 2019, "Multilabel
-    reductions: what is my loss optimising?"), so the scores estimate E[y_k / |y| given x]: they sum
-    to one, are not marginals, and need a low threshold. Each of n certain labels has the score 1/n, at
-    least 1/K, so 1/K is the highest threshold that misses none of them.
-    Consistent for recall at k, whose best ranking is by E[y_k / |y|]; not in general for precision at
-    k, whose best ranking is by P(y_k = 1 | x) (Menon et al. 2019, sections 2 and 4).
+    loss = $`\log \sum_k \exp z_k - z_j`$, j uniform over the positives of the sample; 0 for a sample
+    without labels. In expectation this is the cross-entropy to $`y / \lvert y \rvert`$ (PAL-N in
+    Menon et al. 2019, "Multilabel reductions: what is my loss optimising?"), so the scores estimate
+    $`\mathbb{E}[y_k / \lvert y \rvert \mid x]`$: they sum to one, are not marginals, and need a low
+    threshold. Each of n certain labels has the score $`1 / n`$, at least $`1 / K`$, so $`1 / K`$ is
+    the highest threshold that misses none of them.
+    Consistent for recall at k, whose best ranking is by $`\mathbb{E}[y_k / \lvert y \rvert]`$; not in
+    general for precision at k, whose best ranking is by $`P(y_k = 1 \mid x)`$ (Menon et al. 2019,
+    sections 2 and 4).
     Source: fastText's supervised softmax, `FastText::supervised` in src/fasttext.cc, which draws one
     label uniformly and skips lines without labels (Joulin et al. 2017).
+    Use: if all samples have the same number of labels: the threshold on its scores then decides as
+    one on marginals does (docs/theory.md, statement 7).
+    Avoid: where samples without labels are frequent, or where the number of labels varies
+    (docs/theory.md, statements 11 to 13; experiments/pick_one).
     """
 
     needs_uniforms = True
@@ -68,13 +74,17 @@ class PickOne(Softmax):
 
 @register_head("softmax_uniform")
 class SoftmaxUniform(Softmax):
-    """Softmax over the K labels; the target is the uniform distribution over the positives.
+    r"""Softmax over the K labels; the target is the uniform distribution over the positives.
 
-    loss = -sum_k (y_k / |y|) log p_k, p = softmax(z); 0 for a sample without labels.
-    Consistent for recall at k, as `pick_one`, whose expected loss it is; the threshold 1/K is the same.
+    loss = $`-\sum_k \frac{y_k}{\lvert y \rvert} \log p_k`$, $`p = \operatorname{softmax}(z)`$; 0 for
+    a sample without labels.
+    Consistent for recall at k, as `pick_one`, whose expected loss it is; the threshold $`1 / K`$ is
+    the same.
     Source: pick-all-labels normalised (PAL-N), Menon et al. 2019, "Multilabel reductions: what is my
-    loss optimising?"; Mahajan et al. 2018, "Exploring the limits of weakly supervised
-    pretraining".
+    loss optimising?"; Mahajan et al. 2018, "Exploring the limits of weakly supervised pretraining".
+    Use: in place of `pick_one`: the minimum is the same and the gradient has less noise
+    (docs/theory.md, statement 3).
+    Avoid: where `pick_one` is to be avoided.
     """
 
     def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
@@ -84,15 +94,18 @@ class SoftmaxUniform(Softmax):
 
 @register_head("softmax_all")
 class SoftmaxAll(Softmax):
-    """Softmax over the K labels; each positive label is a target.
+    r"""Softmax over the K labels; each positive label is a target.
 
-    loss = -sum_k y_k log p_k, p = softmax(z). A sample counts once for each label, so the scores
-    estimate P(y_k = 1 | x) / E[|y| given x]. The threshold without tuning is 1/K, the lowest score of
-    a certain label.
-    Consistent for precision at k, whose best ranking is by P(y_k = 1 | x); not in general for recall
-    at k (Menon et al. 2019, section 4).
+    loss = $`-\sum_k y_k \log p_k`$, $`p = \operatorname{softmax}(z)`$. A sample counts once for each
+    label, so the scores estimate $`P(y_k = 1 \mid x) / \mathbb{E}[\lvert y \rvert \mid x]`$. The
+    threshold without tuning is $`1 / K`$, the lowest score of a certain label.
+    Consistent for precision at k, whose best ranking is by $`P(y_k = 1 \mid x)`$; not in general for
+    recall at k (Menon et al. 2019, section 4).
     Source: pick-all-labels (PAL), Menon et al. 2019, "Multilabel reductions: what is my loss
     optimising?".
+    Use: to rank the labels of a sample by their marginals (docs/theory.md, statement 4).
+    Avoid: where samples without labels are frequent, or where the number of labels varies
+    (docs/theory.md, statements 11 and 13).
     """
 
     soft_targets = True
@@ -108,14 +121,17 @@ class SoftmaxAll(Softmax):
 
 @register_head("ova_n")
 class OneVersusAllNormalised(Shares, SigmoidScores):
-    """One sigmoid for each label, with the label's share of the sample as the target.
+    r"""One sigmoid for each label, with the label's share of the sample as the target.
 
-    loss = -sum_k [(y_k / |y|) log s_k + (1 - y_k / |y|) log(1 - s_k)], s = sigmoid(z); all targets
-    are 0 for a sample without labels. The scores estimate E[y_k / |y| given x]. The
-    threshold without tuning is 1/K, the lowest score of a certain label (1/2 for K = 1).
+    loss = $`-\sum_k [q_k \log s_k + (1 - q_k) \log(1 - s_k)]`$, $`q = y / \lvert y \rvert`$,
+    $`s = \sigma(z)`$; all targets are 0 for a sample without labels. The scores estimate
+    $`\mathbb{E}[y_k / \lvert y \rvert \mid x]`$. The threshold without tuning is $`1 / K`$, the
+    lowest score of a certain label (1/2 for K = 1).
     Consistent for recall at k; not in general for precision at k.
     Source: one-versus-all normalised (OVA-N), Menon et al. 2019, "Multilabel reductions: what is my
     loss optimising?".
+    Avoid: where the number of labels varies: one threshold on shares does not fit samples of
+    different sizes (docs/theory.md, statement 11).
     """
 
     def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:

@@ -22,11 +22,12 @@ class RegressionOptions:
 
 @register_head("regression")
 class Regression(Head):
-    """Least-squares regression on zeros and ones.
+    r"""Least-squares regression on zeros and ones.
 
-    loss = sum_k (o_k - y_k)^2, o = z or sigmoid(z). Linear outputs are clipped to [0, 1] as scores.
-    Consistent for the marginals, which are the mean of y_k given x, and thus for the same measures as
-    `sigmoid`.
+    loss = $`\sum_k (o_k - y_k)^2`$, $`o = z`$ or $`o = \sigma(z)`$. Linear outputs are clipped to [0,
+    1] as scores.
+    Consistent for the marginals, which are the mean of $`y_k`$ given x, and thus for the same
+    measures as `sigmoid`.
     Source: Brier 1950, "Verification of forecasts expressed in terms of probability"; Bishop 2006,
     "Pattern Recognition and Machine Learning", section 4.1.3.
     """

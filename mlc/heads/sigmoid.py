@@ -19,15 +19,19 @@ class SigmoidScores(Head):
 
 @register_head("sigmoid")
 class Sigmoid(SigmoidScores):
-    """One sigmoid for each label, with binary cross-entropy summed over the labels.
+    r"""One sigmoid for each label, with binary cross-entropy summed over the labels.
 
-    loss = sum_k -[y_k log s_k + (1 - y_k) log(1 - s_k)], s = sigmoid(z): the negative
+    loss = $`-\sum_k [y_k \log s_k + (1 - y_k) \log(1 - s_k)]`$, $`s = \sigma(z)`$: the negative
     log-likelihood of a label set whose labels are independent given x.
-    Consistent for the marginals P(y_k = 1 | x), so for Hamming loss, and with a suitable threshold
-    for ranking and label-wise measures; not for subset accuracy if labels depend on each other
-    (Dembczynski et al. 2012, "On label dependence and loss minimization", sections 4 and 5).
+    Consistent for the marginals $`P(y_k = 1 \mid x)`$, so for Hamming loss, and with a suitable
+    threshold for ranking and label-wise measures; not for subset accuracy if labels depend on each
+    other (Dembczynski et al. 2012, "On label dependence and loss minimization", sections 4 and 5).
     Source: Bishop 2006, "Pattern Recognition and Machine Learning", section 5.2;
     torch.nn.BCEWithLogitsLoss.
+    Use: as the default. Estimates the marginals, so any rule on scores suits it; with its rule chosen
+    on validation rows it is close to the best head on most tables (experiments/league).
+    Avoid: for exact label sets of labels that depend on each other: no rule on marginals is optimal
+    then (docs/theory.md, statement 14).
     """
 
     soft_targets = True

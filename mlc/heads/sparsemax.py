@@ -12,18 +12,23 @@ from mlc.heads.reductions import Shares
 
 @register_head("sparsemax")
 class Sparsemax(Shares):
-    """The sparsemax over the K labels; the target is the uniform distribution over the positives.
+    r"""The sparsemax over the K labels; the target is the uniform distribution over the positives.
 
-    loss = sum_k (p_k - q_k) z_k + (|q|^2 - |p|^2) / 2, q = y / |y|, p = sparsemax(z), the Euclidean
-    projection of z onto the simplex; 0 for a sample without labels. It equals
-    -q z + sum_{k: p_k > 0} (z_k^2 - t^2) / 2 + |q|^2 / 2 with p_k = max(z_k - t, 0); its gradient is
-    p - q. Unlike a softmax, p can be 0 and equal q.
-    Consistent for recall at k, as `softmax_uniform`: the scores estimate E[y_k / |y| given x and
-    |y| > 0]; not in general for precision at k. The threshold without tuning is 1/K, the lowest score
-    of a certain label. The source predicts the labels with p_k > 0 after it has tuned a scale of z.
+    loss = $`\sum_k (p_k - q_k) z_k + \frac{1}{2} (\lVert q \rVert^2 - \lVert p \rVert^2)`$,
+    $`q = y / \lvert y \rvert`$, $`p = \operatorname{sparsemax}(z)`$, the Euclidean projection of
+    $`z`$ onto the simplex; 0 for a sample without labels. It equals $`-\sum_k q_k z_k + \frac{1}{2}
+    \sum_{k: p_k > 0} (z_k^2 - t^2) + \frac{1}{2} \lVert q \rVert^2`$ with $`p_k = \max(z_k - t, 0)`$;
+    its gradient is $`p - q`$. Unlike those of a softmax, the $`p_k`$ can be 0, and $`p`$ can equal
+    $`q`$.
+    Consistent for recall at k, as `softmax_uniform`: the scores estimate
+    $`\mathbb{E}[y_k / \lvert y \rvert \mid x, y \neq \emptyset]`$; not in general for precision at k.
+    The threshold without tuning is $`1 / K`$, the lowest score of a certain label. The source
+    predicts the labels with $`p_k > 0`$ after it has tuned a scale of z.
     Source: Martins and Astudillo 2016, "From softmax to sparsemax: a sparse model of attention and
     multi-label classification", section 3; train_multilabel_classifier_lbfgs.py in
     github.com/Unbabel/sparsemax.
+    Avoid: where samples without labels are frequent: the scores sum to one (docs/theory.md, statement
+    13).
     """
 
     least_labels = 2

@@ -106,14 +106,14 @@ def _spaces(request: Request, options: Config, values: Mapping[str, Any]) -> dic
         _require_whole(key, defaults[key], space)
         _require_within(options, key, space)
     free = {
-        key: _around(space, defaults[key])
+        key: centred(space, defaults[key])
         for key, space in declared.items()
         if key not in request.taken
     }
     return {**free, **given}
 
 
-def _around(space: Search, default: Any) -> Search:
+def centred(space: Search, default: Any) -> Search:
     """Centre a logarithmic interval on the default if the default is at an edge of it."""
     if not isinstance(space, Interval) or not space.log or edge(space, default) is None:
         return space

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
+from mlc.metrics.at_top import at_top
 from mlc.metrics.counts import count_metrics
-from mlc.metrics.names import AT_K, CARDINALITY
+from mlc.metrics.names import CARDINALITY
 
 CALIBRATION_BINS = 15
+# Pairs of rows and labels whose ranks and errors are in memory at a time.
+_AT_ONCE = 2**24
 
 
 def decision_metrics(decisions: NDArray[np.bool_], targets: NDArray[np.bool_]) -> dict[str, float]:
@@ -25,33 +28,65 @@ def decision_metrics(decisions: NDArray[np.bool_], targets: NDArray[np.bool_]) -
     }
 
 
-def ranking_metrics(scores: NDArray[np.floating], targets: NDArray[np.bool_]) -> dict[str, float]:
+def ranking_metrics(
+    scores: NDArray[np.floating],
+    targets: NDArray[np.bool_],
+    weights: NDArray[np.float64] | None = None,
+) -> dict[str, float]:
     """Compute the metrics of scores: both (N, K).
 
     coverage_error, ranking_loss and lrap follow Tsoumakas et al. 2010, "Mining multi-label data".
-    one_error, precision_at_k and recall_at_k omit samples without labels. average_precision_macro and
-    roc_auc_macro omit labels for which scikit-learn's function is not defined (no positive; for the
-    latter also no negative); average_precision_labels and roc_auc_labels count the others. A mean over
-    nothing has no entry.
+    one_error and the metrics of the highest labels (`at_top`) omit samples without labels.
+    average_precision_macro and roc_auc_macro omit labels for which scikit-learn's function is not
+    defined (no positive; for the latter also no negative); average_precision_labels and roc_auc_labels
+    count the others. A mean over nothing has no entry. The memory beside the arguments is bounded.
+
+    Args:
+        scores: (N, K).
+        targets: (N, K).
+        weights: (K,), the inverse propensities of the labels, for the propensity-scored metrics.
     """
-    scores = scores.astype(np.float64)
-    ranks = _Ranks.of(scores, targets)
-    trivial = targets.all(axis=1) | ~targets.any(axis=1)
-    above = np.where(targets, ranks.among_all - ranks.among_positives, 0).sum(axis=1)
-    pairs = np.maximum(targets.sum(axis=1) * (~targets).sum(axis=1), 1)
     values = {
-        "lrap": float(np.where(trivial, 1, ranks.precision()).mean()),
-        "coverage_error": float(np.where(targets, ranks.among_all, 0).max(axis=1).mean()),
-        "ranking_loss": float(np.where(trivial, 0, above / pairs).mean()),
+        **_by_sample(scores, targets),
         "brier": brier_score(scores, targets),
         "ece": expected_calibration_error(scores, targets),
     }
-    precision = _Ranks.of(scores.T, targets.T).precision()
-    average_precision = np.where(targets.any(axis=0), precision, np.nan)
-    values.update(_over_defined("average_precision", average_precision))
-    values.update(_over_defined("roc_auc", area_under_roc(scores, targets)))
-    values.update(_at_top(scores, targets))
+    # Labels are the rows of both.
+    by_label, of_labels = scores.T, targets.T
+    precisions, areas = [], []
+    for rows in _chunks(by_label):
+        ranks = _Ranks.of(by_label[rows], of_labels[rows])
+        precisions.append(np.where(ranks.counts > 0, ranks.precision(), np.nan))
+        areas.append(ranks.area_under_roc())
+    values.update(_over_defined("average_precision", np.concatenate(precisions)))
+    values.update(_over_defined("roc_auc", np.concatenate(areas)))
+    values.update(at_top(scores, targets, weights))
     return values
+
+
+def _chunks(scores: NDArray[Any]) -> Iterator[slice]:
+    """Yield slices of the rows (N, K) whose pairs fit into memory."""
+    n_rows, n_labels = scores.shape
+    step = max(1, _AT_ONCE // max(1, n_labels))
+    return (slice(first, first + step) for first in range(0, n_rows, step))
+
+
+def _by_sample(scores: NDArray[np.floating], targets: NDArray[np.bool_]) -> dict[str, float]:
+    n_labels = scores.shape[1]
+    precisions, covers, losses = [], [], []
+    for rows in _chunks(scores):
+        ranks = _Ranks.of(scores[rows], targets[rows])
+        trivial = (ranks.counts == 0) | (ranks.counts == n_labels)
+        above = (ranks.among_all - ranks.among_positives).sum(axis=1)
+        pairs = np.maximum(ranks.counts * (n_labels - ranks.counts), 1)
+        precisions.append(np.where(trivial, 1, ranks.precision()))
+        covers.append(ranks.among_all.max(axis=1))
+        losses.append(np.where(trivial, 0, above / pairs))
+    return {
+        "lrap": float(np.concatenate(precisions).mean()),
+        "coverage_error": float(np.concatenate(covers).mean()),
+        "ranking_loss": float(np.concatenate(losses).mean()),
+    }
 
 
 def _over_defined(name: str, by_label: NDArray[np.float64]) -> dict[str, float]:
@@ -63,47 +98,83 @@ def _over_defined(name: str, by_label: NDArray[np.float64]) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class _Ranks:
-    """Ranks within each row from the highest score, with the worst rank for ties: each (N, K).
+    """Ranks of each row's P positives, from one sort of the row; 0 where a row has fewer.
 
-    One ranking of all rows replaces the loops over rows in several functions of scikit-learn.
+    Attributes:
+        counts: (N,), the number of positives.
+        n_others: (N,), the number of negatives.
+        among_all: (N, P), ranks from the highest score, with the worst rank for ties.
+        among_positives: (N, P), the same among the positives alone.
+        from_lowest: (N, P), ranks from the lowest score, with the mean rank for ties.
     """
 
-    targets: NDArray[np.bool_]
-    among_all: NDArray[np.float64]
-    among_positives: NDArray[np.float64]
+    counts: NDArray[np.int64]
+    n_others: NDArray[np.int64]
+    among_all: NDArray[np.int64]
+    among_positives: NDArray[np.int64]
+    from_lowest: NDArray[np.float64]
 
     @classmethod
     def of(cls, scores: NDArray[np.floating], targets: NDArray[np.bool_]) -> Self:
-        among_all = rankdata(-scores, method="max", axis=1)
-        among_positives = rankdata(np.where(targets, -scores, np.inf), method="max", axis=1)
-        return cls(targets, among_all, among_positives)
+        counts = targets.sum(axis=1)
+        width = max(1, int(counts.max(initial=0)))
+        row, column = np.nonzero(targets)
+        within = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
+        of_positives = np.full((len(scores), width), -np.inf, dtype=scores.dtype)
+        of_positives[row, within] = scores[row, column]
+        filled = np.arange(width) < counts[:, None]
+        ascending, positives = np.sort(scores, axis=1), np.sort(of_positives, axis=1)
+        below = _count(ascending, of_positives, equal=False)
+        below_or_equal = _count(ascending, of_positives, equal=True)
+        among_positives = width - _count(positives, of_positives, equal=False)
+        return cls(
+            counts,
+            scores.shape[1] - counts,
+            np.where(filled, scores.shape[1] - below, 0),
+            np.where(filled, among_positives, 0),
+            np.where(filled, (below + below_or_equal + 1) / 2, 0),
+        )
 
     def precision(self) -> NDArray[np.float64]:
         """Mean over a row's positives of the precision at their rank: (N,).
 
-        For samples this is the label ranking average precision, for labels (transposed) the average
-        precision; 0 for a row without positives.
+        For samples this is the label ranking average precision, for labels the average precision; 0 for
+        a row without positives.
         """
-        share = np.where(self.targets, self.among_positives / self.among_all, 0).sum(axis=1)
-        return np.asarray(share / np.maximum(self.targets.sum(axis=1), 1))
+        share = (self.among_positives / np.maximum(self.among_all, 1)).sum(axis=1)
+        return np.asarray(share / np.maximum(self.counts, 1))
+
+    def area_under_roc(self) -> NDArray[np.float64]:
+        """P(a positive scores higher than a negative) + P(equal) / 2: (N,).
+
+        From the sum of the positives' ranks (Mann and Whitney 1947); NaN for rows without a positive or
+        without a negative.
+        """
+        wins = self.from_lowest.sum(axis=1) - self.counts * (self.counts + 1) / 2
+        pairs = self.counts * self.n_others
+        return np.asarray(np.divide(wins, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0))
+
+
+def _count(
+    ascending: NDArray[np.floating], values: NDArray[np.floating], equal: bool
+) -> NDArray[np.int64]:
+    """Count the numbers of each ascending row (N, n) below values (N, P), or also equal: (N, P)."""
+    rows, wanted = (torch.from_numpy(np.ascontiguousarray(part)) for part in (ascending, values))
+    return np.asarray(torch.searchsorted(rows, wanted, right=equal).numpy())
 
 
 def area_under_roc(scores: NDArray[np.floating], targets: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Compute P(a positive scores higher than a negative) + P(equal) / 2: (N, K) to (K,).
-
-    From the sum of the positives' ranks (Mann and Whitney 1947); NaN for labels without a
-    positive or without a negative.
-    """
-    positives = targets.sum(axis=0)
-    pairs = positives * (len(targets) - positives)
-    ranks = np.where(targets, rankdata(scores, axis=0), 0).sum(axis=0)
-    wins = ranks - positives * (positives + 1) / 2
-    return np.asarray(np.divide(wins, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0))
+    """Compute P(a positive scores higher than a negative) + P(equal) / 2: (N, K) to (K,)."""
+    return _Ranks.of(scores.T, targets.T).area_under_roc()
 
 
 def brier_score(scores: NDArray[np.floating], targets: NDArray[Any]) -> float:
     """Compute the mean squared difference of score and target over all sample-label pairs."""
-    return float(((scores - targets) ** 2).mean())
+    total = sum(
+        float(((scores[rows].astype(np.float64) - targets[rows]) ** 2).sum())
+        for rows in _chunks(scores)
+    )
+    return total / scores.size
 
 
 def expected_calibration_error(
@@ -113,21 +184,9 @@ def expected_calibration_error(
 
     sum_b |B_b| / n * |mean target in b - mean score in b| (Guo et al. 2017, eq. 3).
     """
-    bins = np.minimum((scores * n_bins).astype(int), n_bins - 1).ravel()
-    gap = np.bincount(bins, weights=(targets - scores).ravel(), minlength=n_bins)
+    gap = np.zeros(n_bins)
+    for rows in _chunks(scores):
+        values = scores[rows].astype(np.float64)
+        bins = np.minimum((values * n_bins).astype(int), n_bins - 1).ravel()
+        gap += np.bincount(bins, weights=(targets[rows] - values).ravel(), minlength=n_bins)
     return float(np.abs(gap).sum() / scores.size)
-
-
-def _at_top(scores: NDArray[np.floating], targets: NDArray[np.bool_]) -> dict[str, float]:
-    labelled = targets.any(axis=1)
-    ranked = np.argsort(-scores[labelled], axis=1, kind="stable")
-    hits = np.take_along_axis(targets[labelled], ranked, axis=1)
-    if not labelled.any():
-        return {}
-    values = {"one_error": float(1 - hits[:, 0].mean())}
-    for k in AT_K:
-        if k <= targets.shape[1]:
-            n_hits = hits[:, :k].sum(axis=1)
-            values[f"precision_at_{k}"] = float((n_hits / k).mean())
-            values[f"recall_at_{k}"] = float((n_hits / hits.sum(axis=1)).mean())
-    return values

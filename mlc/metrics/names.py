@@ -10,10 +10,20 @@ SCORE_METRICS = {
     "lrap": True, "coverage_error": False, "ranking_loss": False, "brier": False, "ece": False,
     "average_precision_macro": True, "roc_auc_macro": True, "one_error": False, "nll": False,
     **{f"{name}_at_{k}": True for k in AT_K for name in ("precision", "recall")},
+    **{f"{name}_at_{k}": True for k in AT_K for name in ("ndcg", "psprecision", "psndcg")},
 }  # fmt: skip
 # Values that are neither good nor bad: of the label sets, then of the scores.
 CARDINALITY = "cardinality_predicted"
 COUNTED = ("average_precision_labels", "roc_auc_labels")
+
+
+# Metrics without an upper bound; all others lie between 0 and 1.
+UNBOUNDED = ("coverage_error", "nll", CARDINALITY, *COUNTED)
+
+
+def largest_difference(metric: str) -> float:
+    """Return the largest possible difference of two values of the metric."""
+    return float("inf") if metric in UNBOUNDED else 1.0
 
 
 def stored_metrics() -> list[str]:

@@ -21,14 +21,37 @@ class ThresholdSweep:
 
     Cut j predicts the j pairs with the highest scores.
 
-    Shape: each (..., N*K + 1). `values` is NaN at cuts between equal scores, which no threshold gives.
+    Shape: each (..., pairs + 1). `values` is NaN at cuts between equal scores, which no threshold gives.
     """
 
     thresholds: Tensor
     values: Tensor
 
 
-class SortedScores:
+class ScoreSweep:
+    """Base class of sorted pairs of rows and labels, which give the sweeps of metrics."""
+
+    def sweep(self, metric: CountMetric) -> ThresholdSweep:
+        """Compute the metric of `scores >= t` for all different decisions."""
+        raise NotImplementedError
+
+    def best(self, metric: CountMetric, nothing: bool = True) -> tuple[Tensor, Tensor]:
+        """Return the threshold with the best value, the highest of equals, and the value: (...) each.
+
+        It is midway between the two scores that it separates. Values within EQUAL are equal. `nothing`
+        says whether the threshold above all scores is a candidate.
+        """
+        sweep = self.sweep(metric)
+        if not nothing:
+            sweep.values[..., 0] = torch.nan
+        best = first_best(sweep.values, metric.higher_is_better).unsqueeze(-1)
+        return (
+            sweep.thresholds.gather(-1, best).squeeze(-1),
+            sweep.values.gather(-1, best).squeeze(-1),
+        )
+
+
+class SortedScores(ScoreSweep):
     """Sorted scores, from which the sweeps of any number of metrics are computed.
 
     Args:
@@ -39,13 +62,8 @@ class SortedScores:
     def __init__(self, scores: Tensor, targets: Tensor) -> None:
         self._scores, self._targets = scores.detach().double(), targets.double()
         flat = self._scores.flatten(-2)
-        self._order = _from_highest(flat)
-        descending = flat.gather(-1, self._order)
-        highest, lowest = descending[..., :1], descending[..., -1:]
-        between = (descending[..., 1:] + descending[..., :-1]) / 2
-        self._thresholds = torch.cat([highest + 1, between, lowest], dim=-1)
-        self._tied = torch.zeros_like(self._thresholds, dtype=torch.bool)
-        self._tied[..., 1:-1] = descending[..., 1:] == descending[..., :-1]
+        self._order = from_highest(flat)
+        self._thresholds, self._tied = cuts(flat.gather(-1, self._order))
         self._counts: dict[str, tuple[Tensor, ...]] = {}
 
     def sweep(self, metric: CountMetric) -> ThresholdSweep:
@@ -70,25 +88,10 @@ class SortedScores:
         values = torch.cat([nothing, nothing + joined.cumsum(dim=-1)], dim=-1) / n_groups
         return ThresholdSweep(self._thresholds, values.masked_fill(self._tied, torch.nan))
 
-    def best(self, metric: CountMetric, nothing: bool = True) -> tuple[Tensor, Tensor]:
-        """Return the threshold with the best value, the highest of equals, and the value: (...) each.
-
-        It is midway between the two scores that it separates. Values within EQUAL are equal. `nothing`
-        says whether the threshold above all scores is a candidate.
-        """
-        sweep = self.sweep(metric)
-        if not nothing:
-            sweep.values[..., 0] = torch.nan
-        best = first_best(sweep.values, metric.higher_is_better).unsqueeze(-1)
-        return (
-            sweep.thresholds.gather(-1, best).squeeze(-1),
-            sweep.values.gather(-1, best).squeeze(-1),
-        )
-
     def _counted(self, metric: CountMetric) -> tuple[Tensor, ...]:
         """Sort each group's pairs by score, and compute the counts after each pair."""
         targets = metric.groups(self._targets)
-        within = _from_highest(metric.groups(self._scores))
+        within = from_highest(metric.groups(self._scores))
         actual = targets.sum(dim=-1, keepdim=True)
         joined = targets.gather(-1, within).cumsum(dim=-1)
         true = torch.cat([torch.zeros_like(actual), joined], dim=-1)
@@ -102,7 +105,20 @@ class SortedScores:
         return grouped.view_as(self._scores) if metric.average == "micro" else grouped
 
 
-def _from_highest(values: Tensor) -> Tensor:
+def cuts(descending: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the thresholds of all cuts of scores from the highest, and whether they cut equal scores.
+
+    A threshold is midway between the two scores that it separates: (..., n) to (..., n + 1) each.
+    """
+    highest, lowest = descending[..., :1], descending[..., -1:]
+    between = (descending[..., 1:] + descending[..., :-1]) / 2
+    thresholds = torch.cat([highest + 1, between, lowest], dim=-1)
+    tied = torch.zeros_like(thresholds, dtype=torch.bool)
+    tied[..., 1:-1] = descending[..., 1:] == descending[..., :-1]
+    return thresholds, tied
+
+
+def from_highest(values: Tensor) -> Tensor:
     """Sort the last axis, highest first; the order of equal scores does not matter."""
     if values.device.type == "cpu":
         # NumPy's sort uses vector instructions and takes less than half the time.
@@ -121,18 +137,3 @@ def top_label(scores: Tensor) -> Tensor:
     """Whether a label has its sample's highest score, the first of equals: (..., N, K), bool."""
     first = scores.argmax(dim=-1, keepdim=True)
     return torch.zeros_like(scores, dtype=torch.bool).scatter_(-1, first, True)
-
-
-def best_threshold(
-    metric: CountMetric, scores: Tensor, targets: Tensor, at_least_one: bool = False
-) -> tuple[Tensor, Tensor]:
-    """`SortedScores.best` of one metric: scores and targets (..., N, K).
-
-    With `at_least_one`, the best for sets where a sample without a passing label gets its top label.
-    The top label is then predicted at every threshold, as if its score were above all others.
-    """
-    if not at_least_one:
-        return SortedScores(scores, targets).best(metric)
-    above = scores.detach().double()
-    above = torch.where(top_label(above), above.amax(dim=(-2, -1), keepdim=True) + 1, above)
-    return SortedScores(above, targets).best(metric, nothing=False)

@@ -9,6 +9,7 @@ from typing import Any
 
 from mlc.files.names import ANSWER, DIFFERENCES
 from mlc.files.reading import content_of, read_object
+from mlc.metrics.names import largest_difference
 from mlc.reporting.gaps import Gap, drawn
 
 
@@ -70,6 +71,7 @@ def _gaps(content: Mapping[str, Any]) -> dict[str, Any] | None:
                 float(difference["mean"]),
                 float("nan") if width is None else float(width),
                 name == chosen,
+                largest_difference(str(content["metric"])),
             )
         )
     if not gaps:

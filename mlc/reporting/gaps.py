@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from mlc.config.texts import signed
+
 # The axis shows this many times the median distance of the intervals' ends, and no less than this many
 # margins; a value beyond it is an arrow with its number.
 _MEDIANS, _MARGINS = 2.5, 3.0
@@ -23,6 +25,7 @@ class Gap:
         mean: the difference.
         half_width: half the width of its 95% interval; NaN if it has none.
         is_chosen: whether the validation rows choose it.
+        most: the largest possible difference, which no end of an interval exceeds.
     """
 
     name: str
@@ -30,6 +33,7 @@ class Gap:
     mean: float
     half_width: float
     is_chosen: bool
+    most: float = np.inf
 
     @property
     def end(self) -> float:
@@ -38,10 +42,29 @@ class Gap:
 
     def text(self) -> str:
         """Return the difference with its interval."""
-        if np.isnan(self.half_width):
-            return f"{self.mean:+.3f}"
-        low, high = self.mean - self.half_width, self.mean + self.half_width
-        return f"{self.mean:+.3f} [{low:+.3f}, {high:+.3f}]"
+        return interval_text(self.mean, self.half_width, self.most)
+
+
+def known_width(half_width: float, most: float) -> float:
+    """Return half the width of an interval, or NaN where the whole range would lie within it.
+
+    Args:
+        half_width: as computed.
+        most: the largest possible difference.
+    """
+    return half_width if half_width < most else float("nan")
+
+
+def interval_text(mean: float, half_width: float, most: float = np.inf) -> str:
+    """Return a difference with its 95% interval, cut off at the largest possible difference.
+
+    >>> interval_text(0.0124, 0.0126), interval_text(0.9, 0.3, 1.0), interval_text(0.1, np.nan)
+    ('+0.012 [0.000, +0.025]', '+0.900 [+0.600, +1.000]', '+0.100')
+    """
+    if np.isnan(half_width):
+        return signed(mean)
+    low, high = (float(np.clip(end, -most, most)) for end in (mean - half_width, mean + half_width))
+    return f"{signed(mean)} [{signed(low)}, {signed(high)}]"
 
 
 def axis_limit(ends: Sequence[float], margin: float) -> float:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from mlc.metrics.names import metric_sign
+from mlc.metrics.names import largest_difference, metric_sign
 from mlc.reporting.choice import chosen_settings
-from mlc.reporting.gaps import Gap
+from mlc.reporting.gaps import Gap, known_width
 from mlc.reporting.statistics import Interval, mean_interval
 from mlc.reporting.tables import FAIR, mean_of, validation_means
 from mlc.search.choice import choosable
@@ -99,16 +99,15 @@ def gaps(best: Sequence[Leader], base: Leader, metric: str) -> list[Gap]:
 
     The largest is first. Without two seeds in common there is no interval.
     """
-    sign = metric_sign(metric) or 1
+    sign, most = metric_sign(metric) or 1, largest_difference(metric)
     rows = []
     for leader in best:
         pairs = pd.concat([leader.values, base.values], axis=1, join="inner").to_numpy()
         if leader is not base and len(pairs):
             difference = mean_interval(sign * (pairs[:, 0] - pairs[:, 1]))
+            width = known_width(difference.half_width, most)
             is_chosen = leader is best[0]
-            rows.append(
-                Gap(leader.name, leader.rule, difference.mean, difference.half_width, is_chosen)
-            )
+            rows.append(Gap(leader.name, leader.rule, difference.mean, width, is_chosen, most))
     return sorted(rows, key=lambda gap: -gap.mean)
 
 

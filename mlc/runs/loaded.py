@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from mlc.backbones.stage import Stage, stage_of
 from mlc.config.errors import DataError, RunFolderError
 from mlc.config.schema import Config
 from mlc.data.base import SOURCES, RawSamples
-from mlc.data.feature_rows import as_texts
+from mlc.data.feature_rows import as_array, as_texts
 from mlc.data.image_input import pixels_of
 from mlc.data.text import TextOptions, count_words
 from mlc.evaluation.predictor import Predictor, Voters
@@ -57,23 +59,32 @@ class LoadedRun(Predictor):
             DataError: the run was not trained on texts, or on samples of this shape.
             RunFolderError: the backbone has other weights than in the training.
         """
+        features = list(features) if isinstance(features, Iterator) else features
         if self.image_shape:
-            features = pixels_of(features, self.image_shape, self.config.data)
-            return features if self.raw is None else self._computed(features, self.raw)
+            pixels = pixels_of(features, self.image_shape, self.config.data)
+            return pixels if self.raw is None else self._computed(pixels, self.raw)
         texts = as_texts(features)
-        if self.raw is not None:
-            return self._computed(features if texts is None else texts, self.raw)
         if texts is None:
-            return features
+            form = f"(N, {self.n_features})" if self.raw is None else "(N, D)"
+            known = "texts, or their features" if self._takes_texts else "rows of numbers"
+            rows = as_array(features, f"{known}, {form}")
+            return rows if self.raw is None else self._computed(rows, self.raw)
+        if self.raw is not None:
+            return self._computed(texts, self.raw)
         options = self.config.data
-        if not isinstance(options, TextOptions) or self.scalings[0].weighting is None:
+        if not self._takes_texts:
             raise DataError("The run was not trained on texts: give its features, (N, D).")
         return count_words(texts, options, "texts", self.feature_names)[0]
+
+    @property
+    def _takes_texts(self) -> bool:
+        if self.raw is not None:
+            return not self.raw.shape
+        return isinstance(self.config.data, TextOptions) and self.scalings[0].weighting is not None
 
     def _computed(self, samples: Any, raw: RawSamples) -> Any:
         """Return what the backbone computes from texts, or from samples of the shape `raw.shape`."""
         if not isinstance(samples, list):
-            samples = np.asarray(samples)
             if samples.shape[1:] == (self.n_features,) or not raw.shape:
                 return samples
             if len(samples) and samples[0].size == math.prod(raw.shape):
@@ -87,7 +98,20 @@ class LoadedRun(Predictor):
             raise DataError("The run was not trained on texts: give its samples.")
         if self._stage is None:
             self._stage = self._checked_stage(samples, raw)
+        if isinstance(samples, np.ndarray):
+            samples = self._stage.on_scale(samples, raw.samples)
         return self._stage.compute(samples).reshape(len(samples), -1)
+
+    def frozen_network(self, samples: Any) -> tuple[NDArray[Any], nn.Module]:
+        """Return prepared samples, and the frozen network that computes the features from these.
+
+        Raises:
+            RunFolderError: the backbone has other weights than in the training.
+        """
+        assert self.raw is not None
+        stage = self._checked_stage(samples, self.raw)
+        inputs = stage.prepared(samples)
+        return inputs, stage.network(inputs.shape[1:])
 
     def _checked_stage(self, samples: Any, raw: RawSamples) -> Stage:
         stage = stage_of(self.config.backbone, next(self.model.parameters()).device)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +15,42 @@ from mlc.config.errors import ConfigError
 from mlc.config.texts import listed
 from mlc.data.base import SOURCES
 from mlc.data.card import card_lines, share
+from mlc.data.image_files import broken_text, refuse_broken
 from mlc.data.label_cells import join_labels
 from mlc.data.unlabelled import read_features, read_texts
+from mlc.files.names import STATUS
 from mlc.runs.loaded import LoadedRun
 from mlc.runs.loading import load
 
 
+@dataclass(frozen=True)
+class NewRows:
+    """Rows to predict.
+
+    Attributes:
+        features: of the rows that can be read.
+        files: all rows' images; None for other rows.
+        broken: the reasons why images cannot be read, by their index among the files.
+    """
+
+    features: Any
+    files: list[Path] | None = None
+    broken: Mapping[int, str] = field(default_factory=dict)
+
+
 def predict(
-    run: Path, file: Path | Sequence[Path], rule: str | None = None, device: str = "auto"
+    run: Path,
+    file: Path | Sequence[Path],
+    rule: str | None = None,
+    device: str = "auto",
+    *,
+    skip_broken: bool = False,
 ) -> pd.DataFrame:
     """Return a row per row of the file: its number from 1, its labels, the scores as score:LABEL.
 
     For a run on images, `file` may be several images, folders and tables, and a column "file" follows
-    the number.
+    the number. With `skip_broken`, an image that cannot be decoded has missing labels and scores, and a
+    column "error" at the end gives the reason; without, it is refused.
 
     The labels are separated by ;, as data=table reads with data.separator=";". A label that contains a ;
     or could be read as no label is in double quotes.
@@ -35,25 +59,48 @@ def predict(
         MlcError: the run or the file cannot be used.
     """
     loaded = load(run, rule, device)
-    return table_of(loaded, *read_rows(loaded, [file] if isinstance(file, (str, Path)) else file))
+    files = [Path(file)] if isinstance(file, (str, Path)) else [Path(one) for one in file]
+    return table_of(loaded, read_rows(loaded, files, skip_broken))
 
 
-def read_rows(loaded: LoadedRun, files: Sequence[Path]) -> tuple[Any, list[Path] | None]:
-    """Return the features of the rows to predict, and their files if these are images."""
+def read_rows(loaded: LoadedRun, files: Sequence[Path], skip_broken: bool = False) -> NewRows:
+    """Read the rows to predict.
+
+    Raises:
+        MlcError: a file is the folder of another run, cannot be read, or is a broken image that is not
+            to be skipped; or there are several files, or images to skip, for a run on other data.
+    """
+    _refuse_runs(files)
     data, raw = loaded.config.data, loaded.raw
     if loaded.image_shape:
         read: Any = SOURCES[data.name].read_samples  # type: ignore[attr-defined]
-        pixels, images = read(files, data, loaded.image_shape)
-        return loaded.inputs(pixels), images
+        pixels, images, broken = read(files, data, loaded.image_shape)
+        if not skip_broken:
+            refuse_broken(broken, images, ", or give --skip-broken to leave their labels empty")
+        return NewRows(loaded.inputs(pixels), images, broken)
+    if skip_broken:
+        raise ConfigError(
+            "--skip-broken is for images, which the run was not trained on: remove it."
+        )
     if len(files) > 1:
         raise ConfigError(
             f"The run was not trained on images: give one file instead of {len(files)}."
         )
     if raw is not None and not raw.shape:
-        return loaded.inputs(read_texts(files[0], data.name, data)), None
+        return NewRows(loaded.inputs(read_texts(files[0], data.name, data)))
     names = loaded.feature_names if raw is None else raw.names
     read_columns = read_features(files[0], data.name, data, names, loaded.label_names)
-    return loaded.inputs(read_columns), None
+    return NewRows(loaded.inputs(read_columns))
+
+
+def _refuse_runs(files: Sequence[Path]) -> None:
+    """Refuse folders of runs among the files: a prediction is that of one run."""
+    runs = [file for file in files if (file / STATUS).is_file()]
+    if runs:
+        raise ConfigError(
+            f"{runs[0]} is the folder of a run, and a prediction is that of one run: give one run, then"
+            " its files, and repeat the command with another --output for each further run."
+        )
 
 
 def card_of(loaded: LoadedRun, features: Any, name: str) -> str:
@@ -80,6 +127,16 @@ def card_of(loaded: LoadedRun, features: Any, name: str) -> str:
     return card_lines(f"{name}: {n_rows:,} row{'s' * (n_rows != 1)} to predict", lines)
 
 
+def note_on_broken(rows: NewRows) -> str | None:
+    """Return a warning that names the images without a prediction; None if there is none."""
+    if not rows.broken or rows.files is None:
+        return None
+    return (
+        f"Warning: {len(rows.broken):,} of {len(rows.files):,} images have no prediction, and empty"
+        f" labels and scores: {broken_text(rows.broken, rows.files)}."
+    )
+
+
 def note_on_empty_rows(features: Any) -> str | None:
     """Return a warning that names sparse rows without any value; None if there is none."""
     if not issparse(features):
@@ -94,14 +151,21 @@ def note_on_empty_rows(features: Any) -> str | None:
     )
 
 
-def table_of(loaded: LoadedRun, features: Any, files: Sequence[Path] | None) -> pd.DataFrame:
+def table_of(loaded: LoadedRun, rows: NewRows) -> pd.DataFrame:
     """Return the number, perhaps the file, the labels and the scores of each row."""
     names = np.array(loaded.label_names, dtype=object)
-    labels = [join_labels(names[row].tolist()) for row in loaded.predict(features)]
-    first = pd.DataFrame({"row": range(1, len(labels) + 1), "labels": labels})
-    if files is not None:
-        first.insert(1, "file", list(map(str, files)))
+    labels = [join_labels(names[row].tolist()) for row in loaded.predict(rows.features)]
+    table = pd.DataFrame({"labels": labels})
     # The prefix prevents a clash with a label called "row".
     columns = [f"score:{name}" for name in names]
-    scores = pd.DataFrame(loaded.scores(features), columns=columns)
-    return pd.concat([first, scores], axis=1)
+    scores = pd.DataFrame(loaded.scores(rows.features), columns=columns)
+    table = pd.concat([table, scores], axis=1)
+    n_rows = len(table) + len(rows.broken)
+    table.index = pd.Index([row for row in range(n_rows) if row not in rows.broken])
+    table = table.reindex(range(n_rows))
+    if rows.files is not None:
+        table.insert(0, "file", list(map(str, rows.files)))
+    table.insert(0, "row", range(1, n_rows + 1))
+    if rows.broken:
+        table["error"] = [rows.broken.get(row, "") for row in range(n_rows)]
+    return table

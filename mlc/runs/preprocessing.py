@@ -48,6 +48,7 @@ def _of_raw(raw: RawSamples | None) -> dict[str, Any]:
         "raw_shape": np.array(raw.shape, dtype=np.int64),
         "raw_names": np.array(raw.names, dtype=np.str_),
         "raw_fingerprint": np.array(raw.fingerprint, dtype=np.str_),
+        "raw_samples": np.array(raw.samples, dtype=np.str_),
     }
 
 
@@ -99,4 +100,5 @@ def raw_samples_of(arrays: Arrays) -> RawSamples | None:
         tuple(map(int, arrays["raw_shape"])),
         tuple(arrays["raw_names"].tolist()),
         str(arrays["raw_fingerprint"]),
+        str(arrays.get("raw_samples", "")),
     )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mlc.config.errors import ConfigError, TrainingError
@@ -14,7 +16,7 @@ from mlc.data.resident import ResidentData
 from mlc.data.splits import Split
 from mlc.layers import Streams
 from mlc.metrics.counts import COUNT_METRICS
-from mlc.metrics.sweep import SortedScores
+from mlc.metrics.top_scores import ScoreCollector, n_kept
 from mlc.training.augmentation import Augmentation
 from mlc.training.full_batch import FullBatch
 from mlc.training.lbfgs import LBFGS
@@ -55,6 +57,8 @@ class Training:
             patience, that of the optimizer holds.
         seeds: one per run.
         augmentation: random changes of the samples in training batches.
+        weights: of all rows of the data in the training loss, (N,), relative to their mean; None weighs
+            all alike.
 
     Attributes:
         max_epochs: the largest number of epochs.
@@ -73,6 +77,7 @@ class Training:
         options: Sequence[TrainerOptions],
         seeds: Sequence[int],
         augmentation: Augmentation | None = None,
+        weights: NDArray[np.float64] | None = None,
     ) -> None:
         self.model, self.data, self.optimizer, self.options = model, data, optimizer, options[0]
         device = data.device
@@ -81,6 +86,7 @@ class Training:
         if self.options.precision == "bfloat16" and isinstance(optimizer, LBFGS):
             raise ConfigError("optimizer=lbfgs needs trainer.precision=float32 or float64.")
         self._require_steps()
+        row_weights = self._row_weights(weights)
         self._plain_step = PlainStep(
             model,
             data,
@@ -89,6 +95,7 @@ class Training:
             self.options.clip_norm,
             self.options.accumulation,
             augmentation,
+            row_weights,
         )
         self._step = step_for(self._plain_step, self.options.cuda_graphs)
         self.max_epochs = self.options.max_epochs
@@ -99,9 +106,10 @@ class Training:
                 raise ConfigError(
                     "optimizer=lbfgs trains on unchanged rows: leave data.augment out."
                 )
-            self._full_batch = FullBatch(model, data, self.train_rows, optimizer)
+            self._full_batch = FullBatch(model, data, self.train_rows, optimizer, row_weights)
             self.max_epochs = min(self.max_epochs, optimizer.n_epochs)
         self.val_rows = data.rows([split.val for split in splits])
+        self._n_kept = n_kept(data.most_labels)
         self._order = Streams(seeds, "batch order")
         self._uniforms = Streams(seeds, "noise")
         # The same in every epoch, so that validation losses are comparable.
@@ -126,6 +134,17 @@ class Training:
                 f"The head {self.model.head.name!r} compares the samples of a batch, which"
                 " trainer.accumulation would divide: leave it out, or choose another head."
             )
+
+    def _row_weights(self, weights: NDArray[np.float64] | None) -> Tensor | None:
+        if weights is None:
+            return None
+        if self.model.head.compares_samples:
+            raise ConfigError(
+                f"The head {self.model.head.name!r} compares the samples of a batch, so that they cannot"
+                " have weights: leave sample_weight out, or choose another head."
+            )
+        relative = torch.as_tensor(weights / weights.mean())
+        return relative.to(self.data.device, self.data.dtype)
 
     def _begin_monitoring(self, options: Sequence[TrainerOptions]) -> None:
         device, n_runs = self.data.device, len(options)
@@ -194,12 +213,11 @@ class Training:
     @torch.no_grad()
     def _validate(self) -> dict[str, Tensor]:
         head, size = self.model.head, self.options.batch_size
-        scores, targets, losses, first = [], [], [], 0
+        collected, losses, first = ScoreCollector(self._n_kept), [], 0
         for outputs, actual in self.model.outputs(self.data, self.val_rows, size):
             uniforms = self._val_uniforms[:, first : first + actual.shape[1]]
             first += actual.shape[1]
-            scores.append(head.scores(outputs))
-            targets.append(actual)
+            collected.add(head.scores(outputs), actual)
             # Losses that compare samples need the batches of training, not chunks of another size.
             n_rows = size if head.compares_samples else actual.shape[1]
             parts = (outputs.split(n_rows, 1), actual.split(n_rows, 1), uniforms.split(n_rows, 1))
@@ -208,7 +226,7 @@ class Training:
         followed = dict.fromkeys((*self._monitored, *self.options.followed))
         followed.pop("loss", None)
         if followed:
-            ranked = SortedScores(torch.cat(scores, dim=1), torch.cat(targets, dim=1))
+            ranked = collected.ranked()
             for name in followed:
                 _, values[f"val/{name}"] = ranked.best(COUNT_METRICS[name])
         return values

@@ -154,6 +154,10 @@ def trained(command: Command, tmp_path: Path) -> Callable[..., Path]:
 
 def test_changed_weights_are_refused_for_raw_texts(trained: Callable[..., Path]) -> None:
     run = trained("backbone.frozen=true")
+    page = (REPOSITORY / "docs/pretrained.md").read_text(encoding="utf-8")
+    names: dict[str, object] = {}
+    exec(re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0], names)
+    assert names["label_sets"].shape == (2, 2)  # type: ignore[attr-defined]
     text_network(run.parent / "bert", seed=1)
     with pytest.raises(RunFolderError, match="other weights"):
         mlc.load(run).predict(["good"])
@@ -257,6 +261,16 @@ def test_the_network_from_elsewhere_of_the_page(
         sys.modules.pop("lite0", None)
 
 
+def test_the_weights_of_the_page_are_those_of_a_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("all_minilm_l6_v2", reason="the weights of the example")
+    page = (REPOSITORY / "docs/pretrained.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    exec(re.findall(r"```python\n(.*?)```", page, re.DOTALL)[2], {})
+    assert (tmp_path / capfd.readouterr().out.split()[-1] / "config.json").is_file()
+
+
 def test_the_estimator_predicts_from_texts_by_frozen_features(tmp_path: Path) -> None:
     folder, samples = text_network(tmp_path / "bert"), texts()
     y = np.array([["good" in text, "moon" in text] for text in samples])
@@ -311,3 +325,65 @@ def test_a_text_with_more_tokens_than_positions_is_refused(tmp_path: Path) -> No
         Stage(BACKBONES.options("pretrained", model=model, frozen=True)).compute(long)
     options = BACKBONES.options("pretrained", model=model, frozen=True, max_length=32)
     assert Stage(options).compute(long).shape == (1, 8)
+
+
+def test_feature_maps_have_no_first_token(tmp_path: Path) -> None:
+    images = np.zeros((2, 3, 16, 16), np.uint8)
+    for kind in ("resnet", "convnext"):
+        stage = Stage(options(image_network(tmp_path / kind, kind), frozen=True, pooling="first"))
+        with pytest.raises(ConfigError, match=r"no first token: set backbone\.pooling to mean"):
+            stage.compute(images)
+    vit = options(image_network(tmp_path / "vit", "vit"), frozen=True, pooling="first")
+    assert Stage(vit).compute(images).shape == (2, 8)
+
+
+def test_half_a_character_is_one_sentence(tmp_path: Path) -> None:
+    stage = Stage(options(text_network(tmp_path / "bert"), frozen=True))
+    with pytest.raises(DataError, match=r"'good \\ud800' holds half a character .* position 5"):
+        stage.compute(["bad", "good \ud800"])
+    assert stage.compute(["good \U0001f600"]).shape == (1, 8)
+
+
+def test_a_hub_that_does_not_answer_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    waits: list[float] = []
+    monkeypatch.setattr("time.sleep", waits.append)
+    stage = Stage(BACKBONES.options("pretrained", model="no-such-network-of-tests", frozen=True))
+    with pytest.raises(ConfigError, match="neither a folder nor a network in the cache"):
+        stage.fingerprint(["good"])
+    assert not waits
+
+
+on_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+
+
+@pytest.mark.cuda
+@on_cuda
+@pytest.mark.parametrize("kind", ["text", "resnet", "convnext", "vit"])
+def test_features_on_a_device_are_those_of_the_cpu(tmp_path: Path, kind: str) -> None:
+    if kind == "text":
+        folder, samples = text_network(tmp_path / kind), np.array(texts()).tolist()
+    else:
+        folder = image_network(tmp_path / kind, kind)
+        samples = np.random.default_rng(0).integers(0, 256, (5, 3, 20, 20)).astype(np.uint8)
+    chosen = options(folder, frozen=True, frozen_batch=3)
+    on_device = Stage(chosen, torch.device("cuda")).compute(samples)
+    np.testing.assert_allclose(on_device, Stage(chosen).compute(samples), atol=2e-3)
+
+
+@pytest.mark.cuda
+@on_cuda
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("checkpointing", ["false", "true"])
+def test_a_network_is_trained_further_on_a_device(
+    trained: Callable[..., Path], precision: str, checkpointing: str
+) -> None:
+    steps = ("trainer.warmup=0.5", "trainer.clip_norm=1", "trainer.accumulation=2")
+    settings = (f"trainer.precision={precision}", f"backbone.checkpointing={checkpointing}")
+    run = trained("device=cuda", "backbone.rate_factor=1", *steps, *settings)
+    scores = mlc.load(run, device="cuda").scores(texts(5))
+    np.testing.assert_allclose(mlc.load(run, device="cpu").scores(texts(5)), scores, atol=2e-3)
+    before = transformers.AutoModel.from_pretrained(run.parent / "bert").state_dict()
+    after = mlc.load(run, device="cpu").model.backbone.network.network.state_dict()
+    assert any(not torch.equal(before[name], after[name]) for name in after)

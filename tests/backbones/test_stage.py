@@ -264,3 +264,27 @@ def test_the_fingerprint_covers_code_buffers_and_attributes(
         assert len(set(seen)) == 4
     finally:
         forget(BACKBONES, "plain_of_tests")
+
+
+def test_a_data_set_is_staged_with_one_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = SOURCES["digits"].load(SOURCES.options("digits", n_train=20, n_test=10))
+    seen: list[str] = []
+    plain = Stage.fingerprint
+
+    def fingerprint(self: Stage, sample: Any) -> str:
+        seen.append(plain(self, sample))
+        return seen[-1]
+
+    monkeypatch.setattr(Stage, "fingerprint", fingerprint)
+    frozen = staged(data, stage())
+    assert frozen.raw is not None
+    assert [frozen.raw.fingerprint] == seen
+    assert frozen.raw.samples == "columns"
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_frozen_network_on_a_device_has_the_features_of_the_cpu() -> None:
+    options = BACKBONES.options("scaled", frozen=True)
+    on_device = Stage(options, torch.device("cuda")).compute(images())
+    np.testing.assert_allclose(on_device, stage().compute(images()), atol=1e-4)

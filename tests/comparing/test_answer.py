@@ -92,6 +92,9 @@ def test_a_loss_is_turned_so_that_more_is_better(tmp_path: Path) -> None:
     assert answer.leads
     assert answer.differences["pairwise"].mean == pytest.approx(0.2, abs=0.03)
     assert table(answer).rows[0][0] == ">pairwise"
+    turned = "its sign turned so that more is better"
+    assert any(turned in note for note in notes(answer))
+    assert not any(turned in note for note in notes(answer_of(tmp_path, METRIC)))
 
 
 def test_rules_and_trials_are_chosen_by_validation_rows(tmp_path: Path) -> None:
@@ -261,3 +264,31 @@ def test_what_the_rows_do_not_tell_apart_is_not_called_equal(
     answer = answer_of(tmp_path, margin=margin)
     assert answer.chosen.head == "pairwise"
     assert said in sentences(answer)[1]
+
+
+def test_an_interval_as_wide_as_the_metric_is_none(tmp_path: Path) -> None:
+    """Two splits of a few rows tell nothing, which numbers such as ±4.1 would hide."""
+    heads = {"sigmoid": 0.5, "pairwise": 0.3}
+    write_search(tmp_path, heads, {"sigmoid": 0.5, "pairwise": 0.7}, 4, 2, redrawn=True)
+    answer = answer_of(tmp_path)
+    assert np.isnan(answer.differences["pairwise"].half_width)
+    assert answer.verdict("sigmoid") == OPEN
+    assert not answer.leads
+    text = as_text(answer)
+    assert (
+        "(too few splits or test rows for an interval): whether by chance is not known"
+        in " ".join(text.split())
+    )
+    assert "±?" in text
+    assert any(note.startswith("±?: no interval") for note in notes(answer))
+
+
+def test_equal_heads_differ_by_zero_without_a_sign(tmp_path: Path) -> None:
+    heads = dict.fromkeys(["sigmoid", "pairwise"], 0.0)
+    write_search(tmp_path, heads, {"sigmoid": 0.5, "pairwise": 0.7})
+    for metric in (METRIC, "hamming_loss"):
+        answer = answer_of(tmp_path, metric)
+        text = " ".join(as_text(answer).split())
+        assert "0.000 (equal in every row)" in text
+        assert "+0.000" not in text
+        assert "-0.000" not in text

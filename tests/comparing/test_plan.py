@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from mlc.comparing.plan import (
     suitable_rules,
     within,
 )
+from mlc.comparing.planning import plan_text
 from mlc.comparing.stored import add_seconds, read_plan, write_plan
 from mlc.comparing.timing import AGAIN, Cost, LinearCost, expected_seconds
 from mlc.config.errors import ConfigError, RunFolderError
@@ -96,8 +99,12 @@ def test_configurations_are_cut_until_they_fit_the_time() -> None:
     # 10 s, and 1 s for each of 10 x 3 + 4, of which the longest usual time must fit.
     assert within(budget, LONGEST * 27 / 60, cost_of(1)) == (5, 3, 2)
     assert within(budget, LONGEST * 12.5 / 60, cost_of(1)) == (1, LEAST_SPLITS, 0)
-    with pytest.raises(ConfigError, match="name fewer --heads, or allow more minutes"):
-        within(budget, LONGEST * 11 / 60, cost_of(1))
+    # 12 s at least, of which the longest usual time is 19.2 s.
+    message = (
+        "may take 0.3 minutes, and --minutes is 0.29.*: allow --minutes 1, or take a, or take b"
+    )
+    with pytest.raises(ConfigError, match=message):
+        within(budget, LONGEST * 11 / 60, cost_of(1), lambda limit: ["take a", "take b"])
 
 
 @pytest.mark.parametrize("minutes", [0.5, 0.7, 1.1, 3.0])
@@ -141,7 +148,8 @@ def test_a_plan_is_followed_again_for_the_same_options_alone(tmp_path: Path) -> 
     write_plan(tmp_path, plan, asked)
     assert read_plan(tmp_path, asked) == plan
     message = (
-        "with --labels a b, --metric f1_macro: give the same options to go on with it"
+        r"with --labels a b \(now a\), --metric f1_macro \(now hamming_loss\): give the same options to"
+        " go on with it"
         r" \(only --margin and --plan may differ\)"
     )
     with pytest.raises(RunFolderError, match=message):
@@ -163,3 +171,28 @@ def test_a_plan_is_followed_again_for_the_same_options_alone(tmp_path: Path) -> 
         read_plan(tmp_path, asked)
     with pytest.raises(RunFolderError, match="not a file that mlc has written"):
         write_plan(tmp_path, plan, asked)
+
+
+def test_a_comparison_of_other_data_is_named_by_its_data_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_plan(tmp_path, Plan({}, (), 1, 2, 1.0), {"data": "things", "labels": None})
+    assert read_plan(tmp_path, {"data": "./things", "labels": None}) is not None
+    with pytest.raises(RunFolderError) as refused:
+        read_plan(tmp_path, {"data": "things.csv", "labels": ["high"]})
+    assert str(refused.value) == (
+        f"{tmp_path} holds a comparison of things, not of things.csv: name another --folder."
+    )
+
+
+def test_a_plan_far_longer_than_its_budget_says_what_shortens_it() -> None:
+    arguments = Namespace(metric="f1_macro", budget="quick", minutes=None)
+    ways = ("trainer.max_epochs=4", "data.size=32")
+    plan = Plan({"sigmoid": "why"}, ("fixed",), 1, 2, 4000.0, shorter=ways)
+    said = " ".join(plan_text(plan, Path("there"), arguments).split())
+    assert (
+        "About 3 minutes are enough with trainer.max_epochs=4, or data.size=32. All files" in said
+    )
+    short = plan_text(replace(plan, shorter=()), Path("there"), arguments)
+    assert "are enough" not in short

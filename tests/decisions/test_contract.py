@@ -10,7 +10,7 @@ from mlc.decisions.base import DECISIONS, build_decision
 from mlc.heads import build_head
 from mlc.heads.label_sets import all_label_sets
 from mlc.metrics.counts import COUNT_METRICS
-from mlc.metrics.sweep import best_threshold
+from mlc.metrics.top_scores import best_threshold
 from tests.cases import label_matrices, tied_scores
 
 CASES = label_matrices()

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 import mlc.decisions.auto
+import mlc.evaluation.judging
 from mlc.decisions.base import build_decision
 from mlc.evaluation.judging import evaluate
 from mlc.heads.base import JointHead
@@ -96,3 +97,16 @@ def test_auto_chooses_rules_by_the_joint_though_it_is_only_held_in_chunks(
             assert torch.equal(stored, decided[part])
     chosen = [own.fitted["auto"]["chosen"] for own in found]
     assert all("by the joint" in words for words in chosen)
+
+
+def test_rows_that_are_decided_in_chunks_get_the_same_label_sets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    case, names = make_case(5, head="powerset"), ("global", "top_k", "cardinality", "auto", "mode")
+    together = judged(case, *names)
+    monkeypatch.setattr(mlc.evaluation.judging, "_AT_ONCE", 35)
+    for one, other in zip(judged(case, *names), together, strict=True):
+        for part in PARTS:
+            assert len(one[part]["global"]) > 7
+            for name in names:
+                assert torch.equal(one[part][name], other[part][name])

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from mlc.heads.base import HEADS, KnownLabels
 from mlc.heads.chain import Chain
@@ -117,3 +118,30 @@ def test_one_chain_uses_the_order_of_the_labels() -> None:
     head = HEADS["chain"](2, 6, HEADS.options("chain"), seeds=[0, 1])
     assert head._orders.tolist() == [[list(range(6))]]
     assert not any("_orders" in name for name in head.state_dict())
+
+
+class Largest(TorchDispatchMode):
+    """Notes the number of values in the largest tensor that an operation returns."""
+
+    numbers = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for value in result if isinstance(result, tuple) else (result,):
+            if isinstance(value, Tensor):
+                self.numbers = max(self.numbers, value.numel())
+        return result
+
+
+def test_no_tensor_of_an_evaluation_is_larger_than_the_stated_one() -> None:
+    n_labels, n_rows = 40, 50
+    known = KnownLabels(torch.rand(300, n_labels) < 0.1, torch.arange(300).expand(RUNS, -1))
+    options = HEADS.options("chain", n_chains=2, beam=3)
+    head = HEADS["chain"](2, n_labels, options, seeds=[3, 8], known=known).requires_grad_(False)
+    outputs = torch.randn(RUNS, n_rows, 2 * n_labels) - 2
+    with Largest() as largest:
+        prediction = head.predict(outputs)
+        for part in (prediction.scores, prediction.log_joint, prediction.mode):
+            assert len(part) == RUNS
+    assert len(head.label_sets) > 250
+    assert largest.numbers <= RUNS * n_rows * head.numbers_per_sample < RUNS * n_rows * 1000

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,9 @@ def test_three_heads_learn_on_a_text_encoder(capsys: pytest.CaptureFixture[str])
     assert float(results["pick_one"]) < 0.6
 
 
-def test_a_backbone_trains_resumes_and_predicts(command: Command, tmp_path: Path) -> None:
+def test_a_backbone_trains_resumes_and_predicts(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     example: dict[str, Any] = {"__name__": "my_backbone"}
     exec(compile(EXAMPLES[2], "docs/own_network.md, backbone", "exec"), example)
     try:
@@ -58,6 +61,12 @@ def test_a_backbone_trains_resumes_and_predicts(command: Command, tmp_path: Path
         )
         shown = images.features[-40:].reshape(-1, *images.sample_shape)
         label_sets = mlc.load(tmp_path / "run").predict(shown)
+        monkeypatch.setitem(sys.modules, "my_backbone", ModuleType("my_backbone"))
+        stored_path = re.search(r"\"multirun/.*?\"", EXAMPLES[3])
+        assert stored_path is not None
+        loaded = {"images": shown}
+        exec(EXAMPLES[3].replace(stored_path[0], "'run'"), loaded)
+        np.testing.assert_array_equal(loaded["label_sets"], label_sets)
     finally:
         forget(BACKBONES, "strokes")
     with np.load(tmp_path / "run" / "predictions.npz") as stored:

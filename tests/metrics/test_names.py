@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mlc.config.errors import ConfigError
+from mlc.metrics.at_top import inverse_propensities
 from mlc.metrics.final import decision_metrics, ranking_metrics
 from mlc.metrics.names import metric_sign, stored_metrics
 
@@ -17,8 +18,9 @@ def test_every_metric_that_runs_store_is_named_and_has_a_direction() -> None:
     good, bad = (
         np.abs(targets - x) for x in (0.1 * rng.random((20, 6)), 1 - 0.1 * rng.random((20, 6)))
     )
+    weights = inverse_propensities(targets)
     values, others = (
-        {**decision_metrics(scores >= 0.5, targets), **ranking_metrics(scores, targets)}
+        {**decision_metrics(scores >= 0.5, targets), **ranking_metrics(scores, targets, weights)}
         for scores in (good, bad)
     )
     # The negative log-likelihood is the head's own.

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from mlc.metrics.counts import COUNT_METRICS
-from mlc.metrics.sweep import SortedScores, best_threshold, first_best
+from mlc.metrics.sweep import SortedScores, first_best
+from mlc.metrics.top_scores import best_threshold
 from tests.cases import label_matrices, tied_scores
 from tests.exact import NAMES, best_cut, exact
 

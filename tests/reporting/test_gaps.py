@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from mlc.reporting.gaps import Gap, axis_limit, drawn
+from mlc.metrics.names import largest_difference
+from mlc.reporting.gaps import Gap, axis_limit, drawn, known_width
 
 
 def gap(mean: float, half_width: float = float("nan"), name: str = "a") -> Gap:
@@ -34,3 +36,13 @@ def test_positions_are_percent_of_the_width_and_the_far_head_is_an_arrow() -> No
 def test_without_an_interval_the_mean_stands_alone() -> None:
     assert gap(-0.0123).text() == "-0.012"
     assert gap(0.05, 0.02).text() == "+0.050 [+0.030, +0.070]"
+
+
+def test_an_interval_ends_where_the_metric_does_and_zero_has_no_sign() -> None:
+    assert gap(-0.0004, 0.0003).text() == "0.000 [-0.001, 0.000]"
+    assert Gap("a", "global", 0.9, 0.3, is_chosen=False, most=1.0).text() == (
+        "+0.900 [+0.600, +1.000]"
+    )
+    assert np.isnan(known_width(4.1, largest_difference("jaccard_samples")))
+    assert known_width(4.1, largest_difference("coverage_error")) == 4.1
+    assert known_width(0.99, 1.0) == 0.99

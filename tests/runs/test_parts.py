@@ -29,6 +29,7 @@ from mlc.predict import main as mlc_predict
 from mlc.report import main as mlc_report
 from mlc.train import main as mlc_train
 from tests.conftest import REPOSITORY, Command
+from tests.documents import commands
 
 EXTEND = (REPOSITORY / "docs/extend.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", EXTEND, flags=re.DOTALL)
@@ -66,6 +67,8 @@ def forget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
 def test_one_of_each_outside_the_package(
     command: Command, forget: Callable[[], None], tmp_path: Path
 ) -> None:
+    (of_the_page,) = (words for words in commands("docs/extend.md") if words[0] == "mlc-train")
+    assert {*of_the_page[1:]} <= {"--import", "my_parts", *SWEEP}
     trained = command(mlc_train, "--import", "my_parts", *SWEEP)
     assert trained.status == 0, trained.error
     run = tmp_path / "s/signs/smoothed/seed=1"

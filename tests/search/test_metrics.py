@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mlc.config.errors import ConfigError
+from mlc.metrics.at_top import inverse_propensities
 from mlc.metrics.final import decision_metrics, ranking_metrics
 from mlc.search.metrics import higher_is_better, needs_rule, validation_metrics
 from mlc.search.options import SearchOptions
@@ -16,7 +17,10 @@ def test_every_metric_has_its_direction() -> None:
     targets = np.random.default_rng(0).random((50, 7)) < 0.4
     perfect = np.where(targets, 0.99, 0.01)
     values = [
-        {**decision_metrics(s > 0.5, targets), **ranking_metrics(s, targets)}
+        {
+            **decision_metrics(s > 0.5, targets),
+            **ranking_metrics(s, targets, inverse_propensities(targets)),
+        }
         for s in (perfect, 1 - perfect)
     ]
     for name in set(validation_metrics()) - {"loss", "nll"}:

@@ -157,28 +157,29 @@ SECTIONS: list[tuple[str, str, Row, Callable[[Torture], list[Row]]]] = [
         "A killed sweep is resumed to the same bytes",
         "A sweep of six runs (three heads, two seeds) is killed (SIGKILL) at a random moment of its"
         " work, then started again with `resume=true`. It survives if no file under its final name is"
-        " cut off, no finished run is written again, all six are finished in the end, and"
-        " `results.csv` equals that of an uninterrupted sweep, byte for byte. The number of runs that"
-        " were finished at the kill shows the moments that were tested.",
+        " truncated, no finished run is written again, all six runs finish, and `results.csv` equals"
+        " that of an uninterrupted sweep, byte for byte. The number of runs that were finished at the"
+        " kill shows which moments were tested.",
         ("launcher", "killed after", "runs finished at the kill", "survived"),
         Torture.kill,
     ),
     (
         "Ctrl-C ends a sweep within five seconds",
-        "It keeps finished runs, exits with 130 and ends its output with the command that resumes it.",
+        "The sweep keeps its finished runs, exits with the status 130, and ends its output with the"
+        " command that resumes it.",
         ("launcher", "slowest end", "survived"),
         Torture.interrupt,
     ),
     (
         "Two machines share one sweep",
-        "The same command runs on two machines at once in one folder (two processes that appear to be on"
-        " different machines). One of them trains each run; if a machine is killed, the other takes over"
-        " its runs.",
+        "The same command runs on two machines at once in one folder (two processes that appear to be"
+        " on different machines). Each run is trained by one of them; if a machine is killed, the other"
+        " takes over its runs.",
         ("machines", "each run trained once, none left"),
         Torture.share,
     ),
     (
-        "The machine's limits end in a sentence",
+        "A limit of the machine ends in one sentence",
         "There is no traceback, the exit status is not 0, and finished runs are kept.",
         ("limit", "what was done", "held"),
         Torture.meet_limits,
@@ -187,7 +188,7 @@ SECTIONS: list[tuple[str, str, Row, Callable[[Torture], list[Row]]]] = [
         "Nothing of the user's is deleted, overwritten or followed",
         "The folders hold dot files, files and folders with the names that mlc uses, symbolic and"
         " hard links, and named pipes, with or without a run of mlc. Each is used as its row says,"
-        " or refused in a sentence before anything is written. A fault is anything else: an entry"
+        " or refused in one sentence before anything is written. A fault is anything else: an entry"
         " that mlc did not write is missing or changed, there or behind a link, or a path leaves"
         " its folder. A run's folder is used if it is missing, empty, or holds the status of a"
         " run; a report replaces only files that have the mark of a report.",
@@ -195,15 +196,15 @@ SECTIONS: list[tuple[str, str, Row, Callable[[Torture], list[Row]]]] = [
         Torture.fill,
     ),
     (
-        "Malformed input is read rightly or refused in a sentence",
+        "Malformed input is read correctly or refused in one sentence",
         "The inputs are files, tables, targets, overrides and settings in every accepted form:"
         " intact, with one odd value, with headers that claim absent content, packed to a"
         " thousandth of their size, or with bytes changed, removed, doubled, moved or inserted."
-        " Intact inputs are read back as they were written; beside an odd value the other rows"
-        " are. A fault is anything else: a crash, an error of another library, a warning, more"
-        f" than {inputs.LONGEST:g} s of computing or {inputs.MOST_MEMORY >> 30} GiB, a sentence of"
-        f" more than {inputs.LONGEST_SENTENCE} characters, with control characters or without the"
-        " name of what is wrong, or data that contradict what was written.",
+        " Intact inputs are read back as they were written, and so are the rows beside an odd"
+        " value. A fault is anything else: a crash, an error of another library, a warning, more"
+        f" than {inputs.LONGEST:g} s of computing or {inputs.MOST_MEMORY >> 30} GiB of memory, a"
+        f" message of more than {inputs.LONGEST_SENTENCE} characters, with control characters or"
+        " without the name of what is wrong, or data that contradict what was written.",
         ("reader", "inputs", "read", "refused", "faults"),
         Torture.fuzz,
     ),

@@ -1,4 +1,4 @@
-"""Malformed files and configs by the thousand: each is read rightly or refused in a sentence."""
+"""Malformed files and configs by the thousand: each is read correctly or refused in one sentence."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def divergence(forkserver: ForkServer, folder: Path) -> list[str]:
 
 
 def out_of_memory(forkserver: ForkServer, folder: Path) -> list[str]:
-    """One head's network does not fit into the address space that the process is left with."""
+    """The network of one head does not fit into the address space that is left to the process."""
     limit = "import resource; resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))"
     ended = run(
         forkserver,
@@ -145,7 +145,7 @@ def full_disk(forkserver: ForkServer, folder: Path) -> list[str]:
 
 
 def read_only_folder(forkserver: ForkServer, folder: Path) -> list[str]:
-    """Nothing can be written where the sweep is to lie."""
+    """The folder of the sweep cannot be written to."""
     with _Mounted(folder, "ro") as mounted:
         ended = run(forkserver, mounted / "sweep")
     lines = [line for line in ended.said.splitlines() if line.strip()]

@@ -19,7 +19,7 @@ from mlc.data.splits import Split
 from mlc.heads.base import HEADS
 from mlc.layers import Streams
 from mlc.metrics.counts import COUNT_METRICS
-from mlc.metrics.sweep import best_threshold
+from mlc.metrics.top_scores import best_threshold
 from mlc.training.assembly import known_labels
 from mlc.training.checkpoint import load_run, save_run
 from mlc.training.loop import Epoch, Training

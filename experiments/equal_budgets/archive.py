@@ -1,0 +1,62 @@
+"""Label sets that were predicted for test rows, packed and compressed, for bootstraps over rows."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlc.files.writing import write_atomically
+
+FOLDER = "decisions"
+TARGETS = "targets"
+# By "HEAD/NUMBER/RULE": (seeds, N, K), bool; TARGETS: (1, N, K).
+Decisions = dict[str, NDArray[np.bool_]]
+
+
+def path_of(folder: Path, data: str) -> Path:
+    """Return the file of a data set in the folder of the results."""
+    return folder / FOLDER / f"{data}.npz"
+
+
+def pack(decisions: NDArray[np.bool_]) -> dict[str, NDArray[np.generic]]:
+    """Pack (seeds, N, K) to bits; each seed but the first as its difference from the one before.
+
+    Seeds differ in few bits, and the rows of one label are neighbours, so that the bits compress well.
+    """
+    changes = decisions.copy()
+    changes[1:] ^= decisions[:-1]
+    bits = np.packbits(changes.transpose(0, 2, 1), axis=-1)
+    return {"bits": bits, "shape": np.array(decisions.shape, dtype=np.int32)}
+
+
+def unpack(bits: NDArray[np.uint8], shape: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Return (seeds, N, K) from what `pack` returned."""
+    changes = np.unpackbits(bits, axis=-1, count=int(shape[1])).astype(bool)
+    decisions: NDArray[np.bool_] = np.logical_xor.accumulate(changes, axis=0).transpose(0, 2, 1)
+    return decisions
+
+
+def read(path: Path) -> Decisions:
+    """Return all decisions of a data set; none if there is no file."""
+    if not path.is_file():
+        return {}
+    with np.load(path, allow_pickle=False) as file:
+        names = [name.removesuffix("|bits") for name in file.files if name.endswith("|bits")]
+        return {name: unpack(file[f"{name}|bits"], file[f"{name}|shape"]) for name in names}
+
+
+def add(path: Path, decisions: Mapping[str, NDArray[np.bool_]]) -> None:
+    """Add decisions to those of a data set; the file is replaced when the new one is complete."""
+    arrays: dict[str, Any] = {}
+    for name, each in {**read(path), **decisions}.items():
+        for kind, values in pack(each).items():
+            arrays[f"{name}|{kind}"] = values
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **arrays)
+    with write_atomically(path) as file:
+        file.write(stream.getvalue())

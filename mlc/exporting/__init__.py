@@ -1,0 +1,1 @@
+"""Export of a trained predictor to one file, and its model card."""

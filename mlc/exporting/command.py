@@ -1,0 +1,82 @@
+"""The command mlc-export: a finished run as one file, with its model card beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mlc.config.errors import ConfigError
+from mlc.exporting.card import model_card
+from mlc.exporting.inputs import described, metadata_of_run, rows_of_run
+from mlc.exporting.writing import require_absent, require_format, write_predictor
+from mlc.files.names import STATUS
+from mlc.files.writing import write_text
+from mlc.runs.loading import load
+
+CARD = "MODEL_CARD.md"
+_DEFAULT = {"onnx": "model.onnx", "pt2": "model.pt2", "torch": "model_torch"}
+
+
+def export_run(
+    run: str | Path,
+    to: str,
+    output: Path | None = None,
+    rule: str | None = None,
+    card: Path | None = None,
+) -> str:
+    """Export a finished run; return what was written, in words.
+
+    Args:
+        run: the folder of the run.
+        to: onnx, pt2 or torch.
+        output: the file, or for torch the folder; by default model.onnx, model.pt2 or model_torch.
+        rule: one of the run's decision rules; by default as in `mlc.load`.
+        card: the file of the model card; by default MODEL_CARD.md beside the output.
+
+    Raises:
+        MlcError: the run cannot be exported, or a file exists.
+    """
+    require_format(to)
+    folder = _one_run(Path(run))
+    output = Path(_DEFAULT[to]) if output is None else output
+    card = (output if to == "torch" else output.parent) / CARD if card is None else card
+    require_absent(output, "--output")
+    require_absent(card, "--card")
+    loaded = load(folder, rule, "cpu")
+    rows, frozen = rows_of_run(loaded)
+    metadata = metadata_of_run(loaded, rows)
+    check = write_predictor(loaded, output, to, rows, metadata, frozen)
+    write_text(card, model_card(folder, loaded, rows, to, output, check))
+    lines = [
+        f"{output}: rows {described(rows)}",
+        f"rule: {loaded.rule!r}",
+        f"check: {check}",
+        f"card: {card}",
+    ]
+    if metadata["texts"] is not None:
+        lines.insert(1, "texts: count words as docs/export.md shows; the file holds no tokenizer")
+    return "\n".join(lines)
+
+
+def single_run(runs: Sequence[Path]) -> Path:
+    """Return the only path.
+
+    Raises:
+        ConfigError: there are several.
+    """
+    if len(runs) > 1:
+        raise ConfigError(f"{len(runs)} runs are named: export one at a time.")
+    return runs[0]
+
+
+def _one_run(folder: Path) -> Path:
+    """Return the folder; refuse one that only contains the folders of runs."""
+    if (folder / STATUS).exists() or not folder.is_dir():
+        return folder
+    runs = sorted(path.parent for path in folder.rglob(STATUS))
+    if runs:
+        raise ConfigError(
+            f"{folder} holds {len(runs)} run{'s' * (len(runs) > 1)} in its folders: name one, such as"
+            f" {runs[0]}."
+        )
+    return folder
