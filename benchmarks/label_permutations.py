@@ -133,13 +133,13 @@ def counts(rows: Sequence[Mapping[str, str]]) -> Table:
     return Table(header, lines)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Compute the rows that are missing, and write the table."""
     parser = argparse.ArgumentParser(
         description="Count winners that are claimed on shuffled labels."
     )
     parser.add_argument("--shuffles", type=int, default=200)
-    n_shuffles = parser.parse_args().shuffles
+    n_shuffles = parser.parse_args(arguments).shuffles
     logging.disable(logging.WARNING)
     stored = {(row["test_rows"], int(row["seed"])) for row in stored_rows(STORED)}
     for seed in range(n_shuffles):

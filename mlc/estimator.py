@@ -24,6 +24,7 @@ from mlc.data.card import describe
 from mlc.data.feature_rows import validated
 from mlc.data.image_input import as_rows, images_in, with_shape
 from mlc.data.preprocessing import Scaling, fit_scaling, without_unused
+from mlc.data.row_weights import require_weight, row_weights
 from mlc.data.splits import Split, hold_out
 from mlc.data.targets import Targets, encode
 from mlc.data.text_input import TextInput, text_options
@@ -128,7 +129,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
     random_state: Any = None
     verbose: int = 0
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train on features (N, D), dense or sparse, and label sets.
 
         Args:
@@ -137,6 +138,8 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             y: zeros and ones, (N, K), dense or sparse, or words for them such as yes and no, in an array
                 or a data frame, whose columns name the labels; or a list of lists of labels; or one
                 class per row, (N,). An array (N, 1) of zeros and ones is a single label.
+            sample_weight: how often each row counts in the training loss, (N,), relative to the mean.
+                The validation rows, which choose epoch and rule, count alike.
 
         Raises:
             ValueError: unusable data, or an unknown or unsuitable setting.
@@ -157,6 +160,8 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             texts = tuple(self._texts.texts(X) or ()) or None
             dataset = staged(dataclasses.replace(dataset, texts=texts), self._stage)
         splits = [self._hold_out(dataset, config.seed) for config in configs]
+        weights = row_weights(sample_weight, dataset.n_samples)
+        require_weight(weights, splits)
         kind = kind_of(dataset, splits[0].train)
         configs = [resolve(config, kind) for config in configs]
         self.held_out_ = np.zeros((len(splits), dataset.n_samples), dtype=bool)
@@ -172,16 +177,10 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             natural_threshold=model.head.natural_threshold(dataset.n_labels),
             **mapping("decision_options", self.decision_options),
         )
-        predictor = Predictor(
-            model,
-            scalings,
-            rule,
-            dataset.label_names,
-            dataset.feature_names,
-            dataset.sample_shape,
-            dataset.samples,
-        )
-        self.history_ = train_ensemble(configs, model, dataset, splits, scalings, device)
+        names = dataset.label_names, dataset.feature_names
+        samples = dataset.sample_shape, dataset.samples
+        predictor = Predictor(model, scalings, rule, *names, *samples)
+        self.history_ = train_ensemble(configs, model, dataset, splits, scalings, device, weights)
         predictor.fit_rule(dataset.features, dataset.targets, self.held_out_)
         self.predictor_, self.decision_ = predictor, rule
         if self.verbose:

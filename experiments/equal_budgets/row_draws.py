@@ -11,15 +11,17 @@ import pandas as pd
 
 from experiments.equal_budgets import archive
 from experiments.equal_budgets.bootstrap import Draws, Values, draw
-from experiments.equal_budgets.chosen import configured
-from experiments.equal_budgets.studies import choice
+from experiments.equal_budgets.chosen import best, configured
 from mlc.comparing.row_values import row_values
+
+REFERENCE = "sigmoid"
 
 
 def chosen_draws(rows: pd.DataFrame, metric: str, folder: Path, n_draws: int) -> dict[str, Draws]:
     """Return the draws of each data set: its contestants, chosen for the metric.
 
-    A contestant with a failed run is left out, because the heads of a draw share their seeds.
+    A contestant with a failed run is left out, because the heads of a draw share their seeds; a data set
+    whose reference has one is left out.
 
     Args:
         rows: the stored rows.
@@ -29,13 +31,12 @@ def chosen_draws(rows: pd.DataFrame, metric: str, folder: Path, n_draws: int) ->
     """
     keys: dict[str, dict[str, str]] = {}
     for data, head, of_number in configured(rows, metric):
-        rule = choice(of_number, data, head, metric).rule
-        number = int(of_number["number"].iloc[0])
+        number, rule = best(of_number, metric)
         keys.setdefault(data, {})[head] = f"{head}/{number}/{rule}"
     draws = {}
     for number, (data, of_data) in enumerate(keys.items()):
         values = _row_values(archive.read(archive.path_of(folder, data)), of_data, metric)
-        if values:
+        if REFERENCE in values:
             draws[data] = draw(values, np.random.default_rng([0, number]), n_draws)
     return draws
 

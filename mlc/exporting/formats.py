@@ -131,7 +131,9 @@ def _onnx_bytes(program: ExportedProgram, metadata: Metadata) -> bytes:
 def _translations() -> dict[Any, Callable[..., Any]]:
     """Return the translations of operations that torch.onnx or onnxruntime lacks."""
     import onnx_ir
-    from onnxscript import opset18 as op
+    import onnxscript
+
+    op: Any = onnxscript.opset18
 
     def sort(self: Any, stable: bool = True, dim: int = -1, descending: bool = False) -> Any:
         # By the definition of TopK the first of equal values comes first: the sort is stable.

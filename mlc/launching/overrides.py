@@ -22,15 +22,14 @@ from mlc.config.schema import AUTOMATIC, DEVICES, GROUPS, Config
 MOST_JOBS = 100_000
 _MOST_DIGITS = 4000
 _MOST_NAMED = 4
-# Former names of options.
-_RENAMED = {
+_RENAMED = {  # former names of options
     "rules": "decisions",
     "data.source": "data.name, and data=NAME sets it",
     "data.min_count": "data.min_df",
     "data.max_words": "data.max_features",
     "data.ngrams": "data.ngram_range=[1,N], with data.buckets to hash the sequences",
 }
-_OPEN = "hydra.launcher.parameters."  # Options of submitit, which need no +.
+_OPEN = re.compile(r"hydra\.launcher\.parameters(\.|$)")  # Options of submitit, which need no +.
 # Spellings that OmegaConf reads as a boolean.
 _TRUTHS = {"yes", "y", "on", "true", "1", "no", "n", "off", "false", "0"}
 
@@ -48,7 +47,7 @@ def fitted(argument: str, is_sweep: bool) -> str:
     _check_key(key)
     declared = _declared(key.lstrip("+"))
     if declared is None:
-        return f"++{argument}" if key.startswith(_OPEN) else argument
+        return f"++{argument}" if _OPEN.match(key) else argument
     if key == "device" and re.fullmatch(DEVICES, raw):
         return f"{key}='{raw}'"  # Its commas separate no values of a sweep.
     item, is_list, optional = declared
@@ -134,8 +133,9 @@ def _require_option_of_hydra(key: str) -> None:
 
 
 def _as_one(key: str, raw: str, value: Any, item: type, optional: bool) -> str:
-    """Return one value as text for an override."""
-    if optional and (raw in ("None", "none") or (key in AUTOMATIC and raw == "auto")):
+    """Return one value as text for an override; none is a choice of backbone.normalization."""
+    nulls = {"None"} if key == "backbone.normalization" else {"None", "none"}
+    if optional and (raw in nulls or (key in AUTOMATIC and raw == "auto")):
         return "null"
     if item is int and isinstance(value, float) and value.is_integer():
         return str(int(value))

@@ -92,11 +92,14 @@ def build_training(
     splits: Sequence[Split],
     scalings: Sequence[Scaling],
     device: torch.device,
+    weights: NDArray[np.float64] | None = None,
 ) -> Training:
     """Build the training loop of a model, with its data on the device and its optimizer.
 
+    `weights` are those of all rows in the training loss, (N,).
+
     Raises:
-        ConfigError: the backbone does not take such samples.
+        ConfigError: the backbone does not take such samples, or the head no weights.
     """
     config, backbone = configs[0], model.backbone
     _require_samples(backbone, dataset)
@@ -124,7 +127,7 @@ def build_training(
     if factor != 1 and not (backbone.stacked or isinstance(optimizer, LBFGS)):
         optimizer.scale_rates(backbone.parameters(), factor)
     trainers, seeds = [run.trainer for run in configs], [run.seed for run in configs]
-    return Training(model, data, splits, optimizer, trainers, seeds, augmentation)
+    return Training(model, data, splits, optimizer, trainers, seeds, augmentation, weights)
 
 
 def _require_samples(backbone: Backbone, dataset: Dataset) -> None:

@@ -134,7 +134,8 @@ def test_empty_texts_are_counted_and_named(
 
 def test_labelled_texts_have_one_note(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "posts.txt"
-    file.write_text("__label__a __label__b some rain\n__label__b more sun\n" * 12)
+    lines = [f"__label__a __label__b some rain {k}0\n__label__b more sun {k}0\n" for k in range(12)]
+    file.write_text("".join(lines))
     main([str(file)])
     assert capsys.readouterr().out.count("  note  ") == 1
 
@@ -145,6 +146,18 @@ def test_a_figure(
     main([f"{write_arff()}.arff", "--figure", str(tmp_path / "card.png")])
     assert (tmp_path / "card.png").read_bytes().startswith(b"\x89PNG")
     assert "rows, " in capsys.readouterr().out
+
+
+def test_a_table_without_labels_is_told_its_columns(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "questions.csv").write_text("id;question;topics\n7;how to;dog\n9;why;\n")
+    with pytest.raises(SystemExit):
+        main([str(tmp_path / "questions.csv")])
+    assert (
+        "questions.csv has the columns id, question, topics: name the one that holds label sets, or"
+        " those of 0 and 1, by --labels COLUMN" in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize(

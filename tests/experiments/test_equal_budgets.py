@@ -16,14 +16,22 @@ from hydra.types import RunMode
 
 from experiments.equal_budgets import archive
 from experiments.equal_budgets.analysis import EXPERIMENT
-from experiments.equal_budgets.chosen import complete, edges, tuned
+from experiments.equal_budgets.chosen import best, complete, edges, tuned
 from experiments.equal_budgets.ml_knn import MLkNN
 from experiments.equal_budgets.published import published_table
 from experiments.equal_budgets.row_draws import chosen_draws
 from experiments.equal_budgets.runs import COLUMNS, METRICS, Job, Run
 from experiments.equal_budgets.sources import SampledOptions, _sample
 from experiments.equal_budgets.spaces import N_CONFIGURATIONS, drawn, network_spaces, typed
-from experiments.equal_budgets.studies import CONFIRM, PLANS, SEARCH, Plan, contestants, searched
+from experiments.equal_budgets.studies import (
+    CONFIRM,
+    PLANS,
+    SEARCH,
+    Plan,
+    choice,
+    contestants,
+    searched,
+)
 from experiments.league.published import Published
 from mlc.config.errors import DataError
 from mlc.config.schema import config_folder, register_configs
@@ -36,7 +44,7 @@ from mlc.search.draws import configuration
 
 
 def test_the_configurations_are_those_of_the_search_sweeper() -> None:
-    heads = ("sigmoid", "sigmoid_f1", "asymmetric", "weighted_sigmoid", "chain", "pairwise")
+    heads = ("sigmoid_f1", "weighted_sigmoid", "chain")
     register_configs()
     GlobalHydra.instance().clear()
     hydra = Hydra.create_main_hydra2("test", create_config_search_path(str(config_folder())))
@@ -114,10 +122,10 @@ RULES = ("fixed", "global", "per_label", "auto")
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, pd.DataFrame], Path]:
-    """Rows and decisions of four contestants on four data sets, with values that nothing explains."""
+    """Rows and decisions of four contestants on three data sets, with values that nothing explains."""
     rng, folder = np.random.default_rng(0), tmp_path_factory.mktemp("results")
     frames = {"epochs": pd.DataFrame()} | {data: pd.DataFrame() for data in PLANS}
-    for data in ("flags", "emotions", "birds", "scene"):
+    for data in ("flags", "emotions", "scene"):
         targets, rows = rng.random((30, 3)) < 0.4, []
         reported: dict[str, list[np.ndarray]] = {archive.TARGETS: [targets]}
         for head in HEADS:
@@ -155,7 +163,7 @@ def test_the_choice_is_that_of_a_loop(
     for (data, head), group in rows.groupby(["data", "head"]):
         allowed = ["constant", "fixed", "global"] + ["per_label"] * (metric == "f1_macro")
 
-        def best(part: pd.DataFrame, keys: list[str], allowed: list[str] = allowed) -> tuple:
+        def loop_best(part: pd.DataFrame, keys: list[str], allowed: list[str] = allowed) -> tuple:
             values: dict[tuple, list[float]] = {}
             for _, row in part[part["rule"].isin(allowed)].iterrows():
                 values.setdefault(tuple(row[key] for key in keys), []).append(row[f"val_{metric}"])
@@ -163,9 +171,9 @@ def test_the_choice_is_that_of_a_loop(
 
         number = 0
         if head != "most_frequent_set":
-            number = best(group[group["phase"] == SEARCH], ["number", "rule"])[0]
+            number = loop_best(group[group["phase"] == SEARCH], ["number", "rule"])[0]
         reported = group[(group["phase"] == CONFIRM) & (group["number"] == number)]
-        (rule,) = best(reported, ["rule"])
+        (rule,) = loop_best(reported, ["rule"])
         expected = reported[reported["rule"] == rule]
         of_head = chosen[(chosen["data"] == data) & (chosen["head"] == head)]
         assert of_head["seed"].tolist() == [2, 3, 4]
@@ -180,7 +188,7 @@ def test_the_bootstrapped_values_are_the_chosen_rows_means(
     for metric in METRICS[:3]:
         chosen = tuned(rows, metric)
         draws = chosen_draws(rows, metric, folder, 200)
-        assert list(draws) == ["flags", "emotions", "birds", "scene"]
+        assert list(draws) == ["flags", "emotions", "scene"]
         for data, each in draws.items():
             for head, value in zip(each.heads, each.values, strict=True):
                 of_head = chosen[(chosen["data"] == data) & (chosen["head"] == head)]
@@ -235,7 +243,7 @@ def test_a_search_trains_all_configurations_and_the_chosen_ones_again(
             "trainer.max_epochs": 2}  # fmt: skip
     monkeypatch.setitem(PLANS, "tiny", Plan(tiny, 3, 2, 3))
     monkeypatch.setattr("experiments.equal_budgets.studies.N_CONFIGURATIONS", 2)
-    for head in ("pairwise", "random_forest_powerset", "prior", "most_frequent_set"):
+    for head in ("pairwise", "random_forest_powerset", "most_frequent_set"):
         rows, decisions = searched("tiny", head)
         frame = pd.DataFrame(rows)
         runs = frame[frame["rule"] == "-"]
@@ -319,3 +327,24 @@ def test_a_published_test_part_is_untouched_when_settings_are_compared() -> None
     assert all(np.array_equal(drawn_parts[part], again[part]) for part in again)
     with pytest.raises(DataError, match=r"data\.n_train=44"):
         _sample(unpublished, SampledOptions(n_train=44, n_test=7))
+
+
+def test_the_fast_choice_is_that_of_the_search() -> None:
+    """Values of two digits tie often; sometimes a run is missing or failed."""
+    rng = np.random.default_rng(0)
+    for repetition in range(8):
+        rules = rng.permutation(["fixed", "global", "per_label", "global+", "mode"])[:4]
+        rows = [
+            {"number": number, "seed": seed, "rule": rule,
+             **{f"val_{m}": round(float(rng.random()) / 8, 2) for m in METRICS}}
+            for number in rng.permutation(4) for seed in range(2) for rule in rules
+        ]  # fmt: skip
+        if repetition % 3 == 1:
+            rows[5]["val_f1_macro"] = float("nan")
+        if repetition % 4 == 2:
+            del rows[0]
+        frame = pd.DataFrame(rows)
+        for metric in METRICS:
+            chosen = choice(frame, "flags", "chain", metric)
+            assert best(frame, metric) == (chosen.trial, chosen.rule), (repetition, metric)
+    assert best(frame.iloc[:0], "f1_macro") == (None, None)

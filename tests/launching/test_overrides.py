@@ -53,6 +53,10 @@ from tests.conftest import Command
         ("hydra.run.dir=1.50", "hydra.run.dir=1.50"),
         ("trainer.max_epochs=1.0,2.0", "trainer.max_epochs=1,2"),
         ("trainer.patience=None,3", "trainer.patience=null,3"),
+        ("trainer.patience=none", "trainer.patience=null"),
+        ("backbone.normalization=none", "backbone.normalization=none"),
+        ("backbone.normalization=none,batch", "backbone.normalization=none,batch"),
+        ("backbone.normalization=auto", "backbone.normalization=null"),
         ("backbone.widths=64.0,[", "backbone.widths=64.0,["),
         ("backbone.widths=[64.0, 32]", "backbone.widths=[64,32]"),
         ("data.labels=1e-3,TRUE", "data.labels=['1e-3','TRUE']"),
@@ -306,6 +310,14 @@ def test_no_run_is_trained_with_a_key_that_is_no_option(
 )
 def test_a_key_of_an_option_may_be_added(override: str) -> None:
     assert fitted(override, False) == override
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["hydra.launcher.parameters.timeout_min=5", "hydra.launcher.parameters={timeout_min: 5}"],
+)
+def test_options_of_submitit_need_no_plus(override: str) -> None:
+    assert fitted(override, True) == f"++{override}"
 
 
 @pytest.mark.parametrize(

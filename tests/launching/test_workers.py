@@ -134,3 +134,9 @@ def test_names_of_devices(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_commas_of_devices_separate_no_values_of_a_sweep() -> None:
     assert fitted("device=cuda:0,2", is_sweep=True) == "device='cuda:0,2'"
     assert fitted("device=cpu,cuda", is_sweep=True) == "device=cpu,cuda"
+
+
+def test_options_of_submitit_need_no_plus() -> None:
+    argument = "hydra.launcher.parameters.timeout_min=5"
+    assert fitted(argument, is_sweep=True) == f"++{argument}"
+    assert fitted(f"+{argument}", is_sweep=True) == f"+{argument}"
