@@ -38,9 +38,10 @@ def sentences(answer: Answer, seconds: float | None = None) -> list[str]:
         answer: the answer.
         seconds: the comparison took, if that is known.
     """
-    text = [_use(answer), _lead(answer), _beside(answer), _others(answer, seconds)]
+    use, lead, beside = _use(answer), _lead(answer), _beside(answer)
+    text = [use, lead, beside, _others(answer, seconds)]
     if is_better_without_a_head(answer):
-        text = [text[2], text[0].replace("Use the head", "Of the heads, use", 1), text[1], text[3]]
+        text[:3] = beside, use.replace("Use the head", "Of the heads, use", 1), lead
     return [sentence for sentence in text if sentence is not None]
 
 
