@@ -261,7 +261,7 @@ def within(
             others = ", or ".join(ways_to(limit))
             raise ConfigError(
                 f"One configuration of each head on {n_splits} splits, the least of every --budget, may"
-                f" take {longest:.1f} minutes, and --minutes is {minutes:g}: allow --minutes"
+                f" take {longest:.3g} minutes, and --minutes is {minutes:g}: allow --minutes"
                 f" {math.ceil(longest)}, or {others or 'give fewer rows, epochs and heads'}."
             )
     return n_trials, n_splits, n_more

@@ -31,12 +31,27 @@ def sentences(answer: Answer, seconds: float | None = None) -> list[str]:
     """The answer, a sentence each: the head to use, its lead over plain sigmoids, a linear model beside
     it, and what else is as good with what it costs.
 
+    The linear model comes first where it leads the head both on validation rows and beyond chance on
+    test rows.
+
     Args:
         answer: the answer.
         seconds: the comparison took, if that is known.
     """
-    text = [_use(answer), _lead(answer), _beside(answer), _others(answer, seconds)]
+    use, lead, beside = _use(answer), _lead(answer), _beside(answer)
+    text = [use, lead, beside, _others(answer, seconds)]
+    if is_better_without_a_head(answer):
+        text[:3] = beside, use.replace("Use the head", "Of the heads, use", 1), lead
     return [sentence for sentence in text if sentence is not None]
+
+
+def is_better_without_a_head(answer: Answer) -> bool:
+    """Whether a contestant that is no head leads the chosen head by validation and by test rows."""
+    rival = answer.rival
+    if rival is None or answer.simplest.head != rival.head:
+        return False
+    gap = answer.from_chosen[rival.head]
+    return gap.is_clear and gap.mean > 0
 
 
 def _use(answer: Answer) -> str:
@@ -66,6 +81,8 @@ def _beside(answer: Answer) -> str | None:
     name = f"{_capital(_called(rival))}, with the rule {rival.rule},"
     if rival.head in CONSTANT:
         name = f"{_capital(_called(rival))}:"
+    elif is_better_without_a_head(answer):
+        name = f"Use a linear model, no head: {_called(rival)}, with the rule {rival.rule},"
     if gap.is_clear:
         text = (
             f"{name} {'leads' if gap.mean > 0 else 'trails'} {head} by {_interval(gap)} on the test"
@@ -165,7 +182,7 @@ def _no_lead(answer: Answer) -> str:
 def _others(answer: Answer, seconds: float | None) -> str:
     groups = {
         EQUAL: f"equal to it within {answer.margin:g}",
-        OPEN: "not told apart from it by so few rows",
+        OPEN: f"too few rows to tell whether they are within {answer.margin:g} of it",
         BEHIND: f"more than {answer.margin:g} behind it",
         AHEAD: f"more than {answer.margin:g} ahead of it on the test rows",
     }

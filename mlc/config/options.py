@@ -111,6 +111,7 @@ class Limits:
     below: float | None = None
     choices: Choices | None = None
     pattern: str | None = None
+    example: str | None = None
 
     def allows(self, value: Any) -> bool:
         """Whether a value is within the limits; NaN never is."""
@@ -132,7 +133,8 @@ class Limits:
 
     def __str__(self) -> str:
         if self.choices is not None:
-            return "one of " + ", ".join(self.named())
+            more = f", or a value such as {self.example}" if self.example else ""
+            return "one of " + ", ".join(self.named()) + more
         words = {
             "at least": self.at_least,
             "above": self.above,
@@ -158,11 +160,13 @@ def option(
     below: float | None = None,
     choices: Choices | None = None,
     pattern: str | None = None,
+    example: str | None = None,
     search: Search | None = None,
 ) -> Any:
     """Declare a dataclass field with a default and limits; for a list they apply to each item.
 
-    `search` is the search space for tuning the option; further choices match `pattern`.
+    `search` is the search space for tuning the option; further choices match `pattern`, of
+    which `example` is one.
 
     >>> @dataclass
     ... class Options:
@@ -171,7 +175,7 @@ def option(
     Traceback (most recent call last):
     mlc.config.errors.ConfigError: dropout=1.5 is out of range: it must be at least 0 and below 1.
     """
-    limits = Limits(at_least, above, at_most, below, choices, pattern)
+    limits = Limits(at_least, above, at_most, below, choices, pattern, example)
     metadata = {"limits": limits, "search": search}
     if isinstance(default, list):
         return dataclasses.field(default_factory=lambda: list(default), metadata=metadata)

@@ -117,7 +117,9 @@ class Config:
     # The number of the configuration in a search, whose sweeper sets it; it changes no result.
     trial: int | None = option(None, at_least=0)
     # cuda uses all devices of the machine for a sweep, cuda:0,2 those of these numbers.
-    device: str = option("auto", choices=("auto", "cpu", "cuda"), pattern=DEVICES)
+    device: str = option(
+        "auto", choices=("auto", "cpu", "cuda"), pattern=DEVICES, example="cuda:0,2"
+    )
     # Whether finished runs in the folder are kept, and only the others are trained.
     resume: bool = False
     # Threads of one training on a CPU. For small steps, one thread is fastest.

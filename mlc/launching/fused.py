@@ -75,6 +75,7 @@ def launch(
 
     `train` replaces the training on this machine, for example by that on a cluster.
     """
+    _require_positive(launcher)
     setup_globals()
     # Configs are many small objects: without a freeze, the garbage collector scans the heap repeatedly.
     gc.freeze()
@@ -100,6 +101,16 @@ def launch(
         # A sweeper may launch many times, and only the collector frees configs, which are cyclic.
         gc.unfreeze()
     return [job.result for job in jobs]
+
+
+def _require_positive(launcher: FusedLauncher) -> None:
+    """Raise ConfigError if an option of the launcher is less than 1."""
+    for key in ("max_runs", "n_workers", "per_device"):
+        value = getattr(launcher, key)
+        if value is not None and value < 1:
+            raise ConfigError(
+                f"hydra.launcher.{key}={value} is out of range: it must be at least 1."
+            )
 
 
 def _train(

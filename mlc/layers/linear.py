@@ -91,4 +91,5 @@ class StackedBlockLinear(nn.Module):
         """Apply the layer of each run and block to the run's rows and the block."""
         blocks = inputs.unflatten(2, (-1, self.n_inputs)).transpose(1, 2)
         mapped = blocks @ self.weight + self.bias
-        return mapped.transpose(1, 2).flatten(2)
+        outputs: Tensor = mapped.transpose(1, 2).flatten(2)
+        return outputs

@@ -57,4 +57,4 @@ class StackedBatchNorm(nn.Module):
             momentum=self.momentum,
             eps=self.epsilon,
         )
-        return normal.unflatten(1, (inputs.shape[0], inputs.shape[2])).transpose(0, 1)
+        return normal.view(inputs.shape[1], inputs.shape[0], inputs.shape[2]).transpose(0, 1)

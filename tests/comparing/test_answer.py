@@ -183,18 +183,23 @@ def rival_of(folder: Path, validation: dict[int, float], errors: float) -> Rival
 
 
 @pytest.mark.parametrize(("errors", "word"), [(0.05, "leads"), (0.35, "trails")])
-def test_the_answer_begins_with_a_head_and_says_how_a_linear_model_stands(
+def test_the_answer_begins_with_a_linear_model_only_where_it_leads(
     tmp_path: Path, errors: float, word: str
 ) -> None:
     write_search(tmp_path, {"sigmoid": 0.3, "pairwise": 0.15}, {"sigmoid": 0.5, "pairwise": 0.6})
     rivals = rival_of(tmp_path, dict.fromkeys(range(3), 0.7), errors)
     answer = answer_of(tmp_path, rivals=rivals)
-    use, lead, beside, _ = sentences(answer)
-    assert use.startswith("Use the head pairwise, decided by the rule global")
+    if word == "leads":
+        beside, use, lead, _ = sentences(answer)
+        start, name = "Of the heads, use", "Use a linear model, no head: a linear SVM"
+    else:
+        use, lead, beside, _ = sentences(answer)
+        start, name = "Use the head", "A linear SVM"
+    assert use.startswith(f"{start} pairwise, decided by the rule global")
     assert lead.startswith("pairwise leads sigmoid")
     gap = answer.from_chosen["linear_svm"]
     assert beside.startswith(
-        "A linear SVM for each label (linear_svm, C=0.3), with the rule global,"
+        f"{name} for each label (linear_svm, C=0.3), with the rule global,"
         f" {word} pairwise by {gap.mean:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}] on the test rows"
     )
     # Whatever the test rows say, the validation rows' word is passed on.

@@ -61,10 +61,11 @@ def test_a_file_gets_an_answer_and_the_same_command_goes_on(
     networks, linear = {"sigmoid", "pairwise"}, {"linear_svm", "logistic_regression"}
     assert set(answer["heads"]) == networks | linear | {"prior", "most_frequent_set"}
     # The labels follow from one number each, which one epoch of a network does not learn.
-    # The answer names a head first all the same, then the linear model that leads it.
+    # The answer begins with the linear model, which leads, and names the head to use all the same.
     assert answer["chosen"]["head"] in networks
-    use, _, beside, _ = answer["shown"]["sentences"]
-    assert use.startswith(f"Use the head {answer['chosen']['head']}, decided by")
+    beside, use, _, _ = answer["shown"]["sentences"]
+    assert beside.startswith("Use a linear model, no head: ")
+    assert use.startswith(f"Of the heads, use {answer['chosen']['head']}, decided by")
     assert f" leads {answer['chosen']['head']} by +" in beside
     assert "on validation rows, too, no head has a lead over it" in beside
     assert list(answer["shown"]["code"])[-1].endswith("by scikit-learn")

@@ -101,7 +101,7 @@ def test_configurations_are_cut_until_they_fit_the_time() -> None:
     assert within(budget, LONGEST * 12.5 / 60, cost_of(1)) == (1, LEAST_SPLITS, 0)
     # 12 s at least, of which the longest usual time is 19.2 s.
     message = (
-        "may take 0.3 minutes, and --minutes is 0.29.*: allow --minutes 1, or take a, or take b"
+        "may take 0.32 minutes, and --minutes is 0.29.*: allow --minutes 1, or take a, or take b"
     )
     with pytest.raises(ConfigError, match=message):
         within(budget, LONGEST * 11 / 60, cost_of(1), lambda limit: ["take a", "take b"])

@@ -26,6 +26,8 @@ from mlc.tracking.view import ViewedRun
 
 YAMLS = sorted(path.stem for path in (config_folder() / "experiment").glob("*.yaml"))
 FIGURES = [(name, figure) for name in DRAWN for figure in figures(name)]
+# Many configurations of each head; the curves of its question are those of the league.
+SEARCHES = ("equal_budgets",)
 SWEEPS = [(name, figure.sweep) for name, figure in FIGURES]
 
 
@@ -48,7 +50,8 @@ def launched(sweep: str) -> DictConfig:
 
 @cache
 def first_job(sweep: str) -> Config:
-    params = sweep_overrides(launched(sweep))
+    # What a search draws has its default in the first job.
+    params = [each for each in sweep_overrides(launched(sweep)) if not each.is_interval_sweep()]
     chosen = [
         f"{override.key_or_group}={next(override.sweep_string_iterator())}"
         if override.is_sweep_override()
@@ -63,6 +66,7 @@ def test_every_experiment_that_trains_is_drawn() -> None:
         name
         for name in EXPERIMENTS
         if any(isinstance(study, Trainings) for study in load(name).studies)
+        and name not in SEARCHES
     ]
     assert training == DRAWN
     assert {sweep for _, sweep in SWEEPS} <= set(YAMLS)

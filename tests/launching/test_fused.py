@@ -18,8 +18,10 @@ import pytest
 import torch
 
 import mlc
+from hydra_plugins.mlc_fused_launcher import FusedLauncher
+from mlc.config.errors import ConfigError
 from mlc.launching import workers
-from mlc.launching.fused import Job, group
+from mlc.launching.fused import Job, group, launch
 from mlc.tracking.tensorboard import RunLog
 from mlc.train import main
 from mlc.training.grouping import cohort_key
@@ -290,6 +292,14 @@ def test_cohorts_are_cut_where_the_sweep_ends_earlier(monkeypatch: pytest.Monkey
     assert [len(members) for members in group(jobs, max_runs=2, n_workers=1)] == [2, 2, 2, 1, 1]
     grouped = [job for members in group(jobs, max_runs=64, n_workers=2) for job in members]
     assert sorted(map(id, grouped)) == sorted(map(id, jobs))
+
+
+@pytest.mark.parametrize("option", ["max_runs=0", "n_workers=-1", "n_workers=0", "per_device=0"])
+def test_numbers_of_the_launcher_below_one_are_refused(option: str) -> None:
+    key, value = option.split("=")
+    options = {"max_runs": 64, "n_workers": None, "per_device": 1, key: int(value)}
+    with pytest.raises(ConfigError, match=rf"hydra\.launcher\.{option} is out of range"):
+        launch(FusedLauncher(**options), [["head=sigmoid"]], 0)
 
 
 def test_other_hydra_applications_import_the_plugins_unharmed() -> None:

@@ -153,7 +153,10 @@ def test_the_table_names_options_that_exist() -> None:
             BACKBONES.options(name, **dict.fromkeys(own))
 
 
-@pytest.mark.parametrize("experiment", sorted({*EXPERIMENTS} - {"which_head", "learned_features"}))
+USERS_OF_DEFAULTS = {"which_head", "learned_features", "equal_budgets"}
+
+
+@pytest.mark.parametrize("experiment", sorted({*EXPERIMENTS} - USERS_OF_DEFAULTS))
 def test_an_experiment_depends_on_no_default(experiment: str) -> None:
     path = REPOSITORY / f"conf/experiment/{experiment}.yaml"
     hydra = yaml.safe_load(path.read_text(encoding="utf-8")).get("hydra", {})
