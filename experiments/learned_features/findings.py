@@ -71,7 +71,14 @@ def numbers(
     texts["most_ahead"] = _most_ahead(kinds)
     for lead in ("one_threshold", "own_rule"):
         texts[f"texts_{lead}"] = _range(_of(of_kind[lead], "GoEmotions", "Reuters"))
+    texts["texts_one"] = _share_with_one_label(properties, "goemotions", "reuters")
     return texts | _numbers_of_groups(frames) | _numbers_of_what_decides(found, properties)
+
+
+def _share_with_one_label(properties: pd.DataFrame, *data: str) -> str:
+    if not set(data) <= set(properties.index):
+        return NOT_MEASURED
+    return " and ".join(f"{properties.loc[name, 'one']:.2f}" for name in data)
 
 
 def _most_ahead(kinds: Frames) -> str:
