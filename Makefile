@@ -30,7 +30,7 @@ extras: $(DEVELOPED) ## install kornia, transformers and ONNX; without them thei
 
 docs: $(DEVELOPED) ## build the documentation into site/, which is read without a server
 	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check --editable '.[docs]'
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 reproduce: $(DEVELOPED) ## run the experiments into reproduced/ (EXPERIMENT=league BUDGET=full)
 	$(BIN)/python -m experiments $(EXPERIMENT) --budget $(or $(BUDGET),quick)

@@ -5,6 +5,7 @@ python -m benchmarks.defaults_tables
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -13,13 +14,11 @@ from benchmarks.defaults_steps import HEADS_SEARCHED, PATIENCE, PLANS, STORED, S
 from mlc.reporting.statistics import mean_interval
 from mlc.reporting.tables import Table
 
+PAGE = Path(__file__).parent.parent / "docs" / "defaults.md"
 _RUN = ["data", "head"]
 _SETTING = ["plan", *Steps._fields]
 DEFAULT = ("default", *Steps(0.003))
-_OF_PATIENCE = (
-    DEFAULT, ("double", *Steps(0.003)), ("double", *Steps(0.001, "constant")),
-    ("double", *Steps(0.003, "constant")),
-)  # fmt: skip
+_OF_PATIENCE = DEFAULT, ("double", *Steps(0.003)), ("constant", *Steps(0.001, "constant"))
 
 
 def read(path: Path = STORED) -> pd.DataFrame:
@@ -48,16 +47,16 @@ def settings_table(means: pd.DataFrame) -> Table:
         setting = wide.loc[key].dropna()
         difference = (setting["value"] - default["value"]).dropna()
         seconds = setting["seconds"].sum() / default["seconds"][setting["seconds"].index].sum()
-        of_data = difference.groupby("data").mean()
+        of_data = difference.groupby(level="data").mean()
+        by_head = [difference.xs(head, level="head").mean() for head in HEADS_SEARCHED]
+        compared = [mean_interval(of_data).signed(), *(f"{mean:+.3f}" for mean in by_head)]
+        losses = f"{setting['loss'].mean():.4f}", f"{setting['loss'].max():.3f}"
         rows.append([
-            *_named(key), f"{setting['loss'].mean():.4f}", f"{setting['loss'].max():.3f}",
-            "" if key == DEFAULT else mean_interval(of_data).signed(),
-            *("" if key == DEFAULT else f"{difference.xs(head, level='head').mean():+.3f}"
-              for head in HEADS_SEARCHED),
-            f"{seconds:.2f}",
+            *_named(key), str(len(of_data)), *losses,
+            *([""] * len(compared) if key == DEFAULT else compared), f"{seconds:.2f}",
         ])  # fmt: skip
-    header = ["epochs", "settings", "rate", "loss", "largest", "difference", *HEADS_SEARCHED]
-    return Table([*header, "time"], rows)
+    header = ["epochs", "settings", "rate", "data sets", "loss", "largest", "difference"]
+    return Table([*header, *HEADS_SEARCHED, "time"], rows)
 
 
 def settings() -> list[tuple[object, ...]]:
@@ -68,8 +67,7 @@ def settings() -> list[tuple[object, ...]]:
 def patience_table(means: pd.DataFrame) -> Table:
     """Compare the patiences by the loss of the monitored metric to all epochs, and their epochs."""
     rows = []
-    for key in _OF_PATIENCE:
-        setting = means.set_index(_SETTING).loc[[key]]
+    for key, setting in _of_patience(means):
         row = list(_named(key))
         for patience in PATIENCE:
             losses = setting["best"] - setting[f"patience_{patience}"]
@@ -83,11 +81,15 @@ def patience_table(means: pd.DataFrame) -> Table:
 def epoch_table(means: pd.DataFrame) -> Table:
     """Show by how much the best epoch exceeds the last one in the monitored metric, by head."""
     rows = []
-    for key in _OF_PATIENCE:
-        setting = means.set_index(_SETTING).loc[[key]]
+    for key, setting in _of_patience(means):
         gains = (setting["best"] - setting["last"]).groupby(setting["head"]).mean()
         rows.append([*_named(key), *(f"{gains[head]:.4f}" for head in HEADS_SEARCHED)])
     return Table(["epochs", "settings", "rate", *HEADS_SEARCHED], rows)
+
+
+def _of_patience(means: pd.DataFrame) -> list[tuple[tuple[object, ...], pd.DataFrame]]:
+    groups = dict(iter(means.groupby(_SETTING, sort=False)))
+    return [(key, groups[key]) for key in _OF_PATIENCE if key in groups]
 
 
 def _named(key: tuple[object, ...]) -> tuple[str, str, str]:
@@ -103,17 +105,24 @@ def _named(key: tuple[object, ...]) -> tuple[str, str, str]:
     return f"{plan.epochs:g}", ", ".join(named), f"{rate:g}"
 
 
-def main() -> None:
-    """Print the tables."""
+def tables() -> dict[str, Table]:
+    """Return the tables of the page by name."""
     means = read()
-    dense, sparse = means[~means["sparse"]], means[means["sparse"]]
-    for title, table in (
-        ("Settings on dense rows", settings_table(dense)),
-        ("Settings on sparse rows", settings_table(sparse)),
-        ("Patience", patience_table(means)),
-        ("Best epoch above the last one", epoch_table(means)),
-    ):
-        print(f"{title}:\n\n{table.markdown()}\n")
+    return {
+        "dense": settings_table(means[~means["sparse"]]),
+        "sparse": settings_table(means[means["sparse"]]),
+        "patience": patience_table(means),
+        "best epoch": epoch_table(means),
+    }
+
+
+def main() -> None:
+    """Replace the tables in the page."""
+    text = PAGE.read_text(encoding="utf-8")
+    for name, table in tables().items():
+        block = re.compile(rf"(<!-- table: {name} -->\n)(\|.*\n)*")
+        text = block.sub(lambda match, table=table: f"{match[1]}{table.markdown()}\n", text)
+    PAGE.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""How often a comparison claims a winner where labels are shuffled over the rows: nothing is to find.
+"""How often a comparison claims a winner on labels that are shuffled over the rows.
 
-python -m benchmarks.label_permutations                 200 shuffles, one test part and redrawn ones
+python -m benchmarks.label_permutations                 200 shuffles
 python -m benchmarks.label_permutations --shuffles 40   fewer
 
 Each shuffle's result is a row of results/benchmarks/label_permutations.csv and is not computed again:
@@ -133,13 +133,13 @@ def counts(rows: Sequence[Mapping[str, str]]) -> Table:
     return Table(header, lines)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Compute the rows that are missing, and write the table."""
     parser = argparse.ArgumentParser(
         description="Count winners that are claimed on shuffled labels."
     )
     parser.add_argument("--shuffles", type=int, default=200)
-    n_shuffles = parser.parse_args().shuffles
+    n_shuffles = parser.parse_args(arguments).shuffles
     logging.disable(logging.WARNING)
     stored = {(row["test_rows"], int(row["seed"])) for row in stored_rows(STORED)}
     for seed in range(n_shuffles):

@@ -143,9 +143,18 @@ ELSEWHERE = {
     " test rows, corrected for the number of heads. tests/comparing/test_intervals.py simulates their"
     " false alarms, and `python -m benchmarks.label_permutations` counts the winners that whole"
     " comparisons claim on shuffled labels",
+    "experiments.equal_budgets.bootstrap": "the gains over sigmoid of searches with equal budgets,"
+    " over seeds, test rows and data sets, corrected for the number of contestants, and the intervals"
+    " of their ranks. tests/experiments/test_equal_statistics.py simulates their coverage on one data"
+    " set and compares their variances with closed forms",
 }
 # Functions of statistics libraries that are neither interval nor test.
-NO_INFERENCE = ("scipy.stats.rankdata", "scipy.stats.norm", "scipy.stats.chi2")
+NO_INFERENCE = (
+    "scipy.stats.rankdata",
+    "scipy.stats.norm",
+    "scipy.stats.norm.ppf",
+    "scipy.stats.chi2",
+)
 _MEANING = {
     "normal": "what Student's t assumes",
     "skewed": "skewness 1 (gamma, shape 4)",

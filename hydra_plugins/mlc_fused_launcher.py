@@ -20,21 +20,24 @@ class FusedLauncherConf:
 
     Attributes:
         max_runs: largest number of runs in a cohort; free memory may allow fewer.
-        n_workers: number of processes, with one thread each; null is one per CPU core. On CUDA this
+        n_workers: number of processes on the CPU, with one thread each; null is one per CPU core.
+        per_device: number of processes for each CUDA device of `device`. If there is one in all, this
             process trains the cohorts one after another.
     """
 
     _target_: str = "hydra_plugins.mlc_fused_launcher.FusedLauncher"
     max_runs: int = 64
     n_workers: int | None = None
+    per_device: int = 1
 
 
 class FusedLauncher(Launcher):
     """Trains jobs that share data, backbone shape, head and batch size as one stacked model."""
 
-    def __init__(self, max_runs: int, n_workers: int | None) -> None:
+    def __init__(self, max_runs: int, n_workers: int | None, per_device: int = 1) -> None:
         self.max_runs = max_runs
         self.n_workers = n_workers
+        self.per_device = per_device
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig

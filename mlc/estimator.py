@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -23,6 +24,7 @@ from mlc.data.card import describe
 from mlc.data.feature_rows import validated
 from mlc.data.image_input import as_rows, images_in, with_shape
 from mlc.data.preprocessing import Scaling, fit_scaling, without_unused
+from mlc.data.row_weights import require_weight, row_weights
 from mlc.data.splits import Split, hold_out
 from mlc.data.targets import Targets, encode
 from mlc.data.text_input import TextInput, text_options
@@ -127,7 +129,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
     random_state: Any = None
     verbose: int = 0
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train on features (N, D), dense or sparse, and label sets.
 
         Args:
@@ -136,6 +138,8 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             y: zeros and ones, (N, K), dense or sparse, or words for them such as yes and no, in an array
                 or a data frame, whose columns name the labels; or a list of lists of labels; or one
                 class per row, (N,). An array (N, 1) of zeros and ones is a single label.
+            sample_weight: how often each row counts in the training loss, (N,), relative to the mean.
+                The validation rows, which choose epoch and rule, count alike.
 
         Raises:
             ValueError: unusable data, or an unknown or unsuitable setting.
@@ -156,6 +160,8 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             texts = tuple(self._texts.texts(X) or ()) or None
             dataset = staged(dataclasses.replace(dataset, texts=texts), self._stage)
         splits = [self._hold_out(dataset, config.seed) for config in configs]
+        weights = row_weights(sample_weight, dataset.n_samples)
+        require_weight(weights, splits)
         kind = kind_of(dataset, splits[0].train)
         configs = [resolve(config, kind) for config in configs]
         self.held_out_ = np.zeros((len(splits), dataset.n_samples), dtype=bool)
@@ -171,16 +177,10 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             natural_threshold=model.head.natural_threshold(dataset.n_labels),
             **mapping("decision_options", self.decision_options),
         )
-        predictor = Predictor(
-            model,
-            scalings,
-            rule,
-            dataset.label_names,
-            dataset.feature_names,
-            dataset.sample_shape,
-            dataset.samples,
-        )
-        self.history_ = train_ensemble(configs, model, dataset, splits, scalings, device)
+        names = dataset.label_names, dataset.feature_names
+        samples = dataset.sample_shape, dataset.samples
+        predictor = Predictor(model, scalings, rule, *names, *samples)
+        self.history_ = train_ensemble(configs, model, dataset, splits, scalings, device, weights)
         predictor.fit_rule(dataset.features, dataset.targets, self.held_out_)
         self.predictor_, self.decision_ = predictor, rule
         if self.verbose:
@@ -216,6 +216,15 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         if self._targets.form == "lists":
             predicted = self._targets.encoded(predicted)
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))
+
+    def export(self, path: str | Path) -> None:
+        """Write networks and rule as FILE.onnx, FILE.pt2 or a folder of plain torch (docs/export.md)."""
+        check_is_fitted(self)
+        from mlc.exporting.estimator import export_classifier
+
+        is_one = self._targets.form == "classes"
+        inputs = self._texts, self._stage, self._sample_shape
+        export_classifier(Path(path), self.predictor_, *inputs, is_one)
 
     def _hold_out(self, dataset: Dataset, seed: int) -> Split:
         """Split the rows by the network's seed, so that the networks together train on all rows."""

@@ -32,6 +32,7 @@ def loaded(code: str) -> set[str]:
         ("mlc.predict", 150),
         ("mlc.data.__main__", 480),
         ("mlc.curves", 150),
+        ("mlc.export", 150),
     ],
 )
 def test_the_help_of_a_command_loads_little(command: str, most: int) -> None:

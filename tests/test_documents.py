@@ -11,18 +11,21 @@ from typing import Any
 
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 
 from experiments.harness import EXPERIMENTS
 from hydra_plugins.mlc_fused_launcher import FusedLauncher
+from hydra_plugins.mlc_fused_submitit_launcher import FusedSubmititLauncher
 from hydra_plugins.mlc_search_sweeper import SearchSweeper
 from mlc.config.errors import ConfigError
-from mlc.config.schema import GROUPS, parse, register_configs
+from mlc.config.schema import GROUPS, config_folder, parse, register_configs
 from mlc.data.__main__ import main as mlc_data
 from mlc.decisions import build_decision
 from mlc.heads.base import HEADS
 from mlc.launching.composing import composed
+from mlc.launching.overrides import fitted
 from tests.conftest import REPOSITORY, Command
 from tests.documents import DOCUMENTS, anchors, blocks, commands, links, text_of
 
@@ -35,6 +38,7 @@ MODULES |= {"mlc.data": "mlc-data"}
 PYTHON = {
     "README.md": (2, "tests/test_estimator.py, tests/test_readme.py"),
     "docs/architecture.md": (1, "this file"),
+    "docs/export.md": (5, "tests/exporting/test_command.py, tests/exporting/test_writing.py"),
     "docs/extend.md": (6, "tests/runs/test_parts.py"),
     "docs/images.md": (2, "tests/test_images.py"),
     "docs/own_head.md": (1, "tests/test_train.py"),
@@ -46,7 +50,7 @@ PYTHON = {
 # Data blocks: tests/test_readme.py, tests/test_images.py and tests/runs/test_parts.py.
 DATA = {"docs/data.md": 4, "docs/images.md": 1, "docs/extend.md": 1}
 # Commands of the shell, and of tools that the tests do not start.
-OF_OTHERS = {"python3", ".", "export"}
+OF_OTHERS = {"python3", ".", "export", "squeue", "scancel", "ls"}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
@@ -194,6 +198,8 @@ def test_the_settings_of_every_training_are_accepted(document: str, words: list[
     register_configs()
     for plugin in (FusedLauncher, SearchSweeper):
         Plugins.instance().register(plugin)
+    # Options of other launchers than the default one are composed only in a launch.
+    words = [word for word in words if not word.startswith("hydra.launcher.")]
     for job in each_job(words):
         parse(composed(job))
 
@@ -202,3 +208,16 @@ def test_a_wrong_setting_is_not_accepted() -> None:
     register_configs()
     with pytest.raises(ConfigError):
         parse(composed(next(each_job(["-m", "head=sigmoid", "optimizer.lr=-1,0.1"]))))
+
+
+def test_the_options_of_launchers_are_accepted() -> None:
+    """`composed` has no launcher; a launch corrects the words and composes them with Hydra's keys."""
+    register_configs()
+    Plugins.instance().register(FusedSubmititLauncher)
+    example = ["hydra/launcher=fused_submitit", "hydra.launcher.parameters={timeout_min: 5}"]
+    with_launcher = [words for _, words in TRAININGS if "hydra/launcher=" in " ".join(words)]
+    with initialize_config_dir(str(config_folder()), version_base="1.3"):
+        for words in [example, *with_launcher]:
+            given = [fitted(word, True) for word in words if re.match("hydra[./]launcher", word)]
+            launcher = compose("train", given, return_hydra_config=True).hydra.launcher
+            assert launcher._target_, words

@@ -53,7 +53,7 @@ def test_the_commands_of_the_page_lead_from_a_folder_to_a_table(
     assert second[:3] == ["python", "-m", "mlc.train"]
     ended = command(main, *second[3:])
     assert ended.status == 0, ended.error
-    for head in ("sigmoid", "grouped", "pick_one"):
+    for head in ("sigmoid", "pairwise", "pick_one"):
         assert re.search(rf"^{head}\n  fixed +3  0\.", ended.out, re.MULTILINE), ended.out
     assert len(list((tmp_path / "multirun").rglob("checkpoint.safetensors"))) == 9
     (groups,) = (word for word in third if word.startswith("head.groups="))

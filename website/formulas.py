@@ -10,8 +10,8 @@ from markdown import Markdown
 from markdown.extensions import Extension
 from markdown.inlinepatterns import InlineProcessor
 
-# GitHub's form of an inline formula, with the punctuation that must not begin a line.
-FORMULA = r"\$`([^`]+)`\$([.,;:)]*)"
+# GitHub's form of an inline formula, with the punctuation that must not end or begin a line.
+FORMULA = r"(?P<before>[(]?)\$`(?P<latex>[^`]+)`\$(?P<after>[.,;:)]*)"
 # A longer formula does not fit the width of a phone and scrolls.
 _LONG = 30
 # latex2mathml takes bars for operators, the empty set too, and sets no space behind a function.
@@ -43,8 +43,8 @@ def mathml(latex: str) -> str:
 class _Inline(InlineProcessor):
     def handleMatch(self, m: re.Match[str], data: str) -> tuple[str, int, int]:
         """Return the formula in a span; a long one is a box that scrolls."""
-        kind = "long formula" if len(m[1]) > _LONG else "formula"
-        html = f'<span class="{kind}">{mathml(m[1])}{m[2]}</span>'
+        kind = "long formula" if len(m["latex"]) > _LONG else "formula"
+        html = f'<span class="{kind}">{m["before"]}{mathml(m["latex"])}{m["after"]}</span>'
         return self.md.htmlStash.store(html), m.start(0), m.end(0)
 
 

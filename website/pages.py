@@ -17,10 +17,14 @@ ROOT = Path(__file__).parent.parent
 # The pages from which all others are reached by links.
 SOURCES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/*.md", "experiments/*/README.md")
 COPIED = {".png", ".csv", ".json", ".svg"}
-_CODE = r"~~~~~.*?~~~~~|```.*?```|`[^`]*`"
+_FENCED = r"~~~~~.*?~~~~~|```.*?```"
+_CODE = rf"{_FENCED}|`[^`]*`"
 _LINK = re.compile(rf"({_CODE})|\]\(([^)\s]+)\)", re.DOTALL)
 # The experiments mark their numbers by comments; one at the beginning of a line would end a paragraph.
 _COMMENT = re.compile(rf"({_CODE})|<!--.*?-->", re.DOTALL)
+# GitHub begins a list after any line, Python-Markdown after an empty one.
+_LIST = re.compile(rf"({_FENCED})|^((?![-*] |[|#>\s])[^\n]+\n)(?=- )", re.DOTALL | re.MULTILINE)
+_UNSEARCHED = "---\nsearch:\n  exclude: true\n---\n"
 
 
 @dataclass
@@ -73,6 +77,7 @@ def _with_links(path: str, text: str, waiting: dict[str, str], site: Site, root:
         return f"]({relative}{'#' if anchor else ''}{anchor})"
 
     text = _COMMENT.sub(lambda match: match[1] or "", text)
+    text = _LIST.sub(lambda match: match[1] or f"{match[2]}\n", text)
     return _LINK.sub(replaced, text.replace("<details>", "<details markdown>"))
 
 
@@ -91,7 +96,7 @@ def _added(linked: str, origin: str, waiting: dict[str, str], site: Site, root: 
         site.files.add(linked)
         return linked
     elif file.suffix == ".md":
-        page, content = linked, file.read_text(encoding="utf-8")
+        page, content = linked, _UNSEARCHED + file.read_text(encoding="utf-8")
     else:
         page, content = f"{linked}.md", source_page(linked, file)
     if page not in site.pages:
@@ -108,4 +113,5 @@ def listing(folder: Path) -> str:
 def source_page(name: str, file: Path) -> str:
     """Return a page that shows a text file."""
     language = {".py": "python", ".cff": "yaml", ".toml": "toml"}.get(file.suffix, "text")
-    return f"# {name}\n\n~~~~~{language}\n{file.read_text(encoding='utf-8').rstrip()}\n~~~~~\n"
+    text = file.read_text(encoding="utf-8").rstrip()
+    return f"{_UNSEARCHED}# {name}\n\n~~~~~{language}\n{text}\n~~~~~\n"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ast
+import importlib
 import inspect
 import re
 import sys
@@ -21,11 +21,20 @@ COLUMNS = {
     "macro F1": "f1_macro",
     "exact sets": "subset_accuracy",
 }
-# The modules of the Python interface whose names are public.
-INTERFACE = (
-    "mlc", "mlc.heads", "mlc.decisions", "mlc.data", "mlc.backbones", "mlc.metrics", "mlc.layers",
-    "mlc.training.stacked", "mlc.config.options", "mlc.config.errors",
-)  # fmt: skip
+# The modules of the Python interface; their names are those of __all__ where none are given.
+INTERFACE: dict[str, tuple[str, ...]] = {
+    "mlc": (),
+    "mlc.heads": (),
+    "mlc.decisions": (),
+    "mlc.data": (),
+    "mlc.data.base": ("SplitOptions", "HoldOutOptions", "DataOptions"),
+    "mlc.backbones": (),
+    "mlc.metrics": (),
+    "mlc.layers": (),
+    "mlc.training.stacked": ("StackedOptimizer", "OptimizerOptions", "register_optimizer"),
+    "mlc.config.options": ("option", "Interval", "Choice"),
+    "mlc.config.errors": ("MlcError", "ConfigError", "DataError", "RunFolderError"),
+}
 
 
 def pages() -> dict[str, str]:
@@ -144,18 +153,12 @@ def source_of(part: type) -> str:
 def interface_page(module: str) -> str:
     """Return the page of a module, which mkdocstrings fills."""
     blocks = [f"::: {module}.{name}" for name in public_names(module)]
-    return "\n\n".join(
-        [f"# {module}", f"::: {module}\n    options:\n      members: false", *blocks, ""]
-    )
+    summary = f"::: {module}\n    options:\n      members: false\n      show_root_heading: false"
+    return "\n\n".join([f"# {module}", summary, *blocks, ""])
 
 
 def public_names(module: str) -> list[str]:
-    """Return the names of `__all__`, or else the functions and classes that have no underscore."""
-    path = ROOT.joinpath(*module.split("."))
-    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-    body = ast.parse(file.read_text(encoding="utf-8")).body
-    for node in body:
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
-            return [name for name in ast.literal_eval(node.value) if not name.startswith("__")]
-    definitions = [node for node in body if isinstance(node, (ast.ClassDef, ast.FunctionDef))]
-    return [node.name for node in definitions if not node.name.startswith("_")]
+    """Return the public names of a module."""
+    loaded = importlib.import_module(module)
+    names = INTERFACE[module] or loaded.__all__
+    return [name for name in names if not name.startswith("__")]

@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import pandas as pd
 
+from experiments.equal_budgets import tables
+from experiments.equal_budgets.baselines import BASELINES
+from experiments.equal_budgets.bootstrap import N_DRAWS, Draws
+from experiments.equal_budgets.chosen import complete, tuned
 from experiments.equal_budgets.epochs import Epochs
+from experiments.equal_budgets.forest import forest_figure
+from experiments.equal_budgets.published import published_table
+from experiments.equal_budgets.row_draws import chosen_draws
+from experiments.equal_budgets.runs import METRICS
 from experiments.equal_budgets.studies import PLANS, Searches
-from experiments.harness import Experiment, Report
+from experiments.harness import Experiment, Finding, Report
+from experiments.league.standings import means, standings
+
+# Metrics with stored decisions.
+BOOTSTRAPPED = METRICS[:3]
+JOINT = ("pairwise", "chain", "label_powerset", "bernoulli_mixture")
+PLAIN = ("logistic_regression", "random_forest")
+_MARGIN, _BEHIND = 0.01, 0.02
+_OVER = "± over seeds alone"
+_BOOTSTRAP = "bootstrapped over data sets, seeds and test rows"
 
 
 class EqualBudgets(Experiment):
@@ -18,8 +36,122 @@ class EqualBudgets(Experiment):
     studies = (Epochs(), *(Searches(data) for data in PLANS))
 
     def report(self, frames: Mapping[str, pd.DataFrame]) -> Report:
-        """Report the chosen contestants."""
-        return Report()
+        """Report the chosen contestants, without intervals over test rows."""
+        return self._report(frames, {})
+
+    def report_from(self, folder: Path, frames: Mapping[str, pd.DataFrame]) -> Report:
+        """Report the chosen contestants, with intervals from the stored decisions."""
+        rows = _rows(frames)
+        draws = {metric: chosen_draws(rows, metric, folder, N_DRAWS) for metric in BOOTSTRAPPED}
+        return self._report(frames, draws)
+
+    @staticmethod
+    def _report(
+        frames: Mapping[str, pd.DataFrame], draws: Mapping[str, Mapping[str, Draws]]
+    ) -> Report:
+        rows, report = _rows(frames), Report()
+        by_metric = {metric: tuned(rows, metric) for metric in METRICS} if len(rows) else {}
+        for metric, chosen in by_metric.items():
+            report.tables[metric] = (
+                f"Test {metric}, configuration and rule chosen on validation rows ({_OVER}; ranks over"
+                " contestants that all data sets have)",
+                standings(chosen, metric),
+            )
+        for metric, of_metric in draws.items():
+            if of_metric:
+                _add_intervals(report, by_metric[metric], metric, of_metric)
+        if all(len(of_metric) >= tables.LEAST_DATA_SETS for of_metric in draws.values()) and draws:
+            report.figures["gains"] = forest_figure(draws)
+        _add_tables(report, rows, frames)
+        if by_metric:
+            report.findings = _findings(by_metric)
+        return report
+
+
+def _rows(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return the rows of the completely measured data sets; of all with sigmoid if there are none."""
+    measured = [frames[data] for data in PLANS if len(frames[data])]
+    if not measured:
+        return pd.DataFrame()
+    rows = pd.concat(measured, ignore_index=True)
+    done = complete(rows)
+    if len(done):
+        return done
+    with_reference = set(rows.loc[rows["head"] == tables.REFERENCE, "data"])
+    return rows[rows["data"].isin(with_reference)]
+
+
+def _add_intervals(
+    report: Report, chosen: pd.DataFrame, metric: str, draws: Mapping[str, Draws]
+) -> None:
+    report.tables[f"pooled_{metric}"] = (
+        f"{metric} on the mean of {len(draws)} data sets: average rank, gain over {tables.REFERENCE}"
+        f" with an interval that holds for all contestants together, the least true gain that it would"
+        f" show with a probability of 80% (all {_BOOTSTRAP}), the Bayesian signed-rank test over data"
+        f" sets with a margin of {_MARGIN}, and Nemenyi's test",
+        tables.pooled_table(draws, chosen, metric),
+    )
+    report.tables[f"gains_{metric}"] = (
+        f"{metric} less that of {tables.REFERENCE} (± simultaneous over the contestants of a data set,"
+        " bootstrapped over seeds and test rows; * excludes 0)",
+        tables.gains_by_data(draws),
+    )
+
+
+def _add_tables(report: Report, rows: pd.DataFrame, frames: Mapping[str, pd.DataFrame]) -> None:
+    if len(rows):
+        report.tables["rules"] = (
+            "Test jaccard_samples by rule, of the configuration chosen for it: mean over the data sets"
+            " (in brackets their number where some have no such rule)",
+            tables.rules_table(rows, METRICS[0]),
+        )
+        report.tables["edges"] = (
+            "Chosen values in the outermost tenth at either end of their space, per cent, beside the"
+            " share of drawn values there",
+            tables.edges_table(rows),
+        )
+        report.tables["budgets"] = ("What each data set's search took", tables.budgets_table(rows))
+        report.tables["published"] = (
+            "What others published on the same test rows, and the same metric here",
+            published_table(rows),
+        )
+    if len(frames[Epochs.name]):
+        report.tables["epochs"] = (
+            "Test values by the metric that chooses the epoch, less those by the loss (pilot on training"
+            " rows; ± over pairs of data set and head)",
+            tables.epochs_table(frames[Epochs.name]),
+        )
+
+
+def _findings(by_metric: Mapping[str, pd.DataFrame]) -> list[Finding]:
+    jaccard = means(by_metric["jaccard_samples"], "jaccard_samples")
+    heads = [head for head in jaccard.index if head not in BASELINES]
+    gain = (jaccard.loc[heads] - jaccard.loc["sigmoid"]).dropna().mean(axis=1).drop("sigmoid")
+    far = gain[gain.abs() > _MARGIN]
+    exact = means(by_metric["subset_accuracy"], "subset_accuracy")
+    lead = (exact.reindex(JOINT) - exact.loc["sigmoid"]).mean(axis=1).dropna()
+    best = jaccard.loc[heads].max()
+    behind = (best - jaccard.reindex(PLAIN).max()).dropna()
+    return [
+        Finding(
+            f"fewer than half of the heads differ from sigmoid by more than {_MARGIN} of Jaccard index"
+            " on the mean of the data sets",
+            f"{len(far)} of {len(gain)}: {', '.join(f'{h} {v:+.3f}' for h, v in far.items()) or 'none'}",
+            bool(len(far) < len(gain) / 2) if len(gain) else None,
+        ),
+        Finding(
+            "joint heads are ahead of sigmoid by subset accuracy on the mean of the data sets",
+            ", ".join(f"{head} {value:+.3f}" for head, value in lead.items()) or "not measured",
+            bool((lead > 0).all()) if len(lead) else None,
+        ),
+        Finding(
+            f"tuned logistic regression or a random forest lies within {_BEHIND} of the best head on"
+            " most data sets",
+            ", ".join(f"{data} {value:+.3f} behind" for data, value in behind.items())
+            or "not measured",
+            bool((behind <= _BEHIND).mean() > 1 / 2) if len(behind) else None,
+        ),
+    ]
 
 
 EXPERIMENT = EqualBudgets()

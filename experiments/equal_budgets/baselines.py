@@ -261,7 +261,7 @@ def _run(
     seconds = time.perf_counter() - started
     built = rules_of(rules, baseline.natural, distinct(torch.as_tensor(targets["train"])))
     decided = decide(built, predictions, torch.as_tensor(targets["val"]), baseline.provides)
-    ranking = {
+    ranking: dict[str, Mapping[str, float]] = {
         part: ranking_metrics(each.scores.numpy(), targets[part])
         for part, each in predictions.items()
     }

@@ -32,6 +32,10 @@ class Experiment:
         """Return tables, figures and findings, computed only from the rows of each study."""
         raise NotImplementedError
 
+    def report_from(self, folder: Path, frames: Mapping[str, pd.DataFrame]) -> Report:
+        """Return the report on the rows and on other files of the studies in the folder."""
+        return self.report(frames)
+
 
 def load(name: str) -> Experiment:
     """Return the experiment with a name.

@@ -98,7 +98,7 @@ def build_report(experiment: Experiment, folder: Path) -> FootedReport:
     elif done["full"] == done["quick"]:
         del coverage["full"]
     try:
-        report = experiment.report(frames)
+        report = experiment.report_from(folder, frames)
     except MlcError:
         raise
     # Missing rows can raise any exception in an analysis.

@@ -113,7 +113,10 @@ def _lead(answer: Answer) -> str:
     head = answer.chosen.head
     name = f"The difference of {head}"
     if answer.leads:
-        return f"{head} leads {plain} by {_interval(gap)}, beyond chance for {_sources(answer)}."
+        return (
+            f"{head} leads {plain} by {_interval(gap)} on the test rows, beyond chance for"
+            f" {_sources(answer)}."
+        )
     if gap.is_clear:
         return (
             f"{_on_test_rows(answer)} {head} trails {plain} by {_interval(gap)},"

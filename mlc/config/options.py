@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import math
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Optional, TypeVar
@@ -102,18 +103,20 @@ Choices = Collection[str] | Callable[[], Collection[str]]
 
 @dataclass(frozen=True)
 class Limits:
-    """The allowed values of an option: an interval (closed, open or half-open) or a list of choices."""
+    """The allowed values: an interval (closed, open or half-open), or choices and a pattern of more."""
 
     at_least: float | None = None
     above: float | None = None
     at_most: float | None = None
     below: float | None = None
     choices: Choices | None = None
+    pattern: str | None = None
 
     def allows(self, value: Any) -> bool:
         """Whether a value is within the limits; NaN never is."""
         if self.choices is not None:
-            return value in self.named()
+            matches = self.pattern is not None and re.fullmatch(self.pattern, str(value))
+            return value in self.named() or bool(matches)
         if isinstance(value, float) and not math.isfinite(value):
             return False
         return (
@@ -154,11 +157,12 @@ def option(
     at_most: float | None = None,
     below: float | None = None,
     choices: Choices | None = None,
+    pattern: str | None = None,
     search: Search | None = None,
 ) -> Any:
     """Declare a dataclass field with a default and limits; for a list they apply to each item.
 
-    `search` is the search space for tuning the option.
+    `search` is the search space for tuning the option; further choices match `pattern`.
 
     >>> @dataclass
     ... class Options:
@@ -167,7 +171,7 @@ def option(
     Traceback (most recent call last):
     mlc.config.errors.ConfigError: dropout=1.5 is out of range: it must be at least 0 and below 1.
     """
-    limits = Limits(at_least, above, at_most, below, choices)
+    limits = Limits(at_least, above, at_most, below, choices, pattern)
     metadata = {"limits": limits, "search": search}
     if isinstance(default, list):
         return dataclasses.field(default_factory=lambda: list(default), metadata=metadata)

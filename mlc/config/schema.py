@@ -23,6 +23,9 @@ GROUPS: dict[str, Registry[Any]] = {
     "optimizer": OPTIMIZERS,
 }
 
+# Numbers of CUDA devices, as in cuda:0,2.
+DEVICES = r"cuda:\d{1,4}(,\d{1,4})*"
+
 
 @dataclass
 class TrainerOptions:
@@ -106,7 +109,8 @@ class Config:
     seed: int = option(0, at_least=0, at_most=2**32 - 1)
     # The number of the configuration in a search, whose sweeper sets it; it changes no result.
     trial: int | None = option(None, at_least=0)
-    device: str = option("auto", choices=("auto", "cpu", "cuda"))
+    # cuda uses all devices of the machine for a sweep, cuda:0,2 those of these numbers.
+    device: str = option("auto", choices=("auto", "cpu", "cuda"), pattern=DEVICES)
     # Whether finished runs in the folder are kept, and only the others are trained.
     resume: bool = False
     # Threads of one training on a CPU. For small steps, one thread is fastest.

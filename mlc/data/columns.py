@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mlc.config.errors import DataError
 from mlc.config.texts import listed, shown
+from mlc.data.files import IMAGE_ENDINGS
 from mlc.data.label_bits import BINARY_WORDS, binary_value
 from mlc.data.label_cells import MISSING, CellForm, read_cells, read_cells_as
 from mlc.data.left_out import refuse_nested, without_row_numbers
@@ -106,19 +107,25 @@ def _encode_column(column: pd.Series[Any], where: str, decimal: str | None) -> _
     kinds = sorted({word for word in words if word is not None})
     if len(kinds) > MOST_CATEGORIES:
         raise DataError(
-            f"{where}: the column {name!r} has {len(kinds)} different words: name it in data.text if it"
-            " is text, or in data.ignore."
+            f"{where}: the column {name!r} has {len(kinds)} different words:{_of_images(name, kinds)}"
+            " name it in data.text if it is text, or in data.ignore."
         )
     filled = sum(word is not None for word in words)
     if slip is not None and filled >= _FEW_ROWS and len(kinds) * 2 >= filled:
         raise DataError(f"{where}: {slip}: correct it or leave it empty.")
     if filled >= _FEW_ROWS and len(kinds) >= _ALL_DIFFERENT * filled:
         raise DataError(
-            f"{where}: {len(kinds)} of {filled} rows of the column {name!r} differ: name it in"
-            f" data.text if it is text, or in data.ignore, as in 'data.ignore=[{name}]'."
+            f"{where}: {len(kinds)} of {filled} rows of the column {name!r} differ:"
+            f"{_of_images(name, kinds)} name it in data.text if it is text, or in data.ignore, as in"
+            f" 'data.ignore=[{name}]'."
         )
     one_hot = pd.get_dummies(pd.Categorical(words, categories=kinds)).to_numpy(dtype=np.float32)
     odd = None if slip is None else f"Warning: {slip}: all its values are taken as categories."
+    if images := _of_images(name, kinds):
+        odd = (
+            f"Warning: the names of images in the column {name!r} are taken as categories:{images} leave"
+            f" it out by 'data.ignore=[{name}]'."
+        )
     if odd is None and filled >= _FEW_ROWS and len(kinds) * 2 > filled:
         odd = (
             f"Warning: the column {name!r} has {len(kinds)} different values in {filled} rows, each of"
@@ -127,6 +134,13 @@ def _encode_column(column: pd.Series[Any], where: str, decimal: str | None) -> _
     several_words = sum(len(kind.split()) >= _WORDS_OF_TEXT for kind in kinds)
     is_text = several_words * 2 > len(kinds)
     return _Column(one_hot, [f"{name}={kind}" for kind in kinds], False, odd, is_text=is_text)
+
+
+def _of_images(name: str, kinds: Sequence[str]) -> str:
+    """What to do with a column that names image files; empty for other columns."""
+    if not kinds or not all(kind.lower().endswith(IMAGE_ENDINGS) for kind in kinds):
+        return ""
+    return f" its images are read by data=images and 'data.file={name}', or"
 
 
 def encode_labels(

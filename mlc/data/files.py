@@ -19,6 +19,10 @@ from mlc.config.memory import free_bytes
 
 OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
+IMAGE_ENDINGS = (
+    ".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".jp2",
+)  # fmt: skip
+
 # A larger number of features or labels is a mistake: their names would take gigabytes.
 MOST_COLUMNS = 10_000_000
 

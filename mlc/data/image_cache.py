@@ -50,6 +50,8 @@ class Decoded:
         indices: the index among the files of each image, (N,).
         broken: the reason why a file is left out, by its index.
         n_resized: the number of images of another size.
+        sizes: the least height and width of these images before, then the largest ones; () if there is
+            none.
         digest: a hash of the pixels.
     """
 
@@ -58,6 +60,7 @@ class Decoded:
     indices: NDArray[np.int64]
     broken: dict[int, str]
     n_resized: int
+    sizes: tuple[int, ...]
     digest: str
 
 
@@ -113,6 +116,7 @@ class _Plan:
     shape: Shape
     broken: dict[int, str]
     n_resized: int
+    sizes: tuple[int, ...]
 
     @property
     def n_bytes(self) -> int:
@@ -135,11 +139,14 @@ def _plan(
     sizes = {header[:2] for header in headers.values()}
     height, width = size or _size_of_all(sizes)
     is_grey = all(header[2] for header in headers.values()) if grey is None else grey
+    others = sizes - {(height, width)}
+    sides = list(zip(*others, strict=True))
     return _Plan(
         {index: files[index] for index in headers},
         (1 if is_grey else 3, height, width),
         broken,
         sum(header[:2] != (height, width) for header in headers.values()),
+        (*map(min, sides), *map(max, sides)),
     )
 
 
@@ -206,7 +213,7 @@ def _write(file: IO[bytes], plan: _Plan, workers: Executor | None) -> dict[str, 
     file.seek(0)
     _write_header(file, (len(indices), width))
     return {
-        "shape": plan.shape, "indices": indices, "n_resized": plan.n_resized,
+        "shape": plan.shape, "indices": indices, "n_resized": plan.n_resized, "sizes": plan.sizes,
         "broken": {str(index): reason for index, reason in sorted(broken.items())},
         "digest": digest.hexdigest(),
     }  # fmt: skip
@@ -234,8 +241,9 @@ def _into_memory(plan: _Plan, workers: Executor | None) -> Decoded:
     pixels = pixels[: len(indices)]
     digest = hashlib.sha256(pixels.data).hexdigest()
     return Decoded(
-        pixels, plan.shape, np.array(indices, dtype=np.int64), broken, plan.n_resized, digest
-    )
+        pixels, plan.shape, np.array(indices, dtype=np.int64), broken, plan.n_resized, plan.sizes,
+        digest,
+    )  # fmt: skip
 
 
 def _require_one(indices: Sequence[int], broken: dict[int, str], plan: _Plan) -> None:
@@ -262,14 +270,11 @@ def _read(entry: Path, key: str) -> Decoded | None:
             if hashlib.sha256(pixels.data).hexdigest() != facts["digest"]:
                 raise ValueError("its content differs from its hash")
             write_json(sidecar, {**facts, "time": status.st_mtime_ns})
+        broken = {int(index): reason for index, reason in facts["broken"].items()}
         return Decoded(
-            pixels,
-            tuple(facts["shape"]),
-            np.array(facts["indices"], dtype=np.int64),
-            {int(index): reason for index, reason in facts["broken"].items()},
-            facts["n_resized"],
-            facts["digest"],
-        )
+            pixels, tuple(facts["shape"]), np.array(facts["indices"], dtype=np.int64), broken,
+            facts["n_resized"], tuple(facts["sizes"]), facts["digest"],
+        )  # fmt: skip
     except FileNotFoundError:
         return None
     # Damaged entries cause many kinds of errors.

@@ -16,11 +16,8 @@ from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from mlc.config.errors import DataError
 from mlc.config.texts import readable
-from mlc.data.files import unreadable
+from mlc.data.files import IMAGE_ENDINGS, unreadable
 
-ENDINGS = (
-    ".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".jp2",
-)  # fmt: skip
 # Pillow reads more formats; some of them start other programs.
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "JPEG2000")
 # Pillow's own limit: a small file can hold an image that fills the memory.
@@ -67,7 +64,7 @@ def find_images(folder: Path) -> list[Path]:
         files += [
             Path(name, one)
             for one in names
-            if not one.startswith(".") and one.lower().endswith(ENDINGS)
+            if not one.startswith(".") and one.lower().endswith(IMAGE_ENDINGS)
         ]
     return sorted(files)
 

@@ -16,8 +16,8 @@ from sklearn.preprocessing import MultiLabelBinarizer
 from mlc.config.errors import DataError
 from mlc.config.texts import listed, shown
 from mlc.data.columns import encode_labels, zero_one_columns
-from mlc.data.files import located
-from mlc.data.image_files import ENDINGS, find_images
+from mlc.data.files import IMAGE_ENDINGS, located
+from mlc.data.image_files import find_images
 from mlc.data.label_cells import MISSING, separator_named
 from mlc.data.label_separators import split_cell
 from mlc.data.locations import location_of
@@ -197,7 +197,7 @@ def _unnamed(files: Sequence[Path], table: Path) -> list[str]:
 def _of_folders(root: Path, options: Any) -> Listing:
     files = find_images(root)
     if not files:
-        raise DataError(f"{root} holds no image ({', '.join(ENDINGS)}): name another folder.")
+        raise DataError(f"{root} holds no image ({', '.join(IMAGE_ENDINGS)}): name another folder.")
     folders = [file.relative_to(root).parts[:-1] for file in files]
     parts = _parts_of(folders, root)
     if parts is not None:

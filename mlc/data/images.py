@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from mlc.config.errors import ConfigError, DataError
 from mlc.config.options import option
 from mlc.data.base import Dataset, DataSource, HoldOutOptions, register_source
-from mlc.data.files import located
+from mlc.data.files import IMAGE_ENDINGS, located
 from mlc.data.image_cache import Decoded, decoded
 from mlc.data.image_copies import note_on_copies
-from mlc.data.image_files import ENDINGS, broken_text, find_images, refuse_broken
+from mlc.data.image_files import broken_text, find_images, refuse_broken
 from mlc.data.image_listing import files_named_in, list_images
 
 AUGMENTATIONS = ("hflip", "vflip", "rotate90", "crop", "color")
@@ -161,9 +161,11 @@ def _files_of(path: Path, options: Any) -> list[Path]:
     if path.is_dir():
         files = find_images(path)
         if not files:
-            raise DataError(f"{path} holds no image ({', '.join(ENDINGS)}): name another folder.")
+            raise DataError(
+                f"{path} holds no image ({', '.join(IMAGE_ENDINGS)}): name another folder."
+            )
         return files
-    return [path] if path.suffix.lower() in ENDINGS else files_named_in(path, options)
+    return [path] if path.suffix.lower() in IMAGE_ENDINGS else files_named_in(path, options)
 
 
 def _broken(images: Decoded, files: Sequence[Path], options: Any) -> tuple[str, ...]:
@@ -185,9 +187,13 @@ def _resized(images: Decoded, options: Any) -> tuple[str, ...]:
         return ()
     _, height, width = images.shape
     because = " since they differ in size" if options.size is None else ""
+    least_high, least_wide, high, wide = images.sizes
+    before = f"{least_high} to {high} pixels high and {least_wide} to {wide} wide"
+    if (least_high, least_wide) == (high, wide):
+        before = f"{high} x {wide} pixels"
     return (
-        f"{images.n_resized:,} images were cropped around their centre and resized to {height} x"
-        f" {width}{because}; data.size states another size.",
+        f"{images.n_resized:,} images of {before} were cropped around their centre and resized to"
+        f" {height} x {width}{because}; data.size states another size.",
     )
 
 

@@ -13,6 +13,7 @@ from mlc.config.texts import listed, shown
 from mlc.data.locations import location_of
 
 _UNNAMED = re.compile(r"\s*(?:Unnamed: \d+(?:\.\d+)*|__index_level_\d+__)?\s*")
+_IDENTIFIER = re.compile(r"(?:.*[ _.-])?(?:id|ID|Id|uid|uuid|UUID)|.*[a-z]I[Dd]|rowid")
 # In a table with fewer rows, integers may count up by chance.
 _FEW_ROWS = 20
 
@@ -21,15 +22,15 @@ def without_row_numbers(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, .
     """Drop the columns that number the rows; return the others, and a note on the dropped ones.
 
     A column without a name numbers the rows if its values are distinct integers, such as the index that
-    pandas writes; a column with a name, if they count up from 0 or 1. The columns stay if there is no
-    other.
+    pandas writes; so does one called id or the like. A column with another name does if they count up
+    from 0 or 1. The columns stay if there is no other.
     """
     numbering = [name for name in frame.columns if _numbers_rows(frame[name])]
     if not numbering or len(numbering) == len(frame.columns):
         return frame, ()
     named = [f"{str(name)!r}" for name in numbering]
     return frame.drop(columns=numbering), (
-        f"Row numbers, which are not features: {listed(named, 5)}.",
+        f"Row numbers or identifiers, which are not features: {listed(named, 5)}.",
     )
 
 
@@ -42,7 +43,8 @@ def _numbers_rows(column: pd.Series[Any]) -> bool:
     numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
     if not np.isfinite(numbers).all() or (numbers != np.rint(numbers)).any():
         return False
-    if unnamed and len(np.unique(numbers)) == len(numbers):
+    names_rows = unnamed or _IDENTIFIER.fullmatch(str(column.name).strip()) is not None
+    if names_rows and len(np.unique(numbers)) == len(numbers):
         return True
     return bool(numbers[0] in (0, 1) and (np.diff(numbers) == 1).all())
 

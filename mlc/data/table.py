@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from mlc.data.base import (
 from mlc.data.columns import Encoded, Labels, encode_columns, encode_labels, zero_one_columns
 from mlc.data.files import located
 from mlc.data.label_cells import separator_named
+from mlc.data.spotted import alike_labels, empty_texts, repeated_texts
 from mlc.data.table_file import TableFile, needs_labels, read_table
 from mlc.data.text import TextOptions, count_words
 from mlc.data.weighting import weighting_of
@@ -110,19 +112,23 @@ class Table(DataSource):
         labels = _encode(train, options)
         encoded = _features(train, options, None)
         features, targets = [encoded.values], [labels.targets]
-        texts = _texts(train)
+        texts = {"train": _texts(train)}
         notes = (
             *_further_labels(train, labels, options), *train.notes, *labels.notes, *encoded.notes,
+            *alike_labels(labels.names), *empty_texts(_texts(train), train.where),
         )  # fmt: skip
         others = _part_files(options)
         for part, name in others.items():
             file = read_table(located(name, options.root), options)
             targets.append(_targets_as(file, options, labels))
             features.append(_features(file, options, encoded.names).values)
-            texts += _texts(file)
+            texts[part] = _texts(file)
             notes += tuple(
-                f"{_PARTS[part]} file: {note}" for note in file.notes if note not in notes
+                f"{_PARTS[part]} file: {note}"
+                for note in (*file.notes, *empty_texts(texts[part], file.where))
+                if note not in notes
             )
+        notes += repeated_texts(texts)
         joined, all_targets, parts = join_parts(features, targets, ("train", *others))
         return Dataset(
             name=options.title or path.name.split(".")[0],
@@ -135,7 +141,7 @@ class Table(DataSource):
             vocabulary=_vocabulary(train, options, encoded),
             weighting=_weighting(train, options, joined),
             notes=notes,
-            texts=None if train.text is None else tuple(texts),
+            texts=None if train.text is None else tuple(chain.from_iterable(texts.values())),
             parts_from=f"from {listed([Path(file).name for file in _part_files(options).values()], 2)}",
         )
 

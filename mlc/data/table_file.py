@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from mlc.config.errors import DataError
+from mlc.config.texts import listed
 from mlc.data.delimited import read_rows, require_header
 from mlc.data.encodings import decode
 from mlc.data.files import OPENERS, require_memory, unpacked_bytes, unreadable
@@ -84,6 +85,13 @@ def read_table(path: Path, options: Any, names: Sequence[str] | None = None) -> 
         if labelled is not None:
             return _of_texts(labelled, path, labels, text, notes)
     if rows is None or (names is None and not labels):
+        header = read_rows(content, mark, (), str(path)).header
+        if len(header) > 1:
+            raise DataError(
+                f"{path} has the columns {listed(list(map(str, header)), 20)}: name the one that holds"
+                " label sets, or those of 0 and 1, by --labels COLUMN (in a config,"
+                " data.labels=[COLUMN])."
+            )
         raise needs_labels(f"{path} is not in fastText's or LibMultiLabel's form, so ")
     require_header(rows, _required(wanted, names), str(path))
     frame = pd.DataFrame(rows.rows, columns=rows.header, dtype=str)

@@ -40,12 +40,9 @@ def checked_targets(targets: Any, scores: Tensor) -> Tensor:
         )
     if scores.shape[-2] == 0:
         raise DataError("scores has no row: give at least one to fit a rule.")
-    _refuse(
-        (tensor != 0) & (tensor != 1),
-        tensor,
-        "targets",
-        "give 0 or 1 for each label, as in y > 0.5",
-    )
+    if tensor.dtype != torch.bool:
+        wrong = (tensor != 0) & (tensor != 1)
+        _refuse(wrong, tensor, "targets", "give 0 or 1 for each label, as in y > 0.5")
     return tensor.bool()
 
 

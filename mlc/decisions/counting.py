@@ -11,8 +11,9 @@ from torch import Tensor
 
 from mlc.config.options import option
 from mlc.decisions.base import DecisionRule, register_decision
-from mlc.metrics.counts import COUNT_METRICS, CountMetric
+from mlc.metrics.counts import COUNT_METRICS, CountMetric, count_true
 from mlc.metrics.sweep import first_best
+from mlc.metrics.top_scores import MANY_LABELS, n_kept
 
 
 def highest(scores: Tensor, count: Tensor) -> Tensor:
@@ -25,9 +26,12 @@ def highest(scores: Tensor, count: Tensor) -> Tensor:
 def values_by_size(metric: CountMetric, scores: Tensor, targets: Tensor) -> Tensor:
     """Compute the metric of the k highest labels per sample, k from 0 to K: (..., N, K) to (..., K + 1).
 
-    The counts of each k are updated from those of k - 1, so the memory is O(N K).
+    The counts of each k are updated from those of k - 1, so the memory is O(N K). From MANY_LABELS
+    labels, k is at most the number of scores that `top_scores` keeps.
     """
     order = scores.argsort(dim=-1, descending=True, stable=True)
+    if scores.shape[-1] >= MANY_LABELS:
+        order = order[..., : n_kept(int(count_true(targets).max()))]
     hits = targets.double().gather(-1, order)
     grouped = metric.groups(targets.double())
     actual, size = grouped.sum(dim=-1), grouped.shape[-1]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from mlc.decisions.base import DecisionRule, register_decision
 from mlc.decisions.counting import highest
+from mlc.decisions.sums import one_more, sums_of_prefixes
 from mlc.heads.label_sets import all_label_sets
 from mlc.heads.prediction import Prediction
 
@@ -65,7 +66,7 @@ class ExpectedRule(DecisionRule):
         raise NotImplementedError
 
     def _best_size(
-        self, marginals: Tensor, possible: Tensor, expected: Callable[[int, Any, Tensor], Tensor]
+        self, marginals: Tensor, possible: Tensor, expected: Callable[[int, Tensor, Tensor], Tensor]
     ) -> Tensor:
         """Return the size with the highest expectation, the smallest of equals: (N, K) to (N,).
 
@@ -77,13 +78,24 @@ class ExpectedRule(DecisionRule):
         without[:, 0] = 1
         values = torch.full_like(without, -1)
         for size in range(n_labels, 0, -1):
-            rows = _rows_in(possible[:, size - 1])
-            if rows is not None:
+            rows = possible[:, size - 1].nonzero().squeeze(1)
+            if len(rows):
                 values[rows, size] = expected(size, rows, without[rows])
-            without = _one_more(without, marginals[:, size - 1])
+            without = one_more(without, marginals[:, size - 1])
         if not self.options.at_least_one:
             values[:, 0] = without[:, 0]
         return values.argmax(dim=-1)
+
+    def _best_of_all(self, values: Tensor, without: Tensor) -> Tensor:
+        """Return the size with the highest value, the smallest of equals: (N, K) to (N,).
+
+        In a program that is exported, no shape depends on a value: all sizes are tried at once.
+        `without[:, 0]` is the distribution of the number of all true labels.
+        """
+        empty = without[:, 0, :1]
+        if self.options.at_least_one:
+            empty = torch.full_like(empty, -1)
+        return torch.cat([empty, values], dim=-1).argmax(dim=-1)
 
 
 @register_decision("expected_jaccard")
@@ -134,8 +146,13 @@ class ExpectedJaccard(ExpectedRule):
     def best_prefix(self, marginals: Tensor) -> Tensor:
         """Maximise E[J] = E[true within] E[1 / (size + true without)]; P(no label) for the empty set."""
         within = marginals.cumsum(dim=-1)
+        if torch.compiler.is_exporting():
+            without = sums_of_prefixes(marginals.flip(-1)).flip(1)
+            numbers = torch.arange(without.shape[1], device=marginals.device)
+            shares = (without[:, 1:] / (numbers[1:, None] + numbers)).sum(dim=-1)
+            return self._best_of_all(within * shares, without)
 
-        def expected(size: int, rows: Any, without: Tensor) -> Tensor:
+        def expected(size: int, rows: Tensor, without: Tensor) -> Tensor:
             union = size + torch.arange(without.shape[1], device=without.device)
             return within[rows, size - 1] * (without / union).sum(dim=-1)
 
@@ -172,14 +189,15 @@ class ExpectedF1(ExpectedRule):
     def best_set(self, joint: Tensor, label_sets: Tensor) -> Tensor:
         """Apply the general F-measure maximiser."""
         n_labels, sizes = label_sets.shape[1], label_sets.sum(dim=1)
-        table = joint.new_zeros(joint.shape[0], n_labels, n_labels)
+        by_size = []
         for count in range(1, n_labels + 1):
             of_size = sizes == count
             if torch.compiler.is_exporting():
                 part = torch.where(of_size, joint, 0) @ label_sets.to(joint.dtype)
             else:
                 part = joint[:, of_size] @ label_sets[of_size].to(joint.dtype)
-            table[:, :, count - 1] = part
+            by_size.append(part)
+        table = torch.stack(by_size, dim=2)
         return self._from_table(table, torch.where(sizes == 0, joint, 0).sum(dim=-1, keepdim=True))
 
     def _from_table(self, table: Tensor, nothing: Tensor) -> Tensor:
@@ -200,6 +218,13 @@ class ExpectedF1(ExpectedRule):
         """Take the expectation over the numbers of true labels within the prefix and without."""
         n_labels = marginals.shape[1]
         count = torch.arange(n_labels + 1, device=marginals.device)
+        if torch.compiler.is_exporting():
+            inside, outside = (sums_of_prefixes(p) for p in (marginals, marginals.flip(-1)))
+            outside = outside.flip(1)
+            values = 2 * count[:, None] / (count[1:, None, None] + count[:, None] + count)
+            by_size = inside[:, 1:].transpose(0, 1) @ values.to(inside.dtype)
+            expectation = (by_size.transpose(0, 1) * outside[:, 1:]).sum(dim=-1)
+            return self._best_of_all(expectation, outside)
         true = marginals.cumsum(dim=-1)
         # E[2 I / (s + I + W)], I true within and W without: at least (I <= s, Jensen), at most (I >= 1).
         lower = 2 * true / (2 * count[1:] + true[:, -1:] - true)
@@ -207,13 +232,10 @@ class ExpectedF1(ExpectedRule):
         possible = _may_win(lower, upper)
         within = [marginals.new_zeros(marginals.shape[0], n_labels + 1)]
         within[0][:, 0] = 1
-        longest = n_labels
-        if not torch.compiler.is_exporting():
-            longest = int((possible.any(dim=0) * count[1:]).max())
-        for p in marginals[:, :longest].unbind(dim=1):
-            within.append(_one_more(within[-1], p))
+        for p in marginals[:, : int((possible.any(dim=0) * count[1:]).max())].unbind(dim=1):
+            within.append(one_more(within[-1], p))
 
-        def expected(size: int, rows: Any, without: Tensor) -> Tensor:
+        def expected(size: int, rows: Tensor, without: Tensor) -> Tensor:
             true = count.unsqueeze(1)
             value = 2 * true / (size + true + count)
             return ((within[size][rows] @ value.to(without.dtype)) * without).sum(dim=-1)
@@ -221,28 +243,9 @@ class ExpectedF1(ExpectedRule):
         return self._best_size(marginals, possible, expected)
 
 
-def _rows_in(mask: Tensor) -> Any:
-    """Return the index of the rows in a mask, (N,), or None if there are none.
-
-    In a program that is exported, shapes do not depend on values: the index is that of all rows.
-    """
-    if torch.compiler.is_exporting():
-        return slice(None)
-    rows = mask.nonzero().squeeze(1)
-    return rows if len(rows) else None
-
-
 def _may_win(lower: Tensor, upper: Tensor) -> Tensor:
     """Return which sizes could be the best, by bounds (N, K) of their values: (N, K), bool."""
     return upper >= lower.max(dim=-1, keepdim=True).values * (1 - _ROUNDING)
-
-
-def _one_more(distribution: Tensor, p: Tensor) -> Tensor:
-    """Add a Bernoulli variable of probability p, (N,), to a sum of this distribution, (N, K + 1)."""
-    p = p.unsqueeze(-1)
-    more = distribution * (1 - p)
-    more[:, 1:] += distribution[:, :-1] * p
-    return more
 
 
 def _prefixes(marginals: Tensor, least: int, most: int) -> Tensor:

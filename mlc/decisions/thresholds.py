@@ -16,6 +16,9 @@ from mlc.metrics.counts import COUNT_METRICS
 from mlc.metrics.sweep import top_label
 from mlc.metrics.top_scores import best_threshold
 
+# Pairs of rows and labels whose thresholds are tuned at a time.
+_AT_ONCE = 2**22
+
 
 @dataclass
 class FixedOptions:
@@ -185,12 +188,17 @@ class PerLabel(LabelThresholdRule):
 
     def tune(self, scores: Tensor, targets: Tensor) -> Self:
         """Tune the thresholds: scores and targets (..., N, K)."""
-        by_label, true = scores.double().transpose(-1, -2), targets.transpose(-1, -2)
         # The macro metric, for its value 0 of two empty sets; each problem has one label.
         metric = COUNT_METRICS[f"{self.options.metric}_macro"]
-        best, value = best_threshold(metric, by_label.unsqueeze(-1), true.unsqueeze(-1))
+        by_label, true = scores.transpose(-1, -2), targets.transpose(-1, -2)
+        step = max(1, _AT_ONCE // scores[..., :1].numel())
+        parts = zip(by_label.split(step, dim=-2), true.split(step, dim=-2), strict=True)
+        pairs = [
+            best_threshold(metric, s.double().unsqueeze(-1), t.unsqueeze(-1)) for s, t in parts
+        ]
+        best, value = (torch.cat(part, dim=-1) for part in zip(*pairs, strict=True))
         trusted = value >= self.options.fallback
-        self._threshold = torch.where(trusted, best, by_label.amax(dim=-1))
+        self._threshold = torch.where(trusted, best, scores.amax(dim=-2).double())
         if self.options.at_least_one:
             tables = (part.reshape(-1, *part.shape[-2:]) for part in (scores.double(), targets))
             lines = (part.reshape(-1, part.shape[-1]) for part in (self._threshold, trusted))

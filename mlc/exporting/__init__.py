@@ -1,1 +1,1 @@
-"""Export of a trained predictor: one file that predicts label sets without mlc, and its model card."""
+"""Export of a trained predictor to one file, and its model card."""

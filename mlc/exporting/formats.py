@@ -23,6 +23,8 @@ Predict = Callable[[Tensor], tuple[Tensor, Tensor]]
 METADATA = "metadata.json"
 # A protobuf file, which an ONNX model is, cannot be larger.
 _MOST_BYTES = 2**31
+# The optimizer takes minutes for thousands of operations; onnxruntime optimises what it loads anyway.
+_MOST_OPTIMIZED = 1000
 _HEADER = '''\
 """A multi-label classifier as plain torch: preprocessing, network, head and decision rule.
 
@@ -110,8 +112,9 @@ def _onnx_bytes(program: ExportedProgram, metadata: Metadata) -> bytes:
                 input_names=[INPUT],
                 output_names=list(OUTPUTS),
                 external_data=False,
+                optimize=len(program.graph.nodes) <= _MOST_OPTIMIZED,
                 verbose=False,
-                custom_translation_table={torch.ops.aten.sort.stable: _stable_sort()},
+                custom_translation_table=_translations(),
             )
         except Exception as error:
             raise ConfigError(
@@ -125,18 +128,25 @@ def _onnx_bytes(program: ExportedProgram, metadata: Metadata) -> bytes:
         return path.read_bytes()
 
 
-def _stable_sort() -> Callable[..., Any]:
-    """Return the translation of a stable sort, which torch.onnx lacks.
+def _translations() -> dict[Any, Callable[..., Any]]:
+    """Return the translations of operations that torch.onnx or onnxruntime lacks."""
+    import onnx_ir
+    import onnxscript
 
-    By the definition of TopK the first of equal values comes first, whatever the order.
-    """
-    from onnxscript import opset18 as op
+    op: Any = onnxscript.opset18
 
     def sort(self: Any, stable: bool = True, dim: int = -1, descending: bool = False) -> Any:
+        # By the definition of TopK the first of equal values comes first: the sort is stable.
         size = op.Reshape(op.Gather(op.Shape(self), dim, axis=0), op.Constant(value_ints=[1]))
         return op.TopK(self, size, axis=dim, largest=int(descending), sorted=1)
 
-    return sort
+    def where(condition: Any, self: Any, other: Any) -> Any:
+        # onnxruntime has no Where of truth values.
+        if self.dtype != onnx_ir.DataType.BOOL:
+            return op.Where(condition, self, other)
+        return op.Or(op.And(condition, self), op.And(op.Not(condition), other))
+
+    return {torch.ops.aten.sort.stable: sort, torch.ops.aten.where.self: where}
 
 
 def _operation(error: BaseException) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
-from mlc.backbones.stage import Samples, stage_of
+from mlc.backbones.stage import Samples, Stage, stage_of
 from mlc.data.text import TextOptions, token_pattern
 from mlc.evaluation.predictor import Predictor
 from mlc.exporting.module import Rows
@@ -39,12 +41,30 @@ def rows_of_run(run: LoadedRun) -> tuple[Rows, nn.Module | None]:
     stage = stage_of(run.config.backbone)
     if run.raw is None or stage is None or not stage.frozen:
         return rows_of(run), None
-    samples: Samples = ["a"]
-    if run.raw.shape:
-        samples = np.zeros((1, *run.raw.shape), dtype=np.uint8 if run.image_shape else np.float32)
-    inputs, network = run.frozen_network(samples)
-    kind = "tokens" if inputs.dtype.kind == "i" else "columns"
-    return Rows("pixels" if inputs.dtype == np.uint8 else kind, inputs.shape[1:]), network
+    dtype = np.uint8 if run.image_shape else np.float32
+    inputs, network = run.frozen_network(_sample(run.raw.shape, dtype))
+    return _rows_like(inputs), network
+
+
+def rows_of_stage(stage: Stage, shape: Sequence[int], is_bytes: bool) -> tuple[Rows, nn.Module]:
+    """Return the rows that a frozen network takes, and that network.
+
+    Args:
+        stage: of the frozen network.
+        shape: of a sample; () for texts.
+        is_bytes: whether samples are pixels of uint8.
+    """
+    inputs = stage.prepared(_sample(shape, np.uint8 if is_bytes else np.float32))
+    return _rows_like(inputs), stage.network(inputs.shape[1:])
+
+
+def _sample(shape: Sequence[int], dtype: type) -> Samples:
+    return np.zeros((1, *shape), dtype=dtype) if shape else ["a"]
+
+
+def _rows_like(inputs: NDArray[Any]) -> Rows:
+    kinds = {"u": "pixels", "i": "tokens"}
+    return Rows(kinds.get(inputs.dtype.kind, "columns"), inputs.shape[1:])
 
 
 def metadata_of(predictor: Predictor, rows: Rows) -> dict[str, Any]:
@@ -70,18 +90,21 @@ def metadata_of(predictor: Predictor, rows: Rows) -> dict[str, Any]:
 def metadata_of_run(run: LoadedRun, rows: Rows) -> dict[str, Any]:
     """Return the metadata of a run's predictor, with its data set, and how texts become counts."""
     options = run.config.data
-    texts = None
-    if run.raw is None and isinstance(options, TextOptions) and rows.holds == "counts":
-        n_buckets = options.n_buckets()
-        texts = {
-            "token_pattern": token_pattern(options),
-            "lowercase": options.tokens == "words",
-            "ngram_range": [1, 1] if n_buckets else list(options.ngram_range),
-            "buckets": n_buckets,
-            "bucket_ngram_range": [2, options.ngram_range[1]] if n_buckets else None,
-        }
+    counted = run.raw is None and isinstance(options, TextOptions) and rows.holds == "counts"
     status = {key: run.status.get(key) for key in ("run", "data", "seed")}
-    return {**metadata_of(run, rows), "texts": texts, **status}
+    return {**metadata_of(run, rows), "texts": texts_of(options) if counted else None, **status}
+
+
+def texts_of(options: TextOptions) -> dict[str, Any]:
+    """Describe how texts become counts, in the words of scikit-learn's CountVectorizer."""
+    n_buckets = options.n_buckets()
+    return {
+        "token_pattern": token_pattern(options),
+        "lowercase": options.tokens == "words",
+        "ngram_range": [1, 1] if n_buckets else list(options.ngram_range),
+        "buckets": n_buckets,
+        "bucket_ngram_range": [2, options.ngram_range[1]] if n_buckets else None,
+    }
 
 
 def described(rows: Rows) -> str:

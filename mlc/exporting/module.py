@@ -40,14 +40,22 @@ class Rows:
         """The dtype of the rows."""
         return DTYPES[self.holds]
 
-    def examples(self, n_rows: int, predictor: Predictor, seed: int = 0) -> Tensor:
-        """Draw rows (N, *shape) like those of the training: of numbers, normal ones around its means."""
-        generator = torch.Generator().manual_seed(seed)
+    def examples(
+        self, n_rows: int, predictor: Predictor, frozen: nn.Module | None = None
+    ) -> Tensor:
+        """Draw rows (N, *shape) like those of the training: of numbers, normal ones around its means.
+
+        `frozen` is the network that computes the features of the predictor, if there is one.
+        """
+        generator = torch.Generator().manual_seed(0)
         shape = n_rows, *self.shape
         if self.holds == "pixels":
             return torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
         if self.holds == "tokens":
-            return torch.randint(0, 100, shape, generator=generator)
+            n_tokens = _vocabulary_of(predictor.model if frozen is None else frozen)
+            tokens = torch.randint(0, n_tokens, shape, generator=generator)
+            length = torch.randint(1, shape[1] + 1, (n_rows, 1), generator=generator)
+            return torch.where(torch.arange(shape[1]) < length, tokens, -1)
         if self.holds == "counts":
             rates = torch.full(shape, min(1.0, 20 / self.shape[-1]))
             return torch.poisson(rates, generator=generator)
@@ -58,6 +66,12 @@ class Rows:
         normal = torch.randn((n_rows, len(scaling.shift)), generator=generator)
         rows = normal * torch.as_tensor(spread) + torch.as_tensor(scaling.shift)
         return rows.float().view(shape)
+
+
+def _vocabulary_of(network: nn.Module) -> int:
+    """Return a number of tokens that all embeddings have; those of types of texts have two."""
+    tables = [module for module in network.modules() if isinstance(module, nn.Embedding)]
+    return min((table.num_embeddings for table in tables if table.num_embeddings > 2), default=2)
 
 
 class PortableModel(nn.Module):

@@ -87,7 +87,7 @@ def write_predictor(
     require_format(to)
     require_absent(path, "--output")
     module = PortableModel(predictor, rows, frozen, one_class)
-    examples = rows.examples(_N_CHECKED, predictor)
+    examples = rows.examples(_N_CHECKED, predictor, frozen)
     predict = FORMATS[to](traced(module, examples), metadata, path)
     with torch.no_grad():
         expected = module(examples)

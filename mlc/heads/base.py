@@ -47,21 +47,21 @@ class Head(nn.Module):
     A subclass defines `loss` and `scores`, and `count_outputs` unless it has one output per label.
 
     Class attributes:
-        Options: dataclass of the head's options, with the search spaces of those worth tuning.
+        Options: dataclass of the head's options, with search spaces.
         least_labels: the smallest number of labels with which the head can learn.
-        soft_targets: whether targets between 0 and 1 are allowed. The loss is then, up to a constant,
-            the mean of the loss over label sets with these frequencies.
-        needs_uniforms: whether the loss needs a random number for each sample.
-        estimates: what the scores are at the minimum of the loss: "marginals", P(y_k = 1 | x);
-            "shares", E[y_k / |y| given x]; or "order", numbers that only rank the labels.
-        compares_samples: whether a sample's loss depends on the other samples of its batch. The
-            validation loss is then computed in batches of the training's size.
-        identifiable: whether the minimum of the expected loss determines a sample's scores. It does not
-            if a constant can be added to a sample's outputs, or if the loss compares samples.
+        soft_targets: whether targets from 0 to 1 are allowed. Up to a constant, the loss is then the
+            mean over label sets with these frequencies.
+        needs_uniforms: whether the loss needs a random number per sample.
+        estimates: what the scores are at the loss's minimum: "marginals", P(y_k = 1 | x); "shares",
+            E[y_k / |y| given x]; or "order", numbers that only rank the labels.
+        compares_samples: whether a sample's loss depends on the others of its batch; the validation loss
+            is then computed in batches of the training's size.
+        many_labels: whether memory and time grow with K, not faster, as for thousands of labels.
+        identifiable: whether the minimum of the expected loss determines a sample's scores; not so if a
+            constant can be added to a sample's outputs, or if the loss compares samples.
 
     Args:
-        n_features: width of the features, D.
-        n_labels: number of labels, K.
+        n_features, n_labels: width of the features, D, and number of labels, K.
         options: an instance of `Options`.
         seeds: a seed for each run, from which its output weights are drawn.
         known: the training labels.
@@ -79,6 +79,7 @@ class Head(nn.Module):
     needs_uniforms: ClassVar[bool] = False
     estimates: ClassVar[str] = "marginals"
     compares_samples: ClassVar[bool] = False
+    many_labels: ClassVar[bool] = True
     identifiable: ClassVar[bool] = True
 
     def __init__(

@@ -47,6 +47,7 @@ class Chain(ListedHead):
     """
 
     Options = ChainOptions
+    many_labels = False
     _orders: Tensor
     _places: Tensor
 
@@ -153,15 +154,15 @@ class Chain(ListedHead):
     def _exact_marginals(self, outputs: Tensor, chain: int) -> Tensor:
         """Exact marginals of one chain, without the joint of all labels: (R, B, K)."""
         z, links = self._in_order(outputs, chain)
-        marginals = torch.empty_like(z)
+        marginals = []
         prefix = z.new_ones(*z.shape[:-1], 1)
         for position in range(self.n_labels):
             logits = z[..., position, None] + self._offsets(links, position)
             is_added = logits.sigmoid() * prefix
-            marginals[..., position] = is_added.sum(dim=-1)
+            marginals.append(is_added.sum(dim=-1))
             if position < self.n_labels - 1:
                 prefix = torch.stack((prefix - is_added, is_added), dim=-1).flatten(-2)
-        return self._of_labels(marginals, chain)
+        return self._of_labels(torch.stack(marginals, dim=-1), chain)
 
     def _beam_marginals(self, outputs: Tensor, chain: int) -> Tensor:
         """The marginals of one chain by beam search: (R, B, K)."""
@@ -188,11 +189,11 @@ class Chain(ListedHead):
         prefixes = torch.full((*z.shape[:-1], 1, 1), no_label, device=z.device)
         count = torch.zeros_like(prefixes[..., 0])
         log_p = z.new_zeros(*z.shape[:-1], 1)
-        marginals = torch.empty_like(z)
+        marginals = []
         for position in range(self.n_labels):
             linked = links[..., position].gather(1, prefixes.flatten(1)).view(prefixes.shape)
             logits = z[..., position, None] + linked.sum(dim=-1)
-            marginals[..., position] = (log_p.softmax(dim=-1) * logits.sigmoid()).sum(dim=-1)
+            marginals.append((log_p.softmax(dim=-1) * logits.sigmoid()).sum(dim=-1))
             log_p = torch.cat([log_p + logsigmoid(-logits), log_p + logsigmoid(logits)], dim=-1)
             n_prefixes = logits.shape[-1]
             log_p, best = log_p.topk(min(self.options.beam, log_p.shape[-1]), dim=-1)
@@ -207,7 +208,9 @@ class Chain(ListedHead):
             if torch.compiler.is_exporting() or int(count.max()) == prefixes.shape[-1]:
                 prefixes = nn.functional.pad(prefixes, (0, 1), value=no_label)
         sets = z.new_zeros(*prefixes.shape[:-1], no_label + 1).scatter_(-1, prefixes, 1)
-        return self._of_labels(sets[..., :no_label], chain), self._of_labels(marginals, chain)
+        return self._of_labels(sets[..., :no_label], chain), self._of_labels(
+            torch.stack(marginals, dim=-1), chain
+        )
 
     def _masked_links(self, outputs: Tensor) -> Tensor:
         """The links of each chain, zero except from a label to later ones: (R, chains, K, K)."""

@@ -30,6 +30,8 @@ class FMeasure(Head):
     Avoid: with many labels: the head has $`K^2 + 1`$ outputs.
     """
 
+    many_labels = False
+
     @classmethod
     def count_outputs(cls, n_labels: int, options: Any, known: KnownLabels | None = None) -> int:
         """Return K^2 + 1: first the empty set, then the sizes 1 to K of label 1, and so on."""

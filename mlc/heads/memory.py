@@ -12,11 +12,13 @@ import torch
 from mlc.config.errors import CapacityError, ConfigError
 from mlc.config.memory import free_bytes, readable
 from mlc.heads.base import HEADS, Head, KnownLabels
+from mlc.metrics.top_scores import MANY_LABELS
 
 log = logging.getLogger(__name__)
 
 # The backward pass holds the outputs, their softmax or sigmoid, and both gradients.
 _ACTIVATION_COPIES = 4
+_FOR_MANY = "sigmoid, pick_one, ova_n or negative_sampling"
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,15 @@ def require_memory(
     """Estimate the memory, log it, and require that it is free.
 
     Raises:
-        CapacityError: it exceeds the free memory; the message names the sizes and other heads.
+        CapacityError: there are at least MANY_LABELS labels and the head is not for so many; or the
+            memory exceeds the free memory; the message names the sizes and other heads.
     """
+    if n_labels >= MANY_LABELS and not head.many_labels:
+        raise CapacityError(
+            f"The head {head.name!r} cannot be trained with {n_labels:,} labels, since its memory or"
+            f" time grows faster than their number: choose {_FOR_MANY}, or fewer than"
+            f" {MANY_LABELS:,} labels."
+        )
     device = device or torch.device("cpu")
     needed = estimate(head, n_features, n_labels, options, **training)
     free = free_bytes(device)
@@ -87,6 +96,7 @@ def require_memory(
     )  # fmt: skip
     if needed.total > free:
         others = [HEADS[name] for name in HEADS if HEADS[name] is not head]
+        others = [other for other in others if other.many_labels or n_labels < MANY_LABELS]
         smaller = [
             other.name
             for other in others

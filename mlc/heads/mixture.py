@@ -30,7 +30,7 @@ class BernoulliMixture(ListedHead):
     descent, in the source by expectation maximisation. Likelihood and marginals are exact for any K.
     The joint covers all label sets up to K = 16, with more labels those in the training data,
     normalised.
-    Consistent for $`P(y \mid x)`$ if C components can express it, thus always with 2^K components;
+    Consistent for $`P(y \mid x)`$ if C components can express it, thus always with $`2^K`$ components;
     with one component it is `sigmoid`.
     Source: Li et al. 2016, "Conditional Bernoulli mixtures for multi-label classification".
     Use: for labels that depend on each other where `powerset` is out of reach (experiments/league).

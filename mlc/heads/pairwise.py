@@ -43,6 +43,7 @@ class Pairwise(ListedHead):
     """
 
     Options = PairwiseOptions
+    many_labels = False
     _pairs: Tensor
     _has_label: Tensor
     _has_pair: Tensor

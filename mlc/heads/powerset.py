@@ -39,6 +39,8 @@ class Powerset(JointHead):
     (experiments/powerset_samples).
     """
 
+    many_labels = False
+
     @classmethod
     def count_outputs(cls, n_labels: int, options: Any, known: KnownLabels | None = None) -> int:
         """Return 2^K."""

@@ -23,7 +23,7 @@ class Sparsemax(Shares):
     Consistent for recall at k, as `softmax_uniform`: the scores estimate
     $`\mathbb{E}[y_k / \lvert y \rvert \mid x, y \neq \emptyset]`$; not in general for precision at k.
     The threshold without tuning is $`1 / K`$, the lowest score of a certain label. The source
-    predicts the labels with p_k > 0 after it has tuned a scale of z.
+    predicts the labels with $`p_k > 0`$ after it has tuned a scale of z.
     Source: Martins and Astudillo 2016, "From softmax to sparsemax: a sparse model of attention and
     multi-label classification", section 3; train_multilabel_classifier_lbfgs.py in
     github.com/Unbabel/sparsemax.

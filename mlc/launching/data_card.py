@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,9 @@ from mlc.config.schema import config_folder, register_configs
 from mlc.data.arff import find_files
 from mlc.data.base import SOURCES
 from mlc.data.card import Card, describe
-from mlc.data.files import located
+from mlc.data.files import IMAGE_ENDINGS, located, unpacked_bytes
 from mlc.data.splits import split_dataset
+from mlc.data.table_file import read_frame
 from mlc.data.vectors import with_coverage
 from mlc.launching.composing import composed
 from mlc.launching.overrides import fitted, quoted
@@ -27,6 +30,8 @@ _ENDINGS = {
     ".npz": "arrays", ".npy": "arrays", ".safetensors": "arrays", ".svm": "libsvm",
     ".libsvm": "libsvm", ".svmlight": "libsvm",
 }  # fmt: skip
+# The bytes and rows of a table in which names of images are looked for.
+_HEAD, _FIRST_ROWS = 65_536, 20
 _SETTING = re.compile(r"\+{0,2}data\.\w+=")
 
 
@@ -39,17 +44,16 @@ def overrides(arguments: argparse.Namespace) -> list[str]:
     name = arguments.data.removeprefix("data=")
     path = Path(name)
     ending = next((s.lower() for s in reversed(path.suffixes) if s.lower() in _ENDINGS), None)
+    image = arguments.image
+    if image is None and _ENDINGS.get(ending or "") == "table":
+        image = _named_images(arguments, name)
     published = {file.stem for file in (config_folder() / "data").glob("*.yaml")}
     generated = {name for name in SOURCES if not hasattr(SOURCES[name].Options(), "path")}
     known = sorted(published | generated)
     if name in known:
         chosen = [f"data={name}"]
-    elif arguments.image is not None and ending is not None:
-        chosen = [
-            "data=images",
-            f"data.path={quoted(name)}",
-            f"data.file={quoted(arguments.image)}",
-        ]
+    elif image is not None and ending is not None:
+        chosen = ["data=images", f"data.path={quoted(name)}", f"data.file={quoted(image)}"]
     elif ending is not None:
         chosen = [f"data={_ENDINGS[ending]}", f"data.path={quoted(name)}"]
     elif _is_arff(name):
@@ -69,6 +73,62 @@ def overrides(arguments: argparse.Namespace) -> list[str]:
     if arguments.text is not None:
         chosen.append(f"data.text={quoted(arguments.text)}")
     return [*chosen, *(fitted(setting, False) for setting in [*settings, *arguments.settings])]
+
+
+def _named_images(arguments: argparse.Namespace, name: str) -> str | None:
+    """The column of a table that names existing images, if it is the only one; standard error says so.
+
+    A text, or a setting that names or leaves out columns, says what the features are.
+    """
+    settings = [*(arguments.labels or ()), *arguments.settings]
+    decided = ("data.text=", "data.ignore=", "data.file=", "data.name=", "data=")
+    path = located(name, None)
+    if arguments.text is not None or not path.is_file():
+        return None
+    if any(setting.lstrip("+").startswith(decided) for setting in settings):
+        return None
+    columns = _image_columns(path, arguments.labels or ())
+    if len(columns) != 1:
+        return None
+    (column,) = columns
+    print(
+        f"The column {column!r} names images, which are taken as the features (--image {column});"
+        f" 'data.ignore=[{column}]' takes the other columns instead.",
+        file=sys.stderr,
+    )
+    return column
+
+
+def _image_columns(path: Path, others: Collection[str] = ()) -> list[str]:
+    """Return the columns of a table whose first rows name image files, each of which is there.
+
+    Args:
+        path: the table; its folder is that of the names.
+        others: columns that hold something else.
+
+    """
+    head = unpacked_bytes(path)[:_HEAD].lower()
+    if not any(ending.encode() in head for ending in IMAGE_ENDINGS):
+        return []
+    try:
+        frame = read_frame(path).iloc[:_FIRST_ROWS]
+    except DataError:
+        # Labelled texts, or a table that its source refuses in its own words.
+        return []
+    return [
+        str(name)
+        for name in frame.columns
+        if str(name) not in others and len(frame) and all(_is_image(v, path) for v in frame[name])
+    ]
+
+
+def _is_image(value: object, table: Path) -> bool:
+    name = str(value).strip()
+    return (
+        name.lower().endswith(IMAGE_ENDINGS)
+        and "\0" not in name
+        and (table.parent / name).is_file()
+    )
 
 
 def read_card(chosen: list[str], seed: int, vectors: Path | None = None) -> tuple[Card, Any]:

@@ -31,12 +31,18 @@ from mlc.config.errors import BeingTrainedError, ConfigError
 from mlc.data.base import SOURCES
 from mlc.launching.ending import finished_runs_folded
 from mlc.launching.job import describe
-from mlc.launching.workers import Ended, n_cores, train_here, train_in_workers
+from mlc.launching.workers import (
+    Ended,
+    n_cores,
+    train_here,
+    train_in_workers,
+    train_on_devices,
+)
 from mlc.runs.cohort import Outcome
 from mlc.runs.folder import is_finished
 from mlc.runs.leases import holder, wait_for_free
 from mlc.runs.recording import WAS_FINISHED, Run
-from mlc.training.assembly import device_of
+from mlc.training.assembly import cuda_devices
 from mlc.training.grouping import cohorts
 
 if TYPE_CHECKING:
@@ -104,15 +110,13 @@ def _train(
     Returns:
         The jobs of runs that another process trained and has released, finished or not.
     """
+    devices = [] if train is not None else _devices(jobs) * launcher.per_device
     # A daemonic process, such as a worker of a pool, cannot have child processes.
     in_this_process = train is None and (
-        multiprocessing.current_process().daemon
-        or any(
-            job.run is not None and device_of(job.run.config.device).type == "cuda" for job in jobs
-        )
+        multiprocessing.current_process().daemon or len(devices) == 1
     )
     # Cohorts that are trained one after another gain nothing from a cut.
-    groups = group(jobs, launcher.max_runs, 1 if in_this_process else n_workers)
+    groups = group(jobs, launcher.max_runs, 1 if in_this_process else len(devices) or n_workers)
     log.info("Launching %d jobs, cohorts: %d", len(jobs), len(groups))
     elsewhere: dict[Path, tuple[Job, Outcome]] = {}
 
@@ -130,12 +134,20 @@ def _train(
         train(runs, ended)
     elif in_this_process:
         train_here(runs, ended)
+    elif devices:
+        train_on_devices(runs, devices, ended)
     else:
         train_in_workers(runs, n_workers, ended)
     free = [elsewhere.pop(folder)[0] for folder in wait_for_free(list(elsewhere))]
     for job, outcome in elsewhere.values():
         _end(launcher, job, outcome)
     return free
+
+
+def _devices(jobs: Sequence[Job]) -> list[int]:
+    """Return the numbers of the CUDA devices that the jobs name."""
+    names = {job.run.config.device for job in jobs if job.run is not None}
+    return sorted({device for name in names for device in cuda_devices(name)})
 
 
 def _prepare_data(cohorts: Sequence[Sequence[Run]]) -> None:

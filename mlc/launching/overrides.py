@@ -17,7 +17,7 @@ from mlc.config.errors import ConfigError
 from mlc.config.option_types import declared_types, in_words, unwrapped
 from mlc.config.options import nearest
 from mlc.config.registry import DECISIONS
-from mlc.config.schema import AUTOMATIC, GROUPS, Config
+from mlc.config.schema import AUTOMATIC, DEVICES, GROUPS, Config
 
 MOST_JOBS = 100_000
 _MOST_DIGITS = 4000
@@ -30,6 +30,7 @@ _RENAMED = {
     "data.max_words": "data.max_features",
     "data.ngrams": "data.ngram_range=[1,N], with data.buckets to hash the sequences",
 }
+_OPEN = re.compile(r"hydra\.launcher\.parameters(\.|$)")  # Options of submitit, which need no +.
 # Spellings that OmegaConf reads as a boolean.
 _TRUTHS = {"yes", "y", "on", "true", "1", "no", "n", "off", "false", "0"}
 
@@ -37,19 +38,19 @@ _TRUTHS = {"yes", "y", "on", "true", "1", "no", "n", "off", "false", "0"}
 def fitted(argument: str, is_sweep: bool) -> str:
     """Return the override with its value converted to the type of its option.
 
-    One value for a list gets brackets, 10.0 for an integer becomes 10, None for an option that may
-    be null becomes null, as does auto for one with a default by the data, and text that looks like a
-    number or a boolean is quoted.
+    One value for a list gets brackets, 10.0 for an integer becomes 10, None for an option that may be
+    null becomes null, as does auto for one with a default by the data. Text like a number is quoted.
 
     Raises:
-        ConfigError: the override has a former or unknown key, removes an option, or has two readings or
-            no value, or the value is too long or not a boolean.
+        ConfigError: the key is former or unknown, or the value is missing, too long or ambiguous.
     """
     key, _, raw = argument.partition("=")
     _check_key(key)
     declared = _declared(key.lstrip("+"))
     if declared is None:
-        return argument
+        return f"++{argument}" if _OPEN.match(key) else argument
+    if key == "device" and re.fullmatch(DEVICES, raw):
+        return f"{key}='{raw}'"  # Its commas separate no values of a sweep.
     item, is_list, optional = declared
     if not raw.strip():
         if item is str and not is_list:

@@ -7,7 +7,6 @@ import gc
 import logging
 import multiprocessing
 import os
-import pickle
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -16,18 +15,21 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from tqdm import tqdm
-from tqdm.contrib.logging import logging_redirect_tqdm
+import torch
 
-from mlc.config.errors import MlcError, RunFolderError, TrainingError
+from mlc.config.errors import RunFolderError, TrainingError
+from mlc.config.imports import import_named
 from mlc.config.texts import LogFormatter
 from mlc.data.notices import say_once
 from mlc.files.writing import LogFile
+from mlc.launching.board import Board
+from mlc.launching.reporter import Notices, Reporter
 from mlc.runs.cohort import Outcome
 from mlc.runs.folder import fail
 from mlc.runs.leases import holder
 from mlc.runs.recording import Run, train_runs
-from mlc.tracking.progress import BarProgress, Progress, bar
+from mlc.tracking.progress import BarProgress, bar
+from mlc.training.assembly import cuda_devices
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +45,7 @@ def n_cores() -> int:
 
 
 def train_here(cohorts: Sequence[Sequence[Run]], ended: Ended) -> None:
-    """Train cohorts one after another in this process, as on CUDA, where one fills the device."""
+    """Train cohorts one after another in this process, as on one CUDA device, which a cohort fills."""
     with bar("sweep", sum(map(len, cohorts)), "run", position=1) as sweep:
         for number, runs in enumerate(cohorts):
             with run_logs(runs):
@@ -57,25 +59,60 @@ def train_in_workers(cohorts: Sequence[Sequence[Run]], n_workers: int, ended: En
     The processes are forked where that is safe (Linux), and so start at once: no thread of torch has
     been started before. A worker that is killed fails only its unfinished runs.
     """
-    context: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    method = "fork" if sys.platform == "linux" else "spawn"
+    _train(cohorts, [None] * n_workers, 1 / n_workers, method, ended)
+
+
+def train_on_devices(
+    cohorts: Sequence[Sequence[Run]], devices: Sequence[int], ended: Ended
+) -> None:
+    """Train cohorts in parallel on CUDA devices, each in a new process, in the order of the cohorts.
+
+    Args:
+        cohorts: the cohorts, the longest first.
+        devices: the number of the device of each process; several processes may share one.
+        ended: called for each run that has ended.
+    """
+    _train(cohorts, devices, len(set(devices)) / len(devices), start_method(), ended)
+
+
+def start_method() -> str:
+    """Return how processes on CUDA devices are started: a forked process cannot use CUDA."""
+    return "spawn"
+
+
+def _train(
+    cohorts: Sequence[Sequence[Run]],
+    devices: Sequence[int | None],
+    memory_share: float,
+    method: str,
+    ended: Ended,
+) -> None:
+    """Train cohorts in new processes, one on each of the devices at a time."""
+    context: Any = multiprocessing.get_context(method)
     # The workers' garbage collector need not scan the configs of all jobs and every import.
     gc.freeze()
     waiting = list(enumerate(cohorts))
+    free = list(devices)
     active: dict[Connection, _Worker] = {}
     # Separate from this process's notices: forked workers write notices into the runs' logs.
     notices: set[str] = set()
-    with _Board(cohorts) as board:
+    with Board(cohorts) as board:
         try:
             while waiting or active:
-                while waiting and len(active) < n_workers:
-                    receiver, worker = _start(context, *waiting.pop(0), 1 / n_workers)
-                    active[receiver] = worker
+                for device in list(free):
+                    cohort = _next(waiting, device)
+                    if cohort is not None:
+                        free.remove(device)
+                        receiver, worker = _start(context, *cohort, memory_share, device)
+                        active[receiver] = worker
                 ready: list[Any] = wait(list(active))
                 for receiver in ready:
                     try:
                         message = receiver.recv()
                     except EOFError:
                         worker = active.pop(receiver)
+                        free.append(worker.device)
                         for index in worker.reap():
                             ended(worker.number, index, worker.outcomes[index])
                             board.ended(worker.number)
@@ -88,9 +125,9 @@ def train_in_workers(cohorts: Sequence[Sequence[Run]], n_workers: int, ended: En
 
 
 def _handle(
-    message: tuple[Any, ...], worker: _Worker, ended: Ended, board: _Board, notices: set[str]
+    message: tuple[Any, ...], worker: _Worker, ended: Ended, board: Board, notices: set[str]
 ) -> None:
-    """Handle a message that `_Reporter` has sent."""
+    """Handle a message that `Reporter` has sent."""
     kind, *content = message
     if kind == "ended":
         index, outcome, text = content
@@ -106,21 +143,40 @@ def _handle(
 
 
 def _start(
-    context: Any, number: int, runs: Sequence[Run], memory_share: float
+    context: Any, number: int, runs: Sequence[Run], memory_share: float, device: int | None
 ) -> tuple[Connection, _Worker]:
     receiver, sender = context.Pipe(duplex=False)
-    arguments = runs, sender, memory_share, os.getpid()
+    arguments = runs, sender, memory_share, os.getpid(), device
     process = context.Process(target=_work, args=arguments, daemon=True)
     process.start()
     sender.close()
-    return receiver, _Worker(number, runs, process)
+    return receiver, _Worker(number, runs, process, device)
+
+
+def _next(
+    waiting: list[tuple[int, Sequence[Run]]], device: int | None
+) -> tuple[int, Sequence[Run]] | None:
+    """Remove and return the first cohort that may be trained on this device, if there is one."""
+    for index, (_, runs) in enumerate(waiting):
+        allowed = [] if device is None else cuda_devices(runs[0].config.device)
+        # A cohort for the CPU may be trained by any process.
+        if not allowed or device in allowed:
+            return waiting.pop(index)
+    return None
+
+
+def use_device(device: int) -> None:
+    """Make a CUDA device the current one of this process."""
+    torch.cuda.set_device(device)
 
 
 class _Worker:
     """A worker process, with the outcomes of its runs by index."""
 
-    def __init__(self, number: int, runs: Sequence[Run], process: BaseProcess) -> None:
-        self.number, self.runs, self.process = number, runs, process
+    def __init__(
+        self, number: int, runs: Sequence[Run], process: BaseProcess, device: int | None
+    ) -> None:
+        self.number, self.runs, self.process, self.device = number, runs, process, device
         self.outcomes: dict[int, Outcome] = {}
 
     def reap(self) -> list[int]:
@@ -139,45 +195,6 @@ class _Worker:
         return unfinished
 
 
-class _Board:
-    """Progress bars of the sweep and of each active cohort, on a terminal."""
-
-    def __init__(self, cohorts: Sequence[Sequence[Run]]) -> None:
-        self._n_left = [len(runs) for runs in cohorts]
-        self._sweep = bar(self._title(), sum(self._n_left), "run", position=0)
-        self._bars: dict[int, tqdm[None]] = {}
-
-    def __enter__(self) -> _Board:
-        self._stack = ExitStack()
-        self._stack.enter_context(logging_redirect_tqdm())
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for number in list(self._bars):
-            self._close(number)
-        self._sweep.close()
-        self._stack.close()
-
-    def epoch(self, number: int, epoch: int, total: int, title: str) -> None:
-        if number not in self._bars:
-            self._bars[number] = bar(title, total, "epoch", position=1 + len(self._bars))
-        epochs = self._bars[number]
-        epochs.update(epoch - epochs.n)
-
-    def ended(self, number: int) -> None:
-        self._n_left[number] -= 1
-        self._close(number)
-        self._sweep.set_description(self._title())
-        self._sweep.update()
-
-    def _close(self, number: int) -> None:
-        if number in self._bars:
-            self._bars.pop(number).close()
-
-    def _title(self) -> str:
-        return f"{sum(n > 0 for n in self._n_left)} cohorts left"
-
-
 class _InProcess(BarProgress):
     """Reports each run that has ended to the launch as well."""
 
@@ -190,64 +207,24 @@ class _InProcess(BarProgress):
         self._callback(self._number, index, outcome)
 
 
-class _Reporter(Progress):
-    """Sends the progress of a cohort from the worker to the launching process."""
-
-    def __init__(self, sender: Connection) -> None:
-        self._sender = sender
-        self._title, self._total = "", 0
-
-    def begin(self, title: str, n_epochs: int) -> None:
-        self._title, self._total = title, n_epochs
-
-    def epoch(self, number: int) -> None:
-        self._send("epoch", number, self._total, self._title)
-
-    def ended(self, index: int, outcome: Outcome, message: str) -> None:
-        if isinstance(outcome, Exception):
-            try:
-                pickle.loads(pickle.dumps(outcome))
-            except Exception:
-                outcome = MlcError(f"{type(outcome).__name__}: {outcome}")
-        self._send("ended", index, outcome, message)
-
-    def notice(self, level: int, key: str, message: str) -> None:
-        """Send a notice that the launch logs once, however many cohorts send it."""
-        self._send("notice", level, key, message)
-
-    def _send(self, *message: Any) -> None:
-        try:
-            self._sender.send(message)
-        except BrokenPipeError:
-            # The launching process has ended: the runs have not failed, and resuming will train them.
-            os._exit(1)
-
-
-def _work(runs: Sequence[Run], sender: Connection, memory_share: float, parent: int) -> None:
+def _work(
+    runs: Sequence[Run], sender: Connection, memory_share: float, parent: int, device: int | None
+) -> None:
     # Ctrl-C reaches the parent too, which terminates its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with(parent)
     root = logging.getLogger()
     for handler in root.handlers[:]:
         root.removeHandler(handler)
-    reporter = _Reporter(sender)
-    root.addHandler(_Notices(reporter))
+    reporter = Reporter(sender)
+    root.addHandler(Notices(reporter))
+    # A spawned process has not imported the modules of the user's parts.
+    import_named()
+    if device is not None:
+        use_device(device)
     with run_logs(runs):
         train_runs(runs, reporter, memory_share)
     sender.close()
-
-
-class _Notices(logging.Handler):
-    """Sends log records with an attribute `once` to the launching process."""
-
-    def __init__(self, reporter: _Reporter) -> None:
-        super().__init__(logging.INFO)
-        self._reporter = reporter
-
-    def emit(self, record: logging.LogRecord) -> None:
-        key = getattr(record, "once", None)
-        if key is not None:
-            self._reporter.notice(record.levelno, key, record.getMessage())
 
 
 def _die_with(parent: int) -> None:

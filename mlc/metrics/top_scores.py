@@ -8,7 +8,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from mlc.metrics.counts import CountMetric
+from mlc.metrics.counts import CountMetric, count_true
 from mlc.metrics.sweep import (
     ScoreSweep,
     SortedScores,
@@ -61,7 +61,7 @@ class TopScores(ScoreSweep):
         first = scores.argmax(dim=-1, keepdim=True)
         labels = torch.where(labels == first, labels[..., :1], labels)
         labels = torch.cat([first, labels[..., 1:]], dim=-1)
-        counts = targets.sum(dim=-1).double(), targets.sum(dim=-2).double()
+        counts = count_true(targets, -1), count_true(targets, -2)
         return cls(highest.double(), labels, targets.gather(-1, labels).double(), *counts)
 
     @classmethod
@@ -125,7 +125,7 @@ def ranked(scores: Tensor, targets: Tensor) -> SortedScores | TopScores:
     """Return the pairs for sweeps: all, or the highest of each row from MANY_LABELS labels."""
     if scores.shape[-1] < MANY_LABELS:
         return SortedScores(scores, targets)
-    return TopScores.of(scores, targets, n_kept(int(targets.sum(dim=-1).max())))
+    return TopScores.of(scores, targets, n_kept(int(count_true(targets).max())))
 
 
 def n_kept(most_labels: int) -> int:

@@ -92,11 +92,14 @@ def build_training(
     splits: Sequence[Split],
     scalings: Sequence[Scaling],
     device: torch.device,
+    weights: NDArray[np.float64] | None = None,
 ) -> Training:
     """Build the training loop of a model, with its data on the device and its optimizer.
 
+    `weights` are those of all rows in the training loss, (N,).
+
     Raises:
-        ConfigError: the backbone does not take such samples.
+        ConfigError: the backbone does not take such samples, or the head no weights.
     """
     config, backbone = configs[0], model.backbone
     _require_samples(backbone, dataset)
@@ -124,7 +127,7 @@ def build_training(
     if factor != 1 and not (backbone.stacked or isinstance(optimizer, LBFGS)):
         optimizer.scale_rates(backbone.parameters(), factor)
     trainers, seeds = [run.trainer for run in configs], [run.seed for run in configs]
-    return Training(model, data, splits, optimizer, trainers, seeds, augmentation)
+    return Training(model, data, splits, optimizer, trainers, seeds, augmentation, weights)
 
 
 def _require_samples(backbone: Backbone, dataset: Dataset) -> None:
@@ -222,15 +225,43 @@ def build_rules(
 def device_of(name: str) -> torch.device:
     """Return the device of a name; "auto" is CUDA if available, else the CPU.
 
+    Of the devices of a name such as "cuda:0,2", the first becomes the process's current device, unless
+    the current one is among them.
+
     Raises:
-        ConfigError: the name is "cuda" and there is no CUDA device.
+        ConfigError: the name is that of CUDA devices, and torch finds none, or not these.
     """
-    available = torch.cuda.is_available()
-    if name == "cuda" and not available:
+    devices = cuda_devices(name)
+    if ":" in name and torch.cuda.current_device() not in devices:
+        torch.cuda.set_device(devices[0])
+    return torch.device("cuda" if devices else "cpu")
+
+
+def cuda_devices(name: str) -> list[int]:
+    """Return the numbers of the CUDA devices of a name; empty for the CPU.
+
+    Raises:
+        ConfigError: as in `device_of`.
+    """
+    n_devices = 0 if name == "cpu" else n_cuda_devices()
+    if n_devices == 0 and name.startswith("cuda"):
         raise ConfigError(
-            "device=cuda, but torch finds no CUDA device here: use device=auto or cpu."
+            f"device={name}, but torch finds no CUDA device here: use device=auto or cpu."
         )
-    return torch.device("cuda" if available and name != "cpu" else "cpu")
+    if ":" not in name:
+        return list(range(n_devices))
+    devices = sorted(set(map(int, name.partition(":")[2].split(","))))
+    if devices[-1] >= n_devices:
+        raise ConfigError(
+            f"device={name} names the device {devices[-1]}, and torch finds {n_devices}, numbered from"
+            " 0: use device=cuda for all."
+        )
+    return devices
+
+
+def n_cuda_devices() -> int:
+    """Return the number of CUDA devices that torch finds; without starting CUDA in this process."""
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
 @cache

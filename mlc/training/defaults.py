@@ -32,8 +32,7 @@ class Kind:
     """The properties of the training rows on which the defaults depend, beside the backbone.
 
     Attributes:
-        sparse: whether at most MOST_SPARSE of the values of the training rows are other than 0, as in
-            texts.
+        sparse: whether at most MOST_SPARSE of the values are other than 0, as in texts.
         n_rows: the number of training rows.
     """
 
@@ -68,10 +67,16 @@ _OF_STEPS = "optimizer.lr", "optimizer.schedule", "trainer.max_epochs"
 
 
 def kind_of(dataset: Dataset, train: Rows) -> Kind:
-    """Return the kind of the training rows."""
+    """Return the kind of the training rows.
+
+    Whether they are sparse is that of all rows but a published test part: splits of one data set, some
+    of them just below the limit and some above, must not get different defaults.
+    """
     if dataset.samples != "columns":
         return Kind(n_rows=len(train))
-    features: Any = dataset.features[train]
+    features: Any = dataset.features
+    if "test" in dataset.parts:
+        features = features[np.setdiff1d(np.arange(dataset.n_samples), dataset.parts["test"])]
     n_values = features.count_nonzero() if issparse(features) else np.count_nonzero(features)
     return Kind(bool(n_values <= MOST_SPARSE * math.prod(features.shape)), len(train))
 

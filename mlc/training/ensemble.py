@@ -30,6 +30,7 @@ def train_ensemble(
     splits: Sequence[Split],
     scalings: Sequence[Scaling],
     device: torch.device,
+    weights: NDArray[np.float64] | None = None,
 ) -> History:
     """Train all runs of the model and put it into evaluation mode.
 
@@ -40,6 +41,7 @@ def train_ensemble(
         splits: one per run.
         scalings: one per run.
         device: the device of the model.
+        weights: of the rows in the training loss, (N,); None weighs all alike.
 
     Returns:
         The history of the training, (epochs, R) by name; NaN after the end of a run that was trained by
@@ -50,14 +52,14 @@ def train_ensemble(
     """
     stacked = OPTIMIZERS[configs[0].optimizer.name].stacked and model.backbone.stacked
     if len(configs) == 1 or stacked:
-        return _train(build_training(configs, model, dataset, splits, scalings, device))
+        return _train(build_training(configs, model, dataset, splits, scalings, device, weights))
     histories = []
     for run, config in enumerate(configs):
         parts = [config], [splits[run]], [scalings[run]]
         known = known_labels(dataset, parts[1])
         shape, names = dataset.sample_shape, dataset.feature_names
         alone = build_model(parts[0], shape, known, device, parts[2], names)
-        training = build_training(parts[0], alone, dataset, parts[1], parts[2], device)
+        training = build_training(parts[0], alone, dataset, parts[1], parts[2], device, weights)
         histories.append(_train(training))
         _take_run(model, run, alone)
     model.eval()

@@ -33,13 +33,23 @@ class FullBatch:
         data: the resident data.
         rows: the training rows, (1, N).
         optimizer: over the model's parameters.
+        weights: of all rows of the data, (N,): the loss of a row counts as often as its weight.
 
     Raises:
         ConfigError: the loss depends on random numbers or on which rows are in a batch.
     """
 
-    def __init__(self, model: Model, data: ResidentData, rows: Tensor, optimizer: LBFGS) -> None:
+    def __init__(
+        self,
+        model: Model,
+        data: ResidentData,
+        rows: Tensor,
+        optimizer: LBFGS,
+        weights: Tensor | None = None,
+    ) -> None:
         _require_deterministic(model)
+        self._row_weights = None if weights is None else weights[rows]
+        self._n_rows = rows.shape[1] if weights is None else float(weights[rows].sum())
         self.model, self.data, self.rows, self.optimizer = model, data, rows, optimizer
         self._weights = [
             weights for name, weights in model.named_parameters() if not name.endswith("bias")
@@ -49,7 +59,7 @@ class FullBatch:
     def __call__(self, number: int) -> Tensor:
         """Minimise for penalty `number`, from 1; return the mean loss without it: (1,), float64."""
         self.model.train()
-        strength: float = 1 / (self.optimizer.options.C[number - 1] * self.rows.shape[1])
+        strength: float = 1 / (self.optimizer.options.C[number - 1] * self._n_rows)
         loss = torch.zeros((), dtype=torch.float64, device=self.data.device)
 
         def closure() -> Tensor:
@@ -69,10 +79,14 @@ class FullBatch:
         """Set the gradients of the mean loss of the training rows, and return it: ()."""
         self.optimizer.zero_grad()
         total = torch.zeros((), dtype=torch.float64, device=self.data.device)
+        first = 0
         for batch in self._training_batches():
             outputs = self.model(batch.features).to(batch.targets.dtype)
             losses = self.model.head.expected_loss(outputs, batch.targets)
-            loss = losses.sum() / self.rows.shape[1]
+            if self._row_weights is not None:
+                losses = losses * self._row_weights[:, first : first + losses.shape[1]]
+                first += losses.shape[1]
+            loss = losses.sum() / self._n_rows
             loss.backward()
             total += loss.detach()
         return total

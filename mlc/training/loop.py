@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mlc.config.errors import ConfigError, TrainingError
@@ -55,6 +57,8 @@ class Training:
             patience, that of the optimizer holds.
         seeds: one per run.
         augmentation: random changes of the samples in training batches.
+        weights: of all rows of the data in the training loss, (N,), relative to their mean; None weighs
+            all alike.
 
     Attributes:
         max_epochs: the largest number of epochs.
@@ -73,6 +77,7 @@ class Training:
         options: Sequence[TrainerOptions],
         seeds: Sequence[int],
         augmentation: Augmentation | None = None,
+        weights: NDArray[np.float64] | None = None,
     ) -> None:
         self.model, self.data, self.optimizer, self.options = model, data, optimizer, options[0]
         device = data.device
@@ -81,6 +86,7 @@ class Training:
         if self.options.precision == "bfloat16" and isinstance(optimizer, LBFGS):
             raise ConfigError("optimizer=lbfgs needs trainer.precision=float32 or float64.")
         self._require_steps()
+        row_weights = self._row_weights(weights)
         self._plain_step = PlainStep(
             model,
             data,
@@ -89,6 +95,7 @@ class Training:
             self.options.clip_norm,
             self.options.accumulation,
             augmentation,
+            row_weights,
         )
         self._step = step_for(self._plain_step, self.options.cuda_graphs)
         self.max_epochs = self.options.max_epochs
@@ -99,7 +106,7 @@ class Training:
                 raise ConfigError(
                     "optimizer=lbfgs trains on unchanged rows: leave data.augment out."
                 )
-            self._full_batch = FullBatch(model, data, self.train_rows, optimizer)
+            self._full_batch = FullBatch(model, data, self.train_rows, optimizer, row_weights)
             self.max_epochs = min(self.max_epochs, optimizer.n_epochs)
         self.val_rows = data.rows([split.val for split in splits])
         self._n_kept = n_kept(data.most_labels)
@@ -127,6 +134,17 @@ class Training:
                 f"The head {self.model.head.name!r} compares the samples of a batch, which"
                 " trainer.accumulation would divide: leave it out, or choose another head."
             )
+
+    def _row_weights(self, weights: NDArray[np.float64] | None) -> Tensor | None:
+        if weights is None:
+            return None
+        if self.model.head.compares_samples:
+            raise ConfigError(
+                f"The head {self.model.head.name!r} compares the samples of a batch, so that they cannot"
+                " have weights: leave sample_weight out, or choose another head."
+            )
+        relative = torch.as_tensor(weights / weights.mean())
+        return relative.to(self.data.device, self.data.dtype)
 
     def _begin_monitoring(self, options: Sequence[TrainerOptions]) -> None:
         device, n_runs = self.data.device, len(options)

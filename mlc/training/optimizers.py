@@ -67,6 +67,7 @@ class Adam(StackedOptimizer):
     Options = AdamOptions
     state_per_weight = 2
     decoupled: ClassVar[bool] = False
+    _counts: list[Tensor] | None = None
 
     def changing(self, steps: range) -> dict[str, list[list[float]]]:
         """Return the bias corrections of the moments, which start at 0."""
@@ -91,14 +92,17 @@ class Adam(StackedOptimizer):
             self._begin(weights, state)
         means = [state["mean"] for state in self._state]
         squares = [state["square"] for state in self._state]
+        kinds = self._weights, gradients, means, squares
+        # The kernel adds 1 to a number for each tensor.
+        self._counts = self._counts or [torch.tensor(0.0) for _ in self._weights]
         for (runs, options), (factor, chosen) in product(self._alike, self._of_factor.items()):
             rate = factor * float(self._values["lr"][runs.start])
+            parts = [[tensors[index] for index in chosen] for tensors in kinds]
+            if len(self._alike) > 1:
+                parts = [[tensor[runs] for tensor in tensors] for tensors in parts]
+            counts = [self._counts[index].fill_(self._n_steps - 1.0) for index in chosen]
             adam(
-                [self._weights[index][runs] for index in chosen],
-                [gradients[index][runs] for index in chosen],
-                [means[index][runs] for index in chosen],
-                [squares[index][runs] for index in chosen], [],
-                [torch.tensor(self._n_steps - 1.0) for _ in chosen],
+                *parts, [], counts,
                 fused=True, amsgrad=False, maximize=False, lr=rate,
                 beta1=options.betas[0], beta2=options.betas[1], eps=options.eps,
                 weight_decay=options.weight_decay, decoupled_weight_decay=self.decoupled,

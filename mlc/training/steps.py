@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,6 +28,8 @@ _WARM_UP = 3
 class PlainStep:
     """Forward, loss, backward, update.
 
+    With `weights`, (N,), of all rows of the data, the loss of a row counts as often as its weight.
+
     Attributes:
         total: sum of the losses of all samples in this epoch, (R,), float64.
         finite: number of steps in this epoch after which `total` was finite, (R,), int64.
@@ -40,10 +44,12 @@ class PlainStep:
         clip_norm: float | None = None,
         n_parts: int = 1,
         augmentation: Augmentation | None = None,
+        weights: Tensor | None = None,
     ) -> None:
         self.model, self.data, self.optimizer, self.bfloat16 = model, data, optimizer, bfloat16
         self.clip_norm, self.n_parts = clip_norm, n_parts
         self._augmentation = augmentation
+        self._weights = weights
         self.total = torch.zeros(model.n_runs, dtype=torch.float64, device=data.device)
         self.finite = torch.zeros(model.n_runs, dtype=torch.int64, device=data.device)
 
@@ -75,16 +81,22 @@ class PlainStep:
         features = batch.features
         if self._augmentation is not None and isinstance(features, Tensor):
             features = self._augmentation(features)
-        # A captured step must not use casts cached before the capture.
-        with torch.autocast(
-            "cuda", dtype=torch.bfloat16, enabled=self.bfloat16, cache_enabled=False
-        ):
+        with self._precision():
             outputs = self.model(features)
         losses = self.model.head.loss(outputs.to(batch.targets.dtype), batch.targets, uniforms)
+        if self._weights is not None:
+            losses = losses * self._weights[rows]
         # Runs share no weights, so the gradient of the sum gives each run the gradient of its loss.
         loss = losses.mean(dim=1).sum()
         (loss if share == 1 else share * loss).backward()
         self.total += losses.detach().sum(dim=1)
+
+    def _precision(self) -> AbstractContextManager[Any]:
+        """Return the context of the computation; entering autocast takes time even if it is off."""
+        if not self.bfloat16:
+            return nullcontext()
+        # A captured step must not use casts cached before the capture.
+        return torch.autocast("cuda", dtype=torch.bfloat16, cache_enabled=False)
 
 
 class GraphStep:

@@ -123,6 +123,22 @@ def test_the_estimator_has_the_options_of_the_run(tmp_path: Path) -> None:
     assert (classifier.decision, classifier.decision_options) == ("auto", {"metric": "f1_samples"})
 
 
+def test_the_printed_estimator_gives_the_same_scores_again(tmp_path: Path) -> None:
+    data = table(tmp_path)
+    dataset = loaded(data)
+    model = Model("sigmoid", options_of(HEADS, "sigmoid"), 0.5, dataset.label_names)
+    own = settle(model, "global", options_of(DECISIONS, "global"), STORED)
+    defaults = MultiLabelClassifier().get_params(deep=False)
+    code = estimator_code(config_of(data), own, defaults, dataset)
+    assert "    random_state=0,\n" in code
+    scores = []
+    for _ in range(2):
+        names: dict[str, Any] = {}
+        exec(code, names)
+        scores.append(names["classifier"].predict_proba(names["X"]))
+    np.testing.assert_array_equal(*scores)
+
+
 @pytest.mark.parametrize("linear", YARDSTICKS, ids=lambda kind: kind.name)
 @pytest.mark.parametrize("kind", DATA)
 def test_linear_models_run_as_printed_and_score_as_those_that_were_compared(

@@ -133,11 +133,17 @@ def test_sizes_and_grey_are_chosen_and_said(table: Callable[..., Path], tmp_path
     assert data.sample_shape == (3, 9, 9)
     (note,) = (note for note in data.notes if "resized" in note)
     assert note == (
-        "5 images were cropped around their centre and resized to 9 x 9 since they differ in size;"
-        " data.size states another size."
+        "5 images of 6 x 5 pixels were cropped around their centre and resized to 9 x 9 since they"
+        " differ in size; data.size states another size."
     )
     write_image(tmp_path / "images" / "5.png", random_image(5, 9, 300))
-    assert load_data("images", path=str(path), labels=["wet"]).sample_shape == (3, 224, 224)
+    for _ in range(2):  # decoded, and from the cache
+        data = load_data("images", path=str(path), labels=["wet"])
+        assert data.sample_shape == (3, 224, 224)
+        assert any(
+            note.startswith("6 images of 6 to 9 pixels high and 5 to 300 wide were cropped")
+            for note in data.notes
+        )
     small = load_data("images", path=str(path), labels=["wet"], size=[6, 5], grey=True)
     assert small.sample_shape == (1, 6, 5)
     expected = [decode(tmp_path / "images" / f"{i}.png", 1, 6, 5).ravel() for i in range(6)]

@@ -11,6 +11,7 @@ import pytest
 
 from mlc.data.__main__ import main
 from mlc.launching.data_card import overrides
+from tests.images import write_image
 
 TEXT = "body,tags\n" + "rain on hill,wet;cold\nsun on road,warm\nfog on road,\n" * 8
 
@@ -40,7 +41,7 @@ def test_arff_by_folder_and_name_and_a_name_as_in_an_override(
     by_name = capsys.readouterr().out
     main([f"{base}.arff"])
     assert capsys.readouterr().out == by_name
-    stated = Namespace(data="data=digits", labels=None, text=None, settings=[])
+    stated = Namespace(data="data=digits", labels=None, text=None, image=None, settings=[])
     assert overrides(stated) == ["data=digits"]
 
 
@@ -65,9 +66,76 @@ def test_columns_are_named_by_how_they_were_read(
     assert "Not used beside the text: the columns kind, price, flag." in said
 
 
+def table_of_images(folder: Path, n: int = 24) -> Path:
+    """A table that names images, with their labels and a number."""
+    for number in range(n):
+        write_image(folder / "pictures" / f"{number}.png", number)
+    lines = [f"pictures/{k}.png,{'wet;cold' if k % 2 else 'warm'},{k * k}" for k in range(n)]
+    (folder / "posts.csv").write_text("\n".join(["picture,tags,size", *lines]))
+    return folder / "posts.csv"
+
+
+def test_a_column_of_image_files_is_taken_for_the_images(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = table_of_images(tmp_path)
+    main([str(file), "--labels", "tags"])
+    without = capsys.readouterr()
+    assert without.err == (
+        "The column 'picture' names images, which are taken as the features (--image picture);"
+        " 'data.ignore=[picture]' takes the other columns instead.\n"
+    )
+    main([str(file), "--labels", "tags", "--image", "picture"])
+    assert capsys.readouterr() == (without.out, "")
+    assert "images of 6 x 5 pixels" in without.out
+    main([str(file), "--labels", "tags", "data.ignore=[picture]"])
+    card = capsys.readouterr()
+    assert "1 numeric" in card.out
+    assert card.err == ""
+
+
+def test_names_of_images_that_are_not_there_are_no_categories_without_a_word(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "few.csv").write_text("picture,tags\n" + "a.jpg,wet\nb.JPG,cold\n" * 5)
+    main([str(tmp_path / "few.csv"), "--labels", "tags"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert (
+        "Warning: the names of images in the column 'picture' are taken as categories: its images are"
+        " read by data=images and 'data.file=picture', or leave it out by" in said
+    )
+    lines = "".join(f"{k}.jpg,{'wet' if k % 2 else 'cold'}\n" for k in range(30))
+    (tmp_path / "many.csv").write_text(f"picture,tags\n{lines}")
+    with pytest.raises(SystemExit):
+        main([str(tmp_path / "many.csv"), "--labels", "tags"])
+    assert "data=images and 'data.file=picture'" in capsys.readouterr().err
+
+
+def test_empty_texts_are_counted_and_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "posts.csv"
+    file.write_text(TEXT + ",wet\n  ,cold\n" + 'rain,"wet;\ncold"\n,warm\n')
+    main([str(file), "--labels", "tags", "--text", "body"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert (
+        "Warning: 3 of 28 texts are empty (data row 25, data row 26, data row 28 (line 30)): without any"
+        " word, the labels of these rows cannot be told." in said
+    )
+    whole = tmp_path / "whole.csv"
+    whole.write_text(TEXT)
+    main([str(whole), "--labels", "tags", "--text", "body", f"data.test_path={file}"])
+    assert "Test file: Warning: 3 of 28 texts are empty" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    main([str(whole), "--labels", "tags", "--text", "body"])
+    assert "empty" not in capsys.readouterr().out
+
+
 def test_labelled_texts_have_one_note(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "posts.txt"
-    file.write_text("__label__a __label__b some rain\n__label__b more sun\n" * 12)
+    lines = [f"__label__a __label__b some rain {k}0\n__label__b more sun {k}0\n" for k in range(12)]
+    file.write_text("".join(lines))
     main([str(file)])
     assert capsys.readouterr().out.count("  note  ") == 1
 
@@ -78,6 +146,18 @@ def test_a_figure(
     main([f"{write_arff()}.arff", "--figure", str(tmp_path / "card.png")])
     assert (tmp_path / "card.png").read_bytes().startswith(b"\x89PNG")
     assert "rows, " in capsys.readouterr().out
+
+
+def test_a_table_without_labels_is_told_its_columns(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "questions.csv").write_text("id;question;topics\n7;how to;dog\n9;why;\n")
+    with pytest.raises(SystemExit):
+        main([str(tmp_path / "questions.csv")])
+    assert (
+        "questions.csv has the columns id, question, topics: name the one that holds label sets, or"
+        " those of 0 and 1, by --labels COLUMN" in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize(

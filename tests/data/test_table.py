@@ -171,11 +171,11 @@ def test_features_of_new_rows_are_found_by_their_names(write: Any, tmp_path: Pat
 
 
 BAD = {
-    "no labels named": (NUMBERS, {}, "data=table needs data.path=FILE and data.labels"),
+    "no labels named": (NUMBERS, {}, "has the columns .*: name the one that holds label sets"),
     "no labels named beside a text": (
         TEXTS,
         {"text": "body"},
-        "form, so data=table needs data.path=FILE and data.labels",
+        "has the columns body, tags: name the one that holds label sets",
     ),
     "no such column": (
         NUMBERS,

@@ -203,7 +203,7 @@ def test_row_numbers_are_no_features(case: str, load: Any) -> None:
     rows = [f"{number},{k % 7}.5,{'xy'[k % 2]}\n" for k, number in enumerate(numbers)]
     dataset = load(f"{name},b,tags\n" + "".join(rows), labels=["tags"])
     assert dataset.feature_names == ("b",)
-    assert f"Row numbers, which are not features: {name!r}." in dataset.notes
+    assert f"Row numbers or identifiers, which are not features: {name!r}." in dataset.notes
 
 
 def test_numbers_that_do_not_number_the_rows_are_features(load: Any) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from mlc.config.errors import ConfigError
+from mlc.decisions import counting, thresholds
 from mlc.decisions.base import DECISIONS, build_decision
 from mlc.decisions.counting import highest
 from mlc.heads.base import HEADS
@@ -156,3 +157,29 @@ def test_every_pair_is_possible_or_known_not_to_be(head: str, rule: str) -> None
         assert rule in ("mode", "cardinality", "expected_jaccard", "expected_f1")
     else:
         assert chosen in HEADS[head].provides()
+
+
+def test_with_many_labels_fewer_sizes_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    scores, targets = torch.rand(2, 9, 12), torch.rand(2, 9, 12) < 0.2
+    for name in ("jaccard_samples", "f1_macro", "f1_micro"):
+        metric = COUNT_METRICS[name]
+        every = counting.values_by_size(metric, scores, targets)
+        with monkeypatch.context() as patch:
+            patch.setattr(counting, "MANY_LABELS", 12)
+            patch.setattr(counting, "n_kept", lambda most: 4)
+            torch.testing.assert_close(
+                counting.values_by_size(metric, scores, targets), every[..., :5]
+            )
+
+
+def test_thresholds_of_labels_that_are_tuned_in_chunks_are_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    torch.manual_seed(0)
+    scores, targets = torch.rand(2, 9, 7), torch.rand(2, 9, 7) < 0.4
+    together = build_decision("per_label").fit(scores, targets).fitted()["threshold"]
+    monkeypatch.setattr(thresholds, "_AT_ONCE", 2 * 9 * 3)
+    assert torch.equal(
+        build_decision("per_label").fit(scores, targets).fitted()["threshold"], together
+    )

@@ -309,6 +309,14 @@ def test_a_key_of_an_option_may_be_added(override: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "override",
+    ["hydra.launcher.parameters.timeout_min=5", "hydra.launcher.parameters={timeout_min: 5}"],
+)
+def test_options_of_submitit_need_no_plus(override: str) -> None:
+    assert fitted(override, True) == f"++{override}"
+
+
+@pytest.mark.parametrize(
     ("override", "message"),
     [
         ("~seed", "~seed cannot remove seed, which every run has: leave ~seed out for the default"),

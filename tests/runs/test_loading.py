@@ -407,3 +407,20 @@ def test_rows_without_a_known_word_are_named() -> None:
     assert note.startswith("Warning: 2 of 4 rows hold no word or value of the training (row 2, 4)")
     assert note_on_empty_rows(rows[[0, 2]]) is None
     assert note_on_empty_rows(rows.toarray()) is None
+
+
+def test_several_runs_are_refused_in_words_that_say_what_to_do(
+    finished: Path, command: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "new.csv").write_text("a,b\n1,2\n")
+    for files in ([str(finished), "new.csv"], [str(finished)]):
+        ended = command(predict_main, str(finished), *files)
+        assert ended.status == 2
+        assert ended.out == ""
+        assert ended.error.endswith(
+            f"mlc-predict: {finished} is the folder of a run, and a prediction is that of one run: give"
+            " one run, then its files, and repeat the command with another --output for each further"
+            " run.\n"
+        )
+    ended = command(predict_main, str(finished), "new.csv", "--skip-broken")
+    assert "--skip-broken is for images" in ended.error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
 from typing import Any
@@ -52,11 +53,23 @@ def dataset(features: Any) -> Dataset:
 
 @pytest.mark.parametrize(("n_values", "sparse"), [(15, True), (16, False)])
 @pytest.mark.parametrize("form", [np.asarray, csr_matrix])
-def test_the_kind_is_that_of_the_training_rows(n_values: int, sparse: bool, form: Any) -> None:
+def test_the_kind_is_that_of_the_rows_but_the_test_part(
+    n_values: int, sparse: bool, form: Any
+) -> None:
     features = np.ones((20, 10), dtype=np.float32)
     features[:10] = 0
     features[:10].flat[:n_values] = 2
-    assert kind_of(dataset(form(features)), np.arange(10)) == Kind(sparse, 10)
+    parts = {"train": np.arange(10), "test": np.arange(10, 20)}
+    data = dataclasses.replace(dataset(form(features)), parts=parts)
+    assert kind_of(data, np.arange(8)) == Kind(sparse, 8)
+
+
+def test_all_splits_of_a_data_set_are_of_one_kind() -> None:
+    """15% of the values are not 0; in the training rows of a split it is a little more or less."""
+    draw = np.random.default_rng(0)
+    data = dataset(csr_matrix(draw.random((300, 60)) < 0.15, dtype=np.float32))
+    kinds = {kind_of(data, draw.permutation(300)[:200]) for _ in range(10)}
+    assert len(kinds) == 1
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ def training(
     network: dict[str, Any] | None = None,
     max_iter: int = 1000,
     device: str = "cpu",
+    row_weights: NDArray[np.float64] | None = None,
     **trainer: Any,
 ) -> Training:
     features: Any = csr_matrix(rows) if rows is SPARSE else rows
@@ -59,7 +60,7 @@ def training(
     lbfgs = OPTIMIZERS.options("lbfgs", C=C, tolerance=1e-9, max_iter=max_iter)
     optimizer = OPTIMIZERS["lbfgs"](model.parameters(), [lbfgs], model.without_axis)
     settings = TrainerOptions(**{"precision": "float64", "monitor": "loss", **trainer})
-    return Training(model, resident, [SPLIT], optimizer, [settings], [0])
+    return Training(model, resident, [SPLIT], optimizer, [settings], [0], weights=row_weights)
 
 
 def fitted(trained: Training) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
@@ -90,6 +91,25 @@ def test_sigmoids_are_logistic_regressions_of_the_same_C(rows: NDArray[Any], C: 
         np.testing.assert_allclose(biases[label], model.intercept_[0], atol=1e-4)
         probabilities = 1 / (1 + np.exp(-outputs[:, label]))
         np.testing.assert_allclose(probabilities, model.predict_proba(test)[:, 1], atol=1e-4)
+
+
+@pytest.mark.parametrize("at_once", [17, 10**6])
+def test_weighted_rows_are_those_of_logistic_regression(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a weight of 0 among them, and in parts of several rows."""
+    monkeypatch.setattr(full_batch, "_ENTRIES_AT_ONCE", at_once * D)
+    weights = np.random.default_rng(1).integers(0, 4, N) * 0.7
+    trained = training(DENSE, [0.5], row_weights=weights)
+    list(trained)
+    coefficients, biases, _ = fitted(trained)
+    for label in range(K):
+        model = LogisticRegression(C=0.5, tol=1e-10, max_iter=10_000)
+        rows = scaled(trained, SPLIT.train)
+        relative = (weights / weights.mean())[SPLIT.train]
+        model.fit(rows, TARGETS[SPLIT.train, label], sample_weight=relative)
+        np.testing.assert_allclose(coefficients[:, label], model.coef_[0], atol=1e-4)
+        np.testing.assert_allclose(biases[label], model.intercept_[0], atol=1e-4)
 
 
 def test_a_powerset_of_the_seen_sets_is_multinomial_regression() -> None:

@@ -33,7 +33,7 @@ SEEDS = [0, 1, 2]
 BATCHES = (0, 8, 16, 24, 32, 36)
 
 
-def plain_step(head: str, device: torch.device) -> PlainStep:
+def plain_step(head: str, device: torch.device, weights: torch.Tensor | None = None) -> PlainStep:
     options = BACKBONES.options("mlp", widths=[8], dropout=0.2, normalization="batch")
     backbone = BACKBONES["mlp"](4, [options] * 3, SEEDS)
     known = KnownLabels(torch.as_tensor(DATA.targets), torch.arange(40).expand(3, -1))
@@ -43,7 +43,8 @@ def plain_step(head: str, device: torch.device) -> PlainStep:
         DATA.features, DATA.targets, [fit_scaling(DATA, np.arange(40))] * 3, device, torch.float64
     )
     rates = [OPTIMIZERS.options("adamw", lr=lr, schedule="cosine") for lr in (0.01, 0.02, 0.1)]
-    return PlainStep(model, data, OPTIMIZERS["adamw"](list(model.parameters()), rates))
+    optimizer = OPTIMIZERS["adamw"](list(model.parameters()), rates)
+    return PlainStep(model, data, optimizer, weights=weights)
 
 
 def train(step: PlainStep | GraphStep, plain: PlainStep) -> list[torch.Tensor]:
@@ -154,3 +155,27 @@ def test_settings_that_need_steps_or_independent_samples(
     steps = OPTIMIZERS[optimizer](list(model.parameters()), [OPTIMIZERS.options(optimizer)])
     with pytest.raises(ConfigError, match=message):
         Training(model, data, small.splits(1), steps, [TrainerOptions(5, 8, **values)], [0])
+
+
+def test_a_weighted_row_counts_as_often_as_its_weight() -> None:
+    """The gradient against a loop over rows."""
+    weights = torch.as_tensor(np.random.default_rng(1).integers(0, 4, 40)).double()
+    step = plain_step("sigmoid", torch.device("cpu"), weights)
+    step.model.eval()
+    rows = torch.stack([torch.randperm(40)[:8] for _ in SEEDS])
+    step.begin_epoch(8)
+    step._add_gradients(rows, None, 1.0)
+    gradients = [parameter.grad.clone() for parameter in step.model.parameters()]
+    total = step.total.clone()
+    step.model.zero_grad()
+    expected = torch.zeros(3, dtype=torch.float64)
+    for run, of_run in enumerate(rows):
+        for row in of_run:
+            batch = step.data.batch(row.expand(3, 1))
+            loss = step.model.head.loss(step.model(batch.features), batch.targets)[run, 0]
+            weighted = loss * weights[row]
+            (weighted / 8).backward()
+            expected[run] += weighted.detach()
+    torch.testing.assert_close(total, expected)
+    for gradient, parameter in zip(gradients, step.model.parameters(), strict=True):
+        torch.testing.assert_close(gradient, parameter.grad)

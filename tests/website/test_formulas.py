@@ -29,7 +29,9 @@ def sources() -> Iterator[tuple[str, str]]:
 
 def test_every_formula_is_known() -> None:
     formulas = {
-        (source, match[1]) for source, text in sources() for match in re.finditer(FORMULA, text)
+        (source, match["latex"])
+        for source, text in sources()
+        for match in re.finditer(FORMULA, text)
     }
     assert len(formulas) > 150
     for source, formula in sorted(formulas):
@@ -42,10 +44,12 @@ def test_an_unknown_command_is_refused() -> None:
 
 
 def test_a_formula_stands_between_dollar_and_backtick() -> None:
-    page = markdown("**Let $`a_k * b_k`$, `$x$` and $y$.**", extensions=["website.formulas"])
+    page = markdown("**Let ($`a_k * b_k`$), `$x$` and $y$.**", extensions=["website.formulas"])
     assert page.count("<math") == 1
     assert "<em>" not in page
-    assert ",</span>" in page  # The comma does not begin a line.
+    # The brackets stay in the formula's line.
+    assert '<span class="formula">(<math' in page
+    assert "</math>),</span>" in page
     assert "<code>$x$</code> and $y$." in page
 
 

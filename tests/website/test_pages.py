@@ -45,6 +45,13 @@ def test_pages_and_files_are_those_that_links_lead_to(repository: Path) -> None:
     assert "[it](no.md). <!--kept-->" in site.pages["code/x.py.md"]
 
 
+def test_a_list_begins_where_github_begins_it(repository: Path) -> None:
+    (repository / "docs/a.md").write_text("**Text**\n- one\n- two\n\n~~~~~\na\n- not\n~~~~~\n")
+    (repository / "README.md").write_text("[page](docs/a.md)\n")
+    page = collect({}, repository).pages["docs/a.md"]
+    assert page == "**Text**\n\n- one\n- two\n\n~~~~~\na\n- not\n~~~~~\n"
+
+
 def test_comments_and_code_are_left_as_the_reader_sees_them(repository: Path) -> None:
     page = collect({}, repository).pages["README.md"]
     assert "\n3 rows\n" in page

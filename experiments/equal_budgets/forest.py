@@ -1,0 +1,58 @@
+"""The figure: every contestant less sigmoid on the mean of the data sets, by three metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from experiments.equal_budgets.baselines import BASELINES
+from experiments.equal_budgets.bootstrap import Draws, Gain
+from experiments.equal_budgets.signed_rank import MARGIN
+from experiments.equal_budgets.tables import REFERENCE, pooled_gains
+
+_OF_HEADS, _OF_BASELINES, _OF_REFERENCE = "black", "tab:orange", "tab:blue"
+
+
+def forest_figure(draws: Mapping[str, Mapping[str, Draws]]) -> Figure:
+    """Draw a panel for each metric; a filled point has an interval without 0."""
+    gains = {metric: pooled_gains(of_metric) for metric, of_metric in draws.items()}
+    first = next(iter(gains.values()))
+    order = sorted(first, key=lambda head: first[head].mean)
+    figure = Figure(figsize=(10, 1.5 + 0.19 * len(order)), layout="constrained")
+    panels = figure.subplots(1, len(gains), sharey=True, squeeze=False)[0]
+    for axes, (metric, by_head) in zip(panels, gains.items(), strict=True):
+        _draw(axes, [by_head.get(head) for head in order], order)
+        axes.set_title(metric, fontsize="medium")
+    panels[0].set_yticks(range(len(order)), order, fontsize="small")
+    for label, head in zip(panels[0].get_yticklabels(), order, strict=True):
+        label.set_color(_colour(head))
+    figure.suptitle(
+        f"Test value less that of {REFERENCE} (blue line), mean of the data sets; orange: no network\n"
+        f"grey: within {MARGIN}, called equal; filled: the interval over data sets, seeds and test rows"
+        " excludes 0",
+        fontsize="medium",
+    )
+    return figure
+
+
+def _draw(axes: Axes, gains: list[Gain | None], heads: list[str]) -> None:
+    axes.axvspan(-MARGIN, MARGIN, color="0.88")
+    axes.axvline(0, color=_OF_REFERENCE, linewidth=1.2)
+    for position, (gain, head) in enumerate(zip(gains, heads, strict=True)):
+        if gain is None:
+            continue
+        colour = _colour(head)
+        is_clear = gain.low > 0 or gain.high < 0
+        axes.plot([gain.low, gain.high], [position, position], color=colour, linewidth=1)
+        axes.plot(
+            gain.mean, position, "o", color=colour, markersize=4,
+            markerfacecolor=colour if is_clear else "white",
+        )  # fmt: skip
+    axes.grid(axis="y", color="0.93")
+    axes.set_axisbelow(True)
+
+
+def _colour(head: str) -> str:
+    return _OF_BASELINES if head in BASELINES else _OF_HEADS

@@ -1,0 +1,64 @@
+"""What a reader of a table may have overlooked: empty and repeated texts, labels that differ by case."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from mlc.config.texts import listed
+from mlc.data.locations import location_of
+
+_NAMED = 5
+
+
+def empty_texts(texts: Sequence[str], where: str) -> tuple[str, ...]:
+    """Note the rows of a file whose text is empty or blank."""
+    rows = [row for row, text in enumerate(texts) if not text.strip()]
+    if not rows:
+        return ()
+    is_one = len(rows) == 1
+    return (
+        f"Warning: {len(rows):,} of {len(texts):,} texts {'is' if is_one else 'are'} empty"
+        f" ({listed([location_of(where, row) for row in rows], _NAMED, 40)}): without any word, the"
+        f" labels of {'this row' if is_one else 'these rows'} cannot be told.",
+    )
+
+
+def repeated_texts(texts: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Note texts that stand in several rows, by the part's file: "train", and perhaps "val" and "test".
+
+    Empty texts are none.
+    """
+    words = {part: [text.strip() for text in of_part] for part, of_part in texts.items()}
+    counts = Counter(text for text in words["train"] if text)
+    notes = []
+    n_repeated = sum(counts.values()) - len(counts)
+    if n_repeated:
+        verb = "repeats" if n_repeated == 1 else "repeat"
+        drawn = "" if len(words) > 2 else ", and may be in another part than the first"
+        notes.append(
+            f"Warning: {n_repeated:,} of {len(words['train']):,} texts {verb} an earlier one{drawn}:"
+            " data without copies say more about new texts."
+        )
+    for part, name in (("val", "validation"), ("test", "test")):
+        n_known = sum(text in counts for text in words.get(part, ()))
+        if n_known:
+            notes.append(
+                f"Warning: {n_known:,} of {len(words[part]):,} {name} texts are texts of the training"
+                " file too: leave them out of one of the files."
+            )
+    return tuple(notes)
+
+
+def alike_labels(names: Sequence[str]) -> tuple[str, ...]:
+    """Note labels whose names differ only by upper and lower case or blanks."""
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        alike.setdefault("".join(name.split()).casefold(), []).append(name)
+    groups = [" and ".join(map(repr, group)) for group in alike.values() if len(group) > 1]
+    if not groups:
+        return ()
+    return (
+        f"Warning: labels whose names differ only by case or blanks are different labels:"
+        f" {listed(groups, _NAMED, 60)}; write them alike in the file if they are not.",
+    )

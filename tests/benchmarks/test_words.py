@@ -1,0 +1,61 @@
+"""The comparison with an SVM: the linear backbone with its loss is the SVM."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.special import logit
+
+from benchmarks import measuring, words
+from benchmarks.measuring import stored_rows
+from mlc.evaluation.linear_models import LinearSVMs, fit_scores
+from mlc.evaluation.yardsticks import network_features
+from mlc.heads.base import HEADS
+from mlc.training import defaults as training_defaults
+from tests.benchmarks.toy import toy
+
+
+@pytest.fixture
+def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget the head after the test."""
+    for name in ("_parts", "_elsewhere"):
+        monkeypatch.setattr(HEADS, name, dict(getattr(HEADS, name)))
+
+
+@pytest.mark.usefixtures("registered")
+def test_the_linear_backbone_with_the_loss_of_the_svm_is_the_svm(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    HEADS.register("squared_hinge")(words.SquaredHinge)
+    monkeypatch.setattr(LinearSVMs, "strengths", (0.1,))
+    dataset, (split, _) = toy()
+    scores, choice = words._linear("squared_hinge", dataset, split)
+    assert choice == "C=0.1"
+    features, targets = network_features(dataset, split), dataset.targets[split.train]
+    expected = fit_scores(LinearSVMs(), features, targets, 0.1)
+    # LIBLINEAR penalises the intercept a little.
+    np.testing.assert_allclose(logit(scores["test"]), logit(expected["test"]), atol=0.02)
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_row_of_each_model_is_stored_and_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(words, "load", lambda *_: toy())
+    monkeypatch.setattr(training_defaults, "EPOCHS", ((math.inf, 2),))
+    monkeypatch.setattr(words, "STORED", tmp_path / "words.csv")
+    monkeypatch.setattr(measuring, "RESULTS", tmp_path)
+    words.main(["--folder", ".", "--data", "goemotions"])
+    rows = {row["model"]: row for row in stored_rows(words.STORED)}
+    assert list(rows) == [name for name, _ in words.models()]
+    assert rows["linear_svm"]["jaccard_samples_difference"] == ""
+    hinge, svm = (
+        float(rows[name]["jaccard_samples"]) for name in ("linear, squared_hinge", "linear_svm")
+    )
+    assert rows["linear, squared_hinge"]["jaccard_samples_difference"].startswith(
+        f"{hinge - svm:+.4f}"[:5]
+    )
+    assert "linear, squared_hinge" in (tmp_path / "words.md").read_text(encoding="utf-8")

@@ -1,0 +1,52 @@
+"""Notes on what a reader of a table may have overlooked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlc.data import load_data
+from mlc.data.spotted import alike_labels, empty_texts, repeated_texts
+
+
+def test_labels_that_differ_by_case_or_blanks_are_named() -> None:
+    assert alike_labels(["dog", "cat", "doge"]) == ()
+    assert alike_labels(["Dog", "dog", "kitchen sink", "cat", "Kitchensink"]) == (
+        "Warning: labels whose names differ only by case or blanks are different labels: 'Dog' and"
+        " 'dog', 'kitchen sink' and 'Kitchensink'; write them alike in the file if they are not.",
+    )
+
+
+def test_repeated_texts_are_counted_beyond_the_first() -> None:
+    assert repeated_texts({"train": []}) == ()
+    assert repeated_texts({"train": ["a", "b", "", " "]}) == ()
+    (note,) = repeated_texts({"train": ["a", "b", "a ", "", "", "b", "a"]})
+    assert note.startswith(
+        "Warning: 3 of 7 texts repeat an earlier one, and may be in another part"
+    )
+    notes = repeated_texts({"train": ["a", "b"], "val": ["c", "d"], "test": ["b", "b", "", "e"]})
+    assert notes == (
+        "Warning: 2 of 4 test texts are texts of the training file too: leave them out of one of the"
+        " files.",
+    )
+
+
+def test_one_empty_text_is_one() -> None:
+    (note,) = empty_texts(["a", "", "b"], "posts.csv")
+    assert note.startswith("Warning: 1 of 3 texts is empty (data row 2)")
+
+
+def test_a_table_has_all_these_notes(tmp_path: Path) -> None:
+    lines = ["rain on hill;wet", "sun on road;Wet", "rain on hill;warm", ";wet"] * 6
+    (tmp_path / "posts.csv").write_text("\n".join(["body;tags", *lines]))
+    path = str(tmp_path / "posts.csv")
+    notes = load_data("table", path=path, labels=["tags"], text="body").notes
+    for words in ("'Wet' and 'wet'", "6 of 24 texts are empty", "16 of 24 texts repeat"):
+        assert any(words in note for note in notes), words
+
+
+def test_numbers_that_name_the_rows_are_no_features(tmp_path: Path) -> None:
+    lines = [f"{700 + 3 * k},{k % 5},{k * k},{k % 2}" for k in range(30)]
+    (tmp_path / "t.csv").write_text("\n".join(["Customer_ID,size,area,y", *lines]))
+    data = load_data("table", path=str(tmp_path / "t.csv"), labels=["y"])
+    assert data.feature_names == ("size", "area")
+    assert any("'Customer_ID'" in note and "not features" in note for note in data.notes)

@@ -1,0 +1,148 @@
+"""The bootstraps and the signed-rank test of equal_budgets against closed forms, loops and a library."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import norm, rankdata
+
+from experiments.equal_budgets.bootstrap import Draws, draw, gains, pooled, rank_intervals, ranks
+from experiments.equal_budgets.signed_rank import signed_rank
+
+
+def random_values(n_seeds: int, n_rows: int, seed: int = 0) -> np.ndarray:
+    """Rows and seeds both matter."""
+    rng = np.random.default_rng(seed)
+    return (
+        rng.normal(size=(n_seeds, n_rows))
+        + rng.normal(size=n_rows)
+        + 0.5 * rng.normal(size=(n_seeds, 1))
+    )
+
+
+@pytest.mark.parametrize(("n_seeds", "n_rows"), [(1, 7), (5, 9), (4, 1)])
+def test_the_variance_of_a_draw_is_that_of_independent_multinomial_weights(
+    n_seeds: int, n_rows: int
+) -> None:
+    values = random_values(n_seeds, n_rows)
+
+    def second_moment(n: int) -> np.ndarray:
+        """E[w w'] of the shares of n units in n draws."""
+        return (np.eye(n) / n - np.ones((n, n)) / n**2) / n + np.ones((n, n)) / n**2
+
+    weights = np.kron(second_moment(n_seeds), second_moment(n_rows))
+    exact = values.ravel() @ weights @ values.ravel() - values.mean() ** 2
+    drawn = draw({"a": values, "b": values + 1}, np.random.default_rng(1), 40_000)
+    assert drawn.values == pytest.approx([values.mean(), values.mean() + 1])
+    assert drawn.drawn[:, 0].mean() == pytest.approx(values.mean(), abs=0.02)
+    assert drawn.drawn[:, 0].var() == pytest.approx(exact, rel=0.05, abs=1e-12)
+    # The rows and seeds of a draw are the same for all heads.
+    assert drawn.drawn[:, 1] - drawn.drawn[:, 0] == pytest.approx(np.ones(40_000))
+
+
+def test_the_variance_over_data_sets_is_that_between_plus_that_within() -> None:
+    rng = np.random.default_rng(0)
+    centres, spreads = rng.normal(size=6), rng.random(6) + 0.5
+    draws = [
+        Draws(("a",), np.array([centre]), centre + spread * rng.normal(size=(40_000, 1)))
+        for centre, spread in zip(centres, spreads, strict=True)
+    ]
+    together = pooled(draws, rng)
+    exact = (2 - 1 / 6) / 6**2 * (spreads**2).sum() + centres.var() / 6
+    assert together.values == pytest.approx([centres.mean()])
+    assert together.drawn.var() == pytest.approx(exact, rel=0.05)
+
+
+def test_intervals_are_simultaneous_and_a_detectable_gain_is_detected_four_times_in_five() -> None:
+    rng = np.random.default_rng(0)
+    errors = np.array([1.0, 3.0, 0.1, 2.0])
+    drawn = np.hstack([np.zeros((100_000, 1)), errors * rng.normal(size=(100_000, 4))])
+    by_head = gains(Draws(tuple("rabcd"), np.arange(5.0), drawn + np.arange(5)), "r")
+    critical = norm.ppf((1 + 0.95**0.25) / 2)
+    for head, mean, error in zip("abcd", (1, 2, 3, 4), errors, strict=True):
+        gain = by_head[head]
+        assert gain.mean == mean
+        assert gain.error == pytest.approx(error, rel=0.02)
+        assert [gain.low, gain.high] == pytest.approx(
+            [mean - critical * error, mean + critical * error], rel=0.02, abs=0.03
+        )
+        estimates = gain.detectable + error * rng.normal(size=100_000)
+        assert (estimates > gain.high - mean).mean() == pytest.approx(0.8, abs=0.01)
+
+
+def test_a_contestant_that_equals_the_reference_in_every_row_has_no_width() -> None:
+    values = random_values(3, 20)
+    by_head = gains(draw({"r": values, "same": values}, np.random.default_rng(0), 500), "r")
+    assert by_head["same"].mean == by_head["same"].low == by_head["same"].high == 0
+    assert gains(draw({"r": values}, np.random.default_rng(0), 500), "r") == {}
+
+
+def test_the_intervals_of_one_data_set_cover() -> None:
+    """Rows, seeds and both together are drawn anew; the truth is 0."""
+    covered = 0
+    for repetition in range(300):
+        rng = np.random.default_rng(repetition)
+        shared = rng.normal(size=80)
+        values = {
+            head: shared
+            + rng.normal(size=80)
+            + 0.1 * rng.normal(size=(8, 1))
+            + rng.normal(size=(8, 80))
+            for head in "rab"
+        }
+        by_head = gains(draw(values, rng, 400), "r")
+        covered += all(gain.low <= 0 <= gain.high for gain in by_head.values())
+    assert 0.93 <= covered / 300 <= 1
+
+
+def test_ranks_are_those_of_scipy() -> None:
+    values = np.random.default_rng(0).integers(0, 4, size=(50, 6)).astype(float)
+    assert np.array_equal(ranks(values), rankdata(values, axis=-1))
+
+
+def test_rank_intervals_are_those_of_a_loop_over_draws() -> None:
+    rng = np.random.default_rng(0)
+    draws = [
+        Draws(tuple("abc"), values, values + 0.3 * rng.normal(size=(3000, 3)))
+        for values in rng.normal(size=(4, 3))
+    ]
+    by_head = rank_intervals(draws, np.random.default_rng(5))
+    expected = np.mean([rankdata(-each.values) for each in draws], axis=0)
+    other, resampled = np.random.default_rng(6), []
+    for index in range(3000):
+        data_sets = other.integers(4, size=4)
+        resampled.append(np.mean([rankdata(-draws[d].drawn[index]) for d in data_sets], axis=0))
+    low, high = np.quantile(resampled, [0.025, 0.975], axis=0)
+    for column, head in enumerate("abc"):
+        assert by_head[head][0] == pytest.approx(expected[column])
+        assert by_head[head][1:] == pytest.approx((low[column], high[column]), abs=0.26)
+    lower = rank_intervals(draws, np.random.default_rng(5), higher_is_better=False)
+    assert lower["a"][0] == pytest.approx(4 - by_head["a"][0])
+
+
+# By baycomp 1.0.3, SignedRankTest.sample(0, y, rope=0.01, nsamples=200000): the shares of the winners.
+BY_BAYCOMP = {
+    "mixed": (
+        [0.031, 0.004, -0.012, 0.022, 0.015, -0.003, 0.009, 0.041, 0.002, -0.02, 0.013],
+        (0.0007, 0.5978, 0.4014),
+    ),
+    "equal": ([0.001, -0.002, 0.004, 0.003, 0.0], (0, 1, 0)),
+    "worse": ([-0.05, -0.03, -0.08, -0.011], (0.989, 0.011, 0)),
+    "at the margin": ([0.01, 0.01, -0.03, 0.05], (0.0579, 0.4048, 0.5373)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BY_BAYCOMP)
+def test_the_signed_rank_test_is_that_of_baycomp(case: str) -> None:
+    differences, expected = BY_BAYCOMP[case]
+    verdict = signed_rank(differences)
+    assert (verdict.worse, verdict.equal, verdict.better) == pytest.approx(expected, abs=0.008)
+
+
+def test_the_signed_rank_test_of_one_difference_or_none_is_a_closed_form() -> None:
+    # It is better unless the weight of 0, which is Beta(1/2, 1), exceeds the root of 1/2.
+    assert signed_rank([0.05]).better == pytest.approx(0.5**0.25, abs=0.006)
+    assert signed_rank([]).equal == 1
+    mirrored = signed_rank([-0.05])
+    assert mirrored.worse == pytest.approx(0.5**0.25, abs=0.006)
+    assert mirrored.better == 0

@@ -1,0 +1,183 @@
+"""mlc-export: the files of a run, its model card, and one sentence for what cannot be exported."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import mlc
+from mlc import MultiLabelClassifier
+from mlc.data.text import count_words
+from mlc.export import main as mlc_export
+from mlc.exporting.usage import usage
+from mlc.reporting.statistics import mean_interval
+from mlc.train import main as mlc_train
+from tests.conftest import REPOSITORY, exit_status, toy_arff
+
+DOCUMENT = REPOSITORY / "docs" / "export.md"
+BLOCKS = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
+FORMATS = ("pt2", "torch")  # test_writing.py has ONNX
+NAMES = {"onnx": "model.onnx", "pt2": "model.pt2", "torch": "model_torch"}
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sweep of one head with two seeds, and a third run with another setting."""
+    folder = tmp_path_factory.mktemp("sweep")
+    arguments = (
+        "-m", "data=arff", f"data.path={toy_arff(folder)}", "head=label_powerset", "seed=0,1",
+        "backbone.widths=[4],[8]", "trainer.max_epochs=2", "decisions=[per_label,mode]",
+        "report.figures=false", "report.yardsticks=false", f"hydra.sweep.dir={folder}/sweep",
+    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        assert exit_status(mlc_train, arguments, patch) == 0
+    return folder / "sweep"
+
+
+def run_of(sweep: Path, width: int = 4, seed: int = 0) -> Path:
+    return next(sweep.rglob(f"seed={seed},*{width}*"))
+
+
+def test_files_predict_without_mlc_by_the_code_of_the_document(
+    sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = run_of(sweep)
+    for to in FORMATS:
+        mlc_export([str(run), "--to", to, "--rule", "mode", "--card", f"{to}.md"])
+    rows = np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32)
+    rows[1, 0] = np.nan
+    np.save("rows.npy", rows)
+    script = Path(__file__).parent / "fresh.py"
+    command = [sys.executable, str(script), str(DOCUMENT), str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    loaded = mlc.load(run, "mode")
+    label_sets = loaded.predict(rows)
+    named = [";".join(np.array(["even", "large"])[row]) for row in label_sets]
+    with np.load("results.npz") as results:
+        assert {key.split()[0] for key in results} == set(FORMATS)
+        for to in FORMATS:
+            for n in (40, 1):
+                scores = results[f"{to} {n} scores"]
+                np.testing.assert_allclose(scores, loaded.scores(rows)[:n], atol=1e-6)
+                np.testing.assert_array_equal(results[f"{to} {n} label_sets"], label_sets[:n])
+                assert results[f"{to} {n} named"].tolist() == named[:n]
+
+
+def test_the_document_and_the_card_have_the_same_code() -> None:
+    assert BLOCKS[:3] == [usage(to, Path("folder") / name) for to, name in NAMES.items()]
+
+
+def stored(run: Path, key: str) -> float:
+    return float(json.loads((run / "metrics.json").read_text())[key])
+
+
+def test_the_card_has_the_results_of_the_run_and_of_its_other_seeds(
+    sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = run_of(sweep)
+    mlc_export([str(run), "--to", "torch", "--output", f"{tmp_path}/model"])
+    printed = capsys.readouterr().out
+    assert re.search(
+        r"rule: per_label\ncheck: \d+ of 64 random rows get the same label set", printed
+    )
+    card = (tmp_path / "model" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    values = [stored(run_of(sweep, seed=seed), "test/per_label/f1_macro") for seed in (0, 1)]
+    assert f"| f1_macro | {values[0]:.3f} | {mean_interval(values)} |" in card
+    assert "mean of 2 seeds, 95% interval" in card
+    data = json.loads((run / "data.json").read_text())
+    with np.load(run / "predictions.npz") as predictions:
+        decided, actual = predictions["decisions_per_label"], predictions["targets"]
+    thresholds = mlc.load(run, "per_label").rule.fitted()["threshold"].flatten().tolist()
+    for k, name in enumerate(["even", "large"]):
+        both = sum(a and b for a, b in zip(decided[:, k], actual[:, k], strict=True))
+        shares = [
+            f"{both / n:.2f}" if n else "-" for n in (decided[:, k].sum(), actual[:, k].sum())
+        ]
+        row = [name, str(data["counts"][k]), f"{thresholds[k]:.3g}", *shares]
+        assert f"| {' | '.join(row)} |" in card
+    for text in (
+        "toy: 60 rows, 2 labels",
+        "Head: label_powerset. A softmax",
+        "SHA-256 of the data",
+    ):
+        assert text in card
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence", "status"),
+    [
+        (["{sweep}", "--to", "pt2"], "holds 4 runs in its folders: name one, such as ", 2),
+        (["{run}", "{run}", "--to", "pt2"], "2 runs are named: export one at a time.", 2),
+        (["{run}", "--to", "tflite"], "There is no format 'tflite': choose one of onnx, pt2,", 2),
+        (["{run}/split.npz", "--to", "pt2"], "holds no finished run: name the folder of one.", 1),
+        (
+            ["{run}", "--to", "pt2", "--rule", "global"],
+            "was not evaluated with the rule 'global'",
+            1,
+        ),
+        (
+            ["{run}", "--to", "pt2", "--output", "{run}"],
+            "exists: name another path with --output",
+            2,
+        ),
+        (["{run}", "--to", "pt2", "--card", "{run}"], "exists: name another path with --card", 2),
+    ],
+)
+def test_what_cannot_be_exported_is_one_sentence(
+    arguments: list[str],
+    sentence: str,
+    status: int,
+    sweep: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    filled = [word.format(sweep=sweep, run=run_of(sweep)) for word in arguments]
+    with pytest.raises(SystemExit) as ended:
+        mlc_export(filled)
+    error = capsys.readouterr().err
+    assert (ended.value.code, error.count("\n")) == (status, 1)
+    assert error.startswith("mlc-export: ")
+    assert sentence in error
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_classifier_of_texts_exports_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With several networks, and counts by the code of the document."""
+    monkeypatch.chdir(tmp_path)
+    texts = ["Red car, fast", "blue car", "green tree", "red tree"] * 10
+    targets = np.array([["red" in text.lower(), "car" in text] for text in texts])
+    classifier = MultiLabelClassifier(
+        n_seeds=2, widths=(4,), max_epochs=2, decision="global", random_state=0,
+        text_options={"ngram_range": [1, 2]},
+    ).fit(texts, targets)  # fmt: skip
+    exec(compile(BLOCKS[4], str(DOCUMENT), "exec"), {"classifier": classifier})
+    extra: dict[str, Any] = {"metadata.json": ""}
+    model = torch.export.load("model.pt2", extra_files=extra).module()
+    metadata = json.loads(extra["metadata.json"])
+    names: dict[str, Any] = {"metadata": metadata}
+    new = ["A RED tree", "", "an unknown word", "car car red car"]
+    block = BLOCKS[3].replace('["a new text"]', repr(new))
+    assert block != BLOCKS[3]
+    exec(compile(block, str(DOCUMENT), "exec"), names)
+    counts, _ = count_words(new, classifier._texts.options, "X", metadata["rows"]["columns"])
+    np.testing.assert_array_equal(names["rows"], counts.toarray())
+    scores, label_sets = model(torch.as_tensor(names["rows"]))
+    np.testing.assert_allclose(scores, classifier.predict_proba(new), atol=1e-6)
+    np.testing.assert_array_equal(label_sets, classifier.predict(new))
+    with pytest.raises(mlc.config.errors.ConfigError, match=r"ends with '\.tflite': name a file"):
+        classifier.export("model.tflite")
