@@ -62,8 +62,8 @@ def minilm() -> Embed:
 def efficientnet_lite0() -> Embed:
     """Return the means of feature maps of EfficientNet-Lite0, trained on ImageNet: (N, 1600).
 
-    They are the 1,280 last maps, and the 320 before the last convolution. On validation rows the size and
-    the second part were better than 224 pixels and the last maps alone (README).
+    They are the 1,280 last maps, and the 320 before the last convolution; the best choice on validation
+    rows, as is the size (README).
     """
     device = _device()
     # Depthwise convolutions take half of the time in this format.
