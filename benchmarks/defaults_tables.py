@@ -5,7 +5,6 @@ python -m benchmarks.defaults_tables
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pandas as pd
@@ -18,15 +17,22 @@ PAGE = Path(__file__).parent.parent / "docs" / "defaults.md"
 _RUN = ["data", "head"]
 _SETTING = ["plan", *Steps._fields]
 DEFAULT = ("default", *Steps(0.003))
+# The plans that every data set has.
+_REQUIRED = "default", "half", "double", "large batches", "small batches"
 _OF_PATIENCE = DEFAULT, ("double", *Steps(0.003)), ("constant", *Steps(0.001, "constant"))
 
 
 def read(path: Path = STORED) -> pd.DataFrame:
     """Return the mean over the seeds of each data set, head and setting, with the loss of its value.
 
-    The loss is counted from the best setting of the data set and head.
+    The loss is counted from the best setting of the data set and head. A data set whose plans up to
+    "small batches" are not finished is left out, and a plan of a data set that lacks a head.
     """
     rows = pd.read_csv(path)
+    heads = rows.groupby(["data", "plan"])["head"].transform("nunique")
+    rows = rows[heads == len(HEADS_SEARCHED)]
+    of_data = rows.groupby("data")["plan"].agg(set)
+    rows = rows[rows["data"].map(of_data.map(set(_REQUIRED).issubset))]
     means = rows.groupby([*_RUN, *_SETTING, "sparse"], sort=False).mean(numeric_only=True)
     means = means.drop(columns="seed").reset_index()
     best = means.groupby(_RUN)["value"].transform("max")
@@ -105,23 +111,29 @@ def _named(key: tuple[object, ...]) -> tuple[str, str, str]:
     return f"{plan.epochs:g}", ", ".join(named), f"{rate:g}"
 
 
-def tables() -> dict[str, Table]:
-    """Return the tables of the page by name."""
+def blocks() -> dict[str, str]:
+    """Return the text of the page below each comment."""
     means = read()
-    return {
+    tables = {
         "dense": settings_table(means[~means["sparse"]]),
         "sparse": settings_table(means[means["sparse"]]),
         "patience": patience_table(means),
         "best epoch": epoch_table(means),
     }
+    finished = f"{', '.join(dict.fromkeys(means['data']))}."
+    return {
+        "data sets": finished,
+        **{f"table: {name}": table.markdown() for name, table in tables.items()},
+    }
 
 
 def main() -> None:
-    """Replace the tables in the page."""
+    """Replace the blocks in the page."""
     text = PAGE.read_text(encoding="utf-8")
-    for name, table in tables().items():
-        block = re.compile(rf"(<!-- table: {name} -->\n)(\|.*\n)*")
-        text = block.sub(lambda match, table=table: f"{match[1]}{table.markdown()}\n", text)
+    for name, block in blocks().items():
+        before, _, rest = text.partition(f"<!-- {name} -->\n")
+        _, _, after = rest.partition("\n\n")
+        text = f"{before}<!-- {name} -->\n{block}\n\n{after}"
     PAGE.write_text(text, encoding="utf-8")
 
 

@@ -1,10 +1,10 @@
 """How often the intervals of a comparison hold where no head differs from another, by simulation.
 
-python -m benchmarks.interval_coverage               # about 20 minutes of one core
+python -m benchmarks.interval_coverage               # about three minutes of one core
 python -m benchmarks.interval_coverage --worlds 100  # fewer
 
 Each simulated case is a row of results/benchmarks/interval_coverage.csv and is not computed again: the
-same command goes on where it was stopped.
+same command goes on where it was stopped, and then writes the tables of docs/compare.md.
 
 Shared: splits share their test rows. A head's mean in a split varies by its spread; the spreads are
 equal, or one is ten times the others, or they lie between a quarter of it and eight times, evenly by
@@ -18,6 +18,7 @@ not for validation, as Nadeau and Bengio (2003) take them to be.
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterator, Sequence
 from itertools import product
 
@@ -27,9 +28,11 @@ from numpy.typing import NDArray
 
 from benchmarks.measuring import RESULTS, append_rows, stored_rows, write
 from mlc.comparing.intervals import Part, simultaneous
+from mlc.files.writing import write_text
 from mlc.reporting.tables import Table
 
 STORED = RESULTS / "interval_coverage.csv"
+PAGE = RESULTS.parent.parent / "docs" / "compare.md"
 _ROWS, _SPREAD = 200, 0.02
 _NOISE = {"seeds": (0.02, 0.02), "rows and seeds": (0.15, 0.1)}
 CASES = ("equal", "one is 10 times the others", "1/4 to 8 times")
@@ -160,6 +163,21 @@ def redrawn_table(rows: pd.DataFrame) -> Table:
     return Table(header, lines)
 
 
+def with_tables(text: str, rows: pd.DataFrame) -> str:
+    """Return the page with both tables made from the rows, each in the place of one with its header."""
+    for table in (shared_table(rows), redrawn_table(rows)):
+        lines = [_row(table.header), _row(["---"] * len(table.header)), *map(_row, table.rows)]
+        header = re.escape(lines[0])
+        text, n_replaced = re.subn(rf"{header}\n(?:\|.*\n)*", "\n".join(lines) + "\n", text)
+        if n_replaced != 1:
+            raise ValueError(f"{PAGE} has {n_replaced} tables with the header {lines[0]}.")
+    return text
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
 def read(rows: Sequence[dict[str, str]]) -> pd.DataFrame:
     """Return the stored rows with numbers where they are numbers."""
     frame = pd.DataFrame(rows)
@@ -198,6 +216,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             ),
         ],
     )  # fmt: skip
+    write_text(PAGE, with_tables(PAGE.read_text(encoding="utf-8"), rows))
 
 
 if __name__ == "__main__":

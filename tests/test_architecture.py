@@ -107,6 +107,15 @@ def test_tensorboard_is_not_imported_before_it_is_needed(command: Path) -> None:
     assert not {name for name in loaded_by(command) if name.startswith("tensorboard")}
 
 
+def test_a_report_of_stored_runs_leaves_heavy_libraries_out() -> None:
+    """Hydra and scipy's sparse matrices took a third of the time of a small report."""
+    heavy = ("torch", "hydra", "omegaconf", "scipy.sparse", "sklearn", "iterstrat")
+    for name in ("reporting/page.py", "reporting/summary.py", "runs/folder.py", "data/card.py"):
+        assert not {module for module in loaded_by(PACKAGE / name) if module.startswith(heavy)}, (
+            name
+        )
+
+
 def test_importing_the_curves_leaves_tensorboard_out() -> None:
     assert any(
         name.startswith("tensorboard.") for name in loaded_by(PACKAGE / "tracking/events.py")

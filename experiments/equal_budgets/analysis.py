@@ -14,18 +14,31 @@ from experiments.equal_budgets.chosen import complete, tuned
 from experiments.equal_budgets.epochs import Epochs
 from experiments.equal_budgets.forest import forest_figure
 from experiments.equal_budgets.published import published_table
-from experiments.equal_budgets.row_draws import chosen_draws
+from experiments.equal_budgets.row_draws import REFERENCE, chosen_draws
 from experiments.equal_budgets.runs import METRICS
 from experiments.equal_budgets.studies import PLANS, Searches
 from experiments.harness import Experiment, Finding, Report
+from experiments.harness.report import listed
 from experiments.league.standings import means, standings
+from mlc.reporting.statistics import mean_interval
+from mlc.reporting.tables import Table
 
 # Metrics with stored decisions.
 BOOTSTRAPPED = METRICS[:3]
 JOINT = ("pairwise", "chain", "label_powerset", "bernoulli_mixture")
 PLAIN = ("logistic_regression", "random_forest")
+# By which the epoch is chosen.
+MONITORED = "jaccard_samples"
 _MARGIN, _BEHIND = 0.01, 0.02
 _OVER = "± over seeds alone"
+# The README has a block for each table before its rows are measured.
+_NOT_MEASURED = {
+    name: ("Not measured yet", Table(["contestant"], []))
+    for name in (
+        *(f"pooled_{metric}" for metric in BOOTSTRAPPED), *METRICS,
+        *(f"gains_{metric}" for metric in BOOTSTRAPPED), "rules", "edges", "budgets", "published",
+    )
+}  # fmt: skip
 _BOOTSTRAP = "bootstrapped over data sets, seeds and test rows"
 
 
@@ -42,14 +55,15 @@ class EqualBudgets(Experiment):
     def report_from(self, folder: Path, frames: Mapping[str, pd.DataFrame]) -> Report:
         """Report the chosen contestants, with intervals from the stored decisions."""
         rows = _rows(frames)
-        draws = {metric: chosen_draws(rows, metric, folder, N_DRAWS) for metric in BOOTSTRAPPED}
+        measured = BOOTSTRAPPED if len(rows) else ()
+        draws = {metric: chosen_draws(rows, metric, folder, N_DRAWS) for metric in measured}
         return self._report(frames, draws)
 
     @staticmethod
     def _report(
         frames: Mapping[str, pd.DataFrame], draws: Mapping[str, Mapping[str, Draws]]
     ) -> Report:
-        rows, report = _rows(frames), Report()
+        rows, report = _rows(frames), Report(dict(_NOT_MEASURED))
         by_metric = {metric: tuned(rows, metric) for metric in METRICS} if len(rows) else {}
         for metric, chosen in by_metric.items():
             report.tables[metric] = (
@@ -60,11 +74,15 @@ class EqualBudgets(Experiment):
         for metric, of_metric in draws.items():
             if of_metric:
                 _add_intervals(report, by_metric[metric], metric, of_metric)
-        if all(len(of_metric) >= tables.LEAST_DATA_SETS for of_metric in draws.values()) and draws:
-            report.figures["gains"] = forest_figure(draws)
-        _add_tables(report, rows, frames)
+        report.figures["gains"] = forest_figure(draws)
+        if len(rows):
+            _add_tables(report, rows)
+        if len(frames[Epochs.name]):
+            _add_pilot(report, frames[Epochs.name])
         if by_metric:
-            report.findings = _findings(by_metric)
+            report.findings += _findings(by_metric)
+        report.numbers["n_data"] = str(rows["data"].nunique() if len(rows) else 0)
+        report.numbers["n_planned"] = str(len(PLANS))
         return report
 
 
@@ -77,7 +95,7 @@ def _rows(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     done = complete(rows)
     if len(done):
         return done
-    with_reference = set(rows.loc[rows["head"] == tables.REFERENCE, "data"])
+    with_reference = set(rows.loc[rows["head"] == REFERENCE, "data"])
     return rows[rows["data"].isin(with_reference)]
 
 
@@ -85,51 +103,62 @@ def _add_intervals(
     report: Report, chosen: pd.DataFrame, metric: str, draws: Mapping[str, Draws]
 ) -> None:
     report.tables[f"pooled_{metric}"] = (
-        f"{metric} on the mean of {len(draws)} data sets: average rank, gain over {tables.REFERENCE}"
+        f"{metric} on the mean of {len(draws)} data sets: average rank, gain over {REFERENCE}"
         f" with an interval that holds for all contestants together, the least true gain that it would"
         f" show with a probability of 80% (all {_BOOTSTRAP}), the Bayesian signed-rank test over data"
         f" sets with a margin of {_MARGIN}, and Nemenyi's test",
         tables.pooled_table(draws, chosen, metric),
     )
     report.tables[f"gains_{metric}"] = (
-        f"{metric} less that of {tables.REFERENCE} (± simultaneous over the contestants of a data set,"
+        f"{metric} less that of {REFERENCE} (± simultaneous over the contestants of a data set,"
         " bootstrapped over seeds and test rows; * excludes 0)",
         tables.gains_by_data(draws),
     )
 
 
-def _add_tables(report: Report, rows: pd.DataFrame, frames: Mapping[str, pd.DataFrame]) -> None:
-    if len(rows):
-        report.tables["rules"] = (
-            "Test jaccard_samples by rule, of the configuration chosen for it: mean over the data sets"
-            " (in brackets their number where some have no such rule)",
-            tables.rules_table(rows, METRICS[0]),
+def _add_pilot(report: Report, rows: pd.DataFrame) -> None:
+    report.tables["epochs"] = (
+        "Test values by the metric that chooses the epoch, less those by the loss (pilot on rows of the"
+        " training parts; ± over pairs of data set and head)",
+        tables.epochs_table(rows),
+    )
+    gains = {m: mean_interval(tables.epoch_gains(rows, m)[MONITORED]) for m in METRICS}
+    report.findings.append(
+        Finding(
+            f"epochs chosen by {MONITORED} give test values that do not differ from those of epochs"
+            " chosen by the loss beyond the interval",
+            listed(gains),
+            all(abs(gain.mean) <= gain.half_width for gain in gains.values()),
         )
-        report.tables["edges"] = (
-            "Chosen values in the outermost tenth at either end of their space, per cent, beside the"
-            " share of drawn values there",
-            tables.edges_table(rows),
-        )
-        report.tables["budgets"] = ("What each data set's search took", tables.budgets_table(rows))
-        report.tables["published"] = (
-            "What others published on the same test rows, and the same metric here",
-            published_table(rows),
-        )
-    if len(frames[Epochs.name]):
-        report.tables["epochs"] = (
-            "Test values by the metric that chooses the epoch, less those by the loss (pilot on training"
-            " rows; ± over pairs of data set and head)",
-            tables.epochs_table(frames[Epochs.name]),
-        )
+    )
+    report.numbers["pilot_runs"] = str(rows["run"].nunique())
+
+
+def _add_tables(report: Report, rows: pd.DataFrame) -> None:
+    report.tables["rules"] = (
+        "Test jaccard_samples by rule, of the configuration chosen for it: mean over the data sets"
+        " (in brackets their number where some have no such rule)",
+        tables.rules_table(rows, METRICS[0]),
+    )
+    report.tables["edges"] = (
+        "Chosen values in the outermost tenth at either end of their space, per cent, beside the"
+        " share of drawn values there",
+        tables.edges_table(rows),
+    )
+    report.tables["budgets"] = ("What each data set's search took", tables.budgets_table(rows))
+    report.tables["published"] = (
+        "What others published on the same test rows, and the same metric here",
+        published_table(rows),
+    )
 
 
 def _findings(by_metric: Mapping[str, pd.DataFrame]) -> list[Finding]:
     jaccard = means(by_metric["jaccard_samples"], "jaccard_samples")
     heads = [head for head in jaccard.index if head not in BASELINES]
-    gain = (jaccard.loc[heads] - jaccard.loc["sigmoid"]).dropna().mean(axis=1).drop("sigmoid")
+    gain = (jaccard.loc[heads] - jaccard.loc[REFERENCE]).dropna().mean(axis=1).drop(REFERENCE)
     far = gain[gain.abs() > _MARGIN]
     exact = means(by_metric["subset_accuracy"], "subset_accuracy")
-    lead = (exact.reindex(JOINT) - exact.loc["sigmoid"]).mean(axis=1).dropna()
+    lead = (exact.reindex(JOINT) - exact.loc[REFERENCE]).mean(axis=1).dropna()
     best = jaccard.loc[heads].max()
     behind = (best - jaccard.reindex(PLAIN).max()).dropna()
     return [

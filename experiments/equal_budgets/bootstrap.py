@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 # By head: (seeds, rows), whose mean is the metric.
 Values = Mapping[str, NDArray[np.float64]]
-N_DRAWS = 4000
+N_DRAWS = 2000
 _LEVEL = 0.05
 _POWER = 0.8
 

@@ -9,15 +9,24 @@ from matplotlib.figure import Figure
 
 from experiments.equal_budgets.baselines import BASELINES
 from experiments.equal_budgets.bootstrap import Draws, Gain
+from experiments.equal_budgets.row_draws import REFERENCE
 from experiments.equal_budgets.signed_rank import MARGIN
-from experiments.equal_budgets.tables import REFERENCE, pooled_gains
+from experiments.equal_budgets.tables import pooled_gains
 
 _OF_HEADS, _OF_BASELINES, _OF_REFERENCE = "black", "tab:orange", "tab:blue"
 
 
 def forest_figure(draws: Mapping[str, Mapping[str, Draws]]) -> Figure:
-    """Draw a panel for each metric; a filled point has an interval without 0."""
-    gains = {metric: pooled_gains(of_metric) for metric, of_metric in draws.items()}
+    """Draw a panel for each metric; a filled point has an interval without 0.
+
+    Metrics of fewer than three data sets have no panel.
+    """
+    every = {metric: pooled_gains(of_metric) for metric, of_metric in draws.items()}
+    gains = {metric: by_head for metric, by_head in every.items() if by_head}
+    if not gains:
+        figure = Figure(figsize=(6, 1), layout="constrained")
+        figure.suptitle("fewer than three data sets are measured", fontsize="medium")
+        return figure
     first = next(iter(gains.values()))
     order = sorted(first, key=lambda head: first[head].mean)
     figure = Figure(figsize=(10, 1.5 + 0.19 * len(order)), layout="constrained")

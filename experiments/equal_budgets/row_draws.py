@@ -14,11 +14,14 @@ from experiments.equal_budgets.bootstrap import Draws, Values, draw
 from experiments.equal_budgets.chosen import best, configured
 from mlc.comparing.row_values import row_values
 
+REFERENCE = "sigmoid"
+
 
 def chosen_draws(rows: pd.DataFrame, metric: str, folder: Path, n_draws: int) -> dict[str, Draws]:
     """Return the draws of each data set: its contestants, chosen for the metric.
 
-    A contestant with a failed run is left out, because the heads of a draw share their seeds.
+    A contestant with a failed run is left out, because the heads of a draw share their seeds; a data set
+    whose reference has one is left out.
 
     Args:
         rows: the stored rows.
@@ -33,7 +36,7 @@ def chosen_draws(rows: pd.DataFrame, metric: str, folder: Path, n_draws: int) ->
     draws = {}
     for number, (data, of_data) in enumerate(keys.items()):
         values = _row_values(archive.read(archive.path_of(folder, data)), of_data, metric)
-        if values:
+        if REFERENCE in values:
             draws[data] = draw(values, np.random.default_rng([0, number]), n_draws)
     return draws
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 MARGIN = 0.01
-_N_SAMPLES = 50_000
+_N_SAMPLES = 20_000
 # The weight of the difference 0 before any is seen.
 _PRIOR = 0.5
 _AT_ONCE = 2**22

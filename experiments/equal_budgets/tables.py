@@ -10,6 +10,7 @@ import pandas as pd
 from experiments.equal_budgets.bootstrap import Draws, Gain, gains, pooled, rank_intervals
 from experiments.equal_budgets.chosen import configured, edges
 from experiments.equal_budgets.epochs import MONITORS
+from experiments.equal_budgets.row_draws import REFERENCE
 from experiments.equal_budgets.runs import METRICS, NO_RULE
 from experiments.equal_budgets.signed_rank import signed_rank
 from experiments.equal_budgets.studies import CONFIRM, PLANS, SEARCH, contestants
@@ -18,7 +19,6 @@ from mlc.metrics.counts import COUNT_METRICS
 from mlc.reporting.statistics import mean_interval
 from mlc.reporting.tables import Table
 
-REFERENCE = "sigmoid"
 # With fewer data sets nothing is said of others.
 LEAST_DATA_SETS = 3
 
@@ -160,15 +160,23 @@ def budgets_table(rows: pd.DataFrame) -> Table:
     return Table(header, lines, 1)
 
 
-def epochs_table(rows: pd.DataFrame) -> Table:
-    """Return the pilot's test values by monitored metric, less those by the loss."""
+def epoch_gains(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Return the pilot's test values by monitored metric, less those by the loss: means over seeds.
+
+    Returns:
+        Pairs of data set and head by monitored metrics.
+    """
     key = ["data.title", "head", "seed"]
+    ruled = rows[rows["rule"] == ("fixed" if metric == "hamming_loss" else "global")]
+    table = ruled.pivot_table(index=key, columns="trainer.monitor", values=metric)
+    return table.sub(table["loss"], axis=0).groupby(key[:2]).mean()
+
+
+def epochs_table(rows: pd.DataFrame) -> Table:
+    """Return the mean of `epoch_gains` over data sets and heads, by metric."""
     lines = []
     for metric in METRICS:
-        ruled = rows[rows["rule"] == ("fixed" if metric == "hamming_loss" else "global")]
-        table = ruled.pivot_table(index=key, columns="trainer.monitor", values=metric)
-        # The heads and data sets are no sample of seeds: means over seeds first.
-        difference = table.sub(table["loss"], axis=0).groupby(key[:2]).mean()
+        difference = epoch_gains(rows, metric)
         lines.append(
             [metric, *(str(mean_interval(difference[m]).signed()) for m in MONITORS if m != "loss")]
         )

@@ -71,15 +71,16 @@ def compare(arguments: argparse.Namespace, defaults: Mapping[str, Any]) -> None:
         add_seconds(folder, time.perf_counter() - started)
     metrics = _metrics(arguments.metric)
     try:
-        text = write_answer(
-            folder,
-            metrics,
-            defaults,
-            arguments.margin,
-            seconds=before + time.perf_counter() - started,
-            dataset=dataset,
-            with_linear=with_linear,
-        )
+        with brief_log():
+            text = write_answer(
+                folder,
+                metrics,
+                defaults,
+                arguments.margin,
+                seconds=before + time.perf_counter() - started,
+                dataset=dataset,
+                with_linear=with_linear,
+            )
     except MlcError:
         if failure is not None:
             raise failure from None

@@ -69,7 +69,7 @@ def plan_comparison(
     uses_device = device_of(next(iter(configs.values())).device).type != "cpu"
     free = 1.0 if uses_device else min(1.0, cpu / wall)
 
-    work = _work(arguments, configs, costs, linear, dataset)
+    work = work_of(arguments, configs, costs, linear, dataset)
 
     def seconds(n_trials: int, n_splits: int, n_more: int) -> float:
         return expected_seconds(costs.values(), n_trials, n_splits, n_more, work.n_workers, linear)
@@ -93,7 +93,7 @@ def plan_comparison(
     )
 
 
-def _work(
+def work_of(
     arguments: argparse.Namespace,
     configs: Mapping[str, Config],
     costs: Mapping[str, Cost],

@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from mlc.launching.ending import filtered
 from mlc.runs.recording import WAS_FINISHED
 
-# Loggers of runs that have ended, of cohorts and of notices, in this process or from its workers.
+# Loggers of runs that have ended, of cohorts, of notices and of the memory of heads, in this process or
+# from its workers.
 _LOGGERS = (
     "mlc.tracking.progress", "mlc.launching.workers", "mlc.launching.fused", "mlc.runs.cohort",
+    "mlc.heads.memory",
 )  # fmt: skip
 
 
@@ -27,7 +29,8 @@ def _in_files_only(record: logging.LogRecord) -> bool:
     message = record.getMessage()
     is_card = str(getattr(record, "once", "")).startswith("card of ")
     is_run = " finished, " in message or message.endswith(WAS_FINISHED)
-    if not is_card and not is_run and not message.startswith("Launching "):
+    is_memory = record.name == "mlc.heads.memory"
+    if not (is_card or is_run or is_memory or message.startswith("Launching ")):
         return True
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.FileHandler) or not isinstance(

@@ -64,10 +64,11 @@ def other_rules(answer: Answer) -> Table | None:
 def notes(answer: Answer) -> list[str]:
     """What the numbers are, and what is missing."""
     nothing = "; test rows choose nothing"
+    turned = "" if answer.sign > 0 else ", its sign turned so that more is better"
     lines = [
         f"> is the chosen head. It, and each head's rule and settings, are chosen by {answer.metric} on"
         f" validation rows (val), the mean over the splits{'' if answer.draws_test_rows else nothing}.",
-        f"minus {answer.reference}: difference on the test rows, ± half the 95% interval over"
+        f"minus {answer.reference}: difference on the test rows{turned}, ± half the 95% interval over"
         f" {_varied(answer)} ({answer.n_test:,} in each split), corrected for the number of heads.",
         f"verdict, from the interval of the difference from the chosen head: equal is within"
         f" {answer.margin:g}, behind and ahead are beyond it, unclear is neither.",

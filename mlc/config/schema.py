@@ -6,15 +6,19 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING, DictConfig, OmegaConf
+from typing import TYPE_CHECKING, Any
 
 from mlc.config.errors import ConfigError
 from mlc.config.imports import FLAG
 from mlc.config.options import Auto, check, option, require_known, suggestion
 from mlc.config.registry import BACKBONES, DECISIONS, HEADS, METRICS, OPTIMIZERS, SOURCES, Registry
+
+if TYPE_CHECKING:  # a report reads stored configs, and needs neither Hydra nor OmegaConf
+    from hydra.core.config_store import ConfigStore
+    from omegaconf import DictConfig
+
+# OmegaConf's value of an option that must be given.
+MISSING = "???"
 
 GROUPS: dict[str, Registry[Any]] = {
     "data": SOURCES,
@@ -150,6 +154,8 @@ def register_configs() -> None:
 
     The entry points call it as late as possible, so that parts from a user's script can be chosen too.
     """
+    from hydra.core.config_store import ConfigStore
+
     store = ConfigStore.instance()
     store.store(group="schema", name="config", node=Config)
     for group, registry in GROUPS.items():
@@ -164,6 +170,8 @@ def register_configs() -> None:
 
 def _stored(store: ConfigStore, group: str, name: str) -> type[Any] | None:
     """Return the class of a part's stored schema; None if there is none yet."""
+    from omegaconf import OmegaConf
+
     stored = store.repo.get("schema", {}).get(group, {}).get(f"{name}.yaml")
     return OmegaConf.get_type(stored.node) if stored else None
 
@@ -174,6 +182,8 @@ def parse(config: DictConfig) -> Config:
     Raises:
         ConfigError: a value is out of range, of the wrong type or missing, or a key is unknown.
     """
+    from omegaconf import OmegaConf
+
     parsed = OmegaConf.to_object(config)
     assert isinstance(parsed, Config)
     if not isinstance(parsed.decision, Mapping):

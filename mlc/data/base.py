@@ -6,17 +6,20 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, issparse, vstack
 
 from mlc.config import registry
 from mlc.config.errors import DataError
 from mlc.config.options import option
 from mlc.config.registry import Registry
+from mlc.data.sparse import concatenated, is_sparse
 from mlc.data.weighting import WEIGHTINGS
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 
 class Truth(Protocol):
@@ -175,7 +178,7 @@ SAMPLES = "columns", "pixels", "tokens"
 
 def samples_in(features: Any) -> str:
     """Return what the rows of features are: "columns" of a table, "pixels", or numbers of "tokens"."""
-    if issparse(features) or features.dtype.kind not in "iu":
+    if is_sparse(features) or features.dtype.kind not in "iu":
         return "columns"
     return "pixels" if features.dtype == np.uint8 else "tokens"
 
@@ -193,15 +196,14 @@ def join_parts(
         names: the name of the part in each file.
 
     Returns:
-        Features (N, D), dense or CSR, targets (N, K), and the row indices of the parts if there are
-        several.
+        Features (N, D), dense or CSR, targets (N, K), and the row indices of several parts.
     """
     if len(targets) == 1:
         return features[0], targets[0], {}
-    joined = vstack(features, format="csr") if issparse(features[0]) else np.concatenate(features)
+    joined = concatenated(features)
     all_targets = np.concatenate(targets)
-    ends = np.cumsum([len(part) for part in targets])
-    rows = np.split(np.arange(len(all_targets)), ends[:-1])
+    ends = np.cumsum(list(map(len, targets)))[:-1]
+    rows = np.split(np.arange(len(all_targets)), ends)
     return joined, all_targets, dict(zip(names, rows, strict=True))
 
 
@@ -224,7 +226,7 @@ def select_columns(
 
 def first_infinite(features: Any) -> tuple[int, int] | None:
     """Return row and column of the first value that is infinite in float32; None without any."""
-    entries = features.tocoo() if issparse(features) else None
+    entries = features.tocoo() if is_sparse(features) else None
     values = features if entries is None else entries.data
     with np.errstate(over="ignore"):
         wrong = np.nonzero(np.isinf(values.astype(np.float32)))

@@ -5,19 +5,19 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import issparse
 
 from mlc.config.texts import escaped, fitted, fold, listed
 from mlc.data.base import Dataset
-from mlc.data.dependence import mean_phi
-from mlc.data.feature_kinds import kinds_of_features
 from mlc.data.label_sets import distinct_rows
-from mlc.data.preprocessing import Scaling, fit_scaling
+from mlc.data.sparse import is_sparse
 from mlc.data.splits import CALLED, Split
+
+if TYPE_CHECKING:
+    from mlc.data.preprocessing import Scaling
 
 WIDTH = 80
 _MARGIN = 14  # Columns before the text of a line.
@@ -181,6 +181,9 @@ class LabelStatistics:
 
 def label_statistics(targets: NDArray[np.bool_]) -> LabelStatistics:
     """Compute the statistics of label sets (N, K)."""
+    # Imports scipy, which a report that shows a stored card does not need.
+    from mlc.data.dependence import mean_phi
+
     _, numbers, _ = distinct_rows(targets)
     return LabelStatistics(numbers, *mean_phi(targets))
 
@@ -203,6 +206,9 @@ def describe(
         scaling: scaling fitted on the training rows; None fits it.
         statistics: statistics of the targets; None computes them.
     """
+    from mlc.data.feature_kinds import kinds_of_features
+    from mlc.data.preprocessing import fit_scaling
+
     targets = dataset.targets
     scaling = scaling or fit_scaling(dataset, split.train)
     statistics = statistics or label_statistics(targets)
@@ -234,7 +240,7 @@ def missing_values(dataset: Dataset) -> dict[str, int]:
         return {}
     features: Any = dataset.features
     names = dataset.feature_names
-    if issparse(features):
+    if is_sparse(features):
         gaps = np.bincount(features.indices[np.isnan(features.data)], minlength=len(names))
         return {names[column]: int(gaps[column]) for column in np.flatnonzero(gaps)}
     missing = np.isnan(features).sum(axis=0)

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from mlc.config.errors import DataError
 from mlc.data.base import Dataset
 from mlc.data.notices import say_once
-from mlc.data.stratification import stratified_part
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +70,9 @@ def hold_out(dataset: Dataset, rows: Rows, fraction: float, seed: int) -> tuple[
     if targets.shape[1] == 1:
         # A label and its absence.
         targets = np.hstack([targets, ~targets])
+    # Imports scipy.
+    from mlc.data.stratification import stratified_part
+
     marked = stratified_part(targets, fraction, seed)
     remaining, held_out = np.flatnonzero(~marked), np.flatnonzero(marked)
     # The stratifier meets the size only approximately; random rows make up the difference.

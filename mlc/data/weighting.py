@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import issparse
 
 from mlc.config.errors import DataError
+from mlc.data.sparse import is_sparse
 
 WEIGHTINGS = ("tfidf", "counts", "binary")
 
@@ -21,7 +21,7 @@ def weighting_of(features: Any, given: str, where: str) -> str | None:
     Raises:
         DataError: a weighting is given, and the features are not counts.
     """
-    if not issparse(features):
+    if not is_sparse(features):
         if given in ("auto", "counts"):
             return None
         raise DataError(f"{where}: data.weighting={given} needs sparse features: leave it out.")

@@ -168,6 +168,8 @@ def _limits(run: LoadedRun, data: Card) -> str:
         "- The file does not check its input: infinite values, and columns in another order, give"
         " predictions without a meaning.",
     ]
+    if run.rule.tuned_on == "test":
+        lines.append("- The rule was tuned on the test rows, so that its results are too good.")
     absent = data.absent.get("train", 0)
     if absent:
         lines.append(f"- {absent} labels have no positive training row: they cannot be learned.")

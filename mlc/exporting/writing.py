@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +83,7 @@ def write_predictor(
 
     Raises:
         ConfigError: the format is unknown, the path exists, or a part cannot be exported.
-        MlcError: the file does not predict as the predictor does.
+        MlcError: the file does not predict as the predictor does; it is deleted.
     """
     require_format(to)
     require_absent(path, "--output")
@@ -91,7 +92,14 @@ def write_predictor(
     predict = FORMATS[to](traced(module, examples), metadata, path)
     with torch.no_grad():
         expected = module(examples)
-    return _checked(predict, examples, expected, path)
+    try:
+        return _checked(predict, examples, expected, path)
+    except MlcError:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+        raise
 
 
 def _checked(predict: Predict, rows: Tensor, expected: tuple[Tensor, Tensor], path: Path) -> Check:
@@ -105,6 +113,6 @@ def _checked(predict: Predict, rows: Tensor, expected: tuple[Tensor, Tensor], pa
     check = Check(len(rows), n_equal, gap)
     if not gap <= TOLERANCE or n_equal < (1 - _MOST_DIFFERENT) * len(rows):
         raise MlcError(
-            f"{path} does not predict as the run does ({check}): choose another format with --to."
+            f"{path} would not predict as the run does ({check}): choose another format with --to."
         )
     return check

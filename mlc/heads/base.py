@@ -54,22 +54,22 @@ class Head(nn.Module):
         needs_uniforms: whether the loss needs a random number per sample.
         estimates: what the scores are at the loss's minimum: "marginals", P(y_k = 1 | x); "shares",
             E[y_k / |y| given x]; or "order", numbers that only rank the labels.
-        compares_samples: whether a sample's loss depends on the others of its batch; the validation loss
-            is then computed in batches of the training's size.
+        compares_samples: whether the loss compares the samples of a batch; validation keeps its size.
         many_labels: whether memory and time grow with K, not faster, as for thousands of labels.
         identifiable: whether the minimum of the expected loss determines a sample's scores; not so if a
             constant can be added to a sample's outputs, or if the loss compares samples.
 
     Args:
-        n_features, n_labels: width of the features, D, and number of labels, K.
+        n_features: width of the features, D.
+        n_labels: number of labels, K.
         options: an instance of `Options`.
         seeds: a seed for each run, from which its output weights are drawn.
         known: the training labels.
         separate: whether the features consist of K blocks, one for each label.
 
     Raises:
-        ConfigError: the head needs the training labels and gets none, there are too few labels, or the
-            features are separate and the head has other than one output for each label.
+        ConfigError: training labels are missing, labels are too few, or the features are separate and
+            the head has other than one output for each label.
     """
 
     name: ClassVar[str]

@@ -22,8 +22,7 @@ from mlc.config.schema import AUTOMATIC, DEVICES, GROUPS, Config
 MOST_JOBS = 100_000
 _MOST_DIGITS = 4000
 _MOST_NAMED = 4
-# Former names of options.
-_RENAMED = {
+_RENAMED = {  # former names of options
     "rules": "decisions",
     "data.source": "data.name, and data=NAME sets it",
     "data.min_count": "data.min_df",
@@ -134,8 +133,9 @@ def _require_option_of_hydra(key: str) -> None:
 
 
 def _as_one(key: str, raw: str, value: Any, item: type, optional: bool) -> str:
-    """Return one value as text for an override."""
-    if optional and (raw in ("None", "none") or (key in AUTOMATIC and raw == "auto")):
+    """Return one value as text for an override; none is a choice of backbone.normalization."""
+    nulls = {"None"} if key == "backbone.normalization" else {"None", "none"}
+    if optional and (raw in nulls or (key in AUTOMATIC and raw == "auto")):
         return "null"
     if item is int and isinstance(value, float) and value.is_integer():
         return str(int(value))

@@ -89,7 +89,6 @@ class StackedBlockLinear(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Apply the layer of each run and block to the run's rows and the block."""
-        n_runs, n_rows, _ = inputs.shape
-        blocks = inputs.view(n_runs, n_rows, -1, self.n_inputs).transpose(1, 2)
+        blocks = inputs.unflatten(2, (-1, self.n_inputs)).transpose(1, 2)
         mapped = blocks @ self.weight + self.bias
-        return mapped.transpose(1, 2).reshape(n_runs, n_rows, -1)
+        return mapped.transpose(1, 2).flatten(2)

@@ -46,7 +46,7 @@ class StackedBatchNorm(nn.Module):
         """Normalise by the batch in training, by the running statistics in evaluation."""
         # The features of all runs as the features of one layer: torch's kernel then handles all runs
         # and is six times as fast as var_mean over the middle axis.
-        by_row = inputs.transpose(0, 1).reshape(inputs.shape[1], -1)
+        by_row = inputs.transpose(0, 1).flatten(1)
         normal = nn.functional.batch_norm(
             by_row,
             self.running_mean.view(-1),
@@ -57,4 +57,4 @@ class StackedBatchNorm(nn.Module):
             momentum=self.momentum,
             eps=self.epsilon,
         )
-        return normal.view(inputs.shape[1], inputs.shape[0], -1).transpose(0, 1)
+        return normal.unflatten(1, (inputs.shape[0], inputs.shape[2])).transpose(0, 1)

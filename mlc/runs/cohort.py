@@ -37,7 +37,7 @@ from mlc.training.assembly import (
 from mlc.training.defaults import Kind, kind_of, report_defaults, resolve, unresolved
 from mlc.training.grouping import cohort_key
 from mlc.training.loop import Training
-from mlc.training.memory import bytes_of_run
+from mlc.training.memory import bytes_of_evaluation, bytes_of_run
 from mlc.training.stacked import OPTIMIZERS
 
 log = logging.getLogger(__name__)
@@ -184,6 +184,9 @@ class _Cohort:
         training = self._build(prepared[:1])
         state = optimizer.state_per_weight
         needed = bytes_of_run(training.model, training.data, config.trainer.batch_size, state)
+        split, n_labels = prepared[0].split, self.dataset.n_labels
+        n_rows = len(split.val) + len(split.test)
+        needed += bytes_of_evaluation(n_rows, n_labels, len(prepared[0].rules))
         free = free_bytes(self.device) * self.memory_share * _USABLE
         log.debug("a run of this cohort needs %s", readable(needed))
         return max(1, int(free / needed))

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.sparse import issparse
 
 import mlc
+from mlc.data.sparse import is_sparse
 
 if TYPE_CHECKING:
     import torch
@@ -59,7 +59,7 @@ def fingerprint(dataset: Dataset) -> str:
     if dataset.digest:
         features = np.frombuffer(dataset.digest.encode(), dtype=np.uint8)
     arrays = (
-        (features.data, features.indices, features.indptr) if issparse(features) else (features,)
+        (features.data, features.indices, features.indptr) if is_sparse(features) else (features,)
     )
     rows = [dataset.parts[part] for part in sorted(dataset.parts)]
     for array in (*arrays, dataset.targets, dataset.numeric, *rows):

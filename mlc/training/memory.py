@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from mlc.data.resident import ResidentData
+from mlc.metrics.top_scores import MANY_LABELS
 from mlc.training.model import Model
 
 
@@ -29,3 +30,13 @@ def bytes_of_run(model: Model, data: ResidentData, batch_size: int, state_per_we
     weights = sum(value.numel() * value.element_size() for value in model.state_dict().values())
     activations = sum(saved.values()) + outputs.numel() * outputs.element_size()
     return int((3 + state_per_weight) * weights + 2 * activations)
+
+
+def bytes_of_evaluation(n_rows: int, n_labels: int, n_rules: int) -> int:
+    """Return the bytes that a run's scores, targets and decisions take; 0 below MANY_LABELS labels.
+
+    Scores in float32 and targets are held twice while the chunks of all rows are joined.
+    """
+    if n_labels < MANY_LABELS:
+        return 0
+    return n_rows * n_labels * (2 * (4 + 1) + n_rules)

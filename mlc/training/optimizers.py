@@ -102,7 +102,7 @@ class Adam(StackedOptimizer):
                 parts = [[tensor[runs] for tensor in tensors] for tensors in parts]
             counts = [self._counts[index].fill_(self._n_steps - 1.0) for index in chosen]
             adam(
-                *parts, [], counts,
+                parts[0], parts[1], parts[2], parts[3], [], counts,
                 fused=True, amsgrad=False, maximize=False, lr=rate,
                 beta1=options.betas[0], beta2=options.betas[1], eps=options.eps,
                 weight_decay=options.weight_decay, decoupled_weight_decay=self.decoupled,

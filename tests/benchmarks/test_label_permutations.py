@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import label_permutations, measuring
-from benchmarks.label_permutations import PARTS, counts
+from benchmarks.label_permutations import MOST, PARTS, STORED, counts
 from benchmarks.measuring import stored_rows
 
 
@@ -39,3 +39,12 @@ def test_claims_are_counted_by_the_test_rows() -> None:
     first, second = counts(rows).rows
     assert list(first) == [PARTS[0], "4", "1 (25.0%)", "1 (25.0%)", "3", "0.200"]
     assert list(second) == [PARTS[1], "5", "1 (20.0%)", "2 (40.0%)", "4", "0.250"]
+
+
+@pytest.mark.parametrize("parts", PARTS)
+def test_few_of_the_stored_shuffles_claim_a_winner(parts: str) -> None:
+    rows = [row for row in stored_rows(STORED) if row["test_rows"] == parts]
+    if not rows:
+        pytest.skip("python -m benchmarks.label_permutations has not been run")
+    assert [int(row["seed"]) for row in rows] == list(range(len(rows)))
+    assert sum(int(row["claims_a_winner"]) for row in rows) <= MOST * len(rows)

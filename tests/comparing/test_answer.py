@@ -92,6 +92,9 @@ def test_a_loss_is_turned_so_that_more_is_better(tmp_path: Path) -> None:
     assert answer.leads
     assert answer.differences["pairwise"].mean == pytest.approx(0.2, abs=0.03)
     assert table(answer).rows[0][0] == ">pairwise"
+    turned = "its sign turned so that more is better"
+    assert any(turned in note for note in notes(answer))
+    assert not any(turned in note for note in notes(answer_of(tmp_path, METRIC)))
 
 
 def test_rules_and_trials_are_chosen_by_validation_rows(tmp_path: Path) -> None:

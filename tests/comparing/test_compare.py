@@ -74,6 +74,7 @@ def test_a_file_gets_an_answer_and_the_same_command_goes_on(
     assert first.out.count("things: 120 rows") == 1
     assert " finished, " not in first.out + first.error
     assert "Launching" not in first.out + first.error
+    assert "outputs need" not in first.out + first.error
     assert "MultiLabelClassifier(" in first.out
     assert answer["shown"]["sentences"][0].split()[0] == "Use"
     page = (folder / "report.html").read_text()
@@ -129,6 +130,23 @@ def test_minutes_that_are_none_are_refused_in_words(
     ended = command(lambda: main(None), str(table), "--labels", "high", "--minutes", value)
     assert ended.status == 2
     assert message in ended.error
+
+
+def test_minutes_that_are_too_few_are_refused_with_numbers(
+    command: Command, table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlc.comparing.timing.START", 0.0)
+    ended = command(
+        lambda: main(None), str(table), "--labels", "high", "--heads", "sigmoid", "--minutes",
+        "0.0001", "report.yardsticks=false",
+    )  # fmt: skip
+    assert ended.status == 2
+    assert ended.out == ""
+    message = ended.error.strip().splitlines()[-1]
+    assert re.search(
+        r"may take [\d.]+ minutes, and --minutes is 0\.0001: allow --minutes \d+, or", message
+    )
+    assert not Path("compared").exists()
 
 
 def test_a_misspelled_column_is_named_though_the_folder_holds_another_comparison(

@@ -119,7 +119,7 @@ def world(rng: np.random.Generator, n_heads: int, redrawn: bool) -> dict[str, li
 def test_six_splits_with_test_rows_of_their_own_halve_the_intervals_of_three(
     spread: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And hold as often; benchmarks/interval_coverage.py --redrawn simulates more of it."""
+    """And hold as often; benchmarks/interval_coverage.py simulates more of it."""
     monkeypatch.setattr(intervals, "_DRAWS", 1000)
     three, six = (redrawn_coverage(spread, n_splits, 4, 80) for n_splits in (3, 6))
     assert six[2] < 0.62 * three[2]

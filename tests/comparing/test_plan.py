@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from mlc.comparing.plan import (
     suitable_rules,
     within,
 )
+from mlc.comparing.planning import plan_text
 from mlc.comparing.stored import add_seconds, read_plan, write_plan
 from mlc.comparing.timing import AGAIN, Cost, LinearCost, expected_seconds
 from mlc.config.errors import ConfigError, RunFolderError
@@ -181,3 +184,15 @@ def test_a_comparison_of_other_data_is_named_by_its_data_alone(
     assert str(refused.value) == (
         f"{tmp_path} holds a comparison of things, not of things.csv: name another --folder."
     )
+
+
+def test_a_plan_far_longer_than_its_budget_says_what_shortens_it() -> None:
+    arguments = Namespace(metric="f1_macro", budget="quick", minutes=None)
+    ways = ("trainer.max_epochs=4", "data.size=32")
+    plan = Plan({"sigmoid": "why"}, ("fixed",), 1, 2, 4000.0, shorter=ways)
+    said = " ".join(plan_text(plan, Path("there"), arguments).split())
+    assert (
+        "About 3 minutes are enough with trainer.max_epochs=4, or data.size=32. All files" in said
+    )
+    short = plan_text(replace(plan, shorter=()), Path("there"), arguments)
+    assert "are enough" not in short

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from argparse import Namespace
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from mlc.comparing.plan import LEAST_SPLITS
+from mlc.comparing.planning import work_of
 from mlc.comparing.shorter import Work
 from mlc.comparing.timing import EACH, START, Cost, LinearCost
+from mlc.launching.workers import n_cores
 
 WORK = Work(
     {"sigmoid": Cost(0.0, 40.0), "chain": Cost(0.0, 80.0), "zlpr": Cost(0.0, 20.0)},
@@ -62,3 +67,26 @@ def of(*heads: str) -> dict[str, Cost]:
 def test_nothing_is_offered_where_nothing_is_short_enough() -> None:
     assert WORK.ways_to(START) == []
     assert not any("size" in way for way in replace(WORK, side=0).ways_to(300))
+
+
+@pytest.mark.parametrize(
+    ("shape", "backbone", "side"),
+    [((3, 64, 48), "cnn", 64), ((3, 64, 48), "resnet", 0), ((7,), "mlp", 0)],
+)
+def test_the_work_is_that_of_the_data_and_of_the_launcher(
+    shape: tuple[int, ...], backbone: str, side: int
+) -> None:
+    configs: Any = {
+        head: SimpleNamespace(
+            trainer=SimpleNamespace(max_epochs=n), backbone=SimpleNamespace(name=backbone)
+        )
+        for head, n in (("sigmoid", 25), ("zlpr", 60))
+    }
+    data: Any = SimpleNamespace(sample_shape=shape, n_samples=70)
+    for settings, n_workers in [
+        ([], n_cores()),
+        (["hydra.launcher.n_workers=3"], 3),
+        (["hydra.launcher.n_workers=null"], n_cores()),
+    ]:
+        work = work_of(Namespace(settings=settings), configs, {}, LinearCost(), data)
+        assert (work.n_workers, work.n_epochs, work.n_rows, work.side) == (n_workers, 60, 70, side)

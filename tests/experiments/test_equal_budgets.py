@@ -44,7 +44,7 @@ from mlc.search.draws import configuration
 
 
 def test_the_configurations_are_those_of_the_search_sweeper() -> None:
-    heads = ("sigmoid", "sigmoid_f1", "asymmetric", "weighted_sigmoid", "chain", "pairwise")
+    heads = ("sigmoid_f1", "weighted_sigmoid", "chain")
     register_configs()
     GlobalHydra.instance().clear()
     hydra = Hydra.create_main_hydra2("test", create_config_search_path(str(config_folder())))
@@ -243,7 +243,7 @@ def test_a_search_trains_all_configurations_and_the_chosen_ones_again(
             "trainer.max_epochs": 2}  # fmt: skip
     monkeypatch.setitem(PLANS, "tiny", Plan(tiny, 3, 2, 3))
     monkeypatch.setattr("experiments.equal_budgets.studies.N_CONFIGURATIONS", 2)
-    for head in ("pairwise", "random_forest_powerset", "prior", "most_frequent_set"):
+    for head in ("pairwise", "random_forest_powerset", "most_frequent_set"):
         rows, decisions = searched("tiny", head)
         frame = pd.DataFrame(rows)
         runs = frame[frame["rule"] == "-"]

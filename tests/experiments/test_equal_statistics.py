@@ -80,7 +80,7 @@ def test_a_contestant_that_equals_the_reference_in_every_row_has_no_width() -> N
 def test_the_intervals_of_one_data_set_cover() -> None:
     """Rows, seeds and both together are drawn anew; the truth is 0."""
     covered = 0
-    for repetition in range(300):
+    for repetition in range(150):
         rng = np.random.default_rng(repetition)
         shared = rng.normal(size=80)
         values = {
@@ -92,7 +92,7 @@ def test_the_intervals_of_one_data_set_cover() -> None:
         }
         by_head = gains(draw(values, rng, 400), "r")
         covered += all(gain.low <= 0 <= gain.high for gain in by_head.values())
-    assert 0.93 <= covered / 300 <= 1
+    assert 0.92 <= covered / 150 <= 1
 
 
 def test_ranks_are_those_of_scipy() -> None:
@@ -136,13 +136,13 @@ BY_BAYCOMP = {
 def test_the_signed_rank_test_is_that_of_baycomp(case: str) -> None:
     differences, expected = BY_BAYCOMP[case]
     verdict = signed_rank(differences)
-    assert (verdict.worse, verdict.equal, verdict.better) == pytest.approx(expected, abs=0.008)
+    assert (verdict.worse, verdict.equal, verdict.better) == pytest.approx(expected, abs=0.012)
 
 
 def test_the_signed_rank_test_of_one_difference_or_none_is_a_closed_form() -> None:
     # It is better unless the weight of 0, which is Beta(1/2, 1), exceeds the root of 1/2.
-    assert signed_rank([0.05]).better == pytest.approx(0.5**0.25, abs=0.006)
+    assert signed_rank([0.05]).better == pytest.approx(0.5**0.25, abs=0.009)
     assert signed_rank([]).equal == 1
     mirrored = signed_rank([-0.05])
-    assert mirrored.worse == pytest.approx(0.5**0.25, abs=0.006)
+    assert mirrored.worse == pytest.approx(0.5**0.25, abs=0.009)
     assert mirrored.better == 0

@@ -10,6 +10,7 @@ from itertools import combinations
 import pytest
 
 from experiments.curves import DRAWN, figures
+from experiments.equal_budgets.archive import FOLDER
 from experiments.harness import EXPERIMENTS, load
 from experiments.harness.curves import CurvesFigure
 from experiments.harness.experiment import ROOT
@@ -51,7 +52,7 @@ def test_every_table_and_figure_is_made_again_from_the_rows(name: str) -> None:
         if file.endswith(".png") and not same_matplotlib:
             continue
         assert (RESULTS / name / file).read_bytes() == content, file
-    kept = {f"{study.name}.csv" for study in load(name).studies} | {"provenance.json"}
+    kept = {f"{study.name}.csv" for study in load(name).studies} | {"provenance.json", FOLDER}
     present = {path.name for path in (RESULTS / name).iterdir() if ".part." not in path.name}
     curves = {file for figure in figures_of(name) for file in figure.files(name)}
     assert present <= kept | set(files) | curves

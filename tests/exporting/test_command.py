@@ -34,7 +34,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sweep")
     arguments = (
         "-m", "data=arff", f"data.path={toy_arff(folder)}", "head=label_powerset", "seed=0,1",
-        "backbone.widths=[4],[8]", "trainer.max_epochs=2", "decisions=[per_label,mode]",
+        "backbone.widths=[4],[8]", "trainer.max_epochs=2", "decisions=[per_label,mode,oracle]",
         "report.figures=false", "report.yardsticks=false", f"hydra.sweep.dir={folder}/sweep",
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
@@ -112,6 +112,16 @@ def test_the_card_has_the_results_of_the_run_and_of_its_other_seeds(
         "SHA-256 of the data",
     ):
         assert text in card
+
+
+def test_the_card_says_that_a_rule_was_tuned_on_the_test_rows(sweep: Path, tmp_path: Path) -> None:
+    warned = []
+    for rule in ("oracle", "mode"):
+        output = tmp_path / rule
+        mlc_export([str(run_of(sweep)), "--to", "torch", "--output", f"{output}", "--rule", rule])
+        card = (output / "MODEL_CARD.md").read_text(encoding="utf-8")
+        warned.append("tuned on the test rows, so that its results are too good" in card)
+    assert warned == [True, False]
 
 
 @pytest.mark.parametrize(

@@ -132,8 +132,9 @@ def test_a_file_that_predicts_otherwise_is_refused(
 
     monkeypatch.setitem(formats.FORMATS, "pt2", wrong)
     monkeypatch.setattr(writing, "traced", lambda module, rows: None)
-    with pytest.raises(MlcError, match=r"does not predict as the run does \(\d+ of 64 random rows"):
+    with pytest.raises(MlcError, match=r"would not predict as the run does \(\d+ of 64 random"):
         written(tmp_path, lambda predictor: None)
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_unknown_format_and_a_missing_package_are_refused(

@@ -9,6 +9,7 @@ from torch import nn
 from mlc.layers import (
     CountedBits,
     StackedBatchNorm,
+    StackedBlockLinear,
     StackedDropout,
     StackedLayerNorm,
     StackedLinear,
@@ -59,6 +60,16 @@ def test_batch_norm_of_one_row_uses_the_running_statistics() -> None:
     layer = StackedBatchNorm(5, 3).double()
     x = inputs()[:, :1]
     torch.testing.assert_close(layer(x), x / (1 + 1e-5) ** 0.5)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_layers_of_no_rows_have_no_rows(training: bool) -> None:
+    nothing = inputs()[:, :0]
+    norm = StackedBatchNorm(5, 3).double().train(training)
+    assert norm(nothing).shape == (3, 0, 5)
+    assert torch.equal(norm.running_mean, torch.zeros(3, 1, 5, dtype=torch.float64))
+    blocks = StackedBlockLinear(2, 5, 4, Streams(SEEDS, "layer")).double()
+    assert blocks(nothing).shape == (3, 0, 8)
 
 
 def test_dropout_has_each_runs_own_rate_and_keeps_the_mean() -> None:

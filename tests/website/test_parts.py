@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import inspect
+import re
 
 import pytest
 
@@ -57,3 +59,14 @@ def test_the_interface_names_what_the_module_has(module: str) -> None:
     for name in names:
         assert hasattr(loaded, name)
         assert f"\n::: {module}.{name}\n" in page
+
+
+def test_docstrings_name_the_parameters_that_there_are() -> None:
+    """mkdocstrings warns of others, and a warning ends the build."""
+    for module in parts.INTERFACE:
+        for name in parts.public_names(module):
+            part = getattr(importlib.import_module(module), name)
+            arguments = re.search(r"\nArgs:\n((?:    .*\n|\n)+)", f"{inspect.getdoc(part)}\n")
+            if arguments and callable(part):
+                named = re.findall(r"^    \*{0,2}(\w.*?):", arguments[1], re.MULTILINE)
+                assert set(named) <= set(inspect.signature(part).parameters), (module, name)
