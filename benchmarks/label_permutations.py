@@ -133,6 +133,16 @@ def counts(rows: Sequence[Mapping[str, str]]) -> Table:
     return Table(header, lines)
 
 
+def _complete(n_shuffles: int) -> None:
+    """Append the rows of the shuffles that have none."""
+    stored = {(row["test_rows"], int(row["seed"])) for row in stored_rows(STORED)}
+    for seed in range(n_shuffles):
+        for parts in PARTS:
+            if (parts, seed) not in stored:
+                append_rows(STORED, [judged(seed, parts)])
+                print(parts, seed, flush=True)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Compute the rows that are missing, and write the table."""
     parser = argparse.ArgumentParser(
@@ -141,12 +151,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--shuffles", type=int, default=200)
     n_shuffles = parser.parse_args(arguments).shuffles
     logging.disable(logging.WARNING)
-    stored = {(row["test_rows"], int(row["seed"])) for row in stored_rows(STORED)}
-    for seed in range(n_shuffles):
-        for parts in PARTS:
-            if (parts, seed) not in stored:
-                append_rows(STORED, [judged(seed, parts)])
-                print(parts, seed, flush=True)
+    try:
+        _complete(n_shuffles)
+    finally:
+        logging.disable(logging.NOTSET)
     text = (
         f"Comparisons of {len(HEADS_TRIED)} heads with {len(RATES)} rates on {N_SPLITS} splits of"
         f" {N_ROWS} rows with {N_LABELS} labels that are shuffled over the rows, so that no head can"

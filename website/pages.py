@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 # The pages from which all others are reached by links.
 SOURCES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/*.md", "experiments/*/README.md")
-COPIED = {".png", ".csv", ".json", ".svg"}
+COPIED = {".png", ".csv", ".json", ".svg", ".npz"}
 _FENCED = r"~~~~~.*?~~~~~|```.*?```"
 _CODE = rf"{_FENCED}|`[^`]*`"
 _LINK = re.compile(rf"({_CODE})|\]\(([^)\s]+)\)", re.DOTALL)

