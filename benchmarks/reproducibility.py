@@ -47,7 +47,6 @@ VARIANTS: dict[str, tuple[Mapping[str, str], Sequence[str]]] = {
         {"MKL_ENABLE_INSTRUCTIONS": "SSE4_2", "ONEDNN_MAX_CPU_ISA": "SSE41"},
         (),
     ),
-    "two threads": ({}, ("threads=2",)),
     "one run after another": ({}, ("hydra/launcher=basic",)),
     "one after another, AVX2": (
         {"ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"},
