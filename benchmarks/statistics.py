@@ -147,6 +147,8 @@ ELSEWHERE = {
     " over seeds, test rows and data sets, corrected for the number of contestants, and the intervals"
     " of their ranks. tests/experiments/test_equal_statistics.py simulates their coverage on one data"
     " set and compares their variances with closed forms",
+    "benchmarks.reproducibility": "the tolerances of the means of `make compare` on other machines."
+    " tests/reporting/test_expected.py simulates how often one more machine is outside",
 }
 # Functions of statistics libraries that are neither interval nor test.
 NO_INFERENCE = (
