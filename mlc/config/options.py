@@ -161,12 +161,13 @@ def option(
     choices: Choices | None = None,
     pattern: str | None = None,
     example: str | None = None,
+    words: Collection[str] = (),
     search: Search | None = None,
 ) -> Any:
     """Declare a dataclass field with a default and limits; for a list they apply to each item.
 
     `search` is the search space for tuning the option; further choices match `pattern`, of
-    which `example` is one.
+    which `example` is one. `words` are values with a meaning of their own among other texts.
 
     >>> @dataclass
     ... class Options:
@@ -176,7 +177,7 @@ def option(
     mlc.config.errors.ConfigError: dropout=1.5 is out of range: it must be at least 0 and below 1.
     """
     limits = Limits(at_least, above, at_most, below, choices, pattern, example)
-    metadata = {"limits": limits, "search": search}
+    metadata = {"limits": limits, "search": search, "words": words}
     if isinstance(default, list):
         return dataclasses.field(default_factory=lambda: list(default), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
@@ -263,6 +264,14 @@ def search_space(options: type) -> dict[str, Search]:
 def limits_of(options: Any, key: str) -> Limits | None:
     """Return the limits of the option with this dotted key; None if it has none."""
     return next((limits for name, _, limits in _walk(options, "") if name == key), None)
+
+
+def words_of(options: Any, name: str) -> Collection[str]:
+    """Return the texts that an option declares as values, its choices and words; () without the option."""
+    for field in dataclasses.fields(options):
+        if field.name == name and "limits" in field.metadata:
+            return (*field.metadata["limits"].named(), *field.metadata["words"])
+    return ()
 
 
 def _validate(options: Any, prefix: str) -> None:

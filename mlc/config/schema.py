@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlc.config.errors import ConfigError
 from mlc.config.imports import FLAG
-from mlc.config.options import Auto, check, option, require_known, suggestion
+from mlc.config.options import Auto, check, option, require_known, suggestion, words_of
 from mlc.config.registry import BACKBONES, DECISIONS, HEADS, METRICS, OPTIMIZERS, SOURCES, Registry
 
 if TYPE_CHECKING:  # a report reads stored configs, and needs neither Hydra nor OmegaConf
@@ -152,6 +152,14 @@ def config_folder() -> Path:
     package = Path(__file__).parent.parent
     installed = package / "conf"
     return installed if installed.is_dir() else package.parent / "conf"
+
+
+def is_word(key: str, text: str) -> bool:
+    """Whether a part declares the text as a value of its option with this dotted key."""
+    group, _, name = key.rpartition(".")
+    registry = GROUPS.get(group)
+    schemas = [] if registry is None else [registry.schema(part) for part in registry]
+    return any(text in words_of(schema, name) for schema in schemas)
 
 
 def register_configs() -> None:

@@ -52,7 +52,7 @@ class ImagesOptions(HoldOutOptions):
     file: str | None = None
     folder: str | None = None
     split: str | None = None
-    separator: str | None = None
+    separator: str | None = option(None, words=("none",))
     no_label: list[str] = field(default_factory=list)
     size: list[int] | None = option(None, at_least=1, at_most=4096)
     grey: bool | None = None

@@ -78,6 +78,9 @@ class TableOptions(TextOptions, SplitOptions):
                 f"{prefix}text={self.text} is also in {prefix}labels, so the features would give the"
                 " answers away: name another column."
             )
+        if self.separator == "none":
+            # A word of data=images; a table without a separator has an inferred one.
+            self.separator = None
         if self.separator is not None and self.separator.strip('"') == "":
             raise ConfigError(
                 f"{prefix}separator={self.separator!r} parts no labels: name a sign such as ; or leave"

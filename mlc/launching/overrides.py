@@ -17,7 +17,7 @@ from mlc.config.errors import ConfigError
 from mlc.config.option_types import declared_types, in_words, unwrapped
 from mlc.config.options import nearest
 from mlc.config.registry import DECISIONS
-from mlc.config.schema import AUTOMATIC, DEVICES, GROUPS, Config
+from mlc.config.schema import AUTOMATIC, DEVICES, GROUPS, Config, is_word
 
 MOST_JOBS = 100_000
 _MOST_DIGITS = 4000
@@ -133,9 +133,9 @@ def _require_option_of_hydra(key: str) -> None:
 
 
 def _as_one(key: str, raw: str, value: Any, item: type, optional: bool) -> str:
-    """Return one value as text for an override; none is a choice of backbone.normalization."""
-    nulls = {"None"} if key == "backbone.normalization" else {"None", "none"}
-    if optional and (raw in nulls or (key in AUTOMATIC and raw == "auto")):
+    """Return one value as text for an override."""
+    is_null = raw == "None" or (raw == "none" and not is_word(key, raw))
+    if optional and (is_null or (key in AUTOMATIC and raw == "auto")):
         return "null"
     if item is int and isinstance(value, float) and value.is_integer():
         return str(int(value))

@@ -243,3 +243,9 @@ def test_a_column_of_mostly_different_words_is_named_on_the_card(tmp_path: Path)
     (note,) = [note for note in SOURCES["table"].load(options).notes if "joined" in note]
     assert "60 different values in 80 rows" in note
     assert "'data.ignore=[joined]'" in note
+
+
+def test_the_word_none_is_no_separator_of_a_table(write: Any) -> None:
+    path = write("a,tags\n" + "1,x;y\n2,x\n3,y\n" * 4)
+    given = load(path, labels=["tags"], separator="none")
+    assert given.label_names == ("x", "y")

@@ -55,6 +55,7 @@ from tests.conftest import Command
         ("trainer.patience=None,3", "trainer.patience=null,3"),
         ("trainer.patience=none", "trainer.patience=null"),
         ("backbone.normalization=none", "backbone.normalization=none"),
+        ("data.separator=none", "data.separator=none"),
         ("backbone.normalization=none,batch", "backbone.normalization=none,batch"),
         ("backbone.normalization=auto", "backbone.normalization=null"),
         ("backbone.widths=64.0,[", "backbone.widths=64.0,["),
