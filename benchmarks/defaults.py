@@ -12,7 +12,6 @@ goemotions/{train,test}.tsv.
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
 import tempfile
@@ -26,7 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.measuring import RESULTS, append_rows, stored_rows
+from benchmarks.measuring import RESULTS, append_rows, data_parser, stored_rows
 from benchmarks.networks import scores_of, training_of
 from mlc.backbones.base import BACKBONES
 from mlc.config.schema import Config, TrainerOptions
@@ -191,10 +190,7 @@ def precision_at_1(scores: torch.Tensor, targets: np.ndarray) -> float:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train the cohorts that are missing."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA))
-    options = parser.parse_args(arguments)
+    options = data_parser(__doc__, DATA).parse_args(arguments)
     torch.set_num_threads(1)
     done = {tuple(row[name] for name in _KEY) for row in stored_rows(STORED)}
     for shape in shapes(options.data):

@@ -11,19 +11,17 @@ FOLDER is as for benchmarks.defaults.
 
 from __future__ import annotations
 
-import argparse
 import functools
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
 from benchmarks.defaults import jaccard, load, precision_at_1
-from benchmarks.measuring import RESULTS, append_rows, stored_rows
+from benchmarks.measuring import RESULTS, append_rows, data_parser, stored_rows
 from benchmarks.networks import scores_of, training_of
 from mlc.backbones.base import BACKBONES
 from mlc.config.schema import Config, TrainerOptions
@@ -158,9 +156,7 @@ def _config(head: str, plan: Plan, steps: Steps, seed: int, kind: Kind) -> Confi
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train the cohorts that are missing."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--data", nargs="+", choices=(*FEW, *MANY), default=(*FEW, *MANY))
+    parser = data_parser(__doc__, (*FEW, *MANY))
     parser.add_argument("--heads", nargs="+", choices=HEADS_SEARCHED, default=HEADS_SEARCHED)
     parser.add_argument("--plans", nargs="+", choices=PLANS, default=list(PLANS))
     options = parser.parse_args(arguments)

@@ -9,11 +9,9 @@ FOLDER is as for benchmarks.defaults.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.defaults import DATA, MOST_ROWS, load, precision_at_1
-from benchmarks.measuring import RESULTS, append_rows, stored_rows, write
+from benchmarks.measuring import RESULTS, append_rows, data_parser, stored_rows, write
 from benchmarks.networks import training_of
 from mlc.comparing.intervals import Part, simultaneous
 from mlc.comparing.row_values import row_values
@@ -204,10 +202,7 @@ def _cell(row: Mapping[str, str], line: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what is not stored, then write the tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA))
-    options = parser.parse_args(arguments)
+    options = data_parser(__doc__, DATA).parse_args(arguments)
     register_configs()
     torch.set_num_threads(1)
     done = {row["data"] for row in stored_rows(STORED)}

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from benchmarks.drawing import logarithmic
 from benchmarks.measuring import RESULTS, spread, write
 from benchmarks.memory import peak_memory
 from mlc.backbones.base import BACKBONES
@@ -135,13 +135,7 @@ def draw(name: str, x: list[int], y: list[list[float]], xlabel: str) -> None:
     axes = figure.subplots()
     axes.plot(x, [float(np.median(values)) for values in y], marker="o", color="#0072B2")
     axes.fill_between(x, [min(v) for v in y], [max(v) for v in y], alpha=0.2, color="#0072B2")
-    axes.set(xscale="log", yscale="log", xlabel=xlabel, ylabel="runs of 30 epochs a second")
-    axes.set_xticks(x, [f"{value:,}" for value in x])
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.grid(color="0.9")
+    logarithmic(axes, x, xlabel, "runs of 30 epochs a second")
     with write_atomically(RESULTS / f"growth_{name}.png") as file:
         figure.savefig(file, format="png")
 

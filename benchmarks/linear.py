@@ -11,17 +11,15 @@ goemotions/{train,test}.tsv.
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from benchmarks.defaults import DATA, MOST_ROWS, load
-from benchmarks.measuring import RESULTS, append_rows, stored_rows, write
+from benchmarks.measuring import RESULTS, append_rows, data_parser, stored_rows, write
 from benchmarks.networks import scores_of, training_of
 from mlc.backbones.base import BACKBONES
 from mlc.comparing.intervals import Part, simultaneous
@@ -119,10 +117,7 @@ def report() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what is not stored, then write the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA))
-    options = parser.parse_args(arguments)
+    options = data_parser(__doc__, DATA).parse_args(arguments)
     torch.set_num_threads(1)
     done = {row["data"] for row in stored_rows(STORED)}
     for data in options.data:

@@ -20,8 +20,8 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from benchmarks.drawing import logarithmic
 from benchmarks.measuring import RESULTS, append_rows, stored_rows, write
 from mlc.files.writing import write_atomically
 from mlc.reporting.tables import Table
@@ -96,13 +96,7 @@ def draw_growth(rows: Sequence[dict[str, str]]) -> None:
             of_head = [row for row in rows if row["head"] == head]
             x = [int(row["labels"]) for row in of_head]
             axes.plot(x, [float(row[key]) for row in of_head], marker="o", label=head)
-        axes.set(xscale="log", yscale="log", xlabel="labels (K)", ylabel=label)
-        axes.set_xticks(LABELS, [f"{value:,}" for value in LABELS])
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.yaxis.set_minor_locator(NullLocator())
-        axes.grid(color="0.9")
+        logarithmic(axes, LABELS, "labels (K)", label)
     axes.axhline(8, color="black", linewidth=0.8, linestyle="--")
     axes.legend(frameon=False, fontsize=8)
     with write_atomically(RESULTS / "many_labels.png") as file:

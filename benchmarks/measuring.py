@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import platform
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -55,6 +56,14 @@ def spread(values: Sequence[float], digits: int = 2) -> str:
 def ratios(slow: Sequence[float], fast: Sequence[float]) -> list[float]:
     """Return the ratios slow / fast, round by round."""
     return [a / b for a, b in zip(slow, fast, strict=True)]
+
+
+def data_parser(description: str | None, names: Collection[str]) -> argparse.ArgumentParser:
+    """Return the parser of a benchmark on real data: their folder, and which of the named sets."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--data", nargs="+", choices=list(names), default=list(names))
+    return parser
 
 
 def stored_rows(path: Path) -> list[dict[str, str]]:

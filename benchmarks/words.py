@@ -11,10 +11,8 @@ FOLDER is as for benchmarks.defaults.
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.defaults import TEXTS, load, precision_at_1
-from benchmarks.measuring import RESULTS, append_rows, stored_rows, write
+from benchmarks.measuring import RESULTS, append_rows, data_parser, stored_rows, write
 from benchmarks.networks import scores_of, training_of
 from mlc.backbones.base import BACKBONES
 from mlc.comparing.intervals import Part, simultaneous
@@ -170,10 +168,7 @@ def report() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what is not stored, then write the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--data", nargs="+", choices=TEXTS, default=list(TEXTS))
-    options = parser.parse_args(arguments)
+    options = data_parser(__doc__, TEXTS).parse_args(arguments)
     torch.set_num_threads(1)
     HEADS.register("squared_hinge")(SquaredHinge)
     done = {row["data"] for row in stored_rows(STORED)}

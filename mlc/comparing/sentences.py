@@ -11,11 +11,10 @@ from mlc.comparing.candidates import Candidate
 from mlc.comparing.intervals import Difference
 from mlc.comparing.linear import CONSTANT
 from mlc.config.texts import signed
+from mlc.metrics.names import largest_difference
 from mlc.reporting.gaps import interval_text
 
 _MOST_NAMED = 6
-# The largest difference of two values of a metric of label sets.
-_MOST = 1.0
 
 
 # What a reader calls the contestants that are no heads.
@@ -85,15 +84,15 @@ def _beside(answer: Answer) -> str | None:
         name = f"Use a linear model, no head: {_called(rival)}, with the rule {rival.rule},"
     if gap.is_clear:
         text = (
-            f"{name} {'leads' if gap.mean > 0 else 'trails'} {head} by {_interval(gap)} on the test"
-            f" rows, beyond chance for {_sources(answer)}"
+            f"{name} {'leads' if gap.mean > 0 else 'trails'} {head} by {_interval(answer, gap)} on"
+            f" the test rows, beyond chance for {_sources(answer)}"
         )
     elif np.isnan(gap.half_width):
-        text = f"{name} differs from {head} by {_interval(gap)}: whether by chance is not known"
+        text = f"{name} differs from {head} by {_interval(answer, gap)}: whether by chance is not known"
     elif answer.verdict(rival.head) == EQUAL:
-        text = f"{name} differs from {head} by {_interval(gap)}, within {answer.margin:g}"
+        text = f"{name} differs from {head} by {_interval(answer, gap)}, within {answer.margin:g}"
     else:
-        text = f"{name} {_verb(gap)} {head} by {_interval(gap)}, which may be chance"
+        text = f"{name} {_verb(gap)} {head} by {_interval(answer, gap)}, which may be chance"
     if answer.simplest.head == rival.head:
         text += (
             f"; on validation rows, too, no head has a lead over it that is worth it"
@@ -131,24 +130,24 @@ def _lead(answer: Answer) -> str:
     name = f"The difference of {head}"
     if answer.leads:
         return (
-            f"{head} leads {plain} by {_interval(gap)} on the test rows, beyond chance for"
+            f"{head} leads {plain} by {_interval(answer, gap)} on the test rows, beyond chance for"
             f" {_sources(answer)}."
         )
     if gap.is_clear:
         return (
-            f"{_on_test_rows(answer)} {head} trails {plain} by {_interval(gap)},"
+            f"{_on_test_rows(answer)} {head} trails {plain} by {_interval(answer, gap)},"
             f" beyond chance for {_sources(answer)}: more validation rows would make the choice safer."
         )
     if np.isnan(gap.half_width):
-        return f"{name} from {plain} is {_interval(gap)}: whether by chance is not known."
+        return f"{name} from {plain} is {_interval(answer, gap)}: whether by chance is not known."
     if answer.verdict(answer.reference) == EQUAL:
         return (
-            f"{name} from {plain} is {_interval(gap)}, within {answer.margin:g}:"
+            f"{name} from {plain} is {_interval(answer, gap)}, within {answer.margin:g}:"
             f" {answer.reference} is as good, which is simpler."
         )
     return (
-        f"{name} from {plain} is {_interval(gap)}, which may be chance: these rows do not tell it from"
-        f" {answer.reference}, which is simpler."
+        f"{name} from {plain} is {_interval(answer, gap)}, which may be chance: these rows do not"
+        f" tell it from {answer.reference}, which is simpler."
     )
 
 
@@ -170,12 +169,12 @@ def _no_lead(answer: Answer) -> str:
         return "No other head was tried."
     ahead = {head: gap for head, gap in gaps.items() if gap.is_clear and gap.mean > 0}
     if ahead:
-        leads = ", ".join(f"{head} by {_interval(gap)}" for head, gap in ahead.items())
+        leads = ", ".join(f"{head} by {_interval(answer, gap)}" for head, gap in ahead.items())
         return f"{_on_test_rows(answer)} these lead it beyond chance: {leads}."
     best = max(gaps, key=lambda head: gaps[head].mean)
     return (
         f"It is plain sigmoids: on the test rows no head leads it beyond chance for {_sources(answer)};"
-        f" the nearest is {best}, {_interval(gaps[best])}."
+        f" the nearest is {best}, {_interval(answer, gaps[best])}."
     )
 
 
@@ -211,12 +210,12 @@ def named(heads: Sequence[str]) -> str:
     return ", ".join(heads[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _interval(gap: Difference) -> str:
+def _interval(answer: Answer, gap: Difference) -> str:
     if np.isnan(gap.half_width):
         return f"{signed(gap.mean)} (too few splits or test rows for an interval)"
     if gap.mean == gap.half_width == 0:
         return f"{signed(0)} (equal in every row)"
-    return interval_text(gap.mean, gap.half_width, _MOST)
+    return interval_text(gap.mean, gap.half_width, largest_difference(answer.metric))
 
 
 def duration(seconds: float) -> str:

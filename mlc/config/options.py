@@ -267,7 +267,7 @@ def limits_of(options: Any, key: str) -> Limits | None:
 
 
 def words_of(options: Any, name: str) -> Collection[str]:
-    """Return the texts that an option declares as values, its choices and words; () without the option."""
+    """Return the texts that an option declares as values: its choices and words."""
     for field in dataclasses.fields(options):
         if field.name == name and "limits" in field.metadata:
             return (*field.metadata["limits"].named(), *field.metadata["words"])

@@ -19,13 +19,12 @@ from mlc.evaluation.baselines import most_frequent_set, prior_scores
 from mlc.heads.prediction import Prediction
 from mlc.heads.sigmoid import Sigmoid
 from mlc.metrics.at_top import inverse_propensities
+from mlc.metrics.chunks import row_slices
 from mlc.metrics.final import decision_metrics, ranking_metrics
 from mlc.training.model import Model
 
 PARTS = ("val", "test")
 TUNED_PART = {"validation": "val", "test": "test"}
-# Pairs of rows and labels that a rule decides at a time.
-_AT_ONCE = 2**24
 
 
 @dataclass
@@ -202,13 +201,8 @@ def _key(rule: DecisionRule) -> str:
 
 def _decide(rule: DecisionRule, held: Prediction) -> NDArray[np.bool_]:
     """Return the decisions of all rows, (N, K); as many are computed at a time as fit into memory."""
-    n_rows, n_labels = held.scores.shape
-    step = max(1, _AT_ONCE // n_labels)
-    if n_rows <= step:
-        return np.asarray(rule.decide(held).numpy())
-    decided = np.empty((n_rows, n_labels), dtype=bool)
-    for first in range(0, n_rows, step):
-        rows = slice(first, first + step)
+    decided = np.empty(held.scores.shape, dtype=bool)
+    for rows in row_slices(*held.scores.shape):
         part = Prediction(
             held.scores[rows],
             cardinality=None if held.cardinality is None else held.cardinality[rows],

@@ -28,6 +28,7 @@ from hydra.core.utils import (
 from omegaconf import DictConfig, open_dict, read_write
 
 from mlc.config.errors import BeingTrainedError, ConfigError
+from mlc.config.options import Limits, out_of_range
 from mlc.data.base import SOURCES
 from mlc.launching.ending import finished_runs_folded
 from mlc.launching.job import describe
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
     from hydra_plugins.mlc_fused_launcher import FusedLauncher
 
 log = logging.getLogger(__name__)
+
+_POSITIVE = Limits(at_least=1)
 
 
 @dataclass
@@ -107,10 +110,8 @@ def _require_positive(launcher: FusedLauncher) -> None:
     """Raise ConfigError if an option of the launcher is less than 1."""
     for key in ("max_runs", "n_workers", "per_device"):
         value = getattr(launcher, key)
-        if value is not None and value < 1:
-            raise ConfigError(
-                f"hydra.launcher.{key}={value} is out of range: it must be at least 1."
-            )
+        if value is not None and not _POSITIVE.allows(value):
+            raise out_of_range(f"hydra.launcher.{key}", value, _POSITIVE)
 
 
 def _train(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from mlc.metrics.chunks import row_slices
 from mlc.metrics.names import AT_K
 
 # The constants of Jain et al. 2016 for all data sets but those of Wikipedia and Amazon.
 _A, _B = 0.55, 1.5
-_AT_ONCE = 2**24
 
 Floats = NDArray[np.float64]
 
@@ -51,9 +51,8 @@ def at_top(
     if not len(labelled):
         return {}
     most = min(max(AT_K), targets.shape[1])
-    step = max(1, _AT_ONCE // targets.shape[1])
-    chunks = [labelled[first : first + step] for first in range(0, len(labelled), step)]
-    top = np.concatenate([highest_labels(scores[rows], most) for rows in chunks])
+    chunks = row_slices(len(labelled), targets.shape[1])
+    top = np.concatenate([highest_labels(scores[labelled[rows]], most) for rows in chunks])
     hits = np.take_along_axis(targets[labelled], top, axis=1)
     counts = targets[labelled].sum(axis=1)
     values = {"one_error": float(1 - hits[:, 0].mean())}

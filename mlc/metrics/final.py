@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -11,12 +10,11 @@ import torch
 from numpy.typing import NDArray
 
 from mlc.metrics.at_top import at_top
+from mlc.metrics.chunks import row_slices
 from mlc.metrics.counts import count_metrics
 from mlc.metrics.names import CARDINALITY
 
 CALIBRATION_BINS = 15
-# Pairs of rows and labels whose ranks and errors are in memory at a time.
-_AT_ONCE = 2**24
 
 
 def decision_metrics(decisions: NDArray[np.bool_], targets: NDArray[np.bool_]) -> dict[str, float]:
@@ -54,7 +52,7 @@ def ranking_metrics(
     # Labels are the rows of both.
     by_label, of_labels = scores.T, targets.T
     precisions, areas = [], []
-    for rows in _chunks(by_label):
+    for rows in row_slices(*by_label.shape):
         ranks = _Ranks.of(by_label[rows], of_labels[rows])
         precisions.append(np.where(ranks.counts > 0, ranks.precision(), np.nan))
         areas.append(ranks.area_under_roc())
@@ -64,17 +62,10 @@ def ranking_metrics(
     return values
 
 
-def _chunks(scores: NDArray[Any]) -> Iterator[slice]:
-    """Yield slices of the rows (N, K) whose pairs fit into memory."""
-    n_rows, n_labels = scores.shape
-    step = max(1, _AT_ONCE // max(1, n_labels))
-    return (slice(first, first + step) for first in range(0, n_rows, step))
-
-
 def _by_sample(scores: NDArray[np.floating], targets: NDArray[np.bool_]) -> dict[str, float]:
     n_labels = scores.shape[1]
     precisions, covers, losses = [], [], []
-    for rows in _chunks(scores):
+    for rows in row_slices(*scores.shape):
         ranks = _Ranks.of(scores[rows], targets[rows])
         trivial = (ranks.counts == 0) | (ranks.counts == n_labels)
         above = (ranks.among_all - ranks.among_positives).sum(axis=1)
@@ -172,7 +163,7 @@ def brier_score(scores: NDArray[np.floating], targets: NDArray[Any]) -> float:
     """Compute the mean squared difference of score and target over all sample-label pairs."""
     total = sum(
         float(((scores[rows].astype(np.float64) - targets[rows]) ** 2).sum())
-        for rows in _chunks(scores)
+        for rows in row_slices(*scores.shape)
     )
     return total / scores.size
 
@@ -185,7 +176,7 @@ def expected_calibration_error(
     sum_b |B_b| / n * |mean target in b - mean score in b| (Guo et al. 2017, eq. 3).
     """
     gap = np.zeros(n_bins)
-    for rows in _chunks(scores):
+    for rows in row_slices(*scores.shape):
         values = scores[rows].astype(np.float64)
         bins = np.minimum((values * n_bins).astype(int), n_bins - 1).ravel()
         gap += np.bincount(bins, weights=(targets[rows] - values).ravel(), minlength=n_bins)

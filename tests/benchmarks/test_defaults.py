@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from benchmarks import defaults
-from benchmarks.measuring import RESULTS, stored_rows
+from benchmarks.measuring import RESULTS
+from tests.benchmarks.resuming import rows_measured_once
 from tests.conftest import REPOSITORY
 
 PAGE = " ".join((REPOSITORY / "docs/defaults.md").read_text(encoding="utf-8").split())
@@ -42,13 +43,7 @@ def test_a_search_goes_on_and_test_rows_change_nothing(
         stored = folder / "stored.csv"
         monkeypatch.setattr(defaults, "STORED", stored)
         arguments = ["--folder", str(folder), "--data", "reuters21578"]
-        defaults.main(arguments)
-        capsys.readouterr()
-        rows = stored_rows(stored)
-        defaults.main(arguments)
-        assert capsys.readouterr().out == ""
-        assert stored_rows(stored) == rows
-        results.append([{**row, "seconds": ""} for row in rows])
+        results.append(rows_measured_once(defaults.main, arguments, stored, capsys))
     n_runs = [len(defaults.RATES[b]) * len(defaults.DROPOUTS[b]) for b in ("mlp", "embedding_bag")]
     assert len(results[0]) == 3 * (2 * n_runs[0] + n_runs[1])  # three seeds: there are few rows
     assert results[0] == results[1]

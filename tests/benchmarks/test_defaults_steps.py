@@ -11,12 +11,12 @@ import torch
 
 from benchmarks import defaults_steps
 from benchmarks.defaults_steps import PATIENCE, PLANS, Plan, Steps, epochs_until
-from benchmarks.measuring import stored_rows
 from benchmarks.networks import training_of
 from mlc.backbones.base import BACKBONES
 from mlc.config.schema import Config, TrainerOptions
 from mlc.heads.base import HEADS
 from mlc.training.stacked import OPTIMIZERS
+from tests.benchmarks.resuming import rows_measured_once
 from tests.benchmarks.toy import toy
 
 SMALL = {
@@ -35,13 +35,7 @@ def test_a_search_goes_on_and_test_rows_change_nothing(
         monkeypatch.setattr(defaults_steps, "STORED", stored)
         monkeypatch.setattr(defaults_steps, "load", lambda *_, other=other_test_labels: toy(other))
         arguments = ["--folder", ".", "--data", "flags", "--heads", "sigmoid", "pick_one"]
-        defaults_steps.main(arguments)
-        capsys.readouterr()
-        rows = stored_rows(stored)
-        defaults_steps.main(arguments)
-        assert capsys.readouterr().out == ""
-        assert stored_rows(stored) == rows
-        results.append([{**row, "seconds": ""} for row in rows])
+        results.append(rows_measured_once(defaults_steps.main, arguments, stored, capsys))
     assert results[0] == results[1]
     # Two seeds, two heads; 60 epochs are the default of few rows.
     assert [(row["plan"], row["epochs"]) for row in results[0]] == [

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 import mlc.decisions.auto
-import mlc.evaluation.judging
+import mlc.metrics.chunks
 from mlc.decisions.base import build_decision
 from mlc.evaluation.judging import evaluate
 from mlc.heads.base import JointHead
@@ -104,7 +104,7 @@ def test_rows_that_are_decided_in_chunks_get_the_same_label_sets(
 ) -> None:
     case, names = make_case(5, head="powerset"), ("global", "top_k", "cardinality", "auto", "mode")
     together = judged(case, *names)
-    monkeypatch.setattr(mlc.evaluation.judging, "_AT_ONCE", 35)
+    monkeypatch.setattr(mlc.metrics.chunks, "_AT_ONCE", 35)
     for one, other in zip(judged(case, *names), together, strict=True):
         for part in PARTS:
             assert len(one[part]["global"]) > 7

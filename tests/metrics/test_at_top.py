@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import ndcg_score
 
-from mlc.metrics import at_top as module
+from mlc.metrics import chunks
 from mlc.metrics.at_top import at_top, highest_labels, inverse_propensities
 
 RNG = np.random.default_rng(3)
@@ -102,7 +102,7 @@ def test_one_label_and_no_label() -> None:
 def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     weights = inverse_propensities(TRAIN)
     together = at_top(TIED, TARGETS, weights)
-    monkeypatch.setattr(module, "_AT_ONCE", 4 * K)
+    monkeypatch.setattr(chunks, "_AT_ONCE", 4 * K)
     assert at_top(TIED, TARGETS, weights) == together
 
 
