@@ -10,12 +10,13 @@ import pytest
 from scipy.special import logit
 
 from benchmarks import measuring, words
-from benchmarks.measuring import stored_rows
+from benchmarks.measuring import RESULTS, stored_rows
 from mlc.evaluation.linear_models import LinearSVMs, fit_scores
 from mlc.evaluation.yardsticks import network_features
 from mlc.heads.base import HEADS
 from mlc.training import defaults as training_defaults
 from tests.benchmarks.toy import toy
+from tests.conftest import REPOSITORY
 
 
 @pytest.fixture
@@ -59,3 +60,40 @@ def test_a_row_of_each_model_is_stored_and_written(
         f"{hinge - svm:+.4f}"[:5]
     )
     assert "linear, squared_hinge" in (tmp_path / "words.md").read_text(encoding="utf-8")
+
+
+def test_the_table_of_the_defaults_page_has_the_stored_values() -> None:
+    rows = stored_rows(RESULTS / "words.csv")
+    page = (REPOSITORY / "docs/defaults.md").read_text(encoding="utf-8")
+    table = page[page.index("| data | model | Jaccard |") :].split("\n\n")[0].splitlines()[2:]
+    for line, row in zip(table, rows, strict=True):
+        values = [number(row["jaccard_samples"]), difference(row["jaccard_samples_difference"])]
+        values += [number(row["precision_at_1"]), difference(row["precision_at_1_difference"])]
+        assert [cell.strip() for cell in line.strip("|").split("|")[2:]] == values
+    by = {(row["data"], row["model"]): row for row in rows}
+    for data in ("reuters21578", "goemotions"):
+        for metric in ("jaccard_samples", "precision_at_1"):
+            for model in ("mlp, sigmoid", "mlp, squared_hinge"):
+                assert is_behind(by[data, model][f"{metric}_difference"])
+            network = float(by[data, "mlp, sigmoid"][metric])
+            assert float(by[data, "mlp, squared_hinge"][metric]) < network
+            hinge = by[data, "linear, squared_hinge"]
+            assert is_behind(hinge[f"{metric}_difference"]) == (data == "goemotions")
+            others = ("linear, sigmoid", "logistic_regression")
+            assert all(float(hinge[metric]) > float(by[data, other][metric]) for other in others)
+
+
+def number(text: str) -> str:
+    return f"{float(text):.3f}"
+
+
+def difference(text: str) -> str:
+    if not text:
+        return ""
+    mean, half_width = (float(part) for part in text.split(" ±"))
+    return f"{mean:+.3f} ±{half_width:.3f}"
+
+
+def is_behind(text: str) -> bool:
+    mean, half_width = (float(part) for part in text.split(" ±"))
+    return mean + half_width < 0
