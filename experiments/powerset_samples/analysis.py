@@ -37,7 +37,7 @@ class PowersetSamples(Experiment):
     """The experiment on the number of samples that a powerset needs."""
 
     name = "powerset_samples"
-    studies = (Runs(), OneRate(), MoreLabels(), Structures())
+    studies = (Runs(), OneRate(), Structures(), MoreLabels())
 
     def report(self, frames: Mapping[str, pd.DataFrame]) -> Report:
         """Report regrets, crossing points and a rule of thumb."""

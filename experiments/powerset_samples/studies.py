@@ -109,8 +109,8 @@ class MoreLabels(Runs):
                 "data.dependence": _STRONG,
                 **setting(n, head, rate, seed),
             }
-            for n in self.n_rows
             for n_labels in self.n_labels[budget]
+            for n in self.n_rows
             for seed in range(_REPLICATES)
             for head in HEADS
             for rate in WIDER_RATES
