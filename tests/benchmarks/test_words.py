@@ -13,24 +13,14 @@ from benchmarks import measuring, words
 from benchmarks.measuring import RESULTS, stored_rows
 from mlc.evaluation.linear_models import LinearSVMs, fit_scores
 from mlc.evaluation.yardsticks import network_features
-from mlc.heads.base import HEADS
 from mlc.training import defaults as training_defaults
 from tests.benchmarks.toy import toy
 from tests.conftest import REPOSITORY
 
 
-@pytest.fixture
-def registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget the head after the test."""
-    for name in ("_parts", "_elsewhere"):
-        monkeypatch.setattr(HEADS, name, dict(getattr(HEADS, name)))
-
-
-@pytest.mark.usefixtures("registered")
 def test_the_linear_backbone_with_the_loss_of_the_svm_is_the_svm(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    HEADS.register("squared_hinge")(words.SquaredHinge)
     monkeypatch.setattr(LinearSVMs, "strengths", (0.1,))
     dataset, (split, _) = toy()
     scores, choice = words._linear("squared_hinge", dataset, split)
@@ -41,7 +31,6 @@ def test_the_linear_backbone_with_the_loss_of_the_svm_is_the_svm(
     np.testing.assert_allclose(logit(scores["test"]), logit(expected["test"]), atol=0.02)
 
 
-@pytest.mark.usefixtures("registered")
 def test_a_row_of_each_model_is_stored_and_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
