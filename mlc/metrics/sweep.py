@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
@@ -35,6 +36,10 @@ class ScoreSweep:
         """Compute the metric of `scores >= t` for all different decisions."""
         raise NotImplementedError
 
+    def with_top_labels(self) -> Self:
+        """Return the pairs with the top label of each row above all others."""
+        raise NotImplementedError
+
     def best(self, metric: CountMetric, nothing: bool = True) -> tuple[Tensor, Tensor]:
         """Return the threshold with the best value, the highest of equals, and the value: (...) each.
 
@@ -49,6 +54,19 @@ class ScoreSweep:
             sweep.thresholds.gather(-1, best).squeeze(-1),
             sweep.values.gather(-1, best).squeeze(-1),
         )
+
+    def best_value(self, metric: CountMetric, at_least_one: bool | None = False) -> Tensor:
+        """Return the best value: (...).
+
+        Args:
+            metric: the metric.
+            at_least_one: whether each row gets at least its top label; None for the better of both.
+        """
+        if at_least_one is None:
+            values = [self.best_value(metric, each) for each in (False, True)]
+            return torch.maximum(*values) if metric.higher_is_better else torch.minimum(*values)
+        pairs = self.with_top_labels() if at_least_one else self
+        return pairs.best(metric, nothing=not at_least_one)[1]
 
 
 class SortedScores(ScoreSweep):
@@ -65,6 +83,11 @@ class SortedScores(ScoreSweep):
         self._order = from_highest(flat)
         self._thresholds, self._tied = cuts(flat.gather(-1, self._order))
         self._counts: dict[str, tuple[Tensor, ...]] = {}
+
+    def with_top_labels(self) -> Self:
+        """Return the pairs with the top label of each row above all others."""
+        above = self._scores.amax(dim=(-2, -1), keepdim=True) + 1
+        return type(self)(torch.where(top_label(self._scores), above, self._scores), self._targets)
 
     def sweep(self, metric: CountMetric) -> ThresholdSweep:
         """Compute the metric of `scores >= t` for all different decisions.

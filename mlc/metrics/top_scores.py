@@ -15,7 +15,6 @@ from mlc.metrics.sweep import (
     ThresholdSweep,
     cuts,
     from_highest,
-    top_label,
 )
 
 # From this number of labels, only the highest scores of a row are candidates.
@@ -176,12 +175,7 @@ def best_threshold(
         targets: (..., N, K), zeros and ones.
         at_least_one: whether each set has at least one label.
     """
+    pairs = ranked(scores, targets)
     if not at_least_one:
-        return ranked(scores, targets).best(metric)
-    if scores.shape[-1] >= MANY_LABELS:
-        pairs = ranked(scores, targets)
-        assert isinstance(pairs, TopScores)
-        return pairs.with_top_labels().best(metric, nothing=False)
-    above = scores.detach().double()
-    above = torch.where(top_label(above), above.amax(dim=(-2, -1), keepdim=True) + 1, above)
-    return SortedScores(above, targets).best(metric, nothing=False)
+        return pairs.best(metric)
+    return pairs.with_top_labels().best(metric, nothing=False)

@@ -182,6 +182,33 @@ def test_the_path_goes_on_while_the_validation_loss_falls() -> None:
     assert int(trained.best_epoch) == 5
 
 
+def test_C_is_chosen_with_at_least_one_label_where_that_is_better() -> None:
+    """Of rows with one label, with values of C that the threshold alone orders otherwise."""
+    kinds = (DENSE[:, :K] + RNG.normal(size=(N, K))).argmax(axis=1)
+    path = [0.0003, 0.003, 0.03, 0.3, 3.0]
+    targets = np.eye(K, dtype=bool)[kinds]
+    trained = training(DENSE, path, "squared_hinge", targets, monitor="jaccard_samples", patience=5)
+    thresholds, actual = [], torch.as_tensor(targets[SPLIT.val])
+    val = trained.data.rows([SPLIT.val])
+    for epoch in trained:
+        chunks = trained.model.outputs(trained.data, val)
+        scores = trained.model.head.scores(torch.cat([chunk for chunk, _ in chunks], 1))[0].detach()
+        topped = torch.zeros_like(actual).scatter(1, scores.argmax(1, keepdim=True), True)
+        cuts = [-1.0, *scores.flatten().tolist(), 2.0]
+        alone = max(jaccard(scores >= cut, actual) for cut in cuts)
+        at_least_one = max(jaccard((scores >= cut) | topped, actual) for cut in cuts)
+        thresholds.append((alone, at_least_one))
+        assert float(epoch.values["val/jaccard_samples"]) == pytest.approx(max(alone, at_least_one))
+    best = [max(pair) for pair in thresholds]
+    assert int(trained.best_epoch) == 1 + int(np.argmax(best))
+    assert int(trained.best_epoch) != 1 + int(np.argmax([alone for alone, _ in thresholds]))
+
+
+def jaccard(decided: torch.Tensor, actual: torch.Tensor) -> float:
+    either = (decided | actual).sum(dim=1)
+    return float(((decided & actual).sum(dim=1) / either.clamp(min=1) + (either == 0)).mean())
+
+
 def test_a_drawn_label_is_replaced_by_the_mean_over_the_draws() -> None:
     drawn, mean = training(DENSE, [1.0], "pick_one"), training(DENSE, [1.0], "softmax_uniform")
     list(drawn), list(mean)
