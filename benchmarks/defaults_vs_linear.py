@@ -57,7 +57,7 @@ class Judged:
         validation: the metric of the validation rows, mean over the splits.
         decisions: the label sets of the test rows, (N, K) for each split.
         values: other metrics of the test rows, mean over the splits.
-        seconds: of one training.
+        seconds: CPU time of one training or tuning, with the decisions.
     """
 
     validation: float
@@ -72,14 +72,14 @@ def network(dataset: Dataset, splits: Sequence[Split], head: str, backbone: str 
     config = parse(composed([f"backbone={backbone}", f"head={head}", *rule]))
     config = resolve(config, kind_of(dataset, splits[0].train))
     configs = [dataclasses.replace(config, seed=seed) for seed in range(len(splits))]
-    began = time.perf_counter()
+    began = time.process_time()
     # L-BFGS trains one run at a time.
     size = len(splits) if OPTIMIZERS[config.optimizer.name].stacked else 1
     results = []
     for first in range(0, len(splits), size):
         part = slice(first, first + size)
         results += _evaluations(configs[part], dataset, splits[part], head)
-    seconds = (time.perf_counter() - began) / len(splits)
+    seconds = (time.process_time() - began) / len(splits)
     top = [
         precision_at_1(torch.as_tensor(result.scores["test"]), dataset.targets[split.test])
         for result, split in zip(results, splits, strict=True)
@@ -108,9 +108,9 @@ def _evaluations(
 
 def linear(dataset: Dataset, splits: Sequence[Split], kind: Any) -> Judged:
     """Tune a linear model on each split."""
-    began = time.perf_counter()
+    began = time.process_time()
     decisions = [tune(kind(), dataset, split, METRIC)[0] for split in splits]
-    seconds = (time.perf_counter() - began) / len(splits)
+    seconds = (time.process_time() - began) / len(splits)
     return Judged(float("nan"), decisions, _means(decisions, dataset, splits), seconds)
 
 
@@ -215,8 +215,8 @@ def report() -> None:
         [
             (text, Table(header, rows)),
             (
-                "The texts. Seconds are those of one training or of a whole tuning, on one thread of a"
-                " machine that did other work too.",
+                "The texts. Seconds are CPU time of one training with its decisions, or of a whole"
+                " tuning, on one thread.",
                 Table(["data", "model", *metrics], second),
             ),
         ],
