@@ -28,7 +28,7 @@ from mlc.comparing.row_values import row_values
 from mlc.config.schema import Config, TrainerOptions
 from mlc.data.base import Dataset
 from mlc.data.splits import Split
-from mlc.evaluation.linear_models import YARDSTICKS, LinearSVMs
+from mlc.evaluation.linear_models import YARDSTICKS
 from mlc.evaluation.yardsticks import decide, tune_together
 from mlc.heads.base import HEADS
 from mlc.metrics.final import decision_metrics
@@ -58,13 +58,13 @@ def _liblinear(kind: Any, dataset: Dataset, split: Split) -> tuple[Scores, str]:
 
 
 def _linear(head: str, dataset: Dataset, split: Split) -> tuple[Scores, str]:
-    path = {} if head == "sigmoid" else {"C": list(LinearSVMs.strengths)}
-    optimizer = OPTIMIZERS.options("lbfgs", **path)
     config = Config(
-        backbone=BACKBONES.options("linear"), head=HEADS.options(head), optimizer=optimizer
+        backbone=BACKBONES.options("linear"),
+        head=HEADS.options(head),
+        optimizer=OPTIMIZERS.options("lbfgs"),
     )
     scores, best_epoch = _trained(config, dataset, split)
-    return scores, f"C={optimizer.C[best_epoch - 1]:g}"
+    return scores, f"C={config.optimizer.C[best_epoch - 1]:g}"
 
 
 def _network(head: str, dataset: Dataset, split: Split) -> tuple[Scores, str]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from benchmarks import defaults_vs_linear as table
 from benchmarks import measuring
-from benchmarks.measuring import stored_rows
+from benchmarks.measuring import RESULTS, stored_rows
 from mlc.evaluation.linear_models import YARDSTICKS
 from mlc.training import defaults
 from tests.benchmarks.toy import toy
+from tests.conftest import REPOSITORY
 
 
 def test_each_model_has_a_row_and_the_best_head_is_chosen_without_test_rows(
@@ -57,6 +59,35 @@ def test_the_best_default_is_that_of_validation_rows() -> None:
     )
     assert table.best_default({table.BEST: network, table.LINEAR: hinge}) is hinge
     assert table.best_default({table.BEST: network}) is network
+
+
+def test_the_defaults_page_says_what_the_rows_of_the_models_say() -> None:
+    page = " ".join((REPOSITORY / "docs/defaults.md").read_text(encoding="utf-8").split())
+    of_data: dict[str, dict[str, dict[str, str]]] = {}
+    for row in stored_rows(RESULTS / "defaults_vs_linear.csv"):
+        of_data.setdefault(row["data"], {})[row["model"]] = row
+    shown = (table.METRIC, "precision_at_1", "f1_micro", "subset_accuracy")
+    names = {"reuters21578": "Reuters-21578", "goemotions": "GoEmotions"}
+    for data, title in names.items():
+        network, hinge = of_data[data]["sigmoid"], of_data[data][table.LINEAR]
+        for model, row in (("default network", network), ("`head=squared_hinge`", hinge)):
+            cells = [f"{float(row[name]):.3f}" for name in shown]
+            line = f"| {title} | {model} | {' | '.join(cells)} | {float(row['seconds']):.0f} |"
+            assert line.replace("`head", "`backbone=linear head") in page
+        assert all(float(hinge[name]) > float(network[name]) for name in shown)
+    others = {data: models for data, models in of_data.items() if data not in names}
+    assert len(others) == 11
+    ahead = [data for data, models in others.items() if sign(models["sigmoid"]) > 0]
+    assert f"on {', '.join(ahead[:-1])} and {ahead[-1]}, and behind it on none" in page
+    assert all(sign(models["sigmoid"]) >= 0 for models in others.values())
+    measured = [models[table.LINEAR] for models in of_data.values() if table.LINEAR in models]
+    assert all(sign(row) == 0 for row in measured)
+
+
+def sign(row: Mapping[str, str]) -> int:
+    """Whether a model is ahead of the SVM beyond the interval (1), behind it (-1), or neither."""
+    difference, half = (float(row[f"linear_svm_{part}"]) for part in ("difference", "half_width"))
+    return int(difference > half) - int(difference < -half)
 
 
 @pytest.mark.parametrize(("difference", "marked"), [("-0.031", True), ("-0.029", False)])
