@@ -153,6 +153,12 @@ class Head(MaskedLoss):
         """Log-probability of the label set, (R, B), or None if the head does not define it."""
         return None
 
+    def masked_log_likelihood(
+        self, outputs: Tensor, targets: Tensor, known: Tensor
+    ) -> Tensor | None:
+        """Log-probability of the known labels, (R, B), or None; targets are 0 where not known."""
+        return None
+
     def cardinality(self, outputs: Tensor, scores: Tensor) -> Tensor | None:
         """Expected number of labels, (R, B), or None if the head does not estimate it.
 

@@ -102,6 +102,11 @@ class Chain(ListedHead):
         """Log of the chains' mean probability of the label set: (R, B)."""
         return _log_mean_exp(self._of_chains(outputs, targets), dim=-1)
 
+    def masked_log_likelihood(self, outputs: Tensor, targets: Tensor, known: Tensor) -> Tensor:
+        """Log of the chains' mean probability of the known labels: (R, B)."""
+        self.require_masks()
+        return log_total(self.log_joint(outputs), agreeing(self.label_sets, targets, known))
+
     def log_joint(self, outputs: Tensor) -> Tensor:
         """Log of the chains' mean joint: (R, B, M)."""
         of_chain = self._joint if self.observed is None else self._listed_joint

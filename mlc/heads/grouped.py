@@ -110,6 +110,12 @@ class Grouped(Sigmoid):
         """Log-probability of the label set; None with groups, since samples may violate them."""
         return None if self.options.groups else -self.loss(outputs, targets)
 
+    def masked_log_likelihood(
+        self, outputs: Tensor, targets: Tensor, known: Tensor
+    ) -> Tensor | None:
+        """Log-probability of the known labels; None with groups."""
+        return None if self.options.groups else -self.masked_loss(outputs, targets, known)
+
     def minimiser(self, joint: Tensor) -> Tensor | None:
         """The minimiser of the sigmoid head, or None with groups."""
         return None if self.options.groups else super().minimiser(joint)

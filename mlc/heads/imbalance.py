@@ -20,7 +20,8 @@ from mlc.heads.sigmoid import Sigmoid, SigmoidScores
 def counts(known: KnownLabels) -> tuple[Tensor, Tensor]:
     """Return the positives and the negatives of each label in each run's training rows: (R, 1, K).
 
-    Rows in which the label is not known count as neither. A count of 0 is replaced by one half, so that no weight is 0 or infinite.
+    Rows in which the label is not known count as neither. A count of 0 is replaced by one half, so that
+    no weight is 0 or infinite.
     """
     positives = known.of_runs.sum(dim=1, keepdim=True)
     return positives.clamp(min=0.5), (known.n_known - positives).clamp(min=0.5)
@@ -112,6 +113,10 @@ class ClassBalanced(Sigmoid):
     def log_likelihood(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Log-probability of the label set, with labels independent given x: (R, B)."""
         return -super().label_losses(outputs, targets).sum(dim=-1)
+
+    def masked_log_likelihood(self, outputs: Tensor, targets: Tensor, known: Tensor) -> Tensor:
+        """Log-probability of the known labels: (R, B)."""
+        return -super().label_losses(outputs, targets).masked_fill(~known, 0).sum(dim=-1)
 
 
 @dataclass

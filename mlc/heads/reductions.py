@@ -173,7 +173,7 @@ class OneVersusAllNormalised(LabelWise, Shares, SigmoidScores):
 
 
 def among_known(outputs: Tensor, known: Tensor) -> Tensor:
-    """Return the outputs with those of unknown labels so low that a softmax gives them no probability."""
+    """Return the outputs, with those of unknown labels so low that their softmax is 0."""
     return outputs.masked_fill(~known, lowest(outputs))
 
 

@@ -49,3 +49,9 @@ class Sigmoid(LabelWise, SigmoidScores):
     def log_likelihood(self, outputs: Tensor, targets: Tensor) -> Tensor | None:
         """Log-probability of the label set, with labels independent given x: (R, B)."""
         return -self.loss(outputs, targets)
+
+    def masked_log_likelihood(
+        self, outputs: Tensor, targets: Tensor, known: Tensor
+    ) -> Tensor | None:
+        """Log-probability of the known labels: (R, B)."""
+        return -self.masked_loss(outputs, targets, known)
