@@ -138,8 +138,15 @@ def of_rows(
     metric: Callable[..., float], scores: Tensor, targets: Tensor, known: Tensor
 ) -> list[float]:
     """A metric of scikit-learn of each row with known labels, restricted to these."""
-    rows = zip(scores.numpy(), targets.numpy(), known.numpy(), strict=True)
-    return [metric(t[k][None], s[k][None]) for s, t, k in rows if k.any()]
+    values = []
+    for s, t, k in zip(scores.numpy(), targets.numpy(), known.numpy(), strict=True):
+        if k.sum() == 1:
+            # Not defined in scikit-learn: a perfect ranking, and the label's rank where it is true.
+            by_name = {"label_ranking_loss": 0.0, "coverage_error": float(t[k][0])}
+            values.append(by_name.get(metric.__name__, 1.0))
+        elif k.any():
+            values.append(metric(t[k][None], s[k][None]))
+    return values
 
 
 def test_rankings_are_those_of_scikit_learn_on_the_known_labels_of_each_row() -> None:
