@@ -138,7 +138,7 @@ def _is_all_binary(array: NDArray[Any], missing: str) -> bool:
 def _gaps(array: NDArray[Any]) -> NDArray[np.bool_]:
     """Return which values are missing: None, NaN or pandas' NA."""
     if array.dtype.kind in "fc":
-        return np.isnan(array)
+        return np.asarray(np.isnan(array))
     if array.dtype != object:
         return np.zeros(array.shape, dtype=bool)
     flat = [is_missing(value) for value in array.ravel().tolist()]

@@ -200,7 +200,7 @@ class PerLabel(LabelThresholdRule):
         if self.options.at_least_one:
             metric = self._metric
             tables = (part.reshape(-1, *part.shape[-2:]) for part in (scores.double(), targets))
-            lines = (part.reshape(-1, part.shape[-1]) for part in (self._threshold, trusted))
+            lines = (part.reshape(-1, part.shape[-1]) for part in (self.threshold(), trusted))
             runs = zip(*(part.cpu() for part in (*tables, *lines)), strict=True)
             tuned = [tuned_together(metric, *run) for run in runs]
             self._threshold = torch.stack(tuned).view_as(trusted).to(scores.device)
@@ -217,18 +217,19 @@ class PerLabel(LabelThresholdRule):
     @property
     def _metric(self) -> CountMetric:
         """The macro metric, for its value 0 of two empty sets; each problem has one label."""
-        return COUNT_METRICS[f"{self.options.metric}_macro"]
+        metric: CountMetric = COUNT_METRICS[f"{self.options.metric}_macro"]
+        return metric
 
     def _tune_apart(self, scores: Tensor, targets: Tensor, known: Tensor | None = None) -> Tensor:
         """Tune each threshold by itself; return which have not fallen back, (..., K)."""
         step = max(1, _AT_ONCE // scores[..., :1].numel())
-        tables = [table for table in (scores.double(), targets, known) if table is not None]
+        tables = [table for table in (scores, targets, known) if table is not None]
         chunks = (table.transpose(-1, -2).unsqueeze(-1).split(step, dim=-3) for table in tables)
         pairs = []
         for s, t, *k in zip(*chunks, strict=True):
-            pairs.append(best_threshold(self._metric, s, t, known=k[0] if k else None))
+            pairs.append(best_threshold(self._metric, s.double(), t, known=k[0] if k else None))
         best, value = (torch.cat(part, dim=-1) for part in zip(*pairs, strict=True))
-        trusted = value >= self.options.fallback
+        trusted: Tensor = value >= self.options.fallback
         self._threshold = torch.where(trusted, best, scores.amax(dim=-2).double())
         return trusted
 
