@@ -6,11 +6,12 @@ from torch import Tensor
 
 from mlc.heads.base import register_head
 from mlc.heads.label_sets import fold_marginals
+from mlc.heads.label_wise import LabelWise
 from mlc.heads.sigmoid import SigmoidScores
 
 
 @register_head("squared_hinge")
-class SquaredHinge(SigmoidScores):
+class SquaredHinge(LabelWise, SigmoidScores):
     r"""A margin of 1 on both sides of 0 for each label, with the squared hinge loss.
 
     loss = $`\sum_k [y_k \max(0, 1 - z_k)^2 + (1 - y_k) \max(0, 1 + z_k)^2]`$, which for zeros and ones
@@ -33,11 +34,11 @@ class SquaredHinge(SigmoidScores):
     estimates = "order"
     soft_targets = True
 
-    def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
-        """Squared hinge loss, summed over the labels: (R, B)."""
+    def label_losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Squared hinge loss of each label: (R, B, K)."""
         positive = (1 - outputs).clamp(min=0).square()
         negative = (1 + outputs).clamp(min=0).square()
-        return (targets * positive + (1 - targets) * negative).sum(dim=-1)
+        return targets * positive + (1 - targets) * negative
 
     def minimiser(self, joint: Tensor) -> Tensor | None:
         """2 m - 1 for the marginals m."""
