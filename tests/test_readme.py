@@ -64,6 +64,8 @@ def test_the_sentences_below_it_state_its_numbers() -> None:
     assert f"one softmax with a threshold loses {difference('pick_one', -1)}" in said
     least, most = tuned["pick_one"].min(), tuned["pick_one"].max()
     assert f"({least:.2f} to {most:.2f} between seeds" in said
+    exact = rows.groupby(["head", "rule"])["subset_accuracy"].mean()
+    assert exact.idxmax() == ("powerset", "mode")
 
 
 def write_posts(path: Path) -> None:

@@ -5,8 +5,8 @@ The carriers that a claim marker names (`sentences.py` reads the markers):
 - `league.fixed_loss > 0`: a comparison of a quoted number, of each if it has several, with its whole
   interval; `league.exact_gain_clear[birds]` is an item of a list; the limit may be another quoted
   number; `excludes` and `includes` ask where the interval lies;
-- `results/FILE.csv[KEY=VALUE, ...] COLUMN ± COLUMN > 0`: a comparison of a stored cell; `=` compares at
-  the decimals that the marker shows;
+- `results/FILE.csv[KEY=VALUE, ...] COLUMN ± COLUMN > 0`: a comparison of the cells of a column, of all
+  these rows; `=` compares at the decimals that the marker shows;
 - `tests/FILE.py::test_NAME`: a test of the suite, which computes or does what the sentence says;
 - `FILE: TEXT`: the text stands in the file (a default, a limit, a row of a stored table), spaces apart;
 - `source: ...`: a publication; `definition`: the sentence defines its words.
@@ -24,7 +24,7 @@ from experiments.harness.experiment import ROOT
 from mlc.config.errors import ConfigError
 
 PROJECT = ROOT.parent
-_TEST = re.compile(r"(tests/[\w/]+\.py)::(test_\w+)")
+_TEST = re.compile(r"(tests/[\w/]+\.py)::(?:\w+::)?(test_\w+)")
 _COMPARED = re.compile(
     r"(results/[^;]+\.csv\[.*\] .+|\w+\.\w+(?:\[.+\])?) (<|>|<=|>=|=|excludes|includes) (\S+)"
 )
@@ -92,7 +92,7 @@ def _ranges(name: str, numbers: Mapping[str, str]) -> list[Range]:
     if re.fullmatch(r"[+-]?[\d.]+", name):
         return _values(name)
     if cell := _CELL.fullmatch(name):
-        return [_cell(cell)]
+        return _cells(cell)
     match = _NUMBER.fullmatch(name)
     if match is None or match[1] not in numbers:
         raise ConfigError(f"A claim marker compares {name!r}, which no page quotes.")
@@ -122,21 +122,21 @@ def _values(text: str) -> list[Range]:
     return ranges
 
 
-def _cell(cell: re.Match[str]) -> Range:
-    """Read a cell of a stored table, with half the width of its interval if a column has it."""
-    keys = dict(pair.split("=", 1) for pair in cell[2].split(", "))
+def _cells(cell: re.Match[str]) -> list[Range]:
+    """Read a column of the rows with these values, with half the widths of intervals if it has them."""
+    keys = dict(pair.split("=", 1) for pair in cell[2].split(", ") if pair)
     rows = [row for row in _rows(cell[1]) if all(row.get(k) == v for k, v in keys.items())]
     columns = [name for name in cell.groups()[2:] if name]
-    if len(rows) != 1 or any(name not in rows[0] for name in columns):
-        raise ConfigError(f"The claim marker {cell[0]!r} names {len(rows)} rows, or no column.")
-    value = rows[0][cell[3]] + (f" ±{rows[0][cell[4]]}" if cell[4] else "")
-    return _values(value)[0]
+    if not rows or any(name not in rows[0] for name in columns):
+        raise ConfigError(f"The claim marker {cell[0]!r} names no row, or no column.")
+    texts = [" ±".join(row[name] for name in columns) for row in rows]
+    return [value for text in texts for value in _values(text)]
 
 
 @cache
 def _tests(file: str) -> frozenset[str]:
     """Return the names of a file's tests."""
-    return frozenset(re.findall(r"^def (test_\w+)\(", _read(file), re.MULTILINE))
+    return frozenset(re.findall(r"^ *def (test_\w+)\(", _read(file), re.MULTILINE))
 
 
 @cache

@@ -10,7 +10,7 @@ Not read as claims, by these rules alone:
 - code blocks, code spans and formulas; link targets; pictures, which show stored files;
 - blocks between `<!-- begin X -->` and `<!-- end X -->`, which a generator writes;
 - headings, the first row of a table, and the numbers of list items, statements (`**7.`) and sections;
-- digits in names (F1, float32, 2^K) and in dates;
+- digits in names (F1, float32, 2^K), in dates, in the codes "0 and 1" and the range "[0, 1]";
 - comparatives in the phrases of `NO_COMPARISON`, which describe a procedure.
 """
 
@@ -31,7 +31,8 @@ COMPARATIVE = re.compile(rf"\b({'|'.join(_COMPARATIVES.split())})\b", re.IGNOREC
 # Limits ("at least 2", whose digit counts all the same), continuations, differences ("A less that of
 # B"), and what a procedure picks.
 NO_COMPARISON = re.compile(
-    r"\b(?:at (least|most|best|worst)|(no|any) longer|once more|one more|more than (one|a single|once)"
+    r"\b(?:at (least|most|best|worst)|(no|any) longer|more than (one|a single|once)"
+    r"|(one|two|three|once|nothing|one or) more|lower case"
     r"|more and more|(left|right) behind|ahead of time|go ahead|least squares"
     r"|less (that|those|plain|sigmoid)"
     r"|(best|worst|highest|lowest|largest|smallest|least|longest|shortest)"
@@ -42,6 +43,8 @@ NO_COMPARISON = re.compile(
 )
 # Digits in a name are no number: F1, float32, 2^K, tmc2007-500.
 _DIGIT = re.compile(r"(?<![\w^.])(?<!\w-)[+\-±~<>]?\d[\d,.]*(?:%|\b)(?![\^_A-Za-z])")
+# The codes of labels and the range of scores.
+_CODES = re.compile(r"\b0(/| and | or )1\b|[\[(]0, 1[\])]")
 _DATE = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
 _QUOTED = re.compile(r"<!--=([\w.]+)-->(.*?)<!--/-->", re.DOTALL)
 _CLAIM = re.compile(r"<!--:\s+(.*?)\s*-->", re.DOTALL)
@@ -115,9 +118,9 @@ def _sentences(block: str) -> Iterator[Sentence]:
     lines = re.sub(r"<!--.*?-->", "", block, flags=re.DOTALL).splitlines()
     alone = [line for line in lines if _ALONE.fullmatch(line.strip())]
     for unit in _units([line for line in lines if line not in alone]):
-        # A marker right behind a full stop belongs to the sentence before it.
+        # A marker right behind a full stop belongs to the sentence before it; a row is not divided.
         unit = re.sub(r"([.!?:][)\"'*]*)\s*((?:\x02\d+\x02)+)", r"\2\1", unit)
-        for part in _END.split(unit):
+        for part in [unit] if unit.startswith("|") else _END.split(unit):
             carriers = [markers[int(i)] for i in _MARKER.findall("".join([part, *alone]))]
             yield _sentence(part, quoted, carriers)
 
@@ -128,7 +131,7 @@ def _units(lines: list[str]) -> list[str]:
     for line, following in zip(lines, [*lines[1:], ""], strict=True):
         if line.startswith("|"):
             if not re.fullmatch(r"\|[|:\- ]+", line) and not re.fullmatch(r"\|[|:\- ]+", following):
-                units.append(line.strip("| "))
+                units.append(line)
         elif _ITEM.match(line) or not units:
             units.append(_ITEM.sub("", line))
         else:
@@ -145,7 +148,7 @@ def _sentence(part: str, numbers: list[tuple[str, str]], markers: list[str]) -> 
     ]
     text = _NUMBER.sub(lambda m: numbers[int(m[1])][1], _MARKER.sub("", part))
     text = " ".join(re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text).split())
-    return Sentence(text, tuple(quoted), tuple(carriers), tuple(bare))
+    return Sentence(text.strip("| "), tuple(quoted), tuple(carriers), tuple(bare))
 
 
 def _prose(text: str) -> str:
@@ -155,4 +158,4 @@ def _prose(text: str) -> str:
     text = re.sub(r"\]\([^)]*\)", "] ", text)
     text = re.sub(r"^\s*\*\*\d+\.", " ", text)
     text = re.sub(r"\b([Ss]tatements?|[Ss]ections?) \d+((, \d+)* and \d+)?", r"\1", text)
-    return _DATE.sub(" ", re.sub(r"<[^>]*>", " ", text))
+    return _CODES.sub(" ", _DATE.sub(" ", re.sub(r"<[^>]*>", " ", text)))

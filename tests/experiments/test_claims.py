@@ -6,15 +6,20 @@ import re
 
 import pytest
 
-from experiments.claims import REGISTER, numbers, pages, register
+from experiments.claims import GENERATED, REGISTER, numbers, pages, register
 from experiments.harness.claims import carried
 from experiments.harness.origins import origin
 from experiments.harness.sentences import Sentence, claims_of, misplaced
 from mlc.config.errors import ConfigError
 
 PAGES = pages()
-# Pages whose every claim must be carried.
-CARRIED = ["README.md", "docs/start.md", "docs/which_head.md"]
+# Pages of which not yet every claim is carried.
+OPEN = {"docs/compare.md", "docs/defaults.md", "docs/export.md"}
+CARRIED = [
+    page
+    for page in PAGES
+    if not page.startswith("experiments/") and page not in OPEN | {*GENERATED}
+]
 
 
 @pytest.mark.parametrize("page", CARRIED)
@@ -90,6 +95,8 @@ def test_a_marker_carries_its_sentence_or_the_block_below_it() -> None:
         "One has 1.<!--: definition --> The next has 2 <!--: source: A\n2001 -->."
     )
     assert (first.carriers, second.carriers) == (("definition",), ("source: A 2001",))
+    table = "| a | b |\n| --- | --- |\n| A. 1 | 2. The<!--: definition --> |\n| 3 | c |"
+    assert [claim.carriers for claim in claims_of(table)] == [("definition",), ()]
     block = "<!--: definition; source: B -->\n- 1 a\n- 2 b\n\nThree is 3."
     assert [claim.carriers for claim in claims_of(block)] == [("definition", "source: B")] * 2 + [
         ()
@@ -138,6 +145,9 @@ def test_a_cell_is_read_from_its_stored_table() -> None:
     assert carried(f"{lead} < 0", {}).holds is True
     assert carried(f"{lead} = -0.021", {}).holds is True
     assert carried(f"{lead} < -0.02", {}).holds is False
+    # Of a whole column, every cell.
+    rows = "results/benchmarks/many_labels.csv[labels=30000] gigabytes"
+    assert [carried(f"{rows} < {limit}", {}).holds for limit in (8, 3.6)] == [True, False]
 
 
 @pytest.mark.parametrize(
@@ -147,7 +157,7 @@ def test_a_cell_is_read_from_its_stored_table() -> None:
         "tests/experiments/test_absent.py::test_x",
         "b.gain > 0",
         "a.list[z] > 0",
-        "results/benchmarks/defaults_vs_linear.csv[data=goemotions] seconds > 0",
+        "results/benchmarks/defaults_vs_linear.csv[data=absent] seconds > 0",
         "mlc/absent.py: X = 1",
         "because it is so",
     ],
