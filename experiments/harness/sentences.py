@@ -25,7 +25,8 @@ _COMPARATIVES = """
     higher highest lower lowest larger largest smaller smallest greater greatest longer longest
     shorter shortest wider widest narrower narrowest stronger strongest weaker weakest easier easiest
     harder hardest cheaper cheapest rarer rarest closer closest earlier simpler simplest
-    ahead behind outperform outperforms beat beats
+    ahead behind outperform outperforms beat beats lead leads trail trails gain gains lose loses
+    improve improves exceed exceeds twice than
 """
 COMPARATIVE = re.compile(rf"\b({'|'.join(_COMPARATIVES.split())})\b", re.IGNORECASE)
 # Limits ("at least 2", whose digit counts all the same), continuations, differences ("A less that of
@@ -33,7 +34,7 @@ COMPARATIVE = re.compile(rf"\b({'|'.join(_COMPARATIVES.split())})\b", re.IGNOREC
 NO_COMPARISON = re.compile(
     r"\b(?:at (least|most|best|worst)|(no|any) longer|more than (one|a single|once)"
     r"|(one|two|three|once|nothing|one or) more|lower case"
-    r"|more and more|(left|right) behind|ahead of time|go ahead|least squares"
+    r"|more and more|(left|right) behind|ahead of time|go ahead|(an)?other (\w+ )?than|rather than|least squares"
     r"|less (that|those|plain|sigmoid)"
     r"|(best|worst|highest|lowest|largest|smallest|least|longest|shortest)"
     r" (\w+ )?(scores?|epochs?|values?|thresholds?|weights|index|labels?|sets?)"
