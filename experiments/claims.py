@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from experiments.harness.claims import PROJECT, Carried, carried
+from experiments.harness.claims import FAILS, HOLDS, PROJECT, Carried, carried
 from experiments.harness.origins import origin, over
 from experiments.harness.report import quoted
 from experiments.harness.sentences import Sentence, claims_of
@@ -36,8 +36,9 @@ _INTRODUCTION = """# Claims
 Each sentence and table row of the pages that holds a number or a comparison, and what carries it;
 written by `python -m experiments.claims`. Numbers in the sentences come from stored rows by the
 functions in the last table; *holds* is computed from them anew. *by test*: a test of the suite computes
-or does what is said. *by source*: a publication says it, or the sentence defines its words. *not
-carried*: nothing does yet. Pages that a program writes are listed by their program, not by sentence.
+or does what is said. *by source*: a publication or a manual says it. *predicted*: written before the
+measurement, and decided in the experiment's table of findings. *not carried*: nothing does yet. Pages
+that a program writes are listed by their program, not by sentence.
 """
 
 
@@ -88,19 +89,18 @@ def _row(claim: Sentence, prefix: str, values: Mapping[str, str]) -> list[str]:
     names = [f"{prefix}{name}" for name, _ in claim.quoted]
     shown = [carried(carrier, values) for carrier in claim.carriers]
     kinds = [what for name in names if (what := over(name, values[name]))]
-    by = [*names, *(each.by for each in shown)]
-    return [claim.text, ", ".join(dict.fromkeys(kinds)), "; ".join(by), verdict(claim, shown)]
+    by = [*names, *(each.by for each in shown if each.by)]
+    return [claim.text, ", ".join(dict.fromkeys(kinds)), "; ".join(by), _verdict(claim, shown)]
 
 
-def verdict(claim: Sentence, shown: Sequence[Carried]) -> str:
-    """Return whether a claim holds, or what decides it elsewhere."""
+def _verdict(claim: Sentence, shown: Sequence[Carried]) -> str:
+    """Return the verdict on a claim from those of its carriers."""
     if not claim.is_carried:
         return "not carried"
-    if any(each.holds is False for each in shown):
-        return "**does not hold**"
-    if any(each.holds for each in shown) or not shown:
-        return "holds"
-    return "by test" if any("tests/" in each.by for each in shown) else "by source"
+    verdicts = [each.verdict for each in shown]
+    if FAILS in verdicts:
+        return f"**{FAILS}**"
+    return HOLDS if HOLDS in verdicts or not verdicts else verdicts[0]
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

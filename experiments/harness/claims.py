@@ -9,7 +9,10 @@ The carriers that a claim marker names (`sentences.py` reads the markers):
   these rows; `=` compares at the decimals that the marker shows;
 - `tests/FILE.py::test_NAME`: a test of the suite, which computes or does what the sentence says;
 - `FILE: TEXT`: the text stands in the file (a default, a limit, a row of a stored table), spaces apart;
-- `source: ...`: a publication; `definition`: the sentence defines its words.
+- `source: ...`: a publication or the manual of a library;
+- `definition`: the sentence defines its words; `question`: it asks, or says what is open;
+- `prediction`: it was written before the measurement, and the table of findings decides it;
+- `withdrawn`: it quotes what is no longer said.
 """
 
 from __future__ import annotations
@@ -24,6 +27,13 @@ from experiments.harness.experiment import ROOT
 from mlc.config.errors import ConfigError
 
 PROJECT = ROOT.parent
+HOLDS, FAILS = "holds", "does not hold"
+KINDS = {
+    "definition": "defined",
+    "question": "asked",
+    "prediction": "predicted",
+    "withdrawn": "withdrawn",
+}
 _TEST = re.compile(r"(tests/[\w/]+\.py)::(?:\w+::)?(test_\w+)")
 _COMPARED = re.compile(
     r"(results/[^;]+\.csv\[.*\] .+|\w+\.\w+(?:\[.+\])?) (<|>|<=|>=|=|excludes|includes) (\S+)"
@@ -46,10 +56,10 @@ class Range:
 
 @dataclass(frozen=True)
 class Carried:
-    """What a carrier shows; `holds` is None where a test or a publication carries the sentence."""
+    """What carries a sentence, and the verdict on it."""
 
     by: str
-    holds: bool | None
+    verdict: str
 
 
 def carried(carrier: str, numbers: Mapping[str, str]) -> Carried:
@@ -58,18 +68,20 @@ def carried(carrier: str, numbers: Mapping[str, str]) -> Carried:
     Raises:
         ConfigError: the carrier has no known form, or names what does not exist.
     """
-    if carrier == "definition" or carrier.startswith("source: "):
-        return Carried(carrier, None)
+    if carrier in KINDS:
+        return Carried("", KINDS[carrier])
+    if carrier.startswith("source: "):
+        return Carried(carrier.removeprefix("source: "), "by source")
     if test := _TEST.fullmatch(carrier):
         if test[2] not in _tests(test[1]):
             raise ConfigError(f"The claim marker {carrier!r} names a test that does not exist.")
-        return Carried(f"`{test[2]}` in {test[1]}", None)
+        return Carried(f"`{test[2]}` in {test[1]}", "by test")
     if compared := _COMPARED.fullmatch(carrier):
-        ranges = _ranges(compared[1], numbers)
-        limits = _ranges(compared[3], numbers)
-        return Carried(f"`{carrier}`", _holds(ranges, compared[2], limits))
+        ranges, limits = (_ranges(compared[side], numbers) for side in (1, 3))
+        return Carried(f"`{carrier}`", HOLDS if _holds(ranges, compared[2], limits) else FAILS)
     if stands := _IN_FILE.fullmatch(carrier):
-        return Carried(f"`{stands[2]}` in {stands[1]}", _plain(stands[2]) in _text(stands[1]))
+        is_there = _plain(stands[2]) in _text(stands[1])
+        return Carried(f"`{stands[2]}` in {stands[1]}", HOLDS if is_there else FAILS)
     raise ConfigError(f"The claim marker {carrier!r} has none of the forms of {__name__}.")
 
 

@@ -33,8 +33,8 @@ COMPARATIVE = re.compile(rf"\b({'|'.join(_COMPARATIVES.split())})\b", re.IGNOREC
 # B"), and what a procedure picks.
 NO_COMPARISON = re.compile(
     r"\b(?:at (least|most|best|worst)|(no|any) longer|more than (one|a single|once)"
-    r"|(one|two|three|once|nothing|one or) more|lower case"
-    r"|more and more|(left|right) behind|ahead of time|go ahead|(an)?other (\w+ )?than|rather than|least squares"
+    r"|(one|two|three|once|nothing|one or) more|more and more|(left|right) behind|ahead of time"
+    r"|(an)?other (\w+ )?than|rather than|lower case|least squares"
     r"|less (that|those|plain|sigmoid)"
     r"|(best|worst|highest|lowest|largest|smallest|least|longest|shortest)"
     r" (\w+ )?(scores?|epochs?|values?|thresholds?|weights|index|labels?|sets?)"
@@ -43,7 +43,7 @@ NO_COMPARISON = re.compile(
     re.IGNORECASE,
 )
 # Digits in a name are no number: F1, float32, 2^K, tmc2007-500.
-_DIGIT = re.compile(r"(?<![\w^.])(?<!\w-)[+\-±~<>]?\d[\d,.]*(?:%|\b)(?![\^_A-Za-z])")
+_DIGIT = re.compile(r"(?<![\w^.])(?<!\w-)[+\-±~<>]?\.?\d[\d,.]*(?:%|\b)(?![\^_A-Za-z])")
 # The codes of labels and the range of scores.
 _CODES = re.compile(r"\b0(/| and | or )1\b|[\[(]0, 1[\])]")
 _DATE = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
