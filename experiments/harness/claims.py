@@ -4,7 +4,7 @@ The carriers that a claim marker names (`sentences.py` reads the markers):
 
 - `league.fixed_loss > 0`: a comparison of a quoted number, of each if it has several, with its whole
   interval; `league.exact_gain_clear[birds]` is an item of a list; the limit may be another quoted
-  number; `excludes` and `includes` ask where the interval lies;
+  number; `excludes` and `includes` ask where the interval lies, `is` whether the text is the same;
 - `results/FILE.csv[KEY=VALUE, ...] COLUMN ± COLUMN > 0`: a comparison of the cells of a column, of all
   these rows; `=` compares at the decimals that the marker shows;
 - `tests/FILE.py::test_NAME`: a test of the suite, which computes or does what the sentence says;
@@ -36,7 +36,7 @@ KINDS = {
 }
 _TEST = re.compile(r"(tests/[\w/]+\.py)::(?:\w+::)?(test_\w+)")
 _COMPARED = re.compile(
-    r"(results/[^;]+\.csv\[.*\] .+|\w+\.\w+(?:\[.+\])?) (<|>|<=|>=|=|excludes|includes) (\S+)"
+    r"(results/[^;]+\.csv\[.*\] .+|\w+\.\w+(?:\[.+\])?) (<|>|<=|>=|=|excludes|includes|is) (\S+)"
 )
 _CELL = re.compile(r"(results/[\w/.-]+\.csv)\[(.*)\] (\w+)(?: ± (\w+))?")
 _NUMBER = re.compile(r"(\w+\.\w+)(?:\[([^\]]+)\])?")
@@ -77,6 +77,9 @@ def carried(carrier: str, numbers: Mapping[str, str]) -> Carried:
             raise ConfigError(f"The claim marker {carrier!r} names a test that does not exist.")
         return Carried(f"`{test[2]}` in {test[1]}", "by test")
     if compared := _COMPARED.fullmatch(carrier):
+        if compared[2] == "is":
+            is_so = _text_of(compared[1], numbers) == compared[3]
+            return Carried(f"`{carrier}`", HOLDS if is_so else FAILS)
         ranges, limits = (_ranges(compared[side], numbers) for side in (1, 3))
         return Carried(f"`{carrier}`", HOLDS if _holds(ranges, compared[2], limits) else FAILS)
     if stands := _IN_FILE.fullmatch(carrier):
@@ -105,6 +108,12 @@ def _ranges(name: str, numbers: Mapping[str, str]) -> list[Range]:
         return _values(name)
     if cell := _CELL.fullmatch(name):
         return _cells(cell)
+    # Values in brackets say more of the value before them.
+    return _values(re.sub(r"\([^)]*\)|of \d+", "", _text_of(name, numbers)))
+
+
+def _text_of(name: str, numbers: Mapping[str, str]) -> str:
+    """Return the text of a quoted number, or of an item of one."""
     match = _NUMBER.fullmatch(name)
     if match is None or match[1] not in numbers:
         raise ConfigError(f"A claim marker compares {name!r}, which no page quotes.")
@@ -112,8 +121,7 @@ def _ranges(name: str, numbers: Mapping[str, str]) -> list[Range]:
     if match[2]:
         item = re.search(rf"(?:^|[,;] ){re.escape(match[2])} ([^,;]+)", text)
         text = item[1] if item else ""
-    # Values in brackets say more of the value before them.
-    return _values(re.sub(r"\([^)]*\)|of \d+", "", text))
+    return text
 
 
 def _values(text: str) -> list[Range]:

@@ -38,7 +38,7 @@ NO_COMPARISON = re.compile(
     r"|less (that|those|plain|sigmoid)"
     r"|(best|worst|highest|lowest|largest|smallest|least|longest|shortest)"
     r" (\w+ )?(scores?|epochs?|values?|thresholds?|weights|index|labels?|sets?)"
-    r"|most (frequent|probable) (label )?(sets?|labels?|ones)|longest (cohort )?first\b)"
+    r"|most (frequent|probable) ((seen|label|training) )*(sets?|labels?|ones)|longest (cohort )?first\b)"
     r"|^\W*More( on|:)",
     re.IGNORECASE,
 )

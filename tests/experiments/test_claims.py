@@ -113,6 +113,8 @@ NUMBERS = {
     "a.gain": "+0.10 ±0.04",
     "a.list": "x +0.1 ±0.2, y -0.3 ±0.1 (0.5)",
     "a.count": "5 of 11",
+    "a.name": "global",
+    "a.names": "x global, y mode",
 }
 
 
@@ -129,6 +131,9 @@ NUMBERS = {
         ("a.gain = 0.1", "holds"),
         ("a.gain = 0.11", "does not hold"),
         ("a.count >= 5", "holds"),
+        ("a.name is global", "holds"),
+        ("a.names[y] is mode", "holds"),
+        ("a.names[y] is global", "does not hold"),
         ("a.count > 5", "does not hold"),
         ("mlc/reporting/statistics.py: CONFIDENCE = 0.95", "holds"),
         ("mlc/reporting/statistics.py: CONFIDENCE = 0.99", "does not hold"),
