@@ -36,7 +36,8 @@ KINDS = {
 }
 _TEST = re.compile(r"(tests/[\w/]+\.py)::(?:\w+::)?(test_\w+)")
 _COMPARED = re.compile(
-    r"(results/[^;]+\.csv\[.*\] .+|\w+\.\w+(?:\[.+\])?) (<|>|<=|>=|=|excludes|includes|is) (\S+)"
+    r"(results/[^;]+\.csv\[.*\] .+|\w+\.\w+(?:\[.+\])?)"
+    r" (<|>|<=|>=|=|excludes|includes|is) (\S+|\w+\.\w+\[.+\])"
 )
 _CELL = re.compile(r"(results/[\w/.-]+\.csv)\[(.*)\] (\w+)(?: ± (\w+))?")
 _NUMBER = re.compile(r"(\w+\.\w+)(?:\[([^\]]+)\])?")
