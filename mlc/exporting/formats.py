@@ -50,13 +50,23 @@ from model import forward
 
 folder = Path(__file__).parent
 weights = torch.load(folder / "weights.pt", weights_only=True)
-labels = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))["labels"]
+metadata = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
+labels = metadata["labels"]
+shape, dtype = tuple(metadata["rows"]["shape"]), getattr(torch, metadata["rows"]["dtype"])
 
 
 def predict(rows):
-    """Return scores (N, K), and label sets (N, K) whose columns are `labels`."""
+    """Return scores (N, K), and label sets (N, K) whose columns are `labels`.
+
+    Float64 becomes float32, as in the training.
+    """
+    rows = torch.as_tensor(rows)
+    if tuple(rows.shape[1:]) != shape:
+        raise ValueError(f"a row has the shape {tuple(rows.shape[1:])}: give rows of {shape}.")
+    if not dtype.is_floating_point and torch.promote_types(rows.dtype, dtype) != dtype:
+        raise TypeError(f"rows are {rows.dtype}: give {dtype}.")
     with torch.no_grad():
-        return forward(**weights, rows=torch.as_tensor(rows))
+        return forward(**weights, rows=rows.to(dtype))
 '''
 
 
