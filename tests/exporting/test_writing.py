@@ -75,6 +75,26 @@ def test_onnxruntime_predicts_the_same(tmp_path: Path, monkeypatch: pytest.Monke
     assert {key: json.loads(value) for key, value in properties.items()} == metadata()
 
 
+class Pooling(nn.Module):
+    """The pooling of the network for images, which has windows of unequal size."""
+
+    def forward(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        pooled = nn.functional.adaptive_max_pool2d(rows, (3, 4)).flatten(1)
+        return pooled, pooled > 1
+
+
+def test_onnxruntime_pools_as_torch_does(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="the extra export is not installed")
+    pytest.importorskip("onnxscript", reason="the extra export is not installed")
+    # 7 rows in 3 windows, which overlap; 3 columns in 4 windows.
+    rows = torch.randn(5, 2, 7, 3, generator=torch.Generator().manual_seed(0))
+    program = traced(Pooling(), rows)  # type: ignore[arg-type]
+    maxima, above = formats.write_onnx(program, {}, tmp_path / "model.onnx")(rows)
+    expected = Pooling()(rows)
+    assert torch.equal(maxima, expected[0])
+    assert torch.equal(above, expected[1])
+
+
 def test_the_columns_and_labels_are_named() -> None:
     described = metadata()
     assert described["labels"] == ["label 0", "label 1", "label 2"]
