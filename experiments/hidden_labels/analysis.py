@@ -173,8 +173,8 @@ def _findings(rows: pd.DataFrame) -> list[Finding]:
         Finding(
             "with 80% hidden, the Jaccard index of sigmoids is higher by more than 0.02 if the threshold"
             " is tuned for jaccard_micro: a row of which few labels are known mostly has no known"
-            " positive, so that jaccard_samples of the known labels favours small sets (predicted after 18 trial"
-            " runs with seed 0)",
+            " positive, so that jaccard_samples of the known labels favours small sets (predicted"
+            " after 18 trial runs with seed 0)",
             listed(micro),
             _every(micro, lambda mean: mean > 0.02),
         ),
