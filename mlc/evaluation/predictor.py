@@ -85,20 +85,28 @@ class Predictor:
         return torch.cat([self.rule.decide(chunk).cpu() for chunk in chunks]).numpy()
 
     def fit_rule(
-        self, features: Any, targets: NDArray[np.bool_], held_out: NDArray[np.bool_]
+        self,
+        features: Any,
+        targets: NDArray[np.bool_],
+        held_out: NDArray[np.bool_],
+        known: NDArray[np.bool_] | None = None,
     ) -> None:
         """Tune the rule, if it needs tuning, on rows that were held out from training.
 
         The scores of a row are the mean over the runs that held it out (R, N), as in Breiman 1996,
         "Out-of-bag estimation"; rows in the training part of all runs are not used. The label sets that
-        the rule may know are those of rows that a run trained on.
+        the rule may know are those of rows that a run trained on. Where labels are missing, `known`
+        (N, K) marks the others, on which the rule is tuned.
         """
-        self.rule.training_sets = torch.as_tensor(targets[~held_out.all(axis=0)])
+        trained = ~held_out.all(axis=0)
+        if known is not None:
+            trained &= known.all(axis=1)
+        self.rule.training_sets = torch.as_tensor(targets[trained])
         if self.rule.tuned_on == "nothing":
             return
         rows = held_out.any(axis=0)
         held = self._held(features[rows], held_out[:, rows])
-        self.rule.fit(held, torch.as_tensor(targets[rows]))
+        self.rule.fit(held, torch.as_tensor(targets[rows]), None if known is None else known[rows])
 
     @torch.no_grad()
     def _held(self, features: Any, voters: Voters) -> Prediction:
