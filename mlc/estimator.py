@@ -29,7 +29,7 @@ from mlc.data.splits import Split, hold_out
 from mlc.data.targets import Targets, encode
 from mlc.data.text_input import TextInput, text_options
 from mlc.decisions.base import build_decision
-from mlc.evaluation.predictor import Predictor
+from mlc.evaluation.predictor import Predictor, best_labels
 from mlc.training.assembly import build_model, device_of, known_labels
 from mlc.training.defaults import kind_of, resolve
 from mlc.training.ensemble import train_ensemble
@@ -195,9 +195,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         decided = self.predictor_.predict(features)
         if self._targets.form != "classes":
             return self._targets.decode(decided)
-        candidates = decided | ~decided.any(axis=1, keepdims=True)
-        scores = np.where(candidates, self.predictor_.scores(features), -1.0)
-        return self.classes_[scores.argmax(axis=1)]
+        return self.classes_[best_labels(self.predictor_.scores(features), decided)]
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the score of each label, (N, K).

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mlc.config.errors import ConfigError, DataError
 from mlc.data.base import samples_in
+from mlc.data.image_input import refuse_bytes
 from mlc.data.preprocessing import Scaling
 from mlc.data.resident import ResidentData
 from mlc.data.weighting import are_counts
@@ -157,11 +158,8 @@ class Predictor:
 
     def _resident(self, features: Any) -> ResidentData:
         is_image = len(self.sample_shape) == 3
-        if is_image and self.samples == "columns" and features.dtype == np.uint8:
-            raise DataError(
-                "The images are bytes (uint8), and those of the training were floats: give floats on the"
-                " scale of the training."
-            )
+        if is_image and self.samples == "columns":
+            refuse_bytes(features)
         if tuple(features.shape[1:]) == self.sample_shape and features.ndim > 2:
             features = features.reshape(len(features), -1)
         if features.ndim != 2 or features.shape[1] != self.n_features:
@@ -207,6 +205,17 @@ class Predictor:
                 f" {wanted[self.samples]}: give these."
             )
         return values
+
+
+def best_labels(scores: NDArray[np.float64], label_sets: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the label with the highest score in each label set, or of all if the set is empty: (N,).
+
+    Args:
+        scores: (N, K), at least 0.
+        label_sets: (N, K).
+    """
+    candidates = label_sets | ~label_sets.any(axis=1, keepdims=True)
+    return np.asarray(np.where(candidates, scores, -1.0).argmax(axis=1))
 
 
 def _require_numbers(outputs: Tensor, first: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
@@ -35,6 +36,10 @@ class ScoreSweep:
         """Compute the metric of `scores >= t` for all different decisions."""
         raise NotImplementedError
 
+    def with_top_labels(self) -> Self:
+        """Return the pairs with the top label of each row above all others."""
+        raise NotImplementedError
+
     def best(self, metric: CountMetric, nothing: bool = True) -> tuple[Tensor, Tensor]:
         """Return the threshold with the best value, the highest of equals, and the value: (...) each.
 
@@ -50,6 +55,19 @@ class ScoreSweep:
             sweep.values.gather(-1, best).squeeze(-1),
         )
 
+    def best_value(self, metric: CountMetric, at_least_one: bool | None = False) -> Tensor:
+        """Return the best value: (...).
+
+        Args:
+            metric: the metric.
+            at_least_one: whether each row gets at least its top label; None for the better of both.
+        """
+        if at_least_one is None:
+            values = [self.best_value(metric, each) for each in (False, True)]
+            return torch.maximum(*values) if metric.higher_is_better else torch.minimum(*values)
+        pairs = self.with_top_labels() if at_least_one else self
+        return pairs.best(metric, nothing=not at_least_one)[1]
+
 
 class SortedScores(ScoreSweep):
     """Sorted scores, from which the sweeps of any number of metrics are computed.
@@ -62,7 +80,7 @@ class SortedScores(ScoreSweep):
 
     def __init__(self, scores: Tensor, targets: Tensor, known: Tensor | None = None) -> None:
         self._scores, self._targets = scores.detach().double(), targets.double()
-        self._known = known
+        self._known, self._given = known, self._scores
         if known is not None:
             least = self._scores.where(known, torch.inf).amin(dim=(-2, -1), keepdim=True)
             # Unknown pairs would join last, at cuts that are left out.
@@ -77,6 +95,12 @@ class SortedScores(ScoreSweep):
             self._tied = self._tied | (cut > n_known)
             self._thresholds = torch.where(cut == n_known, least.flatten(-2), self._thresholds)
         self._counts: dict[str, tuple[Tensor, ...]] = {}
+
+    def with_top_labels(self) -> Self:
+        """Return the pairs with the top label of each row above all others."""
+        above = self._given.amax(dim=(-2, -1), keepdim=True) + 1
+        scores = torch.where(top_label(self._given), above, self._given)
+        return type(self)(scores, self._targets, self._known)
 
     def sweep(self, metric: CountMetric) -> ThresholdSweep:
         """Compute the metric of `scores >= t` for all different decisions.

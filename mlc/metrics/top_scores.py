@@ -16,7 +16,6 @@ from mlc.metrics.sweep import (
     ThresholdSweep,
     cuts,
     from_highest,
-    top_label,
 )
 
 # From this number of labels, only the highest scores of a row are candidates.
@@ -196,16 +195,12 @@ def best_threshold(
         at_least_one: whether each set has at least one label.
         known: (..., N, K), bool: the pairs that count, at least one; None is all.
     """
-    if known is not None:
-        require_few_labels(scores.shape[-1])
-    if not at_least_one and known is not None:
-        return SortedScores(scores, targets, known).best(metric)
-    if not at_least_one:
-        return ranked(scores, targets).best(metric)
-    if scores.shape[-1] >= MANY_LABELS:
+    pairs: ScoreSweep
+    if known is None:
         pairs = ranked(scores, targets)
-        assert isinstance(pairs, TopScores)
-        return pairs.with_top_labels().best(metric, nothing=False)
-    above = scores.detach().double()
-    above = torch.where(top_label(above), above.amax(dim=(-2, -1), keepdim=True) + 1, above)
-    return SortedScores(above, targets, known).best(metric, nothing=False)
+    else:
+        require_few_labels(scores.shape[-1])
+        pairs = SortedScores(scores, targets, known)
+    if not at_least_one:
+        return pairs.best(metric)
+    return pairs.with_top_labels().best(metric, nothing=False)

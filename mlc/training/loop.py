@@ -235,8 +235,10 @@ class Training:
         followed.pop("loss", None)
         if followed:
             ranked = collected.ranked()
+            # Rules may require at least one label, and another C can then be the best.
+            at_least_one = False if self._full_batch is None else None
             for name in followed:
-                _, values[f"val/{name}"] = ranked.best(COUNT_METRICS[name])
+                values[f"val/{name}"] = ranked.best_value(COUNT_METRICS[name], at_least_one)
         return values
 
     def _keep_best(self, number: int, values: dict[str, Tensor]) -> None:
