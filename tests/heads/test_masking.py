@@ -135,6 +135,13 @@ class TestEveryMaskedLoss:
             lambda z: head.masked_loss(z, targets, known, uniforms), outputs
         )
 
+    def test_no_value_is_asked_of_the_device(self, name: str) -> None:
+        head = built(name).to("meta")
+        outputs, targets, known, uniforms = (part.to("meta") for part in case(head))
+        outputs.requires_grad_()
+        head.masked_loss(outputs, targets, known, uniforms).sum().backward()
+        assert outputs.grad is not None
+
     def test_float32_and_bfloat16_stay_finite(self, name: str) -> None:
         head = built(name)
         outputs, targets, known, uniforms = case(head)
