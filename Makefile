@@ -24,6 +24,7 @@ check: $(DEVELOPED) ## lint, formatting and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@$(BIN)/python -m tests.torture.freshness
 
 extras: $(DEVELOPED) ## install kornia, transformers and ONNX; without them their tests are skipped
 	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check --editable '.[images,pretrained,export]'

@@ -23,17 +23,19 @@ def main(words: list[str] | None = None) -> None:
     from mlc.comparing.command import compare
     from mlc.estimator import MultiLabelClassifier
     from mlc.launching.command import errors_raised_by_hydra, in_one_sentence
+    from mlc.launching.stopping import stop_status, stops_raised
     from mlc.launching.sweep import Refusal
 
     never_fail_to_print()
-    with errors_raised_by_hydra() as wants_trace:
+    with errors_raised_by_hydra() as wants_trace, stops_raised():
         try:
             import_parts(arguments.imports)
             compare(arguments, MultiLabelClassifier().get_params(deep=False))
-        except KeyboardInterrupt:
-            print("\nmlc-compare: interrupted; the same command goes on.", file=sys.stderr)
-            sys.exit(130)
-        except (Exception, Refusal) as error:
+        except (Exception, KeyboardInterrupt, Refusal) as error:
+            status = stop_status(error)
+            if status is not None:
+                print("\nmlc-compare: interrupted; the same command goes on.", file=sys.stderr)
+                sys.exit(status)
             readable = in_one_sentence(error)
             if readable is None or wants_trace:
                 raise

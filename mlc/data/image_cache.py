@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import logging
 import math
 import shutil
@@ -26,7 +25,8 @@ from mlc.data.cache import cache_folder, source_version
 from mlc.data.files import require_memory
 from mlc.data.image_files import BrokenImageError, decode_all, probe, state_of
 from mlc.data.image_pool import in_order, workers_for
-from mlc.files.writing import temporary_of, write_atomically, write_json
+from mlc.data.sealed import read_sealed, require_file, write_sealed
+from mlc.files.writing import temporary_of, write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -189,7 +189,7 @@ def _into_file(entry: Path, key: str, plan: _Plan, workers: Executor | None) -> 
             facts = _write(file, plan, workers)
         status = entry.stat()
         facts |= {"key": key, "bytes": status.st_size, "time": status.st_mtime_ns}
-        write_json(entry.with_suffix(".json"), facts)
+        write_sealed(entry.with_suffix(".json"), facts)
     except OSError as error:
         log.warning("The decoded images were not cached in %s: %s.", folder, error)
         return None
@@ -239,11 +239,8 @@ def _into_memory(plan: _Plan, workers: Executor | None) -> Decoded:
             indices.append(index)
     _require_one(indices, broken, plan)
     pixels = pixels[: len(indices)]
-    digest = hashlib.sha256(pixels.data).hexdigest()
-    return Decoded(
-        pixels, plan.shape, np.array(indices, dtype=np.int64), broken, plan.n_resized, plan.sizes,
-        digest,
-    )  # fmt: skip
+    rows, digest = np.array(indices, dtype=np.int64), hashlib.sha256(pixels.data).hexdigest()
+    return Decoded(pixels, plan.shape, rows, broken, plan.n_resized, plan.sizes, digest)
 
 
 def _require_one(indices: Sequence[int], broken: dict[int, str], plan: _Plan) -> None:
@@ -256,10 +253,11 @@ def _read(entry: Path, key: str) -> Decoded | None:
     """Return an entry, or None if it is missing, cut off or changed."""
     sidecar = entry.with_suffix(".json")
     try:
-        facts = json.loads(sidecar.read_text(encoding="utf-8"))
+        # A flipped digit in the indices would exchange labels.
+        facts = read_sealed(sidecar)
         if facts["key"] != key:
             raise ValueError("it belongs to other images")
-        status = entry.stat()
+        status = require_file(entry)
         if status.st_size != facts["bytes"]:
             raise ValueError(f"it has {status.st_size} bytes instead of {facts['bytes']}")
         pixels = np.load(entry, mmap_mode="r", allow_pickle=False)
@@ -269,7 +267,8 @@ def _read(entry: Path, key: str) -> Decoded | None:
         if status.st_mtime_ns != facts["time"]:
             if hashlib.sha256(pixels.data).hexdigest() != facts["digest"]:
                 raise ValueError("its content differs from its hash")
-            write_json(sidecar, {**facts, "time": status.st_mtime_ns})
+            with contextlib.suppress(OSError):
+                write_sealed(sidecar, {**facts, "time": status.st_mtime_ns})
         broken = {int(index): reason for index, reason in facts["broken"].items()}
         return Decoded(
             pixels, tuple(facts["shape"]), np.array(facts["indices"], dtype=np.int64), broken,

@@ -37,15 +37,16 @@ def workers_for(n_files: int) -> Iterator[Executor | None]:
         return
     context = multiprocessing.get_context("fork")
     n_cores = len(os.sched_getaffinity(0))
-    pool = ProcessPoolExecutor(n_cores, mp_context=context, initializer=_ignore_interrupts)
+    pool = ProcessPoolExecutor(n_cores, mp_context=context, initializer=_leave_signals_to_parent)
     try:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _ignore_interrupts() -> None:
+def _leave_signals_to_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def in_order(

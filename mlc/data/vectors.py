@@ -98,17 +98,18 @@ def words_of(dataset: Dataset) -> NDArray[np.int64]:
     return np.flatnonzero(of_text & single)
 
 
-def _identity(path: Path) -> tuple[Path, int, int]:
+def _identity(path: Path) -> tuple[Path, int, int, int]:
+    """Return the file, its size and its times; a copy may bring the old time of its last change."""
     path = path.expanduser()
     try:
         facts = path.stat()
     except OSError as error:
         raise unreadable(path, error) from error
-    return path.resolve(), facts.st_size, facts.st_mtime_ns
+    return path.resolve(), facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
 
 
 @lru_cache(maxsize=8)
-def _form_of(path: Path, size: int, modified: int) -> tuple[bool, int]:
+def _form_of(path: Path, size: int, modified: int, changed: int) -> tuple[bool, int]:
     """Return whether the first line is a header, and the number of values of a vector."""
     try:
         with path.open("rb") as file:

@@ -38,6 +38,7 @@ from mlc.launching.folders import run_folder
 from mlc.launching.job import describe
 from mlc.launching.names import run_path
 from mlc.launching.overrides import advice, fitted, option_of_others, unknown_option
+from mlc.launching.stopping import stop_status, stops_raised
 from mlc.runs.cohort import Outcome
 from mlc.runs.leases import wait_for_free
 from mlc.runs.recording import Run, train_runs
@@ -88,15 +89,16 @@ def main(answer: Answer | None = None) -> None:
         answer: as in `launch`.
     """
     never_fail_to_print()
-    with errors_raised_by_hydra() as wants_trace:
+    with errors_raised_by_hydra() as wants_trace, stops_raised():
         try:
             sys.argv[1:], modules = without_flags(sys.argv[1:])
             import_parts(modules)
             launch(answer=answer)
-        except KeyboardInterrupt:
-            print(f"\nmlc-train: {sweep.interrupted()}", file=sys.stderr)
-            sys.exit(130)
-        except (Exception, sweep.Refusal) as error:
+        except (Exception, KeyboardInterrupt, sweep.Refusal) as error:
+            status = stop_status(error)
+            if status is not None:
+                print(f"\nmlc-train: {sweep.interrupted()}", file=sys.stderr)
+                sys.exit(status)
             readable = in_one_sentence(error)
             if readable is None or wants_trace:
                 raise
@@ -152,10 +154,9 @@ def launch(
     )
     try:
         app()
-    except KeyboardInterrupt:
-        raise
-    except BaseException:
-        _summarise(shows_summary, answer)
+    except BaseException as error:
+        if stop_status(error) is None:
+            _summarise(shows_summary, answer)
         raise
     _summarise(shows_summary, answer)
 

@@ -32,6 +32,7 @@ from mlc.config.options import Limits, out_of_range
 from mlc.data.base import SOURCES
 from mlc.launching.ending import finished_runs_folded
 from mlc.launching.job import describe
+from mlc.launching.stopping import stop_status
 from mlc.launching.workers import (
     Ended,
     n_cores,
@@ -221,6 +222,8 @@ def _begin(launcher: FusedLauncher, job: Job) -> None:
         try:
             job.run = describe(task_config)
         except Exception as error:
+            if stop_status(error) is not None:
+                raise
             _end(launcher, job, error)
 
 

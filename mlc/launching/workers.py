@@ -212,6 +212,7 @@ def _work(
 ) -> None:
     # Ctrl-C reaches the parent too, which terminates its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _die_with(parent)
     root = logging.getLogger()
     for handler in root.handlers[:]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from mlc.data.base import Dataset
 from mlc.data.cache import cache_folder
 from mlc.data.image_copies import copies
 from mlc.data.image_files import decode
+from mlc.data.sealed import write_sealed
 from tests.conftest import Command
 from tests.images import clothes, random_image, write_image
 
@@ -397,7 +399,12 @@ def test_images_are_decoded_once_until_one_changes(
     assert changed.digest != first.digest
 
 
-@pytest.mark.parametrize("damage", ["cut", "bytes", "shorter header", "json", "no json", "other"])
+DAMAGES = (
+    "cut", "bytes", "shorter header", "json", "no json", "other", "rows", "pipe", "pipe of json", "link",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_entry_is_decoded_again(
     damage: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -417,15 +424,30 @@ def test_a_damaged_entry_is_decoded_again(
         sidecar.write_text(sidecar.read_text()[:-20])
     elif damage == "no json":
         sidecar.unlink()
+    elif damage == "rows":
+        # Without its hash this would exchange the labels of two images.
+        text = sidecar.read_text()
+        assert re.search(r"0,\s+1,", text)
+        sidecar.write_text(re.sub(r"0,(\s+)1,", r"1,\g<1>0,", text, count=1))
+    elif damage == "link":
+        other = entry.rename(tmp_path / "elsewhere.npy")
+        entry.symlink_to(other)
+    elif "pipe" in damage:
+        path = sidecar if "json" in damage else entry
+        path.unlink()
+        os.mkfifo(path)
     else:
-        sidecar.write_text(json.dumps({**facts, "key": "0" * 64}))
+        write_sealed(sidecar, {**facts["content"], "key": "0" * 64})
     with caplog.at_level(logging.WARNING):
         np.testing.assert_array_equal(load(tmp_path).features, expected)
     warned = [record for record in caplog.records if "decoding again" in record.getMessage()]
     assert len(warned) == (damage != "no json")
+    # What is no file is left alone: nothing can be cached in its place.
+    is_left = "pipe" in damage or damage == "link"
+    assert is_left == ("not cached" in caplog.text)
     caplog.clear()
-    load(tmp_path)
-    assert not caplog.records
+    np.testing.assert_array_equal(load(tmp_path).features, expected)
+    assert bool(caplog.records) == is_left
 
 
 def test_an_entry_that_was_only_touched_is_kept(
@@ -438,7 +460,7 @@ def test_an_entry_that_was_only_touched_is_kept(
     files = count_decodes(monkeypatch)
     load(tmp_path)
     assert not files
-    assert json.loads(entry.with_suffix(".json").read_text())["time"] == 10**9
+    assert json.loads(entry.with_suffix(".json").read_text())["content"]["time"] == 10**9
 
 
 def test_an_interrupted_decoding_leaves_no_entry(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,18 @@ def test_a_changed_file_is_read_again(path: Path) -> None:
     path.unlink()
     with pytest.raises(DataError, match=r"vectors\.txt"):
         read_vectors(path, ["good"])
+
+
+def test_another_file_of_the_same_size_and_time_is_read_again(path: Path) -> None:
+    path.write_text("good 1 2\n", encoding="utf-8")
+    before = path.stat()
+    np.testing.assert_array_equal(read_vectors(path, ["good"]).vectors, [[1, 2]])
+    path.write_text("good 3 4\n", encoding="utf-8")
+    # A copy may bring the time of the last change; a file system may count in milliseconds.
+    while path.stat().st_ctime_ns == before.st_ctime_ns:
+        path.touch()
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    np.testing.assert_array_equal(read_vectors(path, ["good"]).vectors, [[3, 4]])
 
 
 def test_the_card_says_how_many_words_have_a_vector(command: Command, path: Path) -> None:

@@ -136,7 +136,7 @@ def dialect_case(draw: random.Random, folder: Path) -> None:
 
 
 READERS = {
-    "ARFF and XML": Reader(arff_case, 0.15),
+    "ARFF and XML": Reader(arff_case, 0.1),
     "ARFF, other dialects": Reader(dialect_case, 0.12),
     # A damaged entry is no reason to refuse the file.
     "cache entries": Reader(cache_case, 0.01),

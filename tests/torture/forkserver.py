@@ -1,29 +1,33 @@
-"""Starts sweeps by forking a process that has everything imported: the import takes longer than they do.
+"""Starts commands by forking a process that has imported everything, which takes longer than they do.
 
-Each line of its input is a JSON list: the file for what the sweep prints, Python that runs first in its
-process, and the arguments of mlc.train. It
-answers with the process's number, and with that and its exit status when it has ended.
+Each line of its input is a JSON list: the file for what the command prints, Python that runs first in
+its process, and the words after its name. The answer is the process's number, and when it has ended
+the number and its exit status. The name of the command, train or compare, is this program's argument.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import select
 import signal
 import sys
+import traceback
 import warnings
+from collections.abc import Callable
 
 # A launch imports these late.
 import mlc.launching.command  # noqa: F401
 import mlc.launching.fused  # noqa: F401
 import mlc.reporting.curves  # noqa: F401
 from mlc.config.schema import register_configs
-from mlc.train import main
 from tests.composing import compose_faster
 
+_LATE = {"train": (), "compare": ("mlc.comparing.command", "mlc.comparing.answer")}
 
-def serve() -> None:
+
+def serve(main: Callable[[], None]) -> None:
     """Until the input ends."""
     children = 0
     open_for_input = True
@@ -32,7 +36,7 @@ def serve() -> None:
         if ready:
             line = sys.stdin.readline()
             if line:
-                print(json.dumps({"started": start(*json.loads(line))}), flush=True)
+                print(json.dumps({"started": start(main, *json.loads(line))}), flush=True)
                 children += 1
             else:
                 open_for_input = False
@@ -44,8 +48,8 @@ def serve() -> None:
                 print(json.dumps(ended), flush=True)
 
 
-def start(printed: str, prelude: str, *arguments: str) -> int:
-    """A sweep in a process group of its own; its number."""
+def start(main: Callable[[], None], printed: str, prelude: str, *words: str) -> int:
+    """Start the command in a process group of its own; return its number."""
     number = os.fork()
     if number:
         return number
@@ -56,7 +60,7 @@ def start(printed: str, prelude: str, *arguments: str) -> int:
     log = os.open(printed, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
     for place, opened in enumerate((sink, log, log)):
         os.dup2(opened, place)
-    sys.argv = ["mlc-train", *arguments]
+    sys.argv = ["mlc", *words]
     status = 1
     try:
         exec(prelude, {})
@@ -64,6 +68,9 @@ def start(printed: str, prelude: str, *arguments: str) -> int:
         status = 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 1
+    except BaseException:
+        # As Python itself does.
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -72,7 +79,10 @@ def start(printed: str, prelude: str, *arguments: str) -> int:
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
+    (program,) = sys.argv[1:]
+    for module in _LATE[program]:
+        importlib.import_module(module)
     # Imports every part.
     register_configs()
     compose_faster()
-    serve()
+    serve(importlib.import_module(f"mlc.{program}").main)

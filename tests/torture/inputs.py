@@ -59,12 +59,21 @@ class Fuzzed:
     Attributes:
         read: inputs that gave data.
         refused: inputs that an error of ours refused.
-        faults: what neither was: an input, and what happened.
+        crashed: inputs that were neither.
+        faults: an input, and what was wrong with it or with its refusal.
     """
 
     read: int = 0
     refused: int = 0
+    crashed: int = 0
     faults: list[str] = field(default_factory=list)
+
+    def add(self, more: Fuzzed) -> None:
+        """Count further inputs too."""
+        self.read += more.read
+        self.refused += more.refused
+        self.crashed += more.crashed
+        self.faults += more.faults
 
 
 def fuzz(n: int, seed: int, case: Case, names: str = "", first: int = 0) -> Fuzzed:
@@ -84,6 +93,7 @@ def fuzz(n: int, seed: int, case: Case, names: str = "", first: int = 0) -> Fuzz
                     found.refused += 1
                     faults += _not_a_sentence(str(error), names)
                 except Exception:
+                    found.crashed += 1
                     faults.append(traceback.format_exc(limit=-3))
             faults += [f"warned: {own.category.__name__}: {own.message}" for own in warned]
             found.faults += [f"input {number}: {fault}" for fault in faults]

@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 
 from mlc.files.names import STATUS
+from tests.images import clothes
 from tests.torture.kills import SWEEP, ForkServer, broken_files
 
 
@@ -156,6 +157,39 @@ def read_only_folder(forkserver: ForkServer, folder: Path) -> list[str]:
     ]
 
 
+def file_size(forkserver: ForkServer, folder: Path) -> list[str]:
+    """No file may be larger than 3000 bytes, as under ulimit -f."""
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))"
+    ended = run(forkserver, folder, "head=sigmoid", "seed=0,1", prelude=limit)
+    return [
+        *_unless(ended.status != 0, "the exit status is 0"),
+        *_unless("completed" not in ended.states.values(), ended.states),
+        *_unless("File too large" in ended.said, ended.said[-300:]),
+        *_unless("Traceback" not in ended.said, f"it printed a traceback: {ended.said[-1500:]}"),
+        *broken_files(folder),
+    ]
+
+
+def full_cache(forkserver: ForkServer, folder: Path) -> list[str]:
+    """The file system of the cache has no room for the decoded images."""
+    images = folder.with_name(f"{folder.name}_images")
+    clothes(images, n=8, size=24)
+    words = (f"data.path={images}", "~data.n_train", "~data.n_test", "trainer.max_epochs=1")
+    with _Mounted(folder.with_name(f"{folder.name}_cache"), "size=40k") as mounted:
+        # The last word for a key counts.
+        room = f"import os; os.environ['XDG_CACHE_HOME'] = {str(mounted)!r}"
+        ended = run(forkserver, folder, "data=images", *words, "head=sigmoid", prelude=room)
+        left = [path for path in mounted.rglob("*") if path.is_file()]
+    return [
+        *_unless(ended.status == 0, f"the exit status is {ended.status}: {ended.said[-300:]}"),
+        *_unless(set(ended.states.values()) == {"completed"}, ended.states),
+        *_unless("were not cached" in ended.said, ended.said[:300]),
+        *_unless("Traceback" not in ended.said, f"it printed a traceback: {ended.said[-1500:]}"),
+        *_unless(not left, f"files are left: {left}"),
+        *broken_files(folder),
+    ]
+
+
 class _Mounted:
     """A small file system of its own at a folder; needs root."""
 
@@ -163,7 +197,7 @@ class _Mounted:
         self.folder, self.options = folder, options
 
     def __enter__(self) -> Path:
-        self.folder.mkdir(parents=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         _call("mount", "-t", "tmpfs", "-o", self.options, "tmpfs", str(self.folder))
         return self.folder
 
@@ -192,8 +226,11 @@ ALWAYS: dict[str, Callable[[ForkServer, Path], list[str]]] = {
     "a loss that overflows": divergence,
     "memory that runs out": out_of_memory,
     "a worker that is killed": killed_worker,
+    "a limit of file sizes": file_size,
 }
 WITH_ROOT: dict[str, Callable[[ForkServer, Path], list[str]]] = {
     "a full disk": full_disk,
     "a read-only folder": read_only_folder,
+    "a full disk of the cache": full_cache,
 }
+CASES = ALWAYS | WITH_ROOT

@@ -1,10 +1,21 @@
 """All that is read, by name."""
 
-from tests.torture import arff_files, run_folders, settings, sources, tables, targets
+from tests.torture import (
+    arff_files,
+    caches,
+    image_files,
+    run_folders,
+    settings,
+    sources,
+    tables,
+    targets,
+)
 from tests.torture.inputs import Reader
 
 READERS: dict[str, Reader] = {
     **arff_files.READERS,
+    **caches.READERS,
+    **image_files.READERS,
     **tables.READERS,
     **sources.READERS,
     **targets.READERS,

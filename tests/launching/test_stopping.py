@@ -1,0 +1,68 @@
+"""SIGTERM and Ctrl-C, also in a moment at which a library turns them into another error."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from mlc import compare, train
+from mlc.launching.stopping import stop_status, stops_raised
+from tests.conftest import Command
+
+STOPS = {signal.SIGINT: 130, signal.SIGTERM: 143}
+
+
+@pytest.mark.parametrize("number", STOPS)
+@pytest.mark.parametrize("disguised", [False, True])
+@pytest.mark.parametrize("main", [train.main, compare.main])
+def test_a_signal_ends_a_command_in_a_sentence(
+    main: Callable[[], None], disguised: bool, number: signal.Signals, command: Command,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def register() -> None:
+        try:
+            os.kill(os.getpid(), number)
+        except KeyboardInterrupt as error:
+            # As OmegaConf does when it is interrupted in a config that is half built.
+            raise (ValueError("half built") if disguised else error) from None
+
+    module = "mlc.comparing.command" if main is compare.main else "mlc.launching.command"
+    monkeypatch.setattr(f"{module}.register_configs", register)
+    word = ["digits"] if main is compare.main else ["data=digits"]
+    ended = command(main, *word)
+    assert ended.status == STOPS[number]
+    (line,) = ended.error.strip().splitlines()
+    assert "nterrupted" in line
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_an_error_without_a_signal_is_none() -> None:
+    with stops_raised(), pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGTERM)
+    assert stop_status(ValueError()) == 143
+    with stops_raised():
+        assert stop_status(ValueError()) is None
+        assert stop_status(KeyboardInterrupt()) == 130
+
+
+def test_a_handler_of_the_program_and_another_thread_stay_as_they_are() -> None:
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with stops_raised():
+            assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    found: list[object] = []
+
+    def elsewhere() -> None:
+        with stops_raised():
+            found.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert found == [signal.SIG_DFL]
