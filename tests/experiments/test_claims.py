@@ -106,6 +106,7 @@ def test_a_marker_carries_its_sentence_or_the_block_below_it() -> None:
 
 def test_a_comment_that_would_end_a_paragraph_is_found() -> None:
     assert misplaced("text\n<!--=a.b-->1<!--/--> text") == ["<!--=a.b-->1<!--/--> text"]
+    assert misplaced("text.<!--: a.b\n> 0 --> text") == ["> 0"]
     assert misplaced("## title\n<!--: definition -->\n- 1") == []
 
 
