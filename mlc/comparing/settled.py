@@ -135,7 +135,7 @@ def _mean_threshold(values: Sequence[float]) -> float:
     mean = fmean(values)
     room = min(mean, 1 - mean)
     # Scores of many labels, or of a saturated network, lie close to 0 or 1 together.
-    decimals = _DIGITS - math.floor(math.log10(room)) if 0 < room else _DECIMALS
+    decimals = _DIGITS - math.floor(math.log10(room)) if room > 0 else _DECIMALS
     return round(mean, max(_DECIMALS, decimals))
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mlc.config.errors import DataError
+from mlc.config.quoting import setting
 from mlc.config.texts import listed
 from mlc.data.files import IMAGE_ENDINGS
 from mlc.data.label_cells import MISSING
@@ -105,19 +106,20 @@ def _encode_column(column: pd.Series[Any], where: str, decimal: str | None) -> _
         raise DataError(
             f"{where}: {len(kinds)} of {filled} rows of the column {name!r} differ:"
             f"{_of_images(name, kinds)} name it in data.text if it is text, or in data.ignore, as in"
-            f" 'data.ignore=[{name}]'."
+            f" {setting('data.ignore', [name])}."
         )
     one_hot = pd.get_dummies(pd.Categorical(words, categories=kinds)).to_numpy(dtype=np.float32)
     odd = None if slip is None else f"Warning: {slip}: all its values are taken as categories."
     if images := _of_images(name, kinds):
         odd = (
             f"Warning: the names of images in the column {name!r} are taken as categories:{images} leave"
-            f" it out by 'data.ignore=[{name}]'."
+            f" it out by {setting('data.ignore', [name])}."
         )
     if odd is None and filled >= _FEW_ROWS and len(kinds) * 2 > filled:
         odd = (
             f"Warning: the column {name!r} has {len(kinds)} different values in {filled} rows, each of"
-            f" them a feature: leave it out by 'data.ignore=[{name}]', or replace it by numbers."
+            f" them a feature: leave it out by {setting('data.ignore', [name])}, or replace it by"
+            " numbers."
         )
     several_words = sum(len(kind.split()) >= _WORDS_OF_TEXT for kind in kinds)
     is_text = several_words * 2 > len(kinds)
@@ -128,7 +130,7 @@ def _of_images(name: str, kinds: Sequence[str]) -> str:
     """What to do with a column that names image files; empty for other columns."""
     if not kinds or not all(kind.lower().endswith(IMAGE_ENDINGS) for kind in kinds):
         return ""
-    return f" its images are read by data=images and 'data.file={name}', or"
+    return f" its images are read by data=images and {setting('data.file', name)}, or"
 
 
 def _as_named(frame: pd.DataFrame, where: str, names: Sequence[str]) -> Encoded:
@@ -170,7 +172,7 @@ def _notes(columns: Mapping[str, _Column]) -> tuple[str, ...]:
     if texts:
         notes.append(
             f"The values of {listed(texts, 5)} are taken as categories, although most have several"
-            f" words: data.text={texts[0]} would count their words."
+            f" words: {setting('data.text', texts[0])} would count their words."
         )
     if marks:
         notes.append(f"Decimal commas or thousands marks: {', '.join(marks[:3])}.")

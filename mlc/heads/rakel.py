@@ -111,7 +111,8 @@ class Rakel(Head):
     def _parts(self, values: Tensor) -> Tensor:
         """The values of the labels of each labelset: (R, B, K) to (R, B, m, k)."""
         parts: Tensor = values.gather(-1, self._index(values))
-        return parts.unflatten(-1, self.labelsets.shape[1:])
+        by_labelset: Tensor = parts.unflatten(-1, self.labelsets.shape[1:])
+        return by_labelset
 
     def _by_labelset(self, outputs: Tensor) -> Tensor:
         by_labelset: Tensor = outputs.unflatten(-1, (self.labelsets.shape[1], -1))
