@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mlc.config.errors import DataError
 from mlc.config.texts import listed, shown
+from mlc.data.byte_columns import refuse_bytes
 from mlc.data.files import IMAGE_ENDINGS
 from mlc.data.label_bits import BINARY_WORDS, binary_value
 from mlc.data.label_cells import MISSING, CellForm, read_cells, read_cells_as
@@ -164,6 +165,7 @@ def encode_labels(
                 f"{where}: there is no column {name!r}: data.labels may name"
                 f" {', '.join(map(str, frame.columns[:20]))}."
             )
+        refuse_bytes(frame[name], where)
     if len(labels) == 1 and (form is not None or separator or not _is_binary(frame[labels[0]])):
         return _label_sets(frame[labels[0]], separator, where, form)
     columns = [_zeros_and_ones(frame[name], where) for name in labels]
