@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from benchmarks.defaults import TEXTS, load, precision_at_1
 from benchmarks.measuring import RESULTS, append_rows, data_parser, stored_rows, write
@@ -29,9 +28,9 @@ from mlc.comparing.row_values import row_values
 from mlc.config.schema import Config, TrainerOptions
 from mlc.data.base import Dataset
 from mlc.data.splits import Split
-from mlc.evaluation.linear_models import YARDSTICKS, LinearSVMs
+from mlc.evaluation.linear_models import YARDSTICKS
 from mlc.evaluation.yardsticks import decide, tune_together
-from mlc.heads.base import HEADS, Head
+from mlc.heads.base import HEADS
 from mlc.metrics.final import decision_metrics
 from mlc.reporting.tables import Table
 from mlc.training.defaults import kind_of, resolve
@@ -42,20 +41,6 @@ STORED = RESULTS / f"{NAME}.csv"
 METRIC = "jaccard_samples"
 REFERENCE = "linear_svm"
 Scores = dict[str, NDArray[np.float64]]
-
-
-class SquaredHinge(Head):
-    """The loss of LIBLINEAR's default SVM for each label: sum_k max(0, 1 - t_k z_k)^2, t = 2 y - 1."""
-
-    estimates = "order"
-
-    def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
-        """Squared hinge loss, summed over the labels: (R, B)."""
-        return (1 - (2 * targets - 1) * outputs).clamp(min=0).square().sum(dim=-1)
-
-    def scores(self, outputs: Tensor) -> Tensor:
-        """The sigmoids, which only rank: (R, B, K)."""
-        return outputs.sigmoid()
 
 
 def models() -> Iterator[tuple[str, Callable[[Dataset, Split], tuple[Scores, str]]]]:
@@ -73,13 +58,13 @@ def _liblinear(kind: Any, dataset: Dataset, split: Split) -> tuple[Scores, str]:
 
 
 def _linear(head: str, dataset: Dataset, split: Split) -> tuple[Scores, str]:
-    path = {} if head == "sigmoid" else {"C": list(LinearSVMs.strengths)}
-    optimizer = OPTIMIZERS.options("lbfgs", **path)
     config = Config(
-        backbone=BACKBONES.options("linear"), head=HEADS.options(head), optimizer=optimizer
+        backbone=BACKBONES.options("linear"),
+        head=HEADS.options(head),
+        optimizer=OPTIMIZERS.options("lbfgs"),
     )
     scores, best_epoch = _trained(config, dataset, split)
-    return scores, f"C={optimizer.C[best_epoch - 1]:g}"
+    return scores, f"C={config.optimizer.C[best_epoch - 1]:g}"
 
 
 def _network(head: str, dataset: Dataset, split: Split) -> tuple[Scores, str]:
@@ -170,7 +155,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what is not stored, then write the table."""
     options = data_parser(__doc__, TEXTS).parse_args(arguments)
     torch.set_num_threads(1)
-    HEADS.register("squared_hinge")(SquaredHinge)
     done = {row["data"] for row in stored_rows(STORED)}
     for data in options.data:
         if data not in done:

@@ -7,6 +7,7 @@ import logging
 import sys
 from pathlib import Path
 
+from experiments import claims
 from experiments.harness import EXPERIMENTS, load
 from experiments.harness.experiment import ROOT
 from experiments.harness.running import (
@@ -59,6 +60,7 @@ def main() -> None:
         report = overview()
         for document in overview_documents(ROOT.parent):
             report.refresh(document)
+        claims.write()
     sys.exit(status)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mlc.comparing.budgets import BUDGETS
 from mlc.config.imports import add_import_flag, import_parts
+from mlc.config.parsers import Parser
 from mlc.config.registry import METRICS
 from mlc.config.texts import never_fail_to_print
 
@@ -44,7 +45,7 @@ def main(words: list[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="mlc-compare",
         description="Say which head and decision rule to use for a data set, and write the code.",
     )

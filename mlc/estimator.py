@@ -29,7 +29,7 @@ from mlc.data.splits import Split, hold_out
 from mlc.data.targets import Targets, encode
 from mlc.data.text_input import TextInput, text_options
 from mlc.decisions.base import build_decision
-from mlc.evaluation.predictor import Predictor
+from mlc.evaluation.predictor import Predictor, best_labels
 from mlc.training.assembly import build_model, device_of, known_labels
 from mlc.training.defaults import kind_of, resolve
 from mlc.training.ensemble import train_ensemble
@@ -77,6 +77,8 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         batch_size: rows per step, or auto.
         monitor: the validation metric that selects the best epoch, or "loss".
         patience: epochs without improvement after which training stops; None trains max_epochs.
+        missing_labels: "refuse" NaN and other gaps among the zeros and ones of y; "mask" them, so that
+            the known labels alone count (docs/missing_labels.md); or take them as "negative".
         val_fraction: share of the rows on which each network is validated.
         n_seeds: number of networks that are trained together and whose probabilities are averaged.
         device: auto, cpu or cuda, or a torch.device.
@@ -123,6 +125,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
     batch_size: int | str = "auto"
     monitor: str = "jaccard_samples"
     patience: int | None = None
+    missing_labels: str = "refuse"
     val_fraction: float = 0.2
     n_seeds: int = 1
     device: str | torch.device = "auto"
@@ -136,8 +139,8 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             X: features, where NaN is a missing value; or texts; or images, (N, C, H, W) or (N, H, W, C),
                 as bytes from 0 to 255 or as floats, which are not scaled.
             y: zeros and ones, (N, K), dense or sparse, or words for them such as yes and no, in an array
-                or a data frame, whose columns name the labels; or a list of lists of labels; or one
-                class per row, (N,). An array (N, 1) of zeros and ones is a single label.
+                or a data frame, whose columns name the labels; or lists of labels; or one class per row,
+                (N,). An array (N, 1) of zeros and ones is a single label.
             sample_weight: how often each row counts in the training loss, (N,), relative to the mean.
                 The validation rows, which choose epoch and rule, count alike.
 
@@ -177,11 +180,10 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             natural_threshold=model.head.natural_threshold(dataset.n_labels),
             **mapping("decision_options", self.decision_options),
         )
-        names = dataset.label_names, dataset.feature_names
-        samples = dataset.sample_shape, dataset.samples
-        predictor = Predictor(model, scalings, rule, *names, *samples)
+        about = dataset.label_names, names, dataset.sample_shape, dataset.samples
+        predictor = Predictor(model, scalings, rule, *about)
         self.history_ = train_ensemble(configs, model, dataset, splits, scalings, device, weights)
-        predictor.fit_rule(dataset.features, dataset.targets, self.held_out_)
+        predictor.fit_rule(dataset.features, dataset.targets, self.held_out_, dataset.known)
         self.predictor_, self.decision_ = predictor, rule
         if self.verbose:
             print(f"  {'decision':<11} {rule!r}")
@@ -193,9 +195,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         decided = self.predictor_.predict(features)
         if self._targets.form != "classes":
             return self._targets.decode(decided)
-        candidates = decided | ~decided.any(axis=1, keepdims=True)
-        scores = np.where(candidates, self.predictor_.scores(features), -1.0)
-        return self.classes_[scores.argmax(axis=1)]
+        return self.classes_[best_labels(self.predictor_.scores(features), decided)]
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the score of each label, (N, K).
@@ -254,7 +254,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         options = mapping("text_options", self.text_options)
         self._texts = TextInput(self.text, text_options(options))
         features = self._features(X, reset=True)
-        targets = encode(y)
+        targets = encode(y, self.missing_labels)
         if len(targets.multi_hot) != features.shape[0]:
             raise ValueError(
                 f"X has {features.shape[0]} rows and y {len(targets.multi_hot)}: give as many."

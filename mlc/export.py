@@ -45,9 +45,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("run", type=Path, nargs="+", help="the folder of a finished run")
     parser.add_argument(
         "--to",
-        required=True,
         metavar="FORMAT",
-        help="onnx (needs the extra export), pt2 (torch.export) or torch (a folder of plain torch)",
+        help="onnx (needs the extra export), pt2 (torch.export) or torch (a folder of plain torch);"
+        " without it the ending of --output decides",
     )
     parser.add_argument(
         "--output",

@@ -14,6 +14,8 @@ from experiments.harness import Experiment, Finding, Report, Row, Trainings, Tri
 from experiments.harness.frames import complete_groups
 from experiments.harness.plots import curve, legend, panels
 from experiments.harness.report import listed
+from experiments.imbalance.bin_findings import report_bins
+from experiments.imbalance.by_positives import ByPositives
 from mlc.decisions import build_decision
 from mlc.reporting.statistics import Interval, mean_interval, paired_difference
 from mlc.reporting.tables import Table
@@ -106,10 +108,10 @@ class Imbalance(Experiment):
     """The experiment on imbalance."""
 
     name = "imbalance"
-    studies = (Runs(),)
+    studies = (Runs(), ByPositives())
 
     def report(self, frames: Mapping[str, pd.DataFrame]) -> Report:
-        """Report empty predictions, metrics and baselines."""
+        """Report empty predictions, metrics, baselines, and labels by their number of positives."""
         rows = frames["runs"].assign(set=_set_names(frames["runs"]))
         rows = complete_groups(rows, ["set"], "head")
         tuned = tune(rows)
@@ -143,6 +145,7 @@ class Imbalance(Experiment):
         report.numbers["order_slow"] = listed(slow)
         report.numbers["order_slow_rare"] = _at_one_percent(slow)
         report.numbers |= _of_weights(judged)
+        report_bins(report, frames["by_positives"])
         return report
 
     def _find(self, report: Report, judged: pd.DataFrame, epochs: pd.DataFrame) -> None:

@@ -18,7 +18,7 @@ from experiments.league.withdrawn import without_withdrawn
 from experiments.learned_features.leads import LEADS, best_heads, leads
 from experiments.learned_features.studies import SOURCES
 from mlc.config.registry import SOURCES as REGISTRY
-from mlc.data.card import label_statistics
+from mlc.data.label_statistics import label_statistics
 from mlc.data.splits import split_dataset
 
 LEAGUE = (*SMALL, *LARGE)

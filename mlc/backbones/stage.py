@@ -22,6 +22,7 @@ from mlc.config.errors import ConfigError, DataError
 from mlc.data.base import Dataset, RawSamples
 from mlc.data.cache import remembered_parts
 from mlc.data.files import sha256_of
+from mlc.data.image_input import refuse_bytes
 
 # Texts, or an array (N, *sample_shape).
 Samples = Sequence[str] | NDArray[Any]
@@ -171,11 +172,8 @@ class Stage:
                     " give bytes (uint8), or floats in [0, 1]."
                 )
         elif trained_on == "columns" and samples.dtype.kind in "biu":
-            if samples.dtype == np.uint8 and samples.ndim > 2:
-                raise DataError(
-                    "The images are bytes (uint8), and those of the training were floats: give floats on"
-                    " the scale of the training."
-                )
+            if samples.ndim > 2:
+                refuse_bytes(samples)
             return samples.astype(np.float32)
         return samples
 

@@ -19,6 +19,7 @@ from mlc.comparing.quiet import brief_log
 from mlc.comparing.stored import add_seconds, is_of_data, numbered, read_plan, write_plan
 from mlc.comparing.writing import write_answer
 from mlc.config.errors import ConfigError, MlcError
+from mlc.config.quoting import quoted
 from mlc.config.schema import parse, register_configs
 from mlc.data.base import SOURCES, SplitOptions
 from mlc.data.card import describe
@@ -27,7 +28,6 @@ from mlc.launching.command import launch
 from mlc.launching.composing import composed
 from mlc.launching.data_card import overrides as data_overrides
 from mlc.launching.names import data_name
-from mlc.launching.overrides import quoted
 from mlc.runs.ownership import path_part
 
 
@@ -50,6 +50,11 @@ def compare(arguments: argparse.Namespace, defaults: Mapping[str, Any]) -> None:
     folder = arguments.folder or default_folder(config, arguments)
     asked = _asked(arguments)
     dataset = SOURCES[options.data.name].load(options.data)
+    if dataset.known is not None:
+        raise ConfigError(
+            "mlc-compare judges rows by all their labels: fill the missing ones, or state"
+            " data.missing_labels=negative, which takes them as negative."
+        )
     if "test" not in dataset.parts and hasattr(options.data, "split_seed"):
         _redraw_test_rows(arguments, chosen, options.data)
     split = split_dataset(dataset, options.data, 0)

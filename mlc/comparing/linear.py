@@ -27,6 +27,8 @@ from mlc.runs.provenance import code_version, fingerprint
 from mlc.search.choice import BY_LABEL, PER_LABEL_METRIC
 
 LINEAR = tuple(kind.name for kind in YARDSTICKS)
+# The heads that minimise the same loss with backbone=linear, but without a penalty on the intercept.
+HEAD_OF = {"logistic_regression": "sigmoid", "linear_svm": "squared_hinge"}
 # The simplest first.
 CONSTANT = ("most_frequent_set", "prior")
 # Models whose scores are P(y_k = 1 | x); those of the others only rank labels.

@@ -14,7 +14,7 @@ MOST_POWERSET = 12
 
 PLAIN_HEADS = (
     "sigmoid", "focal", "asymmetric", "zlpr", "regression", "pick_one", "softmax_uniform",
-    "softmax_all", "ova_n", "powerset",
+    "softmax_all", "ova_n", "squared_hinge", "powerset",
 )  # fmt: skip
 PLAIN_RULES = ("fixed", "global", "per_label", "top_k", "cardinality", "mode")
 _OF_MARGINALS = ("sigmoid", "regression", "powerset")
@@ -51,6 +51,13 @@ def loss_and_scores(
                 "below = (-outputs).masked_fill(targets == 0, never)",
                 "above = torch.cat([above, nothing], 1).logsumexp(dim=1)",
                 "return above + torch.cat([below, nothing], 1).logsumexp(dim=1)",
+            ],
+            _SIGMOID,
+        ),
+        "squared_hinge": (
+            [
+                "signs = 2 * targets - 1",
+                "return (1 - signs * outputs).clamp(min=0).square().sum(dim=-1)",
             ],
             _SIGMOID,
         ),

@@ -59,13 +59,15 @@ def profile_of(targets: NDArray[np.bool_]) -> Profile:
     return Profile(len(targets), tuple(map(int, counts)), tuple(map(int, sizes)), len(sets))
 
 
-def shortlist(profile: Profile) -> dict[str, str]:
+def shortlist(profile: Profile, backbone: str = "mlp") -> dict[str, str]:
     """The heads that are worth a try on such training rows, with the reason of each."""
     n_labels, n_sets, n_rows = profile.n_labels, profile.label_sets, profile.n_rows
     repeats = n_rows / max(n_sets, 1)
     one = profile.sizes[1] / n_rows if len(profile.sizes) > 1 else 0.0
     empty = profile.sizes[0] / n_rows
     heads = {REFERENCE: "the usual choice, with which the others are compared"}
+    if backbone == "linear":
+        heads["squared_hinge"] = "the loss of a linear SVM for each label, for backbone=linear"
     if n_labels > 1 and n_labels <= _MOST_PAIRWISE:
         heads["pairwise"] = (
             f"an energy for each pair of the {n_labels} labels, for labels that come together or"
@@ -125,18 +127,19 @@ def check_names(
         raise ConfigError(f"--labels names {twice[0]!r} twice: name each column once.")
 
 
-def chosen_heads(heads: str | None, profile: Profile) -> dict[str, str]:
+def chosen_heads(heads: str | None, profile: Profile, backbone: str = "mlp") -> dict[str, str]:
     """The heads to compare, always with the reference first, and why each is there.
 
     Args:
         heads: None for the shortlist, "all", or names with commas between them.
         profile: of the training rows.
+        backbone: the name of the backbone.
 
     Raises:
         ConfigError: there is no such head, or it does not suit the number of labels.
     """
     check_names(heads, None)
-    n_labels, known = profile.n_labels, shortlist(profile)
+    n_labels, known = profile.n_labels, shortlist(profile, backbone)
     if heads is None:
         return known
     every_head = [name for name in HEADS if _is_possible(name, n_labels)]

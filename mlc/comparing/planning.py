@@ -57,9 +57,10 @@ def plan_comparison(
         ConfigError: a head does not suit the data, or nothing fits into the minutes.
     """
     profile = profile_of(dataset.targets[split.train])
-    heads = chosen_heads(arguments.heads, profile)
     rules = suitable_rules(arguments.metric, profile)
     settings = ["experiment=which_head", *chosen, *rule_overrides(arguments.metric, rules)]
+    backbone = parse(composed(settings)).backbone.name
+    heads = chosen_heads(arguments.heads, profile, backbone)
     kind = kind_of(dataset, split.train)
     configs = {head: resolve(parse(composed([*settings, f"head={head}"])), kind) for head in heads}
     started = time.perf_counter(), time.process_time()

@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from mlc.comparing.code import rule_lines
+from mlc.comparing.linear import HEAD_OF
 from mlc.comparing.lines import as_list, call, changed, comment, literals
 from mlc.comparing.settled import Settled
 from mlc.config.registry import BACKBONES, DECISIONS, HEADS
@@ -81,6 +82,10 @@ def linear_code(config: Mapping[str, Any], settled: Settled, data: Dataset) -> s
         *_library_imports(settled),
         *_data_lines(config["data"], data),
         *scale,
+        comment(
+            f'MultiLabelClassifier("{HEAD_OF[kind.name]}", backbone="linear") of mlc minimises the same'
+            " loss, chooses C and the rule on validation rows, and can be exported."
+        ),
         call(f"model = {type(model).__name__}", _named_values(model)),
         *_fitting(settled),
         *_new_rows(config["data"]),

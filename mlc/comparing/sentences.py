@@ -9,7 +9,7 @@ import numpy as np
 from mlc.comparing.answer import AHEAD, BEHIND, EQUAL, OPEN, Answer
 from mlc.comparing.candidates import Candidate
 from mlc.comparing.intervals import Difference
-from mlc.comparing.linear import CONSTANT
+from mlc.comparing.linear import CONSTANT, HEAD_OF
 from mlc.config.texts import signed
 from mlc.metrics.names import largest_difference
 from mlc.reporting.gaps import interval_text
@@ -99,6 +99,8 @@ def _beside(answer: Answer) -> str | None:
             f" ({rival.validation:.3f}, and {head} {answer.chosen.validation:.3f}, whose epoch they"
             " choose)"
         )
+    if is_better_without_a_head(answer) and rival.head in HEAD_OF:
+        text += f". mlc trains it as backbone=linear head={HEAD_OF[rival.head]}"
     return f"{text}."
 
 

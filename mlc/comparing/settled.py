@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +17,9 @@ from mlc.comparing.row_values import row_values
 from mlc.config.registry import DECISIONS
 from mlc.decisions.candidates import BY_WORDS
 
-# Digits of a threshold: finer differences are far within the spread of several runs.
-_DIGITS = 6
+# Decimals of a mean threshold, and its significant digits if it is close to 0 or 1: finer differences
+# are far within the spread of several runs.
+_DECIMALS, _DIGITS = 6, 4
 
 
 @dataclass(frozen=True)
@@ -120,10 +122,21 @@ def _averaged(
         return {"k": sorted(int(run["k"]) for run in runs)[len(runs) // 2]}
     if rule == "per_label":
         columns = zip(*(run["threshold"] for run in runs), strict=True)
-        return {"threshold": [round(fmean(column), _DIGITS) for column in columns]}
+        return {"threshold": [_mean_threshold(column) for column in columns]}
     if rule in ("global", "oracle"):
-        return {"threshold": round(fmean(float(run["threshold"]) for run in runs), _DIGITS)}
+        return {"threshold": _mean_threshold([run["threshold"] for run in runs])}
     return {}
+
+
+def _mean_threshold(values: Sequence[float]) -> float:
+    """Average thresholds of several runs; that of one run stays, so that it decides as the run does."""
+    if len(values) == 1:
+        return float(values[0])
+    mean = fmean(values)
+    room = min(mean, 1 - mean)
+    # Scores of many labels, or of a saturated network, lie close to 0 or 1 together.
+    decimals = _DIGITS - math.floor(math.log10(room)) if room > 0 else _DECIMALS
+    return round(mean, max(_DECIMALS, decimals))
 
 
 def value_of(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from mlc.backbones.base import trained_class
-from mlc.config.registry import HEADS
+from mlc.config.registry import HEADS, OPTIMIZERS
 from mlc.config.schema import Config
 from mlc.data.base import Dataset
 from mlc.data.preprocessing import fit_scaling, without_unused
@@ -86,7 +86,9 @@ def cost_by_head(configs: Mapping[str, Config], dataset: Dataset, split: Split) 
     costs = {}
     for head, config in configs.items():
         one, deciding = _seconds(config, dataset, split, 1, decides=True)
-        if not trained_class(config.backbone).stacked:
+        if not (
+            trained_class(config.backbone).stacked and OPTIMIZERS[config.optimizer.name].stacked
+        ):
             costs[head] = Cost(0.0, one, deciding)
             continue
         several, _ = _seconds(config, dataset, split, _SIDE_BY_SIDE)
@@ -185,7 +187,8 @@ def _seconds(
     model = build_model(configs, data.sample_shape, known, device, scalings)
     training = build_training(configs, model, data, [short] * n_runs, scalings, device)
     ends = [time.perf_counter() for _ in training]
-    seconds = (ends[-1] - ends[0]) / part * config.trainer.max_epochs
+    n_epochs = min(config.trainer.max_epochs, getattr(training.optimizer, "n_epochs", np.inf))
+    seconds = (ends[-1] - ends[0]) / part * n_epochs
     if not decides:
         return seconds, 0.0
     judged = Split(split.train, split.val[:_DECIDED], split.test[:_DECIDED])

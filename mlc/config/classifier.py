@@ -48,7 +48,10 @@ def configs_of(classifier: Any) -> list[Config]:
         device = str(device)
     first = Config(
         data=SOURCES.options(
-            "arrays", val_fraction=classifier.val_fraction, weighting=classifier.weighting
+            "arrays",
+            val_fraction=classifier.val_fraction,
+            weighting=classifier.weighting,
+            missing_labels=classifier.missing_labels,
         ),
         backbone=BACKBONES.options(classifier.backbone, **backbone),
         head=HEADS.options(classifier.head, **mapping("head_options", classifier.head_options)),

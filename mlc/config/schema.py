@@ -39,8 +39,9 @@ class TrainerOptions:
         max_epochs: the number of passes over the training rows; null for the default.
         batch_size: the number of rows in a step; null for the default.
         monitor: the validation metric, at its best threshold in each epoch, or "loss"; the weights of
-            its best epoch are kept.
-        followed: further validation metrics that are logged, each at its best threshold.
+            its best epoch are kept. With optimizer=lbfgs also with at least one label for each row,
+            where that is better.
+        followed: further validation metrics that are logged, each decided in the same way.
         patience: the training ends after this many epochs without a better one; null for never (with
             optimizer=lbfgs, 2).
         precision: bfloat16 means autocast and needs CUDA.

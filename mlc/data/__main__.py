@@ -16,6 +16,7 @@ from pathlib import Path
 
 from mlc.config.errors import ConfigError, MlcError
 from mlc.config.imports import add_import_flag, import_parts
+from mlc.config.parsers import Parser
 from mlc.config.texts import never_fail_to_print
 
 
@@ -62,9 +63,7 @@ def _card(parsed: argparse.Namespace) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="mlc-data", description="Describe a data set, without training."
-    )
+    parser = Parser(prog="mlc-data", description="Describe a data set, without training.")
     parser.add_argument(
         "data",
         help="a file; or FOLDER/NAME of ARFF files, without their ending; or a folder of images; or the"

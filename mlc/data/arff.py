@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from xml.etree.ElementTree import ParseError
 import defusedxml.ElementTree
 import numpy as np
 from defusedxml.common import DefusedXmlException
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, issparse, vstack
 
 from mlc.config.errors import DataError
@@ -19,6 +21,7 @@ from mlc.data.arff_file import FORMAT_VERSION, ArffFile, read_arff
 from mlc.data.base import Dataset, DataSource, SplitOptions, register_source
 from mlc.data.cache import Arrays, cached, source_version
 from mlc.data.files import Read, located, read_bytes, unreadable
+from mlc.data.missing_labels import CHOICES, MissingLabelOptions, unknown_handled
 from mlc.data.weighting import weighting_of
 
 # The version of cache entries: a hash of the parser's code.
@@ -28,7 +31,7 @@ _PACKED = (".arff", ".arff.gz", ".arff.bz2")
 
 
 @dataclass
-class ArffOptions(SplitOptions):
+class ArffOptions(MissingLabelOptions, SplitOptions):
     """Options of ARFF files.
 
     Attributes:
@@ -67,6 +70,7 @@ class Arff(DataSource):
             features = csr_matrix((features, arrays["indices"], arrays["indptr"]), shape=shape)
         n_train = int(arrays["n_train"])
         rows = np.arange(len(arrays["targets"]))
+        known, notes = _known(arrays, files, options.missing_labels)
         return Dataset(
             name=options.title or base.name,
             features=features,
@@ -74,10 +78,31 @@ class Arff(DataSource):
             feature_names=tuple(map(str, arrays["feature_names"])),
             label_names=tuple(map(str, arrays["label_names"])),
             numeric=arrays["numeric"],
+            known=known,
+            notes=notes,
             weighting=weighting_of(features, options.weighting, str(base)),
             parts={"train": rows[:n_train], "test": rows[n_train:]} if n_train else {},
             parts_from=f"from {files['test'].name}" if n_train else "",
         )
+
+
+def _known(
+    arrays: Arrays, files: Mapping[str, Path], choice: str
+) -> tuple[NDArray[np.bool_] | None, tuple[str, ...]]:
+    """Return the mask of known labels, or None, and a note."""
+    if "known" not in arrays:
+        return None, ()
+    n_train = int(arrays["n_train"])
+
+    def refusal(row: int, column: int) -> str:
+        in_test = 0 < n_train <= row
+        path = files["test" if in_test else "train" if n_train else "all"]
+        return (
+            f"{path}: the label {str(arrays['label_names'][column])!r} is missing in data row"
+            f" {row + 1 - n_train * in_test}: {CHOICES.format('data.')}."
+        )
+
+    return unknown_handled(choice, np.asarray(arrays["known"]), refusal)
 
 
 def find_files(base: Path, obtain: str | None = None) -> dict[str, Path]:
@@ -148,8 +173,11 @@ def _parse(files: dict[str, Path], read: Read = read_bytes) -> Arrays:
     blocks = [file.features(label_names) for file in parsed.values()]
     matrices = [matrix for matrix, _, _ in blocks]
     _, feature_names, numeric = blocks[0]
+    targets, known = zip(*(file.targets(label_names) for file in parsed.values()), strict=True)
+    all_known = np.concatenate(known)
     arrays = {
-        "targets": np.concatenate([file.targets(label_names) for file in parsed.values()]),
+        **({} if all_known.all() else {"known": all_known}),
+        "targets": np.concatenate(targets),
         "feature_names": np.array(feature_names),
         "label_names": np.array(label_names),
         "numeric": numeric,

@@ -20,7 +20,7 @@ from mlc.data.base import first_infinite
 from mlc.data.files import Read, read_bytes, read_text
 
 # Increased when the parsed arrays change, so that older cache entries are not used.
-FORMAT_VERSION = "arff-3"
+FORMAT_VERSION = "arff-4"
 _MOST_DIGITS = 18
 
 
@@ -59,8 +59,8 @@ class ArffFile:
         alike = [other for other in names if _unescaped(other) == _unescaped(name)]
         return alike[0] if len(alike) == 1 else name
 
-    def targets(self, label_names: Sequence[str]) -> NDArray[np.bool_]:
-        """Return the label columns, (N, K)."""
+    def targets(self, label_names: Sequence[str]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return the label columns, False where missing, and which labels are known: (N, K) each."""
         position = {attribute.name: j for j, attribute in enumerate(self.attributes)}
         for name in label_names:
             if name not in position:
@@ -68,7 +68,8 @@ class ArffFile:
                     f"{self.path}: there is no attribute {name!r}, which its .xml names as a"
                     " label: correct one of the two."
                 )
-        return np.stack([self._label(position[name]) for name in label_names], axis=1)
+        values = np.stack([self._label(position[name]) for name in label_names], axis=1)
+        return values > 0, ~np.isnan(values)
 
     def features(
         self, label_names: Sequence[str]
@@ -98,7 +99,8 @@ class ArffFile:
             joined = np.hstack(blocks).astype(np.float32)
         return joined, names, np.array(numeric)
 
-    def _label(self, j: int) -> NDArray[np.bool_]:
+    def _label(self, j: int) -> NDArray[np.float64]:
+        """Return 0 or 1 for each row, and NaN where the value is missing: (N,)."""
         attribute, values = self.attributes[j], self._dense(j)
         meaning = np.array([0.0, 1.0]) if attribute.values is None else attribute.as_binary()
         if meaning is None:
@@ -107,14 +109,15 @@ class ArffFile:
                 f" {', '.join(map(str, (attribute.values or ())[:4]))}: labels must be 0 or 1, or"
                 " YES or NO."
             )
-        wrong = np.flatnonzero(~np.isin(values, np.arange(len(meaning))))
+        missing = np.isnan(values)
+        wrong = np.flatnonzero(~missing & ~np.isin(values, np.arange(len(meaning))))
         if len(wrong):
-            value = "missing" if np.isnan(values[wrong[0]]) else f"{values[wrong[0]]:g}"
             raise DataError(
-                f"{self.path}: the label {attribute.name!r} is {value} in data row"
+                f"{self.path}: the label {attribute.name!r} is {values[wrong[0]]:g} in data row"
                 f" {wrong[0] + 1}: labels must be 0 or 1 in every row."
             )
-        return np.asarray(meaning[values.astype(int)] > 0)
+        index = np.where(missing, 0, values).astype(int)
+        return np.where(missing, np.nan, np.asarray(meaning)[index] > 0)
 
     def _feature(self, j: int) -> Any:
         """Return the feature columns (N, width) of one attribute."""

@@ -17,12 +17,13 @@ from mlc.data.base import (
     DataSource,
     SplitOptions,
     first_infinite,
-    join_parts,
     register_source,
     select_columns,
 )
 from mlc.data.files import MOST_COLUMNS, located
-from mlc.data.label_arrays import are_numbers, label_sets
+from mlc.data.label_arrays import are_numbers, label_sets, without_gaps
+from mlc.data.missing_labels import CHOICES, MissingLabelOptions, joined_known, unknown_handled
+from mlc.data.parts import join_parts
 from mlc.data.weighting import weighting_of
 
 _FEATURES = ("X", "x", "features", "inputs")
@@ -34,7 +35,7 @@ _NAMES = {
 
 
 @dataclass
-class ArraysOptions(SplitOptions):
+class ArraysOptions(MissingLabelOptions, SplitOptions):
     """Options of array files.
 
     Attributes:
@@ -86,14 +87,19 @@ class Arrays(DataSource):
         parts, names = _parts(path, arrays, options, beside)
         numbers = any(are_numbers(part.labels) for part in parts)
         n_labels = max(_largest(part.labels) for part in parts) + 1 if numbers else 0
-        features, targets, label_names = [], [], names
+        features, targets, masks, label_names = [], [], [], names
+        notes: tuple[str, ...] = ()
         for part in parts:
             features.append(_as_features(part.path, part.features))
+            filled, known = without_gaps(part.labels)
             encoded, part_names = label_sets(
-                part.labels_path, part.labels, label_names, numbers, n_labels
+                part.labels_path, filled, label_names, numbers and known is None, n_labels
             )
             label_names = part_names if label_names is None else label_names
             targets.append(encoded)
+            mask, more = _handled(part.labels_path, known, options.missing_labels)
+            masks.append(mask)
+            notes += more
             if len(encoded) != features[-1].shape[0]:
                 raise DataError(
                     f"{part.path} has {features[-1].shape[0]} rows of features, and {part.labels_path}"
@@ -110,6 +116,8 @@ class Arrays(DataSource):
             numeric=np.ones(joined.shape[1], dtype=bool),
             weighting=weighting_of(joined, options.weighting, str(path)),
             parts=row_parts,
+            known=joined_known(masks, targets),
+            notes=notes,
             parts_from=f"from {parts[-1].path.name}",
         )
 
@@ -148,6 +156,17 @@ def _parts(
         of_labels = test_arrays if test_beside is None else read_arrays(test_beside)
         parts.append(_part(test, test_arrays, test_beside or test, of_labels))
     return parts, names
+
+
+def _handled(path: Path, known: Any, choice: str) -> tuple[Any, tuple[str, ...]]:
+    """Return the mask of known labels of a file, or None, and a note."""
+    if known is None:
+        return None, ()
+
+    def refusal(row: int, column: int) -> str:
+        return f"{path}: y is NaN in row {row + 1}, column {column + 1}: {CHOICES.format('data.')}."
+
+    return unknown_handled(choice, known, refusal)
 
 
 def _part(path: Path, arrays: Contents, labels_path: Path, label_arrays: Contents) -> Part:

@@ -15,7 +15,7 @@ from mlc.config import registry
 from mlc.config.errors import DataError
 from mlc.config.options import option
 from mlc.config.registry import Registry
-from mlc.data.sparse import concatenated, is_sparse
+from mlc.data.sparse import is_sparse
 from mlc.data.weighting import WEIGHTINGS
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Dataset:
         features: (N, D), float32, dense or CSR, where missing values are NaN; or integers that are never
             scaled: pixels as uint8, or numbers of tokens in another integer type. Integers may be
             memory-mapped.
-        targets: (N, K), bool.
+        targets: (N, K), bool; False where not known.
         feature_names: D names; integers may have none.
         label_names: K names.
         numeric: (D,), bool: the columns to standardise.
@@ -94,6 +94,7 @@ class Dataset:
         texts: N texts from which the features were counted, if there are any.
         raw: what the features were computed from, if a backbone has computed them before the training.
         digest: a hash of the features, if the source knows it; it saves reading them for a fingerprint.
+        known: (N, K), bool, the labels that are known; None if all are.
     """
 
     name: str
@@ -112,6 +113,7 @@ class Dataset:
     digest: str = ""
     texts: tuple[str, ...] | None = None
     raw: RawSamples | None = None
+    known: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         if not self.sample_shape:
@@ -152,6 +154,14 @@ class Dataset:
         """K."""
         return int(self.targets.shape[1])
 
+    def complete(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return those of the rows of which all labels are known."""
+        return rows if self.known is None else rows[self.known[rows].all(axis=1)]
+
+    def known_of(self, rows: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+        """Return which labels of the rows are known, (n, K); None if all are."""
+        return None if self.known is None else self.known[rows]
+
     @property
     def samples(self) -> str:
         """What a row is: "columns" of a table, "pixels" of an image, or "tokens"."""
@@ -181,30 +191,6 @@ def samples_in(features: Any) -> str:
     if is_sparse(features) or features.dtype.kind not in "iu":
         return "columns"
     return "pixels" if features.dtype == np.uint8 else "tokens"
-
-
-def join_parts(
-    features: Sequence[Any],
-    targets: Sequence[NDArray[np.bool_]],
-    names: Sequence[str] = ("train", "test"),
-) -> tuple[Any, NDArray[np.bool_], dict[str, NDArray[np.int64]]]:
-    """Concatenate the features and targets of files: one, or the training file and others.
-
-    Args:
-        features: (N_p, D) of each file.
-        targets: (N_p, K) of each file.
-        names: the name of the part in each file.
-
-    Returns:
-        Features (N, D), dense or CSR, targets (N, K), and the row indices of several parts.
-    """
-    if len(targets) == 1:
-        return features[0], targets[0], {}
-    joined = concatenated(features)
-    all_targets = np.concatenate(targets)
-    ends = np.cumsum(list(map(len, targets)))[:-1]
-    rows = np.split(np.arange(len(all_targets)), ends)
-    return joined, all_targets, dict(zip(names, rows, strict=True))
 
 
 def select_columns(

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mlc.config.texts import escaped, fitted, fold, listed
 from mlc.data.base import Dataset
-from mlc.data.label_sets import distinct_rows
+from mlc.data.label_statistics import LabelStatistics, label_statistics
 from mlc.data.sparse import is_sparse
 from mlc.data.splits import CALLED, Split
 
@@ -43,6 +42,8 @@ class Card:
         by_chance: expectation of `dependence` for independent labels.
         notes: assumptions of the reader.
         missing: rows without a value, by feature column of the file; columns without gaps are left out.
+        unknown: rows in which each label is not known, (K,); empty if all are known. All other numbers
+            take these labels as negative.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Card:
     by_chance: float | None
     notes: tuple[str, ...] = ()
     missing: dict[str, int] = dataclasses.field(default_factory=dict)
+    unknown: tuple[int, ...] = ()
 
     @property
     def n_rows(self) -> int:
@@ -89,6 +91,7 @@ class Card:
             ("features", self.features),
             *([("missing", self._missing())] if self.missing else []),
             ("labels", listed(self.labels, 5)),
+            *([("unknown", self._unknown())] if any(self.unknown) else []),
             ("per row", self._per_row()),
             ("label sets", self._label_sets()),
             ("frequency", self._frequency()),
@@ -116,6 +119,17 @@ class Card:
             f"{fitted(name, _LONGEST)} {n:,} ({share(n, self.n_rows)})" for name, n in most_first
         ]
         return f"rows without a value: {listed(columns, 5, _LONGEST + 20)}"
+
+    def _unknown(self) -> str:
+        names = [fitted(name, _LONGEST) for name in self.labels]
+        shares = [
+            f"{name} {share(n, self.n_rows)}" for name, n in zip(names, self.unknown, strict=True)
+        ]
+        total = share(sum(self.unknown), self.n_rows * len(self.labels))
+        return (
+            f"{total} of the labels are missing ({listed(shares, 5, _LONGEST + 10)}); the numbers below"
+            " take them as negative"
+        )
 
     def _per_row(self) -> str:
         numbers = np.flatnonzero(self.sizes)
@@ -164,30 +178,6 @@ class Card:
         )
 
 
-@dataclass(frozen=True)
-class LabelStatistics:
-    """Label statistics that do not depend on the split.
-
-    Attributes:
-        numbers: (N,), the index of the label set of each row among the distinct ones.
-        dependence: as in `Card`.
-        by_chance: as in `Card`.
-    """
-
-    numbers: NDArray[np.int64]
-    dependence: float | None
-    by_chance: float | None
-
-
-def label_statistics(targets: NDArray[np.bool_]) -> LabelStatistics:
-    """Compute the statistics of label sets (N, K)."""
-    # Imports scipy, which a report that shows a stored card does not need.
-    from mlc.data.dependence import mean_phi
-
-    _, numbers, _ = distinct_rows(targets)
-    return LabelStatistics(numbers, *mean_phi(targets))
-
-
 def describe(
     dataset: Dataset,
     split: Split,
@@ -231,6 +221,7 @@ def describe(
         by_chance=statistics.by_chance,
         notes=dataset.notes,
         missing=missing_values(dataset),
+        unknown=() if dataset.known is None else tuple(map(int, (~dataset.known).sum(axis=0))),
     )
 
 

@@ -110,6 +110,15 @@ def pixels_of(X: Any, shape: tuple[int, ...], options: Any) -> Any:
     return array if images is None else images
 
 
+def refuse_bytes(images: NDArray[Any]) -> None:
+    """Raise DataError if images are bytes; call it where those of the training were floats."""
+    if images.dtype == np.uint8:
+        raise DataError(
+            "The images are bytes (uint8), and those of the training were floats: give floats on the"
+            " scale of the training."
+        )
+
+
 def read_whole(source: str, paths: Sequence[Path], options: Any, shape: Sequence[int]) -> Any:
     """Return the pixels (M, C * H * W) of image files, a row for each.
 

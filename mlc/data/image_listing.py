@@ -15,10 +15,10 @@ from sklearn.preprocessing import MultiLabelBinarizer
 
 from mlc.config.errors import DataError
 from mlc.config.texts import listed, shown
-from mlc.data.columns import encode_labels, zero_one_columns
 from mlc.data.files import IMAGE_ENDINGS, located
 from mlc.data.image_files import find_images
 from mlc.data.label_cells import MISSING, separator_named
+from mlc.data.label_columns import encode_labels, zero_one_columns
 from mlc.data.label_separators import split_cell
 from mlc.data.locations import location_of
 from mlc.data.table_file import read_frame
@@ -44,6 +44,7 @@ class Listing:
         parts: the part of each image; None if no parts are given.
         parts_from: the origin of the parts.
         notes: assumptions, one sentence each.
+        known: (N, K), bool, the labels that are known; None if all are.
     """
 
     files: list[Path]
@@ -52,6 +53,7 @@ class Listing:
     parts: list[str] | None = None
     parts_from: str = "as given"
     notes: tuple[str, ...] = ()
+    known: NDArray[np.bool_] | None = None
 
 
 def list_images(path: Path, options: Any) -> Listing:
@@ -89,12 +91,13 @@ def _of_table(path: Path, options: Any) -> Listing:
         )
     files = _files(frame, column, path, options)
     separator = None if options.separator is None else separator_named(options.separator)
-    labels = encode_labels(frame, options.labels, separator, str(path))
+    missing = options.missing_labels
+    labels = encode_labels(frame, options.labels, separator, str(path), missing=missing)
     parts = None if options.split is None else _parts_in(frame, options.split, path)
     notes = [*labels.notes, *_unnamed(files, path), *_unused_split(frame, options)]
     return Listing(
         files, labels.targets, labels.names, parts,
-        f"from the column {options.split!r} of {path.name}", tuple(notes),
+        f"from the column {options.split!r} of {path.name}", tuple(notes), labels.known,
     )  # fmt: skip
 
 

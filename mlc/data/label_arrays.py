@@ -64,6 +64,16 @@ def _not_binary(path: Path, table: NDArray[Any]) -> DataError:
     )
 
 
+def without_gaps(y: Any) -> tuple[Any, MultiHot | None]:
+    """Return y with 0 for NaN, and which labels are known, (N, K); None if all are."""
+    if issparse(y) or y.dtype.kind != "f" or y.ndim not in (1, 2):
+        return y, None
+    gaps = np.isnan(y)
+    if not gaps.any():
+        return y, None
+    return np.where(gaps, 0, y), ~(gaps[:, None] if y.ndim == 1 else gaps)
+
+
 def are_numbers(y: Any) -> bool:
     """Whether an array holds label numbers: integers above 1, either flat or padded with -1."""
     if issparse(y) or y.dtype.kind not in "iuf" or y.size == 0 or not _is_whole(y):

@@ -14,8 +14,9 @@ from scipy.sparse import csr_matrix
 
 from mlc.config.errors import DataError
 from mlc.config.options import option
-from mlc.data.base import Dataset, DataSource, SplitOptions, join_parts, register_source
+from mlc.data.base import Dataset, DataSource, SplitOptions, register_source
 from mlc.data.files import MOST_COLUMNS, located, read_text, require_memory
+from mlc.data.parts import join_parts
 from mlc.data.weighting import weighting_of
 
 _HEADER = re.compile(r"\s*(\d{1,12})\s+(\d{1,12})\s+(\d{1,12})\s*", re.ASCII)
@@ -33,9 +34,8 @@ class LibsvmOptions(SplitOptions):
     """Options of LIBSVM files.
 
     Attributes:
-        path: a file of lines "3,7 1:0.5 9:2", labels and then index:value, perhaps compressed (.gz,
-            .bz2, .xz). A first line "N D K" gives the numbers of rows, features and labels; features
-            and labels then count from 0.
+        path: a file of lines "3,7 1:0.5 9:2", labels and then index:value, perhaps .gz, .bz2 or .xz.
+            After a first line "N D K" (rows, features, labels) features and labels count from 0.
         test_path: file of the test rows; null splits the one file.
         root: folder of a relative path; null is $MLC_DATA or the working folder.
         title: name of the data set in tables; null is the file's name.

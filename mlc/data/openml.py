@@ -15,7 +15,9 @@ from mlc.config.errors import DataError
 from mlc.config.options import option
 from mlc.data.base import Dataset, DataSource, SplitOptions, Vocabulary, register_source
 from mlc.data.cache import cache_folder
-from mlc.data.columns import encode_columns, encode_labels
+from mlc.data.columns import encode_columns
+from mlc.data.label_columns import encode_labels
+from mlc.data.missing_labels import MissingLabelOptions
 from mlc.data.weighting import weighting_of
 
 # Data sets of Probst et al. 2017, "Multilabel classification with R package mlr"; names are checked.
@@ -26,7 +28,7 @@ STANDARD = {
 
 
 @dataclass
-class OpenMLOptions(SplitOptions):
+class OpenMLOptions(MissingLabelOptions, SplitOptions):
     """Options of OpenML data sets, which have no published split.
 
     Attributes:
@@ -58,18 +60,19 @@ class OpenML(DataSource):
         labels = given or list(fetched.target_names or [])
         if not labels:
             raise DataError(f"{where} does not say which columns are labels: name data.labels.")
-        targets, label_names, _, notes = encode_labels(frame, labels, None, where)
+        encoded_labels = encode_labels(frame, labels, None, where, missing=options.missing_labels)
         encoded = encode_columns(frame.drop(columns=labels), where)
         return Dataset(
             name=options.title,
             features=np.asarray(encoded.values),
-            targets=targets,
+            targets=encoded_labels.targets,
+            known=encoded_labels.known,
             feature_names=tuple(encoded.names),
-            label_names=label_names,
+            label_names=encoded_labels.names,
             numeric=encoded.numeric,
             vocabulary=Vocabulary(~encoded.numeric, read_from=encoded.categories),
             weighting=weighting_of(encoded.values, options.weighting, str(options.title)),
-            notes=(*notes, *encoded.notes),
+            notes=(*encoded_labels.notes, *encoded.notes),
         )
 
 

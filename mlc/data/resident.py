@@ -92,11 +92,12 @@ class SparseRows:
 class Batch:
     """Features (R, B, D), dense or as bags, and targets (R, B, K) in the same dtype.
 
-    Numbers of tokens are int64.
+    Numbers of tokens are int64. `known` (R, B, K), bool, marks the known labels; None if all are.
     """
 
     features: Tensor | Bags
     targets: Tensor
+    known: Tensor | None = None
 
 
 class ResidentData:
@@ -111,6 +112,7 @@ class ResidentData:
         bags: whether batches are bags of unscaled counts, without the columns that a scaling leaves
             out; the features must be sparse.
         keep_sparse: whether batches of sparse rows are bags of scaled entries.
+        known: (N, K), bool, the labels that are known; None if all are.
 
     Raises:
         ConfigError: `bags` is set and the features are dense.
@@ -125,6 +127,7 @@ class ResidentData:
         dtype: torch.dtype = torch.float32,
         bags: bool = False,
         keep_sparse: bool = False,
+        known: np.ndarray | None = None,
     ) -> None:
         self.device = device
         self.dtype = dtype
@@ -143,6 +146,7 @@ class ResidentData:
         self.numbers_per_sample = 1 if self._samples is None else features.shape[1]
         # Truth values take a quarter of the memory of numbers.
         self._targets = DenseRows(targets, device, torch.bool)
+        self._known = None if known is None else DenseRows(known, device, torch.bool)
         # The largest number of labels of a row.
         self.most_labels = int(targets.sum(axis=1).max(initial=0))
         if self._samples is None:
@@ -183,20 +187,27 @@ class ResidentData:
     def batch(self, index: Tensor) -> Batch:
         """Gather the rows of each run; `index` is (R, B), int64, on the device."""
         if self._samples is not None:
-            return Batch(self._samples[index], self._targets[index].to(self.dtype))
+            return self._batch(self._samples[index], index)
         # A copy, which can be changed in place.
         features = self._rows[index]
         if isinstance(features, Bags):
             if self._has_missing:
                 features.value.nan_to_num_(nan=0.0)
-            return Batch(features, self._targets[index].to(self.dtype))
+            return self._batch(features, index)
         if self._shift is not None:
             features.sub_(self._shift)
         if self._scale is not None:
             features.mul_(self._scale)
         if self._has_missing:
             features.nan_to_num_(nan=0.0)
-        return Batch(features, self._targets[index].to(self.dtype))
+        return self._batch(features, index)
+
+    def known(self, index: Tensor) -> Tensor | None:
+        """Gather the marks of known labels, (R, B, K), bool; None if all are known."""
+        return None if self._known is None else self._known[index]
+
+    def _batch(self, features: Tensor | Bags, index: Tensor) -> Batch:
+        return Batch(features, self._targets[index].to(self.dtype), self.known(index))
 
 
 def _sparse_rows(

@@ -18,13 +18,15 @@ from mlc.data.base import (
     DataSource,
     SplitOptions,
     Vocabulary,
-    join_parts,
     register_source,
 )
 from mlc.data.byte_columns import refuse_bytes
-from mlc.data.columns import Encoded, Labels, encode_columns, encode_labels, zero_one_columns
+from mlc.data.columns import Encoded, encode_columns
 from mlc.data.files import located
 from mlc.data.label_cells import separator_named
+from mlc.data.label_columns import Labels, encode_labels, zero_one_columns
+from mlc.data.missing_labels import Mask, MissingLabelOptions, joined_known
+from mlc.data.parts import join_parts
 from mlc.data.spotted import alike_labels, empty_texts, repeated_texts
 from mlc.data.table_file import TableFile, needs_labels, read_table
 from mlc.data.text import TextOptions, count_words
@@ -34,7 +36,7 @@ _PARTS = {"val": "Validation", "test": "Test"}
 
 
 @dataclass
-class TableOptions(TextOptions, SplitOptions):
+class TableOptions(TextOptions, MissingLabelOptions, SplitOptions):
     """Options of tables.
 
     Attributes:
@@ -115,7 +117,7 @@ class Table(DataSource):
         train = read_table(path, options)
         labels = _encode(train, options)
         encoded = _features(train, options, None)
-        features, targets = [encoded.values], [labels.targets]
+        features, targets, known = [encoded.values], [labels.targets], [labels.known]
         texts = {"train": _texts(train)}
         notes = (
             *_further_labels(train, labels, options), *train.notes, *labels.notes, *encoded.notes,
@@ -124,12 +126,14 @@ class Table(DataSource):
         others = _part_files(options)
         for part, name in others.items():
             file = read_table(located(name, options.root), options)
-            targets.append(_targets_as(file, options, labels))
+            of_part = _labels_as(file, options, labels)
+            targets.append(of_part.targets)
+            known.append(of_part.known)
             features.append(_features(file, options, encoded.names).values)
             texts[part] = _texts(file)
             notes += tuple(
                 f"{_PARTS[part]} file: {note}"
-                for note in (*file.notes, *empty_texts(texts[part], file.where))
+                for note in (*file.notes, *of_part.notes, *empty_texts(texts[part], file.where))
                 if note not in notes
             )
         notes += repeated_texts(texts)
@@ -146,6 +150,7 @@ class Table(DataSource):
             weighting=_weighting(train, options, joined),
             notes=notes,
             texts=None if train.text is None else tuple(chain.from_iterable(texts.values())),
+            known=joined_known(known, targets),
             parts_from=f"from {listed([Path(file).name for file in _part_files(options).values()], 2)}",
         )
 
@@ -168,7 +173,9 @@ def _part_files(options: Any) -> dict[str, str]:
 
 def _encode(file: TableFile, options: Any, form: Any = None) -> Labels:
     separator = None if options.separator is None else separator_named(options.separator)
-    return encode_labels(file.frame, file.labels, separator, file.where, form)
+    return encode_labels(
+        file.frame, file.labels, separator, file.where, form, options.missing_labels
+    )
 
 
 def _further_labels(file: TableFile, labels: Labels, options: Any) -> tuple[str, ...]:
@@ -232,15 +239,20 @@ def _weighting(file: TableFile, options: Any, features: Any) -> str | None:
     return weighting_of(features, options.weighting, file.where)
 
 
-def _targets_as(file: TableFile, options: Any, labels: Labels) -> Any:
-    """Return the targets of the test file in the label order of the training file."""
+def _labels_as(file: TableFile, options: Any, labels: Labels) -> Labels:
+    """Return the labels of the test file in the order of the training file."""
     test_labels = _encode(file, options, labels.form)
     unknown = sorted(set(test_labels.names) - set(labels.names))
     if unknown:
         raise DataError(
             f"{file.where}: the label {unknown[0]!r} is not in the training file: remove it."
         )
-    ordered = np.zeros((len(file.frame), len(labels.names)), dtype=bool)
-    for index, name in enumerate(test_labels.names):
-        ordered[:, labels.names.index(name)] = test_labels.targets[:, index]
-    return ordered
+    shape = len(file.frame), len(labels.names)
+    columns = [labels.names.index(name) for name in test_labels.names]
+    targets: Mask = np.zeros(shape, dtype=bool)
+    targets[:, columns] = test_labels.targets
+    known = None
+    if test_labels.known is not None:
+        known = np.ones(shape, dtype=bool)
+        known[:, columns] = test_labels.known
+    return Labels(targets, labels.names, labels.form, test_labels.notes, known)

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from mlc.config.errors import DataError
+from mlc.config.quoting import setting
 from mlc.config.texts import listed
 from mlc.data.byte_columns import with_texts
 from mlc.data.delimited import read_rows, require_header
@@ -68,9 +69,9 @@ def read_table(path: Path, options: Any, names: Sequence[str] | None = None) -> 
     if mark is None:
         if not labels and names is None:
             raise needs_labels()
-        return TableFile(
-            _read_parquet(path), str(path), labels, text or (None if labels else _TEXT)
-        )
+        frame = _read_parquet(path)
+        _refuse_split_names(labels, list(map(str, frame.columns)), str(path))
+        return TableFile(frame, str(path), labels, text or (None if labels else _TEXT))
     content, notes = decode(unpacked_bytes(path), str(path), options.encoding)
     wanted = [text or _TEXT] if text or not labels else list(names or [])
     wanted = [*labels, *([text] if text else [])] if names is None else wanted
@@ -94,11 +95,31 @@ def read_table(path: Path, options: Any, names: Sequence[str] | None = None) -> 
                 " data.labels=[COLUMN])."
             )
         raise needs_labels(f"{path} is not in fastText's or LibMultiLabel's form, so ")
+    _refuse_split_names(labels, rows.header, str(path))
     require_header(rows, _required(wanted, names), str(path))
     frame = pd.DataFrame(rows.rows, columns=rows.header, dtype=str)
     where = FileName(str(path), rows.lines)
     return TableFile(_usable(frame, path), where, labels, text or (None if labels else _TEXT),
                      (*notes, *rows.notes))  # fmt: skip
+
+
+def _refuse_split_names(labels: Sequence[str], columns: Sequence[str], where: str) -> None:
+    """Raise DataError if missing label columns are the parts of a name with commas, or several names."""
+    wrong = [name for name in labels if name not in columns]
+    for name in wrong:
+        if "," in name and set(names := [part.strip() for part in name.split(",")]) <= set(columns):
+            raise DataError(
+                f"{where}: there is no column {name!r}, but {listed(names, 5)}: name each one by itself,"
+                f" as in {setting('data.labels', names)}, or with spaces between them after --labels."
+            )
+    # Of a name with a comma, only some parts may be no columns themselves.
+    for column in columns if wrong else ():
+        parts = [part.strip() for part in column.split(",")]
+        if len(parts) > 1 and set(parts) <= set(labels):
+            raise DataError(
+                f"{where}: there is no column {wrong[0]!r}, but {column!r}: quote a name that has a"
+                f" comma, as in {setting('data.labels', [column])}."
+            )
 
 
 def _required(wanted: Sequence[str], names: Sequence[str] | None) -> list[str]:

@@ -35,11 +35,13 @@ class Targets:
         form: "multi_hot", "lists" of labels, or "classes", one per row.
         labels: (K,).
         multi_hot: (N, K), bool; for classes, even two, each row has exactly one label.
+        known: (N, K), bool, the labels that are known; the others are False. None if all are.
     """
 
     form: str
     labels: NDArray[Any]
     multi_hot: NDArray[np.bool_]
+    known: NDArray[np.bool_] | None = None
 
     def decode(self, predicted: NDArray[np.bool_]) -> Any:
         """Convert label sets (N, K) to zeros and ones or to lists."""
@@ -60,7 +62,7 @@ class Targets:
             if written.array is None:
                 raise DataError("y has lists of labels, and fit was given zeros and ones.")
             self._require_order(written.columns)
-            return _binary(written.array, written.columns).astype(np.int64)
+            return _binary(written.array, written.columns)[0].astype(np.int64)
         if written.sets is None:
             raise DataError("y has no lists of labels, and fit was given lists.")
         known = set(self.labels.tolist())
@@ -83,13 +85,14 @@ class Targets:
             )
 
 
-def encode(y: Any) -> Targets:
+def encode(y: Any, missing: str = "refuse") -> Targets:
     """Encode zeros and ones (N, K), a sequence of lists of labels, or classes (N,).
 
-    `y` may be an array, data frame, series, tensor or sparse matrix; nullable types must not have
-    missing values. Arrays and data frames may hold words for 0 and 1, such as yes and no, as the files
-    of the commands may. A row of labels is a list, tuple, set, array or series. Ordered rows of equal
-    length that hold only 0 and 1 are zeros and ones: [(0, 1), (1, 0)] as well as [[0, 1], [1, 0]].
+    `y` may be an array, data frame, series, tensor or sparse matrix. Zeros and ones may have missing
+    values, which `missing` refuses, leaves unknown ("mask"), or takes as 0 ("negative"). Arrays and data
+    frames may hold words for 0 and 1, such as yes and no, as the files of the commands may. A row of
+    labels is a list, tuple, set, array or series. Ordered rows of equal length that hold only 0 and 1
+    are zeros and ones: [(0, 1), (1, 0)] as well as [[0, 1], [1, 0]].
 
     Raises:
         DataError: `y` has another form, a missing value, or a single class.
@@ -99,9 +102,9 @@ def encode(y: Any) -> Targets:
         return _lists(written.sets)
     assert written.array is not None
     array = written.array
-    if array.ndim == 2 and (array.shape[1] != 1 or _is_all_binary(array)):
-        binary = _binary(array, written.columns)
-        return Targets("multi_hot", _column_names(written, array.shape[1]), binary)
+    if array.ndim == 2 and (array.shape[1] != 1 or _is_all_binary(array, missing)):
+        binary, known = _binary(array, written.columns, missing)
+        return Targets("multi_hot", _column_names(written, array.shape[1]), binary, known)
     return _classes(array)
 
 
@@ -127,8 +130,19 @@ def _as_numbers(array: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
-def _is_all_binary(array: NDArray[Any]) -> bool:
-    return not np.isnan(_zeros_and_ones(array)).any()
+def _is_all_binary(array: NDArray[Any], missing: str) -> bool:
+    other = np.isnan(_zeros_and_ones(array))
+    return not (other if missing == "refuse" else other & ~_gaps(array)).any()
+
+
+def _gaps(array: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which values are missing: None, NaN or pandas' NA."""
+    if array.dtype.kind in "fc":
+        return np.asarray(np.isnan(array))
+    if array.dtype != object:
+        return np.zeros(array.shape, dtype=bool)
+    flat = [is_missing(value) for value in array.ravel().tolist()]
+    return np.array(flat, dtype=bool).reshape(array.shape)
 
 
 def _zeros_and_ones(array: NDArray[Any]) -> NDArray[np.float64]:
@@ -141,26 +155,38 @@ def _zeros_and_ones(array: NDArray[Any]) -> NDArray[np.float64]:
     return np.array(flat, dtype=np.float64).reshape(array.shape)
 
 
-def _binary(array: NDArray[Any], columns: Any) -> NDArray[np.bool_]:
-    """Convert zeros and ones, or words for them, to bool: (N, K)."""
+def _binary(
+    array: NDArray[Any], columns: Any, missing: str | None = None
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_] | None]:
+    """Convert zeros and ones, or words for them, to bool, and return which are known: (N, K) each.
+
+    `missing` is as in `encode`; None refuses missing values where there is no such choice.
+    """
     if array.ndim != 2:
         raise DataError(f"y has {array.ndim} axes: give zeros and ones as (rows, labels).")
     values = _zeros_and_ones(array)
     valid = ~np.isnan(values)
     if valid.all():
-        return np.asarray(values == 1)
-    row, column = (int(index) for index in np.argwhere(~valid)[0])
-    raise DataError(_not_binary(array[row, column], row, column, columns))
+        return np.asarray(values == 1), None
+    gaps = _gaps(array) if missing in ("mask", "negative") else np.zeros_like(valid)
+    if (valid | gaps).all():
+        return np.asarray(values == 1), valid if missing == "mask" else None
+    row, column = (int(index) for index in np.argwhere(~valid & ~gaps)[0])
+    raise DataError(_not_binary(array[row, column], row, column, columns, missing is not None))
 
 
-def _not_binary(value: Any, row: int, column: int, columns: Any) -> str:
+def _not_binary(value: Any, row: int, column: int, columns: Any, has_choice: bool) -> str:
     name = column if columns is None else repr(columns[column])
     where = f"in row {row}, column {name}"
     if is_missing(value):
         value = float("nan") if isinstance(value, float) else value
+        choice = (
+            "leave the row out, or set missing_labels to 'mask', which leaves it unknown, or 'negative'"
+            if has_choice
+            else "leave the row out"
+        )
         return (
-            f"y is {shown(value)} {where} (NaN or another gap): fill it with 0 or 1, or leave the row"
-            " out."
+            f"y is {shown(value)} {where} (NaN or another gap): fill it with 0 or 1, or {choice}."
         )
     if isinstance(value, str):
         return f"y is {shown(value)}, a str, {where}: {_NEEDS_BINARY}."

@@ -87,6 +87,7 @@ class TextInput:
             name="X",
             features=features,
             targets=targets.multi_hot,
+            known=targets.known,
             feature_names=tuple(map(str, names if self.names is None else self.names)),
             label_names=tuple(map(str, targets.labels)),
             numeric=np.ones(n_features, dtype=bool),

@@ -1,4 +1,4 @@
-"""Synthetic data with a known p(y | x): an Ising model of the labels given x."""
+"""Synthetic data with a known p(y | x)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from scipy.special import expit, logit
 
 from mlc.config.errors import ConfigError
 from mlc.config.options import option
+from mlc.data import structures
 from mlc.data.base import DataOptions, Dataset, DataSource, register_source
 from mlc.data.cache import cached, source_version
 from mlc.data.files import Read
 from mlc.data.label_sets import all_label_sets
+from mlc.data.structures import Structure
 
 Floats = NDArray[np.float64]
 
-_SOURCE = source_version(__file__)
+_SOURCE = source_version(__file__, str(structures.__file__))
 _CALIBRATION_ROWS, _CALIBRATION_STEPS = 1024, 60
 # Numbers of a joint in memory at a time: 2^22 are 32 MB.
 _AT_ONCE = 2**22
@@ -36,10 +38,11 @@ class WorldOptions(DataOptions):
         n_features: D; x is standard normal.
         energies: form of f: linear in x, or a fixed random network with one hidden layer.
         signal: standard deviation of f_k(x), the information in x about a label.
-        dependence: standard deviation of the pair energies, times sqrt(K); 0 without attraction makes
-            the labels independent given x.
+        structure: form of the dependence between labels, as in `mlc.data.structures`.
+        dependence: its strength, for pairs the standard deviation of the pair energies, times sqrt(K);
+            0 without attraction makes the labels independent given x.
         attraction: mean of the pair energies, times sqrt(K): above 0 labels co-occur, so that their
-            number varies more; below 0 they exclude each other.
+            number varies more; below 0 they exclude each other. Only for pairs.
         cardinality: mean number of labels, before noise.
         imbalance: logarithm of the ratio between the odds of the most and the least frequent label.
         noise: probability with which each label is flipped independently.
@@ -53,6 +56,7 @@ class WorldOptions(DataOptions):
     n_features: int = option(10, at_least=1)
     energies: str = option("linear", choices=("linear", "network"))
     signal: float = option(2.0, at_least=0)
+    structure: str = option("pairs", choices=structures.NAMES)
     dependence: float = option(1.0, at_least=0)
     attraction: float = 0.0
     cardinality: float = option(2.0, above=0)
@@ -63,7 +67,12 @@ class WorldOptions(DataOptions):
     seed: int = option(0, at_least=0)
 
     def validate(self, prefix: str) -> None:
-        """Check that the mean number of labels is below K."""
+        """Check the mean number of labels and what belongs to pairs."""
+        if self.attraction and self.structure != "pairs":
+            raise ConfigError(
+                f"{prefix}attraction={self.attraction} has no meaning with {prefix}structure="
+                f"{self.structure}: leave it out, or choose {prefix}structure=pairs."
+            )
         if self.cardinality >= self.n_labels:
             raise ConfigError(
                 f"{prefix}cardinality={self.cardinality} must be below {prefix}n_labels="
@@ -73,10 +82,7 @@ class WorldOptions(DataOptions):
 
 @dataclass(frozen=True)
 class ExactWorld:
-    """p(y | x) proportional to exp(sum_k f_k(x) y_k + sum_{j<k} A_jk y_j y_k), then flipped by noise.
-
-    An Ising model given x, as in Ghamrawi and McCallum 2005, "Collective multi-label classification".
-    """
+    """p(y | x) of a structure with the energies f_k(x) of single labels, then flipped by noise."""
 
     options: WorldOptions
 
@@ -106,14 +112,12 @@ class ExactWorld:
         return all_label_sets(self.options.n_labels).astype(np.float64)
 
     @cached_property
-    def _pair_energies(self) -> Floats:
-        """The sum of pair energies in each label set: (2^K,)."""
-        n = self.options.n_labels
-        rng = np.random.default_rng([self.options.seed, 1])
-        drawn = self.options.dependence * rng.standard_normal((n, n)) + self.options.attraction
-        pairs = np.triu(drawn, k=1) / np.sqrt(n)
-        energies: Floats = np.einsum("mj,jk,mk->m", self._label_sets, pairs, self._label_sets)
-        return energies
+    def _structure(self) -> Structure:
+        options = self.options
+        return structures.structure(
+            options.structure, options.n_labels, options.n_features, options.dependence,
+            options.attraction, options.seed,
+        )  # fmt: skip
 
     @cached_property
     def _weights(self) -> tuple[Floats, Floats | None]:
@@ -149,11 +153,7 @@ class ExactWorld:
         output, hidden = self._weights
         inputs = features if hidden is None else np.tanh(features @ hidden)
         singles = self.options.signal * (inputs @ output) + intercepts
-        energies = singles @ self._label_sets.T + self._pair_energies
-        energies -= energies.max(axis=1, keepdims=True)
-        weights: Floats = np.exp(energies, out=energies)
-        weights /= weights.sum(axis=1, keepdims=True)
-        return weights
+        return self._structure.joint(singles, features)
 
     def _flipped(self, joint: Floats) -> Floats:
         """Flip each label with the noise probability, one axis of length 2 after another."""

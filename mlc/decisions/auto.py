@@ -71,6 +71,13 @@ class Auto(DecisionRule):
 
     def learn(self, prediction: Prediction, targets: Tensor) -> Self:
         """Choose and tune a rule for each run: a prediction with scores and targets (..., N, K)."""
+        return self._learn_from(prediction, targets, None)
+
+    def learn_masked(self, prediction: Prediction, targets: Tensor, known: Tensor) -> Self:
+        """Choose and tune a rule for each run by its known pairs, (..., N, K)."""
+        return self._learn_from(prediction, targets & known, known)
+
+    def _learn_from(self, prediction: Prediction, targets: Tensor, known: Tensor | None) -> Self:
         if self.training_sets is not None:
             self.training_sets = distinct(self.training_sets)
         few = targets.shape[-2] < LEAST_ROWS
@@ -78,13 +85,14 @@ class Auto(DecisionRule):
         for candidate in CANDIDATES:
             if self._suits(candidate, prediction) and (candidate.rule == "global" or not few):
                 decisions[candidate] = self._cross_fitted(
-                    candidate, prediction, targets, few, decisions
+                    candidate, prediction, targets, few, decisions, known
                 )
         indices = torch.tensor([CANDIDATES.index(one) for one in decisions], device=targets.device)
-        best = self._best(list(decisions.values()), targets, 0 if few else MARGIN)
+        judged = [one if known is None else one & known for one in decisions.values()]
+        best = self._best(judged, targets, 0 if few else MARGIN)
         self._choice = indices[best]
         chosen = [CANDIDATES[index] for index in self._choice.unique().tolist()]
-        self._rules = {one: self._tuned(one, prediction, targets) for one in chosen}
+        self._rules = {one: self._tuned(one, prediction, targets, known) for one in chosen}
         return self
 
     def _decide(self, prediction: Prediction) -> Tensor:
@@ -171,9 +179,11 @@ class Auto(DecisionRule):
         rule.training_sets = self.training_sets
         return rule
 
-    def _tuned(self, candidate: Candidate, prediction: Prediction, targets: Tensor) -> DecisionRule:
+    def _tuned(
+        self, candidate: Candidate, prediction: Prediction, targets: Tensor, known: Tensor | None
+    ) -> DecisionRule:
         rule = self._built(candidate)
-        return rule if candidate.by_joint else rule.fit(rows_of(prediction), targets)
+        return rule if candidate.by_joint else rule.fit(rows_of(prediction), targets, known)
 
     def _cross_fitted(
         self,
@@ -182,6 +192,7 @@ class Auto(DecisionRule):
         targets: Tensor,
         few: bool,
         earlier: Mapping[Candidate, Tensor],
+        known: Tensor | None,
     ) -> Tensor:
         """Return decisions for all rows, by a rule tuned on the other folds: (..., N, K), bool.
 
@@ -192,7 +203,8 @@ class Auto(DecisionRule):
         if plain is not None and bool(plain.any(dim=-1).all()):
             return plain
         if few or not candidate.is_tuned_on_rows:
-            return decided_by(candidate, self._tuned(candidate, prediction, targets), prediction)
+            rule = self._tuned(candidate, prediction, targets, known)
+            return decided_by(candidate, rule, prediction)
         fold = folds(targets.shape[-2]).to(targets.device)
         decided = torch.zeros_like(targets)
         for index in range(N_FOLDS):
@@ -200,7 +212,8 @@ class Auto(DecisionRule):
             rule = self._built(candidate)
             if isinstance(rule, Calibrated):
                 rule.is_judged = False
-            rule.fit(rows_of(prediction, rest), targets[..., rest, :])
+            of_rest = None if known is None else known[..., rest, :]
+            rule.fit(rows_of(prediction, rest), targets[..., rest, :], of_rest)
             decided[..., out, :] = rule.decide(rows_of(prediction, out))
         return decided
 

@@ -11,7 +11,7 @@ from torch import Size, Tensor
 from mlc.config import registry
 from mlc.config.errors import ConfigError, DataError
 from mlc.config.registry import NoOptions, Registry
-from mlc.decisions.checks import checked_pairs, checked_prediction, checked_targets
+from mlc.decisions.checks import checked_mask, checked_pairs, checked_prediction, checked_targets
 from mlc.heads.prediction import Prediction
 
 # The threshold that is natural for scores which are P(y_k = 1 | x).
@@ -86,26 +86,34 @@ class DecisionRule:
         if "joint" in cls.needs and cls.tuned_on != "nothing":
             raise TypeError(f"The rule {cls.__name__} takes the joint, so it cannot be tuned.")
 
-    def fit(self, scores: Any, targets: Any) -> Self:
+    def fit(self, scores: Any, targets: Any, known: Any = None) -> Self:
         """Fit the rule to scores in [0, 1] and targets of 0 and 1; return the rule itself.
 
         Args:
             scores: (..., N, K), a tensor, an array, or nested lists; or a `Prediction` with scores. A
                 rule that is tuned on nothing ignores a prediction and computes none of its values.
             targets: (..., N, K), a tensor, an array, or nested lists.
+            known: (..., N, K), bool, the pairs of row and label that count; None is all.
 
         Raises:
-            ConfigError: the prediction has no scores.
+            ConfigError: the prediction has no scores; or some pairs are unknown, and the rule cannot be
+                tuned then.
             DataError: a shape does not match, or a value is not a valid score or target.
         """
         if not isinstance(scores, Prediction):
             given, actual = checked_pairs(scores, targets)
-            return self.learn(Prediction(given), actual)
+            return self._learn(Prediction(given), actual, known)
         if self.tuned_on == "nothing":
             return self
         if not scores.has_scores:
             raise self._missing("a prediction with scores")
-        return self.learn(scores, checked_targets(targets, scores.scores))
+        return self._learn(scores, checked_targets(targets, scores.scores), known)
+
+    def _learn(self, prediction: Prediction, targets: Tensor, known: Any) -> Self:
+        mask = None if known is None else checked_mask(known, targets)
+        if self.tuned_on == "nothing" or mask is None:
+            return self.learn(prediction, targets)
+        return self.learn_masked(prediction, targets, mask)
 
     def learn(self, prediction: Prediction, targets: Tensor) -> Self:
         """Learn from a prediction with scores, by default from these alone, and targets, unchecked."""
@@ -114,6 +122,21 @@ class DecisionRule:
     def tune(self, scores: Tensor, targets: Tensor) -> Self:
         """Fit the rule to unchecked scores and targets, (..., N, K) each; return the rule itself."""
         return self
+
+    def learn_masked(self, prediction: Prediction, targets: Tensor, known: Tensor) -> Self:
+        """Learn from the known pairs, (..., N, K), bool, of which each run has at least one."""
+        return self.tune_masked(prediction.scores.detach(), targets, known)
+
+    def tune_masked(self, scores: Tensor, targets: Tensor, known: Tensor) -> Self:
+        """Fit the rule to unchecked scores and targets of known pairs, (..., N, K) each.
+
+        Raises:
+            ConfigError: the rule cannot be tuned with missing labels.
+        """
+        raise ConfigError(
+            f"The rule {self.name!r} cannot be tuned on rows with missing labels: choose another rule,"
+            " such as global, or missing_labels=negative, which takes them as negative."
+        )
 
     def decide(
         self,

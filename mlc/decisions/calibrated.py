@@ -71,11 +71,22 @@ class Calibrated(DecisionRule):
 
     def tune(self, scores: Tensor, targets: Tensor) -> Self:
         """Fit a map for each run: scores and targets (..., N, K)."""
+        return self._tune(scores, targets, None)
+
+    def tune_masked(self, scores: Tensor, targets: Tensor, known: Tensor) -> Self:
+        """Fit a map for each run to its known pairs, (..., N, K) each, without judging it."""
+        return self._tune(scores, targets, known)
+
+    def _tune(self, scores: Tensor, targets: Tensor, known: Tensor | None) -> Self:
         leading = scores.shape[:-2]
         by_run = scores.double().cpu().numpy().reshape(-1, *scores.shape[-2:])
         actual = targets.cpu().numpy().reshape(by_run.shape).astype(np.float64)
         kind = self.options.calibration
-        maps = [_fitted(kind, p, y) for p, y in zip(by_run, actual, strict=True)]
+        pairs = list(zip(by_run, actual, strict=True))
+        if known is not None:
+            masks = known.cpu().numpy().reshape(by_run.shape)
+            pairs = [(p[mask], y[mask]) for (p, y), mask in zip(pairs, masks, strict=True)]
+        maps = [_fitted(kind, p, y) for p, y in pairs]
         # Runs with fewer knots repeat their last.
         most = max(map(len, maps))
         padded = [np.pad(knots, ((0, most - len(knots)), (0, 0)), "edge") for knots in maps]
@@ -85,7 +96,7 @@ class Calibrated(DecisionRule):
         else:
             self._line = fitted.view(*leading, 2)
         self._quality = None
-        if self.is_judged and by_run.shape[1] > 1:
+        if self.is_judged and known is None and by_run.shape[1] > 1:
             values = [_judged(kind, p, y) for p, y in zip(by_run, actual, strict=True)]
             self._quality = {n: _nested([one[n] for one in values], leading) for n in values[0]}
         return self

@@ -66,6 +66,25 @@ def checked_prediction(
     return Prediction(scores, cardinality=cardinality, log_joint=log_joint, label_sets=label_sets)
 
 
+def checked_mask(known: Any, targets: Tensor) -> Tensor | None:
+    """Return the mask of known pairs on the device of the targets, or None if all are known.
+
+    Raises:
+        DataError: it has another shape than the targets, or a run has no known pair.
+    """
+    mask = torch.as_tensor(known, dtype=torch.bool, device=targets.device)
+    if mask.shape != targets.shape:
+        raise DataError(
+            f"known has shape {tuple(mask.shape)} and targets {tuple(targets.shape)}: give True or False"
+            " for each."
+        )
+    if bool(mask.all()):
+        return None
+    if not bool(mask.any(dim=-1).any(dim=-1).all()):
+        raise DataError("No label of the rows that tune the rule is known: give some rows more.")
+    return mask
+
+
 def _checked_scores(scores: Any) -> Tensor:
     tensor = _as_tensor(scores, "scores")
     if tensor.ndim < 2 or tensor.shape[-1] == 0:

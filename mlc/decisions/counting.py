@@ -13,7 +13,7 @@ from mlc.config.options import option
 from mlc.decisions.base import DecisionRule, register_decision
 from mlc.metrics.counts import COUNT_METRICS, CountMetric, count_true
 from mlc.metrics.sweep import first_best
-from mlc.metrics.top_scores import MANY_LABELS, n_kept
+from mlc.metrics.top_scores import MANY_LABELS, n_kept, require_few_labels
 
 
 def highest(scores: Tensor, count: Tensor) -> Tensor:
@@ -23,29 +23,44 @@ def highest(scores: Tensor, count: Tensor) -> Tensor:
     return rank < count.unsqueeze(-1)
 
 
-def values_by_size(metric: CountMetric, scores: Tensor, targets: Tensor) -> Tensor:
+def values_by_size(
+    metric: CountMetric, scores: Tensor, targets: Tensor, known: Tensor | None = None
+) -> Tensor:
     """Compute the metric of the k highest labels per sample, k from 0 to K: (..., N, K) to (..., K + 1).
 
     The counts of each k are updated from those of k - 1, so the memory is O(N K). From MANY_LABELS
-    labels, k is at most the number of scores that `top_scores` keeps.
+    labels, k is at most the number of scores that `top_scores` keeps. With `known`, (..., N, K), the
+    k highest of all labels are predicted, and the known pairs alone count.
     """
     order = scores.argsort(dim=-1, descending=True, stable=True)
     if scores.shape[-1] >= MANY_LABELS:
         order = order[..., : n_kept(int(count_true(targets).max()))]
-    hits = targets.double().gather(-1, order)
-    grouped = metric.groups(targets.double())
-    actual, size = grouped.sum(dim=-1), grouped.shape[-1]
+    table = targets.double() if known is None else (targets * known).double()
+    hits = table.gather(-1, order)
+    grouped = metric.groups(table)
+    actual = grouped.sum(dim=-1)
+    size: Tensor | int = grouped.shape[-1]
+    if known is not None:
+        size = metric.groups(known).sum(dim=-1, dtype=torch.double)
     true, predicted = torch.zeros_like(actual), torch.zeros_like(actual)
-    values = [metric.formula(true, predicted, actual, size).mean(dim=-1)]
+    values = [metric.mean(metric.formula(true, predicted, actual, size), size)]
+    one = torch.ones_like(hits[..., 0])
     for joined, hit in zip(order.unbind(dim=-1), hits.unbind(dim=-1), strict=True):
+        if known is not None:
+            one = known.gather(-1, joined.unsqueeze(-1)).squeeze(-1).to(hit)
         if metric.average == "macro":
-            true = true.scatter_add(-1, joined, hit)
-            predicted = predicted.scatter_add(-1, joined, torch.ones_like(hit))
+            true, predicted = (
+                true.scatter_add(-1, joined, hit),
+                predicted.scatter_add(-1, joined, one),
+            )
         elif metric.average == "samples":
-            true, predicted = true + hit, predicted + 1
+            true, predicted = true + hit, predicted + one
         else:
-            true, predicted = true + hit.sum(dim=-1, keepdim=True), predicted + hit.shape[-1]
-        values.append(metric.formula(true, predicted, actual, size).mean(dim=-1))
+            true, predicted = (
+                count + part.sum(dim=-1, keepdim=True)
+                for count, part in ((true, hit), (predicted, one))
+            )
+        values.append(metric.mean(metric.formula(true, predicted, actual, size), size))
     return torch.stack(values, dim=-1)
 
 
@@ -74,12 +89,20 @@ class TopK(DecisionRule):
 
     def tune(self, scores: Tensor, targets: Tensor) -> Self:
         """Choose k unless the options give it: scores and targets (..., N, K)."""
+        return self._tune(scores, targets, None)
+
+    def tune_masked(self, scores: Tensor, targets: Tensor, known: Tensor) -> Self:
+        """Choose k by the known pairs unless the options give it: (..., N, K) each."""
+        require_few_labels(scores.shape[-1])
+        return self._tune(scores, targets, known)
+
+    def _tune(self, scores: Tensor, targets: Tensor, known: Tensor | None) -> Self:
         if self.options.k is not None:
             k = max(self.options.k, int(self.options.at_least_one))
             self._k = torch.full(scores.shape[:-2], k)
             return self
         metric = COUNT_METRICS[self.options.metric]
-        values = values_by_size(metric, scores, targets)
+        values = values_by_size(metric, scores, targets, known)
         if self.options.at_least_one:
             values[..., 0] = torch.nan
         self._k = first_best(values, metric.higher_is_better)

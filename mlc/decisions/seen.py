@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Size, Tensor
 
+from mlc.config.errors import ConfigError
 from mlc.config.options import option
 from mlc.data.label_sets import distinct_rows
 from mlc.decisions.base import MARGINAL_THRESHOLD, DecisionRule, register_decision
@@ -83,6 +84,19 @@ class Seen(DecisionRule):
     def tune(self, scores: Tensor, targets: Tensor) -> Self:
         """Keep the training label sets, or those of the targets (..., N, K)."""
         return self._keep(targets if self.training_sets is None else self.training_sets)
+
+    def tune_masked(self, scores: Tensor, targets: Tensor, known: Tensor) -> Self:
+        """Keep the training label sets.
+
+        Raises:
+            ConfigError: there are none, as no training row has all its labels.
+        """
+        if self.training_sets is None or not len(self.training_sets):
+            raise ConfigError(
+                f"The rule {self.name!r} chooses among the label sets of training rows with all labels,"
+                " and there is none: choose another rule, such as global."
+            )
+        return self._keep(self.training_sets)
 
     def by_scores(self, scores: Tensor) -> Tensor:
         """Return the best seen set of each row: (..., N, K), bool."""

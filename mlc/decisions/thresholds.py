@@ -12,7 +12,7 @@ from torch import Size, Tensor
 from mlc.config.options import Interval, option
 from mlc.decisions.base import DecisionRule, register_decision
 from mlc.decisions.together import tuned_together
-from mlc.metrics.counts import COUNT_METRICS
+from mlc.metrics.counts import COUNT_METRICS, CountMetric
 from mlc.metrics.sweep import top_label
 from mlc.metrics.top_scores import best_threshold
 
@@ -149,8 +149,15 @@ class Global(TunedThresholdRule):
 
     def tune(self, scores: Tensor, targets: Tensor) -> Self:
         """Tune the threshold: scores and targets (..., N, K)."""
-        metric = COUNT_METRICS[self.options.metric]
-        self._threshold, _ = best_threshold(metric, scores, targets, self.options.at_least_one)
+        return self._tune(scores, targets, None)
+
+    def tune_masked(self, scores: Tensor, targets: Tensor, known: Tensor) -> Self:
+        """Tune the threshold on the known pairs: (..., N, K) each."""
+        return self._tune(scores, targets, known)
+
+    def _tune(self, scores: Tensor, targets: Tensor, known: Tensor | None) -> Self:
+        metric, some = COUNT_METRICS[self.options.metric], self.options.at_least_one
+        self._threshold, _ = best_threshold(metric, scores, targets, some, known)
         return self
 
 
@@ -176,7 +183,8 @@ class PerLabel(LabelThresholdRule):
 
     With `at_least_one` the thresholds are then tuned together (`tuned_together`), except those of labels
     that fell back: each in turn is set to its best value for the mean over labels. The result is a local
-    optimum, no worse than thresholds that are tuned separately.
+    optimum, no worse than thresholds that are tuned separately. With missing labels they are tuned
+    separately alone.
 
     Use: for macro F1, with validation rows that have enough positives of each label
     (experiments/thresholds).
@@ -188,24 +196,42 @@ class PerLabel(LabelThresholdRule):
 
     def tune(self, scores: Tensor, targets: Tensor) -> Self:
         """Tune the thresholds: scores and targets (..., N, K)."""
-        # The macro metric, for its value 0 of two empty sets; each problem has one label.
-        metric = COUNT_METRICS[f"{self.options.metric}_macro"]
-        by_label, true = scores.transpose(-1, -2), targets.transpose(-1, -2)
-        step = max(1, _AT_ONCE // scores[..., :1].numel())
-        parts = zip(by_label.split(step, dim=-2), true.split(step, dim=-2), strict=True)
-        pairs = [
-            best_threshold(metric, s.double().unsqueeze(-1), t.unsqueeze(-1)) for s, t in parts
-        ]
-        best, value = (torch.cat(part, dim=-1) for part in zip(*pairs, strict=True))
-        trusted = value >= self.options.fallback
-        self._threshold = torch.where(trusted, best, scores.amax(dim=-2).double())
+        trusted = self._tune_apart(scores, targets)
         if self.options.at_least_one:
+            metric = self._metric
             tables = (part.reshape(-1, *part.shape[-2:]) for part in (scores.double(), targets))
-            lines = (part.reshape(-1, part.shape[-1]) for part in (self._threshold, trusted))
+            lines = (part.reshape(-1, part.shape[-1]) for part in (self.threshold(), trusted))
             runs = zip(*(part.cpu() for part in (*tables, *lines)), strict=True)
             tuned = [tuned_together(metric, *run) for run in runs]
             self._threshold = torch.stack(tuned).view_as(trusted).to(scores.device)
         return self
+
+    def tune_masked(self, scores: Tensor, targets: Tensor, known: Tensor) -> Self:
+        """Tune each threshold on the rows in which its label is known, also with `at_least_one`."""
+        # A label that is never known counts as one without a positive.
+        never = ~known.any(dim=-2, keepdim=True)
+        trusted = self._tune_apart(scores, targets * known, known | never) & ~never.squeeze(-2)
+        self._threshold = torch.where(trusted, self.threshold(), scores.amax(dim=-2).double())
+        return self
+
+    @property
+    def _metric(self) -> CountMetric:
+        """The macro metric, for its value 0 of two empty sets; each problem has one label."""
+        metric: CountMetric = COUNT_METRICS[f"{self.options.metric}_macro"]
+        return metric
+
+    def _tune_apart(self, scores: Tensor, targets: Tensor, known: Tensor | None = None) -> Tensor:
+        """Tune each threshold by itself; return which have not fallen back, (..., K)."""
+        step = max(1, _AT_ONCE // scores[..., :1].numel())
+        tables = [table for table in (scores, targets, known) if table is not None]
+        chunks = (table.transpose(-1, -2).unsqueeze(-1).split(step, dim=-3) for table in tables)
+        pairs = []
+        for s, t, *k in zip(*chunks, strict=True):
+            pairs.append(best_threshold(self._metric, s.double(), t, known=k[0] if k else None))
+        best, value = (torch.cat(part, dim=-1) for part in zip(*pairs, strict=True))
+        trusted: Tensor = value >= self.options.fallback
+        self._threshold = torch.where(trusted, best, scores.amax(dim=-2).double())
+        return trusted
 
 
 @register_decision("oracle")

@@ -16,6 +16,7 @@ from mlc.data.resident import ResidentData
 from mlc.data.splits import Split
 from mlc.decisions.base import DecisionRule
 from mlc.evaluation.baselines import most_frequent_set, prior_scores
+from mlc.heads.base import Head
 from mlc.heads.prediction import Prediction
 from mlc.heads.sigmoid import Sigmoid
 from mlc.metrics.at_top import inverse_propensities
@@ -36,6 +37,7 @@ class Evaluation:
         scores: (N, K) by part.
         cardinalities: (N,) by part, for heads that predict an expected number of labels.
         targets: (N, K) by part.
+        known: (N, K) by part, the labels that are known; None if all are.
         decisions: (N, K) by part and rule.
         fitted: fitted values of each rule, and the part on which it was tuned.
         baselines: metrics by baseline.
@@ -45,6 +47,7 @@ class Evaluation:
     scores: dict[str, NDArray[np.floating]] = field(default_factory=dict)
     cardinalities: dict[str, Tensor] = field(default_factory=dict)
     targets: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
+    known: dict[str, NDArray[np.bool_] | None] = field(default_factory=dict)
     decisions: dict[str, dict[str, NDArray[np.bool_]]] = field(default_factory=dict)
     fitted: dict[str, Any] = field(default_factory=dict)
     baselines: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -58,8 +61,14 @@ def evaluate(
     splits: Sequence[Split],
     rules: Sequence[Mapping[str, DecisionRule]],
 ) -> list[Evaluation]:
-    """Evaluate each run of the model on its validation and test rows, under each of its rules."""
-    results = [Evaluation() for _ in splits]
+    """Evaluate each run of the model on its validation and test rows, under each of its rules.
+
+    Rules are tuned and metrics are computed on the known labels alone.
+    """
+    results = [
+        Evaluation(known={part: dataset.known_of(split.parts()[part]) for part in PARTS})
+        for split in splits
+    ]
     rows = {part: data.rows([split.parts()[part] for split in splits]) for part in PARTS}
     weights = [inverse_propensities(dataset.targets[split.train]) for split in splits]
     joint = {}
@@ -69,7 +78,7 @@ def evaluate(
             for name, rule in rules_of_run.items():
                 if TUNED_PART.get(rule.tuned_on) == part:
                     held = _held(result, part, by_joint.beside(name))
-                    rule.fit(held, torch.as_tensor(result.targets[part]))
+                    rule.fit(held, torch.as_tensor(result.targets[part]), result.known[part])
     for part in PARTS:
         for result, rules_of_run, by_joint in zip(results, rules, joint[part], strict=True):
             decided = by_joint.decided
@@ -80,7 +89,7 @@ def evaluate(
             decided = {name: decided[name] for name in rules_of_run}
             result.decisions[part] = decided
             for name, decisions in decided.items():
-                values = decision_metrics(decisions, result.targets[part])
+                values = decision_metrics(decisions, result.targets[part], result.known[part])
                 _add(result.metrics, f"{part}/{name}", values)
     for result, rules_of_run, split in zip(results, rules, splits, strict=True):
         result.fitted = {name: describe(rule) for name, rule in rules_of_run.items()}
@@ -92,8 +101,10 @@ def judge_baselines(
     dataset: Dataset, split: Split, rules: Mapping[str, DecisionRule]
 ) -> dict[str, dict[str, float]]:
     """Compute test metrics of the most frequent label set, and of the prior under each score rule."""
-    targets = {part: dataset.targets[split.parts()[part]] for part in PARTS}
-    decided = decision_metrics(most_frequent_set(dataset, split), targets["test"])
+    rows = split.parts()
+    targets = {part: dataset.targets[rows[part]] for part in PARTS}
+    known = {part: dataset.known_of(rows[part]) for part in PARTS}
+    decided = decision_metrics(most_frequent_set(dataset, split), targets["test"], known["test"])
     prior: dict[str, float] = {}
     scores = prior_scores(dataset, split)
     for name, rule in rules.items():
@@ -105,9 +116,10 @@ def judge_baselines(
         held = {p: Prediction.of_marginals(torch.as_tensor(own)) for p, own in scores.items()}
         if rule.tuned_on in TUNED_PART:
             part = TUNED_PART[rule.tuned_on]
-            fresh.fit(held[part], torch.as_tensor(targets[part]))
+            fresh.fit(held[part], torch.as_tensor(targets[part]), known[part])
         decisions = _decide(fresh, held["test"])
-        _add(prior, f"test/{name}", decision_metrics(decisions, targets["test"]))
+        values = decision_metrics(decisions, targets["test"], known["test"])
+        _add(prior, f"test/{name}", values)
     return {
         "most_frequent_set": {f"test/constant/{name}": v for name, v in decided.items()},
         "prior": prior,
@@ -138,13 +150,15 @@ def _predict(
     all rows are never held.
     """
     scores, targets, log_likelihoods, cardinalities = [], [], [], []
-    provides, deciding = model.head.provides(), part == "test"
+    provides, deciding, first = model.head.provides(), part == "test", 0
     decided = [_ByJoint(each, provides, deciding) for each in rules]
     for outputs, actual in model.outputs(data, rows):
         prediction = model.head.predict(outputs)
         scores.append(prediction.scores.cpu())
         targets.append(actual.bool().cpu())
-        log_likelihood = prediction.log_likelihood(actual)
+        known = data.known(rows[:, first : first + actual.shape[1]])
+        first += actual.shape[1]
+        log_likelihood = _log_likelihood(model.head, prediction, outputs, actual, known)
         if log_likelihood is not None:
             log_likelihoods.append(log_likelihood.double().cpu())
         if prediction.cardinality is not None:
@@ -155,12 +169,23 @@ def _predict(
     likelihoods = torch.cat(log_likelihoods, dim=1).mean(dim=1) if log_likelihoods else None
     for run, result in enumerate(results):
         result.scores[part], result.targets[part] = all_scores[run], all_targets[run]
-        _add(result.metrics, part, ranking_metrics(all_scores[run], all_targets[run], weights[run]))
+        pairs = all_scores[run], all_targets[run], weights[run], result.known[part]
+        _add(result.metrics, part, ranking_metrics(*pairs))
         if cardinalities:
             result.cardinalities[part] = torch.cat(cardinalities, dim=1)[run]
         if likelihoods is not None:
             result.metrics[f"{part}/nll"] = -float(likelihoods[run])
     return decided
+
+
+def _log_likelihood(
+    head: Head, prediction: Prediction, outputs: Tensor, targets: Tensor, known: Tensor | None
+) -> Tensor | None:
+    """Return the log-probability of the known labels, (R, b), or None if the head defines none."""
+    log_likelihood = prediction.log_likelihood(targets)
+    if log_likelihood is None or known is None:
+        return log_likelihood
+    return head.masked_log_likelihood(outputs, targets.to(outputs), known)
 
 
 class _ByJoint:

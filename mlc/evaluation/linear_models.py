@@ -72,10 +72,12 @@ def fit_scores(
     targets: NDArray[np.bool_],
     strength: float,
     n_jobs: int = 1,
+    known: NDArray[np.bool_] | None = None,
 ) -> Parts:
     """Fit the models and return the sigmoid of their decision values, (N, K) for "val" and "test".
 
-    A label that is constant in the training rows has that constant as its score.
+    A label that is constant in the training rows has that constant as its score, one that is never
+    known 0.
 
     Args:
         yardstick: the kind of model.
@@ -83,26 +85,34 @@ def fit_scores(
         targets: the targets of the training rows, (N, K).
         strength: the value of C.
         n_jobs: processes that fit labels at the same time; the scores do not depend on it.
+        known: (N, K), where a label is fitted to the rows in which it is known; None is all.
     """
+    masks = [None] * targets.shape[1] if known is None else list(known.T)
     # LIBLINEAR draws from one generator for the whole process, which threads would share.
     with joblib.parallel_config("loky", inner_max_num_threads=1):
         columns = joblib.Parallel(n_jobs=n_jobs, batch_size="auto")(
-            joblib.delayed(_fit_label)(yardstick, features, target, strength)
-            for target in targets.T
+            joblib.delayed(_fit_label)(yardstick, features, target, strength, mask)
+            for target, mask in zip(targets.T, masks, strict=True)
         )
     return {part: np.stack([each[part] for each in columns], axis=1) for part in ("val", "test")}
 
 
 def _fit_label(
-    yardstick: Yardstick, features: Mapping[str, Any], target: NDArray[np.bool_], strength: float
+    yardstick: Yardstick,
+    features: Mapping[str, Any],
+    target: NDArray[np.bool_],
+    strength: float,
+    known: NDArray[np.bool_] | None,
 ) -> Parts:
     """Fit the model of one label; return its scores of "val" and "test": (N,) each."""
+    inputs = features["train"]
+    if known is not None and not known.all():
+        inputs, target = inputs[known], target[known]
     if target.all() or not target.any():
-        return {
-            part: np.full(features[part].shape[0], float(target[0])) for part in ("val", "test")
-        }
+        constant = float(target.any())
+        return {part: np.full(features[part].shape[0], constant) for part in ("val", "test")}
     with warnings.catch_warnings():
         # The number of iterations bounds the time.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model = yardstick.classifier(strength).fit(features["train"], target)
+        model = yardstick.classifier(strength).fit(inputs, target)
     return {part: expit(model.decision_function(features[part])) for part in ("val", "test")}

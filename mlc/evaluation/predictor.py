@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mlc.config.errors import ConfigError, DataError
 from mlc.data.base import samples_in
+from mlc.data.image_input import refuse_bytes
 from mlc.data.preprocessing import Scaling
 from mlc.data.resident import ResidentData
 from mlc.data.weighting import are_counts
@@ -84,20 +85,28 @@ class Predictor:
         return torch.cat([self.rule.decide(chunk).cpu() for chunk in chunks]).numpy()
 
     def fit_rule(
-        self, features: Any, targets: NDArray[np.bool_], held_out: NDArray[np.bool_]
+        self,
+        features: Any,
+        targets: NDArray[np.bool_],
+        held_out: NDArray[np.bool_],
+        known: NDArray[np.bool_] | None = None,
     ) -> None:
         """Tune the rule, if it needs tuning, on rows that were held out from training.
 
         The scores of a row are the mean over the runs that held it out (R, N), as in Breiman 1996,
         "Out-of-bag estimation"; rows in the training part of all runs are not used. The label sets that
-        the rule may know are those of rows that a run trained on.
+        the rule may know are those of rows that a run trained on. Where labels are missing, `known`
+        (N, K) marks the others, on which the rule is tuned.
         """
-        self.rule.training_sets = torch.as_tensor(targets[~held_out.all(axis=0)])
+        trained = ~held_out.all(axis=0)
+        if known is not None:
+            trained &= known.all(axis=1)
+        self.rule.training_sets = torch.as_tensor(targets[trained])
         if self.rule.tuned_on == "nothing":
             return
         rows = held_out.any(axis=0)
         held = self._held(features[rows], held_out[:, rows])
-        self.rule.fit(held, torch.as_tensor(targets[rows]))
+        self.rule.fit(held, torch.as_tensor(targets[rows]), None if known is None else known[rows])
 
     @torch.no_grad()
     def _held(self, features: Any, voters: Voters) -> Prediction:
@@ -149,11 +158,8 @@ class Predictor:
 
     def _resident(self, features: Any) -> ResidentData:
         is_image = len(self.sample_shape) == 3
-        if is_image and self.samples == "columns" and features.dtype == np.uint8:
-            raise DataError(
-                "The images are bytes (uint8), and those of the training were floats: give floats on the"
-                " scale of the training."
-            )
+        if is_image and self.samples == "columns":
+            refuse_bytes(features)
         if tuple(features.shape[1:]) == self.sample_shape and features.ndim > 2:
             features = features.reshape(len(features), -1)
         if features.ndim != 2 or features.shape[1] != self.n_features:
@@ -199,6 +205,17 @@ class Predictor:
                 f" {wanted[self.samples]}: give these."
             )
         return values
+
+
+def best_labels(scores: NDArray[np.float64], label_sets: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the label with the highest score in each label set, or of all if the set is empty: (N,).
+
+    Args:
+        scores: (N, K), at least 0.
+        label_sets: (N, K).
+    """
+    candidates = label_sets | ~label_sets.any(axis=1, keepdims=True)
+    return np.asarray(np.where(candidates, scores, -1.0).argmax(axis=1))
 
 
 def _require_numbers(outputs: Tensor, first: int) -> None:

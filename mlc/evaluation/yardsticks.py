@@ -23,7 +23,7 @@ from mlc.evaluation import linear_models
 from mlc.evaluation.left_out import LEFT_OUT, MOST_VALUES
 from mlc.evaluation.linear_models import YARDSTICKS, Parts, Yardstick, fit_scores
 from mlc.metrics.counts import COUNT_METRICS
-from mlc.metrics.final import decision_metrics, ranking_metrics
+from mlc.metrics.final import Mask, decision_metrics, ranking_metrics
 
 _VERSION = f"{source_version(__file__, linear_models.__file__)} {sklearn.__version__}"
 
@@ -107,19 +107,23 @@ def n_processes(dataset: Dataset, split: Split) -> int:
 
 
 def decide(
-    scores: Mapping[str, NDArray[np.float64]], targets: NDArray[np.bool_], metric: str
+    scores: Mapping[str, NDArray[np.float64]],
+    targets: NDArray[np.bool_],
+    metric: str,
+    known: Mask = None,
 ) -> tuple[float, NDArray[np.bool_]]:
     """Return the best value on the validation rows, and label sets of the test rows: (N, K).
 
-    All labels share one threshold; each row gets at least one label if that is better.
+    All labels share one threshold; each row gets at least one label if that is better. `known` (N, K)
+    marks the validation labels that count; None is all.
     """
     judge = COUNT_METRICS[metric]
-    actual = torch.as_tensor(targets)
+    actual, mask = torch.as_tensor(targets), None if known is None else torch.as_tensor(known)
     best: tuple[float, NDArray[np.bool_]] | None = None
     for at_least_one in (False, True):
         rule = build_decision("global", metric=metric, at_least_one=at_least_one)
-        rule.fit(scores["val"], actual)
-        value = float(judge(rule.decide(scores["val"]), actual))
+        rule.fit(scores["val"], actual, mask)
+        value = float(judge(rule.decide(scores["val"]), actual, mask))
         if best is None or ((value > best[0]) == judge.higher_is_better and value != best[0]):
             best = value, rule.decide(scores["test"]).numpy()
     assert best is not None
@@ -156,9 +160,11 @@ class StrengthSearch:
         return self._n_not_better == _PATIENCE
 
 
-def log_loss(scores: NDArray[np.float64], targets: NDArray[np.bool_]) -> float:
-    """Compute the mean binary cross-entropy of scores in [0, 1]: (N, K) and (N, K)."""
+def log_loss(scores: NDArray[np.float64], targets: NDArray[np.bool_], known: Mask = None) -> float:
+    """Compute the mean binary cross-entropy of scores in [0, 1], of the known pairs: (N, K) each."""
     likelihoods = np.where(targets, scores, 1 - scores)
+    if known is not None:
+        likelihoods = likelihoods[known]
     return float(-np.log(np.maximum(likelihoods, _LEAST_LIKELIHOOD)).mean())
 
 
@@ -190,25 +196,30 @@ def tune_together(
     rows_of = list(map(_rows_of, splits))
     distinct = dict(zip(rows_of, splits, strict=True))
     features = {key: network_features(dataset, split) for key, split in distinct.items()}
-    actual = [dataset.targets[split.val] for split in splits]
+    actual = [(dataset.targets[split.val], dataset.known_of(split.val)) for split in splits]
     search = StrengthSearch(metric)
     for strength in yardstick.strengths:
         started = time.perf_counter()
         fitted = {
             key: fit_scores(
-                yardstick, features[key], dataset.targets[split.train], strength, n_jobs
+                yardstick,
+                features[key],
+                dataset.targets[split.train],
+                strength,
+                n_jobs,
+                dataset.known_of(split.train),
             )
             for key, split in distinct.items()
         }
         seconds = (time.perf_counter() - started) / len(distinct)
         scores = [fitted[key] for key in rows_of]
         values = [
-            decide(of_split, targets, metric)[0]
-            for of_split, targets in zip(scores, actual, strict=True)
+            decide(of_split, targets, metric, known)[0]
+            for of_split, (targets, known) in zip(scores, actual, strict=True)
         ]
         losses = [
-            log_loss(of_split["val"], targets)
-            for of_split, targets in zip(scores, actual, strict=True)
+            log_loss(of_split["val"], targets, known)
+            for of_split, (targets, known) in zip(scores, actual, strict=True)
         ]
         if search.is_best(float(np.mean(values)), float(np.mean(losses))):
             best = Tuned(strength, scores, seconds, fitted)
@@ -226,7 +237,8 @@ def fit_splits(
         key = _rows_of(split)
         if key not in fitted:
             features, targets = network_features(dataset, split), dataset.targets[split.train]
-            fitted[key] = fit_scores(yardstick, features, targets, tuned.strength, n_jobs)
+            known = dataset.known_of(split.train)
+            fitted[key] = fit_scores(yardstick, features, targets, tuned.strength, n_jobs, known)
     return [fitted[_rows_of(split)] for split in splits]
 
 
@@ -239,20 +251,25 @@ def tune(
 ) -> tuple[NDArray[np.bool_], float]:
     """Choose C by the metric on validation rows; return the label sets of the test rows, and C."""
     tuned = tune_together(yardstick, dataset, [split], metric)
-    _, decided = decide(tuned.scores[0], dataset.targets[split.val], metric)
+    known = dataset.known_of(split.val)
+    _, decided = decide(tuned.scores[0], dataset.targets[split.val], metric, known)
     return decided, tuned.strength
 
 
 def _judge(yardstick: Yardstick, dataset: Dataset, split: Split, metric: str) -> dict[str, float]:
     started = time.perf_counter()
     tuned = tune_together(yardstick, dataset, [split], metric)
-    _, decided = decide(tuned.scores[0], dataset.targets[split.val], metric)
-    actual = dataset.targets[split.test]
-    of_scores = ranking_metrics(tuned.scores[0]["test"], actual)
+    known = dataset.known_of(split.val)
+    _, decided = decide(tuned.scores[0], dataset.targets[split.val], metric, known)
+    actual, known = dataset.targets[split.test], dataset.known_of(split.test)
+    of_scores = ranking_metrics(tuned.scores[0]["test"], actual, None, known)
     if not yardstick.has_probabilities:
         of_scores = {k: value for k, value in of_scores.items() if k not in _OF_PROBABILITIES}
     return {
-        **{f"test/global/{k}": value for k, value in decision_metrics(decided, actual).items()},
+        **{
+            f"test/global/{k}": value
+            for k, value in decision_metrics(decided, actual, known).items()
+        },
         **{f"test/{k}": value for k, value in of_scores.items()},
         "C": tuned.strength,
         "train/seconds": time.perf_counter() - started,

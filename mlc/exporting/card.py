@@ -13,7 +13,7 @@ import mlc
 from mlc.config.errors import RunFolderError
 from mlc.config.texts import escaped, markdown, readable
 from mlc.data.card import Card
-from mlc.exporting.inputs import described
+from mlc.exporting.inputs import before_rows, described
 from mlc.exporting.module import Rows
 from mlc.exporting.usage import usage
 from mlc.exporting.writing import Check
@@ -67,7 +67,7 @@ def _model(run: LoadedRun, rows: Rows, output: Path, check: Check) -> str:
     what = " ".join((type(run.model.head).__doc__ or "").split("\n\n")[0].split())
     lines = [
         f"- File: `{output.name}`; {check}.",
-        f"- Input: rows {described(rows)}.",
+        f"- Input: rows {described(rows)}. Not in the file, and not checked: {before_rows(run, rows)}.",
         f"- Output: scores (N, {len(run.label_names)}) in [0, 1], and label sets of the same shape.",
         f"- Network: {config.backbone.name}, {run.model.n_parameters:,} parameters with the head.",
         f"- Head: {config.head.name}. {what}",

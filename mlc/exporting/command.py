@@ -7,8 +7,8 @@ from pathlib import Path
 
 from mlc.config.errors import ConfigError
 from mlc.exporting.card import model_card
-from mlc.exporting.inputs import described, metadata_of_run, rows_of_run
-from mlc.exporting.writing import require_absent, require_format, write_predictor
+from mlc.exporting.inputs import before_rows, described, metadata_of_run, rows_of_run
+from mlc.exporting.writing import format_of, require_absent, write_predictor
 from mlc.files.names import STATUS
 from mlc.files.writing import write_text
 from mlc.runs.loading import load
@@ -19,7 +19,7 @@ _DEFAULT = {"onnx": "model.onnx", "pt2": "model.pt2", "torch": "model_torch"}
 
 def export_run(
     run: str | Path,
-    to: str,
+    to: str | None = None,
     output: Path | None = None,
     rule: str | None = None,
     card: Path | None = None,
@@ -28,7 +28,7 @@ def export_run(
 
     Args:
         run: the folder of the run.
-        to: onnx, pt2 or torch.
+        to: onnx, pt2 or torch; by default what the ending of `output` names.
         output: the file, or for torch the folder; by default model.onnx, model.pt2 or model_torch.
         rule: one of the run's decision rules; by default as in `mlc.load`.
         card: the file of the model card; by default MODEL_CARD.md beside the output.
@@ -36,7 +36,7 @@ def export_run(
     Raises:
         MlcError: the run cannot be exported, or a file exists.
     """
-    require_format(to)
+    to = format_of(to, output)
     folder = _one_run(Path(run))
     output = Path(_DEFAULT[to]) if output is None else output
     card = (output if to == "torch" else output.parent) / CARD if card is None else card
@@ -51,10 +51,9 @@ def export_run(
         f"{output}: rows {described(rows)}",
         f"rule: {loaded.rule!r}",
         f"check: {check}",
+        f"not in the file, and not checked: {before_rows(loaded, rows)}",
         f"card: {card}",
     ]
-    if metadata["texts"] is not None:
-        lines.insert(1, "texts: count words as docs/export.md shows; the file holds no tokenizer")
     return "\n".join(lines)
 
 

@@ -6,13 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mlc.backbones.stage import Stage
-from mlc.config.errors import ConfigError
 from mlc.data.text_input import TextInput
 from mlc.evaluation.predictor import Predictor
 from mlc.exporting.inputs import metadata_of, rows_of, rows_of_stage, texts_of
-from mlc.exporting.writing import write_predictor
-
-_FORMATS = {".onnx": "onnx", ".pt2": "pt2", "": "torch"}
+from mlc.exporting.writing import format_of, write_predictor
 
 
 def export_classifier(
@@ -36,11 +33,7 @@ def export_classifier(
     Raises:
         ConfigError: the ending is unknown, the path exists, or a part cannot be exported.
     """
-    if path.suffix not in _FORMATS:
-        raise ConfigError(
-            f"{path} ends with {path.suffix!r}: name a file that ends with .onnx or .pt2, or a folder"
-            " without an ending."
-        )
+    to = format_of(None, path)
     rows, frozen = rows_of(predictor), None
     if stage is not None and stage.frozen:
         shape = () if texts.is_fitted else sample_shape
@@ -48,5 +41,4 @@ def export_classifier(
     metadata = metadata_of(predictor, rows)
     if texts.is_fitted and rows.holds == "counts":
         metadata["texts"] = texts_of(texts.options)
-    to = _FORMATS[path.suffix]
     write_predictor(predictor, path, to, rows, metadata, frozen, one_class)

@@ -50,13 +50,23 @@ from model import forward
 
 folder = Path(__file__).parent
 weights = torch.load(folder / "weights.pt", weights_only=True)
-labels = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))["labels"]
+metadata = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
+labels = metadata["labels"]
+shape, dtype = tuple(metadata["rows"]["shape"]), getattr(torch, metadata["rows"]["dtype"])
 
 
 def predict(rows):
-    """Return scores (N, K), and label sets (N, K) whose columns are `labels`."""
+    """Return scores (N, K), and label sets (N, K) whose columns are `labels`.
+
+    Float64 becomes float32, as in the training.
+    """
+    rows = torch.as_tensor(rows)
+    if tuple(rows.shape[1:]) != shape:
+        raise ValueError(f"a row has the shape {tuple(rows.shape[1:])}: give rows of {shape}.")
+    if not dtype.is_floating_point and torch.promote_types(rows.dtype, dtype) != dtype:
+        raise TypeError(f"rows are {rows.dtype}: give {dtype}.")
     with torch.no_grad():
-        return forward(**weights, rows=torch.as_tensor(rows))
+        return forward(**weights, rows=rows.to(dtype))
 '''
 
 
@@ -146,7 +156,24 @@ def _translations() -> dict[Any, Callable[..., Any]]:
             return op.Where(condition, self, other)
         return op.Or(op.And(condition, self), op.And(op.Not(condition), other))
 
-    return {torch.ops.aten.sort.stable: sort, torch.ops.aten.where.self: where}
+    def adaptive_max_pool2d(self: Any, output_size: Any) -> Any:
+        # The maxima of the windows, along one axis and then the other; nobody reads the indices.
+        lengths = [int(self.shape[axis]) for axis in (-2, -1)]
+        for axis, length, size in zip((-2, -1), lengths, output_size, strict=True):
+            axes, maxima = op.Constant(value_ints=[axis]), []
+            for i in range(size):
+                bounds = i * length // size, -(-(i + 1) * length // size)
+                first, last = (op.Constant(value_ints=[bound]) for bound in bounds)
+                maxima.append(op.ReduceMax(op.Slice(self, first, last, axes), axes))
+            self = op.Concat(*maxima, axis=axis)
+        return self, self
+
+    aten = torch.ops.aten
+    return {
+        aten.sort.stable: sort,
+        aten.where.self: where,
+        aten.adaptive_max_pool2d.default: adaptive_max_pool2d,
+    }
 
 
 def _operation(error: BaseException) -> str:

@@ -95,6 +95,17 @@ def metadata_of_run(run: LoadedRun, rows: Rows) -> dict[str, Any]:
     return {**metadata_of(run, rows), "texts": texts_of(options) if counted else None, **status}
 
 
+def before_rows(run: LoadedRun, rows: Rows) -> str:
+    """Return what a run does with its data before the rows, which neither file nor check contains."""
+    if run.image_shape:
+        return "decoding and resizing images"
+    if rows.holds == "tokens":
+        return "making tokens of texts"
+    if metadata_of_run(run, rows)["texts"] is not None:
+        return "counting words (docs/export.md has the code)"
+    return "reading a table, where a category becomes columns of 0 and 1"
+
+
 def texts_of(options: TextOptions) -> dict[str, Any]:
     """Describe how texts become counts, in the words of scikit-learn's CountVectorizer."""
     n_buckets = options.n_buckets()

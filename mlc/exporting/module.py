@@ -43,7 +43,9 @@ class Rows:
     def examples(
         self, n_rows: int, predictor: Predictor, frozen: nn.Module | None = None
     ) -> Tensor:
-        """Draw rows (N, *shape) like those of the training: of numbers, normal ones around its means.
+        """Draw rows (N, *shape) like those of the training.
+
+        Numbers are normal around its means, and every eighth row has a missing value.
 
         `frozen` is the network that computes the features of the predictor, if there is one.
         """
@@ -65,6 +67,7 @@ class Rows:
         spread = np.where(scaling.scale != 0, 1 / np.where(scaling.scale != 0, scaling.scale, 1), 1)
         normal = torch.randn((n_rows, len(scaling.shift)), generator=generator)
         rows = normal * torch.as_tensor(spread) + torch.as_tensor(scaling.shift)
+        rows[::8, 0] = torch.nan
         return rows.float().view(shape)
 
 

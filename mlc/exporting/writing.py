@@ -5,19 +5,23 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mlc.config.errors import ConfigError, MlcError
-from mlc.evaluation.predictor import Predictor
+from mlc.backbones.stage import as_batch
+from mlc.config.errors import ConfigError, DataError, MlcError
+from mlc.evaluation.predictor import Predictor, best_labels
 from mlc.exporting.formats import FORMATS, Predict, require_onnx
 from mlc.exporting.module import PortableModel, Rows
 from mlc.exporting.tracing import traced
 
 _N_CHECKED = 64
+_ENDINGS = {".onnx": "onnx", ".pt2": "pt2"}
 # Other kernels add in another order; scores of float32 differ by less than this.
 TOLERANCE = 1e-4
 # Such a difference can move a score over a threshold, but rarely.
@@ -26,7 +30,7 @@ _MOST_DIFFERENT = 0.05
 
 @dataclass(frozen=True)
 class Check:
-    """How a written file predicts random rows, in comparison with the predictor.
+    """How a written file predicts random rows, in comparison with the predictor that was exported.
 
     Attributes:
         n_rows: the number of rows.
@@ -40,8 +44,8 @@ class Check:
 
     def __str__(self) -> str:
         return (
-            f"{self.n_equal} of {self.n_rows} random rows get the same label set as in mlc, and the"
-            f" scores differ by at most {self.gap:.1g}"
+            f"{self.n_equal} of {self.n_rows} random rows get the same label set as from the predictor"
+            f" in mlc, and the scores differ by at most {self.gap:.1g}"
         )
 
 
@@ -53,6 +57,36 @@ def require_format(name: str) -> None:
         )
     if name == "onnx":
         require_onnx()
+
+
+def format_of(to: str | None, path: Path | None) -> str:
+    """Return the format, which the ending of the path names where `to` does not.
+
+    Args:
+        to: onnx, pt2, torch or None.
+        path: the file or folder, or None for the format's default.
+
+    Raises:
+        ConfigError: neither names a format, the ending is that of another format, or `to` is unknown.
+    """
+    named = None if path is None else _ENDINGS.get(path.suffix.lower(), "torch")
+    if to is None:
+        if path is None or named is None:
+            raise ConfigError(
+                f"Neither --to nor --output names a format: give --to with one of {', '.join(FORMATS)}."
+            )
+        if named == "torch" and path.suffix:
+            raise ConfigError(
+                f"{path} ends with {path.suffix!r}: name a file that ends with .onnx or .pt2, or a"
+                " folder without an ending."
+            )
+        to = named
+    require_format(to)
+    if path is not None and named != to:
+        other = f"choose --to {named}"
+        fitting = "a folder" if to == "torch" else f"a file that ends with .{to}"
+        raise ConfigError(f"--output {path} does not fit --to {to}: name {fitting}, or {other}.")
+    return to
 
 
 def require_absent(path: Path, flag: str) -> None:
@@ -89,9 +123,14 @@ def write_predictor(
     require_absent(path, "--output")
     module = PortableModel(predictor, rows, frozen, one_class)
     examples = rows.examples(_N_CHECKED, predictor, frozen)
+    # Before the file is written, for the predictor may refuse the rows.
+    try:
+        expected = _expected(predictor, examples, frozen, one_class)
+    except DataError as error:
+        raise MlcError(
+            f"Random rows like those of the training have no prediction: {error}"
+        ) from error
     predict = FORMATS[to](traced(module, examples), metadata, path)
-    with torch.no_grad():
-        expected = module(examples)
     try:
         return _checked(predict, examples, expected, path)
     except MlcError:
@@ -100,6 +139,21 @@ def write_predictor(
         else:
             path.unlink()
         raise
+
+
+def _expected(
+    predictor: Predictor, rows: Tensor, frozen: nn.Module | None, one_class: bool
+) -> tuple[Tensor, Tensor]:
+    """Predict rows with the predictor itself, after the frozen network if there is one."""
+    features = rows.flatten(1).numpy()
+    if frozen is not None:
+        device = next(chain(frozen.parameters(), frozen.buffers()), rows).device
+        with torch.no_grad():
+            features = frozen(as_batch(rows.numpy(), device)).float().flatten(1).cpu().numpy()
+    scores, label_sets = predictor.scores(features), predictor.predict(features)
+    if one_class:
+        label_sets = np.eye(scores.shape[1], dtype=bool)[best_labels(scores, label_sets)]
+    return torch.as_tensor(scores), torch.as_tensor(label_sets)
 
 
 def _checked(predict: Predict, rows: Tensor, expected: tuple[Tensor, Tensor], path: Path) -> Check:

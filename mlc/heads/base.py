@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -13,35 +12,13 @@ from mlc.config import registry
 from mlc.config.errors import ConfigError
 from mlc.config.registry import NoOptions, Registry
 from mlc.heads.checks import without_broadcasting
+from mlc.heads.known import KnownLabels
+from mlc.heads.masking import MaskedLoss
 from mlc.heads.prediction import Prediction
 from mlc.layers import StackedBlockLinear, StackedLinear, Streams
 
 
-@dataclass(frozen=True)
-class KnownLabels:
-    """The labels that a head may use before training.
-
-    Attributes:
-        targets: (N, K), bool: all rows outside the test part, the same for all runs of a cohort.
-        rows: (R, n), int64: the indices of each run's training rows.
-    """
-
-    targets: Tensor
-    rows: Tensor
-
-    @cached_property
-    def distinct(self) -> tuple[Tensor, Tensor]:
-        """The distinct label sets, (M, K), and the index of each row's label set, (N,)."""
-        label_sets, index = self.targets.unique(dim=0, return_inverse=True)
-        return label_sets, index
-
-    @property
-    def of_runs(self) -> Tensor:
-        """Each run's training targets: (R, n, K), bool."""
-        return self.targets[self.rows]
-
-
-class Head(nn.Module):
+class Head(MaskedLoss):
     """An output layer: an affine map to `n_outputs` numbers, a loss on them, and a score per label.
 
     A subclass defines `loss` and `scores`, and `count_outputs` unless it has one output per label.
@@ -58,6 +35,7 @@ class Head(nn.Module):
         many_labels: whether memory and time grow with K, not faster, as for thousands of labels.
         identifiable: whether the minimum of the expected loss determines a sample's scores; not so if a
             constant can be added to a sample's outputs, or if the loss compares samples.
+        masks: whether the head has a loss for rows with missing labels; see `MaskedLoss`.
 
     Args:
         n_features: width of the features, D.
@@ -175,6 +153,12 @@ class Head(nn.Module):
         """Log-probability of the label set, (R, B), or None if the head does not define it."""
         return None
 
+    def masked_log_likelihood(
+        self, outputs: Tensor, targets: Tensor, known: Tensor
+    ) -> Tensor | None:
+        """Log-probability of the known labels, (R, B), or None; targets are 0 where not known."""
+        return None
+
     def cardinality(self, outputs: Tensor, scores: Tensor) -> Tensor | None:
         """Expected number of labels, (R, B), or None if the head does not estimate it.
 
@@ -241,6 +225,17 @@ class JointHead(Head):
         """The negative log-likelihood: (R, B)."""
         return -self.log_likelihood(outputs, targets)
 
+    def masked_loss(
+        self, outputs: Tensor, targets: Tensor, known: Tensor, uniforms: Tensor | None = None
+    ) -> Tensor:
+        """The negative logarithm of the probability of the known labels: (R, B)."""
+        return -self.masked_log_likelihood(outputs, targets, known)
+
+    def masked_log_likelihood(self, outputs: Tensor, targets: Tensor, known: Tensor) -> Tensor:
+        """Log-probability of the known labels, (R, B); the targets are 0 where not known."""
+        self.require_masks()
+        raise NotImplementedError
+
     def marginals(self, outputs: Tensor) -> Tensor:
         """P(y_k = 1 | x): (R, B, K)."""
         return self.predict(outputs).scores
@@ -295,6 +290,8 @@ class JointHead(Head):
         """The number of outputs or of label sets, the larger one."""
         return max(self.n_outputs, len(self.label_sets))
 
+
+__all__ = ["HEADS", "Head", "JointHead", "KnownLabels", "register_head"]
 
 HEADS: Registry[type[Head]] = registry.HEADS
 register_head = HEADS.register

@@ -26,10 +26,21 @@ class BPMLL(Head):
     least_labels = 2
     estimates = "order"
     identifiable = False
+    masks = True
 
     def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """The mean over the pairs: (R, B)."""
-        c, absent = outputs.tanh(), 1 - targets
+        return self._of_pairs(outputs, targets, 1 - targets)
+
+    def masked_loss(
+        self, outputs: Tensor, targets: Tensor, known: Tensor, uniforms: Tensor | None = None
+    ) -> Tensor:
+        """The mean over the pairs of known labels: (R, B)."""
+        return self._of_pairs(outputs, targets, (1 - targets) * known)
+
+    @staticmethod
+    def _of_pairs(outputs: Tensor, targets: Tensor, absent: Tensor) -> Tensor:
+        c = outputs.tanh()
         pairs = targets.sum(dim=-1) * absent.sum(dim=-1)
         total = (targets * (-c).exp()).sum(dim=-1) * (absent * c.exp()).sum(dim=-1)
         return total / pairs.clamp(min=1)

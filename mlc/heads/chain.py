@@ -11,10 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, softplus
 
+from mlc.config.errors import ConfigError
 from mlc.config.options import Choice, option
 from mlc.heads.base import KnownLabels, register_head
-from mlc.heads.label_sets import all_label_sets
+from mlc.heads.label_sets import MOST_LABELS, all_label_sets
 from mlc.heads.listed import ListedHead
+from mlc.heads.masking import agreeing, log_total
 from mlc.heads.prediction import Prediction
 from mlc.layers import Streams
 
@@ -48,6 +50,7 @@ class Chain(ListedHead):
 
     Options = ChainOptions
     many_labels = False
+    masks = True
     _orders: Tensor
     _places: Tensor
 
@@ -74,9 +77,35 @@ class Chain(ListedHead):
         """The mean of the chains' negative log-likelihoods: (R, B)."""
         return -self._of_chains(outputs, targets).mean(dim=-1)
 
+    def masked_loss(
+        self, outputs: Tensor, targets: Tensor, known: Tensor, uniforms: Tensor | None = None
+    ) -> Tensor:
+        """The mean of the chains' negative log-likelihoods of the known labels: (R, B)."""
+        agrees = agreeing(self.label_sets, targets, known)
+        of_chains = [
+            log_total(self._joint(outputs, c), agrees) for c in range(self.options.n_chains)
+        ]
+        exact = -torch.stack(of_chains, dim=-1).mean(dim=-1)
+        # The joint of a chain is another sum than its likelihood, and differs from it by rounding.
+        return torch.where(known.all(dim=-1), self.loss(outputs, targets), exact)
+
+    def require_masks(self) -> None:
+        """Raise ConfigError with more labels than the joint can list."""
+        super().require_masks()
+        if self.observed is not None:
+            raise ConfigError(
+                f"The head {self.name!r} sums over all label sets where labels are missing, and takes at"
+                f" most {MOST_LABELS} labels then: choose another head, such as bernoulli_mixture."
+            )
+
     def log_likelihood(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Log of the chains' mean probability of the label set: (R, B)."""
         return _log_mean_exp(self._of_chains(outputs, targets), dim=-1)
+
+    def masked_log_likelihood(self, outputs: Tensor, targets: Tensor, known: Tensor) -> Tensor:
+        """Log of the chains' mean probability of the known labels: (R, B)."""
+        self.require_masks()
+        return log_total(self.log_joint(outputs), agreeing(self.label_sets, targets, known))
 
     def log_joint(self, outputs: Tensor) -> Tensor:
         """Log of the chains' mean joint: (R, B, M)."""

@@ -12,6 +12,7 @@ from torch.nn.functional import logsigmoid
 from mlc.config.options import Choice, Interval, option
 from mlc.heads.base import KnownLabels, register_head
 from mlc.heads.imbalance import counts
+from mlc.heads.label_wise import LabelWise
 from mlc.heads.sigmoid import SigmoidScores
 
 # The authors' smallest weight and slope, the same on both of their data sets.
@@ -29,7 +30,7 @@ class DistributionBalancedOptions:
 
 
 @register_head("distribution_balanced")
-class DistributionBalanced(SigmoidScores):
+class DistributionBalanced(LabelWise, SigmoidScores):
     r"""One sigmoid for each label, with weights by label frequency and a softer loss of negatives.
 
     loss = $`\sum_k w_k [y_k f(u_k) + (1 - y_k) f(-t u_k) / t]`$, $`f(u) = -(1 - q)^\gamma \log q`$
@@ -61,16 +62,16 @@ class DistributionBalanced(SigmoidScores):
         odds = (negatives / positives).log()
         self.register_buffer("shift", self.options.bias / self.options.tolerance * odds)
 
-    def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
-        """The weighted losses, summed over the labels: (R, B)."""
+    def label_losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The weighted loss of each label, by the known positives of its sample: (R, B, K)."""
         tolerance, is_positive = self.options.tolerance, targets > 0
         moved = outputs - self.shift.to(outputs.dtype)
         signed = torch.where(is_positive, moved, -tolerance * moved)
         focus = (self.options.gamma * logsigmoid(-signed)).exp()
         losses = -focus * logsigmoid(signed)
         losses = torch.where(is_positive, losses, losses / tolerance)
-        total: Tensor = (self.weights(targets) * losses).sum(dim=-1)
-        return total
+        weighted: Tensor = self.weights(targets) * losses
+        return weighted
 
     def weights(self, targets: Tensor) -> Tensor:
         """Return the weight of each label of each sample: (R, B, K)."""

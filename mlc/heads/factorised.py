@@ -13,6 +13,7 @@ from torch.nn.functional import logsigmoid, softplus
 from mlc.config.options import Choice, Interval, option
 from mlc.heads.base import Head, KnownLabels, register_head
 from mlc.heads.label_sets import EPSILON, fold_marginals, fold_shares
+from mlc.heads.label_wise import LabelWise
 
 _FORMS = ("mse", "poisson", "gaussian", "product")
 # Above this value the exponential is replaced by its tangent, so that no step can overflow.
@@ -118,7 +119,7 @@ class UnnormalisedKLOptions:
 
 
 @register_head("unnormalised_kl")
-class UnnormalisedKL(Head):
+class UnnormalisedKL(LabelWise):
     r"""A positive number for each label; they need not sum to one (a "pseudo-distribution").
 
     loss = $`\sum_k [y_k \log(y_k / q_k) - y_k + q_k]`$, $`q = \exp z`$ (its tangent above $`z = 8`$)
@@ -131,8 +132,8 @@ class UnnormalisedKL(Head):
     Options = UnnormalisedKLOptions
     soft_targets = True
 
-    def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
-        """The divergence, summed over the labels: (R, B)."""
+    def label_losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The divergence of each label: (R, B, K)."""
         q = self._measure(outputs)
         # Far below 0, softplus(z) equals exp(z) in floating point, and may round to 0.
         log_q = torch.where(outputs < -30, outputs, q.clamp(min=torch.finfo(q.dtype).tiny).log())
@@ -140,7 +141,7 @@ class UnnormalisedKL(Head):
             log_q = torch.where(outputs <= _STEEPEST, outputs, log_q)
         # This term is 0 for zeros and ones.
         entropy: Tensor = torch.special.xlogy(targets, targets)
-        return (q - targets * (1 + log_q) + entropy).sum(dim=-1)
+        return q - targets * (1 + log_q) + entropy
 
     def scores(self, outputs: Tensor) -> Tensor:
         """q, at most 1: (R, B, K)."""

@@ -11,6 +11,7 @@ from torch.nn.functional import pad
 
 from mlc.config.errors import ConfigError
 from mlc.heads.base import KnownLabels, register_head
+from mlc.heads.masking import log_total
 from mlc.heads.sigmoid import Sigmoid
 
 
@@ -30,7 +31,8 @@ class Grouped(Sigmoid):
     loss = $`-\sum_G \log p_{j(G)} - \sum_k [y_k \log s_k + (1 - y_k) \log(1 - s_k)]`$ over the groups
     G and the other labels k; $`j(G)`$ is the sample's label in the group or "none" (a logit of 0),
     $`p`$ the softmax within the group, $`s = \sigma(z)`$. For a sample with several labels of a
-    group, the mean over them; for one without, 0 if "none" is no class.
+    group, the mean over them; for one without, 0 if "none" is no class. With missing labels, a group
+    without a known positive has the total probability of its classes that are not known to be wrong.
     Consistent for the marginals if the labels of each group exclude each other, and for subset
     accuracy if groups and other labels are also independent given x.
     Source: Bishop 2006, "Pattern Recognition and Machine Learning", section 5.2: the canonical losses
@@ -42,6 +44,7 @@ class Grouped(Sigmoid):
 
     Options = GroupedOptions
     soft_targets = False
+    masks = True
     _free: Tensor
 
     def set_up(self, seeds: Sequence[int], known: KnownLabels | None) -> None:
@@ -68,12 +71,32 @@ class Grouped(Sigmoid):
         free = self._free
         total = super().loss(outputs.index_select(-1, free), targets.index_select(-1, free))
         for group in self._groups:
-            classes = targets.index_select(-1, group)
-            if self.options.none:
-                classes = torch.cat([classes, 1 - classes.amax(dim=-1, keepdim=True)], dim=-1)
-            shares = classes / classes.sum(dim=-1, keepdim=True).clamp(min=1)
-            total = total - (shares * self._log_softmax(outputs, group)).sum(dim=-1)
+            log_p = self._log_softmax(outputs, group)
+            total = total - self._of_group(log_p, targets.index_select(-1, group))
         return total
+
+    def masked_loss(
+        self, outputs: Tensor, targets: Tensor, known: Tensor, uniforms: Tensor | None = None
+    ) -> Tensor:
+        """The sum of the losses of the known labels of the groups and of the others: (R, B)."""
+        parts = [part.index_select(-1, self._free) for part in (outputs, targets, known)]
+        total = super().masked_loss(*parts)
+        for group in self._groups:
+            log_p = self._log_softmax(outputs, group)
+            of_group, unknown = targets.index_select(-1, group), ~known.index_select(-1, group)
+            possible = pad(unknown, (0, 1), value=True) if self.options.none else unknown
+            is_open = unknown.any(dim=-1) & ~of_group.any(dim=-1)
+            log_open = log_total(log_p, possible)
+            total = total - torch.where(is_open, log_open, self._of_group(log_p, of_group))
+        return total
+
+    def _of_group(self, log_p: Tensor, classes: Tensor) -> Tensor:
+        """Return the mean log-probability of a group's true classes: (R, B)."""
+        if self.options.none:
+            classes = torch.cat([classes, 1 - classes.amax(dim=-1, keepdim=True)], dim=-1)
+        shares = classes / classes.sum(dim=-1, keepdim=True).clamp(min=1)
+        mean: Tensor = (shares * log_p).sum(dim=-1)
+        return mean
 
     def scores(self, outputs: Tensor) -> Tensor:
         """The probabilities of all labels: (R, B, K)."""
@@ -86,6 +109,12 @@ class Grouped(Sigmoid):
     def log_likelihood(self, outputs: Tensor, targets: Tensor) -> Tensor | None:
         """Log-probability of the label set; None with groups, since samples may violate them."""
         return None if self.options.groups else -self.loss(outputs, targets)
+
+    def masked_log_likelihood(
+        self, outputs: Tensor, targets: Tensor, known: Tensor
+    ) -> Tensor | None:
+        """Log-probability of the known labels; None with groups."""
+        return None if self.options.groups else -self.masked_loss(outputs, targets, known)
 
     def minimiser(self, joint: Tensor) -> Tensor | None:
         """The minimiser of the sigmoid head, or None with groups."""

@@ -11,6 +11,7 @@ from torch.nn.functional import logsigmoid, pad
 
 from mlc.heads.base import KnownLabels, register_head
 from mlc.heads.label_sets import EPSILON, fold_shares
+from mlc.heads.masking import log_total
 from mlc.heads.reductions import Shares, drawn_positive
 
 
@@ -34,6 +35,7 @@ class HierarchicalSoftmax(Shares):
 
     least_labels = 2
     needs_uniforms = True
+    masks = True
     parent: Tensor
     is_right: Tensor
 
@@ -51,16 +53,21 @@ class HierarchicalSoftmax(Shares):
 
     def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """Cross-entropy to the drawn label: (R, B)."""
-        if uniforms is None:
-            uniforms = torch.rand(targets.shape[:-1], device=targets.device)
-        drawn = drawn_positive(targets, uniforms)
-        losses = -self.log_shares(outputs).gather(-1, drawn).squeeze(-1)
-        return torch.where(targets.any(dim=-1), losses, 0)
+        return _of_drawn(self.log_shares(outputs), targets, uniforms)
+
+    def masked_loss(
+        self, outputs: Tensor, targets: Tensor, known: Tensor, uniforms: Tensor | None = None
+    ) -> Tensor:
+        """Cross-entropy to the label drawn from the known positives, given a known label: (R, B)."""
+        return _of_drawn(self._given_known(outputs, known), targets, uniforms)
 
     def expected_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The mean over the positives: (R, B)."""
-        shares = targets / targets.sum(dim=-1, keepdim=True).clamp(min=1)
-        return -(shares * self.log_shares(outputs)).sum(dim=-1)
+        return _of_positives(self.log_shares(outputs), targets)
+
+    def expected_masked_loss(self, outputs: Tensor, targets: Tensor, known: Tensor) -> Tensor:
+        """The mean over the known positives: (R, B)."""
+        return _of_positives(self._given_known(outputs, known), targets)
 
     def scores(self, outputs: Tensor) -> Tensor:
         """The probabilities of the leaves, which sum to one over the labels: (R, B, K)."""
@@ -83,6 +90,13 @@ class HierarchicalSoftmax(Shares):
             ancestor = ancestor.gather(-1, ancestor)
         return log_p[..., :n_labels]
 
+    def _given_known(self, outputs: Tensor, known: Tensor) -> Tensor:
+        """log p given that the label is a known one: (R, B, K)."""
+        log_p = self.log_shares(outputs)
+        total = log_total(log_p, known).unsqueeze(-1)
+        # The leaves sum to one only up to rounding.
+        return log_p - torch.where(known.all(dim=-1, keepdim=True), 0, total)
+
     def minimiser(self, joint: Tensor) -> Tensor | None:
         """The logits of the share of the right subtree in each node."""
         n_labels = self.n_labels
@@ -93,6 +107,18 @@ class HierarchicalSoftmax(Shares):
             mass[:, parent] += mass[:, child]
             right[:, parent - n_labels] += mass[:, child] * self.is_right[0, child]
         return (right / mass[:, n_labels:].clamp(min=EPSILON)).logit(eps=EPSILON)
+
+
+def _of_drawn(log_p: Tensor, targets: Tensor, uniforms: Tensor | None) -> Tensor:
+    if uniforms is None:
+        uniforms = torch.rand(targets.shape[:-1], device=targets.device)
+    losses = -log_p.gather(-1, drawn_positive(targets, uniforms)).squeeze(-1)
+    return torch.where(targets.any(dim=-1), losses, 0)
+
+
+def _of_positives(log_p: Tensor, targets: Tensor) -> Tensor:
+    shares = targets / targets.sum(dim=-1, keepdim=True).clamp(min=1)
+    return -(shares * log_p).sum(dim=-1)
 
 
 def huffman_tree(counts: Sequence[int]) -> tuple[list[int], list[bool]]:

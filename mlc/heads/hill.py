@@ -10,6 +10,7 @@ from torch.nn.functional import logsigmoid
 
 from mlc.config.options import Interval, option
 from mlc.heads.base import register_head
+from mlc.heads.label_wise import LabelWise
 from mlc.heads.sigmoid import SigmoidScores
 
 
@@ -23,7 +24,7 @@ class HillOptions:
 
 
 @register_head("hill")
-class Hill(SigmoidScores):
+class Hill(LabelWise, SigmoidScores):
     r"""One sigmoid for each label; negatives with a high score have a small gradient.
 
     loss = $`\sum_k [-y_k (1 - p_k)^\gamma \log p_k + (1 - y_k) (t - s_k) s_k^2]`$, $`s = \sigma(z)`$,
@@ -41,10 +42,10 @@ class Hill(SigmoidScores):
     Options = HillOptions
     estimates = "order"
 
-    def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
-        """The Hill loss, summed over the labels: (R, B)."""
+    def label_losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The Hill loss of each label: (R, B, K)."""
         lower, scores = outputs - self.options.margin, outputs.sigmoid()
         focus = (self.options.gamma * logsigmoid(-lower)).exp()
         positive = -focus * logsigmoid(lower)
         negative = (self.options.tolerance - scores) * scores.square()
-        return torch.where(targets > 0, positive, negative).sum(dim=-1)
+        return torch.where(targets > 0, positive, negative)

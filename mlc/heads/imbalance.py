@@ -13,17 +13,18 @@ from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 from mlc.config.options import Interval, option
 from mlc.heads.base import KnownLabels, register_head
 from mlc.heads.label_sets import EPSILON, fold_marginals
+from mlc.heads.label_wise import LabelWise
 from mlc.heads.sigmoid import Sigmoid, SigmoidScores
 
 
 def counts(known: KnownLabels) -> tuple[Tensor, Tensor]:
     """Return the positives and the negatives of each label in each run's training rows: (R, 1, K).
 
-    A count of 0 is replaced by one half, so that no weight is 0 or infinite.
+    Rows in which the label is not known count as neither. A count of 0 is replaced by one half, so that
+    no weight is 0 or infinite.
     """
-    targets = known.of_runs
-    positives = targets.sum(dim=1, keepdim=True)
-    return positives.clamp(min=0.5), (targets.shape[1] - positives).clamp(min=0.5)
+    positives = known.of_runs.sum(dim=1, keepdim=True)
+    return positives.clamp(min=0.5), (known.n_known - positives).clamp(min=0.5)
 
 
 @dataclass
@@ -34,7 +35,7 @@ class WeightedSigmoidOptions:
 
 
 @register_head("weighted_sigmoid")
-class WeightedSigmoid(SigmoidScores):
+class WeightedSigmoid(LabelWise, SigmoidScores):
     r"""One sigmoid for each label, with weights that balance its positives and negatives.
 
     loss = $`-\sum_k [w_k y_k \log s_k + (1 - y_k) \log(1 - s_k)]`$, $`s = \sigma(z)`$,
@@ -62,12 +63,11 @@ class WeightedSigmoid(SigmoidScores):
         positives, negatives = counts(self.require_known(known))
         self.register_buffer("weights", (negatives / positives).clamp(max=self.options.cap))
 
-    def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
-        """Weighted binary cross-entropy, summed over the labels: (R, B)."""
-        losses = binary_cross_entropy_with_logits(
+    def label_losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Weighted binary cross-entropy of each label: (R, B, K)."""
+        return binary_cross_entropy_with_logits(
             outputs, targets, pos_weight=self.weights.to(outputs.dtype), reduction="none"
         )
-        return losses.sum(dim=-1)
 
     def minimiser(self, joint: Tensor) -> Tensor | None:
         """The logits of the marginals plus the logarithms of the weights."""
@@ -96,6 +96,7 @@ class ClassBalanced(Sigmoid):
     """
 
     Options = ClassBalancedOptions
+    masks = True
     weights: Tensor
 
     def set_up(self, seeds: Sequence[int], known: KnownLabels | None) -> None:
@@ -105,14 +106,17 @@ class ClassBalanced(Sigmoid):
         weights = (1 - beta) / (1 - beta ** positives.double())
         self.register_buffer("weights", weights / weights.mean(dim=-1, keepdim=True))
 
-    def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
-        """Weighted sum of the labels' binary cross-entropies: (R, B)."""
-        losses = binary_cross_entropy_with_logits(outputs, targets, reduction="none")
-        return (losses * self.weights.to(outputs.dtype)).sum(dim=-1)
+    def label_losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Weighted binary cross-entropy of each label: (R, B, K)."""
+        return super().label_losses(outputs, targets) * self.weights.to(outputs.dtype)
 
     def log_likelihood(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Log-probability of the label set, with labels independent given x: (R, B)."""
-        return -super().loss(outputs, targets)
+        return -super().label_losses(outputs, targets).sum(dim=-1)
+
+    def masked_log_likelihood(self, outputs: Tensor, targets: Tensor, known: Tensor) -> Tensor:
+        """Log-probability of the known labels: (R, B)."""
+        return -super().label_losses(outputs, targets).masked_fill(~known, 0).sum(dim=-1)
 
 
 @dataclass
@@ -124,7 +128,7 @@ class FocalOptions:
 
 
 @register_head("focal")
-class Focal(SigmoidScores):
+class Focal(LabelWise, SigmoidScores):
     r"""One sigmoid for each label; well-predicted labels have a small weight.
 
     loss = $`-\sum_k a_k (1 - q_k)^\gamma \log q_k`$, $`q_k`$ the probability of the true value of
@@ -141,14 +145,14 @@ class Focal(SigmoidScores):
     Options = FocalOptions
     estimates = "order"
 
-    def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
-        """The focal loss, summed over the labels: (R, B)."""
+    def label_losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The focal loss of each label: (R, B, K)."""
         signed = outputs * (2 * targets - 1)
         focus: Tensor = (self.options.gamma * logsigmoid(-signed)).exp()
         losses = -focus * logsigmoid(signed)
         if self.options.alpha is not None:
             losses = losses * torch.where(targets > 0, self.options.alpha, 1 - self.options.alpha)
-        return losses.sum(dim=-1)
+        return losses
 
 
 @dataclass
@@ -161,7 +165,7 @@ class AsymmetricOptions:
 
 
 @register_head("asymmetric")
-class Asymmetric(SigmoidScores):
+class Asymmetric(LabelWise, SigmoidScores):
     r"""One sigmoid for each label; easy negatives have a small weight, the easiest none.
 
     loss = $`-\sum_k [y_k (1 - s_k)^{\gamma_+} \log s_k + (1 - y_k) t_k^{\gamma_-} \log(1 - t_k)]`$,
@@ -177,8 +181,8 @@ class Asymmetric(SigmoidScores):
     Options = AsymmetricOptions
     estimates = "order"
 
-    def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
-        """The asymmetric loss, summed over the labels: (R, B)."""
+    def label_losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The asymmetric loss of each label: (R, B, K)."""
         options: Any = self.options
         positive = -(options.gamma_positive * logsigmoid(-outputs)).exp() * logsigmoid(outputs)
         shifted = (outputs.sigmoid() - options.shift).clamp(min=0)
@@ -187,4 +191,4 @@ class Asymmetric(SigmoidScores):
         focus = torch.where(is_positive, shifted, 1).pow(options.gamma_negative)
         absent = torch.log1p(-shifted) if options.shift > 0 else logsigmoid(-outputs)
         negative = torch.where(is_positive, -focus * absent, 0)
-        return torch.where(targets > 0, positive, negative).sum(dim=-1)
+        return torch.where(targets > 0, positive, negative)

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from mlc.heads.masking import agreeing, log_total
+
 if TYPE_CHECKING:
-    from mlc.heads.base import KnownLabels
+    from mlc.heads.known import KnownLabels
 
 # With more labels, joint heads list the observed label sets instead of all 2^K.
 MOST_LABELS = 16
 # Bound that keeps the logits of 0 and 1 finite.
 EPSILON = 1e-14
+# Pairs of a row and a label set that are compared at a time.
+_AT_ONCE = 2**24
 
 
 def all_label_sets(n_labels: int, device: torch.device | None = None) -> Tensor:
@@ -74,6 +78,9 @@ class ObservedSets(nn.Module):
     r <= min_count, plus half a row. It is divided evenly among them. In other words, it is the share of
     rows whose set would not be a class without that row.
 
+    With missing labels, only the rows count whose labels are all known, and those that agree with none
+    of these rows, whose missing labels are then taken as negative.
+
     Attributes:
         label_sets: (M, K), bool.
         seen: (R, 1, M), bool.
@@ -95,14 +102,15 @@ class ObservedSets(nn.Module):
         label_sets, index = known.distinct
         counts = torch.zeros(n_runs, len(label_sets), dtype=torch.int64)
         of_rows = index[known.rows]
-        counts.scatter_add_(1, of_rows, torch.ones_like(of_rows))
+        counts.scatter_add_(1, of_rows, _rows_that_count(known, counts, of_rows).long())
         # If no label set is that frequent, the most frequent ones are the classes.
         least = counts.amax(dim=1, keepdim=True).clamp(max=min_count)
         seen = counts >= least
         rare = _rows_that_make_a_class(counts, min_count)
         # In logarithms, since 2^K can exceed the range of a float.
         share = seen.sum(dim=1).double() * 2.0**-n_labels
-        unseen = torch.where(share < 1, (rare + 0.5) / (known.rows.shape[1] + 1), 0.0)
+        n_rows = counts.sum(dim=1).double()
+        unseen = torch.where(share < 1, (rare + 0.5) / (n_rows + 1), 0.0)
         log_left = n_labels * math.log(2) + torch.log1p(-share)
         log_unseen = torch.where(share < 1, unseen.log() - log_left, -torch.inf)
 
@@ -143,6 +151,42 @@ class ObservedSets(nn.Module):
         among_seen = self.log_softmax(logits).gather(-1, index.unsqueeze(-1)).squeeze(-1)
         log_seen = among_seen + self.log_rest.to(logits.dtype)
         return torch.where(has_class, log_seen, self.log_unseen.to(logits.dtype))
+
+    def masked_log_likelihood(self, logits: Tensor, targets: Tensor, known: Tensor) -> Tensor:
+        """Log of the total probability of all label sets with the known labels, seen or not: (R, B).
+
+        Args:
+            logits: (R, B, M).
+            targets: (R, B, K), 0 where not known.
+            known: (R, B, K), bool.
+        """
+        agrees = agreeing(self.label_sets, targets, known) & self.seen
+        log_seen = log_total(self.log_softmax(logits), agrees) + self.log_rest.to(logits.dtype)
+        # Of the 2^u sets of u unknown labels, those that the run has not seen; in logarithms.
+        n_unknown = (~known).sum(dim=-1).double()
+        unseen = torch.log1p(-agrees.sum(dim=-1) * 2.0**-n_unknown)
+        log_unseen = self.log_unseen + n_unknown * math.log(2) + unseen
+        return torch.logaddexp(log_seen, log_unseen.to(logits.dtype))
+
+
+def _rows_that_count(known: KnownLabels, counts: Tensor, of_rows: Tensor) -> Tensor:
+    """Return which training rows of each run have a label set of their own: (R, n), bool.
+
+    `counts` (R, M) are zeros, and `of_rows` (R, n) the indices of the rows' label sets.
+    """
+    if known.mask is None:
+        return torch.ones_like(of_rows, dtype=torch.bool)
+    counting = []
+    label_sets, mask = known.distinct[0], known.mask
+    for rows, index in zip(known.rows, of_rows, strict=True):
+        is_complete = mask[rows].all(dim=1)
+        sets = label_sets[index[is_complete].unique()]
+        chunks = rows.split(max(1, _AT_ONCE // max(1, len(sets))))
+        agrees = [
+            agreeing(sets, known.targets[chunk].float(), mask[chunk]).any(dim=1) for chunk in chunks
+        ]
+        counting.append(is_complete | ~torch.cat(agrees))
+    return torch.stack(counting)
 
 
 def _rows_that_make_a_class(counts: Tensor, min_count: int) -> Tensor:

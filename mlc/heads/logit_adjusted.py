@@ -12,6 +12,7 @@ from mlc.config.options import Interval, option
 from mlc.heads.base import KnownLabels, register_head
 from mlc.heads.imbalance import counts
 from mlc.heads.label_sets import EPSILON, fold_marginals
+from mlc.heads.label_wise import LabelWise
 from mlc.heads.sigmoid import SigmoidScores
 
 
@@ -23,7 +24,7 @@ class LogitAdjustedOptions:
 
 
 @register_head("logit_adjusted")
-class LogitAdjusted(SigmoidScores):
+class LogitAdjusted(LabelWise, SigmoidScores):
     r"""One sigmoid for each label, trained on logits with the log odds of the label's frequency added.
 
     loss = $`-\sum_k [y_k \log s_k + (1 - y_k) \log(1 - s_k)]`$, $`s = \sigma(z + \tau b)`$,
@@ -49,11 +50,10 @@ class LogitAdjusted(SigmoidScores):
         positives, negatives = counts(self.require_known(known))
         self.register_buffer("log_odds", (positives / negatives).log())
 
-    def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
-        """Binary cross-entropy of the adjusted logits, summed over the labels: (R, B)."""
+    def label_losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Binary cross-entropy of each adjusted logit: (R, B, K)."""
         adjusted = outputs + self.options.tau * self.log_odds.to(outputs.dtype)
-        losses = binary_cross_entropy_with_logits(adjusted, targets, reduction="none")
-        return losses.sum(dim=-1)
+        return binary_cross_entropy_with_logits(adjusted, targets, reduction="none")
 
     def minimiser(self, joint: Tensor) -> Tensor | None:
         """The logits of the marginals minus the log odds."""

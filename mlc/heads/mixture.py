@@ -37,6 +37,7 @@ class BernoulliMixture(ListedHead):
     """
 
     Options = BernoulliMixtureOptions
+    masks = True
 
     @classmethod
     def count_outputs(cls, n_labels: int, options: Any, known: KnownLabels | None = None) -> int:
@@ -45,9 +46,14 @@ class BernoulliMixture(ListedHead):
 
     def log_likelihood(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Log-probability of the label set: (R, B)."""
-        log_weights, logits = self._components(outputs)
-        log_p = (logits * targets.unsqueeze(-2) - softplus(logits)).sum(dim=-1)
-        return (log_weights + log_p).logsumexp(dim=-1)
+        log_weights, log_p = self._log_p(outputs, targets)
+        return (log_weights + log_p.sum(dim=-1)).logsumexp(dim=-1)
+
+    def masked_log_likelihood(self, outputs: Tensor, targets: Tensor, known: Tensor) -> Tensor:
+        """Log-probability of the known labels, exact for any K: (R, B)."""
+        log_weights, log_p = self._log_p(outputs, targets)
+        of_known = log_p.masked_fill(~known.unsqueeze(-2), 0).sum(dim=-1)
+        return (log_weights + of_known).logsumexp(dim=-1)
 
     def log_joint(self, outputs: Tensor) -> Tensor:
         """Log-probabilities of the listed label sets: (R, B, M)."""
@@ -66,6 +72,11 @@ class BernoulliMixture(ListedHead):
     def numbers_per_sample(self) -> int:
         """The number of listed label sets of all components."""
         return int(len(self.label_sets) * self.options.n_components)
+
+    def _log_p(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-weights (R, B, C), and log-probabilities of the targets (R, B, C, K)."""
+        log_weights, logits = self._components(outputs)
+        return log_weights, logits * targets.unsqueeze(-2) - softplus(logits)
 
     def _components(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         """Log-weights (R, B, C) and logits (R, B, C, K)."""

@@ -44,12 +44,14 @@ class NegativeSampling(SigmoidScores):
     Source: fastText's `NegativeSamplingLoss` in src/loss.cc (Joulin et al. 2017, "Bag of tricks for
     efficient text classification"; Mikolov et al. 2013, "Distributed representations of words and
     phrases and their compositionality"), with exact probabilities in place of its table.
+    With unknown labels t is a known positive, and drawn negatives that are not known count 0.
     Avoid: where frequent and rare labels share one threshold: frequent labels are scored lower.
     """
 
     Options = NegativeSamplingOptions
     least_labels = 2
     needs_uniforms = True
+    masks = True
     estimates = "order"
     share: Tensor
 
@@ -66,12 +68,30 @@ class NegativeSampling(SigmoidScores):
 
     def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """The loss of the drawn labels: (R, B)."""
+        return self._of_drawn(outputs, targets, uniforms)
+
+    def masked_loss(
+        self, outputs: Tensor, targets: Tensor, known: Tensor, uniforms: Tensor | None = None
+    ) -> Tensor:
+        """The loss of the drawn labels without unknown negatives: (R, B)."""
+        return self._of_drawn(outputs, targets, uniforms, known)
+
+    def _of_drawn(
+        self,
+        outputs: Tensor,
+        targets: Tensor,
+        uniforms: Tensor | None,
+        known: Tensor | None = None,
+    ) -> Tensor:
         if uniforms is None:
             uniforms = torch.rand(targets.shape[:-1], device=targets.device)
         positive = drawn_positive(targets, uniforms)
         negatives = self.negatives(positive, uniforms)
         losses = softplus(-outputs.gather(-1, positive)).squeeze(-1)
-        losses = losses + softplus(outputs.gather(-1, negatives)).sum(dim=-1)
+        absent = softplus(outputs.gather(-1, negatives))
+        if known is not None:
+            absent = absent * known.gather(-1, negatives)
+        losses = losses + absent.sum(dim=-1)
         return torch.where(targets.any(dim=-1), losses, 0)
 
     def negatives(self, positive: Tensor, uniforms: Tensor) -> Tensor:
@@ -98,9 +118,16 @@ class NegativeSampling(SigmoidScores):
 
     def expected_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The mean over the positives and over the negatives of each: (R, B)."""
+        return self._mean(outputs, targets, softplus(outputs))
+
+    def expected_masked_loss(self, outputs: Tensor, targets: Tensor, known: Tensor) -> Tensor:
+        """The mean over the known positives and over the known negatives of each: (R, B)."""
+        return self._mean(outputs, targets, softplus(outputs) * known)
+
+    def _mean(self, outputs: Tensor, targets: Tensor, losses: Tensor) -> Tensor:
         q = self._q().to(outputs.dtype)
         shares = targets / targets.sum(dim=-1, keepdim=True).clamp(min=1)
-        odds, absent = shares / (1 - q), q * softplus(outputs)
+        odds, absent = shares / (1 - q), q * losses
         total = odds.sum(dim=-1) * absent.sum(dim=-1) - (odds * absent).sum(dim=-1)
         present: Tensor = (shares * softplus(-outputs)).sum(dim=-1)
         return present.add(total, alpha=self.options.n_negatives)

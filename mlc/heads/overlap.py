@@ -46,14 +46,27 @@ class SigmoidF1(SigmoidScores):
     estimates = "order"
     compares_samples = True
     identifiable = False
+    masks = True
 
     def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """The cost of the batch, for each of its samples: (R, B)."""
-        decided = self._counted(outputs.sigmoid() if self.options.twice else outputs)
+        return self._cost(self._decided(outputs), targets)
+
+    def masked_loss(
+        self, outputs: Tensor, targets: Tensor, known: Tensor, uniforms: Tensor | None = None
+    ) -> Tensor:
+        """The cost of the batch by the known pairs of sample and label: (R, B)."""
+        return self._cost(self._decided(outputs) * known, targets)
+
+    def _decided(self, outputs: Tensor) -> Tensor:
+        return self._counted(outputs.sigmoid() if self.options.twice else outputs)
+
+    @staticmethod
+    def _cost(decided: Tensor, targets: Tensor) -> Tensor:
         true = (decided * targets).sum(dim=-2)
         f1 = 2 * true / (decided.sum(dim=-2) + targets.sum(dim=-2) + _TINY)
         cost = 1 - f1.mean(dim=-1, keepdim=True)
-        return cost.expand(outputs.shape[:-1])
+        return cost.expand(decided.shape[:-1])
 
     def scores(self, outputs: Tensor) -> Tensor:
         """The sigmoid that counts, or with `twice` the inner one: (R, B, K)."""
@@ -91,10 +104,19 @@ class SoftJaccard(SigmoidScores):
 
     Options = SoftJaccardOptions
     estimates = "order"
+    masks = True
 
     def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """One minus the smooth index of each sample: (R, B)."""
-        decided = outputs.sigmoid()
+        return self._distance(outputs.sigmoid(), targets)
+
+    def masked_loss(
+        self, outputs: Tensor, targets: Tensor, known: Tensor, uniforms: Tensor | None = None
+    ) -> Tensor:
+        """One minus the smooth index of the known labels of each sample: (R, B)."""
+        return self._distance(outputs.sigmoid() * known, targets)
+
+    def _distance(self, decided: Tensor, targets: Tensor) -> Tensor:
         both = (decided * targets).sum(dim=-1)
         either = decided.sum(dim=-1) + targets.sum(dim=-1) - both
         below = either + self.options.smoothing

@@ -14,6 +14,7 @@ from mlc.config.options import Choice, option
 from mlc.heads.base import KnownLabels, register_head
 from mlc.heads.label_sets import MOST_LABELS, fold_marginals, log_probability
 from mlc.heads.listed import ListedHead
+from mlc.heads.masking import agreeing, log_total
 from mlc.heads.prediction import Prediction
 
 
@@ -44,6 +45,7 @@ class Pairwise(ListedHead):
 
     Options = PairwiseOptions
     many_labels = False
+    masks = True
     _pairs: Tensor
     _has_label: Tensor
     _has_pair: Tensor
@@ -83,6 +85,13 @@ class Pairwise(ListedHead):
         if self.observed is not None:
             return self.observed.log_likelihood(energies, targets)
         return log_probability(energies, targets)
+
+    def masked_log_likelihood(self, outputs: Tensor, targets: Tensor, known: Tensor) -> Tensor:
+        """Log of the total probability of the label sets with the known labels: (R, B)."""
+        energies = self._energies(outputs)
+        if self.observed is not None:
+            return self.observed.masked_log_likelihood(energies, targets, known)
+        return log_total(energies.log_softmax(dim=-1), agreeing(self.label_sets, targets, known))
 
     def log_joint(self, outputs: Tensor) -> Tensor:
         """Normalised energies: (R, B, M)."""

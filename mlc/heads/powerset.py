@@ -18,6 +18,7 @@ from mlc.heads.label_sets import (
     label_set_index,
     log_probability,
 )
+from mlc.heads.masking import agreeing, log_total
 from mlc.heads.prediction import Prediction
 
 
@@ -40,6 +41,7 @@ class Powerset(JointHead):
     """
 
     many_labels = False
+    masks = True
 
     @classmethod
     def count_outputs(cls, n_labels: int, options: Any, known: KnownLabels | None = None) -> int:
@@ -54,6 +56,10 @@ class Powerset(JointHead):
     def log_likelihood(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Log-probability of the label set: (R, B)."""
         return log_probability(outputs, targets)
+
+    def masked_log_likelihood(self, outputs: Tensor, targets: Tensor, known: Tensor) -> Tensor:
+        """Log of the total probability of the label sets with the known labels: (R, B)."""
+        return log_total(self.log_joint(outputs), agreeing(self.label_sets, targets, known))
 
     def log_joint(self, outputs: Tensor) -> Tensor:
         """log_softmax(z): (R, B, 2^K)."""
@@ -82,7 +88,9 @@ class LabelPowerset(JointHead):
 
     loss = $`-\log P(y \mid x)`$: a softmax over the classes, times the probability that is not
     reserved for other label sets (see ObservedSets). If a sample's label set is no class, its loss
-    has no gradient: such training samples are pruned, while validation and test samples count.
+    has no gradient: such training samples are pruned, while validation and test samples count. With
+    missing labels, the label sets of complete rows are classes, and with its missing labels taken as
+    negative, that of each row which agrees with none of them.
     Consistent for $`P(y \mid x)`$ on the classes, so for subset accuracy with the mode, if all label
     sets of new samples are classes; it cannot predict others.
     Source: Boutell et al. 2004, "Learning multi-label scene classification"; pruned: Read et al.
@@ -94,6 +102,7 @@ class LabelPowerset(JointHead):
     """
 
     Options = LabelPowersetOptions
+    masks = True
 
     def set_up(self, seeds: Sequence[int], known: KnownLabels | None) -> None:
         """List the label sets."""
@@ -112,6 +121,10 @@ class LabelPowerset(JointHead):
     def log_likelihood(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Log-probability of the label set, seen or not: (R, B)."""
         return self.observed.log_likelihood(outputs, targets)
+
+    def masked_log_likelihood(self, outputs: Tensor, targets: Tensor, known: Tensor) -> Tensor:
+        """Log of the total probability of the label sets with the known labels: (R, B)."""
+        return self.observed.masked_log_likelihood(outputs, targets, known)
 
     def log_joint(self, outputs: Tensor) -> Tensor:
         """Log-probabilities of the classes, normalised without other label sets: (R, B, M)."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from mlc.config.options import Choice, option
 from mlc.heads.base import Head, KnownLabels, register_head
 from mlc.heads.label_sets import EPSILON, all_label_sets, label_set_index, log_probability
+from mlc.heads.masking import agreeing, log_total
 from mlc.layers import Streams
 
 
@@ -41,6 +42,7 @@ class Rakel(Head):
     """
 
     Options = RakelOptions
+    masks = True
     labelsets: Tensor
     occurrences: Tensor
 
@@ -71,11 +73,17 @@ class Rakel(Head):
 
     def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """The scaled sum of the labelsets' cross-entropies: (R, B)."""
-        parts = targets.gather(-1, self._index(targets)).unflatten(-1, self.labelsets.shape[1:])
-        n_sets, size = self.labelsets.shape[1:]
-        total = -log_probability(self._by_labelset(outputs), parts).sum(dim=-1)
-        scaled: Tensor = total * self.n_labels / (n_sets * size)
-        return scaled
+        log_p = log_probability(self._by_labelset(outputs), self._parts(targets))
+        return self._scaled(-log_p.sum(dim=-1))
+
+    def masked_loss(
+        self, outputs: Tensor, targets: Tensor, known: Tensor, uniforms: Tensor | None = None
+    ) -> Tensor:
+        """The same of the probabilities of the known labels of each labelset: (R, B)."""
+        log_joint = self._by_labelset(outputs).log_softmax(dim=-1)
+        sets = all_label_sets(self.labelsets.shape[-1], outputs.device)
+        agrees = agreeing(sets, self._parts(targets), self._parts(known))
+        return self._scaled(-log_total(log_joint, agrees).sum(dim=-1))
 
     def scores(self, outputs: Tensor) -> Tensor:
         """Mean of a label's marginals over the labelsets with it; 0 if there are none: (R, B, K)."""
@@ -94,6 +102,17 @@ class Rakel(Head):
             part = joint.new_zeros(len(joint), 2 ** len(labelset))
             parts.append(part.index_add(1, label_set_index(label_sets[:, labelset]), joint))
         return torch.cat(parts, dim=1).clamp(min=EPSILON).log()
+
+    def _scaled(self, total: Tensor) -> Tensor:
+        n_sets, size = self.labelsets.shape[1:]
+        scaled: Tensor = total * self.n_labels / (n_sets * size)
+        return scaled
+
+    def _parts(self, values: Tensor) -> Tensor:
+        """The values of the labels of each labelset: (R, B, K) to (R, B, m, k)."""
+        parts: Tensor = values.gather(-1, self._index(values))
+        by_labelset: Tensor = parts.unflatten(-1, self.labelsets.shape[1:])
+        return by_labelset
 
     def _by_labelset(self, outputs: Tensor) -> Tensor:
         by_labelset: Tensor = outputs.unflatten(-1, (self.labelsets.shape[1], -1))

@@ -10,6 +10,7 @@ from torch.nn.functional import pad, softplus
 
 from mlc.config.options import Interval, option
 from mlc.heads.base import register_head
+from mlc.heads.masking import lowest
 from mlc.heads.sigmoid import SigmoidScores
 
 
@@ -30,10 +31,23 @@ class ZLPR(Ranking):
     Source: Su et al. 2022, "ZLPR: a novel loss for multi-label classification".
     """
 
+    masks = True
+
     def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """The sum of both terms: (R, B)."""
         positive = targets > 0
-        above = pad(outputs.masked_fill(positive, -torch.inf), (0, 1))
+        return self._terms(outputs, positive, positive)
+
+    def masked_loss(
+        self, outputs: Tensor, targets: Tensor, known: Tensor, uniforms: Tensor | None = None
+    ) -> Tensor:
+        """The sum of both terms over the known labels: (R, B)."""
+        positive = targets > 0
+        return self._terms(outputs, positive, positive | ~known)
+
+    @staticmethod
+    def _terms(outputs: Tensor, positive: Tensor, not_negative: Tensor) -> Tensor:
+        above = pad(outputs.masked_fill(not_negative, -torch.inf), (0, 1))
         below = pad((-outputs).masked_fill(~positive, -torch.inf), (0, 1))
         return above.logsumexp(dim=-1) + below.logsumexp(dim=-1)
 
@@ -75,25 +89,38 @@ class TwoWay(Comparing):
 
     Options = TwoWayOptions
     compares_samples = True
+    masks = True
 
     def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """The sum of both parts: (R, B); the second one needs the complete batch."""
-        has_positive = targets.any(dim=-1)
+        positive = targets > 0
+        return self._both_parts(outputs, positive, ~positive)
+
+    def masked_loss(
+        self, outputs: Tensor, targets: Tensor, known: Tensor, uniforms: Tensor | None = None
+    ) -> Tensor:
+        """The sum of both parts over the known pairs of sample and label: (R, B)."""
+        positive = targets > 0
+        return self._both_parts(outputs, positive, ~positive & known)
+
+    def _both_parts(self, outputs: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+        has_positive = positive.any(dim=-1)
         share = has_positive.to(outputs.dtype)
         # Then the mean over the batch is the mean over the samples with a positive.
         share = share * share.shape[-1] / share.sum(dim=-1, keepdim=True).clamp(min=1)
-        by_label, label_counts = self._contrast(outputs, targets, -2), targets.any(dim=-2)
+        by_label = self._contrast(outputs, positive, negative, -2)
+        label_counts = positive.any(dim=-2)
         over_labels = (by_label * label_counts).sum(dim=-1) / label_counts.sum(dim=-1).clamp(min=1)
-        return self._contrast(outputs, targets, -1) * share + over_labels.unsqueeze(-1)
+        within = self._contrast(outputs, positive, negative, -1)
+        return within * share + over_labels.unsqueeze(-1)
 
-    def _contrast(self, outputs: Tensor, targets: Tensor, dim: int) -> Tensor:
+    def _contrast(self, outputs: Tensor, positive: Tensor, negative: Tensor, dim: int) -> Tensor:
         """softplus of the soft maximum of negatives minus the soft minimum of positives on an axis."""
-        positive, negative = self.options.temperature_positive, self.options.temperature_negative
-        # A finite floor, since inf - inf would give NaN gradients for an empty axis.
-        floor = torch.finfo(outputs.dtype).min / 16
-        below = (-outputs / positive).masked_fill(targets <= 0, floor).logsumexp(dim) * positive
-        above = (outputs / negative).masked_fill(targets > 0, floor).logsumexp(dim) * negative
-        both = (targets > 0).any(dim) & (targets <= 0).any(dim)
+        warm, cold = self.options.temperature_positive, self.options.temperature_negative
+        floor = lowest(outputs)
+        below = (-outputs / warm).masked_fill(~positive, floor).logsumexp(dim) * warm
+        above = (outputs / cold).masked_fill(~negative, floor).logsumexp(dim) * cold
+        both = positive.any(dim) & negative.any(dim)
         return torch.where(both, softplus(torch.where(both, above + below, 0)), 0)
 
 
@@ -113,16 +140,28 @@ class Margin(Comparing):
     """
 
     least_labels = 2
+    masks = True
 
     def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
-        """The sum of the violated margins: (R, B).
+        """The sum of the violated margins: (R, B)."""
+        return self._violated(outputs, targets, targets > 0) / self.n_labels
+
+    def masked_loss(
+        self, outputs: Tensor, targets: Tensor, known: Tensor, uniforms: Tensor | None = None
+    ) -> Tensor:
+        """The sum of the violated margins of known labels, divided by their number: (R, B)."""
+        total = self._violated(outputs, targets, (targets > 0) | ~known)
+        return total / known.sum(dim=-1).clamp(min=1)
+
+    def _violated(self, outputs: Tensor, targets: Tensor, not_negative: Tensor) -> Tensor:
+        """Sum the violated margins.
 
         Sorting takes K log K instead of K^2 steps: a positive's violators are the highest negatives.
         """
-        floor = torch.finfo(outputs.dtype).min / 16
-        highest = outputs.masked_fill(targets > 0, floor).sort(dim=-1, descending=True).values
+        floor = lowest(outputs)
+        highest = outputs.masked_fill(not_negative, floor).sort(dim=-1, descending=True).values
         total = pad(highest.masked_fill(highest <= floor, 0).cumsum(dim=-1), (1, 0))
         rising = highest.detach().flip(-1)
         n_violators = self.n_labels - torch.searchsorted(rising, outputs.detach() - 1, right=True)
         violated = n_violators * (1 - outputs) + total.gather(-1, n_violators)
-        return (targets * violated).sum(dim=-1) / self.n_labels
+        return (targets * violated).sum(dim=-1)

@@ -8,6 +8,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from mlc.heads.base import Head, register_head
 from mlc.heads.label_sets import EPSILON, fold_marginals, fold_shares
+from mlc.heads.label_wise import LabelWise
+from mlc.heads.masking import lowest
 from mlc.heads.sigmoid import SigmoidScores
 
 
@@ -58,6 +60,7 @@ class PickOne(Softmax):
     """
 
     needs_uniforms = True
+    masks = True
 
     def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """Cross-entropy to the drawn label: (R, B)."""
@@ -67,9 +70,19 @@ class PickOne(Softmax):
         cross_entropy = outputs.logsumexp(dim=-1) - outputs.gather(-1, picked).squeeze(-1)
         return torch.where(targets.any(dim=-1), cross_entropy, torch.zeros_like(cross_entropy))
 
+    def masked_loss(
+        self, outputs: Tensor, targets: Tensor, known: Tensor, uniforms: Tensor | None = None
+    ) -> Tensor:
+        """Cross-entropy to the label drawn from the known positives, among the known labels: (R, B)."""
+        return self.loss(among_known(outputs, known), targets, uniforms)
+
     def expected_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The mean over the positives: (R, B)."""
         return _cross_entropy_to_shares(outputs, targets)
+
+    def expected_masked_loss(self, outputs: Tensor, targets: Tensor, known: Tensor) -> Tensor:
+        """The mean over the known positives: (R, B)."""
+        return _cross_entropy_to_shares(among_known(outputs, known), targets)
 
 
 @register_head("softmax_uniform")
@@ -87,9 +100,17 @@ class SoftmaxUniform(Softmax):
     Avoid: where `pick_one` is to be avoided.
     """
 
+    masks = True
+
     def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """Cross-entropy to the uniform distribution over the positives: (R, B)."""
         return _cross_entropy_to_shares(outputs, targets)
+
+    def masked_loss(
+        self, outputs: Tensor, targets: Tensor, known: Tensor, uniforms: Tensor | None = None
+    ) -> Tensor:
+        """Cross-entropy among the known labels: (R, B)."""
+        return _cross_entropy_to_shares(among_known(outputs, known), targets)
 
 
 @register_head("softmax_all")
@@ -109,10 +130,17 @@ class SoftmaxAll(Softmax):
     """
 
     soft_targets = True
+    masks = True
 
     def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """Cross-entropy to each positive, summed: (R, B)."""
         return -(targets * outputs.log_softmax(dim=-1)).sum(dim=-1)
+
+    def masked_loss(
+        self, outputs: Tensor, targets: Tensor, known: Tensor, uniforms: Tensor | None = None
+    ) -> Tensor:
+        """Cross-entropy to each known positive among the known labels, summed: (R, B)."""
+        return self.loss(among_known(outputs, known), targets)
 
     def minimiser(self, joint: Tensor) -> Tensor | None:
         """The logarithms of the marginals."""
@@ -120,7 +148,7 @@ class SoftmaxAll(Softmax):
 
 
 @register_head("ova_n")
-class OneVersusAllNormalised(Shares, SigmoidScores):
+class OneVersusAllNormalised(LabelWise, Shares, SigmoidScores):
     r"""One sigmoid for each label, with the label's share of the sample as the target.
 
     loss = $`-\sum_k [q_k \log s_k + (1 - q_k) \log(1 - s_k)]`$, $`q = y / \lvert y \rvert`$,
@@ -134,14 +162,19 @@ class OneVersusAllNormalised(Shares, SigmoidScores):
     different sizes (docs/theory.md, statement 11).
     """
 
-    def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
-        """Binary cross-entropy to the shares, summed over the labels: (R, B)."""
+    def label_losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Binary cross-entropy to the shares among the known positives: (R, B, K)."""
         shares = targets / targets.sum(dim=-1, keepdim=True).clamp(min=1)
-        return binary_cross_entropy_with_logits(outputs, shares, reduction="none").sum(dim=-1)
+        return binary_cross_entropy_with_logits(outputs, shares, reduction="none")
 
     def minimiser(self, joint: Tensor) -> Tensor | None:
         """The logits of the expected shares."""
         return fold_shares(joint, self.n_labels).logit(eps=EPSILON)
+
+
+def among_known(outputs: Tensor, known: Tensor) -> Tensor:
+    """Return the outputs, with those of unknown labels so low that their softmax is 0."""
+    return outputs.masked_fill(~known, lowest(outputs))
 
 
 def drawn_positive(targets: Tensor, uniforms: Tensor) -> Tensor:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from mlc.config.options import Choice, option
-from mlc.heads.base import Head, register_head
+from mlc.heads.base import register_head
 from mlc.heads.label_sets import EPSILON, fold_marginals
+from mlc.heads.label_wise import LabelWise
 
 
 @dataclass
@@ -21,7 +22,7 @@ class RegressionOptions:
 
 
 @register_head("regression")
-class Regression(Head):
+class Regression(LabelWise):
     r"""Least-squares regression on zeros and ones.
 
     loss = $`\sum_k (o_k - y_k)^2`$, $`o = z`$ or $`o = \sigma(z)`$. Linear outputs are clipped to [0,
@@ -35,9 +36,9 @@ class Regression(Head):
     Options = RegressionOptions
     soft_targets = True
 
-    def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
-        """Squared error, summed over the labels: (R, B)."""
-        return (self._estimate(outputs) - targets).square().sum(dim=-1)
+    def label_losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Squared error of each label: (R, B, K)."""
+        return (self._estimate(outputs) - targets).square()
 
     def scores(self, outputs: Tensor) -> Tensor:
         """The estimates, in [0, 1]: (R, B, K)."""

@@ -7,6 +7,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from mlc.heads.base import Head, register_head
 from mlc.heads.label_sets import EPSILON, fold_marginals
+from mlc.heads.label_wise import LabelWise
 
 
 class SigmoidScores(Head):
@@ -18,7 +19,7 @@ class SigmoidScores(Head):
 
 
 @register_head("sigmoid")
-class Sigmoid(SigmoidScores):
+class Sigmoid(LabelWise, SigmoidScores):
     r"""One sigmoid for each label, with binary cross-entropy summed over the labels.
 
     loss = $`-\sum_k [y_k \log s_k + (1 - y_k) \log(1 - s_k)]`$, $`s = \sigma(z)`$: the negative
@@ -35,10 +36,11 @@ class Sigmoid(SigmoidScores):
     """
 
     soft_targets = True
+    masks = True
 
-    def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
-        """Binary cross-entropy summed over the labels: (R, B)."""
-        return binary_cross_entropy_with_logits(outputs, targets, reduction="none").sum(dim=-1)
+    def label_losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Binary cross-entropy of each label: (R, B, K)."""
+        return binary_cross_entropy_with_logits(outputs, targets, reduction="none")
 
     def minimiser(self, joint: Tensor) -> Tensor | None:
         """The logits of the marginals."""
@@ -47,3 +49,9 @@ class Sigmoid(SigmoidScores):
     def log_likelihood(self, outputs: Tensor, targets: Tensor) -> Tensor | None:
         """Log-probability of the label set, with labels independent given x: (R, B)."""
         return -self.loss(outputs, targets)
+
+    def masked_log_likelihood(
+        self, outputs: Tensor, targets: Tensor, known: Tensor
+    ) -> Tensor | None:
+        """Log-probability of the known labels: (R, B)."""
+        return -self.masked_loss(outputs, targets, known)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from mlc.heads.base import register_head
 from mlc.heads.label_sets import EPSILON, fold_shares
-from mlc.heads.reductions import Shares
+from mlc.heads.reductions import Shares, among_known
 
 
 @register_head("sparsemax")
@@ -32,6 +32,7 @@ class Sparsemax(Shares):
     """
 
     least_labels = 2
+    masks = True
 
     def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """The sparsemax loss: (R, B)."""
@@ -43,6 +44,12 @@ class Sparsemax(Shares):
         q = targets / count.clamp(min=1).unsqueeze(-1)
         losses = ((p - q) * shifted + (q.square() - p.square()) / 2).sum(dim=-1)
         return torch.where(count > 0, losses, 0)
+
+    def masked_loss(
+        self, outputs: Tensor, targets: Tensor, known: Tensor, uniforms: Tensor | None = None
+    ) -> Tensor:
+        """The sparsemax loss among the known labels: (R, B)."""
+        return self.loss(among_known(outputs, known), targets)
 
     def scores(self, outputs: Tensor) -> Tensor:
         """sparsemax(z), which sums to one over the labels: (R, B, K)."""

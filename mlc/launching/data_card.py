@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 
 from mlc.config.errors import ConfigError, DataError
 from mlc.config.options import check
+from mlc.config.quoting import quoted, setting
 from mlc.config.schema import config_folder, register_configs
 from mlc.data.arff import find_files
 from mlc.data.base import SOURCES
@@ -22,7 +23,7 @@ from mlc.data.splits import split_dataset
 from mlc.data.table_file import read_frame
 from mlc.data.vectors import with_coverage
 from mlc.launching.composing import composed
-from mlc.launching.overrides import fitted, quoted
+from mlc.launching.overrides import fitted
 
 _ENDINGS = {
     ".csv": "table", ".tsv": "table", ".txt": "table", ".tab": "table", ".psv": "table",
@@ -93,7 +94,7 @@ def _named_images(arguments: argparse.Namespace, name: str) -> str | None:
     (column,) = columns
     print(
         f"The column {column!r} names images, which are taken as the features (--image {column});"
-        f" 'data.ignore=[{column}]' takes the other columns instead.",
+        f" {setting('data.ignore', [column])} takes the other columns instead.",
         file=sys.stderr,
     )
     return column

@@ -16,6 +16,7 @@ from hydra.errors import HydraException
 from mlc.config.errors import ConfigError
 from mlc.config.option_types import declared_types, in_words, unwrapped
 from mlc.config.options import nearest
+from mlc.config.quoting import quoted_as_meant, refuse_nested, refuse_several
 from mlc.config.registry import DECISIONS
 from mlc.config.schema import AUTOMATIC, DEVICES, GROUPS, Config, is_word
 
@@ -60,9 +61,8 @@ def fitted(argument: str, is_sweep: bool) -> str:
     try:
         override = OverridesParser.create().parse_override(argument)
     except (HydraException, ValueError):
-        # Characters that Hydra's grammar reserves, such as ; in data.separator=;
-        is_plain = item is str and not is_list and not set(raw) & set("'\"\\[]{}()$")
-        return f"{key}='{raw}'" if is_plain and (raw == "," or "," not in raw) else argument
+        # Characters that Hydra's grammar reserves, such as ; in data.separator=; or letters like é.
+        return quoted_as_meant(key, raw, is_list) if item is str else argument
     if is_list and optional and override.value() is None:
         return argument
     if is_list and key in AUTOMATIC and raw == "auto":
@@ -70,6 +70,8 @@ def fitted(argument: str, is_sweep: bool) -> str:
     if is_list:
         return _as_list(key, raw, override, item, is_sweep)
     if override.is_sweep_override():
+        if item is str and not is_sweep:
+            refuse_several(key, raw)
         swept: Any = override.value()
         values = swept.list if getattr(swept, "simple_form", False) else []
         return f"{key}={_each(key, raw, values, item, optional)}"
@@ -169,9 +171,13 @@ def _as_list(key: str, raw: str, override: Override, item: Any, is_sweep: bool) 
                 f" {key}={each} to sweep over lists."
             )
     elif isinstance(value, list):
+        if item is str and any(isinstance(one, (list, dict)) for one in value):
+            refuse_nested(key, raw)
         values, raw = value, raw.strip().removeprefix("[").removesuffix("]")
     elif raw[0] in "'\"" and isinstance(value, str) and value.startswith("["):
         return f"{key}={value}"
+    # No list holds null, which is a name here.
+    values = [False if one is None else one for one in values]
     return f"{key}=[{_each(key, raw, values, item, False)}]"
 
 
@@ -203,12 +209,6 @@ def _options() -> Iterator[tuple[str, Any]]:
 def _fields(prefix: str, options: Any) -> Iterator[tuple[str, Any]]:
     for name, types in declared_types(options).items():
         yield f"{prefix}{name}", types
-
-
-def quoted(value: str) -> str:
-    """Return text as one quoted value of an override."""
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
 
 
 def advice(key: str) -> str:

@@ -56,10 +56,15 @@ class CountMetric:
             pairs.transpose(-1, -2) if self.average == "macro" else pairs.flatten(-2).unsqueeze(-2)
         )
 
-    def counts(self, decisions: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor, int]:
-        """Compute the formula's arguments, (..., groups), float64, from two (..., N, K)."""
+    def counts(
+        self, decisions: Tensor, targets: Tensor, known: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | int]:
+        """Compute the formula's arguments, (..., groups), float64, from (..., N, K) each."""
         predicted, actual = self.groups(decisions), self.groups(targets)
-        n = predicted.shape[-1]
+        n: Tensor | int = predicted.shape[-1]
+        if known is not None:
+            of_known = self.groups(known)
+            predicted, actual, n = predicted * of_known, actual * of_known, count_true(of_known)
         true = predicted * actual
         return count_true(true), count_true(predicted), count_true(actual), n
 
@@ -67,9 +72,21 @@ class CountMetric:
         """Compute the metric of each group: two (..., N, K) to (..., groups), float64."""
         return self.formula(*self.counts(decisions, targets))
 
-    def __call__(self, decisions: Tensor, targets: Tensor) -> Tensor:
-        """Compute the metric of predicted label sets: two (..., N, K) to (...), float64."""
-        return self.per_group(decisions, targets).mean(dim=-1)
+    def mean(self, values: Tensor, n: Tensor | int) -> Tensor:
+        """Average values of groups (..., groups) of n pairs; samples without a pair do not count."""
+        if isinstance(n, int) or self.average != "samples":
+            return values.mean(dim=-1)
+        counted = n > 0
+        return (values * counted).sum(dim=-1) / counted.sum(dim=-1)
+
+    def __call__(self, decisions: Tensor, targets: Tensor, known: Tensor | None = None) -> Tensor:
+        """Compute the metric of predicted label sets: (..., N, K) each to (...), float64.
+
+        With `known`, bool, it is that of the known pairs: each sample has its known labels alone, and
+        samples without one are left out.
+        """
+        counts = self.counts(decisions, targets, known)
+        return self.mean(self.formula(*counts), counts[-1])
 
 
 COUNT_METRICS: Registry[CountMetric] = registry.METRICS
@@ -160,12 +177,15 @@ def count_true(pairs: Tensor, dim: int = -1) -> Tensor:
     return pairs.sum(dim=dim, dtype=torch.float64)
 
 
-def count_metrics(decisions: Tensor, targets: Tensor) -> dict[str, Tensor]:
-    """Compute all COUNT_METRICS, with shared counts: two (..., N, K) to (...)."""
+def count_metrics(
+    decisions: Tensor, targets: Tensor, known: Tensor | None = None
+) -> dict[str, Tensor]:
+    """Compute all COUNT_METRICS, with shared counts: (..., N, K) each to (...)."""
     counts = {
-        metric.average: metric.counts(decisions, targets) for metric in COUNT_METRICS.values()
+        metric.average: metric.counts(decisions, targets, known)
+        for metric in COUNT_METRICS.values()
     }
     return {
-        name: metric.formula(*counts[metric.average]).mean(dim=-1)
+        name: metric.mean(metric.formula(*counts[metric.average]), counts[metric.average][-1])
         for name, metric in COUNT_METRICS.items()
     }

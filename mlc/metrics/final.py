@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -17,9 +18,19 @@ from mlc.metrics.names import CARDINALITY
 CALIBRATION_BINS = 15
 
 
-def decision_metrics(decisions: NDArray[np.bool_], targets: NDArray[np.bool_]) -> dict[str, float]:
-    """Compute the metrics of predicted label sets: both (N, K)."""
-    values = count_metrics(torch.as_tensor(decisions), torch.as_tensor(targets))
+Mask = NDArray[np.bool_] | None
+
+
+def decision_metrics(
+    decisions: NDArray[np.bool_], targets: NDArray[np.bool_], known: Mask = None
+) -> dict[str, float]:
+    """Compute the metrics of predicted label sets, (N, K) each.
+
+    With `known`, they are those of the known pairs of row and label: each row has its known labels
+    alone, and rows without one are left out. The number of predicted labels is that of all labels.
+    """
+    mask = None if known is None else torch.as_tensor(known)
+    values = count_metrics(torch.as_tensor(decisions), torch.as_tensor(targets), mask)
     return {
         **{name: float(value) for name, value in values.items()},
         CARDINALITY: float(decisions.sum(axis=1).mean()),
@@ -30,6 +41,7 @@ def ranking_metrics(
     scores: NDArray[np.floating],
     targets: NDArray[np.bool_],
     weights: NDArray[np.float64] | None = None,
+    known: Mask = None,
 ) -> dict[str, float]:
     """Compute the metrics of scores: both (N, K).
 
@@ -43,17 +55,21 @@ def ranking_metrics(
         scores: (N, K).
         targets: (N, K).
         weights: (K,), the inverse propensities of the labels, for the propensity-scored metrics.
+        known: (N, K), the pairs that count, as in `decision_metrics`; None is all.
     """
-    values = {
-        **_by_sample(scores, targets),
-        "brier": brier_score(scores, targets),
-        "ece": expected_calibration_error(scores, targets),
-    }
+    pairs = (scores, targets) if known is None else (scores[known], targets[known])
+    values = {"brier": brier_score(*pairs), "ece": expected_calibration_error(*pairs)}
+    if known is not None:
+        has_known = known.any(axis=1)
+        scores, targets, known = scores[has_known], targets[has_known], known[has_known]
+        # Unknown labels rank behind all others, where they change no rank.
+        scores, targets = np.where(known, scores, -1), targets & known
+    values.update(_by_sample(scores, targets, known))
     # Labels are the rows of both.
     by_label, of_labels = scores.T, targets.T
     precisions, areas = [], []
     for rows in row_slices(*by_label.shape):
-        ranks = _Ranks.of(by_label[rows], of_labels[rows])
+        ranks = _Ranks.of(by_label[rows], of_labels[rows], None if known is None else known.T[rows])
         precisions.append(np.where(ranks.counts > 0, ranks.precision(), np.nan))
         areas.append(ranks.area_under_roc())
     values.update(_over_defined("average_precision", np.concatenate(precisions)))
@@ -62,14 +78,15 @@ def ranking_metrics(
     return values
 
 
-def _by_sample(scores: NDArray[np.floating], targets: NDArray[np.bool_]) -> dict[str, float]:
-    n_labels = scores.shape[1]
+def _by_sample(
+    scores: NDArray[np.floating], targets: NDArray[np.bool_], known: Mask
+) -> dict[str, float]:
     precisions, covers, losses = [], [], []
     for rows in row_slices(*scores.shape):
-        ranks = _Ranks.of(scores[rows], targets[rows])
-        trivial = (ranks.counts == 0) | (ranks.counts == n_labels)
+        ranks = _Ranks.of(scores[rows], targets[rows], None if known is None else known[rows])
+        trivial = (ranks.counts == 0) | (ranks.n_others == 0)
         above = (ranks.among_all - ranks.among_positives).sum(axis=1)
-        pairs = np.maximum(ranks.counts * (n_labels - ranks.counts), 1)
+        pairs = np.maximum(ranks.counts * ranks.n_others, 1)
         precisions.append(np.where(trivial, 1, ranks.precision()))
         covers.append(ranks.among_all.max(axis=1))
         losses.append(np.where(trivial, 0, above / pairs))
@@ -93,10 +110,10 @@ class _Ranks:
 
     Attributes:
         counts: (N,), the number of positives.
-        n_others: (N,), the number of negatives.
+        n_others: (N,) or one for all, the number of (known) negatives.
         among_all: (N, P), ranks from the highest score, with the worst rank for ties.
         among_positives: (N, P), the same among the positives alone.
-        from_lowest: (N, P), ranks from the lowest score, with the mean rank for ties.
+        from_lowest: (N, P), ranks from the lowest (known) score, with the mean rank for ties.
     """
 
     counts: NDArray[np.int64]
@@ -106,7 +123,10 @@ class _Ranks:
     from_lowest: NDArray[np.float64]
 
     @classmethod
-    def of(cls, scores: NDArray[np.floating], targets: NDArray[np.bool_]) -> Self:
+    def of(
+        cls, scores: NDArray[np.floating], targets: NDArray[np.bool_], known: Mask = None
+    ) -> Self:
+        """Rank the scores; those of unknown pairs are below all others of a row."""
         counts = targets.sum(axis=1)
         width = max(1, int(counts.max(initial=0)))
         row, column = np.nonzero(targets)
@@ -114,16 +134,18 @@ class _Ranks:
         of_positives = np.full((len(scores), width), -np.inf, dtype=scores.dtype)
         of_positives[row, within] = scores[row, column]
         filled = np.arange(width) < counts[:, None]
+        n_known = np.full(len(scores), scores.shape[1]) if known is None else known.sum(axis=1)
+        n_unknown = scores.shape[1] - n_known[:, None]
         ascending, positives = np.sort(scores, axis=1), np.sort(of_positives, axis=1)
         below = _count(ascending, of_positives, equal=False)
         below_or_equal = _count(ascending, of_positives, equal=True)
         among_positives = width - _count(positives, of_positives, equal=False)
         return cls(
             counts,
-            scores.shape[1] - counts,
+            n_known - counts,
             np.where(filled, scores.shape[1] - below, 0),
             np.where(filled, among_positives, 0),
-            np.where(filled, (below + below_or_equal + 1) / 2, 0),
+            np.where(filled, (below + below_or_equal + 1) / 2 - n_unknown, 0),
         )
 
     def precision(self) -> NDArray[np.float64]:
@@ -160,10 +182,10 @@ def area_under_roc(scores: NDArray[np.floating], targets: NDArray[np.bool_]) -> 
 
 
 def brier_score(scores: NDArray[np.floating], targets: NDArray[Any]) -> float:
-    """Compute the mean squared difference of score and target over all sample-label pairs."""
+    """Compute the mean squared difference of score and target over all pairs: (N, K), or (n,)."""
     total = sum(
         float(((scores[rows].astype(np.float64) - targets[rows]) ** 2).sum())
-        for rows in row_slices(*scores.shape)
+        for rows in row_slices(len(scores), math.prod(scores.shape[1:]))
     )
     return total / scores.size
 
@@ -171,12 +193,12 @@ def brier_score(scores: NDArray[np.floating], targets: NDArray[Any]) -> float:
 def expected_calibration_error(
     scores: NDArray[np.floating], targets: NDArray[np.bool_], n_bins: int = CALIBRATION_BINS
 ) -> float:
-    """Compute the mean gap between score and frequency over equal bins of all sample-label pairs.
+    """Compute the mean gap between score and frequency over equal bins of all pairs: (N, K), or (n,).
 
     sum_b |B_b| / n * |mean target in b - mean score in b| (Guo et al. 2017, eq. 3).
     """
     gap = np.zeros(n_bins)
-    for rows in row_slices(*scores.shape):
+    for rows in row_slices(len(scores), math.prod(scores.shape[1:])):
         values = scores[rows].astype(np.float64)
         bins = np.minimum((values * n_bins).astype(int), n_bins - 1).ravel()
         gap += np.bincount(bins, weights=(targets[rows] - values).ravel(), minlength=n_bins)

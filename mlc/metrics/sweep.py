@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
@@ -35,6 +36,10 @@ class ScoreSweep:
         """Compute the metric of `scores >= t` for all different decisions."""
         raise NotImplementedError
 
+    def with_top_labels(self) -> Self:
+        """Return the pairs with the top label of each row above all others."""
+        raise NotImplementedError
+
     def best(self, metric: CountMetric, nothing: bool = True) -> tuple[Tensor, Tensor]:
         """Return the threshold with the best value, the highest of equals, and the value: (...) each.
 
@@ -50,6 +55,19 @@ class ScoreSweep:
             sweep.values.gather(-1, best).squeeze(-1),
         )
 
+    def best_value(self, metric: CountMetric, at_least_one: bool | None = False) -> Tensor:
+        """Return the best value: (...).
+
+        Args:
+            metric: the metric.
+            at_least_one: whether each row gets at least its top label; None for the better of both.
+        """
+        if at_least_one is None:
+            values = [self.best_value(metric, each) for each in (False, True)]
+            return torch.maximum(*values) if metric.higher_is_better else torch.minimum(*values)
+        pairs = self.with_top_labels() if at_least_one else self
+        return pairs.best(metric, nothing=not at_least_one)[1]
+
 
 class SortedScores(ScoreSweep):
     """Sorted scores, from which the sweeps of any number of metrics are computed.
@@ -57,14 +75,32 @@ class SortedScores(ScoreSweep):
     Args:
         scores: (..., N, K).
         targets: (..., N, K), zeros and ones.
+        known: (..., N, K), bool: the pairs that count; None is all. There is at least one.
     """
 
-    def __init__(self, scores: Tensor, targets: Tensor) -> None:
+    def __init__(self, scores: Tensor, targets: Tensor, known: Tensor | None = None) -> None:
         self._scores, self._targets = scores.detach().double(), targets.double()
+        self._known, self._given = known, self._scores
+        if known is not None:
+            least = self._scores.where(known, torch.inf).amin(dim=(-2, -1), keepdim=True)
+            # Unknown pairs would join last, at cuts that are left out.
+            self._scores = self._scores.where(known, least - 1)
+            self._targets = self._targets * known
         flat = self._scores.flatten(-2)
         self._order = from_highest(flat)
         self._thresholds, self._tied = cuts(flat.gather(-1, self._order))
+        if known is not None:
+            n_known = known.flatten(-2).sum(dim=-1, keepdim=True)
+            cut = torch.arange(flat.shape[-1] + 1, device=flat.device)
+            self._tied = self._tied | (cut > n_known)
+            self._thresholds = torch.where(cut == n_known, least.flatten(-2), self._thresholds)
         self._counts: dict[str, tuple[Tensor, ...]] = {}
+
+    def with_top_labels(self) -> Self:
+        """Return the pairs with the top label of each row above all others."""
+        above = self._given.amax(dim=(-2, -1), keepdim=True) + 1
+        scores = torch.where(top_label(self._given), above, self._given)
+        return type(self)(scores, self._targets, self._known)
 
     def sweep(self, metric: CountMetric) -> ThresholdSweep:
         """Compute the metric of `scores >= t` for all different decisions.
@@ -77,13 +113,20 @@ class SortedScores(ScoreSweep):
         if metric.average not in self._counts:
             self._counts[metric.average] = self._counted(metric)
         within, true, predicted, actual = self._counts[metric.average]
-        n_groups, size = within.shape[-2:]
+        size: Tensor | int = within.shape[-1]
+        if self._known is not None:
+            size = metric.groups(self._known).sum(dim=-1, keepdim=True, dtype=true.dtype)
         prefix = metric.formula(true, predicted, actual, size)
+        n_groups: Tensor | int = within.shape[-2]
         if n_groups == 1:
             values = prefix.squeeze(-2).masked_fill(self._tied, torch.nan)
             return ThresholdSweep(self._thresholds, values)
         changes = torch.empty_like(prefix[..., 1:]).scatter_(-1, within, prefix.diff(dim=-1))
-        nothing = prefix[..., 0].sum(dim=-1, keepdim=True)
+        without = prefix[..., 0]
+        if isinstance(size, Tensor) and metric.average == "samples":
+            counted = size.squeeze(-1) > 0
+            without, n_groups = without * counted, counted.sum(dim=-1, keepdim=True)
+        nothing = without.sum(dim=-1, keepdim=True)
         joined = self._ungrouped(changes, metric).flatten(-2).gather(-1, self._order)
         values = torch.cat([nothing, nothing + joined.cumsum(dim=-1)], dim=-1) / n_groups
         return ThresholdSweep(self._thresholds, values.masked_fill(self._tied, torch.nan))

@@ -8,6 +8,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from mlc.config.errors import DataError
 from mlc.metrics.counts import CountMetric, count_true
 from mlc.metrics.sweep import (
     ScoreSweep,
@@ -15,7 +16,6 @@ from mlc.metrics.sweep import (
     ThresholdSweep,
     cuts,
     from_highest,
-    top_label,
 )
 
 # From this number of labels, only the highest scores of a row are candidates.
@@ -133,6 +133,15 @@ def n_kept(most_labels: int) -> int:
     return max(LEAST_KEPT, 2 * most_labels)
 
 
+def require_few_labels(n_labels: int) -> None:
+    """Raise DataError if there are too many labels for thresholds with missing labels."""
+    if n_labels >= MANY_LABELS:
+        raise DataError(
+            f"Thresholds are tuned with missing labels only for fewer than {MANY_LABELS:,} labels, and"
+            f" there are {n_labels:,}: take missing labels as negative (missing_labels=negative)."
+        )
+
+
 class ScoreCollector:
     """Collects scores and targets chunk by chunk for sweeps, with many labels only the highest.
 
@@ -144,10 +153,14 @@ class ScoreCollector:
         self._kept = kept
         self._scores: list[Tensor] = []
         self._targets: list[Tensor] = []
+        self._known: list[Tensor] = []
         self._parts: list[TopScores] = []
 
-    def add(self, scores: Tensor, targets: Tensor) -> None:
-        """Add the next rows: scores and targets (..., n, K)."""
+    def add(self, scores: Tensor, targets: Tensor, known: Tensor | None = None) -> None:
+        """Add the next rows: scores, targets and known pairs, (..., n, K) each."""
+        if known is not None:
+            require_few_labels(scores.shape[-1])
+            self._known.append(known)
         if scores.shape[-1] >= MANY_LABELS:
             self._parts.append(TopScores.of(scores, targets, self._kept))
         else:
@@ -158,11 +171,16 @@ class ScoreCollector:
         """Return the pairs of all rows."""
         if self._parts:
             return TopScores.joined(self._parts)
-        return SortedScores(torch.cat(self._scores, dim=-2), torch.cat(self._targets, dim=-2))
+        parts = self._scores, self._targets, self._known
+        return SortedScores(*(torch.cat(part, dim=-2) for part in parts if part))
 
 
 def best_threshold(
-    metric: CountMetric, scores: Tensor, targets: Tensor, at_least_one: bool = False
+    metric: CountMetric,
+    scores: Tensor,
+    targets: Tensor,
+    at_least_one: bool = False,
+    known: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return the best threshold of the metric, the highest of equals, and its value: (...) each.
 
@@ -175,13 +193,14 @@ def best_threshold(
         scores: (..., N, K).
         targets: (..., N, K), zeros and ones.
         at_least_one: whether each set has at least one label.
+        known: (..., N, K), bool: the pairs that count, at least one; None is all.
     """
-    if not at_least_one:
-        return ranked(scores, targets).best(metric)
-    if scores.shape[-1] >= MANY_LABELS:
+    pairs: ScoreSweep
+    if known is None:
         pairs = ranked(scores, targets)
-        assert isinstance(pairs, TopScores)
-        return pairs.with_top_labels().best(metric, nothing=False)
-    above = scores.detach().double()
-    above = torch.where(top_label(above), above.amax(dim=(-2, -1), keepdim=True) + 1, above)
-    return SortedScores(above, targets).best(metric, nothing=False)
+    else:
+        require_few_labels(scores.shape[-1])
+        pairs = SortedScores(scores, targets, known)
+    if not at_least_one:
+        return pairs.best(metric)
+    return pairs.with_top_labels().best(metric, nothing=False)

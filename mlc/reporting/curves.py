@@ -177,6 +177,7 @@ def _figure(run: ViewedRun, name: str, colour: str) -> HeadFigure:
     with np.load(run.folder / PREDICTIONS, allow_pickle=False) as stored:
         scores, targets = stored["scores"], stored["targets"]
         decisions = stored[f"decisions_{rule}"]
+        known = stored.get("known")
     with np.load(run.folder / PREPROCESSING, allow_pickle=False) as stored:
         labels = [str(label) for label in stored["label_names"]]
     metrics = [tag.rpartition("/")[2] for tag in run.test]
@@ -184,4 +185,5 @@ def _figure(run: ViewedRun, name: str, colour: str) -> HeadFigure:
         title=f"{name}, seed {run.seed}: test rows, weights of epoch {run.chosen}",
         colour=colour, scores=scores, targets=targets, decisions=decisions, labels=labels,
         metrics=metrics, rule=rule, threshold=threshold if isinstance(threshold, float) else None,
+        known=known,
     )  # fmt: skip

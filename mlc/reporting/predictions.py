@@ -84,13 +84,29 @@ def read_predicted(run: Path, rule: str, metrics: Sequence[str]) -> Predicted:
         raise RunFolderError(f"{path} does not hold the predictions of a run: train it again.")
     if not np.isfinite(scores).all():
         raise RunFolderError(f"{path} holds scores that are not finite: train the run again.")
+    known = stored.get("known")
+    if known is not None:
+        if known.shape != targets.shape or known.dtype.kind != "b" or not known.any():
+            raise RunFolderError(
+                f"{path} marks no labels of its rows as known: train the run again."
+            )
+        rows = known.any(axis=1)
+        scores, targets, decisions, known = (
+            array[rows] for array in (scores, targets & known, decisions & known, known)
+        )
+        # Below all thresholds.
+        scores = np.where(known, scores, -1)
     counts = [(decisions & targets), decisions, targets]
     labels = LabelCounts(*(array.sum(axis=0).astype(np.float64) for array in counts))
-    return Predicted(threshold_curves(scores, targets, metrics), labels)
+    n_known = None if known is None else int(known.sum())
+    return Predicted(threshold_curves(scores, targets, metrics, n_known), labels)
 
 
 def threshold_curves(
-    scores: NDArray[np.floating], targets: NDArray[np.bool_], metrics: Sequence[str]
+    scores: NDArray[np.floating],
+    targets: NDArray[np.bool_],
+    metrics: Sequence[str],
+    n_known: int | None = None,
 ) -> dict[str, Counts]:
     """Compute metrics of the label sets of all scores at or above a threshold.
 
@@ -98,6 +114,8 @@ def threshold_curves(
         scores: (N, K).
         targets: (N, K).
         metrics: of label sets.
+        n_known: the number of known pairs of row and label; None is all. The scores of other pairs are
+            below all thresholds.
 
     Returns:
         By metric, its value at each of THRESHOLDS.
@@ -120,7 +138,7 @@ def threshold_curves(
             curves[name] = _formula(metric, by_label, n_rows).mean(axis=0)
         elif metric.average == "micro":
             pooled = by_label.sum(axis=1, keepdims=True)
-            curves[name] = _formula(metric, pooled, n_rows * n_labels)[0]
+            curves[name] = _formula(metric, pooled, n_known or n_rows * n_labels)[0]
     return curves
 
 

@@ -15,7 +15,8 @@ from mlc.config.errors import BeingTrainedError, MlcError, TrainingError, as_use
 from mlc.config.memory import free_bytes, readable
 from mlc.config.schema import Config
 from mlc.data.base import SOURCES
-from mlc.data.card import Card, LabelStatistics, describe, label_statistics
+from mlc.data.card import Card, describe
+from mlc.data.label_statistics import LabelStatistics, label_statistics
 from mlc.data.notices import say_once
 from mlc.data.preprocessing import Scaling, fit_scaling, without_unused
 from mlc.data.splits import Split, split_dataset
@@ -138,7 +139,7 @@ class _Cohort:
                 self.splits[config.seed] = self._split(config)
             split, scaling, card = self.splits[config.seed]
             config = self._resolve(index, split)
-            targets = self.dataset.targets[split.train]
+            targets = self.dataset.targets[self.dataset.complete(split.train)]
             rules = build_rules(config, HEADS[config.head.name], targets.shape[1], targets)
             return Prepared(index, config, split, scaling, card, rules)
         except BeingTrainedError as error:

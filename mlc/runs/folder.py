@@ -197,6 +197,7 @@ def complete(
     predictions: dict[str, Any] = {
         "scores": evaluation.scores["test"],
         "targets": evaluation.targets["test"],
+        **({} if evaluation.known.get("test") is None else {"known": evaluation.known["test"]}),
         **{f"decisions_{rule}": d for rule, d in evaluation.decisions["test"].items()},
     }
     with write_atomically(folder / PREDICTIONS) as file:

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
     from mlc.data.base import Dataset
 
-# Options that change no result of a run: paths, device and resources, reports.
+# Options that change no result of a run, or only by its data, which have a fingerprint: paths, device
+# and resources, reports, labels that are left out.
 NOT_IDENTITY = (
     "device", "threads", "resume", "report", "data.path", "data.root", "data.folder", "data.obtain",
-    "data.absent_labels",
+    "data.absent_labels", "data.missing_labels",
 )  # fmt: skip
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn")
 
@@ -62,7 +63,8 @@ def fingerprint(dataset: Dataset) -> str:
         (features.data, features.indices, features.indptr) if is_sparse(features) else (features,)
     )
     rows = [dataset.parts[part] for part in sorted(dataset.parts)]
-    for array in (*arrays, dataset.targets, dataset.numeric, *rows):
+    known = () if dataset.known is None else (dataset.known,)
+    for array in (*arrays, dataset.targets, *known, dataset.numeric, *rows):
         digest.update(f"{array.shape}{array.dtype}".encode())
         digest.update(np.ascontiguousarray(array).data)
     shape = () if dataset.samples == "columns" else dataset.sample_shape

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -41,6 +41,7 @@ class HeadFigure:
         metrics: names of COUNT_METRICS, drawn against the threshold.
         rule: name of the rule.
         threshold: of the rule, or None if the rule has none.
+        known: (N, K), the labels that are known and drawn; None is all.
     """
 
     title: str
@@ -52,10 +53,13 @@ class HeadFigure:
     metrics: Sequence[str]
     rule: str
     threshold: float | None
+    known: NDArray[np.bool_] | None = None
 
 
 def draw_head(content: HeadFigure) -> dict[str, NDArray[np.uint8]]:
     """Draw images (height, width, 3), by tags in the order in which TensorBoard sorts them."""
+    if content.known is not None:
+        content = replace(content, decisions=content.decisions & content.known)
     panels = {
         "figure_decisions/threshold": _draw_thresholds,
         "figure_decisions/number_of_labels": _draw_cardinality,
@@ -80,7 +84,8 @@ def _picture(content: HeadFigure, draw: Callable[[Axes, HeadFigure], None]) -> N
 
 def _draw_thresholds(axes: Axes, content: HeadFigure) -> None:
     """Draw the exact metrics of `score >= t` over t, and the threshold of the rule."""
-    ranked = SortedScores(torch.as_tensor(content.scores), torch.as_tensor(content.targets))
+    tables = content.scores, content.targets, content.known
+    ranked = SortedScores(*(torch.as_tensor(table) for table in tables if table is not None))
     for index, name in enumerate(content.metrics):
         sweep = ranked.sweep(COUNT_METRICS[name])
         defined = ~sweep.values.isnan()
@@ -102,7 +107,8 @@ def _draw_thresholds(axes: Axes, content: HeadFigure) -> None:
 
 def _draw_reliability(axes: Axes, content: HeadFigure) -> None:
     """Draw the share of true labels against the score in ten bins; marker area shows the count."""
-    scores, true = content.scores.ravel(), content.targets.ravel()
+    drawn = np.ones_like(content.targets) if content.known is None else content.known
+    scores, true = content.scores[drawn], content.targets[drawn]
     bins = np.minimum((scores * _BINS).astype(int), _BINS - 1)
     counts = np.bincount(bins, minlength=_BINS)
     filled = counts > 0

@@ -14,6 +14,7 @@ from mlc.backbones.base import Backbone, trained_class
 from mlc.config.errors import ConfigError
 from mlc.config.schema import Config
 from mlc.data.base import Dataset
+from mlc.data.missing_labels import require_known
 from mlc.data.preprocessing import Scaling
 from mlc.data.resident import ResidentData
 from mlc.data.splits import Split
@@ -72,7 +73,7 @@ def build_model(
     model = _with_head(backbone, configs, known)
     for run, scaling in enumerate(scalings):
         if not scaling.used.all():
-            known_to_run = KnownLabels(known.targets, known.rows[run : run + 1])
+            known_to_run = KnownLabels(known.targets, known.rows[run : run + 1], known.mask)
             _start_without_unused(model, run, configs[run], known_to_run, scaling, feature_names)
     return model.to(device, DTYPES[config.trainer.precision])
 
@@ -103,6 +104,9 @@ def build_training(
     """
     config, backbone = configs[0], model.backbone
     _require_samples(backbone, dataset)
+    if dataset.known is not None:
+        model.head.require_masks()
+        require_known(dataset.known, splits)
     data = ResidentData(
         dataset.features,
         dataset.targets,
@@ -111,6 +115,7 @@ def build_training(
         DTYPES[config.trainer.precision],
         backbone.takes_bags,
         backbone.takes_sparse,
+        dataset.known,
     )
     augmentation = augmentation_of(
         config,
@@ -179,7 +184,8 @@ def known_labels(dataset: Dataset, splits: Sequence[Split]) -> KnownLabels:
     """Return the labels of all rows outside the test part, and each run's training rows among them."""
     outside = np.union1d(splits[0].train, splits[0].val)
     rows = np.stack([np.searchsorted(outside, split.train) for split in splits])
-    return KnownLabels(torch.as_tensor(dataset.targets[outside]), torch.as_tensor(rows))
+    mask = None if dataset.known is None else torch.as_tensor(dataset.known[outside])
+    return KnownLabels(torch.as_tensor(dataset.targets[outside]), torch.as_tensor(rows), mask)
 
 
 def build_rules(

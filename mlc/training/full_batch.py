@@ -82,7 +82,10 @@ class FullBatch:
         first = 0
         for batch in self._training_batches():
             outputs = self.model(batch.features).to(batch.targets.dtype)
-            losses = self.model.head.expected_loss(outputs, batch.targets)
+            if batch.known is None:
+                losses = self.model.head.expected_loss(outputs, batch.targets)
+            else:
+                losses = self.model.head.expected_masked_loss(outputs, batch.targets, batch.known)
             if self._row_weights is not None:
                 losses = losses * self._row_weights[:, first : first + losses.shape[1]]
                 first += losses.shape[1]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
+from typing import Any
 
 import numpy as np
 import torch
@@ -109,6 +111,8 @@ class Training:
             self._full_batch = FullBatch(model, data, self.train_rows, optimizer, row_weights)
             self.max_epochs = min(self.max_epochs, optimizer.n_epochs)
         self.val_rows = data.rows([split.val for split in splits])
+        # Gathered once, since the validation rows stay the same.
+        self._val_known = data.known(self.val_rows)
         self._n_kept = n_kept(data.most_labels)
         self._order = Streams(seeds, "batch order")
         self._uniforms = Streams(seeds, "noise")
@@ -215,20 +219,26 @@ class Training:
         head, size = self.model.head, self.options.batch_size
         collected, losses, first = ScoreCollector(self._n_kept), [], 0
         for outputs, actual in self.model.outputs(self.data, self.val_rows, size):
-            uniforms = self._val_uniforms[:, first : first + actual.shape[1]]
+            chunk = slice(first, first + actual.shape[1])
             first += actual.shape[1]
-            collected.add(head.scores(outputs), actual)
+            known = None if self._val_known is None else self._val_known[:, chunk]
+            collected.add(head.scores(outputs), actual, known)
             # Losses that compare samples need the batches of training, not chunks of another size.
             n_rows = size if head.compares_samples else actual.shape[1]
-            parts = (outputs.split(n_rows, 1), actual.split(n_rows, 1), uniforms.split(n_rows, 1))
-            losses += [head.loss(*part).double() for part in zip(*parts, strict=True)]
+            tables = outputs, actual, known, self._val_uniforms[:, chunk]
+            parts: list[Any] = [
+                repeat(None) if one is None else one.split(n_rows, 1) for one in tables
+            ]
+            losses += [self.model.losses(*part).double() for part in zip(*parts, strict=False)]
         values = {"loss/val": torch.cat(losses, dim=1).mean(dim=1)}
         followed = dict.fromkeys((*self._monitored, *self.options.followed))
         followed.pop("loss", None)
         if followed:
             ranked = collected.ranked()
+            # Rules may require at least one label, and another C can then be the best.
+            at_least_one = False if self._full_batch is None else None
             for name in followed:
-                _, values[f"val/{name}"] = ranked.best(COUNT_METRICS[name])
+                values[f"val/{name}"] = ranked.best_value(COUNT_METRICS[name], at_least_one)
         return values
 
     def _keep_best(self, number: int, values: dict[str, Tensor]) -> None:

@@ -26,7 +26,7 @@ def bytes_of_run(model: Model, data: ResidentData, batch_size: int, state_per_we
     batch = data.batch(rows)
     with torch.autograd.graph.saved_tensors_hooks(save, lambda tensor: tensor):
         outputs = model(batch.features)
-        model.head.loss(outputs, batch.targets)
+        model.losses(outputs, batch.targets, batch.known)
     weights = sum(value.numel() * value.element_size() for value in model.state_dict().values())
     activations = sum(saved.values()) + outputs.numel() * outputs.element_size()
     return int((3 + state_per_weight) * weights + 2 * activations)

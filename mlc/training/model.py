@@ -35,6 +35,18 @@ class Model(nn.Module):
         outputs: Tensor = self.head(self.backbone(features))
         return outputs
 
+    def losses(
+        self,
+        outputs: Tensor,
+        targets: Tensor,
+        known: Tensor | None,
+        uniforms: Tensor | None = None,
+    ) -> Tensor:
+        """Compute the loss of each sample, (R, B), by its known labels if `known` is given."""
+        if known is None:
+            return self.head.loss(outputs, targets, uniforms)
+        return self.head.masked_loss(outputs, targets, known, uniforms)
+
     @property
     def n_runs(self) -> int:
         """R."""

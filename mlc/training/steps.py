@@ -83,7 +83,9 @@ class PlainStep:
             features = self._augmentation(features)
         with self._precision():
             outputs = self.model(features)
-        losses = self.model.head.loss(outputs.to(batch.targets.dtype), batch.targets, uniforms)
+        losses = self.model.losses(
+            outputs.to(batch.targets.dtype), batch.targets, batch.known, uniforms
+        )
         if self._weights is not None:
             losses = losses * self._weights[rows]
         # Runs share no weights, so the gradient of the sum gives each run the gradient of its loss.

@@ -202,6 +202,8 @@ def test_the_answer_begins_with_a_linear_model_only_where_it_leads(
         f"{name} for each label (linear_svm, C=0.3), with the rule global,"
         f" {word} pairwise by {gap.mean:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}] on the test rows"
     )
+    in_mlc = " mlc trains it as backbone=linear head=squared_hinge."
+    assert beside.endswith(in_mlc) == (word == "leads")
     # Whatever the test rows say, the validation rows' word is passed on.
     assert "on validation rows, too, no head has a lead over it that is worth it (0.700" in beside
     # Validation values are compared with those of test rows, for heads and for linear models.

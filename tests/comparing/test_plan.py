@@ -53,6 +53,9 @@ def test_the_shortlist_follows_the_training_rows() -> None:
     heads = ["sigmoid", "pairwise", "label_powerset", "bernoulli_mixture"]
     assert list(shortlist(profile())) == heads
     mostly_one = profile(sizes=(0, 840, 160))
+    of_linear = shortlist(profile(), "linear")
+    assert list(of_linear) == ["sigmoid", "squared_hinge", *heads[1:]]
+    assert list(chosen_heads(None, profile(), "linear")) == list(of_linear)
     assert "84.0% of the training rows" in shortlist(mostly_one)["softmax_uniform"]
     assert "softmax_uniform" not in shortlist(profile(sizes=(100, 740, 160)))
     assert "label_powerset" not in shortlist(profile(label_sets=900))

@@ -178,7 +178,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "complex": ({"X": X.astype(complex), "y": Y}, "the features are an array of complex"),
     "a 2": ({"X": X, "y": at(2, (3, 1), Y.astype(int))}, "y is 2 in row 4"),
     "a half": ({"X": X, "y": at(0.5, (3, 1), Y.astype(float))}, "y is 0.5 in row 4"),
-    "a NaN": ({"X": X, "y": at(np.nan, (3, 1), Y.astype(float))}, "y is nan in row 4"),
+    "a NaN": (
+        {"X": X, "y": at(np.nan, (3, 1), Y.astype(float))},
+        "y is NaN in row 4, column 2: fill it with 0 or 1, or state data.missing_labels=mask, which",
+    ),
     "signs": ({"X": X, "y": np.where(Y, 1, -1)}, "-1, 0 and 1 alone"),
     "-2": ({"X": X, "y": at(-2, (2, 1), padded(Y))}, "y is -2 in row 3"),
     "twice": ({"X": X, "y": at(2, (2, 1), padded(Y))}, "a label twice in row 3"),

@@ -130,6 +130,14 @@ REFUSED = {
         "a,y,z\n1,0,0\n2,[" + "1 " * 900 + "],1\n", {"labels": ["y", "z"]},
         r"'\[1 1 [1 ]{,60}\.\.\.[1 ]{,60}\]' in data row 2",
     ),
+    "a name with a comma": (
+        'a,"b, c",d\n1,0,1\n2,1,0\n', {"labels": ["b", "c"]},
+        r"no column 'b', but 'b, c': quote a name that has a comma, as in \"data.labels=\['b, c'\]\"",
+    ),
+    "several names in one": (
+        "a,b,c\n1,0,1\n2,1,0\n", {"labels": ["b,c"]},
+        r"no column 'b,c', but b, c: name each one by itself, as in 'data.labels=\[b,c\]'",
+    ),
     "a comma": ("a;y\n1,234;0\n2,345;1\n", {"labels": ["y"]}, "'1,234' .* may be decimal or"),
 }  # fmt: skip
 

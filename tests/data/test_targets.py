@@ -11,7 +11,7 @@ import scipy.sparse as sp
 import torch
 
 from mlc.config.errors import DataError
-from mlc.data.columns import encode_labels
+from mlc.data.label_columns import encode_labels
 from mlc.data.targets import encode
 
 Y = np.array([[1, 0, 1], [0, 1, 0], [0, 0, 0], [1, 1, 1]])

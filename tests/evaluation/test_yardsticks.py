@@ -34,6 +34,7 @@ from mlc.evaluation.yardsticks import (
     network_features,
     tune_together,
 )
+from mlc.metrics.final import ranking_metrics
 
 N, K = 120, 4
 SPLIT = Split(np.arange(70), np.arange(70, 95), np.arange(95, N))
@@ -126,7 +127,7 @@ def test_the_search_of_C_goes_on_after_one_worse_value(
     data, tried = counts(), []
     qualities = dict(zip(Listed.strengths, (3, 5, 4, 9, 8, 14, 13, 12), strict=True))
 
-    def listed(_: Any, __: Any, ___: Any, strength: float, ____: int) -> dict[str, np.ndarray]:
+    def listed(_: Any, __: Any, ___: Any, strength: float, *____: Any) -> dict[str, np.ndarray]:
         tried.append(strength)
         targets = {p: data.targets[rows].astype(float) for p, rows in SPLIT.parts().items()}
         targets["val"][qualities[strength] :] = 1 - targets["val"][qualities[strength] :]
@@ -245,3 +246,36 @@ def test_one_label_without_a_positive() -> None:
     data = dataclasses.replace(counts(), targets=np.zeros((N, 1), dtype=bool), label_names=("w",))
     found = judge_yardsticks(data, SPLIT, "jaccard_samples", "one")
     assert found["linear_svm"]["test/global/jaccard_samples"] == 1
+
+
+def test_missing_labels_do_not_exist_for_linear_models() -> None:
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(90, 3)).astype(np.float32)
+    targets, known = features + rng.normal(size=(90, 3)) > 0, rng.random((90, 3)) < 0.6
+    split = Split(np.arange(50), np.arange(50, 70), np.arange(70, 90))
+    parts = {part: features[rows] for part, rows in split.parts().items()}
+    marks = known[split.train]
+    both = [
+        fit_scores(LogisticRegressions(), parts, y[split.train], 1.0, known=marks)
+        for y in (targets, np.where(known, targets, ~targets))
+    ]
+    for label in range(3):
+        rows = marks[:, label]
+        model = LogisticRegressions().classifier(1.0)
+        model.fit(parts["train"][rows], targets[split.train][rows, label])
+        expected = model.predict_proba(parts["test"])[:, 1]
+        for scores in both:
+            np.testing.assert_allclose(scores["test"][:, label], expected, atol=1e-12)
+    never = np.zeros_like(marks)
+    nothing = fit_scores(LogisticRegressions(), parts, targets[split.train], 1.0, known=never)
+    assert (nothing["val"] == 0).all()
+    data = Dataset(
+        "made", features, targets & known, tuple("xyz"), tuple("abc"), np.ones(3, bool), known=known
+    )
+    judged = judge_yardsticks(data, split, "jaccard_samples", "missing")["logistic_regression"]
+    tuned = tune_together(LogisticRegressions(), data, [split], "jaccard_samples")
+    # Whatever the unknown labels are.
+    actual, marks = np.where(known, targets, ~targets)[split.test], known[split.test]
+    expected = ranking_metrics(tuned.scores[0]["test"], actual, None, marks)
+    assert judged["test/lrap"] == expected["lrap"]
+    assert judged["test/roc_auc_macro"] == expected["roc_auc_macro"]

@@ -346,7 +346,7 @@ class WithUnregistered(Experiment):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "head=smoothed does not exist: choose one of asymmetric, "),
+        ((), "head=smoothed does not exist: choose one of "),
         (("--import", "no_such_module"), "--import no_such_module cannot be found"),
     ],
 )

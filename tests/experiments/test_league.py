@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ import torch
 from scipy.stats import studentized_range, ttest_rel, wilcoxon
 from torch import Tensor
 
+from experiments.harness.experiment import ROOT
+from experiments.harness.report import quoted
 from experiments.harness.trainings import configure
 from experiments.league.baselines import LogisticRegressions
 from experiments.league.claims import (
@@ -319,6 +322,14 @@ def test_a_claims_number_is_the_loop_over_seeds() -> None:
     ]
     assert dependent.mean == pytest.approx(np.mean(of_seeds))
     assert top(rows, "jaccard_samples") == "pairwise 2.0, sigmoid 3.0, chain 4.0"
+
+
+def test_the_rules_part_of_exact_gains_is_what_the_page_says() -> None:
+    text = quoted((ROOT / "league/README.md").read_text(encoding="utf-8"))["exact_gain"]
+    found = re.findall(r"(\S+) ([+-]\S+)(?: ±\S+)? \(([+-][\d.]+)", text)
+    shares = {data: float(of_rule) / float(gain) for data, gain, of_rule in found if float(gain)}
+    assert all(shares[data] > 0.5 for data in ("yeast", "enron", "corel5k", "imdb"))
+    assert shares["bibtex"] < 0.5
 
 
 def test_a_claim_is_clear_where_its_interval_excludes_zero() -> None:

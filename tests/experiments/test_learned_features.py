@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from scipy.stats import spearmanr
 from sklearn.metrics import jaccard_score
 
+from experiments.harness.experiment import ROOT
 from experiments.harness.running import RESULTS
 from experiments.harness.store import Store
 from experiments.harness.study import command_of
@@ -23,6 +25,7 @@ from experiments.learned_features.features import (
 )
 from experiments.learned_features.leads import LEADS, leads
 from experiments.learned_features.outcomes import LeagueLeads, properties
+from experiments.learned_features.published import LEVELS
 from experiments.learned_features.rules import every_rule, with_one
 from experiments.learned_features.sources import Rows, goemotions, reuters, ucmerced
 from experiments.learned_features.studies import STUDIES
@@ -242,3 +245,42 @@ def test_the_features_of_an_image_are_two_means_of_its_maps(tmp_path: Path) -> N
     found = efficientnet_lite0()([str(path), str(path)])
     assert found.shape == (2, 1600)
     np.testing.assert_allclose(found, expected.expand(2, -1), atol=1e-4)
+
+
+def stored_table(name: str) -> list[dict[str, str]]:
+    """The rows of a table of the experiment's results, by column."""
+    lines = (RESULTS / f"learned_features/{name}.md").read_text(encoding="utf-8").splitlines()
+    header, _, *rows = [[c.strip() for c in line.split("|")[1:-1]] for line in lines if "|" in line]
+    return [dict(zip(header, row, strict=True)) for row in rows]
+
+
+def test_on_frozen_images_all_heads_but_one_are_near_sigmoid() -> None:
+    column = "UC Merced, frozen EfficientNet"
+    gains = {row["head"]: float(row[column].split()[0]) for row in stored_table("against_sigmoid")}
+    assert {head for head, gain in gains.items() if abs(gain) > 0.01} == {"margin"}
+    assert sum(gain < 0 for gain in gains.values()) > 2
+
+
+def test_the_published_values_lie_as_the_page_says() -> None:
+    rows = {
+        row["metric"]: row
+        for row in stored_table("published")
+        if row["here"] in ("GoEmotions, fine-tuned MiniLM", "UC Merced, frozen EfficientNet")
+    }
+    values = {
+        metric: [float(row[key].split()[0]) for key in ("published value", "its value")]
+        for metric, row in rows.items()
+    }
+    for metric in ("f1_micro", "subset_accuracy"):
+        published, here = values[metric]
+        assert here > published
+    half_width = float(rows["f1_macro"]["its value"].split("±")[1])
+    assert abs(values["f1_macro"][0] - values["f1_macro"][1]) < half_width
+    at_half = float(rows["subset_accuracy"]["sigmoid at 0.5"].split()[0])
+    assert at_half < values["subset_accuracy"][0]
+    page = " ".join((ROOT / "learned_features/README.md").read_text(encoding="utf-8").split())
+    for level in LEVELS:
+        quoted_level = (
+            rf"<!--=level_{level.data}_{level.metric}-->[^<]*<!--/--> of {level.value:g}\b"
+        )
+        assert re.search(quoted_level, page), level

@@ -8,6 +8,7 @@ import pytest
 from scipy.optimize import minimize
 from scipy.stats import norm, t
 
+from experiments.harness.running import RESULTS
 from experiments.powerset_samples.choice import SIMPLEST_FIRST, choice_table, choices
 from experiments.powerset_samples.crossings import (
     censored_regression,
@@ -43,6 +44,13 @@ def test_the_simplest_head_near_the_lowest_regret_is_chosen() -> None:
         ["Jaccard", "none", "4", "sigmoid"],
         ["Jaccard", "strong", "8", "pairwise (0.046)"],
     ]
+
+
+def test_another_head_than_sigmoid_is_chosen_only_under_dependence() -> None:
+    lines = (RESULTS / "powerset_samples/choice.md").read_text(encoding="utf-8").splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if "|" in line]
+    others = {row[1] for row in rows[2:] if {*row[3:]} - {"sigmoid", "-"}}
+    assert others == {"weak", "strong"}
 
 
 def test_every_head_has_a_place() -> None:

@@ -52,9 +52,11 @@ def test_files_predict_without_mlc_by_the_code_of_the_document(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     run = run_of(sweep)
-    for to in FORMATS:
-        mlc_export([str(run), "--to", to, "--rule", "mode", "--card", f"{to}.md"])
-    rows = np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32)
+    mlc_export([str(run), "--to", "torch", "--rule", "mode", "--card", "torch.md"])
+    # The format follows from the ending.
+    mlc_export([str(run), "--output", "model.pt2", "--rule", "mode", "--card", "pt2.md"])
+    # NumPy's and pandas' own type: the code converts it.
+    rows = np.random.default_rng(0).normal(size=(40, 2))
     rows[1, 0] = np.nan
     np.save("rows.npy", rows)
     script = Path(__file__).parent / "fresh.py"
@@ -89,7 +91,9 @@ def test_the_card_has_the_results_of_the_run_and_of_its_other_seeds(
     mlc_export([str(run), "--to", "torch", "--output", f"{tmp_path}/model"])
     printed = capsys.readouterr().out
     assert re.search(
-        r"rule: per_label\ncheck: \d+ of 64 random rows get the same label set", printed
+        r"rule: per_label\ncheck: \d+ of 64 random rows get the same label set as from the predictor"
+        r".*\nnot in the file, and not checked: reading a table",
+        printed,
     )
     card = (tmp_path / "model" / "MODEL_CARD.md").read_text(encoding="utf-8")
     values = [stored(run_of(sweep, seed=seed), "test/per_label/f1_macro") for seed in (0, 1)]
@@ -137,11 +141,32 @@ def test_the_card_says_that_a_rule_was_tuned_on_the_test_rows(sweep: Path, tmp_p
             1,
         ),
         (
-            ["{run}", "--to", "pt2", "--output", "{run}"],
+            ["{run}", "--to", "torch", "--output", "{run}"],
             "exists: name another path with --output",
             2,
         ),
         (["{run}", "--to", "pt2", "--card", "{run}"], "exists: name another path with --card", 2),
+        (
+            ["{run}"],
+            "Neither --to nor --output names a format: give --to with one of onnx, pt2, ",
+            2,
+        ),
+        (
+            ["{run}", "--output", "a.tflite"],
+            "a.tflite ends with '.tflite': name a file that ends",
+            2,
+        ),
+        (
+            ["{run}", "--to", "torch", "--output", "a.PT2"],
+            "--output a.PT2 does not fit --to torch: name a folder, or choose --to pt2.",
+            2,
+        ),
+        (
+            ["{run}", "--to", "pt2", "--output", "a.onnx"],
+            "a.onnx does not fit --to pt2: name a file that ends with .pt2, or choose --to onnx.",
+            2,
+        ),
+        (["{run}", "--to", "pt2", "--output", "a"], "a file that ends with .pt2, or choose", 2),
     ],
 )
 def test_what_cannot_be_exported_is_one_sentence(

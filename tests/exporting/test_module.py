@@ -18,6 +18,7 @@ from mlc.decisions.base import DECISIONS
 from mlc.evaluation.predictor import Predictor
 from mlc.exporting.inputs import rows_of, rows_of_stage
 from mlc.exporting.module import PortableModel, Rows
+from mlc.exporting.writing import _expected
 from mlc.heads.base import HEADS
 from mlc.training.model import Model
 from tests.backbones.pretrained import WORDS, text_network
@@ -157,6 +158,10 @@ def test_a_frozen_network_is_part_of_the_module(tmp_path: Path, exporting: None)
     with torch.no_grad():
         scores, label_sets = module(tokens)
     np.testing.assert_allclose(scores, classifier.predict_proba(texts), atol=1e-6)
+    np.testing.assert_array_equal(label_sets, classifier.predict(texts))
+    # The check of an export predicts with the frozen network itself.
+    scores, label_sets = _expected(classifier.predictor_, tokens, frozen, one_class=False)
+    np.testing.assert_array_equal(scores, classifier.predict_proba(texts))
     np.testing.assert_array_equal(label_sets, classifier.predict(texts))
     examples = rows.examples(50, classifier.predictor_, frozen)
     assert (examples.min(), examples.max()) == (-1, len(WORDS) + 4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from mlc.config.errors import ConfigError, MlcError
+from mlc.data.preprocessing import Scaling
 from mlc.decisions.base import DecisionRule
 from mlc.exporting import formats, writing
 from mlc.exporting.inputs import metadata_of, rows_of
@@ -62,7 +64,7 @@ def test_onnxruntime_predicts_the_same(tmp_path: Path, monkeypatch: pytest.Monke
     assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
     block = usage("onnx", Path("model.onnx")).partition("named = ")[0]
     for n in (30, 1):
-        names: dict[str, Any] = {"rows": features[:n]}
+        names: dict[str, Any] = {"rows": features[:n].astype(float)}
         exec(compile(block, "docs/export.md", "exec"), names)
         scores, label_sets = names["scores"], names["label_sets"]
         for index, predictor in enumerate(predictors):
@@ -71,6 +73,26 @@ def test_onnxruntime_predicts_the_same(tmp_path: Path, monkeypatch: pytest.Monke
     assert names["labels"] == metadata()["labels"]
     properties = names["session"].get_modelmeta().custom_metadata_map
     assert {key: json.loads(value) for key, value in properties.items()} == metadata()
+
+
+class Pooling(nn.Module):
+    """The pooling of the network for images, which has windows of unequal size."""
+
+    def forward(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        pooled = nn.functional.adaptive_max_pool2d(rows, (3, 4)).flatten(1)
+        return pooled, pooled > 1
+
+
+def test_onnxruntime_pools_as_torch_does(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="the extra export is not installed")
+    pytest.importorskip("onnxscript", reason="the extra export is not installed")
+    # 7 rows in 3 windows, which overlap; 3 columns in 4 windows.
+    rows = torch.randn(5, 2, 7, 3, generator=torch.Generator().manual_seed(0))
+    program = traced(Pooling(), rows)  # type: ignore[arg-type]
+    maxima, above = formats.write_onnx(program, {}, tmp_path / "model.onnx")(rows)
+    expected = Pooling()(rows)
+    assert torch.equal(maxima, expected[0])
+    assert torch.equal(above, expected[1])
 
 
 def test_the_columns_and_labels_are_named() -> None:
@@ -135,6 +157,67 @@ def test_a_file_that_predicts_otherwise_is_refused(
     with pytest.raises(MlcError, match=r"would not predict as the run does \(\d+ of 64 random"):
         written(tmp_path, lambda predictor: None)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_file_is_compared_with_the_predictor_and_not_with_its_copy(tmp_path: Path) -> None:
+    """A copy that forgets the scaling predicts otherwise, and the file as the copy does."""
+    forgetful = drawn_predictor("sigmoid")
+    correct = copy.copy(forgetful)
+    correct.scalings = [Scaling(np.zeros(4, np.float32), np.ones(4, np.float32))]
+
+    class Forgetting(PortableModel):
+        def __init__(self, predictor: Any, *others: Any) -> None:
+            super().__init__(forgetful if predictor is correct else predictor, *others)
+
+    rows = rows_of(correct)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writing, "PortableModel", Forgetting)
+        with pytest.raises(MlcError, match=r"would not predict as the run does"):
+            write_predictor(correct, tmp_path / "a", "torch", rows, metadata_of(correct, rows))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("one_class", [False, True])
+def test_the_check_compares_every_row_with_missing_values(tmp_path: Path, one_class: bool) -> None:
+    predictor = drawn_predictor("sigmoid", "fixed", {"threshold": 0.7})
+    rows = rows_of(predictor)
+    assert rows.examples(64, predictor).isnan().sum() == 8
+    described = metadata_of(predictor, rows)
+    path = tmp_path / "model"
+    check = write_predictor(predictor, path, "torch", rows, described, one_class=one_class)
+    assert (check.n_rows, check.n_equal) == (64, 64)
+    assert check.gap < 1e-6
+    assert str(check).startswith(
+        "64 of 64 random rows get the same label set as from the predictor"
+    )
+
+
+def test_the_loader_converts_floats_and_refuses_other_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loader = formats._LOADER.replace("from model import forward", "forward = lambda rows: rows")
+    assert "lambda" in loader
+    torch.save({}, tmp_path / "weights.pt")
+    (tmp_path / "predict.py").touch()
+
+    def loaded(dtype: str) -> Any:
+        described = {"labels": ["a"], "rows": {"shape": [2], "dtype": dtype}}
+        (tmp_path / "metadata.json").write_text(json.dumps(described))
+        names: dict[str, Any] = {"__file__": str(tmp_path / "predict.py")}
+        exec(loader, names)
+        return names["predict"]
+
+    for values in (np.array([[0.5, np.nan]]), [[1, 2]], np.array([[True, False]])):
+        rows = loaded("float32")(values)
+        assert rows.dtype == torch.float32
+        np.testing.assert_array_equal(rows, np.asarray(values, dtype=np.float32))
+    assert loaded("int64")(np.array([[1, -1]], dtype=np.int32)).tolist() == [[1, -1]]
+    with pytest.raises(TypeError, match=r"rows are torch.float64: give torch.uint8."):
+        loaded("uint8")(np.array([[0.5, 0.1]]))
+    with pytest.raises(TypeError, match=r"rows are torch.int64: give torch.uint8."):
+        loaded("uint8")(np.array([[300, 1]]))
+    with pytest.raises(ValueError, match=r"a row has the shape \(3,\): give rows of \(2,\)"):
+        loaded("float32")(np.zeros((1, 3)))
 
 
 def test_an_unknown_format_and_a_missing_package_are_refused(

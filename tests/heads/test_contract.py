@@ -155,8 +155,8 @@ def test_docstring_has_formula_source_and_consistency(name: str) -> None:
 
 
 SOFT = {
-    "class_balanced", "logit_adjusted", "regression", "sigmoid", "softmax_all", "unnormalised_kl",
-    "weighted_sigmoid",
+    "class_balanced", "logit_adjusted", "regression", "sigmoid", "softmax_all", "squared_hinge",
+    "unnormalised_kl", "weighted_sigmoid",
 }  # fmt: skip
 ZEROS_AND_ONES = torch.tensor([[1, 0, 1], [0, 1, 0], [0, 0, 0], [1, 1, 1]])
 # Indices filled up with -1, as torch.nn.MultiLabelMarginLoss takes them.

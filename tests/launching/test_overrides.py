@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,7 +57,6 @@ from tests.conftest import Command
         ("trainer.patience=none", "trainer.patience=null"),
         ("backbone.normalization=none", "backbone.normalization=none"),
         ("data.separator=none", "data.separator=none"),
-        ("backbone.normalization=none,batch", "backbone.normalization=none,batch"),
         ("backbone.normalization=auto", "backbone.normalization=null"),
         ("backbone.widths=64.0,[", "backbone.widths=64.0,["),
         ("backbone.widths=[64.0, 32]", "backbone.widths=[64,32]"),
@@ -64,14 +64,49 @@ from tests.conftest import Command
         ("data.labels=['1e-3',b]", "data.labels=['1e-3',b]"),
         ("data.labels=[]", "data.labels=[]"),
         ("data.title=1e-3", "data.title='1e-3'"),
-        ("data.title=TRUE,1_0", "data.title='TRUE','1_0'"),
         ("seed=range(3)", "seed=range(3)"),
-        ("data.path='a,b',c", "data.path='a,b',c"),
-        ("data.labels=[a", "data.labels=[a"),
+        ("data.labels=[größe,a=b, #tag]", "data.labels=['größe','a=b','#tag']"),
+        ("data.labels=[(p),{c},~t]", "data.labels=['(p)','{c}','~t']"),
+        ("data.labels=[null,1.5]", "data.labels=['null',1.5]"),
+        ("data.labels=[2nd,two words,a:b]", "data.labels=[2nd,two words,a:b]"),
+        ("data.text=größe", "data.text='größe'"),
+        ("data.text=null", "data.text=null"),
     ],
 )
 def test_what_is_meant(argument: str, meant: str) -> None:
     assert fitted(argument, is_sweep=False) == meant
+
+
+@pytest.mark.parametrize(
+    ("argument", "example"),
+    [
+        ("data.labels=[it's]", r'''"data.labels=['it\'s']"'''),
+        ("data.labels=[[x]]", """"data.labels=['[x]']\""""),
+        ("data.labels=[[x],b]", """"data.labels=['[x],b']\""""),
+        ("data.labels=[a", """"data.labels=['[a']\""""),
+        ('data.labels=[say "hi", b]', """'data.labels=['"'"'say "hi"'"'"',b]'"""),
+        ("data.text=it's", r'''"data.text='it\'s'"'''),
+        ("data.text=a=b,c", """"data.text='a=b,c'\""""),
+        ("data.text=y z,w", """"data.text='y z,w'\""""),
+    ],
+)
+def test_what_is_open_is_refused_with_the_quoted_form(argument: str, example: str) -> None:
+    """The form that is shown is read as the names after the shell has read it."""
+    with pytest.raises(ConfigError) as refused:
+        fitted(argument, is_sweep=False)
+    message = str(refused.value)
+    assert example in message
+    (word,) = shlex.split(example)
+    value = OverridesParser.create().parse_override(fitted(word, is_sweep=False)).value()
+    names = [argument.partition("=")[2]] if argument.startswith("data.text") else None
+    assert names is None or [value] == names
+
+
+def test_a_sweep_of_texts() -> None:
+    assert fitted("data.title=TRUE,1_0", is_sweep=True) == "data.title='TRUE','1_0'"
+    words = "backbone.normalization=none,batch"
+    assert fitted(words, is_sweep=True) == words
+    assert fitted("data.path='a,b',c", is_sweep=True) == "data.path='a,b',c"
 
 
 def test_a_sweep_over_lists_is_no_list() -> None:

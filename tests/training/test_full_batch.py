@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
+from sklearn.svm import LinearSVC
 
 from mlc.backbones.base import BACKBONES
 from mlc.config.errors import ConfigError
@@ -93,6 +94,34 @@ def test_sigmoids_are_logistic_regressions_of_the_same_C(rows: NDArray[Any], C: 
         np.testing.assert_allclose(probabilities, model.predict_proba(test)[:, 1], atol=1e-4)
 
 
+def svm(C: float) -> LinearSVC:
+    """LIBLINEAR's SVM with a penalty on the intercept that is too weak to be seen."""
+    return LinearSVC(C=C, dual=False, intercept_scaling=1e3, tol=1e-10, max_iter=10_000)
+
+
+@pytest.mark.parametrize("rows", [DENSE, SPARSE], ids=["dense", "sparse"])
+@pytest.mark.parametrize("C", [0.01, 0.3, 30.0])
+def test_squared_hinges_are_linear_svms_of_the_same_C(rows: NDArray[Any], C: float) -> None:
+    trained = training(rows, [C], "squared_hinge")
+    list(trained)
+    weights, biases, outputs = fitted(trained)
+    train, test = scaled(trained, SPLIT.train), scaled(trained, SPLIT.test)
+    for label in range(K):
+        model = svm(C).fit(train, TARGETS[SPLIT.train, label])
+        np.testing.assert_allclose(weights[:, label], model.coef_[0], atol=1e-4)
+        np.testing.assert_allclose(biases[label], model.intercept_[0], atol=1e-4)
+        np.testing.assert_allclose(outputs[:, label], model.decision_function(test), atol=1e-4)
+
+
+def test_a_path_of_squared_hinges_is_an_svm_for_each_C() -> None:
+    path = [0.01, 0.1, 1.0]
+    trained = training(DENSE, path, "squared_hinge", TARGETS[:, :1], patience=3)
+    train = scaled(trained, SPLIT.train)
+    for C, _ in zip(path, trained, strict=True):
+        model = svm(C).fit(train, TARGETS[SPLIT.train, 0])
+        np.testing.assert_allclose(fitted(trained)[0][:, 0], model.coef_[0], atol=1e-4)
+
+
 @pytest.mark.parametrize("at_once", [17, 10**6])
 def test_weighted_rows_are_those_of_logistic_regression(
     at_once: int, monkeypatch: pytest.MonkeyPatch
@@ -153,6 +182,33 @@ def test_the_path_goes_on_while_the_validation_loss_falls() -> None:
     assert int(trained.best_epoch) == 5
 
 
+def test_C_is_chosen_with_at_least_one_label_where_that_is_better() -> None:
+    """Of rows with one label, with values of C that the threshold alone orders otherwise."""
+    kinds = (DENSE[:, :K] + RNG.normal(size=(N, K))).argmax(axis=1)
+    path = [0.0003, 0.003, 0.03, 0.3, 3.0]
+    targets = np.eye(K, dtype=bool)[kinds]
+    trained = training(DENSE, path, "squared_hinge", targets, monitor="jaccard_samples", patience=5)
+    thresholds, actual = [], torch.as_tensor(targets[SPLIT.val])
+    val = trained.data.rows([SPLIT.val])
+    for epoch in trained:
+        chunks = trained.model.outputs(trained.data, val)
+        scores = trained.model.head.scores(torch.cat([chunk for chunk, _ in chunks], 1))[0].detach()
+        topped = torch.zeros_like(actual).scatter(1, scores.argmax(1, keepdim=True), True)
+        cuts = [-1.0, *scores.flatten().tolist(), 2.0]
+        alone = max(jaccard(scores >= cut, actual) for cut in cuts)
+        at_least_one = max(jaccard((scores >= cut) | topped, actual) for cut in cuts)
+        thresholds.append((alone, at_least_one))
+        assert float(epoch.values["val/jaccard_samples"]) == pytest.approx(max(alone, at_least_one))
+    best = [max(pair) for pair in thresholds]
+    assert int(trained.best_epoch) == 1 + int(np.argmax(best))
+    assert int(trained.best_epoch) != 1 + int(np.argmax([alone for alone, _ in thresholds]))
+
+
+def jaccard(decided: torch.Tensor, actual: torch.Tensor) -> float:
+    either = (decided | actual).sum(dim=1)
+    return float(((decided & actual).sum(dim=1) / either.clamp(min=1) + (either == 0)).mean())
+
+
 def test_a_drawn_label_is_replaced_by_the_mean_over_the_draws() -> None:
     drawn, mean = training(DENSE, [1.0], "pick_one"), training(DENSE, [1.0], "softmax_uniform")
     list(drawn), list(mean)
@@ -181,6 +237,17 @@ def test_labels_without_an_example_are_predicted_by_their_biases() -> None:
     outputs = fitted(trained)[2]
     assert (outputs[:, 0] < -5).all()
     assert (outputs[:, 1] > 5).all()
+
+
+def test_squared_hinges_of_constant_labels_are_at_the_margin() -> None:
+    targets = TARGETS.copy()
+    targets[:, 0], targets[:, 1] = False, True
+    trained = training(DENSE, [1.0], "squared_hinge", targets)
+    list(trained)
+    weights, _, outputs = fitted(trained)
+    np.testing.assert_allclose(weights[:, :2], 0, atol=1e-4)
+    assert (outputs[:, 0] <= -0.999).all()
+    assert (outputs[:, 1] >= 0.999).all()
 
 
 def test_hidden_layers_are_trained_too() -> None:

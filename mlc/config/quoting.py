@@ -1,0 +1,91 @@
+"""Names with commas, quotes or brackets on a command line: quoted for Hydra, and for the shell."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from typing import NoReturn
+
+from mlc.config.errors import ConfigError
+
+# What Hydra's grammar reads as a text without quotes. It knows no letters but those of ASCII.
+_PLAIN = re.compile(r"[A-Za-z_][\w.\-/%+|]*", re.ASCII)
+_WORDS = {"null", "true", "false", "nan", "inf", "infinity"}
+# What a shell would replace within double quotes.
+_OF_SHELL = re.compile(r'["$`!]|\\[\\$`"]')
+
+
+def quoted(value: str) -> str:
+    r"""Return text as one quoted value of an override.
+
+    >>> print(quoted("it's"))
+    'it\'s'
+    """
+    # Hydra reads backslashes before a quote in pairs, and OmegaConf those before an interpolation.
+    literal = re.sub(r"(\\*)\$\{", lambda match: 2 * match[1] + r"\${", value)
+    escaped = re.sub(
+        r"(\\*)('|\Z)", lambda match: 2 * match[1] + ("\\'" if match[2] else ""), literal
+    )
+    return f"'{escaped}'"
+
+
+def setting(key: str, value: str | Sequence[str]) -> str:
+    """Return a setting of a text or of a list of texts as a word for the shell, quoted where needed.
+
+    >>> print(setting("data.labels", ["a", "b, c"]))
+    "data.labels=[a,'b, c']"
+    """
+    if isinstance(value, str):
+        return shell_word(f"{key}={_as_needed(value)}")
+    return shell_word(f"{key}=[{','.join(map(_as_needed, value))}]")
+
+
+def _as_needed(name: str) -> str:
+    is_plain = _PLAIN.fullmatch(name) and name.casefold() not in _WORDS
+    return name if is_plain else quoted(name)
+
+
+def shell_word(text: str) -> str:
+    """Return text as a word of a shell's command line, in double quotes if single ones are in it."""
+    if "'" in text and not _OF_SHELL.search(text):
+        return f'"{text}"'
+    return f"'{text}'" if "'" not in text else shlex.quote(text)
+
+
+def quoted_as_meant(key: str, raw: str, is_list: bool) -> str:
+    """Quote the text, or the names of the list, that Hydra's grammar cannot read.
+
+    Raises:
+        ConfigError: quotes, brackets or commas in it leave open what is meant.
+    """
+    names = _split_names(raw) if is_list else [raw]
+    reserved = "'\"\\[]$" if is_list else "'\"\\[]{}()$"
+    has_comma = not is_list and "," in raw and raw != ","
+    if has_comma or set("".join(names)) & set(reserved):
+        example = setting(key, names if is_list else raw)
+        each = "each name that has a comma, a quote or a bracket" if is_list else "the text"
+        raise ConfigError(f"{key}={raw} cannot be read: quote {each}, as in {example}.")
+    return f"{key}=[{','.join(map(quoted, names))}]" if is_list else f"{key}={quoted(raw)}"
+
+
+def refuse_several(key: str, raw: str) -> NoReturn:
+    """Raise ConfigError for a text with commas, which would be a sweep, where there is none."""
+    raise ConfigError(
+        f"{key}={raw} could be one text or a sweep: write {setting(key, raw)} for one text, or add"
+        " --multirun to sweep over it."
+    )
+
+
+def refuse_nested(key: str, raw: str) -> NoReturn:
+    """Raise ConfigError for a list in a list of texts."""
+    example = setting(key, [raw.strip()[1:-1]])
+    raise ConfigError(f"{key}={raw} holds a list in a list: quote a name, as in {example}.")
+
+
+def _split_names(raw: str) -> list[str]:
+    """Return the names in a list without quotes, such as [a, b c]; its brackets may be missing."""
+    text = raw.strip()
+    if text.startswith("[") and text.endswith("]"):
+        text = text[1:-1]
+    return [name for part in text.split(",") if (name := part.strip())]

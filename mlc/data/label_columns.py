@@ -1,0 +1,127 @@
+"""Encoding of a data frame's label columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mlc.config.errors import DataError
+from mlc.config.texts import shown
+from mlc.data.byte_columns import refuse_bytes
+from mlc.data.label_bits import BINARY_WORDS, binary_value
+from mlc.data.label_cells import MISSING, CellForm, read_cells, read_cells_as
+from mlc.data.locations import location_of
+from mlc.data.missing_labels import CHOICES, Mask, unknown_handled
+
+# In a single 0/1 column, a smaller share of other values counts as slips.
+_SLIPS = 0.1
+
+
+class Labels(NamedTuple):
+    """Targets (N, K), bool; K names; the form of the cells of a single column; assumptions.
+
+    `known` (N, K) marks the known labels; None if all are.
+    """
+
+    targets: NDArray[np.bool_]
+    names: tuple[str, ...]
+    form: CellForm | None = None
+    notes: tuple[str, ...] = ()
+    known: Mask | None = None
+
+
+def encode_labels(
+    frame: pd.DataFrame,
+    labels: Sequence[str],
+    separator: str | None,
+    where: str,
+    form: CellForm | None = None,
+    missing: str = "refuse",
+) -> Labels:
+    """Encode label columns as targets.
+
+    A single column holds label sets (see `read_cells`), or, without a separator, one label of 0 and 1.
+    Several columns are labels of 0 and 1. `form` is the form of the single column in an earlier file,
+    and `missing` says what to do with empty cells in columns of 0 and 1, as `MissingLabelOptions`; an
+    empty cell of label sets is the empty set.
+
+    Raises:
+        DataError: a column is missing, a value is neither 0 nor 1, or there is no label at all.
+    """
+    for name in labels:
+        if name not in frame.columns:
+            raise DataError(
+                f"{where}: there is no column {name!r}: data.labels may name"
+                f" {', '.join(map(str, frame.columns[:20]))}."
+            )
+        refuse_bytes(frame[name], where)
+    if len(labels) == 1 and (form is not None or separator or not _is_binary(frame[labels[0]])):
+        return _label_sets(frame[labels[0]], separator, where, form)
+    values = np.stack([_zeros_and_ones(frame[name], where) for name in labels], axis=1)
+
+    def refusal(row: int, column: int) -> str:
+        return (
+            f"{where}: the label {str(labels[column])!r} is missing in {location_of(where, row)}:"
+            f" {CHOICES.format('data.')}."
+        )
+
+    known, notes = unknown_handled(missing, ~np.isnan(values), refusal)
+    return Labels(values == 1, tuple(map(str, labels)), notes=notes, known=known)
+
+
+def _label_sets(
+    column: pd.Series[Any], separator: str | None, where: str, form: CellForm | None
+) -> Labels:
+    # scikit-learn takes a second to import, and mlc-predict does not need it.
+    from sklearn.preprocessing import MultiLabelBinarizer
+
+    name, values = str(column.name), column.tolist()
+    if form is None:
+        sets, form = read_cells(values, separator, where, name)
+    else:
+        sets = read_cells_as(values, form, where, name)
+    classes = [str(index) for index in range(form.width)]
+    encoder = MultiLabelBinarizer(classes=classes or None).fit(sets)
+    if len(encoder.classes_) == 0 or not any(sets):
+        raise DataError(f"{where}: no row of the column {name!r} has a label.")
+    targets = encoder.transform(sets).astype(bool)
+    return Labels(targets, tuple(map(str, encoder.classes_)), form, form.notes)
+
+
+def _zeros_and_ones(column: pd.Series[Any], where: str) -> NDArray[np.float64]:
+    """Return 0 or 1 for each cell, and NaN for a missing one: (N,)."""
+    values = [
+        np.nan if str(value).strip().lower() in MISSING else binary_value(value) for value in column
+    ]
+    if None in values:
+        wrong = values.index(None)
+        raise DataError(
+            f"{where}: the label {str(column.name)!r} is {shown(str(column.iloc[wrong]))} in"
+            f" {location_of(where, wrong)}: labels must be 0 or 1, yes or no, or true or false,"
+            " in every row; where cells name labels, state data.separator."
+        )
+    return np.array(values, dtype=np.float64)
+
+
+def zero_one_columns(frame: pd.DataFrame) -> list[str]:
+    """Return the columns whose values are exactly 0 and 1, or words for them."""
+    names = []
+    for name in frame.columns:
+        values = {binary_value(value) for value in frame[name]}
+        if values == {0, 1}:
+            names.append(str(name))
+    return names
+
+
+def _is_binary(column: pd.Series[Any]) -> bool:
+    """Whether a single column is a label of 0 and 1, perhaps with a few slips and gaps."""
+    words = [str(value).strip().lower() for value in column]
+    filled = [word for word in words if word not in MISSING]
+    values = [BINARY_WORDS.get(word) for word in filled]
+    n_slips = values.count(None)
+    few = n_slips < _SLIPS * len(values) and {0, 1} <= set(values)
+    return bool(values) and (not n_slips or few)

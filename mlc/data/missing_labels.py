@@ -1,0 +1,81 @@
+"""Labels that are missing in a data set: refused, left unknown, or taken as negative."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlc.config.errors import DataError
+from mlc.config.options import option
+from mlc.data.splits import CALLED, Split
+
+MISSING_LABELS = ("refuse", "mask", "negative")
+CHOICES = (
+    "fill it with 0 or 1, or state {}missing_labels=mask, which leaves it unknown, or negative, which"
+    " takes it as 0"
+)
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass
+class MissingLabelOptions:
+    """Options of sources with columns of 0 and 1 as labels.
+
+    Attributes:
+        missing_labels: "refuse" refuses a label that is neither 0 nor 1 but empty, NaN or ?; "mask"
+            leaves it unknown, so that training and metrics use the known labels alone; "negative" takes
+            it as 0.
+    """
+
+    missing_labels: str = option("refuse", choices=MISSING_LABELS)
+
+
+def unknown_handled(
+    choice: str, known: Mask, refusal: Callable[[int, int], str]
+) -> tuple[Mask | None, tuple[str, ...]]:
+    """Return the mask of known labels, None if all count as known, and a note on the assumption.
+
+    Args:
+        choice: one of MISSING_LABELS.
+        known: (N, K), False where a label is missing; its target is then False.
+        refusal: the message for the row and column of the first missing label.
+
+    Raises:
+        DataError: a label is missing, and the choice is to refuse it.
+    """
+    if known.all():
+        return None, ()
+    if choice == "refuse":
+        row, column = (int(index) for index in np.argwhere(~known)[0])
+        raise DataError(refusal(row, column))
+    if choice == "mask":
+        return known, ()
+    n_missing = int((~known).sum())
+    return None, (f"{n_missing:,} of {known.size:,} labels are missing and taken as negative.",)
+
+
+def require_known(known: Mask, splits: Sequence[Split]) -> None:
+    """Raise DataError if no label of a part is known; the test part may be empty."""
+    for split in splits:
+        for part, rows in split.parts().items():
+            if len(rows) and not known[rows].any():
+                raise DataError(
+                    f"No label of the {CALLED[part]} rows is known: give labels to some of them, or"
+                    " other rows."
+                )
+
+
+def joined_known(masks: Sequence[Mask | None], targets: Sequence[Mask]) -> Mask | None:
+    """Concatenate the masks of known labels of several files, each (N_p, K); None if all are known."""
+    if all(mask is None for mask in masks):
+        return None
+    return np.concatenate(
+        [
+            np.ones_like(part) if mask is None else mask
+            for mask, part in zip(masks, targets, strict=True)
+        ]
+    )

@@ -1,0 +1,184 @@
+"""Every sentence of the pages with a number or a comparison is carried by something that exists."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from experiments.claims import GENERATED, REGISTER, numbers, pages, register
+from experiments.harness.claims import carried
+from experiments.harness.origins import origin
+from experiments.harness.sentences import Sentence, claims_of, misplaced
+from mlc.config.errors import ConfigError
+
+PAGES = pages()
+# Pages of which not yet every claim is carried.
+OPEN = {"docs/compare.md", "docs/defaults.md", "docs/export.md"}
+CARRIED = [
+    page
+    for page in PAGES
+    if not page.startswith("experiments/") and page not in OPEN | {*GENERATED}
+]
+
+
+@pytest.mark.parametrize("page", CARRIED)
+def test_every_number_and_comparison_is_carried(page: str) -> None:
+    bare = [(claim.text, claim.bare) for claim in claims_of(PAGES[page]) if not claim.is_carried]
+    assert not bare
+
+
+def test_the_register_is_up_to_date_and_nothing_in_it_does_not_hold() -> None:
+    text = register(PAGES)
+    assert REGISTER.read_text(encoding="utf-8") == text, "run python -m experiments.claims"
+    assert "| **does not hold** |" not in text
+
+
+@pytest.mark.parametrize("page", CARRIED)
+def test_no_marker_ends_a_paragraph(page: str) -> None:
+    assert not misplaced(PAGES[page])
+
+
+def only(page: str) -> Sentence:
+    (claim,) = claims_of(page)
+    return claim
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "It loses 0.043 of the Jaccard index.",
+        "The lead is .03 there.",
+        "Sigmoid is better than softmax.",
+        "It is *2 times* as fast.",
+        "Most heads [lose](page.md) by 3%.",
+        "- one item with 12 labels",
+        "| head | Jaccard |\n| --- | --- |\n| sigmoid | 0.5 |",
+        "It has <!--=league.gain-->+0.1<!--/--> more.",
+        "Carried.<!--: definition --> It has 3 labels.",
+        "In <!-- a comment --> 7 of them.",
+        "The gain is behind -0.016 ±0.002.",
+    ],
+)
+def test_what_nothing_carries_is_found(bad: str) -> None:
+    assert not only(bad).is_carried
+    assert only(bad).bare
+
+
+@pytest.mark.parametrize(
+    "unread",
+    [
+        "## 3 better heads",
+        "No number is here.",
+        "The option `n=3` and $`2^K \\le 5`$ are code.",
+        "```sh\nrun 5\n```",
+        "See [the page](v2/page3.md) and ![5 heads](x2.png).",
+        "<!-- begin table -->\n\n| a |\n| --- |\n| 5 |\n\n<!-- end table -->",
+        "1. the first item",
+        "**7. Statements have numbers,** as statement 7 and statements 1, 4 and 5.",
+        "F1, float32, 2^K and tmc2007-500 are names; 2026-11-22 is a date.",
+        "It needs at least one label and the best epoch.",
+        "The index less that of sigmoid is a difference.",
+    ],
+)
+def test_what_is_no_claim_is_not_read(unread: str) -> None:
+    assert claims_of(unread) == []
+
+
+def test_a_quoted_number_carries_itself_alone() -> None:
+    claim = only("It has <!--=a.gain-->+0.1 ±0.2<!--/--> of it.")
+    assert (claim.quoted, claim.bare, claim.is_carried) == ((("a.gain", "+0.1 ±0.2"),), (), True)
+    assert claim.text == "It has +0.1 ±0.2 of it."
+
+
+def test_a_marker_carries_its_sentence_or_the_block_below_it() -> None:
+    first, second = claims_of(
+        "One has 1.<!--: definition --> The next has 2 <!--: source: A\n2001 -->."
+    )
+    assert (first.carriers, second.carriers) == (("definition",), ("source: A 2001",))
+    table = "| a | b |\n| --- | --- |\n| A. 1 | 2. The<!--: definition --> |\n| 3 | c |"
+    assert [claim.carriers for claim in claims_of(table)] == [("definition",), ()]
+    block = "<!--: definition; source: B -->\n- 1 a\n- 2 b\n\nThree is 3."
+    assert [claim.carriers for claim in claims_of(block)] == [("definition", "source: B")] * 2 + [
+        ()
+    ]
+
+
+def test_a_comment_that_would_end_a_paragraph_is_found() -> None:
+    assert misplaced("text\n<!--=a.b-->1<!--/--> text") == ["<!--=a.b-->1<!--/--> text"]
+    assert misplaced("text.<!--: a.b\n> 0 --> text") == ["> 0"]
+    assert misplaced("## title\n<!--: definition -->\n- 1") == []
+
+
+NUMBERS = {
+    "a.gain": "+0.10 ±0.04",
+    "a.list": "x +0.1 ±0.2, y -0.3 ±0.1 (0.5)",
+    "a.count": "5 of 11",
+    "a.name": "global",
+    "a.names": "x global, y mode",
+}
+
+
+@pytest.mark.parametrize(
+    ("carrier", "verdict"),
+    [
+        ("a.gain > 0", "holds"),
+        ("a.gain > 0.08", "does not hold"),  # 0.08 lies in the interval
+        ("a.gain includes 0.08", "holds"),
+        ("a.gain excludes 0.08", "does not hold"),
+        ("a.list < 0", "does not hold"),
+        ("a.list[y] < 0", "holds"),
+        ("a.list[y] < a.gain", "holds"),
+        ("a.gain = 0.1", "holds"),
+        ("a.gain = 0.11", "does not hold"),
+        ("a.count >= 5", "holds"),
+        ("a.name is global", "holds"),
+        ("a.names[y] is mode", "holds"),
+        ("a.names[y] is global", "does not hold"),
+        ("a.count > 5", "does not hold"),
+        ("mlc/reporting/statistics.py: CONFIDENCE = 0.95", "holds"),
+        ("mlc/reporting/statistics.py: CONFIDENCE = 0.99", "does not hold"),
+        ("prediction", "predicted"),
+        ("source: Holm 1979", "by source"),
+        ("tests/experiments/test_claims.py::test_a_carrier_shows_whether_it_holds", "by test"),
+    ],
+)
+def test_a_carrier_shows_whether_it_holds(carrier: str, verdict: str) -> None:
+    assert carried(carrier, NUMBERS).verdict == verdict
+
+
+def test_a_cell_is_read_from_its_stored_table() -> None:
+    cell = "results/benchmarks/defaults_vs_linear.csv[data=goemotions, model=sigmoid]"
+    lead = f"{cell} linear_svm_difference ± linear_svm_half_width"
+    assert carried(f"{lead} < 0", {}).verdict == "holds"
+    assert carried(f"{lead} = -0.021", {}).verdict == "holds"
+    assert carried(f"{lead} < -0.02", {}).verdict == "does not hold"
+    # Of a whole column, every cell.
+    rows = "results/benchmarks/many_labels.csv[labels=30000] gigabytes"
+    verdicts = [carried(f"{rows} < {limit}", {}).verdict for limit in (8, 3.6)]
+    assert verdicts == ["holds", "does not hold"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "tests/experiments/test_claims.py::test_that_is_not_there",
+        "tests/experiments/test_absent.py::test_x",
+        "b.gain > 0",
+        "a.list[z] > 0",
+        "results/benchmarks/defaults_vs_linear.csv[data=absent] seconds > 0",
+        "mlc/absent.py: X = 1",
+        "because it is so",
+    ],
+)
+def test_a_marker_that_names_nothing_is_refused(wrong: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape("A claim marker") + "|The claim marker"):
+        carried(wrong, NUMBERS)
+
+
+def test_every_number_is_named_by_a_function_of_its_experiment() -> None:
+    assert "league.n_data" in numbers(PAGES)
+    assert origin("league.n_data") == "experiments/league/analysis.py:_find"
+    assert origin("league.gain_pairwise_bibtex") == "experiments/league/claims.py:single_gains"
+    with pytest.raises(KeyError, match="names the number"):
+        origin("league.absent")
