@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mlc.config.errors import DataError
 from mlc.config.texts import shown
+from mlc.data.byte_columns import refuse_bytes
 from mlc.data.label_bits import BINARY_WORDS, binary_value
 from mlc.data.label_cells import MISSING, CellForm, read_cells, read_cells_as
 from mlc.data.locations import location_of
@@ -60,6 +61,7 @@ def encode_labels(
                 f"{where}: there is no column {name!r}: data.labels may name"
                 f" {', '.join(map(str, frame.columns[:20]))}."
             )
+        refuse_bytes(frame[name], where)
     if soft:
         return _probabilities(frame, labels, where, missing)
     if len(labels) == 1 and (form is not None or separator or not _is_binary(frame[labels[0]])):

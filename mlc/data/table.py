@@ -20,6 +20,7 @@ from mlc.data.base import (
     Vocabulary,
     register_source,
 )
+from mlc.data.byte_columns import refuse_bytes
 from mlc.data.columns import Encoded, encode_columns
 from mlc.data.files import located
 from mlc.data.label_cells import separator_named
@@ -228,6 +229,7 @@ def _texts(file: TableFile) -> list[str]:
             f" {', '.join(map(str, file.frame.columns[:20]))}."
         )
     column = file.frame[file.text]
+    refuse_bytes(column, file.where)
     return ["" if gap else str(text) for text, gap in zip(column, column.isna(), strict=True)]
 
 
