@@ -52,7 +52,7 @@ def compare(arguments: argparse.Namespace, defaults: Mapping[str, Any]) -> None:
     dataset = SOURCES[options.data.name].load(options.data)
     if dataset.known is not None or dataset.soft is not None:
         raise ConfigError(
-            "mlc-compare judges rows by all their labels, which are 0 or 1: fill the missing ones, or"
+            "A comparison judges rows by all their labels, which are 0 or 1: fill missing ones, or"
             " state data.missing_labels=negative, and leave data.soft_labels out."
         )
     if "test" not in dataset.parts and hasattr(options.data, "split_seed"):
