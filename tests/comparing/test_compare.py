@@ -188,10 +188,10 @@ def test_a_folder_of_images_is_compared_by_networks_for_images(
 def test_labels_that_are_no_zeros_and_ones_are_refused(
     command: Command, table: Path, setting: str
 ) -> None:
-    lines = table.read_text().splitlines()
+    lines = table.read_text(encoding="utf-8").splitlines()
     cell = "" if "missing" in setting else "0.3"
     lines[5] = lines[5].rpartition(",")[0] + f",{cell}"
-    table.write_text("\n".join(lines) + "\n")
+    table.write_text("\n".join(lines) + "\n", encoding="utf-8")
     ended = command(lambda: main(None), str(table), "--labels", "high", "wide", setting)
     assert ended.status == 2
     assert ended.out == ""
