@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from experiments.harness import Finding, Report, Trainings, Trial
@@ -34,7 +36,9 @@ class Rates(Trainings):
 
     def trials(self, budget: str) -> list[Trial]:
         """Return all data sets, heads, rates and seeds; all are in "full"."""
-        sets = [(settings, {}) for name, (settings, _) in DATA.items() if name not in LARGE]
+        sets: list[tuple[dict[str, Any], dict[str, Any]]] = [
+            (settings, {}) for name, (settings, _) in DATA.items() if name not in LARGE
+        ]
         worlds = [({"data": "world", "data.n_train": 5000}, world) for world in STRUCTURES.values()]
         return [
             {
