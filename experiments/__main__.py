@@ -60,7 +60,7 @@ def main() -> None:
         report = overview()
         for document in overview_documents(ROOT.parent):
             report.refresh(document)
-        claims.write()
+        status = max(status, claims.main())
     sys.exit(status)
 
 

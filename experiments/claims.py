@@ -7,12 +7,14 @@ and each comparison of a claim marker is computed from them anew.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 
 from experiments.harness.claims import FAILS, HOLDS, PROJECT, Carried, carried
 from experiments.harness.origins import origin, over
 from experiments.harness.report import quoted
 from experiments.harness.sentences import Sentence, claims_of
+from mlc.config.errors import ConfigError
 from mlc.files.writing import write_text
 
 REGISTER = PROJECT / "results/claims.md"
@@ -111,10 +113,15 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def write() -> None:
-    """Write the register."""
-    write_text(REGISTER, register(pages()))
+def main() -> int:
+    """Write the register; return the exit status."""
+    try:
+        write_text(REGISTER, register(pages()))
+    except ConfigError as error:
+        print(f"experiments.claims: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
-    write()
+    sys.exit(main())

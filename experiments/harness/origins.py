@@ -7,6 +7,7 @@ import re
 from functools import cache
 
 from experiments.harness.experiment import ROOT
+from mlc.config.errors import ConfigError
 
 # What the interval of a number is over, by patterns of names; of others over seeds.
 _OVER = (
@@ -24,12 +25,16 @@ def over(name: str, value: str) -> str:
 
 
 def origin(name: str) -> str:
-    """Return the function that names a number in the code of its experiment, as FILE:FUNCTION."""
+    """Return the function that names a number in the code of its experiment, as FILE:FUNCTION.
+
+    Raises:
+        ConfigError: none does.
+    """
     experiment, _, key = name.partition(".")
     for pattern, place in _named(experiment):
         if re.fullmatch(pattern, key):
             return place
-    raise KeyError(f"No function of experiments/{experiment} names the number {key!r}.")
+    raise ConfigError(f"No function of experiments/{experiment} names the number {key!r}.")
 
 
 @cache

@@ -160,7 +160,7 @@ def _sentence(part: str, numbers: list[tuple[str, str]], markers: list[str]) -> 
 
 def _prose(text: str) -> str:
     """Return the words that are read: no code, formulas, link targets, pictures, dates and numbering."""
-    text = re.sub(r"\$?`[^`]*`\$?", " ", text)
+    text = re.sub(r"\$?`[^`]*`\$?", " ", " ".join(text.split()))
     text = re.sub(r"!\[[^\]]*\]\([^)]*\)", " ", text)
     text = re.sub(r"\]\([^)]*\)", "] ", text)
     text = re.sub(r"^\s*\*\*\d+\.", " ", text)

@@ -182,3 +182,17 @@ def test_a_folder_of_images_is_compared_by_networks_for_images(
     assert names["X"].shape == (48, 3, 8, 8)
     assert names["label_sets"].shape == (48, 5)
     assert load_features("clothes", names["data"], "images").shape == (48, 3, 8, 8)
+
+
+@pytest.mark.parametrize("setting", ["data.missing_labels=mask", "data.soft_labels=true"])
+def test_labels_that_are_no_zeros_and_ones_are_refused(
+    command: Command, table: Path, setting: str
+) -> None:
+    lines = table.read_text(encoding="utf-8").splitlines()
+    cell = "" if "missing" in setting else "0.3"
+    lines[5] = lines[5].rpartition(",")[0] + f",{cell}"
+    table.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    ended = command(lambda: main(None), str(table), "--labels", "high", "wide", setting)
+    assert ended.status == 2
+    assert ended.out == ""
+    assert "A comparison judges rows by all their labels, which are 0 or 1: fill" in ended.error

@@ -15,13 +15,15 @@ import logging
 import sys
 import tempfile
 import time
+import traceback
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from benchmarks.measuring import machine
 from mlc.files.writing import write_json, write_text
-from tests.torture.areas import AREAS, Bench
+from tests.torture.areas import AREAS, Bench, Tried
 from tests.torture.freshness import STORE, fingerprints, sentence, stored
 from tests.torture.page import PAGE, page
 
@@ -80,7 +82,7 @@ def try_area(name: str, bench: Bench, path: Path, again: bool = False) -> list[s
         if before and before["partial"] is None and not before["faults"]:
             continue
         began = time.monotonic() - before.get("seconds", 0.0)
-        for tried in area.measure(bench, row, before.get("partial") or {}):
+        for tried in _measured(name, bench, row, before.get("partial") or {}):
             seconds = round(time.monotonic() - began, 1)
             result |= {"date": _today(), "machine": machine()}
             result["rows"][row] = {**vars(tried), "seconds": seconds}
@@ -90,6 +92,16 @@ def try_area(name: str, bench: Bench, path: Path, again: bool = False) -> list[s
         )
     # Rows of an earlier form of the area are no longer of the page.
     return [fault for row in area.rows for fault in result["rows"][row]["faults"]]
+
+
+def _measured(name: str, bench: Bench, row: str, partial: dict[str, object]) -> Iterator[Tried]:
+    """Try a row; what ends the trial itself is a fault, too, and the other rows are tried."""
+    area = AREAS[name]
+    try:
+        yield from area.measure(bench, row, partial)
+    except Exception:
+        blank = ["-"] * (len(area.header) - 1)
+        yield Tried([row, *blank], [f"{row}: {traceback.format_exc(limit=-3)}"])
 
 
 def _today() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -48,6 +49,10 @@ class Bench:
     def __exit__(self, *error: object) -> None:
         self._stack.close()
 
+    def place(self, *names: object) -> Path:
+        """Return a folder of this name; Hydra would take a comma for a sweep."""
+        return self.folder / "_".join(re.findall(r"[\w.]+", " ".join(map(str, names))))
+
     def count(self, full: int) -> int:
         """How often at this scale."""
         return max(1, round(full * self.scale))
@@ -91,14 +96,14 @@ class Area:
 
 def _kill(bench: Bench, kind: str, partial: dict[str, object]) -> Iterator[Tried]:
     server = bench.server_of(kind)
-    whole = kills.Job(server, kind, bench.folder / f"whole {kind}")
+    whole = kills.Job(server, kind, bench.place("whole", kind))
     seconds = whole.undisturbed()
     moments = kills.moments(bench.count(N_KILLS[kind]), seconds, SEED)
     finished: list[int] = []
     faults: list[str] = []
     survived = 0
     for number, moment in enumerate(moments):
-        job = kills.Job(server, kind, bench.folder / f"killed {kind} {number}")
+        job = kills.Job(server, kind, bench.place("killed", kind, number))
         killed = kills.kill_and_resume(job, moment, whole.results(), kind)
         finished.append(killed.n_finished)
         survived += not killed.faults
@@ -113,7 +118,7 @@ def _interrupt(bench: Bench, row: str, partial: dict[str, object]) -> Iterator[T
     faults: list[str] = []
     moments = kills.moments(bench.count(N_STOPS[kind]), 3.0, SEED)
     for number, moment in enumerate(moments):
-        job = kills.Job(bench.server_of(kind), kind, bench.folder / f"{row} {number}")
+        job = kills.Job(bench.server_of(kind), kind, bench.place(row, number))
         seconds, found = kills.interrupt(job, kills.STOPS[stop], moment)
         slowest, survived = max(slowest, seconds), survived + (not found)
         faults += [f"{row} at {moment:.2f} s: {fault}" for fault in found]
@@ -127,7 +132,7 @@ def _share(bench: Bench, row: str, partial: dict[str, object]) -> Iterator[Tried
     moments = kills.moments(n, case.latest or 0.0, SEED)
     servers = bench.server(number=1), bench.server(number=2)
     for number, moment in enumerate(moments):
-        folder = bench.folder / f"shared {row} {number}"
+        folder = bench.place("shared", row, number)
         found = sharing.share(servers, folder, case, moment if case.latest else None)
         survived += not found
         faults += [f"{row}: {fault}" for fault in found]
@@ -139,7 +144,7 @@ def _jump(bench: Bench, row: str, partial: dict[str, object]) -> Iterator[Tried]
     faults: list[str] = []
     for number in range(n):
         draw = random.Random(f"{SEED}/{row}/{number}")
-        found = clocks.CASES[row](bench.server(), bench.folder / f"{row} {number}", draw)
+        found = clocks.CASES[row](bench.server(), bench.place(row, number), draw)
         survived += not found
         faults += [f"{row}: {fault}" for fault in found]
     doc = " ".join((clocks.CASES[row].__doc__ or "").split())
@@ -151,7 +156,7 @@ def _meet_limit(bench: Bench, row: str, partial: dict[str, object]) -> Iterator[
     if row in limits.WITH_ROOT and not limits.can_mount(bench.folder / "mount"):
         yield Tried([row, "not tried: it needs root", "-"])
         return
-    faults = case(bench.server(), bench.folder / row.replace(" ", "_"))
+    faults = case(bench.server(), bench.place(row))
     doc = " ".join((case.__doc__ or "").split())
     yield Tried([row, doc, "no" if faults else "yes"], [f"{row}: {fault}" for fault in faults])
 
@@ -161,7 +166,7 @@ def _on_cluster(bench: Bench, row: str, partial: dict[str, object]) -> Iterator[
     if reason is not None:
         yield Tried([row, f"not tried: {reason}"])
         return
-    faults = cluster.CASES[row](bench.folder / row.replace(" ", "_"))
+    faults = cluster.CASES[row](bench.place(row))
     yield Tried([row, "no" if faults else "yes"], [f"{row}: {fault}" for fault in faults])
 
 

@@ -62,8 +62,8 @@ def stored(store: Path = STORE) -> dict[str, dict[str, Any]]:
 def changed(results: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
     """Return the code that has changed since each area was tried, by area."""
     found = {}
+    now = fingerprints({part for content in results.values() for part in content["code"]})
     for area, content in results.items():
-        now = fingerprints(content["code"])
         parts = [part for part, before in content["code"].items() if now[part] != before]
         if parts:
             found[area] = parts

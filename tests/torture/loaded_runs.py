@@ -102,7 +102,7 @@ def _scores(head: str) -> Any:
 
 
 def loaded_run_case(draw: random.Random, folder: Path) -> None:
-    """A run with one damaged file, or with a stranger's files beside its own; all that reads runs does."""
+    """A run with one damaged file, or with a stranger's files beside its own: all readers read it."""
     head, root = draw.choice(HEADS_TRIED), folder / "toy"
     shutil.rmtree(root, ignore_errors=True)
     run = root / f"toy/{head}/seed=0"

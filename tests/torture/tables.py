@@ -285,4 +285,4 @@ READERS = {
     "texts of fastText and LibMultiLabel": Reader(labelled_case, 0.06),
 }
 if _HAS_PARQUET:
-    READERS["Parquet"] = Reader(parquet_case, 0.03)
+    READERS["Parquet"] = Reader(parquet_case, 0.02)

@@ -76,6 +76,7 @@ def trained(
         CPU,
         torch.float64,
         known=data.known,
+        soft=data.soft,
     )
     given = OPTIMIZERS.options(optimizer)
     steps = OPTIMIZERS[optimizer](model.parameters(), [given] * len(seeds))
