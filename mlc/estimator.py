@@ -79,6 +79,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         patience: epochs without improvement after which training stops; None trains max_epochs.
         missing_labels: "refuse" NaN and other gaps among the zeros and ones of y; "mask" them, so that
             the known labels alone count (docs/missing_labels.md); or take them as "negative".
+        soft_labels: whether y holds probabilities, (N, K), as targets of the loss.
         val_fraction: share of the rows on which each network is validated.
         n_seeds: number of networks that are trained together and whose probabilities are averaged.
         device: auto, cpu or cuda, or a torch.device.
@@ -126,6 +127,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
     monitor: str = "jaccard_samples"
     patience: int | None = None
     missing_labels: str = "refuse"
+    soft_labels: bool = False
     val_fraction: float = 0.2
     n_seeds: int = 1
     device: str | torch.device = "auto"
@@ -254,7 +256,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         options = mapping("text_options", self.text_options)
         self._texts = TextInput(self.text, text_options(options))
         features = self._features(X, reset=True)
-        targets = encode(y, self.missing_labels)
+        targets = encode(y, self.missing_labels, self.soft_labels)
         if len(targets.multi_hot) != features.shape[0]:
             raise ValueError(
                 f"X has {features.shape[0]} rows and y {len(targets.multi_hot)}: give as many."

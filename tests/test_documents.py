@@ -41,6 +41,7 @@ PYTHON = {
     "docs/export.md": (5, "tests/exporting/test_command.py, tests/exporting/test_writing.py"),
     "docs/extend.md": (6, "tests/runs/test_parts.py"),
     "docs/images.md": (2, "tests/test_images.py"),
+    "docs/missing_labels.md": (1, "tests/training/test_missing_labels.py"),
     "docs/own_head.md": (1, "tests/test_train.py"),
     "docs/own_network.md": (4, "tests/heads/test_own_network.py"),
     "docs/pretrained.md": (3, "tests/backbones/test_pretrained.py"),

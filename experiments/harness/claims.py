@@ -145,7 +145,7 @@ def _values(text: str) -> list[Range]:
 
 def _cells(cell: re.Match[str]) -> list[Range]:
     """Read a column of the rows with these values, with half the widths of intervals if it has them."""
-    keys = dict(pair.split("=", 1) for pair in cell[2].split(", ") if pair)
+    keys = dict(pair.split("=", 1) for pair in re.split(r", (?=\w+=)", cell[2]) if pair)
     rows = [row for row in _rows(cell[1]) if all(row.get(k) == v for k, v in keys.items())]
     columns = [name for name in cell.groups()[2:] if name]
     if not rows or any(name not in rows[0] for name in columns):

@@ -90,16 +90,22 @@ def claims_of(page: str) -> list[Sentence]:
 
 
 def misplaced(page: str) -> list[str]:
-    """Return the lines whose comment would end a paragraph on GitHub: it begins them."""
-    lines = _UNREAD.sub("", page).splitlines()
-    inside = zip(["", *lines], lines, strict=False)
-    return [
+    """Return the lines whose marker would end a paragraph on GitHub.
+
+    A line of a paragraph must not begin with a comment, nor one within a comment with a sign that
+    begins a list or a quotation.
+    """
+    text = _UNREAD.sub("", page)
+    lines = text.splitlines()
+    begun = [
         line
-        for before, line in inside
-        if before.strip()
-        and line.lstrip().startswith("<!--")
+        for before, line in zip(["", *lines], lines, strict=False)
+        if line.lstrip().startswith("<!--")
+        and before.strip()
         and not before.lstrip().startswith(("<!--", "#"))
     ]
+    within = [line for marker in _CLAIM.findall(text) for line in marker.splitlines()[1:]]
+    return begun + [line for line in within if not line.lstrip()[:1].isalpha()]
 
 
 def _blocks(page: str) -> Iterator[str]:

@@ -65,7 +65,8 @@ def with_hidden(dataset: Dataset, options: HiddenOptions) -> Dataset:
     seed = options.hide_seed
     train, val = hold_out(dataset, dataset.parts["train"], options.val_fraction, seed)
     parts = {"train": train, "val": val, "test": dataset.parts["test"]}
-    dataset = replace(dataset, parts=parts)
+    origin = f"as published, validation rows by data.hide_seed={seed}"
+    dataset = replace(dataset, parts=parts, parts_from=origin)
     if options.hide == "none":
         return dataset
     rng = np.random.default_rng(seed)

@@ -281,7 +281,8 @@ def _set_names(rows: pd.DataFrame) -> pd.Series:
                 return key
         raise KeyError(row["run"])
 
-    return rows.apply(name, axis=1)
+    runs = rows.drop_duplicates("run").set_index("run", drop=False)
+    return rows["run"].map(runs.apply(name, axis=1))
 
 
 def _listed(values: Mapping[str, float] | pd.Series, form: str) -> str:

@@ -20,7 +20,7 @@ from experiments.learned_features.studies import (
     TRAINED_SEEDS,
     Learned,
 )
-from experiments.one_network_or_many.analysis import (
+from experiments.one_network_or_many.studies import (
     COLOUR_LABELS,
     DIGIT_LABELS,
     GROUPS,

@@ -16,6 +16,7 @@ from experiments.harness import (
 from experiments.harness.frames import complete_groups
 from experiments.harness.plots import curve, legend, panels
 from experiments.harness.report import listed
+from experiments.pick_one.rates import Rates, report_rates
 from experiments.pick_one.studies import HEADS, Flattery, Runs, Steps
 from mlc.reporting.statistics import Interval, mean_interval, paired_difference
 from mlc.reporting.tables import Table
@@ -25,7 +26,7 @@ class PickOne(Experiment):
     """The experiment on training with one randomly picked label."""
 
     name = "pick_one"
-    studies = (Runs(), Flattery(), Steps())
+    studies = (Runs(), Flattery(), Steps(), Rates())
 
     def report(self, frames: Mapping[str, pd.DataFrame]) -> Report:
         """Report quality, gradient noise, optimism of test-tuned thresholds, and time."""
@@ -61,6 +62,8 @@ class PickOne(Experiment):
         )
         report.figures["loss"] = _loss_figure(epochs)
         self._find(report, validated, noise, flattery, times)
+        more = frames["rates"]
+        report_rates(report, more.assign(set=_set_names(more)) if len(more) else more, validated)
         return report
 
     def _find(
@@ -163,7 +166,12 @@ class PickOne(Experiment):
 
 def _set_names(rows: pd.DataFrame) -> pd.Series:
     attracting = pd.to_numeric(rows["data.attraction"]).fillna(0) > 0
-    return rows["data"].where(~attracting, rows["data"] + ", attracting labels")
+    names = rows["data"].where(~attracting, rows["data"] + ", attracting labels")
+    if "data.structure" not in rows:
+        return names
+    return names.where(
+        rows["data.structure"].isna(), "world, " + rows["data.structure"].astype(str)
+    )
 
 
 def _quality_table(validated: pd.DataFrame) -> Table:

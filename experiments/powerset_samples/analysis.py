@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,16 @@ from experiments.harness.frames import complete_groups
 from experiments.harness.plots import DASHES, curve, legend, panels
 from experiments.powerset_samples.choice import TOLERANCE, choice_table, choices
 from experiments.powerset_samples.crossings import WORLD, crossing_points, rounded, rule_of_thumb
-from experiments.powerset_samples.studies import HEADS, RATES, OneRate, Runs
+from experiments.powerset_samples.studies import (
+    HEADS,
+    RATES,
+    MoreLabels,
+    OneRate,
+    Runs,
+    Structures,
+)
+from experiments.powerset_samples.wider import merged, more_labels, report_wider, tune
+from experiments.worlds import at_edge
 from mlc.reporting.statistics import mean_interval
 from mlc.reporting.tables import Table
 from mlc.tracking.palette import COLOURS, MARKERS
@@ -28,21 +37,21 @@ class PowersetSamples(Experiment):
     """The experiment on the number of samples that a powerset needs."""
 
     name = "powerset_samples"
-    studies = (Runs(), OneRate())
+    studies = (Runs(), OneRate(), Structures(), MoreLabels())
 
     def report(self, frames: Mapping[str, pd.DataFrame]) -> Report:
         """Report regrets, crossing points and a rule of thumb."""
         all_rates = complete_groups(frames["runs"], _SETTING, "head")
         tuned = tune(all_rates)
         one_rate = complete_groups(frames["one_rate"], _SETTING, "head")
-        rows = pd.concat([each for each in (tuned, one_rate) if len(each)] or [tuned])
-        rows = rows.reset_index(drop=True)
+        more = more_labels(frames["more_labels"])
+        rows = merged(tuned, more, one_rate)
         report = Report()
         for metric, name in REGRETS.items():
             report.tables[f"crossing_{metric}"] = (
                 f"Training rows from which powerset's {name} regret is below sigmoid's: geometric"
                 f" mean of the worlds that cross (their range; how many do; {_MARKED})",
-                _crossing_table(crossing_points(rows, metric)),
+                _crossing_table(crossing_points(rows, metric), _marked(rows)),
             )
         strongest, largest = rows["data.dependence"].max(), tuned["data.n_labels"].max()
         report.tables["regret"] = (
@@ -65,11 +74,13 @@ class PowersetSamples(Experiment):
         report.tables["choice"] = (
             f"The simplest head whose regret is within {TOLERANCE:g} of the lowest (in brackets"
             f" the regret of sigmoid less its own; {_MARKED})",
-            choice_table(rows, REGRETS, shown),
+            choice_table(rows, REGRETS, _marked(rows)),
         )
         report.figures["regret"] = _regret_figure(rows, "jaccard_samples")
-        report.figures["crossing"] = _crossing_figure(tuned)
+        report.figures["crossing"] = _crossing_figure(rows[~rows["one_rate"]])
         self._find(report, tuned)
+        report_wider(report, more, frames["structures"])
+        report.numbers["edges"] = at_edge(tuned["optimizer.lr"], RATES)
         slow = all_rates[all_rates["optimizer.lr"] == RATES[0]]
         for name, selected in (("crossing_slow", slow), ("crossing_tuned", tuned)):
             hard = crossing_points(selected, "jaccard_samples").dropna()
@@ -163,14 +174,11 @@ class PowersetSamples(Experiment):
         ]
 
 
-def shown(n_labels: float) -> str:
-    """Return K as text, marked if its heads have one rate."""
-    return f"{n_labels:g}{'*' * (n_labels in OneRate.n_labels['full'])}"
-
-
-def tune(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the run with the best validation loss of each setting, head and replicate."""
-    return rows.loc[rows.groupby([*_SETTING, "head", "seed"], sort=False)["val_loss"].idxmin()]
+def _marked(rows: pd.DataFrame) -> Callable[[float, float], str]:
+    """Return a function of K and dependence that formats K, marked if its heads have one rate."""
+    worlds = rows[rows["one_rate"]][["data.n_labels", "data.dependence"]]
+    at_one_rate = set(worlds.itertuples(index=False, name=None))
+    return lambda k, dependence: f"{k:g}{'*' * ((k, dependence) in at_one_rate)}"
 
 
 def _rates_table(rows: pd.DataFrame, tuned: pd.DataFrame) -> Table:
@@ -190,15 +198,16 @@ def _rates_table(rows: pd.DataFrame, tuned: pd.DataFrame) -> Table:
     return Table(["head", "rate", *(f"{n:,}" for n in numbers)], lines)
 
 
-def _crossing_table(crossings: pd.DataFrame) -> Table:
+def _crossing_table(crossings: pd.DataFrame, marked: Callable[[float, float], str]) -> Table:
     dependences = sorted(crossings["data.dependence"].unique())
     lines = []
     for n_labels, group in crossings.groupby("data.n_labels"):
         cells = []
         for dependence in dependences:
             n = group[group["data.dependence"] == dependence]["n"]
-            cells.append(_crossed(n.dropna().to_numpy(), len(n)))
-        lines.append([shown(n_labels), *cells])
+            mark = "*" if marked(n_labels, dependence).endswith("*") else ""
+            cells.append(_crossed(n.dropna().to_numpy(), len(n)) + mark)
+        lines.append([f"{n_labels:g}", *cells])
     return Table(["K", *(f"dependence {d:g}" for d in dependences)], lines, 0)
 
 
@@ -213,6 +222,7 @@ def _crossed(n: np.ndarray, of: int) -> str:
 
 
 def _regret_table(rows: pd.DataFrame) -> Table:
+    marked, (dependence,) = _marked(rows), rows["data.dependence"].unique()
     numbers = sorted(rows["data.n_train"].unique())
     lines = []
     for n_labels, subset in rows.groupby("data.n_labels"):
@@ -222,7 +232,7 @@ def _regret_table(rows: pd.DataFrame) -> Table:
                 str(mean_interval(group.get_group(n))) if n in group.groups else "-"
                 for n in numbers
             ]
-            lines.append([shown(n_labels), head, *cells])
+            lines.append([marked(n_labels, dependence), head, *cells])
     return Table(["K", "head", *(f"{n:,}" for n in numbers)], lines)
 
 
@@ -230,7 +240,7 @@ def _regret_figure(rows: pd.DataFrame, metric: str) -> Figure:
     dependences = (rows["data.dependence"].min(), rows["data.dependence"].max())
     numbers = sorted(rows["data.n_labels"].unique())
     figure, axes = panels(2 * len(numbers), columns=2, width=4.2, height=2.3, sharex=True)
-    cells = [(k, d) for k in numbers for d in dependences]
+    cells, marked = [(k, d) for k in numbers for d in dependences], _marked(rows)
     for panel, (n_labels, dependence) in zip(axes, cells, strict=True):
         subset = rows[(rows["data.n_labels"] == n_labels) & (rows["data.dependence"] == dependence)]
         for index, head in enumerate(HEADS):
@@ -241,7 +251,9 @@ def _regret_figure(rows: pd.DataFrame, metric: str) -> Figure:
         numbers_of_rows = sorted(rows["data.n_train"].unique())
         panel.set_xticks(numbers_of_rows, [f"{n:,}" for n in numbers_of_rows], fontsize="small")
         panel.minorticks_off()
-        panel.set_title(f"K = {shown(n_labels)}, dependence {dependence:g}", fontsize="medium")
+        panel.set_title(
+            f"K = {marked(n_labels, dependence)}, dependence {dependence:g}", fontsize="medium"
+        )
     for panel in axes[::2]:
         panel.set_ylabel("Jaccard regret")
     for panel in axes[-2:]:

@@ -37,16 +37,18 @@ def _group(n_labels: float) -> float:
 
 
 def choice_table(
-    rows: pd.DataFrame, metrics: Mapping[str, str], shown: Callable[[float], str] = "{:g}".format
+    rows: pd.DataFrame,
+    metrics: Mapping[str, str],
+    marked: Callable[[float, float], str] = lambda k, dependence: f"{k:g}",
 ) -> Table:
-    """Return the chosen heads by metric, dependence and K; `shown` formats K."""
+    """Return the chosen heads by metric, dependence and K; `marked` formats K, given both."""
     numbers = sorted(rows["data.n_train"].unique())
     labels = sorted(rows["data.n_labels"].unique())
     lines = []
     for metric, name in metrics.items():
         table = choices(rows, metric)
         for (dependence, group), subset in table.groupby(level=["data.dependence", "labels"]):
-            within = [shown(k) for k in labels if _group(k) == group]
+            within = [marked(k, dependence) for k in labels if _group(k) == group]
             cells = [
                 _cell(subset.loc[(dependence, group, n)])
                 if (dependence, group, n) in subset.index

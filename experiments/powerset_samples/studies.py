@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from experiments.harness import Row, Trainings, Trial
+from experiments.worlds import N_LABELS, STRUCTURES
 from mlc.runs.folder import BEST_VALUE
 from mlc.runs.recorder import RunResult
 
@@ -22,8 +23,21 @@ SCHEDULE = {
 }
 # At a common rate, large output layers overfit earlier and small ones converge too late.
 RATES = (0.002, 0.006, 0.02)
+# A factor of about three apart, over a wider range.
+WIDER_RATES = (0.001, 0.003, 0.01, 0.03)
 _FULL = ((0.0, 1.0, 3.0), tuple(SCHEDULE), 3)
 _QUICK = ((0.0, 3.0), (250, 1_000, 4_000), 2)
+_STRONG = 3.0
+_REPLICATES = 3
+
+
+def setting(n: int, head: str, rate: float, seed: int) -> Trial:
+    """Return the settings of a training beside those of its world."""
+    return {
+        "data.n_train": n, "head": head, "optimizer.lr": rate, "trainer.batch_size": SCHEDULE[n][0],
+        "trainer.max_epochs": SCHEDULE[n][1], "data.seed": seed, "seed": seed,
+        **({"data.val_fraction": _MOST_VALIDATED / n} if n > 5 * _MOST_VALIDATED else {}),
+    }  # fmt: skip
 
 
 class Runs(Trainings):
@@ -43,10 +57,9 @@ class Runs(Trainings):
         dependences, rows, replicates = _FULL if budget == "full" else _QUICK
         return [
             {
-                "data.n_labels": n_labels, "data.dependence": dependence, "data.n_train": n,
-                "head": head, "optimizer.lr": rate, "trainer.batch_size": SCHEDULE[n][0],
-                "trainer.max_epochs": SCHEDULE[n][1], "data.seed": seed, "seed": seed,
-                **({"data.val_fraction": _MOST_VALIDATED / n} if n > 5 * _MOST_VALIDATED else {}),
+                "data.n_labels": n_labels,
+                "data.dependence": dependence,
+                **setting(n, head, rate, seed),
             }
             for n in rows
             for n_labels in self.n_labels[budget]
@@ -54,7 +67,7 @@ class Runs(Trainings):
             for seed in range(replicates)
             for head in HEADS
             for rate in self.rates
-        ]  # fmt: skip
+        ]
 
     def rows(self, trial: Trial, result: RunResult) -> list[Row]:
         """Return the regret of each metric under the rule that optimises it."""
@@ -79,3 +92,45 @@ class OneRate(Runs):
     name = "one_rate"
     n_labels: ClassVar[dict[str, tuple[int, ...]]] = {"quick": (), "full": (10, 12)}
     rates = RATES[:1]
+
+
+class MoreLabels(Runs):
+    """More labels at four rates, with strong dependence and from 4,000 rows on."""
+
+    name = "more_labels"
+    n_labels: ClassVar[dict[str, tuple[int, ...]]] = {"quick": (), "full": (10, 12)}
+    n_rows: ClassVar[tuple[int, ...]] = (4_000, 16_000, 64_000)
+
+    def trials(self, budget: str) -> list[Trial]:
+        """Return all numbers of rows and labels, replicates, heads and rates."""
+        return [
+            {
+                "data.n_labels": n_labels,
+                "data.dependence": _STRONG,
+                **setting(n, head, rate, seed),
+            }
+            for n_labels in self.n_labels[budget]
+            for n in self.n_rows
+            for seed in range(_REPLICATES)
+            for head in HEADS
+            for rate in WIDER_RATES
+        ]
+
+
+class Structures(Runs):
+    """Worlds whose labels do not depend on each other in pairs."""
+
+    name = "structures"
+    n_rows: ClassVar[tuple[int, ...]] = (1_000, 4_000, 16_000)
+
+    def trials(self, budget: str) -> list[Trial]:
+        """Return all numbers of rows, worlds, replicates, heads and rates; all are in "full"."""
+        return [
+            {"data.n_labels": N_LABELS, **world, **setting(n, head, rate, seed)}
+            for n in self.n_rows
+            for world in STRUCTURES.values()
+            for seed in range(_REPLICATES)
+            for head in HEADS
+            for rate in WIDER_RATES
+            if budget == "full"
+        ]

@@ -50,10 +50,10 @@ def compare(arguments: argparse.Namespace, defaults: Mapping[str, Any]) -> None:
     folder = arguments.folder or default_folder(config, arguments)
     asked = _asked(arguments)
     dataset = SOURCES[options.data.name].load(options.data)
-    if dataset.known is not None:
+    if dataset.known is not None or dataset.soft is not None:
         raise ConfigError(
-            "mlc-compare judges rows by all their labels: fill the missing ones, or state"
-            " data.missing_labels=negative, which takes them as negative."
+            "mlc-compare judges rows by all their labels, which are 0 or 1: fill the missing ones, or"
+            " state data.missing_labels=negative, and leave data.soft_labels out."
         )
     if "test" not in dataset.parts and hasattr(options.data, "split_seed"):
         _redraw_test_rows(arguments, chosen, options.data)

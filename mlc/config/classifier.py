@@ -52,6 +52,7 @@ def configs_of(classifier: Any) -> list[Config]:
             val_fraction=classifier.val_fraction,
             weighting=classifier.weighting,
             missing_labels=classifier.missing_labels,
+            soft_labels=classifier.soft_labels,
         ),
         backbone=BACKBONES.options(classifier.backbone, **backbone),
         head=HEADS.options(classifier.head, **mapping("head_options", classifier.head_options)),

@@ -21,8 +21,16 @@ from mlc.data.base import (
     select_columns,
 )
 from mlc.data.files import MOST_COLUMNS, located
-from mlc.data.label_arrays import are_numbers, label_sets, without_gaps
-from mlc.data.missing_labels import CHOICES, MissingLabelOptions, joined_known, unknown_handled
+from mlc.data.label_arrays import are_numbers, label_sets, probabilities, without_gaps
+from mlc.data.missing_labels import (
+    CHOICES,
+    HALF,
+    SOFT_NOTE,
+    SoftLabelOptions,
+    joined_known,
+    joined_soft,
+    unknown_handled,
+)
 from mlc.data.parts import join_parts
 from mlc.data.weighting import weighting_of
 
@@ -35,7 +43,7 @@ _NAMES = {
 
 
 @dataclass
-class ArraysOptions(MissingLabelOptions, SplitOptions):
+class ArraysOptions(SoftLabelOptions, SplitOptions):
     """Options of array files.
 
     Attributes:
@@ -85,13 +93,17 @@ class Arrays(DataSource):
         arrays = read_arrays(path)
         beside = _beside(options.labels_path, options.root)
         parts, names = _parts(path, arrays, options, beside)
-        numbers = any(are_numbers(part.labels) for part in parts)
+        numbers = not options.soft_labels and any(are_numbers(part.labels) for part in parts)
         n_labels = max(_largest(part.labels) for part in parts) + 1 if numbers else 0
         features, targets, masks, label_names = [], [], [], names
-        notes: tuple[str, ...] = ()
+        soft: list[Any] = []
+        notes: tuple[str, ...] = (SOFT_NOTE,) if options.soft_labels else ()
         for part in parts:
             features.append(_as_features(part.path, part.features))
             filled, known = without_gaps(part.labels)
+            if options.soft_labels:
+                soft.append(probabilities(part.labels_path, filled))
+                filled = soft[-1] >= HALF
             encoded, part_names = label_sets(
                 part.labels_path, filled, label_names, numbers and known is None, n_labels
             )
@@ -117,6 +129,7 @@ class Arrays(DataSource):
             weighting=weighting_of(joined, options.weighting, str(path)),
             parts=row_parts,
             known=joined_known(masks, targets),
+            soft=joined_soft(soft),
             notes=notes,
             parts_from=f"from {parts[-1].path.name}",
         )

@@ -95,6 +95,8 @@ class Dataset:
         raw: what the features were computed from, if a backbone has computed them before the training.
         digest: a hash of the features, if the source knows it; it saves reading them for a fingerprint.
         known: (N, K), bool, the labels that are known; None if all are.
+        soft: (N, K), float32, probabilities of labels as targets of the loss, 0 where not known; the
+            targets are then those from 0.5 on. None if there are none.
     """
 
     name: str
@@ -114,6 +116,7 @@ class Dataset:
     texts: tuple[str, ...] | None = None
     raw: RawSamples | None = None
     known: NDArray[np.bool_] | None = None
+    soft: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         if not self.sample_shape:

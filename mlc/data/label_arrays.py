@@ -11,6 +11,7 @@ from scipy.sparse import issparse
 
 from mlc.config.errors import DataError
 from mlc.data.files import MOST_COLUMNS, require_memory
+from mlc.data.missing_labels import first_not_soft
 
 MultiHot = NDArray[np.bool_]
 
@@ -72,6 +73,28 @@ def without_gaps(y: Any) -> tuple[Any, MultiHot | None]:
     if not gaps.any():
         return y, None
     return np.where(gaps, 0, y), ~(gaps[:, None] if y.ndim == 1 else gaps)
+
+
+def probabilities(path: Path, y: Any) -> NDArray[np.float32]:
+    """Return labels that are numbers from 0 to 1: (N, K), or (N,) for one label, to (N, K).
+
+    Raises:
+        DataError: they are not.
+    """
+    y = y.toarray() if issparse(y) else y
+    if y.ndim not in (1, 2) or y.dtype.kind not in "biuf" or 0 in y.shape:
+        raise DataError(
+            f"{path}: y is an array of {y.dtype} in the shape {y.shape}: with data.soft_labels=true give"
+            " numbers from 0 to 1, (N, K)."
+        )
+    table = np.asarray(y[:, None] if y.ndim == 1 else y, dtype=np.float32)
+    if (wrong := first_not_soft(table)) is not None:
+        row, column = wrong
+        raise DataError(
+            f"{path}: y is {table[wrong]:g} in row {row + 1}, column {column + 1}: with"
+            " data.soft_labels=true labels must be numbers from 0 to 1."
+        )
+    return table
 
 
 def are_numbers(y: Any) -> bool:

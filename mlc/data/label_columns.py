@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from mlc.config.errors import DataError
 from mlc.config.texts import shown
+from mlc.data.byte_columns import refuse_bytes
 from mlc.data.label_bits import BINARY_WORDS, binary_value
 from mlc.data.label_cells import MISSING, CellForm, read_cells, read_cells_as
 from mlc.data.locations import location_of
-from mlc.data.missing_labels import CHOICES, Mask, unknown_handled
+from mlc.data.missing_labels import CHOICES, HALF, SOFT_NOTE, Mask, unknown_handled
 
 # In a single 0/1 column, a smaller share of other values counts as slips.
 _SLIPS = 0.1
@@ -23,7 +24,8 @@ _SLIPS = 0.1
 class Labels(NamedTuple):
     """Targets (N, K), bool; K names; the form of the cells of a single column; assumptions.
 
-    `known` (N, K) marks the known labels; None if all are.
+    `known` (N, K) marks the known labels; None if all are. `soft` (N, K) are the labels, if they are
+    probabilities.
     """
 
     targets: NDArray[np.bool_]
@@ -31,6 +33,7 @@ class Labels(NamedTuple):
     form: CellForm | None = None
     notes: tuple[str, ...] = ()
     known: Mask | None = None
+    soft: NDArray[np.float32] | None = None
 
 
 def encode_labels(
@@ -40,6 +43,7 @@ def encode_labels(
     where: str,
     form: CellForm | None = None,
     missing: str = "refuse",
+    soft: bool = False,
 ) -> Labels:
     """Encode label columns as targets.
 
@@ -57,9 +61,20 @@ def encode_labels(
                 f"{where}: there is no column {name!r}: data.labels may name"
                 f" {', '.join(map(str, frame.columns[:20]))}."
             )
+        refuse_bytes(frame[name], where)
+    if soft:
+        return _probabilities(frame, labels, where, missing)
     if len(labels) == 1 and (form is not None or separator or not _is_binary(frame[labels[0]])):
         return _label_sets(frame[labels[0]], separator, where, form)
     values = np.stack([_zeros_and_ones(frame[name], where) for name in labels], axis=1)
+    known, notes = _known(values, labels, where, missing)
+    return Labels(values == 1, tuple(map(str, labels)), notes=notes, known=known)
+
+
+def _known(
+    values: NDArray[np.float64], labels: Sequence[str], where: str, missing: str
+) -> tuple[Mask | None, tuple[str, ...]]:
+    """Return the mask of known labels, or None, and a note; `values` (N, K) are NaN where missing."""
 
     def refusal(row: int, column: int) -> str:
         return (
@@ -67,8 +82,36 @@ def encode_labels(
             f" {CHOICES.format('data.')}."
         )
 
-    known, notes = unknown_handled(missing, ~np.isnan(values), refusal)
-    return Labels(values == 1, tuple(map(str, labels)), notes=notes, known=known)
+    return unknown_handled(missing, ~np.isnan(values), refusal)
+
+
+def _probabilities(frame: pd.DataFrame, labels: Sequence[str], where: str, missing: str) -> Labels:
+    """Encode columns of numbers from 0 to 1.
+
+    Raises:
+        DataError: a cell is no such number.
+    """
+    columns = []
+    for name in labels:
+        words = [str(value).strip() for value in frame[name]]
+        gaps = [word.lower() in MISSING for word in words]
+        filled = pd.Series(["nan" if gap else word for word, gap in zip(words, gaps, strict=True)])
+        numbers = pd.to_numeric(filled, errors="coerce").to_numpy(dtype=np.float64)
+        wrong = np.flatnonzero(
+            (np.isnan(numbers) & ~np.array(gaps)) | (numbers < 0) | (numbers > 1)
+        )
+        if len(wrong):
+            row = int(wrong[0])
+            raise DataError(
+                f"{where}: the label {str(name)!r} is {shown(words[row])} in {location_of(where, row)}:"
+                " with data.soft_labels=true labels must be numbers from 0 to 1."
+            )
+        columns.append(numbers)
+    values = np.stack(columns, axis=1)
+    known, notes = _known(values, labels, where, missing)
+    soft = np.nan_to_num(values, nan=0.0).astype(np.float32)
+    names = tuple(map(str, labels))
+    return Labels(soft >= HALF, names, None, (SOFT_NOTE, *notes), known, soft)
 
 
 def _label_sets(

@@ -10,6 +10,7 @@ import pandas as pd
 
 from mlc.config.errors import DataError
 from mlc.config.texts import listed, shown
+from mlc.data.byte_columns import refuse_bytes
 from mlc.data.locations import location_of
 
 _UNNAMED = re.compile(r"\s*(?:Unnamed: \d+(?:\.\d+)*|__index_level_\d+__)?\s*")
@@ -50,10 +51,11 @@ def _numbers_rows(column: pd.Series[Any]) -> bool:
 
 
 def refuse_nested(frame: pd.DataFrame, where: str) -> None:
-    """Raise DataError for a column of vectors or structures, as a Parquet file may have."""
+    """Raise DataError for a column of vectors, structures or bytes, as a Parquet file may have."""
     for name in frame.columns:
         if frame[name].dtype != object:
             continue
+        refuse_bytes(frame[name], where)
         for row, value in enumerate(frame[name]):
             if isinstance(value, (list, tuple, dict, set, np.ndarray)):
                 raise DataError(

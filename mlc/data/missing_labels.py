@@ -34,6 +34,39 @@ class MissingLabelOptions:
     missing_labels: str = option("refuse", choices=MISSING_LABELS)
 
 
+@dataclass
+class SoftLabelOptions(MissingLabelOptions):
+    """Options of sources whose labels may be probabilities.
+
+    Attributes:
+        soft_labels: whether labels are numbers from 0 to 1, which the loss of some heads takes as
+            targets; metrics, decision rules and the data card take them as positive from 0.5 on.
+    """
+
+    soft_labels: bool = False
+
+
+# From this probability on, a soft label counts as positive.
+HALF = 0.5
+SOFT_NOTE = (
+    "Labels are probabilities: metrics, rules and this card take them as positive from 0.5 on."
+)
+
+
+def first_not_soft(values: NDArray[np.floating]) -> tuple[int, int] | None:
+    """Return row and column of the first value (N, K) outside of [0, 1]; NaN is missing."""
+    wrong = np.argwhere((values < 0) | (values > 1))
+    return None if not len(wrong) else (int(wrong[0, 0]), int(wrong[0, 1]))
+
+
+def joined_soft(
+    parts: Sequence[NDArray[np.float32] | None],
+) -> NDArray[np.float32] | None:
+    """Concatenate the soft targets of several files, (N_p, K) each; None if there are none."""
+    tables = [part for part in parts if part is not None]
+    return np.concatenate(tables) if tables else None
+
+
 def unknown_handled(
     choice: str, known: Mask, refusal: Callable[[int, int], str]
 ) -> tuple[Mask | None, tuple[str, ...]]:

@@ -113,6 +113,7 @@ class ResidentData:
             out; the features must be sparse.
         keep_sparse: whether batches of sparse rows are bags of scaled entries.
         known: (N, K), bool, the labels that are known; None if all are.
+        soft: (N, K), the targets of batches in place of `targets`, as in `Dataset`.
 
     Raises:
         ConfigError: `bags` is set and the features are dense.
@@ -128,6 +129,7 @@ class ResidentData:
         bags: bool = False,
         keep_sparse: bool = False,
         known: np.ndarray | None = None,
+        soft: np.ndarray | None = None,
     ) -> None:
         self.device = device
         self.dtype = dtype
@@ -145,7 +147,12 @@ class ResidentData:
         # Size of a sample in a batch, where it may be larger than what a network computes from it.
         self.numbers_per_sample = 1 if self._samples is None else features.shape[1]
         # Truth values take a quarter of the memory of numbers.
-        self._targets = DenseRows(targets, device, torch.bool)
+        self.is_soft = soft is not None
+        self._targets = (
+            DenseRows(targets, device, torch.bool)
+            if soft is None
+            else DenseRows(soft, device, dtype)
+        )
         self._known = None if known is None else DenseRows(known, device, torch.bool)
         # The largest number of labels of a row.
         self.most_labels = int(targets.sum(axis=1).max(initial=0))

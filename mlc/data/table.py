@@ -20,11 +20,12 @@ from mlc.data.base import (
     Vocabulary,
     register_source,
 )
+from mlc.data.byte_columns import refuse_bytes
 from mlc.data.columns import Encoded, encode_columns
 from mlc.data.files import located
 from mlc.data.label_cells import separator_named
 from mlc.data.label_columns import Labels, encode_labels, zero_one_columns
-from mlc.data.missing_labels import Mask, MissingLabelOptions, joined_known
+from mlc.data.missing_labels import Mask, SoftLabelOptions, joined_known, joined_soft
 from mlc.data.parts import join_parts
 from mlc.data.spotted import alike_labels, empty_texts, repeated_texts
 from mlc.data.table_file import TableFile, needs_labels, read_table
@@ -35,7 +36,7 @@ _PARTS = {"val": "Validation", "test": "Test"}
 
 
 @dataclass
-class TableOptions(TextOptions, MissingLabelOptions, SplitOptions):
+class TableOptions(TextOptions, SoftLabelOptions, SplitOptions):
     """Options of tables.
 
     Attributes:
@@ -116,7 +117,8 @@ class Table(DataSource):
         train = read_table(path, options)
         labels = _encode(train, options)
         encoded = _features(train, options, None)
-        features, targets, known = [encoded.values], [labels.targets], [labels.known]
+        features, targets = [encoded.values], [labels.targets]
+        known, soft = [labels.known], [labels.soft]
         texts = {"train": _texts(train)}
         notes = (
             *_further_labels(train, labels, options), *train.notes, *labels.notes, *encoded.notes,
@@ -128,6 +130,7 @@ class Table(DataSource):
             of_part = _labels_as(file, options, labels)
             targets.append(of_part.targets)
             known.append(of_part.known)
+            soft.append(of_part.soft)
             features.append(_features(file, options, encoded.names).values)
             texts[part] = _texts(file)
             notes += tuple(
@@ -150,6 +153,7 @@ class Table(DataSource):
             notes=notes,
             texts=None if train.text is None else tuple(chain.from_iterable(texts.values())),
             known=joined_known(known, targets),
+            soft=joined_soft(soft),
             parts_from=f"from {listed([Path(file).name for file in _part_files(options).values()], 2)}",
         )
 
@@ -173,7 +177,13 @@ def _part_files(options: Any) -> dict[str, str]:
 def _encode(file: TableFile, options: Any, form: Any = None) -> Labels:
     separator = None if options.separator is None else separator_named(options.separator)
     return encode_labels(
-        file.frame, file.labels, separator, file.where, form, options.missing_labels
+        file.frame,
+        file.labels,
+        separator,
+        file.where,
+        form,
+        options.missing_labels,
+        options.soft_labels,
     )
 
 
@@ -219,6 +229,7 @@ def _texts(file: TableFile) -> list[str]:
             f" {', '.join(map(str, file.frame.columns[:20]))}."
         )
     column = file.frame[file.text]
+    refuse_bytes(column, file.where)
     return ["" if gap else str(text) for text, gap in zip(column, column.isna(), strict=True)]
 
 
@@ -240,6 +251,8 @@ def _weighting(file: TableFile, options: Any, features: Any) -> str | None:
 def _labels_as(file: TableFile, options: Any, labels: Labels) -> Labels:
     """Return the labels of the test file in the order of the training file."""
     test_labels = _encode(file, options, labels.form)
+    if labels.soft is not None:
+        return test_labels
     unknown = sorted(set(test_labels.names) - set(labels.names))
     if unknown:
         raise DataError(

@@ -12,6 +12,7 @@ import pandas as pd
 from mlc.config.errors import DataError
 from mlc.config.quoting import setting
 from mlc.config.texts import listed
+from mlc.data.byte_columns import with_texts
 from mlc.data.delimited import read_rows, require_header
 from mlc.data.encodings import decode
 from mlc.data.files import OPENERS, require_memory, unpacked_bytes, unreadable
@@ -204,4 +205,4 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 def _with_text(frame: pd.DataFrame) -> pd.DataFrame:
     """Convert texts to Python strings, since pyarrow decodes, and may fail, only on access."""
     texts = [n for n, kind in frame.dtypes.items() if isinstance(kind, pd.StringDtype)]
-    return frame.astype(dict.fromkeys(texts, object))
+    return with_texts(frame.astype(dict.fromkeys(texts, object)))

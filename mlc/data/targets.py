@@ -19,6 +19,7 @@ from mlc.config.texts import shown
 from mlc.data.label_bits import binary_value
 from mlc.data.label_cells import literal
 from mlc.data.label_separators import combined_by
+from mlc.data.missing_labels import HALF, first_not_soft
 from mlc.data.rows import Written, is_missing, read
 
 _NEEDS_BINARY = (
@@ -36,12 +37,14 @@ class Targets:
         labels: (K,).
         multi_hot: (N, K), bool; for classes, even two, each row has exactly one label.
         known: (N, K), bool, the labels that are known; the others are False. None if all are.
+        soft: (N, K), float32, the probabilities of labels, if `y` has these.
     """
 
     form: str
     labels: NDArray[Any]
     multi_hot: NDArray[np.bool_]
     known: NDArray[np.bool_] | None = None
+    soft: NDArray[np.float32] | None = None
 
     def decode(self, predicted: NDArray[np.bool_]) -> Any:
         """Convert label sets (N, K) to zeros and ones or to lists."""
@@ -85,7 +88,7 @@ class Targets:
             )
 
 
-def encode(y: Any, missing: str = "refuse") -> Targets:
+def encode(y: Any, missing: str = "refuse", soft: bool = False) -> Targets:
     """Encode zeros and ones (N, K), a sequence of lists of labels, or classes (N,).
 
     `y` may be an array, data frame, series, tensor or sparse matrix. Zeros and ones may have missing
@@ -98,6 +101,8 @@ def encode(y: Any, missing: str = "refuse") -> Targets:
         DataError: `y` has another form, a missing value, or a single class.
     """
     written = read(y)
+    if soft:
+        return _soft(written, missing)
     if written.sets is not None:
         return _lists(written.sets)
     assert written.array is not None
@@ -106,6 +111,30 @@ def encode(y: Any, missing: str = "refuse") -> Targets:
         binary, known = _binary(array, written.columns, missing)
         return Targets("multi_hot", _column_names(written, array.shape[1]), binary, known)
     return _classes(array)
+
+
+def _soft(written: Written, missing: str) -> Targets:
+    """Encode numbers from 0 to 1, (N, K)."""
+    array = None if written.array is None else _as_numbers(written.array)
+    if array is None or array.ndim != 2 or array.dtype.kind not in "biufO":
+        raise DataError("y must be numbers from 0 to 1, (rows, labels), with soft_labels=True.")
+    gaps = _gaps(array)
+    try:
+        values = np.where(gaps, 0, array).astype(np.float32)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"y holds no numbers ({error}), which soft_labels=True needs.") from error
+    wrong = first_not_soft(values)
+    if wrong is not None:
+        raise DataError(
+            f"y is {values[wrong]:g} in row {wrong[0]}, column {wrong[1]}: with soft_labels=True give"
+            " numbers from 0 to 1."
+        )
+    if gaps.any() and missing not in ("mask", "negative"):
+        row, column = (int(index) for index in np.argwhere(gaps)[0])
+        raise DataError(_not_binary(np.nan, row, column, written.columns, True))
+    known = ~gaps if gaps.any() and missing == "mask" else None
+    names = _column_names(written, values.shape[1])
+    return Targets("multi_hot", names, values >= HALF, known, values)
 
 
 def _column_names(written: Written, n_columns: int) -> NDArray[Any]:

@@ -13,6 +13,7 @@ from mlc.config.errors import DataError
 from mlc.config.options import check, require_known
 from mlc.data.base import Dataset
 from mlc.data.feature_rows import as_texts
+from mlc.data.missing_labels import SOFT_NOTE
 from mlc.data.targets import Targets
 from mlc.data.text import TextOptions, count_words
 from mlc.data.weighting import weighting_of
@@ -88,6 +89,8 @@ class TextInput:
             features=features,
             targets=targets.multi_hot,
             known=targets.known,
+            soft=targets.soft,
+            notes=() if targets.soft is None else (SOFT_NOTE,),
             feature_names=tuple(map(str, names if self.names is None else self.names)),
             label_names=tuple(map(str, targets.labels)),
             numeric=np.ones(n_features, dtype=bool),

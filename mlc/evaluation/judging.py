@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mlc.data.base import Dataset
+from mlc.data.missing_labels import HALF
 from mlc.data.resident import ResidentData
 from mlc.data.splits import Split
 from mlc.decisions.base import DecisionRule
@@ -155,7 +156,7 @@ def _predict(
     for outputs, actual in model.outputs(data, rows):
         prediction = model.head.predict(outputs)
         scores.append(prediction.scores.cpu())
-        targets.append(actual.bool().cpu())
+        targets.append((actual >= HALF).cpu())
         known = data.known(rows[:, first : first + actual.shape[1]])
         first += actual.shape[1]
         log_likelihood = _log_likelihood(model.head, prediction, outputs, actual, known)

@@ -53,7 +53,6 @@ class Head(MaskedLoss):
     name: ClassVar[str]
     Options: ClassVar[type] = NoOptions
     least_labels: ClassVar[int] = 1
-    soft_targets: ClassVar[bool] = False
     needs_uniforms: ClassVar[bool] = False
     estimates: ClassVar[str] = "marginals"
     compares_samples: ClassVar[bool] = False

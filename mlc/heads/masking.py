@@ -30,6 +30,7 @@ class MaskedLoss(nn.Module):
     n_labels: int
     n_outputs: int
     masks: ClassVar[bool] = False
+    soft_targets: ClassVar[bool] = False
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         """Let no subclass with another loss inherit a masked one; clear the unknown targets of each."""
@@ -46,6 +47,14 @@ class MaskedLoss(nn.Module):
             raise ConfigError(
                 f"The head {self.name!r} has no loss for rows with missing labels: choose another head,"
                 " such as sigmoid, or missing_labels=negative, which takes them as negative."
+            )
+
+    def require_soft(self) -> None:
+        """Raise ConfigError if the head's loss takes no targets between 0 and 1."""
+        if not self.soft_targets:
+            raise ConfigError(
+                f"The head {self.name!r} takes no soft labels: choose one that does, such as sigmoid, or"
+                " leave soft_labels out."
             )
 
     def masked_loss(

@@ -52,6 +52,31 @@ class PlainHead(nn.Module):
         uniforms = None if uniforms is None else uniforms.unsqueeze(0)
         return self.head.loss(outputs.unsqueeze(0), rows, uniforms).squeeze(0)
 
+    def masked_loss(
+        self, outputs: Tensor, targets: Any, known: Any, uniforms: Tensor | None = None
+    ) -> Tensor:
+        """Compute the loss of the known labels of each sample: (B,).
+
+        Args:
+            outputs: (B, n_outputs).
+            targets: (B, K), as for `loss`, of any value where not known, NaN included.
+            known: (B, K), True for known labels.
+            uniforms: as for `loss`.
+
+        Raises:
+            ConfigError: the head has no loss for unknown labels.
+            DataError: targets or `known` have another shape, or a known target has another value.
+        """
+        self.head.require_masks()
+        mask = as_tensor(self.head.name, known, outputs.device).bool()
+        require_shapes(self.head.name, outputs, mask, self.head.n_labels)
+        given = as_tensor(self.head.name, targets, outputs.device)
+        require_shapes(self.head.name, outputs, given, self.head.n_labels)
+        rows = self._checked(outputs, given.masked_fill(~mask, 0), self.head.soft_targets)
+        uniforms = None if uniforms is None else uniforms.unsqueeze(0)
+        masked = self.head.masked_loss(outputs.unsqueeze(0), rows, mask.unsqueeze(0), uniforms)
+        return masked.squeeze(0)
+
     def scores(self, outputs: Tensor) -> Tensor:
         """Compute the score of each label, in [0, 1]: (B, K)."""
         return self.head.scores(outputs.unsqueeze(0)).squeeze(0)
@@ -108,7 +133,13 @@ class PlainHead(nn.Module):
 
 
 def build_head(
-    name: str, *, n_features: int, n_labels: int, targets: Any = None, **options: Any
+    name: str,
+    *,
+    n_features: int,
+    n_labels: int,
+    targets: Any = None,
+    known: Any = None,
+    **options: Any,
 ) -> PlainHead:
     """Build the head of this name as an ordinary module, initialised from torch's global generator.
 
@@ -117,6 +148,7 @@ def build_head(
         n_features: width of the features, D.
         n_labels: number of labels, K.
         targets: the training labels, (N, K) of zeros and ones, for heads that need them.
+        known: which of these labels are known, (N, K), bool; None if all are.
         options: options of the head.
 
     Raises:
@@ -127,16 +159,25 @@ def build_head(
     """
     head_class = HEADS[name]
     checked = HEADS.options(name, **options)
-    known = None if targets is None else _known(name, torch.as_tensor(targets), n_labels)
-    require_memory(head_class, n_features, n_labels, checked, known=known)
+    labels = None if targets is None else _known(name, targets, known, n_labels)
+    require_memory(head_class, n_features, n_labels, checked, known=labels)
     seed = int(torch.randint(2**31, ()).item())
-    return PlainHead(head_class(n_features, n_labels, checked, seeds=[seed], known=known))
+    return PlainHead(head_class(n_features, n_labels, checked, seeds=[seed], known=labels))
 
 
-def _known(name: str, targets: Tensor, n_labels: int) -> KnownLabels:
+def _known(name: str, targets: Any, known: Any, n_labels: int) -> KnownLabels:
+    targets, mask = torch.as_tensor(targets), None
+    if known is not None:
+        mask = torch.as_tensor(known).bool()
+        if mask.shape != targets.shape:
+            raise ConfigError(
+                f"known has shape {tuple(mask.shape)} and targets {tuple(targets.shape)}: give True or"
+                " False for each."
+            )
+        targets = targets.masked_fill(~mask, 0)
     if targets.ndim != 2 or targets.shape[1] != n_labels or len(targets) == 0:
         raise ConfigError(
             f"targets has shape {tuple(targets.shape)}: give (N, {n_labels}), N rows of 0 and 1."
         )
     require_values(name, targets, soft=False)
-    return KnownLabels(targets.bool(), torch.arange(len(targets)).unsqueeze(0))
+    return KnownLabels(targets.bool(), torch.arange(len(targets)).unsqueeze(0), mask)

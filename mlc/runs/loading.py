@@ -16,7 +16,7 @@ from mlc.config.errors import MlcError, RunFolderError
 from mlc.config.schema import GROUPS, Config, parse
 from mlc.data.preprocessing import Scaling
 from mlc.decisions.base import DECISIONS, DecisionRule
-from mlc.files.names import CHECKPOINT, RULES
+from mlc.files.names import CHECKPOINT, RULES, STATUS
 from mlc.files.reading import check_weights, weight_shapes
 from mlc.runs.folder import read_finished, read_stored
 from mlc.runs.loaded import LoadedRun
@@ -54,7 +54,11 @@ def load(folder: str | Path, rule: str | None = None, device: str = "auto") -> L
         raise RunFolderError(f"{folder} holds no finished run: name the folder of one.")
     require_parts(folder, status)
     try:
-        loaded = _load(folder, config_of(status["config"]), rule, device)
+        config = config_of(status["config"])
+    except MlcError as error:
+        raise type(error)(f"{folder / STATUS}: {error}") from error
+    try:
+        loaded = _load(folder, config, rule, device)
     except MlcError:
         raise
     # For damaged files each library raises its own errors.

@@ -15,6 +15,7 @@ from mlc.config.errors import RunFolderError
 from mlc.data.base import SAMPLES, Dataset, RawSamples
 from mlc.data.preprocessing import Scaling
 from mlc.data.splits import Split
+from mlc.data.weighting import WEIGHTINGS
 from mlc.files.names import PREPROCESSING
 from mlc.files.reading import read_arrays
 from mlc.files.writing import write_atomically
@@ -67,6 +68,11 @@ def read_preprocessing(folder: Path) -> Arrays:
         raise RunFolderError(
             f"{path} does not hold a scaling of its features: train the run again."
         )
+    # A column without any value has the mean NaN.
+    if any(np.isinf(arrays[key]).any() for key in ("shift", "scale")):
+        raise RunFolderError(f"{path} holds a scaling that is infinite: train the run again.")
+    if str(arrays.get("weighting", "")) not in ("", *WEIGHTINGS):
+        raise RunFolderError(f"{path} names no known weighting: train the run again.")
     sets, names = arrays["label_sets"], arrays["label_names"]
     distinct = len(set(names.flat)) == names.size
     if sets.shape[1:] != names.shape or sets.size == 0 or not distinct:

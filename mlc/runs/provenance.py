@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # and resources, reports, labels that are left out.
 NOT_IDENTITY = (
     "device", "threads", "resume", "report", "data.path", "data.root", "data.folder", "data.obtain",
-    "data.absent_labels", "data.missing_labels",
+    "data.absent_labels", "data.missing_labels", "data.soft_labels",
 )  # fmt: skip
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn")
 
@@ -63,7 +63,7 @@ def fingerprint(dataset: Dataset) -> str:
         (features.data, features.indices, features.indptr) if is_sparse(features) else (features,)
     )
     rows = [dataset.parts[part] for part in sorted(dataset.parts)]
-    known = () if dataset.known is None else (dataset.known,)
+    known = [table for table in (dataset.known, dataset.soft) if table is not None]
     for array in (*arrays, dataset.targets, *known, dataset.numeric, *rows):
         digest.update(f"{array.shape}{array.dtype}".encode())
         digest.update(np.ascontiguousarray(array).data)

@@ -107,6 +107,8 @@ def build_training(
     if dataset.known is not None:
         model.head.require_masks()
         require_known(dataset.known, splits)
+    if dataset.soft is not None:
+        model.head.require_soft()
     data = ResidentData(
         dataset.features,
         dataset.targets,
@@ -116,6 +118,7 @@ def build_training(
         backbone.takes_bags,
         backbone.takes_sparse,
         dataset.known,
+        dataset.soft,
     )
     augmentation = augmentation_of(
         config,

@@ -30,7 +30,7 @@ def load_run(model: Model, folder: Path) -> None:
     """Read weights into a model of one run.
 
     Raises:
-        RunFolderError: there are none, or they are those of another model.
+        RunFolderError: there are none, they are those of another model, or one is not finite.
     """
     path = folder / CHECKPOINT
     try:
@@ -44,3 +44,9 @@ def load_run(model: Model, folder: Path) -> None:
         raise RunFolderError(
             f"{path}: these are the weights of another model ({error})."
         ) from error
+    # Buffers may be infinite, as the logarithm of a share of 0 is.
+    for name, parameter in model.named_parameters():
+        if not parameter.isfinite().all():
+            raise RunFolderError(
+                f"{path}: {name} holds a value that is not finite: train the run again."
+            )

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mlc.config.errors import ConfigError, TrainingError
 from mlc.config.schema import TrainerOptions
+from mlc.data.missing_labels import HALF
 from mlc.data.resident import ResidentData
 from mlc.data.splits import Split
 from mlc.layers import Streams
@@ -222,7 +223,8 @@ class Training:
             chunk = slice(first, first + actual.shape[1])
             first += actual.shape[1]
             known = None if self._val_known is None else self._val_known[:, chunk]
-            collected.add(head.scores(outputs), actual, known)
+            hard = actual >= HALF if self.data.is_soft else actual
+            collected.add(head.scores(outputs), hard, known)
             # Losses that compare samples need the batches of training, not chunks of another size.
             n_rows = size if head.compares_samples else actual.shape[1]
             tables = outputs, actual, known, self._val_uniforms[:, chunk]

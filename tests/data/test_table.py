@@ -249,3 +249,40 @@ def test_the_word_none_is_no_separator_of_a_table(write: Any) -> None:
     path = write("a,tags\n" + "1,x;y\n2,x\n3,y\n" * 4)
     given = load(path, labels=["tags"], separator="none")
     assert given.label_names == ("x", "y")
+
+
+def test_bytes_in_parquet_are_texts_or_refused_by_row(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "toy.parquet"
+
+    def load(labels: list[object], **columns: object) -> Dataset:
+        tags = pa.array(
+            labels, pa.list_(pa.binary()) if isinstance(labels[0], list) else pa.binary()
+        )
+        arrays = {name: pa.array(own, pa.binary()) for name, own in columns.items()}
+        parquet.write_table(pa.table({**arrays, "tags": tags}), path)
+        text = {"text": "body"} if "body" in columns else {}
+        options = SOURCES.options(
+            "table", path=str(path), labels=["tags"], ignore=["picture"], min_df=1, **text
+        )
+        return SOURCES["table"].load(options)
+
+    picture = [b"\xff\xd8", b"\xff\xd8", None]
+    sets = [[b"wet", "naß".encode()], [b"wet"], []]
+    data = load(sets, colour=[b"red", "grün".encode(), None], picture=picture)
+    assert data.label_names == ("naß", "wet")
+    assert data.targets.tolist() == [[True, True], [False, True], [False, False]]
+    assert set(data.feature_names) == {"colour=grün", "colour=red"}
+    texts = load([b"a;b", b"b", b""], body=[b"rain", b"sun rain", b"sun"])
+    assert texts.feature_names == ("rain", "sun")
+    assert texts.targets.tolist() == [[True, True], [False, True], [False, False]]
+    bad = [b"red", b"\xffx", b"red"]
+    for columns, labels, named in (
+        ({"colour": bad}, sets, "'colour'"),
+        ({"body": bad}, sets, "'body'"),
+        ({"colour": [b"red"] * 3}, bad, "'tags'"),
+        ({"colour": [b"red"] * 3}, [[b"a"], [b"b", b"\xffx"], []], "'tags'"),
+    ):
+        with pytest.raises(DataError, match=rf"{named} holds the bytes .*\\xffx.* in data row 2"):
+            load(labels, **columns)

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from collections.abc import Callable
+from typing import Any
 
-from experiments.factorised.analysis import best_optimizers
+import pandas as pd
+import pytest
+
+from experiments.factorised import worlds
+from experiments.factorised.analysis import CONTESTANTS, best_optimizers
+from experiments.harness import Report
+from experiments.harness.study import command_of
+from experiments.harness.trainings import Trainings, configure
 from experiments.imbalance.analysis import tune
+from experiments.one_network_or_many import rates as networks
+from experiments.one_network_or_many.studies import GroupRates, Groups, NetworkRates, Networks
+from experiments.pick_one import rates as pick_one
+from experiments.pick_one.studies import HEADS, Runs
+from experiments.powerset_samples import wider
+from experiments.powerset_samples.studies import HEADS as JOINT_HEADS
+from experiments.powerset_samples.studies import WIDER_RATES, Structures
 
 
 def test_a_heads_rate_is_the_one_with_the_best_validation_loss() -> None:
@@ -50,3 +65,118 @@ def test_a_losss_optimiser_is_the_one_with_the_best_validation_mean() -> None:
         ("emotions", "product"): ["sgd"],
         ("yeast", "sigmoid"): ["sgd"],
     }
+
+
+def lines(
+    heads: tuple[str, ...],
+    rates: tuple[float, ...],
+    column: str,
+    best: Callable[[str], float],
+    **common: Any,
+) -> list[dict[str, Any]]:
+    """Rows of two seeds; on validation rows `best` of a head wins, on test rows the lowest rate."""
+    return [
+        {**common, "head": head, "optimizer.lr": rate, "seed": seed, "rule": "global", "error": None,
+         "run": f"{common} {head} {rate} {seed}", f"val_{column}": 1 - abs(rate - best(head)),
+         "val_loss": abs(rate - best(head)), column: 1 - rate}
+        for head in heads for rate in rates for seed in range(2)
+    ]  # fmt: skip
+
+
+def best_of(head: str) -> float:
+    return WIDER_RATES[len(head) % 4]
+
+
+def test_a_joint_heads_rate_is_chosen_by_its_validation_loss_in_complete_worlds() -> None:
+    rows = []
+    for name, numbers in (("tree", Structures.n_rows), ("mixture", Structures.n_rows[:2])):
+        for n in numbers:
+            world = {"data.structure": name, "data.n_train": n, "data.n_labels": 6}
+            rows += lines(JOINT_HEADS, WIDER_RATES, "jaccard_samples", best_of, **world)
+    result = wider.chosen(pd.DataFrame(rows), "data.structure", Structures.n_rows)
+    assert set(result["data.structure"]) == {"tree"}
+    assert len(result) == len(JOINT_HEADS) * 2 * len(Structures.n_rows)
+    assert all(rate == best_of(head) for head, rate in result[["head", "optimizer.lr"]].to_numpy())
+
+
+def test_tuned_runs_replace_those_at_one_rate_in_their_worlds_only() -> None:
+    def part(k: int, dependence: float, rate: float) -> dict[str, float]:
+        return {"data.n_labels": k, "data.dependence": dependence, "optimizer.lr": rate}
+
+    tuned, more = pd.DataFrame([part(4, 3, 0.01)]), pd.DataFrame([part(10, 3, 0.03)])
+    one_rate = pd.DataFrame([part(10, 0, 0.002), part(10, 3, 0.002), part(12, 3, 0.002)])
+    result = wider.merged(tuned, more, one_rate)
+    assert result["optimizer.lr"].tolist() == [0.01, 0.03, 0.002, 0.002]
+    assert result["one_rate"].tolist() == [False, False, True, True]
+
+
+def test_pick_one_is_compared_at_the_rates_chosen_for_it_and_for_sigmoid() -> None:
+    def best(head: str) -> float:
+        return 0.02 if head == "sigmoid" else 0.0006
+
+    others = tuple(rate for rate in pick_one.RATES if rate != 0.002)
+    rows = pd.DataFrame(lines(HEADS, others, "jaccard_samples", best, set="emotions"))
+    stored = pd.DataFrame(lines(HEADS, (0.002,), "jaccard_samples", best, set="emotions"))
+    report = Report()
+    pick_one.report_rates(report, rows, stored.drop(columns="optimizer.lr"))
+    (line,) = report.tables["rates"][1].rows
+    # The test value is 1 less the rate.
+    assert line[1] == "0.980"
+    assert line[2] == "+0.019 (+0.000)"
+    assert report.findings[-1].measured == "8 of 8"
+
+
+def test_each_network_has_the_rate_that_is_best_on_validation_rows() -> None:
+    kinds, others = ("one", "many"), (0.0006, 0.006, 0.02)
+
+    def best(kind: str) -> float:
+        return {"one": 0.002, "many": 0.02}[kind]
+
+    rows = pd.DataFrame(lines(kinds, others, "jaccard_samples", best, data="yeast"))
+    stored = pd.DataFrame(lines(kinds, (0.002,), "jaccard_samples", best, data="yeast"))
+    stored = stored.drop(columns="optimizer.lr")
+    result = networks.choose(rows, stored, "data", "head", "jaccard_samples")
+    assert dict(result.groupby("head")["optimizer.lr"].unique().map(list)) == {
+        "many": [0.02], "one": [0.002],
+    }  # fmt: skip
+    partial = networks.choose(
+        rows[rows["head"] == "one"], stored, "data", "head", "jaccard_samples"
+    )
+    assert partial.empty
+
+
+def test_a_losss_rate_in_a_world_is_chosen_once_all_losses_have_run() -> None:
+    losses = tuple(CONTESTANTS)
+    rows = pd.DataFrame(
+        lines(
+            losses, worlds.RATES, "jaccard_samples", lambda loss: 0.03, **{"data.structure": "tree"}
+        )
+    ).rename(columns={"head": "loss"})
+    assert set(worlds.choose(rows, len(losses))["optimizer.lr"]) == {0.03}
+    assert worlds.choose(rows[rows["loss"] != "margin"], len(losses)).empty
+
+
+def test_a_rate_with_stored_rows_is_not_measured_again() -> None:
+    for study, stored in (
+        (pick_one.Rates(), Runs()), (NetworkRates(), Networks()), (GroupRates(), Groups()),
+    ):  # fmt: skip
+        known = set(map(command_of, stored.trials("full")))
+        trials = [trial for trial in study.trials("full") if "data.structure" not in trial]
+        assert len({trial["optimizer.lr"] for trial in trials}) == 3
+        # Without its rate, each trial is one of the study at one rate.
+        same = {k: v for k, v in trials[0].items() if k != "optimizer.lr"}
+        assert command_of(same) in known
+
+
+@pytest.mark.parametrize(
+    "study",
+    [Structures(), worlds.Worlds(CONTESTANTS), pick_one.Rates()],
+    ids=lambda s: s.experiment,
+)
+def test_a_world_without_pairwise_form_is_trained(study: Trainings) -> None:
+    trial = next(t for t in study.trials("full") if t.get("data.structure") == "conjunctions")
+    size = {"data.n_labels": 3, "data.cardinality": 1.0, "data.n_train": 60, "data.n_test": 40}
+    small = {**trial, **size, "trainer.max_epochs": 1}
+    ((row, *_),) = study._train([small], [configure(study.experiment, small)], 1.0)
+    assert 0 <= row["jaccard_samples"] <= 1
+    assert set(row) <= set(study.columns)

@@ -14,6 +14,7 @@ from torch.nn.functional import softplus
 
 from mlc.config.errors import ConfigError, DataError
 from mlc.heads.base import HEADS, Head, JointHead, KnownLabels
+from mlc.heads.plain import build_head
 from mlc.heads.reductions import drawn_positive
 from mlc.heads.sigmoid import Sigmoid
 
@@ -133,6 +134,13 @@ class TestEveryMaskedLoss:
         assert torch.autograd.gradcheck(
             lambda z: head.masked_loss(z, targets, known, uniforms), outputs
         )
+
+    def test_no_value_is_asked_of_the_device(self, name: str) -> None:
+        head = built(name).to("meta")
+        outputs, targets, known, uniforms = (part.to("meta") for part in case(head))
+        outputs.requires_grad_()
+        head.masked_loss(outputs, targets, known, uniforms).sum().backward()
+        assert outputs.grad is not None
 
     def test_float32_and_bfloat16_stay_finite(self, name: str) -> None:
         head = built(name)
@@ -397,3 +405,34 @@ def test_another_shape_is_refused(name: str) -> None:
     for y, k in ((targets[..., :1], known), (targets, known[..., :1]), (targets[:, :1], known)):
         with pytest.raises(DataError, match="is given targets of shape"):
             head.masked_loss(outputs, y, k)
+
+
+class TestAHeadAsAnOrdinaryModule:
+    def test_it_takes_gaps_where_labels_are_unknown(self) -> None:
+        targets, mask = targets_for(), known_for()
+        gaps = torch.where(mask, targets, torch.nan)
+        for name in ("sigmoid", "label_powerset", "pick_one"):
+            head = build_head(
+                name, n_features=5, n_labels=N_LABELS, targets=gaps, known=mask
+            ).double()
+            outputs = head(torch.randn(N_ROWS, 5, dtype=torch.float64))
+            uniforms = torch.full((N_ROWS,), 0.3, dtype=torch.float64)
+            loss = head.masked_loss(outputs, gaps, mask, uniforms)
+            within = head.head.masked_loss(outputs[None], targets[None], mask[None], uniforms[None])
+            assert torch.equal(loss, within[0])
+
+    def test_what_is_wrong_is_refused(self) -> None:
+        targets, mask = targets_for(), known_for()
+        head = build_head("sigmoid", n_features=5, n_labels=N_LABELS).double()
+        outputs = head(torch.zeros(N_ROWS, 5, dtype=torch.float64))
+        with pytest.raises(DataError, match="with 2 in row 0, column 0: give numbers from 0 to 1"):
+            head.masked_loss(outputs, 2 + 0 * targets, mask)
+        with pytest.raises(DataError, match=r"of shape \(12, 1\)"):
+            head.masked_loss(outputs, targets, mask[:, :1])
+        refusing = build_head("f_measure", n_features=5, n_labels=N_LABELS).double()
+        with pytest.raises(ConfigError, match="'f_measure' has no loss for rows with missing"):
+            refusing.masked_loss(torch.zeros(12, N_LABELS**2 + 1).double(), targets, mask)
+        with pytest.raises(ConfigError, match=r"known has shape \(12, 1\) and targets \(12, 4\)"):
+            build_head(
+                "sigmoid", n_features=5, n_labels=N_LABELS, targets=targets, known=mask[:, :1]
+            )

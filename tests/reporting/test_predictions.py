@@ -85,3 +85,40 @@ def test_other_files_are_refused_in_a_sentence(
         read_predicted(tmp_path, "global", [])
     with pytest.raises(RunFolderError, match="lacks 'decisions_mode'"):
         read_predicted(tmp_path, "mode", [])
+
+
+def test_labels_that_are_not_known_count_nowhere(
+    made: tuple[np.ndarray, np.ndarray], tmp_path: Path
+) -> None:
+    scores, targets = made
+    known = np.random.default_rng(1).random(targets.shape) < 0.6
+    known[5] = False
+    results = []
+    for flip in (False, True):
+        # Whatever is stored at the others.
+        arrays = {
+            "scores": np.where(known, scores, 1 - scores) if flip else scores,
+            "targets": np.where(known, targets, ~targets) if flip else targets,
+            "decisions_global": np.where(known, scores >= 0.5, flip),
+        }
+        np.savez(tmp_path / "predictions.npz", known=known, **arrays)
+        results.append(read_predicted(tmp_path, "global", list(COUNT_METRICS)))
+    decided = torch.as_tensor(scores).double() >= torch.as_tensor(THRESHOLDS)[:, None, None]
+    truth, marks = (torch.as_tensor(part).expand(decided.shape) for part in (targets, known))
+    for result in results:
+        for name, metric in COUNT_METRICS.items():
+            expected = metric(decided, truth, marks)
+            np.testing.assert_allclose(result.curves[name], expected, atol=1e-12, err_msg=name)
+        np.testing.assert_array_equal(result.labels.actual, (targets & known).sum(axis=0))
+        np.testing.assert_array_equal(
+            result.labels.predicted, ((scores >= 0.5) & known).sum(axis=0)
+        )
+
+
+def test_marks_of_another_shape_are_refused(tmp_path: Path) -> None:
+    boolean = np.ones((2, 2), bool)
+    arrays = {"scores": np.zeros((2, 2)), "targets": boolean, "decisions_global": boolean}
+    for known in (boolean[:, :1], ~boolean, np.ones((2, 2))):
+        np.savez(tmp_path / "predictions.npz", known=known, **arrays)
+        with pytest.raises(RunFolderError, match="marks no labels of its rows as known"):
+            read_predicted(tmp_path, "global", [])

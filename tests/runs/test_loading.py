@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from scipy.sparse import csr_matrix
 
 import mlc
@@ -291,6 +292,42 @@ class TestAStrangersFolder:
         self.change(run, backbone={"name": "mlp", "widths": [9]})
         with pytest.raises(RunFolderError, match="weights of another model"):
             mlc.load(run)
+
+    @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+    def test_weights_that_are_not_finite_are_named_and_not_the_rows(
+        self, value: float, run: Path
+    ) -> None:
+        path = run / "checkpoint.safetensors"
+        weights = load_file(path)
+        weights["head.output.bias"][0, 1] = value
+        save_file(weights, path)
+        with pytest.raises(
+            RunFolderError, match=r"head\.output\.bias holds a value that is not finite"
+        ):
+            mlc.load(run)
+
+    @pytest.mark.parametrize(
+        ("key", "value", "message"),
+        [
+            ("scale", np.float32([1, np.inf]), "holds a scaling that is infinite"),
+            ("shift", np.float32([-np.inf, 0]), "holds a scaling that is infinite"),
+            ("weighting", np.array("x" * 5000), "names no known weighting"),
+        ],
+    )
+    def test_a_scaling_that_no_run_writes_is_named(
+        self, key: str, value: np.ndarray, message: str, run: Path
+    ) -> None:
+        path = run / "preprocessing.npz"
+        with np.load(path) as stored:
+            np.savez(path, **{**stored, key: value})
+        with pytest.raises(RunFolderError, match=rf"preprocessing\.npz {message}"):
+            mlc.load(run)
+
+    def test_the_file_of_a_config_that_cannot_be_used_is_named(self, run: Path) -> None:
+        for changes in ({"seed": "x"}, {"head": {"name": "sigmoid", "gamma": 2}}, {"head": 3}):
+            self.change(run, **changes)
+            with pytest.raises(MlcError, match=rf"^{run}/status\.json"):
+                mlc.load(run)
 
     def test_a_far_larger_model_is_not_built(self, run: Path) -> None:
         message = r"far fewer weights than the model|does not fit with|holds 100\d+ values, more"

@@ -280,8 +280,8 @@ def csv_case(draw: random.Random, folder: Path) -> None:
 
 _HAS_PARQUET = importlib.util.find_spec("pyarrow") is not None
 READERS = {
-    "tables in every dialect": Reader(table_case, 0.18 if _HAS_PARQUET else 0.2),
-    "CSV of unknown encoding": Reader(csv_case, 0.08),
+    "tables in every dialect": Reader(table_case, 0.16 if _HAS_PARQUET else 0.19),
+    "CSV of unknown encoding": Reader(csv_case, 0.07),
     "texts of fastText and LibMultiLabel": Reader(labelled_case, 0.06),
 }
 if _HAS_PARQUET:

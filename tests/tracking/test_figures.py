@@ -56,3 +56,18 @@ def test_one_row_and_one_label_are_enough(rows: int, true: bool) -> None:
         labels=["a"], metrics=("f1_micro",), threshold=None,
     )  # fmt: skip
     assert len(draw_head(shown)) == 4
+
+
+def test_labels_that_are_not_known_are_not_drawn() -> None:
+    known = RNG.random(TARGETS.shape) < 0.6
+    shown = replace(SHOWN, targets=TARGETS & known, known=known)
+    other = replace(
+        shown,
+        scores=np.where(known, SHOWN.scores, 1 - SHOWN.scores),
+        decisions=np.where(known, SHOWN.decisions, ~SHOWN.decisions),
+    )
+    pictures, others = draw_head(shown), draw_head(other)
+    for tag, picture in pictures.items():
+        assert (picture == others[tag]).all(), tag
+    reliability = "figure_labels/reliability"
+    assert (pictures[reliability] != draw_head(SHOWN)[reliability]).any()

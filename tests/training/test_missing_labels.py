@@ -17,7 +17,7 @@ from mlc.data.base import Dataset
 from mlc.data.preprocessing import fit_scaling
 from mlc.data.resident import ResidentData
 from mlc.data.splits import Split
-from mlc.decisions.base import build_decision
+from mlc.decisions.base import DECISIONS, build_decision
 from mlc.estimator import MultiLabelClassifier
 from mlc.evaluation.baselines import most_frequent_set, prior_scores
 from mlc.evaluation.judging import evaluate
@@ -27,6 +27,7 @@ from mlc.training.assembly import known_labels
 from mlc.training.loop import Training
 from mlc.training.model import Model
 from mlc.training.stacked import OPTIMIZERS
+from tests.documents import blocks, text_of
 
 CPU = torch.device("cpu")
 RNG = np.random.default_rng(0)
@@ -75,6 +76,7 @@ def trained(
         CPU,
         torch.float64,
         known=data.known,
+        soft=data.soft,
     )
     given = OPTIMIZERS.options(optimizer)
     steps = OPTIMIZERS[optimizer](model.parameters(), [given] * len(seeds))
@@ -171,6 +173,24 @@ class TestTheEvaluation:
         complete = KNOWN[split.train].all(axis=1)
         sets, counts = np.unique(TARGETS[split.train][complete], axis=0, return_counts=True)
         assert (most_frequent_set(dataset(), split)[0] == sets[counts.argmax()]).all()
+
+
+class TestThePage:
+    def test_its_classifier_runs(self, capsys: pytest.CaptureFixture[str]) -> None:
+        (block,) = blocks("docs/missing_labels.md", "python")
+        exec(block.replace("random_state=0)\nclass", "random_state=0, max_epochs=2)\nclass"), {})
+        assert len(capsys.readouterr().out.split()) > 10
+
+    def test_it_says_of_each_head_and_rule_what_it_does(self) -> None:
+        text = text_of("docs/missing_labels.md")
+        rows = [line for line in text.splitlines() if line.startswith("| `")]
+        refused = next(line for line in rows if "refused" in line)
+        for name, head in HEADS.items():
+            assert any(f"`{name}`" in line for line in rows), name
+            assert (f"`{name}`" in refused) == (not head.masks), name
+        sentence = text.partition("The rules ")[2].partition("refuse.")[0]
+        for name, rule in DECISIONS.items():
+            assert (f"`{name}`" in sentence) == (rule.tuned_on != "nothing"), name
 
 
 class TestTheClassifier:
