@@ -79,8 +79,12 @@ def fold(text: str, width: int) -> list[str]:
 
 
 def listed(names: Sequence[str], n_shown: int, width: int = 30) -> str:
-    """List the first names, each of at most `width` columns, and the number of the others."""
-    first = ", ".join(fitted(name, width) for name in names[:n_shown])
+    """List the first names, each of at most `width` columns, and the number of the others.
+
+    A name that could be read as two is in double quotes.
+    """
+    each = [fitted(name, width) for name in names[:n_shown]]
+    first = ", ".join(f'"{name}"' if ", " in name else name for name in each)
     return first if len(names) <= n_shown else f"{first}, and {len(names) - n_shown:,} more"
 
 

@@ -14,6 +14,7 @@ from mlc.config.texts import (
     escaped,
     fitted,
     fold,
+    listed,
     markdown,
     readable,
 )
@@ -23,6 +24,11 @@ def test_control_characters_are_shown_as_escapes() -> None:
     assert escaped("a\x1b[31mb\x9b\u202e\udce9\n\tc") == "a\\x1b[31mb\\x9b\\u202e\\udce9\n\tc"
     assert escaped("\ufefftags\u200b") == "\\ufefftags\\u200b"
     assert readable("café\r\n x") == "café x"
+
+
+def test_a_listed_name_that_could_be_two_is_quoted() -> None:
+    names = ["red, dark", "a,b", "blue", "x"]
+    assert listed(names, 3) == '"red, dark", a,b, blue, and 1 more'
 
 
 def test_an_error_is_one_short_line_with_its_beginning_and_end() -> None:
