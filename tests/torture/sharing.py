@@ -124,7 +124,7 @@ def share(
         faults.append(f"{len(logs)} of {N_RUNS} runs have begun")
     for run, log in logs.items():
         finished = len(re.findall(r"finished, test", log))
-        n_events = len(list(run.glob("events.out.tfevents.1*")))
+        n_events = len(list(run.glob("events.out.tfevents.[0-9]*")))
         # A process that is killed may have written its status, and not the line that tells of it.
         if finished > 1 or (finished == 0 and moment is None):
             faults.append(f"{run.name} was finished {finished} times")
