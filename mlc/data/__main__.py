@@ -54,7 +54,8 @@ def _card(parsed: argparse.Namespace) -> str:
         message = str(error).splitlines()[0]
         key = re.fullmatch(r"Could not override '([\w.]+)'\.?", message)
         if key is not None:
-            message = f"There is no key {key[1]!r}: {advice(key[1]).rstrip(', ') or 'remove it'}."
+            hint = advice(key[1]).rstrip(", ") or "leave it out"
+            message = f"There is no key {key[1]!r}: {hint}{'' if hint.endswith('?') else '.'}"
         raise ConfigError(message) from error
     if parsed.figure is not None:
         with write_atomically(parsed.figure) as file:

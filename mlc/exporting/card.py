@@ -13,7 +13,7 @@ import mlc
 from mlc.config.errors import RunFolderError
 from mlc.config.texts import escaped, markdown, readable
 from mlc.data.card import Card
-from mlc.exporting.inputs import before_rows, described
+from mlc.exporting.inputs import before_rows, described, metadata_of_run
 from mlc.exporting.module import Rows
 from mlc.exporting.usage import usage
 from mlc.exporting.writing import Check
@@ -48,11 +48,13 @@ def model_card(
     data = Card.from_json(read_stored(folder / CARD))
     if data is None:
         raise RunFolderError(f"{folder / CARD} is not a data card: train the run again.")
+    texts = metadata_of_run(run, rows)["texts"]
+    counts_words = texts is not None and not texts["buckets"]
     parts = [
         f"# Model card: {run.config.head.name} on {markdown(run.status['data'])}",
         f"Written by `mlc-export` {mlc.__version__} from the run {markdown(str(run.status['run']))}.",
         _model(run, rows, output, check),
-        "## Use\n\n```python\n" + usage(to, output) + "```",
+        "## Use\n\n```python\n" + usage(to, output, counts_words) + "```",
         "## Data\n\n```text\n" + data.text() + "\n```",
         _results(folder, run),
         _labels(folder, run, data),

@@ -101,8 +101,10 @@ def before_rows(run: LoadedRun, rows: Rows) -> str:
         return "decoding and resizing images"
     if rows.holds == "tokens":
         return "making tokens of texts"
-    if metadata_of_run(run, rows)["texts"] is not None:
-        return "counting words (docs/export.md has the code)"
+    texts = metadata_of_run(run, rows)["texts"]
+    if texts is not None:
+        where = "docs/export.md says how" if texts["buckets"] else "the model card has the code"
+        return f"counting words ({where})"
     return "reading a table, where a category becomes columns of 0 and 1"
 
 

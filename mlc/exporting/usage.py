@@ -13,7 +13,8 @@ import onnxruntime
 
 session = onnxruntime.InferenceSession("{name}", providers=["CPUExecutionProvider"])
 properties = session.get_modelmeta().custom_metadata_map
-labels, dtype = json.loads(properties["labels"]), json.loads(properties["rows"])["dtype"]
+metadata = {{key: json.loads(value) for key, value in properties.items()}}
+{texts}labels, dtype = metadata["labels"], metadata["rows"]["dtype"]
 rows = numpy.asarray(rows).astype(dtype, casting="same_kind")
 scores, label_sets = session.run(["scores", "label_sets"], {{"rows": rows}})
 """,
@@ -26,7 +27,7 @@ import torch
 extra = {{"metadata.json": ""}}
 model = torch.export.load("{name}", extra_files=extra).module()
 metadata = json.loads(extra["metadata.json"])
-labels, dtype = metadata["labels"], metadata["rows"]["dtype"]
+{texts}labels, dtype = metadata["labels"], metadata["rows"]["dtype"]
 rows = numpy.asarray(rows).astype(dtype, casting="same_kind")
 scores, label_sets = model(torch.as_tensor(rows))
 """,
@@ -34,17 +35,35 @@ scores, label_sets = model(torch.as_tensor(rows))
 import sys
 
 sys.path.insert(0, "{name}")
-from predict import labels, predict
+from predict import labels, metadata, predict
 
-scores, label_sets = predict(rows)
+{texts}scores, label_sets = predict(rows)
 """,
 }
+# Without the hashed columns of data.buckets.
+_TEXTS = """\
+from sklearn.feature_extraction.text import CountVectorizer
+
+texts, columns = metadata["texts"], metadata["rows"]["columns"]
+counter = CountVectorizer(
+    vocabulary=columns,
+    token_pattern=texts["token_pattern"],
+    lowercase=texts["lowercase"],
+    ngram_range=tuple(texts["ngram_range"]),
+)
+rows = counter.transform(["a new text"]).toarray().astype("float32")
+"""
 _NAMED = "named = [[label for label, has in zip(labels, row) if has] for row in label_sets]\n"
 
 
-def usage(to: str, output: Path) -> str:
-    """Return code that predicts `label_sets` and their names from an array `rows`.
+def usage(to: str, output: Path, counts_words: bool = False) -> str:
+    """Return code that predicts `label_sets` and their names from an array `rows`, or from texts.
 
     The file takes rows of one dtype: float64 becomes float32, floats in place of integers are refused.
+
+    Args:
+        to: the format.
+        output: the exported file.
+        counts_words: whether the code makes the rows of texts, with scikit-learn.
     """
-    return _CODE[to].format(name=output.name) + _NAMED
+    return _CODE[to].format(name=output.name, texts=_TEXTS if counts_words else "") + _NAMED

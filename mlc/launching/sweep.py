@@ -58,14 +58,14 @@ class Launch:
         now = time.monotonic()
         if not self.is_sweep or (self.n_ended != self.n_jobs and now - self.logged < _LOG_EVERY):
             return
-        self.logged = now
+        is_first, self.logged = self.logged == self.started, now
         line = f"{self.n_ended} of {self.n_jobs} runs ended"
         if self.n_failed:
             line += f", {self.n_failed} failed"
         if self.n_elsewhere:
             line += f", {self.n_elsewhere} being trained by other processes"
-        # The first runs of a cohort end only after all its training, so early estimates are too high.
-        if self.n_jobs and self.n_jobs * _ESTIMATED_FROM <= self.n_ended < self.n_jobs:
+        # The first run of a cohort ends only after all its training, and the others right after it.
+        if not is_first and self.n_jobs and self.n_jobs * _ESTIMATED_FROM <= self.n_ended < self.n_jobs:
             seconds = (now - self.started) / self.n_ended * (self.n_jobs - self.n_ended)
             line += f", about {_duration(seconds)} left"
         log.info(line)

@@ -196,6 +196,7 @@ def test_a_separator_as_people_type_it(
     ("setting", "message"),
     [
         ("data.min_count=1", "no key 'data.min_count': it is now called data.min_df."),
+        ("missing_labels=mask", "no key 'missing_labels': did you mean data.missing_labels?\n"),
         (
             "data.source=arff",
             "no key 'data.source': it is now called data.name, and data=NAME sets",

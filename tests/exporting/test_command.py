@@ -78,6 +78,30 @@ def test_files_predict_without_mlc_by_the_code_of_the_document(
 
 def test_the_document_and_the_card_have_the_same_code() -> None:
     assert BLOCKS[:3] == [usage(to, Path("folder") / name) for to, name in NAMES.items()]
+    for to, name in NAMES.items():
+        assert usage(to, Path(name), counts_words=True).count(BLOCKS[3]) == 1
+
+
+def test_the_card_of_a_run_on_texts_predicts_for_texts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = ["Red car, fast;red|car", "blue car;car", "green tree;", "red tree;red"] * 10
+    Path("cars.csv").write_text("\n".join(["text;labels", *rows]), encoding="utf-8")
+    arguments = (
+        "data=table", "data.path=cars.csv", "data.labels=[labels]", "data.text=text",
+        "head=sigmoid", "backbone.widths=[4]", "trainer.max_epochs=2", "decisions=[global]",
+        "report.figures=false", "report.yardsticks=false", "hydra.run.dir=run",
+    )  # fmt: skip
+    assert exit_status(mlc_train, arguments, monkeypatch) == 0
+    mlc_export(["run", "--output", "cars.pt2"])
+    card = Path("MODEL_CARD.md").read_text(encoding="utf-8")
+    code = re.findall(r"```python\n(.*?)```", card, re.DOTALL)[0]
+    names: dict[str, Any] = {}
+    exec(code.replace("a new text", "a red tree"), names)
+    loaded = mlc.load(Path("run"))
+    np.testing.assert_allclose(names["scores"], loaded.scores(["a red tree"]), atol=1e-6)
+    np.testing.assert_array_equal(names["label_sets"], loaded.predict(["a red tree"]))
 
 
 def stored(run: Path, key: str) -> float:
