@@ -84,6 +84,11 @@ def listed(names: Sequence[str], n_shown: int, width: int = 30) -> str:
     return first if len(names) <= n_shown else f"{first}, and {len(names) - n_shown:,} more"
 
 
+def listed_labels(names: Sequence[str], n_shown: int) -> str:
+    """List the first names as `listed` does, with quotes around a name that contains a comma."""
+    return listed([f"'{name}'" if "," in name else name for name in names], n_shown)
+
+
 def shown(value: object, longest: int = 60) -> str:
     """Return the value's repr, shortened; for a number with too many digits, a description."""
     if type(value).__module__ == "numpy" and hasattr(value, "item") and not value.shape:  # type: ignore[attr-defined]

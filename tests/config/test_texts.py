@@ -14,6 +14,7 @@ from mlc.config.texts import (
     escaped,
     fitted,
     fold,
+    listed_labels,
     markdown,
     readable,
 )
@@ -84,3 +85,8 @@ def test_a_folded_record_fits_the_terminal(name: str) -> None:
     assert len(lines) > 1
     assert max(map(display_width, lines)) <= 80
     assert " ".join(map(str.strip, lines)).endswith(message)
+
+
+def test_a_label_with_a_comma_is_told_from_two_labels() -> None:
+    names = ["thai", "dessert, sweet", "quick & easy", "vegan"]
+    assert listed_labels(names, 3) == "thai, 'dessert, sweet', quick & easy, and 1 more"
