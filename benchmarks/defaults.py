@@ -73,10 +73,13 @@ class Shape:
 
 
 def shapes(data: Sequence[str]) -> list[Shape]:
-    """Return the cohorts in the order in which they are trained: one of each data set first."""
+    """Return the cohorts in the order in which they are trained: one of each data set first.
+
+    The large data sets have only that one.
+    """
     first, *others = COHORTS
-    few, many = ([name for name in data if (name in LARGE) == large] for large in (False, True))
-    networks = [*product([first], data), *product(others, few), *product(others, many)]
+    few = [name for name in data if name not in LARGE]
+    networks = [*product([first], data), *product(others, few)]
     bags = [Shape(name, "embedding_bag", "sigmoid") for name in SPARSE if name in data]
     mlps = [Shape(name, "mlp", head, widths) for (head, widths), name in networks]
     return [*mlps[: len(data)], *bags, *mlps[len(data) :]]

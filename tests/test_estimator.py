@@ -526,6 +526,8 @@ def test_texts_go_in_as_a_list_a_series_an_array_or_a_column(backbone: str) -> N
     np.testing.assert_array_equal(again.predict_proba(frame), scores)
     with pytest.raises(DataError, match="X has no column 'body'"):
         again.predict(frame[["n"]])
+    with pytest.raises(DataError, match="X has several columns 'body': rename all but one"):
+        again.predict(frame[["body", "body"]])
     with pytest.raises(DataError, match="was fitted on texts: give texts"):
         classifier.predict(np.zeros((3, 5)))
 

@@ -178,7 +178,9 @@ def _losses(rows: pd.DataFrame) -> pd.Series:
         (settings["head"], settings.get("head.form", "")): name
         for name, settings in CONTESTANTS.items()
     }
-    pairs = zip(rows["head"], rows["head.form"].fillna(""), strict=True)
+    # The first rows of a study may have no form.
+    forms = rows.reindex(columns=["head.form"])["head.form"]
+    pairs = zip(rows["head"], forms.fillna(""), strict=True)
     return pd.Series([names[pair] for pair in pairs], index=rows.index)
 
 

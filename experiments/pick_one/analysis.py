@@ -165,13 +165,12 @@ class PickOne(Experiment):
 
 
 def _set_names(rows: pd.DataFrame) -> pd.Series:
-    attracting = pd.to_numeric(rows["data.attraction"]).fillna(0) > 0
+    # The first rows of a study may have none of these settings.
+    settings = rows.reindex(columns=["data.attraction", "data.structure"])
+    attracting = pd.to_numeric(settings["data.attraction"]).fillna(0) > 0
     names = rows["data"].where(~attracting, rows["data"] + ", attracting labels")
-    if "data.structure" not in rows:
-        return names
-    return names.where(
-        rows["data.structure"].isna(), "world, " + rows["data.structure"].astype(str)
-    )
+    structure = settings["data.structure"]
+    return names.where(structure.isna(), "world, " + structure.astype(str))
 
 
 def _quality_table(validated: pd.DataFrame) -> Table:

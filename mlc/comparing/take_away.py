@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,6 +24,7 @@ from mlc.comparing.settled import (
     value_of,
     without_poor_average,
 )
+from mlc.config.quoting import shell_word
 from mlc.config.registry import HEADS
 from mlc.files.names import PREDICTIONS, PREPROCESSING, RULES
 from mlc.files.reading import read_arrays
@@ -53,6 +55,22 @@ def take_away(
         if gap.mean > 0 or not gap.is_clear:
             code |= _code_of_rival(answer, rival, results, rivals)
     return code
+
+
+def commands(answer: Answer, results: Results) -> list[str]:
+    """The commands that predict new rows with a network of the comparison, and export it.
+
+    The network is that of the chosen head on the first split, decided by the chosen rule.
+    """
+    run = next(iter(answer.chosen.runs.values()))
+    folder = str(results.folders[run])
+    if not re.fullmatch(r"[\w./=,+-]+", folder):
+        folder = shell_word(folder)
+    rule = f"--rule {answer.chosen.rule}"
+    return [
+        f"mlc-predict {folder} NEW_FILE {rule} --output labels.csv",
+        f"mlc-export {folder} {rule} --to onnx",
+    ]
 
 
 def _code_of_head(

@@ -11,7 +11,7 @@ from mlc.comparing.figure import draw_differences
 from mlc.comparing.plan import REFERENCE
 from mlc.comparing.rivals import find_rivals
 from mlc.comparing.sentences import sentences
-from mlc.comparing.take_away import take_away
+from mlc.comparing.take_away import commands, take_away
 from mlc.comparing.words import as_text, notes, other_rules, table
 from mlc.config.errors import RunFolderError
 from mlc.config.texts import markdown
@@ -25,6 +25,7 @@ from mlc.reporting.tables import Table
 from mlc.runs.ownership import MARKS, check_report_files
 
 TEXT, PAGE = "answer.md", "report.html"
+_COMMANDS = "Predict with a network of this comparison, or export it"
 FILES = (ANSWER, TEXT, DIFFERENCES, PAGE)
 
 
@@ -62,11 +63,12 @@ def write_answer(
         rivals = find_rivals(results, metrics[0], dataset, searched_seeds(folder))
     answer = find_answer(results, folder, metrics[0], margin, reference, rivals)
     code = take_away(answer, results, defaults, rivals)
+    words = "\n".join(commands(answer, results))
     try:
         with write_atomically(folder / DIFFERENCES) as file:
             file.write(draw_differences(answer))
         write_json(folder / ANSWER, _content(answer, code, seconds))
-        write_text(folder / TEXT, _markdown(answer, code, seconds))
+        write_text(folder / TEXT, _markdown(answer, code, seconds, words))
         choices = searched(folder, results)
         assert choices is not None
         write_text(folder / PAGE, render(choices.chosen(results), folder.absolute(), list(metrics)))
@@ -75,6 +77,7 @@ def write_answer(
             f"The answer cannot be written to {folder} ({error.strerror}): make it writable."
         ) from error
     sections = [f"{title}:\n\n{_indented(text)}" for title, text in code.items()]
+    sections.append(f"{_COMMANDS}:\n\n{_indented(words)}")
     return "\n\n".join([as_text(answer, seconds), *sections])
 
 
@@ -94,7 +97,7 @@ def _rows(table: Table) -> dict[str, Any]:
     return {"header": list(table.header), "rows": [list(row) for row in table.rows]}
 
 
-def _markdown(answer: Answer, code: Mapping[str, str], seconds: float | None) -> str:
+def _markdown(answer: Answer, code: Mapping[str, str], seconds: float | None, words: str) -> str:
     others = other_rules(answer)
     parts = [
         MARKS[".md"].decode(),
@@ -108,6 +111,7 @@ def _markdown(answer: Answer, code: Mapping[str, str], seconds: float | None) ->
     parts.append(f"![Differences from {answer.reference}]({DIFFERENCES})")
     parts.append("\n".join(f"- {markdown(note, 10_000)}" for note in notes(answer)))
     parts += [f"## {title}\n\n```python\n{text}```" for title, text in code.items()]
+    parts.append(f"## {_COMMANDS}\n\n```sh\n{words}\n```")
     return "\n\n".join(parts) + "\n"
 
 

@@ -79,14 +79,13 @@ def fold(text: str, width: int) -> list[str]:
 
 
 def listed(names: Sequence[str], n_shown: int, width: int = 30) -> str:
-    """List the first names, each of at most `width` columns, and the number of the others."""
-    first = ", ".join(fitted(name, width) for name in names[:n_shown])
+    """List the first names, each of at most `width` columns, and the number of the others.
+
+    A name that could be read as two is in double quotes.
+    """
+    each = [fitted(name, width) for name in names[:n_shown]]
+    first = ", ".join(f'"{name}"' if ", " in name else name for name in each)
     return first if len(names) <= n_shown else f"{first}, and {len(names) - n_shown:,} more"
-
-
-def listed_labels(names: Sequence[str], n_shown: int) -> str:
-    """List the first names as `listed` does, with quotes around a name that contains a comma."""
-    return listed([f"'{name}'" if "," in name else name for name in names], n_shown)
 
 
 def shown(value: object, longest: int = 60) -> str:

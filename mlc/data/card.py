@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlc.config.texts import escaped, fitted, fold, listed, listed_labels
+from mlc.config.texts import escaped, fitted, fold, listed
 from mlc.data.base import Dataset
 from mlc.data.label_statistics import LabelStatistics, label_statistics
 from mlc.data.sparse import is_sparse
@@ -90,7 +90,7 @@ class Card:
             ("rows", self._rows()),
             ("features", self.features),
             *([("missing", self._missing())] if self.missing else []),
-            ("labels", listed_labels(self.labels, 5)),
+            ("labels", listed(self.labels, 5)),
             *([("unknown", self._unknown())] if any(self.unknown) else []),
             ("per row", self._per_row()),
             ("label sets", self._label_sets()),

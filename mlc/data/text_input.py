@@ -53,7 +53,7 @@ class TextInput:
         """Return the texts of `X`; None if it holds none.
 
         Raises:
-            DataError: the text column is missing or does not hold texts.
+            DataError: the text column is missing, is there twice, or does not hold texts.
         """
         if self.column is None:
             return as_texts(X)
@@ -62,7 +62,10 @@ class TextInput:
                 f"X has no column {self.column!r}: give a data frame that has, or leave text out where"
                 " X is a list of texts."
             )
-        texts = as_texts(list(X[self.column]))
+        column = X[self.column]
+        if hasattr(column, "columns"):
+            raise DataError(f"X has several columns {self.column!r}: rename all but one.")
+        texts = as_texts(list(column))
         if texts is None:
             raise DataError(f"X has no text in the column {self.column!r}: name another in text.")
         return texts

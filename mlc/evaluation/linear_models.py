@@ -43,7 +43,9 @@ class LogisticRegressions(Yardstick):
 
     name = "logistic_regression"
     has_probabilities = True
-    strengths = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
+    strengths = (
+        0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0,
+    )  # fmt: skip
 
     def classifier(self, strength: float) -> Any:
         """Return the unfitted model of one label."""
@@ -56,7 +58,7 @@ class LinearSVMs(Yardstick):
     """Linear support vector machines with squared hinge loss and an L2 penalty."""
 
     name = "linear_svm"
-    strengths = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+    strengths = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 
     def classifier(self, strength: float) -> Any:
         """Return the unfitted model of one label."""

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.sparse import issparse
 
 from mlc.config.errors import ConfigError
-from mlc.config.texts import listed, listed_labels
+from mlc.config.texts import listed
 from mlc.data.base import SOURCES
 from mlc.data.card import card_lines, share
 from mlc.data.image_files import broken_text, refuse_broken
@@ -121,7 +121,7 @@ def card_of(loaded: LoadedRun, features: Any, name: str) -> str:
     n_labels, n_rows = len(loaded.label_names), features.shape[0]
     lines = [
         ("features", kinds),
-        ("labels", f"{n_labels:,}: {listed_labels(loaded.label_names, 5)}"),
+        ("labels", f"{n_labels:,}: {listed(loaded.label_names, 5)}"),
         ("model", f"{loaded.config.head.name}, decided by the rule {loaded.rule!r}"),
     ]
     return card_lines(f"{name}: {n_rows:,} row{'s' * (n_rows != 1)} to predict", lines)

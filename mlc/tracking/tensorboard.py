@@ -44,8 +44,9 @@ class RunLog:
 
         self._tensorboard = events
         self._folder, self._index = folder, index
-        # Several processes may have tried to train the run.
-        name = f"{EVENTS}.{time.time():.6f}.{socket.gethostname()}.{os.getpid()}"
+        # Several processes may have tried to train the run. TensorBoard pads the seconds, too: a machine
+        # without a battery begins in 1970.
+        name = f"{EVENTS}.{max(time.time(), 0):017.6f}.{socket.gethostname()}.{os.getpid()}"
         self._path = folder / name
         self._events = events.EventFile(self._path)
         self._events.add(events.session_start(hyperparameters or {}))

@@ -59,6 +59,8 @@ class FullBatch:
     def __call__(self, number: int) -> Tensor:
         """Minimise for penalty `number`, from 1; return the mean loss without it: (1,), float64."""
         self.model.train()
+        if number == 1:
+            self._begin()
         strength: float = 1 / (self.optimizer.options.C[number - 1] * self._n_rows)
         loss = torch.zeros((), dtype=torch.float64, device=self.data.device)
 
@@ -74,6 +76,18 @@ class FullBatch:
         loss.copy_(self._mean_loss())
         self.optimizer.zero_grad()
         return loss.view(1)
+
+    @torch.no_grad()
+    def _begin(self) -> None:
+        """Set the weights that do not change the loss, as those of columns of zeros, to 0.
+
+        The penalty alone determines them, and a weak one would leave random weights in place.
+        """
+        with torch.enable_grad():
+            self._mean_loss()
+        for weights in self._weights:
+            if weights.grad is not None:
+                weights.masked_fill_(weights.grad == 0, 0)
 
     def _mean_loss(self) -> Tensor:
         """Set the gradients of the mean loss of the training rows, and return it: ()."""

@@ -45,8 +45,14 @@ def test_a_search_goes_on_and_test_rows_change_nothing(
         arguments = ["--folder", str(folder), "--data", "reuters21578"]
         results.append(rows_measured_once(defaults.main, arguments, stored, capsys))
     n_runs = [len(defaults.RATES[b]) * len(defaults.DROPOUTS[b]) for b in ("mlp", "embedding_bag")]
-    assert len(results[0]) == 3 * (2 * n_runs[0] + n_runs[1])  # three seeds: there are few rows
+    assert len(results[0]) == 3 * sum(n_runs)  # three seeds: there are few rows
     assert results[0] == results[1]
+
+
+def test_the_command_trains_the_cohorts_that_are_stored() -> None:
+    rows = pd.read_csv(RESULTS / "defaults.csv", dtype=str, keep_default_na=False)
+    stored = set(rows[list(defaults._KEY)].itertuples(index=False, name=None))
+    assert {shape.key for shape in defaults.shapes(defaults.DATA)} == stored
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import label_permutations, measuring
-from benchmarks.label_permutations import MOST, PARTS, STORED, counts
+from benchmarks.label_permutations import PARTS, STORED, counts
 from benchmarks.measuring import stored_rows
 
 
@@ -42,9 +42,7 @@ def test_claims_are_counted_by_the_test_rows() -> None:
 
 
 @pytest.mark.parametrize("parts", PARTS)
-def test_few_of_the_stored_shuffles_claim_a_winner(parts: str) -> None:
+def test_none_of_the_stored_shuffles_claims_a_winner(parts: str) -> None:
     rows = [row for row in stored_rows(STORED) if row["test_rows"] == parts]
-    if not rows:
-        pytest.skip("python -m benchmarks.label_permutations has not been run")
-    assert [int(row["seed"]) for row in rows] == list(range(len(rows)))
-    assert sum(int(row["claims_a_winner"]) for row in rows) <= MOST * len(rows)
+    assert [int(row["seed"]) for row in rows] == list(range(200))
+    assert not any(int(row["claims_a_winner"]) for row in rows)

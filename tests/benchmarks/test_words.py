@@ -11,9 +11,10 @@ from scipy.special import logit
 
 from benchmarks import measuring, words
 from benchmarks.measuring import RESULTS, stored_rows
-from mlc.evaluation.linear_models import LinearSVMs, fit_scores
+from mlc.evaluation.linear_models import YARDSTICKS, LinearSVMs, fit_scores
 from mlc.evaluation.yardsticks import network_features
 from mlc.training import defaults as training_defaults
+from mlc.training.lbfgs import LBFGSOptions
 from tests.benchmarks.toy import toy
 from tests.conftest import REPOSITORY
 
@@ -25,6 +26,18 @@ def test_the_linear_backbone_with_the_loss_of_the_svm_is_the_svm() -> None:
     expected = fit_scores(LinearSVMs(), features, targets, float(choice.removeprefix("C=")))
     # LIBLINEAR penalises the intercept a little.
     np.testing.assert_allclose(logit(scores["test"]), logit(expected["test"]), atol=0.02)
+
+
+def test_weaker_penalties_than_each_chosen_one_were_tried() -> None:
+    weakest = {kind.name: kind.strengths[-1] for kind in YARDSTICKS}
+    weakest |= dict.fromkeys(("linear, sigmoid", "linear, squared_hinge"), LBFGSOptions().C[-1])
+    chosen = {
+        (row["data"], row["model"]): float(row["chosen"].removeprefix("C="))
+        for row in stored_rows(RESULTS / "words.csv")
+        if row["model"] in weakest
+    }
+    assert len(chosen) == 8
+    assert all(chosen[data, model] < weakest[model] for data, model in chosen)
 
 
 def test_a_row_of_each_model_is_stored_and_written(

@@ -16,6 +16,7 @@ from mlc.comparing.budgets import BUDGETS, Budget
 from mlc.comparing.plan import Plan
 from mlc.comparing.stored import write_plan
 from mlc.data import load_features
+from mlc.predict import main as mlc_predict
 from tests.conftest import Command
 from tests.images import clothes
 
@@ -78,6 +79,11 @@ def test_a_file_gets_an_answer_and_the_same_command_goes_on(
     assert "outputs need" not in first.out + first.error
     assert "MultiLabelClassifier(" in first.out
     assert answer["shown"]["sentences"][0].split()[0] == "Use"
+    (predict,) = re.findall(r"^ +mlc-predict (.*)$", first.out, re.MULTILINE)
+    predicted = command(mlc_predict, *predict.replace("NEW_FILE", str(table)).split())
+    assert predicted.status == 0, predicted.error
+    assert f"{answer['chosen']['head']}, decided by the rule " in predicted.error
+    assert len(Path("labels.csv").read_text(encoding="utf-8").splitlines()) == 121
     page = (folder / "report.html").read_text()
     assert page.index('<p class="lead">Use ') < page.index("<h2>")
     weights = folder / "things/sigmoid/trial=0,seed=0/checkpoint.safetensors"

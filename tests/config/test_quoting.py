@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shlex
+from typing import Any
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -20,7 +21,7 @@ NAMES = [
 
 def read(word: str) -> list[str]:
     """The values of a list option as mlc reads them."""
-    values = OverridesParser.create().parse_override(word).value()
+    values: Any = OverridesParser.create().parse_override(word).value()
     texts = OmegaConf.create({"list": [str(value) for value in values]})
     return OmegaConf.to_container(texts, resolve=True)["list"]  # type: ignore[index,call-overload,return-value]
 

@@ -14,7 +14,7 @@ from mlc.config.texts import (
     escaped,
     fitted,
     fold,
-    listed_labels,
+    listed,
     markdown,
     readable,
 )
@@ -24,6 +24,11 @@ def test_control_characters_are_shown_as_escapes() -> None:
     assert escaped("a\x1b[31mb\x9b\u202e\udce9\n\tc") == "a\\x1b[31mb\\x9b\\u202e\\udce9\n\tc"
     assert escaped("\ufefftags\u200b") == "\\ufefftags\\u200b"
     assert readable("café\r\n x") == "café x"
+
+
+def test_a_listed_name_that_could_be_two_is_quoted() -> None:
+    names = ["red, dark", "a,b", "blue", "x"]
+    assert listed(names, 3) == '"red, dark", a,b, blue, and 1 more'
 
 
 def test_an_error_is_one_short_line_with_its_beginning_and_end() -> None:
@@ -85,8 +90,3 @@ def test_a_folded_record_fits_the_terminal(name: str) -> None:
     assert len(lines) > 1
     assert max(map(display_width, lines)) <= 80
     assert " ".join(map(str.strip, lines)).endswith(message)
-
-
-def test_a_label_with_a_comma_is_told_from_two_labels() -> None:
-    names = ["thai", "dessert, sweet", "quick & easy", "vegan"]
-    assert listed_labels(names, 3) == "thai, 'dessert, sweet', quick & easy, and 1 more"

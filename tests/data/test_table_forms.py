@@ -118,7 +118,7 @@ def test_a_null_within_a_list_is_no_label(tmp_path: Path) -> None:
 
 
 REFUSED = {
-    "a gap": ("a,y\n1,0\n2,\n3,1\n", {"labels": ["y"]}, "'y' is '' in data row 2: labels must be"),
+    "a gap": ("a,y\n1,0\n2,\n3,1\n", {"labels": ["y"]}, "label 'y' is missing in data row 2: fill it"),
     "a two": ("a,y\n" + "1,0\n2,1\n" * 9 + "3,2\n", {"labels": ["y"]}, "'2' in data row 19"),
     "a line": ("a,y\n\n\n1,0\n2,\n", {"labels": ["y"]}, r"data row 2 \(line 5\)"),
     "no header": (posts("wet;cold", "warm")[10:], OF_TEXT, "has no header with .* text,tags|tags,text"),

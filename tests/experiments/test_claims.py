@@ -30,7 +30,7 @@ def test_the_register_is_up_to_date_and_nothing_in_it_does_not_hold() -> None:
     assert "| **does not hold** |" not in text
 
 
-@pytest.mark.parametrize("page", CARRIED)
+@pytest.mark.parametrize("page", sorted({*PAGES} - {*GENERATED}))
 def test_no_marker_ends_a_paragraph(page: str) -> None:
     assert not misplaced(PAGES[page])
 

@@ -229,7 +229,7 @@ AREAS: dict[str, Area] = {
         " that"
         " appear to be on different machines). Each run is trained by one of them; if a process is"
         " killed,"
-        " the other takes over its runs.",
+        " the other takes over its runs, or the same command does.",
         ("processes", "each run trained once, none left"),
         sharing.CASES, _share, ("mlc/launching", "mlc/runs", "mlc/files"),
     ),

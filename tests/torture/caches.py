@@ -27,7 +27,7 @@ from tests.torture.inputs import Reader, mangled
 from tests.torture.run_folders import VALUES
 
 # Seconds by which a clock is wrong: of a summer, of an empty battery, of a misread year.
-JUMPS = (-3600, -(10**8), 10**8, 4 * 10**9)
+JUMPS = (-3600, -(10**8), -1_500_000_000, 10**8, 4 * 10**9)
 
 
 @contextmanager

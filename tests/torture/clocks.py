@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from mlc.files.names import STATUS
@@ -52,15 +53,18 @@ def before_a_resume(forkserver: ForkServer, folder: Path, draw: random.Random) -
     """A sweep is killed, all its files get other times, and it is resumed by another clock."""
     whole = Job(forkserver, "fused", folder.with_name(f"{folder.name} whole"))
     seconds = whole.undisturbed()
-
-    def shift(folder: Path) -> None:
-        for path in folder.rglob("*"):
-            status = path.lstat()
-            times = status.st_atime_ns, max(0, status.st_mtime_ns + draw.choice(JUMPS) * 10**9)
-            os.utime(path, ns=times)
-
     job = Job(forkserver, "fused", folder, jumping(draw))
-    return kill_and_resume(job, draw.uniform(0, seconds), whole.results(), "fused", shift).faults
+    return kill_and_resume(
+        job, draw.uniform(0, seconds), whole.results(), "fused", partial(shift, draw)
+    ).faults
+
+
+def shift(draw: random.Random, folder: Path) -> None:
+    """Give all files other times."""
+    for path in folder.rglob("*"):
+        status = path.lstat()
+        times = status.st_atime_ns, max(0, status.st_mtime_ns + draw.choice(JUMPS) * 10**9)
+        os.utime(path, ns=times)
 
 
 def of_a_finished_sweep(forkserver: ForkServer, folder: Path, draw: random.Random) -> list[str]:

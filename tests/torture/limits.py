@@ -42,12 +42,13 @@ def run(
     folder: Path,
     *more: str,
     prelude: str = "",
+    words: Sequence[str] = SWEEP,
     meanwhile: Callable[[int], None] | None = None,
 ) -> Ended:
     """A sweep in the folder; `prelude` is Python that runs first in its process."""
     # Not beside the folder: that may be full, or not to be written.
     printed = Path(tempfile.mkdtemp()) / "printed"
-    arguments = ("-m", *SWEEP, f"hydra.sweep.dir={folder}", *more)
+    arguments = ("-m", *words, f"hydra.sweep.dir={folder}", *more)
     number = forkserver.start(printed, arguments, prelude)
     if meanwhile is not None:
         meanwhile(number)
@@ -174,11 +175,13 @@ def full_cache(forkserver: ForkServer, folder: Path) -> list[str]:
     """The file system of the cache has no room for the decoded images."""
     images = folder.with_name(f"{folder.name}_images")
     clothes(images, n=8, size=24)
-    words = (f"data.path={images}", "~data.n_train", "~data.n_test", "trainer.max_epochs=1")
+    words = (
+        "data=images", f"data.path={images}", "head=sigmoid", "trainer.max_epochs=1",
+        "report.figures=false", "report.yardsticks=false",
+    )  # fmt: skip
     with _Mounted(folder.with_name(f"{folder.name}_cache"), "size=40k") as mounted:
-        # The last word for a key counts.
         room = f"import os; os.environ['XDG_CACHE_HOME'] = {str(mounted)!r}"
-        ended = run(forkserver, folder, "data=images", *words, "head=sigmoid", prelude=room)
+        ended = run(forkserver, folder, prelude=room, words=words)
         left = [path for path in mounted.rglob("*") if path.is_file()]
     return [
         *_unless(ended.status == 0, f"the exit status is {ended.status}: {ended.said[-300:]}"),

@@ -114,6 +114,11 @@ def share(
             os.kill(numbers[0], signal.SIGKILL)
     ends = [own.wait(number) for own, number in zip(forkservers, numbers, strict=True)]
     said = [said_by(folder, name).read_text() for name in "ab"]
+    if moment is not None and "being trained" in said[1].splitlines()[-2]:
+        # It had nothing else to train, and saw a sign of life just before the kill.
+        time.sleep(STALE)
+        ends[1] = forkservers[1].wait(start(forkservers[1], folder, "b", case))
+        said[1] = said_by(folder, "b").read_text()
     faults = [
         f"process {name} ended with {end}: {text[-300:]}"
         for name, end, text in zip("ab", ends, said, strict=True)
@@ -124,12 +129,13 @@ def share(
         faults.append(f"{len(logs)} of {N_RUNS} runs have begun")
     for run, log in logs.items():
         finished = len(re.findall(r"finished, test", log))
-        n_events = len(list(run.glob("events.out.tfevents.1*")))
+        n_events = len(list(run.glob("events.out.tfevents.[0-9]*.[0-9]*.*")))
         # A process that is killed may have written its status, and not the line that tells of it.
         if finished > 1 or (finished == 0 and moment is None):
             faults.append(f"{run.name} was finished {finished} times")
         if n_events != 1:
-            faults.append(f"{run.name} has {n_events} files of events")
+            names = sorted(path.name for path in run.glob("events.*"))
+            faults.append(f"{run} has {n_events} files of events: {names}")
     # The second to end has seen all; with a process killed that is the other.
     if moment is not None and "being trained" in said[1].splitlines()[-2]:
         faults.append("runs of the killed process are left to it")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from mlc.report import main as report_main
-from tests.torture import files, inputs, kills, limits, sharing
+from tests.torture import clocks, files, inputs, kills, limits, sharing
 from tests.torture.readers import READERS
 
 
@@ -27,8 +29,12 @@ def test_a_killed_sweep_is_resumed_to_the_same_bytes(
     whole = kills.Job(forkserver, kind, tmp_path / "whole")
     seconds = whole.undisturbed()
     for share in (0.3, 0.7) if kind in kills.LAUNCHERS else (0.4,):
-        job = kills.Job(forkserver, kind, tmp_path / f"killed after {share}")
-        killed = kills.kill_and_resume(job, share * seconds, whole.results(), kind)
+        # Of one launcher the clock jumps, too.
+        draw = random.Random(0)
+        prelude = clocks.jumping(draw) if kind == "fused" else ""
+        shift = partial(clocks.shift, draw) if kind == "fused" else print
+        job = kills.Job(forkserver, kind, tmp_path / f"killed after {share}", prelude)
+        killed = kills.kill_and_resume(job, share * seconds, whole.results(), kind, shift)
         assert killed.faults == []
 
 
@@ -69,7 +75,8 @@ def test_the_shares_make_a_whole() -> None:
 @pytest.mark.parametrize("reader", READERS)
 def test_malformed_input_is_read_rightly_or_refused(reader: str) -> None:
     case, share, names = READERS[reader]
-    found = inputs.fuzz(max(40, round(1000 * share)), 0, case, names)
+    least = {"images": 25, "runs that are loaded": 12}.get(reader, 40)
+    found = inputs.fuzz(max(least, round(800 * share)), 0, case, names)
     assert found.faults == []
     assert found.read
     # A damaged entry is no reason to refuse the file.
@@ -110,8 +117,12 @@ def test_two_sweeps_write_into_one_folder_at_once(
 def test_two_machines_share_one_sweep(forkserver: kills.ForkServer, tmp_path: Path) -> None:
     """Each run is trained once; those of a machine that is killed are the other's."""
     with kills.ForkServer() as other:
-        for moment, name in ((None, "shared"), (0.0, "killed")):
-            assert sharing.share((forkserver, other), tmp_path / name, moment) == []
+        for case, moment, name in (
+            ("two machines whose clocks jump", None, "shared"),
+            ("two machines, one is killed", 0.0, "killed"),
+        ):
+            servers = forkserver, other
+            assert sharing.share(servers, tmp_path / name, sharing.CASES[case], moment) == []
             report_main([str(tmp_path / name)])
             table = pd.read_csv(tmp_path / name / "results.csv")
             assert table["run"].nunique() == kills.N_RUNS

@@ -13,6 +13,7 @@ import torch
 from tensorboard.plugins.hparams import metadata, plugin_data_pb2
 
 from mlc.files.names import HISTORY
+from mlc.runs.ownership import event_files
 from mlc.tracking.hyperparameters import hyperparameters
 from mlc.tracking.tensorboard import RunLog, chosen_rule
 from mlc.train import main
@@ -148,6 +149,17 @@ def test_nothing_is_left_of_a_run_that_breaks(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
         break_down()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("seconds", [0.5, 946_684_800.25, 1.8e9, 5.8e9])
+def test_events_are_a_runs_own_whatever_the_clock_says(
+    seconds: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.time", lambda: seconds)
+    with RunLog(tmp_path, 0):
+        pass
+    (path,) = event_files(tmp_path)
+    assert float(path.name.split(".", 3)[3].rsplit(".", 2)[0]) == seconds
 
 
 def test_a_run_of_sixty_epochs_takes_few_bytes(tmp_path: Path) -> None:

@@ -122,6 +122,19 @@ def test_a_path_of_squared_hinges_is_an_svm_for_each_C() -> None:
         np.testing.assert_allclose(fitted(trained)[0][:, 0], model.coef_[0], atol=1e-4)
 
 
+@pytest.mark.parametrize("head", ["sigmoid", "squared_hinge"])
+def test_a_column_of_zeros_has_no_weight_however_weak_the_penalty(head: str) -> None:
+    """As in LIBLINEAR; test rows may have other values than 0 in the column."""
+    rows = DENSE.copy()
+    rows[SPLIT.train, D - 1] = 0
+    trained = training(rows, [1e6], head, max_iter=5)
+    first = fitted(trained)[0][D - 1]
+    assert (first != 0).all()
+    list(trained)
+    assert (fitted(trained)[0][D - 1] == 0).all()
+    assert (fitted(trained)[0][: D - 1] != 0).all()
+
+
 @pytest.mark.parametrize("at_once", [17, 10**6])
 def test_weighted_rows_are_those_of_logistic_regression(
     at_once: int, monkeypatch: pytest.MonkeyPatch
