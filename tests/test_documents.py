@@ -157,6 +157,20 @@ def test_every_extra_that_is_named_exists() -> None:
         assert {*re.findall(r"mlc\[(\w+)\]", text_of(document))} <= EXTRAS, document
 
 
+def test_the_small_build_of_torch_is_one_that_the_package_takes() -> None:
+    """Else the package would replace it by the large build."""
+    (required,) = (each for each in PROJECT["dependencies"] if re.match(r"torch\b", each))
+    workflow = REPOSITORY / ".github" / "workflows" / "checks.yml"
+    for text in (text_of("docs/start.md"), workflow.read_text(encoding="utf-8")):
+        assert re.findall(r"pip install '?(torch[^ ']*)", text) == [required]
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/start.md", "docs/sweeps.md"])
+def test_a_list_of_the_commands_has_all(document: str) -> None:
+    (listing,) = re.findall(r"(?:`mlc-\w+`(?:,| and|\s)*){4,}", text_of(document))
+    assert {*re.findall(r"mlc-\w+", listing)} == set(PROJECT["scripts"])
+
+
 @pytest.mark.parametrize("module", ["experiments", "experiments.curves"])
 def test_the_experiments_that_are_run_exist(module: str) -> None:
     for document, words in words_of(module):

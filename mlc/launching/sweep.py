@@ -65,7 +65,11 @@ class Launch:
         if self.n_elsewhere:
             line += f", {self.n_elsewhere} being trained by other processes"
         # The first run of a cohort ends only after all its training, and the others right after it.
-        if not is_first and self.n_jobs and self.n_jobs * _ESTIMATED_FROM <= self.n_ended < self.n_jobs:
+        if (
+            not is_first
+            and self.n_jobs
+            and self.n_jobs * _ESTIMATED_FROM <= self.n_ended < self.n_jobs
+        ):
             seconds = (now - self.started) / self.n_ended * (self.n_jobs - self.n_ended)
             line += f", about {_duration(seconds)} left"
         log.info(line)
