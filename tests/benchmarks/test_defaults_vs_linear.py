@@ -80,8 +80,12 @@ def test_the_defaults_page_says_what_the_rows_of_the_models_say() -> None:
     ahead = [data for data, models in others.items() if sign(models["sigmoid"]) > 0]
     assert f"on {', '.join(ahead[:-1])} and {ahead[-1]}, and behind it on none" in page
     assert all(sign(models["sigmoid"]) >= 0 for models in others.values())
-    measured = [models[table.LINEAR] for models in of_data.values() if table.LINEAR in models]
-    assert all(sign(row) == 0 for row in measured)
+    assert len(of_data) == 13
+    hinges = {data: sign(models[table.LINEAR]) for data, models in of_data.items()}
+    assert min(hinges.values()) == 0
+    assert [data for data in hinges if hinges[data] > 0] == ["bibtex"]
+    assert table.best_default(of_data["bibtex"])["model"] == table.LINEAR
+    assert "no data set and ahead on bibtex" in page
 
 
 def sign(row: Mapping[str, str]) -> int:
