@@ -142,10 +142,11 @@ def launch(
         with _command_line(arguments):
             launch(shows_summary=shows_summary, answer=answer)
         return
+    # What interrupts from here on does not interrupt an earlier sweep of this process.
+    sweep.current = None
     register_configs()
     for plugin in (FusedLauncher, FusedSubmititLauncher, SearchSweeper):
         Plugins.instance().register(plugin)
-    sweep.current = None
     sys.argv[1:] = overrides_first(sys.argv[1:])
     _fit_overrides()
     forget_notices()

@@ -45,8 +45,9 @@ def test_a_signal_ends_a_command_in_a_sentence(
     word = ["digits"] if main is compare.main else ["data=digits"]
     ended = command(main, *word)
     assert ended.status == STOPS[number]
-    (line,) = ended.error.strip().splitlines()
-    assert "nterrupted" in line
+    lines = ended.error.strip().splitlines()
+    assert len(lines) == 1, lines
+    assert "nterrupted" in lines[0]
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 

@@ -9,7 +9,6 @@ import resource
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -23,6 +22,7 @@ from mlc.backbones.stage import Stage
 from mlc.data.image_cache import decoded
 from mlc.data.vectors import read_vectors
 from tests.images import random_image, write_image
+from tests.registered import forget
 from tests.torture.inputs import Reader, mangled
 from tests.torture.run_folders import VALUES
 
@@ -176,11 +176,13 @@ class _Linear(nn.Module):
         return 2 * samples
 
 
-@cache
-def _stage() -> Stage:
-    if "torture" not in BACKBONES:
-        register_backbone("torture")(_Linear)
-    return Stage(BACKBONES.options("torture", frozen=True))
+@contextmanager
+def _stage() -> Iterator[Stage]:
+    register_backbone("torture")(_Linear)
+    try:
+        yield Stage(BACKBONES.options("torture", frozen=True))
+    finally:
+        forget(BACKBONES, "torture")
 
 
 def feature_cache_case(draw: random.Random, folder: Path) -> None:
@@ -188,8 +190,8 @@ def feature_cache_case(draw: random.Random, folder: Path) -> None:
     values = np.random.default_rng(draw.randrange(999)).random((7, 2), dtype=np.float32)
 
     def compute() -> dict[str, Any]:
-        with patch.object(stages, "ROWS_OF_PART", 3):
-            features, digest = _stage().apply(values)
+        with patch.object(stages, "ROWS_OF_PART", 3), _stage() as stage:
+            features, digest = stage.apply(values)
         return {"features": features, "digest": digest}
 
     def change() -> None:
