@@ -80,8 +80,10 @@ def has_begun(folder: Path, number: int) -> bool:
         numbers = {number, *(child.pid for child in process.children(recursive=True))}
     except psutil.NoSuchProcess:
         return False
+    # The owner of a lease that is being written is not known yet.
+    owners = {str(number) for number in numbers}
     return any(
-        int(owner.split()[1]) in numbers and (run / STATUS).is_file()
+        owner.split()[1] in owners and (run / STATUS).is_file()
         for run, owner in holders(folder).items()
     )
 
