@@ -89,7 +89,7 @@ class Dataset:
         weighting: the weighting of counts, one of `mlc.data.weighting.WEIGHTINGS`; None if the
             features are not counts.
         notes: assumptions that the reader made, one sentence each, the most important first.
-        parts_from: origin of `parts`, in words that follow "test part".
+        parts_from: origin of `parts`, in words that follow "test part" or "all parts".
         sample_shape: the shape of one sample, (channels, height, width) for an image; (D,) by default.
         texts: N texts from which the features were counted, if there are any.
         raw: what the features were computed from, if a backbone has computed them before the training.

@@ -249,7 +249,7 @@ def _how_split(dataset: Dataset, split: Split, options: Any, seed: int | None) -
     if not len(split.test):
         return f"validation drawn{drawn}, stratified"
     if "val" in dataset.parts:
-        return f"validation and test parts {dataset.parts_from}"
+        return f"all parts {dataset.parts_from}"
     if "test" in dataset.parts:
         return f"test part {dataset.parts_from}; validation drawn{drawn}, stratified"
     split_seed = getattr(options, "split_seed", None)
