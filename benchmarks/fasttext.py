@@ -101,7 +101,7 @@ def by_mlc(
     scores = []
     for part in (split.val, split.test):
         rows = data.rows([part] * len(seeds))
-        chunks = [output_layer.scores(outputs) for outputs, _ in model.outputs(data, rows)]
+        chunks = [output_layer.scores(outputs) for outputs, *_ in model.outputs(data, rows)]
         scores.append(list(torch.cat(chunks, dim=1).numpy()))
     return seconds, scores[0], scores[1]
 

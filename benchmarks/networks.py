@@ -41,4 +41,4 @@ def scores_of(training: Training, rows: Sequence[Rows]) -> torch.Tensor:
     """Return the scores of as many rows of each run: (R, N, K)."""
     model, data = training.model, training.data
     chunks = model.outputs(data, data.rows(rows))
-    return torch.cat([model.head.scores(outputs) for outputs, _ in chunks], dim=1)
+    return torch.cat([model.head.scores(outputs) for outputs, *_ in chunks], dim=1)

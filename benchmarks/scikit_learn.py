@@ -134,8 +134,8 @@ def cohort(seeds: Sequence[int], backbone: Mapping[str, Any]) -> list[Reached]:
     scores, targets = {}, {}
     for part in ("val", "test"):
         chunks = list(model.outputs(data, data.rows([split.parts()[part] for split in splits])))
-        scores[part] = torch.cat([head.scores(outputs) for outputs, _ in chunks], dim=1)
-        targets[part] = torch.cat([actual for _, actual in chunks], dim=1)
+        scores[part] = torch.cat([head.scores(outputs) for outputs, *_ in chunks], dim=1)
+        targets[part] = torch.cat([actual for _, actual, _ in chunks], dim=1)
     return [
         reached(
             {part: values[run] for part, values in scores.items()},

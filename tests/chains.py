@@ -32,7 +32,7 @@ class Case:
     def outputs(self, part: str) -> Tensor:
         """Of the rows of a part: (R, N, n_outputs)."""
         rows = self.data.rows([split.parts()[part] for split in self.splits])
-        return torch.cat([outputs for outputs, _ in self.model.outputs(self.data, rows)], dim=1)
+        return torch.cat([outputs for outputs, *_ in self.model.outputs(self.data, rows)], dim=1)
 
 
 def make_case(

@@ -317,7 +317,7 @@ def each_members_joint(ensemble: MultiLabelClassifier, X: np.ndarray) -> np.ndar
     model, features = ensemble.predictor_.model, X.astype(np.float32)
     data = ensemble.predictor_._resident(features)
     rows = torch.arange(len(X)).expand(model.n_runs, -1)
-    ((outputs, _),) = model.outputs(data, rows)
+    ((outputs, *_),) = model.outputs(data, rows)
     return outputs.double().softmax(dim=-1).numpy()
 
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import pandas as pd
 
 from experiments.harness import Finding, Report, Trainings, Trial
-from experiments.harness.frames import complete_groups
 from experiments.harness.report import listed
-from experiments.worlds import STRUCTURES, at_edge
+from experiments.rates import RATE, at_all_rates, at_edge
+from experiments.worlds import STRUCTURES
 from mlc.reporting.statistics import Interval, mean_interval, paired_difference
 from mlc.reporting.tables import Table
 
@@ -36,7 +36,7 @@ class Worlds(Trainings):
         return [
             {
                 "data": "world", "data.n_train": 2000, "data.n_test": 2000, **world, **settings,
-                "optimizer": OPTIMIZER, "optimizer.schedule": "constant", "optimizer.lr": rate,
+                "optimizer": OPTIMIZER, "optimizer.schedule": "constant", RATE: rate,
                 "data.seed": seed, "seed": seed,
             }
             for world in STRUCTURES.values()
@@ -55,7 +55,7 @@ def report_worlds(report: Report, rows: pd.DataFrame, losses: tuple[str, ...]) -
         " other losses less sigmoid's, with the rate and the epoch chosen on validation rows",
         _table(chosen, gains),
     )
-    report.numbers["worlds_edges"] = at_edge(chosen["optimizer.lr"], RATES)
+    report.numbers["worlds_edges"] = at_edge(chosen[RATE], RATES)
     report.findings.append(
         Finding(
             f"in a mixture, a tree and conjunctions of labels no loss is more than {_MARGIN:g} ahead of"
@@ -74,12 +74,11 @@ def choose(rows: pd.DataFrame, n_losses: int) -> pd.DataFrame:
 
     A world is left out until all losses have run at all rates.
     """
-    columns = ["data.structure", "loss", "optimizer.lr", "seed", "jaccard_samples"]
-    if rows.empty or rows.groupby(["loss", "optimizer.lr"]).ngroups < n_losses * len(RATES):
+    columns = ["data.structure", "loss", RATE, "seed", "jaccard_samples"]
+    if rows.empty:
         return rows.iloc[:0].reindex(columns=list(dict.fromkeys([*rows.columns, *columns])))
     judged = rows[(rows["rule"] == "global") | rows["error"].notna()]
-    judged = judged.assign(trained=judged["loss"] + " " + judged["optimizer.lr"].astype(str))
-    judged = complete_groups(judged, ["data.structure"], "trained")
+    judged = at_all_rates(judged, ["data.structure"], "loss", n_losses * len(RATES))
     key = ["data.structure", "loss", "seed"]
     best = judged.groupby(key, sort=False)["val_jaccard_samples"].idxmax()
     return judged.loc[best]

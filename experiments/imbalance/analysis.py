@@ -98,7 +98,7 @@ class Runs(Trainings):
         head, empty = training.model.head, []
         natural = head.natural_threshold(head.n_labels)
         rule = build_decision("fixed", natural_threshold=natural)
-        for outputs, _ in training.model.outputs(training.data, training.val_rows):
+        for outputs, *_ in training.model.outputs(training.data, training.val_rows):
             empty.append(~rule.decide(head.predict(outputs)).any(dim=-1))
         shares = torch.cat(empty, dim=1).double().mean(dim=1)
         return [[{"epoch": epoch.number, "empty": float(share)}] for share in shares]

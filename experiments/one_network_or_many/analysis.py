@@ -11,7 +11,7 @@ from experiments.harness import Experiment, Finding, Report
 from experiments.harness.frames import complete_groups
 from experiments.harness.plots import curve, legend, panels
 from experiments.harness.report import listed
-from experiments.one_network_or_many.rates import RATE, RATES, choose
+from experiments.one_network_or_many.rates import choose
 from experiments.one_network_or_many.studies import (
     SHARED_WIDTH,
     GroupRates,
@@ -19,7 +19,7 @@ from experiments.one_network_or_many.studies import (
     NetworkRates,
     Networks,
 )
-from experiments.worlds import at_edge
+from experiments.rates import FOUR, RATE, at_edge
 from mlc.reporting.statistics import Interval, mean_interval, paired_difference
 from mlc.reporting.tables import Table
 
@@ -132,8 +132,8 @@ def _report_rates(
         " of rows without exactly one digit and one colour), by training and validation rows",
         _groups_table(of_groups),
     )
-    report.numbers["network_edges"] = at_edge(tuned[RATE], RATES)
-    report.numbers["group_edges"] = at_edge(of_groups[RATE], RATES)
+    report.numbers["network_edges"] = at_edge(tuned[RATE], FOUR)
+    report.numbers["group_edges"] = at_edge(of_groups[RATE], FOUR)
     alike = _less(tuned, "many, as large together", "one")
     numbers = sorted(of_groups["data.n_train"].unique())
     grouped, flat = ("grouped", "argmax_of_group"), ("sigmoid", "argmax_of_group")

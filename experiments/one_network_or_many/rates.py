@@ -7,14 +7,11 @@ from typing import Any
 import pandas as pd
 
 from experiments.harness import Trial
-from experiments.harness.frames import complete_groups
 from experiments.harness.study import Study
+from experiments.rates import FOUR, RATE, at_all_rates
 
-# The second is that of the studies without this choice, whose rows are used.
-RATES = (0.0006, 0.002, 0.006, 0.02)
-STORED = RATES[1]
+STORED = FOUR[1]
 SEEDS = 5
-RATE = "optimizer.lr"
 
 
 def at_other_rates(study: Study, left_out: tuple[Any, ...]) -> list[Trial]:
@@ -26,7 +23,7 @@ def at_other_rates(study: Study, left_out: tuple[Any, ...]) -> list[Trial]:
     """
     return [
         {**trial, RATE: rate}
-        for rate in RATES
+        for rate in FOUR
         if rate != STORED
         for trial in study.trials("full")
         if trial["seed"] < SEEDS and not set(left_out) & {trial["data"], trial.get("data.n_train")}
@@ -52,10 +49,6 @@ def choose(
         return stored.iloc[:0].assign(**{RATE: 0.0})
     stored = stored[stored["seed"] < SEEDS].assign(**{RATE: STORED})
     every = pd.concat([rows, stored], ignore_index=True)
-    every["trained"] = every[kind] + " " + every[RATE].astype(float).astype(str)
-    numbers = every.groupby(setting)["trained"].nunique()
-    n_kinds = stored[kind].nunique()
-    every = every[every[setting].isin(numbers.index[numbers == n_kinds * len(RATES)])]
-    every = complete_groups(every, [setting], "trained")
+    every = at_all_rates(every, [setting], kind, stored[kind].nunique() * len(FOUR))
     every = every[every[f"val_{metric}"].notna()]
     return every.loc[every.groupby(key, sort=False)[f"val_{metric}"].idxmax()]

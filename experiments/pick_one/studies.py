@@ -83,7 +83,7 @@ class Runs(Trainings):
         """Return the expected validation loss, and the two variances of the gradient."""
         head = training.model.head
         losses, probabilities, targets = [], [], []
-        for outputs, actual in training.model.outputs(training.data, training.val_rows):
+        for outputs, actual, _ in training.model.outputs(training.data, training.val_rows):
             losses.append(head.expected_loss(outputs, actual))
             probabilities.append(outputs.softmax(dim=-1))
             targets.append(actual)

@@ -22,7 +22,7 @@ from experiments.powerset_samples.studies import (
     Structures,
 )
 from experiments.powerset_samples.wider import merged, more_labels, report_wider, tune
-from experiments.worlds import at_edge
+from experiments.rates import at_edge
 from mlc.reporting.statistics import mean_interval
 from mlc.reporting.tables import Table
 from mlc.tracking.palette import COLOURS, MARKERS

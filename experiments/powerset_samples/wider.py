@@ -7,17 +7,16 @@ from collections.abc import Mapping
 import pandas as pd
 
 from experiments.harness import Finding, Report
-from experiments.harness.frames import complete_groups
 from experiments.powerset_samples.crossings import crossing_points
 from experiments.powerset_samples.studies import HEADS, WIDER_RATES, MoreLabels, Structures
-from experiments.worlds import STRUCTURES, at_edge
+from experiments.rates import RATE, at_all_rates, at_edge, few_at_edges
+from experiments.worlds import STRUCTURES
 from mlc.reporting.statistics import Interval, mean_interval, paired_difference
 from mlc.reporting.tables import Table
 
 _OPEN = "not measured"
 _SETTING = ["data.n_labels", "data.dependence", "data.n_train"]
 _MARGIN = 0.005
-_MOST_AT_EDGES = 0.2
 _METRICS = {"jaccard_samples": "Jaccard", "subset_accuracy": "subset accuracy"}
 
 
@@ -35,15 +34,12 @@ def chosen(rows: pd.DataFrame, world: str, n_rows: tuple[int, ...]) -> pd.DataFr
         n_rows: the planned numbers of rows.
     """
     if rows.empty:
-        columns = [*rows.columns, *_SETTING, "data.structure", "head", "optimizer.lr", "seed"]
+        columns = [*rows.columns, *_SETTING, "data.structure", "head", RATE, "seed"]
         return rows.reindex(columns=list(dict.fromkeys(columns)))
-    trained = rows["head"] + " " + rows["optimizer.lr"].astype(str)
-    rows = complete_groups(rows.assign(trained=trained), [world, "data.n_train"], "trained")
-    numbers = rows.groupby(world)[["data.n_train", "trained"]].nunique()
-    is_complete = numbers["data.n_train"].eq(len(n_rows)) & numbers["trained"].eq(
-        len(HEADS) * len(WIDER_RATES)
-    )
-    return tune(rows[rows[world].isin(numbers.index[is_complete])], [world, "data.n_train"])
+    setting = [world, "data.n_train"]
+    rows = at_all_rates(rows, setting, "head", len(HEADS) * len(WIDER_RATES))
+    numbers = rows.groupby(world)["data.n_train"].transform("nunique")
+    return tune(rows[numbers == len(n_rows)], setting)
 
 
 def more_labels(rows: pd.DataFrame) -> pd.DataFrame:
@@ -77,7 +73,12 @@ def report_wider(report: Report, more: pd.DataFrame, structures: pd.DataFrame) -
         f"Chosen rates of those from {WIDER_RATES[0]:g} to {WIDER_RATES[-1]:g}",
         _edges_table({"K = 10 and 12": more, "other structures": worlds}),
     )
-    report.findings += [*_of_labels(more), *_of_structures(worlds), _of_edges(more, worlds)]
+    rates = pd.concat([part[RATE] for part in (more, worlds)])
+    report.findings += [
+        *_of_labels(more),
+        *_of_structures(worlds),
+        few_at_edges(rates, WIDER_RATES),
+    ]
 
 
 def _of_labels(more: pd.DataFrame) -> list[Finding]:
@@ -141,16 +142,6 @@ def _of_structures(worlds: pd.DataFrame) -> list[Finding]:
     ]
 
 
-def _of_edges(more: pd.DataFrame, worlds: pd.DataFrame) -> Finding:
-    rates = pd.concat([part["optimizer.lr"] for part in (more, worlds)]).astype(float)
-    at_edges = int(rates.isin([WIDER_RATES[0], WIDER_RATES[-1]]).sum())
-    return Finding(
-        f"of four rates at most {_MOST_AT_EDGES:.0%} of the chosen ones are at an edge",
-        f"{at_edges} of {len(rates)}" if len(rates) else _OPEN,
-        at_edges <= _MOST_AT_EDGES * len(rates) if len(rates) else None,
-    )
-
-
 def _structures_table(worlds: pd.DataFrame) -> Table:
     lines = []
     for name in [name for name in STRUCTURES if (worlds["data.structure"] == name).any()]:
@@ -168,7 +159,7 @@ def _structures_table(worlds: pd.DataFrame) -> Table:
 
 def _edges_table(studies: Mapping[str, pd.DataFrame]) -> Table:
     lines = [
-        [name, head, at_edge(rows[rows["head"] == head]["optimizer.lr"], WIDER_RATES)]
+        [name, head, at_edge(rows[rows["head"] == head][RATE], WIDER_RATES)]
         for name, rows in studies.items()
         if len(rows)
         for head in HEADS

@@ -209,12 +209,12 @@ class ResidentData:
             features.nan_to_num_(nan=0.0)
         return self._batch(features, index)
 
-    def known(self, index: Tensor) -> Tensor | None:
-        """Gather the marks of known labels, (R, B, K), bool; None if all are known."""
-        return None if self._known is None else self._known[index]
-
     def _batch(self, features: Tensor | Bags, index: Tensor) -> Batch:
-        return Batch(features, self._targets[index].to(self.dtype), self.known(index))
+        return Batch(
+            features,
+            self._targets[index].to(self.dtype),
+            None if self._known is None else self._known[index],
+        )
 
 
 def _sparse_rows(

@@ -151,14 +151,12 @@ def _predict(
     all rows are never held.
     """
     scores, targets, log_likelihoods, cardinalities = [], [], [], []
-    provides, deciding, first = model.head.provides(), part == "test", 0
+    provides, deciding = model.head.provides(), part == "test"
     decided = [_ByJoint(each, provides, deciding) for each in rules]
-    for outputs, actual in model.outputs(data, rows):
+    for outputs, actual, known in model.outputs(data, rows):
         prediction = model.head.predict(outputs)
         scores.append(prediction.scores.cpu())
         targets.append((actual >= HALF).cpu())
-        known = data.known(rows[:, first : first + actual.shape[1]])
-        first += actual.shape[1]
         log_likelihood = _log_likelihood(model.head, prediction, outputs, actual, known)
         if log_likelihood is not None:
             log_likelihoods.append(log_likelihood.double().cpu())

@@ -149,7 +149,7 @@ class Predictor:
         first = 0
         votes = torch.as_tensor(1.0 if voters is None else voters, dtype=torch.float64)
         votes = votes.expand(rows.shape)
-        for outputs, _ in self.model.outputs(data, rows):
+        for outputs, *_ in self.model.outputs(data, rows):
             _require_numbers(outputs, first)
             chunk = votes[:, first : first + outputs.shape[1]]
             shares = chunk / chunk.sum(dim=0)

@@ -11,6 +11,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from mlc.config.options import Interval, option
 from mlc.heads.base import KnownLabels, register_head
+from mlc.heads.label_wise import LabelWise
 from mlc.heads.sigmoid import SigmoidScores
 
 
@@ -27,7 +28,7 @@ class ExpectedPositiveOptions:
 
 
 @register_head("expected_positive")
-class ExpectedPositive(SigmoidScores):
+class ExpectedPositive(LabelWise, SigmoidScores):
     r"""One sigmoid for each label; missing labels are bounded by the expected number of positives.
 
     loss = $`-\sum_k [y_k \log s_k + (1 - y_k) \log(1 - s_k)] + \lambda K (\frac{\hat n - n}{K})^2`$
@@ -63,17 +64,19 @@ class ExpectedPositive(SigmoidScores):
             expected = expected.fill_(self.options.positives)
         self.register_buffer("expected", expected)
 
+    def label_losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Binary cross-entropy of each label: (R, B, K)."""
+        return binary_cross_entropy_with_logits(outputs, targets, reduction="none")
+
     def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """Binary cross-entropy summed over the labels, plus the penalty: (R, B)."""
-        losses = binary_cross_entropy_with_logits(outputs, targets, reduction="none")
-        return losses.sum(dim=-1) + self._penalty(outputs)
+        return super().loss(outputs, targets) + self._penalty(outputs)
 
     def masked_loss(
         self, outputs: Tensor, targets: Tensor, known: Tensor, uniforms: Tensor | None = None
     ) -> Tensor:
         """Binary cross-entropy summed over the known labels, plus the penalty: (R, B)."""
-        losses = binary_cross_entropy_with_logits(outputs, targets, reduction="none")
-        return losses.masked_fill(~known, 0).sum(dim=-1) + self._penalty(outputs)
+        return super().masked_loss(outputs, targets, known) + self._penalty(outputs)
 
     def _penalty(self, outputs: Tensor) -> Tensor:
         """Return the penalty of the batch: (R, 1)."""

@@ -12,7 +12,7 @@ from torch.nn.functional import logsigmoid, pad
 from mlc.heads.base import KnownLabels, register_head
 from mlc.heads.label_sets import EPSILON, fold_shares
 from mlc.heads.masking import log_total
-from mlc.heads.reductions import Shares, drawn_positive
+from mlc.heads.reductions import Shares, drawn_positive, mean_over_positives
 
 
 @register_head("hierarchical_softmax")
@@ -63,11 +63,11 @@ class HierarchicalSoftmax(Shares):
 
     def expected_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The mean over the positives: (R, B)."""
-        return _of_positives(self.log_shares(outputs), targets)
+        return mean_over_positives(-self.log_shares(outputs), targets)
 
     def expected_masked_loss(self, outputs: Tensor, targets: Tensor, known: Tensor) -> Tensor:
         """The mean over the known positives: (R, B)."""
-        return _of_positives(self._given_known(outputs, known), targets)
+        return mean_over_positives(-self._given_known(outputs, known), targets)
 
     def scores(self, outputs: Tensor) -> Tensor:
         """The probabilities of the leaves, which sum to one over the labels: (R, B, K)."""
@@ -110,15 +110,8 @@ class HierarchicalSoftmax(Shares):
 
 
 def _of_drawn(log_p: Tensor, targets: Tensor, uniforms: Tensor | None) -> Tensor:
-    if uniforms is None:
-        uniforms = torch.rand(targets.shape[:-1], device=targets.device)
     losses = -log_p.gather(-1, drawn_positive(targets, uniforms)).squeeze(-1)
     return torch.where(targets.any(dim=-1), losses, 0)
-
-
-def _of_positives(log_p: Tensor, targets: Tensor) -> Tensor:
-    shares = targets / targets.sum(dim=-1, keepdim=True).clamp(min=1)
-    return -(shares * log_p).sum(dim=-1)
 
 
 def huffman_tree(counts: Sequence[int]) -> tuple[list[int], list[bool]]:

@@ -64,8 +64,6 @@ class PickOne(Softmax):
 
     def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """Cross-entropy to the drawn label: (R, B)."""
-        if uniforms is None:
-            uniforms = torch.rand(targets.shape[:-1], device=targets.device)
         picked = drawn_positive(targets, uniforms)
         cross_entropy = outputs.logsumexp(dim=-1) - outputs.gather(-1, picked).squeeze(-1)
         return torch.where(targets.any(dim=-1), cross_entropy, torch.zeros_like(cross_entropy))
@@ -177,22 +175,30 @@ def among_known(outputs: Tensor, known: Tensor) -> Tensor:
     return outputs.masked_fill(~known, lowest(outputs))
 
 
-def drawn_positive(targets: Tensor, uniforms: Tensor) -> Tensor:
+def drawn_positive(targets: Tensor, uniforms: Tensor | None) -> Tensor:
     """Return the index of one of the positives of each sample, or 0 if there is none.
 
     Args:
         targets: (..., B, K).
-        uniforms: (..., B), uniform on [0, 1); equal parts of it belong to each positive.
+        uniforms: (..., B), uniform on [0, 1); equal parts of it belong to each positive; None
+            draws them.
 
     Returns:
         (..., B, 1), int64.
     """
+    if uniforms is None:
+        uniforms = torch.rand(targets.shape[:-1], device=targets.device)
     n_positive = targets.sum(dim=-1)
     # The product can round up to n; the largest rank is n - 1.
     rank = torch.minimum((uniforms * n_positive).floor(), n_positive - 1)
     return (targets.cumsum(dim=-1) > rank.unsqueeze(-1)).int().argmax(dim=-1, keepdim=True)
 
 
-def _cross_entropy_to_shares(outputs: Tensor, targets: Tensor) -> Tensor:
+def mean_over_positives(losses: Tensor, targets: Tensor) -> Tensor:
+    """Return the mean of the positives' losses, 0 without positives: two (..., K) to (...)."""
     shares = targets / targets.sum(dim=-1, keepdim=True).clamp(min=1)
-    return -(shares * outputs.log_softmax(dim=-1)).sum(dim=-1)
+    return (shares * losses).sum(dim=-1)
+
+
+def _cross_entropy_to_shares(outputs: Tensor, targets: Tensor) -> Tensor:
+    return mean_over_positives(-outputs.log_softmax(dim=-1), targets)

@@ -112,8 +112,6 @@ class Training:
             self._full_batch = FullBatch(model, data, self.train_rows, optimizer, row_weights)
             self.max_epochs = min(self.max_epochs, optimizer.n_epochs)
         self.val_rows = data.rows([split.val for split in splits])
-        # Gathered once, since the validation rows stay the same.
-        self._val_known = data.known(self.val_rows)
         self._n_kept = n_kept(data.most_labels)
         self._order = Streams(seeds, "batch order")
         self._uniforms = Streams(seeds, "noise")
@@ -219,10 +217,9 @@ class Training:
     def _validate(self) -> dict[str, Tensor]:
         head, size = self.model.head, self.options.batch_size
         collected, losses, first = ScoreCollector(self._n_kept), [], 0
-        for outputs, actual in self.model.outputs(self.data, self.val_rows, size):
+        for outputs, actual, known in self.model.outputs(self.data, self.val_rows, size):
             chunk = slice(first, first + actual.shape[1])
             first += actual.shape[1]
-            known = None if self._val_known is None else self._val_known[:, chunk]
             hard = actual >= HALF if self.data.is_soft else actual
             collected.add(head.scores(outputs), hard, known)
             # Losses that compare samples need the batches of training, not chunks of another size.

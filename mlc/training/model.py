@@ -71,10 +71,11 @@ class Model(nn.Module):
     @torch.no_grad()
     def outputs(
         self, data: ResidentData, rows: Tensor, batch_size: int = 1
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield outputs (R, b, n_outputs) and targets (R, b, K) of rows (R, N) in chunks.
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
+        """Yield outputs (R, b, n_outputs), targets and marks of known labels of rows (R, N) in chunks.
 
-        Chunks are bounded in memory; b is a multiple of `batch_size`, except in the last chunk.
+        Targets and marks are those of `Batch`. Chunks are bounded in memory; b is a multiple of
+        `batch_size`, except in the last chunk.
         """
         self.eval()
         per_row = self.n_runs * self.numbers_per_sample(data)
@@ -84,4 +85,4 @@ class Model(nn.Module):
         data.prefetch(chunks)
         for index in chunks:
             batch = data.batch(index)
-            yield self(batch.features), batch.targets
+            yield self(batch.features), batch.targets, batch.known

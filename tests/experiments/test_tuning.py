@@ -114,7 +114,7 @@ def test_pick_one_is_compared_at_the_rates_chosen_for_it_and_for_sigmoid() -> No
     def best(head: str) -> float:
         return 0.02 if head == "sigmoid" else 0.0006
 
-    others = tuple(rate for rate in pick_one.RATES if rate != 0.002)
+    others = tuple(rate for rate in pick_one.FOUR if rate != 0.002)
     rows = pd.DataFrame(lines(HEADS, others, "jaccard_samples", best, set="emotions"))
     stored = pd.DataFrame(lines(HEADS, (0.002,), "jaccard_samples", best, set="emotions"))
     report = Report()

@@ -99,7 +99,7 @@ def test_the_evaluation_of_a_run_decides_by_labels_and_sizes() -> None:
     for run, evaluation in enumerate(judged(trained, ["expected_f1"])):
         rows = torch.arange(50, 60).expand(len(SEEDS), -1)
         with torch.no_grad():
-            ((outputs, _),) = trained.model.outputs(trained.data, rows)
+            ((outputs, *_),) = trained.model.outputs(trained.data, rows)
         expected = rule.decide(trained.model.head.predict(outputs).of_run(run))
         assert torch.equal(torch.as_tensor(evaluation.decisions["test"]["expected_f1"]), expected)
 

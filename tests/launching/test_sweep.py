@@ -11,32 +11,31 @@ from mlc.launching import sweep
 from mlc.launching.sweep import Launch
 
 
-def test_the_time_left_is_estimated_once_an_eighth_of_the_runs_has_ended(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+@pytest.mark.parametrize(
+    ("n_runs", "ends", "messages"),
+    [
+        (16, (30.0, 36.0, 42.0), [
+            "1 of 16 runs ended",
+            "2 of 16 runs ended, about 5 min left",
+            "3 of 16 runs ended, about 4 min left",
+        ]),
+        # The first run ends after the training of the whole cohort, whose other runs end at once.
+        (6, (120.0, 120.3, 126.0), ["1 of 6 runs ended", "3 of 6 runs ended, about 3 min left"]),
+    ],
+)  # fmt: skip
+def test_the_time_left_is_estimated_after_the_first_runs(
+    n_runs: int,
+    ends: tuple[float, ...],
+    messages: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
 ) -> None:
     clock = [0.0]
     monkeypatch.setattr(sweep.time, "monotonic", lambda: clock[0])
-    launch = Launch(tmp_path, None, 16, is_sweep=True)
+    launch = Launch(tmp_path, None, n_runs, is_sweep=True)
     with caplog.at_level(logging.INFO):
-        for seconds in (30.0, 36.0, 42.0):
+        for seconds in ends:
             clock[0] = seconds
             launch.job_ended(failed=False)
-    assert caplog.messages == [
-        "1 of 16 runs ended",
-        "2 of 16 runs ended, about 5 min left",
-        "3 of 16 runs ended, about 4 min left",
-    ]
-
-
-def test_the_first_runs_of_a_cohort_give_no_estimate(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
-) -> None:
-    """They end after the training of the whole cohort, whose other runs end at once."""
-    clock = [0.0]
-    monkeypatch.setattr(sweep.time, "monotonic", lambda: clock[0])
-    launch = Launch(tmp_path, None, 6, is_sweep=True)
-    with caplog.at_level(logging.INFO):
-        for seconds in (120.0, 120.3, 126.0):
-            clock[0] = seconds
-            launch.job_ended(failed=False)
-    assert caplog.messages == ["1 of 6 runs ended", "3 of 6 runs ended, about 3 min left"]
+    assert caplog.messages == messages

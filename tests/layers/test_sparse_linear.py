@@ -60,7 +60,7 @@ def trained(
         step.optimizer.advance(0)
         step(rows, None)
     outputs = torch.cat(
-        [found for found, _ in model.outputs(data, data.rows([np.arange(N)] * len(seeds)))], 1
+        [found for found, *_ in model.outputs(data, data.rows([np.arange(N)] * len(seeds)))], 1
     )
     return {**model.state_dict(), "outputs": outputs}
 

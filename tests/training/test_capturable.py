@@ -77,7 +77,7 @@ def require_captured(validated: bool = True, **parts: Any) -> None:
 def validation(step: PlainStep, rows: Tensor) -> dict[str, Tensor]:
     """What is computed of validation rows at the end of an epoch."""
     model, data = step.model, step.data
-    ((outputs, targets),) = model.outputs(data, rows)
+    ((outputs, targets, _),) = model.outputs(data, rows)
     uniforms = torch.full_like(targets[..., 0], 0.4)
     scores = model.head.scores(outputs)
     return {"val/loss": model.head.loss(outputs, targets, uniforms), "val/scores": scores}

@@ -50,14 +50,14 @@ def test_every_rule_decides_on_the_device(head: str, n_labels: int) -> None:
         N_TRAIN, N_ROWS if (head, n_labels) == ("pick_one", 6) else N_TRAIN + 6
     ).expand(3, -1)
     model, data = model_and_data(CPU, head, n_labels=n_labels, backbone="linear")
-    ((outputs, targets),) = model.outputs(data, rows)
+    ((outputs, targets, _),) = model.outputs(data, rows)
     expected = {
         name: rule.fit(prediction := model.head.predict(outputs), targets).decide(prediction)
         for name, rule in rules(model.head, names).items()
     }
     with posing():
         model, data = model_and_data(DEVICE, head, n_labels=n_labels, backbone="linear")
-        ((outputs, targets),) = model.outputs(data, rows.to(DEVICE))
+        ((outputs, targets, _),) = model.outputs(data, rows.to(DEVICE))
         for name, rule in rules(model.head, names).items():
             prediction = model.head.predict(outputs)
             decided = rule.fit(prediction, targets).decide(prediction)

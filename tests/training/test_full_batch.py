@@ -68,7 +68,7 @@ def fitted(trained: Training) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
     """Weights (D, outputs), biases (outputs,) and the outputs of the test rows."""
     output = trained.model.head.output
     test = trained.data.rows([SPLIT.test])
-    outputs = torch.cat([chunk for chunk, _ in trained.model.outputs(trained.data, test)], 1)
+    outputs = torch.cat([chunk for chunk, *_ in trained.model.outputs(trained.data, test)], 1)
     arrays = output.weight[0], output.bias[0, 0], outputs[0]
     return tuple(array.detach().cpu().numpy() for array in arrays)
 
@@ -205,7 +205,9 @@ def test_C_is_chosen_with_at_least_one_label_where_that_is_better() -> None:
     val = trained.data.rows([SPLIT.val])
     for epoch in trained:
         chunks = trained.model.outputs(trained.data, val)
-        scores = trained.model.head.scores(torch.cat([chunk for chunk, _ in chunks], 1))[0].detach()
+        scores = trained.model.head.scores(torch.cat([chunk for chunk, *_ in chunks], 1))[
+            0
+        ].detach()
         topped = torch.zeros_like(actual).scatter(1, scores.argmax(1, keepdim=True), True)
         cuts = [-1.0, *scores.flatten().tolist(), 2.0]
         alone = max(jaccard(scores >= cut, actual) for cut in cuts)

@@ -152,7 +152,7 @@ def test_the_best_epochs_weights_are_kept_for_each_run(monitor: str) -> None:
         assert training.best_epoch[place] == followed.index(choose(followed)) + 1
         assert float(training.best_value[place]) == pytest.approx(choose(followed))
     val = torch.stack([torch.as_tensor(split_for(seed).val) for seed in (0, 1)])
-    ((outputs, targets),) = training.model.outputs(training.data, val)
+    ((outputs, targets, _),) = training.model.outputs(training.data, val)
     if monitor == "loss":
         now = training.model.head.loss(outputs, targets).mean(dim=1)
     else:

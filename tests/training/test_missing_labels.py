@@ -117,7 +117,7 @@ def test_losses_are_means_over_rows_of_the_known_labels_losses(optimizer: str) -
 def test_epochs_are_chosen_by_the_known_validation_labels() -> None:
     training, epochs = trained(dataset(), max_epochs=1)
     scores = []
-    for outputs, _ in training.model.outputs(training.data, training.val_rows):
+    for outputs, *_ in training.model.outputs(training.data, training.val_rows):
         scores.append(training.model.head.scores(outputs))
     for run, split in enumerate(SPLITS):
         found = torch.cat(scores, dim=1)[run].detach().numpy()
