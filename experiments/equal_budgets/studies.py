@@ -24,7 +24,7 @@ HEADS = (
     "distribution_cardinality", "f_measure", "focal", "hierarchical_softmax", "hill", "label_powerset",
     "logit_adjusted", "margin", "negative_sampling", "ova_n", "pairwise", "pick_one", "powerset",
     "rakel", "regression", "sigmoid", "sigmoid_f1", "soft_jaccard", "softmax_all", "softmax_uniform",
-    "sparsemax", "two_way", "unnormalised_kl", "weighted_sigmoid", "zlpr",
+    "sparsemax", "squared_hinge", "two_way", "unnormalised_kl", "weighted_sigmoid", "zlpr",
 )  # fmt: skip
 QUICK_HEADS = ("sigmoid", "pairwise", "pick_one", "label_powerset", "most_frequent_set", "prior",
                "logistic_regression")  # fmt: skip
