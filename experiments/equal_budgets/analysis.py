@@ -11,6 +11,7 @@ from experiments.equal_budgets import tables
 from experiments.equal_budgets.baselines import BASELINES
 from experiments.equal_budgets.bootstrap import N_DRAWS, Draws
 from experiments.equal_budgets.chosen import complete, tuned
+from experiments.equal_budgets.ensembles import N_MEMBERS, Ensembles, ensembles_table, gains
 from experiments.equal_budgets.epochs import Epochs
 from experiments.equal_budgets.forest import forest_figure
 from experiments.equal_budgets.published import published_table
@@ -37,6 +38,7 @@ _NOT_MEASURED = {
     for name in (
         *(f"pooled_{metric}" for metric in BOOTSTRAPPED), *METRICS,
         *(f"gains_{metric}" for metric in BOOTSTRAPPED), "rules", "edges", "budgets", "published",
+        "ensembles",
     )
 }  # fmt: skip
 _BOOTSTRAP = "bootstrapped over data sets, seeds and test rows"
@@ -46,7 +48,7 @@ class EqualBudgets(Experiment):
     """The experiment that searches all heads and baselines equally."""
 
     name = "equal_budgets"
-    studies = (Epochs(), *(Searches(data) for data in PLANS))
+    studies = (Epochs(), Ensembles(), *(Searches(data) for data in PLANS))
 
     def report(self, frames: Mapping[str, pd.DataFrame]) -> Report:
         """Report the chosen contestants, without intervals over test rows."""
@@ -79,6 +81,8 @@ class EqualBudgets(Experiment):
             _add_tables(report, rows)
         if len(frames[Epochs.name]):
             _add_pilot(report, frames[Epochs.name])
+        if len(frames[Ensembles.name]):
+            _add_ensembles(report, frames[Ensembles.name])
         if by_metric:
             report.findings += _findings(by_metric)
         report.numbers["n_data"] = str(rows["data"].nunique() if len(rows) else 0)
@@ -132,6 +136,20 @@ def _add_pilot(report: Report, rows: pd.DataFrame) -> None:
         )
     )
     report.numbers["pilot_runs"] = str(rows["run"].nunique())
+
+
+def _add_ensembles(report: Report, rows: pd.DataFrame) -> None:
+    n_data, n_splits = rows["data"].nunique(), rows["seed"].nunique()
+    report.tables["ensembles"] = (
+        f"What the mean of {N_MEMBERS} networks gains over one that is trained on the same rows, default"
+        f" settings, rules chosen on validation rows (mean of {n_data} data sets with {n_splits} splits"
+        " each; ± over data sets; plus is better)",
+        ensembles_table(rows),
+    )
+    for metric in METRICS:
+        # Over data sets: the heads of one are no independent sample.
+        over = mean_interval(gains(rows, metric).mean())
+        report.numbers[f"ensemble_{metric}"] = str(over.signed())
 
 
 def _add_tables(report: Report, rows: pd.DataFrame) -> None:

@@ -124,7 +124,9 @@ RULES = ("fixed", "global", "per_label", "auto")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, pd.DataFrame], Path]:
     """Rows and decisions of four contestants on three data sets, with values that nothing explains."""
     rng, folder = np.random.default_rng(0), tmp_path_factory.mktemp("results")
-    frames = {"epochs": pd.DataFrame()} | {data: pd.DataFrame() for data in PLANS}
+    frames = {"epochs": pd.DataFrame(), "ensembles": pd.DataFrame()} | {
+        data: pd.DataFrame() for data in PLANS
+    }
     for data in ("flags", "emotions", "scene"):
         targets, rows = rng.random((30, 3)) < 0.4, []
         reported: dict[str, list[np.ndarray]] = {archive.TARGETS: [targets]}
