@@ -7,6 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
+from mapie.risk_control import MultiLabelClassificationController
 from torch import Tensor
 
 from mlc.config.errors import ConfigError
@@ -100,3 +101,31 @@ def test_a_bound_outside_0_and_1_is_refused() -> None:
     for alpha in (0.0, 1.0):
         with pytest.raises(ConfigError, match="alpha"):
             build_decision("conformal", alpha=alpha)
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.13, 0.4])
+def test_it_is_the_threshold_of_mapie(alpha: float) -> None:
+    """On rows with a label, continuous scores, and a grid with one candidate between any two scores.
+
+    MAPIE predicts scores above its parameter, refuses rows without a label, and asks for a risk below
+    alpha on the grid; here scores at the threshold are predicted, and it is one of them.
+    """
+    draw = np.random.default_rng(0)
+    truth = draw.random((120, 4))
+    targets = draw.random(truth.shape) < truth
+    targets[~targets.any(axis=1), 0] = True
+    scores = (
+        np.clip(truth + draw.normal(0, 0.2, truth.shape), 0.01, 0.99)
+        + draw.random(truth.shape) / 1e3
+    )
+    ascending = np.unique(scores)
+    between = np.concatenate([[0.0], (ascending[1:] + ascending[:-1]) / 2])
+    control = MultiLabelClassificationController(
+        lambda features: features, target_level=1 - alpha, predict_params=between
+    )
+    (highest,) = control.calibrate(scores, targets.astype(int)).best_predict_param
+    rule = build_decision("conformal", alpha=alpha).fit(scores, targets)
+    assert float(rule.fitted()["threshold"]) == ascending[ascending > highest][0]
+    decided = rule.decide(torch.as_tensor(scores)).numpy()
+    assert (decided == control.predict(scores)[..., 0]).all()
+    assert not decided.all()
