@@ -212,3 +212,11 @@ def test_a_folder_of_images_is_compared_by_networks_for_images(
     assert names["X"].shape == (48, 3, 8, 8)
     assert names["label_sets"].shape == (48, 5)
     assert load_features("clothes", names["data"], "images").shape == (48, 3, 8, 8)
+
+
+def test_labels_with_commas_between_them_are_taken_as_meant(command: Command, table: Path) -> None:
+    planned = command(lambda: main(None), str(table), "--labels", "high,wide", "--plan")
+    assert planned.status == 0, planned.error
+    said = " ".join(planned.out.split())
+    assert "things: 120 rows, 2 labels" in said
+    assert "There is no label column 'high,wide'; it is taken as high and wide." in said
