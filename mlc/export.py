@@ -12,12 +12,19 @@ from pathlib import Path
 from mlc.config.errors import MlcError
 from mlc.config.imports import add_import_flag, import_parts
 from mlc.config.texts import escaped, never_fail_to_print
+from mlc.launching.stopping import stopped_in_one_sentence
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Parse the command line, export the run, and print what was written."""
     never_fail_to_print()
     args = _parser().parse_args(arguments)
+    with stopped_in_one_sentence("mlc-export"):
+        _run(args)
+
+
+def _run(args: argparse.Namespace) -> None:
+    """Do the work; a refusal is one sentence."""
     try:
         # Imports torch, which takes seconds.
         from mlc.exporting.command import export_run, single_run

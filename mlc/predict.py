@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from mlc.config.errors import ConfigError, MlcError
 from mlc.config.imports import add_import_flag, import_parts
 from mlc.config.texts import cell, escaped, never_fail_to_print
+from mlc.launching.stopping import stopped_in_one_sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +28,12 @@ def main(arguments: list[str] | None = None) -> None:
     """Parse the command line, predict, and print the CSV or write it."""
     never_fail_to_print()
     args = _parser().parse_args(arguments)
+    with stopped_in_one_sentence("mlc-predict"):
+        _run(args)
+
+
+def _run(args: argparse.Namespace) -> None:
+    """Do the work; a refusal is one sentence."""
     try:
         _predict(args)
     except MlcError as error:

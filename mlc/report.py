@@ -13,12 +13,19 @@ from mlc.config.errors import MlcError
 from mlc.config.imports import add_import_flag, import_parts
 from mlc.config.schema import ReportOptions
 from mlc.config.texts import never_fail_to_print
+from mlc.launching.stopping import stopped_in_one_sentence
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Parse the command line, write the summary into the folder and print it."""
     never_fail_to_print()
     args = _parser().parse_args(arguments)
+    with stopped_in_one_sentence("mlc-report"):
+        _run(args)
+
+
+def _run(args: argparse.Namespace) -> None:
+    """Do the work; a refusal is one sentence."""
     try:
         summary = _summarise(args)
     except MlcError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from omegaconf import DictConfig
 
 from mlc.comparing.budgets import BUDGETS
@@ -21,7 +23,8 @@ from mlc.comparing.writing import write_answer
 from mlc.config.errors import ConfigError, MlcError
 from mlc.config.quoting import quoted
 from mlc.config.schema import parse, register_configs
-from mlc.data.base import SOURCES, SplitOptions
+from mlc.config.texts import listed
+from mlc.data.base import SOURCES, Dataset, SplitOptions
 from mlc.data.card import describe
 from mlc.data.splits import split_dataset
 from mlc.launching.command import launch
@@ -49,12 +52,7 @@ def compare(arguments: argparse.Namespace, defaults: Mapping[str, Any]) -> None:
     options = parse(config)
     folder = arguments.folder or default_folder(config, arguments)
     asked = _asked(arguments)
-    dataset = SOURCES[options.data.name].load(options.data)
-    if dataset.known is not None or dataset.soft is not None:
-        raise ConfigError(
-            "A comparison judges rows by all their labels, which are 0 or 1: fill missing ones, or"
-            " state data.missing_labels=negative, and leave data.soft_labels out."
-        )
+    dataset = _dataset_of_known_labels(options.data)
     if "test" not in dataset.parts and hasattr(options.data, "split_seed"):
         _redraw_test_rows(arguments, chosen, options.data)
     split = split_dataset(dataset, options.data, 0)
@@ -91,6 +89,33 @@ def compare(arguments: argparse.Namespace, defaults: Mapping[str, Any]) -> None:
             raise failure from None
         raise
     print(f"\n{text}\n\n{folder / 'report.html'}")
+
+
+def _dataset_of_known_labels(options: Any) -> Dataset:
+    """Load the data set; refuse missing and soft labels in words that hold for a comparison.
+
+    Raises:
+        MlcError: the data cannot be read, a label is missing, or labels are probabilities.
+    """
+    if getattr(options, "soft_labels", False):
+        raise ConfigError(
+            "A comparison judges rows by all their labels, which are 0 or 1: leave data.soft_labels out,"
+            " or train on probabilities with mlc-train."
+        )
+    # With "refuse" the reader would propose "mask", with which nothing can be compared.
+    if getattr(options, "missing_labels", None) == "refuse":
+        options = dataclasses.replace(options, missing_labels="mask")
+    dataset: Dataset = SOURCES[options.name].load(options)
+    if dataset.known is None:
+        return dataset
+    gaps = ~dataset.known
+    names = [dataset.label_names[column] for column in np.flatnonzero(gaps.any(axis=0))]
+    raise ConfigError(
+        f"{int(gaps.sum()):,} of {gaps.size:,} labels are missing (of {listed(names, 5)}), and a"
+        " comparison judges rows by all their labels: fill them with 0 or 1, or state"
+        " data.missing_labels=negative, which takes them as 0, or train on the known ones by"
+        " data.missing_labels=mask with mlc-train."
+    )
 
 
 def _redraw_test_rows(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from mlc.config.errors import ConfigError
 
@@ -22,12 +22,27 @@ def quoted(value: str) -> str:
     >>> print(quoted("it's"))
     'it\'s'
     """
-    # Hydra reads backslashes before a quote in pairs, and OmegaConf those before an interpolation.
-    literal = re.sub(r"(\\*)\$\{", lambda match: 2 * match[1] + r"\${", value)
+    # Hydra reads backslashes before a quote in pairs.
     escaped = re.sub(
-        r"(\\*)('|\Z)", lambda match: 2 * match[1] + ("\\'" if match[2] else ""), literal
+        r"(\\*)('|\Z)", lambda match: 2 * match[1] + ("\\'" if match[2] else ""), literal(value)
     )
     return f"'{escaped}'"
+
+
+def literal(value: Any) -> Any:
+    r"""Escape what OmegaConf would resolve in a text, or in the texts in lists and mappings.
+
+    >>> print(literal("a${b}"))
+    a\${b}
+    """
+    if isinstance(value, str):
+        # OmegaConf reads backslashes before an interpolation in pairs.
+        return re.sub(r"(\\*)\$\{", lambda match: 2 * match[1] + r"\${", value)
+    if isinstance(value, list):
+        return [literal(each) for each in value]
+    if isinstance(value, dict):
+        return {key: literal(each) for key, each in value.items()}
+    return value
 
 
 def setting(key: str, value: str | Sequence[str]) -> str:

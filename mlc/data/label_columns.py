@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,6 +36,23 @@ class Labels(NamedTuple):
     soft: NDArray[np.float32] | None = None
 
 
+def separated(labels: Sequence[str], columns: Collection[str]) -> tuple[list[str], tuple[str, ...]]:
+    """Take a name of no column as several columns with commas between them, if all of these exist.
+
+    Returns:
+        The columns, each once, and a note for each such name.
+    """
+    meant, notes = [], []
+    for name in labels:
+        parts = [part.strip() for part in str(name).split(",")]
+        if name in columns or len(parts) < 2 or not set(parts) <= set(columns):
+            meant.append(name)
+            continue
+        meant += parts
+        notes.append(f"There is no label column {name!r}; it is taken as {' and '.join(parts)}.")
+    return list(dict.fromkeys(meant)) if notes else meant, tuple(notes)
+
+
 def encode_labels(
     frame: pd.DataFrame,
     labels: Sequence[str],
@@ -55,6 +72,20 @@ def encode_labels(
     Raises:
         DataError: a column is missing, a value is neither 0 nor 1, or there is no label at all.
     """
+    labels, asides = separated(labels, frame.columns)
+    encoded = _encoded(frame, labels, separator, where, form, missing, soft)
+    return encoded._replace(notes=(*asides, *encoded.notes))
+
+
+def _encoded(
+    frame: pd.DataFrame,
+    labels: Sequence[str],
+    separator: str | None,
+    where: str,
+    form: CellForm | None,
+    missing: str,
+    soft: bool,
+) -> Labels:
     for name in labels:
         if name not in frame.columns:
             raise DataError(

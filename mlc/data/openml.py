@@ -16,7 +16,7 @@ from mlc.config.options import option
 from mlc.data.base import Dataset, DataSource, SplitOptions, Vocabulary, register_source
 from mlc.data.cache import cache_folder
 from mlc.data.columns import encode_columns
-from mlc.data.label_columns import encode_labels
+from mlc.data.label_columns import encode_labels, separated
 from mlc.data.missing_labels import MissingLabelOptions
 from mlc.data.weighting import weighting_of
 
@@ -60,6 +60,7 @@ class OpenML(DataSource):
         labels = given or list(fetched.target_names or [])
         if not labels:
             raise DataError(f"{where} does not say which columns are labels: name data.labels.")
+        labels, asides = separated(labels, frame.columns)
         encoded_labels = encode_labels(frame, labels, None, where, missing=options.missing_labels)
         encoded = encode_columns(frame.drop(columns=labels), where)
         return Dataset(
@@ -72,7 +73,7 @@ class OpenML(DataSource):
             numeric=encoded.numeric,
             vocabulary=Vocabulary(~encoded.numeric, read_from=encoded.categories),
             weighting=weighting_of(encoded.values, options.weighting, str(options.title)),
-            notes=(*encoded_labels.notes, *encoded.notes),
+            notes=(*asides, *encoded_labels.notes, *encoded.notes),
         )
 
 

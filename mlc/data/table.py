@@ -154,7 +154,7 @@ class Table(DataSource):
             texts=None if train.text is None else tuple(chain.from_iterable(texts.values())),
             known=joined_known(known, targets),
             soft=joined_soft(soft),
-            parts_from=f"from {listed([Path(file).name for file in _part_files(options).values()], 2)}",
+            parts_from=f"from {listed(_part_names(options), 3)}",
         )
 
     @classmethod
@@ -172,6 +172,13 @@ def _part_files(options: Any) -> dict[str, str]:
     """The files of further parts by the part."""
     files = {"val": options.val_path, "test": options.test_path}
     return {part: file for part, file in files.items() if file is not None}
+
+
+def _part_names(options: Any) -> list[str]:
+    """The names of the files that the card's line of parts speaks of: all, or that of the test rows."""
+    files = _part_files(options)
+    every = [options.path, *files.values()] if "val" in files else list(files.values())
+    return [Path(file).name for file in every]
 
 
 def _encode(file: TableFile, options: Any, form: Any = None) -> Labels:

@@ -13,9 +13,10 @@ from mlc.config.errors import DataError
 from mlc.config.quoting import setting
 from mlc.config.texts import listed
 from mlc.data.byte_columns import with_texts
-from mlc.data.delimited import read_rows, require_header
+from mlc.data.delimited import DelimitedRows, read_rows, require_header
 from mlc.data.encodings import decode
 from mlc.data.files import OPENERS, require_memory, unpacked_bytes, unreadable
+from mlc.data.label_columns import separated
 from mlc.data.locations import FileName
 from mlc.data.text_forms import LabelledTexts, plain_texts, read_labelled_texts
 
@@ -70,8 +71,9 @@ def read_table(path: Path, options: Any, names: Sequence[str] | None = None) -> 
         if not labels and names is None:
             raise needs_labels()
         frame = _read_parquet(path)
-        _refuse_split_names(labels, list(map(str, frame.columns)), str(path))
-        return TableFile(frame, str(path), labels, text or (None if labels else _TEXT))
+        labels, asides = separated(labels, frame.columns)
+        _refuse_split_name(labels, list(map(str, frame.columns)), str(path))
+        return TableFile(frame, str(path), labels, text or (None if labels else _TEXT), asides)
     content, notes = decode(unpacked_bytes(path), str(path), options.encoding)
     wanted = [text or _TEXT] if text or not labels else list(names or [])
     wanted = [*labels, *([text] if text else [])] if names is None else wanted
@@ -82,6 +84,9 @@ def read_table(path: Path, options: Any, names: Sequence[str] | None = None) -> 
         except DataError:
             if _labelled(content, labels, names) is None:
                 raise
+    rows, labels, asides = _of_separated(rows, content, mark, labels, str(path))
+    if asides and names is None:
+        wanted = [*labels, *([text] if text else [])]
     if rows is None or not set(wanted) & set(rows.header):
         labelled = _labelled(content, labels, names)
         if labelled is not None:
@@ -95,23 +100,36 @@ def read_table(path: Path, options: Any, names: Sequence[str] | None = None) -> 
                 " data.labels=[COLUMN])."
             )
         raise needs_labels(f"{path} is not in fastText's or LibMultiLabel's form, so ")
-    _refuse_split_names(labels, rows.header, str(path))
+    _refuse_split_name(labels, rows.header, str(path))
     require_header(rows, _required(wanted, names), str(path))
     frame = pd.DataFrame(rows.rows, columns=rows.header, dtype=str)
     where = FileName(str(path), rows.lines)
     return TableFile(_usable(frame, path), where, labels, text or (None if labels else _TEXT),
-                     (*notes, *rows.notes))  # fmt: skip
+                     (*notes, *rows.notes, *asides))  # fmt: skip
 
 
-def _refuse_split_names(labels: Sequence[str], columns: Sequence[str], where: str) -> None:
-    """Raise DataError if missing label columns are the parts of a name with commas, or several names."""
+def _of_separated(
+    rows: DelimitedRows | None, content: str, mark: str, labels: list[str], where: str
+) -> tuple[DelimitedRows | None, list[str], tuple[str, ...]]:
+    """Return the rows by the delimiter that yields the label columns, these, and notes.
+
+    A name of no column may hold several names with commas between them (see `separated`), by which the
+    delimiter was not chosen.
+    """
+    if rows is None or not any("," in name and name not in rows.header for name in labels):
+        return rows, labels, ()
+    parts = [part.strip() for name in labels for part in name.split(",")]
+    try:
+        of_parts = read_rows(content, mark, parts, where)
+    except DataError:
+        return rows, labels, ()
+    meant, notes = separated(labels, of_parts.header)
+    return (of_parts if notes else rows), meant, notes
+
+
+def _refuse_split_name(labels: Sequence[str], columns: Sequence[str], where: str) -> None:
+    """Raise DataError if missing label columns are the parts of one name with commas."""
     wrong = [name for name in labels if name not in columns]
-    for name in wrong:
-        if "," in name and set(names := [part.strip() for part in name.split(",")]) <= set(columns):
-            raise DataError(
-                f"{where}: there is no column {name!r}, but {listed(names, 5)}: name each one by itself,"
-                f" as in {setting('data.labels', names)}, or with spaces between them after --labels."
-            )
     # Of a name with a comma, only some parts may be no columns themselves.
     for column in columns if wrong else ():
         parts = [part.strip() for part in column.split(",")]

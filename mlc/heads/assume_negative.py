@@ -35,7 +35,7 @@ class AssumeNegative(LabelWise, SigmoidScores):
     Consistent for the order of samples within a label if labels are missing at random with one
     probability for all: with weight 1, $`s_k`$ then estimates the probability that the label is
     positive and known, a fixed share of the marginal.
-    Source: Cole et al. 2021, "Multi-label learning from single positive labels", section 4, and
+    Source: Cole et al. 2021, "Multi-label learning from single positive labels", and
     `loss_an`, `loss_an_ls` and `loss_wan` in losses.py,
     github.com/elijahcole/single-positive-multi-label.
     Use: where positives alone are known: the loss of known labels would be least with all labels.

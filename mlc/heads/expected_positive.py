@@ -39,7 +39,7 @@ class ExpectedPositive(LabelWise, SigmoidScores):
     Consistent for none of the usual measures with missing labels: the penalty restricts the mean over
     samples and labels alone. Without missing labels its expectation is least at the marginals if n is
     their sum and the batch is large.
-    Source: Cole et al. 2021, "Multi-label learning from single positive labels", section 4, and
+    Source: Cole et al. 2021, "Multi-label learning from single positive labels", and
     `loss_epr` with `expected_positive_regularizer` in losses.py,
     github.com/elijahcole/single-positive-multi-label.
     Use: where positives alone are known, and their number is known from elsewhere.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +38,23 @@ def stops_raised() -> Iterator[None]:
     finally:
         for number in taken:
             signal.signal(number, _DEFAULTS[number])
+
+
+@contextmanager
+def stopped_in_one_sentence(program: str) -> Iterator[None]:
+    """End the process with one sentence and 128 + the signal's number on SIGINT or SIGTERM.
+
+    The temporary files of atomic writes are removed on the way, which the default of SIGTERM leaves.
+    """
+    with stops_raised():
+        try:
+            yield
+        except (Exception, KeyboardInterrupt, SystemExit) as error:
+            status = stop_status(error)
+            if status is None:
+                raise
+            print(f"\n{program}: interrupted; run the same command again.", file=sys.stderr)
+            sys.exit(status)
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mlc.config.errors import MlcError, RunFolderError
+from mlc.config.quoting import literal
 from mlc.config.schema import GROUPS, Config, parse
 from mlc.data.preprocessing import Scaling
 from mlc.decisions.base import DECISIONS, DecisionRule
@@ -123,11 +124,10 @@ def _config_of(stored: Any) -> Config:
         raise RunFolderError(
             f"The stored config holds {n_values} values, more than {_MOST_VALUES}: train the run again."
         )
-    for key, value in values.items():
-        if "${" in str(value):
-            raise RunFolderError(f"The stored config's {key} is an interpolation: state its value.")
     parts = {group: registry.schema(stored[group]["name"])() for group, registry in GROUPS.items()}
     schema = OmegaConf.structured(Config(**parts))
+    # A label may be called ${...}; nothing is resolved.
+    stored = literal(stored)
     # Rules that the run does not report need not be known.
     known = [*DECISIONS, *stored["decisions"]]
     merged = OmegaConf.merge(schema, OmegaConf.create(with_rules(stored, known)))

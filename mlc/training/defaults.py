@@ -45,7 +45,9 @@ class Kind:
         return next(n_epochs for limit, n_epochs in EPOCHS if self.n_rows < limit)
 
     def __str__(self) -> str:
-        return f"{self.n_rows:,} {'sparse' if self.sparse else 'dense'} training rows"
+        # The data card calls rows sparse that are stored so, whatever the share of zeros.
+        zeros = f" with at most {MOST_SPARSE:.0%} of the values not 0" if self.sparse else ""
+        return f"{self.n_rows:,} training rows{zeros}"
 
 
 _STEPS = {

@@ -104,6 +104,30 @@ def test_a_file_gets_an_answer_and_the_same_command_goes_on(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["gaps.csv", "--labels", "high", "wide"], "1 of 240 labels are missing (of wide), and"),
+        (["gaps.csv", "--labels", "high", "wide", "data.missing_labels=mask"], "(of wide), and"),
+        (["things.csv", "--labels", "high", "data.soft_labels=true"], "leave data.soft_labels out"),
+    ],
+)
+def test_missing_and_soft_labels_are_refused_with_what_a_comparison_takes(
+    command: Command, table: Path, words: list[str], said: str
+) -> None:
+    lines = table.read_text(encoding="utf-8").splitlines()
+    lines[3] = lines[3].rpartition(",")[0] + ","
+    (table.parent / "gaps.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    outcome = command(lambda: main(None), *words)
+    assert (outcome.status, outcome.out) == (2, "")
+    assert said in outcome.error
+    assert len(outcome.error.strip().splitlines()) == 1
+    if "gaps.csv" in words:
+        assert "data.missing_labels=negative, which takes them as 0" in outcome.error
+        taken = command(lambda: main(None), *words[:4], "data.missing_labels=negative", "--plan")
+        assert taken.status == 0, taken.error
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
         (["nothing.csv"], "nothing.csv"),
         (["things.csv", "--labels", "hihg"], "hihg"),
         (["things.csv", "--labels", "high", "--heads", "sigmiod"], "did you mean sigmoid"),
@@ -190,15 +214,9 @@ def test_a_folder_of_images_is_compared_by_networks_for_images(
     assert load_features("clothes", names["data"], "images").shape == (48, 3, 8, 8)
 
 
-@pytest.mark.parametrize("setting", ["data.missing_labels=mask", "data.soft_labels=true"])
-def test_labels_that_are_no_zeros_and_ones_are_refused(
-    command: Command, table: Path, setting: str
-) -> None:
-    lines = table.read_text(encoding="utf-8").splitlines()
-    cell = "" if "missing" in setting else "0.3"
-    lines[5] = lines[5].rpartition(",")[0] + f",{cell}"
-    table.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    ended = command(lambda: main(None), str(table), "--labels", "high", "wide", setting)
-    assert ended.status == 2
-    assert ended.out == ""
-    assert "A comparison judges rows by all their labels, which are 0 or 1: fill" in ended.error
+def test_labels_with_commas_between_them_are_taken_as_meant(command: Command, table: Path) -> None:
+    planned = command(lambda: main(None), str(table), "--labels", "high,wide", "--plan")
+    assert planned.status == 0, planned.error
+    said = " ".join(planned.out.split())
+    assert "things: 120 rows, 2 labels" in said
+    assert "There is no label column 'high,wide'; it is taken as high and wide." in said

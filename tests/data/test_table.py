@@ -110,7 +110,7 @@ def test_a_validation_file_is_read_as_the_training_file(write: Any) -> None:
     assert dataset.features[4:, 0].tolist() == [8, 9, 7]
     assert dataset.targets[4:].tolist() == [[0, 1], [1, 0], [1, 1]]
     card = describe(dataset, split)
-    assert card.split == "all parts from val.csv, test.csv"
+    assert card.split == f"all parts from {path.name}, val.csv, test.csv"
     with pytest.raises(ConfigError, match=r"val_path=.* needs .*test_path"):
         load(path, val_path=str(val), labels=labels)
 

@@ -134,10 +134,6 @@ REFUSED = {
         'a,"b, c",d\n1,0,1\n2,1,0\n', {"labels": ["b", "c"]},
         r"no column 'b', but 'b, c': quote a name that has a comma, as in \"data.labels=\['b, c'\]\"",
     ),
-    "several names in one": (
-        "a,b,c\n1,0,1\n2,1,0\n", {"labels": ["b,c"]},
-        r"no column 'b,c', but b, c: name each one by itself, as in 'data.labels=\[b,c\]'",
-    ),
     "a comma": ("a;y\n1,234;0\n2,345;1\n", {"labels": ["y"]}, "'1,234' .* may be decimal or"),
 }  # fmt: skip
 
@@ -233,3 +229,17 @@ def test_nested_columns_of_parquet_are_refused(cell: Any, load: Any, tmp_path: P
     with pytest.raises(DataError, match=r"the column 'v' holds .* in data row 1, no single value"):
         load(content, "nested.parquet", labels=["tags"])
     assert load(content, "nested.parquet", labels=["tags"], ignore=["v"]).feature_names == ("a",)
+
+
+@pytest.mark.parametrize("mark", [",", ";"])
+def test_several_names_in_one_are_taken_as_meant_unless_a_column_is_called_so(
+    load: Any, mark: str
+) -> None:
+    rows = "a,b,c\n1,0,1\n2,1,0\n".replace(",", mark)
+    taken = load(rows, labels=["b, c"])
+    assert (taken.feature_names, taken.label_names) == (("a",), ("b", "c"))
+    assert "There is no label column 'b, c'; it is taken as b and c." in taken.notes
+    named = 'a,"b,c",b,c\n1,0,1,1\n2,1,0,1\n3,1,0,0\n'.replace(",", mark).replace("b;c", "b,c", 1)
+    exact = load(named, labels=["b,c"])
+    assert exact.label_names == ("b,c",)
+    assert exact.feature_names == ("a", "b", "c")

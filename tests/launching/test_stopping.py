@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from mlc import compare, train
+from mlc import compare, export, predict, report, train
+from mlc.files.writing import write_atomically
 from mlc.launching.stopping import stop_status, stops_raised
 from tests.conftest import Command
 
@@ -48,6 +51,31 @@ def test_a_signal_ends_a_command_in_a_sentence(
     lines = ended.error.strip().splitlines()
     assert len(lines) == 1, lines
     assert "nterrupted" in lines[0]
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+@pytest.mark.parametrize("number", STOPS)
+@pytest.mark.parametrize("main", [predict.main, report.main, export.main])
+def test_a_command_that_reads_runs_ends_likewise_and_leaves_no_part_of_a_file(
+    main: Callable[[], None], number: signal.Signals, command: Command, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    folder = tmp_path / "written"
+
+    def stopped(*_: object) -> None:
+        with write_atomically(folder / "labels.csv") as file:
+            file.write(b"row")
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(f"{main.__module__}.import_parts", stopped)
+    words = {report: ["runs"], predict: ["run", "new.csv"], export: ["run", "--to", "onnx"]}
+    module = sys.modules[main.__module__]
+    more = ["--output", "yeast.onnx"] if module is export else []
+    ended = command(main, *words[module], *more)
+    assert ended.status == STOPS[number]
+    name = main.__module__.replace(".", "-")
+    assert ended.error.strip() == f"{name}: interrupted; run the same command again."
+    assert list(folder.iterdir()) == []
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 

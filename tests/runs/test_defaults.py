@@ -52,7 +52,7 @@ def test_numbers_are_stored_and_reported_and_what_is_given_wins(sweep: Sweep) ->
         assert "backbone.widths" not in each["automatic"]
     said = " ".join((ended.out + ended.error).split())
     assert "defaults of backbone=mlp for " in said
-    assert "dense training rows: trainer.batch_size=64, optimizer.lr=0.003" in said
+    assert " training rows: trainer.batch_size=64, optimizer.lr=0.003" in said
 
 
 def test_a_run_is_resumed_also_by_an_earlier_versions_status(sweep: Sweep) -> None:

@@ -61,7 +61,11 @@ def test_the_kind_is_that_of_the_rows_but_the_test_part(
     features[:10].flat[:n_values] = 2
     parts = {"train": np.arange(10), "test": np.arange(10, 20)}
     data = dataclasses.replace(dataset(form(features)), parts=parts)
-    assert kind_of(data, np.arange(8)) == Kind(sparse, 8)
+    kind = kind_of(data, np.arange(8))
+    assert kind == Kind(sparse, 8)
+    # The data card calls rows dense or sparse by their form.
+    said = "8 training rows" + " with at most 15% of the values not 0" * sparse
+    assert str(kind) == said
 
 
 def test_all_splits_of_a_data_set_are_of_one_kind() -> None:
