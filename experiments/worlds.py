@@ -1,4 +1,4 @@
-"""Worlds whose labels do not depend on each other in pairs, for several experiments."""
+"""Worlds whose dependence no fixed energies of pairs express, for several experiments."""
 
 from __future__ import annotations
 

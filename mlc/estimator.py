@@ -166,7 +166,7 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
             dataset = staged(dataclasses.replace(dataset, texts=texts), self._stage)
         splits = [self._hold_out(dataset, config.seed) for config in configs]
         weights = row_weights(sample_weight, dataset.n_samples)
-        require_weight(weights, splits)
+        require_weight(weights, splits, dataset.known)
         kind = kind_of(dataset, splits[0].train)
         configs = [resolve(config, kind) for config in configs]
         self.held_out_ = np.zeros((len(splits), dataset.n_samples), dtype=bool)

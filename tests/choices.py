@@ -15,7 +15,9 @@ def force_choice(patch: pytest.MonkeyPatch, words: str) -> None:
     """Let `auto` try `global` and the candidate of this name alone, and choose that, on any rows."""
     suits = Auto._suits
 
-    def chosen(_: Auto, decisions: list[Tensor], targets: Tensor, margin: float) -> Tensor:
+    def chosen(
+        _: Auto, decisions: list[Tensor], targets: Tensor, margin: float, known: Tensor | None
+    ) -> Tensor:
         # The baselines lack the joint, so that only `global` is left to them.
         return torch.full(targets.shape[:-2], len(decisions) - 1)
 

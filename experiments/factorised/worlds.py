@@ -1,4 +1,4 @@
-"""Factorised losses in worlds whose labels do not depend on each other in pairs."""
+"""Factorised losses in worlds whose dependence no fixed energies of pairs express."""
 
 from __future__ import annotations
 

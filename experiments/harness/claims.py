@@ -8,7 +8,8 @@ The carriers that a claim marker names (`sentences.py` reads the markers):
 - `results/FILE.csv[KEY=VALUE, ...] COLUMN ± COLUMN > 0`: a comparison of the cells of a column, of all
   these rows; `=` compares at the decimals that the marker shows;
 - `tests/FILE.py::test_NAME`: a test of the suite, which computes or does what the sentence says;
-- `FILE: TEXT`: the text stands in the file (a default, a limit, a row of a stored table), spaces apart;
+- `FILE: TEXT`: the text stands in the file (a default, a limit, a row of a stored table), spaces apart,
+  and no word or number goes on at its ends: `LIMIT = 100` does not stand in `LIMIT = 1000`;
 - `source: ...`: a publication or the manual of a library;
 - `definition`: the sentence defines its words; `question`: it asks, or says what is open;
 - `prediction`: it was written before the measurement, and the table of findings decides it;
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -42,6 +43,7 @@ _COMPARED = re.compile(
 _CELL = re.compile(r"(results/[\w/.-]+\.csv)\[(.*)\] (\w+)(?: ± (\w+))?")
 _NUMBER = re.compile(r"(\w+\.\w+)(?:\[([^\]]+)\])?")
 _IN_FILE = re.compile(r"([\w./-]+): (.+)")
+_DIGITS = re.compile(r"\d[\d,_]*(?:\.\d+)?(?:e-?\d+)?")
 _VALUE = re.compile(r"(?<![\w.])(?<!\w-)([+-]?\d[\d,]*(?:\.\d+)?)(?: ±(\d+\.\d+))?")
 
 
@@ -84,9 +86,31 @@ def carried(carrier: str, numbers: Mapping[str, str]) -> Carried:
         ranges, limits = (_ranges(compared[side], numbers) for side in (1, 3))
         return Carried(f"`{carrier}`", HOLDS if _holds(ranges, compared[2], limits) else FAILS)
     if stands := _IN_FILE.fullmatch(carrier):
-        is_there = _plain(stands[2]) in _text(stands[1])
+        is_there = _stands(_plain(stands[2]), _text(stands[1]))
         return Carried(f"`{stands[2]}` in {stands[1]}", HOLDS if is_there else FAILS)
     raise ConfigError(f"The claim marker {carrier!r} has none of the forms of {__name__}.")
+
+
+def absent(numbers: Sequence[str], carriers: Sequence[str]) -> list[str]:
+    """Return the numbers of a sentence that none of its carriers names.
+
+    A share may be named for a percentage. A test, a source, or what the author only states may carry
+    any number, and the result is then empty.
+    """
+    stated = [c for c in carriers if c in KINDS or c.startswith("source: ") or _TEST.fullmatch(c)]
+    if stated or not carriers:
+        return []
+    named = {_number(text) for carrier in carriers for text in _DIGITS.findall(carrier)}
+    read = {text: _number(found[0]) for text in numbers if (found := _DIGITS.search(text))}
+    return [
+        text
+        for text, value in read.items()
+        if value not in named and not ("%" in text and round(value / 100, 9) in named)
+    ]
+
+
+def _number(text: str) -> float:
+    return float(re.sub(r"[,_]", "", text))
 
 
 def _holds(values: list[Range], comparison: str, limits: list[Range]) -> bool:
@@ -134,6 +158,8 @@ def _values(text: str) -> list[Range]:
     ranges = []
     for item in re.split(r"[,;] ", text):
         matches = list(_VALUE.finditer(item))
+        if matches and item[matches[-1].end() :].lstrip().startswith("±"):
+            raise ConfigError(f"A claim marker compares {item!r}, whose interval is no number.")
         for match in matches if re.fullmatch(r"[\d.]+ to [\d.]+", item) else matches[-1:]:
             mean, half = float(match[1].replace(",", "")), float(match[2] or 0)
             decimals = len(match[1].partition(".")[2])
@@ -169,6 +195,13 @@ def _rows(file: str) -> list[dict[str, str]]:
 @cache
 def _text(file: str) -> str:
     return _plain(_read(file))
+
+
+def _stands(text: str, within: str) -> bool:
+    """Return whether a text stands in another, and is no part of a longer word or number there."""
+    before = r"(?<!\w)(?<!\d\.)" if re.match(r"\w", text) else ""
+    after = r"(?!\w)(?!\.\d)" if re.search(r"\w$", text) else ""
+    return re.search(f"{before}{re.escape(text)}{after}", within) is not None
 
 
 def _plain(text: str) -> str:

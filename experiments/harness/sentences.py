@@ -26,7 +26,9 @@ _COMPARATIVES = """
     shorter shortest wider widest narrower narrowest stronger strongest weaker weakest easier easiest
     harder hardest cheaper cheapest rarer rarest closer closest earlier simpler simplest
     ahead behind outperform outperforms beat beats lead leads trail trails gain gains lose loses
-    improve improves exceed exceeds twice than
+    improve improves exceed exceeds twice than superior inferior surpass surpasses surpassed outrun
+    outruns outdo outdoes winner wins won beaten quicker quickest doubles doubled halves halved twofold
+    threefold tenfold optimal poorer poorest richer quarter
 """
 COMPARATIVE = re.compile(rf"\b({'|'.join(_COMPARATIVES.split())})\b", re.IGNORECASE)
 # Limits ("at least 2", whose digit counts all the same), continuations, differences ("A less that of
@@ -36,16 +38,17 @@ NO_COMPARISON = re.compile(
     r"|(one|two|three|once|nothing|one or) more|more and more|(left|right) behind|ahead of time"
     r"|(an)?other (\w+ )?than|rather than|lower case|least squares"
     r"|less (that|those|plain|sigmoid)"
-    r"|(best|worst|highest|lowest|largest|smallest|least|longest|shortest)"
+    r"|(?<!has the )(?<!have the )(?<!gives the )(?<!reaches the )"
+    r"(best|worst|highest|lowest|largest|smallest|least|longest|shortest)"
     r" (\w+ )?(scores?|epochs?|values?|thresholds?|weights|index|labels?|sets?)"
     r"|most (frequent|probable) ((seen|label|training) )*(sets?|labels?|ones)|longest (cohort )?first\b)"
     r"|^\W*More( on|:)",
     re.IGNORECASE,
 )
 # Digits in a name are no number: F1, float32, 2^K, tmc2007-500.
-_DIGIT = re.compile(r"(?<![\w^.])(?<!\w-)[+\-±~<>]?\.?\d[\d,.]*(?:%|\b)(?![\^_A-Za-z])")
+_DIGIT = re.compile(r"(?<![\w^.])(?<!\w-)[+\-±~<>]?\.?\d[\d,.]*(?:%|\b)(?![\^_A-Za-z])|[¼½¾⅓⅔]")
 # The codes of labels and the range of scores.
-_CODES = re.compile(r"\b0(/| and | or )1\b|[\[(]0, 1[\])]")
+_CODES = re.compile(r"\b(0(/| and | or )1|1 and 0)\b|[\[(]0, 1[\])]")
 _DATE = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
 _QUOTED = re.compile(r"<!--=([\w.]+)-->(.*?)<!--/-->", re.DOTALL)
 _CLAIM = re.compile(r"<!--:\s+(.*?)\s*-->", re.DOTALL)

@@ -1,4 +1,4 @@
-"""Each head at four rates, also in worlds whose labels do not depend on each other in pairs."""
+"""Each head at four rates, also in worlds whose dependence no fixed energies of pairs express."""
 
 from __future__ import annotations
 

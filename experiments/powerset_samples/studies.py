@@ -118,7 +118,7 @@ class MoreLabels(Runs):
 
 
 class Structures(Runs):
-    """Worlds whose labels do not depend on each other in pairs."""
+    """Worlds whose dependence no fixed energies of pairs express."""
 
     name = "structures"
     n_rows: ClassVar[tuple[int, ...]] = (1_000, 4_000, 16_000)

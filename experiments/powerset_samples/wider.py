@@ -1,4 +1,4 @@
-"""Heads with four rates: more labels, and worlds whose labels do not depend on each other in pairs."""
+"""Heads with four rates: more labels, and worlds whose dependence no fixed energies of pairs express."""
 
 from __future__ import annotations
 

@@ -67,12 +67,23 @@ def _not_binary(path: Path, table: NDArray[Any]) -> DataError:
 
 def without_gaps(y: Any) -> tuple[Any, MultiHot | None]:
     """Return y with 0 for NaN, and which labels are known, (N, K); None if all are."""
-    if issparse(y) or y.dtype.kind != "f" or y.ndim not in (1, 2):
+    if y.dtype.kind != "f" or y.ndim not in (1, 2):
         return y, None
+    if issparse(y):
+        return _sparse_without_gaps(y)
     gaps = np.isnan(y)
     if not gaps.any():
         return y, None
     return np.where(gaps, 0, y), ~(gaps[:, None] if y.ndim == 1 else gaps)
+
+
+def _sparse_without_gaps(y: Any) -> tuple[Any, MultiHot | None]:
+    gaps = np.isnan(y.data)
+    if not gaps.any():
+        return y, None
+    filled, missing = y.copy(), y.copy()
+    filled.data[gaps], missing.data = 0, gaps
+    return filled, ~missing.toarray()
 
 
 def probabilities(path: Path, y: Any) -> NDArray[np.float32]:

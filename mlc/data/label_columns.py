@@ -96,10 +96,22 @@ def _encoded(
     if soft:
         return _probabilities(frame, labels, where, missing)
     if len(labels) == 1 and (form is not None or separator or not _is_binary(frame[labels[0]])):
-        return _label_sets(frame[labels[0]], separator, where, form)
+        sets = _label_sets(frame[labels[0]], separator, where, form)
+        return sets if missing == "refuse" else _with_note(sets, frame[labels[0]], missing)
     values = np.stack([_zeros_and_ones(frame[name], where) for name in labels], axis=1)
     known, notes = _known(values, labels, where, missing)
     return Labels(values == 1, tuple(map(str, labels)), notes=notes, known=known)
+
+
+def _with_note(sets: Labels, column: pd.Series[Any], missing: str) -> Labels:
+    """Add that the choice about missing labels does not hold for label sets, if some are empty."""
+    if sets.targets.any(axis=1).all():
+        return sets
+    note = (
+        f"An empty cell of {str(column.name)!r} is a row without labels: data.missing_labels={missing}"
+        " holds for columns of 0 and 1."
+    )
+    return sets._replace(notes=(*sets.notes, note))
 
 
 def _known(

@@ -54,8 +54,8 @@ SOFT_NOTE = (
 
 
 def first_not_soft(values: NDArray[np.floating]) -> tuple[int, int] | None:
-    """Return row and column of the first value (N, K) outside of [0, 1]; NaN is missing."""
-    wrong = np.argwhere((values < 0) | (values > 1))
+    """Return row and column of the first value (N, K) that is not in [0, 1], such as NaN."""
+    wrong = np.argwhere(~((values >= 0) & (values <= 1)))
     return None if not len(wrong) else (int(wrong[0, 0]), int(wrong[0, 1]))
 
 

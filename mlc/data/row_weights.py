@@ -42,7 +42,15 @@ def row_weights(given: Any, n_rows: int) -> NDArray[np.float64] | None:
     return weights
 
 
-def require_weight(weights: NDArray[np.float64] | None, splits: Sequence[Split]) -> None:
-    """Raise DataError if all training rows of a split have the weight 0."""
-    if weights is not None and any(not weights[split.train].any() for split in splits):
-        raise DataError("sample_weight is zero in all training rows: give some rows more.")
+def require_weight(
+    weights: NDArray[np.float64] | None,
+    splits: Sequence[Split],
+    known: NDArray[np.bool_] | None = None,
+) -> None:
+    """Raise DataError if all training rows of a split (with `known` (N, K) labels) have the weight 0."""
+    if weights is None:
+        return
+    counted = weights if known is None else weights * known.any(axis=1)
+    if any(not counted[split.train].any() for split in splits):
+        which = "training rows" if known is None else "training rows with known labels"
+        raise DataError(f"sample_weight is zero in all {which}: give some rows more.")

@@ -149,10 +149,19 @@ def _read_rows(rows: list[Any]) -> Written:
     if ordered and lists[0] and len({len(row) for row in lists}) == 1:
         if all(is_number(value) and value in (0, 1) for row in lists for value in row):
             return Written(array=np.asarray(lists))
+        if _have_gaps(lists):
+            return Written(array=np.array(lists, dtype=object))
         _refuse_text(lists)
     _require_one_kind(lists)
     _refuse_twice(lists)
     return Written(sets=lists)
+
+
+def _have_gaps(lists: list[list[Any]]) -> bool:
+    """Whether lists hold zeros, perhaps ones, and missing values alone."""
+    values = [value for row in lists for value in row]
+    filled = [value for value in values if not is_missing(value)]
+    return 0 in filled and all(is_number(value) and value in (0, 1) for value in filled)
 
 
 def _labels(row: Any) -> list[Any]:

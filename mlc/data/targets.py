@@ -100,9 +100,9 @@ def encode(y: Any, missing: str = "refuse", soft: bool = False) -> Targets:
     Raises:
         DataError: `y` has another form, a missing value, or a single class.
     """
-    written = read(y)
     if soft:
-        return _soft(written, missing)
+        return _soft(read(_table(y)), missing)
+    written = read(y)
     if written.sets is not None:
         return _lists(written.sets)
     assert written.array is not None
@@ -110,7 +110,20 @@ def encode(y: Any, missing: str = "refuse", soft: bool = False) -> Targets:
     if array.ndim == 2 and (array.shape[1] != 1 or _is_all_binary(array, missing)):
         binary, known = _binary(array, written.columns, missing)
         return Targets("multi_hot", _column_names(written, array.shape[1]), binary, known)
+    if array.ndim == 2 and _is_all_binary(array, "mask"):
+        row = int(np.argmax(_gaps(array)))
+        raise DataError(_not_binary(array[row, 0], row, 0, written.columns, True))
     return _classes(array)
+
+
+def _table(y: Any) -> Any:
+    """Return rows of numbers in lists of one length as an array, and other values unchanged."""
+    if not isinstance(y, (list, tuple)):
+        return y
+    with suppress(ValueError):
+        array = np.asarray(y, dtype=object)
+        return array if array.ndim == 2 else y
+    return y
 
 
 def _soft(written: Written, missing: str) -> Targets:
@@ -121,6 +134,9 @@ def _soft(written: Written, missing: str) -> Targets:
     gaps = _gaps(array)
     try:
         values = np.where(gaps, 0, array).astype(np.float32)
+        # A Decimal may be NaN, too.
+        gaps |= np.isnan(values)
+        values[gaps] = 0
     except (TypeError, ValueError) as error:
         raise DataError(f"y holds no numbers ({error}), which soft_labels=True needs.") from error
     wrong = first_not_soft(values)

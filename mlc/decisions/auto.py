@@ -19,7 +19,7 @@ from mlc.decisions.folds import N_FOLDS, folds
 from mlc.decisions.seen import distinct
 from mlc.heads.prediction import Prediction
 from mlc.metrics.counts import COUNT_METRICS
-from mlc.metrics.jackknife import standard_error, values_left_out
+from mlc.metrics.jackknife import by_run, standard_error, values_left_out
 from mlc.metrics.sweep import EQUAL, first_best
 
 # Fewer rows cannot tell rules apart.
@@ -54,7 +54,7 @@ class Auto(DecisionRule):
     standard errors of the difference (by the jackknife over 20 blocks of rows). Of equally good
     candidates the first, and so the simplest, is the best. The chosen rule is then tuned on all rows.
     With fewer than 20 rows the choice is between `global` with and without `at_least_one`, by the value
-    on the rows that tune them.
+    on the rows that tune them. Rows without a known label count nowhere.
 
     Use: where it is not known which rule suits the head and the data: it is clearly behind `global` in
     none of the measured pairs of head and data set (results/benchmarks/rules.md).
@@ -71,16 +71,34 @@ class Auto(DecisionRule):
 
     def learn(self, prediction: Prediction, targets: Tensor) -> Self:
         """Choose and tune a rule for each run: a prediction with scores and targets (..., N, K)."""
-        return self._learn_from(prediction, targets, None)
+        few = torch.tensor(targets.shape[-2] < LEAST_ROWS).expand(targets.shape[:-2])
+        return self._learn_from(prediction, targets, few, None)
 
     def learn_masked(self, prediction: Prediction, targets: Tensor, known: Tensor) -> Self:
-        """Choose and tune a rule for each run by its known pairs, (..., N, K)."""
-        return self._learn_from(prediction, targets & known, known)
+        """Choose and tune a rule for each run by its known pairs, (..., N, K), bool."""
+        few = known.any(dim=-1).sum(dim=-1) < LEAST_ROWS
+        return self._learn_from(prediction, targets & known, few, known)
 
-    def _learn_from(self, prediction: Prediction, targets: Tensor, known: Tensor | None) -> Self:
+    def _learn_from(
+        self, prediction: Prediction, targets: Tensor, few: Tensor, known: Tensor | None
+    ) -> Self:
+        """Choose and tune; `few` (...) marks runs with too few rows to tell rules apart."""
         if self.training_sets is not None:
             self.training_sets = distinct(self.training_sets)
-        few = targets.shape[-2] < LEAST_ROWS
+        choices = [
+            self._choice_of(prediction, targets, are_few, known)
+            for are_few in few.unique().tolist()
+        ]
+        # False is the first of both.
+        self._choice = choices[0].where(~few.to(targets.device), choices[-1])
+        chosen = [CANDIDATES[index] for index in self._choice.unique().tolist()]
+        self._rules = {one: self._tuned(one, prediction, targets, known) for one in chosen}
+        return self
+
+    def _choice_of(
+        self, prediction: Prediction, targets: Tensor, few: bool, known: Tensor | None
+    ) -> Tensor:
+        """Return the index in `CANDIDATES` of the best of each run: (...)."""
         decisions: dict[Candidate, Tensor] = {}
         for candidate in CANDIDATES:
             if self._suits(candidate, prediction) and (candidate.rule == "global" or not few):
@@ -88,12 +106,8 @@ class Auto(DecisionRule):
                     candidate, prediction, targets, few, decisions, known
                 )
         indices = torch.tensor([CANDIDATES.index(one) for one in decisions], device=targets.device)
-        judged = [one if known is None else one & known for one in decisions.values()]
-        best = self._best(judged, targets, 0 if few else MARGIN)
-        self._choice = indices[best]
-        chosen = [CANDIDATES[index] for index in self._choice.unique().tolist()]
-        self._rules = {one: self._tuned(one, prediction, targets, known) for one in chosen}
-        return self
+        best = self._best(list(decisions.values()), targets, 0 if few else MARGIN, known)
+        return indices[best]
 
     def _decide(self, prediction: Prediction) -> Tensor:
         choice = self._chosen().to(prediction.scores.device)
@@ -205,27 +219,49 @@ class Auto(DecisionRule):
         if few or not candidate.is_tuned_on_rows:
             rule = self._tuned(candidate, prediction, targets, known)
             return decided_by(candidate, rule, prediction)
+        if known is not None:
+            return self._cross_fitted_by_known(candidate, prediction, targets, known)
         fold = folds(targets.shape[-2]).to(targets.device)
         decided = torch.zeros_like(targets)
         for index in range(N_FOLDS):
             out, rest = (fold == index).nonzero().squeeze(1), (fold != index).nonzero().squeeze(1)
-            rule = self._built(candidate)
-            if isinstance(rule, Calibrated):
-                rule.is_judged = False
-            of_rest = None if known is None else known[..., rest, :]
-            rule.fit(rows_of(prediction, rest), targets[..., rest, :], of_rest)
+            rule = self._built_for_a_fold(candidate)
+            rule.fit(rows_of(prediction, rest), targets[..., rest, :])
             decided[..., out, :] = rule.decide(rows_of(prediction, out))
         return decided
 
-    def _best(self, decisions: list[Tensor], targets: Tensor, margin: float) -> Tensor:
+    def _cross_fitted_by_known(
+        self, candidate: Candidate, prediction: Prediction, targets: Tensor, known: Tensor
+    ) -> Tensor:
+        """The same with folds of each run's rows with known labels; other rows are decided by any."""
+        fold = by_run(known.any(dim=-1), folds).unsqueeze(-1)
+        decided = torch.zeros_like(targets)
+        for index in range(N_FOLDS):
+            rest = known & (fold != index)
+            # Runs with few rows are judged otherwise.
+            rest = torch.where(rest.any(dim=-1).any(dim=-1)[..., None, None], rest, known)
+            rule = self._built_for_a_fold(candidate).fit(rows_of(prediction), targets, rest)
+            decided = torch.where(fold == index, rule.decide(rows_of(prediction)), decided)
+        return decided
+
+    def _built_for_a_fold(self, candidate: Candidate) -> DecisionRule:
+        rule = self._built(candidate)
+        if isinstance(rule, Calibrated):
+            rule.is_judged = False
+        return rule
+
+    def _best(
+        self, decisions: list[Tensor], targets: Tensor, margin: float, known: Tensor | None
+    ) -> Tensor:
         """Return the index of the best decisions, or 0 if they are not better by the margin: (...)."""
         metric = COUNT_METRICS[self.options.metric]
-        values = metric.sign * torch.stack([metric(one, targets) for one in decisions], dim=-1)
+        values = torch.stack([metric(one, targets, known) for one in decisions], dim=-1)
+        values = metric.sign * values
         best = first_best(values)
         gain = values.gather(-1, best.unsqueeze(-1)).squeeze(-1) - values[..., 0]
         if margin == 0:
             return torch.where(gain > EQUAL, best, 0)
-        left_out = torch.stack([values_left_out(metric, one, targets) for one in decisions])
+        left_out = torch.stack([values_left_out(metric, one, targets, known) for one in decisions])
         index = best[None, ..., None].expand(1, *left_out.shape[1:])
         error = standard_error(left_out.gather(0, index).squeeze(0) - left_out[0])
         return torch.where(gain > margin * error + EQUAL, best, 0)

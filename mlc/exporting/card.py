@@ -139,9 +139,12 @@ def _differs_in_seed(status: dict[str, Any], other: dict[str, Any]) -> bool:
 
 
 def _labels(folder: Path, run: LoadedRun, data: Card) -> str:
-    """A row for each label: its frequency, and precision and recall on the test rows."""
+    """A row for each label: its frequency, and precision and recall on test rows where it is known."""
     stored = read_arrays(folder / PREDICTIONS)
     decided, actual = stored[f"decisions_{run.rule.name}"], stored["targets"].astype(bool)
+    known = stored.get("known")
+    if known is not None:
+        decided, actual = decided & known, actual & known
     threshold = run.rule.fitted().get("threshold")
     by_label = threshold is not None and threshold.numel() == len(run.label_names) > 1
     title = ["label", "rows", *["threshold"] * by_label, "precision", "recall"]

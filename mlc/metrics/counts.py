@@ -77,7 +77,7 @@ class CountMetric:
         if isinstance(n, int) or self.average != "samples":
             return values.mean(dim=-1)
         counted = n > 0
-        return (values * counted).sum(dim=-1) / counted.sum(dim=-1)
+        return values.where(counted, 0).sum(dim=-1) / counted.sum(dim=-1)
 
     def __call__(self, decisions: Tensor, targets: Tensor, known: Tensor | None = None) -> Tensor:
         """Compute the metric of predicted label sets: (..., N, K) each to (...), float64.

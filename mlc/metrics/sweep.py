@@ -125,7 +125,7 @@ class SortedScores(ScoreSweep):
         without = prefix[..., 0]
         if isinstance(size, Tensor) and metric.average == "samples":
             counted = size.squeeze(-1) > 0
-            without, n_groups = without * counted, counted.sum(dim=-1, keepdim=True)
+            without, n_groups = without.where(counted, 0), counted.sum(dim=-1, keepdim=True)
         nothing = without.sum(dim=-1, keepdim=True)
         joined = self._ungrouped(changes, metric).flatten(-2).gather(-1, self._order)
         values = torch.cat([nothing, nothing + joined.cumsum(dim=-1)], dim=-1) / n_groups

@@ -59,7 +59,15 @@ class HeadFigure:
 def draw_head(content: HeadFigure) -> dict[str, NDArray[np.uint8]]:
     """Draw images (height, width, 3), by tags in the order in which TensorBoard sorts them."""
     if content.known is not None:
-        content = replace(content, decisions=content.decisions & content.known)
+        rows = content.known.any(axis=1)
+        known = content.known[rows]
+        content = replace(
+            content,
+            scores=content.scores[rows],
+            targets=content.targets[rows] & known,
+            decisions=content.decisions[rows] & known,
+            known=known,
+        )
     panels = {
         "figure_decisions/threshold": _draw_thresholds,
         "figure_decisions/number_of_labels": _draw_cardinality,

@@ -232,15 +232,37 @@ def test_complete_rows_have_all_labels() -> None:
     assert dataset(None).complete(rows).tolist() == rows.tolist()
 
 
-def test_a_sparse_array_has_no_missing_labels(tmp_path: Path) -> None:
+def test_a_sparse_array_has_missing_labels_too(tmp_path: Path) -> None:
     from scipy.sparse import save_npz
 
     save_npz(tmp_path / "y.npz", csr_matrix(Y))
     np.save(tmp_path / "X.npy", X)
-    with pytest.raises(DataError, match="labels must be 0 or 1 in every row"):
-        load_data(
-            "arrays",
-            path=str(tmp_path / "X.npy"),
-            labels_path=str(tmp_path / "y.npz"),
-            missing_labels="mask",
-        )
+    options = {"path": str(tmp_path / "X.npy"), "labels_path": str(tmp_path / "y.npz")}
+    with pytest.raises(DataError, match="y is NaN in row 2, column 1: fill it"):
+        load_data("arrays", **options)
+    masked = load_data("arrays", **options, missing_labels="mask")
+    assert masked.known is not None
+    assert masked.known.astype(int).tolist() == KNOWN
+    assert masked.targets.astype(int).tolist() == TARGETS
+    negative = load_data("arrays", **options, missing_labels="negative")
+    assert negative.known is None
+    assert negative.targets.astype(int).tolist() == TARGETS
+
+
+def test_in_a_column_of_label_sets_the_choice_does_nothing_and_the_card_says_so(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "toy.csv").write_text("size,tags\n1,red;blue\n2,\n3,blue\n", encoding="utf-8")
+    options: dict[str, Any] = {"path": str(tmp_path / "toy.csv"), "labels": ["tags"]}
+    plain, masked = (
+        load_data("table", **options),
+        load_data("table", **options, missing_labels="mask"),
+    )
+    assert masked.known is None
+    assert masked.targets.tolist() == plain.targets.tolist()
+    (note,) = set(masked.notes) - set(plain.notes)
+    assert note.startswith(
+        "An empty cell of 'tags' is a row without labels: data.missing_labels=mask"
+    )
+    (tmp_path / "toy.csv").write_text("size,tags\n1,red;blue\n3,blue\n", encoding="utf-8")
+    assert load_data("table", **options, missing_labels="mask").notes == plain.notes

@@ -44,3 +44,6 @@ def test_training_rows_without_weight_are_refused() -> None:
     empty = Split(np.array([0, 1]), np.array([2]), np.array([2]))
     with pytest.raises(DataError, match="zero in all training rows"):
         require_weight(weights, [split, empty])
+    known = np.array([[True, True], [True, True], [False, False]])
+    with pytest.raises(DataError, match="zero in all training rows with known labels"):
+        require_weight(weights, [split], known)

@@ -132,3 +132,19 @@ def test_a_form_of_dependence_that_has_no_attraction_refuses_one() -> None:
         ConfigError, match=r"data.attraction=1.0 has no meaning with .*structure=tree"
     ):
         check(options, "data.")
+
+
+@pytest.mark.parametrize(("name", "in_pairs", "fixed"), [
+    ("pairs", True, True), ("tree", True, False), ("mixture", False, False),
+    ("conjunctions", False, False),
+])  # fmt: skip
+def test_fixed_energies_of_pairs_express_pairs_alone(
+    name: str, in_pairs: bool, fixed: bool
+) -> None:
+    made = world(structure=name, dependence=2.0, n_labels=3, n_features=3, cardinality=1.5)
+    joint = made.joint(np.random.default_rng(1).normal(size=(50, 3)))
+    energies = np.log(joint).reshape(-1, 2, 2, 2)
+    of_pair = np.diff(np.diff(energies, axis=1), axis=2)[:, 0, 0]
+    # Energies of pairs do not change with a third label.
+    assert (np.abs(np.diff(of_pair, axis=1)).max() < 1e-9) == in_pairs
+    assert (np.abs(of_pair - of_pair[0]).max() < 1e-9) == fixed

@@ -171,3 +171,18 @@ def test_label_sets_written_as_texts_are_refused(texts: list[str], cure: str, dt
 def test_classes_may_hold_a_sign_by_chance() -> None:
     classes = ["Paris, France", "Rome, Italy", "a;b", "plain"]
     assert encode(np.array(classes, dtype=object)).form == "classes"
+
+
+def test_lists_of_zeros_ones_and_gaps_are_zeros_and_ones() -> None:
+    for y in ([[1, None, 0], [0, 1, 1]], [(1.0, np.nan, 0.0), (0, 1, 1)]):
+        with pytest.raises(DataError, match=r"in row 0, column 1 .*set missing_labels to 'mask'"):
+            encode(y)
+        targets = encode(y, "mask")
+        assert targets.multi_hot.astype(int).tolist() == [[1, 0, 0], [0, 1, 1]]
+        assert targets.known is not None
+        assert targets.known.astype(int).tolist() == [[1, 0, 1], [1, 1, 1]]
+    with pytest.raises(DataError, match="y has the label None in row 0: leave it out"):
+        encode([["a", None], ["b", "a"]], "mask")
+    # Of one column, too.
+    with pytest.raises(DataError, match=r"in row 1, column 0 .*set missing_labels to 'mask'"):
+        encode(np.array([[1.0], [np.nan], [0.0]]))

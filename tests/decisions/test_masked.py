@@ -132,6 +132,36 @@ def test_auto_chooses_without_seen_sets_where_no_row_is_complete() -> None:
     assert rule.fit(scores, targets, known).decide(scores).shape == targets.shape
 
 
+class TestAuto:
+    @pytest.mark.parametrize("n_known", [1, 2, 7, 19])
+    def test_with_few_rows_of_known_labels_it_is_global(self, n_known: int) -> None:
+        scores, targets, known = case()
+        for first in (0, 11):
+            rows = torch.zeros(N_ROWS, 1, dtype=torch.bool)
+            rows[first : first + n_known] = True
+            few = rows.expand_as(known)
+            assert (
+                rule_of("auto").fit(scores, targets, few).described()["chosen"].startswith("global")
+            )
+
+    def test_rows_without_a_known_label_change_no_choice(self) -> None:
+        for seed in range(6):
+            scores, targets, known = case(seed)
+            rows = known.any(dim=1)
+            many = [torch.cat([part[rows], part[rows]]) for part in (scores, targets, known)]
+            alone = rule_of("auto").fit(*many)
+            more = [torch.cat([other, part]) for other, part in zip(case(9), many, strict=True)]
+            more[2][:N_ROWS] = False
+            assert rule_of("auto").fit(*more).described()["chosen"] == alone.described()["chosen"]
+
+    def test_runs_with_many_and_with_few_rows_choose_by_themselves(self) -> None:
+        cases = [case(seed) for seed in (1, 2, 3)]
+        cases[1][2][4:] = False
+        together = rule_of("auto").fit(*(torch.stack(parts) for parts in zip(*cases, strict=True)))
+        chosen = [rule_of("auto").fit(*alone).described()["chosen"] for alone in cases]
+        assert together.described()["chosen"] == chosen
+
+
 def test_known_pairs_have_the_shape_of_the_targets_and_are_some() -> None:
     scores, targets, known = case()
     with pytest.raises(DataError, match=r"known has shape \(40, 1\) and targets \(40, 4\)"):

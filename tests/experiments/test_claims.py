@@ -8,7 +8,7 @@ import pytest
 
 from experiments import claims
 from experiments.claims import GENERATED, REGISTER, numbers, pages, register
-from experiments.harness.claims import carried
+from experiments.harness.claims import absent, carried
 from experiments.harness.origins import origin
 from experiments.harness.sentences import Sentence, claims_of, misplaced
 from mlc.config.errors import ConfigError
@@ -22,6 +22,29 @@ CARRIED = [page for page in PAGES if not page.startswith("experiments/") and pag
 def test_every_number_and_comparison_is_carried(page: str) -> None:
     bare = [(claim.text, claim.bare) for claim in claims_of(PAGES[page]) if not claim.is_carried]
     assert not bare
+
+
+@pytest.mark.parametrize("page", CARRIED)
+def test_every_number_that_code_or_rows_carry_is_named_by_its_marker(page: str) -> None:
+    claims = [(claim.text, absent(claim.bare, claim.carriers)) for claim in claims_of(PAGES[page])]
+    assert not [claim for claim in claims if claim[1]]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "carriers", "expected"),
+    [
+        (["100", "fewer"], ["experiments/a.py: MANY = 100", "a.gain > 0"], []),
+        (["200"], ["experiments/a.py: MANY = 100", "a.gain > 0"], ["200"]),
+        (["95%", "1,000"], ["a.py: SHARE = 0.95", "a.py: MOST = 1_000"], []),
+        (["-4", "0.0001"], ["a.py: Interval(1e-4, 4)"], []),
+        (["200"], ["a.py: MANY = 100", "tests/a/test_b.py::test_c"], []),
+        (["3"], [], []),
+    ],
+)
+def test_a_number_is_named_by_a_marker(
+    numbers: list[str], carriers: list[str], expected: list[str]
+) -> None:
+    assert absent(numbers, carriers) == expected
 
 
 def test_the_register_is_up_to_date_and_nothing_in_it_does_not_hold() -> None:
@@ -54,6 +77,11 @@ def only(page: str) -> Sentence:
         "Carried.<!--: definition --> It has 3 labels.",
         "In <!-- a comment --> 7 of them.",
         "The gain is behind -0.016 ±0.002.",
+        "Pairwise heads are superior.",
+        "It wins on all tables.",
+        "It doubles the score.",
+        "It fails on ½ of the tables.",
+        "Sigmoid has the best scores of all heads.",
     ],
 )
 def test_what_nothing_carries_is_found(bad: str) -> None:
@@ -110,6 +138,7 @@ NUMBERS = {
     "a.gain": "+0.10 ±0.04",
     "a.list": "x +0.1 ±0.2, y -0.3 ±0.1 (0.5)",
     "a.count": "5 of 11",
+    "a.open": "+0.10 ±nan",
     "a.name": "global",
     "a.names": "x global, y mode",
 }
@@ -134,6 +163,9 @@ NUMBERS = {
         ("a.count > 5", "does not hold"),
         ("mlc/reporting/statistics.py: CONFIDENCE = 0.95", "holds"),
         ("mlc/reporting/statistics.py: CONFIDENCE = 0.99", "does not hold"),
+        ("mlc/reporting/statistics.py: CONFIDENCE = 0.9", "does not hold"),
+        ("mlc/reporting/statistics.py: CONFIDENCE = 0", "does not hold"),
+        ("mlc/reporting/statistics.py: FIDENCE = 0.95", "does not hold"),
         ("prediction", "predicted"),
         ("source: Holm 1979", "by source"),
         ("tests/experiments/test_claims.py::test_a_carrier_shows_whether_it_holds", "by test"),
@@ -164,6 +196,7 @@ def test_a_cell_is_read_from_its_stored_table() -> None:
         "a.list[z] > 0",
         "results/benchmarks/defaults_vs_linear.csv[data=absent] seconds > 0",
         "mlc/absent.py: X = 1",
+        "a.open > 0",
         "because it is so",
     ],
 )

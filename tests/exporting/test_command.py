@@ -142,6 +142,27 @@ def test_the_card_has_the_results_of_the_run_and_of_its_other_seeds(
         assert text in card
 
 
+def test_the_card_judges_each_label_where_it_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = np.random.default_rng(0)
+    rows = draw.normal(size=(80, 2))
+    y = np.where(draw.random((80, 2)) < 0.4, np.nan, (rows > 0).astype(float))
+    np.savez(tmp_path / "toy.npz", X=rows, y=y)
+    arguments = (
+        "data=arrays", f"data.path={tmp_path}/toy.npz", "data.missing_labels=mask",
+        "backbone.widths=[4]", "trainer.max_epochs=2", "report.figures=false",
+        "report.yardsticks=false", f"hydra.run.dir={tmp_path}/run",
+        "decisions=[top_k]", "decision.top_k.k=1",
+    )  # fmt: skip
+    assert exit_status(mlc_train, arguments, monkeypatch) == 0
+    mlc_export([f"{tmp_path}/run", "--to", "torch", "--output", f"{tmp_path}/model"])
+    card = (tmp_path / "model" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    shares = np.array(re.findall(r"^\| \d \| \d+ \| ([\d.]+) \| ([\d.]+) \|$", card, re.MULTILINE))
+    means = [stored(tmp_path / "run", f"test/top_k/{n}_macro") for n in ("precision", "recall")]
+    assert shares.astype(float).mean(axis=0) == pytest.approx(means, abs=0.006)
+
+
 def test_the_card_says_that_a_rule_was_tuned_on_the_test_rows(sweep: Path, tmp_path: Path) -> None:
     warned = []
     for rule in ("oracle", "mode"):

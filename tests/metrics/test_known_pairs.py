@@ -13,7 +13,7 @@ from sklearn import metrics
 from torch import Tensor
 
 from mlc.config.errors import DataError
-from mlc.metrics.counts import COUNT_METRICS, count_metrics
+from mlc.metrics.counts import COUNT_METRICS, CountMetric, count_metrics
 from mlc.metrics.final import decision_metrics, ranking_metrics
 from mlc.metrics.sweep import SortedScores
 from mlc.metrics.top_scores import ScoreCollector, best_threshold
@@ -104,6 +104,20 @@ class TestEveryCountMetric:
         first = SortedScores(scores, targets, known).best(COUNT_METRICS[name])
         second = SortedScores(other_scores, other, known).best(COUNT_METRICS[name])
         assert [float(part) for part in first] == [float(part) for part in second]
+
+
+def test_a_metric_per_pair_is_defined_where_a_row_has_no_known_label() -> None:
+    def share_right(true: Tensor, predicted: Tensor, actual: Tensor, n: Tensor) -> Tensor:
+        return (n - predicted - actual + 2 * true) / n
+
+    metric = CountMetric(share_right, "samples")
+    scores, targets, known = case()
+    rows = [(s >= 0.5, y, k) for s, y, k in zip(scores, targets, known, strict=True) if k.any()]
+    expected = np.mean([float((d == y)[k].double().mean()) for d, y, k in rows])
+    assert float(metric(scores >= 0.5, targets, known)) == pytest.approx(expected, abs=1e-12)
+    threshold, value = best_threshold(metric, scores, targets, known=known)
+    reached = float(metric(scores >= threshold, targets, known))
+    assert float(value) == pytest.approx(reached, abs=1e-12)
 
 
 def test_runs_have_known_pairs_of_their_own() -> None:

@@ -66,6 +66,14 @@ def require_unchanged(before: Snapshot, folder: Path) -> None:
         assert after[path] == entry, f"{path} was changed"
 
 
+def require_nothing_new(before: Snapshot, home: Path, but: Path | None = None) -> None:
+    """Nothing was added behind links; `but` is a folder to which one may lead."""
+    added = {Path(path) for path in snapshot(home) if path not in before}
+    assert all(but is not None and path.is_relative_to(but) for path in added), (
+        "a link was followed"
+    )
+
+
 def put(draw: random.Random, path: Path, home: Path, kinds: str) -> None:
     """A user's entry: a (f)ile, a (d)irectory with a file, a (l)ink, a (h)ard link or a (p)ipe."""
     if os.path.lexists(path):
@@ -124,6 +132,14 @@ def _use(run: Path) -> None:
     fail(run, FACTS, RunFolderError("stopped"))
 
 
+def _use_allowed(run: Path) -> None:
+    """Use a folder that the check has allowed; a refusal now comes after something is written."""
+    try:
+        _use(run)
+    except (OSError, RunFolderError) as error:
+        raise AssertionError(f"refused when it was written to: {error}") from error
+
+
 def _begun(run: Path) -> None:
     """A folder with all that a run of ours leaves that was killed."""
     check_run_folder(run, FILES)
@@ -142,13 +158,20 @@ def run_case(draw: random.Random, home: Path, here: Path) -> None:
     for _ in range(draw.randint(0, 2)):
         put(draw, here / draw.choice(THEIRS), home, "fdlhp")
     if draw.random() < 0.6:
-        path = here / draw.choice((STATUS, *FILES, "train.log", ".hydra", ".hydra/config.yaml"))
-        if path in left and draw.random() < 0.8 and path.is_file():
-            path.unlink()
-            left.discard(path)
+        names = (STATUS, *FILES, "train.log", *[".hydra"] * 3, ".hydra/config.yaml")
+        path = here / draw.choice(names)
+        if path in left and draw.random() < 0.8:
+            gone = {p for p in left if p.is_relative_to(path)}
+            left -= gone
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
         if path.parent.is_dir():
             # A plain file of such a name in a run's folder is the run's.
-            put(draw, path, home, "dlhp" if ours else "fdlhp")
+            put(
+                draw,
+                path,
+                home,
+                ("lllhp" if path.name == ".hydra" else "dlhp") if ours else "fdlhp",
+            )
             if ours and path.name in FILES and path.is_file() and not path.is_symlink():
                 left.add(path)  # Replaced, while the file's other name keeps its content.
     before = {name: e for name, e in snapshot(here.parent).items() if Path(name) not in left}
@@ -168,8 +191,9 @@ def run_case(draw: random.Random, home: Path, here: Path) -> None:
     # Hydra may have been stopped when it had made its folder and an empty log.
     begun = all(p.name == ".hydra" or p.suffix == ".log" for p in here.iterdir())
     assert ours or is_empty or begun
-    _use(here)
+    _use_allowed(here)
     require_unchanged(_less_own(before, here), here.parent)
+    require_nothing_new(before, home)
     assert not list(here.glob(".*.mlc-part")) or ".notes.abcd1234.mlc-part" in str(before)
     assert len(list(event_files(here))) == 1, "events of the earlier try are left"
 
@@ -213,11 +237,10 @@ def sweep_case(draw: random.Random, home: Path, here: Path) -> None:
         require_unchanged(before, here.parent)
         raise
     run.mkdir(parents=True, exist_ok=True)
-    _use(run)
+    _use_allowed(run)
     _write_reports(root)
     require_unchanged(before, here.parent)
-    added = {path for path in snapshot(home) if path not in before}
-    assert all(Path(path).is_relative_to(home / "disk") for path in added), "a link was followed"
+    require_nothing_new(before, home, but=home / "disk")
 
 
 def _real(paths: Iterable[Path]) -> set[Path]:

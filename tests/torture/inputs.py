@@ -23,6 +23,7 @@ from scipy.sparse import issparse
 
 from mlc.config.errors import MlcError
 from mlc.data.base import Dataset
+from mlc.data.missing_labels import Mask
 
 # A disk takes ten times as long to make and remove small files.
 _IN_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
@@ -166,7 +167,20 @@ def check(dataset: Dataset) -> None:
     n_samples, n_features = dataset.features.shape
     assert dataset.targets.shape == (n_samples, len(dataset.label_names)), "a label for each column"
     assert dataset.targets.dtype == bool, "labels of 0 and 1"
+    if dataset.known is not None:
+        assert dataset.known.shape == dataset.targets.shape, "known or not for each"
+        assert not dataset.targets[~dataset.known].any(), "no unknown label is positive"
+    if dataset.soft is not None:
+        assert ((dataset.soft >= 0) & (dataset.soft <= 1)).all(), "probabilities"
     assert len(set(dataset.label_names)) == len(dataset.label_names), "each label once"
     assert len(dataset.feature_names) == len(dataset.numeric) == n_features, "a name for each"
     values = dataset.features.data if issparse(dataset.features) else dataset.features
     assert np.isfinite(values[~np.isnan(values)]).all(), "finite or missing"
+
+
+def check_gaps(gaps: Mask, choice: str, targets: Mask, known: Mask | None) -> None:
+    """Missing labels, marked by `gaps`, are not read by default; else they are unknown, or 0."""
+    assert choice != "refuse" or not gaps.any(), "a missing label was read"
+    assert not targets[gaps].any(), "a missing label is positive"
+    marked = np.ones_like(gaps) if known is None else known
+    np.testing.assert_array_equal(~marked, gaps & (choice == "mask"), "unknown labels")

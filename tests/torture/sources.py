@@ -23,6 +23,7 @@ from scipy.sparse import csr_matrix, issparse, save_npz
 from sklearn.datasets import load_svmlight_file
 
 from mlc.data.base import SOURCES, Dataset
+from mlc.data.missing_labels import MISSING_LABELS
 from tests.torture.inputs import Reader, check, mangled
 
 LIBSVM = (
@@ -105,14 +106,25 @@ def arrays_case(draw: random.Random, folder: Path) -> None:
     if draw.random() < 0.5:
         x = draw.choice([x, x[:3], x[:, :0], x[0], x * 1e38, x[None], x.astype(object), x > 2])
         y = draw.choice(
-            [y, y - 1, y * 3 - 1, y[:, 0], y[:0], y.astype("U"), y.astype(object), y / 2]
+            [
+                y,
+                y - 1,
+                np.where(y > 0, 1, np.nan),
+                y * 3 - 1,
+                y[:, 0],
+                y[:0],
+                y.astype("U"),
+                y.astype(object),
+                y / 2,
+            ]
         )
     form = draw.choice(FORMS)
     path, options = _save(form, x, y, folder)
     if draw.random() < 0.7:
         spoilt = draw.choice([path, *map(Path, options.values())])
         spoilt.write_bytes(_spoilt(spoilt.read_bytes(), draw))
-    check(SOURCES["arrays"].load(SOURCES.options("arrays", path=str(path), **options)))
+    labels = {"missing_labels": draw.choice(MISSING_LABELS), "soft_labels": draw.random() < 0.3}
+    check(SOURCES["arrays"].load(SOURCES.options("arrays", path=str(path), **options, **labels)))
 
 
 FORMS = (".npz", "packed .npz", ".npy", ".safetensors", "sparse", "train and test")

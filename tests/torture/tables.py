@@ -21,7 +21,8 @@ import pandas as pd
 
 from mlc.data.base import SOURCES, Dataset
 from mlc.data.label_cells import join_labels
-from tests.torture.inputs import Reader, check, mangled
+from mlc.data.missing_labels import MISSING_LABELS
+from tests.torture.inputs import Reader, check, check_gaps, mangled
 
 POOL = ("wet", "cold", "naß", "New York", "x;y", 'say "ah"', "a,b")
 WORDS = ("wet", "cold", "warm", "dry")
@@ -84,6 +85,10 @@ class Made:
     options: dict[str, Any]
 
 
+# Labels that are missing, in any case, perhaps between blanks.
+GAPS = ("", "?", "nan", "na", "null", "none")
+
+
 def made(draw: random.Random) -> Made:
     """A table of two features and label sets in one of the forms."""
     n_rows = draw.randint(2, 6)
@@ -117,7 +122,7 @@ def made(draw: random.Random) -> Made:
         words = draw.choice(BINARY)
         cells = [[words[label in labels] for label in pool] for labels in drawn]
         header = ["x", "colour", *(f"is {label}" for label in pool)]
-        options = {"labels": header[2:]}
+        options = {"labels": header[2:], "missing_labels": draw.choice(MISSING_LABELS)}
         sets = [{f"is {label}" for label in labels} for labels in drawn]
     rows = [
         [repr(x), draw.choice(["red", "dark blue"]), *own]
@@ -178,7 +183,8 @@ def _tried(
     kind, odd = draw.choice(["whole", "odd cell", "odd cell", "mangled", "mangled", "widths"]), -1
     if kind == "odd cell":
         odd = draw.randrange(len(table.rows))
-        table.rows[odd][draw.randrange(len(table.header))] = draw.choice(HOSTILE)
+        odd_cells = GAPS if draw.random() < 0.2 else HOSTILE
+        table.rows[odd][draw.randrange(len(table.header))] = draw.choice(odd_cells)
     elif kind == "widths" and write is written:
         row = draw.choice(table.rows)
         row.append("1") if draw.random() < 0.5 else row.pop()
@@ -194,6 +200,10 @@ def _tried(
     assert kind != "widths" or write is not written, "a row of another width was read"
     if kind != "mangled":
         _compare(table, dataset, odd)
+        if "missing_labels" in table.options:
+            gaps = [[cell.strip().lower() in GAPS for cell in row[2:]] for row in table.rows]
+            choice = table.options["missing_labels"]
+            check_gaps(np.array(gaps), choice, dataset.targets, dataset.known)
 
 
 def _compare(table: Made, dataset: Dataset, odd: int) -> None:

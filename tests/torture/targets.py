@@ -15,9 +15,10 @@ from scipy.sparse import csc_matrix, csr_matrix, issparse
 
 from mlc.config.classifier import configs_of
 from mlc.config.errors import DataError
+from mlc.data.missing_labels import MISSING_LABELS
 from mlc.data.targets import encode
 from mlc.estimator import MultiLabelClassifier
-from tests.torture.inputs import Reader
+from tests.torture.inputs import Reader, check_gaps
 
 LABELS = ("wet", "cold", "naß", "New York")
 Sets = list[list[str]]
@@ -79,14 +80,18 @@ def targets_case(draw: random.Random, folder: Path) -> None:
     form = draw.choice(list(BINARY if is_binary else SETS))
     written = BINARY[form](y) if is_binary else SETS[form](sets)
     written = written if odd < 0 else _spoilt(written, odd, draw)
+    missing = draw.choice(MISSING_LABELS)
     try:
-        found = encode(written)
+        found = encode(written, missing)
     except ValueError as error:
         if odd < 0:
             raise AssertionError(f"{form} is refused") from error
         raise DataError(str(error)) from error
     assert found.form == ("multi_hot" if is_binary else "lists"), f"{form} read as {found.form}"
     assert len(found.multi_hot) == n, "as many rows"
+    if is_binary and isinstance(written, (np.ndarray, pd.DataFrame)):
+        gaps = pd.DataFrame(written).isna().to_numpy()
+        check_gaps(gaps, missing, found.multi_hot, found.known)
     for row in set(range(n)) - {odd}:
         own = found.multi_hot[row]
         if is_binary:

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from mlc.report import main as report_main
+from mlc.runs import ownership
 from tests.torture import clocks, files, inputs, kills, limits, sharing
 from tests.torture.readers import READERS
 
@@ -90,6 +91,18 @@ def test_nothing_of_the_users_is_touched(what: str) -> None:
     assert found.faults == []
     assert found.read
     assert found.refused or what == "a path from names"
+
+
+@pytest.mark.parametrize("guard", ["_require_file", "_require_folder"])
+def test_a_check_that_misses_links_is_noticed(guard: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = getattr(ownership, guard)
+
+    def without_links(path: Path, **more: bool) -> bool | None:
+        return path.exists() if path.is_symlink() else whole(path, **more)
+
+    monkeypatch.setattr(ownership, guard, without_links)
+    case, _, names = files.FOLDERS["a run's folder"]
+    assert inputs.fuzz(110, 2026, case, names).faults
 
 
 @pytest.mark.slow

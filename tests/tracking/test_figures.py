@@ -69,5 +69,13 @@ def test_labels_that_are_not_known_are_not_drawn() -> None:
     pictures, others = draw_head(shown), draw_head(other)
     for tag, picture in pictures.items():
         assert (picture == others[tag]).all(), tag
+    # Rows without a known label are left out.
+    known[:3] = False
+    fewer = replace(shown, known=known)
+    without = {
+        name: getattr(fewer, name)[3:] for name in ("scores", "targets", "decisions", "known")
+    }
+    for tag, picture in draw_head(replace(fewer, **without)).items():
+        assert (picture == draw_head(fewer)[tag]).all(), tag
     reliability = "figure_labels/reliability"
     assert (pictures[reliability] != draw_head(SHOWN)[reliability]).any()

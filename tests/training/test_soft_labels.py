@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import csr_matrix, save_npz
 
 from mlc.config.errors import ConfigError, DataError
 from mlc.data.loading import load_data
@@ -84,6 +86,23 @@ class TestFiles:
         with pytest.raises(DataError, match=r"y is 1\.\d+ in row \d+, column \d: with data.soft"):
             load_data("arrays", path=path, soft_labels=True)
 
+    def test_a_missing_probability_is_never_a_target(self, tmp_path: Path) -> None:
+        np.save(tmp_path / "X.npy", FEATURES[:3])
+        y = np.array([[0.2, np.nan], [1, 0.5], [0, 1.0]])
+        save_npz(tmp_path / "y.npz", csr_matrix(y))
+        paths = {"path": str(tmp_path / "X.npy"), "labels_path": str(tmp_path / "y.npz")}
+        with pytest.raises(DataError, match="y is NaN in row 1, column 2: fill it"):
+            load_data("arrays", **paths, soft_labels=True)
+        data = load_data("arrays", **paths, soft_labels=True, missing_labels="mask")
+        assert data.known is not None
+        assert data.soft is not None
+        np.testing.assert_array_equal(data.known, ~np.isnan(y))
+        np.testing.assert_allclose(data.soft, np.nan_to_num(y), atol=1e-7)
+        decimals = np.array([[Decimal("0.25"), Decimal("NaN")]], dtype=object)
+        with pytest.raises(DataError, match=r"in row 0, column 1 .*set missing_labels to 'mask'"):
+            encode(decimals, soft=True)
+        assert encode(decimals, "mask", soft=True).known.tolist() == [[True, False]]
+
 
 @pytest.mark.parametrize("name", HEADS)
 def test_every_head_takes_soft_labels_or_refuses(name: str) -> None:
@@ -136,6 +155,12 @@ def test_metrics_take_them_as_positive_from_a_half_on() -> None:
 
 
 class TestTheClassifier:
+    def test_lists_of_probabilities_are_an_array(self) -> None:
+        for y in ([[0.5, 0.5], [0.25, 1]], ((0.5, 0.5), (0.25, 1))):
+            assert encode(y, soft=True).soft.tolist() == [[0.5, 0.5], [0.25, 1]]
+        masked = encode([[0.5, None], [0.25, 1]], "mask", soft=True)
+        assert masked.known.tolist() == [[True, False], [True, True]]
+
     def test_it_learns_probabilities(self) -> None:
         # Without features to learn from, the marginals are the mean probabilities.
         X = np.ones((200, 1))
