@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +15,8 @@ from sklearn.utils.validation import column_or_1d
 
 from mlc.config.errors import DataError
 from mlc.config.texts import shown
+from mlc.data.class_checks import refuse_joined, require_one_kind
 from mlc.data.label_bits import binary_value
-from mlc.data.label_cells import literal
-from mlc.data.label_separators import combined_by
 from mlc.data.missing_labels import HALF, first_not_soft
 from mlc.data.rows import Written, is_missing, read
 
@@ -253,9 +251,9 @@ def _classes(array: NDArray[Any]) -> Targets:
         raise DataError(f"y is {shown(array.flat[0])} in row 0, no text and no number: {cure}.")
     values = column_or_1d(array, warn=True)
     if values.dtype == object:
-        _require_one_kind(values)
+        require_one_kind(values)
         values = _as_numbers(values)
-    _refuse_joined(values)
+    refuse_joined(values)
     assert_all_finite(values, input_name="y")
     check_classification_targets(values)
     encoder = LabelBinarizer().fit(values)
@@ -267,46 +265,3 @@ def _classes(array: NDArray[Any]) -> Targets:
     if columns.shape[1] == 1:
         columns = np.hstack([~columns, columns])
     return Targets("classes", encoder.classes_, columns)
-
-
-def _refuse_joined(values: NDArray[Any]) -> None:
-    """Raise DataError for texts that each hold a label set."""
-    texts: dict[str, int] = {}
-    for row, value in enumerate(values):
-        if isinstance(value, str):
-            texts.setdefault(value, row)
-    if not texts:
-        return
-    filled = [text.strip() for text in texts if text.strip()]
-    with warnings.catch_warnings():
-        # Escapes such as "\d" in a text cause warnings.
-        warnings.simplefilter("ignore")
-        are_lists = bool(filled) and all(literal(text) is not None for text in filled)
-    if are_lists:
-        row = texts[next(text for text in texts if text.strip())]
-        raise DataError(
-            f"y is {shown(values[row])} in row {row}, a list written as text: give lists, as by"
-            " [ast.literal_eval(text) for text in y]."
-        )
-    sign = combined_by(filled)
-    if sign is not None:
-        row = next(row for text, row in texts.items() if sign in text)
-        raise DataError(
-            f"y is {shown(values[row])} in row {row}, and what {sign!r} parts recurs in other rows:"
-            f" give lists of labels, as by [text.split({sign!r}) for text in y], or classes without"
-            " this sign."
-        )
-
-
-def _require_one_kind(values: NDArray[Any]) -> None:
-    """Raise DataError unless the classes are all texts or all numbers, without missing values."""
-    for row, value in enumerate(values):
-        if is_missing(value):
-            raise DataError(
-                f"y is {shown(value)} in row {row}: give its class, or leave the row out."
-            )
-        if isinstance(value, str) != isinstance(values[0], str):
-            raise DataError(
-                f"y is {shown(values[0])} in row 0 and {shown(value)} in row {row}: write all classes as"
-                " text, or all as numbers."
-            )

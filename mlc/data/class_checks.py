@@ -1,0 +1,57 @@
+"""What labels that name one class per row may not be."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from numpy.typing import NDArray
+
+from mlc.config.errors import DataError
+from mlc.config.texts import shown
+from mlc.data.label_cells import literal
+from mlc.data.label_separators import combined_by
+from mlc.data.rows import is_missing
+
+
+def refuse_joined(values: NDArray[Any]) -> None:
+    """Raise DataError for texts that each hold a label set."""
+    texts: dict[str, int] = {}
+    for row, value in enumerate(values):
+        if isinstance(value, str):
+            texts.setdefault(value, row)
+    if not texts:
+        return
+    filled = [text.strip() for text in texts if text.strip()]
+    with warnings.catch_warnings():
+        # Escapes such as "\d" in a text cause warnings.
+        warnings.simplefilter("ignore")
+        are_lists = bool(filled) and all(literal(text) is not None for text in filled)
+    if are_lists:
+        row = texts[next(text for text in texts if text.strip())]
+        raise DataError(
+            f"y is {shown(values[row])} in row {row}, a list written as text: give lists, as by"
+            " [ast.literal_eval(text) for text in y]."
+        )
+    sign = combined_by(filled)
+    if sign is not None:
+        row = next(row for text, row in texts.items() if sign in text)
+        raise DataError(
+            f"y is {shown(values[row])} in row {row}, and what {sign!r} parts recurs in other rows:"
+            f" give lists of labels, as by [text.split({sign!r}) for text in y], or classes without"
+            " this sign."
+        )
+
+
+def require_one_kind(values: NDArray[Any]) -> None:
+    """Raise DataError unless the classes are all texts or all numbers, without missing values."""
+    for row, value in enumerate(values):
+        if is_missing(value):
+            raise DataError(
+                f"y is {shown(value)} in row {row}: give its class, or leave the row out."
+            )
+        if isinstance(value, str) != isinstance(values[0], str):
+            raise DataError(
+                f"y is {shown(values[0])} in row 0 and {shown(value)} in row {row}: write all classes as"
+                " text, or all as numbers."
+            )
