@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -11,41 +12,91 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from mlc.reporting.statistics import Interval
-from mlc.tracking.palette import COLOURS, MARKERS
+from mlc.tracking.palette import Style
 
-DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (8, 3)))
+_LABEL_GAP = 0.062  # between the labels of two lines, as a share of the height of a panel
 
 
 def panels(
-    n: int, columns: int = 3, width: float = 3.3, height: float = 2.7, **options: Any
+    n: int, columns: int = 3, width: float = 2.8, height: float = 2.3, **options: Any
 ) -> tuple[Figure, list[Axes]]:
-    """Return a figure and its n panels, row by row."""
+    """Return a figure and its n panels, row by row.
+
+    The figure is no wider than a page of 830 pixels shows with letters of the common size.
+    """
     columns = min(n, columns)
     rows = -(-n // columns)
-    figure = Figure(figsize=(max(6.0, width * columns), height * rows + 0.7), layout="constrained")
+    figure = Figure(figsize=(max(6.0, width * columns), height * rows + 1.0), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False, **options).flatten()
     for panel in grid[n:]:
         panel.set_visible(False)
     for panel in grid[:n]:
-        panel.grid(color="0.9")
+        panel.grid(color="0.92")
         panel.set_axisbelow(True)
+        panel.spines[["top", "right"]].set_visible(False)
     return figure, list(grid[:n])
 
 
-def curve(panel: Axes, x: ArrayLike, intervals: Sequence[Interval], index: int, label: str) -> None:
-    """Draw means with their intervals; `index` selects colour, marker and dash."""
+def headline(figure: Figure, text: str) -> None:
+    """Give the figure a title: the question, or the finding."""
+    figure.suptitle(
+        fill(text, round(9.5 * figure.get_figwidth())),
+        fontsize="large", fontweight="bold", x=0.01, ha="left",
+    )  # fmt: skip
+
+
+def curve(
+    panel: Axes, x: ArrayLike, intervals: Sequence[Interval], style: Style, label: str,
+    *, band: bool = False,
+) -> None:  # fmt: skip
+    """Draw means with their intervals, as bars or as a band without markers."""
     mean = np.array([interval.mean for interval in intervals])
     half = np.nan_to_num([interval.half_width for interval in intervals])
-    panel.errorbar(
-        np.asarray(x), mean, yerr=half, label=label, capsize=2, markersize=4, linewidth=1.1,
-        color=COLOURS[index % len(COLOURS)], marker=MARKERS[index % len(MARKERS)],
-        linestyle=DASHES[index % len(DASHES)],
-    )  # fmt: skip
+    drawn: dict[str, Any] = {
+        **style.line, "label": label, "linewidth": 1.3 * style.width, "zorder": 2 + style.width,
+    }  # fmt: skip
+    if band:
+        panel.plot(np.asarray(x), mean, **drawn)
+        panel.fill_between(
+            np.asarray(x), mean - half, mean + half, color=style.colour, alpha=0.15, linewidth=0
+        )
+    else:
+        panel.errorbar(
+            np.asarray(x), mean, yerr=half, marker=style.marker, markersize=4, elinewidth=0.8,
+            **drawn,
+        )  # fmt: skip
 
 
 def legend(figure: Figure, panel: Axes, columns: int = 4) -> None:
     """Add one legend for all panels above them."""
     figure.legend(
-        *panel.get_legend_handles_labels(), loc="outside upper center", ncols=columns,
-        fontsize="small", frameon=False,
+        *panel.get_legend_handles_labels(), loc="outside upper left", ncols=columns,
+        fontsize="small", frameon=False, handlelength=3,
     )  # fmt: skip
+
+
+def label_ends(panel: Axes, ends: Mapping[str, tuple[float, str]], bold: str = "") -> None:
+    """Write the name of each line right of its end, apart from the other names.
+
+    Args:
+        panel: with its final limits.
+        ends: the last value and the colour of each line.
+        bold: the name to be in bold.
+    """
+    heights = {
+        name: float(panel.transLimits.transform(panel.transScale.transform((1.0, value)))[1])
+        for name, (value, _) in ends.items()
+    }
+    order = sorted(heights, key=heights.__getitem__)
+    places = np.array([heights[name] for name in order])
+    for index in range(1, len(places)):
+        places[index] = max(places[index], places[index - 1] + _LABEL_GAP)
+    # Lines end close to each other: the labels are centred on them.
+    places -= np.mean(places - [heights[name] for name in order])
+    for name, height in zip(order, places, strict=True):
+        panel.annotate(
+            name, (1.0, heights[name]), (1.02, height),
+            xycoords="axes fraction", textcoords="axes fraction", va="center",
+            fontsize="small", color=ends[name][1],
+            fontweight="bold" if name == bold else "normal", annotation_clip=False,
+        )  # fmt: skip
