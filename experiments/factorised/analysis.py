@@ -18,7 +18,7 @@ from experiments.factorised.rates import (
 from experiments.factorised.worlds import Worlds, report_worlds
 from experiments.harness import Experiment, Finding, Report, Trainings, Trial
 from experiments.harness.frames import complete_groups
-from experiments.harness.plots import headline, legend, panels
+from experiments.harness.plots import headline, legend, panels, shaded
 from experiments.harness.report import listed
 from mlc.reporting.statistics import Interval, mean_interval, paired_difference
 from mlc.reporting.tables import Table
@@ -255,7 +255,8 @@ def _figure(rows: pd.DataFrame) -> Figure:
     data = rows["data"].iloc[0]
     judged = rows[(rows["rule"] == "global") & (rows["data"] == data)]
     figure, axes = panels(len(RATES), sharey=True)
-    drawn_as = styles({loss: settings["head"] for loss, settings in CONTESTANTS.items()})
+    heads = {loss: settings["head"] for loss, settings in CONTESTANTS.items()}
+    drawn_as = shaded(styles(heads), heads)
     for panel, optimizer in zip(axes, RATES, strict=True):
         subset = judged[judged["optimizer"] == optimizer]
         for loss, style in drawn_as.items():
@@ -263,7 +264,7 @@ def _figure(rows: pd.DataFrame) -> Figure:
             # The intervals are in the table: bars of seven lines hide the lines.
             panel.plot(
                 means.index, means, **style.line, label=loss, linewidth=1.3 * style.width,
-                zorder=2 + style.width, marker=style.marker, markersize=3,
+                zorder=2 + style.width, marker=style.marker, markersize=4,
             )  # fmt: skip
         panel.set_xscale("log")
         rates = measured_rates(rows, optimizer)

@@ -317,9 +317,7 @@ def _heads_figure(rows: pd.DataFrame) -> Figure:
         panel.set_ylim(bottom=-0.001)
     axes[0].set_ylabel("Jaccard regret, lower is better")
     legend(figure, axes[0])
-    headline(
-        figure, "Whose regret grows as labels attract each other? Each head at its best threshold"
-    )
+    headline(figure, "At its best threshold, whose regret grows as labels attract each other?")
     return figure
 
 

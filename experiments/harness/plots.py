@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from math import ceil
 from textwrap import fill
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from mlc.reporting.statistics import Interval
-from mlc.tracking.palette import Style
+from mlc.tracking.palette import MARKERS, Style
 
+_TITLE_LINE, _SMALL_LINE = 15.0, 13.5  # points
 _LABEL_GAP = 0.062  # between the labels of two lines, as a share of the height of a panel
 
 
@@ -37,12 +41,20 @@ def panels(
     return figure, list(grid[:n])
 
 
-def headline(figure: Figure, text: str) -> None:
-    """Give the figure a title: the question, or the finding."""
-    figure.suptitle(
-        fill(text, round(9.5 * figure.get_figwidth())),
-        fontsize="large", fontweight="bold", x=0.01, ha="left",
-    )  # fmt: skip
+def headline(figure: Figure, text: str, note: str = "") -> None:
+    """Give the figure a title, the question or the finding, above a note and its legend."""
+    width, height = figure.get_size_inches()
+    text, note = fill(text, round(9.5 * width)), fill(note, round(14.5 * width))
+    above = _TITLE_LINE * (1 + text.count("\n")) + 3
+    if note:
+        figure.text(0.01, 1 - above / 72 / height, note, fontsize="small", color="0.3", va="top")
+    below = _SMALL_LINE * (1 + note.count("\n")) if note else 0.0
+    for drawn in figure.legends:
+        drawn.set_bbox_to_anchor((0, 1 - (above + below) / 72 / height))
+        below += _SMALL_LINE * ceil(len(drawn.get_texts()) / drawn._ncols)
+    # The layout makes room for the title alone, which has empty lines for what is below it.
+    text += "\n" * ceil(below / _TITLE_LINE)
+    figure.suptitle(text, fontsize="large", fontweight="bold", x=0.01, ha="left")
 
 
 def curve(
@@ -56,7 +68,7 @@ def curve(
         **style.line, "label": label, "linewidth": 1.3 * style.width, "zorder": 2 + style.width,
     }  # fmt: skip
     if band:
-        panel.plot(np.asarray(x), mean, **drawn)
+        panel.plot(np.asarray(x), mean, **{**drawn, "linewidth": 1.8 * style.width})
         panel.fill_between(
             np.asarray(x), mean - half, mean + half, color=style.colour, alpha=0.15, linewidth=0
         )
@@ -68,10 +80,10 @@ def curve(
 
 
 def legend(figure: Figure, panel: Axes, columns: int = 4) -> None:
-    """Add one legend for all panels above them."""
+    """Add one legend for all panels, which `headline` places below the title."""
     figure.legend(
-        *panel.get_legend_handles_labels(), loc="outside upper left", ncols=columns,
-        fontsize="small", frameon=False, handlelength=3,
+        *panel.get_legend_handles_labels(), loc="upper left", ncols=columns, borderpad=0,
+        bbox_transform=figure.transFigure, fontsize="small", frameon=False, handlelength=3,
     )  # fmt: skip
 
 
@@ -100,3 +112,20 @@ def label_ends(panel: Axes, ends: Mapping[str, tuple[float, str]], bold: str = "
             fontsize="small", color=ends[name][1],
             fontweight="bold" if name == bold else "normal", annotation_clip=False,
         )  # fmt: skip
+
+
+def shaded(drawn_as: Mapping[str, Style], heads: Mapping[str, str]) -> dict[str, Style]:
+    """Return styles in which further settings of a head have darker shades and other markers.
+
+    Args:
+        drawn_as: the styles by contestant.
+        heads: the head of each contestant.
+    """
+    seen: dict[str, int] = {}
+    result = {}
+    for contestant, style in drawn_as.items():
+        number = seen[heads[contestant]] = seen.get(heads[contestant], -1) + 1
+        shade = to_hex([part * 0.72**number for part in to_rgb(style.colour)])
+        marker = MARKERS[(MARKERS.index(style.marker) + number) % len(MARKERS)]
+        result[contestant] = replace(style, colour=shade, marker=marker)
+    return result

@@ -383,11 +383,11 @@ def _figure(epochs: pd.DataFrame) -> Figure:
     axes[0].set_ylim(len(HEADS) - 0.5, -0.5)
     axes[0].plot([], [], "o", color="0.3", markerfacecolor="white", label="first epoch")
     axes[0].plot([], [], "o", color="0.3", label="last epoch")
-    axes[columns // 2].set_xlabel(
-        "share of rows with no label, by positives of a label", loc="right"
-    )
+    axes[columns // 2].set_xlabel("share of rows")
     legend(figure, axes[0])
-    headline(figure, "At a threshold of 0.5, how many rows get no label?")
+    headline(
+        figure, "At a threshold of 0.5, what share of rows gets no label? By positives of a label"
+    )
     return figure
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from experiments.harness import Experiment, Finding, Measurements, Report, Row, Trial
-from experiments.harness.plots import headline, legend, panels
+from experiments.harness.plots import headline, legend, panels, shaded
 from experiments.harness.study import options_of
 from mlc.decisions import build_decision
 from mlc.heads.base import HEADS, Head
@@ -235,7 +235,8 @@ def _figure(nodes: Mapping[tuple[str, str], pd.DataFrame]) -> Figure:
     figure, axes = panels(len(TARGETS), height=2.4, sharey=True)
     hatches = ("", "//", "..", "xx", "--")
     width = 0.16
-    drawn_as = styles({name: settings["head"] for name, settings in CONTESTANTS.items()})
+    heads = {name: settings["head"] for name, settings in CONTESTANTS.items()}
+    drawn_as = shaded(styles(heads), heads)
     for panel, (true, digits) in zip(axes, TARGETS.items(), strict=True):
         for index, (name, style) in enumerate(drawn_as.items()):
             frame = nodes[true, name]
@@ -248,10 +249,7 @@ def _figure(nodes: Mapping[tuple[str, str], pd.DataFrame]) -> Figure:
         panel.set_xlabel("node")
     axes[0].set_ylabel("score after training")
     legend(figure, axes[0], 5)
-    headline(
-        figure,
-        "Which loss finds no label, one label and three? A score above the line finds a label",
-    )
+    headline(figure, "Which loss finds one label, three and none? Above the line is found")
     return figure
 
 
