@@ -102,8 +102,10 @@ def draw_growth(rows: Sequence[dict[str, str]]) -> None:
                 linewidth=1.3 * style.width, **style.line,
             )  # fmt: skip
         logarithmic(axes, LABELS, "labels (K)", label)
-    axes.axhline(8, color="black", linewidth=0.8, linestyle="--")
+    axes.axhline(8, color="0.4", linewidth=0.8, linestyle="--")
+    axes.annotate("8 GB", (LABELS[0], 8), (0, -10), textcoords="offset points", fontsize=8)
     axes.legend(frameon=False, fontsize=8)
+    figure.suptitle("What does a run cost, by the number of labels?", fontweight="bold")
     with write_atomically(RESULTS / "many_labels.png") as file:
         figure.savefig(file, format="png")
 

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from experiments.harness.plots import headline, label_ends
@@ -117,9 +118,15 @@ class CurvesFigure:
     def draw(self, rows: pd.DataFrame) -> bytes:
         """Return a PNG: the mean of each line, and a band from its lowest to its highest seed."""
         names = list(dict.fromkeys(rows["panel"]))
-        width = max(6.2, (4.3 if len(names) < 3 else 3.6) * len(names))
-        figure = Figure(figsize=(width, 3.7), layout="constrained")
-        panels = figure.subplots(1, len(names), squeeze=False, sharey=self.shares_y)[0]
+        # Letters of four panels in a row could not be read on a page.
+        columns = 2 if len(names) == 4 else min(len(names), 3)
+        n_rows = -(-len(names) // columns)
+        width = max(6.2, (4.3 if columns < 3 else 3.6) * columns)
+        figure = Figure(figsize=(width, 0.8 + 2.9 * n_rows), layout="constrained")
+        grid = figure.subplots(n_rows, columns, squeeze=False, sharey=self.shares_y).flatten()
+        panels = grid[: len(names)]
+        for panel in grid[len(names) :]:
+            panel.set_visible(False)
         lines = list(dict.fromkeys(rows["line"]))
         ends = []
         for panel, name in zip(panels, names, strict=True):
@@ -128,7 +135,8 @@ class CurvesFigure:
         # Panels that share their axis have their limits only after the last one is drawn.
         for panel, of_panel in zip(panels, ends, strict=True):
             label_ends(panel, of_panel, self.reference)
-        panels[0].set_ylabel(self.y)
+        for panel in panels[::columns]:
+            panel.set_ylabel(self.y)
         headline(figure, self.title)
         n_seeds = rows["seed"].nunique()
         figure.supxlabel(
@@ -137,7 +145,7 @@ class CurvesFigure:
         )  # fmt: skip
         drawn, small = io.BytesIO(), io.BytesIO()
         figure.savefig(drawn, format="png", dpi=110, metadata={"Software": None})
-        Image.open(drawn).convert("RGB").quantize(64, dither=Image.Dither.NONE).save(
+        Image.open(drawn).convert("RGB").quantize(128, dither=Image.Dither.NONE).save(
             small, format="png", optimize=True
         )
         return small.getvalue()
@@ -166,6 +174,8 @@ class CurvesFigure:
             if name == self.reference or name in others:
                 ends[name] = float(mean.iloc[-1]), style["color"]
         panel.set_xlabel(self.x)
+        if (rows["x"] % 1 == 0).all():
+            panel.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         panel.grid(color="0.92")
         panel.spines[["top", "right"]].set_visible(False)
         panel.set_xlim(rows["x"].min(), rows["x"].max())

@@ -51,7 +51,7 @@ def headline(figure: Figure, text: str, note: str = "") -> None:
     below = _SMALL_LINE * (1 + note.count("\n")) if note else 0.0
     for drawn in figure.legends:
         drawn.set_bbox_to_anchor((0, 1 - (above + below) / 72 / height))
-        below += _SMALL_LINE * ceil(len(drawn.get_texts()) / drawn._ncols)
+        below += _SMALL_LINE * ceil(len(drawn.get_texts()) / vars(drawn)["_ncols"])
     # The layout makes room for the title alone, which has empty lines for what is below it.
     text += "\n" * ceil(below / _TITLE_LINE)
     figure.suptitle(text, fontsize="large", fontweight="bold", x=0.01, ha="left")
@@ -125,7 +125,7 @@ def shaded(drawn_as: Mapping[str, Style], heads: Mapping[str, str]) -> dict[str,
     result = {}
     for contestant, style in drawn_as.items():
         number = seen[heads[contestant]] = seen.get(heads[contestant], -1) + 1
-        shade = to_hex([part * 0.72**number for part in to_rgb(style.colour)])
+        red, green, blue = (part * 0.72**number for part in to_rgb(style.colour))
         marker = MARKERS[(MARKERS.index(style.marker) + number) % len(MARKERS)]
-        result[contestant] = replace(style, colour=shade, marker=marker)
+        result[contestant] = replace(style, colour=to_hex((red, green, blue)), marker=marker)
     return result

@@ -169,7 +169,11 @@ def differences(cells: Cells, names: Collection[str]) -> Iterator[tuple[str, str
 def bins_figure(by_rule: Mapping[str, Cells]) -> Figure:
     """Draw the differences from the reference: a column for each data set, at 0.5 and per label."""
     rules = {"fixed": "at 0.5", "per_label": "one threshold per label"}
-    data_sets = list(dict.fromkeys(data for data, _ in by_rule["fixed"])) or [WORLD]
+    data_sets = list(dict.fromkeys(data for data, _ in by_rule["fixed"]))
+    if not data_sets:
+        figure = Figure(figsize=(6, 1), layout="constrained")
+        figure.suptitle("no two rates are measured", fontsize="medium")
+        return figure
     figure, axes = panels(
         len(rules) * len(data_sets),
         columns=len(data_sets),
@@ -195,9 +199,6 @@ def bins_figure(by_rule: Mapping[str, Cells]) -> Figure:
         of_row[0].set_ylabel(f"F1 less {REFERENCE}'s, higher is better")
     for panel in axes[-len(data_sets) :]:
         panel.set_xlabel("positives of a label in the training rows")
-    if by_rule["fixed"]:
-        legend(figure, axes[0], 4)
-        headline(figure, f"Do losses for rare labels have a better F1 than {REFERENCE} (black)?")
-    else:
-        headline(figure, "No two rates are measured yet")
+    legend(figure, axes[0], 4)
+    headline(figure, f"Do losses for rare labels have a better F1 than {REFERENCE} (black)?")
     return figure

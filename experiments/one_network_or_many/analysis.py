@@ -221,7 +221,9 @@ def _figure(rows: pd.DataFrame) -> Figure:
         curve(panel, list(group.groups), intervals, style, name)
         ends[name] = intervals[-1].mean, style.colour
     panel.set(
-        xscale="log", xlabel="training and validation rows", ylabel="exact label sets, test rows"
+        xscale="log",
+        xlabel="training and validation rows",
+        ylabel="exact sets, higher is better",
     )
     numbers = sorted(rows["data.n_train"].unique())
     panel.set_xticks(numbers, [f"{n:,}" for n in numbers])

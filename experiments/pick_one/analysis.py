@@ -278,9 +278,9 @@ def _loss_figure(epochs: pd.DataFrame) -> Figure:
             intervals = [mean_interval(values) for _, values in group["expected_loss"]]
             curve(panel, list(group.groups), intervals, head_style(head), head, band=True)
         panel.set_title(name, fontsize="medium")
-        panel.tick_params(labelsize="small")
+        panel.tick_params(labelsize=8)
         panel.locator_params(nbins=4)
-    figure.supylabel("expected validation loss, lower is better", fontsize="small")
+    figure.supylabel("expected validation loss, lower is better", fontsize=8)
     axes[-1].set_xlabel("epoch")
     legend(figure, axes[0])
     headline(figure, "Does training on one drawn label reach the loss of training on all?")

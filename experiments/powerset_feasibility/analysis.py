@@ -186,12 +186,9 @@ def _figure(rows: pd.DataFrame) -> Figure:
         memory.plot(group["n_labels"], group["predicted_bytes"] / 1e9, **style.line, linewidth=1)
     for size in GIGABYTES:
         memory.axhline(size, color="0.4", linewidth=0.7)
-        memory.annotate(
-            f"{size} GB",
-            (2, size),
-            fontsize="small",
-            va="top" if size == min(GIGABYTES) else "bottom",
-        )
+        # The lines of the two smaller sizes are close to each other.
+        place = "top" if size == min(GIGABYTES) else "bottom"
+        memory.annotate(f"{size} GB", (2, size), fontsize=8, va=place)
     time.set(yscale="log", ylabel="step time, times sigmoid's", xlabel="labels (K)")
     memory.set(
         yscale="log", ylabel="memory in GB, line by formula", xlabel="labels (K)",

@@ -62,7 +62,7 @@ def page_files() -> Callable[[], BinaryIO] | None:
 
     If this version of TensorBoard has another page, it keeps its own colours.
     """
-    provider = assets.get_default_assets_zip_provider()
+    provider: Callable[[], BinaryIO] | None = assets.get_default_assets_zip_provider()
     if provider is None:
         return None
     with provider() as file, zipfile.ZipFile(file) as files:
