@@ -8,21 +8,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from experiments.harness import Experiment, Finding, Report, Row, Trainings, Trial
 from experiments.harness.frames import complete_groups
-from experiments.harness.plots import headline, legend, panels
 from experiments.harness.report import listed
 from experiments.imbalance.bin_findings import report_bins
 from experiments.imbalance.by_positives import ByPositives
+from experiments.imbalance.empty import empty_figure
 from mlc.decisions import build_decision
 from mlc.reporting.statistics import Interval, mean_interval, paired_difference
 from mlc.reporting.tables import Table
 from mlc.runs.folder import BEST_VALUE
 from mlc.runs.recorder import RunResult
-from mlc.tracking.palette import head_style
 from mlc.training.loop import Epoch, Training
 
 HEADS = ("sigmoid", "weighted_sigmoid", "class_balanced", "focal", "asymmetric", "zlpr")
@@ -139,7 +136,9 @@ class Imbalance(Experiment):
             "Each metric of sigmoid and of the baselines without features",
             _metrics_table(judged),
         )
-        report.figures["empty"] = _figure(epochs)
+        report.figures["empty"] = empty_figure(
+            epochs, [name for name in DATA if (epochs["set"] == name).any()], HEADS
+        )
         self._find(report, judged, epochs)
         slowest = rows[(rows["rule"] == "fixed") & (rows["optimizer.lr"] == RATES[0])]
         slow = _more(slowest, ("weighted_sigmoid", "fixed"), ("sigmoid", "fixed"), _RANKED_BY)
@@ -359,43 +358,6 @@ def _metrics_table(judged: pd.DataFrame) -> Table:
                 values = [subset[metric].mean() for metric in shown]
                 lines.append([name, label, *("-" if np.isnan(v) else f"{v:.3f}" for v in values)])
     return Table(["labels", "contestant", *shown], lines)
-
-
-def _figure(epochs: pd.DataFrame) -> Figure:
-    """Draw the share after the first and after the last epoch: a panel for each data set."""
-    sets = [name for name in DATA if (epochs["set"] == name).any()]
-    columns = min(len(sets), 6)
-    row_height = 0.5 + 0.24 * len(HEADS)
-    figure, axes = panels(len(sets), columns, 1.4, row_height, sharey=True, sharex=True)
-    for panel, name in zip(axes, sets, strict=True):
-        for place, head in enumerate(HEADS):
-            rows = epochs[(epochs["set"] == name) & (epochs["head"] == head)]
-            by_epoch = rows.groupby("epoch")["empty"].mean()
-            if len(by_epoch):
-                _draw_change(panel, place, by_epoch.iloc[0], by_epoch.iloc[-1], head)
-        panel.set_title(name, fontsize="medium")
-        panel.set_xlim(-0.06, 1.06)
-        panel.set_xticks((0, 0.5, 1), ("0", "0.5", "1"))
-    for panel in axes[::columns]:
-        panel.set_yticks(range(len(HEADS)), HEADS)
-        for label, head in zip(panel.get_yticklabels(), HEADS, strict=True):
-            label.set_fontweight("bold" if head == "sigmoid" else "normal")
-    axes[0].set_ylim(len(HEADS) - 0.5, -0.5)
-    axes[0].plot([], [], "o", color="0.3", markerfacecolor="white", label="first epoch")
-    axes[0].plot([], [], "o", color="0.3", label="last epoch")
-    axes[columns // 2].set_xlabel("share of rows")
-    legend(figure, axes[0])
-    headline(
-        figure, "At a threshold of 0.5, what share of rows gets no label? By positives of a label"
-    )
-    return figure
-
-
-def _draw_change(panel: Axes, place: int, first: float, last: float, head: str) -> None:
-    colour = head_style(head).colour
-    panel.plot([first, last], [place, place], color=colour, linewidth=1.5 * head_style(head).width)
-    panel.plot(first, place, "o", color=colour, markerfacecolor="white", markersize=6)
-    panel.plot(last, place, "o", color=colour, markersize=6)
 
 
 EXPERIMENT = Imbalance()
