@@ -21,7 +21,7 @@ from mlc.data.arff_file import FORMAT_VERSION, ArffFile, read_arff
 from mlc.data.base import Dataset, DataSource, SplitOptions, register_source
 from mlc.data.cache import Arrays, cached, source_version
 from mlc.data.files import Read, located, read_bytes, unreadable
-from mlc.data.missing_labels import CHOICES, MissingLabelOptions, unknown_handled
+from mlc.data.missing_labels import CHOICES, SOFT_NOTE, SoftLabelOptions, unknown_handled
 from mlc.data.weighting import weighting_of
 
 # The version of cache entries: a hash of the parser's code.
@@ -31,7 +31,7 @@ _PACKED = (".arff", ".arff.gz", ".arff.bz2")
 
 
 @dataclass
-class ArffOptions(MissingLabelOptions, SplitOptions):
+class ArffOptions(SoftLabelOptions, SplitOptions):
     """Options of ARFF files.
 
     Attributes:
@@ -63,7 +63,9 @@ class Arff(DataSource):
             )
         base = _base(options)
         files = find_files(base, options.obtain)
-        arrays = cached(tuple(files.values()), _VERSION, lambda read: _parse(files, read))
+        soft = options.soft_labels
+        version = f"{_VERSION} soft" if soft else _VERSION
+        arrays = cached(tuple(files.values()), version, lambda read: _parse(files, read, soft))
         features: Any = arrays["features"]
         if "indptr" in arrays:
             shape = (len(arrays["targets"]), len(arrays["feature_names"]))
@@ -79,7 +81,8 @@ class Arff(DataSource):
             label_names=tuple(map(str, arrays["label_names"])),
             numeric=arrays["numeric"],
             known=known,
-            notes=notes,
+            soft=arrays.get("soft"),
+            notes=(SOFT_NOTE, *notes) if soft else notes,
             weighting=weighting_of(features, options.weighting, str(base)),
             parts={"train": rows[:n_train], "test": rows[n_train:]} if n_train else {},
             parts_from=f"from {files['test'].name}" if n_train else "",
@@ -153,7 +156,7 @@ def _base(options: Any) -> Path:
     return located(str(path), options.root)
 
 
-def _parse(files: dict[str, Path], read: Read = read_bytes) -> Arrays:
+def _parse(files: dict[str, Path], read: Read = read_bytes, soft: bool = False) -> Arrays:
     parsed = {part: read_arff(path, read) for part, path in files.items() if part != "xml"}
     first = next(iter(parsed.values()))
     for other in parsed.values():
@@ -173,10 +176,12 @@ def _parse(files: dict[str, Path], read: Read = read_bytes) -> Arrays:
     blocks = [file.features(label_names) for file in parsed.values()]
     matrices = [matrix for matrix, _, _ in blocks]
     _, feature_names, numeric = blocks[0]
-    targets, known = zip(*(file.targets(label_names) for file in parsed.values()), strict=True)
+    labels = [file.targets(label_names, soft) for file in parsed.values()]
+    targets, probabilities, known = zip(*labels, strict=True)
     all_known = np.concatenate(known)
     arrays = {
         **({} if all_known.all() else {"known": all_known}),
+        **({"soft": np.concatenate(probabilities)} if soft else {}),
         "targets": np.concatenate(targets),
         "feature_names": np.array(feature_names),
         "label_names": np.array(label_names),

@@ -18,6 +18,7 @@ from mlc.data.arff_grammar import Attribute, lines_of, read_header
 from mlc.data.arff_rows import read_rows
 from mlc.data.base import first_infinite
 from mlc.data.files import Read, read_bytes, read_text
+from mlc.data.missing_labels import SOFT_RANGE, Probabilities, as_probabilities, nominal_text
 
 # Increased when the parsed arrays change, so that older cache entries are not used.
 FORMAT_VERSION = "arff-4"
@@ -59,8 +60,8 @@ class ArffFile:
         alike = [other for other in names if _unescaped(other) == _unescaped(name)]
         return alike[0] if len(alike) == 1 else name
 
-    def targets(self, label_names: Sequence[str]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Return the label columns, False where missing, and which labels are known: (N, K) each."""
+    def targets(self, label_names: Sequence[str], soft: bool = False) -> Probabilities:
+        """Return the label columns, which are probabilities if `soft`, else 0 and 1: (N, K)."""
         position = {attribute.name: j for j, attribute in enumerate(self.attributes)}
         for name in label_names:
             if name not in position:
@@ -68,8 +69,16 @@ class ArffFile:
                     f"{self.path}: there is no attribute {name!r}, which its .xml names as a"
                     " label: correct one of the two."
                 )
-        values = np.stack([self._label(position[name]) for name in label_names], axis=1)
-        return values > 0, ~np.isnan(values)
+        read = self._probability if soft else self._label
+        columns = [read(position[name]) for name in label_names]
+
+        def refusal(row: int, column: int) -> str:
+            return (
+                f"{self.path}: the label {label_names[column]!r} is {columns[column][row]:g} in data"
+                f" row {row + 1}: {SOFT_RANGE}."
+            )
+
+        return as_probabilities(columns, refusal)
 
     def features(
         self, label_names: Sequence[str]
@@ -118,6 +127,13 @@ class ArffFile:
             )
         index = np.where(missing, 0, values).astype(int)
         return np.where(missing, np.nan, np.asarray(meaning)[index] > 0)
+
+    def _probability(self, j: int) -> NDArray[np.float64]:
+        """Return the number of each row, and NaN where it is missing: (N,)."""
+        attribute = self.attributes[j]
+        if attribute.values is not None:
+            raise DataError(nominal_text(str(self.path), attribute.name, attribute.values))
+        return self._dense(j)
 
     def _feature(self, j: int) -> Any:
         """Return the feature columns (N, width) of one attribute."""

@@ -45,6 +45,7 @@ class Listing:
         parts_from: the origin of the parts.
         notes: assumptions, one sentence each.
         known: (N, K), bool, the labels that are known; None if all are.
+        soft: (N, K), the labels if they are probabilities.
     """
 
     files: list[Path]
@@ -54,6 +55,7 @@ class Listing:
     parts_from: str = "as given"
     notes: tuple[str, ...] = ()
     known: NDArray[np.bool_] | None = None
+    soft: NDArray[np.float32] | None = None
 
 
 def list_images(path: Path, options: Any) -> Listing:
@@ -91,13 +93,21 @@ def _of_table(path: Path, options: Any) -> Listing:
         )
     files = _files(frame, column, path, options)
     separator = None if options.separator is None else separator_named(options.separator)
-    missing = options.missing_labels
-    labels = encode_labels(frame, options.labels, separator, str(path), missing=missing)
+    labels = encode_labels(
+        frame,
+        options.labels,
+        separator,
+        str(path),
+        None,
+        options.missing_labels,
+        options.soft_labels,
+    )
     parts = None if options.split is None else _parts_in(frame, options.split, path)
     notes = [*labels.notes, *_unnamed(files, path), *_unused_split(frame, options)]
     return Listing(
         files, labels.targets, labels.names, parts,
         f"from the column {options.split!r} of {path.name}", tuple(notes), labels.known,
+        labels.soft,
     )  # fmt: skip
 
 
@@ -198,6 +208,11 @@ def _unnamed(files: Sequence[Path], table: Path) -> list[str]:
 
 
 def _of_folders(root: Path, options: Any) -> Listing:
+    if options.soft_labels:
+        raise DataError(
+            f"{root}: folders name labels and hold no probabilities, so data.soft_labels=true needs a"
+            " table in data.path with columns of numbers from 0 to 1, which data.labels names."
+        )
     files = find_images(root)
     if not files:
         raise DataError(f"{root} holds no image ({', '.join(IMAGE_ENDINGS)}): name another folder.")

@@ -18,13 +18,13 @@ from mlc.data.image_cache import Decoded, decoded
 from mlc.data.image_copies import note_on_copies
 from mlc.data.image_files import broken_text, find_images, refuse_broken
 from mlc.data.image_listing import files_named_in, list_images
-from mlc.data.missing_labels import MissingLabelOptions
+from mlc.data.missing_labels import SoftLabelOptions
 
 AUGMENTATIONS = ("hflip", "vflip", "rotate90", "crop", "color")
 
 
 @dataclass
-class ImagesOptions(MissingLabelOptions, HoldOutOptions):
+class ImagesOptions(SoftLabelOptions, HoldOutOptions):
     """Options of images.
 
     Attributes:
@@ -111,6 +111,7 @@ class Images(DataSource):
             features=images.pixels,
             targets=listing.targets[rows],
             known=None if listing.known is None else listing.known[rows],
+            soft=None if listing.soft is None else listing.soft[rows],
             feature_names=(),
             label_names=listing.names,
             numeric=np.zeros(images.pixels.shape[1], dtype=bool),

@@ -11,7 +11,7 @@ from scipy.sparse import issparse
 
 from mlc.config.errors import DataError
 from mlc.data.files import MOST_COLUMNS, require_memory
-from mlc.data.missing_labels import first_not_soft
+from mlc.data.missing_labels import SOFT_RANGE, first_not_soft
 
 MultiHot = NDArray[np.bool_]
 
@@ -102,8 +102,7 @@ def probabilities(path: Path, y: Any) -> NDArray[np.float32]:
     if (wrong := first_not_soft(table)) is not None:
         row, column = wrong
         raise DataError(
-            f"{path}: y is {table[wrong]:g} in row {row + 1}, column {column + 1}: with"
-            " data.soft_labels=true labels must be numbers from 0 to 1."
+            f"{path}: y is {table[wrong]:g} in row {row + 1}, column {column + 1}: {SOFT_RANGE}."
         )
     return table
 

@@ -15,7 +15,14 @@ from mlc.data.byte_columns import refuse_bytes
 from mlc.data.label_bits import BINARY_WORDS, binary_value
 from mlc.data.label_cells import MISSING, CellForm, read_cells, read_cells_as
 from mlc.data.locations import location_of
-from mlc.data.missing_labels import CHOICES, HALF, SOFT_NOTE, Mask, unknown_handled
+from mlc.data.missing_labels import (
+    CHOICES,
+    SOFT_NOTE,
+    SOFT_RANGE,
+    Mask,
+    as_probabilities,
+    unknown_handled,
+)
 
 # In a single 0/1 column, a smaller share of other values counts as slips.
 _SLIPS = 0.1
@@ -39,18 +46,50 @@ class Labels(NamedTuple):
 def separated(labels: Sequence[str], columns: Collection[str]) -> tuple[list[str], tuple[str, ...]]:
     """Take a name of no column as several columns with commas between them, if all of these exist.
 
+    The name of a column may have commas itself; a comma behind the last name counts nothing.
+
     Returns:
         The columns, each once, and a note for each such name.
     """
     meant, notes = [], []
     for name in labels:
-        parts = [part.strip() for part in str(name).split(",")]
-        if name in columns or len(parts) < 2 or not set(parts) <= set(columns):
+        parts = parts_of_name(name, columns)
+        if name in columns or not parts or not set(parts) <= set(columns):
             meant.append(name)
             continue
         meant += parts
-        notes.append(f"There is no label column {name!r}; it is taken as {' and '.join(parts)}.")
+        *others, last = dict.fromkeys(parts)
+        taken = f"{', '.join(others)} and {last}" if others else last
+        notes.append(f"There is no label column {name!r}; it is taken as {taken}.")
     return list(dict.fromkeys(meant)) if notes else meant, tuple(notes)
+
+
+def parts_of_name(name: str, columns: Collection[str]) -> list[str]:
+    """Part a name at commas, but not within the name of a column; empty parts are left out."""
+    words = str(name).split(",")
+    parts, first = [], 0
+    while first < len(words):
+        ends = range(len(words), first, -1)
+        texts = {end: ",".join(words[first:end]).strip() for end in ends}
+        end = next((end for end in ends if texts[end] in columns), first + 1)
+        parts.append(texts[end])
+        first = end
+    return [part for part in parts if part]
+
+
+def require_columns(labels: Sequence[str], columns: Collection[str], where: str) -> None:
+    """Raise DataError for a name of no column; it names the part that is none, if others are."""
+    for name in labels:
+        if name in columns:
+            continue
+        parts = parts_of_name(name, columns)
+        wrong = [part for part in parts if part not in columns]
+        missing, within = (wrong[0], f" (of {name!r})") if len(wrong) < len(parts) else (name, "")
+        known = [repr(each) if "," in str(each) else str(each) for each in columns]
+        raise DataError(
+            f"{where}: there is no column {missing!r}{within}: data.labels may name"
+            f" {', '.join(known[:20])}."
+        )
 
 
 def encode_labels(
@@ -86,12 +125,8 @@ def _encoded(
     missing: str,
     soft: bool,
 ) -> Labels:
+    require_columns(labels, frame.columns, where)
     for name in labels:
-        if name not in frame.columns:
-            raise DataError(
-                f"{where}: there is no column {name!r}: data.labels may name"
-                f" {', '.join(map(str, frame.columns[:20]))}."
-            )
         refuse_bytes(frame[name], where)
     if soft:
         return _probabilities(frame, labels, where, missing)
@@ -99,7 +134,7 @@ def _encoded(
         sets = _label_sets(frame[labels[0]], separator, where, form)
         return sets if missing == "refuse" else _with_note(sets, frame[labels[0]], missing)
     values = np.stack([_zeros_and_ones(frame[name], where) for name in labels], axis=1)
-    known, notes = _known(values, labels, where, missing)
+    known, notes = _known(~np.isnan(values), labels, where, missing)
     return Labels(values == 1, tuple(map(str, labels)), notes=notes, known=known)
 
 
@@ -115,9 +150,9 @@ def _with_note(sets: Labels, column: pd.Series[Any], missing: str) -> Labels:
 
 
 def _known(
-    values: NDArray[np.float64], labels: Sequence[str], where: str, missing: str
+    given: Mask, labels: Sequence[str], where: str, missing: str
 ) -> tuple[Mask | None, tuple[str, ...]]:
-    """Return the mask of known labels, or None, and a note; `values` (N, K) are NaN where missing."""
+    """Return the mask of known labels, or None, and a note; `given` (N, K) is False where missing."""
 
     def refusal(row: int, column: int) -> str:
         return (
@@ -125,7 +160,7 @@ def _known(
             f" {CHOICES.format('data.')}."
         )
 
-    return unknown_handled(missing, ~np.isnan(values), refusal)
+    return unknown_handled(missing, given, refusal)
 
 
 def _probabilities(frame: pd.DataFrame, labels: Sequence[str], where: str, missing: str) -> Labels:
@@ -134,27 +169,27 @@ def _probabilities(frame: pd.DataFrame, labels: Sequence[str], where: str, missi
     Raises:
         DataError: a cell is no such number.
     """
-    columns = []
-    for name in labels:
-        words = [str(value).strip() for value in frame[name]]
-        gaps = [word.lower() in MISSING for word in words]
-        filled = pd.Series(["nan" if gap else word for word, gap in zip(words, gaps, strict=True)])
-        numbers = pd.to_numeric(filled, errors="coerce").to_numpy(dtype=np.float64)
-        wrong = np.flatnonzero(
-            (np.isnan(numbers) & ~np.array(gaps)) | (numbers < 0) | (numbers > 1)
+
+    def refusal(row: int, column: int) -> str:
+        name = labels[column]
+        return (
+            f"{where}: the label {str(name)!r} is {shown(str(frame[name].iloc[row]).strip())} in"
+            f" {location_of(where, row)}: {SOFT_RANGE}."
         )
-        if len(wrong):
-            row = int(wrong[0])
-            raise DataError(
-                f"{where}: the label {str(name)!r} is {shown(words[row])} in {location_of(where, row)}:"
-                " with data.soft_labels=true labels must be numbers from 0 to 1."
-            )
-        columns.append(numbers)
-    values = np.stack(columns, axis=1)
-    known, notes = _known(values, labels, where, missing)
-    soft = np.nan_to_num(values, nan=0.0).astype(np.float32)
+
+    targets, soft, given = as_probabilities([_numbers(frame[name]) for name in labels], refusal)
+    known, notes = _known(given, labels, where, missing)
     names = tuple(map(str, labels))
-    return Labels(soft >= HALF, names, None, (SOFT_NOTE, *notes), known, soft)
+    return Labels(targets, names, None, (SOFT_NOTE, *notes), known, soft)
+
+
+def _numbers(column: pd.Series[Any]) -> NDArray[np.float64]:
+    """Return the number in each cell, NaN for a gap, and -1 for what is no number: (N,)."""
+    words = [str(value).strip() for value in column]
+    gaps = np.array([word.lower() in MISSING for word in words])
+    numbers = pd.to_numeric(pd.Series(words, dtype=object).mask(gaps), errors="coerce")
+    values = numbers.to_numpy(dtype=np.float64)
+    return np.where(np.isnan(values) & ~gaps, -1.0, values)
 
 
 def _label_sets(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,15 +49,54 @@ class SoftLabelOptions(MissingLabelOptions):
 
 # From this probability on, a soft label counts as positive.
 HALF = 0.5
+SOFT_RANGE = "with data.soft_labels=true labels must be numbers from 0 to 1"
 SOFT_NOTE = (
     "Labels are probabilities: metrics, rules and this card take them as positive from 0.5 on."
 )
+
+
+class Probabilities(NamedTuple):
+    """Targets (N, K), bool, which are the probabilities from `HALF` on; these; and which are known."""
+
+    targets: Mask
+    soft: NDArray[np.float32]
+    known: Mask
+
+
+def as_probabilities(
+    columns: Sequence[NDArray[np.float64]], refusal: Callable[[int, int], str]
+) -> Probabilities:
+    """Return labels that are numbers from 0 to 1, from K columns (N,) with NaN where one is missing.
+
+    Args:
+        columns: the numbers of each label.
+        refusal: the message for the row and column of the first number that is not in [0, 1].
+
+    Raises:
+        DataError: there is such a number.
+    """
+    values = np.stack(columns, axis=1)
+    known = ~np.isnan(values)
+    filled = np.where(known, values, 0)
+    if (wrong := first_not_soft(filled)) is not None:
+        raise DataError(refusal(*wrong))
+    soft = filled.astype(np.float32)
+    return Probabilities(soft >= HALF, soft, known)
 
 
 def first_not_soft(values: NDArray[np.floating]) -> tuple[int, int] | None:
     """Return row and column of the first value (N, K) that is not in [0, 1], such as NaN."""
     wrong = np.argwhere(~((values >= 0) & (values <= 1)))
     return None if not len(wrong) else (int(wrong[0, 0]), int(wrong[0, 1]))
+
+
+def nominal_text(where: str, name: str, values: Sequence[str]) -> str:
+    """Say that a nominal label cannot be a probability."""
+    return (
+        f"{where}: the label {name!r} is nominal, {{{', '.join(values[:4])}}}: with"
+        " data.soft_labels=true labels must be numeric, from 0 to 1; leave the option out, or name"
+        " other labels."
+    )
 
 
 def joined_soft(

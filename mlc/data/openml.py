@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -17,7 +18,7 @@ from mlc.data.base import Dataset, DataSource, SplitOptions, Vocabulary, registe
 from mlc.data.cache import cache_folder
 from mlc.data.columns import encode_columns
 from mlc.data.label_columns import encode_labels, separated
-from mlc.data.missing_labels import MissingLabelOptions
+from mlc.data.missing_labels import SoftLabelOptions, nominal_text
 from mlc.data.weighting import weighting_of
 
 # Data sets of Probst et al. 2017, "Multilabel classification with R package mlr"; names are checked.
@@ -28,7 +29,7 @@ STANDARD = {
 
 
 @dataclass
-class OpenMLOptions(MissingLabelOptions, SplitOptions):
+class OpenMLOptions(SoftLabelOptions, SplitOptions):
     """Options of OpenML data sets, which have no published split.
 
     Attributes:
@@ -61,13 +62,18 @@ class OpenML(DataSource):
         if not labels:
             raise DataError(f"{where} does not say which columns are labels: name data.labels.")
         labels, asides = separated(labels, frame.columns)
-        encoded_labels = encode_labels(frame, labels, None, where, missing=options.missing_labels)
+        if options.soft_labels:
+            _require_numeric(frame, labels, where)
+        encoded_labels = encode_labels(
+            frame, labels, None, where, None, options.missing_labels, options.soft_labels
+        )
         encoded = encode_columns(frame.drop(columns=labels), where)
         return Dataset(
             name=options.title,
             features=np.asarray(encoded.values),
             targets=encoded_labels.targets,
             known=encoded_labels.known,
+            soft=encoded_labels.soft,
             feature_names=tuple(encoded.names),
             label_names=encoded_labels.names,
             numeric=encoded.numeric,
@@ -75,6 +81,14 @@ class OpenML(DataSource):
             weighting=weighting_of(encoded.values, options.weighting, str(options.title)),
             notes=(*asides, *encoded_labels.notes, *encoded.notes),
         )
+
+
+def _require_numeric(frame: pd.DataFrame, labels: Sequence[str], where: str) -> None:
+    """Raise DataError if a label column is nominal, and so cannot hold probabilities."""
+    for name in labels:
+        if name in frame.columns and isinstance(frame[name].dtype, pd.CategoricalDtype):
+            values = tuple(map(str, frame[name].cat.categories))
+            raise DataError(nominal_text(where, str(name), values))
 
 
 def _fetch(options: Any, where: str) -> Any:

@@ -77,10 +77,7 @@ class TableOptions(TextOptions, SoftLabelOptions, SplitOptions):
                 f"{prefix}val_path={self.val_path} needs {prefix}test_path: name the file to test on."
             )
         if self.text is not None and self.text in self.labels:
-            raise ConfigError(
-                f"{prefix}text={self.text} is also in {prefix}labels, so the features would give the"
-                " answers away: name another column."
-            )
+            raise text_as_label(prefix, self.text)
         if self.separator == "none":
             # A word of data=images; a table without a separator has an inferred one.
             self.separator = None
@@ -115,6 +112,8 @@ class Table(DataSource):
             raise needs_labels()
         path = located(options.path, options.root)
         train = read_table(path, options)
+        if train.text is not None and train.text in train.labels:
+            raise text_as_label("data.", train.text)
         labels = _encode(train, options)
         encoded = _features(train, options, None)
         features, targets = [encoded.values], [labels.targets]
@@ -166,6 +165,14 @@ class Table(DataSource):
     def read_texts(cls, path: Path, options: Any) -> list[str]:
         """Return the texts of another file."""
         return _texts(read_table(path, options, ()))
+
+
+def text_as_label(prefix: str, text: str) -> ConfigError:
+    """Return the error for a text column that is a label too."""
+    return ConfigError(
+        f"{prefix}text={text} is also in {prefix}labels, so the features would give the answers away:"
+        " name another column."
+    )
 
 
 def _part_files(options: Any) -> dict[str, str]:

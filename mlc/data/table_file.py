@@ -16,7 +16,7 @@ from mlc.data.byte_columns import with_texts
 from mlc.data.delimited import DelimitedRows, read_rows, require_header
 from mlc.data.encodings import decode
 from mlc.data.files import OPENERS, require_memory, unpacked_bytes, unreadable
-from mlc.data.label_columns import separated
+from mlc.data.label_columns import require_columns, separated
 from mlc.data.locations import FileName
 from mlc.data.text_forms import LabelledTexts, plain_texts, read_labelled_texts
 
@@ -84,7 +84,7 @@ def read_table(path: Path, options: Any, names: Sequence[str] | None = None) -> 
         except DataError:
             if _labelled(content, labels, names) is None:
                 raise
-    rows, labels, asides = _of_separated(rows, content, mark, labels, str(path))
+    rows, labels, asides = _of_separated(rows, content, mark, labels, path, names is None)
     if asides and names is None:
         wanted = [*labels, *([text] if text else [])]
     if rows is None or not set(wanted) & set(rows.header):
@@ -109,21 +109,32 @@ def read_table(path: Path, options: Any, names: Sequence[str] | None = None) -> 
 
 
 def _of_separated(
-    rows: DelimitedRows | None, content: str, mark: str, labels: list[str], where: str
+    rows: DelimitedRows | None,
+    content: str,
+    mark: str,
+    labels: list[str],
+    path: Path,
+    needed: bool,
 ) -> tuple[DelimitedRows | None, list[str], tuple[str, ...]]:
     """Return the rows by the delimiter that yields the label columns, these, and notes.
 
     A name of no column may hold several names with commas between them (see `separated`), by which the
     delimiter was not chosen.
+
+    Raises:
+        DataError: some of them are columns and one is not, where the label columns are needed.
     """
     if rows is None or not any("," in name and name not in rows.header for name in labels):
         return rows, labels, ()
     parts = [part.strip() for name in labels for part in name.split(",")]
     try:
-        of_parts = read_rows(content, mark, parts, where)
+        of_parts = read_rows(content, mark, [*labels, *parts], str(path))
     except DataError:
         return rows, labels, ()
     meant, notes = separated(labels, of_parts.header)
+    if needed and not notes and set(parts) & set(of_parts.header):
+        _refuse_split_name(labels, of_parts.header, str(path))
+        require_columns(labels, of_parts.header, str(path))
     return (of_parts if notes else rows), meant, notes
 
 

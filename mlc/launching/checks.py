@@ -14,7 +14,7 @@ from mlc.config.imports import FLAG
 from mlc.config.options import limits_of, out_of_range, suggestion
 from mlc.config.schema import GROUPS, Config, config_folder
 from mlc.config.texts import named_choices
-from mlc.launching.names import data_name, key_of, parsed, setting_overrides
+from mlc.launching.names import data_name, key_of, parsed, setting_overrides, task_overrides
 from mlc.launching.overrides import n_values, refuse_too_many
 from mlc.launching.resuming import RequestedLaunch, check_resumable, check_unfinished
 from mlc.launching.search_request import Request
@@ -26,7 +26,7 @@ def sweep_overrides(config: DictConfig) -> list[Override]:
     """Return the overrides of the sweeper's parameters and of the command line, which win."""
     params = config.hydra.sweeper.get("params") or {}
     overrides = [f"{key}={value}" for key, value in params.items()]
-    overrides += config.hydra.overrides.task
+    overrides += task_overrides(config.hydra)
     return list({key_of(override): override for override in parsed(overrides)}.values())
 
 

@@ -12,7 +12,9 @@ from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
+from mlc.config.quoting import literal
 from mlc.config.schema import config_folder
+from mlc.launching.names import task_overrides
 from mlc.launching.overrides import refuse_former
 
 _INTEGER, _REAL = r"-?\d+", r"-?\d+(?:\.\d*(?:[eE][-+]?\d+)?|[eE][-+]?\d+)"
@@ -90,7 +92,9 @@ def _replace(config: DictConfig, before: str, after: str) -> None:
     OmegaConf.update(config, name, value)
     # The loader sorts the overrides of the task.
     task = config.hydra.overrides.task
-    task[list(task).index(before)] = after
+    task[task_overrides(config.hydra).index(before)] = after
     config.hydra.job.override_dirname = re.sub(
-        rf"(?<![\w.]){re.escape(before)}(?![\w.])", after, config.hydra.job.override_dirname
+        rf"(?<![\w.]){re.escape(before)}(?![\w.])",
+        after,
+        literal(config.hydra.job.override_dirname),
     )

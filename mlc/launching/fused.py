@@ -32,6 +32,7 @@ from mlc.config.options import Limits, out_of_range
 from mlc.data.base import SOURCES
 from mlc.launching.ending import finished_runs_folded
 from mlc.launching.job import describe
+from mlc.launching.names import task_overrides
 from mlc.launching.stopping import stop_status
 from mlc.launching.workers import (
     Ended,
@@ -192,7 +193,7 @@ def _compose(launcher: FusedLauncher, overrides: list[str], number: int) -> Job:
         with read_write(runtime), open_dict(runtime):
             runtime.output_dir = str(folder.absolute())
     result = JobReturn()
-    result.overrides = list(config.hydra.overrides.task)
+    result.overrides = task_overrides(config.hydra)
     log.debug("\t#%d : %s", number, " ".join(filter_overrides(overrides)))
     return Job(config, hydra_config, result)
 

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from mlc.config.errors import ConfigError
 from mlc.config.schema import parse
-from mlc.launching.names import data_name, setting_overrides
+from mlc.launching.names import data_name, setting_overrides, task_overrides
 from mlc.runs.folder import RunFacts
 from mlc.runs.parts import parts_elsewhere
 from mlc.runs.recording import Run
@@ -34,7 +34,7 @@ def describe(config: DictConfig) -> Run:
         data=data_name(config),
         head=parsed.head.name,
         seed=parsed.seed,
-        overrides=setting_overrides(hydra_config.overrides.task),
+        overrides=setting_overrides(task_overrides(hydra_config)),
         monitor=parsed.trainer.monitor,
         config=dataclasses.asdict(parsed),
         index=hydra_config.job.num if is_sweep else 0,

@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from mlc.config.errors import ConfigError
 from mlc.launching.folders import root_names
@@ -37,7 +38,7 @@ def run_path(*keys: str, _root_: DictConfig) -> str:
 
     In a search, the trial's number precedes the seed.
     """
-    settings = setting_overrides(_root_.hydra.overrides.task)
+    settings = setting_overrides(task_overrides(_root_.hydra))
     trial = [f"trial={settings['trial']}"] if "trial" in keys and "trial" in settings else []
     more = sorted(f"{key}={settings[key]}" for key in keys if key in settings and key != "trial")
     last = path_part(",".join([*trial, f"seed={_root_.seed}", *more]))
@@ -45,10 +46,21 @@ def run_path(*keys: str, _root_: DictConfig) -> str:
     return f"{data}/{path_part(_root_.head.name)}/{last}"
 
 
-def setting_overrides(task_overrides: Iterable[str]) -> dict[str, str]:
+def task_overrides(hydra: Any) -> list[str]:
+    r"""Return the overrides of a job by Hydra's part of its config.
+
+    A name with an escaped interpolation keeps its escape: without it, "a\${b}" would be resolved when
+    the override is parsed.
+    """
+    task = hydra.overrides.task
+    as_given: Any = OmegaConf.to_container(task, resolve=False)
+    return [raw if r"\${" in raw else task[index] for index, raw in enumerate(as_given)]
+
+
+def setting_overrides(overrides: Iterable[str]) -> dict[str, str]:
     """Return the overrides of a job as text by key, without those in other parts of its path."""
     settings = {}
-    for override in parsed(task_overrides):
+    for override in parsed(overrides):
         key = key_of(override)
         if key.split("@")[0] not in _NOT_IN_PATH and not key.startswith("report"):
             settings[key] = override.get_value_element_as_str()

@@ -23,7 +23,7 @@ from mlc.launching.checks import (
 )
 from mlc.launching.ending import RaisingJobReturn
 from mlc.launching.folders import check_lone_run, check_sweep, guarded
-from mlc.launching.names import key_of, parsed
+from mlc.launching.names import key_of, parsed, task_overrides
 from mlc.launching.resuming import resume_command, trained_elsewhere
 from mlc.launching.search_request import read_request
 from mlc.reporting.curves import complete_curves
@@ -96,7 +96,7 @@ class SweepCallback(Callback):
         try:
             check_lone_run(folder, config)
             if config.resume:
-                require_resumable(folder, config, parsed(config.hydra.overrides.task), 1)
+                require_resumable(folder, config, parsed(task_overrides(config.hydra)), 1)
         except Exception as error:
             raise Refusal(error) from error
         current = Launch(folder, config.report, 1, is_sweep=False)

@@ -570,3 +570,11 @@ def test_the_published_split_of_uc_merced(benchmarks: Path, tmp_path: Path) -> N
     np.testing.assert_array_equal(data.targets, frame[labels].to_numpy() == 1)
     expected = [decode(folder / file, *data.sample_shape).ravel() for file in frame["file"]]
     np.testing.assert_array_equal(data.features, expected)
+
+
+def test_labels_with_commas_between_them_are_taken_as_meant(table: Callable[..., Path]) -> None:
+    taken = load_data("images", path=str(table()), labels=["small, wet,"])
+    assert taken.label_names == ("small", "wet")
+    assert any("it is taken as small and wet" in note for note in taken.notes)
+    with pytest.raises(DataError, match=r"there is no column 'big' \(of 'small,big'\)"):
+        load_data("images", path=str(table()), labels=["small,big"])

@@ -144,3 +144,12 @@ def test_no_network_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
         "openml.org's data set 'yeast' cannot be fetched (Name or service not known): connect to the"
         " network, or use a file with data=arff or data=table."
     )
+
+
+def test_labels_with_commas_between_them_are_taken_as_meant(requests: list[str]) -> None:
+    taken = load(title="yeast", labels=["round, red,"])
+    assert taken.label_names == ("round", "red")
+    assert "There is no label column 'round, red,'; it is taken as round and red." in taken.notes
+    assert taken.feature_names == ("x", "kind=a", "kind=b")
+    with pytest.raises(DataError, match=r"there is no column 'flat' \(of 'red,flat'\)"):
+        load(title="yeast", labels=["red,flat"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -243,3 +245,43 @@ def test_several_names_in_one_are_taken_as_meant_unless_a_column_is_called_so(
     exact = load(named, labels=["b,c"])
     assert exact.label_names == ("b,c",)
     assert exact.feature_names == ("a", "b", "c")
+
+
+@pytest.mark.parametrize("name", ["toy.csv", "toy.parquet"])
+@pytest.mark.parametrize(("labels", "taken"), [
+    (["a,b,"], ("a", "b")), (["a,", "b"], ("a", "b")), ([" b ,, a"], ("b", "a")),
+    (["a,a"], ("a",)), (["a,b", "b"], ("a", "b")), (["x, y,a"], ("x, y", "a")),
+    (["a,x, y"], ("a", "x, y")), (["x, y", "a,b"], ("x, y", "a", "b")),
+])  # fmt: skip
+def test_commas_within_names_and_behind_the_last_one(
+    load: Any, name: str, labels: list[str], taken: tuple[str, ...]
+) -> None:
+    assert load(_columns(name), name, labels=labels).label_names == taken
+
+
+@pytest.mark.parametrize("name", ["toy.csv", "toy.parquet"])
+@pytest.mark.parametrize("labels", [["a,zz"], ["zz , b"], ["x, y,zz"], ["a,b", "a,zz"]])
+def test_of_several_names_in_one_the_unknown_is_named(
+    load: Any, name: str, labels: list[str]
+) -> None:
+    within = re.escape(repr(labels[-1]))
+    with pytest.raises(
+        DataError, match=rf"there is no column 'zz' \(of {within}\): data.labels may"
+    ):
+        load(_columns(name), name, labels=labels)
+
+
+def test_a_text_among_several_names_in_one_is_refused(load: Any) -> None:
+    for labels in (["a,text"], ["text,"]):
+        with pytest.raises(ConfigError, match=r"data\.text=text is also in data.labels"):
+            load("text,a\nx y,0\ny z,1\n", labels=labels, text="text")
+
+
+def _columns(name: str) -> Any:
+    text = 'f,"x, y",a,b\n1,0,1,0\n2,1,0,1\n3,1,1,0\n'
+    if name.endswith("csv"):
+        return text
+    frame = pd.read_csv(io.StringIO(text))
+    content = io.BytesIO()
+    frame.to_parquet(content)
+    return content.getvalue()

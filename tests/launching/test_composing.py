@@ -14,9 +14,13 @@ from omegaconf import DictConfig, OmegaConf
 
 import mlc.launching.command  # noqa: F401  (registers the resolver that the primary config names)
 from mlc.config.errors import ConfigError
+from mlc.config.quoting import quoted
 from mlc.config.schema import config_folder, register_configs
+from mlc.launching.checks import check_swept_values, sweep_overrides
 from mlc.launching.composing import NumberCache, composed
+from mlc.launching.names import task_overrides
 
+NAMES = ["a${b}", "d\\e", 'q"c', "${oc.env:HOME}", "x: y", "- z", "#t", "null", "x${y\\", "it's"]
 JOBS = [
     ["head=powerset", "seed=3", "optimizer.lr=0.1"],
     ["head=powerset", "seed=11", "optimizer.lr=0.1"],
@@ -31,6 +35,8 @@ JOBS = [
     ["optimizer.lr=0.25", "trainer.patience=12", "seed=1"],
     ["+data.new=1", "seed=-1"],
     ["+data.new=2", "seed=-2"],
+    [r"data.title='a\${b}'", "seed=1"],
+    [r"data.title='a\${b}'", "seed=2"],
 ]
 
 
@@ -89,3 +95,37 @@ def test_numbers_share_one_composition(
             assert (config.head.name, config.seed) == (head, seed)
             assert config.optimizer.lr == seed + 0.5
     assert len(calls) == 2
+
+
+def test_names_with_an_escaped_interpolation_stay_names_in_a_sweep(
+    hydra: tuple[Hydra, DictConfig],
+) -> None:
+    made, _ = hydra
+    labels = setting_of(NAMES)
+    config = made.compose_config(
+        "train", ["data=table", labels, "seed=1,2"], run_mode=RunMode.MULTIRUN
+    )
+    assert labels in task_overrides(config.hydra)
+    overrides = sweep_overrides(config)
+    assert check_swept_values(config, overrides) == 2
+    cached = NumberCache(made.config_loader)
+    for seed in (1, 2):
+        job = cached.load_sweep_config(config, ["data=table", labels, f"seed={seed}"])
+        assert list(job.data.labels) == NAMES
+        assert [text for text in task_overrides(job.hydra) if text.startswith("data.l")] == [labels]
+        assert "a${b}" in job.hydra.job.override_dirname
+
+
+def setting_of(names: list[str]) -> str:
+    return f"data.labels=[{','.join(map(quoted, names))}]"
+
+
+def test_an_interpolation_that_is_meant_is_resolved(
+    hydra: tuple[Hydra, DictConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OF_TEST", "there")
+    made, _ = hydra
+    config = made.compose_config(
+        "train", ["data=table", "data.path=${oc.env:OF_TEST}"], run_mode=RunMode.RUN
+    )
+    assert task_overrides(config.hydra) == ["data=table", "data.path=there"]
