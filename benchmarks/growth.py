@@ -29,6 +29,7 @@ from mlc.data.splits import Split
 from mlc.files.writing import write_atomically
 from mlc.heads.base import HEADS
 from mlc.reporting.tables import Table
+from mlc.tracking.palette import COLOURS
 from mlc.training.loop import Training
 from mlc.training.memory import bytes_of_run
 from mlc.training.model import Model
@@ -133,8 +134,8 @@ def draw(name: str, x: list[int], y: list[list[float]], xlabel: str) -> None:
     """Draw a curve on two logarithmic axes, with the range of the rounds."""
     figure = Figure(figsize=(5, 3.4), layout="constrained", dpi=120)
     axes = figure.subplots()
-    axes.plot(x, [float(np.median(values)) for values in y], marker="o", color="#0072B2")
-    axes.fill_between(x, [min(v) for v in y], [max(v) for v in y], alpha=0.2, color="#0072B2")
+    axes.plot(x, [float(np.median(values)) for values in y], marker="o", color=COLOURS[2])
+    axes.fill_between(x, [min(v) for v in y], [max(v) for v in y], alpha=0.2, color=COLOURS[2])
     logarithmic(axes, x, xlabel, "runs of 30 epochs a second")
     with write_atomically(RESULTS / f"growth_{name}.png") as file:
         figure.savefig(file, format="png")

@@ -25,6 +25,7 @@ from benchmarks.drawing import logarithmic
 from benchmarks.measuring import RESULTS, append_rows, stored_rows, write
 from mlc.files.writing import write_atomically
 from mlc.reporting.tables import Table
+from mlc.tracking.palette import head_style
 
 N_ROWS, N_FEATURES = 15_000, 5_000
 PER_ROW, PER_LABEL, NOISE = 5, 12, 20
@@ -95,10 +96,16 @@ def draw_growth(rows: Sequence[dict[str, str]]) -> None:
         for head in HEADS:
             of_head = [row for row in rows if row["head"] == head]
             x = [int(row["labels"]) for row in of_head]
-            axes.plot(x, [float(row[key]) for row in of_head], marker="o", label=head)
+            style = head_style(head)
+            axes.plot(
+                x, [float(row[key]) for row in of_head], marker=style.marker, label=head,
+                linewidth=1.3 * style.width, **style.line,
+            )  # fmt: skip
         logarithmic(axes, LABELS, "labels (K)", label)
-    axes.axhline(8, color="black", linewidth=0.8, linestyle="--")
+    axes.axhline(8, color="0.4", linewidth=0.8, linestyle="--")
+    axes.annotate("8 GB", (LABELS[0], 8), (0, -10), textcoords="offset points", fontsize=8)
     axes.legend(frameon=False, fontsize=8)
+    figure.suptitle("What does a run cost, by the number of labels?", fontweight="bold")
     with write_atomically(RESULTS / "many_labels.png") as file:
         figure.savefig(file, format="png")
 

@@ -12,8 +12,10 @@ from experiments.equal_budgets.bootstrap import Draws, Gain
 from experiments.equal_budgets.row_draws import REFERENCE
 from experiments.equal_budgets.signed_rank import MARGIN
 from experiments.equal_budgets.tables import pooled_gains
+from experiments.harness.plots import headline
+from mlc.tracking.palette import head_style
 
-_OF_HEADS, _OF_BASELINES, _OF_REFERENCE = "black", "tab:orange", "tab:blue"
+_OF_BASELINES = "0.5"
 
 
 def forest_figure(draws: Mapping[str, Mapping[str, Draws]]) -> Figure:
@@ -29,7 +31,7 @@ def forest_figure(draws: Mapping[str, Mapping[str, Draws]]) -> Figure:
         return figure
     first = next(iter(gains.values()))
     order = sorted(first, key=lambda head: first[head].mean)
-    figure = Figure(figsize=(10, 1.5 + 0.19 * len(order)), layout="constrained")
+    figure = Figure(figsize=(8.4, 1.9 + 0.19 * len(order)), layout="constrained")
     panels = figure.subplots(1, len(gains), sharey=True, squeeze=False)[0]
     for axes, (metric, by_head) in zip(panels, gains.items(), strict=True):
         _draw(axes, [by_head.get(head) for head in order], order)
@@ -37,18 +39,18 @@ def forest_figure(draws: Mapping[str, Mapping[str, Draws]]) -> Figure:
     panels[0].set_yticks(range(len(order)), order, fontsize="small")
     for label, head in zip(panels[0].get_yticklabels(), order, strict=True):
         label.set_color(_colour(head))
-    figure.suptitle(
-        f"Test value less that of {REFERENCE} (blue line), mean of the data sets; orange: no network\n"
-        f"grey: within {MARGIN}, called equal; filled: the interval over data sets, seeds and test rows"
-        " excludes 0",
-        fontsize="medium",
+    headline(
+        figure,
+        f"Is any head better than {REFERENCE} on the mean of the data sets?",
+        f"Test value less that of {REFERENCE} (black line); band: within {MARGIN}, called equal; filled:"
+        " the interval over data sets, seeds and test rows excludes 0; grey: no network",
     )
     return figure
 
 
 def _draw(axes: Axes, gains: list[Gain | None], heads: list[str]) -> None:
     axes.axvspan(-MARGIN, MARGIN, color="0.88")
-    axes.axvline(0, color=_OF_REFERENCE, linewidth=1.2)
+    axes.axvline(0, color=head_style(REFERENCE).colour, linewidth=1.6)
     for position, (gain, head) in enumerate(zip(gains, heads, strict=True)):
         if gain is None:
             continue
@@ -64,4 +66,5 @@ def _draw(axes: Axes, gains: list[Gain | None], heads: list[str]) -> None:
 
 
 def _colour(head: str) -> str:
-    return _OF_BASELINES if head in BASELINES else _OF_HEADS
+    # A contestant is a head, or a head with a setting.
+    return _OF_BASELINES if head in BASELINES else head_style(head.split()[0].rstrip(",")).colour

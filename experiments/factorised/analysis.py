@@ -18,10 +18,11 @@ from experiments.factorised.rates import (
 from experiments.factorised.worlds import Worlds, report_worlds
 from experiments.harness import Experiment, Finding, Report, Trainings, Trial
 from experiments.harness.frames import complete_groups
-from experiments.harness.plots import curve, legend, panels
+from experiments.harness.plots import headline, legend, panels, shaded
 from experiments.harness.report import listed
 from mlc.reporting.statistics import Interval, mean_interval, paired_difference
 from mlc.reporting.tables import Table
+from mlc.tracking.palette import styles
 
 CONTESTANTS: dict[str, dict[str, str]] = {
     "sigmoid": {"head": "sigmoid"},
@@ -254,19 +255,28 @@ def _figure(rows: pd.DataFrame) -> Figure:
     data = rows["data"].iloc[0]
     judged = rows[(rows["rule"] == "global") & (rows["data"] == data)]
     figure, axes = panels(len(RATES), sharey=True)
+    heads = {loss: settings["head"] for loss, settings in CONTESTANTS.items()}
+    drawn_as = shaded(styles(heads), heads)
     for panel, optimizer in zip(axes, RATES, strict=True):
         subset = judged[judged["optimizer"] == optimizer]
-        for index, loss in enumerate(CONTESTANTS):
-            group = subset[subset["loss"] == loss].groupby("optimizer.lr")["jaccard_samples"]
-            curve(panel, list(group.groups), [mean_interval(v) for _, v in group], index, loss)
+        for loss, style in drawn_as.items():
+            means = subset[subset["loss"] == loss].groupby("optimizer.lr")["jaccard_samples"].mean()
+            # The intervals are in the table: bars of seven lines hide the lines.
+            panel.plot(
+                means.index, means, **style.line, label=loss, linewidth=1.3 * style.width,
+                zorder=2 + style.width, marker=style.marker, markersize=4,
+            )  # fmt: skip
         panel.set_xscale("log")
         rates = measured_rates(rows, optimizer)
-        panel.set_xticks(rates, [f"{rate:g}" for rate in rates])
+        shown = rates[:: 1 + len(rates) // 6]
+        panel.set_xticks(shown, [f"{rate:g}" for rate in shown], fontsize="small")
         panel.minorticks_off()
         panel.set_title(optimizer, fontsize="medium")
-        panel.set_xlabel("learning rate")
-    axes[0].set_ylabel(f"{data}, test jaccard_samples")
+    for panel in axes[::3]:
+        panel.set_ylabel("test Jaccard, higher is better", fontsize="small")
+    axes[-1].set_xlabel("learning rate")
     legend(figure, axes[0])
+    headline(figure, f"Which loss needs a small learning rate? On {data}, by optimiser")
     return figure
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from experiments.guarantees.examples import EXAMPLES, joint_of
 from experiments.harness import Experiment, Finding, Measurements, Report, Row, Trial
-from experiments.harness.plots import curve, legend, panels
+from experiments.harness.plots import curve, headline, legend, panels
 from experiments.harness.study import options_of
 from mlc.bayes.optimum import Optimum, limit
 from mlc.bayes.population import Population
@@ -23,6 +23,7 @@ from mlc.heads.base import HEADS, KnownLabels
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.reporting.statistics import Interval, mean_interval
 from mlc.reporting.tables import Table
+from mlc.tracking.palette import head_style, series_style
 
 RULES = ("fixed", "global", "top_k", "cardinality", "mode", "expected_jaccard", "expected_f1")
 METRICS = ("jaccard_samples", "f1_samples", "subset_accuracy", "hamming_loss")
@@ -304,24 +305,25 @@ def _heads_figure(rows: pd.DataFrame) -> Figure:
     figure, axes = panels(len(dependences), sharey=True)
     for panel, dependence in zip(axes, dependences, strict=True):
         subset = rows[(rows["data.dependence"] == dependence) & (rows["rule"] == "global")]
-        for index, head in enumerate(SHOWN):
+        for head in SHOWN:
             group = subset[subset["contestant"] == head].groupby("data.attraction")[
                 "jaccard_samples"
             ]
             intervals = [mean_interval(values) for _, values in group]
-            curve(panel, list(group.groups), intervals, index, head)
+            curve(panel, list(group.groups), intervals, head_style(head), head)
         panel.set_title(f"dependence {dependence:g}", fontsize="medium")
         panel.set_xlabel("attraction of the labels")
         panel.set_yscale("symlog", linthresh=0.01)
         panel.set_ylim(bottom=-0.001)
-    axes[0].set_ylabel("Jaccard regret, best threshold")
+    axes[0].set_ylabel("Jaccard regret, lower is better")
     legend(figure, axes[0])
+    headline(figure, "At its best threshold, whose regret grows as labels attract each other?")
     return figure
 
 
 def _rules_figure(rows: pd.DataFrame) -> Figure:
     heads = ("sigmoid", "powerset")
-    figure, axes = panels(len(heads), width=4.2, sharey=True)
+    figure, axes = panels(len(heads), width=4.2, height=2.6, sharey=True)
     strongest = rows[rows["data.dependence"] == rows["data.dependence"].max()]
     for panel, head in zip(axes, heads, strict=True):
         for index, rule in enumerate(RULES):
@@ -329,15 +331,16 @@ def _rules_figure(rows: pd.DataFrame) -> Figure:
             if len(group):
                 groups = group.groupby("data.attraction")["jaccard_samples"]
                 intervals = [mean_interval(values) for _, values in groups]
-                curve(panel, list(groups.groups), intervals, index, rule)
+                curve(panel, list(groups.groups), intervals, series_style(index), rule)
         panel.set_title(
             f"{head}, dependence {strongest['data.dependence'].iloc[0]:g}", fontsize="medium"
         )
         panel.set_xlabel("attraction of the labels")
         panel.set_yscale("symlog", linthresh=0.01)
         panel.set_ylim(bottom=-0.001)
-    axes[0].set_ylabel(f"Jaccard regret, dependence {strongest['data.dependence'].iloc[0]:g}")
+    axes[0].set_ylabel("Jaccard regret, lower is better")
     legend(figure, axes[1])
+    headline(figure, "Which decision rule reaches the best label sets?")
     return figure
 
 

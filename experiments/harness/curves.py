@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from textwrap import fill
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
-from experiments.harness.plots import DASHES
+from experiments.harness.plots import headline, label_ends
 from mlc.config.errors import RunFolderError
 from mlc.files.writing import write_atomically, write_text
 from mlc.reporting.curves import Curves
-from mlc.tracking.palette import COLOURS
+from mlc.tracking.palette import Style, head_style, known_heads, series_style
 from mlc.tracking.view import ViewedRun
 
 COLUMNS = ["panel", "line", "seed", "x", "value"]
 # Points of one run: panel, x and value.
 Points = Iterator[tuple[str, float, float]]
-_LABEL_GAP = 0.062  # between the labels of two lines, as a share of the height of a panel
-_OTHERS = COLOURS[1:]  # the first is too dark beside the black reference
 
 
 def logged(panels: Mapping[str, str]) -> Callable[[ViewedRun], Points]:
@@ -62,6 +59,7 @@ class CurvesFigure:
         y, x: labels of the axes.
         reference: the line drawn in black.
         named: lines with a label; empty for all. Other lines are grey.
+        heads: the head of a line that is not named after it.
         rows: the rows on which the curves were measured.
         shares_y: whether the panels have one y axis.
         mark: an x marked by a dotted line.
@@ -77,6 +75,7 @@ class CurvesFigure:
     x: str = "epoch"
     reference: str = "sigmoid"
     named: Sequence[str] = ()
+    heads: Mapping[str, str] = field(default_factory=dict)
     rows: str = "validation rows of digits"
     shares_y: bool = False
     mark: float | None = None
@@ -119,9 +118,15 @@ class CurvesFigure:
     def draw(self, rows: pd.DataFrame) -> bytes:
         """Return a PNG: the mean of each line, and a band from its lowest to its highest seed."""
         names = list(dict.fromkeys(rows["panel"]))
-        width = max(6.2, (4.3 if len(names) < 3 else 3.6) * len(names))
-        figure = Figure(figsize=(width, 3.7), layout="constrained")
-        panels = figure.subplots(1, len(names), squeeze=False, sharey=self.shares_y)[0]
+        # Letters of four panels in a row could not be read on a page.
+        columns = 2 if len(names) == 4 else min(len(names), 3)
+        n_rows = -(-len(names) // columns)
+        width = max(6.2, (4.3 if columns < 3 else 3.6) * columns)
+        figure = Figure(figsize=(width, 0.8 + 2.9 * n_rows), layout="constrained")
+        grid = figure.subplots(n_rows, columns, squeeze=False, sharey=self.shares_y).flatten()
+        panels = grid[: len(names)]
+        for panel in grid[len(names) :]:
+            panel.set_visible(False)
         lines = list(dict.fromkeys(rows["line"]))
         ends = []
         for panel, name in zip(panels, names, strict=True):
@@ -129,10 +134,10 @@ class CurvesFigure:
             panel.set_title(name, fontsize="medium")
         # Panels that share their axis have their limits only after the last one is drawn.
         for panel, of_panel in zip(panels, ends, strict=True):
-            _label_ends(panel, of_panel, self.reference)
-        panels[0].set_ylabel(self.y)
-        title = fill(self.title, round(10 * figure.get_figwidth()))
-        figure.suptitle(title, fontsize="large", fontweight="bold", x=0.01, ha="left")
+            label_ends(panel, of_panel, self.reference)
+        for panel in panels[::columns]:
+            panel.set_ylabel(self.y)
+        headline(figure, self.title)
         n_seeds = rows["seed"].nunique()
         figure.supxlabel(
             f"{self.rows}; line: mean of {n_seeds} seeds, band: lowest to highest",
@@ -140,7 +145,7 @@ class CurvesFigure:
         )  # fmt: skip
         drawn, small = io.BytesIO(), io.BytesIO()
         figure.savefig(drawn, format="png", dpi=110, metadata={"Software": None})
-        Image.open(drawn).convert("RGB").quantize(64, dither=Image.Dither.NONE).save(
+        Image.open(drawn).convert("RGB").quantize(128, dither=Image.Dither.NONE).save(
             small, format="png", optimize=True
         )
         return small.getvalue()
@@ -169,6 +174,8 @@ class CurvesFigure:
             if name == self.reference or name in others:
                 ends[name] = float(mean.iloc[-1]), style["color"]
         panel.set_xlabel(self.x)
+        if (rows["x"] % 1 == 0).all():
+            panel.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         panel.grid(color="0.92")
         panel.spines[["top", "right"]].set_visible(False)
         panel.set_xlim(rows["x"].min(), rows["x"].max())
@@ -185,32 +192,15 @@ class CurvesFigure:
             return {"color": "black", "linewidth": 2.4, "linestyle": "-", "zorder": 4}
         if name not in others:
             return {"color": "0.75", "linewidth": 0.8, "linestyle": "-", "zorder": 1}
-        index = others.index(name)
-        return {
-            "color": _OTHERS[index % len(_OTHERS)], "linewidth": 1.6,
-            "linestyle": DASHES[(index + 1) % len(DASHES)], "zorder": 3,
-        }  # fmt: skip
+        style = self._styles(others)[name]
+        return {**style.line, "linewidth": 1.6, "zorder": 3}
 
-
-def _label_ends(panel: Axes, ends: Mapping[str, tuple[float, str]], reference: str) -> None:
-    """Write the name of each line right of its end, apart from the other names."""
-    heights = {
-        name: float(panel.transLimits.transform((0.0, value))[1])
-        for name, (value, _) in ends.items()
-    }
-    order = sorted(heights, key=heights.__getitem__)
-    places = np.array([heights[name] for name in order])
-    for index in range(1, len(places)):
-        places[index] = max(places[index], places[index - 1] + _LABEL_GAP)
-    # Lines end close to each other: the labels are centred on them.
-    places -= np.mean(places - [heights[name] for name in order])
-    for name, height in zip(order, places, strict=True):
-        panel.annotate(
-            name, (1.0, heights[name]), (1.02, height),
-            xycoords="axes fraction", textcoords="axes fraction", va="center",
-            fontsize="small", color=ends[name][1],
-            fontweight="bold" if name == reference else "normal", annotation_clip=False,
-        )  # fmt: skip
+    def _styles(self, names: Sequence[str]) -> Mapping[str, Style]:
+        """Return the styles of heads, or of lines by their place where one is no head."""
+        heads = {name: self.heads.get(name, name) for name in names}
+        if all(head in known_heads() for head in heads.values()):
+            return {name: head_style(head) for name, head in heads.items()}
+        return {name: series_style(index) for index, name in enumerate(names)}
 
 
 def last(rows: pd.DataFrame, panel: str | None = None) -> pd.Series:

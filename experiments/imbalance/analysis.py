@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from matplotlib.figure import Figure
 
 from experiments.harness import Experiment, Finding, Report, Row, Trainings, Trial
 from experiments.harness.frames import complete_groups
-from experiments.harness.plots import curve, legend, panels
 from experiments.harness.report import listed
 from experiments.imbalance.bin_findings import report_bins
 from experiments.imbalance.by_positives import ByPositives
+from experiments.imbalance.empty import empty_figure
 from mlc.decisions import build_decision
 from mlc.reporting.statistics import Interval, mean_interval, paired_difference
 from mlc.reporting.tables import Table
@@ -137,7 +136,9 @@ class Imbalance(Experiment):
             "Each metric of sigmoid and of the baselines without features",
             _metrics_table(judged),
         )
-        report.figures["empty"] = _figure(epochs)
+        report.figures["empty"] = empty_figure(
+            epochs, [name for name in DATA if (epochs["set"] == name).any()], HEADS
+        )
         self._find(report, judged, epochs)
         slowest = rows[(rows["rule"] == "fixed") & (rows["optimizer.lr"] == RATES[0])]
         slow = _more(slowest, ("weighted_sigmoid", "fixed"), ("sigmoid", "fixed"), _RANKED_BY)
@@ -357,26 +358,6 @@ def _metrics_table(judged: pd.DataFrame) -> Table:
                 values = [subset[metric].mean() for metric in shown]
                 lines.append([name, label, *("-" if np.isnan(v) else f"{v:.3f}" for v in values)])
     return Table(["labels", "contestant", *shown], lines)
-
-
-def _figure(epochs: pd.DataFrame) -> Figure:
-    sets = [name for name in DATA if (epochs["set"] == name).any()]
-    figure, axes = panels(len(sets), sharey=True)
-    for panel, name in zip(axes, sets, strict=True):
-        for index, head in enumerate(HEADS):
-            group = epochs[(epochs["set"] == name) & (epochs["head"] == head)].groupby("epoch")
-            intervals = [mean_interval(values) for _, values in group["empty"]]
-            curve(panel, list(group.groups), intervals, index, head)
-        panel.set_title(name, fontsize="medium")
-        panel.set_xscale("log")
-        ticks = [number for number in FOLLOWED if number <= group["epoch"].max().max()]
-        panel.set_xticks(ticks, [str(number) for number in ticks])
-        panel.minorticks_off()
-        panel.set_xlabel("epoch")
-        panel.set_ylim(-0.03, 1.03)
-    axes[0].set_ylabel("share of rows with no label predicted")
-    legend(figure, axes[0], 6)
-    return figure
 
 
 EXPERIMENT = Imbalance()

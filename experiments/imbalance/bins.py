@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from experiments.equal_budgets.bootstrap import draw, gains
-from experiments.harness.plots import curve, legend, panels
+from experiments.harness.plots import curve, headline, legend, panels
 from experiments.imbalance.by_positives import BINS, DATA, HEADS, RANKING, RATES, WORLD, unpacked
 from mlc.reporting.statistics import Interval, mean_interval
 from mlc.reporting.tables import Table
+from mlc.tracking.palette import head_style
 
 REFERENCE = HEADS[0]
 # A bootstrap of fewer labels, or seeds, says little.
@@ -168,9 +169,18 @@ def differences(cells: Cells, names: Collection[str]) -> Iterator[tuple[str, str
 def bins_figure(by_rule: Mapping[str, Cells]) -> Figure:
     """Draw the differences from the reference: a column for each data set, at 0.5 and per label."""
     rules = {"fixed": "at 0.5", "per_label": "one threshold per label"}
-    data_sets = list(dict.fromkeys(data for data, _ in by_rule["fixed"])) or [WORLD]
+    data_sets = list(dict.fromkeys(data for data, _ in by_rule["fixed"]))
+    if not data_sets:
+        figure = Figure(figsize=(6, 1), layout="constrained")
+        figure.suptitle("no two rates are measured", fontsize="medium")
+        return figure
     figure, axes = panels(
-        len(rules) * len(data_sets), columns=len(data_sets), sharex=True, sharey="row"
+        len(rules) * len(data_sets),
+        columns=len(data_sets),
+        sharex=True,
+        sharey="row",
+        width=4.0,
+        height=2.8,
     )
     for row, (rule, words) in enumerate(rules.items()):
         cells = by_rule[rule]
@@ -181,13 +191,14 @@ def bins_figure(by_rule: Mapping[str, Cells]) -> Figure:
             for number, head in enumerate(HEADS[1:]):
                 intervals = [cells[data, names[index]][head] for index in present]
                 offset = 0.07 * (number - (len(HEADS) - 2) / 2)
-                curve(panel, np.array(present) + offset, intervals, number, head)
-            panel.axhline(0, color="black", linewidth=1)
+                curve(panel, np.array(present) + offset, intervals, head_style(head), head)
+            panel.axhline(0, **head_style(REFERENCE).line, linewidth=1.6)
             panel.axhspan(-0.01, 0.01, color="0.9", zorder=0)
             panel.set_xticks(range(len(BINS)), names, fontsize="x-small", rotation=30)
             panel.set_title(f"{data}, {words}", fontsize="medium")
-        of_row[0].set_ylabel(f"F1 less {REFERENCE}'s")
+        of_row[0].set_ylabel(f"F1 less {REFERENCE}'s, higher is better")
     for panel in axes[-len(data_sets) :]:
-        panel.set_xlabel("positives")
+        panel.set_xlabel("positives of a label in the training rows")
     legend(figure, axes[0], 4)
+    headline(figure, f"Do losses for rare labels have a better F1 than {REFERENCE} (black)?")
     return figure

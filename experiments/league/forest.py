@@ -9,13 +9,16 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from experiments.harness.plots import headline
 from experiments.league.baselines import NAME as BASELINE
 from experiments.league.claims import gains_over_sigmoid, is_clear
 from experiments.league.studies import N_LABELS
 from mlc.reporting.statistics import Interval
+from mlc.tracking.palette import REFERENCE, head_style
 
 # Differences within this margin are called equal.
 MARGIN = 0.01
+_OF_BASELINE = "0.5"
 SHOWN = {
     "pairwise": "pairwise\n(energies of label pairs)",
     "label_powerset": "label_powerset\n(a class for each label set)",
@@ -34,10 +37,10 @@ def forest_figure(tuned: pd.DataFrame, metric: str) -> Figure:
     measured = set(tuned["data"])
     data_sets = [name for name in sorted(N_LABELS, key=lambda n: N_LABELS[n]) if name in measured]
     contestants = [name for name in SHOWN if name in set(tuned["head"])]
-    figure = Figure(figsize=(9, 6.4), layout="constrained")
+    figure = Figure(figsize=(8.4, 6.6), layout="constrained")
     grid = figure.subplots(2, 3, sharex=True, sharey=True)
     for axes, name in zip(grid.flat, contestants, strict=False):
-        draw_gains(axes, gains_over_sigmoid(tuned, name, metric), data_sets)
+        draw_gains(axes, gains_over_sigmoid(tuned, name, metric), data_sets, name)
         axes.set_title(SHOWN[name], fontsize="medium")
     for axes in grid.flat[len(contestants) :]:
         axes.remove()
@@ -45,32 +48,38 @@ def forest_figure(tuned: pd.DataFrame, metric: str) -> Figure:
         range(len(data_sets)), [f"{name} ({N_LABELS[name]})" for name in data_sets]
     )
     grid[0, 0].invert_yaxis()
-    figure.suptitle(
-        f"Test {metric} less that of sigmoid, by data set (number of labels)\n"
-        f"grey: within {MARGIN}, called equal; filled: the interval over seeds excludes 0",
-        fontsize="medium",
+    grid[1, 1].set_xlabel(f"test {metric} less that of sigmoid (black line), right is better")
+    headline(
+        figure,
+        "Is any head better than sigmoid?",
+        f"Data sets by their number of labels; grey: within {MARGIN}, called equal; filled: the interval"
+        " over seeds excludes 0",
     )
     return figure
 
 
-def draw_gains(axes: Axes, gains: Mapping[str, Interval], names: Sequence[str]) -> None:
+def draw_gains(
+    axes: Axes, gains: Mapping[str, Interval], names: Sequence[str], head: str = REFERENCE
+) -> None:
     """Draw a row for each name, in this order: its gain with the interval, if it has one.
 
     Args:
         axes: the axes.
         gains: the gains over sigmoid by name.
         names: the names of the rows.
+        head: whose colour the points have.
     """
     axes.axvspan(-MARGIN, MARGIN, color="0.88")
-    axes.axvline(0, color="0.4", linewidth=0.8)
+    colour = _OF_BASELINE if head == BASELINE else head_style(head).colour
+    axes.axvline(0, color=head_style(REFERENCE).colour, linewidth=1.4)
     for position, name in enumerate(names):
         gain = gains.get(name)
         if gain is None:
             continue
         half = 0.0 if np.isnan(gain.half_width) else gain.half_width
         axes.errorbar(
-            gain.mean, position, xerr=half, fmt="o", color="black", markersize=5,
-            markerfacecolor="black" if is_clear(gain) else "white", elinewidth=1.2,
+            gain.mean, position, xerr=half, fmt="o", color=colour, markersize=5,
+            markerfacecolor=colour if is_clear(gain) else "white", elinewidth=1.2,
         )  # fmt: skip
     axes.grid(axis="y", color="0.93")
     axes.set_axisbelow(True)

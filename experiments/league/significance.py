@@ -7,7 +7,9 @@ from matplotlib.figure import Figure
 from scikit_posthocs import critical_difference_diagram, posthoc_nemenyi_friedman
 from scipy.stats import friedmanchisquare
 
+from experiments.harness.plots import headline
 from experiments.league.standings import means, ranks
+from mlc.tracking.palette import REFERENCE, head_style, known_heads
 
 # With fewer data sets the chi-squared approximation is conservative (fewer than 4% false alarms).
 _LEAST_DATA_SETS, _LEAST_HEADS = 10, 3
@@ -52,18 +54,25 @@ def ranks_figure(tuned: pd.DataFrame, metric: str) -> Figure | None:
     if p is None:
         return None
     pairs = nemenyi_p(tuned, metric)
-    figure = Figure(figsize=(9, 4.6), layout="constrained")
+    figure = Figure(figsize=(8.4, 4.9), layout="constrained")
     axes = figure.subplots()
     drawn = critical_difference_diagram(
         table.mean(axis=1), pairs, ax=axes, label_props={"fontsize": "small"},
-        crossbar_props={"color": "0.4"}, text_h_margin=0.3,
+        crossbar_props={"color": "0.75"}, text_h_margin=0.3,
+        color_palette={
+            head: head_style(head).colour if head in known_heads() else "0.5"
+            for head in table.index
+        },
     )  # fmt: skip
     for (bar,) in drawn["crossbars"]:
         # The points are in the order of a set of names, which differs between processes.
         bar.set_xdata(sorted(bar.get_xdata()))
-    axes.set_title(
-        f"average rank by {metric} on {table.shape[1]} data sets (Friedman p = {p:.2g}; bars join"
-        " heads that Nemenyi's test does not separate)",
-        fontsize="small",
+    for label in axes.texts:
+        label.set_fontweight("bold" if REFERENCE in label.get_text().split() else "normal")
+    headline(
+        figure,
+        f"Which head ranks first by {metric}?",
+        f"Average rank on {table.shape[1]} data sets, 1 is best; Friedman p = {p:.2g}; grey bars join"
+        " heads that Nemenyi's test does not separate",
     )
     return figure

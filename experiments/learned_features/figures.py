@@ -5,11 +5,13 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
+from experiments.harness.plots import headline
 from experiments.league.claims import gains_over_sigmoid
 from experiments.league.forest import MARGIN, draw_gains
 from experiments.league.standings import select
 from experiments.learned_features.decides import Split
 from mlc.reporting.statistics import Interval, mean_interval
+from mlc.tracking.palette import REFERENCE
 
 SHOWN = ("pick_one", "pairwise", "label_powerset")
 _ONE, _OWN = "sigmoid, one threshold", "sigmoid, its rule chosen"
@@ -23,21 +25,23 @@ def heads_figure(rows: pd.DataFrame, metric: str = "jaccard_samples") -> Figure:
     tuned = select(rows, metric)
     kinds = list(dict.fromkeys(rows["data"]))
     contestants = [_ONE, *(head for head in SHOWN if (tuned["head"] == head).any())]
-    height = 1.9 + 0.3 * len(kinds)
-    figure = Figure(figsize=(2.6 * len(contestants) + 2.2, height), layout="constrained")
+    height = 2.1 + 0.3 * len(kinds)
+    figure = Figure(figsize=(8.4, height), layout="constrained")
     panels = figure.subplots(1, len(contestants), sharex=True, sharey=True, squeeze=False)[0]
     for panel, head in zip(panels, contestants, strict=True):
         gains = (
             _of_threshold(rows, metric) if head == _ONE else gains_over_sigmoid(tuned, head, metric)
         )
-        draw_gains(panel, gains, kinds)
-        panel.set_title(head, fontsize="medium")
-    panels[0].set_yticks(range(len(kinds)), kinds)
+        draw_gains(panel, gains, kinds, REFERENCE if head == _ONE else head)
+        panel.set_title(head.replace(", ", ",\n"), fontsize="medium")
+        panel.locator_params(axis="x", nbins=3)
+    panels[0].set_yticks(range(len(kinds)), kinds, fontsize="small")
     panels[0].set_ylim(len(kinds) - 0.5, -0.5)
-    figure.suptitle(
-        f"Test {metric} less that of {_OWN}\n"
-        f"grey: within {MARGIN}, called equal; filled: the interval over seeds excludes 0",
-        fontsize="medium",
+    headline(
+        figure,
+        f"Is any head better than {_OWN}?",
+        f"Test {metric} less that of sigmoid (black line), right is better; grey: within {MARGIN},"
+        " called equal; filled: the interval over seeds excludes 0",
     )
     return figure
 
@@ -82,8 +86,9 @@ def decides_figure(found: pd.DataFrame, split: Split | None, lead: str = "one_th
             "--", color="0.4", linewidth=1, label="one split",
         )  # fmt: skip
     panel.set(
-        xlabel="share of training rows with exactly one label", ylabel="lead in jaccard_samples"
+        xlabel="share of training rows with exactly one label",
+        ylabel="lead in jaccard_samples",
     )
     panel.legend(fontsize="small", frameon=False, loc="upper left")
-    figure.suptitle("What the best head gains on sigmoid with one threshold", fontsize="medium")
+    headline(figure, "When does the best head gain on sigmoid with one threshold?")
     return figure

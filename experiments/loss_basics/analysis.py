@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from experiments.harness import Experiment, Finding, Measurements, Report, Row, Trial
-from experiments.harness.plots import panels
+from experiments.harness.plots import headline, legend, panels, shaded
 from experiments.harness.study import options_of
 from mlc.decisions import build_decision
 from mlc.heads.base import HEADS, Head
 from mlc.reporting.tables import Table
-from mlc.tracking.palette import COLOURS
+from mlc.tracking.palette import styles
 
 CONTESTANTS: dict[str, dict[str, str]] = {
     "sigmoid, BCE": {"head": "sigmoid"},
@@ -235,21 +235,21 @@ def _figure(nodes: Mapping[tuple[str, str], pd.DataFrame]) -> Figure:
     figure, axes = panels(len(TARGETS), height=2.4, sharey=True)
     hatches = ("", "//", "..", "xx", "--")
     width = 0.16
+    heads = {name: settings["head"] for name, settings in CONTESTANTS.items()}
+    drawn_as = shaded(styles(heads), heads)
     for panel, (true, digits) in zip(axes, TARGETS.items(), strict=True):
-        for index, name in enumerate(CONTESTANTS):
+        for index, (name, style) in enumerate(drawn_as.items()):
             frame = nodes[true, name]
             panel.bar(
                 frame["node"] + (index - 2) * width, frame["score"], width, label=name,
-                color=COLOURS[index], hatch=hatches[index], edgecolor="white",
+                color=style.colour, hatch=hatches[index], edgecolor="white",
             )  # fmt: skip
         panel.axhline(0.5, color="0.3", linewidth=0.8, linestyle=":")
         panel.set_title(f"true labels {digits}", fontsize="medium")
         panel.set_xlabel("node")
     axes[0].set_ylabel("score after training")
-    figure.legend(
-        *axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3,
-        fontsize="small", frameon=False,
-    )  # fmt: skip
+    legend(figure, axes[0], 5)
+    headline(figure, "Which loss finds one label, three and none? Above the line is found")
     return figure
 
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from experiments.harness import Experiment, Finding, Report
 from experiments.harness.frames import complete_groups
-from experiments.harness.plots import curve, legend, panels
+from experiments.harness.plots import curve, headline, label_ends, panels
 from experiments.harness.report import listed
 from experiments.one_network_or_many.rates import choose
 from experiments.one_network_or_many.studies import (
@@ -22,6 +22,7 @@ from experiments.one_network_or_many.studies import (
 from experiments.rates import FOUR, RATE, at_edge
 from mlc.reporting.statistics import Interval, mean_interval, paired_difference
 from mlc.reporting.tables import Table
+from mlc.tracking.palette import styles
 
 
 class OneNetworkOrMany(Experiment):
@@ -207,18 +208,28 @@ def _groups_table(rows: pd.DataFrame) -> Table:
 
 
 def _figure(rows: pd.DataFrame) -> Figure:
-    figure, (panel,) = panels(1, width=6)
+    figure, (panel,) = panels(1, width=7.5, height=2.8)
     shown = (("sigmoid", "fixed"), ("sigmoid", "argmax_of_group"), ("grouped", "argmax_of_group"),
              ("label_powerset", "argmax_of_group"))  # fmt: skip
+    # A head with another rule has its colour and other dashes.
+    drawn_as = list(styles({f"{head} {rule}": head for head, rule in shown}).values())
+    ends: dict[str, tuple[float, str]] = {}
     for index, (head, rule) in enumerate(shown):
         group = rows[(rows["head"] == head) & (rows["rule"] == rule)].groupby("data.n_train")
         intervals = [mean_interval(values) for _, values in group["subset_accuracy"]]
-        curve(panel, list(group.groups), intervals, index, f"{head}, {rule}")
-    panel.set(xscale="log", xlabel="training and validation rows", ylabel="test subset_accuracy")
+        name, style = f"{head}, {rule}", drawn_as[index]
+        curve(panel, list(group.groups), intervals, style, name)
+        ends[name] = intervals[-1].mean, style.colour
+    panel.set(
+        xscale="log",
+        xlabel="training and validation rows",
+        ylabel="exact sets, higher is better",
+    )
     numbers = sorted(rows["data.n_train"].unique())
     panel.set_xticks(numbers, [f"{n:,}" for n in numbers])
     panel.minorticks_off()
-    legend(figure, panel, 2)
+    label_ends(panel, ends, "sigmoid, fixed")
+    headline(figure, "One label of each group: does the loss or the rule find more exact sets?")
     return figure
 
 

@@ -14,12 +14,13 @@ from experiments.harness import (
     Report,
 )
 from experiments.harness.frames import complete_groups
-from experiments.harness.plots import curve, legend, panels
+from experiments.harness.plots import curve, headline, legend, panels
 from experiments.harness.report import listed
 from experiments.pick_one.rates import Rates, report_rates
 from experiments.pick_one.studies import HEADS, Flattery, Runs, Steps
 from mlc.reporting.statistics import Interval, mean_interval, paired_difference
 from mlc.reporting.tables import Table
+from mlc.tracking.palette import head_style
 
 
 class PickOne(Experiment):
@@ -270,16 +271,19 @@ def _steps_table(steps: pd.DataFrame, times: pd.DataFrame) -> Table:
 
 def _loss_figure(epochs: pd.DataFrame) -> Figure:
     sets = list(dict.fromkeys(epochs["set"]))
-    figure, axes = panels(len(sets), columns=4)
+    figure, axes = panels(len(sets), 4, 2.1, 1.8)
     for panel, name in zip(axes, sets, strict=True):
-        for index, head in enumerate(("pick_one", "softmax_uniform")):
+        for head in ("pick_one", "softmax_uniform"):
             group = epochs[(epochs["set"] == name) & (epochs["head"] == head)].groupby("epoch")
             intervals = [mean_interval(values) for _, values in group["expected_loss"]]
-            curve(panel, list(group.groups), intervals, index, head)
+            curve(panel, list(group.groups), intervals, head_style(head), head, band=True)
         panel.set_title(name, fontsize="medium")
-        panel.set_xlabel("epoch")
-    axes[0].set_ylabel("expected validation loss")
+        panel.tick_params(labelsize=8)
+        panel.locator_params(nbins=4)
+    figure.supylabel("expected validation loss, lower is better", fontsize=8)
+    axes[-1].set_xlabel("epoch")
     legend(figure, axes[0])
+    headline(figure, "Does training on one drawn label reach the loss of training on all?")
     return figure
 
 

@@ -12,11 +12,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.harness import Experiment, Finding, Measurements, Report, Row, Trial
-from experiments.harness.plots import DASHES, legend, panels
+from experiments.harness.plots import headline, legend, panels
 from experiments.powerset_feasibility.layer import BATCH, WIDTH
 from mlc.config.memory import readable
 from mlc.reporting.tables import Table
-from mlc.tracking.palette import COLOURS, MARKERS
+from mlc.tracking.palette import head_style
 
 HEADS = ("sigmoid", "powerset", "label_powerset", "pairwise", "bernoulli_mixture")
 _LABELS = {"quick": (2, 6, 10, 14), "full": tuple(range(2, 21, 2))}
@@ -171,28 +171,33 @@ def _cells(row: pd.Series) -> list[str]:
 
 def _figure(rows: pd.DataFrame) -> Figure:
     figure, (time, memory) = panels(2, width=4.4, height=3.2)
-    for index, head in enumerate(HEADS):
+    for head in HEADS:
         group = rows[rows["head"] == head]
-        style: dict[str, Any] = {"color": COLOURS[index], "marker": MARKERS[index], "markersize": 4}
+        style = head_style(head)
+        points: dict[str, Any] = {"marker": style.marker, "markersize": 4}
         time.plot(
-            group["n_labels"], group["times_sigmoid"], linestyle=DASHES[index], label=head, **style
-        )
-        memory.plot(group["n_labels"], group["measured_bytes"] / 1e9, linestyle="none", **style)
-        memory.plot(
-            group["n_labels"], group["predicted_bytes"] / 1e9, color=COLOURS[index],
-            linestyle=DASHES[index], linewidth=1,
+            group["n_labels"], group["times_sigmoid"], label=head, linewidth=1.3 * style.width,
+            **style.line, **points,
         )  # fmt: skip
+        memory.plot(
+            group["n_labels"], group["measured_bytes"] / 1e9, linestyle="none", color=style.colour,
+            **points,
+        )  # fmt: skip
+        memory.plot(group["n_labels"], group["predicted_bytes"] / 1e9, **style.line, linewidth=1)
     for size in GIGABYTES:
         memory.axhline(size, color="0.4", linewidth=0.7)
-        memory.annotate(f"{size} GB", (2, size), fontsize="x-small", va="bottom")
-    time.set(yscale="log", ylabel="step time, times a sigmoid's", xlabel="labels (K)")
+        # The lines of the two smaller sizes are close to each other.
+        place = "top" if size == min(GIGABYTES) else "bottom"
+        memory.annotate(f"{size} GB", (2, size), fontsize=8, va=place)
+    time.set(yscale="log", ylabel="step time, times sigmoid's", xlabel="labels (K)")
     memory.set(
         yscale="log", ylabel="memory in GB, line by formula", xlabel="labels (K)",
         ylim=(1e-3, 300),
     )  # fmt: skip
     for panel in (time, memory):
         panel.set_xticks(sorted(rows["n_labels"].unique()))
-    legend(figure, time)
+    legend(figure, time, len(HEADS))
+    headline(figure, "Up to how many labels is a class for each label set affordable?")
     return figure
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from experiments.harness import Experiment, Finding, Report
 from experiments.harness.frames import complete_groups
-from experiments.harness.plots import DASHES, curve, legend, panels
+from experiments.harness.plots import headline, legend, panels
 from experiments.powerset_samples.choice import TOLERANCE, choice_table, choices
 from experiments.powerset_samples.crossings import WORLD, crossing_points, rounded, rule_of_thumb
 from experiments.powerset_samples.studies import (
@@ -25,7 +25,7 @@ from experiments.powerset_samples.wider import merged, more_labels, report_wider
 from experiments.rates import at_edge
 from mlc.reporting.statistics import mean_interval
 from mlc.reporting.tables import Table
-from mlc.tracking.palette import COLOURS, MARKERS
+from mlc.tracking.palette import head_style, series_style
 
 REGRETS = {"jaccard_samples": "Jaccard", "subset_accuracy": "subset accuracy"}
 _NEVER = "none seen"
@@ -237,52 +237,58 @@ def _regret_table(rows: pd.DataFrame) -> Table:
 
 
 def _regret_figure(rows: pd.DataFrame, metric: str) -> Figure:
+    """Draw the fewest, middle and most labels, with the least and the strongest dependence."""
     dependences = (rows["data.dependence"].min(), rows["data.dependence"].max())
-    numbers = sorted(rows["data.n_labels"].unique())
-    figure, axes = panels(2 * len(numbers), columns=2, width=4.2, height=2.3, sharex=True)
-    cells, marked = [(k, d) for k in numbers for d in dependences], _marked(rows)
+    every = sorted(rows["data.n_labels"].unique())
+    numbers = list(dict.fromkeys((every[0], every[len(every) // 2], every[-1])))
+    figure, axes = panels(2 * len(numbers), columns=len(numbers), sharex=True)
+    cells, marked = [(k, d) for d in dependences for k in numbers], _marked(rows)
     for panel, (n_labels, dependence) in zip(axes, cells, strict=True):
         subset = rows[(rows["data.n_labels"] == n_labels) & (rows["data.dependence"] == dependence)]
-        for index, head in enumerate(HEADS):
+        for head in HEADS:
             group = subset[subset["head"] == head].groupby("data.n_train")[metric]
-            intervals = [mean_interval(values) for _, values in group]
-            curve(panel, list(group.groups), intervals, index, head)
+            means = group.mean()
+            # The intervals are in the table: bars of six lines hide the lines.
+            style = head_style(head)
+            panel.plot(
+                means.index, means, **style.line, label=head, marker=style.marker, markersize=4,
+                linewidth=1.3 * style.width, zorder=2 + style.width,
+            )  # fmt: skip
         panel.set(xscale="log", yscale="log")
-        numbers_of_rows = sorted(rows["data.n_train"].unique())
-        panel.set_xticks(numbers_of_rows, [f"{n:,}" for n in numbers_of_rows], fontsize="small")
+        sizes = sorted(rows["data.n_train"].unique())[::2]
+        panel.set_xticks(sizes, [f"{n:,}" for n in sizes])
         panel.minorticks_off()
-        panel.set_title(
-            f"K = {marked(n_labels, dependence)}, dependence {dependence:g}", fontsize="medium"
-        )
-    for panel in axes[::2]:
-        panel.set_ylabel("Jaccard regret")
-    for panel in axes[-2:]:
-        panel.set_xlabel("training and validation rows")
-    legend(figure, axes[0], 3)
+        depends = "dependent" if dependence else "independent"
+        panel.set_title(f"{marked(n_labels, dependence)} {depends} labels", fontsize="medium")
+    for panel in axes[:: len(numbers)]:
+        panel.set_ylabel("Jaccard regret, lower is better", fontsize="small")
+    axes[-len(numbers) + len(numbers) // 2].set_xlabel("training and validation rows")
+    legend(figure, axes[0], len(HEADS))
+    headline(figure, "From how many rows on is a head of label sets better than sigmoid?")
     return figure
 
 
 def _crossing_figure(rows: pd.DataFrame) -> Figure:
-    figure, axes = panels(len(REGRETS), width=4.2, sharey=True)
+    figure, axes = panels(len(REGRETS), width=4.2, height=2.6, sharey=True)
     for panel, (metric, name) in zip(axes, REGRETS.items(), strict=True):
         seen = crossing_points(rows, metric).dropna()
         for index, dependence in enumerate(sorted(seen["data.dependence"].unique())):
             group = seen[seen["data.dependence"] == dependence]
             groups = group.groupby("data.n_labels")["n"]
-            means = groups.apply(_geometric_mean)
-            label = f"dependence {dependence:g}"
+            means, style = groups.apply(_geometric_mean), series_style(index)
             panel.plot(
-                means.index, means.to_numpy(), label=label, color=COLOURS[index],
-                marker=MARKERS[index], linestyle=DASHES[index],
+                means.index, means.to_numpy(), **style.line, marker=style.marker,
+                label=f"dependence {dependence:g}",
             )  # fmt: skip
             panel.plot(
-                group["data.n_labels"], group["n"], color=COLOURS[index], marker=MARKERS[index],
+                group["data.n_labels"], group["n"], color=style.colour, marker=style.marker,
                 markersize=3, linestyle="none", alpha=0.5,
             )  # fmt: skip
         panel.set(yscale="log", xlabel="labels (K)", xticks=sorted(rows["data.n_labels"].unique()))
         panel.set_title(name, fontsize="medium")
-    axes[0].set_ylabel("rows at which powerset passes sigmoid")
+    axes[0].set_ylabel("rows (small points: seeds)")
     legend(figure, axes[0])
+    headline(figure, "At how many rows does powerset pass sigmoid?")
     return figure
 
 

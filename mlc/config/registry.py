@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from mlc.config.errors import ConfigError
 from mlc.config.imports import FLAG, import_named
 from mlc.config.options import check, require_known, suggestion
-from mlc.config.texts import shown
+from mlc.config.texts import named_choices, shown
 
 Part = TypeVar("Part")
 _PACKAGE = Path(__file__).parent.parent
@@ -98,8 +98,8 @@ class Registry(Mapping[str, Part]):
             guess = suggestion(name, self) if isinstance(name, str) else ""
             raise ConfigError(
                 f"There is no {self.kind} named {shown(name)}: {guess}choose one of"
-                f" {', '.join(self)}, or import the module of your own one (a command does with {FLAG}"
-                " MODULE)."
+                f" {named_choices(self)}, or import the module of your own one (a command does with"
+                f" {FLAG} MODULE)."
             )
         if name not in self._parts:
             importlib.import_module(self._modules()[name])

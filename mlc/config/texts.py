@@ -6,7 +6,7 @@ import logging
 import re
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 # Characters that may move the cursor, change the text direction or break a line: C0 and C1 control
 # characters, direction marks, line separators; invisible ones; and surrogates, which cannot be encoded.
@@ -86,6 +86,16 @@ def listed(names: Sequence[str], n_shown: int, width: int = 30) -> str:
     each = [fitted(name, width) for name in names[:n_shown]]
     first = ", ".join(f'"{name}"' if ", " in name else name for name in each)
     return first if len(names) <= n_shown else f"{first}, and {len(names) - n_shown:,} more"
+
+
+def named_choices(names: Iterable[str], longest: int = 180) -> str:
+    """List the names that can be chosen in about `longest` characters, and how to see the others."""
+    every, first = list(names), list[str]()
+    for name in every:
+        if len(", ".join([*first, name])) > longest:
+            return f"{', '.join(first)}, and {len(every) - len(first)} more (mlc-train --help)"
+        first.append(name)
+    return ", ".join(first)
 
 
 def shown(value: object, longest: int = 60) -> str:

@@ -13,6 +13,7 @@ from mlc.config.errors import ConfigError, RunFolderError
 from mlc.config.imports import FLAG
 from mlc.config.options import limits_of, out_of_range, suggestion
 from mlc.config.schema import GROUPS, Config, config_folder
+from mlc.config.texts import named_choices
 from mlc.launching.names import data_name, key_of, parsed, setting_overrides, task_overrides
 from mlc.launching.overrides import n_values, refuse_too_many
 from mlc.launching.resuming import RequestedLaunch, check_resumable, check_unfinished
@@ -76,8 +77,8 @@ def unknown_choice(group: str, name: str) -> ConfigError:
         f"{FLAG} MODULE" if group in GROUPS else f"--config-dir FOLDER, with {group}/{name}.yaml,"
     )
     return ConfigError(
-        f"{group}={name} does not exist: {suggestion(name, known)}choose one of {', '.join(known)}, or"
-        f" add {source} for one of your own."
+        f"{group}={name} does not exist: {suggestion(name, known)}choose one of"
+        f" {named_choices(known)}, or add {source} for one of your own."
     )
 
 

@@ -28,11 +28,12 @@ WIDTH, HEIGHT = 320, 190  # of a chart, in units of its view box
 
 @dataclass(frozen=True)
 class Curve:
-    """The line of a head in a chart, with the thresholds that its rules chose."""
+    """The line of a head in a chart, with the thresholds that its rules chose; width in pixels."""
 
     name: str
     colour: str
     dash: str
+    width: float
     points: str
     marks: list[tuple[float, float, str]]
 
@@ -107,7 +108,7 @@ class Charts:
         points = (position(x, y) for x, y in zip(THRESHOLDS, values, strict=True))
         style = self.styles[leader.name]
         line = " ".join(f"{x:g},{y:g}" for x, y in points)
-        return Curve(leader.name, style.colour, style.dash, line, marks)
+        return Curve(leader.name, style.colour, style.dash, 2 * style.width, line, marks)
 
     def _chosen_thresholds(self, leader: Leader) -> dict[str, list[float]]:
         """Return the thresholds of the runs, by each rule that has one threshold."""

@@ -51,7 +51,8 @@ class Curves:
         self._finished: dict[Path, tuple[int, ViewedRun]] = {}
         self._monitors: dict[str, None] = {}
         self._followed: dict[str, None] = {}
-        self._heads: dict[str, None] = {}
+        self._heads: set[str] = set()
+        self._settings: set[str] = set()
 
     def read(self) -> list[ViewedRun]:
         """Read all runs that have started and not failed, in the order of their sweeps."""
@@ -64,13 +65,15 @@ class Curves:
                 and (run := self._run(sweep, path.parent))
             ]
             runs += [run for _, run in sorted(pairs, key=lambda pair: pair[0])]
-        self._heads.update(dict.fromkeys(run.head for run in runs))
+        self._heads.update(run.head for run in runs)
+        self._settings.update(repr(sorted(run.settings.items())) for run in runs)
         return runs
 
     def link(self, address: str = f"http://127.0.0.1:{PORT}") -> str:
         """Return the address of the view on a server; call `read` first."""
         pinned = pinned_tags(list(self._monitors), list(self._followed))
-        return link(address, pinned, several_heads=len(self._heads) > 1)
+        by_head = len(self._heads) > 1 or len(self._settings) == 1
+        return link(address, pinned, by_head=by_head)
 
     def _run(self, sweep: Path, folder: Path) -> tuple[int, ViewedRun] | None:
         if folder in self._finished:

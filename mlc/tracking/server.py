@@ -35,7 +35,7 @@ def serve(folder: Path, port: int | None = None) -> Iterator[str]:
         port = PORT if _is_free(PORT) else 0
     elif 0 < port < 2**16 and not _is_free(port):
         raise MlcError(f"--port {port} is taken: choose another, or omit --port.")
-    command = [sys.executable, "-W", "ignore", "-m", "tensorboard.main", "--logdir", str(folder)]
+    command = [sys.executable, "-W", "ignore", "-m", "mlc.tracking.board", "--logdir", str(folder)]
     command += ["--host", _HOST, "--port", str(port)]
     command += ["--reload_interval", str(_RELOAD_EVERY)]
     # In a new session, so that Ctrl-C reaches only this process, which then stops the server.

@@ -216,18 +216,18 @@ def pinned_tags(monitors: Sequence[str], followed: Sequence[str]) -> list[str]:
     return ["loss/train", "loss/val", *curves, *map(chosen_tag, monitors[:1])]
 
 
-def link(address: str, pinned: Sequence[str], *, several_heads: bool) -> str:
+def link(address: str, pinned: Sequence[str], *, by_head: bool) -> str:
     """Return the address of a TensorBoard view without smoothing, coloured by head.
 
     Args:
         address: of the server, without a slash at its end.
         pinned: tags of the cards at the top, in order.
-        several_heads: whether to colour runs by head; else by contestant.
+        by_head: whether to colour runs by head; else by contestant.
     """
     cards = [{"plugin": "scalars", "tag": tag} for tag in pinned]
     query = {
         "smoothing": "0",
-        "runColorGroup": f"regex:{_BY_HEAD if several_heads else _BY_CONTESTANT}",
+        "runColorGroup": f"regex:{_BY_HEAD if by_head else _BY_CONTESTANT}",
         "pinnedCards": json.dumps(cards, separators=(",", ":")),
     }
     return f"{address}/?{urlencode(query, quote_via=quote, safe=_READABLE)}#timeseries"

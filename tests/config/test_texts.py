@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from mlc.config.errors import BeingTrainedError, DataError
+from mlc.config.errors import BeingTrainedError, ConfigError, DataError
 from mlc.config.texts import (
     LogFormatter,
     cell,
@@ -16,8 +16,11 @@ from mlc.config.texts import (
     fold,
     listed,
     markdown,
+    named_choices,
     readable,
 )
+from mlc.heads.base import HEADS
+from mlc.launching.checks import unknown_choice
 
 
 def test_control_characters_are_shown_as_escapes() -> None:
@@ -90,3 +93,18 @@ def test_a_folded_record_fits_the_terminal(name: str) -> None:
     assert len(lines) > 1
     assert max(map(display_width, lines)) <= 80
     assert " ".join(map(str.strip, lines)).endswith(message)
+
+
+def test_choices_are_listed_up_to_a_length() -> None:
+    assert named_choices(["sgd", "adam"]) == "sgd, adam"
+    many = [f"head_{number}" for number in range(60)]
+    listed_ones = named_choices(many, 40)
+    assert listed_ones == "head_0, head_1, head_2, head_3, head_4, and 55 more (mlc-train --help)"
+    assert len(named_choices(many)) < 300
+
+
+def test_an_unknown_head_is_one_sentence_of_at_most_400_characters() -> None:
+    with pytest.raises(ConfigError) as refused:
+        HEADS["x" * 200]
+    assert len(str(refused.value)) <= 400
+    assert len(str(unknown_choice("head", "x" * 60))) <= 400

@@ -84,7 +84,7 @@ def test_the_league_counts_as_many_separated_pairs_as_its_diagrams_leave_unjoine
         _, table = report.tables[metric]
         average = [float(row[1]) for row in table.rows if row[1] != "-"]
         axes = report.figures[f"ranks_{metric}"].axes[0]
-        bars = [line.get_xdata() for line in axes.lines if line.get_color() == "0.4"]
+        bars = [line.get_xdata() for line in axes.lines if line.get_color() == "0.75"]
         joined = sum(
             any(min(bar) - 0.06 <= min(a, b) and max(a, b) <= max(bar) + 0.06 for bar in bars)
             for a, b in combinations(average, 2)

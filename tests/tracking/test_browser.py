@@ -24,7 +24,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 
 from mlc.report import main as report_main
-from mlc.tracking.palette import COLOURS
+from mlc.tracking.palette import head_style
 from mlc.train import main as train_main
 from tests.browsing import MARKS, browser_of
 from tests.conftest import REPOSITORY, exit_status
@@ -48,6 +48,7 @@ return seen.filter(text => text).join('\\n');
 
 HEADS = ("sigmoid", "powerset", "pick_one")
 RUNS = [f"{place} {head}/seed={seed}" for place, head in enumerate(HEADS, 1) for seed in range(5)]
+COLOURS = [head_style(head).colour for head in HEADS]
 METRICS = ("jaccard_samples", "f1_macro", "subset_accuracy")
 PINNED = [
     "loss/train", "loss/val", *(f"val/{metric}" for metric in METRICS),
@@ -151,7 +152,7 @@ def to_hex(css: str) -> str:
 
 
 def colours_in(card: Any) -> set[str]:
-    """Which of the palette's colours there are in what is drawn of an element."""
+    """Which of the heads' colours there are in what is drawn of an element."""
     picture = imread(io.BytesIO(card.screenshot_as_png))[:, :, :3]
     return {
         colour
@@ -174,7 +175,7 @@ def test_each_run_is_there_once_in_its_heads_colour_and_nothing_is_smoothed(
     assert names == RUNS
     swatches = elements(browser, "runs-data-table .run-color-swatch", len(RUNS))
     found = [to_hex(swatch.value_of_css_property("background-color")) for swatch in swatches]
-    assert found == [colour for colour in COLOURS[:3] for _ in range(5)]
+    assert found == [colour for colour in COLOURS for _ in range(5)]
     (smoothing,) = elements(browser, ".scalars-smoothing input.slider-input")
     assert smoothing.get_attribute("value") == "0"
 
@@ -189,9 +190,9 @@ def test_the_pinned_curves_stand_in_their_order_and_are_drawn(
     for card, tag in zip(cards, PINNED, strict=True):
         browser.execute_script("arguments[0].scrollIntoView()", card)
         deadline = time.monotonic() + 60
-        while colours_in(card) != set(COLOURS[:3]) and time.monotonic() < deadline:
+        while colours_in(card) != set(COLOURS) and time.monotonic() < deadline:
             time.sleep(0.5)
-        assert colours_in(card) == set(COLOURS[:3])
+        assert colours_in(card) == set(COLOURS)
         title = card.find_element("css selector", "tb-truncated-path")
         assert title.get_attribute("textContent").strip() == tag
     browser.set_window_size(1500, 1000)

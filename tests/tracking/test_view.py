@@ -54,7 +54,7 @@ def test_names_sort_as_the_sweep_was_written_and_lead_to_the_runs_events(tmp_pat
     assert [
         event.value for event in read(tmp_path / "view" / expected[1]).Scalars("loss/train")
     ] == [1]
-    address = link("http://localhost", [], several_heads=True)
+    address = link("http://localhost", [], by_head=True)
     assert groups(expected, address) == ["sigmoid", "sigmoid", "chain", "chain"]
 
 
@@ -78,7 +78,7 @@ def test_sweeps_and_data_sets_are_named_where_there_are_several(tmp_path: Path) 
         "1 b/1 yeast/1 sigmoid/seed=0", "1 b/2 enron/1 sigmoid/seed=0",
         "2 a/1 yeast/1 sigmoid/seed=0", "2 a/2 enron/1 sigmoid/seed=0",
     ]  # fmt: skip
-    assert set(groups(view.names, link("http://localhost", [], several_heads=True))) == {"sigmoid"}
+    assert set(groups(view.names, link("http://localhost", [], by_head=True))) == {"sigmoid"}
 
 
 def test_settings_that_differ_are_named_and_coloured_where_the_head_is_one(tmp_path: Path) -> None:
@@ -89,9 +89,9 @@ def test_settings_that_differ_are_named_and_coloured_where_the_head_is_one(tmp_p
     view = View(tmp_path / "view", bands=False)
     view.refresh(runs)
     assert view.names == ["1 sigmoid optimizer.lr=0.1/seed=0", "2 sigmoid optimizer.lr=0.01/seed=0"]
-    address = link("http://localhost", [], several_heads=False)
+    address = link("http://localhost", [], by_head=False)
     assert len(set(groups(view.names, address))) == 2
-    address = link("http://localhost", [], several_heads=True)
+    address = link("http://localhost", [], by_head=True)
     assert groups(view.names, address) == ["sigmoid", "sigmoid"]
 
 
@@ -126,7 +126,7 @@ def test_bands_take_the_place_of_the_runs(tmp_path: Path) -> None:
     assert in_tensorboards_order(tmp_path / "view") == expected
     mean = read(tmp_path / "view" / "2 chain" / "mean")
     assert mean.Scalars("val/f1_macro")[0].value == pytest.approx(0.2)
-    assert groups(expected, link("http://localhost", [], several_heads=True))[2:4] == [
+    assert groups(expected, link("http://localhost", [], by_head=True))[2:4] == [
         "sigmoid",
         "chain",
     ]
@@ -138,7 +138,7 @@ def test_the_address_holds_no_smoothing_and_the_cards_in_their_order() -> None:
         "loss/train", "loss/val", "val/f1_macro", "val/jaccard_samples", "val/subset_accuracy",
         "val/f1_macro_at_chosen_epoch",
     ]  # fmt: skip
-    parts = urlsplit(link("http://127.0.0.1:6006", pinned, several_heads=True))
+    parts = urlsplit(link("http://127.0.0.1:6006", pinned, by_head=True))
     assert (parts.netloc, parts.fragment) == ("127.0.0.1:6006", "timeseries")
     query = parse_qs(parts.query)
     assert query["smoothing"] == ["0"]
