@@ -261,6 +261,18 @@ def test_on_frozen_images_all_heads_but_one_are_near_sigmoid() -> None:
     assert sum(gain < 0 for gain in gains.values()) > 2
 
 
+def test_embedding_bags_have_the_largest_leads_and_the_lowest_levels() -> None:
+    leads = {
+        row["data and features"]: float(row["one_threshold"].split()[0]) for row in stored_table("leads")
+    }
+    (tuned,) = [row for row in stored_table("rules") if row["rule"] == "global, at least one"]
+    for data in ("GoEmotions", "Reuters"):
+        of_data = {kind: lead for kind, lead in leads.items() if kind.startswith(data)}
+        assert max(of_data, key=of_data.__getitem__) == f"{data}, embedding bag"
+        levels = {kind: float(tuned[kind].split()[0]) for kind in of_data}
+        assert min(levels, key=levels.__getitem__) == f"{data}, embedding bag"
+
+
 def test_the_published_values_lie_as_the_page_says() -> None:
     rows = {
         row["metric"]: row
