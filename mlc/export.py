@@ -12,7 +12,7 @@ from pathlib import Path
 from mlc.config.errors import MlcError
 from mlc.config.imports import add_import_flag, import_parts
 from mlc.config.texts import escaped, never_fail_to_print
-from mlc.launching.stopping import stopped_in_one_sentence
+from mlc.launching.stopping import print_all, stopped_in_one_sentence
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -31,7 +31,7 @@ def _run(args: argparse.Namespace) -> None:
 
         import_parts(args.imports)
         run = single_run(args.run)
-        print(escaped(export_run(run, args.to, args.output, args.rule, args.card)))
+        print_all(f"{escaped(export_run(run, args.to, args.output, args.rule, args.card))}\n")
     except MlcError as error:
         print(f"mlc-export: {error}", file=sys.stderr)
         sys.exit(error.exit_status)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from mlc.config.errors import ConfigError, MlcError
 from mlc.config.imports import add_import_flag, import_parts
 from mlc.config.texts import cell, escaped, never_fail_to_print
-from mlc.launching.stopping import stopped_in_one_sentence
+from mlc.launching.stopping import print_all, stopped_in_one_sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,6 +57,8 @@ def _predict(args: argparse.Namespace) -> None:
         table_of,
     )
 
+    if args.output is None and sys.stdout is None:
+        raise ConfigError("Standard output is closed: name a file with --output.")
     import_parts(args.imports)
     for file in args.file:
         _require_other_file(args.output, file)
@@ -74,7 +76,7 @@ def _predict(args: argparse.Namespace) -> None:
     csv = table.to_csv(index=False, float_format="%.6g")
     if args.output is None:
         # Control characters in names must not reach a terminal.
-        print(escaped(csv) if sys.stdout.isatty() else csv, end="")
+        print_all(escaped(csv) if sys.stdout.isatty() else csv)
     else:
         write_output(args.output, csv)
 

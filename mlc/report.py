@@ -13,7 +13,7 @@ from mlc.config.errors import MlcError
 from mlc.config.imports import add_import_flag, import_parts
 from mlc.config.schema import ReportOptions
 from mlc.config.texts import never_fail_to_print
-from mlc.launching.stopping import stopped_in_one_sentence
+from mlc.launching.stopping import print_all, stopped_in_one_sentence
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -27,11 +27,10 @@ def main(arguments: list[str] | None = None) -> None:
 def _run(args: argparse.Namespace) -> None:
     """Do the work; a refusal is one sentence."""
     try:
-        summary = _summarise(args)
+        print_all(_summarise(args))
     except MlcError as error:
         print(f"mlc-report: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
-    print(summary, end="")
 
 
 def _parser() -> argparse.ArgumentParser:
