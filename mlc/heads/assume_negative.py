@@ -27,18 +27,19 @@ class AssumeNegative(LabelWise, SigmoidScores):
 
     loss = $`-\sum_k w_k [t_k \log s_k + (1 - t_k) \log(1 - s_k)]`$, $`s = \sigma(z)`$,
     $`t_k = (1 - \varepsilon) y_k + \varepsilon (1 - y_k)`$ with the smoothing $`\varepsilon`$ and
-    $`y_k = 0`$ where the label is missing; $`w_k`$ is 1 for known labels and the option `weight` for
-    missing ones. The weight 1 is AN of the source, with smoothing AN-LS; null is WAN, the weight
-    $`1 / (K - 1)`$ (1 for one label), with which a single known positive weighs as much as all missing
-    labels. The source takes the mean over the labels. Without missing labels and smoothing it is
-    `sigmoid`.
+    $`y_k = 0`$ where the label is missing; $`w_k`$ is 1 for known labels and the option `weight`
+    for missing ones. The weight 1 is AN of the source, with smoothing AN-LS; null is WAN, the
+    weight $`1 / (K - 1)`$ (1 for one label), with which a single known positive weighs as much as
+    all missing labels. The source takes the mean over the labels. Without missing labels and
+    smoothing it is `sigmoid`.
     Consistent for the order of samples within a label if labels are missing at random with one
     probability for all: with weight 1, $`s_k`$ then estimates the probability that the label is
     positive and known, a fixed share of the marginal.
     Source: Cole et al. 2021, "Multi-label learning from single positive labels", and
     `loss_an`, `loss_an_ls` and `loss_wan` in losses.py,
     github.com/elijahcole/single-positive-multi-label.
-    Use: where positives alone are known: the loss of known labels would be least with all labels.
+    Use: where positives alone are known: the loss of the known labels would be least with all
+    labels predicted.
     Avoid: where positives and negatives are missing alike: `sigmoid` on the known labels estimates
     the marginals.
     """

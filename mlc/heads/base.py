@@ -30,7 +30,8 @@ class Head(MaskedLoss):
             mean over label sets with these frequencies.
         needs_uniforms: whether the loss needs a random number per sample.
         estimates: what the scores are at the loss's minimum: "marginals", P(y_k = 1 | x); "shares",
-            E[y_k / |y| given x]; or "order", numbers that only rank the labels.
+            E[y_k / |y| | x, y not empty] but for softmax_all and ova_n; or "order", numbers that only
+            rank the labels.
         compares_samples: whether the loss compares the samples of a batch; validation keeps its size.
         many_labels: whether memory and time grow with K, not faster, as for thousands of labels.
         identifiable: whether the minimum of the expected loss determines a sample's scores; not so if a

@@ -12,9 +12,9 @@ class BPMLL(Head):
     r"""The exponential loss of all pairs of a positive and a negative label of a sample.
 
     loss = $`\frac{1}{\lvert y \rvert (K - \lvert y \rvert)} \sum_{j: y_j = 1} \sum_{i: y_i = 0}
-    \exp(-(c_j - c_i))`$, $`c = \tanh(z)`$; 0 if either is missing (the source leaves such samples
-    out). It is the product of a sum over the positives and one over the negatives, so it takes K
-    steps.
+    \exp(-(c_j - c_i))`$, $`c = \tanh(z)`$; 0 for a sample without positives or without negatives
+    (the source leaves such samples out). It is the product of a sum over the positives and one over
+    the negatives, so it takes K steps.
     Consistent for none of the usual measures: convex pairwise losses are not consistent for the
     ranking loss (Gao and Zhou 2013, "On the consistency of multi-label learning"). A label is
     predicted if $`c_k \geq 0`$, a score of 0.5, since $`c`$ is 1 or -1 for certain labels. The

@@ -11,15 +11,21 @@ from dataclasses import MISSING, dataclass, fields
 from mlc.heads.base import HEADS, Head, JointHead
 
 INTRODUCTION = r"""Generated from the docstrings by `python -m mlc.heads.catalogue`. In the formulas
-$`z`$ are the outputs, $`y`$ the targets, $`\lvert y \rvert`$ is the number of labels of a sample, and
-$`\sigma`$ the sigmoid. A loss is one value for each sample, summed over its labels or label sets as the
-formula says; a step takes the mean over the batch. The threshold is the score from which the rule
-`fixed` predicts a label; for a head without one, `fixed` needs a threshold in its options. Soft targets
-are numbers between 0 and 1; the other heads refuse them.
+$`z`$ are the outputs, $`y`$ the targets, $`x`$ the features (D numbers), K is the number of labels,
+$`\lvert y \rvert`$ that of a sample's positive labels, and $`\sigma`$ the sigmoid. A loss is one
+value for each sample, summed over its labels or label sets as the formula says; a step takes the
+mean over the batch. The threshold is the score from which the rule `fixed` predicts a label; for a
+head without one, `fixed` needs a threshold in its options. Soft targets are numbers between 0 and
+1; the other heads refuse them.
 
-Scores are marginals, $`P(y_k = 1 \mid x)`$; shares, $`\mathbb{E}[y_k / \lvert y \rvert \mid x]`$; or
-order: numbers that only rank the labels. Heads with a joint distribution also suit the rules that decide
-by it.
+Scores are marginals, shares or order. Marginals are $`P(y_k = 1 \mid x)`$. Shares are 1/n for each
+of n labels that are certain; in general
+$`\mathbb{E}[y_k / \lvert y \rvert \mid x, y \neq \emptyset]`$, since rows without labels have the
+loss 0. Two heads differ: for `softmax_all` they are
+$`P(y_k = 1 \mid x) / \mathbb{E}[\lvert y \rvert \mid x]`$, and for `ova_n` rows without labels
+count, with the share 0. Order means numbers that only rank the labels. Heads with a joint
+distribution also suit the rules that decide by it. An option that is None is `null` on a command
+line.
 """
 # The paragraphs of a docstring after the loss, and how a document names them.
 _PATTERN = r"(.+?) loss = (.+?) (Consistent .+?) Source: (.+?)(?: Use: (.+?))?(?: Avoid: (.+?))?"

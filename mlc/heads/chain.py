@@ -33,13 +33,14 @@ class ChainOptions:
 class Chain(ListedHead):
     r"""Each label given x and the labels before it; several chains are an ensemble over label orders.
 
-    loss = $`\sum_k [\log(1 + \exp l_k) - y_k l_k]`$, $`l_k = z_k + \sum_{j \prec k} A_{jk} y_j`$ over
-    the labels j before k, averaged over the chains; the chains' probabilities are averaged too. One
-    chain uses the labels in the order of the data; several use random orders, drawn from the seed of
-    each run. The likelihood is exact for any K. Up to K = 16 the joint covers all label sets. With
-    more labels it covers those in the training data, normalised, and beam search replaces
-    enumeration: a marginal is the label's probability when the search reaches it, averaged over the
-    beam; the mode is the most probable of the beam's label sets and those in the training data.
+    loss = $`\sum_k [\log(1 + \exp l_k) - y_k l_k]`$, $`l_k = z_k + \sum_{j \prec k} A_{jk} y_j`$
+    over the labels j before k, averaged over the chains; the chains' probabilities are averaged
+    too. A holds parameters. One chain uses the labels in the order of the data; several use random
+    orders, drawn from the seed of each run. The likelihood is exact for any K. Up to K = 16 the
+    joint covers all label sets. With more labels it covers those in the training data, normalised,
+    and beam search replaces enumeration: a marginal is the label's probability when the search
+    reaches it, averaged over the beam; the mode is the most probable of the beam's label sets and
+    those in the training data.
     Consistent for $`P(y \mid x)`$ if a chain of logistic models can express it; the mode is then
     optimal for subset accuracy.
     Source: Dembczynski et al. 2010, "Bayes optimal multilabel classification via probabilistic

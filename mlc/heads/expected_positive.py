@@ -32,13 +32,14 @@ class ExpectedPositive(LabelWise, SigmoidScores):
     r"""One sigmoid for each label; missing labels are bounded by the expected number of positives.
 
     loss = $`-\sum_k [y_k \log s_k + (1 - y_k) \log(1 - s_k)] + \lambda K (\frac{\hat n - n}{K})^2`$
-    over the known labels k, $`s = \sigma(z)`$; $`\hat n`$ is the mean over the batch of the sum of all
-    $`s_k`$, n the expected number of positives (the option `positives`) and $`\lambda`$ the option
-    `weight`. The penalty is the same for all samples of the batch. The source (EPR) has positives alone
-    as known labels, and K in all takes the loss divided by K.
-    Consistent for none of the usual measures with missing labels: the penalty restricts the mean over
-    samples and labels alone. Without missing labels its expectation is least at the marginals if n is
-    their sum and the batch is large.
+    over the known labels k, $`s = \sigma(z)`$; $`\hat n`$ is the mean over the batch of the sum of
+    all $`s_k`$, n the expected number of positives (the option `positives`; null is the sum of the
+    labels' frequencies where they are known) and $`\lambda`$ the option `weight`. The penalty is
+    the same for all samples of the batch. The source (EPR) has positives alone as known labels, and
+    divides the whole loss by K.
+    Consistent for none of the usual measures with missing labels: the penalty restricts the mean
+    over samples and labels alone. Without missing labels its expectation is least at the marginals
+    if n is their sum and the batch is large.
     Source: Cole et al. 2021, "Multi-label learning from single positive labels", and
     `loss_epr` with `expected_positive_regularizer` in losses.py,
     github.com/elijahcole/single-positive-multi-label.

@@ -34,20 +34,21 @@ class DistributionCardinality(Head):
     r"""A softmax over the labels times a number of labels; their product is a score.
 
     loss = $`\operatorname{KL}(y / \lvert y \rvert \,\Vert\, p) + w\, C(n, \lvert y \rvert)`$,
-    $`p = \operatorname{softmax}(z_1, \dots, z_K)`$, $`n = K \sigma(z_{K+1})`$; the first term is 0
-    for a sample without labels. C is $`(n - \lvert y \rvert)^2`$ for mse;
-    $`n - \lvert y \rvert \log n`$ for poisson; $`\frac{1}{2} (\log v + (n - \lvert y \rvert)^2 / v)`$
-    with $`v = \log(1 + \exp z_{K+2}) + 0.01`$ for gaussian. For product the loss is
+    $`p = \operatorname{softmax}(z_1, \dots, z_K)`$, $`n = K \sigma(z_{K+1})`$, w the option
+    `weight`; the first term is 0 for a sample without labels. By the option `form`, C is
+    $`(n - \lvert y \rvert)^2`$ for mse; $`n - \lvert y \rvert \log n`$ for poisson;
+    $`\frac{1}{2} (\log v + (n - \lvert y \rvert)^2 / v)`$ with
+    $`v = \log(1 + \exp z_{K+2}) + 0.01`$ for gaussian. For product the loss is
     $`\sum_k (n p_k - y_k)^2`$ alone.
     Consistent for $`\mathbb{E}[y_k / \lvert y \rvert \mid x, y \neq \emptyset]`$ and for
     $`\mathbb{E}[\lvert y \rvert \mid x]`$ (mse, poisson, gaussian), whose product is
-    $`P(y_k = 1 \mid x)`$ only if share and number are uncorrelated; for the marginals (product), so
-    that the threshold 0.5 is optimal for Hamming loss. It is also right in the other forms if the
-    label set is certain given x.
+    $`P(y_k = 1 \mid x)`$ only if share and number are uncorrelated given x and $`y \neq \emptyset`$,
+    as if the label set is certain given x; for the marginals (product), so that the threshold 0.5 is
+    optimal for Hamming loss.
     Source: the proposal to "model the partition function and the distribution separately" on forums;
     torch.nn.KLDivLoss, PoissonNLLLoss, GaussianNLLLoss (Nix and Weigend 1994) for the terms.
-    Use: where the number of labels is to be predicted beside their order: the rule `cardinality` uses
-    it.
+    Use: where the number of labels is to be predicted beside their order: the rule `cardinality`
+    uses it.
     Avoid: the forms mse, poisson and gaussian where samples with many labels have other labels than
     samples with few (docs/theory.md, statement 15).
     """

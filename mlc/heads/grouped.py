@@ -28,15 +28,16 @@ class GroupedOptions:
 class Grouped(Sigmoid):
     r"""A softmax within each group of labels that exclude each other, a sigmoid for each other label.
 
-    loss = $`-\sum_G \log p_{j(G)} - \sum_k [y_k \log s_k + (1 - y_k) \log(1 - s_k)]`$ over the groups
-    G and the other labels k; $`j(G)`$ is the sample's label in the group or "none" (a logit of 0),
-    $`p`$ the softmax within the group, $`s = \sigma(z)`$. For a sample with several labels of a
-    group, the mean over them; for one without, 0 if "none" is no class. With missing labels, a group
-    without a known positive has the total probability of its classes that are not known to be wrong.
+    loss = $`-\sum_G \log p_{j(G)} - \sum_k [y_k \log s_k + (1 - y_k) \log(1 - s_k)]`$ over the
+    groups G (lists of label indices from 0, the option `groups`) and the other labels k; $`j(G)`$
+    is the sample's label in the group or "none" (a logit of 0), $`p`$ the softmax within the group,
+    $`s = \sigma(z)`$. For a sample with several labels of a group, the mean over them; for one
+    without, 0 if "none" is no class (none=false). With missing labels, a group without a known
+    positive has the total probability of its classes that are not known to be wrong.
     Consistent for the marginals if the labels of each group exclude each other, and for subset
     accuracy if groups and other labels are also independent given x.
-    Source: Bishop 2006, "Pattern Recognition and Machine Learning", section 5.2: the canonical losses
-    of multi-class and of binary targets; one network for the colour and the type of clothes.
+    Source: Bishop 2006, "Pattern Recognition and Machine Learning", section 5.2: the canonical
+    losses of multi-class and of binary targets; one network for the colour and the type of clothes.
     Use: for groups of labels of which each sample has one, or at most one. Over sigmoids decided by
     the highest score of each group it changes little (experiments/one_network_or_many).
     Avoid: for labels that occur together.

@@ -46,8 +46,8 @@ class WeightedSigmoid(LabelWise, SigmoidScores):
     $`w_k`$ is not capped, this is the label's frequency, which is optimal for balanced accuracy
     (Menon et al. 2013, "On the statistical consistency of algorithms for binary classification under
     class imbalance").
-    Source: torch.nn.BCEWithLogitsLoss, `pos_weight`; King and Zeng 2001, "Logistic regression in rare
-    events data".
+    Source: torch.nn.BCEWithLogitsLoss, `pos_weight`; King and Zeng 2001, "Logistic regression in
+    rare events data".
     Use: for balanced accuracy without tuned thresholds (Menon et al. 2013).
     Avoid: as a remedy for rare labels: a tuned threshold on a plain sigmoid does the same
     (docs/theory.md, statement 5; experiments/imbalance).
@@ -132,11 +132,12 @@ class Focal(LabelWise, SigmoidScores):
     r"""One sigmoid for each label; well-predicted labels have a small weight.
 
     loss = $`-\sum_k a_k (1 - q_k)^\gamma \log q_k`$, $`q_k`$ the probability of the true value of
-    label k, $`a_k = \alpha`$ where $`y_k = 1`$, else $`1 - \alpha`$.
+    label k, $`a_k = \alpha`$ where $`y_k = 1`$, else $`1 - \alpha`$; with alpha=null all $`a_k`$
+    are 1.
     Consistent for the order of samples within a label, not for the marginals: $`q`$ is
     under-confident (Charoenphakdee et al. 2021, "On focal loss for class-posterior probability
     estimation"). As $`q`$ is the same for both values at $`z = 0`$, the threshold 0.5 corresponds to
-    $`1 - \alpha`$ on the marginals.
+    $`1 - \alpha`$ on the marginals, and to 0.5 with alpha=null.
     Source: Lin et al. 2017, "Focal loss for dense object detection", equation 5.
     Avoid: where scores are to be probabilities: they are under-confident (Charoenphakdee et al.
     2021).

@@ -35,16 +35,16 @@ class NegativeSampling(SigmoidScores):
     uniform over the positives of the sample, each j with probability $`q_j / (1 - q_t)`$ over the
     labels but t, $`q_j`$ proportional to the square root of the label's positives in the training
     rows (one half for none); 0 for a sample without labels. Other positives of the sample may be
-    drawn as negatives, as in the source.
+    drawn as negatives, as in the source. With missing labels t is a known positive, and drawn
+    negatives that are missing have no loss.
     Consistent for none of the usual measures: at the minimum $`s_k = a / (a + b)`$ with
-    $`a = \mathbb{E}[y_k / \lvert y \rvert]`$ and
-    $`b = n q_k \sum_{t \neq k} \mathbb{E}[y_t / \lvert y \rvert] / (1 - q_t)`$ for n negatives, so
-    frequent labels are scored lower. The threshold without tuning is 1/6, the lowest score of a
-    certain label with five negatives and equally frequent labels ($`1 / (1 + n)`$ in general).
+    $`a = r_k`$ and $`b = n q_k \sum_{t \neq k} r_t / (1 - q_t)`$ for n negatives, with
+    $`r_k = \mathbb{E}[y_k / \lvert y \rvert \mid x, y \neq \emptyset]`$, so frequent labels are
+    scored lower. The threshold without tuning is 1/6 for any n: the lowest score of a certain label
+    with five negatives and equally frequent labels, which is $`1 / (1 + n)`$ in general.
     Source: fastText's `NegativeSamplingLoss` in src/loss.cc (Joulin et al. 2017, "Bag of tricks for
     efficient text classification"; Mikolov et al. 2013, "Distributed representations of words and
     phrases and their compositionality"), with exact probabilities in place of its table.
-    With unknown labels t is a known positive, and drawn negatives that are not known count 0.
     Avoid: where frequent and rare labels share one threshold: frequent labels are scored lower.
     """
 

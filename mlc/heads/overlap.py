@@ -27,12 +27,13 @@ class SigmoidF1Options:
 class SigmoidF1(SigmoidScores):
     r"""One sigmoid for each label, with the smooth macro F1 of the batch as the loss.
 
-    loss = $`1 - \frac{1}{K} \sum_k \frac{2 t_k}{2 t_k + f_k + n_k}`$, the same for all samples of the
-    batch, with sums over the batch: $`t = \sum s y`$, $`f = \sum s (1 - y)`$, $`n = \sum (1 - s) y`$,
-    and $`s = \sigma(a (z + b))`$ with the slope $`a`$ and the offset $`b`$. With the default options
-    this is the soft F1. With `twice`, $`s`$ is $`\sigma(a (\sigma(z) + b))`$, as in the authors'
-    code: with the default slope and offset it lies between 0.5 and 0.73, so that the loss never
-    reaches 0. A label without a positive in the batch adds 1 and has no gradient.
+    loss = $`1 - \frac{1}{K} \sum_k \frac{2 t_k}{2 t_k + f_k + n_k}`$, the same for all samples of
+    the batch, with sums over the batch: $`t = \sum s y`$, $`f = \sum s (1 - y)`$,
+    $`n = \sum (1 - s) y`$, and $`s = \sigma(a (z + b))`$ with the slope $`a`$ and the offset $`b`$.
+    With the default options this is the soft F1. With `twice`, $`s`$ is
+    $`\sigma(a (\sigma(z) + b))`$, as in the authors' code: with the default slope and offset it
+    lies between 0.5 and 0.73, so that the loss never reaches 0. A label without a positive in the
+    batch adds $`1 / K`$ and has no gradient.
     Consistent for none of the usual measures: the expectation of the F1 of a small batch is not the
     macro F1. A label is predicted if $`s \geq 0.5`$; with `twice` if $`\sigma(z) \geq 0.5`$, as in
     the source.
@@ -91,9 +92,9 @@ class SoftJaccard(SigmoidScores):
 
     loss = $`1 - J`$, $`J = \frac{I + c}{U + c}`$, $`I = \sum_k s_k y_k`$,
     $`U = \sum_k (s_k + y_k - s_k y_k)`$, $`s = \sigma(z)`$, smoothing $`c`$; with form=f1 it is
-    $`1 - 2 J / (1 + J)`$, the soft F1 (Dice) of the sample. The sums are over the labels of a sample,
-    so samples are not compared. For a sample without labels $`J = c / (\sum_k s_k + c)`$, whose
-    optimum is the empty set.
+    $`1 - 2 J / (1 + J)`$, the soft F1 (Dice) of the sample. The sums are over the labels of a
+    sample, so samples are not compared. For a sample without labels $`J = c / (\sum_k s_k + c)`$,
+    whose optimum is the empty set.
     Consistent for none of the usual measures: with $`s_k \in \{0, 1\}`$ and $`c = 0`$ it is the
     Jaccard index, but the expectation over label sets is of a ratio, which has local minima.
     Source: Rahman and Wang 2016, "Optimizing intersection-over-union in deep neural networks for

@@ -31,12 +31,14 @@ class PairwiseOptions:
 class Pairwise(ListedHead):
     r"""A softmax over label sets, with an energy for each label and each pair of labels.
 
-    loss = $`\log \sum_v \exp E(v) - E(y)`$, $`E(y) = \sum_k z_k y_k + \sum_{j < k} A_{jk} y_j y_k`$.
-    With up to 16 labels the sum is over all $`2^K`$ label sets and exact. With more labels it is over
-    those in the training data; the others share the probability reserved for them (ObservedSets), and
-    only pairs that occur together have an energy.
-    Consistent for $`P(y \mid x)`$ if it has this form: like `sigmoid` if labels are independent given
-    x, like `powerset` if they interact in pairs, with $`K (K - 1) / 2`$ numbers more than the former.
+    loss = $`\log \sum_v \exp E(v) - E(y)`$,
+    $`E(y) = \sum_k z_k y_k + \sum_{j < k} A_{jk} y_j y_k`$. A is a parameter, or with
+    interactions=conditional an output. With up to 16 labels the sum is over all $`2^K`$ label sets
+    and exact. With more labels it is over those in the training data; the others share a reserved
+    probability, as for `label_powerset`, and only pairs that occur together have an energy.
+    Consistent for $`P(y \mid x)`$ if it has this form: like `sigmoid` if labels are independent
+    given x, like `powerset` if they interact in pairs, with $`K (K - 1) / 2`$ numbers more than the
+    former (outputs, if conditional).
     Source: Ghamrawi and McCallum 2005, "Collective multi-label classification", the CML model; the
     Ising model of Ravikumar et al. 2010 for the energies.
     Use: for exact label sets, decided by the rule `mode`, and with 100 labels and more

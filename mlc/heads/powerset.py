@@ -29,12 +29,12 @@ class Powerset(JointHead):
     loss = $`\log \sum_v \exp z_v - z_y`$ over all $`2^K`$ label sets v; the outputs are in the order
     of the sets as binary numbers, the first label as the most significant bit.
     Consistent for the conditional distribution $`P(y \mid x)`$, so for every measure whose decision
-    rule is applied to the joint; with the mode, for subset accuracy (Dembczynski et al. 2012, section
-    4). It needs $`(D + 1)\, 2^K`$ weights.
+    rule is applied to the joint; with the mode, for subset accuracy (Dembczynski et al. 2012,
+    section 4). It needs $`(D + 1)\, 2^K`$ weights.
     Source: label powerset, Boutell et al. 2004, "Learning multi-label scene classification", in a
     dense form: unseen label sets have a class too.
-    Use: with few labels that depend on each other: with the rule that suits the metric it reaches the
-    optimum of every metric, given enough data (docs/theory.md, statement 2).
+    Use: with few labels that depend on each other: with the rule that suits the metric it reaches
+    the optimum of every metric, given enough data (docs/theory.md, statement 2).
     Avoid: with many labels, since each further label doubles the outputs
     (experiments/powerset_feasibility), and with few rows where labels are independent given x
     (experiments/powerset_samples).
@@ -84,21 +84,23 @@ class LabelPowersetOptions:
 @register_head("label_powerset")
 class LabelPowerset(JointHead):
     r"""A softmax in which each label set in the training data is a class; with min_count, each that
-    occurs so often (the most frequent ones if none does).
+    occurs at least so often (the most frequent ones if none does).
 
     loss = $`-\log P(y \mid x)`$: a softmax over the classes, times the probability that is not
-    reserved for other label sets (see ObservedSets). If a sample's label set is no class, its loss
-    has no gradient: such training samples are pruned, while validation and test samples count. With
-    missing labels, the label sets of complete rows are classes, and with its missing labels taken as
-    negative, that of each row which agrees with none of them.
+    reserved for other label sets. That reserve is the share of training rows whose set would be no
+    class without that row (Good-Turing, with half a row more), divided evenly among the other sets.
+    If a sample's label set is no class, its loss has no gradient: such training samples are pruned,
+    while validation and test samples count. With missing labels, the label sets of complete rows are
+    classes. So is the set of each row that agrees with none of these, with its missing labels taken
+    as negative.
     Consistent for $`P(y \mid x)`$ on the classes, so for subset accuracy with the mode, if all label
     sets of new samples are classes; it cannot predict others.
     Source: Boutell et al. 2004, "Learning multi-label scene classification"; pruned: Read et al.
     2008, "Multi-label classification using ensembles of pruned sets", without its reintroduced
     subsets.
     Use: for exact label sets where $`2^K`$ is out of reach and label sets repeat.
-    Avoid: where many new rows have a label set that training has not: the data card gives their share
-    among the validation rows.
+    Avoid: where many new rows have a label set that training has not: the data card gives their
+    share among the validation rows.
     """
 
     Options = LabelPowersetOptions

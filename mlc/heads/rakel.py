@@ -29,12 +29,14 @@ class Rakel(Head):
     r"""A powerset for each of m random k-subsets of the labels; their marginals are averaged.
 
     loss = $`\frac{K}{m k} \sum_{j=1}^m [\log \sum_v \exp z_{jv} - z_{j y(j)}]`$, y(j) the labels of
-    the sample in labelset j, v all its subsets: cross-entropies, scaled so that each label counts
-    once. Each run draws its labelsets from random partitions of the labels (the last part of each is
-    filled at random), so that all labels are in equally many labelsets.
-    Consistent for the marginals, and for the joint of each labelset; not for the joint of all labels.
-    Source: Tsoumakas et al. 2011, "Random k-labelsets for multilabel classification", RAkELo with m =
-    2K and k = 3, its votes replaced by marginals and its draw by partitions, as in RAkELd.
+    the sample in labelset j, v all its subsets: cross-entropies, scaled so that a label counts once
+    on average. k is the option `size`, m the option `n_sets` (null for 2K; one set if k is K). Each
+    run draws its labelsets from random partitions of the labels (the last part of each is filled at
+    random), so that all labels are in about equally many labelsets.
+    Consistent for the marginals, and for the joint of each labelset; not for the joint of all
+    labels. A label in no labelset, as there may be with a small n_sets, has the score 0.
+    Source: Tsoumakas et al. 2011, "Random k-labelsets for multilabel classification", RAkELo with m
+    = 2K and k = 3, its votes replaced by marginals and its draw by partitions, as in RAkELd.
     Use: for labels that depend on each other within small groups: the joint of each labelset is
     modelled.
     Avoid: for exact label sets: the joint of all labels is not modelled, so the rule `mode` does not

@@ -26,7 +26,7 @@ class ZLPR(Ranking):
 
     loss = $`\log(1 + \sum_{k: y_k = 0} \exp z_k) + \log(1 + \sum_{k: y_k = 1} \exp(-z_k))`$.
     Consistent for none of the usual measures in general; with one label (K = 1) it is the logistic
-    loss. A label is predicted if $`z_k > 0`$, a score of 0.5, since the loss compares each output
+    loss. A label is predicted if $`z_k \geq 0`$, a score of 0.5, since the loss compares each output
     with 0.
     Source: Su et al. 2022, "ZLPR: a novel loss for multi-label classification".
     """
@@ -75,11 +75,12 @@ class TwoWayOptions:
 class TwoWay(Comparing):
     r"""The hardest positive above the hardest negative, among a sample's labels and a label's samples.
 
-    loss = $`\log(1 + \exp(N \log \sum_{i: y_i = 0} \exp(z_i / N) + T \log \sum_{j: y_j = 1} \exp(-z_j
-    / T)))`$ over the labels of a sample, 0 where it has no positive; plus the mean over the batch's
-    labels with a positive of the same over the label's samples, the same for all samples of the
-    batch. T and N are the temperatures of positives and of negatives. The mean over the batch of the
-    first part is a mean over samples with a positive, as in the source.
+    loss = $`\log(1 + \exp(N \log \sum_{i: y_i = 0} \exp(z_i / N) + T \log \sum_{j: y_j = 1}
+    \exp(-z_j / T)))`$ over the labels of a sample, 0 where it has no positive or no negative; plus
+    the mean over the batch's labels with a positive of the same over the label's samples, the same
+    for all samples of the batch. T and N are the temperatures of positives and of negatives. The
+    first part is multiplied by the batch size over the number of samples with a positive, so that
+    its mean over the batch is a mean over these samples, as in the source.
     Consistent for none of the usual measures: the loss does not change if a constant is added to all
     outputs, so there is no natural threshold and it must be tuned.
     Source: Kobayashi 2023, "Two-way multi-label loss", and its code,
@@ -128,8 +129,8 @@ class TwoWay(Comparing):
 class Margin(Comparing):
     r"""A hinge loss that puts each positive a margin of 1 above each negative.
 
-    loss = $`\frac{1}{K} \sum_{j: y_j = 1} \sum_{i: y_i = 0} \max(0, 1 - (z_j - z_i))`$; 0 if either
-    is missing.
+    loss = $`\frac{1}{K} \sum_{j: y_j = 1} \sum_{i: y_i = 0} \max(0, 1 - (z_j - z_i))`$; 0 for a
+    sample without positives or without negatives.
     Consistent for none of the usual measures: pairwise hinge losses are not even consistent for the
     ranking loss (Gao and Zhou 2013, "On the consistency of multi-label learning"). The loss does not
     change if a constant is added to a sample's outputs, so there is no natural threshold and it must

@@ -14,7 +14,10 @@ from mlc.heads.sigmoid import SigmoidScores
 
 
 class Shares(Head):
-    """A head whose scores are shares: each of n certain labels of a sample has the score 1 / n."""
+    """A head whose scores are shares: each of n certain labels of a sample has the score 1 / n.
+
+    Of uncertain labels, heads whose loss is 0 without labels estimate E[y_k / |y| | x, y not empty].
+    """
 
     estimates = "shares"
 
@@ -42,15 +45,15 @@ class Softmax(Shares):
 class PickOne(Softmax):
     r"""Softmax over the K labels; the target is one positive label, drawn anew in each epoch.
 
-    loss = $`\log \sum_k \exp z_k - z_j`$, j uniform over the positives of the sample; 0 for a sample
-    without labels. In expectation this is the cross-entropy to $`y / \lvert y \rvert`$ (PAL-N in
-    Menon et al. 2019, "Multilabel reductions: what is my loss optimising?"), so the scores estimate
-    $`\mathbb{E}[y_k / \lvert y \rvert \mid x]`$: they sum to one, are not marginals, and need a low
-    threshold. Each of n certain labels has the score $`1 / n`$, at least $`1 / K`$, so $`1 / K`$ is
-    the highest threshold that misses none of them.
-    Consistent for recall at k, whose best ranking is by $`\mathbb{E}[y_k / \lvert y \rvert]`$; not in
-    general for precision at k, whose best ranking is by $`P(y_k = 1 \mid x)`$ (Menon et al. 2019,
-    sections 2 and 4).
+    loss = $`\log \sum_k \exp z_k - z_j`$, j uniform over the positives of the sample; 0 for a
+    sample without labels. In expectation this is the cross-entropy to $`y / \lvert y \rvert`$
+    (PAL-N in Menon et al. 2019, "Multilabel reductions: what is my loss optimising?"), so the
+    scores estimate $`\mathbb{E}[y_k / \lvert y \rvert \mid x, y \neq \emptyset]`$: they sum to one,
+    are not marginals, and need a low threshold. Each of n certain labels has the score $`1 / n`$,
+    at least $`1 / K`$, so $`1 / K`$ is the highest threshold that misses none of them.
+    Consistent for recall at k, whose best ranking is by
+    $`\mathbb{E}[y_k / \lvert y \rvert \mid x, y \neq \emptyset]`$; not in general for precision at
+    k, whose best ranking is by $`P(y_k = 1 \mid x)`$ (Menon et al. 2019, sections 2 and 4).
     Source: fastText's supervised softmax, `FastText::supervised` in src/fasttext.cc, which draws one
     label uniformly and skips lines without labels (Joulin et al. 2017).
     Use: if all samples have the same number of labels: the threshold on its scores then decides as
@@ -116,7 +119,8 @@ class SoftmaxAll(Softmax):
     r"""Softmax over the K labels; each positive label is a target.
 
     loss = $`-\sum_k y_k \log p_k`$, $`p = \operatorname{softmax}(z)`$. A sample counts once for each
-    label, so the scores estimate $`P(y_k = 1 \mid x) / \mathbb{E}[\lvert y \rvert \mid x]`$. The
+    label, so the scores estimate $`P(y_k = 1 \mid x) / \mathbb{E}[\lvert y \rvert \mid x]`$: they
+    sum to one, and are the mean share if all samples have the same number of labels. The
     threshold without tuning is $`1 / K`$, the lowest score of a certain label.
     Consistent for precision at k, whose best ranking is by $`P(y_k = 1 \mid x)`$; not in general for
     recall at k (Menon et al. 2019, section 4).
@@ -150,9 +154,9 @@ class OneVersusAllNormalised(LabelWise, Shares, SigmoidScores):
     r"""One sigmoid for each label, with the label's share of the sample as the target.
 
     loss = $`-\sum_k [q_k \log s_k + (1 - q_k) \log(1 - s_k)]`$, $`q = y / \lvert y \rvert`$,
-    $`s = \sigma(z)`$; all targets are 0 for a sample without labels. The scores estimate
-    $`\mathbb{E}[y_k / \lvert y \rvert \mid x]`$. The threshold without tuning is $`1 / K`$, the
-    lowest score of a certain label (1/2 for K = 1).
+    $`s = \sigma(z)`$; all targets are 0 for a sample without labels, which has a loss here. The
+    scores estimate $`\mathbb{E}[q_k \mid x]`$, with $`q_k = 0`$ for samples without labels. The
+    threshold without tuning is $`1 / K`$, the lowest score of a certain label (1/2 for K = 1).
     Consistent for recall at k; not in general for precision at k.
     Source: one-versus-all normalised (OVA-N), Menon et al. 2019, "Multilabel reductions: what is my
     loss optimising?".

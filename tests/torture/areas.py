@@ -201,24 +201,20 @@ AREAS: dict[str, Area] = {
     "kills": Area(
         "A killed command is resumed to the same bytes",
         "A sweep of six runs (three heads, two seeds) by the launchers fused and basic, a search of"
-        " eight"
-        " runs, and `mlc-compare` are killed (SIGKILL) at a random moment of their work, then started"
-        " again with `resume=true` (`mlc-compare` by the same command). They survive if no file under"
-        " its"
-        " final name is truncated, no finished run is written again, all runs finish, and the tables,"
-        " the"
-        " choice of the search and the answer of the comparison equal those of an uninterrupted command,"
-        " byte for byte but for the seconds that it took. The number of runs that were finished at the"
-        " kill shows which moments were tested.",
+        " eight runs, and `mlc-compare` are killed (SIGKILL) at a random moment of their work, then"
+        " started again with `resume=true` (`mlc-compare` by the same command). They survive if no file"
+        " under its final name is truncated, no finished run is written again, and all runs finish. The"
+        " tables, the choice of the search and the answer of the comparison must equal those of an"
+        " uninterrupted command, byte for byte but for the seconds that it took. The number of runs that"
+        " were finished at the kill shows which moments were tested.",
         ("command", "killed after", "runs finished at the kill", "survived"),
         N_KILLS, _kill, (*_LAUNCHING, "mlc/search", "mlc/comparing"),
     ),
     "stops": Area(
         "Ctrl-C and SIGTERM end a command within five seconds",
-        "The command keeps its finished runs, leaves no process behind, exits with the status 130"
-        " (Ctrl-C)"
-        " or 143 (SIGTERM, to the first process alone or to all), and ends its output with how to go"
-        " on.",
+        "The command keeps its finished runs and leaves no process behind. It exits with the status 130"
+        " (Ctrl-C) or 143 (SIGTERM, to the first process alone or to all), and the end of its output"
+        " says how to go on.",
         ("command and signal", "slowest end", "survived"),
         {f"{kind}, {stop}": 0 for kind in N_STOPS for stop in kills.STOPS}, _interrupt,
         ("mlc/launching", "mlc/comparing", "hydra_plugins"),
@@ -226,10 +222,8 @@ AREAS: dict[str, Area] = {
     "sharing": Area(
         "Several processes share one sweep",
         "The same command runs twice at once in one folder: on one machine, or on two (two processes"
-        " that"
-        " appear to be on different machines). Each run is trained by one of them; if a process is"
-        " killed,"
-        " the other takes over its runs, or the same command does.",
+        " that appear to be on different machines). Each run is trained by one of them; if a process is"
+        " killed, the other takes over its runs, or the same command does.",
         ("processes", "each run trained once, none left"),
         sharing.CASES, _share, ("mlc/launching", "mlc/runs", "mlc/files"),
     ),
@@ -242,9 +236,8 @@ AREAS: dict[str, Area] = {
     ),
     "limits": Area(
         "A limit of the machine ends in one sentence",
-        "There is no traceback, the exit status is not 0, and finished runs are kept. A cache without"
-        " room"
-        " costs time alone: the status is 0.",
+        "The command prints no traceback, its exit status is not 0, and finished runs are kept. A cache"
+        " without room costs time alone: the status is 0.",
         ("limit", "what was done", "held"),
         limits.CASES, _meet_limit, (*_LAUNCHING, "mlc/data/cache.py", "mlc/data/image_cache.py"),
     ),
@@ -268,16 +261,17 @@ AREAS: dict[str, Area] = {
     "inputs": Area(
         "Malformed input is read correctly or refused in one sentence",
         "The inputs are files, tables, images, targets, overrides, settings, caches and folders of"
-        " runs in"
-        " every accepted form: intact, with one odd value, with headers that claim absent content,"
-        " packed"
-        " to a thousandth of their size, or with bytes changed, removed, doubled, moved or inserted."
-        " Intact inputs are read back as they were written, and so are the rows beside an odd"
-        " value. A cache that is cut off, damaged, stale or on a full disk is computed again. A fault is"
-        f" anything else: a crash, an error of another library, a warning, more than {LONGEST:g} s of"
-        f" computing or {MOST_MEMORY >> 30} GiB of memory, a message of more than {LONGEST_SENTENCE}"
-        " characters, with control characters or without the name of what is wrong, data that contradict"
-        " what was written, or code of a stranger's file that runs.",
+        " runs, in every accepted form. Some are intact; others have one odd value, or a header that"
+        " claims absent content. Others are packed to a thousandth of their size, or have bytes changed,"
+        " removed, doubled, moved or inserted. Intact inputs are read back as they were written, and so"
+        " are the rows beside an odd value. A cache that is cut off, damaged, stale or on a full disk is"
+        " computed again. Anything else is a fault:\n\n"
+        "- a crash, an error of another library or a warning;\n"
+        f"- more than {LONGEST:g} s of computing, or {MOST_MEMORY >> 30} GiB of memory;\n"
+        f"- a message of more than {LONGEST_SENTENCE} characters, with control characters, or without"
+        " the name of what is wrong;\n"
+        "- data that contradict what was written;\n"
+        "- code in a stranger's file that runs.",
         ("reader", "inputs", "read", "refused", "faults"),
         READERS, _fuzz(READERS, N_INPUTS),
         ("mlc/data", "mlc/config", "mlc/runs", "mlc/files", "mlc/reporting", "mlc/exporting",

@@ -13,9 +13,9 @@ PAGE = REPOSITORY / "docs" / "reliability.md"
 _HEAD = """\
 # Reliability
 
-The guarantees, how they were tested, and the results, by `make torture FULL=1`. A short form of each
-test is part of `make test`; `make torture` tries a tenth. `make check` says for which of these areas the
-code has changed since (comments aside).
+What mlc guarantees, how each guarantee was tested, and what came of it, by `make torture FULL=1`. A
+short form of each test is part of `make test`; `make torture` tries a tenth. `make check` names the
+areas whose code has changed since, comments aside.
 """
 
 
