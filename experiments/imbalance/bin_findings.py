@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -36,6 +37,8 @@ _RARE, _COMMON = tuple(BINS)[:2], tuple(BINS)[2:]
 # Heads whose loss moves the scores of rare labels up.
 MOVED = ("weighted_sigmoid", "asymmetric", "logit_adjusted")
 _MARGIN = 0.02
+# The least gain that three digits show.
+_SHOWN = 0.0005
 _MOST_AT_EDGES = 0.2
 _OPEN = "not measured"
 
@@ -65,13 +68,16 @@ def report_bins(report: Report, rows: pd.DataFrame) -> None:
 
 
 def _clear(cells: Cells) -> str:
-    """List the differences whose interval leaves out 0."""
-    clear = [
-        f"{data} {name}: {head} {difference.signed()}"
-        for data, name, head, difference in differences(cells, BINS)
-        if abs(difference.mean) > difference.half_width
-    ]
-    return "; ".join(clear) or "none"
+    """Count the bins in which a head's difference leaves out 0, by head and direction."""
+    every = list(differences(cells, BINS))
+    clear = [(head, d.mean > 0) for _, _, head, d in every if abs(d.mean) > d.half_width]
+    sides = []
+    for side, is_ahead in (("ahead", True), ("behind", False)):
+        counted = Counter(head for head, ahead in clear if ahead == is_ahead)
+        heads = ", ".join(f"{head} {n}" for head, n in counted.most_common()) or "none"
+        sides.append(f"{side} {heads}")
+    n_bins = len({(data, name) for data, name, _, d in every if d.half_width > 0})
+    return f"{'; '.join(sides)}; of {n_bins} bins"
 
 
 def _findings(by_rule: Mapping[str, Cells], edges: tuple[int, int, int]) -> list[Finding]:
@@ -111,7 +117,7 @@ def _findings(by_rule: Mapping[str, Cells], edges: tuple[int, int, int]) -> list
             "smoothed thresholds (micro_macro) are ahead of separate ones for sigmoid where labels have"
             " up to 20 positives, on the mean of data sets and bins",
             f"{smoothed:+.3f}" if smoothed is not None else _OPEN,
-            smoothed > 0 if smoothed is not None else None,
+            smoothed >= _SHOWN if smoothed is not None else None,
         ),
         Finding(
             f"five rates are enough: at most {_MOST_AT_EDGES:.0%} of the chosen ones are at an edge",

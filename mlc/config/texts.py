@@ -47,6 +47,11 @@ def shortened(text: str, longest: int) -> str:
     return f"{text[: longest - 3 - end]}...{text[len(text) - end :]}"
 
 
+def cause(error: BaseException, longest: int = 120) -> str:
+    """Return what another library says of an error, shortened; the error's type if that is nothing."""
+    return shortened(str(error) or type(error).__name__, longest)
+
+
 def display_width(text: str) -> int:
     """Return the text's width in terminal columns, at most: wide characters 2, combining marks 0."""
     return sum(map(_columns, text))

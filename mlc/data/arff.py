@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, issparse, vstack
 
 from mlc.config.errors import DataError
+from mlc.config.texts import cause
 from mlc.data import arff_file, arff_grammar, arff_rows, label_bits
 from mlc.data.arff_file import FORMAT_VERSION, ArffFile, read_arff
 from mlc.data.base import Dataset, DataSource, SplitOptions, register_source
@@ -220,7 +221,7 @@ def _xml_labels(path: Path, read: Read) -> tuple[str, ...]:
         tree = defusedxml.ElementTree.parse(io.BytesIO(read(path)))
     except (ParseError, DefusedXmlException) as error:
         raise DataError(
-            f"{path} is not valid XML ({error}): fetch it again, or delete it if the .arff is in"
+            f"{path} is not valid XML ({cause(error)}): fetch it again, or delete it if the .arff is in"
             " MEKA's form."
         ) from error
     names = tuple(

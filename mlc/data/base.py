@@ -210,7 +210,7 @@ def select_columns(
         raise DataError(
             f"{path}: there is no feature {missing[0]!r}, which the training had: add it."
         )
-    return features[:, np.array([column_of[name] for name in names])]
+    return features[:, np.array([column_of[name] for name in names], dtype=np.int64)]
 
 
 def first_infinite(features: Any) -> tuple[int, int] | None:

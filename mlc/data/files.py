@@ -16,6 +16,7 @@ from typing import Any
 
 from mlc.config.errors import DataError
 from mlc.config.memory import free_bytes
+from mlc.config.texts import cause
 
 OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
@@ -128,7 +129,7 @@ def _unpacked(path: Path, content: bytes, opener: Any) -> bytes:
             f"{path}: the packed file is cut off or damaged: fetch it again."
         ) from error
     except OSError as error:
-        raise DataError(f"{path} cannot be read ({error}): fetch it again.") from error
+        raise DataError(f"{path} cannot be read ({cause(error)}): fetch it again.") from error
     return bytes(unpacked)
 
 

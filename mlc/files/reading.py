@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import stat
+import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from mlc.config.errors import RunFolderError
 from mlc.config.memory import free_bytes
+from mlc.config.texts import cause
 
 LARGEST_JSON = 2**26  # Bytes: thresholds of a million labels.
 _DEEPEST = 100
@@ -35,7 +37,7 @@ def content_of(path: Path, what: str, cure: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RunFolderError(f"{path} is not {what} ({error}): {cure}.") from error
+        raise RunFolderError(f"{path} is not {what} ({cause(error)}): {cure}.") from error
 
 
 def read_object(path: Path) -> dict[str, Any]:
@@ -69,14 +71,17 @@ def read_arrays(path: Path) -> Arrays:
     """
     try:
         size = _require_file(path)
-        with zipfile.ZipFile(path) as archive:
-            _require_sizes(archive, size)
-        with np.load(path, allow_pickle=False) as stored:
-            return dict(stored)
+        with warnings.catch_warnings():
+            # Python warns of escapes in a damaged header that numpy parses.
+            warnings.simplefilter("ignore")
+            with zipfile.ZipFile(path) as archive:
+                _require_sizes(archive, size)
+            with np.load(path, allow_pickle=False) as stored:
+                return dict(stored)
     # For damaged files each library raises its own errors.
     except Exception as error:
         raise RunFolderError(
-            f"{path} cannot be read ({error or type(error).__name__}): train the run again."
+            f"{path} cannot be read ({cause(error)}): train the run again."
         ) from error
 
 
@@ -107,7 +112,7 @@ def weight_shapes(path: Path) -> Shapes:
         _require_memory(size)
     except Exception as error:
         raise RunFolderError(
-            f"{path}: no weights can be read ({error or type(error).__name__}): train the run again."
+            f"{path}: no weights can be read ({cause(error)}): train the run again."
         ) from error
     return shapes
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from mlc.config.errors import ConfigError
 from mlc.config.schema import config_folder
+from mlc.config.texts import cause
 from mlc.reporting.collect import Results
 from mlc.runs.provenance import NOT_IDENTITY
 
@@ -78,7 +79,7 @@ def read_expected(name: str) -> pd.DataFrame:
         return table.astype({"mean": float, "tolerance": float})
     except (OSError, ValueError, AttributeError) as error:
         raise ConfigError(
-            f"report.expected={name}: {path} cannot be read ({error}): {cure}."
+            f"report.expected={name}: {path} cannot be read ({cause(error)}): {cure}."
         ) from error
 
 

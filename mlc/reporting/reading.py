@@ -9,6 +9,7 @@ from typing import Any
 
 from mlc.config.errors import MlcError, RunFolderError
 from mlc.config.registry import METRICS as METRIC_NAMES
+from mlc.config.texts import cause
 from mlc.files.names import BASELINES, METRICS, RULES, STATUS
 from mlc.runs.folder import read_stored
 from mlc.runs.former import read_status_file
@@ -110,7 +111,7 @@ def _status(path: Path) -> dict[str, Any]:
         status = read_status_file(path)
     except (OSError, ValueError) as error:
         raise RunFolderError(
-            f"{path} cannot be read ({error}): delete the run's folder."
+            f"{path} cannot be read ({cause(error)}): delete the run's folder."
         ) from error
     state = status.get("state")
     _require(isinstance(state, str) and state in _STATES, path, f"its state is {state!r}")

@@ -14,6 +14,7 @@ import numpy as np
 
 from mlc.config.errors import BeingTrainedError, MlcError, RunFolderError
 from mlc.config.schema import AUTOMATIC
+from mlc.config.texts import cause
 from mlc.files.names import (
     BASELINES,
     CARD,
@@ -173,7 +174,7 @@ def read_stored(path: Path) -> dict[str, Any]:
         return read_object(path)
     except (OSError, ValueError) as error:
         raise RunFolderError(
-            f"{path} of a finished run cannot be read ({error}): delete the run's folder."
+            f"{path} of a finished run cannot be read ({cause(error)}): delete the run's folder."
         ) from error
 
 

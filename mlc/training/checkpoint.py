@@ -10,6 +10,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from mlc.config.errors import RunFolderError
+from mlc.config.texts import cause
 from mlc.files.names import CHECKPOINT
 from mlc.files.writing import write_atomically
 from mlc.training.model import Model
@@ -38,11 +39,11 @@ def load_run(model: Model, folder: Path) -> None:
         model.load_state_dict({name: value.unsqueeze(0) for name, value in weights.items()})
     except (OSError, SafetensorError) as error:
         raise RunFolderError(
-            f"{path}: no weights can be read ({error}): train the run again."
+            f"{path}: no weights can be read ({cause(error)}): train the run again."
         ) from error
     except RuntimeError as error:
         raise RunFolderError(
-            f"{path}: these are the weights of another model ({error})."
+            f"{path}: these are the weights of another model ({cause(error)})."
         ) from error
     # Buffers may be infinite, as the logarithm of a share of 0 is.
     for name, parameter in model.named_parameters():

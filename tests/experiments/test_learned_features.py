@@ -263,7 +263,8 @@ def test_on_frozen_images_all_heads_but_one_are_near_sigmoid() -> None:
 
 def test_embedding_bags_have_the_largest_leads_and_the_lowest_levels() -> None:
     leads = {
-        row["data and features"]: float(row["one_threshold"].split()[0]) for row in stored_table("leads")
+        row["data and features"]: float(row["one_threshold"].split()[0])
+        for row in stored_table("leads")
     }
     (tuned,) = [row for row in stored_table("rules") if row["rule"] == "global, at least one"]
     for data in ("GoEmotions", "Reuters"):

@@ -139,3 +139,18 @@ def test_quick_is_a_part_of_full_and_no_trial_is_named_twice(name: str) -> None:
         quick, full = (list(map(command_of, study.trials(b))) for b in ("quick", "full"))
         assert set(quick) <= set(full)
         assert len(set(full)) == len(full)
+
+
+def test_no_head_ranks_or_decides_better_in_any_bin_once_thresholds_are_tuned() -> None:
+    """On the stored rows, beyond the interval; at 0.5 some are ahead on each real data set."""
+    report = made_of("imbalance").report
+    for name in ("per_label", "ranking"):
+        assert report.numbers[f"bins_clear_{name}"].startswith("ahead none; behind ")
+        assert "behind none" not in report.numbers[f"bins_clear_{name}"]
+    _, table = report.tables["bins_fixed"]
+    for data in ("enron", "corel5k", "bibtex"):
+        cells = [
+            c for row in table.rows if row[0] == data for c in row[2:] if "+" in c and "±" in c
+        ]
+        values = [[float(part) for part in cell.split("±")] for cell in cells]
+        assert any(mean > half_width > 0 for mean, half_width in values)

@@ -7,6 +7,7 @@ import os
 import pickle
 import resource
 import shutil
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,9 @@ from scipy.sparse import csr_matrix
 
 import mlc
 from mlc.config.errors import ConfigError, MlcError, RunFolderError
-from mlc.data.base import SOURCES
+from mlc.config.texts import cause, shortened
+from mlc.data.base import SOURCES, select_columns
+from mlc.files.reading import read_arrays
 from mlc.heads.base import HEADS
 from mlc.predict import main as predict_main
 from mlc.runs.predicting import note_on_empty_rows, predict
@@ -461,3 +464,21 @@ def test_several_runs_are_refused_in_words_that_say_what_to_do(
         )
     ended = command(predict_main, str(finished), "new.csv", "--skip-broken")
     assert "--skip-broken is for images" in ended.error
+
+
+def test_what_other_libraries_say_of_damaged_files_is_shortened_and_their_warnings_are_not_shown(
+    tmp_path: Path,
+) -> None:
+    assert cause(ValueError("x" * 500)) == shortened("x" * 500, 120)
+    assert cause(KeyboardInterrupt()) == "KeyboardInterrupt"
+    header = b"\x93NUMPY\x01\x00\x20\x00" + b"{'descr': '\\:', 'shape': (,".ljust(31) + b"\n"
+    with zipfile.ZipFile(tmp_path / "preprocessing.npz", "w") as archive:
+        archive.writestr("shift.npy", header)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(RunFolderError, match="cannot be read"):
+            read_arrays(tmp_path / "preprocessing.npz")
+
+
+def test_a_run_without_features_selects_no_column(tmp_path: Path) -> None:
+    assert select_columns(tmp_path, np.ones((3, 2)), ["a", "b"], []).shape == (3, 0)

@@ -174,7 +174,10 @@ def spoilt(draw: random.Random) -> bytes:
         return content[: draw.randrange(len(content))]
     if kind < 0.5:
         strange = TiffImagePlugin.ImageFileDirectory_v2()
-        tag, claim = draw.choice([254, 258, 262, 273, 277, 278, 317]), min(draw.choice(CLAIMS), 65_535)
+        tag, claim = (
+            draw.choice([254, 258, 262, 273, 277, 278, 317]),
+            min(draw.choice(CLAIMS), 65_535),
+        )
         # Pillow's writer divides by the rows of a strip.
         strange[tag] = max(claim, 1) if tag == TiffImagePlugin.ROWSPERSTRIP else claim
         colours = Image.fromarray(np.zeros((HEIGHT, WIDTH, 3), dtype=np.uint8))
