@@ -274,6 +274,14 @@ def test_embedding_bags_have_the_largest_leads_and_the_lowest_levels() -> None:
         assert min(levels, key=levels.__getitem__) == f"{data}, embedding bag"
 
 
+def test_the_networks_from_scratch_are_best_in_late_epochs() -> None:
+    rows = pd.read_csv(RESULTS / "learned_features/ucmerced_cnn.csv")
+    runs = rows.groupby("run")["train/best_epoch"].first()
+    by_head = runs.groupby(runs.index.str.extract(r"head=(\w+)")[0].to_numpy()).mean()
+    assert len(by_head) == 4
+    assert (by_head >= 16).all(), "of 20"
+
+
 def test_the_published_values_lie_as_the_page_says() -> None:
     rows = {
         row["metric"]: row

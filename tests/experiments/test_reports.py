@@ -154,3 +154,22 @@ def test_no_head_ranks_or_decides_better_in_any_bin_once_thresholds_are_tuned() 
         ]
         values = [[float(part) for part in cell.split("±")] for cell in cells]
         assert any(mean > half_width > 0 for mean, half_width in values)
+
+
+def test_the_expected_number_of_labels_is_behind_a_threshold_where_the_page_says() -> None:
+    _, table = made_of("factorised").report.tables["rules"]
+    gains = {
+        row[0]: {
+            data: float(cell.split()[0])
+            for data, cell in zip(table.header[1:], row[1:], strict=True)
+            if cell != "-"
+        }
+        for row in table.rows
+    }
+    measured = {loss: by_data for loss, by_data in gains.items() if by_data}
+    assert len(measured) > 4
+    for loss, by_data in measured.items():
+        assert by_data["emotions"] < 0
+        assert by_data["yeast"] < 0
+        assert (by_data["scene"] > 0) == (loss == "sigmoid")
+        assert (by_data["digits"] > 0) == loss.startswith("distribution")
