@@ -14,11 +14,11 @@ from experiments.harness.sentences import Sentence, claims_of, misplaced
 from mlc.config.errors import ConfigError
 
 PAGES = pages()
-# The front page and all of docs; the register reports the pages of experiments too.
+# The front page and all of docs. About 20 sentences of experiments' pages have numbers beside their markers.
 CARRIED = [page for page in PAGES if not page.startswith("experiments/") and page not in GENERATED]
 
 
-@pytest.mark.parametrize("page", CARRIED)
+@pytest.mark.parametrize("page", sorted({*PAGES} - {*GENERATED}))
 def test_every_number_and_comparison_is_carried(page: str) -> None:
     bare = [(claim.text, claim.bare) for claim in claims_of(PAGES[page]) if not claim.is_carried]
     assert not bare
