@@ -202,15 +202,17 @@ def select_columns(
     """Return the columns of features (N, D) with these names; `file_names` are all D names.
 
     Raises:
-        DataError: a name is missing.
+        DataError: a name is missing, or there are no names, as in a damaged run.
     """
+    if not len(names):
+        raise DataError(f"{path}: the run names no feature to read from it: train the run again.")
     column_of = {name: column for column, name in enumerate(file_names)}
     missing = [name for name in names if name not in column_of]
     if missing:
         raise DataError(
             f"{path}: there is no feature {missing[0]!r}, which the training had: add it."
         )
-    return features[:, np.array([column_of[name] for name in names], dtype=np.int64)]
+    return features[:, np.array([column_of[name] for name in names])]
 
 
 def first_infinite(features: Any) -> tuple[int, int] | None:

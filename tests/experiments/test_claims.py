@@ -14,7 +14,7 @@ from experiments.harness.sentences import Sentence, claims_of, misplaced
 from mlc.config.errors import ConfigError
 
 PAGES = pages()
-# The front page and all of docs. About 20 sentences of experiments' pages have numbers beside their markers.
+# About 20 sentences of experiments' pages have numbers beside their markers.
 CARRIED = [page for page in PAGES if not page.startswith("experiments/") and page not in GENERATED]
 
 

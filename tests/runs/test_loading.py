@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from scipy.sparse import csr_matrix
 
 import mlc
-from mlc.config.errors import ConfigError, MlcError, RunFolderError
+from mlc.config.errors import ConfigError, DataError, MlcError, RunFolderError
 from mlc.config.texts import cause, shortened
 from mlc.data.base import SOURCES, select_columns
 from mlc.files.reading import read_arrays
@@ -480,5 +480,6 @@ def test_what_other_libraries_say_of_damaged_files_is_shortened_and_their_warnin
             read_arrays(tmp_path / "preprocessing.npz")
 
 
-def test_a_run_without_features_selects_no_column(tmp_path: Path) -> None:
-    assert select_columns(tmp_path, np.ones((3, 2)), ["a", "b"], []).shape == (3, 0)
+def test_a_run_that_names_no_feature_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"new\.csv: the run names no feature"):
+        select_columns(tmp_path / "new.csv", np.ones((3, 2)), ["a", "b"], [])
