@@ -98,7 +98,9 @@ def probabilities(path: Path, y: Any) -> NDArray[np.float32]:
             f"{path}: y is an array of {y.dtype} in the shape {y.shape}: with data.soft_labels=true give"
             " numbers from 0 to 1, (N, K)."
         )
-    table = np.asarray(y[:, None] if y.ndim == 1 else y, dtype=np.float32)
+    with np.errstate(over="ignore"):
+        # What overflows is refused below.
+        table = np.asarray(y[:, None] if y.ndim == 1 else y, dtype=np.float32)
     if (wrong := first_not_soft(table)) is not None:
         row, column = wrong
         raise DataError(

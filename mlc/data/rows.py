@@ -161,7 +161,8 @@ def _have_gaps(lists: list[list[Any]]) -> bool:
     """Whether lists hold zeros, perhaps ones, and missing values alone."""
     values = [value for row in lists for value in row]
     filled = [value for value in values if not is_missing(value)]
-    return 0 in filled and all(is_number(value) and value in (0, 1) for value in filled)
+    are_binary = all(is_number(value) and value in (0, 1) for value in filled)
+    return are_binary and 0 in filled
 
 
 def _labels(row: Any) -> list[Any]:

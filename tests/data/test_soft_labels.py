@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from sklearn.utils import Bunch
 from mlc.config.errors import DataError
 from mlc.data import openml
 from mlc.data.base import Dataset
+from mlc.data.label_arrays import probabilities
 from mlc.data.loading import load_data
 from mlc.data.missing_labels import SOFT_NOTE
 from tests.images import clothes, write_image
@@ -137,3 +139,10 @@ def test_images_that_are_left_out_take_their_probabilities_along(tmp_path: Path)
     path = str(tmp_path / "toy.csv")
     data = load_data("images", path=path, labels=["a"], soft_labels=True, broken="skip")
     np.testing.assert_array_equal(data.soft, [[0.75]])
+
+
+def test_a_probability_that_overflows_is_refused_without_a_warning(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(DataError, match="row 1, column 2"):
+            probabilities(tmp_path / "y.npy", np.array([[0.5, 1e300]]))

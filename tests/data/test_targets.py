@@ -186,3 +186,8 @@ def test_lists_of_zeros_ones_and_gaps_are_zeros_and_ones() -> None:
     # Of one column, too.
     with pytest.raises(DataError, match=r"in row 1, column 0 .*set missing_labels to 'mask'"):
         encode(np.array([[1.0], [np.nan], [0.0]]))
+
+
+def test_rows_that_hold_arrays_beside_numbers_are_refused_in_a_sentence() -> None:
+    with pytest.raises(DataError, match="y"):
+        encode([[np.array([1, 0]), 1], [0, 1]])
