@@ -282,6 +282,32 @@ def test_the_networks_from_scratch_are_best_in_late_epochs() -> None:
     assert (by_head >= 16).all(), "of 20"
 
 
+def test_only_pairwise_leads_from_scratch_and_sigmoid_takes_large_rates() -> None:
+    rows = stored_table("jaccard_samples")
+    column = "UC Merced, CNN from scratch"
+    values = {row["head"]: row[column].strip(">") for row in rows if row[column] != "-"}
+    assert len(values) == 4
+    assert next(row["head"] for row in rows if row[column].startswith(">")) == "pairwise"
+    level = {head: [float(part) for part in cell.split("±")] for head, cell in values.items()}
+    for head in ("pick_one", "label_powerset"):
+        assert level[head][0] - level[head][1] < level["sigmoid"][0] + level["sigmoid"][1]
+    runs = pd.read_csv(RESULTS / "learned_features/ucmerced_cnn.csv")
+    runs = runs[runs["run"].str.contains("head=sigmoid") & runs["rule"].eq("global")]
+    rate = runs["run"].str.extract(r"optimizer\.lr=(\S+)")[0].astype(float).to_numpy()
+    by_rate = runs["val_jaccard_samples"].groupby(rate).mean()
+    assert by_rate[0.01] > by_rate[0.003] - 0.005
+
+
+def test_by_macro_f1_heads_matter_with_embedding_bags() -> None:
+    rows = {row["head"]: row for row in stored_table("f1_macro")}
+    for data in ("GoEmotions", "Reuters"):
+        values = [
+            float(rows[head][f"{data}, embedding bag"].strip(">").split()[0])
+            for head in ("pairwise", "sigmoid")
+        ]
+        assert values[0] - values[1] > 0.06
+
+
 def test_the_published_values_lie_as_the_page_says() -> None:
     rows = {
         row["metric"]: row
