@@ -292,6 +292,8 @@ def test_only_pairwise_leads_from_scratch_and_sigmoid_takes_large_rates() -> Non
     for head in ("pick_one", "label_powerset"):
         assert level[head][0] - level[head][1] < level["sigmoid"][0] + level["sigmoid"][1]
     runs = pd.read_csv(RESULTS / "learned_features/ucmerced_cnn.csv")
+    # A run's name stands in its first row.
+    runs["run"] = runs["run"].ffill()
     runs = runs[runs["run"].str.contains("head=sigmoid") & runs["rule"].eq("global")]
     rate = runs["run"].str.extract(r"optimizer\.lr=(\S+)")[0].astype(float).to_numpy()
     by_rate = runs["val_jaccard_samples"].groupby(rate).mean()
