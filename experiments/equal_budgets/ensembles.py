@@ -39,7 +39,7 @@ SINGLE, ALL = 1, N_MEMBERS
 
 
 class Ensembles(Decided):
-    """Ten networks of one split that differ in their first weights and batches alone.
+    """Ten networks of one split that differ in their seed alone: weights, batches, dropout, kept epoch.
 
     Each network by itself, and the mean of their probabilities, is decided by each rule, which is tuned
     on the validation rows that all of them have in common.
