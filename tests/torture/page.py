@@ -30,8 +30,14 @@ def page(results: Mapping[str, Mapping[str, Any]]) -> str:
         table = Table(area.header, rows, len(area.header)).markdown()
         minutes = sum(row["seconds"] for row in stored["rows"].values()) / 60
         when = (
-            f"{minutes:.0f} minutes on {stored['date']}; {stored['machine']}; code"
+            f"{_duration(minutes)} on {stored['date']}; {stored['machine']}; code"
             f" {', '.join(f'`{part}`' for part in area.code)}."
         )
         parts.append(f"## {area.title}\n\n{area.text}\n\n{table}\n\n{when}")
     return "\n\n".join(parts) + "\n"
+
+
+def _duration(minutes: float) -> str:
+    if minutes < 1:
+        return "Less than a minute"
+    return "1 minute" if round(minutes) == 1 else f"{minutes:.0f} minutes"
