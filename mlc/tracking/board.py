@@ -13,8 +13,7 @@ import zipfile
 from collections.abc import Callable
 from typing import BinaryIO
 
-from absl import app
-from tensorboard import assets, default, main_lib, program
+from tensorboard import assets
 
 from mlc.tracking.palette import COLOURS, known_heads
 
@@ -81,6 +80,10 @@ def page_files() -> Callable[[], BinaryIO] | None:
 
 def main() -> None:
     """Serve until the process is ended."""
+    # absl's log keeps the standard error of its import and closes it when logging is configured.
+    from absl import app
+    from tensorboard import default, main_lib, program
+
     main_lib.global_init()
     board = program.TensorBoard(default.get_plugins(), page_files())
     app.run(board.main, flags_parser=board.configure)

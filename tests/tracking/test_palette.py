@@ -1,6 +1,8 @@
 import colorsys
 import itertools
 import re
+import subprocess
+import sys
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -76,3 +78,10 @@ def test_an_unknown_page_of_tensorboard_stays_as_it_is() -> None:
     assert coloured(script) is not None
     assert coloured(script.replace("colorPalette:{", "palette:{")) is None
     assert coloured(script.replace(".size;", ".length;")) is None
+
+
+def test_the_board_imports_absls_log_only_to_serve() -> None:
+    """The log keeps the standard error of its import, and closes it when logging is configured."""
+    code = "import sys, mlc.tracking.board; print('absl.logging' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "False"
