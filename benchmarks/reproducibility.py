@@ -9,6 +9,7 @@ variant runs the main job in a process of its own with another choice. The means
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -56,8 +57,11 @@ VARIANTS: dict[str, tuple[Mapping[str, str], Sequence[str]]] = {
 
 
 def measure(variant: str) -> list[dict[str, object]]:
-    """Run the main job as a variant; return a row for each head, rule, seed and metric."""
-    environment, overrides = VARIANTS[variant]
+    """Run the main job as a variant; return a row for each head, rule, seed and metric.
+
+    A name that is no variant is that of the present machine, which chooses by itself.
+    """
+    environment, overrides = VARIANTS.get(variant, ({}, ()))
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(
             [
@@ -135,8 +139,13 @@ def report() -> None:
 
 def main() -> None:
     """Run the variants that have no rows yet, and write the tables."""
+    parser = argparse.ArgumentParser(
+        description="The main job by other instructions and on other machines"
+    )
+    parser.add_argument("--machine", default="", help="measure this machine alone, under this name")
+    machine = parser.parse_args().machine
     done = {row["variant"] for row in stored_rows(ROWS)}
-    for variant in VARIANTS:
+    for variant in [machine] if machine else VARIANTS:
         if variant not in done:
             print(variant, flush=True)
             append_rows(ROWS, measure(variant))
