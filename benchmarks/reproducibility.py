@@ -3,7 +3,8 @@
 python -m benchmarks.reproducibility
 
 A processor chooses the instructions of ATen, MKL and oneDNN, and with them the order of sums. Each
-variant runs the main job in a process of its own with another choice. The means and the tolerances of
+variant runs the main job in a process of its own with another choice; --machine NAME adds the choice of
+the present machine to those of another one. The means and the tolerances of
 `conf/expected/compare.csv` come from their rows.
 """
 
@@ -139,9 +140,7 @@ def report() -> None:
 
 def main() -> None:
     """Run the variants that have no rows yet, and write the tables."""
-    parser = argparse.ArgumentParser(
-        description="The main job by other instructions and on other machines"
-    )
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.reproducibility")
     parser.add_argument("--machine", default="", help="measure this machine alone, under this name")
     machine = parser.parse_args().machine
     done = {row["variant"] for row in stored_rows(ROWS)}

@@ -77,6 +77,8 @@ def read_expected(name: str) -> pd.DataFrame:
             )
         table["seeds"] = [[int(seed) for seed in text.split()] for text in table["seeds"]]
         return table.astype({"mean": float, "tolerance": float})
+    except ConfigError:
+        raise
     except (OSError, ValueError, AttributeError) as error:
         raise ConfigError(
             f"report.expected={name}: {path} cannot be read ({cause(error)}): {cure}."
