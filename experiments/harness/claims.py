@@ -2,8 +2,8 @@
 
 The carriers that a claim marker names (`sentences.py` reads the markers):
 
-- `league.fixed_loss > 0`: a comparison of a quoted number, of each if it has several, with its whole
-  interval; `league.exact_gain_clear[birds]` is an item of a list; the limit may be another quoted
+- `league.sigmoid_fixed_loss > 0`: a comparison of a quoted number, of each if it has several, with its
+  whole interval; `league.exact_gain_clear[birds]` is an item of a list; the limit may be another quoted
   number; `excludes` and `includes` ask where the interval lies, `is` whether the text is the same;
 - `results/FILE.csv[KEY=VALUE, ...] COLUMN ± COLUMN > 0`: a comparison of the cells of a column, of all
   these rows; `=` compares at the decimals that the marker shows;

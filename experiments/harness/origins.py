@@ -11,7 +11,8 @@ from mlc.config.errors import ConfigError
 
 # What the interval of a number is over, by patterns of names; of others over seeds.
 _OVER = (
-    (r"league\.(fixed_loss|sigmoid_behind_mean|rule_over_head)", "data sets"),
+    (r"league\.(sigmoid_fixed_loss|sigmoid_behind_mean)", "data sets"),
+    (r"equal_budgets\.ensemble_\w+", "data sets"),
     (r"learned_features\.(split|transfer)_\w+", "data sets"),
     (r"guarantees\.\w+", "worlds, one for each seed"),
 )

@@ -203,8 +203,6 @@ class League(Experiment):
         dependent = values.loc[list(DEPENDENT)].mean() - values.loc["sigmoid"]
         many = [data for data in data_sets if N_LABELS[data] >= MANY_LABELS]
         gain = rule_gains(rows, "expected_jaccard")
-        lost_at_half = -rule_gains(rows, "fixed")
-        rule_over_head = lost_at_half - by_data
         sigmoid_lost = -rule_gains(rows[rows["head"] == "sigmoid"], "fixed")
         oracle = best_pairs(rows)
         logistic = means(tuned[tuned["head"] == BASELINE], metric)
@@ -224,14 +222,11 @@ class League(Experiment):
             "pick_one_place": str(positions["pick_one"]),
             "sigmoid_behind": f"{behind:.3f}",
             "sigmoid_behind_mean": str(mean_interval(by_data)),
-            "fixed_loss": str(mean_interval(lost_at_half)),
             "sigmoid_fixed_loss": str(mean_interval(sigmoid_lost)),
             "sigmoid_fixed_worst": f"{sigmoid_lost.idxmax()} {sigmoid_lost.max():.3f}",
             "sigmoid_rule_over_head_sets": (
                 f"{int((sigmoid_lost > by_data).sum())} of {len(sigmoid_lost)}"
             ),
-            "rule_over_head": mean_interval(rule_over_head).signed(),
-            "rule_over_head_sets": f"{int((rule_over_head > 0).sum())} of {len(rule_over_head)}",
             "sigmoid_behind_few": f"{by_data.drop(many).max():.3f}",
             "dependent_gain_few": f"{dependent.drop(many).mean():+.3f}",
             "beats_logistic": _ahead(values, logistic),
