@@ -18,7 +18,7 @@ from mlc.config.texts import listed, shown
 from mlc.data.files import IMAGE_ENDINGS, located
 from mlc.data.image_files import find_images
 from mlc.data.label_cells import MISSING, separator_named
-from mlc.data.label_columns import encode_labels, zero_one_columns
+from mlc.data.label_columns import encode_labels, separated, zero_one_columns
 from mlc.data.label_separators import split_cell
 from mlc.data.locations import location_of
 from mlc.data.table_file import read_frame
@@ -93,9 +93,10 @@ def _of_table(path: Path, options: Any) -> Listing:
         )
     files = _files(frame, column, path, options)
     separator = None if options.separator is None else separator_named(options.separator)
+    columns, asides = separated(options.labels, frame.columns)
     labels = encode_labels(
         frame,
-        options.labels,
+        columns,
         separator,
         str(path),
         None,
@@ -103,7 +104,7 @@ def _of_table(path: Path, options: Any) -> Listing:
         options.soft_labels,
     )
     parts = None if options.split is None else _parts_in(frame, options.split, path)
-    notes = [*labels.notes, *_unnamed(files, path), *_unused_split(frame, options)]
+    notes = [*asides, *labels.notes, *_unnamed(files, path), *_unused_split(frame, options)]
     return Listing(
         files, labels.targets, labels.names, parts,
         f"from the column {options.split!r} of {path.name}", tuple(notes), labels.known,

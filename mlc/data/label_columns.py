@@ -111,20 +111,6 @@ def encode_labels(
     Raises:
         DataError: a column is missing, a value is neither 0 nor 1, or there is no label at all.
     """
-    labels, asides = separated(labels, frame.columns)
-    encoded = _encoded(frame, labels, separator, where, form, missing, soft)
-    return encoded._replace(notes=(*asides, *encoded.notes))
-
-
-def _encoded(
-    frame: pd.DataFrame,
-    labels: Sequence[str],
-    separator: str | None,
-    where: str,
-    form: CellForm | None,
-    missing: str,
-    soft: bool,
-) -> Labels:
     require_columns(labels, frame.columns, where)
     for name in labels:
         refuse_bytes(frame[name], where)
