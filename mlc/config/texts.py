@@ -7,6 +7,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 
 # Characters that may move the cursor, change the text direction or break a line: C0 and C1 control
 # characters, direction marks, line separators; invisible ones; and surrogates, which cannot be encoded.
@@ -95,12 +96,11 @@ def listed(names: Sequence[str], n_shown: int, width: int = 30) -> str:
 
 def named_choices(names: Iterable[str], longest: int = 180) -> str:
     """List the names that can be chosen in about `longest` characters, and how to see the others."""
-    every, first = list(names), list[str]()
-    for name in every:
-        if len(", ".join([*first, name])) > longest:
-            return f"{', '.join(first)}, and {len(every) - len(first)} more (mlc-train --help)"
-        first.append(name)
-    return ", ".join(first)
+    every = list(names)
+    lengths = accumulate(len(name) + len(", ") for name in every)
+    n_shown = sum(length <= longest + len(", ") for length in lengths)
+    text = listed(every, n_shown, longest)
+    return text if n_shown == len(every) else f"{text} (mlc-train --help)"
 
 
 def shown(value: object, longest: int = 60) -> str:
