@@ -167,7 +167,7 @@ def differences(cells: Cells, names: Collection[str]) -> Iterator[tuple[str, str
 
 
 def bins_figure(by_rule: Mapping[str, Cells]) -> Figure:
-    """Draw the differences from the reference: a column for each data set, at 0.5 and per label."""
+    """Draw the differences from the reference: a row for each data set, at 0.5 and per label."""
     rules = {"fixed": "at 0.5", "per_label": "one threshold per label"}
     data_sets = list(dict.fromkeys(data for data, _ in by_rule["fixed"]))
     if not data_sets:
@@ -176,28 +176,27 @@ def bins_figure(by_rule: Mapping[str, Cells]) -> Figure:
         return figure
     figure, axes = panels(
         len(rules) * len(data_sets),
-        columns=len(data_sets),
+        columns=len(rules),
         sharex=True,
-        sharey="row",
-        width=4.0,
-        height=2.8,
+        sharey=True,
+        width=4.2,
+        height=2.1,
     )
-    for row, (rule, words) in enumerate(rules.items()):
+    places = [(data, rule) for data in data_sets for rule in rules]
+    for panel, (data, rule) in zip(axes, places, strict=True):
         cells = by_rule[rule]
-        of_row = axes[row * len(data_sets) : (row + 1) * len(data_sets)]
-        for panel, data in zip(of_row, data_sets, strict=True):
-            present = [index for index, name in enumerate(BINS) if (data, name) in cells]
-            names = list(BINS)
-            for number, head in enumerate(HEADS[1:]):
-                intervals = [cells[data, names[index]][head] for index in present]
-                offset = 0.07 * (number - (len(HEADS) - 2) / 2)
-                curve(panel, np.array(present) + offset, intervals, head_style(head), head)
-            panel.axhline(0, **head_style(REFERENCE).line, linewidth=1.6)
-            panel.axhspan(-0.01, 0.01, color="0.9", zorder=0)
-            panel.set_xticks(range(len(BINS)), names, fontsize="x-small", rotation=30)
-            panel.set_title(f"{data}, {words}", fontsize="medium")
-        of_row[0].set_ylabel(f"F1 less {REFERENCE}'s, higher is better")
-    for panel in axes[-len(data_sets) :]:
+        present = [index for index, name in enumerate(BINS) if (data, name) in cells]
+        names = list(BINS)
+        for number, head in enumerate(HEADS[1:]):
+            intervals = [cells[data, names[index]][head] for index in present]
+            offset = 0.07 * (number - (len(HEADS) - 2) / 2)
+            curve(panel, np.array(present) + offset, intervals, head_style(head), head)
+        panel.axhline(0, **head_style(REFERENCE).line, linewidth=1.6)
+        panel.axhspan(-0.01, 0.01, color="0.9", zorder=0)
+        panel.set_xticks(range(len(BINS)), names, fontsize="x-small")
+        panel.set_title(f"{data}, {rules[rule]}", fontsize="medium")
+    figure.supylabel(f"F1 less {REFERENCE}'s, higher is better", fontsize="medium")
+    for panel in axes[-len(rules) :]:
         panel.set_xlabel("positives of a label in the training rows")
     legend(figure, axes[0], 4)
     headline(figure, f"Do losses for rare labels have a better F1 than {REFERENCE} (black)?")
