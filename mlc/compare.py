@@ -14,9 +14,10 @@ from mlc.comparing.budgets import BUDGETS
 from mlc.config.imports import add_import_flag, import_parts
 from mlc.config.parsers import Parser
 from mlc.config.registry import METRICS
-from mlc.config.texts import never_fail_to_print
+from mlc.launching.printing import printing
 
 
+@printing("mlc-compare")
 def main(words: list[str] | None = None) -> None:
     """Parse the command line, train the comparison and print its answer."""
     arguments = _parser().parse_intermixed_args(words)
@@ -27,7 +28,6 @@ def main(words: list[str] | None = None) -> None:
     from mlc.launching.stopping import stop_status, stops_raised
     from mlc.launching.sweep import Refusal
 
-    never_fail_to_print()
     with errors_raised_by_hydra() as wants_trace, stops_raised():
         try:
             import_parts(arguments.imports)

@@ -17,12 +17,14 @@ from pathlib import Path
 
 from mlc.config.errors import MlcError, RunFolderError
 from mlc.config.imports import add_import_flag, import_parts
+from mlc.launching.printing import is_read, printing
 
 _REFRESH_SECONDS = 2
 # TensorBoard initially selects no run if there are more.
 _MOST_SELECTED = 500
 
 
+@printing("mlc-curves")
 def main(arguments: list[str] | None = None) -> None:
     """Parse the command line, serve the view and keep it up to date until Ctrl-C."""
     parser = _parser()
@@ -84,6 +86,8 @@ def _show(sweeps: list[Path], port: int | None, runs: str | None, bands: bool) -
             link = curves.link(address)
             bands_of = "mean, lowest and highest of " if bands else ""
             print(f"{bands_of}{len(first)} runs; Ctrl-C ends it\n{link}", flush=True)
+            if not is_read():
+                return
             if _has_display():
                 webbrowser.open(link)
             while True:

@@ -11,13 +11,14 @@ from pathlib import Path
 
 from mlc.config.errors import MlcError
 from mlc.config.imports import add_import_flag, import_parts
-from mlc.config.texts import escaped, never_fail_to_print
-from mlc.launching.stopping import print_all, stopped_in_one_sentence
+from mlc.config.texts import escaped
+from mlc.launching.printing import printing
+from mlc.launching.stopping import stopped_in_one_sentence
 
 
+@printing("mlc-export")
 def main(arguments: list[str] | None = None) -> None:
     """Parse the command line, export the run, and print what was written."""
-    never_fail_to_print()
     args = _parser().parse_args(arguments)
     with stopped_in_one_sentence("mlc-export"):
         _run(args)
@@ -31,7 +32,7 @@ def _run(args: argparse.Namespace) -> None:
 
         import_parts(args.imports)
         run = single_run(args.run)
-        print_all(f"{escaped(export_run(run, args.to, args.output, args.rule, args.card))}\n")
+        print(escaped(export_run(run, args.to, args.output, args.rule, args.card)))
     except MlcError as error:
         print(f"mlc-export: {error}", file=sys.stderr)
         sys.exit(error.exit_status)

@@ -17,16 +17,17 @@ from typing import TYPE_CHECKING
 
 from mlc.config.errors import ConfigError, MlcError
 from mlc.config.imports import add_import_flag, import_parts
-from mlc.config.texts import cell, escaped, never_fail_to_print
-from mlc.launching.stopping import print_all, stopped_in_one_sentence
+from mlc.config.texts import cell, escaped
+from mlc.launching.printing import printing
+from mlc.launching.stopping import stopped_in_one_sentence
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
+@printing("mlc-predict")
 def main(arguments: list[str] | None = None) -> None:
     """Parse the command line, predict, and print the CSV or write it."""
-    never_fail_to_print()
     args = _parser().parse_args(arguments)
     with stopped_in_one_sentence("mlc-predict"):
         _run(args)
@@ -76,7 +77,7 @@ def _predict(args: argparse.Namespace) -> None:
     csv = table.to_csv(index=False, float_format="%.6g")
     if args.output is None:
         # Control characters in names must not reach a terminal.
-        print_all(escaped(csv) if sys.stdout.isatty() else csv)
+        print(escaped(csv) if sys.stdout.isatty() else csv, end="")
     else:
         write_output(args.output, csv)
 

@@ -12,13 +12,13 @@ from pathlib import Path
 from mlc.config.errors import MlcError
 from mlc.config.imports import add_import_flag, import_parts
 from mlc.config.schema import ReportOptions
-from mlc.config.texts import never_fail_to_print
-from mlc.launching.stopping import print_all, stopped_in_one_sentence
+from mlc.launching.printing import printing
+from mlc.launching.stopping import stopped_in_one_sentence
 
 
+@printing("mlc-report")
 def main(arguments: list[str] | None = None) -> None:
     """Parse the command line, write the summary into the folder and print it."""
-    never_fail_to_print()
     args = _parser().parse_args(arguments)
     with stopped_in_one_sentence("mlc-report"):
         _run(args)
@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _run(args: argparse.Namespace) -> None:
     """Do the work; a refusal is one sentence."""
     try:
-        print_all(_summarise(args))
+        print(_summarise(args), end="")
     except MlcError as error:
         print(f"mlc-report: {error}", file=sys.stderr)
         sys.exit(error.exit_status)

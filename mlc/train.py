@@ -10,8 +10,10 @@ from pathlib import Path
 
 from mlc.config.help import help_text
 from mlc.config.schema import ReportOptions
+from mlc.launching.printing import printing
 
 
+@printing("mlc-train")
 def main() -> None:
     """Print the help, or train what the command line says."""
     if {"-h", "--help"} & set(sys.argv[1:]):

@@ -17,15 +17,17 @@ from pathlib import Path
 from mlc.config.errors import ConfigError, MlcError
 from mlc.config.imports import add_import_flag, import_parts
 from mlc.config.parsers import Parser
-from mlc.config.texts import never_fail_to_print
+from mlc.launching.printing import printing
+from mlc.launching.stopping import stopped_in_one_sentence
 
 
+@printing("mlc-data")
 def main(arguments: list[str] | None = None) -> None:
     """Parse the command line, load and split the data, and print the card."""
-    never_fail_to_print()
     parsed = _parser().parse_intermixed_args(arguments)
     try:
-        text = _card(parsed)
+        with stopped_in_one_sentence("mlc-data"):
+            text = _card(parsed)
     except MlcError as error:
         print(f"mlc-data: {error}", file=sys.stderr)
         sys.exit(error.exit_status)

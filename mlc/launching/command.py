@@ -28,7 +28,6 @@ from hydra_plugins.mlc_search_sweeper import SearchSweeper
 from mlc.config.errors import BeingTrainedError, ConfigError, MlcError
 from mlc.config.imports import import_parts, without_flags
 from mlc.config.schema import config_folder, register_configs
-from mlc.config.texts import never_fail_to_print
 from mlc.data.notices import forget_notices
 from mlc.launching import sweep
 from mlc.launching.checks import unknown_choice
@@ -88,7 +87,6 @@ def main(answer: Answer | None = None) -> None:
     Args:
         answer: as in `launch`.
     """
-    never_fail_to_print()
     with errors_raised_by_hydra() as wants_trace, stops_raised():
         try:
             sys.argv[1:], modules = without_flags(sys.argv[1:])

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NoReturn
-
-from mlc.config.errors import MlcError
 
 _DEFAULTS: dict[signal.Signals, Any] = {
     signal.SIGINT: signal.default_int_handler,
     signal.SIGTERM: signal.SIG_DFL,
 }
-_OF_BROKEN_PIPE = 128 + 13
 _received: list[int] = []
 
 
@@ -59,25 +55,6 @@ def stopped_in_one_sentence(program: str) -> Iterator[None]:
                 raise
             print(f"\n{program}: interrupted; run the same command again.", file=sys.stderr)
             sys.exit(status)
-
-
-def print_all(text: str) -> None:
-    """Print text on standard output; end the process quietly if its reader has ended, as `head` does.
-
-    The status is then 141, as of programs that SIGPIPE ends. Nothing is printed if the output is closed.
-
-    Raises:
-        MlcError: it cannot be written, as on a full disk.
-    """
-    try:
-        print(text, end="", flush=True)
-    except OSError as error:
-        # Python would try to write the rest again when it ends.
-        with suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):
-            sys.exit(_OF_BROKEN_PIPE)
-        raise MlcError(f"Standard output cannot be written ({error.strerror}).") from error
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:

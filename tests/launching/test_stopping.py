@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mlc import compare, export, predict, report, train
-from mlc.config.errors import ConfigError
+from mlc.data import __main__ as data
 from mlc.files.writing import write_atomically
 from mlc.launching.stopping import stop_status, stops_raised
 from tests.conftest import Command
@@ -57,7 +56,7 @@ def test_a_signal_ends_a_command_in_a_sentence(
 
 
 @pytest.mark.parametrize("number", STOPS)
-@pytest.mark.parametrize("main", [predict.main, report.main, export.main])
+@pytest.mark.parametrize("main", [predict.main, report.main, export.main, data.main])
 def test_a_command_that_reads_runs_ends_likewise_and_leaves_no_part_of_a_file(
     main: Callable[[], None], number: signal.Signals, command: Command, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -70,12 +69,11 @@ def test_a_command_that_reads_runs_ends_likewise_and_leaves_no_part_of_a_file(
             os.kill(os.getpid(), number)
 
     monkeypatch.setattr(f"{main.__module__}.import_parts", stopped)
-    words = {report: ["runs"], predict: ["run", "new.csv"], export: ["run", "--to", "onnx"]}
-    module = sys.modules[main.__module__]
-    more = ["--output", "yeast.onnx"] if module is export else []
-    ended = command(main, *words[module], *more)
+    words = {report: ["runs"], predict: ["run", "new.csv"], data: ["toy"]}
+    words[export] = ["run", "--to", "onnx", "--output", "yeast.onnx"]
+    ended = command(main, *words[sys.modules[main.__module__]])
     assert ended.status == STOPS[number]
-    name = main.__module__.replace(".", "-")
+    name = main.__module__.removesuffix(".__main__").replace(".", "-")
     assert ended.error.strip() == f"{name}: interrupted; run the same command again."
     assert list(folder.iterdir()) == []
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
@@ -107,42 +105,3 @@ def test_a_handler_of_the_program_and_another_thread_stay_as_they_are() -> None:
     thread.start()
     thread.join()
     assert found == [signal.SIG_DFL]
-
-
-def test_a_reader_that_ends_early_ends_the_command_quietly(tmp_path: Path) -> None:
-    text = "from mlc.launching.stopping import print_all; print_all('row\\n' * 100_000)"
-    for end, status, said in (
-        ("| true", 141, ""),
-        ("> /dev/full", 1, "Standard output cannot be written (No space left on device)."),
-        (">&-", 0, ""),
-    ):
-        if end == "> /dev/full" and not Path("/dev/full").exists():
-            continue
-        script = f'"$PYTHON" -c "{text}" {end}; exit ${{PIPESTATUS[0]}}'
-        environment = {**os.environ, "PYTHON": sys.executable}
-        ended = subprocess.run(
-            ["bash", "-c", script], env=environment, capture_output=True, text=True, check=False
-        )
-        assert ended.returncode == status, (end, ended.stderr)
-        assert said in ended.stderr
-        assert bool(said) == bool(ended.stderr)
-
-
-def test_what_cannot_be_printed_is_said_in_a_sentence(
-    command: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: object) -> str:
-        monkeypatch.setattr("mlc.launching.stopping.print", no_space, raising=False)
-        return "a table"
-
-    def no_space(*_: object, file: object = None, **more: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(report, "_summarise", full)
-    ended = command(report.main, "runs")
-    assert ended.status == 1
-    said = "mlc-report: Standard output cannot be written (No space left on device)."
-    assert ended.error.strip() == said
-    monkeypatch.setattr(sys, "stdout", None)
-    with pytest.raises(ConfigError, match="Standard output is closed: name a file with --output"):
-        predict._predict(predict._parser().parse_args(["run", "new.csv"]))
