@@ -8,7 +8,7 @@ from pathlib import Path
 from mlc.config.errors import ConfigError
 from mlc.exporting.card import model_card
 from mlc.exporting.inputs import before_rows, described, metadata_of_run, rows_of_run
-from mlc.exporting.writing import format_of, require_absent, write_predictor
+from mlc.exporting.writing import Check, format_of, require_absent, write_predictor
 from mlc.files.names import STATUS
 from mlc.files.writing import write_text
 from mlc.runs.loading import load
@@ -45,8 +45,21 @@ def export_run(
     loaded = load(folder, rule, "cpu")
     rows, frozen = rows_of_run(loaded)
     metadata = metadata_of_run(loaded, rows)
-    check = write_predictor(loaded, output, to, rows, metadata, frozen)
-    write_text(card, model_card(folder, loaded, rows, to, output, check))
+
+    def write_card(place: Path, check: Check) -> None:
+        inside = card.is_relative_to(output)
+        path = place / card.relative_to(output) if inside else card
+        write_text(path, model_card(folder, loaded, rows, to, output, check))
+        written.append(path)
+
+    written: list[Path] = []
+    try:
+        # The card comes first, so that no model stands without it.
+        check = write_predictor(loaded, output, to, rows, metadata, frozen, complete=write_card)
+    except BaseException:
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise
     lines = [
         f"{output}: rows {described(rows)}",
         f"rule: {loaded.rule!r}",

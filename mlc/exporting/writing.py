@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -19,6 +18,7 @@ from mlc.evaluation.predictor import Predictor, best_labels
 from mlc.exporting.formats import FORMATS, Predict, require_onnx
 from mlc.exporting.module import PortableModel, Rows
 from mlc.exporting.tracing import traced
+from mlc.files.writing import write_as_whole
 
 _N_CHECKED = 64
 _ENDINGS = {".onnx": "onnx", ".pt2": "pt2"}
@@ -103,8 +103,11 @@ def write_predictor(
     metadata: Mapping[str, Any],
     frozen: nn.Module | None = None,
     one_class: bool = False,
+    complete: Callable[[Path, Check], None] = lambda place, check: None,
 ) -> Check:
     """Write a predictor as one file, or as a folder for "torch", and check its predictions.
+
+    Whatever stops it, `path` holds all or does not exist.
 
     Args:
         predictor: the trained model with its preprocessing and a fitted rule.
@@ -114,10 +117,11 @@ def write_predictor(
         metadata: stored in the file.
         frozen: the network that computes the features of the predictor, or None.
         one_class: as in `PortableModel`.
+        complete: called before `path` exists, with the file or folder that will bear its name.
 
     Raises:
         ConfigError: the format is unknown, the path exists, or a part cannot be exported.
-        MlcError: the file does not predict as the predictor does; it is deleted.
+        MlcError: the file does not predict as the predictor does.
     """
     require_format(to)
     require_absent(path, "--output")
@@ -130,15 +134,12 @@ def write_predictor(
         raise MlcError(
             f"Random rows like those of the training have no prediction: {error}"
         ) from error
-    predict = FORMATS[to](traced(module, examples), metadata, path)
-    try:
-        return _checked(predict, examples, expected, path)
-    except MlcError:
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-        raise
+    program = traced(module, examples)
+    with write_as_whole(path) as place:
+        predict = FORMATS[to](program, metadata, place)
+        check = _checked(predict, examples, expected, path)
+        complete(place, check)
+    return check
 
 
 def _expected(

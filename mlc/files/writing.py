@@ -65,6 +65,30 @@ def write_atomically(path: Path) -> Iterator[IO[bytes]]:
         raise
 
 
+@contextmanager
+def write_as_whole(path: Path) -> Iterator[Path]:
+    """Give a path in a temporary folder beside `path`; the file or folder there is renamed to `path`.
+
+    Raises:
+        OSError: the folder of `path` cannot be written to; it names `path`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    name = os.fsdecode(os.fsencode(path.name)[:_LONGEST_NAME])
+    folder = path.parent
+    try:
+        with tempfile.TemporaryDirectory(
+            dir=path.parent, prefix=f".{name}.", suffix=_PART, ignore_cleanup_errors=True
+        ) as temporary:
+            folder = Path(temporary)
+            yield folder / path.name
+            (folder / path.name).replace(path)
+    except OSError as error:
+        # The temporary folder has a name that the user has not chosen.
+        if error.filename is None or not Path(error.filename).is_relative_to(folder):
+            raise
+        raise type(error)(error.errno, error.strerror, str(path)) from error
+
+
 def temporary_of(name: str) -> str | None:
     """Return the file name for which `write_atomically` made this temporary; None for other names."""
     match = _TEMPORARY.fullmatch(name)

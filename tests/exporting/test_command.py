@@ -17,7 +17,9 @@ import mlc
 from mlc import MultiLabelClassifier
 from mlc.data.text import count_words
 from mlc.export import main as mlc_export
+from mlc.exporting import command as exporting
 from mlc.exporting.usage import usage
+from mlc.files.writing import write_as_whole, write_text
 from mlc.reporting.statistics import mean_interval
 from mlc.train import main as mlc_train
 from tests.conftest import REPOSITORY, exit_status, toy_arff
@@ -74,6 +76,42 @@ def test_files_predict_without_mlc_by_the_code_of_the_document(
                 np.testing.assert_allclose(scores, loaded.scores(rows)[:n], atol=1e-6)
                 np.testing.assert_array_equal(results[f"{to} {n} label_sets"], label_sets[:n])
                 assert results[f"{to} {n} named"].tolist() == named[:n]
+
+
+@pytest.mark.parametrize("to", FORMATS)
+@pytest.mark.parametrize("moment", ["before the card", "after the card"])
+def test_an_export_that_is_stopped_leaves_nothing(
+    to: str, moment: str, sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def stopped(path: Path, content: str) -> None:
+        assert not Path(NAMES[to]).exists()
+        if moment == "after the card":
+            write_text(path, content)
+            # In the rename of the model.
+            monkeypatch.setattr(Path, "replace", interrupted)
+        else:
+            interrupted()
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(exporting, "write_text", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        exporting.export_run(run_of(sweep), to)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_to_is_named_and_not_a_temporary(tmp_path: Path) -> None:
+    path = tmp_path / "model.pt2"
+    for raised, named in ((None, path), ("card.md", "card.md")):
+        with (
+            pytest.raises(OSError, match=re.escape(f"No space left on device: '{named}'")),
+            write_as_whole(path) as place,
+        ):
+            raise OSError(28, "No space left on device", raised or str(place))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_document_and_the_card_have_the_same_code() -> None:
