@@ -98,15 +98,14 @@ def read_predicted(run: Path, rule: str, metrics: Sequence[str]) -> Predicted:
         scores = np.where(known, scores, -1)
     counts = [(decisions & targets), decisions, targets]
     labels = LabelCounts(*(array.sum(axis=0).astype(np.float64) for array in counts))
-    n_known = None if known is None else int(known.sum())
-    return Predicted(threshold_curves(scores, targets, metrics, n_known), labels)
+    return Predicted(threshold_curves(scores, targets, metrics, known), labels)
 
 
 def threshold_curves(
     scores: NDArray[np.floating],
     targets: NDArray[np.bool_],
     metrics: Sequence[str],
-    n_known: int | None = None,
+    known: NDArray[np.bool_] | None = None,
 ) -> dict[str, Counts]:
     """Compute metrics of the label sets of all scores at or above a threshold.
 
@@ -114,7 +113,7 @@ def threshold_curves(
         scores: (N, K).
         targets: (N, K).
         metrics: of label sets.
-        n_known: the number of known pairs of row and label; None is all. The scores of other pairs are
+        known: (N, K), with a known pair in each row; None is all. The scores of other pairs are
             below all thresholds.
 
     Returns:
@@ -122,6 +121,7 @@ def threshold_curves(
     """
     parts = {name: METRICS[name] for name in metrics}
     n_rows, n_labels = targets.shape
+    marks = np.broadcast_to(np.True_, targets.shape) if known is None else known
     by_label = np.zeros((3, n_labels, len(THRESHOLDS)))
     totals = {name: np.zeros(len(THRESHOLDS)) for name in metrics}
     for start in range(0, n_rows, _ROWS):
@@ -131,14 +131,14 @@ def threshold_curves(
         of_rows = [name for name, metric in parts.items() if metric.average == "samples"]
         counts = _passed(levels, targets[rows]) if of_rows else None
         for name in of_rows:
-            totals[name] += _formula(parts[name], counts, n_labels).sum(axis=0)
+            totals[name] += _formula(parts[name], counts, marks[rows].sum(axis=1)).sum(axis=0)
     curves = {name: total / n_rows for name, total in totals.items()}
     for name, metric in parts.items():
         if metric.average == "macro":
-            curves[name] = _formula(metric, by_label, n_rows).mean(axis=0)
+            curves[name] = _formula(metric, by_label, marks.sum(axis=0)).mean(axis=0)
         elif metric.average == "micro":
             pooled = by_label.sum(axis=1, keepdims=True)
-            curves[name] = _formula(metric, pooled, n_known or n_rows * n_labels)[0]
+            curves[name] = _formula(metric, pooled, np.array([marks.sum()]))[0]
     return curves
 
 
@@ -160,10 +160,12 @@ def _passed(levels: NDArray[np.int64], targets: NDArray[np.bool_]) -> Counts:
     return np.stack([array[:, 1:] for array in (*at_least, actual)]).astype(np.float64)
 
 
-def _formula(metric: Any, counts: Any, n_pairs: int) -> Counts:
+def _formula(metric: Any, counts: Any, n_pairs: NDArray[np.int64]) -> Counts:
+    """Apply a metric to counts (groups, thresholds) of n pairs, (groups,)."""
     import torch
 
-    return np.asarray(metric.formula(*(torch.as_tensor(array) for array in counts), n_pairs))
+    sizes = torch.as_tensor(n_pairs).unsqueeze(-1)
+    return np.asarray(metric.formula(*(torch.as_tensor(array) for array in counts), sizes))
 
 
 def _ratio(numerator: Counts, denominator: Counts, defined: Counts) -> Counts:

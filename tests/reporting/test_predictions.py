@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from sklearn.metrics import precision_recall_fscore_support
 
 from mlc.config.errors import RunFolderError
 from mlc.metrics import COUNT_METRICS
+from mlc.metrics.counts import AVERAGES, CountMetric
 from mlc.reporting import predictions
 from mlc.reporting.predictions import (
     THRESHOLDS,
@@ -113,6 +115,31 @@ def test_labels_that_are_not_known_count_nowhere(
         np.testing.assert_array_equal(
             result.labels.predicted, ((scores >= 0.5) & known).sum(axis=0)
         )
+
+
+@pytest.mark.parametrize("average", AVERAGES)
+def test_a_metric_of_the_number_of_labels_gets_that_of_the_known_ones(
+    average: str, made: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a Hamming loss in which each row, or each label, counts alike."""
+
+    def hamming(true: Any, predicted: Any, actual: Any, n: Any) -> Any:
+        return (predicted + actual - 2 * true) / n
+
+    metric = CountMetric(hamming, average)
+    monkeypatch.setattr(predictions, "METRICS", {"hamming": metric})
+    monkeypatch.setattr(predictions, "_ROWS", 10)
+    scores, targets = made
+    known = np.random.default_rng(1).random(targets.shape) < 0.6
+    known[:, 0] = True
+    decided = torch.as_tensor(scores).double() >= torch.as_tensor(THRESHOLDS)[:, None, None]
+    for marks in (known, None):
+        below = scores if marks is None else np.where(marks, scores, -1)
+        own = targets if marks is None else targets & marks
+        expanded = None if marks is None else torch.as_tensor(marks).expand(decided.shape)
+        expected = metric(decided, torch.as_tensor(targets).expand(decided.shape), expanded)
+        curves = threshold_curves(below, own, ["hamming"], marks)
+        np.testing.assert_allclose(curves["hamming"], expected, atol=1e-12)
 
 
 def test_marks_of_another_shape_are_refused(tmp_path: Path) -> None:
