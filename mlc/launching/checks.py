@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Glob, Override
 from omegaconf import DictConfig, OmegaConf
 
 from mlc.config.errors import ConfigError, RunFolderError
@@ -25,7 +25,7 @@ from mlc.search.files import RECORD
 def sweep_overrides(config: DictConfig) -> list[Override]:
     """Return the overrides of the sweeper's parameters and of the command line, which win."""
     params = config.hydra.sweeper.get("params") or {}
-    overrides = [f"{key}={value}" for key, value in params.items()]
+    overrides = [without_glob(f"{key}={value}") for key, value in params.items()]
     overrides += task_overrides(config.hydra)
     return list({key_of(override): override for override in parsed(overrides)}.values())
 
@@ -68,6 +68,31 @@ def choices(group: str) -> list[str]:
     """Return the options of a config group: its files and the registered parts."""
     files = {path.stem for path in (config_folder() / group).glob("*.yaml")}
     return sorted(files | set(GROUPS.get(group, ())))
+
+
+def without_glob(argument: str) -> str:
+    """Return the override with the names that `glob(...)` matches, as in head=glob(soft*).
+
+    Raises:
+        ConfigError: it matches none, or the key is no config group.
+    """
+    if "=glob(" not in argument:
+        return argument
+    (override,) = parsed([argument])
+    pattern: Any = override.value()
+    if not isinstance(pattern, Glob):
+        return argument
+    key = override.key_or_group
+    known = choices(key)
+    if not known:
+        raise ConfigError(
+            f"{argument}: glob matches names of a config group, such as head, and {key} is none: list"
+            f" the values, as in {key}=A,B."
+        )
+    names = pattern.filter(known)
+    if not names:
+        raise ConfigError(f"{argument} matches no name: choose some of {named_choices(known)}.")
+    return f"{argument.partition('=')[0]}={','.join(names)}"
 
 
 def unknown_choice(group: str, name: str) -> ConfigError:

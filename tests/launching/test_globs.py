@@ -1,0 +1,56 @@
+"""A sweep over the names that match a pattern, as Hydra's own sweeper reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mlc.config.errors import ConfigError
+from mlc.launching.checks import choices, without_glob
+from mlc.train import main
+from tests.conftest import Command
+
+
+def test_a_pattern_stands_for_the_names_that_it_matches() -> None:
+    assert without_glob("head=glob(soft_*)") == "head=soft_jaccard"
+    assert without_glob("head=glob([pair*,soft_*])") == "head=pairwise,soft_jaccard"
+    everything = without_glob("head=glob(*,exclude=[*_*,s*])").removeprefix("head=").split(",")
+    assert everything == [
+        name for name in choices("head") if "_" not in name and not name.startswith("s")
+    ]
+    for same in ("head=sigmoid,powerset", "data.path='=glob(*)'", "seed=range(5)"):
+        assert without_glob(same) == same
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        (
+            "head=glob(no_*)",
+            r"head=glob\(no_\*\) matches no name: choose some of assume_negative, ",
+        ),
+        ("seed=glob(*)", r"config group, such as head, and seed is none: .* seed=A,B\."),
+        ("decisions=glob(*)", r"decisions is none"),
+    ],
+)
+def test_a_pattern_without_a_name_is_refused_in_a_sentence(argument: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        without_glob(argument)
+
+
+def test_a_sweep_over_a_pattern_is_trained_and_resumed(
+    command: Command, write_arff: Callable[..., Path], tmp_path: Path
+) -> None:
+    heads = "head=glob([sigmoid,soft_*],exclude=[*_f1])"
+    quick = "trainer.max_epochs=1", "backbone.widths=[4]", "decisions=[fixed]"
+    more = "report.yardsticks=false", "report.figures=false", "hydra.sweep.dir=s"
+    words = ("-m", heads, "data=arff", f"data.path={write_arff()}", *quick, *more)
+    ended = command(main, *words)
+    assert ended.status == 0, ended.error
+    assert f"{heads} is read as head=sigmoid,soft_jaccard." in ended.error
+    heads_of_runs = {path.parent.parent.name for path in (tmp_path / "s").rglob("status.json")}
+    assert heads_of_runs == {"sigmoid", "soft_jaccard"}
+    ended = command(main, *words, "resume=true")
+    assert ended.status == 0, ended.error
