@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from mlc.config.errors import ConfigError
 
 # What Hydra's grammar reads as a text without quotes. It knows no letters but those of ASCII.
-_PLAIN = re.compile(r"[A-Za-z_][\w.\-/%+|]*", re.ASCII)
+_PLAIN = re.compile(r"[A-Za-z_/][\w.\-/%+|]*", re.ASCII)
 _WORDS = {"null", "true", "false", "nan", "inf", "infinity"}
 # What a shell would replace within double quotes.
 _OF_SHELL = re.compile(r'["$`!]|\\[\\$`"]')
@@ -52,11 +52,12 @@ def setting(key: str, value: str | Sequence[str]) -> str:
     "data.labels=[a,'b, c']"
     """
     if isinstance(value, str):
-        return shell_word(f"{key}={_as_needed(value)}")
-    return shell_word(f"{key}=[{','.join(map(_as_needed, value))}]")
+        return shell_word(f"{key}={as_needed(value)}")
+    return shell_word(f"{key}=[{','.join(map(as_needed, value))}]")
 
 
-def _as_needed(name: str) -> str:
+def as_needed(name: str) -> str:
+    """Return text as a value of an override, quoted only if Hydra would read it otherwise."""
     is_plain = _PLAIN.fullmatch(name) and name.casefold() not in _WORDS
     return name if is_plain else quoted(name)
 

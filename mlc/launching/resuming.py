@@ -12,6 +12,7 @@ from typing import Any
 
 from mlc.config.errors import RunFolderError
 from mlc.config.imports import FLAG, named_modules
+from mlc.config.quoting import as_needed
 from mlc.data.base import SOURCES, Dataset
 from mlc.data.splits import split_dataset
 from mlc.files.names import STATUS
@@ -233,7 +234,7 @@ def resume_command(folder: Path, is_sweep: bool) -> str:
     key = "hydra.sweep.dir" if is_sweep else "hydra.run.dir"
     others = [argument for argument in arguments if not argument.startswith((f"{key}=", "resume="))]
     imports = [word for module in named_modules() for word in (FLAG, module)]
-    return shlex.join([*start, *imports, *others, f"{key}={folder}", "resume=true"])
+    return shlex.join([*start, *imports, *others, f"{key}={as_needed(str(folder))}", "resume=true"])
 
 
 def trained_elsewhere(folder: Path) -> str:

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
+import mlc
 from mlc import compare, export, predict, report, train
+from mlc.config.quoting import quoted, setting
 from mlc.data import __main__ as data
 from mlc.files.writing import write_atomically
 from mlc.launching.stopping import stop_status, stops_raised
+from mlc.tracking.progress import BarProgress
+from mlc.train import main
 from tests.conftest import Command
 
 STOPS = {signal.SIGINT: 130, signal.SIGTERM: 143}
@@ -105,3 +112,37 @@ def test_a_handler_of_the_program_and_another_thread_stay_as_they_are() -> None:
     thread.start()
     thread.join()
     assert found == [signal.SIG_DFL]
+
+
+def test_a_run_with_odd_names_and_missing_labels_is_resumed_by_the_command_that_is_printed(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["l${0}", 'q"c', "d\\e's", "one, two"]
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(60, 3)), columns=["a${b}", 'x"1', "z\\"])
+    for index, name in enumerate(names):
+        frame[name] = np.where(rng.random(60) < 0.2, "", (frame["a${b}"] > index / 2).astype(int))
+    table = tmp_path / 'a${b}, "c\\d.csv'
+    frame.to_csv(table, index=False)
+    labels = shlex.split(setting("data.labels", names))
+    data = ["data=table", f"data.path={quoted(str(table))}", *labels, "data.missing_labels=mask"]
+    quick = ["trainer.max_epochs=4", "backbone.widths=[4]", "report.yardsticks=false"]
+    words = [*data, *quick, "report.figures=false"]
+    whole, stopped = tmp_path / "whole", tmp_path / 'x$y, "z'
+    assert command(main, *words, f"hydra.run.dir={whole}").status == 0
+
+    def stop(progress: BarProgress, epoch: int) -> None:
+        if epoch == 2:
+            signal.raise_signal(signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BarProgress, "epoch", stop)
+        ended = command(main, *words, f"hydra.run.dir={quoted(str(stopped))}")
+    assert ended.status == 143, ended.error
+    assert not (stopped / "metrics.json").exists()
+    ended = command(main, *shlex.split(ended.error.splitlines()[-1])[2:])
+    assert ended.status == 0, ended.error
+    for name in ("checkpoint.safetensors", "predictions.npz", "rules.json", "history.csv"):
+        assert (stopped / name).read_bytes() == (whole / name).read_bytes()
+    loaded = mlc.load(stopped)
+    assert loaded.label_names == tuple(names)
