@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from mlc.config.errors import MlcError
-from mlc.config.imports import add_import_flag, import_parts
+from mlc.config.imports import add_import_flag, import_parts, uncollected
 from mlc.config.schema import ReportOptions
 from mlc.launching.printing import printing
 from mlc.launching.stopping import stopped_in_one_sentence
@@ -64,12 +64,12 @@ def _parser() -> argparse.ArgumentParser:
 def _summarise(args: argparse.Namespace) -> str:
     """Write the report into the folder; return its text."""
     # pandas and matplotlib take seconds to import.
-    from mlc.config.registry import METRICS
-    from mlc.files.writing import write_text
-    from mlc.reporting.page import render
-    from mlc.reporting.summary import write_summary
-    from mlc.runs.ownership import check_report_files
-    from mlc.runs.parts import require_part
+    with uncollected():
+        from mlc.config.registry import METRICS
+        from mlc.files.writing import write_text
+        from mlc.reporting.summary import write_summary
+        from mlc.runs.ownership import check_report_files
+        from mlc.runs.parts import require_part
 
     import_parts(args.imports)
     for metric in args.metrics:
@@ -78,6 +78,9 @@ def _summarise(args: argparse.Namespace) -> str:
         check_report_files(args.folder, ["report.html"])
     results, summary = write_summary(args.folder, args.metrics, args.reference)
     if args.html:
+        # The page needs jinja2, which other reports do not.
+        from mlc.reporting.page import render
+
         page = args.folder / "report.html"
         write_text(page, render(results, args.folder.absolute(), args.metrics, args.reference))
         summary += f"\n{page}\n"

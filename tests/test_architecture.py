@@ -116,6 +116,14 @@ def test_a_report_of_stored_runs_leaves_heavy_libraries_out() -> None:
         )
 
 
+def test_a_report_without_a_page_loads_no_library_that_only_others_need() -> None:
+    """Each took a few hundredths of the time of a report of two runs."""
+    heavy = ("jinja2", "mlc.reporting.page", "yaml", "psutil", "importlib.metadata")
+    for name in ("reporting/summary.py", "report.py"):
+        modules = loaded_by(PACKAGE / name)
+        assert not {module for module in modules if module.startswith(heavy)}, name
+
+
 def test_importing_the_curves_leaves_tensorboard_out() -> None:
     assert any(
         name.startswith("tensorboard.") for name in loaded_by(PACKAGE / "tracking/events.py")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
 import traceback
 from argparse import ArgumentParser
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mlc.config.errors import ConfigError, MlcError
@@ -95,3 +97,15 @@ def _import(name: str) -> None:
             f"{FLAG} {name} cannot be imported ({type(error).__name__}: {error}; {last.filename}, line"
             f" {last.lineno}): fix it."
         ) from error
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Pause the garbage collector: imports make many objects and hardly any garbage."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

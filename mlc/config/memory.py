@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import psutil
-
 if TYPE_CHECKING:
     import torch
 
@@ -16,6 +14,8 @@ def free_bytes(device: torch.device | None = None) -> int:
         import torch
 
         return int(torch.cuda.mem_get_info(device)[0])
+    import psutil  # Most reports read no arrays.
+
     return int(psutil.virtual_memory().available)
 
 

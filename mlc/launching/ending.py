@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
@@ -25,6 +27,13 @@ class RaisingJobReturn(JobReturn):
     @return_value.setter
     def return_value(self, value: Any) -> None:
         self._return_value = value
+
+
+@dataclass
+class FolderJobReturn(RaisingJobReturn):
+    """The result of a job whose configs are stored in its run's folder, and are None here."""
+
+    folder: Path | None = None
 
 
 @contextmanager

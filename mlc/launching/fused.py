@@ -19,7 +19,6 @@ from hydra.core.singleton import Singleton
 from hydra.core.utils import (
     JobReturn,
     JobStatus,
-    _save_config,
     configure_log,
     env_override,
     filter_overrides,
@@ -30,10 +29,12 @@ from omegaconf import DictConfig, open_dict, read_write
 from mlc.config.errors import BeingTrainedError, ConfigError
 from mlc.config.options import Limits, out_of_range
 from mlc.data.base import SOURCES
-from mlc.launching.ending import finished_runs_folded
+from mlc.launching.ending import FolderJobReturn, finished_runs_folded
 from mlc.launching.job import describe
 from mlc.launching.names import task_overrides
 from mlc.launching.stopping import stop_status
+from mlc.launching.storing import as_yaml
+from mlc.launching.sweep import SweepCallback
 from mlc.launching.workers import (
     Ended,
     n_cores,
@@ -58,12 +59,25 @@ _POSITIVE = Limits(at_least=1)
 
 @dataclass
 class Job:
-    """A job of Hydra, with its run; None if its config is invalid."""
+    """A job of Hydra.
 
+    Attributes:
+        folder: of the run.
+        environment: variables that are set while the job begins.
+        result: what Hydra gets.
+        config: for the callbacks.
+        files: the texts of the stored configs by name, unless the run was finished before.
+        run: None if the config is invalid.
+        error: why the config is invalid.
+    """
+
+    folder: Path
+    environment: dict[str, str]
+    result: FolderJobReturn
     config: DictConfig
-    hydra_config: Any
-    result: JobReturn
+    files: dict[str, str]
     run: Run | None = None
+    error: Exception | None = None
 
 
 # Trains cohorts and reports each run that has ended.
@@ -89,9 +103,10 @@ def launch(
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
     Path(str(config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
     state = Singleton.get_state()
+    keeps_config = _read_configs(launcher)
     try:
         jobs = [
-            _compose(launcher, list(overrides), first + index)
+            _compose(launcher, list(overrides), first + index, keeps_config)
             for index, overrides in enumerate(job_overrides)
         ]
         _refuse_shared_folders(jobs)
@@ -180,10 +195,22 @@ def group(jobs: Sequence[Job], max_runs: int, n_workers: int) -> list[list[Job]]
     return [[runs[index][0] for index in indices] for indices in groups]
 
 
-def _compose(launcher: FusedLauncher, overrides: list[str], number: int) -> Job:
-    """Compose the config of a job, and set its number and folder, as Hydra's launchers do."""
-    config = launcher.hydra_context.config_loader.load_sweep_config(launcher.config, overrides)
-    with open_dict(config):
+def _read_configs(launcher: FusedLauncher) -> bool:
+    """Whether callbacks other than mlc's, which might read them, are called with the jobs' configs."""
+    callbacks = launcher.hydra_context.callbacks.callbacks
+    return any(not isinstance(callback, SweepCallback) for callback in callbacks)
+
+
+def _compose(launcher: FusedLauncher, overrides: list[str], number: int, keeps_config: bool) -> Job:
+    """Compose the config of a job, set its number and folder as Hydra's launchers do, and describe it.
+
+    What is stored of the config is kept as text: configs of thousands of jobs fill gigabytes.
+    """
+    loader: Any = launcher.hydra_context.config_loader
+    config, task_config = loader.job_configs(launcher.config, overrides)
+    if keeps_config:
+        config = copy.deepcopy(config)
+    with read_write(config.hydra), open_dict(config.hydra):
         config.hydra.job.id = str(number)
         config.hydra.job.num = number
     HydraConfig.instance().set_config(config)
@@ -192,40 +219,50 @@ def _compose(launcher: FusedLauncher, overrides: list[str], number: int) -> Job:
     for runtime in (config.hydra.runtime, hydra_config.hydra.runtime):
         with read_write(runtime), open_dict(runtime):
             runtime.output_dir = str(folder.absolute())
-    result = JobReturn()
+    folder = folder.absolute()
+    result = FolderJobReturn(folder=folder)
     result.overrides = task_overrides(config.hydra)
+    result.working_dir = str(Path.cwd())
+    result.task_name = hydra_config.hydra.job.name
+    if keeps_config:
+        result.cfg, result.hydra_cfg = copy.deepcopy(task_config), hydra_config
     log.debug("\t#%d : %s", number, " ".join(filter_overrides(overrides)))
-    return Job(config, hydra_config, result)
-
-
-def _begin(launcher: FusedLauncher, job: Job) -> None:
-    """Store the unresolved config, call the callbacks, then resolve the config into a run."""
-    hydra_config = HydraConfig.instance().cfg = job.hydra_config
-    task_config = copy.deepcopy(job.config)
-    with read_write(task_config), open_dict(task_config):
-        del task_config["hydra"]
-    job.result.cfg, job.result.hydra_cfg = task_config, hydra_config
-    job.result.working_dir = str(Path.cwd())
-    job.result.task_name = hydra_config.hydra.job.name
-    folder = Path(hydra_config.hydra.runtime.output_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    # The stored config of a finished run, or of a run in another process, is not replaced.
-    keeps_config = is_finished(folder) or holder(folder) is not None
-    if hydra_config.hydra.output_subdir is not None and not keeps_config:
-        stored = folder / hydra_config.hydra.output_subdir
-        _save_config(task_config, "config.yaml", stored)
-        _save_config(hydra_config, "hydra.yaml", stored)
-        _save_config(job.config.hydra.overrides.task, "overrides.yaml", stored)
-    with env_override(hydra_config.hydra.job.env_set):
-        launcher.hydra_context.callbacks.on_job_start(
-            config=job.config, task_function=launcher.task_function
-        )
+    environment = {str(key): str(value) for key, value in hydra_config.hydra.job.env_set.items()}
+    kept = config if keeps_config else launcher.config
+    job = Job(folder, environment, result, kept, {})
+    subfolder = hydra_config.hydra.output_subdir
+    if subfolder is not None and not is_finished(folder):
+        stored = {
+            "config.yaml": task_config,
+            "hydra.yaml": hydra_config,
+            "overrides.yaml": config.hydra.overrides.task,
+        }
+        job.files = {f"{subfolder}/{name}": as_yaml(each) for name, each in stored.items()}
+    with env_override(environment):
         try:
             job.run = describe(task_config)
         except Exception as error:
             if stop_status(error) is not None:
                 raise
-            _end(launcher, job, error)
+            job.error = error
+    return job
+
+
+def _begin(launcher: FusedLauncher, job: Job) -> None:
+    """Store the unresolved config and call the callbacks."""
+    job.folder.mkdir(parents=True, exist_ok=True)
+    # The stored config of a finished run, or of a run in another process, is not replaced.
+    if job.files and not is_finished(job.folder) and holder(job.folder) is None:
+        for name, text in job.files.items():
+            (job.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (job.folder / name).write_text(text, encoding="utf-8")
+    job.files = {}
+    with env_override(job.environment):
+        launcher.hydra_context.callbacks.on_job_start(
+            config=job.config, task_function=launcher.task_function
+        )
+    if job.error is not None:
+        _end(launcher, job, job.error)
 
 
 def _end(launcher: FusedLauncher, job: Job, outcome: Outcome) -> None:
@@ -239,7 +276,7 @@ def _end(launcher: FusedLauncher, job: Job, outcome: Outcome) -> None:
 def _refuse_shared_folders(jobs: Sequence[Job]) -> None:
     taken: set[str] = set()
     for job in jobs:
-        folder = os.path.realpath(job.config.hydra.runtime.output_dir)
+        folder = os.path.realpath(job.folder)
         if folder in taken:
             raise ConfigError(
                 f"Two jobs of the sweep would write to {folder}: give each job another"

@@ -10,6 +10,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig, OmegaConf
 
 from mlc.launching.checks import sweep_overrides
+from mlc.launching.ending import FolderJobReturn
 from mlc.launching.search_plan import Planned, plan, seeds_of
 from mlc.launching.search_request import Request, read_request
 from mlc.reporting.collect import collect
@@ -152,6 +153,8 @@ def _tell(
 
 
 def _folder(result: JobReturn) -> Path:
+    if isinstance(result, FolderJobReturn) and result.folder is not None:
+        return result.folder
     hydra_config: Any = result.hydra_cfg
     return Path(hydra_config.hydra.runtime.output_dir)
 

@@ -131,7 +131,8 @@ class SweepCallback(Callback):
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         """Count a job that has ended."""
-        job_return.__class__ = RaisingJobReturn
+        if not isinstance(job_return, RaisingJobReturn):
+            job_return.__class__ = RaisingJobReturn
         if current is not None:
             failed = job_return.status == JobStatus.FAILED
             value = None if failed else job_return.return_value

@@ -12,8 +12,8 @@ import pandas as pd
 from mlc.config.errors import RunFolderError
 from mlc.evaluation.left_out import LEFT_OUT
 from mlc.files.names import STATUS
-from mlc.reporting.reading import ORDER, PARTS, PREFIX, StoredRun, read_run, rules_in
-from mlc.reporting.settings import data_key, run_key, setting, varying
+from mlc.reporting.reading import ORDER, PARTS, PREFIX, StoredRun, parsed_key, read_run, rules_in
+from mlc.reporting.settings import data_key, run_key, settings, varying
 from mlc.runs.leases import holders
 from mlc.runs.provenance import NOT_IDENTITY, differences
 
@@ -169,14 +169,15 @@ def _rows_of_runs(
     seen = set()
     for name, run in runs.items():
         facts = {"run": name, **{key: run.status[key] for key in ("data", "head", "seed")}}
-        settings = {key: setting(run.status, key) for key in overrides}
+        set_to = settings(run.status, overrides)
         tuned_on.update({rule: fitted["tuned_on"] for rule, fitted in run.rules.items()})
-        rows += _rows({**facts, **settings}, run.metrics, run.rules)
-        of_data = {key: value for key, value in settings.items() if key.startswith("data.")}
+        rows += _rows({**facts, **set_to}, run.metrics, run.rules)
+        of_data = {key: value for key, value in set_to.items() if key.startswith("data.")}
+        key_of_data = data_key(run.status)
         for baseline, metrics in run.baselines.items():
             for row in _rows({**facts, "head": baseline, **of_data}, metrics, rules_in(metrics)):
                 # Heads on the same data share its baselines.
-                key = (data_key(run.status), baseline, row["rule"])
+                key = (key_of_data, baseline, row["rule"])
                 baselines += [] if key in seen else [row]
                 seen.add(key)
     return rows, baselines, tuned_on
@@ -206,19 +207,21 @@ def check_comparable(statuses: Mapping[str, Mapping[str, Any]]) -> None:
     for name, status in statuses.items():
         identity = status.get("identity") or {}
         # Settings such as data.n_train give different data under the same name.
-        data_settings = [setting(status, key) for key in of_data]
+        set_to = settings(status, overrides)
+        data_settings = [set_to[key] for key in of_data]
         other = data.setdefault(repr((status["data"], data_settings)), name)
         before = statuses[other].get("identity") or {}
         _require_same(other, name, "data", before.get("data"), identity.get("data"))
-        settings = [setting(status, key) for key in overrides]
-        row = repr((status["data"], status["head"], settings))
+        row = repr((status["data"], status["head"], list(set_to.values())))
         other = first.setdefault(row, name)
         before = statuses[other].get("identity") or {}
         versions = [str(each.get("code", "")).split(" ")[0] for each in (before, identity)]
         _require_same(other, name, "version of mlc", *versions)
-        configs = statuses[other].get("config") or {}, status.get("config") or {}
-        for key, one, now in differences(*configs, (*NOT_IDENTITY, "seed")):
-            _require_same(other, name, key, one, now)
+        one, now = statuses[other].get("config") or {}, status.get("config") or {}
+        # Most runs differ in their seed alone, which is quick to see.
+        if {**one, "seed": None} != {**now, "seed": None}:
+            for key, *values in differences(one, now, (*NOT_IDENTITY, "seed")):
+                _require_same(other, name, key, *values)
 
 
 def _require_same(one: str, other: str, what: str, value: Any, now: Any) -> None:
@@ -241,11 +244,9 @@ def _rows(
     shared: dict[str, float | None] = {}
     by_rule = {rule: dict[str, float | None]() for rule in rules}
     for key, value in metrics.items():
-        part, *rest = key.split("/")
+        part, rule, column = parsed_key(key)
         if part not in PREFIX:
             continue
-        *rule, metric = rest
-        column = PREFIX[part] + metric
         if rule:
             by_rule[rule[0]][column] = value
         else:

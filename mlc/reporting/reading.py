@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -95,14 +96,18 @@ def _read_run(folder: Path, metrics: Sequence[str]) -> StoredRun:
     return StoredRun(status, run_metrics, rules, baselines)
 
 
+@lru_cache(2**16)
+def parsed_key(key: str) -> tuple[str, tuple[str, ...], str]:
+    """Return the part of the data, the rule if there is one, and the column of a metric's key."""
+    part, *rule, metric = key.split("/") if "/" in key else ("", key)
+    return part, tuple(rule), PREFIX.get(part, "") + metric
+
+
 def rules_in(metrics: dict[str, Any]) -> list[str]:
     """Return the rules in the keys of metrics, in order."""
+    keys = map(parsed_key, metrics)
     return list(
-        dict.fromkeys(
-            key.split("/")[1]
-            for key in metrics
-            if key.count("/") == 2 and key.split("/")[0] in PREFIX
-        )
+        dict.fromkeys(rule[0] for part, rule, _ in keys if len(rule) == 1 and part in PREFIX)
     )
 
 
@@ -142,18 +147,25 @@ def _check_metrics(
     path: Path, metrics: dict[str, Any], taken: set[str], rules: dict[str, Any] | None = None
 ) -> None:
     for key, value in metrics.items():
-        part, *rule, metric = key.split("/") if "/" in key else ("", key)
+        part, rule, column = parsed_key(key)
         if part not in PREFIX:
             continue
+        # A report reads a hundred metrics of each run: texts of faults are made for faults alone.
         fits = value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
-        _require(fits and abs(value or 0) < 1e300, path, f"{key!r} is not a number")
-        is_metric = len(rule) < 2 and f"{PREFIX[part]}{metric}" not in taken
-        _require(is_metric, path, f"{key!r} is not a metric")
-        _require(rules is None or set(rule) <= rules.keys(), path, f"{key!r} has an unknown rule")
+        if not (fits and abs(value or 0) < 1e300):
+            raise _refusal(path, f"{key!r} is not a number")
+        if len(rule) > 1 or column in taken:
+            raise _refusal(path, f"{key!r} is not a metric")
+        if rules is not None and rule and rule[0] not in rules:
+            raise _refusal(path, f"{key!r} has an unknown rule")
 
 
 def _require(fits: bool, path: Path, fault: str) -> None:
     if not fits:
-        raise RunFolderError(
-            f"{path} is not what a run writes, {fault}: delete the run's folder, and train it again."
-        )
+        raise _refusal(path, fault)
+
+
+def _refusal(path: Path, fault: str) -> RunFolderError:
+    return RunFolderError(
+        f"{path} is not what a run writes, {fault}: delete the run's folder, and train it again."
+    )

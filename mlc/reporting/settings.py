@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from pathlib import PurePosixPath
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from mlc.runs.provenance import NOT_IDENTITY, flatten, with_rules
@@ -17,12 +16,22 @@ def setting(status: Status, key: str) -> str | None:
 
     The value of a config group, such as "optimizer", is the name of the chosen option.
     """
+    return settings(status, [key])[key]
+
+
+def settings(status: Status, keys: Iterable[str]) -> dict[str, str | None]:
+    """Return the values of several settings in a run, as `setting` does of one."""
     config = flatten(status.get("config") or {})
-    for name in (key, f"{key}.name"):
-        if name in config:
-            return as_text(config[name])
-    override = status.get("overrides", {}).get(key)
-    return None if override is None else str(override)
+    overrides = status.get("overrides", {})
+    values: dict[str, str | None] = {}
+    for key in keys:
+        name = next((name for name in (key, f"{key}.name") if name in config), None)
+        override = overrides.get(key)
+        if name is not None:
+            values[key] = as_text(config[name])
+        else:
+            values[key] = None if override is None else str(override)
+    return values
 
 
 def varying(statuses: Mapping[str, Status], overrides: Sequence[str]) -> list[str]:
@@ -31,12 +40,12 @@ def varying(statuses: Mapping[str, Status], overrides: Sequence[str]) -> list[st
     A sweep that was stopped early may have started only the first of its values; the folder name of
     the run shows that the setting was swept.
     """
-    return [
-        key
-        for key in overrides
-        if len({setting(status, key) for status in statuses.values()}) > 1
-        or any(_in_path(name, key) for name in statuses)
-    ]
+    values: dict[str, set[str | None]] = {key: set() for key in overrides}
+    for status in statuses.values():
+        for key, value in settings(status, overrides).items():
+            values[key].add(value)
+    in_paths = {key for name in statuses for key in _keys_in_path(name)}
+    return [key for key in overrides if len(values[key]) > 1 or key in in_paths]
 
 
 def run_key(status: Status) -> Hashable:
@@ -68,8 +77,10 @@ def _significant(config: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in flat.items() if k not in NOT_IDENTITY and not k.startswith(ignored)}
 
 
-def _in_path(run: str, key: str) -> bool:
-    return any(part.startswith(f"{key}=") for part in PurePosixPath(run).name.split(","))
+def _keys_in_path(run: str) -> list[str]:
+    """Return what stands before each = in the last part of a run's name."""
+    name = run.rpartition("/")[2]
+    return [part[:end] for part in name.split(",") for end, sign in enumerate(part) if sign == "="]
 
 
 def _frozen(value: Any) -> Any:

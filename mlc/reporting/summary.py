@@ -171,7 +171,11 @@ def is_swept(runs: pd.DataFrame, metric: str) -> bool:
 
 def _csv(frame: pd.DataFrame) -> str:
     """Write CSV in which no cell is a formula to a spreadsheet."""
-    return str(frame.map(cell).rename(columns=cell).to_csv(index=False))
+    safe = frame.copy(deep=False)
+    for column in frame.columns:
+        if not pd.api.types.is_numeric_dtype(frame[column]):
+            safe[column] = frame[column].map(cell)
+    return str(safe.rename(columns=cell).to_csv(index=False))
 
 
 def _listed(notes: Sequence[str]) -> str:

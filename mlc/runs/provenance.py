@@ -8,7 +8,6 @@ import platform
 import subprocess
 from collections.abc import Collection, Iterator, Mapping
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +89,8 @@ def code_version() -> str:
 @cache
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the libraries that compute a run's results."""
+    from importlib.metadata import version  # A report takes no versions.
+
     return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
 
 
@@ -136,7 +137,8 @@ def flatten(options: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Map the dotted keys of nested options to their values."""
     flat: dict[str, Any] = {}
     for key, value in options.items():
-        if isinstance(value, Mapping):
+        # Not Mapping, whose check takes longer than all else here: stored configs hold only dicts.
+        if isinstance(value, dict):
             flat.update(flatten(value, f"{prefix}{key}."))
         else:
             flat[f"{prefix}{key}"] = value

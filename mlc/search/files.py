@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from mlc.config.errors import RunFolderError
 from mlc.config.options import Choice, Interval, Search, check
@@ -138,6 +137,8 @@ def write_choices(
         "seed": record.seed,
         "choices": [dataclasses.asdict(choice) for choice in choices],
     }
+    import yaml  # Reports of runs without a search need none.
+
     lines = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
     write_text(folder / CHOICE, f"{MARKS[CHOICE].decode()}: chosen by validation rows\n{lines}")
 

@@ -19,6 +19,7 @@ from mlc.config.schema import config_folder, register_configs
 from mlc.launching.checks import check_swept_values, sweep_overrides
 from mlc.launching.composing import NumberCache, composed
 from mlc.launching.names import task_overrides
+from mlc.launching.storing import as_yaml
 
 NAMES = ["a${b}", "d\\e", 'q"c', "${oc.env:HOME}", "x: y", "- z", "#t", "null", "x${y\\", "it's"]
 JOBS = [
@@ -129,3 +130,35 @@ def test_an_interpolation_that_is_meant_is_resolved(
         "train", ["data=table", "data.path=${oc.env:OF_TEST}"], run_mode=RunMode.RUN
     )
     assert task_overrides(config.hydra) == ["data=table", "data.path=there"]
+
+
+def test_a_config_without_hydra_has_the_numbers_of_its_job(
+    hydra: tuple[Hydra, DictConfig],
+) -> None:
+    made, master = hydra
+    cached = NumberCache(made.config_loader)
+    for overrides in [*JOBS, *JOBS]:
+        config, task = cached.job_configs(master, overrides)
+        expected = OmegaConf.to_container(config)
+        assert isinstance(expected, dict)
+        assert expected.pop("hydra")
+        assert OmegaConf.to_container(task) == expected
+
+
+def test_a_job_after_a_refused_one_has_its_own_numbers(hydra: tuple[Hydra, DictConfig]) -> None:
+    made, master = hydra
+    cached = NumberCache(made.config_loader)
+    cached.load_sweep_config(master, ["optimizer.lr=0.1", "seed=1"])
+    with pytest.raises((HydraException, ValueError)):
+        cached.load_sweep_config(master, ["optimizer.lr=0.2", "seed=1.5"])
+    config = cached.load_sweep_config(master, ["optimizer.lr=0.1", "seed=1"])
+    assert (config.optimizer.lr, config.seed) == (0.1, 1)
+
+
+def test_configs_are_stored_as_hydra_stores_them(hydra: tuple[Hydra, DictConfig]) -> None:
+    made, _ = hydra
+    names = setting_of(NAMES)
+    config = made.compose_config("train", ["data=table", names, "seed=1"], run_mode=RunMode.RUN)
+    assert as_yaml(config) == OmegaConf.to_yaml(config)
+    texts = OmegaConf.create({"a": ["1", "1e3", "yes", "é", "null", "", "x: y", None, 1.5, True]})
+    assert as_yaml(texts) == OmegaConf.to_yaml(texts)

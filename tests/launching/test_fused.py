@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from omegaconf import DictConfig
 
 import mlc
 from hydra_plugins.mlc_fused_launcher import FusedLauncher
@@ -284,7 +286,7 @@ def test_cohorts_are_cut_where_the_sweep_ends_earlier(monkeypatch: pytest.Monkey
         SimpleNamespace(key=key, optimizer=SimpleNamespace(lr=place % 2))
         for place, key in enumerate("aaaaabbb")
     ]
-    jobs = [Job(None, None, None, SimpleNamespace(config=own)) for own in configs]  # type: ignore[arg-type]
+    jobs = [Job(*[None] * 5, SimpleNamespace(config=own)) for own in configs]  # type: ignore[arg-type, list-item]
     rates = [[job.run.config.optimizer.lr for job in own] for own in group(jobs, 64, n_workers=1)]  # type: ignore[union-attr]
     assert rates == [[0, 0, 0, 1, 1], [0, 1, 1]]
     sizes = [len(members) for members in group(jobs, max_runs=64, n_workers=2)]
@@ -337,3 +339,22 @@ def test_a_setting_that_makes_other_data_may_be_swept(command: Command, tmp_path
     assert ended.status == 0, ended.error
     results = pd.read_csv(tmp_path / "s/results.csv")
     assert set(results["data.n_train"]) == {60, 120}
+
+
+def test_a_sweep_holds_no_config_of_each_job(
+    sweep: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of 5,000 jobs filled 2 GB."""
+    held = []
+
+    def count(cohorts: Any, n_workers: int, ended: Any) -> None:
+        gc.collect()
+        held.append(sum(isinstance(each, DictConfig) for each in gc.get_objects()))
+        for number, runs in enumerate(cohorts):
+            for index in range(len(runs)):
+                ended(number, index, 0.5)
+
+    monkeypatch.setattr("mlc.launching.fused.train_in_workers", count)
+    for n_jobs in (2, 12):
+        assert sweep(f"seed=range({n_jobs})", f"hydra.sweep.dir=s{n_jobs}").status == 0
+    assert held[1] <= held[0] + 10

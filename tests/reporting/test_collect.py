@@ -9,9 +9,10 @@ import pytest
 
 from mlc.config.errors import RunFolderError
 from mlc.reporting.choice import contestants, named_baselines
-from mlc.reporting.collect import collect
+from mlc.reporting.collect import check_comparable, collect
 from mlc.reporting.summary import summarise, write_summary
 from mlc.reporting.tables import means_table
+from mlc.runs.provenance import flatten
 from tests.reporting.test_tables import METRICS, write_run
 
 
@@ -88,3 +89,23 @@ def test_baselines_belong_to_their_data_settings(tmp_path: Path) -> None:
     baselines = named_baselines(collect(tmp_path))
     own = baselines[baselines["rule"] == "global"].set_index("contestant")["jaccard_samples"]
     assert own.to_dict() == {"prior data.n_train=100": 0.25, "prior data.n_train=1000": 0.3}
+
+
+def test_the_work_on_a_run_does_not_grow_with_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A report of 5,000 runs once flattened the config of each for each setting: a minute."""
+    calls = []
+
+    def counted(options: Any, prefix: str = "") -> dict[str, Any]:
+        calls.append(prefix)
+        return flatten(options, prefix)
+
+    monkeypatch.setattr("mlc.reporting.settings.flatten", counted)
+    overrides = {f"head.gamma{number}": str(number) for number in range(20)}
+    for seed in range(3):
+        write(tmp_path, f"yeast/focal/seed={seed}", 2, overrides)
+    results = collect(tmp_path)
+    check_comparable(results.statuses)
+    assert len(results.folders) == 3
+    assert len(calls) <= 5 * 3

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import psutil
-
 _PROC = Path("/proc")
 _HAS_PROC = (_PROC / "self" / "stat").is_file()  # as on Linux
 
@@ -79,6 +77,8 @@ def _started(process: int) -> str | None:
         fields = stat.rpartition(b")")[2].split()
         state, start = fields[0], fields[19]
         return None if state in b"ZX" else start.decode()
+    import psutil  # Only where there is no /proc.
+
     try:
         running = psutil.Process(process)
         is_zombie = running.status() == psutil.STATUS_ZOMBIE
