@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import gc
 import logging
 import math
@@ -19,7 +18,6 @@ from hydra.core.singleton import Singleton
 from hydra.core.utils import (
     JobReturn,
     JobStatus,
-    _save_config,
     configure_log,
     env_override,
     filter_overrides,
@@ -30,6 +28,7 @@ from omegaconf import DictConfig, open_dict, read_write
 from mlc.config.errors import BeingTrainedError, ConfigError
 from mlc.config.options import Limits, out_of_range
 from mlc.data.base import SOURCES
+from mlc.launching.composing import as_yaml, without_hydra
 from mlc.launching.ending import finished_runs_folded
 from mlc.launching.job import describe
 from mlc.launching.names import task_overrides
@@ -201,9 +200,7 @@ def _compose(launcher: FusedLauncher, overrides: list[str], number: int) -> Job:
 def _begin(launcher: FusedLauncher, job: Job) -> None:
     """Store the unresolved config, call the callbacks, then resolve the config into a run."""
     hydra_config = HydraConfig.instance().cfg = job.hydra_config
-    task_config = copy.deepcopy(job.config)
-    with read_write(task_config), open_dict(task_config):
-        del task_config["hydra"]
+    task_config = without_hydra(job.config)
     job.result.cfg, job.result.hydra_cfg = task_config, hydra_config
     job.result.working_dir = str(Path.cwd())
     job.result.task_name = hydra_config.hydra.job.name
@@ -213,9 +210,14 @@ def _begin(launcher: FusedLauncher, job: Job) -> None:
     keeps_config = is_finished(folder) or holder(folder) is not None
     if hydra_config.hydra.output_subdir is not None and not keeps_config:
         stored = folder / hydra_config.hydra.output_subdir
-        _save_config(task_config, "config.yaml", stored)
-        _save_config(hydra_config, "hydra.yaml", stored)
-        _save_config(job.config.hydra.overrides.task, "overrides.yaml", stored)
+        stored.mkdir(parents=True, exist_ok=True)
+        configs = {
+            "config": task_config,
+            "hydra": hydra_config,
+            "overrides": job.config.hydra.overrides.task,
+        }
+        for name, config in configs.items():
+            (stored / f"{name}.yaml").write_text(as_yaml(config), encoding="utf-8")
     with env_override(hydra_config.hydra.job.env_set):
         launcher.hydra_context.callbacks.on_job_start(
             config=job.config, task_function=launcher.task_function

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import yaml
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
 from hydra.core.global_hydra import GlobalHydra
@@ -17,7 +18,7 @@ from mlc.config.errors import ConfigError
 from mlc.config.quoting import quoted
 from mlc.config.schema import config_folder, register_configs
 from mlc.launching.checks import check_swept_values, sweep_overrides
-from mlc.launching.composing import NumberCache, composed
+from mlc.launching.composing import NumberCache, as_yaml, composed, without_hydra
 from mlc.launching.names import task_overrides
 
 NAMES = ["a${b}", "d\\e", 'q"c', "${oc.env:HOME}", "x: y", "- z", "#t", "null", "x${y\\", "it's"]
@@ -47,6 +48,39 @@ def hydra() -> Iterator[tuple[Hydra, DictConfig]]:
     made = Hydra.create_main_hydra2("test", create_config_search_path(str(config_folder())))
     yield made, made.compose_config("train", ["hydra.sweep.dir=x"], run_mode=RunMode.MULTIRUN)
     GlobalHydra.instance().clear()
+
+
+TEXTS = [
+    *[name for name in NAMES if "${" not in name],
+    "", " ", "no", "0o7", "1e3", "é", "\U0001f600", "two\nlines", "tab\t", "a" * 200,
+    "words " * 40, "~", "? x", "[a, b]", "@x", "%x", "a #b", "\x07", "1:30",
+]  # fmt: skip
+
+
+def test_a_stored_config_is_that_of_hydra(hydra: tuple[Hydra, DictConfig]) -> None:
+    made, master = hydra
+    config = made.config_loader.load_sweep_config(master, JOBS[0])
+    for part in (config, config.hydra.overrides.task, config.trainer):
+        assert as_yaml(part) == OmegaConf.to_yaml(part)
+
+
+def test_any_text_is_stored() -> None:
+    for text in [*TEXTS, "${head}", "bytes \udc80"]:
+        stored = as_yaml(OmegaConf.create({"key": [text], "other": {"key": text}}))
+        assert yaml.safe_load(stored) == {"key": [text], "other": {"key": text}}, text
+
+
+def test_a_copy_without_hydra_shares_nothing(hydra: tuple[Hydra, DictConfig]) -> None:
+    made, master = hydra
+    config = made.config_loader.load_sweep_config(master, JOBS[0])
+    before = as_yaml(config)
+    task = without_hydra(config)
+    assert list(task) == [key for key in config if key != "hydra"]
+    assert OmegaConf.get_type(task, "head") == OmegaConf.get_type(config, "head")
+    task.trainer.max_epochs = 7
+    assert task.trainer._get_parent() is task
+    assert config.trainer._get_parent() is config
+    assert as_yaml(config) == before
 
 
 def test_the_same_configs_come_out(hydra: tuple[Hydra, DictConfig]) -> None:
