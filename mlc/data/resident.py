@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,16 @@ from mlc.data.sample_rows import SampleRows
 from mlc.data.weighting import weighted
 from mlc.layers.bags import Bags
 
+# Numbers of batches that are gathered at once: 2^22 are 16 MB in float32.
+_GATHERED_AT_ONCE = 2**22
+
 
 class DenseRows:
     """Rows of a matrix, by index: (R, B) to (R, B, D)."""
 
     def __init__(self, features: np.ndarray, device: torch.device, dtype: torch.dtype) -> None:
         self._features = torch.as_tensor(features, dtype=dtype, device=device)
+        self.n_columns = features.shape[1]
 
     def __getitem__(self, index: Tensor) -> Tensor:
         # index_select is four times as fast as an index expression.
@@ -154,6 +159,8 @@ class ResidentData:
             else DenseRows(soft, device, dtype)
         )
         self._known = None if known is None else DenseRows(known, device, torch.bool)
+        # Gathered batches with their indices, by the identity of these.
+        self._ahead: dict[int, tuple[Tensor, Batch]] = {}
         # The largest number of labels of a row.
         self.most_labels = int(targets.sum(axis=1).max(initial=0))
         if self._samples is None:
@@ -190,9 +197,34 @@ class ResidentData:
         """Announce the next calls of `batch`, with the same tensors in this order; it saves waiting."""
         if self._samples is not None:
             self._samples.prefetch(batches)
+        elif self._are_small(batches):
+            # The calls for small batches take longer than their computation.
+            whole = self._gathered(torch.cat(list(batches), dim=1))
+            sizes = [batch.shape[1] for batch in batches]
+            whole_tables: tuple[Any, ...] = whole.features, whole.targets, whole.known
+            tables = [
+                repeat(None) if table is None else table.split(sizes, dim=1)
+                for table in whole_tables
+            ]
+            self._ahead = {
+                id(index): (index, Batch(*parts))
+                for index, *parts in zip(batches, *tables, strict=False)
+            }
+
+    def _are_small(self, batches: Sequence[Tensor]) -> bool:
+        """Whether the batches are of one run on the CPU, dense and of few numbers in all."""
+        if self.device.type != "cpu" or not isinstance(self._rows, DenseRows):
+            return False
+        n_numbers = sum(batch.numel() for batch in batches) * self._rows.n_columns
+        return len(batches) > 1 and len(batches[0]) == 1 and n_numbers <= _GATHERED_AT_ONCE
 
     def batch(self, index: Tensor) -> Batch:
         """Gather the rows of each run; `index` is (R, B), int64, on the device."""
+        # At most once, since the caller may change a batch.
+        ahead = self._ahead.pop(id(index), None)
+        return self._gathered(index) if ahead is None else ahead[1]
+
+    def _gathered(self, index: Tensor) -> Batch:
         if self._samples is not None:
             return self._batch(self._samples[index], index)
         # A copy, which can be changed in place.

@@ -64,7 +64,8 @@ class _Parts:
         self._rows = np.split(by_label.indices, by_label.indptr[1:-1])
         self._left = np.diff(by_label.indptr).astype(np.int64)
         self._lacks = (shares * n_rows).tolist()
-        self._lacks_label = [share * self._left for share in shares]
+        # Lists, since the items are changed one by one.
+        self._lacks_label = [(share * self._left).tolist() for share in shares]
         self.part = np.zeros(n_rows, dtype=np.int64)
         self.unplaced = np.ones(n_rows, dtype=bool)
 
@@ -79,12 +80,16 @@ class _Parts:
     def place(self, label: int) -> None:
         """Place all rows of a label that are not yet placed."""
         rows = self._rows[label]
-        for row in rows[self.unplaced[rows]].tolist():
+        rows = rows[self.unplaced[rows]]
+        placed = [self._labels[row] for row in rows.tolist()]
+        for row, labels in zip(rows.tolist(), placed, strict=True):
             lacks = [of_part[label] for of_part in self._lacks_label]
-            part = self._place(row, lacks if lacks[0] != lacks[1] else self._lacks)
-            labels = self._labels[row]
-            self._lacks_label[part][labels] -= 1
-            self._left[labels] -= 1
+            lacking = self._lacks_label[
+                self._place(row, lacks if lacks[0] != lacks[1] else self._lacks)
+            ]
+            for other in labels.tolist():
+                lacking[other] -= 1
+        self._left -= np.bincount(np.concatenate(placed), minlength=len(self._left))
 
     def place_unlabelled(self) -> None:
         """Place the remaining rows, which have no label."""

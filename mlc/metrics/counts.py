@@ -181,9 +181,10 @@ def count_metrics(
     decisions: Tensor, targets: Tensor, known: Tensor | None = None
 ) -> dict[str, Tensor]:
     """Compute all COUNT_METRICS, with shared counts: (..., N, K) each to (...)."""
+    # A metric of each average.
+    averages = {metric.average: metric for metric in COUNT_METRICS.values()}
     counts = {
-        metric.average: metric.counts(decisions, targets, known)
-        for metric in COUNT_METRICS.values()
+        average: metric.counts(decisions, targets, known) for average, metric in averages.items()
     }
     return {
         name: metric.mean(metric.formula(*counts[metric.average]), counts[metric.average][-1])

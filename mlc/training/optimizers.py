@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from typing import ClassVar, TypeGuard
+from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.optim.adam import adam
 
 from mlc.config.errors import ConfigError
 from mlc.config.options import Auto, Interval, option
@@ -67,7 +66,7 @@ class Adam(StackedOptimizer):
     Options = AdamOptions
     state_per_weight = 2
     decoupled: ClassVar[bool] = False
-    _counts: list[Tensor] | None = None
+    _moments: tuple[list[Tensor], list[Tensor]] | None = None
 
     def changing(self, steps: range) -> dict[str, list[list[float]]]:
         """Return the bias corrections of the moments, which start at 0."""
@@ -83,29 +82,31 @@ class Adam(StackedOptimizer):
 
         The kernel takes one pass over the weights instead of ten.
         """
-        gradients = [gradient for gradient in self._gradients() if _fusible(gradient)]
-        many = len(self._alike) == 1 or len(self._values["lr"]) >= _LEAST_ALIKE * len(self._alike)
-        if not many or len(gradients) < len(self.parameters):
+        gradients = [g for g in self._gradients() if g is not None and not g.is_sparse]
+        many = len(self._alike) == 1 or len(self._base_lr) >= _LEAST_ALIKE * len(self._alike)
+        is_on_cpu = bool(self._rates)
+        if not many or not is_on_cpu or len(gradients) < len(self.parameters):
             super().apply()
             return
-        for weights, state in zip(self._weights, self._state, strict=True):
-            self._begin(weights, state)
-        means = [state["mean"] for state in self._state]
-        squares = [state["square"] for state in self._state]
-        kinds = self._weights, gradients, means, squares
-        # The kernel adds 1 to a number for each tensor.
-        self._counts = self._counts or [torch.tensor(0.0) for _ in self._weights]
+        if self._moments is None:
+            for weights, state in zip(self._weights, self._state, strict=True):
+                self._begin(weights, state)
+            means, squares = ([state[name] for state in self._state] for name in ("mean", "square"))
+            self._moments = means, squares
+        kinds = self._weights, gradients, *self._moments
+        # torch.optim.adam.adam calls the kernel too, and takes several times as long before it does.
+        kernel = torch._fused_adamw_ if self.decoupled else torch._fused_adam_
+        count = torch.tensor(float(self._n_steps))
         for (runs, options), (factor, chosen) in product(self._alike, self._of_factor.items()):
-            rate = factor * float(self._values["lr"][runs.start])
+            rate = factor * self._rates[self._step][runs.start]
             parts = [[tensors[index] for index in chosen] for tensors in kinds]
             if len(self._alike) > 1:
                 parts = [[tensor[runs] for tensor in tensors] for tensors in parts]
-            counts = [self._counts[index].fill_(self._n_steps - 1.0) for index in chosen]
-            adam(
-                parts[0], parts[1], parts[2], parts[3], [], counts,
-                fused=True, amsgrad=False, maximize=False, lr=rate,
+            kernel(
+                parts[0], parts[1], parts[2], parts[3], [], [count] * len(chosen),
+                amsgrad=False, maximize=False, lr=rate,
                 beta1=options.betas[0], beta2=options.betas[1], eps=options.eps,
-                weight_decay=options.weight_decay, decoupled_weight_decay=self.decoupled,
+                weight_decay=options.weight_decay,
             )  # fmt: skip
 
     def update(self, parameter: Tensor, gradient: Tensor, state: State) -> None:
@@ -234,7 +235,3 @@ class RMSprop(StackedOptimizer):
             momentum = self.of("momentum", parameter)
             direction = state["velocity"].mul_(momentum).add_(direction)
         parameter.sub_(self.of("lr", parameter) * direction)
-
-
-def _fusible(gradient: Tensor | None) -> TypeGuard[Tensor]:
-    return gradient is not None and gradient.device.type == "cpu" and not gradient.is_sparse

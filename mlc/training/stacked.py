@@ -85,6 +85,10 @@ class StackedOptimizer:
         self._schedules = [SCHEDULES[run.schedule] for run in options]
         self._base_lr = self._values["lr"].clone()
         self._tables: dict[str, Tensor] = {}
+        # On the CPU: the tables by step, and the rates of the runs as numbers.
+        self._rows: list[dict[str, Tensor]] = []
+        self._rates: list[list[float]] = []
+        self._step = 0
         # Multiples of the learning rate by parameter, and that of the parameter in an update.
         self._factors = [1.0 for _ in self.parameters]
         # The indices of the parameters with each of the factors.
@@ -154,12 +158,22 @@ class StackedOptimizer:
             for name, values in {"lr": factors, **self.changing(numbers)}.items()
         }
         self._tables["lr"] *= self._base_lr
+        if self._base_lr.device.type == "cpu":
+            names, rows = list(self._tables), zip(*self._tables.values(), strict=True)
+            self._rows = [dict(zip(names, row, strict=True)) for row in rows]
+            self._rates = self._tables["lr"].tolist()
+            return
         for name, table in self._tables.items():
             self._values.setdefault(name, torch.empty_like(table[0]))
 
     def advance(self, step: int) -> None:
-        """Set the values of this step of the plan in place, since a captured update reads them."""
+        """Set the values of this step of the plan."""
         self._n_steps += 1
+        self._step = step
+        if self._rows:
+            self._values.update(self._rows[step])
+            return
+        # In place, since a captured update reads them.
         for name, table in self._tables.items():
             self._values[name].copy_(table[step])
 

@@ -52,6 +52,8 @@ class PlainStep:
         self._weights = weights
         self.total = torch.zeros(model.n_runs, dtype=torch.float64, device=data.device)
         self.finite = torch.zeros(model.n_runs, dtype=torch.int64, device=data.device)
+        # The gradients of the losses of a batch, by its size and share.
+        self._of_losses: dict[tuple[int, float], Tensor] = {}
 
     def begin_epoch(self, n_rows: int) -> None:
         """Reset the counters, and draw the random changes of the epoch's samples."""
@@ -73,7 +75,7 @@ class PlainStep:
         if self.clip_norm is not None:
             self.optimizer.clip(self.clip_norm)
         self.optimizer.apply()
-        self.finite += self.total.isfinite()
+        self.finite += self.total.abs() < torch.inf
 
     def _add_gradients(self, rows: Tensor, uniforms: Uniforms, share: float) -> None:
         """Add the gradients of a share of the batch."""
@@ -89,9 +91,15 @@ class PlainStep:
         if self._weights is not None:
             losses = losses * self._weights[rows]
         # Runs share no weights, so the gradient of the sum gives each run the gradient of its loss.
-        loss = losses.mean(dim=1).sum()
-        (loss if share == 1 else share * loss).backward()
+        losses.backward(self._of_mean(losses, share).expand_as(losses))
         self.total += losses.detach().sum(dim=1)
+
+    def _of_mean(self, losses: Tensor, share: float) -> Tensor:
+        """Return the gradient of the share of the mean, (1, 1), which needs no backward pass."""
+        key = losses.shape[1], share
+        if key not in self._of_losses:
+            self._of_losses[key] = losses.new_full((1, 1), share) / losses.shape[1]
+        return self._of_losses[key]
 
     def _precision(self) -> AbstractContextManager[Any]:
         """Return the context of the computation; entering autocast takes time even if it is off."""
