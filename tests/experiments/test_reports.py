@@ -177,3 +177,29 @@ def test_the_expected_number_of_labels_is_behind_a_threshold_where_the_page_says
         assert by_data["yeast"] < 0
         assert (by_data["scene"] > 0) == (loss == "sigmoid")
         assert (by_data["digits"] > 0) == loss.startswith("distribution")
+
+
+def test_no_factorised_loss_is_ahead_of_sigmoid_in_worlds_that_are_not_pairwise() -> None:
+    _, table = made_of("factorised").report.tables["worlds"]
+    gains = [[interval_in(cell) for cell in row[1:]] for row in table.rows[2:]]
+    assert len(gains) == 6
+    assert not any(mean > half for row in gains for mean, half in row)
+    assert all(abs(mean) <= 0.002 for *_, (mean, _) in gains)
+
+
+def test_the_rate_changes_the_loss_of_pick_one_on_digits_alone() -> None:
+    _, table = made_of("pick_one").report.tables["rates"]
+    column = table.header.index("pick_one")
+    changed = set()
+    for row in table.rows:
+        interval, _, at_one = row[column].partition(" (")
+        mean, half = interval_in(interval)
+        if abs(mean - float(at_one.rstrip(")"))) > half:
+            changed.add(row[0])
+    assert changed == {"digits"}
+
+
+def interval_in(cell: str) -> tuple[float, float]:
+    """Return the mean and half the width of an interval in a table."""
+    mean, _, half = cell.partition(" ±")
+    return float(mean), float(half)
