@@ -11,13 +11,14 @@ from experiments.league.standings import against, select, standings
 from experiments.learned_features.coloured import Coloured, ThreeNetworks
 from experiments.learned_features.decides import fit_split
 from experiments.learned_features.dials import Dials, name_of, settings
+from experiments.learned_features.drawn import both, drawn_numbers, drawn_table
 from experiments.learned_features.figures import decides_figure, heads_figure
 from experiments.learned_features.findings import findings, numbers
 from experiments.learned_features.groups import groups_table
 from experiments.learned_features.leads import LEADS, leads
 from experiments.learned_features.outcomes import LEAGUE, PROPERTIES, LeagueLeads, Properties
 from experiments.learned_features.published import levels_table, published_table
-from experiments.learned_features.studies import METRICS, STUDIES
+from experiments.learned_features.studies import DRAWN, METRICS, STUDIES
 from experiments.learned_features.tables import (
     correlations_table,
     decides_table,
@@ -35,7 +36,15 @@ class LearnedFeatures(Experiment):
     """The experiment that compares heads on learned features, and asks what decides."""
 
     name = "learned_features"
-    studies = (LeagueLeads(), Properties(settings()), *STUDIES, Coloured(), ThreeNetworks(), DIALS)
+    studies = (
+        LeagueLeads(),
+        Properties(settings()),
+        *STUDIES,
+        DRAWN,
+        Coloured(),
+        ThreeNetworks(),
+        DIALS,
+    )
 
     def report(self, frames: Mapping[str, pd.DataFrame]) -> Report:
         """Report the heads by kind of features, and what decides over all data sets."""
@@ -49,6 +58,15 @@ class LearnedFeatures(Experiment):
                 " subset_accuracy (share of rows without exactly one digit and one colour)",
                 groups_table(frames["coloured"], frames["three_networks"]),
             )
+        parts = both(frames)
+        if parts:
+            report.tables["drawn"] = (
+                "UC Merced, frozen EfficientNet: test values with the published validation rows, and"
+                " with validation rows drawn from the published training and validation rows; the same"
+                " configurations, chosen with the rules on validation rows (± over seeds)",
+                drawn_table(parts),
+            )
+        report.numbers |= drawn_numbers(parts)
         found, properties = _over_all(frames, kinds)
         if len(found):
             _report_decides(report, found, properties)

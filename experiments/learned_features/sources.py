@@ -26,6 +26,7 @@ from mlc.data.files import located
 from mlc.data.text import TextOptions, count_words
 
 WORDS, FROZEN, TEXTS = "words", "frozen", "texts"
+DRAWN = "drawn"
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,13 @@ class Rows:
     targets: NDArray[np.bool_]
     labels: tuple[str, ...]
     parts: dict[str, NDArray[np.int64]]
+
+    def with_validation_drawn(self) -> Rows:
+        """Return the rows with the published validation part among the training rows."""
+        parts = dict(self.parts)
+        if "val" in parts:
+            parts["train"] = np.union1d(parts["train"], parts.pop("val"))
+        return replace(self, parts=parts)
 
     def without_features(self) -> Dataset:
         """Return a data set of the labels and parts alone."""
@@ -155,10 +163,13 @@ class LearnedOptions(TextOptions, DataOptions):
         features: "words" are counts of words, weighted by TF-IDF; "frozen" are those of a pretrained
             network, computed by `python -m experiments.learned_features.features`; "texts" are the texts
             themselves, for backbone=pretrained.
+        validation: "published" keeps a published validation part; "drawn" joins it to the training rows,
+            of which `val_fraction` is drawn by the seed of a run.
         root: the folder that holds the data; null is $MLC_DATA or the working folder.
     """
 
     features: str = option(FROZEN, choices=(WORDS, FROZEN, TEXTS))
+    validation: str = option("published", choices=("published", DRAWN))
     root: str | None = None
 
 
@@ -187,6 +198,8 @@ _LOADED: dict[str, Dataset] = {}
 
 def _load(name: str, options: Any) -> Dataset:
     rows = read(name, options.root)
+    if options.validation == DRAWN:
+        rows = rows.with_validation_drawn()
     common: dict[str, Any] = {
         "name": TITLES[name], "targets": rows.targets, "label_names": rows.labels,
         "parts": rows.parts, "parts_from": "published",

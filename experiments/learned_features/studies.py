@@ -87,8 +87,10 @@ class Learned(Trainings):
 class Features(Learned):
     """All heads on the words or on the frozen features of a data set, with drawn configurations."""
 
-    def __init__(self, data: str, features: str, settings: Mapping[str, Any]) -> None:
-        self.name = f"{data}_{features}"
+    def __init__(
+        self, data: str, features: str, settings: Mapping[str, Any], name: str | None = None
+    ) -> None:
+        self.name = name or f"{data}_{features}"
         self._settings = {"data": data, "data.features": features, **settings}
 
     def by_configuration(self, budget: str) -> list[list[Trial]]:
@@ -198,3 +200,8 @@ STUDIES: tuple[Learned, ...] = (
         TUNED_RATES,
     ),
 )  # fmt: skip
+# The frozen features of UC Merced again, whose validation rows are drawn from the published training and
+# validation rows together. It is no further kind of features, so it stands apart.
+DRAWN = Features(
+    "ucmerced", "frozen", {"data.validation": "drawn", "backbone": "mlp"}, "ucmerced_drawn"
+)
