@@ -36,10 +36,12 @@ docs: $(DEVELOPED) ## build the documentation into site/, which is read without 
 reproduce: $(DEVELOPED) ## run the experiments into reproduced/ (EXPERIMENT=league BUDGET=full)
 	$(BIN)/python -m experiments $(EXPERIMENT) --budget $(or $(BUDGET),quick)
 
-benchmark: $(DEVELOPED) ## measure the launchers (20 minutes; yeast under $$MLC_DATA)
+benchmark: $(DEVELOPED) ## measure the launchers (40 minutes; yeast under $$MLC_DATA)
 	$(BIN)/python -m benchmarks.launchers
 	$(BIN)/python -m benchmarks.scikit_learn
 	$(BIN)/python -m benchmarks.growth
+	$(BIN)/python -m benchmarks.profile
+	$(BIN)/python -m benchmarks.many_runs
 	$(BIN)/python -m benchmarks.cohort_cost
 	$(BIN)/python -m benchmarks.powerset
 	$(BIN)/python -m benchmarks.estimator
