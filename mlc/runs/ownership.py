@@ -12,10 +12,12 @@ name (a hard link).
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
 import stat
+import time
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
@@ -41,6 +43,8 @@ MARKS = {
     "optuna.journal": b'"op_code"',
 }
 _WITHIN = 512
+# How often, and seconds apart, a file of a launch is read before it is taken for a stranger's.
+_N_READS, _BETWEEN_READS = 6, 0.1
 _STATUS_KEYS = {"state", "run", "data", "head", "seed"}
 # TensorBoard's names go on with the time in seconds.
 _EVENTS = re.compile(r"events\.out\.tfevents\.\d{10,}\..+", re.DOTALL)
@@ -117,6 +121,17 @@ def check_run_folder(
     _checked.add(folder.absolute())
 
 
+def _is_of_a_launch(path: Path) -> bool:
+    """Whether a launch of mlc has written the file, or ends writing it within half a second."""
+    # Hydra does not write it at once: a launch that begins at the same time may see a part of it.
+    for _ in range(_N_READS):
+        with contextlib.suppress(FileNotFoundError):
+            if CALLBACK.encode() in path.read_bytes():
+                return True
+        time.sleep(_BETWEEN_READS)
+    return False
+
+
 def check_report_files(folder: Path, names: Iterable[str]) -> None:
     """Refuse to replace a file that no report or launch of mlc has written.
 
@@ -128,7 +143,7 @@ def check_report_files(folder: Path, names: Iterable[str]) -> None:
         if not _require_file(path, single=name == MULTIRUN):
             continue
         if name == MULTIRUN:
-            is_replaceable = CALLBACK.encode() in path.read_bytes()
+            is_replaceable = _is_of_a_launch(path)
         else:
             with path.open("rb") as file:
                 is_replaceable = (MARKS.get(name) or MARKS[path.suffix]) in file.read(_WITHIN)

@@ -10,6 +10,7 @@ import pytest
 
 from mlc.config.errors import RunFolderError
 from mlc.files.writing import write_json
+from mlc.runs import ownership
 from mlc.runs.folder import FILES, RunFacts, claim, fail, holds
 from mlc.runs.ownership import (
     MARKS,
@@ -188,3 +189,18 @@ def test_two_names_with_one_folder_are_different_runs(tmp_path: Path) -> None:
     assert holds(tmp_path, RunFacts(run="a_b/b/seed=0", data="a b", head="b", seed=0))
     with pytest.raises(RunFolderError, match="finished run of data 'a b', and not 'a_b'"):
         claim(tmp_path, facts, IDENTITY)
+
+
+def test_a_launch_that_begins_at_the_same_time_may_be_writing_its_config(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / ownership.MULTIRUN
+    path.write_text("")
+    written = iter(["hydra:\n", f"hydra:\n  _target_: mlc.{ownership.CALLBACK}\n"])
+    monkeypatch.setattr(ownership.time, "sleep", lambda seconds: path.write_text(next(written)))
+    ownership.check_report_files(tmp_path, [ownership.MULTIRUN])
+    path.write_text("mine: true\n")
+    monkeypatch.setattr(ownership.time, "sleep", lambda seconds: None)
+    with pytest.raises(RunFolderError, match=r"multirun.yaml is not a file that mlc has written"):
+        ownership.check_report_files(tmp_path, [ownership.MULTIRUN])
+    assert path.read_text() == "mine: true\n"

@@ -16,6 +16,8 @@ from mlc.runs.leases.owner import this_process
 
 # Seconds between two renewals.
 BEAT = 10.0
+# Seconds that the thread gets to end.
+_LONGEST_END = 1.0
 
 
 class Lease:
@@ -110,9 +112,10 @@ class Renewals:
             if not self._leases:
                 thread, self._thread = self._thread, None
                 self._end.set()
-        # A process should have no other thread when it forks.
+        # A process should have no other thread when it forks; one that an interrupt has stopped from
+        # starting never ends.
         if thread is not None:
-            thread.join()
+            thread.join(_LONGEST_END)
 
     def of(self, folder: Path) -> Lease | None:
         """Return this process's lease on the folder; None if there is none."""

@@ -295,3 +295,17 @@ def test_the_start_of_a_process_is_its_own() -> None:
         other.communicate(b"\n")
     assert not running.is_running()
     assert json.loads(Lease(Path("x")).content)["boot"] == THIS_BOOT
+
+
+def test_a_thread_that_an_interrupt_has_stopped_from_starting_does_not_hang_its_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(renewing, "_LONGEST_END", 0.01)
+    renewals, lease = renewing.Renewals(), renewing.Lease(tmp_path / LEASE)
+    renewals._leases = [lease]
+    released = threading.Event()
+    renewals._thread = threading.Thread(target=released.wait, daemon=True)
+    renewals._thread.start()
+    renewals.remove(lease)
+    released.set()
+    assert renewals.of(tmp_path) is None
