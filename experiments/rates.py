@@ -10,8 +10,9 @@ from experiments.harness import Finding
 from experiments.harness.frames import complete_groups
 
 RATE = "optimizer.lr"
-# The second is that of studies without a choice, whose rows are used.
-FOUR = (0.0006, 0.002, 0.006, 0.02)
+RATES = (0.0002, 0.0006, 0.002, 0.006, 0.02, 0.06, 0.2)
+# That of the studies without a choice, whose rows are used.
+STORED = 0.002
 _MOST_AT_EDGES = 0.2
 
 
@@ -37,11 +38,20 @@ def at_edge(rates: pd.Series, grid: tuple[float, ...]) -> str:
     return f"{n_low} at the lowest, {n_high} at the highest of {len(rates)}"
 
 
-def few_at_edges(rates: pd.Series, grid: tuple[float, ...]) -> Finding:
-    """Return the prediction on the edges of a grid of four, open while nothing is chosen."""
+def few_at_edges(rates: pd.Series, grid: tuple[float, ...], where: str = "") -> Finding:
+    """Return the prediction on the edges of a grid, open while nothing is chosen.
+
+    Args:
+        rates: the chosen ones.
+        grid: from the lowest to the highest.
+        where: the data sets, as "with K = 10".
+    """
     n_at_edges, n = sum(_counts_at_edges(rates, grid)), len(rates)
+    prediction = (
+        f"of {len(grid)} rates at most {_MOST_AT_EDGES:.0%} of the chosen ones are at an edge"
+    )
     return Finding(
-        f"of four rates at most {_MOST_AT_EDGES:.0%} of the chosen ones are at an edge",
+        f"{prediction} {where}".rstrip(),
         f"{n_at_edges} of {n}" if n else "not measured",
         n_at_edges <= _MOST_AT_EDGES * n if n else None,
     )

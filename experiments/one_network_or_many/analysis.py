@@ -19,7 +19,7 @@ from experiments.one_network_or_many.studies import (
     NetworkRates,
     Networks,
 )
-from experiments.rates import FOUR, RATE, at_edge
+from experiments.rates import RATE, RATES, at_edge
 from mlc.reporting.statistics import Interval, mean_interval, paired_difference
 from mlc.reporting.tables import Table
 from mlc.tracking.palette import styles
@@ -124,17 +124,17 @@ def _report_rates(
     tuned = choose(more, networks, "data", "network", "jaccard_samples")
     of_groups = choose(frames["group_rates"], groups, "data.n_train", "head", "subset_accuracy")
     report.tables["tuned_networks"] = (
-        "Test jaccard_samples with one tuned threshold and the rate (of four) chosen on validation rows,"
-        " and weights in thousands",
+        f"Test jaccard_samples with one tuned threshold and the rate (of {len(RATES)}) chosen on"
+        " validation rows, and weights in thousands",
         _networks_table(tuned),
     )
     report.tables["tuned_groups"] = (
-        "Coloured digits, test subset_accuracy with the rate (of four) chosen on validation rows (share"
-        " of rows without exactly one digit and one colour), by training and validation rows",
+        f"Coloured digits, test subset_accuracy with the rate (of {len(RATES)}) chosen on"
+        " validation rows (share of rows without exactly one digit and one colour), by training and validation rows",
         _groups_table(of_groups),
     )
-    report.numbers["network_edges"] = at_edge(tuned[RATE], FOUR)
-    report.numbers["group_edges"] = at_edge(of_groups[RATE], FOUR)
+    report.numbers["network_edges"] = at_edge(tuned[RATE], RATES)
+    report.numbers["group_edges"] = at_edge(of_groups[RATE], RATES)
     alike = _less(tuned, "many, as large together", "one")
     numbers = sorted(of_groups["data.n_train"].unique())
     grouped, flat = ("grouped", "argmax_of_group"), ("sigmoid", "argmax_of_group")

@@ -1,4 +1,4 @@
-"""The same networks and groups of labels at four rates."""
+"""The same networks and groups of labels at several rates."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import pandas as pd
 
 from experiments.harness import Trial
 from experiments.harness.study import Study
-from experiments.rates import FOUR, RATE, at_all_rates
+from experiments.rates import RATE, RATES, STORED, at_all_rates
 
-STORED = FOUR[1]
 SEEDS = 5
 
 
@@ -23,7 +22,7 @@ def at_other_rates(study: Study, left_out: tuple[Any, ...]) -> list[Trial]:
     """
     return [
         {**trial, RATE: rate}
-        for rate in FOUR
+        for rate in RATES
         if rate != STORED
         for trial in study.trials("full")
         if trial["seed"] < SEEDS and not set(left_out) & {trial["data"], trial.get("data.n_train")}
@@ -49,6 +48,6 @@ def choose(
         return stored.iloc[:0].assign(**{RATE: 0.0})
     stored = stored[stored["seed"] < SEEDS].assign(**{RATE: STORED})
     every = pd.concat([rows, stored], ignore_index=True)
-    every = at_all_rates(every, [setting], kind, stored[kind].nunique() * len(FOUR))
+    every = at_all_rates(every, [setting], kind, stored[kind].nunique() * len(RATES))
     every = every[every[f"val_{metric}"].notna()]
     return every.loc[every.groupby(key, sort=False)[f"val_{metric}"].idxmax()]

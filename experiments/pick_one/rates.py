@@ -1,4 +1,4 @@
-"""Each head at four rates, also in worlds whose dependence no fixed energies of pairs express."""
+"""Each head at several rates, also in worlds whose dependence no fixed energies of pairs express."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ import pandas as pd
 from experiments.harness import Finding, Report, Trainings, Trial
 from experiments.harness.report import listed
 from experiments.pick_one.studies import DATA, HEADS
-from experiments.rates import FOUR, RATE, at_all_rates, at_edge, few_at_edges
+from experiments.rates import RATE, RATES, STORED, at_all_rates, at_edge, few_at_edges
 from experiments.worlds import STRUCTURES
 from mlc.reporting.statistics import Interval, mean_interval, paired_difference
 from mlc.reporting.tables import Table
 
-_STORED = FOUR[1]
 SEEDS = 5
 # Three more rates on tmc2007-500 and imdb take longer than all the others.
 LARGE = ("tmc2007-500", "imdb")
@@ -49,8 +48,8 @@ class Rates(Trainings):
             }
             for settings, world in [*sets, *worlds]
             for head in HEADS
-            for rate in FOUR
-            if world or rate != _STORED
+            for rate in RATES
+            if world or rate != STORED
             for seed in range(SEEDS)
             if budget == "full"
         ]
@@ -66,19 +65,19 @@ def report_rates(report: Report, rows: pd.DataFrame, stored: pd.DataFrame) -> No
     """
     every = _joined(rows, stored)
     chosen = every.loc[every.groupby(_KEY, sort=False)[f"val_{_METRIC}"].idxmax()]
-    same = every[every[RATE] == _STORED]
+    same = every[every[RATE] == STORED]
     tuned, at_one = ({head: _less(part, head) for head in HEADS[1:]} for part in (chosen, same))
     report.tables["rates"] = (
-        f"Test {_METRIC} with the rate (of four), the epoch and one threshold chosen on validation rows:"
-        f" sigmoid, and the other heads less sigmoid (in brackets at {_STORED:g} for all)",
+        f"Test {_METRIC} with the rate (of {len(RATES)}), the epoch and one threshold chosen on"
+        f" validation rows: sigmoid, and the other heads less sigmoid (in brackets at {STORED:g})",
         _table(chosen, tuned, at_one),
     )
     report.tables["rate_edges"] = (
-        f"Chosen rates of those from {FOUR[0]:g} to {FOUR[-1]:g}",
+        f"Chosen rates of those from {RATES[0]:g} to {RATES[-1]:g}",
         Table(
             ["head", "at an edge"],
             [
-                [head, at_edge(chosen[chosen["head"] == head][RATE], FOUR)]
+                [head, at_edge(chosen[chosen["head"] == head][RATE], RATES)]
                 for head in HEADS
                 if len(chosen)
             ],
@@ -92,10 +91,10 @@ def _joined(rows: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:
     columns = [*_KEY, RATE, "run", "error", _METRIC, f"val_{_METRIC}"]
     if rows.empty:
         return pd.DataFrame(columns=columns)
-    stored = stored[stored["seed"] < SEEDS].assign(**{RATE: _STORED})
+    stored = stored[stored["seed"] < SEEDS].assign(**{RATE: STORED})
     judged = rows[(rows["rule"] == "global") | rows["error"].notna()]
     every = pd.concat([part[columns] for part in (judged, stored)], ignore_index=True)
-    return at_all_rates(every, ["set"], "head", len(HEADS) * len(FOUR))
+    return at_all_rates(every, ["set"], "head", len(HEADS) * len(RATES))
 
 
 def _less(rows: pd.DataFrame, head: str) -> dict[str, Interval]:
@@ -140,5 +139,5 @@ def _findings(
             f"{mean:+.3f}" if shift else _OPEN,
             abs(mean) < _SHIFT if shift else None,
         ),
-        few_at_edges(chosen[RATE], FOUR),
+        few_at_edges(chosen[RATE], RATES),
     ]

@@ -25,6 +25,7 @@ SCHEDULE = {
 RATES = (0.002, 0.006, 0.02)
 # A factor of about three apart, over a wider range.
 WIDER_RATES = (0.001, 0.003, 0.01, 0.03)
+WIDEST_RATES = (0.0003, *WIDER_RATES, 0.1)
 _FULL = ((0.0, 1.0, 3.0), tuple(SCHEDULE), 3)
 _QUICK = ((0.0, 3.0), (250, 1_000, 4_000), 2)
 _STRONG = 3.0
@@ -98,6 +99,7 @@ class MoreLabels(Runs):
     """More labels at four rates, with strong dependence and from 4,000 rows on."""
 
     name = "more_labels"
+    rates = WIDER_RATES
     n_labels: ClassVar[dict[str, tuple[int, ...]]] = {"quick": (), "full": (10, 12)}
     n_rows: ClassVar[tuple[int, ...]] = (4_000, 16_000, 64_000)
 
@@ -113,7 +115,7 @@ class MoreLabels(Runs):
             for n in self.n_rows
             for seed in range(_REPLICATES)
             for head in HEADS
-            for rate in WIDER_RATES
+            for rate in self.rates
         ]
 
 
@@ -121,6 +123,7 @@ class Structures(Runs):
     """Worlds whose dependence no fixed energies of pairs express."""
 
     name = "structures"
+    rates = WIDEST_RATES
     n_rows: ClassVar[tuple[int, ...]] = (1_000, 4_000, 16_000)
 
     def trials(self, budget: str) -> list[Trial]:
@@ -131,6 +134,6 @@ class Structures(Runs):
             for world in STRUCTURES.values()
             for seed in range(_REPLICATES)
             for head in HEADS
-            for rate in WIDER_RATES
+            for rate in self.rates
             if budget == "full"
         ]

@@ -1,4 +1,4 @@
-"""Heads with four rates: more labels, and worlds whose dependence no fixed energies of pairs express."""
+"""More labels, and worlds that no fixed energies of pairs express, with a rate for each head."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pandas as pd
 
 from experiments.harness import Finding, Report
 from experiments.powerset_samples.crossings import crossing_points
-from experiments.powerset_samples.studies import HEADS, WIDER_RATES, MoreLabels, Structures
+from experiments.powerset_samples.studies import HEADS, MoreLabels, Structures
 from experiments.rates import RATE, at_all_rates, at_edge, few_at_edges
 from experiments.worlds import STRUCTURES
 from mlc.reporting.statistics import Interval, mean_interval, paired_difference
@@ -25,26 +25,29 @@ def tune(rows: pd.DataFrame, setting: list[str] = _SETTING) -> pd.DataFrame:
     return rows.loc[rows.groupby([*setting, "head", "seed"], sort=False)["val_loss"].idxmin()]
 
 
-def chosen(rows: pd.DataFrame, world: str, n_rows: tuple[int, ...]) -> pd.DataFrame:
+def chosen(
+    rows: pd.DataFrame, world: str, n_rows: tuple[int, ...], rates: tuple[float, ...]
+) -> pd.DataFrame:
     """Return the tuned runs of the worlds in which all heads have run at all rates and numbers of rows.
 
     Args:
         rows: of a study.
         world: the column that names the worlds.
         n_rows: the planned numbers of rows.
+        rates: the planned rates.
     """
     if rows.empty:
         columns = [*rows.columns, *_SETTING, "data.structure", "head", RATE, "seed"]
         return rows.reindex(columns=list(dict.fromkeys(columns)))
     setting = [world, "data.n_train"]
-    rows = at_all_rates(rows, setting, "head", len(HEADS) * len(WIDER_RATES))
+    rows = at_all_rates(rows, setting, "head", len(HEADS) * len(rates))
     numbers = rows.groupby(world)["data.n_train"].transform("nunique")
     return tune(rows[numbers == len(n_rows)], setting)
 
 
 def more_labels(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the tuned runs of K = 10 and 12."""
-    return chosen(rows, "data.n_labels", MoreLabels.n_rows)
+    return chosen(rows, "data.n_labels", MoreLabels.n_rows, MoreLabels.rates)
 
 
 def merged(tuned: pd.DataFrame, more: pd.DataFrame, one_rate: pd.DataFrame) -> pd.DataFrame:
@@ -63,21 +66,26 @@ def merged(tuned: pd.DataFrame, more: pd.DataFrame, one_rate: pd.DataFrame) -> p
 
 def report_wider(report: Report, more: pd.DataFrame, structures: pd.DataFrame) -> None:
     """Add the tables of both studies, the chosen rates and the predictions on them."""
-    worlds = chosen(structures, "data.structure", Structures.n_rows)
+    worlds = chosen(structures, "data.structure", Structures.n_rows, Structures.rates)
     report.tables["structures"] = (
         "Worlds of six labels without pairwise form, by training rows: the regret of sigmoid, and of the"
         " other heads less sigmoid's (below 0 is better)",
         _structures_table(worlds),
     )
     report.tables["edges"] = (
-        f"Chosen rates of those from {WIDER_RATES[0]:g} to {WIDER_RATES[-1]:g}",
-        _edges_table({"K = 10 and 12": more, "other structures": worlds}),
+        "Chosen rates at the edges of the grid",
+        _edges_table(
+            {
+                "K = 10 and 12": (more, MoreLabels.rates),
+                "other structures": (worlds, Structures.rates),
+            }
+        ),
     )
-    rates = pd.concat([part[RATE] for part in (more, worlds)])
     report.findings += [
         *_of_labels(more),
         *_of_structures(worlds),
-        few_at_edges(rates, WIDER_RATES),
+        few_at_edges(more[RATE], MoreLabels.rates, "with K = 10 and 12"),
+        few_at_edges(worlds[RATE], Structures.rates, "in a mixture, a tree and conjunctions"),
     ]
 
 
@@ -157,11 +165,16 @@ def _structures_table(worlds: pd.DataFrame) -> Table:
     return Table(header, lines, 3)
 
 
-def _edges_table(studies: Mapping[str, pd.DataFrame]) -> Table:
+def _edges_table(studies: Mapping[str, tuple[pd.DataFrame, tuple[float, ...]]]) -> Table:
     lines = [
-        [name, head, at_edge(rows[rows["head"] == head][RATE], WIDER_RATES)]
-        for name, rows in studies.items()
+        [
+            name,
+            f"{rates[0]:g} to {rates[-1]:g}",
+            head,
+            at_edge(rows[rows["head"] == head][RATE], rates),
+        ]
+        for name, (rows, rates) in studies.items()
         if len(rows)
         for head in HEADS
     ]
-    return Table(["worlds", "head", "at an edge"], lines, 3)
+    return Table(["worlds", "rates", "head", "at an edge"], lines, 4)

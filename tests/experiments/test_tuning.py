@@ -20,7 +20,8 @@ from experiments.pick_one import rates as pick_one
 from experiments.pick_one.studies import HEADS, Runs
 from experiments.powerset_samples import wider
 from experiments.powerset_samples.studies import HEADS as JOINT_HEADS
-from experiments.powerset_samples.studies import WIDER_RATES, Structures
+from experiments.powerset_samples.studies import Structures
+from experiments.rates import RATES, STORED
 
 
 def test_a_heads_rate_is_the_one_with_the_best_validation_loss() -> None:
@@ -84,7 +85,7 @@ def lines(
 
 
 def best_of(head: str) -> float:
-    return WIDER_RATES[len(head) % 4]
+    return Structures.rates[len(head) % 6]
 
 
 def test_a_joint_heads_rate_is_chosen_by_its_validation_loss_in_complete_worlds() -> None:
@@ -92,8 +93,8 @@ def test_a_joint_heads_rate_is_chosen_by_its_validation_loss_in_complete_worlds(
     for name, numbers in (("tree", Structures.n_rows), ("mixture", Structures.n_rows[:2])):
         for n in numbers:
             world = {"data.structure": name, "data.n_train": n, "data.n_labels": 6}
-            rows += lines(JOINT_HEADS, WIDER_RATES, "jaccard_samples", best_of, **world)
-    result = wider.chosen(pd.DataFrame(rows), "data.structure", Structures.n_rows)
+            rows += lines(JOINT_HEADS, Structures.rates, "jaccard_samples", best_of, **world)
+    result = wider.chosen(pd.DataFrame(rows), "data.structure", Structures.n_rows, Structures.rates)
     assert set(result["data.structure"]) == {"tree"}
     assert len(result) == len(JOINT_HEADS) * 2 * len(Structures.n_rows)
     assert all(rate == best_of(head) for head, rate in result[["head", "optimizer.lr"]].to_numpy())
@@ -112,22 +113,22 @@ def test_tuned_runs_replace_those_at_one_rate_in_their_worlds_only() -> None:
 
 def test_pick_one_is_compared_at_the_rates_chosen_for_it_and_for_sigmoid() -> None:
     def best(head: str) -> float:
-        return 0.02 if head == "sigmoid" else 0.0006
+        return 0.2 if head == "sigmoid" else 0.0002
 
-    others = tuple(rate for rate in pick_one.FOUR if rate != 0.002)
+    others = tuple(rate for rate in pick_one.RATES if rate != 0.002)
     rows = pd.DataFrame(lines(HEADS, others, "jaccard_samples", best, set="emotions"))
     stored = pd.DataFrame(lines(HEADS, (0.002,), "jaccard_samples", best, set="emotions"))
     report = Report()
     pick_one.report_rates(report, rows, stored.drop(columns="optimizer.lr"))
     (line,) = report.tables["rates"][1].rows
     # The test value is 1 less the rate.
-    assert line[1] == "0.980"
-    assert line[2] == "+0.019 (+0.000)"
+    assert line[1] == "0.800"
+    assert line[2] == "+0.200 (+0.000)"
     assert report.findings[-1].measured == "8 of 8"
 
 
 def test_each_network_has_the_rate_that_is_best_on_validation_rows() -> None:
-    kinds, others = ("one", "many"), (0.0006, 0.006, 0.02)
+    kinds, others = ("one", "many"), tuple(rate for rate in RATES if rate != STORED)
 
     def best(kind: str) -> float:
         return {"one": 0.002, "many": 0.02}[kind]
@@ -162,7 +163,7 @@ def test_a_rate_with_stored_rows_is_not_measured_again() -> None:
     ):  # fmt: skip
         known = set(map(command_of, stored.trials("full")))
         trials = [trial for trial in study.trials("full") if "data.structure" not in trial]
-        assert len({trial["optimizer.lr"] for trial in trials}) == 3
+        assert len({trial["optimizer.lr"] for trial in trials}) == len(RATES) - 1
         # Without its rate, each trial is one of the study at one rate.
         same = {k: v for k, v in trials[0].items() if k != "optimizer.lr"}
         assert command_of(same) in known
