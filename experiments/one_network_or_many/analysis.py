@@ -130,7 +130,8 @@ def _report_rates(
     )
     report.tables["tuned_groups"] = (
         f"Coloured digits, test subset_accuracy with the rate (of {len(RATES)}) chosen on"
-        " validation rows (share of rows without exactly one digit and one colour), by training and validation rows",
+        " validation rows (share of rows without exactly one digit and one colour), by number of"
+        " training and validation rows",
         _groups_table(of_groups),
     )
     report.numbers["network_edges"] = at_edge(tuned[RATE], RATES)
