@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+# The page has replaced an element since it was found.
+Redrawn = pytest.importorskip("selenium.common.exceptions").StaleElementReferenceException
 CHROMIUM = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 )

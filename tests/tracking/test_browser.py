@@ -26,7 +26,7 @@ from matplotlib.image import imread
 from mlc.report import main as report_main
 from mlc.tracking.palette import head_style
 from mlc.train import main as train_main
-from tests.browsing import MARKS, browser_of
+from tests.browsing import MARKS, Redrawn, browser_of
 from tests.conftest import REPOSITORY, exit_status
 
 pytestmark = MARKS
@@ -141,6 +141,16 @@ def elements(within: Any, css: str, enough: int = 1, seconds: float = 60) -> lis
     return list(found)
 
 
+def read(browser: Any, css: str, enough: int, value: Callable[[Any], str]) -> list[str]:
+    """A value of each element; once more if the page has redrawn them meanwhile."""
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            return [value(element) for element in elements(browser, css, enough)]
+        except Redrawn:
+            assert time.monotonic() < deadline, f"{css}: drawn anew all the time"
+
+
 def go(browser: Any, link: str, page: str = "timeseries") -> None:
     browser.get("about:blank")
     browser.get(link.replace("#timeseries", f"#{page}"))
@@ -170,11 +180,15 @@ def test_each_run_is_there_once_in_its_heads_colour_and_nothing_is_smoothed(
     link: str, browser: Any
 ) -> None:
     go(browser, link)
-    rows = elements(browser, "runs-data-table tb-data-table-content-row", len(RUNS))
-    names = [row.get_attribute("data-id").removeprefix("defaultExperimentId/") for row in rows]
+    names = read(
+        browser, "runs-data-table tb-data-table-content-row", len(RUNS),
+        lambda row: row.get_attribute("data-id").removeprefix("defaultExperimentId/"),
+    )  # fmt: skip
     assert names == RUNS
-    swatches = elements(browser, "runs-data-table .run-color-swatch", len(RUNS))
-    found = [to_hex(swatch.value_of_css_property("background-color")) for swatch in swatches]
+    found = read(
+        browser, "runs-data-table .run-color-swatch", len(RUNS),
+        lambda swatch: to_hex(swatch.value_of_css_property("background-color")),
+    )  # fmt: skip
     assert found == [colour for colour in COLOURS for _ in range(5)]
     (smoothing,) = elements(browser, ".scalars-smoothing input.slider-input")
     assert smoothing.get_attribute("value") == "0"
