@@ -42,6 +42,7 @@ from mlc.training.model import Model
 from mlc.training.stacked import OPTIMIZERS
 
 N_RUNS, N_EPOCHS, WIDTHS, N_ROUNDS = 32, 30, (64, 64), 3
+N_FITS = 15
 LEARNING_RATE, BATCH = 2e-3, 64
 JACCARD = COUNT_METRICS["jaccard_samples"]
 # MLPClassifier fits no linear models either; a sweep reads them from the cache, if they are in it.
@@ -91,13 +92,15 @@ def classifier(seed: int, features: dict[str, Any], targets: dict[str, Any]) -> 
     return reached({part: model.predict_proba(features[part]) for part in ("val", "test")}, targets)
 
 
-def classifiers(values: list[Reached], n_threads: int, n_processes: int) -> Callable[[], None]:
-    """Return a function that fits all classifiers, in sequence or in joblib's processes."""
+def classifiers(
+    values: list[Reached], n_threads: int, n_processes: int, n_runs: int = N_RUNS
+) -> Callable[[], None]:
+    """Return a function that fits the classifiers, in sequence or in joblib's processes."""
 
     def fit() -> None:
         benchmark, jobs = yeast(), []
         for seed, (split, scaling) in enumerate(
-            zip(benchmark.splits, benchmark.scalings, strict=True)
+            zip(benchmark.splits[:n_runs], benchmark.scalings[:n_runs], strict=True)
         ):
             scaled = (benchmark.data.features - scaling.shift) * scaling.scale
             parts = split.parts().items()
@@ -149,12 +152,12 @@ def cohort(seeds: Sequence[int], backbone: Mapping[str, Any]) -> list[Reached]:
 
 
 def cohorts(
-    values: list[Reached], n_processes: int, backbone: Mapping[str, Any]
+    values: list[Reached], n_processes: int, backbone: Mapping[str, Any], n_runs: int = N_RUNS
 ) -> Callable[[], None]:
     """Return a function that trains one cohort per process, as the fused launcher does."""
 
     def train() -> None:
-        parts = [list(range(N_RUNS))[start::n_processes] for start in range(n_processes)]
+        parts = [list(range(n_runs))[start::n_processes] for start in range(n_processes)]
         if n_processes == 1:
             values[:] = cohort(parts[0], backbone)
             return
@@ -182,18 +185,22 @@ def swept(values: list[Reached], *more: str) -> Callable[[], float]:
     return run
 
 
-def table(contestants: Mapping[str, Callable[[list[Reached]], Callable[[], Any]]]) -> Table:
+def table(
+    contestants: Mapping[str, Callable[[list[Reached]], Callable[[], Any]]],
+    n_runs: int = N_RUNS,
+    n_rounds: int = N_ROUNDS,
+) -> Table:
     """Measure all contestants in turns; ratios are relative to the first."""
     values: dict[str, list[Reached]] = {name: [] for name in contestants}
     runs = {name: build(values[name]) for name, build in contestants.items()}
     next(iter(runs.values()))()  # warm-up
-    seconds = interleaved(runs, N_ROUNDS)
+    seconds = interleaved(runs, n_rounds)
     plain = next(iter(seconds.values()))
     rows = [
         [
             name,
             spread(spent),
-            f"{statistics.median([N_RUNS / s for s in spent]):.1f}",
+            f"{statistics.median([n_runs / s for s in spent]):.1f}",
             spread(ratios(plain, spent)),
             *(f"{np.mean(reached):.3f}" for reached in zip(*values[name], strict=True)),
         ]
@@ -218,6 +225,11 @@ def main() -> None:
         "cohort": lambda v: cohorts(v, 1, SAME),
         "with batch normalisation and dropout": lambda v: cohorts(v, 1, DEFAULT),
     }
+    alone = {
+        "MLPClassifier": lambda v: classifiers(v, 1, 1, 1),
+        "one run": lambda v: cohorts(v, 1, SAME, 1),
+        "with batch normalisation and dropout": lambda v: cohorts(v, 1, DEFAULT, 1),
+    }
     same = tuple(f"backbone.{name}={value}" for name, value in SAME.items())
     sweeps = {
         "MLPClassifier, one after another": lambda v: classifiers(v, cores, 1),
@@ -238,6 +250,10 @@ def main() -> None:
                 table(fits),
             ),
             ("The same on one thread.", table(thread)),
+            (
+                f"One fit on one thread; {N_FITS} rounds. The run is validated after every epoch too.",
+                table(alone, 1, N_FITS),
+            ),
             (
                 "A whole sweep beside the fits alone: composing, training, judging by all metrics and"
                 " rules, logs, files, summary; a worker on each core. Left out are imports, and"
