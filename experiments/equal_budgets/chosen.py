@@ -18,6 +18,7 @@ from mlc.metrics.counts import COUNT_METRICS
 from mlc.search.choice import choosable
 
 _ALLOWED = (*CHOSEN_AMONG, "constant")
+_CHOSEN_BY = ["data", "head", "phase", "number", "rule", "seed"]
 
 
 def complete(rows: pd.DataFrame) -> pd.DataFrame:
@@ -44,17 +45,26 @@ def tuned(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 def configured(rows: pd.DataFrame, metric: str) -> Iterator[tuple[str, str, pd.DataFrame]]:
     """Yield each data set and head with the reported rows of its chosen configuration, all rules."""
-    for (data, head), group in rows.groupby(["data", "head"], sort=False):
-        number = chosen_number(group, metric)
-        reported = (group["phase"] == CONFIRM) & (group["number"] == number)
-        if number is not None and reported.any():
-            yield str(data), str(head), group[reported]
+    reported = dict(iter(_of(rows, CONFIRM).groupby(["data", "head", "number"], sort=False)))
+    for (data, head), number in chosen_numbers(rows, metric).items():
+        if (data, head, number) in reported:
+            yield data, head, reported[data, head, number]
 
 
-def chosen_number(group: pd.DataFrame, metric: str) -> int | None:
-    """Return the number of the configuration with the best mean validation value in the search."""
-    searched = group[group["phase"] == SEARCH]
-    return best(searched, metric)[0] if len(searched) else 0
+def chosen_numbers(rows: pd.DataFrame, metric: str) -> dict[tuple[str, str], int | None]:
+    """Return the number of the configuration with the best mean validation value in the search.
+
+    Returns:
+        By data set and head; 0 for a contestant that has nothing to search.
+    """
+    contestants = rows[["data", "head"]].drop_duplicates().itertuples(index=False, name=None)
+    searched = _of(rows[[*_CHOSEN_BY, f"val_{metric}"]], SEARCH)
+    found = {key: best(group, metric)[0] for key, group in searched.groupby(["data", "head"])}
+    return {key: found.get(key, 0) for key in contestants}
+
+
+def _of(rows: pd.DataFrame, phase: str) -> pd.DataFrame:
+    return rows[rows["phase"] == phase]
 
 
 def best(rows: pd.DataFrame, metric: str) -> tuple[int | None, str | None]:
@@ -66,7 +76,9 @@ def best(rows: pd.DataFrame, metric: str) -> tuple[int | None, str | None]:
         rows: of one contestant.
         metric: of the validation rows.
     """
-    ruled = rows[rows["rule"].isin(_ALLOWED)].sort_values("number", kind="stable")
+    # Rows are selected of few columns: each of the forty costs as much.
+    ruled = rows[["number", "rule", f"val_{metric}"]]
+    ruled = ruled[ruled["rule"].isin(_ALLOWED)].sort_values("number", kind="stable")
     values = ruled[f"val_{metric}"].to_numpy(dtype=float)
     numbers, row = np.unique(ruled["number"].to_numpy(), return_inverse=True)
     column, rules = pd.factorize(ruled["rule"])
@@ -109,8 +121,9 @@ def edges(rows: pd.DataFrame) -> pd.DataFrame:
         the chosen at either end.
     """
     counted = []
-    for (_, head), group in rows.groupby(["data", "head"], sort=False):
-        runs = group[(group["phase"] == SEARCH) & (group["rule"] == NO_RULE)]
+    chosen = {metric: chosen_numbers(rows, metric) for metric in METRICS}
+    searched = rows[(rows["phase"] == SEARCH) & (rows["rule"] == NO_RULE)]
+    for (data, head), runs in searched.groupby(["data", "head"], sort=False):
         settings = {
             int(number): dict(pair.split("=", 1) for pair in str(text).split(" "))
             for number, text in zip(runs["number"], runs["settings"], strict=True)
@@ -118,8 +131,8 @@ def edges(rows: pd.DataFrame) -> pd.DataFrame:
         }
         spaces = spaces_of(str(head))
         sides = {number: at_edge(spaces, values) for number, values in settings.items()}
-        for metric in METRICS:
-            number = chosen_number(group, metric)
+        for of_metric in chosen.values():
+            number = of_metric[str(data), str(head)]
             if number not in settings:
                 continue
             for key in settings[number]:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from experiments.harness.trainings import configure
 from mlc.config.options import Choice, Interval, Search
+from mlc.heads.base import HEADS
 from mlc.launching.search_plan import centred
 from mlc.search.draws import as_text, configuration
 from mlc.search.spaces import declared_spaces, edge
@@ -27,7 +27,7 @@ COMMON: dict[str, Search] = {
 @cache
 def network_spaces(head: str) -> Mapping[str, Search]:
     """Return the space of each option of a head's search, as the sweeper has them."""
-    options = configure(EXPERIMENT, {"head": head}).head
+    options = HEADS.options(head)
     declared = {
         key: centred(space, getattr(options, key.removeprefix("head.")))
         for key, space in declared_spaces({"head": head}).items()
