@@ -190,6 +190,13 @@ def test_no_factorised_loss_is_ahead_of_sigmoid_in_worlds_that_are_not_pairwise(
     assert len(gains) == 6
     assert not any(mean > half for row in gains for mean, half in row)
     assert all(abs(mean) <= 0.002 for *_, (mean, _) in gains)
+    assert max(half for *_, (_, half) in gains) == 0.009
+    behind = {
+        row[0]
+        for row, (_, (mean, half), _) in zip(table.rows[2:], gains, strict=True)
+        if -mean > half
+    }
+    assert behind == {row[0] for row in table.rows[2:]} - {"distribution x poisson"}
 
 
 def test_the_rate_changes_the_loss_of_pick_one_on_digits_alone() -> None:

@@ -9,7 +9,12 @@ import pandas as pd
 import pytest
 
 from experiments.factorised import worlds
-from experiments.factorised.analysis import CONTESTANTS, best_optimizers
+from experiments.factorised.analysis import (
+    CONTESTANTS,
+    best_optimizers,
+    less_the_best_other,
+    rules_table,
+)
 from experiments.harness import Report
 from experiments.harness.study import command_of
 from experiments.harness.trainings import Trainings, configure
@@ -66,6 +71,37 @@ def test_a_losss_optimiser_is_the_one_with_the_best_validation_mean() -> None:
         ("emotions", "product"): ["sgd"],
         ("yeast", "sigmoid"): ["sgd"],
     }
+
+
+def test_an_optimiser_is_compared_with_the_other_that_is_best_on_validation_rows() -> None:
+    rows = pd.DataFrame(
+        [
+            {"data": "emotions", "loss": "product", "optimizer": optimizer, "seed": seed,
+             "val_jaccard_samples": validation, "jaccard_samples": test}
+            for optimizer, validation, test in (
+                ("adagrad", 0.9, 0.50), ("adam", 0.6, 0.52), ("sgd", 0.5, 0.58)
+            )
+            for seed in range(2)
+        ]
+    )  # fmt: skip
+    less = less_the_best_other(rows, "adagrad")
+    assert less["emotions", "product"] == pytest.approx(0.50 - 0.52)
+
+
+def test_the_optimisers_of_a_seed_are_one_value_in_the_table_of_rules() -> None:
+    rows = pd.DataFrame(
+        [
+            {"run": f"{optimizer} {seed}", "data": "emotions", "loss": "sigmoid",
+             "optimizer": optimizer, "seed": seed, "rule": rule,
+             "jaccard_samples": 0.5 + gain * (rule == "cardinality")}
+            for optimizer in ("adam", "sgd", "adagrad")
+            for seed, gain in enumerate((0.01, 0.03))
+            for rule in ("global", "cardinality")
+        ]
+    )  # fmt: skip
+    tuned = rows[rows["rule"] == "global"]
+    # Two seeds: t has one degree of freedom, whatever the number of optimisers.
+    assert rules_table(rows, tuned).rows[0] == ["sigmoid", "+0.020 ±0.127"]
 
 
 def lines(
