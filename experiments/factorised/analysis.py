@@ -75,8 +75,8 @@ class Factorised(Experiment):
         report = Report()
         for data in dict.fromkeys(rows["data"]):
             report.tables[f"tuned_{data}"] = (
-                f"Test jaccard_samples on {data}, the rate and the epoch chosen on validation rows (> the"
-                " best mean of these test values, which nothing was chosen by)",
+                f"Test jaccard_samples on {data}, the rate and the epoch chosen on validation rows"
+                " (> the best test value of the row)",
                 _tuned_table(tuned[tuned["data"] == data]),
             )
         report.tables["gains"] = (
@@ -250,6 +250,7 @@ def _tuned_table(tuned: pd.DataFrame) -> Table:
 
 
 def rules_table(rows: pd.DataFrame, tuned: pd.DataFrame) -> Table:
+    """Return what the expected number of labels gains on a threshold: losses by data sets."""
     by_rule = rows.pivot_table(index="run", columns="rule", values="jaccard_samples")
     data_sets = list(dict.fromkeys(tuned["data"]))
     lines = []
