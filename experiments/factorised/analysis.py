@@ -112,7 +112,9 @@ class Factorised(Experiment):
         spread = table.max(axis=1) - table.min(axis=1)
         factorised = tuned[tuned["loss"].isin(FACTORISED)]
         best = best_optimizers(factorised).groupby(["data", "loss"])["optimizer"].first()
-        adagrad, adadelta = (less_the_best_other(factorised, name) for name in ("adagrad", "adadelta"))
+        adagrad, adadelta = (
+            less_the_best_other(factorised, name) for name in ("adagrad", "adadelta")
+        )
         validation = chosen[chosen["loss"].isin(FACTORISED)].groupby("loss")["val_jaccard_samples"]
         first = str(validation.mean().idxmax())
         gain = _gains(chosen, first)
@@ -202,10 +204,7 @@ def best_optimizers(tuned: pd.DataFrame) -> pd.DataFrame:
 
 
 def less_the_best_other(tuned: pd.DataFrame, optimizer: str) -> pd.Series:
-    """Return the test means of an optimiser less those of the other that is best on validation rows.
-
-    The best of four test means would flatter the others.
-    """
+    """Return an optimiser's test means less those of the other that is best on validation rows."""
     is_it = tuned["optimizer"] == optimizer
     own, others = tuned[is_it], best_optimizers(tuned[~is_it])
     of_own, of_others = (
