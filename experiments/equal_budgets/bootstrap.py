@@ -96,7 +96,7 @@ def widening(n_sets: int) -> float:
     improvements for inference with clustered errors").
     """
     quantile = float(student.ppf(1 - _LEVEL / 2, n_sets - 1) / norm.ppf(1 - _LEVEL / 2))
-    return quantile * (n_sets / (n_sets - 1)) ** 0.5
+    return quantile * float((n_sets / (n_sets - 1)) ** 0.5)
 
 
 def gains(draws: Draws, reference: str, wider: float = 1.0) -> dict[str, Gain]:
