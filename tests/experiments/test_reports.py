@@ -220,18 +220,6 @@ def test_on_birds_forests_are_ahead_of_every_head_and_joint_heads_find_no_more_e
     assert [f.held for f in findings if f.prediction.startswith("joint heads")] == [False]
 
 
-def test_the_rate_changes_the_loss_of_pick_one_on_digits_alone() -> None:
-    _, table = made_of("pick_one").report.tables["rates"]
-    column = table.header.index("pick_one")
-    changed = set()
-    for row in table.rows:
-        interval, _, at_one = row[column].partition(" (")
-        mean, half = interval_in(interval)
-        if abs(mean - float(at_one.rstrip(")"))) > half:
-            changed.add(row[0])
-    assert changed == {"digits"}
-
-
 def interval_in(cell: str) -> tuple[float, float]:
     """Return the mean and half the width of an interval in a table."""
     mean, _, half = cell.partition(" ±")

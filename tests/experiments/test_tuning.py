@@ -163,6 +163,25 @@ def test_pick_one_is_compared_at_the_rates_chosen_for_it_and_for_sigmoid() -> No
     assert report.findings[-1].measured == "8 of 8"
 
 
+def test_changes_of_both_signs_by_the_choice_of_a_rate_do_not_cancel() -> None:
+    others = tuple(rate for rate in pick_one.RATES if rate != 0.002)
+
+    def every(rates: tuple[float, ...]) -> pd.DataFrame:
+        parts = [
+            lines(HEADS, rates, "jaccard_samples", best, set=name)
+            for name, best in (
+                ("emotions", lambda head: 0.2 if head == "sigmoid" else 0.002),
+                ("yeast", lambda head: 0.002 if head == "sigmoid" else 0.2),
+            )
+        ]
+        return pd.DataFrame([line for part in parts for line in part])
+
+    report = Report()
+    pick_one.report_rates(report, every(others), every((0.002,)).drop(columns="optimizer.lr"))
+    assert report.numbers["rate_changes"] == "emotions +0.198, yeast -0.198"
+    assert [f.measured for f in report.findings if "up or down" in f.prediction] == ["0.198"]
+
+
 def test_each_network_has_the_rate_that_is_best_on_validation_rows() -> None:
     kinds, others = ("one", "many"), tuple(rate for rate in RATES if rate != STORED)
 
