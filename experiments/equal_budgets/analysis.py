@@ -132,16 +132,22 @@ def _add_intervals(
 def _add_pilot(report: Report, rows: pd.DataFrame) -> None:
     report.tables["epochs"] = (
         "Test values by the metric that chooses the epoch, less those by the loss (pilot on rows of the"
-        " training parts; ± over pairs of data set and head)",
+        " training parts; ± over data sets)",
         tables.epochs_table(rows),
     )
-    gains = {m: mean_interval(tables.epoch_gains(rows, m)[MONITORED]) for m in METRICS}
+    by_metric = {m: tables.epoch_gains(rows, m) for m in METRICS}
+    gains = {m: mean_interval(values[MONITORED]) for m, values in by_metric.items()}
+    every = [mean_interval(each) for values in by_metric.values() for _, each in values.items()]
+    n_clear = sum(abs(gain.mean) > gain.half_width for gain in every)
+    report.numbers["pilot_clear"] = f"{n_clear} of {len(every)}"
     report.findings.append(
         Finding(
             f"epochs chosen by {MONITORED} give test values that do not differ from those of epochs"
             " chosen by the loss beyond the interval",
             listed(gains),
-            all(abs(gain.mean) <= gain.half_width for gain in gains.values()),
+            all(abs(gain.mean) <= gain.half_width for gain in gains.values())
+            if all(gain.n > 1 for gain in gains.values())
+            else None,
         )
     )
     report.numbers["pilot_runs"] = str(rows["run"].nunique())

@@ -194,19 +194,19 @@ def budgets_table(rows: pd.DataFrame) -> Table:
 
 
 def epoch_gains(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Return the pilot's test values by monitored metric, less those by the loss: means over seeds.
+    """Return the pilot's test values by monitored metric, less those by the loss.
 
     Returns:
-        Pairs of data set and head by monitored metrics.
+        Data sets by monitored metrics, means over heads and seeds, which share the rows of a data set.
     """
     key = ["data.title", "head", "seed"]
     ruled = rows[rows["rule"] == ("fixed" if metric == "hamming_loss" else "global")]
     table = ruled.pivot_table(index=key, columns="trainer.monitor", values=metric)
-    return table.sub(table["loss"], axis=0).groupby(key[:2]).mean()
+    return table.sub(table["loss"], axis=0).drop(columns="loss").groupby(key[0]).mean()
 
 
 def epochs_table(rows: pd.DataFrame) -> Table:
-    """Return the mean of `epoch_gains` over data sets and heads, by metric."""
+    """Return the mean of `epoch_gains` over data sets, by metric."""
     lines = []
     for metric in METRICS:
         difference = epoch_gains(rows, metric)

@@ -33,6 +33,7 @@ from experiments.equal_budgets.studies import (
     contestants,
     searched,
 )
+from experiments.equal_budgets.tables import epoch_gains
 from experiments.league.published import Published
 from mlc.config.errors import DataError
 from mlc.config.schema import config_folder, register_configs
@@ -241,6 +242,19 @@ def test_both_baselines_are_predicted_and_pairs_of_heads_are_counted() -> None:
     values["logistic_regression"] = 0.505
     by_metric["jaccard_samples"] = rows("jaccard_samples")
     assert findings(by_metric)[-1].held is True
+
+
+def test_the_heads_of_a_data_set_are_one_value_in_the_pilot() -> None:
+    rows = pd.DataFrame(
+        {"data.title": data, "head": head, "seed": seed, "rule": "global",
+         "trainer.monitor": monitor, "jaccard_samples": 0.5 + gain * (monitor != "loss")}
+        for data, gain in (("birds", 0.01), ("scene", 0.03))
+        for head in ("sigmoid", "zlpr", "pick_one")
+        for seed in range(3)
+        for monitor in ("loss", "jaccard_samples")
+    )  # fmt: skip
+    values = epoch_gains(rows, "jaccard_samples")["jaccard_samples"]
+    assert values.to_dict() == pytest.approx({"birds": 0.01, "scene": 0.03})
 
 
 def test_edges_count_chosen_and_drawn_values() -> None:
