@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
+from scipy.stats import t as student
 
 # By head: (seeds, rows), whose mean is the metric.
 Values = Mapping[str, NDArray[np.float64]]
@@ -87,12 +88,28 @@ class Gain:
     detectable: float
 
 
-def gains(draws: Draws, reference: str) -> dict[str, Gain]:
+def widening(n_sets: int) -> float:
+    """Return the factor of intervals over n data sets, at least two.
+
+    A bootstrap of few units understates their variance by (n - 1) / n, and takes it as known where
+    Student's t has n - 1 degrees of freedom (Cameron, Gelbach and Miller 2008, "Bootstrap-based
+    improvements for inference with clustered errors").
+    """
+    quantile = float(student.ppf(1 - _LEVEL / 2, n_sets - 1) / norm.ppf(1 - _LEVEL / 2))
+    return quantile * float((n_sets / (n_sets - 1)) ** 0.5)
+
+
+def gains(draws: Draws, reference: str, wider: float = 1.0) -> dict[str, Gain]:
     """Return the differences from the reference with simultaneous intervals.
 
     The half-width is a multiple of the head's standard error, the same for all: the quantile of the
     largest standardised deviation over the heads (Westfall and Young 1993, "Resampling-based multiple
     testing", single step). An interval leaves out 0 for any equal head in at most 5% of all families.
+
+    Args:
+        draws: of the reference and the others.
+        reference: its name.
+        wider: a factor of the standard errors, as `widening` gives it.
     """
     column = draws.heads.index(reference)
     others = [index for index in range(len(draws.heads)) if index != column]
@@ -101,6 +118,7 @@ def gains(draws: Draws, reference: str) -> dict[str, Gain]:
     errors = differences.std(axis=0, ddof=1)
     scale = np.where(errors > 0, errors, np.inf)
     deviations = np.abs(differences - differences.mean(axis=0)) / scale
+    errors = wider * errors
     critical = float(np.quantile(deviations.max(axis=1), 1 - _LEVEL)) if others else 0.0
     least = critical + float(norm.ppf(_POWER))
     return {

@@ -12,7 +12,7 @@ from torch import Tensor
 from experiments.equal_budgets.rules import SEARCHED, decide, rules_of
 from experiments.equal_budgets.runs import METRICS
 from experiments.equal_budgets.spaces import EXPERIMENT
-from experiments.harness import Row, Trial
+from experiments.harness import Finding, Row, Trial
 from experiments.harness.trainings import configure
 from experiments.league.decided import Decided
 from mlc.config.schema import Config
@@ -34,6 +34,7 @@ HEADS = (
     "bernoulli_mixture",
 )  # fmt: skip
 N_MEMBERS, N_SPLITS = 10, 3
+_PREDICTED = (0.005, 0.015)
 # In the column "members": networks by themselves, whose mean is stored, and the ensemble of all.
 SINGLE, ALL = 1, N_MEMBERS
 
@@ -162,6 +163,28 @@ def gains(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     values = tuned_values(rows, metric)
     gain = (values[ALL] - values[SINGLE]) * COUNT_METRICS[metric].sign
     return gain.groupby(level=["head", "data"]).mean().unstack()
+
+
+def ensemble_findings(rows: pd.DataFrame) -> list[Finding]:
+    """Return the predictions on the Jaccard index, open until all data sets have all splits."""
+    gain = gains(rows, METRICS[0])
+    of_heads = gain.mean(axis=1)
+    n_data = gain.shape[1]
+    done = rows["run"].nunique() == len(DATA) * len(HEADS) * N_SPLITS
+    low, high = _PREDICTED
+    return [
+        Finding(
+            f"the mean of {N_MEMBERS} networks gains between {low} and {high} of Jaccard index over one"
+            " of the same rows, on the mean of the data sets",
+            f"{of_heads.mean():+.3f} on {n_data} of {len(DATA)} data sets",
+            bool(low <= of_heads.mean() <= high) if done else None,
+        ),
+        Finding(
+            "and about as much for each head: each between the same limits",
+            ", ".join(f"{head} {of_heads[head]:+.3f}" for head in HEADS if head in of_heads),
+            bool(of_heads.between(low, high).all()) if done else None,
+        ),
+    ]
 
 
 def ensembles_table(rows: pd.DataFrame) -> Table:

@@ -7,7 +7,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from experiments.equal_budgets.bootstrap import Draws, Gain, gains, pooled, rank_intervals
+from experiments.equal_budgets.bootstrap import (
+    Draws,
+    Gain,
+    gains,
+    pooled,
+    rank_intervals,
+    widening,
+)
 from experiments.equal_budgets.chosen import configured, edges
 from experiments.equal_budgets.epochs import MONITORS
 from experiments.equal_budgets.row_draws import REFERENCE
@@ -34,7 +41,8 @@ def pooled_gains(draws: Mapping[str, Draws]) -> dict[str, Gain]:
     """Return the gains over the reference on the mean of the data sets; none with few data sets."""
     if len(draws) < LEAST_DATA_SETS:
         return {}
-    return gains(pooled(common(draws), np.random.default_rng(1)), REFERENCE)
+    together = pooled(common(draws), np.random.default_rng(1))
+    return gains(together, REFERENCE, widening(len(draws)))
 
 
 def pooled_table(draws: Mapping[str, Draws], tuned: pd.DataFrame, metric: str) -> Table:
@@ -91,6 +99,31 @@ def gains_by_data(draws: Mapping[str, Draws]) -> Table:
     ]
     lines.append(["(detectable, median)", *detectable])
     return Table(["contestant", *by_data], lines, 1)
+
+
+def clear_numbers(draws: Mapping[str, Mapping[str, Draws]]) -> dict[str, str]:
+    """Describe by metric who is ahead beyond the interval, pooled and by data set, and what is seen."""
+    numbers = {}
+    for metric, of_metric in draws.items():
+        if not of_metric:
+            continue
+        sign = COUNT_METRICS[metric].sign
+        together = pooled_gains(of_metric)
+        numbers[f"ahead_{metric}"] = ", ".join(_ahead(together, sign)) or "none"
+        if together:
+            median = np.median([gain.detectable for gain in together.values()])
+            numbers[f"detectable_{metric}"] = f"{median:.2f}"
+        by_data = [
+            f"{head} on {data}"
+            for data, each in of_metric.items()
+            for head in _ahead(gains(each, REFERENCE), sign)
+        ]
+        numbers[f"ahead_by_data_{metric}"] = ", ".join(by_data) or "none"
+    return numbers
+
+
+def _ahead(by_head: Mapping[str, Gain], sign: int) -> list[str]:
+    return [head for head, gain in by_head.items() if min(sign * gain.low, sign * gain.high) > 0]
 
 
 def _signed(gain: Gain | None) -> str:
@@ -161,19 +194,19 @@ def budgets_table(rows: pd.DataFrame) -> Table:
 
 
 def epoch_gains(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Return the pilot's test values by monitored metric, less those by the loss: means over seeds.
+    """Return the pilot's test values by monitored metric, less those by the loss.
 
     Returns:
-        Pairs of data set and head by monitored metrics.
+        Data sets by monitored metrics, means over heads and seeds, which share the rows of a data set.
     """
     key = ["data.title", "head", "seed"]
     ruled = rows[rows["rule"] == ("fixed" if metric == "hamming_loss" else "global")]
     table = ruled.pivot_table(index=key, columns="trainer.monitor", values=metric)
-    return table.sub(table["loss"], axis=0).groupby(key[:2]).mean()
+    return table.sub(table["loss"], axis=0).drop(columns="loss").groupby(key[0]).mean()
 
 
 def epochs_table(rows: pd.DataFrame) -> Table:
-    """Return the mean of `epoch_gains` over data sets and heads, by metric."""
+    """Return the mean of `epoch_gains` over data sets, by metric."""
     lines = []
     for metric in METRICS:
         difference = epoch_gains(rows, metric)

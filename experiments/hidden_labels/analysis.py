@@ -60,6 +60,7 @@ class HiddenLabels(Experiment):
             "known_20": listed(loss(tuned, "sigmoid", "20%")),
             "known_50": listed(loss(tuned, "sigmoid", "50%")),
             "known_80": listed(loss(tuned, "sigmoid", "80%")),
+            "order_an_20": listed(between(tuned, "20%", "AN", "sigmoid", PRECISION)),
             "order_an_50": listed(between(tuned, "50%", "AN", "sigmoid", PRECISION)),
             "powerset_one_positive": listed(loss(tuned, "label_powerset", "one positive")),
             "an_20": listed(between(tuned, "20%", "AN", "sigmoid")),

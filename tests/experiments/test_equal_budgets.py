@@ -17,6 +17,7 @@ from hydra.types import RunMode
 from experiments.equal_budgets import archive
 from experiments.equal_budgets.analysis import EXPERIMENT
 from experiments.equal_budgets.chosen import best, complete, edges, tuned
+from experiments.equal_budgets.findings import findings, sigmoid_behind
 from experiments.equal_budgets.ml_knn import MLkNN
 from experiments.equal_budgets.published import published_table
 from experiments.equal_budgets.row_draws import chosen_draws
@@ -32,6 +33,7 @@ from experiments.equal_budgets.studies import (
     contestants,
     searched,
 )
+from experiments.equal_budgets.tables import epoch_gains
 from experiments.league.published import Published
 from mlc.config.errors import DataError
 from mlc.config.schema import config_folder, register_configs
@@ -207,7 +209,8 @@ def test_a_report_has_all_tables_from_decisions_and_fewer_without(
     of_rows = {f"{kind}_{m}" for kind in ("pooled", "gains") for m in METRICS[:3]}
     assert set(report.tables) == set(without.tables) | of_rows
     assert set(report.figures) == {"gains"}
-    assert len(report.findings) == 3
+    assert len(report.findings) == 4
+    assert report.numbers["ahead_jaccard_samples"] == "none"
     _, pooled = report.tables["pooled_jaccard_samples"]
     assert {row[0] for row in pooled.rows} == set(HEADS)
     assert [row[1] for row in pooled.rows] == sorted(row[1] for row in pooled.rows)
@@ -215,6 +218,43 @@ def test_a_report_has_all_tables_from_decisions_and_fewer_without(
     _, by_data = report.tables["gains_jaccard_samples"]
     cells = [cell for row in by_data.rows[:-1] if row[0] != "most_frequent_set" for cell in row[1:]]
     assert sum("*" in cell for cell in cells) <= 1
+
+
+def test_both_baselines_are_predicted_and_pairs_of_heads_are_counted() -> None:
+    values = {"sigmoid": 0.50, "zlpr": 0.505, "focal": 0.52, "random_forest": 0.51}
+    values |= {"logistic_regression": 0.49}
+
+    def rows(metric: str) -> pd.DataFrame:
+        return pd.DataFrame(
+            {"data": data, "head": head, "seed": seed, metric: value}
+            for data in ("flags", "birds", "yeast")
+            for head, value in values.items()
+            for seed in range(2)
+        )
+
+    by_metric = {metric: rows(metric) for metric in ("jaccard_samples", "subset_accuracy")}
+    pairs, _, _, baselines = findings(by_metric)
+    # Two of the three pairs of heads differ by more than 0.01.
+    assert (pairs.measured, pairs.held) == ("2 of 3", False)
+    assert "logistic_regression flags +0.030" in baselines.measured
+    assert baselines.held is False, "the forest alone is near"
+    assert sigmoid_behind(by_metric["jaccard_samples"]) == "flags 0.020, birds 0.020, yeast 0.020"
+    values["logistic_regression"] = 0.505
+    by_metric["jaccard_samples"] = rows("jaccard_samples")
+    assert findings(by_metric)[-1].held is True
+
+
+def test_the_heads_of_a_data_set_are_one_value_in_the_pilot() -> None:
+    rows = pd.DataFrame(
+        {"data.title": data, "head": head, "seed": seed, "rule": "global",
+         "trainer.monitor": monitor, "jaccard_samples": 0.5 + gain * (monitor != "loss")}
+        for data, gain in (("birds", 0.01), ("scene", 0.03))
+        for head in ("sigmoid", "zlpr", "pick_one")
+        for seed in range(3)
+        for monitor in ("loss", "jaccard_samples")
+    )  # fmt: skip
+    values = epoch_gains(rows, "jaccard_samples")["jaccard_samples"]
+    assert values.to_dict() == pytest.approx({"birds": 0.01, "scene": 0.03})
 
 
 def test_edges_count_chosen_and_drawn_values() -> None:

@@ -8,7 +8,14 @@ import pytest
 import torch
 
 from experiments.equal_budgets import ensembles
-from experiments.equal_budgets.ensembles import ALL, SINGLE, Ensembles, gains, tuned_values
+from experiments.equal_budgets.ensembles import (
+    ALL,
+    SINGLE,
+    Ensembles,
+    ensemble_findings,
+    gains,
+    tuned_values,
+)
 from experiments.harness.trainings import configure
 from mlc.data.base import SOURCES
 from mlc.data.splits import split_dataset
@@ -57,3 +64,19 @@ def test_rules_are_chosen_on_validation_rows_and_gains_are_those_of_a_loop() -> 
         difference = sign * (chosen[ALL] - chosen[SINGLE])
         found = gains(rows, metric)
         assert found.loc["zlpr", "scene"] == pytest.approx(difference.loc["scene", "zlpr"].mean())
+
+
+def test_predictions_on_ensembles_are_open_until_all_data_sets_are_measured() -> None:
+    rows = pd.DataFrame(
+        {"run": f"{data} {head} {seed}", "data": data, "head": head, "seed": seed,
+         "members": members, "rule": "global",
+         **{f"{part}{m}": 0.5 + 0.01 * (members == ALL) for part in ("val_", "")
+            for m in ensembles.METRICS}}
+        for data in ensembles.DATA for head in ensembles.HEADS for seed in range(3)
+        for members in (SINGLE, ALL)
+    )  # fmt: skip
+    mean, each = ensemble_findings(rows)
+    assert (mean.measured, mean.held) == ("+0.010 on 5 of 5 data sets", True)
+    assert each.held is True
+    part = rows[rows["data"] != "yeast"]
+    assert [finding.held for finding in ensemble_findings(part)] == [None, None]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.stats import norm, rankdata
+from scipy.stats import t as student
 
 from experiments.equal_budgets.bootstrap import Draws, draw, gains, pooled, rank_intervals, ranks
 from experiments.equal_budgets.signed_rank import signed_rank
+from experiments.equal_budgets.tables import pooled_gains
 
 
 def random_values(n_seeds: int, n_rows: int, seed: int = 0) -> np.ndarray:
@@ -93,6 +95,22 @@ def test_the_intervals_of_one_data_set_cover() -> None:
         by_head = gains(draw(values, rng, 400), "r")
         covered += all(gain.low <= 0 <= gain.high for gain in by_head.values())
     assert 0.92 <= covered / 150 <= 1
+
+
+@pytest.mark.parametrize("n_sets", [3, 11])
+def test_an_interval_over_few_data_sets_is_as_wide_as_that_of_students_t(n_sets: int) -> None:
+    differences = np.random.default_rng(n_sets).normal(size=n_sets)
+    # Nothing varies within a data set.
+    draws = {
+        str(index): draw(
+            {"sigmoid": np.zeros((2, 4)), "a": np.full((2, 4), difference)},
+            np.random.default_rng(index),
+        )
+        for index, difference in enumerate(differences)
+    }
+    gain = pooled_gains(draws)["a"]
+    exact = student.ppf(0.975, n_sets - 1) * differences.std(ddof=1) / n_sets**0.5
+    assert (gain.high - gain.low) / 2 == pytest.approx(exact, rel=0.1)
 
 
 def test_ranks_are_those_of_scipy() -> None:

@@ -9,7 +9,12 @@ import pandas as pd
 import pytest
 
 from experiments.factorised import worlds
-from experiments.factorised.analysis import CONTESTANTS, best_optimizers
+from experiments.factorised.analysis import (
+    CONTESTANTS,
+    best_optimizers,
+    less_the_best_other,
+    rules_table,
+)
 from experiments.harness import Report
 from experiments.harness.study import command_of
 from experiments.harness.trainings import Trainings, configure
@@ -66,6 +71,37 @@ def test_a_losss_optimiser_is_the_one_with_the_best_validation_mean() -> None:
         ("emotions", "product"): ["sgd"],
         ("yeast", "sigmoid"): ["sgd"],
     }
+
+
+def test_an_optimiser_is_compared_with_the_other_that_is_best_on_validation_rows() -> None:
+    rows = pd.DataFrame(
+        [
+            {"data": "emotions", "loss": "product", "optimizer": optimizer, "seed": seed,
+             "val_jaccard_samples": validation, "jaccard_samples": test}
+            for optimizer, validation, test in (
+                ("adagrad", 0.9, 0.50), ("adam", 0.6, 0.52), ("sgd", 0.5, 0.58)
+            )
+            for seed in range(2)
+        ]
+    )  # fmt: skip
+    less = less_the_best_other(rows, "adagrad")
+    assert less["emotions", "product"] == pytest.approx(0.50 - 0.52)
+
+
+def test_the_optimisers_of_a_seed_are_one_value_in_the_table_of_rules() -> None:
+    rows = pd.DataFrame(
+        [
+            {"run": f"{optimizer} {seed}", "data": "emotions", "loss": "sigmoid",
+             "optimizer": optimizer, "seed": seed, "rule": rule,
+             "jaccard_samples": 0.5 + gain * (rule == "cardinality")}
+            for optimizer in ("adam", "sgd", "adagrad")
+            for seed, gain in enumerate((0.01, 0.03))
+            for rule in ("global", "cardinality")
+        ]
+    )  # fmt: skip
+    tuned = rows[rows["rule"] == "global"]
+    # Two seeds: t has one degree of freedom, whatever the number of optimisers.
+    assert rules_table(rows, tuned).rows[0] == ["sigmoid", "+0.020 ±0.127"]
 
 
 def lines(
@@ -125,6 +161,25 @@ def test_pick_one_is_compared_at_the_rates_chosen_for_it_and_for_sigmoid() -> No
     assert line[1] == "0.800"
     assert line[2] == "+0.200 (+0.000)"
     assert report.findings[-1].measured == "8 of 8"
+
+
+def test_changes_of_both_signs_by_the_choice_of_a_rate_do_not_cancel() -> None:
+    others = tuple(rate for rate in pick_one.RATES if rate != 0.002)
+
+    def every(rates: tuple[float, ...]) -> pd.DataFrame:
+        parts = [
+            lines(HEADS, rates, "jaccard_samples", best, set=name)
+            for name, best in (
+                ("emotions", lambda head: 0.2 if head == "sigmoid" else 0.002),
+                ("yeast", lambda head: 0.002 if head == "sigmoid" else 0.2),
+            )
+        ]
+        return pd.DataFrame([line for part in parts for line in part])
+
+    report = Report()
+    pick_one.report_rates(report, every(others), every((0.002,)).drop(columns="optimizer.lr"))
+    assert report.numbers["rate_changes"] == "emotions +0.198, yeast -0.198"
+    assert [f.measured for f in report.findings if "up or down" in f.prediction] == ["0.198"]
 
 
 def test_each_network_has_the_rate_that_is_best_on_validation_rows() -> None:
