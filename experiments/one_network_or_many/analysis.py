@@ -137,9 +137,18 @@ def _report_rates(
     report.numbers["network_edges"] = at_edge(tuned[RATE], RATES)
     report.numbers["group_edges"] = at_edge(of_groups[RATE], RATES)
     alike = _less(tuned, "many, as large together", "one")
+    larger = _less(tuned, "many, as large each", "one")
     numbers = sorted(of_groups["data.n_train"].unique())
     grouped, flat = ("grouped", "argmax_of_group"), ("sigmoid", "argmax_of_group")
     gains = {f"{n:,} rows": _more(of_groups, n, grouped, flat) for n in numbers}
+    sets = ("label_powerset", "argmax_of_group")
+    powerset = {f"{n:,} rows": _more(of_groups, n, sets, grouped) for n in numbers}
+    report.numbers |= {
+        "tuned_alike": listed(alike) or "not measured",
+        "tuned_larger": listed(larger) or "not measured",
+        "tuned_groups": listed(gains) or "not measured",
+        "tuned_powerset": listed(powerset) or "not measured",
+    }
     report.findings += [
         Finding(
             "that holds with a rate chosen for each network: with equal weights one for each label is at"

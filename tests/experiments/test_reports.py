@@ -220,6 +220,31 @@ def test_on_birds_forests_are_ahead_of_every_head_and_joint_heads_find_no_more_e
     assert [f.held for f in findings if f.prediction.startswith("joint heads")] == [False]
 
 
+def intervals_of(number: str) -> dict[str, tuple[float, float]]:
+    """Return the intervals by name of a number of `one_network_or_many`, "name mean ±half, ..."."""
+    text = made_of("one_network_or_many").report.numbers[number]
+    parts = [part.rsplit(" ", 2) for part in text.replace(" rows", "").split(", ")]
+    return {name: interval_in(f"{mean} {half}") for name, mean, half in parts}
+
+
+def test_networks_for_each_label_are_nowhere_ahead_of_a_shared_one() -> None:
+    for number in ("alike", "larger", "tuned_alike", "tuned_larger"):
+        assert not any(mean > half for mean, half in intervals_of(number).values()), number
+    behind = [mean < -half for mean, half in intervals_of("alike").values()]
+    assert sum(behind) > len(behind) / 2
+
+
+def test_decided_by_group_sigmoids_and_groups_are_not_told_apart() -> None:
+    assert all(abs(mean) <= half for mean, half in intervals_of("tuned_groups").values())
+
+
+def test_with_many_rows_label_sets_are_ahead_of_groups_at_their_own_rates() -> None:
+    found = intervals_of("tuned_powerset")
+    assert list(found) == ["200", "1,000", "4,000"]
+    assert found["4,000"][0] > found["4,000"][1]
+    assert found["200"][0] < -found["200"][1]
+
+
 def interval_in(cell: str) -> tuple[float, float]:
     """Return the mean and half the width of an interval in a table."""
     mean, _, half = cell.partition(" ±")
