@@ -42,7 +42,7 @@ def sweep(launcher: str, width: int, *more: str) -> Callable[[], float]:
                 [sys.executable, "-c", DRIVER, *arguments], capture_output=True, encoding="utf-8"
             )
             if ended.returncode:
-                raise RuntimeError(ended.stderr)
+                raise RuntimeError(ended.stdout + ended.stderr)
             return float(ended.stdout.split("seconds ")[-1])
 
     return run

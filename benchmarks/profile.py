@@ -144,7 +144,7 @@ def seconds_of(arguments: tuple[str, ...]) -> dict[str, float]:
             capture_output=True, encoding="utf-8",
         )  # fmt: skip
         if ended.returncode:
-            raise RuntimeError(ended.stderr)
+            raise RuntimeError(ended.stdout + ended.stderr)
         parts = [json.loads(path.read_text()) for path in Path(folder).glob("*.json")]
     return {phase: sum(part[phase] for part in parts) for phase in PHASES}
 
