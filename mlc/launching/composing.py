@@ -9,17 +9,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from hydra import compose, initialize_config_dir
+from hydra._internal.config_loader_impl import get_overrides_dirname
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from mlc.config.quoting import literal
 from mlc.config.schema import config_folder
-from mlc.launching.names import task_overrides
+from mlc.launching.names import parsed, task_overrides
 from mlc.launching.overrides import refuse_former
 
-_INTEGER, _REAL = r"-?\d+", r"-?\d+(?:\.\d*(?:[eE][-+]?\d+)?|[eE][-+]?\d+)"
-_NUMBER = re.compile(rf"(?!hydra\.)([A-Za-z_][\w.]*)=({_INTEGER}|{_REAL})")
+# As in Hydra's grammar, where 007 is a text.
+_INTEGER = r"-?(?:0|[1-9]\d*)"
+_REAL = rf"{_INTEGER}(?:\.\d*(?:[eE][-+]?\d+)?|[eE][-+]?\d+)"
+_NUMBER = re.compile(rf"(?!hydra\.)([A-Za-z_][\w.]*)=({_INTEGER}|{_REAL})", re.ASCII)
+# The name of a part, which is chosen before any setting.
+_WORD = re.compile(r"[\w.+/-]+")
 
 
 def composed(overrides: Sequence[str]) -> DictConfig:
@@ -63,7 +67,8 @@ class NumberCache:
         overrides = list(sweep_overrides)
         numbers = [_NUMBER.fullmatch(override) for override in overrides]
         key = tuple(n[1] if n else o for n, o in zip(numbers, overrides, strict=True))
-        if not any(numbers) or len(set(key)) < len(key):
+        settings = {n[1] for n in numbers if n}
+        if not settings or _are_set_twice(settings, overrides):
             return self._load(master_config, overrides).configs
         if key not in self._composed:
             self._composed[key] = self._load(master_config, overrides)
@@ -109,23 +114,39 @@ class _NotASetting(Exception):
     """The number is the name of a file of a config group."""
 
 
+def _are_set_twice(settings: set[str], overrides: Sequence[str]) -> bool:
+    """Whether one of the settings is that of two overrides, or is in a mapping that another one sets."""
+    keys = [(_key(override), override.partition("=")[2]) for override in overrides]
+    given = [key for key, _ in keys]
+    return any(given.count(name) > 1 for name in settings) or any(
+        name.startswith(f"{key}.") and not _WORD.fullmatch(value)
+        for name in settings
+        for key, value in keys
+    )
+
+
+def _key(override: str) -> str:
+    return override.partition("=")[0].lstrip("+~")
+
+
 def _replace(config: DictConfig, before: str, after: str) -> None:
     """Replace the number of one setting, also in the overrides that Hydra records."""
     name, value = _setting(after)
-    if OmegaConf.is_config(OmegaConf.select(config, name)):
+    if name in config.hydra.runtime.choices or OmegaConf.is_config(OmegaConf.select(config, name)):
         raise _NotASetting
     OmegaConf.update(config, name, value)
-    # The loader sorts the overrides of the task.
     task = config.hydra.overrides.task
     task[task_overrides(config.hydra).index(before)] = after
-    config.hydra.job.override_dirname = re.sub(
-        rf"(?<![\w.]){re.escape(before)}(?![\w.])",
-        after,
-        literal(config.hydra.job.override_dirname),
+    form = config.hydra.job.config.override_dirname
+    config.hydra.job.override_dirname = get_overrides_dirname(
+        parsed(OmegaConf.to_container(task, resolve=False)),  # type: ignore[arg-type]
+        kv_sep=form.kv_sep,
+        item_sep=form.item_sep,
+        exclude_keys=form.exclude_keys,
     )
 
 
 def _setting(override: str) -> tuple[str, float]:
     """Return the key and the number of an override."""
     name, number = override.split("=")
-    return name, int(number) if re.fullmatch(_INTEGER, number) else float(number)
+    return name, int(number) if re.fullmatch(_INTEGER, number, re.ASCII) else float(number)

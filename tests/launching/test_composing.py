@@ -40,6 +40,17 @@ JOBS = [
     [r"data.title='a\${b}'", "seed=2"],
 ]
 
+# The overrides of two jobs that differ in the first one.
+NUMBERS = [
+    ["data.title=1", "data.title=007"],
+    ["optimizer.lr=1", "optimizer.lr=2", "optimizer={lr:0.5}"],
+    ["optimizer.lr=1", "optimizer.lr=2", "++optimizer.lr=0.5"],
+    ["seed=1", "seed=2", "optimizer.lr=${data.seed}"],
+    ["seed=1", "seed=2", "data.seed=4", "hydra.job.config.override_dirname.kv_sep=:"],
+    ["seed=1", "seed=2", "data.seed=4", "hydra.job.config.override_dirname.item_sep=__"],
+    ["seed=1", "seed=2", "data.seed=4", "hydra.job.config.override_dirname.exclude_keys=[seed]"],
+]
+
 
 @pytest.fixture
 def hydra() -> Iterator[tuple[Hydra, DictConfig]]:
@@ -57,6 +68,17 @@ def test_the_same_configs_come_out(hydra: tuple[Hydra, DictConfig]) -> None:
         expected = made.config_loader.load_sweep_config(master, list(overrides))
         assert OmegaConf.to_container(cached.load_sweep_config(master, overrides)) == (
             OmegaConf.to_container(expected)
+        )
+
+
+def test_a_number_beside_other_overrides_is_that_of_hydra(hydra: tuple[Hydra, DictConfig]) -> None:
+    made, master = hydra
+    for first, second, *beside in NUMBERS:
+        cached = NumberCache(made.config_loader)
+        cached.load_sweep_config(master, [first, *beside])
+        expected = made.config_loader.load_sweep_config(master, [second, *beside])
+        assert OmegaConf.to_yaml(cached.load_sweep_config(master, [second, *beside])) == (
+            OmegaConf.to_yaml(expected)
         )
 
 
