@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from typing import ClassVar
 
@@ -85,7 +86,8 @@ class Adam(StackedOptimizer):
         gradients = [g for g in self._gradients() if g is not None and not g.is_sparse]
         many = len(self._alike) == 1 or len(self._base_lr) >= _LEAST_ALIKE * len(self._alike)
         is_on_cpu = bool(self._rates)
-        if not many or not is_on_cpu or len(gradients) < len(self.parameters):
+        kernel_fits = many and is_on_cpu and self._are_dense
+        if not kernel_fits or len(gradients) < len(self.parameters):
             super().apply()
             return
         if self._moments is None:
@@ -108,6 +110,12 @@ class Adam(StackedOptimizer):
                 beta1=options.betas[0], beta2=options.betas[1], eps=options.eps,
                 weight_decay=options.weight_decay,
             )  # fmt: skip
+
+    @cached_property
+    def _are_dense(self) -> bool:
+        """Whether the weights of neighbouring runs have no gaps: the kernel goes by addresses alone."""
+        parts = [weights[runs] for weights in self._weights for runs, _ in self._alike]
+        return all(torch.empty_like(part).stride() == part.stride() for part in parts)
 
     def update(self, parameter: Tensor, gradient: Tensor, state: State) -> None:
         """p -= lr m / (sqrt(v) + eps), with bias-corrected m and v."""

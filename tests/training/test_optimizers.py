@@ -185,3 +185,25 @@ def test_a_gradient_is_clipped_run_by_run_as_by_torch(sparse: bool) -> None:
             assert parameter.grad is not None
             dense = parameter.grad.to_dense() if parameter.grad.is_sparse else parameter.grad
             torch.testing.assert_close(dense[run], other.grad)
+
+
+@pytest.mark.parametrize("rates", [[0.1], [0.1] * 4 + [0.2] * 4], ids=["one run", "two rates"])
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+def test_weights_with_gaps_between_them_are_those_of_torch(name: str, rates: list[float]) -> None:
+    n_runs = len(rates)
+    memory = torch.zeros(6, 2 * n_runs, dtype=torch.float64)
+    weights = Parameter(memory[::2, ::2].t())
+    stacked = OPTIMIZERS[name]([weights], [OPTIMIZERS.options(name, lr=lr) for lr in rates])
+    singles = [Parameter(torch.zeros(3, dtype=torch.float64)) for _ in rates]
+    decay = 0.01 if name == "adamw" else 0.0
+    groups = [{"params": [single], "lr": lr} for single, lr in zip(singles, rates, strict=True)]
+    reference = torch.optim.AdamW(groups, weight_decay=decay)
+    for step in range(3):
+        weights.grad = torch.stack([gradient(run, step)[:, 0] for run in range(n_runs)])
+        for single, own in zip(singles, weights.grad.clone(), strict=True):
+            single.grad = own
+        stacked.step()
+        reference.step()
+    torch.testing.assert_close(weights.detach(), torch.stack([s.detach() for s in singles]))
+    assert not memory[1::2].any()
+    assert not memory[:, 1::2].any()
