@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from hydra.core.override_parser.types import Glob, Override
+from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Glob, Override, QuotedString
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from mlc.config.errors import ConfigError, RunFolderError
@@ -49,14 +53,23 @@ def check_swept_values(config: DictConfig, overrides: list[Override]) -> int | N
         refuse_too_many(override, n_jobs)
         values = list(override.sweep_iterator())
         limits = limits_of(composed, key)
+        known = {*choices(key), *_files_of_user(config, key)} if key in GROUPS else set()
         for value in values:
-            if key in GROUPS and value not in choices(key):
-                require_part(Path(config.hydra.sweep.dir), GROUPS[key].kind, str(value))
-                raise unknown_choice(key, str(value))
+            name = value.text if isinstance(value, QuotedString) else str(value)
+            if key in GROUPS and name not in known:
+                require_part(Path(config.hydra.sweep.dir), GROUPS[key].kind, name)
+                raise unknown_choice(key, name)
             items = value if isinstance(value, list) else [value]
             if limits is not None and not all(map(limits.allows, filter(_is_plain, items))):
                 raise out_of_range(key, value, limits)
     return n_jobs
+
+
+def _files_of_user(config: DictConfig, group: str) -> set[str]:
+    """Return the options of a group by the files in all folders of configs, as of --config-dir."""
+    sources = config.hydra.runtime.config_sources
+    folders = [Path(source.path) for source in sources if source.schema == "file"]
+    return {path.stem for folder in folders for path in (folder / group).glob("*.yaml")}
 
 
 def _is_plain(value: Any) -> bool:
@@ -65,9 +78,12 @@ def _is_plain(value: Any) -> bool:
 
 
 def choices(group: str) -> list[str]:
-    """Return the options of a config group: its files and the registered parts."""
-    files = {path.stem for path in (config_folder() / group).glob("*.yaml")}
-    return sorted(files | set(GROUPS.get(group, ())))
+    """Return the options of a config group: its files and the registered parts, or Hydra's plugins."""
+    names = {path.stem for path in (config_folder() / group).glob("*.yaml")}
+    if group.startswith("hydra/"):
+        with suppress(OSError):
+            names |= {Path(name).stem for name in ConfigStore.instance().list(group)}
+    return sorted(names | set(GROUPS.get(group, ())))
 
 
 def without_glob(argument: str) -> str:
@@ -95,15 +111,49 @@ def without_glob(argument: str) -> str:
     return f"{argument.partition('=')[0]}={','.join(names)}"
 
 
+def with_name(argument: str) -> str:
+    """Return the choice of a part or of an experiment, as in experiment=2, with its name as a text.
+
+    Raises:
+        ConfigError: it is null, or a list of several parts, of which a run has one.
+    """
+    key, _, raw = argument.partition("=")
+    group = key.lstrip("+").partition("@")[0]
+    if not (group in (*GROUPS, "experiment") or group.startswith("hydra/")):
+        return argument
+    try:
+        override = OverridesParser.create().parse_override(argument)
+    except HydraException:
+        return argument
+    value: Any = override.value()
+    if group in GROUPS and isinstance(value, list) and len(value) > 1:
+        names = ",".join(map(str, value))
+        raise ConfigError(
+            f"{argument} names several parts, of which a run has one: write --multirun {key}={names} to"
+            " sweep over them."
+        )
+    if value is None and raw:
+        raise ConfigError(f"{argument} names no part: leave {key} out for the default.")
+    if isinstance(value, (bool, int, float)):
+        return f"{key}='{raw}'"
+    if not (override.is_choice_sweep() and getattr(value, "simple_form", False)):
+        return argument
+    pairs = list(zip(value.list, override.sweep_string_iterator(), strict=True))
+    names = [f"'{text}'" if isinstance(one, (bool, int, float)) else text for one, text in pairs]
+    is_changed = names != [text for _, text in pairs]
+    return f"{key}={','.join(names)}" if is_changed else argument
+
+
 def unknown_choice(group: str, name: str) -> ConfigError:
     """Return the error for an option of a group that does not exist."""
     known = choices(group)
     source = (
         f"{FLAG} MODULE" if group in GROUPS else f"--config-dir FOLDER, with {group}/{name}.yaml,"
     )
+    choice = f"choose one of {named_choices(known)}" if known else "leave it out"
     return ConfigError(
-        f"{group}={name} does not exist: {suggestion(name, known)}choose one of"
-        f" {named_choices(known)}, or add {source} for one of your own."
+        f"{group}={name} does not exist: {suggestion(name, known)}{choice}, or add {source} for one of"
+        " your own."
     )
 
 

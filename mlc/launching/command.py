@@ -30,7 +30,7 @@ from mlc.config.imports import import_parts, without_flags
 from mlc.config.schema import config_folder, register_configs
 from mlc.data.notices import forget_notices
 from mlc.launching import sweep
-from mlc.launching.checks import unknown_choice, without_glob
+from mlc.launching.checks import unknown_choice, with_name, without_glob
 from mlc.launching.ending import failures_in_files_only
 from mlc.launching.flags import overrides_first
 from mlc.launching.folders import run_folder
@@ -176,6 +176,7 @@ def _fit_overrides() -> None:
     for index, argument in enumerate(sys.argv[1:], start=1):
         if argument.startswith("-") or not ("=" in argument or argument.startswith("~")):
             continue
+        argument = sys.argv[index] = with_name(argument)
         corrected = fitted(without_glob(argument) if is_sweep else argument, is_sweep)
         if corrected != argument:
             sys.argv[index] = corrected
