@@ -12,7 +12,7 @@ from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from mlc.files.names import STATUS
 from mlc.launching.checks import (
@@ -126,7 +126,9 @@ class SweepCallback(Callback):
         swept += [] if request is None else ["trial"]
         # Jobs in other processes receive only the launcher's overrides.
         of_hydra = config.hydra.overrides.hydra
-        of_hydra.append(guarded(list(of_hydra), f"${{mlc.run_path:{','.join(swept)}}}"))
+        # Unresolved: a folder named by ${hydra.job.override_dirname} is that of each job.
+        given: Any = OmegaConf.to_container(of_hydra, resolve=False)
+        of_hydra.append(guarded(given, f"${{mlc.run_path:{','.join(swept)}}}"))
         current = Launch(folder, config.report, n_jobs, is_sweep=True)
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:

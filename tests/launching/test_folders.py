@@ -95,6 +95,29 @@ def test_a_sweeps_jobs_use_no_folder_with_other_files(
 
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)
+@pytest.mark.parametrize(
+    ("subdir", "folders"),
+    [
+        ("${hydra.job.num}", {"0", "1"}),
+        ("'x=${seed}'", {"x=3", "x=4"}),
+        ("${hydra.job.override_dirname}", {"seed:3", "seed:4"}),
+    ],
+)
+def test_the_folder_of_each_job_is_named_by_its_own_config(
+    subdir: str, folders: set[str], launcher: str, launch: Launch, tmp_path: Path
+) -> None:
+    form = "hydra.job.config.override_dirname"
+    others = "data,data.path,trainer.max_epochs,backbone.widths,report.figures,report.yardsticks"
+    ended = launch(
+        "-m", "seed=3,4", "hydra.sweep.dir=s", f"hydra.sweep.subdir={subdir}", "report.yardsticks=false",
+        f"hydra/launcher={launcher}", f"{form}.kv_sep=:", f"{form}.exclude_keys=[{others}]",
+    )  # fmt: skip
+    assert ended.status == 0, ended.error
+    assert {path.name for path in (tmp_path / "s").iterdir() if path.is_dir()} == folders
+    assert (tmp_path / "s" / "results.csv").is_file()
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
 @pytest.mark.parametrize("link", ["toy", "toy/sigmoid/seed=0", "toy/sigmoid/seed=0/train.log"])
 def test_links_below_a_sweeps_folder_are_not_followed(
     link: str, launcher: str, launch: Launch, tmp_path: Path
