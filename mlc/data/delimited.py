@@ -69,13 +69,15 @@ def require_header(rows: DelimitedRows, wanted: Sequence[str], where: str) -> No
         return
     columns = list(zip(*rows.rows, strict=True))
     recurs = any(cell and cell in column for cell, column in zip(rows.header, columns, strict=True))
-    if recurs or len(wanted) > 1 or any(_is_number(cell) for cell in rows.header):
+    is_row = recurs or any(_is_number(cell) for cell in rows.header)
+    if is_row or len(wanted) > 1:
         n = len(rows.header)
         names = list(wanted) if n == len(wanted) else [f"x{k + 1}" for k in range(n)]
         cells = ", ".join(map(repr, rows.header[:3]))
+        other = "" if is_row else "give a file with these columns, or "
         raise DataError(
-            f"{where} has no header with {', '.join(map(repr, wanted[:5]))}: write the columns' names,"
-            f" such as {','.join(names[:5])}, into a first line above {cells[:80]}."
+            f"{where} has no header with {', '.join(map(repr, wanted[:5]))}: {other}write the columns'"
+            f" names, such as {','.join(names[:5])}, into a first line above {cells[:80]}."
         )
 
 

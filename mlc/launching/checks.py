@@ -127,9 +127,9 @@ def with_name(argument: str) -> str:
         return argument
     value: Any = override.value()
     if group in GROUPS and isinstance(value, list) and len(value) > 1:
-        names = ",".join(map(str, value))
+        swept = ",".join(map(str, value))
         raise ConfigError(
-            f"{argument} names several parts, of which a run has one: write --multirun {key}={names} to"
+            f"{argument} names several parts, of which a run has one: write --multirun {key}={swept} to"
             " sweep over them."
         )
     if value is None and raw:

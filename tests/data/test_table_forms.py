@@ -124,6 +124,10 @@ REFUSED = {
     "a two": ("a,y\n" + "1,0\n2,1\n" * 9 + "3,2\n", {"labels": ["y"]}, "'2' in data row 19"),
     "a line": ("a,y\n\n\n1,0\n2,\n", {"labels": ["y"]}, r"data row 2 \(line 5\)"),
     "no header": (posts("wet;cold", "warm")[10:], OF_TEXT, "has no header with .* text,tags|tags,text"),
+    "another file": (
+        "id,body\nT-1,rain\nT-2,wind\n", {"labels": ["tags"], "text": "text"},
+        r"no header with '\w+', '\w+': give a file with these columns, or write .* above 'id', 'body'",
+    ),
     "a forgotten text": (
         "text,tags\n" + "".join(f"rain on hill {k},wet\n" for k in range(20)),
         {"labels": ["tags"]}, "20 of 20 rows of the column 'text' differ: name it in data.text",

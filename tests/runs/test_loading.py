@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 import resource
 import shutil
 import warnings
@@ -408,6 +409,12 @@ class TestAStrangersFolder:
         shutil.rmtree(run)
         with pytest.raises(RunFolderError, match="holds no finished run"):
             mlc.load(run)
+
+    def test_of_a_sweeps_folder_a_run_is_named(self, run: Path, tmp_path: Path) -> None:
+        moved = tmp_path / "sweep" / "toy" / "sigmoid" / "seed=0"
+        shutil.copytree(run, moved)
+        with pytest.raises(RunFolderError, match=rf"of one, such as {re.escape(str(moved))}\."):
+            mlc.load(tmp_path / "sweep")
 
 
 @pytest.mark.parametrize("form", ["libsvm", "arrays"])
