@@ -215,11 +215,10 @@ def _compose(launcher: FusedLauncher, overrides: list[str], number: int, keeps_c
         config.hydra.job.num = number
     HydraConfig.instance().set_config(config)
     hydra_config: Any = HydraConfig.instance().cfg
-    folder = Path(str(config.hydra.sweep.dir)) / str(config.hydra.sweep.subdir)
+    folder = (Path(str(config.hydra.sweep.dir)) / str(config.hydra.sweep.subdir)).absolute()
     for runtime in (config.hydra.runtime, hydra_config.hydra.runtime):
         with read_write(runtime), open_dict(runtime):
-            runtime.output_dir = str(folder.absolute())
-    folder = folder.absolute()
+            runtime.output_dir = str(folder)
     result = FolderJobReturn(folder=folder)
     result.overrides = task_overrides(config.hydra)
     result.working_dir = str(Path.cwd())

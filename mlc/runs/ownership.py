@@ -28,6 +28,7 @@ from mlc.files.writing import kind_of, temporary_of
 HYDRA_FOLDER = ".hydra"
 HYDRA_FILES = ("config.yaml", "hydra.yaml", "overrides.yaml")
 MULTIRUN = "multirun.yaml"
+JOURNAL = "optuna.journal"
 # Part of each config that Hydra stores for a launch of mlc.
 CALLBACK = "sweep.SweepCallback"
 # A text within the first bytes of each report file, by its kind or its name.
@@ -40,8 +41,11 @@ MARKS = {
     "search.json": b'"written_by": "mlc-search"',
     "search.csv": b"data,head,rule,trial",
     "choice.yaml": b"# mlc-search",
-    "optuna.journal": b'"op_code"',
+    JOURNAL: b'"op_code"',
+    MULTIRUN: CALLBACK.encode(),
 }
+# By Hydra and Optuna.
+WRITTEN_IN_PIECES = (MULTIRUN, JOURNAL)
 _WITHIN = 512
 # How often, and seconds apart, a file of a launch is read before it is taken for a stranger's.
 _N_READS, _BETWEEN_READS = 6, 0.1
@@ -121,14 +125,18 @@ def check_run_folder(
     _checked.add(folder.absolute())
 
 
-def _is_of_a_launch(path: Path) -> bool:
-    """Whether a launch of mlc has written the file, or ends writing it within half a second."""
-    # Hydra does not write it at once: a launch that begins at the same time may see a part of it.
-    for _ in range(_N_READS):
-        with contextlib.suppress(FileNotFoundError):
-            if CALLBACK.encode() in path.read_bytes():
+def _is_replaceable(path: Path) -> bool:
+    """Whether mlc, Hydra or Optuna has written the file, or ends writing it within half a second."""
+    mark = MARKS.get(path.name) or MARKS[path.suffix]
+    n_bytes = -1 if path.name == MULTIRUN else _WITHIN
+    # Some files are not written at once: a launch that begins at the same time may see a part of one.
+    n_reads = _N_READS if path.name in WRITTEN_IN_PIECES else 1
+    for number in range(n_reads):
+        if number:
+            time.sleep(_BETWEEN_READS)
+        with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+            if mark in file.read(n_bytes):
                 return True
-        time.sleep(_BETWEEN_READS)
     return False
 
 
@@ -142,12 +150,7 @@ def check_report_files(folder: Path, names: Iterable[str]) -> None:
         path = folder / name
         if not _require_file(path, single=name == MULTIRUN):
             continue
-        if name == MULTIRUN:
-            is_replaceable = _is_of_a_launch(path)
-        else:
-            with path.open("rb") as file:
-                is_replaceable = (MARKS.get(name) or MARKS[path.suffix]) in file.read(_WITHIN)
-        if not is_replaceable:
+        if not _is_replaceable(path):
             raise RunFolderError(
                 f"{_line(path)} is not a file that mlc has written, and would be overwritten: move it,"
                 f" or {_OTHER_FOLDER}."

@@ -15,12 +15,12 @@ from mlc.config.options import Choice, Interval, Search, check
 from mlc.config.texts import cell
 from mlc.files.reading import content_of, read_object
 from mlc.files.writing import write_json, write_text
-from mlc.runs.ownership import MARKS
+from mlc.runs.ownership import JOURNAL, MARKS
 from mlc.search.choice import Chosen
 from mlc.search.options import SearchOptions
 from mlc.search.stored import from_content
 
-RECORD, TRIALS, CHOICE, JOURNAL = "search.json", "search.csv", "choice.yaml", "optuna.journal"
+RECORD, TRIALS, CHOICE = "search.json", "search.csv", "choice.yaml"
 FILES = (RECORD, TRIALS, CHOICE, JOURNAL)
 _MOST_STEPS = 2**53
 _CURE = "delete it, and start the search again with resume=true"

@@ -12,8 +12,9 @@ from typing import Any
 
 from mlc.config.errors import ConfigError, RunFolderError
 from mlc.config.options import Choice, Interval, Search
+from mlc.runs.ownership import JOURNAL
 from mlc.search.draws import as_text, short
-from mlc.search.files import JOURNAL, Group
+from mlc.search.files import Group
 from mlc.search.metrics import higher_is_better
 from mlc.search.options import SearchOptions
 

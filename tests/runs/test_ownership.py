@@ -191,16 +191,25 @@ def test_two_names_with_one_folder_are_different_runs(tmp_path: Path) -> None:
         claim(tmp_path, facts, IDENTITY)
 
 
-def test_a_launch_that_begins_at_the_same_time_may_be_writing_its_config(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (ownership.MULTIRUN, f"hydra:\n  _target_: mlc.{ownership.CALLBACK}\n"),
+        (ownership.JOURNAL, '{"op_code": 0, "study_name": "mlc"}\n'),
+    ],
+)
+def test_a_launch_that_begins_at_the_same_time_may_be_writing_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str
 ) -> None:
-    path = tmp_path / ownership.MULTIRUN
+    path = tmp_path / name
     path.write_text("")
-    written = iter(["hydra:\n", f"hydra:\n  _target_: mlc.{ownership.CALLBACK}\n"])
+    written = iter([text[:6], text])
     monkeypatch.setattr(ownership.time, "sleep", lambda seconds: path.write_text(next(written)))
-    ownership.check_report_files(tmp_path, [ownership.MULTIRUN])
+    ownership.check_report_files(tmp_path, [name])
     path.write_text("mine: true\n")
-    monkeypatch.setattr(ownership.time, "sleep", lambda seconds: None)
-    with pytest.raises(RunFolderError, match=r"multirun.yaml is not a file that mlc has written"):
-        ownership.check_report_files(tmp_path, [ownership.MULTIRUN])
+    waited: list[float] = []
+    monkeypatch.setattr(ownership.time, "sleep", waited.append)
+    with pytest.raises(RunFolderError, match=f"{name} is not a file that mlc has written"):
+        ownership.check_report_files(tmp_path, [name])
+    assert sum(waited) == pytest.approx(0.5)
     assert path.read_text() == "mine: true\n"
