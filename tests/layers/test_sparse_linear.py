@@ -12,7 +12,10 @@ from mlc.data.base import Dataset
 from mlc.data.preprocessing import fit_scaling
 from mlc.data.resident import ResidentData
 from mlc.heads.base import HEADS
+from mlc.layers import linear
 from mlc.layers.bags import Bags
+from mlc.layers.linear import StackedLinear
+from mlc.layers.streams import Streams
 from mlc.training.model import Model
 from mlc.training.stacked import OPTIMIZERS
 from mlc.training.steps import PlainStep
@@ -112,3 +115,30 @@ def test_an_entry_less_batch_is_the_bias() -> None:
     torch.testing.assert_close(out, layer.bias.expand(1, 2, 4))
     out.sum().backward()
     assert not layer.weight.grad.any()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_gradient_of_sparse_rows_has_the_same_bits_by_scipy_and_by_torch(
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype
+) -> None:
+    draw = torch.Generator().manual_seed(0)
+    columns = torch.rand(3 * 16, 40, generator=draw).argsort(1)[:, :5].sort().values
+    bag = torch.arange(3 * 16).repeat_interleave(5)
+    kept = torch.rand(len(bag), generator=draw) < 0.7
+    kept[:10] = False  # Two empty rows.
+    bag, column = bag[kept], columns.flatten()[kept]
+    value = torch.randn(len(bag), dtype=dtype, generator=draw)
+    offsets = torch.searchsorted(bag, torch.arange(3 * 16))
+    bags = Bags(bag // 16, bag, column, value, offsets, (3, 16, 40))
+    layer = StackedLinear(40, 7, Streams([0, 1, 2], "initialisation")).to(dtype)
+    weights = torch.randn(3, 16, 7, dtype=dtype, generator=draw)
+    found = []
+    for is_plain in (True, False):
+        monkeypatch.setattr(linear, "_is_plain", lambda tensor, is_plain=is_plain: is_plain)
+        layer.zero_grad()
+        (layer(bags) * weights).sum().backward()
+        assert layer.weight.grad is not None
+        found.append(layer.weight.grad)
+    dense = torch.autograd.grad((layer(bags.dense()) * weights).sum(), layer.weight)[0]
+    assert torch.equal(*found)
+    torch.testing.assert_close(found[0], dense)
