@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 from mlc.backbones.base import BACKBONES
 from mlc.data.base import Dataset
 from mlc.data.preprocessing import fit_scaling
-from mlc.data.resident import ResidentData
+from mlc.data.resident import ResidentData, SparseRows
 from mlc.heads.base import HEADS
 from mlc.layers import linear
 from mlc.layers.bags import Bags
@@ -142,3 +142,29 @@ def test_the_gradient_of_sparse_rows_has_the_same_bits_by_scipy_and_by_torch(
     dense = torch.autograd.grad((layer(bags.dense()) * weights).sum(), layer.weight)[0]
     assert torch.equal(*found)
     torch.testing.assert_close(found[0], dense)
+
+
+@pytest.mark.parametrize("bags", [True, False])
+@pytest.mark.parametrize("is_masked", [True, False])
+def test_rows_are_gathered_alike_by_scipy_and_by_indexing(bags: bool, is_masked: bool) -> None:
+    matrix = csr_matrix(np.round(np.nan_to_num(VALUES) * 4))
+    used = RNG.random((2, D)) < 0.8 if is_masked else None
+    scale = RNG.integers(1, 5, size=(2, D))
+    index = torch.tensor([[0, 3, 3, 8], [5, 23, 0, 1]])
+    # SciPy has no half precision, in which these numbers are exact.
+    indexed, gathered = (
+        SparseRows(matrix, CPU, dtype, bags, used, scale)[index]
+        for dtype in (torch.float16, torch.float32)
+    )
+    if not isinstance(gathered, Bags) or not isinstance(indexed, Bags):
+        assert not bags
+        assert torch.equal(indexed.float(), gathered)
+        factors = scale if used is None else scale * used
+        expected = matrix.toarray()[index.numpy()] * factors[:, None]
+        assert torch.equal(gathered, torch.as_tensor(expected, dtype=torch.float32))
+        return
+    assert gathered.shape == (2, 4, D)
+    for name in ("run", "bag", "column", "value", "offsets"):
+        assert torch.equal(
+            getattr(indexed, name).to(getattr(gathered, name)), getattr(gathered, name)
+        )
