@@ -14,8 +14,9 @@ from mlc.config.errors import ConfigError
 from mlc.config.options import Auto, Interval, option
 from mlc.training.stacked import OptimizerOptions, StackedOptimizer, State, register_optimizer
 
-# The fused kernel, which takes one rate, is faster from this many neighbouring runs with equal rate.
-_LEAST_ALIKE = 4
+# The fused kernel, which takes one rate, is faster from this many neighbouring runs with equal rate, or
+# this many weights of a run.
+_LEAST_ALIKE, _LEAST_WEIGHTS = 4, 2**14
 
 
 @dataclass
@@ -79,14 +80,13 @@ class Adam(StackedOptimizer):
 
     @torch.no_grad()
     def apply(self) -> None:
-        """Update all parameters; use torch's fused kernel if many runs have the same rate.
+        """Update all parameters; use torch's fused kernel where it is faster.
 
-        The kernel takes one pass over the weights instead of ten.
+        The kernel takes one pass over the weights instead of ten, and a call for each rate.
         """
         gradients = [g for g in self._gradients() if g is not None and not g.is_sparse]
-        many = len(self._alike) == 1 or len(self._base_lr) >= _LEAST_ALIKE * len(self._alike)
         is_on_cpu = bool(self._rates)
-        kernel_fits = many and is_on_cpu and self._are_dense
+        kernel_fits = is_on_cpu and self._gains_by_kernel and self._are_dense
         if not kernel_fits or len(gradients) < len(self.parameters):
             super().apply()
             return
@@ -110,6 +110,14 @@ class Adam(StackedOptimizer):
                 beta1=options.betas[0], beta2=options.betas[1], eps=options.eps,
                 weight_decay=options.weight_decay,
             )  # fmt: skip
+
+    @cached_property
+    def _gains_by_kernel(self) -> bool:
+        """Whether a call for each rate takes less time than several passes over all weights."""
+        n_runs, n_rates = len(self._base_lr), len(self._alike)
+        n_weights = sum(weights.numel() for weights in self._weights) // n_runs
+        is_large = n_weights >= _LEAST_WEIGHTS
+        return n_rates == 1 or is_large or n_runs >= _LEAST_ALIKE * n_rates
 
     @cached_property
     def _are_dense(self) -> bool:

@@ -9,6 +9,7 @@ import torch
 from torch.nn import Parameter
 
 from mlc.config.errors import ConfigError
+from mlc.training import optimizers
 from mlc.training.schedules import SCHEDULES, warmed_up
 from mlc.training.stacked import OPTIMIZERS
 
@@ -56,10 +57,16 @@ def test_every_optimiser_updates_a_run_as_if_alone(name: str) -> None:
 @pytest.mark.parametrize(
     "rates", [[1e-3, 1e-2, 0.3], [1e-2] * 3, [1e-3] * 3 + [0.3] * 5], ids=["own", "same", "two"]
 )
+@pytest.mark.parametrize("least_weights", [0, optimizers._LEAST_WEIGHTS], ids=["large", "small"])
 @pytest.mark.parametrize(("name", "options"), CASES)
 def test_ten_steps_of_some_runs_are_those_of_torch(
-    name: str, options: dict[str, Any], rates: list[float]
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    options: dict[str, Any],
+    rates: list[float],
+    least_weights: int,
 ) -> None:
+    monkeypatch.setattr(optimizers, "_LEAST_WEIGHTS", least_weights)
     n_runs = len(rates)
     start = torch.randn(
         n_runs, 3, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64
