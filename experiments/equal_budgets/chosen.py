@@ -76,7 +76,7 @@ def best(rows: pd.DataFrame, metric: str) -> tuple[int | None, str | None]:
         rows: of one contestant.
         metric: of the validation rows.
     """
-    # Rows are selected of few columns: each of the forty costs as much.
+    # Selecting rows copies every column.
     ruled = rows[["number", "rule", f"val_{metric}"]]
     ruled = ruled[ruled["rule"].isin(_ALLOWED)].sort_values("number", kind="stable")
     values = ruled[f"val_{metric}"].to_numpy(dtype=float)

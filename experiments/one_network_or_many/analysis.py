@@ -24,6 +24,8 @@ from mlc.reporting.statistics import Interval, mean_interval, paired_difference
 from mlc.reporting.tables import Table
 from mlc.tracking.palette import styles
 
+_OPEN = "not measured"
+
 
 class OneNetworkOrMany(Experiment):
     """The experiment on shared and separate networks, and on groups of labels."""
@@ -143,23 +145,21 @@ def _report_rates(
     gains = {f"{n:,} rows": _more(of_groups, n, grouped, flat) for n in numbers}
     sets = ("label_powerset", "argmax_of_group")
     powerset = {f"{n:,} rows": _more(of_groups, n, sets, grouped) for n in numbers}
-    report.numbers |= {
-        "tuned_alike": listed(alike) or "not measured",
-        "tuned_larger": listed(larger) or "not measured",
-        "tuned_groups": listed(gains) or "not measured",
-        "tuned_powerset": listed(powerset) or "not measured",
-    }
+    differences = {
+        "tuned_alike": alike, "tuned_larger": larger, "tuned_groups": gains, "tuned_powerset": powerset,
+    }  # fmt: skip
+    report.numbers |= {name: listed(each) or _OPEN for name, each in differences.items()}
     report.findings += [
         Finding(
             "that holds with a rate chosen for each network: with equal weights one for each label is at"
             " most 0.005 ahead",
-            listed(alike) or "not measured",
+            report.numbers["tuned_alike"],
             all(each.mean <= 0.005 for each in alike.values()) if alike else None,
         ),
         Finding(
             "with a rate chosen for each head flat sigmoids with the highest score of each group are"
             " still within 0.02 of a softmax for each group",
-            listed(gains) or "not measured",
+            report.numbers["tuned_groups"],
             all(abs(each.mean) < 0.02 for each in gains.values()) if gains else None,
         ),
     ]

@@ -15,7 +15,7 @@ from mlc.reporting.statistics import Interval, mean_interval, paired_difference
 from mlc.reporting.tables import Table
 
 SEEDS = 5
-# Three more rates on tmc2007-500 and imdb take longer than all the others.
+# Six more rates on tmc2007-500 and imdb take longer than all the others.
 LARGE = ("tmc2007-500", "imdb")
 _REFERENCE = HEADS[0]
 _METRIC = "jaccard_samples"

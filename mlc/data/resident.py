@@ -65,29 +65,32 @@ class SparseRows:
         value = torch.as_tensor(features.data, dtype=dtype, device=device)
         # SciPy gathers rows several times as fast as indexing does, on the CPU alone.
         self._by_scipy = device.type == "cpu" and dtype in (torch.float32, torch.float64)
+        self._length = torch.as_tensor(np.diff(features.indptr), dtype=torch.int64, device=device)
         if self._by_scipy:
             entries = value.numpy(), features.indices, features.indptr
             self._matrix = csr_matrix(entries, shape=features.shape)
         else:
-            self._start, self._length, self._column = (
+            self._start, self._column = (
                 torch.as_tensor(part, dtype=torch.int64, device=device)
-                for part in (features.indptr[:-1], np.diff(features.indptr), features.indices)
+                for part in (features.indptr[:-1], features.indices)
             )
             self._value = value
         self._n_columns = features.shape[1]
 
     def __getitem__(self, index: Tensor) -> Tensor | Bags:
         flat = index.flatten()
+        length = self._length[flat]
+        starts = length.cumsum(0) - length
+        row = torch.repeat_interleave(torch.arange(len(flat), device=flat.device), length)
+        column, value = self._entries(flat, row, starts)
         n_runs, n_rows = index.shape
         shape = n_runs, n_rows, self._n_columns
-        length, column, value = self._entries(flat)
-        row = torch.repeat_interleave(torch.arange(len(flat), device=flat.device), length)
         run = row.div(max(n_rows, 1), rounding_mode="floor")
         if self._used is not None:
             is_used = self._used[run, column]
             run, row, column, value = run[is_used], row[is_used], column[is_used], value[is_used]
             length = torch.bincount(row, minlength=len(flat))
-        starts = length.cumsum(0) - length
+            starts = length.cumsum(0) - length
         if self._scale is not None:
             value = value * self._scale[run, column]
         if self._unit:
@@ -96,18 +99,19 @@ class SparseRows:
         bags = Bags(run, row, column, value, starts, shape)
         return bags if self._bags else bags.dense()
 
-    def _entries(self, flat: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the rows' numbers of entries, and the columns and values of all entries."""
+    def _entries(self, flat: Tensor, row: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the columns and values of the entries of rows.
+
+        Args:
+            flat: indices of the rows.
+            row: number of each entry's row among them.
+            starts: number of each row's first entry.
+        """
         if self._by_scipy:
             rows = self._matrix[flat.numpy()]
-            parts = np.diff(rows.indptr), rows.indices
-            length, column = (torch.from_numpy(part.astype(np.int64)) for part in parts)
-            return length, column, torch.from_numpy(rows.data)
-        length = self._length[flat]
-        starts = length.cumsum(0) - length
-        row = torch.repeat_interleave(torch.arange(len(flat), device=flat.device), length)
+            return torch.from_numpy(rows.indices.astype(np.int64)), torch.from_numpy(rows.data)
         entry = self._start[flat][row] + torch.arange(len(row), device=flat.device) - starts[row]
-        return length, self._column[entry], self._value[entry]
+        return self._column[entry], self._value[entry]
 
 
 @dataclass(frozen=True)

@@ -66,13 +66,13 @@ class _SparseProduct(torch.autograd.Function):
         n_runs, n_inputs, n_outputs = ctx.size
         gradient = gradient.reshape(-1, n_outputs)
         if ctx.by_column is not None:
-            # Sixty times as fast for thousands of rows, but the order takes long to compute.
+            # The fastest for thousands of rows, but the order takes long to compute.
             row, value, offsets = ctx.by_column
             total = embedding_bag(row, gradient, offsets, mode="sum", per_sample_weights=value)
             return total.view(ctx.size), None
         shape = n_runs * n_inputs, len(gradient)
         if _is_plain(gradient):
-            # The same sums, five times as fast: torch stores the product of each entry.
+            # The same sums; torch would store the product of each entry.
             from scipy.sparse import csc_array  # Heads alone load PyTorch and nothing beside it.
 
             starts = np.append(offsets.numpy(), len(index))
