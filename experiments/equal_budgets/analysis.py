@@ -20,7 +20,7 @@ from experiments.equal_budgets.ensembles import (
 )
 from experiments.equal_budgets.epochs import Epochs
 from experiments.equal_budgets.findings import findings, sigmoid_behind
-from experiments.equal_budgets.forest import forest_figure
+from experiments.equal_budgets.forest import forest_figure, front_figure
 from experiments.equal_budgets.published import published_table
 from experiments.equal_budgets.row_draws import REFERENCE, chosen_draws
 from experiments.equal_budgets.runs import METRICS
@@ -78,10 +78,10 @@ class EqualBudgets(Experiment):
                 " contestants that all data sets have)",
                 standings(chosen, metric),
             )
-        for metric, of_metric in draws.items():
-            if of_metric:
-                _add_intervals(report, by_metric[metric], metric, of_metric)
-        report.figures["gains"] = forest_figure(draws)
+        found = {m: tables.gains_of(of_metric) for m, of_metric in draws.items() if of_metric}
+        for metric, of_metric in found.items():
+            _add_intervals(report, by_metric[metric], metric, draws[metric], of_metric)
+        report.figures |= {"gains": forest_figure(found), "front": front_figure(found)}
         if len(rows):
             _add_tables(report, rows)
         if len(frames[Epochs.name]):
@@ -91,8 +91,7 @@ class EqualBudgets(Experiment):
         if by_metric:
             report.findings += findings(by_metric)
             report.numbers["sigmoid_behind"] = sigmoid_behind(by_metric["jaccard_samples"])
-        if draws:
-            report.numbers |= tables.clear_numbers(draws)
+        report.numbers |= tables.clear_numbers(found)
         report.numbers["n_data"] = str(rows["data"].nunique() if len(rows) else 0)
         report.numbers["n_planned"] = str(len(PLANS))
         return report
@@ -112,20 +111,21 @@ def _rows(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def _add_intervals(
-    report: Report, chosen: pd.DataFrame, metric: str, draws: Mapping[str, Draws]
-) -> None:
+    report: Report, chosen: pd.DataFrame, metric: str, draws: Mapping[str, Draws],
+    found: tables.Gains,
+) -> None:  # fmt: skip
     report.tables[f"pooled_{metric}"] = (
         f"{metric} on the mean of {len(draws)} data sets: average rank, gain over {REFERENCE}"
         f" with an interval that holds for all contestants together, the least true gain that it would"
         f" show with a probability of 80% (all {_BOOTSTRAP}; the gain's widened by Student's t for so"
         f" few data sets), the Bayesian signed-rank test over data sets with a margin of {MARGIN}, and"
         " Nemenyi's test",
-        tables.pooled_table(draws, chosen, metric),
+        tables.pooled_table(draws, found.pooled, chosen, metric),
     )
     report.tables[f"gains_{metric}"] = (
         f"{metric} less that of {REFERENCE} (± simultaneous over the contestants of a data set,"
         " bootstrapped over seeds and test rows; * excludes 0)",
-        tables.gains_by_data(draws),
+        tables.gains_by_data(found.by_data),
     )
 
 

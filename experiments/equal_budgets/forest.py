@@ -1,41 +1,58 @@
-"""The figure: every contestant less sigmoid on the mean of the data sets, by three metrics."""
+"""The figures: contestants less sigmoid by three metrics, on the mean of the data sets and on each."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.equal_budgets.baselines import BASELINES
-from experiments.equal_budgets.bootstrap import Draws, Gain
+from experiments.equal_budgets.bootstrap import Gain
 from experiments.equal_budgets.row_draws import REFERENCE
 from experiments.equal_budgets.signed_rank import MARGIN
-from experiments.equal_budgets.tables import pooled_gains
+from experiments.equal_budgets.tables import Gains
 from experiments.harness.plots import headline
 from mlc.tracking.palette import head_style
 
 _OF_BASELINES = "0.5"
+# The contestants of the front page, with what they are.
+SHOWN = {
+    "pairwise": "energies of label pairs",
+    "chain": "one label after another",
+    "label_powerset": "a class for each label set",
+    "bernoulli_mixture": "a mixture of sigmoids",
+    "asymmetric": "negatives weigh less",
+    "weighted_sigmoid": "rare labels weigh more",
+    "pick_one": "one softmax and a threshold",
+    "logistic_regression": "no network",
+    "random_forest": "no network",
+}
+_TITLES = {
+    "jaccard_samples": "Jaccard index",
+    "f1_macro": "F1, mean of labels",
+    "subset_accuracy": "exact label sets",
+}
+# Of the front page's axes: most gains of a data set, and all that matter, are within.
+_LIMITS = -0.11, 0.075
 
 
-def forest_figure(draws: Mapping[str, Mapping[str, Draws]]) -> Figure:
-    """Draw a panel for each metric; a filled point has an interval without 0.
+def forest_figure(found: Mapping[str, Gains]) -> Figure:
+    """Draw all contestants on the mean of the data sets, a panel for each metric.
 
     Metrics of fewer than three data sets have no panel.
     """
-    every = {metric: pooled_gains(of_metric) for metric, of_metric in draws.items()}
-    gains = {metric: by_head for metric, by_head in every.items() if by_head}
-    if not gains:
-        figure = Figure(figsize=(6, 1), layout="constrained")
-        figure.suptitle("fewer than three data sets are measured", fontsize="medium")
-        return figure
-    first = next(iter(gains.values()))
-    order = sorted(first, key=lambda head: first[head].mean)
+    measured = _measured(found)
+    if not measured:
+        return _too_few()
+    first = next(iter(measured.values())).pooled
+    order = sorted(first, key=lambda head: -first[head].mean)
     figure = Figure(figsize=(8.4, 1.9 + 0.19 * len(order)), layout="constrained")
-    panels = figure.subplots(1, len(gains), sharey=True, squeeze=False)[0]
-    for axes, (metric, by_head) in zip(panels, gains.items(), strict=True):
-        _draw(axes, [by_head.get(head) for head in order], order)
-        axes.set_title(metric, fontsize="medium")
+    panels = _panels(figure, measured, order)
+    for axes, gains in zip(panels, measured.values(), strict=True):
+        for place, head in enumerate(order):
+            if head in gains.pooled:
+                _draw_pooled(axes, place, head, gains.pooled[head], 1)
     panels[0].set_yticks(range(len(order)), order, fontsize="small")
     for label, head in zip(panels[0].get_yticklabels(), order, strict=True):
         label.set_color(_colour(head))
@@ -48,21 +65,76 @@ def forest_figure(draws: Mapping[str, Mapping[str, Draws]]) -> Figure:
     return figure
 
 
-def _draw(axes: Axes, gains: list[Gain | None], heads: list[str]) -> None:
-    axes.axvspan(-MARGIN, MARGIN, color="0.88")
-    axes.axvline(0, color=head_style(REFERENCE).colour, linewidth=1.6)
-    for position, (gain, head) in enumerate(zip(gains, heads, strict=True)):
-        if gain is None:
-            continue
-        colour = _colour(head)
-        is_clear = gain.low > 0 or gain.high < 0
-        axes.plot([gain.low, gain.high], [position, position], color=colour, linewidth=1)
-        axes.plot(
-            gain.mean, position, "o", color=colour, markersize=4,
-            markerfacecolor=colour if is_clear else "white",
-        )  # fmt: skip
-    axes.grid(axis="y", color="0.93")
-    axes.set_axisbelow(True)
+def front_figure(found: Mapping[str, Gains]) -> Figure:
+    """Draw some contestants on the mean of the data sets and on each, a panel for each metric."""
+    measured = _measured(found)
+    if not measured:
+        return _too_few()
+    first = next(iter(measured.values()))
+    order = [head for head in SHOWN if head in first.pooled]
+    figure = Figure(figsize=(8.4, 1.7 + 0.42 * len(order)), layout="constrained")
+    panels = _panels(figure, measured, order)
+    for axes, gains in zip(panels, measured.values(), strict=True):
+        axes.set_xlim(*_LIMITS)
+        for place, head in enumerate(order):
+            for of_data in gains.by_data.values():
+                if head in of_data:
+                    _draw_one(axes, place, head, of_data[head].mean)
+            if head in gains.pooled:
+                _draw_pooled(axes, place, head, gains.pooled[head], 2)
+    names = [f"{head}\n({SHOWN[head]})" for head in order]
+    panels[0].set_yticks(range(len(order)), names, fontsize="small")
+    panels[len(panels) // 2].set_xlabel(f"less {REFERENCE} (black line), right is better")
+    headline(
+        figure,
+        f"Is any head better than {REFERENCE}?",
+        f"Circle: mean of {len(first.by_data)} data sets, with an interval over data sets, seeds and"
+        " test rows, filled where it excludes 0; bars below: each data set, triangles beyond the axis; grey:"
+        f" within {MARGIN}, called equal",
+    )
+    return figure
+
+
+def _measured(found: Mapping[str, Gains]) -> dict[str, Gains]:
+    return {metric: gains for metric, gains in found.items() if gains.pooled}
+
+
+def _too_few() -> Figure:
+    figure = Figure(figsize=(6, 1), layout="constrained")
+    figure.suptitle("fewer than three data sets are measured", fontsize="medium")
+    return figure
+
+
+def _panels(figure: Figure, metrics: Iterable[str], order: Sequence[str]) -> list[Axes]:
+    names = list(metrics)
+    panels = list(figure.subplots(1, len(names), sharey=True, squeeze=False)[0])
+    for axes, metric in zip(panels, names, strict=True):
+        axes.axvspan(-MARGIN, MARGIN, color="0.88")
+        axes.axvline(0, color=head_style(REFERENCE).colour, linewidth=1.6)
+        axes.grid(axis="y", color="0.93")
+        axes.set_axisbelow(True)
+        axes.set_title(_TITLES.get(metric, metric), fontsize="medium")
+    panels[0].set_ylim(len(order) - 0.5, -0.5)
+    return panels
+
+
+def _draw_pooled(axes: Axes, place: int, head: str, gain: Gain, scale: float) -> None:
+    colour = _colour(head)
+    is_clear = gain.low > 0 or gain.high < 0
+    axes.plot([gain.low, gain.high], [place, place], color=colour, linewidth=scale)
+    axes.plot(
+        gain.mean, place, "o", color=colour, markersize=3 + scale,
+        markerfacecolor=colour if is_clear else "white",
+    )  # fmt: skip
+
+
+def _draw_one(axes: Axes, place: int, head: str, gain: float) -> None:
+    low, high = _LIMITS
+    inside = min(max(gain, low), high)
+    marker = "|" if inside == gain else "<" if gain < low else ">"
+    axes.plot(
+        inside, place + 0.27, marker, color=_colour(head), markersize=5, alpha=0.7, clip_on=False
+    )
 
 
 def _colour(head: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -37,21 +38,36 @@ def common(draws: Mapping[str, Draws]) -> list[Draws]:
     return [one.of(heads) for one in each]
 
 
-def pooled_gains(draws: Mapping[str, Draws]) -> dict[str, Gain]:
-    """Return the gains over the reference on the mean of the data sets; none with few data sets."""
+@dataclass(frozen=True)
+class Gains:
+    """The gains over the reference by contestant.
+
+    Attributes:
+        pooled: on the mean of the data sets; empty with few of them.
+        by_data: by data set.
+    """
+
+    pooled: dict[str, Gain]
+    by_data: dict[str, dict[str, Gain]]
+
+
+def gains_of(draws: Mapping[str, Draws]) -> Gains:
+    """Return the gains of the contestants in the draws of each data set."""
+    by_data = {data: gains(each, REFERENCE) for data, each in draws.items()}
     if len(draws) < LEAST_DATA_SETS:
-        return {}
+        return Gains({}, by_data)
     together = pooled(common(draws), np.random.default_rng(1))
-    return gains(together, REFERENCE, widening(len(draws)))
+    return Gains(gains(together, REFERENCE, widening(len(draws))), by_data)
 
 
-def pooled_table(draws: Mapping[str, Draws], tuned: pd.DataFrame, metric: str) -> Table:
+def pooled_table(
+    draws: Mapping[str, Draws], by_head: Mapping[str, Gain], tuned: pd.DataFrame, metric: str
+) -> Table:
     """Return each contestant's gain over the reference, ranks and tests, over the data sets."""
     sign = COUNT_METRICS[metric].sign
     shared = common(draws)
     heads = shared[0].heads
     ranked = rank_intervals(shared, np.random.default_rng(2), sign > 0)
-    by_head = pooled_gains(draws)
     of_shared = tuned[tuned["head"].isin(heads)]
     nemenyi = nemenyi_p(of_shared, metric)[REFERENCE] if by_head else {}
     column = heads.index(REFERENCE)
@@ -81,18 +97,10 @@ def pooled_table(draws: Mapping[str, Draws], tuned: pd.DataFrame, metric: str) -
     return Table(header, lines, 1)
 
 
-def gains_by_data(draws: Mapping[str, Draws]) -> Table:
+def gains_by_data(by_data: Mapping[str, Mapping[str, Gain]]) -> Table:
     """Return the gains over the reference by data set, with the least detectable ones below."""
-    by_data = {
-        data: gains(each, REFERENCE) for data, each in draws.items() if REFERENCE in each.heads
-    }
-    heads = dict.fromkeys(head for each in draws.values() for head in each.heads)
-    lines = []
-    for head in heads:
-        if head == REFERENCE:
-            continue
-        cells = [_signed(by_data[data].get(head)) for data in by_data]
-        lines.append([head, *cells])
+    heads = dict.fromkeys(head for each in by_data.values() for head in each)
+    lines = [[head, *(_signed(each.get(head)) for each in by_data.values())] for head in heads]
     detectable = [
         f"{np.median([gain.detectable for gain in each.values()]):.3f}" if each else "-"
         for each in by_data.values()
@@ -101,22 +109,19 @@ def gains_by_data(draws: Mapping[str, Draws]) -> Table:
     return Table(["contestant", *by_data], lines, 1)
 
 
-def clear_numbers(draws: Mapping[str, Mapping[str, Draws]]) -> dict[str, str]:
+def clear_numbers(found: Mapping[str, Gains]) -> dict[str, str]:
     """Describe by metric who is ahead beyond the interval, pooled and by data set, and what is seen."""
     numbers = {}
-    for metric, of_metric in draws.items():
-        if not of_metric:
-            continue
+    for metric, of_metric in found.items():
         sign = COUNT_METRICS[metric].sign
-        together = pooled_gains(of_metric)
-        numbers[f"ahead_{metric}"] = ", ".join(_ahead(together, sign)) or "none"
-        if together:
-            median = np.median([gain.detectable for gain in together.values()])
+        numbers[f"ahead_{metric}"] = ", ".join(_ahead(of_metric.pooled, sign)) or "none"
+        if of_metric.pooled:
+            median = np.median([gain.detectable for gain in of_metric.pooled.values()])
             numbers[f"detectable_{metric}"] = f"{median:.2f}"
         by_data = [
             f"{head} on {data}"
-            for data, each in of_metric.items()
-            for head in _ahead(gains(each, REFERENCE), sign)
+            for data, each in of_metric.by_data.items()
+            for head in _ahead(each, sign)
         ]
         numbers[f"ahead_by_data_{metric}"] = ", ".join(by_data) or "none"
     return numbers

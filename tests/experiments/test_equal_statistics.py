@@ -9,7 +9,7 @@ from scipy.stats import t as student
 
 from experiments.equal_budgets.bootstrap import Draws, draw, gains, pooled, rank_intervals, ranks
 from experiments.equal_budgets.signed_rank import signed_rank
-from experiments.equal_budgets.tables import pooled_gains
+from experiments.equal_budgets.tables import gains_of
 
 
 def random_values(n_seeds: int, n_rows: int, seed: int = 0) -> np.ndarray:
@@ -108,7 +108,7 @@ def test_an_interval_over_few_data_sets_is_as_wide_as_that_of_students_t(n_sets:
         )
         for index, difference in enumerate(differences)
     }
-    gain = pooled_gains(draws)["a"]
+    gain = gains_of(draws).pooled["a"]
     exact = student.ppf(0.975, n_sets - 1) * differences.std(ddof=1) / n_sets**0.5
     assert (gain.high - gain.low) / 2 == pytest.approx(exact, rel=0.1)
 
