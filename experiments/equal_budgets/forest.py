@@ -89,7 +89,7 @@ def front_figure(found: Mapping[str, Gains]) -> Figure:
         figure,
         f"Is any head better than {REFERENCE}?",
         f"Circle: mean of {len(first.by_data)} data sets, with an interval over data sets, seeds and"
-        " test rows, filled where it excludes 0; bars below: each data set, triangles beyond the axis; grey:"
+        " test rows, filled where it excludes 0; bars: each data set, triangles beyond the axis; grey:"
         f" within {MARGIN}, called equal",
     )
     return figure
