@@ -19,8 +19,9 @@ from experiments.equal_budgets.ensembles import (
     gains,
 )
 from experiments.equal_budgets.epochs import Epochs
-from experiments.equal_budgets.findings import findings, sigmoid_behind
+from experiments.equal_budgets.findings import findings
 from experiments.equal_budgets.forest import forest_figure, front_figure
+from experiments.equal_budgets.front import front_numbers, sigmoid_behind
 from experiments.equal_budgets.published import published_table
 from experiments.equal_budgets.row_draws import REFERENCE, chosen_draws
 from experiments.equal_budgets.runs import METRICS
@@ -91,6 +92,7 @@ class EqualBudgets(Experiment):
         if by_metric:
             report.findings += findings(by_metric)
             report.numbers["sigmoid_behind"] = sigmoid_behind(by_metric["jaccard_samples"])
+            report.numbers |= front_numbers(rows, found)
         report.numbers |= tables.clear_numbers(found)
         report.numbers["n_data"] = str(rows["data"].nunique() if len(rows) else 0)
         report.numbers["n_planned"] = str(len(PLANS))

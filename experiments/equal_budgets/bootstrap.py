@@ -87,6 +87,10 @@ class Gain:
     high: float
     detectable: float
 
+    def signed(self) -> str:
+        """Return the difference with half its interval as text."""
+        return f"{self.mean:+.3f} ±{(self.high - self.low) / 2:.3f}"
+
 
 def widening(n_sets: int) -> float:
     """Return the factor of intervals over n data sets, at least two.

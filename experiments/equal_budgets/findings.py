@@ -66,11 +66,3 @@ def _of_baselines(jaccard: pd.DataFrame, heads: list[str]) -> Finding:
         text or _OPEN,
         all(near) if len(behind) == len(PLAIN) else None,
     )
-
-
-def sigmoid_behind(tuned: pd.DataFrame) -> str:
-    """Describe by how much sigmoid is behind the best head of each data set, looked up on test rows."""
-    jaccard = means(tuned, "jaccard_samples")
-    heads = [head for head in jaccard.index if head not in BASELINES]
-    behind = jaccard.loc[heads].max() - jaccard.loc[REFERENCE]
-    return ", ".join(f"{data} {value:.3f}" for data, value in behind.items())

@@ -135,7 +135,7 @@ def _signed(gain: Gain | None) -> str:
     if gain is None:
         return "-"
     star = "*" if gain.low > 0 or gain.high < 0 else ""
-    return f"{gain.mean:+.3f} ±{(gain.high - gain.low) / 2:.3f}{star}"
+    return gain.signed() + star
 
 
 def rules_table(rows: pd.DataFrame, metric: str) -> Table:

@@ -16,10 +16,9 @@ from hydra.types import RunMode
 
 from experiments.equal_budgets import archive
 from experiments.equal_budgets.analysis import EXPERIMENT
-from experiments.equal_budgets.bootstrap import Gain
 from experiments.equal_budgets.chosen import best, complete, edges, tuned
-from experiments.equal_budgets.findings import findings, sigmoid_behind
-from experiments.equal_budgets.forest import front_figure
+from experiments.equal_budgets.findings import findings
+from experiments.equal_budgets.front import sigmoid_behind
 from experiments.equal_budgets.ml_knn import MLkNN
 from experiments.equal_budgets.published import published_table
 from experiments.equal_budgets.row_draws import chosen_draws
@@ -35,7 +34,7 @@ from experiments.equal_budgets.studies import (
     contestants,
     searched,
 )
-from experiments.equal_budgets.tables import Gains, epoch_gains
+from experiments.equal_budgets.tables import epoch_gains
 from experiments.league.published import Published
 from mlc.config.errors import DataError
 from mlc.config.schema import config_folder, register_configs
@@ -392,22 +391,3 @@ def test_the_fast_choice_is_that_of_the_search() -> None:
             chosen = choice(frame, "flags", "chain", metric)
             assert best(frame, metric) == (chosen.trial, chosen.rule), (repetition, metric)
     assert best(frame.iloc[:0], "f1_macro") == (None, None)
-
-
-def test_the_front_figure_shows_each_data_set_and_fills_what_is_clear() -> None:
-    clear, unclear = Gain(0.03, 0.01, 0.01, 0.05, 0.04), Gain(-0.02, 0.02, -0.06, 0.02, 0.05)
-    by_data = {
-        "a": {"pairwise": unclear, "chain": clear},
-        "b": {"pairwise": replace(clear, mean=-0.3)},
-    }
-    found = {"jaccard_samples": Gains({"pairwise": clear, "chain": unclear}, by_data)}
-    (axes,) = front_figure(found).axes
-    points = [line for line in axes.lines if len(np.atleast_1d(line.get_xdata())) == 1]
-    drawn = [(float(line.get_xdata()[0]), line.get_marker()) for line in points]
-    assert drawn == [(-0.02, "|"), (-0.11, "<"), (0.03, "o"), (0.03, "|"), (-0.02, "o")]
-    filled = [line.get_markerfacecolor() != "white" for line in points if line.get_marker() == "o"]
-    assert filled == [True, False]
-    assert [label.get_text() for label in axes.get_yticklabels()] == [
-        "pairwise\n(energies of label pairs)",
-        "chain\n(one label after another)",
-    ]

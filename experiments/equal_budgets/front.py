@@ -1,0 +1,74 @@
+"""The numbers of the front page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from experiments.equal_budgets.baselines import BASELINES
+from experiments.equal_budgets.chosen import configured, tuned
+from experiments.equal_budgets.forest import SHOWN
+from experiments.equal_budgets.row_draws import REFERENCE
+from experiments.equal_budgets.tables import Gains
+from experiments.league.standings import means
+from mlc.reporting.statistics import mean_interval
+
+_METRIC, _EXACT = "jaccard_samples", "subset_accuracy"
+_NOT_MEASURED = "not measured"
+
+
+def behind_best(chosen: pd.DataFrame) -> pd.Series:
+    """Return by data set how far sigmoid is behind the best head, looked up on the test rows."""
+    values = means(chosen, _METRIC)
+    heads = [head for head in values.index if head not in BASELINES]
+    return values.loc[heads].max() - values.loc[REFERENCE]
+
+
+def sigmoid_behind(chosen: pd.DataFrame) -> str:
+    """Describe by how much sigmoid is behind the best head of each data set."""
+    return ", ".join(f"{data} {value:.3f}" for data, value in behind_best(chosen).items())
+
+
+def rule_loss(rows: pd.DataFrame) -> pd.Series:
+    """Return by data set what sigmoid loses at a threshold of 0.5, by Jaccard index.
+
+    The configuration is the one that is chosen with the best rule of the validation rows.
+    """
+    of_reference = rows[rows["head"] == REFERENCE]
+    chosen = means(tuned(of_reference, _METRIC), _METRIC).loc[REFERENCE]
+    fixed = {
+        data: of_number.loc[of_number["rule"] == "fixed", _METRIC].mean()
+        for data, _, of_number in configured(of_reference, _METRIC)
+    }
+    return chosen - pd.Series(fixed)
+
+
+def front_numbers(rows: pd.DataFrame, found: Mapping[str, Gains]) -> dict[str, str]:
+    """Return the quoted numbers by name."""
+    behind, loss = behind_best(tuned(rows, _METRIC)), rule_loss(rows)
+    return {
+        "behind_most": f"{behind.max():.3f} ({behind.idxmax()})",
+        "behind_mean": str(mean_interval(behind)),
+        "rule_loss": str(mean_interval(loss)),
+        "rule_loss_most": f"{loss.max():.3f} ({loss.idxmax()})",
+        "rule_over_head": f"{(loss > behind).sum()} of {len(loss)}",
+        **_gains(found),
+    }
+
+
+def _gains(found: Mapping[str, Gains]) -> dict[str, str]:
+    texts = {}
+    if _METRIC in found:
+        for head in SHOWN:
+            pooled = found[_METRIC].pooled.get(head)
+            texts[f"pooled_{head}"] = _NOT_MEASURED if pooled is None else pooled.signed()
+            for data, of_data in found[_METRIC].by_data.items():
+                if head in of_data:
+                    texts[f"gain_{head}_{data.replace('-', '_')}"] = of_data[head].signed()
+    if _EXACT in found:
+        for head in SHOWN:
+            gains = [of_data[head] for of_data in found[_EXACT].by_data.values() if head in of_data]
+            ahead = sum(gain.low > 0 for gain in gains)
+            texts[f"exact_ahead_{head}"] = f"{ahead} of {len(gains)}"
+    return texts
