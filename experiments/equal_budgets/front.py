@@ -60,6 +60,7 @@ def front_numbers(rows: pd.DataFrame, found: Mapping[str, Gains]) -> dict[str, s
 def _gains(found: Mapping[str, Gains]) -> dict[str, str]:
     texts = {}
     if _METRIC in found:
+        texts["n_contestants"] = str(len(found[_METRIC].pooled))
         for head in SHOWN:
             pooled = found[_METRIC].pooled.get(head)
             texts[f"pooled_{head}"] = _NOT_MEASURED if pooled is None else pooled.signed()

@@ -89,6 +89,7 @@ def test_the_numbers_are_those_of_the_chosen_rows() -> None:
     assert numbers["rule_loss_most"] == "0.060 (flags)"
     assert numbers["rule_over_head"] == "1 of 2"
     assert numbers["pooled_pairwise"] == "-0.020 ±0.040"
+    assert numbers["n_contestants"] == "1"
     assert numbers["pooled_chain"] == "not measured"
     assert numbers["gain_pairwise_flags"] == "+0.030 ±0.020"
     assert numbers["gain_pairwise_tmc2007_500"] == "-0.020 ±0.040"
