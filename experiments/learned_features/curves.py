@@ -8,6 +8,6 @@ FIGURES = (
     replace(
         GROUPS,
         sweep="learned_features",
-        title="By a convolutional network too, a softmax for each group finds more exact sets",
+        title="By a CNN too, with one threshold a softmax for each group finds more exact sets",
     ),
 )

@@ -20,11 +20,19 @@ from experiments.one_network_or_many.studies import (
     Networks,
 )
 from experiments.rates import RATE, RATES, at_edge
-from mlc.reporting.statistics import Interval, mean_interval, paired_difference
+from mlc.reporting.statistics import (
+    Interval,
+    PairedDifference,
+    holm,
+    mean_interval,
+    paired_difference,
+)
 from mlc.reporting.tables import Table
 from mlc.tracking.palette import styles
 
 _OPEN = "not measured"
+_OTHER_METRICS = ("f1_macro", "subset_accuracy")
+_Kind = tuple[str, str]  # head and rule
 
 
 class OneNetworkOrMany(Experiment):
@@ -57,11 +65,19 @@ class OneNetworkOrMany(Experiment):
         gain = {n: _more(groups, n, grouped, flat_sigmoid) for n in (few, many)}
         flat = {n: _more(groups, n, grouped, fixed) for n in (few, many)}
         powerset = {n: _more(groups, n, observed, grouped) for n in (few, many)}
+        sizes = sorted(groups["data.n_train"].unique())
+        by_rule = {
+            f"{n:,} rows": _more(groups, n, flat_sigmoid, ("sigmoid", "global"), "jaccard_samples")
+            for n in sizes
+        }
         wrong = groups[(groups["head"] == "sigmoid") & (groups["rule"] == "fixed")]
         wrong_few = wrong[wrong["data.n_train"] == few]["impossible"].mean()
         report.numbers = {
             "alike": listed(alike),
             "larger": listed(larger),
+            "alike_behind": _n_behind(alike),
+            "larger_ahead": _ahead_elsewhere(networks, "many, as large each", "one"),
+            "rule_jaccard": listed(by_rule),
             "gain_few": gain[few].signed(),
             "gain_many": gain[many].signed(),
             "flat_few": flat[few].signed(),
@@ -149,6 +165,10 @@ def _report_rates(
         "tuned_alike": alike, "tuned_larger": larger, "tuned_groups": gains, "tuned_powerset": powerset,
     }  # fmt: skip
     report.numbers |= {name: listed(each) or _OPEN for name, each in differences.items()}
+    report.numbers["tuned_alike_behind"] = _n_behind(alike)
+    report.numbers["tuned_larger_ahead"] = _ahead_elsewhere(tuned, "many, as large each", "one")
+    p_values = holm([_paired(of_groups, n, sets, grouped).p_value for n in numbers])
+    report.numbers["tuned_powerset_p"] = f"{min(p_values):.2f}" if p_values else _OPEN
     report.findings += [
         Finding(
             "that holds with a rate chosen for each network: with equal weights one for each label is at"
@@ -176,19 +196,48 @@ def _networks(rows: pd.DataFrame) -> list[str]:
     ]
 
 
-def _less(rows: pd.DataFrame, network: str, other: str) -> dict[str, Interval]:
-    values = rows.set_index(["data", "network", "seed"])["jaccard_samples"].sort_index()
+def _less(
+    rows: pd.DataFrame, network: str, other: str, metric: str = "jaccard_samples"
+) -> dict[str, Interval]:
+    values = rows.set_index(["data", "network", "seed"])[metric].sort_index()
     return {
         data: paired_difference(values[data, network], values[data, other]).interval
         for data in dict.fromkeys(rows["data"])
     }
 
 
-def _more(rows: pd.DataFrame, n: int, one: tuple[str, str], other: tuple[str, str]) -> Interval:
-    """Return the difference in subset accuracy of two pairs of head and rule, with n rows."""
+def _n_behind(differences: Mapping[str, Interval]) -> str:
+    """Count the differences whose interval lies below 0."""
+    n_behind = sum(each.mean < -each.half_width for each in differences.values())
+    return f"{n_behind} of {len(differences)}" if differences else _OPEN
+
+
+def _ahead_elsewhere(rows: pd.DataFrame, network: str, other: str) -> str:
+    """List the data sets on which a network is ahead beyond the interval by further metrics."""
+    if rows.empty:
+        return _OPEN
+    ahead = {
+        f"{data} {metric}": each
+        for metric in _OTHER_METRICS
+        for data, each in _less(rows, network, other, metric).items()
+        if each.mean > each.half_width
+    }
+    return listed(ahead) or "none"
+
+
+def _more(
+    rows: pd.DataFrame, n: int, one: _Kind, other: _Kind, metric: str = "subset_accuracy"
+) -> Interval:
+    return _paired(rows, n, one, other, metric).interval
+
+
+def _paired(
+    rows: pd.DataFrame, n: int, one: _Kind, other: _Kind, metric: str = "subset_accuracy"
+) -> PairedDifference:
+    """Compare two pairs of head and rule, with n rows."""
     subset = rows[rows["data.n_train"] == n]
-    values = subset.set_index(["head", "rule", "seed"])["subset_accuracy"].sort_index()
-    return paired_difference(values[one], values[other]).interval
+    values = subset.set_index(["head", "rule", "seed"])[metric].sort_index()
+    return paired_difference(values[one], values[other])
 
 
 def _networks_table(rows: pd.DataFrame) -> Table:
