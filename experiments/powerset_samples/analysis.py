@@ -13,6 +13,11 @@ from experiments.harness.frames import complete_groups
 from experiments.harness.plots import headline, legend, panels
 from experiments.powerset_samples.choice import TOLERANCE, choice_table, choices
 from experiments.powerset_samples.crossings import WORLD, crossing_points, rounded, rule_of_thumb
+from experiments.powerset_samples.gains import (
+    choices_of_sigmoid,
+    costs_of_one_rate,
+    gains_with_all_rows,
+)
 from experiments.powerset_samples.studies import (
     HEADS,
     RATES,
@@ -88,9 +93,16 @@ class PowersetSamples(Experiment):
                 "n"
             ]
             report.numbers[name] = rounded(_geometric_mean(n)) if len(n) else _NEVER
-        report.numbers["choice_sigmoid"] = "; ".join(
-            f"{name} {(selected == 'sigmoid').sum()} of {len(selected)}"
-            for name, selected in ((name, choices(rows, m)["head"]) for m, name in REGRETS.items())
+        report.numbers["choice_sigmoid"] = choices_of_sigmoid(rows, REGRETS)
+        report.numbers["choice_dependent"] = choices_of_sigmoid(rows, REGRETS, dependent=True)
+        report.numbers["crossed_by"] = gains_with_all_rows(tuned, "jaccard_samples")
+        report.numbers["crossed_by_exact"] = gains_with_all_rows(tuned, "subset_accuracy")
+        report.numbers["slow_costs"] = costs_of_one_rate(
+            *(
+                each[(each["data.dependence"] == strongest) & (each["data.n_labels"] == largest)]
+                for each in (slow, tuned)
+            ),
+            ("sigmoid", "pairwise", "powerset"),
         )
         report.numbers |= {"slow_rate": f"{RATES[0]:g}", "most_tuned": f"{largest:g}"}
         return report
@@ -111,11 +123,6 @@ class PowersetSamples(Experiment):
         powerset = (values["label_powerset"] <= values["powerset"] + 0.001).mean()
         smallest = values.xs(rows["data.n_train"].min(), level="data.n_train")
         ratio = (smallest["powerset"] / smallest["sigmoid"]).groupby("data.n_labels").mean()
-        exact = rows[
-            (rows["data.n_labels"] == 6)
-            & (rows["data.dependence"] == strongest)
-            & (rows["data.n_train"] == 4000)
-        ].groupby("head")["subset_accuracy"]
         apart = rows[rows["data.dependence"] == weakest].pivot_table(
             index=[*WORLD, "data.n_train"], columns="head", values="jaccard_samples"
         )
@@ -123,14 +130,12 @@ class PowersetSamples(Experiment):
         by_hamming = choices(rows, "hamming_loss")["head"]
         report.numbers = {
             "hamming_choice": f"{(by_hamming == 'sigmoid').sum()} of {len(by_hamming)}",
-            "exact_sigmoid": str(mean_interval(exact.get_group("sigmoid"))),
-            "exact_pairwise": str(mean_interval(exact.get_group("pairwise"))),
-            "exact_powerset": str(mean_interval(exact.get_group("powerset"))),
             "alone": f"{alone['n'].notna().sum()} of {len(alone)}",
             "alone_by": f"{ahead:+.5f}",
             "rule": rule.text,
             "crossed": f"{dependent['n'].notna().sum()} of {len(dependent)}",
             "pairwise": f"{pairwise:.0%}",
+            "pairwise_worst": f"{(values['pairwise'] - values['sigmoid']).max():.3f}",
             "ratio_low": f"{ratio.iloc[0]:.1f}",
             "ratio_high": f"{ratio.iloc[-1]:.1f}",
             "least_labels": str(ratio.index[0]),
@@ -262,7 +267,7 @@ def _regret_figure(rows: pd.DataFrame, metric: str) -> Figure:
         panel.set_title(f"{marked(n_labels, dependence)} {depends} labels", fontsize="medium")
     for panel in axes[:: len(numbers)]:
         panel.set_ylabel("Jaccard regret, lower is better", fontsize="small")
-    axes[-len(numbers) + len(numbers) // 2].set_xlabel("training and validation rows")
+    axes[-len(numbers) + len(numbers) // 2].set_xlabel(f"training and validation rows ({_MARKED})")
     legend(figure, axes[0], len(HEADS))
     headline(figure, "From how many rows on is a head of label sets better than sigmoid?")
     return figure

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from experiments.harness import Finding, Report
+from experiments.harness.report import listed
 from experiments.powerset_samples.crossings import crossing_points
 from experiments.powerset_samples.studies import HEADS, MoreLabels, Structures
 from experiments.rates import RATE, at_all_rates, at_edge, few_at_edges
@@ -81,6 +82,12 @@ def report_wider(report: Report, more: pd.DataFrame, structures: pd.DataFrame) -
             }
         ),
     )
+    for name in STRUCTURES:
+        if (worlds["data.structure"] == name).any():
+            report.numbers[f"{name}_jaccard"] = listed(_gains(worlds, name, "jaccard_samples"))
+            report.numbers[f"{name}_exact"] = listed(_gains(worlds, name, "subset_accuracy"))
+    mixtures = worlds[worlds["head"] == "bernoulli_mixture"]
+    report.numbers["mixture_edges"] = at_edge(mixtures[RATE], Structures.rates)
     report.findings += [
         *_of_labels(more),
         *_of_structures(worlds),
@@ -116,6 +123,15 @@ def _gain(worlds: pd.DataFrame, name: str, head: str, metric: str, n: int) -> In
     subset = worlds[(worlds["data.structure"] == name) & (worlds["data.n_train"] == n)]
     values = subset.set_index(["head", "seed"])[metric].sort_index()
     return paired_difference(values[head], values["sigmoid"]).interval
+
+
+def _gains(worlds: pd.DataFrame, name: str, metric: str) -> dict[str, Interval]:
+    """Return the regret of sigmoid less that of each head with the most rows, paired by world."""
+    subset = worlds[
+        (worlds["data.structure"] == name) & (worlds["data.n_train"] == Structures.n_rows[-1])
+    ]
+    values = subset.set_index(["head", "seed"])[metric].sort_index()
+    return {head: paired_difference(values["sigmoid"], values[head]).interval for head in HEADS[1:]}
 
 
 def _of_structures(worlds: pd.DataFrame) -> list[Finding]:

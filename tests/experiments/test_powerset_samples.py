@@ -16,6 +16,7 @@ from experiments.powerset_samples.crossings import (
     crossing_points,
     rule_of_thumb,
 )
+from experiments.powerset_samples.gains import choices_of_sigmoid, gains_with_all_rows
 from experiments.powerset_samples.studies import HEADS
 
 
@@ -51,6 +52,40 @@ def test_another_head_than_sigmoid_is_chosen_only_under_dependence() -> None:
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if "|" in line]
     others = {row[1] for row in rows[2:] if {*row[3:]} - {"sigmoid", "-"}}
     assert others == {"weak", "strong"}
+
+
+def stored_worlds(n_labels: int, dependence: int) -> pd.DataFrame:
+    rows = pd.read_csv(RESULTS / "powerset_samples/runs.csv")
+    world = f"data.n_labels={n_labels} data.dependence={dependence} "
+    rows = rows[rows["run"].str.startswith(world)]
+    for key in ("data.n_train", "head", "optimizer.lr", " seed"):
+        rows[key.strip()] = rows["run"].str.extract(rf"{key}=(\S+)")[0]
+    return rows.astype({"data.n_train": int, "optimizer.lr": float})
+
+
+def test_one_rate_costs_sigmoids_more_than_the_powerset_up_to_16000_rows() -> None:
+    rows = stored_worlds(8, 3)
+    assert len(rows) == 6 * 6 * 3 * 3
+    by = ["data.n_train", "head"]
+    chosen = rows.loc[rows.groupby([*by, "seed"])["val_loss"].idxmin()]
+    slow = rows[rows["optimizer.lr"] == 0.002]
+    cost = slow.groupby(by)["jaccard_samples"].mean() - chosen.groupby(by)["jaccard_samples"].mean()
+    for n in (4_000, 16_000):
+        assert min(cost[n, "sigmoid"], cost[n, "pairwise"]) > cost[n, "powerset"] + 0.004
+    for n in (64_000, 200_000):
+        assert min(cost[n, head] for head in ("sigmoid", "pairwise", "powerset")) > 0.003
+        assert cost[n, "powerset"] > cost[n, "sigmoid"]
+
+
+def test_what_powerset_gains_with_the_most_rows_is_that_of_each_world() -> None:
+    setting = {"data.n_labels": 4, "data.n_train": 250}
+    rows = pd.DataFrame(
+        _rows({"sigmoid": 0.1, "powerset": 0.2}, **{"data.dependence": 0.0}, **setting)
+        + _rows({"sigmoid": 0.1, "powerset": 0.096}, **{"data.dependence": 3.0}, **setting)
+    )
+    assert gains_with_all_rows(rows, "jaccard_samples") == "dependence 3 0.0040 to 0.0040"
+    assert choices_of_sigmoid(rows, {"jaccard_samples": "Jaccard"}) == "Jaccard 2 of 2"
+    assert choices_of_sigmoid(rows, {"jaccard_samples": "J"}, dependent=True) == "J 1 of 1"
 
 
 def test_every_head_has_a_place() -> None:
