@@ -16,7 +16,7 @@ from experiments.harness import (
 from experiments.harness.frames import complete_groups
 from experiments.harness.plots import curve, headline, legend, panels
 from experiments.harness.report import listed
-from experiments.pick_one.rates import Rates, report_rates
+from experiments.pick_one.rates import Rates, clear, report_rates
 from experiments.pick_one.studies import HEADS, Flattery, Runs, Steps
 from mlc.reporting.statistics import Interval, mean_interval, paired_difference
 from mlc.reporting.tables import Table
@@ -91,6 +91,8 @@ class PickOne(Experiment):
             less("pair_error", "pick_one", "sigmoid"),
         )
         same = less("jaccard_samples", "pick_one", "softmax_uniform")
+        uniform = less("jaccard_samples", "softmax_uniform", "sigmoid")
+        exact = less("subset_accuracy", "pick_one", "sigmoid")
         shift = {
             name: by_seed.loc[name, "pick_one"]["frequency_error"].mean()
             / by_seed.loc[name, "sigmoid"]["frequency_error"].mean()
@@ -107,6 +109,9 @@ class PickOne(Experiment):
         report.numbers = {
             "lost": listed(lost),
             "same": listed(same),
+            "same_clear": listed(clear(same)) or "none",
+            "uniform": listed(uniform),
+            "lost_exact": listed(exact),
             "worst": f"{min(i.mean for i in lost.values()):.3f}",
             "pairs_worse": f"{sum(i.mean > 0 for i in pairs.values())} of {len(pairs)}",
             "pairs_clear": f"{sum(i.mean > i.half_width for i in pairs.values())} of {len(pairs)}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -19,6 +20,7 @@ SEEDS = 5
 LARGE = ("tmc2007-500", "imdb")
 _REFERENCE = HEADS[0]
 _METRIC = "jaccard_samples"
+_EXACT = "subset_accuracy"
 _KEY = ["set", "head", "seed"]
 _BEHIND, _SHIFT = 0.01, 0.01
 _OPEN = "not measured"
@@ -86,12 +88,16 @@ def report_rates(report: Report, rows: pd.DataFrame, stored: pd.DataFrame) -> No
     )
     changes = _changes(chosen, same)
     report.numbers["rate_changes"] = listed(changes) or _OPEN
+    picked = _less(chosen, "pick_one", "softmax_uniform")
+    report.numbers["same_tuned"] = listed(picked) or _OPEN
+    report.numbers["same_tuned_clear"] = listed(clear(picked)) or "none"
+    report.numbers["exact_tuned"] = listed(_less(chosen, "pick_one", metric=_EXACT)) or _OPEN
     report.findings += _findings(chosen, tuned["pick_one"], changes)
 
 
 def _joined(rows: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:
     """Return the rows at all rates of the sets in which all heads have run at all of them."""
-    columns = [*_KEY, RATE, "run", "error", _METRIC, f"val_{_METRIC}"]
+    columns = [*_KEY, RATE, "run", "error", _METRIC, _EXACT, f"val_{_METRIC}"]
     if rows.empty:
         return pd.DataFrame(columns=columns)
     stored = stored[stored["seed"] < SEEDS].assign(**{RATE: STORED})
@@ -100,11 +106,18 @@ def _joined(rows: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:
     return at_all_rates(every, ["set"], "head", len(HEADS) * len(RATES))
 
 
-def _less(rows: pd.DataFrame, head: str) -> dict[str, Interval]:
-    """Return the differences of a head from sigmoid by set, paired by seed."""
-    values = rows.set_index(_KEY)[_METRIC].sort_index()
+def clear(differences: Mapping[str, Interval]) -> dict[str, Interval]:
+    """Return the differences whose interval excludes 0."""
+    return {name: each for name, each in differences.items() if abs(each.mean) > each.half_width}
+
+
+def _less(
+    rows: pd.DataFrame, head: str, other: str = _REFERENCE, metric: str = _METRIC
+) -> dict[str, Interval]:
+    """Return the differences of a head from another by set, paired by seed."""
+    values = rows.set_index(_KEY)[metric].sort_index()
     return {
-        name: paired_difference(values[name, head], values[name, _REFERENCE]).interval
+        name: paired_difference(values[name, head], values[name, other]).interval
         for name in dict.fromkeys(rows["set"])
     }
 

@@ -28,6 +28,8 @@ from experiments.powerset_samples.studies import HEADS as JOINT_HEADS
 from experiments.powerset_samples.studies import Structures
 from experiments.rates import RATES, STORED
 
+EXACT = {"subset_accuracy": 0.5}
+
 
 def test_a_heads_rate_is_the_one_with_the_best_validation_loss() -> None:
     rows = pd.DataFrame(
@@ -152,8 +154,8 @@ def test_pick_one_is_compared_at_the_rates_chosen_for_it_and_for_sigmoid() -> No
         return 0.2 if head == "sigmoid" else 0.0002
 
     others = tuple(rate for rate in pick_one.RATES if rate != 0.002)
-    rows = pd.DataFrame(lines(HEADS, others, "jaccard_samples", best, set="emotions"))
-    stored = pd.DataFrame(lines(HEADS, (0.002,), "jaccard_samples", best, set="emotions"))
+    rows = pd.DataFrame(lines(HEADS, others, "jaccard_samples", best, set="emotions", **EXACT))
+    stored = pd.DataFrame(lines(HEADS, (0.002,), "jaccard_samples", best, set="emotions", **EXACT))
     report = Report()
     pick_one.report_rates(report, rows, stored.drop(columns="optimizer.lr"))
     (line,) = report.tables["rates"][1].rows
@@ -168,7 +170,7 @@ def test_changes_of_both_signs_by_the_choice_of_a_rate_do_not_cancel() -> None:
 
     def every(rates: tuple[float, ...]) -> pd.DataFrame:
         parts = [
-            lines(HEADS, rates, "jaccard_samples", best, set=name)
+            lines(HEADS, rates, "jaccard_samples", best, set=name, **EXACT)
             for name, best in (
                 ("emotions", lambda head: 0.2 if head == "sigmoid" else 0.002),
                 ("yeast", lambda head: 0.002 if head == "sigmoid" else 0.2),
@@ -180,6 +182,9 @@ def test_changes_of_both_signs_by_the_choice_of_a_rate_do_not_cancel() -> None:
     pick_one.report_rates(report, every(others), every((0.002,)).drop(columns="optimizer.lr"))
     assert report.numbers["rate_changes"] == "emotions +0.198, yeast -0.198"
     assert [f.measured for f in report.findings if "up or down" in f.prediction] == ["0.198"]
+    # Of softmax_uniform, whose rate is chosen as that of pick_one.
+    assert report.numbers["same_tuned"] == "emotions +0.000, yeast +0.000"
+    assert report.numbers["exact_tuned"] == "emotions +0.000, yeast +0.000"
 
 
 def test_each_network_has_the_rate_that_is_best_on_validation_rows() -> None:
