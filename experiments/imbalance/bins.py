@@ -197,7 +197,7 @@ def bins_figure(by_rule: Mapping[str, Cells]) -> Figure:
         panel.set_title(f"{data}, {rules[rule]}", fontsize="medium")
     figure.supylabel(f"F1 less {REFERENCE}'s, higher is better", fontsize="medium")
     for panel in axes[-len(rules) :]:
-        panel.set_xlabel("positives of a label in the training rows")
+        panel.set_xlabel("positives of a label, training and validation")
     legend(figure, axes[0], 4)
     headline(figure, f"Do losses for rare labels have a better F1 than {REFERENCE} (black)?")
     return figure

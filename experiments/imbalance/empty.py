@@ -42,7 +42,8 @@ def empty_figure(epochs: pd.DataFrame, sets: Sequence[str], heads: Sequence[str]
     axes[columns // 2].set_xlabel("share of rows")
     legend(figure, axes[0])
     headline(
-        figure, "At a threshold of 0.5, what share of rows gets no label? By positives of a label"
+        figure,
+        "At a threshold of 0.5, what share of rows gets no label? By labels' frequency",
     )
     return figure
 

@@ -8,12 +8,13 @@ import pandas as pd
 
 from experiments.harness import Experiment, Report
 from experiments.league.standings import against, select, standings
+from experiments.learned_features.by_macro_f1 import pairwise_by_macro_f1
 from experiments.learned_features.coloured import Coloured, ThreeNetworks
 from experiments.learned_features.decides import fit_split
 from experiments.learned_features.dials import Dials, name_of, settings
 from experiments.learned_features.drawn import both, drawn_numbers, drawn_table
 from experiments.learned_features.figures import decides_figure, heads_figure
-from experiments.learned_features.findings import findings, numbers
+from experiments.learned_features.findings import NOT_MEASURED, findings, numbers
 from experiments.learned_features.groups import groups_table
 from experiments.learned_features.leads import LEADS, leads
 from experiments.learned_features.outcomes import LEAGUE, PROPERTIES, LeagueLeads, Properties
@@ -71,6 +72,7 @@ class LearnedFeatures(Experiment):
         if len(found):
             _report_decides(report, found, properties)
         report.numbers |= numbers(frames, kinds, found, properties)
+        report.numbers["macro_pairwise"] = pairwise_by_macro_f1(kinds) or NOT_MEASURED
         report.findings = findings(frames, kinds, found, properties)
         return report
 

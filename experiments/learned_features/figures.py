@@ -89,6 +89,11 @@ def decides_figure(found: pd.DataFrame, split: Split | None, lead: str = "one_th
         xlabel="share of training rows with exactly one label",
         ylabel="lead in jaccard_samples",
     )
-    panel.legend(fontsize="small", frameon=False, loc="upper left")
-    headline(figure, "When does the best head gain on sigmoid with one threshold?")
+    # No point lies there: at the left they would be taken for the legend's.
+    panel.legend(fontsize="small", frameon=False, loc="upper center")
+    headline(
+        figure,
+        "When does the best head gain on sigmoid with one threshold?",
+        f"A point for each kind of features; grey: within {MARGIN}, called equal",
+    )
     return figure

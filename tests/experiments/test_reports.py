@@ -316,6 +316,23 @@ def test_with_many_rows_label_sets_are_ahead_of_groups_at_their_own_rates() -> N
     assert found["200"][0] < -found["200"][1]
 
 
+def test_no_point_lies_under_the_legend_of_what_decides() -> None:
+    (axes,) = made_of("learned_features").report.figures["decides"].axes
+    axes.figure.draw_without_rendering()
+    legend = axes.get_legend()
+    assert legend is not None
+    box = legend.get_window_extent()
+    points = [p for line in axes.lines for p in axes.transData.transform(line.get_xydata())]
+    assert len(points) > 20
+    assert not any(box.contains(*point) for point in points)
+
+
+def test_the_figure_of_empty_rows_names_what_its_panels_are() -> None:
+    figure = made_of("imbalance").report.figures["empty"]
+    assert "50%" in [axes.get_title() for axes in figure.axes]
+    assert "By labels' frequency" in figure.get_suptitle()
+
+
 def interval_in(cell: str) -> tuple[float, float]:
     """Return the mean and half the width of an interval in a table."""
     mean, _, half = cell.partition(" ±")
