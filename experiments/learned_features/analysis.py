@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from experiments.harness import Experiment, Report
+from experiments.harness.report import listed
 from experiments.league.standings import against, select, standings
 from experiments.learned_features.by_macro_f1 import pairwise_by_macro_f1
 from experiments.learned_features.coloured import Coloured, ThreeNetworks
@@ -29,6 +30,7 @@ from experiments.learned_features.tables import (
     transfer_table,
 )
 from experiments.learned_features.tuned import complete, measured
+from mlc.reporting.statistics import mean_interval
 
 DIALS = Dials()
 
@@ -72,6 +74,7 @@ class LearnedFeatures(Experiment):
         if len(found):
             _report_decides(report, found, properties)
         report.numbers |= numbers(frames, kinds, found, properties)
+        report.numbers |= _leads_on_digits(frames["dials"])
         report.numbers["macro_pairwise"] = pairwise_by_macro_f1(kinds) or NOT_MEASURED
         report.findings = findings(frames, kinds, found, properties)
         return report
@@ -137,6 +140,18 @@ def _over_all(
     found = found[found["group"].isin(properties.index)].reset_index(drop=True)
     one = properties["one"].loc[found["group"]].to_numpy() if len(found) else []
     return found.assign(one=one), properties
+
+
+def _leads_on_digits(dials: pd.DataFrame) -> dict[str, str]:
+    """List the leads on digits with a set number of labels, with their intervals over seeds."""
+    rows = complete(DIALS, dials)
+    found = leads(rows.assign(data=_names(rows))) if len(rows) else pd.DataFrame()
+    texts = dict.fromkeys(("one_threshold", "pick_one"), NOT_MEASURED)
+    if len(found):
+        by_data = found.groupby(found["data"].str.removeprefix("digits, "), sort=False)
+        for lead in texts:
+            texts[lead] = listed({str(name): mean_interval(v) for name, v in by_data[lead]})
+    return {f"digits_{lead}": text for lead, text in texts.items()}
 
 
 def _names(rows: pd.DataFrame) -> list[str]:

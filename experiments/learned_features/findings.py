@@ -277,15 +277,6 @@ def _numbers_of_what_decides(found: pd.DataFrame, properties: pd.DataFrame) -> d
         texts["transfer_split"] = str(split)
         for other in ("mean", "none"):
             texts[f"transfer_{other}"] = mean_interval(errors[other] - errors["split"]).signed()
-    digits = found[found["kind"] == "digits"] if len(found) else found
-    for lead in ("one_threshold", "pick_one"):
-        texts[f"digits_{lead}"] = (
-            ", ".join(
-                f"{row['group'].removeprefix('digits, ')} {row[lead]:+.3f}"
-                for _, row in digits.iterrows()
-            )
-            or NOT_MEASURED
-        )
     n_real = 0 if found.empty else found[found["kind"] == "real"]["group"].nunique()
     return texts | {"n_real": str(n_real)}
 

@@ -1,4 +1,4 @@
-"""Where `pairwise` is ahead of sigmoid by macro F1, from the stored rows."""
+"""Gains on learned features that the pages name, computed from the stored rows."""
 
 from __future__ import annotations
 
@@ -50,3 +50,35 @@ def test_pairwise_leads_by_macro_f1_on_goemotions() -> None:
 def test_pairwise_is_not_ahead_by_macro_f1_on_any_table(data: str) -> None:
     gain = pairwise_less_sigmoid(RESULTS / "league" / f"{data}.csv")
     assert gain.mean < gain.half_width
+
+
+def test_on_digits_the_leads_change_with_the_number_of_labels() -> None:
+    rows = pd.read_csv(RESULTS / "learned_features" / "dials.csv", low_memory=False)
+    rows["run"] = rows["run"].ffill()
+    for column, key in (("digits", "digits_per_image"), ("head", "head"), ("seed", " seed")):
+        rows[column] = rows["run"].str.extract(rf"{key}=([^\s\"]+)")[0]
+    rows = rows[rows["val_jaccard_samples"].notna() & rows["rule"].ne("per_label")]
+    key = ["digits", "head", "seed"]
+    best = rows.loc[rows.groupby(key)["val_jaccard_samples"].idxmax()].set_index(key)
+    tuned = best["jaccard_samples"].unstack("head")
+    heads = best["val_jaccard_samples"].unstack("head").groupby("digits").mean().idxmax(axis=1)
+    one = rows[(rows["head"] == "sigmoid") & (rows["rule"] == "global")]
+    threshold = one.set_index(["digits", "seed"])["jaccard_samples"]
+    # By the shares of rows without a label and with exactly one.
+    leads, picks = {}, {}
+    for digits, head in heads.items():
+        none, exactly_one = (float(share) for share in str(digits).strip("[]").split(",")[:2])
+        leads[none, exactly_one] = tuned.loc[digits, head] - threshold.loc[digits]
+        picks[none, exactly_one] = tuned.loc[digits, "pick_one"] - tuned.loc[digits, "sigmoid"]
+    shares = [share for none, share in leads if none == 0 for _ in range(3)]
+    for of_share in (leads, picks):
+        values = pd.concat([each for (none, _), each in of_share.items() if none == 0])
+        trend = stats.linregress(shares, values)
+        assert trend.slope > 0
+        assert trend.pvalue < 0.01
+    with_none, without = (
+        pd.concat([each for (none, _), each in leads.items() if (none > 0) == is_some])
+        for is_some in (True, False)
+    )
+    assert stats.ttest_ind(with_none, without, equal_var=False).pvalue < 0.01
+    assert with_none.mean() < without.mean()
