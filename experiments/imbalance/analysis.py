@@ -165,6 +165,9 @@ class Imbalance(Experiment):
         weighing = _more(judged, weighted, plain, "f1_macro")
         remaining = _more(judged, both, by_label, "f1_macro")
         order = _more(judged, weighted, plain, _RANKED_BY)
+        one_threshold = _more(
+            judged, ("weighted_sigmoid", "global"), ("sigmoid", "global"), "jaccard_samples"
+        )
         accuracy = (
             1
             - judged[judged["rule"] == "most_frequent_set constant"]
@@ -179,6 +182,7 @@ class Imbalance(Experiment):
             "weighing": listed(weighing),
             "left": listed(remaining),
             "order": listed(order),
+            "one_threshold": listed(one_threshold),
             "left_rare": _at_one_percent(remaining),
             "order_rare": _at_one_percent(order),
             "accuracy": _listed(accuracy[sets], "{:.1%}"),
