@@ -95,12 +95,10 @@ class Gain:
 def widening(n_sets: int) -> float:
     """Return the factor of intervals over n data sets, at least two.
 
-    A bootstrap of few units understates their variance by (n - 1) / n, and takes it as known where
-    Student's t has n - 1 degrees of freedom (Cameron, Gelbach and Miller 2008, "Bootstrap-based
+    A bootstrap takes the variance as known where Student's t has n - 1 degrees of freedom (Cameron, Gelbach and Miller 2008, "Bootstrap-based
     improvements for inference with clustered errors").
     """
-    quantile = float(student.ppf(1 - _LEVEL / 2, n_sets - 1) / norm.ppf(1 - _LEVEL / 2))
-    return quantile * float((n_sets / (n_sets - 1)) ** 0.5)
+    return float(student.ppf(1 - _LEVEL / 2, n_sets - 1) / norm.ppf(1 - _LEVEL / 2))
 
 
 def gains(draws: Draws, reference: str, wider: float = 1.0) -> dict[str, Gain]:
@@ -162,5 +160,10 @@ def ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _weights(rng: np.random.Generator, n_draws: int, n: int) -> NDArray[np.float64]:
-    """Return the shares of n units in draws of n with replacement: (draws, n)."""
-    return rng.multinomial(n, np.full(n, 1 / n), size=n_draws) / n
+    """Return the shares of n units in draws of n - 1 with replacement: (draws, n).
+
+    The variance of a mean is then unbiased, also of few units (Rao and Wu 1988, "Resampling inference
+    with complex survey data"). One unit is always drawn.
+    """
+    size = max(n - 1, 1)
+    return rng.multinomial(size, np.full(n, 1 / n), size=n_draws) / size

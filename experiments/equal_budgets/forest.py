@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.equal_budgets.baselines import BASELINES
+from experiments.equal_budgets.baselines import BASELINES, CONSTANT
 from experiments.equal_budgets.bootstrap import Gain
 from experiments.equal_budgets.row_draws import REFERENCE
 from experiments.equal_budgets.signed_rank import MARGIN
@@ -28,6 +28,8 @@ SHOWN = {
     "logistic_regression": "no network",
     "random_forest": "no network",
 }
+# So far behind that they would set the scale.
+_CONSTANT = {CONSTANT, "prior"}
 _TITLES = {
     "jaccard_samples": "Jaccard index",
     "f1_macro": "F1, mean of labels",
@@ -38,7 +40,7 @@ _LIMITS = -0.11, 0.075
 
 
 def forest_figure(found: Mapping[str, Gains]) -> Figure:
-    """Draw all contestants on the mean of the data sets, a panel for each metric.
+    """Draw all contestants but the constant ones on the mean of the data sets, a panel for each metric.
 
     Metrics of fewer than three data sets have no panel.
     """
@@ -46,7 +48,7 @@ def forest_figure(found: Mapping[str, Gains]) -> Figure:
     if not measured:
         return _too_few()
     first = next(iter(measured.values())).pooled
-    order = sorted(first, key=lambda head: -first[head].mean)
+    order = sorted(first.keys() - _CONSTANT, key=lambda head: -first[head].mean)
     figure = Figure(figsize=(8.4, 1.9 + 0.19 * len(order)), layout="constrained")
     panels = _panels(figure, measured, order)
     for axes, gains in zip(panels, measured.values(), strict=True):
@@ -60,7 +62,7 @@ def forest_figure(found: Mapping[str, Gains]) -> Figure:
         figure,
         f"Is any head better than {REFERENCE} on the mean of the data sets?",
         f"Test value less that of {REFERENCE} (black line); band: within {MARGIN}, called equal; filled:"
-        " the interval over data sets, seeds and test rows excludes 0; grey: no network",
+        " the interval over data sets, seeds and test rows excludes 0; grey: no network; no constants",
     )
     return figure
 

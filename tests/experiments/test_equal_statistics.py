@@ -29,8 +29,9 @@ def test_the_variance_of_a_draw_is_that_of_independent_multinomial_weights(
     values = random_values(n_seeds, n_rows)
 
     def second_moment(n: int) -> np.ndarray:
-        """E[w w'] of the shares of n units in n draws."""
-        return (np.eye(n) / n - np.ones((n, n)) / n**2) / n + np.ones((n, n)) / n**2
+        """E[w w'] of the shares of n units in n - 1 draws."""
+        size = max(n - 1, 1)
+        return (np.eye(n) / n - np.ones((n, n)) / n**2) / size + np.ones((n, n)) / n**2
 
     weights = np.kron(second_moment(n_seeds), second_moment(n_rows))
     exact = values.ravel() @ weights @ values.ravel() - values.mean() ** 2
@@ -42,6 +43,12 @@ def test_the_variance_of_a_draw_is_that_of_independent_multinomial_weights(
     assert drawn.drawn[:, 1] - drawn.drawn[:, 0] == pytest.approx(np.ones(40_000))
 
 
+def test_the_variance_over_seeds_is_that_of_their_mean() -> None:
+    values = np.repeat(np.random.default_rng(0).normal(size=(5, 1)), 30, axis=1)
+    drawn = draw({"a": values}, np.random.default_rng(1), 40_000).drawn
+    assert drawn.var() == pytest.approx(values[:, 0].var(ddof=1) / 5, rel=0.05)
+
+
 def test_the_variance_over_data_sets_is_that_between_plus_that_within() -> None:
     rng = np.random.default_rng(0)
     centres, spreads = rng.normal(size=6), rng.random(6) + 0.5
@@ -50,7 +57,7 @@ def test_the_variance_over_data_sets_is_that_between_plus_that_within() -> None:
         for centre, spread in zip(centres, spreads, strict=True)
     ]
     together = pooled(draws, rng)
-    exact = (2 - 1 / 6) / 6**2 * (spreads**2).sum() + centres.var() / 6
+    exact = 2 / 6**2 * (spreads**2).sum() + centres.var(ddof=1) / 6
     assert together.values == pytest.approx([centres.mean()])
     assert together.drawn.var() == pytest.approx(exact, rel=0.05)
 
