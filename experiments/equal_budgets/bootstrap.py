@@ -95,8 +95,8 @@ class Gain:
 def widening(n_sets: int) -> float:
     """Return the factor of intervals over n data sets, at least two.
 
-    A bootstrap takes the variance as known where Student's t has n - 1 degrees of freedom (Cameron, Gelbach and Miller 2008, "Bootstrap-based
-    improvements for inference with clustered errors").
+    A bootstrap takes the variance as known where Student's t has n - 1 degrees of freedom (Cameron,
+    Gelbach and Miller 2008, "Bootstrap-based improvements for inference with clustered errors").
     """
     return float(student.ppf(1 - _LEVEL / 2, n_sets - 1) / norm.ppf(1 - _LEVEL / 2))
 
