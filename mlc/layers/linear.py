@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 from torch.nn.functional import embedding_bag
 
 from mlc.layers.bags import Bags
@@ -60,7 +59,6 @@ class _SparseProduct(torch.autograd.Function):
         return product.view(n_runs, -1, n_outputs)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Any:
         index, bag, value, offsets = ctx.saved_tensors
         n_runs, n_inputs, n_outputs = ctx.size
@@ -84,8 +82,8 @@ class _SparseProduct(torch.autograd.Function):
 
 
 def _is_plain(tensor: Tensor) -> bool:
-    """Whether SciPy can read the tensor's numbers."""
-    is_known = type(tensor) is Tensor and tensor.device.type == "cpu"
+    """Whether SciPy can read the tensor's numbers, and nobody asks for their gradient."""
+    is_known = type(tensor) is Tensor and tensor.device.type == "cpu" and not tensor.requires_grad
     return is_known and tensor.dtype in (torch.float32, torch.float64)
 
 

@@ -168,3 +168,21 @@ def test_rows_are_gathered_alike_by_scipy_and_by_indexing(bags: bool, is_masked:
         assert torch.equal(
             getattr(indexed, name).to(getattr(gathered, name)), getattr(gathered, name)
         )
+
+
+@pytest.mark.parametrize("is_sorted", [True, False])
+def test_second_derivatives_are_those_of_dense_rows(is_sorted: bool) -> None:
+    draw = torch.Generator().manual_seed(0)
+    bag, column = (torch.rand(2 * 3, 5, generator=draw) < 0.5).nonzero(as_tuple=True)
+    value = torch.randn(len(bag), dtype=torch.float64, generator=draw)
+    offsets = torch.searchsorted(bag, torch.arange(2 * 3))
+    bags = Bags(bag // 3, bag, column, value, offsets, (2, 3, 5))
+    layer = StackedLinear(5, 4, Streams([0, 1], "initialisation")).double()
+    found = []
+    for rows in (bags.with_columns_sorted() if is_sorted else bags, bags.dense()):
+        weight = layer.weight
+        loss = layer(rows).square().sum()
+        (slope,) = torch.autograd.grad(loss, weight, create_graph=True)
+        # The loss beside the penalty has another path to the weights.
+        found.append(torch.autograd.grad(loss + slope.square().sum(), weight)[0])
+    torch.testing.assert_close(*found)
