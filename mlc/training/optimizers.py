@@ -72,11 +72,12 @@ class Adam(StackedOptimizer):
 
     def changing(self, steps: range) -> dict[str, list[list[float]]]:
         """Return the bias corrections of the moments, which start at 0."""
+        shares = [self._shares(step) for step in steps]
+        return {name: [[share[name]] for share in shares] for name in self._shares(1)}
+
+    def _shares(self, step: int) -> dict[str, float]:
         first, second = self.options.betas
-        return {
-            "mean_share": [[1 - first**step] for step in steps],
-            "deviation_share": [[(1 - second**step) ** 0.5] for step in steps],
-        }
+        return {"mean_share": 1 - first**step, "deviation_share": (1 - second**step) ** 0.5}
 
     @torch.no_grad()
     def apply(self) -> None:
@@ -98,14 +99,15 @@ class Adam(StackedOptimizer):
         kinds = self._weights, gradients, *self._moments
         # torch.optim.adam.adam calls the kernel too, and takes several times as long before it does.
         kernel = torch._fused_adamw_ if self.decoupled else torch._fused_adam_
-        count = torch.tensor(float(self._n_steps))
+        count_of = {n: torch.tensor(float(self._n_steps - n)) for n in set(self._n_missed)}
         for (runs, options), (factor, chosen) in product(self._alike, self._of_factor.items()):
             rate = factor * self._rates[self._step][runs.start]
             parts = [[tensors[index] for index in chosen] for tensors in kinds]
+            counts = [count_of[self._n_missed[index]] for index in chosen]
             if len(self._alike) > 1:
                 parts = [[tensor[runs] for tensor in tensors] for tensors in parts]
             kernel(
-                parts[0], parts[1], parts[2], parts[3], [], [count] * len(chosen),
+                parts[0], parts[1], parts[2], parts[3], [], counts,
                 amsgrad=False, maximize=False, lr=rate,
                 beta1=options.betas[0], beta2=options.betas[1], eps=options.eps,
                 weight_decay=options.weight_decay,
@@ -132,8 +134,10 @@ class Adam(StackedOptimizer):
         gradient = self._with_decay(parameter, gradient)
         mean = state["mean"].lerp_(gradient, 1 - first)
         square = state["square"].mul_(second).addcmul_(gradient, gradient, value=1 - second)
-        deviation = square.sqrt().div_(self._values["deviation_share"]).add_(self.options.eps)
-        rate = self.of("lr", parameter) / self._values["mean_share"]
+        # As in torch, a parameter counts the steps in which it had a gradient.
+        shares = self._shares(self._n_steps - self._missed) if self._missed else self._values
+        deviation = square.sqrt().div_(shares["deviation_share"]).add_(self.options.eps)
+        rate = self.of("lr", parameter) / shares["mean_share"]
         parameter.addcmul_(torch.div(mean, deviation, out=deviation), rate, value=-1)
 
     @staticmethod

@@ -94,6 +94,9 @@ class StackedOptimizer:
         # The indices of the parameters with each of the factors.
         self._of_factor = {1.0: list(range(len(self.parameters)))}
         self._factor = 1.0
+        # The steps in which a parameter had no gradient, and those of the parameter in an update.
+        self._n_missed = [0 for _ in self.parameters]
+        self._missed = 0
         # The run of each row during an update of rows of several runs.
         self._runs: Tensor | None = None
 
@@ -136,9 +139,11 @@ class StackedOptimizer:
             (p for p in self.parameters if p.grad is not None), gradients, strict=True
         ):
             if gradient.is_sparse:
-                values = gradient.values() * factor[gradient.indices()[0]].unsqueeze(-1)
+                indices = gradient.indices()
+                values = gradient.values() * factor[indices[0]].unsqueeze(-1)
+                first = gradient.ndim - parameter.ndim  # 1 where the parameter lacks the runs axis.
                 parameter.grad = torch.sparse_coo_tensor(
-                    gradient.indices(), values, gradient.shape, check_invariants=False
+                    indices[first:], values, parameter.shape, check_invariants=False
                 )
             else:
                 gradient.mul_(factor.view(-1, *[1] * (gradient.ndim - 1)))
@@ -180,12 +185,13 @@ class StackedOptimizer:
     def apply(self) -> None:
         """Update all parameters by their gradients."""
         with torch.no_grad():
-            for weights, gradient, state, factor in zip(
-                self._weights, self._gradients(), self._state, self._factors, strict=True
+            for index, (weights, gradient, state, factor) in enumerate(
+                zip(self._weights, self._gradients(), self._state, self._factors, strict=True)
             ):
-                self._factor = factor
                 if gradient is None:
+                    self._n_missed[index] += 1
                     continue
+                self._factor, self._missed = factor, self._n_missed[index]
                 if gradient.is_sparse:
                     self._update_rows(weights, gradient.coalesce(), state)
                 else:

@@ -214,3 +214,49 @@ def test_weights_with_gaps_between_them_are_those_of_torch(name: str, rates: lis
     torch.testing.assert_close(weights.detach(), torch.stack([s.detach() for s in singles]))
     assert not memory[1::2].any()
     assert not memory[:, 1::2].any()
+
+
+@pytest.mark.parametrize("least_weights", [0, optimizers._LEAST_WEIGHTS], ids=["large", "small"])
+@pytest.mark.parametrize("name", REFERENCES)
+def test_a_parameter_without_a_gradient_in_some_steps_is_that_of_torch(
+    monkeypatch: pytest.MonkeyPatch, name: str, least_weights: int
+) -> None:
+    monkeypatch.setattr(optimizers, "_LEAST_WEIGHTS", least_weights)
+    rates = [0.01, 0.02]
+    weights = [Parameter(torch.ones(2, 3, 2, dtype=torch.float64)) for _ in range(3)]
+    defaults = vars(OPTIMIZERS.options(name))
+    options = {k: v for k, v in defaults.items() if k not in ("name", "schedule", "lr")}
+    stacked = OPTIMIZERS[name](weights, [OPTIMIZERS.options(name, lr=lr) for lr in rates])
+    singles = [[Parameter(torch.ones(3, 2, dtype=torch.float64)) for _ in weights] for _ in rates]
+    references = [
+        REFERENCES[name](own, lr=lr, **options) for own, lr in zip(singles, rates, strict=True)
+    ]
+    missed = {1: (0, 1, 4), 2: (2, 3)}
+    for step in range(7):
+        for place, parameter in enumerate(weights):
+            has_none = step in missed.get(place, ())
+            own = torch.stack([gradient(run + 10 * place, step) for run in range(2)])
+            parameter.grad = None if has_none else own
+            for run in range(2):
+                singles[run][place].grad = None if has_none else own[run].clone()
+        stacked.step()
+        for reference in references:
+            reference.step()
+    for place, parameter in enumerate(weights):
+        expected = torch.stack([own[place].detach() for own in singles])
+        torch.testing.assert_close(parameter.detach(), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_a_sparse_gradient_without_the_runs_axis_is_clipped() -> None:
+    found = []
+    for sparse in (True, False):
+        table = torch.nn.Embedding(5, 3, sparse=sparse)
+        torch.nn.init.ones_(table.weight)
+        stacked = OPTIMIZERS["sgd"](
+            [table.weight], [OPTIMIZERS.options("sgd", momentum=0.0)], {table.weight}
+        )
+        (table(torch.tensor([1, 1, 4])) * torch.arange(3)).sum().backward()
+        stacked.clip(0.5)
+        stacked.step()
+        found.append(table.weight.detach())
+    torch.testing.assert_close(*found)
