@@ -15,7 +15,7 @@ from mlc.config import registry
 from mlc.config.errors import DataError
 from mlc.config.options import option
 from mlc.config.registry import Registry
-from mlc.data.sparse import is_sparse
+from mlc.data.sparse import canonical, is_sparse
 from mlc.data.weighting import WEIGHTINGS
 
 if TYPE_CHECKING:
@@ -119,6 +119,9 @@ class Dataset:
     soft: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
+        if is_sparse(self.features):
+            # A reader of entries would take one of 0 for a value, and two of a cell for two.
+            object.__setattr__(self, "features", canonical(self.features))
         if not self.sample_shape:
             object.__setattr__(self, "sample_shape", (self.n_features,))
         n_samples, n_labels = self.targets.shape

@@ -12,6 +12,7 @@ from scipy.sparse import issparse
 from mlc.config.errors import DataError, NotANumberError
 from mlc.config.texts import shown
 from mlc.data.rows import dense, is_missing
+from mlc.data.sparse import canonical
 
 # Lists that are no array.
 _RAGGED = "rows of different lengths"
@@ -174,4 +175,4 @@ def validated(estimator: Any, X: Any, reset: bool) -> Any:
     except (ValueError, TypeError, OverflowError) as error:
         refuse(X, error)
         raise
-    return features.tocsr() if issparse(features) else features
+    return canonical(features) if issparse(features) else features

@@ -22,3 +22,17 @@ def concatenated(parts: Sequence[Any]) -> Any:
     from scipy.sparse import vstack
 
     return vstack(parts, format="csr")
+
+
+def canonical(matrix: Any) -> Any:
+    """Return a sparse matrix as CSR with one entry for each cell that is not 0, in order.
+
+    Entries of the same cell are added. The matrix itself stays as it is.
+    """
+    rows = matrix.tocsr()
+    is_canonical = rows.has_canonical_format and len(rows.data) == rows.nnz
+    if not is_canonical or np.count_nonzero(rows.data) < rows.nnz:
+        rows = rows.copy()
+        rows.sum_duplicates()
+        rows.eliminate_zeros()
+    return rows
