@@ -114,7 +114,8 @@ class _Mean(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, vectors: Tensor, bags: Bags) -> Tensor:
         n_runs, n_columns, width = vectors.shape
-        share = bags.value / bags.totals[bags.bag]
+        totals = bags.totals
+        share = bags.value / torch.where(totals > 0, totals, 1)[bags.bag]
         index = bags.column + bags.run * n_columns
         means = embedding_bag(
             index, vectors.view(-1, width), bags.offsets, mode="sum", per_sample_weights=share

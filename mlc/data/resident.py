@@ -142,7 +142,7 @@ class ResidentData:
         soft: (N, K), the targets of batches in place of `targets`, as in `Dataset`.
 
     Raises:
-        ConfigError: `bags` is set and the features are dense.
+        ConfigError: `bags` is set, and the features are dense or negative.
     """
 
     def __init__(
@@ -164,6 +164,11 @@ class ResidentData:
             raise ConfigError(
                 "backbone=embedding_bag needs sparse rows: give texts (in a config, data=table"
                 " data.text=COLUMN), or choose backbone=mlp."
+            )
+        if bags and (features.data < 0).any():
+            raise ConfigError(
+                "backbone=embedding_bag weighs words by their counts, and a feature is negative: choose"
+                " backbone=mlp."
             )
         self._samples: SampleRows | None = None
         if samples_in(features) != "columns":

@@ -16,7 +16,8 @@ from mlc.backbones.base import BACKBONES
 from mlc.config.errors import ConfigError
 from mlc.data.base import Dataset
 from mlc.data.preprocessing import fit_scaling
-from mlc.data.resident import ResidentData
+from mlc.data.resident import ResidentData, SparseRows
+from mlc.layers.bags import Bags
 from mlc.train import main
 from mlc.training.stacked import OPTIMIZERS
 from tests.conftest import Command
@@ -169,3 +170,33 @@ def test_a_run_starts_from_word_vectors(command: Command, tmp_path: Path, frozen
 def test_frozen_vectors_need_a_file() -> None:
     with pytest.raises(ConfigError, match="vectors_frozen=true needs word vectors"):
         BACKBONES.options("embedding_bag", vectors_frozen=True)
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan])
+def test_a_row_of_zeros_or_missing_values_is_as_an_empty_one(
+    dataset: Dataset, value: float
+) -> None:
+    data = resident(dataset)
+    bags = data.batch(torch.arange(2).expand(2, -1)).features
+    assert isinstance(bags, Bags)
+    assert bags.offsets.tolist()[:2] == [0, 0]
+    features = dataset.features.tolil()
+    features[0, 3] = 1
+    features = csr_matrix(features)
+    features.data[0] = value
+    stated = SparseRows(features, torch.device("cpu"), torch.float64, bags=True)
+    of_rows = stated[torch.arange(2).expand(2, -1)]
+    assert isinstance(of_rows, Bags)
+    of_rows.value.nan_to_num_(nan=0.0)
+    network = backbone()
+    means = network(of_rows)
+    assert not means[:, 0].any()
+    assert torch.equal(means, network(bags))
+    means.sum().backward()
+    assert network.vectors.grad.to_dense().isfinite().all()
+
+
+def test_negative_features_are_no_weights(dataset: Dataset) -> None:
+    negative = Dataset(**{**vars(dataset), "features": -dataset.features})
+    with pytest.raises(ConfigError, match="weighs words by their counts, and a feature is neg"):
+        resident(negative)
