@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from mlc.data.resident import ResidentData
 from mlc.data.splits import Split
 from mlc.decisions.base import DecisionRule
 from mlc.evaluation.baselines import most_frequent_set, prior_scores
+from mlc.evaluation.finite import require_finite
 from mlc.heads.base import Head
 from mlc.heads.prediction import Prediction
 from mlc.heads.sigmoid import Sigmoid
@@ -61,10 +62,15 @@ def evaluate(
     dataset: Dataset,
     splits: Sequence[Split],
     rules: Sequence[Mapping[str, DecisionRule]],
+    failed: Collection[int] = (),
 ) -> list[Evaluation]:
     """Evaluate each run of the model on its validation and test rows, under each of its rules.
 
-    Rules are tuned and metrics are computed on the known labels alone.
+    Rules are tuned and metrics are computed on the known labels alone. Those of the failed runs are of
+    outputs 0.
+
+    Raises:
+        DataError: an output of another run is not finite.
     """
     results = [
         Evaluation(known={part: dataset.known_of(split.parts()[part]) for part in PARTS})
@@ -74,7 +80,8 @@ def evaluate(
     weights = [inverse_propensities(dataset.targets[split.train]) for split in splits]
     joint = {}
     for part in PARTS:
-        joint[part] = _predict(model, data, rows[part], part, results, rules, weights)
+        chunks = _outputs(model, data, rows[part], part, list(failed))
+        joint[part] = _predict(chunks, model.head, part, results, rules, weights)
         for result, rules_of_run, by_joint in zip(results, rules, joint[part], strict=True):
             for name, rule in rules_of_run.items():
                 if TUNED_PART.get(rule.tuned_on) == part:
@@ -136,10 +143,23 @@ def describe(rule: DecisionRule) -> dict[str, Any]:
     }
 
 
+def _outputs(
+    model: Model, data: ResidentData, rows: Tensor, part: str, failed: list[int]
+) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
+    """Yield finite outputs of a part's rows (R, N), else as in `Model.outputs`."""
+    first = 0
+    for outputs, targets, known in model.outputs(data, rows):
+        # Weights that have grown too large would end the evaluation of the other runs too.
+        outputs[failed] = 0
+        chunk = rows[:, first : first + outputs.shape[1]]
+        require_finite(outputs, chunk, f" of the data, in its {part} part,")
+        first += outputs.shape[1]
+        yield outputs, targets, known
+
+
 def _predict(
-    model: Model,
-    data: ResidentData,
-    rows: Tensor,
+    chunks: Iterable[tuple[Tensor, Tensor, Tensor | None]],
+    head: Head,
     part: str,
     results: Sequence[Evaluation],
     rules: Sequence[Mapping[str, DecisionRule]],
@@ -151,13 +171,13 @@ def _predict(
     all rows are never held.
     """
     scores, targets, log_likelihoods, cardinalities = [], [], [], []
-    provides, deciding = model.head.provides(), part == "test"
+    provides, deciding = head.provides(), part == "test"
     decided = [_ByJoint(each, provides, deciding) for each in rules]
-    for outputs, actual, known in model.outputs(data, rows):
-        prediction = model.head.predict(outputs)
+    for outputs, actual, known in chunks:
+        prediction = head.predict(outputs)
         scores.append(prediction.scores.cpu())
         targets.append((actual >= HALF).cpu())
-        log_likelihood = _log_likelihood(model.head, prediction, outputs, actual, known)
+        log_likelihood = _log_likelihood(head, prediction, outputs, actual, known)
         if log_likelihood is not None:
             log_likelihoods.append(log_likelihood.double().cpu())
         if prediction.cardinality is not None:

@@ -16,8 +16,10 @@ from mlc.data.base import samples_in
 from mlc.data.image_input import refuse_bytes
 from mlc.data.preprocessing import Scaling
 from mlc.data.resident import ResidentData
+from mlc.data.sparse import canonical
 from mlc.data.weighting import are_counts
 from mlc.decisions.base import DecisionRule
+from mlc.evaluation.finite import require_finite
 from mlc.heads.base import Head, JointHead
 from mlc.heads.prediction import Prediction
 from mlc.training.model import Model
@@ -150,8 +152,9 @@ class Predictor:
         votes = torch.as_tensor(1.0 if voters is None else voters, dtype=torch.float64)
         votes = votes.expand(rows.shape)
         for outputs, *_ in self.model.outputs(data, rows):
-            _require_numbers(outputs, first)
-            chunk = votes[:, first : first + outputs.shape[1]]
+            part = slice(first, first + outputs.shape[1])
+            require_finite(outputs, rows[:, part])
+            chunk = votes[:, part]
             shares = chunk / chunk.sum(dim=0)
             first += outputs.shape[1]
             yield averaged(self.model.head, outputs, shares)
@@ -186,6 +189,7 @@ class Predictor:
         values = features.tocsr() if issparse(features) else np.asarray(features)
         with np.errstate(over="ignore"):
             values = values.astype(np.float32)
+        values = canonical(values) if issparse(values) else values
         self._require_finite(values)
         if self.scalings[0].weighting is not None:
             values = csr_matrix(values)
@@ -216,17 +220,6 @@ def best_labels(scores: NDArray[np.float64], label_sets: NDArray[np.bool_]) -> N
     """
     candidates = label_sets | ~label_sets.any(axis=1, keepdims=True)
     return np.asarray(np.where(candidates, scores, -1.0).argmax(axis=1))
-
-
-def _require_numbers(outputs: Tensor, first: int) -> None:
-    """Raise DataError if outputs (R, b, ...) are infinite or NaN; `first` is the row of the first."""
-    wrong = (~outputs.isfinite()).transpose(0, 1).flatten(1).any(dim=1)
-    if wrong.any():
-        row = first + int(wrong.int().argmax()) + 1
-        raise DataError(
-            f"The features of row {row} are so large that the model's outputs are not finite: correct"
-            " them."
-        )
 
 
 def averaged(head: Head, outputs: Tensor, shares: Tensor) -> Prediction:

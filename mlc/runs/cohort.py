@@ -228,8 +228,8 @@ class _Cohort:
 
     def _evaluate(self, part: Sequence[Prepared], training: Training) -> list[Evaluation]:
         splits, rules = [run.split for run in part], [run.rules for run in part]
-        model = training.model
-        evaluations = evaluate(model, training.data, self.dataset, splits, rules)
+        model, failed = training.model, training.failures
+        evaluations = evaluate(model, training.data, self.dataset, splits, rules, failed)
         if (optimum := Optimum.of(self.dataset, splits[0])) is not None:
             add_regrets(evaluations, optimum, model.head, rules, part[0].config.report.limits)
         return evaluations

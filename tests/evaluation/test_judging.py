@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 import mlc.decisions.auto
 import mlc.metrics.chunks
+from mlc.config.errors import DataError
+from mlc.data.resident import ResidentData
 from mlc.decisions.base import build_decision
 from mlc.evaluation.judging import evaluate
 from mlc.heads.base import JointHead
@@ -110,3 +115,29 @@ def test_rows_that_are_decided_in_chunks_get_the_same_label_sets(
             assert len(one[part]["global"]) > 7
             for name in names:
                 assert torch.equal(one[part][name], other[part][name])
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_rows_that_the_model_cannot_bear_are_refused_by_number(part: str) -> None:
+    case = make_case(3, head="sigmoid")
+    row = int(case.splits[0].parts()[part][2])
+    features = case.dataset.features.astype(np.float64)
+    features[row] = 1e308
+    data = ResidentData(
+        features, case.dataset.targets, case.scalings, torch.device("cpu"), torch.float64
+    )
+    with pytest.raises(DataError, match=f"row {row + 1} of the data, in its {part} part, are so"):
+        judged(replace(case, data=data), "fixed")
+
+
+def test_a_failed_run_leaves_the_evaluation_of_the_others_as_it_is() -> None:
+    case = make_case(3, head="sigmoid")
+    expected = judged(case, "fixed", "global")[1]
+    with torch.no_grad():
+        for parameter in case.model.parameters():
+            parameter[0] = torch.nan
+    rules = [{name: build_decision(name) for name in expected["val"]} for _ in case.splits]
+    found = evaluate(case.model, case.data, case.dataset, case.splits, rules, failed=[0])[1]
+    for part in PARTS:
+        for name, decided in expected[part].items():
+            assert torch.equal(torch.as_tensor(found.decisions[part][name]), decided)

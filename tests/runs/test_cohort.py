@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mlc.backbones.base import BACKBONES
+from mlc.config.errors import TrainingError
 from mlc.config.schema import Config, TrainerOptions
 from mlc.data.base import SOURCES, DataOptions, Dataset
 from mlc.heads.base import HEADS
@@ -62,3 +63,33 @@ def test_every_head_trains_where_labels_are_never_or_always_there(
         assert value.isfinite().all(), name
     for scores in result.evaluation.scores.values():
         assert np.isfinite(scores).all()
+
+
+def far_test_rows(options: Any) -> Dataset:
+    data = one_sided(options)
+    data.features[50:] *= 1e5
+    return data
+
+
+def test_a_run_that_fails_late_is_left_out_of_the_evaluation(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In the second epoch; the weights of the first are too large for the test rows alone."""
+    monkeypatch.setattr(SOURCES["digits"], "load", far_test_rows)
+    configs = [
+        Config(
+            data=SOURCES.options("digits", absent_labels=DataOptions().absent_labels),
+            backbone=BACKBONES.options("mlp", widths=[4], dropout=0.0, normalization="none"),
+            head=HEADS.options("sigmoid"),
+            optimizer=OPTIMIZERS.options("adamw", lr=lr, weight_decay=0.01, schedule="constant"),
+            trainer=TrainerOptions(max_epochs=3, batch_size=40),
+            decisions=["global"],
+            device="cpu",
+        )
+        for lr in (0.01, 1e18)
+    ]
+    kept, failed = train_cohort(configs, Results())
+    assert isinstance(kept, float)
+    assert isinstance(failed, TrainingError)
+    assert "epoch 2" in str(failed)
+    assert "training each half again" not in caplog.text
