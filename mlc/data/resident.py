@@ -16,6 +16,7 @@ from mlc.config.errors import ConfigError
 from mlc.data.base import samples_in
 from mlc.data.preprocessing import Scaling
 from mlc.data.sample_rows import SampleRows
+from mlc.data.shared import shared
 from mlc.data.weighting import weighted
 from mlc.layers.bags import Bags
 
@@ -27,7 +28,7 @@ class DenseRows:
     """Rows of a matrix, by index: (R, B) to (R, B, D)."""
 
     def __init__(self, features: np.ndarray, device: torch.device, dtype: torch.dtype) -> None:
-        self._features = torch.as_tensor(features, dtype=dtype, device=device)
+        self._features = shared(features).to(device, dtype)
         self.n_columns = features.shape[1]
 
     def __getitem__(self, index: Tensor) -> Tensor:
@@ -62,7 +63,7 @@ class SparseRows:
         self._bags, self._unit = bags, unit
         self._scale = None if scale is None else torch.as_tensor(scale, dtype=dtype, device=device)
         self._used = None if used is None else torch.as_tensor(used, device=device)
-        value = torch.as_tensor(features.data, dtype=dtype, device=device)
+        value = shared(features.data).to(device, dtype)
         # SciPy gathers rows several times as fast as indexing does, on the CPU alone.
         self._by_scipy = device.type == "cpu" and dtype in (torch.float32, torch.float64)
         self._length = torch.as_tensor(np.diff(features.indptr), dtype=torch.int64, device=device)
@@ -71,7 +72,7 @@ class SparseRows:
             self._matrix = csr_matrix(entries, shape=features.shape)
         else:
             self._start, self._column = (
-                torch.as_tensor(part, dtype=torch.int64, device=device)
+                shared(part).to(device, torch.int64)
                 for part in (features.indptr[:-1], features.indices)
             )
             self._value = value

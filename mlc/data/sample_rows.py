@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mlc.config.memory import free_bytes
+from mlc.data.shared import shared
 
 # Samples that take a larger share of the device's free memory stay on the host.
 ON_DEVICE = 0.5
@@ -42,7 +42,7 @@ class SampleRows:
     ) -> None:
         self._device, self._dtype = device, dtype
         self._is_pixels = samples.dtype == np.uint8
-        self._samples = _shared(samples)
+        self._samples = _integers(samples)
         self.on_device = samples.nbytes <= ON_DEVICE * free_bytes(device)
         if self.on_device:
             self._samples = self._samples.to(device)
@@ -91,11 +91,8 @@ class SampleRows:
         return torch.index_select(self._samples, 0, flat, out=rows)
 
 
-def _shared(samples: NDArray[np.integer]) -> Tensor:
+def _integers(samples: NDArray[np.integer]) -> Tensor:
     """Return a tensor over the same memory; types without a tensor of rows become int64."""
     if samples.dtype not in (np.uint8, np.int16, np.int32, np.int64):
         samples = samples.astype(np.int64)
-    with warnings.catch_warnings():
-        # Nothing writes into the samples, which a read-only file may hold.
-        warnings.filterwarnings("ignore", message="The given NumPy array is not writ")
-        return torch.from_numpy(np.ascontiguousarray(samples))
+    return shared(np.ascontiguousarray(samples))
