@@ -97,19 +97,28 @@ def fit_scaling(dataset: Dataset, train: Rows, bags: bool = False) -> Scaling:
     elif issparse(features) and weighting == "tfidf":
         scale = TfidfTransformer().fit(features).idf_
     elif issparse(features):
-        scale = 1 / MaxAbsScaler().fit(_with_entries(features, weighting)).scale_
+        # Its scale_ takes columns below 1e-6 for constant ones.
+        scale = _inverse(MaxAbsScaler().fit(_with_entries(features, weighting)).max_abs_)
     else:
         binary = np.isin(features, (0, 1)) | np.isnan(features)
         columns = np.flatnonzero(dataset.numeric & ~binary.all(axis=0))
         if len(columns):
             scaler = StandardScaler().fit(features[:, columns].astype(np.float64))
-            shift[columns], scale[columns] = scaler.mean_, 1 / scaler.scale_
+            shift[columns], scale[columns] = scaler.mean_, _inverse(scaler.scale_)
     used = _used_columns(dataset, features)
     return Scaling(
         np.where(used, shift, 0).astype(np.float32),
         np.where(used, scale, 0).astype(np.float32),
         weighting,
     )
+
+
+def _inverse(spread: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return 1 / spread, and 1 where the spread is 0, missing or too small for a finite inverse."""
+    with np.errstate(divide="ignore", over="ignore"):
+        inverse = 1 / spread.astype(np.float64)
+        is_finite = np.isfinite(inverse.astype(np.float32))
+    return np.where(is_finite, inverse, 1.0)
 
 
 def _with_entries(features: Any, weighting: str | None) -> Any:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
+import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_matrix
@@ -66,6 +70,23 @@ def test_sparse_batches_are_those_of_the_dense_matrix() -> None:
     ).batch(index)
     assert_allclose(batch.features.numpy(), full[index.numpy()] * scaling.scale, rtol=1e-6)
     assert_array_equal(batch.targets.numpy(), packed.targets[index.numpy()])
+
+
+def test_sparse_columns_of_any_unit_are_scaled_and_missing_ones_are_not() -> None:
+    full = np.array([[1, 0, 4e-7, np.nan], [0, 2, -8e-7, np.nan], [0, 1, 4e-7, 5]], np.float32)
+    scaling = fit_scaling(dataset(csr_matrix(full), [True] * 4), np.arange(2))
+    assert_allclose(scaling.scale, [1, 0.5, 1 / 8e-7, 1], rtol=1e-6)
+    assert_allclose(scaling.apply(csr_matrix(full)).toarray()[2], [0, 0.5, 0.5, 5], rtol=1e-6)
+
+
+@pytest.mark.parametrize("form", [np.asarray, csr_matrix])
+def test_a_column_whose_scale_would_be_infinite_stays(
+    form: Callable[[np.ndarray], Any],
+) -> None:
+    full = np.array([[1, 1e-42], [2, 2e-42], [3, 4e-42]], np.float32)
+    scaling = fit_scaling(dataset(form(full), [True, True]), np.arange(3))
+    assert scaling.scale[1] == 1
+    assert np.isfinite(scaling.scale).all()
 
 
 def test_sparse_binary_data_are_left_alone() -> None:
