@@ -80,7 +80,7 @@ def evaluate(
     weights = [inverse_propensities(dataset.targets[split.train]) for split in splits]
     joint = {}
     for part in PARTS:
-        chunks = _outputs(model, data, rows[part], part, list(failed))
+        chunks = _outputs(model, data, rows[part], part, failed)
         joint[part] = _predict(chunks, model.head, part, results, rules, weights)
         for result, rules_of_run, by_joint in zip(results, rules, joint[part], strict=True):
             for name, rule in rules_of_run.items():
@@ -144,13 +144,14 @@ def describe(rule: DecisionRule) -> dict[str, Any]:
 
 
 def _outputs(
-    model: Model, data: ResidentData, rows: Tensor, part: str, failed: list[int]
+    model: Model, data: ResidentData, rows: Tensor, part: str, failed: Collection[int]
 ) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
     """Yield finite outputs of a part's rows (R, N), else as in `Model.outputs`."""
     first = 0
     for outputs, targets, known in model.outputs(data, rows):
         # Weights that have grown too large would end the evaluation of the other runs too.
-        outputs[failed] = 0
+        for run in failed:
+            outputs[run] = 0
         chunk = rows[:, first : first + outputs.shape[1]]
         require_finite(outputs, chunk, f" of the data, in its {part} part,")
         first += outputs.shape[1]
