@@ -158,10 +158,6 @@ def test_pairs_do_not_suffice_where_the_dependence_changes_with_the_input() -> N
         assert of_pairs + half < 0
         most = gains["mixture", "subset accuracy", "bernoulli_mixture"][-1][0]
         assert 0.3 < of_pairs / most < 0.6
-    assert (
-        "the other two find about 0.07 more in a tree, `pairwise` none beyond its interval"
-        in README
-    )
 
 
 def test_the_share_of_birds_without_a_label_is_that_of_its_card(benchmarks: Path) -> None:

@@ -86,10 +86,12 @@ def front_figure(found: Mapping[str, Gains]) -> Figure:
                 _draw_pooled(axes, place, head, gains.pooled[head], 2)
     names = [f"{head}\n({SHOWN[head]})" for head in order]
     panels[0].set_yticks(range(len(order)), names, fontsize="small")
-    panels[len(panels) // 2].set_xlabel(f"less {REFERENCE} (black line), right is better")
+    panels[len(panels) // 2].set_xlabel(
+        f"difference from {REFERENCE} (black line), right is better"
+    )
     headline(
         figure,
-        f"Is any head better than {REFERENCE}?",
+        f"Is anything better than {REFERENCE}?",
         f"Circle: mean of {len(first.by_data)} data sets, with an interval over data sets, seeds and"
         " test rows, filled where it excludes 0; bars: each data set, triangles beyond the axis; grey:"
         f" within {MARGIN}, called equal",

@@ -186,11 +186,14 @@ class Predictor:
         """Return checked features (N, D) in the dtype of the training."""
         if self.samples != "columns":
             return self._integers(features)
-        values = features.tocsr() if issparse(features) else np.asarray(features)
+        values: Any = features.tocsr() if issparse(features) else np.asarray(features)
         with np.errstate(over="ignore"):
             values = values.astype(np.float32)
         values = canonical(values) if issparse(values) else values
         self._require_finite(values)
+        if issparse(values) and any(scaling.shift.any() for scaling in self.scalings):
+            # A column that was centred in training has no zero to leave out.
+            values = values.toarray()
         if self.scalings[0].weighting is not None:
             values = csr_matrix(values)
             if not are_counts(values.data):

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from scipy.sparse import csr_matrix
+from scipy.sparse import csc_matrix, csr_matrix
 from torch import Tensor
 
+from mlc import MultiLabelClassifier
 from mlc.config.errors import DataError
 from mlc.decisions.base import build_decision
 from mlc.evaluation.predictor import Predictor
@@ -87,6 +88,22 @@ def test_features_that_32_bits_cannot_hold_are_refused_by_row(
     for ask in (predictor.scores, predictor.predict):
         with pytest.raises(DataError, match=r"The feature 'x' is infinite.* in row 5"):
             ask(form(features))
+
+
+@pytest.mark.parametrize("form", [csr_matrix, csc_matrix])
+def test_sparse_rows_are_centred_as_the_dense_rows_of_the_training(
+    form: Callable[[np.ndarray], Any],
+) -> None:
+    rng = np.random.default_rng(0)
+    features = rng.poisson(3, size=(200, 4)) * np.array([1, 10, 0.1, 5])
+    targets = features[:, :2] > [3, 30]
+    fitted = MultiLabelClassifier(max_epochs=5, random_state=0).fit(features, targets)
+    expected = fitted.predict_proba(features)
+    assert np.allclose(fitted.predict_proba(form(features)), expected, atol=1e-6)
+    # A missing value in a sparse row is the mean, as in a dense one.
+    features[3, 1] = np.nan
+    predictor = fitted.predictor_
+    assert np.allclose(predictor.scores(form(features)), predictor.scores(features), atol=1e-6)
 
 
 @pytest.mark.parametrize("head", ["sigmoid", "pick_one", "chain"])
