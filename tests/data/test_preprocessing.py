@@ -89,6 +89,20 @@ def test_a_column_whose_scale_would_be_infinite_stays(
     assert np.isfinite(scaling.scale).all()
 
 
+def test_sparse_columns_are_divided_by_their_greatest_magnitude() -> None:
+    features = RNG.normal(5, 3, (20, 2)).astype(np.float32)
+    scaling = fit_scaling(dataset(csr_matrix(features), [True, True]), np.arange(20))
+    assert not scaling.shift.any()
+    assert_allclose(scaling.scale, 1 / np.abs(features).max(axis=0))
+
+
+def test_an_offset_hides_small_differences_in_32_bits() -> None:
+    values = RNG.normal(size=50)
+    seconds = (values + 1.7e9).astype(np.float32)
+    assert len(np.unique(seconds)) == 1
+    assert len(np.unique((values + 1e4).astype(np.float32))) > 40
+
+
 def test_sparse_binary_data_are_left_alone() -> None:
     data = dataset(csr_matrix(np.eye(4, dtype=np.float32)), [True] * 4)
     assert_array_equal(fit_scaling(data, np.arange(3)).scale, np.ones(4))
