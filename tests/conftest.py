@@ -24,11 +24,6 @@ compose_faster()
 REPOSITORY = Path(__file__).parent.parent
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the slowest file first: no process is left with it alone at the end."""
-    items.sort(key=lambda item: item.path.name != "test_browser.py")
-
-
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads what another run has cached."""
