@@ -91,8 +91,9 @@ class EqualBudgets(Experiment):
             _add_ensembles(report, frames[Ensembles.name])
         if by_metric:
             report.findings += findings(by_metric)
-            report.numbers["sigmoid_behind"] = sigmoid_behind(by_metric["jaccard_samples"])
-            report.numbers |= front_numbers(rows, found)
+            by_jaccard = by_metric["jaccard_samples"]
+            report.numbers["sigmoid_behind"] = sigmoid_behind(by_jaccard)
+            report.numbers |= front_numbers(rows, by_jaccard, found)
         report.numbers |= tables.clear_numbers(found)
         report.numbers["n_data"] = str(rows["data"].nunique() if len(rows) else 0)
         report.numbers["n_planned"] = str(len(PLANS))

@@ -87,6 +87,11 @@ class Gain:
     high: float
     detectable: float
 
+    @property
+    def is_clear(self) -> bool:
+        """Whether the interval excludes 0."""
+        return self.low > 0 or self.high < 0
+
     def signed(self) -> str:
         """Return the difference with half its interval as text."""
         return f"{self.mean:+.3f} ±{(self.high - self.low) / 2:.3f}"

@@ -35,7 +35,7 @@ _TITLES = {
     "f1_macro": "F1, mean of labels",
     "subset_accuracy": "exact label sets",
 }
-# Of the front page's axes: most gains of a data set, and all that matter, are within.
+# Of the front page's axes; what lies beyond is a triangle at the edge.
 _LIMITS = -0.11, 0.075
 
 
@@ -124,11 +124,10 @@ def _panels(figure: Figure, metrics: Iterable[str], order: Sequence[str]) -> lis
 
 def _draw_pooled(axes: Axes, place: int, head: str, gain: Gain, scale: float) -> None:
     colour = _colour(head)
-    is_clear = gain.low > 0 or gain.high < 0
     axes.plot([gain.low, gain.high], [place, place], color=colour, linewidth=scale)
     axes.plot(
         gain.mean, place, "o", color=colour, markersize=3 + scale,
-        markerfacecolor=colour if is_clear else "white",
+        markerfacecolor=colour if gain.is_clear else "white",
     )  # fmt: skip
 
 

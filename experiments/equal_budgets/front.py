@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from experiments.equal_budgets.baselines import BASELINES
-from experiments.equal_budgets.chosen import configured, tuned
+from experiments.equal_budgets.chosen import configured
 from experiments.equal_budgets.forest import SHOWN
 from experiments.equal_budgets.row_draws import REFERENCE
 from experiments.equal_budgets.tables import Gains
@@ -30,23 +30,26 @@ def sigmoid_behind(chosen: pd.DataFrame) -> str:
     return ", ".join(f"{data} {value:.3f}" for data, value in behind_best(chosen).items())
 
 
-def rule_loss(rows: pd.DataFrame) -> pd.Series:
+def rule_loss(rows: pd.DataFrame, chosen: pd.DataFrame) -> pd.Series:
     """Return by data set what sigmoid loses at a threshold of 0.5, by Jaccard index.
 
-    The configuration is the one that is chosen with the best rule of the validation rows.
+    Args:
+        rows: the stored rows.
+        chosen: of the configuration and rule of each contestant, as `tuned` returns them. The
+            configuration at the threshold of 0.5 is the same.
     """
-    of_reference = rows[rows["head"] == REFERENCE]
-    chosen = means(tuned(of_reference, _METRIC), _METRIC).loc[REFERENCE]
     fixed = {
         data: of_number.loc[of_number["rule"] == "fixed", _METRIC].mean()
-        for data, _, of_number in configured(of_reference, _METRIC)
+        for data, _, of_number in configured(rows[rows["head"] == REFERENCE], _METRIC)
     }
-    return chosen - pd.Series(fixed)
+    return means(chosen, _METRIC).loc[REFERENCE] - pd.Series(fixed)
 
 
-def front_numbers(rows: pd.DataFrame, found: Mapping[str, Gains]) -> dict[str, str]:
-    """Return the quoted numbers by name."""
-    behind, loss = behind_best(tuned(rows, _METRIC)), rule_loss(rows)
+def front_numbers(
+    rows: pd.DataFrame, chosen: pd.DataFrame, found: Mapping[str, Gains]
+) -> dict[str, str]:
+    """Return the quoted numbers by name, from the arguments of `rule_loss` and the gains by metric."""
+    behind, loss = behind_best(chosen), rule_loss(rows, chosen)
     return {
         "behind_most": f"{behind.max():.3f} ({behind.idxmax()})",
         "behind_mean": str(mean_interval(behind)),

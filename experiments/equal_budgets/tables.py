@@ -134,8 +134,7 @@ def _ahead(by_head: Mapping[str, Gain], sign: int) -> list[str]:
 def _signed(gain: Gain | None) -> str:
     if gain is None:
         return "-"
-    star = "*" if gain.low > 0 or gain.high < 0 else ""
-    return gain.signed() + star
+    return gain.signed() + ("*" if gain.is_clear else "")
 
 
 def rules_table(rows: pd.DataFrame, metric: str) -> Table:

@@ -128,9 +128,14 @@ def is_clear(gain: Interval) -> bool:
     return abs(gain.mean) > gain.half_width
 
 
+def clear_gains(gains: Mapping[str, Interval]) -> dict[str, Interval]:
+    """Return the gains whose interval over seeds excludes 0."""
+    return {name: gain for name, gain in gains.items() if is_clear(gain)}
+
+
 def clear(gains: Mapping[str, Interval]) -> str:
     """Format the gains whose interval over seeds excludes 0."""
-    return listed({name: gain for name, gain in gains.items() if is_clear(gain)}) or "none"
+    return listed(clear_gains(gains)) or "none"
 
 
 def constants(rows: pd.DataFrame, constant: pd.DataFrame) -> dict[str, str]:

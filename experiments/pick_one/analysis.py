@@ -16,7 +16,8 @@ from experiments.harness import (
 from experiments.harness.frames import complete_groups
 from experiments.harness.plots import curve, headline, legend, panels
 from experiments.harness.report import listed
-from experiments.pick_one.rates import Rates, clear, report_rates
+from experiments.league.claims import clear
+from experiments.pick_one.rates import Rates, report_rates
 from experiments.pick_one.studies import HEADS, Flattery, Runs, Steps
 from mlc.reporting.statistics import Interval, mean_interval, paired_difference
 from mlc.reporting.tables import Table
@@ -109,7 +110,7 @@ class PickOne(Experiment):
         report.numbers = {
             "lost": listed(lost),
             "same": listed(same),
-            "same_clear": listed(clear(same)) or "none",
+            "same_clear": clear(same),
             "uniform": listed(uniform),
             "lost_exact": listed(exact),
             "worst": f"{min(i.mean for i in lost.values()):.3f}",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from experiments.harness import Finding, Report, Trainings, Trial
 from experiments.harness.report import listed
+from experiments.league.claims import clear
 from experiments.pick_one.studies import DATA, HEADS
 from experiments.rates import RATE, RATES, STORED, at_all_rates, at_edge, few_at_edges
 from experiments.worlds import STRUCTURES
@@ -90,7 +90,7 @@ def report_rates(report: Report, rows: pd.DataFrame, stored: pd.DataFrame) -> No
     report.numbers["rate_changes"] = listed(changes) or _OPEN
     picked = _less(chosen, "pick_one", "softmax_uniform")
     report.numbers["same_tuned"] = listed(picked) or _OPEN
-    report.numbers["same_tuned_clear"] = listed(clear(picked)) or "none"
+    report.numbers["same_tuned_clear"] = clear(picked)
     report.numbers["exact_tuned"] = listed(_less(chosen, "pick_one", metric=_EXACT)) or _OPEN
     report.findings += _findings(chosen, tuned["pick_one"], changes)
 
@@ -104,11 +104,6 @@ def _joined(rows: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:
     judged = rows[(rows["rule"] == "global") | rows["error"].notna()]
     every = pd.concat([part[columns] for part in (judged, stored)], ignore_index=True)
     return at_all_rates(every, ["set"], "head", len(HEADS) * len(RATES))
-
-
-def clear(differences: Mapping[str, Interval]) -> dict[str, Interval]:
-    """Return the differences whose interval excludes 0."""
-    return {name: each for name, each in differences.items() if abs(each.mean) > each.half_width}
 
 
 def _less(

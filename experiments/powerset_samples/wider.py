@@ -120,18 +120,22 @@ def _of_labels(more: pd.DataFrame) -> list[Finding]:
 
 def _gain(worlds: pd.DataFrame, name: str, head: str, metric: str, n: int) -> Interval:
     """Return the regret of a head less that of sigmoid, paired by world."""
-    subset = worlds[(worlds["data.structure"] == name) & (worlds["data.n_train"] == n)]
-    values = subset.set_index(["head", "seed"])[metric].sort_index()
-    return paired_difference(values[head], values["sigmoid"]).interval
+    regrets = _regrets(worlds, name, metric, n)
+    return paired_difference(regrets[head], regrets["sigmoid"]).interval
 
 
 def _gains(worlds: pd.DataFrame, name: str, metric: str) -> dict[str, Interval]:
     """Return the regret of sigmoid less that of each head with the most rows, paired by world."""
-    subset = worlds[
-        (worlds["data.structure"] == name) & (worlds["data.n_train"] == Structures.n_rows[-1])
-    ]
-    values = subset.set_index(["head", "seed"])[metric].sort_index()
-    return {head: paired_difference(values["sigmoid"], values[head]).interval for head in HEADS[1:]}
+    regrets = _regrets(worlds, name, metric, Structures.n_rows[-1])
+    return {
+        head: paired_difference(regrets["sigmoid"], regrets[head]).interval for head in HEADS[1:]
+    }
+
+
+def _regrets(worlds: pd.DataFrame, name: str, metric: str, n: int) -> pd.Series:
+    """Return the regrets with n rows in the worlds of a structure, by head and seed."""
+    subset = worlds[(worlds["data.structure"] == name) & (worlds["data.n_train"] == n)]
+    return subset.set_index(["head", "seed"])[metric].sort_index()
 
 
 def _of_structures(worlds: pd.DataFrame) -> list[Finding]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from experiments.harness import Experiment, Finding, Report, Row, Trainings, Trial
 from experiments.harness.plots import headline, legend, panels
 from experiments.harness.report import listed
+from experiments.league.claims import clear, count_clear
 from mlc.decisions.base import build_decision
 from mlc.heads.prediction import Prediction
 from mlc.metrics.counts import COUNT_METRICS
@@ -158,10 +159,7 @@ class Thresholds(Experiment):
         worst = jaccard.idxmin(axis=1)
         report.numbers = {
             "expected": listed(by_seed),
-            "expected_clear": listed(
-                {name: gain for name, gain in by_seed.items() if _is_clear(gain)}
-            )
-            or "none",
+            "expected_clear": clear(by_seed),
             "expected_wins": f"{(expected > 0).sum()} of {len(expected)}",
             "macro": ", ".join(f"{data} {rule}" for data, rule in macro.items()),
             "per_label_wins": f"{(by_threshold == 'per_label').sum()} of {len(by_threshold)}",
@@ -231,17 +229,13 @@ def _less(full: pd.DataFrame, metric: str, rule: str, other: str) -> dict[str, I
     return {str(data): mean_interval(group) for data, group in by_data}
 
 
-def _is_clear(gain: Interval) -> bool:
-    return abs(gain.mean) > gain.half_width
-
-
 def clear_counts(rows: pd.DataFrame) -> str:
     """Count the data sets on which per_label is ahead of, or behind, one threshold by f1_macro.
 
     Only differences whose interval over seeds excludes 0 are counted.
     """
-    gains = _less(rows, "f1_macro", "per_label", "global f1_macro").values()
-    ahead, behind = (sum(_is_clear(g) and sign * g.mean > 0 for g in gains) for sign in (1, -1))
+    gains = list(_less(rows, "f1_macro", "per_label", "global f1_macro").values())
+    ahead, behind = count_clear(gains)
     return f"ahead on {ahead} of {len(gains)}, behind on {behind}"
 
 

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from experiments.harness.running import RESULTS
-from experiments.pick_one.rates import clear
+from experiments.league.claims import clear_gains as clear
 from mlc.reporting.statistics import Interval
 
 SYNTHETIC = {"world", "world, attracting labels", "digits"}
