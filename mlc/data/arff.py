@@ -23,6 +23,7 @@ from mlc.data.base import Dataset, DataSource, SplitOptions, register_source
 from mlc.data.cache import Arrays, cached, source_version
 from mlc.data.files import Read, located, read_bytes, unreadable
 from mlc.data.missing_labels import CHOICES, SOFT_NOTE, SoftLabelOptions, unknown_handled
+from mlc.data.precision import narrowed
 from mlc.data.weighting import weighting_of
 
 # The version of cache entries: a hash of the parser's code.
@@ -197,7 +198,7 @@ def _parse(files: dict[str, Path], read: Read = read_bytes, soft: bool = False) 
             "indices": joined.indices,
             "indptr": joined.indptr,
         }
-    return {**arrays, "features": np.concatenate(matrices)}
+    return {**arrays, "features": narrowed(np.concatenate(matrices))}
 
 
 def _check_same_attributes(first: ArffFile, other: ArffFile) -> None:

@@ -82,7 +82,7 @@ class ArffFile:
 
     def features(
         self, label_names: Sequence[str]
-    ) -> tuple[NDArray[np.float32] | csr_matrix, list[str], NDArray[np.bool_]]:
+    ) -> tuple[NDArray[np.float64] | csr_matrix, list[str], NDArray[np.bool_]]:
         """Return all other columns (N, D), nominal ones one-hot, their names, and which are numeric."""
         labels = set(label_names)
         blocks, names, numeric = [], [], []
@@ -105,7 +105,7 @@ class ArffFile:
             joined.eliminate_zeros()
             joined.sort_indices()
         else:
-            joined = np.hstack(blocks).astype(np.float32)
+            joined = np.hstack(blocks)
         return joined, names, np.array(numeric)
 
     def _label(self, j: int) -> NDArray[np.float64]:

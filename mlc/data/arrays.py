@@ -32,6 +32,7 @@ from mlc.data.missing_labels import (
     unknown_handled,
 )
 from mlc.data.parts import join_parts
+from mlc.data.precision import floats
 from mlc.data.weighting import weighting_of
 
 _FEATURES = ("X", "x", "features", "inputs")
@@ -225,7 +226,7 @@ def _one(path: Path, arrays: Contents, keys: Sequence[str], what: str, only: boo
 
 
 def _as_features(path: Path, array: Any) -> Any:
-    """Check and convert features to float32, (N, D); sparse ones to CSR."""
+    """Check features (N, D) and convert them to floats; sparse ones to CSR in float32."""
     if array.ndim != 2 or array.dtype.kind not in "biuf" or 0 in array.shape:
         raise DataError(
             f"{path}: the features are an array of {array.dtype} in the shape {array.shape}: give"
@@ -241,8 +242,7 @@ def _as_features(path: Path, array: Any) -> Any:
             f"{path}: the features are infinite, or too large for 32 bits, in row {row + 1}, column"
             f" {column + 1}: correct it, or write nan where a value is missing."
         )
-    features = array.astype(np.float32)
-    return csr_matrix(features) if issparse(features) else features
+    return csr_matrix(array.astype(np.float32)) if issparse(array) else floats(array)
 
 
 def _check_same_width(parts: Sequence[Part], features: Sequence[Any]) -> None:

@@ -15,6 +15,7 @@ from mlc.config import registry
 from mlc.config.errors import DataError
 from mlc.config.options import option
 from mlc.config.registry import Registry
+from mlc.data.precision import narrowed
 from mlc.data.sparse import canonical, is_sparse
 from mlc.data.weighting import WEIGHTINGS
 
@@ -75,9 +76,9 @@ class Dataset:
 
     Attributes:
         name: the name in tables and paths.
-        features: (N, D), float32, dense or CSR, where missing values are NaN; or integers that are never
-            scaled: pixels as uint8, or numbers of tokens in another integer type. Integers may be
-            memory-mapped.
+        features: (N, D), float32, dense or CSR, where missing values are NaN; float64 if a dense column
+            needs it (`mlc.data.precision`). Or integers that are never scaled: pixels as uint8, or
+            numbers of tokens in another integer type. Integers may be memory-mapped.
         targets: (N, K), bool; False where not known.
         feature_names: D names; integers may have none.
         label_names: K names.
@@ -122,6 +123,8 @@ class Dataset:
         if is_sparse(self.features):
             # A reader of entries would take one of 0 for a value, and two of a cell for two.
             object.__setattr__(self, "features", canonical(self.features))
+        elif self.samples == "columns":
+            object.__setattr__(self, "features", narrowed(np.asarray(self.features)))
         if not self.sample_shape:
             object.__setattr__(self, "sample_shape", (self.n_features,))
         n_samples, n_labels = self.targets.shape
@@ -220,13 +223,15 @@ def select_columns(
 
 def first_infinite(features: Any) -> tuple[int, int] | None:
     """Return row and column of the first value that is infinite in float32; None without any."""
-    entries = features.tocoo() if is_sparse(features) else None
-    values = features if entries is None else entries.data
+    values = features.data if is_sparse(features) else features
     with np.errstate(over="ignore"):
         wrong = np.nonzero(np.isinf(values.astype(np.float32)))
+    if not len(wrong[0]):
+        return None
+    entries = features.tocoo() if is_sparse(features) else None
     rows, columns = wrong if entries is None else (entries.row[wrong[0]], entries.col[wrong[0]])
-    first = np.argmin(rows) if len(rows) else None
-    return None if first is None else (int(rows[first]), int(columns[first]))
+    first = np.argmin(rows)
+    return int(rows[first]), int(columns[first])
 
 
 @dataclass

@@ -32,7 +32,7 @@ class Encoded(NamedTuple):
     `categories` maps each column of words to its number of values; `notes` are assumptions.
     """
 
-    values: NDArray[np.float32]
+    values: NDArray[np.float64]
     names: list[str]
     numeric: NDArray[np.bool_]
     categories: dict[str, int]
@@ -77,7 +77,7 @@ def encode_columns(frame: pd.DataFrame, where: str, names: Sequence[str] | None 
         raise DataError(f"{where}: no column is left for features: name fewer in data.ignore.")
     widths = [len(column.names) for column in columns.values()]
     return Encoded(
-        np.hstack([column.values for column in columns.values()]).astype(np.float32),
+        np.hstack([column.values for column in columns.values()]).astype(np.float64, copy=False),
         feature_names,
         np.repeat([column.numeric for column in columns.values()], widths),
         {name: len(column.names) for name, column in columns.items() if not column.numeric},
@@ -134,7 +134,7 @@ def _of_images(name: str, kinds: Sequence[str]) -> str:
 
 
 def _as_named(frame: pd.DataFrame, where: str, names: Sequence[str]) -> Encoded:
-    encoded = np.zeros((len(frame), len(names)), dtype=np.float32)
+    encoded = np.zeros((len(frame), len(names)))
     numeric = np.zeros(len(names), dtype=bool)
     words: dict[str, list[str | None]] = {}
     decimal = decimal_of(frame[[name for name in names if name in frame.columns]])

@@ -11,6 +11,7 @@ from scipy.sparse import issparse
 
 from mlc.config.errors import DataError, NotANumberError
 from mlc.config.texts import shown
+from mlc.data.base import first_infinite
 from mlc.data.rows import dense, is_missing
 from mlc.data.sparse import canonical
 
@@ -146,7 +147,7 @@ def _too_large(value: Any) -> bool:
 
 
 def validated(estimator: Any, X: Any, reset: bool) -> Any:
-    """Return the features of X, (N, D) float32, dense or CSR, after scikit-learn's checks.
+    """Return the features of X, (N, D) floats, dense or CSR, after scikit-learn's checks.
 
     Args:
         estimator: a scikit-learn estimator, which notes the number and the names of the columns.
@@ -168,11 +169,15 @@ def validated(estimator: Any, X: Any, reset: bool) -> Any:
                 X,
                 reset=reset,
                 accept_sparse="csr",
-                dtype=np.float32,
+                dtype=np.float32 if issparse(X) else [np.float64, np.float32],
                 ensure_all_finite="allow-nan",
                 ensure_min_samples=2 if reset else 1,
             )
     except (ValueError, TypeError, OverflowError) as error:
         refuse(X, error)
         raise
-    return canonical(features) if issparse(features) else features
+    if issparse(features):
+        return canonical(features)
+    if first_infinite(features) is not None:
+        refuse(X)
+    return features

@@ -12,6 +12,7 @@ from scipy.sparse import csr_matrix, issparse
 
 from mlc.config.errors import DataError
 from mlc.data.base import Dataset
+from mlc.data.precision import MOST_SPREADS
 from mlc.data.splits import Rows
 from mlc.data.weighting import weighted
 
@@ -23,13 +24,13 @@ class Scaling:
     A column with scale 0 is left out: the run is trained as if the data did not have it.
 
     Attributes:
-        shift: (D,), float32.
+        shift: (D,), float64.
         scale: (D,), float32; with "tfidf" the inverse document frequency.
         weighting: weighting of counts, applied before the scale: one of
             `mlc.data.weighting.WEIGHTINGS`, or None. With "tfidf" rows are then scaled to length 1.
     """
 
-    shift: NDArray[np.float32]
+    shift: NDArray[np.float64]
     scale: NDArray[np.float32]
     weighting: str | None = None
 
@@ -42,10 +43,22 @@ class Scaling:
         """Return the scaling of these columns."""
         return Scaling(self.shift[columns], self.scale[columns], self.weighting)
 
+    @property
+    def is_fine(self) -> bool:
+        """Whether 32 bits would round away the differences of a column."""
+        return bool((np.abs(self.shift * self.scale) > MOST_SPREADS).any())
+
     def apply(self, features: Any) -> Any:
-        """Transform rows (N, D); dense rows give an array, sparse rows CSR."""
+        """Transform rows (N, D); dense rows give an array of float32, sparse rows CSR.
+
+        Raises:
+            ValueError: the rows are sparse, and a column has a shift, after which 0 is no longer 0.
+        """
         if not issparse(features):
-            return np.nan_to_num((features - self.shift) * self.scale)
+            centred, (shift,) = shifted(features, [self])
+            return np.nan_to_num((centred - shift) * self.scale)
+        if self.shift.any():
+            raise ValueError("Sparse rows cannot be shifted: give dense rows.")
         scaled = csr_matrix(_with_entries(features, self.weighting).multiply(self.scale))
         scaled.data = np.nan_to_num(scaled.data)
         scaled.eliminate_zeros()
@@ -55,6 +68,29 @@ class Scaling:
         from sklearn.preprocessing import normalize
 
         return normalize(scaled)
+
+
+def shifted(
+    features: NDArray[Any], scalings: Sequence[Scaling]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return dense rows (N, D) in 32 bits and the shift that each scaling has left for them, (R, D).
+
+    From columns that need it, the mean of the shifts is subtracted in 64 bits.
+    """
+    shifts = np.stack([scaling.shift for scaling in scalings]).astype(np.float64)
+    if features.dtype != np.float32 and any(scaling.is_fine for scaling in scalings):
+        centre = common_shift(scalings)
+        features, shifts = features - centre, shifts - centre
+    with np.errstate(over="ignore"):
+        return features.astype(np.float32, copy=False), shifts.astype(np.float32)
+
+
+def common_shift(scalings: Sequence[Scaling]) -> NDArray[np.float64]:
+    """Return what is subtracted in 64 bits for all scalings: (D,), 0 where 32 bits suffice."""
+    shifts = np.stack([scaling.shift for scaling in scalings]).astype(np.float64)
+    scales = np.stack([scaling.scale for scaling in scalings])
+    is_fine = (np.abs(shifts * scales) > MOST_SPREADS).any(axis=0)
+    return np.where(is_fine, shifts.mean(axis=0), 0)
 
 
 def without_unused(dataset: Dataset, scalings: Sequence[Scaling]) -> tuple[Dataset, list[Scaling]]:
@@ -84,7 +120,7 @@ def fit_scaling(dataset: Dataset, train: Rows, bags: bool = False) -> Scaling:
     """
     if dataset.samples != "columns":
         n_features = dataset.n_features
-        return Scaling(np.zeros(n_features, np.float32), np.ones(n_features, np.float32))
+        return Scaling(np.zeros(n_features), np.ones(n_features, np.float32))
     from sklearn.feature_extraction.text import TfidfTransformer
     from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 
@@ -107,7 +143,7 @@ def fit_scaling(dataset: Dataset, train: Rows, bags: bool = False) -> Scaling:
             shift[columns], scale[columns] = scaler.mean_, _inverse(scaler.scale_)
     used = _used_columns(dataset, features)
     return Scaling(
-        np.where(used, shift, 0).astype(np.float32),
+        np.where(used, shift, 0),
         np.where(used, scale, 0).astype(np.float32),
         weighting,
     )

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mlc.config.errors import ConfigError
 from mlc.data.base import samples_in
-from mlc.data.preprocessing import Scaling
+from mlc.data.preprocessing import Scaling, shifted
 from mlc.data.sample_rows import SampleRows
 from mlc.data.shared import shared
 from mlc.data.weighting import weighted
@@ -198,7 +198,10 @@ class ResidentData:
     ) -> None:
         device, dtype, sparse = self.device, self.dtype, issparse(features)
         scale = np.stack([scaling.scale for scaling in scalings])
-        shift = np.stack([scaling.shift for scaling in scalings])[:, None]
+        shift: Any = np.stack([scaling.shift for scaling in scalings])
+        if not sparse:
+            features, shift = shifted(features, scalings)
+        shift = shift[:, None]
         # After a shift, entries of 0 would no longer be 0.
         stays = bags or (keep_sparse and not shift.any())
         self._rows: DenseRows | SparseRows = (

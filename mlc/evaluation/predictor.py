@@ -12,8 +12,9 @@ from scipy.sparse import csr_matrix, issparse
 from torch import Tensor
 
 from mlc.config.errors import ConfigError, DataError
-from mlc.data.base import samples_in
+from mlc.data.base import first_infinite, samples_in
 from mlc.data.image_input import refuse_bytes
+from mlc.data.precision import floats
 from mlc.data.preprocessing import Scaling
 from mlc.data.resident import ResidentData
 from mlc.data.sparse import canonical
@@ -130,15 +131,10 @@ class Predictor:
 
     def _require_finite(self, features: Any) -> None:
         """Raise DataError if a value is infinite in float32; NaN is a missing value."""
-        wrong = np.isinf(features.data if issparse(features) else features)
-        if not wrong.any():
+        infinite = first_infinite(features)
+        if infinite is None:
             return
-        index = np.argwhere(wrong)[0]
-        row, column = (
-            index
-            if len(index) == 2
-            else (features.tocoo().row[index[0]], features.indices[index[0]])
-        )
+        row, column = infinite
         named = f"{self.feature_names[column]!r}" if self.feature_names else f"number {column + 1}"
         raise DataError(
             f"The feature {named} is infinite, or too large for 32 bits, in row {row + 1}: correct it."
@@ -183,17 +179,17 @@ class Predictor:
         )
 
     def _values(self, features: Any) -> Any:
-        """Return checked features (N, D) in the dtype of the training."""
+        """Return checked features (N, D): floats, dense or CSR."""
         if self.samples != "columns":
             return self._integers(features)
-        values: Any = features.tocsr() if issparse(features) else np.asarray(features)
-        with np.errstate(over="ignore"):
-            values = values.astype(np.float32)
-        values = canonical(values) if issparse(values) else values
+        is_sparse = issparse(features)
+        values: Any = floats(canonical(features) if is_sparse else np.asarray(features))
         self._require_finite(values)
-        if issparse(values) and any(scaling.shift.any() for scaling in self.scalings):
+        if is_sparse and any(scaling.shift.any() for scaling in self.scalings):
             # A column that was centred in training has no zero to leave out.
             values = values.toarray()
+        elif is_sparse:
+            values = values.astype(np.float32)
         if self.scalings[0].weighting is not None:
             values = csr_matrix(values)
             if not are_counts(values.data):

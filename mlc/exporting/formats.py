@@ -58,7 +58,7 @@ shape, dtype = tuple(metadata["rows"]["shape"]), getattr(torch, metadata["rows"]
 def predict(rows):
     """Return scores (N, K), and label sets (N, K) whose columns are `labels`.
 
-    Float64 becomes float32, as in the training.
+    Other floats become the dtype of metadata.json, as in the training.
     """
     rows = torch.as_tensor(rows)
     if tuple(rows.shape[1:]) != shape:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mlc.backbones.base import Backbone
 from mlc.backbones.single import SideBySide, SingleBackbone
+from mlc.data.preprocessing import common_shift
 from mlc.evaluation.predictor import Predictor, averaged
 
 # The dtypes of rows by what they hold.
@@ -30,15 +31,17 @@ class Rows:
         holds: "columns", numbers where NaN is a missing value; "counts", such as those of words;
             "pixels" from 0 to 255; or "tokens", with -1 after the end of a text.
         shape: of one row.
+        is_fine: whether columns need 64 bits.
     """
 
     holds: str
     shape: tuple[int, ...]
+    is_fine: bool = False
 
     @property
     def dtype(self) -> torch.dtype:
         """The dtype of the rows."""
-        return DTYPES[self.holds]
+        return torch.float64 if self.is_fine else DTYPES[self.holds]
 
     def examples(
         self, n_rows: int, predictor: Predictor, frozen: nn.Module | None = None
@@ -68,7 +71,7 @@ class Rows:
         normal = torch.randn((n_rows, len(scaling.shift)), generator=generator)
         rows = normal * torch.as_tensor(spread) + torch.as_tensor(scaling.shift)
         rows[::8, 0] = torch.nan
-        return rows.float().view(shape)
+        return rows.to(self.dtype).view(shape)
 
 
 def _vocabulary_of(network: nn.Module) -> int:
@@ -112,9 +115,14 @@ class PortableModel(nn.Module):
         self.rows, self.rule, self.one_class = rows, predictor.rule, one_class
         self.samples, self.takes_bags = predictor.samples, model.backbone.takes_bags
         self.weighting = predictor.scalings[0].weighting
-        for name in ("shift", "scale"):
-            values = np.stack([getattr(scaling, name) for scaling in predictor.scalings])
-            self.register_buffer(name, torch.as_tensor(values, dtype=self.dtype).unsqueeze(1))
+        centre = common_shift(predictor.scalings)
+        self.centre = torch.as_tensor(centre) if rows.is_fine else None
+        values = {
+            "shift": np.stack([scaling.shift for scaling in predictor.scalings]) - centre,
+            "scale": np.stack([scaling.scale for scaling in predictor.scalings]),
+        }
+        for name, numbers in values.items():
+            self.register_buffer(name, torch.as_tensor(numbers, dtype=self.dtype).unsqueeze(1))
         self.requires_grad_(False)
 
     def forward(self, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -129,7 +137,7 @@ class PortableModel(nn.Module):
         flat = rows.flatten(1).unsqueeze(0).expand(self.n_runs, -1, -1)
         if self.samples == "tokens":
             return flat.long()
-        flat = flat.to(self.dtype)
+        flat = (flat if self.centre is None else flat - self.centre).to(self.dtype)
         return flat / 255 if self.samples == "pixels" else self._scaled(flat)
 
     def outputs(self, features: Tensor) -> Tensor:

@@ -59,7 +59,7 @@ _NAMED = "named = [[label for label, has in zip(labels, row) if has] for row in 
 def usage(to: str, output: Path, counts_words: bool = False) -> str:
     """Return code that predicts `label_sets` and their names from an array `rows`, or from texts.
 
-    The file takes rows of one dtype: float64 becomes float32, floats in place of integers are refused.
+    The file takes rows of one dtype: other floats become it, floats in place of integers are refused.
 
     Args:
         to: the format.

@@ -147,12 +147,10 @@ def test_new_rows_by_name_or_by_place(tmp_path: Path) -> None:
     options = SOURCES.options("arrays")
     names = ("a", "b", "c", "d")
     path = written(tmp_path, X=X, feature_names=np.array(list("dcba")))
-    assert_array_equal(
-        read_features(path, "arrays", options, names, ()), X[:, ::-1].astype(np.float32)
-    )
+    assert_array_equal(read_features(path, "arrays", options, names, ()), X[:, ::-1])
     np.save(tmp_path / "new.npy", X)
     found = read_features(tmp_path / "new.npy", "arrays", options, names, ())
-    assert_array_equal(found, X.astype(np.float32))
+    assert_array_equal(found, X)
     with pytest.raises(DataError, match="4 columns of features, and the training had 2"):
         read_features(tmp_path / "new.npy", "arrays", options, names[:2], ())
     with pytest.raises(DataError, match="no feature 'e'"):

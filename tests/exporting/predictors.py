@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -59,4 +60,14 @@ def drawn_predictor(
     names = [f"label {k}" for k in range(n_labels)], [f"x{d}" for d in range(N_FEATURES)]
     predictor = Predictor(model, [Scaling(shift, scale)] * n_runs, decision, *names)
     decision.fit(predictor._held(features_of(), None), targets)
+    return predictor
+
+
+def fine_predictor(n_runs: int = 1) -> Predictor:
+    """A predictor of seconds since 1970."""
+    predictor = drawn_predictor("sigmoid", n_runs=n_runs)
+    predictor.scalings = [
+        replace(scaling, shift=scaling.shift + np.array([1.7e9 + 3 * run, 0, 0, 0]))
+        for run, scaling in enumerate(predictor.scalings)
+    ]
     return predictor

@@ -22,7 +22,7 @@ from mlc.exporting.writing import _expected
 from mlc.heads.base import HEADS
 from mlc.training.model import Model
 from tests.backbones.pretrained import WORDS, text_network
-from tests.exporting.predictors import drawn_predictor, features_of
+from tests.exporting.predictors import drawn_predictor, features_of, fine_predictor
 
 RULES: list[tuple[str, dict[str, Any]]] = [
     *((rule, {}) for rule in DECISIONS),
@@ -140,6 +140,17 @@ def test_pixels_are_divided_by_255(exporting: None) -> None:
     linear = images.flatten(1) / 255 @ model.head.output.weight[0] + model.head.output.bias[0]
     np.testing.assert_allclose(scores, linear.sigmoid().detach(), atol=1e-6)
     np.testing.assert_allclose(scores, predictor.scores(images.numpy()), atol=1e-6)
+
+
+def test_columns_that_need_64_bits_get_them(exporting: None) -> None:
+    predictor = fine_predictor(n_runs=2)
+    rows = rows_of(predictor)
+    assert rows.examples(3, predictor).dtype == rows.dtype == torch.float64
+    features = features_of() + np.array([1.7e9, 0, 0, 0])
+    with torch.no_grad():
+        scores, _ = PortableModel(predictor, rows)(torch.as_tensor(features))
+    np.testing.assert_allclose(scores, predictor.scores(features), atol=1e-6)
+    assert len(np.unique(scores[:, 0])) > 30
 
 
 def test_a_frozen_network_is_part_of_the_module(tmp_path: Path, exporting: None) -> None:

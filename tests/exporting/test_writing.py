@@ -24,7 +24,7 @@ from mlc.exporting.tracing import traced
 from mlc.exporting.usage import usage
 from mlc.exporting.writing import require_absent, require_format, write_predictor
 from mlc.heads.base import Head
-from tests.exporting.predictors import drawn_predictor, features_of
+from tests.exporting.predictors import drawn_predictor, features_of, fine_predictor
 
 # The operations that ONNX has in another form: sorts, and a choice between truth values.
 # test_module.py has all heads and rules.
@@ -73,6 +73,17 @@ def test_onnxruntime_predicts_the_same(tmp_path: Path, monkeypatch: pytest.Monke
     assert names["labels"] == metadata()["labels"]
     properties = names["session"].get_modelmeta().custom_metadata_map
     assert {key: json.loads(value) for key, value in properties.items()} == metadata()
+
+
+@pytest.mark.parametrize("to", ["onnx", "pt2", "torch"])
+def test_a_file_may_take_64_bits(tmp_path: Path, to: str) -> None:
+    if to == "onnx":
+        pytest.importorskip("onnxruntime", reason="the extra export is not installed")
+        pytest.importorskip("onnxscript", reason="the extra export is not installed")
+    predictor = fine_predictor()
+    rows = rows_of(predictor)
+    write_predictor(predictor, tmp_path / "model", to, rows, metadata_of(predictor, rows))
+    assert metadata_of(predictor, rows)["rows"]["dtype"] == "float64"
 
 
 class Pooling(nn.Module):
