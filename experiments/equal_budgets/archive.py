@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +41,14 @@ def unpack(bits: NDArray[np.uint8], shape: NDArray[np.int32]) -> NDArray[np.bool
     return decisions
 
 
-def read(path: Path) -> Decisions:
-    """Return all decisions of a data set; none if there is no file."""
+def read(path: Path, names: Collection[str] | None = None) -> Decisions:
+    """Return the decisions of a data set with these names, or all; none if there is no file."""
     if not path.is_file():
         return {}
     with np.load(path, allow_pickle=False) as file:
-        names = [name.removesuffix("|bits") for name in file.files if name.endswith("|bits")]
-        return {name: unpack(file[f"{name}|bits"], file[f"{name}|shape"]) for name in names}
+        stored = [name.removesuffix("|bits") for name in file.files if name.endswith("|bits")]
+        wanted = [name for name in stored if names is None or name in names]
+        return {name: unpack(file[f"{name}|bits"], file[f"{name}|shape"]) for name in wanted}
 
 
 def add(path: Path, decisions: Mapping[str, NDArray[np.bool_]]) -> None:

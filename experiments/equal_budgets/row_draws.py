@@ -11,7 +11,7 @@ import pandas as pd
 
 from experiments.equal_budgets import archive
 from experiments.equal_budgets.bootstrap import Draws, Values, draw
-from experiments.equal_budgets.chosen import best, configured
+from experiments.equal_budgets.chosen import settled
 from mlc.comparing.row_values import row_values
 
 REFERENCE = "sigmoid"
@@ -30,12 +30,13 @@ def chosen_draws(rows: pd.DataFrame, metric: str, folder: Path, n_draws: int) ->
         n_draws: the number of draws.
     """
     keys: dict[str, dict[str, str]] = {}
-    for data, head, of_number in configured(rows, metric):
-        number, rule = best(of_number, metric)
+    for (data, head), (number, rule) in settled(rows, metric).items():
         keys.setdefault(data, {})[head] = f"{head}/{number}/{rule}"
     draws = {}
     for number, (data, of_data) in enumerate(keys.items()):
-        values = _row_values(archive.read(archive.path_of(folder, data)), of_data, metric)
+        wanted = {archive.TARGETS, *of_data.values()}
+        decisions = archive.read(archive.path_of(folder, data), wanted)
+        values = _row_values(decisions, of_data, metric)
         if REFERENCE in values:
             draws[data] = draw(values, np.random.default_rng([0, number]), n_draws)
     return draws

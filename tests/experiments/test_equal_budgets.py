@@ -16,7 +16,7 @@ from hydra.types import RunMode
 
 from experiments.equal_budgets import archive
 from experiments.equal_budgets.analysis import EXPERIMENT
-from experiments.equal_budgets.chosen import best, complete, edges, tuned
+from experiments.equal_budgets.chosen import best_by, complete, edges, tuned
 from experiments.equal_budgets.findings import findings
 from experiments.equal_budgets.front import sigmoid_behind
 from experiments.equal_budgets.ml_knn import MLkNN
@@ -81,6 +81,7 @@ def test_decisions_come_back_from_their_bits(tmp_path: Path) -> None:
     assert archive.read(path) == {}
     for name, decisions in cases.items():
         archive.add(path, {name: decisions})
+    assert archive.read(path, ["chain/2/mode"]).keys() == {"chain/2/mode"}
     stored = archive.read(path)
     assert stored.keys() == cases.keys()
     for name, decisions in cases.items():
@@ -378,7 +379,7 @@ def test_the_fast_choice_is_that_of_the_search() -> None:
     for repetition in range(8):
         rules = rng.permutation(["fixed", "global", "per_label", "global+", "mode"])[:4]
         rows = [
-            {"number": number, "seed": seed, "rule": rule,
+            {"head": "chain", "number": number, "seed": seed, "rule": rule,
              **{f"val_{m}": round(float(rng.random()) / 8, 2) for m in METRICS}}
             for number in rng.permutation(4) for seed in range(2) for rule in rules
         ]  # fmt: skip
@@ -389,5 +390,6 @@ def test_the_fast_choice_is_that_of_the_search() -> None:
         frame = pd.DataFrame(rows)
         for metric in METRICS:
             chosen = choice(frame, "flags", "chain", metric)
-            assert best(frame, metric) == (chosen.trial, chosen.rule), (repetition, metric)
-    assert best(frame.iloc[:0], "f1_macro") == (None, None)
+            found = best_by(["head"], frame, metric)
+            assert found == {"chain": (chosen.trial, chosen.rule)}, (repetition, metric)
+    assert best_by(["head"], frame.iloc[:0], "f1_macro") == {}
