@@ -38,17 +38,18 @@ def tuned(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
     return wanted.merge(_of(rows, CONFIRM), on=_CHOICE)[list(rows.columns)]
 
 
-def settled(rows: pd.DataFrame, metric: str) -> dict[tuple[str, str], tuple[int, str]]:
+def settled(
+    rows: pd.DataFrame, metric: str
+) -> dict[tuple[str, str], tuple[int | None, str | None]]:
     """Return the number of the chosen configuration and the chosen rule, by data set and head.
 
     The configuration is chosen by the seeds of the search, the rule by the reported seeds, both by the
     mean of the metric over their validation rows.
     """
     rules = best_by(["data", "head", "number"], _of(rows, CONFIRM), metric)
-    numbers = chosen_numbers(rows, metric).items()
     return {
-        contestant: (number, rules[*contestant, number][1])
-        for contestant, number in numbers
+        contestant: rules[*contestant, number]
+        for contestant, number in chosen_numbers(rows, metric).items()
         if (*contestant, number) in rules
     }
 
