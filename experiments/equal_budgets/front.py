@@ -8,6 +8,7 @@ import pandas as pd
 
 from experiments.equal_budgets.baselines import BASELINES
 from experiments.equal_budgets.chosen import configured
+from experiments.equal_budgets.findings import JOINT
 from experiments.equal_budgets.forest import SHOWN
 from experiments.equal_budgets.row_draws import REFERENCE
 from experiments.equal_budgets.tables import Gains
@@ -60,6 +61,17 @@ def front_numbers(
     }
 
 
+def _joint_ahead(found: Gains) -> str:
+    """Describe which joint heads find more exact sets than sigmoid beyond the interval, and where."""
+    ahead = [
+        f"{head} on {data} {of_data[head].signed()}"
+        for data, of_data in found.by_data.items()
+        for head in JOINT
+        if head in of_data and of_data[head].low > 0
+    ]
+    return ", ".join(ahead) or "none"
+
+
 def _gains(found: Mapping[str, Gains]) -> dict[str, str]:
     texts = {}
     if _METRIC in found:
@@ -75,4 +87,5 @@ def _gains(found: Mapping[str, Gains]) -> dict[str, str]:
             gains = [of_data[head] for of_data in found[_EXACT].by_data.values() if head in of_data]
             ahead = sum(gain.low > 0 for gain in gains)
             texts[f"exact_ahead_{head}"] = f"{ahead} of {len(gains)}"
+        texts["joint_exact_ahead"] = _joint_ahead(found[_EXACT])
     return texts
