@@ -258,7 +258,7 @@ def _survivors(found: pd.DataFrame, properties: pd.DataFrame) -> dict[str, list[
 
 
 def _numbers_of_what_decides(found: pd.DataFrame, properties: pd.DataFrame) -> dict[str, str]:
-    judged = _judged(found, properties)
+    judged, survivors = _judged(found, properties), _survivors(found, properties)
     texts: dict[str, str] = {}
     for lead in LEADS:
         result = judged.get(lead)
@@ -266,9 +266,7 @@ def _numbers_of_what_decides(found: pd.DataFrame, properties: pd.DataFrame) -> d
             texts[f"split_{lead}_{other}"] = (
                 NOT_MEASURED if result is None else result.gain(other).signed()
             )
-        texts[f"correlated_{lead}"] = (
-            ", ".join(_survivors(found, properties).get(lead, [])) or "none"
-        )
+        texts[f"correlated_{lead}"] = ", ".join(survivors.get(lead, [])) or "none"
     moved = None if found.empty else transfer_errors(properties, found, "one_threshold", ["one"])
     if moved is None:
         texts |= dict.fromkeys(("transfer_split", "transfer_mean", "transfer_none"), NOT_MEASURED)

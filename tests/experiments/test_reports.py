@@ -27,6 +27,8 @@ from experiments.harness.study import Trial, command_of
 from experiments.league.studies import METRICS
 from tests.conftest import REPOSITORY
 
+# One process makes each report once.
+pytestmark = pytest.mark.xdist_group("reports")
 MEASURED = [name for name in EXPERIMENTS if (RESULTS / name / "provenance.json").is_file()]
 PARTS = (
     "Question",
