@@ -141,14 +141,14 @@ def _add_pilot(report: Report, rows: pd.DataFrame) -> None:
     by_metric = {m: tables.epoch_gains(rows, m) for m in METRICS}
     gains = {m: mean_interval(values[MONITORED]) for m, values in by_metric.items()}
     every = [mean_interval(each) for values in by_metric.values() for _, each in values.items()]
-    n_clear = sum(abs(gain.mean) > gain.half_width for gain in every)
+    n_clear = sum(gain.is_clear for gain in every)
     report.numbers["pilot_clear"] = f"{n_clear} of {len(every)}"
     report.findings.append(
         Finding(
             f"epochs chosen by {MONITORED} give test values that do not differ from those of epochs"
             " chosen by the loss beyond the interval",
             listed(gains),
-            all(abs(gain.mean) <= gain.half_width for gain in gains.values())
+            not any(gain.is_clear for gain in gains.values())
             if all(gain.n > 1 for gain in gains.values())
             else None,
         )

@@ -70,7 +70,7 @@ def report_bins(report: Report, rows: pd.DataFrame) -> None:
 def _clear(cells: Cells) -> str:
     """Count the bins in which a head's difference leaves out 0, by head and direction."""
     every = list(differences(cells, BINS))
-    clear = [(head, d.mean > 0) for _, _, head, d in every if abs(d.mean) > d.half_width]
+    clear = [(head, d.mean > 0) for _, _, head, d in every if d.is_clear]
     sides = []
     for side, is_ahead in (("ahead", True), ("behind", False)):
         counted = Counter(head for head, ahead in clear if ahead == is_ahead)
@@ -86,7 +86,7 @@ def _findings(by_rule: Mapping[str, Cells], edges: tuple[int, int, int]) -> list
     tuned = list(differences(by_rule["per_label"], _COMMON))
     ranked = list(differences(by_rule[RANKING], _COMMON))
     rare = list(differences(by_rule["per_label"], _RARE))
-    ahead = [each for each in rare if each[3].mean > each[3].half_width]
+    ahead = [each for each in rare if each[3].is_above]
     smoothed = _smoothed(by_rule)
     return [
         Finding(

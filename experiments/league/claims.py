@@ -119,18 +119,12 @@ def exact_counts(rows: pd.DataFrame, heads: Sequence[str]) -> str:
 
 def count_clear(gains: Sequence[Interval]) -> tuple[int, int]:
     """Return the numbers of gains above and below 0 whose interval over seeds excludes 0."""
-    ahead, behind = (sum(is_clear(g) and s * g.mean > 0 for g in gains) for s in (1, -1))
-    return ahead, behind
-
-
-def is_clear(gain: Interval) -> bool:
-    """Return whether the interval over seeds excludes 0."""
-    return abs(gain.mean) > gain.half_width
+    return sum(gain.is_above for gain in gains), sum(gain.is_below for gain in gains)
 
 
 def clear_gains(gains: Mapping[str, Interval]) -> dict[str, Interval]:
     """Return the gains whose interval over seeds excludes 0."""
-    return {name: gain for name, gain in gains.items() if is_clear(gain)}
+    return {name: gain for name, gain in gains.items() if gain.is_clear}
 
 
 def clear(gains: Mapping[str, Interval]) -> str:
@@ -167,7 +161,7 @@ def claims(rows: pd.DataFrame, tuned: pd.DataFrame, many: list[str]) -> dict[str
         "dependent_gain_clear": clear(dependent),
         "exact_gain": ", ".join(f"{data} {value}" for data, value in texts.items()),
         "exact_gain_clear": ", ".join(
-            f"{data} {value}" for data, value in texts.items() if is_clear(exact[data][0])
+            f"{data} {value}" for data, value in texts.items() if exact[data][0].is_clear
         )
         or "none",
         "exact_counts": exact_counts(rows, ("pairwise", "label_powerset", *DEPENDENT[:2])),

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from experiments.harness.plots import headline
 from experiments.league.baselines import NAME as BASELINE
-from experiments.league.claims import gains_over_sigmoid, is_clear
+from experiments.league.claims import gains_over_sigmoid
 from experiments.league.studies import N_LABELS
 from mlc.reporting.statistics import Interval
 from mlc.tracking.palette import REFERENCE, head_style
@@ -79,7 +79,7 @@ def draw_gains(
         half = 0.0 if np.isnan(gain.half_width) else gain.half_width
         axes.errorbar(
             gain.mean, position, xerr=half, fmt="o", color=colour, markersize=5,
-            markerfacecolor=colour if is_clear(gain) else "white", elinewidth=1.2,
+            markerfacecolor=colour if gain.is_clear else "white", elinewidth=1.2,
         )  # fmt: skip
     axes.grid(axis="y", color="0.93")
     axes.set_axisbelow(True)

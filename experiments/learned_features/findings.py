@@ -297,7 +297,7 @@ def _on_what_decides(found: pd.DataFrame, properties: pd.DataFrame) -> list[Find
             "one split has a smaller error on data sets left out than the mean, with an interval that"
             " contains 0",
             gain.signed(),
-            bool(gain.mean > 0 and gain.mean <= gain.half_width),
+            bool(gain.mean > 0) and not gain.is_clear,
         ),
         Finding(
             "once sigmoid's rule is chosen too, no property is correlated with what is left",

@@ -208,7 +208,7 @@ def _less(
 
 def _n_behind(differences: Mapping[str, Interval]) -> str:
     """Count the differences whose interval lies below 0."""
-    n_behind = sum(each.mean < -each.half_width for each in differences.values())
+    n_behind = sum(each.is_below for each in differences.values())
     return f"{n_behind} of {len(differences)}" if differences else _OPEN
 
 
@@ -220,7 +220,7 @@ def _ahead_elsewhere(rows: pd.DataFrame, network: str, other: str) -> str:
         f"{data} {metric}": each
         for metric in _OTHER_METRICS
         for data, each in _less(rows, network, other, metric).items()
-        if each.mean > each.half_width
+        if each.is_above
     }
     return listed(ahead) or "none"
 

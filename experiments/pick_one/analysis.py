@@ -115,7 +115,7 @@ class PickOne(Experiment):
             "lost_exact": listed(exact),
             "worst": f"{min(i.mean for i in lost.values()):.3f}",
             "pairs_worse": f"{sum(i.mean > 0 for i in pairs.values())} of {len(pairs)}",
-            "pairs_clear": f"{sum(i.mean > i.half_width for i in pairs.values())} of {len(pairs)}",
+            "pairs_clear": f"{sum(i.is_above for i in pairs.values())} of {len(pairs)}",
             "ratio": f"{noise_means['ratio'].min():.1f} to {noise_means['ratio'].max():.1f}",
             "epochs": f"{noise_means['epochs'].min():.1f} to {noise_means['epochs'].max():.1f}",
             "unreached": _unreached(noise),

@@ -170,8 +170,7 @@ class Thresholds(Experiment):
             "cost": f"{cost.mean():+.3f}",
             "fallback": _listed(fallback[rare]) if rare else "no such data",
             "fixed": listed(at_half),
-            "fixed_clear": f"{sum(gain.mean < -gain.half_width for gain in at_half.values())} of"
-            f" {len(at_half)}",
+            "fixed_clear": f"{sum(gain.is_below for gain in at_half.values())} of {len(at_half)}",
             "fixed_worst": f"{worst.isin(['fixed', 'top_k']).sum()} of {len(worst)}",
             "best": ", ".join(f"{data} {rule}" for data, rule in jaccard.idxmax(axis=1).items()),
         }

@@ -27,6 +27,21 @@ class Interval:
     half_width: float
     n: int
 
+    @property
+    def is_above(self) -> bool:
+        """Whether the interval lies above 0; False without a half width."""
+        return bool(self.mean > self.half_width)
+
+    @property
+    def is_below(self) -> bool:
+        """Whether the interval lies below 0; False without a half width."""
+        return bool(-self.mean > self.half_width)
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the interval excludes 0; False without a half width."""
+        return self.is_above or self.is_below
+
     def __str__(self) -> str:
         return f"{self.mean:.3f}{self._spread()}" if self.n else "-"
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mlc.reporting.statistics import holm, mean_interval, paired_difference
+from mlc.reporting.statistics import Interval, holm, mean_interval, paired_difference
 
 RNG = np.random.default_rng(0)
 
@@ -33,6 +33,16 @@ def test_no_spread_gives_no_interval(values: list[float]) -> None:
     assert np.isnan(interval.half_width)
     assert str(interval) == f"{values[-1]:.3f}"
     assert interval.signed() == f"{values[-1]:+.3f}"
+
+
+@pytest.mark.parametrize(
+    ("mean", "half_width", "side"),
+    [(0.2, 0.1, 1), (-0.2, 0.1, -1), (0.1, 0.1, 0), (0.05, 0.1, 0), (0.2, np.nan, 0)],
+)
+def test_an_interval_is_clear_if_it_excludes_0(mean: float, half_width: float, side: int) -> None:
+    interval = Interval(mean, half_width, 3)
+    assert (interval.is_above, interval.is_below) == (side > 0, side < 0)
+    assert interval.is_clear == (side != 0)
 
 
 def test_paired_test_is_that_of_scipy() -> None:
