@@ -20,7 +20,7 @@ from mlc.comparing.planning import plan_comparison, plan_text
 from mlc.comparing.quiet import brief_log
 from mlc.comparing.stored import add_seconds, is_of_data, numbered, read_plan, write_plan
 from mlc.comparing.writing import write_answer
-from mlc.config.errors import ConfigError, MlcError
+from mlc.config.errors import ConfigError, DataError, MlcError
 from mlc.config.quoting import quoted
 from mlc.config.schema import parse, register_configs
 from mlc.config.texts import listed
@@ -102,19 +102,24 @@ def _dataset_of_known_labels(options: Any) -> Dataset:
             "A comparison judges rows by all their labels, which are 0 or 1: leave data.soft_labels out,"
             " or train on probabilities with mlc-train."
         )
-    # With "refuse" the reader would propose "mask", with which nothing can be compared.
-    if getattr(options, "missing_labels", None) == "refuse":
-        options = dataclasses.replace(options, missing_labels="mask")
-    dataset: Dataset = SOURCES[options.name].load(options)
+    try:
+        dataset: Dataset = SOURCES[options.name].load(options)
+    except DataError:
+        if getattr(options, "missing_labels", None) != "refuse":
+            raise
+        # The reader proposes "mask", with which nothing can be compared.
+        masked = dataclasses.replace(options, missing_labels="mask")
+        dataset = SOURCES[options.name].load(masked)
     if dataset.known is None:
         return dataset
     gaps = ~dataset.known
     names = [dataset.label_names[column] for column in np.flatnonzero(gaps.any(axis=0))]
+    missing = int(gaps.sum())
     raise ConfigError(
-        f"{int(gaps.sum()):,} of {gaps.size:,} labels are missing (of {listed(names, 5)}), and a"
-        " comparison judges rows by all their labels: fill them with 0 or 1, or state"
-        " data.missing_labels=negative, which takes them as 0, or train on the known ones by"
-        " data.missing_labels=mask with mlc-train."
+        f"{missing:,} of {gaps.size:,} labels {'is' if missing == 1 else 'are'} missing (of"
+        f" {listed(names, 5)}), and a comparison judges rows by all their labels: fill them with 0 or"
+        " 1, or state data.missing_labels=negative, which takes them as 0; data.missing_labels=mask,"
+        " which trains on the known ones, is for mlc-train."
     )
 
 

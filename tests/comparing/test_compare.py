@@ -104,7 +104,7 @@ def test_a_file_gets_an_answer_and_the_same_command_goes_on(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["gaps.csv", "--labels", "high", "wide"], "1 of 240 labels are missing (of wide), and"),
+        (["gaps.csv", "--labels", "high", "wide"], "1 of 240 labels is missing (of wide), and"),
         (["gaps.csv", "--labels", "high", "wide", "data.missing_labels=mask"], "(of wide), and"),
         (["things.csv", "--labels", "high", "data.soft_labels=true"], "leave data.soft_labels out"),
     ],
@@ -123,6 +123,15 @@ def test_missing_and_soft_labels_are_refused_with_what_a_comparison_takes(
         assert "data.missing_labels=negative, which takes them as 0" in outcome.error
         taken = command(lambda: main(None), *words[:4], "data.missing_labels=negative", "--plan")
         assert taken.status == 0, taken.error
+
+
+def test_no_option_that_was_not_stated_is_noted(command: Command, tmp_path: Path) -> None:
+    rows = [f"{row % 7},{'a;b' if row % 3 else ''}" for row in range(60)]
+    path = tmp_path / "sets.csv"
+    path.write_text("\n".join(["x,tags", *rows]) + "\n", encoding="utf-8")
+    planned = command(lambda: main(None), str(path), "--labels", "tags", "--plan")
+    assert planned.status == 0, planned.error
+    assert "missing_labels" not in planned.out
 
 
 @pytest.mark.parametrize(
