@@ -247,12 +247,19 @@ def _as_features(path: Path, array: Any) -> Any:
 
 def _check_same_width(parts: Sequence[Part], features: Sequence[Any]) -> None:
     first, last = features[0], features[-1]
-    if first.shape[1] != last.shape[1] or issparse(first) != issparse(last):
-        raise DataError(
-            f"{parts[0].path} and {parts[-1].path} must have the same number of features, both"
-            f" dense or both sparse: the test rows have {last.shape[1]} columns, the training rows"
-            f" {first.shape[1]}."
+    rows = zip(("training", "test"), (parts[0].path, parts[-1].path), (first, last), strict=True)
+    if issparse(first) != issparse(last):
+        kinds = (
+            f"{path} ({part} rows) is {'sparse' if issparse(matrix) else 'dense'}"
+            for part, path, matrix in rows
         )
+        raise DataError(
+            f"{' and '.join(kinds)}: write both dense, by numpy.save, or both sparse, by"
+            " scipy.sparse.save_npz."
+        )
+    if first.shape[1] != last.shape[1]:
+        widths = (f"{path} ({part} rows) has {matrix.shape[1]}" for part, path, matrix in rows)
+        raise DataError(f"{' and '.join(widths)} features: both must have the same.")
 
 
 def _feature_names(path: Path, arrays: Contents, n_features: int) -> tuple[str, ...]:

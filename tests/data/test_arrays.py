@@ -77,6 +77,32 @@ def test_every_form_of_labels(form: str, kind: str, tmp_path: Path) -> None:
     assert data.feature_names == ("0", "1", "2", "3")
 
 
+@pytest.mark.parametrize("first", ["dense", "sparse"])
+def test_files_that_do_not_match_are_told_apart(first: str, tmp_path: Path) -> None:
+    np.save(tmp_path / "y.npy", Y)
+    np.save(tmp_path / "dense.npy", X)
+    np.save(tmp_path / "narrow.npy", X[:, :3])
+    sp.save_npz(tmp_path / "sparse.npz", sp.csr_matrix(X))
+    files = {"dense": tmp_path / "dense.npy", "sparse": tmp_path / "sparse.npz"}
+    other = "sparse" if first == "dense" else "dense"
+
+    def refused(test: Path) -> str:
+        labels = dict.fromkeys(("labels_path", "test_labels_path"), str(tmp_path / "y.npy"))
+        with pytest.raises(DataError) as caught:
+            load(files[first], test_path=str(test), **labels)
+        return str(caught.value)
+
+    said = refused(files[other])
+    assert (
+        f"{files[first]} (training rows) is {first} and {files[other]} (test rows) is {other}:"
+        in said
+    )
+    if first == "dense":
+        said = refused(tmp_path / "narrow.npy")
+        assert "dense.npy (training rows) has 4 and" in said
+        assert "narrow.npy (test rows) has 3 features: both must have the same." in said
+
+
 def test_flat_labels_are_one_label_or_one_class_for_each_row(tmp_path: Path) -> None:
     binary = load(written(tmp_path, X=X, y=Y[:, 0].astype(int)))
     assert_array_equal(binary.targets, Y[:, :1])
