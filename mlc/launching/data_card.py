@@ -40,7 +40,7 @@ def overrides(arguments: argparse.Namespace) -> list[str]:
     """Convert the command line to Hydra overrides.
 
     Raises:
-        ConfigError: there is neither such a file nor such a data set.
+        ConfigError: there is neither such a file nor such a data set, or a word is no setting.
     """
     name = arguments.data.removeprefix("data=")
     path = Path(name)
@@ -51,7 +51,8 @@ def overrides(arguments: argparse.Namespace) -> list[str]:
     published = {file.stem for file in (config_folder() / "data").glob("*.yaml")}
     generated = {name for name in SOURCES if not hasattr(SOURCES[name].Options(), "path")}
     known = sorted(published | generated)
-    if name in known:
+    with_path = any(each.lstrip("+").startswith("data.path=") for each in arguments.settings)
+    if name in known or (name in SOURCES and with_path):
         chosen = [f"data={name}"]
     elif image is not None and ending is not None:
         chosen = ["data=images", f"data.path={quoted(name)}", f"data.file={quoted(image)}"]
@@ -61,14 +62,25 @@ def overrides(arguments: argparse.Namespace) -> list[str]:
         chosen = ["data=arff", f"data.path={quoted(name)}"]
     elif located(name, None).is_dir():
         chosen = ["data=images", f"data.path={quoted(name)}"]
+    elif name in SOURCES:
+        # Its source refuses it where no setting names its file.
+        chosen = [f"data={name}"]
     else:
+        others = ", ".join(sorted(set(SOURCES) - generated))
         raise ConfigError(
             f"There is no data set {name!r}: name a file that ends in {', '.join(_ENDINGS)},"
-            f" FOLDER/NAME of ARFF files, a folder of images, or one of {', '.join(known)}."
+            f" FOLDER/NAME of ARFF files, a folder of images, one of {', '.join(known)}; or, for a file"
+            f" of another ending, one of {others} and data.path=FILE."
         )
     # argparse assigns settings that follow --labels to it.
     settings = [name for name in arguments.labels or () if _SETTING.match(name)]
     labels = [name for name in arguments.labels or () if name not in settings]
+    for word in arguments.settings:
+        if "=" not in word and not word.startswith("~"):
+            raise ConfigError(
+                f"{word!r} is no setting, as in data.separator=;: name one file or data set, label"
+                f" columns behind --labels, and a source's file by data.path={word}."
+            )
     if labels:
         chosen.append(f"data.labels=[{','.join(map(quoted, labels))}]")
     if arguments.text is not None:

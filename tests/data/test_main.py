@@ -13,6 +13,7 @@ from mlc.data.__main__ import main
 from mlc.launching.data_card import overrides
 from tests.images import write_image
 
+SOURCES_OF_FILES = ("arff", "arrays", "images", "libsvm", "table")
 TEXT = "body,tags\n" + "rain on hill,wet;cold\nsun on road,warm\nfog on road,\n" * 8
 
 
@@ -43,6 +44,18 @@ def test_arff_by_folder_and_name_and_a_name_as_in_an_override(
     assert capsys.readouterr().out == by_name
     stated = Namespace(data="data=digits", labels=None, text=None, image=None, settings=[])
     assert overrides(stated) == ["data=digits"]
+
+
+@pytest.mark.parametrize("path", ["data.path=rows.txt", "+data.path=rows.txt"])
+def test_a_source_by_its_name(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    # A folder of the source's name is no data set where a setting names the file.
+    (tmp_path / "libsvm").mkdir()
+    (tmp_path / "rows.txt").write_text("0 1:1 2:2\n0,1 2:1\n" * 12)
+    main(["libsvm", path])
+    assert "rows: 24 rows, 2 labels" in capsys.readouterr().out
 
 
 def test_columns_are_named_by_how_they_were_read(
@@ -164,6 +177,9 @@ def test_a_table_without_labels_is_told_its_columns(
     ("arguments", "said"),
     [
         (["nothing"], "There is no data set 'nothing'"),
+        (["nothing"], "one of arff, arrays, images, libsvm, table and data.path=FILE."),
+        (["libsvm", "rows.txt"], "a source's file by data.path=rows.txt."),
+        *(([source], f"data={source} needs data.path") for source in SOURCES_OF_FILES),
         (["gone.csv", "--labels", "tags"], "gone.csv"),
         (["digits", "data.n_train=-1"], "data.n_train=-1"),
         (["digits", "data.nothing=1"], "nothing"),
