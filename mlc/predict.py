@@ -67,7 +67,8 @@ def _predict(args: argparse.Namespace) -> None:
     rows = read_rows(loaded, args.file, args.skip_broken)
     name = args.file[0].name if len(args.file) == 1 else f"{len(args.file)} files"
     print(card_of(loaded, rows.features, name), file=sys.stderr)
-    for note in (note_on_empty_rows(rows.features), note_on_broken(rows)):
+    empty = note_on_empty_rows(rows.features, loaded.takes_texts)
+    for note in (empty, note_on_broken(rows)):
         if note is not None:
             print(note, file=sys.stderr)
     table = table_of(loaded, rows)

@@ -66,18 +66,19 @@ class LoadedRun(Predictor):
         texts = as_texts(features)
         if texts is None:
             form = f"(N, {self.n_features})" if self.raw is None else "(N, D)"
-            known = "texts, or their features" if self._takes_texts else "rows of numbers"
+            known = "texts, or their features" if self.takes_texts else "rows of numbers"
             rows = as_array(features, f"{known}, {form}")
             return rows if self.raw is None else self._computed(rows, self.raw)
         if self.raw is not None:
             return self._computed(texts, self.raw)
         options = self.config.data
-        if not self._takes_texts:
+        if not self.takes_texts:
             raise DataError("The run was not trained on texts: give its features, (N, D).")
         return count_words(texts, options, "texts", self.feature_names)[0]
 
     @property
-    def _takes_texts(self) -> bool:
+    def takes_texts(self) -> bool:
+        """Whether the run was trained on texts."""
         if self.raw is not None:
             return not self.raw.shape
         return isinstance(self.config.data, TextOptions) and self.scalings[0].weighting is not None

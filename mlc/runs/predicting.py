@@ -137,17 +137,26 @@ def note_on_broken(rows: NewRows) -> str | None:
     )
 
 
-def note_on_empty_rows(features: Any) -> str | None:
-    """Return a warning that names sparse rows without any value; None if there is none."""
+def note_on_empty_rows(features: Any, of_texts: bool) -> str | None:
+    """Return a warning that names sparse rows without any value; None if there is none.
+
+    Args:
+        features: (N, D).
+        of_texts: whether a feature counts a word.
+    """
     if not issparse(features):
         return None
     empty = np.flatnonzero(np.diff(features.tocsr().indptr) == 0) + 1
     if not len(empty):
         return None
     named = listed([str(row) for row in empty], 5)
+    is_one = len(empty) == 1
+    hold = "holds" if is_one else "hold"
+    content = "no word of the training" if of_texts else "no value but 0"
+    labels = "its labels" if is_one else "their labels are the same for each, and"
     return (
-        f"Warning: {len(empty):,} of {features.shape[0]:,} rows hold no word or value of the training"
-        f" (row {named}): their labels are the same for each, and say nothing about them."
+        f"Warning: {len(empty):,} of {features.shape[0]:,} rows {hold} {content} (row {named}):"
+        f" {labels} say nothing about {'it' if is_one else 'them'}."
     )
 
 

@@ -449,11 +449,16 @@ def test_new_files_of_every_source_that_reads_files(
 
 def test_rows_without_a_known_word_are_named() -> None:
     rows = csr_matrix(np.array([[1.0, 0.0], [0.0, 0.0], [0.0, 2.0], [0.0, 0.0]], dtype=np.float32))
-    note = note_on_empty_rows(rows)
+    note = note_on_empty_rows(rows, True)
     assert note is not None
-    assert note.startswith("Warning: 2 of 4 rows hold no word or value of the training (row 2, 4)")
-    assert note_on_empty_rows(rows[[0, 2]]) is None
-    assert note_on_empty_rows(rows.toarray()) is None
+    assert note.startswith("Warning: 2 of 4 rows hold no word of the training (row 2, 4): their")
+    # A row of LIBSVM is none of words.
+    note = note_on_empty_rows(rows[:3], False)
+    assert note == (
+        "Warning: 1 of 3 rows holds no value but 0 (row 2): its labels say nothing about it."
+    )
+    assert note_on_empty_rows(rows[[0, 2]], True) is None
+    assert note_on_empty_rows(rows.toarray(), True) is None
 
 
 def test_several_runs_are_refused_in_words_that_say_what_to_do(
