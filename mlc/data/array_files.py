@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 from scipy.sparse import csr_matrix, issparse, load_npz
 
 from mlc.config.errors import DataError
+from mlc.data.file_kinds import not_read
 from mlc.data.files import read_bytes, require_memory
 
 ENDINGS = (".npz", ".npy", ".safetensors")
@@ -45,7 +46,7 @@ def read_arrays(path: Path) -> Contents:
     }  # fmt: skip
     reader = readers.get(path.suffix.lower())
     if reader is None:
-        raise DataError(f"{path} is no {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]} file: name one.")
+        raise not_read(path, f"{', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}")
     content = read_bytes(path)
     try:
         with warnings.catch_warnings():

@@ -17,6 +17,7 @@ from typing import Any
 from mlc.config.errors import DataError
 from mlc.config.memory import free_bytes
 from mlc.config.texts import cause
+from mlc.data.file_kinds import refuse_other_kind
 
 OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
@@ -77,13 +78,24 @@ def read_text(path: Path, read: Read = read_bytes) -> str:
     """Read a text file, perhaps compressed, in UTF-8 or else Latin-1; `read` returns its bytes.
 
     Raises:
-        DataError: the file cannot be read, or is cut off.
+        DataError: the file cannot be read, is cut off, or is of another kind, such as a workbook.
     """
-    content = unpacked_bytes(path, read)
+    content = text_bytes(path, read)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         return content.decode("latin-1")
+
+
+def text_bytes(path: Path, read: Read = read_bytes) -> bytes:
+    """Read the bytes of a text file, perhaps compressed; `read` returns its bytes.
+
+    Raises:
+        DataError: the file cannot be read, is cut off, or is of another kind, such as a workbook.
+    """
+    content = unpacked_bytes(path, read)
+    refuse_other_kind(path, content)
+    return content
 
 
 def unpacked_bytes(path: Path, read: Read = read_bytes) -> bytes:

@@ -15,13 +15,15 @@ from mlc.config.texts import listed
 from mlc.data.byte_columns import with_texts
 from mlc.data.delimited import DelimitedRows, read_rows, require_header
 from mlc.data.encodings import decode
-from mlc.data.files import OPENERS, require_memory, unpacked_bytes, unreadable
+from mlc.data.file_kinds import not_read
+from mlc.data.files import OPENERS, require_memory, text_bytes, unreadable
 from mlc.data.label_columns import require_columns, separated
 from mlc.data.locations import FileName
 from mlc.data.text_forms import LabelledTexts, plain_texts, read_labelled_texts
 
 _DELIMITERS = {
     ".csv": ",", ".tsv": "\t", ".txt": "\t", ".tab": "\t", ".dat": "\t", ".data": ",", ".psv": "|",
+    ".ft": "\t", ".train": "\t", ".valid": "\t",
 }  # fmt: skip
 # Default column names for a file of labelled texts.
 _LABELS, _TEXT = "labels", "text"
@@ -74,7 +76,7 @@ def read_table(path: Path, options: Any, names: Sequence[str] | None = None) -> 
         labels, asides = separated(labels, frame.columns)
         _refuse_split_name(labels, list(map(str, frame.columns)), str(path))
         return TableFile(frame, str(path), labels, text or (None if labels else _TEXT), asides)
-    content, notes = decode(unpacked_bytes(path), str(path), options.encoding)
+    content, notes = decode(text_bytes(path), str(path), options.encoding)
     wanted = [text or _TEXT] if text or not labels else list(names or [])
     wanted = [*labels, *([text] if text else [])] if names is None else wanted
     rows = None
@@ -192,7 +194,7 @@ def read_frame(path: Path) -> pd.DataFrame:
     mark = _DELIMITERS.get(_ending(path))
     if mark is None:
         return _read_parquet(path)
-    content, _ = decode(unpacked_bytes(path), str(path))
+    content, _ = decode(text_bytes(path), str(path))
     rows = read_rows(content, mark, (), str(path))
     return _usable(pd.DataFrame(rows.rows, columns=rows.header, dtype=str), path)
 
@@ -208,7 +210,7 @@ def _usable(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 def _read_parquet(path: Path) -> pd.DataFrame:
     if _ending(path) != ".parquet":
-        raise DataError(f"{path} is not a .csv, .tsv or .parquet file: name one.")
+        raise not_read(path, ".csv, .tsv or .parquet")
     try:
         if path.is_dir():
             return _with_text(_usable(pd.read_parquet(path), path))
@@ -227,7 +229,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         raise DataError(f"{path}: Parquet needs pyarrow: pip install pyarrow.") from error
     except Exception as error:
         # For damaged files pyarrow raises many kinds of errors.
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise DataError(f"{path} cannot be read as a Parquet file: {reason}.") from error
 
 

@@ -18,6 +18,7 @@ from mlc.config.schema import config_folder, register_configs
 from mlc.data.arff import find_files
 from mlc.data.base import SOURCES
 from mlc.data.card import Card, describe
+from mlc.data.file_kinds import ENDINGS, how_to_use
 from mlc.data.files import IMAGE_ENDINGS, located, unpacked_bytes
 from mlc.data.splits import split_dataset
 from mlc.data.table_file import read_frame
@@ -25,12 +26,6 @@ from mlc.data.vectors import with_coverage
 from mlc.launching.composing import composed
 from mlc.launching.overrides import fitted
 
-_ENDINGS = {
-    ".csv": "table", ".tsv": "table", ".txt": "table", ".tab": "table", ".psv": "table",
-    ".dat": "table", ".data": "table", ".parquet": "table", ".arff": "arff",
-    ".npz": "arrays", ".npy": "arrays", ".safetensors": "arrays", ".svm": "libsvm",
-    ".libsvm": "libsvm", ".svmlight": "libsvm",
-}  # fmt: skip
 # The bytes and rows of a table in which names of images are looked for.
 _HEAD, _FIRST_ROWS = 65_536, 20
 _SETTING = re.compile(r"\+{0,2}data\.\w+=")
@@ -41,12 +36,13 @@ def overrides(arguments: argparse.Namespace) -> list[str]:
 
     Raises:
         ConfigError: there is neither such a file nor such a data set, or a word is no setting.
+        DataError: the file is of a kind that no source reads.
     """
     name = arguments.data.removeprefix("data=")
     path = Path(name)
-    ending = next((s.lower() for s in reversed(path.suffixes) if s.lower() in _ENDINGS), None)
+    ending = next((s.lower() for s in reversed(path.suffixes) if s.lower() in ENDINGS), None)
     image = arguments.image
-    if image is None and _ENDINGS.get(ending or "") == "table":
+    if image is None and ENDINGS.get(ending or "") == "table":
         image = _named_images(arguments, name)
     published = {file.stem for file in (config_folder() / "data").glob("*.yaml")}
     generated = {name for name in SOURCES if not hasattr(SOURCES[name].Options(), "path")}
@@ -54,10 +50,12 @@ def overrides(arguments: argparse.Namespace) -> list[str]:
     with_path = any(each.lstrip("+").startswith("data.path=") for each in arguments.settings)
     if name in known or (name in SOURCES and with_path):
         chosen = [f"data={name}"]
+    elif (kind := how_to_use(name)) is not None:
+        raise DataError(kind)
     elif image is not None and ending is not None:
         chosen = ["data=images", f"data.path={quoted(name)}", f"data.file={quoted(image)}"]
     elif ending is not None:
-        chosen = [f"data={_ENDINGS[ending]}", f"data.path={quoted(name)}"]
+        chosen = [f"data={ENDINGS[ending]}", f"data.path={quoted(name)}"]
     elif _is_arff(name):
         chosen = ["data=arff", f"data.path={quoted(name)}"]
     elif located(name, None).is_dir():
@@ -68,7 +66,7 @@ def overrides(arguments: argparse.Namespace) -> list[str]:
     else:
         others = ", ".join(sorted(set(SOURCES) - generated))
         raise ConfigError(
-            f"There is no data set {name!r}: name a file that ends in {', '.join(_ENDINGS)},"
+            f"There is no data set {name!r}: name a file that ends in {', '.join(ENDINGS)},"
             f" FOLDER/NAME of ARFF files, a folder of images, one of {', '.join(known)}; or, for a file"
             f" of another ending, one of {others} and data.path=FILE."
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from argparse import Namespace
 from collections.abc import Callable
@@ -145,10 +146,14 @@ def test_empty_texts_are_counted_and_named(
     assert "empty" not in capsys.readouterr().out
 
 
-def test_labelled_texts_have_one_note(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = tmp_path / "posts.txt"
+@pytest.mark.parametrize("ending", [".txt", ".ft", ".ft.txt", ".train", ".ft.gz"])
+def test_labelled_texts_have_one_note(
+    ending: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / f"posts{ending}"
     lines = [f"__label__a __label__b some rain {k}0\n__label__b more sun {k}0\n" for k in range(12)]
-    file.write_text("".join(lines))
+    content = "".join(lines).encode()
+    file.write_bytes(gzip.compress(content) if ending.endswith(".gz") else content)
     main([str(file)])
     assert capsys.readouterr().out.count("  note  ") == 1
 

@@ -214,10 +214,10 @@ def test_what_is_no_table_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="There is no file"):
         load(tmp_path / "none.csv", labels=["a"])
     (tmp_path / "toy.doc").write_text("a,b\n1,0\n")
-    with pytest.raises(DataError, match=r"is not a .csv, .tsv or .parquet file"):
+    with pytest.raises(DataError, match=r"is no .csv, .tsv or .parquet file: name"):
         load(tmp_path / "toy.doc", labels=["a"])
     (tmp_path / "toy.parquet").write_text("nonsense")
-    with pytest.raises(DataError, match="cannot be read as a Parquet file"):
+    with pytest.raises(DataError, match=r"cannot be read as a Parquet file: .*\w\.$"):
         load(tmp_path / "toy.parquet", labels=["a"])
 
 
