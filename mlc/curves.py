@@ -17,6 +17,7 @@ from pathlib import Path
 
 from mlc.config.errors import MlcError, RunFolderError
 from mlc.config.imports import add_import_flag, import_parts
+from mlc.config.texts import counted
 from mlc.launching.printing import is_read, printing
 
 _REFRESH_SECONDS = 2
@@ -85,7 +86,7 @@ def _show(sweeps: list[Path], port: int | None, runs: str | None, bands: bool) -
         with serve(Path(folder), port) as address:
             link = curves.link(address)
             bands_of = "mean, lowest and highest of " if bands else ""
-            print(f"{bands_of}{len(first)} runs; Ctrl-C ends it\n{link}", flush=True)
+            print(f"{bands_of}{counted(len(first), 'run')}; Ctrl-C ends it\n{link}", flush=True)
             if not is_read():
                 return
             if _has_display():

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from mlc.config.errors import ConfigError, MlcError
 from mlc.config.imports import add_import_flag, import_parts
-from mlc.config.texts import cell, escaped
+from mlc.config.texts import cell, counted, escaped
 from mlc.launching.printing import printing
 from mlc.launching.stopping import stopped_in_one_sentence
 
@@ -120,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _summary(table: pd.DataFrame, file: Path | str) -> str:
     n, n_labelled = len(table), (table["labels"].fillna("") != "").sum()
-    return f"mlc-predict: {file}: {n:,} row{'s' * (n != 1)}, {n_labelled:,} of them with a label."
+    return f"mlc-predict: {file}: {counted(n, 'row')}, {n_labelled:,} of them with a label."
 
 
 def _require_other_file(output: Path | None, file: Path) -> None:

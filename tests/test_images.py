@@ -154,7 +154,7 @@ def test_a_run_that_skipped_broken_images_predicts_no_fewer_rows_than_it_is_give
         (tmp_path / name).write_bytes(b"nothing")
     trained = command(main, *TRAIN, "data.broken=skip", "backbone.channels=[4]")
     assert trained.status == 0, trained.error
-    assert "1 of 19 images are left out" in " ".join(trained.error.split())
+    assert "1 of 19 images is left out" in " ".join(trained.error.split())
     files = [str(good[0]), "broken.png", str(good[1])]
     refused = command(predict_main, "run", *files, "--output", "labels.csv")
     assert refused.status == 1
@@ -163,7 +163,7 @@ def test_a_run_that_skipped_broken_images_predicts_no_fewer_rows_than_it_is_give
     assert not Path("labels.csv").exists()
     ended = command(predict_main, "run", *files, "--output", "labels.csv", "--skip-broken")
     assert ended.status == 0, ended.error
-    assert "Warning: 1 of 3 images have no prediction" in ended.error
+    assert "Warning: 1 of 3 images has no prediction" in ended.error
     table = pd.read_csv("labels.csv")
     assert table["row"].tolist() == [1, 2, 3]
     assert table["file"].tolist() == files

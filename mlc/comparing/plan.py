@@ -13,6 +13,7 @@ from mlc.comparing.budgets import Budget
 from mlc.config.errors import ConfigError
 from mlc.config.options import nearest
 from mlc.config.registry import DECISIONS, HEADS
+from mlc.config.texts import counted
 from mlc.data.card import share
 from mlc.metrics.counts import COUNT_METRICS
 
@@ -147,8 +148,8 @@ def chosen_heads(heads: str | None, profile: Profile, backbone: str = "mlp") -> 
     for name in names:
         if not _is_possible(name, n_labels):
             raise ConfigError(
-                f"--heads names {name!r}, which does not suit {n_labels}"
-                f" label{'s' * (n_labels != 1)}: leave it out."
+                f"--heads names {name!r}, which does not suit {counted(n_labels, 'label')}: leave it"
+                " out."
             )
     every = dict.fromkeys([REFERENCE, *names])
     return {name: known.get(name, "as you asked") for name in every}
@@ -263,8 +264,9 @@ def within(
             longest = LONGEST * seconds(n_trials, n_splits, n_more) / 60
             others = ", or ".join(ways_to(limit))
             raise ConfigError(
-                f"One configuration of each head on {n_splits} splits, the least of every --budget, may"
-                f" take {longest:.3g} minutes, and --minutes is {minutes:g}: allow --minutes"
+                f"One configuration of each head on {counted(n_splits, 'split')}, the least of every"
+                f" --budget, may take {counted(float(f'{longest:.3g}'), 'minute')}, and --minutes"
+                f" is {minutes:g}: allow --minutes"
                 f" {math.ceil(longest)}, or {others or 'give fewer rows, epochs and heads'}."
             )
     return n_trials, n_splits, n_more

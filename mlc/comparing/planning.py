@@ -22,7 +22,7 @@ from mlc.comparing.sentences import duration
 from mlc.comparing.shorter import Work
 from mlc.comparing.timing import Cost, LinearCost, cost_by_head, expected_seconds, linear_cost
 from mlc.config.schema import Config, parse
-from mlc.config.texts import fold
+from mlc.config.texts import counted, fold, span
 from mlc.data.base import Dataset
 from mlc.data.splits import Split
 from mlc.launching.composing import composed
@@ -121,12 +121,17 @@ def work_of(
 def plan_text(plan: Plan, folder: Path, arguments: argparse.Namespace) -> str:
     """The plan for a terminal: what is trained, what decided that, how long it takes, and each head."""
     low, high = (duration(share * plan.seconds) for share in (SHORTEST, LONGEST))
-    further = f", and the best one of each on {plan.n_more} further splits" if plan.n_more else ""
+    further = (
+        f", and the best one of each on {counted(plan.n_more, 'further split')}"
+        if plan.n_more
+        else ""
+    )
     text = (
-        f"{plan.n_runs} networks: {plan.n_trials} configuration{'s' * (plan.n_trials > 1)} of each of"
-        f" {len(plan.heads)} heads, the same draws for all, on {plan.n_splits} splits{further};"
+        f"{counted(plan.n_runs, 'network')}: {counted(plan.n_trials, 'configuration')} of each of"
+        f" {counted(len(plan.heads), 'head')}, the same draws for all, on"
+        f" {counted(plan.n_splits, 'split')}{further};"
         f" chosen by {arguments.metric} on validation rows under the rules {', '.join(plan.rules)}."
-        f" {_size_text(plan, arguments)} It takes about {low} to {high} on this machine; interrupted,"
+        f" {_size_text(plan, arguments)} It takes about {span(low, high)} on this machine; interrupted,"
         f" the same command goes on.{_shorter_text(plan, arguments)} All files are in {folder}."
     )
     lines = fold(text, _WIDTH)
@@ -141,7 +146,8 @@ def _shorter_text(plan: Plan, arguments: argparse.Namespace) -> str:
     if not plan.shorter:
         return ""
     minutes = BUDGETS[arguments.budget].minutes
-    return f" About {minutes:g} minutes are enough with {', or '.join(plan.shorter)}."
+    are = "is" if minutes == 1 else "are"
+    return f" About {counted(minutes, 'minute')} {are} enough with {', or '.join(plan.shorter)}."
 
 
 def _size_text(plan: Plan, arguments: argparse.Namespace) -> str:
@@ -153,17 +159,20 @@ def _size_text(plan: Plan, arguments: argparse.Namespace) -> str:
     if plan.seconds_by_head:
         by_time = sorted(plan.seconds_by_head.items(), key=lambda item: item[1])
         fast, slow = by_time[0], by_time[-1]
-        timed = (
-            f"one training takes {duration(fast[1])} ({fast[0]}) to {duration(slow[1])} ({slow[0]}) of a"
-            " core"
-        )
+        least, most = duration(fast[1]), duration(slow[1])
+        range_ = least if least == most else f"{least} ({fast[0]}) to {most} ({slow[0]})"
+        timed = f"one training takes {range_} of a core"
     if plan.free < _BUSY:
         timed += f", of which other processes leave {plan.free:.0%} now"
     if is_full:
         return f"That is all of --budget {arguments.budget}" + (f"; {timed}." if timed else ".")
     minutes = budget.minutes if arguments.minutes is None else arguments.minutes
-    whole = f"{full[0]} configurations on {full[1]} splits, and {full[2]} further splits"
+    whole = (
+        f"{counted(full[0], 'configuration')} on {counted(full[1], 'split')}, and"
+        f" {counted(full[2], 'further split')}"
+    )
+    leave = "leaves" if minutes == 1 else "leave"
     return (
-        f"--budget {arguments.budget} has {whole}, of which {minutes:g} minutes leave room for these"
-        + (f": {timed}." if timed else ".")
+        f"--budget {arguments.budget} has {whole}, of which {counted(minutes, 'minute')} {leave}"
+        f" room for these" + (f": {timed}." if timed else ".")
     )

@@ -14,6 +14,7 @@ from mlc.comparing.intervals import Part
 from mlc.comparing.linear import CONSTANT, Baseline, fit_baselines, natural_threshold
 from mlc.comparing.row_values import row_values
 from mlc.config.errors import RunFolderError
+from mlc.config.texts import counted
 from mlc.data.base import SOURCES, Dataset
 from mlc.data.splits import Split
 from mlc.files.names import SPLIT
@@ -133,7 +134,8 @@ def find_rivals(
     )
     if n_rows > dataset.n_samples:
         raise RunFolderError(
-            f"The data have {dataset.n_samples} rows, and the runs more: give the file that they had."
+            f"The data have {counted(dataset.n_samples, 'row')}, and the runs more: give the file"
+            f" that they had."
         )
     rules = {
         rule: {key: value for key, value in stored["decision"][rule].items() if key != "name"}

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mlc.comparing.answer import AHEAD, BEHIND, EQUAL, OPEN, Answer
+from mlc.comparing.answer import AHEAD, BEHIND, EQUAL, OPEN, WORTH, Answer
 from mlc.comparing.candidates import Candidate
 from mlc.comparing.intervals import Difference
 from mlc.comparing.linear import CONSTANT, HEAD_OF
-from mlc.config.texts import signed
+from mlc.config.texts import counted, signed
 from mlc.metrics.names import largest_difference
 from mlc.reporting.gaps import interval_text
 
@@ -66,8 +66,8 @@ def _use(answer: Answer) -> str:
     if best is None or answer.sign * (chosen.validation - best.validation) >= 0:
         return f"{use} validation rows it is the best head that was tried, {chosen.validation:.3f}."
     return (
-        f"{use} validation rows, {chosen.validation:.3f}, no other head has a lead that is worth it (the"
-        f" best is {best.head}, {best.validation:.3f})."
+        f"{use} validation rows, {chosen.validation:.3f}, no other head leads it by more than"
+        f" {_worth(answer)} (the best is {best.head}, {best.validation:.3f})."
     )
 
 
@@ -95,13 +95,18 @@ def _beside(answer: Answer) -> str | None:
         text = f"{name} {_verb(gap)} {head} by {_interval(answer, gap)}, which may be chance"
     if answer.simplest.head == rival.head:
         text += (
-            f"; on validation rows, too, no head has a lead over it that is worth it"
+            f"; on validation rows, too, no head leads it by more than {_worth(answer)}"
             f" ({rival.validation:.3f}, and {head} {answer.chosen.validation:.3f}, whose epoch they"
             " choose)"
         )
     if is_better_without_a_head(answer) and rival.head in HEAD_OF:
         text += f". mlc trains it as backbone=linear head={HEAD_OF[rival.head]}"
     return f"{text}."
+
+
+def _worth(answer: Answer) -> str:
+    """The lead on validation rows up to which the simpler of two is chosen."""
+    return f"{WORTH * answer.margin:.3g}, a fifth of the margin"
 
 
 def _verb(gap: Difference) -> str:
@@ -198,7 +203,8 @@ def _others(answer: Answer, seconds: float | None) -> str:
             clauses.append(f"{words}: {named(names)}")
     cost = f"training it once takes {duration(answer.seconds[answer.chosen.head])}"
     if seconds is not None:
-        cost += f" (the whole comparison, {answer.n_runs} networks, took {duration(seconds)})"
+        cost += f" (the whole comparison, {counted(answer.n_runs, 'network')}, took"
+        cost += f" {duration(seconds)})"
     return f"{_capital('; '.join([*clauses, cost]))}."
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from mlc.comparing.row_values import row_values
 from mlc.config.registry import DECISIONS
+from mlc.config.texts import span
 from mlc.decisions.candidates import BY_WORDS
 
 # Decimals of a mean threshold, and its significant digits if it is close to 0 or 1: finer differences
@@ -203,15 +204,14 @@ def provenance(settled: Settled, metric: str, measured: float, printed: float | 
         runs = f"all {n_all} runs" if n_all > 1 else "the run"
         lines.append(f"auto chose {words!r} in {runs}; this is that rule.")
     if settled.averages_lose is not None:
-        spread = "" if settled.ranges is None else " ({:.3f} to {:.3f})".format(*settled.ranges)
+        spread = "" if settled.ranges is None else f" ({_span(settled.ranges)})"
         lines.append(
             f"What it learned differs between the runs{spread}, and the average would lose"
             f" {settled.averages_lose:.3f}: the rule is fitted here, on validation rows."
         )
     elif settled.ranges is not None:
-        low, high = settled.ranges
         lines.append(
-            f"Its threshold is the mean of {settled.n_runs} runs ({low:.3f} to {high:.3f})."
+            f"Its threshold is the mean of {settled.n_runs} runs ({_span(settled.ranges)})."
             if settled.n_runs > 1
             else "Its threshold is that of one run."
         )
@@ -229,3 +229,7 @@ def provenance(settled: Settled, metric: str, measured: float, printed: float | 
             f"{settled.chosen}, fitted in each run, has {metric} {measured:.3f} on the test rows."
         )
     return lines
+
+
+def _span(ends: tuple[float, float]) -> str:
+    return span(*(f"{end:.3f}" for end in ends))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,20 +58,24 @@ def take_away(
     return code
 
 
-def commands(answer: Answer, results: Results) -> list[str]:
+def commands(answer: Answer, results: Results, within: Path) -> list[str]:
     """The commands that predict new rows with a network of the comparison, and export it.
 
-    The network is that of the chosen head on the first split, decided by the chosen rule.
+    The network is that of the chosen head on the first split, decided by the chosen rule. The exported
+    file goes into `within`, the comparison's folder.
     """
     run = next(iter(answer.chosen.runs.values()))
-    folder = str(results.folders[run])
-    if not re.fullmatch(r"[\w./=,+-]+", folder):
-        folder = shell_word(folder)
+    folder = _shell(results.folders[run])
     rule = f"--rule {answer.chosen.rule}"
     return [
         f"mlc-predict {folder} NEW_FILE {rule} --output labels.csv",
-        f"mlc-export {folder} {rule} --to onnx",
+        f"mlc-export {folder} {rule} --output {_shell(within / 'exported' / 'model.onnx')}",
     ]
+
+
+def _shell(path: Path) -> str:
+    text = str(path)
+    return text if re.fullmatch(r"[\w./=,+-]+", text) else shell_word(text)
 
 
 def _code_of_head(

@@ -11,7 +11,7 @@ from mlc.comparing.candidates import Candidate
 from mlc.comparing.intervals import Difference
 from mlc.comparing.linear import LINEAR
 from mlc.comparing.sentences import named, sentences
-from mlc.config.texts import fold, signed
+from mlc.config.texts import counted, fold, signed
 from mlc.reporting.tables import WIDTH, Table
 
 
@@ -138,7 +138,7 @@ def _missing(answer: Answer) -> list[str]:
     lacking = ", ".join(f"{seed} ({named(heads)})" for seed, heads in answer.missing.items())
     are = "are" if answer.n_splits > 1 else "is"
     return [
-        f"All values are of the {answer.n_splits} split{'s' * (answer.n_splits > 1)} that {are} finished"
+        f"All values are of the {counted(answer.n_splits, 'split')} that {are} finished"
         f" for every head, those of linear models too; left out, with the heads that lack them: seed"
         f" {lacking}."
     ]

@@ -63,7 +63,7 @@ def write_answer(
         rivals = find_rivals(results, metrics[0], dataset, searched_seeds(folder))
     answer = find_answer(results, folder, metrics[0], margin, reference, rivals)
     code = take_away(answer, results, defaults, rivals)
-    words = "\n".join(commands(answer, results))
+    words = "\n".join(commands(answer, results, folder))
     try:
         with write_atomically(folder / DIFFERENCES) as file:
             file.write(draw_differences(answer))

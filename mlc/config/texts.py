@@ -94,6 +94,25 @@ def listed(names: Sequence[str], n_shown: int, width: int = 30) -> str:
     return first if len(names) <= n_shown else f"{first}, and {len(names) - n_shown:,} more"
 
 
+def counted(number: float, noun: str) -> str:
+    """A number with its noun, in the plural but for 1.
+
+    >>> counted(1, "row"), counted(1200, "row"), counted(0.5, "minute")
+    ('1 row', '1,200 rows', '0.5 minutes')
+    """
+    digits = f"{int(number):,}" if number == int(number) else f"{number:g}"
+    return f"{digits} {noun}{'s' * (digits != '1')}"
+
+
+def span(low: object, high: object) -> str:
+    """The ends of a range as they are printed; once, if they are equal.
+
+    >>> span(1, 3), span("0.50", "0.50")
+    ('1 to 3', '0.50')
+    """
+    return str(low) if str(low) == str(high) else f"{low} to {high}"
+
+
 def named_choices(names: Iterable[str], longest: int = 180) -> str:
     """List the names that can be chosen in about `longest` characters, and how to see the others."""
     every = list(names)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csc_matrix, csr_matrix
 
 from mlc.config.errors import DataError
+from mlc.config.texts import counted
 from mlc.data.arff_grammar import (
     BLANKS,
     Attribute,
@@ -149,7 +150,8 @@ class _RowReader:
                 columns = list(range(len(values)))
                 if len(values) != len(self._attributes):
                     raise Malformed(
-                        f"it has {len(values)} values, and there are {len(self._attributes)} attributes;"
+                        f"it has {counted(len(values), 'value')}, and there are"
+                        f" {counted(len(self._attributes), 'attribute')};"
                         " a missing value is written ?"
                     )
             _check_weight(rest)

@@ -259,7 +259,7 @@ def _check_same_width(parts: Sequence[Part], features: Sequence[Any]) -> None:
         )
     if first.shape[1] != last.shape[1]:
         widths = (f"{path} ({part} rows) has {matrix.shape[1]}" for part, path, matrix in rows)
-        raise DataError(f"{' and '.join(widths)} features: both must have the same.")
+        raise DataError(f"{' and '.join(widths)} features: both must have as many.")
 
 
 def _feature_names(path: Path, arrays: Contents, n_features: int) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlc.config.texts import escaped, fitted, fold, listed
+from mlc.config.texts import counted, escaped, fitted, fold, listed, span
 from mlc.data.base import Dataset
 from mlc.data.label_statistics import LabelStatistics, label_statistics
 from mlc.data.sparse import is_sparse
@@ -103,8 +103,7 @@ class Card:
         """Format the card for a terminal."""
         n_labels = len(self.labels)
         name = fitted(self.name, _LONGEST)
-        rows = f"{self.n_rows:,} row{'s' * (self.n_rows != 1)}"
-        title = f"{name}: {rows}, {n_labels} label{'s' * (n_labels > 1)}"
+        title = f"{name}: {counted(self.n_rows, 'row')}, {counted(n_labels, 'label')}"
         return card_lines(title, self.lines(), width)
 
     def _rows(self) -> str:
@@ -136,7 +135,7 @@ class Card:
         mean = float(np.arange(len(self.sizes)) @ np.asarray(self.sizes)) / self.n_rows
         one = self.sizes[1] if len(self.sizes) > 1 else 0
         return (
-            f"{mean:.2f} on average, {numbers[0]} to {numbers[-1]};"
+            f"{mean:.2f} on average, {span(numbers[0], numbers[-1])};"
             f" {share(self.sizes[0], self.n_rows)} of the rows have none,"
             f" {share(one, self.n_rows)} exactly one"
         )
@@ -168,7 +167,7 @@ class Card:
 
     def _dependence(self) -> str:
         constant = sum(count in (0, self.n_rows) for count in self.counts)
-        left_out = f"{constant} label{'s' * (constant > 1)} that no row or every row has"
+        left_out = f"{counted(constant, 'label')} that no row or every row has"
         if self.dependence is None or self.by_chance is None:
             return "fewer than two labels vary" + (f": {left_out}" if constant else "")
         return (

@@ -14,7 +14,7 @@ from matplotlib.ft2font import FT2Font
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from mlc.config.texts import fitted, readable
+from mlc.config.texts import counted, fitted, readable
 from mlc.data.card import Card
 
 _MOST_LABELS = 20  # Names of more labels would be too small to read.
@@ -77,7 +77,8 @@ def draw_card(card: Card, targets: NDArray[np.bool_]) -> Figure:
     if letters.escapes:
         of_all += "\n(no installed font has the signs that are written as \\u...)"
     figure.suptitle(
-        f"{letters.fitted(card.name, 60)}: {card.n_rows:,} rows, {len(card.labels)} labels{of_all}",
+        f"{letters.fitted(card.name, 60)}: {counted(card.n_rows, 'row')},"
+        f" {counted(len(card.labels), 'label')}{of_all}",
         family=letters.families,
         parse_math=False,
     )

@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from mlc.config.errors import DataError
+from mlc.config.texts import counted
 
 DELIMITERS = (",", "\t", ";", "|")
 _SHOWN = {"\t": "tabs"}
@@ -102,8 +103,9 @@ def _parsed(text: str, mark: str, unusual: bool, where: str) -> DelimitedRows:
         for row in lines:
             if row and len(row) != len(header):
                 raise DataError(
-                    f"{where}: the row that ends in line {lines.line_num} has {len(row)} fields, and"
-                    f" the first line names {len(header)}: correct one of them."
+                    f"{where}: the row that ends in line {lines.line_num} has"
+                    f" {counted(len(row), 'field')}, and the first line names"
+                    f" {len(header)}: correct one of them."
                 )
             if row:
                 rows.append(row)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import MultiLabelBinarizer
 
 from mlc.config.errors import DataError
-from mlc.config.texts import listed, shown
+from mlc.config.texts import counted, listed, shown
 from mlc.data.files import IMAGE_ENDINGS, located
 from mlc.data.image_files import find_images
 from mlc.data.label_cells import MISSING, separator_named
@@ -202,9 +202,11 @@ def _unnamed(files: Sequence[Path], table: Path) -> list[str]:
     others = [file for file in find_images(folder) if os.path.realpath(file) not in named]
     if not others:
         return []
+    are = "is" if len(others) == 1 else "are"
     examples = listed([str(file.relative_to(folder)) for file in others], 3)
     return [
-        f"Not used: {len(others):,} images in {folder} are in no row of {table.name}: {examples}."
+        f"Not used: {counted(len(others), 'image')} in {folder} {are} in no row of {table.name}:"
+        f" {examples}."
     ]
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mlc.config.errors import ConfigError, DataError
 from mlc.config.options import option
+from mlc.config.texts import counted, span
 from mlc.data.base import Dataset, DataSource, HoldOutOptions, register_source
 from mlc.data.files import IMAGE_ENDINGS, located
 from mlc.data.image_cache import Decoded, decoded
@@ -182,7 +183,8 @@ def _broken(images: Decoded, files: Sequence[Path], options: Any) -> tuple[str, 
     if options.broken == "error":
         refuse_broken(images.broken, files, ", or set data.broken=skip")
     named = broken_text(images.broken, files)
-    return (f"Warning: {len(images.broken):,} of {len(files):,} images are left out: {named}.",)
+    are = "is" if len(images.broken) == 1 else "are"
+    return (f"Warning: {len(images.broken):,} of {len(files):,} images {are} left out: {named}.",)
 
 
 def _resized(images: Decoded, options: Any) -> tuple[str, ...]:
@@ -191,12 +193,13 @@ def _resized(images: Decoded, options: Any) -> tuple[str, ...]:
     _, height, width = images.shape
     because = " since they differ in size" if options.size is None else ""
     least_high, least_wide, high, wide = images.sizes
-    before = f"{least_high} to {high} pixels high and {least_wide} to {wide} wide"
+    before = f"{span(least_high, high)} pixels high and {span(least_wide, wide)} wide"
     if (least_high, least_wide) == (high, wide):
         before = f"{high} x {wide} pixels"
+    were = "was" if images.n_resized == 1 else "were"
     return (
-        f"{images.n_resized:,} images of {before} were cropped around their centre and resized to"
-        f" {height} x {width}{because}; data.size states another size.",
+        f"{counted(images.n_resized, 'image')} of {before} {were} cropped around their centre and"
+        f" resized to {height} x {width}{because}; data.size states another size.",
     )
 
 

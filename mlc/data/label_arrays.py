@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from mlc.config.errors import DataError
+from mlc.config.texts import counted
 from mlc.data.files import MOST_COLUMNS, require_memory
 from mlc.data.missing_labels import SOFT_RANGE, first_not_soft
 
@@ -136,7 +137,8 @@ def _named(
     n_labels = multi_hot.shape[1]
     if names is not None and len(names) != n_labels:
         raise DataError(
-            f"{path} has {len(names)} names of labels, and y has {n_labels} columns: correct one."
+            f"{path} has {counted(len(names), 'name')} of labels, and y has"
+            f" {counted(n_labels, 'column')}: correct one."
         )
     return multi_hot, names or tuple(map(str, range(n_labels)))
 
@@ -155,8 +157,8 @@ def _of_numbers(
     if largest >= n_labels:
         row = int(np.argmax((table == largest).any(axis=1)))
         raise DataError(
-            f"{path}: y is {largest} in row {row + 1}, and there are names of {n_labels} labels:"
-            " numbers of labels must count from 0."
+            f"{path}: y is {largest} in row {row + 1}, and there are names of"
+            f" {counted(n_labels, 'label')}: numbers of labels must count from 0."
         )
     require_memory(path, len(table) * n_labels, "its labels")
     if n_labels > MOST_COLUMNS:

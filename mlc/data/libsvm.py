@@ -14,6 +14,7 @@ from scipy.sparse import csr_matrix
 
 from mlc.config.errors import DataError
 from mlc.config.options import option
+from mlc.config.texts import counted
 from mlc.data.base import Dataset, DataSource, SplitOptions, register_source
 from mlc.data.files import MOST_COLUMNS, located, read_text, require_memory
 from mlc.data.parts import join_parts
@@ -84,7 +85,7 @@ class LibsvmRows:
             row = int(np.searchsorted(self.starts, wrong[0], side="right")) - 1
             raise DataError(
                 f"{self.path}, line {self.lines[row]}: the index {self.indices[wrong[0]]} is none of"
-                f" the {n_columns} features from {first} to {first + n_columns - 1}: correct it, or"
+                f" the features from {first} to {first + n_columns - 1}: correct it, or"
                 " data.first_index."
             )
         shape = len(self.labels), n_columns
@@ -159,7 +160,8 @@ def read_rows(path: Path) -> LibsvmRows:
         if further or len(rows) < int(header[1]):
             n_rows = sum(bool(line.strip()) for _, line in candidates)
             raise DataError(
-                f"{path}: the first line states {header[1]} rows, and {n_rows} follow: correct it, or"
+                f"{path}: the first line states {counted(int(header[1]), 'row')}, and"
+                f" {n_rows} {'follows' if n_rows == 1 else 'follow'}: correct it, or"
                 " fetch the file again if it is cut off."
             )
     if not rows:

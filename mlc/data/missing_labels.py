@@ -128,7 +128,8 @@ def unknown_handled(
     if choice == "mask":
         return known, ()
     n_missing = int((~known).sum())
-    return None, (f"{n_missing:,} of {known.size:,} labels are missing and taken as negative.",)
+    are = "is" if n_missing == 1 else "are"
+    return None, (f"{n_missing:,} of {known.size:,} labels {are} missing and taken as negative.",)
 
 
 def require_known(known: Mask, splits: Sequence[Split]) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mlc.config.errors import DataError
-from mlc.config.texts import shown
+from mlc.config.texts import counted, shown
 from mlc.data.label_cells import MISSING
 from mlc.data.locations import location_of
 
@@ -105,7 +105,7 @@ def gaps(column: pd.Series[Any]) -> str | None:
     n = len(cells)
     if not n:
         return None
-    return f"{n:,} cell{'s' * (n > 1)} of {str(column.name)!r}, such as {str(cells.iloc[0])!r}"
+    return f"{counted(n, 'cell')} of {str(column.name)!r}, such as {str(cells.iloc[0])!r}"
 
 
 def slips(column: pd.Series[Any], where: str) -> str | None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlc.config.errors import DataError
+from mlc.config.texts import counted
 from mlc.data.base import Dataset
 from mlc.data.notices import say_once
 
@@ -63,7 +64,7 @@ def hold_out(dataset: Dataset, rows: Rows, fraction: float, seed: int) -> tuple[
     size = round(fraction * len(rows))
     if not 0 < size < len(rows):
         raise DataError(
-            f"Holding {fraction:g} of {len(rows)} row{'s' * (len(rows) != 1)} of"
+            f"Holding {fraction:g} of {counted(len(rows), 'row')} of"
             f" {dataset.name!r} out leaves an empty part: give more rows, or another fraction."
         )
     targets = dataset.targets[rows]
@@ -95,21 +96,24 @@ def _check_labels(dataset: Dataset, split: Split, absent_labels: str) -> None:
     n_absent = len(np.unique(np.concatenate(list(missing.values()))))
     if n_absent == 0:
         return
+    is_one = n_absent == 1
     parts = "; ".join(
         f"{len(absent)} in {CALLED[part]}: {_named(dataset, absent)}"
         for part, absent in missing.items()
         if len(absent)
     )
     problem = (
-        f"{dataset.name}: {n_absent} of {dataset.n_labels} labels have no positive in some part"
+        f"{dataset.name}: {n_absent} of {dataset.n_labels} labels {'has' if is_one else 'have'} no"
+        f" positive in some part"
         f" ({parts})"
     )
     if absent_labels == "error":
         raise DataError(
-            f"{problem}: drop them, try another seed or data.val_fraction, or set"
-            " data.absent_labels=keep."
+            f"{problem}: drop {'it' if is_one else 'them'}, try another seed or data.val_fraction,"
+            " or set data.absent_labels=keep."
         )
-    message = f"{problem}: they are kept; data.absent_labels=error refuses them."
+    kept, refused = ("it is kept", "it") if is_one else ("they are kept", "them")
+    message = f"{problem}: {kept}; data.absent_labels=error refuses {refused}."
     say_once(log, logging.WARNING, f"absent labels of {dataset.name}", message)
 
 

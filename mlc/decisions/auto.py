@@ -12,6 +12,7 @@ from torch import Size, Tensor
 
 from mlc.config.errors import ConfigError
 from mlc.config.options import option
+from mlc.config.texts import counted
 from mlc.decisions.base import DecisionRule, register_decision
 from mlc.decisions.calibrated import Calibrated
 from mlc.decisions.candidates import BY_WORDS, CANDIDATES, Candidate, decided_by, rows_of
@@ -164,7 +165,9 @@ class Auto(DecisionRule):
         runs = {one: int((self._choice == CANDIDATES.index(one)).sum()) for one in self._rules}
         one_run = self._choice.numel() == 1
         return ": " + "; ".join(
-            f"{one.words}{rule._learned()}" if one_run else f"{one.words} ({runs[one]} runs)"
+            f"{one.words}{rule._learned()}"
+            if one_run
+            else f"{one.words} ({counted(runs[one], 'run')})"
             for one, rule in self._rules.items()
         )
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import mlc
 from mlc.config.errors import RunFolderError
-from mlc.config.texts import escaped, markdown, readable
+from mlc.config.texts import counted, escaped, markdown, readable
 from mlc.data.card import Card
 from mlc.exporting.inputs import before_rows, described, metadata_of_run
 from mlc.exporting.module import Rows
@@ -167,7 +167,7 @@ def _ratio(part: int, total: int) -> str:
 
 def _limits(run: LoadedRun, data: Card) -> str:
     lines = [
-        f"- It knows {len(run.label_names):,} labels, and assigns no others.",
+        f"- It knows {counted(len(run.label_names), 'label')}, and assigns no others.",
         "- The results hold for rows like those of the data above. Other sources, times or groups of"
         " people need a test of their own.",
         "- The file does not check its input: infinite values, and columns in another order, give"
@@ -177,7 +177,10 @@ def _limits(run: LoadedRun, data: Card) -> str:
         lines.append("- The rule was tuned on the test rows, so that its results are too good.")
     absent = data.absent.get("train", 0)
     if absent:
-        lines.append(f"- {absent} labels have no positive training row: they cannot be learned.")
+        have, they = ("has", "it") if absent == 1 else ("have", "they")
+        lines.append(
+            f"- {counted(absent, 'label')} {have} no positive training row: {they} cannot be learned."
+        )
     if data.unseen:
         lines.append(
             f"- {100 * data.unseen:.1f}% of the validation rows have a label set that no training row"

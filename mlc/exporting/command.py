@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mlc.config.errors import ConfigError
+from mlc.config.texts import counted
 from mlc.exporting.card import model_card
 from mlc.exporting.inputs import before_rows, described, metadata_of_run, rows_of_run
 from mlc.exporting.writing import Check, format_of, require_absent, write_predictor
@@ -88,7 +89,7 @@ def _one_run(folder: Path) -> Path:
     runs = sorted(path.parent for path in folder.rglob(STATUS))
     if runs:
         raise ConfigError(
-            f"{folder} holds {len(runs)} run{'s' * (len(runs) > 1)} in its folders: name one, such as"
+            f"{folder} holds {counted(len(runs), 'run')} in its folders: name one, such as"
             f" {runs[0]}."
         )
     return folder

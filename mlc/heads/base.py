@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from mlc.config import registry
 from mlc.config.errors import ConfigError
 from mlc.config.registry import NoOptions, Registry
+from mlc.config.texts import counted
 from mlc.heads.checks import without_broadcasting
 from mlc.heads.known import KnownLabels
 from mlc.heads.masking import MaskedLoss
@@ -72,8 +73,9 @@ class Head(MaskedLoss):
         super().__init__()
         if n_labels < self.least_labels:
             raise ConfigError(
-                f"The head {self.name!r} has nothing to learn from {n_labels} label(s): give at least"
-                f" {self.least_labels} labels, or choose another head, such as sigmoid."
+                f"The head {self.name!r} has nothing to learn from {counted(n_labels, 'label')}:"
+                f" give at least {counted(self.least_labels, 'label')}, or choose another"
+                " head, such as sigmoid."
             )
         self.n_labels = n_labels
         self.options = options

@@ -83,8 +83,9 @@ def check_unfinished(folder: Path, request: RequestedLaunch, n_jobs: int | None)
     finished = [s for s in statuses if s is not None and s["state"] == "completed"]
     if n_jobs and sum(map(request.has_job, filter(_is_complete, finished))) >= n_jobs:
         raise RunFolderError(
-            f"{folder} already holds all {n_jobs} runs of this sweep: make their table again with"
-            " resume=true, or name another folder with hydra.sweep.dir."
+            f"{folder} already holds {'the run' if n_jobs == 1 else f'all {n_jobs} runs'} of this"
+            " sweep: make the table again with resume=true, or name another folder with"
+            " hydra.sweep.dir."
         )
 
 

@@ -14,6 +14,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
+from mlc.config.texts import counted
 from mlc.files.names import STATUS
 from mlc.launching.checks import (
     check_swept_values,
@@ -59,7 +60,7 @@ class Launch:
         if not self.is_sweep or (self.n_ended != self.n_jobs and now - self.logged < _LOG_EVERY):
             return
         is_first, self.logged = self.logged == self.started, now
-        line = f"{self.n_ended} of {self.n_jobs} runs ended"
+        line = f"{_of(self.n_ended, self.n_jobs)} ended"
         if self.n_failed:
             line += f", {self.n_failed} failed"
         if self.n_elsewhere:
@@ -148,7 +149,11 @@ def failures() -> str | None:
     """
     if current is None or not current.n_failed:
         return None
-    return f"{current.n_failed} of {current.n_jobs} runs failed, for the reasons above."
+    return f"{_of(current.n_failed, current.n_jobs)} failed, for the reasons above."
+
+
+def _of(n: int, n_jobs: int | None) -> str:
+    return counted(n, "run") if n_jobs is None else f"{n} of {counted(n_jobs, 'run')}"
 
 
 def interrupted() -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from mlc.config.errors import RunFolderError
-from mlc.config.texts import markdown, readable
+from mlc.config.texts import counted, markdown, readable
 from mlc.files.names import HISTORY
 from mlc.reporting.collect import Results
 from mlc.reporting.reading import StoredRun, read_run
@@ -75,7 +75,7 @@ class Searched:
         """Return the table of the chosen trials, with the drawn options below each row."""
         caption = (
             f"Chosen by {self.record.metric} on the validation rows, of"
-            f" {self.record.n_trials} trials each; trial 0 is the defaults"
+            f" {counted(self.record.n_trials, 'trial')} each; trial 0 is the defaults"
         )
         header = ["head", "rule", "trial", "n", "validation", "chosen options"]
         rows = [_row(choice, self.record) for choice in self.choices]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from mlc.config.errors import ConfigError, RunFolderError
 from mlc.config.options import suggestion
-from mlc.config.texts import LONGEST_NOTE, cell, escaped, readable, shown
+from mlc.config.texts import LONGEST_NOTE, cell, counted, escaped, readable, shown
 from mlc.config.texts import markdown as as_markdown
 from mlc.files.writing import write_atomically, write_text
 from mlc.metrics.names import stored_metrics
@@ -142,7 +142,7 @@ def summarise(
         group = runs[runs["data"] == data]
         chosen = chosen_settings(group, first)
         n_seeds = group["seed"].nunique()
-        heading = f"{data}, test rows: mean of {n_seeds} seed{'s' * (n_seeds > 1)}"
+        heading = f"{data}, test rows: mean of {counted(n_seeds, 'seed')}"
         heading += ", ± half the 95% interval" if n_seeds > 1 else ""
         table = means_table(group, baselines[baselines["data"] == data], metrics, results.tuned_on)
         parts += show(heading, table, 2)

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.sparse import issparse
 
 from mlc.config.errors import ConfigError
-from mlc.config.texts import listed
+from mlc.config.texts import counted, listed
 from mlc.data.base import SOURCES
 from mlc.data.card import card_lines, share
 from mlc.data.image_files import broken_text, refuse_broken
@@ -117,23 +117,25 @@ def card_of(loaded: LoadedRun, features: Any, name: str) -> str:
         n_scaled = int((scaling.used & ((scaling.shift != 0) | (scaling.scale != 1))).sum())
         kinds += f"; {n_scaled:,} of them standardised"
         missing = int(np.isnan(features[:, scaling.used]).sum())
-        kinds += f"; {missing:,} values are missing" if missing else ""
+        are = "is" if missing == 1 else "are"
+        kinds += f"; {counted(missing, 'value')} {are} missing" if missing else ""
     n_labels, n_rows = len(loaded.label_names), features.shape[0]
     lines = [
         ("features", kinds),
         ("labels", f"{n_labels:,}: {listed(loaded.label_names, 5)}"),
         ("model", f"{loaded.config.head.name}, decided by the rule {loaded.rule!r}"),
     ]
-    return card_lines(f"{name}: {n_rows:,} row{'s' * (n_rows != 1)} to predict", lines)
+    return card_lines(f"{name}: {counted(n_rows, 'row')} to predict", lines)
 
 
 def note_on_broken(rows: NewRows) -> str | None:
     """Return a warning that names the images without a prediction; None if there is none."""
     if not rows.broken or rows.files is None:
         return None
+    have = "has" if len(rows.broken) == 1 else "have"
     return (
-        f"Warning: {len(rows.broken):,} of {len(rows.files):,} images have no prediction, and empty"
-        f" labels and scores: {broken_text(rows.broken, rows.files)}."
+        f"Warning: {len(rows.broken):,} of {len(rows.files):,} images {have} no prediction, and"
+        f" empty labels and scores: {broken_text(rows.broken, rows.files)}."
     )
 
 

@@ -66,7 +66,10 @@ def test_a_lead_of_a_fifth_of_the_margin_is_not_worth_another_head(tmp_path: Pat
     write_search(tmp_path / "a", errors, {"sigmoid": 0.5, "pairwise": 0.5019})
     answer = answer_of(tmp_path / "a")
     assert answer.chosen.head == "sigmoid"
-    assert "no other head has a lead that is worth it" in sentences(answer)[0]
+    assert (
+        "no other head leads it by more than 0.002, a fifth of the margin (the best is pairwise"
+        in sentences(answer)[0]
+    )
     assert answer_of(tmp_path / "a", margin=0.001).chosen.head == "pairwise"
     write_search(tmp_path / "b", errors, {"sigmoid": 0.5, "pairwise": 0.503})
     assert answer_of(tmp_path / "b").chosen.head == "pairwise"
@@ -205,7 +208,7 @@ def test_the_answer_begins_with_a_linear_model_only_where_it_leads(
     in_mlc = " mlc trains it as backbone=linear head=squared_hinge."
     assert beside.endswith(in_mlc) == (word == "leads")
     # Whatever the test rows say, the validation rows' word is passed on.
-    assert "on validation rows, too, no head has a lead over it that is worth it (0.700" in beside
+    assert "on validation rows, too, no head leads it by more than 0.002, a fifth of" in beside
     # Validation values are compared with those of test rows, for heads and for linear models.
     of_linear = 0.7 - answer.heads["linear_svm"][0].test
     of_heads = np.mean([0.5, 0.6]) - np.mean(

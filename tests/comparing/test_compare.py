@@ -68,7 +68,7 @@ def test_a_file_gets_an_answer_and_the_same_command_goes_on(
     assert beside.startswith("Use a linear model, no head: ")
     assert use.startswith(f"Of the heads, use {answer['chosen']['head']}, decided by")
     assert f" leads {answer['chosen']['head']} by +" in beside
-    assert "on validation rows, too, no head has a lead over it" in beside
+    assert "on validation rows, too, no head leads it by more than" in beside
     assert list(answer["shown"]["code"])[-1].endswith("by scikit-learn")
     # The further split has a value too, of every contestant.
     assert answer["n_splits"] == 3
@@ -83,6 +83,9 @@ def test_a_file_gets_an_answer_and_the_same_command_goes_on(
     predicted = command(mlc_predict, *predict.replace("NEW_FILE", str(table)).split())
     assert predicted.status == 0, predicted.error
     assert f"{answer['chosen']['head']}, decided by the rule " in predicted.error
+    # The exported file lies in the comparison's folder, not among the files of the user.
+    (export,) = re.findall(r"^ +mlc-export (.*)$", first.out, re.MULTILINE)
+    assert export.endswith(f"--output {folder}/exported/model.onnx")
     assert len(Path("labels.csv").read_text(encoding="utf-8").splitlines()) == 121
     page = (folder / "report.html").read_text()
     assert page.index('<p class="lead">Use ') < page.index("<h2>")

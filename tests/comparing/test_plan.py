@@ -189,6 +189,16 @@ def test_a_comparison_of_other_data_is_named_by_its_data_alone(
     )
 
 
+def test_what_is_one_is_in_the_singular_and_equal_times_are_printed_once() -> None:
+    arguments = Namespace(metric="f1_macro", budget="quick", minutes=1.0)
+    times = {"sigmoid": 1.01, "pairwise": 1.02}
+    plan = Plan({"sigmoid": "why"}, ("fixed",), 1, 2, 0.001, 1, seconds_by_head=times)
+    said = " ".join(plan_text(plan, Path("there"), arguments).split())
+    assert "on 2 splits, and the best one of each on 1 further split;" in said
+    assert "of which 1 minute leaves room for these: one training takes 1.0 s of a core" in said
+    assert "It takes about 0.0 s on this machine" in said
+
+
 def test_a_plan_far_longer_than_its_budget_says_what_shortens_it() -> None:
     arguments = Namespace(metric="f1_macro", budget="quick", minutes=None)
     ways = ("trainer.max_epochs=4", "data.size=32")
@@ -196,6 +206,9 @@ def test_a_plan_far_longer_than_its_budget_says_what_shortens_it() -> None:
     said = " ".join(plan_text(plan, Path("there"), arguments).split())
     assert (
         "About 3 minutes are enough with trainer.max_epochs=4, or data.size=32. All files" in said
+    )
+    assert "1 network: 1 configuration of each of 1 head, " in plan_text(
+        replace(plan, n_splits=1), Path("there"), arguments
     )
     short = plan_text(replace(plan, shorter=()), Path("there"), arguments)
     assert "are enough" not in short

@@ -10,6 +10,7 @@ from mlc.config.errors import BeingTrainedError, ConfigError, DataError
 from mlc.config.texts import (
     LogFormatter,
     cell,
+    counted,
     display_width,
     escaped,
     fitted,
@@ -18,6 +19,7 @@ from mlc.config.texts import (
     markdown,
     named_choices,
     readable,
+    span,
 )
 from mlc.heads.base import HEADS
 from mlc.launching.checks import unknown_choice
@@ -93,6 +95,13 @@ def test_a_folded_record_fits_the_terminal(name: str) -> None:
     assert len(lines) > 1
     assert max(map(display_width, lines)) <= 80
     assert " ".join(map(str.strip, lines)).endswith(message)
+
+
+def test_one_of_a_kind_and_a_range_of_one_value() -> None:
+    assert [counted(n, "row") for n in (0, 1, 1_234_567)] == ["0 rows", "1 row", "1,234,567 rows"]
+    assert counted(1.0, "minute") == "1 minute"
+    assert counted(0.5, "minute") == "0.5 minutes"
+    assert (span("1.0 s", "1.0 s"), span("1.0 s", "2.0 s")) == ("1.0 s", "1.0 s to 2.0 s")
 
 
 def test_choices_are_listed_up_to_a_length() -> None:

@@ -100,7 +100,7 @@ def test_files_that_do_not_match_are_told_apart(first: str, tmp_path: Path) -> N
     if first == "dense":
         said = refused(tmp_path / "narrow.npy")
         assert "dense.npy (training rows) has 4 and" in said
-        assert "narrow.npy (test rows) has 3 features: both must have the same." in said
+        assert "narrow.npy (test rows) has 3 features: both must have as many." in said
 
 
 def test_flat_labels_are_one_label_or_one_class_for_each_row(tmp_path: Path) -> None:

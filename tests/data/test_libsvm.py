@@ -86,7 +86,7 @@ def test_new_rows_have_the_columns_of_training(write: Write) -> None:
     new = write("2:5\n9 3:1\n", "new.svm")
     found = read_features(new, "libsvm", options, trained.feature_names, trained.label_names)
     assert_array_equal(found.toarray(), [[0, 5, 0], [0, 0, 1]])
-    with pytest.raises(DataError, match=r"new.svm, line 2: the index 4 is none of the 3 features"):
+    with pytest.raises(DataError, match=r"new.svm, line 2: the index 4 is none of the features from 1 to 3"):
         read_features(write("1:1\n4:1\n", "new.svm"), "libsvm", options, ("1", "2", "3"), ())
 
 
@@ -104,8 +104,8 @@ BROKEN = {
     "+1 1:1\n-1 2:1\n": "line 1: a label has a sign",
     "sport 1:1\n": "line 1: it must be",
     "3 2 2\n0 0:1\n1 1:1\n": "the first line states 3 rows, and 2 follow",
-    "1 2 2\n0 0:1\n1 1:1\n": "the first line states 1 rows, and 2 follow",
-    "1 2 2\n0 2:1\n": "line 2: the index 2 is none of the 2 features from 0 to 1",
+    "1 2 2\n0 0:1\n1 1:1\n": "the first line states 1 row, and 2 follow",
+    "1 2 2\n0 2:1\n": "line 2: the index 2 is none of the features from 0 to 1",
     "1 2 2\n2 0:1\n": "line 2: the label 2 is none of the 2 from 0",
     "0 99999999999:1\n": "at most 10000000 can be used",
     "0 9999999999999999999999:1\n": "line 1: an index or a value is out of range",
@@ -127,7 +127,7 @@ def test_the_first_index_may_be_stated(write: Write) -> None:
     path = write("0 1:1\n1 2:1\n")
     assert load(path).n_features == 2
     assert load(path, first_index="0").n_features == 3
-    with pytest.raises(DataError, match=r"line 1: the index 0 is none of the 1 features from 1"):
+    with pytest.raises(DataError, match=r"line 1: the index 0 is none of the features from 1"):
         load(write("0 0:1\n1 1:1\n"), first_index="1")
     with pytest.raises(DataError, match="different numbers of features"):
         load(write("1 3 2\n0 0:1\n"), test_path=str(write("1 4 2\n0 0:1\n", "test")))

@@ -123,7 +123,7 @@ def test_a_test_file_has_missing_labels_of_its_own(tmp_path: Path) -> None:
     assert dataset.known.astype(int).tolist() == [[1, 1], [1, 1], [0, 1], [1, 1]]
     assert dataset.targets.astype(int).tolist() == [[1, 0], [0, 1], [0, 1], [1, 0]]
     noted = load_data("table", **options, missing_labels="negative").notes
-    assert "Test file: 1 of 4 labels are missing and taken as negative." in noted
+    assert "Test file: 1 of 4 labels is missing and taken as negative." in noted
 
 
 def test_of_two_arff_files_the_message_names_the_right_one(tmp_path: Path) -> None:

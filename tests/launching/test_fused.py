@@ -106,7 +106,7 @@ def test_a_sweep_warns_once_of_absent_labels(
     )  # fmt: skip
     assert ended.status == 0, ended.error
     said = " ".join((ended.out + ended.error).split())
-    assert said.count("1 of 2 labels have no positive in some part") == 1
+    assert said.count("1 of 2 labels has no positive in some part") == 1
     log = (tmp_path / "s/toy/margin/seed=0/train.log").read_text()
     assert log.count("no positive in some part") == (launcher == "fused")
 

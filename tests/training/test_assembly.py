@@ -115,6 +115,6 @@ def test_a_sweep_with_one_label_says_which_heads_cannot_learn_it(
     quick = ("trainer.max_epochs=1", "backbone.widths=[4]", "report.figures=false")
     ended = command(main, "-m", *quick, "data=arff", f"data.path={path}", "head=pick_one,sigmoid")
     assert ended.status != 0
-    assert "The head 'pick_one' has nothing to learn from 1 label(s)" in ended.out
+    assert "The head 'pick_one' has nothing to learn from 1 label:" in ended.out
     assert "Traceback" not in ended.error
     assert "halves" not in ended.error
