@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,8 @@ from mlc.search.files import RECORD
 def sweep_overrides(config: DictConfig) -> list[Override]:
     """Return the overrides of the sweeper's parameters and of the command line, which win."""
     params = config.hydra.sweeper.get("params") or {}
-    overrides = [without_glob(f"{key}={value}") for key, value in params.items()]
+    folders = folders_of_user(config)
+    overrides = [without_glob(f"{key}={value}", folders) for key, value in params.items()]
     overrides += task_overrides(config.hydra)
     return list({key_of(override): override for override in parsed(overrides)}.values())
 
@@ -53,7 +55,9 @@ def check_swept_values(config: DictConfig, overrides: list[Override]) -> int | N
         refuse_too_many(override, n_jobs)
         values = list(override.sweep_iterator())
         limits = limits_of(composed, key)
-        known = {*choices(key), *_files_of_user(config, key)} if key in GROUPS else set()
+        known = (
+            {*choices(key), *_files_in(folders_of_user(config), key)} if key in GROUPS else set()
+        )
         for value in values:
             name = value.text if isinstance(value, QuotedString) else str(value)
             if key in GROUPS and name not in known:
@@ -65,10 +69,14 @@ def check_swept_values(config: DictConfig, overrides: list[Override]) -> int | N
     return n_jobs
 
 
-def _files_of_user(config: DictConfig, group: str) -> set[str]:
-    """Return the options of a group by the files in all folders of configs, as of --config-dir."""
+def folders_of_user(config: DictConfig) -> list[Path]:
+    """Return all folders of configs of a launch, as of --config-dir."""
     sources = config.hydra.runtime.config_sources
-    folders = [Path(source.path) for source in sources if source.schema == "file"]
+    return [Path(source.path) for source in sources if source.schema == "file"]
+
+
+def _files_in(folders: Iterable[Path], group: str) -> set[str]:
+    """Return the options of a group by their files in folders of configs."""
     return {path.stem for folder in folders for path in (folder / group).glob("*.yaml")}
 
 
@@ -79,15 +87,19 @@ def _is_plain(value: Any) -> bool:
 
 def choices(group: str) -> list[str]:
     """Return the options of a config group: its files and the registered parts, or Hydra's plugins."""
-    names = {path.stem for path in (config_folder() / group).glob("*.yaml")}
+    names = _files_in([config_folder()], group)
     if group.startswith("hydra/"):
         with suppress(OSError):
             names |= {Path(name).stem for name in ConfigStore.instance().list(group)}
     return sorted(names | set(GROUPS.get(group, ())))
 
 
-def without_glob(argument: str) -> str:
+def without_glob(argument: str, folders: Sequence[Path] = ()) -> str:
     """Return the override with the names that `glob(...)` matches, as in head=glob(soft*).
+
+    Args:
+        argument: the override.
+        folders: further folders of configs, as of --config-dir.
 
     Raises:
         ConfigError: it matches none, or the key is no config group.
@@ -99,7 +111,7 @@ def without_glob(argument: str) -> str:
     if not isinstance(pattern, Glob):
         return argument
     key = override.key_or_group
-    known = choices(key)
+    known = sorted({*choices(key), *_files_in(folders, key)})
     if not known:
         raise ConfigError(
             f"{argument}: glob matches names of a config group, such as head, and {key} is none: list"

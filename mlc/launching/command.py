@@ -32,7 +32,7 @@ from mlc.data.notices import forget_notices
 from mlc.launching import sweep
 from mlc.launching.checks import unknown_choice, with_name, without_glob
 from mlc.launching.ending import failures_in_files_only
-from mlc.launching.flags import overrides_first
+from mlc.launching.flags import config_folders, overrides_first
 from mlc.launching.folders import run_folder
 from mlc.launching.job import describe
 from mlc.launching.names import run_path
@@ -173,11 +173,12 @@ def _command_line(arguments: Sequence[str]) -> Iterator[None]:
 def _fit_overrides() -> None:
     """Correct overrides that nearly fit the type of their option, and print the corrections."""
     is_sweep = bool({"-m", "--multirun"} & set(sys.argv))
+    folders = config_folders(sys.argv[1:])
     for index, argument in enumerate(sys.argv[1:], start=1):
         if argument.startswith("-") or not ("=" in argument or argument.startswith("~")):
             continue
         argument = sys.argv[index] = with_name(argument)
-        corrected = fitted(without_glob(argument) if is_sweep else argument, is_sweep)
+        corrected = fitted(without_glob(argument, folders) if is_sweep else argument, is_sweep)
         if corrected != argument:
             sys.argv[index] = corrected
             print(f"mlc-train: {argument} is read as {corrected}.", file=sys.stderr)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
 
 # Hydra's flags that take the next word as their value.
 _WITH_VALUE = (
@@ -29,6 +31,16 @@ def overrides_first(arguments: Sequence[str]) -> list[str]:
         (flags if is_flag or _takes(previous, word) else overrides).append(word)
         previous = word
     return [*overrides, *flags]
+
+
+def config_folders(arguments: Sequence[str]) -> list[Path]:
+    """Return the folders of --config-dir on a command line, perhaps shortened."""
+    folders = []
+    for word, following in pairwise([*arguments, ""]):
+        flag, is_joined, value = word.partition("=")
+        if flag == "-cd" or (flag.startswith("--config-d") and "--config-dir".startswith(flag)):
+            folders.append(Path(value if is_joined else following))
+    return folders
 
 
 def _takes(flag: str, word: str) -> bool:

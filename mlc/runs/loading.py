@@ -52,8 +52,7 @@ def load(folder: str | Path, rule: str | None = None, device: str = "auto") -> L
     folder = Path(folder)
     status = read_finished(folder)
     if status is None:
-        # Of a sweep, whose runs are DATA/HEAD/seed=N.
-        runs = sorted(path.parent for path in folder.glob(f"*/*/*/{STATUS}"))
+        runs = sorted(path.parent for path in folder.rglob(STATUS))
         finished = next((run for run in runs if read_finished(run) is not None), None)
         example = "" if finished is None else f", such as {finished}"
         raise RunFolderError(f"{folder} holds no finished run: name the folder of one{example}.")

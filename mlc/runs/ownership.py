@@ -45,7 +45,7 @@ MARKS = {
     MULTIRUN: CALLBACK.encode(),
 }
 # By Hydra and Optuna.
-WRITTEN_IN_PIECES = (MULTIRUN, JOURNAL)
+_WRITTEN_IN_PIECES = (MULTIRUN, JOURNAL)
 _WITHIN = 512
 # How often, and seconds apart, a file of a launch is read before it is taken for a stranger's.
 _N_READS, _BETWEEN_READS = 6, 0.1
@@ -130,7 +130,7 @@ def _is_replaceable(path: Path) -> bool:
     mark = MARKS.get(path.name) or MARKS[path.suffix]
     n_bytes = -1 if path.name == MULTIRUN else _WITHIN
     # Some files are not written at once: a launch that begins at the same time may see a part of one.
-    n_reads = _N_READS if path.name in WRITTEN_IN_PIECES else 1
+    n_reads = _N_READS if path.name in _WRITTEN_IN_PIECES else 1
     for number in range(n_reads):
         if number:
             time.sleep(_BETWEEN_READS)

@@ -86,7 +86,9 @@ def test_new_rows_have_the_columns_of_training(write: Write) -> None:
     new = write("2:5\n9 3:1\n", "new.svm")
     found = read_features(new, "libsvm", options, trained.feature_names, trained.label_names)
     assert_array_equal(found.toarray(), [[0, 5, 0], [0, 0, 1]])
-    with pytest.raises(DataError, match=r"new.svm, line 2: the index 4 is none of the features from 1 to 3"):
+    with pytest.raises(
+        DataError, match=r"new.svm, line 2: the index 4 is none of the features from 1 to 3"
+    ):
         read_features(write("1:1\n4:1\n", "new.svm"), "libsvm", options, ("1", "2", "3"), ())
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from mlc.config.errors import ConfigError
 from mlc.launching.checks import choices, without_glob
+from mlc.launching.flags import config_folders
 from mlc.train import main
 from tests.conftest import Command
 
@@ -38,6 +39,21 @@ def test_a_pattern_stands_for_the_names_that_it_matches() -> None:
 def test_a_pattern_without_a_name_is_refused_in_a_sentence(argument: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         without_glob(argument)
+
+
+@pytest.mark.parametrize(
+    "flag", ["--config-dir own", "--config-dir=own", "-cd own", "--config-d own"]
+)
+def test_a_pattern_matches_parts_in_a_folder_of_the_user(
+    flag: str, command: Command, tmp_path: Path
+) -> None:
+    assert config_folders(["head=a", *flag.split()]) == [Path("own")]
+    (tmp_path / "own/head").mkdir(parents=True)
+    (tmp_path / "own/head/softer.yaml").write_text("defaults: [nothing, _self_]\n")
+    assert without_glob("head=glob(soft*r)", [tmp_path / "own"]) == "head=softer"
+    if flag == "-cd own":
+        ended = command(main, "-m", "head=glob(soft*r)", *flag.split())
+        assert "head=glob(soft*r) is read as head=softer." in ended.error
 
 
 def test_a_sweep_over_a_pattern_is_trained_and_resumed(

@@ -410,8 +410,11 @@ class TestAStrangersFolder:
         with pytest.raises(RunFolderError, match="holds no finished run"):
             mlc.load(run)
 
-    def test_of_a_sweeps_folder_a_run_is_named(self, run: Path, tmp_path: Path) -> None:
-        moved = tmp_path / "sweep" / "toy" / "sigmoid" / "seed=0"
+    @pytest.mark.parametrize("within", ["sweep/toy/sigmoid/seed=0", "sweep/own=0", "sweep/a/b/c/d"])
+    def test_of_a_sweeps_folder_a_run_is_named(
+        self, within: str, run: Path, tmp_path: Path
+    ) -> None:
+        moved = tmp_path / within
         shutil.copytree(run, moved)
         with pytest.raises(RunFolderError, match=rf"of one, such as {re.escape(str(moved))}\."):
             mlc.load(tmp_path / "sweep")
