@@ -143,9 +143,9 @@ def plan_text(plan: Plan, folder: Path, arguments: argparse.Namespace) -> str:
 
 def _shorter_text(plan: Plan, arguments: argparse.Namespace) -> str:
     """What brings a long comparison to the minutes of its budget."""
-    if not plan.shorter:
-        return ""
     minutes = BUDGETS[arguments.budget].minutes
+    if not plan.shorter or minutes is None:
+        return ""
     are = "is" if minutes == 1 else "are"
     return f" About {counted(minutes, 'minute')} {are} enough with {', or '.join(plan.shorter)}."
 
@@ -164,9 +164,9 @@ def _size_text(plan: Plan, arguments: argparse.Namespace) -> str:
         timed = f"one training takes {range_} of a core"
     if plan.free < _BUSY:
         timed += f", of which other processes leave {plan.free:.0%} now"
-    if is_full:
-        return f"That is all of --budget {arguments.budget}" + (f"; {timed}." if timed else ".")
     minutes = budget.minutes if arguments.minutes is None else arguments.minutes
+    if is_full or minutes is None:
+        return f"That is all of --budget {arguments.budget}" + (f"; {timed}." if timed else ".")
     whole = (
         f"{counted(full[0], 'configuration')} on {counted(full[1], 'split')}, and"
         f" {counted(full[2], 'further split')}"

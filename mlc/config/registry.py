@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import dataclasses
 import importlib
 import re
@@ -19,6 +20,23 @@ from mlc.config.texts import named_choices, shown
 Part = TypeVar("Part")
 _PACKAGE = Path(__file__).parent.parent
 _REGISTRIES: dict[str, Registry[Any]] = {}
+
+
+class _Schema(type):
+    """The type of schemas, which are pickled by the names of their part and its kind."""
+
+
+class _Restored(metaclass=_Schema):
+    """The base of schemas."""
+
+
+def _reduced(schema: _Schema) -> Any:
+    restore = vars(schema).get("__restore__")
+    # Other classes of this type are found by their names.
+    return schema.__qualname__ if restore is None else restore()
+
+
+copyreg.pickle(_Schema, _reduced)
 
 
 @dataclass
@@ -141,8 +159,12 @@ class Registry(Mapping[str, Part]):
         return make_dataclass(
             options.__name__,
             [("name", str, dataclasses.field(default=str(name)))],
-            bases=(options,),
+            bases=(_Restored, options),
             namespace={
+                "__restore__": lambda: (
+                    _restore_class,
+                    (self.kind, name, self._elsewhere.get(name)),
+                ),
                 "__module__": options.__module__,
                 "__doc__": options.__doc__,
                 "validate": lambda options, prefix: self._validate(name, options, prefix),
@@ -183,10 +205,14 @@ def _of_kind(kind: str) -> Registry[Any]:
 
 
 def _restore(kind: str, name: str, values: dict[str, Any], module: str | None) -> Any:
+    return _restore_class(kind, name, module)(**values)
+
+
+def _restore_class(kind: str, name: str, module: str | None) -> type[Any]:
     registry = _REGISTRIES[kind]
     if module is not None and name not in registry:
         importlib.import_module(module)
-    return registry.schema(name)(**values)
+    return registry.schema(name)
 
 
 def _importable(module: str) -> str:

@@ -14,7 +14,6 @@ from scipy.sparse import csr_matrix
 
 from mlc.config.errors import DataError
 from mlc.config.options import option
-from mlc.config.texts import counted
 from mlc.data.base import Dataset, DataSource, SplitOptions, register_source
 from mlc.data.files import MOST_COLUMNS, located, read_text, require_memory
 from mlc.data.parts import join_parts
@@ -160,9 +159,8 @@ def read_rows(path: Path) -> LibsvmRows:
         if further or len(rows) < int(header[1]):
             n_rows = sum(bool(line.strip()) for _, line in candidates)
             raise DataError(
-                f"{path}: the first line states {counted(int(header[1]), 'row')}, and"
-                f" {n_rows} {'follows' if n_rows == 1 else 'follow'}: correct it, or"
-                " fetch the file again if it is cut off."
+                f"{path}: the first line states the number of rows as {header[1]}, and it is {n_rows}:"
+                " correct it, or fetch the file again if it is cut off."
             )
     if not rows:
         raise DataError(f"{path} has no row: name a file that has.")

@@ -1,13 +1,19 @@
 import pickle
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
+from hydra.core.utils import JobStatus
+from omegaconf import OmegaConf
 
 from mlc.backbones.base import BACKBONES
 from mlc.config.errors import ConfigError
 from mlc.config.options import check, limits_of, option
 from mlc.config.registry import Registry
+from mlc.config.schema import register_configs
 from mlc.heads.base import HEADS, Head
+from mlc.launching.composing import composed
+from mlc.launching.ending import FolderJobReturn
 
 
 @dataclass
@@ -65,6 +71,18 @@ def test_options_can_be_pickled() -> None:
     assert vars(pickle.loads(pickle.dumps(options))) == vars(options)
     changed = BACKBONES.options("mlp", widths=[3], dropout=0.1)
     assert vars(pickle.loads(pickle.dumps(changed))) == vars(changed)
+
+
+def test_a_composed_config_can_be_pickled() -> None:
+    """As a callback of Hydra does with a job's result, which holds the job's config."""
+    register_configs()
+    config = composed(["head=powerset", "data=yeast"])
+    result = FolderJobReturn(cfg=config, folder=Path("run"))
+    result.status, result.return_value = JobStatus.COMPLETED, 0.5
+    restored = pickle.loads(pickle.dumps(result))
+    assert restored.cfg == config
+    assert OmegaConf.get_type(restored.cfg.head) is HEADS.schema("powerset")
+    assert (restored.return_value, restored.folder) == (0.5, Path("run"))
 
 
 def test_a_schema_is_pickled_without_a_copy_of_its_registry() -> None:
