@@ -105,7 +105,7 @@ BROKEN = {
     "0 1:1\n1 qid:3 2:1\n": "line 2: qid is of ranking data",
     "+1 1:1\n-1 2:1\n": "line 1: a label has a sign",
     "sport 1:1\n": "line 1: it must be",
-    "3 2 2\n0 0:1\n1 1:1\n": "the first line states 3 rows, and 2 follow",
+    "3 2 2\n0 0:1\n1 1:1\n": "states the number of rows as 3, and it is 2:",
     "1 2 2\n0 0:1\n1 1:1\n": "states the number of rows as 1, and it is 2:",
     "1 2 2\n0 2:1\n": "line 2: the index 2 is none of the features from 0 to 1",
     "1 2 2\n2 0:1\n": "line 2: the label 2 is none of the 2 from 0",
