@@ -203,7 +203,7 @@ def test_images_that_no_row_names_are_said(table: Callable[..., Path], tmp_path:
     write_image(tmp_path / "images" / "extra.png", 9)
     notes = load_data("images", path=str(path), labels=["kind"]).notes
     assert (
-        f"Not used: 1 images in {tmp_path / 'images'} are in no row of labels.csv: extra.png."
+        f"Not used: 1 image in {tmp_path / 'images'} is in no row of labels.csv: extra.png."
         in notes
     )
     assert "The column 'split' seems to name parts: data.split=split uses them." in notes

@@ -190,7 +190,7 @@ BAD = {
     ),
     "no row": ("a,b\n", {"labels": ["a"]}, "has no row after its first line"),
     "nothing": ("", {"labels": ["a"]}, "has no row after its first line"),
-    "a short row": ("a,b\n1,0\n1\n", {"labels": ["b"]}, "in line 3 has 1 fields, .* names 2"),
+    "a short row": ("a,b\n1,0\n1\n", {"labels": ["b"]}, "in line 3 has 1 field, .* names 2"),
     "a long row": ("a,b\n1,0\n1,2,3\n", {"labels": ["b"]}, "in line 3 has 3 fields, .* names 2"),
     "an open quote": ('a,b\n1,"0\n', {"labels": ["b"]}, "line 2: unexpected end of data"),
     "a column twice": ("a,a,b\n1,2,0\n", {"labels": ["b"]}, "two columns 'a': rename one"),
