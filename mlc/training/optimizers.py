@@ -79,7 +79,6 @@ class Adam(StackedOptimizer):
         first, second = self.options.betas
         return {"mean_share": 1 - first**step, "deviation_share": (1 - second**step) ** 0.5}
 
-    @torch.no_grad()
     def apply(self) -> None:
         """Update all parameters; use torch's fused kernel where it is faster.
 

@@ -61,9 +61,9 @@ class StackedOptimizer:
     ) -> None:
         self.parameters = list(parameters)
         self._lacks_axis = [parameter in without_axis for parameter in self.parameters]
-        # Views of the parameters with the runs axis.
+        # Views of the parameters with the runs axis; changes of them are not recorded for gradients.
         self._weights = [
-            parameter.detach().unsqueeze(0) if lacks else parameter
+            parameter.detach().unsqueeze(0) if lacks else parameter.detach()
             for parameter, lacks in zip(self.parameters, self._lacks_axis, strict=True)
         ]
         self.options = options[0]
@@ -184,18 +184,17 @@ class StackedOptimizer:
 
     def apply(self) -> None:
         """Update all parameters by their gradients."""
-        with torch.no_grad():
-            for index, (weights, gradient, state, factor) in enumerate(
-                zip(self._weights, self._gradients(), self._state, self._factors, strict=True)
-            ):
-                if gradient is None:
-                    self._n_missed[index] += 1
-                    continue
-                self._factor, self._missed = factor, self._n_missed[index]
-                if gradient.is_sparse:
-                    self._update_rows(weights, gradient.coalesce(), state)
-                else:
-                    self.update(weights, gradient, state)
+        for index, (weights, gradient, state, factor) in enumerate(
+            zip(self._weights, self._gradients(), self._state, self._factors, strict=True)
+        ):
+            if gradient is None:
+                self._n_missed[index] += 1
+                continue
+            self._factor, self._missed = factor, self._n_missed[index]
+            if gradient.is_sparse:
+                self._update_rows(weights, gradient.coalesce(), state)
+            else:
+                self.update(weights, gradient, state)
 
     def _gradients(self) -> list[Tensor | None]:
         """Return the gradients with the runs axis."""

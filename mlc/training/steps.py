@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import _engine_run_backward
 
 from mlc.data.resident import ResidentData
 from mlc.training.augmentation import Augmentation
@@ -91,14 +92,19 @@ class PlainStep:
         if self._weights is not None:
             losses = losses * self._weights[rows]
         # Runs share no weights, so the gradient of the sum gives each run the gradient of its loss.
-        losses.backward(self._of_mean(losses, share).expand_as(losses))
+        # What losses.backward(gradient) calls; before that, it imports sympy to compare two shapes.
+        _engine_run_backward(
+            (losses,), (self._of_mean(losses, share),), False, False, (),
+            allow_unreachable=True, accumulate_grad=True,
+        )  # fmt: skip
         self.total += losses.detach().sum(dim=1)
 
     def _of_mean(self, losses: Tensor, share: float) -> Tensor:
-        """Return the gradient of the share of the mean, (1, 1), which needs no backward pass."""
+        """Return the gradient of the share of the mean, (R, B), which needs no backward pass."""
         key = losses.shape[1], share
         if key not in self._of_losses:
-            self._of_losses[key] = losses.new_full((1, 1), share) / losses.shape[1]
+            of_mean = losses.new_full((1, 1), share) / losses.shape[1]
+            self._of_losses[key] = of_mean.expand_as(losses)
         return self._of_losses[key]
 
     def _precision(self) -> AbstractContextManager[Any]:

@@ -105,6 +105,18 @@ def test_a_captured_training_is_the_plain_training(head: str) -> None:
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)
 
 
+def test_a_step_skips_the_comparison_of_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It imports sympy, which takes as long as a short training."""
+
+    def compared(*arguments: object, **named: object) -> None:
+        raise AssertionError("shapes are compared")
+
+    step = plain_step("sigmoid", torch.device("cpu"))
+    monkeypatch.setattr("torch.autograd._make_grads", compared)
+    step._add_gradients(torch.arange(8).expand(3, -1), None, 1.0)
+    assert all(parameter.grad is not None for parameter in step.model.parameters())
+
+
 @pytest.mark.parametrize("head", ["sigmoid", "pick_one"])
 def test_a_batch_in_parts_is_the_batch(head: str) -> None:
     network = {"dropout": 0.0}
