@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from mlc.comparing.budgets import BUDGETS
-from mlc.config.imports import add_import_flag, import_parts
+from mlc.config.imports import add_import_flag, import_parts, uncollected
 from mlc.config.parsers import Parser
 from mlc.config.registry import METRICS
 from mlc.launching.printing import printing
@@ -22,11 +22,12 @@ def main(words: list[str] | None = None) -> None:
     """Parse the command line, train the comparison and print its answer."""
     arguments = _parser().parse_intermixed_args(words)
     # Imports torch, which takes seconds.
-    from mlc.comparing.command import compare
-    from mlc.estimator import MultiLabelClassifier
-    from mlc.launching.command import errors_raised_by_hydra, in_one_sentence
-    from mlc.launching.stopping import stop_status, stops_raised
-    from mlc.launching.sweep import Refusal
+    with uncollected():
+        from mlc.comparing.command import compare
+        from mlc.estimator import MultiLabelClassifier
+        from mlc.launching.command import errors_raised_by_hydra, in_one_sentence
+        from mlc.launching.stopping import stop_status, stops_raised
+        from mlc.launching.sweep import Refusal
 
     with errors_raised_by_hydra() as wants_trace, stops_raised():
         try:

@@ -16,7 +16,7 @@ import webbrowser
 from pathlib import Path
 
 from mlc.config.errors import MlcError, RunFolderError
-from mlc.config.imports import add_import_flag, import_parts
+from mlc.config.imports import add_import_flag, import_parts, uncollected
 from mlc.config.texts import counted
 from mlc.launching.printing import is_read, printing
 
@@ -65,9 +65,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _show(sweeps: list[Path], port: int | None, runs: str | None, bands: bool) -> None:
     # Imports torch and matplotlib, which take seconds.
-    from mlc.reporting.curves import Curves
-    from mlc.tracking.server import serve
-    from mlc.tracking.view import MOST_RUNS, View
+    with uncollected():
+        from mlc.reporting.curves import Curves
+        from mlc.tracking.server import serve
+        from mlc.tracking.view import MOST_RUNS, View
 
     curves = Curves(sweeps, runs or "")
     first = curves.read()

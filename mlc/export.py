@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from mlc.config.errors import MlcError
-from mlc.config.imports import add_import_flag, import_parts
+from mlc.config.imports import add_import_flag, import_parts, uncollected
 from mlc.config.texts import escaped
 from mlc.launching.printing import printing
 from mlc.launching.stopping import stopped_in_one_sentence
@@ -28,7 +28,8 @@ def _run(args: argparse.Namespace) -> None:
     """Do the work; a refusal is one sentence."""
     try:
         # Imports torch, which takes seconds.
-        from mlc.exporting.command import export_run, single_run
+        with uncollected():
+            from mlc.exporting.command import export_run, single_run
 
         import_parts(args.imports)
         run = single_run(args.run)

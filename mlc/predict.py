@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlc.config.errors import ConfigError, MlcError
-from mlc.config.imports import add_import_flag, import_parts
+from mlc.config.imports import add_import_flag, import_parts, uncollected
 from mlc.config.texts import cell, counted, escaped
 from mlc.launching.printing import printing
 from mlc.launching.stopping import stopped_in_one_sentence
@@ -48,15 +48,16 @@ def _run(args: argparse.Namespace) -> None:
 def _predict(args: argparse.Namespace) -> None:
     """Write or print the table of the rows, and describe both on standard error."""
     # Imports torch, which takes seconds.
-    from mlc.files.writing import write_output
-    from mlc.runs.loading import load
-    from mlc.runs.predicting import (
-        card_of,
-        note_on_broken,
-        note_on_empty_rows,
-        read_rows,
-        table_of,
-    )
+    with uncollected():
+        from mlc.files.writing import write_output
+        from mlc.runs.loading import load
+        from mlc.runs.predicting import (
+            card_of,
+            note_on_broken,
+            note_on_empty_rows,
+            read_rows,
+            table_of,
+        )
 
     if args.output is None and sys.stdout is None:
         raise ConfigError("Standard output is closed: name a file with --output.")

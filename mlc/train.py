@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from mlc.config.help import help_text
+from mlc.config.imports import uncollected
 from mlc.config.schema import ReportOptions
 from mlc.launching.printing import printing
 
@@ -20,7 +21,8 @@ def main() -> None:
         print(help_text())
         return
     # Imports torch, which takes seconds.
-    from mlc.launching.command import main as run
+    with uncollected():
+        from mlc.launching.command import main as run
 
     run(_answer)
 

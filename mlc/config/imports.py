@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import os
@@ -101,11 +102,18 @@ def _import(name: str) -> None:
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Pause the garbage collector: imports make many objects and hardly any garbage."""
-    was_enabled = gc.isenabled()
+    """Pause the garbage collector: imports make many objects and hardly any garbage.
+
+    It does not scan what was imported later either, nor anything when the process ends.
+    """
+    was_enabled, n_modules = gc.isenabled(), len(sys.modules)
     gc.disable()
     try:
         yield
     finally:
+        # A later call in the same process, which imports nothing, keeps no garbage.
+        if len(sys.modules) > n_modules:
+            gc.freeze()
+            atexit.register(gc.freeze)
         if was_enabled:
             gc.enable()

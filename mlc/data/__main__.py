@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from mlc.config.errors import ConfigError, MlcError
-from mlc.config.imports import add_import_flag, import_parts
+from mlc.config.imports import add_import_flag, import_parts, uncollected
 from mlc.config.parsers import Parser
 from mlc.launching.printing import printing
 from mlc.launching.stopping import stopped_in_one_sentence
@@ -41,13 +41,14 @@ def _card(parsed: argparse.Namespace) -> str:
         MlcError: the data set cannot be read, or a setting is invalid.
     """
     # Imports torch, which takes seconds.
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
+    with uncollected():
+        from hydra.errors import HydraException
+        from omegaconf.errors import OmegaConfBaseException
 
-    from mlc.data.card_figure import draw_card
-    from mlc.files.writing import write_atomically
-    from mlc.launching.data_card import overrides, read_card
-    from mlc.launching.overrides import advice
+        from mlc.data.card_figure import draw_card
+        from mlc.files.writing import write_atomically
+        from mlc.launching.data_card import overrides, read_card
+        from mlc.launching.overrides import advice
 
     import_parts(parsed.imports)
     try:

@@ -1,0 +1,49 @@
+"""The imports of a command."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mlc.config.imports import uncollected
+
+
+@pytest.fixture(autouse=True)
+def nothing_frozen() -> Iterator[None]:
+    gc.unfreeze()
+    yield
+    gc.unfreeze()
+    gc.enable()
+
+
+def test_what_a_command_imports_is_never_scanned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "imported_without_collector.py").write_text("MADE = [[]]\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("atexit.register", registered := [].append)
+    with uncollected():
+        assert not gc.isenabled()
+        import imported_without_collector as module
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > 0
+    assert not any(each is module.MADE for each in gc.get_objects())
+    assert registered.__self__ == [gc.freeze]
+    del sys.modules["imported_without_collector"]
+
+
+def test_a_second_call_keeps_no_garbage() -> None:
+    with uncollected():
+        import gc as _known  # noqa: F401
+    assert gc.get_freeze_count() == 0
+
+
+def test_a_collector_that_was_off_stays_off() -> None:
+    gc.disable()
+    with uncollected():
+        pass
+    assert not gc.isenabled()
