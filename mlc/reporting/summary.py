@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import fill
 
@@ -65,15 +66,16 @@ def write_summary(folder: Path, metrics: Sequence[str], reference: str) -> tuple
             check_report_files(folder, SEARCH_FILES)
             write_choices(folder, search.record, search.trials, search.choices)
             results = search.chosen(results)
-        summary = _summary(results, search, metrics, reference, markdown=True)
-        write_text(folder / SUMMARY, f"{MARKS['.md'].decode()}\n{summary}")
+        summary = summarise(results, metrics, reference)
+        markdown = _with_search(summary.markdown(), search, markdown=True)
+        write_text(folder / SUMMARY, f"{MARKS['.md'].decode()}\n{markdown}")
         with write_atomically(folder / f"{metrics[0]}.png") as file:
             file.write(draw_means(results, metrics[0]))
     except OSError as error:
         raise RunFolderError(
             f"The summary cannot be written to {folder} ({error.strerror}): make it writable."
         ) from error
-    return results, _summary(results, search, metrics, reference)
+    return results, _with_search(summary.text(), search, markdown=False)
 
 
 def _require_finished(folder: Path, results: Results) -> None:
@@ -110,32 +112,47 @@ def require_stored(folder: Path, results: Results, metrics: Sequence[str]) -> No
         require_metric(metric, stored, folder)
 
 
-def _summary(
-    results: Results,
-    search: Searched | None,
-    metrics: Sequence[str],
-    reference: str,
-    *,
-    markdown: bool = False,
-) -> str:
+def _with_search(summary: str, search: Searched | None, *, markdown: bool) -> str:
     """Return the summary, after the choice of the search if there is one."""
-    summary = summarise(results, metrics, reference, markdown=markdown)
     return summary if search is None else f"{search.text(as_markdown=markdown)}\n\n{summary}"
 
 
-def summarise(
-    results: Results, metrics: Sequence[str], reference: str, *, markdown: bool = False
-) -> str:
-    """Return the summary: the tables of each data set, then the notes."""
+@dataclass(frozen=True)
+class Summary:
+    """The tables of each data set, then the notes.
 
-    def show(caption: str, table: Table | None, level: int = 3) -> list[str]:
-        if table is None:
-            return []
-        if markdown:
-            return [f"{'#' * level} {as_markdown(caption)}", table.markdown(by_strangers=True)]
-        return [fill(readable(caption), WIDTH), table.text()]
+    Attributes:
+        tables: each with its caption and the level of its heading in Markdown.
+        notes: below them.
+    """
 
-    parts = []
+    tables: Sequence[tuple[str, Table, int]]
+    notes: Sequence[str]
+
+    def markdown(self) -> str:
+        """Format as Markdown."""
+        parts = [
+            part
+            for caption, table, level in self.tables
+            for part in (f"{'#' * level} {as_markdown(caption)}", table.markdown(by_strangers=True))
+        ]
+        notes = "\n".join(f"- {as_markdown(note, LONGEST_NOTE)}" for note in self.notes)
+        return "\n\n".join([*parts, notes]) + "\n"
+
+    def text(self) -> str:
+        """Format for a terminal."""
+        parts = [
+            part
+            for caption, table, _ in self.tables
+            for part in (fill(readable(caption), WIDTH), table.text())
+        ]
+        notes = "\n".join(fill(escaped(note), WIDTH, subsequent_indent="  ") for note in self.notes)
+        return "\n\n".join([*parts, notes]) + "\n"
+
+
+def summarise(results: Results, metrics: Sequence[str], reference: str) -> Summary:
+    """Return the summary of the runs."""
+    tables: list[tuple[str, Table, int]] = []
     runs, baselines = contestants(results), named_baselines(results)
     first = metrics[0]
     for data in dict.fromkeys(runs["data"]):
@@ -144,23 +161,23 @@ def summarise(
         n_seeds = group["seed"].nunique()
         heading = f"{data}, test rows: mean of {counted(n_seeds, 'seed')}"
         heading += ", ± half the 95% interval" if n_seeds > 1 else ""
-        table = means_table(group, baselines[baselines["data"] == data], metrics, results.tuned_on)
-        parts += show(heading, table, 2)
+        of_data = baselines[baselines["data"] == data]
+        tables.append((heading, means_table(group, of_data, metrics, results.tuned_on), 2))
         if chosen is not None:
             caption = f"Each head's setting with the best mean {first} on the validation rows"
-            parts += show(caption, choices_table(group, first, results.tuned_on))
-        caption = (
-            f"{first} in expectation under the known p(y | x): what is missing to the Bayes"
-            " value, because of the head, and because of data and optimisation"
-        )
-        parts += show(caption, regrets_table(group, first, results.tuned_on))
+            tables.append((caption, choices_table(group, first, results.tuned_on), 3))
+        regrets = regrets_table(group, first, results.tuned_on)
+        if regrets is not None:
+            caption = (
+                f"{first} in expectation under the known p(y | x): what is missing to the Bayes"
+                " value, because of the head, and because of data and optimisation"
+            )
+            tables.append((caption, regrets, 3))
         differences = differences_table(group, first, reference, results.tuned_on)
         if differences is not None:
             caption = differences_caption(differences, first, reference, swept=chosen is not None)
-            parts += show(caption, differences)
-    notes = foot(results, metrics, swept=is_swept(runs, first))
-    parts.append(_listed(notes) if markdown else _wrapped(notes))
-    return "\n\n".join(parts) + "\n"
+            tables.append((caption, differences, 3))
+    return Summary(tables, foot(results, metrics, swept=is_swept(runs, first)))
 
 
 def is_swept(runs: pd.DataFrame, metric: str) -> bool:
@@ -176,11 +193,3 @@ def _csv(frame: pd.DataFrame) -> str:
         if not pd.api.types.is_numeric_dtype(frame[column]):
             safe[column] = frame[column].map(cell)
     return str(safe.rename(columns=cell).to_csv(index=False))
-
-
-def _listed(notes: Sequence[str]) -> str:
-    return "\n".join(f"- {as_markdown(note, LONGEST_NOTE)}" for note in notes)
-
-
-def _wrapped(notes: Sequence[str]) -> str:
-    return "\n".join(fill(escaped(note), WIDTH, subsequent_indent="  ") for note in notes)

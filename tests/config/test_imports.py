@@ -4,20 +4,11 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from mlc.config.imports import uncollected
-
-
-@pytest.fixture(autouse=True)
-def nothing_frozen() -> Iterator[None]:
-    gc.unfreeze()
-    yield
-    gc.unfreeze()
-    gc.enable()
 
 
 def test_what_a_command_imports_is_never_scanned(
@@ -44,6 +35,9 @@ def test_a_second_call_keeps_no_garbage() -> None:
 
 def test_a_collector_that_was_off_stays_off() -> None:
     gc.disable()
-    with uncollected():
-        pass
-    assert not gc.isenabled()
+    try:
+        with uncollected():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()

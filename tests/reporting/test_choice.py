@@ -53,7 +53,7 @@ def test_a_setting_whose_runs_failed_is_not_chosen(swept: Path) -> None:
 
 
 def test_what_is_chosen_is_shown_by_both_parts(swept: Path) -> None:
-    text = summarise(collect(swept), LONG, "sigmoid")
+    text = summarise(collect(swept), LONG, "sigmoid").text()
     assert max(map(len, text.splitlines())) <= 80
     means, choices, differences = (
         text.split("with the best mean")[0],
@@ -76,7 +76,7 @@ def test_what_is_chosen_is_shown_by_both_parts(swept: Path) -> None:
 
 
 def test_a_named_setting_is_a_reference(swept: Path) -> None:
-    text = summarise(collect(swept), METRICS, "sigmoid optimizer.lr=0.2")
+    text = summarise(collect(swept), METRICS, "sigmoid optimizer.lr=0.2").text()
     lines = [line for line in text.split("less that of")[1].splitlines() if " 5 " in line]
     # 0.510 of sigmoid's chosen setting and 0.554 of powerset's, less 0.600.
     assert {line.split()[-2 if "undefined" in line else -3] for line in lines} == {
@@ -92,7 +92,7 @@ def test_conditions_of_the_data_are_not_chosen(tmp_path: Path) -> None:
                 name = f"yeast/{head}/seed={seed},data.n_train={n}"
                 jaccard = 0.5 + int(n) / 1e4 + 0.01 * seed + 0.02 * (head == "powerset") * seed
                 write_run(tmp_path, name, overrides={"data.n_train": n}, jaccard=jaccard)
-    text = summarise(collect(tmp_path), METRICS, "sigmoid")
+    text = summarise(collect(tmp_path), METRICS, "sigmoid").text()
     assert "with the best mean" not in text
     # Each is compared under its own condition.
     assert [line.split()[:2] for line in text.splitlines() if "+0.010" in line] == [
@@ -107,7 +107,7 @@ def test_no_p_value_stands_below_five_seeds(n_seeds: int, tmp_path: Path) -> Non
         write_run(tmp_path, f"yeast/sigmoid/seed={seed}", jaccard=0.5 + 0.01 * seed)
         write_run(tmp_path, f"yeast/powerset/seed={seed}", jaccard=0.52 + 0.011 * seed)
         write_run(tmp_path, f"yeast/chain/seed={seed}", jaccard=0.52 + 0.01 * seed)
-    text = " ".join(summarise(collect(tmp_path), METRICS, "sigmoid").split())
+    text = " ".join(summarise(collect(tmp_path), METRICS, "sigmoid").text().split())
     assert "<0.001" in text if n_seeds == 5 else "<0.001" not in text
     assert ("(no p-values below 5 seeds)" in text) == (n_seeds < 5)
     # The chain's differences are all 0.02, which is no reason to put them first.

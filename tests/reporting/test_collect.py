@@ -48,7 +48,7 @@ def test_one_run_in_two_folders_counts_once(twice: Path) -> None:
         ["global", "2", "0.520", ">0.520 ±0.254"],
         ["global", "2", "-", "0.260 ±0.127"],
     ]
-    summary = " ".join(summarise(results, METRICS, "focal").split())
+    summary = " ".join(summarise(results, METRICS, "focal").text().split())
     assert "2 runs are repeats of others (same data, settings and seed) and count once:" in summary
     assert "yeast/focal/seed=0,again (as yeast/focal/seed=0)" in summary
     assert len(results.folders) == 2
@@ -57,7 +57,7 @@ def test_one_run_in_two_folders_counts_once(twice: Path) -> None:
 def test_a_repeat_with_other_numbers_is_named(twice: Path) -> None:
     write(twice, "gpu/focal/seed=0", 2, device="cuda", jaccard=0.57)
     write(twice, "yeast/focal/seed=1,device=cuda", 2, device="cuda", jaccard=0.57)
-    summary = " ".join(summarise(collect(twice), METRICS, "focal").split())
+    summary = " ".join(summarise(collect(twice), METRICS, "focal").text().split())
     assert "seed=1,device=cuda (as yeast/focal/seed=1; values differ by up to 0.03)" in summary
     assert "gpu/focal" not in summary  # other data
 

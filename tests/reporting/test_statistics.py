@@ -18,6 +18,13 @@ def test_interval_is_that_of_scipy() -> None:
     assert interval.n == 7
 
 
+@pytest.mark.parametrize("n", [*range(2, 12), 31, 100, 1001, 20_000])
+def test_the_width_of_an_interval_is_that_of_scipy(n: int) -> None:
+    sample = np.random.default_rng(n).normal(size=n)
+    expected = stats.t.ppf(0.975, n - 1) * stats.sem(sample)
+    assert mean_interval(sample).half_width == pytest.approx(expected, rel=1e-11)
+
+
 def test_interval_covers_as_often_as_it_says() -> None:
     covered = [
         abs(interval.mean) < interval.half_width

@@ -65,7 +65,7 @@ def test_only_finished_runs_are_counted(runs: Path) -> None:
     assert results.unfinished == ["yeast/sigmoid/seed=4"]
     assert len(results.runs) == 3 * 2 + 3 * 3
     assert len(results.baselines) == 3 * 3
-    summary = summarise(results, METRICS, "sigmoid")
+    summary = summarise(results, METRICS, "sigmoid").text()
     assert "1 failed and are not counted" in summary
     assert "It broke." in summary
     assert "1 unfinished" in summary
@@ -86,11 +86,11 @@ def test_means_and_the_best_fair_row(runs: Path) -> None:
 
 def test_differences_are_paired_by_seed(runs: Path) -> None:
     write_run(runs, "yeast/powerset/seed=9", jaccard=0.1)
-    summary = summarise(collect(runs), METRICS, "sigmoid")
+    summary = summarise(collect(runs), METRICS, "sigmoid").text()
     line = next(line for line in summary.splitlines() if "+0.053" in line)
     assert line.split()[:3] == ["powerset", "global", "3"]
     assert "jaccard_samples less that of sigmoid" in summary
-    assert "less that of" not in summarise(collect(runs), METRICS, "nobody")
+    assert "less that of" not in summarise(collect(runs), METRICS, "nobody").text()
 
 
 def test_swept_overrides_make_contestants(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_a_setting_stays_where_no_other_value_has_begun(tmp_path: Path) -> None:
 
 def test_two_data_sets_have_a_table_each(runs: Path) -> None:
     write_run(runs, "scene/sigmoid/seed=0")
-    summary = summarise(collect(runs), METRICS, "sigmoid", markdown=True)
+    summary = summarise(collect(runs), METRICS, "sigmoid").markdown()
     assert "## scene, test rows: mean of 1 seed\n" in summary
     assert "## yeast, test rows: mean of 3 seeds, ± half the 95% interval" in summary
 
@@ -150,7 +150,7 @@ def test_columns_line_up() -> None:
 
 
 def test_regrets_are_shown_in_their_parts_where_the_truth_is_known(runs: Path) -> None:
-    assert "Bayes" not in summarise(collect(runs), METRICS, "sigmoid")
+    assert "Bayes" not in summarise(collect(runs), METRICS, "sigmoid").text()
     for path in runs.rglob("metrics.json"):
         known = {"bayes/jaccard_samples": 0.7}
         for rule in json.loads((path.parent / "rules.json").read_text()):
@@ -163,7 +163,10 @@ def test_regrets_are_shown_in_their_parts_where_the_truth_is_known(runs: Path) -
         path.write_text(json.dumps(json.loads(path.read_text()) | known))
     rows = {
         tuple(line.split()[:2]): line.split()[2:]
-        for line in summarise(collect(runs), METRICS, "sigmoid").split("regret\n")[1].splitlines()
+        for line in summarise(collect(runs), METRICS, "sigmoid")
+        .text()
+        .split("regret\n")[1]
+        .splitlines()
         if "0.700" in line
     }
     assert rows["sigmoid", "global"][1:] == ["0.700", "0.060", "±0.050", "0.080", "0.120"]
@@ -228,7 +231,7 @@ def test_linear_models_that_were_left_out_are_named(tmp_path: Path) -> None:
     path = tmp_path / "yeast/sigmoid/seed=0/baselines.json"
     path.write_text(json.dumps({"linear_svm": {"train/values": 2e9}}))
     results = collect(tmp_path)
-    summary = summarise(results, METRICS, "sigmoid")
+    summary = summarise(results, METRICS, "sigmoid").text()
     assert "are more than" in summary
     assert "linear_svm on yeast" in summary
     assert "(linear_svm)" not in summary

@@ -131,7 +131,7 @@ def loaded_run_case(draw: random.Random, folder: Path) -> None:
 def _report(root: Path, draw: random.Random) -> None:
     results = collect(root, ["jaccard_samples"])
     if results.folders and draw.random() < 0.3:
-        summarise(results, ["jaccard_samples"], "sigmoid")
+        summarise(results, ["jaccard_samples"], "sigmoid").text()
         if draw.random() < 0.2:
             page = render(results, root, ["jaccard_samples"], "sigmoid")
             assert "<script>alert" not in page

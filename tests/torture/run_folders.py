@@ -102,8 +102,8 @@ def run_folder_case(draw: random.Random, folder: Path) -> None:
     known = {*results.folders, *results.unreadable, *results.failed, *results.unfinished}
     assert BAD in known | set(results.repeats), "each run is named"
     check_comparable(results.statuses)
-    for markdown in (False, True):
-        said = summarise(results, ["jaccard_samples"], "sigmoid", markdown=markdown)
+    summary = summarise(results, ["jaccard_samples"], "sigmoid")
+    for said in (summary.text(), summary.markdown()):
         assert "\x1b" not in said, "no control character"
     if BAD in results.unreadable:
         raise RunFolderError(results.unreadable[BAD])
