@@ -22,6 +22,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from benchmarks.measuring import RESULTS, spread, write
+from mlc.config.imports import uncollected
 from mlc.files.writing import write_atomically
 from mlc.reporting.tables import Table
 from mlc.tracking.palette import COLOURS
@@ -110,7 +111,9 @@ def wrap(clock: Clock) -> None:
 
 def profiled(folder: Path, arguments: list[str]) -> None:
     """Run a sweep in this process; each process stores its seconds in the folder."""
-    from mlc.launching import command, workers
+    # As mlc-train imports it.
+    with uncollected():
+        from mlc.launching import command, workers
 
     clock = Clock()
     wrap(clock)
