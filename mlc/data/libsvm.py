@@ -16,10 +16,10 @@ from mlc.config.errors import DataError
 from mlc.config.options import option
 from mlc.data.base import Dataset, DataSource, SplitOptions, register_source
 from mlc.data.files import MOST_COLUMNS, located, read_text, require_memory
+from mlc.data.libsvm_lines import row_lines
 from mlc.data.parts import join_parts
 from mlc.data.weighting import weighting_of
 
-_HEADER = re.compile(r"\s*(\d{1,12})\s+(\d{1,12})\s+(\d{1,12})\s*", re.ASCII)
 _ROW = re.compile(
     r"(?P<labels>\d+(?:,\d+)*)?(?:(?:^|\s+)(?P<pairs>\d+:[-+.\deE]+(?:\s+\d+:[-+.\deE]+)*))?",
     re.ASCII,
@@ -142,29 +142,10 @@ def read_rows(path: Path) -> LibsvmRows:
     """Parse a file.
 
     Raises:
-        DataError: the file cannot be read, a line is malformed, the indices of a row do not increase,
-            or a value is infinite or too large for 32 bits.
+        DataError: the file cannot be read, a line is empty or malformed, the indices of a row do not
+            increase, or a value is infinite or too large for 32 bits.
     """
-    lines = read_text(path).replace("\r\n", "\n").split("\n")
-    lines = lines if lines[-1].strip() else lines[:-1] or [""]
-    header = _HEADER.fullmatch(lines[0])
-    numbered = [(number, line.partition("#")) for number, line in enumerate(lines, 1)]
-    numbered = numbered[1:] if header else numbered
-    # A line with only a comment is not a row; an empty line may be a row without labels and features.
-    candidates = [(n, parts[0]) for n, parts in numbered if parts[0].strip() or not parts[1]]
-    rows = [(number, line) for number, line in candidates if line.strip()]
-    if header and len(rows) != int(header[1]):
-        rows = candidates[: int(header[1])]
-        further = [number for number, line in candidates[len(rows) :] if line.strip()]
-        if further or len(rows) < int(header[1]):
-            n_rows = sum(bool(line.strip()) for _, line in candidates)
-            raise DataError(
-                f"{path}: the first line states the number of rows as {header[1]}, and it is {n_rows}:"
-                " correct it, or fetch the file again if it is cut off."
-            )
-    if not rows:
-        raise DataError(f"{path} has no row: name a file that has.")
-    return _parsed(path, rows, (int(header[2]), int(header[3])) if header else None)
+    return _parsed(path, *row_lines(path, read_text(path)))
 
 
 def _parsed(path: Path, rows: list[tuple[int, str]], header: tuple[int, int] | None) -> LibsvmRows:

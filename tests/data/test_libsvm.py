@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from sklearn.datasets import load_svmlight_file
+from sklearn.datasets import dump_svmlight_file, load_svmlight_file
 from sklearn.preprocessing import MultiLabelBinarizer
 
 from mlc.config.errors import DataError
@@ -64,6 +64,23 @@ def test_the_extreme_classification_form_counts_from_0(write: Write) -> None:
     assert found.feature_names == ("0", "1", "2", "3", "4")
 
 
+def test_a_line_of_blanks_is_a_row_as_scikit_learn_writes_it(write: Write) -> None:
+    features = np.array([[0, 1.5], [0, 0], [2, 0], [0, 0]])
+    labels = np.array([[1, 0], [0, 0], [0, 1], [0, 0]])
+    path = write("")
+    dump_svmlight_file(features, labels, str(path), multilabel=True)
+    found = load(path)
+    assert_array_equal(found.features.toarray(), features)
+    assert_array_equal(found.targets, labels)
+    rows = read_features(path, "libsvm", SOURCES.options("libsvm"), ("0", "1"), ("0", "1"))
+    assert_array_equal(rows.toarray(), features)
+
+
+def test_empty_lines_at_the_end_are_no_rows(write: Write) -> None:
+    assert len(load(write("0 1:1\n1 2:1\n\n\n")).targets) == 2
+    assert len(load(write("3 2 2\n0 0:1\n1 1:1\n\n")).targets) == 3
+
+
 @pytest.mark.parametrize(("ending", "pack"), [(".gz", gzip.compress), (".bz2", bz2.compress)])
 def test_a_test_file_shares_columns_and_labels(
     ending: str, pack: Callable[[bytes], bytes], write: Write
@@ -114,6 +131,7 @@ BROKEN = {
     "1 9 999999999999\n0 1:1\n": "999999999999 labels, and at most",
     "1:1\n2:1\n": "no row has a label",
     "0\n1\n": "no row has a feature",
+    "0 1:1\n\n1 2:1\n": "line 2 is empty: remove it, or write a blank into it if it is a row",
     "# nothing\n": "has no row",
     "": "has no row",
 }  # fmt: skip
