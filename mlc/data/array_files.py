@@ -131,8 +131,9 @@ def _check_header(path: Path, stream: Any, size: int, what: str) -> None:
         raise DataError(f"{path}: {what} has named fields: give an array of numbers or texts.")
     if dtype.hasobject:
         raise DataError(
-            f"{path}: {what} is an array of Python objects, which are never unpickled: convert it by"
-            " .astype(float), .astype(int) or .astype(str)."
+            f"{path}: {what} is an array of Python objects, which are never unpickled: convert"
+            " numbers by .astype(float), texts by .astype(str), and lists of labels to texts by"
+            " np.array([';'.join(labels) for labels in y])."
         )
     if dtype.names is not None or dtype.itemsize == 0 or min(shape, default=0) < 0:
         raise DataError(f"{path}: {what} is not an array of numbers or texts: convert it.")

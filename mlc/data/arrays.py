@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,13 @@ from mlc.data.base import (
     select_columns,
 )
 from mlc.data.files import MOST_COLUMNS, located
-from mlc.data.label_arrays import are_numbers, label_sets, probabilities, without_gaps
+from mlc.data.label_arrays import (
+    are_numbers,
+    label_sets,
+    parted_texts,
+    probabilities,
+    without_gaps,
+)
 from mlc.data.missing_labels import (
     CHOICES,
     HALF,
@@ -94,11 +100,13 @@ class Arrays(DataSource):
         arrays = read_arrays(path)
         beside = _beside(options.labels_path, options.root)
         parts, names = _parts(path, arrays, options, beside)
+        texts, notes = parted_texts([part.labels for part in parts], names)
+        parts = [replace(part, labels=y) for part, y in zip(parts, texts, strict=True)]
         numbers = not options.soft_labels and any(are_numbers(part.labels) for part in parts)
         n_labels = max(_largest(part.labels) for part in parts) + 1 if numbers else 0
         features, targets, masks, label_names = [], [], [], names
         soft: list[Any] = []
-        notes: tuple[str, ...] = (SOFT_NOTE,) if options.soft_labels else ()
+        notes += (SOFT_NOTE,) if options.soft_labels else ()
         for part in parts:
             features.append(_as_features(part.path, part.features))
             filled, known = without_gaps(part.labels)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,10 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from mlc.config.errors import DataError
-from mlc.config.texts import counted
+from mlc.config.texts import counted, shortened
 from mlc.data.files import MOST_COLUMNS, require_memory
+from mlc.data.label_cells import literal
+from mlc.data.label_separators import NAMES, combined_by, split_cell
 from mlc.data.missing_labels import SOFT_RANGE, first_not_soft
 
 MultiHot = NDArray[np.bool_]
@@ -51,6 +55,47 @@ def label_sets(
     if y.dtype.kind == "b" or np.isin(table, (0, 1)).all():
         return _named(path, table.astype(bool), names)
     raise _not_binary(path, table)
+
+
+def parted_texts(
+    arrays: Sequence[Any], names: tuple[str, ...] | None
+) -> tuple[list[Any], tuple[str, ...]]:
+    """Split texts (N,) that each hold a label set; return texts (N, M), padded with "", and a note.
+
+    Such texts are lists, as Python writes them, or have a separator whose pieces recur.
+
+    Args:
+        arrays: y of each part.
+        names: the label names, if they are stated: a text among them is one label.
+    """
+    given = list(arrays)
+    if any(issparse(y) or y.ndim != 1 or y.dtype.kind != "U" for y in given):
+        return given, ()
+    texts = list(dict.fromkeys(str(text) for y in given for text in y if text.strip()))
+    lists = [literal(text) for text in texts]
+    are_lists = bool(lists) and all(labels is not None for labels in lists)
+    sign = None if are_lists else combined_by(texts)
+    if not (are_lists or sign) or (names is not None and set(texts) <= set(names)):
+        return given, ()
+    example = next(text for text in texts if sign is None or sign in text)
+    how = (
+        "are lists"
+        if sign is None
+        else f"hold labels with {NAMES.get(sign, repr(sign))} between them"
+    )
+    note = (
+        f"The texts of y {how}, such as {shortened(example, 40)!r}: they are split. To take each text as"
+        " one label, store y in the shape (N, 1)."
+    )
+    return [_split_texts(y, sign) for y in given], (note,)
+
+
+def _split_texts(y: NDArray[np.str_], sign: str | None) -> NDArray[np.str_]:
+    pieces = [
+        split_cell(str(text), sign) if sign else map(str, literal(str(text)) or []) for text in y
+    ]
+    padded = zip_longest(*pieces, fillvalue="")
+    return np.array(list(padded) or [[""] * len(y)], dtype=str).T
 
 
 def _not_binary(path: Path, table: NDArray[Any]) -> DataError:

@@ -302,3 +302,46 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "toy.npz").write_bytes(stream.getvalue())
     with pytest.raises(DataError, match=r"'run.sh', which is not an array"):
         load(tmp_path / "toy.npz")
+
+
+SETS = ["a,b", "b", "", "a, c", "b,c", "a"] * 2
+
+
+def test_texts_that_hold_label_sets_are_split_and_this_is_said(tmp_path: Path) -> None:
+    found = load(written(tmp_path, X=X, y=np.array(SETS)))
+    assert found.label_names == ("a", "b", "c")
+    assert_array_equal(found.targets[:4], [[1, 1, 0], [0, 1, 0], [0, 0, 0], [1, 0, 1]])
+    assert "such as 'a,b': they are split" in found.notes[0]
+    parts = {
+        "X_train": X,
+        "y_train": np.array(SETS),
+        "X_test": X[:2],
+        "y_test": np.array(["c", "b"]),
+    }
+    found = load(written(tmp_path, **parts))
+    assert_array_equal(found.targets[-2:], [[0, 0, 1], [0, 1, 0]])
+
+
+def test_lists_that_are_written_as_texts_are_read(tmp_path: Path) -> None:
+    lists = np.array([["a", "b"], ["b"], [], ["c", "a"]] * 3, dtype=object)
+    found = load(written(tmp_path, X=X, y=np.array(list(map(str, lists)))))
+    assert found.label_names == ("a", "b", "c")
+    assert_array_equal(found.targets[:4], [[1, 1, 0], [0, 1, 0], [0, 0, 0], [1, 0, 1]])
+    assert "The texts of y are lists" in found.notes[0]
+    with pytest.raises(DataError, match=r"lists of labels to texts by np\.array\(\[';'\.join"):
+        load(written(tmp_path, X=X, y=lists))
+    joined = load(written(tmp_path, X=X, y=np.array([";".join(labels) for labels in lists])))
+    assert_array_equal(joined.targets, found.targets)
+
+
+def test_texts_that_are_stated_as_names_are_one_label_each(tmp_path: Path) -> None:
+    names = np.array(sorted({text for text in SETS if text}))
+    found = load(written(tmp_path, X=X, y=np.array(SETS), label_names=names))
+    assert found.label_names == tuple(names)
+    assert found.notes == ()
+    found = load(written(tmp_path, X=X, y=np.array(SETS)[:, None]))
+    assert found.label_names == tuple(names)
+    assert found.notes == ()
+    found = load(written(tmp_path, X=X, y=np.array(["north, cold", "south"] * 6)))
+    assert found.label_names == ("north, cold", "south")
+    assert found.notes == ()
