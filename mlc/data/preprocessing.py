@@ -75,7 +75,7 @@ def shifted(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return dense rows (N, D) in 32 bits and the shift that each scaling has left for them, (R, D).
 
-    From columns that need it, the mean of the shifts is subtracted in 64 bits.
+    From columns that need it, `common_shift` is subtracted in 64 bits.
     """
     shifts = np.stack([scaling.shift for scaling in scalings]).astype(np.float64)
     if features.dtype != np.float32 and any(scaling.is_fine for scaling in scalings):
@@ -86,11 +86,15 @@ def shifted(
 
 
 def common_shift(scalings: Sequence[Scaling]) -> NDArray[np.float64]:
-    """Return what is subtracted in 64 bits for all scalings: (D,), 0 where 32 bits suffice."""
+    """Return what is subtracted in 64 bits for all scalings: (D,), 0 where 32 bits suffice.
+
+    It is the mean shift of those scalings that need it: the shift of another, whose training rows hold a
+    value far from the rest, may be so far away that 32 bits would not do after it.
+    """
     shifts = np.stack([scaling.shift for scaling in scalings]).astype(np.float64)
     scales = np.stack([scaling.scale for scaling in scalings])
-    is_fine = (np.abs(shifts * scales) > MOST_SPREADS).any(axis=0)
-    return np.where(is_fine, shifts.mean(axis=0), 0)
+    is_fine = np.abs(shifts * scales) > MOST_SPREADS
+    return np.where(is_fine, shifts, 0).sum(axis=0) / np.maximum(is_fine.sum(axis=0), 1)
 
 
 def without_unused(dataset: Dataset, scalings: Sequence[Scaling]) -> tuple[Dataset, list[Scaling]]:

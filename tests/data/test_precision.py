@@ -109,6 +109,28 @@ def test_columns_have_64_bits_only_where_they_need_them() -> None:
     assert narrowed(np.zeros((0, 3))).dtype == np.float32
 
 
+def test_a_zero_among_times_leaves_the_others_in_64_bits(tmp_path: Path) -> None:
+    """In a test row it took the column away from training without a word."""
+    times = SECONDS[:, 0].copy()
+    times[[3, 37]] = 0
+    assert column(times) == np.float64
+    test_file = np.where(np.arange(40) < 20, SECONDS[:, 0], 0)
+    assert column(test_file) == np.float64
+    np.savez(tmp_path / "data.npz", X=np.stack([test_file, PLAIN[:, 1]], 1), y=Y.astype(int))
+    scaling = fit_scaling(load_data("arrays", path=str(tmp_path / "data.npz")), np.arange(20))
+    assert scaling.scale[0] == pytest.approx(1 / PLAIN[:20, 0].std())
+
+
+def test_a_run_with_an_outlier_leaves_the_precision_of_the_others() -> None:
+    fine = Scaling(np.array([OFFSET + 2.0]), np.array([1], np.float32))
+    others = [Scaling(np.array([OFFSET * 0.9]), np.array([1e-8], np.float32))] * 3
+    rows = OFFSET + np.arange(5.0)[:, None]
+    scalings = [fine, *others, Scaling(np.array([np.nan]), np.array([1], np.float32))]
+    centred, shifts = shifted(rows, scalings)
+    assert_array_equal((centred - shifts[0]) * fine.scale, np.arange(-2.0, 3)[:, None])
+    assert_allclose((centred - shifts[1]) * 1e-8, (rows - OFFSET * 0.9) * 1e-8, rtol=1e-6)
+
+
 def test_chunks_of_columns_are_checked_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mlc.data.precision._CHECKED_AT_ONCE", 50)
     assert narrowed(np.hstack([PLAIN, PLAIN, SECONDS])).dtype == np.float64
