@@ -28,6 +28,7 @@ MISSING = {
 _NO_LABEL = {*MISSING, "[]", "()", "{}", "set()", "frozenset()", "array([])"}
 _CALL = re.compile(r"^(?:np\.|numpy\.)?(?:set|frozenset|array|tuple|list)\((.*)\)$", re.DOTALL)
 _DTYPE = re.compile(r",\s*dtype=[^\])]*$")
+_SCALAR = re.compile(r"""\bnp\.\w+\(('[^'\\]*'|"[^"\\]*"|-?\d+)\)""")  # As NumPy 2 shows it.
 _CONSTANTS = {"null": "None", "nan": "None", "NaN": "None", "true": "True", "false": "False"}
 _PAIRS = {"[": "]", "(": ")", "{": "}"}
 
@@ -160,7 +161,7 @@ def literal(text: str) -> Labels | None:
     if call is not None:
         text = _DTYPE.sub("", call.group(1).strip()) or "[]"
     try:
-        value = ast.literal_eval(_with_commas(text))
+        value = ast.literal_eval(_with_commas(_SCALAR.sub(r"\1", text)))
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError, tokenize.TokenError):
         return None
     if isinstance(value, (set, frozenset)):

@@ -25,6 +25,7 @@ from mlc.data.columns import Encoded, encode_columns
 from mlc.data.files import located
 from mlc.data.label_cells import separator_named
 from mlc.data.label_columns import Labels, encode_labels, zero_one_columns
+from mlc.data.locations import location_of
 from mlc.data.missing_labels import Mask, SoftLabelOptions, joined_known, joined_soft
 from mlc.data.parts import join_parts
 from mlc.data.spotted import alike_labels, empty_texts, repeated_texts
@@ -269,8 +270,10 @@ def _labels_as(file: TableFile, options: Any, labels: Labels) -> Labels:
         return test_labels
     unknown = sorted(set(test_labels.names) - set(labels.names))
     if unknown:
+        holders = test_labels.targets[:, test_labels.names.index(unknown[0])]
+        row = f" in {location_of(file.where, int(holders.argmax()))}" if holders.any() else ""
         raise DataError(
-            f"{file.where}: the label {unknown[0]!r} is not in the training file: remove it."
+            f"{file.where}: the label {unknown[0]!r}{row} is not in the training file: remove it."
         )
     shape = len(file.frame), len(labels.names)
     columns = [labels.names.index(name) for name in test_labels.names]

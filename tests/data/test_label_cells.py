@@ -28,6 +28,8 @@ FORMS: dict[str, tuple[list[Any], list[list[str]]]] = {
     "JSON": (['["a, b", "c"]', "[null]", "[]"], [["a, b", "c"], [], []]),
     "Python": (["['a', \"b's\"]", "('c',)", "{'d'}", "set()"], [["a", "b's"], ["c"], ["d"], []]),
     "numpy": (["['a' 'b']", "array(['a'], dtype='<U1')"], [["a", "b"], ["a"]]),
+    "scalars of numpy": (["[np.str_('a, b'), np.str_('c')]", "[np.str_('d')]"], [["a, b", "c"], ["d"]]),
+    "integers of numpy": (["[np.int64(0), np.int64(12)]", "[np.int64(3)]"], [["0", "12"], ["3"]]),
     "words in brackets": (["[wet, cold]", "[New York]"], [["wet", "cold"], ["New York"]]),
     "numbers of numpy": (["[0 2]", "[1]"], [["0", "2"], ["1"]]),
     "vectors": (["[1, 0, 1]", "[0, 0, 0]"], [["0", "2"], []]),

@@ -130,7 +130,9 @@ def test_a_test_files_labels_are_in_the_training_files_order(write: Any) -> None
     pairs = dataset.features[4:, dataset.n_features - 4 :].toarray().sum(axis=1)
     assert pairs.tolist() == [0, 2, 0]
     write("tags,body\nfishing,salt\n", "test.csv")
-    with pytest.raises(DataError, match="the label 'fishing' is not in the training file"):
+    with pytest.raises(
+        DataError, match="the label 'fishing' in data row 1 is not in the training file"
+    ):
         load(path, test_path=str(test), **options)
 
 
