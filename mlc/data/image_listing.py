@@ -224,9 +224,13 @@ def _of_folders(root: Path, options: Any) -> Listing:
     if parts is not None:
         folders = [levels[1:] for levels in folders]
     if () in folders:
+        tables = sorted(
+            path for path in root.iterdir() if path.suffix in (".csv", ".tsv", ".parquet")
+        )
+        table = tables[0] if len(tables) == 1 else "a table with its labels"
         raise DataError(
             f"{files[folders.index(())]} lies in no folder that names its labels: move it into one, or"
-            " name a table with its labels in data.path."
+            f" name {table} in data.path, and the column with the labels in data.labels."
         )
     classes = set(folders)
     missing = [name for name in options.no_label if not any(name in levels for levels in classes)]

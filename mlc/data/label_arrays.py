@@ -94,8 +94,8 @@ def _split_texts(y: NDArray[np.str_], sign: str | None) -> NDArray[np.str_]:
     pieces = [
         split_cell(str(text), sign) if sign else map(str, literal(str(text)) or []) for text in y
     ]
-    padded = zip_longest(*pieces, fillvalue="")
-    return np.array(list(padded) or [[""] * len(y)], dtype=str).T
+    columns = list(map(list, zip_longest(*pieces, fillvalue="")))
+    return np.array(columns or [[""] * len(y)], dtype=str).T
 
 
 def _not_binary(path: Path, table: NDArray[Any]) -> DataError:

@@ -94,7 +94,8 @@ def common_shift(scalings: Sequence[Scaling]) -> NDArray[np.float64]:
     shifts = np.stack([scaling.shift for scaling in scalings]).astype(np.float64)
     scales = np.stack([scaling.scale for scaling in scalings])
     is_fine = np.abs(shifts * scales) > MOST_SPREADS
-    return np.where(is_fine, shifts, 0).sum(axis=0) / np.maximum(is_fine.sum(axis=0), 1)
+    mean = np.where(is_fine, shifts, 0).sum(axis=0) / np.maximum(is_fine.sum(axis=0), 1)
+    return np.asarray(mean, dtype=np.float64)
 
 
 def without_unused(dataset: Dataset, scalings: Sequence[Scaling]) -> tuple[Dataset, list[Scaling]]:

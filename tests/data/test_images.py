@@ -263,6 +263,11 @@ def test_a_folder_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
     write_image(tmp_path / "1.png")
     with pytest.raises(DataError, match=r"1\.png lies in no folder that names its labels"):
         load_data("images", path=str(tmp_path))
+    (tmp_path / "labels.csv").write_text("file,labels\n1.png,a\n")
+    with pytest.raises(
+        DataError, match=r"or name \S+/labels\.csv in data\.path, and the column with"
+    ):
+        load_data("images", path=str(tmp_path))
     with pytest.raises(DataError, match=r"data=images needs data.path"):
         load_data("images")
     with pytest.raises(ConfigError, match=r"size=\[1, 2, 3\] must be a height and a width"):
