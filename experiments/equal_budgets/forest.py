@@ -92,9 +92,9 @@ def front_figure(found: Mapping[str, Gains]) -> Figure:
     headline(
         figure,
         f"Is anything better than {REFERENCE}?",
-        f"Circle: mean of {len(first.by_data)} data sets, with an interval over data sets, seeds and"
-        " test rows, filled where it excludes 0; bars: each data set, triangles beyond the axis; grey:"
-        f" within {MARGIN}, called equal",
+        f"{len(order)} of {len(first.pooled)} contestants. Circle: mean of {len(first.by_data)} data"
+        " sets, with an interval over data sets, seeds and test rows, filled where it excludes 0; bars:"
+        f" each data set, triangles beyond the axis; grey: within {MARGIN}, called equal",
     )
     return figure
 

@@ -16,6 +16,7 @@ from experiments.league.standings import means
 from mlc.reporting.statistics import mean_interval
 
 _METRIC, _EXACT = "jaccard_samples", "subset_accuracy"
+_FIXED = "fixed"
 _NOT_MEASURED = "not measured"
 
 
@@ -34,16 +35,37 @@ def sigmoid_behind(chosen: pd.DataFrame) -> str:
 def rule_loss(rows: pd.DataFrame, chosen: pd.DataFrame) -> pd.Series:
     """Return by data set what sigmoid loses at a threshold of 0.5, by Jaccard index.
 
+    The configuration at 0.5 is the one that the search chooses with this threshold alone; where it has
+    no reported seeds, that of `chosen`, with which the loss is too large.
+
     Args:
         rows: the stored rows.
-        chosen: of the configuration and rule of each contestant, as `tuned` returns them. The
-            configuration at the threshold of 0.5 is the same.
+        chosen: of the configuration and rule of each contestant, as `tuned` returns them.
     """
-    fixed = {
-        data: of_number.loc[of_number["rule"] == "fixed", _METRIC].mean()
-        for data, _, of_number in configured(rows[rows["head"] == REFERENCE], _METRIC)
+    of_head = rows[rows["head"] == REFERENCE]
+    at_half = of_head[of_head["rule"] == _FIXED]
+    fixed = {data: of_number for data, _, of_number in configured(of_head, _METRIC)}
+    fixed |= {data: of_number for data, _, of_number in configured(at_half, _METRIC)}
+    values = {
+        data: each.loc[each["rule"] == _FIXED, _METRIC].mean() for data, each in fixed.items()
     }
-    return means(chosen, _METRIC).loc[REFERENCE] - pd.Series(fixed)
+    return means(chosen, _METRIC).loc[REFERENCE] - pd.Series(values)
+
+
+def baselines_first(chosen: pd.DataFrame) -> dict[str, str]:
+    """Describe where a baseline has the highest Jaccard index, and by how much more than every head."""
+    values = means(chosen, _METRIC)
+    of_heads = values[~values.index.isin(BASELINES)].max()
+    lead = values[values.index.isin(BASELINES)] - of_heads
+    first = [
+        f"{of_data.idxmax()} on {data} {of_data.max():+.3f}"
+        for data, of_data in lead.items()
+        if of_data.max() > 0
+    ]
+    return {
+        "baselines_first": ", ".join(first) or "none",
+        "baselines_first_on": f"{len(first)} of {lead.shape[1]}",
+    }
 
 
 def front_numbers(
@@ -55,8 +77,10 @@ def front_numbers(
         "behind_most": f"{behind.max():.3f} ({behind.idxmax()})",
         "behind_mean": str(mean_interval(behind)),
         "rule_loss": str(mean_interval(loss)),
-        "rule_loss_most": f"{loss.max():.3f} ({loss.idxmax()})",
+        "rule_loss_by_data": ", ".join(f"{data} {value:.3f}" for data, value in loss.items()),
+        "rule_loss_range": f"{loss.min():.3f} ({loss.idxmin()}) to {loss.max():.3f} ({loss.idxmax()})",
         "rule_over_head": f"{(loss > behind).sum()} of {len(loss)}",
+        **baselines_first(chosen),
         **_gains(found),
     }
 

@@ -29,6 +29,8 @@ from mlc.reporting.tables import Table
 
 # With fewer data sets nothing is said of others.
 LEAST_DATA_SETS = 3
+# The half-width of an interval differs by about this share between sets of draws.
+_EDGE = 0.05
 
 
 def common(draws: Mapping[str, Draws]) -> list[Draws]:
@@ -119,16 +121,29 @@ def clear_numbers(found: Mapping[str, Gains]) -> dict[str, str]:
             median = np.median([gain.detectable for gain in of_metric.pooled.values()])
             numbers[f"detectable_{metric}"] = f"{median:.2f}"
         by_data = [
-            f"{head} on {data}"
+            f"{head} on {data} {each[head].signed()}"
             for data, each in of_metric.by_data.items()
             for head in _ahead(each, sign)
         ]
         numbers[f"ahead_by_data_{metric}"] = ", ".join(by_data) or "none"
+        near = [
+            f"{head} on {data}"
+            for data, each in of_metric.by_data.items()
+            for head, gain in each.items()
+            if sign * gain.mean > 0 and _is_at_edge(gain)
+        ]
+        numbers[f"at_edge_{metric}"] = ", ".join(near) or "none"
     return numbers
 
 
 def _ahead(by_head: Mapping[str, Gain], sign: int) -> list[str]:
     return [head for head, gain in by_head.items() if min(sign * gain.low, sign * gain.high) > 0]
+
+
+def _is_at_edge(gain: Gain) -> bool:
+    """Return whether other random draws may decide otherwise whether the interval excludes 0."""
+    half = (gain.high - gain.low) / 2
+    return abs(abs(gain.mean) - half) < _EDGE * half
 
 
 def _signed(gain: Gain | None) -> str:

@@ -90,7 +90,10 @@ def test_the_numbers_are_those_of_the_chosen_rows() -> None:
         {"flags": 0.55 - 0.49, "scene": 0.0}
     )
     assert numbers["rule_loss"].startswith("0.030 ±")
-    assert numbers["rule_loss_most"] == "0.060 (flags)"
+    assert numbers["rule_loss_by_data"] == "flags 0.060, scene 0.000"
+    assert numbers["rule_loss_range"] == "0.000 (scene) to 0.060 (flags)"
+    assert numbers["baselines_first"] == "random_forest on flags +0.320"
+    assert numbers["baselines_first_on"] == "1 of 2"
     assert numbers["rule_over_head"] == "1 of 2"
     assert numbers["pooled_pairwise"] == "-0.020 ±0.040"
     assert numbers["n_contestants"] == "1"
@@ -99,6 +102,22 @@ def test_the_numbers_are_those_of_the_chosen_rows() -> None:
     assert numbers["gain_pairwise_tmc2007_500"] == "-0.020 ±0.040"
     assert numbers["exact_ahead_pairwise"] == "1 of 2"
     assert numbers["exact_ahead_chain"] == "0 of 1"
+
+
+def test_a_threshold_of_one_half_has_a_configuration_of_its_own() -> None:
+    """Number 1 is best on validation rows at 0.5; where it has no reported seeds, number 0 stays."""
+    stored = rows()
+    at_half = (
+        (stored["head"] == "sigmoid") & (stored["rule"] == "fixed") & (stored["data"] == "flags")
+    )
+    is_one = stored["number"] == 1
+    stored.loc[at_half & is_one, "val_jaccard_samples"] = 0.55
+    chosen = tuned(stored, "jaccard_samples")
+    assert set(chosen["number"]) == {0}
+    # The test value of number 1 is 0.3 higher.
+    assert rule_loss(stored, chosen)["flags"] == pytest.approx(0.55 - 0.79)
+    unreported = stored[~(is_one & (stored["phase"] == CONFIRM))]
+    assert rule_loss(unreported, chosen)["flags"] == pytest.approx(0.55 - 0.49)
 
 
 def test_the_heads_of_each_data_set_are_looked_up_without_baselines() -> None:
