@@ -182,7 +182,7 @@ def test_a_table_without_labels_is_told_its_columns(
     ("arguments", "said"),
     [
         (["nothing"], "There is no data set 'nothing'"),
-        (["nothing"], "one of arff, arrays, images, libsvm, table and data.path=FILE."),
+        (["nothing"], "table and data.path=FILE."),
         (["libsvm", "rows.txt"], "a source's file by data.path=rows.txt."),
         *(([source], f"data={source} needs data.path") for source in SOURCES_OF_FILES),
         (["gone.csv", "--labels", "tags"], "gone.csv"),
