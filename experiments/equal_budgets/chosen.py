@@ -80,7 +80,7 @@ def _of(rows: pd.DataFrame, phase: str) -> pd.DataFrame:
 def best_by(
     keys: list[str], rows: pd.DataFrame, metric: str
 ) -> dict[Any, tuple[int | None, str | None]]:
-    """Return what `choice` chooses in each group of rows, hundreds of times faster.
+    """Return what `choice` chooses in each group of rows, by arrays in place of data frames.
 
     Where a run has failed, `choice` itself is called.
 
@@ -91,9 +91,6 @@ def best_by(
     """
     key = keys if len(keys) > 1 else keys[0]
     groups = rows.groupby(key, sort=False).indices
-    order = np.argsort(rows["number"].to_numpy(), kind="stable")
-    rank = np.empty_like(order)
-    rank[order] = np.arange(len(order))
     codes, names = pd.factorize(rows["rule"])
     is_allowed = np.isin(names, _ALLOWED)[codes]
     numbers = rows["number"].to_numpy()
@@ -101,7 +98,7 @@ def best_by(
     found: dict[Any, Any] = {}
     for group, members in groups.items():
         index = members[is_allowed[members]]
-        index = index[np.argsort(rank[index])]
+        index = index[np.argsort(numbers[index], kind="stable")]
         found[group] = _best_of(numbers[index], names[codes[index]], values[index], metric)
         if found[group] is None:
             chosen = choice(rows.iloc[members], "", "", metric)

@@ -178,11 +178,21 @@ def test_a_table_without_labels_is_told_its_columns(
     )
 
 
+def test_the_sources_of_files_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["nothing"])
+    _, _, said = capsys.readouterr().err.partition("for a file of another ending, one of ")
+    names, is_found, _ = said.replace(" and ", ", ").partition(", data.path=FILE.")
+    assert is_found
+    # Other tests may have registered further sources.
+    ours = [name for name in names.split(", ") if name in SOURCES_OF_FILES]
+    assert ours == ["arff", "arrays", "images", "libsvm", "table"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["nothing"], "There is no data set 'nothing'"),
-        (["nothing"], "table and data.path=FILE."),
         (["libsvm", "rows.txt"], "a source's file by data.path=rows.txt."),
         *(([source], f"data={source} needs data.path") for source in SOURCES_OF_FILES),
         (["gone.csv", "--labels", "tags"], "gone.csv"),
