@@ -18,7 +18,7 @@ compare: $(INSTALLED) ## train three heads on composed digits, print the table
 
 # Bytecode is kept: each process that a test starts would else compile torch again, for seconds.
 test: $(DEVELOPED) ## run all tests
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses auto --dist loadgroup
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses auto
 
 check: $(DEVELOPED) ## lint, formatting and types
 	$(BIN)/ruff check .

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,14 @@ torch.set_num_threads(1)
 compose_faster()
 
 REPOSITORY = Path(__file__).parent.parent
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Distribute tests by `FilesTogether` where they run in several processes."""
+    from tests.scheduling import FilesTogether
+
+    return FilesTogether(config, log)
 
 
 @pytest.fixture(autouse=True)

@@ -27,8 +27,6 @@ from experiments.harness.study import Trial, command_of
 from experiments.league.studies import METRICS
 from tests.conftest import REPOSITORY
 
-# One process makes each report once.
-pytestmark = pytest.mark.xdist_group("reports")
 MEASURED = [name for name in EXPERIMENTS if (RESULTS / name / "provenance.json").is_file()]
 PARTS = (
     "Question",
@@ -46,7 +44,7 @@ def figures_of(name: str) -> tuple[CurvesFigure, ...]:
 
 @cache
 def made_of(name: str) -> FootedReport:
-    """Some take ten seconds."""
+    """Make a report once, since some take ten seconds; one process runs all tests of this file."""
     return build_report(load(name), RESULTS / name)
 
 
