@@ -200,14 +200,15 @@ def main() -> None:
     parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA))
     chosen = parser.parse_args().data
     torch.set_num_threads(1)
-    header = ("data", "model", "rate", "jaccard_samples", "precision_at_1", "CPU seconds a training")
+    header = ("data", "model", "rate", "jaccard_samples", "precision_at_1", "CPU seconds")
     rows = [row for name in chosen for head in LOSSES for row in measure(name, head)]
     text = (
-        f"Word vectors of {WIDTH}, {EPOCHS} epochs, one thread, {len(SEEDS)} seeds; the best of {len(RATES['fasttext'])}"
-        " learning rates on the same validation rows, which also choose the one threshold. fasttext"
+        f"Word vectors of {WIDTH}, {EPOCHS} epochs, one thread, {len(SEEDS)} seeds; of"
+        f" {len(RATES['fasttext'])} learning rates the best on the same validation rows, which also"
+        " choose the one threshold. fasttext"
         " steps sample by sample (SGD, linear decay), mlc by batches (Adam, cosine) with the"
         " seeds side by side. Test values, mean ± half the 95% interval over seeds; CPU"
-        " seconds are medians (range), without reading and judging."
+        " seconds of a training are medians (range), without reading and judging."
     )
     table = [shares(name, n_runs) for name in chosen for n_runs in (1, len(SEEDS))]
     parts = (
