@@ -16,9 +16,11 @@ from mlc.config.errors import ConfigError
 from mlc.config.options import Auto, option
 from mlc.data.vectors import read_vectors, width_of
 from mlc.layers import Streams
-from mlc.layers.bags import Bags
+from mlc.layers.bags import Bags, is_plain, summed_by
 
 _WIDTH = 100
+# Above as many words for each entry of a batch, sorting the entries takes less time than marking words.
+_MOST_MARKS = 10
 
 
 @dataclass
@@ -120,14 +122,36 @@ class _Mean(torch.autograd.Function):
         means = embedding_bag(
             index, vectors.view(-1, width), bags.offsets, mode="sum", per_sample_weights=share
         )
-        ctx.bags, ctx.size, ctx.share = bags, vectors.shape, share
+        ctx.bags, ctx.size, ctx.share, ctx.index = bags, vectors.shape, share, index
         return means.view(n_runs, -1, width)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
-        bags = ctx.bags
-        values = gradient.reshape(-1, gradient.shape[-1])[bags.bag] * ctx.share.unsqueeze(1)
-        indices = torch.stack([bags.run, bags.column])
+        bags, (n_runs, n_columns, width) = ctx.bags, ctx.size
+        gradient = gradient.reshape(-1, width)
+        added = is_plain(gradient)
+        if added:
+            # Sums of the words that occur; torch would store and sort a vector for each entry.
+            present, place = _numbered(ctx.index, n_runs * n_columns)
+            values = summed_by(place, len(present), bags.bag, bags.offsets, ctx.share, gradient)
+            indices = torch.stack([present // n_columns, present % n_columns])
+        else:
+            values = gradient[bags.bag] * ctx.share.unsqueeze(1)
+            indices = torch.stack([bags.run, bags.column])
         # torch 2.11 warns without an explicit choice.
         with torch.sparse.check_sparse_tensor_invariants(enable=False):
-            return torch.sparse_coo_tensor(indices, values, ctx.size), None
+            sums = torch.sparse_coo_tensor(indices, values, ctx.size, is_coalesced=added)
+        return sums, None
+
+
+def _numbered(index: Tensor, n: int) -> tuple[Tensor, Tensor]:
+    """Return the indices that occur, of 0 to n - 1, in order, and the place of each entry among them."""
+    if n > _MOST_MARKS * len(index):
+        present, place = torch.unique(index, return_inverse=True)
+        return present, place
+    marks = torch.zeros(n, dtype=torch.bool)
+    marks[index] = True
+    present = marks.nonzero().squeeze(1)
+    places = torch.empty(n, dtype=torch.int64)
+    places[present] = torch.arange(len(present))
+    return present, places[index]

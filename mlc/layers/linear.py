@@ -3,12 +3,11 @@
 import math
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding_bag
 
-from mlc.layers.bags import Bags
+from mlc.layers.bags import Bags, summed_by
 from mlc.layers.streams import Streams
 
 
@@ -68,23 +67,8 @@ class _SparseProduct(torch.autograd.Function):
             row, value, offsets = ctx.by_column
             total = embedding_bag(row, gradient, offsets, mode="sum", per_sample_weights=value)
             return total.view(ctx.size), None
-        shape = n_runs * n_inputs, len(gradient)
-        if _is_plain(gradient):
-            # The same sums; torch would store the product of each entry.
-            from scipy.sparse import csc_array  # Heads alone load PyTorch and nothing beside it.
-
-            starts = np.append(offsets.numpy(), len(index))
-            by_row = csc_array((value.numpy(), index.numpy(), starts), shape=shape)
-            return torch.from_numpy(by_row @ gradient.numpy()).view(ctx.size), None
-        products = gradient.index_select(0, bag).mul_(value.unsqueeze(1))
-        total = gradient.new_zeros(shape[0], n_outputs).index_add_(0, index, products)
+        total = summed_by(index, n_runs * n_inputs, bag, offsets, value, gradient)
         return total.view(ctx.size), None
-
-
-def _is_plain(tensor: Tensor) -> bool:
-    """Whether SciPy can read the tensor's numbers, and nobody asks for their gradient."""
-    is_known = type(tensor) is Tensor and tensor.device.type == "cpu" and not tensor.requires_grad
-    return is_known and tensor.dtype in (torch.float32, torch.float64)
 
 
 class StackedBlockLinear(nn.Module):

@@ -192,7 +192,7 @@ class StackedOptimizer:
                 continue
             self._factor, self._missed = factor, self._n_missed[index]
             if gradient.is_sparse:
-                self._update_rows(weights, gradient.coalesce(), state)
+                self._update_rows(weights, _coalesced(gradient), state)
             else:
                 self.update(weights, gradient, state)
 
@@ -230,15 +230,21 @@ class StackedOptimizer:
     def _update_rows(self, parameter: Tensor, gradient: Tensor, state: State) -> None:
         """Apply `update` to the rows (run, row) of a sparse gradient only."""
         runs, rows = gradient.indices()
-        values = parameter[runs, rows]
-        row_state = {name: value[runs, rows] for name, value in state.items()}
+        place = runs * parameter.shape[1] + rows
+        values = parameter.flatten(0, 1).index_select(0, place)
+        row_state = {n: value.flatten(0, 1).index_select(0, place) for n, value in state.items()}
         self._runs = runs
         self.update(values, gradient.values(), row_state)
         self._runs = None
-        parameter[runs, rows] = values
+        if parameter.is_contiguous():
+            parameter.flatten(0, 1).index_copy_(0, place, values)
+        else:
+            parameter[runs, rows] = values
         for name, value in row_state.items():
-            # The state of every optimiser begins at 0.
-            state.setdefault(name, torch.zeros_like(parameter))[runs, rows] = value
+            if name not in state:
+                # The state of every optimiser begins at 0.
+                state[name] = parameter.new_zeros(parameter.shape)
+            state[name].flatten(0, 1).index_copy_(0, place, value)
 
     def of(self, name: str, like: Tensor) -> Tensor:
         """Return a per-run option in a shape that broadcasts to a tensor (R, ...)."""
@@ -254,6 +260,18 @@ class StackedOptimizer:
         if not self._used["weight_decay"]:
             return gradient
         return gradient + self.of("weight_decay", parameter) * parameter
+
+
+def _coalesced(gradient: Tensor) -> Tensor:
+    """Return a sparse gradient (run, row) with each row once."""
+    if gradient.device.type != "cpu" or gradient.is_coalesced():
+        return gradient.coalesce()
+    runs, rows = gradient._indices()
+    place = runs * gradient.shape[1] + rows
+    if bool((place[1:] <= place[:-1]).any()):
+        return gradient.coalesce()
+    # Autograd forgets that each row is there once, and coalesce would sort and copy all values.
+    return gradient._coalesced_(True)
 
 
 OPTIMIZERS: Registry[type[StackedOptimizer]] = registry.OPTIMIZERS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,93 @@ def test_means_and_gradients_equal_the_dense_product(dataset: Dataset) -> None:
     (expected * weights).sum().backward()
     assert network.vectors.grad.is_sparse
     torch.testing.assert_close(network.vectors.grad.to_dense(), vectors.grad)
+
+
+@pytest.mark.parametrize("most_marks", [0, 100])
+def test_each_word_has_one_vector_in_the_gradient(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch, most_marks: int
+) -> None:
+    # Words are numbered by sorting, or by marks.
+    monkeypatch.setattr("mlc.backbones.embedding_bag._MOST_MARKS", most_marks)
+    network, data = backbone(), resident(dataset)
+    rows = torch.arange(N).expand(2, -1)
+    network(data.batch(rows).features).square().sum().backward()
+    gradient = network.vectors.grad
+    present = torch.as_tensor(dataset.features.toarray() != 0).any(dim=0)
+    assert gradient._indices().tolist() == [
+        [0] * int(present.sum()) + [1] * int(present.sum()),
+        present.nonzero().flatten().tolist() * 2,
+    ]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_gradient_is_the_same_by_scipy_and_by_torch(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype
+) -> None:
+    bags = resident(dataset).batch(torch.arange(N).expand(2, -1)).features
+    assert isinstance(bags, Bags)
+    bags = replace(bags, value=bags.value.to(dtype))
+    gradients = []
+    for by_scipy in (True, False):
+        monkeypatch.setattr(
+            "mlc.backbones.embedding_bag.is_plain", lambda tensor, by_scipy=by_scipy: by_scipy
+        )
+        network = backbone().to(dtype)
+        network(bags).pow(3).sum().backward()
+        gradients.append(network.vectors.grad.coalesce())
+    assert torch.equal(gradients[0].indices(), gradients[1].indices())
+    torch.testing.assert_close(gradients[0].values(), gradients[1].values())
+
+
+def test_a_batch_without_any_word_has_no_gradient(dataset: Dataset) -> None:
+    network, data = backbone(), resident(dataset)
+    means = network(data.batch(torch.zeros(2, 3, dtype=torch.int64)).features)
+    assert not means.any()
+    means.sum().backward()
+    assert network.vectors.grad._nnz() == 0
+
+
+def test_second_derivatives_are_those_of_the_dense_product(dataset: Dataset) -> None:
+    network, data = backbone(), resident(dataset)
+    index = torch.arange(5).expand(2, -1)
+    rows = torch.as_tensor(dataset.features.toarray(), dtype=torch.float64)[index]
+    shares = rows / rows.sum(-1, keepdim=True).clamp(min=1e-30)
+    twin = network.vectors.detach().clone().requires_grad_()
+    found = []
+    for vectors, means in (
+        (network.vectors, network(data.batch(index).features)),
+        (twin, shares @ twin),
+    ):
+        (slope,) = torch.autograd.grad(means.pow(3).sum(), vectors, create_graph=True)
+        values = slope.to_dense() if slope.is_sparse else slope
+        (second,) = torch.autograd.grad(values.square().sum(), vectors)
+        found.append(second.to_dense() if second.is_sparse else second)
+    assert found[0].any()
+    torch.testing.assert_close(*found)
+
+
+@pytest.mark.filterwarnings("ignore:Sparse invariant checks")
+@pytest.mark.parametrize("is_sorted", [True, False])
+def test_rows_of_a_parameter_with_gaps_are_updated(is_sorted: bool) -> None:
+    start = torch.randn(2, V, D, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    places = torch.tensor([[0, 0, 1, 1], [2, 5, 0, 5]])
+    if not is_sorted:
+        places = places.flip(1)
+    values = torch.ones(4, D, dtype=torch.float64)
+    weights = []
+    for memory in (start.clone(), start.transpose(1, 2).contiguous().transpose(1, 2)):
+        parameter = torch.nn.Parameter(memory)
+        optimizer = OPTIMIZERS["adam"]([parameter], [OPTIMIZERS.options("adam", lr=0.1)] * 2)
+        for _ in range(2):
+            parameter.grad = torch.sparse_coo_tensor(
+                places, values, (2, V, D), check_invariants=True
+            )
+            optimizer.step()
+        weights.append(parameter.detach())
+    assert not weights[1].is_contiguous()
+    assert torch.equal(*weights)
+    changed = (weights[0] != start).any(dim=2)
+    assert changed.nonzero().tolist() == [[0, 2], [0, 5], [1, 0], [1, 5]]
 
 
 def test_dense_rows_are_refused(dataset: Dataset) -> None:

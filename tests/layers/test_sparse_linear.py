@@ -12,7 +12,7 @@ from mlc.data.base import Dataset
 from mlc.data.preprocessing import fit_scaling
 from mlc.data.resident import ResidentData, SparseRows
 from mlc.heads.base import HEADS
-from mlc.layers import linear
+from mlc.layers import bags as bags_module
 from mlc.layers.bags import Bags
 from mlc.layers.linear import StackedLinear
 from mlc.layers.streams import Streams
@@ -134,7 +134,7 @@ def test_the_gradient_of_sparse_rows_has_the_same_bits_by_scipy_and_by_torch(
     weights = torch.randn(3, 16, 7, dtype=dtype, generator=draw)
     found = []
     for is_plain in (True, False):
-        monkeypatch.setattr(linear, "_is_plain", lambda tensor, is_plain=is_plain: is_plain)
+        monkeypatch.setattr(bags_module, "is_plain", lambda tensor, is_plain=is_plain: is_plain)
         layer.zero_grad()
         (layer(bags) * weights).sum().backward()
         assert layer.weight.grad is not None
