@@ -17,11 +17,8 @@ import pytest
 import torch
 from hydra._internal.hydra import Hydra
 
-from tests.composing import compose_faster
-
 # Small trainings on a shared machine: more threads only wait for each other.
 torch.set_num_threads(1)
-compose_faster()
 
 REPOSITORY = Path(__file__).parent.parent
 

@@ -7,6 +7,7 @@ import operator
 import types
 import typing
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,15 @@ _PLURALS = {int: "whole numbers", float: "numbers", bool: "truth values", str: "
 def declared_types(options: type) -> dict[str, Any]:
     """Return the fields' types; empty if a type is local to a function."""
     try:
-        return typing.get_type_hints(options)
+        return dict(_type_hints(options))
     except NameError:
         return {}
+
+
+@cache
+def _type_hints(options: type) -> dict[str, Any]:
+    """Return the types, computed from text; each job of a sweep asks for those of all parts."""
+    return typing.get_type_hints(options)
 
 
 def unwrapped(declared: Any) -> tuple[Any, bool, bool]:

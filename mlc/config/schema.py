@@ -14,7 +14,6 @@ from mlc.config.options import Auto, check, option, require_known, suggestion, w
 from mlc.config.registry import BACKBONES, DECISIONS, HEADS, METRICS, OPTIMIZERS, SOURCES, Registry
 
 if TYPE_CHECKING:  # a report reads stored configs, and needs neither Hydra nor OmegaConf
-    from hydra.core.config_store import ConfigStore
     from omegaconf import DictConfig
 
 # OmegaConf's value of an option that must be given.
@@ -168,26 +167,15 @@ def register_configs() -> None:
 
     The entry points call it as late as possible, so that parts from a user's script can be chosen too.
     """
-    from hydra.core.config_store import ConfigStore
+    from mlc.config.store import store_schema
 
-    store = ConfigStore.instance()
-    store.store(group="schema", name="config", node=Config)
+    store_schema("schema", "config", Config)
     for group, registry in GROUPS.items():
         for name in registry:
             schema = registry.schema(name)
-            if _stored(store, group, name) is schema:
-                continue
-            store.store(group=f"schema/{group}", name=name, node=schema)
+            store_schema(f"schema/{group}", name, schema)
             if not (config_folder() / group / f"{name}.yaml").is_file():
-                store.store(group=group, name=name, node=schema)
-
-
-def _stored(store: ConfigStore, group: str, name: str) -> type[Any] | None:
-    """Return the class of a part's stored schema; None if there is none yet."""
-    from omegaconf import OmegaConf
-
-    stored = store.repo.get("schema", {}).get(group, {}).get(f"{name}.yaml")
-    return OmegaConf.get_type(stored.node) if stored else None
+                store_schema(group, name, schema)
 
 
 def parse(config: DictConfig) -> Config:

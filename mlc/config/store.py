@@ -1,0 +1,40 @@
+"""Schemas in Hydra's store, each of which becomes a config when a composition reads it."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from hydra.core.config_store import ConfigNode, ConfigStore
+from omegaconf import DictConfig, OmegaConf
+
+
+class _SchemaNode(ConfigNode):
+    """A schema as a node of the store: a command reads few of them, and Hydra copies all, often."""
+
+    def __init__(self, name: str, schema: type, group: str) -> None:
+        self.schema = schema
+        self._own: DictConfig | None = None
+        self.name, self.group, self.package, self.provider = name, group, None, None
+
+    @property
+    def node(self) -> DictConfig:
+        """The config; what the store hands out has a copy of its own."""
+        return _structured(self.schema) if self._own is None else self._own
+
+    @node.setter
+    def node(self, value: DictConfig) -> None:
+        self._own = value
+
+
+@cache
+def _structured(schema: type) -> DictConfig:
+    config: DictConfig = OmegaConf.structured(schema)
+    return config
+
+
+def store_schema(group: str, name: str, schema: type) -> None:
+    """Store the schema under its group and name; a later one replaces it."""
+    folder = ConfigStore.instance().repo
+    for part in group.split("/"):
+        folder = folder.setdefault(part, {})
+    folder[f"{name}.yaml"] = _SchemaNode(f"{name}.yaml", schema, group)
