@@ -34,7 +34,7 @@ def note_on_far_columns(features: Any, scaling: Scaling, names: Sequence[Any] = 
 
     Of a column that was constant in the training rows, more than half of the values must differ from
     the constant, and not all be 0 or 1. Not looked at are columns that were not scaled, such as those of
-    0 and 1, and sparse rows, where a column is mostly 0.
+    0 and 1, and sparse rows, where a column is mostly 0. Of many rows, at most 256 are looked at.
 
     Args:
         features: (N, D), not scaled.
@@ -51,32 +51,28 @@ def note_on_far_columns(features: Any, scaling: Scaling, names: Sequence[Any] = 
     known = ~np.isnan(rows)
     # More than half of the values.
     ranks = known.sum(axis=0) // 2 + 1
-    distance, place = _ranked(np.where(known, _distances(rows, scaling), -1.0), -1, ranks)
     chance = _BY_CHANCE / rows.shape[1]
-    far = distance >= np.maximum(2 / chance ** (1 / (2 * ranks)), LEAST_FAR)
+    distance = np.where(known, _distances(rows, scaling), -1)
+    limit = np.maximum(2 / chance ** (1 / (2 * ranks)), LEAST_FAR)
+    far = (distance >= limit).sum(axis=0) >= ranks
     if scaling.least is not None:
-        size, _ = _ranked(np.where(known, np.abs(rows), np.inf), 1, ranks)
-        are_many = (4 * FEW) ** ranks <= chance
-        far |= are_many & _is_scaled(scaling) & (size * LEAST_SMALLER < scaling.least)
+        smaller = (np.abs(rows) * LEAST_SMALLER < scaling.least).sum(axis=0) >= ranks
+        far |= smaller & _is_scaled(scaling) & ((4 * FEW) ** ranks <= chance)
     columns = np.flatnonzero(far)
     if not len(columns):
         return None
-    named = [_described(names, j, rows[place[j], j], scaling) for j in columns[:_NAMED]]
+    # The value that more than half are as far away as.
+    places = [np.argsort(-distance[:, j], kind="stable")[ranks[j] - 1] for j in columns[:_NAMED]]
+    named = [
+        _described(names, j, rows[place, j], scaling)
+        for j, place in zip(columns.tolist(), places, strict=False)
+    ]
     more = len(columns) - len(named)
     others = f"; and {counted(more, 'more column')}" if more else ""
     return (
         "Warning: most new rows are far from the training rows (mean ± standard deviation):"
         f" {'; '.join(named)}{others}. Check the unit and the order of the columns."
     )
-
-
-def _ranked(
-    values: NDArray[np.float64], sign: int, ranks: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return the value with each column's rank, from 1, and its row: (D,); sign -1 ranks from above."""
-    order = np.argsort(sign * values, axis=0, kind="stable")
-    place = np.take_along_axis(order, np.minimum(ranks, len(values))[None] - 1, axis=0)
-    return np.take_along_axis(values, place, axis=0)[0], place[0]
 
 
 def _is_scaled(scaling: Scaling) -> NDArray[np.bool_]:
@@ -89,12 +85,13 @@ def _distances(rows: NDArray[np.float64], scaling: Scaling) -> NDArray[np.float6
     It is infinite for another value than the constant of the training rows.
     """
     with np.errstate(invalid="ignore", over="ignore"):
-        distance = np.abs(rows - scaling.shift)
-        differs = ~(distance <= _SAME * np.abs(scaling.shift))
-        distance = np.where(_is_scaled(scaling), distance * scaling.scale, 0)
-    is_flag = np.isin(scaling.shift, (0, 1)) & (np.isin(rows, (0, 1)) | np.isnan(rows)).all(axis=0)
-    constant = (scaling.scale == 0) & ~is_flag
-    return np.where(constant & differs, np.inf, distance)
+        distance = np.where(_is_scaled(scaling), np.abs(rows - scaling.shift) * scaling.scale, 0)
+    constant = np.flatnonzero(scaling.scale == 0)
+    values, shift = rows[:, constant], scaling.shift[constant]
+    differs = ~(np.abs(values - shift) <= _SAME * np.abs(shift))
+    are_flags = np.isin(shift, (0, 1)) & (np.isin(values, (0, 1)) | np.isnan(values)).all(axis=0)
+    distance[:, constant] = np.where(differs & ~are_flags, np.inf, 0)
+    return distance
 
 
 def _described(names: Sequence[Any], column: int, typical: float, scaling: Scaling) -> str:

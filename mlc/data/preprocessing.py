@@ -179,9 +179,9 @@ def fit_scaling(dataset: Dataset, train: Rows, bags: bool = False) -> Scaling:
 def _least(features: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return the magnitude that 95% of the values of each column reach, in some of many rows: (D,)."""
     some = features[:: -(-len(features) // _MOST_ROWS)]
-    sizes = np.sort(np.abs(some.astype(np.float64)), axis=0)  # NaN at the end.
-    ranks = (FEW * np.isfinite(sizes).sum(axis=0)).astype(int)
-    return np.asarray(np.take_along_axis(sizes, ranks[None], axis=0)[0])
+    sizes = np.sort(np.abs(np.ascontiguousarray(some.T)), axis=1)  # NaN at the end.
+    ranks = (FEW * np.isfinite(sizes).sum(axis=1)).astype(int)
+    return np.take_along_axis(sizes, ranks[:, None], axis=1)[:, 0].astype(np.float64)
 
 
 def _inverse(spread: NDArray[np.floating]) -> NDArray[np.float64]:
