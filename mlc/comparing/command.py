@@ -23,7 +23,7 @@ from mlc.comparing.writing import write_answer
 from mlc.config.errors import ConfigError, DataError, MlcError
 from mlc.config.quoting import quoted
 from mlc.config.schema import parse, register_configs
-from mlc.config.texts import listed
+from mlc.config.texts import counted_of, listed
 from mlc.data.base import SOURCES, Dataset, SplitOptions
 from mlc.data.card import describe
 from mlc.data.splits import split_dataset
@@ -116,7 +116,7 @@ def _dataset_of_known_labels(options: Any) -> Dataset:
     names = [dataset.label_names[column] for column in np.flatnonzero(gaps.any(axis=0))]
     missing = int(gaps.sum())
     raise ConfigError(
-        f"{missing:,} of {gaps.size:,} labels {'is' if missing == 1 else 'are'} missing (of"
+        f"{counted_of(missing, gaps.size, 'label', 'are')} missing (of"
         f" {listed(names, 5)}), and a comparison judges rows by all their labels: fill them with 0 or"
         " 1, or state data.missing_labels=negative, which takes them as 0; data.missing_labels=mask,"
         " which trains on the known ones, is for mlc-train."

@@ -104,6 +104,16 @@ def counted(number: float, noun: str) -> str:
     return f"{digits} {noun}{'s' * (digits != '1')}"
 
 
+def counted_of(number: int, total: int, noun: str, verb: str) -> str:
+    """A number of all with its verb, which is given in the plural.
+
+    >>> counted_of(1, 1200, "row", "have"), counted_of(2, 3, "text", "repeat")
+    ('1 of 1,200 rows has', '2 of 3 texts repeat')
+    """
+    singular = {"are": "is", "have": "has"}.get(verb, f"{verb}s")
+    return f"{number:,} of {counted(total, noun)} {singular if number == 1 else verb}"
+
+
 def span(low: object, high: object) -> str:
     """The ends of a range as they are printed; once, if they are equal.
 

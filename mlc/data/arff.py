@@ -21,6 +21,7 @@ from mlc.data import arff_file, arff_grammar, arff_rows, label_bits
 from mlc.data.arff_file import FORMAT_VERSION, ArffFile, read_arff
 from mlc.data.base import Dataset, DataSource, SplitOptions, register_source
 from mlc.data.cache import Arrays, cached, source_version
+from mlc.data.file_kinds import is_of_other_kind, not_read
 from mlc.data.files import Read, located, read_bytes, unreadable
 from mlc.data.missing_labels import CHOICES, SOFT_NOTE, SoftLabelOptions, unknown_handled
 from mlc.data.precision import narrowed
@@ -116,7 +117,7 @@ def find_files(base: Path, obtain: str | None = None) -> dict[str, Path]:
     The case of file names is ignored, because archives differ in it.
 
     Raises:
-        DataError: there is no file, or only one of -train and -test.
+        DataError: there is no file, or one of another kind, or only one of -train and -test.
     """
     try:
         by_name = {
@@ -142,6 +143,8 @@ def find_files(base: Path, obtain: str | None = None) -> dict[str, Path]:
             f"{candidates[present]} is there and {base.name}-{missing}.arff is not: add it, or name"
             f" the one file {base.name}.arff."
         )
+    elif is_of_other_kind(base):
+        raise not_read(base, ".arff")
     else:
         raise DataError(
             f"There is no {base}.arff, nor {base.name}-train.arff and {base.name}-test.arff"

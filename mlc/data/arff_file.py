@@ -16,9 +16,9 @@ from scipy.sparse import csc_matrix, csr_matrix, hstack, issparse
 from mlc.config.errors import DataError
 from mlc.data.arff_grammar import Attribute, lines_of, read_header
 from mlc.data.arff_rows import read_rows
-from mlc.data.base import first_infinite
 from mlc.data.files import Read, read_bytes, read_text
 from mlc.data.missing_labels import SOFT_RANGE, Probabilities, as_probabilities, nominal_text
+from mlc.data.precision import first_infinite
 
 # Increased when the parsed arrays change, so that older cache entries are not used.
 FORMAT_VERSION = "arff-4"

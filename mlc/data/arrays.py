@@ -16,7 +16,6 @@ from mlc.data.base import (
     Dataset,
     DataSource,
     SplitOptions,
-    first_infinite,
     register_source,
     select_columns,
 )
@@ -38,7 +37,7 @@ from mlc.data.missing_labels import (
     unknown_handled,
 )
 from mlc.data.parts import join_parts
-from mlc.data.precision import floats
+from mlc.data.precision import first_infinite, floats
 from mlc.data.weighting import weighting_of
 
 _FEATURES = ("X", "x", "features", "inputs")

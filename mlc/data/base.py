@@ -221,19 +221,6 @@ def select_columns(
     return features[:, np.array([column_of[name] for name in names])]
 
 
-def first_infinite(features: Any) -> tuple[int, int] | None:
-    """Return row and column of the first value that is infinite in float32; None without any."""
-    values = features.data if is_sparse(features) else features
-    with np.errstate(over="ignore"):
-        wrong = np.nonzero(np.isinf(values.astype(np.float32)))
-    if not len(wrong[0]):
-        return None
-    entries = features.tocoo() if is_sparse(features) else None
-    rows, columns = wrong if entries is None else (entries.row[wrong[0]], entries.col[wrong[0]])
-    first = np.argmin(rows)
-    return int(rows[first]), int(columns[first])
-
-
 @dataclass
 class DataOptions:
     """Options of every source.

@@ -40,7 +40,7 @@ class Card:
         absent: number of labels without a positive, by part.
         dependence: mean |phi| over pairs of non-constant labels; None if there is no pair.
         by_chance: expectation of `dependence` for independent labels.
-        notes: assumptions of the reader.
+        notes: assumptions of the reader, and values that may stand for missing ones.
         missing: rows without a value, by feature column of the file; columns without gaps are left out.
         unknown: rows in which each label is not known, (K,); empty if all are known. All other numbers
             take these labels as negative.
@@ -197,6 +197,7 @@ def describe(
     """
     from mlc.data.feature_kinds import kinds_of_features
     from mlc.data.preprocessing import fit_scaling
+    from mlc.data.sentinels import note_on_sentinels
 
     targets = dataset.targets
     scaling = scaling or fit_scaling(dataset, split.train)
@@ -218,7 +219,7 @@ def describe(
         },
         dependence=statistics.dependence,
         by_chance=statistics.by_chance,
-        notes=dataset.notes,
+        notes=(*dataset.notes, *note_on_sentinels(dataset)),
         missing=missing_values(dataset),
         unknown=() if dataset.known is None else tuple(map(int, (~dataset.known).sum(axis=0))),
     )

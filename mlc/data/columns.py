@@ -24,6 +24,7 @@ MOST_CATEGORIES = 1000
 _FEW_ROWS, _ALL_DIFFERENT = 20, 0.9
 # A value of at least this many words is probably a text.
 _WORDS_OF_TEXT = 4
+_NAMED = 8
 
 
 class Encoded(NamedTuple):
@@ -71,7 +72,15 @@ def encode_columns(frame: pd.DataFrame, where: str, names: Sequence[str] | None 
     refuse_nested(frame, where)
     frame, dropped = without_row_numbers(frame)
     decimal = decimal_of(frame)
-    columns = {str(name): _encode_column(frame[name], where, decimal) for name in frame.columns}
+    columns: dict[str, _Column] = {}
+    refused = []
+    for name in frame.columns:
+        try:
+            columns[str(name)] = _encode_column(frame[name], where, decimal)
+        except _NoCategoriesError as error:
+            refused.append(error)
+    if refused:
+        raise _all_refused(refused, where)
     feature_names = [name for column in columns.values() for name in column.names]
     if not feature_names:
         raise DataError(f"{where}: no column is left for features: name fewer in data.ignore.")
@@ -85,6 +94,32 @@ def encode_columns(frame: pd.DataFrame, where: str, names: Sequence[str] | None 
     )
 
 
+class _NoCategoriesError(DataError):
+    """A column of words that are texts or identifiers; `said` counts them, `images` as `_of_images`."""
+
+    def __init__(self, name: str, said: str, images: str) -> None:
+        super().__init__(name)
+        self.name, self.said, self.images = name, said, images
+
+
+def _all_refused(refused: Sequence[_NoCategoriesError], where: str) -> DataError:
+    """Return one error for all columns whose words are no categories."""
+    names = [error.name for error in refused]
+    left_out = setting("data.ignore", names)
+    first, *others = refused
+    if not others:
+        return DataError(
+            f"{where}: the words of the column {first.name!r} are no categories ({first.said}):"
+            f"{first.images} name it in data.text if it is text, or leave it out by {left_out}."
+        )
+    said = listed([f"{error.name!r} ({error.said})" for error in refused], _NAMED, 70)
+    images = next((error.images for error in refused if error.images), "")
+    return DataError(
+        f"{where}: the words of {len(refused)} columns are no categories: {said}:{images} name one in"
+        f" data.text if it is text, and leave the others out by {left_out}."
+    )
+
+
 def _encode_column(column: pd.Series[Any], where: str, decimal: str | None) -> _Column:
     name = str(column.name)
     values = _numbers(column, where, decimal)
@@ -95,19 +130,13 @@ def _encode_column(column: pd.Series[Any], where: str, decimal: str | None) -> _
     words = _words(column)
     kinds = sorted({word for word in words if word is not None})
     if len(kinds) > MOST_CATEGORIES:
-        raise DataError(
-            f"{where}: the column {name!r} has {len(kinds)} different words:{_of_images(name, kinds)}"
-            " name it in data.text if it is text, or in data.ignore."
-        )
+        raise _NoCategoriesError(name, f"{len(kinds)} different words", _of_images(name, kinds))
     filled = sum(word is not None for word in words)
     if slip is not None and filled >= _FEW_ROWS and len(kinds) * 2 >= filled:
         raise DataError(f"{where}: {slip}: correct it or leave it empty.")
     if filled >= _FEW_ROWS and len(kinds) >= _ALL_DIFFERENT * filled:
-        raise DataError(
-            f"{where}: {len(kinds)} of {filled} rows of the column {name!r} differ:"
-            f"{_of_images(name, kinds)} name it in data.text if it is text, or in data.ignore, as in"
-            f" {setting('data.ignore', [name])}."
-        )
+        differ = f"{len(kinds)} of {filled} rows differ"
+        raise _NoCategoriesError(name, differ, _of_images(name, kinds))
     one_hot = pd.get_dummies(pd.Categorical(words, categories=kinds)).to_numpy(dtype=np.float32)
     odd = None if slip is None else f"Warning: {slip}: all its values are taken as categories."
     if images := _of_images(name, kinds):

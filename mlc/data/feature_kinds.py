@@ -26,7 +26,8 @@ def kinds_of_features(dataset: Dataset, scaling: Scaling) -> str:
     vocabulary = dataset.vocabulary or Vocabulary(np.zeros(dataset.n_features, dtype=bool))
     words = vocabulary.columns & dataset.numeric
     categories = vocabulary.columns & ~dataset.numeric
-    plain = ~(words | categories)
+    constant = np.zeros_like(words) if scaling.constant is None else scaling.constant
+    plain = ~(words | categories | constant)
     kinds = []
     if words.any():
         limits = _limits(vocabulary)
@@ -38,6 +39,8 @@ def kinds_of_features(dataset: Dataset, scaling: Scaling) -> str:
         kinds.append(f"{int(plain.sum()):,} hashed sequences of words, likewise")
     elif plain.any():
         kinds += _plain(dataset, plain, scaling)
+    if constant.any():
+        kinds.append(_named(dataset, constant, "constant in the training rows, not used"))
     if categories.any():
         kinds.append(f"{_used(categories, scaling)} categories{_origin(vocabulary)}, one-hot")
     matrix: Any = dataset.features

@@ -11,7 +11,7 @@ from scipy.sparse import issparse
 
 from mlc.config.errors import DataError, NotANumberError
 from mlc.config.texts import shown
-from mlc.data.base import first_infinite
+from mlc.data.precision import first_infinite
 from mlc.data.rows import dense, is_missing
 from mlc.data.sparse import canonical
 

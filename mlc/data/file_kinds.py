@@ -75,6 +75,11 @@ def not_read(path: Path, forms: str) -> DataError:
     return DataError(f"{path} is no {forms} file: name one.")
 
 
+def is_of_other_kind(path: Path) -> bool:
+    """Whether a name without the ending of ARFF is that of a file, or has an ending of another kind."""
+    return path.suffix.lower() in ENDINGS | _OTHERS or path.is_file()
+
+
 def how_to_use(name: str) -> str | None:
     """Say what a file of an ending that no source reads is, and what to do; None for other names."""
     kind = _OTHERS.get(Path(name).suffix.lower())

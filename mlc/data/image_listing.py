@@ -128,9 +128,10 @@ def _file_column(frame: pd.DataFrame, path: Path, name: str | None) -> str:
     names = [str(column) for column in frame.columns if str(column) in candidates]
     if len(names) != 1:
         columns = listed(list(map(str, frame.columns)), 20)
-        wrong = f"no column {name!r}" if name is not None else f"{len(names)} columns of files"
+        none = f"is no column {'of files' if name is None else repr(name)}"
+        wrong = f"are {len(names)} columns of files" if names else none
         raise DataError(
-            f"{path}: there is {wrong}: name the column of the images in data.file, one of {columns}."
+            f"{path}: there {wrong}: name the column of the images in data.file, one of {columns}."
         )
     return names[0]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mlc.config.errors import ConfigError, DataError
 from mlc.config.options import option
-from mlc.config.texts import counted, span
+from mlc.config.texts import counted, counted_of, span
 from mlc.data.base import Dataset, DataSource, HoldOutOptions, register_source
 from mlc.data.files import IMAGE_ENDINGS, located
 from mlc.data.image_cache import Decoded, decoded
@@ -183,8 +183,8 @@ def _broken(images: Decoded, files: Sequence[Path], options: Any) -> tuple[str, 
     if options.broken == "error":
         refuse_broken(images.broken, files, ", or set data.broken=skip")
     named = broken_text(images.broken, files)
-    are = "is" if len(images.broken) == 1 else "are"
-    return (f"Warning: {len(images.broken):,} of {len(files):,} images {are} left out: {named}.",)
+    are = counted_of(len(images.broken), len(files), "image", "are")
+    return (f"Warning: {are} left out: {named}.",)
 
 
 def _resized(images: Decoded, options: Any) -> tuple[str, ...]:

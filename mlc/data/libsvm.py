@@ -15,11 +15,14 @@ from scipy.sparse import csr_matrix
 from mlc.config.errors import DataError
 from mlc.config.options import option
 from mlc.data.base import Dataset, DataSource, SplitOptions, register_source
+from mlc.data.file_kinds import not_read
 from mlc.data.files import MOST_COLUMNS, located, read_text, require_memory
 from mlc.data.libsvm_lines import row_lines
 from mlc.data.parts import join_parts
 from mlc.data.weighting import weighting_of
 
+# Endings of files that hold no such rows.
+_OTHERS = (".csv", ".tsv", ".arff", ".json", ".jsonl", ".ndjson")
 _ROW = re.compile(
     r"(?P<labels>\d+(?:,\d+)*)?(?:(?:^|\s+)(?P<pairs>\d+:[-+.\deE]+(?:\s+\d+:[-+.\deE]+)*))?",
     re.ASCII,
@@ -160,6 +163,8 @@ def _parsed(path: Path, rows: list[tuple[int, str]], header: tuple[int, int] | N
             row_indices, row_values = _pairs(match["pairs"] or "")
             labels.append(_labels(match["labels"]))
         except (ValueError, OverflowError) as error:
+            if number == rows[0][0] and path.suffix.lower() in _OTHERS:
+                raise not_read(path, "LIBSVM") from error
             quoted = line.strip()
             quoted = quoted if len(quoted) <= _LONGEST_SHOWN else f"{quoted[:_LONGEST_SHOWN]}..."
             raise DataError(f"{path}, line {number}: {error}: {quoted!a}.") from error

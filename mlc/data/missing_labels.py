@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mlc.config.errors import DataError
 from mlc.config.options import option
+from mlc.config.texts import counted_of
 from mlc.data.splits import CALLED, Split
 
 MISSING_LABELS = ("refuse", "mask", "negative")
@@ -127,9 +128,8 @@ def unknown_handled(
         raise DataError(refusal(row, column))
     if choice == "mask":
         return known, ()
-    n_missing = int((~known).sum())
-    are = "is" if n_missing == 1 else "are"
-    return None, (f"{n_missing:,} of {known.size:,} labels {are} missing and taken as negative.",)
+    are = counted_of(int((~known).sum()), known.size, "label", "are")
+    return None, (f"{are} missing and taken as negative.",)
 
 
 def require_known(known: Mask, splits: Sequence[Split]) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlc.data.sparse import is_sparse
+
 # In 32 bits a value is rounded by up to 2^-24 of its size: at most .0003 of a standard deviation that is
 # 2^12 times smaller.
 MOST_SPREADS = 2.0**12
@@ -59,3 +61,20 @@ def _has_fine(columns: NDArray[np.floating]) -> bool:
         centre = np.nansum(columns, axis=0) / n
         spread = np.sqrt(np.nansum((columns - centre) ** 2, axis=0) / n)
         return bool((np.abs(centre) > MOST_SPREADS * spread).any())
+
+
+def first_infinite(features: Any) -> tuple[int, int] | None:
+    """Return row and column of the first value that is infinite in float32; None without any."""
+    values = features.data if is_sparse(features) else features
+    if not values.size:
+        return None
+    with np.errstate(over="ignore"):
+        # Of most data, the ends alone need to be looked at.
+        ends = np.fmin.reduce(values, axis=None), np.fmax.reduce(values, axis=None)
+        if not np.isinf(np.array(ends).astype(np.float32)).any():
+            return None
+        wrong = np.nonzero(np.isinf(values.astype(np.float32)))
+    entries = features.tocoo() if is_sparse(features) else None
+    rows, columns = wrong if entries is None else (entries.row[wrong[0]], entries.col[wrong[0]])
+    first = np.argmin(rows)
+    return int(rows[first]), int(columns[first])

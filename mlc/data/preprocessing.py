@@ -16,37 +16,50 @@ from mlc.data.precision import MOST_SPREADS
 from mlc.data.splits import Rows
 from mlc.data.weighting import weighted
 
+FEW = 0.05  # The share of a column's training values below `Scaling.least`, at most.
+_MOST_ROWS = 1000
+
 
 @dataclass(frozen=True)
 class Scaling:
     """The map (features - shift) * scale, with 0 for missing values.
 
-    A column with scale 0 is left out: the run is trained as if the data did not have it.
+    A column with scale 0 is left out: the run is trained as if the data did not have it. Only a constant
+    column, which is always 0 too, keeps its weights.
 
     Attributes:
-        shift: (D,), float64.
+        shift: (D,), float64; NaN for a column without a value in the training rows.
         scale: (D,), float32; with "tfidf" the inverse document frequency.
         weighting: weighting of counts, applied before the scale: one of
             `mlc.data.weighting.WEIGHTINGS`, or None. With "tfidf" rows are then scaled to length 1.
+        constant: (D,), the columns with one value or none in the training rows; None if not known, as
+            for a stored run.
+        least: (D,), float64, the magnitude that 95% of a column's training values reach, for checks of
+            new rows; None for sparse rows.
     """
 
     shift: NDArray[np.float64]
     scale: NDArray[np.float32]
     weighting: str | None = None
+    constant: NDArray[np.bool_] | None = None
+    least: NDArray[np.float64] | None = None
 
     @property
     def used(self) -> NDArray[np.bool_]:
         """Mask of the columns that are not left out: (D,)."""
-        return np.asarray(self.scale != 0)
+        used = np.asarray(self.scale != 0)
+        return used if self.constant is None else used | self.constant
 
     def with_columns(self, columns: NDArray[np.int64]) -> Scaling:
         """Return the scaling of these columns."""
-        return Scaling(self.shift[columns], self.scale[columns], self.weighting)
+        constant = None if self.constant is None else self.constant[columns]
+        least = None if self.least is None else self.least[columns]
+        return Scaling(self.shift[columns], self.scale[columns], self.weighting, constant, least)
 
     @property
-    def is_fine(self) -> bool:
-        """Whether 32 bits would round away the differences of a column."""
-        return bool((np.abs(self.shift * self.scale) > MOST_SPREADS).any())
+    def fine(self) -> NDArray[np.bool_]:
+        """Mask of the columns whose differences 32 bits would round away: (D,)."""
+        return np.asarray(np.abs(self.shift * self.scale) > MOST_SPREADS)
 
     def apply(self, features: Any) -> Any:
         """Transform rows (N, D); dense rows give an array of float32, sparse rows CSR.
@@ -78,7 +91,7 @@ def shifted(
     From columns that need it, `common_shift` is subtracted in 64 bits.
     """
     shifts = np.stack([scaling.shift for scaling in scalings]).astype(np.float64)
-    if features.dtype != np.float32 and any(scaling.is_fine for scaling in scalings):
+    if features.dtype != np.float32 and any(scaling.fine.any() for scaling in scalings):
         centre = common_shift(scalings)
         features, shifts = features - centre, shifts - centre
     with np.errstate(over="ignore"):
@@ -92,9 +105,8 @@ def common_shift(scalings: Sequence[Scaling]) -> NDArray[np.float64]:
     value far from the rest, may be so far away that 32 bits would not do after it.
     """
     shifts = np.stack([scaling.shift for scaling in scalings]).astype(np.float64)
-    scales = np.stack([scaling.scale for scaling in scalings])
-    is_fine = np.abs(shifts * scales) > MOST_SPREADS
-    mean = np.where(is_fine, shifts, 0).sum(axis=0) / np.maximum(is_fine.sum(axis=0), 1)
+    fine = np.stack([scaling.fine for scaling in scalings])
+    mean = np.where(fine, shifts, 0).sum(axis=0) / np.maximum(fine.sum(axis=0), 1)
     return np.asarray(mean, dtype=np.float64)
 
 
@@ -118,7 +130,8 @@ def fit_scaling(dataset: Dataset, train: Rows, bags: bool = False) -> Scaling:
 
     Columns of zeros and ones are not scaled: standardising would give rare words the largest values,
     which halves the Jaccard index on small texts. Columns that are constant or missing in the training
-    part are not scaled either. Words and categories that are too rare in it are left out.
+    part become 0 in all rows, since nothing is learned of other values. Words and categories that are
+    too rare in it are left out.
 
     Raises:
         DataError: no column is left.
@@ -132,6 +145,7 @@ def fit_scaling(dataset: Dataset, train: Rows, bags: bool = False) -> Scaling:
     features: Any = dataset.features[train]
     shift = np.zeros(dataset.n_features)
     scale = np.ones(dataset.n_features)
+    constant = np.zeros(dataset.n_features, dtype=bool)
     weighting = dataset.weighting
     if issparse(features) and bags:
         weighting = None if weighting is None else "counts"
@@ -139,19 +153,35 @@ def fit_scaling(dataset: Dataset, train: Rows, bags: bool = False) -> Scaling:
         scale = TfidfTransformer().fit(features).idf_
     elif issparse(features):
         # Its scale_ takes columns below 1e-6 for constant ones.
-        scale = _inverse(MaxAbsScaler().fit(_with_entries(features, weighting)).max_abs_)
+        greatest = MaxAbsScaler().fit(_with_entries(features, weighting)).max_abs_
+        scale = _inverse(greatest)
+        constant = ~(greatest > 0)
     else:
         binary = np.isin(features, (0, 1)) | np.isnan(features)
         columns = np.flatnonzero(dataset.numeric & ~binary.all(axis=0))
         if len(columns):
             scaler = StandardScaler().fit(features[:, columns].astype(np.float64))
             shift[columns], scale[columns] = scaler.mean_, _inverse(scaler.scale_)
+        low, high = np.fmin.reduce(features, axis=0), np.fmax.reduce(features, axis=0)
+        constant = dataset.numeric & ~(low < high)
+        # The mean of equal numbers may differ from them by a rounding.
+        shift[constant] = low[constant]
     used = _used_columns(dataset, features)
     return Scaling(
         np.where(used, shift, 0),
-        np.where(used, scale, 0).astype(np.float32),
+        np.where(used & ~constant, scale, 0).astype(np.float32),
         weighting,
+        used & constant,
+        None if issparse(features) else _least(features),
     )
+
+
+def _least(features: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the magnitude that 95% of the values of each column reach, in some of many rows: (D,)."""
+    some = features[:: -(-len(features) // _MOST_ROWS)]
+    sizes = np.sort(np.abs(np.ascontiguousarray(some.T)), axis=1)  # NaN at the end.
+    ranks = (FEW * np.isfinite(sizes).sum(axis=1)).astype(int)
+    return np.take_along_axis(sizes, ranks[:, None], axis=1)[:, 0].astype(np.float64)
 
 
 def _inverse(spread: NDArray[np.floating]) -> NDArray[np.float64]:

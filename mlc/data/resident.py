@@ -217,7 +217,8 @@ class ResidentData:
             else None
         )
         values = features.data if sparse else features
-        self._has_missing = bool(np.isnan(values).any())
+        # A column without a value in training has no mean.
+        self._has_missing = bool(np.isnan(shift).any() or np.isnan(values).any())
 
     def rows(self, parts: Sequence[np.ndarray]) -> Tensor:
         """Stack the row indices of each run's part: (R, N), int64, on the device."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlc.config.errors import DataError
-from mlc.config.texts import counted
+from mlc.config.texts import counted, counted_of
 from mlc.data.base import Dataset
 from mlc.data.notices import say_once
 
@@ -103,9 +103,8 @@ def _check_labels(dataset: Dataset, split: Split, absent_labels: str) -> None:
         if len(absent)
     )
     problem = (
-        f"{dataset.name}: {n_absent} of {dataset.n_labels} labels {'has' if is_one else 'have'} no"
-        f" positive in some part"
-        f" ({parts})"
+        f"{dataset.name}: {counted_of(n_absent, dataset.n_labels, 'label', 'have')} no positive in some"
+        f" part ({parts})"
     )
     if absent_labels == "error":
         raise DataError(

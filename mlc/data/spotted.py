@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from mlc.config.texts import listed
+from mlc.config.texts import counted_of, listed
 from mlc.data.locations import location_of
 
 _NAMED = 5
@@ -18,7 +18,7 @@ def empty_texts(texts: Sequence[str], where: str) -> tuple[str, ...]:
         return ()
     is_one = len(rows) == 1
     return (
-        f"Warning: {len(rows):,} of {len(texts):,} texts {'is' if is_one else 'are'} empty"
+        f"Warning: {counted_of(len(rows), len(texts), 'text', 'are')} empty"
         f" ({listed([location_of(where, row) for row in rows], _NAMED, 40)}): without any word, the"
         f" labels of {'this row' if is_one else 'these rows'} cannot be told.",
     )
@@ -34,11 +34,10 @@ def repeated_texts(texts: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     notes = []
     n_repeated = sum(counts.values()) - len(counts)
     if n_repeated:
-        verb = "repeats" if n_repeated == 1 else "repeat"
+        repeat = counted_of(n_repeated, len(words["train"]), "text", "repeat")
         drawn = "" if len(words) > 2 else ", and may be in another part than the first"
         notes.append(
-            f"Warning: {n_repeated:,} of {len(words['train']):,} texts {verb} an earlier one{drawn}:"
-            " data without copies say more about new texts."
+            f"Warning: {repeat} an earlier one{drawn}: data without copies say more about new texts."
         )
     for part, name in (("val", "validation"), ("test", "test")):
         n_known = sum(text in counts for text in words.get(part, ()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,9 +13,10 @@ from scipy.sparse import csr_matrix, issparse
 from torch import Tensor
 
 from mlc.config.errors import ConfigError, DataError
-from mlc.data.base import first_infinite, samples_in
+from mlc.data.base import samples_in
+from mlc.data.far_columns import note_on_far_columns
 from mlc.data.image_input import refuse_bytes
-from mlc.data.precision import floats
+from mlc.data.precision import first_infinite, floats
 from mlc.data.preprocessing import Scaling
 from mlc.data.resident import ResidentData
 from mlc.data.sparse import canonical
@@ -24,6 +26,8 @@ from mlc.evaluation.finite import require_finite
 from mlc.heads.base import Head, JointHead
 from mlc.heads.prediction import Prediction
 from mlc.training.model import Model
+
+log = logging.getLogger(__name__)
 
 Voters = NDArray[np.bool_] | None
 
@@ -60,6 +64,7 @@ class Predictor:
         self.label_names, self.feature_names = tuple(label_names), tuple(feature_names)
         self.sample_shape = tuple(sample_shape) or (self.n_features,)
         self.samples = samples
+        self._said: str | None = None
         if rule.input_from(model.head.provides()) is None:
             raise ConfigError(
                 f"The rule {rule.name!r} needs {' or '.join(rule.needs)}, and the head"
@@ -75,6 +80,9 @@ class Predictor:
     @torch.no_grad()
     def scores(self, features: Any, voters: Voters = None) -> NDArray[np.float64]:
         """Compute scores (N, K) in [0, 1] from features (N, D), dense or sparse.
+
+        A warning names columns that are far from the training rows, as in another unit, here and in
+        `predict` (`mlc.data.far_columns`).
 
         Dense features may have the shape of the samples, (N, *sample_shape), here and in `predict`.
         `voters` (R, N) selects the runs that are averaged for each row, at least one; None is all.
@@ -140,6 +148,13 @@ class Predictor:
             f"The feature {named} is infinite, or too large for 32 bits, in row {row + 1}: correct it."
         )
 
+    def _say_far(self, features: Any) -> None:
+        """Log which columns of the rows are far from training; once, if both methods get the rows."""
+        note = note_on_far_columns(features, self.scalings[0], self.feature_names)
+        if note is not None and note != self._said:
+            log.warning("%s", note, extra={"folded": True})
+        self._said = note
+
     @torch.no_grad()
     def _chunks(self, features: Any, voters: Voters) -> Iterator[Prediction]:
         data = self._resident(features)
@@ -190,6 +205,7 @@ class Predictor:
             values = values.toarray()
         elif is_sparse:
             values = values.astype(np.float32)
+        self._say_far(values)
         if self.scalings[0].weighting is not None:
             values = csr_matrix(values)
             if not are_counts(values.data):

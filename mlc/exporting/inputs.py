@@ -29,7 +29,7 @@ def rows_of(predictor: Predictor) -> Rows:
     if predictor.samples != "columns":
         return Rows(predictor.samples, predictor.sample_shape)
     counts = predictor.scalings[0].weighting is not None or predictor.model.backbone.takes_bags
-    is_fine = any(scaling.is_fine for scaling in predictor.scalings)
+    is_fine = any(scaling.fine.any() for scaling in predictor.scalings)
     return Rows("counts" if counts else "columns", predictor.sample_shape, is_fine)
 
 

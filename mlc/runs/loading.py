@@ -87,7 +87,9 @@ def _load(folder: Path, config: Config, rule: str | None, device: str) -> Loaded
     # No dropout and no batch statistics, also for callers of the model itself.
     model.eval()
     decision = _rule(folder, rule, config)
-    scaling = Scaling(arrays["shift"], arrays["scale"], str(arrays.get("weighting", "")) or None)
+    weighting = str(arrays.get("weighting", "")) or None
+    least = arrays.get("least")
+    scaling = Scaling(arrays["shift"], arrays["scale"], weighting, least=least)
     labels, features = (arrays[key].tolist() for key in ("label_names", "feature_names"))
     samples = str(arrays.get("samples", "columns"))
     loaded = LoadedRun(model, [scaling], decision, labels, features, shape, samples)

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.sparse import issparse
 
 from mlc.config.errors import ConfigError
-from mlc.config.texts import counted, listed
+from mlc.config.texts import counted, counted_of, listed
 from mlc.data.base import SOURCES
 from mlc.data.card import card_lines, share
 from mlc.data.image_files import broken_text, refuse_broken
@@ -132,10 +132,10 @@ def note_on_broken(rows: NewRows) -> str | None:
     """Return a warning that names the images without a prediction; None if there is none."""
     if not rows.broken or rows.files is None:
         return None
-    have = "has" if len(rows.broken) == 1 else "have"
+    have = counted_of(len(rows.broken), len(rows.files), "image", "have")
     return (
-        f"Warning: {len(rows.broken):,} of {len(rows.files):,} images {have} no prediction, and"
-        f" empty labels and scores: {broken_text(rows.broken, rows.files)}."
+        f"Warning: {have} no prediction, and empty labels and scores:"
+        f" {broken_text(rows.broken, rows.files)}."
     )
 
 
@@ -153,13 +153,11 @@ def note_on_empty_rows(features: Any, of_texts: bool) -> str | None:
         return None
     named = listed([str(row) for row in empty], 5)
     is_one = len(empty) == 1
-    hold = "holds" if is_one else "hold"
+    hold = counted_of(len(empty), features.shape[0], "row", "hold")
     content = "no word of the training" if of_texts else "no value but 0"
     labels = "its labels" if is_one else "their labels are the same for each, and"
-    return (
-        f"Warning: {len(empty):,} of {features.shape[0]:,} rows {hold} {content} (row {named}):"
-        f" {labels} say nothing about {'it' if is_one else 'them'}."
-    )
+    them = "it" if is_one else "them"
+    return f"Warning: {hold} {content} (row {named}): {labels} say nothing about {them}."
 
 
 def table_of(loaded: LoadedRun, rows: NewRows) -> pd.DataFrame:

@@ -38,8 +38,13 @@ def save_preprocessing(folder: Path, dataset: Dataset, split: Split, scaling: Sc
             label_sets=np.unique(dataset.targets[outside], axis=0),
             sample_shape=np.array(dataset.sample_shape, dtype=np.int64),
             samples=np.array(dataset.samples, dtype=np.str_),
+            **_least_of(scaling),
             **_of_raw(dataset.raw),
         )
+
+
+def _least_of(scaling: Scaling) -> dict[str, Any]:
+    return {} if scaling.least is None else {"least": scaling.least}
 
 
 def _of_raw(raw: RawSamples | None) -> dict[str, Any]:
@@ -62,14 +67,15 @@ def read_preprocessing(folder: Path) -> Arrays:
     path = folder / PREPROCESSING
     arrays = read_arrays(path)
     n_features = len(arrays["shift"])
+    scaling = [arrays[key] for key in ("shift", "scale", "least") if key in arrays]
     # Pixels have no names.
-    lengths = {n_features, len(arrays["scale"]), len(arrays["feature_names"]) or n_features}
-    if len(lengths) > 1 or arrays["shift"].ndim != 1 or arrays["scale"].ndim != 1:
+    lengths = {n_features, *map(len, scaling), len(arrays["feature_names"]) or n_features}
+    if len(lengths) > 1 or any(array.ndim != 1 for array in scaling):
         raise RunFolderError(
             f"{path} does not hold a scaling of its features: train the run again."
         )
     # A column without any value has the mean NaN.
-    if any(np.isinf(arrays[key]).any() for key in ("shift", "scale")):
+    if any(np.isinf(array).any() for array in scaling):
         raise RunFolderError(f"{path} holds a scaling that is infinite: train the run again.")
     if str(arrays.get("weighting", "")) not in ("", *WEIGHTINGS):
         raise RunFolderError(f"{path} names no known weighting: train the run again.")

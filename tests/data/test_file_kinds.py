@@ -14,6 +14,7 @@ import pytest
 from safetensors.numpy import save
 
 from mlc.config.errors import DataError
+from mlc.data import load_data
 from mlc.data.__main__ import main
 from mlc.data.files import text_bytes
 from tests.conftest import Command
@@ -75,6 +76,27 @@ def test_what_is_no_text_is_named(kind: str, tmp_path: Path, command: Command) -
     ended = command(lambda: main(None), "libsvm", f"data.path={path}")
     assert SAID[kind] in ended.error
     assert ended.error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "said"),
+    [
+        ("arff", "b.npz", "is no .arff file: data=arrays reads it."),
+        ("arff", "b.csv", "is no .arff file: data=table reads it."),
+        ("arff", "b.xlsx", "is an Excel workbook: save its sheet as CSV"),
+        ("arff", "b", "is no .arff file: name one."),
+        ("libsvm", "b.csv", "is no LIBSVM file: data=table reads it."),
+        ("libsvm", "b.arff", "is no LIBSVM file: data=arff reads it."),
+    ],
+)
+def test_the_source_that_reads_a_file_is_named(
+    source: str, name: str, said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.write_text("a,b\n1,0\n")
+    with pytest.raises(DataError) as caught:
+        load_data(source, path=str(path))
+    assert str(caught.value).startswith(f"{path} {said}")
 
 
 @pytest.mark.parametrize(

@@ -214,7 +214,7 @@ def test_images_that_no_row_names_are_said(table: Callable[..., Path], tmp_path:
     [
         ({}, {"labels": []}, r"needs data.labels=\[small,wet\], the column|needs data.labels"),
         ({}, {"file": "name"}, "there is no column 'name': name the column of the images"),
-        ({"path": ["x"] * 6}, {}, "there is 2 columns of files"),
+        ({"path": ["x"] * 6}, {}, "there are 2 columns of files"),
         ({"file": ["images/0.png"] * 6}, {}, "is named in data row 1 and in data row 2"),
         (
             {"file": ["images/0.png", "./images/0.png", *["images/1.png"] * 4]},

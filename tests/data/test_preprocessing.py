@@ -41,11 +41,36 @@ def test_numeric_columns_are_standardised_on_the_training_rows_alone() -> None:
     )
 
 
-def test_binary_nominal_and_constant_columns_stay() -> None:
+def test_binary_and_nominal_columns_stay() -> None:
     features = np.array([[0, 1, 7, 2], [1, 0, 7, 4], [1, 1, 7, 6]], dtype=np.float32)
-    scaling = fit_scaling(dataset(features, [True, False, True, False]), np.arange(3))
+    scaling = fit_scaling(dataset(features, [True, False, False, False]), np.arange(3))
     assert_array_equal(scaling.scale, [1, 1, 1, 1])
-    assert_array_equal(scaling.shift, [0, 0, 7, 0])
+    assert_array_equal(scaling.shift, [0, 0, 0, 0])
+
+
+@pytest.mark.parametrize("form", [np.asarray, csr_matrix])
+def test_columns_constant_in_training_are_0_whatever_new_rows_hold(
+    form: Callable[[np.ndarray], Any],
+) -> None:
+    gap = np.nan
+    full = np.array([[7, 0, 1, gap, 1], [7, 0, 1, gap, 2], [7, 0, 1, gap, 4], [9e9, 5, 3, 8, 8]])
+    # A sparse column is constant where it has no entry, since it is not shifted.
+    full[:3, [0, 2]] = 0 if form is csr_matrix else full[:3, [0, 2]]
+    data, train = dataset(form(full.astype(np.float32)), [True] * 5), np.arange(3)
+    scaling = fit_scaling(data, train)
+    assert_array_equal(scaling.used, True)
+    assert_array_equal(scaling.constant, [True] * 4 + [False])
+    batch = ResidentData(data.features, data.targets, [scaling], CPU).batch(torch.arange(4)[None])
+    assert_array_equal(batch.features[0, :, :4].numpy(), 0)
+    (alone,) = (
+        ResidentData(data.features[3:], data.targets[3:], [scaling], CPU)
+        .batch(torch.zeros((1, 1), dtype=torch.int64))
+        .features
+    )
+    assert_array_equal(alone[:, :4].numpy(), 0)
+    assert_array_equal(alone, batch.features[0, 3:])
+    applied = scaling.apply(data.features)
+    assert_allclose(applied if form is np.asarray else applied.toarray(), batch.features[0], 1e-6)
 
 
 def test_missing_values_become_the_mean() -> None:
@@ -72,11 +97,11 @@ def test_sparse_batches_are_those_of_the_dense_matrix() -> None:
     assert_array_equal(batch.targets.numpy(), packed.targets[index.numpy()])
 
 
-def test_sparse_columns_of_any_unit_are_scaled_and_missing_ones_are_not() -> None:
+def test_sparse_columns_of_any_unit_are_scaled_and_missing_ones_are_0() -> None:
     full = np.array([[1, 0, 4e-7, np.nan], [0, 2, -8e-7, np.nan], [0, 1, 4e-7, 5]], np.float32)
     scaling = fit_scaling(dataset(csr_matrix(full), [True] * 4), np.arange(2))
-    assert_allclose(scaling.scale, [1, 0.5, 1 / 8e-7, 1], rtol=1e-6)
-    assert_allclose(scaling.apply(csr_matrix(full)).toarray()[2], [0, 0.5, 0.5, 5], rtol=1e-6)
+    assert_allclose(scaling.scale, [1, 0.5, 1 / 8e-7, 0], rtol=1e-6)
+    assert_allclose(scaling.apply(csr_matrix(full)).toarray()[2], [0, 0.5, 0.5, 0], rtol=1e-6)
 
 
 @pytest.mark.parametrize("form", [np.asarray, csr_matrix])
@@ -98,7 +123,7 @@ def test_sparse_columns_are_divided_by_their_greatest_magnitude() -> None:
 
 def test_sparse_binary_data_are_left_alone() -> None:
     data = dataset(csr_matrix(np.eye(4, dtype=np.float32)), [True] * 4)
-    assert_array_equal(fit_scaling(data, np.arange(3)).scale, np.ones(4))
+    assert_array_equal(fit_scaling(data, np.arange(4)).scale, np.ones(4))
 
 
 def test_each_run_has_its_own_scaling() -> None:

@@ -130,7 +130,14 @@ REFUSED = {
     ),
     "a forgotten text": (
         "text,tags\n" + "".join(f"rain on hill {k},wet\n" for k in range(20)),
-        {"labels": ["tags"]}, "20 of 20 rows of the column 'text' differ: name it in data.text",
+        {"labels": ["tags"]},
+        r"words of the column 'text' are no categories \(20 of 20 rows differ\): name it in data.text",
+    ),
+    "texts and identifiers": (
+        "title,body,code,tags\n" + "".join(f"t{k},rain on {k},{k % 2}x{k},wet\n" for k in range(20)),
+        {"labels": ["tags"]},
+        r"words of 3 columns are no categories: 'title' \(20 of 20 rows differ\), 'body' .*, 'code' .*:"
+        r" name one in data.text if .* by 'data.ignore=\[title,body,code\]'",
     ),
     "a long cell": (
         "a,y,z\n1,0,0\n2,[" + "1 " * 900 + "],1\n", {"labels": ["y", "z"]},

@@ -120,3 +120,17 @@ def test_features_that_the_model_cannot_bear_are_refused_by_row(head: str) -> No
     features[4] = 3e38
     with pytest.raises(DataError, match="row 5 are so large"):
         predictor.scores(features)
+
+
+def test_the_estimator_warns_of_columns_in_another_unit_once_for_the_same_rows(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    features = np.random.default_rng(0).normal(20, 4, (60, 3))
+    fitted = MultiLabelClassifier(max_epochs=1, random_state=0).fit(features, features[:, :2] > 20)
+    fitted.predict(features)
+    assert not caplog.records
+    features[:, 1] *= 1000
+    fitted.predict(features)
+    fitted.predict_proba(features)
+    (record,) = caplog.records
+    assert "'1' has values such as" in record.getMessage()

@@ -24,6 +24,7 @@ import mlc
 from mlc.config.errors import ConfigError, DataError, MlcError, RunFolderError
 from mlc.config.texts import cause, shortened
 from mlc.data.base import SOURCES, select_columns
+from mlc.evaluation import predictor
 from mlc.files.reading import read_arrays
 from mlc.heads.base import HEADS
 from mlc.predict import main as predict_main
@@ -174,6 +175,34 @@ def test_the_command_writes_label_sets_and_scores(
     assert len(predict(run, tmp_path / "toy.arff")) == 60
 
 
+def test_columns_in_another_unit_are_named_once(
+    train: Callable[..., Path],
+    command: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = train("head=powerset")
+    warned: list[str] = []
+    monkeypatch.setattr(predictor.log, "warning", lambda _, text, **__: warned.append(text))
+    x = np.linspace(-1, 1, 30)
+    pd.DataFrame({"x": x, "y": 1000 * x}).to_csv(tmp_path / "new.csv", index=False)
+    ended = command(lambda: predict_main([str(run), "new.csv", "--output", "out.csv"]))
+    assert ended.status == 0
+    (said,) = warned
+    assert "'y' has values such as" in said
+    assert "'x'" not in said
+    # A run that has not stored the magnitudes of its columns is judged by the deviations alone.
+    with np.load(run / "preprocessing.npz") as stored:
+        assert len(stored["least"]) == 2
+        older = {key: stored[key] for key in stored if key != "least"}
+    np.savez(run / "preprocessing.npz", **older)
+    loaded = mlc.load(run)
+    loaded.predict(np.column_stack([x, 1000 * x]))
+    loaded.scores(np.column_stack([x, 1000 * x]))
+    loaded.scores(np.column_stack([x, x]))
+    assert warned == [said, said]
+
+
 def test_labels_that_look_like_formulas_are_exact_unless_a_spreadsheet_is_meant(
     command: Command, tmp_path: Path
 ) -> None:
@@ -315,6 +344,7 @@ class TestAStrangersFolder:
         [
             ("scale", np.float32([1, np.inf]), "holds a scaling that is infinite"),
             ("shift", np.float32([-np.inf, 0]), "holds a scaling that is infinite"),
+            ("least", np.float64([0, 0, 0]), "does not hold a scaling of its features"),
             ("weighting", np.array("x" * 5000), "names no known weighting"),
         ],
     )
