@@ -175,8 +175,9 @@ class PerLabel(LabelThresholdRule):
     """A threshold for each label, the best on validation data for the F1 or Jaccard index of that label.
 
     A label whose best value is below `fallback` is too rare to tune on. Its threshold is then the
-    highest validation score, so that rare labels are not predicted everywhere. Two empty sets have
-    the value 0, so a label without a validation positive always falls back, unless `fallback` is 0.
+    highest validation score, or just above it where all rows have the same score, so that rare labels
+    are not predicted everywhere. Two empty sets have the value 0, so a label without a validation
+    positive always falls back, unless `fallback` is 0.
     This is SCutFBR.1 of Yang 2001, "A study on thresholding strategies for text categorization", as
     Fan and Lin 2007, "A study on threshold selection for multi-label classification", describe it and
     LibMultiLabel implements it; SCutFBR.0 would never predict such a label.
@@ -211,7 +212,7 @@ class PerLabel(LabelThresholdRule):
         # A label that is never known counts as one without a positive.
         never = ~known.any(dim=-2, keepdim=True)
         trusted = self._tune_apart(scores, targets * known, known | never) & ~never.squeeze(-2)
-        self._threshold = torch.where(trusted, self.threshold(), scores.amax(dim=-2).double())
+        self._threshold = torch.where(trusted, self.threshold(), _fallback(scores))
         return self
 
     @property
@@ -230,8 +231,15 @@ class PerLabel(LabelThresholdRule):
             pairs.append(best_threshold(self._metric, s.double(), t, known=k[0] if k else None))
         best, value = (torch.cat(part, dim=-1) for part in zip(*pairs, strict=True))
         trusted: Tensor = value >= self.options.fallback
-        self._threshold = torch.where(trusted, best, scores.amax(dim=-2).double())
+        self._threshold = torch.where(trusted, best, _fallback(scores))
         return trusted
+
+
+def _fallback(scores: Tensor) -> Tensor:
+    """Return the highest score of each label, (..., K), or just above it where all its scores are equal."""
+    highest = scores.amax(dim=-2).double()
+    above = torch.nextafter(highest, torch.full_like(highest, torch.inf))
+    return torch.where(highest == scores.amin(dim=-2), above, highest)
 
 
 @register_decision("oracle")

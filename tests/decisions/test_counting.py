@@ -124,6 +124,24 @@ def test_a_label_without_a_validation_positive_has_its_highest_score_as_threshol
     assert trusting.fitted()["threshold"][0, 0] > scores[0, :, 0].max()
 
 
+@pytest.mark.parametrize("constant", [0.0, 0.1, 1.0])
+def test_a_label_that_is_never_positive_and_has_one_score_for_all_rows_is_predicted_for_none(
+    constant: float,
+) -> None:
+    torch.manual_seed(0)
+    scores, targets = torch.rand(12, 2), torch.rand(12, 2) < 0.5
+    scores[:, 0], targets[:, 0] = constant, False
+    known = torch.ones_like(targets)
+    for rule in (
+        build_decision("per_label").fit(scores, targets),
+        build_decision("per_label", at_least_one=True).fit(scores, targets),
+        build_decision("per_label").fit(scores, targets, known),
+    ):
+        passed = scores.double() >= rule.fitted()["threshold"]
+        assert not passed[:, 0].any()
+        assert passed[:, 1].any()
+
+
 @pytest.mark.parametrize("metric", ["f1", "jaccard"])
 def test_each_threshold_is_that_of_a_loop_with_empty_sets_counting_zero(metric: str) -> None:
     draw = torch.Generator().manual_seed(8)
