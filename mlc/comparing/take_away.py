@@ -14,9 +14,10 @@ from mlc.comparing.answer import Answer
 from mlc.comparing.candidates import Candidate
 from mlc.comparing.code import is_plain, network_code
 from mlc.comparing.linear import CONSTANT
+from mlc.comparing.linear_script import linear_code
 from mlc.comparing.lines import comment
 from mlc.comparing.rivals import Rivals
-from mlc.comparing.scripts import constant_code, estimator_code, linear_code
+from mlc.comparing.scripts import constant_code, estimator_code
 from mlc.comparing.settled import (
     Model,
     Settled,

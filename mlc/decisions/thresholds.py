@@ -236,7 +236,7 @@ class PerLabel(LabelThresholdRule):
 
 
 def _fallback(scores: Tensor) -> Tensor:
-    """Return the highest score of each label, (..., K), or just above it where all its scores are equal."""
+    """Return the highest score of each label, or just above it where all are equal: (..., K)."""
     highest = scores.amax(dim=-2).double()
     above = torch.nextafter(highest, torch.full_like(highest, torch.inf))
     return torch.where(highest == scores.amin(dim=-2), above, highest)

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from mlc import MultiLabelClassifier
+from mlc.comparing.linear_script import linear_code
 from mlc.comparing.lines import WIDTH
-from mlc.comparing.scripts import constant_code, estimator_code, linear_code
+from mlc.comparing.scripts import constant_code, estimator_code
 from mlc.comparing.settled import Model, settle
 from mlc.config.registry import BACKBONES, DECISIONS, HEADS, OPTIMIZERS
 from mlc.config.schema import TrainerOptions
@@ -177,6 +178,72 @@ def test_linear_models_run_with_every_rule_and_one_label(rule: str, tmp_path: Pa
     names: dict[str, Any] = {}
     exec(linear_code(config_of(data), own, loaded(data)), names)
     assert names["label_sets"].shape == (60, 1)
+
+
+def sparse(folder: Path, weighting: str, entries: list[float]) -> dict[str, Any]:
+    """Five sparse columns, the first two of entries below what 32 bits distinguish from 0 near 1."""
+    rng = np.random.default_rng(0)
+    factors = [1e-9, 1e-30, 1, 10, 1] if weighting == "auto" else [1] * 5
+    lines = []
+    for row in range(60):
+        cells = [f"{k}:{factor * rng.choice(entries)}" for k, factor in enumerate(factors)]
+        lines.append(f"{row % 2} " + " ".join(cells[row % 2 :]))
+    (folder / "rows.txt").write_text("\n".join(lines))
+    return {"name": "libsvm", "path": str(folder / "rows.txt"), "weighting": weighting}
+
+
+@pytest.mark.parametrize(
+    ("weighting", "entries"),
+    [("auto", [0.1, 0.7, 1.0]), ("binary", [1.0, 2.0, 5.0])],
+    ids=["small", "binary"],
+)
+def test_sparse_columns_are_scaled_as_those_that_were_compared(
+    weighting: str, entries: list[float], tmp_path: Path
+) -> None:
+    check_scale(loaded(data := sparse(tmp_path, weighting, entries)), data)
+
+
+def test_missing_values_of_sparse_rows_are_zeros_as_in_the_comparison(tmp_path: Path) -> None:
+    body = "\n".join(f"{{0 {row % 2}, 1 {row % 7 + 1.5 if row % 5 else '?'}}}" for row in range(40))
+    head = "@relation 'gaps: -C 1'\n@attribute l {0,1}\n@attribute x numeric\n@data\n"
+    (tmp_path / "gaps.arff").write_text(head + body)
+    data = {"name": "arff", "path": str(tmp_path / "gaps.arff")}
+    check_scale(loaded(data), data)
+
+
+def check_scale(dataset: Dataset, data: dict[str, Any]) -> None:
+    """The step `scale` of the printed script gives the features that networks see."""
+    model = Model("logistic_regression", {"C": "1"}, 0.5, dataset.label_names)
+    own = settle(model, "global", options_of(DECISIONS, "global"), STORED)
+    names: dict[str, Any] = {}
+    exec(linear_code(config_of(data), own, dataset), names)
+    rows = np.arange(dataset.n_samples)
+    seen = network_features(dataset, Split(rows, rows, rows))["train"].toarray()
+    scaled = names["model"].steps[0][1].transform(names["X"]).toarray()
+    np.testing.assert_allclose(scaled, seen, rtol=1e-5)
+
+
+@pytest.mark.parametrize("linear", YARDSTICKS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("rule", ["per_label", "auto"])
+@pytest.mark.filterwarnings("ignore:Label .* is present in all training examples")
+def test_labels_of_all_or_no_rows_are_decided_as_those_that_were_compared(
+    rule: str, linear: Any, tmp_path: Path
+) -> None:
+    lines = [f"{row},{int(row > 30)},1,0" for row in range(60)]
+    (tmp_path / "t.csv").write_text("\n".join(["x,a,always,never", *lines]))
+    labels = ["a", "always", "never"]
+    data = {"name": "table", "path": str(tmp_path / "t.csv"), "labels": labels}
+    stored: dict[str, Any] = {
+        # As of a comparison: of "never" the least number above 0, which no row has.
+        "per_label": {"threshold": [0.5, 1.0, 5e-324]},
+        "auto": {"chosen": "global", "learned": {"global": {"threshold": 0.5}}},
+    }
+    model = Model(linear.name, {"C": "1"}, 0.5, tuple(labels))
+    own = settle(model, rule, options_of(DECISIONS, rule), [stored[rule]] * 2)
+    names: dict[str, Any] = {}
+    exec(linear_code(config_of(data), own, loaded(data)), names)
+    np.testing.assert_array_equal(names["scores"][:, 1:], np.tile([1.0, 0.0], (60, 1)))
+    assert names["label_sets"][:, 1:].mean(axis=0).tolist() == [1, 0]
 
 
 def test_a_constant_is_a_label_set() -> None:
