@@ -12,6 +12,8 @@ from mlc.config.errors import ConfigError
 # What Hydra's grammar reads as a text without quotes. It knows no letters but those of ASCII.
 _PLAIN = re.compile(r"[A-Za-z_/][\w.\-/%+|]*", re.ASCII)
 _WORDS = {"null", "true", "false", "nan", "inf", "infinity"}
+# A name of a list up to the next comma, in quotes or without one.
+_NAME = re.compile(r"""\s*(?:'([^'\\]*)'|"([^"\\]*)"|([^,'"]*))\s*(?:,|\Z)""")
 # What a shell would replace within double quotes.
 _OF_SHELL = re.compile(r'["$`!]|\\[\\$`"]')
 
@@ -75,6 +77,8 @@ def quoted_as_meant(key: str, raw: str, is_list: bool) -> str:
     Raises:
         ConfigError: quotes, brackets or commas in it leave open what is meant.
     """
+    if is_list and (mixed := _mixed_names(raw)):
+        return f"{key}=[{','.join(map(quoted, mixed))}]"
     names = _split_names(raw) if is_list else [raw]
     reserved = "'\"\\[]$" if is_list else "'\"\\[]{}()$"
     has_comma = not is_list and "," in raw and raw != ","
@@ -97,6 +101,21 @@ def refuse_nested(key: str, raw: str) -> NoReturn:
     """Raise ConfigError for a list in a list of texts."""
     example = setting(key, [raw.strip()[1:-1]])
     raise ConfigError(f"{key}={raw} holds a list in a list: quote a name, as in {example}.")
+
+
+def _mixed_names(raw: str) -> list[str]:
+    """Return the names in a list of which some are in quotes, as ['a, b',c d]; none if it is no such list."""
+    text = raw.strip()
+    inside = text[1:-1] if text.startswith("[") and text.endswith("]") else ""
+    names: list[str] = []
+    at = 0
+    while at < len(inside):
+        match = _NAME.match(inside, at)
+        if match is None or set(match[3] or "") & set("\\[]{}$"):
+            return []
+        names.append(next(part for part in match.groups() if part is not None).strip())
+        at = match.end()
+    return [name for name in names if name] if set(inside) & set("'\"") else []
 
 
 def _split_names(raw: str) -> list[str]:

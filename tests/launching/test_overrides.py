@@ -37,6 +37,8 @@ from tests.conftest import Command
         ("data.separator=';'", "data.separator=';'"),
         ("data.labels=a,b", "data.labels=[a,b]"),
         ("data.labels=[a,b]", "data.labels=[a,b]"),
+        ("data.labels=['red, dark',größe]", "data.labels=['red, dark','größe']"),
+        ('data.labels=["it\'s",größe]', r"data.labels=['it\'s','größe']"),
         ("backbone.widths=64", "backbone.widths=[64]"),
         ("backbone.widths='[64,32]'", "backbone.widths=[64,32]"),
         ("decisions=global", "decisions=[global]"),
