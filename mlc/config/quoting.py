@@ -24,9 +24,14 @@ def quoted(value: str) -> str:
     >>> print(quoted("it's"))
     'it\'s'
     """
+    return in_quotes(literal(value))
+
+
+def in_quotes(value: str) -> str:
+    """Return text as one quoted value of an override, whose interpolations stay interpolations."""
     # Hydra reads backslashes before a quote in pairs.
     escaped = re.sub(
-        r"(\\*)('|\Z)", lambda match: 2 * match[1] + ("\\'" if match[2] else ""), literal(value)
+        r"(\\*)('|\Z)", lambda match: 2 * match[1] + ("\\'" if match[2] else ""), value
     )
     return f"'{escaped}'"
 
@@ -104,7 +109,7 @@ def refuse_nested(key: str, raw: str) -> NoReturn:
 
 
 def _mixed_names(raw: str) -> list[str]:
-    """Return the names in a list of which some are in quotes, as ['a, b',c d]; none if it is no such list."""
+    """Return the names in a list with some in quotes, as ['a, b',c d]; none if it is no such list."""
     text = raw.strip()
     inside = text[1:-1] if text.startswith("[") and text.endswith("]") else ""
     names: list[str] = []

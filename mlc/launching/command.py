@@ -33,7 +33,7 @@ from mlc.launching import sweep
 from mlc.launching.checks import unknown_choice, with_name, without_glob
 from mlc.launching.ending import failures_in_files_only
 from mlc.launching.flags import config_folders, overrides_first
-from mlc.launching.folders import run_folder
+from mlc.launching.folders import own_folder, run_folder
 from mlc.launching.job import describe
 from mlc.launching.names import run_path
 from mlc.launching.overrides import advice, fitted, option_of_others, unknown_option
@@ -45,6 +45,7 @@ from mlc.tracking.progress import BarProgress
 
 OmegaConf.register_new_resolver("mlc.run_path", run_path, replace=True)
 OmegaConf.register_new_resolver("mlc.run_folder", run_folder, replace=True)
+OmegaConf.register_new_resolver("mlc.own_folder", own_folder, replace=True)
 
 
 Answer = Callable[[Path, Any], str]

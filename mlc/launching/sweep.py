@@ -129,7 +129,8 @@ class SweepCallback(Callback):
         of_hydra = config.hydra.overrides.hydra
         # Unresolved: a folder named by ${hydra.job.override_dirname} is that of each job.
         given: Any = OmegaConf.to_container(of_hydra, resolve=False)
-        of_hydra.append(guarded(given, f"${{mlc.run_path:{','.join(swept)}}}"))
+        default = f"${{mlc.run_path:{','.join(swept)}}}"
+        of_hydra.append(guarded(given, config, default, grid))
         current = Launch(folder, config.report, n_jobs, is_sweep=True)
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:

@@ -118,6 +118,41 @@ def test_the_folder_of_each_job_is_named_by_its_own_config(
 
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)
+@pytest.mark.parametrize(
+    ("chosen", "given", "folders"),
+    [
+        ("first", [], {"one-3", "one-4"}),
+        ("first,second", ["seed=3"], {"one-3", 'it\'s "two"-4'}),
+        ("first,plain", ["seed=3"], {"one-3", "toy"}),
+        ("first,second", ["seed=3", "hydra.sweep.subdir=${hydra.job.num}"], {"0", "1"}),
+    ],
+    ids=["one", "several", "some", "the command line wins"],
+)
+def test_the_folder_of_each_job_is_that_of_its_experiment(
+    chosen: str, given: list[str], folders: set[str], launcher: str, launch: Launch, tmp_path: Path
+) -> None:
+    own = {
+        "first": "one-${seed}",
+        # Only this experiment has what its folder names.
+        "second": 'it\'s "two"-${hydra.job.env_set.WIDTH}',
+        "plain": None,
+    }
+    for name, subdir in own.items():
+        hydra: dict[str, Any] = {} if subdir is None else {"sweep": {"subdir": subdir}}
+        if name == "second":
+            hydra["job"] = {"env_set": {"WIDTH": "4"}}
+        path = tmp_path / "mine" / "experiment" / f"{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"# @package _global_\n{OmegaConf.to_yaml({'hydra': hydra})}")
+    ended = launch(
+        "-m", f"--config-dir={tmp_path / 'mine'}", f"experiment={chosen}", *(given or ["seed=3,4"]),
+        "hydra.sweep.dir=s", f"hydra/launcher={launcher}", "report.yardsticks=false",
+    )  # fmt: skip
+    assert ended.status == 0, ended.error
+    assert {path.name for path in (tmp_path / "s").iterdir() if path.is_dir()} == folders
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
 @pytest.mark.parametrize("link", ["toy", "toy/sigmoid/seed=0", "toy/sigmoid/seed=0/train.log"])
 def test_links_below_a_sweeps_folder_are_not_followed(
     link: str, launcher: str, launch: Launch, tmp_path: Path
