@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 
 # Hydra's flags that take the next word as their value.
 _WITH_VALUE = (
@@ -34,12 +40,32 @@ def overrides_first(arguments: Sequence[str]) -> list[str]:
 
 
 def config_folders(arguments: Sequence[str]) -> list[Path]:
-    """Return the folders of --config-dir on a command line, perhaps shortened."""
-    folders = []
+    """Return the folders of hydra.searchpath and of --config-dir, perhaps shortened, in a command."""
+    folders = [folder for word in arguments for folder in _searched(word)]
     for word, following in pairwise([*arguments, ""]):
         flag, is_joined, value = word.partition("=")
         if flag == "-cd" or (flag.startswith("--config-d") and "--config-dir".startswith(flag)):
             folders.append(Path(value if is_joined else following))
+    return folders
+
+
+def _searched(word: str) -> list[Path]:
+    """Return the folders that a word such as hydra.searchpath=[file://FOLDER,pkg://MODULE] names."""
+    if not word.lstrip("+").startswith("hydra.searchpath="):
+        return []
+    try:
+        value: Any = OverridesParser.create().parse_override(word).value()
+    except HydraException:
+        return []  # Hydra reports the error.
+    folders: list[Path] = []
+    for place in value if isinstance(value, list) else []:
+        scheme, _, path = str(getattr(place, "text", place)).rpartition("://")
+        if scheme in ("", "file"):
+            folders.append(Path(path))
+        elif scheme == "pkg":
+            with suppress(ImportError, ValueError):
+                spec = find_spec(path.replace("/", "."))
+                folders += map(Path, (spec and spec.submodule_search_locations) or ())
     return folders
 
 

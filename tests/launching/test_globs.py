@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import mlc.heads
 from mlc.config.errors import ConfigError
 from mlc.launching.checks import choices, without_glob
 from mlc.launching.flags import config_folders
@@ -42,7 +43,15 @@ def test_a_pattern_without_a_name_is_refused_in_a_sentence(argument: str, messag
 
 
 @pytest.mark.parametrize(
-    "flag", ["--config-dir own", "--config-dir=own", "-cd own", "--config-d own"]
+    "flag",
+    [
+        "--config-dir own",
+        "--config-dir=own",
+        "-cd own",
+        "--config-d own",
+        "hydra.searchpath=[file://own]",
+        "hydra.searchpath=['own']",
+    ],
 )
 def test_a_pattern_matches_parts_in_a_folder_of_the_user(
     flag: str, command: Command, tmp_path: Path
@@ -51,9 +60,15 @@ def test_a_pattern_matches_parts_in_a_folder_of_the_user(
     (tmp_path / "own/head").mkdir(parents=True)
     (tmp_path / "own/head/softer.yaml").write_text("defaults: [nothing, _self_]\n")
     assert without_glob("head=glob(soft*r)", [tmp_path / "own"]) == "head=softer"
-    if flag == "-cd own":
+    if flag in ("-cd own", "hydra.searchpath=[file://own]"):
         ended = command(main, "-m", "head=glob(soft*r)", *flag.split())
         assert "head=glob(soft*r) is read as head=softer." in ended.error
+
+
+def test_a_search_path_may_name_packages_and_what_does_not_exist() -> None:
+    found = config_folders(["hydra.searchpath=[pkg://mlc.heads,pkg://no.such,http://x,file://b c]"])
+    assert found == [Path(mlc.heads.__path__[0]), Path("b c")]
+    assert config_folders(["hydra.searchpath=[file://a", "hydra.searchpath=5", "head=a"]) == []
 
 
 def test_a_sweep_over_a_pattern_is_trained_and_resumed(
