@@ -20,6 +20,7 @@ from experiments.harness.running import (
 )
 from experiments.harness.study import BUDGETS
 from mlc.config.imports import add_import_flag, import_parts
+from mlc.config.texts import counted
 from mlc.launching.command import in_one_sentence
 
 
@@ -70,8 +71,9 @@ def run(name: str, arguments: argparse.Namespace) -> bool:
     if not arguments.report:
         n_missing = measure(experiment, folder, arguments.budget, arguments.workers, arguments.only)
         if n_missing:
+            are = "is" if n_missing == 1 else "are"
             print(
-                f"{name}: {n_missing} trials of the {arguments.budget} budget are missing;"
+                f"{name}: {counted(n_missing, 'trial')} of the {arguments.budget} budget {are} missing;"
                 " --report reports the others."
             )
             return False

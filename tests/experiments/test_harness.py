@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -363,3 +364,24 @@ def test_a_part_of_ones_own_needs_its_module(
     assert ended.value.code == 2
     assert message in error
     assert error.count("experiments: ") == 1
+
+
+@pytest.mark.parametrize(
+    ("n_missing", "said"),
+    [
+        (1, "1 trial of the quick budget is missing"),
+        (2, "2 trials of the quick budget are missing"),
+    ],
+)
+def test_missing_trials_are_counted_in_words(
+    n_missing: int,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(command, "load", lambda name: Small())
+    monkeypatch.setattr(command, "measure", lambda *_: n_missing)
+    asked = Namespace(folder=tmp_path, report=False, budget="quick", workers=1, only=[])
+    assert not command.run("small", asked)
+    assert capsys.readouterr().out.startswith(f"small: {said};")
