@@ -20,7 +20,7 @@ from mlc.comparing.planning import plan_comparison, plan_text
 from mlc.comparing.quiet import brief_log
 from mlc.comparing.stored import add_seconds, is_of_data, numbered, read_plan, write_plan
 from mlc.comparing.writing import write_answer
-from mlc.config.errors import ConfigError, DataError, MlcError
+from mlc.config.errors import ConfigError, MissingLabelError, MlcError
 from mlc.config.quoting import quoted
 from mlc.config.schema import parse, register_configs
 from mlc.config.texts import counted_of, listed
@@ -104,9 +104,7 @@ def _dataset_of_known_labels(options: Any) -> Dataset:
         )
     try:
         dataset: Dataset = SOURCES[options.name].load(options)
-    except DataError:
-        if getattr(options, "missing_labels", None) != "refuse":
-            raise
+    except MissingLabelError:
         # The reader proposes "mask", with which nothing can be compared.
         masked = dataclasses.replace(options, missing_labels="mask")
         dataset = SOURCES[options.name].load(masked)

@@ -35,6 +35,10 @@ class DataError(MlcError, ValueError):
     """A file, row, column or split cannot be used as it is."""
 
 
+class MissingLabelError(DataError):
+    """A label is missing, and no option says what that means."""
+
+
 class NotANumberError(DataError, TypeError):
     """A value that float() refuses; a TypeError too, as scikit-learn's estimator checks require."""
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mlc.config.errors import DataError
+from mlc.config.errors import DataError, MissingLabelError
 from mlc.config.options import option
 from mlc.config.texts import counted_of
 from mlc.data.splits import CALLED, Split
@@ -119,13 +119,13 @@ def unknown_handled(
         refusal: the message for the row and column of the first missing label.
 
     Raises:
-        DataError: a label is missing, and the choice is to refuse it.
+        MissingLabelError: a label is missing, and the choice is to refuse it.
     """
     if known.all():
         return None, ()
     if choice == "refuse":
         row, column = (int(index) for index in np.argwhere(~known)[0])
-        raise DataError(refusal(row, column))
+        raise MissingLabelError(refusal(row, column))
     if choice == "mask":
         return known, ()
     are = counted_of(int((~known).sum()), known.size, "label", "are")

@@ -16,6 +16,7 @@ from mlc.comparing.budgets import BUDGETS, Budget
 from mlc.comparing.plan import Plan
 from mlc.comparing.stored import write_plan
 from mlc.data import load_features
+from mlc.data.base import SOURCES
 from mlc.predict import main as mlc_predict
 from tests.conftest import Command
 from tests.images import clothes
@@ -126,6 +127,22 @@ def test_missing_and_soft_labels_are_refused_with_what_a_comparison_takes(
         assert "data.missing_labels=negative, which takes them as 0" in outcome.error
         taken = command(lambda: main(None), *words[:4], "data.missing_labels=negative", "--plan")
         assert taken.status == 0, taken.error
+
+
+def test_data_that_cannot_be_read_are_read_once(
+    command: Command, table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads: list[str] = []
+    load = SOURCES["table"].load
+
+    def counted(options: Any) -> Any:
+        loads.append(options.missing_labels)
+        return load(options)
+
+    monkeypatch.setattr(SOURCES["table"], "load", counted)
+    outcome = command(lambda: main(None), str(table), "--labels", "no such")
+    assert "there is no column 'no such'" in outcome.error
+    assert loads == ["refuse"]
 
 
 def test_no_option_that_was_not_stated_is_noted(command: Command, tmp_path: Path) -> None:
