@@ -15,8 +15,8 @@ from mlc.config.texts import counted, escaped, markdown, readable
 from mlc.data.card import Card
 from mlc.exporting.inputs import before_rows, described, metadata_of_run
 from mlc.exporting.module import Rows
+from mlc.exporting.shared_card import Exported
 from mlc.exporting.usage import usage
-from mlc.exporting.writing import Check
 from mlc.files.names import CARD, PREDICTIONS, STATUS
 from mlc.files.reading import read_arrays
 from mlc.metrics.names import stored_metrics
@@ -29,18 +29,14 @@ from mlc.runs.provenance import NOT_IDENTITY, differences, versions
 _MOST_LABELS = 200
 
 
-def model_card(
-    folder: Path, run: LoadedRun, rows: Rows, to: str, output: Path, check: Check
-) -> str:
+def model_card(folder: Path, run: LoadedRun, rows: Rows, files: Sequence[Exported]) -> str:
     """Write the model card of a run in Markdown.
 
     Args:
         folder: the run's folder.
         run: the run with the exported rule.
-        rows: the input of the exported file.
-        to: the format.
-        output: the exported file.
-        check: the comparison of the file with the run.
+        rows: the input of the exported files.
+        files: the exported files, which lie in one folder.
 
     Raises:
         RunFolderError: a file of the run is damaged.
@@ -53,8 +49,8 @@ def model_card(
     parts = [
         f"# Model card: {run.config.head.name} on {markdown(run.status['data'])}",
         f"Written by `mlc-export` {mlc.__version__} from the run {markdown(str(run.status['run']))}.",
-        _model(run, rows, output, check),
-        "## Use\n\n```python\n" + usage(to, output, counts_words) + "```",
+        _model(run, rows, files),
+        *_use(files, counts_words),
         "## Data\n\n```text\n" + data.text() + "\n```",
         _results(folder, run),
         _labels(folder, run, data),
@@ -64,11 +60,20 @@ def model_card(
     return "\n\n".join(parts) + "\n"
 
 
-def _model(run: LoadedRun, rows: Rows, output: Path, check: Check) -> str:
+def _use(files: Sequence[Exported], counts_words: bool) -> list[str]:
+    """Code for each file, under its name if there are several."""
+    codes = [f"```python\n{usage(file.to, Path(file.name), counts_words)}```" for file in files]
+    if len(files) == 1:
+        return [f"## Use\n\n{codes[0]}"]
+    titles = [f"`{file.name}`:" for file in files]
+    return ["## Use", *(part for pair in zip(titles, codes, strict=True) for part in pair)]
+
+
+def _model(run: LoadedRun, rows: Rows, files: Sequence[Exported]) -> str:
     config = run.config
     what = " ".join((type(run.model.head).__doc__ or "").split("\n\n")[0].split())
     lines = [
-        f"- File: `{output.name}`; {check}.",
+        *(f"- File: `{file.name}`; {file.check}." for file in files),
         f"- Input: rows {described(rows)}. Not in the file, and not checked: {before_rows(run, rows)}.",
         f"- Output: scores (N, {len(run.label_names)}) in [0, 1], and label sets of the same shape.",
         f"- Network: {config.backbone.name}, {run.model.n_parameters:,} parameters with the head.",

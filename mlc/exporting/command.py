@@ -6,9 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mlc.config.errors import ConfigError
-from mlc.config.texts import counted
+from mlc.config.texts import counted, listed
 from mlc.exporting.card import model_card
 from mlc.exporting.inputs import before_rows, described, metadata_of_run, rows_of_run
+from mlc.exporting.shared_card import (
+    Exported,
+    identity_of,
+    listed_in,
+    marked,
+    require_shareable,
+)
 from mlc.exporting.writing import Check, format_of, require_absent, write_predictor
 from mlc.files.names import STATUS
 from mlc.files.writing import write_text
@@ -32,7 +39,8 @@ def export_run(
         to: onnx, pt2 or torch; by default what the ending of `output` names.
         output: the file, or for torch the folder; by default model.onnx, model.pt2 or model_torch.
         rule: one of the run's decision rules; by default as in `mlc.load`.
-        card: the file of the model card; by default MODEL_CARD.md beside the output.
+        card: the file of the model card; by default MODEL_CARD.md beside the output. There, one of the
+            same run and rule is written anew and lists the files of both.
 
     Raises:
         MlcError: the run cannot be exported, or a file exists.
@@ -42,31 +50,39 @@ def export_run(
     output = Path(_DEFAULT[to]) if output is None else output
     card = (output if to == "torch" else output.parent) / CARD if card is None else card
     require_absent(output, "--output")
-    require_absent(card, "--card")
+    require_shareable(card, output)
     loaded = load(folder, rule, "cpu")
+    identity = identity_of(folder, loaded.rule.name)
+    files = listed_in(card, identity)
     rows, frozen = rows_of_run(loaded)
     metadata = metadata_of_run(loaded, rows)
 
     def write_card(place: Path, check: Check) -> None:
         inside = card.is_relative_to(output)
         path = place / card.relative_to(output) if inside else card
-        write_text(path, model_card(folder, loaded, rows, to, output, check))
-        written.append(path)
+        before = path.read_text(encoding="utf-8") if path.is_file() else None
+        files.append(Exported(output.name, to, str(check)))
+        write_text(path, marked(model_card(folder, loaded, rows, files), identity, files))
+        written.append((path, before))
 
-    written: list[Path] = []
+    written: list[tuple[Path, str | None]] = []
     try:
         # The card comes first, so that no model stands without it.
         check = write_predictor(loaded, output, to, rows, metadata, frozen, complete=write_card)
     except BaseException:
-        for path in written:
-            path.unlink(missing_ok=True)
+        for path, before in written:
+            if before is None:
+                path.unlink(missing_ok=True)
+            else:
+                write_text(path, before)
         raise
     lines = [
         f"{output}: rows {described(rows)}",
         f"rule: {loaded.rule!r}",
         f"check: {check}",
         f"not in the file, and not checked: {before_rows(loaded, rows)}",
-        f"card: {card}",
+        f"card: {card}"
+        + (f", of {listed([file.name for file in files], 3, 60)}" if files[1:] else ""),
     ]
     return "\n".join(lines)
 

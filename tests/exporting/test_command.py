@@ -103,6 +103,74 @@ def test_an_export_that_is_stopped_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_another_format_goes_beside_the_first_and_the_card_lists_both(
+    sweep: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run, card = str(run_of(sweep)), Path("MODEL_CARD.md")
+    mlc_export([run, "--to", "pt2"])
+    first = card.read_text(encoding="utf-8")
+    second = [run, "--to", "torch", "--card", "MODEL_CARD.md"]
+    # What is stopped leaves the card as it was.
+    with monkeypatch.context() as patch:
+        patch.setattr(exporting, "write_predictor", stopped_after_the_card)
+        with pytest.raises(KeyboardInterrupt):
+            exporting.export_run(run, "torch", card=card)
+    assert card.read_text(encoding="utf-8") == first
+    mlc_export(second)
+    assert "card: MODEL_CARD.md, of model.pt2, model_torch" in capsys.readouterr().out
+    both = card.read_text(encoding="utf-8")
+    assert re.findall(r"^- File: `(.+)`; 64 of 64", both, re.MULTILINE) == [
+        "model.pt2",
+        "model_torch",
+    ]
+    codes = re.findall(r"`([^`]+)`:\n\n```python\n(.*?)```", both, re.DOTALL)
+    assert codes == [(NAMES[to], usage(to, Path(NAMES[to]))) for to in FORMATS]
+    # A file that is gone is no longer listed.
+    Path("model.pt2").unlink()
+    mlc_export([run, "--output", "other.pt2"])
+    names = re.findall(r"^- File: `(.+)`;", card.read_text(encoding="utf-8"), re.MULTILINE)
+    assert names == ["model_torch", "other.pt2"]
+
+
+def stopped_after_the_card(*_: Any, complete: Any) -> None:
+    complete(Path("model_torch"), "")
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("other", ["run", "rule", "edited"])
+def test_the_card_of_another_run_or_rule_or_an_edited_one_is_not_replaced(
+    other: str,
+    sweep: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    card = Path("MODEL_CARD.md")
+    mlc_export([str(run_of(sweep)), "--to", "pt2"])
+    if other == "edited":
+        text = card.read_text(encoding="utf-8").replace("## Use", "## How we use it")
+        card.write_text(text, encoding="utf-8")
+    before = card.read_text(encoding="utf-8")
+    run = run_of(sweep, seed=1 if other == "run" else 0)
+    rule = ["--rule", "mode"] if other == "rule" else []
+    with pytest.raises(SystemExit) as exited:
+        mlc_export([str(run), "--output", "second.pt2", *rule])
+    said = capsys.readouterr().err
+    assert exited.value.code == 2
+    reason = "MODEL_CARD.md exists" if other == "edited" else "of another run or rule, of model.pt2"
+    assert reason in said
+    assert "name another path with --card" in said
+    assert (card.read_text(encoding="utf-8"), sorted(map(str, Path().iterdir()))) == (
+        before,
+        ["MODEL_CARD.md", "model.pt2"],
+    )
+
+
 def test_a_folder_that_cannot_be_written_to_is_named_and_not_a_temporary(tmp_path: Path) -> None:
     path = tmp_path / "model.pt2"
     for raised, named in ((None, path), ("card.md", "card.md")):
