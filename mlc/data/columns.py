@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -24,6 +25,7 @@ MOST_CATEGORIES = 1000
 _FEW_ROWS, _ALL_DIFFERENT = 20, 0.9
 # A value of at least this many words is probably a text.
 _WORDS_OF_TEXT = 4
+_DATE = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}(\D|$)")
 _NAMED = 8
 
 
@@ -95,11 +97,11 @@ def encode_columns(frame: pd.DataFrame, where: str, names: Sequence[str] | None 
 
 
 class _NoCategoriesError(DataError):
-    """A column of words that are texts or identifiers; `said` counts them, `images` as `_of_images`."""
+    """A column of words that are texts or identifiers; `said` counts them, `instead` is what to do."""
 
-    def __init__(self, name: str, said: str, images: str) -> None:
+    def __init__(self, name: str, said: str, instead: str) -> None:
         super().__init__(name)
-        self.name, self.said, self.images = name, said, images
+        self.name, self.said, self.instead = name, said, instead
 
 
 def _all_refused(refused: Sequence[_NoCategoriesError], where: str) -> DataError:
@@ -110,12 +112,12 @@ def _all_refused(refused: Sequence[_NoCategoriesError], where: str) -> DataError
     if not others:
         return DataError(
             f"{where}: the words of the column {first.name!r} are no categories ({first.said}):"
-            f"{first.images} name it in data.text if it is text, or leave it out by {left_out}."
+            f"{first.instead} name it in data.text if it is text, or leave it out by {left_out}."
         )
     said = listed([f"{error.name!r} ({error.said})" for error in refused], _NAMED, 70)
-    images = next((error.images for error in refused if error.images), "")
+    instead = next((error.instead for error in refused if error.instead), "")
     return DataError(
-        f"{where}: the words of {len(refused)} columns are no categories: {said}:{images} name one in"
+        f"{where}: the words of {len(refused)} columns are no categories: {said}:{instead} name one in"
         f" data.text if it is text, and leave the others out by {left_out}."
     )
 
@@ -130,13 +132,13 @@ def _encode_column(column: pd.Series[Any], where: str, decimal: str | None) -> _
     words = _words(column)
     kinds = sorted({word for word in words if word is not None})
     if len(kinds) > MOST_CATEGORIES:
-        raise _NoCategoriesError(name, f"{len(kinds)} different words", _of_images(name, kinds))
+        raise _NoCategoriesError(name, f"{len(kinds)} different words", _instead(name, kinds))
     filled = sum(word is not None for word in words)
     if slip is not None and filled >= _FEW_ROWS and len(kinds) * 2 >= filled:
         raise DataError(f"{where}: {slip}: correct it or leave it empty.")
     if filled >= _FEW_ROWS and len(kinds) >= _ALL_DIFFERENT * filled:
         differ = f"{len(kinds)} of {filled} rows differ"
-        raise _NoCategoriesError(name, differ, _of_images(name, kinds))
+        raise _NoCategoriesError(name, differ, _instead(name, kinds))
     one_hot = pd.get_dummies(pd.Categorical(words, categories=kinds)).to_numpy(dtype=np.float32)
     odd = None if slip is None else f"Warning: {slip}: all its values are taken as categories."
     if images := _of_images(name, kinds):
@@ -153,6 +155,13 @@ def _encode_column(column: pd.Series[Any], where: str, decimal: str | None) -> _
     several_words = sum(len(kind.split()) >= _WORDS_OF_TEXT for kind in kinds)
     is_text = several_words * 2 > len(kinds)
     return _Column(one_hot, [f"{name}={kind}" for kind in kinds], False, odd, is_text=is_text)
+
+
+def _instead(name: str, kinds: Sequence[str]) -> str:
+    """What to do with a column of names of images or of dates; empty for other columns."""
+    if all(_DATE.match(kind) for kind in kinds):
+        return " write dates as numbers, such as days since the first, or"
+    return _of_images(name, kinds)
 
 
 def _of_images(name: str, kinds: Sequence[str]) -> str:
@@ -181,8 +190,10 @@ def _as_named(frame: pd.DataFrame, where: str, names: Sequence[str]) -> Encoded:
             column, _, more = column.rpartition("=")
             kind = f"{more}={kind}"
         if not is_category or column not in frame.columns:
+            # The name of a column may have the sign too.
+            lacking = repr(name) if not is_category else f"{name.partition('=')[0]!r} (or {name!r})"
             raise DataError(
-                f"{where}: there is no column {name!r}, which the training had: add it."
+                f"{where}: there is no column {lacking}, which the training had: add it."
             )
         if column not in words:
             words[column] = _words(frame[column])

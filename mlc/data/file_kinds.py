@@ -21,8 +21,8 @@ _PICKLE = (
     " arrays by numpy.savez, which data=arrays reads"
 )
 _JSON = (
-    "a JSON file: write it as CSV, as pandas.read_json(FILE, lines=True).to_csv(NEW, index=False) does"
-    " for JSON lines; data=table reads that"
+    "a JSON file: write it as CSV, as pandas.read_json(FILE).to_csv(NEW, index=False) does, with"
+    " lines=True for JSON lines; data=table reads that"
 )
 _OTHERS = {
     ".xlsx": _EXCEL, ".xlsm": _EXCEL, ".xls": _EXCEL, ".json": _JSON, ".jsonl": _JSON,

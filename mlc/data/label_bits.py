@@ -9,7 +9,10 @@ from typing import Any
 BINARY_WORDS = {
     "0": 0, "1": 1, "0.0": 0, "1.0": 1, "no": 0, "yes": 1, "n": 0, "y": 1,
     "false": 0, "true": 1, "f": 0, "t": 1,
+    "nein": 0, "ja": 1, "non": 0, "oui": 1, "não": 0, "nao": 0, "sim": 1, "si": 1, "sí": 1, "sì": 1,
 }  # fmt: skip
+# Signs that tick a cell, where other cells are empty.
+MARKS = frozenset({"x", "✓", "✔", "✗", "✘", "☑", "☒", "*", "+", "•"})
 _BITS = re.compile(r"[01](?:(?P<mark>[ ;,|/#\t])\s*[01](?:(?P=mark)\s*[01])*)|[01]{2,}")
 
 

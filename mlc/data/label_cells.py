@@ -166,7 +166,14 @@ def literal(text: str) -> Labels | None:
         return None
     if isinstance(value, (set, frozenset)):
         return sorted(value, key=str)
-    return list(value) if isinstance(value, (list, tuple)) else None
+    return [_joined(item) for item in value] if isinstance(value, (list, tuple)) else None
+
+
+def _joined(item: Any) -> Any:
+    """Join the halves of a character such as an emoji, which JSON in ASCII writes as two escapes."""
+    if not isinstance(item, str) or item.isascii():
+        return item
+    return item.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
 
 
 def _with_commas(text: str) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mlc.config.errors import DataError
 from mlc.config.texts import shown
 from mlc.data.byte_columns import refuse_bytes
-from mlc.data.label_bits import BINARY_WORDS, binary_value
+from mlc.data.label_bits import BINARY_WORDS, MARKS, binary_value
 from mlc.data.label_cells import MISSING, CellForm, read_cells, read_cells_as
 from mlc.data.locations import location_of
 from mlc.data.missing_labels import (
@@ -26,6 +26,8 @@ from mlc.data.missing_labels import (
 
 # In a single 0/1 column, a smaller share of other values counts as slips.
 _SLIPS = 0.1
+# What pandas gives for a cell with nothing in it, as text.
+_EMPTY = ("", "nan", "none", "<na>")
 
 
 class Labels(NamedTuple):
@@ -119,9 +121,22 @@ def encode_labels(
     if len(labels) == 1 and (form is not None or separator or not _is_binary(frame[labels[0]])):
         sets = _label_sets(frame[labels[0]], separator, where, form)
         return sets if missing == "refuse" else _with_note(sets, frame[labels[0]], missing)
-    values = np.stack([_zeros_and_ones(frame[name], where) for name in labels], axis=1)
+    mark = _mark(frame[labels])
+    values = np.stack([_zeros_and_ones(frame[name], where, mark) for name in labels], axis=1)
+    if mark is not None and missing == "refuse":
+        note = f"{mark!r} in a column of a label is taken as 1, an empty cell as 0."
+        return Labels(values == 1, tuple(map(str, labels)), notes=(note,))
     known, notes = _known(~np.isnan(values), labels, where, missing)
     return Labels(values == 1, tuple(map(str, labels)), notes=notes, known=known)
+
+
+def _mark(columns: pd.DataFrame) -> str | None:
+    """Return the sign that ticks cells, if all cells of the label columns have it or are empty."""
+    words = {str(value).strip() for name in columns for value in columns[name]}
+    filled = {word for word in words if word.lower() not in _EMPTY}
+    if len({word.lower() for word in filled}) == 1 and {word.lower() for word in filled} <= MARKS:
+        return min(filled)
+    return None
 
 
 def _with_note(sets: Labels, column: pd.Series[Any], missing: str) -> Labels:
@@ -197,17 +212,22 @@ def _label_sets(
     return Labels(targets, tuple(map(str, encoder.classes_)), form, form.notes)
 
 
-def _zeros_and_ones(column: pd.Series[Any], where: str) -> NDArray[np.float64]:
-    """Return 0 or 1 for each cell, and NaN for a missing one: (N,)."""
+def _zeros_and_ones(
+    column: pd.Series[Any], where: str, mark: str | None = None
+) -> NDArray[np.float64]:
+    """Return 0 or 1 for each cell, and NaN for an empty one: (N,); `mark` means 1."""
+    words = [str(value).strip().lower() for value in column]
     values = [
-        np.nan if str(value).strip().lower() in MISSING else binary_value(value) for value in column
+        np.nan if word in MISSING else 1 if mark is not None else binary_value(value)
+        for word, value in zip(words, column, strict=True)
     ]
     if None in values:
         wrong = values.index(None)
         raise DataError(
             f"{where}: the label {str(column.name)!r} is {shown(str(column.iloc[wrong]))} in"
             f" {location_of(where, wrong)}: labels must be 0 or 1, yes or no, or true or false,"
-            " in every row; where cells name labels, state data.separator."
+            " in every row, or one sign such as x in some cells of all label columns and nothing in the"
+            " others; where cells name labels, state data.separator."
         )
     return np.array(values, dtype=np.float64)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -125,3 +126,8 @@ def test_sets_of_the_labels_0_and_1_are_no_vectors() -> None:
     assert read_cells(cells, None, "t", "tags")[0] == [["0", "1"]] * 2
     assert read_cells(["0;1", "1;0"], ";", "t", "tags")[0] == [["0", "1"], ["1", "0"]]
     assert read_cells(["010", "101"], ";", "t", "tags")[0] == [["010"], ["101"]]
+
+
+def test_a_character_of_two_escapes_is_one() -> None:
+    sets, _ = read_cells([json.dumps(["\U0001f923", "a"]), json.dumps(["é"])], None, "file", "y")
+    assert sorted(map(sorted, sets)) == [["a", "\U0001f923"], ["é"]]

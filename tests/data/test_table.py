@@ -171,6 +171,9 @@ def test_features_of_new_rows_are_found_by_their_names(write: Any, tmp_path: Pat
     lacking = write("colour\nred\n", "lacking.csv")
     with pytest.raises(DataError, match="there is no column 'size', which the training had"):
         read_features(lacking, "table", options, dataset.feature_names, dataset.label_names)
+    lacking = write("size\n1\n", "words.csv")
+    with pytest.raises(DataError, match=r"there is no column 'colour' \(or 'colour=red'\), which"):
+        read_features(lacking, "table", options, ["size", "colour=red"], dataset.label_names)
 
 
 BAD = {

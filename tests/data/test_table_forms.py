@@ -133,6 +133,11 @@ REFUSED = {
         {"labels": ["tags"]},
         r"words of the column 'text' are no categories \(20 of 20 rows differ\): name it in data.text",
     ),
+    "dates": (
+        "on,tags\n" + "".join(f"2024-03-{day:02} 10:00,wet\n" for day in range(1, 25)),
+        {"labels": ["tags"]},
+        r"'on' are no categories \(24 .*: write dates as numbers, .* or name it in data.text",
+    ),
     "texts and identifiers": (
         "title,body,code,tags\n" + "".join(f"t{k},rain on {k},{k % 2}x{k},wet\n" for k in range(20)),
         {"labels": ["tags"]},

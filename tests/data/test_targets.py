@@ -53,6 +53,41 @@ def test_zeros_and_ones_of_any_form(form: str) -> None:
     np.testing.assert_array_equal(found.encoded(BINARY[form]), Y)
 
 
+TICKS = ["x", "", "X ", None], [None, "", "", "x"]
+
+
+def ticked(first: list[Any], second: list[Any]) -> pd.DataFrame:
+    return pd.DataFrame({"a": first, "b": second})
+
+
+def test_ticked_cells_are_labels() -> None:
+    found = encode_labels(ticked(*TICKS), ["a", "b"], None, "file")
+    assert found.targets.T.tolist() == [[True, False, True, False], [False, False, False, True]]
+    assert found.known is None
+    assert found.notes == ("'X' in a column of a label is taken as 1, an empty cell as 0.",)
+    # What the user says of empty cells holds for them.
+    found = encode_labels(ticked(*TICKS), ["a", "b"], None, "file", missing="mask")
+    assert found.known is not None
+    assert np.array_equal(found.known, found.targets)
+
+
+@pytest.mark.parametrize("other", ["y", "1", "?"])
+def test_ticks_beside_other_words_are_refused(other: str) -> None:
+    first, second = TICKS
+    with pytest.raises(
+        DataError, match=r"is 'x' in data row 1.*or one sign such as x in some cells"
+    ):
+        encode_labels(ticked(first, [*second[:3], other]), ["a", "b"], None, "file")
+
+
+def test_words_of_other_languages_are_truths() -> None:
+    frame = pd.DataFrame(
+        {"a": ["Ja", "Nein"], "b": ["oui", "NON"], "c": ["sí", "no"], "d": ["Sim", "não"]}
+    )
+    found = encode_labels(frame, list("abcd"), None, "file")
+    assert found.targets.tolist() == [[True] * 4, [False] * 4]
+
+
 WORDS_FOR_BITS = [
     ("yes", "no"),
     ("True", "False"),
