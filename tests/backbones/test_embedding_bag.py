@@ -109,6 +109,19 @@ def test_a_batch_without_any_word_has_no_gradient(dataset: Dataset) -> None:
     assert network.vectors.grad._nnz() == 0
 
 
+def test_gradients_of_parts_are_added_after_a_part_without_any_word(dataset: Dataset) -> None:
+    network, data = backbone(), resident(dataset)
+    parts = torch.zeros(2, 3, dtype=torch.int64), torch.arange(5).expand(2, -1)
+    gradients = []
+    for chosen in (parts, parts[1:]):
+        network.zero_grad()
+        for rows in chosen:
+            network(data.batch(rows).features).sum().backward()
+        gradients.append(network.vectors.grad.to_dense())
+    assert gradients[0].any()
+    assert torch.equal(*gradients)
+
+
 def test_second_derivatives_are_those_of_the_dense_product(dataset: Dataset) -> None:
     network, data = backbone(), resident(dataset)
     index = torch.arange(5).expand(2, -1)
