@@ -25,7 +25,9 @@ REPOSITORY = Path(__file__).parent.parent
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Distribute tests by `FilesTogether` where they run in several processes."""
+    """Distribute tests by `FilesTogether` where they run in several processes, unless told otherwise."""
+    if config.getvalue("dist") != "load":
+        return None
     from tests.scheduling import FilesTogether
 
     return FilesTogether(config, log)

@@ -16,4 +16,5 @@ class FilesTogether(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return file if file in TOGETHER else nodeid
+        # From a folder above, names begin with the folders between.
+        return file if file.endswith(TOGETHER) else nodeid

@@ -6,6 +6,9 @@ from functools import cache
 
 from hydra.core.config_store import ConfigNode, ConfigStore
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from mlc.config.errors import ConfigError
 
 
 class _SchemaNode(ConfigNode):
@@ -19,7 +22,17 @@ class _SchemaNode(ConfigNode):
     @property
     def node(self) -> DictConfig:
         """The config; what the store hands out has a copy of its own."""
-        return _structured(self.schema) if self._own is None else self._own
+        if self._own is not None:
+            return self._own
+        try:
+            return _structured(self.schema)
+        except OmegaConfBaseException as error:
+            part = f"{self.group.removeprefix('schema/')}={self.name.removesuffix('.yaml')}"
+            reason = str(error).splitlines()[0].rstrip(".:")
+            raise ConfigError(
+                f"The option {error.full_key!r} of {part} cannot be in a config ({reason}): declare it as"
+                " int, float, bool, str, or a list or dict of these, with a default of this type."
+            ) from error
 
     @node.setter
     def node(self, value: DictConfig) -> None:

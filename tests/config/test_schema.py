@@ -140,6 +140,23 @@ def test_a_part_with_free_options_takes_any(monkeypatch: pytest.MonkeyPatch) -> 
         parse(compose("train", ["head=free", "+head.depth=3"]))
 
 
+@pytest.mark.parametrize(
+    ("kind", "default", "reason"),
+    [(complex, 1j, "annotation: complex"), (int, "x", "'x' of type 'str'"), (set, None, "set")],
+)
+def test_an_option_that_no_config_can_hold_is_named(kind: type, default: Any, reason: str) -> None:
+    backbones = GROUPS["backbone"]
+    options = make_dataclass("Options", [("odd", kind, field(default=default))])
+    try:
+        backbones.register("of_tests")(type("Part", (), {"Options": options}))
+        register_configs()
+        composed("backbone=mlp")
+        with pytest.raises(ConfigError, match=f"The option 'odd' of backbone=of_tests .*{reason}"):
+            composed("backbone=of_tests")
+    finally:
+        forget(backbones, "of_tests")
+
+
 def test_a_rule_given_as_decision_is_named_with_the_right_key() -> None:
     with pytest.raises(ConfigError, match=r"decisions=\[auto\] names the rules"):
         composed("decision=auto")
