@@ -129,7 +129,7 @@ class _Mean(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> Any:
         bags, (n_runs, n_columns, width) = ctx.bags, ctx.size
         gradient = gradient.reshape(-1, width)
-        # torch adds a later gradient to an empty one by resizing it, which NumPy's memory does not allow.
+        # torch resizes an empty gradient when it adds another, which NumPy's memory does not allow.
         added = is_plain(gradient) and len(ctx.index) > 0
         if added:
             # Sums of the words that occur; torch would store and sort a vector for each entry.

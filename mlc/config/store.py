@@ -27,11 +27,11 @@ class _SchemaNode(ConfigNode):
         try:
             return _structured(self.schema)
         except OmegaConfBaseException as error:
-            part = f"{self.group.removeprefix('schema/')}={self.name.removesuffix('.yaml')}"
+            part = f"{str(self.group).removeprefix('schema/')}={self.name.removesuffix('.yaml')}"
             reason = str(error).splitlines()[0].rstrip(".:")
             raise ConfigError(
-                f"The option {error.full_key!r} of {part} cannot be in a config ({reason}): declare it as"
-                " int, float, bool, str, or a list or dict of these, with a default of this type."
+                f"The option {error.full_key!r} of {part} cannot be in a config ({reason}): declare it"
+                " as int, float, bool, str, or a list or dict of these, with a default of this type."
             ) from error
 
     @node.setter

@@ -24,8 +24,8 @@ def note_on_sentinels(dataset: Dataset) -> tuple[str, ...]:
     """Warn of columns in which a repeated least or greatest value is very far from all others.
 
     The distance to the nearest other value must be at least twice the range of the others, and three
-    times that of their middle 90%; ten of them must differ. So codes and counts have none, nor have
-    columns that are mostly 0, whose other values begin near it. Sparse columns are not looked at.
+    times that of their middle 90%; ten of them must differ. So codes and counts have none. A 0 in more
+    than half of the rows stands for none of something. Sparse columns are not looked at.
     """
     features: Any = dataset.features
     if dataset.samples != "columns" or is_sparse(features):
@@ -77,7 +77,10 @@ def sentinels(column: NDArray[np.floating]) -> list[tuple[float, int, float, flo
         middle = inner[np.searchsorted(of_inner.cumsum(), _MIDDLE * of_inner.sum())]
         least_gap = max(LEAST_GAP * np.ptp(middle), LEAST_RANGES * np.ptp(inner))
         if all(
-            abs(values[end] - inner[end]) >= least_gap and counts[end] >= LEAST_ROWS for end in ends
+            abs(values[end] - inner[end]) >= least_gap
+            and counts[end] >= LEAST_ROWS
+            and (values[end] != 0 or 2 * counts[end] <= len(known))
+            for end in ends
         ):
             low, high = float(inner[0]), float(inner[-1])
             return [(float(values[end]), int(counts[end]), low, high) for end in ends]

@@ -50,6 +50,8 @@ class Predictor:
         ConfigError: the head does not provide the input of the rule.
     """
 
+    _said: str | None = None  # Predictors that were pickled earlier have none of their own.
+
     def __init__(
         self,
         model: Model,
@@ -64,7 +66,6 @@ class Predictor:
         self.label_names, self.feature_names = tuple(label_names), tuple(feature_names)
         self.sample_shape = tuple(sample_shape) or (self.n_features,)
         self.samples = samples
-        self._said: str | None = None
         if rule.input_from(model.head.provides()) is None:
             raise ConfigError(
                 f"The rule {rule.name!r} needs {' or '.join(rule.needs)}, and the head"

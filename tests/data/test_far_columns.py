@@ -15,6 +15,7 @@ from mlc.data.base import Dataset
 from mlc.data.far_columns import note_on_far_columns
 from mlc.data.preprocessing import fit_scaling
 from mlc.data.splits import split_dataset
+from tests.exporting.predictors import drawn_predictor, features_of
 
 NAMES = ("height", "flag", "visits", "rain", "income", "change")
 
@@ -91,6 +92,17 @@ def test_published_test_rows_are_not_named(name: str, benchmarks: Path) -> None:
     scaling = fit_scaling(data, split.train)
     for rows in (split.test, split.val, *split.test[:40, None]):
         assert note_on_far_columns(data.features[rows], scaling, data.feature_names) is None
+
+
+def test_a_predictor_that_was_pickled_earlier_predicts() -> None:
+    predictor = drawn_predictor("sigmoid", "fixed", {}, 3, 1)
+    rows = features_of()
+    expected = predictor.scores(rows)
+    # Its state as it was before rows were compared with those of training.
+    vars(predictor).pop("_said")
+    for scaling in predictor.scalings:
+        vars(scaling).pop("least", None)
+    assert np.array_equal(predictor.scores(rows), expected)
 
 
 def test_a_constant_column_with_other_values_is_named() -> None:

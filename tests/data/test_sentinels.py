@@ -53,6 +53,8 @@ def test_ordinary_columns_have_none(seed: int) -> None:
         np.where(rng.random(300) < 0.1, 99, rng.integers(1, 6, 300)),
         # One row may be right.
         np.append(rng.normal(size=300), 1000),
+        # A 0 in most rows stands for none.
+        (rng.random(300) < 0.1) * rng.normal(5, 0.2, 300),
     ):
         assert sentinels(np.asarray(column, dtype=float)) == []
 
