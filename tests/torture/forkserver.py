@@ -22,7 +22,6 @@ import mlc.launching.command  # noqa: F401
 import mlc.launching.fused  # noqa: F401
 import mlc.reporting.curves  # noqa: F401
 from mlc.config.schema import register_configs
-from tests.composing import compose_faster
 
 _LATE = {"train": (), "compare": ("mlc.comparing.command", "mlc.comparing.answer")}
 
@@ -84,5 +83,4 @@ if __name__ == "__main__":
         importlib.import_module(module)
     # Imports every part.
     register_configs()
-    compose_faster()
     serve(importlib.import_module(f"mlc.{program}").main)
