@@ -169,7 +169,8 @@ def register_configs() -> None:
     """
     from mlc.config.store import store_schema
 
-    store_schema("schema", "config", Config)
+    # Its defaults are those of the rules that are registered now.
+    store_schema("schema", "config", Config, anew=True)
     for group, registry in GROUPS.items():
         for name in registry:
             schema = registry.schema(name)

@@ -17,9 +17,9 @@ from mlc.config.errors import DataError
 from mlc.config.texts import counted, listed, shown
 from mlc.data.files import IMAGE_ENDINGS, located
 from mlc.data.image_files import find_images
-from mlc.data.label_cells import MISSING, separator_named
+from mlc.data.label_cells import MISSING
 from mlc.data.label_columns import encode_labels, separated, zero_one_columns
-from mlc.data.label_separators import split_cell
+from mlc.data.label_separators import separator_named, split_cell
 from mlc.data.locations import location_of
 from mlc.data.table_file import read_frame
 

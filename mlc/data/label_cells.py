@@ -17,7 +17,7 @@ import numpy as np
 from mlc.config.errors import DataError
 from mlc.config.texts import shown
 from mlc.data.label_bits import as_bits, bits
-from mlc.data.label_separators import NAMES, infer_separator, split_cell
+from mlc.data.label_separators import infer_separator, split_cell
 from mlc.data.locations import location_of
 
 # Cells for a missing value, in features too: "?" and those of pandas.read_csv.
@@ -300,8 +300,3 @@ def _name_of(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value).strip()
-
-
-def separator_named(given: str) -> str:
-    """Return the separator for its typed form, such as "\\t" or "tab", "\\n" or "newline", "blank"."""
-    return {"\\t": "\t", "\\n": "\n"}.get(given, {v: k for k, v in NAMES.items()}.get(given, given))

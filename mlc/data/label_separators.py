@@ -133,3 +133,8 @@ def _unquoted(piece: str) -> str:
     if len(piece) > 1 and re.fullmatch(r'"(?:[^"]|"")*"', piece):
         return piece[1:-1].replace('""', '"')
     return piece
+
+
+def separator_named(given: str) -> str:
+    """Return the separator for its typed form, such as "\\t" or "tab", "\\n" or "newline", "blank"."""
+    return {"\\t": "\t", "\\n": "\n"}.get(given, {v: k for k, v in NAMES.items()}.get(given, given))

@@ -23,8 +23,8 @@ from mlc.data.base import (
 from mlc.data.byte_columns import refuse_bytes
 from mlc.data.columns import Encoded, encode_columns
 from mlc.data.files import located
-from mlc.data.label_cells import separator_named
 from mlc.data.label_columns import Labels, encode_labels, zero_one_columns
+from mlc.data.label_separators import separator_named
 from mlc.data.locations import location_of
 from mlc.data.missing_labels import Mask, SoftLabelOptions, joined_known, joined_soft
 from mlc.data.parts import join_parts

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import field, make_dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigNode, ConfigStore
 from hydra.errors import ConfigCompositionException
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigKeyError
@@ -63,6 +66,31 @@ def test_a_part_that_is_registered_anew_has_its_new_options() -> None:
             del backbones._parts["of_tests"]
     finally:
         forget(backbones, "of_tests")
+
+
+def test_a_rule_that_is_registered_later_has_its_options() -> None:
+    compose("train")
+    options = make_dataclass("Options", [("share", float, 0.25)])
+    try:
+        DECISIONS.register("of_tests")(type("Rule", (), {"Options": options}))
+        register_configs()
+        assert compose("train").decision["of_tests"].share == 0.25
+    finally:
+        for parts in (DECISIONS._parts, DECISIONS._elsewhere):
+            parts.pop("of_tests", None)
+        register_configs()
+
+
+def test_the_store_is_pickled_with_its_configs() -> None:
+    """As for a job of submitit, where a schema that is pickled by value is not the same class."""
+    cloudpickle = pytest.importorskip("cloudpickle")
+    schemas = ConfigStore.instance().repo["schema"]
+    for node in (schemas["backbone"]["mlp.yaml"], schemas["config.yaml"]):
+        restored = pickle.loads(cloudpickle.dumps(node))
+        assert type(restored) is ConfigNode
+        assert restored.node == node.node
+        assert restored.group == node.group
+        assert deepcopy(node).node == node.node
 
 
 @pytest.mark.parametrize("name", DECISIONS)
