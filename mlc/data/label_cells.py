@@ -17,7 +17,7 @@ import numpy as np
 from mlc.config.errors import DataError
 from mlc.config.texts import shown
 from mlc.data.label_bits import as_bits, bits
-from mlc.data.label_separators import infer_separator, split_cell
+from mlc.data.label_separators import infer_separator, joined, split_cell
 from mlc.data.locations import location_of
 
 # Cells for a missing value, in features too: "?" and those of pandas.read_csv.
@@ -166,14 +166,7 @@ def literal(text: str) -> Labels | None:
         return None
     if isinstance(value, (set, frozenset)):
         return sorted(value, key=str)
-    return [_joined(item) for item in value] if isinstance(value, (list, tuple)) else None
-
-
-def _joined(item: Any) -> Any:
-    """Join the halves of a character such as an emoji, which JSON in ASCII writes as two escapes."""
-    if not isinstance(item, str) or item.isascii():
-        return item
-    return item.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+    return [joined(item) for item in value] if isinstance(value, (list, tuple)) else None
 
 
 def _with_commas(text: str) -> str:
