@@ -17,6 +17,7 @@ from typing import Any
 from tqdm import tqdm
 
 from mlc.config.errors import DataError
+from mlc.config.stops import stops_deferred
 
 _CHUNK = 16  # Images that a worker decodes at a time.
 _FEW = 64  # Fewer images are decoded in this process.
@@ -82,7 +83,9 @@ def _ahead(
     remaining = iter(chunks)
     while True:
         for chunk in remaining:
-            submitted.append((chunk, workers.submit(function, chunk, *arguments)))
+            # The first ones fork processes.
+            with stops_deferred():
+                submitted.append((chunk, workers.submit(function, chunk, *arguments)))
             if len(submitted) > n_ahead:
                 break
         if not submitted:

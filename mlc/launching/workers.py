@@ -19,6 +19,7 @@ import torch
 
 from mlc.config.errors import RunFolderError, TrainingError
 from mlc.config.imports import import_named
+from mlc.config.stops import stops_deferred
 from mlc.config.texts import LogFormatter
 from mlc.data.notices import say_once
 from mlc.files.writing import LogFile
@@ -148,7 +149,8 @@ def _start(
     receiver, sender = context.Pipe(duplex=False)
     arguments = runs, sender, memory_share, os.getpid(), device
     process = context.Process(target=_work, args=arguments, daemon=True)
-    process.start()
+    with stops_deferred():
+        process.start()
     sender.close()
     return receiver, _Worker(number, runs, process, device)
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import multiprocessing
 import os
 import shlex
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -17,8 +21,11 @@ import pytest
 import mlc
 from mlc import compare, export, predict, report, train
 from mlc.config.quoting import quoted, setting
+from mlc.config.stops import stops_deferred
 from mlc.data import __main__ as data
+from mlc.data import image_pool
 from mlc.files.writing import write_atomically
+from mlc.launching import workers
 from mlc.launching.stopping import stop_status, stops_raised
 from mlc.tracking.progress import BarProgress
 from mlc.train import main
@@ -84,6 +91,62 @@ def test_a_command_that_reads_runs_ends_likewise_and_leaves_no_part_of_a_file(
     assert ended.error.strip() == f"{name}: interrupted; run the same command again."
     assert list(folder.iterdir()) == []
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+class _Forking:
+    """A process and its context; a signal arrives where os.fork ignores what functions raise."""
+
+    def __init__(self, **_: object) -> None:
+        self.is_started = False
+
+    def Process(self, **_: object) -> _Forking:
+        return self
+
+    def Pipe(self, **_: object) -> tuple[Any, Any]:
+        return multiprocessing.Pipe(duplex=False)
+
+    def start(self) -> None:
+        with contextlib.suppress(BaseException):
+            os.kill(os.getpid(), signal.SIGINT)
+            self.is_started = True
+
+    def submit(self, *_: object) -> Future[list[Any]]:
+        self.start()
+        return Future()
+
+
+def test_a_signal_that_arrives_while_a_process_is_forked_is_not_lost() -> None:
+    forking = _Forking()
+    with stops_raised(), pytest.raises(KeyboardInterrupt):
+        workers._start(forking, 0, [], 1.0, None)
+    assert forking.is_started
+    images = image_pool._ahead(list, [], [[Path("a")]], cast(Any, _Forking()))
+    with stops_raised(), pytest.raises(KeyboardInterrupt):
+        next(images)
+
+
+def test_deferred_signals_are_raised_once_by_the_outermost_block() -> None:
+    reached = []
+
+    def nested() -> None:
+        with stops_deferred():
+            with stops_deferred():
+                os.kill(os.getpid(), signal.SIGINT)
+                reached.append("inner")
+            reached.append("outer")
+        reached.append("behind")
+
+    def failing() -> None:
+        with stops_deferred():
+            os.kill(os.getpid(), signal.SIGINT)
+            raise ValueError
+
+    for work in (nested, failing):
+        with stops_raised(), pytest.raises(KeyboardInterrupt):
+            work()
+    assert reached == ["inner", "outer"]
+    with stops_raised(), stops_deferred():
+        pass
 
 
 def test_an_error_without_a_signal_is_none() -> None:
