@@ -149,8 +149,14 @@ def _start(
     receiver, sender = context.Pipe(duplex=False)
     arguments = runs, sender, memory_share, os.getpid(), device
     process = context.Process(target=_work, args=arguments, daemon=True)
-    with stops_deferred():
-        process.start()
+    try:
+        with stops_deferred():
+            process.start()
+    except KeyboardInterrupt:
+        # No list has it yet by which it would be ended.
+        process.kill()
+        process.join()
+        raise
     sender.close()
     return receiver, _Worker(number, runs, process, device)
 

@@ -97,7 +97,7 @@ class _Forking:
     """A process and its context; a signal arrives where os.fork ignores what functions raise."""
 
     def __init__(self, **_: object) -> None:
-        self.is_started = False
+        self.is_started = self.is_killed = False
 
     def Process(self, **_: object) -> _Forking:
         return self
@@ -110,6 +110,12 @@ class _Forking:
             os.kill(os.getpid(), signal.SIGINT)
             self.is_started = True
 
+    def kill(self) -> None:
+        self.is_killed = True
+
+    def join(self) -> None:
+        assert self.is_killed
+
     def submit(self, *_: object) -> Future[list[Any]]:
         self.start()
         return Future()
@@ -120,6 +126,7 @@ def test_a_signal_that_arrives_while_a_process_is_forked_is_not_lost() -> None:
     with stops_raised(), pytest.raises(KeyboardInterrupt):
         workers._start(forking, 0, [], 1.0, None)
     assert forking.is_started
+    assert forking.is_killed
     images = image_pool._ahead(list, [], [[Path("a")]], cast(Any, _Forking()))
     with stops_raised(), pytest.raises(KeyboardInterrupt):
         next(images)
