@@ -154,8 +154,9 @@ def _start(
             process.start()
     except KeyboardInterrupt:
         # No list has it yet by which it would be ended.
-        process.kill()
-        process.join()
+        if process.pid is not None:
+            process.kill()
+            process.join()
         raise
     sender.close()
     return receiver, _Worker(number, runs, process, device)

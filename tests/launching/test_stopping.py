@@ -96,6 +96,8 @@ def test_a_command_that_reads_runs_ends_likewise_and_leaves_no_part_of_a_file(
 class _Forking:
     """A process and its context; a signal arrives where os.fork ignores what functions raise."""
 
+    pid = 1
+
     def __init__(self, **_: object) -> None:
         self.is_started = self.is_killed = False
 
