@@ -41,7 +41,7 @@ from mlc.training.stacked import OPTIMIZERS
 DATA, SEEDS, EPOCHS, WIDTH = ("bibtex", "tmc2007-500", "goemotions"), range(3), 25, 100
 LOSSES = {"pick_one": "softmax", "sigmoid": "ova"}
 # Of each the best on the validation rows is reported: as many for both.
-BATCHES = 64, 512, 2048
+BATCHES = 128, 512, 2048
 RATES = {
     "fasttext": (0.05, 0.1, 0.3, 1.0),
     **dict.fromkeys(BATCHES, (0.003, 0.01, 0.03, 0.1)),
