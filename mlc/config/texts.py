@@ -94,6 +94,16 @@ def listed(names: Sequence[str], n_shown: int, width: int = 30) -> str:
     return first if len(names) <= n_shown else f"{first}, and {len(names) - n_shown:,} more"
 
 
+def whole_characters(text: str) -> str:
+    r"""Join the halves of characters, two surrogates each.
+
+    >>> whole_characters("\ud83d\ude00") == "\U0001f600"
+    True
+    """
+    both = "utf-16", "surrogatepass"
+    return text.encode(*both).decode(*both)
+
+
 def counted(number: float, noun: str) -> str:
     """A number with its noun, in the plural but for 1.
 

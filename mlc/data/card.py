@@ -184,6 +184,7 @@ def describe(
     seed: int | None = None,
     scaling: Scaling | None = None,
     statistics: LabelStatistics | None = None,
+    notes: tuple[str, ...] | None = None,
 ) -> Card:
     """Describe a data set and one split of it.
 
@@ -194,10 +195,10 @@ def describe(
         seed: seed of the run, which draws the validation part.
         scaling: scaling fitted on the training rows; None fits it.
         statistics: statistics of the targets; None computes them.
+        notes: as `notes_on` returns them; None looks for them.
     """
     from mlc.data.feature_kinds import kinds_of_features
     from mlc.data.preprocessing import fit_scaling
-    from mlc.data.sentinels import note_on_sentinels
 
     targets = dataset.targets
     scaling = scaling or fit_scaling(dataset, split.train)
@@ -219,10 +220,17 @@ def describe(
         },
         dependence=statistics.dependence,
         by_chance=statistics.by_chance,
-        notes=(*dataset.notes, *note_on_sentinels(dataset)),
+        notes=notes_on(dataset) if notes is None else notes,
         missing=missing_values(dataset),
         unknown=() if dataset.known is None else tuple(map(int, (~dataset.known).sum(axis=0))),
     )
+
+
+def notes_on(dataset: Dataset) -> tuple[str, ...]:
+    """Return the reader's notes, and one on values that may stand for missing ones."""
+    from mlc.data.sentinels import note_on_sentinels
+
+    return *dataset.notes, *note_on_sentinels(dataset)
 
 
 def missing_values(dataset: Dataset) -> dict[str, int]:

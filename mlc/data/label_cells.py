@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from mlc.config.errors import DataError
-from mlc.config.texts import shown
+from mlc.config.texts import shown, whole_characters
 from mlc.data.label_bits import as_bits, bits
-from mlc.data.label_separators import infer_separator, joined, split_cell
+from mlc.data.label_separators import infer_separator, split_cell
 from mlc.data.locations import location_of
 
 # Cells for a missing value, in features too: "?" and those of pandas.read_csv.
@@ -166,7 +166,10 @@ def literal(text: str) -> Labels | None:
         return None
     if isinstance(value, (set, frozenset)):
         return sorted(value, key=str)
-    return [joined(item) for item in value] if isinstance(value, (list, tuple)) else None
+    if not isinstance(value, (list, tuple)):
+        return None
+    # JSON in ASCII writes an emoji as two escapes.
+    return [whole_characters(item) if isinstance(item, str) else item for item in value]
 
 
 def _with_commas(text: str) -> str:

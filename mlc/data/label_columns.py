@@ -132,11 +132,13 @@ def encode_labels(
 
 def _mark(columns: pd.DataFrame) -> str | None:
     """Return the sign that ticks cells, if all cells of the label columns have it or are empty."""
-    words = {str(value).strip() for name in columns for value in columns[name]}
-    filled = {word for word in words if word.lower() not in _EMPTY}
-    if len({word.lower() for word in filled}) == 1 and {word.lower() for word in filled} <= MARKS:
-        return min(filled)
-    return None
+    words = (str(value).strip() for name in columns for value in columns[name])
+    filled = (word for word in words if word.lower() not in _EMPTY)
+    first = next(filled, "")
+    if first.lower() not in MARKS:
+        return None
+    spellings = {first, *filled}
+    return min(spellings) if len({word.lower() for word in spellings}) == 1 else None
 
 
 def _with_note(sets: Labels, column: pd.Series[Any], missing: str) -> Labels:
@@ -216,10 +218,10 @@ def _zeros_and_ones(
     column: pd.Series[Any], where: str, mark: str | None = None
 ) -> NDArray[np.float64]:
     """Return 0 or 1 for each cell, and NaN for an empty one: (N,); `mark` means 1."""
-    words = [str(value).strip().lower() for value in column]
+    words = (str(value).strip().lower() for value in column)
     values = [
-        np.nan if word in MISSING else 1 if mark is not None else binary_value(value)
-        for word, value in zip(words, column, strict=True)
+        np.nan if word in MISSING else 1 if mark is not None else BINARY_WORDS.get(word)
+        for word in words
     ]
     if None in values:
         wrong = values.index(None)

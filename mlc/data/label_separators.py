@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
 
 from mlc.config.texts import shortened
 
@@ -139,9 +138,3 @@ def _unquoted(piece: str) -> str:
 def separator_named(given: str) -> str:
     """Return the separator for its typed form, such as "\\t" or "tab", "\\n" or "newline", "blank"."""
     return {"\\t": "\t", "\\n": "\n"}.get(given, {v: k for k, v in NAMES.items()}.get(given, given))
-
-
-def joined(item: Any) -> Any:
-    """Join the halves of a character such as an emoji, which JSON in ASCII writes as two escapes."""
-    both = "utf-16", "surrogatepass"
-    return item.encode(*both).decode(*both) if isinstance(item, str) else item

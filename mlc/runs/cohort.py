@@ -15,7 +15,7 @@ from mlc.config.errors import BeingTrainedError, MlcError, TrainingError, as_use
 from mlc.config.memory import free_bytes, readable
 from mlc.config.schema import Config
 from mlc.data.base import SOURCES
-from mlc.data.card import Card, describe
+from mlc.data.card import Card, describe, notes_on
 from mlc.data.label_statistics import LabelStatistics, label_statistics
 from mlc.data.notices import say_once
 from mlc.data.preprocessing import Scaling, fit_scaling, without_unused
@@ -104,7 +104,8 @@ class _Cohort:
         self.splits: dict[int, tuple[Split, Scaling, Card]] = {}
         # By seed, only for runs with an option that gets a default.
         self.kinds: dict[int, Kind] = {}
-        self.statistics: LabelStatistics | None = None
+        # Of the data set, for all splits: its statistics and the notes on it.
+        self.of_dataset: tuple[LabelStatistics, tuple[str, ...]] | None = None
 
     def train(self) -> None:
         """Prepare the runs and train as many at once as fit into memory."""
@@ -165,9 +166,9 @@ class _Cohort:
         split = split_dataset(self.dataset, config.data, config.seed)
         bags = trained_class(config.backbone).takes_bags
         scaling = fit_scaling(self.dataset, split.train, bags)
-        if self.statistics is None:
-            self.statistics = label_statistics(self.dataset.targets)
-        card = describe(self.dataset, split, config.data, config.seed, scaling, self.statistics)
+        if self.of_dataset is None:
+            self.of_dataset = label_statistics(self.dataset.targets), notes_on(self.dataset)
+        card = describe(self.dataset, split, config.data, config.seed, scaling, *self.of_dataset)
         say_once(log, logging.INFO, f"card of {card.name}", f"the data\n{card.text()}")
         return split, scaling, card
 
