@@ -45,6 +45,8 @@ class TrainerOptions:
             optimizer=lbfgs, 2).
         precision: bfloat16 means autocast and needs CUDA.
         cuda_graphs: whether a step on CUDA is captured once and replayed.
+        compile: whether a captured step is compiled before, which takes up to a minute for each cohort
+            and needs a C compiler; the steps are then several times as fast.
         warmup: the share of the training in which the rate rises linearly from 0; the schedule follows.
         clip_norm: the largest norm of a run's gradient, over all its weights; null for any.
         accumulation: the number of parts in which a batch is computed, for less memory; the gradients of
@@ -60,6 +62,7 @@ class TrainerOptions:
     patience: int | None = option(None, at_least=1)
     precision: str = option("float32", choices=("float32", "float64", "bfloat16"))
     cuda_graphs: bool = True
+    compile: bool = False
     warmup: float = option(0.0, at_least=0, below=1)
     clip_norm: float | None = option(None, above=0)
     accumulation: int = option(1, at_least=1)

@@ -252,7 +252,7 @@ class ResidentData:
     def batch(self, index: Tensor) -> Batch:
         """Gather the rows of each run; `index` is (R, B), int64, on the device."""
         # At most once, since the caller may change a batch.
-        ahead = self._ahead.pop(id(index), None)
+        ahead = self._ahead.pop(id(index), None) if self._ahead else None
         return self._gathered(index) if ahead is None else ahead[1]
 
     def _gathered(self, index: Tensor) -> Batch:

@@ -135,10 +135,13 @@ class _SumOfBags(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, rows: Tensor, indices: Tensor, offsets: Tensor, bags: Tensor, bag_offsets: Tensor
+        rows: Tensor, indices: Tensor, offsets: Tensor, bags: Tensor, bag_offsets: Tensor
     ) -> Tensor:
-        ctx.save_for_backward(bags, bag_offsets)
         return embedding_bag(indices, rows, offsets, mode="sum")
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs[3:])
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:

@@ -21,11 +21,13 @@ from mlc.layers import Streams
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.metrics.top_scores import ScoreCollector, n_kept
 from mlc.training.augmentation import Augmentation
+from mlc.training.captured import step_for
+from mlc.training.draws import EpochDraws
 from mlc.training.full_batch import FullBatch
 from mlc.training.lbfgs import LBFGS
 from mlc.training.model import Model
 from mlc.training.stacked import StackedOptimizer
-from mlc.training.steps import PlainStep, step_for
+from mlc.training.steps import PlainStep
 
 # The dtype of the weights by trainer.precision.
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}
@@ -100,7 +102,7 @@ class Training:
             augmentation,
             row_weights,
         )
-        self._step = step_for(self._plain_step, self.options.cuda_graphs)
+        self._step = step_for(self._plain_step, self.options.cuda_graphs, self.options.compile)
         self.max_epochs = self.options.max_epochs
         self.train_rows = data.rows([split.train for split in splits])
         self._full_batch: FullBatch | None = None
@@ -113,8 +115,9 @@ class Training:
             self.max_epochs = min(self.max_epochs, optimizer.n_epochs)
         self.val_rows = data.rows([split.val for split in splits])
         self._n_kept = n_kept(data.most_labels)
-        self._order = Streams(seeds, "batch order")
-        self._uniforms = Streams(seeds, "noise")
+        self._draws = EpochDraws(
+            seeds, self.train_rows, data.dtype if model.head.needs_uniforms else None
+        )
         # The same in every epoch, so that validation losses are comparable.
         val_uniforms = Streams(seeds, "validation noise").uniform(self.val_rows.shape[1])
         self._val_uniforms = val_uniforms.to(device, data.dtype)
@@ -195,12 +198,7 @@ class Training:
             return self._full_batch(number)
         self.model.train()
         n_rows, size = self.train_rows.shape[1], self.options.batch_size
-        rows = self.train_rows.gather(
-            1, self._order.permutations(n_rows).to(self.train_rows.device)
-        )
-        uniforms = None
-        if self.model.head.needs_uniforms:
-            uniforms = self._uniforms.uniform(n_rows).to(self.data.device, self.data.dtype)
+        rows, uniforms = self._draws.next()
         starts, batches = range(0, n_rows, size), rows.split(size, dim=1)
         self.optimizer.plan(
             [(number - 1 + start / n_rows) / self.options.max_epochs for start in starts],
@@ -211,6 +209,8 @@ class Training:
         for step, (start, batch) in enumerate(zip(starts, batches, strict=True)):
             self.optimizer.advance(step)
             self._step(batch, None if uniforms is None else uniforms[:, start : start + size])
+        if number < self.max_epochs:
+            self._draws.draw_ahead()
         return self._plain_step.total / n_rows
 
     @torch.no_grad()

@@ -12,7 +12,13 @@ from torch import Tensor
 
 from mlc.config.errors import ConfigError
 from mlc.config.options import Auto, Interval, option
-from mlc.training.stacked import OptimizerOptions, StackedOptimizer, State, register_optimizer
+from mlc.training.stacked import (
+    Gradients,
+    OptimizerOptions,
+    StackedOptimizer,
+    State,
+    register_optimizer,
+)
 
 # The fused kernel, which takes one rate, is faster from this many neighbouring runs with equal rate, or
 # this many weights of a run.
@@ -79,23 +85,24 @@ class Adam(StackedOptimizer):
         first, second = self.options.betas
         return {"mean_share": 1 - first**step, "deviation_share": (1 - second**step) ** 0.5}
 
-    def apply(self) -> None:
+    def apply(self, given: Gradients | None = None) -> None:
         """Update all parameters; use torch's fused kernel where it is faster.
 
         The kernel takes one pass over the weights instead of ten, and a call for each rate.
         """
-        gradients = [g for g in self._gradients() if g is not None and not g.is_sparse]
+        given = given or self.gradients()
+        gradients = [g for g in given if g is not None and not g.is_sparse]
         is_on_cpu = bool(self._rates)
         kernel_fits = is_on_cpu and self._gains_by_kernel and self._are_dense
         if not kernel_fits or len(gradients) < len(self.parameters):
-            super().apply()
+            super().apply(given)
             return
         if self._moments is None:
-            for weights, state in zip(self._weights, self._state, strict=True):
+            for weights, state in zip(self.weights, self._state, strict=True):
                 self._begin(weights, state)
             means, squares = ([state[name] for state in self._state] for name in ("mean", "square"))
             self._moments = means, squares
-        kinds = self._weights, gradients, *self._moments
+        kinds = self.weights, gradients, *self._moments
         # torch.optim.adam.adam calls the kernel too, and takes several times as long before it does.
         kernel = torch._fused_adamw_ if self.decoupled else torch._fused_adam_
         count_of = {n: torch.tensor(float(self._n_steps - n)) for n in set(self._n_missed)}
@@ -116,14 +123,14 @@ class Adam(StackedOptimizer):
     def _gains_by_kernel(self) -> bool:
         """Whether a call for each rate takes less time than several passes over all weights."""
         n_runs, n_rates = len(self._base_lr), len(self._alike)
-        n_weights = sum(weights.numel() for weights in self._weights) // n_runs
+        n_weights = sum(weights.numel() for weights in self.weights) // n_runs
         is_large = n_weights >= _LEAST_WEIGHTS
         return n_rates == 1 or is_large or n_runs >= _LEAST_ALIKE * n_rates
 
     @cached_property
     def _are_dense(self) -> bool:
         """Whether the weights of neighbouring runs have no gaps: the kernel goes by addresses alone."""
-        parts = [weights[runs] for weights in self._weights for runs, _ in self._alike]
+        parts = [weights[runs] for weights in self.weights for runs, _ in self._alike]
         return all(torch.empty_like(part).stride() == part.stride() for part in parts)
 
     def update(self, parameter: Tensor, gradient: Tensor, state: State) -> None:

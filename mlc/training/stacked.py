@@ -19,6 +19,8 @@ from mlc.config.registry import Registry
 from mlc.training.schedules import SCHEDULES, warmed_up
 
 State = dict[str, Tensor]
+# By parameter; None for those that the loss does not depend on.
+Gradients = list[Tensor | None]
 
 
 @dataclass
@@ -62,7 +64,7 @@ class StackedOptimizer:
         self.parameters = list(parameters)
         self._lacks_axis = [parameter in without_axis for parameter in self.parameters]
         # Views of the parameters with the runs axis; changes of them are not recorded for gradients.
-        self._weights = [
+        self.weights = [
             parameter.detach().unsqueeze(0) if lacks else parameter.detach()
             for parameter, lacks in zip(self.parameters, self._lacks_axis, strict=True)
         ]
@@ -85,6 +87,9 @@ class StackedOptimizer:
         self._schedules = [SCHEDULES[run.schedule] for run in options]
         self._base_lr = self._values["lr"].clone()
         self._tables: dict[str, Tensor] = {}
+        # On other devices: the tables side by side, and their values in the present step.
+        self._packed = torch.empty(0)
+        self._current: Tensor | None = None
         # On the CPU: the tables by step, and the rates of the runs as numbers.
         self._rows: list[dict[str, Tensor]] = []
         self._rates: list[list[float]] = []
@@ -122,22 +127,26 @@ class StackedOptimizer:
             for factor in dict.fromkeys(self._factors)
         }
 
-    def clip(self, max_norm: float) -> None:
+    def clip(self, max_norm: float, given: Gradients | None = None) -> None:
         """Scale the gradient of each run to at most this norm, like torch's `clip_grad_norm_`."""
-        gradients = [gradient for gradient in self._gradients() if gradient is not None]
         # The norm of a sparse gradient needs one entry for each weight.
-        gradients = [g.coalesce() if g.is_sparse else g for g in gradients]
+        gradients = [
+            gradient.coalesce() if gradient is not None and gradient.is_sparse else gradient
+            for gradient in given or self.gradients()
+        ]
         n_runs = len(self._base_lr)
         squares = self._base_lr.new_zeros(n_runs)
         for gradient in gradients:
+            if gradient is None:
+                continue
             if gradient.is_sparse:
                 squares.index_add_(0, gradient.indices()[0], gradient.values().square().sum(-1))
             else:
                 squares += gradient.reshape(n_runs, -1).square().sum(dim=1)
         factor = (max_norm / (squares.sqrt() + 1e-6)).clamp(max=1)
-        for parameter, gradient in zip(
-            (p for p in self.parameters if p.grad is not None), gradients, strict=True
-        ):
+        for parameter, gradient in zip(self.parameters, gradients, strict=True):
+            if gradient is None:
+                continue
             if gradient.is_sparse:
                 indices = gradient.indices()
                 values = gradient.values() * factor[indices[0]].unsqueeze(-1)
@@ -168,8 +177,11 @@ class StackedOptimizer:
             self._rows = [dict(zip(names, row, strict=True)) for row in rows]
             self._rates = self._tables["lr"].tolist()
             return
-        for name, table in self._tables.items():
-            self._values.setdefault(name, torch.empty_like(table[0]))
+        widths = [table.shape[1] for table in self._tables.values()]
+        self._packed = torch.cat(list(self._tables.values()), dim=1)
+        if self._current is None:
+            self._current = torch.empty_like(self._packed[0])
+            self._values.update(zip(self._tables, self._current.split(widths), strict=True))
 
     def advance(self, step: int) -> None:
         """Set the values of this step of the plan."""
@@ -179,13 +191,14 @@ class StackedOptimizer:
             self._values.update(self._rows[step])
             return
         # In place, since a captured update reads them.
-        for name, table in self._tables.items():
-            self._values[name].copy_(table[step])
+        if self._current is not None:
+            self._current.copy_(self._packed[step])
 
-    def apply(self) -> None:
-        """Update all parameters by their gradients."""
+    def apply(self, given: Gradients | None = None) -> None:
+        """Update all parameters by their gradients, or by the given ones, which have the runs axis."""
+        gradients = given or self.gradients()
         for index, (weights, gradient, state, factor) in enumerate(
-            zip(self._weights, self._gradients(), self._state, self._factors, strict=True)
+            zip(self.weights, gradients, self._state, self._factors, strict=True)
         ):
             if gradient is None:
                 self._n_missed[index] += 1
@@ -196,7 +209,7 @@ class StackedOptimizer:
             else:
                 self.update(weights, gradient, state)
 
-    def _gradients(self) -> list[Tensor | None]:
+    def gradients(self) -> Gradients:
         """Return the gradients with the runs axis."""
         return [
             parameter.grad.unsqueeze(0) if lacks and parameter.grad is not None else parameter.grad

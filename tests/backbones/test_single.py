@@ -28,12 +28,13 @@ from mlc.heads.base import HEADS, KnownLabels
 from mlc.runs.cohort import train_cohort
 from mlc.runs.recorder import Recorder, RunResult
 from mlc.train import main
+from mlc.training.captured import step_for
 from mlc.training.checkpoint import load_run, save_run
 from mlc.training.grouping import cohorts
 from mlc.training.loop import TrainerOptions, Training
 from mlc.training.model import Model
 from mlc.training.stacked import OPTIMIZERS
-from mlc.training.steps import PlainStep, step_for
+from mlc.training.steps import PlainStep
 from tests.conftest import Command
 from tests.registered import forget
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,9 @@ from torch import Tensor
 from mlc.backbones.base import BACKBONES
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.metrics.sweep import SortedScores
+from mlc.training.captured import GraphStep
 from mlc.training.stacked import OPTIMIZERS as STACKED
-from mlc.training.steps import GraphStep, PlainStep
+from mlc.training.steps import PlainStep
 from tests.posed import DEVICE, posing
 from tests.training.small import CPU, N_TRAIN, cases, named, plain_step, train
 
@@ -50,7 +52,7 @@ def require_equal(found: dict[str, Tensor], expected: dict[str, Tensor], toleran
 
 @pytest.fixture(autouse=True)
 def one_step_before_the_capture(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mlc.training.steps._WARM_UP", 1)
+    monkeypatch.setattr("mlc.training.captured._WARM_UP", 1)
 
 
 def require_captured(validated: bool = True, **parts: Any) -> None:
@@ -81,6 +83,22 @@ def validation(step: PlainStep, rows: Tensor) -> dict[str, Tensor]:
     uniforms = torch.full_like(targets[..., 0], 0.4)
     scores = model.head.scores(outputs)
     return {"val/loss": model.head.loss(outputs, targets, uniforms), "val/scores": scores}
+
+
+@pytest.mark.parametrize("head", ["sigmoid", "pick_one"])
+def test_the_last_batch_of_an_epoch_is_captured_too(head: str) -> None:
+    plain = plain_step(CPU, head=head)
+    expected = train(plain, plain)
+    with posing() as device:
+        posed, captures = plain_step(DEVICE, head=head), []
+
+        def capture(work: Callable[[], None]) -> Callable[[], None]:
+            captures.append(work)
+            return device.capture(work)
+
+        found = train(GraphStep(posed, capture), posed)
+    require_equal(found, expected, 1e-9)
+    assert len(captures) == 2
 
 
 def waits_for_each_label(head: str, n_labels: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import torch
 from mlc.data import sample_rows
 from mlc.evaluation.predictor import Predictor
 from mlc.training.augmentation import Augmentation
+from mlc.training.captured import CudaCapture, GraphStep, step_for
 from mlc.training.checkpoint import load_run, save_run
+from mlc.training.compiled import CompiledStep
 from mlc.training.loop import Training
-from mlc.training.steps import GraphStep, cuda_capture, step_for
 from tests.training import test_full_batch as full_batch
 from tests.training.small import (
     CPU,
@@ -51,10 +53,10 @@ EVERY_HEAD = pytest.mark.parametrize(("head", "options", "n_labels"), cases(6, 2
 def require_captured(**parts: Any) -> None:
     """A captured training on CUDA is the plain one there, and that on the CPU."""
     plain, captured, on_cpu = (plain_step(device, **parts) for device in (CUDA, CUDA, CPU))
-    expected = train(plain, plain, n_epochs=2)
-    found = train(GraphStep(captured, cuda_capture), captured, n_epochs=2)
+    expected = train(plain, plain, n_epochs=4)
+    found = train(GraphStep(captured, CudaCapture()), captured, n_epochs=4)
     require_equal(found, expected, 1e-8)
-    require_equal(expected, train(on_cpu, on_cpu, n_epochs=2), 1e-7)
+    require_equal(expected, train(on_cpu, on_cpu, n_epochs=4), 1e-7)
 
 
 @pytest.mark.parametrize(("head", "options", "n_labels"), cases(3, 6, 20, 70), ids=named)
@@ -62,6 +64,21 @@ def test_every_heads_captured_training_is_the_plain_one(
     head: str, options: dict[str, Any], n_labels: int
 ) -> None:
     require_captured(head=head, options=options, n_labels=n_labels)
+
+
+@EVERY_HEAD
+def test_every_heads_compiled_training_is_the_plain_one(
+    head: str, options: dict[str, Any], n_labels: int
+) -> None:
+    plain, compiled = (
+        plain_step(
+            CUDA, head=head, options=options, n_labels=n_labels, network={"dropout": 0.3, "widths": [8]}
+        )
+        for _ in range(2)
+    )  # fmt: skip
+    expected = train(plain, plain, n_epochs=4)
+    step = GraphStep(compiled, CudaCapture(), partial(CompiledStep, compiled))
+    require_equal(train(step, compiled, n_epochs=4), expected, 1e-6)
 
 
 @pytest.mark.parametrize(("backbone", "network"), CAPTURED_BACKBONES, ids=named)

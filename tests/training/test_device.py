@@ -12,8 +12,8 @@ import torch
 from mlc.decisions.base import DECISIONS
 from mlc.evaluation.predictor import Predictor
 from mlc.heads.base import HEADS, JointHead
+from mlc.training.captured import GraphStep, step_for
 from mlc.training.checkpoint import load_run, save_run
-from mlc.training.steps import GraphStep, step_for
 from tests.posed import DEVICE, posing
 from tests.training.small import (
     CPU,

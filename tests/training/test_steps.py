@@ -17,10 +17,11 @@ from mlc.data.base import Dataset
 from mlc.data.preprocessing import fit_scaling
 from mlc.data.resident import ResidentData
 from mlc.heads.base import HEADS, KnownLabels
+from mlc.training.captured import CudaCapture, GraphStep, step_for
 from mlc.training.loop import Training
 from mlc.training.model import Model
 from mlc.training.stacked import OPTIMIZERS
-from mlc.training.steps import GraphStep, PlainStep, cuda_capture, step_for
+from mlc.training.steps import PlainStep
 from tests.training import small
 
 RNG = np.random.default_rng(0)
@@ -100,7 +101,7 @@ def test_a_cpu_takes_the_plain_step() -> None:
 @pytest.mark.parametrize("head", HEADS)
 def test_a_captured_training_is_the_plain_training(head: str) -> None:
     plain, other = (plain_step(head, torch.device("cuda")) for _ in range(2))
-    expected, got = train(plain, plain), train(GraphStep(other, cuda_capture), other)
+    expected, got = train(plain, plain), train(GraphStep(other, CudaCapture()), other)
     for a, b in zip(expected, got, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)
 
