@@ -54,12 +54,14 @@ class NegativeSampling(SigmoidScores):
     masks = True
     estimates = "order"
     share: Tensor
+    _steps: Tensor
 
     def set_up(self, seeds: Sequence[int], known: KnownLabels | None) -> None:
         """Compute q of each run from its training rows: (R, 1, K)."""
         count = self.require_known(known).of_runs.sum(dim=1, keepdim=True)
         root = count.clamp(min=0.5).sqrt()
         self.register_buffer("share", root / root.sum(dim=-1, keepdim=True))
+        self.register_buffer("_steps", steps(self.options.n_negatives), persistent=False)
 
     @classmethod
     def natural_threshold(cls, n_labels: int) -> float | None:
@@ -109,7 +111,7 @@ class NegativeSampling(SigmoidScores):
         own = q.gather(1, positive.flatten(1)).unsqueeze(-1)
         below = upper.gather(1, positive.flatten(1)).unsqueeze(-1) - own
         # A number that skips the interval of the positive.
-        number = spread(uniforms, self.options.n_negatives) * (1 - own)
+        number = spread(uniforms, self._steps) * (1 - own)
         number = torch.where(number >= below, number + own, number)
         drawn = torch.searchsorted(upper, number.flatten(1), right=True).view(number.shape)
         drawn = drawn.clamp(max=self.n_labels - 1)
@@ -148,13 +150,17 @@ class NegativeSampling(SigmoidScores):
         return q
 
 
-def spread(uniforms: Tensor, n: int) -> Tensor:
-    """Compute n further uniform numbers from each, by SplitMix64: (...) to (..., n), float64.
+def steps(n: int) -> Tensor:
+    """Return what SplitMix64 adds to its state for each of n numbers: (n,), int64."""
+    return _STEP * torch.arange(1, n + 1)
+
+
+def spread(uniforms: Tensor, steps: Tensor) -> Tensor:
+    """Compute further uniform numbers from each, by SplitMix64: (...) to (..., n), float64.
 
     The same number gives the same ones, on each device.
     """
-    bits = (uniforms.double() * 2.0**53).long().unsqueeze(-1)
-    bits = bits + _STEP * torch.arange(1, n + 1, device=uniforms.device)
+    bits = (uniforms.double() * 2.0**53).long().unsqueeze(-1) + steps
     for shift, factor in _MIX:
         bits = (bits ^ _shifted(bits, shift)) * factor
     bits = bits ^ _shifted(bits, 31)

@@ -94,15 +94,24 @@ def step_for(plain: PlainStep, graphs: bool, compiled: bool = False) -> PlainSte
 
     What is captured is compiled before, if `compiled`.
     """
-    if not graphs or plain.data.device.type != "cuda":
-        return plain
+    reason = _why_not_captured(plain, graphs)
+    if reason is None:
+        return GraphStep(plain, CudaCapture(), partial(CompiledStep, plain) if compiled else None)
+    if compiled:
+        log.info("%s: the step is neither captured nor compiled", reason)
+    elif graphs and plain.data.device.type == "cuda":
+        log.info("%s: the step is not captured", reason)
+    return plain
+
+
+def _why_not_captured(plain: PlainStep, graphs: bool) -> str | None:
+    if plain.data.device.type != "cuda":
+        return "there is no CUDA device"
+    if not graphs:
+        return "trainer.cuda_graphs is off"
     if not plain.data.fixed_shapes:
-        log.info("sparse rows have as many entries as they have: the step is not captured")
-        return plain
+        return "sparse rows have as many entries as they have"
     if not plain.model.backbone.stacked:
         # A replay would skip the Python code of the module.
-        log.info("the backbone may be any module: the step is not captured")
-        return plain
-    if not compiled:
-        return GraphStep(plain, CudaCapture())
-    return GraphStep(plain, CudaCapture(), partial(CompiledStep, plain))
+        return "the backbone may be any module"
+    return None

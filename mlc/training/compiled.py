@@ -105,7 +105,7 @@ class CompiledStep:
         limits = {"recompile_limit": _MOST, "accumulated_recompile_limit": _MOST}
         try:
             with torch._dynamo.config.patch(limits), warnings.catch_warnings():
-                warnings.filterwarnings("ignore", "TensorFloat32")
+                warnings.simplefilter("ignore")
                 self._compiled(rows, uniforms)
         except torch._dynamo.exc.TorchDynamoException as error:
             reason = next(iter(str(error).splitlines()), type(error).__name__)

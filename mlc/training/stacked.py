@@ -84,7 +84,10 @@ class StackedOptimizer:
             (slice(first, last), options[first])
             for first, last in pairwise([0, *cuts, len(options)])
         ]
-        self._schedules = [SCHEDULES[run.schedule] for run in options]
+        names = list(dict.fromkeys(run.schedule for run in options))
+        self._kinds_of_schedule = [SCHEDULES[name] for name in names]
+        # The kind of each run.
+        self._schedules = [names.index(run.schedule) for run in options]
         self._base_lr = self._values["lr"].clone()
         self._tables: dict[str, Tensor] = {}
         # On other devices: the tables side by side, and their values in the present step.
@@ -164,23 +167,27 @@ class StackedOptimizer:
             progress: for each step, the share of the training before it, in [0, 1).
             warmup: the share of the training in which the rates rise.
         """
-        schedules = [warmed_up(schedule, warmup) for schedule in self._schedules]
+        schedules = [warmed_up(schedule, warmup) for schedule in self._kinds_of_schedule]
         factors = [[schedule(share) for schedule in schedules] for share in progress]
         numbers = range(self._n_steps + 1, self._n_steps + len(progress) + 1)
-        self._tables = {
-            name: torch.tensor(values, dtype=self._base_lr.dtype).to(self._base_lr.device)
-            for name, values in {"lr": factors, **self.changing(numbers)}.items()
+        dtype, device = self._base_lr.dtype, self._base_lr.device
+        tables = {
+            "lr": torch.tensor(factors, dtype=dtype)[:, self._schedules],
+            **{name: torch.tensor(v, dtype=dtype) for name, v in self.changing(numbers).items()},
         }
+        # Moved as one, for each copy to a device waits.
+        self._packed = torch.cat(list(tables.values()), dim=1).to(device)
+        parts = self._packed.split([table.shape[1] for table in tables.values()], dim=1)
+        self._tables = dict(zip(tables, parts, strict=True))
         self._tables["lr"] *= self._base_lr
         if self._base_lr.device.type == "cpu":
             names, rows = list(self._tables), zip(*self._tables.values(), strict=True)
             self._rows = [dict(zip(names, row, strict=True)) for row in rows]
             self._rates = self._tables["lr"].tolist()
             return
-        widths = [table.shape[1] for table in self._tables.values()]
-        self._packed = torch.cat(list(self._tables.values()), dim=1)
         if self._current is None:
             self._current = torch.empty_like(self._packed[0])
+            widths = [table.shape[1] for table in self._tables.values()]
             self._values.update(zip(self._tables, self._current.split(widths), strict=True))
 
     def advance(self, step: int) -> None:

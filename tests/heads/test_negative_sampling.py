@@ -11,7 +11,7 @@ from scipy.stats import chisquare
 from torch import Tensor
 
 from mlc.heads.base import HEADS, KnownLabels
-from mlc.heads.negative_sampling import NegativeSampling, spread
+from mlc.heads.negative_sampling import NegativeSampling, spread, steps
 
 TRAINING = torch.zeros(40, 4, dtype=torch.bool)
 TRAINING[:32, 0] = TRAINING[:9, 1] = TRAINING[5:7, 2] = True
@@ -43,7 +43,7 @@ def test_further_numbers_are_those_of_splitmix64() -> None:
 
     uniforms = torch.tensor([0.0, 0.25, 1 / 3, 1 - 2**-24, 2**-24], dtype=torch.float32)
     expected = [by_integers(uniform, 7) for uniform in uniforms.tolist()]
-    assert spread(uniforms, 7).tolist() == expected
+    assert spread(uniforms, steps(7)).tolist() == expected
 
 
 @pytest.mark.parametrize("positive", range(4))
