@@ -46,7 +46,7 @@ class Chain(ListedHead):
     Source: Dembczynski et al. 2010, "Bayes optimal multilabel classification via probabilistic
     classifier chains"; ensemble: Read et al. 2011, "Classifier chains for multi-label
     classification"; beam: Kumar et al. 2013, "Beam search algorithms for multilabel learning".
-    Use: with 100 labels and more, beside `pairwise` (experiments/league).
+    Use: beside `pairwise` for exact label sets (experiments/equal_budgets).
     """
 
     Options = ChainOptions

@@ -41,8 +41,7 @@ class Pairwise(ListedHead):
     former (outputs, if conditional).
     Source: Ghamrawi and McCallum 2005, "Collective multi-label classification", the CML model; the
     Ising model of Ravikumar et al. 2010 for the energies.
-    Use: for exact label sets, decided by the rule `mode`, and with 100 labels and more
-    (experiments/league).
+    Use: for exact label sets, decided by the rule `mode` (experiments/equal_budgets).
     """
 
     Options = PairwiseOptions
