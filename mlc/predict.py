@@ -80,8 +80,8 @@ def _predict(args: argparse.Namespace) -> None:
     if args.output is None:
         # Control characters in names must not reach a terminal.
         print(escaped(csv) if sys.stdout.isatty() else csv, end="")
-    else:
-        write_output(args.output, csv)
+    elif write_output(args.output, csv):
+        print(f"mlc-predict: {args.output} was there before and is replaced.", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from mlc.config.help import help_text
 from mlc.config.schema import GROUPS
+from mlc.train import main
+from tests.conftest import Command
 
 SECONDS = {"torch", "sklearn", "scipy.stats", "pandas", "matplotlib", "tensorboard", "transformers"}
 # What torch, pandas and matplotlib load themselves differs by version.
@@ -63,3 +66,24 @@ def test_the_help_names_every_part() -> None:
     words = set(help_text().replace("=", " ").replace(",", " ").split())
     assert {name for registry in GROUPS.values() for name in registry} <= words
     assert {"emotions", "compare", "which_head"} <= words
+
+
+def test_the_help_names_the_parts_of_an_imported_module(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLC_IMPORT", "")
+    ended = command(main, "--help", "--import", "of_no_file")
+    assert (ended.status, ended.error.count("\n")) == (2, 1)
+    assert "of_no_file cannot be found" in ended.error
+    monkeypatch.setenv("MLC_IMPORT", "")
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "of_the_help.py").write_text(
+        "from mlc.config.registry import HEADS\nHEADS.add('of_the_help', object, __name__)\n"
+    )
+    heads = GROUPS["head"]
+    try:
+        assert "of_the_help" in command(main, "--import", "of_the_help", "--help").out
+    finally:
+        for parts in (heads._parts, heads._elsewhere):
+            parts.pop("of_the_help", None)
+        sys.modules.pop("of_the_help", None)

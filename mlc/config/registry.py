@@ -87,10 +87,15 @@ class Registry(Mapping[str, Part]):
     def add(self, name: str, part: Part, module: str) -> None:
         """Register a part that is defined in this module under this name.
 
+        A class outside `mlc` that is defined anew, as where a cell of a notebook is run again, replaces
+        itself.
+
         Raises:
             ConfigError: another part has this name.
         """
-        if name in self._parts or self._modules().get(name, module) != module:
+        before = self._parts.get(name)
+        is_known = before is not None and not _is_defined_anew(before, part, module)
+        if is_known or self._modules().get(name, module) != module:
             raise ConfigError(f"There is already a {self.kind} named {name!r}: choose another.")
         self._parts[name] = part
         if not module.startswith("mlc."):
@@ -213,6 +218,14 @@ def _restore_class(kind: str, name: str, module: str | None) -> type[Any]:
     if module is not None and name not in registry:
         importlib.import_module(module)
     return registry.schema(name)
+
+
+def _is_defined_anew(before: Any, part: Any, module: str) -> bool:
+    """Whether two parts are classes of the same name in the same module outside `mlc`."""
+    if module.startswith("mlc.") or not (isinstance(before, type) and isinstance(part, type)):
+        return False
+    names = [(each.__module__, each.__qualname__) for each in (before, part)]
+    return names[0] == names[1]
 
 
 def _importable(module: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,9 +16,13 @@ def stops_deferred() -> Iterator[None]:
     """Let a stop of `mlc.launching.stopping` wait until the block ends.
 
     For os.fork, which ignores what the functions raise that run around it, such as those of logging: a
-    KeyboardInterrupt in them would be lost.
+    KeyboardInterrupt in them would be lost. Nothing waits for another thread than the main one, in which
+    no stop is raised.
     """
     global _depth, _arrived
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     _depth += 1
     try:
         yield
@@ -34,3 +40,14 @@ def stop() -> None:
         _arrived = True
         return
     raise KeyboardInterrupt
+
+
+def leave_stops_to_parent() -> None:
+    """In a new process: ignore Ctrl-C, and let SIGTERM end it.
+
+    A forked process never leaves the block of its fork, so a stop that came there ends it here.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if _arrived:
+        signal.raise_signal(signal.SIGTERM)

@@ -22,7 +22,7 @@ from mlc.data.arff_file import FORMAT_VERSION, ArffFile, read_arff
 from mlc.data.base import Dataset, DataSource, SplitOptions, register_source
 from mlc.data.cache import Arrays, cached, source_version
 from mlc.data.file_kinds import is_of_other_kind, not_read
-from mlc.data.files import Read, located, read_bytes, unreadable
+from mlc.data.files import Read, as_given, located, read_bytes, unreadable
 from mlc.data.missing_labels import CHOICES, SOFT_NOTE, SoftLabelOptions, unknown_handled
 from mlc.data.precision import narrowed
 from mlc.data.weighting import weighting_of
@@ -148,7 +148,8 @@ def find_files(base: Path, obtain: str | None = None) -> dict[str, Path]:
     else:
         raise DataError(
             f"There is no {base}.arff, nor {base.name}-train.arff and {base.name}-test.arff"
-            f" (plain, .gz or .bz2): {obtain or 'correct data.path, or data.root where it starts'}."
+            f" (plain, .gz or .bz2){as_given(base)}:"
+            f" {obtain or 'correct data.path, or data.root where it starts'}."
         )
     xml = by_name.get(f"{base.name}.xml".lower())
     return {**files, "xml": xml} if xml else files

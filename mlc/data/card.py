@@ -227,10 +227,11 @@ def describe(
 
 
 def notes_on(dataset: Dataset) -> tuple[str, ...]:
-    """Return the reader's notes, and one on values that may stand for missing ones."""
+    """Return the reader's notes, and those on values that may stand for missing ones and on copies."""
+    from mlc.data.copies import notes_on_copies
     from mlc.data.sentinels import note_on_sentinels
 
-    return *dataset.notes, *note_on_sentinels(dataset)
+    return *dataset.notes, *note_on_sentinels(dataset), *notes_on_copies(dataset)
 
 
 def missing_values(dataset: Dataset) -> dict[str, int]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from mlc.config.errors import DataError
 from mlc.config.texts import counted
+from mlc.data.title_rows import is_number, refuse_title, without_statement
 
 DELIMITERS = (",", "\t", ";", "|")
 _SHOWN = {"\t": "tabs"}
@@ -42,8 +43,9 @@ def read_rows(text: str, usual: str, wanted: Collection[str], where: str) -> Del
         where: the file, for messages.
 
     Raises:
-        DataError: the rows differ in length, or a quote is not closed.
+        DataError: the rows differ in length, a quote is not closed, or the header is below a title.
     """
+    text = without_statement(text)
     headers = {mark: _header(text, mark) for mark in (usual, *DELIMITERS)}
     marks = [mark for mark in headers if mark == usual or len(headers[mark]) > 1]
     if wanted:
@@ -54,9 +56,15 @@ def read_rows(text: str, usual: str, wanted: Collection[str], where: str) -> Del
     failed: list[DataError] = []
     for mark in marks:
         try:
-            return _parsed(text, mark, mark != usual, where)
+            rows = _parsed(text, mark, mark != usual, where)
         except DataError as error:
             failed.append(error)
+            continue
+        if not set(wanted) & set(rows.header) and not (len(rows.header) > 1 and all(rows.header)):
+            refuse_title(text, headers, wanted, where)
+        return rows
+    if not any(set(wanted) & set(header) for header in headers.values()):
+        refuse_title(text, headers, wanted, where)
     raise failed[0]
 
 
@@ -70,7 +78,7 @@ def require_header(rows: DelimitedRows, wanted: Sequence[str], where: str) -> No
         return
     columns = list(zip(*rows.rows, strict=True))
     recurs = any(cell and cell in column for cell, column in zip(rows.header, columns, strict=True))
-    is_row = recurs or any(_is_number(cell) for cell in rows.header)
+    is_row = recurs or any(is_number(cell) for cell in rows.header)
     if is_row or len(wanted) > 1:
         n = len(rows.header)
         names = list(wanted) if n == len(wanted) else [f"x{k + 1}" for k in range(n)]
@@ -116,11 +124,3 @@ def _parsed(text: str, mark: str, unusual: bool, where: str) -> DelimitedRows:
     return DelimitedRows(
         [n.strip() for n in header], rows, line_numbers, (note,) if unusual else ()
     )
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell.replace(",", "."))
-    except ValueError:
-        return False
-    return True

@@ -46,8 +46,7 @@ def note_on_far_columns(features: Any, scaling: Scaling, names: Sequence[Any] = 
     """
     if issparse(features) or not features.shape[0]:
         return None
-    step = -(-features.shape[0] // _MOST_ROWS)
-    rows = np.asarray(features[::step], dtype=np.float64)
+    rows = np.asarray(features[_sampled(features.shape[0])], dtype=np.float64)
     known = ~np.isnan(rows)
     # More than half of the values.
     ranks = known.sum(axis=0) // 2 + 1
@@ -73,6 +72,14 @@ def note_on_far_columns(features: Any, scaling: Scaling, names: Sequence[Any] = 
         "Warning: most new rows are far from the training rows (mean ± standard deviation):"
         f" {'; '.join(named)}{others}. Check the unit and the order of the columns."
     )
+
+
+def _sampled(n_rows: int) -> NDArray[np.intp]:
+    """Return the indices of at most `_MOST_ROWS` rows, spread evenly and without a period."""
+    if n_rows <= _MOST_ROWS:
+        return np.arange(n_rows)
+    golden = (np.sqrt(5) - 1) / 2
+    return np.unique((np.arange(_MOST_ROWS) * golden % 1 * n_rows).astype(np.intp))
 
 
 def _is_scaled(scaling: Scaling) -> NDArray[np.bool_]:

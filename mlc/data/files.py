@@ -33,6 +33,9 @@ _PIECE = 2**24  # Bytes to decompress at a time.
 # A function from a path to the bytes of the file.
 Read = Callable[[Path], bytes]
 
+# The given paths of those that were resolved under $MLC_DATA.
+_given: dict[Path, Path] = {}
+
 
 def located(path: str, root: str | None) -> Path:
     """Resolve a relative path: under `root`, else in the working folder or under $MLC_DATA."""
@@ -45,7 +48,19 @@ def located(path: str, root: str | None) -> Path:
     in_working_folder = root is None and _is_folder(given.parent)
     if in_working_folder and any(given.parent.glob(f"{glob.escape(given.name)}*")):
         return given
-    return given if in_working_folder and not _is_folder(under.parent) else under
+    if in_working_folder and not _is_folder(under.parent):
+        return given
+    if root is None:
+        _given[under] = given
+    return under
+
+
+def as_given(path: Path) -> str:
+    """Say, for a message behind a missing path, how it was given, if it was resolved under $MLC_DATA."""
+    given = _given.get(path)
+    if given is None:
+        return ""
+    return f" ({given} is looked for in the working folder, then under $MLC_DATA)"
 
 
 def read_bytes(path: Path) -> bytes:
@@ -112,7 +127,7 @@ def unpacked_bytes(path: Path, read: Read = read_bytes) -> bytes:
 def unreadable(path: Path, error: OSError) -> DataError:
     """Build the error for a file or folder that cannot be read."""
     if isinstance(error, FileNotFoundError):
-        return DataError(f"There is no file {path}: correct its name.")
+        return DataError(f"There is no file {path}{as_given(path)}: correct its name.")
     return DataError(
         f"{path} cannot be read ({error.strerror or error}): make it readable, or name another."
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import signal
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +16,7 @@ from typing import Any
 from tqdm import tqdm
 
 from mlc.config.errors import DataError
-from mlc.config.stops import stops_deferred
+from mlc.config.stops import leave_stops_to_parent, stops_deferred
 
 _CHUNK = 16  # Images that a worker decodes at a time.
 _FEW = 64  # Fewer images are decoded in this process.
@@ -38,16 +37,11 @@ def workers_for(n_files: int) -> Iterator[Executor | None]:
         return
     context = multiprocessing.get_context("fork")
     n_cores = len(os.sched_getaffinity(0))
-    pool = ProcessPoolExecutor(n_cores, mp_context=context, initializer=_leave_signals_to_parent)
+    pool = ProcessPoolExecutor(n_cores, mp_context=context, initializer=leave_stops_to_parent)
     try:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _leave_signals_to_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def in_order(

@@ -14,7 +14,7 @@ from mlc.config.errors import ConfigError, DataError
 from mlc.config.options import option
 from mlc.config.texts import counted, counted_of, span
 from mlc.data.base import Dataset, DataSource, HoldOutOptions, register_source
-from mlc.data.files import IMAGE_ENDINGS, located
+from mlc.data.files import IMAGE_ENDINGS, as_given, located
 from mlc.data.image_cache import Decoded, decoded
 from mlc.data.image_copies import note_on_copies
 from mlc.data.image_files import broken_text, find_images, refuse_broken
@@ -153,7 +153,7 @@ def _path(options: Any) -> Path:
         )
     path = located(options.path, options.root)
     if not path.exists():
-        raise DataError(f"There is no file or folder {path}: correct data.path.")
+        raise DataError(f"There is no file or folder {path}{as_given(path)}: correct data.path.")
     return path
 
 

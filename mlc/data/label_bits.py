@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,9 +11,13 @@ BINARY_WORDS = {
     "0": 0, "1": 1, "0.0": 0, "1.0": 1, "no": 0, "yes": 1, "n": 0, "y": 1,
     "false": 0, "true": 1, "f": 0, "t": 1,
     "nein": 0, "ja": 1, "non": 0, "oui": 1, "não": 0, "nao": 0, "sim": 1, "si": 1, "sí": 1, "sì": 1,
+    "falsch": 0, "wahr": 1, "faux": 0, "vrai": 1, "falso": 0, "verdadero": 1, "verdadeiro": 1, "vero": 1,
+    "j": 1,
 }  # fmt: skip
+# An accent may be a character of its own, as in texts of macOS.
+BINARY_WORDS |= {unicodedata.normalize("NFD", word): value for word, value in BINARY_WORDS.items()}
 # Signs that tick a cell, where other cells are empty.
-MARKS = frozenset({"x", "✓", "✔", "✗", "✘", "☑", "☒", "*", "+", "•"})
+MARKS = frozenset({"x", "✓", "✔", "✔\ufe0f", "✅", "✗", "✘", "☑", "☑\ufe0f", "☒", "*", "+", "•"})
 _BITS = re.compile(r"[01](?:(?P<mark>[ ;,|/#\t])\s*[01](?:(?P=mark)\s*[01])*)|[01]{2,}")
 
 

@@ -105,7 +105,8 @@ def encode_labels(
 ) -> Labels:
     """Encode label columns as targets.
 
-    A single column holds label sets (see `read_cells`), or, without a separator, one label of 0 and 1.
+    A single column holds label sets (see `read_cells`), or, without a separator, one label of 0 and 1 or
+    of ticks.
     Several columns are labels of 0 and 1. `form` is the form of the single column in an earlier file,
     and `missing` says what to do with empty cells in columns of 0 and 1, as `MissingLabelOptions`; an
     empty cell of label sets is the empty set.
@@ -118,10 +119,10 @@ def encode_labels(
         refuse_bytes(frame[name], where)
     if soft:
         return _probabilities(frame, labels, where, missing)
-    if len(labels) == 1 and (form is not None or separator or not _is_binary(frame[labels[0]])):
+    if len(labels) == 1 and (form is not None or separator or not _is_one_label(frame[labels])):
         sets = _label_sets(frame[labels[0]], separator, where, form)
         return sets if missing == "refuse" else _with_note(sets, frame[labels[0]], missing)
-    mark = _mark(frame[labels])
+    mark = tick(frame[labels], where)
     values = np.stack([_zeros_and_ones(frame[name], where, mark) for name in labels], axis=1)
     if mark is not None and missing == "refuse":
         note = f"{mark!r} in a column of a label is taken as 1, an empty cell as 0."
@@ -130,15 +131,34 @@ def encode_labels(
     return Labels(values == 1, tuple(map(str, labels)), notes=notes, known=known)
 
 
-def _mark(columns: pd.DataFrame) -> str | None:
-    """Return the sign that ticks cells, if all cells of the label columns have it or are empty."""
-    words = (str(value).strip() for name in columns for value in columns[name])
-    filled = (word for word in words if word.lower() not in _EMPTY)
-    first = next(filled, "")
+def tick(columns: pd.DataFrame, where: str | None = None) -> str | None:
+    """Return the sign that ticks cells, if all cells of the columns have it or are empty.
+
+    Raises:
+        DataError: a sign is the first that is not empty and another cell differs; only with `where`.
+    """
+    filled = (
+        (name, row, word)
+        for name in columns
+        for row, word in enumerate(str(value).strip() for value in columns[name])
+        if word.lower() not in _EMPTY
+    )
+    *_, first = next(filled, ("",))
     if first.lower() not in MARKS:
         return None
-    spellings = {first, *filled}
-    return min(spellings) if len({word.lower() for word in spellings}) == 1 else None
+    spellings = {first}
+    for name, row, word in filled:
+        spellings.add(word)
+        if word.lower() == first.lower():
+            continue
+        if where is None:
+            return None
+        raise DataError(
+            f"{where}: the label {str(name)!r} is {shown(word)} in {location_of(where, row)}, and other"
+            f" cells of labels are {first!r}: leave the cells without {first!r} empty, or write 0 or 1,"
+            " yes or no, or true or false, in every row."
+        )
+    return min(spellings)
 
 
 def _with_note(sets: Labels, column: pd.Series[Any], missing: str) -> Labels:
@@ -234,14 +254,21 @@ def _zeros_and_ones(
     return np.array(values, dtype=np.float64)
 
 
-def zero_one_columns(frame: pd.DataFrame) -> list[str]:
-    """Return the columns whose values are exactly 0 and 1, or words for them."""
+def zero_one_columns(frame: pd.DataFrame, mark: str | None = None) -> list[str]:
+    """Return the columns whose values are exactly 0 and 1, or words for them, or ticks by `mark`."""
     names = []
     for name in frame.columns:
         values = {binary_value(value) for value in frame[name]}
-        if values == {0, 1}:
+        ticks = None if mark is None else tick(frame[[name]])
+        if values == {0, 1} or (mark and ticks and ticks.lower() == mark.lower()):
             names.append(str(name))
     return names
+
+
+def _is_one_label(columns: pd.DataFrame) -> bool:
+    """Whether a frame of one column is a label of 0 and 1 or of ticks in some of its cells."""
+    column = columns.iloc[:, 0]
+    return _is_binary(column) or tick(columns) is not None
 
 
 def _is_binary(column: pd.Series[Any]) -> bool:

@@ -23,7 +23,7 @@ from mlc.data.base import (
 from mlc.data.byte_columns import refuse_bytes
 from mlc.data.columns import Encoded, encode_columns
 from mlc.data.files import located
-from mlc.data.label_columns import Labels, encode_labels, zero_one_columns
+from mlc.data.label_columns import Labels, encode_labels, tick, zero_one_columns
 from mlc.data.label_separators import separator_named
 from mlc.data.locations import location_of
 from mlc.data.missing_labels import Mask, SoftLabelOptions, joined_known, joined_soft
@@ -203,20 +203,22 @@ def _encode(file: TableFile, options: Any, form: Any = None) -> Labels:
 
 
 def _further_labels(file: TableFile, labels: Labels, options: Any) -> tuple[str, ...]:
-    """Note the feature columns of 0 and 1 if the labels are such columns too.
+    """Note the feature columns of 0 and 1, or of ticks, if the labels are such columns too.
 
     They may be ordinary flags, but a forgotten label among the features would be a leak.
     """
     if labels.form is not None or file.text is not None or options.binary_features:
         return ()
     others = file.frame.drop(columns=[*file.labels, *options.ignore], errors="ignore")
-    names = zero_one_columns(others)
+    mark = tick(file.frame[file.labels])
+    names = zero_one_columns(others, mark)
     if not names:
         return ()
     listed_names = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    values = "0 and 1" if mark is None else f"{mark!r} (or 0 and 1)"
     return (
-        f"Warning: {listed_names} hold 0 and 1 as the labels do, and are taken as features: name them in"
-        " data.labels or data.ignore, or state data.binary_features=true.",
+        f"Warning: {listed_names} hold {values} as the labels do, and are taken as features: name them"
+        " in data.labels or data.ignore, or state data.binary_features=true.",
     )
 
 

@@ -18,6 +18,9 @@ from mlc.metrics.top_scores import best_threshold
 
 # Pairs of rows and labels whose thresholds are tuned at a time.
 _AT_ONCE = 2**22
+# Relative to their size, scores of 32 bits that differ by less are the same up to rounding; and the
+# distance of a threshold from them.
+_ROUNDING, _MARGIN = 1e-6, 1e-5
 
 
 @dataclass
@@ -205,6 +208,7 @@ class PerLabel(LabelThresholdRule):
             runs = zip(*(part.cpu() for part in (*tables, *lines)), strict=True)
             tuned = [tuned_together(metric, *run) for run in runs]
             self._threshold = torch.stack(tuned).view_as(trusted).to(scores.device)
+        self._threshold = _apart_from_rounding(self.threshold(), scores)
         return self
 
     def tune_masked(self, scores: Tensor, targets: Tensor, known: Tensor) -> Self:
@@ -212,7 +216,8 @@ class PerLabel(LabelThresholdRule):
         # A label that is never known counts as one without a positive.
         never = ~known.any(dim=-2, keepdim=True)
         trusted = self._tune_apart(scores, targets * known, known | never) & ~never.squeeze(-2)
-        self._threshold = torch.where(trusted, self.threshold(), _fallback(scores))
+        threshold = torch.where(trusted, self.threshold(), _fallback(scores))
+        self._threshold = _apart_from_rounding(threshold, scores)
         return self
 
     @property
@@ -240,6 +245,20 @@ def _fallback(scores: Tensor) -> Tensor:
     highest = scores.amax(dim=-2).double()
     above = torch.nextafter(highest, torch.full_like(highest, torch.inf))
     return torch.where(highest == scores.amin(dim=-2), above, highest)
+
+
+def _apart_from_rounding(thresholds: Tensor, scores: Tensor) -> Tensor:
+    """Move the thresholds of labels with one score for all rows, up to rounding, away from it: (..., K).
+
+    In an exported file the score is rounded otherwise, and would be on the other side for all rows.
+    """
+    lowest, highest = (edge.double() for edge in scores.aminmax(dim=-2))
+    size = torch.maximum(lowest.abs(), highest.abs())
+    below = torch.minimum(thresholds, lowest - _MARGIN * size)
+    above = torch.maximum(thresholds, highest + _MARGIN * size)
+    moved = torch.where(thresholds <= lowest, below, thresholds)
+    moved = torch.where(thresholds > highest, above, moved)
+    return torch.where(highest - lowest <= _ROUNDING * size, moved, thresholds)
 
 
 @register_decision("oracle")

@@ -107,8 +107,8 @@ def write_text(path: Path, content: str) -> None:
         file.write(content.encode(errors="backslashreplace"))
 
 
-def write_output(path: Path, content: str) -> None:
-    """Write text in UTF-8 to a path that the user has chosen as output.
+def write_output(path: Path, content: str) -> bool:
+    """Write text in UTF-8 to a path that the user has chosen as output; say whether it replaced a text.
 
     A regular file is replaced atomically; for a link, its target is. Text is written into a device, a
     pipe, or an open file of this process that the path names, such as /dev/stdout.
@@ -121,11 +121,15 @@ def write_output(path: Path, content: str) -> None:
         sys.stdout.flush()
         with os.fdopen(os.dup(descriptor), "wb") as file:
             file.write(content.encode(errors="backslashreplace"))
-    elif path.exists() and not path.is_file():
+        return False
+    if path.exists() and not path.is_file():
         with path.open("wb") as file:
             file.write(content.encode(errors="backslashreplace"))
-    else:
-        write_text(Path(os.path.realpath(path)), content)
+        return False
+    target = Path(os.path.realpath(path))
+    replaces = target.exists() and target.stat().st_size > 0
+    write_text(target, content)
+    return replaces
 
 
 def open_to_append(path: Path | str) -> TextIO:

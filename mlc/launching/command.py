@@ -54,6 +54,9 @@ _KINDS = {"Integer": "a whole number", "Float": "a number"}
 # Hydra's error for an option that a launcher or sweeper does not have.
 _UNKNOWN = re.compile(r"'[\w.]*(Launcher|Sweeper)'.*unexpected keyword argument '(\w+)'", re.DOTALL)
 
+# Hydra's error for several of its flags.
+_ONE_OF = "Only one of --run, --multirun"
+
 
 def train(config: DictConfig) -> float:
     """Run one job and return its best monitored value, for sweepers that optimise it.
@@ -230,6 +233,11 @@ def in_one_sentence(error: BaseException) -> MlcError | None:
         return ConfigError(f"There is no key {key!r}: leave it out.")
     if isinstance(error, (HydraException, OmegaConfBaseException)):
         return ConfigError(_plain(error))
+    if isinstance(error, ValueError) and str(error).startswith(_ONE_OF):
+        return ConfigError(
+            "--multirun, --cfg and --info ask for different things: give one of them; --cfg job shows"
+            " the config of one run."
+        )
     if isinstance(error, OSError):
         return MlcError(
             f"{error.filename or 'A file'} cannot be written or read ({error.strerror or error}):"

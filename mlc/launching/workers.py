@@ -19,7 +19,7 @@ import torch
 
 from mlc.config.errors import RunFolderError, TrainingError
 from mlc.config.imports import import_named
-from mlc.config.stops import stops_deferred
+from mlc.config.stops import leave_stops_to_parent, stops_deferred
 from mlc.config.texts import LogFormatter
 from mlc.data.notices import say_once
 from mlc.files.writing import LogFile
@@ -121,7 +121,8 @@ def _train(
                         _handle(message, active[receiver], ended, board, notices)
         finally:
             for worker in active.values():
-                worker.process.terminate()
+                # A process that was just forked may lose SIGTERM.
+                worker.process.kill()
                 worker.process.join()
 
 
@@ -220,8 +221,7 @@ def _work(
     runs: Sequence[Run], sender: Connection, memory_share: float, parent: int, device: int | None
 ) -> None:
     # Ctrl-C reaches the parent too, which terminates its workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    leave_stops_to_parent()
     _die_with(parent)
     root = logging.getLogger()
     for handler in root.handlers[:]:

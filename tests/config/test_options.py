@@ -1,6 +1,7 @@
 import pickle
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hydra.core.utils import JobStatus
@@ -64,6 +65,18 @@ def test_a_name_can_be_registered_once(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match="already a test head named 'mine'"):
         registry.register("mine")(HEADS["sigmoid"])
     HEADS["sigmoid"].name = "sigmoid"
+
+
+def test_a_class_that_is_defined_anew_replaces_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by a cell of a notebook that is run again; another class keeps its name."""
+    monkeypatch.setattr("mlc.config.registry._REGISTRIES", {})
+    registry: Registry[Any] = Registry("test head", "heads", "register_nothing")
+    for gamma in (1.0, 2.0):
+        options = make_dataclass("Options", [("gamma", float, gamma)])
+        registry.register("mine")(type("Mine", (), {"Options": options}))
+        assert registry.options("mine").gamma == gamma
+    with pytest.raises(ConfigError, match="already a test head named 'mine'"):
+        registry.register("mine")(type("Other", (), {"Options": options}))
 
 
 def test_options_can_be_pickled() -> None:

@@ -120,3 +120,10 @@ def test_a_constant_column_with_other_values_is_named() -> None:
     assert "'rain' has values such as 5, and none in training, so they are ignored" in said
     new[:, 4] = 1e9
     assert "; and 1 more column. Check" in str(note(train, new))
+
+
+def test_many_rows_with_a_period_are_not_named() -> None:
+    """Each 24th of 6,144 hours is at the same time of day."""
+    hours = np.arange(6144)[:, None] % 24.0
+    assert note(hours[:900], hours) is None
+    assert note(hours[:900], hours / 60) is not None

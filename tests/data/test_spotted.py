@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from mlc.data import load_data
 from mlc.data.spotted import alike_labels, empty_texts, repeated_texts
 
@@ -50,3 +52,20 @@ def test_numbers_that_name_the_rows_are_no_features(tmp_path: Path) -> None:
     data = load_data("table", path=str(tmp_path / "t.csv"), labels=["y"])
     assert data.feature_names == ("size", "area")
     assert any("'Customer_ID'" in note and "not features" in note for note in data.notes)
+
+
+@pytest.mark.parametrize("name", ["patient_id", "patientId", "visits"])
+@pytest.mark.parametrize("of_text", [False, True])
+def test_an_identifier_that_repeats_is_named(name: str, of_text: bool, tmp_path: Path) -> None:
+    """With words it would be a feature for each value."""
+    value = "P{}" if of_text else "{}"
+    lines = [f"{value.format(700 + k // 3)},{k % 4},{k * k},{k % 2}" for k in range(90)]
+    (tmp_path / "t.csv").write_text("\n".join([f"{name},kind_id,area,y", *lines]))
+    notes = load_data("table", path=str(tmp_path / "t.csv"), labels=["y"]).notes
+    said = [note for note in notes if "looks like an identifier" in note]
+    if name == "visits":
+        assert said == []
+        return
+    (note,) = said
+    assert note.startswith(f"Warning: {name!r} looks like an identifier, of 30 values in 90 rows")
+    assert f"'data.ignore=[{name}]'" in note

@@ -109,6 +109,9 @@ def test_further_labels_are_noticed(load: Any) -> None:
     assert note.startswith("Warning: hot, leak hold 0 and 1")
     assert load(content, labels=["worn"], binary_features=True).notes == ()
     assert load(content, labels=["worn"], ignore=["hot", "leak"]).notes == ()
+    ticked = "size,worn,hot,leak,kind\n" + "1.5,x,,1,+\n2.5,,X,0,\n" * 9
+    note, _ = load(ticked, labels=["worn"]).notes
+    assert note.startswith("Warning: hot, leak hold 'x' (or 0 and 1) as the labels do")
 
 
 def test_a_null_within_a_list_is_no_label(tmp_path: Path) -> None:

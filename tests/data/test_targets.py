@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -71,12 +72,22 @@ def test_ticked_cells_are_labels() -> None:
     assert np.array_equal(found.known, found.targets)
 
 
-@pytest.mark.parametrize("other", ["y", "1", "?"])
+@pytest.mark.parametrize("sign", ["✅", "✔\ufe0f", "X"])
+def test_a_single_column_of_ticks_is_the_label_of_its_name(sign: str) -> None:
+    frame = pd.DataFrame({"urgent": [sign, "", None, f" {sign}"]})
+    found = encode_labels(frame, ["urgent"], None, "file")
+    assert (found.names, found.form) == (("urgent",), None)
+    assert found.targets[:, 0].tolist() == [True, False, False, True]
+    # Several signs, or one that stands for another label, are label sets.
+    stars = pd.DataFrame({"stars": ["*", "**", "", "*"]})
+    assert encode_labels(stars, ["stars"], None, "file").names == ("*", "**")
+
+
+@pytest.mark.parametrize("other", ["y", "1", "?", "-", "✓"])
 def test_ticks_beside_other_words_are_refused(other: str) -> None:
     first, second = TICKS
-    with pytest.raises(
-        DataError, match=r"is 'x' in data row 1.*or one sign such as x in some cells"
-    ):
+    at_fault = rf"the label 'b' is '{re.escape(other)}' in data row 4, and other .* are 'x'"
+    with pytest.raises(DataError, match=at_fault):
         encode_labels(ticked(first, [*second[:3], other]), ["a", "b"], None, "file")
 
 
@@ -86,6 +97,18 @@ def test_words_of_other_languages_are_truths() -> None:
     )
     found = encode_labels(frame, list("abcd"), None, "file")
     assert found.targets.tolist() == [[True] * 4, [False] * 4]
+    frame = pd.DataFrame(
+        {
+            "a": ["WAHR", "FALSCH"],
+            "b": ["VRAI", "FAUX"],
+            "c": ["si\u0301", "na\u0303o"],
+            "d": ["J", "N"],
+        }
+    )
+    assert encode_labels(frame, list("abcd"), None, "file").targets.tolist() == [
+        [True] * 4,
+        [False] * 4,
+    ]
 
 
 WORDS_FOR_BITS = [

@@ -142,6 +142,28 @@ def test_a_label_that_is_never_positive_and_has_one_score_for_all_rows_is_predic
         assert passed[:, 1].any()
 
 
+@pytest.mark.parametrize("constant", [1e-3, 0.1, 0.9])
+@pytest.mark.parametrize("is_on", [False, True])
+def test_a_label_with_one_score_is_decided_alike_where_the_score_is_rounded_otherwise(
+    is_on: bool, constant: float
+) -> None:
+    torch.manual_seed(0)
+    scores, targets = torch.rand(12, 2), torch.rand(12, 2) < 0.5
+    scores[:, 0], targets[:, 0] = constant, is_on
+    known = torch.ones_like(targets)
+    for rule in (
+        build_decision("per_label").fit(scores, targets),
+        build_decision("per_label", at_least_one=True).fit(scores, targets),
+        build_decision("per_label").fit(scores, targets, known),
+    ):
+        threshold = rule.fitted()["threshold"]
+        for rounded in (scores, scores * (1 + 2e-7), scores * (1 - 2e-7)):
+            assert ((rounded.double() >= threshold)[:, 0] == is_on).all()
+        assert abs(threshold.ravel()[0] - constant) < 1e-4
+        # Of other labels it is one of their scores.
+        assert threshold.ravel()[1] in scores[:, 1].double()
+
+
 @pytest.mark.parametrize("metric", ["f1", "jaccard"])
 def test_each_threshold_is_that_of_a_loop_with_empty_sets_counting_zero(metric: str) -> None:
     draw = torch.Generator().manual_seed(8)

@@ -90,7 +90,8 @@ def test_an_output_replaces_the_target_of_a_link(tmp_path: Path) -> None:
     (tmp_path / "way").symlink_to(target)
     (tmp_path / "out").symlink_to("way")
     for content in ("first", "second"):
-        write_output(tmp_path / "out", content)
+        replaces = write_output(tmp_path / "out", content)
+        assert replaces == (content == "second")
         assert target.read_text() == content
     assert (tmp_path / "out").is_symlink()
     assert (tmp_path / "way").is_symlink()

@@ -42,3 +42,13 @@ def test_overrides_may_stand_on_both_sides_of_a_flag(command: Command) -> None:
     ended = command(main, "head=sigmoid", "--cfg", "job", "seed=2")
     assert ended.status == 0, ended.error
     assert "seed: 2" in ended.out
+
+
+@pytest.mark.parametrize("asked", [["--cfg", "job"], ["--info", "config"]])
+def test_a_sweep_and_what_a_run_would_be_are_not_asked_for_at_once(
+    asked: list[str], command: Command
+) -> None:
+    ended = command(main, "-m", "head=sigmoid,powerset", *asked)
+    assert ended.status == 2
+    assert ended.error.count("\n") == 1
+    assert "give one of them" in ended.error

@@ -9,6 +9,7 @@ import shlex
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -156,6 +157,44 @@ def test_deferred_signals_are_raised_once_by_the_outermost_block() -> None:
     assert reached == ["inner", "outer"]
     with stops_raised(), stops_deferred():
         pass
+
+
+def test_a_block_of_another_thread_lets_no_signal_wait() -> None:
+    is_inside, may_end = threading.Event(), threading.Event()
+
+    def elsewhere() -> None:
+        with stops_deferred():
+            is_inside.set()
+            may_end.wait(10)
+
+    thread = threading.Thread(target=elsewhere)
+    with stops_raised():
+        thread.start()
+        is_inside.wait()
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+        may_end.set()
+        thread.join()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux")
+def test_a_worker_that_is_stopped_while_it_starts_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "train_runs", lambda *_: time.sleep(10))
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+
+    class Stopped(context.Process):  # type: ignore[name-defined, misc]
+        def run(self) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+            super().run()
+
+    arguments = [], sender, 1.0, os.getpid(), None
+    process = Stopped(target=workers._work, args=arguments, daemon=True)
+    with stops_raised(), stops_deferred():
+        process.start()
+    process.join(9)
+    assert process.exitcode == -signal.SIGTERM
+    receiver.close()
 
 
 def test_an_error_without_a_signal_is_none() -> None:

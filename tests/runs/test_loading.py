@@ -171,6 +171,9 @@ def test_the_command_writes_label_sets_and_scores(
     written = pd.read_csv(tmp_path / "out.csv", keep_default_na=False)
     assert written["labels"].tolist() == expected
     np.testing.assert_allclose(written["score:even"], table["score:even"], rtol=1e-5)
+    assert "is replaced" not in ended.error
+    ended = command(lambda: predict_main([str(run), "new.csv", "--output", "out.csv"]))
+    assert ended.error.endswith("\nmlc-predict: out.csv was there before and is replaced.\n")
     # The file of the training, labels and all, serves as well.
     assert len(predict(run, tmp_path / "toy.arff")) == 60
 
