@@ -40,14 +40,17 @@ from mlc.training.stacked import OPTIMIZERS
 
 DATA, SEEDS, EPOCHS, WIDTH = ("bibtex", "tmc2007-500", "goemotions"), range(3), 25, 100
 LOSSES = {"pick_one": "softmax", "sigmoid": "ova"}
-# Of each the best on the validation rows is reported: as many for both.
-BATCHES = 128, 512, 2048
+FASTTEXT = "fasttext", 1
+# Rates by optimizer and batch, of which the best on the validation rows is reported: as many for each.
 RATES = {
-    "fasttext": (0.05, 0.1, 0.3, 1.0),
-    **dict.fromkeys(BATCHES, (0.003, 0.01, 0.03, 0.1)),
+    FASTTEXT: (0.05, 0.1, 0.3, 1.0),
+    **{("adam", batch): (0.003, 0.01, 0.03, 0.1) for batch in (128, 512, 2048)},
+    # Those of fasttext are for the sum over a row, and these for the mean over a batch.
+    ("sgd", 512): (6.0, 12.0, 25.0, 100.0),
 }
 # Rows of an epoch of which the operations are timed.
 PROFILED = 6400
+PROFILED_KIND = "adam", 128
 # What PyTorch's profiler calls the parts of a step, by the row of the table.
 PARTS = {
     "means of vectors": "_Mean",
@@ -55,6 +58,7 @@ PARTS = {
 }
 JACCARD = COUNT_METRICS["jaccard_samples"]
 Scores = NDArray[np.floating]
+Kind = tuple[str, int]
 
 
 def load(name: str) -> tuple[Dataset, list[str]]:
@@ -99,10 +103,10 @@ def by_fasttext(
 
 
 def by_mlc(
-    dataset: Dataset, split: Split, head: str, rate: float, batch: int, seeds: list[int]
+    dataset: Dataset, split: Split, head: str, rate: float, kind: Kind, seeds: list[int]
 ) -> tuple[float, list[Scores], list[Scores]]:
     """Train all seeds as a cohort; return the CPU seconds and the scores of each seed."""
-    training = prepare(dataset, split, head, rate, batch, seeds)
+    training = prepare(dataset, split, head, rate, kind, seeds)
     began = time.process_time()
     for number in range(1, EPOCHS + 1):
         training.train_epoch(number)
@@ -117,7 +121,7 @@ def by_mlc(
 
 
 def prepare(
-    dataset: Dataset, split: Split, head: str, rate: float, batch: int, seeds: list[int]
+    dataset: Dataset, split: Split, head: str, rate: float, kind: Kind, seeds: list[int]
 ) -> Training:
     """Return the training of a cohort."""
     device = torch.device("cpu")
@@ -127,8 +131,11 @@ def prepare(
     output_layer = HEADS[head](WIDTH, dataset.n_labels, HEADS.options(head), seeds)
     model = Model(backbone, output_layer)
     data = ResidentData(dataset.features, dataset.targets, scalings, device, bags=True)
-    rates = OPTIMIZERS.options("adam", lr=rate, schedule="cosine")
-    optimizer = OPTIMIZERS["adam"](list(model.parameters()), [rates] * len(seeds))
+    name, batch = kind
+    # As fasttext's.
+    momentum = {"momentum": 0.0} if name == "sgd" else {}
+    rates = OPTIMIZERS.options(name, lr=rate, schedule="cosine", **momentum)
+    optimizer = OPTIMIZERS[name](list(model.parameters()), [rates] * len(seeds))
     trainer = [TrainerOptions(max_epochs=EPOCHS, batch_size=batch)] * len(seeds)
     return Training(model, data, [split] * len(seeds), optimizer, trainer, seeds)
 
@@ -138,7 +145,7 @@ def shares(name: str, n_runs: int) -> tuple[str, ...]:
     dataset, _ = load(name)
     train, val = hold_out(dataset, dataset.parts["train"], 0.2, 0)
     split = Split(train[:PROFILED], val, dataset.parts["test"])
-    training = prepare(dataset, split, "sigmoid", 0.01, BATCHES[0], list(range(n_runs)))
+    training = prepare(dataset, split, "sigmoid", 0.01, PROFILED_KIND, list(range(n_runs)))
     training.train_epoch(1)
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
         training.train_epoch(2)
@@ -166,26 +173,26 @@ def measure(name: str, head: str) -> list[tuple[str, ...]]:
     dataset, texts = load(name)
     train, val = hold_out(dataset, dataset.parts["train"], 0.2, 0)
     split = Split(train, val, dataset.parts["test"])
-    results: dict[str | int, dict[float, list[dict[str, float]]]] = {key: {} for key in RATES}
+    results: dict[Kind, dict[float, list[dict[str, float]]]] = {kind: {} for kind in RATES}
     for rate_fasttext, *rates in zip(*RATES.values(), strict=True):
         for seed in SEEDS:
             seconds, *scores = by_fasttext(dataset, texts, split, LOSSES[head], rate_fasttext, seed)
             judged = judge(scores[0], scores[1], dataset, split)
-            results["fasttext"].setdefault(rate_fasttext, []).append({**judged, "seconds": seconds})
-        for batch, rate in zip(BATCHES, rates, strict=True):
-            seconds, vals, tests = by_mlc(dataset, split, head, rate, batch, list(SEEDS))
-            results[batch][rate] = [
+            results[FASTTEXT].setdefault(rate_fasttext, []).append({**judged, "seconds": seconds})
+        for kind, rate in zip([kind for kind in RATES if kind != FASTTEXT], rates, strict=True):
+            seconds, vals, tests = by_mlc(dataset, split, head, rate, kind, list(SEEDS))
+            results[kind][rate] = [
                 {**judge(a, b, dataset, split), "seconds": seconds / len(SEEDS)}
                 for a, b in zip(vals, tests, strict=True)
             ]
     rows = []
-    for package, by_rate in results.items():
+    for kind, by_rate in results.items():
         best = max(by_rate, key=lambda rate: float(np.mean([one["val"] for one in by_rate[rate]])))
         values: dict[str, Any] = {
             key: [one[key] for one in by_rate[best]] for key in ("jaccard", "precision", "seconds")
         }
-        of_mlc = f"mlc, head={head}, batches of {package}"
-        model = f"fasttext, loss={LOSSES[head]}" if package == "fasttext" else of_mlc
+        of_mlc = f"mlc, head={head}, {kind[0]}, batches of {kind[1]}"
+        model = f"fasttext, loss={LOSSES[head]}" if kind == FASTTEXT else of_mlc
         rows.append(
             (name, model, f"{best:g}", str(mean_interval(values["jaccard"])),
              str(mean_interval(values["precision"])), spread(values["seconds"]))
@@ -204,16 +211,16 @@ def main() -> None:
     rows = [row for name in chosen for head in LOSSES for row in measure(name, head)]
     text = (
         f"Word vectors of {WIDTH}, {EPOCHS} epochs, one thread, {len(SEEDS)} seeds; of"
-        f" {len(RATES['fasttext'])} learning rates the best on the same validation rows, which also"
+        f" {len(RATES[FASTTEXT])} learning rates the best on the same validation rows, which also"
         " choose the one threshold. fasttext"
-        " steps sample by sample (SGD, linear decay), mlc by batches (Adam, cosine) with the"
-        " seeds side by side. Test values, mean ± half the 95% interval over seeds; CPU"
+        " steps sample by sample (SGD, linear decay), mlc by batches (Adam or SGD, cosine)"
+        " with the seeds side by side. Test values, mean ± half the 95% interval over seeds; CPU"
         " seconds of a training are medians (range), without reading and judging."
     )
     table = [shares(name, n_runs) for name in chosen for n_runs in (1, len(SEEDS))]
     parts = (
-        f"Where the time of an epoch of {PROFILED:,} rows goes, head=sigmoid, batches of {BATCHES[0]}"
-        " and R runs side by side. The optimiser, in all else, updates only words of the batch."
+        f"Where the time of an epoch of {PROFILED:,} rows goes, head=sigmoid, Adam, batches of"
+        f" {PROFILED_KIND[1]} and R runs side by side. The optimiser, in all else, updates only words of the batch."
     )
     write(
         "fasttext", "The fasttext package", "python -m benchmarks.fasttext",
