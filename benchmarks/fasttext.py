@@ -220,7 +220,8 @@ def main() -> None:
     table = [shares(name, n_runs) for name in chosen for n_runs in (1, len(SEEDS))]
     parts = (
         f"Where the time of an epoch of {PROFILED:,} rows goes, head=sigmoid, Adam, batches of"
-        f" {PROFILED_KIND[1]} and R runs side by side. The optimiser, in all else, updates only words of the batch."
+        f" {PROFILED_KIND[1]} and R runs side by side. The optimiser, in all else, updates only words"
+        " of the batch."
     )
     write(
         "fasttext", "The fasttext package", "python -m benchmarks.fasttext",
