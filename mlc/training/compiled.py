@@ -63,6 +63,9 @@ class WholeStep:
             for name, place in self._places.items():
                 before = total[place]
                 total[place] = gradients[name] if before is None else before + gradients[name]
+        if plain.clip_norm is not None:
+            # Clipping changes them in place, and parameters with equal gradients may share one tensor.
+            total = [gradient if gradient is None else gradient.clone() for gradient in total]
         plain.update(total)
 
     def _differentiated(

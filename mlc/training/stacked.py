@@ -131,10 +131,7 @@ class StackedOptimizer:
         }
 
     def clip(self, max_norm: float, given: Gradients | None = None) -> None:
-        """Scale the gradient of each run to at most this norm, like torch's `clip_grad_norm_`.
-
-        Given gradients are replaced in their list.
-        """
+        """Scale the gradient of each run to at most this norm, like torch's `clip_grad_norm_`."""
         # The norm of a sparse gradient needs one entry for each weight.
         gradients = [
             gradient.coalesce() if gradient is not None and gradient.is_sparse else gradient
@@ -150,7 +147,7 @@ class StackedOptimizer:
             else:
                 squares += gradient.reshape(n_runs, -1).square().sum(dim=1)
         factor = (max_norm / (squares.sqrt() + 1e-6)).clamp(max=1)
-        for place, (parameter, gradient) in enumerate(zip(self.parameters, gradients, strict=True)):
+        for parameter, gradient in zip(self.parameters, gradients, strict=True):
             if gradient is None:
                 continue
             if gradient.is_sparse:
@@ -160,13 +157,8 @@ class StackedOptimizer:
                 parameter.grad = torch.sparse_coo_tensor(
                     indices[first:], values, parameter.shape, check_invariants=False
                 )
-                continue
-            scale = factor.view(-1, *[1] * (gradient.ndim - 1))
-            if given is None:
-                gradient.mul_(scale)
             else:
-                # Not in place, for parameters whose gradients are equal may share one tensor.
-                given[place] = gradient * scale
+                gradient.mul_(factor.view(-1, *[1] * (gradient.ndim - 1)))
 
     def plan(self, progress: Sequence[float], warmup: float = 0.0) -> None:
         """Move the values that change from step to step to the device, for the next steps.
@@ -210,16 +202,13 @@ class StackedOptimizer:
             self._current.copy_(self._packed[step])
 
     def apply(self, given: Gradients | None = None) -> None:
-        """Update all parameters by their gradients, or by the given ones, which have the runs axis.
-
-        Only steps with own gradients count; the others may be compiled.
-        """
+        """Update all parameters by their gradients, or by the given ones, which have the runs axis."""
         gradients = given or self.gradients()
         for index, (weights, gradient, state, factor) in enumerate(
             zip(self.weights, gradients, self._state, self._factors, strict=True)
         ):
             if gradient is None:
-                # A number that changes would make the compiler compile a step again.
+                # In a compiled step, a number that changes would compile it again.
                 if given is None:
                     self._n_missed[index] += 1
                 continue
