@@ -45,8 +45,8 @@ class TrainerOptions:
             optimizer=lbfgs, 2).
         precision: bfloat16 means autocast and needs CUDA.
         cuda_graphs: whether a step on CUDA is captured once and replayed.
-        compile: whether a captured step is compiled before, which takes up to a minute for each cohort
-            and needs a C compiler; the steps are then several times as fast.
+        compile: whether a captured step is compiled before, which takes up to a minute for each kind of
+            cohort and needs a C compiler; docs/cuda.md says what it gains.
         warmup: the share of the training in which the rate rises linearly from 0; the schedule follows.
         clip_norm: the largest norm of a run's gradient, over all its weights; null for any.
         accumulation: the number of parts in which a batch is computed, for less memory; the gradients of

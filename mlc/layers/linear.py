@@ -36,9 +36,11 @@ class StackedLinear(nn.Module):
         if isinstance(inputs, Bags):
             product: Tensor = _SparseProduct.apply(self.weight, inputs)
             return product + self.bias
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_dynamo_compiling():
             # The compiler adds the bias in the kernel of what follows, and baddbmm by one of its own.
-            return torch.bmm(inputs, self.weight) + self.bias
+            product = torch.bmm(inputs, self.weight)
+            # Autocast makes the product bfloat16, and baddbmm's result too.
+            return product + self.bias.to(product.dtype)
         return torch.baddbmm(self.bias, inputs, self.weight)
 
 

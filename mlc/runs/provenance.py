@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from mlc.data.base import Dataset
 
 # Options that change no result of a run, or only by its data, which have a fingerprint: paths, device
-# and resources, reports, labels that are left out.
+# and resources, how a device runs a step, reports, labels that are left out.
 NOT_IDENTITY = (
-    "device", "threads", "resume", "report", "data.path", "data.root", "data.folder", "data.obtain",
-    "data.absent_labels", "data.missing_labels", "data.soft_labels",
+    "device", "threads", "trainer.cuda_graphs", "trainer.compile", "resume", "report", "data.path",
+    "data.root", "data.folder", "data.obtain", "data.absent_labels", "data.missing_labels",
+    "data.soft_labels",
 )  # fmt: skip
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import warnings
 from typing import Any
@@ -62,6 +63,9 @@ class WholeStep:
             for name, place in self._places.items():
                 before = total[place]
                 total[place] = gradients[name] if before is None else before + gradients[name]
+        if plain.clip_norm is not None:
+            # Clipping changes them in place, and parameters with equal gradients may share one tensor.
+            total = [gradient if gradient is None else gradient.clone() for gradient in total]
         plain.update(total)
 
     def _differentiated(
@@ -97,6 +101,7 @@ class CompiledStep:
         Raises:
             ConfigError: the step cannot be compiled.
         """
+        is_first = self._compiled is None
         if self._compiled is None:
             log.info("compiling the step: it takes up to a minute for each kind of cohort")
             self._whole.prepare()
@@ -108,7 +113,13 @@ class CompiledStep:
                 warnings.simplefilter("ignore")
                 self._compiled(rows, uniforms)
         except torch._dynamo.exc.TorchDynamoException as error:
-            reason = next(iter(str(error).splitlines()), type(error).__name__)
+            lines = [line.strip() for line in str(error).splitlines()]
+            # The first line may only name the compiler.
+            told = (line for line in lines if line and not line.endswith(" raised:"))
+            reason = next(told, type(error).__name__)
             raise ConfigError(
                 f"trainer.compile=true: torch cannot compile the step ({reason}): leave it out."
             ) from error
+        if is_first:
+            # Cycles that the compiler leaves would keep the cohort in the device's memory after its end.
+            gc.collect()

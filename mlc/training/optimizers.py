@@ -90,8 +90,7 @@ class Adam(StackedOptimizer):
 
         The kernel takes one pass over the weights instead of ten, and a call for each rate.
         """
-        given = given or self.gradients()
-        gradients = [g for g in given if g is not None and not g.is_sparse]
+        gradients = [g for g in given or self.gradients() if g is not None and not g.is_sparse]
         is_on_cpu = bool(self._rates)
         kernel_fits = is_on_cpu and self._gains_by_kernel and self._are_dense
         if not kernel_fits or len(gradients) < len(self.parameters):

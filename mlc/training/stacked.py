@@ -208,7 +208,9 @@ class StackedOptimizer:
             zip(self.weights, gradients, self._state, self._factors, strict=True)
         ):
             if gradient is None:
-                self._n_missed[index] += 1
+                # In a compiled step, a number that changes would compile it again.
+                if given is None:
+                    self._n_missed[index] += 1
                 continue
             self._factor, self._missed = factor, self._n_missed[index]
             if gradient.is_sparse:

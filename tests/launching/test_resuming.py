@@ -72,6 +72,15 @@ def test_another_version_is_refused_before_anything_is_trained(
     assert len(pd.read_csv(tmp_path / "s/results.csv")["run"].unique()) == 4
 
 
+def test_how_a_device_runs_a_step_is_no_setting_of_a_run(sweep: Sweep, tmp_path: Path) -> None:
+    assert sweep("seed=0").status == 0
+    # As it was stored before there was such an option.
+    change(tmp_path / "s/toy/sigmoid/seed=0", config__trainer__compile=None)
+    ended = sweep("seed=0,1", "trainer.cuda_graphs=false", "resume=true")
+    assert ended.status == 0, ended.error
+    assert pd.read_csv(tmp_path / "s/results.csv")["seed"].nunique() == 2
+
+
 def test_another_seeds_settings_and_data_are_compared_too(sweep: Sweep, tmp_path: Path) -> None:
     assert sweep("seed=0").status == 0
     run = tmp_path / "s/toy/sigmoid/seed=0"

@@ -31,6 +31,20 @@ def test_linear_agrees_with_torch_for_each_run() -> None:
         torch.testing.assert_close(layer(x)[run], expected)
 
 
+def test_a_compiled_linear_layer_has_the_dtype_of_autocast(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    layer = StackedLinear(5, 2, Streams(SEEDS, "weights"))
+    x = inputs(torch.float32)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        plain = layer(x)
+        for name in ("is_compiling", "is_dynamo_compiling"):
+            monkeypatch.setattr(torch.compiler, name, lambda: True)
+        compiled = layer(x)
+    assert compiled.dtype == plain.dtype == torch.bfloat16
+    torch.testing.assert_close(compiled, plain, rtol=0, atol=0.03)
+
+
 def test_linear_starts_in_the_range_of_torch() -> None:
     weight = StackedLinear(100, 400, Streams(SEEDS, "weights")).weight
     assert weight.abs().max() <= 0.1

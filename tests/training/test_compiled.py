@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from mlc.config.errors import ConfigError
 from mlc.training.captured import GraphStep
@@ -30,6 +32,16 @@ class Replayed:
 def not_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     """The function that would be compiled, as it is."""
     monkeypatch.setattr(torch, "compile", lambda function, **options: function)
+
+
+def with_parameters(step: PlainStep, n: int) -> None:
+    """Add parameters (R, 1, K) to the head, and a new optimizer of all."""
+    model = step.model
+    shape = model.n_runs, 1, model.head.n_labels
+    added = (nn.Parameter(torch.zeros(shape, dtype=torch.float64)) for _ in range(n))
+    model.head.added = nn.ParameterList(added)
+    kind = type(step.optimizer)
+    step.optimizer = kind(list(model.parameters()), [step.optimizer.options] * model.n_runs)
 
 
 def require_whole(change: Callable[[PlainStep], None] = lambda step: None, **parts: Any) -> None:
@@ -70,6 +82,16 @@ class TestWholeSteps:
 
         require_whole(change)
 
+    def test_with_two_parameters_of_one_gradient(self) -> None:
+        def change(step: PlainStep) -> None:
+            with_parameters(step, 2)
+            head = step.model.head
+            outputs = head.forward
+            head.forward = lambda rows: outputs(rows) + (head.added[0] + head.added[1])
+            step.clip_norm = 0.1
+
+        require_whole(change)
+
     def test_with_weighted_rows(self) -> None:
         def change(step: PlainStep) -> None:
             step.losses._weights = torch.linspace(0, 2, N_ROWS, dtype=torch.float64)
@@ -86,6 +108,45 @@ def test_a_step_compiles_without_a_break(monkeypatch: pytest.MonkeyPatch) -> Non
     require_whole(
         network={"widths": [8], "dropout": 0.3, "normalization": "batch"}, optimizer="sgd"
     )
+
+
+def test_a_step_is_compiled_once_for_each_shape_of_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if the loss does not depend on a parameter, whose steps without a gradient are counted."""
+    compiled, graphs = torch.compile, []
+
+    def remembered(graph: torch.fx.GraphModule, inputs: Any) -> Any:
+        graphs.append(graph)
+        return graph.forward
+
+    monkeypatch.setattr(
+        torch, "compile", lambda function, **o: compiled(function, backend=remembered, **o)
+    )
+    step = plain_step(CPU, optimizer="sgd", backbone="linear", network={})
+    with_parameters(step, 1)
+    # As on CUDA, what is replayed keeps no Python object.
+    whole = GraphStep(step, lambda work: work() or (lambda: None), partial(CompiledStep, step))
+    train(whole, step)
+    assert len(graphs) == 2
+    assert not any("baddbmm" in graph.code for graph in graphs)
+    # The compiler keeps none either, whose memory the next cohort needs.
+    model = weakref.ref(step.model)
+    del step, whole
+    assert model() is None
+
+
+def test_the_reason_of_a_compilers_failure_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = torch.compile
+
+    def failing(graph: torch.fx.GraphModule, inputs: Any) -> Any:
+        raise RuntimeError("no compiler")
+
+    monkeypatch.setattr(
+        torch, "compile", lambda function, **o: compiled(function, backend=failing, **o)
+    )
+    step = plain_step(CPU, optimizer="sgd", backbone="linear", network={})
+    whole = GraphStep(step, Replayed(), partial(CompiledStep, step))
+    with pytest.raises(ConfigError, match=r"cannot compile the step \(RuntimeError: no compiler\)"):
+        train(whole, step)
 
 
 def test_a_step_that_cannot_be_compiled_is_named() -> None:
