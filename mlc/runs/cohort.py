@@ -271,6 +271,7 @@ class _Cohort:
     def _end(self, index: int, outcome: Outcome, message: str = "") -> None:
         self.outcomes[index] = outcome
         report_outcome(self.progress, index, self.recorder.name(index), outcome, message)
+        self.recorder.ended(index)
 
     def _fail_rest(self, error: Exception) -> None:
         for index in range(len(self.configs)):

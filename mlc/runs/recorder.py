@@ -75,3 +75,6 @@ class Recorder:
 
     def failed(self, index: int, error: BaseException) -> None:
         """Called when a run has failed."""
+
+    def ended(self, index: int) -> None:
+        """Called when a run has ended in any way, after the last line of its log."""

@@ -179,7 +179,6 @@ class FolderRecorder(Recorder):
             result.card,
             result.facts,
         )
-        self._release(index)
         return f"finished, {_headline(run.config.report.metrics[0], evaluation.metrics)}"
 
     def _yardsticks_of(self, config: Config, result: RunResult) -> dict[str, dict[str, float]]:
@@ -215,6 +214,9 @@ class FolderRecorder(Recorder):
         """Write the error into the folder, unless the folder cannot be written."""
         with suppress(OSError):
             fail(self._runs[index].folder, self._runs[index].facts, error, self._identity)
+
+    def ended(self, index: int) -> None:
+        """Release the run; before, its log would lose lines while another process looks at it."""
         if index in self.leases:
             self._release(index)
 

@@ -59,3 +59,26 @@ def test_linear_models_are_asked_for_once_per_split(
     stored = [read_stored(one.folder / BASELINES) for one in runs]
     values = [baselines["linear_svm"]["test/global/f1_macro"] for baselines in stored]
     assert values == [1, 1, 2, 2]
+
+
+def test_a_run_is_held_until_the_last_line_of_its_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Lines are kept out of the log of a run that another process holds, be it only to look at it."""
+    monkeypatch.setattr(SOURCES["digits"], "load", toy)
+    monkeypatch.setattr(recording, "judge_yardsticks", lambda *_: {})
+    fine, failing = run(tmp_path, 0, 0.01), run(tmp_path, 1, 1e30)
+    said: dict[str, str] = {}
+
+    class Lines(recording.FolderRecorder):
+        def _release(self, index: int) -> None:
+            said[self.name(index)] = caplog.messages[-1]
+            super()._release(index)
+
+    monkeypatch.setattr(recording, "FolderRecorder", Lines)
+    with caplog.at_level("INFO"):
+        train_runs([fine, failing])
+    assert said.keys() == {"0,0.01", "1,1e+30"}
+    assert "finished, test" in said["0,0.01"]
+    assert "1,1e+30 failed" in said["1,1e+30"] or "loss is" in said["1,1e+30"]
+    assert not list(tmp_path.rglob(".lease*"))
