@@ -181,15 +181,6 @@ def products(n_runs: int, width: int, device: torch.device) -> Callable[[], None
     return replay
 
 
-def steps_per_second(training: Training, first: int, repeats: int) -> list[float]:
-    """Measure the training steps of some epochs, the epoch `first` and those after it."""
-    steps, device = math.ceil(ROWS / BATCH), training.data.device
-    return [
-        steps / seconds(lambda n=number: training.train_epoch(n), device)
-        for number in range(first, first + repeats)
-    ]
-
-
 def limit(width: int, n_runs: int, device: torch.device, repeats: int) -> list[str]:
     """Compare training steps, captured and compiled, with their matrix products alone."""
     # Of each shape of batch, the fourth step is the first that is replayed.
@@ -201,8 +192,8 @@ def limit(width: int, n_runs: int, device: torch.device, repeats: int) -> list[s
     ready = seconds(lambda: [compiled.train_epoch(number) for number in warm], device)
     whole, fused, alone = [], [], []
     for number in range(5, 5 + repeats):
-        whole += steps_per_second(captured, number, 1)
-        fused += steps_per_second(compiled, number, 1)
+        whole.append(steps / seconds(lambda n=number: captured.train_epoch(n), device))
+        fused.append(steps / seconds(lambda n=number: compiled.train_epoch(n), device))
         alone.append(steps / seconds(lambda: [bare() for _ in range(steps)], device))
     shares = [[a / b for a, b in zip(own, alone, strict=True)] for own in (whole, fused)]
     weights = sum(

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mlc.config.errors import ConfigError
 from mlc.decisions import counting, thresholds
-from mlc.decisions.base import DECISIONS, build_decision
+from mlc.decisions.base import DECISIONS, DecisionRule, build_decision
 from mlc.decisions.counting import highest
 from mlc.heads.base import HEADS
 from mlc.metrics.counts import COUNT_METRICS
@@ -124,6 +124,15 @@ def test_a_label_without_a_validation_positive_has_its_highest_score_as_threshol
     assert trusting.fitted()["threshold"][0, 0] > scores[0, :, 0].max()
 
 
+def in_each_way(scores: torch.Tensor, targets: torch.Tensor) -> list[DecisionRule]:
+    """`per_label` by each of the ways in which its thresholds are tuned."""
+    return [
+        build_decision("per_label").fit(scores, targets),
+        build_decision("per_label", at_least_one=True).fit(scores, targets),
+        build_decision("per_label").fit(scores, targets, torch.ones_like(targets)),
+    ]
+
+
 @pytest.mark.parametrize("constant", [0.0, 0.1, 1.0])
 def test_a_label_that_is_never_positive_and_has_one_score_for_all_rows_is_predicted_for_none(
     constant: float,
@@ -131,12 +140,7 @@ def test_a_label_that_is_never_positive_and_has_one_score_for_all_rows_is_predic
     torch.manual_seed(0)
     scores, targets = torch.rand(12, 2), torch.rand(12, 2) < 0.5
     scores[:, 0], targets[:, 0] = constant, False
-    known = torch.ones_like(targets)
-    for rule in (
-        build_decision("per_label").fit(scores, targets),
-        build_decision("per_label", at_least_one=True).fit(scores, targets),
-        build_decision("per_label").fit(scores, targets, known),
-    ):
+    for rule in in_each_way(scores, targets):
         passed = scores.double() >= rule.fitted()["threshold"]
         assert not passed[:, 0].any()
         assert passed[:, 1].any()
@@ -150,12 +154,7 @@ def test_a_label_with_one_score_is_decided_alike_where_the_score_is_rounded_othe
     torch.manual_seed(0)
     scores, targets = torch.rand(12, 2), torch.rand(12, 2) < 0.5
     scores[:, 0], targets[:, 0] = constant, is_on
-    known = torch.ones_like(targets)
-    for rule in (
-        build_decision("per_label").fit(scores, targets),
-        build_decision("per_label", at_least_one=True).fit(scores, targets),
-        build_decision("per_label").fit(scores, targets, known),
-    ):
+    for rule in in_each_way(scores, targets):
         threshold = rule.fitted()["threshold"]
         for rounded in (scores, scores * (1 + 2e-7), scores * (1 - 2e-7)):
             assert ((rounded.double() >= threshold)[:, 0] == is_on).all()

@@ -21,11 +21,9 @@ from tests.training.test_capturable import CAPTURED_BACKBONES, OPTIMIZERS, requi
 NETWORK = {"widths": [8], "dropout": 0.3}
 
 
-class Replayed:
+def replayed(work: Callable[[], None]) -> Callable[[], None]:
     """A capture that, as CUDA's, does nothing until it is replayed."""
-
-    def __call__(self, work: Callable[[], None]) -> Callable[[], None]:
-        return work
+    return work
 
 
 @pytest.fixture
@@ -50,7 +48,7 @@ def require_whole(change: Callable[[PlainStep], None] = lambda step: None, **par
     for step in (plain, other):
         change(step)
     expected = train(plain, plain)
-    found = train(GraphStep(other, Replayed(), partial(CompiledStep, other)), other)
+    found = train(GraphStep(other, replayed, partial(CompiledStep, other)), other)
     # Adam divides rounding errors by the roots of small squares.
     require_equal(found, expected, 1e-6)
 
@@ -144,7 +142,7 @@ def test_the_reason_of_a_compilers_failure_is_named(monkeypatch: pytest.MonkeyPa
         torch, "compile", lambda function, **o: compiled(function, backend=failing, **o)
     )
     step = plain_step(CPU, optimizer="sgd", backbone="linear", network={})
-    whole = GraphStep(step, Replayed(), partial(CompiledStep, step))
+    whole = GraphStep(step, replayed, partial(CompiledStep, step))
     with pytest.raises(ConfigError, match=r"cannot compile the step \(RuntimeError: no compiler\)"):
         train(whole, step)
 
@@ -159,6 +157,6 @@ def test_a_step_that_cannot_be_compiled_is_named() -> None:
         return losses
 
     step.model.head.loss = interrupted
-    whole = GraphStep(step, Replayed(), partial(CompiledStep, step))
+    whole = GraphStep(step, replayed, partial(CompiledStep, step))
     with pytest.raises(ConfigError, match=r"trainer\.compile=true: torch cannot compile the step"):
         train(whole, step)
