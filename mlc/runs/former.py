@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mlc.config.registry import DECISIONS
+from mlc.config.schema import GROUPS, Config
 from mlc.files.reading import read_object
 
 _NAMES = {"rules": "decisions"}
@@ -36,6 +40,37 @@ def read_status_file(path: Path) -> dict[str, Any]:
         is_former = is_former or "data.source" in overrides
         status["overrides"] = _renamed(overrides, _NAMES | (of_data if is_former else {}))
     return status
+
+
+def default_options(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the defaults of all options of this version, nested, for the parts of a stored config.
+
+    An earlier version did not know all of them, and so did what their defaults do.
+    """
+    defaults = {key: value for key, value in _defaults(Config).items() if key not in GROUPS}
+    for group, registry in GROUPS.items():
+        part = config.get(group)
+        name = part.get("name") if isinstance(part, dict) else None
+        if name is not None and name in registry:
+            defaults[group] = _defaults(registry.schema(name))
+    defaults["decision"] = {rule: _defaults(DECISIONS[rule].Options) for rule in DECISIONS}
+    # As stored configs are read.
+    as_stored: dict[str, Any] = json.loads(json.dumps(defaults))
+    return as_stored
+
+
+def _defaults(options: type[Any]) -> dict[str, Any]:
+    """Return the defaults of a class of options; options without a default are left out."""
+    defaults = {}
+    for field in dataclasses.fields(options):
+        default: Any = field.default
+        if field.default_factory is not dataclasses.MISSING:
+            default = field.default_factory()
+        if dataclasses.is_dataclass(default) and not isinstance(default, type):
+            default = dataclasses.asdict(default)
+        if default is not dataclasses.MISSING:
+            defaults[field.name] = default
+    return defaults
 
 
 def _renamed(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import numpy as np
 
 import mlc
 from mlc.data.sparse import is_sparse
+from mlc.runs.former import default_options
 
 if TYPE_CHECKING:
     import torch
@@ -112,16 +113,22 @@ def differences(
 ) -> Iterator[tuple[str, Any, Any]]:
     """Yield the dotted keys that differ between two nested configs, with both values or None.
 
-    Options of decision rules that only one of the configs reports are ignored. A null of the other
-    config equals any value of an option whose key is among the `automatic` ones.
+    Options of decision rules that only one of the configs reports are ignored. An option that one of
+    them lacks, because an earlier version wrote it, has its default there. A null of the other config
+    equals any value of an option whose key is among the `automatic` ones.
     """
     shared = [rule for rule in one.get("decisions", ()) if rule in other.get("decisions", ())]
-    first, second = flatten(with_rules(one, shared)), flatten(with_rules(other, shared))
-    for key in dict.fromkeys((*first, *second)):
-        if any(key == name or key.startswith(f"{name}.") for name in ignored):
-            continue
-        if key in automatic and second.get(key, "") is None:
-            continue
+    first, second = (flatten(with_rules(config, shared)) for config in (one, other))
+    keys = [
+        key
+        for key in dict.fromkeys((*first, *second))
+        if not any(key == name or key.startswith(f"{name}.") for name in ignored)
+        and not (key in automatic and second.get(key, "") is None)
+    ]
+    for config, flat in ((one, first), (other, second)):
+        if any(key not in flat for key in keys):
+            flat.update({**flatten(default_options(config)), **flat})
+    for key in keys:
         if first.get(key) != second.get(key):
             yield key, first.get(key), second.get(key)
 

@@ -81,6 +81,23 @@ def test_how_a_device_runs_a_step_is_no_setting_of_a_run(sweep: Sweep, tmp_path:
     assert pd.read_csv(tmp_path / "s/results.csv")["seed"].nunique() == 2
 
 
+def test_an_option_that_a_run_did_not_know_has_its_default_there(
+    sweep: Sweep, tmp_path: Path
+) -> None:
+    assert sweep("seed=0").status == 0
+    run = tmp_path / "s/toy/sigmoid/seed=0"
+    change(
+        run, config__trainer__clip_norm=None, config__trainer__accumulation=None,
+        config__optimizer__betas=None, config__backbone__separate=None,
+        config__decision__global__at_least_one=None, config__data__val_fraction=None,
+    )  # fmt: skip
+    before = (run / "status.json").read_bytes()
+    ended = sweep("seed=0,1", "resume=true")
+    assert ended.status == 0, ended.error
+    assert (run / "status.json").read_bytes() == before
+    assert pd.read_csv(tmp_path / "s/results.csv")["seed"].nunique() == 2
+
+
 def test_another_seeds_settings_and_data_are_compared_too(sweep: Sweep, tmp_path: Path) -> None:
     assert sweep("seed=0").status == 0
     run = tmp_path / "s/toy/sigmoid/seed=0"

@@ -12,6 +12,7 @@ import pytest
 import mlc
 from mlc.reporting.collect import collect
 from mlc.runs.former import read_status_file
+from mlc.runs.provenance import differences
 from mlc.train import main
 from tests.conftest import Command
 
@@ -33,6 +34,17 @@ def old_sweep(
         assert ended.status == 0, ended.error
 
     return start
+
+
+def test_an_option_that_one_config_lacks_has_its_default_there() -> None:
+    part = {"head": {"name": "focal"}, "trainer": {"patience": None}}
+    of = {gamma: {**part, "head": {"name": "focal", "gamma": gamma}} for gamma in (2.0, 3.0)}
+    assert list(differences(part, of[2.0])) == list(differences(of[2.0], part)) == []
+    assert list(differences(part, of[3.0])) == [("head.gamma", 2.0, 3.0)]
+    assert list(differences(of[3.0], {**part, "trainer": {}})) == [("head.gamma", 3.0, 2.0)]
+    # Of a part that is not registered here, or an option that is gone, nothing is known.
+    gone = {"head": {"name": "focal", "power": 1}}
+    assert list(differences(gone, {"head": {"name": "focal"}})) == [("head.power", 1, None)]
 
 
 def write_old(folder: Path) -> None:
