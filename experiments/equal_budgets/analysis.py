@@ -64,7 +64,7 @@ class EqualBudgets(Experiment):
         """Report the chosen contestants, with intervals from the stored decisions."""
         rows = _rows(frames)
         measured = BOOTSTRAPPED if len(rows) else ()
-        draws = {metric: chosen_draws(rows, metric, folder, N_DRAWS) for metric in measured}
+        draws = chosen_draws(rows, measured, folder, N_DRAWS)
         return self._report(frames, draws)
 
     @staticmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,24 +38,46 @@ class Draws:
         return Draws(tuple(heads), self.values[index], self.drawn[:, index])
 
 
-def draw(values: Values, rng: np.random.Generator, n_draws: int = N_DRAWS) -> Draws:
-    """Resample seeds and test rows of one data set, each with replacement and independently.
+@dataclass(frozen=True)
+class Weights:
+    """The shares of test rows and seeds in each draw.
 
-    All seeds of a data set have the same test rows, so a draw weights rows for all seeds alike (Owen
-    2007, "The pigeonhole bootstrap", which is conservative). The heads share the rows and the seeds of a
-    draw, which pairs them: a seed's validation rows and batches are the same for all heads.
+    Attributes:
+        rows: (draws, rows).
+        seeds: (draws, seeds).
+    """
+
+    rows: NDArray[np.float64]
+    seeds: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, rng: np.random.Generator, n_draws: int, n_seeds: int, n_rows: int) -> Self:
+        """Draw rows and seeds, each with replacement and independently."""
+        return cls(_weights(rng, n_draws, n_rows), _weights(rng, n_draws, n_seeds))
+
+
+def draw(values: Values, rng: np.random.Generator, n_draws: int = N_DRAWS) -> Draws:
+    """Resample seeds and test rows of one data set, as `resample` does.
 
     Args:
         values: by head, (seeds, rows), the same seeds and rows for all heads.
         rng: the generator.
         n_draws: the number of draws.
     """
-    n_rows = next(iter(values.values())).shape[1]
-    rows = _weights(rng, n_draws, n_rows)
-    seeds = _weights(rng, n_draws, len(next(iter(values.values()))))
-    drawn = np.stack([((seeds @ each) * rows).sum(axis=1) for each in values.values()], axis=1)
-    means = np.array([each.mean() for each in values.values()])
-    return Draws(tuple(values), means, drawn)
+    n_seeds, n_rows = next(iter(values.values())).shape
+    return resample(values, Weights.of(rng, n_draws, n_seeds, n_rows))
+
+
+def resample(values: Values, weights: Weights) -> Draws:
+    """Return the means of resampled seeds and rows.
+
+    All seeds of a data set have the same test rows, so a draw weights rows for all seeds alike (Owen
+    2007, "The pigeonhole bootstrap", which is conservative). The heads share the rows and the seeds of a
+    draw, which pairs them: a seed's validation rows and batches are the same for all heads.
+    """
+    each = [(weights.seeds * (weights.rows @ own.T)).sum(axis=1) for own in values.values()]
+    means = np.array([own.mean() for own in values.values()])
+    return Draws(tuple(values), means, np.stack(each, axis=1))
 
 
 def pooled(draws: Sequence[Draws], rng: np.random.Generator) -> Draws:
@@ -157,7 +180,11 @@ def rank_intervals(
 
 
 def ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return ranks along the last axis, 1 for the least; equal values share the mean of their ranks."""
+    """Return ranks along the last axis, 1 for the least; equal values share the mean of their ranks.
+
+    Values that differ by rounding are equal: sums of the same numbers in another order.
+    """
+    values = values.round(12)
     less = (values[..., None, :] < values[..., :, None]).sum(axis=-1)
     equal = (values[..., None, :] == values[..., :, None]).sum(axis=-1)
     result: NDArray[np.float64] = less + (equal + 1) / 2

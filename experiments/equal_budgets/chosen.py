@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from math import isclose
 from typing import Any
 
@@ -91,7 +91,8 @@ def best_by(
     """
     key = keys if len(keys) > 1 else keys[0]
     groups = rows.groupby(key, sort=False).indices
-    codes, names = pd.factorize(rows["rule"])
+    codes, found_names = pd.factorize(rows["rule"])
+    names = [str(name) for name in found_names]
     is_allowed = np.isin(names, _ALLOWED)[codes]
     numbers = rows["number"].to_numpy()
     values = rows[f"val_{metric}"].to_numpy(dtype=float)
@@ -99,19 +100,29 @@ def best_by(
     for group, members in groups.items():
         index = members[is_allowed[members]]
         index = index[np.argsort(numbers[index], kind="stable")]
-        found[group] = _best_of(numbers[index], names[codes[index]], values[index], metric)
-        if found[group] is None:
+        best = _best_of(numbers[index], codes[index], names, values[index], metric)
+        found[group] = best
+        if best is None:
             chosen = choice(rows.iloc[members], "", "", metric)
             found[group] = chosen.trial, chosen.rule
     return found
 
 
 def _best_of(
-    number: np.ndarray, rule: pd.Index, values: np.ndarray, metric: str
+    number: np.ndarray, rule: np.ndarray, names: Sequence[str], values: np.ndarray, metric: str
 ) -> tuple[int, str] | None:
-    """Return the chosen number and rule of one contestant, or None if a run has failed."""
+    """Return the chosen number and rule of one contestant, or None if a run has failed.
+
+    Args:
+        number: of each value's configuration.
+        rule: of each value, as an index of `names`.
+        names: of the rules.
+        values: of the metric, on validation rows.
+        metric: its name.
+    """
     numbers, row = np.unique(number, return_inverse=True)
-    column, rules = pd.factorize(rule)
+    column, indices = pd.factorize(rule)
+    rules = [names[index] for index in indices]
     counts, sums = np.zeros((2, len(numbers), len(rules)))
     np.add.at(counts, (row, column), 1)
     np.add.at(sums, (row, column), values)
@@ -119,11 +130,11 @@ def _best_of(
         return None
     means = COUNT_METRICS[metric].sign * sums / counts
     first = [_first_best(of_rule) for of_rule in means.T]
-    allowed = choosable(list(rules), metric)
+    allowed = choosable(rules, metric)
     # The rules in the order of their best configurations, as in `choice`.
     order = sorted((i for i in range(len(rules)) if rules[i] in allowed), key=lambda i: first[i])
     index = order[_first_best(np.array([means[first[i], i] for i in order]))]
-    return int(numbers[first[index]]), str(rules[index])
+    return int(numbers[first[index]]), rules[index]
 
 
 def _first_best(values: np.ndarray) -> int:

@@ -3,42 +3,52 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from experiments.equal_budgets import archive
-from experiments.equal_budgets.bootstrap import Draws, Values, draw
+from experiments.equal_budgets.bootstrap import Draws, Values, Weights, resample
 from experiments.equal_budgets.chosen import settled
 from mlc.comparing.row_values import row_values
 
 REFERENCE = "sigmoid"
 
 
-def chosen_draws(rows: pd.DataFrame, metric: str, folder: Path, n_draws: int) -> dict[str, Draws]:
-    """Return the draws of each data set: its contestants, chosen for the metric.
+def chosen_draws(
+    rows: pd.DataFrame, metrics: Sequence[str], folder: Path, n_draws: int
+) -> dict[str, dict[str, Draws]]:
+    """Return the draws of each metric and data set: its contestants, chosen for the metric.
 
     A contestant with a failed run is left out, because the heads of a draw share their seeds; a data set
-    whose reference has one is left out.
+    whose reference has one is left out. The metrics share the resampled seeds and rows.
 
     Args:
         rows: the stored rows.
-        metric: by which configuration and rule are chosen, and which is computed.
+        metrics: by which configuration and rule are chosen, and which are computed.
         folder: of the results.
         n_draws: the number of draws.
     """
-    keys: dict[str, dict[str, str]] = {}
-    for (data, head), (number, rule) in settled(rows, metric).items():
-        keys.setdefault(data, {})[head] = f"{head}/{number}/{rule}"
-    draws = {}
-    for number, (data, of_data) in enumerate(keys.items()):
-        wanted = {archive.TARGETS, *of_data.values()}
+    keys: dict[str, dict[str, dict[str, str]]] = {}
+    for metric in metrics:
+        for (data, head), (number, rule) in settled(rows, metric).items():
+            of_metric = keys.setdefault(data, {}).setdefault(metric, {})
+            of_metric[head] = f"{head}/{number}/{rule}"
+    draws: dict[str, dict[str, Draws]] = {metric: {} for metric in metrics}
+    for number, (data, by_metric) in enumerate(keys.items()):
+        wanted = {archive.TARGETS, *(key for own in by_metric.values() for key in own.values())}
         decisions = archive.read(archive.path_of(folder, data), wanted)
-        values = _row_values(decisions, of_data, metric)
-        if REFERENCE in values:
-            draws[data] = draw(values, np.random.default_rng([0, number]), n_draws)
+        weights: dict[tuple[int, ...], Weights] = {}
+        for metric, of_data in by_metric.items():
+            values = _row_values(decisions, of_data, metric)
+            if REFERENCE not in values:
+                continue
+            shape = values[REFERENCE].shape
+            if shape not in weights:
+                weights[shape] = Weights.of(np.random.default_rng([0, number]), n_draws, *shape)
+            draws[metric][data] = resample(values, weights[shape])
     return draws
 
 

@@ -64,11 +64,12 @@ def _defaults(options: type[Any]) -> dict[str, Any]:
     defaults = {}
     for field in dataclasses.fields(options):
         default: Any = field.default
-        if field.default_factory is not dataclasses.MISSING:
+        # A copied field has copies of MISSING.
+        if callable(field.default_factory):
             default = field.default_factory()
         if dataclasses.is_dataclass(default) and not isinstance(default, type):
             default = dataclasses.asdict(default)
-        if default is not dataclasses.MISSING:
+        if not isinstance(default, type(dataclasses.MISSING)):
             defaults[field.name] = default
     return defaults
 

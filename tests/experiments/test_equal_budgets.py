@@ -191,9 +191,8 @@ def test_the_bootstrapped_values_are_the_chosen_rows_means(
 ) -> None:
     frames, folder = measured
     rows = pd.concat([frame for frame in frames.values() if len(frame)])
-    for metric in METRICS[:3]:
+    for metric, draws in chosen_draws(rows, METRICS[:3], folder, 200).items():
         chosen = tuned(rows, metric)
-        draws = chosen_draws(rows, metric, folder, 200)
         assert list(draws) == ["flags", "emotions", "scene"]
         for data, each in draws.items():
             for head, value in zip(each.heads, each.values, strict=True):

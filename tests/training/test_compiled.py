@@ -47,15 +47,15 @@ def require_whole(change: Callable[[PlainStep], None] = lambda step: None, **par
     plain, other = (plain_step(CPU, **{"network": NETWORK, **parts}) for _ in range(2))
     for step in (plain, other):
         change(step)
-    expected = train(plain, plain)
-    found = train(GraphStep(other, replayed, partial(CompiledStep, other)), other)
+    expected = train(plain, plain, n_epochs=2)
+    found = train(GraphStep(other, replayed, partial(CompiledStep, other)), other, n_epochs=2)
     # Adam divides rounding errors by the roots of small squares.
     require_equal(found, expected, 1e-6)
 
 
 @pytest.mark.usefixtures("not_compiled")
 class TestWholeSteps:
-    @pytest.mark.parametrize(("head", "options", "n_labels"), cases(3, 6, 20, 70), ids=named)
+    @pytest.mark.parametrize(("head", "options", "n_labels"), cases(6, 70), ids=named)
     def test_every_heads(self, head: str, options: dict[str, Any], n_labels: int) -> None:
         require_whole(head=head, options=options, n_labels=n_labels)
 
