@@ -36,9 +36,8 @@ def pack(decisions: NDArray[np.bool_]) -> dict[str, NDArray[np.generic]]:
 
 def unpack(bits: NDArray[np.uint8], shape: NDArray[np.int32]) -> NDArray[np.bool_]:
     """Return (seeds, N, K) from what `pack` returned."""
-    changes = np.unpackbits(bits, axis=-1, count=int(shape[1])).astype(bool)
-    decisions: NDArray[np.bool_] = np.logical_xor.accumulate(changes, axis=0).transpose(0, 2, 1)
-    return decisions
+    decided = np.bitwise_xor.accumulate(bits, axis=0)
+    return np.unpackbits(decided, axis=-1, count=int(shape[1])).view(np.bool_).transpose(0, 2, 1)
 
 
 def read(path: Path, names: Collection[str] | None = None) -> Decisions:

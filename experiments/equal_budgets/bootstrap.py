@@ -75,9 +75,11 @@ def resample(values: Values, weights: Weights) -> Draws:
     2007, "The pigeonhole bootstrap", which is conservative). The heads share the rows and the seeds of a
     draw, which pairs them: a seed's validation rows and batches are the same for all heads.
     """
-    each = [(weights.seeds * (weights.rows @ own.T)).sum(axis=1) for own in values.values()]
-    means = np.array([own.mean() for own in values.values()])
-    return Draws(tuple(values), means, np.stack(each, axis=1))
+    stacked = np.stack(list(values.values()))
+    n_heads, n_seeds, n_rows = stacked.shape
+    by_seed = weights.rows @ stacked.reshape(-1, n_rows).T
+    drawn = np.einsum("dhs,ds->dh", by_seed.reshape(-1, n_heads, n_seeds), weights.seeds)
+    return Draws(tuple(values), stacked.mean(axis=(1, 2)), drawn)
 
 
 def pooled(draws: Sequence[Draws], rng: np.random.Generator) -> Draws:
