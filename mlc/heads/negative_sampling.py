@@ -14,10 +14,7 @@ from mlc.heads.base import KnownLabels, register_head
 from mlc.heads.label_sets import EPSILON, fold_shares
 from mlc.heads.reductions import drawn_positive
 from mlc.heads.sigmoid import SigmoidScores
-
-# The constants of SplitMix64 as signed numbers.
-_STEP = 0x9E3779B97F4A7C15 - 2**64
-_MIX = (30, 0xBF58476D1CE4E5B9 - 2**64), (27, 0x94D049BB133111EB - 2**64)
+from mlc.layers.bits import GAMMA, mixed, shifted
 
 
 @dataclass
@@ -152,7 +149,7 @@ class NegativeSampling(SigmoidScores):
 
 def steps(n: int) -> Tensor:
     """Return what SplitMix64 adds to its state for each of n numbers: (n,), int64."""
-    return _STEP * torch.arange(1, n + 1)
+    return GAMMA * torch.arange(1, n + 1)
 
 
 def spread(uniforms: Tensor, steps: Tensor) -> Tensor:
@@ -161,14 +158,5 @@ def spread(uniforms: Tensor, steps: Tensor) -> Tensor:
     The same number gives the same ones, on each device.
     """
     bits = (uniforms.double() * 2.0**53).long().unsqueeze(-1) + steps
-    for shift, factor in _MIX:
-        bits = (bits ^ _shifted(bits, shift)) * factor
-    bits = bits ^ _shifted(bits, 31)
-    numbers: Tensor = _shifted(bits, 11).double() * 2.0**-53
+    numbers: Tensor = shifted(mixed(bits), 11).double() * 2.0**-53
     return numbers
-
-
-def _shifted(bits: Tensor, n: int) -> Tensor:
-    """Shift to the right and fill with zeros; torch fills with the sign."""
-    shifted: Tensor = (bits >> n) & (2 ** (64 - n) - 1)
-    return shifted

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from mlc.layers.streams import seed_for
 
 # As signed numbers, which torch multiplies modulo 2^64.
-_GAMMA = 0x9E3779B97F4A7C15 - 2**64
+GAMMA = 0x9E3779B97F4A7C15 - 2**64
 _MIX = ((30, 0xBF58476D1CE4E5B9 - 2**64), (27, 0x94D049BB133111EB - 2**64))
 
 
@@ -34,13 +34,18 @@ class CountedBits(nn.Module):
     def words(self, n: int) -> Tensor:
         """Draw the next n words of each run: (R, n), int64."""
         count = torch.arange(1, n + 1, device=self._start.device) + self._drawn
-        words = self._start + count.mul_(_GAMMA)
+        words = self._start + count.mul_(GAMMA)
         self._drawn += n
-        for shift, factor in _MIX:
-            words.bitwise_xor_(_shifted(words, shift)).mul_(factor)
-        return words.bitwise_xor_(_shifted(words, 31))
+        return mixed(words)
 
 
-def _shifted(words: Tensor, by: int) -> Tensor:
+def mixed(states: Tensor) -> Tensor:
+    """Return the output of splitmix64 for each state, int64, in place."""
+    for shift, factor in _MIX:
+        states.bitwise_xor_(shifted(states, shift)).mul_(factor)
+    return states.bitwise_xor_(shifted(states, 31))
+
+
+def shifted(words: Tensor, by: int) -> Tensor:
     """Shift right as unsigned numbers."""
     return (words >> by).bitwise_and_((1 << (64 - by)) - 1)
