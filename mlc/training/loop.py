@@ -129,6 +129,7 @@ class Training:
             "warmup": options.warmup > 0,
             "clip_norm": options.clip_norm is not None,
             "accumulation": options.accumulation > 1,
+            "compile": options.compile,
         }
         named = [f"trainer.{name}" for name, is_used in used.items() if is_used]
         if named and isinstance(self.optimizer, LBFGS):
