@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from experiments.equal_budgets import tables
+from experiments.equal_budgets import beyond, tables
 from experiments.equal_budgets.bootstrap import N_DRAWS, Draws
 from experiments.equal_budgets.chosen import complete, tuned
 from experiments.equal_budgets.ensembles import (
@@ -44,7 +44,7 @@ _NOT_MEASURED = {
     for name in (
         *(f"pooled_{metric}" for metric in BOOTSTRAPPED), *METRICS,
         *(f"gains_{metric}" for metric in BOOTSTRAPPED), "rules", "edges", "budgets", "published",
-        "ensembles",
+        "ensembles", beyond.BEYOND,
     )
 }  # fmt: skip
 _BOOTSTRAP = "bootstrapped over data sets, seeds and test rows"
@@ -54,7 +54,7 @@ class EqualBudgets(Experiment):
     """The experiment that searches all heads and baselines equally."""
 
     name = "equal_budgets"
-    studies = (Epochs(), Ensembles(), *(Searches(data) for data in PLANS))
+    studies = (Epochs(), Ensembles(), beyond.Beyond(), *(Searches(data) for data in PLANS))
 
     def report(self, frames: Mapping[str, pd.DataFrame]) -> Report:
         """Report the chosen contestants, without intervals over test rows."""
@@ -89,6 +89,8 @@ class EqualBudgets(Experiment):
             _add_pilot(report, frames[Epochs.name])
         if len(frames[Ensembles.name]):
             _add_ensembles(report, frames[Ensembles.name])
+        if len(rows) and len(frames[beyond.BEYOND]):
+            _add_beyond(report, rows, frames[beyond.BEYOND])
         if by_metric:
             report.findings += findings(by_metric)
             by_jaccard = by_metric["jaccard_samples"]
@@ -173,6 +175,20 @@ def _add_ensembles(report: Report, rows: pd.DataFrame) -> None:
         f"{data} {by_data[data]:+.3f}" for data in DATA if data in by_data
     )
     report.findings += ensemble_findings(rows)
+
+
+def _add_beyond(report: Report, rows: pd.DataFrame, further: pd.DataFrame) -> None:
+    found = beyond.compared(rows, further)
+    if not len(found):
+        return
+    report.tables[beyond.BEYOND] = (
+        "Choices among the configurations of the search and three beyond its edges: per cent that are"
+        f" these, and what they change on test rows, with the seeds of the search (mean of the heads of"
+        f" {found['data'].nunique()} data sets, ± over data sets; plus is better)",
+        beyond.table(found),
+    )
+    report.findings.append(beyond.finding(found))
+    report.numbers |= dict(beyond.numbers(found))
 
 
 def _add_tables(report: Report, rows: pd.DataFrame) -> None:

@@ -154,7 +154,11 @@ def test_a_step_clips_the_gradient_of_the_batch() -> None:
     ("optimizer", "values", "message"),
     [
         ("lbfgs", {"warmup": 0.1}, r"lbfgs takes no steps on batches: leave out trainer\.warmup"),
-        ("lbfgs", {"compile": True}, r"lbfgs takes no steps on batches: leave out trainer\.compile"),
+        (
+            "lbfgs",
+            {"compile": True},
+            r"lbfgs takes no steps on batches: leave out trainer\.compile",
+        ),
         ("lbfgs", {"clip_norm": 1.0, "accumulation": 2}, r"clip_norm, trainer\.accumulation"),
         ("adamw", {"accumulation": 2}, "compares the samples of a batch"),
     ],

@@ -1,0 +1,78 @@
+"""Configurations beyond the edges of the search."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments.equal_budgets.beyond import NUMBERS, Beyond, compared, configurations, table
+from experiments.equal_budgets.runs import METRICS
+from experiments.equal_budgets.spaces import COMMON, N_CONFIGURATIONS, drawn, network_spaces
+from experiments.equal_budgets.studies import CONFIRM, SEARCH, choice
+
+HEADS = ("sigmoid", "pairwise", "focal")
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_one_value_of_a_drawn_configuration_lies_beyond_its_space(head: str) -> None:
+    spaces = network_spaces(head)
+    searched = [drawn(spaces, number) for number in range(1, N_CONFIGURATIONS)]
+    for number, settings in configurations(head).items():
+        option = "backbone.dropout" if NUMBERS[number].startswith("dropout") else "optimizer.lr"
+        assert float(settings[option]) > COMMON[option].high
+        (origin,) = [own for own in searched if {**own, option: settings[option]} == settings]
+        assert float(origin[option]) == max(float(own[option]) for own in searched)
+
+
+@pytest.fixture
+def rows() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows of a search and of what lies beyond it, with values that nothing explains."""
+    rng = np.random.default_rng(0)
+
+    def of(numbers: range, phase: str) -> list[dict[str, object]]:
+        return [
+            {"data": data, "head": head, "phase": phase, "number": number, "seed": seed, "rule": rule,
+             **{name: rng.random() for metric in METRICS for name in (metric, f"val_{metric}")}}
+            for data in ("flags", "scene") for head in HEADS for number in numbers
+            for seed in range(2) for rule in ("fixed", "global")
+        ]  # fmt: skip
+
+    searches = [*of(range(3), SEARCH), *of(range(3), CONFIRM)]
+    return pd.DataFrame(searches), pd.DataFrame(of(range(8, 11), SEARCH))
+
+
+def test_the_choices_are_those_of_a_loop(rows: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    searches, beyond = rows
+    found = compared(searches, beyond).set_index(["data", "head", "metric"])
+    assert len(found) == 2 * len(HEADS) * len(METRICS)
+    own = searches[searches["phase"] == SEARCH]
+    for (data, head, metric), line in found.iterrows():
+        values = []
+        for part in (own, pd.concat([own, beyond])):
+            part = part[(part["data"] == data) & (part["head"] == head)]
+            best = choice(part, data, head, metric)
+            of_best = part[(part["number"] == best.trial) & (part["rule"] == best.rule)]
+            values.append(of_best[metric].mean())
+        assert line["number"] == best.trial
+        sign = -1 if metric == "hamming_loss" else 1
+        assert line["change"] == pytest.approx(sign * (values[1] - values[0]))
+
+
+def test_the_table_counts_them_and_averages_over_data(
+    rows: tuple[pd.DataFrame, pd.DataFrame],
+) -> None:
+    found = compared(*rows)
+    for line in table(found).rows:
+        own = found[found["metric"] == line[0]]
+        shares = [round(100 * (own["number"] == number).mean()) for number in NUMBERS]
+        assert [line[1], *line[2:5]] == [str(len(own)), *map(str, shares)]
+        mean = own.groupby("data")["change"].mean().mean()
+        assert line[5].startswith(f"{mean:+.3f}")
+
+
+def test_what_is_not_measured_is_left_out(rows: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    searches, beyond = rows
+    found = compared(searches, beyond[beyond["head"] == "focal"])
+    assert set(found["head"]) == {"focal"}
+    assert {trial["head"] for trial in Beyond().trials("quick")} == {"sigmoid", "pairwise"}
