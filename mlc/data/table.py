@@ -23,7 +23,7 @@ from mlc.data.base import (
 from mlc.data.byte_columns import refuse_bytes
 from mlc.data.columns import Encoded, encode_columns
 from mlc.data.files import located
-from mlc.data.label_columns import Labels, encode_labels, tick, zero_one_columns
+from mlc.data.label_columns import Labels, encode_labels, zero_one_columns
 from mlc.data.label_separators import separator_named
 from mlc.data.locations import location_of
 from mlc.data.missing_labels import Mask, SoftLabelOptions, joined_known, joined_soft
@@ -189,16 +189,18 @@ def _part_names(options: Any) -> list[str]:
     return [Path(file).name for file in every]
 
 
-def _encode(file: TableFile, options: Any, form: Any = None) -> Labels:
+def _encode(file: TableFile, options: Any, earlier: Labels | None = None) -> Labels:
+    """Return the labels of a file, in the form of those of an earlier one."""
     separator = None if options.separator is None else separator_named(options.separator)
     return encode_labels(
         file.frame,
         file.labels,
         separator,
         file.where,
-        form,
+        None if earlier is None else earlier.form,
         options.missing_labels,
         options.soft_labels,
+        None if earlier is None else earlier.ticks,
     )
 
 
@@ -210,15 +212,15 @@ def _further_labels(file: TableFile, labels: Labels, options: Any) -> tuple[str,
     if labels.form is not None or file.text is not None or options.binary_features:
         return ()
     others = file.frame.drop(columns=[*file.labels, *options.ignore], errors="ignore")
-    mark = tick(file.frame[file.labels])
-    names = zero_one_columns(others, mark)
+    names = zero_one_columns(others, labels.ticks)
     if not names:
         return ()
     listed_names = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-    values = "0 and 1" if mark is None else f"{mark!r} (or 0 and 1)"
+    hold, are, them = ("holds", "is", "it") if len(names) == 1 else ("hold", "are", "them")
+    values = "0 and 1" if labels.ticks is None else f"{labels.ticks.sign!r} (or 0 and 1)"
     return (
-        f"Warning: {listed_names} hold {values} as the labels do, and are taken as features: name them"
-        " in data.labels or data.ignore, or state data.binary_features=true.",
+        f"Warning: {listed_names} {hold} {values} as the labels do, and {are} taken as features: name"
+        f" {them} in data.labels or data.ignore, or state data.binary_features=true.",
     )
 
 
@@ -267,7 +269,7 @@ def _weighting(file: TableFile, options: Any, features: Any) -> str | None:
 
 def _labels_as(file: TableFile, options: Any, labels: Labels) -> Labels:
     """Return the labels of the test file in the order of the training file."""
-    test_labels = _encode(file, options, labels.form)
+    test_labels = _encode(file, options, labels)
     if labels.soft is not None:
         return test_labels
     unknown = sorted(set(test_labels.names) - set(labels.names))
