@@ -57,13 +57,19 @@ class _Column(NamedTuple):
     is_text: bool = False
 
 
-def encode_columns(frame: pd.DataFrame, where: str, names: Sequence[str] | None = None) -> Encoded:
+def encode_columns(
+    frame: pd.DataFrame,
+    where: str,
+    names: Sequence[str] | None = None,
+    test_is_drawn: bool = True,
+) -> Encoded:
     """Encode numbers as they are and other columns one-hot as NAME=VALUE; missing numbers are NaN.
 
     Args:
         frame: the feature columns.
         where: the file, for messages.
         names: the features to encode, as named by an earlier call; None derives them from the frame.
+        test_is_drawn: whether the test rows are drawn from these.
 
     Raises:
         DataError: a column is missing, or is not numeric and has too many values; a number is infinite.
@@ -72,7 +78,7 @@ def encode_columns(frame: pd.DataFrame, where: str, names: Sequence[str] | None 
         refuse_nested(frame[[name for name in frame.columns if str(name) in names]], where)
         return _as_named(frame, where, names)
     refuse_nested(frame, where)
-    frame, dropped = without_row_numbers(frame)
+    frame, dropped = without_row_numbers(frame, test_is_drawn)
     decimal = decimal_of(frame)
     columns: dict[str, _Column] = {}
     refused = []

@@ -25,6 +25,7 @@ from mlc.data.columns import Encoded, encode_columns
 from mlc.data.files import located
 from mlc.data.label_columns import Labels, encode_labels, zero_one_columns
 from mlc.data.label_separators import separator_named
+from mlc.data.left_out import shared_identifiers
 from mlc.data.locations import location_of
 from mlc.data.missing_labels import Mask, SoftLabelOptions, joined_known, joined_soft
 from mlc.data.parts import join_parts
@@ -120,6 +121,7 @@ class Table(DataSource):
         features, targets = [encoded.values], [labels.targets]
         known, soft = [labels.known], [labels.soft]
         texts = {"train": _texts(train)}
+        frames = {}
         notes = (
             *_further_labels(train, labels, options), *train.notes, *labels.notes, *encoded.notes,
             *alike_labels(labels.names), *empty_texts(_texts(train), train.where),
@@ -133,12 +135,15 @@ class Table(DataSource):
             soft.append(of_part.soft)
             features.append(_features(file, options, encoded.names).values)
             texts[part] = _texts(file)
+            frames[_PARTS[part].lower()] = file.frame
             notes += tuple(
                 f"{_PARTS[part]} file: {note}"
                 for note in (*file.notes, *of_part.notes, *empty_texts(texts[part], file.where))
                 if note not in notes
             )
         notes += repeated_texts(texts)
+        columns = [name for name in train.frame.columns if name not in train.labels]
+        notes += shared_identifiers(train.frame, frames, columns)
         joined, all_targets, parts = join_parts(features, targets, ("train", *others))
         return Dataset(
             name=options.title or path.name.split(".")[0],
@@ -229,7 +234,7 @@ def _features(file: TableFile, options: Any, names: Sequence[str] | None) -> Enc
     if file.text is None:
         left_out = [*file.labels, *options.ignore]
         columns = frame.drop(columns=[name for name in left_out if name in frame.columns])
-        return encode_columns(columns, where, names)
+        return encode_columns(columns, where, names, options.test_path is None)
     counts, words = count_words(_texts(file), options, where, names)
     used = {file.text, *file.labels, *options.ignore}
     unused = [str(name) for name in frame.columns if name not in used]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,3 +70,27 @@ def test_an_identifier_that_repeats_is_named(name: str, of_text: bool, tmp_path:
     (note,) = said
     assert note.startswith(f"Warning: {name!r} looks like an identifier, of 30 values in 90 rows")
     assert f"'data.ignore=[{name}]'" in note
+
+
+@pytest.mark.parametrize("how", ["feature", "ignored", "beside a text"])
+def test_identifiers_that_two_files_share_are_counted(how: str, tmp_path: Path) -> None:
+    """They may be those of patients with rows in both."""
+
+    def write(name: str, first: int, label: str = "patient_id") -> str:
+        lines = [f"P{first + k // 2},{k},{k * k % 7},rain {k % 5},{k % 2}" for k in range(60)]
+        (tmp_path / name).write_text("\n".join([f"{label},row_id,area,body,y", *lines]))
+        return str(tmp_path / name)
+
+    options: dict[str, Any] = {"path": write("train.csv", 100), "labels": ["y"]}
+    options |= {"ignored": {"ignore": ["patient_id"]}, "beside a text": {"text": "body"}}.get(
+        how, {}
+    )
+    for first, n in ((125, 10), (200, 0)):
+        notes = load_data("table", **options, test_path=write("test.csv", first)).notes
+        said = [note for note in notes if "of the training file" in note and "patient_id" in note]
+        assert [note.startswith(f"Warning: {n} of 60 test rows have a") for note in said] == [
+            True
+        ] * (n > 0)
+        assert not any("data.test_path" in note or "'row_id' of" in note for note in notes)
+    notes = load_data("table", **options).notes
+    assert any("data.test_path" in note for note in notes) == (how == "feature")
