@@ -124,6 +124,20 @@ def counted_of(number: int, total: int, noun: str, verb: str) -> str:
     return f"{number:,} of {counted(total, noun)} {singular if number == 1 else verb}"
 
 
+def spelled_alike(first: str, second: str) -> bool:
+    """Whether two names differ at most by case, blanks, or the forms of their characters.
+
+    >>> spelled_alike("Color", "color "), spelled_alike("color", "colour")
+    (True, False)
+    """
+    return folded_name(first) == folded_name(second)
+
+
+def folded_name(name: str) -> str:
+    """Return a name without blanks and case, with the same characters for the same signs."""
+    return "".join(unicodedata.normalize("NFKC", name).split()).casefold()
+
+
 def span(low: object, high: object) -> str:
     """The ends of a range as they are printed; once, if they are equal.
 

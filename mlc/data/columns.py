@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from mlc.config.errors import DataError
 from mlc.config.quoting import setting
-from mlc.config.texts import listed
+from mlc.config.texts import counted_of, listed, shown, spelled_alike
 from mlc.data.files import IMAGE_ENDINGS
 from mlc.data.label_cells import MISSING
 from mlc.data.left_out import refuse_nested, without_row_numbers
 from mlc.data.locations import location_of
-from mlc.data.numerals import decimal_of, gaps, marked, numbers_of, slips
+from mlc.data.numerals import decimal_of, first_word, gaps, marked, numbers_of, slips
 
 # A column with more distinct words is text or an identifier.
 MOST_CATEGORIES = 1000
@@ -181,30 +181,68 @@ def _as_named(frame: pd.DataFrame, where: str, names: Sequence[str]) -> Encoded:
     encoded = np.zeros((len(frame), len(names)))
     numeric = np.zeros(len(names), dtype=bool)
     words: dict[str, list[str | None]] = {}
+    kinds: dict[str, list[str]] = {}
     decimal = decimal_of(frame[[name for name in names if name in frame.columns]])
     for index, name in enumerate(names):
         if name in frame.columns:
-            values = _numbers(frame[name], where, decimal)
-            if values is None and all(word is None for word in _words(frame[name])):
-                values = np.full(len(frame), np.nan)
-            if values is None:
-                raise DataError(f"{where}: the column {name!r} must hold numbers, as in training.")
-            encoded[:, index], numeric[index] = values, True
+            encoded[:, index], numeric[index] = _required_numbers(frame[name], where, decimal), True
             continue
         column, is_category, kind = name.rpartition("=")
         while column and column not in frame.columns:
             column, _, more = column.rpartition("=")
             kind = f"{more}={kind}"
         if not is_category or column not in frame.columns:
-            # The name of a column may have the sign too.
-            lacking = repr(name) if not is_category else f"{name.partition('=')[0]!r} (or {name!r})"
-            raise DataError(
-                f"{where}: there is no column {lacking}, which the training had: add it."
-            )
+            raise _no_column(name, frame, where)
         if column not in words:
             words[column] = _words(frame[column])
+        kinds.setdefault(column, []).append(kind)
         encoded[:, index] = [word == kind for word in words[column]]
-    return Encoded(encoded, list(names), numeric, {})
+    notes = [_note_on_new(name, words[name], known, where) for name, known in kinds.items()]
+    return Encoded(encoded, list(names), numeric, {}, tuple(filter(None, notes)))
+
+
+def _required_numbers(
+    column: pd.Series[Any], where: str, decimal: str | None
+) -> NDArray[np.float64]:
+    """Return the numbers of a column, NaN for gaps; raise DataError for a word."""
+    values = _numbers(column, where, decimal)
+    if values is not None:
+        return values
+    if all(word is None for word in _words(column)):
+        return np.full(len(column), np.nan)
+    row = first_word(column)
+    value = "has words" if row is None else f"is {shown(str(column.iloc[row]).strip())}"
+    place = "" if row is None else f" in {location_of(where, row)}"
+    raise DataError(
+        f"{where}: the column {str(column.name)!r} {value}{place}, and must hold numbers, as in"
+        " training: correct it or leave it empty."
+    )
+
+
+def _no_column(name: str, frame: pd.DataFrame, where: str) -> DataError:
+    """Build the error for a feature without a column; the name of a column may have the sign = too."""
+    column, is_category, _ = name.partition("=")
+    lacking = f"{column!r} (or {name!r})" if is_category else repr(name)
+    alike = [str(other) for other in frame.columns if spelled_alike(str(other), column)]
+    cure = f"rename {alike[0]!r}" if alike else "add it"
+    return DataError(f"{where}: there is no column {lacking}, which the training had: {cure}.")
+
+
+def _note_on_new(
+    name: str, words: Sequence[str | None], known: Sequence[str], where: str
+) -> str | None:
+    """Warn of values that are none of the categories of the training."""
+    rows = [row for row, word in enumerate(words) if word is not None and word not in known]
+    if not rows:
+        return None
+    first = str(words[rows[0]])
+    alike = [kind for kind in known if spelled_alike(kind, first)]
+    instead = f", where it has {alike[0]!r}" if alike else ""
+    have = counted_of(len(rows), len(words), "row", "have")
+    return (
+        f"Warning: {have} a value of {name!r} that the training has not{instead}, such as"
+        f" {shown(first)} in {location_of(where, rows[0])}: it counts as none."
+    )
 
 
 def _notes(columns: Mapping[str, _Column]) -> tuple[str, ...]:

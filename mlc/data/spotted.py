@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from mlc.config.texts import counted_of, listed
+from mlc.config.texts import counted_of, folded_name, listed
 from mlc.data.locations import location_of
 
 _NAMED = 5
@@ -53,7 +53,7 @@ def alike_labels(names: Sequence[str]) -> tuple[str, ...]:
     """Note labels whose names differ only by upper and lower case or blanks."""
     alike: dict[str, list[str]] = {}
     for name in names:
-        alike.setdefault("".join(name.split()).casefold(), []).append(name)
+        alike.setdefault(folded_name(name), []).append(name)
     groups = [" and ".join(map(repr, group)) for group in alike.values() if len(group) > 1]
     if not groups:
         return ()

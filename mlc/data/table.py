@@ -24,14 +24,15 @@ from mlc.data.byte_columns import refuse_bytes
 from mlc.data.columns import Encoded, encode_columns
 from mlc.data.files import located
 from mlc.data.label_columns import Labels, encode_labels, zero_one_columns
+from mlc.data.label_order import labels_as
 from mlc.data.label_separators import separator_named
 from mlc.data.left_out import shared_identifiers
-from mlc.data.locations import location_of
-from mlc.data.missing_labels import Mask, SoftLabelOptions, joined_known, joined_soft
+from mlc.data.missing_labels import SoftLabelOptions, joined_known, joined_soft
 from mlc.data.parts import join_parts
 from mlc.data.spotted import alike_labels, empty_texts, repeated_texts
 from mlc.data.table_file import TableFile, needs_labels, read_table
 from mlc.data.text import TextOptions, count_words
+from mlc.data.unlabelled import values_said
 from mlc.data.weighting import weighting_of
 
 _PARTS = {"val": "Validation", "test": "Test"}
@@ -129,16 +130,22 @@ class Table(DataSource):
         others = _part_files(options)
         for part, name in others.items():
             file = read_table(located(name, options.root), options)
-            of_part = _labels_as(file, options, labels)
+            of_part = labels_as(_encode(file, options, labels), labels, file.where)
             targets.append(of_part.targets)
             known.append(of_part.known)
             soft.append(of_part.soft)
-            features.append(_features(file, options, encoded.names).values)
+            of_file = _features(file, options, encoded.names)
+            features.append(of_file.values)
             texts[part] = _texts(file)
             frames[_PARTS[part].lower()] = file.frame
             notes += tuple(
                 f"{_PARTS[part]} file: {note}"
-                for note in (*file.notes, *of_part.notes, *empty_texts(texts[part], file.where))
+                for note in (
+                    *file.notes,
+                    *of_part.notes,
+                    *of_file.notes,
+                    *empty_texts(texts[part], file.where),
+                )
                 if note not in notes
             )
         notes += repeated_texts(texts)
@@ -165,7 +172,7 @@ class Table(DataSource):
     @classmethod
     def read_features(cls, path: Path, options: Any, names: Sequence[str]) -> Any:
         """Return the features of another file with these names: (N, D)."""
-        return _features(read_table(path, options, names), options, names).values
+        return values_said(_features(read_table(path, options, names), options, names))
 
     @classmethod
     def read_texts(cls, path: Path, options: Any) -> list[str]:
@@ -270,26 +277,3 @@ def _weighting(file: TableFile, options: Any, features: Any) -> str | None:
     if file.text is not None and options.weighting == "auto":
         return "tfidf"
     return weighting_of(features, options.weighting, file.where)
-
-
-def _labels_as(file: TableFile, options: Any, labels: Labels) -> Labels:
-    """Return the labels of the test file in the order of the training file."""
-    test_labels = _encode(file, options, labels)
-    if labels.soft is not None:
-        return test_labels
-    unknown = sorted(set(test_labels.names) - set(labels.names))
-    if unknown:
-        holders = test_labels.targets[:, test_labels.names.index(unknown[0])]
-        row = f" in {location_of(file.where, int(holders.argmax()))}" if holders.any() else ""
-        raise DataError(
-            f"{file.where}: the label {unknown[0]!r}{row} is not in the training file: remove it."
-        )
-    shape = len(file.frame), len(labels.names)
-    columns = [labels.names.index(name) for name in test_labels.names]
-    targets: Mask = np.zeros(shape, dtype=bool)
-    targets[:, columns] = test_labels.targets
-    known = None
-    if test_labels.known is not None:
-        known = np.ones(shape, dtype=bool)
-        known[:, columns] = test_labels.known
-    return Labels(targets, labels.names, labels.form, test_labels.notes, known)

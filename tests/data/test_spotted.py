@@ -82,9 +82,10 @@ def test_identifiers_that_two_files_share_are_counted(how: str, tmp_path: Path) 
         return str(tmp_path / name)
 
     options: dict[str, Any] = {"path": write("train.csv", 100), "labels": ["y"]}
-    options |= {"ignored": {"ignore": ["patient_id"]}, "beside a text": {"text": "body"}}.get(
-        how, {}
-    )
+    if how == "ignored":
+        options["ignore"] = ["patient_id"]
+    elif how == "beside a text":
+        options["text"] = "body"
     for first, n in ((125, 10), (200, 0)):
         notes = load_data("table", **options, test_path=write("test.csv", first)).notes
         said = [note for note in notes if "of the training file" in note and "patient_id" in note]

@@ -176,6 +176,53 @@ def test_features_of_new_rows_are_found_by_their_names(write: Any, tmp_path: Pat
         read_features(lacking, "table", options, ["size", "colour=red"], dataset.label_names)
 
 
+def test_what_new_rows_have_otherwise_is_named_by_row_and_value(
+    write: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = SOURCES.options("table", path="x", labels=["round"])
+    names = ["size", "colour=red", "colour=blue"]
+
+    def read(content: str) -> Any:
+        return read_features(write(content, "new.csv"), "table", options, names, ["round"])
+
+    for content, message in {
+        "size,colour\n1,red\nlarge,red\n": "'size' is 'large' in data row 2, and must hold numbers",
+        "Size,colour\n1,red\n": "no column 'size', which the training had: rename 'Size'",
+    }.items():
+        with pytest.raises(DataError, match=message):
+            read(content)
+    assert read("size,colour\n1,red\nn.a.,\n").tolist()[0] == [1, 1, 0]
+    assert caplog.messages == []
+    assert read("size,colour\n1,red\n2,Red\n3,green\n")[:, 1:].tolist() == [[1, 0], [0, 0], [0, 0]]
+    (said,) = caplog.messages
+    assert "Warning: 2 of 3 rows have a value of 'colour' that the training has not" in said
+    assert "where it has 'red', such as 'Red' in data row 2" in said
+
+
+def test_new_values_in_a_test_file_are_on_the_card(write: Any) -> None:
+    test_path = write("size,colour,more,round,red\n1,green,2,0,1\n", "test.csv")
+    notes = load(write(NUMBERS), labels=["round", "red"], test_path=str(test_path)).notes
+    assert any(
+        n.startswith("Test file: Warning: 1 of 1 row has a value of 'colour'") for n in notes
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "cure"),
+    [
+        ("Wet", "write it as 'wet', as there"),
+        ("wet|cold", "with the same separator"),
+        ("dry", "remove it"),
+    ],
+)
+def test_a_label_of_a_test_file_alone_is_refused_with_what_it_may_be(
+    written: str, cure: str, write: Any
+) -> None:
+    train, test = ("a,tags\n1,wet;cold\n2,cold\n", f"a,tags\n1,wet\n2,{written}\n")
+    with pytest.raises(DataError, match=f"in data row 2 is not in the training file: .*{cure}"):
+        load(write(train), labels=["tags"], test_path=str(write(test, "test.csv")))
+
+
 BAD = {
     "no labels named": (NUMBERS, {}, "has the columns .*: name the one that holds label sets"),
     "no labels named beside a text": (
