@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import sys
+import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from mlc.config.errors import DataError
-from mlc.config.texts import counted
+from mlc.config.texts import counted, listed, spelled_alike
 from mlc.data.title_rows import is_number, refuse_title, without_statement
 
 DELIMITERS = (",", "\t", ";", "|")
 _SHOWN = {"\t": "tabs"}
+# Signs that may stand between columns, but also in names and texts.
+_UNREAD = {"blanks": r"\s+", "'^'": r"\^", "'~'": "~", "':'": ":", "'¦'": "¦", "'\\x01'": "\x01"}
 
 
 @dataclass(frozen=True)
@@ -76,25 +80,42 @@ def require_header(rows: DelimitedRows, wanted: Sequence[str], where: str) -> No
     """
     if not rows.rows or not wanted or set(wanted) & set(rows.header):
         return
+    _refuse_other_delimiter(rows.header, wanted, where)
     columns = list(zip(*rows.rows, strict=True))
     recurs = any(cell and cell in column for cell, column in zip(rows.header, columns, strict=True))
     is_row = recurs or any(is_number(cell) for cell in rows.header)
     if is_row or len(wanted) > 1:
         n = len(rows.header)
         names = list(wanted) if n == len(wanted) else [f"x{k + 1}" for k in range(n)]
-        cells = ", ".join(map(repr, rows.header[:3]))
-        other = "" if is_row else "give a file with these columns, or "
-        raise DataError(
-            f"{where} has no header with {', '.join(map(repr, wanted[:5]))}: {other}write the columns'"
-            f" names, such as {','.join(names[:5])}, into a first line above {cells[:80]}."
+        cells = ", ".join(map(repr, rows.header[:3]))[:80]
+        lacking = f"{where} has no header with {', '.join(map(repr, wanted[:5]))}"
+        write = f"write the columns' names, such as {','.join(names[:5])}, into a first line above"
+        if is_row:
+            raise DataError(f"{lacking}: {write} {cells}.")
+        alike = [cell for cell in rows.header if any(spelled_alike(cell, each) for each in wanted)]
+        cure = (
+            f"rename {listed(list(map(repr, alike)), 5)}"
+            if alike
+            else "give a file with these columns"
         )
+        raise DataError(f"{lacking}: {cure}, or {write} {cells} if that is a row of data.")
+
+
+def _refuse_other_delimiter(header: Sequence[str], wanted: Collection[str], where: str) -> None:
+    """Raise DataError if a first line of one field has wanted names between signs of `_UNREAD`."""
+    for name, pattern in _UNREAD.items() if len(header) == 1 else ():
+        if set(wanted) & {cell.strip().strip('"') for cell in re.split(pattern, header[0])}:
+            raise DataError(
+                f"{where}: the names in its first line are separated by {name}: separate the columns by"
+                " commas, semicolons, tabs or |."
+            )
 
 
 def _header(text: str, mark: str) -> list[str]:
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=mark, skipinitialspace=True)
     csv.field_size_limit(sys.maxsize)
     try:
-        return [name.strip() for name in next((line for line in lines if line), [])]
+        return _names(next((line for line in lines if line), []))
     except csv.Error:
         return []
 
@@ -121,6 +142,9 @@ def _parsed(text: str, mark: str, unusual: bool, where: str) -> DelimitedRows:
     except csv.Error as error:
         raise DataError(f"{where}, line {lines.line_num}: {error}: correct its quotes.") from error
     note = f"The file's columns are separated by {_SHOWN.get(mark, repr(mark))}."
-    return DelimitedRows(
-        [n.strip() for n in header], rows, line_numbers, (note,) if unusual else ()
-    )
+    return DelimitedRows(_names(header), rows, line_numbers, (note,) if unusual else ())
+
+
+def _names(header: Sequence[str]) -> list[str]:
+    """Return the names of columns; accents that are characters of their own join their letters."""
+    return [unicodedata.normalize("NFC", name.strip()) for name in header]

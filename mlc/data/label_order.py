@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 import numpy as np
 
 from mlc.config.errors import DataError
@@ -43,7 +41,7 @@ def labels_as(labels: Labels, train: Labels, where: str) -> Labels:
     return Labels(targets, train.names, train.form, labels.notes, known, ticks=train.ticks)
 
 
-def _cure(name: str, known: Collection[str]) -> str:
+def _cure(name: str, known: set[str]) -> str:
     """Say what to do with an unknown label, which may be a known one, or several, in another form."""
     alike = sorted(other for other in known if spelled_alike(other, name))
     if alike:

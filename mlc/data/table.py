@@ -117,6 +117,7 @@ class Table(DataSource):
         train = read_table(path, options)
         if train.text is not None and train.text in train.labels:
             raise text_as_label("data.", train.text)
+        _require_left_out(train, options)
         labels = _encode(train, options)
         encoded = _features(train, options, None)
         features, targets = [encoded.values], [labels.targets]
@@ -177,7 +178,7 @@ class Table(DataSource):
     @classmethod
     def read_texts(cls, path: Path, options: Any) -> list[str]:
         """Return the texts of another file."""
-        return _texts(read_table(path, options, ()))
+        return _texts(read_table(path, options, ()), of_new_rows=True)
 
 
 def text_as_label(prefix: str, text: str) -> ConfigError:
@@ -199,6 +200,16 @@ def _part_names(options: Any) -> list[str]:
     files = _part_files(options)
     every = [options.path, *files.values()] if "val" in files else list(files.values())
     return [Path(file).name for file in every]
+
+
+def _require_left_out(file: TableFile, options: Any) -> None:
+    """Raise DataError for a name in data.ignore that is no column: the one meant would be a feature."""
+    for name in options.ignore:
+        if name not in file.frame.columns:
+            columns = list(map(str, file.frame.columns))
+            raise DataError(
+                f"{file.where}: there is no column {name!r}: data.ignore may name {listed(columns, 20)}."
+            )
 
 
 def _encode(file: TableFile, options: Any, earlier: Labels | None = None) -> Labels:
@@ -250,15 +261,16 @@ def _features(file: TableFile, options: Any, names: Sequence[str] | None) -> Enc
     return Encoded(counts, words, numeric, {}, (note,) if unused else ())
 
 
-def _texts(file: TableFile) -> list[str]:
+def _texts(file: TableFile, of_new_rows: bool = False) -> list[str]:
     """Return the texts of the text column, of which "" is a gap; none without such a column."""
     if file.text is None:
         return []
     if file.text not in file.frame.columns:
-        raise DataError(
-            f"{file.where}: there is no column {file.text!r}: data.text may be"
-            f" {', '.join(map(str, file.frame.columns[:20]))}."
-        )
+        columns = ", ".join(map(str, file.frame.columns[:20]))
+        cure = f"data.text may be {columns}"
+        if of_new_rows:
+            cure = f"the run reads its texts from it; rename the column of texts among {columns}"
+        raise DataError(f"{file.where}: there is no column {file.text!r}: {cure}.")
     column = file.frame[file.text]
     refuse_bytes(column, file.where)
     return ["" if gap else str(text) for text, gap in zip(column, column.isna(), strict=True)]

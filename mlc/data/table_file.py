@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +69,10 @@ def read_table(path: Path, options: Any, names: Sequence[str] | None = None) -> 
         DataError: the file is missing or of another type, or its rows differ in length.
     """
     mark = _DELIMITERS.get(_ending(path))
-    labels, text = list(options.labels), options.text
+    labels, text = (
+        [_composed(name) for name in options.labels],
+        options.text and _composed(options.text),
+    )
     if mark is None:
         if not labels and names is None:
             raise needs_labels()
@@ -181,6 +185,11 @@ def _of_texts(
     return TableFile(_usable(frame, path), where, names[:1], names[1], (*notes, note))
 
 
+def _composed(name: str) -> str:
+    """Return a name as a header is read: an accent is part of its letter."""
+    return unicodedata.normalize("NFC", name)
+
+
 def _ending(path: Path) -> str:
     return next((s.lower() for s in reversed(path.suffixes) if s.lower() not in OPENERS), "")
 
@@ -200,6 +209,8 @@ def read_frame(path: Path) -> pd.DataFrame:
 
 
 def _usable(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+    if frame.empty and not len(frame.columns):
+        raise DataError(f"{path} is empty: give a file with the names of columns and with rows.")
     if frame.empty:
         raise DataError(f"{path} has no row after its first line, which names the columns.")
     if not frame.columns.is_unique:
@@ -235,5 +246,6 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
 def _with_text(frame: pd.DataFrame) -> pd.DataFrame:
     """Convert texts to Python strings, since pyarrow decodes, and may fail, only on access."""
+    frame = frame.rename(columns=lambda name: _composed(name) if isinstance(name, str) else name)
     texts = [n for n, kind in frame.dtypes.items() if isinstance(kind, pd.StringDtype)]
     return with_texts(frame.astype(dict.fromkeys(texts, object)))

@@ -176,6 +176,17 @@ def test_features_of_new_rows_are_found_by_their_names(write: Any, tmp_path: Pat
         read_features(lacking, "table", options, ["size", "colour=red"], dataset.label_names)
 
 
+def test_an_accent_may_be_a_character_of_its_own(write: Any, tmp_path: Path) -> None:
+    """Exports of macOS have such names."""
+    content = "gro\u0308\u00dfe,nass\n1.5,1\n2,0\n"
+    for name in ("gr\u00f6\u00dfe", "gro\u0308\u00dfe"):
+        data = load(write(content), labels=["nass"])
+        assert data.feature_names == ("gr\u00f6\u00dfe",)
+        assert load(write("a,b\n0.5,1\n1,0\n".replace("b", name)), labels=[name]).n_labels == 1
+    options = SOURCES.options("table", path="x", labels=["nass"])
+    assert read_features(write(content), "table", options, ["gr\u00f6\u00dfe"], []).shape == (2, 1)
+
+
 def test_what_new_rows_have_otherwise_is_named_by_row_and_value(
     write: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -241,7 +252,34 @@ BAD = {
         r"the label 'size' is '1.5' in data row 1: labels must be 0 or 1",
     ),
     "no row": ("a,b\n", {"labels": ["a"]}, "has no row after its first line"),
-    "nothing": ("", {"labels": ["a"]}, "has no row after its first line"),
+    "nothing": ("", {"labels": ["a"]}, "toy.csv is empty: give a file with"),
+    "blanks between columns": (
+        "a  b\n1  0\n",
+        {"labels": ["b"]},
+        "are separated by blanks: separate",
+    ),
+    "carets between columns": ("a^b\n1^0\n", {"labels": ["b"]}, r"are separated by '\^': separate"),
+    "columns in other letters": (
+        NUMBERS,
+        {"labels": ["Round", "Red"]},
+        "no header with 'Round', 'Red': rename 'round', 'red',",
+    ),
+    "a file without its labels": (
+        "size,more\nbig,1\nsmall,0\n",
+        {"labels": ["round", "red"]},
+        "no header with 'round', 'red': give a file with these columns, or .* if that is a row of data",
+    ),
+    "JSON lines": ('{"a": 1, "b": 0}\n' * 9, {"labels": ["b"]}, "is a JSON file: write it as CSV"),
+    "a list of JSON": (
+        '[\n{"a": 1, "b": 0}]',
+        {"labels": ["b"]},
+        "is a JSON file: write it as CSV",
+    ),
+    "a slip in what to leave out": (
+        NUMBERS,
+        {"labels": ["round"], "ignore": ["rde"]},
+        "no column 'rde': data.ignore may name size,",
+    ),
     "a short row": ("a,b\n1,0\n1\n", {"labels": ["b"]}, "in line 3 has 1 field, .* names 2"),
     "a long row": ("a,b\n1,0\n1,2,3\n", {"labels": ["b"]}, "in line 3 has 3 fields, .* names 2"),
     "an open quote": ('a,b\n1,"0\n', {"labels": ["b"]}, "line 2: unexpected end of data"),
@@ -316,8 +354,9 @@ def test_bytes_in_parquet_are_texts_or_refused_by_row(tmp_path: Path) -> None:
         arrays = {name: pa.array(own, pa.binary()) for name, own in columns.items()}
         parquet.write_table(pa.table({**arrays, "tags": tags}), path)
         text = {"text": "body"} if "body" in columns else {}
+        ignore = [name for name in columns if name == "picture"]
         options = SOURCES.options(
-            "table", path=str(path), labels=["tags"], ignore=["picture"], min_df=1, **text
+            "table", path=str(path), labels=["tags"], ignore=ignore, min_df=1, **text
         )
         return SOURCES["table"].load(options)
 
