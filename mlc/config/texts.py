@@ -124,6 +124,15 @@ def counted_of(number: int, total: int, noun: str, verb: str) -> str:
     return f"{number:,} of {counted(total, noun)} {singular if number == 1 else verb}"
 
 
+def composed(value: object) -> str:
+    """Return a name without blanks around it, in which each accent is part of its letter.
+
+    >>> composed(" u\\u0308ber ")
+    'über'
+    """
+    return unicodedata.normalize("NFC", str(value).strip())
+
+
 def spelled_alike(first: str, second: str) -> bool:
     """Whether two names differ at most by case, blanks, or the forms of their characters.
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mlc.config.errors import DataError
 from mlc.config.quoting import setting
-from mlc.config.texts import counted_of, listed, shown, spelled_alike
+from mlc.config.texts import composed, counted_of, listed, shown, spelled_alike
 from mlc.data.files import IMAGE_ENDINGS
 from mlc.data.label_cells import MISSING
 from mlc.data.left_out import refuse_nested, without_row_numbers
@@ -285,5 +285,5 @@ def _numbers(
 
 
 def _words(column: pd.Series[Any]) -> list[str | None]:
-    words = [None if value is None or value is pd.NA else str(value).strip() for value in column]
+    words = [None if value is None or value is pd.NA else composed(value) for value in column]
     return [None if word is None or word.lower() in MISSING else word for word in words]

@@ -6,12 +6,11 @@ import csv
 import io
 import re
 import sys
-import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from mlc.config.errors import DataError
-from mlc.config.texts import counted, listed, spelled_alike
+from mlc.config.texts import composed, counted, listed, spelled_alike
 from mlc.data.title_rows import is_number, refuse_title, without_statement
 
 DELIMITERS = (",", "\t", ";", "|")
@@ -115,7 +114,7 @@ def _header(text: str, mark: str) -> list[str]:
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=mark, skipinitialspace=True)
     csv.field_size_limit(sys.maxsize)
     try:
-        return _names(next((line for line in lines if line), []))
+        return list(map(composed, next((line for line in lines if line), [])))
     except csv.Error:
         return []
 
@@ -142,9 +141,6 @@ def _parsed(text: str, mark: str, unusual: bool, where: str) -> DelimitedRows:
     except csv.Error as error:
         raise DataError(f"{where}, line {lines.line_num}: {error}: correct its quotes.") from error
     note = f"The file's columns are separated by {_SHOWN.get(mark, repr(mark))}."
-    return DelimitedRows(_names(header), rows, line_numbers, (note,) if unusual else ())
-
-
-def _names(header: Sequence[str]) -> list[str]:
-    """Return the names of columns; accents that are characters of their own join their letters."""
-    return [unicodedata.normalize("NFC", name.strip()) for name in header]
+    return DelimitedRows(
+        list(map(composed, header)), rows, line_numbers, (note,) if unusual else ()
+    )

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from mlc.config.errors import DataError
-from mlc.config.texts import shown, whole_characters
+from mlc.config.texts import composed, shown, whole_characters
 from mlc.data.label_bits import as_bits, bits
 from mlc.data.label_separators import infer_separator, split_cell
 from mlc.data.locations import location_of
@@ -138,7 +138,7 @@ def _plain(value: Any) -> Labels | str | None:
         return sorted(value, key=str)
     if _is_gap(value):
         return None
-    text = str(value).strip()
+    text = composed(value)
     return None if text.lower() in _NO_LABEL else text
 
 
@@ -295,4 +295,4 @@ def _name_of(value: Any) -> str:
         return ""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return str(value).strip()
+    return composed(value)

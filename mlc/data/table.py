@@ -253,7 +253,8 @@ def _features(file: TableFile, options: Any, names: Sequence[str] | None) -> Enc
         left_out = [*file.labels, *options.ignore]
         columns = frame.drop(columns=[name for name in left_out if name in frame.columns])
         return encode_columns(columns, where, names, options.test_path is None)
-    counts, words = count_words(_texts(file), options, where, names)
+    texts = _texts(file, of_new_rows=names is not None)
+    counts, words = count_words(texts, options, where, names)
     used = {file.text, *file.labels, *options.ignore}
     unused = [str(name) for name in frame.columns if name not in used]
     note = f"Not used beside the text: the columns {listed(unused, 8)}."
@@ -269,7 +270,9 @@ def _texts(file: TableFile, of_new_rows: bool = False) -> list[str]:
         columns = ", ".join(map(str, file.frame.columns[:20]))
         cure = f"data.text may be {columns}"
         if of_new_rows:
-            cure = f"the run reads its texts from it; rename the column of texts among {columns}"
+            cure = (
+                f"the training had its texts there; rename the one that holds texts, of {columns}"
+            )
         raise DataError(f"{file.where}: there is no column {file.text!r}: {cure}.")
     column = file.frame[file.text]
     refuse_bytes(column, file.where)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import pandas as pd
 
 from mlc.config.errors import DataError
 from mlc.config.quoting import setting
-from mlc.config.texts import listed
+from mlc.config.texts import composed, listed
 from mlc.data.byte_columns import with_texts
 from mlc.data.delimited import DelimitedRows, read_rows, require_header
 from mlc.data.encodings import decode
@@ -70,8 +69,8 @@ def read_table(path: Path, options: Any, names: Sequence[str] | None = None) -> 
     """
     mark = _DELIMITERS.get(_ending(path))
     labels, text = (
-        [_composed(name) for name in options.labels],
-        options.text and _composed(options.text),
+        [composed(name) for name in options.labels],
+        options.text and composed(options.text),
     )
     if mark is None:
         if not labels and names is None:
@@ -185,11 +184,6 @@ def _of_texts(
     return TableFile(_usable(frame, path), where, names[:1], names[1], (*notes, note))
 
 
-def _composed(name: str) -> str:
-    """Return a name as a header is read: an accent is part of its letter."""
-    return unicodedata.normalize("NFC", name)
-
-
 def _ending(path: Path) -> str:
     return next((s.lower() for s in reversed(path.suffixes) if s.lower() not in OPENERS), "")
 
@@ -246,6 +240,6 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
 def _with_text(frame: pd.DataFrame) -> pd.DataFrame:
     """Convert texts to Python strings, since pyarrow decodes, and may fail, only on access."""
-    frame = frame.rename(columns=lambda name: _composed(name) if isinstance(name, str) else name)
+    frame = frame.rename(columns=lambda name: composed(name) if isinstance(name, str) else name)
     texts = [n for n, kind in frame.dtypes.items() if isinstance(kind, pd.StringDtype)]
     return with_texts(frame.astype(dict.fromkeys(texts, object)))

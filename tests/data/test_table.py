@@ -183,6 +183,9 @@ def test_an_accent_may_be_a_character_of_its_own(write: Any, tmp_path: Path) -> 
         data = load(write(content), labels=["nass"])
         assert data.feature_names == ("gr\u00f6\u00dfe",)
         assert load(write("a,b\n0.5,1\n1,0\n".replace("b", name)), labels=[name]).n_labels == 1
+    cells = "".join(f"gr{end},n{end}\n" for end in ("\u00fcn", "u\u0308n"))
+    data = load(write("colour,tags\n" + cells), labels=["tags"])
+    assert (data.feature_names, data.label_names) == (("colour=gr\u00fcn",), ("n\u00fcn",))
     options = SOURCES.options("table", path="x", labels=["nass"])
     assert read_features(write(content), "table", options, ["gr\u00f6\u00dfe"], []).shape == (2, 1)
 
@@ -208,6 +211,14 @@ def test_what_new_rows_have_otherwise_is_named_by_row_and_value(
     (said,) = caplog.messages
     assert "Warning: 2 of 3 rows have a value of 'colour' that the training has not" in said
     assert "where it has 'red', such as 'Red' in data row 2" in said
+
+
+def test_the_column_of_the_texts_of_new_rows_is_named(write: Any) -> None:
+    options = SOURCES.options("table", path="x", labels=["tags"], text="body")
+    with pytest.raises(
+        DataError, match="no column 'body': the training had its texts there; rename the"
+    ):
+        read_features(write("title\nhi\n"), "table", options, ["hi"], [])
 
 
 def test_new_values_in_a_test_file_are_on_the_card(write: Any) -> None:
