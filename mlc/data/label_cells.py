@@ -19,13 +19,14 @@ from mlc.config.texts import composed, shown, whole_characters
 from mlc.data.label_bits import as_bits, bits
 from mlc.data.label_separators import infer_separator, split_cell
 from mlc.data.locations import location_of
+from mlc.data.ticks import DASHES
 
 # Cells for a missing value, in features too: "?" and those of pandas.read_csv.
 MISSING = {
     "", "?", "na", "nan", "null", "none", "n/a", "#n/a", "#n/a n/a", "#na", "<na>", "-nan",
     "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan",
 }  # fmt: skip
-_NO_LABEL = {*MISSING, "[]", "()", "{}", "set()", "frozenset()", "array([])"}
+_NO_LABEL = {*MISSING, *DASHES, "[]", "()", "{}", "set()", "frozenset()", "array([])"}
 _CALL = re.compile(r"^(?:np\.|numpy\.)?(?:set|frozenset|array|tuple|list)\((.*)\)$", re.DOTALL)
 _DTYPE = re.compile(r",\s*dtype=[^\])]*$")
 _SCALAR = re.compile(r"""\bnp\.\w+\(('[^'\\]*'|"[^"\\]*"|-?\d+)\)""")  # As NumPy 2 shows it.

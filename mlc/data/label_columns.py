@@ -209,7 +209,9 @@ def _label_sets(
     if len(encoder.classes_) == 0 or not any(sets):
         raise DataError(f"{where}: no row of the column {name!r} has a label.")
     targets = encoder.transform(sets).astype(bool)
-    return Labels(targets, tuple(map(str, encoder.classes_)), form, form.notes)
+    dashes = sorted({value.strip() for value in values if isinstance(value, str)} & DASHES)
+    notes = tuple(f"{dash!r} in {name!r} is taken as no label." for dash in dashes)
+    return Labels(targets, tuple(map(str, encoder.classes_)), form, (*form.notes, *notes))
 
 
 def _zeros_and_ones(

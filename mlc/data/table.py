@@ -29,7 +29,7 @@ from mlc.data.label_separators import separator_named
 from mlc.data.left_out import shared_identifiers
 from mlc.data.missing_labels import SoftLabelOptions, joined_known, joined_soft
 from mlc.data.parts import join_parts
-from mlc.data.spotted import alike_labels, empty_texts, repeated_texts
+from mlc.data.spotted import alike_labels, empty_texts, repeated_texts, unshared_labels
 from mlc.data.table_file import TableFile, needs_labels, read_table
 from mlc.data.text import TextOptions, count_words
 from mlc.data.unlabelled import values_said
@@ -126,7 +126,8 @@ class Table(DataSource):
         frames = {}
         notes = (
             *_further_labels(train, labels, options), *train.notes, *labels.notes, *encoded.notes,
-            *alike_labels(labels.names), *empty_texts(_texts(train), train.where),
+            *alike_labels(labels.names), *unshared_labels(labels.targets, labels.names),
+            *empty_texts(_texts(train), train.where),
         )  # fmt: skip
         others = _part_files(options)
         for part, name in others.items():
@@ -239,10 +240,14 @@ def _further_labels(file: TableFile, labels: Labels, options: Any) -> tuple[str,
     if not names:
         return ()
     listed_names = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-    hold, are, them = ("holds", "is", "it") if len(names) == 1 else ("hold", "are", "them")
+    hold, are, them = (
+        ("holds", "is taken as a feature", "it")
+        if len(names) == 1
+        else ("hold", "are taken as features", "them")
+    )
     values = "0 and 1" if labels.ticks is None else f"{labels.ticks.sign!r} (or 0 and 1)"
     return (
-        f"Warning: {listed_names} {hold} {values} as the labels do, and {are} taken as features: name"
+        f"Warning: {listed_names} {hold} {values} as the labels do, and {are}: name"
         f" {them} in data.labels or data.ignore, or state data.binary_features=true.",
     )
 

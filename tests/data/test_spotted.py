@@ -33,6 +33,26 @@ def test_repeated_texts_are_counted_beyond_the_first() -> None:
     )
 
 
+def test_labels_of_a_row_each_are_no_labels(tmp_path: Path) -> None:
+    def notes(label: str) -> list[str]:
+        cells = [label.format(k * k / 10, k % 7) for k in range(30)]
+        rows = [f"{k}.5,{cell}" for k, cell in enumerate(cells)]
+        (tmp_path / "t.csv").write_text("\n".join(["x,y", *rows]))
+        found = load_data("table", path=str(tmp_path / "t.csv"), labels=["y"]).notes
+        return [note for note in found if "such labels cannot be learned" in note]
+
+    (note,) = notes("{}")
+    assert note.startswith("Warning: 30 rows have 30 different labels, such as '0.0', each row one")
+    assert notes("{1}") == []
+
+
+def test_a_dash_among_label_sets_is_no_label(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x,y\n" + "1,wet;cold\n2,-\n3,wet\n4,cold-wet\n" * 6)
+    data = load_data("table", path=str(tmp_path / "t.csv"), labels=["y"])
+    assert data.label_names == ("cold", "cold-wet", "wet")
+    assert "'-' in 'y' is taken as no label." in data.notes
+
+
 def test_one_empty_text_is_one() -> None:
     (note,) = empty_texts(["a", "", "b"], "posts.csv")
     assert note.startswith("Warning: 1 of 3 texts is empty (data row 2)")
