@@ -8,6 +8,7 @@ import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
+from typing import Any
 
 # Characters that may move the cursor, change the text direction or break a line: C0 and C1 control
 # characters, direction marks, line separators; invisible ones; and surrogates, which cannot be encoded.
@@ -131,6 +132,16 @@ def composed(value: object) -> str:
     'über'
     """
     return unicodedata.normalize("NFC", str(value).strip())
+
+
+def as_written(names: Sequence[str], known: Iterable[Any]) -> list[str]:
+    """Return each name as it is known, where only its accents are written otherwise.
+
+    An accent may be a character of its own, as in names of macOS.
+    """
+    exact = {name for name in known if isinstance(name, str)}
+    by_composed = {composed(name): name for name in sorted(exact - set(names))}
+    return [name if name in exact else by_composed.get(composed(name), name) for name in names]
 
 
 def spelled_alike(first: str, second: str) -> bool:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mlc.config.errors import DataError
 from mlc.config.quoting import setting
-from mlc.config.texts import composed, counted_of, listed, shown, spelled_alike
+from mlc.config.texts import as_written, composed, counted_of, listed, shown, spelled_alike
 from mlc.data.files import IMAGE_ENDINGS
 from mlc.data.label_cells import MISSING
 from mlc.data.left_out import refuse_nested, without_row_numbers
@@ -178,6 +178,7 @@ def _of_images(name: str, kinds: Sequence[str]) -> str:
 
 
 def _as_named(frame: pd.DataFrame, where: str, names: Sequence[str]) -> Encoded:
+    frame = frame.set_axis(_as_named_before(frame.columns, names), axis=1)
     encoded = np.zeros((len(frame), len(names)))
     numeric = np.zeros(len(names), dtype=bool)
     words: dict[str, list[str | None]] = {}
@@ -194,11 +195,19 @@ def _as_named(frame: pd.DataFrame, where: str, names: Sequence[str]) -> Encoded:
         if not is_category or column not in frame.columns:
             raise _no_column(name, frame, where)
         if column not in words:
-            words[column] = _words(frame[column])
-        kinds.setdefault(column, []).append(kind)
-        encoded[:, index] = [word == kind for word in words[column]]
+            words[column] = [word and composed(word) for word in _words(frame[column])]
+        kinds.setdefault(column, []).append(composed(kind))
+        encoded[:, index] = [word == composed(kind) for word in words[column]]
     notes = [_note_on_new(name, words[name], known, where) for name, known in kinds.items()]
     return Encoded(encoded, list(names), numeric, {}, tuple(filter(None, notes)))
+
+
+def _as_named_before(columns: Sequence[Any], names: Sequence[str]) -> list[Any]:
+    """Return the names of columns as those of features, where only accents are written otherwise."""
+    known = [*names, *(name.rpartition("=")[0] for name in names if "=" in name)]
+    texts = [name for name in columns if isinstance(name, str)]
+    written = dict(zip(texts, as_written(texts, known), strict=True))
+    return [written.get(name, name) for name in columns]
 
 
 def _required_numbers(
@@ -285,5 +294,5 @@ def _numbers(
 
 
 def _words(column: pd.Series[Any]) -> list[str | None]:
-    words = [None if value is None or value is pd.NA else composed(value) for value in column]
+    words = [None if value is None or value is pd.NA else str(value).strip() for value in column]
     return [None if word is None or word.lower() in MISSING else word for word in words]

@@ -52,8 +52,8 @@ def read_rows(text: str, usual: str, wanted: Collection[str], where: str) -> Del
     headers = {mark: _header(text, mark) for mark in (usual, *DELIMITERS)}
     marks = [mark for mark in headers if mark == usual or len(headers[mark]) > 1]
     if wanted:
-        most = max(len(set(wanted) & set(headers[mark])) for mark in marks)
-        marks = [mark for mark in marks if len(set(wanted) & set(headers[mark])) == most]
+        most = max(len(_shared(wanted, headers[mark])) for mark in marks)
+        marks = [mark for mark in marks if len(_shared(wanted, headers[mark])) == most]
     # A file of one column has no delimiter.
     marks.sort(key=lambda mark: len(headers[mark]) < 2)
     failed: list[DataError] = []
@@ -63,10 +63,10 @@ def read_rows(text: str, usual: str, wanted: Collection[str], where: str) -> Del
         except DataError as error:
             failed.append(error)
             continue
-        if not set(wanted) & set(rows.header) and not (len(rows.header) > 1 and all(rows.header)):
+        if not _shared(wanted, rows.header) and not (len(rows.header) > 1 and all(rows.header)):
             refuse_title(text, headers, wanted, where)
         return rows
-    if not any(set(wanted) & set(header) for header in headers.values()):
+    if not any(_shared(wanted, header) for header in headers.values()):
         refuse_title(text, headers, wanted, where)
     raise failed[0]
 
@@ -77,7 +77,7 @@ def require_header(rows: DelimitedRows, wanted: Sequence[str], where: str) -> No
     Raises:
         DataError: the first line looks like a row of data.
     """
-    if not rows.rows or not wanted or set(wanted) & set(rows.header):
+    if not rows.rows or not wanted or _shared(wanted, rows.header):
         return
     _refuse_other_delimiter(rows.header, wanted, where)
     columns = list(zip(*rows.rows, strict=True))
@@ -110,11 +110,16 @@ def _refuse_other_delimiter(header: Sequence[str], wanted: Collection[str], wher
             )
 
 
+def _shared(wanted: Collection[str], header: Sequence[str]) -> set[str]:
+    """Return the wanted names of a header, whether their accents are part of the letters or not."""
+    return set(map(composed, wanted)) & set(map(composed, header))
+
+
 def _header(text: str, mark: str) -> list[str]:
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=mark, skipinitialspace=True)
     csv.field_size_limit(sys.maxsize)
     try:
-        return list(map(composed, next((line for line in lines if line), [])))
+        return [name.strip() for name in next((line for line in lines if line), [])]
     except csv.Error:
         return []
 
@@ -142,5 +147,5 @@ def _parsed(text: str, mark: str, unusual: bool, where: str) -> DelimitedRows:
         raise DataError(f"{where}, line {lines.line_num}: {error}: correct its quotes.") from error
     note = f"The file's columns are separated by {_SHOWN.get(mark, repr(mark))}."
     return DelimitedRows(
-        list(map(composed, header)), rows, line_numbers, (note,) if unusual else ()
+        [n.strip() for n in header], rows, line_numbers, (note,) if unusual else ()
     )

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from mlc.config.errors import DataError
-from mlc.config.texts import composed, shown, whole_characters
+from mlc.config.texts import shown, whole_characters
 from mlc.data.label_bits import as_bits, bits
 from mlc.data.label_separators import infer_separator, split_cell
 from mlc.data.locations import location_of
@@ -139,7 +139,7 @@ def _plain(value: Any) -> Labels | str | None:
         return sorted(value, key=str)
     if _is_gap(value):
         return None
-    text = composed(value)
+    text = str(value).strip()
     return None if text.lower() in _NO_LABEL else text
 
 
@@ -245,7 +245,8 @@ def _refuse_almost(filled: Sequence[tuple[int, Labels]], where: str, name: str) 
 
 def _is_padded(lists: Sequence[Labels]) -> bool:
     numbers = all(_is_whole(v) and v >= -1 for c in lists for v in c if v == v)
-    return numbers and len({len(cell) for cell in lists}) == 1 and any(-1 in c for c in lists)
+    sets = all(c.count(v) < 2 for c in lists for v in set(c) - {-1})  # Signs, 1 and -1, repeat 1.
+    return numbers and sets and len(set(map(len, lists))) == 1 and any(-1 in c for c in lists)
 
 
 def _is_whole(value: Any) -> bool:
@@ -296,4 +297,4 @@ def _name_of(value: Any) -> str:
         return ""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return composed(value)
+    return str(value).strip()

@@ -223,11 +223,13 @@ def _zeros_and_ones(
     values = [np.nan if word in _GAPS else meaning(word) for word in words]
     if None in values:
         wrong = values.index(None)
+        is_share = 0 < _numbers(column.iloc[[wrong]])[0] < 1
+        probable = "; data.soft_labels=true takes probabilities" if is_share else ""
         raise DataError(
             f"{where}: the label {str(column.name)!r} is {shown(str(column.iloc[wrong]))} in"
             f" {location_of(where, wrong)}: labels must be 0 or 1, yes or no, or true or false,"
             " in every row, or one sign such as x in some cells of all label columns and nothing in the"
-            " others; where cells name labels, state data.separator."
+            f" others; where cells name labels, state data.separator{probable}."
         )
     return np.array(values, dtype=np.float64)
 

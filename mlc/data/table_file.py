@@ -11,7 +11,7 @@ import pandas as pd
 
 from mlc.config.errors import DataError
 from mlc.config.quoting import setting
-from mlc.config.texts import composed, listed
+from mlc.config.texts import as_written, listed
 from mlc.data.byte_columns import with_texts
 from mlc.data.delimited import DelimitedRows, read_rows, require_header
 from mlc.data.encodings import decode
@@ -68,14 +68,15 @@ def read_table(path: Path, options: Any, names: Sequence[str] | None = None) -> 
         DataError: the file is missing or of another type, or its rows differ in length.
     """
     mark = _DELIMITERS.get(_ending(path))
-    labels, text = (
-        [composed(name) for name in options.labels],
-        options.text and composed(options.text),
-    )
+    labels, text = list(options.labels), options.text
     if mark is None:
         if not labels and names is None:
             raise needs_labels()
         frame = _read_parquet(path)
+        labels, text = (
+            as_written(labels, frame.columns),
+            text and as_written([text], frame.columns)[0],
+        )
         labels, asides = separated(labels, frame.columns)
         _refuse_split_name(labels, list(map(str, frame.columns)), str(path))
         return TableFile(frame, str(path), labels, text or (None if labels else _TEXT), asides)
@@ -89,6 +90,9 @@ def read_table(path: Path, options: Any, names: Sequence[str] | None = None) -> 
         except DataError:
             if _labelled(content, labels, names) is None:
                 raise
+    if rows is not None:
+        labels, text = as_written(labels, rows.header), text and as_written([text], rows.header)[0]
+        wanted = as_written(wanted, rows.header)
     rows, labels, asides = _of_separated(rows, content, mark, labels, path, names is None)
     if asides and names is None:
         wanted = [*labels, *([text] if text else [])]
@@ -240,6 +244,5 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
 def _with_text(frame: pd.DataFrame) -> pd.DataFrame:
     """Convert texts to Python strings, since pyarrow decodes, and may fail, only on access."""
-    frame = frame.rename(columns=lambda name: composed(name) if isinstance(name, str) else name)
     texts = [n for n, kind in frame.dtypes.items() if isinstance(kind, pd.StringDtype)]
     return with_texts(frame.astype(dict.fromkeys(texts, object)))

@@ -176,18 +176,24 @@ def test_features_of_new_rows_are_found_by_their_names(write: Any, tmp_path: Pat
         read_features(lacking, "table", options, ["size", "colour=red"], dataset.label_names)
 
 
-def test_an_accent_may_be_a_character_of_its_own(write: Any, tmp_path: Path) -> None:
-    """Exports of macOS have such names."""
-    content = "gro\u0308\u00dfe,nass\n1.5,1\n2,0\n"
-    for name in ("gr\u00f6\u00dfe", "gro\u0308\u00dfe"):
-        data = load(write(content), labels=["nass"])
-        assert data.feature_names == ("gr\u00f6\u00dfe",)
-        assert load(write("a,b\n0.5,1\n1,0\n".replace("b", name)), labels=[name]).n_labels == 1
-    cells = "".join(f"gr{end},n{end}\n" for end in ("\u00fcn", "u\u0308n"))
-    data = load(write("colour,tags\n" + cells), labels=["tags"])
-    assert (data.feature_names, data.label_names) == (("colour=gr\u00fcn",), ("n\u00fcn",))
-    options = SOURCES.options("table", path="x", labels=["nass"])
-    assert read_features(write(content), "table", options, ["gr\u00f6\u00dfe"], []).shape == (2, 1)
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_an_accent_may_be_a_character_of_its_own(ending: str, write: Any, tmp_path: Path) -> None:
+    """Names of macOS have such accents; they stay as they are written."""
+    one, two = "nass\u00fc", "nassu\u0308"
+    for written, given in ((one, two), (two, one)):
+        content = f"{written}x,{written}f,{written}\n1.5,{written},1\n2,{written},0\n"
+        path = write(content)
+        if ending == "parquet":
+            pytest.importorskip("pyarrow")
+            pd.read_csv(path).to_parquet(tmp_path / "toy.parquet")
+            path = tmp_path / "toy.parquet"
+        data = load(path, labels=[given])
+        assert (data.feature_names, data.label_names) == (
+            (f"{written}x", f"{written}f={written}"), (written,),
+        )  # fmt: skip
+        options = SOURCES.options("table", path="x", labels=[given])
+        names = [f"{given}x", f"{given}f={given}"]
+        assert read_features(path, "table", options, names, []).tolist() == [[1.5, 1], [2, 1]]
 
 
 def test_what_new_rows_have_otherwise_is_named_by_row_and_value(
@@ -279,6 +285,11 @@ BAD = {
         "size,more\nbig,1\nsmall,0\n",
         {"labels": ["round", "red"]},
         "no header with 'round', 'red': give a file with these columns, or .* if that is a row of data",
+    ),
+    "probabilities": (
+        "a,y,z\n1,0.3,0\n2,1,0\n",
+        {"labels": ["y", "z"]},
+        "data.soft_labels=true takes probabilities",
     ),
     "JSON lines": ('{"a": 1, "b": 0}\n' * 9, {"labels": ["b"]}, "is a JSON file: write it as CSV"),
     "a list of JSON": (
