@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from mlc.config.errors import DataError
 from mlc.config.quoting import setting
-from mlc.config.texts import as_written, composed, counted_of, listed, shown, spelled_alike
+from mlc.config.texts import as_written, composed, listed, shown
 from mlc.data.files import IMAGE_ENDINGS
 from mlc.data.label_cells import MISSING
 from mlc.data.left_out import refuse_nested, without_row_numbers
 from mlc.data.locations import location_of
-from mlc.data.numerals import decimal_of, first_word, gaps, marked, numbers_of, slips
+from mlc.data.new_columns import no_column, note_on_empty, note_on_new
+from mlc.data.numerals import decimal_of, first_word, gaps, is_empty, marked, numbers_of, slips
 
 # A column with more distinct words is text or an identifier.
 MOST_CATEGORIES = 1000
@@ -193,12 +194,15 @@ def _as_named(frame: pd.DataFrame, where: str, names: Sequence[str]) -> Encoded:
             column, _, more = column.rpartition("=")
             kind = f"{more}={kind}"
         if not is_category or column not in frame.columns:
-            raise _no_column(name, frame, where)
+            raise no_column(name, frame, where)
         if column not in words:
             words[column] = [word and composed(word) for word in _words(frame[column])]
         kinds.setdefault(column, []).append(composed(kind))
         encoded[:, index] = [word == composed(kind) for word in words[column]]
-    notes = [_note_on_new(name, words[name], known, where) for name, known in kinds.items()]
+    notes = [note_on_new(name, words[name], known, where) for name, known in kinds.items()]
+    empty = [name for name, cells in words.items() if not any(cells)]
+    empty += [names[int(j)] for j in np.flatnonzero(numeric & np.isnan(encoded).all(axis=0))]
+    notes.append(note_on_empty(empty, len(frame)))
     return Encoded(encoded, list(names), numeric, {}, tuple(filter(None, notes)))
 
 
@@ -217,7 +221,7 @@ def _required_numbers(
     values = _numbers(column, where, decimal)
     if values is not None:
         return values
-    if all(word is None for word in _words(column)):
+    if is_empty(column):
         return np.full(len(column), np.nan)
     row = first_word(column)
     value = "has words" if row is None else f"is {shown(str(column.iloc[row]).strip())}"
@@ -225,32 +229,6 @@ def _required_numbers(
     raise DataError(
         f"{where}: the column {str(column.name)!r} {value}{place}, and must hold numbers, as in"
         " training: correct it or leave it empty."
-    )
-
-
-def _no_column(name: str, frame: pd.DataFrame, where: str) -> DataError:
-    """Build the error for a feature without a column; the name of a column may have the sign = too."""
-    column, is_category, _ = name.partition("=")
-    lacking = f"{column!r} (or {name!r})" if is_category else repr(name)
-    alike = [str(other) for other in frame.columns if spelled_alike(str(other), column)]
-    cure = f"rename {alike[0]!r}" if alike else "add it"
-    return DataError(f"{where}: there is no column {lacking}, which the training had: {cure}.")
-
-
-def _note_on_new(
-    name: str, words: Sequence[str | None], known: Sequence[str], where: str
-) -> str | None:
-    """Warn of values that are none of the categories of the training."""
-    rows = [row for row, word in enumerate(words) if word is not None and word not in known]
-    if not rows:
-        return None
-    first = str(words[rows[0]])
-    alike = [kind for kind in known if spelled_alike(kind, first)]
-    instead = f", where it has {alike[0]!r}" if alike else ""
-    have = counted_of(len(rows), len(words), "row", "have")
-    return (
-        f"Warning: {have} a value of {name!r} that the training has not{instead}, such as"
-        f" {shown(first)} in {location_of(where, rows[0])}: it counts as none."
     )
 
 

@@ -121,6 +121,11 @@ def slips(column: pd.Series[Any], where: str) -> str | None:
     )
 
 
+def is_empty(column: pd.Series[Any]) -> bool:
+    """Whether each cell is empty, or a word for a missing number."""
+    return not len(_words(column)[0])
+
+
 def first_word(column: pd.Series[Any]) -> int | None:
     """Return the row of the first cell that is neither a number nor empty; None if there is none."""
     _, odd = _words(column)

@@ -215,8 +215,12 @@ def test_what_new_rows_have_otherwise_is_named_by_row_and_value(
     assert caplog.messages == []
     assert read("size,colour\n1,red\n2,Red\n3,green\n")[:, 1:].tolist() == [[1, 0], [0, 0], [0, 0]]
     (said,) = caplog.messages
+    caplog.clear()
     assert "Warning: 2 of 3 rows have a value of 'colour' that the training has not" in said
     assert "where it has 'red', such as 'Red' in data row 2" in said
+    assert read("size,colour\n,\n-,\n")[:, 1:].tolist() == [[0, 0], [0, 0]]
+    (said,) = caplog.messages
+    assert said.startswith("Warning: the columns 'colour', 'size' are empty in all 2 rows")
 
 
 def test_the_column_of_the_texts_of_new_rows_is_named(write: Any) -> None:
