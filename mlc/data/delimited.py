@@ -92,12 +92,11 @@ def require_header(rows: DelimitedRows, wanted: Sequence[str], where: str) -> No
         if is_row:
             raise DataError(f"{lacking}: {write} {cells}.")
         alike = [cell for cell in rows.header if any(spelled_alike(cell, each) for each in wanted)]
-        cure = (
-            f"rename {listed(list(map(repr, alike)), 5)}"
-            if alike
-            else "give a file with these columns"
+        if alike:
+            raise DataError(f"{lacking}: rename {listed(list(map(repr, alike)), 5, 40)}.")
+        raise DataError(
+            f"{lacking}: give a file with these columns, or {write} {cells} if that is a row of data."
         )
-        raise DataError(f"{lacking}: {cure}, or {write} {cells} if that is a row of data.")
 
 
 def _refuse_other_delimiter(header: Sequence[str], wanted: Collection[str], where: str) -> None:

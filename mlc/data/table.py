@@ -209,7 +209,8 @@ def _require_left_out(file: TableFile, options: Any) -> None:
         if name not in file.frame.columns:
             columns = list(map(str, file.frame.columns))
             raise DataError(
-                f"{file.where}: there is no column {name!r}: data.ignore may name {listed(columns, 20)}."
+                f"{file.where}: there is no column {name!r}: data.ignore may name"
+                f" {listed(columns, 8, 40)}."
             )
 
 

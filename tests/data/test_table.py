@@ -283,7 +283,7 @@ BAD = {
     "columns in other letters": (
         NUMBERS,
         {"labels": ["Round", "Red"]},
-        "no header with 'Round', 'Red': rename 'round', 'red',",
+        "no header with 'Round', 'Red': rename 'round', 'red'",
     ),
     "a file without its labels": (
         "size,more\nbig,1\nsmall,0\n",
