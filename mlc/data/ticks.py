@@ -100,7 +100,9 @@ def ticks_in(columns: pd.DataFrame, where: str | None = None) -> Ticks | None:
             note = f"Warning: {note}: if it means no, write 0 in its place and 1 in the other cells"
         return Ticks(frozenset(signs), _NOTHING, f"{note}.", spelled[min(signs)], True)
     if where is not None and first in _TICKS:
-        other = next(cell for sign, cell in firsts.items() if sign != first)
+        # Rather a word than another sign, which may stand beside the first.
+        others = [cell for sign, cell in firsts.items() if sign != first]
+        other = min(others, key=lambda cell: cell.sign in _TICKS | _NO | _NOTHING)
         sign = firsts[first].written
         raise DataError(
             f"{where}: the label {other.name!r} is {shown(other.written)} in"

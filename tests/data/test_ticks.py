@@ -52,6 +52,11 @@ def test_ticks_beside_other_words_are_refused(other: str) -> None:
         encoded(first, [*second[:3], other])
 
 
+def test_a_word_beside_ticks_and_crosses_is_named() -> None:
+    with pytest.raises(DataError, match="the label 'b' is '1' in data row 2, and other .* are '✓'"):
+        encoded(["✓", "✗"], ["0", "1"])
+
+
 @pytest.mark.parametrize("nothing", ["-", "–", "0"])  # noqa: RUF001
 def test_a_dash_beside_ticks_is_an_empty_cell(nothing: str) -> None:
     found = encoded(["x", nothing, ""], [nothing, "", "x"])
