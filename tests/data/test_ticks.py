@@ -53,7 +53,9 @@ def test_ticks_beside_other_words_are_refused(other: str) -> None:
 
 
 def test_a_word_beside_ticks_and_crosses_is_named() -> None:
-    with pytest.raises(DataError, match="the label 'b' is '1' in data row 2, and other .* are '✓'"):
+    with pytest.raises(
+        DataError, match=r"the label 'b' is '1' in data row 2, and other .* are '✓'"
+    ):
         encoded(["✓", "✗"], ["0", "1"])
 
 
