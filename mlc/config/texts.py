@@ -8,6 +8,7 @@ import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
+from typing import Any
 
 # Characters that may move the cursor, change the text direction or break a line: C0 and C1 control
 # characters, direction marks, line separators; invisible ones; and surrogates, which cannot be encoded.
@@ -122,6 +123,39 @@ def counted_of(number: int, total: int, noun: str, verb: str) -> str:
     """
     singular = {"are": "is", "have": "has"}.get(verb, f"{verb}s")
     return f"{number:,} of {counted(total, noun)} {singular if number == 1 else verb}"
+
+
+def composed(value: object) -> str:
+    """Return a name without blanks around it, in which each accent is part of its letter.
+
+    >>> composed(" u\\u0308ber ")
+    'über'
+    """
+    return unicodedata.normalize("NFC", str(value).strip())
+
+
+def as_written(names: Sequence[str], known: Iterable[Any]) -> list[str]:
+    """Return each name as it is known, where only its accents are written otherwise.
+
+    An accent may be a character of its own, as in names of macOS.
+    """
+    exact = {name for name in known if isinstance(name, str)}
+    by_composed = {composed(name): name for name in sorted(exact - set(names))}
+    return [name if name in exact else by_composed.get(composed(name), name) for name in names]
+
+
+def spelled_alike(first: str, second: str) -> bool:
+    """Whether two names differ at most by case, blanks, or the forms of their characters.
+
+    >>> spelled_alike("Color", "color "), spelled_alike("color", "colour")
+    (True, False)
+    """
+    return folded_name(first) == folded_name(second)
+
+
+def folded_name(name: str) -> str:
+    """Return a name without blanks and case, with the same characters for the same signs."""
+    return "".join(unicodedata.normalize("NFKC", name).split()).casefold()
 
 
 def span(low: object, high: object) -> str:

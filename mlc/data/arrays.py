@@ -26,6 +26,7 @@ from mlc.data.label_arrays import (
     parted_texts,
     probabilities,
     without_gaps,
+    words_as_bits,
 )
 from mlc.data.missing_labels import (
     CHOICES,
@@ -99,7 +100,7 @@ class Arrays(DataSource):
         arrays = read_arrays(path)
         beside = _beside(options.labels_path, options.root)
         parts, names = _parts(path, arrays, options, beside)
-        texts, notes = parted_texts([part.labels for part in parts], names)
+        texts, notes = parted_texts(words_as_bits([part.labels for part in parts]), names)
         parts = [replace(part, labels=y) for part, y in zip(parts, texts, strict=True)]
         numbers = not options.soft_labels and any(are_numbers(part.labels) for part in parts)
         n_labels = max(_largest(part.labels) for part in parts) + 1 if numbers else 0

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from mlc.config.errors import DataError
 from mlc.config.quoting import setting
-from mlc.config.texts import listed
+from mlc.config.texts import as_written, composed, listed, shown
 from mlc.data.files import IMAGE_ENDINGS
 from mlc.data.label_cells import MISSING
 from mlc.data.left_out import refuse_nested, without_row_numbers
 from mlc.data.locations import location_of
-from mlc.data.numerals import decimal_of, gaps, marked, numbers_of, slips
+from mlc.data.new_columns import no_column, note_on_empty, note_on_new
+from mlc.data.numerals import decimal_of, first_word, gaps, is_empty, marked, numbers_of, slips
 
 # A column with more distinct words is text or an identifier.
 MOST_CATEGORIES = 1000
@@ -57,13 +58,19 @@ class _Column(NamedTuple):
     is_text: bool = False
 
 
-def encode_columns(frame: pd.DataFrame, where: str, names: Sequence[str] | None = None) -> Encoded:
+def encode_columns(
+    frame: pd.DataFrame,
+    where: str,
+    names: Sequence[str] | None = None,
+    test_is_drawn: bool = True,
+) -> Encoded:
     """Encode numbers as they are and other columns one-hot as NAME=VALUE; missing numbers are NaN.
 
     Args:
         frame: the feature columns.
         where: the file, for messages.
         names: the features to encode, as named by an earlier call; None derives them from the frame.
+        test_is_drawn: whether the test rows are drawn from these.
 
     Raises:
         DataError: a column is missing, or is not numeric and has too many values; a number is infinite.
@@ -72,7 +79,7 @@ def encode_columns(frame: pd.DataFrame, where: str, names: Sequence[str] | None 
         refuse_nested(frame[[name for name in frame.columns if str(name) in names]], where)
         return _as_named(frame, where, names)
     refuse_nested(frame, where)
-    frame, dropped = without_row_numbers(frame)
+    frame, dropped = without_row_numbers(frame, test_is_drawn)
     decimal = decimal_of(frame)
     columns: dict[str, _Column] = {}
     refused = []
@@ -172,33 +179,57 @@ def _of_images(name: str, kinds: Sequence[str]) -> str:
 
 
 def _as_named(frame: pd.DataFrame, where: str, names: Sequence[str]) -> Encoded:
+    frame = frame.set_axis(_as_named_before(frame.columns, names), axis=1)
     encoded = np.zeros((len(frame), len(names)))
     numeric = np.zeros(len(names), dtype=bool)
     words: dict[str, list[str | None]] = {}
+    kinds: dict[str, list[str]] = {}
     decimal = decimal_of(frame[[name for name in names if name in frame.columns]])
     for index, name in enumerate(names):
         if name in frame.columns:
-            values = _numbers(frame[name], where, decimal)
-            if values is None and all(word is None for word in _words(frame[name])):
-                values = np.full(len(frame), np.nan)
-            if values is None:
-                raise DataError(f"{where}: the column {name!r} must hold numbers, as in training.")
-            encoded[:, index], numeric[index] = values, True
+            encoded[:, index], numeric[index] = _required_numbers(frame[name], where, decimal), True
             continue
         column, is_category, kind = name.rpartition("=")
         while column and column not in frame.columns:
             column, _, more = column.rpartition("=")
             kind = f"{more}={kind}"
         if not is_category or column not in frame.columns:
-            # The name of a column may have the sign too.
-            lacking = repr(name) if not is_category else f"{name.partition('=')[0]!r} (or {name!r})"
-            raise DataError(
-                f"{where}: there is no column {lacking}, which the training had: add it."
-            )
+            raise no_column(name, frame, where)
         if column not in words:
-            words[column] = _words(frame[column])
-        encoded[:, index] = [word == kind for word in words[column]]
-    return Encoded(encoded, list(names), numeric, {})
+            words[column] = [word and composed(word) for word in _words(frame[column])]
+        kinds.setdefault(column, []).append(composed(kind))
+        encoded[:, index] = [word == composed(kind) for word in words[column]]
+    notes = [note_on_new(name, words[name], known, where) for name, known in kinds.items()]
+    empty = [name for name, cells in words.items() if not any(cells)]
+    empty += [names[int(j)] for j in np.flatnonzero(numeric & np.isnan(encoded).all(axis=0))]
+    notes.append(note_on_empty(empty, len(frame)))
+    return Encoded(encoded, list(names), numeric, {}, tuple(filter(None, notes)))
+
+
+def _as_named_before(columns: Sequence[Any], names: Sequence[str]) -> list[Any]:
+    """Return the names of columns as those of features, where only accents are written otherwise."""
+    known = [*names, *(name.rpartition("=")[0] for name in names if "=" in name)]
+    texts = [name for name in columns if isinstance(name, str)]
+    written = dict(zip(texts, as_written(texts, known), strict=True))
+    return [written.get(name, name) for name in columns]
+
+
+def _required_numbers(
+    column: pd.Series[Any], where: str, decimal: str | None
+) -> NDArray[np.float64]:
+    """Return the numbers of a column, NaN for gaps; raise DataError for a word."""
+    values = _numbers(column, where, decimal)
+    if values is not None:
+        return values
+    if is_empty(column):
+        return np.full(len(column), np.nan)
+    row = first_word(column)
+    value = "has words" if row is None else f"is {shown(str(column.iloc[row]).strip())}"
+    place = "" if row is None else f" in {location_of(where, row)}"
+    raise DataError(
+        f"{where}: the column {str(column.name)!r} {value}{place}, and must hold numbers, as in"
+        " training: correct it or leave it empty."
+    )
 
 
 def _notes(columns: Mapping[str, _Column]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Notes on copies: labels that are alike in all rows, and rows that repeat the features of others."""
+"""Notes on copies: labels alike in all rows, features that tell one, and rows that repeat others."""
 
 from __future__ import annotations
 
@@ -28,15 +28,16 @@ _NAMED, _LONGEST = 3, 40
 
 
 def notes_on_copies(dataset: Dataset) -> tuple[str, ...]:
-    """Warn of labels that equal others or are their opposites, and of rows that repeat others.
+    """Warn of labels and features that are alike, and of rows that repeat others.
 
-    Labels are compared where all are known. Rows are those of columns, and not of texts, on which the
-    reader makes notes. Of dense rows one column must differ in most distinct rows, for a few codes and
-    flags are alike by chance.
+    Labels are compared where all are known: with each other, whether they are equal or opposites, and
+    with dense features of two values. Rows are those of columns, and not of texts, on which the reader
+    makes notes. Of dense rows one column must differ in most distinct rows, for a few codes and flags
+    are alike by chance.
     """
     if len(dataset.targets) > _MOST_ROWS:
         return ()
-    return *_on_labels(dataset), *_on_rows(dataset)
+    return *_on_labels(dataset), *_on_features(dataset), *_on_rows(dataset)
 
 
 def _on_labels(dataset: Dataset) -> tuple[str, ...]:
@@ -72,12 +73,49 @@ def _on_labels(dataset: Dataset) -> tuple[str, ...]:
     )
 
 
-def _chance(targets: NDArray[np.bool_], count: int) -> float:
-    """Bound the probability that any two labels of so many rows are alike or opposites by chance."""
+def _on_features(dataset: Dataset) -> tuple[str, ...]:
+    targets, features = dataset.targets, dataset.features
+    if dataset.known is not None or dataset.samples != "columns" or is_sparse(features):
+        return ()
+    if max(targets.size, features.size) > _MOST_CELLS:
+        return ()
+    counts = targets.sum(axis=0)
+    often = np.flatnonzero(np.minimum(counts, len(targets) - counts) >= LEAST_ROWS)
+    labels = {
+        np.packbits(targets[:, k] ^ targets[0, k]).tobytes(): int(k)
+        for k in often
+        if _chance(targets, counts[k], features.shape[1]) <= _BY_CHANCE
+    }
+    step = max(1, _CELLS_AT_ONCE // len(targets))
+    found = []
+    for start in range(0, features.shape[1] if labels else 0, step):
+        part = np.asarray(features[:, start : start + step])
+        is_first, last = (
+            part == part[0],
+            part[np.argmax(part != part[0], axis=0), range(part.shape[1])],
+        )
+        for j in np.flatnonzero((is_first | (part == last)).all(axis=0)):
+            k = labels.get(np.packbits(~is_first[:, j]).tobytes())
+            if k is not None:
+                found.append((dataset.feature_names[start + j], dataset.label_names[k]))
+    if not found:
+        return ()
+    said = [f"{fitted(x, _LONGEST)!r} tells {fitted(y, _LONGEST)!r}" for x, y in found[:_NAMED]]
+    more = len(found) - len(said)
+    others = f", as {counted(more, 'more feature')} another" if more else ""
+    return (
+        f"Warning: the feature {'; '.join(said)} in all rows{others}: leave out what new rows do not"
+        " have before their labels are known.",
+    )
+
+
+def _chance(targets: NDArray[np.bool_], count: int, n_others: int | None = None) -> float:
+    """Bound the probability that a label and another, or a feature, are alike or opposites by chance."""
     n_rows, n_labels = targets.shape
     sizes = n_rows + 1, count + 1, n_rows - count + 1
     of_all, of_rows, of_others = map(math.lgamma, sizes)
-    return math.exp(2 * math.log(n_labels) + of_rows + of_others - of_all)
+    pairs = math.log(n_labels) + math.log(n_others or n_labels)
+    return math.exp(pairs + of_rows + of_others - of_all)
 
 
 def _on_rows(dataset: Dataset) -> tuple[str, ...]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import sys
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from mlc.config.errors import DataError
-from mlc.config.texts import counted
+from mlc.config.texts import composed, counted, listed, spelled_alike
 from mlc.data.title_rows import is_number, refuse_title, without_statement
 
 DELIMITERS = (",", "\t", ";", "|")
 _SHOWN = {"\t": "tabs"}
+# Signs that may stand between columns, but also in names and texts.
+_UNREAD = {"blanks": r"\s+", "'^'": r"\^", "'~'": "~", "':'": ":", "'¦'": "¦", "'\\x01'": "\x01"}
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,8 @@ def read_rows(text: str, usual: str, wanted: Collection[str], where: str) -> Del
     headers = {mark: _header(text, mark) for mark in (usual, *DELIMITERS)}
     marks = [mark for mark in headers if mark == usual or len(headers[mark]) > 1]
     if wanted:
-        most = max(len(set(wanted) & set(headers[mark])) for mark in marks)
-        marks = [mark for mark in marks if len(set(wanted) & set(headers[mark])) == most]
+        most = max(len(_shared(wanted, headers[mark])) for mark in marks)
+        marks = [mark for mark in marks if len(_shared(wanted, headers[mark])) == most]
     # A file of one column has no delimiter.
     marks.sort(key=lambda mark: len(headers[mark]) < 2)
     failed: list[DataError] = []
@@ -60,10 +63,10 @@ def read_rows(text: str, usual: str, wanted: Collection[str], where: str) -> Del
         except DataError as error:
             failed.append(error)
             continue
-        if not set(wanted) & set(rows.header) and not (len(rows.header) > 1 and all(rows.header)):
+        if not _shared(wanted, rows.header) and not (len(rows.header) > 1 and all(rows.header)):
             refuse_title(text, headers, wanted, where)
         return rows
-    if not any(set(wanted) & set(header) for header in headers.values()):
+    if not any(_shared(wanted, header) for header in headers.values()):
         refuse_title(text, headers, wanted, where)
     raise failed[0]
 
@@ -74,20 +77,41 @@ def require_header(rows: DelimitedRows, wanted: Sequence[str], where: str) -> No
     Raises:
         DataError: the first line looks like a row of data.
     """
-    if not rows.rows or not wanted or set(wanted) & set(rows.header):
+    if not rows.rows or not wanted or _shared(wanted, rows.header):
         return
+    _refuse_other_delimiter(rows.header, wanted, where)
     columns = list(zip(*rows.rows, strict=True))
     recurs = any(cell and cell in column for cell, column in zip(rows.header, columns, strict=True))
     is_row = recurs or any(is_number(cell) for cell in rows.header)
     if is_row or len(wanted) > 1:
         n = len(rows.header)
         names = list(wanted) if n == len(wanted) else [f"x{k + 1}" for k in range(n)]
-        cells = ", ".join(map(repr, rows.header[:3]))
-        other = "" if is_row else "give a file with these columns, or "
+        cells = ", ".join(map(repr, rows.header[:3]))[:80]
+        lacking = f"{where} has no header with {', '.join(map(repr, wanted[:5]))}"
+        write = f"write the columns' names, such as {','.join(names[:5])}, into a first line above"
+        if is_row:
+            raise DataError(f"{lacking}: {write} {cells}.")
+        alike = [cell for cell in rows.header if any(spelled_alike(cell, each) for each in wanted)]
+        if alike:
+            raise DataError(f"{lacking}: rename {listed(list(map(repr, alike)), 5, 40)}.")
         raise DataError(
-            f"{where} has no header with {', '.join(map(repr, wanted[:5]))}: {other}write the columns'"
-            f" names, such as {','.join(names[:5])}, into a first line above {cells[:80]}."
+            f"{lacking}: give a file with these columns, or {write} {cells} if that is a row of data."
         )
+
+
+def _refuse_other_delimiter(header: Sequence[str], wanted: Collection[str], where: str) -> None:
+    """Raise DataError if a first line of one field has wanted names between signs of `_UNREAD`."""
+    for name, pattern in _UNREAD.items() if len(header) == 1 else ():
+        if set(wanted) & {cell.strip().strip('"') for cell in re.split(pattern, header[0])}:
+            raise DataError(
+                f"{where}: the names in its first line are separated by {name}: separate the columns by"
+                " commas, semicolons, tabs or |."
+            )
+
+
+def _shared(wanted: Collection[str], header: Sequence[str]) -> set[str]:
+    """Return the wanted names of a header, whether their accents are part of the letters or not."""
+    return set(map(composed, wanted)) & set(map(composed, header))
 
 
 def _header(text: str, mark: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from mlc.config.errors import DataError
@@ -57,11 +58,19 @@ def refuse_other_kind(path: Path, content: bytes) -> None:
     elif content.startswith(_ZIP):
         ending = ".npz" if b".npy" in content else None
         kind = "a zip archive: unpack it, and name the file in it"
+    elif _is_json(content):
+        kind = _JSON
     if ending is not None:
         named = "" if path.suffix.lower() == ending else f", where its name ends in {ending}"
         kind = f"a {ending} file: data={ENDINGS[ending]} reads it{named}"
     if kind is not None:
         raise DataError(f"{path} is {kind}.")
+
+
+def _is_json(content: bytes) -> bool:
+    """Whether the first line is an object of JSON, or begins a list of them."""
+    first = content.removeprefix(b"\xef\xbb\xbf").lstrip()
+    return re.match(rb'\[?\s*\{\s*"(?:[^"\\]|\\.)*"\s*:', first) is not None
 
 
 def not_read(path: Path, forms: str) -> DataError:

@@ -14,6 +14,7 @@ from scipy.sparse import issparse
 from mlc.config.errors import DataError
 from mlc.config.texts import counted, shortened
 from mlc.data.files import MOST_COLUMNS, require_memory
+from mlc.data.label_bits import binary_value
 from mlc.data.label_cells import literal
 from mlc.data.label_separators import NAMES, combined_by, split_cell
 from mlc.data.missing_labels import SOFT_RANGE, first_not_soft
@@ -90,11 +91,27 @@ def parted_texts(
     return [_split_texts(y, sign) for y in given], (note,)
 
 
+def words_as_bits(arrays: Sequence[Any]) -> list[Any]:
+    """Return texts (N, K) that are words for 0 and 1, such as yes and no, as zeros and ones.
+
+    A label set has each label once, so that in one row a word must stand twice.
+    """
+    given = list(arrays)
+    if any(issparse(y) or y.ndim != 2 or y.dtype.kind != "U" or not y.size for y in given):
+        return given
+    if any(binary_value(word) is None for y in given for word in np.unique(y)):
+        return given
+    if not any(len(set(row)) < len(row) for y in given for row in y.tolist()):
+        return given
+    return [np.vectorize(binary_value, otypes=[int])(y) for y in given]
+
+
 def _split_texts(y: NDArray[np.str_], sign: str | None) -> NDArray[np.str_]:
     pieces = [
         split_cell(str(text), sign) if sign else map(str, literal(str(text)) or []) for text in y
     ]
-    columns = list(map(list, zip_longest(*pieces, fillvalue="")))
+    once = map(dict.fromkeys, pieces)
+    columns = list(map(list, zip_longest(*once, fillvalue="")))
     return np.array(columns or [[""] * len(y)], dtype=str).T
 
 
@@ -235,4 +252,10 @@ def _of_texts(
     multi_hot = np.zeros((len(texts), len(names)), dtype=bool)
     rows, cols = np.nonzero(texts != "")
     multi_hot[rows, [column_of[str(text)] for text in texts[rows, cols]]] = True
+    short = np.flatnonzero(multi_hot.sum(axis=1) < (texts != "").sum(axis=1))
+    if len(short):
+        raise DataError(
+            f"{path}: y holds a label twice in row {short[0] + 1}:"
+            " give 0 and 1 (N, K), or each label once."
+        )
     return multi_hot, names

@@ -12,12 +12,14 @@ BINARY_WORDS = {
     "false": 0, "true": 1, "f": 0, "t": 1,
     "nein": 0, "ja": 1, "non": 0, "oui": 1, "não": 0, "nao": 0, "sim": 1, "si": 1, "sí": 1, "sì": 1,
     "falsch": 0, "wahr": 1, "faux": 0, "vrai": 1, "falso": 0, "verdadero": 1, "verdadeiro": 1, "vero": 1,
-    "j": 1,
+    "j": 1, "nee": 0, "nej": 0, "nei": 0, "waar": 1, "onwaar": 0, "sant": 1, "falskt": 0,
+    "tak": 1, "nie": 0, "prawda": 1, "fałsz": 0, "ano": 1, "ne": 0, "da": 1, "igen": 1, "nem": 0,
+    "igaz": 1, "hamis": 0, "kyllä": 1, "ei": 0, "evet": 1, "hay\u0131r": 0, "hayir": 0, "doğru": 1,
+    "yanl\u0131ş": 0, "yanliş": 0, "да": 1, "нет": 0, "истина": 1, "ложь": 0,
+    "是": 1, "否": 0, "はい": 1, "いいえ": 0,
 }  # fmt: skip
 # An accent may be a character of its own, as in texts of macOS.
 BINARY_WORDS |= {unicodedata.normalize("NFD", word): value for word, value in BINARY_WORDS.items()}
-# Signs that tick a cell, where other cells are empty.
-MARKS = frozenset({"x", "✓", "✔", "✔\ufe0f", "✅", "✗", "✘", "☑", "☑\ufe0f", "☒", "*", "+", "•"})
 _BITS = re.compile(r"[01](?:(?P<mark>[ ;,|/#\t])\s*[01](?:(?P=mark)\s*[01])*)|[01]{2,}")
 
 

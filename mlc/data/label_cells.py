@@ -19,13 +19,14 @@ from mlc.config.texts import shown, whole_characters
 from mlc.data.label_bits import as_bits, bits
 from mlc.data.label_separators import infer_separator, split_cell
 from mlc.data.locations import location_of
+from mlc.data.ticks import DASHES
 
 # Cells for a missing value, in features too: "?" and those of pandas.read_csv.
 MISSING = {
     "", "?", "na", "nan", "null", "none", "n/a", "#n/a", "#n/a n/a", "#na", "<na>", "-nan",
     "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan",
 }  # fmt: skip
-_NO_LABEL = {*MISSING, "[]", "()", "{}", "set()", "frozenset()", "array([])"}
+_NO_LABEL = {*MISSING, *DASHES, "[]", "()", "{}", "set()", "frozenset()", "array([])"}
 _CALL = re.compile(r"^(?:np\.|numpy\.)?(?:set|frozenset|array|tuple|list)\((.*)\)$", re.DOTALL)
 _DTYPE = re.compile(r",\s*dtype=[^\])]*$")
 _SCALAR = re.compile(r"""\bnp\.\w+\(('[^'\\]*'|"[^"\\]*"|-?\d+)\)""")  # As NumPy 2 shows it.
@@ -244,7 +245,8 @@ def _refuse_almost(filled: Sequence[tuple[int, Labels]], where: str, name: str) 
 
 def _is_padded(lists: Sequence[Labels]) -> bool:
     numbers = all(_is_whole(v) and v >= -1 for c in lists for v in c if v == v)
-    return numbers and len({len(cell) for cell in lists}) == 1 and any(-1 in c for c in lists)
+    sets = all(c.count(v) < 2 for c in lists for v in set(c) - {-1})  # Signs, 1 and -1, repeat 1.
+    return numbers and sets and len(set(map(len, lists))) == 1 and any(-1 in c for c in lists)
 
 
 def _is_whole(value: Any) -> bool:

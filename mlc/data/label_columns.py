@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mlc.config.errors import DataError
 from mlc.config.texts import shown
 from mlc.data.byte_columns import refuse_bytes
-from mlc.data.label_bits import BINARY_WORDS, MARKS, binary_value
+from mlc.data.label_bits import BINARY_WORDS, binary_value
 from mlc.data.label_cells import MISSING, CellForm, read_cells, read_cells_as
 from mlc.data.locations import location_of
 from mlc.data.missing_labels import (
@@ -23,18 +23,19 @@ from mlc.data.missing_labels import (
     as_probabilities,
     unknown_handled,
 )
+from mlc.data.ticks import DASHES, Ticks, ticks_in
 
 # In a single 0/1 column, a smaller share of other values counts as slips.
 _SLIPS = 0.1
-# What pandas gives for a cell with nothing in it, as text.
-_EMPTY = ("", "nan", "none", "<na>")
+# Cells without a value among those of 0 and 1.
+_GAPS = MISSING | DASHES
 
 
 class Labels(NamedTuple):
     """Targets (N, K), bool; K names; the form of the cells of a single column; assumptions.
 
     `known` (N, K) marks the known labels; None if all are. `soft` (N, K) are the labels, if they are
-    probabilities.
+    probabilities. `ticks` are the signs in the cells, if they are not 0 and 1 or words for them.
     """
 
     targets: NDArray[np.bool_]
@@ -43,6 +44,7 @@ class Labels(NamedTuple):
     notes: tuple[str, ...] = ()
     known: Mask | None = None
     soft: NDArray[np.float32] | None = None
+    ticks: Ticks | None = None
 
 
 def separated(labels: Sequence[str], columns: Collection[str]) -> tuple[list[str], tuple[str, ...]]:
@@ -102,14 +104,15 @@ def encode_labels(
     form: CellForm | None = None,
     missing: str = "refuse",
     soft: bool = False,
+    ticks: Ticks | None = None,
 ) -> Labels:
     """Encode label columns as targets.
 
     A single column holds label sets (see `read_cells`), or, without a separator, one label of 0 and 1 or
-    of ticks.
-    Several columns are labels of 0 and 1. `form` is the form of the single column in an earlier file,
-    and `missing` says what to do with empty cells in columns of 0 and 1, as `MissingLabelOptions`; an
-    empty cell of label sets is the empty set.
+    of ticks. Several columns are labels of 0 and 1, or of ticks (see `ticks_in`). `form` is the form of
+    the single column in an earlier file, `ticks` are the signs there, and `missing` says what to do with
+    empty cells in columns of 0 and 1, as `MissingLabelOptions`; an empty cell of label sets is the empty
+    set.
 
     Raises:
         DataError: a column is missing, a value is neither 0 nor 1, or there is no label at all.
@@ -122,43 +125,18 @@ def encode_labels(
     if len(labels) == 1 and (form is not None or separator or not _is_one_label(frame[labels])):
         sets = _label_sets(frame[labels[0]], separator, where, form)
         return sets if missing == "refuse" else _with_note(sets, frame[labels[0]], missing)
-    mark = tick(frame[labels], where)
-    values = np.stack([_zeros_and_ones(frame[name], where, mark) for name in labels], axis=1)
-    if mark is not None and missing == "refuse":
-        note = f"{mark!r} in a column of a label is taken as 1, an empty cell as 0."
-        return Labels(values == 1, tuple(map(str, labels)), notes=(note,))
+    if ticks is None or None in ticks.values_in(frame[labels]):
+        ticks = ticks_in(frame[labels], where)
+    values = np.stack([_zeros_and_ones(frame[name], where, ticks) for name in labels], axis=1)
+    aside = () if ticks is None else (ticks.note,)
+    if ticks is not None and ticks.gaps_are_0:
+        if missing == "refuse":
+            values = np.where(np.isnan(values), 0, values)
+        else:
+            aside = ()  # What the user says of empty cells holds for them.
     known, notes = _known(~np.isnan(values), labels, where, missing)
-    return Labels(values == 1, tuple(map(str, labels)), notes=notes, known=known)
-
-
-def tick(columns: pd.DataFrame, where: str | None = None) -> str | None:
-    """Return the sign that ticks cells, if all cells of the columns have it or are empty.
-
-    Raises:
-        DataError: a sign is the first that is not empty and another cell differs; only with `where`.
-    """
-    filled = (
-        (name, row, word)
-        for name in columns
-        for row, word in enumerate(str(value).strip() for value in columns[name])
-        if word.lower() not in _EMPTY
-    )
-    *_, first = next(filled, ("",))
-    if first.lower() not in MARKS:
-        return None
-    spellings = {first}
-    for name, row, word in filled:
-        spellings.add(word)
-        if word.lower() == first.lower():
-            continue
-        if where is None:
-            return None
-        raise DataError(
-            f"{where}: the label {str(name)!r} is {shown(word)} in {location_of(where, row)}, and other"
-            f" cells of labels are {first!r}: leave the cells without {first!r} empty, or write 0 or 1,"
-            " yes or no, or true or false, in every row."
-        )
-    return min(spellings)
+    names = tuple(map(str, labels))
+    return Labels(values == 1, names, None, (*aside, *notes), known, ticks=ticks)
 
 
 def _with_note(sets: Labels, column: pd.Series[Any], missing: str) -> Labels:
@@ -231,36 +209,38 @@ def _label_sets(
     if len(encoder.classes_) == 0 or not any(sets):
         raise DataError(f"{where}: no row of the column {name!r} has a label.")
     targets = encoder.transform(sets).astype(bool)
-    return Labels(targets, tuple(map(str, encoder.classes_)), form, form.notes)
+    dashes = sorted({value.strip() for value in values if isinstance(value, str)} & DASHES)
+    notes = tuple(f"{dash!r} in {name!r} is taken as no label." for dash in dashes)
+    return Labels(targets, tuple(map(str, encoder.classes_)), form, (*form.notes, *notes))
 
 
 def _zeros_and_ones(
-    column: pd.Series[Any], where: str, mark: str | None = None
+    column: pd.Series[Any], where: str, ticks: Ticks | None = None
 ) -> NDArray[np.float64]:
-    """Return 0 or 1 for each cell, and NaN for an empty one: (N,); `mark` means 1."""
+    """Return 0 or 1 for each cell, and NaN for an empty one: (N,)."""
+    meaning = BINARY_WORDS.get if ticks is None else ticks.value_of
     words = (str(value).strip().lower() for value in column)
-    values = [
-        np.nan if word in MISSING else 1 if mark is not None else BINARY_WORDS.get(word)
-        for word in words
-    ]
+    values = [np.nan if word in _GAPS else meaning(word) for word in words]
     if None in values:
         wrong = values.index(None)
+        is_share = 0 < _numbers(column.iloc[[wrong]])[0] < 1
+        probable = "; data.soft_labels=true takes probabilities" if is_share else ""
         raise DataError(
             f"{where}: the label {str(column.name)!r} is {shown(str(column.iloc[wrong]))} in"
             f" {location_of(where, wrong)}: labels must be 0 or 1, yes or no, or true or false,"
             " in every row, or one sign such as x in some cells of all label columns and nothing in the"
-            " others; where cells name labels, state data.separator."
+            f" others; where cells name labels, state data.separator{probable}."
         )
     return np.array(values, dtype=np.float64)
 
 
-def zero_one_columns(frame: pd.DataFrame, mark: str | None = None) -> list[str]:
-    """Return the columns whose values are exactly 0 and 1, or words for them, or ticks by `mark`."""
+def zero_one_columns(frame: pd.DataFrame, ticks: Ticks | None = None) -> list[str]:
+    """Return the columns whose values are exactly 0 and 1, or words for them, or fit the ticks."""
     names = []
     for name in frame.columns:
         values = {binary_value(value) for value in frame[name]}
-        ticks = None if mark is None else tick(frame[[name]])
-        if values == {0, 1} or (mark and ticks and ticks.lower() == mark.lower()):
+        found = set() if ticks is None else ticks.values_in(frame[[name]])
+        if values == {0, 1} or (1 in found and None not in found):
             names.append(str(name))
     return names
 
@@ -268,13 +248,13 @@ def zero_one_columns(frame: pd.DataFrame, mark: str | None = None) -> list[str]:
 def _is_one_label(columns: pd.DataFrame) -> bool:
     """Whether a frame of one column is a label of 0 and 1 or of ticks in some of its cells."""
     column = columns.iloc[:, 0]
-    return _is_binary(column) or tick(columns) is not None
+    return _is_binary(column) or ticks_in(columns) is not None
 
 
 def _is_binary(column: pd.Series[Any]) -> bool:
     """Whether a single column is a label of 0 and 1, perhaps with a few slips and gaps."""
     words = [str(value).strip().lower() for value in column]
-    filled = [word for word in words if word not in MISSING]
+    filled = [word for word in words if word not in _GAPS]
     values = [BINARY_WORDS.get(word) for word in filled]
     n_slips = values.count(None)
     few = n_slips < _SLIPS * len(values) and {0, 1} <= set(values)

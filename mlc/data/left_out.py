@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 
 from mlc.config.errors import DataError
 from mlc.config.quoting import setting
-from mlc.config.texts import listed, shown
+from mlc.config.texts import counted_of, listed, shown
 from mlc.data.byte_columns import refuse_bytes
 from mlc.data.locations import location_of
 
@@ -20,17 +21,23 @@ _IDENTIFIER = re.compile(r"(?:.*[ _.-])?(?:id|ID|Id|uid|uuid|UUID)|.*[a-z]I[Dd]|
 _FEW_ROWS = 20
 # Columns of codes, such as those of a kind, have more rows of each value.
 _MOST_REPEATS = 20
+_NESTED = list, tuple, dict, set, np.ndarray
 
 
-def without_row_numbers(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def without_row_numbers(
+    frame: pd.DataFrame, test_is_drawn: bool = True
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Drop the columns that number the rows; return the others, and notes on these and on identifiers.
 
     A column without a name numbers the rows if its values are distinct integers, such as the index that
     pandas writes; so does one called id or the like. A column with another name does if they count up
-    from 0 or 1. The columns stay if there is no other.
+    from 0 or 1. The columns stay if there is no other. `test_is_drawn` says whether the test rows are
+    drawn from this table.
     """
     numbering = [name for name in frame.columns if _numbers_rows(frame[name])]
-    repeating = [note for name in frame.columns for note in _note_on_repeats(frame[name])]
+    repeating = [
+        note for name in frame.columns for note in _note_on_repeats(frame[name], test_is_drawn)
+    ]
     if not numbering or len(numbering) == len(frame.columns):
         return frame, tuple(repeating)
     named = [f"{str(name)!r}" for name in numbering]
@@ -40,19 +47,69 @@ def without_row_numbers(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, .
     )
 
 
-def _note_on_repeats(column: pd.Series[Any]) -> list[str]:
+def _note_on_repeats(column: pd.Series[Any], test_is_drawn: bool) -> list[str]:
     """Warn of a column that is called id or the like and has each of many values in a few rows."""
-    if _IDENTIFIER.fullmatch(str(column.name).strip()) is None:
+    if not _identifies(column) or column.nunique() == column.count():
         return []
-    n_values, n_rows = column.nunique(), column.count()
-    if not (_FEW_ROWS <= n_values < n_rows <= _MOST_REPEATS * n_values):
-        return []
+    at_risk, cure = "several parts", ""
+    if test_is_drawn:
+        at_risk, cure = (
+            "training and in test",
+            ", and give test rows of other values (data.test_path)",
+        )
     return [
-        f"Warning: {str(column.name)!r} looks like an identifier, of {n_values:,} values in {n_rows:,}"
-        " rows, and is taken as a feature; rows of one value may be in training and in test: leave it"
-        f" out by {setting('data.ignore', [column.name])}, and give test rows of other values"
-        " (data.test_path)."
+        f"Warning: {str(column.name)!r} looks like an identifier, of {column.nunique():,} values in"
+        f" {column.count():,} rows, and is taken as a feature; rows of one value may be in {at_risk}:"
+        f" leave it out by {setting('data.ignore', [column.name])}{cure}."
     ]
+
+
+def shared_identifiers(
+    train: pd.DataFrame, others: Mapping[str, pd.DataFrame], columns: Sequence[str]
+) -> tuple[str, ...]:
+    """Warn of identifiers that rows of the training file and rows of other files have.
+
+    Row numbers from 0 or 1 are no identifiers of what the rows describe.
+
+    Args:
+        train: the columns of the training file.
+        others: those of other files, by what their rows are called.
+        columns: the columns to look at.
+    """
+    notes = []
+    for name in columns:
+        if not _identifies(train[name]) or _counts_up(train[name]):
+            continue
+        known = set(_words(train[name]))
+        for called, frame in others.items():
+            if name not in frame.columns or _counts_up(frame[name]):
+                continue
+            n_shared = sum(word in known for word in _words(frame[name]))
+            if n_shared:
+                have = counted_of(n_shared, len(frame), f"{called} row", "have")
+                notes.append(
+                    f"Warning: {have} a {name!r} of the training file: what is learned of one value says"
+                    " little about others; leave its rows out of one of the files."
+                )
+    return tuple(notes)
+
+
+def _identifies(column: pd.Series[Any]) -> bool:
+    """Whether a column is called id or the like and has each of many values in a few rows."""
+    if _IDENTIFIER.fullmatch(str(column.name).strip()) is None or is_nested(column):
+        return False
+    n_values, n_rows = column.nunique(), column.count()
+    return bool(_FEW_ROWS <= n_values <= n_rows <= _MOST_REPEATS * n_values)
+
+
+def _words(column: pd.Series[Any]) -> list[str]:
+    return [str(value).strip() for value in column.dropna() if str(value).strip()]
+
+
+def _counts_up(column: pd.Series[Any]) -> bool:
+    """Whether a column counts up from 0 or 1."""
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    return bool(len(numbers) and numbers[0] in (0, 1) and (np.diff(numbers) == 1).all())
 
 
 def _numbers_rows(column: pd.Series[Any]) -> bool:
@@ -67,7 +124,12 @@ def _numbers_rows(column: pd.Series[Any]) -> bool:
     names_rows = unnamed or _IDENTIFIER.fullmatch(str(column.name).strip()) is not None
     if names_rows and len(np.unique(numbers)) == len(numbers):
         return True
-    return bool(numbers[0] in (0, 1) and (np.diff(numbers) == 1).all())
+    return _counts_up(column)
+
+
+def is_nested(column: pd.Series[Any]) -> bool:
+    """Whether a column holds vectors or structures, as a Parquet file may have."""
+    return column.dtype == object and any(isinstance(value, _NESTED) for value in column)
 
 
 def refuse_nested(frame: pd.DataFrame, where: str) -> None:
@@ -77,7 +139,7 @@ def refuse_nested(frame: pd.DataFrame, where: str) -> None:
             continue
         refuse_bytes(frame[name], where)
         for row, value in enumerate(frame[name]):
-            if isinstance(value, (list, tuple, dict, set, np.ndarray)):
+            if isinstance(value, _NESTED):
                 raise DataError(
                     f"{where}: the column {str(name)!r} holds {shown(value)} in"
                     f" {location_of(where, row)}, no single value: write a column for each, or name it"

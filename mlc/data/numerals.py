@@ -25,7 +25,7 @@ _POINT = re.compile(
 )
 _MOST_DIGITS = 1000
 # Cells for a missing number; in a column of words they may be words.
-_GAPS = {*MISSING, "-", "--", ".", "..", "missing"}
+_GAPS = {*MISSING, "-", "--", "–", "—", ".", "..", "missing", "n.a.", "n. a.", "k.a.", "k. a."}  # noqa: RUF001
 # In a column of numbers, a smaller share of other words counts as slips.
 _SLIPS = 0.05
 _GROUPED = re.compile(r"[+-]?\d{1,3}(\.\d{3})+|\d{1,3}", re.ASCII)
@@ -110,19 +110,35 @@ def gaps(column: pd.Series[Any]) -> str | None:
 
 def slips(column: pd.Series[Any], where: str) -> str | None:
     """Describe the few words in a column of numbers; None for other columns."""
+    filled, odd = _words(column)
+    n = int(odd.sum())
+    if not 0 < n < _SLIPS * len(filled):
+        return None
+    return (
+        f"{len(filled) - n:,} of {len(filled):,} cells of the column {str(column.name)!r} are numbers,"
+        f" and {n:,} not, such as {shown(str(filled[odd].iloc[0]))} in"
+        f" {location_of(where, int(np.flatnonzero(column.index == odd.idxmax())[0]))}"
+    )
+
+
+def is_empty(column: pd.Series[Any]) -> bool:
+    """Whether each cell is empty, or a word for a missing number."""
+    return not len(_words(column)[0])
+
+
+def first_word(column: pd.Series[Any]) -> int | None:
+    """Return the row of the first cell that is neither a number nor empty; None if there is none."""
+    _, odd = _words(column)
+    return int(np.flatnonzero(column.index == odd.idxmax())[0]) if odd.any() else None
+
+
+def _words(column: pd.Series[Any]) -> tuple[pd.Series[Any], pd.Series[Any]]:
+    """Return the texts of the cells that are not empty, and which of them are no numbers."""
     texts = column.astype("string").str.strip()
     filled = texts[~(texts.isna() | texts.str.lower().isin(_GAPS))]
     forms = tuple(_GRAMMARS.values())
     fits = {t: t[-1:].isdigit() and any(f.fullmatch(t) for f in forms) for t in filled.unique()}
-    odd = ~filled.map(fits).astype(bool)
-    n = int(odd.sum())
-    if not 0 < n < _SLIPS * len(filled):
-        return None
-    row = int(np.flatnonzero(texts.index == odd.idxmax())[0])
-    return (
-        f"{len(filled) - n:,} of {len(filled):,} cells of the column {str(column.name)!r} are numbers,"
-        f" and {n:,} not, such as {shown(str(filled[odd].iloc[0]))} in {location_of(where, row)}"
-    )
+    return filled, ~filled.map(fits).astype(bool)
 
 
 def _all_fit(texts: pd.Series[Any], form: re.Pattern[str]) -> bool:

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from mlc.config.texts import counted_of, listed
+import numpy as np
+from numpy.typing import NDArray
+
+from mlc.config.texts import counted_of, fitted, folded_name, listed
 from mlc.data.locations import location_of
 
-_NAMED = 5
+_NAMED, _LONGEST = 5, 40
+# Of fewer rows, each may have a label of its own.
+_FEW_ROWS = 20
 
 
 def empty_texts(texts: Sequence[str], where: str) -> tuple[str, ...]:
@@ -49,11 +54,24 @@ def repeated_texts(texts: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     return tuple(notes)
 
 
+def unshared_labels(targets: NDArray[np.bool_], names: Sequence[str]) -> tuple[str, ...]:
+    """Note labels (N, K) of which each row has one at most, and few are shared by two rows."""
+    n_rows, n_labels = targets.shape
+    if n_rows < _FEW_ROWS or 2 * n_labels < n_rows or targets.sum(axis=1).max() > 1:
+        return ()
+    example = fitted(names[0], _LONGEST)
+    return (
+        f"Warning: {n_rows:,} rows have {n_labels:,} different labels, such as {example!r}, each row one"
+        " at most: such labels cannot be learned, as those of a column of measurements, texts or"
+        " identifiers; name another column in data.labels, or state data.separator.",
+    )
+
+
 def alike_labels(names: Sequence[str]) -> tuple[str, ...]:
     """Note labels whose names differ only by upper and lower case or blanks."""
     alike: dict[str, list[str]] = {}
     for name in names:
-        alike.setdefault("".join(name.split()).casefold(), []).append(name)
+        alike.setdefault(folded_name(name), []).append(name)
     groups = [" and ".join(map(repr, group)) for group in alike.values() if len(group) > 1]
     if not groups:
         return ()

@@ -23,14 +23,16 @@ from mlc.data.base import (
 from mlc.data.byte_columns import refuse_bytes
 from mlc.data.columns import Encoded, encode_columns
 from mlc.data.files import located
-from mlc.data.label_columns import Labels, encode_labels, tick, zero_one_columns
+from mlc.data.label_columns import Labels, encode_labels, zero_one_columns
+from mlc.data.label_order import labels_as
 from mlc.data.label_separators import separator_named
-from mlc.data.locations import location_of
-from mlc.data.missing_labels import Mask, SoftLabelOptions, joined_known, joined_soft
+from mlc.data.left_out import shared_identifiers
+from mlc.data.missing_labels import SoftLabelOptions, joined_known, joined_soft
 from mlc.data.parts import join_parts
-from mlc.data.spotted import alike_labels, empty_texts, repeated_texts
+from mlc.data.spotted import alike_labels, empty_texts, repeated_texts, unshared_labels
 from mlc.data.table_file import TableFile, needs_labels, read_table
 from mlc.data.text import TextOptions, count_words
+from mlc.data.unlabelled import values_said
 from mlc.data.weighting import weighting_of
 
 _PARTS = {"val": "Validation", "test": "Test"}
@@ -115,30 +117,42 @@ class Table(DataSource):
         train = read_table(path, options)
         if train.text is not None and train.text in train.labels:
             raise text_as_label("data.", train.text)
+        _require_left_out(train, options)
         labels = _encode(train, options)
         encoded = _features(train, options, None)
         features, targets = [encoded.values], [labels.targets]
         known, soft = [labels.known], [labels.soft]
         texts = {"train": _texts(train)}
+        frames = {}
         notes = (
             *_further_labels(train, labels, options), *train.notes, *labels.notes, *encoded.notes,
-            *alike_labels(labels.names), *empty_texts(_texts(train), train.where),
+            *alike_labels(labels.names), *unshared_labels(labels.targets, labels.names),
+            *empty_texts(_texts(train), train.where),
         )  # fmt: skip
         others = _part_files(options)
         for part, name in others.items():
             file = read_table(located(name, options.root), options)
-            of_part = _labels_as(file, options, labels)
+            of_part = labels_as(_encode(file, options, labels), labels, file.where)
             targets.append(of_part.targets)
             known.append(of_part.known)
             soft.append(of_part.soft)
-            features.append(_features(file, options, encoded.names).values)
+            of_file = _features(file, options, encoded.names)
+            features.append(of_file.values)
             texts[part] = _texts(file)
+            frames[_PARTS[part].lower()] = file.frame
             notes += tuple(
                 f"{_PARTS[part]} file: {note}"
-                for note in (*file.notes, *of_part.notes, *empty_texts(texts[part], file.where))
+                for note in (
+                    *file.notes,
+                    *of_part.notes,
+                    *of_file.notes,
+                    *empty_texts(texts[part], file.where),
+                )
                 if note not in notes
             )
         notes += repeated_texts(texts)
+        columns = [name for name in train.frame.columns if name not in train.labels]
+        notes += shared_identifiers(train.frame, frames, columns)
         joined, all_targets, parts = join_parts(features, targets, ("train", *others))
         return Dataset(
             name=options.title or path.name.split(".")[0],
@@ -160,12 +174,12 @@ class Table(DataSource):
     @classmethod
     def read_features(cls, path: Path, options: Any, names: Sequence[str]) -> Any:
         """Return the features of another file with these names: (N, D)."""
-        return _features(read_table(path, options, names), options, names).values
+        return values_said(_features(read_table(path, options, names), options, names))
 
     @classmethod
     def read_texts(cls, path: Path, options: Any) -> list[str]:
         """Return the texts of another file."""
-        return _texts(read_table(path, options, ()))
+        return _texts(read_table(path, options, ()), of_new_rows=True)
 
 
 def text_as_label(prefix: str, text: str) -> ConfigError:
@@ -189,16 +203,29 @@ def _part_names(options: Any) -> list[str]:
     return [Path(file).name for file in every]
 
 
-def _encode(file: TableFile, options: Any, form: Any = None) -> Labels:
+def _require_left_out(file: TableFile, options: Any) -> None:
+    """Raise DataError for a name in data.ignore that is no column: the one meant would be a feature."""
+    for name in options.ignore:
+        if name not in file.frame.columns:
+            columns = list(map(str, file.frame.columns))
+            raise DataError(
+                f"{file.where}: there is no column {name!r}: data.ignore may name"
+                f" {listed(columns, 8, 40)}."
+            )
+
+
+def _encode(file: TableFile, options: Any, earlier: Labels | None = None) -> Labels:
+    """Return the labels of a file, in the form of those of an earlier one."""
     separator = None if options.separator is None else separator_named(options.separator)
     return encode_labels(
         file.frame,
         file.labels,
         separator,
         file.where,
-        form,
+        None if earlier is None else earlier.form,
         options.missing_labels,
         options.soft_labels,
+        None if earlier is None else earlier.ticks,
     )
 
 
@@ -210,15 +237,19 @@ def _further_labels(file: TableFile, labels: Labels, options: Any) -> tuple[str,
     if labels.form is not None or file.text is not None or options.binary_features:
         return ()
     others = file.frame.drop(columns=[*file.labels, *options.ignore], errors="ignore")
-    mark = tick(file.frame[file.labels])
-    names = zero_one_columns(others, mark)
+    names = zero_one_columns(others, labels.ticks)
     if not names:
         return ()
     listed_names = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-    values = "0 and 1" if mark is None else f"{mark!r} (or 0 and 1)"
+    hold, are, them = (
+        ("holds", "is taken as a feature", "it")
+        if len(names) == 1
+        else ("hold", "are taken as features", "them")
+    )
+    values = "0 and 1" if labels.ticks is None else f"{labels.ticks.sign!r} (or 0 and 1)"
     return (
-        f"Warning: {listed_names} hold {values} as the labels do, and are taken as features: name them"
-        " in data.labels or data.ignore, or state data.binary_features=true.",
+        f"Warning: {listed_names} {hold} {values} as the labels do, and {are}: name"
+        f" {them} in data.labels or data.ignore, or state data.binary_features=true.",
     )
 
 
@@ -227,8 +258,9 @@ def _features(file: TableFile, options: Any, names: Sequence[str] | None) -> Enc
     if file.text is None:
         left_out = [*file.labels, *options.ignore]
         columns = frame.drop(columns=[name for name in left_out if name in frame.columns])
-        return encode_columns(columns, where, names)
-    counts, words = count_words(_texts(file), options, where, names)
+        return encode_columns(columns, where, names, options.test_path is None)
+    texts = _texts(file, of_new_rows=names is not None)
+    counts, words = count_words(texts, options, where, names)
     used = {file.text, *file.labels, *options.ignore}
     unused = [str(name) for name in frame.columns if name not in used]
     note = f"Not used beside the text: the columns {listed(unused, 8)}."
@@ -236,15 +268,18 @@ def _features(file: TableFile, options: Any, names: Sequence[str] | None) -> Enc
     return Encoded(counts, words, numeric, {}, (note,) if unused else ())
 
 
-def _texts(file: TableFile) -> list[str]:
+def _texts(file: TableFile, of_new_rows: bool = False) -> list[str]:
     """Return the texts of the text column, of which "" is a gap; none without such a column."""
     if file.text is None:
         return []
     if file.text not in file.frame.columns:
-        raise DataError(
-            f"{file.where}: there is no column {file.text!r}: data.text may be"
-            f" {', '.join(map(str, file.frame.columns[:20]))}."
-        )
+        columns = ", ".join(map(str, file.frame.columns[:20]))
+        cure = f"data.text may be {columns}"
+        if of_new_rows:
+            cure = (
+                f"the training had its texts there; rename the one that holds texts, of {columns}"
+            )
+        raise DataError(f"{file.where}: there is no column {file.text!r}: {cure}.")
     column = file.frame[file.text]
     refuse_bytes(column, file.where)
     return ["" if gap else str(text) for text, gap in zip(column, column.isna(), strict=True)]
@@ -263,26 +298,3 @@ def _weighting(file: TableFile, options: Any, features: Any) -> str | None:
     if file.text is not None and options.weighting == "auto":
         return "tfidf"
     return weighting_of(features, options.weighting, file.where)
-
-
-def _labels_as(file: TableFile, options: Any, labels: Labels) -> Labels:
-    """Return the labels of the test file in the order of the training file."""
-    test_labels = _encode(file, options, labels.form)
-    if labels.soft is not None:
-        return test_labels
-    unknown = sorted(set(test_labels.names) - set(labels.names))
-    if unknown:
-        holders = test_labels.targets[:, test_labels.names.index(unknown[0])]
-        row = f" in {location_of(file.where, int(holders.argmax()))}" if holders.any() else ""
-        raise DataError(
-            f"{file.where}: the label {unknown[0]!r}{row} is not in the training file: remove it."
-        )
-    shape = len(file.frame), len(labels.names)
-    columns = [labels.names.index(name) for name in test_labels.names]
-    targets: Mask = np.zeros(shape, dtype=bool)
-    targets[:, columns] = test_labels.targets
-    known = None
-    if test_labels.known is not None:
-        known = np.ones(shape, dtype=bool)
-        known[:, columns] = test_labels.known
-    return Labels(targets, labels.names, labels.form, test_labels.notes, known)

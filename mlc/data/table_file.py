@@ -11,7 +11,7 @@ import pandas as pd
 
 from mlc.config.errors import DataError
 from mlc.config.quoting import setting
-from mlc.config.texts import listed
+from mlc.config.texts import as_written, listed
 from mlc.data.byte_columns import with_texts
 from mlc.data.delimited import DelimitedRows, read_rows, require_header
 from mlc.data.encodings import decode
@@ -73,6 +73,10 @@ def read_table(path: Path, options: Any, names: Sequence[str] | None = None) -> 
         if not labels and names is None:
             raise needs_labels()
         frame = _read_parquet(path)
+        labels, text = (
+            as_written(labels, frame.columns),
+            text and as_written([text], frame.columns)[0],
+        )
         labels, asides = separated(labels, frame.columns)
         _refuse_split_name(labels, list(map(str, frame.columns)), str(path))
         return TableFile(frame, str(path), labels, text or (None if labels else _TEXT), asides)
@@ -86,6 +90,9 @@ def read_table(path: Path, options: Any, names: Sequence[str] | None = None) -> 
         except DataError:
             if _labelled(content, labels, names) is None:
                 raise
+    if rows is not None:
+        labels, text = as_written(labels, rows.header), text and as_written([text], rows.header)[0]
+        wanted = as_written(wanted, rows.header)
     rows, labels, asides = _of_separated(rows, content, mark, labels, path, names is None)
     if asides and names is None:
         wanted = [*labels, *([text] if text else [])]
@@ -200,6 +207,8 @@ def read_frame(path: Path) -> pd.DataFrame:
 
 
 def _usable(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+    if frame.empty and not len(frame.columns):
+        raise DataError(f"{path} is empty: give a file with the names of columns and with rows.")
     if frame.empty:
         raise DataError(f"{path} has no row after its first line, which names the columns.")
     if not frame.columns.is_unique:

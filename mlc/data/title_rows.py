@@ -11,7 +11,7 @@ from mlc.config.errors import DataError
 from mlc.config.texts import listed, shown
 
 # Lines of titles and blanks that a header may be below, and lines that are looked at.
-_MOST_TITLES, _LINES = 5, 30
+_MOST_TITLES, _LINES = 20, 60
 # Excel's statement of the delimiter.
 _STATED = re.compile(r"\ufeff?\"?sep=.\"?\r?(?=\n)", re.IGNORECASE)
 

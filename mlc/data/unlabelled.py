@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 from mlc.config.errors import DataError
 from mlc.data.arff_file import read_arff
 from mlc.data.base import SOURCES, select_columns
-from mlc.data.columns import encode_columns
+from mlc.data.columns import Encoded, encode_columns
 from mlc.data.table_file import read_frame
+
+log = logging.getLogger(__name__)
 
 
 def read_features(
@@ -36,9 +39,16 @@ def read_features(
     if read is not None:
         return read(path, options, names)
     if ".arff" not in path.suffixes:
-        return encode_columns(read_frame(path), str(path), names).values
+        return values_said(encode_columns(read_frame(path), str(path), names))
     features, feature_names, _ = read_arff(path).features(label_names)
     return select_columns(path, features, feature_names, names)
+
+
+def values_said(encoded: Encoded) -> Any:
+    """Return the features of new rows, and log what is assumed of them."""
+    for note in encoded.notes:
+        log.warning("%s", note, extra={"folded": True})
+    return encoded.values
 
 
 def read_texts(path: Path, source: str, options: Any) -> list[str]:

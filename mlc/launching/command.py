@@ -32,7 +32,7 @@ from mlc.data.notices import forget_notices
 from mlc.launching import sweep
 from mlc.launching.checks import unknown_choice, with_name, without_glob
 from mlc.launching.ending import failures_in_files_only
-from mlc.launching.flags import config_folders, overrides_first
+from mlc.launching.flags import config_folders, for_hydras_help, overrides_first
 from mlc.launching.folders import own_folder, run_folder
 from mlc.launching.job import describe
 from mlc.launching.names import run_path
@@ -149,7 +149,7 @@ def launch(
     register_configs()
     for plugin in (FusedLauncher, FusedSubmititLauncher, SearchSweeper):
         Plugins.instance().register(plugin)
-    sys.argv[1:] = overrides_first(sys.argv[1:])
+    sys.argv[1:] = overrides_first(for_hydras_help(sys.argv[1:]))
     _fit_overrides()
     forget_notices()
     app = hydra.main(config_path=str(config_folder()), config_name="train", version_base="1.3")(

@@ -19,6 +19,7 @@ _WITH_VALUE = (
 )  # fmt: skip
 # These take the next word only if it is one of their choices.
 _WITH_CHOICE = ("--info", "-i")
+HYDRAS_HELP = "--hydra-help"
 _CHOICES = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 
 
@@ -37,6 +38,15 @@ def overrides_first(arguments: Sequence[str]) -> list[str]:
         (flags if is_flag or _takes(previous, word) else overrides).append(word)
         previous = word
     return [*overrides, *flags]
+
+
+def for_hydras_help(arguments: Sequence[str]) -> list[str]:
+    """Return --hydra-help alone if it is among the words, perhaps shortened; otherwise all words.
+
+    The config that Hydra composes for its help has no keys of mlc, and refuses overrides of these.
+    """
+    is_asked = any(len(word) > 3 and HYDRAS_HELP.startswith(word) for word in arguments)
+    return [HYDRAS_HELP] if is_asked else list(arguments)
 
 
 def config_folders(arguments: Sequence[str]) -> list[Path]:

@@ -9,6 +9,7 @@ import pytest
 from mlc.config.errors import BeingTrainedError, ConfigError, DataError
 from mlc.config.texts import (
     LogFormatter,
+    as_written,
     cell,
     counted,
     display_width,
@@ -117,3 +118,11 @@ def test_an_unknown_head_is_one_sentence_of_at_most_400_characters() -> None:
         HEADS["x" * 200]
     assert len(str(refused.value)) <= 400
     assert len(str(unknown_choice("head", "x" * 60))) <= 400
+
+
+def test_names_are_taken_as_written_but_for_accents() -> None:
+    one, two = "\u00fcber", "u\u0308ber"
+    assert as_written([one, "b"], [two, "b", 3]) == [two, "b"]
+    assert as_written([one, "c"], [one, two]) == [one, "c"]
+    # Of two columns each keeps its own name.
+    assert as_written([one, two], [one]) == [one, two]

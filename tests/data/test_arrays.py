@@ -51,6 +51,7 @@ FORMS = {
     "floats": Y.astype(np.float16),
     "filled up": padded(Y),
     "filled up, floats": padded(Y).astype(float),
+    "words for 0 and 1": np.where(Y, "yes", "No"),
     "texts": np.where(padded(Y) < 0, "", padded(Y).astype(str)),
     "bytes": np.where(padded(Y) < 0, "", padded(Y).astype(str)).astype("S"),
 }
@@ -210,6 +211,9 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "-2": ({"X": X, "y": at(-2, (2, 1), padded(Y))}, "y is -2 in row 3"),
     "twice": ({"X": X, "y": at(2, (2, 1), padded(Y))}, "a label twice in row 3"),
     "objects": ({"X": X, "y": np.array([[1], []] * 6, dtype=object)}, "Python objects"),
+    "a text twice": (
+        {"X": X, "y": np.where(Y, "x", "")}, "a label twice in row 1: give 0 and 1"
+    ),
     "fields": ({"X": X, "y": np.zeros(12, dtype=[("a", int)])}, "not an array of numbers or texts"),
     "dates": ({"X": X, "y": np.zeros((12, 2), dtype="M8[s]")}, "array of datetime64"),
     "large": ({"X": X, "y": np.array([[10**7, -1]] * 12)}, "at most 10000000 labels"),

@@ -43,6 +43,25 @@ def test_a_copy_of_a_label_and_an_opposite_are_named() -> None:
     assert notes_on(dataset(targets=np.column_stack([rare, rare, ~rare, rare & False]))) == ()
 
 
+def test_a_feature_that_tells_a_label_is_named() -> None:
+    data = dataset()
+    b, c = data.targets[:, 1], data.targets[:, 2]
+    told = np.column_stack([data.features[:, 0], 5 - 3 * b, c])
+    (note,) = notes_on(dataset(told, data.targets))
+    assert note.startswith(
+        "Warning: the feature 'x1' tells 'b'; 'x2' tells 'c' in all rows: leave out"
+    )
+    # One row that differs, a gap, and a label that few rows have are no copies.
+    for value in (7, 2 if b[0] == 0 else 5, np.nan):
+        other = told.copy()
+        other[0, 1] = value
+        (note,) = notes_on(dataset(other, data.targets))
+        assert "'x1'" not in note
+    rare = (np.arange(N) < LEAST_ROWS - 1)[:, None]
+    assert notes_on(dataset(np.hstack([data.features, rare]), rare)) == ()
+    assert notes_on(dataset(told, data.targets, known=np.ones_like(data.targets))) == ()
+
+
 @pytest.mark.parametrize("sparse", [False, True])
 def test_rows_that_repeat_others_are_counted(sparse: bool) -> None:
     rows = np.random.default_rng(1).normal(size=(N, 6))

@@ -86,6 +86,7 @@ def test_what_was_taken_is_stated() -> None:
             r"\[1, 0, 1\] of 'tags' in data row 1 has a number twice",
         ),
         (["[0, 1, -1]", "['a', 1, -1]"], "has a number twice or below 0"),
+        (["[1, -1, 1]", "[-1, 1, -1]"], "has a number twice or below 0"),
         (["[0, -1]", "[-2, 0]"], "has a number twice or below 0"),
         (["[0, -1]", "[1, 2, -1]"], "has a number twice or below 0"),
         (["['a' 'b', ...]", "['b']"], "data row 1 is no plain list"),

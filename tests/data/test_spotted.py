@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,6 +31,26 @@ def test_repeated_texts_are_counted_beyond_the_first() -> None:
         "Warning: 2 of 4 test texts are texts of the training file too: leave them out of one of the"
         " files.",
     )
+
+
+def test_labels_of_a_row_each_are_no_labels(tmp_path: Path) -> None:
+    def notes(label: str) -> list[str]:
+        cells = [label.format(k * k / 10, k % 7) for k in range(30)]
+        rows = [f"{k}.5,{cell}" for k, cell in enumerate(cells)]
+        (tmp_path / "t.csv").write_text("\n".join(["x,y", *rows]))
+        found = load_data("table", path=str(tmp_path / "t.csv"), labels=["y"]).notes
+        return [note for note in found if "such labels cannot be learned" in note]
+
+    (note,) = notes("{}")
+    assert note.startswith("Warning: 30 rows have 30 different labels, such as '0.0', each row one")
+    assert notes("{1}") == []
+
+
+def test_a_dash_among_label_sets_is_no_label(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x,y\n" + "1,wet;cold\n2,-\n3,wet\n4,cold-wet\n" * 6)
+    data = load_data("table", path=str(tmp_path / "t.csv"), labels=["y"])
+    assert data.label_names == ("cold", "cold-wet", "wet")
+    assert "'-' in 'y' is taken as no label." in data.notes
 
 
 def test_one_empty_text_is_one() -> None:
@@ -69,3 +90,28 @@ def test_an_identifier_that_repeats_is_named(name: str, of_text: bool, tmp_path:
     (note,) = said
     assert note.startswith(f"Warning: {name!r} looks like an identifier, of 30 values in 90 rows")
     assert f"'data.ignore=[{name}]'" in note
+
+
+@pytest.mark.parametrize("how", ["feature", "ignored", "beside a text"])
+def test_identifiers_that_two_files_share_are_counted(how: str, tmp_path: Path) -> None:
+    """They may be those of patients with rows in both."""
+
+    def write(name: str, first: int, label: str = "patient_id") -> str:
+        lines = [f"P{first + k // 2},{k},{k * k % 7},rain {k % 5},{k % 2}" for k in range(60)]
+        (tmp_path / name).write_text("\n".join([f"{label},row_id,area,body,y", *lines]))
+        return str(tmp_path / name)
+
+    options: dict[str, Any] = {"path": write("train.csv", 100), "labels": ["y"]}
+    if how == "ignored":
+        options["ignore"] = ["patient_id"]
+    elif how == "beside a text":
+        options["text"] = "body"
+    for first, n in ((125, 10), (200, 0)):
+        notes = load_data("table", **options, test_path=write("test.csv", first)).notes
+        said = [note for note in notes if "of the training file" in note and "patient_id" in note]
+        assert [note.startswith(f"Warning: {n} of 60 test rows have a") for note in said] == [
+            True
+        ] * (n > 0)
+        assert not any("data.test_path" in note or "'row_id' of" in note for note in notes)
+    notes = load_data("table", **options).notes
+    assert any("data.test_path" in note for note in notes) == (how == "feature")

@@ -176,6 +176,85 @@ def test_features_of_new_rows_are_found_by_their_names(write: Any, tmp_path: Pat
         read_features(lacking, "table", options, ["size", "colour=red"], dataset.label_names)
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_an_accent_may_be_a_character_of_its_own(ending: str, write: Any, tmp_path: Path) -> None:
+    """Names of macOS have such accents; they stay as they are written."""
+    one, two = "nass\u00fc", "nassu\u0308"
+    for written, given in ((one, two), (two, one)):
+        content = f"{written}x,{written}f,{written}\n1.5,{written},1\n2,{written},0\n"
+        path = write(content)
+        if ending == "parquet":
+            pytest.importorskip("pyarrow")
+            pd.read_csv(path).to_parquet(tmp_path / "toy.parquet")
+            path = tmp_path / "toy.parquet"
+        data = load(path, labels=[given])
+        assert (data.feature_names, data.label_names) == (
+            (f"{written}x", f"{written}f={written}"), (written,),
+        )  # fmt: skip
+        options = SOURCES.options("table", path="x", labels=[given])
+        names = [f"{given}x", f"{given}f={given}"]
+        assert read_features(path, "table", options, names, []).tolist() == [[1.5, 1], [2, 1]]
+
+
+def test_what_new_rows_have_otherwise_is_named_by_row_and_value(
+    write: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = SOURCES.options("table", path="x", labels=["round"])
+    names = ["size", "colour=red", "colour=blue"]
+
+    def read(content: str) -> Any:
+        return read_features(write(content, "new.csv"), "table", options, names, ["round"])
+
+    for content, message in {
+        "size,colour\n1,red\nlarge,red\n": "'size' is 'large' in data row 2, and must hold numbers",
+        "Size,colour\n1,red\n": "no column 'size', which the training had: rename 'Size'",
+    }.items():
+        with pytest.raises(DataError, match=message):
+            read(content)
+    assert read("size,colour\n1,red\nn.a.,\n").tolist()[0] == [1, 1, 0]
+    assert caplog.messages == []
+    assert read("size,colour\n1,red\n2,Red\n3,green\n")[:, 1:].tolist() == [[1, 0], [0, 0], [0, 0]]
+    (said,) = caplog.messages
+    caplog.clear()
+    assert "Warning: 2 of 3 rows have a value of 'colour' that the training has not" in said
+    assert "where it has 'red', such as 'Red' in data row 2" in said
+    assert read("size,colour\n,\n-,\n")[:, 1:].tolist() == [[0, 0], [0, 0]]
+    (said,) = caplog.messages
+    assert said.startswith("Warning: the columns 'colour', 'size' are empty in all 2 rows")
+
+
+def test_the_column_of_the_texts_of_new_rows_is_named(write: Any) -> None:
+    options = SOURCES.options("table", path="x", labels=["tags"], text="body")
+    with pytest.raises(
+        DataError, match="no column 'body': the training had its texts there; rename the"
+    ):
+        read_features(write("title\nhi\n"), "table", options, ["hi"], [])
+
+
+def test_new_values_in_a_test_file_are_on_the_card(write: Any) -> None:
+    test_path = write("size,colour,more,round,red\n1,green,2,0,1\n", "test.csv")
+    notes = load(write(NUMBERS), labels=["round", "red"], test_path=str(test_path)).notes
+    assert any(
+        n.startswith("Test file: Warning: 1 of 1 row has a value of 'colour'") for n in notes
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "cure"),
+    [
+        ("Wet", "write it as 'wet', as there"),
+        ("wet|cold", "with the same separator"),
+        ("dry", "remove it"),
+    ],
+)
+def test_a_label_of_a_test_file_alone_is_refused_with_what_it_may_be(
+    written: str, cure: str, write: Any
+) -> None:
+    train, test = ("a,tags\n1,wet;cold\n2,cold\n", f"a,tags\n1,wet\n2,{written}\n")
+    with pytest.raises(DataError, match=f"in data row 2 is not in the training file: .*{cure}"):
+        load(write(train), labels=["tags"], test_path=str(write(test, "test.csv")))
+
+
 BAD = {
     "no labels named": (NUMBERS, {}, "has the columns .*: name the one that holds label sets"),
     "no labels named beside a text": (
@@ -194,7 +273,39 @@ BAD = {
         r"the label 'size' is '1.5' in data row 1: labels must be 0 or 1",
     ),
     "no row": ("a,b\n", {"labels": ["a"]}, "has no row after its first line"),
-    "nothing": ("", {"labels": ["a"]}, "has no row after its first line"),
+    "nothing": ("", {"labels": ["a"]}, "toy.csv is empty: give a file with"),
+    "blanks between columns": (
+        "a  b\n1  0\n",
+        {"labels": ["b"]},
+        "are separated by blanks: separate",
+    ),
+    "carets between columns": ("a^b\n1^0\n", {"labels": ["b"]}, r"are separated by '\^': separate"),
+    "columns in other letters": (
+        NUMBERS,
+        {"labels": ["Round", "Red"]},
+        "no header with 'Round', 'Red': rename 'round', 'red'",
+    ),
+    "a file without its labels": (
+        "size,more\nbig,1\nsmall,0\n",
+        {"labels": ["round", "red"]},
+        "no header with 'round', 'red': give a file with these columns, or .* if that is a row of data",
+    ),
+    "probabilities": (
+        "a,y,z\n1,0.3,0\n2,1,0\n",
+        {"labels": ["y", "z"]},
+        "data.soft_labels=true takes probabilities",
+    ),
+    "JSON lines": ('{"a": 1, "b": 0}\n' * 9, {"labels": ["b"]}, "is a JSON file: write it as CSV"),
+    "a list of JSON": (
+        '[\n{"a": 1, "b": 0}]',
+        {"labels": ["b"]},
+        "is a JSON file: write it as CSV",
+    ),
+    "a slip in what to leave out": (
+        NUMBERS,
+        {"labels": ["round"], "ignore": ["rde"]},
+        "no column 'rde': data.ignore may name size,",
+    ),
     "a short row": ("a,b\n1,0\n1\n", {"labels": ["b"]}, "in line 3 has 1 field, .* names 2"),
     "a long row": ("a,b\n1,0\n1,2,3\n", {"labels": ["b"]}, "in line 3 has 3 fields, .* names 2"),
     "an open quote": ('a,b\n1,"0\n', {"labels": ["b"]}, "line 2: unexpected end of data"),
@@ -269,8 +380,9 @@ def test_bytes_in_parquet_are_texts_or_refused_by_row(tmp_path: Path) -> None:
         arrays = {name: pa.array(own, pa.binary()) for name, own in columns.items()}
         parquet.write_table(pa.table({**arrays, "tags": tags}), path)
         text = {"text": "body"} if "body" in columns else {}
+        ignore = [name for name in columns if name == "picture"]
         options = SOURCES.options(
-            "table", path=str(path), labels=["tags"], ignore=["picture"], min_df=1, **text
+            "table", path=str(path), labels=["tags"], ignore=ignore, min_df=1, **text
         )
         return SOURCES["table"].load(options)
 

@@ -15,6 +15,7 @@ TITLES = {
     "a line": (["Export of 2024"], 2),
     "a padded line": (["Export of 2024,,,"], 2),
     "two lines and a blank one": (["Export of 2024", "by me, in May", ""], 4),
+    "the notes of an instrument": ([f"note {k}: Export of 2024" for k in range(12)], 13),
     "a comment": (["# Export of 2024"], 2),
 }
 

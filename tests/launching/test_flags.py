@@ -38,6 +38,13 @@ def test_every_flag_of_hydra_keeps_its_value() -> None:
             assert words == expected
 
 
+@pytest.mark.parametrize("asked", ["--hydra-help data=yeast", "-m head=zlpr,chain --hydra-h"])
+def test_hydras_help_is_printed_beside_overrides(asked: str, command: Command) -> None:
+    ended = command(main, *asked.split())
+    assert (ended.status, ended.error) == (0, "")
+    assert "--hydra-help : Hydra's help" in ended.out
+
+
 def test_overrides_may_stand_on_both_sides_of_a_flag(command: Command) -> None:
     ended = command(main, "head=sigmoid", "--cfg", "job", "seed=2")
     assert ended.status == 0, ended.error

@@ -1,0 +1,145 @@
+"""Label columns of signs: ticks, perhaps beside crosses, dashes or empty cells, and 1 beside -1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from mlc.config.errors import DataError
+from mlc.config.texts import shown
+from mlc.data.locations import location_of
+
+# Signs that mean yes whatever stands beside them.
+_YES = frozenset("✓✔✅☑√●")
+# Signs that tick a cell where other cells are empty, and mean no where others have a sign of `_YES`.
+_EITHER = frozenset("x✗✘☒✖✕\u00d7")
+# Those of them that often mean no, where they stand alone too.
+_OFTEN_NO = frozenset("✗✘✖✕\u00d7")
+_TICKS = _YES | _EITHER | frozenset("*+•")
+# Signs that mean no beside a sign of `_YES`.
+_NO = frozenset("❌☐□○◯") | _EITHER
+_BOXES = frozenset("☐□")
+DASHES = frozenset("-–—−")  # noqa: RUF001
+_NOTHING = DASHES | {"0"}
+# What pandas gives for a cell with nothing in it, as text.
+_EMPTY = frozenset({"", "nan", "none", "<na>"})
+# Which of two forms a sign is shown in, as text or as an emoji.
+_VARIANTS = str.maketrans("", "", "\ufe0e\ufe0f")
+_ONES, _MINUS_ONES = frozenset({"1", "1.0", "+1"}), frozenset({"-1", "-1.0"})
+
+
+@dataclass(frozen=True)
+class Ticks:
+    """What the signs in label columns mean.
+
+    Attributes:
+        ones: signs for 1.
+        zeros: signs for 0.
+        note: what is assumed, in one sentence.
+        sign: a sign for 1 as it is written.
+        gaps_are_0: whether an empty cell is 0, and not an unknown label.
+    """
+
+    ones: frozenset[str]
+    zeros: frozenset[str]
+    note: str
+    sign: str
+    gaps_are_0: bool = False
+
+    def value_of(self, cell: Any) -> int | None:
+        """Return 1 or 0 for the sign in a cell, and None for other cells."""
+        sign = sign_of(cell)
+        return 1 if sign in self.ones else 0 if sign in self.zeros else None
+
+    def values_in(self, columns: pd.DataFrame) -> set[int | None]:
+        """Return the values of the cells that are not empty."""
+        return {self.value_of(cell.sign) for cell in _filled(columns)}
+
+
+def sign_of(cell: Any) -> str:
+    """Return what is in a cell without blanks and case; "" for an empty one."""
+    sign = str(cell).strip().translate(_VARIANTS).lower()
+    return "" if sign in _EMPTY else sign
+
+
+def ticks_in(columns: pd.DataFrame, where: str | None = None) -> Ticks | None:
+    """Return what the signs in label columns mean; None for columns of other values.
+
+    A sign in some cells is 1, and an empty cell, a dash or a 0 beside it is 0. Beside a tick a cross is
+    0, and an empty cell is unknown. Of 1 and -1 alone, -1 is 0.
+
+    Raises:
+        DataError: the first sign is a tick and another cell has none that fits; only with `where`.
+    """
+    if _are_signed(columns):
+        return Ticks(_ONES, _MINUS_ONES, "-1 in a column of a label is taken as 0.", "1")
+    first = next((cell.sign for cell in _filled(columns) if cell.sign not in _NOTHING), None)
+    if first is None or first not in _TICKS | _NO:
+        return None
+    firsts: dict[str, _Cell] = {}
+    spelled: dict[str, str] = {}
+    for cell in _filled(columns):
+        firsts.setdefault(cell.sign, cell)
+        spelled[cell.sign] = min(cell.written, spelled.get(cell.sign, cell.written))
+    signs = set(firsts) - _NOTHING
+    ones = signs & _YES or signs & {"☒"}
+    zeros = signs - ones
+    taken = "in a column of a label is taken as 1,"
+    if ones and zeros and zeros <= (_NO if ones & _YES else _BOXES):
+        # A further x may be a tick too, where cells are empty.
+        if "x" not in zeros or not _has_gaps(columns):
+            note = f"{_named(ones, spelled)} {taken} {_named(zeros, spelled)} as 0."
+            return Ticks(frozenset(ones), frozenset(zeros), note, spelled[min(ones)])
+    elif signs <= _YES or (len(signs) == 1 and signs <= _TICKS):
+        nothing = "".join(f" or {sign!r}" for sign in sorted(set(firsts) & _NOTHING))
+        note = f"{_named(signs, spelled)} {taken} an empty cell{nothing} as 0"
+        if signs & _OFTEN_NO:
+            note = f"Warning: {note}: if it means no, write 0 in its place and 1 in the other cells"
+        return Ticks(frozenset(signs), _NOTHING, f"{note}.", spelled[min(signs)], True)
+    if where is not None and first in _TICKS:
+        # Rather a word than another sign, which may stand beside the first.
+        others = [cell for sign, cell in firsts.items() if sign != first]
+        other = min(others, key=lambda cell: cell.sign in _TICKS | _NO | _NOTHING)
+        sign = firsts[first].written
+        raise DataError(
+            f"{where}: the label {other.name!r} is {shown(other.written)} in"
+            f" {location_of(where, other.row)}, and other cells of labels are {sign!r}: leave the cells"
+            f" without {sign!r} empty, or write 0 or 1, yes or no, or true or false, in every row."
+        )
+    return None
+
+
+class _Cell(NamedTuple):
+    name: str
+    row: int
+    written: str
+    sign: str
+
+
+def _named(signs: set[str], spelled: Mapping[str, str]) -> str:
+    return " or ".join(repr(spelled[sign]) for sign in sorted(signs))
+
+
+def _filled(columns: pd.DataFrame) -> Iterator[_Cell]:
+    """Yield the cells that are not empty."""
+    for name in columns:
+        for row, cell in enumerate(columns[name]):
+            if sign := sign_of(cell):
+                yield _Cell(str(name), row, str(cell).strip(), sign)
+
+
+def _has_gaps(columns: pd.DataFrame) -> bool:
+    return any(not sign_of(cell) for name in columns for cell in columns[name])
+
+
+def _are_signed(columns: pd.DataFrame) -> bool:
+    """Whether all cells are 1 or -1, or empty, and both occur."""
+    found = set()
+    for cell in _filled(columns):
+        if cell.sign not in _ONES | _MINUS_ONES:
+            return False
+        found.add(cell.sign)
+    return bool(found & _ONES and found & _MINUS_ONES)
