@@ -186,6 +186,7 @@ class _Cohort:
         training = self._build(prepared[:1])
         state = optimizer.state_per_weight
         needed = bytes_of_run(training.model, training.data, config.trainer.batch_size, state)
+        needed += training.draws.bytes_of_run
         split, n_labels = prepared[0].split, self.dataset.n_labels
         n_rows = len(split.val) + len(split.test)
         needed += bytes_of_evaluation(n_rows, n_labels, len(prepared[0].rules))

@@ -27,9 +27,22 @@ class EpochDraws:
         self._rows, self._dtype = rows, dtype
         self._ahead: Draws | None = None
 
+    @property
+    def bytes_of_run(self) -> int:
+        """The most bytes that the rows and draws of a run take on the device."""
+        n_rows = self._rows.shape[1]
+        noise = 0 if self._dtype is None else self._dtype.itemsize
+        drawn = n_rows * (self._rows.itemsize + noise)
+        # Beside the training rows, those of an epoch and, while they are gathered, their order.
+        return 2 * n_rows * self._rows.itemsize + (2 if self._is_ahead else 1) * drawn
+
+    @property
+    def _is_ahead(self) -> bool:
+        return self._rows.device.type == "cuda"
+
     def draw_ahead(self) -> None:
         """Draw those of the next epoch, if the device computes beside the CPU."""
-        if self._rows.device.type == "cuda":
+        if self._is_ahead:
             self._ahead = self._draw()
 
     def next(self) -> Draws:
@@ -47,6 +60,6 @@ class EpochDraws:
 
     def _moved(self, drawn: Tensor) -> Tensor:
         """Copy to the device, without waiting for what it computes."""
-        if self._rows.device.type == "cuda":
+        if self._is_ahead:
             return drawn.pin_memory().to(self._rows.device, non_blocking=True)
         return drawn.to(self._rows.device)

@@ -68,6 +68,7 @@ class Training:
     Attributes:
         max_epochs: the largest number of epochs.
         train_rows, val_rows: row indices of each run's parts, (R, N).
+        draws: the order of the training rows in each epoch, and noise.
         best_epoch: (R,), from 1.
         n_epochs: number of trained epochs, (R,).
         failures: the reason why a run stopped, by its index.
@@ -115,7 +116,7 @@ class Training:
             self.max_epochs = min(self.max_epochs, optimizer.n_epochs)
         self.val_rows = data.rows([split.val for split in splits])
         self._n_kept = n_kept(data.most_labels)
-        self._draws = EpochDraws(
+        self.draws = EpochDraws(
             seeds, self.train_rows, data.dtype if model.head.needs_uniforms else None
         )
         # The same in every epoch, so that validation losses are comparable.
@@ -199,7 +200,7 @@ class Training:
             return self._full_batch(number)
         self.model.train()
         n_rows, size = self.train_rows.shape[1], self.options.batch_size
-        rows, uniforms = self._draws.next()
+        rows, uniforms = self.draws.next()
         starts, batches = range(0, n_rows, size), rows.split(size, dim=1)
         self.optimizer.plan(
             [(number - 1 + start / n_rows) / self.options.max_epochs for start in starts],
@@ -211,7 +212,7 @@ class Training:
             self.optimizer.advance(step)
             self._step(batch, None if uniforms is None else uniforms[:, start : start + size])
         if number < self.max_epochs:
-            self._draws.draw_ahead()
+            self.draws.draw_ahead()
         return self._plain_step.total / n_rows
 
     @torch.no_grad()
