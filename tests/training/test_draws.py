@@ -17,7 +17,8 @@ def test_each_epoch_has_every_row_once_and_numbers_of_its_own() -> None:
     for rows in (first, second):
         assert torch.equal(rows.sort().values, ROWS.sort().values)
     assert not torch.equal(first, second)
-    assert noise is not None and others is not None
+    assert noise is not None
+    assert others is not None
     assert not torch.equal(noise, others)
     assert EpochDraws(SEEDS, ROWS, None).next()[1] is None
 
@@ -30,7 +31,8 @@ def test_those_drawn_ahead_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None
     ahead = EpochDraws(SEEDS, ROWS, torch.float64)
     for drawn in expected:
         for found, own in zip(ahead.next(), drawn, strict=True):
-            assert found is not None and own is not None
+            assert found is not None
+            assert own is not None
             assert torch.equal(found, own)
         ahead.draw_ahead()
 
