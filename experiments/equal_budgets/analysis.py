@@ -187,7 +187,7 @@ def _add_beyond(report: Report, rows: pd.DataFrame, further: pd.DataFrame) -> No
         f" {found['data'].nunique()} data sets, ± over data sets; plus is better)",
         beyond.table(found),
     )
-    report.findings.append(beyond.finding(found))
+    report.findings += beyond.findings(found)
     report.numbers |= dict(beyond.numbers(found))
 
 

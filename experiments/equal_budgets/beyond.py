@@ -22,16 +22,16 @@ from mlc.reporting.tables import Table
 
 BEYOND = "beyond"
 _RATE, _DROPOUT = "optimizer.lr", "backbone.dropout"
+_FARTHEST = "four times the largest rate"
 # The option, and the value that it gets in the configuration where its drawn value is the largest.
 STEPS = {
     "twice the largest rate": (_RATE, lambda value: 2 * value),
-    "four times the largest rate": (_RATE, lambda value: 4 * value),
+    _FARTHEST: (_RATE, lambda value: 4 * value),
     "dropout of 0.9": (_DROPOUT, lambda value: 0.9),
 }
 # The numbers of these configurations follow those of the search.
 NUMBERS = {N_CONFIGURATIONS + index: name for index, name in enumerate(STEPS)}
-# Further configurations change no choice by more than this, on the mean of the data sets.
-_PREDICTED = 0.005
+_FEW, _PREDICTED = 0.05, 0.005
 
 
 class Beyond(Measurements):
@@ -153,15 +153,23 @@ def numbers(found: pd.DataFrame) -> Iterator[tuple[str, str]]:
         yield f"beyond_sigmoid_{metric}", str(behind.signed())
 
 
-def finding(found: pd.DataFrame) -> Finding:
-    """Return the prediction on what a wider space changes."""
+def findings(found: pd.DataFrame) -> list[Finding]:
+    """Return the predictions on how often a wider space is chosen, and on what it changes."""
+    shares = {name: (found["number"] == number).mean() for number, name in NUMBERS.items()}
     changes = {str(m): _over_data(own)[0] for m, own in found.groupby("metric", sort=False)}
-    return Finding(
-        f"rates and dropout beyond the search change no choice's test value by more than {_PREDICTED} on"
-        " the mean of heads and data sets",
-        listed(changes),
-        all(abs(each.mean) <= _PREDICTED for each in changes.values()),
-    )
+    return [
+        Finding(
+            f"fewer than {100 * _FEW:.0f}% of the choices are {_FARTHEST}",
+            ", ".join(f"{name} {100 * share:.0f}%" for name, share in shares.items()),
+            bool(shares[_FARTHEST] < _FEW),
+        ),
+        Finding(
+            f"rates and dropout beyond the search change the test value of no metric by more than"
+            f" {_PREDICTED} on the mean of heads and data sets",
+            listed(changes),
+            all(abs(each.mean) <= _PREDICTED for each in changes.values()),
+        ),
+    ]
 
 
 def _over_data(of_metric: pd.DataFrame) -> tuple[Interval, Interval]:
