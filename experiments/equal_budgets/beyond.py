@@ -53,10 +53,7 @@ class Beyond(Measurements):
         if budget == "quick":
             return [{"data": "flags", "head": head} for head in ("sigmoid", "pairwise")]
         return [
-            {"data": data, "head": head}
-            for data in PLANS
-            for head in HEADS
-            if head in contestants(data)
+            {"data": data, "head": head} for data in PLANS for head in HEADS if head in _heads(data)
         ]
 
     def measured(self, trial: Trial) -> list[Row]:
@@ -69,6 +66,11 @@ class Beyond(Measurements):
         ]
         runs = networks.train(plan.settings, head, jobs, SEARCHED)
         return [row for run in runs for row in run.rows(SEARCH)]
+
+
+def _heads(data: str) -> set[str]:
+    """Return the heads that are measured on a data set."""
+    return set(HEADS) & set(contestants(data))
 
 
 def configurations(head: str) -> dict[int, dict[str, str]]:
@@ -87,7 +89,7 @@ def compared(searches: pd.DataFrame, beyond: pd.DataFrame) -> pd.DataFrame:
     """Return the choices of the search with and without the further configurations.
 
     Both are by the mean of a metric over the validation rows of the search's seeds; so are the values on
-    test rows, which are of the same runs.
+    test rows, which are of the same runs. Data sets are left out until all heads are measured.
 
     Args:
         searches: rows of the searches.
@@ -98,9 +100,11 @@ def compared(searches: pd.DataFrame, beyond: pd.DataFrame) -> pd.DataFrame:
         and `change` of the test value, 0 if it is one of the search.
     """
     keys = ["data", "head"]
-    measured = set(map(tuple, beyond[keys].drop_duplicates().to_numpy()))
-    own = searches[searches["phase"] == SEARCH]
-    own = own[[pair in measured for pair in zip(own["data"], own["head"], strict=True)]]
+    measured = beyond.groupby("data")["head"].agg(set)
+    done = [data for data, heads in measured.items() if heads >= _heads(str(data))]
+    beyond = beyond[beyond["data"].isin(done)]
+    is_own = (searches["phase"] == SEARCH) & searches["data"].isin(done)
+    own = searches[is_own & searches["head"].isin(HEADS)]
     every = pd.concat([own, beyond], ignore_index=True)
     means = every.groupby([*keys, "number", "rule"])[list(METRICS)].mean()
     lines = []
