@@ -134,6 +134,4 @@ def test_row_numbers_in_any_order_are_shared_by_chance(tmp_path: Path) -> None:
         frame = pd.DataFrame({"id": numbers, "x": numbers % 7 + n, "y": numbers % 2})
         frame.to_csv(tmp_path / f"{name}.csv", index=False)
     paths = {"path": str(tmp_path / "train.csv"), "test_path": str(tmp_path / "test.csv")}
-    assert not any(
-        "the 'id' of" in note for note in load_data("table", **paths, labels=["y"]).notes
-    )
+    assert not any("'id' of" in note for note in load_data("table", **paths, labels=["y"]).notes)
