@@ -232,3 +232,5 @@ def test_words_for_yes_and_no_of_two_languages_are_classes(words: str) -> None:
     labels = encode_labels(frame, ["lang"], None, "file")
     assert labels.names == tuple(sorted(set(words.split())))
     assert zero_one_columns(frame) == []
+    with pytest.warns(UserWarning, match="column-vector"):
+        assert list(encode(frame).labels) == sorted(set(words.split()))
