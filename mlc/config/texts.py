@@ -6,7 +6,7 @@ import logging
 import re
 import sys
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -142,6 +142,17 @@ def as_written(names: Sequence[str], known: Iterable[Any]) -> list[str]:
     exact = {name for name in known if isinstance(name, str)}
     by_composed = {composed(name): name for name in sorted(exact - set(names))}
     return [name if name in exact else by_composed.get(composed(name), name) for name in names]
+
+
+def as_known(words: Iterable[str], known: Collection[str]) -> dict[str, str]:
+    """Return the known word for each word that differs from it by the form of accents, or by nothing.
+
+    >>> list(as_known(["u\\u0308ber", "alt"], ["\\u00fcber"]).values())
+    ['über']
+    """
+    by_composed = {composed(word): word for word in known}
+    found = {word: word if word in known else by_composed.get(composed(word)) for word in words}
+    return {word: other for word, other in found.items() if other is not None}
 
 
 def spelled_alike(first: str, second: str) -> bool:

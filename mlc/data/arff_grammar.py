@@ -67,11 +67,12 @@ class Attribute:
     values: tuple[str, ...] | None
 
     def as_binary(self) -> NDArray[np.float64] | None:
-        """Return 0 or 1 for each nominal value, or None if a value is neither."""
+        """Return 0 or 1 for each nominal value, or None if a value is neither or two mean the same."""
         if self.values is None:
             return None
         words = [str(value).strip().lower() for value in self.values]
-        if not all(word in BINARY_WORDS for word in words):
+        meanings = {word: BINARY_WORDS.get(word) for word in words}
+        if None in meanings.values() or len(set(meanings.values())) < len(meanings):
             return None
         return np.array([BINARY_WORDS[word] for word in words], dtype=np.float64)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mlc.config.errors import DataError
 from mlc.config.quoting import setting
-from mlc.config.texts import as_written, composed, listed, shown
+from mlc.config.texts import as_known, as_written, listed, shown
 from mlc.data.files import IMAGE_ENDINGS
 from mlc.data.label_cells import MISSING
 from mlc.data.left_out import refuse_nested, without_row_numbers
@@ -182,8 +182,7 @@ def _as_named(frame: pd.DataFrame, where: str, names: Sequence[str]) -> Encoded:
     frame = frame.set_axis(_as_named_before(frame.columns, names), axis=1)
     encoded = np.zeros((len(frame), len(names)))
     numeric = np.zeros(len(names), dtype=bool)
-    words: dict[str, list[str | None]] = {}
-    kinds: dict[str, list[str]] = {}
+    kinds: dict[str, dict[str, int]] = {}
     decimal = decimal_of(frame[[name for name in names if name in frame.columns]])
     for index, name in enumerate(names):
         if name in frame.columns:
@@ -195,15 +194,24 @@ def _as_named(frame: pd.DataFrame, where: str, names: Sequence[str]) -> Encoded:
             kind = f"{more}={kind}"
         if not is_category or column not in frame.columns:
             raise no_column(name, frame, where)
-        if column not in words:
-            words[column] = [word and composed(word) for word in _words(frame[column])]
-        kinds.setdefault(column, []).append(composed(kind))
-        encoded[:, index] = [word == composed(kind) for word in words[column]]
+        kinds.setdefault(column, {})[kind] = index
+    words = {name: _words_as(known, frame[name]) for name, known in kinds.items()}
+    for name, known in kinds.items():
+        given = [(row, known[word]) for row, word in enumerate(words[name]) if word in known]
+        rows, indices = np.array(given, dtype=int).reshape(-1, 2).T
+        encoded[rows, indices] = 1
     notes = [note_on_new(name, words[name], known, where) for name, known in kinds.items()]
     empty = [name for name, cells in words.items() if not any(cells)]
     empty += [names[int(j)] for j in np.flatnonzero(numeric & np.isnan(encoded).all(axis=0))]
     notes.append(note_on_empty(empty, len(frame)))
     return Encoded(encoded, list(names), numeric, {}, tuple(filter(None, notes)))
+
+
+def _words_as(known: Collection[str], column: pd.Series[Any]) -> list[str | None]:
+    """Return the words of a column as known ones, where only accents are written otherwise."""
+    words = _words(column)
+    written = as_known({word for word in words if word is not None}, known)
+    return [word and written.get(word, word) for word in words]
 
 
 def _as_named_before(columns: Sequence[Any], names: Sequence[str]) -> list[Any]:

@@ -75,9 +75,9 @@ def _on_labels(dataset: Dataset) -> tuple[str, ...]:
 
 def _on_features(dataset: Dataset) -> tuple[str, ...]:
     targets, features = dataset.targets, dataset.features
-    if dataset.known is not None or dataset.samples != "columns" or is_sparse(features):
+    if dataset.known is not None or dataset.soft is not None or dataset.samples != "columns":
         return ()
-    if max(targets.size, features.size) > _MOST_CELLS:
+    if is_sparse(features) or max(targets.size, features.size) > _MOST_CELLS:
         return ()
     counts = targets.sum(axis=0)
     often = np.flatnonzero(np.minimum(counts, len(targets) - counts) >= LEAST_ROWS)
@@ -90,11 +90,9 @@ def _on_features(dataset: Dataset) -> tuple[str, ...]:
     found = []
     for start in range(0, features.shape[1] if labels else 0, step):
         part = np.asarray(features[:, start : start + step])
-        is_first, last = (
-            part == part[0],
-            part[np.argmax(part != part[0], axis=0), range(part.shape[1])],
-        )
-        for j in np.flatnonzero((is_first | (part == last)).all(axis=0)):
+        is_first = part == part[0]
+        other = part[np.argmin(is_first, axis=0), range(part.shape[1])]
+        for j in np.flatnonzero((is_first | (part == other)).all(axis=0)):
             k = labels.get(np.packbits(~is_first[:, j]).tobytes())
             if k is not None:
                 found.append((dataset.feature_names[start + j], dataset.label_names[k]))

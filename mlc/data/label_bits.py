@@ -4,28 +4,52 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-BINARY_WORDS = {
-    "0": 0, "1": 1, "0.0": 0, "1.0": 1, "no": 0, "yes": 1, "n": 0, "y": 1,
-    "false": 0, "true": 1, "f": 0, "t": 1,
-    "nein": 0, "ja": 1, "non": 0, "oui": 1, "não": 0, "nao": 0, "sim": 1, "si": 1, "sí": 1, "sì": 1,
-    "falsch": 0, "wahr": 1, "faux": 0, "vrai": 1, "falso": 0, "verdadero": 1, "verdadeiro": 1, "vero": 1,
-    "j": 1, "nee": 0, "nej": 0, "nei": 0, "waar": 1, "onwaar": 0, "sant": 1, "falskt": 0,
-    "tak": 1, "nie": 0, "prawda": 1, "fałsz": 0, "ano": 1, "ne": 0, "da": 1, "igen": 1, "nem": 0,
-    "igaz": 1, "hamis": 0, "kyllä": 1, "ei": 0, "evet": 1, "hay\u0131r": 0, "hayir": 0, "doğru": 1,
-    "yanl\u0131ş": 0, "yanliş": 0, "да": 1, "нет": 0, "истина": 1, "ложь": 0,
-    "是": 1, "否": 0, "はい": 1, "いいえ": 0,
-}  # fmt: skip
+from mlc.config.texts import composed
+
+# Words for 0 and for 1 of one language each; those of another may name something else, as da and no name
+# languages.
+_LANGUAGES = (
+    ("no n false f", "yes y true t"),
+    ("nein n falsch", "ja j wahr"),
+    ("non faux", "oui vrai"),
+    ("no falso", "si sí verdadero"),
+    ("no falso", "si sì vero"),
+    ("não nao falso", "sim verdadeiro"),
+    ("nee onwaar", "ja waar"),
+    ("nej nei falskt", "ja sant"),
+    ("nie fałsz", "tak prawda"),
+    ("ne", "ano da"),
+    ("nem hamis", "igen igaz"),
+    ("ei", "kyllä"),
+    ("hay\u0131r hayir yanl\u0131ş yanliş", "evet doğru"),
+    ("нет ложь", "да истина"),
+    ("否", "是"),
+    ("いいえ", "はい"),
+)
+BINARY_WORDS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1} | {
+    word: value for pair in _LANGUAGES for value in (0, 1) for word in pair[value].split()
+}
 # An accent may be a character of its own, as in texts of macOS.
 BINARY_WORDS |= {unicodedata.normalize("NFD", word): value for word, value in BINARY_WORDS.items()}
+_OF_ONE_LANGUAGE = [
+    {word for word in BINARY_WORDS if composed(word) in f"{no} {yes}".split()}
+    for no, yes in _LANGUAGES
+]
 _BITS = re.compile(r"[01](?:(?P<mark>[ ;,|/#\t])\s*[01](?:(?P=mark)\s*[01])*)|[01]{2,}")
 
 
 def binary_value(value: Any) -> int | None:
     """Return 0 or 1 for a number, a truth value or a word that means it, and None for other values."""
     return BINARY_WORDS.get(str(value).strip().lower())
+
+
+def of_one_language(words: Iterable[str]) -> bool:
+    """Whether the words for 0 and 1 among some words are of one language; numbers are of each."""
+    known = {word for word in words if word in BINARY_WORDS and not word[0].isdecimal()}
+    return not known or any(known <= language for language in _OF_ONE_LANGUAGE)
 
 
 def as_bits(cells: Sequence[Any], separator: str | None) -> list[Any] | None:

@@ -45,12 +45,14 @@ class CellForm:
         separator: the separator of "separated" labels; None is one label per cell.
         width: the length of a vector.
         notes: assumptions, one sentence each.
+        dashes: whether a dash is a label.
     """
 
     kind: str
     separator: str | None = None
     width: int = 0
     notes: tuple[str, ...] = ()
+    dashes: bool = False
 
 
 def read_cells(
@@ -210,9 +212,8 @@ def _form_of_lists(cells: Sequence[Any], values: Sequence[Any], where: str, name
         note = f"{name!r} holds vectors of 0 and 1: its labels are called 0 to {width - 1}."
         return CellForm("vectors", width=width, notes=(note,))
     if _is_padded(lists):
-        return CellForm(
-            "lists", notes=(f"-1 in {name!r} is taken as padding, which is not a label.",)
-        )
+        note = f"-1 in {name!r} is taken as padding, which is not a label."
+        return CellForm("lists", notes=(note,))
     _refuse_almost(filled, where, name)
     parsed = any(isinstance(value, str) for value in values)
     return CellForm("lists", notes=(f"The cells of {name!r} are read as lists.",) if parsed else ())
@@ -244,9 +245,11 @@ def _refuse_almost(filled: Sequence[tuple[int, Labels]], where: str, name: str) 
 
 
 def _is_padded(lists: Sequence[Labels]) -> bool:
-    numbers = all(_is_whole(v) and v >= -1 for c in lists for v in c if v == v)
-    sets = all(c.count(v) < 2 for c in lists for v in set(c) - {-1})  # Signs, 1 and -1, repeat 1.
-    return numbers and sets and len(set(map(len, lists))) == 1 and any(-1 in c for c in lists)
+    if not all(_is_whole(v) and v >= -1 for c in lists for v in c if v == v):
+        return False
+    signs = not any(v > 1 for c in lists for v in c)  # As 1 and -1, which recur.
+    padded = not signs or all(c.count(v) < 2 for c in lists for v in (0, 1))
+    return padded and len(set(map(len, lists))) == 1 and any(-1 in c for c in lists)
 
 
 def _is_whole(value: Any) -> bool:
@@ -293,8 +296,5 @@ def _of_vector(cell: Any, width: int, where: str, name: str, row: int) -> list[s
 
 
 def _name_of(value: Any) -> str:
-    if _is_gap(value):
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value).strip()
+    is_whole = isinstance(value, float) and value.is_integer()
+    return "" if _is_gap(value) else str(int(value) if is_whole else value).strip()

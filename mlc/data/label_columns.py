@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from mlc.config.errors import DataError
 from mlc.config.texts import shown
 from mlc.data.byte_columns import refuse_bytes
-from mlc.data.label_bits import BINARY_WORDS, binary_value
+from mlc.data.label_bits import BINARY_WORDS, of_one_language
 from mlc.data.label_cells import MISSING, CellForm, read_cells, read_cells_as
 from mlc.data.locations import location_of
 from mlc.data.missing_labels import (
@@ -122,10 +123,12 @@ def encode_labels(
         refuse_bytes(frame[name], where)
     if soft:
         return _probabilities(frame, labels, where, missing)
-    if len(labels) == 1 and (form is not None or separator or not _is_one_label(frame[labels])):
+    # A test file may have the sign for 0 alone.
+    fits = ticks is not None and None not in ticks.values_in(frame[labels])
+    if len(labels) == 1 and not fits and not _is_one_label(frame[labels], form, separator):
         sets = _label_sets(frame[labels[0]], separator, where, form)
         return sets if missing == "refuse" else _with_note(sets, frame[labels[0]], missing)
-    if ticks is None or None in ticks.values_in(frame[labels]):
+    if not fits:
         ticks = ticks_in(frame[labels], where)
     values = np.stack([_zeros_and_ones(frame[name], where, ticks) for name in labels], axis=1)
     aside = () if ticks is None else (ticks.note,)
@@ -200,8 +203,14 @@ def _label_sets(
     from sklearn.preprocessing import MultiLabelBinarizer
 
     name, values = str(column.name), column.tolist()
+    found = {value.strip() for value in values if isinstance(value, str)}
+    has_dashes = "+" in found if form is None else form.dashes
+    if has_dashes:
+        # A dash in quotes is a label.
+        values = [f'"{v.strip()}"' if str(v).strip() in DASHES else v for v in values]
     if form is None:
         sets, form = read_cells(values, separator, where, name)
+        form = replace(form, dashes=has_dashes)
     else:
         sets = read_cells_as(values, form, where, name)
     classes = [str(index) for index in range(form.width)]
@@ -209,8 +218,8 @@ def _label_sets(
     if len(encoder.classes_) == 0 or not any(sets):
         raise DataError(f"{where}: no row of the column {name!r} has a label.")
     targets = encoder.transform(sets).astype(bool)
-    dashes = sorted({value.strip() for value in values if isinstance(value, str)} & DASHES)
-    notes = tuple(f"{dash!r} in {name!r} is taken as no label." for dash in dashes)
+    gaps = () if has_dashes else sorted(found & DASHES)
+    notes = tuple(f"{dash!r} in {name!r} is taken as no label." for dash in gaps)
     return Labels(targets, tuple(map(str, encoder.classes_)), form, (*form.notes, *notes))
 
 
@@ -220,7 +229,8 @@ def _zeros_and_ones(
     """Return 0 or 1 for each cell, and NaN for an empty one: (N,)."""
     meaning = BINARY_WORDS.get if ticks is None else ticks.value_of
     words = (str(value).strip().lower() for value in column)
-    values = [np.nan if word in _GAPS else meaning(word) for word in words]
+    gaps = _GAPS if ticks is None or ticks.gaps_are_0 else _GAPS - ticks.zeros
+    values = [np.nan if word in gaps else meaning(word) for word in words]
     if None in values:
         wrong = values.index(None)
         is_share = 0 < _numbers(column.iloc[[wrong]])[0] < 1
@@ -238,15 +248,18 @@ def zero_one_columns(frame: pd.DataFrame, ticks: Ticks | None = None) -> list[st
     """Return the columns whose values are exactly 0 and 1, or words for them, or fit the ticks."""
     names = []
     for name in frame.columns:
-        values = {binary_value(value) for value in frame[name]}
+        words = {str(value).strip().lower() for value in frame[name]}
+        values = {BINARY_WORDS.get(word) for word in words} if of_one_language(words) else set()
         found = set() if ticks is None else ticks.values_in(frame[[name]])
         if values == {0, 1} or (1 in found and None not in found):
             names.append(str(name))
     return names
 
 
-def _is_one_label(columns: pd.DataFrame) -> bool:
+def _is_one_label(columns: pd.DataFrame, form: CellForm | None, separator: str | None) -> bool:
     """Whether a frame of one column is a label of 0 and 1 or of ticks in some of its cells."""
+    if form is not None or separator:
+        return False
     column = columns.iloc[:, 0]
     return _is_binary(column) or ticks_in(columns) is not None
 
@@ -258,4 +271,4 @@ def _is_binary(column: pd.Series[Any]) -> bool:
     values = [BINARY_WORDS.get(word) for word in filled]
     n_slips = values.count(None)
     few = n_slips < _SLIPS * len(values) and {0, 1} <= set(values)
-    return bool(values) and (not n_slips or few)
+    return bool(values) and (not n_slips or few) and of_one_language(filled)

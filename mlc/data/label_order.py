@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mlc.config.errors import DataError
-from mlc.config.texts import spelled_alike
+from mlc.config.texts import as_known, spelled_alike
 from mlc.data.label_cells import literal
 from mlc.data.label_columns import Labels
 from mlc.data.label_separators import SEPARATORS, split_cell
@@ -22,7 +22,8 @@ def labels_as(labels: Labels, train: Labels, where: str) -> Labels:
     if train.soft is not None:
         return labels
     known_names = set(train.names)
-    unknown = sorted(set(labels.names) - known_names)
+    written = as_known(labels.names, known_names)
+    unknown = sorted(set(labels.names) - set(written))
     if unknown:
         holders = labels.targets[:, labels.names.index(unknown[0])]
         row = f" in {location_of(where, int(holders.argmax()))}" if holders.any() else ""
@@ -31,9 +32,12 @@ def labels_as(labels: Labels, train: Labels, where: str) -> Labels:
             f" {_cure(unknown[0], known_names)}."
         )
     shape = len(labels.targets), len(train.names)
-    columns = [train.names.index(name) for name in labels.names]
+    column_of = {name: column for column, name in enumerate(train.names)}
+    columns = [column_of[written[name]] for name in labels.names]
     targets: Mask = np.zeros(shape, dtype=bool)
-    targets[:, columns] = labels.targets
+    for column, of_label in zip(columns, labels.targets.T, strict=True):
+        # Two forms of a name are one label.
+        targets[:, column] |= of_label
     known = None
     if labels.known is not None:
         known = np.ones(shape, dtype=bool)

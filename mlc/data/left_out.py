@@ -11,7 +11,7 @@ import pandas as pd
 
 from mlc.config.errors import DataError
 from mlc.config.quoting import setting
-from mlc.config.texts import counted_of, listed, shown
+from mlc.config.texts import as_written, counted_of, listed, shown
 from mlc.data.byte_columns import refuse_bytes
 from mlc.data.locations import location_of
 
@@ -22,6 +22,23 @@ _FEW_ROWS = 20
 # Columns of codes, such as those of a kind, have more rows of each value.
 _MOST_REPEATS = 20
 _NESTED = list, tuple, dict, set, np.ndarray
+
+
+def ignored(names: Sequence[str], frame: pd.DataFrame) -> list[str]:
+    """Return the names in data.ignore as the columns are written, whatever the form of accents."""
+    return as_written(names, frame.columns)
+
+
+def require_ignored(names: Sequence[str], frame: pd.DataFrame, where: str) -> None:
+    """Raise DataError for a name in data.ignore that is no column: the one meant would be a feature.
+
+    The index of a Parquet file may be named, which is left out already.
+    """
+    columns = list(map(str, frame.columns))
+    for name in ignored(names, frame):
+        if name not in (*columns, *frame.index.names):
+            there = listed([column or repr(column) for column in columns], 8, 40)
+            raise DataError(f"{where}: there is no column {name!r}: data.ignore may name {there}.")
 
 
 def without_row_numbers(
@@ -69,7 +86,7 @@ def shared_identifiers(
 ) -> tuple[str, ...]:
     """Warn of identifiers that rows of the training file and rows of other files have.
 
-    Row numbers from 0 or 1 are no identifiers of what the rows describe.
+    Row numbers from 0 or 1, in any order, are no identifiers of what the rows describe.
 
     Args:
         train: the columns of the training file.
@@ -78,17 +95,17 @@ def shared_identifiers(
     """
     notes = []
     for name in columns:
-        if not _identifies(train[name]) or _counts_up(train[name]):
+        if not _identifies(train[name]) or _are_row_numbers(train[name]):
             continue
         known = set(_words(train[name]))
         for called, frame in others.items():
-            if name not in frame.columns or _counts_up(frame[name]):
+            if name not in frame.columns or _are_row_numbers(frame[name]):
                 continue
             n_shared = sum(word in known for word in _words(frame[name]))
             if n_shared:
                 have = counted_of(n_shared, len(frame), f"{called} row", "have")
                 notes.append(
-                    f"Warning: {have} a {name!r} of the training file: what is learned of one value says"
+                    f"Warning: {have} the {name!r} of a training row: what is learned of one value says"
                     " little about others; leave its rows out of one of the files."
                 )
     return tuple(notes)
@@ -106,10 +123,19 @@ def _words(column: pd.Series[Any]) -> list[str]:
     return [str(value).strip() for value in column.dropna() if str(value).strip()]
 
 
+def _are_row_numbers(column: pd.Series[Any]) -> bool:
+    """Whether a column counts from 0 or 1, in any order."""
+    return _counts_up(_parsed(column).sort_values())
+
+
 def _counts_up(column: pd.Series[Any]) -> bool:
     """Whether a column counts up from 0 or 1."""
-    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    numbers = _parsed(column).to_numpy(dtype=float, na_value=np.nan)
     return bool(len(numbers) and numbers[0] in (0, 1) and (np.diff(numbers) == 1).all())
+
+
+def _parsed(column: pd.Series[Any]) -> pd.Series[Any]:
+    return pd.to_numeric(column, errors="coerce")
 
 
 def _numbers_rows(column: pd.Series[Any]) -> bool:

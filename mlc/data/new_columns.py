@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pandas as pd
 
@@ -21,7 +21,7 @@ def no_column(name: str, frame: pd.DataFrame, where: str) -> DataError:
 
 
 def note_on_new(
-    name: str, words: Sequence[str | None], known: Sequence[str], where: str
+    name: str, words: Sequence[str | None], known: Collection[str], where: str
 ) -> str | None:
     """Warn of values that are none of the categories of the training."""
     rows = [row for row, word in enumerate(words) if word is not None and word not in known]

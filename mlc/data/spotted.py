@@ -55,9 +55,10 @@ def repeated_texts(texts: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
 
 
 def unshared_labels(targets: NDArray[np.bool_], names: Sequence[str]) -> tuple[str, ...]:
-    """Note labels (N, K) of which each row has one at most, and few are shared by two rows."""
+    """Note labels (N, K) of one column, of which most rows have one, that no other row has."""
     n_rows, n_labels = targets.shape
-    if n_rows < _FEW_ROWS or 2 * n_labels < n_rows or targets.sum(axis=1).max() > 1:
+    n_unshared = int((targets.sum(axis=0) == 1).sum())
+    if not names or n_rows < _FEW_ROWS or 2 * n_unshared < n_rows or targets.sum(axis=1).max() > 1:
         return ()
     example = fitted(names[0], _LONGEST)
     return (

@@ -26,7 +26,7 @@ from mlc.data.files import located
 from mlc.data.label_columns import Labels, encode_labels, zero_one_columns
 from mlc.data.label_order import labels_as
 from mlc.data.label_separators import separator_named
-from mlc.data.left_out import shared_identifiers
+from mlc.data.left_out import ignored, require_ignored, shared_identifiers
 from mlc.data.missing_labels import SoftLabelOptions, joined_known, joined_soft
 from mlc.data.parts import join_parts
 from mlc.data.spotted import alike_labels, empty_texts, repeated_texts, unshared_labels
@@ -117,7 +117,7 @@ class Table(DataSource):
         train = read_table(path, options)
         if train.text is not None and train.text in train.labels:
             raise text_as_label("data.", train.text)
-        _require_left_out(train, options)
+        require_ignored(options.ignore, train.frame, train.where)
         labels = _encode(train, options)
         encoded = _features(train, options, None)
         features, targets = [encoded.values], [labels.targets]
@@ -126,7 +126,8 @@ class Table(DataSource):
         frames = {}
         notes = (
             *_further_labels(train, labels, options), *train.notes, *labels.notes, *encoded.notes,
-            *alike_labels(labels.names), *unshared_labels(labels.targets, labels.names),
+            *alike_labels(labels.names),
+            *unshared_labels(labels.targets, labels.names if labels.form else ()),
             *empty_texts(_texts(train), train.where),
         )  # fmt: skip
         others = _part_files(options)
@@ -203,17 +204,6 @@ def _part_names(options: Any) -> list[str]:
     return [Path(file).name for file in every]
 
 
-def _require_left_out(file: TableFile, options: Any) -> None:
-    """Raise DataError for a name in data.ignore that is no column: the one meant would be a feature."""
-    for name in options.ignore:
-        if name not in file.frame.columns:
-            columns = list(map(str, file.frame.columns))
-            raise DataError(
-                f"{file.where}: there is no column {name!r}: data.ignore may name"
-                f" {listed(columns, 8, 40)}."
-            )
-
-
 def _encode(file: TableFile, options: Any, earlier: Labels | None = None) -> Labels:
     """Return the labels of a file, in the form of those of an earlier one."""
     separator = None if options.separator is None else separator_named(options.separator)
@@ -236,7 +226,8 @@ def _further_labels(file: TableFile, labels: Labels, options: Any) -> tuple[str,
     """
     if labels.form is not None or file.text is not None or options.binary_features:
         return ()
-    others = file.frame.drop(columns=[*file.labels, *options.ignore], errors="ignore")
+    left_out = [*file.labels, *ignored(options.ignore, file.frame)]
+    others = file.frame.drop(columns=left_out, errors="ignore")
     names = zero_one_columns(others, labels.ticks)
     if not names:
         return ()
@@ -256,12 +247,12 @@ def _further_labels(file: TableFile, labels: Labels, options: Any) -> tuple[str,
 def _features(file: TableFile, options: Any, names: Sequence[str] | None) -> Encoded:
     frame, where = file.frame, file.where
     if file.text is None:
-        left_out = [*file.labels, *options.ignore]
+        left_out = [*file.labels, *ignored(options.ignore, frame)]
         columns = frame.drop(columns=[name for name in left_out if name in frame.columns])
         return encode_columns(columns, where, names, options.test_path is None)
     texts = _texts(file, of_new_rows=names is not None)
     counts, words = count_words(texts, options, where, names)
-    used = {file.text, *file.labels, *options.ignore}
+    used = {file.text, *file.labels, *ignored(options.ignore, frame)}
     unused = [str(name) for name in frame.columns if name not in used]
     note = f"Not used beside the text: the columns {listed(unused, 8)}."
     numeric: Any = np.ones(counts.shape[1], dtype=bool)

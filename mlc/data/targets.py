@@ -16,7 +16,7 @@ from sklearn.utils.validation import column_or_1d
 from mlc.config.errors import DataError
 from mlc.config.texts import shown
 from mlc.data.class_checks import refuse_joined, require_one_kind
-from mlc.data.label_bits import binary_value
+from mlc.data.label_bits import binary_value, of_one_language
 from mlc.data.missing_labels import HALF, first_not_soft
 from mlc.data.rows import Written, is_missing, read
 
@@ -174,6 +174,9 @@ def _as_numbers(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _is_all_binary(array: NDArray[Any], missing: str) -> bool:
+    """Whether a column (N, 1) holds zeros and ones, or words for them of one language."""
+    if not of_one_language(str(value).strip().lower() for value in array.ravel().tolist()):
+        return False
     other = np.isnan(_zeros_and_ones(array))
     return not (other if missing == "refuse" else other & ~_gaps(array)).any()
 

@@ -69,7 +69,7 @@ def ticks_in(columns: pd.DataFrame, where: str | None = None) -> Ticks | None:
     """Return what the signs in label columns mean; None for columns of other values.
 
     A sign in some cells is 1, and an empty cell, a dash or a 0 beside it is 0. Beside a tick a cross is
-    0, and an empty cell is unknown. Of 1 and -1 alone, -1 is 0.
+    0, as a minus beside a plus, and an empty cell is unknown. Of 1 and -1 alone, -1 is 0.
 
     Raises:
         DataError: the first sign is a tick and another cell has none that fits; only with `where`.
@@ -88,12 +88,16 @@ def ticks_in(columns: pd.DataFrame, where: str | None = None) -> Ticks | None:
     ones = signs & _YES or signs & {"☒"}
     zeros = signs - ones
     taken = "in a column of a label is taken as 1,"
-    if ones and zeros and zeros <= (_NO if ones & _YES else _BOXES):
+    # Beside a plus, a minus is a sign of its own, and a 0 a third one.
+    has_minus = signs == {"+"} and bool(DASHES & set(firsts))
+    if has_minus:
+        ones, zeros = signs, set(firsts) & _NOTHING
+    if ones and zeros and zeros <= (_NO if ones & _YES else DASHES if has_minus else _BOXES):
         # A further x may be a tick too, where cells are empty.
         if "x" not in zeros or not _has_gaps(columns):
             note = f"{_named(ones, spelled)} {taken} {_named(zeros, spelled)} as 0."
             return Ticks(frozenset(ones), frozenset(zeros), note, spelled[min(ones)])
-    elif signs <= _YES or (len(signs) == 1 and signs <= _TICKS):
+    elif not has_minus and (signs <= _YES or (len(signs) == 1 and signs <= _TICKS)):
         nothing = "".join(f" or {sign!r}" for sign in sorted(set(firsts) & _NOTHING))
         note = f"{_named(signs, spelled)} {taken} an empty cell{nothing} as 0"
         if signs & _OFTEN_NO:

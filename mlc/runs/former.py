@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,12 +48,20 @@ def default_options(config: Mapping[str, Any]) -> dict[str, Any]:
 
     An earlier version did not know all of them, and so did what their defaults do.
     """
-    defaults = {key: value for key, value in _defaults(Config).items() if key not in GROUPS}
+    parts = []
     for group, registry in GROUPS.items():
         part = config.get(group)
         name = part.get("name") if isinstance(part, dict) else None
         if name is not None and name in registry:
-            defaults[group] = _defaults(registry.schema(name))
+            parts.append((group, registry.schema(name)))
+    return _defaults_with(tuple(parts))
+
+
+@cache
+def _defaults_with(parts: tuple[tuple[str, type[Any]], ...]) -> dict[str, Any]:
+    """Return the defaults of the options outside of parts, and of each part's by its group."""
+    defaults = {key: value for key, value in _defaults(Config).items() if key not in GROUPS}
+    defaults.update({group: _defaults(options) for group, options in parts})
     defaults["decision"] = {rule: _defaults(DECISIONS[rule].Options) for rule in DECISIONS}
     # As stored configs are read.
     as_stored: dict[str, Any] = json.loads(json.dumps(defaults))

@@ -84,6 +84,14 @@ def test_dense_with_quotes_nominals_and_missing_values(write_arff: Write) -> Non
     assert_array_equal(data.numeric, [True, False, False, False, False])
 
 
+def test_nominal_values_that_mean_the_same_stay_apart(write_arff: Write) -> None:
+    """n and f are words for 0, and here letters for kinds."""
+    header = "@relation 'x: -C 1'\n@attribute a {0,1}\n@attribute kind {y,n,f}"
+    data = load(write_arff("kinds", header=header, rows=["0,y", "1,n", "1,f"]))
+    assert data.feature_names == ("kind=y", "kind=n", "kind=f")
+    assert dense(data).tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+
+
 def test_sparse_means_what_the_dense_form_means(write_arff: Write) -> None:
     sparse = ["{0 YES, 1 0, 2 1.5}", "{3 green, 4 false}", "{2 ?, 3 ?}", "{}"]
     full = [

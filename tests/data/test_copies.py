@@ -60,6 +60,8 @@ def test_a_feature_that_tells_a_label_is_named() -> None:
     rare = (np.arange(N) < LEAST_ROWS - 1)[:, None]
     assert notes_on(dataset(np.hstack([data.features, rare]), rare)) == ()
     assert notes_on(dataset(told, data.targets, known=np.ones_like(data.targets))) == ()
+    # Of probabilities, it tells which are at least a half.
+    assert notes_on(dataset(told, data.targets, soft=0.9 * data.targets)) == ()
 
 
 @pytest.mark.parametrize("sparse", [False, True])

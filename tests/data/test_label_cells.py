@@ -44,6 +44,7 @@ FORMS: dict[str, tuple[list[Any], list[list[str]]]] = {
     "wide semicolons": (["雨；風", "雨"], [["雨", "風"], ["雨"]]),  # noqa: RUF001
     "words for gaps": (["a;b", "N/A", "#N/A", "<NA>", "n/a"], [["a", "b"]] + [[]] * 4),
     "padded": (["[0, 2, -1]", "[-1, -1, -1]"], [["0", "2"], []]),
+    "padded with a label twice": (["[1, 1, -1]", "[0, 2, -1]"], [["1", "1"], ["0", "2"]]),
     "lists": ([["wet", None, float("nan")], (), None], [["wet"], [], []]),
     "no label": (["a;b", "NaN", "None", "null", " ", "[]", None], [["a", "b"]] + [[]] * 6),
     "quoted": (['"a;b"; c', '"say ""x"""'], [["a;b", "c"], ['say "x"']]),
@@ -87,6 +88,7 @@ def test_what_was_taken_is_stated() -> None:
         ),
         (["[0, 1, -1]", "['a', 1, -1]"], "has a number twice or below 0"),
         (["[1, -1, 1]", "[-1, 1, -1]"], "has a number twice or below 0"),
+        (["[0, 1, -1]", "[0, 0, -1]"], "has a number twice or below 0"),
         (["[0, -1]", "[-2, 0]"], "has a number twice or below 0"),
         (["[0, -1]", "[1, 2, -1]"], "has a number twice or below 0"),
         (["['a' 'b', ...]", "['b']"], "data row 1 is no plain list"),

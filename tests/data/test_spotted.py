@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from mlc.data import load_data
@@ -35,7 +37,7 @@ def test_repeated_texts_are_counted_beyond_the_first() -> None:
 
 def test_labels_of_a_row_each_are_no_labels(tmp_path: Path) -> None:
     def notes(label: str) -> list[str]:
-        cells = [label.format(k * k / 10, k % 7) for k in range(30)]
+        cells = [label.format(k * k / 10, k % 7, k // 2) for k in range(30)]
         rows = [f"{k}.5,{cell}" for k, cell in enumerate(cells)]
         (tmp_path / "t.csv").write_text("\n".join(["x,y", *rows]))
         found = load_data("table", path=str(tmp_path / "t.csv"), labels=["y"]).notes
@@ -44,6 +46,15 @@ def test_labels_of_a_row_each_are_no_labels(tmp_path: Path) -> None:
     (note,) = notes("{}")
     assert note.startswith("Warning: 30 rows have 30 different labels, such as '0.0', each row one")
     assert notes("{1}") == []
+    # Each of these classes has two rows.
+    assert notes("{2}") == []
+
+
+def test_columns_of_rare_labels_are_labels(tmp_path: Path) -> None:
+    frame = pd.DataFrame(np.eye(30, 20, dtype=int)).add_prefix("y")
+    frame.assign(x=np.arange(30) ** 2).to_csv(tmp_path / "t.csv", index=False)
+    data = load_data("table", path=str(tmp_path / "t.csv"), labels=[f"y{k}" for k in range(20)])
+    assert data.notes == ()
 
 
 def test_a_dash_among_label_sets_is_no_label(tmp_path: Path) -> None:
@@ -108,10 +119,19 @@ def test_identifiers_that_two_files_share_are_counted(how: str, tmp_path: Path) 
         options["text"] = "body"
     for first, n in ((125, 10), (200, 0)):
         notes = load_data("table", **options, test_path=write("test.csv", first)).notes
-        said = [note for note in notes if "of the training file" in note and "patient_id" in note]
-        assert [note.startswith(f"Warning: {n} of 60 test rows have a") for note in said] == [
+        said = [note for note in notes if "the 'patient_id' of a training row" in note]
+        assert [note.startswith(f"Warning: {n} of 60 test rows have") for note in said] == [
             True
         ] * (n > 0)
         assert not any("data.test_path" in note or "'row_id' of" in note for note in notes)
     notes = load_data("table", **options).notes
     assert any("data.test_path" in note for note in notes) == (how == "feature")
+
+
+def test_row_numbers_in_any_order_are_shared_by_chance(tmp_path: Path) -> None:
+    for name, n in (("train", 60), ("test", 30)):
+        numbers = np.random.default_rng(n).permutation(n)
+        frame = pd.DataFrame({"id": numbers, "x": numbers % 7 + n, "y": numbers % 2})
+        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+    paths = {"path": str(tmp_path / "train.csv"), "test_path": str(tmp_path / "test.csv")}
+    assert not any("'id' of" in note for note in load_data("table", **paths, labels=["y"]).notes)

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 import torch
 
 from mlc.config.errors import DataError
-from mlc.data.label_columns import encode_labels
+from mlc.data.label_columns import encode_labels, zero_one_columns
 from mlc.data.targets import encode
 
 Y = np.array([[1, 0, 1], [0, 1, 0], [0, 0, 0], [1, 1, 1]])
@@ -223,3 +223,14 @@ def test_lists_of_zeros_ones_and_gaps_are_zeros_and_ones() -> None:
 def test_rows_that_hold_arrays_beside_numbers_are_refused_in_a_sentence() -> None:
     with pytest.raises(DataError, match="y"):
         encode([[np.array([1, 0]), 1], [0, 1]])
+
+
+@pytest.mark.parametrize("words", ["da no no", "da " * 9 + "no sv", "ja no", "ei tak"])
+def test_words_for_yes_and_no_of_two_languages_are_classes(words: str) -> None:
+    """They may name languages, as da, no and ja do."""
+    frame = pd.DataFrame({"lang": words.split() * 8})
+    labels = encode_labels(frame, ["lang"], None, "file")
+    assert labels.names == tuple(sorted(set(words.split())))
+    assert zero_one_columns(frame) == []
+    with pytest.warns(UserWarning, match="column-vector"):
+        assert list(encode(frame).labels) == sorted(set(words.split()))

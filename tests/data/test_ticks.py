@@ -116,3 +116,27 @@ def test_signs_of_a_test_file_mean_what_they_do_in_the_training_file(tmp_path: P
     # Alone, the cross would be taken as a tick.
     (tmp_path / "test.csv").write_text("x,a\n2,✗\n3,✗\n", encoding="utf-8")
     assert load_data("table", **paths, labels=["a"]).targets[18:, 0].tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(("yes", "no"), [("1", "-1"), ("+", "-"), ("x", ""), ("*", "-")])
+def test_a_test_file_may_have_the_sign_for_0_alone(yes: str, no: str, tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("x,a\n" + f"0.5,{yes}\n1,{no}\n" * 9)
+    (tmp_path / "test.csv").write_text("x,a\n" + f"2,{no}\n3,{no}\n")
+    paths = {"path": str(tmp_path / "train.csv"), "test_path": str(tmp_path / "test.csv")}
+    assert load_data("table", **paths, labels=["a"]).targets[:, 0].sum() == 9
+
+
+def test_minus_beside_plus_is_a_sign_of_its_own() -> None:
+    found = encoded(["+", "-", ""], ["-", "+", "-"], missing="mask")
+    assert found.known is not None
+    assert found.known.T.tolist() == [[True, True, False], [True, True, True]]
+    with pytest.raises(DataError, match="the label 'a' is missing in data row 3"):
+        encoded(["+", "-", ""], ["-", "+", "-"])
+    # With a third one, as for no change, each is a class.
+    with pytest.raises(DataError, match="is '-' in data row 2, and other cells of labels are"):
+        encoded(["+", "-", "0"], ["-", "+", "-"])
+    frame = pd.DataFrame({"change": ["+", "-", "0", "+"]})
+    found = encode_labels(frame, ["change"], None, "file")
+    assert found.names == ("+", "-", "0")
+    further = encode_labels(frame[1:3], ["change"], None, "file", found.form)
+    assert further.names == ("-", "0")
