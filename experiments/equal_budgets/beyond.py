@@ -149,8 +149,9 @@ def table(found: pd.DataFrame) -> Table:
 
 def numbers(found: pd.DataFrame) -> Iterator[tuple[str, str]]:
     """Yield the numbers that the README quotes, by name."""
-    for number, name in NUMBERS.items():
-        yield f"beyond {name}".replace(" ", "_"), f"{100 * (found['number'] == number).mean():.0f}"
+    for number, name in zip(NUMBERS, ("twice", "four_times", "dropout"), strict=True):
+        yield f"beyond_{name}", f"{100 * (found['number'] == number).mean():.0f}%"
+    yield "beyond_data", ", ".join(found["data"].unique())
     for metric, of_metric in found.groupby("metric", sort=False):
         change, behind = _over_data(of_metric)
         yield f"beyond_change_{metric}", str(change.signed())
