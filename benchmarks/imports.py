@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 
-from benchmarks.measuring import interleaved, ratios, spread, write
+from benchmarks.measuring import environment, interleaved, ratios, spread, write
 from mlc.reporting.tables import Table
 
 REPEATS = 5
@@ -22,7 +22,7 @@ def command(*words: str) -> Callable[[], None]:
     """Return a function that runs Python with these words."""
 
     def run() -> None:
-        subprocess.run([sys.executable, *words], capture_output=True, check=True)
+        subprocess.run([sys.executable, *words], capture_output=True, check=True, env=environment())
 
     return run
 
@@ -56,7 +56,7 @@ def main() -> None:
         [
             (
                 f"Seconds of a process, median and range of {REPEATS} rounds, interleaved, after one"
-                " round that fills the file cache.",
+                " round that fills the file cache and writes bytecode.",
                 Table(columns, rows, 1),
             )
         ],

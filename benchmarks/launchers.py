@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 
-from benchmarks.measuring import interleaved, ratios, spread, write
+from benchmarks.measuring import environment, interleaved, ratios, spread, write
 from mlc.reporting.tables import Table
 
 N_RUNS = 32
@@ -39,8 +39,9 @@ def sweep(launcher: str, width: int, *more: str) -> Callable[[], float]:
                 *(more or ("head=sigmoid", f"seed=range({N_RUNS})")),
             ]  # fmt: skip
             ended = subprocess.run(
-                [sys.executable, "-c", DRIVER, *arguments], capture_output=True, encoding="utf-8"
-            )
+                [sys.executable, "-c", DRIVER, *arguments], capture_output=True, encoding="utf-8",
+                env=environment(),
+            )  # fmt: skip
             if ended.returncode:
                 raise RuntimeError(ended.stdout + ended.stderr)
             return float(ended.stdout.split("seconds ")[-1])
@@ -56,7 +57,7 @@ def one_process(width: int) -> None:
                 sys.executable, "-m", "mlc.train", f"hydra.run.dir={folder}/r", "data=yeast",
                 "head=sigmoid", f"backbone.widths=[{width},{width}]", "trainer.max_epochs=30",
             ],
-            capture_output=True, check=True,
+            capture_output=True, check=True, env=environment(),
         )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import os
 import platform
 import statistics
 import time
@@ -28,6 +29,11 @@ def machine() -> str:
         f"{processor()}, {n_cores()} cores{gpu}; Python {platform.python_version()},"
         f" torch {torch.__version__}, mlc {mlc.__version__}"
     )
+
+
+def environment() -> dict[str, str]:
+    """Return the variables of a measured process, which keeps bytecode as Python does by default."""
+    return {name: v for name, v in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def interleaved(

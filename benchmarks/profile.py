@@ -21,7 +21,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from benchmarks.measuring import RESULTS, spread, write
+from benchmarks.measuring import RESULTS, environment, spread, write
 from mlc.config.imports import uncollected
 from mlc.files.writing import write_atomically
 from mlc.reporting.tables import Table
@@ -144,7 +144,7 @@ def seconds_of(arguments: tuple[str, ...]) -> dict[str, float]:
                 sys.executable, "-c", f"{code} profiled(Path(sys.argv[1]), sys.argv[2:])", folder,
                 *arguments, f"hydra.sweep.dir={folder}/s",
             ],
-            capture_output=True, encoding="utf-8",
+            capture_output=True, encoding="utf-8", env=environment(),
         )  # fmt: skip
         if ended.returncode:
             raise RuntimeError(ended.stdout + ended.stderr)
