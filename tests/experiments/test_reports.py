@@ -16,7 +16,7 @@ from experiments.equal_budgets.archive import FOLDER, TARGETS, path_of, read
 from experiments.equal_budgets.baselines import BASELINES
 from experiments.equal_budgets.chosen import configured, tuned
 from experiments.equal_budgets.findings import JOINT
-from experiments.equal_budgets.studies import CONFIRM
+from experiments.equal_budgets.studies import CONFIRM, PLANS
 from experiments.harness import EXPERIMENTS, load
 from experiments.harness.curves import CurvesFigure
 from experiments.harness.experiment import ROOT
@@ -307,6 +307,16 @@ def test_the_joint_heads_find_more_exact_sets_on_two_to_five_data_sets() -> None
     assert detectable["cal500"] == 0
     for data in ("enron", "yeast", "corel5k"):
         assert f"pairwise on {data}" in numbers["at_edge_subset_accuracy"]
+
+
+def test_the_front_page_names_the_largest_of_what_it_picked() -> None:
+    numbers = made_of("equal_budgets").report.numbers
+    counts = {head: int(numbers[f"exact_ahead_{head}"].split(" ")[0]) for head in JOINT}
+    assert max(counts, key=lambda head: counts[head]) == "label_powerset"
+    many = [data for data in measured_sets() if PLANS[data].n_labels >= 100]
+    assert set(many) == {"bibtex", "corel5k", "cal500"}
+    gain = {data: gains("jaccard_samples", data)["pairwise"][0] for data in many}
+    assert max(gain, key=lambda data: gain[data]) == "bibtex"
 
 
 def test_on_bibtex_sigmoid_has_more_than_in_the_league() -> None:
