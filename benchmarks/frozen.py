@@ -24,7 +24,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from benchmarks.measuring import ratios, spread, write
+from benchmarks.measuring import environment, ratios, spread, write
 from mlc.backbones.base import BACKBONES
 from mlc.backbones.stage import Stage
 from mlc.config.registry import HEADS, OPTIMIZERS, SOURCES
@@ -91,9 +91,9 @@ def in_process(contestant: str, folder: Path, n_seeds: int) -> dict[str, float]:
             sys.executable, "-m", "benchmarks.frozen", "--contestant", contestant,
             "--folder", str(folder), "--seeds", str(n_seeds),
         ]  # fmt: skip
-        environment = {**os.environ, "XDG_CACHE_HOME": cache, "HF_HUB_OFFLINE": "1"}
+        variables = {**environment(), "XDG_CACHE_HOME": cache, "HF_HUB_OFFLINE": "1"}
         done = subprocess.run(
-            command, check=True, stdout=subprocess.PIPE, env=environment, encoding="utf-8"
+            command, check=True, stdout=subprocess.PIPE, env=variables, encoding="utf-8"
         )
     result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     print(f"{contestant}, {n_seeds} runs: {result}", flush=True)

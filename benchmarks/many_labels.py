@@ -22,7 +22,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from benchmarks.drawing import logarithmic
-from benchmarks.measuring import RESULTS, append_rows, stored_rows, write
+from benchmarks.measuring import RESULTS, append_rows, environment, stored_rows, write
 from mlc.files.writing import write_atomically
 from mlc.reporting.tables import Table
 from mlc.tracking.palette import head_style
@@ -71,7 +71,7 @@ def measure(path: Path, head: str, folder: Path) -> dict[str, float]:
         "device=cpu", f"hydra.run.dir={folder}",
     ]  # fmt: skip
     started = time.perf_counter()
-    process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    process = subprocess.Popen(command, env={**environment(), "OMP_NUM_THREADS": "1"})
     _, status, usage = os.wait4(process.pid, 0)
     if status != 0:
         raise SystemExit(f"{' '.join(command)} failed.")

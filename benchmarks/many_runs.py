@@ -18,7 +18,7 @@ import psutil
 from matplotlib.figure import Figure
 
 from benchmarks.drawing import logarithmic
-from benchmarks.measuring import RESULTS, write
+from benchmarks.measuring import RESULTS, environment, write
 from mlc.files.writing import write_atomically
 from mlc.reporting.tables import Table
 from mlc.tracking.palette import COLOURS
@@ -92,7 +92,9 @@ def measure(n_runs: int) -> Measured:
 
 def _start(words: list[str], said: Path) -> subprocess.Popen[bytes]:
     with said.open("wb") as file:
-        return subprocess.Popen([sys.executable, *words], stdout=file, stderr=file)
+        return subprocess.Popen(
+            [sys.executable, *words], stdout=file, stderr=file, env=environment()
+        )
 
 
 def _require_success(process: subprocess.Popen[bytes], said: Path) -> None:

@@ -183,7 +183,7 @@ def _add_beyond(report: Report, rows: pd.DataFrame, further: pd.DataFrame) -> No
         return
     report.tables[beyond.BEYOND] = (
         "Choices among the configurations of the search and three beyond its edges: per cent that are"
-        f" these, and what they change on test rows, with the seeds of the search (mean of the heads of"
+        " these, and what they change on test rows, with the seeds of the search (mean of the heads of"
         f" {found['data'].nunique()} data sets, ± over data sets; plus is better)",
         beyond.table(found),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -52,9 +52,7 @@ class Beyond(Measurements):
         """Return each data set and head; "quick" has two heads on one data set."""
         if budget == "quick":
             return [{"data": "flags", "head": head} for head in ("sigmoid", "pairwise")]
-        return [
-            {"data": data, "head": head} for data in PLANS for head in HEADS if head in _heads(data)
-        ]
+        return [{"data": data, "head": head} for data in PLANS for head in _heads(data)]
 
     def measured(self, trial: Trial) -> list[Row]:
         """Train the further configurations of a head."""
@@ -68,9 +66,9 @@ class Beyond(Measurements):
         return [row for run in runs for row in run.rows(SEARCH)]
 
 
-def _heads(data: str) -> set[str]:
+def _heads(data: str) -> list[str]:
     """Return the heads that are measured on a data set."""
-    return set(HEADS) & set(contestants(data))
+    return [head for head in contestants(data) if head in HEADS]
 
 
 def configurations(head: str) -> dict[int, dict[str, str]]:
@@ -101,7 +99,7 @@ def compared(searches: pd.DataFrame, beyond: pd.DataFrame) -> pd.DataFrame:
     """
     keys = ["data", "head"]
     measured = beyond.groupby("data")["head"].agg(set)
-    done = [data for data, heads in measured.items() if heads >= _heads(str(data))]
+    done = [data for data, heads in measured.items() if heads.issuperset(_heads(str(data)))]
     beyond = beyond[beyond["data"].isin(done)]
     is_own = (searches["phase"] == SEARCH) & searches["data"].isin(done)
     own = searches[is_own & searches["head"].isin(HEADS)]
@@ -169,7 +167,7 @@ def findings(found: pd.DataFrame) -> list[Finding]:
             bool(shares[_FARTHEST] < _FEW),
         ),
         Finding(
-            f"rates and dropout beyond the search change the test value of no metric by more than"
+            "rates and dropout beyond the search change the test value of no metric by more than"
             f" {_PREDICTED} on the mean of heads and data sets",
             listed(changes),
             all(abs(each.mean) <= _PREDICTED for each in changes.values()),
@@ -179,9 +177,8 @@ def findings(found: pd.DataFrame) -> list[Finding]:
 
 def _over_data(of_metric: pd.DataFrame) -> tuple[Interval, Interval]:
     """Return the mean change of the heads, and sigmoid's less it, both over data sets."""
-    by_data: Mapping[str, pd.DataFrame] = dict(iter(of_metric.groupby("data", sort=False)))
     means, behind = [], []
-    for own in by_data.values():
+    for _, own in of_metric.groupby("data", sort=False):
         of_sigmoid = own.loc[own["head"] == "sigmoid", "change"]
         means.append(float(own["change"].mean()))
         if len(of_sigmoid):

@@ -1,7 +1,8 @@
-"""Conversion of options' values to the types that their dataclass declares."""
+"""The types and defaults that a dataclass of options declares, and conversion to these types."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import operator
 import types
@@ -25,6 +26,15 @@ def declared_types(options: type) -> dict[str, Any]:
         return dict(_type_hints(options))
     except NameError:
         return {}
+
+
+def default_of(field: dataclasses.Field[Any]) -> Any:
+    """Return the default of a dataclass's field; `dataclasses.MISSING` if there is none."""
+    # A copied field has copies of MISSING.
+    if callable(field.default_factory):
+        return field.default_factory()
+    is_missing = isinstance(field.default, type(dataclasses.MISSING))
+    return dataclasses.MISSING if is_missing else field.default
 
 
 @cache

@@ -137,11 +137,12 @@ def composed(value: object) -> str:
 def as_written(names: Sequence[str], known: Iterable[Any]) -> list[str]:
     """Return each name as it is known, where only its accents are written otherwise.
 
-    An accent may be a character of its own, as in names of macOS.
+    An accent may be a character of its own, as in names of macOS. A known name that is given itself
+    stands for no other.
     """
     exact = {name for name in known if isinstance(name, str)}
-    by_composed = {composed(name): name for name in sorted(exact - set(names))}
-    return [name if name in exact else by_composed.get(composed(name), name) for name in names]
+    others = as_known(set(names) - exact, sorted(exact - set(names)))
+    return [others.get(name, name) for name in names]
 
 
 def as_known(words: Iterable[str], known: Collection[str]) -> dict[str, str]:

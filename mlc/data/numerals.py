@@ -117,7 +117,7 @@ def slips(column: pd.Series[Any], where: str) -> str | None:
     return (
         f"{len(filled) - n:,} of {len(filled):,} cells of the column {str(column.name)!r} are numbers,"
         f" and {n:,} not, such as {shown(str(filled[odd].iloc[0]))} in"
-        f" {location_of(where, int(np.flatnonzero(column.index == odd.idxmax())[0]))}"
+        f" {location_of(where, _first(odd, column))}"
     )
 
 
@@ -129,7 +129,12 @@ def is_empty(column: pd.Series[Any]) -> bool:
 def first_word(column: pd.Series[Any]) -> int | None:
     """Return the row of the first cell that is neither a number nor empty; None if there is none."""
     _, odd = _words(column)
-    return int(np.flatnonzero(column.index == odd.idxmax())[0]) if odd.any() else None
+    return _first(odd, column) if odd.any() else None
+
+
+def _first(odd: pd.Series[Any], column: pd.Series[Any]) -> int:
+    """Return the row of the first odd cell of a column."""
+    return int(np.flatnonzero(column.index == odd.idxmax())[0])
 
 
 def _words(column: pd.Series[Any]) -> tuple[pd.Series[Any], pd.Series[Any]]:

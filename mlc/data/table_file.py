@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,10 +73,7 @@ def read_table(path: Path, options: Any, names: Sequence[str] | None = None) -> 
         if not labels and names is None:
             raise needs_labels()
         frame = _read_parquet(path)
-        labels, text = (
-            as_written(labels, frame.columns),
-            text and as_written([text], frame.columns)[0],
-        )
+        labels, text = _as_written(labels, text, frame.columns)
         labels, asides = separated(labels, frame.columns)
         _refuse_split_name(labels, list(map(str, frame.columns)), str(path))
         return TableFile(frame, str(path), labels, text or (None if labels else _TEXT), asides)
@@ -91,7 +88,7 @@ def read_table(path: Path, options: Any, names: Sequence[str] | None = None) -> 
             if _labelled(content, labels, names) is None:
                 raise
     if rows is not None:
-        labels, text = as_written(labels, rows.header), text and as_written([text], rows.header)[0]
+        labels, text = _as_written(labels, text, rows.header)
         wanted = as_written(wanted, rows.header)
     rows, labels, asides = _of_separated(rows, content, mark, labels, path, names is None)
     if asides and names is None:
@@ -115,6 +112,13 @@ def read_table(path: Path, options: Any, names: Sequence[str] | None = None) -> 
     where = FileName(str(path), rows.lines)
     return TableFile(_usable(frame, path), where, labels, text or (None if labels else _TEXT),
                      (*notes, *rows.notes, *asides))  # fmt: skip
+
+
+def _as_written(
+    labels: Sequence[str], text: str | None, columns: Iterable[Any]
+) -> tuple[list[str], str | None]:
+    """Return the names of the label columns and of the text column as the file has them."""
+    return as_written(labels, columns), text and as_written([text], columns)[0]
 
 
 def _of_separated(

@@ -6,8 +6,9 @@ import inspect
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass, fields
 
+from mlc.config.option_types import default_of
 from mlc.heads.base import HEADS, Head, JointHead
 
 INTRODUCTION = r"""Generated from the docstrings by `python -m mlc.heads.catalogue`. In the formulas
@@ -111,11 +112,12 @@ def options_of(options: type) -> list[str]:
     """Describe each option: its default, its limits and its search space."""
     described = []
     for field in fields(options):
-        default = field.default if field.default_factory is MISSING else field.default_factory()
         limits, search = field.metadata.get("limits"), field.metadata.get("search")
         words = [str(limits)] if limits and str(limits) else []
         words += [f"searched over {search}"] if search is not None else []
-        described.append(f"`{field.name}={default}`" + (f" ({'; '.join(words)})" if words else ""))
+        described.append(
+            f"`{field.name}={default_of(field)}`" + (f" ({'; '.join(words)})" if words else "")
+        )
     return described
 
 

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from mlc.config.option_types import default_of
 from mlc.config.registry import DECISIONS
 from mlc.config.schema import GROUPS, Config
 from mlc.files.reading import read_object
@@ -72,13 +73,10 @@ def _defaults(options: type[Any]) -> dict[str, Any]:
     """Return the defaults of a class of options; options without a default are left out."""
     defaults = {}
     for field in dataclasses.fields(options):
-        default: Any = field.default
-        # A copied field has copies of MISSING.
-        if callable(field.default_factory):
-            default = field.default_factory()
+        default = default_of(field)
         if dataclasses.is_dataclass(default) and not isinstance(default, type):
             default = dataclasses.asdict(default)
-        if not isinstance(default, type(dataclasses.MISSING)):
+        if default is not dataclasses.MISSING:
             defaults[field.name] = default
     return defaults
 

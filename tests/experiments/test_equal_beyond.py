@@ -29,7 +29,7 @@ def test_one_value_of_a_drawn_configuration_lies_beyond_its_space(head: str) -> 
 def rows(monkeypatch: pytest.MonkeyPatch) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Rows of a search and of what lies beyond it, with values that nothing explains."""
     rng = np.random.default_rng(0)
-    monkeypatch.setattr("experiments.equal_budgets.beyond._heads", lambda data: set(HEADS))
+    monkeypatch.setattr("experiments.equal_budgets.beyond._heads", lambda data: list(HEADS))
 
     def of(numbers: range, phase: str) -> list[dict[str, object]]:
         return [

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from benchmarks.measuring import environment
 from tests.torture.kills import REPOSITORY
 
 _STARTED = Path("/tmp/mlc-slurm/slurmd.pid")
@@ -32,9 +32,8 @@ def _passes(test: str, folder: Path) -> list[str]:
         f"--basetemp={folder}",
         f"{_TESTS}::{test}",
     ]
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
     ended = subprocess.run(
-        command, cwd=REPOSITORY, env=environment, capture_output=True, encoding="utf-8"
+        command, cwd=REPOSITORY, env=environment(), capture_output=True, encoding="utf-8"
     )
     return [] if ended.returncode == 0 else [ended.stdout[-1500:]]
 
