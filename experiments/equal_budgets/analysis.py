@@ -44,7 +44,7 @@ _NOT_MEASURED = {
     for name in (
         *(f"pooled_{metric}" for metric in BOOTSTRAPPED), *METRICS,
         *(f"gains_{metric}" for metric in BOOTSTRAPPED), "rules", "edges", "budgets", "published",
-        "ensembles", beyond.BEYOND,
+        "ensembles", beyond.BEYOND, beyond.FARTHER,
     )
 }  # fmt: skip
 _BOOTSTRAP = "bootstrapped over data sets, seeds and test rows"
@@ -54,7 +54,12 @@ class EqualBudgets(Experiment):
     """The experiment that searches all heads and baselines equally."""
 
     name = "equal_budgets"
-    studies = (Epochs(), Ensembles(), beyond.Beyond(), *(Searches(data) for data in PLANS))
+    studies = (
+        Epochs(),
+        Ensembles(),
+        *(beyond.Beyond(name) for name in beyond.MEASURED),
+        *(Searches(data) for data in PLANS),
+    )
 
     def report(self, frames: Mapping[str, pd.DataFrame]) -> Report:
         """Report the chosen contestants, without intervals over test rows."""
@@ -89,8 +94,11 @@ class EqualBudgets(Experiment):
             _add_pilot(report, frames[Epochs.name])
         if len(frames[Ensembles.name]):
             _add_ensembles(report, frames[Ensembles.name])
-        if len(rows) and len(frames[beyond.BEYOND]):
-            _add_beyond(report, rows, frames[beyond.BEYOND])
+        further: list[pd.DataFrame] = []
+        for study in beyond.MEASURED:
+            further.append(frames[study])
+            if len(rows) and len(frames[study]):
+                _add_beyond(report, study, beyond.compared(rows, *further))
         if by_metric:
             report.findings += findings(by_metric)
             by_jaccard = by_metric["jaccard_samples"]
@@ -177,18 +185,18 @@ def _add_ensembles(report: Report, rows: pd.DataFrame) -> None:
     report.findings += ensemble_findings(rows)
 
 
-def _add_beyond(report: Report, rows: pd.DataFrame, further: pd.DataFrame) -> None:
-    found = beyond.compared(rows, further)
+def _add_beyond(report: Report, study: str, found: pd.DataFrame) -> None:
     if not len(found):
         return
-    report.tables[beyond.BEYOND] = (
-        "Choices among the configurations of the search and three beyond its edges: per cent that are"
-        " these, and what they change on test rows, with the seeds of the search (mean of the heads of"
-        f" {found['data'].nunique()} data sets, ± over data sets; plus is better)",
-        beyond.table(found),
+    report.tables[study] = (
+        f"Choices among the configurations of the search and {len(beyond.COMPARED[study])} beyond its"
+        " edges: per cent that are these, and what they change on test rows, with the seeds of the"
+        f" search (mean of the heads of {found['data'].nunique()} data sets, ± over data sets; plus is"
+        " better)",
+        beyond.table(found, study),
     )
-    report.findings += beyond.findings(found)
-    report.numbers |= dict(beyond.numbers(found))
+    report.findings += beyond.findings(found, study)
+    report.numbers |= dict(beyond.numbers(found, study))
 
 
 def _add_tables(report: Report, rows: pd.DataFrame) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -20,28 +20,38 @@ from mlc.metrics.counts import COUNT_METRICS
 from mlc.reporting.statistics import Interval, mean_interval
 from mlc.reporting.tables import Table
 
-BEYOND = "beyond"
+BEYOND, FARTHER = "beyond", "farther"
 _RATE, _DROPOUT = "optimizer.lr", "backbone.dropout"
-_FARTHEST = "four times the largest rate"
 # The option, and the value that it gets in the configuration where its drawn value is the largest.
 STEPS = {
     "twice the largest rate": (_RATE, lambda value: 2 * value),
-    _FARTHEST: (_RATE, lambda value: 4 * value),
+    "four times the largest rate": (_RATE, lambda value: 4 * value),
     "dropout of 0.9": (_DROPOUT, lambda value: 0.9),
+    "eight times the largest rate": (_RATE, lambda value: 8 * value),
+    "sixteen times the largest rate": (_RATE, lambda value: 16 * value),
 }
 # The numbers of these configurations follow those of the search.
 NUMBERS = {N_CONFIGURATIONS + index: name for index, name in enumerate(STEPS)}
+# Those that each study measures, and those among which a choice is compared.
+MEASURED = {BEYOND: tuple(NUMBERS)[:3], FARTHER: tuple(NUMBERS)[3:]}
+COMPARED = {BEYOND: MEASURED[BEYOND], FARTHER: tuple(NUMBERS)}
+# The farthest rate that a comparison has, and the names of its numbers.
+_FARTHEST = {BEYOND: "four times the largest rate", FARTHER: "sixteen times the largest rate"}
+_SHORT = dict(
+    zip(NUMBERS, ("twice", "four_times", "dropout", "eight_times", "sixteen_times"), strict=True)
+)
 _FEW, _PREDICTED = 0.05, 0.005
 
 
 class Beyond(Measurements):
-    """Three further configurations of each head, on the seeds of the search.
+    """Further configurations of each head, on the seeds of the search.
 
     Each is the configuration with the largest drawn value of an option that all heads have, with a value
     beyond the space in its place.
     """
 
-    name = BEYOND
+    def __init__(self, name: str = BEYOND) -> None:
+        self.name = name
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -59,7 +69,7 @@ class Beyond(Measurements):
         head, plan = str(trial["head"]), PLANS[str(trial["data"])]
         jobs = [
             Job(number, settings, seed)
-            for number, settings in configurations(head).items()
+            for number, settings in configurations(head, MEASURED[self.name]).items()
             for seed in plan.searched
         ]
         runs = networks.train(plan.settings, head, jobs, SEARCHED)
@@ -71,39 +81,39 @@ def _heads(data: str) -> list[str]:
     return [head for head in contestants(data) if head in HEADS]
 
 
-def configurations(head: str) -> dict[int, dict[str, str]]:
+def configurations(head: str, numbers: Iterable[int] = tuple(NUMBERS)) -> dict[int, dict[str, str]]:
     """Return the settings of a head's configurations beyond the edges, by number."""
     spaces = network_spaces(head)
     searched = [drawn(spaces, number) for number in range(1, N_CONFIGURATIONS)]
     found = {}
-    for number, name in NUMBERS.items():
-        option, step = STEPS[name]
+    for number in numbers:
+        option, step = STEPS[NUMBERS[number]]
         at_edge = max(searched, key=lambda settings: float(settings[option]))
         found[number] = {**at_edge, option: f"{step(float(at_edge[option])):.6g}"}
     return found
 
 
-def compared(searches: pd.DataFrame, beyond: pd.DataFrame) -> pd.DataFrame:
-    """Return the choices of the search with and without the further configurations.
+def compared(searches: pd.DataFrame, *further: pd.DataFrame) -> pd.DataFrame:
+    """Return the choices of the search with and without further configurations.
 
     Both are by the mean of a metric over the validation rows of the search's seeds; so are the values on
     test rows, which are of the same runs. Data sets are left out until all heads are measured.
 
     Args:
         searches: rows of the searches.
-        beyond: rows of `Beyond`.
+        further: rows of each study beyond the edges.
 
     Returns:
         A row for each data set, head and metric: `number` of the configuration that is chosen among all,
         and `change` of the test value, 0 if it is one of the search.
     """
     keys = ["data", "head"]
-    measured = beyond.groupby("data")["head"].agg(set)
-    done = [data for data, heads in measured.items() if heads.issuperset(_heads(str(data)))]
-    beyond = beyond[beyond["data"].isin(done)]
-    is_own = (searches["phase"] == SEARCH) & searches["data"].isin(done)
-    own = searches[is_own & searches["head"].isin(HEADS)]
-    every = pd.concat([own, beyond], ignore_index=True)
+    done = set.intersection(*(_complete(rows) for rows in further))
+    is_own = (searches["phase"] == SEARCH) & searches["head"].isin(HEADS)
+    own = searches[is_own & searches["data"].isin(done)]
+    every = pd.concat(
+        [own, *(rows[rows["data"].isin(done)] for rows in further)], ignore_index=True
+    )
     means = every.groupby([*keys, "number", "rule"])[list(METRICS)].mean()
     lines = []
     for metric in METRICS:
@@ -120,11 +130,17 @@ def compared(searches: pd.DataFrame, beyond: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=[*keys, "metric", "number", "change"])
 
 
-def table(found: pd.DataFrame) -> Table:
+def _complete(rows: pd.DataFrame) -> set[str]:
+    """Return the data sets on which a study has all heads."""
+    measured = rows.groupby("data")["head"].agg(set)
+    return {str(data) for data, heads in measured.items() if heads.issuperset(_heads(str(data)))}
+
+
+def table(found: pd.DataFrame, study: str = BEYOND) -> Table:
     """Return, by metric, how often each further configuration is chosen, and what it changes."""
     lines = []
     for metric, of_metric in found.groupby("metric", sort=False):
-        shares = [100 * (of_metric["number"] == number).mean() for number in NUMBERS]
+        shares = [100 * (of_metric["number"] == number).mean() for number in COMPARED[study]]
         change, behind = _over_data(of_metric)
         lines.append(
             [
@@ -138,37 +154,38 @@ def table(found: pd.DataFrame) -> Table:
     header = [
         "metric",
         "choices",
-        *(f"{name} %" for name in STEPS),
+        *(f"{NUMBERS[number]} %" for number in COMPARED[study]),
         "change",
         "sigmoid's less others'",
     ]
     return Table(header, lines, 1)
 
 
-def numbers(found: pd.DataFrame) -> Iterator[tuple[str, str]]:
+def numbers(found: pd.DataFrame, study: str = BEYOND) -> Iterator[tuple[str, str]]:
     """Yield the numbers that the README quotes, by name."""
-    for number, name in zip(NUMBERS, ("twice", "four_times", "dropout"), strict=True):
-        yield f"beyond_{name}", f"{100 * (found['number'] == number).mean():.0f}%"
-    yield "beyond_data", ", ".join(found["data"].unique())
+    for number in COMPARED[study]:
+        yield f"{study}_{_SHORT[number]}", f"{100 * (found['number'] == number).mean():.0f}%"
+    yield f"{study}_data", ", ".join(found["data"].unique())
     for metric, of_metric in found.groupby("metric", sort=False):
         change, behind = _over_data(of_metric)
-        yield f"beyond_change_{metric}", str(change.signed())
-        yield f"beyond_sigmoid_{metric}", str(behind.signed())
+        yield f"{study}_change_{metric}", str(change.signed())
+        yield f"{study}_sigmoid_{metric}", str(behind.signed())
 
 
-def findings(found: pd.DataFrame) -> list[Finding]:
+def findings(found: pd.DataFrame, study: str = BEYOND) -> list[Finding]:
     """Return the predictions on how often a wider space is chosen, and on what it changes."""
-    shares = {name: (found["number"] == number).mean() for number, name in NUMBERS.items()}
+    shares = {NUMBERS[number]: (found["number"] == number).mean() for number in COMPARED[study]}
     changes = {str(m): _over_data(own)[0] for m, own in found.groupby("metric", sort=False)}
+    farthest = _FARTHEST[study]
     return [
         Finding(
-            f"fewer than {100 * _FEW:.0f}% of the choices are {_FARTHEST}",
+            f"fewer than {100 * _FEW:.0f}% of the choices are {farthest}",
             ", ".join(f"{name} {100 * share:.0f}%" for name, share in shares.items()),
-            bool(shares[_FARTHEST] < _FEW),
+            bool(shares[farthest] < _FEW),
         ),
         Finding(
-            "rates and dropout beyond the search change the test value of no metric by more than"
-            f" {_PREDICTED} on the mean of heads and data sets",
+            f"rates up to {farthest} and a dropout of 0.9 change the test value of no metric by more"
+            f" than {_PREDICTED} on the mean of heads and data sets",
             listed(changes),
             all(abs(each.mean) <= _PREDICTED for each in changes.values()),
         ),

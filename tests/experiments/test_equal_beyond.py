@@ -6,7 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.equal_budgets.beyond import NUMBERS, Beyond, compared, configurations, table
+from experiments.equal_budgets.beyond import (
+    COMPARED,
+    FARTHER,
+    MEASURED,
+    NUMBERS,
+    Beyond,
+    compared,
+    configurations,
+    table,
+)
 from experiments.equal_budgets.runs import METRICS
 from experiments.equal_budgets.spaces import COMMON, N_CONFIGURATIONS, drawn, network_spaces
 from experiments.equal_budgets.studies import CONFIRM, SEARCH, choice
@@ -64,12 +73,29 @@ def test_the_table_counts_them_and_averages_over_data(
     rows: tuple[pd.DataFrame, pd.DataFrame],
 ) -> None:
     found = compared(*rows)
-    for line in table(found).rows:
-        own = found[found["metric"] == line[0]]
-        shares = [round(100 * (own["number"] == number).mean()) for number in NUMBERS]
-        assert [line[1], *line[2:5]] == [str(len(own)), *map(str, shares)]
-        mean = own.groupby("data")["change"].mean().mean()
-        assert line[5].startswith(f"{mean:+.3f}")
+    for study, numbers in COMPARED.items():
+        for line in table(found, study).rows:
+            own = found[found["metric"] == line[0]]
+            shares = [round(100 * (own["number"] == number).mean()) for number in numbers]
+            assert line[1:-2] == [str(len(own)), *map(str, shares)]
+            mean = own.groupby("data")["change"].mean().mean()
+            assert line[-2].startswith(f"{mean:+.3f}")
+
+
+def test_a_second_study_competes_with_the_first_one(
+    rows: tuple[pd.DataFrame, pd.DataFrame],
+) -> None:
+    searches, beyond = rows
+    farther = beyond.assign(number=beyond["number"] + len(MEASURED["beyond"]))
+    assert set(farther["number"].unique()) >= set(MEASURED[FARTHER])
+    worse = farther.assign(**{f"val_{metric}": -1.0 for metric in METRICS})
+    worse["val_hamming_loss"] = 2.0
+    pd.testing.assert_frame_equal(compared(searches, beyond, worse), compared(searches, beyond))
+    better = farther.assign(**{f"val_{metric}": 2.0 for metric in METRICS})
+    better["val_hamming_loss"] = -1.0
+    assert set(compared(searches, beyond, better)["number"]) <= set(farther["number"])
+    part = worse[worse["data"] == "flags"]
+    assert set(compared(searches, beyond, part)["data"]) == {"flags"}
 
 
 def test_data_sets_are_left_out_until_all_heads_are_measured(
