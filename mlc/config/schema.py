@@ -75,7 +75,8 @@ class ReportOptions:
     Attributes:
         metrics: the columns of the table; the first is compared in pairs and drawn.
         reference: the head that the others are compared with.
-        figures: whether a figure of each head is drawn for TensorBoard when a launch ends.
+        figures: whether the summary's figure, and one of each head for TensorBoard, are drawn when a
+            launch ends.
         limits: whether a run on a known world is compared with its head's limit besides the Bayes
             value, which takes minutes with many labels.
         yardsticks: whether the table has tuned one-vs-rest logistic regressions and linear SVMs too,

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.datasets import load_digits
 
 from mlc.config.options import option
 from mlc.data.base import DataOptions, Dataset, DataSource, register_source
@@ -49,6 +48,9 @@ class ColouredDigits(DataSource):
     def load(cls, options: Any) -> Dataset:
         """Compose the images (3, 8, 8), K = 15."""
         rng = np.random.default_rng([options.seed, 0xC0109])
+        # Imports scipy.io too, which no other source needs.
+        from sklearn.datasets import load_digits
+
         images, digits = load_digits(return_X_y=True)
         n_val = max(1, round(options.val_fraction * options.n_train))
         counts = {"train": options.n_train - n_val, "val": n_val, "test": options.n_test}

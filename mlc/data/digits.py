@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.datasets import load_digits
 
 from mlc.config.errors import ConfigError
 from mlc.config.options import option
@@ -94,6 +93,9 @@ class Digits(DataSource):
     def load(cls, options: Any) -> Dataset:
         """Compose the images (1, height, width), pixels in [0, 1], K = 10."""
         rng = np.random.default_rng([options.seed, 0xD1617])
+        # Imports scipy.io too, which no other source needs.
+        from sklearn.datasets import load_digits
+
         images, digits = load_digits(return_X_y=True)
         images = images.reshape(-1, CELL, CELL) / HIGHEST_INK
         n_val = max(1, round(options.val_fraction * options.n_train))

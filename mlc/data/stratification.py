@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import chain, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +61,8 @@ class _Parts:
         n_rows = targets.shape[0]
         self._rng = rng
         by_label = targets.tocsc()
-        self._labels = np.split(targets.indices, targets.indptr[1:-1])
+        of_all = targets.indices.tolist()
+        self._labels = [of_all[first:end] for first, end in pairwise(targets.indptr.tolist())]
         self._rows = np.split(by_label.indices, by_label.indptr[1:-1])
         self._left = np.diff(by_label.indptr).astype(np.int64)
         self._lacks = (shares * n_rows).tolist()
@@ -82,24 +84,27 @@ class _Parts:
         rows = self._rows[label]
         rows = rows[self.unplaced[rows]]
         placed = [self._labels[row] for row in rows.tolist()]
-        for row, labels in zip(rows.tolist(), placed, strict=True):
-            lacks = [of_part[label] for of_part in self._lacks_label]
-            lacking = self._lacks_label[
-                self._place(row, lacks if lacks[0] != lacks[1] else self._lacks)
-            ]
-            for other in labels.tolist():
+        first, second = self._lacks_label
+        chosen = []
+        for labels in placed:
+            lacks = first[label], second[label]
+            part = self._choose(lacks if lacks[0] != lacks[1] else self._lacks)
+            chosen.append(part)
+            lacking = self._lacks_label[part]
+            for other in labels:
                 lacking[other] -= 1
-        self._left -= np.bincount(np.concatenate(placed), minlength=len(self._left))
+        self.part[rows] = chosen
+        self.unplaced[rows] = False
+        self._left -= np.bincount(list(chain.from_iterable(placed)), minlength=len(self._left))
 
     def place_unlabelled(self) -> None:
         """Place the remaining rows, which have no label."""
-        for row in np.flatnonzero(self.unplaced).tolist():
-            self._place(row, self._lacks)
+        rows = np.flatnonzero(self.unplaced)
+        self.part[rows] = [self._choose(self._lacks) for _ in rows]
+        self.unplaced[rows] = False
 
-    def _place(self, row: int, lacks: Sequence[float]) -> int:
-        """Place a row in the part that lacks more, or at random."""
+    def _choose(self, lacks: Sequence[float]) -> int:
+        """Return the part of the next row: the one that lacks more, or a random one."""
         part = int(lacks[1] > lacks[0]) if lacks[0] != lacks[1] else int(self._rng.choice(2))
-        self.part[row] = part
-        self.unplaced[row] = False
         self._lacks[part] -= 1
         return part

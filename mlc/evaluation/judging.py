@@ -23,7 +23,7 @@ from mlc.heads.prediction import Prediction
 from mlc.heads.sigmoid import Sigmoid
 from mlc.metrics.at_top import inverse_propensities
 from mlc.metrics.chunks import row_slices
-from mlc.metrics.final import decision_metrics, ranking_metrics
+from mlc.metrics.final import decision_metrics_of_runs, ranking_metrics
 from mlc.training.model import Model
 
 PARTS = ("val", "test")
@@ -94,26 +94,58 @@ def evaluate(
                 if name not in decided:
                     held = _held(result, part, by_joint.beside(name))
                     decided[name] = _decide(rule, held)
-            decided = {name: decided[name] for name in rules_of_run}
-            result.decisions[part] = decided
-            for name, decisions in decided.items():
-                values = decision_metrics(decisions, result.targets[part], result.known[part])
-                _add(result.metrics, f"{part}/{name}", values)
-    for result, rules_of_run, split in zip(results, rules, splits, strict=True):
+            result.decisions[part] = {name: decided[name] for name in rules_of_run}
+        judged = _judged(results, part, [result.decisions[part] for result in results])
+        for result, values in zip(results, judged, strict=True):
+            result.metrics |= {f"{part}/{name}": value for name, value in values.items()}
+    for result, rules_of_run in zip(results, rules, strict=True):
         result.fitted = {name: describe(rule) for name, rule in rules_of_run.items()}
-        result.baselines = judge_baselines(dataset, split, rules_of_run)
+    _judge_baselines(dataset, splits, rules, results)
     return results
 
 
-def judge_baselines(
-    dataset: Dataset, split: Split, rules: Mapping[str, DecisionRule]
-) -> dict[str, dict[str, float]]:
-    """Compute test metrics of the most frequent label set, and of the prior under each score rule."""
-    rows = split.parts()
-    targets = {part: dataset.targets[rows[part]] for part in PARTS}
-    known = {part: dataset.known_of(rows[part]) for part in PARTS}
-    decided = decision_metrics(most_frequent_set(dataset, split), targets["test"], known["test"])
-    prior: dict[str, float] = {}
+def _judged(
+    results: Sequence[Evaluation], part: str, decided: Sequence[Mapping[str, NDArray[np.bool_]]]
+) -> list[dict[str, float]]:
+    """Return the metrics, by "RULE/METRIC", of decisions by rule: of each run, all runs at a time."""
+    judged: list[dict[str, float]] = [{} for _ in results]
+    for rule in dict.fromkeys(name for of_run in decided for name in of_run):
+        runs = [run for run, of_run in enumerate(decided) if rule in of_run]
+        values = decision_metrics_of_runs(
+            [decided[run][rule] for run in runs],
+            [results[run].targets[part] for run in runs],
+            [results[run].known[part] for run in runs],
+        )
+        for run, of_run in zip(runs, values, strict=True):
+            _add(judged[run], rule, of_run)
+    return judged
+
+
+def _judge_baselines(
+    dataset: Dataset,
+    splits: Sequence[Split],
+    rules: Sequence[Mapping[str, DecisionRule]],
+    results: Sequence[Evaluation],
+) -> None:
+    """Add test metrics of the most frequent label set, and of the prior under each score rule."""
+    decided = {
+        "most_frequent_set": [{"constant": most_frequent_set(dataset, split)} for split in splits],
+        "prior": [
+            _decided_by_prior(dataset, split, of_run, result)
+            for split, of_run, result in zip(splits, rules, results, strict=True)
+        ],
+    }
+    for baseline, of_runs in decided.items():
+        judged = _judged(results, "test", of_runs)
+        for result, values in zip(results, judged, strict=True):
+            result.baselines[baseline] = {f"test/{name}": v for name, v in values.items()}
+
+
+def _decided_by_prior(
+    dataset: Dataset, split: Split, rules: Mapping[str, DecisionRule], result: Evaluation
+) -> dict[str, NDArray[np.bool_]]:
+    """Return the decisions, (N, K), of each rule on label frequencies for the test rows."""
+    decided = {}
     scores = prior_scores(dataset, split)
     for name, rule in rules.items():
         # Label frequencies are marginals; they have no joint.
@@ -124,14 +156,9 @@ def judge_baselines(
         held = {p: Prediction.of_marginals(torch.as_tensor(own)) for p, own in scores.items()}
         if rule.tuned_on in TUNED_PART:
             part = TUNED_PART[rule.tuned_on]
-            fresh.fit(held[part], torch.as_tensor(targets[part]), known[part])
-        decisions = _decide(fresh, held["test"])
-        values = decision_metrics(decisions, targets["test"], known["test"])
-        _add(prior, f"test/{name}", values)
-    return {
-        "most_frequent_set": {f"test/constant/{name}": v for name, v in decided.items()},
-        "prior": prior,
-    }
+            fresh.fit(held[part], torch.as_tensor(result.targets[part]), result.known[part])
+        decided[name] = _decide(fresh, held["test"])
+    return decided
 
 
 def describe(rule: DecisionRule) -> dict[str, Any]:

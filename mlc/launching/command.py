@@ -31,6 +31,7 @@ from mlc.config.schema import config_folder, register_configs
 from mlc.data.notices import forget_notices
 from mlc.launching import sweep
 from mlc.launching.checks import unknown_choice, with_name, without_glob
+from mlc.launching.composing import composed_once
 from mlc.launching.ending import failures_in_files_only
 from mlc.launching.flags import config_folders, for_hydras_help, overrides_first
 from mlc.launching.folders import own_folder, run_folder
@@ -156,7 +157,8 @@ def launch(
         train
     )
     try:
-        app()
+        with composed_once():
+            app()
     except BaseException as error:
         if stop_status(error) is None:
             _summarise(shows_summary, answer)

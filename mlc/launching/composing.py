@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from hydra import compose, initialize_config_dir
-from hydra._internal.config_loader_impl import get_overrides_dirname
+from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
 from hydra.core.config_loader import ConfigLoader
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
@@ -36,6 +38,39 @@ def composed(overrides: Sequence[str]) -> DictConfig:
         refuse_former(override)
     with initialize_config_dir(str(config_folder()), version_base="1.3"):
         return compose("train", list(overrides))
+
+
+@contextmanager
+def composed_once() -> Iterator[None]:
+    """Let Hydra compose a command's config once; it does twice, first to look for hydra.mode alone."""
+    compose_anew = ConfigLoaderImpl.load_configuration
+    found: dict[tuple[Any, ...], DictConfig] = {}
+
+    def load(
+        self: ConfigLoaderImpl,
+        config_name: str | None,
+        overrides: list[str],
+        run_mode: RunMode,
+        from_shell: bool = True,
+        validate_sweep_overrides: bool = True,
+    ) -> DictConfig:
+        key = self, config_name, tuple(overrides), run_mode, from_shell
+        if key in found and validate_sweep_overrides:
+            self.validate_sweep_overrides_legal(parsed(overrides), run_mode, from_shell)
+            return found.pop(key)
+        config = compose_anew(
+            self, config_name, overrides, run_mode, from_shell, validate_sweep_overrides
+        )
+        # Such a caller reads the mode and drops the config.
+        if not validate_sweep_overrides:
+            found[key] = config
+        return config
+
+    ConfigLoaderImpl.load_configuration = load  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        ConfigLoaderImpl.load_configuration = compose_anew  # type: ignore[method-assign]
 
 
 class NumberCache:

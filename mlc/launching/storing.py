@@ -13,9 +13,11 @@ _Dumper: Any = type("_Dumper", (getattr(yaml, "CDumper", yaml.Dumper),), {})
 _Dumper.add_representer(str, get_omega_conf_dumper().str_representer)
 
 
-def as_yaml(config: Any) -> str:
-    """Return what OmegaConf.to_yaml does, sooner."""
-    container = OmegaConf.to_container(config, resolve=False, enum_to_str=True)
+def as_yaml(config: Any, under: str | None = None) -> str:
+    """Return what OmegaConf.to_yaml does, sooner; `under` is a key that has the config as its value."""
+    container: Any = OmegaConf.to_container(config, resolve=False, enum_to_str=True)
+    if under is not None:
+        container = {under: container}
     text: str = yaml.dump(
         container, default_flow_style=False, allow_unicode=True, sort_keys=False, Dumper=_Dumper
     )

@@ -183,7 +183,9 @@ def finish() -> str | None:
 
 def _summary(current: Launch) -> str:
     report = current.report
-    results, summary = write_summary(current.folder, report.metrics, report.reference)
+    results, summary = write_summary(
+        current.folder, report.metrics, report.reference, report.figures
+    )
     if current.is_sweep and report.expected is not None:
         summary += f"\n{fill(check_expected(results, report.expected), WIDTH)}\n"
     link = complete_curves(current.folder, figures=report.figures)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -16,7 +17,8 @@ from mlc.metrics.counts import count_metrics
 from mlc.metrics.names import CARDINALITY
 
 CALIBRATION_BINS = 15
-
+# Pairs of row and label whose decisions are judged at a time, unless one run has more.
+_AT_ONCE = 2**20
 
 Mask = NDArray[np.bool_] | None
 
@@ -29,12 +31,29 @@ def decision_metrics(
     With `known`, they are those of the known pairs of row and label: each row has its known labels
     alone, and rows without one are left out. The number of predicted labels is that of all labels.
     """
-    mask = None if known is None else torch.as_tensor(known)
-    values = count_metrics(torch.as_tensor(decisions), torch.as_tensor(targets), mask)
-    return {
-        **{name: float(value) for name, value in values.items()},
-        CARDINALITY: float(decisions.sum(axis=1).mean()),
-    }
+    return decision_metrics_of_runs([decisions], [targets], [known])[0]
+
+
+def decision_metrics_of_runs(
+    decisions: Sequence[NDArray[np.bool_]],
+    targets: Sequence[NDArray[np.bool_]],
+    known: Sequence[Mask],
+) -> list[dict[str, float]]:
+    """Compute `decision_metrics` of several runs with N rows each; the known pairs of all or none."""
+    found: list[dict[str, float]] = []
+    size = max(1, _AT_ONCE // max(1, decisions[0].size))
+    for first in range(0, len(decisions), size):
+        part = slice(first, first + size)
+        decided, actual = np.stack(decisions[part]), np.stack(targets[part])
+        masks = [mask for mask in known[part] if mask is not None]
+        mask = torch.as_tensor(np.stack(masks)) if masks else None
+        values = count_metrics(torch.as_tensor(decided), torch.as_tensor(actual), mask)
+        values[CARDINALITY] = torch.as_tensor(decided.sum(axis=2).mean(axis=1))
+        of_metrics = [each.tolist() for each in values.values()]
+        found += [
+            dict(zip(values, of_run, strict=True)) for of_run in zip(*of_metrics, strict=True)
+        ]
+    return found
 
 
 def ranking_metrics(

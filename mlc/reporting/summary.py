@@ -40,10 +40,13 @@ def report_files(metrics: Sequence[str]) -> tuple[str, ...]:
     return RESULTS, BASELINE_RESULTS, SUMMARY, f"{metrics[0]}.png"
 
 
-def write_summary(folder: Path, metrics: Sequence[str], reference: str) -> tuple[Results, str]:
+def write_summary(
+    folder: Path, metrics: Sequence[str], reference: str, figure: bool = True
+) -> tuple[Results, str]:
     """Write results.csv, baselines.csv, summary.md and METRIC.png; return the summary for a terminal.
 
-    Of a search, search.csv and choice.yaml are written too, and all but results.csv show the chosen
+    Without `figure`, METRIC.png is drawn only if the folder has one, which would show older runs. Of a
+    search, search.csv and choice.yaml are written too, and all but results.csv show the chosen
     trials alone.
 
     Raises:
@@ -69,8 +72,10 @@ def write_summary(folder: Path, metrics: Sequence[str], reference: str) -> tuple
         summary = summarise(results, metrics, reference)
         markdown = _with_search(summary.markdown(), search, markdown=True)
         write_text(folder / SUMMARY, f"{MARKS['.md'].decode()}\n{markdown}")
-        with write_atomically(folder / f"{metrics[0]}.png") as file:
-            file.write(draw_means(results, metrics[0]))
+        picture = folder / f"{metrics[0]}.png"
+        if figure or picture.exists():
+            with write_atomically(picture) as file:
+                file.write(draw_means(results, metrics[0]))
     except OSError as error:
         raise RunFolderError(
             f"The summary cannot be written to {folder} ({error.strerror}): make it writable."

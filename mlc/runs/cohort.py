@@ -169,7 +169,7 @@ class _Cohort:
         if self.of_dataset is None:
             self.of_dataset = label_statistics(self.dataset.targets), notes_on(self.dataset)
         card = describe(self.dataset, split, config.data, config.seed, scaling, *self.of_dataset)
-        say_once(log, logging.INFO, f"card of {card.name}", f"the data\n{card.text()}")
+        say_once(log, logging.INFO, f"card of {card.name}", lambda: f"the data\n{card.text()}")
         return split, scaling, card
 
     def _without_unused_columns(self, prepared: Sequence[Prepared]) -> list[Prepared]:

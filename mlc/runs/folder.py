@@ -272,7 +272,7 @@ def _write_status(
     content = {
         "state": state,
         **more,
-        **dataclasses.asdict(facts),
+        **vars(facts),
         "identity": None if identity is None else dataclasses.asdict(identity),
     }
     write_json(folder / STATUS, content)

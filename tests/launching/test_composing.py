@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
 from hydra.core.global_hydra import GlobalHydra
@@ -17,7 +20,7 @@ from mlc.config.errors import ConfigError
 from mlc.config.quoting import quoted
 from mlc.config.schema import config_folder, register_configs
 from mlc.launching.checks import check_swept_values, sweep_overrides
-from mlc.launching.composing import NumberCache, composed
+from mlc.launching.composing import NumberCache, composed, composed_once
 from mlc.launching.names import task_overrides
 from mlc.launching.storing import as_yaml
 
@@ -120,6 +123,51 @@ def test_numbers_share_one_composition(
     assert len(calls) == 2
 
 
+def test_a_config_is_composed_once_for_its_mode_and_for_itself(
+    hydra: tuple[Hydra, DictConfig],
+) -> None:
+    made, _ = hydra
+    words = ["seed=1,2", "head=sigmoid", "hydra.mode=MULTIRUN"]
+    expected = OmegaConf.to_yaml(made.compose_config("train", words, run_mode=RunMode.MULTIRUN))
+    with composed_once():
+        assert made.get_mode("train", words) == RunMode.MULTIRUN
+        with count_compositions() as calls:
+            config = made.compose_config("train", words, run_mode=RunMode.MULTIRUN)
+            assert calls == []
+            made.compose_config("train", words, run_mode=RunMode.MULTIRUN)
+        assert len(calls) == 1
+    assert OmegaConf.to_yaml(config) == expected
+
+
+@pytest.mark.parametrize("wrong", ["hydra.job.name=a,b", "seed=", "head=nope"])
+def test_what_a_composition_refuses_is_refused_after_its_mode_was_read(
+    hydra: tuple[Hydra, DictConfig], wrong: str
+) -> None:
+    made, _ = hydra
+    with pytest.raises(HydraException) as expected:
+        made.compose_config("train", [wrong, "optimizer.lr=x"], run_mode=RunMode.MULTIRUN)
+    with composed_once():
+        made.get_mode("train", [wrong, "optimizer.lr=x"])
+        with pytest.raises(HydraException) as told:
+            made.compose_config("train", [wrong, "optimizer.lr=x"], run_mode=RunMode.MULTIRUN)
+    assert str(told.value) == str(expected.value)
+
+
+@contextmanager
+def count_compositions() -> Iterator[list[str]]:
+    """Yield a list that gets the name of each config that is composed from files."""
+    calls: list[str] = []
+    compose = ConfigLoaderImpl._load_configuration_impl
+
+    def counted(self: ConfigLoaderImpl, config_name: str, *args: Any, **kwargs: Any) -> DictConfig:
+        calls.append(config_name)
+        return compose(self, config_name, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ConfigLoaderImpl, "_load_configuration_impl", counted)
+        yield calls
+
+
 def test_names_with_an_escaped_interpolation_stay_names_in_a_sweep(
     hydra: tuple[Hydra, DictConfig],
 ) -> None:
@@ -184,3 +232,4 @@ def test_configs_are_stored_as_hydra_stores_them(hydra: tuple[Hydra, DictConfig]
     assert as_yaml(config) == OmegaConf.to_yaml(config)
     texts = OmegaConf.create({"a": ["1", "1e3", "yes", "é", "null", "", "x: y", None, 1.5, True]})
     assert as_yaml(texts) == OmegaConf.to_yaml(texts)
+    assert as_yaml(texts, under="hydra") == OmegaConf.to_yaml(OmegaConf.create({"hydra": texts}))

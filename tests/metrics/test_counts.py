@@ -6,7 +6,7 @@ import torch
 from sklearn import metrics
 
 from mlc.metrics.counts import COUNT_METRICS
-from mlc.metrics.final import decision_metrics
+from mlc.metrics.final import decision_metrics, decision_metrics_of_runs
 from tests.cases import label_matrices
 from tests.exact import NAMES
 
@@ -54,6 +54,20 @@ def test_agrees_with_scikit_learn(name: str, case: str) -> None:
         final = decision_metrics(decisions.numpy(), targets.numpy())[name]
         assert final == pytest.approx(expected, abs=1e-12)
         assert float(COUNT_METRICS[name](decisions, targets)) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("at_once", [1, 40, 10**6])
+@pytest.mark.parametrize("has_known", [False, True])
+def test_runs_have_the_metrics_that_each_has_alone(
+    at_once: int, has_known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlc.metrics.final._AT_ONCE", at_once)
+    rng = np.random.default_rng(0)
+    decided, actual, known = (rng.random((5, 4, 3)) < 0.6 for _ in range(3))
+    masks = list(known) if has_known else [None] * 5
+    values = decision_metrics_of_runs(list(decided), list(actual), masks)
+    assert values == [decision_metrics(*run) for run in zip(decided, actual, masks, strict=True)]
+    assert all(type(value) is float for run in values for value in run.values())
 
 
 def test_two_empty_sets_agree_perfectly() -> None:

@@ -129,6 +129,19 @@ def test_the_same_summary_is_written_twice(runs: Path) -> None:
     assert (runs / "results.csv").read_bytes() == files["results.csv"]
 
 
+def test_a_summary_without_a_figure_leaves_none_of_older_runs(runs: Path) -> None:
+    _, text = write_summary(runs, METRICS, "sigmoid", figure=False)
+    assert {path.name for path in runs.iterdir() if path.is_file()} == {
+        "results.csv", "baselines.csv", "summary.md",
+    }  # fmt: skip
+    assert write_summary(runs, METRICS, "sigmoid")[1] == text
+    picture = runs / "jaccard_samples.png"
+    before = picture.read_bytes()
+    write_run(runs, "scene/sigmoid/seed=0")
+    write_summary(runs, METRICS, "sigmoid", figure=False)
+    assert picture.read_bytes() != before
+
+
 def test_damaged_and_missing_runs_are_named(runs: Path, tmp_path: Path) -> None:
     (runs / "yeast/sigmoid/seed=0/metrics.json").write_text("{")
     reason = collect(runs).unreadable["yeast/sigmoid/seed=0"]
