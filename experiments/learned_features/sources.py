@@ -129,7 +129,7 @@ READERS: dict[str, tuple[Callable[[Path], Rows], str]] = {
 }
 TITLES = {"goemotions": "GoEmotions", "reuters": "Reuters", "ucmerced": "UC Merced"}
 # The frozen network that computes the features of a data set.
-NETWORKS = {"goemotions": "minilm", "reuters": "minilm", "ucmerced": "efficientnet_lite0_256"}
+NETWORKS = {"goemotions": "minilm", "reuters": "minilm", "ucmerced": "efficientnet_lite0_256_views"}
 
 
 def read(name: str, root: str | None = None) -> Rows:
