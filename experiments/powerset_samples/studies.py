@@ -96,10 +96,10 @@ class OneRate(Runs):
 
 
 class MoreLabels(Runs):
-    """More labels at four rates, with strong dependence and from 4,000 rows on."""
+    """More labels at five rates, with strong dependence and from 4,000 rows on."""
 
     name = "more_labels"
-    rates = WIDER_RATES
+    rates = WIDEST_RATES[1:]
     n_labels: ClassVar[dict[str, tuple[int, ...]]] = {"quick": (), "full": (10, 12)}
     n_rows: ClassVar[tuple[int, ...]] = (4_000, 16_000, 64_000)
 
