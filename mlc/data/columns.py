@@ -17,8 +17,17 @@ from mlc.data.files import IMAGE_ENDINGS
 from mlc.data.label_cells import MISSING
 from mlc.data.left_out import refuse_nested, without_row_numbers
 from mlc.data.locations import location_of
-from mlc.data.new_columns import no_column, note_on_empty, note_on_new
-from mlc.data.numerals import decimal_of, first_word, gaps, is_empty, marked, numbers_of, slips
+from mlc.data.new_columns import no_column, note_on_empty, note_on_new, note_on_units
+from mlc.data.numerals import (
+    decimal_of,
+    first_word,
+    gaps,
+    is_empty,
+    marked,
+    numbers_of,
+    slips,
+    unit_of,
+)
 
 # A column with more distinct words is text or an identifier.
 MOST_CATEGORIES = 1000
@@ -46,7 +55,8 @@ class Encoded(NamedTuple):
 class _Column(NamedTuple):
     """Features (N, d) of one column, their names, and what its notes need.
 
-    `odd`, `mark` and `gap` describe odd cells; `is_text` says that most categories have several words.
+    `odd`, `mark`, `unit` and `gap` describe odd cells; `is_text` says that most categories have several
+    words.
     """
 
     values: NDArray[Any]
@@ -54,6 +64,7 @@ class _Column(NamedTuple):
     numeric: bool
     odd: str | None = None
     mark: str | None = None
+    unit: str | None = None
     gap: str | None = None
     is_text: bool = False
 
@@ -133,8 +144,9 @@ def _encode_column(column: pd.Series[Any], where: str, decimal: str | None) -> _
     name = str(column.name)
     values = _numbers(column, where, decimal)
     if values is not None:
-        mark = marked(column, values)
-        return _Column(values[:, None], [name], True, mark=mark, gap=gaps(column))
+        unit = unit_of(column, values)
+        mark = None if unit else marked(column, values)
+        return _Column(values[:, None], [name], True, mark=mark, unit=unit, gap=gaps(column))
     slip = slips(column, where)
     words = _words(column)
     kinds = sorted({word for word in words if word is not None})
@@ -204,6 +216,8 @@ def _as_named(frame: pd.DataFrame, where: str, names: Sequence[str]) -> Encoded:
     empty = [name for name, cells in words.items() if not any(cells)]
     empty += [names[int(j)] for j in np.flatnonzero(numeric & np.isnan(encoded).all(axis=0))]
     notes.append(note_on_empty(empty, len(frame)))
+    numbers = map(int, np.flatnonzero(numeric))
+    notes.append(note_on_units(unit_of(frame[names[j]], encoded[:, j]) for j in numbers))
     return Encoded(encoded, list(names), numeric, {}, tuple(filter(None, notes)))
 
 
@@ -254,8 +268,9 @@ def _notes(columns: Mapping[str, _Column]) -> tuple[str, ...]:
             f" words: {setting('data.text', texts[0])} would count their words."
         )
     if marks:
-        notes.append(f"Decimal commas or thousands marks: {', '.join(marks[:3])}.")
-    return tuple(notes)
+        notes.append(f"Marks in numbers: {', '.join(marks[:3])}.")
+    units = note_on_units(column.unit for column in columns.values())
+    return (*notes, units) if units else tuple(notes)
 
 
 def _numbers(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import pandas as pd
 
@@ -48,3 +48,12 @@ def note_on_empty(names: Sequence[str], n_rows: int) -> str | None:
         f"Warning: the {columns} {named} {are} empty in all {n_rows:,} rows: predictions do without"
         f" {them}."
     )
+
+
+def note_on_units(described: Iterable[str | None]) -> str | None:
+    """Note numbers with a unit, as described for each column; None stands for one without."""
+    units = [unit for unit in described if unit is not None]
+    if not units:
+        return None
+    named = listed(units, 3, 80)
+    return f"Units are left out: {named}; rows of other files need the same unit."

@@ -1,8 +1,9 @@
-"""Parsing of numbers with decimal commas and thousands separators."""
+"""Parsing of numbers with decimal commas, thousands separators and units."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from mlc.config.errors import DataError
 from mlc.config.texts import counted, shown
 from mlc.data.label_cells import MISSING
 from mlc.data.locations import location_of
+from mlc.data.units import is_zero, measured, without_unit
 
 _THOUSANDS = " \u00a0\u202f'\u2019"
 _COMMA = re.compile(
@@ -61,6 +63,10 @@ def numbers_of(column: pd.Series[Any], decimal: str | None, where: str) -> pd.Se
         parsed = pd.to_numeric(texts.mask(missing), errors="coerce")
         if not (parsed.isna() & ~missing).any():
             return parsed
+    numbers = without_unit(texts[~missing].unique())
+    if numbers is None:
+        return None
+    texts = texts.mask(missing).map(numbers, na_action="ignore")
     fitting = [mark for mark, form in _GRAMMARS.items() if _all_fit(texts[~missing], form)]
     if not fitting:
         return None
@@ -94,6 +100,19 @@ def marked(column: pd.Series[Any], values: NDArray[np.float64]) -> str | None:
         return None
     row = differing[0]
     return f"{str(column.iloc[row]).strip()} in {str(column.name)!r} is read as {values[row]:.10g}"
+
+
+def unit_of(column: pd.Series[Any], values: NDArray[np.float64]) -> str | None:
+    """Describe a cell with a unit, with its value, in a column of numbers; None without units."""
+    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+        return None
+    # All cells but those of 0 have the unit.
+    row = int(np.argmax(np.nan_to_num(values) != 0))
+    text = str(column.iloc[row]).strip()
+    cell = measured(text)
+    if cell is None or not cell.unit:
+        return None
+    return f"{text} in {str(column.name)!r} is read as {values[row]:.10g}"
 
 
 def gaps(column: pd.Series[Any]) -> str | None:
@@ -138,11 +157,19 @@ def _first(odd: pd.Series[Any], column: pd.Series[Any]) -> int:
 
 
 def _words(column: pd.Series[Any]) -> tuple[pd.Series[Any], pd.Series[Any]]:
-    """Return the texts of the cells that are not empty, and which of them are no numbers."""
+    """Return the texts of the cells that are not empty, and which are no numbers of the usual unit."""
     texts = column.astype("string").str.strip()
     filled = texts[~(texts.isna() | texts.str.lower().isin(_GAPS))]
+    parted = {text: cell for text in filled.unique() if (cell := measured(text)) is not None}
+    units = Counter(parted[text].unit for text in filled if text in parted)
+    usual = max(units, key=lambda unit: (units[unit], not unit), default="")
     forms = tuple(_GRAMMARS.values())
-    fits = {t: t[-1:].isdigit() and any(f.fullmatch(t) for f in forms) for t in filled.unique()}
+    fits = {
+        text: text in parted
+        and parted[text].unit in (usual, "" if is_zero(parted[text].number) else usual)
+        and any(form.fullmatch(parted[text].number) for form in forms)
+        for text in filled.unique()
+    }
     return filled, ~filled.map(fits).astype(bool)
 
 
@@ -159,8 +186,12 @@ def _proven(column: pd.Series[Any]) -> str | None:
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
         return None
     sample = [text.strip() for text in column.unique() if isinstance(text, str)]
-    filled = pd.Series([text for text in sample if text.lower() not in _GAPS], dtype=object)
+    filled = [text for text in sample if text.lower() not in _GAPS]
     if not any("," in text for text in filled):
         return None
-    fitting = [mark for mark, form in _GRAMMARS.items() if _all_fit(filled, form)]
+    numbers = without_unit(filled)
+    if numbers is None:
+        return None
+    cells = pd.Series(list(numbers.values()), dtype=object)
+    fitting = [mark for mark, form in _GRAMMARS.items() if _all_fit(cells, form)]
     return fitting[0] if len(fitting) == 1 else None

@@ -1,0 +1,59 @@
+"""Columns of numbers with a unit are numbers; codes and other words are categories."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from mlc.config.errors import DataError
+from mlc.data.columns import encode_columns
+
+NUMBERS = {
+    "percent": (["12%", "7.5 %", "0", ""], [12, 7.5, 0, None]),
+    "dollars": (["$5", "-$1,234.50", "$-2", "$0"], [5, -1234.5, -2, 0]),
+    "euros": (["1.234,50 €", "7,5 €", "3 €", "\u22122,25 €"], [1234.5, 7.5, 3, -2.25]),
+    "code of money": (["USD 5", "USD 7.5", "usd 1", "n/a"], [5, 7.5, 1, None]),
+    "weights": (["3 kg", "12 kg", "3.5kg", "-"], [3, 12, 3.5, None]),
+    "minus of typography": (["\u22121.5", "2", "\u22123", "0"], [-1.5, 2, -3, 0]),
+}
+
+
+@pytest.mark.parametrize("kind", NUMBERS)
+def test_numbers_with_one_unit_are_numbers(kind: str) -> None:
+    cells, expected = NUMBERS[kind]
+    encoded = encode_columns(pd.DataFrame({"x": cells}, dtype=object), "file")
+    assert encoded.numeric.tolist() == [True]
+    assert pd.Series(encoded.values[:, 0]).equals(pd.Series(expected, dtype=float))
+    said = f"{cells[0]} in 'x' is read as {expected[0]:g}"
+    assert any(said in note for note in encoded.notes)
+    # New rows are read, and what is assumed of them is said, likewise.
+    new = encode_columns(pd.DataFrame({"x": cells[:1]}), "new", encoded.names)
+    assert new.values[0, 0] == expected[0]
+    assert any(said in note for note in new.notes) or kind.startswith("minus")
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["3 g", "3 kg", "3 g", "3 kg"],
+        ["12%", "7", "12%", "7"],
+        ["1b", "2b", "1b", "2b"],
+        ["2% fat", "3% fat", "2% fat", "3% fat"],
+        ["$1-$2", "$3-$4", "$1-$2", "$3-$4"],
+        ["$5 USD", "$7 USD", "$5 USD", "$7 USD"],
+        ["M1", "M2", "M1", "M2"],
+    ],
+)
+def test_other_words_are_categories(cells: list[str]) -> None:
+    encoded = encode_columns(pd.DataFrame({"x": cells}), "file")
+    assert encoded.names == [f"x={cells[0]}", f"x={cells[1]}"]
+
+
+def test_a_cell_with_another_unit_is_named() -> None:
+    plain = [str(row) for row in range(30)]
+    for cells in ([*plain, "7%"], [*(f"{cell} kg" for cell in plain[1:]), "7 g"]):
+        said = rf"{len(cells) - 1} of {len(cells)} cells .* '{cells[-1]}' in data row {len(cells)}"
+        with pytest.raises(DataError, match=said):
+            encode_columns(pd.DataFrame({"x": cells}), "file")
+    with pytest.raises(DataError, match="'x' is '7%' in data row 2, and must hold numbers"):
+        encode_columns(pd.DataFrame({"x": ["5", "7%"]}), "new", ["x"])
