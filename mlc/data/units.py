@@ -13,8 +13,8 @@ _MONEY = (
 # Of single letters g and m alone: others stand in codes too, such as 1b and 2b.
 _MEASURES = (
     "% ‰ ° °C °F ℃ ℉ kg g mg \u00b5g μg lb lbs oz km m cm mm \u00b5m μm mi ft in ml cl dl hr hrs min"
-    " mins sec ms \u00b5s μs Hz kHz MHz GHz kW MW Wh kWh MWh kV mV mA kcal cal kJ Pa hPa kPa bar mbar psi"
-    " mmHg bpm rpm dB kB MB GB TB km/h kmh mph m/s m² m2 m³ m3 km² km2 sqm sqft px dpi mg/dl mmol/l"
+    " mins sec ms \u00b5s μs Hz kHz MHz GHz kW MW Wh kWh MWh kV mV mA kcal cal kJ Pa hPa kPa bar mbar"
+    " psi mmHg bpm rpm dB kB MB GB TB km/h kmh mph m/s m² m2 m³ m3 km² km2 sqm sqft px dpi mg/dl mmol/l"
 )
 _THOUSANDS = " \u00a0\u202f'\u2019"
 
