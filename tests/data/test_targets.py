@@ -191,6 +191,7 @@ def test_what_cannot_be_meant_is_named(y: Any, message: str) -> None:
         (["a;b", "b;c", "a", "a;b;c"], "text.split(';')"),
         (["a,b", "b", "a", ""], "text.split(',')"),
         (["['a', 'b']", "['a']", "[]", '["c"]'], "ast.literal_eval"),
+        (['{"choices": ["a", "b"]}', "a", "b"], "written as an object: give a list"),
     ],
 )
 @pytest.mark.parametrize("dtype", [object, str])
