@@ -103,15 +103,24 @@ def ticks_in(columns: pd.DataFrame, where: str | None = None) -> Ticks | None:
         if signs & _OFTEN_NO:
             note = f"Warning: {note}: if it means no, write 0 in its place and 1 in the other cells"
         return Ticks(frozenset(signs), _NOTHING, f"{note}.", spelled[min(signs)], True)
+    if not has_minus and signs <= _TICKS - _OFTEN_NO and _one_in_each(columns):
+        note = (
+            f"One sign in each column of a label, {_named(signs, spelled)}, is taken as 1, and its other"
+            " cells as 0."
+        )
+        return Ticks(frozenset(signs), _NOTHING, note, spelled[min(signs)], True)
     if where is not None and first in _TICKS:
         # Rather a word than another sign, which may stand beside the first.
         others = [cell for sign, cell in firsts.items() if sign != first]
         other = min(others, key=lambda cell: cell.sign in _TICKS | _NO | _NOTHING)
         sign = firsts[first].written
+        # Of two signs, either may mean yes.
+        is_sign = other.sign in _TICKS | _NO
+        cure = "" if is_sign else f"leave the cells without {sign!r} empty, or "
         raise DataError(
             f"{where}: the label {other.name!r} is {shown(other.written)} in"
-            f" {location_of(where, other.row)}, and other cells of labels are {sign!r}: leave the cells"
-            f" without {sign!r} empty, or write 0 or 1, yes or no, or true or false, in every row."
+            f" {location_of(where, other.row)}, and other cells of labels are {sign!r}: {cure}write 0 or"
+            " 1, yes or no, or true or false, in every row."
         )
     return None
 
@@ -137,6 +146,15 @@ def _filled(columns: pd.DataFrame) -> Iterator[_Cell]:
 
 def _has_gaps(columns: pd.DataFrame) -> bool:
     return any(not sign_of(cell) for name in columns for cell in columns[name])
+
+
+def _one_in_each(columns: pd.DataFrame) -> bool:
+    """Whether each column has one sign, in some of its cells alone."""
+    for name in columns:
+        signs = [sign_of(cell) for cell in columns[name]]
+        if len(set(signs) - _NOTHING - {""}) != 1 or not set(signs) & (_NOTHING | {""}):
+            return False
+    return True
 
 
 def _are_signed(columns: pd.DataFrame) -> bool:

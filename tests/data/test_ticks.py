@@ -44,12 +44,28 @@ def test_a_single_column_of_ticks_is_the_label_of_its_name(sign: str) -> None:
     assert encode_labels(stars, ["stars"], None, "file").names == ("*", "**")
 
 
-@pytest.mark.parametrize("other", ["y", "1", "?", "✓", "❌"])
+@pytest.mark.parametrize("other", ["y", "1", "?", "❌"])
 def test_ticks_beside_other_words_are_refused(other: str) -> None:
     first, second = TICKS
     at_fault = rf"the label 'b' is '{re.escape(other)}' in data row 4, and other .* are 'x'"
     with pytest.raises(DataError, match=at_fault):
         encoded(first, [*second[:3], other])
+
+
+def test_each_column_may_have_a_sign_of_its_own() -> None:
+    found = encoded(["X", "", "x"], ["", "✓", "-"])
+    assert found.targets.T.tolist() == [[True, False, True], [False, True, False]]
+    (note,) = found.notes
+    assert note.startswith("One sign in each column of a label, 'X' or '✓', is taken as 1, and its")
+    # A cross beside a tick may mean no, and a column of crosses without empty cells as well.
+    for cells in (["x", "✓", ""], ["", "✓", "✓"]), (["x", "x"], ["✓", ""]), (["✗", ""], ["✓", ""]):
+        with pytest.raises(DataError, match=r"the label '[ab]' is"):
+            encoded(*cells)
+
+
+def test_of_two_signs_neither_is_said_to_be_the_tick() -> None:
+    with pytest.raises(DataError, match="and other cells of labels are '×': write 0 or 1"):  # noqa: RUF001
+        encoded(["×", "○"], ["○", "×"])  # noqa: RUF001
 
 
 def test_a_word_beside_ticks_and_crosses_is_named() -> None:
