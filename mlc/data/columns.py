@@ -12,19 +12,17 @@ from numpy.typing import NDArray
 
 from mlc.config.errors import DataError
 from mlc.config.quoting import setting
-from mlc.config.texts import as_known, as_written, listed, shown
+from mlc.config.texts import as_known, as_written, listed
 from mlc.data.files import IMAGE_ENDINGS
 from mlc.data.label_cells import MISSING
 from mlc.data.left_out import refuse_nested, without_row_numbers
-from mlc.data.locations import location_of
 from mlc.data.new_columns import no_column, note_on_empty, note_on_new, note_on_units
 from mlc.data.numerals import (
     decimal_of,
-    first_word,
+    finite_numbers,
     gaps,
-    is_empty,
     marked,
-    numbers_of,
+    required_numbers,
     slips,
     unit_of,
 )
@@ -142,7 +140,7 @@ def _all_refused(refused: Sequence[_NoCategoriesError], where: str) -> DataError
 
 def _encode_column(column: pd.Series[Any], where: str, decimal: str | None) -> _Column:
     name = str(column.name)
-    values = _numbers(column, where, decimal)
+    values = finite_numbers(column, where, decimal)
     if values is not None:
         unit = unit_of(column, values)
         mark = None if unit else marked(column, values)
@@ -198,7 +196,7 @@ def _as_named(frame: pd.DataFrame, where: str, names: Sequence[str]) -> Encoded:
     decimal = decimal_of(frame[[name for name in names if name in frame.columns]])
     for index, name in enumerate(names):
         if name in frame.columns:
-            encoded[:, index], numeric[index] = _required_numbers(frame[name], where, decimal), True
+            encoded[:, index], numeric[index] = required_numbers(frame[name], where, decimal), True
             continue
         column, is_category, kind = name.rpartition("=")
         while column and column not in frame.columns:
@@ -236,24 +234,6 @@ def _as_named_before(columns: Sequence[Any], names: Sequence[str]) -> list[Any]:
     return [written.get(name, name) for name in columns]
 
 
-def _required_numbers(
-    column: pd.Series[Any], where: str, decimal: str | None
-) -> NDArray[np.float64]:
-    """Return the numbers of a column, NaN for gaps; raise DataError for a word."""
-    values = _numbers(column, where, decimal)
-    if values is not None:
-        return values
-    if is_empty(column):
-        return np.full(len(column), np.nan)
-    row = first_word(column)
-    value = "has words" if row is None else f"is {shown(str(column.iloc[row]).strip())}"
-    place = "" if row is None else f" in {location_of(where, row)}"
-    raise DataError(
-        f"{where}: the column {str(column.name)!r} {value}{place}, and must hold numbers, as in"
-        " training: correct it or leave it empty."
-    )
-
-
 def _notes(columns: Mapping[str, _Column]) -> tuple[str, ...]:
     """Describe gaps and marks in numbers, and texts that became categories."""
     texts = [name for name, column in columns.items() if column.is_text]
@@ -271,27 +251,6 @@ def _notes(columns: Mapping[str, _Column]) -> tuple[str, ...]:
         notes.append(f"Marks in numbers: {', '.join(marks[:3])}.")
     units = note_on_units(column.unit for column in columns.values())
     return (*notes, units) if units else tuple(notes)
-
-
-def _numbers(
-    column: pd.Series[Any], where: str, decimal: str | None = None
-) -> NDArray[np.float64] | None:
-    """Convert a column to numbers; return None if it holds other words."""
-    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
-        numbers = column.astype(float).to_numpy()
-    else:
-        parsed = numbers_of(column, decimal, where)
-        if parsed is None:
-            return None
-        numbers = parsed.to_numpy(dtype=float, na_value=np.nan)
-    with np.errstate(over="ignore"):
-        wrong = np.flatnonzero(np.isinf(numbers.astype(np.float32)))
-    if len(wrong):
-        raise DataError(
-            f"{where}: the column {str(column.name)!r} is infinite, or too large for 32 bits, in"
-            f" {location_of(where, int(wrong[0]))}: correct it."
-        )
-    return np.asarray(numbers)
 
 
 def _words(column: pd.Series[Any]) -> list[str | None]:

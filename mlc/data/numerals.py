@@ -28,6 +28,7 @@ _POINT = re.compile(
 _MOST_DIGITS = 1000
 # Cells for a missing number; in a column of words they may be words.
 _GAPS = {*MISSING, "-", "--", "–", "—", ".", "..", "missing", "n.a.", "n. a.", "k.a.", "k. a."}  # noqa: RUF001
+_TRUTHS = {"true": 1.0, "false": 0.0}
 # In a column of numbers, a smaller share of other words counts as slips.
 _SLIPS = 0.05
 _GROUPED = re.compile(r"[+-]?\d{1,3}(\.\d{3})+|\d{1,3}", re.ASCII)
@@ -76,6 +77,54 @@ def numbers_of(column: pd.Series[Any], decimal: str | None, where: str) -> pd.Se
         mark = "."
     return pd.to_numeric(
         texts.mask(missing).map(lambda text: float(_plain(text, mark)), na_action="ignore")
+    )
+
+
+def finite_numbers(
+    column: pd.Series[Any], where: str, decimal: str | None = None
+) -> NDArray[np.float64] | None:
+    """Convert a column to numbers; return None if it holds other words.
+
+    Raises:
+        DataError: a number is infinite, or too large for 32 bits.
+    """
+    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+        numbers = column.astype(float).to_numpy()
+    else:
+        parsed = numbers_of(column, decimal, where)
+        if parsed is None:
+            return None
+        numbers = parsed.to_numpy(dtype=float, na_value=np.nan)
+    with np.errstate(over="ignore"):
+        wrong = np.flatnonzero(np.isinf(numbers.astype(np.float32)))
+    if len(wrong):
+        raise DataError(
+            f"{where}: the column {str(column.name)!r} is infinite, or too large for 32 bits, in"
+            f" {location_of(where, int(wrong[0]))}: correct it."
+        )
+    return np.asarray(numbers)
+
+
+def required_numbers(
+    column: pd.Series[Any], where: str, decimal: str | None
+) -> NDArray[np.float64]:
+    """Return the numbers of a column, NaN for gaps; truth values, which CSV holds as words, are 1 and 0.
+
+    Raises:
+        DataError: a cell is another word.
+    """
+    values = finite_numbers(column, where, decimal)
+    if values is not None:
+        return values
+    words = column.astype("string").str.strip().str.lower()
+    if (words.isna() | words.isin({*_GAPS, *_TRUTHS})).all():
+        return np.asarray(words.map(_TRUTHS).to_numpy(dtype=float, na_value=np.nan))
+    row = first_word(column)
+    value = "has words" if row is None else f"is {shown(str(column.iloc[row]).strip())}"
+    place = "" if row is None else f" in {location_of(where, row)}"
+    raise DataError(
+        f"{where}: the column {str(column.name)!r} {value}{place}, and must hold numbers, as in"
+        " training: correct it or leave it empty."
     )
 
 
@@ -138,11 +187,6 @@ def slips(column: pd.Series[Any], where: str) -> str | None:
         f" and {n:,} not, such as {shown(str(filled[odd].iloc[0]))} in"
         f" {location_of(where, _first(odd, column))}"
     )
-
-
-def is_empty(column: pd.Series[Any]) -> bool:
-    """Whether each cell is empty, or a word for a missing number."""
-    return not len(_words(column)[0])
 
 
 def first_word(column: pd.Series[Any]) -> int | None:
