@@ -22,6 +22,7 @@ from mlc.data.numerals import (
     finite_numbers,
     gaps,
     marked,
+    note_on_codes,
     required_numbers,
     slips,
     unit_of,
@@ -144,7 +145,8 @@ def _encode_column(column: pd.Series[Any], where: str, decimal: str | None) -> _
     if values is not None:
         unit = unit_of(column, values)
         mark = None if unit else marked(column, values)
-        return _Column(values[:, None], [name], True, mark=mark, unit=unit, gap=gaps(column))
+        odd = note_on_codes(column)
+        return _Column(values[:, None], [name], True, odd, mark=mark, unit=unit, gap=gaps(column))
     slip = slips(column, where)
     words = _words(column)
     kinds = sorted({word for word in words if word is not None})

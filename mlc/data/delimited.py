@@ -10,12 +10,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from mlc.config.errors import DataError
-from mlc.config.texts import composed, counted, counted_of, listed, spelled_alike
+from mlc.config.texts import composed, counted, counted_of, listed, shown, spelled_alike
 from mlc.data.locations import FileName, location_of
 from mlc.data.title_rows import is_number, refuse_title, without_statement
 
 DELIMITERS = (",", "\t", ";", "|")
 _SHOWN = {"\t": "tabs"}
+# Delimiters in the lines of one field, each as many as between columns, that are hardly part of a text.
+_ENOUGH = 3
 # Signs that may stand between columns, but also in names and texts.
 _UNREAD = {"blanks": r"\s+", "'^'": r"\^", "'~'": "~", "':'": ":", "'¦'": "¦", "'\\x01'": "\x01"}
 
@@ -162,8 +164,31 @@ def _parsed(text: str, mark: str, unusual: bool, where: str) -> DelimitedRows:
             if name or not rows or any(row[k].strip() for row in rows)
         ]
         names, rows = [names[k] for k in used], [[row[k] for k in used] for row in rows]
-    note = f"The file's columns are separated by {_SHOWN.get(mark, repr(mark))}."
-    return DelimitedRows(names, rows, line_numbers, (note,) if unusual else ())
+    notes = (
+        [f"The file's columns are separated by {_SHOWN.get(mark, repr(mark))}."] if unusual else []
+    )
+    notes += _note_on_swallowed(rows, mark, FileName(where, line_numbers))
+    return DelimitedRows(names, rows, line_numbers, tuple(notes))
+
+
+def _note_on_swallowed(rows: Sequence[Sequence[str]], mark: str, where: FileName) -> list[str]:
+    """Warn of a field in quotes whose lines look like rows, as between quotes of two rows."""
+    ends = [1, *where.lines]
+    # Rows of three lines or more, or below empty lines.
+    tall = [number for number in range(len(rows)) if ends[number + 1] - ends[number] > 2]
+    for number in tall:
+        for field in rows[number]:
+            lines = field.splitlines()[1:-1]
+            n_marks = len(rows[number]) - 1
+            if n_marks * len(lines) >= _ENOUGH and all(
+                line.count(mark) == n_marks for line in lines
+            ):
+                return [
+                    f"Warning: a field in quotes in {location_of(where, number)} holds"
+                    f" {counted(len(lines), 'line')} with as many columns as rows have, such as"
+                    f" {shown(lines[0])}: if they are rows, a quote is open; close it, or double it."
+                ]
+    return []
 
 
 def without_empty_end(rows: DelimitedRows, where: str) -> DelimitedRows:

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mlc.config.errors import DataError
+from mlc.config.quoting import setting
 from mlc.config.texts import counted, shown
 from mlc.data.label_cells import MISSING
 from mlc.data.locations import location_of
@@ -31,6 +32,8 @@ _GAPS = {*MISSING, "-", "--", "–", "—", ".", "..", "missing", "n.a.", "n. a.
 _TRUTHS = {"true": 1.0, "false": 0.0}
 # In a column of numbers, a smaller share of other words counts as slips.
 _SLIPS = 0.05
+# A number of four digits or more that begins with 0 is a code; so many rows are looked at.
+_CODE, _LOOKED_AT = re.compile(r"0\d{3,}", re.ASCII), 1000
 _GROUPED = re.compile(r"[+-]?\d{1,3}(\.\d{3})+|\d{1,3}", re.ASCII)
 _GRAMMARS = {",": _COMMA, ".": _POINT}
 
@@ -149,6 +152,21 @@ def marked(column: pd.Series[Any], values: NDArray[np.float64]) -> str | None:
         return None
     row = differing[0]
     return f"{str(column.iloc[row]).strip()} in {str(column.name)!r} is read as {values[row]:.10g}"
+
+
+def note_on_codes(column: pd.Series[Any]) -> str | None:
+    """Warn of numbers that are probably codes, such as the postal code 01234; None without any."""
+    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+        return None
+    texts = column.iloc[:_LOOKED_AT].astype("string").str.strip().dropna()
+    code = next((text for text in texts if _CODE.fullmatch(text)), None)
+    if code is None:
+        return None
+    return (
+        f"Warning: {str(column.name)!r} holds codes such as {code}, and is taken as numbers: begin each"
+        f" with a letter if they are categories, or leave it out by"
+        f" {setting('data.ignore', [column.name])}."
+    )
 
 
 def unit_of(column: pd.Series[Any], values: NDArray[np.float64]) -> str | None:

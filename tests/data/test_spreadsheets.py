@@ -62,3 +62,24 @@ def test_an_open_quote_is_named_by_the_line_where_it_opens(later: str, load: Any
     said = r"a quote is opened in the row that begins in line 3, and line \d+ is read as part of it"
     with pytest.raises(DataError, match=said):
         load(["size,tags", "1,wet", '"2,dry', *ROWS, later])
+
+
+def test_rows_between_two_open_quotes_are_warned_of(load: Any) -> None:
+    rows = [
+        "size,body,tags",
+        "1,sun,wet",
+        '2,"rain,dry',
+        *["3,fog,wet"] * 4,
+        '4,sun",dry',
+        "5,a,wet",
+    ]
+    dataset = load(rows, text="body", min_df=1)
+    assert len(dataset.targets) == 3
+    (said,) = [note for note in dataset.notes if "quote is open" in note]
+    assert said.startswith(
+        "Warning: a field in quotes in data row 2 (line 8) holds 4 lines with as many"
+    )
+    # Lines of a text are none.
+    letter = '1,"Hello,\nhow are you, and you?\nGood, bye",wet'
+    notes = load(["size,body,tags", letter, "2,fog,dry"], text="body", min_df=1).notes
+    assert not any("quote" in note for note in notes)

@@ -57,3 +57,12 @@ def test_a_cell_with_another_unit_is_named() -> None:
             encode_columns(pd.DataFrame({"x": cells}), "file")
     with pytest.raises(DataError, match="'x' is '7%' in data row 2, and must hold numbers"):
         encode_columns(pd.DataFrame({"x": ["5", "7%"]}), "new", ["x"])
+
+
+def test_codes_that_begin_with_0_are_warned_of() -> None:
+    codes = encode_columns(pd.DataFrame({"zip": ["01234", "23456"] * 20}), "file")
+    (said,) = codes.notes
+    assert said.startswith("Warning: 'zip' holds codes such as 01234, and is taken as numbers")
+    for cells in (["01", "12"], ["0.5", "0"], ["0", "1234"], ["0,125", "0,5"]):
+        notes = encode_columns(pd.DataFrame({"x": cells * 20}), "file").notes
+        assert not any("codes" in note for note in notes)
