@@ -150,11 +150,17 @@ def _encode_column(column: pd.Series[Any], where: str, decimal: str | None) -> _
     slip = slips(column, where)
     words = _words(column)
     kinds = sorted({word for word in words if word is not None})
+    filled = sum(word is not None for word in words)
+    if filled >= _FEW_ROWS and len(kinds) * 2 >= filled:
+        # Most are numbers, and many differ.
+        mostly = slip or slips(column, where, 0.5)
+        if mostly is not None:
+            raise DataError(
+                f"{where}: {mostly}: correct it or leave it empty, or leave the column out by"
+                f" {setting('data.ignore', [name])}."
+            )
     if len(kinds) > MOST_CATEGORIES:
         raise _NoCategoriesError(name, f"{len(kinds)} different words", _instead(name, kinds))
-    filled = sum(word is not None for word in words)
-    if slip is not None and filled >= _FEW_ROWS and len(kinds) * 2 >= filled:
-        raise DataError(f"{where}: {slip}: correct it or leave it empty.")
     if filled >= _FEW_ROWS and len(kinds) >= _ALL_DIFFERENT * filled:
         differ = f"{len(kinds)} of {filled} rows differ"
         raise _NoCategoriesError(name, differ, _instead(name, kinds))

@@ -27,8 +27,22 @@ _POINT = re.compile(
     re.ASCII,
 )
 _MOST_DIGITS = 1000
+# What spreadsheets write where a formula has no value.
+_ERRORS = {
+    "#div/0!",
+    "#value!",
+    "#ref!",
+    "#num!",
+    "#name?",
+    "#null!",
+    "#wert!",
+    "#bezug!",
+    "#zahl!",
+}
 # Cells for a missing number; in a column of words they may be words.
-_GAPS = {*MISSING, "-", "--", "–", "—", ".", "..", "missing", "n.a.", "n. a.", "k.a.", "k. a."}  # noqa: RUF001
+_GAPS = {
+    *MISSING, *_ERRORS, "-", "--", "–", "—", ".", "..", "missing", "n.a.", "n. a.", "k.a.", "k. a.",  # noqa: RUF001
+}  # fmt: skip
 _TRUTHS = {"true": 1.0, "false": 0.0}
 # In a column of numbers, a smaller share of other words counts as slips.
 _SLIPS = 0.05
@@ -194,11 +208,11 @@ def gaps(column: pd.Series[Any]) -> str | None:
     return f"{counted(n, 'cell')} of {str(column.name)!r}, such as {str(cells.iloc[0])!r}"
 
 
-def slips(column: pd.Series[Any], where: str) -> str | None:
-    """Describe the few words in a column of numbers; None for other columns."""
+def slips(column: pd.Series[Any], where: str, most: float = _SLIPS) -> str | None:
+    """Describe the few words in a column of numbers, less than a share; None for other columns."""
     filled, odd = _words(column)
     n = int(odd.sum())
-    if not 0 < n < _SLIPS * len(filled):
+    if not 0 < n < most * len(filled):
         return None
     return (
         f"{len(filled) - n:,} of {len(filled):,} cells of the column {str(column.name)!r} are numbers,"

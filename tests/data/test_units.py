@@ -66,3 +66,20 @@ def test_codes_that_begin_with_0_are_warned_of() -> None:
     for cells in (["01", "12"], ["0.5", "0"], ["0", "1234"], ["0,125", "0,5"]):
         notes = encode_columns(pd.DataFrame({"x": cells * 20}), "file").notes
         assert not any("codes" in note for note in notes)
+
+
+def test_errors_of_formulas_are_gaps() -> None:
+    cells = ["#DIV/0!", "#VALUE!", "1.5", "2"] * 9
+    encoded = encode_columns(pd.DataFrame({"x": cells}), "file")
+    assert encoded.numeric.tolist() == [True]
+    assert int(pd.isna(encoded.values).sum()) == 18
+    assert any("18 cells of 'x', such as '#DIV/0!'" in note for note in encoded.notes)
+
+
+def test_words_among_many_numbers_are_named() -> None:
+    cells = [*(str(row / 2) for row in range(20)), *["<5"] * 9]
+    said = r"20 of 29 cells of the column 'x' are numbers, and 9 not, such as '<5' in data row 21"
+    with pytest.raises(
+        DataError, match=rf"{said}: .* or leave the column out by 'data.ignore=\[x\]'"
+    ):
+        encode_columns(pd.DataFrame({"x": cells, "y": range(29)}), "file")
