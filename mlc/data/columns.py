@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -22,11 +23,12 @@ from mlc.data.numerals import (
     finite_numbers,
     gaps,
     marked,
-    note_on_codes,
+    note_on_doubt,
     required_numbers,
     slips,
     unit_of,
 )
+from mlc.data.spotted import note_on_spellings
 
 # A column with more distinct words is text or an identifier.
 MOST_CATEGORIES = 1000
@@ -103,6 +105,12 @@ def encode_columns(
     feature_names = [name for column in columns.values() for name in column.names]
     if not feature_names:
         raise DataError(f"{where}: no column is left for features: name fewer in data.ignore.")
+    twice = next((name for name, n in Counter(feature_names).items() if n > 1), None)
+    if twice is not None:
+        raise DataError(
+            f"{where}: the column {twice!r} is named as the value {twice.partition('=')[2]!r} of"
+            f" {twice.partition('=')[0]!r}: rename it."
+        )
     widths = [len(column.names) for column in columns.values()]
     return Encoded(
         np.hstack([column.values for column in columns.values()]).astype(np.float64, copy=False),
@@ -145,7 +153,7 @@ def _encode_column(column: pd.Series[Any], where: str, decimal: str | None) -> _
     if values is not None:
         unit = unit_of(column, values)
         mark = None if unit else marked(column, values)
-        odd = note_on_codes(column)
+        odd = note_on_doubt(column, decimal)
         return _Column(values[:, None], [name], True, odd, mark=mark, unit=unit, gap=gaps(column))
     slip = slips(column, where)
     words = _words(column)
@@ -177,6 +185,8 @@ def _encode_column(column: pd.Series[Any], where: str, decimal: str | None) -> _
             f" them a feature: leave it out by {setting('data.ignore', [name])}, or replace it by"
             " numbers."
         )
+    if odd is None:
+        odd = note_on_spellings(name, kinds)
     several_words = sum(len(kind.split()) >= _WORDS_OF_TEXT for kind in kinds)
     is_text = several_words * 2 > len(kinds)
     return _Column(one_hot, [f"{name}={kind}" for kind in kinds], False, odd, is_text=is_text)

@@ -71,6 +71,7 @@ def read_rows(text: str, usual: str, wanted: Collection[str], where: str) -> Del
         return rows
     if not any(_shared(wanted, header) for header in headers.values()):
         refuse_title(text, headers, wanted, where)
+    _refuse_other_delimiter([text.partition("\n")[0]], wanted, where)
     raise failed[0]
 
 

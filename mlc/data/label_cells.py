@@ -19,10 +19,10 @@ from mlc.data.locations import location_of
 from mlc.data.object_cells import without_objects
 from mlc.data.ticks import DASHES
 
-# Cells for a missing value, in features too: "?" and those of pandas.read_csv.
+# Cells for a missing value, in features too: "?", \N of MySQL, and those of pandas.read_csv.
 MISSING = {
     "", "?", "na", "nan", "null", "none", "n/a", "#n/a", "#n/a n/a", "#na", "<na>", "-nan",
-    "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan",
+    "\\n", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan",
 }  # fmt: skip
 _NO_LABEL = {*MISSING, *DASHES, "[]", "()", "{}", "set()", "frozenset()", "array([])"}
 Labels = list[Any]

@@ -193,6 +193,8 @@ def _numbers(column: pd.Series[Any]) -> NDArray[np.float64]:
     """Return the number in each cell, NaN for a gap, and -1 for what is no number: (N,)."""
     words = [str(value).strip() for value in column]
     gaps = np.array([word.lower() in MISSING for word in words])
+    # Of numbers from 0 to 1 a comma parts no thousands.
+    words = [word.replace(",", ".") for word in words]
     numbers = pd.to_numeric(pd.Series(words, dtype=object).mask(gaps), errors="coerce")
     values = numbers.to_numpy(dtype=np.float64)
     return np.where(np.isnan(values) & ~gaps, -1.0, values)

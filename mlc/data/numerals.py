@@ -19,11 +19,11 @@ from mlc.data.units import is_zero, measured, without_unit
 
 _THOUSANDS = " \u00a0\u202f'\u2019"
 _COMMA = re.compile(
-    rf"[+-]?(?:\d+|\d{{1,3}}(?:\.\d{{3}})+|\d{{1,3}}(?:[{_THOUSANDS}]\d{{3}})+)?(?:,\d+)?(?:[eE][+-]?\d+)?",
+    rf"[+-]?(?:\d+|[1-9]\d{{0,2}}(?:\.\d{{3}})+|[1-9]\d{{0,2}}(?:[{_THOUSANDS}]\d{{3}})+)?(?:,\d+)?(?:[eE][+-]?\d+)?",
     re.ASCII,
 )
 _POINT = re.compile(
-    rf"[+-]?(?:\d+|\d{{1,3}}(?:,\d{{3}})+|\d{{1,3}}(?:[{_THOUSANDS}]\d{{3}})+)?(?:\.\d*)?(?:[eE][+-]?\d+)?",
+    rf"[+-]?(?:\d+|[1-9]\d{{0,2}}(?:,\d{{3}})+|[1-9]\d{{0,2}}(?:[{_THOUSANDS}]\d{{3}})+)?(?:\.\d*)?(?:[eE][+-]?\d+)?",
     re.ASCII,
 )
 _MOST_DIGITS = 1000
@@ -46,9 +46,11 @@ _GAPS = {
 _TRUTHS = {"true": 1.0, "false": 0.0}
 # In a column of numbers, a smaller share of other words counts as slips.
 _SLIPS = 0.05
+# Different numbers with points that may part thousands.
+_FEW_PARTED = 3
 # A number of four digits or more that begins with 0 is a code; so many rows are looked at.
 _CODE, _LOOKED_AT = re.compile(r"0\d{3,}", re.ASCII), 1000
-_GROUPED = re.compile(r"[+-]?\d{1,3}(\.\d{3})+|\d{1,3}", re.ASCII)
+_GROUPED = re.compile(r"[+-]?(?:[1-9]\d{0,2}(\.\d{3})+|\d{1,3})", re.ASCII)
 _GRAMMARS = {",": _COMMA, ".": _POINT}
 
 
@@ -168,18 +170,31 @@ def marked(column: pd.Series[Any], values: NDArray[np.float64]) -> str | None:
     return f"{str(column.iloc[row]).strip()} in {str(column.name)!r} is read as {values[row]:.10g}"
 
 
-def note_on_codes(column: pd.Series[Any]) -> str | None:
-    """Warn of numbers that are probably codes, such as the postal code 01234; None without any."""
+def note_on_doubt(column: pd.Series[Any], decimal: str | None) -> str | None:
+    """Warn of numbers that are probably codes, such as the postal code 01234, or parted as 12.500.
+
+    Where all numbers with a point have three digits behind it, and others are below 1000, points may
+    part thousands, unless the file has decimal commas, which show it.
+    """
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
         return None
     texts = column.iloc[:_LOOKED_AT].astype("string").str.strip().dropna()
-    code = next((text for text in texts if _CODE.fullmatch(text)), None)
-    if code is None:
+    name, filled = str(column.name), [text for text in texts.unique() if text.lower() not in _GAPS]
+    code = next((text for text in filled if _CODE.fullmatch(text)), None)
+    left_out = setting("data.ignore", [column.name])
+    if code is not None:
+        return (
+            f"Warning: {name!r} holds codes such as {code}, and is taken as numbers: begin each with a"
+            f" letter if they are categories, or leave it out by {left_out}."
+        )
+    parted = [text for text in filled if "." in text]
+    if decimal == "," or not _FEW_PARTED <= len(parted) < len(filled):
+        return None
+    if not all(_GROUPED.fullmatch(text) for text in filled):
         return None
     return (
-        f"Warning: {str(column.name)!r} holds codes such as {code}, and is taken as numbers: begin each"
-        f" with a letter if they are categories, or leave it out by"
-        f" {setting('data.ignore', [column.name])}."
+        f"Warning: {parted[0]} in {name!r} is read as {float(parted[0]):g}, and numbers without a point"
+        " are below 1,000: if points part thousands, write the numbers without them."
     )
 
 

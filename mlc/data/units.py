@@ -16,6 +16,7 @@ _MEASURES = (
     " mins sec ms \u00b5s μs Hz kHz MHz GHz kW MW Wh kWh MWh kV mV mA kcal cal kJ Pa hPa kPa bar mbar"
     " psi mmHg bpm rpm dB kB MB GB TB km/h kmh mph m/s m² m2 m³ m3 km² km2 sqm sqft px dpi mg/dl mmol/l"
 )
+_BLANKS = "[\\s\u00a0\u202f]*"
 _THOUSANDS = " \u00a0\u202f'\u2019"
 
 
@@ -24,9 +25,9 @@ def _any_of(units: str) -> str:
 
 
 _CELL = re.compile(
-    rf"(?P<sign>[+-]?)\s*(?:(?P<before>{_any_of(_MONEY)})\s*)?"
+    rf"(?P<sign>[+-]?){_BLANKS}(?:(?P<before>{_any_of(_MONEY)}){_BLANKS})?"
     rf"(?P<number>[+-]?[.,]?\d(?:[\d.,{_THOUSANDS}]*\d)?(?:e[+-]?\d+)?)"
-    rf"\s*(?P<after>{_any_of(f'{_MONEY} {_MEASURES}')})?",
+    rf"{_BLANKS}(?P<after>{_any_of(f'{_MONEY} {_MEASURES}')})?",
     re.IGNORECASE | re.ASCII,
 )
 _ZERO = re.compile(r"[+-]?0+(?:[.,]0*)?")

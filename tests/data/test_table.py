@@ -274,6 +274,11 @@ BAD = {
     ),
     "no row": ("a,b\n", {"labels": ["a"]}, "has no row after its first line"),
     "nothing": ("", {"labels": ["a"]}, "toy.csv is empty: give a file with"),
+    "quotes and blanks between columns": (
+        '"x" "y"\n"1" 2 "a"\n',
+        {"labels": ["y"]},
+        "are separated by blanks: separate",
+    ),
     "blanks between columns": (
         "a  b\n1  0\n",
         {"labels": ["b"]},

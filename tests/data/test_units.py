@@ -83,3 +83,46 @@ def test_words_among_many_numbers_are_named() -> None:
         DataError, match=rf"{said}: .* or leave the column out by 'data.ignore=\[x\]'"
     ):
         encode_columns(pd.DataFrame({"x": cells, "y": range(29)}), "file")
+
+
+def test_what_begins_with_0_has_no_thousands() -> None:
+    """Beside a column with decimal commas, 0.125 was read as 125."""
+    frame = pd.DataFrame({"x": ["0,25", "1,5"], "y": ["0.125", "12.125"]})
+    encoded = encode_columns(frame, "file")
+    assert encoded.values.tolist() == [[0.25, 0.125], [1.5, 12.125]]
+    alone = encode_columns(pd.DataFrame({"x": ["0,125", "12,125"]}), "file")
+    assert alone.values[:, 0].tolist() == [0.125, 12.125]
+
+
+def test_points_that_may_part_thousands_are_warned_of() -> None:
+    cells = ["950", "1.200", "12.500", "3.250"]
+    (said,) = encode_columns(pd.DataFrame({"x": cells}), "file").notes
+    assert said.startswith(
+        "Warning: 1.200 in 'x' is read as 1.2, and numbers without a point are below"
+    )
+    for others in (
+        ["1.200", "12.500", "3.250"],
+        ["950", "1.25", "1.200", "1.5"],
+        ["0.125", "0", "1.250"],
+    ):
+        assert encode_columns(pd.DataFrame({"x": others}), "file").notes == ()
+
+
+def test_a_column_named_as_a_category_is_refused() -> None:
+    frame = pd.DataFrame({"a": ["u", "v"], "a=u": ["1", "2"]})
+    with pytest.raises(
+        DataError, match="the column 'a=u' is named as the value 'u' of 'a': rename it"
+    ):
+        encode_columns(frame, "file")
+
+
+def test_categories_that_differ_by_case_are_named() -> None:
+    encoded = encode_columns(pd.DataFrame({"a": ["red", "Red", "blue"]}), "file")
+    (said,) = encoded.notes
+    assert said.startswith("Warning: values of 'a' that differ only by case or blanks")
+    assert "'Red' and 'red'" in said
+
+
+def test_missing_numbers_of_databases_are_gaps() -> None:
+    encoded = encode_columns(pd.DataFrame({"x": [r"\N", "1.5", "2"]}), "file")
+    assert encoded.numeric.tolist() == [True]
