@@ -19,6 +19,7 @@ from mlc.data.label_cells import MISSING
 from mlc.data.left_out import refuse_nested, without_row_numbers
 from mlc.data.new_columns import no_column, note_on_empty, note_on_new, note_on_units
 from mlc.data.numerals import (
+    Unit,
     decimal_of,
     finite_numbers,
     gaps,
@@ -43,7 +44,8 @@ _NAMED = 8
 class Encoded(NamedTuple):
     """Features (N, D), their names, and which of them are numeric.
 
-    `categories` maps each column of words to its number of values; `notes` are assumptions.
+    `categories` maps each column of words to its number of values; `notes` are assumptions; `units` are
+    those of the columns of numbers with a unit.
     """
 
     values: NDArray[np.float64]
@@ -51,6 +53,7 @@ class Encoded(NamedTuple):
     numeric: NDArray[np.bool_]
     categories: dict[str, int]
     notes: tuple[str, ...] = ()
+    units: Mapping[str, str] = {}
 
 
 class _Column(NamedTuple):
@@ -65,7 +68,7 @@ class _Column(NamedTuple):
     numeric: bool
     odd: str | None = None
     mark: str | None = None
-    unit: str | None = None
+    unit: Unit | None = None
     gap: str | None = None
     is_text: bool = False
 
@@ -118,6 +121,7 @@ def encode_columns(
         np.repeat([column.numeric for column in columns.values()], widths),
         {name: len(column.names) for name, column in columns.items() if not column.numeric},
         (*(c.odd for c in columns.values() if c.odd is not None), *dropped, *_notes(columns)),
+        {name: column.unit.unit for name, column in columns.items() if column.unit is not None},
     )
 
 
@@ -232,9 +236,11 @@ def _as_named(frame: pd.DataFrame, where: str, names: Sequence[str]) -> Encoded:
     empty = [name for name, cells in words.items() if not any(cells)]
     empty += [names[int(j)] for j in np.flatnonzero(numeric & np.isnan(encoded).all(axis=0))]
     notes.append(note_on_empty(empty, len(frame)))
-    numbers = map(int, np.flatnonzero(numeric))
-    notes.append(note_on_units(unit_of(frame[names[j]], encoded[:, j]) for j in numbers))
-    return Encoded(encoded, list(names), numeric, {}, tuple(filter(None, notes)))
+    columns = map(int, np.flatnonzero(numeric))
+    found = {names[j]: unit_of(frame[names[j]], encoded[:, j]) for j in columns}
+    notes.append(note_on_units(found.values()))
+    units = {name: unit.unit for name, unit in found.items() if unit is not None}
+    return Encoded(encoded, list(names), numeric, {}, tuple(filter(None, notes)), units)
 
 
 def _words_as(known: Collection[str], column: pd.Series[Any]) -> list[str | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ _COMMA = re.compile(
     re.ASCII,
 )
 _POINT = re.compile(
-    rf"[+-]?(?:\d+|[1-9]\d{{0,2}}(?:,\d{{3}})+|[1-9]\d{{0,2}}(?:[{_THOUSANDS}]\d{{3}})+)?(?:\.\d*)?(?:[eE][+-]?\d+)?",
+    rf"[+-]?(?:\d+|[1-9]\d{{0,2}}(?:,\d{{3}})+|[1-9]\d?(?:,\d{{2}})+,\d{{3}}|[1-9]\d{{0,2}}(?:[{_THOUSANDS}]\d{{3}})+)?(?:\.\d*)?(?:[eE][+-]?\d+)?",
     re.ASCII,
 )
 _MOST_DIGITS = 1000
@@ -198,8 +198,15 @@ def note_on_doubt(column: pd.Series[Any], decimal: str | None) -> str | None:
     )
 
 
-def unit_of(column: pd.Series[Any], values: NDArray[np.float64]) -> str | None:
-    """Describe a cell with a unit, with its value, in a column of numbers; None without units."""
+class Unit(NamedTuple):
+    """The unit of a column of numbers, and what is said of a cell with it."""
+
+    unit: str
+    said: str
+
+
+def unit_of(column: pd.Series[Any], values: NDArray[np.float64]) -> Unit | None:
+    """Return the unit of a column of numbers; None without one."""
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
         return None
     # All cells but those of 0 have the unit.
@@ -208,7 +215,7 @@ def unit_of(column: pd.Series[Any], values: NDArray[np.float64]) -> str | None:
     cell = measured(text)
     if cell is None or not cell.unit:
         return None
-    return f"{text} in {str(column.name)!r} is read as {values[row]:.10g}"
+    return Unit(cell.unit, f"{text} in {str(column.name)!r} is read as {values[row]:.10g}")
 
 
 def gaps(column: pd.Series[Any]) -> str | None:

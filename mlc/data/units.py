@@ -31,6 +31,7 @@ _CELL = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _ZERO = re.compile(r"[+-]?0+(?:[.,]0*)?")
+_SINGULAR = {"lbs": "lb", "hrs": "hr", "mins": "min"}
 # The minus of typography, which spreadsheets of some languages write.
 _MINUS = "\u2212"
 
@@ -54,7 +55,8 @@ def measured(text: str) -> Measured | None:
     number = cell["sign"] + cell["number"]
     if number[:2].strip("+-") == "":
         return None  # Two signs.
-    return Measured(number, (cell["before"] or cell["after"] or "").casefold())
+    unit = (cell["before"] or cell["after"] or "").casefold()
+    return Measured(number, _SINGULAR.get(unit, unit))
 
 
 def without_unit(texts: Iterable[str]) -> dict[str, str] | None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
 from mlc.config.errors import DataError
+from mlc.data import load_data
 from mlc.data.columns import encode_columns
 
 NUMBERS = {
@@ -13,6 +16,8 @@ NUMBERS = {
     "dollars": (["$5", "-$1,234.50", "$-2", "$0"], [5, -1234.5, -2, 0]),
     "euros": (["1.234,50 €", "7,5 €", "3 €", "\u22122,25 €"], [1234.5, 7.5, 3, -2.25]),
     "code of money": (["USD 5", "USD 7.5", "usd 1", "n/a"], [5, 7.5, 1, None]),
+    "plurals": (["3 lbs", "1 lb", "2 LBS"], [3, 1, 2]),
+    "rupees": (["₹1,00,000", "₹12,34,567.50", "₹5"], [100000, 1234567.5, 5]),
     "weights": (["3 kg", "12 kg", "3.5kg", "-"], [3, 12, 3.5, None]),
     "minus of typography": (["\u22121.5", "2", "\u22123", "0"], [-1.5, 2, -3, 0]),
 }
@@ -126,3 +131,16 @@ def test_categories_that_differ_by_case_are_named() -> None:
 def test_missing_numbers_of_databases_are_gaps() -> None:
     encoded = encode_columns(pd.DataFrame({"x": [r"\N", "1.5", "2"]}), "file")
     assert encoded.numeric.tolist() == [True]
+
+
+def test_a_test_file_in_another_unit_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("w,y\n" + "3 kg,a\n2 kg,b\n" * 9)
+    test = tmp_path / "test.csv"
+    options = {"path": str(tmp_path / "train.csv"), "test_path": str(test), "labels": ["y"]}
+    test.write_text("w,y\n3000 g,a\n")
+    with pytest.raises(
+        DataError, match="the column 'w' is in g, and in kg in the training file: write"
+    ):
+        load_data("table", **options)
+    test.write_text("w,y\n3 KG,a\n")
+    assert load_data("table", **options).features[-1].tolist() == [3]
