@@ -13,6 +13,7 @@ from mlc.config.texts import composed
 # languages.
 _LANGUAGES = (
     ("no n false f", "yes y true t"),
+    ("unchecked unselected", "checked selected"),
     ("nein n falsch", "ja j wahr"),
     ("non faux", "oui vrai"),
     ("no falso", "si sí verdadero"),

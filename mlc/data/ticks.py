@@ -10,7 +10,9 @@ import pandas as pd
 
 from mlc.config.errors import DataError
 from mlc.config.texts import shown
+from mlc.data.label_bits import BINARY_WORDS
 from mlc.data.locations import location_of
+from mlc.data.title_rows import is_number
 
 # Signs that mean yes whatever stands beside them.
 _YES = frozenset("✓✔✅☑√●")
@@ -68,8 +70,9 @@ def sign_of(cell: Any) -> str:
 def ticks_in(columns: pd.DataFrame, where: str | None = None) -> Ticks | None:
     """Return what the signs in label columns mean; None for columns of other values.
 
-    A sign in some cells is 1, and an empty cell, a dash or a 0 beside it is 0. Beside a tick a cross is
-    0, as a minus beside a plus, and an empty cell is unknown. Of 1 and -1 alone, -1 is 0.
+    A sign in some cells is 1, and an empty cell, a dash or a 0 beside it is 0; so is a word, one in
+    each of several columns. Beside a tick a cross is 0, as a minus beside a plus, and an empty cell is
+    unknown. Of 1 and -1 alone, -1 is 0.
 
     Raises:
         DataError: the first sign is a tick and another cell has none that fits; only with `where`.
@@ -78,7 +81,8 @@ def ticks_in(columns: pd.DataFrame, where: str | None = None) -> Ticks | None:
         return Ticks(_ONES, _MINUS_ONES, "-1 in a column of a label is taken as 0.", "1")
     first = next((cell.sign for cell in _filled(columns) if cell.sign not in _NOTHING), None)
     if first is None or first not in _TICKS | _NO:
-        return None
+        # Zeros and ones are the most common, and end here.
+        return None if first is None or first in BINARY_WORDS else _words_in(columns)
     firsts: dict[str, _Cell] = {}
     spelled: dict[str, str] = {}
     for cell in _filled(columns):
@@ -146,6 +150,29 @@ def _filled(columns: pd.DataFrame) -> Iterator[_Cell]:
 
 def _has_gaps(columns: pd.DataFrame) -> bool:
     return any(not sign_of(cell) for name in columns for cell in columns[name])
+
+
+def _words_in(columns: pd.DataFrame) -> Ticks | None:
+    """Return the meaning of columns that each hold one word of their own or nothing, as in surveys."""
+    words: dict[str, str] = {}
+    for name in columns:
+        cells = {sign: str(cell).strip() for cell in columns[name] if (sign := sign_of(cell))}
+        own = {sign: cell for sign, cell in cells.items() if sign not in _NOTHING}
+        if len(own) > 1 or any(sign in BINARY_WORDS or is_number(sign) for sign in own):
+            return None
+        if own and len(own) == len({*map(sign_of, columns[name])}):
+            return None  # No cell is empty.
+        if not own and any(isinstance(cell, str) and cell.strip() for cell in columns[name]):
+            return None  # The word may be "None".
+        words |= own
+    if len(columns.columns) < 2 or not words:
+        return None
+    first = next(iter(words))
+    note = (
+        f"Each column of a label holds one word, such as {words[first]!r}, or nothing: the word is taken"
+        " as 1, an empty cell as 0."
+    )
+    return Ticks(frozenset(words), _NOTHING, note, words[first], True)
 
 
 def _one_in_each(columns: pd.DataFrame) -> bool:
