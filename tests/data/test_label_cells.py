@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mlc.config.errors import DataError
 from mlc.data.label_cells import join_labels, read_cells, read_cells_as
+from mlc.data.label_separators import combined_by
 from mlc.data.locations import FileName
 
 FORMS: dict[str, tuple[list[Any], list[list[str]]]] = {
@@ -128,6 +129,11 @@ def test_a_rare_separator_is_proposed(sign: str) -> None:
     assert note.startswith("Warning: each cell of 'tags' is one label")
     assert f"data.separator='{sign}' would split it" in note
     assert read_cells(cells, sign, "t", "tags")[0][2] == ["a", "b", "c"]
+
+
+def test_hashtags_are_no_choices_in_classes_either() -> None:
+    assert combined_by(["#a;#b;#c", "#b;#a;#c", "#c;#b"]) == ";"
+    assert combined_by(["a;#b", "b;#a", "a"]) == ";#"
 
 
 def test_sets_of_the_labels_0_and_1_are_no_vectors() -> None:
