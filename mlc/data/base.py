@@ -215,6 +215,12 @@ def select_columns(
     column_of = {name: column for column, name in enumerate(file_names)}
     missing = [name for name in names if name not in column_of]
     if missing:
+        attribute, _, value = missing[0].partition("=")
+        if any(name.startswith(f"{attribute}=") for name in file_names):
+            raise DataError(
+                f"{path}: the attribute {attribute!r} has no value {value!r}, which the training had:"
+                " add it to its values in the header."
+            )
         raise DataError(
             f"{path}: there is no feature {missing[0]!r}, which the training had: add it."
         )

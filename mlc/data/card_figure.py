@@ -3,61 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, findfont, fontManager
-from matplotlib.ft2font import FT2Font
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from mlc.config.texts import counted, fitted, readable
+from mlc.config.lettering import Lettering, lettering
+from mlc.config.texts import counted
 from mlc.data.card import Card
 
 _MOST_LABELS = 20  # Names of more labels would be too small to read.
 _LONG, _SHORT = 24, 14  # Columns of a name beside the bars and around the matrix.
-
-
-@dataclass(frozen=True)
-class Lettering:
-    """Fonts and escapes for names.
-
-    Attributes:
-        families: font families that together have the characters of the names, the default one first.
-        escapes: replacements, by code point, of characters that no installed font has.
-    """
-
-    families: list[str]
-    escapes: dict[int, str]
-
-    def fitted(self, name: str, width: int) -> str:
-        """Shorten the name to about `width` columns."""
-        # An escape is at least three times as wide as a character.
-        known = name.translate(self.escapes) == name
-        return fitted(name, width if known else width // 3).translate(self.escapes)
-
-
-def lettering(names: Sequence[str]) -> Lettering:
-    """Choose fonts for these names."""
-    default = FontProperties()
-    missing = set(readable("".join(names), 10**6)) - _characters(findfont(default))
-    families = list(default.get_family())
-    # Only upright fonts of normal weight; "Last Resort" draws a box for every character.
-    usable = (
-        font
-        for font in fontManager.ttflist
-        if font.style == "normal" and font.weight in (400, "normal", "regular")
-        if not font.name.startswith("Last Resort")
-    )
-    for font in usable:
-        if missing and (covered := missing & _characters(font.fname)):
-            families.append(font.name)
-            missing -= covered
-    escapes = {ord(char): char.encode("unicode_escape").decode("ascii") for char in missing}
-    return Lettering(families, escapes)
 
 
 def draw_card(card: Card, targets: NDArray[np.bool_]) -> Figure:
@@ -83,16 +41,6 @@ def draw_card(card: Card, targets: NDArray[np.bool_]) -> Figure:
         parse_math=False,
     )
     return figure
-
-
-def _characters(path: str) -> set[str]:
-    """Return the characters of a scalable font; none if the font cannot be used."""
-    # Installed fonts may be damaged or unsupported by FreeType.
-    with suppress(RuntimeError, OSError):
-        font = FT2Font(path)
-        if font.scalable:
-            return set(map(chr, font.get_charmap()))
-    return set()
 
 
 def _draw_frequencies(

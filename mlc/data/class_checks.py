@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from mlc.config.errors import DataError
 from mlc.config.texts import shown
-from mlc.data.label_cells import literal
+from mlc.data.label_literals import literal
 from mlc.data.label_separators import combined_by
+from mlc.data.object_cells import labels_in
 from mlc.data.rows import is_missing
 
 
@@ -32,6 +33,12 @@ def refuse_joined(values: NDArray[Any]) -> None:
         raise DataError(
             f"y is {shown(values[row])} in row {row}, a list written as text: give lists, as by"
             " [ast.literal_eval(text) for text in y]."
+        )
+    odd = next((text for text in filled if labels_in(text) is not None), None)
+    if odd is not None:
+        raise DataError(
+            f"y is {shown(odd)} in row {texts[odd]}, a label set written as an object: give a list of"
+            " labels for each row."
         )
     sign = combined_by(filled)
     if sign is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -12,13 +13,23 @@ from numpy.typing import NDArray
 
 from mlc.config.errors import DataError
 from mlc.config.quoting import setting
-from mlc.config.texts import as_known, as_written, listed, shown
+from mlc.config.texts import as_known, as_written, listed
 from mlc.data.files import IMAGE_ENDINGS
 from mlc.data.label_cells import MISSING
 from mlc.data.left_out import refuse_nested, without_row_numbers
-from mlc.data.locations import location_of
-from mlc.data.new_columns import no_column, note_on_empty, note_on_new
-from mlc.data.numerals import decimal_of, first_word, gaps, is_empty, marked, numbers_of, slips
+from mlc.data.new_columns import no_column, note_on_empty, note_on_new, note_on_units
+from mlc.data.numerals import (
+    Unit,
+    decimal_of,
+    finite_numbers,
+    gaps,
+    marked,
+    note_on_doubt,
+    required_numbers,
+    slips,
+    unit_of,
+)
+from mlc.data.spotted import note_on_spellings
 
 # A column with more distinct words is text or an identifier.
 MOST_CATEGORIES = 1000
@@ -33,7 +44,8 @@ _NAMED = 8
 class Encoded(NamedTuple):
     """Features (N, D), their names, and which of them are numeric.
 
-    `categories` maps each column of words to its number of values; `notes` are assumptions.
+    `categories` maps each column of words to its number of values; `notes` are assumptions; `units` are
+    those of the columns of numbers with a unit.
     """
 
     values: NDArray[np.float64]
@@ -41,12 +53,14 @@ class Encoded(NamedTuple):
     numeric: NDArray[np.bool_]
     categories: dict[str, int]
     notes: tuple[str, ...] = ()
+    units: Mapping[str, str] = {}
 
 
 class _Column(NamedTuple):
     """Features (N, d) of one column, their names, and what its notes need.
 
-    `odd`, `mark` and `gap` describe odd cells; `is_text` says that most categories have several words.
+    `odd`, `mark`, `unit` and `gap` describe odd cells; `is_text` says that most categories have several
+    words.
     """
 
     values: NDArray[Any]
@@ -54,6 +68,7 @@ class _Column(NamedTuple):
     numeric: bool
     odd: str | None = None
     mark: str | None = None
+    unit: Unit | None = None
     gap: str | None = None
     is_text: bool = False
 
@@ -93,6 +108,12 @@ def encode_columns(
     feature_names = [name for column in columns.values() for name in column.names]
     if not feature_names:
         raise DataError(f"{where}: no column is left for features: name fewer in data.ignore.")
+    twice = next((name for name, n in Counter(feature_names).items() if n > 1), None)
+    if twice is not None:
+        raise DataError(
+            f"{where}: the column {twice!r} is named as the value {twice.partition('=')[2]!r} of"
+            f" {twice.partition('=')[0]!r}: rename it."
+        )
     widths = [len(column.names) for column in columns.values()]
     return Encoded(
         np.hstack([column.values for column in columns.values()]).astype(np.float64, copy=False),
@@ -100,6 +121,7 @@ def encode_columns(
         np.repeat([column.numeric for column in columns.values()], widths),
         {name: len(column.names) for name, column in columns.items() if not column.numeric},
         (*(c.odd for c in columns.values() if c.odd is not None), *dropped, *_notes(columns)),
+        {name: column.unit.unit for name, column in columns.items() if column.unit is not None},
     )
 
 
@@ -131,18 +153,26 @@ def _all_refused(refused: Sequence[_NoCategoriesError], where: str) -> DataError
 
 def _encode_column(column: pd.Series[Any], where: str, decimal: str | None) -> _Column:
     name = str(column.name)
-    values = _numbers(column, where, decimal)
+    values = finite_numbers(column, where, decimal)
     if values is not None:
-        mark = marked(column, values)
-        return _Column(values[:, None], [name], True, mark=mark, gap=gaps(column))
+        unit = unit_of(column, values)
+        mark = None if unit else marked(column, values)
+        odd = note_on_doubt(column, decimal)
+        return _Column(values[:, None], [name], True, odd, mark=mark, unit=unit, gap=gaps(column))
     slip = slips(column, where)
     words = _words(column)
     kinds = sorted({word for word in words if word is not None})
+    filled = sum(word is not None for word in words)
+    if filled >= _FEW_ROWS and len(kinds) * 2 >= filled:
+        # Most are numbers, and many differ.
+        mostly = slip or slips(column, where, 0.5)
+        if mostly is not None:
+            raise DataError(
+                f"{where}: {mostly}: correct it or leave it empty, or leave the column out by"
+                f" {setting('data.ignore', [name])}."
+            )
     if len(kinds) > MOST_CATEGORIES:
         raise _NoCategoriesError(name, f"{len(kinds)} different words", _instead(name, kinds))
-    filled = sum(word is not None for word in words)
-    if slip is not None and filled >= _FEW_ROWS and len(kinds) * 2 >= filled:
-        raise DataError(f"{where}: {slip}: correct it or leave it empty.")
     if filled >= _FEW_ROWS and len(kinds) >= _ALL_DIFFERENT * filled:
         differ = f"{len(kinds)} of {filled} rows differ"
         raise _NoCategoriesError(name, differ, _instead(name, kinds))
@@ -159,6 +189,8 @@ def _encode_column(column: pd.Series[Any], where: str, decimal: str | None) -> _
             f" them a feature: leave it out by {setting('data.ignore', [name])}, or replace it by"
             " numbers."
         )
+    if odd is None:
+        odd = note_on_spellings(name, kinds)
     several_words = sum(len(kind.split()) >= _WORDS_OF_TEXT for kind in kinds)
     is_text = several_words * 2 > len(kinds)
     return _Column(one_hot, [f"{name}={kind}" for kind in kinds], False, odd, is_text=is_text)
@@ -186,7 +218,7 @@ def _as_named(frame: pd.DataFrame, where: str, names: Sequence[str]) -> Encoded:
     decimal = decimal_of(frame[[name for name in names if name in frame.columns]])
     for index, name in enumerate(names):
         if name in frame.columns:
-            encoded[:, index], numeric[index] = _required_numbers(frame[name], where, decimal), True
+            encoded[:, index], numeric[index] = required_numbers(frame[name], where, decimal), True
             continue
         column, is_category, kind = name.rpartition("=")
         while column and column not in frame.columns:
@@ -204,7 +236,11 @@ def _as_named(frame: pd.DataFrame, where: str, names: Sequence[str]) -> Encoded:
     empty = [name for name, cells in words.items() if not any(cells)]
     empty += [names[int(j)] for j in np.flatnonzero(numeric & np.isnan(encoded).all(axis=0))]
     notes.append(note_on_empty(empty, len(frame)))
-    return Encoded(encoded, list(names), numeric, {}, tuple(filter(None, notes)))
+    columns = map(int, np.flatnonzero(numeric))
+    found = {names[j]: unit_of(frame[names[j]], encoded[:, j]) for j in columns}
+    notes.append(note_on_units(found.values()))
+    units = {name: unit.unit for name, unit in found.items() if unit is not None}
+    return Encoded(encoded, list(names), numeric, {}, tuple(filter(None, notes)), units)
 
 
 def _words_as(known: Collection[str], column: pd.Series[Any]) -> list[str | None]:
@@ -222,24 +258,6 @@ def _as_named_before(columns: Sequence[Any], names: Sequence[str]) -> list[Any]:
     return [written.get(name, name) for name in columns]
 
 
-def _required_numbers(
-    column: pd.Series[Any], where: str, decimal: str | None
-) -> NDArray[np.float64]:
-    """Return the numbers of a column, NaN for gaps; raise DataError for a word."""
-    values = _numbers(column, where, decimal)
-    if values is not None:
-        return values
-    if is_empty(column):
-        return np.full(len(column), np.nan)
-    row = first_word(column)
-    value = "has words" if row is None else f"is {shown(str(column.iloc[row]).strip())}"
-    place = "" if row is None else f" in {location_of(where, row)}"
-    raise DataError(
-        f"{where}: the column {str(column.name)!r} {value}{place}, and must hold numbers, as in"
-        " training: correct it or leave it empty."
-    )
-
-
 def _notes(columns: Mapping[str, _Column]) -> tuple[str, ...]:
     """Describe gaps and marks in numbers, and texts that became categories."""
     texts = [name for name, column in columns.items() if column.is_text]
@@ -254,29 +272,9 @@ def _notes(columns: Mapping[str, _Column]) -> tuple[str, ...]:
             f" words: {setting('data.text', texts[0])} would count their words."
         )
     if marks:
-        notes.append(f"Decimal commas or thousands marks: {', '.join(marks[:3])}.")
-    return tuple(notes)
-
-
-def _numbers(
-    column: pd.Series[Any], where: str, decimal: str | None = None
-) -> NDArray[np.float64] | None:
-    """Convert a column to numbers; return None if it holds other words."""
-    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
-        numbers = column.astype(float).to_numpy()
-    else:
-        parsed = numbers_of(column, decimal, where)
-        if parsed is None:
-            return None
-        numbers = parsed.to_numpy(dtype=float, na_value=np.nan)
-    with np.errstate(over="ignore"):
-        wrong = np.flatnonzero(np.isinf(numbers.astype(np.float32)))
-    if len(wrong):
-        raise DataError(
-            f"{where}: the column {str(column.name)!r} is infinite, or too large for 32 bits, in"
-            f" {location_of(where, int(wrong[0]))}: correct it."
-        )
-    return np.asarray(numbers)
+        notes.append(f"Marks in numbers: {', '.join(marks[:3])}.")
+    units = note_on_units(column.unit for column in columns.values())
+    return (*notes, units) if units else tuple(notes)
 
 
 def _words(column: pd.Series[Any]) -> list[str | None]:

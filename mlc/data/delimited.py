@@ -7,14 +7,17 @@ import io
 import re
 import sys
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mlc.config.errors import DataError
-from mlc.config.texts import composed, counted, listed, spelled_alike
+from mlc.config.texts import composed, counted, counted_of, listed, shown, spelled_alike
+from mlc.data.locations import FileName, location_of
 from mlc.data.title_rows import is_number, refuse_title, without_statement
 
 DELIMITERS = (",", "\t", ";", "|")
 _SHOWN = {"\t": "tabs"}
+# Delimiters in the lines of one field, each as many as between columns, that are hardly part of a text.
+_ENOUGH = 3
 # Signs that may stand between columns, but also in names and texts.
 _UNREAD = {"blanks": r"\s+", "'^'": r"\^", "'~'": "~", "':'": ":", "'¦'": "¦", "'\\x01'": "\x01"}
 
@@ -68,6 +71,7 @@ def read_rows(text: str, usual: str, wanted: Collection[str], where: str) -> Del
         return rows
     if not any(_shared(wanted, header) for header in headers.values()):
         refuse_title(text, headers, wanted, where)
+    _refuse_other_delimiter([text.partition("\n")[0]], wanted, where)
     raise failed[0]
 
 
@@ -143,8 +147,69 @@ def _parsed(text: str, mark: str, unusual: bool, where: str) -> DelimitedRows:
                 rows.append(row)
                 line_numbers.append(lines.line_num)
     except csv.Error as error:
+        first = line_numbers[-1] + 1 if line_numbers else 1
+        if lines.line_num > first:
+            # What follows an open quote is one field, to the end of the file or to a further quote.
+            raise DataError(
+                f"{where}: a quote is opened in the row that begins in line {first}, and line"
+                f" {lines.line_num} is read as part of it ({error}): close it, or double a quote within"
+                " a field in quotes."
+            ) from error
         raise DataError(f"{where}, line {lines.line_num}: {error}: correct its quotes.") from error
-    note = f"The file's columns are separated by {_SHOWN.get(mark, repr(mark))}."
-    return DelimitedRows(
-        [n.strip() for n in header], rows, line_numbers, (note,) if unusual else ()
+    names = [name.strip() for name in header]
+    if "" in names:
+        # Spreadsheets write columns that hold nothing, below an empty name.
+        used = [
+            k
+            for k, name in enumerate(names)
+            if name or not rows or any(row[k].strip() for row in rows)
+        ]
+        names, rows = [names[k] for k in used], [[row[k] for k in used] for row in rows]
+    notes = (
+        [f"The file's columns are separated by {_SHOWN.get(mark, repr(mark))}."] if unusual else []
     )
+    notes += _note_on_swallowed(rows, mark, FileName(where, line_numbers))
+    return DelimitedRows(names, rows, line_numbers, tuple(notes))
+
+
+def _note_on_swallowed(rows: Sequence[Sequence[str]], mark: str, where: FileName) -> list[str]:
+    """Warn of a field in quotes whose lines look like rows, as between quotes of two rows."""
+    ends = [1, *where.lines]
+    # Rows of three lines or more, or below empty lines.
+    tall = [number for number in range(len(rows)) if ends[number + 1] - ends[number] > 2]
+    for number in tall:
+        for field in rows[number]:
+            lines = field.splitlines()[1:-1]
+            n_marks = len(rows[number]) - 1
+            if n_marks * len(lines) >= _ENOUGH and all(
+                line.count(mark) == n_marks for line in lines
+            ):
+                return [
+                    f"Warning: a field in quotes in {location_of(where, number)} holds"
+                    f" {counted(len(lines), 'line')} with as many columns as rows have, such as"
+                    f" {shown(lines[0])}: if they are rows, a quote is open; close it, or double it."
+                ]
+    return []
+
+
+def without_empty_end(rows: DelimitedRows, where: str) -> DelimitedRows:
+    """Leave out rows at the end of a file all of whose fields are empty, as spreadsheets write them.
+
+    A note counts them, and another warns of such rows elsewhere. A file of one column keeps all.
+    """
+    filled = [k for k, row in enumerate(rows.rows) if any(map(str.strip, row))]
+    if len(rows.header) < 2 or not filled or len(filled) == len(rows.rows):
+        return rows
+    end = filled[-1] + 1
+    notes = []
+    if end < len(rows.rows):
+        are = "row is" if len(rows.rows) - end == 1 else "rows are"
+        notes.append(f"{len(rows.rows) - end:,} empty {are} left out at the end of the file.")
+    if len(filled) < end:
+        first = next(k for k, row in enumerate(rows.rows) if not any(map(str.strip, row)))
+        n_empty = counted_of(end - len(filled), end, "row", "are")
+        notes.append(
+            f"Warning: {n_empty} empty in all columns, such as"
+            f" {location_of(FileName(where, rows.lines), first)}: remove what is no sample."
+        )
+    return replace(rows, rows=rows.rows[:end], lines=rows.lines[:end], notes=(*rows.notes, *notes))

@@ -17,6 +17,11 @@ ENDINGS = {
     ".libsvm": "libsvm", ".svmlight": "libsvm",
 }  # fmt: skip
 _EXCEL = "an Excel workbook: save its sheet as CSV (UTF-8), which data=table reads"
+_SHEET = "a spreadsheet: save its sheet as CSV (UTF-8), which data=table reads"
+_FRAME = (
+    "a table of another program: read it by pandas, and write it by to_parquet(NEW), which data=table"
+    " reads"
+)
 _PICKLE = (
     "a pickle, which is never loaded: write its rows as CSV or Parquet, which data=table reads, or its"
     " arrays by numpy.savez, which data=arrays reads"
@@ -26,8 +31,9 @@ _JSON = (
     " lines=True for JSON lines; data=table reads that"
 )
 _OTHERS = {
-    ".xlsx": _EXCEL, ".xlsm": _EXCEL, ".xls": _EXCEL, ".json": _JSON, ".jsonl": _JSON,
-    ".ndjson": _JSON, ".pkl": _PICKLE, ".pickle": _PICKLE,
+    ".xlsx": _EXCEL, ".xlsm": _EXCEL, ".xls": _EXCEL, ".ods": _SHEET, ".numbers": _SHEET,
+    ".feather": _FRAME, ".arrow": _FRAME, ".orc": _FRAME, ".sav": _FRAME, ".dta": _FRAME,
+    ".json": _JSON, ".jsonl": _JSON, ".ndjson": _JSON, ".pkl": _PICKLE, ".pickle": _PICKLE,
 }  # fmt: skip
 _ZIP = b"PK\x03\x04"
 _STARTS = {

@@ -15,7 +15,7 @@ from mlc.config.errors import DataError
 from mlc.config.texts import counted, shortened
 from mlc.data.files import MOST_COLUMNS, require_memory
 from mlc.data.label_bits import binary_value
-from mlc.data.label_cells import literal
+from mlc.data.label_literals import literal
 from mlc.data.label_separators import NAMES, combined_by, split_cell
 from mlc.data.missing_labels import SOFT_RANGE, first_not_soft
 

@@ -13,6 +13,7 @@ from mlc.config.texts import composed
 # languages.
 _LANGUAGES = (
     ("no n false f", "yes y true t"),
+    ("unchecked unselected", "checked selected"),
     ("nein n falsch", "ja j wahr"),
     ("non faux", "oui vrai"),
     ("no falso", "si sí verdadero"),
@@ -26,8 +27,22 @@ _LANGUAGES = (
     ("ei", "kyllä"),
     ("hay\u0131r hayir yanl\u0131ş yanliş", "evet doğru"),
     ("нет ложь", "да истина"),
+    ("ні", "так"),
+    ("не", "да"),
+    ("όχι ψευδές", "ναι αληθές"),  # noqa: RUF001
+    ("nu fals", "da adevărat"),
+    ("ei väär", "jah tõene"),
+    ("nē", "jā"),
+    ("ne", "taip"),
+    ("nei ósatt", "já satt"),
+    ("không", "có"),
+    ("tidak", "ya"),
+    ("לא", "כן"),
+    ("لا", "نعم"),
+    ("नहीं", "हाँ"),
     ("否", "是"),
     ("いいえ", "はい"),
+    ("아니오 아니요", "예 네"),
 )
 BINARY_WORDS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1} | {
     word: value for pair in _LANGUAGES for value in (0, 1) for word in pair[value].split()
@@ -50,6 +65,17 @@ def of_one_language(words: Iterable[str]) -> bool:
     """Whether the words for 0 and 1 among some words are of one language; numbers are of each."""
     known = {word for word in words if word in BINARY_WORDS and not word[0].isdecimal()}
     return not known or any(known <= language for language in _OF_ONE_LANGUAGE)
+
+
+def note_on_words(column: Sequence[Any], name: str) -> str | None:
+    """Say which words of a column are taken as 1 and as 0, if they are not those of English."""
+    words = {word: str(cell).strip() for cell in column if (word := str(cell).strip().lower())}
+    known = {word for word in words if word in BINARY_WORDS and not word[0].isdecimal()}
+    if not known or known <= _OF_ONE_LANGUAGE[0]:
+        return None
+    taken = {value: sorted(words[w] for w in known if BINARY_WORDS[w] == value) for value in (1, 0)}
+    said = [f"{' or '.join(map(repr, of))} as {value}" for value, of in taken.items() if of]
+    return f"The words in {name!r} are taken as yes and no: {' and '.join(said)}."
 
 
 def as_bits(cells: Sequence[Any], separator: str | None) -> list[Any] | None:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import ast
-import io
 import math
-import re
-import tokenize
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,24 +11,20 @@ from typing import Any
 import numpy as np
 
 from mlc.config.errors import DataError
-from mlc.config.texts import shown, whole_characters
+from mlc.config.texts import shown
 from mlc.data.label_bits import as_bits, bits
+from mlc.data.label_literals import bare_words, is_bracketed, literal
 from mlc.data.label_separators import infer_separator, split_cell
 from mlc.data.locations import location_of
+from mlc.data.object_cells import without_objects
 from mlc.data.ticks import DASHES
 
-# Cells for a missing value, in features too: "?" and those of pandas.read_csv.
+# Cells for a missing value, in features too: "?", \N of MySQL, and those of pandas.read_csv.
 MISSING = {
     "", "?", "na", "nan", "null", "none", "n/a", "#n/a", "#n/a n/a", "#na", "<na>", "-nan",
-    "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan",
+    "\\n", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan",
 }  # fmt: skip
 _NO_LABEL = {*MISSING, *DASHES, "[]", "()", "{}", "set()", "frozenset()", "array([])"}
-_CALL = re.compile(r"^(?:np\.|numpy\.)?(?:set|frozenset|array|tuple|list)\((.*)\)$", re.DOTALL)
-_DTYPE = re.compile(r",\s*dtype=[^\])]*$")
-_SCALAR = re.compile(r"""\bnp\.\w+\(('[^'\\]*'|"[^"\\]*"|-?\d+)\)""")  # As NumPy 2 shows it.
-_CONSTANTS = {"null": "None", "nan": "None", "NaN": "None", "true": "True", "false": "False"}
-_PAIRS = {"[": "]", "(": ")", "{": "}"}
-
 Labels = list[Any]
 
 
@@ -46,6 +38,7 @@ class CellForm:
         width: the length of a vector.
         notes: assumptions, one sentence each.
         dashes: whether a dash is a label.
+        objects: whether sets of several labels are objects, and texts beside them one label each.
     """
 
     kind: str
@@ -53,6 +46,7 @@ class CellForm:
     width: int = 0
     notes: tuple[str, ...] = ()
     dashes: bool = False
+    objects: bool = False
 
 
 def read_cells(
@@ -67,7 +61,14 @@ def read_cells(
     Raises:
         DataError: a cell has a different form than the others.
     """
+    values, example = without_objects(values)
     cells = _parsed(values, separator is None, where, name)
+    if example is not None:
+        cells = _as_lists(cells)
+        said = (
+            f"Cells of {name!r} such as {shown(example)} hold several labels, and others one each."
+        )
+        return _sets(cells, CellForm("lists", notes=(said,), objects=True), where, name)
     lists = [cell for cell in cells if isinstance(cell, list)]
     if (vectors := as_bits(cells, separator)) is not None:
         cells = lists = vectors
@@ -88,7 +89,10 @@ def read_cells_as(values: Sequence[Any], form: CellForm, where: str, name: str) 
     Raises:
         DataError: a cell has another form.
     """
+    values, _ = without_objects(values)
     cells = _parsed(values, form.kind != "separated", where, name)
+    if form.objects:
+        cells = _as_lists(cells)
     if form.kind == "vectors":
         cells = [(bits(cell) or cell) if isinstance(cell, str) else cell for cell in cells]
     return _sets(cells, form, where, name)[0]
@@ -106,20 +110,24 @@ def _quoted(label: str, separator: str) -> str:
     return '"' + label.replace('"', '""') + '"'
 
 
+def _as_lists(cells: Sequence[Labels | str | None]) -> list[Labels | str | None]:
+    return [[cell] if isinstance(cell, str) else cell for cell in cells]
+
+
 def _parsed(values: Sequence[Any], lists: bool, where: str, name: str) -> list[Labels | str | None]:
     """Convert each cell to a list, a text, or None for no label."""
     cells: list[Any] = [_plain(value) for value in values]
     texts = {cell for cell in cells if isinstance(cell, str)}
-    if not lists or not any(map(_is_bracketed, texts)):
+    if not lists or not any(map(is_bracketed, texts)):
         return cells
     with warnings.catch_warnings():
         # Escapes such as "\d" in a label cause warnings.
         warnings.simplefilter("ignore")
         known = {text: literal(text) for text in texts}
-    if all(_is_bracketed(text) for text in known) and any(v is None for v in known.values()):
+    if all(is_bracketed(text) for text in known) and any(v is None for v in known.values()):
         square = all(text.strip()[0] in "[{" for text in known)
-        if square and all(known[t] is not None or _bare(t) is not None for t in known):
-            known = {t: _bare(t) if v is None else v for t, v in known.items()}
+        if square and all(known[t] is not None or bare_words(t) is not None for t in known):
+            known = {t: bare_words(t) if v is None else v for t, v in known.items()}
     # Names may be in parentheses, and some in brackets; only a column of brackets holds lists.
     if all(v is None for v in known.values()) and not all(t.strip()[0] in "[{" for t in known):
         return cells
@@ -148,53 +156,6 @@ def _plain(value: Any) -> Labels | str | None:
 def _is_gap(value: Any) -> bool:
     # Comparing pandas' NA with itself gives NA, which has no truth value.
     return value is None or type(value).__name__ in ("NAType", "NaTType") or value != value
-
-
-def _is_bracketed(text: str) -> bool:
-    text = text.strip()
-    return bool(_CALL.match(text)) or (len(text) > 1 and _PAIRS.get(text[0]) == text[-1])
-
-
-def literal(text: str) -> Labels | None:
-    """A list, tuple, set or array as JSON, Python or numpy write it; None where it is none."""
-    text = text.strip()
-    if not _is_bracketed(text):
-        return None
-    call = _CALL.match(text)
-    if call is not None:
-        text = _DTYPE.sub("", call.group(1).strip()) or "[]"
-    try:
-        value = ast.literal_eval(_with_commas(_SCALAR.sub(r"\1", text)))
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError, tokenize.TokenError):
-        return None
-    if isinstance(value, (set, frozenset)):
-        return sorted(value, key=str)
-    if not isinstance(value, (list, tuple)):
-        return None
-    # JSON in ASCII writes an emoji as two escapes.
-    return [whole_characters(item) if isinstance(item, str) else item for item in value]
-
-
-def _with_commas(text: str) -> str:
-    """Insert the commas that numpy omits, and replace the constants of JSON by those of Python."""
-    written, before = [], False
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type in (tokenize.NL, tokenize.NEWLINE, tokenize.ENDMARKER, tokenize.INDENT):
-            continue
-        is_value = token.type in (tokenize.STRING, tokenize.NUMBER, tokenize.NAME)
-        starts = is_value or token.string in ("[", "(", "{", "-")
-        written += [", "] if starts and before else []
-        written.append(_CONSTANTS.get(token.string, token.string) if is_value else token.string)
-        before = is_value or token.string in ("]", ")", "}")
-    return "".join(written)
-
-
-def _bare(text: str) -> Labels | None:
-    """Parse a list of words without quotes, such as [wet, cold]."""
-    inner = text.strip()[1:-1]
-    if re.search(r"[\[\]{}()\"':]|[.][.][.]", inner):
-        return None
-    return [piece.strip() for piece in inner.split(",")]
 
 
 def _form_of_lists(cells: Sequence[Any], values: Sequence[Any], where: str, name: str) -> CellForm:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mlc.config.errors import DataError
 from mlc.config.texts import shown
 from mlc.data.byte_columns import refuse_bytes
-from mlc.data.label_bits import BINARY_WORDS, of_one_language
+from mlc.data.label_bits import BINARY_WORDS, note_on_words, of_one_language
 from mlc.data.label_cells import MISSING, CellForm, read_cells, read_cells_as
 from mlc.data.locations import location_of
 from mlc.data.missing_labels import (
@@ -131,7 +131,9 @@ def encode_labels(
     if not fits:
         ticks = ticks_in(frame[labels], where)
     values = np.stack([_zeros_and_ones(frame[name], where, ticks) for name in labels], axis=1)
-    aside = () if ticks is None else (ticks.note,)
+    # A single column might have held classes.
+    words = note_on_words(frame[labels[0]], str(labels[0])) if len(labels) == 1 else None
+    aside = (*filter(None, [words]),) if ticks is None else (ticks.note,)
     if ticks is not None and ticks.gaps_are_0:
         if missing == "refuse":
             values = np.where(np.isnan(values), 0, values)
@@ -191,6 +193,8 @@ def _numbers(column: pd.Series[Any]) -> NDArray[np.float64]:
     """Return the number in each cell, NaN for a gap, and -1 for what is no number: (N,)."""
     words = [str(value).strip() for value in column]
     gaps = np.array([word.lower() in MISSING for word in words])
+    # Of numbers from 0 to 1 a comma parts no thousands.
+    words = [word.replace(",", ".") for word in words]
     numbers = pd.to_numeric(pd.Series(words, dtype=object).mask(gaps), errors="coerce")
     values = numbers.to_numpy(dtype=np.float64)
     return np.where(np.isnan(values) & ~gaps, -1.0, values)

@@ -6,8 +6,8 @@ import numpy as np
 
 from mlc.config.errors import DataError
 from mlc.config.texts import as_known, spelled_alike
-from mlc.data.label_cells import literal
 from mlc.data.label_columns import Labels
+from mlc.data.label_literals import literal
 from mlc.data.label_separators import SEPARATORS, split_cell
 from mlc.data.locations import location_of
 from mlc.data.missing_labels import Mask

@@ -10,13 +10,15 @@ from functools import cache
 from mlc.config.texts import shortened
 
 # In the order of trial.
-SEPARATORS = (";", "；", "|", "\t", "\n", "、", ",", "，", "#", "/", " ")  # noqa: RUF001
+SEPARATORS = (";#", ";", "；", "؛", "|", "｜", "\t", "\n", "、", ",", "，", "،", "#", "/", " ")  # noqa: RUF001
 NAMES = {"\t": "tab", "\n": "newline", " ": "blank"}
 _LONGEST = 40  # Characters of a cell in a note.
 # Characters that names do not contain: a single cell with one is sufficient evidence.
-_CERTAIN = (";", "；", "|", "\t", "\n", "、")  # noqa: RUF001
+_CERTAIN = (";#", ";", "；", "؛", "|", "｜", "\t", "\n", "、")  # noqa: RUF001
+# Microsoft's lists have it between choices.
+_OF_LISTS = ";#"
 # Rarer separators, which a note proposes.
-_POSSIBLE = ("·", "•", "+", "&", " and ", " und ", " et ", ":", "~", "^", ">", "_")
+_POSSIBLE = ("<br>", "<br/>", "·", "•", "+", "&", " and ", " und ", " et ", ":", "~", "^", ">", "_")
 
 
 def split_cell(text: str, separator: str | None) -> list[str]:
@@ -69,6 +71,8 @@ def _explains(cells: Sequence[str], separator: str) -> bool:
         return False
     pieces = [split_cell(cell, separator) for cell in cells]
     parted = [labels for labels in pieces if len(labels) > 1]
+    if separator == _OF_LISTS:
+        return _parts_choices(cells)
     if separator in _CERTAIN:
         return bool(parted) or separator == ";"
     if not parted or (separator in "#/" and _is_part_of_names(cells, separator)):
@@ -97,7 +101,14 @@ def combined_by(cells: Sequence[str]) -> str | None:
 
     Unlike `infer_separator`, it tries no character that is common in names.
     """
-    return next((s for s in (*_CERTAIN, ",") if _recurs(cells, s)), None)
+    signs = [sign for sign in (*_CERTAIN, ",") if sign != _OF_LISTS or _parts_choices(cells)]
+    return next((sign for sign in signs if _recurs(cells, sign)), None)
+
+
+def _parts_choices(cells: Sequence[str]) -> bool:
+    """Whether ;# parts choices, and not ; labels that each begin with #."""
+    plain = not any(cell.startswith("#") for cell in cells)
+    return plain and all(cell.count(";") == cell.count(_OF_LISTS) for cell in cells)
 
 
 def stated_as(separator: str) -> str:

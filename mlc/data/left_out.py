@@ -105,8 +105,9 @@ def shared_identifiers(
             if n_shared:
                 have = counted_of(n_shared, len(frame), f"{called} row", "have")
                 notes.append(
-                    f"Warning: {have} the {name!r} of a training row: what is learned of one value says"
-                    " little about others; leave its rows out of one of the files."
+                    f"Warning: {have} the {name!r} of a training row: unless new rows have such values"
+                    " too, leave theirs out of one of the files, for what is learned of one value says"
+                    " little about others."
                 )
     return tuple(notes)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import pandas as pd
 
 from mlc.config.errors import DataError
 from mlc.config.texts import counted_of, listed, shown, spelled_alike
 from mlc.data.locations import location_of
+from mlc.data.numerals import Unit
 
 
 def no_column(name: str, frame: pd.DataFrame, where: str) -> DataError:
@@ -48,3 +49,22 @@ def note_on_empty(names: Sequence[str], n_rows: int) -> str | None:
         f"Warning: the {columns} {named} {are} empty in all {n_rows:,} rows: predictions do without"
         f" {them}."
     )
+
+
+def note_on_units(found: Iterable[Unit | None]) -> str | None:
+    """Note numbers with a unit, which other files must have in the same one."""
+    units = [unit.said for unit in found if unit is not None]
+    if not units:
+        return None
+    named = listed(units, 3, 80)
+    return f"Units are left out: {named}; rows of other files need the same unit."
+
+
+def require_units(units: Mapping[str, str], known: Mapping[str, str], where: str) -> None:
+    """Raise DataError for a column whose unit is another one than in the training file."""
+    for name, unit in units.items():
+        if name in known and unit != known[name]:
+            raise DataError(
+                f"{where}: the column {name!r} is in {unit}, and in {known[name]} in the training file:"
+                " write both in one unit."
+            )

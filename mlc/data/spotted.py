@@ -70,13 +70,28 @@ def unshared_labels(targets: NDArray[np.bool_], names: Sequence[str]) -> tuple[s
 
 def alike_labels(names: Sequence[str]) -> tuple[str, ...]:
     """Note labels whose names differ only by upper and lower case or blanks."""
-    alike: dict[str, list[str]] = {}
-    for name in names:
-        alike.setdefault(folded_name(name), []).append(name)
-    groups = [" and ".join(map(repr, group)) for group in alike.values() if len(group) > 1]
+    groups = _alike(names)
     if not groups:
         return ()
     return (
         f"Warning: labels whose names differ only by case or blanks are different labels:"
         f" {listed(groups, _NAMED, 60)}; write them alike in the file if they are not.",
     )
+
+
+def note_on_spellings(column: str, values: Sequence[str]) -> str | None:
+    """Note the categories of a column that differ only by upper and lower case or blanks."""
+    groups = _alike(values)
+    if not groups:
+        return None
+    return (
+        f"Warning: values of {column!r} that differ only by case or blanks are different categories:"
+        f" {listed(groups, _NAMED, 60)}; write them alike in the file if they are not."
+    )
+
+
+def _alike(names: Sequence[str]) -> list[str]:
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        alike.setdefault(folded_name(name), []).append(name)
+    return [" and ".join(map(repr, group)) for group in alike.values() if len(group) > 1]

@@ -28,6 +28,7 @@ from mlc.data.label_order import labels_as
 from mlc.data.label_separators import separator_named
 from mlc.data.left_out import ignored, require_ignored, shared_identifiers
 from mlc.data.missing_labels import SoftLabelOptions, joined_known, joined_soft
+from mlc.data.new_columns import require_units
 from mlc.data.parts import join_parts
 from mlc.data.spotted import alike_labels, empty_texts, repeated_texts, unshared_labels
 from mlc.data.table_file import TableFile, needs_labels, read_table
@@ -138,6 +139,7 @@ class Table(DataSource):
             known.append(of_part.known)
             soft.append(of_part.soft)
             of_file = _features(file, options, encoded.names)
+            require_units(of_file.units, encoded.units, file.where)
             features.append(of_file.values)
             texts[part] = _texts(file)
             frames[_PARTS[part].lower()] = file.frame

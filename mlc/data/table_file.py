@@ -13,7 +13,7 @@ from mlc.config.errors import DataError
 from mlc.config.quoting import setting
 from mlc.config.texts import as_written, listed
 from mlc.data.byte_columns import with_texts
-from mlc.data.delimited import DelimitedRows, read_rows, require_header
+from mlc.data.delimited import DelimitedRows, read_rows, require_header, without_empty_end
 from mlc.data.encodings import decode
 from mlc.data.file_kinds import not_read
 from mlc.data.files import OPENERS, require_memory, text_bytes, unreadable
@@ -108,6 +108,8 @@ def read_table(path: Path, options: Any, names: Sequence[str] | None = None) -> 
         raise needs_labels(f"{path} is not in fastText's or LibMultiLabel's form, so ")
     _refuse_split_name(labels, rows.header, str(path))
     require_header(rows, _required(wanted, names), str(path))
+    if names is None:
+        rows = without_empty_end(rows, str(path))
     frame = pd.DataFrame(rows.rows, columns=rows.header, dtype=str)
     where = FileName(str(path), rows.lines)
     return TableFile(_usable(frame, path), where, labels, text or (None if labels else _TEXT),
@@ -216,8 +218,10 @@ def _usable(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     if frame.empty:
         raise DataError(f"{path} has no row after its first line, which names the columns.")
     if not frame.columns.is_unique:
-        twice = frame.columns[frame.columns.duplicated()][0]
-        raise DataError(f"{path} has two columns {str(twice)!r}: rename one.")
+        twice = str(frame.columns[frame.columns.duplicated()][0])
+        if not twice:
+            raise DataError(f"{path} has two columns without a name: name them in its first line.")
+        raise DataError(f"{path} has two columns {twice!r}: rename one.")
     return frame
 
 

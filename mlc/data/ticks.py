@@ -10,7 +10,9 @@ import pandas as pd
 
 from mlc.config.errors import DataError
 from mlc.config.texts import shown
+from mlc.data.label_bits import BINARY_WORDS
 from mlc.data.locations import location_of
+from mlc.data.title_rows import is_number
 
 # Signs that mean yes whatever stands beside them.
 _YES = frozenset("✓✔✅☑√●")
@@ -68,8 +70,9 @@ def sign_of(cell: Any) -> str:
 def ticks_in(columns: pd.DataFrame, where: str | None = None) -> Ticks | None:
     """Return what the signs in label columns mean; None for columns of other values.
 
-    A sign in some cells is 1, and an empty cell, a dash or a 0 beside it is 0. Beside a tick a cross is
-    0, as a minus beside a plus, and an empty cell is unknown. Of 1 and -1 alone, -1 is 0.
+    A sign in some cells is 1, and an empty cell, a dash or a 0 beside it is 0; so is a word, one in
+    each of several columns. Beside a tick a cross is 0, as a minus beside a plus, and an empty cell is
+    unknown. Of 1 and -1 alone, -1 is 0.
 
     Raises:
         DataError: the first sign is a tick and another cell has none that fits; only with `where`.
@@ -78,7 +81,8 @@ def ticks_in(columns: pd.DataFrame, where: str | None = None) -> Ticks | None:
         return Ticks(_ONES, _MINUS_ONES, "-1 in a column of a label is taken as 0.", "1")
     first = next((cell.sign for cell in _filled(columns) if cell.sign not in _NOTHING), None)
     if first is None or first not in _TICKS | _NO:
-        return None
+        # Zeros and ones are the most common, and end here.
+        return None if first is None or first in BINARY_WORDS else _words_in(columns)
     firsts: dict[str, _Cell] = {}
     spelled: dict[str, str] = {}
     for cell in _filled(columns):
@@ -103,15 +107,24 @@ def ticks_in(columns: pd.DataFrame, where: str | None = None) -> Ticks | None:
         if signs & _OFTEN_NO:
             note = f"Warning: {note}: if it means no, write 0 in its place and 1 in the other cells"
         return Ticks(frozenset(signs), _NOTHING, f"{note}.", spelled[min(signs)], True)
+    if not has_minus and signs <= _TICKS - _OFTEN_NO and _one_in_each(columns):
+        note = (
+            f"One sign in each column of a label, {_named(signs, spelled)}, is taken as 1, and its other"
+            " cells as 0."
+        )
+        return Ticks(frozenset(signs), _NOTHING, note, spelled[min(signs)], True)
     if where is not None and first in _TICKS:
         # Rather a word than another sign, which may stand beside the first.
         others = [cell for sign, cell in firsts.items() if sign != first]
         other = min(others, key=lambda cell: cell.sign in _TICKS | _NO | _NOTHING)
         sign = firsts[first].written
+        # Of two signs, either may mean yes.
+        is_sign = other.sign in _TICKS | _NO
+        cure = "" if is_sign else f"leave the cells without {sign!r} empty, or "
         raise DataError(
             f"{where}: the label {other.name!r} is {shown(other.written)} in"
-            f" {location_of(where, other.row)}, and other cells of labels are {sign!r}: leave the cells"
-            f" without {sign!r} empty, or write 0 or 1, yes or no, or true or false, in every row."
+            f" {location_of(where, other.row)}, and other cells of labels are {sign!r}: {cure}write 0 or"
+            " 1, yes or no, or true or false, in every row."
         )
     return None
 
@@ -137,6 +150,38 @@ def _filled(columns: pd.DataFrame) -> Iterator[_Cell]:
 
 def _has_gaps(columns: pd.DataFrame) -> bool:
     return any(not sign_of(cell) for name in columns for cell in columns[name])
+
+
+def _words_in(columns: pd.DataFrame) -> Ticks | None:
+    """Return the meaning of columns that each hold one word of their own or nothing, as in surveys."""
+    words: dict[str, str] = {}
+    for name in columns:
+        cells = {sign: str(cell).strip() for cell in columns[name] if (sign := sign_of(cell))}
+        own = {sign: cell for sign, cell in cells.items() if sign not in _NOTHING}
+        if len(own) > 1 or any(sign in BINARY_WORDS or is_number(sign) for sign in own):
+            return None
+        if own and len(own) == len({*map(sign_of, columns[name])}):
+            return None  # No cell is empty.
+        if not own and any(isinstance(cell, str) and cell.strip() for cell in columns[name]):
+            return None  # The word may be "None".
+        words |= own
+    if len(columns.columns) < 2 or not words:
+        return None
+    first = next(iter(words))
+    note = (
+        f"Each column of a label holds one word, such as {words[first]!r}, or nothing: the word is taken"
+        " as 1, an empty cell as 0."
+    )
+    return Ticks(frozenset(words), _NOTHING, note, words[first], True)
+
+
+def _one_in_each(columns: pd.DataFrame) -> bool:
+    """Whether each column has one sign, in some of its cells alone."""
+    for name in columns:
+        signs = [sign_of(cell) for cell in columns[name]]
+        if len(set(signs) - _NOTHING - {""}) != 1 or not set(signs) & (_NOTHING | {""}):
+            return False
+    return True
 
 
 def _are_signed(columns: pd.DataFrame) -> bool:

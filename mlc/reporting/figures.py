@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from mlc.config.lettering import lettering
 from mlc.config.texts import readable
 from mlc.metrics.names import metric_sign
 from mlc.reporting.choice import contestants
@@ -69,14 +70,19 @@ def means_figure(results: Results, metric: str) -> Figure:
     for panel in grid[len(data_sets) :]:
         panel.set_visible(False)
     drawn_as = styles_of(results)
+    letters = lettering([*data_sets, *names])
     for panel, data in zip(grid, data_sets, strict=False):
         chosen = {(leader.name, leader.rule) for leader in best[data]}
         _draw(panel, runs[runs["data"] == data], names, rules, chosen, results, metric, drawn_as)
-        panel.set_title(readable(data, 80), fontsize="medium")
+        title = letters.fitted(readable(data, 80), 80)
+        panel.set_title(title, fontsize="medium", family=letters.families)
     heads = dict(zip(runs["contestant"], runs["head"], strict=True))
     for panel in grid[::columns]:
-        panel.set_yticks(range(len(names)), [readable(name, 80) for name in names])
+        panel.set_yticks(
+            range(len(names)), [letters.fitted(readable(name, 80), 80) for name in names]
+        )
         for label, name in zip(panel.get_yticklabels(), names, strict=True):
+            label.set_family(letters.families)
             label.set_fontweight("bold" if heads[name] == REFERENCE else "normal")
     grid[0].set_ylim(len(names) - 0.5, -0.5)
     figure.legend(

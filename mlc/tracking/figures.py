@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
+from mlc.config.lettering import lettering
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.metrics.sweep import SortedScores
 
@@ -82,7 +83,9 @@ def _picture(content: HeadFigure, draw: Callable[[Axes, HeadFigure], None]) -> N
     canvas = FigureCanvasAgg(figure)
     axes = figure.subplots()
     draw(axes, content)
-    axes.set_title(content.title, fontsize=_FONT)
+    letters = lettering([content.title])
+    title = content.title.translate(letters.escapes)
+    axes.set_title(title, fontsize=_FONT, family=letters.families, parse_math=False)
     axes.tick_params(labelsize=_FONT, length=2)
     axes.xaxis.label.set_fontsize(_FONT)
     axes.yaxis.label.set_fontsize(_FONT)
@@ -160,6 +163,8 @@ def _draw_labels(axes: Axes, content: HeadFigure) -> None:
         recall, y, "s", color=content.colour, markersize=3, markerfacecolor="white", label="recall"
     )
     names = [content.labels[label] for label in order]
-    axes.set_yticks(y, [name[:_LONGEST_LABEL].replace("$", r"\$") for name in names])
+    letters = lettering(names)
+    texts = [name[:_LONGEST_LABEL].translate(letters.escapes) for name in names]
+    axes.set_yticks(y, texts, family=letters.families, parse_math=False)
     axes.set(xlim=(-0.05, 1.05), ylim=(len(order) - 0.5, -0.5), xlabel=f"by label ({content.rule})")
     axes.legend(frameon=False, fontsize=_FONT, loc="lower left", handlelength=1)

@@ -14,6 +14,7 @@ from numpy.testing import assert_array_equal
 from scipy.sparse import issparse
 
 from mlc.config.errors import DataError
+from mlc.data import load_features
 from mlc.data.base import SOURCES, Dataset
 
 Write = Callable[..., Path]
@@ -393,3 +394,12 @@ def test_a_count_of_labels_that_is_none_is_refused(
     (tmp_path / "toy.arff").write_text(lines, encoding="utf-8")
     with pytest.raises(DataError, match=message):
         SOURCES["arff"].load(SOURCES.options("arff", path=str(tmp_path / "toy")))
+
+
+def test_new_rows_without_a_nominal_value_are_told_which(tmp_path: Path) -> None:
+    head = "@relation 'toy: -C 1'\n@attribute y {0,1}\n@attribute c "
+    (tmp_path / "toy.arff").write_text(f"{head}{{red,'dark blue'}}\n@data\n0,red\n1,'dark blue'\n")
+    (tmp_path / "new.arff").write_text(f"{head}{{red}}\n@data\n0,red\n")
+    data = load(tmp_path / "toy")
+    with pytest.raises(DataError, match="the attribute 'c' has no value 'dark blue', which the tr"):
+        load_features(tmp_path / "new.arff", data, "arff", path=str(tmp_path / "toy"))

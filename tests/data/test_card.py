@@ -17,10 +17,11 @@ from scipy.sparse import csr_matrix
 from scipy.stats import hypergeom
 from sklearn.metrics import matthews_corrcoef
 
+from mlc.config.lettering import _characters, lettering
 from mlc.config.texts import display_width
 from mlc.data.base import Dataset, Vocabulary
 from mlc.data.card import WIDTH, Card, describe
-from mlc.data.card_figure import _characters, draw_card, lettering
+from mlc.data.card_figure import draw_card
 from mlc.data.dependence import mean_phi
 from mlc.data.splits import Split
 

@@ -105,6 +105,8 @@ def test_the_source_that_reads_a_file_is_named(
         ("posts.xlsx", "posts.xlsx is an Excel workbook: save its sheet as CSV (UTF-8)"),
         ("posts.jsonl", "posts.jsonl is a JSON file: write it as CSV, as pandas.read_json("),
         ("posts.pkl", "posts.pkl is a pickle, which is never loaded"),
+        ("posts.ods", "posts.ods is a spreadsheet: save its sheet as CSV (UTF-8)"),
+        ("posts.feather", "posts.feather is a table of another program: read it by pandas"),
     ],
 )
 def test_endings_that_no_source_reads_are_told_what_to_do(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mlc.config.errors import DataError
 from mlc.data.label_cells import join_labels, read_cells, read_cells_as
+from mlc.data.label_separators import combined_by
 from mlc.data.locations import FileName
 
 FORMS: dict[str, tuple[list[Any], list[list[str]]]] = {
@@ -47,6 +48,12 @@ FORMS: dict[str, tuple[list[Any], list[list[str]]]] = {
     "padded with a label twice": (["[1, 1, -1]", "[0, 2, -1]"], [["1", "1"], ["0", "2"]]),
     "lists": ([["wet", None, float("nan")], (), None], [["wet"], [], []]),
     "no label": (["a;b", "NaN", "None", "null", " ", "[]", None], [["a", "b"]] + [[]] * 6),
+    "objects": (['{"choices":["a, b","c"]}', "a, b", "", '{"":[]}'], [["a, b", "c"], ["a, b"], [], []]),
+    "objects of Parquet": ([{"choices": np.array(["a"])}, None], [["a"], []]),
+    "Microsoft's lists": (["wet;#cold", "wet", ";#cold;#"], [["wet", "cold"], ["wet"], ["cold"]]),
+    "hashtags": (["#wet;#cold", "#wet"], [["#wet", "#cold"], ["#wet"]]),
+    "Arabic commas": (["مطر، ريح", "مطر", "ريح"], [["مطر", "ريح"], ["مطر"], ["ريح"]]),
+    "wide bars": (["雨｜風", "雨"], [["雨", "風"], ["雨"]]),  # noqa: RUF001
     "quoted": (['"a;b"; c', '"say ""x"""'], [["a;b", "c"], ['say "x"']]),
 }  # fmt: skip
 
@@ -113,7 +120,7 @@ def test_what_is_joined_is_read_back(sets: list[list[str]]) -> None:
     assert read_cells(cells, ";", "t", "tags")[0] == sets
 
 
-@pytest.mark.parametrize("sign", ["·", "+", "&", " and "])
+@pytest.mark.parametrize("sign", ["·", "+", "&", " and ", "<br>"])
 def test_a_rare_separator_is_proposed(sign: str) -> None:
     cells = [sign.join(own) for own in (("a", "b"), ("b", "c"), ("a", "b", "c"), ("a",))]
     sets, form = read_cells(cells, None, "t", "tags")
@@ -124,11 +131,24 @@ def test_a_rare_separator_is_proposed(sign: str) -> None:
     assert read_cells(cells, sign, "t", "tags")[0][2] == ["a", "b", "c"]
 
 
+def test_hashtags_are_no_choices_in_classes_either() -> None:
+    assert combined_by(["#a;#b;#c", "#b;#a;#c", "#c;#b"]) == ";"
+    assert combined_by(["a;#b", "b;#a", "a"]) == ";#"
+
+
 def test_sets_of_the_labels_0_and_1_are_no_vectors() -> None:
     cells = [join_labels(labels) for labels in (["0", "1"], ["0", "1"])]
     assert read_cells(cells, None, "t", "tags")[0] == [["0", "1"]] * 2
     assert read_cells(["0;1", "1;0"], ";", "t", "tags")[0] == [["0", "1"], ["1", "0"]]
     assert read_cells(["010", "101"], ";", "t", "tags")[0] == [["010"], ["101"]]
+
+
+def test_one_label_in_each_cell_is_read_as_in_a_file_with_objects() -> None:
+    _, form = read_cells(['{"choices": ["a", "b"]}', "a"], None, "train", "y")
+    assert form.notes[0].startswith("Cells of 'y' such as")
+    assert read_cells_as(["b", '{"choices": ["a", "b"]}'], form, "test", "y") == [["b"], ["a", "b"]]
+    _, form = read_cells(["a", "b"], None, "train", "y")
+    assert read_cells_as(['{"choices": ["a", "b"]}'], form, "test", "y") == [["a", "b"]]
 
 
 def test_a_character_of_two_escapes_is_one() -> None:

@@ -73,7 +73,7 @@ def test_columns_are_named_by_how_they_were_read(
         " one-hot" in said
     )
     assert "The values of body are taken as categories" in said
-    assert "Decimal commas or thousands marks: 1.100,5 in 'price' is read as 1100.5." in said
+    assert "Marks in numbers: 1.100,5 in 'price' is read as 1100.5." in said
     main([str(file), "--labels", "tag", "--text", "body", "data.min_df=1"])
     said = " ".join(capsys.readouterr().out.split())
     assert "features 7 words of body (min_df 1) as TF-IDF (1 + log count," in said

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from mlc.config.texts import composed
-from mlc.data import load_data
+from mlc.data import load_data, load_features
 from mlc.data.base import Dataset
 from mlc.data.columns import encode_columns
 
@@ -69,3 +69,15 @@ def test_each_cell_is_looked_up_among_the_categories_once(monkeypatch: pytest.Mo
     assert (values.argmax(axis=1) == np.arange(1000) % 50).all()
     assert (values.sum(axis=1) == 1).all()
     assert calls <= 1100
+
+
+def test_truth_values_of_parquet_may_be_words_in_csv(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    frame = pd.DataFrame({"paid": [True, False] * 9, "y": ["a", "b", "a"] * 6})
+    frame.to_parquet(tmp_path / "toy.parquet")
+    (tmp_path / "new.csv").write_text("paid,n\nTrue,1\nFALSE,2\n,3\n")
+    options = {"path": str(tmp_path / "toy.parquet"), "labels": ["y"]}
+    features = load_features(
+        tmp_path / "new.csv", load(tmp_path / "toy.parquet", labels=["y"]), "table", **options
+    )
+    np.testing.assert_array_equal(features[:, 0], [1, 0, np.nan])

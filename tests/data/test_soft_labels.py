@@ -146,3 +146,10 @@ def test_a_probability_that_overflows_is_refused_without_a_warning(tmp_path: Pat
         warnings.simplefilter("error")
         with pytest.raises(DataError, match="row 1, column 2"):
             probabilities(tmp_path / "y.npy", np.array([[0.5, 1e300]]))
+
+
+def test_probabilities_may_have_decimal_commas(tmp_path: Path) -> None:
+    (tmp_path / "toy.csv").write_text("x;a;b\n1,5;0,25;1\n2;1;0\n")
+    data = load_data("table", path=str(tmp_path / "toy.csv"), labels=["a", "b"], soft_labels=True)
+    assert data.soft is not None
+    assert data.soft.tolist() == [[0.25, 1], [1, 0]]

@@ -117,18 +117,18 @@ def test_a_validation_file_is_read_as_the_training_file(write: Any) -> None:
 
 def test_a_test_files_labels_are_in_the_training_files_order(write: Any) -> None:
     path = write(TEXTS)
-    test = write("tags,body\nsport,salt\ncooking; league,salt oven unheard\n,\n", "test.csv")
+    test = write("tags,body\nsport,salt\n,\ncooking; league,salt oven unheard\n", "test.csv")
     options = {"labels": ["tags"], "text": "body", "min_df": 1, "ngram_range": [1, 2], "buckets": 4}
     dataset = load(path, test_path=str(test), **options)
     assert dataset.label_names == ("cooking", "league", "sport")
-    assert dataset.targets[4:].tolist() == [[0, 0, 1], [1, 1, 0], [0, 0, 0]]
+    assert dataset.targets[4:].tolist() == [[0, 0, 1], [0, 0, 0], [1, 1, 0]]
     assert "unheard" not in dataset.feature_names
     alone = load(path, **options)
     assert dataset.feature_names == alone.feature_names
     np.testing.assert_array_equal(dataset.features[:4].toarray(), alone.features.toarray())
-    # One text has one pair of words, and the last is empty.
+    # The last text has pairs of words, and the one before is empty.
     pairs = dataset.features[4:, dataset.n_features - 4 :].toarray().sum(axis=1)
-    assert pairs.tolist() == [0, 2, 0]
+    assert pairs.tolist() == [0, 0, 2]
     write("tags,body\nfishing,salt\n", "test.csv")
     with pytest.raises(
         DataError, match="the label 'fishing' in data row 1 is not in the training file"
@@ -274,6 +274,11 @@ BAD = {
     ),
     "no row": ("a,b\n", {"labels": ["a"]}, "has no row after its first line"),
     "nothing": ("", {"labels": ["a"]}, "toy.csv is empty: give a file with"),
+    "quotes and blanks between columns": (
+        '"x" "y"\n"1" 2 "a"\n',
+        {"labels": ["y"]},
+        "are separated by blanks: separate",
+    ),
     "blanks between columns": (
         "a  b\n1  0\n",
         {"labels": ["b"]},
@@ -308,7 +313,11 @@ BAD = {
     ),
     "a short row": ("a,b\n1,0\n1\n", {"labels": ["b"]}, "in line 3 has 1 field, .* names 2"),
     "a long row": ("a,b\n1,0\n1,2,3\n", {"labels": ["b"]}, "in line 3 has 3 fields, .* names 2"),
-    "an open quote": ('a,b\n1,"0\n', {"labels": ["b"]}, "line 2: unexpected end of data"),
+    "an open quote": (
+        'a,b\n1,"0\n',
+        {"labels": ["b"]},
+        "begins in line 1, and line 2 is read as .* end of data",
+    ),
     "a column twice": ("a,a,b\n1,2,0\n", {"labels": ["b"]}, "two columns 'a': rename one"),
     "infinity": ("a,b\ninf,1\n2,0\n", {"labels": ["b"]}, "'a' is infinite.* in data row 1"),
     "too large": ("a,b\n1e300,1\n2,0\n", {"labels": ["b"]}, "'a' is infinite, or too large"),

@@ -73,6 +73,12 @@ def test_words_of_other_languages_are_truths() -> None:
     ]
     words = [
         "waar nee",
+        "так ні",
+        "ναι όχι",  # noqa: RUF001
+        "da nu",
+        "כן לא",
+        "예 아니오",
+        "có không",
         "да нет",
         "tak nie",
         "ano ne",
@@ -191,6 +197,7 @@ def test_what_cannot_be_meant_is_named(y: Any, message: str) -> None:
         (["a;b", "b;c", "a", "a;b;c"], "text.split(';')"),
         (["a,b", "b", "a", ""], "text.split(',')"),
         (["['a', 'b']", "['a']", "[]", '["c"]'], "ast.literal_eval"),
+        (['{"choices": ["a", "b"]}', "a", "b"], "written as an object: give a list"),
     ],
 )
 @pytest.mark.parametrize("dtype", [object, str])
@@ -234,3 +241,12 @@ def test_words_for_yes_and_no_of_two_languages_are_classes(words: str) -> None:
     assert zero_one_columns(frame) == []
     with pytest.warns(UserWarning, match="column-vector"):
         assert list(encode(frame).labels) == sorted(set(words.split()))
+
+
+def test_words_of_a_single_column_are_named_where_they_are_not_english() -> None:
+    frame = pd.DataFrame({"lang": ["da", "Ne", "ne"] * 8})
+    assert encode_labels(frame, ["lang"], None, "file").notes == (
+        "The words in 'lang' are taken as yes and no: 'da' as 1 and 'ne' as 0.",
+    )
+    for words in (["yes", "no"], ["TRUE", "false"], ["1", "0"]):
+        assert encode_labels(pd.DataFrame({"y": words}), ["y"], None, "file").notes == ()

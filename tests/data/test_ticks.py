@@ -44,12 +44,28 @@ def test_a_single_column_of_ticks_is_the_label_of_its_name(sign: str) -> None:
     assert encode_labels(stars, ["stars"], None, "file").names == ("*", "**")
 
 
-@pytest.mark.parametrize("other", ["y", "1", "?", "✓", "❌"])
+@pytest.mark.parametrize("other", ["y", "1", "?", "❌"])
 def test_ticks_beside_other_words_are_refused(other: str) -> None:
     first, second = TICKS
     at_fault = rf"the label 'b' is '{re.escape(other)}' in data row 4, and other .* are 'x'"
     with pytest.raises(DataError, match=at_fault):
         encoded(first, [*second[:3], other])
+
+
+def test_each_column_may_have_a_sign_of_its_own() -> None:
+    found = encoded(["X", "", "x"], ["", "✓", "-"])
+    assert found.targets.T.tolist() == [[True, False, True], [False, True, False]]
+    (note,) = found.notes
+    assert note.startswith("One sign in each column of a label, 'X' or '✓', is taken as 1, and its")
+    # A cross beside a tick may mean no, and a column of crosses without empty cells as well.
+    for cells in (["x", "✓", ""], ["", "✓", "✓"]), (["x", "x"], ["✓", ""]), (["✗", ""], ["✓", ""]):
+        with pytest.raises(DataError, match=r"the label '[ab]' is"):
+            encoded(*cells)
+
+
+def test_of_two_signs_neither_is_said_to_be_the_tick() -> None:
+    with pytest.raises(DataError, match="and other cells of labels are '×': write 0 or 1"):  # noqa: RUF001
+        encoded(["×", "○"], ["○", "×"])  # noqa: RUF001
 
 
 def test_a_word_beside_ticks_and_crosses_is_named() -> None:
@@ -140,3 +156,28 @@ def test_minus_beside_plus_is_a_sign_of_its_own() -> None:
     assert found.names == ("+", "-", "0")
     further = encode_labels(frame[1:3], ["change"], None, "file", found.form)
     assert further.names == ("-", "0")
+
+
+def test_each_column_may_hold_a_word_of_its_own_as_surveys_do() -> None:
+    found = encoded(["Red", "", "red"], ["", "Dark blue", None])
+    assert found.targets.T.tolist() == [[True, False, True], [False, True, False]]
+    (note,) = found.notes
+    assert note.startswith("Each column of a label holds one word, such as 'red', or nothing")
+    assert encoded(["Red", ""], ["", ""]).targets.T.tolist() == [[True, False], [False, False]]
+    # Words for 1, numbers, several words and columns without an empty cell may mean something else.
+    for cells in (["yes", ""], ["", "no"]), (["2", ""], ["", "3"]), (["a", "b"], ["", "c"]):
+        with pytest.raises(DataError, match=r"the label '[ab]' is"):
+            encoded(*cells)
+    with pytest.raises(DataError, match="the label 'a' is 'car' in data row 1"):
+        encoded(["car", "car"], ["", "c"])
+    # "None" may be the word of a column.
+    with pytest.raises(DataError, match="the label 'a' is 'Red'"):
+        encoded(["Red", ""], ["", "None"])
+    # In one column they are classes.
+    frame = pd.DataFrame({"a": ["Red", ""]})
+    assert encode_labels(frame, ["a"], None, "file").names == ("Red",)
+
+
+def test_checked_and_unchecked_are_1_and_0() -> None:
+    found = encoded(["Checked", "Unchecked"], ["Unchecked", "Checked"])
+    assert found.targets.tolist() == [[True, False], [False, True]]

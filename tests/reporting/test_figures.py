@@ -1,5 +1,6 @@
 import io
 import json
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,3 +76,10 @@ def test_a_sweep_of_many_heads_is_not_a_tall_picture(tmp_path: Path) -> None:
         write_run(tmp_path, f"yeast/{head}/seed=0")
     picture = imread(io.BytesIO(draw_means(collect(tmp_path), "jaccard_samples")))
     assert picture.shape[0] <= 1200
+
+
+def test_the_name_of_a_data_set_may_be_in_any_script(tmp_path: Path) -> None:
+    write_run(tmp_path, "工单/sigmoid/seed=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert draw_means(collect(tmp_path), "jaccard_samples")

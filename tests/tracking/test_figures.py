@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -79,3 +80,11 @@ def test_labels_that_are_not_known_are_not_drawn() -> None:
         assert (picture == draw_head(fewer)[tag]).all(), tag
     reliability = "figure_labels/reliability"
     assert (pictures[reliability] != draw_head(SHOWN)[reliability]).any()
+
+
+@pytest.mark.parametrize("sign", ["猫", "\U000e0fff"])
+def test_names_in_any_script_are_drawn_without_a_warning(sign: str) -> None:
+    named = replace(SHOWN, title=f"{sign} $_", labels=[sign, "b", "$x_$", "d"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(draw_head(named)) == 4
