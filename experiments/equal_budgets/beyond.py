@@ -164,7 +164,7 @@ def table(found: pd.DataFrame, study: str = BEYOND) -> Table:
 def numbers(found: pd.DataFrame, study: str = BEYOND) -> Iterator[tuple[str, str]]:
     """Yield the numbers that the README quotes, by name."""
     for number in COMPARED[study]:
-        yield f"{study}_{_SHORT[number]}", f"{100 * (found['number'] == number).mean():.0f}%"
+        yield f"{study}_share_{_SHORT[number]}", f"{100 * (found['number'] == number).mean():.0f}%"
     yield f"{study}_data", ", ".join(found["data"].unique())
     for metric, of_metric in found.groupby("metric", sort=False):
         change, behind = _over_data(of_metric)

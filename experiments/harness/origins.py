@@ -12,7 +12,7 @@ from mlc.config.errors import ConfigError
 # What the interval of a number is over, by patterns of names; of others over seeds.
 _OVER = (
     (r"league\.(sigmoid_fixed_loss|sigmoid_behind_mean)", "data sets"),
-    (r"equal_budgets\.(ensemble_\w+|behind_mean|rule_loss)", "data sets"),
+    (r"equal_budgets\.(ensemble_\w+|beyond_\w+|farther_\w+|behind_mean|rule_loss)", "data sets"),
     (r"equal_budgets\.pooled_\w+", "data sets, seeds and test rows"),
     (r"equal_budgets\.gain_\w+", "seeds and test rows"),
     (r"learned_features\.(split|transfer)_\w+", "data sets"),

@@ -86,6 +86,11 @@ def report_wider(report: Report, more: pd.DataFrame, structures: pd.DataFrame) -
         if (worlds["data.structure"] == name).any():
             report.numbers[f"{name}_jaccard"] = listed(_gains(worlds, name, "jaccard_samples"))
             report.numbers[f"{name}_exact"] = listed(_gains(worlds, name, "subset_accuracy"))
+    report.numbers |= {
+        "more_crossed": _crossed(more, "jaccard_samples"),
+        "more_crossed_exact": _crossed(more, "subset_accuracy"),
+        "more_edges": at_edge(more[RATE], MoreLabels.rates),
+    }
     mixtures = worlds[worlds["head"] == "bernoulli_mixture"]
     report.numbers["mixture_edges"] = at_edge(mixtures[RATE], Structures.rates)
     report.findings += [
@@ -94,6 +99,14 @@ def report_wider(report: Report, more: pd.DataFrame, structures: pd.DataFrame) -
         few_at_edges(more[RATE], MoreLabels.rates, "with K = 10 and 12"),
         few_at_edges(worlds[RATE], Structures.rates, "in a mixture, a tree and conjunctions"),
     ]
+
+
+def _crossed(more: pd.DataFrame, metric: str) -> str:
+    """Return in how many worlds of each K the powerset passes sigmoid, as text."""
+    if more.empty:
+        return _OPEN
+    crossed = crossing_points(more, metric).groupby("data.n_labels")["n"]
+    return "; ".join(f"K = {k} {of_k.notna().sum()} of {len(of_k)}" for k, of_k in crossed)
 
 
 def _of_labels(more: pd.DataFrame) -> list[Finding]:

@@ -17,7 +17,7 @@ from experiments.powerset_samples.crossings import (
     rule_of_thumb,
 )
 from experiments.powerset_samples.gains import choices_of_sigmoid, gains_with_all_rows
-from experiments.powerset_samples.studies import HEADS
+from experiments.powerset_samples.studies import HEADS, WIDER_RATES, MoreLabels
 
 
 def _rows(regrets: dict[str, float], **setting: float) -> list[dict[str, object]]:
@@ -54,8 +54,8 @@ def test_another_head_than_sigmoid_is_chosen_only_under_dependence() -> None:
     assert others == {"weak", "strong"}
 
 
-def stored_worlds(n_labels: int, dependence: int) -> pd.DataFrame:
-    rows = pd.read_csv(RESULTS / "powerset_samples/runs.csv")
+def stored_worlds(n_labels: int, dependence: int, study: str = "runs") -> pd.DataFrame:
+    rows = pd.read_csv(RESULTS / f"powerset_samples/{study}.csv")
     world = f"data.n_labels={n_labels} data.dependence={dependence} "
     rows = rows[rows["run"].str.startswith(world)]
     for key in ("data.n_train", "head", "optimizer.lr", " seed"):
@@ -75,6 +75,35 @@ def test_one_rate_costs_sigmoids_more_than_the_powerset_up_to_16000_rows() -> No
     for n in (64_000, 200_000):
         assert min(cost[n, head] for head in ("sigmoid", "pairwise", "powerset")) > 0.003
         assert cost[n, "powerset"] > cost[n, "sigmoid"]
+
+
+def stored_choices(rates: tuple[float, ...]) -> pd.DataFrame:
+    """The runs of 10 and 12 labels whose rate the validation loss chooses among these."""
+    rows = pd.concat(
+        [stored_worlds(k, 3, "more_labels").assign(n_labels=k) for k in (10, 12)],
+        ignore_index=True,
+    )
+    rows = rows[rows["optimizer.lr"].isin(rates)]
+    setting = ["n_labels", "data.n_train", "head", "seed"]
+    return rows.loc[rows.groupby(setting)["val_loss"].idxmin()]
+
+
+def test_the_choices_among_four_rates_lie_at_edges() -> None:
+    chosen = stored_choices(WIDER_RATES)
+    assert len(chosen) == 108
+    assert chosen["optimizer.lr"].isin([0.001, 0.03]).sum() == 44
+
+
+def test_with_10_and_12_labels_pairs_and_chain_stay_ahead_of_the_powerset() -> None:
+    chosen = stored_choices(MoreLabels.rates)
+    for metric in ("jaccard_samples", "subset_accuracy"):
+        means = chosen.groupby(["n_labels", "data.n_train", "head"])[metric].mean().unstack()
+        assert len(means) == 6
+        assert (means[["pairwise", "chain"]].max(axis=1) < means["powerset"]).all()
+    by_run = chosen.pivot(
+        index=["n_labels", "data.n_train", "seed"], columns="head", values="jaccard_samples"
+    )
+    assert (by_run["sigmoid"] - by_run["powerset"]).max() < 0.006
 
 
 def test_what_powerset_gains_with_the_most_rows_is_that_of_each_world() -> None:
