@@ -264,10 +264,10 @@ def stored_table(name: str) -> list[dict[str, str]]:
     return [dict(zip(header, row, strict=True)) for row in rows]
 
 
-def test_on_frozen_images_all_heads_but_one_are_near_sigmoid() -> None:
+def test_on_frozen_images_all_heads_but_two_are_near_sigmoid() -> None:
     column = "UC Merced, frozen EfficientNet"
     gains = {row["head"]: float(row[column].split()[0]) for row in stored_table("against_sigmoid")}
-    assert {head for head, gain in gains.items() if abs(gain) > 0.01} == {"margin"}
+    assert {head for head, gain in gains.items() if abs(gain) > 0.01} == {"margin", "pick_one"}
     assert sum(gain < 0 for gain in gains.values()) > 2
 
 
