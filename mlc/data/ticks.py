@@ -26,6 +26,15 @@ _NO = frozenset("❌☐□○◯") | _EITHER
 _BOXES = frozenset("☐□")
 DASHES = frozenset("-–—−")  # noqa: RUF001
 _NOTHING = DASHES | {"0"}
+# First words of what says that something is not there, or that nobody knows.
+_WORDS_FOR_NO = """
+    no not non none never nothing neither nor without negative neg absent missing unknown unclear
+    normal healthy off unchecked unselected unticked inactive disabled excluded denied declined na
+    n/a null kein keine nicht ohne negativ unbekannt sans aucun aucune absente inconnu négatif
+    négative sin ninguno ninguna ausente negativo negativa desconocido senza nessuno assente sem
+    nenhum
+"""
+_NOT_THERE = frozenset(_WORDS_FOR_NO.split())
 # What pandas gives for a cell with nothing in it, as text.
 _EMPTY = frozenset({"", "nan", "none", "<na>"})
 # Which of two forms a sign is shown in, as text or as an emoji.
@@ -160,6 +169,8 @@ def _words_in(columns: pd.DataFrame) -> Ticks | None:
         own = {sign: cell for sign, cell in cells.items() if sign not in _NOTHING}
         if len(own) > 1 or any(sign in BINARY_WORDS or is_number(sign) for sign in own):
             return None
+        if any(sign.split()[0].strip(".,:;()") in _NOT_THERE for sign in own):
+            return None  # The word may mean 0, and an empty cell 1.
         if own and len(own) == len({*map(sign_of, columns[name])}):
             return None  # No cell is empty.
         if not own and any(isinstance(cell, str) and cell.strip() for cell in columns[name]):

@@ -173,6 +173,10 @@ def test_each_column_may_hold_a_word_of_its_own_as_surveys_do() -> None:
     # "None" may be the word of a column.
     with pytest.raises(DataError, match="the label 'a' is 'Red'"):
         encoded(["Red", ""], ["", "None"])
+    # A word may say that the label is not there.
+    for word in ("negative", "Not present", "No.", "absent", "unbekannt"):
+        with pytest.raises(DataError, match="the label 'a' is 'positive' in data row 1"):
+            encoded(["positive", ""], ["", word])
     # In one column they are classes.
     frame = pd.DataFrame({"a": ["Red", ""]})
     assert encode_labels(frame, ["a"], None, "file").names == ("Red",)
