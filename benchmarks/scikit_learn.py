@@ -235,7 +235,7 @@ def main() -> None:
         "MLPClassifier, one after another": lambda v: classifiers(v, cores, 1),
         "fused sweep, MLPClassifier's network": lambda v: swept(v, *PLAIN, *same),
         "fused sweep, default network": lambda v: swept(v, *PLAIN),
-        "and a picture of each run": lambda v: swept(v, *PLAIN[:-1]),
+        "with all figures": lambda v: swept(v, *PLAIN[:-1]),
     }
     write(
         "scikit_learn",
@@ -257,7 +257,8 @@ def main() -> None:
             (
                 "A whole sweep beside the fits alone: composing, training, judging by all metrics and"
                 " rules, logs, files, summary; a worker on each core. Left out are imports, and"
-                " linear models (report.yardsticks).",
+                " linear models (report.yardsticks); without figures (report.figures), but for the last"
+                " row.",
                 table(sweeps),
             ),
         ],
