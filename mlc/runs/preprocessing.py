@@ -79,6 +79,11 @@ def read_preprocessing(folder: Path) -> Arrays:
         raise RunFolderError(f"{path} holds a scaling that is infinite: train the run again.")
     if str(arrays.get("weighting", "")) not in ("", *WEIGHTINGS):
         raise RunFolderError(f"{path} names no known weighting: train the run again.")
+    named = [arrays["feature_names"], arrays["label_names"]]
+    if "raw_names" in arrays:
+        named.append(arrays["raw_names"])
+    if any(names.dtype.kind != "U" for names in named):
+        raise RunFolderError(f"{path} holds names that are no texts: train the run again.")
     sets, names = arrays["label_sets"], arrays["label_names"]
     distinct = len(set(names.flat)) == names.size
     if sets.shape[1:] != names.shape or sets.size == 0 or not distinct:

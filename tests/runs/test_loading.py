@@ -349,6 +349,9 @@ class TestAStrangersFolder:
             ("shift", np.float32([-np.inf, 0]), "holds a scaling that is infinite"),
             ("least", np.float64([0, 0, 0]), "does not hold a scaling of its features"),
             ("weighting", np.array("x" * 5000), "names no known weighting"),
+            ("feature_names", np.float32([1, 2]), "holds names that are no texts"),
+            ("label_names", np.int64([1, 2]), "holds names that are no texts"),
+            ("raw_names", np.float32([1]), "holds names that are no texts"),
         ],
     )
     def test_a_scaling_that_no_run_writes_is_named(
