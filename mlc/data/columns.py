@@ -165,7 +165,7 @@ def _encode_column(column: pd.Series[Any], where: str, decimal: str | None) -> _
     filled = sum(word is not None for word in words)
     if filled >= _FEW_ROWS and len(kinds) * 2 >= filled:
         # Most are numbers, and many differ.
-        mostly = slip or slips(column, where, 0.5)
+        mostly = slip or slips(column, where, recurring=True)
         if mostly is not None:
             raise DataError(
                 f"{where}: {mostly}: correct it or leave it empty, or leave the column out by"

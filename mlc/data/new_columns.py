@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from mlc.config.errors import DataError
 from mlc.config.texts import counted_of, listed, shown, spelled_alike
 from mlc.data.locations import location_of
 from mlc.data.numerals import Unit
+
+if TYPE_CHECKING:
+    from mlc.data.columns import Encoded
 
 
 def no_column(name: str, frame: pd.DataFrame, where: str) -> DataError:
@@ -60,11 +65,16 @@ def note_on_units(found: Iterable[Unit | None]) -> str | None:
     return f"Units are left out: {named}; rows of other files need the same unit."
 
 
-def require_units(units: Mapping[str, str], known: Mapping[str, str], where: str) -> None:
-    """Raise DataError for a column whose unit is another one than in the training file."""
-    for name, unit in units.items():
-        if name in known and unit != known[name]:
+def require_units(encoded: Encoded, known: Encoded, where: str) -> None:
+    """Raise DataError for a column with another unit than in the training file; zeros need none."""
+    for name in {**known.units, **encoded.units}:
+        unit, usual = encoded.units.get(name), known.units.get(name)
+        column = known.names.index(name)
+        both = encoded.values[:, column], known.values[:, column]
+        if unit != usual and all(np.nan_to_num(values).any() for values in both):
+            has = "has no unit" if unit is None else f"is in {unit}"
+            had = "without one" if usual is None else f"in {usual}"
             raise DataError(
-                f"{where}: the column {name!r} is in {unit}, and in {known[name]} in the training file:"
-                " write both in one unit."
+                f"{where}: the column {name!r} {has}, and {had} in the training file: write both in one"
+                " unit."
             )

@@ -46,6 +46,7 @@ _GAPS = {
 _TRUTHS = {"true": 1.0, "false": 0.0}
 # In a column of numbers, a smaller share of other words counts as slips.
 _SLIPS = 0.05
+_FEW_WORDS = 3
 # Different numbers with points that may part thousands.
 _FEW_PARTED = 3
 # A number of four digits or more that begins with 0 is a code; so many rows are looked at.
@@ -230,11 +231,14 @@ def gaps(column: pd.Series[Any]) -> str | None:
     return f"{counted(n, 'cell')} of {str(column.name)!r}, such as {str(cells.iloc[0])!r}"
 
 
-def slips(column: pd.Series[Any], where: str, most: float = _SLIPS) -> str | None:
-    """Describe the few words in a column of numbers, less than a share; None for other columns."""
+def slips(column: pd.Series[Any], where: str, recurring: bool = False) -> str | None:
+    """Describe the few words in a column of numbers, or less than half, `recurring` ones such as <5.
+
+    Returns None for other columns: of many different words, as in codes, the numbers are codes too.
+    """
     filled, odd = _words(column)
-    n = int(odd.sum())
-    if not 0 < n < most * len(filled):
+    n, share = int(odd.sum()), 0.5 if recurring else _SLIPS
+    if not 0 < n < share * len(filled) or (recurring and filled[odd].nunique() > _FEW_WORDS):
         return None
     return (
         f"{len(filled) - n:,} of {len(filled):,} cells of the column {str(column.name)!r} are numbers,"

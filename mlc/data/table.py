@@ -139,7 +139,7 @@ class Table(DataSource):
             known.append(of_part.known)
             soft.append(of_part.soft)
             of_file = _features(file, options, encoded.names)
-            require_units(of_file.units, encoded.units, file.where)
+            require_units(of_file, encoded, file.where)
             features.append(of_file.values)
             texts[part] = _texts(file)
             frames[_PARTS[part].lower()] = file.frame

@@ -26,6 +26,8 @@ _NO = frozenset("❌☐□○◯") | _EITHER
 _BOXES = frozenset("☐□")
 DASHES = frozenset("-–—−")  # noqa: RUF001
 _NOTHING = DASHES | {"0"}
+# What forms write where a box is ticked, with nothing elsewhere.
+_CHECKED = frozenset({"checked", "selected"})
 # First words of what says that something is not there, or that nobody knows.
 _WORDS_FOR_NO = """
     no not non none never nothing neither nor without negative neg absent missing unknown unclear
@@ -79,9 +81,9 @@ def sign_of(cell: Any) -> str:
 def ticks_in(columns: pd.DataFrame, where: str | None = None) -> Ticks | None:
     """Return what the signs in label columns mean; None for columns of other values.
 
-    A sign in some cells is 1, and an empty cell, a dash or a 0 beside it is 0; so is a word, one in
-    each of several columns. Beside a tick a cross is 0, as a minus beside a plus, and an empty cell is
-    unknown. Of 1 and -1 alone, -1 is 0.
+    A sign in some cells is 1, and an empty cell, a dash or a 0 beside it is 0; so is a word, another
+    in each of several columns. Beside a tick a cross is 0, as a minus beside a plus, and an empty cell
+    is unknown. Of 1 and -1 alone, -1 is 0.
 
     Raises:
         DataError: the first sign is a tick and another cell has none that fits; only with `where`.
@@ -91,7 +93,9 @@ def ticks_in(columns: pd.DataFrame, where: str | None = None) -> Ticks | None:
     first = next((cell.sign for cell in _filled(columns) if cell.sign not in _NOTHING), None)
     if first is None or first not in _TICKS | _NO:
         # Zeros and ones are the most common, and end here.
-        return None if first is None or first in BINARY_WORDS else _words_in(columns)
+        if first is None or first in BINARY_WORDS:
+            return _boxes_in(columns) if first in _CHECKED else None
+        return _words_in(columns)
     firsts: dict[str, _Cell] = {}
     spelled: dict[str, str] = {}
     for cell in _filled(columns):
@@ -161,8 +165,18 @@ def _has_gaps(columns: pd.DataFrame) -> bool:
     return any(not sign_of(cell) for name in columns for cell in columns[name])
 
 
+def _boxes_in(columns: pd.DataFrame) -> Ticks | None:
+    """Return the meaning of checked or selected beside empty cells alone."""
+    spelled = {cell.sign: cell.written for cell in _filled(columns)}
+    signs = set(spelled) - _NOTHING
+    if not signs <= _CHECKED or not _has_gaps(columns):
+        return None
+    note = f"{_named(signs, spelled)} in a column of a label is taken as 1, an empty cell as 0."
+    return Ticks(frozenset(signs), _NOTHING, note, spelled[min(signs)], True)
+
+
 def _words_in(columns: pd.DataFrame) -> Ticks | None:
-    """Return the meaning of columns that each hold one word of their own or nothing, as in surveys."""
+    """Return the meaning of columns that each hold another word or nothing, as choices of surveys."""
     words: dict[str, str] = {}
     for name in columns:
         cells = {sign: str(cell).strip() for cell in columns[name] if (sign := sign_of(cell))}
@@ -175,6 +189,8 @@ def _words_in(columns: pd.DataFrame) -> Ticks | None:
             return None  # No cell is empty.
         if not own and any(isinstance(cell, str) and cell.strip() for cell in columns[name]):
             return None  # The word may be "None".
+        if set(own) & set(words):
+            return None  # One word for all may say anything, such as "pending".
         words |= own
     if len(columns.columns) < 2 or not words:
         return None

@@ -31,13 +31,18 @@ _CELL = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _ZERO = re.compile(r"[+-]?0+(?:[.,]0*)?")
+# Of them milli and mega are both in use.
+_BY_CASE = ("W", "Wh", "V", "A")
 _SINGULAR = {"lbs": "lb", "hrs": "hr", "mins": "min"}
 # The minus of typography, which spreadsheets of some languages write.
 _MINUS = "\u2212"
 
 
 class Measured(NamedTuple):
-    """A number as text, without its unit; the unit, in small letters, is "" for a plain number."""
+    """A number as text, without its unit; the unit is "" for a plain number.
+
+    It is in small letters where case says nothing, unlike in mW and MW.
+    """
 
     number: str
     unit: str
@@ -55,7 +60,11 @@ def measured(text: str) -> Measured | None:
     number = cell["sign"] + cell["number"]
     if number[:2].strip("+-") == "":
         return None  # Two signs.
-    unit = (cell["before"] or cell["after"] or "").casefold()
+    unit = cell["before"] or cell["after"] or ""
+    if unit in ("G", "M"):
+        return None  # As in 4G, of telephones, and $5 or 10 M, of millions.
+    if unit[:1] not in ("m", "M") or unit[1:] not in _BY_CASE:
+        unit = unit.casefold()
     return Measured(number, _SINGULAR.get(unit, unit))
 
 

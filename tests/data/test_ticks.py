@@ -173,6 +173,11 @@ def test_each_column_may_hold_a_word_of_its_own_as_surveys_do() -> None:
     # "None" may be the word of a column.
     with pytest.raises(DataError, match="the label 'a' is 'Red'"):
         encoded(["Red", ""], ["", "None"])
+    # One word for all columns may say anything, unless forms write it where a box is ticked.
+    with pytest.raises(DataError, match="the label 'a' is 'pending' in data row 1"):
+        encoded(["pending", ""], ["", "pending"])
+    boxes = encoded(["Checked", ""], ["", "checked"])
+    assert boxes.targets.tolist() == [[True, False], [False, True]]
     # A word may say that the label is not there.
     for word in ("negative", "Not present", "No.", "absent", "unbekannt"):
         with pytest.raises(DataError, match="the label 'a' is 'positive' in data row 1"):

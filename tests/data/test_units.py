@@ -47,6 +47,10 @@ def test_numbers_with_one_unit_are_numbers(kind: str) -> None:
         ["$1-$2", "$3-$4", "$1-$2", "$3-$4"],
         ["$5 USD", "$7 USD", "$5 USD", "$7 USD"],
         ["M1", "M2", "M1", "M2"],
+        ["3G", "4G", "3G", "4G"],
+        ["$1 M", "$2 M", "$1 M", "$2 M"],
+        ["10 M", "12 M", "10 M", "12 M"],
+        ["3 mW", "5 MW", "3 mW", "5 MW"],
     ],
 )
 def test_other_words_are_categories(cells: list[str]) -> None:
@@ -88,6 +92,14 @@ def test_words_among_many_numbers_are_named() -> None:
         DataError, match=rf"{said}: .* or leave the column out by 'data.ignore=\[x\]'"
     ):
         encode_columns(pd.DataFrame({"x": cells, "y": range(29)}), "file")
+
+
+def test_codes_with_and_without_letters_are_categories() -> None:
+    """As tickets of ships and diagnoses, of which most are numbers and many differ."""
+    cells = [*(str(row) for row in range(20)), *(f"V{row}" for row in range(8))] * 2
+    encoded = encode_columns(pd.DataFrame({"x": cells[:50]}), "file")
+    assert len(encoded.names) == 28
+    assert "28 different values in 50 rows" in encoded.notes[0]
 
 
 def test_what_begins_with_0_has_no_thousands() -> None:
@@ -144,3 +156,24 @@ def test_a_test_file_in_another_unit_is_refused(tmp_path: Path) -> None:
         load_data("table", **options)
     test.write_text("w,y\n3 KG,a\n")
     assert load_data("table", **options).features[-1].tolist() == [3]
+
+
+@pytest.mark.parametrize(
+    ("training", "new", "said"),
+    [
+        ("0.05", "5%", "is in %, and without one in the training file"),
+        ("5%", "0.05", "has no unit, and in % in the training file"),
+    ],
+)
+def test_a_test_file_with_or_without_a_unit_as_the_training_file_has_none_or_one_is_refused(
+    tmp_path: Path, training: str, new: str, said: str
+) -> None:
+    (tmp_path / "train.csv").write_text("w,y\n" + f"{training},a\n0,b\n" * 9)
+    test = tmp_path / "test.csv"
+    options = {"path": str(tmp_path / "train.csv"), "test_path": str(test), "labels": ["y"]}
+    test.write_text(f"w,y\n{new},a\n")
+    with pytest.raises(DataError, match=f"the column 'w' {said}: write both in one unit"):
+        load_data("table", **options)
+    # What is 0 is so in each unit.
+    test.write_text("w,y\n0,a\n")
+    assert load_data("table", **options).features[-1].tolist() == [0]
