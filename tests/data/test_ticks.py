@@ -182,6 +182,10 @@ def test_each_column_may_hold_a_word_of_its_own_as_surveys_do() -> None:
     for word in ("negative", "Not present", "No.", "absent", "unbekannt"):
         with pytest.raises(DataError, match="the label 'a' is 'positive' in data row 1"):
             encoded(["positive", ""], ["", word])
+    # One word in all columns may say anything.
+    for word in ("pending", "don't know", "fail", "present"):
+        with pytest.raises(DataError, match="the label 'a' is"):
+            encoded([word, ""], ["", word])
     # In one column they are classes.
     frame = pd.DataFrame({"a": ["Red", ""]})
     assert encode_labels(frame, ["a"], None, "file").names == ("Red",)
@@ -190,3 +194,16 @@ def test_each_column_may_hold_a_word_of_its_own_as_surveys_do() -> None:
 def test_checked_and_unchecked_are_1_and_0() -> None:
     found = encoded(["Checked", "Unchecked"], ["Unchecked", "Checked"])
     assert found.targets.tolist() == [[True, False], [False, True]]
+
+
+@pytest.mark.parametrize("word", ["Checked", "selected"])
+def test_checked_beside_empty_cells_is_1_and_they_are_0(word: str) -> None:
+    found = encoded([word, ""], ["", word])
+    assert found.targets.tolist() == [[True, False], [False, True]]
+    (note,) = found.notes
+    assert note.startswith(f"'{word}' in a column of a label is taken as 1, an empty cell as 0")
+    # Beside unchecked, an empty cell is unknown.
+    with pytest.raises(DataError, match="the label 'b' is missing in data row 2"):
+        encoded([word, f"un{word}"], [word, ""])
+    frame = pd.DataFrame({"a": [word, ""]})
+    assert encode_labels(frame, ["a"], None, "file").targets.tolist() == [[True], [False]]
