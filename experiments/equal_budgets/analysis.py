@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from experiments.equal_budgets import beyond, tables
+from experiments.equal_budgets import beyond, own_options, tables
 from experiments.equal_budgets.bootstrap import N_DRAWS, Draws
 from experiments.equal_budgets.chosen import complete, tuned
 from experiments.equal_budgets.ensembles import (
@@ -44,7 +44,7 @@ _NOT_MEASURED = {
     for name in (
         *(f"pooled_{metric}" for metric in BOOTSTRAPPED), *METRICS,
         *(f"gains_{metric}" for metric in BOOTSTRAPPED), "rules", "edges", "budgets", "published",
-        "ensembles", beyond.BEYOND, beyond.FARTHER,
+        "ensembles", beyond.BEYOND, beyond.FARTHER, own_options.OWN,
     )
 }  # fmt: skip
 _BOOTSTRAP = "bootstrapped over data sets, seeds and test rows"
@@ -58,6 +58,7 @@ class EqualBudgets(Experiment):
         Epochs(),
         Ensembles(),
         *(beyond.Beyond(name) for name in beyond.MEASURED),
+        own_options.OwnOptions(),
         *(Searches(data) for data in PLANS),
     )
 
@@ -99,6 +100,8 @@ class EqualBudgets(Experiment):
             further.append(frames[study])
             if len(rows) and len(frames[study]):
                 _add_beyond(report, study, beyond.compared(rows, *further))
+        if len(rows) and len(frames[own_options.OWN]):
+            _add_own_options(report, own_options.choices(rows, frames[own_options.OWN]))
         if by_metric:
             report.findings += findings(by_metric)
             by_jaccard = by_metric["jaccard_samples"]
@@ -197,6 +200,18 @@ def _add_beyond(report: Report, study: str, found: pd.DataFrame) -> None:
     )
     report.findings += beyond.findings(found, study)
     report.numbers |= dict(beyond.numbers(found, study))
+
+
+def _add_own_options(report: Report, found: pd.DataFrame) -> None:
+    if not len(found):
+        return
+    report.tables[own_options.OWN] = (
+        "Values beyond the ends of options that single contestants have: per cent of the choices"
+        f" (of {found['data'].nunique()} data sets at most and each metric) that are these",
+        own_options.table(found),
+    )
+    report.findings += own_options.findings(found)
+    report.numbers |= dict(own_options.numbers(found))
 
 
 def _add_tables(report: Report, rows: pd.DataFrame) -> None:

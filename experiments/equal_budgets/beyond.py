@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -93,24 +93,33 @@ def configurations(head: str, numbers: Iterable[int] = tuple(NUMBERS)) -> dict[i
     return found
 
 
-def compared(searches: pd.DataFrame, *further: pd.DataFrame) -> pd.DataFrame:
+def compared(
+    searches: pd.DataFrame,
+    *further: pd.DataFrame,
+    measured: Callable[[str], Sequence[str]] | None = None,
+) -> pd.DataFrame:
     """Return the choices of the search with and without further configurations.
 
     Both are by the mean of a metric over the validation rows of the search's seeds; so are the values on
-    test rows, which are of the same runs. Data sets are left out until all heads are measured.
+    test rows, which are of the same runs. Data sets are left out until all contestants are measured.
 
     Args:
         searches: rows of the searches.
         further: rows of each study beyond the edges.
+        measured: returns the contestants that are measured on a data set; None is all heads.
 
     Returns:
         A row for each data set, head and metric: `number` of the configuration that is chosen among all,
         and `change` of the test value, 0 if it is one of the search.
     """
     keys = ["data", "head"]
-    done = set.intersection(*(_complete(rows) for rows in further))
-    is_own = (searches["phase"] == SEARCH) & searches["head"].isin(HEADS)
-    own = searches[is_own & searches["data"].isin(done)]
+    measured = measured or _heads
+    done = set.intersection(*(_complete(rows, measured) for rows in further))
+    wanted = pd.MultiIndex.from_tuples(
+        [(data, head) for data in done for head in measured(data)], names=keys
+    )
+    is_own = pd.MultiIndex.from_frame(searches[keys]).isin(wanted)
+    own = searches[is_own & (searches["phase"] == SEARCH)]
     every = pd.concat(
         [own, *(rows[rows["data"].isin(done)] for rows in further)], ignore_index=True
     )
@@ -130,10 +139,10 @@ def compared(searches: pd.DataFrame, *further: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=[*keys, "metric", "number", "change"])
 
 
-def _complete(rows: pd.DataFrame) -> set[str]:
-    """Return the data sets on which a study has all heads."""
-    measured = rows.groupby("data")["head"].agg(set)
-    return {str(data) for data, heads in measured.items() if heads.issuperset(_heads(str(data)))}
+def _complete(rows: pd.DataFrame, measured: Callable[[str], Sequence[str]]) -> set[str]:
+    """Return the data sets on which a study has all its contestants."""
+    found = rows.groupby("data")["head"].agg(set)
+    return {str(data) for data, heads in found.items() if heads.issuperset(measured(str(data)))}
 
 
 def table(found: pd.DataFrame, study: str = BEYOND) -> Table:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from math import isclose
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from experiments.equal_budgets.baselines import BASELINES
 from experiments.equal_budgets.rules import CHOSEN_AMONG
 from experiments.equal_budgets.runs import METRICS, NO_RULE
-from experiments.equal_budgets.spaces import at_edge, network_spaces
-from experiments.equal_budgets.studies import CONFIRM, SEARCH, choice, contestants
-from mlc.config.options import Search
+from experiments.equal_budgets.spaces import at_edge
+from experiments.equal_budgets.studies import CONFIRM, SEARCH, choice, contestants, spaces_of
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.search.choice import choosable
 
@@ -145,11 +143,6 @@ def _first_best(values: np.ndarray) -> int:
         for index, value in enumerate(values)
         if isclose(value, largest, rel_tol=1e-9, abs_tol=1e-12)
     )
-
-
-def spaces_of(head: str) -> Mapping[str, Search]:
-    """Return the search spaces of a head or baseline."""
-    return BASELINES[head].spaces if head in BASELINES else network_spaces(head)
 
 
 def edges(rows: pd.DataFrame) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -53,5 +54,7 @@ def at_edge(spaces: Mapping[str, Search], settings: Mapping[str, str]) -> dict[s
 
 def _value(space: Search, text: str) -> Any:
     if isinstance(space, Choice):
-        return next(value for value in space.values if as_text(value) == text)
+        known = {as_text(value): value for value in space.values}
+        # Configurations beyond the ends have further numbers.
+        return known[text] if text in known else json.loads(text)
     return int(text) if space.step is not None else float(text)

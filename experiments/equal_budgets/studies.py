@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from experiments.equal_budgets.runs import COLUMNS, METRICS, Job, Run
 from experiments.equal_budgets.spaces import N_CONFIGURATIONS, drawn, network_spaces
 from experiments.harness import Row, Study, Trial, command_of
 from experiments.harness.study import Measured, in_processes
+from mlc.config.options import Search
 from mlc.search.choice import TRIAL, VALUE, Chosen, choose
 
 SEARCH, CONFIRM = "search", "confirm"
@@ -135,11 +136,20 @@ class Searches(Study):
             archive.add(archive.path_of(folder, self.data), decisions)
 
 
+def spaces_of(name: str) -> Mapping[str, Search]:
+    """Return the search spaces of a head or baseline."""
+    return BASELINES[name].spaces if name in BASELINES else network_spaces(name)
+
+
+def train(data: Trial, name: str, jobs: Sequence[Job], rules: Sequence[str]) -> list[Run]:
+    """Train the jobs of a head or baseline; return their runs in the same order."""
+    return (baselines.fit if name in BASELINES else networks.train)(data, name, jobs, rules)
+
+
 def searched(data: str, head: str) -> tuple[list[Row], archive.Decisions]:
     """Search for a head or baseline on a data set; return all rows, and decisions of test rows."""
     plan = PLANS[data]
-    train = baselines.fit if head in BASELINES else networks.train
-    spaces = BASELINES[head].spaces if head in BASELINES else network_spaces(head)
+    spaces = spaces_of(head)
     numbers = range(N_CONFIGURATIONS if spaces else 1)
     settings = {number: drawn(spaces, number) for number in numbers}
     rows: list[Row] = []
