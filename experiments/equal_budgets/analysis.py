@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from experiments.equal_budgets import beyond, own_options, tables
+from experiments.equal_budgets import beyond, own_options, tables, wider
 from experiments.equal_budgets.bootstrap import N_DRAWS, Draws
 from experiments.equal_budgets.chosen import complete, tuned
 from experiments.equal_budgets.ensembles import (
@@ -22,6 +22,7 @@ from experiments.equal_budgets.epochs import Epochs
 from experiments.equal_budgets.findings import findings
 from experiments.equal_budgets.forest import forest_figure, front_figure
 from experiments.equal_budgets.front import front_numbers, sigmoid_behind
+from experiments.equal_budgets.further import Further, compared
 from experiments.equal_budgets.published import published_table
 from experiments.equal_budgets.row_draws import REFERENCE, chosen_draws
 from experiments.equal_budgets.runs import METRICS
@@ -45,8 +46,14 @@ _NOT_MEASURED = {
         *(f"pooled_{metric}" for metric in BOOTSTRAPPED), *METRICS,
         *(f"gains_{metric}" for metric in BOOTSTRAPPED), "rules", "edges", "budgets", "published",
         "ensembles", beyond.BEYOND, beyond.FARTHER, own_options.OWN,
+        wider.WIDER,
     )
 }  # fmt: skip
+# Configurations beyond the search; the second study of rates is compared beside the first.
+FURTHER: tuple[Further, ...] = (
+    *(beyond.Beyond(name) for name in beyond.MEASURED),
+    own_options.OwnOptions(),
+)
 _BOOTSTRAP = "bootstrapped over data sets, seeds and test rows"
 
 
@@ -57,8 +64,7 @@ class EqualBudgets(Experiment):
     studies = (
         Epochs(),
         Ensembles(),
-        *(beyond.Beyond(name) for name in beyond.MEASURED),
-        own_options.OwnOptions(),
+        *FURTHER,
         *(Searches(data) for data in PLANS),
     )
 
@@ -95,13 +101,8 @@ class EqualBudgets(Experiment):
             _add_pilot(report, frames[Epochs.name])
         if len(frames[Ensembles.name]):
             _add_ensembles(report, frames[Ensembles.name])
-        further: list[pd.DataFrame] = []
-        for study in beyond.MEASURED:
-            further.append(frames[study])
-            if len(rows) and len(frames[study]):
-                _add_beyond(report, study, beyond.compared(rows, *further))
-        if len(rows) and len(frames[own_options.OWN]):
-            _add_own_options(report, own_options.choices(rows, frames[own_options.OWN]))
+        if len(rows):
+            _add_further(report, rows, frames)
         if by_metric:
             report.findings += findings(by_metric)
             by_jaccard = by_metric["jaccard_samples"]
@@ -188,9 +189,23 @@ def _add_ensembles(report: Report, rows: pd.DataFrame) -> None:
     report.findings += ensemble_findings(rows)
 
 
+def _add_further(report: Report, rows: pd.DataFrame, frames: Mapping[str, pd.DataFrame]) -> None:
+    """Add the choices among configurations beyond the search, of the studies that have rows."""
+    measured = {study: frames[study.name] for study in FURTHER if len(frames[study.name])}
+    rates = {study: own for study, own in measured.items() if isinstance(study, beyond.Beyond)}
+    for n_studies in range(1, len(rates) + 1):
+        study = list(rates)[n_studies - 1].name
+        found = compared(rows, dict(list(rates.items())[:n_studies]))
+        if len(found):
+            _add_beyond(report, study, found)
+    own = {study: frame for study, frame in measured.items() if study not in rates}
+    if own and len(found := compared(rows, own)):
+        _add_own_options(report, found)
+    if len(measured) == len(FURTHER) and len(found := compared(rows, measured)):
+        _add_wider(report, found)
+
+
 def _add_beyond(report: Report, study: str, found: pd.DataFrame) -> None:
-    if not len(found):
-        return
     report.tables[study] = (
         f"Choices among the configurations of the search and {len(beyond.COMPARED[study])} beyond its"
         " edges: per cent that are these, and what they change on test rows, with the seeds of the"
@@ -203,8 +218,6 @@ def _add_beyond(report: Report, study: str, found: pd.DataFrame) -> None:
 
 
 def _add_own_options(report: Report, found: pd.DataFrame) -> None:
-    if not len(found):
-        return
     report.tables[own_options.OWN] = (
         "Values beyond the ends of options that single contestants have: per cent of the choices"
         f" (of {found['data'].nunique()} data sets at most and each metric) that are these",
@@ -212,6 +225,18 @@ def _add_own_options(report: Report, found: pd.DataFrame) -> None:
     )
     report.findings += own_options.findings(found)
     report.numbers |= dict(own_options.numbers(found))
+
+
+def _add_wider(report: Report, found: pd.DataFrame) -> None:
+    report.tables[wider.WIDER] = (
+        "Gain over sigmoid of the configuration chosen in the search, and of that chosen among all"
+        " configurations, those beyond it included; with the seeds of the search, the only ones that all"
+        " configurations have (± over data sets, each by itself; baselines have no further ones beside"
+        " those of their own options)",
+        wider.table(found),
+    )
+    report.findings += wider.findings(found)
+    report.numbers |= dict(wider.numbers(found))
 
 
 def _add_tables(report: Report, rows: pd.DataFrame) -> None:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from experiments.equal_budgets import networks
-from experiments.equal_budgets.chosen import best_by
-from experiments.equal_budgets.rules import SEARCHED
-from experiments.equal_budgets.runs import COLUMNS, METRICS, Job
+from experiments.equal_budgets.further import Further
 from experiments.equal_budgets.spaces import N_CONFIGURATIONS, drawn, network_spaces
-from experiments.equal_budgets.studies import HEADS, PLANS, SEARCH, contestants
-from experiments.harness import Finding, Row, Trial
+from experiments.equal_budgets.studies import HEADS, contestants
+from experiments.harness import Finding
 from experiments.harness.report import listed
-from experiments.harness.study import Measurements
-from mlc.metrics.counts import COUNT_METRICS
 from mlc.reporting.statistics import Interval, mean_interval
 from mlc.reporting.tables import Table
 
@@ -35,6 +30,8 @@ NUMBERS = {N_CONFIGURATIONS + index: name for index, name in enumerate(STEPS)}
 # Those that each study measures, and those among which a choice is compared.
 MEASURED = {BEYOND: tuple(NUMBERS)[:3], FARTHER: tuple(NUMBERS)[3:]}
 COMPARED = {BEYOND: MEASURED[BEYOND], FARTHER: tuple(NUMBERS)}
+# The last of each option.
+ENDS = ("dropout of 0.9", "sixteen times the largest rate")
 # The farthest rate that a comparison has, and the names of its numbers.
 _FARTHEST = {BEYOND: "four times the largest rate", FARTHER: "sixteen times the largest rate"}
 _SHORT = dict(
@@ -43,42 +40,21 @@ _SHORT = dict(
 _FEW, _PREDICTED = 0.05, 0.005
 
 
-class Beyond(Measurements):
-    """Further configurations of each head, on the seeds of the search.
+class Beyond(Further):
+    """Rates or dropout beyond the drawn ones, each in the configuration with the largest of them."""
 
-    Each is the configuration with the largest drawn value of an option that all heads have, with a value
-    beyond the space in its place.
-    """
+    quick = ("sigmoid", "pairwise")
 
     def __init__(self, name: str = BEYOND) -> None:
         self.name = name
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """As those of the searches."""
-        return COLUMNS
+    def contestants(self, data: str) -> Sequence[str]:
+        """Return the heads that are searched."""
+        return [head for head in contestants(data) if head in HEADS]
 
-    def trials(self, budget: str) -> list[Trial]:
-        """Return each data set and head; "quick" has two heads on one data set."""
-        if budget == "quick":
-            return [{"data": "flags", "head": head} for head in ("sigmoid", "pairwise")]
-        return [{"data": data, "head": head} for data in PLANS for head in _heads(data)]
-
-    def measured(self, trial: Trial) -> list[Row]:
-        """Train the further configurations of a head."""
-        head, plan = str(trial["head"]), PLANS[str(trial["data"])]
-        jobs = [
-            Job(number, settings, seed)
-            for number, settings in configurations(head, MEASURED[self.name]).items()
-            for seed in plan.searched
-        ]
-        runs = networks.train(plan.settings, head, jobs, SEARCHED)
-        return [row for run in runs for row in run.rows(SEARCH)]
-
-
-def _heads(data: str) -> list[str]:
-    """Return the heads that are measured on a data set."""
-    return [head for head in contestants(data) if head in HEADS]
+    def settings(self, name: str) -> Mapping[int, Mapping[str, str]]:
+        """Return the configurations that this study adds to those before it."""
+        return configurations(name, MEASURED[self.name])
 
 
 def configurations(head: str, numbers: Iterable[int] = tuple(NUMBERS)) -> dict[int, dict[str, str]]:
@@ -91,58 +67,6 @@ def configurations(head: str, numbers: Iterable[int] = tuple(NUMBERS)) -> dict[i
         at_edge = max(searched, key=lambda settings: float(settings[option]))
         found[number] = {**at_edge, option: f"{step(float(at_edge[option])):.6g}"}
     return found
-
-
-def compared(
-    searches: pd.DataFrame,
-    *further: pd.DataFrame,
-    measured: Callable[[str], Sequence[str]] | None = None,
-) -> pd.DataFrame:
-    """Return the choices of the search with and without further configurations.
-
-    Both are by the mean of a metric over the validation rows of the search's seeds; so are the values on
-    test rows, which are of the same runs. Data sets are left out until all contestants are measured.
-
-    Args:
-        searches: rows of the searches.
-        further: rows of each study beyond the edges.
-        measured: returns the contestants that are measured on a data set; None is all heads.
-
-    Returns:
-        A row for each data set, head and metric: `number` of the configuration that is chosen among all,
-        and `change` of the test value, 0 if it is one of the search.
-    """
-    keys = ["data", "head"]
-    measured = measured or _heads
-    done = set.intersection(*(_complete(rows, measured) for rows in further))
-    wanted = pd.MultiIndex.from_tuples(
-        [(data, head) for data in done for head in measured(data)], names=keys
-    )
-    is_own = pd.MultiIndex.from_frame(searches[keys]).isin(wanted)
-    own = searches[is_own & (searches["phase"] == SEARCH)]
-    every = pd.concat(
-        [own, *(rows[rows["data"].isin(done)] for rows in further)], ignore_index=True
-    )
-    means = every.groupby([*keys, "number", "rule"])[list(METRICS)].mean()
-    lines = []
-    for metric in METRICS:
-        before, after = (best_by(keys, rows, metric) for rows in (own, every))
-        for contestant, choice in after.items():
-            # No choice, where every configuration has a failed run.
-            if contestant not in before or None in (*before[contestant], *choice):
-                continue
-            values = [
-                means.loc[(*contestant, *each), metric] for each in (before[contestant], choice)
-            ]
-            change = COUNT_METRICS[metric].sign * (values[1] - values[0])
-            lines.append((*contestant, metric, choice[0], change))
-    return pd.DataFrame(lines, columns=[*keys, "metric", "number", "change"])
-
-
-def _complete(rows: pd.DataFrame, measured: Callable[[str], Sequence[str]]) -> set[str]:
-    """Return the data sets on which a study has all its contestants."""
-    found = rows.groupby("data")["head"].agg(set)
-    return {str(data) for data, heads in found.items() if heads.issuperset(measured(str(data)))}
 
 
 def table(found: pd.DataFrame, study: str = BEYOND) -> Table:

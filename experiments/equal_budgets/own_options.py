@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from experiments.equal_budgets.beyond import compared
-from experiments.equal_budgets.rules import SEARCHED
-from experiments.equal_budgets.runs import COLUMNS, Job
+from experiments.equal_budgets.further import Further
 from experiments.equal_budgets.spaces import N_CONFIGURATIONS, drawn
-from experiments.equal_budgets.studies import (
-    PLANS,
-    SEARCH,
-    contestants,
-    spaces_of,
-    train,
-)
-from experiments.harness import Finding, Row, Trial
+from experiments.equal_budgets.studies import contestants, spaces_of
+from experiments.harness import Finding
 from experiments.harness.report import listed
-from experiments.harness.study import Measurements
 from mlc.reporting.statistics import Interval, mean_interval
 from mlc.reporting.tables import Table
 
@@ -81,8 +72,8 @@ ENDS: dict[str, tuple[End, ...]] = {
 
 
 @dataclass(frozen=True)
-class Further:
-    """A configuration with a value beyond an end.
+class Value:
+    """A value beyond an end, in a configuration.
 
     Attributes:
         end: the end.
@@ -100,44 +91,26 @@ class Further:
         return self.index == len(self.end.values) - 1 and not self.end.is_limit
 
 
-class OwnOptions(Measurements):
-    """Further configurations of the contestants with options of their own, on the seeds of the search.
+class OwnOptions(Further):
+    """Values beyond the ends of options that only some contestants have.
 
     Each value stands in two configurations: the defaults, and the drawn one whose value of the option
     is the nearest to the end; of several it is the one with the largest learning rate.
     """
 
     name = OWN
+    quick = ("weighted_sigmoid", "ml_knn")
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """As those of the searches."""
-        return COLUMNS
+    def contestants(self, data: str) -> Sequence[str]:
+        """Return those that are searched and have such options."""
+        return [name for name in contestants(data) if name in ENDS]
 
-    def trials(self, budget: str) -> list[Trial]:
-        """Return each data set and contestant; "quick" has two on one data set."""
-        if budget == "quick":
-            return [{"data": "flags", "head": name} for name in ("weighted_sigmoid", "ml_knn")]
-        return [{"data": data, "head": name} for data in PLANS for name in measured_on(data)]
-
-    def measured(self, trial: Trial) -> list[Row]:
-        """Train the further configurations of a contestant."""
-        name, plan = str(trial["head"]), PLANS[str(trial["data"])]
-        jobs = [
-            Job(number, further.settings, seed)
-            for number, further in configurations(name).items()
-            for seed in plan.searched
-        ]
-        runs = train(plan.settings, name, jobs, SEARCHED)
-        return [row for run in runs for row in run.rows(SEARCH)]
+    def settings(self, name: str) -> Mapping[int, Mapping[str, str]]:
+        """Return the settings of `configurations`."""
+        return {number: value.settings for number, value in configurations(name).items()}
 
 
-def measured_on(data: str) -> list[str]:
-    """Return the contestants that are measured on a data set."""
-    return [name for name in contestants(data) if name in ENDS]
-
-
-def configurations(name: str) -> dict[int, Further]:
+def configurations(name: str) -> dict[int, Value]:
     """Return the configurations of a contestant beyond the ends, by number."""
     spaces = spaces_of(name)
     searched = [drawn(spaces, number) for number in range(1, N_CONFIGURATIONS)]
@@ -150,13 +123,8 @@ def configurations(name: str) -> dict[int, Further]:
 
         for index, value in enumerate(end.values):
             for base in ({}, max(searched, key=closeness)):
-                found.append(Further(end, index, {**base, end.option: f"{value:g}"}))
+                found.append(Value(end, index, {**base, end.option: f"{value:g}"}))
     return dict(enumerate(found, _FIRST))
-
-
-def choices(searches: pd.DataFrame, further: pd.DataFrame) -> pd.DataFrame:
-    """Return the choices of the search with and without these configurations, as `beyond.compared`."""
-    return compared(searches, further, measured=measured_on)
 
 
 def table(found: pd.DataFrame) -> Table:
@@ -183,18 +151,16 @@ def table(found: pd.DataFrame) -> Table:
     return Table(["contestant", "option", "values beyond", "choices", "chosen %"], lines, 3)
 
 
-def _is(further: Further | None, end: End, index: int) -> bool:
-    return further is not None and further.end is end and further.index == index
+def _is(value: Value | None, end: End, index: int) -> bool:
+    return value is not None and value.end is end and value.index == index
 
 
-def open_share(found: pd.DataFrame) -> float:
-    """Return the share of choices at a last value that is no limit of its option."""
+def is_open(found: pd.DataFrame) -> pd.Series[bool]:
+    """Return which choices are at a last value that is no limit of its option: (n,)."""
     numbers = {name: configurations(name) for name in ENDS}
-    is_open = [
-        number in numbers[head] and numbers[head][number].is_open
-        for head, number in zip(found["head"], found["number"], strict=True)
-    ]
-    return float(np.mean(is_open))
+    chosen = zip(found["head"], found["number"], strict=True)
+    values = [numbers.get(head, {}).get(number) for head, number in chosen]
+    return pd.Series([value is not None and value.is_open for value in values], found.index)
 
 
 def chosen_share(found: pd.DataFrame) -> float:
@@ -213,14 +179,14 @@ def numbers(found: pd.DataFrame) -> Iterator[tuple[str, str]]:
     """Yield the numbers that the README quotes, by name."""
     yield "own_options_data", ", ".join(found["data"].unique())
     yield "own_options_chosen", f"{100 * chosen_share(found):.0f}%"
-    yield "own_options_open", f"{100 * open_share(found):.0f}%"
+    yield "own_options_open", f"{100 * is_open(found).mean():.0f}%"
     for metric, change in changes(found).items():
         yield f"own_options_change_{metric}", str(change.signed())
 
 
 def findings(found: pd.DataFrame) -> list[Finding]:
     """Return the predictions on how often the last values are chosen, and on what they change."""
-    share = open_share(found)
+    share = float(is_open(found).mean())
     changed = changes(found)
     return [
         Finding(

@@ -12,10 +12,10 @@ from experiments.equal_budgets.beyond import (
     MEASURED,
     NUMBERS,
     Beyond,
-    compared,
     configurations,
     table,
 )
+from experiments.equal_budgets.further import compared
 from experiments.equal_budgets.runs import METRICS
 from experiments.equal_budgets.spaces import COMMON, N_CONFIGURATIONS, drawn, network_spaces
 from experiments.equal_budgets.studies import CONFIRM, SEARCH, choice
@@ -38,7 +38,7 @@ def test_one_value_of_a_drawn_configuration_lies_beyond_its_space(head: str) -> 
 def rows(monkeypatch: pytest.MonkeyPatch) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Rows of a search and of what lies beyond it, with values that nothing explains."""
     rng = np.random.default_rng(0)
-    monkeypatch.setattr("experiments.equal_budgets.beyond._heads", lambda data: list(HEADS))
+    monkeypatch.setattr(Beyond, "contestants", lambda self, data: list(HEADS))
 
     def of(numbers: range, phase: str) -> list[dict[str, object]]:
         return [
@@ -54,7 +54,7 @@ def rows(monkeypatch: pytest.MonkeyPatch) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def test_the_choices_are_those_of_a_loop(rows: tuple[pd.DataFrame, pd.DataFrame]) -> None:
     searches, beyond = rows
-    found = compared(searches, beyond).set_index(["data", "head", "metric"])
+    found = compared(searches, {Beyond(): beyond}).set_index(["data", "head", "metric"])
     assert len(found) == 2 * len(HEADS) * len(METRICS)
     own = searches[searches["phase"] == SEARCH]
     for (data, head, metric), line in found.iterrows():
@@ -72,7 +72,8 @@ def test_the_choices_are_those_of_a_loop(rows: tuple[pd.DataFrame, pd.DataFrame]
 def test_the_table_counts_them_and_averages_over_data(
     rows: tuple[pd.DataFrame, pd.DataFrame],
 ) -> None:
-    found = compared(*rows)
+    searches, beyond = rows
+    found = compared(searches, {Beyond(): beyond})
     for study, numbers in COMPARED.items():
         for line in table(found, study).rows:
             own = found[found["metric"] == line[0]]
@@ -90,19 +91,23 @@ def test_a_second_study_competes_with_the_first_one(
     assert set(farther["number"].unique()) >= set(MEASURED[FARTHER])
     worse = farther.assign(**{f"val_{metric}": -1.0 for metric in METRICS})
     worse["val_hamming_loss"] = 2.0
-    pd.testing.assert_frame_equal(compared(searches, beyond, worse), compared(searches, beyond))
+    first, second = Beyond(), Beyond(FARTHER)
+    alone = compared(searches, {first: beyond})
+    pd.testing.assert_frame_equal(compared(searches, {first: beyond, second: worse}), alone)
     better = farther.assign(**{f"val_{metric}": 2.0 for metric in METRICS})
     better["val_hamming_loss"] = -1.0
-    assert set(compared(searches, beyond, better)["number"]) <= set(farther["number"])
+    found = compared(searches, {first: beyond, second: better})
+    assert set(found["number"]) <= set(farther["number"])
     part = worse[worse["data"] == "flags"]
-    assert set(compared(searches, beyond, part)["data"]) == {"flags"}
+    assert set(compared(searches, {first: beyond, second: part})["data"]) == {"flags"}
 
 
 def test_data_sets_are_left_out_until_all_heads_are_measured(
     rows: tuple[pd.DataFrame, pd.DataFrame],
 ) -> None:
     searches, beyond = rows
-    of_flags = compared(searches, beyond).query("data == 'flags'")
+    of_flags = compared(searches, {Beyond(): beyond}).query("data == 'flags'")
     part = beyond[(beyond["data"] == "flags") | (beyond["head"] == "focal")]
-    pd.testing.assert_frame_equal(compared(searches, part), of_flags.reset_index(drop=True))
+    found = compared(searches, {Beyond(): part})
+    pd.testing.assert_frame_equal(found, of_flags.reset_index(drop=True))
     assert {trial["head"] for trial in Beyond().trials("quick")} == {"sigmoid", "pairwise"}

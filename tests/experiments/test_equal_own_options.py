@@ -8,15 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from experiments.equal_budgets.further import compared
 from experiments.equal_budgets.own_options import (
     ENDS,
     OwnOptions,
     changes,
-    choices,
     chosen_share,
     configurations,
     findings,
-    open_share,
+    is_open,
     table,
 )
 from experiments.equal_budgets.runs import METRICS
@@ -58,7 +58,7 @@ def test_the_values_are_valid_and_limits_are_the_least_or_largest(name: str) -> 
     for end in ENDS[name]:
         if end.is_limit:
             below = {end.option.removeprefix("head."): end.values[-1] - 1}
-            with pytest.raises(ConfigError, match="head.*must be"):
+            with pytest.raises(ConfigError, match=r"head.*must be"):
                 check(options(**below), "head.")
 
 
@@ -67,7 +67,7 @@ def rows(monkeypatch: pytest.MonkeyPatch) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Rows of a search, and of what lies beyond it, of two contestants."""
     rng = np.random.default_rng(0)
     names = ("label_powerset", "weighted_sigmoid")
-    monkeypatch.setattr("experiments.equal_budgets.own_options.measured_on", lambda data: names)
+    monkeypatch.setattr(OwnOptions, "contestants", lambda self, data: names)
 
     def of(numbers: dict[str, list[int]]) -> pd.DataFrame:
         return pd.DataFrame(
@@ -83,19 +83,19 @@ def rows(monkeypatch: pytest.MonkeyPatch) -> tuple[pd.DataFrame, pd.DataFrame]:
 def test_open_choices_are_at_a_last_value_that_is_no_limit(
     rows: tuple[pd.DataFrame, pd.DataFrame],
 ) -> None:
-    found = choices(*rows)
+    searches, further = rows
+    found = compared(searches, {OwnOptions(): further})
     assert len(found) == 2 * 2 * len(METRICS)
     # The last value of label_powerset has the numbers 102 and 103; 1 is the limit of a weight.
-    is_open = (found["head"] == "label_powerset") & found["number"].isin([102, 103])
-    assert 0 < open_share(found) == is_open.mean() < chosen_share(found)
+    expected = (found["head"] == "label_powerset") & found["number"].isin([102, 103])
+    assert 0 < expected.sum() < chosen_share(found) * len(found)
+    pd.testing.assert_series_equal(is_open(found), expected, check_names=False)
     assert chosen_share(found) == (found["number"] >= 100).mean()
     for line in table(found).rows:
         own = found[found["head"] == line[0]]
         by_value = [(own["number"] // 2 == 50 + index).mean() for index in range(2)]
         shares = [int(share) for share in line[-1].split(", ")]
-        assert all(
-            isclose(share, 100 * by_value[i], abs_tol=0.5) for i, share in enumerate(shares)
-        )
+        assert all(isclose(share, 100 * by_value[i], abs_tol=0.5) for i, share in enumerate(shares))
     for metric, interval in changes(found).items():
         own = found[found["metric"] == metric]
         assert interval.mean == pytest.approx(own.groupby("data")["change"].mean().mean())
@@ -107,11 +107,13 @@ def test_nothing_changes_where_the_further_values_are_worse(
 ) -> None:
     searches, further = rows
     worse = further.assign(**{f"val_{metric}": -1.0 for metric in METRICS[:-1]}, val_hamming_loss=2)
-    found = choices(searches, worse)
+    found = compared(searches, {OwnOptions(): worse})
     assert (found["change"] == 0).all()
     assert [finding.held for finding in findings(found)] == [True, True]
-    better = further.assign(**{f"val_{metric}": 2.0 for metric in METRICS[:-1]}, val_hamming_loss=-1)
-    assert chosen_share(choices(searches, better)) == 1
+    better = further.assign(
+        **{f"val_{metric}": 2.0 for metric in METRICS[:-1]}, val_hamming_loss=-1
+    )
+    assert chosen_share(compared(searches, {OwnOptions(): better})) == 1
 
 
 def test_all_contestants_with_such_an_option_are_measured_where_they_are_searched() -> None:
