@@ -62,9 +62,9 @@ def minilm() -> Embed:
 def efficientnet_lite0() -> Embed:
     """Return the means of feature maps of EfficientNet-Lite0, trained on ImageNet: (N, 1600).
 
-    They are the 1,280 last maps, and the 320 before the last convolution, on the mean of an image turned
-    by each right angle, and of its mirror image: an image from above has no upper side. This was the
-    best choice on validation rows, as is the size (README).
+    The maps are the 1,280 last ones, and the 320 before the last convolution. Their means are also over
+    the image's eight symmetric views, which are its turns by right angles and those of its mirror image:
+    an image from above has no upper side. Validation rows chose size and views (README).
     """
     device = _device()
     # Depthwise convolutions take half of the time in this format.

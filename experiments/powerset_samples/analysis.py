@@ -21,6 +21,7 @@ from experiments.powerset_samples.gains import (
 from experiments.powerset_samples.studies import (
     HEADS,
     RATES,
+    WIDER_RATES,
     MoreLabels,
     OneRate,
     Runs,
@@ -84,7 +85,8 @@ class PowersetSamples(Experiment):
         report.figures["regret"] = _regret_figure(rows, "jaccard_samples")
         report.figures["crossing"] = _crossing_figure(rows[~rows["one_rate"]])
         self._find(report, tuned)
-        report_wider(report, more, frames["structures"])
+        first = more_labels(frames["more_labels"], WIDER_RATES)
+        report_wider(report, more, first, frames["structures"])
         report.numbers["edges"] = at_edge(tuned["optimizer.lr"], RATES)
         slow = all_rates[all_rates["optimizer.lr"] == RATES[0]]
         for name, selected in (("crossing_slow", slow), ("crossing_tuned", tuned)):

@@ -9,7 +9,7 @@ import pandas as pd
 from experiments.harness import Finding, Report
 from experiments.harness.report import listed
 from experiments.powerset_samples.crossings import crossing_points
-from experiments.powerset_samples.studies import HEADS, MoreLabels, Structures
+from experiments.powerset_samples.studies import HEADS, WIDER_RATES, MoreLabels, Structures
 from experiments.rates import RATE, at_all_rates, at_edge, few_at_edges
 from experiments.worlds import STRUCTURES
 from mlc.reporting.statistics import Interval, mean_interval, paired_difference
@@ -46,9 +46,11 @@ def chosen(
     return tune(rows[numbers == len(n_rows)], setting)
 
 
-def more_labels(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the tuned runs of K = 10 and 12."""
-    return chosen(rows, "data.n_labels", MoreLabels.n_rows, MoreLabels.rates)
+def more_labels(rows: pd.DataFrame, rates: tuple[float, ...] = MoreLabels.rates) -> pd.DataFrame:
+    """Return the tuned runs of K = 10 and 12, of the rates given."""
+    if len(rows):
+        rows = rows[rows[RATE].isin(rates)]
+    return chosen(rows, "data.n_labels", MoreLabels.n_rows, rates)
 
 
 def merged(tuned: pd.DataFrame, more: pd.DataFrame, one_rate: pd.DataFrame) -> pd.DataFrame:
@@ -65,8 +67,17 @@ def merged(tuned: pd.DataFrame, more: pd.DataFrame, one_rate: pd.DataFrame) -> p
     return pd.concat([part for part in parts if len(part)], ignore_index=True)
 
 
-def report_wider(report: Report, more: pd.DataFrame, structures: pd.DataFrame) -> None:
-    """Add the tables of both studies, the chosen rates and the predictions on them."""
+def report_wider(
+    report: Report, more: pd.DataFrame, first: pd.DataFrame, structures: pd.DataFrame
+) -> None:
+    """Add the tables of both studies, the chosen rates and the predictions on them.
+
+    Args:
+        report: the report to extend.
+        more: `more_labels` of the rows.
+        first: the same among the rates of the prediction.
+        structures: rows of the other worlds.
+    """
     worlds = chosen(structures, "data.structure", Structures.n_rows, Structures.rates)
     report.tables["structures"] = (
         "Worlds of six labels without pairwise form, by training rows: the regret of sigmoid, and of the"
@@ -96,7 +107,7 @@ def report_wider(report: Report, more: pd.DataFrame, structures: pd.DataFrame) -
     report.findings += [
         *_of_labels(more),
         *_of_structures(worlds),
-        few_at_edges(more[RATE], MoreLabels.rates, "with K = 10 and 12"),
+        few_at_edges(first[RATE], WIDER_RATES, "with K = 10 and 12"),
         few_at_edges(worlds[RATE], Structures.rates, "in a mixture, a tree and conjunctions"),
     ]
 
