@@ -210,6 +210,21 @@ def _of_images(name: str, kinds: Sequence[str]) -> str:
     return f" its images are read by data=images and {setting('data.file', name)}, or"
 
 
+def require_units(encoded: Encoded, known: Encoded, where: str) -> None:
+    """Raise DataError for a column with another unit than in the training file; zeros need none."""
+    for name in {**known.units, **encoded.units}:
+        unit, usual = encoded.units.get(name), known.units.get(name)
+        column = known.names.index(name)
+        both = encoded.values[:, column], known.values[:, column]
+        if unit != usual and all(np.nan_to_num(values).any() for values in both):
+            has = "has no unit" if unit is None else f"is in {unit}"
+            had = "without one" if usual is None else f"in {usual}"
+            raise DataError(
+                f"{where}: the column {name!r} {has}, and {had} in the training file: write both in one"
+                " unit."
+            )
+
+
 def _as_named(frame: pd.DataFrame, where: str, names: Sequence[str]) -> Encoded:
     frame = frame.set_axis(_as_named_before(frame.columns, names), axis=1)
     encoded = np.zeros((len(frame), len(names)))

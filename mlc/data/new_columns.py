@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from mlc.config.errors import DataError
 from mlc.config.texts import counted_of, listed, shown, spelled_alike
 from mlc.data.locations import location_of
 from mlc.data.numerals import Unit
-
-if TYPE_CHECKING:
-    from mlc.data.columns import Encoded
 
 
 def no_column(name: str, frame: pd.DataFrame, where: str) -> DataError:
@@ -63,18 +58,3 @@ def note_on_units(found: Iterable[Unit | None]) -> str | None:
         return None
     named = listed(units, 3, 80)
     return f"Units are left out: {named}; rows of other files need the same unit."
-
-
-def require_units(encoded: Encoded, known: Encoded, where: str) -> None:
-    """Raise DataError for a column with another unit than in the training file; zeros need none."""
-    for name in {**known.units, **encoded.units}:
-        unit, usual = encoded.units.get(name), known.units.get(name)
-        column = known.names.index(name)
-        both = encoded.values[:, column], known.values[:, column]
-        if unit != usual and all(np.nan_to_num(values).any() for values in both):
-            has = "has no unit" if unit is None else f"is in {unit}"
-            had = "without one" if usual is None else f"in {usual}"
-            raise DataError(
-                f"{where}: the column {name!r} {has}, and {had} in the training file: write both in one"
-                " unit."
-            )

@@ -15,30 +15,21 @@ from mlc.config.quoting import setting
 from mlc.config.texts import counted, shown
 from mlc.data.label_cells import MISSING
 from mlc.data.locations import location_of
-from mlc.data.units import is_zero, measured, without_unit
+from mlc.data.units import THOUSANDS, is_zero, measured, without_unit
 
-_THOUSANDS = " \u00a0\u202f'\u2019"
 _COMMA = re.compile(
-    rf"[+-]?(?:\d+|[1-9]\d{{0,2}}(?:\.\d{{3}})+|[1-9]\d{{0,2}}(?:[{_THOUSANDS}]\d{{3}})+)?(?:,\d+)?(?:[eE][+-]?\d+)?",
+    rf"[+-]?(?:\d+|[1-9]\d{{0,2}}(?:\.\d{{3}})+|[1-9]\d{{0,2}}(?:[{THOUSANDS}]\d{{3}})+)?(?:,\d+)?(?:[eE][+-]?\d+)?",
     re.ASCII,
 )
 _POINT = re.compile(
-    rf"[+-]?(?:\d+|[1-9]\d{{0,2}}(?:,\d{{3}})+|[1-9]\d?(?:,\d{{2}})+,\d{{3}}|[1-9]\d{{0,2}}(?:[{_THOUSANDS}]\d{{3}})+)?(?:\.\d*)?(?:[eE][+-]?\d+)?",
+    rf"[+-]?(?:\d+|[1-9]\d{{0,2}}(?:,\d{{3}})+|[1-9]\d?(?:,\d{{2}})+,\d{{3}}|[1-9]\d{{0,2}}(?:[{THOUSANDS}]\d{{3}})+)?(?:\.\d*)?(?:[eE][+-]?\d+)?",
     re.ASCII,
 )
 _MOST_DIGITS = 1000
 # What spreadsheets write where a formula has no value.
-_ERRORS = {
-    "#div/0!",
-    "#value!",
-    "#ref!",
-    "#num!",
-    "#name?",
-    "#null!",
-    "#wert!",
-    "#bezug!",
-    "#zahl!",
-}
+_ERRORS = (
+    "#div/0!", "#value!", "#ref!", "#num!", "#name?", "#null!", "#wert!", "#bezug!", "#zahl!",
+)  # fmt: skip
 # Cells for a missing number; in a column of words they may be words.
 _GAPS = {
     *MISSING, *_ERRORS, "-", "--", "–", "—", ".", "..", "missing", "n.a.", "n. a.", "k.a.", "k. a.",  # noqa: RUF001
@@ -108,7 +99,7 @@ def finite_numbers(
     Raises:
         DataError: a number is infinite, or too large for 32 bits.
     """
-    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+    if _has_numbers(column):
         numbers = column.astype(float).to_numpy()
     else:
         parsed = numbers_of(column, decimal, where)
@@ -159,7 +150,7 @@ def _refuse_comma(texts: pd.Series[Any], where: str) -> None:
 
 def marked(column: pd.Series[Any], values: NDArray[np.float64]) -> str | None:
     """Describe a cell, with its value, that Python's float() would not read in the same way."""
-    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+    if _has_numbers(column):
         return None
     plain = pd.to_numeric(column.astype("string").str.strip(), errors="coerce")
     differing = np.flatnonzero(
@@ -177,7 +168,7 @@ def note_on_doubt(column: pd.Series[Any], decimal: str | None) -> str | None:
     Where all numbers with a point have three digits behind it, and others are below 1000, points may
     part thousands, unless the file has decimal commas, which show it.
     """
-    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+    if _has_numbers(column):
         return None
     texts = column.iloc[:_LOOKED_AT].astype("string").str.strip().dropna()
     name, filled = str(column.name), [text for text in texts.unique() if text.lower() not in _GAPS]
@@ -208,7 +199,7 @@ class Unit(NamedTuple):
 
 def unit_of(column: pd.Series[Any], values: NDArray[np.float64]) -> Unit | None:
     """Return the unit of a column of numbers; None without one."""
-    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+    if _has_numbers(column):
         return None
     # All cells but those of 0 have the unit.
     row = int(np.argmax(np.nan_to_num(values) != 0))
@@ -221,7 +212,7 @@ def unit_of(column: pd.Series[Any], values: NDArray[np.float64]) -> Unit | None:
 
 def gaps(column: pd.Series[Any]) -> str | None:
     """Describe the words for missing values in a column of numbers; None without any."""
-    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+    if _has_numbers(column):
         return None
     texts = column.astype("string").str.strip()
     cells = texts[(texts != "") & texts.str.lower().isin(_GAPS)]
@@ -275,17 +266,22 @@ def _words(column: pd.Series[Any]) -> tuple[pd.Series[Any], pd.Series[Any]]:
     return filled, ~filled.map(fits).astype(bool)
 
 
+def _has_numbers(column: pd.Series[Any]) -> bool:
+    """Whether a column is of numbers or truth values, and not of texts."""
+    return bool(pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column))
+
+
 def _all_fit(texts: pd.Series[Any], form: re.Pattern[str]) -> bool:
     return all(form.fullmatch(text) and text[-1].isdigit() for text in texts.unique())
 
 
 def _plain(text: str, mark: str) -> str:
-    text = re.sub(rf"[{_THOUSANDS}]", "", text)
+    text = re.sub(rf"[{THOUSANDS}]", "", text)
     return text.replace(".", "").replace(",", ".") if mark == "," else text.replace(",", "")
 
 
 def _proven(column: pd.Series[Any]) -> str | None:
-    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+    if _has_numbers(column):
         return None
     sample = [text.strip() for text in column.unique() if isinstance(text, str)]
     filled = [text for text in sample if text.lower() not in _GAPS]

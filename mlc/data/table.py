@@ -21,14 +21,13 @@ from mlc.data.base import (
     register_source,
 )
 from mlc.data.byte_columns import refuse_bytes
-from mlc.data.columns import Encoded, encode_columns
+from mlc.data.columns import Encoded, encode_columns, require_units
 from mlc.data.files import located
 from mlc.data.label_columns import Labels, encode_labels, zero_one_columns
 from mlc.data.label_order import labels_as
 from mlc.data.label_separators import separator_named
 from mlc.data.left_out import ignored, require_ignored, shared_identifiers
 from mlc.data.missing_labels import SoftLabelOptions, joined_known, joined_soft
-from mlc.data.new_columns import require_units
 from mlc.data.parts import join_parts
 from mlc.data.spotted import alike_labels, empty_texts, repeated_texts, unshared_labels
 from mlc.data.table_file import TableFile, needs_labels, read_table

@@ -17,7 +17,8 @@ _MEASURES = (
     " psi mmHg bpm rpm dB kB MB GB TB km/h kmh mph m/s m² m2 m³ m3 km² km2 sqm sqft px dpi mg/dl mmol/l"
 )
 _BLANKS = "[\\s\u00a0\u202f]*"
-_THOUSANDS = " \u00a0\u202f'\u2019"
+# What parts thousands beside the comma and the point.
+THOUSANDS = " \u00a0\u202f'\u2019"
 
 
 def _any_of(units: str) -> str:
@@ -26,7 +27,7 @@ def _any_of(units: str) -> str:
 
 _CELL = re.compile(
     rf"(?P<sign>[+-]?){_BLANKS}(?:(?P<before>{_any_of(_MONEY)}){_BLANKS})?"
-    rf"(?P<number>[+-]?[.,]?\d(?:[\d.,{_THOUSANDS}]*\d)?(?:e[+-]?\d+)?)"
+    rf"(?P<number>[+-]?[.,]?\d(?:[\d.,{THOUSANDS}]*\d)?(?:e[+-]?\d+)?)"
     rf"{_BLANKS}(?P<after>{_any_of(f'{_MONEY} {_MEASURES}')})?",
     re.IGNORECASE | re.ASCII,
 )
