@@ -95,30 +95,31 @@ def evaluate(
                     held = _held(result, part, by_joint.beside(name))
                     decided[name] = _decide(rule, held)
             result.decisions[part] = {name: decided[name] for name in rules_of_run}
-        judged = _judged(results, part, [result.decisions[part] for result in results])
-        for result, values in zip(results, judged, strict=True):
-            result.metrics |= {f"{part}/{name}": value for name, value in values.items()}
+        for name in _names(rules):
+            owners = [result for result in results if name in result.decisions[part]]
+            decisions = (result.decisions[part][name] for result in owners)
+            for result, values in _judged(owners, part, decisions):
+                _add(result.metrics, f"{part}/{name}", values)
     for result, rules_of_run in zip(results, rules, strict=True):
         result.fitted = {name: describe(rule) for name, rule in rules_of_run.items()}
     _judge_baselines(dataset, splits, rules, results)
     return results
 
 
+def _names(rules: Sequence[Mapping[str, DecisionRule]]) -> list[str]:
+    """Return the names of all runs' rules, each once."""
+    return list(dict.fromkeys(name for of_run in rules for name in of_run))
+
+
 def _judged(
-    results: Sequence[Evaluation], part: str, decided: Sequence[Mapping[str, NDArray[np.bool_]]]
-) -> list[dict[str, float]]:
-    """Return the metrics, by "RULE/METRIC", of decisions by rule: of each run, all runs at a time."""
-    judged: list[dict[str, float]] = [{} for _ in results]
-    for rule in dict.fromkeys(name for of_run in decided for name in of_run):
-        runs = [run for run, of_run in enumerate(decided) if rule in of_run]
-        values = decision_metrics_of_runs(
-            [decided[run][rule] for run in runs],
-            [results[run].targets[part] for run in runs],
-            [results[run].known[part] for run in runs],
-        )
-        for run, of_run in zip(runs, values, strict=True):
-            _add(judged[run], rule, of_run)
-    return judged
+    results: Sequence[Evaluation], part: str, decided: Iterable[NDArray[np.bool_]]
+) -> Iterator[tuple[Evaluation, dict[str, float]]]:
+    """Yield each run and the metrics of its decisions (N, K); those of a few runs are held at a time."""
+    runs = (
+        (decisions, result.targets[part], result.known[part])
+        for result, decisions in zip(results, decided, strict=True)
+    )
+    return zip(results, decision_metrics_of_runs(runs), strict=True)
 
 
 def _judge_baselines(
@@ -128,37 +129,35 @@ def _judge_baselines(
     results: Sequence[Evaluation],
 ) -> None:
     """Add test metrics of the most frequent label set, and of the prior under each score rule."""
-    decided = {
-        "most_frequent_set": [{"constant": most_frequent_set(dataset, split)} for split in splits],
-        "prior": [
-            _decided_by_prior(dataset, split, of_run, result)
-            for split, of_run, result in zip(splits, rules, results, strict=True)
-        ],
-    }
-    for baseline, of_runs in decided.items():
-        judged = _judged(results, "test", of_runs)
-        for result, values in zip(results, judged, strict=True):
-            result.baselines[baseline] = {f"test/{name}": v for name, v in values.items()}
+    for result in results:
+        result.baselines = {"most_frequent_set": {}, "prior": {}}
+    frequent = (most_frequent_set(dataset, split) for split in splits)
+    for result, values in _judged(results, "test", frequent):
+        _add(result.baselines["most_frequent_set"], "test/constant", values)
+    priors = [prior_scores(dataset, split) for split in splits]
+    for name in _names(rules):
+        # Label frequencies are marginals; they have no joint.
+        triples = [
+            (result, of_run[name], prior)
+            for result, of_run, prior in zip(results, rules, priors, strict=True)
+            if name in of_run and of_run[name].input_from(Sigmoid.provides()) is not None
+        ]
+        decided = (_decided_by_prior(*triple) for triple in triples)
+        for result, values in _judged([result for result, *_ in triples], "test", decided):
+            _add(result.baselines["prior"], f"test/{name}", values)
 
 
 def _decided_by_prior(
-    dataset: Dataset, split: Split, rules: Mapping[str, DecisionRule], result: Evaluation
-) -> dict[str, NDArray[np.bool_]]:
-    """Return the decisions, (N, K), of each rule on label frequencies for the test rows."""
-    decided = {}
-    scores = prior_scores(dataset, split)
-    for name, rule in rules.items():
-        # Label frequencies are marginals; they have no joint.
-        if rule.input_from(Sigmoid.provides()) is None:
-            continue
-        fresh = type(rule)(rule.options)
-        fresh.training_sets = rule.training_sets
-        held = {p: Prediction.of_marginals(torch.as_tensor(own)) for p, own in scores.items()}
-        if rule.tuned_on in TUNED_PART:
-            part = TUNED_PART[rule.tuned_on]
-            fresh.fit(held[part], torch.as_tensor(result.targets[part]), result.known[part])
-        decided[name] = _decide(fresh, held["test"])
-    return decided
+    result: Evaluation, rule: DecisionRule, scores: Mapping[str, NDArray[np.float64]]
+) -> NDArray[np.bool_]:
+    """Return the decisions, (N, K), of a rule on label frequencies for the test rows."""
+    fresh = type(rule)(rule.options)
+    fresh.training_sets = rule.training_sets
+    held = {p: Prediction.of_marginals(torch.as_tensor(own)) for p, own in scores.items()}
+    if rule.tuned_on in TUNED_PART:
+        part = TUNED_PART[rule.tuned_on]
+        fresh.fit(held[part], torch.as_tensor(result.targets[part]), result.known[part])
+    return _decide(fresh, held["test"])
 
 
 def describe(rule: DecisionRule) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Self
 
 import numpy as np
@@ -31,29 +32,31 @@ def decision_metrics(
     With `known`, they are those of the known pairs of row and label: each row has its known labels
     alone, and rows without one are left out. The number of predicted labels is that of all labels.
     """
-    return decision_metrics_of_runs([decisions], [targets], [known])[0]
+    return next(decision_metrics_of_runs([(decisions, targets, known)]))
 
 
 def decision_metrics_of_runs(
-    decisions: Sequence[NDArray[np.bool_]],
-    targets: Sequence[NDArray[np.bool_]],
-    known: Sequence[Mask],
-) -> list[dict[str, float]]:
-    """Compute `decision_metrics` of several runs with N rows each; the known pairs of all or none."""
-    found: list[dict[str, float]] = []
-    size = max(1, _AT_ONCE // max(1, decisions[0].size))
-    for first in range(0, len(decisions), size):
-        part = slice(first, first + size)
-        decided, actual = np.stack(decisions[part]), np.stack(targets[part])
-        masks = [mask for mask in known[part] if mask is not None]
-        mask = torch.as_tensor(np.stack(masks)) if masks else None
-        values = count_metrics(torch.as_tensor(decided), torch.as_tensor(actual), mask)
+    runs: Iterable[tuple[NDArray[np.bool_], NDArray[np.bool_], Mask]],
+) -> Iterator[dict[str, float]]:
+    """Yield the `decision_metrics` of runs with N rows each; the known pairs are of all or of none.
+
+    Runs are taken from the iterable a few at a time, and their decisions are not kept.
+    """
+    remaining = iter(runs)
+    for first in remaining:
+        n_more = max(1, _AT_ONCE // max(1, first[0].size)) - 1
+        decisions, targets, known = zip(first, *islice(remaining, n_more), strict=True)
+        masks = [mask for mask in known if mask is not None]
+        decided = np.stack(decisions)
+        values = count_metrics(
+            torch.as_tensor(decided),
+            torch.as_tensor(np.stack(targets)),
+            torch.as_tensor(np.stack(masks)) if masks else None,
+        )
         values[CARDINALITY] = torch.as_tensor(decided.sum(axis=2).mean(axis=1))
         of_metrics = [each.tolist() for each in values.values()]
-        found += [
-            dict(zip(values, of_run, strict=True)) for of_run in zip(*of_metrics, strict=True)
-        ]
-    return found
+        for of_run in zip(*of_metrics, strict=True):
+            yield dict(zip(values, of_run, strict=True))
 
 
 def ranking_metrics(

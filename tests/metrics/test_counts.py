@@ -65,9 +65,23 @@ def test_runs_have_the_metrics_that_each_has_alone(
     rng = np.random.default_rng(0)
     decided, actual, known = (rng.random((5, 4, 3)) < 0.6 for _ in range(3))
     masks = list(known) if has_known else [None] * 5
-    values = decision_metrics_of_runs(list(decided), list(actual), masks)
-    assert values == [decision_metrics(*run) for run in zip(decided, actual, masks, strict=True)]
+    runs = list(zip(decided, actual, masks, strict=True))
+    values = list(decision_metrics_of_runs(iter(runs)))
+    assert values == [decision_metrics(*run) for run in runs]
     assert all(type(value) is float for run in values for value in run.values())
+
+
+def test_decisions_of_a_few_runs_are_held_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mlc.metrics.final._AT_ONCE", 3 * 12)
+    decided = np.zeros((4, 3), dtype=bool)
+    taken: list[int] = []
+    values = decision_metrics_of_runs(
+        (taken.append(run) or decided, decided, None) for run in range(7)
+    )
+    assert len([next(values) for _ in range(3)]) == len(taken) == 3
+    assert len([next(values), *values]) == 4
+    assert len(taken) == 7
+    assert list(decision_metrics_of_runs([])) == []
 
 
 def test_two_empty_sets_agree_perfectly() -> None:
