@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 import numpy as np
@@ -178,7 +179,8 @@ def _header(file: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
+    # The files of thousands of runs have the same keys.
+    content = {intern(key): value for key, value in pairs}
     if len(content) < len(pairs):
         (key, _), *_ = Counter(key for key, _ in pairs).most_common(1)
         raise ValueError(f"it has the key {key!r} twice")

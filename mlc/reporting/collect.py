@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ import pandas as pd
 from mlc.config.errors import RunFolderError
 from mlc.evaluation.left_out import LEFT_OUT
 from mlc.files.names import STATUS
-from mlc.reporting.reading import ORDER, PARTS, PREFIX, StoredRun, parsed_key, read_run, rules_in
+from mlc.reporting.columns import Columns
+from mlc.reporting.reading import PARTS, PREFIX, StoredRun, parsed_key, read_run, rules_in
 from mlc.reporting.settings import data_key, run_key, settings, varying
 from mlc.runs.leases import holders
 from mlc.runs.provenance import NOT_IDENTITY, differences
@@ -91,107 +92,110 @@ def collect(folder: Path, metrics: Sequence[str] = ()) -> Results:
     # Before reading the statuses: a run that ends in between counts as ended.
     being_trained = {_name(run, folder): owner for run, owner in holders(folder).items()}
     folders = {_name(path.parent, folder): path.parent for path in sorted(folder.rglob(STATUS))}
-    runs, unreadable = _read(folders, metrics)
-    finished = {name: run for name, run in runs.items() if run.status["state"] == "completed"}
-    being_trained = {n: owner for n, owner in being_trained.items() if n not in finished}
-    unreadable = {n: reason for n, reason in unreadable.items() if n not in being_trained}
     if not folders and not being_trained:
         raise RunFolderError(f"There is no run under {folder}: name a folder that holds some.")
-    others = {n: run.status for n, run in runs.items() if n not in {*finished, *being_trained}}
-    repeats = _repeats(finished)
-    counted = {name: run for name, run in finished.items() if name not in repeats}
-    statuses = {name: run.status for name, run in runs.items()}
+    read = _Read(folders, metrics)
+    being_trained = {n: owner for n, owner in being_trained.items() if n not in read.finished}
+    others = {
+        name: status
+        for name, status in read.statuses.items()
+        if name not in read.finished and name not in being_trained
+    }
     overrides = list(
-        dict.fromkeys(key for status in statuses.values() for key in status["overrides"])
+        dict.fromkeys(key for status in read.statuses.values() for key in status["overrides"])
     )
-    rows, baselines, tuned_on = _rows_of_runs(counted, overrides)
+    counted = {name: read.statuses[name] for name in read.finished if name not in read.repeats}
+    set_to = {name: settings(status, overrides) for name, status in counted.items()}
     of_data = [key for key in overrides if key.startswith("data.")]
     return Results(
-        runs=_frame(rows, overrides),
-        baselines=_frame(baselines, of_data),
+        runs=_frame(read.rows, counted, set_to, overrides),
+        baselines=_frame(read.baselines, counted, set_to, of_data),
         overrides=overrides,
-        varying=varying(statuses, overrides),
-        tuned_on=tuned_on,
-        monitors=list(dict.fromkeys(run.status["monitor"] for run in counted.values())),
+        varying=varying(read.statuses, overrides),
+        tuned_on=read.tuned_on,
+        monitors=list(dict.fromkeys(status["monitor"] for status in counted.values())),
         failed={n: other["error"] for n, other in others.items() if other["state"] == "failed"},
         unfinished=[name for name, other in others.items() if other["state"] == "running"],
-        unreadable=unreadable,
+        unreadable={n: why for n, why in read.unreadable.items() if n not in being_trained},
         being_trained=being_trained,
         folders={name: folders[name] for name in counted},
-        statuses={name: run.status for name, run in counted.items()},
-        repeats=repeats,
-        left_out=_left_out(counted),
+        statuses=counted,
+        repeats=read.repeats,
+        left_out=list(read.left_out),
     )
 
 
-def _read(
-    folders: Mapping[str, Path], metrics: Sequence[str]
-) -> tuple[dict[str, StoredRun], dict[str, str]]:
-    """Return the readable runs, and why the others cannot be read."""
-    runs, unreadable = {}, {}
-    for name, folder in folders.items():
-        try:
-            runs[name] = read_run(folder, metrics)
-        except RunFolderError as error:
-            unreadable[name] = str(error)
-    return runs, unreadable
+class _Read:
+    """The content of runs, read one after another: metrics of thousands as read would fill gigabytes.
+
+    Attributes:
+        statuses: of the readable runs, by name.
+        unreadable: why the others cannot be read.
+        finished: the names of the completed runs.
+        repeats: the completed runs that repeat one before.
+        rows: a row of metrics for each rule of a counted run, by run, head and rule.
+        baselines: the same of the baselines of each data set.
+        tuned_on: the part of the data on which each rule was tuned.
+        left_out: the baselines that were too large to be trained, as "NAME on DATA".
+    """
+
+    def __init__(self, folders: Mapping[str, Path], metrics: Sequence[str]) -> None:
+        self.statuses: dict[str, dict[str, Any]] = {}
+        self.unreadable: dict[str, str] = {}
+        self.finished: dict[str, None] = {}
+        self.repeats: dict[str, Repeat] = {}
+        self.rows, self.baselines = Columns(), Columns()
+        self.tuned_on: dict[str, str] = {}
+        self.left_out: dict[str, None] = {}
+        self._first: dict[Hashable, str] = {}
+        self._with_baselines: set[Hashable] = set()
+        for name, folder in folders.items():
+            try:
+                run = read_run(folder, metrics)
+            except RunFolderError as error:
+                self.unreadable[name] = str(error)
+                continue
+            self.statuses[name] = run.status
+            if run.status["state"] != "completed":
+                continue
+            self.finished[name] = None
+            counted = self._first.setdefault(run_key(run.status), name)
+            if counted == name:
+                self._count(name, run)
+            else:
+                before = read_run(folders[counted], metrics).metrics
+                self.repeats[name] = Repeat(counted, _gap(run.metrics, before))
+
+    def _count(self, name: str, run: StoredRun) -> None:
+        """Add the rows of a run, and those of the baselines that none before has."""
+        self.tuned_on |= {rule: fitted["tuned_on"] for rule, fitted in run.rules.items()}
+        for rule, values in _by_rule(run.metrics, run.rules):
+            self.rows.add((name, run.status["head"], rule), values)
+        key = data_key(run.status)
+        for baseline, metrics in run.baselines.items():
+            if LEFT_OUT in metrics:
+                self.left_out[f"{baseline} on {run.status['data']}"] = None
+            for rule, values in _by_rule(metrics, rules_in(metrics)):
+                # Heads on the same data share its baselines.
+                if (key, baseline, rule) not in self._with_baselines:
+                    self._with_baselines.add((key, baseline, rule))
+                    self.baselines.add((name, baseline, rule), values)
 
 
 def _name(run: Path, folder: Path) -> str:
     return run.relative_to(folder).as_posix() if run != folder else run.name
 
 
-def _repeats(finished: Mapping[str, StoredRun]) -> dict[str, Repeat]:
-    first: dict[Any, str] = {}
-    repeats = {}
-    for name, run in finished.items():
-        counted = first.setdefault(run_key(run.status), name)
-        if counted != name:
-            metrics, other = run.metrics, finished[counted].metrics
-            gaps = [
-                abs(value - before)
-                for key, value in metrics.items()
-                if key.split("/")[0] in PREFIX
-                and value is not None
-                and (before := other.get(key)) is not None
-            ]
-            repeats[name] = Repeat(counted, max((gap for gap in gaps if gap > 0), default=0.0))
-    return repeats
-
-
-def _rows_of_runs(
-    runs: Mapping[str, StoredRun], overrides: Sequence[str]
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, str]]:
-    """Return the rows of the runs, the rows of the baselines, and what each rule was tuned on."""
-    rows: list[dict[str, Any]] = []
-    baselines: list[dict[str, Any]] = []
-    tuned_on: dict[str, str] = {}
-    seen = set()
-    for name, run in runs.items():
-        facts = {"run": name, **{key: run.status[key] for key in ("data", "head", "seed")}}
-        set_to = settings(run.status, overrides)
-        tuned_on.update({rule: fitted["tuned_on"] for rule, fitted in run.rules.items()})
-        rows += _rows({**facts, **set_to}, run.metrics, run.rules)
-        of_data = {key: value for key, value in set_to.items() if key.startswith("data.")}
-        key_of_data = data_key(run.status)
-        for baseline, metrics in run.baselines.items():
-            for row in _rows({**facts, "head": baseline, **of_data}, metrics, rules_in(metrics)):
-                # Heads on the same data share its baselines.
-                key = (key_of_data, baseline, row["rule"])
-                baselines += [] if key in seen else [row]
-                seen.add(key)
-    return rows, baselines, tuned_on
-
-
-def _left_out(runs: Mapping[str, StoredRun]) -> list[str]:
-    """Return the baselines that were too large to be trained, as "NAME on DATA"."""
-    names = {
-        f"{name} on {run.status['data']}": None
-        for run in runs.values()
-        for name, values in run.baselines.items()
-        if LEFT_OUT in values
-    }
-    return list(names)
+def _gap(metrics: Mapping[str, float | None], before: Mapping[str, float | None]) -> float:
+    """Return the largest difference between two runs in any metric."""
+    gaps = (
+        abs(value - other)
+        for key, value in metrics.items()
+        if key.split("/")[0] in PREFIX
+        and value is not None
+        and (other := before.get(key)) is not None
+    )
+    return max((gap for gap in gaps if gap > 0), default=0.0)
 
 
 def check_comparable(statuses: Mapping[str, Mapping[str, Any]]) -> None:
@@ -237,10 +241,10 @@ def _short(value: Any) -> str:
     return text if len(text) <= 20 else f"{text[:12]}..."
 
 
-def _rows(
-    facts: dict[str, Any], metrics: Mapping[str, float | None], rules: Iterable[str]
-) -> list[dict[str, Any]]:
-    """Return a row per rule: the metrics of the rule, and the metrics that depend on no rule."""
+def _by_rule(
+    metrics: Mapping[str, float | None], rules: Iterable[str]
+) -> list[tuple[str, dict[str, float | None]]]:
+    """Return each rule with its metrics by column, and those that depend on no rule."""
     shared: dict[str, float | None] = {}
     by_rule = {rule: dict[str, float | None]() for rule in rules}
     for key, value in metrics.items():
@@ -251,12 +255,25 @@ def _rows(
             by_rule[rule[0]][column] = value
         else:
             shared[column] = value
-    return [{**facts, "rule": rule, **values, **shared} for rule, values in by_rule.items()]
+    return [(rule, {**values, **shared}) for rule, values in by_rule.items()]
 
 
-def _frame(rows: Sequence[dict[str, Any]], overrides: Sequence[str]) -> pd.DataFrame:
-    first = [*ORDER, *overrides]
-    frame = pd.DataFrame(list(rows), columns=None if rows else first)
-    metrics = [column for column in frame.columns if column not in first]
-    ordered = sorted(metrics, key=lambda column: [column.startswith(f"{part}_") for part in PARTS])
-    return frame[first + ordered]
+def _frame(
+    rows: Columns,
+    statuses: Mapping[str, Mapping[str, Any]],
+    set_to: Mapping[str, Mapping[str, str | None]],
+    overrides: Sequence[str],
+) -> pd.DataFrame:
+    """Return rows with the columns ORDER, the overrides, and the metrics in the order of their parts."""
+    values = rows.columns
+    runs, heads, rules = zip(*rows.keys, strict=True) if rows.keys else ((), (), ())
+    facts: dict[str, Any] = {
+        "run": runs,
+        "data": [statuses[run]["data"] for run in runs],
+        "head": heads,
+        "rule": rules,
+        "seed": [statuses[run]["seed"] for run in runs],
+        **{key: [set_to[run][key] for run in runs] for key in overrides},
+    }
+    metrics = sorted(values, key=lambda name: [name.startswith(f"{part}_") for part in PARTS])
+    return pd.DataFrame({**facts, **{name: values[name] for name in metrics}})
