@@ -121,4 +121,7 @@ def test_all_contestants_with_such_an_option_are_measured_where_they_are_searche
     of_flags = {trial["head"] for trial in trials if trial["data"] == "flags"}
     assert of_flags == set(ENDS)
     of_corel = {trial["head"] for trial in trials if trial["data"] == "corel5k"}
-    assert of_corel == {name for name in ENDS if "forest" not in name and "boosting" not in name}
+    slow = ("chain", "rakel")
+    assert of_corel == {
+        n for n in ENDS if not n.endswith(slow) and "forest" not in n and "boost" not in n
+    }
