@@ -99,6 +99,7 @@ def test_a_sweeps_jobs_use_no_folder_with_other_files(
     ("subdir", "folders"),
     [
         ("${hydra.job.num}", {"0", "1"}),
+        ("'${hydra:job.num}'", {"0", "1"}),
         ("'x=${seed}'", {"x=3", "x=4"}),
         ("${hydra.job.override_dirname}", {"seed:3", "seed:4"}),
     ],
