@@ -213,7 +213,7 @@ def _compose(launcher: FusedLauncher, overrides: list[str], number: int, keeps_c
     with read_write(config.hydra), open_dict(config.hydra):
         config.hydra.job.id = str(number)
         config.hydra.job.num = number
-    # As in Hydra's launchers, the folder may name the job by ${hydra:...}, and the rest names the folder.
+    # The folder may name the job by ${hydra:...}, and the rest of the config names the folder.
     _set_current(config, keeps_config)
     folder = (Path(str(config.hydra.sweep.dir)) / str(config.hydra.sweep.subdir)).absolute()
     with read_write(config.hydra.runtime), open_dict(config.hydra.runtime):

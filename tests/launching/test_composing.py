@@ -125,7 +125,7 @@ def test_numbers_share_one_composition(
 
 
 @pytest.mark.parametrize("stated", [[], ["hydra.mode=MULTIRUN"], ["hydra.mode=RUN"]])
-@pytest.mark.filterwarnings("ignore:.*overriding with `hydra.mode=MULTIRUN`")
+@pytest.mark.filterwarnings(r"ignore:\s*Running Hydra app with --multirun")
 def test_a_sweep_is_composed_once_for_its_mode_and_for_itself(
     stated: list[str], hydra: tuple[Hydra, DictConfig]
 ) -> None:
