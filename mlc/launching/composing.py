@@ -65,7 +65,9 @@ def composed_once() -> Iterator[None]:
             return found[key]
         config = found.pop(key, None)
         if config is None and overrides[-1:] == [_ADDED]:
-            config = found.pop((self, config_name, tuple(overrides[:-1]), run_mode, from_shell), None)
+            config = found.pop(
+                (self, config_name, tuple(overrides[:-1]), run_mode, from_shell), None
+            )
             if config is not None:
                 config.hydra.mode = RunMode.MULTIRUN
                 config.hydra.overrides.hydra.append(_ADDED)
