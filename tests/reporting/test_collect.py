@@ -140,3 +140,11 @@ def test_columns_without_a_value_are_no_numbers(tmp_path: Path) -> None:
     for frame in (results.runs, results.baselines):
         assert list(frame.columns) == ORDER
         assert set(map(str, frame.dtypes)) == {"object"}
+
+
+def test_a_config_without_names_of_rules_is_one_with_the_options_of_all(tmp_path: Path) -> None:
+    for name in ("yeast/focal/seed=0", "yeast/focal/seed=1"):
+        write_run(tmp_path, name, config={"decision": {"global": {"metric": "f1_macro"}}})
+    results = collect(tmp_path)
+    assert len(results.folders) == 2
+    assert len(results.baselines) == 2 * 2
