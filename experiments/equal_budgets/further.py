@@ -91,13 +91,12 @@ def compared(searches: pd.DataFrame, further: Mapping[Further, pd.DataFrame]) ->
     lines = []
     for metric in METRICS:
         before, after = (best_by(_KEYS, rows, metric) for rows in (own, every))
+        values_of = means[metric].to_dict()
         for contestant, choice in after.items():
             # No choice, where every configuration has a failed run.
             if contestant not in before or None in (*before[contestant], *choice):
                 continue
-            values = [
-                means.loc[(*contestant, *each), metric] for each in (before[contestant], choice)
-            ]
+            values = [values_of[(*contestant, *each)] for each in (before[contestant], choice)]
             change = COUNT_METRICS[metric].sign * (values[1] - values[0])
             lines.append((*contestant, metric, choice[0], *values, change))
     columns = [*_KEYS, "metric", "number", "before", "after", "change"]
