@@ -148,6 +148,7 @@ class _Read:
         self.tuned_on: dict[str, str] = {}
         self.left_out: dict[str, None] = {}
         self._first: dict[Hashable, str] = {}
+        self._row_of: dict[tuple[str, str], int] = {}
         self._with_baselines: set[Hashable] = set()
         for name, folder in folders.items():
             try:
@@ -163,13 +164,13 @@ class _Read:
             if counted == name:
                 self._count(name, run)
             else:
-                before = read_run(folders[counted], metrics).metrics
-                self.repeats[name] = Repeat(counted, _gap(run.metrics, before))
+                self.repeats[name] = Repeat(counted, self._gap(counted, run))
 
     def _count(self, name: str, run: StoredRun) -> None:
         """Add the rows of a run, and those of the baselines that none before has."""
         self.tuned_on |= {rule: fitted["tuned_on"] for rule, fitted in run.rules.items()}
         for rule, values in _by_rule(run.metrics, run.rules):
+            self._row_of[name, rule] = len(self.rows.keys)
             self.rows.add((name, run.status["head"], rule), values)
         key = data_key(run.status)
         for baseline, metrics in run.baselines.items():
@@ -181,21 +182,21 @@ class _Read:
                     self._with_baselines.add((key, baseline, rule))
                     self.baselines.add((name, baseline, rule), values)
 
+    def _gap(self, counted: str, run: StoredRun) -> float:
+        """Return the largest difference of a run to a counted one in any metric that both have."""
+        gaps = [
+            abs(value - self.rows.value(self._row_of[counted, rule], name))
+            for rule, values in _by_rule(run.metrics, run.rules)
+            if (counted, rule) in self._row_of
+            for name, value in values.items()
+            if value is not None
+        ]
+        # A gap to a missing value is NaN, which is not above 0.
+        return max((gap for gap in gaps if gap > 0), default=0.0)
+
 
 def _name(run: Path, folder: Path) -> str:
     return run.relative_to(folder).as_posix() if run != folder else run.name
-
-
-def _gap(metrics: Mapping[str, float | None], before: Mapping[str, float | None]) -> float:
-    """Return the largest difference between two runs in any metric."""
-    gaps = (
-        abs(value - other)
-        for key, value in metrics.items()
-        if key.split("/")[0] in PREFIX
-        and value is not None
-        and (other := before.get(key)) is not None
-    )
-    return max((gap for gap in gaps if gap > 0), default=0.0)
 
 
 def check_comparable(statuses: Mapping[str, Mapping[str, Any]]) -> None:
@@ -276,4 +277,6 @@ def _frame(
         **{key: [set_to[run][key] for run in runs] for key in overrides},
     }
     metrics = sorted(values, key=lambda name: [name.startswith(f"{part}_") for part in PARTS])
-    return pd.DataFrame({**facts, **{name: values[name] for name in metrics}})
+    frame = pd.DataFrame({**facts, **{name: values[name] for name in metrics}})
+    # Columns without a value would be of numbers.
+    return frame if len(frame) else frame.astype(object)

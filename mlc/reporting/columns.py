@@ -31,6 +31,11 @@ class Columns:
             column.append(nan if value is None else value)
         self.keys.append(key)
 
+    def value(self, row: int, name: str) -> float:
+        """Return a number; NaN where the row lacks it."""
+        column = self._columns.get(name, ())
+        return column[row] if row < len(column) else nan
+
     @property
     def columns(self) -> dict[str, NDArray[np.float64]]:
         """Each column, (N,), in the order of its first value."""

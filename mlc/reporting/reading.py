@@ -135,6 +135,8 @@ def _status(path: Path) -> dict[str, Any]:
     for key in ("config", "identity"):
         fits = status.get(key) is None or isinstance(status[key], dict)
         _require(fits, path, f"its {key!r} is of another type")
+    decisions = (status.get("config") or {}).get("decisions", [])
+    _require(isinstance(decisions, list), path, "its decision rules are no list")
     data = (status.get("identity") or {}).get("data")
     _require(data is None or isinstance(data, str), path, "its fingerprint of the data is not text")
     seed = status.get("seed", 0)

@@ -63,7 +63,7 @@ def data_key(status: Status) -> Hashable:
     if not config:
         overrides = {k: v for k, v in status["overrides"].items() if k.startswith("data.")}
         return (*_data(status), status["seed"], _frozen(overrides))
-    parts = {key: config.get(key) for key in ("data", "decision", "decisions")}
+    parts = {key: config[key] for key in ("data", "decision", "decisions") if key in config}
     return (*_data(status), status["seed"], _frozen(_significant(parts)))
 
 

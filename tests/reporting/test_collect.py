@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from mlc.config.errors import RunFolderError
 from mlc.reporting.choice import contestants, named_baselines
 from mlc.reporting.collect import check_comparable, collect
+from mlc.reporting.reading import ORDER, StoredRun, read_run
 from mlc.reporting.summary import summarise, write_summary
 from mlc.reporting.tables import means_table
 from mlc.runs.provenance import flatten
@@ -109,3 +112,39 @@ def test_the_work_on_a_run_does_not_grow_with_the_settings(
     check_comparable(results.statuses)
     assert len(results.folders) == 3
     assert len(calls) <= 5 * 3
+
+
+def test_a_run_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A repeat was compared with the counted run's files, read anew; they may be gone by then."""
+
+    def read_and_deleted(folder: Path, metrics: Sequence[str]) -> StoredRun:
+        run = read_run(folder, metrics)
+        rmtree(folder)
+        return run
+
+    for name, jaccard in (("a", 0.5), ("b", 0.53), ("c", 0.5)):
+        write(tmp_path, f"{name}/focal/seed=0", 2, jaccard=jaccard)
+        path = tmp_path / f"{name}/focal/seed=0/status.json"
+        path.write_text(path.read_text().replace(f'"data": "{name}"', '"data": "yeast"'))
+    monkeypatch.setattr("mlc.reporting.collect.read_run", read_and_deleted)
+    repeats = collect(tmp_path).repeats
+    assert {name: repeat.of for name, repeat in repeats.items()} == {
+        "b/focal/seed=0": "a/focal/seed=0", "c/focal/seed=0": "a/focal/seed=0",
+    }  # fmt: skip
+    assert [repeat.gap for repeat in repeats.values()] == pytest.approx([0.03, 0])
+
+
+def test_columns_without_a_value_are_no_numbers(tmp_path: Path) -> None:
+    write(tmp_path, "yeast/focal/seed=0", 2, state="failed")
+    results = collect(tmp_path)
+    for frame in (results.runs, results.baselines):
+        assert list(frame.columns) == ORDER
+        assert set(map(str, frame.dtypes)) == {"object"}
+
+
+def test_a_config_without_names_of_rules_is_one_with_the_options_of_all(tmp_path: Path) -> None:
+    for name in ("yeast/focal/seed=0", "yeast/focal/seed=1"):
+        write_run(tmp_path, name, config={"decision": {"global": {"metric": "f1_macro"}}})
+    results = collect(tmp_path)
+    assert len(results.folders) == 2
+    assert len(results.baselines) == 2 * 2

@@ -17,6 +17,9 @@ def test_they_are_the_columns_of_a_data_frame() -> None:
     assert list(columns.columns) == list(expected.columns)
     for name, values in columns.columns.items():
         np.testing.assert_array_equal(values, expected[name])
+        found = [columns.value(row, name) for row in range(4)]
+        np.testing.assert_array_equal(found, expected[name])
+    assert np.isnan(columns.value(0, "no such column"))
     assert columns.keys == [(str(index), "x") for index in range(4)]
 
 

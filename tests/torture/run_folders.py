@@ -57,6 +57,7 @@ FORMS: dict[str, Callable[[Path], None]] = {
     **{f"{key} of another type": of("status.json", lambda own, key=key: own | {key: [{}]})
        for key in ("state", "data", "head", "seed", "overrides", "monitor", "config", "identity")},
     "unhashable fingerprint": of("status.json", lambda own: own | {"identity": {"data": []}}),
+    "decisions of another type": of("status.json", lambda own: own | {"config": {"decisions": 3}}),
     "a huge seed": of("status.json", lambda own: own | {"seed": 10**100}),
     "an override named run": of("status.json", lambda own: own | {"overrides": {"run": "1"}}),
     "a folder": a_folder,
