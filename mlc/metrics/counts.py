@@ -102,6 +102,10 @@ def register_metric(
         average: "samples", "micro" or "macro".
         higher_is_better: False for a loss.
 
+    The formula takes counts (..., groups) and returns values of this shape: those of several runs are
+    computed at once, so that a sum or a number of groups is that of the last axis alone.
+    `require_separate` checks it.
+
     Two empty sets have the value 1 in samples and micro averages, labels without a positive 0 in macro.
 
     Raises:
@@ -165,6 +169,32 @@ def _ratio(numerator: Tensor, denominator: Tensor, empty: float) -> Tensor:
 
 def _both_empty(predicted: Tensor, actual: Tensor, empty: float) -> Tensor:
     return empty * ((predicted == 0) & (actual == 0)).to(predicted.dtype)
+
+
+def require_separate() -> None:
+    """Check that each metric has the same values for several runs at once as for each alone.
+
+    Raises:
+        ConfigError: one has others, as a formula that sums over all axes.
+    """
+    import torch
+
+    n_runs, n_groups, n = 2, 3, 5
+    predicted = torch.tensor([[1.0, 3, 0], [4, 2, 5]], dtype=torch.float64)
+    actual = torch.tensor([[2.0, 1, 0], [3, 5, 1]], dtype=torch.float64)
+    counts = torch.minimum(predicted, actual), predicted, actual
+    for name, metric in COUNT_METRICS.items():
+        of_runs = [counts, *(tuple(each[run] for each in counts) for run in range(n_runs))]
+        together, *alone = (torch.as_tensor(metric.formula(*each, n)).double() for each in of_runs)
+        shapes = {tuple(together.shape[1:]), *(tuple(values.shape) for values in alone)}
+        if shapes != {(n_groups,)} or not torch.allclose(
+            together, torch.stack(alone), equal_nan=True
+        ):
+            raise ConfigError(
+                f"The metric {name!r} has other values for several runs at once than for each alone: let"
+                " its formula return a value for each group, (..., groups), and take sums with dim=-1,"
+                " keepdim=True and the number of groups from shape[-1]."
+            )
 
 
 def count_true(pairs: Tensor, dim: int = -1) -> Tensor:

@@ -23,6 +23,7 @@ from mlc.data.splits import Split, split_dataset
 from mlc.decisions.base import DecisionRule
 from mlc.evaluation.judging import Evaluation, evaluate
 from mlc.heads.base import HEADS
+from mlc.metrics.counts import require_separate
 from mlc.runs.folder import BEST_VALUE
 from mlc.runs.provenance import identify
 from mlc.runs.recorder import Recorder, RunResult
@@ -111,6 +112,7 @@ class _Cohort:
         """Prepare the runs and train as many at once as fit into memory."""
         config = self.configs[0]
         try:
+            require_separate()
             self.device = device_of(config.device)
             torch.set_num_threads(config.threads)
             dataset = SOURCES[config.data.name].load(config.data)

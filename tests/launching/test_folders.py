@@ -123,12 +123,12 @@ def test_an_option_of_a_sweep_may_name_the_job(
     launcher: str, launch: Launch, tmp_path: Path
 ) -> None:
     ended = launch(
-        "-m", "seed=3,4", "hydra.sweep.dir=s", "data.title='t${hydra:job.num} of ${hydra:sweep.dir}'",
+        "-m", "seed=3,4", "hydra.sweep.dir=s", "data.title='t${hydra:job.num}-${hydra:sweep.dir}'",
         f"hydra/launcher={launcher}", "report.yardsticks=false",
     )  # fmt: skip
     assert ended.status == 0, ended.error
     assert {path.name for path in (tmp_path / "s").iterdir() if path.is_dir()} == {
-        "t0 of s", "t1 of s",
+        "t0-s", "t1-s",
     }  # fmt: skip
 
 

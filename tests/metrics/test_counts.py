@@ -1,11 +1,14 @@
 """Count metrics against scikit-learn, with the conventions of `mlc.metrics.counts`."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 from sklearn import metrics
 
-from mlc.metrics.counts import COUNT_METRICS
+from mlc.config.errors import ConfigError
+from mlc.metrics.counts import COUNT_METRICS, CountMetric, Formula, require_separate
 from mlc.metrics.final import decision_metrics, decision_metrics_of_runs
 from tests.cases import label_matrices
 from tests.exact import NAMES
@@ -104,3 +107,25 @@ def test_worked_numbers() -> None:
     assert values["jaccard_micro"] == pytest.approx(3 / 5)
     assert values["f1_macro"] == pytest.approx((2 / 3 + 2 / 3 + 1) / 3)
     assert values["cardinality_predicted"] == pytest.approx(4 / 3)
+
+
+def test_each_metric_is_that_of_each_run_alone() -> None:
+    require_separate()
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        lambda true, predicted, actual, n, empty: true * actual / actual.sum(),
+        lambda true, predicted, actual, n, empty: true / len(actual),
+        lambda true, predicted, actual, n, empty: (true / n).min(),
+        lambda true, predicted, actual, n, empty: (true / n).min(dim=-1).values,
+    ],
+)
+def test_a_metric_that_mixes_runs_is_refused(
+    formula: Formula, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = {**COUNT_METRICS, "own_macro": CountMetric(partial(formula, empty=0.0), "macro")}
+    monkeypatch.setattr("mlc.metrics.counts.COUNT_METRICS", own)
+    with pytest.raises(ConfigError, match=r"'own_macro' has other values .* dim=-1, keepdim=True"):
+        require_separate()
