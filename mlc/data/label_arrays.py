@@ -15,6 +15,7 @@ from mlc.config.errors import DataError
 from mlc.config.texts import counted, shortened
 from mlc.data.files import MOST_COLUMNS, require_memory
 from mlc.data.label_bits import binary_value
+from mlc.data.label_cells import GAPS
 from mlc.data.label_literals import literal
 from mlc.data.label_separators import NAMES, combined_by, split_cell
 from mlc.data.missing_labels import SOFT_RANGE, first_not_soft
@@ -94,16 +95,23 @@ def parted_texts(
 def words_as_bits(arrays: Sequence[Any]) -> list[Any]:
     """Return texts (N, K) that are words for 0 and 1, such as yes and no, as zeros and ones.
 
-    A label set has each label once, so that in one row a word must stand twice.
+    A label set has each label once, so that in one row a word must stand twice. Words for a gap, such as
+    NaN, and empty texts become NaN.
     """
     given = list(arrays)
     if any(issparse(y) or y.ndim != 2 or y.dtype.kind != "U" or not y.size for y in given):
         return given
-    if any(binary_value(word) is None for y in given for word in np.unique(y)):
+    words = {str(word): word.strip().lower() for y in given for word in np.unique(y)}
+    values = {word: np.nan if low in GAPS else binary_value(word) for word, low in words.items()}
+    if None in values.values():
         return given
-    if not any(len(set(row)) < len(row) for y in given for row in y.tolist()):
+    filled = (
+        [word for word in row if words[word] not in GAPS] for y in given for row in y.tolist()
+    )
+    if not any(len(set(row)) < len(row) for row in filled):
         return given
-    return [np.vectorize(binary_value, otypes=[int])(y) for y in given]
+    bits = [np.vectorize(values.get, otypes=[float])(y) for y in given]
+    return [y if np.isnan(y).any() else y.astype(int) for y in bits]
 
 
 def _split_texts(y: NDArray[np.str_], sign: str | None) -> NDArray[np.str_]:

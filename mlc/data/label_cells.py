@@ -24,7 +24,9 @@ MISSING = {
     "", "?", "na", "nan", "null", "none", "n/a", "#n/a", "#n/a n/a", "#na", "<na>", "-nan",
     "\\n", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan",
 }  # fmt: skip
-_NO_LABEL = {*MISSING, *DASHES, "[]", "()", "{}", "set()", "frozenset()", "array([])"}
+# Those among zeros and ones.
+GAPS = MISSING | DASHES
+_NO_LABEL = {*GAPS, "[]", "()", "{}", "set()", "frozenset()", "array([])"}
 Labels = list[Any]
 
 

@@ -14,7 +14,7 @@ from mlc.config.errors import DataError
 from mlc.config.texts import shown
 from mlc.data.byte_columns import refuse_bytes
 from mlc.data.label_bits import BINARY_WORDS, note_on_words, of_one_language
-from mlc.data.label_cells import MISSING, CellForm, read_cells, read_cells_as
+from mlc.data.label_cells import GAPS, MISSING, CellForm, read_cells, read_cells_as
 from mlc.data.locations import location_of
 from mlc.data.missing_labels import (
     CHOICES,
@@ -28,8 +28,6 @@ from mlc.data.ticks import DASHES, Ticks, ticks_in
 
 # In a single 0/1 column, a smaller share of other values counts as slips.
 _SLIPS = 0.1
-# Cells without a value among those of 0 and 1.
-_GAPS = MISSING | DASHES
 
 
 class Labels(NamedTuple):
@@ -233,7 +231,7 @@ def _zeros_and_ones(
     """Return 0 or 1 for each cell, and NaN for an empty one: (N,)."""
     meaning = BINARY_WORDS.get if ticks is None else ticks.value_of
     words = (str(value).strip().lower() for value in column)
-    gaps = _GAPS if ticks is None or ticks.gaps_are_0 else _GAPS - ticks.zeros
+    gaps = GAPS if ticks is None or ticks.gaps_are_0 else GAPS - ticks.zeros
     values = [np.nan if word in gaps else meaning(word) for word in words]
     if None in values:
         wrong = values.index(None)
@@ -271,7 +269,7 @@ def _is_one_label(columns: pd.DataFrame, form: CellForm | None, separator: str |
 def _is_binary(column: pd.Series[Any]) -> bool:
     """Whether a single column is a label of 0 and 1, perhaps with a few slips and gaps."""
     words = [str(value).strip().lower() for value in column]
-    filled = [word for word in words if word not in _GAPS]
+    filled = [word for word in words if word not in GAPS]
     values = [BINARY_WORDS.get(word) for word in filled]
     n_slips = values.count(None)
     few = n_slips < _SLIPS * len(values) and {0, 1} <= set(values)

@@ -12,6 +12,7 @@ from scipy.sparse import issparse
 from mlc.config.errors import DataError
 from mlc.config.texts import shown
 from mlc.data.label_bits import binary_value
+from mlc.data.label_cells import GAPS
 
 _CONTAINERS = (list, tuple, set, frozenset, range)
 
@@ -112,6 +113,11 @@ def is_missing(value: Any) -> bool:
     return type(value).__name__ in ("NAType", "NaTType")
 
 
+def is_gap(value: Any) -> bool:
+    """Whether the value is a text for a missing one, such as "", "nan" or "?"."""
+    return isinstance(value, str) and value.strip().lower() in GAPS
+
+
 def is_number(value: Any) -> bool:
     """Whether the value is a bool, an int or a float, of Python or of NumPy."""
     return isinstance(value, (bool, int, float, np.bool_, np.integer, np.floating))
@@ -178,11 +184,12 @@ def _labels(row: Any) -> list[Any]:
 def _refuse_text(lists: list[list[Any]]) -> None:
     """Raise DataError for lists of words for 0 and 1: a label set holds each label once."""
     values = {value for row in lists for value in row if isinstance(value, str)}
-    if all(isinstance(v, str) for row in lists for v in row) and None not in map(
-        binary_value, values
+    if all(isinstance(v, str) for row in lists for v in row) and all(
+        binary_value(value) is not None or is_gap(value) for value in values
     ):
         for index, row in enumerate(lists):
-            if len(set(row)) < len(row):
+            filled = [word for word in row if not is_gap(word)]
+            if len(set(filled)) < len(filled):
                 raise DataError(
                     f"y is {shown(row)} in row {index}, zeros and ones as text: give the rows as an"
                     " array or a data frame, which may hold words for 0 and 1."

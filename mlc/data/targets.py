@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ from mlc.config.texts import shown
 from mlc.data.class_checks import refuse_joined, require_one_kind
 from mlc.data.label_bits import binary_value, of_one_language
 from mlc.data.missing_labels import HALF, first_not_soft
-from mlc.data.rows import Written, is_missing, read
+from mlc.data.rows import Written, is_gap, is_missing, read
 
 _NEEDS_BINARY = (
     "several columns must be labels of 0 or 1, or words such as yes and no or true and false. Unknown"
@@ -108,7 +109,7 @@ def encode(y: Any, missing: str = "refuse", soft: bool = False) -> Targets:
     if array.ndim == 2 and (array.shape[1] != 1 or _is_all_binary(array, missing)):
         binary, known = _binary(array, written.columns, missing)
         return Targets("multi_hot", _column_names(written, array.shape[1]), binary, known)
-    if array.ndim == 2 and _is_all_binary(array, "mask"):
+    if array.ndim == 2 and _is_all_binary(array, "mask", is_missing):
         row = int(np.argmax(_gaps(array)))
         raise DataError(_not_binary(array[row, 0], row, 0, written.columns, True))
     return _classes(array)
@@ -173,21 +174,28 @@ def _as_numbers(array: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
-def _is_all_binary(array: NDArray[Any], missing: str) -> bool:
+def _no_value(value: Any) -> bool:
+    """Whether a value among zeros and ones is missing; a text may say so."""
+    return is_missing(value) or is_gap(value)
+
+
+def _is_all_binary(
+    array: NDArray[Any], missing: str, is_a_gap: Callable[[Any], bool] = _no_value
+) -> bool:
     """Whether a column (N, 1) holds zeros and ones, or words for them of one language."""
     if not of_one_language(str(value).strip().lower() for value in array.ravel().tolist()):
         return False
     other = np.isnan(_zeros_and_ones(array))
-    return not (other if missing == "refuse" else other & ~_gaps(array)).any()
+    return not (other if missing == "refuse" else other & ~_gaps(array, is_a_gap)).any()
 
 
-def _gaps(array: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return which values are missing: None, NaN or pandas' NA."""
+def _gaps(array: NDArray[Any], is_a_gap: Callable[[Any], bool] = _no_value) -> NDArray[np.bool_]:
+    """Return which values are missing: None, NaN, pandas' NA or a text such as "" or "nan"."""
     if array.dtype.kind in "fc":
         return np.asarray(np.isnan(array))
-    if array.dtype != object:
+    if array.dtype.kind not in "OUT":
         return np.zeros(array.shape, dtype=bool)
-    flat = [is_missing(value) for value in array.ravel().tolist()]
+    flat = [is_a_gap(value) for value in array.ravel().tolist()]
     return np.array(flat, dtype=bool).reshape(array.shape)
 
 
@@ -224,7 +232,7 @@ def _binary(
 def _not_binary(value: Any, row: int, column: int, columns: Any, has_choice: bool) -> str:
     name = column if columns is None else repr(columns[column])
     where = f"in row {row}, column {name}"
-    if is_missing(value):
+    if _no_value(value):
         value = float("nan") if isinstance(value, float) else value
         choice = (
             "leave the row out, or set missing_labels to 'mask', which leaves it unknown, or 'negative'"

@@ -26,6 +26,8 @@ _REAL = rf"{_INTEGER}(?:\.\d*(?:[eE][-+]?\d+)?|[eE][-+]?\d+)"
 _NUMBER = re.compile(rf"(?!hydra\.)([A-Za-z_][\w.]*)=({_INTEGER}|{_REAL})", re.ASCII)
 # The name of a part, which is chosen before any setting.
 _WORD = re.compile(r"[\w.+/-]+")
+# Hydra adds this to a command with --multirun after it has read the mode.
+_ADDED = "hydra.mode=MULTIRUN"
 
 
 def composed(overrides: Sequence[str]) -> DictConfig:
@@ -55,15 +57,23 @@ def composed_once() -> Iterator[None]:
         validate_sweep_overrides: bool = True,
     ) -> DictConfig:
         key = self, config_name, tuple(overrides), run_mode, from_shell
-        if key in found and validate_sweep_overrides:
-            self.validate_sweep_overrides_legal(parsed(overrides), run_mode, from_shell)
-            return found.pop(key)
-        config = compose_anew(
-            self, config_name, overrides, run_mode, from_shell, validate_sweep_overrides
-        )
         # Such a caller reads the mode and drops the config.
         if not validate_sweep_overrides:
-            found[key] = config
+            found[key] = compose_anew(
+                self, config_name, overrides, run_mode, from_shell, validate_sweep_overrides
+            )
+            return found[key]
+        config = found.pop(key, None)
+        if config is None and overrides[-1:] == [_ADDED]:
+            config = found.pop(
+                (self, config_name, tuple(overrides[:-1]), run_mode, from_shell), None
+            )
+            if config is not None:
+                config.hydra.mode = RunMode.MULTIRUN
+                config.hydra.overrides.hydra.append(_ADDED)
+        if config is None:
+            return compose_anew(self, config_name, overrides, run_mode, from_shell)
+        self.validate_sweep_overrides_legal(parsed(overrides), run_mode, from_shell)
         return config
 
     ConfigLoaderImpl.load_configuration = load  # type: ignore[method-assign]

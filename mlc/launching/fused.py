@@ -213,11 +213,13 @@ def _compose(launcher: FusedLauncher, overrides: list[str], number: int, keeps_c
     with read_write(config.hydra), open_dict(config.hydra):
         config.hydra.job.id = str(number)
         config.hydra.job.num = number
+    # The folder may name the job by ${hydra:...}, and the rest of the config names the folder.
+    _set_current(config, keeps_config)
     folder = (Path(str(config.hydra.sweep.dir)) / str(config.hydra.sweep.subdir)).absolute()
     with read_write(config.hydra.runtime), open_dict(config.hydra.runtime):
         config.hydra.runtime.output_dir = str(folder)
-    result = FolderJobReturn(folder=folder)
     hydra_config = _set_current(config, keeps_config)
+    result = FolderJobReturn(folder=folder)
     result.overrides = task_overrides(config.hydra)
     result.working_dir = str(Path.cwd())
     result.task_name = config.hydra.job.name

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
 import shlex
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from textwrap import fill
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from mlc.config.texts import counted
 from mlc.files.names import STATUS
@@ -95,9 +99,10 @@ class SweepCallback(Callback):
         global current
         folder = Path(config.hydra.run.dir).absolute()
         try:
-            check_lone_run(folder, config)
-            if config.resume:
-                require_resumable(folder, config, parsed(task_overrides(config.hydra)), 1)
+            with in_first_job(config):
+                check_lone_run(folder, config)
+                if config.resume:
+                    require_resumable(folder, config, parsed(task_overrides(config.hydra)), 1)
         except Exception as error:
             raise Refusal(error) from error
         current = Launch(folder, config.report, 1, is_sweep=False)
@@ -106,21 +111,22 @@ class SweepCallback(Callback):
         """Check all values of a sweep before its first job."""
         global current
         try:
-            overrides = sweep_overrides(config)
-            request = read_request(config, overrides)
-            if config.report.expected is not None:
-                read_expected(config.report.expected)
-            grid = overrides if request is None else request.grid_and_seeds
-            n_jobs = check_swept_values(config, grid)
-            if request is not None:
-                n_jobs = request.n_jobs
-                require_sampler(request.options)
-            folder = Path(config.hydra.sweep.dir).absolute()
-            check_sweep(folder, config, () if request is None else SEARCH_FILES)
-            if config.resume:
-                require_resumable(folder, config, overrides, n_jobs, request)
-            else:
-                require_unfinished(folder, config, overrides, n_jobs)
+            with in_first_job(config):
+                overrides = sweep_overrides(config)
+                request = read_request(config, overrides)
+                if config.report.expected is not None:
+                    read_expected(config.report.expected)
+                grid = overrides if request is None else request.grid_and_seeds
+                n_jobs = check_swept_values(config, grid)
+                if request is not None:
+                    n_jobs = request.n_jobs
+                    require_sampler(request.options)
+                folder = Path(config.hydra.sweep.dir).absolute()
+                check_sweep(folder, config, () if request is None else SEARCH_FILES)
+                if config.resume:
+                    require_resumable(folder, config, overrides, n_jobs, request)
+                else:
+                    require_unfinished(folder, config, overrides, n_jobs)
         except Exception as error:
             raise Refusal(error) from error
         swept = [key_of(override) for override in grid if override.is_sweep_override()]
@@ -141,6 +147,20 @@ class SweepCallback(Callback):
             failed = job_return.status == JobStatus.FAILED
             value = None if failed else job_return.return_value
             current.job_ended(failed, isinstance(value, float) and math.isnan(value))
+
+
+@contextmanager
+def in_first_job(config: DictConfig) -> Iterator[None]:
+    """Let the config of a launch be resolved as that of its first job, where it has ${hydra:...}."""
+    current: Any = HydraConfig.instance()
+    before = current.cfg
+    current.cfg = copy.deepcopy(config)
+    with read_write(current.cfg.hydra), open_dict(current.cfg.hydra):
+        current.cfg.hydra.job.num, current.cfg.hydra.job.id = 0, "0"
+    try:
+        yield
+    finally:
+        current.cfg = before
 
 
 def failures() -> str | None:

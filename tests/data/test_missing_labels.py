@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
+from sklearn.exceptions import DataConversionWarning
 
 from mlc.config.errors import ConfigError, DataError
 from mlc.data.base import SOURCES, Dataset
@@ -63,6 +64,11 @@ def written(kind: str, folder: Path) -> tuple[str, dict[str, Any]]:
         return "arff", {"path": str(folder / "toy")}
     np.savez(folder / "toy.npz", X=X, y=Y, label_names=np.array(["round", "red"]))
     return "arrays", {"path": str(folder / "toy.npz")}
+
+
+def as_text(gap: str) -> Any:
+    """The labels as texts, with this one where a label is missing."""
+    return np.where(np.isnan(Y), gap, np.where(Y == 1, "1", "0"))
 
 
 REFUSALS = {
@@ -164,6 +170,9 @@ class TestTheY:
             np.where(np.isnan(Y), None, Y),
             pd.DataFrame(Y, columns=["round", "red"]).astype("Int64"),
             np.ma.masked_array(np.array(TARGETS), ~np.array(KNOWN, dtype=bool)),
+            Y.astype(str),
+            pd.DataFrame(as_text("")),
+            np.where(as_text("?") == "1", "yes", np.where(as_text("?") == "0", "no", "?")),
         ]
         for y in frames:
             with pytest.raises(DataError, match=r"in row 1, column .*set missing_labels to 'mask'"):
@@ -181,6 +190,15 @@ class TestTheY:
         assert masked.form == "multi_hot"
         assert masked.known is not None
         assert masked.known[:, 0].astype(int).tolist() == [1, 0, 1, 0, 1]
+
+    def test_words_for_gaps_in_lists_are_no_labels(self) -> None:
+        with pytest.raises(DataError, match="in row 2, zeros and ones as text"):
+            encode([["1", ""], ["", "0"], ["0", "0"]], "mask")
+        # A class, unless gaps are said to have a meaning.
+        kinds = np.array([["yes"], ["no"], ["none"]])
+        with pytest.warns(DataConversionWarning):
+            assert encode(kinds).form == "classes"
+        assert encode(kinds, "mask").form == "multi_hot"
 
     def test_another_value_is_still_refused(self) -> None:
         with pytest.raises(DataError, match=r"y is 0.5 in row 0, column 0"):
@@ -247,6 +265,21 @@ def test_a_sparse_array_has_missing_labels_too(tmp_path: Path) -> None:
     negative = load_data("arrays", **options, missing_labels="negative")
     assert negative.known is None
     assert negative.targets.astype(int).tolist() == TARGETS
+
+
+@pytest.mark.parametrize("gap", ["", "nan", "?", "None"])
+def test_an_array_of_words_has_missing_labels_too(gap: str, tmp_path: Path) -> None:
+    # A word that stands twice in a row is no label of a set.
+    y = np.hstack([as_text(gap), [["0"], ["1"], ["1"], [gap], ["1"]]])
+    np.savez(tmp_path / "toy.npz", X=X, y=y, label_names=np.array(["round", "red", "new"]))
+    with pytest.raises(DataError, match="y is NaN in row 2, column 1: fill it"):
+        load_data("arrays", path=str(tmp_path / "toy.npz"))
+    masked = load_data("arrays", path=str(tmp_path / "toy.npz"), missing_labels="mask")
+    assert masked.known is not None
+    assert masked.known.astype(int).tolist() == [
+        [*known, new] for known, new in zip(KNOWN, [1, 1, 1, 0, 1], strict=True)
+    ]
+    assert masked.targets[:, :2].astype(int).tolist() == TARGETS
 
 
 def test_in_a_column_of_label_sets_the_choice_does_nothing_and_the_card_says_so(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.hydra import Hydra
-from hydra._internal.utils import create_config_search_path
+from hydra._internal.utils import _run_app, create_config_search_path
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -123,20 +124,32 @@ def test_numbers_share_one_composition(
     assert len(calls) == 2
 
 
-def test_a_config_is_composed_once_for_its_mode_and_for_itself(
-    hydra: tuple[Hydra, DictConfig],
+@pytest.mark.parametrize("stated", [[], ["hydra.mode=MULTIRUN"], ["hydra.mode=RUN"]])
+@pytest.mark.filterwarnings(r"ignore:\s*Running Hydra app with --multirun")
+def test_a_sweep_is_composed_once_for_its_mode_and_for_itself(
+    stated: list[str], hydra: tuple[Hydra, DictConfig]
 ) -> None:
     made, _ = hydra
-    words = ["seed=1,2", "head=sigmoid", "hydra.mode=MULTIRUN"]
-    expected = OmegaConf.to_yaml(made.compose_config("train", words, run_mode=RunMode.MULTIRUN))
-    with composed_once():
-        assert made.get_mode("train", words) == RunMode.MULTIRUN
-        with count_compositions() as calls:
-            config = made.compose_config("train", words, run_mode=RunMode.MULTIRUN)
-            assert calls == []
-            made.compose_config("train", words, run_mode=RunMode.MULTIRUN)
+    found = []
+
+    def multirun(config_name: str, overrides: list[str], **_: Any) -> None:
+        found.append(made.compose_config(config_name, overrides, run_mode=RunMode.MULTIRUN))
+
+    def run() -> None:
+        words = ["seed=1,2", "head=sigmoid", "hydra.job.name=x", *stated]
+        mode = made.get_mode("train", words)
+        of_hydra = SimpleNamespace(multirun=multirun)
+        # Hydra adds a word for the mode to those of the command.
+        _run_app(False, True, mode, of_hydra, "train", lambda _: None, words)
+
+    run()
+    with composed_once(), count_compositions() as calls:
+        run()
         assert len(calls) == 1
-    assert OmegaConf.to_yaml(config) == expected
+        run()
+    assert len(calls) == 2
+    assert len({OmegaConf.to_yaml(config) for config in found}) == 1
+    assert {config.hydra.mode for config in found} == {RunMode.MULTIRUN}
 
 
 @pytest.mark.parametrize("wrong", ["hydra.job.name=a,b", "seed=", "head=nope"])

@@ -99,6 +99,7 @@ def test_a_sweeps_jobs_use_no_folder_with_other_files(
     ("subdir", "folders"),
     [
         ("${hydra.job.num}", {"0", "1"}),
+        ("'${hydra:job.num}'", {"0", "1"}),
         ("'x=${seed}'", {"x=3", "x=4"}),
         ("${hydra.job.override_dirname}", {"seed:3", "seed:4"}),
     ],
@@ -115,6 +116,20 @@ def test_the_folder_of_each_job_is_named_by_its_own_config(
     assert ended.status == 0, ended.error
     assert {path.name for path in (tmp_path / "s").iterdir() if path.is_dir()} == folders
     assert (tmp_path / "s" / "results.csv").is_file()
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_an_option_of_a_sweep_may_name_the_job(
+    launcher: str, launch: Launch, tmp_path: Path
+) -> None:
+    ended = launch(
+        "-m", "seed=3,4", "hydra.sweep.dir=s", "data.title='t${hydra:job.num} of ${hydra:sweep.dir}'",
+        f"hydra/launcher={launcher}", "report.yardsticks=false",
+    )  # fmt: skip
+    assert ended.status == 0, ended.error
+    assert {path.name for path in (tmp_path / "s").iterdir() if path.is_dir()} == {
+        "t0 of s", "t1 of s",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)
