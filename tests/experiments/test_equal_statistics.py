@@ -80,7 +80,7 @@ def test_the_error_over_data_sets_has_the_noise_within_them_once() -> None:
 
 
 @pytest.mark.parametrize("n_sets", [3, 11])
-def test_an_interval_over_few_data_sets_is_as_wide_as_that_of_students_t(n_sets: int) -> None:
+def test_one_interval_over_data_sets_is_students(n_sets: int) -> None:
     differences = np.random.default_rng(n_sets).normal(size=(n_sets, 1))
     gain = gains_over_sets(sets_of(differences), "r", np.random.default_rng(0), 20_000)["h0"]
     exact = student.ppf(0.975, n_sets - 1) * differences.std(ddof=1) / n_sets**0.5
