@@ -29,10 +29,10 @@ _COMPARATIVES = """
     improve improves exceed exceeds twice than superior inferior surpass surpasses surpassed outrun
     outruns outdo outdoes winner wins won beaten quicker quickest doubles doubled halves halved twofold
     threefold tenfold optimal poorer poorest richer quarter
-    led leading trailing gained gaining lost losing improved improving improvement improvements exceeded
-    exceeding outperformed outperforming beating winning outclass outclasses outclassed dominate
-    dominates dominated bigger biggest safer safest tighter tightest sharper sharpest steeper flatter smoother
-    cleaner deeper nearer sooner preferable unbeaten triple tripled triples
+    led leading trailing gained gaining lost losing improved improving improvement improvements
+    exceeded exceeding outperformed outperforming beating winning outclass outclasses outclassed
+    dominate dominates dominated bigger biggest safer safest tighter tightest sharper sharpest steeper
+    flatter smoother cleaner deeper nearer sooner preferable unbeaten triple tripled triples
 """
 COMPARATIVE = re.compile(rf"\b({'|'.join(_COMPARATIVES.split())})\b", re.IGNORECASE)
 # Limits ("at least 2", whose digit counts all the same), continuations, differences ("A less that of
