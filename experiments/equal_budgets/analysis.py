@@ -54,7 +54,6 @@ FURTHER: tuple[Further, ...] = (
     *(beyond.Beyond(name) for name in beyond.MEASURED),
     own_options.OwnOptions(),
 )
-_BOOTSTRAP = "bootstrapped over data sets, seeds and test rows"
 
 
 class EqualBudgets(Experiment):
@@ -134,9 +133,9 @@ def _add_intervals(
     report.tables[f"pooled_{metric}"] = (
         f"{metric} on the mean of {len(draws)} data sets: average rank, gain over {REFERENCE}"
         f" with an interval that holds for all contestants together, the least true gain that it would"
-        f" show with a probability of 80% (all {_BOOTSTRAP}; the gain's widened by Student's t for so"
-        f" few data sets), the Bayesian signed-rank test over data sets with a margin of {MARGIN}, and"
-        " Nemenyi's test",
+        " show with a probability of 80% (over data sets, whose values have the noise of their seeds and"
+        " test rows: ranks bootstrapped, gains by the largest of Student's t), the Bayesian signed-rank"
+        f" test over data sets with a margin of {MARGIN}, and Nemenyi's test",
         tables.pooled_table(draws, found.pooled, chosen, metric),
     )
     report.tables[f"gains_{metric}"] = (

@@ -1,4 +1,4 @@
-"""Intervals over seeds, test rows and data sets, by a hierarchical bootstrap of row values."""
+"""Intervals over seeds and test rows, by a bootstrap of row values, and over data sets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
-from scipy.stats import t as student
 
 # By head: (seeds, rows), whose mean is the metric.
 Values = Mapping[str, NDArray[np.float64]]
@@ -82,19 +81,6 @@ def resample(values: Values, weights: Weights) -> Draws:
     return Draws(tuple(values), stacked.mean(axis=(1, 2)), drawn)
 
 
-def pooled(draws: Sequence[Draws], rng: np.random.Generator) -> Draws:
-    """Resample the data sets as well: the metric is the mean over data sets.
-
-    Args:
-        draws: of each data set, with the same heads and numbers of draws.
-        rng: the generator.
-    """
-    stacked = np.stack([each.drawn for each in draws])
-    weights = _weights(rng, stacked.shape[1], len(draws))
-    mean = np.mean([each.values for each in draws], axis=0)
-    return Draws(draws[0].heads, mean, np.einsum("bd,dbh->bh", weights, stacked))
-
-
 @dataclass(frozen=True)
 class Gain:
     """A difference from the reference.
@@ -122,17 +108,8 @@ class Gain:
         return f"{self.mean:+.3f} ±{(self.high - self.low) / 2:.3f}"
 
 
-def widening(n_sets: int) -> float:
-    """Return the factor of intervals over n data sets, at least two.
-
-    A bootstrap takes the variance as known where Student's t has n - 1 degrees of freedom (Cameron,
-    Gelbach and Miller 2008, "Bootstrap-based improvements for inference with clustered errors").
-    """
-    return float(student.ppf(1 - _LEVEL / 2, n_sets - 1) / norm.ppf(1 - _LEVEL / 2))
-
-
-def gains(draws: Draws, reference: str, wider: float = 1.0) -> dict[str, Gain]:
-    """Return the differences from the reference with simultaneous intervals.
+def gains(draws: Draws, reference: str) -> dict[str, Gain]:
+    """Return the differences from the reference on one data set, with simultaneous intervals.
 
     The half-width is a multiple of the head's standard error, the same for all: the quantile of the
     largest standardised deviation over the heads (Westfall and Young 1993, "Resampling-based multiple
@@ -141,7 +118,6 @@ def gains(draws: Draws, reference: str, wider: float = 1.0) -> dict[str, Gain]:
     Args:
         draws: of the reference and the others.
         reference: its name.
-        wider: a factor of the standard errors, as `widening` gives it.
     """
     column = draws.heads.index(reference)
     others = [index for index in range(len(draws.heads)) if index != column]
@@ -150,34 +126,77 @@ def gains(draws: Draws, reference: str, wider: float = 1.0) -> dict[str, Gain]:
     errors = differences.std(axis=0, ddof=1)
     scale = np.where(errors > 0, errors, np.inf)
     deviations = np.abs(differences - differences.mean(axis=0)) / scale
-    errors = wider * errors
     critical = float(np.quantile(deviations.max(axis=1), 1 - _LEVEL)) if others else 0.0
+    names = [draws.heads[index] for index in others]
+    return _with_intervals(names, means, errors, critical)
+
+
+def gains_over_sets(
+    draws: Sequence[Draws], reference: str, rng: np.random.Generator, n_draws: int = N_DRAWS
+) -> dict[str, Gain]:
+    """Return the differences from the reference on the mean over data sets, with simultaneous intervals.
+
+    The standard error is that of the mean of the data sets' differences. These have the noise of their
+    seeds and test rows, so it is the whole error: seeds and rows that are resampled within resampled
+    data sets would count their noise three times. The half-width is a multiple of it, the same for all
+    heads: the quantile of the largest |t| over the heads among draws of as many data sets from a normal
+    distribution with the covariance of the differences. For one head that is Student's t.
+
+    Args:
+        draws: of each data set, at least two, with the same heads.
+        reference: a head.
+        rng: the generator.
+        n_draws: the number of draws.
+    """
+    heads, values = draws[0].heads, np.stack([each.values for each in draws])
+    others = [index for index, head in enumerate(heads) if head != reference]
+    # Equal decisions may differ by rounding.
+    differences = (values[:, others] - values[:, [heads.index(reference)]]).round(12)
+    means, n_sets = differences.mean(axis=0), len(draws)
+    errors = differences.std(axis=0, ddof=1) / np.sqrt(n_sets)
+    deviations = (differences - means)[:, errors > 0]
+    critical = 0.0
+    if deviations.size:
+        drawn = rng.normal(size=(n_draws, n_sets, n_sets)) @ deviations
+        deviates = np.abs(drawn.mean(axis=1)) / drawn.std(axis=1, ddof=1) * np.sqrt(n_sets)
+        critical = float(np.quantile(deviates.max(axis=1), 1 - _LEVEL))
+    return _with_intervals([heads[index] for index in others], means, errors, critical)
+
+
+def _with_intervals(
+    names: Sequence[str], means: NDArray[np.float64], errors: NDArray[np.float64], critical: float
+) -> dict[str, Gain]:
+    """Return the gain of each name, whose half-interval is a multiple of its standard error."""
     least = critical + float(norm.ppf(_POWER))
     return {
-        draws.heads[index]: Gain(
+        name: Gain(
             float(mean), float(error), float(mean - critical * error),
             float(mean + critical * error), float(least * error),
         )
-        for index, mean, error in zip(others, means, errors, strict=True)
+        for name, mean, error in zip(names, means, errors, strict=True)
     }  # fmt: skip
 
 
 def rank_intervals(
-    draws: Sequence[Draws], rng: np.random.Generator, higher_is_better: bool = True
+    draws: Sequence[Draws],
+    rng: np.random.Generator,
+    higher_is_better: bool = True,
+    n_draws: int = N_DRAWS,
 ) -> dict[str, tuple[float, float, float]]:
     """Return each head's average rank over data sets with the ends of its 95% interval.
 
-    Each draw resamples data sets, and within each its seeds and rows; 1 is the best rank.
+    Each draw resamples data sets, whose ranks have the noise of their seeds and rows; seeds and
+    rows drawn anew would pull all ranks to the middle. 1 is the best rank.
     """
     sign = -1 if higher_is_better else 1
-    average = np.mean([ranks(sign * each.values) for each in draws], axis=0)
-    drawn = np.stack([ranks(sign * each.drawn) for each in draws])
-    weights = _weights(rng, drawn.shape[1], len(draws))
-    resampled = np.einsum("bd,dbh->bh", weights, drawn)
+    of_sets = np.stack([ranks(sign * each.values) for each in draws])
+    resampled = _weights(rng, n_draws, len(draws)) @ of_sets
     low, high = np.quantile(resampled, [_LEVEL / 2, 1 - _LEVEL / 2], axis=0)
     return {
-        head: (float(average[index]), float(low[index]), float(high[index]))
-        for index, head in enumerate(draws[0].heads)
+        head: (float(average), float(low[index]), float(high[index]))
+        for index, (head, average) in enumerate(
+            zip(draws[0].heads, of_sets.mean(axis=0), strict=True)
+        )
     }
 
 

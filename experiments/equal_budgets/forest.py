@@ -62,7 +62,7 @@ def forest_figure(found: Mapping[str, Gains]) -> Figure:
         figure,
         f"Is any head better than {REFERENCE} on the mean of the data sets?",
         f"Test value less that of {REFERENCE} (black line); band: within {MARGIN}, called equal; filled:"
-        " the interval over data sets, seeds and test rows excludes 0; grey: no network; no constants",
+        " the interval over data sets excludes 0; grey: no network; no constants",
     )
     return figure
 
@@ -93,7 +93,7 @@ def front_figure(found: Mapping[str, Gains]) -> Figure:
         figure,
         f"Is anything better than {REFERENCE}?",
         f"{len(order)} of {len(first.pooled)} contestants. Circle: mean of {len(first.by_data)} data"
-        " sets, with an interval over data sets, seeds and test rows, filled where it excludes 0; bars:"
+        " sets, with an interval over data sets, filled where it excludes 0; bars:"
         f" each data set, triangles beyond the axis; grey: within {MARGIN}, called equal",
     )
     return figure

@@ -12,9 +12,8 @@ from experiments.equal_budgets.bootstrap import (
     Draws,
     Gain,
     gains,
-    pooled,
+    gains_over_sets,
     rank_intervals,
-    widening,
 )
 from experiments.equal_budgets.chosen import configured, edges
 from experiments.equal_budgets.epochs import MONITORS
@@ -58,8 +57,8 @@ def gains_of(draws: Mapping[str, Draws]) -> Gains:
     by_data = {data: gains(each, REFERENCE) for data, each in draws.items()}
     if len(draws) < LEAST_DATA_SETS:
         return Gains({}, by_data)
-    together = pooled(common(draws), np.random.default_rng(1))
-    return Gains(gains(together, REFERENCE, widening(len(draws))), by_data)
+    together = gains_over_sets(common(draws), REFERENCE, np.random.default_rng(1))
+    return Gains(together, by_data)
 
 
 def pooled_table(
@@ -117,6 +116,12 @@ def clear_numbers(found: Mapping[str, Gains]) -> dict[str, str]:
     for metric, of_metric in found.items():
         sign = COUNT_METRICS[metric].sign
         numbers[f"ahead_{metric}"] = ", ".join(_ahead(of_metric.pooled, sign)) or "none"
+        near = [
+            head
+            for head, gain in of_metric.pooled.items()
+            if sign * gain.mean > 0 and _is_at_edge(gain)
+        ]
+        numbers[f"mean_at_edge_{metric}"] = ", ".join(near) or "none"
         if of_metric.pooled:
             median = np.median([gain.detectable for gain in of_metric.pooled.values()])
             numbers[f"detectable_{metric}"] = f"{median:.2f}"

@@ -29,6 +29,10 @@ _COMPARATIVES = """
     improve improves exceed exceeds twice than superior inferior surpass surpasses surpassed outrun
     outruns outdo outdoes winner wins won beaten quicker quickest doubles doubled halves halved twofold
     threefold tenfold optimal poorer poorest richer quarter
+    led leading trailing gained gaining lost losing improved improving improvement improvements
+    exceeded exceeding outperformed outperforming beating winning outclass outclasses outclassed
+    dominate dominates dominated bigger biggest safer safest tighter tightest sharper sharpest steeper
+    flatter smoother cleaner deeper nearer sooner preferable unbeaten triple tripled triples
 """
 COMPARATIVE = re.compile(rf"\b({'|'.join(_COMPARATIVES.split())})\b", re.IGNORECASE)
 # Limits ("at least 2", whose digit counts all the same), continuations, differences ("A less that of
@@ -37,16 +41,20 @@ NO_COMPARISON = re.compile(
     r"\b(?:at (least|most|best|worst)|(no|any) longer|more than (one|a single|once)"
     r"|(one|two|three|once|nothing|one or) more|more and more|(left|right) behind|ahead of time"
     r"|(an)?other (\w+ )?than|rather than|lower case|least squares"
-    r"|less (that|those|plain|sigmoid)"
-    r"|(?<!has the )(?<!have the )(?<!gives the )(?<!reaches the )"
+    r"|less (that|those|plain|sigmoid)|leading axes"
+    r"|(?<!has the )(?<!have the )(?<!gives the )(?<!reaches the )(?<!gets the )(?<!shows the )"
+    r"(?<!finds the )"
     r"(best|worst|highest|lowest|largest|smallest|least|longest|shortest)"
     r" (\w+ )?(scores?|epochs?|values?|thresholds?|weights|index|labels?|sets?)"
     r"|most (frequent|probable) ((seen|label|training) )*(sets?|labels?|ones)|longest (cohort )?first\b)"
     r"|^\W*More( on|:)",
     re.IGNORECASE,
 )
-# Digits in a name are no number: F1, float32, 2^K, tmc2007-500.
-_DIGIT = re.compile(r"(?<![\w^.])(?<!\w-)[+\-±~<>]?\.?\d[\d,.]*(?:%|\b)(?![\^_A-Za-z])|[¼½¾⅓⅔]")
+# Digits in a name are no number: F1, float32, 2^K, tmc2007-500. Units may follow: 5x, 20ms, 10k, 16GB.
+_UNITS = r"e-?\d+|x|fold|k|M|pp|[mn]?s|h|min|[KMGT]i?B"
+_DIGIT = re.compile(
+    rf"(?<![\w^.])(?<!\w-)[+\-±~<>]?\.?\d[\d,.]*(?:%|(?:{_UNITS})?\b)(?![\^_A-Za-z])|[¼½¾⅓⅔]"
+)
 # The codes of labels and the range of scores.
 _CODES = re.compile(r"\b(0(/| and | or )1|1 and 0)\b|[\[(]0, 1[\])]")
 _DATE = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
@@ -168,4 +176,4 @@ def _prose(text: str) -> str:
     text = re.sub(r"\]\([^)]*\)", "] ", text)
     text = re.sub(r"^\s*\*\*\d+\.", " ", text)
     text = re.sub(r"\b([Ss]tatements?|[Ss]ections?) \d+((, \d+)* and \d+)?", r"\1", text)
-    return _CODES.sub(" ", _DATE.sub(" ", re.sub(r"<[^>]*>", " ", text)))
+    return _CODES.sub(" ", _DATE.sub(" ", re.sub(r"</?[A-Za-z!][^>]*>", " ", text)))

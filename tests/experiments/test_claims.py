@@ -82,6 +82,17 @@ def only(page: str) -> Sentence:
         "It doubles the score.",
         "It fails on ½ of the tables.",
         "Sigmoid has the best scores of all heads.",
+        "Sigmoid shows the highest scores.",
+        "It is 5x as fast.",
+        "It takes 20ms.",
+        "A rate of 1e-3 suffices.",
+        "It has 10k rows.",
+        "Softmax led on all tables.",
+        "Pairwise outperformed sigmoid.",
+        "It lost on birds.",
+        "Sigmoid dominates softmax.",
+        "It is preferable to softmax.",
+        "There p < 0.05 and q > p.",
     ],
 )
 def test_what_nothing_carries_is_found(bad: str) -> None:

@@ -128,7 +128,7 @@ RULES = ("fixed", "global", "per_label", "auto")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, pd.DataFrame], Path]:
     """Rows and decisions of four contestants on three data sets, with values that nothing explains."""
     rng, folder = np.random.default_rng(0), tmp_path_factory.mktemp("results")
-    frames = {name: pd.DataFrame() for name in ("epochs", "ensembles", "beyond", "farther")} | {
+    frames = {study.name: pd.DataFrame() for study in EXPERIMENT.studies} | {
         data: pd.DataFrame() for data in PLANS
     }
     for data in ("flags", "emotions", "scene"):

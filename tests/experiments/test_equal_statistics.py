@@ -7,7 +7,14 @@ import pytest
 from scipy.stats import norm, rankdata
 from scipy.stats import t as student
 
-from experiments.equal_budgets.bootstrap import Draws, draw, gains, pooled, rank_intervals, ranks
+from experiments.equal_budgets.bootstrap import (
+    Draws,
+    draw,
+    gains,
+    gains_over_sets,
+    rank_intervals,
+    ranks,
+)
 from experiments.equal_budgets.signed_rank import signed_rank
 from experiments.equal_budgets.tables import gains_of
 
@@ -49,17 +56,56 @@ def test_the_variance_over_seeds_is_that_of_their_mean() -> None:
     assert drawn.var() == pytest.approx(values[:, 0].var(ddof=1) / 5, rel=0.05)
 
 
-def test_the_variance_over_data_sets_is_that_between_plus_that_within() -> None:
-    rng = np.random.default_rng(0)
-    centres, spreads = rng.normal(size=6), rng.random(6) + 0.5
-    draws = [
-        Draws(("a",), np.array([centre]), centre + spread * rng.normal(size=(40_000, 1)))
-        for centre, spread in zip(centres, spreads, strict=True)
-    ]
-    together = pooled(draws, rng)
-    exact = 2 / 6**2 * (spreads**2).sum() + centres.var(ddof=1) / 6
-    assert together.values == pytest.approx([centres.mean()])
-    assert together.drawn.var() == pytest.approx(exact, rel=0.05)
+def sets_of(differences: np.ndarray) -> list[Draws]:
+    """Data sets with the differences (data sets, heads) from the reference "r", which is 0."""
+    heads = ("r", *(f"h{index}" for index in range(differences.shape[1])))
+    values = np.hstack([np.zeros((len(differences), 1)), differences])
+    return [Draws(heads, own, own[None]) for own in values]
+
+
+def test_the_error_over_data_sets_has_the_noise_within_them_once() -> None:
+    """Seeds and rows that are drawn anew within drawn data sets had it three times."""
+    errors, spread = [], []
+    for repetition in range(60):
+        rng = np.random.default_rng(repetition)
+        # Nothing but rows and seeds varies.
+        each = [
+            draw({head: random_values(3, 10, rng.integers(10**9)) for head in "ra"}, rng, 20)
+            for _ in range(11)
+        ]
+        gain = gains_over_sets(each, "r", rng, 20)["a"]
+        errors.append(gain.error**2)
+        spread.append(gain.mean)
+    assert np.mean(errors) == pytest.approx(np.var(spread), rel=0.4)
+
+
+@pytest.mark.parametrize("n_sets", [3, 11])
+def test_one_interval_over_data_sets_is_students(n_sets: int) -> None:
+    differences = np.random.default_rng(n_sets).normal(size=(n_sets, 1))
+    gain = gains_over_sets(sets_of(differences), "r", np.random.default_rng(0), 20_000)["h0"]
+    exact = student.ppf(0.975, n_sets - 1) * differences.std(ddof=1) / n_sets**0.5
+    assert gain.mean == pytest.approx(differences.mean())
+    assert (gain.high - gain.low) / 2 == pytest.approx(exact, rel=0.05)
+
+
+def test_the_intervals_over_data_sets_hold_together_in_95_of_100_cases() -> None:
+    """Ten correlated heads; 0.95 ± three standard errors of 400 cases."""
+    held = 0
+    for repetition in range(400):
+        rng = np.random.default_rng(repetition)
+        differences = rng.normal(size=(11, 10)) + rng.normal(size=(11, 1))
+        by_head = gains_over_sets(sets_of(differences), "r", rng, 200)
+        held += all(gain.low <= 0 <= gain.high for gain in by_head.values())
+    assert 0.917 <= held / 400 <= 0.983
+
+
+def test_heads_that_equal_the_reference_on_all_data_sets_have_no_width() -> None:
+    differences = np.array([[0, 0.1], [1e-17, 0.2], [0, 0.4]])
+    by_head = gains_over_sets(sets_of(differences), "r", np.random.default_rng(0))
+    assert by_head["h0"].low == by_head["h0"].high == 0
+    assert by_head["h1"].high > by_head["h1"].mean == pytest.approx(0.7 / 3)
+    none = gains_over_sets(sets_of(differences[:, :1]), "r", np.random.default_rng(0))
+    assert none["h0"].low == none["h0"].high == 0
 
 
 def test_intervals_are_simultaneous_and_a_detectable_gain_is_detected_four_times_in_five() -> None:
@@ -127,20 +173,20 @@ def test_ranks_are_those_of_scipy() -> None:
 
 def test_rank_intervals_are_those_of_a_loop_over_draws() -> None:
     rng = np.random.default_rng(0)
+    # Noise within data sets is in their values.
     draws = [
-        Draws(tuple("abc"), values, values + 0.3 * rng.normal(size=(3000, 3)))
-        for values in rng.normal(size=(4, 3))
+        Draws(tuple("abc"), values, values + 9 * rng.normal(size=(10, 3)))
+        for values in rng.normal(size=(6, 3))
     ]
     by_head = rank_intervals(draws, np.random.default_rng(5))
-    expected = np.mean([rankdata(-each.values) for each in draws], axis=0)
-    other, resampled = np.random.default_rng(6), []
-    for index in range(3000):
-        data_sets = other.integers(4, size=4)
-        resampled.append(np.mean([rankdata(-draws[d].drawn[index]) for d in data_sets], axis=0))
+    of_sets = np.stack([rankdata(-each.values) for each in draws])
+    other = np.random.default_rng(6)
+    # As many as data sets less one, as in all bootstraps here.
+    resampled = [of_sets[other.integers(6, size=5)].mean(axis=0) for _ in range(3000)]
     low, high = np.quantile(resampled, [0.025, 0.975], axis=0)
     for column, head in enumerate("abc"):
-        assert by_head[head][0] == pytest.approx(expected[column])
-        assert by_head[head][1:] == pytest.approx((low[column], high[column]), abs=0.26)
+        assert by_head[head][0] == pytest.approx(of_sets.mean(axis=0)[column])
+        assert by_head[head][1:] == pytest.approx((low[column], high[column]), abs=0.21)
     lower = rank_intervals(draws, np.random.default_rng(5), higher_is_better=False)
     assert lower["a"][0] == pytest.approx(4 - by_head["a"][0])
 
