@@ -342,6 +342,24 @@ def test_the_joint_heads_find_more_exact_sets_on_the_mean() -> None:
     assert [f.held for f in findings if f.prediction.startswith("joint heads")] == [True]
 
 
+def test_pairwise_alone_finds_more_exact_sets_on_the_mean_at_the_edge() -> None:
+    numbers = made_of("equal_budgets").report.numbers
+    assert numbers["ahead_subset_accuracy"] == "pairwise"
+    assert "pairwise" in numbers["mean_at_edge_subset_accuracy"].split(", ")
+
+
+def test_few_choices_are_at_an_end_of_all_configurations() -> None:
+    held = {f.prediction: f.held for f in made_of("equal_budgets").report.findings}
+    own = [value for text, value in held.items() if "single contestants' options" in text]
+    every = [value for text, value in held.items() if text.startswith("among all configurations")]
+    assert (own, every) == ([True], [True, False])
+    found = next(
+        f for f in made_of("equal_budgets").report.findings if "no contestant" in f.prediction
+    )
+    assert found.measured.endswith("subset_accuracy pairwise")
+    assert "jaccard_samples none; f1_macro none" in found.measured
+
+
 def test_on_birds_one_softmax_is_behind() -> None:
     jaccard = gains("jaccard_samples", "birds")
     for name in ("pick_one", "softmax_uniform", "softmax_all"):
