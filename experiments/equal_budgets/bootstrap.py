@@ -139,9 +139,9 @@ def gains_over_sets(
     The standard error is that of the mean of the data sets' differences. These have the noise of their
     seeds and test rows, so it is the whole error: seeds and rows that are resampled within resampled
     data sets would count their noise three times (Davison and Hinkley 1997, "Bootstrap methods and their
-    application", section 3.8, resample the highest level alone). The half-width is a multiple of it, the same for all
-    heads: the quantile of the largest |t| over the heads among draws of as many data sets from a normal
-    distribution with the covariance of the differences. For one head that is Student's t.
+    application", section 3.8: resample the highest level alone). The half-width is a multiple of it, the
+    same for all heads: the quantile of the largest |t| over the heads among draws of as many data sets
+    from a normal distribution with the covariance of the differences. For one head that is Student's t.
 
     Args:
         draws: of each data set, at least two, with the same heads.

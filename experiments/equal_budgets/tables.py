@@ -116,9 +116,8 @@ def clear_numbers(found: Mapping[str, Gains]) -> dict[str, str]:
     for metric, of_metric in found.items():
         sign = COUNT_METRICS[metric].sign
         ahead = _ahead(of_metric.pooled, sign)
-        numbers[f"ahead_{metric}"] = ", ".join(ahead) or "none"
-        of_ahead = [f"{head} {of_metric.pooled[head].signed()}" for head in ahead]
-        numbers[f"ahead_gains_{metric}"] = ", ".join(of_ahead) or "none"
+        gained = [f"{head} {of_metric.pooled[head].signed()}" for head in ahead]
+        numbers[f"ahead_gains_{metric}"] = ", ".join(gained) or "none"
         near = [
             head
             for head, gain in of_metric.pooled.items()

@@ -211,7 +211,7 @@ def test_a_report_has_all_tables_from_decisions_and_fewer_without(
     assert set(report.tables) == set(without.tables) | of_rows
     assert set(report.figures) == {"gains", "front"}
     assert len(report.findings) == 4
-    assert report.numbers["ahead_jaccard_samples"] == "none"
+    assert report.numbers["ahead_gains_jaccard_samples"] == "none"
     _, pooled = report.tables["pooled_jaccard_samples"]
     assert {row[0] for row in pooled.rows} == set(HEADS)
     assert [row[1] for row in pooled.rows] == sorted(row[1] for row in pooled.rows)
