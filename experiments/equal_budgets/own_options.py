@@ -186,7 +186,7 @@ def numbers(found: pd.DataFrame) -> Iterator[tuple[str, str]]:
     """Yield the numbers that the README quotes, by name."""
     yield "own_options_data", ", ".join(found["data"].unique())
     yield "own_options_chosen", f"{100 * chosen_share(found):.0f}%"
-    yield "own_options_open", f"{100 * is_open(found).mean():.0f}%"
+    yield "own_options_open", f"{100 * is_open(found).mean():.1f}%"
     for metric, change in changes(found).items():
         yield f"own_options_change_{metric}", str(change.signed())
 

@@ -66,7 +66,7 @@ def table(found: pd.DataFrame) -> Table:
 
 def numbers(found: pd.DataFrame) -> Iterator[tuple[str, str]]:
     """Yield the numbers that the README quotes, by name."""
-    yield "wider_open", f"{100 * open_share(found):.0f}%"
+    yield "wider_open", f"{100 * open_share(found):.1f}%"
     yield "wider_data", str(found["data"].nunique())
     for metric in _METRICS:
         of_metric = gains(found, metric).values()
