@@ -42,7 +42,10 @@ class End:
 
 
 _FOREST = (End("max_features", (0.01, 0.005)),)
-_BOOSTING = (End("learning_rate", (0.7, 1)),)
+_BOOSTING = (
+    End("learning_rate", (0.7, 1)),
+    End("min_samples_leaf", (1,), is_limit=True),
+)
 # Of the ends at which more than 5% of an option's choices lie.
 ENDS: dict[str, tuple[End, ...]] = {
     "ml_knn": (End("smoothing", (0.01, 0.001)), End("smoothing", (100, 1000))),
