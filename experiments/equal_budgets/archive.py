@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from numpy.lib.format import write_array
 from numpy.typing import NDArray
 
 from mlc.files.writing import write_atomically
@@ -52,11 +53,14 @@ def read(path: Path, names: Collection[str] | None = None) -> Decisions:
 
 def add(path: Path, decisions: Mapping[str, NDArray[np.bool_]]) -> None:
     """Add decisions to those of a data set; the file is replaced when the new one is complete."""
-    arrays: dict[str, Any] = {}
-    for name, each in {**read(path), **decisions}.items():
-        for kind, values in pack(each).items():
-            arrays[f"{name}|{kind}"] = values
     stream = io.BytesIO()
-    np.savez_compressed(stream, **arrays)
+    # A quarter less than NumPy's own compression, and NumPy reads it.
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_LZMA) as archive:
+        for name, each in {**read(path), **decisions}.items():
+            for kind, values in pack(each).items():
+                member = zipfile.ZipInfo(f"{name}|{kind}.npy")
+                member.compress_type = zipfile.ZIP_LZMA
+                with archive.open(member, "w") as file:
+                    write_array(file, values, allow_pickle=False)
     with write_atomically(path) as file:
         file.write(stream.getvalue())
