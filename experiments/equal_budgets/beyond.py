@@ -16,7 +16,7 @@ from mlc.reporting.statistics import Interval, mean_interval
 from mlc.reporting.tables import Table
 
 BEYOND, FARTHER = "beyond", "farther"
-_RATE, _DROPOUT = "optimizer.lr", "backbone.dropout"
+OPTIONS = _RATE, _DROPOUT = "optimizer.lr", "backbone.dropout"
 # The option, and the value that it gets in the configuration where its drawn value is the largest.
 STEPS = {
     "twice the largest rate": (_RATE, lambda value: 2 * value),

@@ -77,6 +77,7 @@ def front_numbers(
         "behind_most": f"{behind.max():.3f} ({behind.idxmax()})",
         "behind_mean": str(mean_interval(behind)),
         "rule_loss": str(mean_interval(loss)),
+        "rule_loss_median": f"{loss.median():.3f}",
         "rule_loss_by_data": ", ".join(f"{data} {value:.3f}" for data, value in loss.items()),
         "rule_loss_range": f"{loss.min():.3f} ({loss.idxmin()}) to {loss.max():.3f} ({loss.idxmax()})",
         "rule_over_head": f"{(loss > behind).sum()} of {len(loss)}",

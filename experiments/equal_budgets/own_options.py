@@ -120,6 +120,13 @@ class OwnOptions(Further):
         return {number: value.settings for number, value in configurations(name).items()}
 
 
+def side_of(name: str, end: End) -> str:
+    """Return at which end of a contestant's drawn values an end is, "low" or "high"."""
+    spaces = spaces_of(name)
+    values = [float(drawn(spaces, number)[end.option]) for number in range(1, N_CONFIGURATIONS)]
+    return "low" if end.values[0] < float(np.median(values)) else "high"
+
+
 def configurations(name: str) -> dict[int, Value]:
     """Return the configurations of a contestant beyond the ends, by number."""
     spaces = spaces_of(name)

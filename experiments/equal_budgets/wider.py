@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
+import numpy as np
 import pandas as pd
 
 from experiments.equal_budgets import beyond, own_options
+from experiments.equal_budgets.baselines import BASELINES
 from experiments.equal_budgets.row_draws import REFERENCE
 from experiments.equal_budgets.runs import METRICS
+from experiments.equal_budgets.spaces import N_CONFIGURATIONS, at_edge, drawn
+from experiments.equal_budgets.studies import spaces_of
 from experiments.harness import Finding
+from mlc.config.options import Choice, Search, limits_of
+from mlc.heads.base import HEADS
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.reporting.statistics import Interval, mean_interval
 from mlc.reporting.tables import Table
@@ -18,6 +25,11 @@ WIDER = "wider"
 # Those of the front page.
 _METRICS = METRICS[:3]
 _FEW = 0.05
+# Where the options of all heads, and of baselines, end.
+_LIMITS = {
+    "backbone.dropout": ("low", 0), "max_features": ("high", 1), "min_samples_leaf": ("low", 1),
+}  # fmt: skip
+_STEP = 1e-6
 
 
 def gains(found: pd.DataFrame, metric: str) -> dict[str, tuple[Interval, Interval]]:
@@ -42,10 +54,55 @@ def gains(found: pd.DataFrame, metric: str) -> dict[str, tuple[Interval, Interva
 
 
 def open_share(found: pd.DataFrame) -> float:
-    """Return the share of choices at an end of all configurations that is no limit of its option."""
-    farthest = {number for number, name in beyond.NUMBERS.items() if name in beyond.ENDS}
-    is_open = found["number"].isin(farthest) | own_options.is_open(found)
-    return float(is_open.mean())
+    """Return the share of choices with a value at an end beyond which some exist and none was tried."""
+    choices = zip(found["data"], found["head"], found["number"], strict=True)
+    return float(np.mean([_is_open(str(d), str(name), int(number)) for d, name, number in choices]))
+
+
+@cache
+def _is_open(data: str, name: str, number: int) -> bool:
+    """Whether some value of a contestant's configuration is at such an end."""
+    spaces = spaces_of(name)
+    if number in beyond.NUMBERS:
+        if beyond.NUMBERS[number] in beyond.ENDS:
+            return True
+        settings = beyond.configurations(name, [number])[number]
+    elif number < N_CONFIGURATIONS:
+        settings = drawn(spaces, number)
+    else:
+        value = own_options.configurations(name)[number]
+        if value.is_open:
+            return True
+        settings = value.settings
+    return any(
+        not _is_passed(data, name, key, side) and not _is_limit(name, key, spaces[key], side)
+        for key, side in at_edge(spaces, settings).items()
+    )
+
+
+def _is_passed(data: str, name: str, option: str, side: str) -> bool:
+    """Whether values beyond this end of an option were tried on a data set."""
+    if option in beyond.OPTIONS:
+        return side == "high"
+    return name in own_options.OwnOptions().contestants(data) and any(
+        end.option == option and own_options.side_of(name, end) == side
+        for end in own_options.ENDS[name]
+    )
+
+
+def _is_limit(name: str, option: str, space: Search, side: str) -> bool:
+    """Whether an option ends where its space does."""
+    ends = (
+        [float(v) for v in space.values] if isinstance(space, Choice) else [space.low, space.high]
+    )
+    end = min(ends) if side == "low" else max(ends)
+    if option in _LIMITS:
+        return _LIMITS[option] == (side, end)
+    if name in BASELINES:
+        return False
+    limits = limits_of(HEADS.options(name), option.removeprefix("head."))
+    outside = end + (-_STEP if side == "low" else _STEP)
+    return limits is not None and not limits.allows(outside)
 
 
 def table(found: pd.DataFrame) -> Table:

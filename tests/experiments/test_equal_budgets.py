@@ -14,7 +14,7 @@ from hydra._internal.utils import create_config_search_path
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 
-from experiments.equal_budgets import archive
+from experiments.equal_budgets import archive, studies
 from experiments.equal_budgets.analysis import EXPERIMENT
 from experiments.equal_budgets.chosen import best_by, complete, edges, tuned
 from experiments.equal_budgets.findings import findings
@@ -122,6 +122,13 @@ def test_ml_knn_is_the_formula_of_its_source_written_as_loops(k: int, smoothing:
 
 HEADS = ("sigmoid", "pairwise", "logistic_regression", "most_frequent_set")
 RULES = ("fixed", "global", "per_label", "auto")
+
+
+def test_sigmoid_and_twelve_heads_search_three_options() -> None:
+    numbers = {head: len(network_spaces(head)) for head in studies.HEADS}
+    assert numbers["sigmoid"] == 3
+    assert list(numbers.values()).count(3) == 13
+    assert (min(numbers.values()), max(numbers.values())) == (3, 7)
 
 
 @pytest.fixture(scope="module")

@@ -90,6 +90,7 @@ def test_the_numbers_are_those_of_the_chosen_rows() -> None:
         {"flags": 0.55 - 0.49, "scene": 0.0}
     )
     assert numbers["rule_loss"].startswith("0.030 ±")
+    assert numbers["rule_loss_median"] == "0.030"
     assert numbers["rule_loss_by_data"] == "flags 0.060, scene 0.000"
     assert numbers["rule_loss_range"] == "0.000 (scene) to 0.060 (flags)"
     assert numbers["baselines_first"] == "random_forest on flags +0.320"
