@@ -51,9 +51,11 @@ SETS: dict[str, Callable[[Sets], Any]] = {
     "arrays of text": lambda sets: [np.array(own, dtype=np.str_) for own in sets],
     "frame": lambda sets: pd.DataFrame({"tags": sets}),
 }
+# Texts for no value among zeros and ones.
+GAPS = ("", "?", "nan")
 ODD = (
-    None, float("nan"), pd.NA, pd.NaT, np.nan, "x", "", 2, -1, 0.5, [1], [], {}, {1}, (1, 0), object(),
-    10**400, 10**5000, float("inf"), np.datetime64("2020-01-01"), b"x", 1j, Decimal("0.5"), "1",
+    None, float("nan"), pd.NA, pd.NaT, np.nan, "x", *GAPS, 2, -1, 0.5, [1], [], {}, {1}, (1, 0),
+    object(), 10**400, 10**5000, float("inf"), np.datetime64("2020-01-01"), b"x", 1j, Decimal("0.5"), "1",
     "\x1b[31m", "x" * 5000, np.array([1, 0]), np.array(3), int, "\ud800", "wet",
 )  # fmt: skip
 # Settings and what they mean; and values that cannot be meant.
@@ -90,7 +92,9 @@ def targets_case(draw: random.Random, folder: Path) -> None:
     assert found.form == ("multi_hot" if is_binary else "lists"), f"{form} read as {found.form}"
     assert len(found.multi_hot) == n, "as many rows"
     if is_binary and isinstance(written, (np.ndarray, pd.DataFrame)):
-        gaps = pd.DataFrame(written).isna().to_numpy()
+        cells = pd.DataFrame(written)
+        # A text for nothing is a gap, as in files.
+        gaps = (cells.isna() | cells.map(_is_gap)).to_numpy(dtype=bool)
         check_gaps(gaps, missing, found.multi_hot, found.known)
     for row in set(range(n)) - {odd}:
         own = found.multi_hot[row]
@@ -98,6 +102,10 @@ def targets_case(draw: random.Random, folder: Path) -> None:
             np.testing.assert_array_equal(own, y[row], form)
         else:
             assert {*found.labels[own].tolist()} == {*sets[row]}, f"row {row} of {form}"
+
+
+def _is_gap(value: Any) -> bool:
+    return isinstance(value, str) and value in GAPS
 
 
 def _spoilt(written: Any, row: int, draw: random.Random) -> Any:
