@@ -144,9 +144,9 @@ ELSEWHERE = {
     " false alarms, and `python -m benchmarks.label_permutations` counts the winners that whole"
     " comparisons claim on shuffled labels",
     "experiments.equal_budgets.bootstrap": "the gains over sigmoid of searches with equal budgets,"
-    " over seeds, test rows and data sets, corrected for the number of contestants, and the intervals"
-    " of their ranks. tests/experiments/test_equal_statistics.py simulates their coverage on one data"
-    " set and compares their variances with closed forms",
+    " over seeds and test rows of one data set and over data sets, corrected for the number of"
+    " contestants, and the intervals of their ranks. tests/experiments/test_equal_statistics.py simulates"
+    " their coverage and compares their variances with closed forms",
     "benchmarks.reproducibility": "the tolerances of the means of `make compare` on other machines."
     " tests/reporting/test_expected.py simulates how often one more machine is outside",
 }
