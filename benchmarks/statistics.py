@@ -145,8 +145,8 @@ ELSEWHERE = {
     " comparisons claim on shuffled labels",
     "experiments.equal_budgets.bootstrap": "the gains over sigmoid of searches with equal budgets,"
     " over seeds and test rows of one data set and over data sets, corrected for the number of"
-    " contestants, and the intervals of their ranks. tests/experiments/test_equal_statistics.py simulates"
-    " their coverage and compares their variances with closed forms",
+    " contestants, and the intervals of their ranks. tests/experiments/test_equal_statistics.py"
+    " simulates their coverage and compares their variances with closed forms",
     "benchmarks.reproducibility": "the tolerances of the means of `make compare` on other machines."
     " tests/reporting/test_expected.py simulates how often one more machine is outside",
 }

@@ -55,8 +55,8 @@ SETS: dict[str, Callable[[Sets], Any]] = {
 GAPS = ("", "?", "nan")
 ODD = (
     None, float("nan"), pd.NA, pd.NaT, np.nan, "x", *GAPS, 2, -1, 0.5, [1], [], {}, {1}, (1, 0),
-    object(), 10**400, 10**5000, float("inf"), np.datetime64("2020-01-01"), b"x", 1j, Decimal("0.5"), "1",
-    "\x1b[31m", "x" * 5000, np.array([1, 0]), np.array(3), int, "\ud800", "wet",
+    object(), 10**400, 10**5000, float("inf"), np.datetime64("2020-01-01"), b"x", 1j, Decimal("0.5"),
+    "1", "\x1b[31m", "x" * 5000, np.array([1, 0]), np.array(3), int, "\ud800", "wet",
 )  # fmt: skip
 # Settings and what they mean; and values that cannot be meant.
 MEANT: dict[str, tuple[tuple[Any, Any], ...]] = {
