@@ -118,11 +118,7 @@ def clear_numbers(found: Mapping[str, Gains]) -> dict[str, str]:
         ahead = _ahead(of_metric.pooled, sign)
         gained = [f"{head} {of_metric.pooled[head].signed()}" for head in ahead]
         numbers[f"ahead_gains_{metric}"] = ", ".join(gained) or "none"
-        near = [
-            head
-            for head, gain in of_metric.pooled.items()
-            if sign * gain.mean > 0 and _is_at_edge(gain)
-        ]
+        near = _at_edge(of_metric.pooled, sign)
         numbers[f"mean_at_edge_{metric}"] = ", ".join(near) or "none"
         if of_metric.pooled:
             median = np.median([gain.detectable for gain in of_metric.pooled.values()])
@@ -136,8 +132,7 @@ def clear_numbers(found: Mapping[str, Gains]) -> dict[str, str]:
         near = [
             f"{head} on {data}"
             for data, each in of_metric.by_data.items()
-            for head, gain in each.items()
-            if sign * gain.mean > 0 and _is_at_edge(gain)
+            for head in _at_edge(each, sign)
         ]
         numbers[f"at_edge_{metric}"] = ", ".join(near) or "none"
     return numbers
@@ -147,10 +142,14 @@ def _ahead(by_head: Mapping[str, Gain], sign: int) -> list[str]:
     return [head for head, gain in by_head.items() if min(sign * gain.low, sign * gain.high) > 0]
 
 
-def _is_at_edge(gain: Gain) -> bool:
-    """Return whether other random draws may decide otherwise whether the interval excludes 0."""
-    half = (gain.high - gain.low) / 2
-    return abs(abs(gain.mean) - half) < _EDGE * half
+def _at_edge(by_head: Mapping[str, Gain], sign: int) -> list[str]:
+    """Return those that other random draws may decide otherwise to be ahead or not."""
+    halves = {head: (gain.high - gain.low) / 2 for head, gain in by_head.items()}
+    return [
+        head
+        for head, gain in by_head.items()
+        if sign * gain.mean > 0 and abs(abs(gain.mean) - halves[head]) < _EDGE * halves[head]
+    ]
 
 
 def _signed(gain: Gain | None) -> str:

@@ -39,18 +39,18 @@ def gains(found: pd.DataFrame, metric: str) -> dict[str, tuple[Interval, Interva
         found: as `further.compared` returns.
         metric: of the choice and of the gain.
     """
-    own = found[found["metric"] == metric]
-    pairs = {}
-    for name in own["head"].unique():
-        if name == REFERENCE:
-            continue
-        gained = []
-        for stage in ("before", "after"):
-            values = own.pivot(index="data", columns="head", values=stage)
-            difference = COUNT_METRICS[metric].sign * (values[name] - values[REFERENCE])
-            gained.append(mean_interval(difference.dropna().to_numpy()))
-        pairs[str(name)] = gained[0], gained[1]
-    return pairs
+    own, sign = found[found["metric"] == metric], COUNT_METRICS[metric].sign
+    stages = [own.pivot(index="data", columns="head", values=s) for s in ("before", "after")]
+    gained = [values.sub(values[REFERENCE], axis=0) * sign for values in stages]
+    return {
+        str(name): (_over_data(gained[0][name]), _over_data(gained[1][name]))
+        for name in own["head"].unique()
+        if name != REFERENCE
+    }
+
+
+def _over_data(values: pd.Series[float]) -> Interval:
+    return mean_interval(values.dropna().to_numpy())
 
 
 def open_share(found: pd.DataFrame) -> float:
