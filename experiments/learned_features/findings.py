@@ -173,6 +173,11 @@ def _on_features(leads: Leads) -> list[Finding]:
             _of(leads["own_rule"], TITLES["ucmerced_fine_tuned"], TITLES["ucmerced_cnn"]),
             lambda _, lead: abs(lead) <= 0.02,
         ),
+        _finding(
+            "EfficientNet at three rates: the best head is within 0.02 of sigmoid, its rule chosen",
+            _of(leads["own_rule"], TITLES["ucmerced_fine_tuned_96"]),
+            lambda _, lead: abs(lead) <= 0.02,
+        ),
     ]
 
 

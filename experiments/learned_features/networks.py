@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from experiments.learned_features.features import MEAN, SCALE, pretrained_efficientnet
@@ -30,10 +31,13 @@ class EfficientNetLite0(nn.Module):
         super().__init__()
         self.network = pretrained_efficientnet()
         self.network._fc = None  # Its weights would have no gradient.
+        # Depthwise convolutions take half of the time in this format.
+        self.network.to(memory_format=torch.channels_last)
         self.dropout = nn.Dropout(options.dropout)
 
     def forward(self, images: Tensor) -> Tensor:
         """Images in [0, 1], (B, 3, height, width), to features (B, 1280)."""
-        maps: Tensor = self.network.extract_features((255 * images - MEAN) / SCALE)
+        scaled = ((255 * images - MEAN) / SCALE).contiguous(memory_format=torch.channels_last)
+        maps: Tensor = self.network.extract_features(scaled)
         features: Tensor = self.dropout(maps.mean(dim=(2, 3)))
         return features

@@ -23,6 +23,7 @@ TITLES = {
     "reuters_frozen": "Reuters, frozen MiniLM",
     "ucmerced_frozen": "UC Merced, frozen EfficientNet",
     "ucmerced_fine_tuned": "UC Merced, fine-tuned EfficientNet",
+    "ucmerced_fine_tuned_96": "UC Merced, fine-tuned EfficientNet at 96 px",
     "ucmerced_cnn": "UC Merced, CNN from scratch",
 }
 
