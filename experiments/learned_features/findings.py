@@ -11,7 +11,7 @@ from experiments.harness.report import listed
 from experiments.league.claims import gains_over_sigmoid
 from experiments.league.standings import select
 from experiments.learned_features.decides import LeftOut, rank_correlations
-from experiments.learned_features.groups import chosen, difference
+from experiments.learned_features.groups import findings_on_groups, numbers_of_groups
 from experiments.learned_features.leads import LEADS, best_heads
 from experiments.learned_features.outcomes import PROPERTIES
 from experiments.learned_features.published import LEVELS, findings_on_features, reached
@@ -35,7 +35,7 @@ def findings(
         *_on_features(of_kind),
         _levels(kinds),
         *findings_on_features(kinds),
-        *_on_groups(frames),
+        *findings_on_groups(frames["coloured"], frames["three_networks"]),
         *_on_what_decides(found, properties),
     ]
 
@@ -72,7 +72,11 @@ def numbers(
     for lead in ("one_threshold", "own_rule"):
         texts[f"texts_{lead}"] = _range(_of(of_kind[lead], "GoEmotions", "Reuters"))
     texts["texts_one"] = _share_with_one_label(properties, "goemotions", "reuters")
-    return texts | _numbers_of_groups(frames) | _numbers_of_what_decides(found, properties)
+    return (
+        texts
+        | numbers_of_groups(frames["coloured"], frames["three_networks"])
+        | _numbers_of_what_decides(found, properties)
+    )
 
 
 def _share_with_one_label(properties: pd.DataFrame, *data: str) -> str:
@@ -193,50 +197,6 @@ def _levels(kinds: Frames) -> Finding:
         ", ".join(texts) or NOT_MEASURED,
         all(held) if held else None,
     )
-
-
-_GROUPS = {
-    "flat": ("softmax for each group", "flat sigmoids, 0.5"),
-    "decision": ("softmax for each group", "flat sigmoids, highest of each group"),
-    "three": ("three networks", "softmax for each group"),
-}
-
-
-def _group_differences(frames: Frames) -> dict[str, Interval | None]:
-    one, three = frames["coloured"], frames["three_networks"]
-    pairs = chosen(one, three) if len(one) else {}
-    return {name: difference(pairs, *both, 1000) for name, both in _GROUPS.items()}
-
-
-def _numbers_of_groups(frames: Frames) -> dict[str, str]:
-    return {
-        f"groups_{name}": NOT_MEASURED if gain is None else gain.signed()
-        for name, gain in _group_differences(frames).items()
-    }
-
-
-def _on_groups(frames: Frames) -> list[Finding]:
-    gains = _group_differences(frames)
-    predictions: dict[str, tuple[str, Callable[[float], bool]]] = {
-        "flat": (
-            "coloured digits, 1,000 images: a softmax for each group is at least 0.05 of"
-            " subset_accuracy ahead of flat sigmoids at 0.5",
-            lambda gain: gain >= 0.05,
-        ),
-        "decision": (
-            "and within 0.02 of flat sigmoids that take the highest score of each group",
-            lambda gain: abs(gain) <= 0.02,
-        ),
-        "three": ("three separate networks are not ahead of one", lambda gain: gain <= 0),
-    }
-    return [
-        Finding(
-            text,
-            NOT_MEASURED if (gain := gains[name]) is None else gain.signed(),
-            None if gain is None else holds(gain.mean),
-        )
-        for name, (text, holds) in predictions.items()
-    ]
 
 
 def _judged(found: pd.DataFrame, properties: pd.DataFrame) -> dict[str, LeftOut]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pandas as pd
 
+from experiments.harness import Finding
 from experiments.learned_features.coloured import HIGHEST
 from experiments.learned_features.studies import TRAINED_SEEDS
 from mlc.reporting.statistics import Interval, mean_interval, paired_difference
@@ -71,3 +74,48 @@ def difference(pairs: dict[str, pd.DataFrame], one: str, other: str, n: int) -> 
     if both.empty:
         return None
     return paired_difference(values[0].loc[both], values[1].loc[both]).interval
+
+
+_GROUPS = {
+    "flat": ("softmax for each group", "flat sigmoids, 0.5"),
+    "decision": ("softmax for each group", "flat sigmoids, highest of each group"),
+    "three": ("three networks", "softmax for each group"),
+}
+
+
+def _differences(one: pd.DataFrame, three: pd.DataFrame) -> dict[str, Interval | None]:
+    pairs = chosen(one, three) if len(one) else {}
+    return {name: difference(pairs, *both, 1000) for name, both in _GROUPS.items()}
+
+
+def numbers_of_groups(one: pd.DataFrame, three: pd.DataFrame) -> dict[str, str]:
+    """Return the quoted differences of pairs, by name."""
+    return {
+        f"groups_{name}": "not measured" if gain is None else gain.signed()
+        for name, gain in _differences(one, three).items()
+    }
+
+
+def findings_on_groups(one: pd.DataFrame, three: pd.DataFrame) -> list[Finding]:
+    """Return the predictions on groups of labels with their measurements."""
+    gains = _differences(one, three)
+    predictions: dict[str, tuple[str, Callable[[float], bool]]] = {
+        "flat": (
+            "coloured digits, 1,000 images: a softmax for each group is at least 0.05 of"
+            " subset_accuracy ahead of flat sigmoids at 0.5",
+            lambda gain: gain >= 0.05,
+        ),
+        "decision": (
+            "and within 0.02 of flat sigmoids that take the highest score of each group",
+            lambda gain: abs(gain) <= 0.02,
+        ),
+        "three": ("three separate networks are not ahead of one", lambda gain: gain <= 0),
+    }
+    return [
+        Finding(
+            text,
+            "not measured" if (gain := gains[name]) is None else gain.signed(),
+            None if gain is None else holds(gain.mean),
+        )
+        for name, (text, holds) in predictions.items()
+    ]
