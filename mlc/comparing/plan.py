@@ -15,6 +15,7 @@ from mlc.config.options import nearest
 from mlc.config.registry import DECISIONS, HEADS
 from mlc.config.texts import counted
 from mlc.data.card import share
+from mlc.data.label_sets import distinct_rows
 from mlc.metrics.counts import COUNT_METRICS
 
 REFERENCE = "sigmoid"
@@ -54,10 +55,10 @@ class Profile:
 
 def profile_of(targets: NDArray[np.bool_]) -> Profile:
     """The profile of label sets (N, K)."""
-    sets = np.unique(np.packbits(targets, axis=1), axis=0)
+    first, _, _ = distinct_rows(targets)
     sizes = np.bincount(targets.sum(axis=1))
     counts = targets.sum(axis=0)
-    return Profile(len(targets), tuple(map(int, counts)), tuple(map(int, sizes)), len(sets))
+    return Profile(len(targets), tuple(map(int, counts)), tuple(map(int, sizes)), len(first))
 
 
 def shortlist(profile: Profile, backbone: str = "mlp") -> dict[str, str]:

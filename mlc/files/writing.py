@@ -11,7 +11,9 @@ import stat
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import IO, Any, TextIO
 
@@ -22,14 +24,62 @@ _TEMPORARY = re.compile(rf"\.(.+)\.[a-z0-9_]{{8}}{re.escape(_PART)}")
 # Most file systems allow 255 bytes; the rest of a temporary's name needs some of them.
 _LONGEST_NAME = 200
 _MOST_LINKS = 40  # As many as Linux follows.
+# Open descriptors of the files whose way to the disk `stored_together` waits for, with their paths.
+_waiting: ContextVar[list[tuple[int, Path]] | None] = ContextVar("_waiting", default=None)
 
 
 @contextmanager
-def write_atomically(path: Path) -> Iterator[IO[bytes]]:
+def stored_together() -> Iterator[None]:
+    """Wait once, at the end, until all files that are written inside are on the disk.
+
+    The waits overlap: a file system stores ten files in about the time of one. If the machine stops
+    before the end, these files may be empty, so that what marks them as complete must be written after.
+
+    Raises:
+        OSError: a file could not be stored; it names the file.
+    """
+    files: list[tuple[int, Path]] = []
+    before = _waiting.set(files)
+    try:
+        yield
+        with ThreadPoolExecutor(max(1, len(files))) as pool:
+            for _ in pool.map(_store, files):
+                pass
+    finally:
+        _waiting.reset(before)
+        for descriptor, _ in files:
+            os.close(descriptor)
+
+
+def _wait(descriptor: int, path: Path) -> None:
+    """Wait until an open file is on the disk, or let `stored_together` wait."""
+    files = _waiting.get()
+    # Windows renames no file that is open.
+    if files is None or os.name == "nt":
+        _store((descriptor, path))
+    else:
+        files.append((os.dup(descriptor), path))
+
+
+def _store(file: tuple[int, Path]) -> None:
+    descriptor, path = file
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, str(path)) from error
+
+
+@contextmanager
+def write_atomically(path: Path, *, waits: bool = True) -> Iterator[IO[bytes]]:
     """Open a temporary binary file beside `path`; it is renamed to `path` when it is complete.
 
     An existing regular file is replaced. The new file gets its mode, and its owner if that is
     permitted. Another name of the old file (a hard link) keeps the old content.
+
+    Args:
+        path: of the file.
+        waits: whether it must be on the disk at the end, or at that of `stored_together`; otherwise it
+            may be empty after the machine has stopped.
 
     Raises:
         OSError: `path` is something other than a regular file (a link, a folder, a pipe, a device) or
@@ -43,7 +93,8 @@ def write_atomically(path: Path) -> Iterator[IO[bytes]]:
         with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if waits:
+                _wait(file.fileno(), path)
         before = _replaceable(path)
         if before is None:
             # mkstemp gives access to the owner only; the file gets the mode that `open` would give it.
@@ -95,9 +146,9 @@ def temporary_of(name: str) -> str | None:
     return match[1] if match else None
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Write indented JSON, keys in the given order."""
-    with write_atomically(path) as file:
+def write_json(path: Path, content: Any, *, waits: bool = True) -> None:
+    """Write indented JSON, keys in the given order; `waits` is that of `write_atomically`."""
+    with write_atomically(path, waits=waits) as file:
         file.write(json.dumps(content, indent=2, allow_nan=False).encode() + b"\n")
 
 

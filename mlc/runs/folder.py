@@ -178,16 +178,10 @@ def read_stored(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def complete(
-    folder: Path,
-    facts: RunFacts,
-    identity: Identity,
-    evaluation: Evaluation,
-    split: Split,
-    card: Card,
-    training: dict[str, float],
+def write_results(
+    folder: Path, evaluation: Evaluation, split: Split, card: Card, training: dict[str, float]
 ) -> None:
-    """Write the results, and the status last, so that no report reads incomplete results."""
+    """Write the results of a run, which `complete` marks as complete."""
     write_json(folder / METRICS, {**training, **evaluation.metrics})
     write_json(folder / RULES, evaluation.fitted)
     write_json(folder / BASELINES, evaluation.baselines)
@@ -203,6 +197,10 @@ def complete(
     }
     with write_atomically(folder / PREDICTIONS) as file:
         np.savez_compressed(file, **predictions)
+
+
+def complete(folder: Path, facts: RunFacts, identity: Identity) -> None:
+    """Mark a run as finished; its results must be on the disk, for no report reads a part of them."""
     _write_status(folder, "completed", facts, identity)
 
 
@@ -275,7 +273,8 @@ def _write_status(
         **vars(facts),
         "identity": None if identity is None else dataclasses.asdict(identity),
     }
-    write_json(folder / STATUS, content)
+    # Without a status, the run is not finished either.
+    write_json(folder / STATUS, content, waits=state != "running")
 
 
 def _named_process() -> dict[str, str | int]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mlc.config.errors import RunFolderError
 from mlc.data.base import SAMPLES, Dataset, RawSamples
+from mlc.data.label_sets import distinct_rows
 from mlc.data.preprocessing import Scaling
 from mlc.data.splits import Split
 from mlc.data.weighting import WEIGHTINGS
@@ -26,7 +27,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 def save_preprocessing(folder: Path, dataset: Dataset, split: Split, scaling: Scaling) -> None:
     """Write the scaling, the names, and the label sets that the head may use."""
-    outside = np.union1d(split.train, split.val)
+    targets = dataset.targets[np.union1d(split.train, split.val)]
     with write_atomically(folder / PREPROCESSING) as file:
         np.savez_compressed(
             file,
@@ -35,7 +36,7 @@ def save_preprocessing(folder: Path, dataset: Dataset, split: Split, scaling: Sc
             weighting=np.array(scaling.weighting or "", dtype=np.str_),
             feature_names=np.array(dataset.feature_names, dtype=np.str_),
             label_names=np.array(dataset.label_names, dtype=np.str_),
-            label_sets=np.unique(dataset.targets[outside], axis=0),
+            label_sets=targets[distinct_rows(targets)[0]],
             sample_shape=np.array(dataset.sample_shape, dtype=np.int64),
             samples=np.array(dataset.samples, dtype=np.str_),
             **_least_of(scaling),

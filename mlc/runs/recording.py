@@ -13,8 +13,19 @@ from typing import Self
 from mlc.config.errors import BeingTrainedError, as_user_error
 from mlc.config.schema import Config
 from mlc.evaluation.yardsticks import judge_yardsticks
+from mlc.files.writing import stored_together
 from mlc.runs.cohort import Outcome, train_cohort
-from mlc.runs.folder import BEST_VALUE, FILES, RunFacts, best_value, claim, complete, fail, holds
+from mlc.runs.folder import (
+    BEST_VALUE,
+    FILES,
+    RunFacts,
+    best_value,
+    claim,
+    complete,
+    fail,
+    holds,
+    write_results,
+)
 from mlc.runs.leases import LEASE, Lease, take
 from mlc.runs.ownership import check_run_folder
 from mlc.runs.preprocessing import save_preprocessing
@@ -166,19 +177,13 @@ class FolderRecorder(Recorder):
         run, evaluation = self._runs[index], result.evaluation
         if run.config.report.yardsticks:
             evaluation.baselines |= self._yardsticks_of(run.config, result)
-        self._finish_log(index, result)
-        save_run(result.model, result.row, run.folder)
-        save_preprocessing(run.folder, result.dataset, result.split, result.scaling)
-        lease.require()
-        complete(
-            run.folder,
-            run.facts,
-            self._identity,
-            evaluation,
-            result.split,
-            result.card,
-            result.facts,
-        )
+        with stored_together():
+            self._finish_log(index, result)
+            save_run(result.model, result.row, run.folder)
+            save_preprocessing(run.folder, result.dataset, result.split, result.scaling)
+            lease.require()
+            write_results(run.folder, evaluation, result.split, result.card, result.facts)
+        complete(run.folder, run.facts, self._identity)
         return f"finished, {_headline(run.config.report.metrics[0], evaluation.metrics)}"
 
     def _yardsticks_of(self, config: Config, result: RunResult) -> dict[str, dict[str, float]]:

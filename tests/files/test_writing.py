@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import threading
@@ -12,6 +13,7 @@ import pytest
 from mlc.files.writing import (
     LogFile,
     open_to_append,
+    stored_together,
     temporary_of,
     write_atomically,
     write_output,
@@ -132,3 +134,52 @@ def test_no_log_is_written_into_a_file_with_another_name(tmp_path: Path) -> None
     with pytest.raises(OSError, match="hard link"):
         LogFile(tmp_path / "train.log")
     assert (tmp_path / "theirs").read_text() == "theirs"
+
+
+def test_files_reach_the_disk_together_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: stored.append(os.fstat(descriptor).st_ino))
+    paths = [tmp_path / name for name in "abc"]
+    with stored_together():
+        for path in paths:
+            write_text(path, path.name)
+            assert path.read_text() == path.name
+        with write_atomically(tmp_path / "d", waits=False) as file:
+            file.write(b"d")
+        assert not stored
+    assert sorted(stored) == sorted(path.stat().st_ino for path in paths)
+    write_text(tmp_path / "e", "e")
+    assert stored[3:] == [(tmp_path / "e").stat().st_ino]
+
+
+def test_a_file_that_the_disk_does_not_take_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def broken() -> None:
+        write_text(tmp_path / "c", "c")
+        raise ZeroDivisionError
+
+    n_open = _n_open()
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left") as raised, stored_together():
+        write_text(tmp_path / "a", "a")
+    assert raised.value.filename == str(tmp_path / "a")
+    with pytest.raises(OSError, match="No space left") as raised:
+        write_text(tmp_path / "b", "b")
+    assert raised.value.filename == str(tmp_path / "b")
+    assert not (tmp_path / "b").exists()
+    # Nothing is waited for after an error, but all is closed.
+    with pytest.raises(ZeroDivisionError), stored_together():
+        broken()
+    assert _n_open() == n_open
+
+
+def _n_open() -> int:
+    """The number of open descriptors, 0 where the system does not tell it."""
+    folder = Path("/proc/self/fd")
+    return len(list(folder.iterdir())) if folder.is_dir() else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ from mlc.backbones.base import BACKBONES
 from mlc.config.schema import Config, TrainerOptions
 from mlc.data.base import SOURCES, Dataset
 from mlc.decisions.base import DECISIONS
+from mlc.files.names import STATUS
 from mlc.heads.base import HEADS
 from mlc.runs import recording
-from mlc.runs.folder import BASELINES, RunFacts, read_stored
+from mlc.runs.folder import BASELINES, FILES, RunFacts, read_status, read_stored
 from mlc.runs.recording import Run, train_runs
 from mlc.training.stacked import OPTIMIZERS
 
@@ -82,3 +84,27 @@ def test_a_run_is_held_until_the_last_line_of_its_log(
     assert "finished, test" in said["0,0.01"]
     assert "1,1e+30 failed" in said["1,1e+30"] or "loss is" in said["1,1e+30"]
     assert not list(tmp_path.rglob(".lease*"))
+
+
+def test_a_run_is_finished_after_its_files_are_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that stops must not leave a finished run with empty files."""
+    monkeypatch.setattr(SOURCES["digits"], "load", toy)
+    monkeypatch.setattr(recording, "judge_yardsticks", lambda *_: {})
+    one = run(tmp_path, 0, 0.01)
+    stored: list[int] = []
+    before: set[str] = set()
+
+    def fsync(descriptor: int) -> None:
+        is_finished = read_status(one.folder)["state"] == "completed"
+        inodes = {path.stat().st_ino: path.name for path in one.folder.iterdir()}
+        assert not is_finished
+        stored.append(os.fstat(descriptor).st_ino)
+        before.update(inodes[inode] for inode in stored if inode in inodes)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert isinstance(train_runs([one])[0], float)
+    assert read_status(one.folder)["state"] == "completed"
+    assert before >= set(FILES)
+    assert stored[-1] == (one.folder / STATUS).stat().st_ino
