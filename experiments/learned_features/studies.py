@@ -142,7 +142,7 @@ BAG_RATES = (0.03, 0.01, 0.1)
 CNN_RATES = (0.003, 0.001, 0.01)
 # The pretrained layers have a hundredth of these.
 TUNED_RATES = (0.003, 0.01, 0.001)
-# On small images, for fewer epochs: what a computer without a GPU trains in two hours.
+# On small images, for fewer epochs: what a computer without a GPU trains in an hour.
 SHORT_RATES = (0.01, 0.03, 0.003)
 _GOEMOTIONS = {"trainer.batch_size": 256, "trainer.max_epochs": 10}
 # A name on the hub, or a folder below the working folder.
@@ -204,7 +204,8 @@ STUDIES: tuple[Learned, ...] = (
     Networks(
         "ucmerced_fine_tuned_96",
         {
-            **_IMAGES, "data.size": (96,), "backbone": "efficientnet_lite0", "trainer.max_epochs": 8,
+            **_IMAGES, "data.size": (96,), "backbone": "efficientnet_lite0", "trainer.max_epochs": 4,
+            "trainer.batch_size": 32,
         },
         SHORT_RATES,
     ),
