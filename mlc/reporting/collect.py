@@ -15,6 +15,7 @@ from mlc.files.names import STATUS
 from mlc.reporting.columns import Columns
 from mlc.reporting.reading import PARTS, PREFIX, StoredRun, parsed_key, read_run, rules_in
 from mlc.reporting.settings import data_key, run_key, settings, varying
+from mlc.reporting.sharing import Shared
 from mlc.runs.leases import holders
 from mlc.runs.provenance import NOT_IDENTITY, differences
 
@@ -141,6 +142,7 @@ class _Read:
 
     def __init__(self, folders: Mapping[str, Path], metrics: Sequence[str]) -> None:
         self.statuses: dict[str, dict[str, Any]] = {}
+        self._shared = Shared()
         self.unreadable: dict[str, str] = {}
         self.finished: dict[str, None] = {}
         self.repeats: dict[str, Repeat] = {}
@@ -156,7 +158,7 @@ class _Read:
             except RunFolderError as error:
                 self.unreadable[name] = str(error)
                 continue
-            self.statuses[name] = run.status
+            self.statuses[name] = self._shared.of(run.status)
             if run.status["state"] != "completed":
                 continue
             self.finished[name] = None
@@ -277,6 +279,7 @@ def _frame(
         **{key: [set_to[run][key] for run in runs] for key in overrides},
     }
     metrics = sorted(values, key=lambda name: [name.startswith(f"{part}_") for part in PARTS])
-    frame = pd.DataFrame({**facts, **{name: values[name] for name in metrics}})
+    # Metrics of thousands of runs are not copied.
+    frame = pd.DataFrame({**facts, **{name: values[name] for name in metrics}}, copy=False)
     # Columns without a value would be of numbers.
     return frame if len(frame) else frame.astype(object)

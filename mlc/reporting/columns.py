@@ -38,11 +38,7 @@ class Columns:
 
     @property
     def columns(self) -> dict[str, NDArray[np.float64]]:
-        """Each column, (N,), in the order of its first value."""
-        n_rows = len(self.keys)
-        found = {}
-        for name, column in self._columns.items():
-            values = np.full(n_rows, nan)
-            values[: len(column)] = column
-            found[name] = values
-        return found
+        """Each column, (N,), in the order of its first value; no row can be added to these any more."""
+        for column in self._columns.values():
+            column.extend([nan] * (len(self.keys) - len(column)))
+        return {name: np.frombuffer(column) for name, column in self._columns.items()}

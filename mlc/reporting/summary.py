@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,8 +64,8 @@ def write_summary(
     require_stored(folder, results, metrics)
     search = searched(folder, results)
     try:
-        write_text(folder / RESULTS, _csv(results.runs))
-        write_text(folder / BASELINE_RESULTS, _csv(results.baselines))
+        _write_csv(folder / RESULTS, results.runs)
+        _write_csv(folder / BASELINE_RESULTS, results.baselines)
         if search is not None:
             check_report_files(folder, SEARCH_FILES)
             write_choices(folder, search.record, search.trials, search.choices)
@@ -191,10 +192,14 @@ def is_swept(runs: pd.DataFrame, metric: str) -> bool:
     return any(chosen_settings(group, metric) is not None for _, group in groups)
 
 
-def _csv(frame: pd.DataFrame) -> str:
+def _write_csv(path: Path, frame: pd.DataFrame) -> None:
     """Write CSV in which no cell is a formula to a spreadsheet."""
     safe = frame.copy(deep=False)
     for column in frame.columns:
         if not pd.api.types.is_numeric_dtype(frame[column]):
             safe[column] = frame[column].map(cell)
-    return str(safe.rename(columns=cell).to_csv(index=False))
+    with write_atomically(path) as file:
+        # As one text, the rows of thousands of runs would be in memory twice more.
+        text = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="")
+        safe.rename(columns=cell).to_csv(text, index=False)
+        text.detach()
