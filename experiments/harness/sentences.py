@@ -34,7 +34,17 @@ _COMPARATIVES = """
     dominate dominates dominated bigger biggest safer safest tighter tightest sharper sharpest steeper
     flatter smoother cleaner deeper nearer sooner preferable unbeaten triple tripled triples
 """
-COMPARATIVE = re.compile(rf"\b({'|'.join(_COMPARATIVES.split())})\b", re.IGNORECASE)
+# Numbers and comparisons in words.
+_PHRASES = (
+    r"(?:two|three|four|five|six|seven|eight|nine|ten|several|many) times",
+    r"(?:a|one|two|three|four) (?:half|thirds?|quarters?|fifths?|tenths?)",
+    r"half (?:of|the|as|a)",
+    r"(?:above|below) (?:that|those|sigmoids?|softmax(?:es)?|the (?:interval|mean|best))",
+    r"level with|on a par",
+)
+COMPARATIVE = re.compile(
+    rf"\b({'|'.join([*_COMPARATIVES.split(), *_PHRASES])})\b", re.IGNORECASE
+)
 # Limits ("at least 2", whose digit counts all the same), continuations, differences ("A less that of
 # B"), and what a procedure picks.
 NO_COMPARISON = re.compile(

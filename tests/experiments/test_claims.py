@@ -93,6 +93,11 @@ def only(page: str) -> Sentence:
         "Sigmoid dominates softmax.",
         "It is preferable to softmax.",
         "There p < 0.05 and q > p.",
+        "It is three times as fast.",
+        "It loses on half of the tables.",
+        "Two thirds of the gain remain.",
+        "One softmax stays below sigmoids.",
+        "It is on a par with them.",
     ],
 )
 def test_what_nothing_carries_is_found(bad: str) -> None:
