@@ -163,3 +163,13 @@ def test_the_lead_of_the_linear_model_on_texts_is_that_of_its_rows() -> None:
     row = rows.loc[("goemotions", "sigmoid")]
     lead, half = -row["linear_svm_difference"], row["linear_svm_half_width"]
     assert f"[{lead:.3f} ±{half:.3f}](results/benchmarks/defaults_vs_linear.md)" in README
+
+
+def test_the_front_page_is_three_sentences_and_six_rows_of_one_number() -> None:
+    shown = re.sub(r"<!--.*?-->", "", README, flags=re.DOTALL)
+    items = re.findall(r"^\d\. (.*?)(?=^\d\. |\n\n)", shown, re.DOTALL | re.MULTILINE)
+    assert len(items) == 3
+    assert [len(re.findall(r"[.!?](?:\s|$)", item)) for item in items] == [1] * 3
+    rows = [row.split("|")[1:-1] for row in README.splitlines() if row.startswith("| ")][2:8]
+    assert [row[2].count("<!--=") for row in rows] == [1] * 6
+    assert not any("<!--=" in cell for row in rows for cell in (row[0], row[1], row[3]))
