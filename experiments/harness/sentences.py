@@ -42,9 +42,7 @@ _PHRASES = (
     r"(?:above|below) (?:that|those|sigmoids?|softmax(?:es)?|the (?:interval|mean|best))",
     r"level with|on a par",
 )
-COMPARATIVE = re.compile(
-    rf"\b({'|'.join([*_COMPARATIVES.split(), *_PHRASES])})\b", re.IGNORECASE
-)
+COMPARATIVE = re.compile(rf"\b({'|'.join([*_COMPARATIVES.split(), *_PHRASES])})\b", re.IGNORECASE)
 # Limits ("at least 2", whose digit counts all the same), continuations, differences ("A less that of
 # B"), and what a procedure picks.
 NO_COMPARISON = re.compile(

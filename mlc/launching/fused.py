@@ -32,7 +32,7 @@ from mlc.launching.ending import FolderJobReturn, finished_runs_folded
 from mlc.launching.job import describe
 from mlc.launching.names import task_overrides
 from mlc.launching.stopping import stop_status
-from mlc.launching.storing import as_yaml
+from mlc.launching.storing import Texts
 from mlc.launching.sweep import SweepCallback
 from mlc.launching.workers import (
     Ended,
@@ -103,10 +103,10 @@ def launch(
     Path(str(config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
     current: Any = HydraConfig.instance()
     config_before = current.cfg
-    keeps_config = _read_configs(launcher)
+    keeps_config, texts = _read_configs(launcher), Texts()
     try:
         jobs = [
-            _compose(launcher, list(overrides), first + index, keeps_config)
+            _compose(launcher, list(overrides), first + index, keeps_config, texts)
             for index, overrides in enumerate(job_overrides)
         ]
         _refuse_shared_folders(jobs)
@@ -201,7 +201,9 @@ def _read_configs(launcher: FusedLauncher) -> bool:
     return any(not isinstance(callback, SweepCallback) for callback in callbacks)
 
 
-def _compose(launcher: FusedLauncher, overrides: list[str], number: int, keeps_config: bool) -> Job:
+def _compose(
+    launcher: FusedLauncher, overrides: list[str], number: int, keeps_config: bool, texts: Texts
+) -> Job:
     """Compose the config of a job, set its number and folder as Hydra's launchers do, and describe it.
 
     What is stored of the config is kept as text: configs of thousands of jobs fill gigabytes.
@@ -232,9 +234,9 @@ def _compose(launcher: FusedLauncher, overrides: list[str], number: int, keeps_c
     subfolder = config.hydra.output_subdir
     if subfolder is not None and not is_finished(folder):
         job.files = {
-            f"{subfolder}/config.yaml": as_yaml(task_config),
-            f"{subfolder}/hydra.yaml": as_yaml(config.hydra, under="hydra"),
-            f"{subfolder}/overrides.yaml": as_yaml(config.hydra.overrides.task),
+            f"{subfolder}/config.yaml": texts.yaml(task_config),
+            f"{subfolder}/hydra.yaml": texts.yaml(config.hydra, under="hydra"),
+            f"{subfolder}/overrides.yaml": texts.yaml(config.hydra.overrides.task),
         }
     with env_override(environment):
         try:

@@ -13,12 +13,35 @@ _Dumper: Any = type("_Dumper", (getattr(yaml, "CDumper", yaml.Dumper),), {})
 _Dumper.add_representer(str, get_omega_conf_dumper().str_representer)
 
 
-def as_yaml(config: Any, under: str | None = None) -> str:
-    """Return what OmegaConf.to_yaml does, sooner; `under` is a key that has the config as its value."""
-    container: Any = OmegaConf.to_container(config, resolve=False, enum_to_str=True)
-    if under is not None:
-        container = {under: container}
+class Texts:
+    """Texts of configs, of which one after another differ in few of their parts."""
+
+    def __init__(self) -> None:
+        # The last value of each part, as a text that tells 1 from True, and its YAML.
+        self._last: dict[tuple[str | None, str], tuple[str, str]] = {}
+
+    def yaml(self, config: Any, under: str | None = None) -> str:
+        """Return what OmegaConf.to_yaml does, sooner; `under` is a key whose value is the config."""
+        container: Any = OmegaConf.to_container(config, resolve=False, enum_to_str=True)
+        if not isinstance(container, dict) or not container:
+            return _yaml(container if under is None else {under: container})
+        head = "" if under is None else _yaml({under: None}).replace(" null\n", "\n")
+        return head + "".join(self._part(under, name, value) for name, value in container.items())
+
+    def _part(self, under: str | None, name: Any, value: Any) -> str:
+        written = repr((name, value))
+        known, text = self._last.get((under, name), ("", ""))
+        if known != written:
+            part = {name: value}
+            text = _yaml(part if under is None else {under: part})
+            # The line of the key under which it stands is written once.
+            text = text if under is None else text.split("\n", 1)[1]
+            self._last[under, name] = written, text
+        return text
+
+
+def _yaml(content: Any) -> str:
     text: str = yaml.dump(
-        container, default_flow_style=False, allow_unicode=True, sort_keys=False, Dumper=_Dumper
+        content, default_flow_style=False, allow_unicode=True, sort_keys=False, Dumper=_Dumper
     )
     return text

@@ -23,7 +23,7 @@ from mlc.config.schema import config_folder, register_configs
 from mlc.launching.checks import check_swept_values, sweep_overrides
 from mlc.launching.composing import NumberCache, composed, composed_once
 from mlc.launching.names import task_overrides
-from mlc.launching.storing import as_yaml
+from mlc.launching.storing import Texts
 
 NAMES = ["a${b}", "d\\e", 'q"c', "${oc.env:HOME}", "x: y", "- z", "#t", "null", "x${y\\", "it's"]
 JOBS = [
@@ -241,8 +241,22 @@ def test_a_job_after_a_refused_one_has_its_own_numbers(hydra: tuple[Hydra, DictC
 def test_configs_are_stored_as_hydra_stores_them(hydra: tuple[Hydra, DictConfig]) -> None:
     made, _ = hydra
     names = setting_of(NAMES)
-    config = made.compose_config("train", ["data=table", names, "seed=1"], run_mode=RunMode.RUN)
-    assert as_yaml(config) == OmegaConf.to_yaml(config)
+    yaml = Texts().yaml
+    for seed in (1, 2):
+        settings = ["data=table", names, f"seed={seed}"]
+        config = made.compose_config("train", settings, run_mode=RunMode.RUN)
+        hydra_config = OmegaConf.masked_copy(config, "hydra")
+        assert yaml(config) == OmegaConf.to_yaml(config)
+        assert yaml(config.hydra, under="hydra") == OmegaConf.to_yaml(hydra_config)
+    # Values that are equal or empty are not taken for one another.
+    for value in (1, True, 1.0, 0.0, -0.0, "1", "", None, [], {}, {"b": None}, [[]], "é", "x: y"):
+        for content in ({"a": value}, {"a": {"b": value, "c": [value]}}, {"hydra": value}, [value]):
+            one = OmegaConf.create(content)
+            assert yaml(one) == OmegaConf.to_yaml(one)
+            assert yaml(one, under="h") == OmegaConf.to_yaml(OmegaConf.create({"h": content}))
     texts = OmegaConf.create({"a": ["1", "1e3", "yes", "é", "null", "", "x: y", None, 1.5, True]})
-    assert as_yaml(texts) == OmegaConf.to_yaml(texts)
-    assert as_yaml(texts, under="hydra") == OmegaConf.to_yaml(OmegaConf.create({"hydra": texts}))
+    assert yaml(texts) == OmegaConf.to_yaml(texts)
+    assert yaml(texts, under="hydra") == OmegaConf.to_yaml(OmegaConf.create({"hydra": texts}))
+    empty = OmegaConf.create({})
+    assert yaml(empty) == OmegaConf.to_yaml(empty)
+    assert yaml(empty, under="h") == OmegaConf.to_yaml(OmegaConf.create({"h": {}}))
