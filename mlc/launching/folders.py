@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from mlc.config.errors import ConfigError
 from mlc.config.quoting import as_needed, in_quotes, literal
 from mlc.reporting.summary import report_files
 from mlc.runs.folder import FILES, already_finished, is_finished
@@ -135,3 +137,16 @@ def _job_config(config: DictConfig, experiment: str) -> DictConfig:
 def _check(folder: Path, config: DictConfig, root: Path | None = None) -> None:
     hydra = config.hydra
     check_run_folder(folder, FILES, root, hydra.output_subdir, f"{hydra.job.name}.log")
+
+
+def refuse_shared(folders: Sequence[Path]) -> None:
+    """Raise ConfigError if two jobs have the same folder."""
+    taken: set[str] = set()
+    for each in folders:
+        folder = os.path.realpath(each)
+        if folder in taken:
+            raise ConfigError(
+                f"Two jobs of the sweep would write to {folder}: give each job another"
+                " hydra.sweep.subdir, as by ${hydra.job.num}."
+            )
+        taken.add(folder)

@@ -7,7 +7,6 @@ import gc
 import logging
 import math
 import multiprocessing
-import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,10 +24,12 @@ from hydra.core.utils import (
 )
 from omegaconf import DictConfig, open_dict, read_write
 
-from mlc.config.errors import BeingTrainedError, ConfigError
+from mlc.config.errors import BeingTrainedError
 from mlc.config.options import Limits, out_of_range
+from mlc.config.sharing import Shared
 from mlc.data.base import SOURCES
 from mlc.launching.ending import FolderJobReturn, finished_runs_folded
+from mlc.launching.folders import refuse_shared
 from mlc.launching.job import describe
 from mlc.launching.names import task_overrides
 from mlc.launching.stopping import stop_status
@@ -103,13 +104,13 @@ def launch(
     Path(str(config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
     current: Any = HydraConfig.instance()
     config_before = current.cfg
-    keeps_config, texts = _read_configs(launcher), Texts()
+    keeps_config, texts, shared = _read_configs(launcher), Texts(), Shared()
     try:
         jobs = [
-            _compose(launcher, list(overrides), first + index, keeps_config, texts)
+            _compose(launcher, list(overrides), first + index, keeps_config, texts, shared)
             for index, overrides in enumerate(job_overrides)
         ]
-        _refuse_shared_folders(jobs)
+        refuse_shared([job.folder for job in jobs])
         for job in jobs:
             _begin(launcher, job)
         remaining = [job for job in jobs if job.run is not None]
@@ -202,7 +203,12 @@ def _read_configs(launcher: FusedLauncher) -> bool:
 
 
 def _compose(
-    launcher: FusedLauncher, overrides: list[str], number: int, keeps_config: bool, texts: Texts
+    launcher: FusedLauncher,
+    overrides: list[str],
+    number: int,
+    keeps_config: bool,
+    texts: Texts,
+    shared: Shared,
 ) -> Job:
     """Compose the config of a job, set its number and folder as Hydra's launchers do, and describe it.
 
@@ -240,7 +246,7 @@ def _compose(
         }
     with env_override(environment):
         try:
-            job.run = describe(task_config)
+            job.run = describe(task_config, shared)
         except Exception as error:
             if stop_status(error) is not None:
                 raise
@@ -282,15 +288,3 @@ def _end(launcher: FusedLauncher, job: Job, outcome: Outcome) -> None:
     job.result.status = JobStatus.FAILED if failed else JobStatus.COMPLETED
     job.result.return_value = math.nan if elsewhere else outcome
     launcher.hydra_context.callbacks.on_job_end(config=job.config, job_return=job.result)
-
-
-def _refuse_shared_folders(jobs: Sequence[Job]) -> None:
-    taken: set[str] = set()
-    for job in jobs:
-        folder = os.path.realpath(job.folder)
-        if folder in taken:
-            raise ConfigError(
-                f"Two jobs of the sweep would write to {folder}: give each job another"
-                " hydra.sweep.subdir, as by ${hydra.job.num}."
-            )
-        taken.add(folder)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,12 @@ from typing import Any
 import pandas as pd
 
 from mlc.config.errors import RunFolderError
+from mlc.config.sharing import Shared
 from mlc.evaluation.left_out import LEFT_OUT
 from mlc.files.names import STATUS
 from mlc.reporting.columns import Columns
 from mlc.reporting.reading import PARTS, PREFIX, StoredRun, parsed_key, read_run, rules_in
 from mlc.reporting.settings import data_key, run_key, settings, varying
-from mlc.reporting.sharing import Shared
 from mlc.runs.leases import holders
 from mlc.runs.provenance import NOT_IDENTITY, differences
 
@@ -149,16 +149,16 @@ class _Read:
         self.rows, self.baselines = Columns(), Columns()
         self.tuned_on: dict[str, str] = {}
         self.left_out: dict[str, None] = {}
-        self._first: dict[Hashable, str] = {}
+        self._first: dict[bytes, str] = {}
         self._row_of: dict[tuple[str, str], int] = {}
-        self._with_baselines: set[Hashable] = set()
+        self._with_baselines: set[tuple[bytes, str, str]] = set()
         for name, folder in folders.items():
             try:
                 run = read_run(folder, metrics)
             except RunFolderError as error:
                 self.unreadable[name] = str(error)
                 continue
-            self.statuses[name] = self._shared.of(run.status)
+            self.statuses[name] = self._shared.with_parts(run.status)
             if run.status["state"] != "completed":
                 continue
             self.finished[name] = None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mlc.runs.provenance import NOT_IDENTITY, flatten, with_rules
@@ -48,23 +49,23 @@ def varying(statuses: Mapping[str, Status], overrides: Sequence[str]) -> list[st
     return [key for key in overrides if len(values[key]) > 1 or key in in_paths]
 
 
-def run_key(status: Status) -> Hashable:
-    """Return a key of the data, settings and seed: equal for runs that repeat each other.
+def run_key(status: Status) -> bytes:
+    """Return a digest of the data, settings and seed: equal for runs that repeat each other.
 
     If the status has no config, the overrides stand for the settings.
     """
     config = status.get("config") or status["overrides"]
-    return (*_data(status), status["head"], status["seed"], _frozen(_significant(config)))
+    return _digest(*_data(status), status["head"], status["seed"], _significant(config))
 
 
-def data_key(status: Status) -> Hashable:
-    """Return a key of the data, their split and the rules: equal for runs with equal baselines."""
+def data_key(status: Status) -> bytes:
+    """Return a digest of the data, their split and the rules: equal for runs with equal baselines."""
     config = status.get("config")
     if not config:
         overrides = {k: v for k, v in status["overrides"].items() if k.startswith("data.")}
-        return (*_data(status), status["seed"], _frozen(overrides))
+        return _digest(*_data(status), status["seed"], overrides)
     parts = {key: config[key] for key in ("data", "decision", "decisions") if key in config}
-    return (*_data(status), status["seed"], _frozen(_significant(parts)))
+    return _digest(*_data(status), status["seed"], _significant(parts))
 
 
 def _data(status: Status) -> tuple[Any, Any]:
@@ -83,9 +84,16 @@ def _keys_in_path(run: str) -> list[str]:
     return [part[:end] for part in name.split(",") for end, sign in enumerate(part) if sign == "="]
 
 
+def _digest(*values: Any) -> bytes:
+    """Return 16 bytes that are equal for equal values: as a tuple, a config takes kilobytes."""
+    return hashlib.blake2b(repr(_frozen(values)).encode(), digest_size=16).digest()
+
+
 def _frozen(value: Any) -> Any:
+    """Return a value whose text is equal for equal values: 1, 1.0 and True are."""
     if isinstance(value, Mapping):
         return tuple((key, _frozen(value[key])) for key in sorted(value))
     if isinstance(value, (list, tuple)):
         return tuple(map(_frozen, value))
-    return value
+    is_whole = isinstance(value, bool) or (isinstance(value, float) and value.is_integer())
+    return int(value) if is_whole else value
