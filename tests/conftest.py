@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
+# Before NumPy and SciPy are imported, here and in the processes that tests start: in small problems the
+# threads of a process only wait for each other, at ten times the work where others want the processors.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import gc
 import logging
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +23,7 @@ import pytest
 import torch
 from hydra._internal.hydra import Hydra
 
-# Small trainings on a shared machine: more threads only wait for each other.
+# Also where OMP_NUM_THREADS is given.
 torch.set_num_threads(1)
 
 REPOSITORY = Path(__file__).parent.parent
