@@ -77,7 +77,7 @@ def pytest_terminal_summary() -> None:
 def unscanned(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What a command keeps from the collector, which ends with its process, is collected here.
 
-    To unfreeze it would unfreeze all: each command would be followed by a scan of the heap.
+    To unfreeze it would unfreeze what no command has made, too.
     """
     for name in ("freeze", "unfreeze"):
         monkeypatch.setattr(gc, name, lambda: None)
