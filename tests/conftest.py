@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
+# Before NumPy and SciPy are imported, here and in the processes that tests start: in small problems the
+# threads of a process only wait for each other, at ten times the work where others want the processors.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import gc
 import logging
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +23,7 @@ import pytest
 import torch
 from hydra._internal.hydra import Hydra
 
-# Small trainings on a shared machine: more threads only wait for each other.
+# Also where OMP_NUM_THREADS is given.
 torch.set_num_threads(1)
 
 REPOSITORY = Path(__file__).parent.parent
@@ -47,11 +52,38 @@ def own_cache(caches: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(next(caches)))
 
 
-@pytest.fixture(autouse=True)
-def collected() -> Iterator[None]:
-    """A command keeps what it imports from the collector, for it ends with its process."""
-    yield
+# Modules whose objects the garbage collector scans, before it is kept from them.
+_MANY_MODULES = 50
+# How many modules there were when it was last kept from them.
+_n_modules = 0
+_freeze = gc.freeze
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from what was imported and from the tests, a million objects."""
+    global _n_modules
+    gc.collect()
+    _freeze()
+    _n_modules = len(sys.modules)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_terminal_summary() -> None:
+    """Let the collector see all: hypothesis, if it is imported only now, asks it for referrers."""
     gc.unfreeze()
+
+
+@pytest.fixture(autouse=True)
+def unscanned(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What a command keeps from the collector, which ends with its process, is collected here.
+
+    To unfreeze it would unfreeze what no command has made, too.
+    """
+    for name in ("freeze", "unfreeze"):
+        monkeypatch.setattr(gc, name, lambda: None)
+    yield
+    if len(sys.modules) > _n_modules + _MANY_MODULES:
+        pytest_collection_finish()
 
 
 @pytest.fixture(autouse=True)
