@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from mlc.backbones.base import trained_class
 from mlc.bayes.optimum import Optimum, add_regrets
@@ -85,7 +86,8 @@ def train_cohort(
         For each run the best value of its monitored metric, or the error that prevented it.
     """
     cohort = _Cohort(configs, recorder, progress or Progress(), memory_share)
-    with cohort.progress:
+    # Threads of NumPy and SciPy, which torch does not limit: those of small problems only wait.
+    with cohort.progress, threadpool_limits(configs[0].threads, user_api="blas"):
         cohort.train()
     return [cohort.outcomes[index] for index in range(len(configs))]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from mlc.backbones.base import BACKBONES
 from mlc.config.errors import TrainingError
@@ -93,3 +94,34 @@ def test_a_run_that_fails_late_is_left_out_of_the_evaluation(
     assert isinstance(failed, TrainingError)
     assert "epoch 2" in str(failed)
     assert "training each half again" not in caplog.text
+
+
+def test_linear_algebra_has_the_threads_of_the_run_while_it_is_trained(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Torch's limit of threads leaves those of NumPy and SciPy as they are."""
+
+    def threads() -> set[int]:
+        return {each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"}
+
+    class Threads(Results):
+        def record(self, index: int, result: RunResult) -> str:
+            self.seen = threads()
+            return super().record(index, result)
+
+    monkeypatch.setattr(SOURCES["digits"], "load", one_sided)
+    config = Config(
+        data=SOURCES.options("digits", absent_labels="keep"),
+        backbone=BACKBONES.options("mlp", widths=[4]),
+        head=HEADS.options("sigmoid"),
+        trainer=TrainerOptions(max_epochs=1, batch_size=8),
+        decisions=["global"],
+        device="cpu",
+        threads=1,
+    )
+    recorder = Threads()
+    with threadpool_limits(2, user_api="blas"):
+        before = threads()
+        train_cohort([config], recorder)
+        assert threads() == before
+    assert recorder.seen == {1}
