@@ -114,6 +114,7 @@ def test_linear_algebra_has_the_threads_of_the_run_while_it_is_trained(
         data=SOURCES.options("digits", absent_labels="keep"),
         backbone=BACKBONES.options("mlp", widths=[4]),
         head=HEADS.options("sigmoid"),
+        optimizer=OPTIMIZERS.options("adam", lr=0.1),
         trainer=TrainerOptions(max_epochs=1, batch_size=8),
         decisions=["global"],
         device="cpu",
