@@ -74,14 +74,14 @@ def unshared_labels(targets: NDArray[np.bool_], names: Sequence[str]) -> tuple[s
     )
 
 
-def alike_labels(names: Sequence[str]) -> tuple[str, ...]:
+def alike_labels(names: Sequence[str], where: str = "the file") -> tuple[str, ...]:
     """Note labels whose names differ only by upper and lower case or blanks."""
     groups = _alike(names)
     if not groups:
         return ()
     return (
         f"Warning: labels whose names differ only by case or blanks are different labels:"
-        f" {listed(groups, _NAMED, 60)}; write them alike in the file if they are not.",
+        f" {listed(groups, _NAMED, 60)}; write them alike in {where} if they are not.",
     )
 
 
