@@ -192,7 +192,7 @@ def _whole(column: pd.Series[Any]) -> NDArray[np.float64] | None:
     """The values of a column if all of them are whole numbers, else None."""
     if pd.api.types.is_bool_dtype(column) or is_nested(column):
         return None
-    numbers = _parsed(column).to_numpy(dtype=float, na_value=np.nan)
+    numbers: NDArray[np.float64] = _parsed(column).to_numpy(dtype=float, na_value=np.nan)
     if not np.isfinite(numbers).all() or (numbers != np.rint(numbers)).any():
         return None
     return numbers
