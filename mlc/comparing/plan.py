@@ -53,6 +53,14 @@ class Profile:
         return len(self.counts)
 
 
+# Heads that a comparison would train as plain sigmoids, and why.
+_SIGMOIDS = {
+    "grouped": "that head.groups names no group, and a comparison cannot set it: train it by mlc-train"
+    " with head=grouped 'head.groups=[[0,1,2],[3,4]]', numbers of labels from 0",
+    "assume_negative": "that no label is missing",
+}
+
+
 def profile_of(targets: NDArray[np.bool_]) -> Profile:
     """The profile of label sets (N, K)."""
     first, _, _ = distinct_rows(targets)
@@ -124,6 +132,11 @@ def check_names(
                 f"--heads names {name!r}, which is no head: {guess}choose among {', '.join(HEADS)},"
                 " or write all."
             )
+        if name in _SIGMOIDS:
+            raise ConfigError(
+                f"--heads names {name!r}, which in a comparison is the same as sigmoid, for the reason"
+                f" {_SIGMOIDS[name]}; leave it out here."
+            )
     twice = [name for name in labels or () if list(labels or ()).count(name) > 1]
     if twice:
         raise ConfigError(f"--labels names {twice[0]!r} twice: name each column once.")
@@ -163,7 +176,7 @@ def _names(heads: str | None) -> list[str]:
 
 
 def _is_possible(name: str, n_labels: int) -> bool:
-    if name == "powerset" and n_labels > _MOST_LISTED:
+    if name in _SIGMOIDS or (name == "powerset" and n_labels > _MOST_LISTED):
         return False
     return bool(n_labels >= HEADS[name].least_labels)
 

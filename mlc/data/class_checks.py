@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from mlc.config.errors import DataError
-from mlc.config.texts import shown
+from mlc.config.texts import counted, shown
 from mlc.data.label_literals import literal
 from mlc.data.label_separators import combined_by
 from mlc.data.object_cells import labels_in
 from mlc.data.rows import is_missing
+from mlc.data.spotted import alike_labels
+
+log = logging.getLogger(__name__)
 
 
 def refuse_joined(values: NDArray[Any]) -> None:
@@ -45,9 +50,32 @@ def refuse_joined(values: NDArray[Any]) -> None:
         row = next(row for text, row in texts.items() if sign in text)
         raise DataError(
             f"y is {shown(values[row])} in row {row}, and what {sign!r} parts recurs in other rows:"
-            f" give lists of labels, as by [text.split({sign!r}) for text in y], or classes without"
-            " this sign."
+            f" give lists of labels, as by {splitting(sign)}, or classes without this sign."
         )
+
+
+def splitting(sign: str) -> str:
+    """Python code that parts the texts of `y` into lists of labels, without blanks and empty ones."""
+    parts = f"text.split({sign!r})"
+    return f"[[label.strip() for label in {parts} if label.strip()] for text in y]"
+
+
+def warn_of_alike(labels: NDArray[Any]) -> None:
+    """Log a warning of labels (K,) that differ only by case or blanks."""
+    for note in alike_labels([label for label in labels.tolist() if isinstance(label, str)], "y"):
+        log.warning("In y, %s", note.removeprefix("Warning: "))
+
+
+def warn_of_blank(labels: NDArray[Any], counts: NDArray[np.integer]) -> None:
+    """Log a warning of labels (K,) without a letter, and how many rows (K,) have them."""
+    for label, n in zip(labels.tolist(), counts.tolist(), strict=True):
+        if isinstance(label, str) and not label.strip():
+            log.warning(
+                "%s is a label of %s of y, as splitting the text of a row without labels gives: leave it"
+                " out.",
+                shown(label),
+                counted(n, "row"),
+            )
 
 
 def require_one_kind(values: NDArray[Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -16,7 +15,7 @@ from mlc.config.quoting import setting
 from mlc.config.texts import as_known, as_written, listed
 from mlc.data.files import IMAGE_ENDINGS
 from mlc.data.label_cells import MISSING
-from mlc.data.left_out import refuse_nested, without_row_numbers
+from mlc.data.left_out import identifies, refuse_nested, without_row_numbers
 from mlc.data.new_columns import no_column, note_on_empty, note_on_new, note_on_units
 from mlc.data.numerals import (
     Unit,
@@ -29,7 +28,7 @@ from mlc.data.numerals import (
     slips,
     unit_of,
 )
-from mlc.data.spotted import note_on_spellings
+from mlc.data.spotted import AS_NUMBERS, are_dates, note_on_many_values, note_on_spellings
 
 # A column with more distinct words is text or an identifier.
 MOST_CATEGORIES = 1000
@@ -37,7 +36,6 @@ MOST_CATEGORIES = 1000
 _FEW_ROWS, _ALL_DIFFERENT = 20, 0.9
 # A value of at least this many words is probably a text.
 _WORDS_OF_TEXT = 4
-_DATE = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}(\D|$)")
 _NAMED = 8
 
 
@@ -183,12 +181,8 @@ def _encode_column(column: pd.Series[Any], where: str, decimal: str | None) -> _
             f"Warning: the names of images in the column {name!r} are taken as categories:{images} leave"
             f" it out by {setting('data.ignore', [name])}."
         )
-    if odd is None and filled >= _FEW_ROWS and len(kinds) * 2 > filled:
-        odd = (
-            f"Warning: the column {name!r} has {len(kinds)} different values in {filled} rows, each of"
-            f" them a feature: leave it out by {setting('data.ignore', [name])}, or replace it by"
-            " numbers."
-        )
+    if odd is None and not identifies(column):
+        odd = note_on_many_values(name, kinds, filled)
     if odd is None:
         odd = note_on_spellings(name, kinds)
     several_words = sum(len(kind.split()) >= _WORDS_OF_TEXT for kind in kinds)
@@ -198,8 +192,8 @@ def _encode_column(column: pd.Series[Any], where: str, decimal: str | None) -> _
 
 def _instead(name: str, kinds: Sequence[str]) -> str:
     """What to do with a column of names of images or of dates; empty for other columns."""
-    if all(_DATE.match(kind) for kind in kinds):
-        return " write dates as numbers, such as days since the first, or"
+    if are_dates(kinds):
+        return f" {AS_NUMBERS}, or"
     return _of_images(name, kinds)
 
 

@@ -21,8 +21,10 @@ LEAST_SHARE = 0.01
 # Sparse rows with fewer entries may be alike by chance, and so may few distinct dense ones.
 LEAST_ENTRIES, LEAST_DISTINCT = 5, 20
 # Larger data sets are not looked at.
-_MOST_ROWS, _MOST_CELLS = 500_000, 2**27
+_MOST_ROWS, _MOST_CELLS, _MOST_PAIRS = 500_000, 2**27, 2**23
 _CELLS_AT_ONCE = 2**22
+_MOST_VALUES = 100  # Of a feature that may be a code.
+_ROWS_OF_FIRST_LOOK = 300  # In which most features tell no label.
 _MOST_COLUMNS = 64  # That are looked at for one whose values differ.
 _NAMED, _LONGEST = 3, 40
 
@@ -30,8 +32,8 @@ _NAMED, _LONGEST = 3, 40
 def notes_on_copies(dataset: Dataset) -> tuple[str, ...]:
     """Warn of labels and features that are alike, and of rows that repeat others.
 
-    Labels are compared where all are known: with each other, whether they are equal or opposites, and
-    with dense features of two values. Rows are those of columns, and not of texts, on which the reader
+    Labels are compared with each other where all are known, whether they are equal or opposites, and
+    with the values of dense features. Rows are those of columns, and not of texts, on which the reader
     makes notes. Of dense rows one column must differ in most distinct rows, for a few codes and flags
     are alike by chance.
     """
@@ -75,45 +77,79 @@ def _on_labels(dataset: Dataset) -> tuple[str, ...]:
 
 def _on_features(dataset: Dataset) -> tuple[str, ...]:
     targets, features = dataset.targets, dataset.features
-    if dataset.known is not None or dataset.soft is not None or dataset.samples != "columns":
+    if dataset.soft is not None or dataset.samples != "columns":
         return ()
     if is_sparse(features) or max(targets.size, features.size) > _MOST_CELLS:
         return ()
-    counts = targets.sum(axis=0)
-    often = np.flatnonzero(np.minimum(counts, len(targets) - counts) >= LEAST_ROWS)
-    labels = {
-        np.packbits(targets[:, k] ^ targets[0, k]).tobytes(): int(k)
-        for k in often
-        if _chance(targets, counts[k], features.shape[1]) <= _BY_CHANCE
-    }
-    step = max(1, _CELLS_AT_ONCE // len(targets))
+    known = np.ones_like(targets) if dataset.known is None else dataset.known
+    sizes, counts = known.sum(axis=0), (targets & known).sum(axis=0)
+    often = np.flatnonzero(np.minimum(counts, sizes - counts) >= LEAST_ROWS)
+    if features.shape[1] * len(often) > _MOST_PAIRS:
+        return ()
+    first = np.linspace(0, len(targets) - 1, min(len(targets), _ROWS_OF_FIRST_LOOK)).astype(int)
+    looked_at = targets[first][:, often], known[first][:, often]
     found = []
-    for start in range(0, features.shape[1] if labels else 0, step):
-        part = np.asarray(features[:, start : start + step])
-        is_first = part == part[0]
-        other = part[np.argmin(is_first, axis=0), range(part.shape[1])]
-        for j in np.flatnonzero((is_first | (part == other)).all(axis=0)):
-            k = labels.get(np.packbits(~is_first[:, j]).tobytes())
-            if k is not None:
-                found.append((dataset.feature_names[start + j], dataset.label_names[k]))
+    for j in range(features.shape[1] if len(often) else 0):
+        column = np.asarray(features[:, j])
+        if len(np.unique(column[first])) > _MOST_VALUES:
+            continue
+        likely = often[_told(column[first], *looked_at)[0]]
+        if not len(likely) or len(np.unique(column)) > _MOST_VALUES:
+            continue
+        told, n_values = _told(column, targets[:, likely], known[:, likely])
+        labels = [
+            dataset.label_names[k]
+            for k in likely[told]
+            if n_values > 1
+            and _chance(targets, counts[k], features.shape[1], sizes[k], n_values) <= _BY_CHANCE
+        ]
+        if labels:
+            more = f" and {counted(len(labels) - 1, 'more label')}" if len(labels) > 1 else ""
+            name = fitted(dataset.feature_names[j], _LONGEST)
+            found.append(f"{name!r} tells {fitted(labels[0], _LONGEST)!r}{more}")
     if not found:
         return ()
-    said = [f"{fitted(x, _LONGEST)!r} tells {fitted(y, _LONGEST)!r}" for x, y in found[:_NAMED]]
-    more = len(found) - len(said)
-    others = f", as {counted(more, 'more feature')} another" if more else ""
+    n_others = len(found) - _NAMED
+    others = f", as {counted(n_others, 'more feature')} another" if n_others > 0 else ""
     return (
-        f"Warning: the feature {'; '.join(said)} in all rows{others}: leave out what new rows do not"
-        " have before their labels are known.",
+        f"Warning: the feature {'; '.join(found[:_NAMED])} in all rows{others}: leave out what new rows"
+        " do not have before their labels are known.",
     )
 
 
-def _chance(targets: NDArray[np.bool_], count: int, n_others: int | None = None) -> float:
-    """Bound the probability that a label and another, or a feature, are alike or opposites by chance."""
-    n_rows, n_labels = targets.shape
+def _told(
+    column: NDArray[np.floating], targets: NDArray[np.bool_], known: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], int]:
+    """Return which labels (K,) are alike in all rows with one value, and the number of values.
+
+    Codes of a class tell its label so, though none of their values is 0 or 1.
+    """
+    order = np.argsort(column, kind="stable")
+    ordered = column[order]
+    # All gaps are one value, at the end.
+    begins = (ordered[1:] != ordered[:-1]) & ~np.isnan(ordered[:-1])
+    starts = np.concatenate([[0], 1 + np.flatnonzero(begins)])
+    sizes = np.add.reduceat(known[order], starts, axis=0, dtype=np.int64)
+    counts = np.add.reduceat((targets & known)[order], starts, axis=0, dtype=np.int64)
+    return ((counts == 0) | (counts == sizes)).all(axis=0), len(starts)
+
+
+def _chance(
+    targets: NDArray[np.bool_],
+    count: int,
+    n_others: int | None = None,
+    n_rows: int | None = None,
+    n_values: int = 1,
+) -> float:
+    """Bound the probability that a label and another, or a feature, are alike or opposites by chance.
+
+    Each of the values of a feature may have the label or not.
+    """
+    n_rows, n_labels = n_rows or len(targets), targets.shape[1]
     sizes = n_rows + 1, count + 1, n_rows - count + 1
     of_all, of_rows, of_others = map(math.lgamma, sizes)
-    pairs = math.log(n_labels) + math.log(n_others or n_labels)
-    return math.exp(pairs + of_rows + of_others - of_all)
+    pairs = math.log(n_labels) + math.log(n_others or n_labels) + (n_values - 1) * math.log(2)
+    return math.exp(min(0.0, pairs + of_rows + of_others - of_all))
 
 
 def _on_rows(dataset: Dataset) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from mlc.config.errors import DataError
 from mlc.config.quoting import setting
@@ -16,11 +17,17 @@ from mlc.data.byte_columns import refuse_bytes
 from mlc.data.locations import location_of
 
 _UNNAMED = re.compile(r"\s*(?:Unnamed: \d+(?:\.\d+)*|__index_level_\d+__)?\s*")
-_IDENTIFIER = re.compile(r"(?:.*[ _.-])?(?:id|ID|Id|uid|uuid|UUID)|.*[a-z]I[Dd]|rowid")
+_IDENTIFIER = re.compile(
+    r"(?:.*[ _.-])?(?:id|ID|Id|uid|uuid|UUID)|.*[a-z]I[Dd]|rowid"
+    r"|(?i:(?:.*[ _.-])?(?:patient|customer|client|user|mrn|sku|ean|gtin|isbn)"
+    r"(?:[ _.-]?(?:no|nr|number|code))?)"
+)
 # In a table with fewer rows, integers may count up by chance.
 _FEW_ROWS = 20
 # Columns of codes, such as those of a kind, have more rows of each value.
 _MOST_REPEATS = 20
+# Distinct numbers among this many times as many are no chance.
+_DENSE = 2
 _NESTED = list, tuple, dict, set, np.ndarray
 
 
@@ -52,21 +59,26 @@ def without_row_numbers(
     drawn from this table.
     """
     numbering = [name for name in frame.columns if _numbers_rows(frame[name])]
-    repeating = [
-        note for name in frame.columns for note in _note_on_repeats(frame[name], test_is_drawn)
+    notes = [
+        note
+        for name in frame.columns
+        for note in (
+            *_note_on_repeats(frame[name], test_is_drawn),
+            *(() if name in numbering else _note_on_numbers(frame[name])),
+        )
     ]
     if not numbering or len(numbering) == len(frame.columns):
-        return frame, tuple(repeating)
+        return frame, tuple(notes)
     named = [f"{str(name)!r}" for name in numbering]
     return frame.drop(columns=numbering), (
         f"Row numbers or identifiers, which are not features: {listed(named, 5)}.",
-        *repeating,
+        *notes,
     )
 
 
 def _note_on_repeats(column: pd.Series[Any], test_is_drawn: bool) -> list[str]:
-    """Warn of a column that is called id or the like and has each of many values in a few rows."""
-    if not _identifies(column) or column.nunique() == column.count():
+    """Warn of a feature that is called id or the like and has each of many values in a few rows."""
+    if not _repeats(column):
         return []
     at_risk, cure = "several parts", ""
     if test_is_drawn:
@@ -78,6 +90,43 @@ def _note_on_repeats(column: pd.Series[Any], test_is_drawn: bool) -> list[str]:
         f"Warning: {str(column.name)!r} looks like an identifier, of {column.nunique():,} values in"
         f" {column.count():,} rows, and is taken as a feature; rows of one value may be in {at_risk}:"
         f" leave it out by {setting('data.ignore', [column.name])}{cure}."
+    ]
+
+
+def repeated_identifiers(frame: pd.DataFrame) -> tuple[str, ...]:
+    """Warn of identifiers among columns that are no features, where test rows are drawn by chance.
+
+    Leaving such a column out leaves the rows of a patient in training and in test.
+    """
+    return tuple(
+        f"Warning: {str(name)!r} looks like an identifier, of {frame[name].nunique():,} values in"
+        f" {frame[name].count():,} rows: rows of one value may be in training and in test, which makes"
+        " the results on test rows too good if new rows have other values: give test rows of other"
+        " values (data.test_path)."
+        for name in frame.columns
+        if _repeats(frame[name])
+    )
+
+
+def _repeats(column: pd.Series[Any]) -> bool:
+    return identifies(column) and column.nunique() < column.count()
+
+
+def _note_on_numbers(column: pd.Series[Any]) -> list[str]:
+    """Warn of a feature of distinct whole numbers with few gaps, in any order, from any number.
+
+    Measured numbers so close together would repeat some.
+    """
+    numbers = _whole(column)
+    if numbers is None or len(numbers) < _FEW_ROWS or len(np.unique(numbers)) < len(numbers):
+        return []
+    low, high = int(numbers.min()), int(numbers.max())
+    if high - low >= _DENSE * len(numbers):
+        return []
+    return [
+        f"Warning: {str(column.name)!r} seems to number the rows, with a different whole number in each"
+        f" of {len(numbers):,}, from {low} to {high}, and is taken as a feature: leave it out by"
+        f" {setting('data.ignore', [column.name])} unless its order has a meaning."
     ]
 
 
@@ -95,7 +144,7 @@ def shared_identifiers(
     """
     notes = []
     for name in columns:
-        if not _identifies(train[name]) or _are_row_numbers(train[name]):
+        if not identifies(train[name]) or _are_row_numbers(train[name]):
             continue
         known = set(_words(train[name]))
         for called, frame in others.items():
@@ -112,8 +161,8 @@ def shared_identifiers(
     return tuple(notes)
 
 
-def _identifies(column: pd.Series[Any]) -> bool:
-    """Whether a column is called id or the like and has each of many values in a few rows."""
+def identifies(column: pd.Series[Any]) -> bool:
+    """Whether a column is called id, patient or the like and has each of many values in a few rows."""
     if _IDENTIFIER.fullmatch(str(column.name).strip()) is None or is_nested(column):
         return False
     n_values, n_rows = column.nunique(), column.count()
@@ -139,14 +188,24 @@ def _parsed(column: pd.Series[Any]) -> pd.Series[Any]:
     return pd.to_numeric(column, errors="coerce")
 
 
+def _whole(column: pd.Series[Any]) -> NDArray[np.float64] | None:
+    """The values of a column if all of them are whole numbers, else None."""
+    if pd.api.types.is_bool_dtype(column) or is_nested(column):
+        return None
+    numbers: NDArray[np.float64] = _parsed(column).to_numpy(dtype=float, na_value=np.nan)
+    if not np.isfinite(numbers).all() or (numbers != np.rint(numbers)).any():
+        return None
+    return numbers
+
+
 def _numbers_rows(column: pd.Series[Any]) -> bool:
     if len(column) < 2 or pd.api.types.is_bool_dtype(column):
         return False
     unnamed = _UNNAMED.fullmatch(str(column.name)) is not None
     if not unnamed and len(column) < _FEW_ROWS:
         return False
-    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-    if not np.isfinite(numbers).all() or (numbers != np.rint(numbers)).any():
+    numbers = _whole(column)
+    if numbers is None:
         return False
     names_rows = unnamed or _IDENTIFIER.fullmatch(str(column.name).strip()) is not None
     if names_rows and len(np.unique(numbers)) == len(numbers):

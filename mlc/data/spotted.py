@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlc.config.quoting import setting
 from mlc.config.texts import counted_of, fitted, folded_name, listed
 from mlc.data.locations import location_of
 
 _NAMED, _LONGEST = 5, 40
-# Of fewer rows, each may have a label of its own.
+# Of fewer rows, each may have a label or a value of its own.
 _FEW_ROWS = 20
+# Of a value with fewer rows, little can be learned.
+_ROWS_OF_VALUE = 5
+_DATE = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}(\D|$)")
+AS_NUMBERS = "write dates as numbers, such as days since the first"
 
 
 def empty_texts(texts: Sequence[str], where: str) -> tuple[str, ...]:
@@ -68,14 +74,14 @@ def unshared_labels(targets: NDArray[np.bool_], names: Sequence[str]) -> tuple[s
     )
 
 
-def alike_labels(names: Sequence[str]) -> tuple[str, ...]:
+def alike_labels(names: Sequence[str], where: str = "the file") -> tuple[str, ...]:
     """Note labels whose names differ only by upper and lower case or blanks."""
     groups = _alike(names)
     if not groups:
         return ()
     return (
         f"Warning: labels whose names differ only by case or blanks are different labels:"
-        f" {listed(groups, _NAMED, 60)}; write them alike in the file if they are not.",
+        f" {listed(groups, _NAMED, 60)}; write them alike in {where} if they are not.",
     )
 
 
@@ -87,6 +93,33 @@ def note_on_spellings(column: str, values: Sequence[str]) -> str | None:
     return (
         f"Warning: values of {column!r} that differ only by case or blanks are different categories:"
         f" {listed(groups, _NAMED, 60)}; write them alike in the file if they are not."
+    )
+
+
+def are_dates(values: Sequence[str]) -> bool:
+    """Whether all values of a column look like dates, perhaps with a time."""
+    return all(_DATE.match(value) for value in values)
+
+
+def note_on_many_values(column: str, values: Sequence[str], n_filled: int) -> str | None:
+    """Note that a column of categories has many values with few rows each, or many dates.
+
+    Args:
+        column: its name.
+        values: the distinct ones.
+        n_filled: the rows that have a value.
+    """
+    if n_filled < _FEW_ROWS or len(values) < min(_FEW_ROWS, n_filled / 2):
+        return None
+    dates = are_dates(values)
+    if not dates and len(values) * _ROWS_OF_VALUE <= n_filled:
+        return None
+    different, instead, why = "different values", "replace it by numbers", ""
+    if dates:
+        different, instead, why = "dates", AS_NUMBERS, ", and new rows have other dates"
+    return (
+        f"Warning: the column {column!r} has {len(values)} {different} in {n_filled} rows, each of them"
+        f" a feature{why}: leave it out by {setting('data.ignore', [column])}, or {instead}."
     )
 
 

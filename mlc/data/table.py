@@ -26,7 +26,12 @@ from mlc.data.files import located
 from mlc.data.label_columns import Labels, encode_labels, zero_one_columns
 from mlc.data.label_order import labels_as
 from mlc.data.label_separators import separator_named
-from mlc.data.left_out import ignored, require_ignored, shared_identifiers
+from mlc.data.left_out import (
+    ignored,
+    repeated_identifiers,
+    require_ignored,
+    shared_identifiers,
+)
 from mlc.data.missing_labels import SoftLabelOptions, joined_known, joined_soft
 from mlc.data.parts import join_parts
 from mlc.data.spotted import alike_labels, empty_texts, repeated_texts, unshared_labels
@@ -155,6 +160,9 @@ class Table(DataSource):
         notes += repeated_texts(texts)
         columns = [name for name in train.frame.columns if name not in train.labels]
         notes += shared_identifiers(train.frame, frames, columns)
+        if options.test_path is None:
+            left_out = columns if train.text is not None else ignored(options.ignore, train.frame)
+            notes += repeated_identifiers(train.frame.filter(items=left_out))
         joined, all_targets, parts = join_parts(features, targets, ("train", *others))
         return Dataset(
             name=options.title or path.name.split(".")[0],

@@ -56,6 +56,14 @@ def needs_labels(why: str = "") -> DataError:
     )
 
 
+def _unnamed_labels(path: Path, columns: Sequence[Any]) -> DataError:
+    """Build the error for a table whose label columns are not named."""
+    return DataError(
+        f"{path} has the columns {listed(list(map(str, columns)), 20)}: name the one that holds label"
+        " sets, or those of 0 and 1, by --labels COLUMN (in a config, data.labels=[COLUMN])."
+    )
+
+
 def read_table(path: Path, options: Any, names: Sequence[str] | None = None) -> TableFile:
     """Read a file and assign roles to its columns by the options.
 
@@ -70,9 +78,9 @@ def read_table(path: Path, options: Any, names: Sequence[str] | None = None) -> 
     mark = _DELIMITERS.get(_ending(path))
     labels, text = list(options.labels), options.text
     if mark is None:
-        if not labels and names is None:
-            raise needs_labels()
         frame = _read_parquet(path)
+        if not labels and names is None:
+            raise _unnamed_labels(path, list(frame.columns))
         labels, text = _as_written(labels, text, frame.columns)
         labels, asides = separated(labels, frame.columns)
         _refuse_split_name(labels, list(map(str, frame.columns)), str(path))
@@ -100,11 +108,7 @@ def read_table(path: Path, options: Any, names: Sequence[str] | None = None) -> 
     if rows is None or (names is None and not labels):
         header = read_rows(content, mark, (), str(path)).header
         if len(header) > 1:
-            raise DataError(
-                f"{path} has the columns {listed(list(map(str, header)), 20)}: name the one that holds"
-                " label sets, or those of 0 and 1, by --labels COLUMN (in a config,"
-                " data.labels=[COLUMN])."
-            )
+            raise _unnamed_labels(path, header)
         raise needs_labels(f"{path} is not in fastText's or LibMultiLabel's form, so ")
     _refuse_split_name(labels, rows.header, str(path))
     require_header(rows, _required(wanted, names), str(path))

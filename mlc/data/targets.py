@@ -16,7 +16,7 @@ from sklearn.utils.validation import column_or_1d
 
 from mlc.config.errors import DataError
 from mlc.config.texts import shown
-from mlc.data.class_checks import refuse_joined, require_one_kind
+from mlc.data.class_checks import refuse_joined, require_one_kind, warn_of_alike, warn_of_blank
 from mlc.data.label_bits import binary_value, of_one_language
 from mlc.data.missing_labels import HALF, first_not_soft
 from mlc.data.rows import Written, is_gap, is_missing, read
@@ -99,6 +99,14 @@ def encode(y: Any, missing: str = "refuse", soft: bool = False) -> Targets:
     Raises:
         DataError: `y` has another form, a missing value, or a single class.
     """
+    targets = _encoded(y, missing, soft)
+    warn_of_alike(targets.labels)
+    if targets.form != "classes":
+        warn_of_blank(targets.labels, targets.multi_hot.sum(axis=0))
+    return targets
+
+
+def _encoded(y: Any, missing: str, soft: bool) -> Targets:
     if soft:
         return _soft(read(_table(y)), missing)
     written = read(y)

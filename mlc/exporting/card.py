@@ -20,7 +20,7 @@ from mlc.exporting.usage import usage
 from mlc.files.names import CARD, PREDICTIONS, STATUS
 from mlc.files.reading import read_arrays
 from mlc.metrics.names import stored_metrics
-from mlc.reporting.reading import read_run
+from mlc.reporting.reading import draws_test_rows, read_run
 from mlc.reporting.statistics import mean_interval
 from mlc.runs.folder import read_finished, read_stored
 from mlc.runs.loaded import LoadedRun
@@ -104,10 +104,14 @@ def _results(folder: Path, run: LoadedRun) -> str:
         values = [one[metric] for one in every.values() if one.get(metric) is not None]
         mean = [str(mean_interval(values))] if several else []
         lines.append(_row([metric, f"{every[folder.name][metric]:.3f}", *mean]))
-    note = "On the test rows, which neither the training nor the tuning of the rule has seen." + (
-        " The interval is over seeds: of the validation split, the weights and the batches."
-        * several
-    )
+    note = "On the test rows, which neither the training nor the tuning of the rule has seen."
+    if several and draws_test_rows(run.status):
+        note += (
+            " The interval is over seeds, each with test and validation rows, weights and batches of its"
+            " own; the test rows of one are training rows of others."
+        )
+    elif several:
+        note += " The interval is over seeds: of the validation split, the weights and the batches."
     return f"## Results\n\n{note}\n\n" + "\n".join(lines)
 
 

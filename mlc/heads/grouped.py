@@ -38,7 +38,8 @@ class Grouped(Sigmoid):
     accuracy if groups and other labels are also independent given x.
     Source: Bishop 2006, "Pattern Recognition and Machine Learning", section 5.2: the canonical
     losses of multi-class and of binary targets; one network for the colour and the type of clothes.
-    Use: for groups of labels of which each sample has one, or at most one. Over sigmoids decided by
+    Use: for groups of labels of which each sample has one, or at most one. Without the option `groups`
+    it is `sigmoid`. Over sigmoids decided by
     the highest score of each group it changes little (experiments/one_network_or_many).
     Avoid: for labels that occur together.
     """

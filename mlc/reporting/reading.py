@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -171,3 +171,8 @@ def _refusal(path: Path, fault: str) -> RunFolderError:
     return RunFolderError(
         f"{path} is not what a run writes, {fault}: delete the run's folder, and train it again."
     )
+
+
+def draws_test_rows(status: Mapping[str, Any]) -> bool:
+    """Whether each seed draws its own test rows, because no test part is published."""
+    return ((status.get("config") or {}).get("data") or {}).get("split_seed", 0) is None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ from mlc.metrics.counts import CONVENTIONS
 from mlc.metrics.names import COUNTED, SCORE_METRICS, metric_sign
 from mlc.reporting.choice import Pairs, chosen_rows, chosen_settings, contestants
 from mlc.reporting.collect import Results
+from mlc.reporting.reading import draws_test_rows
 from mlc.reporting.statistics import Interval, mean_interval
 
 WIDTH = 80
@@ -213,18 +213,13 @@ def foot(results: Results, metrics: Sequence[str] = (), *, swept: bool = False) 
 
 def _of_intervals(results: Results) -> str:
     drawn, same = "validation rows", "; the test rows are always the same"
-    if any(_draws_test_rows(status) for status in results.statuses.values()):
+    if any(draws_test_rows(status) for status in results.statuses.values()):
         drawn, same = "validation and test rows", ""
     return (
         f"Intervals are Student's t over seeds (initialisation, batches, {drawn}){same}. None is shown"
         " where all seeds have the same value. Values that are skewed over the seeds lie outside more"
         " often than 5% (docs/statistics.md)."
     )
-
-
-def _draws_test_rows(status: Mapping[str, Any]) -> bool:
-    """Whether each seed draws its own test rows, because no test part is published."""
-    return ((status.get("config") or {}).get("data") or {}).get("split_seed", 0) is None
 
 
 def _of_yardsticks(results: Results) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from mlc.comparing.budgets import BUDGETS, Budget
 from mlc.comparing.plan import (
@@ -30,6 +31,7 @@ from mlc.comparing.stored import add_seconds, read_plan, write_plan
 from mlc.comparing.timing import AGAIN, Cost, LinearCost, expected_seconds
 from mlc.config.errors import ConfigError, RunFolderError
 from mlc.config.registry import DECISIONS, HEADS
+from mlc.heads import build_head
 from mlc.metrics.counts import COUNT_METRICS
 
 
@@ -67,13 +69,27 @@ def test_the_shortlist_follows_the_training_rows() -> None:
 def test_stated_heads_are_compared_with_sigmoid() -> None:
     assert list(chosen_heads("chain, zlpr", profile())) == ["sigmoid", "chain", "zlpr"]
     every = chosen_heads("all", profile())
-    assert set(every) == set(HEADS)
+    assert set(every) == set(HEADS) - {"grouped", "assume_negative"}
     many = profile(counts=(400,) * 40)
     assert "powerset" not in chosen_heads("all", many)
     with pytest.raises(ConfigError, match="'sigmiod', which is no head: did you mean sigmoid"):
         chosen_heads("sigmiod", profile())
     with pytest.raises(ConfigError, match="'powerset', which does not suit 40 labels"):
         chosen_heads("powerset", many)
+
+
+@pytest.mark.parametrize("name", ["grouped", "assume_negative"])
+def test_a_head_that_would_be_sigmoid_is_refused_and_said_why(name: str) -> None:
+    """Compared with sigmoid it would be called as good, whatever it can do with its options."""
+    torch.manual_seed(0)
+    head = build_head(name, n_features=3, n_labels=4)
+    outputs, targets = torch.randn(5, 4), torch.randint(2, (5, 4)).float()
+    of_sigmoid = build_head("sigmoid", n_features=3, n_labels=4).loss(outputs, targets)
+    torch.testing.assert_close(head.loss(outputs, targets), of_sigmoid)
+    with pytest.raises(
+        ConfigError, match=f"'{name}', which in a comparison is the same as sigmoid"
+    ):
+        chosen_heads(f"pairwise,{name}", profile())
 
 
 def test_a_column_of_labels_is_named_once() -> None:

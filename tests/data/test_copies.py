@@ -51,17 +51,41 @@ def test_a_feature_that_tells_a_label_is_named() -> None:
     assert note.startswith(
         "Warning: the feature 'x1' tells 'b'; 'x2' tells 'c' in all rows: leave out"
     )
-    # One row that differs, a gap, and a label that few rows have are no copies.
-    for value in (7, 2 if b[0] == 0 else 5, np.nan):
+    # One row that differs, and a label that few rows have, are no copies; a further value or gap tells.
+    for value, tells in ((7, True), (5 if b[0] else 2, False), (np.nan, True)):
         other = told.copy()
         other[0, 1] = value
         (note,) = notes_on(dataset(other, data.targets))
-        assert "'x1'" not in note
+        assert ("'x1'" in note) == tells
     rare = (np.arange(N) < LEAST_ROWS - 1)[:, None]
     assert notes_on(dataset(np.hstack([data.features, rare]), rare)) == ()
-    assert notes_on(dataset(told, data.targets, known=np.ones_like(data.targets))) == ()
     # Of probabilities, it tells which are at least a half.
     assert notes_on(dataset(told, data.targets, soft=0.9 * data.targets)) == ()
+
+
+def test_a_code_that_tells_labels_is_named_whatever_its_values() -> None:
+    """As the number of a colour beside a column for each colour; no value is measured so by chance."""
+    rng = np.random.default_rng(1)
+    colours = rng.integers(0, 4, N)
+    targets = np.column_stack([colours[:, None] == np.arange(4), rng.random(N) < 0.5])
+    codes = np.array([17.0, 3.0, np.nan, 40.0])[colours]
+    features = np.column_stack([rng.normal(size=N), codes, rng.integers(0, 30, N)])
+    (note,) = notes_on(dataset(features, targets))
+    assert note.startswith(
+        "Warning: the feature 'x1' tells 'a' and 3 more labels in all rows: leave"
+    )
+    # Unknown labels may have any value.
+    known = rng.random(targets.shape) < 0.8
+    (note,) = notes_on(dataset(features, targets ^ ~known, known=known))
+    assert "'x1' tells 'a' and 3 more labels" in note
+    swapped = targets.copy()
+    swapped[[0, 1]] = ~swapped[[0, 1]]
+    assert notes_on(dataset(features, swapped)) == ()
+    # With a value for each row or two, chance tells any label.
+    many = np.column_stack([rng.normal(size=N), rng.permutation(N) // 2])
+    assert (
+        notes_on(dataset(many, np.repeat(targets[: N // 2], 2, axis=0)[rng.permutation(N)])) == ()
+    )
 
 
 @pytest.mark.parametrize("sparse", [False, True])

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlc.config.quoting import setting
 from mlc.data import load_data
 from mlc.data.spotted import alike_labels, empty_texts, repeated_texts
 
@@ -79,14 +80,32 @@ def test_a_table_has_all_these_notes(tmp_path: Path) -> None:
 
 
 def test_numbers_that_name_the_rows_are_no_features(tmp_path: Path) -> None:
-    lines = [f"{700 + 3 * k},{k % 5},{k * k},{k % 2}" for k in range(30)]
-    (tmp_path / "t.csv").write_text("\n".join(["Customer_ID,size,area,y", *lines]))
+    lines = [f"{700 + 3 * k},{9 * k},{k % 5},{k * k},{k % 2}" for k in range(30)]
+    (tmp_path / "t.csv").write_text("\n".join(["Customer_ID,SKU,size,area,y", *lines]))
     data = load_data("table", path=str(tmp_path / "t.csv"), labels=["y"])
     assert data.feature_names == ("size", "area")
-    assert any("'Customer_ID'" in note and "not features" in note for note in data.notes)
+    assert any("'Customer_ID', 'SKU'" in note and "not features" in note for note in data.notes)
 
 
-@pytest.mark.parametrize("name", ["patient_id", "patientId", "visits"])
+@pytest.mark.parametrize("start", [0, 4_000_000])
+def test_distinct_whole_numbers_without_large_gaps_are_named(start: int, tmp_path: Path) -> None:
+    """Rows in another order than the numbers, some of them deleted; measured ones would repeat."""
+    rng = np.random.default_rng(0)
+    numbers = start + rng.permutation(60)[:40]
+    frame = pd.DataFrame({"article": numbers, "area": rng.integers(0, 80, 40), "y": numbers % 2})
+    frame["wide"] = numbers * 3
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    data = load_data("table", path=str(tmp_path / "t.csv"), labels=["y"])
+    assert data.feature_names == ("article", "area", "wide")
+    (note,) = [note for note in data.notes if "seems to number the rows" in note]
+    assert note.startswith("Warning: 'article' seems to number the rows, with a different whole")
+    assert "in each of 40" in note
+    assert "'data.ignore=[article]'" in note
+
+
+@pytest.mark.parametrize(
+    "name", ["patient_id", "patientId", "Patient", "MRN", "customer no", "visits"]
+)
 @pytest.mark.parametrize("of_text", [False, True])
 def test_an_identifier_that_repeats_is_named(name: str, of_text: bool, tmp_path: Path) -> None:
     """With words it would be a feature for each value."""
@@ -100,7 +119,7 @@ def test_an_identifier_that_repeats_is_named(name: str, of_text: bool, tmp_path:
         return
     (note,) = said
     assert note.startswith(f"Warning: {name!r} looks like an identifier, of 30 values in 90 rows")
-    assert f"'data.ignore=[{name}]'" in note
+    assert setting("data.ignore", [name]) in note
 
 
 @pytest.mark.parametrize("how", ["feature", "ignored", "beside a text"])
@@ -125,7 +144,9 @@ def test_identifiers_that_two_files_share_are_counted(how: str, tmp_path: Path) 
         ] * (n > 0)
         assert not any("data.test_path" in note or "'row_id' of" in note for note in notes)
     notes = load_data("table", **options).notes
-    assert any("data.test_path" in note for note in notes) == (how == "feature")
+    (note,) = [note for note in notes if "data.test_path" in note]
+    assert "looks like an identifier, of 30 values in 60 rows" in note
+    assert ("leave it out" in note) == (how == "feature")
 
 
 def test_row_numbers_in_any_order_are_shared_by_chance(tmp_path: Path) -> None:

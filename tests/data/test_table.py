@@ -367,8 +367,44 @@ def test_a_column_of_mostly_different_words_is_named_on_the_card(tmp_path: Path)
     (tmp_path / "t.csv").write_text("\n".join(["joined,a,y", *rows]) + "\n", encoding="utf-8")
     options = SOURCES.options("table", path=str(tmp_path / "t.csv"), labels=["y"])
     (note,) = [note for note in SOURCES["table"].load(options).notes if "joined" in note]
-    assert "60 different values in 80 rows" in note
+    assert "60 dates in 80 rows" in note
     assert "'data.ignore=[joined]'" in note
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        ([f"ward {k % 30}" for k in range(120)], "30 different values in 120 rows"),
+        ([f"2024-03-{k % 24 + 1:02}" for k in range(600)], "24 dates in 600 rows"),
+        (pd.date_range("2024-03-01", periods=24).tolist() * 20, "24 dates in 480 rows"),
+        ([f"2024-03-{k % 12 + 1:02}" for k in range(600)], None),
+        ([f"ward {k % 30}" for k in range(150)], None),
+    ],
+)
+def test_categories_with_few_rows_each_and_dates_are_named(
+    cells: list[Any], said: str | None, tmp_path: Path
+) -> None:
+    """A network learns little of a value with few rows, and new rows have other dates."""
+    frame = pd.DataFrame(
+        {"c": cells, "a": np.arange(len(cells)) % 3, "y": np.arange(len(cells)) % 2}
+    )
+    frame.to_parquet(tmp_path / "t.parquet")
+    options = SOURCES.options("table", path=str(tmp_path / "t.parquet"), labels=["y"])
+    notes = [
+        note for note in SOURCES["table"].load(options).notes if "each of them a feature" in note
+    ]
+    assert [said in note and "data.ignore=[c]" in note for note in notes] == [True] * bool(said)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_table_without_stated_labels_names_its_columns(ending: str, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"size": [1, 2], "red": [0, 1], "round": [1, 0]})
+    path = tmp_path / f"t.{ending}"
+    frame.to_csv(path, index=False) if ending == "csv" else frame.to_parquet(path)
+    with pytest.raises(
+        DataError, match=r"has the columns size, red, round: name .* --labels COLUMN"
+    ):
+        SOURCES["table"].load(SOURCES.options("table", path=str(path)))
 
 
 def test_the_word_none_is_no_separator_of_a_table(write: Any) -> None:

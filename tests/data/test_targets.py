@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -205,6 +206,33 @@ def test_label_sets_written_as_texts_are_refused(texts: list[str], cure: str, dt
     with pytest.raises(ValueError, match="in row 0, ") as refused:
         encode(np.array(texts, dtype=dtype))
     assert cure in str(refused.value)
+
+
+def test_the_way_to_split_texts_leaves_no_blanks_and_no_empty_label() -> None:
+    texts = ["b; a", "a", "", "b ;c", " ", "a;"]
+    with pytest.raises(DataError) as refused:
+        encode(texts)
+    code = re.search(r"as by (\[.*\]), or classes", str(refused.value))
+    assert code is not None
+    assert encode(eval(code[1], {"y": texts})).labels.tolist() == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("form", ["lists", "columns", "classes"])
+def test_labels_that_differ_by_blanks_are_named(
+    form: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As texts of a column give that are split without more."""
+    texts = pd.Series(["Bug; billing", "billing", "", "bug"])
+    if form == "classes":
+        encode(["bug", "Bug", "", "billing"])
+    else:
+        encode(list(texts.str.split(";")) if form == "lists" else texts.str.get_dummies(";"))
+    assert "'Bug' and 'bug'" in caplog.text
+    for said in ("' billing' and 'billing'", "'' is a label of 1 row of y,"):
+        assert (said in caplog.text) == (form != "classes")
+    caplog.clear()
+    encode([["bug", "billing"], [], ["doge"]])
+    assert caplog.text == ""
 
 
 def test_classes_may_hold_a_sign_by_chance() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -229,6 +230,7 @@ def test_the_card_has_the_results_of_the_run_and_of_its_other_seeds(
     values = [stored(run_of(sweep, seed=seed), "test/per_label/f1_macro") for seed in (0, 1)]
     assert f"| f1_macro | {values[0]:.3f} | {mean_interval(values)} |" in card
     assert "mean of 2 seeds, 95% interval" in card
+    assert "over seeds: of the validation split, the weights and the batches." in card
     data = json.loads((run / "data.json").read_text())
     with np.load(run / "predictions.npz") as predictions:
         decided, actual = predictions["decisions_per_label"], predictions["targets"]
@@ -246,6 +248,19 @@ def test_the_card_has_the_results_of_the_run_and_of_its_other_seeds(
         "SHA-256 of the data",
     ):
         assert text in card
+
+
+def test_the_card_says_where_each_seed_drew_its_test_rows(sweep: Path, tmp_path: Path) -> None:
+    shutil.copytree(run_of(sweep).parent, tmp_path / "runs")
+    for path in (tmp_path / "runs").glob("*/status.json"):
+        status = json.loads(path.read_text())
+        status["config"]["data"]["split_seed"] = None
+        path.write_text(json.dumps(status))
+    run = tmp_path / "runs" / run_of(sweep).name
+    mlc_export([str(run), "--to", "torch", "--output", f"{tmp_path}/model"])
+    card = (tmp_path / "model" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "each with test and validation rows, weights and batches of its own" in card
+    assert "of the validation split" not in card
 
 
 def test_the_card_judges_each_label_where_it_is_known(
