@@ -14,7 +14,7 @@ from torch.nn.functional import embedding_bag
 from mlc.backbones.base import Backbone, register_backbone
 from mlc.config.errors import ConfigError
 from mlc.config.options import Auto, option
-from mlc.data.vectors import read_vectors, width_of
+from mlc.data.vectors import read_vectors, require_known, width_of
 from mlc.layers import Streams
 from mlc.layers.bags import Bags, is_plain, summed_by
 
@@ -86,6 +86,7 @@ class EmbeddingBag(Backbone):
 
         Raises:
             ConfigError: the file's vectors have another width than the option says.
+            DataError: none of the words has a vector.
         """
         if self.options.vectors is None:
             return
@@ -95,6 +96,7 @@ class EmbeddingBag(Backbone):
                 f"backbone.width={self.n_outputs}, and the vectors in {self.options.vectors} have"
                 f" {file.vectors.shape[1]} numbers: leave out backbone.width."
             )
+        require_known(file.known, names, Path(self.options.vectors))
         known = torch.as_tensor(file.known)
         with torch.no_grad():
             if self.options.vectors_frozen:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from mlc.backbones.base import register_backbone
 from mlc.backbones.pretrained_files import files_digest, transformers
+from mlc.backbones.pretrained_images import as_bytes, normalisation, resized
 from mlc.config.errors import ConfigError, DataError
 from mlc.config.options import option
 from mlc.config.texts import shown
@@ -21,7 +22,7 @@ from mlc.config.texts import shown
 _PADDING = -1
 _TOKENIZER, _PROCESSOR = "AutoTokenizer", "AutoImageProcessor"
 # To be raised when this module prepares samples or pools outputs otherwise.
-_VERSION = "pretrained 1"
+_VERSION = "pretrained 2"
 
 
 @dataclass
@@ -69,16 +70,17 @@ class Pretrained(nn.Module):
 
     def __init__(self, sample_shape: Sequence[int], options: PretrainedOptions) -> None:
         super().__init__()
-        self.takes_tokens = len(sample_shape) == 1
+        self.takes_tokens, self._model = len(sample_shape) == 1, options.model
         self.network, missing = _network(options)
-        self.pooling = _pooling(options, self.network, self.takes_tokens, missing)
+        self.pooling = _pooling(options, self.takes_tokens, missing)
         if self.takes_tokens:
             self.padding = getattr(self.network.config, "pad_token_id", None) or 0
         else:
-            for name, value in _normalisation(options).items():
+            for name, value in normalisation(_preparation(_PROCESSOR, options)).items():
                 self.register_buffer(name, value.view(-1, 1, 1), persistent=False)
         pooler = getattr(self.network, "pooler", None)
-        if self.pooling != "pooled" and pooler is not None and [*pooler.parameters()]:
+        unused = self.pooling in ("mean", "first")
+        if unused and pooler is not None and [*pooler.parameters()]:
             self.network.pooler = None  # type: ignore[assignment]
         if options.checkpointing:
             _checkpoint(self.network, options)
@@ -95,11 +97,11 @@ class Pretrained(nn.Module):
             longest = max(1, int(mask.sum(dim=1).max()))
         self._require_positions(longest)
         tokens, mask = tokens[:, :longest], mask[:, :longest]
-        outputs = self.network(
+        outputs = self._outputs(
             input_ids=tokens.masked_fill(~mask, self.padding), attention_mask=mask.long()
         )
         if self.pooling == "pooled":
-            return _vectors(outputs.pooler_output)
+            return _vectors(outputs)
         hidden: Tensor = outputs.last_hidden_state
         if self.pooling == "first":
             return hidden[:, 0]
@@ -120,19 +122,33 @@ class Pretrained(nn.Module):
             )
 
     def _of_images(self, images: Tensor) -> Tensor:
-        outputs = self.network(pixel_values=images * self.scale + self.shift)
-        if self.pooling == "pooled":
-            return _vectors(outputs.pooler_output)
+        outputs = self._outputs(pixel_values=images * self.scale + self.shift)
+        has_pooled = getattr(outputs, "pooler_output", None) is not None
+        if self.pooling == "pooled" or (self.pooling == "auto" and has_pooled):
+            return _vectors(outputs)
         hidden: Tensor = outputs.last_hidden_state
-        if self.pooling == "first":
+        if self.pooling != "mean":
             return _first_token(hidden)
         return hidden.mean(dim=1) if hidden.ndim == 3 else hidden.flatten(2).mean(dim=2)
+
+    def _outputs(self, **inputs: Tensor) -> Any:
+        try:
+            return self.network(**inputs)
+        except ValueError as error:
+            reason = " ".join(str(error).split())[:300]
+            kind = "texts" if self.takes_tokens else "images"
+            raise ConfigError(
+                f"backbone.model={self._model} does not take {kind} alone ({reason}): name a network of"
+                " one input; that of CLIP for images is CLIPVisionModel, which save_pretrained writes"
+                " to a folder of its own."
+            ) from error
 
     @staticmethod
     def prepare(samples: Any, options: PretrainedOptions) -> NDArray[Any]:
         """Return tokens (N, max_length), int32, or resized images (N, 3, height, width), uint8."""
         if isinstance(samples, np.ndarray):
-            return _resized(samples, options)
+            images = as_bytes(samples)
+            return resized(images, _preparation(_PROCESSOR, options), str(options.model))
         return _tokens(samples, options)
 
     @staticmethod
@@ -163,10 +179,10 @@ def _network(options: PretrainedOptions) -> tuple[nn.Module, list[str]]:
     return network, sorted(info["missing_keys"])
 
 
-def _pooling(
-    options: PretrainedOptions, network: nn.Module, takes_texts: bool, missing: Sequence[str]
-) -> str:
+def _pooling(options: PretrainedOptions, takes_texts: bool, missing: Sequence[str]) -> str:
     """Choose the pooling; refuse one that needs weights which no file holds.
+
+    "auto" stays for images: the outputs of the network show whether there is a pooled one.
 
     Raises:
         ConfigError: the files lack weights that the features depend on.
@@ -176,9 +192,8 @@ def _pooling(
     pooling = options.pooling
     if pooling == "auto" and takes_texts:
         pooling = "mean"
-    elif pooling == "auto":
-        has_pooler = getattr(network, "pooler", None) is not None or hasattr(network, "layernorm")
-        pooling = "pooled" if has_pooler and not lacks_pooler else "first"
+    elif pooling == "auto" and lacks_pooler:
+        pooling = "first"
     lacking = [*others, *(lacks_pooler if pooling == "pooled" else [])]
     if lacking:
         raise ConfigError(
@@ -189,7 +204,8 @@ def _pooling(
     return pooling
 
 
-def _vectors(pooled: Tensor | None) -> Tensor:
+def _vectors(outputs: Any) -> Tensor:
+    pooled: Tensor | None = getattr(outputs, "pooler_output", None)
     if pooled is None:
         raise ConfigError(
             "The network has no pooled output: set backbone.pooling to mean or first."
@@ -256,38 +272,3 @@ def _load_once(kind: str, model: str, files: str) -> Any:
     # The other implementation of processors needs torchvision.
     arguments = {"backend": "pil"} if kind == _PROCESSOR else {}
     return _load(kind, PretrainedOptions(model), **arguments)
-
-
-def _resized(images: NDArray[Any], options: PretrainedOptions) -> NDArray[np.uint8]:
-    """Return images (N, C, H, W), bytes or numbers in [0, 1], in the size of the network, as bytes."""
-    if images.ndim != 4 or images.shape[1] not in (1, 3):
-        raise ConfigError(
-            f"backbone=pretrained takes texts, or images of 1 or 3 channels, and a sample has the shape"
-            f" {images.shape[1:]}: name other data, or for texts data=table data.text=COLUMN."
-        )
-    if images.dtype != np.uint8:
-        if len(images) and not (images.min() >= 0 and images.max() <= 1):
-            raise DataError("A pixel is outside [0, 1]: give images in [0, 1], or bytes (uint8).")
-        images = np.rint(images * 255).astype(np.uint8)
-    if images.shape[1] == 1:
-        images = images.repeat(3, axis=1)
-    resized = _preparation(_PROCESSOR, options)(
-        images=list(images.transpose(0, 2, 3, 1)),
-        do_rescale=False,
-        do_normalize=False,
-        input_data_format="channels_last",
-        return_tensors="np",
-    )["pixel_values"]
-    pixels: NDArray[np.uint8] = np.clip(np.rint(resized), 0, 255).astype(np.uint8)
-    return pixels
-
-
-def _normalisation(options: PretrainedOptions) -> dict[str, Tensor]:
-    """Return the factors and shifts of the channels for pixels in [0, 1]: (C,) each."""
-    processor = _preparation(_PROCESSOR, options)
-    factor = 255 * processor.rescale_factor if processor.do_rescale else 255.0
-    mean, std = ([0.0] * 3, [1.0] * 3)
-    if processor.do_normalize:
-        mean, std = processor.image_mean, processor.image_std
-    centre, deviation = torch.tensor(mean).double(), torch.tensor(std).double()
-    return {"scale": (factor / deviation).float(), "shift": (-centre / deviation).float()}

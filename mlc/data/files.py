@@ -22,7 +22,8 @@ from mlc.data.file_kinds import refuse_other_kind
 OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 IMAGE_ENDINGS = (
-    ".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".jp2",
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm",
+    ".pbm", ".jp2",
 )  # fmt: skip
 
 # A larger number of features or labels is a mistake: their names would take gigabytes.

@@ -36,8 +36,10 @@ class BrokenImageError(Exception):
     """An image cannot be decoded; the message is the reason."""
 
 
-def find_images(folder: Path) -> list[Path]:
-    """Return the images below a folder, sorted; names that begin with a dot are passed over.
+def find_images(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Return the images below a folder, and the other files, both sorted.
+
+    Images are known by their endings. Names that begin with a dot are passed over.
 
     A folder to which several links lead is read by each, but not within itself.
 
@@ -61,12 +63,12 @@ def find_images(folder: Path) -> list[Path]:
             continue
         lines[Path(name)] = above | {identity}
         folders[:] = [one for one in folders if not one.startswith(".")]
-        files += [
-            Path(name, one)
-            for one in names
-            if not one.startswith(".") and one.lower().endswith(IMAGE_ENDINGS)
-        ]
-    return sorted(files)
+        files += [Path(name, one) for one in names if not one.startswith(".")]
+    images: list[Path] = []
+    others: list[Path] = []
+    for file in sorted(files):
+        (images if file.name.lower().endswith(IMAGE_ENDINGS) else others).append(file)
+    return images, others
 
 
 def probe(path: Path) -> tuple[int, int, bool]:

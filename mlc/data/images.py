@@ -18,8 +18,10 @@ from mlc.data.files import IMAGE_ENDINGS, as_given, located
 from mlc.data.image_cache import Decoded, decoded
 from mlc.data.image_copies import note_on_copies
 from mlc.data.image_files import broken_text, find_images, refuse_broken
-from mlc.data.image_listing import files_named_in, list_images
+from mlc.data.image_folders import of_folders
+from mlc.data.image_listing import Listing, files_named_in, of_table, table_in
 from mlc.data.missing_labels import SoftLabelOptions
+from mlc.data.spotted import alike_labels
 
 AUGMENTATIONS = ("hflip", "vflip", "rotate90", "crop", "color")
 
@@ -97,7 +99,7 @@ class Images(DataSource):
         """Load the data set: pixels (N, C * H * W), uint8."""
         options.validate("data.")
         path = _path(options)
-        listing = list_images(path, options)
+        listing = _listing(path, options)
         images = decoded(listing.files, _size(options), options.grey)
         rows = images.indices
         parts = None if listing.parts is None else np.array(listing.parts, dtype=np.str_)[rows]
@@ -105,6 +107,7 @@ class Images(DataSource):
             *_broken(images, listing.files, options),
             *note_on_copies(images.pixels, parts, [str(listing.files[row]) for row in rows]),
             *listing.notes,
+            *alike_labels(listing.names),
             *_resized(images, options),
         )
         return Dataset(
@@ -157,13 +160,20 @@ def _path(options: Any) -> Path:
     return path
 
 
+def _listing(path: Path, options: Any) -> Listing:
+    """Return the images and labels of a table or folder."""
+    if not path.is_dir():
+        return of_table(path, options)
+    return of_table(table_in(path), options) if options.labels else of_folders(path, options)
+
+
 def _size(options: Any) -> tuple[int, ...]:
     return () if options.size is None else (options.size[0], options.size[-1])
 
 
 def _files_of(path: Path, options: Any) -> list[Path]:
     if path.is_dir():
-        files = find_images(path)
+        files, _ = find_images(path)
         if not files:
             raise DataError(
                 f"{path} holds no image ({', '.join(IMAGE_ENDINGS)}): name another folder."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -17,7 +18,7 @@ from mlc.data.cache import remembered
 from mlc.data.files import unreadable
 
 # To be raised when files are read otherwise.
-_VERSION = "vectors 1"
+_VERSION = "vectors 2"
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def with_coverage(dataset: Dataset, path: Path) -> Dataset:
     """Return the data set with a note that says how many of its words have a vector.
 
     Raises:
-        DataError: the columns of the data set are not words.
+        DataError: the columns of the data set are not words, or none of them has a vector.
     """
     columns = words_of(dataset)
     if not len(columns):
@@ -77,6 +78,7 @@ def with_coverage(dataset: Dataset, path: Path) -> Dataset:
         )
     names = [dataset.feature_names[column] for column in columns]
     known = read_vectors(path, names).known
+    require_known(known, names, path)
     counts = np.asarray(dataset.features.sum(axis=0)).ravel()[columns]
     missing = np.flatnonzero(~known)
     most_frequent = missing[np.argsort(-counts[missing], kind="stable")]
@@ -87,6 +89,16 @@ def with_coverage(dataset: Dataset, path: Path) -> Dataset:
         f" words ({shares[0]:.1f}%, and {shares[1]:.1f}% of their occurrences){without}."
     )
     return replace(dataset, notes=(note, *dataset.notes))
+
+
+def require_known(known: NDArray[np.bool_], words: Sequence[str], path: Path) -> None:
+    """Raise DataError if none of the words has a vector in the file."""
+    if not known.any():
+        raise DataError(
+            f"{path} has a vector for none of {len(words):,} words, such as {listed(words, 3)}: name a"
+            " file of the texts' language, in which each line is a word and its numbers, separated by"
+            " single blanks."
+        )
 
 
 def words_of(dataset: Dataset) -> NDArray[np.int64]:
@@ -116,6 +128,7 @@ def _form_of(path: Path, size: int, modified: int, changed: int) -> tuple[bool, 
             first, second = file.readline(), file.readline()
     except OSError as error:
         raise unreadable(path, error) from error
+    first = first.removeprefix(BOM_UTF8)
     parts = first.split()
     has_header = len(parts) == 2 and all(part.isdigit() for part in parts)
     line = second if has_header else first
@@ -140,12 +153,14 @@ def _read(path: Path, words: Sequence[str], form: tuple[bool, int]) -> WordVecto
         for number, content in enumerate(file, 1):
             if number == 1 and has_header:
                 continue
-            line: bytes = content.rstrip()
+            line: bytes = (content.removeprefix(BOM_UTF8) if number == 1 else content).rstrip()
             n_blanks = line.count(b" ")
             if n_blanks < width:
                 raise _malformed(path, number, width)
             # A few words of GloVe contain blanks, and none of a data set does.
             if n_blanks > width:
+                if b"" in line.rsplit(b" ", width)[1:]:
+                    raise _malformed(path, number, width)
                 continue
             key, _, values = line.partition(b" ")
             own = row_of.get(key)

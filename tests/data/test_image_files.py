@@ -208,7 +208,7 @@ def test_images_are_found_below_links_once_and_hidden_ones_are_not(tmp_path: Pat
     write_image(tmp_path / "elsewhere" / "5.png")
     (tmp_path / "root" / "c").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "root" / "loop").symlink_to(tmp_path / "root")
-    names = [str(path.relative_to(tmp_path / "root")) for path in find_images(tmp_path / "root")]
+    names = [str(path.relative_to(tmp_path / "root")) for path in find_images(tmp_path / "root")[0]]
     assert names == ["a/1.jpg", "a/deep/4.webp", "b/2.PNG", "c/5.png"]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlc import MultiLabelClassifier
 from mlc.config.errors import DataError
 from mlc.data.__main__ import main
 from mlc.data.loading import load_data
@@ -33,6 +34,9 @@ def path(tmp_path: Path) -> Path:
         (GLOVE, ["in", "sky"], [None, None]),
         (WORD2VEC, ["moon", "3", "good"], [[5, 6], None, [1, 2]]),
         (FASTTEXT, ["good"], [[0.1, 2, 3]]),
+        # Editors of Windows write a mark at the beginning.
+        ("\ufeff" + GLOVE, ["good", "bad"], [[1, 2.5, -3], [0, 0, 1]]),
+        ("\ufeff" + FASTTEXT, ["good"], [[0.1, 2, 3]]),
     ],
 )
 def test_formats(
@@ -53,6 +57,8 @@ def test_formats(
         ("2 3\ngood 1 2 3\nbad 1 2 x\n", "line 3"),
         ("good 1 2 3\n\nbad 1 2 3\n", "line 2"),
         ("good 1 2 3\nbad 1 nan 3\n", "line 2"),
+        ("2 3\ngood 1 2 3\nbad  1  2  3\n", "line 3"),
+        ("2 3\ngood\t1 2 3\n", "line 2"),
         ("", "line 1"),
         ("good\n", "line 1"),
         ("2 3\n", "line 2"),
@@ -99,6 +105,24 @@ def test_the_card_says_how_many_words_have_a_vector(command: Command, path: Path
         "vectors of 3 numbers for 2 of 3 words (66.7%, and 77.8% of their occurrences);"
         " without: oven"
     ) in said
+
+
+@pytest.mark.parametrize("content", ["gut 1 2 3\n", "good\t1 2 3\nbad\t1 2 3\n"])
+def test_a_file_without_any_of_the_words_is_refused(
+    tmp_path: Path, path: Path, content: str
+) -> None:
+    path.write_text(content, encoding="utf-8")
+    table = tmp_path / "texts.csv"
+    table.write_text("text,tags\n" + "good bad,a\nbad good,b\n" * 6)
+    data = load_data("table", path=str(table), labels=["tags"], text="text")
+    with pytest.raises(DataError, match=r"vectors\.txt has a vector for none of 2 words, such as"):
+        with_coverage(data, path)
+    classifier = MultiLabelClassifier(
+        backbone="embedding_bag", backbone_options={"vectors": str(path)}
+    )
+    texts, labels = ["good bad", "bad good"] * 6, [["a"], ["b"]] * 6
+    with pytest.raises(DataError, match="has a vector for none of 2 words, such as bad, good"):
+        classifier.fit(texts, labels)
 
 
 def test_columns_of_numbers_are_no_words(path: Path) -> None:
