@@ -238,6 +238,7 @@ def _checkpoint(network: nn.Module, options: PretrainedOptions) -> None:
 def _tokens(texts: Sequence[str], options: PretrainedOptions) -> NDArray[np.int32]:
     _require_characters(texts)
     tokenizer = _preparation(_TOKENIZER, options)
+    _require_words(tokenizer, options)
     encoded = tokenizer(list(texts), truncation=True, max_length=options.max_length, padding=False)[
         "input_ids"
     ]
@@ -247,6 +248,18 @@ def _tokens(texts: Sequence[str], options: PretrainedOptions) -> NDArray[np.int3
         tokens = tokens or [tokenizer.pad_token_id or tokenizer.eos_token_id or 0]
         row[: len(tokens)] = tokens
     return rows
+
+
+def _require_words(tokenizer: Any, options: PretrainedOptions) -> None:
+    """Require a vocabulary; without its files, transformers returns a tokenizer that knows no word."""
+    special = {*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()}
+    # That of T5 knows a blank.
+    if len(set(tokenizer.get_vocab()) - special) < 2:
+        raise ConfigError(
+            f"backbone.model={options.model}: the vocabulary of the tokenizer is missing, so every word"
+            " would be unknown: write it there too, as"
+            " AutoTokenizer.from_pretrained(NAME).save_pretrained(FOLDER) does."
+        )
 
 
 def _require_characters(texts: Sequence[str]) -> None:
