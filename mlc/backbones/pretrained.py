@@ -142,6 +142,11 @@ class Pretrained(nn.Module):
                 " one input; that of CLIP for images is CLIPVisionModel, which save_pretrained writes"
                 " to a folder of its own."
             ) from error
+        except IndexError as error:
+            raise ConfigError(
+                f"backbone.model={self._model}: the tokenizer knows more tokens than the network: write"
+                " both of one network to the folder."
+            ) from error
 
     @staticmethod
     def prepare(samples: Any, options: PretrainedOptions) -> NDArray[Any]:
