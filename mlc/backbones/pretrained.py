@@ -117,8 +117,8 @@ class Pretrained(nn.Module):
             positions -= (config.pad_token_id or 0) + 1
         if positions is not None and n_tokens > positions:
             raise ConfigError(
-                f"A text has more tokens than the {positions} positions of the network: set"
-                f" backbone.max_length={positions} or less."
+                f"A text of {n_tokens} tokens, as backbone.max_length allows, is longer than the"
+                f" {positions} positions of the network: set backbone.max_length={positions} or less."
             )
 
     def _of_images(self, images: Tensor) -> Tensor:
