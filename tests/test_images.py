@@ -103,6 +103,9 @@ def test_a_run_predicts_from_files_folders_tables_and_arrays(
         loaded.scores(images.transpose(0, 2, 3, 1)), loaded.scores(tested)
     )
     assert loaded.predict(str(tested[0])).shape == (1, 5)
+    names = pd.Series(list(map(str, tested)))
+    np.testing.assert_array_equal(loaded.scores(names), loaded.scores(tested))
+    np.testing.assert_array_equal(loaded.scores(names.to_numpy()), loaded.scores(tested))
     of_files = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[0]
     assert "new_images/1.png" in of_files
     Path("new_images").mkdir()

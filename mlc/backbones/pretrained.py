@@ -117,8 +117,8 @@ class Pretrained(nn.Module):
             positions -= (config.pad_token_id or 0) + 1
         if positions is not None and n_tokens > positions:
             raise ConfigError(
-                f"A text has more tokens than the {positions} positions of the network: set"
-                f" backbone.max_length={positions} or less."
+                f"A text of {n_tokens} tokens, as backbone.max_length allows, is longer than the"
+                f" {positions} positions of the network: set backbone.max_length={positions} or less."
             )
 
     def _of_images(self, images: Tensor) -> Tensor:
@@ -141,6 +141,11 @@ class Pretrained(nn.Module):
                 f"backbone.model={self._model} does not take {kind} alone ({reason}): name a network of"
                 " one input; that of CLIP for images is CLIPVisionModel, which save_pretrained writes"
                 " to a folder of its own."
+            ) from error
+        except IndexError as error:
+            raise ConfigError(
+                f"backbone.model={self._model}: the tokenizer knows more tokens than the network: write"
+                " both of one network to the folder."
             ) from error
 
     @staticmethod
@@ -238,6 +243,7 @@ def _checkpoint(network: nn.Module, options: PretrainedOptions) -> None:
 def _tokens(texts: Sequence[str], options: PretrainedOptions) -> NDArray[np.int32]:
     _require_characters(texts)
     tokenizer = _preparation(_TOKENIZER, options)
+    _require_words(tokenizer, options)
     encoded = tokenizer(list(texts), truncation=True, max_length=options.max_length, padding=False)[
         "input_ids"
     ]
@@ -247,6 +253,18 @@ def _tokens(texts: Sequence[str], options: PretrainedOptions) -> NDArray[np.int3
         tokens = tokens or [tokenizer.pad_token_id or tokenizer.eos_token_id or 0]
         row[: len(tokens)] = tokens
     return rows
+
+
+def _require_words(tokenizer: Any, options: PretrainedOptions) -> None:
+    """Require a vocabulary; without its files, transformers returns a tokenizer that knows no word."""
+    special = {*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()}
+    # That of T5 knows a blank.
+    if len(set(tokenizer.get_vocab()) - special) < 2:
+        raise ConfigError(
+            f"backbone.model={options.model}: the vocabulary of the tokenizer is missing, so every word"
+            " would be unknown: write it there too, as"
+            " AutoTokenizer.from_pretrained(NAME).save_pretrained(FOLDER) does."
+        )
 
 
 def _require_characters(texts: Sequence[str]) -> None:

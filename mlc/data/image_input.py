@@ -135,14 +135,18 @@ def read_whole(source: str, paths: Sequence[Path], options: Any, shape: Sequence
 
 
 def as_paths(X: Any) -> list[Path] | None:
-    """Return the paths in a path or a sequence of paths; None for other input.
+    """Return the paths in a path, or a sequence, an array or a series of paths; None for other input.
 
     Raises:
         DataError: only some entries are paths, or one is no possible name of a file.
     """
     if isinstance(X, (str, Path)):
         X = [X]
-    if not isinstance(X, (list, tuple)) or not any(isinstance(one, (str, Path)) for one in X):
+    if not isinstance(X, (list, tuple)):
+        if getattr(X, "ndim", 0) != 1 or not hasattr(X, "__iter__"):
+            return None
+        X = list(X)
+    if not any(isinstance(one, (str, Path)) for one in X):
         return None
     for index, one in enumerate(X):
         if not isinstance(one, (str, Path)):

@@ -285,6 +285,25 @@ def test_the_estimator_predicts_from_texts_by_frozen_features(tmp_path: Path) ->
         of_texts.predict(features)
 
 
+@pytest.mark.parametrize("kept", [(), ("tokenizer_config.json",)])
+def test_a_folder_without_a_vocabulary_is_refused(tmp_path: Path, kept: tuple[str, ...]) -> None:
+    # From it transformers makes a tokenizer for which each word is unknown.
+    folder = text_network(tmp_path / "bert")
+    for name in {"tokenizer.json", "tokenizer_config.json", "vocab.txt"} - set(kept):
+        (folder / name).unlink(missing_ok=True)
+    with pytest.raises(ConfigError, match="bert: the vocabulary of the tokenizer is missing"):
+        Stage(options(folder, frozen=True)).compute(["good bad"])
+
+
+def test_a_tokenizer_of_another_network_is_one_sentence(tmp_path: Path) -> None:
+    folder = text_network(tmp_path / "bert")
+    network = transformers.AutoModel.from_pretrained(folder)
+    network.resize_token_embeddings(6)
+    network.save_pretrained(folder)
+    with pytest.raises(ConfigError, match="the tokenizer knows more tokens than the network"):
+        Stage(options(folder, frozen=True)).compute(["good bad"])
+
+
 def test_a_tokenizer_that_changes_in_its_folder_is_read_again(tmp_path: Path) -> None:
     folder = text_network(tmp_path / "bert")
     stage = Stage(BACKBONES.options("pretrained", model=str(folder), frozen=True))
