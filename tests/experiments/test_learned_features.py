@@ -310,6 +310,21 @@ def test_only_pairwise_leads_from_scratch_and_sigmoid_takes_large_rates() -> Non
     assert by_rate[0.01] > by_rate[0.003] - 0.005
 
 
+def test_efficientnet_on_small_images_still_learns() -> None:
+    runs = pd.read_csv(RESULTS / "learned_features/ucmerced_fine_tuned_96.csv")
+    runs["run"] = runs["run"].ffill()
+    for name in ("head", "seed", "optimizer.lr"):
+        runs[name] = runs["run"].str.extract(rf" {name}=(\S+)")[0]
+    best = runs.groupby(["head", "optimizer.lr", "seed"]).agg(
+        value=("val_jaccard_samples", "max"), epoch=("train/best_epoch", "max")
+    )
+    assert len(best) == 36
+    assert (best["epoch"] == 4).mean() > 0.9
+    by_rate = best["value"].groupby(["head", "optimizer.lr"]).mean().unstack()
+    largest = by_rate.columns[by_rate.columns.astype(float).argmax()]
+    assert set(by_rate.index[by_rate.idxmax(axis=1) == largest]) == {"pairwise", "sigmoid"}
+
+
 def test_by_macro_f1_heads_matter_with_embedding_bags() -> None:
     rows = {row["head"]: row for row in stored_table("f1_macro")}
     for data in ("GoEmotions", "Reuters"):
