@@ -42,7 +42,7 @@ PHASES = (START, COMPOSING, DATA, TRAINING, VALIDATION, JUDGING, CURVES, FILES, 
 # The functions with which a phase begins; it ends with them, less the phases inside.
 BEGUN_BY = {
     "mlc.launching.command:launch": COMPOSING,
-    "mlc.launching.fused:as_yaml": FILES,
+    "mlc.launching.storing:Texts.yaml": FILES,
     "mlc.launching.workers:train_runs": DATA,
     "mlc.runs.recording:FolderRecorder.claim": FILES,
     "mlc.training.loop:Training.train_epoch": TRAINING,
@@ -101,12 +101,18 @@ class Clock:
 def wrap(clock: Clock) -> None:
     """Put the clock around the functions of `BEGUN_BY`."""
     for path, phase in BEGUN_BY.items():
-        module, _, name = path.partition(":")
-        *owners, name = name.split(".")
-        owner = importlib.import_module(module)
-        for part in owners:
-            owner = getattr(owner, part)
+        owner, name = owner_of(path)
         setattr(owner, name, clock.around(getattr(owner, name), phase))
+
+
+def owner_of(path: str) -> tuple[Any, str]:
+    """Return the module or class of a function, and its name there."""
+    module, _, name = path.partition(":")
+    *owners, name = name.split(".")
+    owner: Any = importlib.import_module(module)
+    for part in owners:
+        owner = getattr(owner, part)
+    return owner, name
 
 
 def profiled(folder: Path, arguments: list[str]) -> None:
