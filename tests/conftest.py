@@ -87,6 +87,16 @@ def unscanned(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def own_processes() -> Iterator[None]:
+    """Processes of joblib would serve the next test too, in the folder of this one."""
+    yield
+    loky = sys.modules.get("joblib.externals.loky.reusable_executor")
+    executor = None if loky is None else loky._executor
+    if executor is not None:
+        executor.shutdown(wait=True, kill_workers=True)
+
+
+@pytest.fixture(autouse=True)
 def own_random_numbers() -> None:
     """No test draws other numbers when other tests run before it."""
     torch.manual_seed(0)

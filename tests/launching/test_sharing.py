@@ -32,7 +32,6 @@ QUICK = ("trainer.max_epochs=1", "backbone.widths=[8]", "data=arff", "report.fig
 
 @pytest.fixture
 def sweep(command: Command, write_arff: Callable[..., Path], tmp_path: Path) -> Sweep:
-    # Not relative: joblib's processes outlive a test, and stay in its folder.
     where = [f"data.path={write_arff()}", f"hydra.sweep.dir={tmp_path / 's'}"]
 
     def start(*arguments: str) -> Outcome:
