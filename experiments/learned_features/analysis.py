@@ -15,7 +15,7 @@ from experiments.learned_features.decides import fit_split
 from experiments.learned_features.dials import Dials, name_of, settings
 from experiments.learned_features.drawn import both, drawn_numbers, drawn_table
 from experiments.learned_features.figures import decides_figure, heads_figure
-from experiments.learned_features.findings import NOT_MEASURED, findings, numbers
+from experiments.learned_features.findings import findings, numbers
 from experiments.learned_features.groups import groups_table
 from experiments.learned_features.leads import LEADS, leads
 from experiments.learned_features.outcomes import LEAGUE, PROPERTIES, LeagueLeads, Properties
@@ -29,7 +29,7 @@ from experiments.learned_features.tables import (
     rules_table,
     transfer_table,
 )
-from experiments.learned_features.tuned import complete, measured
+from experiments.learned_features.tuned import NOT_MEASURED, complete, measured
 from mlc.reporting.statistics import mean_interval
 
 DIALS = Dials()

@@ -9,6 +9,7 @@ import pandas as pd
 from experiments.league.standings import select
 from experiments.learned_features.studies import DRAWN, PRECISION, STUDIES
 from experiments.learned_features.tuned import (
+    NOT_MEASURED,
     best_by_precision,
     best_pair,
     complete,
@@ -18,7 +19,6 @@ from mlc.reporting.statistics import Interval, mean_interval
 from mlc.reporting.tables import Table
 
 METRIC = "jaccard_samples"
-NOT_MEASURED = "not measured"
 PARTS = ("published", "drawn")
 _PUBLISHED = next(study for study in STUDIES if study.name == "ucmerced_frozen")
 

@@ -17,12 +17,11 @@ from experiments.learned_features.outcomes import PROPERTIES
 from experiments.learned_features.published import LEVELS, findings_on_features, reached
 from experiments.learned_features.studies import N_CONFIGURATIONS, STUDIES
 from experiments.learned_features.tables import decides, lead_intervals, transfer_errors
-from experiments.learned_features.tuned import TITLES, n_configurations, not_finished
+from experiments.learned_features.tuned import NOT_MEASURED, TITLES, n_configurations, not_finished
 from mlc.reporting.statistics import Interval, mean_interval
 
 Frames = Mapping[str, pd.DataFrame]
 Leads = dict[str, dict[str, Interval]]
-NOT_MEASURED = "not measured"
 _SIGNIFICANT = 0.05
 
 

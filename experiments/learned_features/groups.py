@@ -9,6 +9,7 @@ import pandas as pd
 from experiments.harness import Finding
 from experiments.learned_features.coloured import HIGHEST
 from experiments.learned_features.studies import TRAINED_SEEDS
+from experiments.learned_features.tuned import NOT_MEASURED
 from mlc.reporting.statistics import Interval, mean_interval, paired_difference
 from mlc.reporting.tables import Table
 
@@ -20,6 +21,12 @@ SHOWN = {
     "softmax for each group": ("grouped", HIGHEST),
     "softmax over label sets": ("label_powerset", "mode"),
     "three networks": ("three", HIGHEST),
+}
+# The differences of pairs that are quoted.
+_GROUPS = {
+    "flat": ("softmax for each group", "flat sigmoids, 0.5"),
+    "decision": ("softmax for each group", "flat sigmoids, highest of each group"),
+    "three": ("three networks", "softmax for each group"),
 }
 _KEY = ["data.n_train", "seed"]
 _RATE = "optimizer.lr"
@@ -76,13 +83,6 @@ def difference(pairs: dict[str, pd.DataFrame], one: str, other: str, n: int) -> 
     return paired_difference(values[0].loc[both], values[1].loc[both]).interval
 
 
-_GROUPS = {
-    "flat": ("softmax for each group", "flat sigmoids, 0.5"),
-    "decision": ("softmax for each group", "flat sigmoids, highest of each group"),
-    "three": ("three networks", "softmax for each group"),
-}
-
-
 def _differences(one: pd.DataFrame, three: pd.DataFrame) -> dict[str, Interval | None]:
     pairs = chosen(one, three) if len(one) else {}
     return {name: difference(pairs, *both, 1000) for name, both in _GROUPS.items()}
@@ -91,7 +91,7 @@ def _differences(one: pd.DataFrame, three: pd.DataFrame) -> dict[str, Interval |
 def numbers_of_groups(one: pd.DataFrame, three: pd.DataFrame) -> dict[str, str]:
     """Return the quoted differences of pairs, by name."""
     return {
-        f"groups_{name}": "not measured" if gain is None else gain.signed()
+        f"groups_{name}": NOT_MEASURED if gain is None else gain.signed()
         for name, gain in _differences(one, three).items()
     }
 
@@ -114,7 +114,7 @@ def findings_on_groups(one: pd.DataFrame, three: pd.DataFrame) -> list[Finding]:
     return [
         Finding(
             text,
-            "not measured" if (gain := gains[name]) is None else gain.signed(),
+            NOT_MEASURED if (gain := gains[name]) is None else gain.signed(),
             None if gain is None else holds(gain.mean),
         )
         for name, (text, holds) in predictions.items()

@@ -10,7 +10,13 @@ import pandas as pd
 from experiments.harness import Finding
 from experiments.league.published import Published
 from experiments.learned_features.studies import PRECISION
-from experiments.learned_features.tuned import TITLES, best_by_precision, best_pair, values_of
+from experiments.learned_features.tuned import (
+    NOT_MEASURED,
+    TITLES,
+    best_by_precision,
+    best_pair,
+    values_of,
+)
 from mlc.reporting.statistics import Interval
 from mlc.reporting.tables import Table
 
@@ -103,7 +109,7 @@ def findings_on_features(kinds: Mapping[str, pd.DataFrame]) -> list[Finding]:
         findings.append(
             Finding(
                 f"by {metric} {TITLES[second]} is at least {least:g} ahead of {TITLES[first]}",
-                measured or "not measured",
+                measured or NOT_MEASURED,
                 None if low is None or high is None else high.test.mean - low.test.mean >= least,
             )
         )
@@ -141,7 +147,7 @@ def levels_table(kinds: Mapping[str, pd.DataFrame]) -> Table:
     for level in LEVELS:
         found = reached(kinds, level.data, level.metric, level.study)
         cells = (
-            ["not measured", "-", "-", "-"]
+            [NOT_MEASURED, "-", "-", "-"]
             if found is None
             else [
                 TITLES[found.study], found.pair, str(found.test),

@@ -12,6 +12,7 @@ from experiments.league.standings import candidates, select
 from experiments.learned_features.studies import PRECISION, Learned
 from mlc.reporting.statistics import Interval, mean_interval
 
+NOT_MEASURED = "not measured"
 # The name of each study in tables: a data set and its features.
 TITLES = {
     "goemotions_words": "GoEmotions, words",
