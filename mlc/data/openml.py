@@ -10,7 +10,6 @@ from urllib.error import HTTPError, URLError
 
 import numpy as np
 import pandas as pd
-from sklearn.datasets import fetch_openml
 
 from mlc.config.errors import DataError
 from mlc.config.options import option
@@ -98,6 +97,9 @@ def _fetch(options: Any, where: str) -> Any:
         if number
         else {"name": options.title, "version": options.version or "active"}
     )
+    # Every command registers this source, and few fetch from it.
+    from sklearn.datasets import fetch_openml
+
     folder = cache_folder()
     try:
         with warnings.catch_warnings():

@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -61,6 +62,9 @@ def train_in_workers(cohorts: Sequence[Sequence[Run]], n_workers: int, ended: En
     been started before. A worker that is killed fails only its unfinished runs.
     """
     method = "fork" if sys.platform == "linux" else "spawn"
+    if method == "fork":
+        # What all workers import, and this process for the summary, is imported once.
+        import_module("mlc.tracking.events")
     _train(cohorts, [None] * n_workers, 1 / n_workers, method, ended)
 
 

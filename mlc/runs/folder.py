@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from mlc.config.errors import BeingTrainedError, MlcError, RunFolderError
 from mlc.config.schema import AUTOMATIC
 from mlc.config.texts import cause
+from mlc.files.archives import write_arrays
 from mlc.files.names import (
     BASELINES,
     CARD,
@@ -28,7 +27,7 @@ from mlc.files.names import (
     STATUS,
 )
 from mlc.files.reading import read_object
-from mlc.files.writing import write_atomically, write_json
+from mlc.files.writing import write_json
 from mlc.runs import ownership
 from mlc.runs.former import read_status_file
 from mlc.runs.leases import holding
@@ -186,17 +185,14 @@ def write_results(
     write_json(folder / RULES, evaluation.fitted)
     write_json(folder / BASELINES, evaluation.baselines)
     write_json(folder / CARD, card.as_json())
-    parts: dict[str, Any] = split.parts()
-    with write_atomically(folder / SPLIT) as file:
-        np.savez_compressed(file, **parts)
+    write_arrays(folder / SPLIT, split.parts())
     predictions: dict[str, Any] = {
         "scores": evaluation.scores["test"],
         "targets": evaluation.targets["test"],
         **({} if evaluation.known.get("test") is None else {"known": evaluation.known["test"]}),
         **{f"decisions_{rule}": d for rule, d in evaluation.decisions["test"].items()},
     }
-    with write_atomically(folder / PREDICTIONS) as file:
-        np.savez_compressed(file, **predictions)
+    write_arrays(folder / PREDICTIONS, predictions)
 
 
 def complete(folder: Path, facts: RunFacts, identity: Identity) -> None:

@@ -17,9 +17,9 @@ from mlc.data.label_sets import distinct_rows
 from mlc.data.preprocessing import Scaling
 from mlc.data.splits import Split
 from mlc.data.weighting import WEIGHTINGS
+from mlc.files.archives import write_arrays
 from mlc.files.names import PREPROCESSING
 from mlc.files.reading import read_arrays
-from mlc.files.writing import write_atomically
 from mlc.heads.base import KnownLabels
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -28,20 +28,17 @@ Arrays = Mapping[str, NDArray[Any]]
 def save_preprocessing(folder: Path, dataset: Dataset, split: Split, scaling: Scaling) -> None:
     """Write the scaling, the names, and the label sets that the head may use."""
     targets = dataset.targets[np.union1d(split.train, split.val)]
-    with write_atomically(folder / PREPROCESSING) as file:
-        np.savez_compressed(
-            file,
-            shift=scaling.shift,
-            scale=scaling.scale,
-            weighting=np.array(scaling.weighting or "", dtype=np.str_),
-            feature_names=np.array(dataset.feature_names, dtype=np.str_),
-            label_names=np.array(dataset.label_names, dtype=np.str_),
-            label_sets=targets[distinct_rows(targets)[0]],
-            sample_shape=np.array(dataset.sample_shape, dtype=np.int64),
-            samples=np.array(dataset.samples, dtype=np.str_),
-            **_least_of(scaling),
-            **_of_raw(dataset.raw),
-        )
+    arrays: dict[str, Any] = {
+        "shift": scaling.shift,
+        "scale": scaling.scale,
+        "weighting": np.array(scaling.weighting or "", dtype=np.str_),
+        "feature_names": np.array(dataset.feature_names, dtype=np.str_),
+        "label_names": np.array(dataset.label_names, dtype=np.str_),
+        "label_sets": targets[distinct_rows(targets)[0]],
+        "sample_shape": np.array(dataset.sample_shape, dtype=np.int64),
+        "samples": np.array(dataset.samples, dtype=np.str_),
+    }
+    write_arrays(folder / PREPROCESSING, arrays | _least_of(scaling) | _of_raw(dataset.raw))
 
 
 def _least_of(scaling: Scaling) -> dict[str, Any]:
