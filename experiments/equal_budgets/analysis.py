@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -45,11 +45,10 @@ _NOT_MEASURED = {
     for name in (
         *(f"pooled_{metric}" for metric in BOOTSTRAPPED), *METRICS,
         *(f"gains_{metric}" for metric in BOOTSTRAPPED), "rules", "edges", "budgets", "published",
-        "ensembles", beyond.BEYOND, beyond.FARTHER, own_options.OWN,
-        wider.WIDER,
+        "ensembles", *beyond.MEASURED, own_options.OWN, wider.WIDER,
     )
 }  # fmt: skip
-# Configurations beyond the search; the second study of rates is compared beside the first.
+# Configurations beyond the search; each study of rates and dropout is compared beside those before it.
 FURTHER: tuple[Further, ...] = (
     *(beyond.Beyond(name) for name in beyond.MEASURED),
     own_options.OwnOptions(),
@@ -200,8 +199,16 @@ def _add_further(report: Report, rows: pd.DataFrame, frames: Mapping[str, pd.Dat
     own = {study: frame for study, frame in measured.items() if study not in rates}
     if own and len(found := compared(rows, own)):
         _add_own_options(report, found)
+    earlier = {study: frame for study, frame in measured.items() if study.name != beyond.LAST}
+    if len(earlier) == len(FURTHER) - 1 and len(found := compared(rows, earlier)):
+        studies = [name for name in beyond.MEASURED if name != beyond.LAST]
+        report.findings += wider.findings(found, studies)
+        _add_wider(report, found, studies)
     if len(measured) == len(FURTHER) and len(found := compared(rows, measured)):
-        _add_wider(report, found)
+        what = "all, with a dropout of 0.95 and half the lowest rate,"
+        report.findings.append(wider.few_are_open(found, list(beyond.MEASURED), what))
+        report.numbers["wider_open_before"] = report.numbers["wider_open"]
+        _add_wider(report, found, list(beyond.MEASURED))
 
 
 def _add_beyond(report: Report, study: str, found: pd.DataFrame) -> None:
@@ -226,7 +233,7 @@ def _add_own_options(report: Report, found: pd.DataFrame) -> None:
     report.numbers |= dict(own_options.numbers(found))
 
 
-def _add_wider(report: Report, found: pd.DataFrame) -> None:
+def _add_wider(report: Report, found: pd.DataFrame, studies: Sequence[str]) -> None:
     report.tables[wider.WIDER] = (
         "Gain over sigmoid of the configuration chosen in the search, and of that chosen among all"
         " configurations, those beyond it included; with the seeds of the search, the only ones that all"
@@ -234,8 +241,7 @@ def _add_wider(report: Report, found: pd.DataFrame) -> None:
         " those of their own options)",
         wider.table(found),
     )
-    report.findings += wider.findings(found)
-    report.numbers |= dict(wider.numbers(found))
+    report.numbers |= dict(wider.numbers(found, studies))
 
 
 def _add_tables(report: Report, rows: pd.DataFrame) -> None:

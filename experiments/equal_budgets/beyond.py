@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -15,28 +16,49 @@ from experiments.harness.report import listed
 from mlc.reporting.statistics import Interval, mean_interval
 from mlc.reporting.tables import Table
 
-BEYOND, FARTHER = "beyond", "farther"
+BEYOND, FARTHER, LAST = "beyond", "farther", "last"
 OPTIONS = _RATE, _DROPOUT = "optimizer.lr", "backbone.dropout"
-# The option, and the value that it gets in the configuration where its drawn value is the largest.
+
+
+@dataclass(frozen=True)
+class Step:
+    """A value beyond the drawn ones of an option.
+
+    Attributes:
+        option: its key.
+        side: "high", beyond the largest drawn value, or "low".
+        value: computes it from that drawn value, in whose configuration it stands.
+        short: the name of its number.
+    """
+
+    option: str
+    side: str
+    value: Callable[[float], float]
+    short: str
+
+
 STEPS = {
-    "twice the largest rate": (_RATE, lambda value: 2 * value),
-    "four times the largest rate": (_RATE, lambda value: 4 * value),
-    "dropout of 0.9": (_DROPOUT, lambda value: 0.9),
-    "eight times the largest rate": (_RATE, lambda value: 8 * value),
-    "sixteen times the largest rate": (_RATE, lambda value: 16 * value),
+    "twice the largest rate": Step(_RATE, "high", lambda value: 2 * value, "twice"),
+    "four times the largest rate": Step(_RATE, "high", lambda value: 4 * value, "four_times"),
+    "dropout of 0.9": Step(_DROPOUT, "high", lambda value: 0.9, "dropout"),
+    "eight times the largest rate": Step(_RATE, "high", lambda value: 8 * value, "eight_times"),
+    "sixteen times the largest rate": Step(
+        _RATE, "high", lambda value: 16 * value, "sixteen_times"
+    ),
+    "dropout of 0.95": Step(_DROPOUT, "high", lambda value: 0.95, "more_dropout"),
+    "half the lowest rate": Step(_RATE, "low", lambda value: value / 2, "half"),
 }
 # The numbers of these configurations follow those of the search.
 NUMBERS = {N_CONFIGURATIONS + index: name for index, name in enumerate(STEPS)}
 # Those that each study measures, and those among which a choice is compared.
-MEASURED = {BEYOND: tuple(NUMBERS)[:3], FARTHER: tuple(NUMBERS)[3:]}
-COMPARED = {BEYOND: MEASURED[BEYOND], FARTHER: tuple(NUMBERS)}
-# The last of each option.
-ENDS = ("dropout of 0.9", "sixteen times the largest rate")
-# The farthest rate that a comparison has, and the names of its numbers.
-_FARTHEST = {BEYOND: "four times the largest rate", FARTHER: "sixteen times the largest rate"}
-_SHORT = dict(
-    zip(NUMBERS, ("twice", "four_times", "dropout", "eight_times", "sixteen_times"), strict=True)
-)
+MEASURED = {BEYOND: tuple(NUMBERS)[:3], FARTHER: tuple(NUMBERS)[3:5], LAST: tuple(NUMBERS)[5:]}
+COMPARED = {BEYOND: MEASURED[BEYOND], FARTHER: tuple(NUMBERS)[:5], LAST: tuple(NUMBERS)}
+# Those that a comparison has farthest out, by which its predictions are judged.
+FARTHEST = {
+    BEYOND: ("four times the largest rate",),
+    FARTHER: ("sixteen times the largest rate",),
+    LAST: ("dropout of 0.95", "half the lowest rate"),
+}
 _FEW, _PREDICTED = 0.05, 0.005
 
 
@@ -63,10 +85,25 @@ def configurations(head: str, numbers: Iterable[int] = tuple(NUMBERS)) -> dict[i
     searched = [drawn(spaces, number) for number in range(1, N_CONFIGURATIONS)]
     found = {}
     for number in numbers:
-        option, step = STEPS[NUMBERS[number]]
-        at_edge = max(searched, key=lambda settings: float(settings[option]))
-        found[number] = {**at_edge, option: f"{step(float(at_edge[option])):.6g}"}
+        step = STEPS[NUMBERS[number]]
+        outermost = max if step.side == "high" else min
+        at_edge = outermost(searched, key=lambda settings: float(settings[step.option]))
+        value = step.value(float(at_edge[step.option]))
+        found[number] = {**at_edge, step.option: f"{value:.6g}"}
     return found
+
+
+def passed(number: int, studies: Iterable[str]) -> bool:
+    """Whether some of the studies tried a value farther out than this configuration's."""
+    names = list(STEPS)
+    name = NUMBERS[number]
+    step = STEPS[name]
+    tried = [NUMBERS[each] for study in studies for each in MEASURED[study]]
+    return any(
+        (STEPS[other].option, STEPS[other].side) == (step.option, step.side)
+        for other in tried
+        if names.index(other) > names.index(name)
+    )
 
 
 def table(found: pd.DataFrame, study: str = BEYOND) -> Table:
@@ -97,7 +134,10 @@ def table(found: pd.DataFrame, study: str = BEYOND) -> Table:
 def numbers(found: pd.DataFrame, study: str = BEYOND) -> Iterator[tuple[str, str]]:
     """Yield the numbers that the README quotes, by name."""
     for number in COMPARED[study]:
-        yield f"{study}_share_{_SHORT[number]}", f"{100 * (found['number'] == number).mean():.0f}%"
+        yield (
+            f"{study}_share_{STEPS[NUMBERS[number]].short}",
+            f"{100 * (found['number'] == number).mean():.0f}%",
+        )
     yield f"{study}_data", ", ".join(found["data"].unique())
     for metric, of_metric in found.groupby("metric", sort=False):
         change, behind = _over_data(of_metric)
@@ -109,15 +149,25 @@ def findings(found: pd.DataFrame, study: str = BEYOND) -> list[Finding]:
     """Return the predictions on how often a wider space is chosen, and on what it changes."""
     shares = {NUMBERS[number]: (found["number"] == number).mean() for number in COMPARED[study]}
     changes = {str(m): _over_data(own)[0] for m, own in found.groupby("metric", sort=False)}
-    farthest = _FARTHEST[study]
+    farthest = FARTHEST[study]
+    listing = ", ".join(f"{name} {100 * share:.0f}%" for name, share in shares.items())
+    few = [
+        Finding(
+            f"fewer than {100 * _FEW:.0f}% of the choices are {name}",
+            listing,
+            bool(shares[name] < _FEW),
+        )
+        for name in farthest
+    ]
+    extent = (
+        "all seven values beyond the edges"
+        if study == LAST
+        else f"rates up to {farthest[0]} and a dropout of 0.9"
+    )
     return [
+        *few,
         Finding(
-            f"fewer than {100 * _FEW:.0f}% of the choices are {farthest}",
-            ", ".join(f"{name} {100 * share:.0f}%" for name, share in shares.items()),
-            bool(shares[farthest] < _FEW),
-        ),
-        Finding(
-            f"rates up to {farthest} and a dropout of 0.9 change the test value of no metric by more"
+            f"{extent} change the test value of no metric by more"
             f" than {_PREDICTED} on the mean of heads and data sets",
             listed(changes),
             all(abs(each.mean) <= _PREDICTED for each in changes.values()),

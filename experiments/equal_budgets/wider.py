@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 
 import numpy as np
@@ -53,18 +53,24 @@ def _over_data(values: pd.Series[float]) -> Interval:
     return mean_interval(values.dropna().to_numpy())
 
 
-def open_share(found: pd.DataFrame) -> float:
-    """Return the share of choices with a value at an end beyond which some exist and none was tried."""
+def open_share(found: pd.DataFrame, studies: Sequence[str]) -> float:
+    """Return the share of choices with a value at an end beyond which some exist and none was tried.
+
+    Args:
+        found: as `further.compared` returns.
+        studies: the names of the studies of rates and dropout whose rows it has.
+    """
     choices = zip(found["data"], found["head"], found["number"], strict=True)
-    return float(np.mean([_is_open(str(d), str(name), int(number)) for d, name, number in choices]))
+    are_open = [_is_open(str(d), str(h), int(n), tuple(studies)) for d, h, n in choices]
+    return float(np.mean(are_open))
 
 
 @cache
-def _is_open(data: str, name: str, number: int) -> bool:
+def _is_open(data: str, name: str, number: int, studies: tuple[str, ...]) -> bool:
     """Whether some value of a contestant's configuration is at such an end."""
     spaces = spaces_of(name)
     if number in beyond.NUMBERS:
-        if beyond.NUMBERS[number] in beyond.ENDS:
+        if not beyond.passed(number, studies):
             return True
         settings = beyond.configurations(name, [number])[number]
     elif number < N_CONFIGURATIONS:
@@ -75,15 +81,18 @@ def _is_open(data: str, name: str, number: int) -> bool:
             return True
         settings = value.settings
     return any(
-        not _is_passed(data, name, key, side) and not _is_limit(name, key, spaces[key], side)
+        not _is_passed(data, name, key, side, studies)
+        and not _is_limit(name, key, spaces[key], side)
         for key, side in at_edge(spaces, settings).items()
     )
 
 
-def _is_passed(data: str, name: str, option: str, side: str) -> bool:
+def _is_passed(data: str, name: str, option: str, side: str, studies: tuple[str, ...]) -> bool:
     """Whether values beyond this end of an option were tried on a data set."""
     if option in beyond.OPTIONS:
-        return side == "high"
+        tried = [beyond.NUMBERS[number] for study in studies for number in beyond.MEASURED[study]]
+        steps = [beyond.STEPS[each] for each in tried]
+        return any((step.option, step.side) == (option, side) for step in steps)
     return name in own_options.OwnOptions().contestants(data) and any(
         end.option == option and own_options.side_of(name, end) == side
         for end in own_options.ENDS[name]
@@ -121,9 +130,9 @@ def table(found: pd.DataFrame) -> Table:
     return Table(["contestant", "data sets", *stages], lines, 1)
 
 
-def numbers(found: pd.DataFrame) -> Iterator[tuple[str, str]]:
+def numbers(found: pd.DataFrame, studies: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield the numbers that the README quotes, by name."""
-    yield "wider_open", f"{100 * open_share(found):.1f}%"
+    yield "wider_open", f"{100 * open_share(found, studies):.1f}%"
     yield "wider_data", str(found["data"].nunique())
     for metric in _METRICS:
         of_metric = gains(found, metric).values()
@@ -132,20 +141,25 @@ def numbers(found: pd.DataFrame) -> Iterator[tuple[str, str]]:
             yield f"wider_ahead_{stage}_{metric}", f"{ahead} of {len(of_metric)}"
 
 
-def findings(found: pd.DataFrame) -> list[Finding]:
+def few_are_open(found: pd.DataFrame, studies: Sequence[str], configurations: str) -> Finding:
+    """Return the prediction on the ends of configurations, which are described."""
+    share = open_share(found, studies)
+    return Finding(
+        f"among {configurations} fewer than {100 * _FEW:.0f}% of the choices are at an end that is"
+        " no limit of its option",
+        f"{100 * share:.1f}% of {len(found)}",
+        share < _FEW,
+    )
+
+
+def findings(found: pd.DataFrame, studies: Sequence[str]) -> list[Finding]:
     """Return the predictions on the ends of all configurations, and on the order of the heads."""
-    share = open_share(found)
     ahead = {
         metric: [name for name, (_, gain) in gains(found, metric).items() if gain.is_above]
         for metric in _METRICS
     }
     return [
-        Finding(
-            f"among all configurations fewer than {100 * _FEW:.0f}% of the choices are at an end that is"
-            " no limit of its option",
-            f"{100 * share:.1f}% of {len(found)}",
-            share < _FEW,
-        ),
+        few_are_open(found, studies, "all configurations"),
         Finding(
             "among all configurations no contestant is ahead of sigmoid beyond its own interval over"
             " data sets",

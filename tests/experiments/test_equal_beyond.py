@@ -13,6 +13,7 @@ from experiments.equal_budgets.beyond import (
     NUMBERS,
     Beyond,
     configurations,
+    passed,
     table,
 )
 from experiments.equal_budgets.further import compared
@@ -29,9 +30,32 @@ def test_one_value_of_a_drawn_configuration_lies_beyond_its_space(head: str) -> 
     searched = [drawn(spaces, number) for number in range(1, N_CONFIGURATIONS)]
     for number, settings in configurations(head).items():
         option = "backbone.dropout" if NUMBERS[number].startswith("dropout") else "optimizer.lr"
-        assert float(settings[option]) > COMMON[option].high
+        is_low = "lowest" in NUMBERS[number]
+        value, space = float(settings[option]), COMMON[option]
+        assert value < space.low if is_low else value > space.high
         (origin,) = [own for own in searched if {**own, option: settings[option]} == settings]
-        assert float(origin[option]) == max(float(own[option]) for own in searched)
+        outermost = min if is_low else max
+        assert float(origin[option]) == outermost(float(own[option]) for own in searched)
+
+
+def test_a_value_is_passed_by_those_farther_out_on_the_same_side() -> None:
+    passed_by = {
+        NUMBERS[number]: [
+            n_studies
+            for n_studies in range(1, len(MEASURED) + 1)
+            if passed(number, list(MEASURED)[:n_studies])
+        ]
+        for number in NUMBERS
+    }
+    assert passed_by == {
+        "twice the largest rate": [1, 2, 3],
+        "four times the largest rate": [2, 3],
+        "dropout of 0.9": [3],
+        "eight times the largest rate": [2, 3],
+        "sixteen times the largest rate": [],
+        "dropout of 0.95": [],
+        "half the lowest rate": [],
+    }
 
 
 @pytest.fixture
