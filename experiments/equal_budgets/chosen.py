@@ -119,25 +119,28 @@ def _best_of(
         metric: its name.
     """
     numbers, row = np.unique(number, return_inverse=True)
-    column, indices = pd.factorize(rule)
-    rules = [names[index] for index in indices]
+    # The rules in the order in which they occur; so few values take longer in arrays.
+    codes = rule.tolist()
+    columns = {code: index for index, code in enumerate(dict.fromkeys(codes))}
+    column = [columns[code] for code in codes]
+    rules = [names[code] for code in columns]
     counts, sums = np.zeros((2, len(numbers), len(rules)))
     np.add.at(counts, (row, column), 1)
     np.add.at(sums, (row, column), values)
     if not (np.isfinite(values).all() and counts.size and (counts == counts.flat[0]).all()):
         return None
     means = COUNT_METRICS[metric].sign * sums / counts
-    first = [_first_best(of_rule) for of_rule in means.T]
+    first = [_first_best(of_rule) for of_rule in means.T.tolist()]
     allowed = choosable(rules, metric)
     # The rules in the order of their best configurations, as in `choice`.
     order = sorted((i for i in range(len(rules)) if rules[i] in allowed), key=lambda i: first[i])
-    index = order[_first_best(np.array([means[first[i], i] for i in order]))]
+    index = order[_first_best([float(means[first[i], i]) for i in order])]
     return int(numbers[first[index]]), rules[index]
 
 
-def _first_best(values: np.ndarray) -> int:
+def _first_best(values: Sequence[float]) -> int:
     """Return the first index whose value is the largest, up to rounding."""
-    largest = float(values.max())
+    largest = max(values)
     return next(
         index
         for index, value in enumerate(values)
