@@ -66,7 +66,7 @@ class Job:
         environment: variables that are set while the job begins.
         result: what Hydra gets.
         config: for the callbacks.
-        files: the texts of the stored configs by name, unless the run was finished before.
+        files: the stored configs by name, as parts of text, unless the run was finished before.
         run: None if the config is invalid.
         error: why the config is invalid.
     """
@@ -75,7 +75,7 @@ class Job:
     environment: dict[str, str]
     result: FolderJobReturn
     config: DictConfig
-    files: dict[str, str]
+    files: dict[str, list[str]]
     run: Run | None = None
     error: Exception | None = None
 
@@ -270,9 +270,9 @@ def _begin(launcher: FusedLauncher, job: Job) -> None:
     job.folder.mkdir(parents=True, exist_ok=True)
     # The stored config of a finished run, or of a run in another process, is not replaced.
     if job.files and not is_finished(job.folder) and holder(job.folder) is None:
-        for name, text in job.files.items():
+        for name, parts in job.files.items():
             (job.folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (job.folder / name).write_text(text, encoding="utf-8")
+            (job.folder / name).write_text("".join(parts), encoding="utf-8")
     job.files = {}
     with env_override(job.environment):
         launcher.hydra_context.callbacks.on_job_start(

@@ -14,19 +14,27 @@ _Dumper.add_representer(str, get_omega_conf_dumper().str_representer)
 
 
 class Texts:
-    """Texts of configs, of which one after another differ in few of their parts."""
+    """Texts of configs, of which one after another differ in few of their parts.
+
+    A text is a list of its parts: equal parts of thousands of jobs are one object.
+    """
 
     def __init__(self) -> None:
         # The last value of each part, as a text that tells 1 from True, and its YAML.
         self._last: dict[tuple[str | None, str], tuple[str, str]] = {}
 
-    def yaml(self, config: Any, under: str | None = None) -> str:
-        """Return what OmegaConf.to_yaml does, sooner; `under` is a key whose value is the config."""
+    def yaml(self, config: Any, under: str | None = None) -> list[str]:
+        """Return the parts of what OmegaConf.to_yaml does, sooner.
+
+        Args:
+            config: a part of a job's config.
+            under: a key whose value is the config.
+        """
         container: Any = OmegaConf.to_container(config, resolve=False, enum_to_str=True)
         if not isinstance(container, dict) or not container:
-            return _yaml(container if under is None else {under: container})
-        head = "" if under is None else _yaml({under: None}).replace(" null\n", "\n")
-        return head + "".join(self._part(under, name, value) for name, value in container.items())
+            return [_yaml(container if under is None else {under: container})]
+        head = [] if under is None else [_yaml({under: None}).replace(" null\n", "\n")]
+        return head + [self._part(under, name, value) for name, value in container.items()]
 
     def _part(self, under: str | None, name: Any, value: Any) -> str:
         written = repr((name, value))

@@ -241,7 +241,11 @@ def test_a_job_after_a_refused_one_has_its_own_numbers(hydra: tuple[Hydra, DictC
 def test_configs_are_stored_as_hydra_stores_them(hydra: tuple[Hydra, DictConfig]) -> None:
     made, _ = hydra
     names = setting_of(NAMES)
-    yaml = Texts().yaml
+    texts_of_jobs = Texts()
+
+    def yaml(config: Any, under: str | None = None) -> str:
+        return "".join(texts_of_jobs.yaml(config, under))
+
     for seed in (1, 2):
         settings = ["data=table", names, f"seed={seed}"]
         config = made.compose_config("train", settings, run_mode=RunMode.RUN)
@@ -260,3 +264,10 @@ def test_configs_are_stored_as_hydra_stores_them(hydra: tuple[Hydra, DictConfig]
     empty = OmegaConf.create({})
     assert yaml(empty) == OmegaConf.to_yaml(empty)
     assert yaml(empty, under="h") == OmegaConf.to_yaml(OmegaConf.create({"h": {}}))
+
+
+def test_what_the_configs_of_jobs_have_in_common_is_kept_once() -> None:
+    texts = Texts()
+    one, other = (texts.yaml(OmegaConf.create({"seed": s, "head": {"a": "b"}})) for s in (1, 2))
+    assert one[0] != other[0]
+    assert one[1] is other[1]
