@@ -26,7 +26,8 @@ MISSING = {
 }  # fmt: skip
 # Those among zeros and ones.
 GAPS = MISSING | DASHES
-_NO_LABEL = {*GAPS, "[]", "()", "{}", "set()", "frozenset()", "array([])"}
+_EMPTY_SETS = {"[]", "()", "{}", "set()", "frozenset()", "array([])"}
+_NO_LABEL = GAPS | _EMPTY_SETS
 Labels = list[Any]
 
 
@@ -98,6 +99,24 @@ def read_cells_as(values: Sequence[Any], form: CellForm, where: str, name: str) 
     if form.kind == "vectors":
         cells = [(bits(cell) or cell) if isinstance(cell, str) else cell for cell in cells]
     return _sets(cells, form, where, name)[0]
+
+
+def note_on_empty_cells(values: Sequence[Any], name: str) -> str | None:
+    """Return a note on a column in which some cells are gaps and others are empty sets."""
+    n_gaps = n_empty = 0
+    for value in values:
+        if isinstance(value, (list, tuple, set, frozenset, np.ndarray)):
+            n_empty += np.size(value) == 0 if isinstance(value, np.ndarray) else not value
+        elif _is_gap(value) or (text := str(value).strip().lower()) in MISSING:
+            n_gaps += 1
+        else:
+            n_empty += text in _EMPTY_SETS
+    if not (n_gaps and n_empty):
+        return None
+    return (
+        f"Of {name!r} {n_gaps} cells have no value and {n_empty} an empty set, and both are read as no"
+        " label: if no value means that nobody labelled the row, leave these rows out of the file."
+    )
 
 
 def join_labels(labels: Sequence[str], separator: str = ";") -> str:

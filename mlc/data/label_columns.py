@@ -14,7 +14,14 @@ from mlc.config.errors import DataError
 from mlc.config.texts import shown
 from mlc.data.byte_columns import refuse_bytes
 from mlc.data.label_bits import BINARY_WORDS, note_on_words, of_one_language
-from mlc.data.label_cells import GAPS, MISSING, CellForm, read_cells, read_cells_as
+from mlc.data.label_cells import (
+    GAPS,
+    MISSING,
+    CellForm,
+    note_on_empty_cells,
+    read_cells,
+    read_cells_as,
+)
 from mlc.data.locations import location_of
 from mlc.data.missing_labels import (
     CHOICES,
@@ -221,7 +228,8 @@ def _label_sets(
         raise DataError(f"{where}: no row of the column {name!r} has a label.")
     targets = encoder.transform(sets).astype(bool)
     gaps = () if has_dashes else sorted(found & DASHES)
-    notes = tuple(f"{dash!r} in {name!r} is taken as no label." for dash in gaps)
+    notes = [f"{dash!r} in {name!r} is taken as no label." for dash in gaps]
+    notes += filter(None, [note_on_empty_cells(column.tolist(), name)])
     return Labels(targets, tuple(map(str, encoder.classes_)), form, (*form.notes, *notes))
 
 

@@ -65,6 +65,30 @@ def test_a_dash_among_label_sets_is_no_label(tmp_path: Path) -> None:
     assert "'-' in 'y' is taken as no label." in data.notes
 
 
+@pytest.mark.parametrize(
+    ("cells", "counts"),
+    [
+        ([["a"], [], None, ["b", "a"], None], (2, 1)),
+        (['["a"]', "[]", "", '["b", "a"]', "null"], (2, 1)),
+        ([["a"], [], ["b"]], None),
+        (["a;b", "", "a", None], None),
+    ],
+)
+def test_empty_sets_beside_cells_without_a_value_are_said(
+    cells: list[Any], counts: tuple[int, int] | None, tmp_path: Path
+) -> None:
+    values = [cell for cell in cells for _ in range(4)]
+    frame = pd.DataFrame({"x": np.arange(len(values)) ** 1.5, "y": pd.Series(values, dtype=object)})
+    frame.to_parquet(tmp_path / "t.parquet")
+    data = load_data("table", path=str(tmp_path / "t.parquet"), labels=["y"])
+    said = [note for note in data.notes if "have no value" in note]
+    if counts is None:
+        assert said == []
+    else:
+        gaps, empty = (4 * n for n in counts)
+        assert said[0].startswith(f"Of 'y' {gaps} cells have no value and {empty} an empty set,")
+
+
 def test_one_empty_text_is_one() -> None:
     (note,) = empty_texts(["a", "", "b"], "posts.csv")
     assert note.startswith("Warning: 1 of 3 texts is empty (data row 2)")
