@@ -30,12 +30,14 @@ def pairwise_less_sigmoid(path: Path) -> Interval:
     return Interval(float(each.mean()), float(half), len(each))
 
 
-def test_pairwise_leads_by_macro_f1_on_goemotions() -> None:
+def test_pairwise_leads_by_macro_f1_on_texts_but_for_frozen_ones() -> None:
+    """On GoEmotions with all features but frozen ones, on Reuters with all."""
     gains = {
         kind: pairwise_less_sigmoid(RESULTS / "learned_features" / f"goemotions_{kind}.csv")
         for kind in KINDS
     }
-    assert all(each.mean > each.half_width for each in gains.values())
+    ahead = [kind for kind, each in gains.items() if each.mean > each.half_width]
+    assert ahead == ["words", "bag", "fine_tuned"]
     assert max(gains, key=lambda kind: gains[kind].mean) == "bag"
     page = (RESULTS.parent / "experiments/learned_features/README.md").read_text(encoding="utf-8")
     assert f"GoEmotions, words {gains['words'].signed()}" in page
@@ -43,10 +45,7 @@ def test_pairwise_leads_by_macro_f1_on_goemotions() -> None:
         kind: pairwise_less_sigmoid(RESULTS / "learned_features" / f"reuters_{kind}.csv")
         for kind in KINDS[:3]
     }
-    assert [kind for kind, each in reuters.items() if each.mean > each.half_width] == [
-        "bag",
-        "frozen",
-    ]
+    assert all(each.mean > each.half_width for each in reuters.values())
 
 
 @pytest.mark.parametrize("data", TABLES)
