@@ -72,12 +72,15 @@ def in_words(item: Any, is_list: bool, optional: bool) -> str:
 def typed(key: str, value: Any, declared: Any) -> Any:
     """Convert a value to the declared type: NumPy's numbers to Python's, 10.0 to 10, 5 to [5].
 
-    Values of types other than bool, int, float, str and lists of them are returned unchanged.
+    Values of types other than bool, int, float, str, lists of them and lists of such lists are returned
+    unchanged.
 
     Raises:
         ConfigError: the value has another type, such as text in place of a number.
     """
     item, is_list, optional = unwrapped(declared)
+    if is_list and typing.get_origin(item) is list:
+        return _typed_lists(key, value, declared, item)
     if item not in _WORDS or (value is None and optional):
         return value
     try:
@@ -93,6 +96,18 @@ def typed(key: str, value: Any, declared: Any) -> Any:
     if item is float and not all(map(math.isfinite, converted if is_list else [converted])):
         raise ConfigError(f"{key}={value} is out of range: it must be finite.")
     return converted
+
+
+def _typed_lists(key: str, value: Any, declared: Any, item: Any) -> Any:
+    """Convert each of several lists; a list of items is refused."""
+    lists = (list, tuple, np.ndarray)
+    if not isinstance(value, lists) or not all(isinstance(one, lists) for one in value):
+        (of_item,) = typing.get_args(item)
+        raise ConfigError(
+            f"{key}={shown(value)} is of the wrong type: it must be a list of lists of"
+            f" {_PLURALS.get(of_item, 'values')}, as in [[...],[...]]."
+        )
+    return [typed(key, one, item) for one in value]
 
 
 def _converted_list(value: Any, item: type) -> list[Any] | None:

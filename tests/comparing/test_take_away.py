@@ -28,12 +28,13 @@ from mlc.files.names import RULES
 from mlc.predict import main as mlc_predict
 from mlc.runs.folder import read_stored
 from mlc.train import main as mlc_train
+from tests.cases import options_for
 from tests.conftest import Command
 from tests.exporting.predictors import drawn_predictor, features_of, targets_of
 
 K, WIDTH = 3, 6
 # Rules whose code calls the library; the choices of auto are in test_code.py.
-LIBRARY_RULES = ("conformal", "expected_jaccard", "seen")
+LIBRARY_RULES = ("conformal", "expected_jaccard", "groups", "seen")
 
 
 def rules_for(head: str) -> Iterator[DecisionRule]:
@@ -41,11 +42,15 @@ def rules_for(head: str) -> Iterator[DecisionRule]:
     natural = HEADS[head].natural_threshold(K)
     for name in (*PLAIN_RULES, *LIBRARY_RULES):
         rule = DECISIONS[name]
-        if rule.input_from(HEADS[head].provides()) is None or (name == "fixed" and natural is None):
+        provides = HEADS[head].provides()
+        if rule.input_from(provides) is None:
             continue
         for option in ({}, {"at_least_one": True}):
             if set(option) <= set(vars(rule.Options())):
-                yield rule(DECISIONS.options(name, **option), natural)
+                own = {**options_for(name, K), **option}
+                built = rule(DECISIONS.options(name, **own), natural).suit(None, provides, K)
+                if built.lacks is None:
+                    yield built
 
 
 def settled_of(predictor: Predictor, rule: DecisionRule) -> Settled:
