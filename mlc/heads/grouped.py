@@ -74,7 +74,8 @@ class Grouped(Sigmoid):
     losses of multi-class and of binary targets; one network for the colour and the type of clothes.
     Use: for groups of labels of which each sample has one, or at most one. Without the option `groups`
     it is `sigmoid`. Over sigmoids decided by
-    the highest score of each group it changes little (experiments/one_network_or_many).
+    the highest score of each group, the rule `groups`, it changes little
+    (experiments/one_network_or_many).
     Avoid: for labels that occur together.
     """
 
