@@ -9,6 +9,7 @@ import types
 import typing
 from collections.abc import Mapping
 from functools import cache
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,8 @@ def described(declared: Any) -> str:
 
 def in_words(item: Any, is_list: bool, optional: bool) -> str:
     """Describe a type in words, given the parts that `unwrapped` returns."""
-    words = f"a list of {_PLURALS.get(item, 'lists')}" if is_list else _WORDS[item]
+    inner = f"lists of {_PLURALS[typing.get_args(item)[0]]}" if typing.get_args(item) else "lists"
+    words = f"a list of {_PLURALS.get(item, inner)}" if is_list else _WORDS[item]
     return f"{words} or None" if optional else words
 
 
@@ -79,12 +81,14 @@ def typed(key: str, value: Any, declared: Any) -> Any:
         ConfigError: the value has another type, such as text in place of a number.
     """
     item, is_list, optional = unwrapped(declared)
-    if is_list and typing.get_origin(item) is list:
-        return _typed_lists(key, value, declared, item)
+    is_nested = is_list and typing.get_origin(item) is list
+    if is_nested:
+        (item,) = typing.get_args(item)
     if item not in _WORDS or (value is None and optional):
         return value
+    convert = (_converted_lists if is_nested else _converted_list) if is_list else _converted
     try:
-        converted = _converted_list(value, item) if is_list else _converted(value, item)
+        converted = convert(value, item)
     except OverflowError as error:
         # The number may have too many digits for a message.
         raise ConfigError(f"{key} is out of range: 64 bits hold no such number.") from error
@@ -93,21 +97,18 @@ def typed(key: str, value: Any, declared: Any) -> Any:
             f"{key}={shown(value)} is of the wrong type ({type(value).__name__}): it must be"
             f" {described(declared)}."
         )
-    if item is float and not all(map(math.isfinite, converted if is_list else [converted])):
+    numbers = [*chain(*converted)] if is_nested else converted if is_list else [converted]
+    if item is float and not all(map(math.isfinite, numbers)):
         raise ConfigError(f"{key}={value} is out of range: it must be finite.")
     return converted
 
 
-def _typed_lists(key: str, value: Any, declared: Any, item: Any) -> Any:
-    """Convert each of several lists; a list of items is refused."""
+def _converted_lists(value: Any, item: type) -> list[Any] | None:
     lists = (list, tuple, np.ndarray)
     if not isinstance(value, lists) or not all(isinstance(one, lists) for one in value):
-        (of_item,) = typing.get_args(item)
-        raise ConfigError(
-            f"{key}={shown(value)} is of the wrong type: it must be a list of lists of"
-            f" {_PLURALS.get(of_item, 'values')}, as in [[...],[...]]."
-        )
-    return [typed(key, one, item) for one in value]
+        return None
+    converted = [_converted_list(one, item) for one in value]
+    return None if any(one is None for one in converted) else converted
 
 
 def _converted_list(value: Any, item: type) -> list[Any] | None:
