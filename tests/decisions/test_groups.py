@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from mlc import MultiLabelClassifier
+from mlc.comparing import linear
 from mlc.config.errors import ConfigError, DataError
 from mlc.decisions.base import DECISIONS, DecisionRule, build_decision
 from mlc.evaluation.judging import describe
@@ -231,6 +232,24 @@ class TestOfAHead:
         scores = torch.rand(30, 4, generator=torch.Generator().manual_seed(0))
         assert torch.equal(restored.decide(scores), rule.decide(scores))
         assert repr(restored) == repr(rule) == "groups (groups=[[2, 0]], none=True), threshold 0.25"
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "suits"),
+    [
+        ("linear_svm", {"groups": [[0, 1]]}, True),
+        ("linear_svm", {"groups": [[0, 1]], "none": True}, False),
+        ("logistic_regression", {"groups": [[0, 1]], "none": True}, True),
+        ("linear_svm", {}, False),
+    ],
+)
+def test_linear_models_of_a_comparison_take_it_as_heads_do(
+    model: str, options: dict[str, Any], suits: bool
+) -> None:
+    assert linear._suits(model, "groups", options, 3) == suits
+    if suits:
+        rule = linear._built(model, "groups", options, 3)
+        assert sets_of(rule.decide([[0.1, 0.6, 0.7]])) == [{1, 2}]
 
 
 class TestTheEstimator:

@@ -66,8 +66,8 @@ def test_a_sweep_says_it_once_for_all_runs(
 ) -> None:
     ended = command(
         main, "-m", "trainer.max_epochs=1", "backbone.widths=[4],[6]", "report.figures=false",
-        "report.yardsticks=false", "data=arff", f"data.path={write_arff()}", "head=grouped,sigmoid",
-        "seed=0,1", "hydra.sweep.dir=sweep",
+        "report.yardsticks=false", "data=arff", f"data.path={write_arff()}", "head=grouped",
+        "decisions=[fixed]", "hydra.sweep.dir=sweep",
     )  # fmt: skip
     assert ended.status == 0, ended.error
     assert (ended.out + ended.error).count("head=grouped has no groups") == 1
