@@ -73,9 +73,8 @@ class Grouped(Sigmoid):
     Source: Bishop 2006, "Pattern Recognition and Machine Learning", section 5.2: the canonical
     losses of multi-class and of binary targets; one network for the colour and the type of clothes.
     Use: for groups of labels of which each sample has one, or at most one. Without the option `groups`
-    it is `sigmoid`. Over sigmoids decided by
-    the highest score of each group, the rule `groups`, it changes little
-    (experiments/one_network_or_many).
+    it is `sigmoid`. Over sigmoids decided by the highest score of each group, the rule `groups`, it
+    changes little (experiments/one_network_or_many).
     Avoid: for labels that occur together.
     """
 
@@ -104,8 +103,8 @@ class Grouped(Sigmoid):
             return None
         return (
             "head=grouped has no groups and trains as head=sigmoid: give lists of label numbers from 0,"
-            " as in head.groups=[[0,1,2],[3,4]] (in Python head_options={'groups': [[0, 1], [2, 3]]}),"
-            " or choose head=sigmoid."
+            " as in head.groups=[[0,1,2],[3,4]] (in Python"
+            " head_options={'groups': [[0, 1, 2], [3, 4]]}), or choose head=sigmoid."
         )
 
     def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
