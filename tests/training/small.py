@@ -201,11 +201,13 @@ def judged(found: Training, names: Collection[str] = DECISIONS) -> list[Evaluati
 def rules(head: Head, names: Collection[str] = DECISIONS) -> dict[str, DecisionRule]:
     """Those of the rules that it allows, not fitted."""
     natural = type(head).natural_threshold(head.n_labels)
+    offered = type(head).provides()
     every = {
         name: DECISIONS[name](DECISIONS.options(name, **options_for(name, head.n_labels)), natural)
         for name in names
     }
-    offered = type(head).provides()
+    for rule in every.values():
+        rule.suit(None, offered, head.n_labels)
     return {
         name: rule
         for name, rule in every.items()
