@@ -35,8 +35,8 @@ from mlc.evaluation.yardsticks import tune
 from mlc.launching.composing import composed
 from mlc.metrics.final import decision_metrics
 from mlc.reporting.tables import Table
-from mlc.training.assembly import build_rules
 from mlc.training.defaults import kind_of, resolve
+from mlc.training.rules import build_rules
 
 NAME = "defaults_vs_linear"
 STORED = RESULTS / f"{NAME}.csv"

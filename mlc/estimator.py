@@ -28,11 +28,11 @@ from mlc.data.row_weights import require_weight, row_weights
 from mlc.data.splits import Split, hold_out
 from mlc.data.targets import Targets, encode
 from mlc.data.text_input import TextInput, text_options
-from mlc.decisions.base import build_decision
 from mlc.evaluation.predictor import Predictor, best_labels
 from mlc.training.assembly import build_model, device_of, known_labels
 from mlc.training.defaults import kind_of, resolve
 from mlc.training.ensemble import train_ensemble
+from mlc.training.rules import build_rule
 
 
 # Only the constructor: equality and repr stay those of scikit-learn.
@@ -177,11 +177,8 @@ class MultiLabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         shape, names = dataset.sample_shape, dataset.feature_names
         model = build_model(configs, shape, known, device, scalings, names)
         # Before the training, so that an unsuitable rule is refused at once.
-        rule = build_decision(
-            self.decision,
-            natural_threshold=model.head.natural_threshold(dataset.n_labels),
-            **mapping("decision_options", self.decision_options),
-        )
+        options = mapping("decision_options", self.decision_options)
+        rule = build_rule(self.decision, options, configs[0].head, dataset.n_labels)
         about = dataset.label_names, names, dataset.sample_shape, dataset.samples
         predictor = Predictor(model, scalings, rule, *about)
         self.history_ = train_ensemble(configs, model, dataset, splits, scalings, device, weights)

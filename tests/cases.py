@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
+
+from mlc.decisions.base import DecisionRule, build_decision
+
+
+def options_for(rule: str, n_labels: int) -> dict[str, Any]:
+    """The options without which a rule cannot be built."""
+    if rule != "groups":
+        return {}
+    return {"groups": [[0, 1]]} if n_labels > 1 else {"groups": [[0]], "none": True}
+
+
+def rule_for(name: str, n_labels: int, **options: Any) -> DecisionRule:
+    """Build a rule for K labels."""
+    return build_decision(name, **options_for(name, n_labels), **options)
 
 
 def label_matrices() -> dict[str, Tensor]:

@@ -32,6 +32,7 @@ from mlc.training.assembly import build_training
 from mlc.training.defaults import TABLE
 from mlc.training.loop import Training
 from mlc.training.stacked import OPTIMIZERS
+from tests.cases import options_for
 from tests.choices import force_choice
 from tests.conftest import REPOSITORY
 
@@ -130,7 +131,12 @@ def test_auto_is_a_default_by_the_data_and_what_is_given_wins(
 def test_every_rule_decides(rule: str, data: tuple[np.ndarray, np.ndarray]) -> None:
     X, y = data
     assert (
-        MultiLabelClassifier("powerset", decision=rule, **QUICK).fit(X, y).predict(X).shape
+        MultiLabelClassifier(
+            "powerset", decision=rule, decision_options=options_for(rule, y.shape[1]), **QUICK
+        )
+        .fit(X, y)
+        .predict(X)
+        .shape
         == y.shape
     )
 
@@ -219,7 +225,7 @@ def test_a_head_without_a_natural_threshold_needs_a_given_one(
     data: tuple[np.ndarray, np.ndarray],
 ) -> None:
     for head in ("margin", "two_way"):
-        with pytest.raises(ConfigError, match="The rule 'fixed' has no threshold"):
+        with pytest.raises(ConfigError, match="The rule 'fixed' needs threshold=, for"):
             MultiLabelClassifier(head, decision="fixed", **QUICK).fit(*data)
         given = {"decision": "fixed", "decision_options": {"threshold": 0.5}}
         MultiLabelClassifier(head, **given, **QUICK).fit(*data).predict(data[0])  # type: ignore[arg-type]

@@ -49,7 +49,7 @@ def variants(natural: float | None) -> dict[str, DecisionRule]:
         name: DECISIONS[one.rule](DECISIONS.options(one.rule, **one.options), natural)
         for name, one in VARIANTS.items()
     }
-    return {name: rule for name, rule in built.items() if not rule.lacks_threshold}
+    return {name: rule for name, rule in built.items() if rule.lacks is None}
 
 
 def rules_of(
@@ -81,7 +81,7 @@ def decide(
     """
     decided: dict[str, Decided] = {}
     for name, rule in rules.items():
-        if rule.input_from(provides) is None or rule.lacks_threshold:
+        if rule.input_from(provides) is None or rule.lacks is not None:
             continue
         rule.fit(predictions["val"], targets)
         decided[name] = {part: rule.decide(each).numpy() for part, each in predictions.items()}

@@ -73,7 +73,7 @@ class Ensembles(Decided):
         natural = head.natural_threshold(dataset.n_labels)
         for name in self.rules:
             rule = DECISIONS[name](DECISIONS.options(name), natural)
-            if rule.input_from(head.provides()) is None or rule.lacks_threshold:
+            if rule.input_from(head.provides()) is None or rule.lacks is not None:
                 continue
             predictor.rule = rule
             # All rows, so that the rule knows the label sets of those that no network held out.

@@ -24,9 +24,10 @@ from experiments.one_network_or_many.studies import (
     COLOUR_LABELS,
     DIGIT_LABELS,
     GROUPS,
-    highest_of_groups,
+    HIGHEST_OF_GROUPS,
     impossible,
 )
+from mlc.decisions import build_decision
 from mlc.evaluation.judging import Evaluation
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.runs.cohort import train_cohort
@@ -76,7 +77,8 @@ class Coloured(Learned):
     def rows(self, trial: Trial, result: RunResult) -> list[Row]:
         """Return a row for each rule, and one for the highest score of each group."""
         decided = {
-            part: highest_of_groups(scores) for part, scores in result.evaluation.scores.items()
+            part: HIGHEST_OF_GROUPS.decide(scores).numpy()
+            for part, scores in result.evaluation.scores.items()
         }
         rows = super().rows(trial, result)
         for row in rows:
@@ -112,10 +114,10 @@ class ThreeNetworks(Measurements):
         for part, (_, head) in PARTS.items():
             whole = {"data": "coloured_digits_part", "data.part": part, **head, **settings}
             evaluation = _trained(whole)
+            groups = head.get("head.groups")
+            rule = build_decision("groups", groups=groups) if groups else build_decision("fixed")
             for rows, scores in evaluation.scores.items():
-                decided[rows].append(
-                    _highest(scores) if head["head"] == "grouped" else scores >= 0.5
-                )
+                decided[rows].append(rule.decide(scores).numpy())
                 targets[rows].append(evaluation.targets[rows])
         joined = {rows: np.hstack(parts) for rows, parts in decided.items()}
         return [_row(HIGHEST, joined, {rows: np.hstack(parts) for rows, parts in targets.items()})]
@@ -138,11 +140,6 @@ def _trained(trial: Trial) -> Evaluation:
     kept = _Kept()
     train_cohort([configure("learned_features", trial)], kept)
     return kept.evaluation
-
-
-def _highest(scores: NDArray[np.floating]) -> NDArray[np.bool_]:
-    highest: NDArray[np.bool_] = np.arange(scores.shape[1]) == scores.argmax(axis=1)[:, None]
-    return highest
 
 
 def _row(

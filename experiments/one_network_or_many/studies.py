@@ -27,6 +27,7 @@ QUICK = ("emotions", "digits", "world")
 SEEDS = {"quick": 3, "full": 10}
 DIGIT_LABELS, COLOUR_LABELS = slice(0, 10), slice(10, 13)
 GROUPS = [list(range(10)), list(range(10, 13))]
+HIGHEST_OF_GROUPS = build_decision("groups", groups=GROUPS)
 _ROWS = {"quick": (200, 1000), "full": (200, 500, 1000, 4000)}
 
 
@@ -104,7 +105,7 @@ class Groups(Trainings):
             row["impossible"] = impossible(evaluation.decisions["test"][row["rule"]])
         highest: Row = {"rule": "argmax_of_group"}
         for part, prefix in (("val", "val_"), ("test", "")):
-            decided = torch.as_tensor(highest_of_groups(evaluation.scores[part]))
+            decided = HIGHEST_OF_GROUPS.decide(evaluation.scores[part])
             targets = torch.as_tensor(evaluation.targets[part])
             for metric in self.metrics:
                 highest[prefix + metric] = float(COUNT_METRICS[metric](decided, targets))
@@ -135,12 +136,3 @@ def impossible(decisions: NDArray[np.bool_]) -> float:
     """Return the share of rows without exactly one digit and one colour."""
     groups = [decisions[:, labels].sum(axis=1) == 1 for labels in (DIGIT_LABELS, COLOUR_LABELS)]
     return float(1 - np.logical_and(*groups).mean())
-
-
-def highest_of_groups(scores: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Predict the highest score of each group, and free labels with at least 0.5: (N, K)."""
-    decided = build_decision("fixed").decide(scores).numpy()
-    for labels in (DIGIT_LABELS, COLOUR_LABELS):
-        group = scores[:, labels]
-        decided[:, labels] = np.arange(group.shape[1]) == group.argmax(axis=1)[:, None]
-    return decided

@@ -31,6 +31,8 @@ LINEAR = tuple(kind.name for kind in YARDSTICKS)
 HEAD_OF = {"logistic_regression": "sigmoid", "linear_svm": "squared_hinge"}
 # The simplest first.
 CONSTANT = ("most_frequent_set", "prior")
+# Rules that take a threshold from the head, and nothing else from its value.
+_BY_NATURAL = ("fixed", "groups")
 # Models whose scores are P(y_k = 1 | x); those of the others only rank labels.
 _MARGINALS = ("prior", "logistic_regression")
 _VERSION = f"{source_version(__file__)} {code_version()}"
@@ -130,21 +132,28 @@ def _fit(
     of_test = {seed: by_part["test"].astype(np.float32) for seed, by_part in scores.items()}
     baseline = Baseline(name, strength, seconds, {}, {}, {}, of_test)
     for rule, options in rules.items():
-        if _suits(name, rule):
+        if _suits(name, rule, options, dataset.n_labels):
             _judge(baseline, rule, options, dataset, splits, scores, metric)
     return baseline
 
 
-def _suits(name: str, rule: str) -> bool:
+def _suits(name: str, rule: str, options: Mapping[str, Any], n_labels: int) -> bool:
     if rule == "fixed":
         return True
-    return DECISIONS[rule].input_from(_provided(name)) is not None
+    is_given = DECISIONS[rule].input_from(_provided(name)) is not None
+    return is_given and _built(name, rule, options, n_labels).lacks is None
+
+
+def _built(name: str, rule: str, options: Mapping[str, Any], n_labels: int) -> DecisionRule:
+    kind = DECISIONS[rule]
+    built: DecisionRule = kind(kind.Options(**options), natural_threshold(name, rule))
+    return built.suit(None, _provided(name), n_labels)
 
 
 def natural_threshold(name: str, rule: str) -> float | None:
-    """The natural threshold of a model's scores; for all rules but `fixed` that of probabilities."""
+    """The natural threshold of a model's scores; where a rule asks it for more, of probabilities."""
     # The sigmoid of an SVM's decision value is 0.5 where it changes its sign.
-    return MARGINAL_THRESHOLD if name in _MARGINALS or rule == "fixed" else None
+    return MARGINAL_THRESHOLD if name in _MARGINALS or rule in _BY_NATURAL else None
 
 
 def _provided(name: str) -> frozenset[str]:
@@ -164,12 +173,7 @@ def _judge(
     for values in (baseline.validation, baseline.learned, baseline.decisions):
         values[name] = {}
     for seed, split in splits.items():
-        # The sigmoid of an SVM's decision value is 0.5 where it changes its sign.
-        is_natural = baseline.name in _MARGINALS or name == "fixed"
-        kind = DECISIONS[name]
-        rule: DecisionRule = kind(
-            kind.Options(**options), MARGINAL_THRESHOLD if is_natural else None
-        )
+        rule = _built(baseline.name, name, options, dataset.n_labels)
         rule.training_sets = distinct(torch.as_tensor(dataset.targets[split.train]))
         actual = torch.as_tensor(dataset.targets[split.val])
         if rule.tuned_on == "validation":

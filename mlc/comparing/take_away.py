@@ -27,7 +27,7 @@ from mlc.comparing.settled import (
     without_poor_average,
 )
 from mlc.config.quoting import shell_word
-from mlc.config.registry import HEADS
+from mlc.config.registry import DECISIONS, HEADS
 from mlc.files.names import PREDICTIONS, PREPROCESSING, RULES
 from mlc.files.reading import read_arrays
 from mlc.reporting.collect import Results
@@ -93,7 +93,8 @@ def _code_of_head(
     head = HEADS[candidate.head]
     options = {key: value for key, value in config["head"].items() if key != "name"}
     model = Model(candidate.head, options, head.natural_threshold(len(labels)), labels)
-    settled = settle(model, candidate.rule, config["decision"][candidate.rule], stored)
+    rule_options = completed(candidate.rule, config["decision"][candidate.rule], stored[0])
+    settled = settle(model, candidate.rule, rule_options, stored)
     predictions = [read_arrays(folder / PREDICTIONS) for folder in folders]
     scores, targets = ([each[name] for each in predictions] for name in ("scores", "targets"))
     settled, above = _as_printed(answer, candidate, settled, scores, targets)
@@ -104,6 +105,14 @@ def _code_of_head(
         f"{name} in your own network, {made_of}": "\n".join([*above, network_code(settled)]),
         f"{name} as an estimator": estimator_code(config, settled, defaults, dataset),
     }
+
+
+def completed(rule: str, options: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
+    """A rule's options with what it took from the head, as in groups; `stored` is of its rules.json."""
+    kind = DECISIONS[rule]
+    own = {key: value for key, value in options.items() if key != "name"}
+    restored = kind(kind.Options(**own)).restore(stored)
+    return {key: getattr(restored.options, key) for key in own}
 
 
 def _code_of_rival(

@@ -23,13 +23,8 @@ from mlc.data.splits import Rows, Split
 from mlc.evaluation.judging import evaluate
 from mlc.evaluation.linear_models import YARDSTICKS, Yardstick
 from mlc.evaluation.yardsticks import n_processes, network_features, suit_linear
-from mlc.training.assembly import (
-    build_model,
-    build_rules,
-    build_training,
-    device_of,
-    known_labels,
-)
+from mlc.training.assembly import build_model, build_training, device_of, known_labels
+from mlc.training.rules import build_rules
 
 _STEPS = 10
 _SIDE_BY_SIDE = 3

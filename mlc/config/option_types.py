@@ -9,6 +9,7 @@ import types
 import typing
 from collections.abc import Mapping
 from functools import cache
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -65,23 +66,29 @@ def described(declared: Any) -> str:
 
 def in_words(item: Any, is_list: bool, optional: bool) -> str:
     """Describe a type in words, given the parts that `unwrapped` returns."""
-    words = f"a list of {_PLURALS.get(item, 'lists')}" if is_list else _WORDS[item]
+    inner = f"lists of {_PLURALS[typing.get_args(item)[0]]}" if typing.get_args(item) else "lists"
+    words = f"a list of {_PLURALS.get(item, inner)}" if is_list else _WORDS[item]
     return f"{words} or None" if optional else words
 
 
 def typed(key: str, value: Any, declared: Any) -> Any:
     """Convert a value to the declared type: NumPy's numbers to Python's, 10.0 to 10, 5 to [5].
 
-    Values of types other than bool, int, float, str and lists of them are returned unchanged.
+    Values of types other than bool, int, float, str, lists of them and lists of such lists are returned
+    unchanged.
 
     Raises:
         ConfigError: the value has another type, such as text in place of a number.
     """
     item, is_list, optional = unwrapped(declared)
+    is_nested = is_list and typing.get_origin(item) is list
+    if is_nested:
+        (item,) = typing.get_args(item)
     if item not in _WORDS or (value is None and optional):
         return value
+    convert = (_converted_lists if is_nested else _converted_list) if is_list else _converted
     try:
-        converted = _converted_list(value, item) if is_list else _converted(value, item)
+        converted = convert(value, item)
     except OverflowError as error:
         # The number may have too many digits for a message.
         raise ConfigError(f"{key} is out of range: 64 bits hold no such number.") from error
@@ -90,9 +97,18 @@ def typed(key: str, value: Any, declared: Any) -> Any:
             f"{key}={shown(value)} is of the wrong type ({type(value).__name__}): it must be"
             f" {described(declared)}."
         )
-    if item is float and not all(map(math.isfinite, converted if is_list else [converted])):
+    numbers = [*chain(*converted)] if is_nested else converted if is_list else [converted]
+    if item is float and not all(map(math.isfinite, numbers)):
         raise ConfigError(f"{key}={value} is out of range: it must be finite.")
     return converted
+
+
+def _converted_lists(value: Any, item: type) -> list[Any] | None:
+    lists = (list, tuple, np.ndarray)
+    if not isinstance(value, lists) or not all(isinstance(one, lists) for one in value):
+        return None
+    converted = [_converted_list(one, item) for one in value]
+    return None if any(one is None for one in converted) else converted
 
 
 def _converted_list(value: Any, item: type) -> list[Any] | None:

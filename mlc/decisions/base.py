@@ -10,20 +10,21 @@ from torch import Size, Tensor
 
 from mlc.config import registry
 from mlc.config.errors import ConfigError, DataError
+from mlc.config.option_types import default_of
 from mlc.config.registry import NoOptions, Registry
-from mlc.decisions.checks import checked_mask, checked_pairs, checked_prediction, checked_targets
+from mlc.decisions.checks import (
+    ARGUMENTS,
+    Lack,
+    checked_mask,
+    checked_pairs,
+    checked_prediction,
+    checked_targets,
+    require_complete,
+)
 from mlc.heads.prediction import Prediction
 
 # The threshold that is natural for scores which are P(y_k = 1 | x).
 MARGINAL_THRESHOLD = 0.5
-# The arguments of `decide` for each kind of input.
-ARGUMENTS = {
-    "joint": "a joint distribution (log_joint and label_sets)",
-    "cardinality": "scores and an expected cardinality",
-    "marginals": "marginals (scores)",
-    "sizes": "probabilities of labels and sizes",
-    "scores": "scores",
-}
 
 
 class DecisionRule:
@@ -72,14 +73,18 @@ class DecisionRule:
         given = [
             f"{field.name}={getattr(self.options, field.name)!r}"
             for field in fields(self.Options)
-            if getattr(self.options, field.name) != field.default
+            if getattr(self.options, field.name) != default_of(field)
         ]
         return self.name + (f" ({', '.join(given)})" if given else "") + self._learned()
 
+    def suit(self, head: Any, provides: Collection[str], n_labels: int) -> Self:
+        """Take from a head what the options leave to it: from its options, what it gives, and K."""
+        return self
+
     @property
-    def lacks_threshold(self) -> bool:
-        """Whether the rule needs a threshold and has neither a given nor a natural one."""
-        return False
+    def lacks(self) -> Lack | None:
+        """What the rule needs that neither its options nor the head give."""
+        return None
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -286,12 +291,8 @@ def build_decision(
         options: options of the rule.
 
     Raises:
-        ConfigError: unknown rule or option, a value out of range, or no threshold where one is needed.
+        ConfigError: unknown rule or option, a value out of range, or an option that must be given.
     """
     rule = DECISIONS[name](DECISIONS.options(name, **options), natural_threshold)
-    if rule.lacks_threshold:
-        raise ConfigError(
-            f"The rule {name!r} has no threshold, because the head's scores have no natural one: give"
-            " threshold=, or choose a tuned rule such as global."
-        )
+    require_complete(name, rule.lacks)
     return rule

@@ -7,7 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
-from mlc.decisions.base import ARGUMENTS, DECISIONS, MARGINAL_THRESHOLD, DecisionRule
+from mlc.decisions.base import DECISIONS, MARGINAL_THRESHOLD, DecisionRule
+from mlc.decisions.checks import ARGUMENTS
 from mlc.heads.prediction import Prediction
 
 # Rows times pairs of seen sets, beyond which their expectations would take minutes.

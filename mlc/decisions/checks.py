@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -11,9 +11,37 @@ from torch import Tensor
 from mlc.config.errors import ConfigError, DataError
 from mlc.heads.prediction import Prediction
 
+# The arguments of `decide` for each kind of input.
+ARGUMENTS = {
+    "joint": "a joint distribution (log_joint and label_sets)",
+    "cardinality": "scores and an expected cardinality",
+    "marginals": "marginals (scores)",
+    "sizes": "probabilities of labels and sizes",
+    "scores": "scores",
+}
 # Tolerances for sums of probabilities in float32.
 _ROUNDING = 1e-6
 _ROUNDING_OF_SUM = 1e-2
+
+
+class Lack(NamedTuple):
+    """An option that must be given, perhaps with a value as in none=false, and why."""
+
+    option: str
+    reason: str
+
+    def words(self, prefix: str = "") -> str:
+        """Say so, with the option's name after the prefix."""
+        sign = "" if prefix or "=" in self.option else "="
+        return f"{prefix}{self.option}{sign}, for {self.reason}"
+
+
+def require_complete(name: str, lack: Lack | None) -> None:
+    """Raise ConfigError if the rule of this name lacks something."""
+    if lack is not None:
+        raise ConfigError(
+            f"The rule {name!r} needs {lack.words()}: give it, or choose another rule, such as global."
+        )
 
 
 def checked_pairs(scores: Any, targets: Any) -> tuple[Tensor, Tensor]:

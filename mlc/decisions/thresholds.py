@@ -11,6 +11,7 @@ from torch import Size, Tensor
 
 from mlc.config.options import Interval, option
 from mlc.decisions.base import DecisionRule, register_decision
+from mlc.decisions.checks import Lack
 from mlc.decisions.together import tuned_together
 from mlc.metrics.counts import COUNT_METRICS, CountMetric
 from mlc.metrics.sweep import top_label
@@ -63,7 +64,7 @@ class ThresholdRule(DecisionRule):
 
     def fitted(self) -> dict[str, Tensor]:
         """Return the threshold, if there is one."""
-        return {} if self.lacks_threshold else {"threshold": self.threshold()}
+        return {} if self.lacks else {"threshold": self.threshold()}
 
 
 class TunedThresholdRule(ThresholdRule):
@@ -115,10 +116,11 @@ class Fixed(ThresholdRule):
     _restored: Tensor | None = None
 
     @property
-    def lacks_threshold(self) -> bool:
-        """Whether there is no restored, given or natural threshold."""
+    def lacks(self) -> Lack | None:
+        """A threshold, if there is no restored, given or natural one."""
         values = (self._restored, self.options.threshold, self.natural_threshold)
-        return all(value is None for value in values)
+        is_missing = all(value is None for value in values)
+        return Lack("threshold", "these scores have no natural one") if is_missing else None
 
     def restore(self, fitted: Mapping[str, Any]) -> Self:
         """Restore the threshold of a stored run."""
@@ -129,7 +131,7 @@ class Fixed(ThresholdRule):
         """Return the restored, given or natural threshold."""
         if self._restored is not None:
             return self._restored
-        if self.lacks_threshold:
+        if self.lacks:
             raise self._missing("a threshold where the head has no natural one")
         given = self.options.threshold
         value = self.natural_threshold if given is None else given

@@ -48,6 +48,15 @@ class AssumeNegative(LabelWise, SigmoidScores):
     estimates = "order"
     soft_targets = True
 
+    def remark(self, masked: bool) -> str | None:
+        """Say that the head is `sigmoid` if no label is missing."""
+        if masked or self.options.smoothing:
+            return None
+        return (
+            "head=assume_negative trains as head=sigmoid, for no label is missing: mark those that are"
+            " unknown (docs/missing_labels.md), or choose head=sigmoid."
+        )
+
     def label_losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Binary cross-entropy of each label to the smoothed targets: (R, B, K)."""
         if self.options.smoothing:

@@ -102,6 +102,10 @@ class Head(MaskedLoss):
     def set_up(self, seeds: Sequence[int], known: KnownLabels | None) -> None:
         """Create what the head holds beside its output layer; `options` and `n_labels` are set."""
 
+    def remark(self, masked: bool) -> str | None:
+        """Return what a training should say, where options or data make it that of another head."""
+        return None
+
     @classmethod
     def count_outputs(cls, n_labels: int, options: Any, known: KnownLabels | None = None) -> int:
         """Return the number of outputs for each sample; K unless a subclass overrides it."""
@@ -187,11 +191,8 @@ class Head(MaskedLoss):
     def minimiser(self, joint: Tensor) -> Tensor | None:
         """Compute the outputs with the least expected loss under a known p(y | x), in closed form.
 
-        Args:
-            joint: (N, 2^K), most significant bit first.
-
-        Returns:
-            (N, n_outputs) for the first run, or None if no closed form is known.
+        `joint` is (N, 2^K), most significant bit first. The outputs are (N, n_outputs) for the first
+        run, or None if no closed form is known.
         """
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -23,6 +24,39 @@ class GroupedOptions:
     # Whether a sample may have no label of a group; "none" is then a class with the logit 0.
     none: bool = True
 
+    def validate(self, prefix: str) -> None:
+        """Check the groups as far as that needs no number of labels."""
+        require_groups(f"{prefix}groups", self.groups, f"{prefix}none", self.none)
+
+
+def require_groups(key: str, groups: Sequence[Sequence[int]], none_key: str, none: bool) -> None:
+    """Raise ConfigError unless the groups name labels from 0, each once.
+
+    A group of one label needs `none`, without which the label would be certain.
+
+    Args:
+        key: the name of the option that holds the groups.
+        groups: lists of label indices.
+        none_key: the name of the option that holds `none`.
+        none: whether a sample may have no label of a group.
+    """
+    grouped = [label for group in groups for label in group]
+    if not all(groups):
+        raise ConfigError(f"{key}={groups} has a group without labels: leave it out.")
+    if min(grouped, default=0) < 0:
+        raise ConfigError(
+            f"{key}={groups} names label {min(grouped)}: labels are numbered from 0, in the order of the"
+            " data."
+        )
+    twice = [label for label, count in Counter(grouped).items() if count > 1]
+    if twice:
+        raise ConfigError(f"{key}={groups} names label {twice[0]} twice: name each at most once.")
+    if not none and any(len(group) == 1 for group in groups):
+        raise ConfigError(
+            f"{key}={groups} has a group of one label, which would always score 1 with"
+            f" {none_key}=false: leave the label out of the groups, or set {none_key}=true."
+        )
+
 
 @register_head("grouped")
 class Grouped(Sigmoid):
@@ -39,8 +73,8 @@ class Grouped(Sigmoid):
     Source: Bishop 2006, "Pattern Recognition and Machine Learning", section 5.2: the canonical
     losses of multi-class and of binary targets; one network for the colour and the type of clothes.
     Use: for groups of labels of which each sample has one, or at most one. Without the option `groups`
-    it is `sigmoid`. Over sigmoids decided by
-    the highest score of each group it changes little (experiments/one_network_or_many).
+    it is `sigmoid`. Over sigmoids decided by the highest score of each group, the rule `groups`, it
+    changes little (experiments/one_network_or_many).
     Avoid: for labels that occur together.
     """
 
@@ -51,22 +85,27 @@ class Grouped(Sigmoid):
 
     def set_up(self, seeds: Sequence[int], known: KnownLabels | None) -> None:
         """Check the groups, and list the other labels."""
-        grouped = [label for group in self.options.groups for label in group]
-        if len(set(grouped)) < len(grouped) or not set(grouped) <= set(range(self.n_labels)):
+        grouped = {label for group in self.options.groups for label in group}
+        if not grouped <= set(range(self.n_labels)):
             raise ConfigError(
-                f"head.groups={self.options.groups} must name each label at most once, from 0 to"
-                f" {self.n_labels - 1}."
-            )
-        if not self.options.none and any(len(group) == 1 for group in self.options.groups):
-            raise ConfigError(
-                f"head.groups={self.options.groups} has a group of one label, which would always score"
-                " 1 with head.none=false: leave the label out of the groups, or set head.none=true."
+                f"head.groups={self.options.groups} names label {max(grouped)}, and the labels are"
+                f" numbered from 0 to {self.n_labels - 1}: name those."
             )
         free = [label for label in range(self.n_labels) if label not in grouped]
         # As buffers, for Python's lists would be copied to the device in each step.
         self._add_index("_free", free)
         for index, group in enumerate(self.options.groups):
             self._add_index(f"_group_{index}", group)
+
+    def remark(self, masked: bool) -> str | None:
+        """Say that the head is `sigmoid` if it has no groups."""
+        if self.options.groups:
+            return None
+        return (
+            "head=grouped has no groups and trains as head=sigmoid: give lists of label numbers from 0,"
+            " as in head.groups=[[0,1,2],[3,4]] (in Python"
+            " head_options={'groups': [[0, 1, 2], [3, 4]]}), or choose head=sigmoid."
+        )
 
     def loss(self, outputs: Tensor, targets: Tensor, uniforms: Tensor | None = None) -> Tensor:
         """The sum of the cross-entropies of the groups and of the other labels: (R, B)."""

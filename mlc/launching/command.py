@@ -52,6 +52,7 @@ OmegaConf.register_new_resolver("mlc.own_folder", own_folder, replace=True)
 Answer = Callable[[Path, Any], str]
 
 _KINDS = {"Integer": "a whole number", "Float": "a number"}
+_LIST, _LISTS = "it must be a list", "each of its values must be a list, as in [[0,1],[2,3]]"
 # Hydra's error for an option that a launcher or sweeper does not have.
 _UNKNOWN = re.compile(r"'[\w.]*(Launcher|Sweeper)'.*unexpected keyword argument '(\w+)'", re.DOTALL)
 
@@ -268,7 +269,14 @@ def _plain(error: BaseException) -> str:
         message,
     )
     message = re.sub(
-        r"Invalid value assigned: .* is not a ListConfig.*", "it must be a list", message
+        r"^(.*)\. Value '(.*)' \((\w+)\) is incompatible with type hint 'int'$",
+        lambda m: f"{m[1]} is of the wrong type ({m[3]}): {m[2]!r} is not {_KINDS['Integer']}",
+        message,
+    )
+    message = re.sub(
+        r"^(.*)\. Invalid value assigned: .* is not a ListConfig.*",
+        lambda m: f"{m[1]} is of the wrong type: {_LIST if m[1][-1] != ']' else _LISTS}",
+        message,
     )
     message = message.replace("Could not override", "There is no key")
     if message.startswith("Ambiguous value"):

@@ -30,17 +30,12 @@ from mlc.runs.provenance import identify
 from mlc.runs.recorder import Recorder, RunResult
 from mlc.runs.staging import run_stage
 from mlc.tracking.progress import Progress, report_outcome
-from mlc.training.assembly import (
-    build_model,
-    build_rules,
-    build_training,
-    device_of,
-    known_labels,
-)
+from mlc.training.assembly import build_model, build_training, device_of, known_labels
 from mlc.training.defaults import Kind, kind_of, report_defaults, resolve, unresolved
 from mlc.training.grouping import cohort_key
 from mlc.training.loop import Training
 from mlc.training.memory import bytes_of_evaluation, bytes_of_run
+from mlc.training.rules import build_rules
 from mlc.training.stacked import OPTIMIZERS
 
 log = logging.getLogger(__name__)

@@ -1,10 +1,9 @@
-"""Building the parts that a config names: model, training, decision rules."""
+"""Building the parts that a config names: model and training."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from functools import cache
 
 import numpy as np
 import torch
@@ -15,12 +14,11 @@ from mlc.config.errors import ConfigError
 from mlc.config.schema import Config
 from mlc.data.base import Dataset
 from mlc.data.missing_labels import require_known
+from mlc.data.notices import say_once
 from mlc.data.preprocessing import Scaling
 from mlc.data.resident import ResidentData
 from mlc.data.splits import Split
-from mlc.decisions.base import DECISIONS, DecisionRule
-from mlc.decisions.seen import distinct
-from mlc.heads.base import HEADS, Head, KnownLabels
+from mlc.heads.base import HEADS, KnownLabels
 from mlc.heads.memory import require_memory
 from mlc.training.augmentation import augmentation_of
 from mlc.training.lbfgs import LBFGS
@@ -109,6 +107,9 @@ def build_training(
         require_known(dataset.known, splits)
     if dataset.soft is not None:
         model.head.require_soft()
+    remark = model.head.remark(dataset.known is not None)
+    if remark is not None:
+        say_once(log, logging.WARNING, remark, remark)
     data = ResidentData(
         dataset.features,
         dataset.targets,
@@ -191,46 +192,6 @@ def known_labels(dataset: Dataset, splits: Sequence[Split]) -> KnownLabels:
     return KnownLabels(torch.as_tensor(dataset.targets[outside]), torch.as_tensor(rows), mask)
 
 
-def build_rules(
-    config: Config,
-    head: type[Head],
-    n_labels: int,
-    training_targets: NDArray[np.bool_] | None = None,
-) -> dict[str, DecisionRule]:
-    """Build the decision rules of a run, without those that need more than the head provides.
-
-    Args:
-        config: config of the run.
-        head: class of its head.
-        n_labels: K.
-        training_targets: (N, K), targets of the training rows, for rules that use them.
-
-    Raises:
-        ConfigError: no rule is left.
-    """
-    natural = head.natural_threshold(n_labels)
-    requested = {name: DECISIONS[name](config.decision[name], natural) for name in config.decisions}
-    rules = {
-        name: rule
-        for name, rule in requested.items()
-        if rule.input_from(head.provides()) is not None and not rule.lacks_threshold
-    }
-    left_out = [rule for name, rule in requested.items() if name not in rules]
-    if not rules:
-        others = "global" if natural is None else "fixed or global"
-        raise ConfigError(
-            f"decisions={config.decisions} all need more than the"
-            f" {', '.join(sorted(head.provides()))} that the head {config.head.name!r} gives:"
-            f" {_needs(left_out)}; add {others}."
-        )
-    if left_out:
-        _log_left_out(config.head.name, _needs(left_out))
-    for rule in rules.values():
-        if rule.uses_training_sets and training_targets is not None:
-            rule.training_sets = distinct(torch.as_tensor(training_targets))
-    return rules
-
-
 def device_of(name: str) -> torch.device:
     """Return the device of a name; "auto" is CUDA if available, else the CPU.
 
@@ -271,29 +232,3 @@ def cuda_devices(name: str) -> list[int]:
 def n_cuda_devices() -> int:
     """Return the number of CUDA devices that torch finds; without starting CUDA in this process."""
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
-
-
-@cache
-def _log_left_out(head: str, needs: str) -> None:
-    """Log once per head."""
-    log.info("head=%s is evaluated without these rules: %s", head, needs, extra={"folded": True})
-
-
-_NEEDS = {
-    "joint": "a distribution over label sets", "marginals": "label probabilities",
-    "scores": "scores", "cardinality": "an expected number of labels",
-    "sizes": "probabilities of labels and sizes",
-}  # fmt: skip
-
-
-def _needs(rules: Sequence[DecisionRule]) -> str:
-    threshold = "a stated threshold (decision.{}.threshold), for these scores have no natural one"
-    return ", ".join(
-        f"{rule.name} needs "
-        + (
-            threshold.format(rule.name)
-            if rule.lacks_threshold
-            else " or ".join(_NEEDS[kind] for kind in rule.needs)
-        )
-        for rule in rules
-    )

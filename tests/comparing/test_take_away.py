@@ -19,6 +19,7 @@ from mlc.comparing.code import is_plain, network_code
 from mlc.comparing.plain import PLAIN_HEADS, PLAIN_RULES
 from mlc.comparing.scripts import estimator_code
 from mlc.comparing.settled import Model, Settled, settle
+from mlc.comparing.take_away import completed
 from mlc.config.registry import DECISIONS, HEADS
 from mlc.data import load_data, load_features
 from mlc.decisions.base import DecisionRule
@@ -28,12 +29,13 @@ from mlc.files.names import RULES
 from mlc.predict import main as mlc_predict
 from mlc.runs.folder import read_stored
 from mlc.train import main as mlc_train
+from tests.cases import options_for
 from tests.conftest import Command
 from tests.exporting.predictors import drawn_predictor, features_of, targets_of
 
 K, WIDTH = 3, 6
 # Rules whose code calls the library; the choices of auto are in test_code.py.
-LIBRARY_RULES = ("conformal", "expected_jaccard", "seen")
+LIBRARY_RULES = ("conformal", "expected_jaccard", "groups", "seen")
 
 
 def rules_for(head: str) -> Iterator[DecisionRule]:
@@ -41,11 +43,15 @@ def rules_for(head: str) -> Iterator[DecisionRule]:
     natural = HEADS[head].natural_threshold(K)
     for name in (*PLAIN_RULES, *LIBRARY_RULES):
         rule = DECISIONS[name]
-        if rule.input_from(HEADS[head].provides()) is None or (name == "fixed" and natural is None):
+        provides = HEADS[head].provides()
+        if rule.input_from(provides) is None:
             continue
         for option in ({}, {"at_least_one": True}):
             if set(option) <= set(vars(rule.Options())):
-                yield rule(DECISIONS.options(name, **option), natural)
+                own = {**options_for(name, K), **option}
+                built = rule(DECISIONS.options(name, **own), natural).suit(None, provides, K)
+                if built.lacks is None:
+                    yield built
 
 
 def settled_of(predictor: Predictor, rule: DecisionRule) -> Settled:
@@ -116,6 +122,16 @@ def test_every_head_and_rule_decides_as_the_predictor(head: str) -> None:
         n_plain, n_rules = n_plain + is_plain(settled), n_rules + 1
     assert n_rules >= 6
     assert (n_plain >= 6) == (head in PLAIN_HEADS)
+
+
+def test_groups_of_the_head_are_printed_with_the_rule() -> None:
+    options = vars(DECISIONS["groups"].Options())
+    rule = DECISIONS["groups"](DECISIONS.options("groups"), 0.5)
+    rule.suit(HEADS.options("grouped", groups=[[2, 0]]), {"marginals"}, K)
+    printed = completed("groups", options, describe(rule))
+    assert printed == {**options, "groups": [[2, 0]], "none": True}
+    code = network_code(settle(Model("sigmoid", {}, 0.5, ("a", "b", "c")), "groups", printed, [{}]))
+    assert 'build_decision("groups", groups=[[2, 0]], none=True)' in code.replace("'", '"')
 
 
 def test_thresholds_close_to_0_and_1_keep_their_digits() -> None:

@@ -20,7 +20,10 @@ from mlc.config.option_types import typed
         (int | None, None, None), (int | None, np.int8(2), 2),
         (list[int], 64, [64]), (list[int], np.array([64, 32]), [64, 32]), (list[int], (), []),
         (list[int], np.array(64), [64]), (list[str], "tags", ["tags"]),
-        (list[float], (1, 2), [1.0, 2.0]),
+        (list[float], (1, 2), [1.0, 2.0]), (list[list[int]], [], []),
+        (list[list[float]], [[1], [0.5, 2]], [[1.0], [0.5, 2.0]]),
+        (list[list[int]], ((0, 1.0), np.array([2])), [[0, 1], [2]]),
+        (list[list[int]], np.array([[0, 1], [2, 3]]), [[0, 1], [2, 3]]),
     ],
 )  # fmt: skip
 def test_values_of_similar_types_are_converted(declared: Any, value: Any, expected: Any) -> None:
@@ -35,7 +38,10 @@ def test_values_of_similar_types_are_converted(declared: Any, value: Any, expect
         (int, "3"), (int, 1.5), (int, True), (int, None), (int, float("nan")), (int, [3]),
         (float, "1e-3"), (float, None), (float, True), (float, 1j), (bool, 1), (bool, "yes"),
         (str, 5), (str, None), (list[int], "64"), (list[int], (8.5,)), (list[int], [None]),
-        (list[int], np.array([[1]])), (list[str], [1]), (list[int], None), (int | None, "none"),
+        (list[list[int]], [0, 1]), (list[list[int]], [["red"]]), (list[list[int]], [[0.5]]),
+        (list[list[float]], [[1, float("inf")]]), (list[list[int]], None), (list[list[int]], "01"),
+        (list[int], np.array([[1]])),
+        (list[str], [1]), (list[int], None), (int | None, "none"),
     ],
 )  # fmt: skip
 def test_other_values_are_refused_by_name_and_value(declared: Any, value: Any) -> None:

@@ -10,7 +10,7 @@ from mlc.decisions.base import DECISIONS, build_decision
 from mlc.heads.label_sets import all_label_sets
 from mlc.heads.prediction import Prediction
 from mlc.metrics.counts import COUNT_METRICS
-from tests.cases import label_matrices, tied_scores
+from tests.cases import label_matrices, rule_for, tied_scores
 
 CASES = label_matrices()
 
@@ -46,7 +46,11 @@ def test_global_is_the_best_of_all_thresholds(name: str, case: str, levels: int)
 
 @pytest.mark.parametrize(
     ("name", "options"),
-    [("fixed", {"threshold": 0.9}), ("top_k", {"k": 0})],
+    [
+        ("fixed", {"threshold": 0.9}),
+        ("top_k", {"k": 0}),
+        ("groups", {"groups": [[0, 2]], "none": True, "threshold": 0.9}),
+    ],
 )
 def test_only_empty_sets_change(name: str, options: dict[str, float]) -> None:
     scores = torch.rand(40, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
@@ -65,7 +69,7 @@ def test_only_empty_sets_change(name: str, options: dict[str, float]) -> None:
 def test_no_rule_predicts_the_empty_set(name: str, case: str) -> None:
     targets = CASES[case]
     n_labels = targets.shape[1]
-    rule = build_decision(name, at_least_one=True).fit(tied_scores(*targets.shape), targets)
+    rule = rule_for(name, n_labels, at_least_one=True).fit(tied_scores(*targets.shape), targets)
     scores = torch.cat([tied_scores(6, n_labels, seed=1), torch.zeros(2, n_labels)]).double()
     label_sets = all_label_sets(n_labels)
     for log_joint in (torch.randn(8, 2**n_labels), -1e3 * torch.arange(2**n_labels).expand(8, -1)):

@@ -15,6 +15,7 @@ from mlc.config.errors import ConfigError, DataError, MlcError
 from mlc.decisions.base import DECISIONS, DecisionRule, build_decision
 from mlc.heads.label_sets import all_label_sets
 from mlc.heads.prediction import Prediction
+from tests.cases import rule_for
 
 DRAW = torch.Generator().manual_seed(0)
 SCORES = torch.rand(4, 3, generator=DRAW)
@@ -130,8 +131,8 @@ def test_arrays_and_lists_decide_as_tensors_do(name: str, form: str) -> None:
     }
     if "joint" not in DECISIONS[name].needs:
         plain, given = ({"cardinality": own["cardinality"]} for own in (plain, given))
-    expected = build_decision(name).fit(scores, TARGETS).decide(scores, **plain)
-    found = build_decision(name).fit(made(scores), made(TARGETS)).decide(made(scores), **given)
+    expected = rule_for(name, 3).fit(scores, TARGETS).decide(scores, **plain)
+    found = rule_for(name, 3).fit(made(scores), made(TARGETS)).decide(made(scores), **given)
     assert found.dtype == torch.bool
     assert torch.equal(found, expected)
 
@@ -193,7 +194,7 @@ SEARCHING = ("expected_jaccard", "expected_f1", "calibrated")
 
 @pytest.mark.parametrize("name", [name for name in DECISIONS if name not in SEARCHING])
 def test_a_prediction_of_our_own_is_decided_without_a_look_at_its_values(name: str) -> None:
-    rule = build_decision(name).fit(SCORES, TARGETS)
+    rule = rule_for(name, 3).fit(SCORES, TARGETS)
     uniform = torch.zeros(4, 8).log_softmax(dim=1)
     scores, numbers, joint, sets = (
         own.as_subclass(Watched) for own in (SCORES, SCORES.sum(dim=1), uniform, all_label_sets(3))
@@ -226,7 +227,7 @@ def test_a_rule_that_is_not_tuned_computes_nothing_of_a_prediction(name: str) ->
     def scores(_: Prediction) -> Tensor:
         raise AssertionError("The scores were computed.")
 
-    rule = build_decision(name)
+    rule = rule_for(name, 3)
     assert rule.fit(Prediction(scores), TARGETS) is rule
 
 

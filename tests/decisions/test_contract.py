@@ -11,7 +11,7 @@ from mlc.heads import build_head
 from mlc.heads.label_sets import all_label_sets
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.metrics.top_scores import best_threshold
-from tests.cases import label_matrices, tied_scores
+from tests.cases import label_matrices, rule_for, tied_scores
 
 CASES = label_matrices()
 BY_SCORES = [name for name in DECISIONS if DECISIONS[name].needs != ("joint",)]
@@ -24,12 +24,12 @@ def test_rules_by_scores_decide_every_label_and_treat_runs_apart(name: str, case
     targets = CASES[case]
     scores = torch.stack([tied_scores(*targets.shape, seed=run) for run in range(3)])
     expected = 3 * torch.rand(3, len(targets)).double()
-    rule = build_decision(name).fit(scores, targets.expand(3, -1, -1))
+    rule = rule_for(name, targets.shape[1]).fit(scores, targets.expand(3, -1, -1))
     together = rule.decide(scores, cardinality=expected)
     assert together.shape == scores.shape
     assert together.dtype == torch.bool
     for run in range(3):
-        own = build_decision(name).fit(scores[run], targets)
+        own = rule_for(name, targets.shape[1]).fit(scores[run], targets)
         alone = own.decide(scores[run], cardinality=expected[run])
         assert torch.equal(together[run], alone)
 
@@ -47,7 +47,7 @@ def test_rules_by_joint_choose_a_label_set(name: str, n_labels: int) -> None:
 @pytest.mark.parametrize("name", DECISIONS)
 def test_what_is_missing_is_said(name: str) -> None:
     with pytest.raises(ConfigError, match=f"rule '{name}' needs"):
-        build_decision(name).decide()
+        rule_for(name, 3).decide()
 
 
 @pytest.mark.parametrize("name", DECISIONS)
@@ -105,7 +105,7 @@ def test_a_prediction_may_still_have_its_gradients(name: str, head_name: str) ->
     outputs = head(torch.randn(40, 4))
     decided = []
     for own in (outputs, outputs.detach()):
-        prediction, rule = head.predict(own), build_decision(name)
+        prediction, rule = head.predict(own), rule_for(name, 18)
         if rule.input_from(head.head.provides()) is None:
             return
         decided.append(rule.fit(prediction, targets).decide(prediction))

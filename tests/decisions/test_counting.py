@@ -14,7 +14,7 @@ from mlc.decisions.base import DECISIONS, DecisionRule, build_decision
 from mlc.decisions.counting import highest
 from mlc.heads.base import HEADS
 from mlc.metrics.counts import COUNT_METRICS
-from mlc.training.assembly import build_rules
+from mlc.training.rules import build_rules
 from tests.exact import exact
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from mlc.config.errors import ConfigError, DataError
 from mlc.decisions.base import DECISIONS, DecisionRule, build_decision
 from mlc.metrics.counts import COUNT_METRICS
+from tests.cases import rule_for
 
 N_ROWS, N_LABELS = 40, 4
 REFUSE = {"conformal", "micro_macro"}
@@ -32,7 +33,7 @@ def case(seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def rule_of(name: str, **options: Any) -> DecisionRule:
-    rule = build_decision(name, **options)
+    rule = rule_for(name, N_LABELS, **options)
     if rule.uses_training_sets:
         rule.training_sets = SETS
     return rule

@@ -18,6 +18,8 @@ LEADING = [(), (2,), (2, 3), (2, 1, 2)]
 OPTIONS: dict[str, dict[str, object]] = {
     "calibrated isotonic": {"calibration": "isotonic"},
     "seen shares": {"model": "shares"},
+    "groups": {"groups": [[0, 2]], "none": True},
+    "groups threshold": {"groups": [[1, 2]], "threshold": 0.2},
 }
 
 
@@ -42,7 +44,7 @@ def predictions(leading: tuple[int, ...], seed: int = 0) -> tuple[Prediction, Te
 
 
 @pytest.mark.parametrize("leading", LEADING, ids=str)
-@pytest.mark.parametrize("name", [*DECISIONS, *OPTIONS])
+@pytest.mark.parametrize("name", [*dict.fromkeys([*DECISIONS, *OPTIONS])])
 def test_it_decides_as_the_fitted_rule(name: str, leading: tuple[int, ...]) -> None:
     rule, options = name.split()[0], OPTIONS.get(name, {})
     prediction, targets = predictions(leading)
@@ -78,10 +80,11 @@ def test_auto_states_a_choice_for_each_run() -> None:
 @pytest.mark.parametrize("name", DECISIONS)
 def test_its_repr_is_the_same_and_names_it(name: str) -> None:
     prediction, targets = predictions(())
-    fresh = build_decision(name)
+    options = OPTIONS.get(name, {})
+    fresh = build_decision(name, **options)
     assert repr(fresh).startswith(name)
-    fitted = build_decision(name).fit(prediction, targets)
-    restored = build_decision(name).restore(json.loads(json.dumps(fitted.described())))
+    fitted = build_decision(name, **options).fit(prediction, targets)
+    restored = build_decision(name, **options).restore(json.loads(json.dumps(fitted.described())))
     assert repr(restored) == repr(fitted)
 
 

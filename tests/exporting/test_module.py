@@ -25,7 +25,8 @@ from tests.backbones.pretrained import WORDS, text_network
 from tests.exporting.predictors import drawn_predictor, features_of, fine_predictor
 
 RULES: list[tuple[str, dict[str, Any]]] = [
-    *((rule, {}) for rule in DECISIONS),
+    *((rule, {}) for rule in DECISIONS if rule != "groups"),
+    ("groups", {"groups": [[0]], "none": True, "at_least_one": True}),
     *(
         (rule, {"at_least_one": True})
         for rule in (
@@ -37,6 +38,7 @@ RULES: list[tuple[str, dict[str, Any]]] = [
             "expected_f1",
         )
     ),
+    ("groups", {"groups": [[2, 0]]}),
     ("top_k", {"k": 2}),
     ("calibrated", {"calibration": "isotonic", "rule": "expected_f1", "at_least_one": True}),
     ("calibrated", {"calibration": "temperature", "rule": "fixed"}),
@@ -62,6 +64,9 @@ def rules_for(head: str, n_labels: int, n_runs: int) -> Iterator[tuple[str, Pred
         if rule == "auto" and (head, n_runs) != ("sigmoid", 2):
             continue
         natural = HEADS[head].natural_threshold(n_labels)
+        # Groups that some numbers of labels have.
+        if max((max(group) for group in options.get("groups", [])), default=0) >= n_labels:
+            continue
         suits = DECISIONS[rule].input_from(HEADS[head].provides()) is not None
         if suits and not (rule == "fixed" and natural is None):
             yield f"{rule} {options}", drawn_predictor(head, rule, options, n_labels, n_runs)

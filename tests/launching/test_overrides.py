@@ -148,6 +148,14 @@ REFUSED = {
     "dashes": ("trainer.max-epochs=1", r"did you mean trainer\.max_epochs"),
     "nothing": ("trainer.max_epochs=", "max_epochs= has no value: it must be a whole number"),
     "no list": ("data.labels=", "labels= has no value: it must be a list of texts"),
+    "one list for several": (
+        "decision.groups.groups=[0,1]",
+        r"groups=\[0,1\] is of the wrong type: each of its values must be a list, as in \[\[0,1\]",
+    ),
+    "names for numbers": (
+        "decision.groups.groups=[[red,blue]]",
+        r"groups=.* is of the wrong type \(str\): 'red' is not a whole number",
+    ),
     "a large seed": ("seed=1099511627776", "at most 4294967295"),
 }  # fmt: skip
 

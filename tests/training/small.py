@@ -26,6 +26,7 @@ from mlc.training.loop import Training
 from mlc.training.model import Model
 from mlc.training.stacked import OPTIMIZERS
 from mlc.training.steps import PlainStep
+from tests.cases import options_for
 
 CPU = torch.device("cpu")
 SEEDS = [0, 1, 2]
@@ -200,10 +201,15 @@ def judged(found: Training, names: Collection[str] = DECISIONS) -> list[Evaluati
 def rules(head: Head, names: Collection[str] = DECISIONS) -> dict[str, DecisionRule]:
     """Those of the rules that it allows, not fitted."""
     natural = type(head).natural_threshold(head.n_labels)
-    every = {name: DECISIONS[name](DECISIONS.options(name), natural) for name in names}
     offered = type(head).provides()
+    every = {
+        name: DECISIONS[name](DECISIONS.options(name, **options_for(name, head.n_labels)), natural)
+        for name in names
+    }
+    for rule in every.values():
+        rule.suit(None, offered, head.n_labels)
     return {
         name: rule
         for name, rule in every.items()
-        if rule.input_from(offered) is not None and not rule.lacks_threshold
+        if rule.input_from(offered) is not None and rule.lacks is None
     }

@@ -20,7 +20,8 @@ from mlc.data.splits import Split
 from mlc.decisions.base import DECISIONS
 from mlc.heads.base import HEADS
 from mlc.train import main
-from mlc.training.assembly import _log_left_out, build_model, build_rules, known_labels
+from mlc.training.assembly import build_model, known_labels
+from mlc.training.rules import _log_left_out, build_rules
 from mlc.training.stacked import OPTIMIZERS
 from tests.conftest import Command
 
@@ -52,16 +53,18 @@ def test_fixed_is_the_heads_natural_threshold_or_no_rule(
     head: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     _log_left_out.cache_clear()
-    with caplog.at_level(logging.INFO, "mlc.training.assembly"):
+    with caplog.at_level(logging.INFO, "mlc.training.rules"):
         for _ in range(2):
             rules = build_rules(config_for(head, "fixed", "global"), HEADS[head], n_labels=8)
     if head in WITHOUT_THRESHOLD:
         assert list(rules) == ["global"]
         assert [record.getMessage() for record in caplog.records] == [
-            f"head={head} is evaluated without these rules: fixed needs a stated"
-            " threshold (decision.fixed.threshold), for these scores have no natural one"
+            f"head={head} is evaluated without these rules: fixed needs"
+            " decision.fixed.threshold, for these scores have no natural one"
         ]
-        with pytest.raises(ConfigError, match=r"fixed needs a stated threshold .*; add global\."):
+        with pytest.raises(
+            ConfigError, match=r"fixed needs decision.fixed.threshold, .*; add global\."
+        ):
             build_rules(config_for(head, "fixed"), HEADS[head], n_labels=8)
         stated = build_rules(config_for(head, "fixed", threshold=0.3), HEADS[head], n_labels=8)
         assert stated["fixed"].fitted()["threshold"] == 0.3
