@@ -122,7 +122,7 @@ def _best_of(
     # The rules in the order in which they occur; so few values take longer in arrays.
     codes = rule.tolist()
     columns = {code: index for index, code in enumerate(dict.fromkeys(codes))}
-    column = [columns[code] for code in codes]
+    column = np.array([columns[code] for code in codes], dtype=np.intp)
     rules = [names[code] for code in columns]
     counts, sums = np.zeros((2, len(numbers), len(rules)))
     np.add.at(counts, (row, column), 1)
