@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+from scipy.stats import ttest_rel
 
 from experiments.harness.experiment import ROOT
 from experiments.harness.report import quoted
 from experiments.harness.running import RESULTS
 from experiments.harness.store import Store
+from experiments.league.standings import select
 from experiments.league.studies import RULES
 from experiments.learned_features.decides import rank_correlations
 from experiments.learned_features.findings import gains_of_trained, spreads_of_kinds
@@ -24,7 +26,7 @@ from experiments.learned_features.tuned import (
     values_of,
     with_at_least_one,
 )
-from mlc.reporting.statistics import Interval, mean_interval
+from mlc.reporting.statistics import Interval, holm, mean_interval
 
 METRIC = "jaccard_samples"
 
@@ -206,3 +208,41 @@ def test_with_the_leagues_rules_alone_what_decides_is_the_same() -> None:
         "rows_per_label",
         "rows",
     ]
+
+
+def test_by_macro_f1_other_heads_lead_as_far_as_pairwise() -> None:
+    rows = {row["head"]: row for row in stored_table("f1_macro")}
+
+    def ahead(head: str, kind: str) -> float:
+        values = [float(rows[name][kind].strip(">").split()[0]) for name in (head, "sigmoid")]
+        return values[0] - values[1]
+
+    for data in ("GoEmotions", "Reuters"):
+        kind = f"{data}, embedding bag"
+        assert all(ahead(head, kind) > 0.05 for head in ("pairwise", "pick_one", "label_powerset"))
+    for kind in ("Reuters, words", "Reuters, frozen MiniLM"):
+        assert ahead("softmax_uniform", kind) > ahead("pairwise", kind) > 0
+
+
+def test_leads_of_trained_networks_on_three_seeds_are_at_the_edge() -> None:
+    frames = {
+        study.name: Store(study, FOLDER).frame(study.trials("full"))
+        for study in STUDIES
+        if study.name in ("ucmerced_cnn", "ucmerced_fine_tuned", "ucmerced_fine_tuned_96")
+    }
+    for name, rows in frames.items():
+        tuned = select(rows[rows["rule"].notna()], METRIC)
+        values = tuned.pivot_table(index="seed", columns="head", values=METRIC)
+        heads = [head for head in values if head != "sigmoid"]
+        adjusted = dict(
+            zip(
+                heads,
+                holm([ttest_rel(values[h], values["sigmoid"]).pvalue for h in heads]),
+                strict=True,
+            )
+        )
+        assert len(values) == 3
+        assert adjusted.get("pairwise", 1) > 0.05
+        gain = (values["label_powerset"] - values["sigmoid"]).mean()
+        if name != "ucmerced_cnn":
+            assert (gain > 0) == (name == "ucmerced_fine_tuned")
