@@ -16,7 +16,7 @@ from experiments.learned_features.dials import Dials, name_of, settings
 from experiments.learned_features.drawn import both, drawn_numbers, drawn_table
 from experiments.learned_features.figures import decides_figure, heads_figure
 from experiments.learned_features.findings import findings, numbers
-from experiments.learned_features.groups import groups_table
+from experiments.learned_features.groups import groups_caption, groups_table
 from experiments.learned_features.leads import LEADS, leads
 from experiments.learned_features.outcomes import LEAGUE, PROPERTIES, LeagueLeads, Properties
 from experiments.learned_features.published import levels_table, published_table
@@ -57,8 +57,7 @@ class LearnedFeatures(Experiment):
             _report_heads(report, kinds)
         if len(frames["coloured"]):
             report.tables["groups"] = (
-                "Coloured digits by a convolutional network, its rate chosen on validation rows: test"
-                " subset_accuracy (share of rows without exactly one digit and one colour)",
+                groups_caption(frames["coloured"], frames["three_networks"]),
                 groups_table(frames["coloured"], frames["three_networks"]),
             )
         parts = both(frames)

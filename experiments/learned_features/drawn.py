@@ -14,6 +14,7 @@ from experiments.learned_features.tuned import (
     best_pair,
     complete,
     n_configurations,
+    with_at_least_one,
 )
 from mlc.reporting.statistics import Interval, mean_interval
 from mlc.reporting.tables import Table
@@ -36,7 +37,7 @@ def both(frames: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     numbers = _PUBLISHED.configurations()
     same = published["head"].isin(drawn["head"]) & published["run"].map(numbers).isin(measured)
     found = {"published": published[same], "drawn": drawn}
-    return {part: rows.assign(data=part) for part, rows in found.items()}
+    return {part: with_at_least_one(rows).assign(data=part) for part, rows in found.items()}
 
 
 def by_head(rows: pd.DataFrame) -> dict[str, tuple[Interval, Interval]]:

@@ -32,19 +32,28 @@ _KEY = ["data.n_train", "seed"]
 _RATE = "optimizer.lr"
 
 
-def chosen(one: pd.DataFrame, three: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Return the rows of each pair, with the rate that is best on validation rows of each seed.
-
-    Only rates that every network has in all seeds are chosen from.
-    """
+def finished(one: pd.DataFrame, three: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the rates that every network has in all seeds; all rows if there is none."""
     if len(three):
         three = three.assign(head="three")
     rows = pd.concat([one, three], ignore_index=True)
     if len(rows):
         n_seeds = rows.groupby([_RATE, "head"])["seed"].nunique().unstack("head")
-        finished = n_seeds.index[(n_seeds == TRAINED_SEEDS).all(axis=1)]
-        if len(finished):
-            rows = rows[rows[_RATE].isin(finished)]
+        rates = n_seeds.index[(n_seeds == TRAINED_SEEDS).all(axis=1)]
+        if len(rates):
+            rows = rows[rows[_RATE].isin(rates)]
+    return rows
+
+
+def n_rates(one: pd.DataFrame, three: pd.DataFrame) -> int:
+    """Return the number of rates from which validation rows choose."""
+    rows = finished(one, three)
+    return int(rows[_RATE].nunique()) if len(rows) else 0
+
+
+def chosen(one: pd.DataFrame, three: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return the rows of each pair, with the rate that is best on validation rows of each seed."""
+    rows = finished(one, three)
     found = {}
     for name, (head, rule) in SHOWN.items():
         group = rows[(rows["head"] == head) & (rows["rule"] == rule)]
@@ -52,6 +61,16 @@ def chosen(one: pd.DataFrame, three: pd.DataFrame) -> dict[str, pd.DataFrame]:
         if len(group):
             found[name] = group.loc[group.groupby(_KEY)[f"val_{METRIC}"].idxmax()]
     return found
+
+
+def groups_caption(one: pd.DataFrame, three: pd.DataFrame) -> str:
+    """Return the caption of the table, which says how many rates there are to choose from."""
+    number = n_rates(one, three)
+    rate = "at one rate" if number == 1 else f"the best of {number} rates on validation rows"
+    return (
+        f"Coloured digits by a convolutional network, {rate}: test subset_accuracy (share of rows"
+        " without exactly one digit and one colour)"
+    )
 
 
 def groups_table(one: pd.DataFrame, three: pd.DataFrame) -> Table:
@@ -90,10 +109,11 @@ def _differences(one: pd.DataFrame, three: pd.DataFrame) -> dict[str, Interval |
 
 def numbers_of_groups(one: pd.DataFrame, three: pd.DataFrame) -> dict[str, str]:
     """Return the quoted differences of pairs, by name."""
-    return {
+    gains = {
         f"groups_{name}": NOT_MEASURED if gain is None else gain.signed()
         for name, gain in _differences(one, three).items()
     }
+    return gains | {"groups_rates": str(n_rates(one, three))}
 
 
 def findings_on_groups(one: pd.DataFrame, three: pd.DataFrame) -> list[Finding]:

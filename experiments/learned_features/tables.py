@@ -54,7 +54,7 @@ def leads_table(rows: pd.DataFrame) -> Table:
 
 
 def rules_table(kinds: Mapping[str, pd.DataFrame], metric: str) -> Table:
-    """Return the test values of sigmoid by rule; ">" marks the best on validation rows."""
+    """Return the test values of sigmoid by rule."""
     columns = []
     for rows in kinds.values():
         values = {rule: values_of(rows, rule, metric) for rule in SIGMOID_RULES}
@@ -79,9 +79,11 @@ def properties_table(properties: pd.DataFrame, found: pd.DataFrame) -> Table:
     return Table(["data", *PROPERTIES, *LEADS], lines, 1)
 
 
-def decides(properties: pd.DataFrame, found: pd.DataFrame) -> dict[str, LeftOut]:
-    """Judge the one-split rules on data sets left out, by lead."""
-    values = properties.loc[found["group"]].set_axis(found.index)[list(PROPERTIES)]
+def decides(
+    properties: pd.DataFrame, found: pd.DataFrame, columns: Sequence[str] = tuple(PROPERTIES)
+) -> dict[str, LeftOut]:
+    """Judge the one-split rules on these properties on data sets left out, by lead."""
+    values = properties.loc[found["group"]].set_axis(found.index)[list(columns)]
     return {
         lead: leave_out(values, found[lead], list(found["group"]))
         for lead in LEADS

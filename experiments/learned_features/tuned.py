@@ -9,6 +9,7 @@ import pandas as pd
 from experiments.harness import Trial
 from experiments.harness.study import command_of
 from experiments.league.standings import candidates, select
+from experiments.learned_features.rules import AT_LEAST_ONE
 from experiments.learned_features.studies import PRECISION, Learned
 from mlc.reporting.statistics import Interval, mean_interval
 
@@ -50,6 +51,23 @@ def complete(study: Learned, frame: pd.DataFrame) -> pd.DataFrame:
     return rows.iloc[:0]
 
 
+def with_at_least_one(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows, and those of "at least one" of runs whose rule leaves no row without a label.
+
+    Such a run has no row of its own for it, since the rule decides alike; a rule is then compared with
+    itself "at least one" over the same runs. Only heads that have the pair in some run get it.
+    """
+    plain = rows[~rows["rule"].str.endswith(AT_LEAST_ONE)]
+    same = plain.assign(rule=plain["rule"] + AT_LEAST_ONE)
+    pairs, present = (set(zip(rows[key], rows["rule"], strict=True)) for key in ("head", "run"))
+    lacking = [
+        (head, rule) in pairs and (run, rule) not in present
+        for head, run, rule in zip(same["head"], same["run"], same["rule"], strict=True)
+    ]
+    # Last, so that of equal values the rule itself is chosen.
+    return pd.concat([rows, same[lacking]], ignore_index=True)
+
+
 def _by_head(trials: Sequence[Trial]) -> dict[str, set[str]]:
     """Return the commands of trials by head."""
     commands: dict[str, set[str]] = {}
@@ -75,7 +93,7 @@ def measured(
     """Return the complete rows of each study that has any, by study; "data" holds its title."""
     kinds = {study.name: complete(study, frames[study.name]) for study in studies}
     return {
-        name: rows.assign(data=TITLES[name])
+        name: with_at_least_one(rows).assign(data=title)
         for name, title in TITLES.items()
         if name in kinds and len(rows := kinds[name])
     }
