@@ -9,13 +9,18 @@ import pandas as pd
 
 from experiments.equal_budgets.chosen import best_by
 from experiments.equal_budgets.rules import SEARCHED
-from experiments.equal_budgets.runs import COLUMNS, METRICS, Job
+from experiments.equal_budgets.runs import METRICS, Job
 from experiments.equal_budgets.studies import PLANS, SEARCH, train
 from experiments.harness import Row, Trial
 from experiments.harness.study import Measurements
 from mlc.metrics.counts import COUNT_METRICS
 
 _KEYS = ["data", "head"]
+# Of the columns of searches, those that a choice is made by and compared in, and what a run was.
+_COLUMNS = (
+    "phase", "number", "seed", "rule", *(f"val_{metric}" for metric in METRICS), *METRICS,
+    "seconds", "best_epoch", "settings", "error",
+)  # fmt: skip
 
 
 class Further(Measurements):
@@ -37,8 +42,8 @@ class Further(Measurements):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """As those of the searches."""
-        return COLUMNS
+        """Those of the searches that a comparison reads."""
+        return _COLUMNS
 
     def trials(self, budget: str) -> list[Trial]:
         """Return each data set and contestant."""
@@ -55,7 +60,8 @@ class Further(Measurements):
             for seed in plan.searched
         ]
         runs = train(plan.settings, name, jobs, SEARCHED)
-        return [row for run in runs for row in run.rows(SEARCH)]
+        rows = [row for run in runs for row in run.rows(SEARCH)]
+        return [{key: row[key] for key in self.columns if key in row} for row in rows]
 
     def measured_on(self, rows: pd.DataFrame) -> set[str]:
         """Return the data sets on which all contestants have rows."""

@@ -353,7 +353,8 @@ def test_what_was_predicted_of_values_beyond_all_ends() -> None:
     held = {f.prediction: f.held for f in made_of("equal_budgets").report.findings}
     own = [value for text, value in held.items() if "single contestants' options" in text]
     every = [value for text, value in held.items() if text.startswith("among all configurations")]
-    assert (own, every) == ([True], [False, False])
+    last = [value for text, value in held.items() if text.startswith("among all, with a dropout")]
+    assert (own, every, last) == ([True], [False, False], [True])
     found = next(
         f for f in made_of("equal_budgets").report.findings if "no contestant" in f.prediction
     )
