@@ -183,6 +183,8 @@ class FolderRecorder(Recorder):
             save_preprocessing(run.folder, result.dataset, result.split, result.scaling)
             lease.require()
             write_results(run.folder, evaluation, result.split, result.card, result.facts)
+        # Meanwhile the folder may have been deleted, or this process suspended: then not all files are its.
+        lease.require()
         complete(run.folder, run.facts, self._identity)
         return f"finished, {_headline(run.config.report.metrics[0], evaluation.metrics)}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from mlc.backbones.base import BACKBONES
+from mlc.config.errors import BeingTrainedError
 from mlc.config.schema import Config, TrainerOptions
 from mlc.data.base import SOURCES, Dataset
 from mlc.decisions.base import DECISIONS
@@ -108,3 +110,21 @@ def test_a_run_is_finished_after_its_files_are_on_the_disk(
     assert read_status(one.folder)["state"] == "completed"
     assert before >= set(FILES)
     assert stored[-1] == (one.folder / STATUS).stat().st_ino
+
+
+def test_a_run_whose_folder_is_deleted_while_it_is_stored_is_not_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is written after that makes the folder anew, without the files before."""
+    monkeypatch.setattr(SOURCES["digits"], "load", toy)
+    monkeypatch.setattr(recording, "judge_yardsticks", lambda *_: {})
+    one, write = run(tmp_path, 0, 0.01), recording.write_results
+
+    def deleted(folder: Path, *results: Any) -> None:
+        shutil.rmtree(folder)
+        write(folder, *results)
+
+    monkeypatch.setattr(recording, "write_results", deleted)
+    (outcome,) = train_runs([one])
+    assert isinstance(outcome, BeingTrainedError)
+    assert read_status(one.folder) is None
