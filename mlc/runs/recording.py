@@ -183,7 +183,7 @@ class FolderRecorder(Recorder):
             save_preprocessing(run.folder, result.dataset, result.split, result.scaling)
             lease.require()
             write_results(run.folder, evaluation, result.split, result.card, result.facts)
-        # Meanwhile the folder may have been deleted, or this process suspended: then not all files are its.
+        # A folder that was deleted meanwhile, or taken by another process, does not hold all of these.
         lease.require()
         complete(run.folder, run.facts, self._identity)
         return f"finished, {_headline(run.config.report.metrics[0], evaluation.metrics)}"
