@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import io
+import lzma
 import zipfile
+import zlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.lib.format import write_array
+from numpy.lib.format import read_array, write_array
 from numpy.typing import NDArray
 
+from mlc.config.errors import DataError
+from mlc.config.texts import cause
 from mlc.files.writing import write_atomically
 
 FOLDER = "decisions"
 TARGETS = "targets"
+_BITS, _SHAPE = "|bits.npy", "|shape.npy"
+_DAMAGES = (
+    OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile, lzma.LZMAError,
+    zlib.error,
+)  # fmt: skip
 # By "HEAD/NUMBER/RULE": (seeds, N, K), bool; TARGETS: (1, N, K).
 Decisions = dict[str, NDArray[np.bool_]]
 
@@ -42,13 +52,36 @@ def unpack(bits: NDArray[np.uint8], shape: NDArray[np.int32]) -> NDArray[np.bool
 
 
 def read(path: Path, names: Collection[str] | None = None) -> Decisions:
-    """Return the decisions of a data set with these names, or all; none if there is no file."""
-    if not path.is_file():
+    """Return the decisions of a data set with these names, or all; none if there is no file.
+
+    Raises:
+        DataError: the file is damaged, or is not what `add` writes.
+    """
+    if not path.exists():
         return {}
-    with np.load(path, allow_pickle=False) as file:
-        stored = [name.removesuffix("|bits") for name in file.files if name.endswith("|bits")]
-        wanted = [name for name in stored if names is None or name in names]
-        return {name: unpack(file[f"{name}|bits"], file[f"{name}|shape"]) for name in wanted}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.namelist()
+            stored = [name.removesuffix(_BITS) for name in members if name.endswith(_BITS)]
+            unknown = set(members) - {f"{name}{end}" for name in stored for end in (_BITS, _SHAPE)}
+            if unknown:
+                raise KeyError(f"it holds {min(unknown)!r}")
+            wanted = [name for name in stored if names is None or name in names]
+            return {
+                name: unpack(*(_array(archive, f"{name}{end}") for end in (_BITS, _SHAPE)))
+                for name in wanted
+            }
+    except _DAMAGES as error:
+        raise DataError(
+            f"{path} cannot be read as stored decisions ({cause(error)}): restore it, or delete it and"
+            " measure its data set again."
+        ) from error
+
+
+def _array(archive: zipfile.ZipFile, member: str) -> NDArray[Any]:
+    with archive.open(member) as file:
+        array: NDArray[Any] = read_array(file, allow_pickle=False)
+        return array
 
 
 def add(path: Path, decisions: Mapping[str, NDArray[np.bool_]]) -> None:

@@ -36,6 +36,8 @@ _OTHERS = {
     ".json": _JSON, ".jsonl": _JSON, ".ndjson": _JSON, ".pkl": _PICKLE, ".pickle": _PICKLE,
 }  # fmt: skip
 _ZIP = b"PK\x03\x04"
+# What only the archives of LibreOffice and of Numbers hold, not compressed.
+_SHEETS = b"application/vnd.oasis.opendocument.spreadsheet", b"Index/Document.iwa"
 _STARTS = {
     b"\xd0\xcf\x11\xe0": _EXCEL,
     b"\x80\x02": _PICKLE,
@@ -61,6 +63,8 @@ def refuse_other_kind(path: Path, content: bytes) -> None:
         ending = ".safetensors"
     elif content.startswith(_ZIP) and b"[Content_Types].xml" in content and b"xl/" in content:
         kind = _EXCEL
+    elif content.startswith(_ZIP) and any(part in content for part in _SHEETS):
+        kind = _SHEET
     elif content.startswith(_ZIP):
         ending = ".npz" if b".npy" in content else None
         kind = "a zip archive: unpack it, and name the file in it"

@@ -26,6 +26,9 @@ _LONGEST_NAME = 200
 _MOST_LINKS = 40  # As many as Linux follows.
 # Open descriptors of the files whose way to the disk `stored_together` waits for, with their paths.
 _waiting: ContextVar[list[tuple[int, Path]] | None] = ContextVar("_waiting", default=None)
+# Answers of file systems that store no single file on request, such as some in user space: there is
+# nothing to wait for.
+_NO_FSYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
 
 
 @contextmanager
@@ -55,10 +58,12 @@ def _wait(descriptor: int, path: Path) -> None:
     """Wait until an open file is on the disk, or let `stored_together` wait."""
     files = _waiting.get()
     # Windows renames no file that is open.
-    if files is None or os.name == "nt":
-        _store((descriptor, path))
-    else:
-        files.append((os.dup(descriptor), path))
+    if files is not None and os.name != "nt":
+        # Where no more files may be open, this one is waited for at once.
+        with suppress(OSError):
+            files.append((os.dup(descriptor), path))
+            return
+    _store((descriptor, path))
 
 
 def _store(file: tuple[int, Path]) -> None:
@@ -66,7 +71,8 @@ def _store(file: tuple[int, Path]) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        raise type(error)(error.errno, error.strerror, str(path)) from error
+        if error.errno not in _NO_FSYNC:
+            raise type(error)(error.errno, error.strerror, str(path)) from error
 
 
 @contextmanager

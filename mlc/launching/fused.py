@@ -96,8 +96,6 @@ def launch(
     """
     _require_positive(launcher)
     setup_globals()
-    # Configs are many small objects: without a freeze, the garbage collector scans the heap repeatedly.
-    gc.freeze()
     config = launcher.config
     n_workers = launcher.n_workers or n_cores()
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
@@ -105,6 +103,8 @@ def launch(
     current: Any = HydraConfig.instance()
     config_before = current.cfg
     keeps_config, texts, shared = _read_configs(launcher), Texts(), Shared()
+    # Configs are many small objects: without a freeze, the garbage collector scans the heap repeatedly.
+    gc.freeze()
     try:
         jobs = [
             _compose(launcher, list(overrides), first + index, keeps_config, texts, shared)

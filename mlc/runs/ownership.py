@@ -1,8 +1,8 @@
 """Checks of the files that mlc may write, replace or delete in a folder that a user names.
 
 A folder with a status that a run wrote is a run's folder. A folder may become one if it is missing or
-empty, or if it holds only files of a launch that was stopped before it wrote its first status. Any
-other folder is refused before anything is written.
+empty, or if it holds only files of a launch that was stopped before its first status was written, or
+was on the disk. Any other folder is refused before anything is written.
 
 In a run's folder, mlc writes and deletes only files with a run's file names and temporaries of them.
 A report may be written into any folder; it replaces only files that carry a report's mark. Links below
@@ -80,7 +80,7 @@ def path_part(name: str, taken: Collection[str] = ()) -> str:
 
 def check_run_folder(
     folder: Path,
-    names: Iterable[str],
+    names: Collection[str],
     root: Path | None = None,
     subdir: str | None = HYDRA_FOLDER,
     log: str = "train.log",
@@ -113,7 +113,7 @@ def check_run_folder(
         raise RunFolderError(f"{_line(folder)} is not a folder: {_OTHER_FOLDER}.")
     # After an earlier check, the files may be from this launch.
     if not _holds_status(folder) and not (is_claim and folder.absolute() in _checked):
-        _require_interrupted(folder)
+        _require_interrupted(folder, names)
     for name in names:
         _require_file(folder / name)
     files = {log, "train.log"}
@@ -186,16 +186,22 @@ def _holds_status(folder: Path) -> bool:
     return isinstance(status, dict) and status.keys() >= _STATUS_KEYS
 
 
-def _require_interrupted(folder: Path) -> None:
+def _require_interrupted(folder: Path, names: Collection[str]) -> None:
     """Refuse a folder with other files than those of a launch that was stopped before its first status.
 
-    These are Hydra's files and logs; without a config of mlc beside it, a log must be empty.
+    These are Hydra's files and logs; without a config of mlc beside it, a log must be empty. A run does
+    not wait until its first status is on the disk: after a power cut, it may be blank beside the lease
+    and the files of the run.
     """
     paths = sorted(folder.iterdir())
     has_config = any(_is_launch(path) for path in paths)
+    has_lease = any(_LEASE.fullmatch(path.name) for path in paths)
+    ours = {*names, STATUS} if has_lease and _is_blank(folder / STATUS) else set()
     for path in paths:
         is_expected = temporary_of(path.name) == STATUS or _LEASE.fullmatch(path.name) is not None
         is_expected = is_expected or (path.suffix == ".log" and (has_config or _is_empty(path)))
+        is_expected = is_expected or path.name in ours or temporary_of(path.name) in ours
+        is_expected = is_expected or (bool(ours) and _EVENTS.fullmatch(path.name) is not None)
         if not (is_expected or _is_launch(path) or _is_interrupted_launch(path)):
             raise RunFolderError(
                 f"{_line(folder)} holds {_line(path.name)} and no run of mlc, and a run could overwrite"
@@ -232,6 +238,12 @@ def _text(path: Path) -> str:
 
 def _is_empty(path: Path) -> bool:
     return stat.S_ISREG(path.lstat().st_mode) and path.stat().st_size == 0
+
+
+def _is_blank(path: Path) -> bool:
+    """Whether it is a file of which only the name, or the length, has reached the disk."""
+    is_file = not path.is_symlink() and path.is_file()
+    return is_file and not path.read_bytes().strip(b"\0")
 
 
 def _require_folder(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
@@ -62,7 +63,9 @@ def train_runs(
     """
     with FolderRecorder(runs) as recorder:
         if recorder.leases:
-            return train_cohort([run.config for run in runs], recorder, progress, memory_share)
+            # Runs share the parts of their configs that are equal, and a part may change its options.
+            configs = [copy.deepcopy(run.config) for run in runs]
+            return train_cohort(configs, recorder, progress, memory_share)
         for index, outcome in recorder.settled.items():
             report_outcome(
                 progress or Progress(), index, recorder.name(index), outcome, WAS_FINISHED
@@ -183,6 +186,8 @@ class FolderRecorder(Recorder):
             save_preprocessing(run.folder, result.dataset, result.split, result.scaling)
             lease.require()
             write_results(run.folder, evaluation, result.split, result.card, result.facts)
+        # A folder that was deleted meanwhile, or taken by another process, does not hold all of these.
+        lease.require()
         complete(run.folder, run.facts, self._identity)
         return f"finished, {_headline(run.config.report.metrics[0], evaluation.metrics)}"
 

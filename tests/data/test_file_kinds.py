@@ -41,6 +41,12 @@ def written(kind: str) -> bytes:
         return save({"X": np.eye(3)})
     if kind == "xlsx":
         return packed(b"<cell/>", "[Content_Types].xml", "xl/workbook.xml")
+    if kind == "ods":
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+            archive.writestr("content.xml", "<table/>")
+    if kind == "numbers":
+        return packed(b"table", "Index/Document.iwa")
     if kind == "zip":
         return packed(b"a,b", "table.csv")
     if kind == "xls":
@@ -54,7 +60,8 @@ def written(kind: str) -> bytes:
 
 SAID = {
     "npz": "data=arrays reads it", "npy": "data=arrays reads it", "parquet": "data=table reads it",
-    "safetensors": "data=arrays reads it", "xlsx": "save its sheet as CSV", "zip": "unpack it",
+    "safetensors": "data=arrays reads it", "xlsx": "save its sheet as CSV", "ods": "a spreadsheet: save",
+    "numbers": "a spreadsheet: save", "zip": "unpack it",
     "xls": "save its sheet as CSV", "pkl": "never loaded", "gz": "let its name end in .gz",
 }  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from pathlib import Path
 
@@ -86,6 +87,29 @@ def test_decisions_come_back_from_their_bits(tmp_path: Path) -> None:
     assert stored.keys() == cases.keys()
     for name, decisions in cases.items():
         assert np.array_equal(stored[name], decisions), name
+
+
+def test_damaged_decisions_are_refused_by_name_and_never_read_in_part(tmp_path: Path) -> None:
+    path = archive.path_of(tmp_path, "yeast")
+    archive.add(path, {"chain/2/mode": np.ones((2, 9, 3), dtype=bool)})
+    whole = path.read_bytes()
+    flipped = [bytearray(whole) for _ in whole]
+    for place, content in enumerate(flipped):
+        content[place] ^= 0x55
+    plain = io.BytesIO()
+    np.savez(plain, targets=np.ones(3))
+    named: list[bool] = []
+    for content in (b"", b"version https://git-lfs", whole[:-9], plain.getvalue(), *flipped):
+        path.write_bytes(content)
+        # Some bytes of a ZIP file, such as dates, mean nothing.
+        try:
+            stored = archive.read(path)
+        except DataError as error:
+            named.append(str(path) in str(error))
+        else:
+            assert np.array_equal(stored["chain/2/mode"], np.ones((2, 9, 3), dtype=bool))
+    assert all(named)
+    assert len(named) > len(whole) / 2
 
 
 @pytest.mark.parametrize(("k", "smoothing"), [(3, 1.0), (5, 0.3), (100, 2.0)])

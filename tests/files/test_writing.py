@@ -179,6 +179,35 @@ def test_a_file_that_the_disk_does_not_take_is_named(
     assert _n_open() == n_open
 
 
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOSYS, errno.ENOTSUP])
+def test_files_are_written_where_none_can_be_waited_for(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(descriptor: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", refused)
+    write_text(tmp_path / "a", "a")
+    with stored_together():
+        write_text(tmp_path / "b", "b")
+    assert [(tmp_path / name).read_text() for name in "ab"] == ["a", "b"]
+
+
+def test_files_are_waited_for_at_once_where_no_more_may_be_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_many(descriptor: int) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    stored: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: stored.append(os.fstat(descriptor).st_ino))
+    monkeypatch.setattr(os, "dup", too_many)
+    with stored_together():
+        write_text(tmp_path / "a", "a")
+        assert stored == [(tmp_path / "a").stat().st_ino]
+    assert len(stored) == 1
+
+
 def _n_open() -> int:
     """The number of open descriptors, 0 where the system does not tell it."""
     folder = Path("/proc/self/fd")

@@ -37,6 +37,10 @@ def names(folder: Path) -> set[str]:
         {"train.log": "another program's"},
         {"status.json": '{"state": "completed"}'},
         {"status.json": ""},
+        {"status.json": "", "metrics.json": "theirs"},
+        {"status.json": "", ".lease": "", "notes.txt": "theirs"},
+        {"status.json": "{}", ".lease": "", "metrics.json": "theirs"},
+        {".lease": "", "metrics.json": "theirs"},
         {".hydra/config.yaml": "db: mysql", "train.log": ""},
         {".hydra/hydra.yaml": "hydra:\n  job: {name: theirs}", ".hydra/config.yaml": ""},
         {".hydra/notes": ""},
@@ -83,6 +87,22 @@ def test_a_runs_folder_may_be_used_again(content: dict[str, str], tmp_path: Path
         n: content[n] for n in remaining
     }
     assert ".status.json.abcd_123.mlc-part" not in names(tmp_path)
+
+
+@pytest.mark.parametrize("status", ["", "\0" * 500])
+def test_a_run_whose_status_a_power_cut_has_emptied_may_be_trained_again(
+    status: str, tmp_path: Path
+) -> None:
+    """A running run's status is written, but not waited for."""
+    events = "events.out.tfevents.1234567890.123456.host.1"
+    leftovers = {"metrics.json", "checkpoint.safetensors", ".split.npz.abcd_123.mlc-part", events}
+    for name in leftovers | {".lease"}:
+        (tmp_path / name).write_text("")
+    (tmp_path / "status.json").write_text(status)
+    check_run_folder(tmp_path, FILES)
+    claim(tmp_path, FACTS, IDENTITY)
+    assert names(tmp_path) == {"status.json", ".lease"}
+    assert json.loads((tmp_path / "status.json").read_text())["state"] == "running"
 
 
 @pytest.mark.parametrize("kind", ["link", "hard link", "folder"])

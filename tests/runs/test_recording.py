@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,9 @@ import numpy as np
 import pytest
 
 from mlc.backbones.base import BACKBONES
+from mlc.config.errors import BeingTrainedError
 from mlc.config.schema import Config, TrainerOptions
+from mlc.config.sharing import Shared
 from mlc.data.base import SOURCES, Dataset
 from mlc.decisions.base import DECISIONS
 from mlc.files.names import STATUS
@@ -108,3 +112,45 @@ def test_a_run_is_finished_after_its_files_are_on_the_disk(
     assert read_status(one.folder)["state"] == "completed"
     assert before >= set(FILES)
     assert stored[-1] == (one.folder / STATUS).stat().st_ino
+
+
+def test_a_run_whose_folder_is_deleted_while_it_is_stored_is_not_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is written after that makes the folder anew, without the files before."""
+    monkeypatch.setattr(SOURCES["digits"], "load", toy)
+    monkeypatch.setattr(recording, "judge_yardsticks", lambda *_: {})
+    one, write = run(tmp_path, 0, 0.01), recording.write_results
+
+    def deleted(folder: Path, *results: Any) -> None:
+        shutil.rmtree(folder)
+        write(folder, *results)
+
+    monkeypatch.setattr(recording, "write_results", deleted)
+    (outcome,) = train_runs([one])
+    assert isinstance(outcome, BeingTrainedError)
+    assert read_status(one.folder) is None
+
+
+def test_a_part_that_changes_its_options_changes_those_of_no_other_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SOURCES["digits"], "load", toy)
+    monkeypatch.setattr(recording, "judge_yardsticks", lambda *_: {})
+    rule, found = DECISIONS["fixed"], list[float | None]()
+    begin = rule.__init__
+
+    def changing(self: Any, options: Any, *rest: Any) -> None:
+        found.append(options.threshold)
+        options.threshold = 0.25
+        begin(self, options, *rest)
+
+    monkeypatch.setattr(rule, "__init__", changing)
+    shared = Shared()
+    runs = [run(tmp_path, seed, 0.01) for seed in (0, 1)]
+    runs = [replace(one, config=shared.with_parts(one.config)) for one in runs]
+    assert runs[0].config.decision is runs[1].config.decision
+    assert all(isinstance(outcome, float) for outcome in train_runs(runs))
+    # The rule of each run, when it is built first.
+    assert found[:2] == [None, None]
+    assert runs[0].config.decision["fixed"].threshold is None
