@@ -135,7 +135,10 @@ def _plan(
             headers[index] = header
     if not headers:
         reasons = f"{files[0]}: {broken[0]}" if files else "there is none"
-        raise DataError(f"No image can be decoded ({reasons}): name a folder or table of images.")
+        raise DataError(
+            f"No image can be decoded ({reasons}): name a folder of images, or a table of files,"
+            " which are relative to the table or to data.folder."
+        )
     sizes = {header[:2] for header in headers.values()}
     height, width = size or _size_of_all(sizes)
     is_grey = all(header[2] for header in headers.values()) if grey is None else grey
