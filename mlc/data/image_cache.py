@@ -136,8 +136,7 @@ def _plan(
     if not headers:
         reasons = f"{files[0]}: {broken[0]}" if files else "there is none"
         raise DataError(
-            f"No image can be decoded ({reasons}): name a folder of images, or a table of files,"
-            " which are relative to the table or to data.folder."
+            f"No image can be decoded ({reasons}): name images, or the data.folder of a table's files."
         )
     sizes = {header[:2] for header in headers.values()}
     height, width = size or _size_of_all(sizes)

@@ -130,6 +130,19 @@ def test_other_rows_options_or_weights_are_computed_anew(monkeypatch: pytest.Mon
     assert not np.allclose(first, others)
 
 
+def test_a_lock_that_cannot_be_removed_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, _ = stage().apply(images())
+    for entry in entries():
+        entry.rename(entry.with_suffix(".lock"))
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", refuse)
+        np.testing.assert_array_equal(stage().apply(images())[0], first)
+
+
 def test_features_that_are_no_numbers_are_refused() -> None:
     samples = images()
     samples[17, 0, 0, 0] = np.nan
