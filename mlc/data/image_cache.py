@@ -184,9 +184,7 @@ def _into_file(entry: Path, key: str, plan: _Plan, workers: Executor | None) -> 
         folder.mkdir(parents=True, exist_ok=True)
         _remove_stale(folder)
         if plan.n_bytes > (free := shutil.disk_usage(folder).free):
-            raise OSError(
-                None, f"{readable(free)} are free and {readable(plan.n_bytes)} are needed"
-            )
+            raise OSError(f"{readable(free)} are free and {readable(plan.n_bytes)} are needed")
         with write_atomically(entry) as file:
             facts = _write(file, plan, workers)
         status = entry.stat()

@@ -533,7 +533,7 @@ def test_a_full_disk_is_found_before_decoding(
     monkeypatch.setattr("mlc.data.image_cache.shutil.disk_usage", lambda _: usage)
     with caplog.at_level(logging.WARNING):
         assert len(load(tmp_path).features) == 6
-    assert "100 B are free and 1.2 kB are needed" in caplog.text
+    assert ": 100 B are free and 1.2 kB are needed" in caplog.text
 
 
 def test_a_file_that_changes_meanwhile_is_refused(
