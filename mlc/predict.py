@@ -55,6 +55,7 @@ def _predict(args: argparse.Namespace) -> None:
             card_of,
             note_on_broken,
             note_on_empty_rows,
+            note_on_other_files,
             read_rows,
             table_of,
         )
@@ -69,7 +70,8 @@ def _predict(args: argparse.Namespace) -> None:
     name = args.file[0].name if len(args.file) == 1 else f"{len(args.file)} files"
     print(card_of(loaded, rows.features, name), file=sys.stderr)
     empty = note_on_empty_rows(rows.features, loaded.takes_texts)
-    for note in (empty, note_on_broken(rows)):
+    others = None if rows.files is None else note_on_other_files(args.file)
+    for note in (empty, note_on_broken(rows), others):
         if note is not None:
             print(note, file=sys.stderr)
     table = table_of(loaded, rows)

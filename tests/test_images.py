@@ -125,6 +125,13 @@ def test_a_run_predicts_from_files_folders_tables_and_arrays(
     assert ended.status == 0, ended.error
     assert "pixels, a row is 3 x 8 x 6" in ended.error
     assert len(pd.read_csv("labels.csv")) == 8
+    assert "Not used" not in ended.error
+    for name in ("a.heic", "notes.txt"):
+        Path("clothes/blue_jeans", name).write_bytes(b"")
+    ended = command(predict_main, "run", "clothes/blue_jeans", "--output", "labels.csv")
+    assert ended.status == 0, ended.error
+    others = "Not used: 2 files that end otherwise than images do (.heic, .txt), such as clothes/"
+    assert others in ended.error
 
 
 def test_broken_images_are_refused_in_a_prediction(

@@ -125,14 +125,18 @@ class Stage:
         parts = remembered_parts(
             version,
             digests,
-            lambda number: {"values": self.compute(samples[rows[number]])},
+            lambda number: {"values": self.compute(samples[rows[number]], rows[number].start)},
             lambda done: report(done, len(rows)),
         )
         digest = hashlib.sha256(version.encode() + b"".join(digests)).hexdigest()
         return np.concatenate([part["values"] for part in parts]), digest
 
-    def compute(self, samples: Samples) -> NDArray[Any]:
-        """Compute what `apply` returns for these samples, without the cache."""
+    def compute(self, samples: Samples, first_row: int = 0) -> NDArray[Any]:
+        """Compute what `apply` returns for these samples, which begin at `first_row`, without the cache.
+
+        Raises:
+            DataError: a feature is infinite or no number.
+        """
         inputs = self.prepared(samples)
         if not self.frozen or not len(inputs):
             return inputs
@@ -148,7 +152,17 @@ class Stage:
                     features = np.empty((len(inputs), outputs.shape[1]), dtype=np.float32)
                 features[rows] = outputs
         assert features is not None
+        self._require_finite(features, first_row)
         return features
+
+    def _require_finite(self, features: NDArray[np.float32], first_row: int) -> None:
+        # Behind the features, a value that is no number would count as missing.
+        wrong = np.flatnonzero(~np.isfinite(features).all(axis=1))
+        if len(wrong):
+            raise DataError(
+                f"The frozen backbone {self.options.name!r} computes an infinite feature, or one that is"
+                f" no number, from sample {first_row + int(wrong[0]) + 1:,}: correct it, or the network."
+            )
 
     def on_scale(self, samples: NDArray[Any], trained_on: str) -> NDArray[Any]:
         """Return samples as numbers on the scale of the training.

@@ -9,7 +9,7 @@ import os
 import stat
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -169,7 +169,9 @@ def _locked(path: Path, waits: bool) -> Iterator[bool]:
         try:
             yield True
         finally:
-            path.unlink(missing_ok=True)
+            # The folder may be read-only.
+            with suppress(OSError):
+                path.unlink()
 
 
 def source_version(*modules: str) -> str:

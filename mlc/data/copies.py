@@ -77,7 +77,8 @@ def _on_labels(dataset: Dataset) -> tuple[str, ...]:
 
 def _on_features(dataset: Dataset) -> tuple[str, ...]:
     targets, features = dataset.targets, dataset.features
-    if dataset.soft is not None or dataset.samples != "columns":
+    # What a frozen network computes is nobody's column to leave out.
+    if dataset.soft is not None or dataset.samples != "columns" or dataset.raw is not None:
         return ()
     if is_sparse(features) or max(targets.size, features.size) > _MOST_CELLS:
         return ()

@@ -135,7 +135,9 @@ def _plan(
             headers[index] = header
     if not headers:
         reasons = f"{files[0]}: {broken[0]}" if files else "there is none"
-        raise DataError(f"No image can be decoded ({reasons}): name a folder or table of images.")
+        raise DataError(
+            f"No image can be decoded ({reasons}): name images, or the data.folder of a table's files."
+        )
     sizes = {header[:2] for header in headers.values()}
     height, width = size or _size_of_all(sizes)
     is_grey = all(header[2] for header in headers.values()) if grey is None else grey
@@ -182,9 +184,7 @@ def _into_file(entry: Path, key: str, plan: _Plan, workers: Executor | None) -> 
         folder.mkdir(parents=True, exist_ok=True)
         _remove_stale(folder)
         if plan.n_bytes > (free := shutil.disk_usage(folder).free):
-            raise OSError(
-                None, f"{readable(free)} are free and {readable(plan.n_bytes)} are needed"
-            )
+            raise OSError(f"{readable(free)} are free and {readable(plan.n_bytes)} are needed")
         with write_atomically(entry) as file:
             facts = _write(file, plan, workers)
         status = entry.stat()

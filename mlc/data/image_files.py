@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import struct
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,13 @@ MOST_PIXELS = 89_478_485
 _GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N")
 _ORIENTATION = 0x0112
 _SIDEWAYS = (5, 6, 7, 8)
+_TIFF_SIZE = 256, 257  # The tags of width and height.
+# Of PNG: the bytes before the first chunk, and the texts that hold an orientation.
+_PNG_START, _PNG_KEY = 8, 21
+_PNG_TEXTS, _PNG_EXIF = (
+    (b"tEXt", b"zTXt", b"iTXt"),
+    (b"Raw profile type exif", b"XML:com.adobe.xmp"),
+)
 _NAMED = 5  # Broken images in a message.
 
 
@@ -79,11 +87,7 @@ def probe(path: Path) -> tuple[int, int, bool]:
         DataError: the file cannot be read.
     """
     with _opened(path) as image:
-        width, height = image.size
-        # For other PNG files, Pillow would have to decode the image first.
-        known = image.format != "PNG" or "exif" in image.info
-        if known and image.getexif().get(_ORIENTATION) in _SIDEWAYS:
-            width, height = height, width
+        width, height = _upright_size(image)
         return height, width, image.mode in _GREY
 
 
@@ -139,6 +143,40 @@ def refuse_broken(broken: Mapping[int, str], files: Sequence[Path], cure: str) -
             f"{len(broken):,} of {len(files):,} images cannot be used: {broken_text(broken, files)}:"
             f" repair or remove them{cure}."
         )
+
+
+def _upright_size(image: Any) -> tuple[int, int]:
+    """Return the width and height that `ImageOps.exif_transpose` will give an image."""
+    width, height = image.size
+    if image.format == "TIFF":
+        # Versions of Pillow differ in whether the size of a TIFF file is upright already.
+        width, height = (int(image.tag_v2[tag]) for tag in _TIFF_SIZE)
+    if image.format == "PNG" and not _has_late_orientation(image.fp):
+        # That of PNG files would decode the image.
+        exif = Image.Image.getexif(image)
+    else:
+        exif = image.getexif()
+    return (height, width) if exif.get(_ORIENTATION) in _SIDEWAYS else (width, height)
+
+
+def _has_late_orientation(file: IO[bytes]) -> bool:
+    """Whether a chunk behind the pixels of a PNG file may hold the orientation."""
+    before = file.tell()
+    behind = False
+    try:
+        file.seek(_PNG_START)
+        while len(head := file.read(8)) == 8:
+            length, kind = struct.unpack(">I4s", head)
+            start = file.tell()
+            if behind and kind in _PNG_TEXTS and file.read(_PNG_KEY).startswith(_PNG_EXIF):
+                return True
+            if behind and kind == b"eXIf":
+                return True
+            behind = behind or kind == b"IDAT"
+            file.seek(start + length + 4)
+        return False
+    finally:
+        file.seek(before)
 
 
 def _in_mode(image: Image.Image, mode: str) -> Image.Image:

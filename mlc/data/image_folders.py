@@ -10,7 +10,7 @@ from typing import Any
 from sklearn.preprocessing import MultiLabelBinarizer
 
 from mlc.config.errors import DataError
-from mlc.config.texts import counted, listed
+from mlc.config.texts import counted, listed, readable
 from mlc.data.files import IMAGE_ENDINGS
 from mlc.data.image_files import find_images
 from mlc.data.image_listing import PARTS, Listing, require_parts
@@ -107,13 +107,18 @@ def _merged(
 def _of_other_kinds(others: Sequence[Path], root: Path) -> list[str]:
     """Note the files in folders of labels that do not end as images do."""
     names = [file.relative_to(root) for file in others if file.parent != root]
+    return [] if (note := note_on_others(names)) is None else [note]
+
+
+def note_on_others(names: Sequence[Path]) -> str | None:
+    """Return a note on files in a folder of images that do not end as images do; None without any."""
     if not names:
-        return []
+        return None
     endings = listed(sorted({name.suffix.lower() or "no ending" for name in names}), 5)
-    return [
+    return (
         f"Not used: {counted(len(names), 'file')} that {'ends' if len(names) == 1 else 'end'} otherwise"
-        f" than images do ({endings}), such as {names[0]}."
-    ]
+        f" than images do ({endings}), such as {readable(str(names[0]))}."
+    )
 
 
 def _parts_of(folders: Sequence[tuple[str, ...]], root: Path) -> list[str] | None:

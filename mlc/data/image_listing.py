@@ -140,7 +140,7 @@ def _files(frame: pd.DataFrame, column: str, path: Path, options: Any) -> list[P
         if name.lower() in MISSING or "\0" in name:
             raise DataError(f"{path}: {where} names no image in the column {column!r}: add it.")
         # Other spellings and links name the same file.
-        file = os.path.realpath(folder / name)
+        file = os.path.realpath(_path_of(folder, name))
         if file in rows:
             first, other = rows[file]
             also = "" if other == name else f" as {other}"
@@ -149,7 +149,15 @@ def _files(frame: pd.DataFrame, column: str, path: Path, options: Any) -> list[P
                 " each image one row with all its labels."
             )
         rows[file] = (row, name)
-    return [folder / name for _, name in rows.values()]
+    return [_path_of(folder, name) for _, name in rows.values()]
+
+
+def _path_of(folder: Path, name: str) -> Path:
+    """Return the path of a file's name; a table from Windows separates folders by backslashes."""
+    path = folder / name
+    if "\\" in name and not os.path.lexists(path):
+        return folder / name.replace("\\", "/")
+    return path
 
 
 def _parts_in(frame: pd.DataFrame, column: str, path: Path) -> list[str]:

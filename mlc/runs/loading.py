@@ -6,6 +6,7 @@ the config's values pass the same checks as those of a command line.
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,7 @@ def load(folder: str | Path, rule: str | None = None, device: str = "auto") -> L
         config = config_of(status["config"])
     except MlcError as error:
         raise type(error)(f"{folder / STATUS}: {error}") from error
+    config = _with_network_of(folder, config)
     try:
         loaded = _load(folder, config, rule, device)
     except MlcError:
@@ -73,6 +75,21 @@ def load(folder: str | Path, rule: str | None = None, device: str = "auto") -> L
         ) from error
     loaded.status = status
     return loaded
+
+
+def _with_network_of(folder: Path, config: Config) -> Config:
+    """Name the folder of a pretrained network by its path from here.
+
+    A relative path was given in the working folder of the training, which is usually above the run's.
+    """
+    backbone = config.backbone
+    model = getattr(backbone, "model", None) if backbone.name == "pretrained" else None
+    if not model or Path(model).expanduser().is_dir():
+        return config
+    near = [above / model for above in folder.absolute().parents if (above / model).is_dir()]
+    if not near:
+        return config
+    return dataclasses.replace(config, backbone=dataclasses.replace(backbone, model=str(near[0])))
 
 
 def _load(folder: Path, config: Config, rule: str | None, device: str) -> LoadedRun:

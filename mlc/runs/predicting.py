@@ -15,7 +15,8 @@ from mlc.config.errors import ConfigError
 from mlc.config.texts import counted, counted_of, listed
 from mlc.data.base import SOURCES
 from mlc.data.card import card_lines, share
-from mlc.data.image_files import broken_text, refuse_broken
+from mlc.data.image_files import broken_text, find_images, refuse_broken
+from mlc.data.image_folders import note_on_others
 from mlc.data.label_cells import join_labels
 from mlc.data.unlabelled import read_features, read_texts
 from mlc.files.names import STATUS
@@ -137,6 +138,12 @@ def note_on_broken(rows: NewRows) -> str | None:
         f"Warning: {have} no prediction, and empty labels and scores:"
         f" {broken_text(rows.broken, rows.files)}."
     )
+
+
+def note_on_other_files(files: Sequence[Path]) -> str | None:
+    """Return a note on files in folders of images that do not end as images do; None without any."""
+    folders = [file for file in files if file.is_dir()]
+    return note_on_others([other for folder in folders for other in find_images(folder)[1]])
 
 
 def note_on_empty_rows(features: Any, of_texts: bool) -> str | None:

@@ -165,6 +165,18 @@ def test_changed_weights_are_refused_for_raw_texts(trained: Callable[..., Path])
         mlc.load(run).predict(np.zeros((2, 3)))
 
 
+def test_a_relative_path_to_the_network_is_found_from_elsewhere(
+    trained: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = trained("backbone.frozen=true", "backbone.model=bert", "hydra.run.dir=runs/run").parent
+    run = run / "runs" / "run"
+    expected = mlc.load(run).scores(["good", "moon"])
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    np.testing.assert_array_equal(mlc.load(run).scores(["good", "moon"]), expected)
+    np.testing.assert_array_equal(mlc.load("../runs/run").scores(["good", "moon"]), expected)
+
+
 @pytest.mark.parametrize("checkpointing", ["false", "true"])
 def test_further_training_changes_the_network(
     trained: Callable[..., Path], checkpointing: str

@@ -22,7 +22,7 @@ import mlc
 from mlc.backbones import stage as stages
 from mlc.backbones.base import BACKBONES, register_backbone
 from mlc.backbones.stage import Stage, stage_of, staged
-from mlc.config.errors import ConfigError
+from mlc.config.errors import ConfigError, DataError
 from mlc.config.options import option
 from mlc.data.base import SOURCES
 from mlc.train import main
@@ -128,6 +128,29 @@ def test_other_rows_options_or_weights_are_computed_anew(monkeypatch: pytest.Mon
     others, other = stage().apply(images())
     assert other != digest
     assert not np.allclose(first, others)
+
+
+def test_a_lock_that_cannot_be_removed_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, _ = stage().apply(images())
+    for entry in entries():
+        entry.rename(entry.with_suffix(".lock"))
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", refuse)
+        np.testing.assert_array_equal(stage().apply(images())[0], first)
+
+
+def test_features_that_are_no_numbers_are_refused() -> None:
+    samples = images()
+    samples[17, 0, 0, 0] = np.nan
+    for _ in range(2):  # Nothing is cached.
+        with pytest.raises(
+            DataError, match=r"'scaled' computes an infinite feature.* from sample 18:"
+        ):
+            stage().apply(samples)
 
 
 def entries() -> list[Path]:

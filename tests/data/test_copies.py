@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix, hstack
 
-from mlc.data.base import Dataset
+from mlc.data.base import Dataset, RawSamples
 from mlc.data.card import notes_on
 from mlc.data.copies import LEAST_ROWS, notes_on_copies
 
@@ -61,6 +61,8 @@ def test_a_feature_that_tells_a_label_is_named() -> None:
     assert notes_on(dataset(np.hstack([data.features, rare]), rare)) == ()
     # Of probabilities, it tells which are at least a half.
     assert notes_on(dataset(told, data.targets, soft=0.9 * data.targets)) == ()
+    # A frozen network has computed it.
+    assert notes_on(dataset(told, data.targets, raw=RawSamples((3, 8, 8), (), "weights"))) == ()
 
 
 def test_a_code_that_tells_labels_is_named_whatever_its_values() -> None:

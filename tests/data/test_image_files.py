@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageFile, ImageOps, PngImagePlugin
 
 from mlc.config.errors import DataError
 from mlc.data.image_files import BrokenImageError, decode, find_images, probe
@@ -59,6 +59,43 @@ def test_the_orientation_of_a_camera_is_applied(
     assert probe(path)[:2] == turned.shape[:2]
     result = decode(path, 3, *turned.shape[:2])
     np.testing.assert_array_equal(result, turned.transpose(2, 0, 1))
+
+
+def _with_chunk_behind_pixels(path: Path, chunk: bytes) -> None:
+    content = path.read_bytes()
+    crc = struct.pack(">I", zlib.crc32(chunk))
+    # The last chunk, IEND, takes 12 bytes.
+    path.write_bytes(
+        content[:-12] + struct.pack(">I", len(chunk) - 4) + chunk + crc + content[-12:]
+    )
+
+
+@pytest.mark.parametrize(
+    "kind", ["tif", "tif lzw", "webp", "jpg", "png", "png xmp", "png late", "png late xmp"]
+)
+def test_the_size_of_an_image_is_that_after_its_orientation(kind: str, tmp_path: Path) -> None:
+    ending, _, where = kind.partition(" ")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    xmp = b'<x:xmpmeta tiff:Orientation="6"/>'
+    text = b"iTXtXML:com.adobe.xmp\0\0\0\0\0" + xmp
+    chunk = {"late": b"eXIf" + exif.tobytes().removeprefix(b"Exif\0\0"), "late xmp": text}.get(
+        where
+    )
+    options = {"exif": exif.tobytes()} if where in ("", "lzw") else {}
+    if where == "lzw":
+        options["compression"] = "tiff_lzw"
+    if where == "xmp":
+        info = PngImagePlugin.PngInfo()
+        info.add_itxt("XML:com.adobe.xmp", xmp.decode())
+        options["pnginfo"] = info
+    path = write_image(tmp_path / f"a.{ending}", random_image(0, 16, 8), **options)
+    if chunk is not None:
+        _with_chunk_behind_pixels(path, chunk)
+    with Image.open(path) as image:
+        expected = channels_first(ImageOps.exif_transpose(image))
+    assert probe(path)[:2] == expected.shape[1:] == (8, 16)
+    np.testing.assert_array_equal(decode(path, 3, 8, 16), expected)
 
 
 def test_transparent_pixels_lie_over_white(tmp_path: Path) -> None:

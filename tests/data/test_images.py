@@ -69,6 +69,23 @@ def test_a_table_names_images_and_only_the_named_labels_count(
     assert not data.numeric.any()
 
 
+def test_the_files_of_a_table_from_windows_are_found(
+    table: Callable[..., Path], tmp_path: Path
+) -> None:
+    path = table(file=[f"images\\{number}.png" for number in range(6)])
+    data = load_data("images", path=str(path), labels=["small"])
+    np.testing.assert_array_equal(data.features, by_hand(tmp_path))
+    # A backslash may also belong to a name.
+    write_image(tmp_path / "images\\0.png", 5)
+    data = load_data("images", path=str(path), labels=["small"])
+    np.testing.assert_array_equal(data.features[0], by_hand(tmp_path)[5])
+    frame = pd.read_csv(path)
+    frame.loc[2, "file"] = "images/1.png"
+    frame.to_csv(path, index=False)
+    with pytest.raises(DataError, match=r"images/1\.png is named in data row 2 as "):
+        load_data("images", path=str(path), labels=["small"])
+
+
 def test_a_column_of_label_sets_a_split_and_a_folder_elsewhere(
     table: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -516,7 +533,7 @@ def test_a_full_disk_is_found_before_decoding(
     monkeypatch.setattr("mlc.data.image_cache.shutil.disk_usage", lambda _: usage)
     with caplog.at_level(logging.WARNING):
         assert len(load(tmp_path).features) == 6
-    assert "100 B are free and 1.2 kB are needed" in caplog.text
+    assert ": 100 B are free and 1.2 kB are needed" in caplog.text
 
 
 def test_a_file_that_changes_meanwhile_is_refused(
