@@ -30,6 +30,24 @@ class FilesTogether(LoadScopeScheduling):
         if all(units[unit].values()):
             del units[unit]
 
+    def remove_node(self, node: Any) -> str | None:
+        """Give what a process that crashed has not run to others, but for the test that it ran.
+
+        xdist runs that one again in each process that it starts, and ends when it may start no more.
+        """
+        units = self.assigned_work[node]
+        for unit, tests in list(units.items()):
+            crashed = next((name for name, is_done in tests.items() if not is_done), None)
+            if crashed is not None:
+                tests[crashed] = True
+                # To a process that is given a unit without tests, nothing more would be given.
+                if all(tests.values()):
+                    del units[unit]
+                super().remove_node(node)
+                return crashed
+        ended: str | None = super().remove_node(node)
+        return ended
+
 
 def unit_of(nodeid: str, root: Path) -> str:
     """Return the file of tests that share something, the function with parameters, or the test."""

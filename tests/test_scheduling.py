@@ -40,22 +40,24 @@ def test_a_unit_is_a_file_with_a_fixture_of_its_own_a_function_or_a_test(folder:
     assert scheduling.unit_of(f"above/{REPORTS}::test_x", folder) == f"above/{REPORTS}"
 
 
-def test_every_test_is_given_once_and_those_of_a_unit_to_one_process(folder: Path) -> None:
-    given: dict[str, list[int]] = {"a": [], "b": []}
+class Node:
+    """A process that is given tests, by their numbers."""
 
-    class Node:
-        shutting_down = False
+    def __init__(self, name: str) -> None:
+        self.gateway = SimpleNamespace(id=name)
+        self.given: list[int] = []
+        self.n_done = 0
+        self.shutting_down = False
 
-        def __init__(self, name: str) -> None:
-            self.name, self.gateway = name, SimpleNamespace(id=name)
+    def send_runtest_some(self, indices: list[int]) -> None:
+        self.given += indices
 
-        def send_runtest_some(self, indices: list[int]) -> None:
-            given[self.name] += indices
+    def shutdown(self) -> None:
+        self.shutting_down = True
 
-        def shutdown(self) -> None:
-            self.shutting_down = True
 
-    names = NAMES + [f"{PLAIN}::test_{number}" for number in range(20)]
+def schedule_of(folder: Path, names: list[str]) -> tuple[Any, list[Node]]:
+    """A schedule that has begun, and its two processes."""
     config: Any = SimpleNamespace(
         rootpath=folder,
         option=SimpleNamespace(loadscopereorder=True),
@@ -67,14 +69,39 @@ def test_every_test_is_given_once_and_those_of_a_unit_to_one_process(folder: Pat
         schedule.add_node(node)
         schedule.add_node_collection(node, names)
     schedule.schedule()
-    n_done = dict.fromkeys(given, 0)
-    while any(n_done[name] < len(own) for name, own in given.items()):
+    return schedule, nodes
+
+
+def run_all(schedule: Any, nodes: list[Node]) -> None:
+    while any(node.n_done < len(node.given) for node in nodes):
         for node in nodes:
-            if n_done[node.name] < len(given[node.name]):
-                schedule.mark_test_complete(node, given[node.name][n_done[node.name]])
-                n_done[node.name] += 1
+            if node.n_done < len(node.given):
+                schedule.mark_test_complete(node, node.given[node.n_done])
+                node.n_done += 1
                 assert sum(map(len, schedule.assigned_work[node].values())) <= 4
-    assert sorted(given["a"] + given["b"]) == list(range(len(names)))
+
+
+def test_every_test_is_given_once_and_those_of_a_unit_to_one_process(folder: Path) -> None:
+    names = NAMES + [f"{PLAIN}::test_{number}" for number in range(20)]
+    schedule, nodes = schedule_of(folder, names)
+    run_all(schedule, nodes)
+    assert sorted(nodes[0].given + nodes[1].given) == list(range(len(names)))
     assert not schedule.has_pending
     for unit in ({1, 5}, {2, 4}):
-        assert any(unit <= set(own[:4]) for own in given.values())
+        assert any(unit <= set(node.given[:4]) for node in nodes)
+
+
+@pytest.mark.parametrize("n_before", range(5))
+def test_a_test_that_crashes_its_process_is_run_once_and_all_others_are_run(
+    n_before: int, folder: Path
+) -> None:
+    names = NAMES + [f"{PLAIN}::test_{number}" for number in range(20)]
+    schedule, (crashing, other) = schedule_of(folder, names)
+    for place in range(n_before):
+        schedule.mark_test_complete(crashing, crashing.given[place])
+    begun = crashing.given[: n_before + 1]
+    assert schedule.remove_node(crashing) == names[begun[-1]]
+    run_all(schedule, [other])
+    assert sorted(begun + other.given) == list(range(len(names)))
+    assert not schedule.has_pending
+    assert schedule.remove_node(other) is None
