@@ -191,17 +191,19 @@ def _require_interrupted(folder: Path, names: Collection[str]) -> None:
 
     These are Hydra's files and logs; without a config of mlc beside it, a log must be empty. A run does
     not wait until its first status is on the disk: after a power cut, it may be blank beside the lease
-    and the files of the run.
+    and the files of the run, as may be any of Hydra's files.
     """
     paths = sorted(folder.iterdir())
-    has_config = any(_is_launch(path) for path in paths)
     has_lease = any(_LEASE.fullmatch(path.name) for path in paths)
     ours = {*names, STATUS} if has_lease and _is_blank(folder / STATUS) else set()
+    has_config = bool(ours) or any(_is_launch(path) for path in paths)
     for path in paths:
         is_expected = temporary_of(path.name) == STATUS or _LEASE.fullmatch(path.name) is not None
         is_expected = is_expected or (path.suffix == ".log" and (has_config or _is_empty(path)))
         is_expected = is_expected or path.name in ours or temporary_of(path.name) in ours
-        is_expected = is_expected or (bool(ours) and _EVENTS.fullmatch(path.name) is not None)
+        if ours:
+            is_expected = is_expected or _EVENTS.fullmatch(path.name) is not None
+            is_expected = is_expected or _holds_only_hydras(path)
         if not (is_expected or _is_launch(path) or _is_interrupted_launch(path)):
             raise RunFolderError(
                 f"{_line(folder)} holds {_line(path.name)} and no run of mlc, and a run could overwrite"
@@ -209,9 +211,14 @@ def _require_interrupted(folder: Path, names: Collection[str]) -> None:
             )
 
 
+def _holds_only_hydras(stored: Path) -> bool:
+    """Whether this is a folder without other files than Hydra's."""
+    return stored.is_dir() and all(path.name in HYDRA_FILES for path in stored.iterdir())
+
+
 def _is_launch(stored: Path) -> bool:
     """Whether this is a folder of configs that Hydra has stored for a launch of mlc."""
-    if not stored.is_dir() or any(path.name not in HYDRA_FILES for path in stored.iterdir()):
+    if not _holds_only_hydras(stored):
         return False
     hydra, config = (_text(stored / name) for name in ("hydra.yaml", "config.yaml"))
     if hydra:

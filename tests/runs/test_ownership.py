@@ -39,6 +39,7 @@ def names(folder: Path) -> set[str]:
         {"status.json": ""},
         {"status.json": "", "metrics.json": "theirs"},
         {"status.json": "", ".lease": "", "notes.txt": "theirs"},
+        {"status.json": "", ".lease": "", ".hydra/notes": "theirs"},
         {"status.json": "{}", ".lease": "", "metrics.json": "theirs"},
         {".lease": "", "metrics.json": "theirs"},
         {".hydra/config.yaml": "db: mysql", "train.log": ""},
@@ -99,9 +100,13 @@ def test_a_run_whose_status_a_power_cut_has_emptied_may_be_trained_again(
     for name in leftovers | {".lease"}:
         (tmp_path / name).write_text("")
     (tmp_path / "status.json").write_text(status)
+    (tmp_path / "train.log").write_text("a line")
+    (tmp_path / ".hydra").mkdir()
+    for name, text in {"config": status, "hydra": status, "overrides": "- seed=0"}.items():
+        (tmp_path / ".hydra" / f"{name}.yaml").write_text(text)
     check_run_folder(tmp_path, FILES)
     claim(tmp_path, FACTS, IDENTITY)
-    assert names(tmp_path) == {"status.json", ".lease"}
+    assert names(tmp_path) == {"status.json", ".lease", "train.log", ".hydra"}
     assert json.loads((tmp_path / "status.json").read_text())["state"] == "running"
 
 
