@@ -28,6 +28,7 @@ _SAMLOWE = "SamLowe/roberta-base-go_emotions, model card"
 # `data` begins the names of studies.
 PUBLISHED = (
     Published("ucmerced", PRECISION, "AlexNet, fine-tuned", 0.926, _AITLAS),
+    Published("ucmerced", PRECISION, "EfficientNetB0, fine-tuned", 0.954, _AITLAS),
     Published("ucmerced", PRECISION, "Swin-T, fine-tuned", 0.968, _AITLAS),
     Published("goemotions", "f1_macro", "BERT-base, fine-tuned, threshold 0.3", 0.503, _MONOLOGG),
     Published("goemotions", "f1_micro", "RoBERTa-base, fine-tuned, threshold 0.5", 0.585, _SAMLOWE),
