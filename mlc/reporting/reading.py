@@ -122,7 +122,7 @@ def _encodable(value: Any) -> Any:
 
 def _status(path: Path) -> dict[str, Any]:
     try:
-        status = _encodable(read_status_file(path))
+        status: dict[str, Any] = _encodable(read_status_file(path))
     except (OSError, ValueError) as error:
         raise RunFolderError(
             f"{path} cannot be read ({cause(error)}): delete the run's folder."
