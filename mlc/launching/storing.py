@@ -24,7 +24,7 @@ class Texts:
         self._last: dict[tuple[str | None, str], tuple[str, str]] = {}
 
     def yaml(self, config: Any, under: str | None = None) -> list[str]:
-        """Return the parts of what OmegaConf.to_yaml does, sooner.
+        """Return the parts of what OmegaConf.to_yaml does, sooner; some characters may be escapes.
 
         Args:
             config: a part of a job's config.
@@ -49,7 +49,15 @@ class Texts:
 
 
 def _yaml(content: Any) -> str:
+    try:
+        return _dumped(content, _Dumper)
+    except UnicodeEncodeError:
+        # A file's name that is not in UTF-8 has surrogates, which only the emitter in Python escapes.
+        return _dumped(content, get_omega_conf_dumper())
+
+
+def _dumped(content: Any, dumper: Any) -> str:
     text: str = yaml.dump(
-        content, default_flow_style=False, allow_unicode=True, sort_keys=False, Dumper=_Dumper
+        content, default_flow_style=False, allow_unicode=True, sort_keys=False, Dumper=dumper
     )
     return text

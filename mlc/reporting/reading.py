@@ -111,9 +111,18 @@ def rules_in(metrics: dict[str, Any]) -> list[str]:
     )
 
 
+def _encodable(value: Any) -> Any:
+    """Return a value of JSON with escapes for what is not text: names of files may not be in UTF-8."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode(errors="backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(part) for key, part in value.items()}
+    return [_encodable(part) for part in value] if isinstance(value, list) else value
+
+
 def _status(path: Path) -> dict[str, Any]:
     try:
-        status = read_status_file(path)
+        status: dict[str, Any] = _encodable(read_status_file(path))
     except (OSError, ValueError) as error:
         raise RunFolderError(
             f"{path} cannot be read ({cause(error)}): delete the run's folder."

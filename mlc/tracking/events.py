@@ -124,7 +124,7 @@ def experiment(
             info.domain_interval.min_value = min(numbers)
             info.domain_interval.max_value = max(numbers)
         else:
-            info.domain_discrete.extend([str(value) for value in distinct])
+            info.domain_discrete.extend([_text(str(value)) for value in distinct])
     for tag in metrics:
         description.metric_infos.add(name=api_pb2.MetricName(tag=tag))
     content = plugin_data_pb2.HParamsPluginData(experiment=description)
@@ -133,11 +133,16 @@ def experiment(
 
 def _set(field: Any, value: Value) -> None:
     if isinstance(value, str):
-        field.string_value = value
+        field.string_value = _text(value)
     elif isinstance(value, bool):
         field.bool_value = value
     else:
         field.number_value = value
+
+
+def _text(value: str) -> str:
+    """Return a text for a record, which holds UTF-8: names of files may not be in it."""
+    return value.encode(errors="backslashreplace").decode()
 
 
 def _hparams(tag: str, content: plugin_data_pb2.HParamsPluginData) -> Summary:

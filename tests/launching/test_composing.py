@@ -15,6 +15,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
+from yaml import safe_load
 
 import mlc.launching.command  # noqa: F401  (registers the resolver that the primary config names)
 from mlc.config.errors import ConfigError
@@ -264,6 +265,15 @@ def test_configs_are_stored_as_hydra_stores_them(hydra: tuple[Hydra, DictConfig]
     empty = OmegaConf.create({})
     assert yaml(empty) == OmegaConf.to_yaml(empty)
     assert yaml(empty, under="h") == OmegaConf.to_yaml(OmegaConf.create({"h": {}}))
+
+
+@pytest.mark.parametrize("text", ["caf\udce9.csv", "a\x85", "\U0001f600", "a\0b", "a\n\n b "])
+def test_configs_are_stored_whatever_their_texts(text: str) -> None:
+    """A file's name that is not in UTF-8 has surrogates."""
+    content = {"a": [text], "b": {"c": text}}
+    for under in (None, "hydra"):
+        stored = "".join(Texts().yaml(OmegaConf.create(content), under)).encode()
+        assert safe_load(stored) == (content if under is None else {under: content})
 
 
 def test_what_the_configs_of_jobs_have_in_common_is_kept_once() -> None:

@@ -148,3 +148,11 @@ def test_a_config_without_names_of_rules_is_one_with_the_options_of_all(tmp_path
     results = collect(tmp_path)
     assert len(results.folders) == 2
     assert len(results.baselines) == 2 * 2
+
+
+def test_names_of_files_that_are_not_in_utf_8_are_reported_as_escapes(tmp_path: Path) -> None:
+    write(tmp_path, "a/b/seed=0", 1.0, {"data.folder": "caf\udce9.csv"})
+    write(tmp_path, "a/b/seed=1", 1.0, {"data.title": "\U0001f600"})
+    runs = collect(tmp_path).runs
+    assert "caf\\udce9.csv" in set(runs["data.folder"])
+    assert "\U0001f600" in set(runs["data.title"])

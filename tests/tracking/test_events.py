@@ -10,7 +10,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mlc.files.names import EVENTS
-from mlc.tracking.events import EventFile, image, scalars
+from mlc.tracking.events import EventFile, experiment, image, scalars, session_start
 
 
 def read(folder: Path) -> EventAccumulator:
@@ -53,3 +53,9 @@ def test_a_picture_comes_back_as_it_was(tmp_path: Path) -> None:
     assert (event.step, event.height, event.width) == (7, 4, 6)
     stored = Image.open(io.BytesIO(event.encoded_image_string)).convert("RGB")
     assert np.array_equal(np.asarray(stored), picture)
+
+
+def test_the_name_of_a_file_that_is_not_in_utf_8_is_written_as_escapes() -> None:
+    name = "caf\udce9.csv"
+    for record in (session_start({"data.path": name}), experiment({"data.path": [name]}, [])):
+        assert b"caf\\udce9.csv" in record.SerializeToString()
