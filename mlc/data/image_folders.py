@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sklearn.preprocessing import MultiLabelBinarizer
-
 from mlc.config.errors import DataError
 from mlc.config.texts import counted, listed, readable
 from mlc.data.files import IMAGE_ENDINGS
@@ -60,6 +58,9 @@ def of_folders(root: Path, options: Any) -> Listing:
     named = [[level for level in levels if level not in options.no_label] for levels in folders]
     sets = [[label for level in levels for label in split_cell(level, sign)] for levels in named]
     files, sets, parts, linked = _merged(files, sets, parts)
+    # scikit-learn takes a second to import, and mlc-predict does not need it.
+    from sklearn.preprocessing import MultiLabelBinarizer
+
     encoder = MultiLabelBinarizer().fit(sets)
     if len(encoder.classes_) == 0:
         raise DataError(f"{root}: no folder names a label: name fewer in data.no_label.")
