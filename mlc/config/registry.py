@@ -37,6 +37,9 @@ def _reduced(schema: _Schema) -> Any:
 
 
 copyreg.pickle(_Schema, _reduced)
+# Cloudpickle reads a class that it pickled back into the same class, as joblib's results do: a copy of
+# this sentinel there would be the default value of every field without one.
+copyreg.pickle(type(dataclasses.MISSING), lambda _: "MISSING")
 
 
 @dataclass
