@@ -154,8 +154,8 @@ class Trees(Baseline):
         return scores
 
 
-class Forest(Trees):
-    """Random forests; without the powerset, each tree predicts all labels."""
+class ForestsByLabel(Trees):
+    """A random forest for each label."""
 
     powerset = False
     spaces: ClassVar[Mapping[str, Search]] = {
@@ -172,6 +172,10 @@ class Forest(Trees):
             random_state=seed,
         )
 
+
+class Forest(ForestsByLabel):
+    """A random forest each of whose trees predicts all labels."""
+
     def _by_label(
         self, features: Parts, targets: NDArray[np.bool_], settings: Mapping[str, Any], seed: int
     ) -> dict[str, NDArray[np.float64]]:
@@ -187,7 +191,7 @@ class Forest(Trees):
         return scores
 
 
-class PowersetForest(Forest):
+class PowersetForest(ForestsByLabel):
     """A random forest whose classes are the label sets of the training rows."""
 
     powerset = True
@@ -222,8 +226,9 @@ class PowersetBoosting(Boosting):
 CONSTANT = "most_frequent_set"
 BASELINES: dict[str, type[Baseline]] = {
     CONSTANT: Baseline, "prior": Prior, "logistic_regression": Logistic, "linear_svm": SVM,
-    "ml_knn": NearestNeighbours, "random_forest": Forest, "random_forest_powerset": PowersetForest,
-    "gradient_boosting": Boosting, "gradient_boosting_powerset": PowersetBoosting,
+    "ml_knn": NearestNeighbours, "random_forest": Forest, "random_forest_by_label": ForestsByLabel,
+    "random_forest_powerset": PowersetForest, "gradient_boosting": Boosting,
+    "gradient_boosting_powerset": PowersetBoosting,
 }  # fmt: skip
 
 

@@ -50,6 +50,7 @@ _BOOSTING = (
 ENDS: dict[str, tuple[End, ...]] = {
     "ml_knn": (End("smoothing", (0.01, 0.001)), End("smoothing", (100, 1000))),
     "random_forest": _FOREST,
+    "random_forest_by_label": _FOREST,
     "random_forest_powerset": _FOREST,
     "gradient_boosting": _BOOSTING,
     "gradient_boosting_powerset": _BOOSTING,

@@ -26,8 +26,15 @@ from experiments.powerset_samples.studies import (
     OneRate,
     Runs,
     Structures,
+    WeakerDependence,
 )
-from experiments.powerset_samples.wider import merged, more_labels, report_wider, tune
+from experiments.powerset_samples.wider import (
+    merged,
+    more_labels,
+    report_wider,
+    tune,
+    weaker,
+)
 from experiments.rates import at_edge
 from mlc.reporting.statistics import mean_interval
 from mlc.reporting.tables import Table
@@ -43,7 +50,7 @@ class PowersetSamples(Experiment):
     """The experiment on the number of samples that a powerset needs."""
 
     name = "powerset_samples"
-    studies = (Runs(), OneRate(), Structures(), MoreLabels())
+    studies = (Runs(), OneRate(), Structures(), MoreLabels(), WeakerDependence())
 
     def report(self, frames: Mapping[str, pd.DataFrame]) -> Report:
         """Report regrets, crossing points and a rule of thumb."""
@@ -51,7 +58,8 @@ class PowersetSamples(Experiment):
         tuned = tune(all_rates)
         one_rate = complete_groups(frames["one_rate"], _SETTING, "head")
         more = more_labels(frames["more_labels"])
-        rows = merged(tuned, more, one_rate)
+        less = weaker(frames["weaker_dependence"], one_rate)
+        rows = merged(tuned, pd.concat([more, less], ignore_index=True), one_rate)
         report = Report()
         for metric, name in REGRETS.items():
             report.tables[f"crossing_{metric}"] = (
@@ -86,7 +94,7 @@ class PowersetSamples(Experiment):
         report.figures["crossing"] = _crossing_figure(rows[~rows["one_rate"]])
         self._find(report, tuned)
         first = more_labels(frames["more_labels"], WIDER_RATES)
-        report_wider(report, more, first, frames["structures"])
+        report_wider(report, more, first, less, frames["structures"])
         report.numbers["edges"] = at_edge(tuned["optimizer.lr"], RATES)
         slow = all_rates[all_rates["optimizer.lr"] == RATES[0]]
         for name, selected in (("crossing_slow", slow), ("crossing_tuned", tuned)):

@@ -99,24 +99,34 @@ class MoreLabels(Runs):
     """More labels at five rates, with strong dependence and from 4,000 rows on."""
 
     name = "more_labels"
-    rates = WIDEST_RATES[1:]
+    dependences: ClassVar[tuple[float, ...]] = (_STRONG,)
+    rates: ClassVar[tuple[float, ...]] = WIDEST_RATES[1:]
     n_labels: ClassVar[dict[str, tuple[int, ...]]] = {"quick": (), "full": (10, 12)}
     n_rows: ClassVar[tuple[int, ...]] = (4_000, 16_000, 64_000)
 
     def trials(self, budget: str) -> list[Trial]:
-        """Return all numbers of rows and labels, replicates, heads and rates."""
+        """Return all numbers of rows and labels, dependences, replicates, heads and rates."""
         return [
             {
                 "data.n_labels": n_labels,
-                "data.dependence": _STRONG,
+                "data.dependence": dependence,
                 **setting(n, head, rate, seed),
             }
-            for n_labels in self.n_labels[budget]
             for n in self.n_rows
+            for n_labels in self.n_labels[budget]
+            for dependence in self.dependences
             for seed in range(_REPLICATES)
             for head in HEADS
             for rate in self.rates
         ]
+
+
+class WeakerDependence(MoreLabels):
+    """The same without dependence and with little, at rates beside that of `OneRate`."""
+
+    name = "weaker_dependence"
+    dependences: ClassVar[tuple[float, ...]] = (0.0, 1.0)
+    rates = (0.0006, 0.006, 0.02)
 
 
 class Structures(Runs):

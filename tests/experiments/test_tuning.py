@@ -25,7 +25,7 @@ from experiments.pick_one import rates as pick_one
 from experiments.pick_one.studies import HEADS, Runs
 from experiments.powerset_samples import wider
 from experiments.powerset_samples.studies import HEADS as JOINT_HEADS
-from experiments.powerset_samples.studies import Structures
+from experiments.powerset_samples.studies import Structures, WeakerDependence
 from experiments.rates import RATES, STORED
 
 EXACT = {"subset_accuracy": 0.5}
@@ -132,10 +132,33 @@ def test_a_joint_heads_rate_is_chosen_by_its_validation_loss_in_complete_worlds(
         for n in numbers:
             world = {"data.structure": name, "data.n_train": n, "data.n_labels": 6}
             rows += lines(JOINT_HEADS, Structures.rates, "jaccard_samples", best_of, **world)
-    result = wider.chosen(pd.DataFrame(rows), "data.structure", Structures.n_rows, Structures.rates)
+    result = wider.chosen(
+        pd.DataFrame(rows), ["data.structure"], Structures.n_rows, Structures.rates
+    )
     assert set(result["data.structure"]) == {"tree"}
     assert len(result) == len(JOINT_HEADS) * 2 * len(Structures.n_rows)
     assert all(rate == best_of(head) for head, rate in result[["head", "optimizer.lr"]].to_numpy())
+
+
+def test_the_rate_of_the_untuned_runs_is_one_of_those_with_less_dependence() -> None:
+    world = {"data.n_labels": 10, "data.dependence": 1.0}
+    more, stored = [], []
+
+    def best(head: str) -> float:
+        return 0.002 if head == "chain" else 0.02
+
+    for n in WeakerDependence.n_rows:
+        for into, rates in ((more, WeakerDependence.rates), (stored, (0.002,))):
+            into += lines(
+                JOINT_HEADS, rates, "jaccard_samples", best, **world, **{"data.n_train": n}
+            )
+    stored += lines(
+        JOINT_HEADS, (0.002,), "jaccard_samples", best, **world, **{"data.n_train": 250}
+    )
+    result = wider.weaker(pd.DataFrame(more), pd.DataFrame(stored))
+    assert len(result) == len(JOINT_HEADS) * 2 * len(WeakerDependence.n_rows)
+    assert all(rate == best(head) for head, rate in result[["head", "optimizer.lr"]].to_numpy())
+    assert wider.weaker(pd.DataFrame(more[:-1]), pd.DataFrame(stored)).empty
 
 
 def test_tuned_runs_replace_those_at_one_rate_in_their_worlds_only() -> None:
