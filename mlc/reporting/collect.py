@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from mlc.config.sharing import Shared
 from mlc.evaluation.left_out import LEFT_OUT
 from mlc.files.names import STATUS
 from mlc.reporting.columns import Columns
-from mlc.reporting.reading import PARTS, PREFIX, StoredRun, parsed_key, read_run, rules_in
+from mlc.reporting.reading import ORDER, PARTS, PREFIX, StoredRun, parsed_key, read_run, rules_in
 from mlc.reporting.settings import data_key, run_key, settings, varying
 from mlc.runs.leases import holders
 from mlc.runs.provenance import NOT_IDENTITY, differences
@@ -58,6 +58,18 @@ class Results:
     statuses: dict[str, dict[str, Any]]
     repeats: dict[str, Repeat]
     left_out: list[str] = field(default_factory=list)
+
+    def with_metrics(self, metrics: Sequence[str]) -> Results:
+        """Return the results with the columns of these metrics alone, of all parts of the data."""
+        endings = tuple(f"_{metric}" for metric in metrics)
+
+        def narrow(frame: pd.DataFrame) -> pd.DataFrame:
+            facts = [*ORDER, *self.overrides]
+            return frame[
+                [c for c in frame if c in facts or c in metrics or str(c).endswith(endings)]
+            ]
+
+        return replace(self, runs=narrow(self.runs), baselines=narrow(self.baselines))
 
 
 @dataclass(frozen=True)

@@ -70,13 +70,15 @@ def write_summary(
             check_report_files(folder, SEARCH_FILES)
             write_choices(folder, search.record, search.trials, search.choices)
             results = search.chosen(results)
-        summary = summarise(results, metrics, reference)
+        # A copy of all columns, as a group of rows is, would fill memory with thousands of runs.
+        narrow = results.with_metrics(metrics)
+        summary = summarise(narrow, metrics, reference)
         markdown = _with_search(summary.markdown(), search, markdown=True)
         write_text(folder / SUMMARY, f"{MARKS['.md'].decode()}\n{markdown}")
         picture = folder / f"{metrics[0]}.png"
         if figure or picture.exists():
             with write_atomically(picture) as file:
-                file.write(draw_means(results, metrics[0]))
+                file.write(draw_means(narrow, metrics[0]))
     except OSError as error:
         raise RunFolderError(
             f"The summary cannot be written to {folder} ({error.strerror}): make it writable."

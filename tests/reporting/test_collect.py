@@ -156,3 +156,15 @@ def test_names_of_files_that_are_not_in_utf_8_are_reported_as_escapes(tmp_path: 
     runs = collect(tmp_path).runs
     assert "caf\\udce9.csv" in set(runs["data.folder"])
     assert "\U0001f600" in set(runs["data.title"])
+
+
+def test_results_with_few_metrics_keep_their_settings(twice: Path) -> None:
+    results = collect(twice)
+    narrow = results.with_metrics(METRICS)
+    for few, all_of in ((narrow.runs, results.runs), (narrow.baselines, results.baselines)):
+        assert [*few] == [name for name in all_of if name in [*few]]
+        assert few.equals(all_of[[*few]])
+    kept = {*ORDER, *results.overrides, *METRICS, *(f"val_{metric}" for metric in METRICS)}
+    assert {*narrow.runs} == kept & {*results.runs}
+    assert {*results.runs} - kept
+    assert summarise(narrow, METRICS, "focal") == summarise(results, METRICS, "focal")
