@@ -13,7 +13,9 @@ from mlc.config.errors import ConfigError, DataError
 from mlc.config.options import option
 from mlc.data.base import Vocabulary
 
-_TOKENS = {"words": r"(?u)\b\w\w+\b", "whitespace": r"\S+"}
+_TOKENS = {
+    "words": r"(?u)\b\w\w+\b", "whitespace": r"\S+", "characters": r"(?u)\w",
+}  # fmt: skip
 
 
 @dataclass
@@ -22,7 +24,8 @@ class TextOptions:
 
     Attributes:
         tokens: "words" are lower-case tokens of at least two letters or digits; "whitespace" splits at
-            blanks and keeps the case, like fastText.
+            blanks and keeps the case, like fastText; "characters" are single letters and digits in
+            lower case, for texts without blanks between words, with ngram_range=[1, 2] or [1, 3].
         ngram_range: the shortest and the longest n-gram; [1, 2] is words and pairs.
         min_df: least number of a run's training texts with a word; a share if below 1.
         max_df: largest number of a run's training texts with a word; a share if at most 1.
@@ -62,9 +65,11 @@ class TextOptions:
         return Vocabulary(words, self.min_df, self.max_df, self.max_features, read_from)
 
 
-def token_pattern(options: TextOptions) -> str:
-    """Return the regular expression of a token, as in scikit-learn's CountVectorizer."""
-    return _TOKENS[options.tokens]
+def token_kind(options: TextOptions) -> dict[str, Any]:
+    """Return the regular expression and the case of tokens, as scikit-learn's CountVectorizer."""
+    return {
+        "token_pattern": _TOKENS[options.tokens], "lowercase": options.tokens != "whitespace"
+    }  # fmt: skip
 
 
 def count_words(
@@ -80,8 +85,7 @@ def count_words(
     """
     from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 
-    pattern, lowercase = token_pattern(options), options.tokens == "words"
-    kind: dict[str, Any] = {"token_pattern": pattern, "lowercase": lowercase}
+    kind = token_kind(options)
     shortest, longest = options.ngram_range
     n_buckets = options.n_buckets()
     least = int(min(max(options.min_df, 1), len(texts)))
@@ -95,8 +99,9 @@ def count_words(
         counts = counter.fit_transform(texts) if names is None else counter.transform(texts)
     except ValueError as error:
         raise DataError(
-            f"{where}: no word is left ({error}): lower min_df (in a config, data.min_df), or give"
-            " other texts."
+            f"{where}: no word is left ({error}): lower min_df (in a config, data.min_df; 1 keeps all),"
+            " or give other texts; texts without blanks between words need tokens=characters"
+            " (data.tokens=characters 'data.ngram_range=[1,2]')."
         ) from error
     blocks, column_names = [counts], [str(name) for name in counter.get_feature_names_out()]
     if n_buckets:

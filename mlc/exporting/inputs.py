@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mlc.backbones.stage import Samples, Stage, stage_of
-from mlc.data.text import TextOptions, token_pattern
+from mlc.data.text import TextOptions, token_kind
 from mlc.evaluation.predictor import Predictor
 from mlc.exporting.module import Rows
 from mlc.runs.loaded import LoadedRun
@@ -113,8 +113,7 @@ def texts_of(options: TextOptions) -> dict[str, Any]:
     """Describe how texts become counts, in the words of scikit-learn's CountVectorizer."""
     n_buckets = options.n_buckets()
     return {
-        "token_pattern": token_pattern(options),
-        "lowercase": options.tokens == "words",
+        **token_kind(options),
         "ngram_range": [1, 1] if n_buckets else list(options.ngram_range),
         "buckets": n_buckets,
         "bucket_ngram_range": [2, options.ngram_range[1]] if n_buckets else None,

@@ -75,6 +75,18 @@ def test_sequences_of_words_are_hashed(write: Any) -> None:
     ]
 
 
+def test_texts_without_blanks_between_words_are_read_by_characters(write: Any) -> None:
+    path = write("tags,body\na,我喜欢足球\nb,他喜欢音乐\na,足球很好\nb,A音乐\n")
+    with pytest.raises(DataError, match=r"data\.tokens=characters 'data\.ngram_range=\[1,2\]'"):
+        load(path, labels=["tags"], text="body")
+    options = {"tokens": "characters", "ngram_range": [1, 2], "min_df": 1}
+    dataset = load(path, labels=["tags"], text="body", **options)
+    counts = dict(zip(dataset.feature_names, dataset.features.toarray().T.tolist(), strict=True))
+    assert counts["足 球"] == counts["足"] == [1, 0, 1, 0]
+    assert counts["喜 欢"] == [1, 1, 0, 0]
+    assert counts["a"] == [0, 0, 0, 1]
+
+
 def test_parquet_keeps_types_and_lists(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     frame = pd.DataFrame(
