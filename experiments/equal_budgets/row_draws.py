@@ -13,6 +13,7 @@ from experiments.equal_budgets import archive
 from experiments.equal_budgets.bootstrap import Draws, Values, Weights, resample
 from experiments.equal_budgets.chosen import settled
 from mlc.comparing.row_values import row_values
+from mlc.config.errors import DataError
 
 REFERENCE = "sigmoid"
 
@@ -30,6 +31,9 @@ def chosen_draws(
         metrics: by which configuration and rule are chosen, and which are computed.
         folder: of the results.
         n_draws: the number of draws.
+
+    Raises:
+        DataError: the decisions of a data set are missing or damaged.
     """
     keys: dict[str, dict[str, dict[str, str]]] = {}
     for metric in metrics:
@@ -39,7 +43,13 @@ def chosen_draws(
     draws: dict[str, dict[str, Draws]] = {metric: {} for metric in metrics}
     for number, (data, by_metric) in enumerate(keys.items()):
         wanted = {archive.TARGETS, *(key for own in by_metric.values() for key in own.values())}
-        decisions = archive.read(archive.path_of(folder, data), wanted)
+        path = archive.path_of(folder, data)
+        if not path.exists():
+            raise DataError(
+                f"{path} is missing, which holds the decisions of the stored rows of {data}: restore it,"
+                f" or delete {data}.csv and measure the data set again."
+            )
+        decisions = archive.read(path, wanted)
         weights: dict[tuple[int, ...], Weights] = {}
         for metric, of_data in by_metric.items():
             values = _row_values(decisions, of_data, metric)

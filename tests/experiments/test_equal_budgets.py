@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -229,6 +230,18 @@ def test_the_bootstrapped_values_are_the_chosen_rows_means(
             for head, value in zip(each.heads, each.values, strict=True):
                 of_head = chosen[(chosen["data"] == data) & (chosen["head"] == head)]
                 assert value == pytest.approx(of_head[metric].mean(), abs=1e-4)
+
+
+def test_rows_without_their_decisions_are_refused(
+    measured: tuple[dict[str, pd.DataFrame], Path], tmp_path: Path
+) -> None:
+    """The intervals would silently be over fewer data sets."""
+    frames, folder = measured
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    archive.path_of(tmp_path, "emotions").unlink()
+    rows = pd.concat([frame for frame in frames.values() if len(frame)])
+    with pytest.raises(DataError, match=r"emotions\.npz is missing.*delete emotions\.csv"):
+        chosen_draws(rows, METRICS[:1], tmp_path, 10)
 
 
 def test_a_report_has_all_tables_from_decisions_and_fewer_without(
