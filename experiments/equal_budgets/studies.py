@@ -48,6 +48,11 @@ class Plan:
     n_more: int = 5
 
     @property
+    def rules(self) -> tuple[str, ...]:
+        """The rules of the reported runs."""
+        return (*SEARCHED, *(r for r in MORE if r != "auto" or self.n_labels <= _MOST_AUTO))
+
+    @property
     def searched(self) -> range:
         """The seeds of the choice."""
         return range(self.n_searched)
@@ -83,6 +88,8 @@ MOST_LABELS = {
     "powerset": 8, "f_measure": 60, "random_forest": 200, "random_forest_by_label": 20,
     "random_forest_powerset": 20, "gradient_boosting": 20, "gradient_boosting_powerset": 8,
 }  # fmt: skip
+# `auto` tries many rules for each label; above this number of labels it is left out to save time.
+_MOST_AUTO = 60
 
 
 def contestants(data: str) -> list[str]:
@@ -154,7 +161,7 @@ def searched(data: str, head: str) -> tuple[list[Row], archive.Decisions]:
         found = {metric: choice(pd.DataFrame(rows), data, head, metric) for metric in METRICS}
         chosen = {m: each.trial for m, each in found.items() if each.trial is not None}
     jobs = [Job(n, settings[n], seed) for n in sorted(set(chosen.values())) for seed in plan.more]
-    runs = train(plan.settings, head, jobs, (*SEARCHED, *MORE)) if jobs else []
+    runs = train(plan.settings, head, jobs, plan.rules) if jobs else []
     for run in runs:
         rows += run.rows(CONFIRM)
     return rows, _decisions(runs, chosen, data, head)

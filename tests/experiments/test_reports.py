@@ -358,7 +358,7 @@ def test_what_was_predicted_of_values_beyond_all_ends() -> None:
     found = next(
         f for f in made_of("equal_budgets").report.findings if "no contestant" in f.prediction
     )
-    assert found.measured.endswith("subset_accuracy pairwise")
+    assert found.measured.endswith("subset_accuracy chain, pairwise")
     assert "jaccard_samples none; f1_macro none" in found.measured
 
 
