@@ -169,6 +169,26 @@ def unknown_choice(group: str, name: str) -> ConfigError:
     )
 
 
+def require_answerable(config: DictConfig, overrides: list[Override]) -> None:
+    """Raise ConfigError if report.answer asks for an answer that the runs of a search cannot give."""
+    if not config.report.answer:
+        return
+    without = "leave report.answer=true out"
+    for key in (key_of(each) for each in overrides if each.is_sweep_override()):
+        if key == "data" or key.startswith("data."):
+            raise ConfigError(
+                f"An answer is for one form of one data set, and {key} has several values: give one, or"
+                f" {without}."
+            )
+    data = config.data
+    if data.get("missing_labels") == "mask" or data.get("soft_labels"):
+        option = "soft_labels=true" if data.get("soft_labels") else "missing_labels=mask"
+        raise ConfigError(
+            "An answer judges rows by all their labels, which are 0 or 1, and so not with"
+            f" data.{option}: {without}, and the table compares the heads."
+        )
+
+
 def require_resumable(
     folder: Path,
     config: DictConfig,
