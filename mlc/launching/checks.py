@@ -19,8 +19,8 @@ from mlc.config.imports import FLAG
 from mlc.config.options import limits_of, out_of_range, suggestion
 from mlc.config.schema import GROUPS, Config, config_folder
 from mlc.config.texts import named_choices
+from mlc.launching.job_counts import n_values, refuse_too_many
 from mlc.launching.names import data_name, key_of, parsed, setting_overrides, task_overrides
-from mlc.launching.overrides import n_values, refuse_too_many
 from mlc.launching.resuming import RequestedLaunch, check_resumable, check_unfinished
 from mlc.launching.search_request import Request
 from mlc.runs.parts import require_part
