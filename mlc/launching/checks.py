@@ -173,7 +173,7 @@ def require_answerable(config: DictConfig, overrides: list[Override]) -> None:
     """Raise ConfigError if report.answer asks for an answer that the runs of a search cannot give."""
     if not config.report.answer:
         return
-    without = "leave report.answer=true out"
+    without = "state report.answer=false"
     for key in (key_of(each) for each in overrides if each.is_sweep_override()):
         if key == "data" or key.startswith("data."):
             raise ConfigError(
@@ -185,7 +185,7 @@ def require_answerable(config: DictConfig, overrides: list[Override]) -> None:
         option = "soft_labels=true" if data.get("soft_labels") else "missing_labels=mask"
         raise ConfigError(
             "An answer judges rows by all their labels, which are 0 or 1, and so not with"
-            f" data.{option}: {without}, and the table compares the heads."
+            f" data.{option}: {without}, for the table compares heads there."
         )
 
 

@@ -146,15 +146,15 @@ def test_an_unknown_setting_of_a_search_is_refused() -> None:
         (
             ["data.min_df=1,2"],
             {},
-            r"and data\.min_df has several values: give one, or leave report",
+            r"and data\.min_df has several values: give one, or state report",
         ),
         (["data=yeast,scene"], {}, "and data has several values"),
         (
             ["head=sigmoid"],
             {"missing_labels": "mask"},
-            r"not with data\.missing_labels=mask: leave",
+            r"not with data\.missing_labels=mask: state",
         ),
-        (["head=sigmoid"], {"soft_labels": True}, r"not with data\.soft_labels=true: leave"),
+        (["head=sigmoid"], {"soft_labels": True}, r"not with data\.soft_labels=true: state"),
         (["head=sigmoid,zlpr", "optimizer=sgd,adamw"], {"missing_labels": "negative"}, None),
     ],
 )
