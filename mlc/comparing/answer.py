@@ -149,11 +149,13 @@ def find_answer(
         rivals: linear models and constants; None compares heads alone.
 
     Raises:
-        RunFolderError: no run has finished, the runs are of several data sets, the reference has no
-            finished run, or the split has no test row.
+        RunFolderError: no run has finished, the runs are of several data sets or of one in several
+            forms, the reference has no finished run, the split has no test row, or a label is missing.
     """
-    data = _data_of(results, folder)
-    found = candidates(results, metric, searched_seeds(folder))
+    record = read_record(folder)
+    grid = [] if record is None else record.grid
+    data = _data_of(results, folder, grid)
+    found = candidates(results, metric, searched_seeds(folder), grid)
     if reference not in found:
         raise RunFolderError(
             f"No run of the head {reference!r} in {folder} has finished, and the others are compared"
@@ -205,7 +207,13 @@ def searched_seeds(folder: Path) -> list[int]:
     return [] if record is None else record.seeds
 
 
-def _data_of(results: Results, folder: Path) -> str:
+def _data_of(results: Results, folder: Path, grid: Sequence[str]) -> str:
+    of_data = [key for key in grid if key.startswith("data.")]
+    if of_data:
+        raise RunFolderError(
+            f"The search in {folder} has several values of {of_data[0]}: an answer is for one form of"
+            " the data."
+        )
     names = [str(name) for name in dict.fromkeys(results.runs["data"])]
     if len(names) > 1:
         raise RunFolderError(

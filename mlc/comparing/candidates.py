@@ -17,7 +17,13 @@ from mlc.files.reading import read_arrays
 from mlc.metrics.counts import COUNT_METRICS
 from mlc.reporting.collect import Results
 from mlc.runs.folder import read_stored
-from mlc.search.choice import TRIAL, choose_and_confirm, chosen_runs, validation_values
+from mlc.search.choice import (
+    TRIAL,
+    RuleChoice,
+    choose_and_confirm,
+    chosen_runs,
+    validation_values,
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,10 @@ class Candidate:
 
 
 def candidates(
-    results: Results, metric: str, searched: Collection[int] = ()
+    results: Results,
+    metric: str,
+    searched: Collection[int] = (),
+    grid: Sequence[str] = (),
 ) -> dict[str, list[Candidate]]:
     """Return the candidates of each head, the chosen rule first, by validation values alone.
 
@@ -68,33 +77,39 @@ def candidates(
         results: of the search.
         metric: one of COUNT_METRICS.
         searched: the seeds of every trial, which choose it; all where there are none.
+        grid: the settings beside the head of which each combination was searched separately.
 
     Raises:
         RunFolderError: no run of a search has a validation value of the metric.
     """
-    values = validation_values(results.runs, metric, results.tuned_on)
-    choices = choose_and_confirm(values, metric, searched)
-    runs = chosen_runs(results.runs, choices, by_rule=True)
+    settings = [key for key in grid if key in results.runs]
+    values = validation_values(results.runs, metric, results.tuned_on, settings)
+    choices = [each for each in choose_and_confirm(values, metric, searched) if each.rule]
     sign = COUNT_METRICS[metric].sign
     keys = [key for key in results.varying if not key.startswith("data.") and key != TRIAL]
     by_head = {}
-    for choice in choices:
-        if choice.rule is None:
-            continue
-        of_head = runs[runs["head"] == choice.head]
-        ranked = sorted(
-            choice.by_rule.items(),
-            key=lambda rule: (rule[0] != choice.rule, -sign * rule[1].value),
+    for head in dict.fromkeys(choice.head for choice in choices):
+        of_head = [choice for choice in choices if choice.head == head]
+        chosen = max(of_head, key=lambda each: _rank(each.by_rule[str(each.rule)], sign))
+        rules = dict.fromkeys(rule for choice in of_head for rule in choice.by_rule)
+        found = []
+        for rule in rules:
+            own = [choice for choice in of_head if rule in choice.by_rule]
+            best = max(own, key=lambda each: _rank(each.by_rule[rule], sign))
+            runs = chosen_runs(results.runs, [best], by_rule=True)
+            trial = best.by_rule[rule].trial
+            found.append(_candidate(head, rule, trial, runs[runs["rule"] == rule], metric, keys))
+        by_head[head] = sorted(
+            found, key=lambda each: (each.rule != chosen.rule, -sign * each.validation)
         )
-        by_head[choice.head] = [
-            _candidate(
-                choice.head, rule, best.trial, of_head[of_head["rule"] == rule], metric, keys
-            )
-            for rule, best in ranked
-        ]
     if not by_head:
         raise RunFolderError(f"No finished run of a search has {metric} of validation rows.")
     return by_head
+
+
+def _rank(choice: RuleChoice, sign: int) -> tuple[int, float]:
+    """What the best of several settings has the most of."""
+    return choice.n_seeds, sign * choice.value
 
 
 def _candidate(
@@ -118,7 +133,7 @@ def test_parts(
     """Return the values of the test rows of each head, one part for each seed.
 
     Raises:
-        RunFolderError: the rows of two heads differ, or there is no row.
+        RunFolderError: the rows of two heads differ, there is no row, or a label is missing.
     """
     parts: dict[str, list[Part]] = {}
     rows: dict[int, NDArray[np.int64]] = {}
@@ -151,6 +166,11 @@ def common_seeds(heads: Mapping[str, Candidate]) -> tuple[list[int], dict[int, l
 def _part(results: Results, candidate: Candidate, seed: int, metric: str) -> Part:
     folder = results.folders[candidate.runs[seed]]
     stored = read_arrays(folder / PREDICTIONS)
+    if "known" in stored:
+        raise RunFolderError(
+            f"{folder} was trained with missing labels, and an answer judges rows by all their labels:"
+            " mlc-report compares such runs."
+        )
     try:
         decisions, targets = stored[f"decisions_{candidate.rule}"], stored["targets"]
         rows = read_arrays(folder / SPLIT)["test"]

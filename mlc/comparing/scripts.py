@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any
 
 from mlc.comparing.lines import as_list, call, changed, comment, literals
 from mlc.comparing.settled import Settled
-from mlc.config.registry import BACKBONES, DECISIONS, HEADS
+from mlc.config.registry import BACKBONES, DECISIONS, HEADS, OPTIMIZERS
+from mlc.config.schema import TrainerOptions
 from mlc.data.base import SOURCES, Dataset, SplitOptions
 
+# Options of the optimiser and of the training that the estimator has as parameters.
+_OF_OPTIMIZER = ("lr", "weight_decay", "schedule")
+_OF_TRAINER = ("max_epochs", "batch_size", "monitor", "patience")
+# Those of the training that change no weights, or only how fast they are computed.
+_WITHOUT_EFFECT = ("followed", "cuda_graphs", "compile")
 # Options of a source that do not change what is read.
 _NOT_READ = {field.name for field in fields(SplitOptions)} | {"name", "title", "obtain", "root"}
 
@@ -33,10 +39,8 @@ def estimator_code(
         "decision_options": changed(DECISIONS, settled.chosen, settled.chosen_options),
         **_network_options(config["backbone"]),
         **_optimizer_options(config["optimizer"], defaults),
-        **{
-            key: config["trainer"][key]
-            for key in ("max_epochs", "batch_size", "monitor", "patience")
-        },
+        **{key: config["trainer"][key] for key in _OF_TRAINER},
+        "val_fraction": config["data"]["val_fraction"],
         "weighting": _weighting(config["data"]),
     }
     given = {
@@ -50,6 +54,7 @@ def estimator_code(
         *(["import numpy as np"] if has_test else []),
         "from mlc import MultiLabelClassifier",
         *data_lines(config["data"], data),
+        *_without_parameter(config),
         call("classifier = MultiLabelClassifier", [repr(settled.model.name)], arguments),
         "classifier.fit(X, y)",
         *new_rows(config["data"]),
@@ -130,8 +135,32 @@ def _network_options(backbone: Mapping[str, Any]) -> dict[str, Any]:
 
 def _optimizer_options(optimizer: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
     """The optimiser and those of its options that the estimator has."""
-    known = ("lr", "weight_decay", "schedule")
     return {
         "optimizer": optimizer["name"],
-        **{key: optimizer[key] for key in known if key in optimizer and key in defaults},
+        **{key: optimizer[key] for key in _OF_OPTIMIZER if key in optimizer and key in defaults},
     }
+
+
+def _without_parameter(config: Mapping[str, Any]) -> list[str]:
+    """A comment that names the options of the runs that the estimator cannot have, if there are any."""
+    optimizer = {key: value for key, value in config["optimizer"].items() if key != "name"}
+    of_optimizer = changed(OPTIMIZERS, config["optimizer"]["name"], optimizer)
+    usual = asdict(TrainerOptions())
+    of_trainer = {key: own for key, own in config["trainer"].items() if usual[key] != own}
+    lacking = [
+        *(
+            f"optimizer.{key}={own}"
+            for key, own in of_optimizer.items()
+            if key not in _OF_OPTIMIZER
+        ),
+        *(
+            f"trainer.{key}={own}"
+            for key, own in of_trainer.items()
+            if key not in (*_OF_TRAINER, *_WITHOUT_EFFECT)
+        ),
+    ]
+    if not lacking:
+        return []
+    return [
+        comment(f"The runs had {', '.join(lacking)} too, for which the estimator has no parameter.")
+    ]

@@ -64,6 +64,12 @@ def described(declared: Any) -> str:
     return in_words(*unwrapped(declared))
 
 
+def is_described(declared: Any) -> bool:
+    """Whether `described` has words for the type: one value or a list, and no mapping."""
+    item, is_list, _ = unwrapped(declared)
+    return is_list or item in _WORDS
+
+
 def in_words(item: Any, is_list: bool, optional: bool) -> str:
     """Describe a type in words, given the parts that `unwrapped` returns."""
     inner = f"lists of {_PLURALS[typing.get_args(item)[0]]}" if typing.get_args(item) else "lists"

@@ -14,7 +14,7 @@ Lines = list[tuple[int, str]]
 
 def row_lines(path: Path, text: str) -> tuple[Lines, tuple[int, int] | None]:
     """Return the rows of a text without their comments, with line numbers from 1, and the D and K of a
-    first line "N D K", if there is one.
+    first line "N D K", if there is one; comments may stand before it and behind.
 
     A row without labels and features is a line of blanks, as scikit-learn's dump_svmlight_file writes
     it. After a first line "N D K" it may be an empty line, where N counts it.
@@ -24,10 +24,10 @@ def row_lines(path: Path, text: str) -> tuple[Lines, tuple[int, int] | None]:
     """
     lines = text.replace("\r\n", "\n").split("\n")
     lines = lines if lines[-1] else lines[:-1] or [""]
-    header = _HEADER.fullmatch(lines[0])
     numbered = [(number, line.partition("#")) for number, line in enumerate(lines, 1)]
     # A line with only a comment is no row.
     candidates = [(n, parts[0]) for n, parts in numbered if parts[0].strip() or not parts[1]]
+    header = _HEADER.fullmatch(candidates[0][1]) if candidates else None
     rows = _counted(path, candidates[1:], int(header[1])) if header else _written(path, candidates)
     if not rows:
         raise DataError(f"{path} has no row: name a file that has.")

@@ -19,8 +19,8 @@ from mlc.config.imports import FLAG
 from mlc.config.options import limits_of, out_of_range, suggestion
 from mlc.config.schema import GROUPS, Config, config_folder
 from mlc.config.texts import named_choices
+from mlc.launching.job_counts import n_values, refuse_too_many
 from mlc.launching.names import data_name, key_of, parsed, setting_overrides, task_overrides
-from mlc.launching.overrides import n_values, refuse_too_many
 from mlc.launching.resuming import RequestedLaunch, check_resumable, check_unfinished
 from mlc.launching.search_request import Request
 from mlc.runs.parts import require_part
@@ -167,6 +167,26 @@ def unknown_choice(group: str, name: str) -> ConfigError:
         f"{group}={name} does not exist: {suggestion(name, known)}{choice}, or add {source} for one of"
         " your own."
     )
+
+
+def require_answerable(config: DictConfig, overrides: list[Override]) -> None:
+    """Raise ConfigError if report.answer asks for an answer that the runs of a search cannot give."""
+    if not config.report.answer:
+        return
+    without = "state report.answer=false"
+    for key in (key_of(each) for each in overrides if each.is_sweep_override()):
+        if key == "data" or key.startswith("data."):
+            raise ConfigError(
+                f"An answer is for one form of one data set, and {key} has several values: give one, or"
+                f" {without}."
+            )
+    data = config.data
+    if data.get("missing_labels") == "mask" or data.get("soft_labels"):
+        option = "soft_labels=true" if data.get("soft_labels") else "missing_labels=mask"
+        raise ConfigError(
+            "An answer judges rows by all their labels, which are 0 or 1, and so not with"
+            f" data.{option}: {without}, for the table compares heads there."
+        )
 
 
 def require_resumable(

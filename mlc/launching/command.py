@@ -37,7 +37,8 @@ from mlc.launching.flags import config_folders, for_hydras_help, overrides_first
 from mlc.launching.folders import own_folder, run_folder
 from mlc.launching.job import describe
 from mlc.launching.names import run_path
-from mlc.launching.overrides import advice, fitted, option_of_others, unknown_option
+from mlc.launching.overrides import fitted
+from mlc.launching.rephrasing import plain
 from mlc.launching.stopping import stop_status, stops_raised
 from mlc.runs.cohort import Outcome
 from mlc.runs.leases import wait_for_free
@@ -51,8 +52,6 @@ OmegaConf.register_new_resolver("mlc.own_folder", own_folder, replace=True)
 
 Answer = Callable[[Path, Any], str]
 
-_KINDS = {"Integer": "a whole number", "Float": "a number"}
-_LIST, _LISTS = "it must be a list", "each of its values must be a list, as in [[0,1],[2,3]]"
 # Hydra's error for an option that a launcher or sweeper does not have.
 _UNKNOWN = re.compile(r"'[\w.]*(Launcher|Sweeper)'.*unexpected keyword argument '(\w+)'", re.DOTALL)
 
@@ -235,7 +234,7 @@ def in_one_sentence(error: BaseException) -> MlcError | None:
         key = f"hydra.{unknown[1].lower()}.{unknown[2]}"
         return ConfigError(f"There is no key {key!r}: leave it out.")
     if isinstance(error, (HydraException, OmegaConfBaseException)):
-        return ConfigError(_plain(error))
+        return ConfigError(plain(error))
     if isinstance(error, ValueError) and str(error).startswith(_ONE_OF):
         return ConfigError(
             "--multirun, --cfg and --info ask for different things: give one of them; --cfg job shows"
@@ -255,40 +254,3 @@ def _raised_in_resolver(error: BaseException) -> MlcError | None:
     while isinstance(inner, OmegaConfBaseException):
         inner = inner.__cause__ or inner.__context__
     return inner if isinstance(inner, MlcError) else None
-
-
-def _plain(error: BaseException) -> str:
-    """Return Hydra's message as one line, with the known keys."""
-    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
-    first, *_ = str(error if cause is error else f"{error}. {cause}").split("\n")
-    message = re.sub(r"\s+", " ", first).rstrip(". ")
-    message = message.replace("Error merging override ", "")
-    message = re.sub(
-        r"^(.*)\. Value '(.*)' of type '(\w+)' could not be converted to (Integer|Float)$",
-        lambda m: f"{m[1]} is of the wrong type ({m[3]}): {m[2]!r} is not {_KINDS[m[4]]}",
-        message,
-    )
-    message = re.sub(
-        r"^(.*)\. Value '(.*)' \((\w+)\) is incompatible with type hint 'int'$",
-        lambda m: f"{m[1]} is of the wrong type ({m[3]}): {m[2]!r} is not {_KINDS['Integer']}",
-        message,
-    )
-    message = re.sub(
-        r"^(.*)\. Invalid value assigned: .* is not a ListConfig.*",
-        lambda m: f"{m[1]} is of the wrong type: {_LIST if m[1][-1] != ']' else _LISTS}",
-        message,
-    )
-    message = message.replace("Could not override", "There is no key")
-    if message.startswith("Ambiguous value"):
-        message += ": add --multirun to sweep over it"
-    node = getattr(cause, "parent_node", None)
-    if isinstance(node, DictConfig) and getattr(cause, "key", None) not in node:
-        key = re.search(r"'([\w.-]+)'", message)
-        part = str(node.get("name"))
-        sentence = option_of_others(key[1], part, sys.argv[1:]) if key else None
-        if sentence is not None:
-            return sentence
-        guess = unknown_option(key[1], part) if key else None
-        choices = f"choose one of {', '.join(sorted(map(str, node)))}"
-        message += f": {guess or (advice(key[1]) if key else '') + choices}"
-    return message + "."

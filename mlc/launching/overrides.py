@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -14,13 +13,18 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
 from mlc.config.errors import ConfigError
-from mlc.config.option_types import declared_types, in_words, unwrapped
+from mlc.config.option_types import (
+    declared_types,
+    described,
+    in_words,
+    is_described,
+    unwrapped,
+)
 from mlc.config.options import nearest
 from mlc.config.quoting import quoted_as_meant, refuse_nested, refuse_several
 from mlc.config.registry import DECISIONS
 from mlc.config.schema import AUTOMATIC, DEVICES, GROUPS, Config, is_word
 
-MOST_JOBS = 100_000
 _MOST_DIGITS = 4000
 _MOST_NAMED = 4
 _RENAMED = {  # former names of options
@@ -83,6 +87,7 @@ def fitted(argument: str, is_sweep: bool) -> str:
 def _check_key(key: str) -> None:
     """Refuse a former key, the removal of an option, and a key that adds no option."""
     refuse_former(key)
+    _refuse_within(key)
     if key.startswith("~"):
         _refuse_removal(key)
     if key.startswith("+"):
@@ -94,6 +99,17 @@ def refuse_former(override: str) -> None:
     key = override.partition("=")[0].lstrip("+~")
     if key in _RENAMED:
         raise ConfigError(f"There is no key {key!r}: it is now called {_RENAMED[key]}.")
+
+
+def _refuse_within(key: str) -> None:
+    """Refuse a key within an option that holds no mapping, as in decisions.0: it is given as a whole."""
+    name = key.lstrip("+~")
+    for option, hint in _options():
+        if name.startswith(f"{option}.") and is_described(hint):
+            raise ConfigError(
+                f"There is no key {name!r}: {advice(name)}{option} is {described(hint)}, and is given as"
+                " a whole."
+            )
 
 
 def _refuse_removal(key: str) -> None:
@@ -211,6 +227,12 @@ def _fields(prefix: str, options: Any) -> Iterator[tuple[str, Any]]:
         yield f"{prefix}{name}", types
 
 
+def kind_of(key: str) -> str | None:
+    """Return the type of an option in words; None for an unknown or ambiguous key."""
+    declared = _declared(key.lstrip("+"))
+    return None if declared is None else in_words(*declared)
+
+
 def advice(key: str) -> str:
     """Return advice on an unknown key: the part that has the option, or similar keys."""
     group, _, last = key.rpartition(".")
@@ -272,29 +294,3 @@ def _owners(key: str) -> list[str]:
     group, _, option = key.rpartition(".")
     parts = GROUPS.get(group, ())
     return [name for name in parts if option in declared_types(GROUPS[group].schema(name))]
-
-
-def n_values(override: Override) -> int:
-    """Count the values of a sweep over a choice or a range, without listing a range."""
-    swept: Any = override.value()
-    if not override.is_range_sweep():
-        return sum(1 for _ in override.sweep_iterator())
-    if swept.step == 0:
-        raise ConfigError(f"{override.input_line} has a step of 0: give another step.")
-    n_steps: int = math.ceil((swept.stop - swept.start) / swept.step)
-    return max(0, n_steps)
-
-
-def refuse_too_many(override: Override, n_jobs: int | None) -> None:
-    """Raise ConfigError if a sweep up to this override has too many jobs.
-
-    Args:
-        override: the last override that is counted.
-        n_jobs: number of jobs; None to count only the values of the override.
-    """
-    n_jobs = n_values(override) if n_jobs is None else n_jobs
-    if n_jobs > MOST_JOBS:
-        raise ConfigError(
-            f"{override.input_line} makes {n_jobs} jobs, more than {MOST_JOBS}: sweep"
-            " over fewer values."
-        )

@@ -14,8 +14,8 @@ from omegaconf import DictConfig
 from mlc.config.errors import ConfigError
 from mlc.config.options import Choice, Interval, Search, check, require_known
 from mlc.config.schema import GROUPS
+from mlc.launching.job_counts import MOST_JOBS, n_values
 from mlc.launching.names import key_of
-from mlc.launching.overrides import MOST_JOBS, n_values
 from mlc.search.options import SearchOptions
 from mlc.search.spaces import searched_options
 

@@ -22,6 +22,7 @@ from mlc.config.texts import counted
 from mlc.files.names import STATUS
 from mlc.launching.checks import (
     check_swept_values,
+    require_answerable,
     require_resumable,
     require_unfinished,
     sweep_overrides,
@@ -116,6 +117,7 @@ class SweepCallback(Callback):
                 request = read_request(config, overrides)
                 if config.report.expected is not None:
                     read_expected(config.report.expected)
+                require_answerable(config, overrides)
                 grid = overrides if request is None else request.grid_and_seeds
                 n_jobs = check_swept_values(config, grid)
                 if request is not None:

@@ -98,8 +98,7 @@ def searched(folder: Path, results: Results) -> Searched | None:
     record = read_record(folder)
     if record is None:
         return None
-    settings = list(dict.fromkeys(key for group in record.groups for key in group.settings))
-    settings = [key for key in settings if key in results.runs]
+    settings = [key for key in record.grid if key in results.runs]
     runs = results.runs
     if record.metric == LOSS:
         losses = {name: best_loss(path) for name, path in results.folders.items()}

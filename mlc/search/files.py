@@ -70,6 +70,11 @@ class Record:
     groups: list[Group] = field(default_factory=list)
     seeds: list[int] = field(default_factory=list)
 
+    @property
+    def grid(self) -> list[str]:
+        """The settings beside the head of which each combination is a search of its own."""
+        return list(dict.fromkeys(key for group in self.groups for key in group.settings))
+
     def continued(self, before: Record, folder: Path) -> Record:
         """Return this record with the groups of an earlier launch in the folder.
 

@@ -35,6 +35,7 @@ def write_run(
     rows: NDArray[np.int64],
     validation: Mapping[str, float],
     trial: int = 0,
+    **settings: str,
 ) -> None:
     """Write what an answer reads of a finished run.
 
@@ -47,18 +48,21 @@ def write_run(
         rows: their numbers in the data set.
         validation: the metric on validation rows, by rule.
         trial: the number of the configuration.
+        settings: other overrides of the run.
     """
     name = f"toy/{head}/seed={seed},trial={trial}"
+    name += "".join(f",{key}={value}" for key, value in settings.items())
     run = folder / name
     run.mkdir(parents=True)
     metrics: dict[str, float | int] = {"train/seconds": 1.5, "parameters": 9}
     for rule, decided in decisions.items():
         for metric, value in decision_metrics(decided, targets).items():
             metrics |= {f"test/{rule}/{metric}": value, f"val/{rule}/{metric}": validation[rule]}
-    overrides = {"trial": str(trial)}
+    overrides = {"trial": str(trial), **settings}
     status = {
         "state": "completed", "run": name, "data": "toy", "head": head, "seed": seed,
-        "overrides": overrides, "monitor": METRIC, "config": {"trial": trial}, "identity": None,
+        "overrides": overrides, "monitor": METRIC, "config": {"trial": trial, **settings},
+        "identity": None,
     }  # fmt: skip
     tuned_on = {rule: "validation" if rule == "global" else "nothing" for rule in decisions}
     files = {

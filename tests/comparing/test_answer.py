@@ -19,6 +19,7 @@ from mlc.data.base import Dataset
 from mlc.data.splits import Split
 from mlc.reporting.collect import collect
 from mlc.reporting.tables import WIDTH
+from mlc.search.files import Group, Record, write_record
 from tests.comparing.sweeps import METRIC, targets_of, with_errors, write_run, write_search
 
 
@@ -123,6 +124,57 @@ def test_rules_and_trials_are_chosen_by_validation_rows(tmp_path: Path) -> None:
     others = other_rules(answer)
     assert others is not None
     assert [row[:2] for row in others.rows] == [["sigmoid", "mode"]]
+
+
+def write_record_of(folder: Path, key: str, values: list[str]) -> None:
+    """The record of a search of sigmoids with each of these values."""
+    groups = [Group("toy", "sigmoid", {key: value}, {}, {}) for value in values]
+    write_record(folder, Record(0, "random", METRIC, 1, groups, [0, 1]))
+
+
+def test_settings_beside_the_head_are_chosen_and_never_mixed(tmp_path: Path) -> None:
+    """Of each rule the setting with the best validation values, in any order of the runs' names."""
+    rng, targets, rows = np.random.default_rng(0), targets_of(50), np.arange(50)
+    validation = {
+        "adamw": {"fixed": 0.4, "mode": 0.5},
+        "lbfgs": {"fixed": 0.6, "mode": 0.2},
+        "sgd": {"fixed": 0.3, "mode": 0.1},
+    }
+    for seed in range(2):
+        for name, values in validation.items():
+            decisions = {rule: with_errors(targets, 0.3, rng) for rule in values}
+            write_run(tmp_path, "sigmoid", seed, decisions, targets, rows, values, optimizer=name)
+    write_record_of(tmp_path, "optimizer", list(validation))
+    results = collect(tmp_path)
+    answer = find_answer(results, tmp_path, METRIC)
+    found = answer.heads["sigmoid"]
+    assert [(own.rule, own.settings["optimizer"]) for own in found] == [
+        ("fixed", "lbfgs"),
+        ("mode", "adamw"),
+    ]
+    assert [own.validation for own in found] == pytest.approx([0.6, 0.5])
+    for own in found:
+        of = results.runs[results.runs["run"].isin(own.runs.values())]
+        assert own.test == pytest.approx(of[of["rule"] == own.rule][METRIC].mean())
+        assert len(own.runs) == 2
+
+
+def test_one_answer_is_for_one_form_of_the_data(tmp_path: Path) -> None:
+    write_search(tmp_path, {"sigmoid": 0.2}, {"sigmoid": 0.5})
+    write_record_of(tmp_path, "data.min_df", ["1", "2"])
+    with pytest.raises(
+        RunFolderError, match=r"has several values of data\.min_df: an answer is for"
+    ):
+        answer_of(tmp_path)
+
+
+def test_missing_labels_have_no_answer(tmp_path: Path) -> None:
+    write_search(tmp_path, {"sigmoid": 0.2}, {"sigmoid": 0.5})
+    for path in tmp_path.rglob("predictions.npz"):
+        stored = dict(np.load(path))
+        np.savez(path, **stored, known=stored["targets"])
+    with pytest.raises(RunFolderError, match="trained with missing labels, and an answer judges"):
+        answer_of(tmp_path)
 
 
 def test_test_rows_of_their_own_are_noticed(tmp_path: Path) -> None:

@@ -124,6 +124,27 @@ def test_the_estimator_has_the_options_of_the_run(tmp_path: Path) -> None:
     assert (classifier.decision, classifier.decision_options) == ("auto", {"metric": "f1_samples"})
 
 
+def test_options_that_the_estimator_cannot_have_are_named(tmp_path: Path) -> None:
+    """As momentum or warm-up; the share of the validation rows it has."""
+    data = {**table(tmp_path), "val_fraction": 0.4}
+    model = Model("sigmoid", options_of(HEADS, "sigmoid"), 0.5, ("red", "blue"))
+    own = settle(model, "global", options_of(DECISIONS, "global"), STORED)
+    defaults = MultiLabelClassifier().get_params(deep=False)
+    usual = estimator_code(config_of(data), own, defaults, None)
+    assert "no parameter" not in usual
+    assert "    val_fraction=0.4,\n" in usual
+    config = config_of(
+        data, optimizer__betas=[0.5, 0.9], trainer__warmup=0.1, trainer__compile=True
+    )
+    code = estimator_code(config, own, defaults, None)
+    words = " ".join(line.removeprefix("# ") for line in code.splitlines())
+    assert (
+        "The runs had optimizer.betas=[0.5, 0.9], trainer.warmup=0.1 too, for which the estimator has"
+        " no parameter."
+    ) in words
+    exec(code, {})
+
+
 def test_the_printed_estimator_gives_the_same_scores_again(tmp_path: Path) -> None:
     data = table(tmp_path)
     dataset = loaded(data)

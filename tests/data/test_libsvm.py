@@ -64,6 +64,15 @@ def test_the_extreme_classification_form_counts_from_0(write: Write) -> None:
     assert found.feature_names == ("0", "1", "2", "3", "4")
 
 
+def test_comments_may_stand_before_the_header_and_behind(write: Write) -> None:
+    rows = "0,2 1:0.5 4:2\n1 1:1\n\n"
+    plain = load(write(f"3 5 4\n{rows}"))
+    found = load(write(f"# rows, features, labels\n3 5 4  # of all\n{rows}"))
+    assert found.label_names == plain.label_names == ("0", "1", "2", "3")
+    assert_array_equal(found.features.toarray(), plain.features.toarray())
+    assert_array_equal(found.targets, plain.targets)
+
+
 def test_a_line_of_blanks_is_a_row_as_scikit_learn_writes_it(write: Write) -> None:
     features = np.array([[0, 1.5], [0, 0], [2, 0], [0, 0]])
     labels = np.array([[1, 0], [0, 0], [0, 1], [0, 0]])

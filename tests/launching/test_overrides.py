@@ -156,6 +156,26 @@ REFUSED = {
         "decision.groups.groups=[[red,blue]]",
         r"groups=.* is of the wrong type \(str\): 'red' is not a whole number",
     ),
+    "fractions for numbers of labels": (
+        "decision.groups.groups=[[0,1.5]]",
+        r"groups=\[\[0,1.5\]\] is of the wrong type: it must be a list of lists of whole numbers",
+    ),
+    "null for lists": (
+        "decision.groups.groups=[[0,1],null]",
+        r"groups=\[\[0,1\],null\] is of the wrong type: it must be a list of lists of whole numbers",
+    ),
+    "a mapping for lists": (
+        "decision.groups.groups={a:1}", "is of the wrong type: it must be a list of lists of whole"
+    ),
+    "null in a list": ("backbone.widths=[null]", "wrong type: it must be a list of whole numbers"),
+    "null for a part": ("trainer=null", r"trainer=null is of the wrong type\."),
+    "a key within a list": (
+        "decisions.groups=[[0,1]]",
+        r"'decisions\.groups': did you mean decision\.groups\.groups or head\.groups\? decisions is a"
+        r" list of texts, and is given as a whole\.",
+    ),
+    "an item of a list": ("backbone.widths.0=5", "widths is a list of whole numbers or None, and is"),
+    "a key within a number": ("seed.x=1", "seed is a whole number, and is given as a whole"),
     "a large seed": ("seed=1099511627776", "at most 4294967295"),
 }  # fmt: skip
 

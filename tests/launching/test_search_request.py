@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 from omegaconf import OmegaConf
 
 from mlc.config.errors import ConfigError
 from mlc.config.options import Choice, Interval, Search
+from mlc.launching.checks import require_answerable
 from mlc.launching.names import key_of, parsed
 from mlc.launching.search_request import TARGET, Request, read_request, space_of
 
@@ -135,3 +138,30 @@ def test_an_unknown_setting_of_a_search_is_refused() -> None:
         ConfigError, match=r"hydra\.sweeper has no option 'n_trial': did you mean n_trials\? it"
     ):
         request(n_trial=3)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "data", "message"),
+    [
+        (
+            ["data.min_df=1,2"],
+            {},
+            r"and data\.min_df has several values: give one, or state report",
+        ),
+        (["data=yeast,scene"], {}, "and data has several values"),
+        (
+            ["head=sigmoid"],
+            {"missing_labels": "mask"},
+            r"not with data\.missing_labels=mask: state",
+        ),
+        (["head=sigmoid"], {"soft_labels": True}, r"not with data\.soft_labels=true: state"),
+        (["head=sigmoid,zlpr", "optimizer=sgd,adamw"], {"missing_labels": "negative"}, None),
+    ],
+)
+def test_an_answer_that_no_run_can_give_is_refused_before_the_training(
+    overrides: list[str], data: dict[str, object], message: str | None
+) -> None:
+    for answer in (True, False):
+        config = OmegaConf.create({"report": {"answer": answer}, "data": data})
+        with pytest.raises(ConfigError, match=message) if answer and message else nullcontext():
+            require_answerable(config, parsed(overrides))
