@@ -12,9 +12,11 @@ from mlc.config.errors import ConfigError
 # What the interval of a number is over, by patterns of names; of others over seeds.
 _OVER = (
     (r"league\.(sigmoid_fixed_loss|sigmoid_behind_mean)", "data sets"),
-    (r"equal_budgets\.(ensemble_\w+|beyond_\w+|farther_\w+|behind_mean|rule_loss)", "data sets"),
-    (r"equal_budgets\.pooled_\w+", "data sets, seeds and test rows"),
-    (r"equal_budgets\.gain_\w+", "seeds and test rows"),
+    (
+        r"equal_budgets\.(gain|ahead_by_data)_\w+|equal_budgets\.joint_exact_ahead",
+        "seeds and test rows",
+    ),
+    (r"equal_budgets\.\w+", "data sets"),
     (r"learned_features\.(split|transfer)_\w+", "data sets"),
     (r"guarantees\.\w+", "worlds, one for each seed"),
 )

@@ -97,7 +97,8 @@ def require_header(rows: DelimitedRows, wanted: Sequence[str], where: str) -> No
             raise DataError(f"{lacking}: {write} {cells}.")
         alike = [cell for cell in rows.header if any(spelled_alike(cell, each) for each in wanted)]
         if alike:
-            raise DataError(f"{lacking}: rename {listed(list(map(repr, alike)), 5, 40)}.")
+            there = listed(list(map(repr, alike)), 5, 40)
+            raise DataError(f"{lacking}: write {there} as the file does, or rename it there.")
         raise DataError(
             f"{lacking}: give a file with these columns, or {write} {cells} if that is a row of data."
         )

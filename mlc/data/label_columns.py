@@ -135,9 +135,12 @@ def encode_labels(
         return sets if missing == "refuse" else _with_note(sets, frame[labels[0]], missing)
     if not fits:
         ticks = ticks_in(frame[labels], where)
-    values = np.stack([_zeros_and_ones(frame[name], where, ticks) for name in labels], axis=1)
+    alone = len(labels) == 1
+    values = np.stack(
+        [_zeros_and_ones(frame[name], where, ticks, alone) for name in labels], axis=1
+    )
     # A single column might have held classes.
-    words = note_on_words(frame[labels[0]], str(labels[0])) if len(labels) == 1 else None
+    words = note_on_words(frame[labels[0]], str(labels[0])) if alone else None
     aside = (*filter(None, [words]),) if ticks is None else (ticks.note,)
     if ticks is not None and ticks.gaps_are_0:
         if missing == "refuse":
@@ -234,9 +237,9 @@ def _label_sets(
 
 
 def _zeros_and_ones(
-    column: pd.Series[Any], where: str, ticks: Ticks | None = None
+    column: pd.Series[Any], where: str, ticks: Ticks | None = None, alone: bool = True
 ) -> NDArray[np.float64]:
-    """Return 0 or 1 for each cell, and NaN for an empty one: (N,)."""
+    """Return 0 or 1 for each cell, and NaN for an empty one: (N,); `alone` without other columns."""
     meaning = BINARY_WORDS.get if ticks is None else ticks.value_of
     words = (str(value).strip().lower() for value in column)
     gaps = GAPS if ticks is None or ticks.gaps_are_0 else GAPS - ticks.zeros
@@ -244,12 +247,15 @@ def _zeros_and_ones(
     if None in values:
         wrong = values.index(None)
         is_share = 0 < _numbers(column.iloc[[wrong]])[0] < 1
+        cure = (
+            "state data.separator" if alone else "join those of a row in one column, as red|shirt"
+        )
         probable = "; data.soft_labels=true takes probabilities" if is_share else ""
         raise DataError(
             f"{where}: the label {str(column.name)!r} is {shown(str(column.iloc[wrong]))} in"
             f" {location_of(where, wrong)}: labels must be 0 or 1, yes or no, or true or false,"
             " in every row, or one sign such as x in some cells of all label columns and nothing in the"
-            f" others; where cells name labels, state data.separator{probable}."
+            f" others; where cells name labels, {cure}{probable}."
         )
     return np.array(values, dtype=np.float64)
 

@@ -12,9 +12,10 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from mlc.config.errors import ConfigError, DataError
+from mlc.config.option_types import declared_types
 from mlc.config.options import check
 from mlc.config.quoting import quoted, setting
-from mlc.config.schema import config_folder, register_configs
+from mlc.config.schema import GROUPS, Config, config_folder, register_configs
 from mlc.data.arff import find_files
 from mlc.data.base import SOURCES
 from mlc.data.card import Card, describe
@@ -28,7 +29,7 @@ from mlc.launching.overrides import fitted
 
 # The bytes and rows of a table in which names of images are looked for.
 _HEAD, _FIRST_ROWS = 65_536, 20
-_SETTING = re.compile(r"\+{0,2}data\.\w+=")
+_KEY = re.compile(r"\+{0,2}(\w+)((?:\.\w+)*)=(.*)", re.DOTALL)
 
 
 def overrides(arguments: argparse.Namespace) -> list[str]:
@@ -71,19 +72,35 @@ def overrides(arguments: argparse.Namespace) -> list[str]:
             f" of another ending, one of {others} and data.path=FILE."
         )
     # argparse assigns settings that follow --labels to it.
-    settings = [name for name in arguments.labels or () if _SETTING.match(name)]
+    settings = [name for name in arguments.labels or () if _is_setting(name)]
     labels = [name for name in arguments.labels or () if name not in settings]
     for word in arguments.settings:
         if "=" not in word and not word.startswith("~"):
             raise ConfigError(
                 f"{word!r} is no setting, as in data.separator=;: name one file or data set, label"
-                f" columns behind --labels, and a source's file by data.path={word}."
+                " columns behind --labels, one column behind --text, and a source's file by"
+                f" data.path={word}."
             )
     if labels:
         chosen.append(f"data.labels=[{','.join(map(quoted, labels))}]")
     if arguments.text is not None:
         chosen.append(f"data.text={quoted(arguments.text)}")
     return [*chosen, *(fitted(setting, False) for setting in [*settings, *arguments.settings])]
+
+
+def _is_setting(word: str) -> bool:
+    """Whether a word behind --labels is a setting of the config, as no name of a column would be.
+
+    A key without a dot needs the name of a part, as in backbone=linear, because a column may be called
+    seed=1.
+    """
+    found = _KEY.fullmatch(word)
+    if found is None:
+        return False
+    first, others, value = found.groups()
+    if others:
+        return first in declared_types(Config)
+    return first in GROUPS and value in GROUPS[first]
 
 
 def _named_images(arguments: argparse.Namespace, name: str) -> str | None:

@@ -47,6 +47,32 @@ def test_arff_by_folder_and_name_and_a_name_as_in_an_override(
     assert overrides(stated) == ["data=digits"]
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "data.separator=;",
+        "backbone.widths=[64]",
+        "decision.groups.groups=[[0,1],[2]]",
+        "report.yardsticks=false",
+        "backbone=linear",
+    ],
+)
+def test_a_setting_behind_the_labels_is_no_label(setting: str) -> None:
+    given = Namespace(
+        data="posts.csv", labels=["tags", setting], text="body", image=None, settings=[]
+    )
+    *others, last = overrides(given)
+    assert "data.labels=['tags']" in others
+    assert last.partition("=")[0] == setting.partition("=")[0]
+
+
+@pytest.mark.parametrize("name", ["seed=1", "head=3", "colour=red", "a.b=1", "data=1"])
+def test_a_column_may_have_a_sign_of_equality(name: str) -> None:
+    given = Namespace(data="posts.csv", labels=["tags", name], text="body", image=None, settings=[])
+    (labels,) = (each for each in overrides(given) if each.startswith("data.labels="))
+    assert name in labels
+
+
 @pytest.mark.parametrize("path", ["data.path=rows.txt", "+data.path=rows.txt"])
 def test_a_source_by_its_name(
     path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -194,6 +220,7 @@ def test_the_sources_of_files_are_named(capsys: pytest.CaptureFixture[str]) -> N
     [
         (["nothing"], "There is no data set 'nothing'"),
         (["libsvm", "rows.txt"], "a source's file by data.path=rows.txt."),
+        (["a.csv", "--text", "title", "body", "--labels", "b"], "one column behind --text"),
         *(([source], f"data={source} needs data.path") for source in SOURCES_OF_FILES),
         (["gone.csv", "--labels", "tags"], "gone.csv"),
         (["digits", "data.n_train=-1"], "data.n_train=-1"),

@@ -284,6 +284,11 @@ BAD = {
         {"labels": ["round", "size"]},
         r"the label 'size' is '1.5' in data row 1: labels must be 0 or 1",
     ),
+    "two columns that name a label each": (
+        "size,colour,kind\n1,red,shirt\n2,blue,shoe\n",
+        {"labels": ["colour", "kind"]},
+        r"where cells name labels, join those of a row in one column, as red\|shirt\.",
+    ),
     "no row": ("a,b\n", {"labels": ["a"]}, "has no row after its first line"),
     "nothing": ("", {"labels": ["a"]}, "toy.csv is empty: give a file with"),
     "quotes and blanks between columns": (
@@ -300,7 +305,7 @@ BAD = {
     "columns in other letters": (
         NUMBERS,
         {"labels": ["Round", "Red"]},
-        "no header with 'Round', 'Red': rename 'round', 'red'",
+        "no header with 'Round', 'Red': write 'round', 'red' as the file does, or rename it there",
     ),
     "a file without its labels": (
         "size,more\nbig,1\nsmall,0\n",

@@ -9,7 +9,7 @@ import pytest
 from experiments import claims
 from experiments.claims import GENERATED, REGISTER, numbers, pages, register
 from experiments.harness.claims import absent, carried
-from experiments.harness.origins import origin
+from experiments.harness.origins import origin, over
 from experiments.harness.sentences import Sentence, claims_of, misplaced
 from mlc.config.errors import ConfigError
 
@@ -235,3 +235,21 @@ def test_a_wrong_marker_is_one_sentence(
     monkeypatch.setattr(claims, "pages", lambda: {"README.md": "It is 1.<!--: so it is -->"})
     assert claims.main() == 1
     assert capsys.readouterr().err.startswith("experiments.claims: The claim marker 'so it is' has")
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("equal_budgets.ahead_gains_subset_accuracy", "data sets"),
+        ("equal_budgets.pooled_pick_one", "data sets"),
+        ("equal_budgets.own_options_change_f1_macro", "data sets"),
+        ("equal_budgets.last_change_jaccard_samples", "data sets"),
+        ("equal_budgets.ahead_by_data_f1_macro", "seeds and test rows"),
+        ("equal_budgets.joint_exact_ahead", "seeds and test rows"),
+        ("equal_budgets.gain_pick_one_birds", "seeds and test rows"),
+        ("league.pick_one_clear", "seeds"),
+    ],
+)
+def test_the_register_says_over_what_an_interval_is(name: str, what: str) -> None:
+    assert over(name, "+0.1 ±0.2") == what
+    assert over(name, "3 of 4") == ""
