@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from mlc.reporting.statistics import Interval, holm, mean_interval
@@ -59,12 +61,14 @@ def fit_split(
         levels = np.unique(column)
         for limit in (levels[1:] + levels[:-1]) / 2:
             above = column >= limit
-            if min(len(set(names[above])), len(set(names[~above]))) < LEAST:
+            if min(above.sum(), (~above).sum()) < LEAST:
                 continue
             means = y[~above].mean(), y[above].mean()
             error = ((y - np.where(above, means[1], means[0])) ** 2).sum()
             # Equal up to rounding: the first property and limit stay.
-            if error < least - 1e-12:
+            if error >= least - 1e-12:
+                continue
+            if min(len(set(names[above])), len(set(names[~above]))) >= LEAST:
                 best, least = Split(str(name), float(limit), *map(float, means)), error
     return best
 
@@ -113,9 +117,8 @@ def rank_correlations(values: pd.DataFrame, leads: pd.Series) -> pd.DataFrame:
 
     Columns: "rho", "p" (two-sided, by random permutations) and "p_holm" (corrected over properties).
     """
-    rng = np.random.default_rng(0)
     y = _standard(rankdata(leads))
-    permuted = np.array([rng.permutation(y) for _ in range(_PERMUTATIONS)])
+    permuted = y[_orders(len(y))]
     rows = {}
     for name in values:
         x = _standard(rankdata(values[name]))
@@ -124,6 +127,13 @@ def rank_correlations(values: pd.DataFrame, leads: pd.Series) -> pd.DataFrame:
         rows[str(name)] = {"rho": rho, "p": (extreme + 1) / (_PERMUTATIONS + 1)}
     table = pd.DataFrame.from_dict(rows, orient="index")
     return table.assign(p_holm=holm(table["p"]))
+
+
+@cache
+def _orders(n: int) -> NDArray[np.intp]:
+    """Return random orders of n data sets, (permutations, n)."""
+    rng = np.random.default_rng(0)
+    return np.array([rng.permutation(n) for _ in range(_PERMUTATIONS)])
 
 
 def _standard(ranks: np.ndarray) -> np.ndarray:

@@ -69,11 +69,13 @@ def hydra() -> Iterator[tuple[Hydra, DictConfig]]:
 def test_the_same_configs_come_out(hydra: tuple[Hydra, DictConfig]) -> None:
     made, master = hydra
     cached = NumberCache(made.config_loader)
-    for overrides in [*JOBS, *JOBS]:
-        expected = made.config_loader.load_sweep_config(master, list(overrides))
-        assert OmegaConf.to_container(cached.load_sweep_config(master, overrides)) == (
-            OmegaConf.to_container(expected)
-        )
+    expected = [
+        OmegaConf.to_container(made.config_loader.load_sweep_config(master, list(overrides)))
+        for overrides in JOBS
+    ]
+    for _ in range(2):
+        for overrides, content in zip(JOBS, expected, strict=True):
+            assert OmegaConf.to_container(cached.load_sweep_config(master, overrides)) == content
 
 
 def test_a_number_beside_other_overrides_is_that_of_hydra(hydra: tuple[Hydra, DictConfig]) -> None:

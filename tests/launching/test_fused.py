@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,7 +28,7 @@ from mlc.launching.fused import Job, group, launch
 from mlc.tracking.tensorboard import RunLog
 from mlc.train import main
 from mlc.training.grouping import cohort_key
-from tests.conftest import REPOSITORY, Command, Outcome
+from tests.conftest import REPOSITORY, Command, Outcome, exit_status, toy_arff
 
 Write = Callable[..., Path]
 QUICK = ("trainer.max_epochs=2", "backbone.widths=[8]", "data=arff", "report.figures=false")
@@ -204,11 +205,20 @@ class TestResuming:
     def again(self, sweep: Callable[..., Outcome], *arguments: str) -> Outcome:
         return sweep("seed=0,1", "hydra.sweep.dir=s", "resume=true", *arguments)
 
+    @pytest.fixture(scope="class")
+    def trained(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        """A sweep of two runs to copy."""
+        folder = tmp_path_factory.mktemp("trained")
+        stated = (f"data.path={toy_arff(folder)}", "seed=0,1", f"hydra.sweep.dir={folder / 's'}")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+            assert exit_status(main, ["-m", *QUICK, *stated], patch) == 0
+        return folder / "s"
+
     @pytest.fixture
-    def folder(self, sweep: Callable[..., Outcome], tmp_path: Path) -> Path:
+    def folder(self, trained: Path, tmp_path: Path) -> Path:
         """A sweep of two runs, the second of which did not come to its end."""
-        assert sweep("seed=0,1", "hydra.sweep.dir=s").status == 0
-        folder = tmp_path / "s/toy/sigmoid"
+        folder = shutil.copytree(trained, tmp_path / "s") / "toy/sigmoid"
         status = json.loads((folder / "seed=1/status.json").read_text())
         (folder / "seed=1/status.json").write_text(json.dumps({**status, "state": "running"}))
         (folder / "seed=1/metrics.json").write_text("{")
