@@ -90,7 +90,9 @@ def _prefix(page: str) -> str:
 def _row(claim: Sentence, prefix: str, values: Mapping[str, str]) -> list[str]:
     names = [f"{prefix}{name}" for name, _ in claim.quoted]
     shown = [carried(carrier, values) for carrier in claim.carriers]
-    kinds = [what for name in names if (what := over(name, values[name]))]
+    of_rows = [carrier for carrier in claim.carriers if ".csv[" in carrier]
+    intervals = [*((name, values[name]) for name in names), *((row, row) for row in of_rows)]
+    kinds = [what for name, value in intervals if (what := over(name, value))]
     by = [*names, *(each.by for each in shown if each.by)]
     return [claim.text, ", ".join(dict.fromkeys(kinds)), "; ".join(by), _verdict(claim, shown)]
 

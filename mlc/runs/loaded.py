@@ -53,17 +53,19 @@ class LoadedRun(Predictor):
     def inputs(self, features: Any) -> Any:
         """Convert texts, images or image files to the features of the model, which stay as they are.
 
-        Images are files, or arrays (N, C, H, W) or (N, H, W, C).
+        Images are files, or arrays (N, C, H, W) or (N, H, W, C). Of a data frame a run on texts takes
+        the column that it was trained on.
 
         Raises:
-            DataError: the run was not trained on texts, or on samples of this shape.
+            DataError: the run was not trained on texts, or on samples of this shape, or a data frame
+                lacks the column of the texts.
             RunFolderError: the backbone has other weights than in the training.
         """
         features = list(features) if isinstance(features, Iterator) else features
         if self.image_shape:
             pixels = pixels_of(features, self.image_shape, self.config.data)
             return pixels if self.raw is None else self._computed(pixels, self.raw)
-        texts = as_texts(features)
+        texts = as_texts(self._column_of_texts(features))
         if texts is None:
             form = f"(N, {self.n_features})" if self.raw is None else "(N, D)"
             known = "texts, or their features" if self.takes_texts else "rows of numbers"
@@ -75,6 +77,19 @@ class LoadedRun(Predictor):
         if not self.takes_texts:
             raise DataError("The run was not trained on texts: give its features, (N, D).")
         return count_words(texts, options, "texts", self.feature_names)[0]
+
+    def _column_of_texts(self, features: Any) -> Any:
+        """Return the column that held the texts, where a run on texts is given a table with names."""
+        name = getattr(self.config.data, "text", None)
+        columns = [*getattr(features, "columns", [])]
+        if not (self.takes_texts and name and any(isinstance(each, str) for each in columns)):
+            return features
+        if name in columns or len(columns) == self.n_features:
+            return features[name] if name in columns else features
+        raise DataError(
+            f"The data frame has no column {name!r}, which held the texts in the training: give it, or"
+            " the texts alone."
+        )
 
     @property
     def takes_texts(self) -> bool:

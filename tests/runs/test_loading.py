@@ -253,6 +253,12 @@ def test_a_text_runs_words_are_kept(command: Command, tmp_path: Path) -> None:
         "cooking",
         "sport",
     ]
+    frame = pd.DataFrame({"id": ["a", "b"], "body": ["salt oven hot", "one salt goal"]})
+    loaded = mlc.load(tmp_path / "run")
+    for given in (frame, frame["body"], frame["body"].tolist()):
+        np.testing.assert_array_equal(loaded.predict(given), [[True, False], [False, True]])
+    with pytest.raises(DataError, match="no column 'body', which held the texts"):
+        loaded.predict(frame.rename(columns={"body": "text"}))
 
 
 @pytest.mark.parametrize(("backbone", "n_buckets"), [("mlp", 0), ("embedding_bag", 16)])
