@@ -76,14 +76,21 @@ def pytest_terminal_summary() -> None:
     gc.unfreeze()
 
 
-@pytest.fixture(autouse=True)
-def unscanned(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+@pytest.fixture(scope="session", autouse=True)
+def kept_frozen() -> Iterator[None]:
     """What a command keeps from the collector, which ends with its process, is collected here.
 
-    To unfreeze it would unfreeze what no command has made, too.
+    To unfreeze it would unfreeze what no command has made, too. Also where a module's fixture calls one.
     """
-    for name in ("freeze", "unfreeze"):
-        monkeypatch.setattr(gc, name, lambda: None)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("freeze", "unfreeze"):
+            patch.setattr(gc, name, lambda: None)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def unscanned() -> Iterator[None]:
+    """What a test has imported is kept from the collector, too."""
     yield
     if len(sys.modules) > _n_modules + _MANY_MODULES:
         pytest_collection_finish()
