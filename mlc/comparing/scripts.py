@@ -158,6 +158,7 @@ def _without_parameter(config: Mapping[str, Any]) -> list[str]:
             for key, own in of_trainer.items()
             if key not in (*_OF_TRAINER, *_WITHOUT_EFFECT)
         ),
+        *(f"data.augment={own}" for own in [config["data"].get("augment")] if own),
     ]
     if not lacking:
         return []

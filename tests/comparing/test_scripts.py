@@ -143,6 +143,8 @@ def test_options_that_the_estimator_cannot_have_are_named(tmp_path: Path) -> Non
         " no parameter."
     ) in words
     exec(code, {})
+    images = config_of({"name": "images", "path": "photos", "augment": ["hflip"]})
+    assert "data.augment=['hflip'] too" in estimator_code(images, own, defaults, None)
 
 
 def test_the_printed_estimator_gives_the_same_scores_again(tmp_path: Path) -> None:
