@@ -185,7 +185,7 @@ def chosen_runs(
     for choice in choices:
         matches = (runs["data"] == choice.data) & (runs["head"] == choice.head)
         for key, value in choice.settings.items():
-            matches &= runs[key].astype(str) == value
+            matches &= runs[key].map(str) == value  # A missing value has a text, as in `choose`.
         best = choice.by_rule if by_rule else {}
         trials = [
             best[rule].trial if rule in best else choice.trial for rule in runs["rule"].astype(str)

@@ -159,6 +159,19 @@ def test_settings_beside_the_head_are_chosen_and_never_mixed(tmp_path: Path) -> 
         assert len(own.runs) == 2
 
 
+def test_a_search_continued_with_another_setting_keeps_the_runs_without_it(tmp_path: Path) -> None:
+    rng, targets, rows = np.random.default_rng(0), targets_of(50), np.arange(50)
+    launches: list[tuple[dict[str, str], float]] = [({}, 0.6), ({"optimizer": "sgd"}, 0.4)]
+    for own, value in launches:
+        decisions = {"fixed": with_errors(targets, 0.3, rng)}
+        write_run(tmp_path, "sigmoid", 0, decisions, targets, rows, {"fixed": value}, **own)
+    groups = [Group("toy", "sigmoid", own, {}, {}) for own, _ in launches]
+    write_record(tmp_path, Record(0, "random", METRIC, 1, groups, [0]))
+    (found,) = answer_of(tmp_path).heads["sigmoid"]
+    assert found.validation == pytest.approx(0.6)
+    assert "optimizer" not in found.settings
+
+
 def test_one_answer_is_for_one_form_of_the_data(tmp_path: Path) -> None:
     write_search(tmp_path, {"sigmoid": 0.2}, {"sigmoid": 0.5})
     write_record_of(tmp_path, "data.min_df", ["1", "2"])
