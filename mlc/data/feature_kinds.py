@@ -71,9 +71,11 @@ def _used(columns: Columns, scaling: Scaling) -> str:
 
 
 def _sequences(dataset: Dataset, words: Columns) -> str:
-    """Name the units of the text: words, pairs or longer sequences."""
-    lengths = sorted({len(dataset.feature_names[j].split()) for j in np.flatnonzero(words)})
-    return " and ".join({1: "words", 2: "pairs"}.get(n, f"sequences of {n}") for n in lengths)
+    """Name the units of the text: words or characters, pairs or longer sequences."""
+    names = [dataset.feature_names[j].split() for j in np.flatnonzero(words)]
+    unit = "characters" if all(len(each) == 1 for name in names for each in name) else "words"
+    lengths = sorted({len(name) for name in names})
+    return " and ".join({1: unit, 2: "pairs"}.get(n, f"sequences of {n}") for n in lengths)
 
 
 def _limits(vocabulary: Vocabulary) -> str:

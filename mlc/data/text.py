@@ -14,7 +14,7 @@ from mlc.config.options import option
 from mlc.data.base import Vocabulary
 
 _TOKENS = {
-    "words": r"(?u)\b\w\w+\b", "whitespace": r"\S+", "characters": r"(?u)\w",
+    "words": r"(?u)\b\w\w+\b", "whitespace": r"\S+", "characters": r"(?u)[^\W_]",
 }  # fmt: skip
 
 
@@ -25,7 +25,8 @@ class TextOptions:
     Attributes:
         tokens: "words" are lower-case tokens of at least two letters or digits; "whitespace" splits at
             blanks and keeps the case, like fastText; "characters" are single letters and digits in
-            lower case, for texts without blanks between words, with ngram_range=[1, 2] or [1, 3].
+            lower case, for texts without blanks between words, as in Chinese and Japanese, with
+            ngram_range=[1, 2] or [1, 3].
         ngram_range: the shortest and the longest n-gram; [1, 2] is words and pairs.
         min_df: least number of a run's training texts with a word; a share if below 1.
         max_df: largest number of a run's training texts with a word; a share if at most 1.

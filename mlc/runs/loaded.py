@@ -84,8 +84,11 @@ class LoadedRun(Predictor):
         columns = [*getattr(features, "columns", [])]
         if not (self.takes_texts and name and any(isinstance(each, str) for each in columns)):
             return features
-        if name in columns or len(columns) == self.n_features:
-            return features[name] if name in columns else features
+        if name in columns:
+            return features[name]
+        # Perhaps the counts of the words.
+        if len(columns) == self.n_features:
+            return features
         raise DataError(
             f"The data frame has no column {name!r}, which held the texts in the training: give it, or"
             " the texts alone."

@@ -37,7 +37,8 @@ def test_a_second_call_keeps_no_garbage(monkeypatch: pytest.MonkeyPatch) -> None
     before = gc.get_freeze_count()
     with uncollected():
         import gc as _known  # noqa: F401
-    assert gc.get_freeze_count() == before
+    # Objects that were kept before may have ended meanwhile.
+    assert gc.get_freeze_count() <= before
 
 
 def test_a_collector_that_was_off_stays_off() -> None:

@@ -85,6 +85,8 @@ def test_texts_without_blanks_between_words_are_read_by_characters(write: Any) -
     assert counts["足 球"] == counts["足"] == [1, 0, 1, 0]
     assert counts["喜 欢"] == [1, 1, 0, 0]
     assert counts["a"] == [0, 0, 0, 1]
+    card = describe(dataset, split_dataset(dataset, TableOptions(val_fraction=0.25), seed=0))
+    assert "characters and pairs of body" in card.features
 
 
 def test_parquet_keeps_types_and_lists(tmp_path: Path) -> None:
