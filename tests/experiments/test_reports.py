@@ -362,6 +362,25 @@ def test_what_was_predicted_of_values_beyond_all_ends() -> None:
     assert "jaccard_samples none; f1_macro none" in found.measured
 
 
+def test_who_is_at_the_edge_of_the_interval_among_all_configurations() -> None:
+    _, table = made_of("equal_budgets").report.tables["wider"]
+
+    def ends(column: str) -> dict[str, float]:
+        """The lower ends of the intervals, by contestant."""
+        cells = {row[0]: row[table.header.index(column)] for row in table.rows}
+        parts = {name: cell.split(" ±") for name, cell in cells.items()}
+        return {name: float(mean) - float(half) for name, (mean, half) in parts.items()}
+
+    assert len(table.rows) == 37
+    assert max(ends("f1_macro, search").items(), key=lambda each: each[1])[0] == "two_way"
+    exact = ends("subset_accuracy, search")
+    assert max(exact, key=exact.__getitem__) == "pairwise"
+    assert 0 < exact["pairwise"] < 0.0015
+    at_edge = {name for name, end in ends("jaccard_samples, all").items() if end > -0.0015}
+    assert at_edge == {"pairwise", "class_balanced", "random_forest_by_label"}
+    assert {row[1] for row in table.rows if row[0] == "random_forest_by_label"} == {"5"}
+
+
 def test_on_birds_one_softmax_is_behind() -> None:
     jaccard = gains("jaccard_samples", "birds")
     for name in ("pick_one", "softmax_uniform", "softmax_all"):
