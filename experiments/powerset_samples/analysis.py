@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -29,7 +29,6 @@ from experiments.powerset_samples.studies import (
     WeakerDependence,
 )
 from experiments.powerset_samples.wider import (
-    merged,
     more_labels,
     report_wider,
     tune,
@@ -42,7 +41,6 @@ from mlc.tracking.palette import head_style, series_style
 
 REGRETS = {"jaccard_samples": "Jaccard", "subset_accuracy": "subset accuracy"}
 _NEVER = "none seen"
-_MARKED = "* at one rate"
 _SETTING = ["data.n_labels", "data.dependence", "data.n_train"]
 
 
@@ -59,17 +57,17 @@ class PowersetSamples(Experiment):
         one_rate = complete_groups(frames["one_rate"], _SETTING, "head")
         more = more_labels(frames["more_labels"])
         less = weaker(frames["weaker_dependence"], one_rate)
-        rows = merged(tuned, pd.concat([more, less], ignore_index=True), one_rate)
+        rows = pd.concat([tuned, more, less], ignore_index=True)
         report = Report()
         for metric, name in REGRETS.items():
             report.tables[f"crossing_{metric}"] = (
                 f"Training rows from which powerset's {name} regret is below sigmoid's: geometric"
-                f" mean of the worlds that cross (their range; how many do; {_MARKED})",
-                _crossing_table(crossing_points(rows, metric), _marked(rows)),
+                f" mean of the worlds that cross (their range; how many do)",
+                _crossing_table(crossing_points(rows, metric)),
             )
         strongest, largest = rows["data.dependence"].max(), tuned["data.n_labels"].max()
         report.tables["regret"] = (
-            f"Jaccard regret at dependence {strongest:g}, by training rows ({_MARKED})",
+            f"Jaccard regret at dependence {strongest:g}, by training rows",
             _regret_table(rows[rows["data.dependence"] == strongest]),
         )
         report.tables["rates"] = (
@@ -87,11 +85,11 @@ class PowersetSamples(Experiment):
         )
         report.tables["choice"] = (
             f"The simplest head whose regret is within {TOLERANCE:g} of the lowest (in brackets"
-            f" the regret of sigmoid less its own; {_MARKED})",
-            choice_table(rows, REGRETS, _marked(rows)),
+            f" the regret of sigmoid less its own)",
+            choice_table(rows, REGRETS),
         )
         report.figures["regret"] = _regret_figure(rows, "jaccard_samples")
-        report.figures["crossing"] = _crossing_figure(rows[~rows["one_rate"]])
+        report.figures["crossing"] = _crossing_figure(rows)
         self._find(report, tuned)
         first = more_labels(frames["more_labels"], WIDER_RATES)
         report_wider(report, more, first, less, frames["structures"])
@@ -188,13 +186,6 @@ class PowersetSamples(Experiment):
         ]
 
 
-def _marked(rows: pd.DataFrame) -> Callable[[float, float], str]:
-    """Return a function of K and dependence that formats K, marked if its heads have one rate."""
-    worlds = rows[rows["one_rate"]][["data.n_labels", "data.dependence"]]
-    at_one_rate = set(worlds.itertuples(index=False, name=None))
-    return lambda k, dependence: f"{k:g}{'*' * ((k, dependence) in at_one_rate)}"
-
-
 def _rates_table(rows: pd.DataFrame, tuned: pd.DataFrame) -> Table:
     numbers = sorted(rows["data.n_train"].unique())
     chosen = tuned.groupby(["head", "data.n_train"])["optimizer.lr"]
@@ -212,15 +203,14 @@ def _rates_table(rows: pd.DataFrame, tuned: pd.DataFrame) -> Table:
     return Table(["head", "rate", *(f"{n:,}" for n in numbers)], lines)
 
 
-def _crossing_table(crossings: pd.DataFrame, marked: Callable[[float, float], str]) -> Table:
+def _crossing_table(crossings: pd.DataFrame) -> Table:
     dependences = sorted(crossings["data.dependence"].unique())
     lines = []
     for n_labels, group in crossings.groupby("data.n_labels"):
         cells = []
         for dependence in dependences:
             n = group[group["data.dependence"] == dependence]["n"]
-            mark = "*" if marked(n_labels, dependence).endswith("*") else ""
-            cells.append(_crossed(n.dropna().to_numpy(), len(n)) + mark)
+            cells.append(_crossed(n.dropna().to_numpy(), len(n)))
         lines.append([f"{n_labels:g}", *cells])
     return Table(["K", *(f"dependence {d:g}" for d in dependences)], lines, 0)
 
@@ -236,7 +226,6 @@ def _crossed(n: np.ndarray, of: int) -> str:
 
 
 def _regret_table(rows: pd.DataFrame) -> Table:
-    marked, (dependence,) = _marked(rows), rows["data.dependence"].unique()
     numbers = sorted(rows["data.n_train"].unique())
     lines = []
     for n_labels, subset in rows.groupby("data.n_labels"):
@@ -246,7 +235,7 @@ def _regret_table(rows: pd.DataFrame) -> Table:
                 str(mean_interval(group.get_group(n))) if n in group.groups else "-"
                 for n in numbers
             ]
-            lines.append([marked(n_labels, dependence), head, *cells])
+            lines.append([f"{n_labels:g}", head, *cells])
     return Table(["K", "head", *(f"{n:,}" for n in numbers)], lines)
 
 
@@ -256,7 +245,7 @@ def _regret_figure(rows: pd.DataFrame, metric: str) -> Figure:
     every = sorted(rows["data.n_labels"].unique())
     numbers = list(dict.fromkeys((every[0], every[len(every) // 2], every[-1])))
     figure, axes = panels(2 * len(numbers), columns=len(numbers), sharex=True)
-    cells, marked = [(k, d) for d in dependences for k in numbers], _marked(rows)
+    cells = [(k, d) for d in dependences for k in numbers]
     for panel, (n_labels, dependence) in zip(axes, cells, strict=True):
         subset = rows[(rows["data.n_labels"] == n_labels) & (rows["data.dependence"] == dependence)]
         for head in HEADS:
@@ -273,10 +262,10 @@ def _regret_figure(rows: pd.DataFrame, metric: str) -> Figure:
         panel.set_xticks(sizes, [f"{n:,}" for n in sizes])
         panel.minorticks_off()
         depends = "dependent" if dependence else "independent"
-        panel.set_title(f"{marked(n_labels, dependence)} {depends} labels", fontsize="medium")
+        panel.set_title(f"{n_labels:g} {depends} labels", fontsize="medium")
     for panel in axes[:: len(numbers)]:
         panel.set_ylabel("Jaccard regret, lower is better", fontsize="small")
-    axes[-len(numbers) + len(numbers) // 2].set_xlabel(f"training and validation rows ({_MARKED})")
+    axes[-len(numbers) + len(numbers) // 2].set_xlabel("training and validation rows")
     legend(figure, axes[0], len(HEADS))
     headline(figure, "From how many rows on is a head of label sets better than sigmoid?")
     return figure

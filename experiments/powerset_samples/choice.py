@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -36,19 +36,15 @@ def _group(n_labels: float) -> float:
     return next(most for most in _MOST if n_labels <= most)
 
 
-def choice_table(
-    rows: pd.DataFrame,
-    metrics: Mapping[str, str],
-    marked: Callable[[float, float], str] = lambda k, dependence: f"{k:g}",
-) -> Table:
-    """Return the chosen heads by metric, dependence and K; `marked` formats K, given both."""
+def choice_table(rows: pd.DataFrame, metrics: Mapping[str, str]) -> Table:
+    """Return the chosen heads by metric, dependence and K."""
     numbers = sorted(rows["data.n_train"].unique())
     labels = sorted(rows["data.n_labels"].unique())
     lines = []
     for metric, name in metrics.items():
         table = choices(rows, metric)
         for (dependence, group), subset in table.groupby(level=["data.dependence", "labels"]):
-            within = [marked(k, dependence) for k in labels if _group(k) == group]
+            within = [f"{k:g}" for k in labels if _group(k) == group]
             cells = [
                 _cell(subset.loc[(dependence, group, n)])
                 if (dependence, group, n) in subset.index

@@ -88,7 +88,7 @@ class Runs(Trainings):
 
 
 class OneRate(Runs):
-    """More labels, only at the smallest rate: three rates take ten hours."""
+    """More labels at the rate that the heads had before each was given one of its own."""
 
     name = "one_rate"
     n_labels: ClassVar[dict[str, tuple[int, ...]]] = {"quick": (), "full": (10, 12)}

@@ -74,19 +74,6 @@ def weaker(rows: pd.DataFrame, one_rate: pd.DataFrame) -> pd.DataFrame:
     return chosen(rows, _WORLD, WeakerDependence.n_rows, FOUR_RATES)
 
 
-def merged(tuned: pd.DataFrame, more: pd.DataFrame, one_rate: pd.DataFrame) -> pd.DataFrame:
-    """Join the runs; those at one rate stand where no rate was chosen ("one_rate" is then true)."""
-    if len(one_rate) and len(more):
-        replaced = pd.MultiIndex.from_frame(more[_WORLD].drop_duplicates())
-        one_rate = one_rate[~pd.MultiIndex.from_frame(one_rate[_WORLD]).isin(replaced)]
-    parts = [
-        tuned.assign(one_rate=False),
-        more.assign(one_rate=False),
-        one_rate.assign(one_rate=True),
-    ]
-    return pd.concat([part for part in parts if len(part)], ignore_index=True)
-
-
 def report_wider(
     report: Report,
     more: pd.DataFrame,
@@ -128,6 +115,14 @@ def report_wider(
         "more_crossed_exact": _crossed(more, "subset_accuracy"),
         "more_edges": at_edge(more[RATE], MoreLabels.rates),
         "weaker_edges": at_edge(less[RATE], FOUR_RATES),
+        **{
+            name: f"{crossed.sum()} of {len(crossed)}" if len(crossed) else _OPEN
+            for name, metric in (
+                ("weaker_crossed", "jaccard_samples"),
+                ("weaker_crossed_exact", "subset_accuracy"),
+            )
+            for crossed in [_has_crossed(less, metric)]
+        },
     }
     mixtures = worlds[worlds["head"] == "bernoulli_mixture"]
     report.numbers["mixture_edges"] = at_edge(mixtures[RATE], Structures.rates)
@@ -170,17 +165,22 @@ def _of_labels(more: pd.DataFrame) -> list[Finding]:
     ]
 
 
+def _has_crossed(rows: pd.DataFrame, metric: str) -> pd.Series:
+    """Return whether the powerset passes sigmoid in each world."""
+    return crossing_points(rows, metric)["n"].notna() if len(rows) else pd.Series(dtype=bool)
+
+
 def _of_weaker(less: pd.DataFrame) -> list[Finding]:
     found = []
     for metric, most in (("jaccard_samples", 0), ("subset_accuracy", 1)):
-        crossed = crossing_points(less, metric)["n"] if len(less) else pd.Series(dtype=float)
+        crossed = _has_crossed(less, metric)
         found.append(
             Finding(
                 "with K = 10 and 12, no or weak dependence and chosen rates powerset passes sigmoid by"
                 f" {_METRICS[metric]} with 64,000 rows in {most or 'none'} of the worlds"
                 f"{' at most' * bool(most)}",
-                f"{crossed.notna().sum()} of {len(crossed)}" if len(crossed) else _OPEN,
-                bool(crossed.notna().sum() <= most) if len(crossed) else None,
+                f"{crossed.sum()} of {len(crossed)}" if len(crossed) else _OPEN,
+                bool(crossed.sum() <= most) if len(crossed) else None,
             )
         )
     return found

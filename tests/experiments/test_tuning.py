@@ -161,17 +161,6 @@ def test_the_rate_of_the_untuned_runs_is_one_of_those_with_less_dependence() -> 
     assert wider.weaker(pd.DataFrame(more[:-1]), pd.DataFrame(stored)).empty
 
 
-def test_tuned_runs_replace_those_at_one_rate_in_their_worlds_only() -> None:
-    def part(k: int, dependence: float, rate: float) -> dict[str, float]:
-        return {"data.n_labels": k, "data.dependence": dependence, "optimizer.lr": rate}
-
-    tuned, more = pd.DataFrame([part(4, 3, 0.01)]), pd.DataFrame([part(10, 3, 0.03)])
-    one_rate = pd.DataFrame([part(10, 0, 0.002), part(10, 3, 0.002), part(12, 3, 0.002)])
-    result = wider.merged(tuned, more, one_rate)
-    assert result["optimizer.lr"].tolist() == [0.01, 0.03, 0.002, 0.002]
-    assert result["one_rate"].tolist() == [False, False, True, True]
-
-
 def test_pick_one_is_compared_at_the_rates_chosen_for_it_and_for_sigmoid() -> None:
     def best(head: str) -> float:
         return 0.2 if head == "sigmoid" else 0.0002
