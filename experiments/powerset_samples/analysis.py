@@ -62,7 +62,7 @@ class PowersetSamples(Experiment):
         for metric, name in REGRETS.items():
             report.tables[f"crossing_{metric}"] = (
                 f"Training rows from which powerset's {name} regret is below sigmoid's: geometric"
-                f" mean of the worlds that cross (their range; how many do)",
+                " mean of the worlds that cross (their range; how many do)",
                 _crossing_table(crossing_points(rows, metric)),
             )
         strongest, largest = rows["data.dependence"].max(), tuned["data.n_labels"].max()
@@ -85,7 +85,7 @@ class PowersetSamples(Experiment):
         )
         report.tables["choice"] = (
             f"The simplest head whose regret is within {TOLERANCE:g} of the lowest (in brackets"
-            f" the regret of sigmoid less its own)",
+            " the regret of sigmoid less its own)",
             choice_table(rows, REGRETS),
         )
         report.figures["regret"] = _regret_figure(rows, "jaccard_samples")

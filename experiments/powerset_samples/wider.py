@@ -115,14 +115,8 @@ def report_wider(
         "more_crossed_exact": _crossed(more, "subset_accuracy"),
         "more_edges": at_edge(more[RATE], MoreLabels.rates),
         "weaker_edges": at_edge(less[RATE], FOUR_RATES),
-        **{
-            name: f"{crossed.sum()} of {len(crossed)}" if len(crossed) else _OPEN
-            for name, metric in (
-                ("weaker_crossed", "jaccard_samples"),
-                ("weaker_crossed_exact", "subset_accuracy"),
-            )
-            for crossed in [_has_crossed(less, metric)]
-        },
+        "weaker_crossed": _how_many(_has_crossed(less, "jaccard_samples")),
+        "weaker_crossed_exact": _how_many(_has_crossed(less, "subset_accuracy")),
     }
     mixtures = worlds[worlds["head"] == "bernoulli_mixture"]
     report.numbers["mixture_edges"] = at_edge(mixtures[RATE], Structures.rates)
@@ -170,6 +164,10 @@ def _has_crossed(rows: pd.DataFrame, metric: str) -> pd.Series:
     return crossing_points(rows, metric)["n"].notna() if len(rows) else pd.Series(dtype=bool)
 
 
+def _how_many(crossed: pd.Series) -> str:
+    return f"{crossed.sum()} of {len(crossed)}" if len(crossed) else _OPEN
+
+
 def _of_weaker(less: pd.DataFrame) -> list[Finding]:
     found = []
     for metric, most in (("jaccard_samples", 0), ("subset_accuracy", 1)):
@@ -179,7 +177,7 @@ def _of_weaker(less: pd.DataFrame) -> list[Finding]:
                 "with K = 10 and 12, no or weak dependence and chosen rates powerset passes sigmoid by"
                 f" {_METRICS[metric]} with 64,000 rows in {most or 'none'} of the worlds"
                 f"{' at most' * bool(most)}",
-                f"{crossed.sum()} of {len(crossed)}" if len(crossed) else _OPEN,
+                _how_many(crossed),
                 bool(crossed.sum() <= most) if len(crossed) else None,
             )
         )
